@@ -1,0 +1,272 @@
+//! Files that are either wholly there or not at all; the only file that sets permissions.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Error;
+
+/// Replaces `path` with `bytes`: temporary file beside it, fsync, rename, fsync of the
+/// directory. On any error the old file is as it was and no temporary file remains.
+///
+/// `mode` are the Unix permission bits, narrowed by the umask and ignored elsewhere.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let temporary = Temporary::beside(path, mode).map_err(Error::file("write", path))?;
+    temporary
+        .publish(path, bytes)
+        .map_err(Error::file("write", path))
+}
+
+/// Reads a whole file of at most `max_bytes` bytes; pipes are fine.
+///
+/// # Errors
+/// [`Error::FileTooLarge`], [`Error::File`].
+pub fn read_limited(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| {
+            file.take(max_bytes.saturating_add(1))
+                .read_to_end(&mut bytes)
+        })
+        .map_err(Error::file("read", path))?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(Error::FileTooLarge {
+            path: path.to_owned(),
+            limit: max_bytes,
+        });
+    }
+    Ok(bytes)
+}
+
+/// Creates a directory, with its parents, that only its owner can enter (0700). An empty
+/// directory that exists is narrowed to that; one with files in it is left alone.
+///
+/// # Errors
+/// [`Error::NotEmpty`], [`Error::File`].
+pub fn create_private_dir(path: &Path) -> Result<(), Error> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    owner_only(&mut builder);
+    builder.create(path).map_err(Error::file("create", path))?;
+
+    let mut entries = fs::read_dir(path).map_err(Error::file("read", path))?;
+    if entries.next().is_some() {
+        return Err(Error::NotEmpty {
+            path: path.to_owned(),
+        });
+    }
+    narrow(path).map_err(Error::file("protect", path))
+}
+
+/// A file that is removed when dropped, unless it was published.
+struct Temporary {
+    path: PathBuf,
+    file: File,
+    published: bool,
+}
+
+impl Temporary {
+    fn beside(target: &Path, mode: u32) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        set_mode(&mut options, mode);
+        loop {
+            let path = temporary_name(target)?;
+            match options.open(&path) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                opened => {
+                    return opened.map(|file| Self {
+                        path,
+                        file,
+                        published: false,
+                    });
+                }
+            }
+        }
+    }
+
+    fn publish(mut self, target: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.file.sync_all()?;
+        fs::rename(&self.path, target)?;
+        self.published = true;
+        sync_dir(parent(target))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.published {
+            // Nothing more can be done about a temporary file that cannot be removed.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn temporary_name(target: &Path) -> io::Result<PathBuf> {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let Some(name) = target.file_name() else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}-{count}.tmp", std::process::id()));
+    Ok(target.with_file_name(hidden))
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn set_mode(options: &mut OpenOptions, mode: u32) {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(mode);
+}
+
+#[cfg(not(unix))]
+fn set_mode(_options: &mut OpenOptions, _mode: u32) {}
+
+#[cfg(unix)]
+fn owner_only(builder: &mut DirBuilder) {
+    use std::os::unix::fs::DirBuilderExt;
+    builder.mode(0o700);
+}
+
+#[cfg(not(unix))]
+fn owner_only(_builder: &mut DirBuilder) {}
+
+#[cfg(unix)]
+fn narrow(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn narrow(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<OsString> {
+        let entries = fs::read_dir(dir).unwrap();
+        entries.map(|e| e.unwrap().file_name()).collect()
+    }
+
+    #[cfg(unix)]
+    fn mode(path: &Path) -> u32 {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn replaces_the_whole_file_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write_atomic(&path, b"a much longer first version", 0o600).unwrap();
+        write_atomic(&path, b"second", 0o600).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(names(dir.path()), ["a"]);
+    }
+
+    #[test]
+    fn failed_write_leaves_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::create_dir(&path).unwrap();
+        let error = write_atomic(&path, b"x", 0o600).unwrap_err();
+        assert!(matches!(
+            error,
+            Error::File {
+                action: "write",
+                ..
+            }
+        ));
+        assert_eq!(names(dir.path()), ["a"]);
+    }
+
+    #[test]
+    fn refuses_a_path_without_a_name() {
+        assert!(write_atomic(Path::new("/"), b"x", 0o600).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_replaced_file_gets_the_mode_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        write_atomic(&path, b"x", 0o644).unwrap();
+        assert_eq!(mode(&path) & 0o600, 0o600);
+        write_atomic(&path, b"x", 0o600).unwrap();
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn reads_up_to_the_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, b"12345").unwrap();
+        assert_eq!(read_limited(&path, 5).unwrap(), b"12345");
+    }
+
+    #[test]
+    fn refuses_one_byte_over_the_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, b"12345").unwrap();
+        let error = read_limited(&path, 4).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("{} is larger than 4 bytes", path.display())
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_directory_is_for_its_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let new = dir.path().join("x/y");
+        create_private_dir(&new).unwrap();
+        assert_eq!(mode(&new), 0o700);
+        let open = dir.path().join("open");
+        fs::create_dir(&open).unwrap();
+        create_private_dir(&open).unwrap();
+        assert_eq!(mode(&open), 0o700);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_in_use_is_refused_and_left_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let used = dir.path().join("used");
+        fs::create_dir(&used).unwrap();
+        fs::write(used.join("thesis"), b"x").unwrap();
+        let before = mode(&used);
+        let error = create_private_dir(&used).unwrap_err();
+        assert!(matches!(error, Error::NotEmpty { .. }));
+        assert_eq!(mode(&used), before);
+    }
+}

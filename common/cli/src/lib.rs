@@ -1,0 +1,27 @@
+//! What the three command lines share: homes, configuration, passphrases, terminal, exit
+//! codes and the layout of a sandbox.
+//!
+//! It never opens a socket, never speaks the protocol, never decides anything about a
+//! certificate, and never prompts unless a person sits at a terminal.
+
+mod config;
+mod error;
+pub mod exit;
+mod files;
+mod home;
+mod passphrase;
+mod ready;
+mod sandbox;
+mod terminal;
+mod time;
+
+pub use config::{load_config, save_config};
+pub use error::Error;
+pub use exit::{Failure, finish, finish_json};
+pub use files::{create_private_dir, read_limited, write_atomic};
+pub use home::{Home, HomeArgs, Role, default_home};
+pub use passphrase::{hidden, passphrase_from, passphrase_from_flag};
+pub use ready::{read_address, write_ready};
+pub use sandbox::{Sandbox, loopback_only};
+pub use terminal::{Term, printable, say};
+pub use time::{local_time, rfc3339};
