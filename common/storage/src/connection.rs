@@ -1,0 +1,183 @@
+//! Opening, creating, checking and migrating a database file.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rusqlite::{
+    Connection, OpenFlags, TransactionBehavior, config::DbConfig, ffi::SQLITE_IOERR_DIR_FSYNC,
+    ffi::SQLITE_IOERR_FSYNC,
+};
+use rusqlite_migration::Migrations;
+
+use crate::{
+    Error,
+    durable::{self, TempFile},
+};
+
+/// How long to wait for another process that writes: a command line beside a server.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Sees to it that a whole database of the latest schema is at `path`, and opens it for
+/// writing. What is damaged or newer is refused before anything is written.
+pub(crate) fn open_writer(
+    path: &Path,
+    migrations: &Migrations<'static>,
+) -> Result<Connection, Error> {
+    // One at a time, or two would apply the same migration.
+    let _held = durable::lock_dir(durable::parent(path))?;
+    match fs::metadata(path) {
+        Ok(found) if found.len() == 0 => return Err(damaged(path, "the file is empty")),
+        Ok(_) => check(path, migrations)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, migrations)?,
+        Err(error) => return Err(Error::io("open", path)(error)),
+    }
+    let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    migrate(&mut conn, path, migrations)?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    Ok(conn)
+}
+
+/// Opens a database for reading; a writer must have it open.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    conn.pragma_update(None, "query_only", true)?;
+    Ok(conn)
+}
+
+/// Ends the process if SQLite says that an fsync failed.
+pub(crate) fn die_on_failed_sync(path: &Path, error: &rusqlite::Error) {
+    if is_failed_sync(error) {
+        durable::die(path, error);
+    }
+}
+
+fn is_failed_sync(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        [SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC].contains(&error.extended_code)
+    })
+}
+
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
+    let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    for (pragma, value) in [
+        ("trusted_schema", "OFF"),
+        ("cell_size_check", "ON"),
+        ("foreign_keys", "OFF"),
+        ("synchronous", "FULL"),
+        ("fullfsync", "ON"),
+        ("checkpoint_fullfsync", "ON"),
+        ("temp_store", "MEMORY"),
+    ] {
+        conn.pragma_update(None, pragma, value)?;
+    }
+    Ok(conn)
+}
+
+/// Looks at a database through a read-only connection, which writes nothing into it and
+/// leaves its log where it is.
+fn check(path: &Path, migrations: &Migrations<'static>) -> Result<(), Error> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(as_damage(path))?;
+    let found: i64 = conn
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(Error::from)
+        .map_err(as_damage(path))?;
+    let pending = migrations
+        .pending_migrations(&conn)
+        .map_err(migration_failed(path))?;
+    if pending < 0 {
+        return Err(Error::NewerDatabase {
+            path: path.to_owned(),
+            found,
+            known: found + i64::from(pending),
+        });
+    }
+    let verdict: String = conn
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(Error::from)
+        .map_err(as_damage(path))?;
+    if verdict != "ok" {
+        return Err(damaged(path, &verdict));
+    }
+    Ok(())
+}
+
+/// Makes a whole database beside `path` and moves it there, so that an empty or
+/// half-made file is never mistaken for a new database.
+fn create(path: &Path, migrations: &Migrations<'static>) -> Result<(), Error> {
+    for suffix in ["-wal", "-journal"] {
+        let log = durable::sibling(path, "", suffix);
+        if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            return Err(damaged(
+                path,
+                "its log is there but the file itself is missing",
+            ));
+        }
+    }
+    let draft = draft_path(path)?;
+    let (file, temp) = TempFile::create(draft)?;
+    let mut conn = connect(temp.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    migrate(&mut conn, temp.path(), migrations)?;
+    conn.close().map_err(|(_, error)| error)?;
+    durable::sync_file(&file, temp.path())?;
+    temp.place(path)?;
+    durable::sync_dir(durable::parent(path))
+}
+
+/// Where the next database is made; what a crash left there is removed.
+fn draft_path(path: &Path) -> Result<PathBuf, Error> {
+    let draft = durable::sibling(path, ".", ".new");
+    for leftover in [draft.clone(), durable::sibling(&draft, "", "-journal")] {
+        match fs::remove_file(&leftover) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &leftover)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(draft)
+}
+
+/// Applies what is missing as one transaction. Foreign keys are off meanwhile, so that
+/// tables can be rebuilt; a migration asks for its own check.
+fn migrate(
+    conn: &mut Connection,
+    path: &Path,
+    migrations: &Migrations<'static>,
+) -> Result<(), Error> {
+    conn.set_transaction_behavior(TransactionBehavior::Immediate);
+    migrations.to_latest(conn).map_err(|error| {
+        if let rusqlite_migration::Error::RusqliteError { err, .. } = &error {
+            die_on_failed_sync(path, err);
+        }
+        migration_failed(path)(error)
+    })
+}
+
+fn migration_failed(path: &Path) -> impl FnOnce(rusqlite_migration::Error) -> Error {
+    move |source| Error::Migration {
+        path: path.to_owned(),
+        source: Arc::new(source),
+    }
+}
+
+fn as_damage(path: &Path) -> impl FnOnce(Error) -> Error {
+    move |error| match &error {
+        Error::Database(source) if error.is_damaged() => damaged(path, &source.to_string()),
+        _ => error,
+    }
+}
+
+fn damaged(path: &Path, reason: &str) -> Error {
+    Error::Damaged {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
+}

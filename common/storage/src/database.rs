@@ -1,0 +1,217 @@
+//! The handle that everybody shares.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use rusqlite::{Connection, Transaction};
+use rusqlite_migration::Migrations;
+use tokio::sync::{oneshot, watch};
+
+use crate::{
+    Error, connection,
+    queue::Queue,
+    readers::{self, Read, ReadJob},
+    wait::{block_on, is_worker, refuse_nested},
+    writer::{Write, WriteJob, Writer},
+};
+
+/// Reader threads, each with its own connection.
+const READERS: usize = 4;
+
+/// Jobs that may wait, for writing and for reading each.
+const QUEUE: usize = 1024;
+
+/// One SQLite file: one writer thread, four reader threads. Clones share them.
+///
+/// Other processes and other handles may have the same file open: writers take turns
+/// (waiting up to 5 s), readers never wait. Dropping the last clone never blocks:
+/// what was queued is still done, by threads that end on their own. Use
+/// [`close`](Self::close) to wait for that.
+///
+/// Jobs must not end the transaction they are given, and a schema must not use deferred
+/// foreign keys: those fail when the whole group is committed. A job that asks a
+/// database again gets [`Error::Nested`].
+#[derive(Clone)]
+pub struct Database {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    writes: Arc<Queue<Box<dyn WriteJob>>>,
+    reads: Arc<Queue<Box<dyn ReadJob>>>,
+    commits: Arc<AtomicU64>,
+    finished: watch::Receiver<()>,
+}
+
+impl Database {
+    /// Opens the database, or creates it (0600) in a directory that exists, and applies
+    /// the migrations that are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NewerDatabase`] and [`Error::Damaged`], with the file left as it was;
+    /// [`Error::Migration`] if a migration failed, with the schema left as it was.
+    pub fn open(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
+        let conn = connection::open_writer(path, migrations)?;
+        let (finished, finishing) = watch::channel(());
+        let shared = Shared {
+            path: path.to_owned(),
+            writes: Queue::new(QUEUE),
+            reads: Queue::new(QUEUE),
+            commits: Arc::default(),
+            finished: finishing,
+        };
+        let mut readers = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            let conn = connection::open_reader(path)?;
+            let jobs = shared.reads.consumer();
+            readers.push(spawn("scb-reader", path, || readers::run(conn, jobs))?);
+        }
+        let writer = Writer {
+            path: path.to_owned(),
+            conn,
+            jobs: shared.writes.consumer(),
+            commits: Arc::clone(&shared.commits),
+            readers,
+            finished,
+        };
+        spawn("scb-writer", path, || writer.run())?;
+        let shared = Arc::new(shared);
+        Ok(Self { shared })
+    }
+
+    /// Runs a job that may write, and answers once it is durable.
+    ///
+    /// Jobs run one after another in the order of their calls; those that wait are
+    /// committed together. The job's error or panic undoes that job only. Once the
+    /// returned future was polled, the job is done even if the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What the job returns; else [`Error::Busy`] if 1024 jobs wait, [`Error::Closed`],
+    /// [`Error::JobPanicked`], or why the commit failed.
+    pub async fn write<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        refuse_nested()?;
+        let (reply, answer) = oneshot::channel();
+        self.shared.writes.push(Box::new(Write::new(job, reply)))?;
+        answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
+    }
+
+    /// Runs a job that only reads, on one consistent snapshot of all that was committed
+    /// before it looked. A job whose future was dropped while it waited is left out.
+    ///
+    /// # Errors
+    ///
+    /// What the job returns; else [`Error::Busy`] if 1024 jobs wait, [`Error::Closed`]
+    /// or [`Error::JobPanicked`].
+    pub async fn read<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        refuse_nested()?;
+        let (reply, answer) = oneshot::channel();
+        self.shared
+            .reads
+            .push(Box::new(Read { work: job, reply }))?;
+        answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
+    }
+
+    /// [`write`](Self::write) for callers without a runtime: holds up this thread.
+    ///
+    /// # Errors
+    ///
+    /// As for `write`.
+    pub fn write_blocking<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        block_on(self.write(job))
+    }
+
+    /// [`read`](Self::read) for callers without a runtime: holds up this thread.
+    ///
+    /// # Errors
+    ///
+    /// As for `read`.
+    pub fn read_blocking<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        block_on(self.read(job))
+    }
+
+    /// Takes no more jobs from any clone, does those that wait, tidies up the log and
+    /// closes the file; waits for all of that. From inside a job it does not wait.
+    pub async fn close(&self) {
+        self.shared.close();
+        if is_worker() {
+            return;
+        }
+        let mut finished = self.shared.finished.clone();
+        while finished.changed().await.is_ok() {}
+    }
+
+    /// [`close`](Self::close) for callers without a runtime.
+    pub fn close_blocking(&self) {
+        block_on(self.close());
+    }
+
+    /// Transactions committed through this handle and its clones since it was opened.
+    pub fn commits(&self) -> u64 {
+        self.shared.commits.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("path", &self.shared.path)
+            .field("commits", &self.commits())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn close(&self) {
+        self.writes.close();
+        self.reads.close();
+    }
+}
+
+// Waits for nothing: the last clone may go inside a job, or while its holder keeps a lock
+// that a queued job wants.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn spawn(
+    name: &str,
+    path: &Path,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, Error> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(Error::io("start a thread for", path))
+}

@@ -1,0 +1,176 @@
+//! What can go wrong, and the three questions a caller asks about it.
+
+use std::{io, path::Path, path::PathBuf, sync::Arc};
+
+use rusqlite::ErrorCode;
+
+/// Why the store did not do what it was asked. Nothing was changed unless the variant
+/// says otherwise. Cheap to clone: one failed commit answers many callers.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another process holds the home.
+    #[error("{} is in use by {}", .path.display(), holder(.pid))]
+    HomeInUse {
+        /// The home directory.
+        path: PathBuf,
+        /// The process that holds it, if it left its number.
+        pid: Option<u32>,
+    },
+    /// The database was written by a newer version of this program.
+    #[error(
+        "database {} has schema version {found}, but this program knows only up to {known}: use a newer version of the program",
+        .path.display()
+    )]
+    NewerDatabase {
+        /// The database file.
+        path: PathBuf,
+        /// Schema version found in the file.
+        found: i64,
+        /// Highest schema version known here.
+        known: i64,
+    },
+    /// The database file is truncated, overwritten or otherwise not what was stored.
+    #[error("database {} is damaged ({reason}): restore it from a backup", .path.display())]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite found first.
+        reason: String,
+    },
+    /// Too many jobs wait already. Try again later.
+    #[error("the store is busy")]
+    Busy,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The job panicked; its own changes were rolled back.
+    #[error("a store job panicked")]
+    JobPanicked,
+    /// A job asked a database from inside a database thread, which could wait for
+    /// itself for ever.
+    #[error("a store job may not ask the store again")]
+    Nested,
+    /// SQLite rolled the whole transaction back because of another job in it (a full
+    /// disk, for instance). Try again later.
+    #[error("the transaction was rolled back")]
+    RolledBack,
+    /// SQLite refused.
+    #[error("database error")]
+    Database(#[source] Arc<rusqlite::Error>),
+    /// A migration could not be applied; the schema is as it was.
+    #[error("database {} cannot be migrated", .path.display())]
+    Migration {
+        /// The database file.
+        path: PathBuf,
+        /// What went wrong.
+        source: Arc<rusqlite_migration::Error>,
+    },
+    /// No content of this hash is stored.
+    #[error("content {sha256} is not stored")]
+    Missing {
+        /// Lower-case hex.
+        sha256: String,
+    },
+    /// The stored bytes no longer have the hash that they are named by.
+    #[error("stored content {sha256} was altered: restore it from a backup")]
+    Altered {
+        /// Lower-case hex of the hash it should have.
+        sha256: String,
+    },
+    /// What was written does not have the promised hash.
+    #[error("content has SHA-256 {found}, expected {expected}")]
+    HashMismatch {
+        /// Lower-case hex of the promised hash.
+        expected: String,
+        /// Lower-case hex of the hash of what was written.
+        found: String,
+    },
+    /// More bytes were written than allowed.
+    #[error("content is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}", .path.display())]
+    Io {
+        /// What was tried: a verb.
+        action: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+}
+
+impl Error {
+    /// Whether the disk, the quota or the database's size limit is full.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => is_full_disk(source),
+            _ => self.sqlite_code() == Some(ErrorCode::DiskFull),
+        }
+    }
+
+    /// Whether the same call may succeed a little later, with nothing mended meanwhile.
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Self::Busy | Self::RolledBack => true,
+            _ => matches!(
+                self.sqlite_code(),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+            ),
+        }
+    }
+
+    /// Whether stored bytes are not what was stored.
+    pub fn is_damaged(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Altered { .. } => true,
+            _ => matches!(
+                self.sqlite_code(),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            ),
+        }
+    }
+
+    fn sqlite_code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Database(error) => error.sqlite_error_code(),
+            Self::Migration { source, .. } => match source.as_ref() {
+                rusqlite_migration::Error::RusqliteError { err, .. } => err.sqlite_error_code(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source: Arc::new(source),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
+pub(crate) fn is_full_disk(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+fn holder(pid: &Option<u32>) -> String {
+    match pid {
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    }
+}

@@ -1,0 +1,169 @@
+//! Content on its way in.
+
+use std::{fs::File, io::Write, mem, path::Path};
+
+use data_encoding::HEXLOWER;
+use ring::digest::{Context, SHA256};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::{
+    ContentStore, Error,
+    durable::{self, TempFile},
+};
+
+/// Bytes that are hashed and written at a time.
+pub(crate) const CHUNK: usize = 128 * 1024;
+
+/// Takes in one content. Dropped without [`finish`](Self::finish), it leaves nothing.
+///
+/// Holds at most two chunks of 128 KiB, or of what one call of `write` was given.
+#[derive(Debug)]
+pub struct ContentWriter {
+    store: ContentStore,
+    limit: u64,
+    taken: u64,
+    buffer: Vec<u8>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Idle(Incoming),
+    Writing(JoinHandle<Result<Incoming, Error>>),
+    Failed,
+}
+
+impl ContentWriter {
+    pub(crate) fn new(store: ContentStore, incoming: Incoming, limit: u64) -> Self {
+        Self {
+            store,
+            limit,
+            taken: 0,
+            buffer: Vec::with_capacity(CHUNK),
+            stage: Stage::Idle(incoming),
+        }
+    }
+
+    /// Takes the next bytes. Cancel-safe: a future that was dropped took none of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] before anything beyond the limit is kept; [`Error::Io`]. After
+    /// an error every further call gives [`Error::Closed`].
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let taken = self.taken.saturating_add(bytes.len() as u64);
+        if taken > self.limit {
+            self.stage = Stage::Failed;
+            return Err(Error::TooLarge { limit: self.limit });
+        }
+        if self.buffer.len() + bytes.len() > CHUNK {
+            self.flush().await?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        self.taken = taken;
+        Ok(())
+    }
+
+    /// Bytes taken so far.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Stores the content if it has the expected SHA-256, and returns its size in bytes
+    /// once it is durable. Content that is stored already is replaced by itself. If the
+    /// future is dropped, the content may be stored or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::HashMismatch`], [`Error::Io`]; nothing is left then.
+    pub async fn finish(mut self, expected: [u8; 32]) -> Result<u64, Error> {
+        self.flush().await?;
+        let incoming = self.idle().await?;
+        let store = self.store.clone();
+        in_background(move || incoming.place(&store, &expected)).await?;
+        Ok(self.taken)
+    }
+
+    /// Sends the buffer on its way, after the one before it.
+    async fn flush(&mut self) -> Result<(), Error> {
+        let mut incoming = self.idle().await?;
+        let bytes = mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
+        self.stage = Stage::Writing(spawn_blocking(move || {
+            incoming.append(&bytes)?;
+            Ok(incoming)
+        }));
+        Ok(())
+    }
+
+    /// Waits until nothing is being written, and takes the file out.
+    async fn idle(&mut self) -> Result<Incoming, Error> {
+        if let Stage::Writing(writing) = &mut self.stage {
+            let written = writing.await;
+            self.stage = Stage::Failed;
+            return written.unwrap_or_else(|error| Err(lost(error)));
+        }
+        match mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Idle(incoming) => Ok(incoming),
+            Stage::Writing(_) | Stage::Failed => Err(Error::Closed),
+        }
+    }
+}
+
+/// A temporary file and the hash of what is in it.
+pub(crate) struct Incoming {
+    file: File,
+    temp: TempFile,
+    hash: Context,
+}
+
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Incoming").field(&self.temp.path()).finish()
+    }
+}
+
+impl Incoming {
+    pub(crate) fn create(tmp: &Path) -> Result<Self, Error> {
+        let (file, temp) = TempFile::create(tmp.join(durable::random_name()?))?;
+        let hash = Context::new(&SHA256);
+        Ok(Self { file, temp, hash })
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.hash.update(bytes);
+        self.file
+            .write_all(bytes)
+            .map_err(Error::io("write", self.temp.path()))
+    }
+
+    fn place(self, store: &ContentStore, expected: &[u8; 32]) -> Result<(), Error> {
+        let found = self.hash.finish();
+        if found.as_ref() != expected {
+            return Err(Error::HashMismatch {
+                expected: HEXLOWER.encode(expected),
+                found: HEXLOWER.encode(found.as_ref()),
+            });
+        }
+        durable::sync_file(&self.file, self.temp.path())?;
+        let target = store.path_of(expected);
+        self.temp.place(&target)?;
+        durable::sync_dir(durable::parent(&target))?;
+        durable::sync_dir(&store.tmp())
+    }
+}
+
+/// Does blocking work on the runtime's threads for that.
+pub(crate) async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(lost(error)))
+}
+
+fn lost(error: tokio::task::JoinError) -> Error {
+    if error.is_panic() {
+        return Error::JobPanicked;
+    }
+    Error::Closed
+}

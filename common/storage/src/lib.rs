@@ -1,0 +1,29 @@
+//! What outlives a process: one SQLite database per home and content files named by
+//! their SHA-256.
+//!
+//! [`Database`] has one writer thread that commits whatever waits as one transaction
+//! (group commit) and a few reader threads, each answering from one consistent
+//! snapshot. [`ContentStore`] takes in a stream, and only what has the promised hash
+//! becomes a file. [`HomeLock`] keeps a second server out.
+//!
+//! Nothing is answered before it is durable, and a failed fsync ends the process. This
+//! crate knows no table, no clock, no socket and no role: the SQL is in the roles'
+//! stores. It never alters a database that it does not understand.
+
+mod connection;
+mod content;
+mod database;
+mod durable;
+mod error;
+mod incoming;
+mod lock;
+mod queue;
+mod readers;
+mod wait;
+mod writer;
+
+pub use content::ContentStore;
+pub use database::Database;
+pub use error::Error;
+pub use incoming::ContentWriter;
+pub use lock::HomeLock;

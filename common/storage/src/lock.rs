@@ -1,0 +1,49 @@
+//! One server per home.
+
+use std::{
+    fs::{File, TryLockError},
+    io::{Read, Write},
+    path::Path,
+};
+
+use crate::{Error, durable};
+
+/// Holds a home directory against a second server while it lives, by an advisory lock
+/// on `HOME/lock`. The system releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct HomeLock {
+    _file: File,
+}
+
+impl HomeLock {
+    /// Takes the home, which must exist, and notes this process and its `role` in the
+    /// lock file for people to read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::HomeInUse`] if another process, or another lock in this one, holds it.
+    pub fn acquire(home: &Path, role: &str) -> Result<Self, Error> {
+        let path = home.join("lock");
+        let mut file = durable::open_or_create(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::HomeInUse {
+                    path: home.to_owned(),
+                    pid: noted_pid(file),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+        }
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{} {role}", std::process::id()))
+            .map_err(Error::io("write", &path))?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn noted_pid(file: File) -> Option<u32> {
+    let mut note = String::new();
+    file.take(64).read_to_string(&mut note).ok()?;
+    note.split_whitespace().next()?.parse().ok()
+}
