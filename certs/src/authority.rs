@@ -1,0 +1,126 @@
+use rcgen::{
+    CertificateParams, CertificateRevocationListParams, KeyIdMethod, RevokedCertParams,
+    SerialNumber,
+};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use x509_cert::ext::pkix::KeyUsages;
+
+use crate::validity::date_time;
+use crate::{Certificate, Crl, Error, PublicKey, RevokedEntry, SigningKey, TrustDomain};
+
+/// A certificate authority's certificate together with its key: what root and issuers share.
+#[derive(Clone, Debug)]
+pub(crate) struct Authority {
+    certificate: Certificate,
+    key: SigningKey,
+    trust_domain: TrustDomain,
+}
+
+impl Authority {
+    /// Checks that the key belongs to the certificate and that this is an authority's.
+    pub(crate) fn new(certificate: Certificate, key: SigningKey) -> Result<Self, Error> {
+        if certificate.public_key()? != *key.public_key() {
+            return Err(Error::KeyMismatch);
+        }
+        let trust_domain = check_authority(&certificate).map_err(Error::IssuerInvalid)?;
+        Ok(Self {
+            certificate,
+            key,
+            trust_domain,
+        })
+    }
+
+    pub(crate) fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    pub(crate) fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    pub(crate) fn trust_domain(&self) -> &TrustDomain {
+        &self.trust_domain
+    }
+
+    /// Signs a certificate, which must not outlive this authority's own.
+    pub(crate) fn certify(
+        &self,
+        parameters: &CertificateParams,
+        key: &PublicKey,
+    ) -> Result<Certificate, Error> {
+        self.check_validity(parameters)?;
+        if key == self.key.public_key() {
+            return Err(Error::KeyOfAuthority);
+        }
+        let signed = parameters
+            .signed_by(key, &self.rcgen_issuer()?)
+            .map_err(Error::Issuing)?;
+        Certificate::from_der(signed.der())
+    }
+
+    pub(crate) fn sign_crl(
+        &self,
+        number: u64,
+        this_update: UnixTime,
+        next_update: UnixTime,
+        revoked: &[RevokedEntry],
+    ) -> Result<Crl, Error> {
+        let signed = CertificateRevocationListParams {
+            this_update: date_time(this_update)?,
+            next_update: date_time(next_update)?,
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs: revoked
+                .iter()
+                .map(revoked_certificate)
+                .collect::<Result<_, _>>()?,
+            key_identifier_method: self.key_identifier()?,
+        }
+        .signed_by(&self.rcgen_issuer()?)
+        .map_err(Error::Issuing)?;
+        Crl::from_der(signed.der())
+    }
+
+    fn check_validity(&self, parameters: &CertificateParams) -> Result<(), Error> {
+        let end = date_time(self.certificate.not_after())?;
+        if parameters.not_before < parameters.not_after && parameters.not_after <= end {
+            Ok(())
+        } else {
+            Err(Error::ValidityInvalid)
+        }
+    }
+
+    fn key_identifier(&self) -> Result<KeyIdMethod, Error> {
+        self.certificate
+            .subject_key_id()
+            .map(|id| KeyIdMethod::PreSpecified(id.to_vec()))
+            .ok_or(Error::IssuerInvalid("no subject key identifier"))
+    }
+
+    fn rcgen_issuer(&self) -> Result<rcgen::Issuer<'static, &SigningKey>, Error> {
+        let der = CertificateDer::from(self.certificate.der());
+        rcgen::Issuer::from_ca_cert_der(&der, &self.key).map_err(Error::Issuing)
+    }
+}
+
+/// Checks what every authority's certificate has in common; returns its trust domain.
+pub(crate) fn check_authority(certificate: &Certificate) -> Result<TrustDomain, &'static str> {
+    if !certificate.is_ca() {
+        return Err("not a certificate authority");
+    }
+    if !certificate.has_key_usages(&[KeyUsages::KeyCertSign, KeyUsages::CRLSign]) {
+        return Err("key usage is not exactly keyCertSign and cRLSign");
+    }
+    certificate
+        .authority_trust_domain()
+        .map_err(|_| "no trust domain as its one URI")
+}
+
+fn revoked_certificate(entry: &RevokedEntry) -> Result<RevokedCertParams, Error> {
+    Ok(RevokedCertParams {
+        serial_number: SerialNumber::from_slice(entry.serial.as_bytes()),
+        revocation_time: date_time(entry.revoked_at)?,
+        reason_code: Some(entry.reason.for_rcgen()),
+        invalidity_date: None,
+    })
+}

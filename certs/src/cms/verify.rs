@@ -1,0 +1,214 @@
+use std::fmt;
+
+use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
+use cms::content_info::{CmsVersion, ContentInfo};
+use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
+use der::{Decode, Encode};
+use rustls_pki_types::UnixTime;
+
+use super::{DATA, ECDSA_WITH_SHA256, Infos, MAX_SIGNERS, SIGNED_DATA, attributes, is_sha256};
+use crate::chain::MAX_CHAIN_LENGTH;
+use crate::{Certificate, Chain, Error, Serial};
+
+/// Bytes that a signature may have at most.
+pub const MAX_SIGNATURE_SIZE: usize = 64 * 1024;
+
+/// Certificates that a signature may carry at most.
+const MAX_CERTIFICATES: usize = 64;
+
+/// A detached CMS signature that could be decoded.
+pub struct DetachedSignature {
+    infos: Infos,
+    certificates: Vec<Certificate>,
+}
+
+/// Who signed, as far as the signature itself shows. Whether to trust the chain is for
+/// [`crate::TrustStore`] to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// The certificate whose key made the signature.
+    pub certificate: Certificate,
+    /// That certificate and those of its issuers that the signature carries.
+    pub chain: Chain,
+    /// When the signer claims to have signed. Not evidence.
+    pub claimed_time: UnixTime,
+}
+
+impl DetachedSignature {
+    /// Reads DER, at most [`MAX_SIGNATURE_SIZE`], nothing after it, one encoding only.
+    ///
+    /// # Errors
+    /// [`Error::CmsMalformed`], [`Error::CertificateMalformed`].
+    pub fn parse(der: &[u8]) -> Result<Self, Error> {
+        let signed_data = decode(der)?;
+        check_form(&signed_data)?;
+        let certificates = certificates(&signed_data)?;
+        Ok(Self {
+            infos: signed_data.signer_infos.0,
+            certificates,
+        })
+    }
+
+    /// Verifies every signature over `content`; the signers come in the order of the CMS, which is
+    /// not that of signing.
+    ///
+    /// # Errors
+    /// [`Error::CmsContent`] if the content is another, [`Error::CmsSignature`],
+    /// [`Error::CmsCertificate`], [`Error::CmsDuplicate`], [`Error::CmsMalformed`].
+    pub fn verify(&self, content: &[u8]) -> Result<Vec<Signer>, Error> {
+        let mut signers: Vec<Signer> = Vec::new();
+        for info in self.infos.iter() {
+            let signer = self.verify_signer(info, content)?;
+            if signers
+                .iter()
+                .any(|earlier| earlier.certificate == signer.certificate)
+            {
+                return Err(Error::CmsDuplicate);
+            }
+            signers.push(signer);
+        }
+        Ok(signers)
+    }
+
+    fn verify_signer(&self, info: &SignerInfo, content: &[u8]) -> Result<Signer, Error> {
+        check_algorithms(info)?;
+        let SignerIdentifier::IssuerAndSerialNumber(id) = &info.sid else {
+            return Err(Error::CmsMalformed(
+                "signer is not named by issuer and serial number",
+            ));
+        };
+        let certificate = self.certificate_of(id)?;
+        let signed_attrs = info
+            .signed_attrs
+            .as_ref()
+            .ok_or(Error::CmsMalformed("no signed attributes"))?;
+        let signed = signed_attrs
+            .to_der()
+            .map_err(|_| Error::CmsMalformed("signed attributes"))?;
+        certificate
+            .public_key()?
+            .verify_der(&signed, info.signature.as_bytes())
+            .map_err(|_| Error::CmsSignature)?;
+        let claimed_time = attributes::check(signed_attrs, content, certificate, id)?;
+        Ok(Signer {
+            certificate: certificate.clone(),
+            chain: self.chain_of(certificate)?,
+            claimed_time,
+        })
+    }
+
+    fn certificate_of(&self, id: &IssuerAndSerialNumber) -> Result<&Certificate, Error> {
+        let malformed = |_| Error::CmsMalformed("signer identifier");
+        let issuer = id.issuer.to_der().map_err(malformed)?;
+        let serial = Serial::from_bytes(id.serial_number.as_bytes())
+            .map_err(|_| Error::CmsMalformed("signer identifier"))?;
+        let mut found = self
+            .certificates
+            .iter()
+            .filter(|candidate| candidate.issuer() == issuer && candidate.serial() == serial);
+        match (found.next(), found.next()) {
+            (Some(certificate), None) => Ok(certificate),
+            _ => Err(Error::CmsMalformed(
+                "not exactly one certificate of a signer",
+            )),
+        }
+    }
+
+    /// The certificate and its issuers, as far as they are here.
+    fn chain_of(&self, leaf: &Certificate) -> Result<Chain, Error> {
+        let mut chain = vec![leaf.clone()];
+        let mut last = leaf;
+        while chain.len() < MAX_CHAIN_LENGTH && !last.is_self_issued() {
+            let Some(issuer) = self
+                .certificates
+                .iter()
+                .find(|other| last.names_issuer(other))
+            else {
+                break;
+            };
+            chain.push(issuer.clone());
+            last = issuer;
+        }
+        Chain::new(chain)
+    }
+}
+
+impl fmt::Debug for DetachedSignature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DetachedSignature")
+            .field("signers", &self.infos.len())
+            .field("certificates", &self.certificates)
+            .finish()
+    }
+}
+
+fn decode(der: &[u8]) -> Result<SignedData, Error> {
+    if der.len() > MAX_SIGNATURE_SIZE {
+        return Err(Error::CmsMalformed("too large"));
+    }
+    let malformed = |_| Error::CmsMalformed("not CMS SignedData");
+    let content_info = ContentInfo::from_der(der).map_err(malformed)?;
+    if content_info.content_type != SIGNED_DATA {
+        return Err(Error::CmsMalformed("not CMS SignedData"));
+    }
+    let signed_data: SignedData = content_info.content.decode_as().map_err(malformed)?;
+    // Sets that are not sorted, for example, are decoded all the same.
+    let is_canonical = content_info.to_der().is_ok_and(|encoded| encoded == der)
+        && signed_data.to_der().map_err(malformed)?
+            == content_info.content.to_der().map_err(malformed)?;
+    if is_canonical {
+        Ok(signed_data)
+    } else {
+        Err(Error::CmsMalformed("not in DER"))
+    }
+}
+
+fn check_form(signed_data: &SignedData) -> Result<(), Error> {
+    let content = &signed_data.encap_content_info;
+    if content.econtent_type != DATA || content.econtent.is_some() {
+        return Err(Error::CmsMalformed("not detached from plain data"));
+    }
+    if signed_data.version != CmsVersion::V1 || signed_data.crls.is_some() {
+        return Err(Error::CmsMalformed("version or revocation lists"));
+    }
+    if !signed_data.digest_algorithms.iter().all(is_sha256) {
+        return Err(Error::CmsMalformed("digest is not SHA-256"));
+    }
+    if !(1..=MAX_SIGNERS).contains(&signed_data.signer_infos.0.len()) {
+        return Err(Error::CmsMalformed("not one to sixteen signers"));
+    }
+    Ok(())
+}
+
+fn check_algorithms(info: &SignerInfo) -> Result<(), Error> {
+    let is_ecdsa = info.signature_algorithm.oid == ECDSA_WITH_SHA256
+        && info.signature_algorithm.parameters.is_none();
+    if info.version != CmsVersion::V1 || !is_sha256(&info.digest_alg) || !is_ecdsa {
+        return Err(Error::CmsMalformed("not ECDSA with SHA-256"));
+    }
+    if info.unsigned_attrs.is_some() {
+        return Err(Error::CmsMalformed("unsigned attributes"));
+    }
+    Ok(())
+}
+
+fn certificates(signed_data: &SignedData) -> Result<Vec<Certificate>, Error> {
+    let set = signed_data
+        .certificates
+        .as_ref()
+        .ok_or(Error::CmsMalformed("no certificates"))?;
+    if set.0.len() > MAX_CERTIFICATES {
+        return Err(Error::CmsMalformed("too many certificates"));
+    }
+    set.0
+        .iter()
+        .map(|choice| match choice {
+            CertificateChoices::Certificate(certificate) => certificate
+                .to_der()
+                .map_err(|_| Error::CmsMalformed("certificate"))
+                .and_then(|der| Certificate::from_der(&der)),
+            CertificateChoices::Other(_) => Err(Error::CmsMalformed("not an X.509 certificate")),
+        })
+        .collect()
+}

@@ -1,0 +1,298 @@
+use std::collections::HashSet;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
+use der::asn1::ObjectIdentifier;
+use der::pem::{LineEnding, encode_string};
+use der::{Decode, Encode};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateRevocationListDer, UnixTime};
+use serde::{Deserialize, Serialize};
+use webpki::{CertRevocationList, OwnedCertRevocationList};
+use x509_cert::crl::CertificateList;
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CrlNumber};
+
+use crate::parse::unix_time;
+use crate::{Certificate, Error, Serial};
+
+/// Bytes that a revocation list may have at most; an entry takes about 50.
+pub const MAX_CRL_SIZE: usize = 16 * 1024 * 1024;
+
+const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
+const AUTHORITY_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
+
+/// A certificate to be listed as revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevokedEntry {
+    /// Its serial number.
+    pub serial: Serial,
+    /// Since when.
+    pub revoked_at: UnixTime,
+    /// Why.
+    pub reason: RevocationReason,
+}
+
+/// Why a certificate was revoked (RFC 5280, section 5.3.1). In JSON in snake case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevocationReason {
+    /// No reason given.
+    Unspecified,
+    /// Somebody else has, or may have, the private key.
+    KeyCompromise,
+    /// The holder's name or role has changed.
+    AffiliationChanged,
+    /// Another certificate has taken its place.
+    Superseded,
+    /// The certificate is needed no more.
+    CessationOfOperation,
+    /// On hold for the time being.
+    CertificateHold,
+    /// The right to the certificate was withdrawn.
+    PrivilegeWithdrawn,
+}
+
+impl RevocationReason {
+    const ALL: [Self; 7] = [
+        Self::Unspecified,
+        Self::KeyCompromise,
+        Self::AffiliationChanged,
+        Self::Superseded,
+        Self::CessationOfOperation,
+        Self::CertificateHold,
+        Self::PrivilegeWithdrawn,
+    ];
+
+    /// Its name in snake case, such as `key_compromise`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "key_compromise",
+            Self::AffiliationChanged => "affiliation_changed",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessation_of_operation",
+            Self::CertificateHold => "certificate_hold",
+            Self::PrivilegeWithdrawn => "privilege_withdrawn",
+        }
+    }
+
+    pub(crate) fn for_rcgen(self) -> rcgen::RevocationReason {
+        use rcgen::RevocationReason as Reason;
+        match self {
+            Self::Unspecified => Reason::Unspecified,
+            Self::KeyCompromise => Reason::KeyCompromise,
+            Self::AffiliationChanged => Reason::AffiliationChanged,
+            Self::Superseded => Reason::Superseded,
+            Self::CessationOfOperation => Reason::CessationOfOperation,
+            Self::CertificateHold => Reason::CertificateHold,
+            Self::PrivilegeWithdrawn => Reason::PrivilegeWithdrawn,
+        }
+    }
+}
+
+impl fmt::Display for RevocationReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl FromStr for RevocationReason {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == text)
+            .ok_or(Error::ReasonInvalid)
+    }
+}
+
+/// A certificate revocation list (RFC 5280, section 5) that could be decoded. Cheap to clone.
+///
+/// Whether it is authentic shows when [`Self::verify`] or [`crate::TrustStore`] checks it.
+#[derive(Clone)]
+pub struct Crl(Arc<Inner>);
+
+struct Inner {
+    der: Vec<u8>,
+    number: u64,
+    this_update: UnixTime,
+    next_update: UnixTime,
+    issuer: Vec<u8>,
+    issuer_key_id: Vec<u8>,
+    revoked: HashSet<Serial>,
+    for_webpki: CertRevocationList<'static>,
+}
+
+impl Crl {
+    /// Reads DER, at most [`MAX_CRL_SIZE`], nothing after it. A list without number, next update
+    /// or key identifier is refused, and so are delta, indirect and partitioned lists.
+    ///
+    /// # Errors
+    /// [`Error::CrlMalformed`].
+    pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+        let list = decode(der)?;
+        let for_webpki = OwnedCertRevocationList::from_der(der)
+            .map_err(|_| Error::CrlMalformed("of a kind that is not used here"))?;
+        let tbs = &list.tbs_cert_list;
+        let extensions = tbs.crl_extensions.as_deref().unwrap_or_default();
+        let next_update = tbs
+            .next_update
+            .as_ref()
+            .ok_or(Error::CrlMalformed("no next update"))?;
+        Ok(Self(Arc::new(Inner {
+            der: der.to_vec(),
+            number: number(extensions)?,
+            this_update: unix_time(&tbs.this_update),
+            next_update: unix_time(next_update),
+            issuer: tbs
+                .issuer
+                .to_der()
+                .map_err(|_| Error::CrlMalformed("issuer"))?,
+            issuer_key_id: issuer_key_id(extensions)?,
+            revoked: revoked(&list)?,
+            for_webpki: for_webpki.into(),
+        })))
+    }
+
+    /// Reads the one list in this PEM.
+    ///
+    /// # Errors
+    /// [`Error::CrlMalformed`].
+    pub fn from_pem(pem: &str) -> Result<Self, Error> {
+        let der = CertificateRevocationListDer::from_pem_slice(pem.as_bytes())
+            .map_err(|_| Error::CrlMalformed("not in PEM"))?;
+        Self::from_der(&der)
+    }
+
+    /// The list in DER.
+    pub fn der(&self) -> &[u8] {
+        &self.0.der
+    }
+
+    /// The list in PEM, with a final line feed.
+    pub fn to_pem(&self) -> String {
+        // It fails only for a bad label or for input near the largest `usize`; ours is 16 MiB.
+        encode_string("X509 CRL", LineEnding::LF, self.der()).expect("short input, good label")
+    }
+
+    /// Its number; each later list of the same issuer has a higher one.
+    pub fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    /// When it was made.
+    pub fn this_update(&self) -> UnixTime {
+        self.0.this_update
+    }
+
+    /// From when on it counts no more.
+    pub fn next_update(&self) -> UnixTime {
+        self.0.next_update
+    }
+
+    /// The identifier of the issuer's key.
+    pub fn issuer_key_id(&self) -> &[u8] {
+        &self.0.issuer_key_id
+    }
+
+    /// Whether it lists this serial number of its issuer.
+    pub fn contains(&self, serial: &Serial) -> bool {
+        self.0.revoked.contains(serial)
+    }
+
+    /// Verifies that `issuer` signed this list. Its time is another matter.
+    ///
+    /// # Errors
+    /// [`Error::BadSignature`], also if it names another issuer; [`Error::KeyUnsupported`].
+    pub fn verify(&self, issuer: &Certificate) -> Result<(), Error> {
+        let is_issuer = self.0.issuer == issuer.subject()
+            && issuer.subject_key_id() == Some(self.issuer_key_id());
+        if !is_issuer {
+            return Err(Error::BadSignature);
+        }
+        let list = decode(self.der())?;
+        let signed = list
+            .tbs_cert_list
+            .to_der()
+            .map_err(|_| Error::CrlMalformed("not in DER"))?;
+        let signature = list.signature.as_bytes().ok_or(Error::BadSignature)?;
+        issuer.public_key()?.verify_der(&signed, signature)
+    }
+
+    pub(crate) fn for_webpki(&self) -> &CertRevocationList<'static> {
+        &self.0.for_webpki
+    }
+}
+
+impl fmt::Debug for Crl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Crl")
+            .field("issuer_key_id", &HEXLOWER.encode(self.issuer_key_id()))
+            .field("number", &self.number())
+            .field("revoked", &self.0.revoked.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Decodes DER; what an encoder would have written differently is refused, so that the re-encoded
+/// part that is signed has the very bytes that were sent.
+fn decode(der: &[u8]) -> Result<CertificateList, Error> {
+    if der.len() > MAX_CRL_SIZE {
+        return Err(Error::CrlMalformed("too large"));
+    }
+    let list =
+        CertificateList::from_der(der).map_err(|_| Error::CrlMalformed("not a revocation list"))?;
+    match list.to_der() {
+        Ok(encoded) if encoded == der => Ok(list),
+        _ => Err(Error::CrlMalformed("not in DER")),
+    }
+}
+
+fn number(extensions: &[Extension]) -> Result<u64, Error> {
+    let malformed = || Error::CrlMalformed("number");
+    let extension = extensions
+        .iter()
+        .find(|found| found.extn_id == CRL_NUMBER)
+        .ok_or_else(malformed)?;
+    let CrlNumber(number) =
+        CrlNumber::from_der(extension.extn_value.as_bytes()).map_err(|_| malformed())?;
+    let bytes = number.as_bytes();
+    let mut padded = [0; 8];
+    let offset = padded
+        .len()
+        .checked_sub(bytes.len())
+        .ok_or_else(malformed)?;
+    padded[offset..].copy_from_slice(bytes);
+    Ok(u64::from_be_bytes(padded))
+}
+
+fn issuer_key_id(extensions: &[Extension]) -> Result<Vec<u8>, Error> {
+    let malformed = || Error::CrlMalformed("authority key identifier");
+    let extension = extensions
+        .iter()
+        .find(|found| found.extn_id == AUTHORITY_KEY_ID)
+        .ok_or_else(malformed)?;
+    AuthorityKeyIdentifier::from_der(extension.extn_value.as_bytes())
+        .ok()
+        .and_then(|id| id.key_identifier)
+        .map(|id| id.as_bytes().to_vec())
+        .ok_or_else(malformed)
+}
+
+fn revoked(list: &CertificateList) -> Result<HashSet<Serial>, Error> {
+    let entries = list
+        .tbs_cert_list
+        .revoked_certificates
+        .as_deref()
+        .unwrap_or_default();
+    entries
+        .iter()
+        .map(|entry| Serial::from_bytes(entry.serial_number.as_bytes()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| Error::CrlMalformed("serial number"))
+}

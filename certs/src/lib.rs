@@ -1,0 +1,53 @@
+//! Names, keys, certificates, revocation lists and CMS signatures, and their verification.
+//!
+//! Everything about X.509 that the roles share: SPIFFE names, P-256 keys and their files, the
+//! certificate profiles, the issuing authorities, revocation lists, the trust store and detached
+//! CMS signatures.
+//!
+//! What it never does: open a socket, open a database, read the clock (time is an argument), take
+//! a name from a common name or from a certificate request, or accept an algorithm other than
+//! ECDSA on P-256 with SHA-256. ASN.1 goes through libraries; no byte of it is written by hand.
+
+mod authority;
+mod certificate;
+mod certificate_error;
+mod chain;
+mod cms;
+mod crl;
+mod error;
+mod fingerprint;
+mod issuer;
+mod key;
+mod key_usage;
+mod keyfile;
+mod name;
+mod parse;
+mod passphrase;
+mod profile;
+mod public_key;
+mod request;
+mod serial;
+mod spiffe;
+mod trust;
+mod validity;
+
+pub use certificate::{Certificate, MAX_CERTIFICATE_SIZE};
+pub use certificate_error::CertificateError;
+pub use chain::{Chain, MAX_CHAIN_LENGTH, root_in_chain};
+pub use cms::{DetachedSignature, MAX_SIGNATURE_SIZE, Signer, sign_detached};
+pub use crl::{Crl, MAX_CRL_SIZE, RevocationReason, RevokedEntry};
+pub use error::Error;
+pub use fingerprint::Fingerprint;
+pub use issuer::{Issuer, IssuerKind, Root};
+pub use key::SigningKey;
+pub use key_usage::KeyPurpose;
+pub use keyfile::{is_encrypted, read_private, write_private};
+pub use name::{ServiceName, StudentId, TrustDomain};
+pub use passphrase::Passphrase;
+pub use profile::DistributionUrls;
+pub use public_key::PublicKey;
+pub use request::{MAX_REQUEST_SIZE, VerifiedRequest, create_request};
+pub use serial::Serial;
+pub use spiffe::{Identity, SpiffeId};
+pub use trust::{ServiceUsage, TrustStore, VerifiedPeer, VerifiedService, VerifiedStudent};
+pub use validity::{Validities, Validity, leaf_validity};

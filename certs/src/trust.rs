@@ -1,0 +1,398 @@
+use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use webpki::ring::ECDSA_P256_SHA256;
+use webpki::{
+    EndEntityCert, ExpirationPolicy, KeyUsage, RevocationCheckDepth, RevocationOptionsBuilder,
+    UnknownStatusPolicy, anchor_from_trusted_cert,
+};
+use x509_cert::ext::pkix::KeyUsages;
+
+use crate::authority::check_authority;
+use crate::issuer::check_self_signed;
+use crate::key_usage::{KeyPurpose, same_purposes};
+use crate::profile;
+use crate::{
+    Certificate, CertificateError, Chain, Crl, Error, Identity, IssuerKind, ServiceName, SpiffeId,
+    StudentId, TrustDomain,
+};
+
+/// The root that is trusted, and what is known about revocation.
+///
+/// A chain is accepted only if it is exactly leaf, issuing authority and (there or not) this root,
+/// of one trust domain, with exactly the key usages of its profile, signed by ECDSA on P-256.
+#[derive(Clone, Debug)]
+pub struct TrustStore {
+    root: Certificate,
+    anchor: TrustAnchor<'static>,
+    trust_domain: TrustDomain,
+    revocation: Option<Vec<Crl>>,
+}
+
+/// For what a service shows its certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServiceUsage {
+    /// It is the TLS server.
+    Server,
+    /// It is the TLS client.
+    Client,
+    /// It signed a token: the token signer's profile, which no TLS key has.
+    Token,
+    /// It signed a document in the service's name with the service's own key.
+    Signature,
+}
+
+impl TrustStore {
+    /// Trusts this root. Without revocation lists nothing is checked for revocation: only for
+    /// clients that have not fetched any yet.
+    ///
+    /// # Errors
+    /// [`Error::RootInvalid`] unless it is a self-signed authority that names its trust domain.
+    pub fn new(root: Certificate) -> Result<Self, Error> {
+        let trust_domain = check_authority(&root).map_err(Error::RootInvalid)?;
+        check_self_signed(&root)?;
+        let anchor = anchor_from_trusted_cert(&root.to_rustls())
+            .map_err(|_| Error::RootInvalid("malformed"))?
+            .to_owned();
+        Ok(Self {
+            root,
+            anchor,
+            trust_domain,
+            revocation: None,
+        })
+    }
+
+    /// Checks every chain against these revocation lists from now on, the root's included: a
+    /// certificate that no list covers, or an expired list, is an error. Of several lists of one
+    /// issuer the one with the highest number counts.
+    ///
+    /// # Errors
+    /// [`Error::BadSignature`] if a list that claims to be the root's is not.
+    pub fn with_crls(mut self, mut crls: Vec<Crl>) -> Result<Self, Error> {
+        for crl in &crls {
+            if Some(crl.issuer_key_id()) == self.root.subject_key_id() {
+                crl.verify(&self.root)?;
+            }
+        }
+        crls.sort_by_key(|crl| std::cmp::Reverse(crl.number()));
+        self.revocation = Some(crls);
+        Ok(self)
+    }
+
+    /// The trusted root.
+    pub fn root(&self) -> &Certificate {
+        &self.root
+    }
+
+    /// The trust domain, read from the root.
+    pub fn trust_domain(&self) -> &TrustDomain {
+        &self.trust_domain
+    }
+
+    /// The revocation lists, the highest number first.
+    pub fn crls(&self) -> &[Crl] {
+        self.revocation.as_deref().unwrap_or_default()
+    }
+
+    /// Verifies a student's chain: as TLS client and as signer of documents alike.
+    ///
+    /// # Errors
+    /// [`CertificateError`].
+    pub fn verify_student(
+        &self,
+        chain: &Chain,
+        now: UnixTime,
+    ) -> Result<VerifiedStudent, CertificateError> {
+        let path = self.verify_path(chain, KeyPurpose::ClientAuth, now)?;
+        VerifiedStudent::of(path, chain)
+    }
+
+    /// Verifies the chain of exactly this service, for this usage.
+    ///
+    /// # Errors
+    /// [`CertificateError`].
+    pub fn verify_service(
+        &self,
+        chain: &Chain,
+        expected: &ServiceName,
+        usage: ServiceUsage,
+        now: UnixTime,
+    ) -> Result<VerifiedService, CertificateError> {
+        let path = self.verify_path(chain, usage.purpose(), now)?;
+        let service = VerifiedService::of(path, chain, usage.profile())?;
+        if service.name() != expected {
+            return Err(CertificateError::WrongName {
+                expected: expected.to_string(),
+                found: service.name().to_string(),
+            });
+        }
+        Ok(service)
+    }
+
+    /// Verifies the chain of a TLS client of which only the certificate says who it is.
+    ///
+    /// # Errors
+    /// [`CertificateError`].
+    pub fn verify_any_client(
+        &self,
+        chain: &Chain,
+        now: UnixTime,
+    ) -> Result<VerifiedPeer, CertificateError> {
+        let path = self.verify_path(chain, KeyPurpose::ClientAuth, now)?;
+        match path.id.identity() {
+            Identity::Student(_) => VerifiedStudent::of(path, chain).map(VerifiedPeer::Student),
+            Identity::Service(_) => VerifiedService::of(path, chain, profile::SERVICE_PURPOSES)
+                .map(VerifiedPeer::Service),
+        }
+    }
+
+    /// Signatures, times, revocation, the issuer's kind and the name's trust domain.
+    fn verify_path(
+        &self,
+        chain: &Chain,
+        purpose: KeyPurpose,
+        now: UnixTime,
+    ) -> Result<VerifiedPath, CertificateError> {
+        let issuer = self.issuer_in(chain)?;
+        self.check_root_time(now)?;
+        self.verify_signatures(chain.leaf(), issuer, purpose, now)?;
+        let kind = issuer_kind(issuer)?;
+        let id = chain
+            .leaf()
+            .spiffe_id()
+            .map_err(|_| CertificateError::NameInvalid)?;
+        let issuer_domain = issuer.authority_trust_domain();
+        if issuer_domain.is_ok_and(|domain| domain == self.trust_domain)
+            && *id.trust_domain() == self.trust_domain
+        {
+            Ok(VerifiedPath { id, kind })
+        } else {
+            Err(CertificateError::NameInvalid)
+        }
+    }
+
+    /// The issuing authority of a chain of the only shape there is.
+    fn issuer_in<'a>(&self, chain: &'a Chain) -> Result<&'a Certificate, CertificateError> {
+        match chain.certificates() {
+            [_, issuer] => Ok(issuer),
+            [_, issuer, root] if *root == self.root => Ok(issuer),
+            _ => Err(CertificateError::UnknownIssuer),
+        }
+    }
+
+    /// webpki takes a trust anchor for valid at any time.
+    fn check_root_time(&self, now: UnixTime) -> Result<(), CertificateError> {
+        if now < self.root.not_before() {
+            Err(CertificateError::NotYetValid)
+        } else if now > self.root.not_after() {
+            Err(CertificateError::Expired)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn verify_signatures(
+        &self,
+        leaf: &Certificate,
+        issuer: &Certificate,
+        purpose: KeyPurpose,
+        now: UnixTime,
+    ) -> Result<(), CertificateError> {
+        let result = self.verify_with_webpki(leaf, issuer, purpose, now);
+        let names_match = leaf.names_issuer(issuer) && issuer.names_issuer(&self.root);
+        match result {
+            // Another authority of the same name: its key identifier gives it away.
+            Err(CertificateError::BadSignature) if !names_match => {
+                Err(CertificateError::UnknownIssuer)
+            }
+            result => result,
+        }
+    }
+
+    fn verify_with_webpki(
+        &self,
+        leaf: &Certificate,
+        issuer: &Certificate,
+        purpose: KeyPurpose,
+        now: UnixTime,
+    ) -> Result<(), CertificateError> {
+        let lists: Vec<_> = self.crls().iter().map(Crl::for_webpki).collect();
+        let revocation = match self.revocation {
+            None => None,
+            Some(_) => Some(
+                RevocationOptionsBuilder::new(&lists)
+                    .map_err(|_| CertificateError::CrlUnavailable)?
+                    .with_depth(RevocationCheckDepth::Chain)
+                    .with_status_policy(UnknownStatusPolicy::Deny)
+                    .with_expiration_policy(ExpirationPolicy::Enforce)
+                    .build(),
+            ),
+        };
+        // `None` is a purpose without a number, which nothing is verified for.
+        let oid = purpose.oid().ok_or(CertificateError::WrongUsage)?;
+        let leaf_der = CertificateDer::from(leaf.der());
+        let issuers = [CertificateDer::from(issuer.der())];
+        let leaf = EndEntityCert::try_from(&leaf_der)?;
+        let path = leaf.verify_for_usage(
+            &[ECDSA_P256_SHA256],
+            std::slice::from_ref(&self.anchor),
+            &issuers,
+            now,
+            KeyUsage::required(oid.as_bytes()),
+            revocation,
+            None,
+        )?;
+        // A leaf straight from the root is not one of our profiles.
+        match path.intermediate_certificates().count() {
+            1 => Ok(()),
+            _ => Err(CertificateError::UnknownIssuer),
+        }
+    }
+}
+
+impl ServiceUsage {
+    fn purpose(self) -> KeyPurpose {
+        match self {
+            Self::Server => KeyPurpose::ServerAuth,
+            Self::Client | Self::Signature => KeyPurpose::ClientAuth,
+            Self::Token => KeyPurpose::DocumentSigning,
+        }
+    }
+
+    fn profile(self) -> &'static [KeyPurpose] {
+        match self {
+            Self::Server | Self::Client | Self::Signature => profile::SERVICE_PURPOSES,
+            Self::Token => profile::TOKEN_PURPOSES,
+        }
+    }
+}
+
+/// What the chain proves, before the leaf's role and profile are looked at.
+struct VerifiedPath {
+    id: SpiffeId,
+    kind: IssuerKind,
+}
+
+/// A student whose certificate chain was verified.
+#[derive(Clone, Debug)]
+pub struct VerifiedStudent {
+    sid: StudentId,
+    id: SpiffeId,
+    chain: Chain,
+}
+
+impl VerifiedStudent {
+    fn of(path: VerifiedPath, chain: &Chain) -> Result<Self, CertificateError> {
+        let wrong_role = || CertificateError::WrongRole {
+            found: path.id.to_string(),
+        };
+        let sid = path.id.student().ok_or_else(wrong_role)?.clone();
+        if path.kind != IssuerKind::Students {
+            return Err(wrong_role());
+        }
+        check_leaf(chain.leaf(), profile::STUDENT_PURPOSES)?;
+        Ok(Self {
+            sid,
+            id: path.id,
+            chain: chain.clone(),
+        })
+    }
+
+    /// The student ID.
+    pub fn sid(&self) -> &StudentId {
+        &self.sid
+    }
+
+    /// The SPIFFE ID.
+    pub fn spiffe_id(&self) -> &SpiffeId {
+        &self.id
+    }
+
+    /// The student's certificate.
+    pub fn certificate(&self) -> &Certificate {
+        self.chain.leaf()
+    }
+
+    /// The chain that was verified.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+}
+
+/// A service whose certificate chain was verified.
+#[derive(Clone, Debug)]
+pub struct VerifiedService {
+    name: ServiceName,
+    id: SpiffeId,
+    chain: Chain,
+}
+
+impl VerifiedService {
+    fn of(
+        path: VerifiedPath,
+        chain: &Chain,
+        purposes: &[KeyPurpose],
+    ) -> Result<Self, CertificateError> {
+        let wrong_role = || CertificateError::WrongRole {
+            found: path.id.to_string(),
+        };
+        let name = path.id.service().ok_or_else(wrong_role)?.clone();
+        if path.kind != IssuerKind::Services {
+            return Err(wrong_role());
+        }
+        check_leaf(chain.leaf(), purposes)?;
+        Ok(Self {
+            name,
+            id: path.id,
+            chain: chain.clone(),
+        })
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &ServiceName {
+        &self.name
+    }
+
+    /// The SPIFFE ID.
+    pub fn spiffe_id(&self) -> &SpiffeId {
+        &self.id
+    }
+
+    /// The service's certificate.
+    pub fn certificate(&self) -> &Certificate {
+        self.chain.leaf()
+    }
+
+    /// The chain that was verified.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+}
+
+/// Whoever a TLS client certificate can belong to.
+#[derive(Clone, Debug)]
+pub enum VerifiedPeer {
+    /// A student.
+    Student(VerifiedStudent),
+    /// A service.
+    Service(VerifiedService),
+}
+
+fn issuer_kind(issuer: &Certificate) -> Result<IssuerKind, CertificateError> {
+    let purposes = issuer.extended_key_usages();
+    if !issuer.has_key_usages(&[KeyUsages::KeyCertSign, KeyUsages::CRLSign]) {
+        return Err(CertificateError::WrongUsage);
+    }
+    [IssuerKind::Students, IssuerKind::Services]
+        .into_iter()
+        .find(|kind| same_purposes(purposes, profile::issuer_purposes(*kind)))
+        .ok_or(CertificateError::WrongUsage)
+}
+
+fn check_leaf(leaf: &Certificate, purposes: &[KeyPurpose]) -> Result<(), CertificateError> {
+    let is_profile = leaf.has_key_usages(&[KeyUsages::DigitalSignature])
+        && same_purposes(leaf.extended_key_usages(), purposes);
+    if is_profile {
+        Ok(())
+    } else {
+        Err(CertificateError::WrongUsage)
+    }
+}
