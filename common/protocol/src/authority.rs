@@ -1,0 +1,238 @@
+//! CUHK's side of the protocol: who may ask for what, on one connection.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{
+    Chain, Error as CertsError, ServiceName, StudentId, TrustStore, VerifiedPeer, VerifiedRequest,
+    VerifiedService, VerifiedStudent,
+};
+
+use crate::certificate::certificate_refusal;
+use crate::message::Message;
+use crate::message::cuhk::{MemberQuestion, Reply, Request};
+use crate::values::{Der, Nonce};
+use crate::verification::{MAX_QUESTION, Question};
+use crate::{Code, EnrolmentCode, Refusal, Step};
+
+/// After how many wrong enrolment codes a connection is closed.
+pub const MAX_WRONG_CODES: u8 = 5;
+
+/// Who is at the other end, by the TLS client certificate.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// Nobody in particular: no client certificate.
+    Anonymous,
+    /// A student.
+    Student(VerifiedStudent),
+    /// A service.
+    Service(VerifiedService),
+}
+
+impl Caller {
+    /// Judges the certificate chain that the TLS client presented, if any.
+    ///
+    /// # Errors
+    ///
+    /// A `certificate_…` code.
+    pub fn from_chain(
+        chain: Option<&Chain>,
+        trust: &TrustStore,
+        now: UnixTime,
+    ) -> Result<Self, Refusal> {
+        let Some(chain) = chain else {
+            return Ok(Self::Anonymous);
+        };
+        match trust.verify_any_client(chain, now) {
+            Ok(VerifiedPeer::Student(student)) => Ok(Self::Student(student)),
+            Ok(VerifiedPeer::Service(service)) => Ok(Self::Service(service)),
+            Err(error) => Err(certificate_refusal(&error, Step::One)),
+        }
+    }
+
+    fn role(&self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Student(_) => "student",
+            Self::Service(_) => "service",
+        }
+    }
+}
+
+/// A request that its caller may make, with everything checked that needs no store.
+#[derive(Debug)]
+pub enum Admitted {
+    /// Issue a student's first certificate, if the code is right.
+    Enrol {
+        /// The student ID asked for.
+        sid: StudentId,
+        /// The code shown.
+        code: EnrolmentCode,
+        /// The public key, whose owner signed the request.
+        request: VerifiedRequest,
+    },
+    /// Issue a fresh identity token to this student.
+    RefreshToken {
+        /// Who asks.
+        student: VerifiedStudent,
+    },
+    /// Issue a service's first certificate, if the code is right.
+    EnrolService {
+        /// The service asked for.
+        name: ServiceName,
+        /// The code shown.
+        code: EnrolmentCode,
+        /// The public key, whose owner signed the request.
+        request: VerifiedRequest,
+    },
+    /// Issue the next certificate of this service.
+    RenewService {
+        /// Who asks.
+        service: VerifiedService,
+        /// The public key, whose owner signed the request.
+        request: VerifiedRequest,
+    },
+    /// Tell this service whether these members are active.
+    Verify {
+        /// Who asks.
+        asker: VerifiedService,
+        /// What is asked.
+        question: Question,
+    },
+    /// Tell this service the number of the last change of any status.
+    Status {
+        /// Who asks.
+        asker: VerifiedService,
+    },
+    /// Hand out the revocation lists; they are public.
+    Crls,
+}
+
+/// CUHK's state on one connection: any admitted request, as long as codes are not guessed.
+#[derive(Debug, Default)]
+pub struct ExpectRequest {
+    wrong_codes: u8,
+}
+
+impl ExpectRequest {
+    /// A connection on which nothing was asked yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The first message on every connection.
+    pub fn greeting(service: scb_certs::SpiffeId, now: UnixTime) -> Reply {
+        Reply::Greeting {
+            v: 1,
+            service,
+            time: now.as_secs(),
+        }
+    }
+
+    /// Admits a request or refuses it: every operation is denied to every role unless it is
+    /// listed here.
+    ///
+    /// # Errors
+    ///
+    /// `certificate_missing`, `not_permitted`, `request_invalid`, `key_unsupported`,
+    /// `member_count` or `duplicate_member`.
+    pub fn handle(&self, request: Request, caller: &Caller) -> Result<Admitted, Refusal> {
+        match (request, caller) {
+            (Request::Enrol { sid, code, request }, Caller::Anonymous) => {
+                let request = verify_request(&request).map_err(|refusal| refusal.about(&sid))?;
+                Ok(Admitted::Enrol { sid, code, request })
+            }
+            (
+                Request::EnrolService {
+                    name,
+                    code,
+                    request,
+                },
+                Caller::Anonymous,
+            ) => {
+                let request = verify_request(&request)?;
+                Ok(Admitted::EnrolService {
+                    name,
+                    code,
+                    request,
+                })
+            }
+            (Request::RefreshToken {}, Caller::Student(student)) => Ok(Admitted::RefreshToken {
+                student: student.clone(),
+            }),
+            (Request::RenewService { request }, Caller::Service(service)) => {
+                Ok(Admitted::RenewService {
+                    service: service.clone(),
+                    request: verify_request(&request)?,
+                })
+            }
+            (Request::Verify { nonce, members }, Caller::Service(asker)) => Ok(Admitted::Verify {
+                asker: asker.clone(),
+                question: question(nonce, members)?,
+            }),
+            (Request::Status {}, Caller::Service(asker)) => Ok(Admitted::Status {
+                asker: asker.clone(),
+            }),
+            (Request::Crls {}, _) => Ok(Admitted::Crls),
+            (request, caller) => Err(denied(&request, caller)),
+        }
+    }
+
+    /// Counts a wrong code. The refusal in `Ok` is sent and the connection goes on.
+    ///
+    /// # Errors
+    ///
+    /// `too_many_codes` at the fifth: it is sent and the connection is closed.
+    pub fn wrong_code(&mut self, refusal: Refusal) -> Result<Refusal, Refusal> {
+        self.wrong_codes = self.wrong_codes.saturating_add(1);
+        if self.wrong_codes < MAX_WRONG_CODES {
+            return Ok(refusal);
+        }
+        Err(Refusal {
+            code: Code::TooManyCodes,
+            ..refusal
+        })
+    }
+}
+
+fn denied(request: &Request, caller: &Caller) -> Refusal {
+    let code = match caller {
+        Caller::Anonymous => Code::CertificateMissing,
+        Caller::Student(_) | Caller::Service(_) => Code::NotPermitted,
+    };
+    let step = match request {
+        Request::Verify { .. } => Step::Three,
+        _ => Step::One,
+    };
+    Refusal::new(code, step)
+        .with("message", request.name())
+        .with("role", caller.role())
+}
+
+fn verify_request(request: &Der) -> Result<VerifiedRequest, Refusal> {
+    VerifiedRequest::verify(request.as_bytes()).map_err(|error| {
+        let code = match error {
+            CertsError::KeyUnsupported => Code::KeyUnsupported,
+            _ => Code::RequestInvalid,
+        };
+        Refusal::new(code, Step::One).with("reason", error)
+    })
+}
+
+fn question(nonce: Nonce, members: Vec<MemberQuestion>) -> Result<Question, Refusal> {
+    if members.is_empty() || members.len() > MAX_QUESTION {
+        return Err(Refusal::new(Code::MemberCount, Step::Three)
+            .with("got", members.len())
+            .with("limit", MAX_QUESTION));
+    }
+    if let Some(sid) = first_repeated(members.iter().map(|member| &member.sid)) {
+        return Err(Refusal::new(Code::DuplicateMember, Step::Three).about(sid));
+    }
+    Ok(Question { nonce, members })
+}
+
+/// The first student ID that stands twice.
+pub(crate) fn first_repeated<'a>(
+    sids: impl Iterator<Item = &'a StudentId>,
+) -> Option<&'a StudentId> {
+    let mut seen = std::collections::BTreeSet::new();
+    sids.into_iter().find(|sid| !seen.insert(*sid))
+}

@@ -1,0 +1,40 @@
+//! The student's side of steps 3 to 6: one struct per expected message.
+//!
+//! Each `handle` consumes the state and returns the next one with what to send. The client
+//! believes no more than the server does: it verifies CUHK's answer and the receipt itself.
+
+mod confirmation;
+mod greeting;
+mod receipt;
+mod shares;
+
+use scb_certs::{Chain, SigningKey, StudentId};
+
+pub use confirmation::{ExpectConfirmed, Session, sign, state};
+pub use greeting::ExpectGreeting;
+pub use receipt::{Answer, ExpectProceed, ExpectReceipt, ReceivingReceipt, SendingContent};
+pub use shares::ExpectShares;
+
+use crate::message::cuhk::MemberQuestion;
+
+/// A member whose key is on this machine.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The student ID.
+    pub sid: StudentId,
+    /// Leaf and issuer.
+    pub chain: Chain,
+    /// The certified key.
+    pub key: SigningKey,
+    /// The identity token (JWT).
+    pub token: String,
+}
+
+/// The members as statements and questions name them.
+pub fn named(members: &[Member]) -> Vec<MemberQuestion> {
+    let name = |member: &Member| MemberQuestion {
+        sid: member.sid.clone(),
+        cert_sha256: member.chain.leaf().fingerprint(),
+    };
+    members.iter().map(name).collect()
+}

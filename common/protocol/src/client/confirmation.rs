@@ -1,0 +1,137 @@
+//! Step 5: the server confirms the session key; then the session is open.
+
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{SpiffeId, TrustStore, sign_detached};
+
+use super::{ExpectProceed, Member, named};
+use crate::message::blackboard::{Reply, Request};
+use crate::message::{Reply as _, unexpected};
+use crate::session::SessionKey;
+use crate::statement::{FileEntry, Label, Statement, SubmissionId};
+use crate::values::Der;
+use crate::verification::Verification;
+use crate::{Code, Error, Refusal, Step};
+
+/// Waits for `confirmed`.
+#[derive(Debug)]
+pub struct ExpectConfirmed {
+    trust: Arc<TrustStore>,
+    service: SpiffeId,
+    verification: Verification,
+    key: SessionKey,
+}
+
+impl ExpectConfirmed {
+    pub(super) fn new(
+        trust: Arc<TrustStore>,
+        service: SpiffeId,
+        verification: Verification,
+        key: SessionKey,
+    ) -> Self {
+        Self {
+            trust,
+            service,
+            verification,
+            key,
+        }
+    }
+
+    /// CUHK's answer about the members, verified.
+    pub fn verification(&self) -> &Verification {
+        &self.verification
+    }
+
+    /// Checks that the server derived the same session key.
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal, `unexpected_message` or `confirmation_failed`.
+    pub fn handle(self, reply: Reply) -> Result<Session, Refusal> {
+        let reply = reply.accepted()?;
+        let Reply::Confirmed { mac } = reply else {
+            return Err(unexpected("confirmed", &reply, Step::Five));
+        };
+        if !self.key.awaited_from_server().matches(&mac) {
+            return Err(Refusal::new(Code::ConfirmationFailed, Step::Five));
+        }
+        Ok(Session {
+            trust: self.trust,
+            service: self.service,
+            key: self.key,
+        })
+    }
+}
+
+/// An open session: the members are verified and the session key is confirmed.
+#[derive(Debug)]
+pub struct Session {
+    trust: Arc<TrustStore>,
+    service: SpiffeId,
+    key: SessionKey,
+}
+
+impl Session {
+    /// The service.
+    pub fn service(&self) -> &SpiffeId {
+        &self.service
+    }
+
+    /// Sends a statement, with its MAC and the members' signatures.
+    ///
+    /// # Errors
+    ///
+    /// `statement_invalid` if it is not one or not UTF-8.
+    pub fn submit(
+        self,
+        statement: &[u8],
+        signatures: Vec<u8>,
+    ) -> Result<(ExpectProceed, Request), Refusal> {
+        let parsed = Statement::parse(statement)?;
+        let text = String::from_utf8(statement.to_vec())
+            .map_err(|_| Refusal::new(Code::StatementInvalid, Step::Six))?;
+        let request = Request::Submit {
+            mac: self.key.statement_mac(statement),
+            statement: text,
+            signatures: Der::new(signatures),
+        };
+        let next = ExpectProceed::new(self.trust, parsed, statement.to_vec());
+        Ok((next, request))
+    }
+}
+
+/// What the members sign about one file, as the exact bytes to keep and send.
+///
+/// # Errors
+///
+/// [`Error::Encode`].
+pub fn state(
+    members: &[Member],
+    service: &SpiffeId,
+    assignment: (Label, Label),
+    file: FileEntry,
+    submission: SubmissionId,
+) -> Result<Vec<u8>, Error> {
+    Statement::new(
+        service.clone(),
+        assignment,
+        named(members),
+        file,
+        submission,
+    )
+    .to_bytes()
+}
+
+/// Signs a statement with every member's key: detached CMS, DER.
+///
+/// # Errors
+///
+/// [`Error::Sign`].
+pub fn sign(statement: &[u8], members: &[Member], now: UnixTime) -> Result<Vec<u8>, Error> {
+    let signers: Vec<_> = members
+        .iter()
+        .map(|member| (&member.key, &member.chain))
+        .collect();
+    sign_detached(statement, &signers, now).map_err(|_| Error::Sign)
+}

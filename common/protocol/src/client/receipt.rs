@@ -1,0 +1,166 @@
+//! Step 6: the content goes out, the receipt comes back and is verified before it counts.
+
+use std::sync::Arc;
+
+use scb_certs::{Fingerprint, TrustStore};
+
+use crate::message::blackboard::{Reply, Request};
+use crate::message::{Reply as _, unexpected};
+use crate::receipt::{MAX_RECEIPT, VerifiedReceipt};
+use crate::statement::{Statement, SubmissionNumber};
+use crate::{Code, Refusal, Step};
+
+/// Waits for `proceed`, or for the receipt of a submission that is stored already.
+#[derive(Debug)]
+pub struct ExpectProceed {
+    sent: Sent,
+}
+
+/// What the receipt must be about.
+#[derive(Debug)]
+struct Sent {
+    trust: Arc<TrustStore>,
+    statement: Statement,
+    bytes: Vec<u8>,
+}
+
+/// What the server wants after the statement.
+#[derive(Debug)]
+pub enum Answer {
+    /// Send the content.
+    Proceed(SendingContent),
+    /// It is stored already; the receipt follows.
+    AlreadyStored(ReceivingReceipt),
+}
+
+impl ExpectProceed {
+    pub(super) fn new(trust: Arc<TrustStore>, statement: Statement, bytes: Vec<u8>) -> Self {
+        Self {
+            sent: Sent {
+                trust,
+                statement,
+                bytes,
+            },
+        }
+    }
+
+    /// # Errors
+    ///
+    /// The server's refusal, or `unexpected_message`.
+    pub fn handle(self, reply: Reply) -> Result<Answer, Refusal> {
+        match reply.accepted()? {
+            Reply::Proceed {} => Ok(Answer::Proceed(SendingContent { sent: self.sent })),
+            reply @ Reply::Receipt { .. } => {
+                ReceivingReceipt::new(self.sent, reply).map(Answer::AlreadyStored)
+            }
+            reply => Err(unexpected("proceed", &reply, Step::Six)),
+        }
+    }
+}
+
+/// The content goes out in chunk frames.
+#[derive(Debug)]
+pub struct SendingContent {
+    sent: Sent,
+}
+
+impl SendingContent {
+    /// The statement about the content.
+    pub fn statement(&self) -> &Statement {
+        &self.sent.statement
+    }
+
+    /// All content has been sent.
+    pub fn end(self) -> (ExpectReceipt, Request) {
+        (ExpectReceipt { sent: self.sent }, Request::End {})
+    }
+}
+
+/// Waits for `receipt`.
+#[derive(Debug)]
+pub struct ExpectReceipt {
+    sent: Sent,
+}
+
+impl ExpectReceipt {
+    /// # Errors
+    ///
+    /// The server's refusal, `unexpected_message` or `server_misbehaved` (too large).
+    pub fn handle(self, reply: Reply) -> Result<ReceivingReceipt, Refusal> {
+        ReceivingReceipt::new(self.sent, reply.accepted()?)
+    }
+}
+
+/// Waits for the receipt's chunks.
+#[derive(Debug)]
+pub struct ReceivingReceipt {
+    sent: Sent,
+    number: SubmissionNumber,
+    size: usize,
+    sha256: Fingerprint,
+    bytes: Vec<u8>,
+}
+
+impl ReceivingReceipt {
+    fn new(sent: Sent, reply: Reply) -> Result<Self, Refusal> {
+        let Reply::Receipt {
+            number,
+            size,
+            sha256,
+        } = reply
+        else {
+            return Err(unexpected("receipt", &reply, Step::Six));
+        };
+        let size = usize::try_from(size)
+            .ok()
+            .filter(|size| *size <= MAX_RECEIPT)
+            .ok_or_else(|| misbehaved("the receipt is too large"))?;
+        Ok(Self {
+            sent,
+            number,
+            size,
+            sha256,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// Whether all of it has come.
+    pub fn is_complete(&self) -> bool {
+        self.bytes.len() == self.size
+    }
+
+    /// Takes a chunk.
+    ///
+    /// # Errors
+    ///
+    /// `server_misbehaved` at the first byte too many.
+    pub fn chunk(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
+        if self.bytes.len() + chunk.len() > self.size {
+            return Err(misbehaved("the receipt is larger than was announced"));
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    /// Verifies the receipt: that it is what was announced, and that it proves exactly what
+    /// was sent. Returns its bytes, to be kept, and the evidence.
+    ///
+    /// # Errors
+    ///
+    /// `server_misbehaved` or `receipt_invalid`.
+    pub fn finish(self) -> Result<(Vec<u8>, VerifiedReceipt), Refusal> {
+        if !self.is_complete() || Fingerprint::of(&self.bytes) != self.sha256 {
+            return Err(misbehaved("the receipt is not the one that was announced"));
+        }
+        let root = self.sent.trust.root().fingerprint();
+        let receipt = VerifiedReceipt::verify(&self.bytes, &root)?;
+        if receipt.number() != self.number || receipt.statement_bytes() != self.sent.bytes {
+            return Err(misbehaved("the receipt is about something else"));
+        }
+        Ok((self.bytes, receipt))
+    }
+}
+
+fn misbehaved(reason: &str) -> Refusal {
+    Refusal::new(Code::ServerMisbehaved, Step::Six).with("reason", reason)
+}

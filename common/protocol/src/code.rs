@@ -1,0 +1,260 @@
+//! The registry of refusal codes: exit code, HTTP status, sentence and remedy of each.
+
+use serde::{Deserialize, Serialize};
+
+/// The command was carried out.
+pub const EXIT_DONE: u8 = 0;
+/// The command line was wrong.
+pub const EXIT_USAGE: u8 = 2;
+/// Refused; repeating the same thing will not help.
+pub const EXIT_REFUSED: u8 = 3;
+/// Not now; the same thing may succeed later.
+pub const EXIT_RETRY: u8 = 4;
+/// Something is wrong on this machine.
+pub const EXIT_FAULT: u8 = 5;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $exit:ident, $http:literal, $sentence:literal, $remedy:literal;)*) => {
+        /// A stable refusal code. Codes are never renamed or reused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Code {
+            $(#[doc = $sentence] #[serde(rename = $name)] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the registry's order.
+            pub const ALL: &'static [Code] = &[$(Code::$variant),*];
+
+            /// The code as it stands on the wire and in logs.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $name),* }
+            }
+
+            /// The exit code of a program that stops because of it.
+            pub fn exit_code(self) -> u8 {
+                match self { $(Code::$variant => $exit),* }
+            }
+
+            /// The HTTP status under which it is reported (RFC 9110).
+            pub fn http_status(self) -> u16 {
+                match self { $(Code::$variant => $http),* }
+            }
+
+            /// What was wrong, in English, without student or details.
+            pub fn sentence(self) -> &'static str {
+                match self { $(Code::$variant => $sentence),* }
+            }
+
+            /// What to do about it, in English.
+            pub fn remedy(self) -> &'static str {
+                match self { $(Code::$variant => $remedy),* }
+            }
+        }
+    };
+}
+
+codes! {
+    EnrolmentRefused = "enrolment_refused", EXIT_REFUSED, 403,
+        "CUHK does not accept this student ID with this enrolment code",
+        "check the ID and the code on your code sheet; a new code comes from your department";
+    CodeExpired = "code_expired", EXIT_REFUSED, 403,
+        "this enrolment code has expired",
+        "ask your department for a new code";
+    CodeUsed = "code_used", EXIT_REFUSED, 403,
+        "this enrolment code has already been used, with another key",
+        "if the certificate is on another machine, use that machine; otherwise ask your department for a new code";
+    TooManyCodes = "too_many_codes", EXIT_REFUSED, 429,
+        "five wrong enrolment codes on one connection; it is closed",
+        "check the code sheet, then try again; nobody is locked out";
+    TooManyDevices = "too_many_devices", EXIT_REFUSED, 409,
+        "this student already has three live certificates",
+        "ask your department to revoke one that is no longer used";
+    RequestInvalid = "request_invalid", EXIT_REFUSED, 400,
+        "the certificate signing request is not valid or not signed by its own key",
+        "run the command again; if it happens again, update this program";
+    KeyUnsupported = "key_unsupported", EXIT_REFUSED, 400,
+        "the key in the request is not an ECDSA key on the named curve P-256",
+        "make a P-256 key and try again";
+    KeyRefused = "key_refused", EXIT_REFUSED, 409,
+        "this key belongs to another identity or was revoked",
+        "make a new key and try again";
+    MemberCount = "member_count", EXIT_REFUSED, 400,
+        "the number of members is not allowed here",
+        "give as many student IDs as the assignment allows";
+    DuplicateMember = "duplicate_member", EXIT_REFUSED, 400,
+        "the same student ID is listed twice",
+        "give each student ID once";
+    FirstMember = "first_member", EXIT_REFUSED, 400,
+        "the first member is not the one whose certificate opened the connection",
+        "connect with the first member's certificate";
+    MemberMismatch = "member_mismatch", EXIT_REFUSED, 403,
+        "these are not the members who were verified on this connection",
+        "hand in again with the same members in the same order";
+    CertificateMissing = "certificate_missing", EXIT_REFUSED, 401,
+        "no client certificate was presented",
+        "get a certificate from CUHK first: student enrol";
+    CertificateExpired = "certificate_expired", EXIT_REFUSED, 401,
+        "the certificate has expired",
+        "enrol again with a new code from your department, and check this machine's clock";
+    CertificateNotYetValid = "certificate_not_yet_valid", EXIT_REFUSED, 401,
+        "the certificate is not valid yet",
+        "check this machine's clock and the server's";
+    CertificateRevoked = "certificate_revoked", EXIT_REFUSED, 403,
+        "the certificate has been revoked",
+        "ask your department for a new code, then enrol again";
+    CertificateUnknownIssuer = "certificate_unknown_issuer", EXIT_REFUSED, 401,
+        "the certificate was not issued by this CUHK",
+        "check that the address and the root certificate belong to the same CUHK; if so, enrol again";
+    CertificateBadSignature = "certificate_bad_signature", EXIT_REFUSED, 401,
+        "a signature in the certificate chain or in the handshake does not verify",
+        "enrol again with a new code from your department";
+    CertificateWrongUsage = "certificate_wrong_usage", EXIT_REFUSED, 401,
+        "the certificate may not be used for this",
+        "use a certificate that CUHK issued for this purpose";
+    CertificateWrongRole = "certificate_wrong_role", EXIT_REFUSED, 403,
+        "the certificate names another role or party than is expected here",
+        "students connect with a student's certificate, services with their own";
+    CertificateInvalid = "certificate_invalid", EXIT_REFUSED, 401,
+        "the certificate is not well-formed or its status cannot be established",
+        "enrol again; if it happens again, tell your IT service";
+    ServerIdentity = "server_identity", EXIT_REFUSED, 502,
+        "the server could not prove that it is the one meant; nothing was sent to it",
+        "check the address and the root fingerprint; never continue on a guess";
+    ServerMisbehaved = "server_misbehaved", EXIT_REFUSED, 502,
+        "the server's answer breaks the protocol",
+        "try again; if it happens again, tell your IT service";
+    TokenInvalid = "token_invalid", EXIT_REFUSED, 401,
+        "the identity token is not one that CUHK signed in the required form",
+        "get a fresh token: student enrol";
+    TokenAudience = "token_audience", EXIT_REFUSED, 401,
+        "the identity token was issued for another service",
+        "get a token for this service: student enrol";
+    TokenExpired = "token_expired", EXIT_REFUSED, 401,
+        "the identity token has expired or is not valid yet",
+        "get a fresh token: student enrol; check this machine's clock";
+    TokenMismatch = "token_mismatch", EXIT_REFUSED, 401,
+        "the identity token belongs to another certificate",
+        "present each certificate with its own token";
+    ProofInvalid = "proof_invalid", EXIT_REFUSED, 401,
+        "the proof of possession does not verify for this member, connection and challenge",
+        "hand in again; a proof is good for one connection only";
+    VerificationInvalid = "verification_invalid", EXIT_RETRY, 502,
+        "CUHK's answer about the members does not verify",
+        "try again; if it happens again, tell your IT service";
+    StudentInactive = "student_inactive", EXIT_REFUSED, 403,
+        "CUHK says that this student or certificate is not active",
+        "ask your department why";
+    ShareInvalid = "share_invalid", EXIT_REFUSED, 400,
+        "a share of the session key cannot be opened",
+        "hand in again";
+    ConfirmationFailed = "confirmation_failed", EXIT_REFUSED, 400,
+        "the two sides did not derive the same session key",
+        "hand in again";
+    StatementInvalid = "statement_invalid", EXIT_REFUSED, 400,
+        "the statement is not in the required form",
+        "hand in again; if it happens again, update this program";
+    AssignmentUnknown = "assignment_unknown", EXIT_REFUSED, 404,
+        "there is no such course or assignment here",
+        "check --course and --assignment";
+    SignatureInvalid = "signature_invalid", EXIT_REFUSED, 400,
+        "a member's signature of the statement does not verify",
+        "sign the statement again with every member's key";
+    SignatureMissing = "signature_missing", EXIT_REFUSED, 400,
+        "not every member has signed the statement",
+        "let every member sign, then hand in again";
+    MacInvalid = "mac_invalid", EXIT_REFUSED, 400,
+        "the MAC under the session key does not match",
+        "hand in again";
+    ContentShort = "content_short", EXIT_REFUSED, 400,
+        "fewer bytes arrived than the statement says",
+        "hand in again";
+    ContentLong = "content_long", EXIT_REFUSED, 400,
+        "more bytes arrived than the statement says",
+        "hand in again; do not change the file meanwhile";
+    ContentAltered = "content_altered", EXIT_REFUSED, 400,
+        "the bytes that arrived do not have the hash that was signed",
+        "hand in again; do not change the file meanwhile";
+    ContentTooLarge = "content_too_large", EXIT_REFUSED, 413,
+        "the report is larger than is accepted here",
+        "make it smaller";
+    SubmissionConflict = "submission_conflict", EXIT_REFUSED, 409,
+        "this submission ID was already used for something else",
+        "hand in under a new submission ID";
+    ReceiptInvalid = "receipt_invalid", EXIT_REFUSED, 422,
+        "the receipt does not verify",
+        "keep it as evidence and ask for a new copy";
+    NotPermitted = "not_permitted", EXIT_REFUSED, 403,
+        "this certificate may not ask for that",
+        "use the certificate of the role that may";
+    UnexpectedMessage = "unexpected_message", EXIT_REFUSED, 400,
+        "a message came out of order",
+        "update this program";
+    UnknownMessage = "unknown_message", EXIT_REFUSED, 400,
+        "a message of an unknown type came",
+        "update this program";
+    MalformedMessage = "malformed_message", EXIT_REFUSED, 400,
+        "a message could not be understood",
+        "update this program";
+    FrameEmpty = "frame_empty", EXIT_REFUSED, 400,
+        "an empty frame came",
+        "update this program";
+    FrameTooLarge = "frame_too_large", EXIT_REFUSED, 413,
+        "a frame is larger than the protocol allows",
+        "update this program";
+    Timeout = "timeout", EXIT_RETRY, 408,
+        "the other side took too long",
+        "check the network, then try again";
+    Busy = "busy", EXIT_RETRY, 503,
+        "the server is full at the moment",
+        "wait a little, then try again";
+    CuhkUnavailable = "cuhk_unavailable", EXIT_RETRY, 503,
+        "CUHK cannot be asked about the members at the moment",
+        "wait a little, then try again";
+    ConnectionFailed = "connection_failed", EXIT_RETRY, 503,
+        "no connection could be made",
+        "check the address and that the server is running, then try again";
+    ConnectionLost = "connection_lost", EXIT_RETRY, 503,
+        "the connection was lost",
+        "run the same command again; nothing is stored twice";
+    ShuttingDown = "shutting_down", EXIT_RETRY, 503,
+        "the server is stopping",
+        "wait a little, then try again";
+    StorageFull = "storage_full", EXIT_RETRY, 507,
+        "the server has no space left",
+        "try again later; tell your IT service";
+    Internal = "internal", EXIT_FAULT, 500,
+        "something is wrong on the server's side",
+        "try again later; tell your IT service with the time and the step";
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wire_name_is_the_registry_name() {
+        for code in Code::ALL {
+            let json = serde_json::to_string(code).unwrap();
+            assert_eq!(json, format!("\"{code}\""));
+        }
+    }
+
+    #[test]
+    fn every_code_is_told_apart_by_its_sentence() {
+        let sentences: std::collections::BTreeSet<_> =
+            Code::ALL.iter().map(|code| code.sentence()).collect();
+        assert_eq!(sentences.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn refuses_an_unknown_code() {
+        assert!(serde_json::from_str::<Code>("\"no_such_code\"").is_err());
+    }
+}

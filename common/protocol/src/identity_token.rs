@@ -1,0 +1,204 @@
+//! Identity tokens: CUHK's word, for 12 hours, that a certificate belongs to a student.
+//!
+//! A JWT (RFC 7519), ES256, `typ: scb-identity+jwt`, bound to the certificate by
+//! `cnf.x5t#S256` (RFC 8705).
+
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use rustls_pki_types::UnixTime;
+use scb_certs::{
+    Certificate, Chain, Fingerprint, ServiceName, ServiceUsage, SigningKey, SpiffeId, TrustStore,
+    VerifiedStudent,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::jose::{self, JwsError, UnverifiedJws};
+use crate::time::{from_seconds, is_future, is_past, rfc3339};
+use crate::values::random;
+use crate::{Code, Refusal, Step};
+
+/// The token's `typ`.
+pub const TOKEN_TYPE: &str = "scb-identity+jwt";
+/// How long a token lives, unless its certificate ends earlier.
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// What a token says. Unknown, missing or repeated claims are refused.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    v: u8,
+    iss: SpiffeId,
+    aud: SpiffeId,
+    sub: SpiffeId,
+    iat: u64,
+    exp: u64,
+    jti: String,
+    cnf: Confirmation,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirmation {
+    #[serde(rename = "x5t#S256", with = "thumbprint")]
+    thumbprint: Fingerprint,
+}
+
+/// Serde for a certificate's thumbprint as base64url, as in RFC 8705.
+pub(crate) mod thumbprint {
+    use scb_certs::Fingerprint;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(value: &Fingerprint, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&value.to_base64url())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Fingerprint, D::Error> {
+        let text = String::deserialize(from)?;
+        Fingerprint::from_base64url(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Who gets a token for what.
+#[derive(Debug)]
+pub struct TokenRequest<'a> {
+    /// CUHK's name.
+    pub issuer: &'a SpiffeId,
+    /// The service that may accept it.
+    pub audience: &'a SpiffeId,
+    /// The student's name.
+    pub subject: &'a SpiffeId,
+    /// The student's certificate; the token never outlives it.
+    pub certificate: &'a Certificate,
+    /// The time of issue.
+    pub now: UnixTime,
+}
+
+/// Issues an identity token, signed with CUHK's token key.
+///
+/// # Errors
+///
+/// [`Error::Random`] or [`Error::Sign`].
+pub fn issue_token(
+    request: &TokenRequest<'_>,
+    key: &SigningKey,
+    chain: &Chain,
+) -> Result<String, Error> {
+    let iat = request.now.as_secs();
+    let latest = request.certificate.not_after().as_secs();
+    let claims = Claims {
+        v: 1,
+        iss: request.issuer.clone(),
+        aud: request.audience.clone(),
+        sub: request.subject.clone(),
+        iat,
+        exp: latest.min(iat + TOKEN_LIFETIME.as_secs()),
+        jti: HEXLOWER.encode(&random::<16>()?),
+        cnf: Confirmation {
+            thumbprint: request.certificate.fingerprint(),
+        },
+    };
+    jose::sign(TOKEN_TYPE, &claims, key, chain)
+}
+
+/// A token as it came from a peer. It says nothing until it is verified.
+#[derive(Debug, Clone, Copy)]
+pub struct UnverifiedToken<'a>(pub &'a str);
+
+impl UnverifiedToken<'_> {
+    /// Verifies the token of `student` for `audience`.
+    ///
+    /// # Errors
+    ///
+    /// `token_invalid` (form, header, algorithm, signature, issuer, claims), `token_audience`,
+    /// `token_expired` (either way, beyond a skew of 60 s) or `token_mismatch` (another
+    /// student's or certificate's token), about the student.
+    pub fn verify(
+        self,
+        trust: &TrustStore,
+        audience: &SpiffeId,
+        student: &VerifiedStudent,
+        now: UnixTime,
+    ) -> Result<VerifiedToken, Refusal> {
+        let refuse = |code| Refusal::new(code, Step::Three).about(student.sid());
+        let claims = read(self.0, trust, now)
+            .map_err(|reason| refuse(Code::TokenInvalid).with("reason", reason))?;
+        if claims.aud != *audience {
+            return Err(refuse(Code::TokenAudience)
+                .with("expected", audience)
+                .with("got", claims.aud));
+        }
+        if is_past(claims.exp, now) {
+            return Err(refuse(Code::TokenExpired)
+                .with("expired", rfc3339(from_seconds(claims.exp)))
+                .with("now", rfc3339(now)));
+        }
+        if is_future(claims.iat, now) || claims.exp <= claims.iat {
+            return Err(refuse(Code::TokenExpired)
+                .with("issued", rfc3339(from_seconds(claims.iat)))
+                .with("now", rfc3339(now)));
+        }
+        let thumbprint = student.certificate().fingerprint();
+        if claims.sub != *student.spiffe_id() || claims.cnf.thumbprint != thumbprint {
+            return Err(refuse(Code::TokenMismatch));
+        }
+        Ok(VerifiedToken {
+            subject: claims.sub,
+            thumbprint,
+            expires: from_seconds(claims.exp),
+        })
+    }
+}
+
+/// Everything about a token that does not depend on who shows it to whom.
+fn read(token: &str, trust: &TrustStore, now: UnixTime) -> Result<Claims, String> {
+    let jws = UnverifiedJws::parse(token, TOKEN_TYPE).map_err(|error| error.to_string())?;
+    let signer = trust
+        .verify_service(jws.chain(), &ServiceName::cuhk(), ServiceUsage::Token, now)
+        .map_err(|error| format!("its signer's certificate: {error}"))?;
+    let key = signer
+        .certificate()
+        .public_key()
+        .map_err(|error| error.to_string())?;
+    let claims: Claims = jws.verify(&key).map_err(|error| error.to_string())?;
+    if claims.v != 1 || claims.iss != *signer.spiffe_id() {
+        return Err(JwsError::Claims.to_string());
+    }
+    Ok(claims)
+}
+
+/// Evidence: CUHK issued this student a token for this certificate, and it is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedToken {
+    subject: SpiffeId,
+    thumbprint: Fingerprint,
+    expires: UnixTime,
+}
+
+impl VerifiedToken {
+    /// The student's name.
+    pub fn subject(&self) -> &SpiffeId {
+        &self.subject
+    }
+
+    /// SHA-256 of the certificate to which the token is bound.
+    pub fn thumbprint(&self) -> Fingerprint {
+        self.thumbprint
+    }
+
+    /// When it expires.
+    pub fn expires(&self) -> UnixTime {
+        self.expires
+    }
+}
+
+/// When a token of one's own expires; read without verification, to know when to refresh.
+pub fn own_token_expiry(token: &str) -> Option<UnixTime> {
+    let claims = token.split('.').nth(1)?;
+    let claims = data_encoding::BASE64URL_NOPAD
+        .decode(claims.as_bytes())
+        .ok()?;
+    let claims: Claims = serde_json::from_slice(&claims).ok()?;
+    Some(from_seconds(claims.exp))
+}

@@ -1,0 +1,117 @@
+//! JSON Web Signatures (RFC 7515) as this system uses them: ES256, `typ`, `x5c`, no more.
+
+mod provider;
+
+use data_encoding::BASE64URL_NOPAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use scb_certs::{Chain, PublicKey, SigningKey};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+pub use provider::install as install_crypto;
+
+/// Longest token in bytes.
+pub(crate) const MAX_TOKEN: usize = 16 * 1024;
+
+/// The only header that is accepted. `jku`, `x5u`, `jwk`, `crit`, `kid` and anything else
+/// are unknown fields and refused; so is a repeated one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StrictHeader {
+    alg: String,
+    typ: String,
+    x5c: Chain,
+}
+
+/// Why a token is not one of ours. The caller names the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum JwsError {
+    /// Not three parts of base64url, or over the size limit.
+    #[error("not a signed token in compact form")]
+    Form,
+    /// A header field is missing, repeated or not allowed.
+    #[error("its header is not the required one")]
+    Header,
+    /// Another algorithm than ES256.
+    #[error("its algorithm is not ES256")]
+    Algorithm,
+    /// Another `typ`.
+    #[error("it is of another type")]
+    Type,
+    /// The signature does not verify.
+    #[error("its signature does not verify")]
+    Signature,
+    /// A claim is missing, repeated, unknown or of the wrong type.
+    #[error("its claims are not the required ones")]
+    Claims,
+}
+
+/// A token whose header was read and nothing else; believe none of it yet.
+pub(crate) struct UnverifiedJws<'a> {
+    token: &'a str,
+    chain: Chain,
+}
+
+impl<'a> UnverifiedJws<'a> {
+    /// Reads form and header.
+    pub(crate) fn parse(token: &'a str, typ: &str) -> Result<Self, JwsError> {
+        let mut parts = token.split('.');
+        let (Some(header), Some(_), Some(_), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(JwsError::Form);
+        };
+        if token.len() > MAX_TOKEN {
+            return Err(JwsError::Form);
+        }
+        let header = BASE64URL_NOPAD
+            .decode(header.as_bytes())
+            .map_err(|_| JwsError::Form)?;
+        let header: StrictHeader = serde_json::from_slice(&header).map_err(|_| JwsError::Header)?;
+        match header {
+            StrictHeader { alg, .. } if alg != "ES256" => Err(JwsError::Algorithm),
+            StrictHeader { typ: other, .. } if other != typ => Err(JwsError::Type),
+            StrictHeader { x5c, .. } => Ok(Self { token, chain: x5c }),
+        }
+    }
+
+    /// The certificates of `x5c`, leaf first. Not verified.
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Checks the signature with a key that the caller has verified, then reads the claims.
+    pub(crate) fn verify<T: DeserializeOwned>(&self, key: &PublicKey) -> Result<T, JwsError> {
+        install_crypto();
+        let key = DecodingKey::from_ec_der(key.point());
+        let mut validation = Validation::new(Algorithm::ES256);
+        // Times and audience are checked by the caller, who has the clock and the claims' types.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        jsonwebtoken::decode::<T>(self.token, &key, &validation)
+            .map(|data| data.claims)
+            .map_err(|error| match error.kind() {
+                jsonwebtoken::errors::ErrorKind::Json(_) => JwsError::Claims,
+                _ => JwsError::Signature,
+            })
+    }
+}
+
+/// Signs `claims` (ES256) with the key of `chain`'s leaf; `x5c` carries `chain`.
+pub(crate) fn sign(
+    typ: &str,
+    claims: &impl Serialize,
+    key: &SigningKey,
+    chain: &Chain,
+) -> Result<String, Error> {
+    install_crypto();
+    let mut header = Header::new(Algorithm::ES256);
+    header.typ = Some(typ.to_owned());
+    header.x5c = Some(chain.to_base64());
+    let pkcs8 = key.to_pkcs8_der();
+    let key = EncodingKey::from_ec_der(pkcs8.secret_der());
+    jsonwebtoken::encode(&header, claims, &key).map_err(|_| Error::Sign)
+}

@@ -1,0 +1,47 @@
+//! The protocol `scb/1`: messages, frames, refusals, tokens, the session key, receipts and
+//! the steps of the main job as states.
+//!
+//! It takes bytes and the time, and gives bytes, states and evidence. It never opens a
+//! socket, reads a clock, touches a file or asks a database.
+
+pub mod authority;
+mod certificate;
+pub mod client;
+mod code;
+mod enrolment_code;
+mod error;
+mod event;
+mod frame;
+mod identity_token;
+mod jose;
+pub mod message;
+mod proof;
+pub mod receipt;
+mod refusal;
+pub mod server;
+pub mod session;
+pub mod statement;
+mod time;
+mod transcript;
+pub mod values;
+mod verification;
+
+pub use certificate::{certificate_code, certificate_refusal};
+pub use code::{Code, EXIT_DONE, EXIT_FAULT, EXIT_REFUSED, EXIT_RETRY, EXIT_USAGE};
+pub use enrolment_code::EnrolmentCode;
+pub use error::Error;
+pub use event::{Fact, StepEvent};
+pub use frame::{Frame, MAX_PAYLOAD};
+pub use identity_token::{
+    TOKEN_LIFETIME, TOKEN_TYPE, TokenRequest, UnverifiedToken, VerifiedToken, issue_token,
+    own_token_expiry,
+};
+pub use jose::install_crypto;
+pub use message::{Message, Reply, decode, encode};
+pub use refusal::{Refusal, Step};
+pub use time::{CLOCK_SKEW, from_seconds, rfc3339};
+pub use transcript::{Channel, PROTOCOL, Transcript1, Transcript2, TranscriptMember};
+pub use verification::{
+    InactiveReason, MAX_QUESTION, MemberAnswer, Question, VERIFICATION_LIFETIME, VERIFICATION_TYPE,
+    Verification, issue_verification,
+};

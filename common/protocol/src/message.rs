@@ -1,0 +1,158 @@
+//! JSON messages: parsing in two steps, so that an unknown type and a bad field differ.
+
+pub mod blackboard;
+pub mod cuhk;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::frame::{Frame, MAX_PAYLOAD};
+use crate::{Code, Refusal, Step};
+
+/// One direction of one conversation: a closed set of messages.
+pub trait Message: Serialize + DeserializeOwned {
+    /// The `type` of every message of this direction.
+    const NAMES: &'static [&'static str];
+
+    /// The `type` of this message.
+    fn name(&self) -> &'static str;
+}
+
+/// A direction in which the other side may answer with a refusal.
+pub trait Reply: Message {
+    /// Wraps a refusal.
+    fn refusal(refusal: Refusal) -> Self;
+
+    /// Takes a refusal out as an error.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that the other side sent.
+    fn accepted(self) -> Result<Self, Refusal>;
+}
+
+/// The frame that carries `message`.
+///
+/// # Errors
+///
+/// `frame_too_large` if it is over 64 KiB of JSON.
+pub fn encode(message: &impl Message, step: Step) -> Result<Frame, Refusal> {
+    let json = serde_json::to_vec(message)
+        .map_err(|error| Refusal::new(Code::Internal, step).with("message", error))?;
+    if json.len() > MAX_PAYLOAD {
+        return Err(Refusal::new(Code::FrameTooLarge, step).with("bytes", json.len()));
+    }
+    Ok(Frame::Message(Bytes::from(json)))
+}
+
+/// Reads a message of the direction `M`.
+///
+/// # Errors
+///
+/// `unknown_message` if the type is none of this direction's; `malformed_message` for
+/// anything else that is not understood: not JSON, over 128 levels deep, a field missing,
+/// unknown, repeated or of the wrong form.
+pub fn decode<M: Message>(payload: &[u8], step: Step) -> Result<M, Refusal> {
+    let peek: Peek =
+        serde_json::from_slice(payload).map_err(|error| malformed(&error, None, step))?;
+    let Some(&name) = M::NAMES.iter().find(|name| **name == peek.name) else {
+        return Err(Refusal::new(Code::UnknownMessage, step).with("got", &peek.name));
+    };
+    serde_json::from_slice(payload).map_err(|error| malformed(&error, Some(name), step))
+}
+
+#[derive(serde::Deserialize)]
+struct Peek {
+    #[serde(rename = "type")]
+    name: String,
+}
+
+/// Says where and what kind, never the value: it may be an enrolment code.
+fn malformed(error: &serde_json::Error, name: Option<&str>, step: Step) -> Refusal {
+    let kind = match error.classify() {
+        serde_json::error::Category::Syntax => "not JSON, or nested too deep",
+        serde_json::error::Category::Eof => "cut off",
+        _ => "a field is missing, unknown, repeated or of the wrong form",
+    };
+    let refusal = Refusal::new(Code::MalformedMessage, step)
+        .with("reason", kind)
+        .with("column", error.column());
+    match name {
+        Some(name) => refusal.with("message", name),
+        None => refusal,
+    }
+}
+
+/// The refusal of a message that is known but out of order.
+pub fn unexpected(expected: &str, got: &impl Message, step: Step) -> Refusal {
+    Refusal::new(Code::UnexpectedMessage, step)
+        .with("expected", expected)
+        .with("got", got.name())
+}
+
+/// Declares the messages of one direction: the enum, its wire names and `Message`.
+macro_rules! messages {
+    (
+        $(#[$doc:meta])* $direction:ident {
+            $($(#[$variant_doc:meta])* $name:literal $variant:ident {
+                $($(#[$field_doc:meta])* $field:ident: $kind:ty,)*
+            })*
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(tag = "type", deny_unknown_fields)]
+        pub enum $direction {
+            $($(#[$variant_doc])* #[serde(rename = $name)] $variant {
+                $($(#[$field_doc])* $field: $kind,)*
+            },)*
+        }
+
+        impl crate::message::Message for $direction {
+            const NAMES: &'static [&'static str] = &[$($name),*];
+
+            fn name(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $name),* }
+            }
+        }
+    };
+}
+
+/// Declares a reply direction: its messages and, besides, `refusal`.
+macro_rules! replies {
+    ($reply:ident) => {
+        impl crate::message::Reply for $reply {
+            fn refusal(refusal: crate::Refusal) -> Self {
+                Self::Refusal {
+                    code: refusal.code,
+                    step: refusal.step,
+                    sid: refusal.sid,
+                    params: refusal.params,
+                    retry_after: refusal.retry_after,
+                }
+            }
+
+            fn accepted(self) -> Result<Self, crate::Refusal> {
+                match self {
+                    Self::Refusal {
+                        code,
+                        step,
+                        sid,
+                        params,
+                        retry_after,
+                    } => Err(crate::Refusal {
+                        code,
+                        step,
+                        sid,
+                        params,
+                        retry_after,
+                    }),
+                    reply => Ok(reply),
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use {messages, replies};

@@ -1,0 +1,124 @@
+//! Messages between a student's program and Blackboard.
+
+use std::collections::BTreeMap;
+
+use scb_certs::{Chain, Fingerprint, SpiffeId, StudentId};
+use serde::{Deserialize, Serialize};
+
+use super::{messages, replies};
+use crate::statement::SubmissionNumber;
+use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
+use crate::{Code, Step};
+
+/// What one member shows in step 3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presented {
+    /// The student ID.
+    pub sid: StudentId,
+    /// Leaf and issuer.
+    pub chain: Chain,
+    /// The identity token (JWT).
+    pub token: String,
+    /// X25519 public key for this connection only, to which the share is sealed.
+    pub session_key: SessionPublicKey,
+    /// Proof of possession: a JWS over T1 by the certified key.
+    pub proof: String,
+}
+
+/// One member's share of the session key, sealed with HPKE (RFC 9180, base mode).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedShare {
+    /// The encapsulated key (`enc`).
+    pub encapsulation: Encapsulation,
+    /// The sealed share: 32 bytes and the AEAD tag.
+    pub ciphertext: Ciphertext,
+}
+
+messages! {
+    /// What a student's program sends.
+    Request {
+        /// Step 3: all members present themselves, in order; the first is the TLS client.
+        "present" Present {
+            /// 1 to `max_members`, each student once.
+            members: Vec<Presented>,
+        }
+        /// Step 5: the client derived the session key.
+        "confirm" Confirm {
+            /// HMAC-SHA-256 under the client's confirmation key.
+            mac: Mac,
+        }
+        /// Step 6: the statement, its MAC and the members' signatures.
+        "submit" Submit {
+            /// The statement's exact bytes (JSON, UTF-8).
+            statement: String,
+            /// HMAC-SHA-256 under the session's MAC key.
+            mac: Mac,
+            /// Detached CMS SignedData (RFC 5652), DER, one SignerInfo per member.
+            signatures: Der,
+        }
+        /// Step 6: all content has been sent.
+        "end" End {}
+    }
+}
+
+messages! {
+    /// What Blackboard answers.
+    Reply {
+        /// The first message on every connection.
+        "greeting" Greeting {
+            /// Version of what is signed and stored: 1.
+            v: u8,
+            /// The server's name.
+            service: SpiffeId,
+            /// The server's time, seconds since 1970-01-01 UTC.
+            time: u64,
+            /// Fresh for each connection; part of T1.
+            challenge: Challenge,
+            /// How many members a group may have.
+            max_members: u8,
+        }
+        /// Steps 3 and 4: the members are verified, here are their shares.
+        "shares" Shares {
+            /// CUHK's signed answer (JWT), for the members to check as well.
+            verification: String,
+            /// One share per member, in member order.
+            shares: Vec<SealedShare>,
+        }
+        /// Step 5: the server derived the same session key.
+        "confirmed" Confirmed {
+            /// HMAC-SHA-256 under the server's confirmation key.
+            mac: Mac,
+        }
+        /// Step 6: the statement is accepted, send the content in chunk frames, then `end`.
+        "proceed" Proceed {}
+        /// Step 6: stored; the receipt (a ZIP file) follows in chunk frames.
+        "receipt" Receipt {
+            /// The submission's number.
+            number: SubmissionNumber,
+            /// Size of the receipt in bytes.
+            size: u64,
+            /// SHA-256 of the receipt.
+            sha256: Fingerprint,
+        }
+        /// Refused; nothing has changed.
+        "refusal" Refusal {
+            /// The stable code.
+            code: Code,
+            /// The step that was refused.
+            step: Step,
+            /// The student whom it concerns.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            sid: Option<StudentId>,
+            /// Named details.
+            #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+            params: BTreeMap<String, String>,
+            /// Seconds after which the same request may succeed.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            retry_after: Option<u32>,
+        }
+    }
+}
+
+replies!(Reply);

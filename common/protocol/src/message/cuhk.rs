@@ -1,0 +1,128 @@
+//! Messages between a student's or a service's program and CUHK.
+
+use std::collections::BTreeMap;
+
+use scb_certs::{Chain, Fingerprint, ServiceName, SpiffeId, StudentId};
+
+use super::{messages, replies};
+use crate::values::{Der, Nonce};
+use crate::{Code, EnrolmentCode, Step};
+
+/// A member about whom a service asks, and the certificate that it was shown.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberQuestion {
+    /// The student ID.
+    pub sid: StudentId,
+    /// SHA-256 of the certificate's DER.
+    pub cert_sha256: Fingerprint,
+}
+
+messages! {
+    /// What CUHK is asked.
+    Request {
+        /// Steps 1 and 2: a first certificate, for a one-time code. No client certificate.
+        "enrol" Enrol {
+            /// The student ID.
+            sid: StudentId,
+            /// The one-time enrolment code.
+            code: EnrolmentCode,
+            /// PKCS#10 request (RFC 2986), DER.
+            request: Der,
+        }
+        /// A fresh identity token for the student of the client certificate.
+        "refresh_token" RefreshToken {}
+        /// A service's first certificate, for a one-time code. No client certificate.
+        "enrol_service" EnrolService {
+            /// The service's name.
+            name: ServiceName,
+            /// The one-time enrolment code.
+            code: EnrolmentCode,
+            /// PKCS#10 request (RFC 2986), DER.
+            request: Der,
+        }
+        /// The next certificate of the service of the client certificate.
+        "renew_service" RenewService {
+            /// PKCS#10 request (RFC 2986), DER.
+            request: Der,
+        }
+        /// Step 3: are these members active, with these certificates?
+        "verify" Verify {
+            /// Fresh for each question; the answer repeats it.
+            nonce: Nonce,
+            /// The members, each once, 1 to 8.
+            members: Vec<MemberQuestion>,
+        }
+        /// The number of the last change of any status.
+        "status" Status {}
+        /// The current certificate revocation lists.
+        "crls" Crls {}
+    }
+}
+
+messages! {
+    /// What CUHK answers.
+    Reply {
+        /// The first message on every connection.
+        "greeting" Greeting {
+            /// Version of what is signed and stored: 1.
+            v: u8,
+            /// The server's name.
+            service: SpiffeId,
+            /// The server's time, seconds since 1970-01-01 UTC.
+            time: u64,
+        }
+        /// Answer to `enrol`.
+        "enrolled" Enrolled {
+            /// Leaf and issuer; the root is known already.
+            chain: Chain,
+            /// The identity token (JWT).
+            token: String,
+        }
+        /// Answer to `refresh_token`.
+        "token" Token {
+            /// The identity token (JWT).
+            token: String,
+        }
+        /// Answer to `enrol_service` and `renew_service`.
+        "service_enrolled" ServiceEnrolled {
+            /// Leaf and issuer; the root is known already.
+            chain: Chain,
+        }
+        /// Answer to `verify`.
+        "verification" Verification {
+            /// CUHK's signed answer (JWT).
+            verification: String,
+        }
+        /// Answer to `status`.
+        "status" Status {
+            /// Grows by at least one with every change of a student's or certificate's status.
+            epoch: u64,
+        }
+        /// Answer to `crls`; the lists follow in chunk frames, one after another, DER.
+        "crls" Crls {
+            /// The epoch that the lists cover.
+            epoch: u64,
+            /// The size of each list in bytes, in the order root, students, services.
+            sizes: Vec<u64>,
+        }
+        /// Refused; nothing has changed.
+        "refusal" Refusal {
+            /// The stable code.
+            code: Code,
+            /// The step that was refused.
+            step: Step,
+            /// The student whom it concerns.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            sid: Option<StudentId>,
+            /// Named details.
+            #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+            params: BTreeMap<String, String>,
+            /// Seconds after which the same request may succeed.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            retry_after: Option<u32>,
+        }
+    }
+}
+
+replies!(Reply);

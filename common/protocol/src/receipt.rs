@@ -1,0 +1,94 @@
+//! Receipts: a ZIP file that proves a submission to anybody who knows the root's fingerprint.
+
+mod acceptance;
+mod archive;
+mod verify;
+
+use scb_certs::{Chain, TrustStore};
+
+pub use acceptance::{SignedAcceptance, accept};
+pub use archive::{MAX_RECEIPT, build};
+pub use verify::{Check, ReceiptMember, VerifiedReceipt};
+
+use crate::server::VerifiedSubmission;
+
+/// Names of the files in a receipt.
+pub mod file {
+    /// The statement's exact bytes.
+    pub const STATEMENT: &str = "statement.json";
+    /// The members' detached CMS signatures of it, DER.
+    pub const SIGNATURES: &str = "statement.p7s";
+    /// CUHK's signed answer about the members (JWT).
+    pub const VERIFICATION: &str = "verification.jwt";
+    /// All certificates but the root, PEM.
+    pub const CHAINS: &str = "chains.pem";
+    /// The revocation lists of the root and of both issuers, PEM.
+    pub const CRLS: &str = "crl.pem";
+    /// The root certificate, PEM. The verifier brings its fingerprint.
+    pub const ROOT: &str = "cuhk-ca.pem";
+    /// Blackboard's acceptance: number, time and the hash of each file above.
+    pub const ACCEPTANCE: &str = "acceptance.json";
+    /// Blackboard's detached CMS signature of it, DER.
+    pub const ACCEPTANCE_SIGNATURE: &str = "acceptance.p7s";
+    /// How to check all this without our programs.
+    pub const INSTRUCTIONS: &str = "VERIFY.md";
+}
+
+/// What is kept of a submission besides its content: all that a receipt needs and that does
+/// not depend on its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The statement's exact bytes.
+    pub statement: Vec<u8>,
+    /// The members' detached CMS signatures, DER.
+    pub signatures: Vec<u8>,
+    /// CUHK's signed answer (JWT).
+    pub verification: String,
+    /// The members' and the service's certificates, PEM.
+    pub chains: String,
+    /// The revocation lists, PEM.
+    pub crls: String,
+    /// The root certificate, PEM.
+    pub root: String,
+}
+
+impl Evidence {
+    /// Collects the evidence of a submission that `service_chain`'s owner is about to accept.
+    pub fn collect(
+        submission: &VerifiedSubmission,
+        service_chain: &Chain,
+        trust: &TrustStore,
+    ) -> Self {
+        let mut certificates: Vec<_> = Vec::new();
+        for chain in submission.chains().chain([service_chain]) {
+            for certificate in chain.certificates() {
+                if !certificates.contains(certificate) {
+                    certificates.push(certificate.clone());
+                }
+            }
+        }
+        Self {
+            statement: submission.statement_bytes().to_vec(),
+            signatures: submission.signatures().to_vec(),
+            verification: submission.verification().token().to_owned(),
+            chains: certificates
+                .iter()
+                .map(|certificate| certificate.to_pem())
+                .collect(),
+            crls: trust.crls().iter().map(|crl| crl.to_pem()).collect(),
+            root: trust.root().to_pem(),
+        }
+    }
+
+    /// Name and bytes of each file, in the order of the archive.
+    fn files(&self) -> [(&'static str, &[u8]); 6] {
+        [
+            (file::STATEMENT, &self.statement),
+            (file::SIGNATURES, &self.signatures),
+            (file::VERIFICATION, self.verification.as_bytes()),
+            (file::CHAINS, self.chains.as_bytes()),
+            (file::CRLS, self.crls.as_bytes()),
+            (file::ROOT, self.root.as_bytes()),
+        ]
+    }
+}

@@ -1,0 +1,96 @@
+//! The ZIP file of a receipt: the same parts give the same bytes.
+
+use std::io::{Cursor, Read, Write};
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+
+use super::{Evidence, SignedAcceptance, file};
+use crate::error::Error;
+
+/// Largest receipt in bytes; revocation lists are what grows.
+pub const MAX_RECEIPT: usize = 16 * 1024 * 1024;
+
+/// What `VERIFY.md` says.
+const INSTRUCTIONS: &str = include_str!("VERIFY.md");
+
+/// Builds the receipt. Files are stored uncompressed, with a fixed date.
+///
+/// # Errors
+///
+/// [`Error::Encode`].
+pub fn build(evidence: &Evidence, accepted: &SignedAcceptance) -> Result<Vec<u8>, Error> {
+    let own = [
+        (file::ACCEPTANCE, accepted.acceptance.as_slice()),
+        (file::ACCEPTANCE_SIGNATURE, accepted.signature.as_slice()),
+        (file::INSTRUCTIONS, INSTRUCTIONS.as_bytes()),
+    ];
+    write(evidence.files().into_iter().chain(own)).map_err(|error| Error::Encode(error.to_string()))
+}
+
+fn write<'a>(
+    files: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Result<Vec<u8>, zip::result::ZipError> {
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o644);
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        archive.start_file(name, options)?;
+        archive.write_all(bytes)?;
+    }
+    Ok(archive.finish()?.into_inner())
+}
+
+/// The parts of a receipt as they came; nothing of it is verified.
+pub(super) struct UnverifiedReceipt {
+    pub(super) evidence: Evidence,
+    pub(super) accepted: SignedAcceptance,
+}
+
+/// Reads the parts of a receipt.
+pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
+    if bytes.len() > MAX_RECEIPT {
+        return Err("it is larger than 16 MiB".to_owned());
+    }
+    let mut archive =
+        ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("not a ZIP file: {error}"))?;
+    if archive.len() != 9 {
+        return Err("it does not have the nine files of a receipt".to_owned());
+    }
+    let mut text = |name| {
+        let bytes = part(&mut archive, name)?;
+        String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))
+    };
+    let (verification, chains) = (text(file::VERIFICATION)?, text(file::CHAINS)?);
+    let (crls, root) = (text(file::CRLS)?, text(file::ROOT)?);
+    let evidence = Evidence {
+        statement: part(&mut archive, file::STATEMENT)?,
+        signatures: part(&mut archive, file::SIGNATURES)?,
+        verification,
+        chains,
+        crls,
+        root,
+    };
+    let accepted = SignedAcceptance {
+        acceptance: part(&mut archive, file::ACCEPTANCE)?,
+        signature: part(&mut archive, file::ACCEPTANCE_SIGNATURE)?,
+    };
+    Ok(UnverifiedReceipt { evidence, accepted })
+}
+
+/// One file of the archive, which may not unpack to more than the whole may be.
+fn part(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str) -> Result<Vec<u8>, String> {
+    let file = archive
+        .by_name(name)
+        .map_err(|error| format!("{name}: {error}"))?;
+    if file.compression() != CompressionMethod::Stored {
+        return Err(format!("{name} is compressed"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_RECEIPT as u64)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("{name}: {error}"))?;
+    Ok(bytes)
+}

@@ -1,0 +1,287 @@
+//! Verifying a receipt offline. All that the verifier brings is the root's fingerprint.
+
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateRevocationListDer, UnixTime};
+use scb_certs::{
+    Certificate, Crl, DetachedSignature, Fingerprint, ServiceName, ServiceUsage, SpiffeId,
+    StudentId, TrustStore,
+};
+
+use super::acceptance::{Acceptance, hashes};
+use super::archive::{UnverifiedReceipt, open};
+use crate::server::verify_signatures;
+use crate::statement::{Statement, SubmissionNumber};
+use crate::time::{is_future, rfc3339};
+use crate::verification::Verification;
+use crate::{Code, Refusal, Step};
+
+/// One thing that was found to be in order, for a verdict that reads line by line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was checked.
+    pub what: &'static str,
+    /// What was found.
+    pub found: String,
+}
+
+/// A member as the receipt proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptMember {
+    /// The student ID.
+    pub sid: StudentId,
+    /// SHA-256 of the certificate with which the statement was signed.
+    pub cert_sha256: Fingerprint,
+    /// When the member's own clock said it was signed: a claim, never evidence.
+    pub claimed_time: UnixTime,
+}
+
+/// Evidence: Blackboard accepted this statement, signed by all its members, at this time.
+#[derive(Debug, Clone)]
+pub struct VerifiedReceipt {
+    acceptance: Acceptance,
+    statement: Statement,
+    bytes: Vec<u8>,
+    members: Vec<ReceiptMember>,
+    checks: Vec<Check>,
+}
+
+impl VerifiedReceipt {
+    /// Verifies a receipt against the fingerprint of CUHK's root.
+    ///
+    /// # Errors
+    ///
+    /// `receipt_invalid`, with the reason.
+    pub fn verify(receipt: &[u8], root: &Fingerprint) -> Result<Self, Refusal> {
+        open(receipt)
+            .and_then(|parts| Verifier::new(parts, root)?.run())
+            .map_err(|reason| Refusal::new(Code::ReceiptInvalid, Step::Six).with("reason", reason))
+    }
+
+    /// Checks that a file is the one that was handed in.
+    ///
+    /// # Errors
+    ///
+    /// `content_altered`.
+    pub fn verify_file(&self, size: u64, sha256: Fingerprint) -> Result<(), Refusal> {
+        let file = self.statement.file();
+        if file.size == size && file.sha256 == sha256 {
+            return Ok(());
+        }
+        Err(Refusal::new(Code::ContentAltered, Step::Six)
+            .with("expected", file.sha256)
+            .with("got", sha256))
+    }
+
+    /// The submission's number.
+    pub fn number(&self) -> SubmissionNumber {
+        self.acceptance.number
+    }
+
+    /// When Blackboard accepted it.
+    pub fn accepted_at(&self) -> UnixTime {
+        self.acceptance.accepted_at
+    }
+
+    /// The service that accepted it.
+    pub fn service(&self) -> &SpiffeId {
+        &self.acceptance.service
+    }
+
+    /// The statement.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// The statement's exact bytes.
+    pub fn statement_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The members who signed, in order.
+    pub fn members(&self) -> &[ReceiptMember] {
+        &self.members
+    }
+
+    /// What was checked, in order.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+}
+
+struct Verifier {
+    parts: UnverifiedReceipt,
+    trust: TrustStore,
+    acceptance: Acceptance,
+    statement: Statement,
+    checks: Vec<Check>,
+}
+
+impl Verifier {
+    fn new(parts: UnverifiedReceipt, root: &Fingerprint) -> Result<Self, String> {
+        let certificate = Certificate::from_pem(&parts.evidence.root).map_err(text)?;
+        let found = certificate.fingerprint();
+        if found != *root {
+            return Err(format!("its root is {found}, expected {root}"));
+        }
+        let crls = revocation_lists(&parts.evidence.crls)?;
+        let acceptance = Acceptance::parse(&parts.accepted.acceptance)
+            .map_err(|error| format!("acceptance: {error}"))?;
+        if let Some(crl) = crls
+            .iter()
+            .find(|crl| is_future(crl.this_update().as_secs(), acceptance.accepted_at))
+        {
+            return Err(format!(
+                "a revocation list is of later, {}",
+                rfc3339(crl.this_update())
+            ));
+        }
+        let trust = TrustStore::new(certificate)
+            .and_then(|trust| trust.with_crls(crls))
+            .map_err(text)?;
+        let statement = Statement::parse(&parts.evidence.statement).map_err(text)?;
+        Ok(Self {
+            parts,
+            trust,
+            acceptance,
+            statement,
+            checks: vec![Check {
+                what: "root",
+                found: format!("SHA-256 {found}"),
+            }],
+        })
+    }
+
+    fn run(mut self) -> Result<VerifiedReceipt, String> {
+        self.check_acceptance()?;
+        let members = self.check_members()?;
+        self.check_verification()?;
+        Ok(VerifiedReceipt {
+            acceptance: self.acceptance,
+            statement: self.statement,
+            bytes: self.parts.evidence.statement,
+            members,
+            checks: self.checks,
+        })
+    }
+
+    fn passed(&mut self, what: &'static str, found: String) {
+        self.checks.push(Check { what, found });
+    }
+
+    /// Blackboard signed number, time and the hash of every other file.
+    fn check_acceptance(&mut self) -> Result<(), String> {
+        let accepted = &self.parts.accepted;
+        let signers = DetachedSignature::parse(&accepted.signature)
+            .and_then(|signature| signature.verify(&accepted.acceptance))
+            .map_err(|error| format!("acceptance: {error}"))?;
+        let [signer] = signers.as_slice() else {
+            return Err("acceptance: not exactly one signature".to_owned());
+        };
+        let service = self
+            .trust
+            .verify_service(
+                &signer.chain,
+                &ServiceName::blackboard(),
+                ServiceUsage::Signature,
+                self.acceptance.accepted_at,
+            )
+            .map_err(|error| format!("acceptance: {error}"))?;
+        if *service.spiffe_id() != self.acceptance.service
+            || self.statement.service != self.acceptance.service
+            || self.statement.submission != self.acceptance.submission
+        {
+            return Err("acceptance and statement name different things".to_owned());
+        }
+        let found = hashes(&self.parts.evidence);
+        if let Some((name, _)) = found
+            .iter()
+            .find(|(name, hash)| self.acceptance.files.get(*name) != Some(*hash))
+        {
+            return Err(format!("{name} is not what was accepted"));
+        }
+        if found.len() != self.acceptance.files.len() {
+            return Err("the acceptance names other files".to_owned());
+        }
+        let found = format!(
+            "{} at {} by {}",
+            self.acceptance.number,
+            rfc3339(self.acceptance.accepted_at),
+            self.acceptance.service
+        );
+        self.passed("accepted", found);
+        Ok(())
+    }
+
+    /// Exactly the members signed the statement, with certificates in force at that time.
+    fn check_members(&mut self) -> Result<Vec<ReceiptMember>, String> {
+        let evidence = &self.parts.evidence;
+        verify_signatures(
+            &evidence.statement,
+            &evidence.signatures,
+            &self.statement.members,
+        )
+        .map_err(text)?;
+        let signers = DetachedSignature::parse(&evidence.signatures)
+            .and_then(|signature| signature.verify(&evidence.statement))
+            .map_err(text)?;
+        let mut members = Vec::with_capacity(self.statement.members.len());
+        for named in &self.statement.members {
+            let signer = signers
+                .iter()
+                .find(|signer| signer.certificate.fingerprint() == named.cert_sha256)
+                .ok_or_else(|| format!("{} did not sign", named.sid))?;
+            let student = self
+                .trust
+                .verify_student(&signer.chain, self.acceptance.accepted_at)
+                .map_err(|error| format!("{}: {error}", named.sid))?;
+            if *student.sid() != named.sid {
+                return Err(format!("{} signed as {}", student.sid(), named.sid));
+            }
+            members.push(ReceiptMember {
+                sid: named.sid.clone(),
+                cert_sha256: named.cert_sha256,
+                claimed_time: signer.claimed_time,
+            });
+        }
+        for member in &members {
+            let found = format!("{} with certificate {}", member.sid, member.cert_sha256);
+            self.checks.push(Check {
+                what: "signed",
+                found,
+            });
+        }
+        Ok(members)
+    }
+
+    /// CUHK confirmed exactly these members to this service at that time.
+    fn check_verification(&mut self) -> Result<(), String> {
+        let verification = Verification::verify_for(
+            &self.parts.evidence.verification,
+            &self.trust,
+            &self.acceptance.service,
+            &self.statement.members,
+            self.acceptance.accepted_at,
+        )
+        .map_err(text)?;
+        let found = format!(
+            "{} members active at {}",
+            verification.members().len(),
+            rfc3339(verification.issued_at())
+        );
+        self.passed("confirmed", found);
+        let file = self.statement.file();
+        let found = format!("{} bytes, SHA-256 {}", file.size, file.sha256);
+        self.passed("file", found);
+        Ok(())
+    }
+}
+
+fn revocation_lists(pem: &str) -> Result<Vec<Crl>, String> {
+    CertificateRevocationListDer::pem_slice_iter(pem.as_bytes())
+        .map(|der| Crl::from_der(&der.map_err(text)?).map_err(text))
+        .collect()
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,46 @@
+//! Step 5: both sides confirm the session key.
+
+use std::sync::Arc;
+
+use super::{ExpectSubmission, Policy, VerifiedMember};
+use crate::message::blackboard::{Reply, Request};
+use crate::message::unexpected;
+use crate::session::SessionKey;
+use crate::{Code, Refusal, Step};
+
+/// Waits for `confirm`.
+#[derive(Debug)]
+pub struct ExpectConfirmation {
+    policy: Arc<Policy>,
+    members: Vec<VerifiedMember>,
+    key: SessionKey,
+}
+
+impl ExpectConfirmation {
+    pub(super) fn new(policy: Arc<Policy>, members: Vec<VerifiedMember>, key: SessionKey) -> Self {
+        Self {
+            policy,
+            members,
+            key,
+        }
+    }
+
+    /// Checks that the client opened every share.
+    ///
+    /// # Errors
+    ///
+    /// `unexpected_message` or `confirmation_failed`.
+    pub fn handle(self, request: Request) -> Result<(ExpectSubmission, Reply), Refusal> {
+        let Request::Confirm { mac } = request else {
+            return Err(unexpected("confirm", &request, Step::Five));
+        };
+        if !self.key.awaited_from_client().matches(&mac) {
+            return Err(Refusal::new(Code::ConfirmationFailed, Step::Five));
+        }
+        let reply = Reply::Confirmed {
+            mac: self.key.server_confirmation(),
+        };
+        let next = ExpectSubmission::new(self.policy, self.members, self.key);
+        Ok((next, reply))
+    }
+}

@@ -1,0 +1,155 @@
+//! The content of a submission, and CUHK's word immediately before it is stored.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Chain, Fingerprint, TrustStore};
+
+use super::AcceptedStatement;
+use crate::message::blackboard::Request;
+use crate::message::unexpected;
+use crate::server::VerifiedMember;
+use crate::server::verification::ask_about;
+use crate::statement::Statement;
+use crate::verification::{Question, Verification};
+use crate::{Code, Refusal, Step};
+
+/// Waits for chunks of content and then `end`.
+#[derive(Debug)]
+pub struct ReceivingContent {
+    accepted: AcceptedStatement,
+    received: u64,
+}
+
+impl ReceivingContent {
+    pub(super) fn new(accepted: AcceptedStatement) -> Self {
+        Self {
+            accepted,
+            received: 0,
+        }
+    }
+
+    /// The statement.
+    pub fn statement(&self) -> &Statement {
+        &self.accepted.statement
+    }
+
+    /// Counts a chunk of `bytes` bytes.
+    ///
+    /// # Errors
+    ///
+    /// `content_long` at the first byte too many.
+    pub fn chunk(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let expected = self.statement().file().size;
+        self.received = self.received.saturating_add(bytes as u64);
+        if self.received > expected {
+            return Err(Refusal::new(Code::ContentLong, Step::Six).with("expected", expected));
+        }
+        Ok(())
+    }
+
+    /// Takes `end`, with the SHA-256 of all chunks, computed while they streamed in.
+    ///
+    /// # Errors
+    ///
+    /// `unexpected_message`, `content_short` or `content_altered`.
+    pub fn handle(
+        self,
+        request: Request,
+        received: Fingerprint,
+    ) -> Result<AwaitReverification, Refusal> {
+        let Request::End {} = request else {
+            return Err(unexpected("end", &request, Step::Six));
+        };
+        let file = self.statement().file();
+        if self.received != file.size {
+            return Err(Refusal::new(Code::ContentShort, Step::Six)
+                .with("expected", file.size)
+                .with("got", self.received));
+        }
+        if received != file.sha256 {
+            return Err(Refusal::new(Code::ContentAltered, Step::Six)
+                .with("expected", file.sha256)
+                .with("got", received));
+        }
+        let members = &self.accepted.members;
+        let question = ask_about(members.iter().map(VerifiedMember::student))?;
+        Ok(AwaitReverification {
+            accepted: self.accepted,
+            question,
+        })
+    }
+}
+
+/// Waits for CUHK's answer about the members, immediately before the submission is stored.
+#[derive(Debug)]
+pub struct AwaitReverification {
+    accepted: AcceptedStatement,
+    question: Question,
+}
+
+impl AwaitReverification {
+    /// What to ask CUHK, under a fresh nonce.
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+
+    /// Verifies CUHK's answer.
+    ///
+    /// # Errors
+    ///
+    /// `verification_invalid` or `student_inactive`, in step 6.
+    pub fn handle(
+        self,
+        verification: &str,
+        trust: &TrustStore,
+        now: UnixTime,
+    ) -> Result<VerifiedSubmission, Refusal> {
+        let service = &self.accepted.policy.service;
+        let verification = Verification::verify(verification, trust, service, &self.question, now)
+            .map_err(|refusal| Refusal {
+                step: Step::Six,
+                ..refusal
+            })?;
+        Ok(VerifiedSubmission {
+            accepted: self.accepted,
+            verification,
+        })
+    }
+}
+
+/// Evidence: statement, MAC, signatures and content are in order, and CUHK has just
+/// confirmed every member. What is stored and answered with a receipt.
+#[derive(Debug)]
+pub struct VerifiedSubmission {
+    accepted: AcceptedStatement,
+    verification: Verification,
+}
+
+impl VerifiedSubmission {
+    /// The statement.
+    pub fn statement(&self) -> &Statement {
+        &self.accepted.statement
+    }
+
+    /// The statement's exact bytes.
+    pub fn statement_bytes(&self) -> &[u8] {
+        &self.accepted.bytes
+    }
+
+    /// The members' detached CMS signatures, DER.
+    pub fn signatures(&self) -> &[u8] {
+        &self.accepted.signatures
+    }
+
+    /// CUHK's answer immediately before.
+    pub fn verification(&self) -> &Verification {
+        &self.verification
+    }
+
+    /// The members' certificate chains, in order.
+    pub fn chains(&self) -> impl Iterator<Item = &Chain> {
+        self.accepted
+            .members
+            .iter()
+            .map(|member| member.student().chain())
+    }
+}

@@ -1,0 +1,7 @@
+//! The session key: one share per member, sealed with HPKE, and what is derived from all.
+
+mod key;
+mod share;
+
+pub use key::{AwaitedMac, SessionKey};
+pub use share::{SessionSecret, Share, open_share, seal_share};

@@ -1,0 +1,105 @@
+//! Transcripts: hashes over length-prefixed parts, so that no two inputs look the same.
+
+use ring::digest;
+use scb_certs::{Fingerprint, SpiffeId, StudentId};
+
+use crate::values::{Challenge, SessionPublicKey};
+
+/// The protocol's name, also its ALPN identifier (RFC 7301).
+pub const PROTOCOL: &str = "scb/1";
+
+/// SHA-256 over parts, each preceded by its length in four bytes, big-endian.
+pub(crate) struct TranscriptHash(digest::Context);
+
+impl TranscriptHash {
+    pub(crate) fn new() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+
+    pub(crate) fn part(mut self, part: &[u8]) -> Self {
+        self.0.update(&(part.len() as u32).to_be_bytes());
+        self.0.update(part);
+        self
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(self.0.finish().as_ref());
+        hash
+    }
+}
+
+/// What is fixed about a connection before anybody presents himself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// TLS exporter (RFC 9266): label `EXPORTER-Channel-Binding`, empty context, 32 bytes.
+    pub exporter: [u8; 32],
+    /// The service's name.
+    pub service: SpiffeId,
+    /// SHA-256 of the TLS client certificate; the exporter does not cover it.
+    pub client_certificate: Fingerprint,
+}
+
+/// A member as T1 names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TranscriptMember {
+    /// The student ID.
+    pub sid: StudentId,
+    /// SHA-256 of the member's certificate.
+    pub certificate: Fingerprint,
+    /// The member's X25519 key for this connection.
+    pub session_key: SessionPublicKey,
+}
+
+/// T1: what each member's proof of possession signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transcript1([u8; 32]);
+
+impl Transcript1 {
+    /// Hashes the channel, the server's challenge and the members in order.
+    pub fn new(channel: &Channel, challenge: &Challenge, members: &[TranscriptMember]) -> Self {
+        let mut hash = TranscriptHash::new()
+            .part(PROTOCOL.as_bytes())
+            .part(&channel.exporter)
+            .part(channel.service.to_string().as_bytes())
+            .part(challenge.as_bytes())
+            .part(channel.client_certificate.as_bytes());
+        for member in members {
+            hash = hash
+                .part(member.sid.as_ref().as_bytes())
+                .part(member.certificate.as_bytes())
+                .part(member.session_key.as_bytes());
+        }
+        Self(hash.finish())
+    }
+
+    /// The hash.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// T2: everything that was shown in step 3, and CUHK's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transcript2([u8; 32]);
+
+impl Transcript2 {
+    /// Hashes T1, the proofs in order, the tokens in order and the verification.
+    pub fn new<'a>(
+        t1: &Transcript1,
+        proofs: impl IntoIterator<Item = &'a str>,
+        tokens: impl IntoIterator<Item = &'a str>,
+        verification: &str,
+    ) -> Self {
+        let mut hash = TranscriptHash::new().part(t1.as_bytes());
+        for part in proofs.into_iter().chain(tokens) {
+            hash = hash.part(part.as_bytes());
+        }
+        Self(hash.part(verification.as_bytes()).finish())
+    }
+
+    /// The hash.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}

@@ -1,0 +1,264 @@
+//! Verifications: CUHK's signed answer to a service that asks about members.
+//!
+//! A JWT, ES256, `typ: scb-verification+jwt`, for this asker and this nonce, good for 60 s.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{
+    Chain, Fingerprint, ServiceName, ServiceUsage, SigningKey, SpiffeId, StudentId, TrustStore,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::identity_token::thumbprint;
+use crate::jose::{self, UnverifiedJws};
+use crate::message::cuhk::MemberQuestion;
+use crate::time::{from_seconds, is_future, is_past};
+use crate::values::Nonce;
+use crate::{Code, Refusal, Step};
+
+/// The verification's `typ`.
+pub const VERIFICATION_TYPE: &str = "scb-verification+jwt";
+/// How many seconds an answer is good for.
+pub const VERIFICATION_LIFETIME: u64 = 60;
+/// Most members in one question.
+pub const MAX_QUESTION: usize = 8;
+
+/// What a service asks CUHK: these members, these certificates, this nonce.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Fresh for each question.
+    pub nonce: Nonce,
+    /// The members, in order, each once.
+    pub members: Vec<MemberQuestion>,
+}
+
+/// Why a member is not active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InactiveReason {
+    /// Not on the roster, or this certificate is not one that CUHK issued to this student.
+    Unknown,
+    /// The certificate was revoked.
+    Revoked,
+    /// The certificate has expired.
+    Expired,
+    /// The roster no longer lists the student as active.
+    Suspended,
+}
+
+impl std::fmt::Display for InactiveReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "unknown",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Suspended => "suspended",
+        })
+    }
+}
+
+/// CUHK's answer about one member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberAnswer {
+    /// The student ID that was asked about.
+    pub sid: StudentId,
+    /// The certificate that was asked about.
+    pub cert_sha256: Fingerprint,
+    /// `None` if the member is active.
+    pub inactive: Option<InactiveReason>,
+    /// When CUHK looked.
+    pub checked_at: UnixTime,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    v: u8,
+    iss: SpiffeId,
+    aud: SpiffeId,
+    nonce: Nonce,
+    iat: u64,
+    exp: u64,
+    members: Vec<MemberClaim>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemberClaim {
+    sub: SpiffeId,
+    active: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<InactiveReason>,
+    #[serde(rename = "x5t#S256", with = "thumbprint")]
+    thumbprint: Fingerprint,
+    checked_at: u64,
+}
+
+/// Signs CUHK's answer to `asker`.
+///
+/// # Errors
+///
+/// [`Error::Sign`].
+pub fn issue_verification(
+    issuer: &SpiffeId,
+    asker: &SpiffeId,
+    nonce: Nonce,
+    answers: &[MemberAnswer],
+    now: UnixTime,
+    key: &SigningKey,
+    chain: &Chain,
+) -> Result<String, Error> {
+    let member = |answer: &MemberAnswer| MemberClaim {
+        sub: SpiffeId::new_student(issuer.trust_domain(), &answer.sid),
+        active: answer.inactive.is_none(),
+        reason: answer.inactive,
+        thumbprint: answer.cert_sha256,
+        checked_at: answer.checked_at.as_secs(),
+    };
+    let claims = Claims {
+        v: 1,
+        iss: issuer.clone(),
+        aud: asker.clone(),
+        nonce,
+        iat: now.as_secs(),
+        exp: now.as_secs() + VERIFICATION_LIFETIME,
+        members: answers.iter().map(member).collect(),
+    };
+    jose::sign(VERIFICATION_TYPE, &claims, key, chain)
+}
+
+/// Evidence: CUHK said, to this service, that all these members are active.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    token: String,
+    nonce: Nonce,
+    issued_at: UnixTime,
+    members: Vec<MemberQuestion>,
+}
+
+impl Verification {
+    /// Verifies an answer to one's own question.
+    ///
+    /// # Errors
+    ///
+    /// `verification_invalid` (signature, issuer, asker, nonce, time, members, thumbprints),
+    /// or `student_inactive` about the first member of whom CUHK says so.
+    pub fn verify(
+        token: &str,
+        trust: &TrustStore,
+        asker: &SpiffeId,
+        question: &Question,
+        now: UnixTime,
+    ) -> Result<Self, Refusal> {
+        let verified = Self::verify_for(token, trust, asker, &question.members, now)?;
+        if verified.nonce != question.nonce {
+            return Err(invalid("it answers another question (nonce)"));
+        }
+        Ok(verified)
+    }
+
+    /// Verifies an answer that somebody else asked for, as a member or an auditor does: all
+    /// but the nonce. `at` is the time at which it must have been in force.
+    ///
+    /// # Errors
+    ///
+    /// As [`Verification::verify`].
+    pub fn verify_for(
+        token: &str,
+        trust: &TrustStore,
+        asker: &SpiffeId,
+        members: &[MemberQuestion],
+        at: UnixTime,
+    ) -> Result<Self, Refusal> {
+        let claims = read(token, trust, at).map_err(invalid)?;
+        if claims.aud != *asker {
+            return Err(invalid("it was given to another service"));
+        }
+        if is_past(claims.exp, at) || is_future(claims.iat, at) {
+            return Err(invalid("it is not in force at this time"));
+        }
+        check_members(&claims, members)?;
+        Ok(Self {
+            token: token.to_owned(),
+            nonce: claims.nonce,
+            issued_at: from_seconds(claims.iat),
+            members: members.to_vec(),
+        })
+    }
+
+    /// The signed answer itself (JWT).
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The nonce of the question.
+    pub fn nonce(&self) -> Nonce {
+        self.nonce
+    }
+
+    /// When CUHK signed it.
+    pub fn issued_at(&self) -> UnixTime {
+        self.issued_at
+    }
+
+    /// The members of whom it speaks, in order.
+    pub fn members(&self) -> &[MemberQuestion] {
+        &self.members
+    }
+}
+
+fn read(token: &str, trust: &TrustStore, at: UnixTime) -> Result<Claims, String> {
+    let jws = UnverifiedJws::parse(token, VERIFICATION_TYPE).map_err(|error| error.to_string())?;
+    let signer = trust
+        .verify_service(jws.chain(), &ServiceName::cuhk(), ServiceUsage::Token, at)
+        .map_err(|error| format!("its signer's certificate: {error}"))?;
+    let key = signer
+        .certificate()
+        .public_key()
+        .map_err(|error| error.to_string())?;
+    let claims: Claims = jws.verify(&key).map_err(|error| error.to_string())?;
+    let lifetime = claims.exp.checked_sub(claims.iat);
+    if claims.v != 1 || claims.iss != *signer.spiffe_id() || lifetime != Some(VERIFICATION_LIFETIME)
+    {
+        return Err("its claims are not the required ones".to_owned());
+    }
+    Ok(claims)
+}
+
+/// Exactly the members asked, in order, with the thumbprints asked, all active.
+fn check_members(claims: &Claims, members: &[MemberQuestion]) -> Result<(), Refusal> {
+    let asked = members
+        .iter()
+        .map(|member| (Some(&member.sid), member.cert_sha256));
+    let told = claims
+        .members
+        .iter()
+        .map(|claim| (claim.sub.student(), claim.thumbprint));
+    let same_domain = claims
+        .members
+        .iter()
+        .all(|claim| claim.sub.trust_domain() == claims.iss.trust_domain());
+    if !same_domain || !asked.eq(told) {
+        return Err(invalid("it speaks of other members or certificates"));
+    }
+    for (claim, member) in claims.members.iter().zip(members) {
+        match (claim.active, claim.reason) {
+            (true, None) => {}
+            (true, Some(_)) => return Err(invalid("it contradicts itself")),
+            (false, reason) => return Err(inactive(&member.sid, reason)),
+        }
+    }
+    Ok(())
+}
+
+fn inactive(sid: &StudentId, reason: Option<InactiveReason>) -> Refusal {
+    let refusal = Refusal::new(Code::StudentInactive, Step::Three).about(sid);
+    match reason {
+        Some(reason) => refusal.with("reason", reason),
+        None => refusal,
+    }
+}
+
+fn invalid(reason: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Code::VerificationInvalid, Step::Three).with("reason", reason)
+}
