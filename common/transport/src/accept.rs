@@ -1,0 +1,126 @@
+//! The server's half of a handshake, and which application protocol follows it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use rustls::server::{Acceptor, ClientHello};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsStream, server};
+
+use crate::connection::drain;
+use crate::peer::{Peer, next_id};
+use crate::tls::{ALPN, ServerTls, binding, chain_without, presented};
+
+/// A fatal alert `no_application_protocol` (RFC 7301, section 3.2) as a plaintext record:
+/// nothing is encrypted before the ServerHello (RFC 8446, section 5.1).
+const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];
+
+/// What the client wants to speak once the handshake is done.
+enum Application {
+    Scb,
+    Unknown,
+}
+
+/// A handshake that came to an end.
+pub(crate) struct Accepted {
+    pub(crate) stream: TlsStream<TcpStream>,
+    pub(crate) peer: Peer,
+}
+
+/// A handshake that failed. The client has been sent the alert that says why.
+pub(crate) struct Failed {
+    pub(crate) error: io::Error,
+    socket: Option<TcpStream>,
+}
+
+impl Failed {
+    /// Closes once the client has read the alert. The caller sets the deadline.
+    pub(crate) async fn linger(self) {
+        let Some(mut socket) = self.socket else {
+            return;
+        };
+        if socket.shutdown().await.is_ok() {
+            drain(&mut socket).await;
+        }
+    }
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        let socket = None;
+        Self { error, socket }
+    }
+}
+
+/// Completes a handshake. The caller sets the deadline.
+pub(crate) async fn accept(
+    socket: TcpStream,
+    address: SocketAddr,
+    tls: &ServerTls,
+) -> Result<Accepted, Failed> {
+    socket.set_nodelay(true)?;
+    let start = client_hello(socket).await?;
+    match application(&start.client_hello()) {
+        Application::Scb => accept_scb(start, address, tls).await,
+        Application::Unknown => Err(refuse_application(start.io).await),
+    }
+}
+
+async fn client_hello(socket: TcpStream) -> Result<StartHandshake<TcpStream>, Failed> {
+    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), socket);
+    let start = (&mut acceptor).await;
+    start.map_err(|error| Failed {
+        error,
+        socket: acceptor.take_io(),
+    })
+}
+
+async fn accept_scb(
+    start: StartHandshake<TcpStream>,
+    address: SocketAddr,
+    tls: &ServerTls,
+) -> Result<Accepted, Failed> {
+    let handshake = start.into_stream(tls.config()).into_fallible();
+    let stream = handshake.await.map_err(|(error, socket)| Failed {
+        error,
+        socket: Some(socket),
+    })?;
+    let peer = peer(&stream, address, tls).map_err(io::Error::other)?;
+    let stream = TlsStream::Server(stream);
+    Ok(Accepted { stream, peer })
+}
+
+async fn refuse_application(mut socket: TcpStream) -> Failed {
+    match socket.write_all(&NO_APPLICATION_PROTOCOL).await {
+        Ok(()) => Failed {
+            error: io::Error::other("the client does not offer scb/1"),
+            socket: Some(socket),
+        },
+        Err(error) => error.into(),
+    }
+}
+
+fn application(hello: &ClientHello<'_>) -> Application {
+    let mut offered = hello.alpn().into_iter().flatten();
+    match offered.any(|protocol| protocol == ALPN) {
+        true => Application::Scb,
+        false => Application::Unknown,
+    }
+}
+
+fn peer(
+    stream: &server::TlsStream<TcpStream>,
+    address: SocketAddr,
+    tls: &ServerTls,
+) -> Result<Peer, rustls::Error> {
+    let (_, tls_session) = stream.get_ref();
+    let sent = presented(tls_session)?;
+    Ok(Peer {
+        id: next_id(),
+        address,
+        chain: chain_without(sent, Some(tls.trust().root())),
+        exporter: binding(tls_session)?,
+        root_seen: None,
+    })
+}

@@ -1,0 +1,134 @@
+//! Opening a connection as a client.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustls_pki_types::ServerName;
+use scb_protocol::{Code, Refusal, Step};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::{TlsConnector, TlsStream, client};
+
+use crate::alert::{refusal_of, tls_error};
+use crate::connection::Connection;
+use crate::limits::Limits;
+use crate::peer::{Peer, next_id};
+use crate::tls::{ALPN, ClientTls, binding, presented};
+
+/// Connects to `address` (`host:port`, IPv6 in brackets) and completes the handshake, all
+/// before `deadline` has passed. Not a byte of any message leaves before the server has
+/// proved that it is the service meant; `step` is what refusals name.
+///
+/// That a server refuses the client's certificate is learnt at the first receive.
+///
+/// # Errors
+///
+/// `connection_failed` (name unknown, refused, unreachable), `timeout`, `server_identity`
+/// (its certificate is not acceptable), `server_misbehaved` (it does not speak `scb/1`).
+pub async fn connect(
+    address: &str,
+    tls: &ClientTls,
+    step: Step,
+    deadline: Duration,
+) -> Result<Connection, Refusal> {
+    let result = match timeout(deadline, open(address, tls, step)).await {
+        Ok(result) => result,
+        Err(_) => Err(Refusal::new(Code::Timeout, step)),
+    };
+    result.map_err(|refusal| refusal.with("address", address))
+}
+
+async fn open(address: &str, tls: &ClientTls, step: Step) -> Result<Connection, Refusal> {
+    let name = server_name(address).ok_or_else(|| {
+        Refusal::new(Code::ConnectionFailed, step).with("reason", "not of the form host:port")
+    })?;
+    let (socket, address) = dial(address)
+        .await
+        .map_err(|error| Refusal::new(Code::ConnectionFailed, step).with("reason", error))?;
+    let connector = TlsConnector::from(tls.config());
+    let stream = connector
+        .connect(name, socket)
+        .await
+        .map_err(|error| handshake_refusal(&error, step))?;
+    let peer = peer(&stream, address, tls, step)?;
+    let limits = Limits::default();
+    Ok(Connection::client(
+        TlsStream::Client(stream),
+        peer,
+        step,
+        &limits,
+    ))
+}
+
+fn server_name(address: &str) -> Option<ServerName<'static>> {
+    let (host, _port) = address.rsplit_once(':')?;
+    let host = host
+        .strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+        .unwrap_or(host);
+    ServerName::try_from(host.to_owned()).ok()
+}
+
+/// Tries every address that the name stands for, in the resolver's order.
+async fn dial(address: &str) -> io::Result<(TcpStream, SocketAddr)> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for candidate in lookup_host(address).await? {
+        match TcpStream::connect(candidate).await {
+            Ok(socket) => {
+                socket.set_nodelay(true)?;
+                return Ok((socket, candidate));
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn handshake_refusal(error: &io::Error, step: Step) -> Refusal {
+    match tls_error(error) {
+        Some(rustls::Error::InvalidCertificate(reason)) => {
+            Refusal::new(Code::ServerIdentity, step).with("reason", why(reason))
+        }
+        Some(rustls::Error::AlertReceived(_)) | None => refusal_of(error, step),
+        Some(other) => Refusal::new(Code::ServerMisbehaved, step).with("reason", other),
+    }
+}
+
+fn why(reason: &rustls::CertificateError) -> String {
+    match reason {
+        rustls::CertificateError::ApplicationVerificationFailure => {
+            "this is the certificate of another party".to_owned()
+        }
+        rustls::CertificateError::NotValidForName => {
+            "the certificate is for another host name or address".to_owned()
+        }
+        rustls::CertificateError::UnknownIssuer => {
+            "the certificate is not under the expected root".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+fn peer(
+    stream: &client::TlsStream<TcpStream>,
+    address: SocketAddr,
+    tls: &ClientTls,
+    step: Step,
+) -> Result<Peer, Refusal> {
+    let (_, tls_session) = stream.get_ref();
+    let misbehaved =
+        |reason: &str| Refusal::new(Code::ServerMisbehaved, step).with("reason", reason);
+    if tls_session.alpn_protocol() != Some(ALPN) {
+        return Err(misbehaved("the server does not speak scb/1"));
+    }
+    let sent = presented(tls_session).map_err(|error| misbehaved(&error.to_string()))?;
+    let root_seen = tls.root(&sent);
+    Ok(Peer {
+        id: next_id(),
+        address,
+        chain: crate::tls::chain_without(sent, root_seen.as_ref()),
+        exporter: binding(tls_session).map_err(|error| misbehaved(&error.to_string()))?,
+        root_seen,
+    })
+}

@@ -1,0 +1,28 @@
+//! Sockets: TLS configuration, listener, connection, shutdown and telemetry.
+//!
+//! This crate moves frames between a TLS 1.3 socket and whoever asks for them, under total
+//! deadlines and size limits. It never decides anything about the protocol, never opens a
+//! file or a database, and never logs what a frame contains.
+
+mod accept;
+mod alert;
+mod clock;
+mod connect;
+mod connection;
+mod error;
+mod limits;
+mod listener;
+mod peer;
+mod shutdown;
+pub mod telemetry;
+mod tls;
+
+pub use clock::{Clock, ClockFn, SystemClock};
+pub use connect::connect;
+pub use connection::Connection;
+pub use error::Error;
+pub use limits::Limits;
+pub use listener::Listener;
+pub use peer::Peer;
+pub use shutdown::Shutdown;
+pub use tls::{ALPN, ClientAuth, ClientTls, ServerTls, ServerTrust};

@@ -1,0 +1,105 @@
+//! Deadlines and bounds of a server. Every deadline is total, not per read.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What one server allows. In a configuration file the times are seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections at once; one more is told `busy`.
+    pub max_connections: usize,
+    /// From accept to the end of the TLS handshake.
+    #[serde(with = "seconds")]
+    pub handshake: Duration,
+    /// For one message to arrive whole, or to be taken by the peer.
+    #[serde(with = "seconds")]
+    pub message: Duration,
+    /// For a message whose time the peer may choose: a person is thinking.
+    #[serde(with = "seconds")]
+    pub idle: Duration,
+    /// For all content of one submission.
+    #[serde(with = "seconds")]
+    pub content: Duration,
+    /// For handlers to finish after shutdown was asked for.
+    #[serde(with = "seconds")]
+    pub drain: Duration,
+    /// For a peer to read a last message before the socket is closed.
+    #[serde(with = "seconds")]
+    pub linger: Duration,
+    /// After how many seconds a client that was told `busy` may try again.
+    pub busy_retry: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 4096,
+            handshake: Duration::from_secs(10),
+            message: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            content: Duration::from_secs(600),
+            drain: Duration::from_secs(5),
+            linger: Duration::from_secs(2),
+            busy_retry: 5,
+        }
+    }
+}
+
+mod seconds {
+    use std::time::Duration;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(time.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(from)?;
+        let time = Duration::try_from_secs_f64(seconds).map_err(D::Error::custom)?;
+        match time.is_zero() {
+            true => Err(D::Error::custom(
+                "a deadline of 0 seconds would refuse everybody",
+            )),
+            false => Ok(time),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_whole_and_broken_seconds_and_keeps_the_rest() {
+        let limits: Limits = serde_json::from_str(r#"{"handshake":3,"message":0.5}"#).unwrap();
+        assert_eq!(limits.handshake, Duration::from_secs(3));
+        assert_eq!(limits.message, Duration::from_millis(500));
+        assert_eq!(limits.idle, Limits::default().idle);
+    }
+
+    #[test]
+    fn refuses_negative_and_zero_times_and_unknown_names() {
+        for text in [
+            r#"{"idle":-1}"#,
+            r#"{"idle":0}"#,
+            r#"{"idel":1}"#,
+            r#"{"idle":1e300}"#,
+        ] {
+            assert!(serde_json::from_str::<Limits>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn writes_what_it_reads() {
+        let text = serde_json::to_string(&Limits::default()).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Limits>(&text).unwrap(),
+            Limits::default()
+        );
+    }
+}

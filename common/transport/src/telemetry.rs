@@ -1,0 +1,72 @@
+//! Log lines on stderr: `12:00:01.204 step 3 conn=7 sid=1155000001 verified 1.9ms`.
+//!
+//! One line per event; whatever a peer could have chosen is escaped. Times are UTC.
+
+mod format;
+mod record;
+
+use std::io;
+use std::str::FromStr;
+
+use scb_protocol::{Fact, StepEvent};
+use tracing_subscriber::EnvFilter;
+
+use crate::Error;
+
+/// The environment variable that sets the level where the command line does not.
+const LEVEL: &str = "SCB_LOG";
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("use text or json".to_owned()),
+        }
+    }
+}
+
+/// Sets up logging for this process: level from `level` (`--log-level`), else from `SCB_LOG`,
+/// else `info`. A panic becomes one log line as well.
+///
+/// # Errors
+///
+/// [`Error::LogLevel`] or [`Error::LogAlreadySet`].
+pub fn init(format: LogFormat, level: Option<&str>) -> Result<(), Error> {
+    let from_environment = std::env::var(LEVEL).ok();
+    let level = level.or(from_environment.as_deref()).unwrap_or("info");
+    let filter = EnvFilter::try_new(level).map_err(|_| Error::LogLevel(level.to_owned()))?;
+    tracing_subscriber::fmt()
+        .event_format(format::Lines(format))
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .try_init()
+        .map_err(|_| Error::LogAlreadySet)?;
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    Ok(())
+}
+
+/// Logs one event of a step.
+pub fn emit(event: &StepEvent) {
+    let step = u8::from(event.step);
+    let conn = event.connection;
+    let sid = event.sid.as_ref().map(tracing::field::display);
+    let elapsed_ms = event.elapsed.map(|elapsed| elapsed.as_secs_f64() * 1000.0);
+    let code = match &event.fact {
+        Fact::Refused(refusal) => Some(refusal.code.as_str()),
+        _ => None,
+    };
+    tracing::info!(step, conn, sid, code, elapsed_ms, "{}", event.fact);
+}

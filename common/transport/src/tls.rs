@@ -1,0 +1,57 @@
+//! One TLS configuration for both sides: TLS 1.3 only, P-256 signatures, no resumption.
+
+mod client;
+mod server;
+mod verifier;
+
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
+use rustls::{CommonState, ConnectionCommon, SignatureScheme, SupportedCipherSuite};
+use scb_certs::{Certificate, Chain};
+
+pub use client::{ClientTls, ServerTrust};
+pub use server::{ClientAuth, ServerTls};
+
+/// The only application protocol (RFC 7301) that is spoken here.
+pub const ALPN: &[u8] = b"scb/1";
+
+/// The only signatures accepted, in certificates and in handshakes.
+static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
+    all: &[webpki::ring::ECDSA_P256_SHA256],
+    mapping: &[(
+        SignatureScheme::ECDSA_NISTP256_SHA256,
+        &[webpki::ring::ECDSA_P256_SHA256],
+    )],
+};
+
+fn provider() -> Arc<CryptoProvider> {
+    let default = ring::default_provider();
+    Arc::new(CryptoProvider {
+        cipher_suites: only_tls13(default.cipher_suites),
+        kx_groups: vec![ring::kx_group::X25519, ring::kx_group::SECP256R1],
+        signature_verification_algorithms: SIGNATURES,
+        ..default
+    })
+}
+
+fn only_tls13(mut suites: Vec<SupportedCipherSuite>) -> Vec<SupportedCipherSuite> {
+    suites.retain(|suite| suite.tls13().is_some());
+    suites
+}
+
+/// What the peer sent, leaf first; empty if it sent none.
+pub(crate) fn presented(session: &CommonState) -> Result<Vec<Certificate>, rustls::Error> {
+    let sent = session.peer_certificates().unwrap_or_default();
+    verifier::parse_all(sent.iter())
+}
+
+/// The presented chain without the root, which travels only for bootstrap.
+pub(crate) fn chain_without(sent: Vec<Certificate>, root: Option<&Certificate>) -> Option<Chain> {
+    verifier::chain_below(sent, root).ok()
+}
+
+/// The channel binding `tls-exporter` (RFC 9266, section 2).
+pub(crate) fn binding<D>(session: &ConnectionCommon<D>) -> Result<[u8; 32], rustls::Error> {
+    session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""))
+}

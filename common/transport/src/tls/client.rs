@@ -1,0 +1,84 @@
+//! The client's side: whom it trusts, whom it means, and who it is.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use scb_certs::{Certificate, Chain, Fingerprint, ServiceName, SigningKey, TrustStore};
+
+use super::verifier::{ServerVerifier, root_among};
+use super::{ALPN, provider};
+use crate::clock::{Clock, SystemClock, TlsTime};
+use crate::error::Error;
+
+/// How a client knows the root under which the server's certificate must be.
+#[derive(Debug, Clone)]
+pub enum ServerTrust {
+    /// It has the root, and possibly CRLs.
+    Pinned(Arc<TrustStore>),
+    /// It knows only the root's SHA-256; the server sends the root in its chain.
+    Fingerprint(Fingerprint),
+}
+
+/// A client's TLS configuration for one service. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ClientTls {
+    config: Arc<ClientConfig>,
+    trust: ServerTrust,
+}
+
+impl ClientTls {
+    /// For the service `expected`, with or without a client certificate; system clock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Identity`] if the chain and the key cannot be used together.
+    pub fn new(
+        trust: ServerTrust,
+        expected: ServiceName,
+        identity: Option<(Chain, SigningKey)>,
+    ) -> Result<Self, Error> {
+        Self::with_clock(trust, expected, identity, Arc::new(SystemClock))
+    }
+
+    /// The same with another clock.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ClientTls::new`].
+    pub fn with_clock(
+        trust: ServerTrust,
+        expected: ServiceName,
+        identity: Option<(Chain, SigningKey)>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let verifier = ServerVerifier::new(trust.clone(), expected);
+        let builder = ClientConfig::builder_with_details(provider(), Arc::new(TlsTime(clock)))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(Error::Identity)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => builder
+                .with_client_auth_cert(chain.to_rustls(), key.to_pkcs8_der())
+                .map_err(Error::Identity)?,
+        };
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.resumption = Resumption::disabled();
+        let config = Arc::new(config);
+        Ok(Self { config, trust })
+    }
+
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// The root under which the server that sent `presented` was accepted.
+    pub(crate) fn root(&self, presented: &[Certificate]) -> Option<Certificate> {
+        match &self.trust {
+            ServerTrust::Pinned(store) => Some(store.root().clone()),
+            ServerTrust::Fingerprint(fingerprint) => root_among(presented, fingerprint),
+        }
+    }
+}
