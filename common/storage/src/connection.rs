@@ -21,6 +21,12 @@ use crate::{
 /// How long to wait for another process that writes: a command line beside a server.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Prepared statements that each connection keeps.
+const STATEMENTS: usize = 128;
+
+/// Bytes of the smallest page. SQLite takes a file of one byte for a new database.
+const SMALLEST: u64 = 512;
+
 /// Sees to it that a whole database of the latest schema is at `path`, and opens it for
 /// writing. What is damaged or newer is refused before anything is written.
 pub(crate) fn open_writer(
@@ -30,7 +36,7 @@ pub(crate) fn open_writer(
     // One at a time, or two would apply the same migration.
     let _held = durable::lock_dir(durable::parent(path))?;
     match fs::metadata(path) {
-        Ok(found) if found.len() == 0 => return Err(damaged(path, "the file is empty")),
+        Ok(found) if found.len() < SMALLEST => return Err(damaged(path, "the file is too short")),
         Ok(_) => check(path, migrations)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, migrations)?,
         Err(error) => return Err(Error::io("open", path)(error)),
@@ -66,6 +72,7 @@ fn is_failed_sync(error: &rusqlite::Error) -> bool {
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     for (pragma, value) in [
         ("trusted_schema", "OFF"),
@@ -106,15 +113,30 @@ fn check(path: &Path, migrations: &Migrations<'static>) -> Result<(), Error> {
     if verdict != "ok" {
         return Err(damaged(path, &verdict));
     }
+    check_last_page(path, &conn)
+}
+
+/// SQLite reads a last page that was cut short as if zeros followed. That is right only
+/// while the log still has the page, after a crash in the middle of a checkpoint.
+fn check_last_page(path: &Path, conn: &Connection) -> Result<(), Error> {
+    let page: u32 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    let size = fs::metadata(path).map_err(Error::io("open", path))?.len();
+    let has_log = is_filled(&durable::sibling(path, "", "-wal"));
+    if !has_log && !size.is_multiple_of(u64::from(page)) {
+        return Err(damaged(path, "its last page was cut short"));
+    }
     Ok(())
+}
+
+fn is_filled(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() > 0)
 }
 
 /// Makes a whole database beside `path` and moves it there, so that an empty or
 /// half-made file is never mistaken for a new database.
 fn create(path: &Path, migrations: &Migrations<'static>) -> Result<(), Error> {
     for suffix in ["-wal", "-journal"] {
-        let log = durable::sibling(path, "", suffix);
-        if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        if is_filled(&durable::sibling(path, "", suffix)) {
             return Err(damaged(
                 path,
                 "its log is there but the file itself is missing",

@@ -19,7 +19,8 @@ use crate::{
 /// A directory of files `ab/abcdef…`, each named by the SHA-256 of its bytes, which is
 /// checked whenever they are read. Clones share it; other processes may have it open.
 ///
-/// The directory also holds `tmp/` for what is on its way in, and `lock`.
+/// The directory also holds `tmp/` for what is on its way in, and `lock`. The async calls
+/// need a tokio runtime, whose threads for blocking work they use.
 #[derive(Debug, Clone)]
 pub struct ContentStore {
     shared: Arc<Shared>,
@@ -114,7 +115,7 @@ impl ContentStore {
     }
 
     /// Copies a content to `dest` (0600, replaced if it exists), which appears only when
-    /// all of it was checked and is durable. Returns its size in bytes.
+    /// all of it was checked. Returns its size in bytes.
     ///
     /// # Errors
     ///
@@ -159,10 +160,12 @@ impl ContentStore {
         let mut hash = Context::new(&SHA256);
         let mut buffer = vec![0; CHUNK];
         loop {
-            let count = file.read(&mut buffer).map_err(Error::io("read", &path))?;
-            if count == 0 {
-                break;
-            }
+            let count = match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Error::io("read", &path)(error)),
+            };
             hash.update(&buffer[..count]);
             sink(&buffer[..count])?;
         }

@@ -28,8 +28,8 @@ pub struct ContentWriter {
 
 #[derive(Debug)]
 enum Stage {
-    Idle(Incoming),
-    Writing(JoinHandle<Result<Incoming, Error>>),
+    Idle(Box<Incoming>),
+    Writing(JoinHandle<Result<Box<Incoming>, Error>>),
     Failed,
 }
 
@@ -40,7 +40,7 @@ impl ContentWriter {
             limit,
             taken: 0,
             buffer: Vec::with_capacity(CHUNK),
-            stage: Stage::Idle(incoming),
+            stage: Stage::Idle(Box::new(incoming)),
         }
     }
 
@@ -51,6 +51,9 @@ impl ContentWriter {
     /// [`Error::TooLarge`] before anything beyond the limit is kept; [`Error::Io`]. After
     /// an error every further call gives [`Error::Closed`].
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if matches!(self.stage, Stage::Failed) {
+            return Err(Error::Closed);
+        }
         let taken = self.taken.saturating_add(bytes.len() as u64);
         if taken > self.limit {
             self.stage = Stage::Failed;
@@ -67,6 +70,19 @@ impl ContentWriter {
     /// Bytes taken so far.
     pub fn taken(&self) -> u64 {
         self.taken
+    }
+
+    /// SHA-256 of the bytes taken so far.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub async fn sha256(&mut self) -> Result<[u8; 32], Error> {
+        self.flush().await?;
+        let incoming = self.idle().await?;
+        let hash = incoming.sha256();
+        self.stage = Stage::Idle(incoming);
+        Ok(hash)
     }
 
     /// Stores the content if it has the expected SHA-256, and returns its size in bytes
@@ -96,7 +112,7 @@ impl ContentWriter {
     }
 
     /// Waits until nothing is being written, and takes the file out.
-    async fn idle(&mut self) -> Result<Incoming, Error> {
+    async fn idle(&mut self) -> Result<Box<Incoming>, Error> {
         if let Stage::Writing(writing) = &mut self.stage {
             let written = writing.await;
             self.stage = Stage::Failed;

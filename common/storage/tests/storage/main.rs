@@ -1,0 +1,11 @@
+//! What the store promises, tried from outside.
+#![allow(clippy::unwrap_used)]
+
+mod content;
+mod faults;
+mod lock;
+mod opening;
+mod processes;
+mod reading;
+mod support;
+mod writing;

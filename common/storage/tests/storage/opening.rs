@@ -1,0 +1,237 @@
+//! Opening a database: what is made, what is refused and left as it was.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Barrier},
+    thread,
+};
+
+use rusqlite_migration::{M, Migrations};
+use scb_storage::{Database, Error};
+
+use crate::support::{NEW, OLD, fresh, insert, mode, notes, open};
+
+/// A closed database of some pages, and its bytes.
+fn stored() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
+    let (home, db) = fresh();
+    for n in 1..=20 {
+        db.write_blocking(move |tx| {
+            tx.execute("INSERT INTO note VALUES (?1, randomblob(3000))", [n])?;
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    }
+    db.close_blocking();
+    let path = home.path().join("db");
+    let bytes = fs::read(&path).unwrap();
+    (home, path, bytes)
+}
+
+fn refused(path: &Path) -> Error {
+    let before = fs::read(path).unwrap();
+    let error = Database::open(path, &NEW).unwrap_err();
+    assert_eq!(fs::read(path).unwrap(), before, "the file is as it was");
+    error
+}
+
+fn assert_damaged(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+    let error = refused(path);
+    assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
+    assert!(error.is_damaged());
+    let message = error.to_string();
+    assert!(message.contains(path.to_str().unwrap()), "{message}");
+    assert!(message.contains("is damaged"), "{message}");
+}
+
+#[test]
+fn creates_private_files_and_nothing_else() {
+    let (home, db) = fresh();
+    db.write_blocking(|tx| insert(tx, 1)).unwrap();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(home.path()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        names.push(path.file_name().unwrap().to_owned());
+    }
+    names.sort();
+    assert_eq!(names, ["db", "db-shm", "db-wal"]);
+}
+
+#[test]
+fn writes_with_the_settings_that_make_it_durable() {
+    let (_home, db) = fresh();
+    db.write_blocking(|tx| {
+        for (pragma, expected) in [
+            ("synchronous", "2"),
+            ("foreign_keys", "1"),
+            ("trusted_schema", "0"),
+            ("busy_timeout", "5000"),
+        ] {
+            let found: i64 = tx.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))?;
+            assert_eq!(found.to_string(), expected, "{pragma}");
+        }
+        let journal: String = tx.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+        assert_eq!(journal, "wal");
+        Ok::<_, Error>(())
+    })
+    .unwrap();
+    let orphan = db.write_blocking(|tx| {
+        tx.execute("INSERT INTO tag VALUES (77)", [])?;
+        Ok::<_, Error>(())
+    });
+    assert!(matches!(orphan, Err(Error::Database(_))));
+}
+
+#[test]
+fn migrates_an_older_schema_and_keeps_its_rows() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("db");
+    let old = Database::open(&path, &OLD).unwrap();
+    old.write_blocking(|tx| insert(tx, 1)).unwrap();
+    old.close_blocking();
+    let new = open(&path);
+    assert_eq!(notes(&new), [1]);
+    new.write_blocking(|tx| Ok::<_, Error>(tx.execute("INSERT INTO tag VALUES (1)", [])?))
+        .unwrap();
+}
+
+#[test]
+fn refuses_a_newer_schema_and_leaves_file_and_log_alone() {
+    let (home, db) = fresh();
+    db.write_blocking(|tx| insert(tx, 1)).unwrap();
+    // What a killed process leaves: a file and a log that still holds rows.
+    let copy = tempfile::tempdir().unwrap();
+    let path = copy.path().join("db");
+    for name in ["db", "db-wal"] {
+        fs::copy(home.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let log = fs::read(copy.path().join("db-wal")).unwrap();
+    let before = fs::read(&path).unwrap();
+    assert!(!log.is_empty());
+
+    let error = Database::open(&path, &OLD).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::NewerDatabase {
+                found: 2,
+                known: 1,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("newer version of the program"));
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(fs::read(copy.path().join("db-wal")).unwrap(), log);
+
+    assert_eq!(notes(&open(&path)), [1]);
+}
+
+#[test]
+fn refuses_a_truncated_file() {
+    let (_home, path, whole) = stored();
+    for length in [
+        0,
+        1,
+        99,
+        100,
+        4000,
+        4096,
+        whole.len() / 2,
+        whole.len() - 4096,
+        whole.len() - 1,
+    ] {
+        assert_damaged(&path, &whole[..length]);
+    }
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(notes(&open(&path)).len(), 20);
+}
+
+#[test]
+fn refuses_a_damaged_file() {
+    let (_home, path, whole) = stored();
+    assert_damaged(&path, b"sid,name\n1155000001,Chan\n");
+    assert_damaged(&path, &vec![0xa5; whole.len()]);
+    for at in [0, 4096, 8192] {
+        let mut bytes = whole.clone();
+        bytes[at..at + 64].fill(0xff);
+        assert_damaged(&path, &bytes);
+    }
+}
+
+#[test]
+fn refuses_a_log_whose_database_is_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("db");
+    fs::write(home.path().join("db-wal"), b"rows that belong to something").unwrap();
+    let error = Database::open(&path, &NEW).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
+    assert!(!path.exists());
+
+    fs::remove_file(home.path().join("db-wal")).unwrap();
+    open(&path);
+}
+
+#[test]
+fn what_a_crash_left_half_made_is_no_database() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join(".db.new"), b"half").unwrap();
+    let db = open(&home.path().join("db"));
+    assert_eq!(notes(&db), [0; 0]);
+    assert!(!home.path().join(".db.new").exists());
+}
+
+#[test]
+fn failed_migration_leaves_the_old_schema() {
+    let (_home, path, _) = stored();
+    let broken = Migrations::new(vec![
+        M::up("SELECT 1"),
+        M::up("SELECT 1"),
+        M::up("CREATE TABLE extra (n INTEGER)"),
+        M::up("CREATE TABLE note (n INTEGER)"),
+    ]);
+    let error = Database::open(&path, &broken).unwrap_err();
+    assert!(matches!(error, Error::Migration { .. }), "{error:?}");
+
+    let db = open(&path);
+    let extra: i64 = db
+        .read_blocking(|conn| {
+            let query = "SELECT count(*) FROM sqlite_schema WHERE name = 'extra'";
+            Ok::<_, Error>(conn.query_row(query, [], |row| row.get(0))?)
+        })
+        .unwrap();
+    assert_eq!(extra, 0);
+}
+
+#[test]
+fn failed_creation_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let broken = Migrations::new(vec![M::up("no SQL")]);
+    let error = Database::open(&home.path().join("db"), &broken).unwrap_err();
+    assert!(matches!(error, Error::Migration { .. }), "{error:?}");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn many_that_open_at_once_migrate_once() {
+    let home = tempfile::tempdir().unwrap();
+    let path = Arc::new(home.path().join("db"));
+    let start = Arc::new(Barrier::new(8));
+    let openers: Vec<_> = (1..=8)
+        .map(|n| {
+            let (path, start) = (Arc::clone(&path), Arc::clone(&start));
+            thread::spawn(move || {
+                start.wait();
+                let db = open(&path);
+                db.write_blocking(move |tx| insert(tx, n)).unwrap();
+            })
+        })
+        .collect();
+    for opener in openers {
+        opener.join().unwrap();
+    }
+    assert_eq!(notes(&open(&path)), [1, 2, 3, 4, 5, 6, 7, 8]);
+}
