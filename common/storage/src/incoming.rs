@@ -72,11 +72,11 @@ impl ContentWriter {
         self.taken
     }
 
-    /// SHA-256 of the bytes taken so far.
+    /// SHA-256 of the bytes taken so far, once they are written. Cancel-safe.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Closed`] after an earlier error.
     pub async fn sha256(&mut self) -> Result<[u8; 32], Error> {
         self.flush().await?;
         let incoming = self.idle().await?;
@@ -152,12 +152,18 @@ impl Incoming {
             .map_err(Error::io("write", self.temp.path()))
     }
 
+    fn sha256(&self) -> [u8; 32] {
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(self.hash.clone().finish().as_ref());
+        sha256
+    }
+
     fn place(self, store: &ContentStore, expected: &[u8; 32]) -> Result<(), Error> {
-        let found = self.hash.finish();
-        if found.as_ref() != expected {
+        let found = self.sha256();
+        if found != *expected {
             return Err(Error::HashMismatch {
                 expected: HEXLOWER.encode(expected),
-                found: HEXLOWER.encode(found.as_ref()),
+                found: HEXLOWER.encode(&found),
             });
         }
         durable::sync_file(&self.file, self.temp.path())?;

@@ -162,6 +162,29 @@ async fn refuses_another_hash_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn tells_the_hash_of_what_it_took_so_far() {
+    let (_home, store) = fresh();
+    let mut writer = store.begin(1 << 20).await.unwrap();
+    assert_eq!(writer.sha256().await.unwrap(), sha256(b""));
+    writer.write(b"rep").await.unwrap();
+    assert_eq!(writer.sha256().await.unwrap(), sha256(b"rep"));
+    writer.write(b"ort").await.unwrap();
+    let hash = writer.sha256().await.unwrap();
+    assert_eq!(hash, sha256(b"report"));
+    writer.finish(hash).await.unwrap();
+    assert_eq!(store.read(&hash).await.unwrap(), b"report");
+}
+
+#[tokio::test]
+async fn tells_no_hash_after_an_error() {
+    let (_home, store) = fresh();
+    let mut writer = store.begin(3).await.unwrap();
+    writer.write(b"report").await.unwrap_err();
+    let error = writer.sha256().await.unwrap_err();
+    assert!(matches!(error, Error::Closed), "{error}");
+}
+
+#[tokio::test]
 async fn dropped_writer_leaves_nothing() {
     let (home, store) = fresh();
     let mut writer = store.begin(100).await.unwrap();
