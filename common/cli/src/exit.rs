@@ -9,16 +9,12 @@ use scb_protocol::Refusal;
 
 use crate::{Error, Term, printable};
 
-/// Done as asked.
-pub const DONE: u8 = 0;
-/// The command cannot be run as it was given; another one can.
-pub const USAGE: u8 = 2;
-/// A server refused it; the same again will be refused again.
-pub const REFUSED: u8 = 3;
-/// Not now: the same command may work later.
-pub const RETRY: u8 = 4;
-/// Something on this machine is broken: a file, the disk, the program.
-pub const FAULT: u8 = 5;
+/// Done as asked; usage; refused, and the same again will be; the same may work later; a
+/// fault on this machine. The numbers stand in the protocol's registry.
+pub use scb_protocol::{
+    EXIT_DONE as DONE, EXIT_FAULT as FAULT, EXIT_REFUSED as REFUSED, EXIT_RETRY as RETRY,
+    EXIT_USAGE as USAGE,
+};
 
 /// Why a program ends without having done what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +130,7 @@ impl From<&Refusal> for Failure {
         Self {
             exit: refusal.exit_code(),
             message: format!("{refusal}; nothing was changed by this step"),
-            remedy: Some(refusal.remedy().into()),
+            remedy: Some(remedy_of(refusal)),
             code: Some(refusal.code.as_str()),
         }
     }
@@ -181,6 +177,13 @@ fn known(cause: &(dyn StdError + 'static)) -> Option<Failure> {
     failure
         .or_else(|| cause.downcast_ref::<Refusal>().map(Failure::from))
         .or_else(|| cause.downcast_ref::<Error>().map(Failure::from))
+}
+
+fn remedy_of(refusal: &Refusal) -> String {
+    match refusal.retry_after {
+        Some(seconds) => format!("{} (again in {seconds} s)", refusal.remedy()),
+        None => refusal.remedy().to_owned(),
+    }
 }
 
 /// An error with all its causes.
@@ -230,7 +233,21 @@ mod tests {
     }
 
     #[test]
-    fn the_registry_and_this_module_agree_on_codes() {
+    fn a_busy_server_says_when_to_try_again() {
+        let busy = Refusal::new(Code::Busy, Step::Three).retry_after(7);
+        let failure = Failure::from(busy);
+        assert!(failure.remedy.unwrap().ends_with("(again in 7 s)"));
+        assert_eq!(failure.exit, RETRY);
+        assert!(
+            !Failure::from(refusal())
+                .remedy
+                .unwrap()
+                .contains("again in")
+        );
+    }
+
+    #[test]
+    fn every_refusal_code_has_an_exit_code() {
         for code in Code::ALL {
             let exit = Failure::from(Refusal::new(*code, Step::Zero)).exit;
             assert!([USAGE, REFUSED, RETRY, FAULT].contains(&exit), "{code}");

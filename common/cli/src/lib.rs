@@ -23,5 +23,6 @@ pub use home::{Home, HomeArgs, Role, default_home};
 pub use passphrase::{hidden, passphrase_from, passphrase_from_flag};
 pub use ready::{read_address, write_ready};
 pub use sandbox::{Sandbox, loopback_only};
+pub use scb_protocol::rfc3339;
 pub use terminal::{Term, printable, say};
-pub use time::{local_time, rfc3339};
+pub use time::local_time;

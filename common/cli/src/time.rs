@@ -1,12 +1,10 @@
-//! Times as people and files show them.
+//! Times as people read them.
 
 use rustls_pki_types::UnixTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::{datetime, format_description};
 use time::{OffsetDateTime, UtcOffset};
 
-const RFC3339: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 const LOCAL: &[BorrowedFormatItem<'_>] = format_description!(
     "[year]-[month]-[day] [hour]:[minute]:[second] [offset_hour sign:mandatory]:[offset_minute]"
 );
@@ -23,19 +21,10 @@ pub fn local_time(at: UnixTime) -> String {
     )
 }
 
-/// `2026-09-01T09:30:00Z` (RFC 3339, whole seconds). Times past the year 9999 show as
-/// its last days.
-pub fn rfc3339(at: UnixTime) -> String {
-    text(date_time(at), RFC3339)
-}
-
 fn shifted(utc: OffsetDateTime, offset: UtcOffset) -> String {
-    text(utc.to_offset(offset), LOCAL)
-}
-
-fn text(at: OffsetDateTime, format: &[BorrowedFormatItem<'_>]) -> String {
-    // The formats name only parts that every date-time has.
-    at.format(format).expect("a complete date-time")
+    // The format names only parts that every date-time has.
+    let local = utc.to_offset(offset).format(LOCAL);
+    local.expect("a complete date-time")
 }
 
 fn date_time(at: UnixTime) -> OffsetDateTime {
@@ -56,12 +45,6 @@ mod tests {
     }
 
     #[test]
-    fn shows_utc_as_rfc_3339() {
-        assert_eq!(rfc3339(at(0)), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(at(1_788_255_000)), "2026-09-01T09:30:00Z");
-    }
-
-    #[test]
     fn shows_local_time_with_its_offset() {
         let utc = date_time(at(1_788_255_000));
         let shown = |offset| shifted(utc, offset);
@@ -78,7 +61,6 @@ mod tests {
 
     #[test]
     fn survives_times_that_no_calendar_has() {
-        assert_eq!(rfc3339(at(u64::MAX)), "9999-12-30T00:00:00Z");
         assert!(local_time(at(u64::MAX)).starts_with("9999-12-"));
     }
 }
