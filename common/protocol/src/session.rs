@@ -5,3 +5,7 @@ mod share;
 
 pub use key::{AwaitedMac, SessionKey};
 pub use share::{SessionSecret, Share, open_share, seal_share};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod vectors;

@@ -56,11 +56,21 @@ impl SessionSecret {
     /// [`Error::Random`].
     pub fn generate() -> Result<Self, Error> {
         let seed = Zeroizing::new(random::<32>()?);
-        let (private, public) = X25519::derive_keypair(seed.as_ref());
-        Ok(Self {
+        let (private, _) = X25519::derive_keypair(seed.as_ref());
+        Ok(Self::new(private))
+    }
+
+    fn new(private: <X25519 as Kem>::PrivateKey) -> Self {
+        let public = X25519::sk_to_pk(&private).to_bytes();
+        Self {
             private,
-            public: SessionPublicKey::from_bytes(public.to_bytes().into()),
-        })
+            public: SessionPublicKey::from_bytes(public.into()),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn from_private_key(bytes: &[u8; 32]) -> Self {
+        Self::new(<X25519 as Kem>::PrivateKey::from_bytes(bytes).expect("32 bytes"))
     }
 
     /// The public half, which the member's proof of possession endorses.
@@ -136,7 +146,7 @@ pub fn open_share(
 }
 
 /// `info` of HPKE: label, T2, student ID and place, each length-prefixed.
-fn info(t2: &Transcript2, sid: &StudentId, index: u32) -> Vec<u8> {
+pub(super) fn info(t2: &Transcript2, sid: &StudentId, index: u32) -> Vec<u8> {
     let mut info = Vec::with_capacity(128);
     let index = index.to_be_bytes();
     for part in [LABEL, t2.as_bytes(), sid.as_ref().as_bytes(), &index] {
