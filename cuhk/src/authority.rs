@@ -1,0 +1,242 @@
+//! What a running CUHK does for those who were admitted: issue, renew, vouch and answer.
+
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{
+    Certificate, Chain, ServiceName, SpiffeId, StudentId, VerifiedRequest, VerifiedService,
+    VerifiedStudent,
+};
+use scb_protocol::{
+    Code, EnrolmentCode, Question, Refusal, Step, TokenRequest, issue_token, issue_verification,
+};
+use scb_transport::Clock;
+
+use crate::issuance::{self, Claim, Renewal};
+use crate::signing::Signing;
+use crate::store::{Profile, Service, Store};
+use crate::upkeep::{Current, Upkeep};
+use crate::{Error, Subject, answers};
+
+/// CUHK at work. It asks stores and signs; who may ask for what is the protocol's business.
+#[derive(Debug)]
+pub(crate) struct Authority {
+    signing: Signing,
+    upkeep: Arc<Upkeep>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A student's certificate and token.
+pub(crate) struct Enrolled {
+    pub(crate) chain: Chain,
+    pub(crate) token: String,
+}
+
+impl Authority {
+    pub(crate) fn new(signing: Signing, upkeep: Arc<Upkeep>, clock: Arc<dyn Clock>) -> Self {
+        Self { signing, upkeep, clock }
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    /// What is current, as of the last look.
+    pub(crate) fn current(&self) -> Arc<Current> {
+        self.upkeep.current()
+    }
+
+    /// CUHK's own name.
+    pub(crate) fn name(&self) -> SpiffeId {
+        self.service_id(&ServiceName::cuhk())
+    }
+
+    /// A student's first certificate, for a code.
+    pub(crate) async fn enrol(
+        &self,
+        sid: &StudentId,
+        code: &EnrolmentCode,
+        request: &VerifiedRequest,
+    ) -> Result<Enrolled, Error> {
+        let subject = Subject::Student(sid.clone());
+        let chain = self.claim(&subject, code, request, Profile::Student, None).await?;
+        let token = self.token(&subject, chain.leaf())?;
+        Ok(Enrolled { chain, token })
+    }
+
+    /// A service's first certificate, for a code.
+    pub(crate) async fn enrol_service(
+        &self,
+        name: &ServiceName,
+        code: &EnrolmentCode,
+        request: &VerifiedRequest,
+    ) -> Result<Chain, Error> {
+        let subject = Subject::Service(name.clone());
+        let service = self.service(name).await?;
+        self.claim(&subject, code, request, Profile::Service, service.as_ref()).await
+    }
+
+    /// A service's next certificate, for its present one.
+    pub(crate) async fn renew_service(
+        &self,
+        asker: &VerifiedService,
+        request: &VerifiedRequest,
+    ) -> Result<Chain, Error> {
+        let now = self.now();
+        let key = request.public_key();
+        let subject = Subject::Service(asker.name().clone());
+        let Some(service) = self.service(asker.name()).await? else {
+            return Err(Refusal::new(Code::NotPermitted, Step::Two).into());
+        };
+        let presented = asker.certificate().fingerprint();
+        let wanted = self.signing.intent(subject, Profile::Service, key, now)?;
+        let renewal = Renewal { presented, wanted, now };
+        let record = self.store().write(move |records| issuance::renew(records, &renewal)).await?;
+        self.signing.finish(record, key, Some(&service)).await
+    }
+
+    /// A fresh token for a student whose certificate is live and who is active.
+    pub(crate) async fn refresh_token(&self, student: &VerifiedStudent) -> Result<String, Error> {
+        let now = self.now();
+        let sid = student.sid().clone();
+        let sha256 = student.certificate().fingerprint();
+        let subject = Subject::Student(sid.clone());
+        let owner = subject.clone();
+        self.store()
+            .read(move |records| {
+                issuance::live_certificate(records, &sha256, &owner, now, Step::Two)?;
+                match records.roster().find(&sid)? {
+                    Some(listed) if listed.active => Ok(()),
+                    _ => Err(Refusal::new(Code::StudentInactive, Step::Two).about(&sid).into()),
+                }
+            })
+            .await?;
+        self.token(&subject, student.certificate())
+    }
+
+    /// The signed answer about the members asked for, as one snapshot of the records says.
+    pub(crate) async fn verify(
+        &self,
+        asker: &VerifiedService,
+        question: Question,
+    ) -> Result<(String, usize), Error> {
+        let now = self.now();
+        let live = live_service(asker, now, Step::Three);
+        let members = question.members;
+        let answers = self
+            .store()
+            .read(move |records| {
+                live(records)?;
+                members.iter().map(|member| answers::answer(records, member, now)).collect()
+            })
+            .await;
+        let answers: Vec<_> = answers?;
+        let active = answers.iter().filter(|answer| answer.inactive.is_none()).count();
+        let signer = &self.current().tokens;
+        let verification = issue_verification(
+            &self.name(),
+            asker.spiffe_id(),
+            question.nonce,
+            &answers,
+            now,
+            &signer.key,
+            &signer.chain,
+        )?;
+        Ok((verification, active))
+    }
+
+    /// The number of the last change of any status, straight from the database.
+    pub(crate) async fn epoch(&self, asker: &VerifiedService) -> Result<u64, Error> {
+        let live = live_service(asker, self.now(), Step::Zero);
+        self.store()
+            .read(move |records| {
+                live(records)?;
+                records.status().epoch()
+            })
+            .await
+    }
+
+    /// The revocation lists, covering everything up to now.
+    pub(crate) async fn lists(&self) -> Result<Arc<Current>, Error> {
+        self.upkeep.refresh().await
+    }
+
+    /// Looks for the code first and writes only if it is known: guessing costs the writer
+    /// nothing.
+    async fn claim(
+        &self,
+        subject: &Subject,
+        code: &EnrolmentCode,
+        request: &VerifiedRequest,
+        profile: Profile,
+        service: Option<&Service>,
+    ) -> Result<Chain, Error> {
+        let now = self.now();
+        let key = request.public_key();
+        let digest = code.digest(&subject.to_string());
+        let wanted = self.signing.intent(subject.clone(), profile, key, now)?;
+        let asked = subject.clone();
+        let known = self
+            .store()
+            .read(move |records| issuance::knows_code(records, &digest, &asked))
+            .await?;
+        if !known {
+            return Err(enrolment_refused(subject).into());
+        }
+        let claim = Claim { digest, wanted, now };
+        let record = self.store().write(move |records| issuance::claim(records, &claim)).await?;
+        self.signing.finish(record, key, service).await
+    }
+
+    fn token(&self, subject: &Subject, certificate: &Certificate) -> Result<String, Error> {
+        let signer = &self.current().tokens;
+        let request = TokenRequest {
+            issuer: &self.name(),
+            audience: &self.service_id(&ServiceName::blackboard()),
+            subject: &subject.spiffe_id(self.trust_domain()),
+            certificate,
+            now: self.now(),
+        };
+        Ok(issue_token(&request, &signer.key, &signer.chain)?)
+    }
+
+    async fn service(&self, name: &ServiceName) -> Result<Option<Service>, Error> {
+        let name = name.clone();
+        self.store().read(move |records| records.services().find(&name)).await
+    }
+
+    fn service_id(&self, name: &ServiceName) -> SpiffeId {
+        SpiffeId::new_service(self.trust_domain(), name)
+    }
+
+    fn trust_domain(&self) -> &scb_certs::TrustDomain {
+        &self.signing.issuers.trust_domain
+    }
+
+    fn store(&self) -> &Store {
+        &self.signing.store
+    }
+}
+
+/// The one reply to an unknown subject and to a wrong code.
+fn enrolment_refused(subject: &Subject) -> Refusal {
+    let refusal = Refusal::new(Code::EnrolmentRefused, Step::Two);
+    match subject {
+        Subject::Student(sid) => refusal.about(sid),
+        Subject::Service(name) => refusal.with("service", name),
+    }
+}
+
+/// The check, inside a job, that a service's certificate still counts.
+fn live_service(
+    asker: &VerifiedService,
+    now: UnixTime,
+    step: Step,
+) -> impl FnOnce(&crate::store::Records<'_>) -> Result<(), Error> + Send + 'static {
+    let sha256 = asker.certificate().fingerprint();
+    let subject = Subject::Service(asker.name().clone());
+    move |records| {
+        issuance::live_certificate(records, &sha256, &subject, now, step)?;
+        Ok(())
+    }
+}

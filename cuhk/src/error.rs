@@ -1,0 +1,193 @@
+//! What can go wrong at CUHK, and what is said about it to peers and to people.
+
+use std::path::PathBuf;
+
+use scb_certs::{ServiceName, StudentId};
+use scb_cli::Failure;
+use scb_protocol::{Code, Refusal, Step};
+
+use crate::Subject;
+
+/// Why CUHK did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A peer's request is refused; this is what it is told.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database or the home's lock.
+    #[error(transparent)]
+    Storage(#[from] scb_storage::Error),
+    /// A key, certificate or revocation list.
+    #[error(transparent)]
+    Certificates(#[from] scb_certs::Error),
+    /// A certificate that this CUHK itself made does not verify.
+    #[error("this home's own certificates do not verify")]
+    OwnCertificate(#[from] scb_certs::CertificateError),
+    /// A token, a code or another value of the protocol.
+    #[error(transparent)]
+    Protocol(#[from] scb_protocol::Error),
+    /// A socket, TLS or the log.
+    #[error(transparent)]
+    Transport(#[from] scb_transport::Error),
+    /// A file, the terminal or the configuration.
+    #[error(transparent)]
+    Local(#[from] scb_cli::Error),
+    /// The database holds something that this program did not write.
+    #[error("the database holds an invalid {what}: restore it from a backup")]
+    RecordInvalid {
+        /// Which kind of value.
+        what: &'static str,
+    },
+    /// There is no CA in this home yet.
+    #[error("no CUHK has been set up in {}", path.display())]
+    NotInitialised {
+        /// The home.
+        path: PathBuf,
+    },
+    /// The student is not on the roster.
+    #[error("{0} is not on the roster")]
+    StudentUnknown(StudentId),
+    /// The roster lists the student as no longer active.
+    #[error("{0} is on the roster but not active")]
+    StudentInactive(StudentId),
+    /// There is no such service.
+    #[error("there is no service {0}")]
+    ServiceUnknown(ServiceName),
+    /// The name is reserved.
+    #[error("the service name {0} is reserved")]
+    ServiceReserved(ServiceName),
+    /// The name is taken.
+    #[error("there is a service {0} already")]
+    ServiceExists(ServiceName),
+    /// Nothing to revoke.
+    #[error("{0} has no certificate that could be revoked")]
+    NothingToRevoke(Subject),
+    /// A file for codes exists already.
+    #[error("{} exists already: codes are never overwritten", path.display())]
+    SheetExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The roster file as a whole cannot be read; says why.
+    #[error("{} is not a roster: {reason}", path.display())]
+    RosterInvalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Some rows of the roster file were refused.
+    #[error("{refused} of {total} rows were refused; the others are imported")]
+    RowsRefused {
+        /// Rows refused.
+        refused: usize,
+        /// Rows read.
+        total: usize,
+    },
+    /// A background task ended unexpectedly.
+    #[error("a background task ended unexpectedly")]
+    TaskFailed,
+}
+
+impl Error {
+    /// What a peer is told: the refusal itself, `busy`, `storage_full`, or `internal`, without
+    /// any detail of this machine.
+    pub fn refusal(&self, step: Step) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal.clone(),
+            Self::Storage(error) if error.is_full() => Refusal::new(Code::StorageFull, step),
+            Self::Storage(error) if error.is_busy() => {
+                Refusal::new(Code::Busy, step).retry_after(1)
+            }
+            _ => Refusal::new(Code::Internal, step),
+        }
+    }
+
+    fn remedy(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotInitialised { .. } => "run `cuhk init` first, or name its directory with --home",
+            Self::StudentUnknown(_) => "import a roster that lists the student: cuhk roster import",
+            Self::StudentInactive(_) => "to let the student in again: cuhk roster activate SID",
+            Self::ServiceUnknown(_) => "add it first: cuhk service add NAME --dns NAME",
+            Self::ServiceReserved(_) => "choose another name",
+            Self::ServiceExists(_) => {
+                "for a new code: cuhk code issue service/NAME --replace; else choose another name"
+            }
+            Self::NothingToRevoke(_) => "see what there is: cuhk certs list",
+            Self::SheetExists { .. } => "name a file that does not exist yet",
+            Self::RosterInvalid { .. } => {
+                "save it as CSV in UTF-8 with the columns sid,name,email,programme"
+            }
+            Self::RowsRefused { .. } => "correct those rows and import the file again",
+            _ => return None,
+        })
+    }
+
+    fn exit(&self) -> u8 {
+        match self {
+            Self::NotInitialised { .. } | Self::SheetExists { .. } | Self::RosterInvalid { .. } => {
+                scb_cli::exit::USAGE
+            }
+            Self::StudentUnknown(_)
+            | Self::StudentInactive(_)
+            | Self::ServiceUnknown(_)
+            | Self::ServiceReserved(_)
+            | Self::ServiceExists(_)
+            | Self::NothingToRevoke(_)
+            | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
+            Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
+            Self::Storage(scb_storage::Error::HomeInUse { .. })
+            | Self::Transport(scb_transport::Error::AddressInUse(_))
+            | Self::Transport(scb_transport::Error::LogLevel(_))
+            | Self::Certificates(
+                scb_certs::Error::WrongPassphrase | scb_certs::Error::PassphraseNeeded,
+            ) => scb_cli::exit::USAGE,
+            _ => scb_cli::exit::FAULT,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotInitialised { .. } => "not_initialised",
+            Self::StudentUnknown(_) => "student_unknown",
+            Self::StudentInactive(_) => "student_inactive",
+            Self::ServiceUnknown(_) => "service_unknown",
+            Self::ServiceReserved(_) => "service_reserved",
+            Self::ServiceExists(_) => "service_exists",
+            Self::NothingToRevoke(_) => "nothing_to_revoke",
+            Self::SheetExists { .. } => "file_exists",
+            Self::RosterInvalid { .. } => "roster_invalid",
+            Self::RowsRefused { .. } => "rows_refused",
+            Self::Storage(scb_storage::Error::HomeInUse { .. }) => "home_in_use",
+            Self::Certificates(scb_certs::Error::WrongPassphrase) => "wrong_passphrase",
+            _ => "fault",
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal.into(),
+            Error::Local(error) => error.into(),
+            error => Self {
+                exit: error.exit(),
+                message: with_causes(&error),
+                remedy: error.remedy().map(str::to_owned),
+                code: Some(error.code()),
+            },
+        }
+    }
+}
+
+/// An error with all its causes.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message += &format!(": {error}");
+        cause = error.source();
+    }
+    message
+}

@@ -1,0 +1,220 @@
+//! One connection to CUHK.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use scb_certs::{ServiceName, StudentId, VerifiedRequest, VerifiedService, VerifiedStudent};
+use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
+use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::{Code, EnrolmentCode, Question, Refusal, Reply as _, Step, StepEvent};
+use scb_transport::{Connection, Limits, Shutdown, telemetry};
+
+use crate::Error;
+use crate::authority::Authority;
+use crate::error::with_causes;
+
+/// Answers the requests of one connection, one after another.
+pub(crate) struct Handler {
+    connection: Connection,
+    authority: Arc<Authority>,
+    expect: ExpectRequest,
+    caller: Caller,
+    limits: Limits,
+    shutdown: Shutdown,
+    started: Instant,
+}
+
+impl Handler {
+    pub(crate) fn new(
+        connection: Connection,
+        authority: Arc<Authority>,
+        limits: Limits,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self {
+            connection,
+            authority,
+            expect: ExpectRequest::new(),
+            caller: Caller::Anonymous,
+            limits,
+            shutdown,
+            started: Instant::now(),
+        }
+    }
+
+    /// Greets, then answers until the peer leaves or a request is refused.
+    pub(crate) async fn run(mut self) {
+        match self.converse().await {
+            Err(refusal) if refusal.code == Code::ConnectionLost => self.connection.close().await,
+            Err(refusal) => {
+                self.emit(StepEvent::refused(&refusal));
+                self.connection.refuse(&refusal).await;
+            }
+            Ok(never) => match never {},
+        }
+    }
+
+    async fn converse(&mut self) -> Result<std::convert::Infallible, Refusal> {
+        self.identify_caller()?;
+        self.greet().await?;
+        let mut patience = self.limits.message;
+        loop {
+            let request = self.next_request(patience).await?;
+            let admitted = self.expect.handle(request, &self.caller)?;
+            self.carry_out(admitted).await?;
+            patience = self.limits.idle;
+        }
+    }
+
+    fn identify_caller(&mut self) -> Result<(), Refusal> {
+        let trust = &self.authority.current().trust;
+        let now = self.authority.now();
+        self.caller = Caller::from_chain(self.connection.peer_chain(), trust, now)?;
+        Ok(())
+    }
+
+    async fn greet(&mut self) -> Result<(), Refusal> {
+        let greeting = ExpectRequest::greeting(self.authority.name(), self.authority.now());
+        self.connection.send(&greeting).await
+    }
+
+    async fn next_request(&mut self, patience: Duration) -> Result<Request, Refusal> {
+        let request = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => Err(Refusal::new(Code::ShuttingDown, Step::One)),
+            request = self.connection.receive(Step::One, patience) => request,
+        };
+        self.started = Instant::now();
+        request
+    }
+
+    /// Steps 1 and 2 for students, step 3 for services, and what surrounds them.
+    async fn carry_out(&mut self, admitted: Admitted) -> Result<(), Refusal> {
+        match admitted {
+            Admitted::Enrol { sid, code, request } => self.enrol(&sid, &code, &request).await,
+            Admitted::RefreshToken { student } => self.refresh_token(&student).await,
+            Admitted::EnrolService { name, code, request } => {
+                self.enrol_service(&name, &code, &request).await
+            }
+            Admitted::RenewService { service, request } => {
+                self.renew_service(&service, &request).await
+            }
+            Admitted::Verify { asker, question } => self.verify(&asker, question).await,
+            Admitted::Status { asker } => self.status(&asker).await,
+            Admitted::Crls => self.crls().await,
+        }
+    }
+
+    async fn enrol(
+        &mut self,
+        sid: &StudentId,
+        code: &EnrolmentCode,
+        request: &VerifiedRequest,
+    ) -> Result<(), Refusal> {
+        self.emit(StepEvent::done(Step::One, "request verified").about(sid));
+        match self.authority.enrol(sid, code, request).await {
+            Ok(enrolled) => {
+                let serial = enrolled.chain.leaf().serial();
+                self.emit(StepEvent::with(Step::Two, "certificate and token issued", serial).about(sid));
+                let (chain, token) = (enrolled.chain, enrolled.token);
+                self.reply(Step::Two, &Reply::Enrolled { chain, token }).await
+            }
+            Err(error) => self.refuse_enrolment(&error).await,
+        }
+    }
+
+    async fn enrol_service(
+        &mut self,
+        name: &ServiceName,
+        code: &EnrolmentCode,
+        request: &VerifiedRequest,
+    ) -> Result<(), Refusal> {
+        match self.authority.enrol_service(name, code, request).await {
+            Ok(chain) => {
+                self.emit(StepEvent::with(Step::Two, "service certificate issued", name));
+                self.reply(Step::Two, &Reply::ServiceEnrolled { chain }).await
+            }
+            Err(error) => self.refuse_enrolment(&error).await,
+        }
+    }
+
+    async fn renew_service(
+        &mut self,
+        service: &VerifiedService,
+        request: &VerifiedRequest,
+    ) -> Result<(), Refusal> {
+        let renewed = self.authority.renew_service(service, request).await;
+        let chain = renewed.map_err(|error| self.refusal(&error, Step::Two))?;
+        self.emit(StepEvent::with(Step::Two, "service certificate renewed", service.name()));
+        self.reply(Step::Two, &Reply::ServiceEnrolled { chain }).await
+    }
+
+    async fn refresh_token(&mut self, student: &VerifiedStudent) -> Result<(), Refusal> {
+        let issued = self.authority.refresh_token(student).await;
+        let token = issued.map_err(|error| self.refusal(&error, Step::Two))?;
+        self.emit(StepEvent::done(Step::Two, "token issued").about(student.sid()));
+        self.reply(Step::Two, &Reply::Token { token }).await
+    }
+
+    async fn verify(&mut self, asker: &VerifiedService, question: Question) -> Result<(), Refusal> {
+        let asked = question.members.len();
+        let verified = self.authority.verify(asker, question).await;
+        let (verification, active) =
+            verified.map_err(|error| self.refusal(&error, Step::Three))?;
+        let detail = format!("{active} of {asked} to {}", asker.name());
+        self.emit(StepEvent::with(Step::Three, "confirmed", detail));
+        self.reply(Step::Three, &Reply::Verification { verification }).await
+    }
+
+    /// Asked every second or so: too often for a log line each.
+    async fn status(&mut self, asker: &VerifiedService) -> Result<(), Refusal> {
+        let epoch = self.authority.epoch(asker).await;
+        let epoch = epoch.map_err(|error| self.refusal(&error, Step::Zero))?;
+        self.reply(Step::Zero, &Reply::Status { epoch }).await
+    }
+
+    async fn crls(&mut self) -> Result<(), Refusal> {
+        let current = self.authority.lists().await;
+        let current = current.map_err(|error| self.refusal(&error, Step::Zero))?;
+        let publication = &current.publication;
+        let sizes = publication.lists.iter().map(|crl| crl.der().len() as u64).collect();
+        let epoch = publication.epoch;
+        self.reply(Step::Zero, &Reply::Crls { epoch, sizes }).await?;
+        for crl in &publication.lists {
+            self.connection.send_chunk(Bytes::copy_from_slice(crl.der())).await?;
+        }
+        Ok(())
+    }
+
+    async fn reply(&mut self, step: Step, reply: &Reply) -> Result<(), Refusal> {
+        self.connection.at_step(step);
+        self.connection.send(reply).await
+    }
+
+    /// A wrong code is refused and may be tried again, until there were too many; anything
+    /// else ends the connection.
+    async fn refuse_enrolment(&mut self, error: &Error) -> Result<(), Refusal> {
+        let refusal = self.refusal(error, Step::Two);
+        if refusal.code != Code::EnrolmentRefused {
+            return Err(refusal);
+        }
+        let refusal = self.expect.wrong_code(refusal)?;
+        self.emit(StepEvent::refused(&refusal));
+        self.reply(Step::Two, &Reply::refusal(refusal)).await
+    }
+
+    /// What the peer is told. What only concerns this machine goes to the log, once.
+    fn refusal(&self, error: &Error, step: Step) -> Refusal {
+        let refusal = error.refusal(step);
+        if refusal.code == Code::Internal {
+            tracing::error!(conn = self.connection.id(), "{}", with_causes(error));
+        }
+        refusal
+    }
+
+    fn emit(&self, event: StepEvent) {
+        let elapsed = self.started.elapsed();
+        telemetry::emit(&event.on(self.connection.id()).took(elapsed));
+    }
+}

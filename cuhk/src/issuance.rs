@@ -1,0 +1,202 @@
+//! Who gets a certificate: decided and recorded inside one transaction, before anything is
+//! signed.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, RevocationReason};
+use scb_protocol::{Code, Refusal, Step};
+
+use crate::store::{CertificateRecord, Intent, Profile, Records};
+use crate::{Error, Subject};
+
+/// Most live certificates of one student: several devices, each with its own code.
+pub const MAX_STUDENT_CERTIFICATES: usize = 3;
+/// Most live certificates of one service: renewals overlap.
+pub const MAX_SERVICE_CERTIFICATES: usize = 8;
+
+/// Somebody who shows an enrolment code and asks for this certificate.
+pub(crate) struct Claim {
+    pub(crate) digest: [u8; 32],
+    pub(crate) wanted: Intent,
+    pub(crate) now: UnixTime,
+}
+
+/// A service that asks for its next certificate.
+pub(crate) struct Renewal {
+    pub(crate) presented: Fingerprint,
+    pub(crate) wanted: Intent,
+    pub(crate) now: UnixTime,
+}
+
+/// Records the certificate that a code is good for, and spends the code; or finds the one it
+/// was spent on, if it is for the same key.
+///
+/// # Errors
+///
+/// `enrolment_refused` for an unknown subject and for a wrong code alike; everything else is
+/// told only to somebody who knows the code: `code_used`, `code_expired`,
+/// `student_inactive`, `key_refused`, `too_many_devices`, `certificate_revoked`,
+/// `certificate_expired`.
+pub(crate) fn claim(records: &Records<'_>, claim: &Claim) -> Result<CertificateRecord, Error> {
+    let Claim { digest, wanted, now } = claim;
+    let Some(code) = records.codes().find(digest, &wanted.subject)? else {
+        return Err(refuse(Code::EnrolmentRefused, wanted));
+    };
+    if let Some(serial) = code.serial {
+        let issued = records.certificates().find(&serial)?;
+        let issued = issued.ok_or(Error::RecordInvalid { what: "enrolment code" })?;
+        return repeat(issued, wanted, *now);
+    }
+    if now.as_secs() >= code.expires_at.as_secs() {
+        return Err(refuse(Code::CodeExpired, wanted));
+    }
+    check_subject(records, wanted)?;
+    check_key(records, wanted)?;
+    check_number(records, wanted, *now)?;
+    records.certificates().intend(wanted, *now)?;
+    records.codes().spend(digest, &wanted.serial)?;
+    Ok(intended(wanted))
+}
+
+/// Whether a code is known, without changing anything.
+pub(crate) fn knows_code(
+    records: &Records<'_>,
+    digest: &[u8; 32],
+    subject: &Subject,
+) -> Result<bool, Error> {
+    Ok(records.codes().find(digest, subject)?.is_some())
+}
+
+/// Records a service's next certificate. A repeated request for the same key gets the
+/// certificate that the first one got.
+///
+/// # Errors
+///
+/// `certificate_revoked`, `certificate_expired` or `certificate_unknown_issuer` about the
+/// certificate presented; `key_refused`; `too_many_devices`.
+pub(crate) fn renew(records: &Records<'_>, renewal: &Renewal) -> Result<CertificateRecord, Error> {
+    let Renewal { presented, wanted, now } = renewal;
+    live_certificate(records, presented, &wanted.subject, *now, Step::Two)?;
+    check_key(records, wanted)?;
+    let live = records.certificates().live(&wanted.subject, *now)?;
+    let same_key = |record: &&CertificateRecord| {
+        record.intent.public_key == wanted.public_key
+            && record.intent.profile == wanted.profile
+            && is_recent(&record.intent, *now)
+    };
+    if let Some(known) = live.iter().rev().find(same_key) {
+        return Ok(known.clone());
+    }
+    check_number(records, wanted, *now)?;
+    records.certificates().intend(wanted, *now)?;
+    Ok(intended(wanted))
+}
+
+/// The record of a certificate that somebody authenticated with, if it still counts.
+///
+/// # Errors
+///
+/// `certificate_unknown_issuer`, `certificate_revoked` or `certificate_expired`.
+pub(crate) fn live_certificate(
+    records: &Records<'_>,
+    sha256: &Fingerprint,
+    subject: &Subject,
+    now: UnixTime,
+    step: Step,
+) -> Result<CertificateRecord, Error> {
+    let refuse = |code| Error::from(about(Refusal::new(code, step), subject));
+    let record = records.certificates().find_by_sha256(sha256)?;
+    match record.filter(|record| record.intent.subject == *subject) {
+        None => Err(refuse(Code::CertificateUnknownIssuer)),
+        Some(record) if record.revocation.is_some() => Err(refuse(Code::CertificateRevoked)),
+        Some(record) if !record.is_live(now) => Err(refuse(Code::CertificateExpired)),
+        Some(record) => Ok(record),
+    }
+}
+
+/// The same code again: the same certificate for the same key, nothing for another.
+fn repeat(
+    issued: CertificateRecord,
+    wanted: &Intent,
+    now: UnixTime,
+) -> Result<CertificateRecord, Error> {
+    if issued.intent.public_key != wanted.public_key {
+        return Err(refuse(Code::CodeUsed, wanted));
+    }
+    match issued.revocation {
+        Some(revocation) if revocation.reason == RevocationReason::KeyCompromise => {
+            Err(refuse(Code::KeyRefused, wanted))
+        }
+        Some(_) => Err(refuse(Code::CertificateRevoked, wanted)),
+        None if !issued.is_live(now) => Err(refuse(Code::CertificateExpired, wanted)),
+        None => Ok(issued),
+    }
+}
+
+fn check_subject(records: &Records<'_>, wanted: &Intent) -> Result<(), Error> {
+    let known = match &wanted.subject {
+        Subject::Student(sid) => records.roster().find(sid)?.map(|student| student.active),
+        Subject::Service(name) => records.services().find(name)?.map(|_| true),
+    };
+    match known {
+        None => Err(refuse(Code::EnrolmentRefused, wanted)),
+        Some(false) => Err(refuse(Code::StudentInactive, wanted)),
+        Some(true) => Ok(()),
+    }
+}
+
+/// A key belongs to one subject, for one purpose, and to no authority; once compromised it
+/// belongs to nobody.
+fn check_key(records: &Records<'_>, wanted: &Intent) -> Result<(), Error> {
+    let certificates = records.certificates();
+    let reserved = certificates.is_reserved_key(&wanted.public_key)?;
+    let spoilt = |record: &CertificateRecord| {
+        let compromised = record
+            .revocation
+            .is_some_and(|revocation| revocation.reason == RevocationReason::KeyCompromise);
+        let same = record.intent.subject == wanted.subject
+            && record.intent.profile == wanted.profile;
+        compromised || !same
+    };
+    if reserved || certificates.with_key(&wanted.public_key)?.iter().any(spoilt) {
+        return Err(refuse(Code::KeyRefused, wanted));
+    }
+    Ok(())
+}
+
+fn check_number(records: &Records<'_>, wanted: &Intent, now: UnixTime) -> Result<(), Error> {
+    let limit = match wanted.profile {
+        Profile::Student => MAX_STUDENT_CERTIFICATES,
+        Profile::Service | Profile::TokenSigner => MAX_SERVICE_CERTIFICATES,
+    };
+    let live = records.certificates().live(&wanted.subject, now)?.len();
+    if live < limit {
+        return Ok(());
+    }
+    let refusal = Refusal::new(Code::TooManyDevices, Step::Two).with("limit", limit);
+    Err(about(refusal, &wanted.subject).into())
+}
+
+fn intended(wanted: &Intent) -> CertificateRecord {
+    CertificateRecord {
+        intent: wanted.clone(),
+        certificate: None,
+        revocation: None,
+    }
+}
+
+/// Whether a certificate is in the first half of its life.
+fn is_recent(intent: &Intent, now: UnixTime) -> bool {
+    let (start, end) = (intent.validity.not_before.as_secs(), intent.validity.not_after.as_secs());
+    now.as_secs() < start + end.saturating_sub(start) / 2
+}
+
+fn refuse(code: Code, wanted: &Intent) -> Error {
+    about(Refusal::new(code, Step::Two), &wanted.subject).into()
+}
+
+fn about(refusal: Refusal, subject: &Subject) -> Refusal {
+    match subject {
+        Subject::Student(sid) => refusal.about(sid),
+        Subject::Service(name) => refusal.with("service", name),
+    }
+}

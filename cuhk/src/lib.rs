@@ -1,0 +1,35 @@
+//! CUHK: the university's authority, its CA, roster, enrolment codes, tokens and verification.
+//!
+//! It never holds a student's private key, never stores or logs an enrolment code or a
+//! passphrase, never takes a name from a request, and `serve` never loads the root's key.
+//! It never sees a report: what students hand in is none of its business.
+
+mod answers;
+mod authority;
+mod config;
+mod error;
+mod handler;
+mod init;
+mod issuance;
+mod issuers;
+mod own_identity;
+mod publication;
+mod server;
+mod signing;
+mod store;
+mod subject;
+mod time;
+mod upkeep;
+
+pub use config::{Config, DEFAULT_LISTEN};
+pub use error::Error;
+pub use init::{NewAuthority, existing, init, open_home};
+pub use issuance::{MAX_SERVICE_CERTIFICATES, MAX_STUDENT_CERTIFICATES};
+pub use issuers::Issuers;
+pub use server::{Refresher, Server, Unlocked};
+pub use store::{
+    CertificateRecord, Certificates, Change, CodeRecord, Codes, CrlSigner, Intent, Profile,
+    Records, Revocation, RevocationLists, Roster, Service, Services, Status, Store, StoredList,
+    Student,
+};
+pub use subject::Subject;

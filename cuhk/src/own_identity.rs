@@ -1,0 +1,172 @@
+//! CUHK's own keys for TLS and for tokens: made and renewed by `serve`.
+//!
+//! `chain.pem` says which key file counts, so that a crash between two writes never pairs a
+//! certificate with another key.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{
+    Certificate, Chain, Fingerprint, ServiceName, SigningKey, read_private, write_private,
+};
+use scb_cli::{Home, read_limited, write_atomic};
+
+use crate::config::path;
+use crate::signing::Signing;
+use crate::store::{CertificateRecord, Profile, Service};
+use crate::{Error, Subject};
+
+const CHAIN: &str = "chain.pem";
+const MAX_PEM: u64 = 64 * 1024;
+
+/// A key of CUHK's own and the chain of its certificate.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnIdentity {
+    pub(crate) key: SigningKey,
+    pub(crate) chain: Chain,
+}
+
+/// What the key is for. A key for TLS signs no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Tls,
+    Tokens,
+}
+
+impl Purpose {
+    fn directory(self, home: &Home) -> PathBuf {
+        home.path(match self {
+            Self::Tls => path::TLS,
+            Self::Tokens => path::TOKENS,
+        })
+    }
+
+    fn profile(self) -> Profile {
+        match self {
+            Self::Tls => Profile::Service,
+            Self::Tokens => Profile::TokenSigner,
+        }
+    }
+
+    /// The addresses in the certificate, as the configuration says.
+    fn service(self, signing: &Signing) -> Option<Service> {
+        (self == Self::Tls).then(|| Service {
+            name: ServiceName::cuhk(),
+            dns_names: signing.config.dns.clone(),
+            ip_addresses: signing.config.ip.clone(),
+        })
+    }
+}
+
+impl OwnIdentity {
+    /// The stored one, or a new one with a new key if there is none, or if it was revoked, is
+    /// past two thirds of its life, or does not fit the configuration.
+    pub(crate) async fn current(
+        home: &Home,
+        purpose: Purpose,
+        signing: &Signing,
+        now: UnixTime,
+    ) -> Result<Self, Error> {
+        let directory = purpose.directory(home);
+        if let Some(stored) = Self::load(&directory)? {
+            let serial = stored.chain.leaf().serial();
+            let record = signing.store.read(move |records| records.certificates().find(&serial));
+            if stored.fits(record.await?.as_ref(), purpose, signing, now) {
+                return Ok(stored);
+            }
+        }
+        let made = Self::make(&directory, purpose, signing, now).await?;
+        made.remove_others(&directory)?;
+        Ok(made)
+    }
+
+    /// Whether it has a third of its life left.
+    pub(crate) fn is_young(&self, now: UnixTime) -> bool {
+        let leaf = self.chain.leaf();
+        let (start, end) = (leaf.not_before().as_secs(), leaf.not_after().as_secs());
+        let renewal = end.saturating_sub(end.saturating_sub(start) / 3);
+        (start..renewal).contains(&now.as_secs())
+    }
+
+    fn load(directory: &Path) -> Result<Option<Self>, Error> {
+        let chain = directory.join(CHAIN);
+        if !chain.exists() {
+            return Ok(None);
+        }
+        let pem = read_limited(&chain, MAX_PEM)?;
+        let chain = Chain::from_pem(&String::from_utf8_lossy(&pem))?;
+        let key_file = key_file(directory, &chain.leaf().public_key()?.fingerprint());
+        if !key_file.exists() {
+            return Ok(None);
+        }
+        let key = SigningKey::from_pem(&read_private(&key_file)?, None)?;
+        let matches = *key.public_key() == chain.leaf().public_key()?;
+        Ok(matches.then_some(Self { key, chain }))
+    }
+
+    fn fits(
+        &self,
+        record: Option<&CertificateRecord>,
+        purpose: Purpose,
+        signing: &Signing,
+        now: UnixTime,
+    ) -> bool {
+        let issuer = signing.issuer(purpose.profile()).certificate();
+        let issued_here = record.and_then(|record| record.certificate.as_ref())
+            == Some(self.chain.leaf())
+            && self.chain.certificates().get(1) == Some(issuer);
+        let live = record.is_some_and(|record| record.is_live(now)) && self.is_young(now);
+        let names = purpose.service(signing).is_none_or(|service| names_match(self.chain.leaf(), &service));
+        issued_here && live && names
+    }
+
+    async fn make(
+        directory: &Path,
+        purpose: Purpose,
+        signing: &Signing,
+        now: UnixTime,
+    ) -> Result<Self, Error> {
+        let key = SigningKey::generate()?;
+        let subject = Subject::Service(ServiceName::cuhk());
+        let intent = signing.intent(subject, purpose.profile(), key.public_key(), now)?;
+        write_private(&key_file(directory, &intent.public_key), &key.to_pem(None)?)?;
+        let record = CertificateRecord {
+            intent: intent.clone(),
+            certificate: None,
+            revocation: None,
+        };
+        signing.store.write(move |records| records.certificates().intend(&intent, now)).await?;
+        let service = purpose.service(signing);
+        let chain = signing.finish(record, key.public_key(), service.as_ref()).await?;
+        write_atomic(&directory.join(CHAIN), chain.to_pem().as_bytes(), 0o644)?;
+        Ok(Self { key, chain })
+    }
+
+    /// Removes the keys of earlier certificates.
+    fn remove_others(&self, directory: &Path) -> Result<(), Error> {
+        let failed = |source| scb_cli::Error::File {
+            action: "tidy up",
+            path: directory.to_owned(),
+            source,
+        };
+        let own = key_file(directory, &self.key.public_key().fingerprint());
+        for entry in fs::read_dir(directory).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let is_key = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("key-"));
+            if is_key && path != own {
+                fs::remove_file(&path).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn key_file(directory: &Path, public_key: &Fingerprint) -> PathBuf {
+    let name = public_key.to_string();
+    directory.join(format!("key-{}.pem", &name[..16]))
+}
+
+fn names_match(leaf: &Certificate, service: &Service) -> bool {
+    leaf.dns_names() == service.dns_names && leaf.ip_addresses() == service.ip_addresses
+}

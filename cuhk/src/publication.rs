@@ -1,0 +1,99 @@
+//! The revocation lists as they are handed out: signed again when anybody's status has
+//! changed and long before they run out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Crl, Validities};
+
+use crate::Error;
+use crate::issuers::Issuers;
+use crate::store::{CrlSigner, Records, Store, StoredList};
+use crate::time::{earlier, later};
+
+/// A list is signed again when it has less than this left.
+const RENEW_BEFORE: Duration = Duration::from_secs(12 * 60 * 60);
+/// A revoked certificate stays listed for this long after it has run out anyway.
+const KEEP_AFTER_END: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
+/// The three current lists.
+#[derive(Debug, Clone)]
+pub(crate) struct Publication {
+    /// The epoch that they cover.
+    pub(crate) epoch: u64,
+    /// Root, students, services.
+    pub(crate) lists: [Crl; 3],
+}
+
+impl Publication {
+    /// The current lists, signed anew where that is needed.
+    pub(crate) async fn current(
+        store: &Store,
+        issuers: &Arc<Issuers>,
+        now: UnixTime,
+    ) -> Result<Self, Error> {
+        if let Some(current) = store.read(move |records| stored(records, now)).await? {
+            return Ok(current);
+        }
+        let issuers = Arc::clone(issuers);
+        store.write(move |records| renew(records, &issuers, now)).await
+    }
+
+    /// Whether none of the lists that are signed here needs to be renewed for its age.
+    pub(crate) fn is_fresh(&self, now: UnixTime) -> bool {
+        self.lists[1..].iter().all(|crl| is_fresh(crl, now))
+    }
+
+    /// The end of the root's list, which `serve` cannot renew.
+    pub(crate) fn root_list_end(&self) -> UnixTime {
+        self.lists[0].next_update()
+    }
+}
+
+fn is_fresh(crl: &Crl, now: UnixTime) -> bool {
+    let from = crl.this_update().as_secs();
+    let until = earlier(crl.next_update(), RENEW_BEFORE).as_secs();
+    (from..until).contains(&now.as_secs())
+}
+
+/// The stored lists, if they cover the epoch and are fresh.
+fn stored(records: &Records<'_>, now: UnixTime) -> Result<Option<Publication>, Error> {
+    let epoch = records.status().epoch()?;
+    let mut lists = Vec::with_capacity(2);
+    for signer in [CrlSigner::Students, CrlSigner::Services] {
+        match records.lists().find(signer)? {
+            Some(list) if list.epoch == epoch && is_fresh(&list.crl, now) => lists.push(list.crl),
+            _ => return Ok(None),
+        }
+    }
+    let Ok([students, services]) = <[Crl; 2]>::try_from(lists) else {
+        return Ok(None);
+    };
+    let lists = [root_list(records)?, students, services];
+    Ok(Some(Publication { epoch, lists }))
+}
+
+/// Signs both lists, in the transaction that numbers and stores them.
+fn renew(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Publication, Error> {
+    let epoch = records.status().epoch()?;
+    let since = earlier(now, KEEP_AFTER_END);
+    let sign = |signer, issuer: &scb_certs::Issuer| {
+        let revoked = records.certificates().revoked(signer == CrlSigner::Students, since)?;
+        let number = records.lists().next_number(signer, now)?;
+        let crl = issuer.sign_crl(number, now, later(now, Validities::CRL), &revoked)?;
+        records.lists().replace(signer, &StoredList { crl: crl.clone(), epoch })?;
+        Ok::<_, Error>(crl)
+    };
+    let lists = [
+        root_list(records)?,
+        sign(CrlSigner::Students, &issuers.students)?,
+        sign(CrlSigner::Services, &issuers.services)?,
+    ];
+    Ok(Publication { epoch, lists })
+}
+
+fn root_list(records: &Records<'_>) -> Result<Crl, Error> {
+    let stored = records.lists().find(CrlSigner::Root)?;
+    Ok(stored.ok_or(Error::RecordInvalid { what: "revocation list of the root" })?.crl)
+}

@@ -1,0 +1,136 @@
+//! `cuhk serve`: unlocked keys, one listener, one handler per connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use scb_certs::Passphrase;
+use scb_cli::{Home, Role, load_config};
+use scb_storage::HomeLock;
+use scb_transport::{Clock, Limits, Listener, Shutdown};
+
+use crate::Error;
+use crate::authority::Authority;
+use crate::config::{Config, DEFAULT_LISTEN, path};
+use crate::handler::Handler;
+use crate::issuers::Issuers;
+use crate::signing::Signing;
+use crate::store::Store;
+use crate::upkeep::Upkeep;
+
+/// A home that is held and unlocked, so that it can be served.
+#[derive(Debug)]
+pub struct Unlocked {
+    home: Home,
+    signing: Signing,
+    lock: HomeLock,
+}
+
+impl Unlocked {
+    /// Takes the home against a second server and decrypts the issuing authorities' keys.
+    /// Never looks at the root's key. Holds up this thread for about half a second.
+    ///
+    /// # Errors
+    ///
+    /// [`scb_storage::Error::HomeInUse`]; [`scb_certs::Error::WrongPassphrase`];
+    /// [`scb_certs::Error::KeyFileReadable`]; a damaged or newer database; a configuration
+    /// that is not understood.
+    pub fn open(home: Home, passphrase: &Passphrase) -> Result<Self, Error> {
+        let lock = HomeLock::acquire(home.dir(), Role::Cuhk.as_str())?;
+        let config: Config = load_config(&home)?;
+        let issuers = Issuers::unlock(&home, passphrase)?;
+        let store = Store::open(&home.path(path::DATABASE))?;
+        let signing = Signing {
+            store,
+            issuers: Arc::new(issuers),
+            config: Arc::new(config),
+        };
+        Ok(Self { home, signing, lock })
+    }
+
+    /// The records.
+    pub fn store(&self) -> &Store {
+        &self.signing.store
+    }
+
+    /// Where to listen: the argument, else the configuration, else 127.0.0.1:8011.
+    pub fn listen_address(&self, argument: Option<SocketAddr>) -> SocketAddr {
+        argument.or(self.signing.config.listen).unwrap_or(DEFAULT_LISTEN)
+    }
+}
+
+/// A CUHK that listens.
+#[derive(Debug)]
+pub struct Server {
+    listener: Listener,
+    authority: Arc<Authority>,
+    upkeep: Arc<Upkeep>,
+    limits: Limits,
+    _lock: HomeLock,
+}
+
+impl Server {
+    /// Makes or renews CUHK's own certificates and the revocation lists, and binds `listen`;
+    /// port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// [`scb_transport::Error::AddressInUse`] and any of [`Error::Storage`],
+    /// [`Error::Certificates`], [`Error::Local`].
+    pub async fn bind(
+        unlocked: Unlocked,
+        listen: SocketAddr,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let Unlocked { home, signing, lock } = unlocked;
+        let listener = Listener::bind(listen).await?;
+        let limits = signing.config.limits;
+        let upkeep = Upkeep::start(home, signing.clone(), Arc::clone(&clock)).await?;
+        let upkeep = Arc::new(upkeep);
+        let authority = Authority::new(signing, Arc::clone(&upkeep), clock);
+        Ok(Self {
+            listener,
+            authority: Arc::new(authority),
+            upkeep,
+            limits,
+            _lock: lock,
+        })
+    }
+
+    /// The address that is bound, with the real port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.listener.local_addr()
+    }
+
+    /// A handle by which to have changes in the database noticed at once.
+    pub fn refresher(&self) -> Refresher {
+        Refresher(Arc::clone(&self.upkeep))
+    }
+
+    /// Serves until `shutdown`, then lets the handlers finish.
+    pub async fn run(self, shutdown: Shutdown) {
+        let Self { listener, authority, upkeep, limits, _lock } = self;
+        let tls = upkeep.tls();
+        let stop = shutdown.clone();
+        let handler = move |connection| {
+            let authority = Arc::clone(&authority);
+            Handler::new(connection, authority, limits, stop.clone()).run()
+        };
+        let serving = listener.serve(tls, limits, shutdown.clone(), handler);
+        tokio::join!(serving, upkeep.run(&shutdown));
+    }
+}
+
+/// Has changes in the database noticed at once instead of within half a second.
+#[derive(Debug, Clone)]
+pub struct Refresher(Arc<Upkeep>);
+
+impl Refresher {
+    /// Signs revocation lists and renews certificates where that is needed.
+    ///
+    /// # Errors
+    ///
+    /// Any of [`Error::Storage`], [`Error::Certificates`], [`Error::Local`].
+    pub async fn refresh(&self) -> Result<(), Error> {
+        self.0.refresh().await.map(drop)
+    }
+}

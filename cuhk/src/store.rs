@@ -1,0 +1,176 @@
+//! CUHK's records. Only the `store*` files name SQL.
+//!
+//! [`Store`] opens the database; a job gets [`Records`], which leads to one small struct per
+//! domain. All that one job does is one transaction.
+
+mod certificates;
+mod codes;
+mod convert;
+mod lists;
+mod roster;
+mod services;
+mod status;
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite_migration::{M, Migrations};
+use scb_storage::Database;
+
+use crate::Error;
+
+pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocation};
+pub use codes::{CodeRecord, Codes};
+pub use lists::{CrlSigner, RevocationLists, StoredList};
+pub use roster::{Change, Roster, Student};
+pub use services::{Service, Services};
+pub use status::Status;
+
+/// The database of one CUHK. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Opens the database, or creates it, and brings its schema up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`]: newer than this program, damaged, or not accessible.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let database = Database::open(path, &migrations())?;
+        Ok(Self { database })
+    }
+
+    /// Runs a job that may write, and answers once it is durable. An error undoes all of it.
+    ///
+    /// # Errors
+    ///
+    /// What the job returns; [`Error::Storage`].
+    pub async fn write<T, F>(&self, job: F) -> Result<T, Error>
+    where
+        F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.database.write(|connection| job(&Records { connection })).await
+    }
+
+    /// Runs a job on one consistent snapshot.
+    ///
+    /// # Errors
+    ///
+    /// What the job returns; [`Error::Storage`].
+    pub async fn read<T, F>(&self, job: F) -> Result<T, Error>
+    where
+        F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.database.read(|connection| job(&Records { connection })).await
+    }
+
+    /// [`Store::write`] for callers without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::write`].
+    pub fn write_blocking<T, F>(&self, job: F) -> Result<T, Error>
+    where
+        F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.database.write_blocking(|connection| job(&Records { connection }))
+    }
+
+    /// [`Store::read`] for callers without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::read`].
+    pub fn read_blocking<T, F>(&self, job: F) -> Result<T, Error>
+    where
+        F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.database.read_blocking(|connection| job(&Records { connection }))
+    }
+
+    /// Does what is queued and closes the file; holds up this thread meanwhile.
+    pub fn close_blocking(&self) {
+        self.database.close_blocking();
+    }
+}
+
+/// All domains of the database, as one job sees them.
+#[derive(Debug)]
+pub struct Records<'a> {
+    connection: &'a Connection,
+}
+
+impl<'a> Records<'a> {
+    /// Students.
+    pub fn roster(&self) -> Roster<'a> {
+        Roster::on(self.connection)
+    }
+
+    /// Services.
+    pub fn services(&self) -> Services<'a> {
+        Services::on(self.connection)
+    }
+
+    /// Enrolment codes.
+    pub fn codes(&self) -> Codes<'a> {
+        Codes::on(self.connection)
+    }
+
+    /// Certificates.
+    pub fn certificates(&self) -> Certificates<'a> {
+        Certificates::on(self.connection)
+    }
+
+    /// Revocation lists.
+    pub fn lists(&self) -> RevocationLists<'a> {
+        RevocationLists::on(self.connection)
+    }
+
+    /// The epoch of all statuses.
+    pub fn status(&self) -> Status<'a> {
+        Status::on(self.connection)
+    }
+}
+
+fn migrations() -> Migrations<'static> {
+    Migrations::new(vec![M::up(include_str!("store/migrations/0001.sql"))])
+}
+
+/// A new database in a temporary directory, for the contract suites.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) fn temporary() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("cuhk.db")).unwrap();
+    (dir, store)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_valid() {
+        migrations().validate().unwrap();
+    }
+
+    #[test]
+    fn an_error_undoes_the_whole_job() {
+        let (_dir, store) = temporary();
+        let now = convert::time(1000).unwrap();
+        let refused = store.write_blocking(move |records| {
+            records.status().advance(now)?;
+            Err::<(), _>(Error::TaskFailed)
+        });
+        assert!(refused.is_err());
+        assert_eq!(store.read_blocking(|records| records.status().epoch()).unwrap(), 0);
+    }
+}

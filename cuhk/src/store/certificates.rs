@@ -1,0 +1,335 @@
+//! Certificates: the intent first, then the certificate, then perhaps its revocation.
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::{Certificate, Fingerprint, RevocationReason, RevokedEntry, Serial, Validity};
+
+use super::convert;
+use crate::{Error, Subject};
+
+const COLUMNS: &str = "serial, subject, profile, public_key, not_before, not_after, \
+                       sha256, der, revoked_at, reason";
+
+/// What kind of certificate it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// A student's.
+    Student,
+    /// A service's, for TLS on both sides.
+    Service,
+    /// CUHK's signer of tokens.
+    TokenSigner,
+}
+
+impl Profile {
+    /// The word in the database and in listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Student => "student",
+            Self::Service => "service",
+            Self::TokenSigner => "token_signer",
+        }
+    }
+}
+
+/// A certificate that is going to be signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The serial number it will have.
+    pub serial: Serial,
+    /// Whom it will name.
+    pub subject: Subject,
+    /// What kind it will be.
+    pub profile: Profile,
+    /// SHA-256 of the public key (SubjectPublicKeyInfo).
+    pub public_key: Fingerprint,
+    /// When it will begin and end.
+    pub validity: Validity,
+}
+
+/// When and why a certificate was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revocation {
+    /// The time.
+    pub at: UnixTime,
+    /// The reason.
+    pub reason: RevocationReason,
+}
+
+/// A certificate, or the intent to sign one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateRecord {
+    /// What was intended.
+    pub intent: Intent,
+    /// The certificate, once it is signed.
+    pub certificate: Option<Certificate>,
+    /// Its revocation, if it is revoked.
+    pub revocation: Option<Revocation>,
+}
+
+impl CertificateRecord {
+    /// Whether it is neither revoked nor past its end; the intent alone counts.
+    pub fn is_live(&self, now: UnixTime) -> bool {
+        self.revocation.is_none() && now.as_secs() <= self.intent.validity.not_after.as_secs()
+    }
+}
+
+/// The certificates.
+#[derive(Debug)]
+pub struct Certificates<'a> {
+    connection: &'a Connection,
+}
+
+impl<'a> Certificates<'a> {
+    pub(super) fn on(connection: &'a Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Records that a certificate is going to be signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], also if the serial number is taken.
+    pub fn intend(&self, intent: &Intent, now: UnixTime) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO certificate
+                     (serial, subject, profile, public_key, not_before, not_after, recorded_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                intent.serial.as_bytes(),
+                intent.subject.to_string(),
+                intent.profile.as_str(),
+                intent.public_key.as_bytes(),
+                convert::seconds(intent.validity.not_before),
+                convert::seconds(intent.validity.not_after),
+                convert::seconds(now),
+            ])?;
+        Ok(())
+    }
+
+    /// Records the signed certificate, unless there is one already, and answers the record as
+    /// it then is: of two that were signed at once only the first one counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordInvalid`] if nothing of the kind was intended.
+    pub fn record(&self, certificate: &Certificate) -> Result<CertificateRecord, Error> {
+        let serial = certificate.serial();
+        self.connection
+            .prepare_cached(
+                "UPDATE certificate SET sha256 = ?2, der = ?3 WHERE serial = ?1 AND der IS NULL",
+            )?
+            .execute(params![
+                serial.as_bytes(),
+                certificate.fingerprint().as_bytes(),
+                certificate.der(),
+            ])?;
+        self.find(&serial)?.ok_or(Error::RecordInvalid { what: "certificate" })
+    }
+
+    /// By serial number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn find(&self, serial: &Serial) -> Result<Option<CertificateRecord>, Error> {
+        self.one("serial = ?1", [serial.as_bytes()])
+    }
+
+    /// By SHA-256 of the certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn find_by_sha256(&self, sha256: &Fingerprint) -> Result<Option<CertificateRecord>, Error> {
+        self.one("sha256 = ?1", [sha256.as_bytes()])
+    }
+
+    /// All of one subject that are neither revoked nor past their end, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn live(&self, subject: &Subject, now: UnixTime) -> Result<Vec<CertificateRecord>, Error> {
+        self.many(
+            "subject = ?1 AND not_after >= ?2 AND revoked_at IS NULL ORDER BY rowid",
+            params![subject.to_string(), convert::seconds(now)],
+        )
+    }
+
+    /// All with this public key, of whomever, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn with_key(&self, public_key: &Fingerprint) -> Result<Vec<CertificateRecord>, Error> {
+        self.many("public_key = ?1 ORDER BY rowid", [public_key.as_bytes()])
+    }
+
+    /// All there ever were, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn all(&self) -> Result<Vec<CertificateRecord>, Error> {
+        self.many("TRUE ORDER BY rowid", [])
+    }
+
+    /// Revokes one certificate; answers whether that changed anything. The first revocation
+    /// stands, except that a key may turn out to be compromised later.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn revoke(&self, serial: &Serial, revocation: &Revocation) -> Result<bool, Error> {
+        let compromised = RevocationReason::KeyCompromise.as_str();
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE certificate SET revoked_at = coalesce(revoked_at, ?2), reason = ?3
+                 WHERE serial = ?1 AND (revoked_at IS NULL OR (?3 = ?4 AND reason <> ?4))",
+            )?
+            .execute(params![
+                serial.as_bytes(),
+                convert::seconds(revocation.at),
+                revocation.reason.as_str(),
+                compromised,
+            ])?;
+        Ok(changed > 0)
+    }
+
+    /// What the revocation list of an issuer names: the revoked certificates that end at or
+    /// after `since`. Students' come from one issuer, all others from the other.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn revoked(&self, students: bool, since: UnixTime) -> Result<Vec<RevokedEntry>, Error> {
+        let records = self.many(
+            "revoked_at IS NOT NULL AND not_after >= ?1 AND (profile = 'student') = ?2
+             ORDER BY rowid",
+            params![convert::seconds(since), students],
+        )?;
+        let entries = records.into_iter().filter_map(|record| {
+            let Revocation { at, reason } = record.revocation?;
+            Some(RevokedEntry { serial: record.intent.serial, revoked_at: at, reason })
+        });
+        Ok(entries.collect())
+    }
+
+    /// Reserves the key of an authority, so that it is never certified for anybody.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn reserve_key(&self, public_key: &Fingerprint, authority: &str) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("INSERT INTO authority_key (public_key, authority) VALUES (?1, ?2)")?
+            .execute(params![public_key.as_bytes(), authority])?;
+        Ok(())
+    }
+
+    /// Whether the key is an authority's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn is_reserved_key(&self, public_key: &Fingerprint) -> Result<bool, Error> {
+        let reserved = self
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM authority_key WHERE public_key = ?1)")?
+            .query_one([public_key.as_bytes()], |row| row.get(0))?;
+        Ok(reserved)
+    }
+
+    fn one(&self, filter: &str, params: impl Params) -> Result<Option<CertificateRecord>, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM certificate WHERE {filter}");
+        let raw = self.connection.prepare_cached(&sql)?.query_row(params, Raw::read).optional()?;
+        raw.map(Raw::record).transpose()
+    }
+
+    fn many(&self, filter: &str, params: impl Params) -> Result<Vec<CertificateRecord>, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM certificate WHERE {filter}");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params, Raw::read)?;
+        rows.map(|raw| raw?.record()).collect()
+    }
+}
+
+struct Raw {
+    serial: Vec<u8>,
+    subject: String,
+    profile: String,
+    public_key: Vec<u8>,
+    not_before: i64,
+    not_after: i64,
+    sha256: Option<Vec<u8>>,
+    der: Option<Vec<u8>>,
+    revoked_at: Option<i64>,
+    reason: Option<String>,
+}
+
+impl Raw {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            serial: row.get(0)?,
+            subject: row.get(1)?,
+            profile: row.get(2)?,
+            public_key: row.get(3)?,
+            not_before: row.get(4)?,
+            not_after: row.get(5)?,
+            sha256: row.get(6)?,
+            der: row.get(7)?,
+            revoked_at: row.get(8)?,
+            reason: row.get(9)?,
+        })
+    }
+
+    fn record(self) -> Result<CertificateRecord, Error> {
+        let intent = Intent {
+            serial: convert::serial(&self.serial)?,
+            subject: convert::subject(&self.subject)?,
+            profile: profile(&self.profile)?,
+            public_key: convert::fingerprint(&self.public_key)?,
+            validity: Validity {
+                not_before: convert::time(self.not_before)?,
+                not_after: convert::time(self.not_after)?,
+            },
+        };
+        let certificate = match (self.sha256, self.der) {
+            (Some(sha256), Some(der)) => Some(certificate(&sha256, &der, &intent)?),
+            _ => None,
+        };
+        let revocation = match (self.revoked_at, self.reason) {
+            (Some(at), Some(reason)) => Some(revocation(at, &reason)?),
+            _ => None,
+        };
+        Ok(CertificateRecord { intent, certificate, revocation })
+    }
+}
+
+/// The certificate, if it is still the one that was stored.
+fn certificate(sha256: &[u8], der: &[u8], intent: &Intent) -> Result<Certificate, Error> {
+    let altered = || Error::RecordInvalid { what: "certificate" };
+    let certificate = Certificate::from_der(der).map_err(|_| altered())?;
+    let intact = certificate.fingerprint() == convert::fingerprint(sha256)?;
+    if !intact || certificate.serial() != intent.serial {
+        return Err(altered());
+    }
+    Ok(certificate)
+}
+
+fn revocation(at: i64, reason: &str) -> Result<Revocation, Error> {
+    let at = convert::time(at)?;
+    let reason = reason.parse().map_err(|_| Error::RecordInvalid { what: "reason" })?;
+    Ok(Revocation { at, reason })
+}
+
+fn profile(text: &str) -> Result<Profile, Error> {
+    [Profile::Student, Profile::Service, Profile::TokenSigner]
+        .into_iter()
+        .find(|profile| profile.as_str() == text)
+        .ok_or(Error::RecordInvalid { what: "profile" })
+}

@@ -1,0 +1,227 @@
+//! Enrolment codes, as digests only.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::Serial;
+use subtle::ConstantTimeEq;
+
+use super::convert;
+use crate::{Error, Subject};
+
+/// What is compared when there is no such code, so that the same work is done.
+const NO_DIGEST: [u8; 32] = [0; 32];
+
+/// A code that was presented by somebody who knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeRecord {
+    /// When it ends.
+    pub expires_at: UnixTime,
+    /// The certificate that it was used for, once it is.
+    pub serial: Option<Serial>,
+}
+
+/// The enrolment codes.
+#[derive(Debug)]
+pub struct Codes<'a> {
+    connection: &'a Connection,
+}
+
+impl<'a> Codes<'a> {
+    pub(super) fn on(connection: &'a Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Stores a code by its digest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn add(
+        &self,
+        digest: &[u8; 32],
+        subject: &Subject,
+        now: UnixTime,
+        expires_at: UnixTime,
+    ) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO enrolment_code (digest, subject, issued_at, expires_at)
+                 VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                digest,
+                subject.to_string(),
+                convert::seconds(now),
+                convert::seconds(expires_at),
+            ])?;
+        Ok(())
+    }
+
+    /// The code with this digest, if it is one of this subject.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn find(&self, digest: &[u8; 32], subject: &Subject) -> Result<Option<CodeRecord>, Error> {
+        let row: Option<(Vec<u8>, i64, Option<Vec<u8>>)> = self
+            .connection
+            .prepare_cached(
+                "SELECT digest, expires_at, serial FROM enrolment_code
+                 WHERE subject = ?1 AND digest = ?2",
+            )?
+            .query_row(params![subject.to_string(), digest], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        let known = row.is_some();
+        let (stored, expires_at, serial) = row.unwrap_or_else(|| (NO_DIGEST.to_vec(), 0, None));
+        let matches = bool::from(stored.as_slice().ct_eq(digest));
+        if !(matches & known) {
+            return Ok(None);
+        }
+        Ok(Some(CodeRecord {
+            expires_at: convert::time(expires_at)?,
+            serial: serial.as_deref().map(convert::serial).transpose()?,
+        }))
+    }
+
+    /// Ties an unused code to the one certificate it is good for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordInvalid`] if it is used already: the caller has looked in the same job.
+    pub fn spend(&self, digest: &[u8; 32], serial: &Serial) -> Result<(), Error> {
+        let spent = self
+            .connection
+            .prepare_cached(
+                "UPDATE enrolment_code SET serial = ?2 WHERE digest = ?1 AND serial IS NULL",
+            )?
+            .execute(params![digest, serial.as_bytes()])?;
+        match spent {
+            1 => Ok(()),
+            _ => Err(Error::RecordInvalid { what: "enrolment code" }),
+        }
+    }
+
+    /// Whether the subject holds a code that can still be used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn has_open(&self, subject: &Subject, now: UnixTime) -> Result<bool, Error> {
+        let open = self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM enrolment_code
+                 WHERE subject = ?1 AND serial IS NULL AND expires_at > ?2)",
+            )?
+            .query_one(params![subject.to_string(), convert::seconds(now)], |row| row.get(0))?;
+        Ok(open)
+    }
+
+    /// Ends all unused codes of the subject, whatever the clock says later.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn withdraw(&self, subject: &Subject) -> Result<usize, Error> {
+        let withdrawn = self
+            .connection
+            .prepare_cached(
+                "UPDATE enrolment_code SET expires_at = 0
+                 WHERE subject = ?1 AND serial IS NULL AND expires_at > 0",
+            )?
+            .execute([subject.to_string()])?;
+        Ok(withdrawn)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_certs::{Fingerprint, Validity};
+
+    use super::*;
+    use crate::store::{Intent, Profile, Records, temporary};
+
+    const DIGEST: [u8; 32] = [7; 32];
+
+    fn at(seconds: i64) -> UnixTime {
+        convert::time(seconds).unwrap()
+    }
+
+    fn student() -> Subject {
+        "1155000001".parse().unwrap()
+    }
+
+    fn certificate(records: &Records<'_>, key: u8) -> Serial {
+        let serial = Serial::random().unwrap();
+        let intent = Intent {
+            serial,
+            subject: student(),
+            profile: Profile::Student,
+            public_key: Fingerprint::from_bytes([key; 32]),
+            validity: Validity { not_before: at(1), not_after: at(100) },
+        };
+        records.certificates().intend(&intent, at(1)).unwrap();
+        serial
+    }
+
+    #[test]
+    fn finds_a_code_for_its_own_subject_only() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let codes = records.codes();
+                codes.add(&DIGEST, &student(), at(10), at(20))?;
+                let found = codes.find(&DIGEST, &student())?;
+                assert_eq!(found, Some(CodeRecord { expires_at: at(20), serial: None }));
+                for (digest, subject) in [
+                    (DIGEST, "1155000002"),
+                    ([8; 32], "1155000001"),
+                    (NO_DIGEST, "1155000001"),
+                    (DIGEST, "service/blackboard"),
+                ] {
+                    let found = codes.find(&digest, &subject.parse().unwrap())?;
+                    assert_eq!(found, None, "{subject}");
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn a_code_is_spent_once() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let codes = records.codes();
+                codes.add(&DIGEST, &student(), at(10), at(20))?;
+                let (first, second) = (certificate(records, 1), certificate(records, 2));
+                codes.spend(&DIGEST, &first)?;
+                assert!(codes.spend(&DIGEST, &second).is_err());
+                assert_eq!(codes.find(&DIGEST, &student())?.unwrap().serial, Some(first));
+                assert!(!codes.has_open(&student(), at(10))?);
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn a_withdrawn_code_stays_withdrawn_when_the_clock_goes_back() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let codes = records.codes();
+                codes.add(&DIGEST, &student(), at(10), at(20))?;
+                assert!(codes.has_open(&student(), at(19))?);
+                assert!(!codes.has_open(&student(), at(20))?);
+                assert_eq!(codes.withdraw(&student())?, 1);
+                assert_eq!(codes.withdraw(&student())?, 0);
+                assert!(!codes.has_open(&student(), at(10))?);
+                assert_eq!(codes.find(&DIGEST, &student())?.unwrap().expires_at, at(0));
+                Ok(())
+            })
+            .unwrap();
+    }
+}

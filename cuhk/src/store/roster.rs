@@ -1,0 +1,209 @@
+//! Students.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+
+use super::convert;
+use crate::Error;
+
+/// A student as the registry lists them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Student {
+    /// The student ID.
+    pub sid: StudentId,
+    /// The name, in any script.
+    pub name: String,
+    /// The e-mail address; may be empty.
+    pub email: String,
+    /// The programme of study; may be empty.
+    pub programme: String,
+    /// Whether certificates may be issued to and used by this student.
+    pub active: bool,
+}
+
+/// What importing a row changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The student is new.
+    Added,
+    /// Name, e-mail address or programme changed.
+    Updated,
+    /// All as it was.
+    Unchanged,
+}
+
+/// The roster: who is a student.
+#[derive(Debug)]
+pub struct Roster<'a> {
+    connection: &'a Connection,
+}
+
+impl<'a> Roster<'a> {
+    pub(super) fn on(connection: &'a Connection) -> Self {
+        Self { connection }
+    }
+
+    /// One student.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn find(&self, sid: &StudentId) -> Result<Option<Student>, Error> {
+        let raw = self
+            .connection
+            .prepare_cached("SELECT sid, name, email, programme, active FROM student WHERE sid = ?1")?
+            .query_row([sid.as_str()], raw)
+            .optional()?;
+        raw.map(student).transpose()
+    }
+
+    /// All students, by ID.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn all(&self) -> Result<Vec<Student>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT sid, name, email, programme, active FROM student ORDER BY sid")?;
+        let rows = statement.query_map([], raw)?;
+        rows.map(|row| student(row?)).collect()
+    }
+
+    /// How many students are active.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn count_active(&self) -> Result<u64, Error> {
+        let count = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM student WHERE active")?
+            .query_one([], |row| row.get(0))?;
+        convert::number(count)
+    }
+
+    /// Adds a student, or corrects name, e-mail address and programme. Whether a student who
+    /// is listed already is active stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn import(&self, student: &Student, now: UnixTime) -> Result<Change, Error> {
+        let change = match self.find(&student.sid)? {
+            None => Change::Added,
+            Some(known) if Student { active: student.active, ..known.clone() } == *student => {
+                return Ok(Change::Unchanged);
+            }
+            Some(_) => Change::Updated,
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO student (sid, name, email, programme, active, added_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (sid) DO UPDATE SET
+                     name = excluded.name, email = excluded.email, programme = excluded.programme",
+            )?
+            .execute(params![
+                student.sid.as_str(),
+                student.name,
+                student.email,
+                student.programme,
+                student.active,
+                convert::seconds(now),
+            ])?;
+        Ok(change)
+    }
+
+    /// Says whether a student is active; answers whether that is a change. An unknown student
+    /// stays unknown.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn set_active(&self, sid: &StudentId, active: bool) -> Result<bool, Error> {
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE student SET active = ?2 WHERE sid = ?1 AND active <> ?2")?
+            .execute(params![sid.as_str(), active])?;
+        Ok(changed > 0)
+    }
+}
+
+type Raw = (String, String, String, String, bool);
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+}
+
+fn student((sid, name, email, programme, active): Raw) -> Result<Student, Error> {
+    let sid = sid.parse().map_err(|_| Error::RecordInvalid { what: "student ID" })?;
+    Ok(Student { sid, name, email, programme, active })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::store::temporary;
+
+    fn wong() -> Student {
+        Student {
+            sid: "1155000001".parse().unwrap(),
+            name: "王小明".into(),
+            email: "wong@example.edu".into(),
+            programme: "CSCI".into(),
+            active: true,
+        }
+    }
+
+    #[test]
+    fn importing_twice_changes_once() {
+        let (_dir, store) = temporary();
+        let now = convert::time(1).unwrap();
+        let import = |student: Student| {
+            store.write_blocking(move |records| records.roster().import(&student, now)).unwrap()
+        };
+        assert_eq!(import(wong()), Change::Added);
+        assert_eq!(import(wong()), Change::Unchanged);
+        let renamed = Student { name: "王大明".into(), ..wong() };
+        assert_eq!(import(renamed.clone()), Change::Updated);
+        let all = store.read_blocking(|records| records.roster().all()).unwrap();
+        assert_eq!(all, [renamed]);
+    }
+
+    #[test]
+    fn importing_does_not_bring_back_whom_somebody_took_out() {
+        let (_dir, store) = temporary();
+        let now = convert::time(1).unwrap();
+        store
+            .write_blocking(move |records| {
+                let roster = records.roster();
+                roster.import(&wong(), now)?;
+                assert!(roster.set_active(&wong().sid, false)?);
+                assert!(!roster.set_active(&wong().sid, false)?);
+                assert_eq!(roster.import(&wong(), now)?, Change::Unchanged);
+                let renamed = Student { name: "x".into(), ..wong() };
+                assert_eq!(roster.import(&renamed, now)?, Change::Updated);
+                assert!(!roster.find(&wong().sid)?.unwrap().active);
+                assert_eq!(roster.count_active()?, 0);
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn an_unknown_student_stays_unknown() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let sid = "1155000009".parse().unwrap();
+                assert_eq!(records.roster().find(&sid)?, None);
+                assert!(!records.roster().set_active(&sid, true)?);
+                assert_eq!(records.roster().find(&sid)?, None);
+                Ok(())
+            })
+            .unwrap();
+    }
+}

@@ -1,0 +1,139 @@
+//! What a running CUHK keeps up to date: its own certificates, the revocation lists, and the
+//! TLS configuration made of both.
+//!
+//! The command lines write to the same database while `serve` runs: the status epoch there
+//! is looked at every half second, and before the lists are handed out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::TrustStore;
+use scb_cli::Home;
+use scb_transport::{ClientAuth, Clock, ServerTls, Shutdown};
+use tokio::sync::{Mutex, watch};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::Error;
+use crate::error::with_causes;
+use crate::own_identity::{OwnIdentity, Purpose};
+use crate::publication::Publication;
+use crate::signing::Signing;
+
+const TICK: Duration = Duration::from_millis(500);
+/// When to begin to say that the root's revocation list runs out.
+const ROOT_LIST_WARNING: u64 = 30 * 24 * 60 * 60;
+
+/// What is current. It is replaced as a whole.
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub(crate) tls: OwnIdentity,
+    pub(crate) tokens: OwnIdentity,
+    pub(crate) publication: Publication,
+    pub(crate) trust: Arc<TrustStore>,
+}
+
+/// Keeps it current.
+#[derive(Debug)]
+pub(crate) struct Upkeep {
+    home: Home,
+    signing: Signing,
+    clock: Arc<dyn Clock>,
+    one_at_a_time: Mutex<()>,
+    current: watch::Sender<Arc<Current>>,
+    tls: watch::Sender<Arc<ServerTls>>,
+}
+
+impl Upkeep {
+    /// Makes or loads everything.
+    pub(crate) async fn start(
+        home: Home,
+        signing: Signing,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let now = clock.now();
+        let current = look(&home, &signing, now).await?;
+        warn_of_root_list(&current.publication, now);
+        let tls = server_tls(&current, &signing, &clock)?;
+        Ok(Self {
+            home,
+            signing,
+            clock,
+            one_at_a_time: Mutex::default(),
+            current: watch::Sender::new(Arc::new(current)),
+            tls: watch::Sender::new(Arc::new(tls)),
+        })
+    }
+
+    /// What was current when it was last looked at.
+    pub(crate) fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    /// The TLS configuration, now and whenever it changes.
+    pub(crate) fn tls(&self) -> watch::Receiver<Arc<ServerTls>> {
+        self.tls.subscribe()
+    }
+
+    /// Looks whether anything has changed or grown old, and renews it.
+    pub(crate) async fn refresh(&self) -> Result<Arc<Current>, Error> {
+        let _turn = self.one_at_a_time.lock().await;
+        let now = self.clock.now();
+        let known = self.current();
+        let epoch = self.signing.store.read(|records| records.status().epoch()).await?;
+        let young = known.tls.is_young(now) && known.tokens.is_young(now);
+        if epoch == known.publication.epoch && known.publication.is_fresh(now) && young {
+            return Ok(known);
+        }
+        let current = Arc::new(look(&self.home, &self.signing, now).await?);
+        let tls = server_tls(&current, &self.signing, &self.clock)?;
+        self.tls.send_replace(Arc::new(tls));
+        self.current.send_replace(Arc::clone(&current));
+        tracing::info!(epoch = current.publication.epoch, "revocation lists are up to date");
+        warn_of_root_list(&current.publication, now);
+        Ok(current)
+    }
+
+    /// Refreshes until `shutdown`. A failure is logged and tried again at the next tick.
+    pub(crate) async fn run(&self, shutdown: &Shutdown) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            if let Err(error) = self.refresh().await {
+                tracing::error!("cannot refresh the revocation lists: {}", with_causes(&error));
+            }
+        }
+    }
+}
+
+async fn look(home: &Home, signing: &Signing, now: UnixTime) -> Result<Current, Error> {
+    let tls = OwnIdentity::current(home, Purpose::Tls, signing, now).await?;
+    let tokens = OwnIdentity::current(home, Purpose::Tokens, signing, now).await?;
+    let publication = Publication::current(&signing.store, &signing.issuers, now).await?;
+    let trust = TrustStore::new(signing.issuers.root().clone())?
+        .with_crls(publication.lists.to_vec())?;
+    Ok(Current { tls, tokens, publication, trust: Arc::new(trust) })
+}
+
+fn server_tls(
+    current: &Current,
+    signing: &Signing,
+    clock: &Arc<dyn Clock>,
+) -> Result<ServerTls, Error> {
+    let identity = (current.tls.chain.clone(), current.tls.key.clone());
+    let trust = Arc::clone(&current.trust);
+    let root = signing.issuers.root();
+    Ok(ServerTls::new(identity, root, trust, ClientAuth::Optional, Arc::clone(clock))?)
+}
+
+fn warn_of_root_list(publication: &Publication, now: UnixTime) {
+    let left = publication.root_list_end().as_secs().saturating_sub(now.as_secs());
+    if left < ROOT_LIST_WARNING {
+        let days = left / (24 * 60 * 60);
+        tracing::warn!(days, "the root's revocation list runs out: run `cuhk root sign-crl`");
+    }
+}
