@@ -8,6 +8,8 @@ mod greeting;
 mod receipt;
 mod shares;
 
+use std::fmt;
+
 use scb_certs::{Chain, SigningKey, StudentId};
 
 pub use confirmation::{ExpectConfirmed, Session, sign, state};
@@ -17,8 +19,8 @@ pub use shares::ExpectShares;
 
 use crate::message::cuhk::MemberQuestion;
 
-/// A member whose key is on this machine.
-#[derive(Debug, Clone)]
+/// A member whose key is on this machine. `Debug` prints neither key nor token.
+#[derive(Clone)]
 pub struct Member {
     /// The student ID.
     pub sid: StudentId,
@@ -28,6 +30,15 @@ pub struct Member {
     pub key: SigningKey,
     /// The identity token (JWT).
     pub token: String,
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member")
+            .field("sid", &self.sid)
+            .field("chain", &self.chain)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The members as statements and questions name them.

@@ -2,6 +2,8 @@
 //!
 //! The length counts the kind and the payload, so that 0 is never valid.
 
+use std::fmt;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::{Code, Refusal, Step};
@@ -14,8 +16,8 @@ const LENGTH: usize = 4;
 /// Bytes of the kind field.
 const KIND: usize = 1;
 
-/// One frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One frame. `Debug` prints kind and size: the payload may be an enrolment code or content.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Frame {
     /// Kind 1: a JSON message, UTF-8.
     Message(Bytes),
@@ -71,6 +73,15 @@ impl Frame {
         buffer.put_u8(kind);
         buffer.put_slice(payload);
         Ok(())
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(payload) => write!(f, "Message({} bytes)", payload.len()),
+            Self::Chunk(payload) => write!(f, "Chunk({} bytes)", payload.len()),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 pub mod blackboard;
 pub mod cuhk;
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,6 +93,23 @@ pub fn unexpected(expected: &str, got: &impl Message, step: Step) -> Refusal {
         .with("got", got.name())
 }
 
+/// A field as `Debug` shows it: identity tokens are credentials and never printed.
+fn shown<'a>(field: &str, value: &'a dyn fmt::Debug) -> &'a dyn fmt::Debug {
+    match field {
+        "token" => &Hidden,
+        _ => value,
+    }
+}
+
+/// Stands in `Debug` for what is not printed.
+struct Hidden;
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
+
 /// Declares the messages of one direction: the enum, its wire names and `Message`.
 macro_rules! messages {
     (
@@ -101,7 +120,7 @@ macro_rules! messages {
         }
     ) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[serde(tag = "type", deny_unknown_fields)]
         pub enum $direction {
             $($(#[$variant_doc])* #[serde(rename = $name)] $variant {
@@ -114,6 +133,17 @@ macro_rules! messages {
 
             fn name(&self) -> &'static str {
                 match self { $(Self::$variant { .. } => $name),* }
+            }
+        }
+
+        impl std::fmt::Debug for $direction {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    $(Self::$variant { $($field),* } => f
+                        .debug_struct($name)
+                        $(.field(stringify!($field), crate::message::shown(stringify!($field), $field)))*
+                        .finish(),)*
+                }
             }
         }
     };

@@ -1,6 +1,7 @@
 //! Messages between a student's program and Blackboard.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use scb_certs::{Chain, Fingerprint, SpiffeId, StudentId};
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,8 @@ use crate::statement::SubmissionNumber;
 use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
 use crate::{Code, Step};
 
-/// What one member shows in step 3.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What one member shows in step 3. `Debug` prints neither token nor proof.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Presented {
     /// The student ID.
@@ -24,6 +25,16 @@ pub struct Presented {
     pub session_key: SessionPublicKey,
     /// Proof of possession: a JWS over T1 by the certified key.
     pub proof: String,
+}
+
+impl fmt::Debug for Presented {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presented")
+            .field("sid", &self.sid)
+            .field("chain", &self.chain)
+            .field("session_key", &self.session_key)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One member's share of the session key, sealed with HPKE (RFC 9180, base mode).
