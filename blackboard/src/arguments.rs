@@ -1,0 +1,222 @@
+//! The command line.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use scb_certs::Fingerprint;
+use scb_cli::HomeArgs;
+
+/// The learning platform: verifies students through CUHK and takes in their work.
+#[derive(Debug, Parser)]
+#[command(name = "blackboard", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+    #[command(flatten)]
+    pub(crate) logging: Logging,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Try it, after `cuhk serve --sandbox /tmp/scb` in another terminal:
+    blackboard serve --sandbox /tmp/scb
+
+  For real, after `cuhk service add blackboard --dns blackboard.example --code-out code`:
+    blackboard init --cuhk cuhk.example:8011 --ca ca.pem --code-file code \\
+                    --dns blackboard.example
+    blackboard serve --listen 0.0.0.0:8002
+    blackboard submissions list
+
+Exit codes: 0 done, 2 usage, 3 refused, 4 try again later, 5 local fault.
+Configuration: HOME/config.toml; a flag comes before the file.";
+
+/// How the log looks. It goes to standard error; results go to standard output.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Logging {
+    /// Form of the log lines on standard error
+    #[arg(long, value_enum, default_value_t = LogForm::Text, global = true)]
+    pub(crate) log: LogForm,
+    /// What is logged: error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL", env = "SCB_LOG", global = true)]
+    pub(crate) log_level: Option<String>,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// One readable line per event.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Get this platform's service certificate from CUHK (once)
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
+    /// Take in submissions until stopped (Ctrl-C)
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// Look at what was handed in; works while the server runs
+    #[command(subcommand, after_help = SUBMISSIONS_EXAMPLES)]
+    Submissions(Submissions),
+}
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  blackboard init --cuhk 127.0.0.1:8011 --ca ca.pem --code-file blackboard.code
+  blackboard init --cuhk cuhk.example:8011 --ca-fingerprint 3f9c…e1 --dns blackboard.example
+
+The code comes from `cuhk service add blackboard`; without --code-file it is asked for.
+If the answer is lost on the way, run the same command again: the same code and key give
+the same certificate. Once there is a certificate, running it again changes nothing.";
+
+/// `blackboard init`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Init {
+    /// Where CUHK listens
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) cuhk: String,
+    /// CUHK's root certificate, PEM
+    #[arg(long, value_name = "FILE", required_unless_present = "ca_fingerprint")]
+    pub(crate) ca: Option<PathBuf>,
+    /// SHA-256 fingerprint of CUHK's root certificate (64 hexadecimal digits)
+    #[arg(long, value_name = "HEX", conflicts_with = "ca")]
+    pub(crate) ca_fingerprint: Option<Fingerprint>,
+    /// File whose first line is the service's one-time enrolment code
+    #[arg(long, value_name = "FILE")]
+    pub(crate) code_file: Option<PathBuf>,
+    /// DNS name that the certificate must have, as given to `cuhk service add` (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dns: Vec<String>,
+    /// IP address that the certificate must have, as given to `cuhk service add` (repeatable)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) ip: Vec<IpAddr>,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  blackboard serve
+  blackboard serve --listen 0.0.0.0:8002
+  blackboard serve --listen 127.0.0.1:0 --ready-file /run/blackboard.addr
+  blackboard serve --sandbox /tmp/scb";
+
+/// `blackboard serve`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Serve {
+    /// Where to listen; port 0 takes a free one [default: config.toml, else 127.0.0.1:8002]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// File to which the bound address is written once the server accepts connections
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Work in the sandbox that `cuhk serve --sandbox DIR` made: loopback only, no set-up
+    #[arg(long, value_name = "DIR", conflicts_with = "home")]
+    pub(crate) sandbox: Option<PathBuf>,
+}
+
+const SUBMISSIONS_EXAMPLES: &str = "\
+Examples:
+  blackboard submissions list
+  blackboard submissions show S-000001 --json
+  blackboard submissions export ./lab --json";
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Submissions {
+    /// List all submissions
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show one submission
+    Show {
+        /// Its number, such as S-000001
+        number: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Write every submission into a folder of its own: the report and receipt.zip
+    Export {
+        /// Directory to write into; it is made if it does not exist
+        dir: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+impl Submissions {
+    /// Whether the result, and an error, are wanted as JSON.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::List { output } | Self::Show { output, .. } | Self::Export { output, .. } => {
+                output.json
+            }
+        }
+    }
+}
+
+/// How results look.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::error::ErrorKind> {
+        Arguments::try_parse_from(line.split(' ')).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn reads_what_the_examples_show() {
+        for line in [
+            "blackboard init --cuhk 127.0.0.1:8011 --ca ca.pem --code-file blackboard.code",
+            "blackboard init --cuhk c:1 --ca ca.pem --dns a --dns b --ip ::1 --ip 127.0.0.1",
+            "blackboard serve --listen 127.0.0.1:0 --ready-file /run/blackboard.addr",
+            "blackboard serve --sandbox /tmp/scb",
+            "blackboard --home /h --log json submissions show S-000001 --json",
+            "blackboard submissions export ./lab --json --home /h",
+        ] {
+            parse(line).unwrap();
+        }
+    }
+
+    #[test]
+    fn refuses_init_without_a_way_to_know_cuhk() {
+        use clap::error::ErrorKind::{ArgumentConflict, MissingRequiredArgument, ValueValidation};
+        let of = |line: &str| parse(line).unwrap_err();
+        assert_eq!(of("blackboard init --cuhk c:1"), MissingRequiredArgument);
+        assert_eq!(of("blackboard init --ca ca.pem"), MissingRequiredArgument);
+        assert_eq!(
+            of("blackboard init --cuhk c:1 --ca-fingerprint 00"),
+            ValueValidation
+        );
+        let both = format!(
+            "blackboard init --cuhk c:1 --ca f --ca-fingerprint {}",
+            "0".repeat(64)
+        );
+        assert_eq!(of(&both), ArgumentConflict);
+    }
+
+    #[test]
+    fn refuses_a_home_beside_a_sandbox() {
+        let refused = parse("blackboard --home /h serve --sandbox /s").unwrap_err();
+        assert_eq!(refused, clap::error::ErrorKind::ArgumentConflict);
+    }
+}

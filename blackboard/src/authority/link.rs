@@ -1,0 +1,137 @@
+//! One connection to CUHK and the questions that are asked on it, one after another.
+
+use std::time::Duration;
+
+use scb_certs::{Chain, Crl, MAX_CRL_SIZE};
+use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::{Code, Frame, Message as _, Refusal, Step};
+use scb_transport::{ClientTls, Connection, connect};
+use tokio::time::Instant;
+
+/// Lists that CUHK publishes: of the root, of `students` and of `services`.
+const LISTS: usize = 3;
+/// All that is asked of CUHK belongs to this step.
+const STEP: Step = Step::Three;
+
+/// An open, mutually authenticated connection to CUHK.
+pub(crate) struct Link {
+    connection: Connection,
+    deadline: Instant,
+}
+
+impl Link {
+    /// Connects and waits for the greeting, all before `deadline`.
+    pub(crate) async fn open(
+        address: &str,
+        tls: &ClientTls,
+        deadline: Instant,
+    ) -> Result<Self, Refusal> {
+        let connection = connect(address, tls, STEP, left(deadline)).await?;
+        let mut link = Self {
+            connection,
+            deadline,
+        };
+        match link.receive().await? {
+            Reply::Greeting { v: 1, .. } => Ok(link),
+            other => Err(misbehaved("greeting", &other)),
+        }
+    }
+
+    /// Sets the total deadline of the questions that follow.
+    pub(crate) fn by(&mut self, deadline: Instant) -> &mut Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Asks and waits for the one reply.
+    pub(crate) async fn ask(&mut self, request: &Request) -> Result<Reply, Refusal> {
+        let sending = self.connection.send(request);
+        tokio::time::timeout_at(self.deadline, sending)
+            .await
+            .unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, STEP)))?;
+        self.receive().await
+    }
+
+    /// The number of the last change of any status.
+    pub(crate) async fn status(&mut self) -> Result<u64, Refusal> {
+        match self.ask(&Request::Status {}).await? {
+            Reply::Status { epoch } => Ok(epoch),
+            other => Err(misbehaved("status", &other)),
+        }
+    }
+
+    /// The current revocation lists, not yet judged, and the epoch that they cover.
+    pub(crate) async fn crls(&mut self) -> Result<(u64, Vec<Crl>), Refusal> {
+        let (epoch, sizes) = match self.ask(&Request::Crls {}).await? {
+            Reply::Crls { epoch, sizes } => (epoch, sizes),
+            other => return Err(misbehaved("crls", &other)),
+        };
+        let too_large = sizes.iter().any(|size| *size > MAX_CRL_SIZE as u64);
+        if sizes.len() != LISTS || too_large {
+            return Err(Refusal::new(Code::ServerMisbehaved, STEP).with("lists", sizes.len()));
+        }
+        let bytes = self.chunks(sizes.iter().sum()).await?;
+        Ok((epoch, split(&bytes, &sizes)?))
+    }
+
+    /// Who answers on the other side.
+    pub(crate) fn peer(&self) -> Option<&Chain> {
+        self.connection.peer_chain()
+    }
+
+    async fn receive(&mut self) -> Result<Reply, Refusal> {
+        self.connection
+            .receive_reply(STEP, left(self.deadline))
+            .await
+    }
+
+    /// Exactly `size` bytes of chunks.
+    async fn chunks(&mut self, size: u64) -> Result<Vec<u8>, Refusal> {
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < size {
+            match self
+                .connection
+                .receive_frame_until(STEP, self.deadline)
+                .await?
+            {
+                Frame::Chunk(chunk) => bytes.extend_from_slice(&chunk),
+                Frame::Message(_) => {
+                    return Err(
+                        Refusal::new(Code::UnexpectedMessage, STEP).with("expected", "chunk")
+                    );
+                }
+            }
+        }
+        if bytes.len() as u64 != size {
+            return Err(Refusal::new(Code::ServerMisbehaved, STEP).with("bytes", bytes.len()));
+        }
+        Ok(bytes)
+    }
+}
+
+fn split(mut bytes: &[u8], sizes: &[u64]) -> Result<Vec<Crl>, Refusal> {
+    let mut lists = Vec::with_capacity(sizes.len());
+    for size in sizes {
+        let (list, rest) = bytes
+            .split_at_checked(*size as usize)
+            .unwrap_or((bytes, &[]));
+        bytes = rest;
+        lists.push(
+            Crl::from_der(list).map_err(|error| {
+                Refusal::new(Code::ServerMisbehaved, STEP).with("reason", error)
+            })?,
+        );
+    }
+    Ok(lists)
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// An answer to something that was not asked.
+pub(crate) fn misbehaved(expected: &str, got: &Reply) -> Refusal {
+    Refusal::new(Code::ServerMisbehaved, STEP)
+        .with("expected", expected)
+        .with("got", got.name())
+}

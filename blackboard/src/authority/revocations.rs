@@ -1,0 +1,108 @@
+//! Which revocation lists are accepted: of every issuer one, in force, never an older one.
+//!
+//! That each is signed by its issuer, and that none is missing, shows when a chain is judged
+//! by them: a certificate whose status no list tells is refused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Certificate, Crl, TrustStore};
+
+/// Why revocation lists were not accepted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unacceptable {
+    /// One that was seen before has a higher number.
+    #[error("a revocation list went back from number {known} to {found}")]
+    WentBack {
+        /// The highest number seen.
+        known: u64,
+        /// The number offered.
+        found: u64,
+    },
+    /// Two are of the same issuer.
+    #[error("there are two revocation lists of one issuer")]
+    Ambiguous,
+    /// One is not in force.
+    #[error("a revocation list has expired or is not in force yet")]
+    NotInForce,
+    /// One does not belong under the root.
+    #[error("the revocation lists cannot be used: {0}")]
+    Unusable(#[from] scb_certs::Error),
+}
+
+/// The highest number seen of each issuer's list, by the issuer's key identifier.
+pub(crate) type Numbers = BTreeMap<Vec<u8>, u64>;
+
+/// The lists in force and the highest numbers ever seen.
+#[derive(Debug)]
+pub(crate) struct Revocations {
+    root: Certificate,
+    numbers: Numbers,
+}
+
+impl Revocations {
+    /// Starts with the numbers that an earlier run has seen.
+    pub(crate) fn new(root: Certificate, numbers: Numbers) -> Self {
+        Self { root, numbers }
+    }
+
+    /// The highest numbers seen.
+    pub(crate) fn numbers(&self) -> &Numbers {
+        &self.numbers
+    }
+
+    /// Judges lists that CUHK sent; accepted, they become the trust store.
+    pub(crate) fn accept(
+        &mut self,
+        lists: Vec<Crl>,
+        now: UnixTime,
+    ) -> Result<Arc<TrustStore>, Unacceptable> {
+        let numbers: Numbers = lists
+            .iter()
+            .map(|list| (list.issuer_key_id().to_vec(), list.number()))
+            .collect();
+        if numbers.len() != lists.len() {
+            return Err(Unacceptable::Ambiguous);
+        }
+        for (issuer, found) in &numbers {
+            match self.numbers.get(issuer) {
+                Some(known) if found < known => {
+                    return Err(Unacceptable::WentBack {
+                        known: *known,
+                        found: *found,
+                    });
+                }
+                _ => {}
+            }
+        }
+        if !lists.iter().all(|list| in_force(list, now)) {
+            return Err(Unacceptable::NotInForce);
+        }
+        let trust = TrustStore::new(self.root.clone())?.with_crls(lists)?;
+        self.numbers.extend(numbers);
+        Ok(Arc::new(trust))
+    }
+}
+
+/// Whether every list of the store is in force.
+pub(crate) fn all_in_force(trust: &TrustStore, now: UnixTime) -> bool {
+    !trust.crls().is_empty() && trust.crls().iter().all(|list| in_force(list, now))
+}
+
+/// Whether half the life of some list is over, so that newer ones should be fetched.
+pub(crate) fn half_over(trust: &TrustStore, now: UnixTime) -> bool {
+    trust.crls().iter().any(|list| {
+        let (from, to) = (list.this_update().as_secs(), list.next_update().as_secs());
+        now.as_secs() > from + to.saturating_sub(from) / 2
+    })
+}
+
+fn in_force(list: &Crl, now: UnixTime) -> bool {
+    let (from, to) = (list.this_update().as_secs(), list.next_update().as_secs());
+    // Two clocks may differ; the verifiers decide on the second.
+    from <= now.as_secs().saturating_add(SKEW) && now.as_secs() < to
+}
+
+/// Allowed difference between CUHK's clock and ours, in seconds.
+const SKEW: u64 = scb_protocol::CLOCK_SKEW;

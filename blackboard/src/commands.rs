@@ -1,0 +1,164 @@
+//! What each command does, and how the program ends.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use scb_cli::{
+    Failure, Home, Role, finish, finish_json, load_config, local_time, passphrase_from_flag, say,
+    write_ready,
+};
+use scb_protocol::{EnrolmentCode, install_crypto};
+use scb_storage::HomeLock;
+use scb_transport::{Clock, Shutdown, SystemClock, telemetry};
+
+use crate::arguments::{Arguments, Command, Init, LogForm, Logging, Serve};
+use crate::config::Config;
+use crate::enrol::{Enrolment, KnownRoot, stored_root};
+use crate::identity::{Identity, IdentityFiles};
+use crate::serve::Server;
+use crate::{sandbox, submissions};
+
+/// The program: reads the command line, does what it says, gives the exit code.
+pub fn main() -> ExitCode {
+    run(Arguments::parse())
+}
+
+/// Does what the command line says.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let json = matches!(&arguments.command, Command::Submissions(command) if command.json());
+    let result = dispatch(arguments).map_err(Failure::from);
+    if json {
+        finish_json(result)
+    } else {
+        finish(result)
+    }
+}
+
+fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
+    install_crypto();
+    start_logging(&arguments.logging)?;
+    let home = arguments.home.resolve(Role::Blackboard);
+    match arguments.command {
+        Command::Init(command) => init(&home, command),
+        Command::Serve(command) => runtime()?.block_on(serve(&home, command)),
+        Command::Submissions(command) => submissions::run(&home, &command),
+    }
+}
+
+fn start_logging(logging: &Logging) -> anyhow::Result<()> {
+    let format = match logging.log {
+        LogForm::Text => telemetry::LogFormat::Text,
+        LogForm::Json => telemetry::LogFormat::Json,
+    };
+    let started = telemetry::init(format, logging.log_level.as_deref());
+    started.map_err(|error| Failure::usage(error.to_string()).into())
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+fn init(home: &Path, command: Init) -> anyhow::Result<()> {
+    let home = Home::create(home, Role::Blackboard)?;
+    let _lock = HomeLock::acquire(home.dir(), home.role().as_str())?;
+    if let Some(identity) = IdentityFiles::open(&home)?.current()? {
+        say("already certified; nothing was changed")?;
+        return describe(&home, &identity);
+    }
+    let code = enrolment_code(command.code_file.as_deref())?;
+    let enrolment = Enrolment {
+        cuhk: command.cuhk,
+        root: known_root(command.ca, command.ca_fingerprint)?,
+        dns: command.dns,
+        ip: command.ip,
+    };
+    let identity = runtime()?.block_on(enrolment.run(&home, code, &clock()))?;
+    say("certified by CUHK")?;
+    describe(&home, &identity)
+}
+
+fn known_root(
+    file: Option<std::path::PathBuf>,
+    fingerprint: Option<scb_certs::Fingerprint>,
+) -> Result<KnownRoot, Failure> {
+    match (file, fingerprint) {
+        (Some(path), _) => Ok(KnownRoot::File(path)),
+        (None, Some(fingerprint)) => Ok(KnownRoot::Fingerprint(fingerprint)),
+        (None, None) => Err(Failure::usage("one of --ca and --ca-fingerprint is needed")),
+    }
+}
+
+/// The first line of the file, else a hidden prompt.
+pub(crate) fn enrolment_code(file: Option<&Path>) -> anyhow::Result<EnrolmentCode> {
+    let text = passphrase_from_flag("--code-file", file, "Enrolment code of blackboard:", false)?;
+    text.expose()
+        .parse()
+        .map_err(|error: scb_protocol::Error| Failure::usage(error.to_string()).into())
+}
+
+fn describe(home: &Home, identity: &Identity) -> anyhow::Result<()> {
+    let leaf = identity.chain.leaf();
+    let mut names = leaf.dns_names();
+    names.extend(leaf.ip_addresses().iter().map(ToString::to_string));
+    let config: Config = load_config(home)?;
+    for (what, value) in [
+        ("home", home.dir().display().to_string()),
+        ("service", leaf.spiffe_id()?.to_string()),
+        ("names", names.join(", ")),
+        ("until", local_time(leaf.not_after())),
+        ("cuhk", config.cuhk.unwrap_or_default()),
+        (
+            "root",
+            format!("SHA-256 {}", stored_root(home)?.fingerprint()),
+        ),
+    ] {
+        say(&format!("  {what:<8} {}", scb_cli::printable(&value)))?;
+    }
+    Ok(())
+}
+
+async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals()?;
+    match &command.sandbox {
+        Some(dir) => sandbox::serve(dir, &command, clock(), shutdown).await,
+        None => {
+            let home = Home::open(home, Role::Blackboard)?;
+            let lock = HomeLock::acquire(home.dir(), home.role().as_str())?;
+            let config: Config = load_config(&home)?;
+            let listen = command.listen.unwrap_or(config.listen);
+            let server = Server::open(&home, lock, &config, listen, clock()).await?;
+            let ready = command.ready_file.as_deref();
+            run_server(server, ready.into_iter(), shutdown).await
+        }
+    }
+}
+
+/// Says that the server is ready, on standard output and in each of the files, and serves.
+pub(crate) async fn run_server(
+    server: Server,
+    ready_files: impl Iterator<Item = &Path>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let address: SocketAddr = server.address();
+    for file in ready_files {
+        write_ready(file, address)?;
+    }
+    say(&format!(
+        "blackboard  step 0  certified by CUHK, listening on {address}"
+    ))?;
+    server.run(shutdown).await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! `blackboard init`: the service's first certificate, for a one-time code.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use scb_certs::{
+    Certificate, Chain, Fingerprint, ServiceName, ServiceUsage, TrustStore, create_request,
+};
+use scb_cli::{Failure, Home, load_config, read_limited, save_config, write_atomic};
+use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::values::Der;
+use scb_protocol::{Code, EnrolmentCode, Message as _, Refusal, Step};
+use scb_transport::{ClientTls, Clock, Connection, ServerTrust, connect};
+
+use crate::config::Config;
+use crate::identity::{Identity, IdentityFiles};
+
+const CA: &str = "ca.pem";
+/// Largest root certificate file, in bytes.
+const CA_LIMIT: u64 = 64 * 1024;
+/// For connecting, and for each answer.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How CUHK's root is known.
+#[derive(Debug, Clone)]
+pub(crate) enum KnownRoot {
+    /// By a PEM file.
+    File(PathBuf),
+    /// By its SHA-256; CUHK sends the certificate itself.
+    Fingerprint(Fingerprint),
+}
+
+/// What is needed for a first certificate.
+#[derive(Debug, Clone)]
+pub(crate) struct Enrolment {
+    /// `host:port` of CUHK.
+    pub(crate) cuhk: String,
+    /// How CUHK's root is known.
+    pub(crate) root: KnownRoot,
+    /// DNS names that the certificate must have.
+    pub(crate) dns: Vec<String>,
+    /// IP addresses that the certificate must have.
+    pub(crate) ip: Vec<IpAddr>,
+}
+
+impl Enrolment {
+    /// Gets the certificate and stores root, address, key and certificate in `home`. Until
+    /// the last of them is there nothing counts, and the same call begins again: with the
+    /// same key, so that the same code still holds.
+    pub(crate) async fn run(
+        &self,
+        home: &Home,
+        code: EnrolmentCode,
+        clock: &Arc<dyn Clock>,
+    ) -> anyhow::Result<Identity> {
+        let files = IdentityFiles::open(home)?;
+        let key = files.next_key()?;
+        let request = Request::EnrolService {
+            name: ServiceName::blackboard(),
+            code,
+            request: Der::new(create_request(&key)?),
+        };
+        let (root, chain) = self.ask(&request, clock).await?;
+        let trust = TrustStore::new(root.clone())?;
+        trust
+            .verify_service(
+                &chain,
+                &ServiceName::blackboard(),
+                ServiceUsage::Server,
+                clock.now(),
+            )
+            .context("CUHK's certificate for this service cannot be used")?;
+        if chain.leaf().public_key()? != *key.public_key() {
+            return Err(anyhow!(
+                "CUHK's certificate for this service is for another key"
+            ));
+        }
+        self.check_names(chain.leaf())?;
+        write_atomic(&home.path(CA), root.to_pem().as_bytes(), 0o644)?;
+        let config: Config = load_config(home)?;
+        save_config(
+            home,
+            &Config {
+                cuhk: Some(self.cuhk.clone()),
+                ..config
+            },
+        )?;
+        files.install(&chain)?;
+        Ok(Identity { chain, key })
+    }
+
+    /// Not a byte of the code leaves before CUHK has proved that it is CUHK.
+    async fn ask(
+        &self,
+        request: &Request,
+        clock: &Arc<dyn Clock>,
+    ) -> anyhow::Result<(Certificate, Chain)> {
+        let trust = self.server_trust()?;
+        let tls = ClientTls::with_clock(trust, ServiceName::cuhk(), None, Arc::clone(clock))?;
+        let mut connection = connect(&self.cuhk, &tls, Step::Zero, DEADLINE).await?;
+        let root = connection
+            .root_seen()
+            .cloned()
+            .context("CUHK sent no root certificate")?;
+        let chain = enrol(&mut connection, request).await?;
+        connection.close().await;
+        Ok((root, chain))
+    }
+
+    fn server_trust(&self) -> anyhow::Result<ServerTrust> {
+        match &self.root {
+            KnownRoot::Fingerprint(fingerprint) => Ok(ServerTrust::Fingerprint(*fingerprint)),
+            KnownRoot::File(path) => {
+                let root = read_root(path)?;
+                Ok(ServerTrust::Pinned(Arc::new(TrustStore::new(root)?)))
+            }
+        }
+    }
+
+    fn check_names(&self, leaf: &Certificate) -> anyhow::Result<()> {
+        let (dns, ips) = (leaf.dns_names(), leaf.ip_addresses());
+        let missing_dns = self.dns.iter().find(|name| !dns.contains(name)).cloned();
+        let missing_ip = self
+            .ip
+            .iter()
+            .find(|ip| !ips.contains(ip))
+            .map(IpAddr::to_string);
+        let Some(missing) = missing_dns.or(missing_ip) else {
+            return Ok(());
+        };
+        Err(Failure::refused(format!(
+            "CUHK's certificate for this service is not for {missing}"
+        ))
+        .with_remedy("name it to `cuhk service add` with --dns or --ip, or leave it out here")
+        .with_code("name_missing")
+        .into())
+    }
+}
+
+async fn enrol(connection: &mut Connection, request: &Request) -> Result<Chain, Refusal> {
+    match connection.receive_reply(Step::Zero, DEADLINE).await? {
+        Reply::Greeting { v: 1, .. } => {}
+        other => return Err(misbehaved(&other)),
+    }
+    connection.send(request).await?;
+    match connection.receive_reply(Step::Zero, DEADLINE).await? {
+        Reply::ServiceEnrolled { chain } => Ok(chain),
+        other => Err(misbehaved(&other)),
+    }
+}
+
+fn misbehaved(got: &Reply) -> Refusal {
+    Refusal::new(Code::ServerMisbehaved, Step::Zero).with("got", got.name())
+}
+
+/// The root that `init` has stored.
+pub(crate) fn stored_root(home: &Home) -> anyhow::Result<Certificate> {
+    read_root(&home.path(CA))
+}
+
+fn read_root(path: &std::path::Path) -> anyhow::Result<Certificate> {
+    let pem = read_limited(path, CA_LIMIT)?;
+    Certificate::from_pem(&String::from_utf8_lossy(&pem))
+        .with_context(|| format!("{} is not a root certificate", path.display()))
+}

@@ -1,0 +1,307 @@
+//! One connection of a group that hands in: steps 3 to 6.
+//!
+//! It does the reading and writing and asks CUHK and the store; what may follow what, and
+//! what counts as proved, is decided by the protocol's states.
+
+mod content;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, StudentId, TrustStore};
+use scb_protocol::message::blackboard::{Reply, Request};
+use scb_protocol::receipt::{Evidence, accept};
+use scb_protocol::server::{
+    AcceptedStatement, AwaitReverification, AwaitVerification, ExpectConfirmation,
+    ExpectPresentation, ExpectSubmission, Policy, VerifiedSubmission,
+};
+use scb_protocol::{Channel, Code, Refusal, Step, StepEvent, certificate_refusal};
+use scb_storage::{ContentStore, ContentWriter};
+use scb_transport::{Clock, Connection, Limits, Shutdown, telemetry};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::authority::Authority;
+use crate::identity::Identity;
+use crate::store::{Draft, Record, Register};
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// What is accepted.
+    pub(crate) policy: Arc<Policy>,
+    /// CUHK.
+    pub(crate) authority: Authority,
+    /// Where submissions are recorded.
+    pub(crate) register: Register,
+    /// Where reports are kept.
+    pub(crate) content: ContentStore,
+    /// With what acceptances are signed.
+    pub(crate) identity: watch::Receiver<Arc<Identity>>,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Deadlines.
+    pub(crate) limits: Limits,
+}
+
+/// One connection.
+pub(crate) struct Handler {
+    connection: Connection,
+    shared: Arc<Shared>,
+    shutdown: Shutdown,
+    trust: watch::Receiver<Arc<TrustStore>>,
+    /// Whose certificate opened the connection, once that is known.
+    sid: Option<StudentId>,
+    /// When the step at hand began.
+    begun: Instant,
+}
+
+impl Handler {
+    /// For a connection whose handshake is done.
+    pub(crate) fn new(connection: Connection, shared: Arc<Shared>, shutdown: Shutdown) -> Self {
+        let trust = shared.authority.trust();
+        let begun = Instant::now();
+        Self {
+            connection,
+            shared,
+            shutdown,
+            trust,
+            sid: None,
+            begun,
+        }
+    }
+
+    /// Serves the connection to its end; a refusal ends it.
+    pub(crate) async fn run(mut self) {
+        match self.hand_in().await {
+            Ok(()) => self.connection.close().await,
+            Err(refusal) => {
+                self.log(StepEvent::refused(&refusal));
+                self.connection.refuse(&refusal).await;
+            }
+        }
+    }
+
+    async fn hand_in(&mut self) -> Result<(), Refusal> {
+        let presented = self.step_3_present().await?;
+        let shared_out = self.step_3_and_4_verify(presented).await?;
+        let confirmed = self.step_5_confirm(shared_out).await?;
+        let accepted = self.step_6_submit(confirmed).await?;
+        let record = match self.stored_before(&accepted).await? {
+            Some(record) => record,
+            None => {
+                let (received, content) = self.step_6_receive(accepted).await?;
+                let verified = self.step_6_verify_again(received).await?;
+                self.step_6_store(verified, content).await?
+            }
+        };
+        self.step_6_receipt(&record).await
+    }
+
+    /// The members present themselves: chains, tokens and proofs are checked.
+    async fn step_3_present(&mut self) -> Result<AwaitVerification, Refusal> {
+        let state = ExpectPresentation::new(Arc::clone(&self.shared.policy), self.channel()?)?;
+        self.connection.at_step(Step::Three);
+        let greeting = state.greeting(self.shared.clock.now());
+        self.connection.send(&greeting).await?;
+        let idle = self.shared.limits.idle;
+        let request = tokio::select! {
+            request = self.connection.receive::<Request>(Step::Three, idle) => request?,
+            () = self.shutdown.cancelled() => {
+                return Err(Refusal::new(Code::ShuttingDown, Step::Three));
+            }
+        };
+        self.begun = Instant::now();
+        let state = state.handle(request, &self.trust(), self.shared.clock.now())?;
+        self.sid = state.sids().next().cloned();
+        Ok(state)
+    }
+
+    /// CUHK is asked about all members at once, and each gets a share of the session key.
+    async fn step_3_and_4_verify(
+        &mut self,
+        state: AwaitVerification,
+    ) -> Result<ExpectConfirmation, Refusal> {
+        let others = names(state.sids().skip(1));
+        let shares = state.sids().count();
+        let answer = self.shared.authority.verify(state.question()).await?;
+        let (state, reply) = state.handle(&answer, &self.trust(), self.shared.clock.now())?;
+        self.done(match others.as_str() {
+            "" => StepEvent::done(Step::Three, "verified"),
+            others => StepEvent::with(Step::Three, "verified with", others),
+        });
+        self.connection.at_step(Step::Four);
+        self.connection.send(&reply).await?;
+        self.done(StepEvent::with(Step::Four, "shares sealed:", shares));
+        Ok(state)
+    }
+
+    /// Both sides have the same session key.
+    async fn step_5_confirm(
+        &mut self,
+        state: ExpectConfirmation,
+    ) -> Result<ExpectSubmission, Refusal> {
+        let request = self.receive(Step::Five).await?;
+        let (state, reply) = state.handle(request)?;
+        self.connection.send(&reply).await?;
+        self.done(StepEvent::done(Step::Five, "session key confirmed"));
+        Ok(state)
+    }
+
+    /// The statement comes, with its MAC and every member's signature.
+    async fn step_6_submit(
+        &mut self,
+        state: ExpectSubmission,
+    ) -> Result<AcceptedStatement, Refusal> {
+        let request = self.receive(Step::Six).await?;
+        state.handle(request)
+    }
+
+    /// The record, if this very statement was stored before; refused if another was stored
+    /// under its submission ID.
+    async fn stored_before(&self, accepted: &AcceptedStatement) -> Result<Option<Record>, Refusal> {
+        let submission = accepted.statement().submission;
+        match self.shared.register.store().find(submission).await? {
+            Some(record) if record.statement_bytes() != accepted.bytes() => {
+                Err(Refusal::new(Code::SubmissionConflict, Step::Six))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// The report streams in.
+    async fn step_6_receive(
+        &mut self,
+        accepted: AcceptedStatement,
+    ) -> Result<(AwaitReverification, ContentWriter), Refusal> {
+        let (state, reply) = accepted.proceed();
+        self.connection.send(&reply).await?;
+        content::receive(&mut self.connection, state, &self.shared).await
+    }
+
+    /// CUHK is asked again: a revocation counts up to the last moment.
+    async fn step_6_verify_again(
+        &mut self,
+        state: AwaitReverification,
+    ) -> Result<VerifiedSubmission, Refusal> {
+        let answer = self.shared.authority.verify(state.question()).await;
+        let answer = answer.map_err(|refusal| Refusal {
+            step: Step::Six,
+            ..refusal
+        })?;
+        state.handle(&answer, &self.trust(), self.shared.clock.now())
+    }
+
+    /// First the report is durable, then one transaction makes number, record and signed
+    /// acceptance.
+    async fn step_6_store(
+        &mut self,
+        submission: VerifiedSubmission,
+        content: ContentWriter,
+    ) -> Result<Record, Refusal> {
+        content::keep(content, &submission.statement().file().sha256).await?;
+        let (trust, now) = (self.trust(), self.shared.clock.now());
+        still_trusted(&submission, &trust, now)?;
+        let identity = Arc::clone(&self.shared.identity.borrow());
+        let draft = Draft {
+            statement: submission.statement().clone(),
+            evidence: Evidence::collect(&submission, &identity.chain, &trust),
+            accepted_at: now,
+        };
+        let seal = move |draft: &Draft, number| {
+            let Draft {
+                evidence,
+                statement,
+                accepted_at,
+            } = draft;
+            accept(
+                evidence,
+                statement,
+                number,
+                *accepted_at,
+                &identity.key,
+                &identity.chain,
+            )
+        };
+        Ok(self.shared.register.accept(draft, seal).await?)
+    }
+
+    /// The receipt goes back.
+    async fn step_6_receipt(&mut self, record: &Record) -> Result<(), Refusal> {
+        let receipt = Bytes::from(record.receipt()?);
+        let announcement = Reply::Receipt {
+            number: record.number(),
+            size: receipt.len() as u64,
+            sha256: Fingerprint::of(&receipt),
+        };
+        self.done(StepEvent::with(Step::Six, "stored", record.number()));
+        self.connection.at_step(Step::Six);
+        let sending = async {
+            self.connection.send(&announcement).await?;
+            self.connection.send_chunk(receipt).await
+        };
+        let limit = self.shared.limits.content;
+        timeout(limit, sending)
+            .await
+            .unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, Step::Six)))
+    }
+
+    async fn receive(&mut self, step: Step) -> Result<Request, Refusal> {
+        let request = self
+            .connection
+            .receive(step, self.shared.limits.message)
+            .await;
+        self.begun = Instant::now();
+        request
+    }
+
+    /// What T1 says of this connection.
+    fn channel(&self) -> Result<Channel, Refusal> {
+        let chain = self.connection.peer_chain();
+        let chain = chain.ok_or_else(|| Refusal::new(Code::CertificateMissing, Step::Three))?;
+        Ok(Channel {
+            exporter: self.connection.exporter(),
+            service: self.shared.policy.service.clone(),
+            client_certificate: chain.leaf().fingerprint(),
+        })
+    }
+
+    /// The trust store of this moment: revocations count on open connections, too.
+    fn trust(&self) -> Arc<TrustStore> {
+        Arc::clone(&self.trust.borrow())
+    }
+
+    /// Logs what a step has come to, and how long it took; the next one begins.
+    fn done(&mut self, event: StepEvent) {
+        self.log(event);
+        self.begun = Instant::now();
+    }
+
+    fn log(&self, event: StepEvent) {
+        let event = event.on(self.connection.id()).took(self.begun.elapsed());
+        telemetry::emit(&match (&event.sid, &self.sid) {
+            (None, Some(sid)) => event.about(sid),
+            _ => event,
+        });
+    }
+}
+
+/// Large reports take a while to become durable: whoever was revoked meanwhile is refused.
+fn still_trusted(
+    submission: &VerifiedSubmission,
+    trust: &TrustStore,
+    now: UnixTime,
+) -> Result<(), Refusal> {
+    for (chain, member) in submission.chains().zip(&submission.statement().members) {
+        trust
+            .verify_student(chain, now)
+            .map_err(|error| certificate_refusal(&error, Step::Six).about(&member.sid))?;
+    }
+    Ok(())
+}
+
+fn names<'a>(sids: impl Iterator<Item = &'a StudentId>) -> String {
+    sids.map(StudentId::as_str).collect::<Vec<_>>().join(" ")
+}

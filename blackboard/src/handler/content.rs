@@ -1,0 +1,48 @@
+//! The report on its way in: counted, hashed and written as it comes.
+
+use scb_certs::Fingerprint;
+use scb_protocol::message::blackboard::Request;
+use scb_protocol::server::{AwaitReverification, ReceivingContent};
+use scb_protocol::{Frame, Refusal, Step, decode};
+use scb_storage::{ContentWriter, Error};
+use scb_transport::Connection;
+use tokio::time::Instant;
+
+use super::Shared;
+
+/// Receives chunks and then `end`. The content is in a temporary file when this returns, and
+/// has the hash that the members signed; dropped, it leaves nothing.
+pub(super) async fn receive(
+    connection: &mut Connection,
+    mut state: ReceivingContent,
+    shared: &Shared,
+) -> Result<(AwaitReverification, ContentWriter), Refusal> {
+    let deadline = Instant::now() + shared.limits.content;
+    let size = state.statement().file().size;
+    let mut writer = shared.content.begin(size).await.map_err(refusal)?;
+    loop {
+        let next = deadline.min(Instant::now() + shared.limits.message);
+        match connection.receive_frame_until(Step::Six, next).await? {
+            Frame::Chunk(chunk) => {
+                state.chunk(chunk.len())?;
+                writer.write(&chunk).await.map_err(refusal)?;
+            }
+            Frame::Message(payload) => {
+                let request: Request = decode(&payload, Step::Six)?;
+                let received = writer.sha256().await.map_err(refusal)?;
+                let state = state.handle(request, Fingerprint::from_bytes(received))?;
+                return Ok((state, writer));
+            }
+        }
+    }
+}
+
+/// Makes the content durable under its hash.
+pub(super) async fn keep(writer: ContentWriter, sha256: &Fingerprint) -> Result<(), Refusal> {
+    writer.finish(*sha256.as_bytes()).await.map_err(refusal)?;
+    Ok(())
+}
+
+fn refusal(error: Error) -> Refusal {
+    crate::store::Error::Storage(error).into()
+}

@@ -1,0 +1,25 @@
+//! Blackboard, the learning platform: verifies the members of a group through CUHK and takes
+//! in their work.
+//!
+//! It believes no word about a student before certificates, tokens, proofs and CUHK's signed
+//! answer are checked; it acknowledges nothing before it is durable; it never lets a name
+//! that came from a peer become a path, and it never sees a student's private key.
+
+mod arguments;
+mod authority;
+mod commands;
+mod config;
+mod enrol;
+mod handler;
+mod identity;
+mod platform;
+mod renewal;
+mod sandbox;
+mod serve;
+mod store;
+mod submissions;
+
+pub use arguments::Arguments;
+pub use commands::{main, run};
+pub use config::Config;
+pub use store::{Draft, Error, Record, Register, Store, Summary};

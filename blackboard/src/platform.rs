@@ -1,0 +1,41 @@
+//! What differs between operating systems.
+
+use std::io;
+use std::path::Path;
+
+/// Makes a directory's entries durable.
+#[cfg(unix)]
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    std::fs::File::open(dir)?.sync_all()
+}
+
+/// Makes a directory's entries durable: left to the file system here.
+#[cfg(not(unix))]
+pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// When the file system last touched a file's content or attributes, which no program can
+/// choose: a copy put back from a backup shows when it was put back.
+#[cfg(unix)]
+pub(crate) fn changed_at(file: &std::fs::File) -> io::Result<Option<std::time::Duration>> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = file.metadata()?;
+    let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
+    Ok(Some(std::time::Duration::from_secs(seconds)))
+}
+
+/// Not known here.
+#[cfg(not(unix))]
+pub(crate) fn changed_at(_file: &std::fs::File) -> io::Result<Option<std::time::Duration>> {
+    Ok(None)
+}
+
+/// Opens a file for reading and writing; creates it for its owner alone if there is none.
+pub(crate) fn open_private(path: &Path) -> io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

@@ -1,0 +1,200 @@
+//! `blackboard serve`: everything that runs, put together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use scb_certs::{Certificate, TrustStore};
+use scb_cli::{Failure, Home};
+use scb_protocol::server::Policy;
+use scb_protocol::{Refusal, Step};
+use scb_storage::{ContentStore, HomeLock};
+use scb_transport::{ClientAuth, Clock, Listener, ServerTls, Shutdown};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::authority::{Authority, Settings};
+use crate::config::Config;
+use crate::enrol::stored_root;
+use crate::handler::{Handler, Shared};
+use crate::identity::{Identity, IdentityFiles};
+use crate::renewal::Renewal;
+use crate::store::{Register, Store};
+
+/// How long a start waits for CUHK to come up.
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
+/// Between two attempts meanwhile.
+pub(crate) const START_PAUSE: Duration = Duration::from_millis(100);
+
+/// A server that has all it needs and a bound socket.
+pub(crate) struct Server {
+    _lock: HomeLock,
+    listener: Listener,
+    tls: watch::Sender<Arc<ServerTls>>,
+    tls_maker: TlsMaker,
+    renewal: Renewal,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Opens the home, whose lock is held, connects to CUHK, fetches the revocation lists and
+    /// binds the socket.
+    pub(crate) async fn open(
+        home: &Home,
+        lock: HomeLock,
+        config: &Config,
+        listen: SocketAddr,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let store = Store::open(home)?;
+        let register = Register::open(home, store.clone())?;
+        let content = ContentStore::open(&home.path("content"))?;
+        let files = IdentityFiles::open(home)?;
+        let identity = files.current()?.ok_or_else(not_certified)?;
+        let root = stored_root(home)?;
+        let policy = policy(config, &identity)?;
+        let identity = watch::Sender::new(Arc::new(identity));
+        let authority = reach_cuhk(|| Settings {
+            address: config.cuhk.clone().unwrap_or_default(),
+            root: root.clone(),
+            identity: identity.subscribe(),
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+        })
+        .await?;
+        let tls_maker = TlsMaker {
+            identity: identity.subscribe(),
+            trust: authority.trust(),
+            root,
+            clock: Arc::clone(&clock),
+        };
+        let tls = watch::Sender::new(tls_maker.make()?);
+        let shared = Arc::new(Shared {
+            policy: Arc::new(policy),
+            authority: authority.clone(),
+            register,
+            content,
+            identity: identity.subscribe(),
+            clock: Arc::clone(&clock),
+            limits: config.limits,
+        });
+        Ok(Self {
+            _lock: lock,
+            listener: Listener::bind(listen).await?.first_step(Step::Three),
+            tls,
+            tls_maker,
+            renewal: Renewal {
+                files,
+                identity,
+                authority,
+                clock,
+            },
+            shared,
+        })
+    }
+
+    /// The bound address, with the real port.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown`, then lets open connections finish, for a bounded time.
+    pub(crate) async fn run(self, shutdown: Shutdown) {
+        let renewal = tokio::spawn(self.renewal.run());
+        let tls = self.tls.subscribe();
+        let updates = tokio::spawn(self.tls_maker.follow(self.tls));
+        let (shared, stop) = (Arc::clone(&self.shared), shutdown.clone());
+        let handler =
+            move |connection| Handler::new(connection, Arc::clone(&shared), stop.clone()).run();
+        self.listener
+            .serve(tls, self.shared.limits, shutdown, handler)
+            .await;
+        renewal.abort();
+        updates.abort();
+        self.shared.register.store().close().await;
+    }
+}
+
+fn not_certified() -> Failure {
+    Failure::usage("this platform has no certificate from CUHK yet")
+        .with_remedy("run `blackboard init` first")
+        .with_code("not_certified")
+}
+
+fn policy(config: &Config, identity: &Identity) -> anyhow::Result<Policy> {
+    Ok(Policy {
+        service: identity.chain.leaf().spiffe_id()?,
+        max_members: config.max_members.get(),
+        max_bytes: config.max_bytes,
+        course: config.course.clone(),
+        assignment: config.assignment.clone(),
+    })
+}
+
+/// Tries for [`START_PATIENCE`], saying once that it waits. What CUHK refuses for good ends
+/// it at once.
+async fn reach_cuhk(settings: impl Fn() -> Settings) -> Result<Authority, Refusal> {
+    let deadline = Instant::now() + START_PATIENCE;
+    let mut said = false;
+    loop {
+        let settings = settings();
+        let address = settings.address.clone();
+        match Authority::start(settings).await {
+            Err(refusal) if may_pass(&refusal) && Instant::now() < deadline => {
+                if !said {
+                    tracing::info!("waiting for CUHK at {address}: {refusal}");
+                    said = true;
+                }
+                sleep(START_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn may_pass(refusal: &Refusal) -> bool {
+    refusal.exit_code() == scb_cli::exit::RETRY
+}
+
+/// Makes the TLS configuration from the identity and the trust store of the moment.
+struct TlsMaker {
+    identity: watch::Receiver<Arc<Identity>>,
+    trust: watch::Receiver<Arc<TrustStore>>,
+    root: Certificate,
+    clock: Arc<dyn Clock>,
+}
+
+impl TlsMaker {
+    fn make(&self) -> anyhow::Result<Arc<ServerTls>> {
+        let identity = Arc::clone(&self.identity.borrow());
+        let tls = ServerTls::new(
+            (identity.chain.clone(), identity.key.clone()),
+            &self.root,
+            Arc::clone(&self.trust.borrow()),
+            ClientAuth::Required,
+            Arc::clone(&self.clock),
+        );
+        tls.map(Arc::new)
+            .context("cannot make the TLS configuration")
+    }
+
+    /// Publishes a new configuration whenever identity or trust store change.
+    async fn follow(mut self, tls: watch::Sender<Arc<ServerTls>>) {
+        loop {
+            let changed = tokio::select! {
+                changed = self.identity.changed() => changed,
+                changed = self.trust.changed() => changed,
+            };
+            if changed.is_err() {
+                return;
+            }
+            match self.make() {
+                Ok(new) => {
+                    tls.send_replace(new);
+                }
+                Err(error) => tracing::error!("{error:#}"),
+            }
+        }
+    }
+}

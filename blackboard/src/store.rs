@@ -1,0 +1,281 @@
+//! The database of submissions: only the files of this module name SQL.
+
+mod error;
+mod mark;
+mod record;
+mod register;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite_migration::{M, Migrations};
+use scb_certs::Fingerprint;
+use scb_cli::Home;
+use scb_protocol::from_seconds;
+use scb_protocol::receipt::{Evidence, SignedAcceptance};
+use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
+use scb_storage::Database;
+
+use crate::authority::Numbers;
+pub use error::Error;
+pub use record::{Draft, Record, Summary};
+pub use register::Register;
+
+const STEPS: &[M<'static>] = &[M::up(include_str!("store/migration_1.sql"))];
+const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
+
+/// What was handed in, for reading; [`Register`] takes in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Opens `HOME/blackboard.db`, or creates it. Many may have it open at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`]: damaged, newer than this program, or not accessible.
+    pub fn open(home: &Home) -> Result<Self, Error> {
+        let database = Database::open(&home.path("blackboard.db"), &MIGRATIONS)?;
+        Ok(Self { database })
+    }
+
+    /// The record of a submission ID, if it was accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Altered`].
+    pub async fn find(&self, submission: SubmissionId) -> Result<Option<Record>, Error> {
+        self.database
+            .read(move |connection| by_submission(connection, submission))
+            .await
+    }
+
+    /// The record of this number, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Altered`].
+    pub fn record(&self, number: SubmissionNumber) -> Result<Option<Record>, Error> {
+        self.database
+            .read_blocking(move |connection| by_number(connection, number))
+    }
+
+    /// All submissions in the order of their numbers, without their evidence.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Altered`].
+    pub fn list(&self) -> Result<Vec<Summary>, Error> {
+        self.database.read_blocking(summaries)
+    }
+
+    /// The highest numbers of revocation lists that were seen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub async fn crl_numbers(&self) -> Result<Numbers, Error> {
+        self.database.read(crl_numbers).await
+    }
+
+    /// Remembers numbers of revocation lists; none ever goes back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub async fn remember_crl_numbers(&self, numbers: Numbers) -> Result<(), Error> {
+        self.database
+            .write(move |transaction| remember(transaction, &numbers))
+            .await
+    }
+
+    /// Finishes what is queued and closes the file.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+fn by_submission(connection: &Connection, id: SubmissionId) -> Result<Option<Record>, Error> {
+    one(
+        connection,
+        "SELECT * FROM submissions WHERE submission = ?",
+        id.as_bytes().as_slice(),
+    )
+}
+
+fn by_number(connection: &Connection, number: SubmissionNumber) -> Result<Option<Record>, Error> {
+    one(
+        connection,
+        "SELECT * FROM submissions WHERE number = ?",
+        as_integer(number.get()),
+    )
+}
+
+fn one(
+    connection: &Connection,
+    sql: &str,
+    key: impl rusqlite::ToSql,
+) -> Result<Option<Record>, Error> {
+    let mut query = connection.prepare_cached(sql)?;
+    let found = query.query_row([key], RawRecord::read).optional()?;
+    found.map(|raw| raw.complete(connection)).transpose()
+}
+
+/// A row of `submissions` as it is stored.
+struct RawRecord {
+    head: RawSummary,
+    signatures: Vec<u8>,
+    verification: Vec<u8>,
+    blobs: [Vec<u8>; 3],
+    accepted: SignedAcceptance,
+}
+
+impl RawRecord {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            head: RawSummary::read(row)?,
+            signatures: row.get("signatures")?,
+            verification: row.get("verification")?,
+            blobs: [row.get("chains")?, row.get("crls")?, row.get("root")?],
+            accepted: SignedAcceptance {
+                acceptance: row.get("acceptance")?,
+                signature: row.get("acceptance_signature")?,
+            },
+        })
+    }
+
+    fn complete(self, connection: &Connection) -> Result<Record, Error> {
+        let Summary {
+            number,
+            accepted_at,
+            statement,
+        } = self.head.parse()?;
+        let altered = || Error::Altered { number };
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| altered());
+        let blob = |sha256: &Vec<u8>| text(blob(connection, sha256)?.ok_or_else(altered)?);
+        let [chains, crls, root] = &self.blobs;
+        Ok(Record {
+            number,
+            accepted_at,
+            statement,
+            evidence: Evidence {
+                statement: self.head.statement,
+                signatures: self.signatures,
+                verification: text(self.verification)?,
+                chains: blob(chains)?,
+                crls: blob(crls)?,
+                root: blob(root)?,
+            },
+            accepted: self.accepted,
+        })
+    }
+}
+
+/// The columns that a list needs.
+struct RawSummary {
+    number: i64,
+    accepted_at: i64,
+    statement: Vec<u8>,
+}
+
+impl RawSummary {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            number: row.get("number")?,
+            accepted_at: row.get("accepted_at")?,
+            statement: row.get("statement")?,
+        })
+    }
+
+    fn parse(&self) -> Result<Summary, Error> {
+        // The table's CHECK keeps numbers above zero.
+        let number = SubmissionNumber::new(self.number.unsigned_abs().max(1)).expect("not zero");
+        let altered = || Error::Altered { number };
+        let seconds = u64::try_from(self.accepted_at).map_err(|_| altered())?;
+        Ok(Summary {
+            number,
+            accepted_at: from_seconds(seconds),
+            statement: Statement::parse(&self.statement).map_err(|_| altered())?,
+        })
+    }
+}
+
+fn summaries(connection: &Connection) -> Result<Vec<Summary>, Error> {
+    let sql = "SELECT number, accepted_at, statement FROM submissions ORDER BY number";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([], RawSummary::read)?;
+    rows.map(|row| row?.parse()).collect()
+}
+
+/// `None` if it is not there or does not have its hash.
+fn blob(connection: &Connection, sha256: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let mut query = connection.prepare_cached("SELECT bytes FROM blobs WHERE sha256 = ?")?;
+    let bytes: Option<Vec<u8>> = query.query_row([sha256], |row| row.get(0)).optional()?;
+    Ok(bytes.filter(|bytes| Fingerprint::of(bytes).as_bytes() == sha256))
+}
+
+fn insert_blob(transaction: &Transaction<'_>, bytes: &[u8]) -> Result<[u8; 32], Error> {
+    let sha256 = *Fingerprint::of(bytes).as_bytes();
+    transaction
+        .prepare_cached("INSERT INTO blobs (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING")?
+        .execute(params![sha256, bytes])?;
+    Ok(sha256)
+}
+
+fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<(), Error> {
+    let Record {
+        evidence, accepted, ..
+    } = record;
+    let chains = insert_blob(transaction, evidence.chains.as_bytes())?;
+    let crls = insert_blob(transaction, evidence.crls.as_bytes())?;
+    let root = insert_blob(transaction, evidence.root.as_bytes())?;
+    let sql = "INSERT INTO submissions (number, submission, accepted_at, statement, signatures, \
+               verification, chains, crls, root, acceptance, acceptance_signature) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    transaction.prepare_cached(sql)?.execute(params![
+        as_integer(record.number.get()),
+        record.statement.submission.as_bytes(),
+        as_integer(record.accepted_at.as_secs()),
+        evidence.statement,
+        evidence.signatures,
+        evidence.verification.as_bytes(),
+        chains,
+        crls,
+        root,
+        accepted.acceptance,
+        accepted.signature,
+    ])?;
+    Ok(())
+}
+
+/// The highest number that the database has ever given, also to records since deleted.
+fn last_number(connection: &Connection) -> Result<u64, Error> {
+    let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'submissions'";
+    let mut query = connection.prepare_cached(sql)?;
+    let last: Option<i64> = query.query_row([], |row| row.get(0)).optional()?;
+    Ok(last.map_or(0, i64::unsigned_abs))
+}
+
+fn crl_numbers(connection: &Connection) -> Result<Numbers, Error> {
+    let mut query = connection.prepare_cached("SELECT issuer, number FROM crl_numbers")?;
+    let rows = query.query_map([], |row| {
+        let number: i64 = row.get(1)?;
+        Ok((row.get(0)?, number.unsigned_abs()))
+    })?;
+    rows.map(|row| row.map_err(Error::from)).collect()
+}
+
+fn remember(transaction: &Transaction<'_>, numbers: &Numbers) -> Result<(), Error> {
+    let sql = "INSERT INTO crl_numbers (issuer, number) VALUES (?, ?) \
+               ON CONFLICT DO UPDATE SET number = max(number, excluded.number)";
+    let mut insert = transaction.prepare_cached(sql)?;
+    for (issuer, number) in numbers {
+        insert.execute(params![issuer, as_integer(*number)])?;
+    }
+    Ok(())
+}
+
+/// SQLite's integers have 63 bits and a sign; nothing here comes near the limit.
+fn as_integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

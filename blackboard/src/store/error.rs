@@ -1,0 +1,80 @@
+use std::io;
+use std::path::PathBuf;
+
+use scb_protocol::statement::{SubmissionId, SubmissionNumber};
+use scb_protocol::{Code, Refusal, Step};
+
+/// After how many seconds a full queue is worth another try.
+const RETRY_AFTER: u32 = 2;
+
+/// Why the store did not do what it was asked; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The submission ID was already used for other bytes.
+    #[error("submission {submission} was already used for another statement")]
+    Conflict {
+        /// The submission ID.
+        submission: SubmissionId,
+    },
+    /// A record is not what was stored.
+    #[error("the record of {number} was altered: restore the database from a backup")]
+    Altered {
+        /// The record's number.
+        number: SubmissionNumber,
+    },
+    /// The acceptance could not be signed, or the receipt not be made.
+    #[error("cannot make the receipt")]
+    Receipt(#[source] scb_protocol::Error),
+    /// All numbers have been given.
+    #[error("there are no numbers left")]
+    NumbersExhausted,
+    /// The file that notes the highest number could not be used.
+    #[error("cannot use {}", path.display())]
+    Mark {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] scb_storage::Error),
+}
+
+impl Error {
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Storage(error) => error.is_full(),
+            Self::Mark { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.is_busy())
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+/// What a peer is told. What is wrong on this side is logged here, and only here.
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        if let Error::Conflict { .. } = error {
+            return Refusal::new(Code::SubmissionConflict, Step::Six);
+        }
+        let refusal = if error.is_full() {
+            Refusal::new(Code::StorageFull, Step::Six)
+        } else if error.is_busy() {
+            Refusal::new(Code::Busy, Step::Six).retry_after(RETRY_AFTER)
+        } else {
+            Refusal::new(Code::Internal, Step::Six)
+        };
+        tracing::error!("the store failed: {:#}", anyhow::Error::new(error));
+        refusal
+    }
+}

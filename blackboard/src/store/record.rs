@@ -1,0 +1,90 @@
+use rustls_pki_types::UnixTime;
+use scb_certs::Certificate;
+use scb_protocol::receipt::{Evidence, SignedAcceptance, VerifiedReceipt, build};
+use scb_protocol::statement::{Statement, SubmissionNumber};
+
+use super::Error;
+
+/// A submission that was verified and is about to be accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// What the members signed.
+    pub statement: Statement,
+    /// All that a receipt needs besides number and time.
+    pub evidence: Evidence,
+    /// The time of acceptance.
+    pub accepted_at: UnixTime,
+}
+
+/// What a list shows of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Its number.
+    pub number: SubmissionNumber,
+    /// When it was accepted.
+    pub accepted_at: UnixTime,
+    /// What the members signed.
+    pub statement: Statement,
+}
+
+/// A submission that was accepted, with all that its receipt is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub(super) number: SubmissionNumber,
+    pub(super) accepted_at: UnixTime,
+    pub(super) statement: Statement,
+    pub(super) evidence: Evidence,
+    pub(super) accepted: SignedAcceptance,
+}
+
+impl Record {
+    /// Its number.
+    pub fn number(&self) -> SubmissionNumber {
+        self.number
+    }
+
+    /// When it was accepted.
+    pub fn accepted_at(&self) -> UnixTime {
+        self.accepted_at
+    }
+
+    /// What the members signed.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// What a list shows of it.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            number: self.number,
+            accepted_at: self.accepted_at,
+            statement: self.statement.clone(),
+        }
+    }
+
+    /// The exact bytes that they signed.
+    pub fn statement_bytes(&self) -> &[u8] {
+        &self.evidence.statement
+    }
+
+    /// `receipt.zip`: of one record always the same bytes. Verified as an outsider would
+    /// verify it, so that nothing that was altered in the database is ever given out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`], [`Error::Receipt`].
+    pub fn receipt(&self) -> Result<Vec<u8>, Error> {
+        let altered = || Error::Altered {
+            number: self.number,
+        };
+        let receipt = build(&self.evidence, &self.accepted).map_err(Error::Receipt)?;
+        let root = Certificate::from_pem(&self.evidence.root).map_err(|_| altered())?;
+        let verified = VerifiedReceipt::verify(&receipt, &root.fingerprint())
+            .inspect_err(|refusal| tracing::error!("{}: {refusal}", self.number))
+            .map_err(|_| altered())?;
+        if verified.number() != self.number || verified.accepted_at() != self.accepted_at {
+            return Err(altered());
+        }
+        Ok(receipt)
+    }
+}

@@ -1,0 +1,151 @@
+//! `blackboard submissions`: list, show and export what was handed in.
+
+mod export;
+
+use std::path::Path;
+
+use anyhow::Context;
+use scb_certs::{Fingerprint, StudentId};
+use scb_cli::{Failure, Home, Role, local_time, printable, say};
+use scb_protocol::rfc3339;
+use scb_protocol::statement::SubmissionNumber;
+use serde_json::{Value, json};
+
+use crate::arguments::Submissions;
+use crate::store::{Record, Store, Summary};
+
+/// Does what the command says.
+pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
+    let home = Home::open(home, Role::Blackboard)?;
+    let store = Store::open(&home)?;
+    match command {
+        Submissions::List { output } => list(&store.list()?, output.json),
+        Submissions::Show { number, output } => show(&find(&store, number)?, output.json),
+        Submissions::Export { dir, output } => export::run(&home, &store, dir, output.json),
+    }
+}
+
+fn list(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
+    if json {
+        let list: Vec<Value> = submissions.iter().map(as_json).collect();
+        return print_json(&Value::Array(list));
+    }
+    if submissions.is_empty() {
+        return Ok(say("nothing has been handed in yet")?);
+    }
+    let rows: Vec<[String; 5]> = submissions.iter().map(row).collect();
+    let title = ["NUMBER", "ACCEPTED", "MEMBERS", "BYTES", "FILE"].map(str::to_owned);
+    for line in table(std::iter::once(title).chain(rows).collect()) {
+        say(&line)?;
+    }
+    Ok(())
+}
+
+fn row(submission: &Summary) -> [String; 5] {
+    let file = submission.statement.file();
+    [
+        submission.number.to_string(),
+        local_time(submission.accepted_at),
+        sids(submission)
+            .map(StudentId::as_str)
+            .collect::<Vec<_>>()
+            .join(" "),
+        file.size.to_string(),
+        printable(file.name.as_ref()),
+    ]
+}
+
+/// Columns as wide as their widest cell, two spaces apart.
+fn table(rows: Vec<[String; 5]>) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..5).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &[String; 5]| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}  "));
+        cells.collect::<String>().trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+fn show(record: &Record, json: bool) -> anyhow::Result<()> {
+    let receipt = record.receipt()?;
+    let summary = record.summary();
+    let mut value = as_json(&summary);
+    value["receipt_sha256"] = json!(Fingerprint::of(&receipt));
+    if json {
+        return print_json(&value);
+    }
+    let statement = &summary.statement;
+    let file = statement.file();
+    say(&format!(
+        "{}  accepted {}",
+        summary.number,
+        local_time(summary.accepted_at)
+    ))?;
+    say(&format!(
+        "  course      {} / {}",
+        statement.course, statement.assignment
+    ))?;
+    for member in &statement.members {
+        say(&format!(
+            "  member      {}  certificate {}",
+            member.sid, member.cert_sha256
+        ))?;
+    }
+    say(&format!(
+        "  file        {}, {} bytes",
+        printable(file.name.as_ref()),
+        file.size
+    ))?;
+    say(&format!("  SHA-256     {}", file.sha256))?;
+    say(&format!("  submission  {}", statement.submission))?;
+    say(&format!(
+        "  receipt     verified, SHA-256 {}",
+        Fingerprint::of(&receipt)
+    ))?;
+    Ok(())
+}
+
+/// By `S-000001` or `1`.
+fn find(store: &Store, text: &str) -> anyhow::Result<Record> {
+    let plain = || text.parse().ok().and_then(SubmissionNumber::new);
+    let number = text.parse().ok().or_else(plain).ok_or_else(|| {
+        Failure::usage(format!(
+            "`{text}` is not a submission number such as S-000001"
+        ))
+    })?;
+    let missing = || {
+        Failure::refused(format!("there is no submission {number}"))
+            .with_remedy("`blackboard submissions list` shows all")
+            .with_code("no_submission")
+    };
+    Ok(store.record(number)?.ok_or_else(missing)?)
+}
+
+fn as_json(submission: &Summary) -> Value {
+    let statement = &submission.statement;
+    json!({
+        "number": submission.number,
+        "accepted_at": rfc3339(submission.accepted_at),
+        "submission": statement.submission,
+        "course": statement.course,
+        "assignment": statement.assignment,
+        "members": sids(submission).collect::<Vec<_>>(),
+        "file": statement.file(),
+    })
+}
+
+fn sids(submission: &Summary) -> impl Iterator<Item = &StudentId> {
+    submission
+        .statement
+        .members
+        .iter()
+        .map(|member| &member.sid)
+}
+
+fn print_json(value: &Value) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value).context("cannot write JSON")?;
+    Ok(say(&text)?)
+}
