@@ -15,7 +15,8 @@ pub enum CertificateError {
     /// The chain does not lead to the trusted root through exactly one issuing authority.
     #[error("certificate is not from the trusted authority")]
     UnknownIssuer,
-    /// A signature in the chain does not match, or is of another algorithm.
+    /// A signature in the chain does not match, or a signature or a key is of another algorithm
+    /// than ECDSA on P-256.
     #[error("certificate has a bad signature")]
     BadSignature,
     /// The key may not be used for this, or for more than its profile says.

@@ -388,6 +388,8 @@ fn issuer_kind(issuer: &Certificate) -> Result<IssuerKind, CertificateError> {
 }
 
 fn check_leaf(leaf: &Certificate, purposes: &[KeyPurpose]) -> Result<(), CertificateError> {
+    leaf.public_key()
+        .map_err(|_| CertificateError::BadSignature)?;
     let is_profile = leaf.has_key_usages(&[KeyUsages::DigitalSignature])
         && same_purposes(leaf.extended_key_usages(), purposes);
     if is_profile {

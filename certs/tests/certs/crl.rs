@@ -1,0 +1,205 @@
+//! Revocation lists: what they say, and that nothing is accepted without a valid one.
+
+use scb_certs::CertificateError as Refused;
+use scb_certs::{Crl, Error, RevocationReason, RevokedEntry, Serial};
+
+use crate::campus::{Campus, days_ago, in_days, new_key, now, seconds};
+
+#[test]
+fn a_list_says_what_it_was_made_of() {
+    let campus = Campus::new();
+    let (revoked, other) = (campus.student("1155000001"), campus.student("1155000002"));
+    let entry = RevokedEntry {
+        serial: revoked.leaf().serial(),
+        revoked_at: now(),
+        reason: RevocationReason::Unspecified,
+    };
+    let crl = campus
+        .students
+        .sign_crl(u64::MAX, now(), in_days(1), &[entry])
+        .unwrap();
+    assert_eq!(crl.number(), u64::MAX);
+    assert_eq!((crl.this_update(), crl.next_update()), (now(), in_days(1)));
+    assert!(crl.contains(&revoked.leaf().serial()));
+    assert!(!crl.contains(&other.leaf().serial()));
+    let again = Crl::from_pem(&crl.to_pem()).unwrap();
+    assert_eq!(again.der(), crl.der());
+    assert!(again.contains(&revoked.leaf().serial()));
+    assert!(!format!("{crl:?}").contains(&revoked.leaf().serial().to_string()));
+}
+
+#[test]
+fn refuses_a_list_that_ends_before_it_begins() {
+    let campus = Campus::new();
+    assert!(matches!(
+        campus.students.sign_crl(1, now(), now(), &[]),
+        Err(Error::Issuing(_))
+    ));
+}
+
+#[test]
+fn only_its_issuer_verifies_a_list() {
+    let campus = Campus::new();
+    let crl = campus.students_crl(&[]);
+    assert!(crl.verify(campus.students.certificate()).is_ok());
+    for other in [campus.root.certificate(), campus.services.certificate()] {
+        assert!(matches!(crl.verify(other), Err(Error::BadSignature)));
+    }
+    let mut altered = crl.der().to_vec();
+    *altered.last_mut().unwrap() ^= 1;
+    let altered = Crl::from_der(&altered).unwrap();
+    assert!(matches!(
+        altered.verify(campus.students.certificate()),
+        Err(Error::BadSignature)
+    ));
+}
+
+#[test]
+fn refuses_trailing_bytes_and_what_is_no_list() {
+    let campus = Campus::new();
+    let mut der = campus.students_crl(&[]).der().to_vec();
+    der.push(0);
+    assert!(matches!(Crl::from_der(&der), Err(Error::CrlMalformed(_))));
+    let certificate = campus.root.certificate();
+    assert!(matches!(
+        Crl::from_der(certificate.der()),
+        Err(Error::CrlMalformed(_))
+    ));
+    assert!(matches!(
+        Crl::from_pem(&certificate.to_pem()),
+        Err(Error::CrlMalformed(_))
+    ));
+}
+
+#[test]
+fn refuses_when_a_list_is_missing() {
+    let campus = Campus::new();
+    let holder = campus.student("1155000001");
+    for crls in [
+        vec![],
+        vec![campus.root_crl(&[])],
+        vec![campus.students_crl(&[])],
+        vec![campus.root_crl(&[]), campus.services_crl(&[])],
+    ] {
+        let trust = campus.trust().with_crls(crls).unwrap();
+        let refusal = trust.verify_student(&holder.chain, now()).unwrap_err();
+        assert_eq!(refusal, Refused::CrlUnavailable);
+    }
+}
+
+#[test]
+fn refuses_when_a_list_has_expired() {
+    let campus = Campus::new();
+    let holder = campus.student("1155000001");
+    let trust = campus.strict_trust();
+    let last_second = seconds(in_days(1).as_secs() - 1);
+    assert!(trust.verify_student(&holder.chain, last_second).is_ok());
+    let refusal = trust.verify_student(&holder.chain, in_days(1)).unwrap_err();
+    assert_eq!(refusal, Refused::CrlExpired);
+}
+
+#[test]
+fn refuses_when_the_root_s_list_has_expired() {
+    let campus = Campus::new();
+    let holder = campus.student("1155000001");
+    let old = campus
+        .root
+        .sign_crl(1, days_ago(2), days_ago(1), &[])
+        .unwrap();
+    let trust = campus
+        .trust()
+        .with_crls(vec![old, campus.students_crl(&[])])
+        .unwrap();
+    let refusal = trust.verify_student(&holder.chain, now()).unwrap_err();
+    assert_eq!(refusal, Refused::CrlExpired);
+}
+
+#[test]
+fn refuses_a_forged_list() {
+    let campus = Campus::new();
+    let holder = campus.student("1155000001");
+    let forged = forged_crl(&campus);
+    assert!(forged.verify(campus.students.certificate()).is_err());
+    let trust = campus
+        .trust()
+        .with_crls(vec![campus.root_crl(&[]), forged])
+        .unwrap();
+    let refusal = trust.verify_student(&holder.chain, now()).unwrap_err();
+    assert_eq!(refusal, Refused::CrlUnavailable);
+}
+
+#[test]
+fn refuses_a_list_that_is_not_the_root_s_though_it_says_so() {
+    let campus = Campus::new();
+    let mut altered = campus.root_crl(&[]).der().to_vec();
+    *altered.last_mut().unwrap() ^= 1;
+    let altered = Crl::from_der(&altered).unwrap();
+    let refusal = campus.trust().with_crls(vec![altered]).unwrap_err();
+    assert!(matches!(refusal, Error::BadSignature));
+}
+
+#[test]
+fn the_newest_list_of_an_issuer_counts() {
+    let campus = Campus::new();
+    let holder = campus.student("1155000001");
+    let entry = RevokedEntry {
+        serial: holder.leaf().serial(),
+        revoked_at: now(),
+        reason: RevocationReason::CessationOfOperation,
+    };
+    let newer = campus
+        .students
+        .sign_crl(2, now(), in_days(1), &[entry])
+        .unwrap();
+    let crls = vec![campus.root_crl(&[]), campus.students_crl(&[]), newer];
+    let trust = campus.trust().with_crls(crls).unwrap();
+    let refusal = trust.verify_student(&holder.chain, now()).unwrap_err();
+    assert_eq!(refusal, Refused::Revoked);
+}
+
+#[test]
+fn lists_many_serial_numbers() {
+    let campus = Campus::new();
+    let entries: Vec<_> = (0..5000)
+        .map(|_| RevokedEntry {
+            serial: Serial::random().unwrap(),
+            revoked_at: now(),
+            reason: RevocationReason::Superseded,
+        })
+        .collect();
+    let crl = campus
+        .students
+        .sign_crl(7, now(), in_days(1), &entries)
+        .unwrap();
+    assert!(entries.iter().all(|entry| crl.contains(&entry.serial)));
+    assert!(!crl.contains(&Serial::random().unwrap()));
+}
+
+#[test]
+fn reasons_have_names() {
+    let reason: RevocationReason = "key_compromise".parse().unwrap();
+    assert_eq!(reason, RevocationReason::KeyCompromise);
+    assert_eq!(
+        serde_json::to_string(&reason).unwrap(),
+        "\"key_compromise\""
+    );
+    assert!("keyCompromise".parse::<RevocationReason>().is_err());
+}
+
+/// A list in the name of `students`, with its key identifier, signed by another key.
+fn forged_crl(campus: &Campus) -> Crl {
+    let der = campus.students.certificate().to_rustls();
+    let key = new_key();
+    let issuer = rcgen::Issuer::from_ca_cert_der(&der, &key).unwrap();
+    let forged = rcgen::CertificateRevocationListParams {
+        this_update: crate::campus::date(now().as_secs()),
+        next_update: crate::campus::date(in_days(1).as_secs()),
+        crl_number: rcgen::SerialNumber::from(9_u64),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: rcgen::KeyIdMethod::PreSpecified(
+            campus.students_crl(&[]).issuer_key_id().to_vec(),
+        ),
+    };
+    Crl::from_der(forged.signed_by(&issuer).unwrap().der()).unwrap()
+}

@@ -1,0 +1,130 @@
+//! Private keys at rest.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use scb_certs::{Error, Passphrase, SigningKey, is_encrypted, read_private, write_private};
+
+use crate::campus::new_key;
+
+fn passphrase(text: &str) -> Passphrase {
+    Passphrase::from(text.to_owned())
+}
+
+#[test]
+fn a_key_survives_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key.pem");
+    let key = new_key();
+    write_private(&path, &key.to_pem(None).unwrap()).unwrap();
+    assert_eq!(
+        fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
+        0o600
+    );
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    let pem = read_private(&path).unwrap();
+    assert!(!is_encrypted(&pem));
+    let read = SigningKey::from_pem(&pem, None).unwrap();
+    assert_eq!(read.public_key(), key.public_key());
+    let signature = read.sign_raw(b"message").unwrap();
+    assert_eq!(signature.len(), 64);
+    assert!(key.public_key().verify_raw(b"message", &signature).is_ok());
+    assert!(key.public_key().verify_raw(b"massage", &signature).is_err());
+}
+
+#[test]
+fn never_overwrites() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key.pem");
+    write_private(&path, "first").unwrap();
+    let refusal = write_private(&path, "second").unwrap_err();
+    assert!(matches!(refusal, Error::KeyFileExists { .. }));
+    assert_eq!(*read_private(&path).unwrap(), "first");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn refuses_a_file_that_others_can_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key.pem");
+    write_private(&path, "key").unwrap();
+    for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o666] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let refusal = read_private(&path).unwrap_err();
+        assert!(refusal.to_string().contains("run chmod 600"), "{refusal}");
+        assert!(matches!(refusal, Error::KeyFileReadable { mode: found, .. } if found == mode));
+    }
+    for mode in [0o600, 0o400] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        assert!(read_private(&path).is_ok());
+    }
+}
+
+#[test]
+fn refuses_what_is_no_key_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = read_private(&directory.path().join("missing")).unwrap_err();
+    assert!(matches!(missing, Error::KeyFile { action: "read", .. }));
+    let large = directory.path().join("large");
+    write_private(&large, &"x".repeat(20_000)).unwrap();
+    assert!(matches!(
+        read_private(&large),
+        Err(Error::KeyFileTooLarge { .. })
+    ));
+    let nowhere = write_private(&directory.path().join("no/such/key"), "x").unwrap_err();
+    assert!(matches!(nowhere, Error::KeyFile { .. }));
+}
+
+#[test]
+fn an_encrypted_key_needs_its_passphrase() {
+    let key = new_key();
+    let pem = key.to_pem(Some(&passphrase("correct horse"))).unwrap();
+    assert!(is_encrypted(&pem));
+    let read = SigningKey::from_pem(&pem, Some(&passphrase("correct horse"))).unwrap();
+    assert_eq!(read.public_key(), key.public_key());
+    assert!(matches!(
+        SigningKey::from_pem(&pem, None),
+        Err(Error::PassphraseNeeded)
+    ));
+    let wrong = SigningKey::from_pem(&pem, Some(&passphrase("battery staple")));
+    assert!(matches!(wrong, Err(Error::WrongPassphrase)));
+}
+
+#[test]
+fn encryption_differs_each_time() {
+    let (key, secret) = (new_key(), passphrase("secret"));
+    let first = key.to_pem(Some(&secret)).unwrap();
+    assert_ne!(*first, *key.to_pem(Some(&secret)).unwrap());
+}
+
+#[test]
+fn refuses_other_keys() {
+    for algorithm in [&rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519] {
+        let pem = rcgen::KeyPair::generate_for(algorithm)
+            .unwrap()
+            .serialize_pem();
+        assert!(matches!(
+            SigningKey::from_pem(&pem, None),
+            Err(Error::KeyUnsupported)
+        ));
+    }
+    for pem in [
+        "",
+        "key",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    ] {
+        assert!(matches!(
+            SigningKey::from_pem(pem, None),
+            Err(Error::KeyMalformed)
+        ));
+    }
+}
+
+#[test]
+fn nothing_secret_is_printed() {
+    let key = new_key();
+    let secret = data_encoding::HEXLOWER.encode(&key.to_pkcs8_der().secret_der()[36..68]);
+    let printed = format!("{key:?} {:?}", key.public_key()).to_lowercase();
+    assert!(printed.contains(&key.public_key().fingerprint().to_string()));
+    assert!(!printed.contains(&secret));
+}

@@ -1,0 +1,14 @@
+//! The crate seen from outside: what it accepts, what it refuses, and what others say of it.
+#![allow(clippy::unwrap_used)]
+
+mod campus;
+mod cms;
+mod crl;
+mod issuing;
+mod judge;
+mod key_files;
+mod mutation;
+mod openssl;
+mod python;
+mod requests;
+mod trust;
