@@ -1,0 +1,268 @@
+//! The command line: what can be typed, and what `--help` says about it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use scb_certs::{Fingerprint, StudentId};
+use scb_cli::HomeArgs;
+use scb_protocol::statement::Label;
+
+use crate::passphrases::PassphraseFile;
+
+const EXAMPLES: &str = "\
+Examples:
+  student
+      On a terminal: asks for everything it needs, then shows a menu.
+  student --cuhk cuhk.example.edu:8011 --ca ca.pem enrol --ids 1155000001 --codes codes.csv
+      Makes a key here and gets it certified. Addresses and root are remembered.
+  student submit --ids 1155000001,1155000002,1155000003 --report report.pdf
+      Hands in for the three; leaves the receipt in the home's receipts directory.
+  student verify S-000001.zip report.pdf
+      Checks a receipt; needs no server.
+  student --sandbox /tmp/scb
+      The whole job against `cuhk serve --sandbox` and `blackboard serve --sandbox`.
+
+Exit codes: 0 done, 2 usage, 3 refused, 4 retry later, 5 local fault.";
+
+/// The student's program: keys that stay on this machine, hand-ins that can be proved.
+#[derive(Debug, Parser)]
+#[command(name = "student", version, after_help = EXAMPLES, propagate_version = true)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do; without it, on a terminal, a menu.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options that every command understands.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Where keys, certificates and receipts are.
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Use the sandbox that `cuhk serve --sandbox DIR` made: nothing else is needed
+    #[arg(long, value_name = "DIR", global = true)]
+    pub sandbox: Option<PathBuf>,
+    /// Where CUHK listens, such as cuhk.example.edu:8011; remembered
+    #[arg(long, value_name = "ADDR", global = true, value_parser = address)]
+    pub cuhk: Option<String>,
+    /// Where Blackboard listens, such as blackboard.example.edu:8002; remembered
+    #[arg(long, value_name = "ADDR", global = true, value_parser = address)]
+    pub blackboard: Option<String>,
+    /// CUHK's root certificate (PEM); remembered
+    #[arg(long, value_name = "FILE", global = true)]
+    pub ca: Option<PathBuf>,
+    /// SHA-256 of CUHK's root certificate, 64 hexadecimal digits, instead of --ca
+    #[arg(long, value_name = "HEX", global = true, conflicts_with = "ca")]
+    pub ca_fingerprint: Option<Fingerprint>,
+    /// Code sheet (CSV) with the enrolment codes, instead of the hidden prompt
+    #[arg(long, value_name = "FILE", global = true)]
+    pub codes: Option<PathBuf>,
+    /// File whose first line is the passphrase of the keys, or of one ID's key; repeatable
+    #[arg(long, value_name = "[SID=]FILE", global = true)]
+    pub passphrase_file: Vec<PassphraseFile>,
+    /// What is handed in; without it, submission.txt made from the IDs
+    #[arg(long, value_name = "FILE", global = true)]
+    pub report: Option<PathBuf>,
+    /// The course to hand in for
+    #[arg(long, value_name = "NAME", global = true, default_value = "SANDBOX")]
+    pub course: Label,
+    /// The assignment to hand in for
+    #[arg(long, value_name = "NAME", global = true, default_value = "lab")]
+    pub assignment: Label,
+    /// Print one JSON object; errors are JSON on standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The scripted commands. None of them asks anything without a terminal.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a key for each ID and have CUHK certify it (steps 1 and 2)
+    Enrol(Enrol),
+    /// Hand in for a group; enrols who still needs it (steps 1 to 6)
+    Submit(Submit),
+    /// Check a receipt, and that FILE is what was handed in; needs no server
+    Verify(Verify),
+    /// List the receipts that are kept here
+    Receipts,
+    /// Show certificates, tokens, servers and the root fingerprint
+    Status,
+}
+
+/// Arguments of `student enrol`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student enrol --ids 1155000001 --codes codes.csv
+  student enrol --ids 1155000001 --replace      (with a new code: lost or revoked key)
+  student enrol --ids 1155000001 --protect      (asks for a passphrase for the new key)")]
+pub struct Enrol {
+    /// Who: student IDs, separated by commas
+    #[command(flatten)]
+    pub ids: Ids,
+    /// Make a new key although there is a certificate, for instance a revoked one
+    #[arg(long)]
+    pub replace: bool,
+    /// Encrypt new keys: asks for a passphrase, unless --passphrase-file gives it
+    #[arg(long)]
+    pub protect: bool,
+}
+
+/// Arguments of `student submit`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student submit --ids 1155000001,1155000002,1155000003 --report report.pdf
+  student submit --ids 1155000001 --course CSCI3310 --assignment lab --json
+
+The same command after an interruption resumes: nothing is stored twice.")]
+pub struct Submit {
+    /// Who, in the order of the group: student IDs, separated by commas
+    #[command(flatten)]
+    pub ids: Ids,
+}
+
+/// `--ids A,B,C`.
+#[derive(Debug, Args)]
+pub struct Ids {
+    /// Student IDs, separated by commas; in a sandbox the sample IDs when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    pub ids: Vec<StudentId>,
+}
+
+/// Arguments of `student verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student verify receipts/S-000001.zip
+  student verify S-000001.zip report.pdf --ca-fingerprint 3f…
+
+Exit code 0 when everything verifies, 3 when it does not.")]
+pub struct Verify {
+    /// The receipt, a ZIP file
+    #[arg(value_name = "RECEIPT")]
+    pub receipt: PathBuf,
+    /// The file that was handed in
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Have `openssl` check the signatures too, and check that an altered copy is refused
+    #[arg(long)]
+    pub openssl: bool,
+}
+
+/// `host:port`; the host may be a name, an IPv4 address or an IPv6 address in brackets.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    const EXPECTED: &str = "expected HOST:PORT, such as 127.0.0.1:8011";
+    let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let acceptable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let named = !host.is_empty() && host.chars().all(acceptable);
+    let literal = bracketed && text.parse::<std::net::SocketAddr>().is_ok();
+    match port.parse::<u16>() {
+        Ok(1..) if named || literal => Ok(text.to_owned()),
+        _ => Err(EXPECTED.to_owned()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_shows_examples() {
+        for name in ["enrol", "submit", "verify"] {
+            let mut command = Cli::command();
+            let sub = command.find_subcommand_mut(name).unwrap();
+            assert!(
+                sub.render_help().to_string().contains("Examples:"),
+                "{name}"
+            );
+        }
+        assert!(
+            Cli::command()
+                .render_help()
+                .to_string()
+                .contains("Exit codes:")
+        );
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_command() {
+        for line in [
+            "student --cuhk localhost:8011 --json submit --ids A,B,C",
+            "student submit --ids A,B,C --json --cuhk localhost:8011",
+        ] {
+            let cli = parse(line).unwrap();
+            assert_eq!(cli.common.cuhk.as_deref(), Some("localhost:8011"));
+            assert!(cli.common.json);
+            let Some(Command::Submit(submit)) = cli.command else {
+                panic!("not submit");
+            };
+            let ids: Vec<_> = submit.ids.ids.iter().map(ToString::to_string).collect();
+            assert_eq!(ids, ["A", "B", "C"]);
+        }
+    }
+
+    #[test]
+    fn defaults_to_the_sandbox_lab() {
+        let cli = parse("student").unwrap();
+        assert_eq!(cli.common.course.to_string(), "SANDBOX");
+        assert_eq!(cli.common.assignment.to_string(), "lab");
+        assert!(cli.command.is_none());
+    }
+
+    #[test]
+    fn refuses_what_is_no_student_id() {
+        for ids in ["../x", "A,,B", "-", "a/b", ".hidden"] {
+            assert!(
+                parse(&format!("student submit --ids {ids}")).is_err(),
+                "{ids}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_a_short_fingerprint_and_two_roots() {
+        let hex = "ab".repeat(32);
+        assert!(parse(&format!("student status --ca-fingerprint {hex}")).is_ok());
+        assert!(parse(&format!("student status --ca-fingerprint {}", &hex[2..])).is_err());
+        assert!(parse(&format!("student status --ca c.pem --ca-fingerprint {hex}")).is_err());
+    }
+
+    #[test]
+    fn addresses_need_a_host_and_a_port() {
+        for good in [
+            "127.0.0.1:8011",
+            "localhost:1",
+            "[::1]:8011",
+            "a-b.example.edu:65535",
+        ] {
+            assert_eq!(address(good).unwrap(), good);
+        }
+        for bad in [
+            "",
+            "localhost",
+            ":8011",
+            "localhost:0",
+            "localhost:x",
+            "::1:80",
+            "a b:1",
+            "[x]:1",
+            "h:99999",
+        ] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+}

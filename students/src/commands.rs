@@ -1,0 +1,82 @@
+//! The scripted commands, one file each.
+
+mod enrol;
+mod receipts;
+mod sandbox;
+mod status;
+mod submit;
+mod verify;
+
+use scb_cli::{Failure, Term, say};
+use scb_protocol::Refusal;
+
+use crate::cli::{Cli, Command, Common, Ids};
+use crate::{Codes, Engine, Error, Group, Passphrases, Setup, interactive};
+
+pub(crate) use submit::say_receipt;
+
+/// Runs what the command line says.
+///
+/// # Errors
+///
+/// Whatever the command ends with.
+pub(crate) fn run(cli: &Cli, term: Term) -> Result<(), Error> {
+    let common = &cli.common;
+    match &cli.command {
+        Some(Command::Enrol(arguments)) => enrol::run(common, arguments, term),
+        Some(Command::Submit(arguments)) => submit::run(common, arguments, term),
+        Some(Command::Verify(arguments)) => verify::run(common, arguments),
+        Some(Command::Receipts) => receipts::run(common),
+        Some(Command::Status) => status::run(common),
+        None if common.sandbox.is_some() => sandbox::run(common, term),
+        None if term.interactive => interactive::run(common, term),
+        None => Err(Error::NoCommand),
+    }
+}
+
+/// What every command that talks to a server needs.
+pub(crate) struct Prepared {
+    pub(crate) codes: Codes,
+    pub(crate) engine: Engine,
+}
+
+impl Prepared {
+    pub(crate) fn new(common: &Common, term: Term) -> Result<Self, Error> {
+        let codes = Codes::new(common, term)?;
+        let setup = Setup::new(common, codes.sheet())?;
+        let passphrases = Passphrases::new(common.passphrase_file.clone());
+        let engine = Engine::new(setup, passphrases)?;
+        Ok(Self { codes, engine })
+    }
+
+    /// The group of `--ids`; in a sandbox the sample IDs if none were given.
+    fn group(&self, ids: &Ids) -> Result<Group, Error> {
+        if let (true, Some(sandbox)) = (ids.ids.is_empty(), &self.engine.setup.sandbox) {
+            return sandbox::sample_group(sandbox);
+        }
+        Group::new(ids.ids.clone())
+    }
+}
+
+/// One JSON object on one line.
+fn say_json(value: &serde_json::Value) -> Result<(), Error> {
+    Ok(say(&value.to_string())?)
+}
+
+/// A failure as it is shown where the program goes on.
+pub(crate) fn say_failure(error: Error) -> Result<(), Error> {
+    let failure = Failure::from(error);
+    say(&format!(
+        "Refused: {}",
+        scb_cli::printable(&failure.message)
+    ))?;
+    if let Some(remedy) = failure.remedy {
+        say(&format!("  what to do: {}", scb_cli::printable(&remedy)))?;
+    }
+    Ok(())
+}
+
+/// A receipt that is refused is not a step that changed nothing.
+fn receipt_refused(refusal: Refusal) -> Error {
+    Error::ReceiptRefused(refusal)
+}

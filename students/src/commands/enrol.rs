@@ -1,0 +1,63 @@
+//! `student enrol`: steps 1 and 2.
+
+use scb_cli::{Term, rfc3339};
+use serde_json::json;
+
+use super::{Prepared, say_json};
+use crate::cli::{Common, Enrol};
+use crate::engine::EnrolOptions;
+use crate::show::Show;
+use crate::{Codes, Engine, Error, Event, Group, Observer, identity};
+
+pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), Error> {
+    let mut prepared = Prepared::new(common, term)?;
+    let group = prepared.group(&arguments.ids)?;
+    let options = EnrolOptions {
+        replace: arguments.replace,
+        protect: arguments.protect,
+    };
+    let mut show = Show::new(common.json);
+    let Prepared { codes, engine } = &mut prepared;
+    enrol_missing(engine, codes, &group, options, &mut |event| {
+        show.event(event)
+    })?;
+    if common.json {
+        say_json(&certified(engine, &group)?)?;
+    }
+    Ok(())
+}
+
+/// Enrols those of the group who need it: all codes first, then one connection.
+pub(crate) fn enrol_missing(
+    engine: &mut Engine,
+    codes: &Codes,
+    group: &Group,
+    options: EnrolOptions,
+    observer: &mut Observer<'_>,
+) -> Result<(), Error> {
+    let missing = engine.without_certificate(group, options)?;
+    if missing.is_empty() {
+        observer(&Event::AlreadyCertified(group.ids().len()));
+        return Ok(());
+    }
+    let mut students = Vec::new();
+    for sid in missing {
+        let code = codes.code(&sid)?;
+        students.push((sid, code));
+    }
+    engine.enrol(students, options, observer)
+}
+
+fn certified(engine: &Engine, group: &Group) -> Result<serde_json::Value, Error> {
+    let mut students = Vec::new();
+    for sid in group.ids() {
+        if let Some(chain) = identity::chain(&engine.setup.home, sid)? {
+            students.push(json!({
+                "sid": sid,
+                "cert_sha256": chain.leaf().fingerprint(),
+                "expires": rfc3339(chain.leaf().not_after()),
+            }));
+        }
+    }
+    Ok(json!({ "students": students }))
+}

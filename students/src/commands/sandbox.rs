@@ -1,0 +1,41 @@
+//! `student --sandbox DIR`: the whole job, and then the outside check of its receipt.
+
+use scb_cli::{Sandbox, Term, say};
+
+use super::Prepared;
+use super::submit::{say_receipt, whole_job};
+use super::verify::say_outside_check;
+use crate::cli::Common;
+use crate::group::ASKED_MEMBERS;
+use crate::{Error, Group, code_sheet, interactive};
+
+pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
+    let mut prepared = Prepared::new(common, term)?;
+    let sandbox = prepared.engine.setup.sandbox.clone();
+    let sample = match &sandbox {
+        Some(sandbox) => sample_group(sandbox)?,
+        None => return Err(Error::NoCommand),
+    };
+    let group = if term.interactive && !common.json {
+        let Some(group) = interactive::ask_group(sample.ids())? else {
+            return Ok(());
+        };
+        say("")?;
+        group
+    } else {
+        sample
+    };
+    let kept = whole_job(&mut prepared, common, &group)?;
+    let root = prepared.engine.setup.require_trust()?.root().fingerprint();
+    if common.json {
+        return super::say_json(&super::submit::as_json(&kept));
+    }
+    say("")?;
+    say_receipt(&kept)?;
+    say_outside_check(&kept.bytes, &kept.receipt, &root)
+}
+
+/// The first students of the sandbox's roster.
+pub(super) fn sample_group(sandbox: &Sandbox) -> Result<Group, Error> {
+    Group::new(code_sheet::first_ids(&sandbox.roster(), ASKED_MEMBERS)?)
+}

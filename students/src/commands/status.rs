@@ -1,0 +1,119 @@
+//! `student status`: what this home holds and whom it knows.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+use scb_cli::{local_time, rfc3339, say};
+use scb_protocol::own_token_expiry;
+use scb_transport::{Clock, SystemClock};
+use serde_json::json;
+
+use super::say_json;
+use crate::cli::Common;
+use crate::identity::{self, Standing};
+use crate::{Error, Setup, pending};
+
+pub(super) fn run(common: &Common) -> Result<(), Error> {
+    let setup = Setup::new(common, None)?;
+    let now = SystemClock.now();
+    let mut students = Vec::new();
+    for sid in setup.home.students()? {
+        students.push(Student::read(&setup, sid, now)?);
+    }
+    let pending = pending::count(&setup.home)?;
+    if common.json {
+        return say_json(&as_json(&setup, &students, pending));
+    }
+    say_all(&setup, &students, pending, now)
+}
+
+struct Student {
+    sid: StudentId,
+    standing: Standing,
+    certificate: Option<UnixTime>,
+    token: Option<UnixTime>,
+    passphrase: Option<bool>,
+}
+
+impl Student {
+    fn read(setup: &Setup, sid: StudentId, now: UnixTime) -> Result<Self, Error> {
+        let (home, trust) = (&setup.home, setup.trust().map(AsRef::as_ref));
+        let token = identity::token(home, &sid)?;
+        Ok(Self {
+            standing: identity::standing(home, &sid, trust, now)?,
+            certificate: identity::chain(home, &sid)?.map(|chain| chain.leaf().not_after()),
+            token: token.as_deref().and_then(own_token_expiry),
+            passphrase: identity::has_passphrase(home, &sid)?,
+            sid,
+        })
+    }
+
+    fn line(&self, now: UnixTime) -> String {
+        let certificate = match (&self.standing, self.certificate) {
+            (Standing::Bad(reason), _) => format!("NOT good: {reason}"),
+            (_, Some(until)) => format!("until {}", local_time(until)),
+            (_, None) => "none".to_owned(),
+        };
+        let token = match self.token {
+            Some(until) if until > now => format!("until {}", local_time(until)),
+            Some(_) => "expired, is refreshed when needed".to_owned(),
+            None => "none".to_owned(),
+        };
+        let passphrase = if self.passphrase == Some(true) {
+            "yes"
+        } else {
+            "no"
+        };
+        format!("certificate {certificate}, token {token}, passphrase {passphrase}")
+    }
+}
+
+fn say_all(
+    setup: &Setup,
+    students: &[Student],
+    pending: usize,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let unknown = || "not known yet".to_owned();
+    let root = setup
+        .fingerprint()
+        .map_or_else(unknown, |root| root.to_string());
+    say(&format!("home        {}", setup.home.dir().display()))?;
+    say(&format!(
+        "CUHK        {}",
+        setup.cuhk().unwrap_or_else(|_| unknown())
+    ))?;
+    say(&format!(
+        "Blackboard  {}",
+        setup.blackboard().unwrap_or_else(|_| unknown())
+    ))?;
+    say(&format!("root        SHA-256 {root}"))?;
+    for student in students {
+        say(&format!("{}  {}", student.sid, student.line(now)))?;
+    }
+    if pending > 0 {
+        say(&format!(
+            "{pending} unfinished: the same command again completes it"
+        ))?;
+    }
+    Ok(())
+}
+
+fn as_json(setup: &Setup, students: &[Student], pending: usize) -> serde_json::Value {
+    let student = |student: &Student| {
+        json!({
+            "sid": student.sid,
+            "certificate_good": student.standing == Standing::Good,
+            "certificate_expires": student.certificate.map(rfc3339),
+            "token_expires": student.token.map(rfc3339),
+            "passphrase": student.passphrase,
+        })
+    };
+    json!({
+        "home": setup.home.dir().to_string_lossy(),
+        "cuhk": setup.cuhk().ok(),
+        "blackboard": setup.blackboard().ok(),
+        "root_sha256": setup.fingerprint(),
+        "students": students.iter().map(student).collect::<Vec<_>>(),
+        "unfinished": pending,
+    })
+}

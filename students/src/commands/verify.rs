@@ -1,0 +1,146 @@
+//! `student verify`: a receipt is checked with no server and no account.
+
+use std::fs::File;
+use std::path::Path;
+
+use scb_certs::Fingerprint;
+use scb_cli::{local_time, printable, rfc3339, say};
+use scb_protocol::receipt::VerifiedReceipt;
+use serde_json::json;
+
+use super::{receipt_refused, say_json};
+use crate::cli::{Common, Verify};
+use crate::report::measure;
+use crate::setup::verification_root;
+use crate::{Error, openssl, receipts};
+
+pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
+    let root = verification_root(common)?;
+    let zip = receipts::read(&arguments.receipt)?;
+    let verdict = judge(common, arguments, &zip, &root);
+    if let (Err(_), false) = (&verdict, common.json) {
+        line("verdict", "it does NOT verify")?;
+    }
+    verdict
+}
+
+fn judge(common: &Common, arguments: &Verify, zip: &[u8], root: &Fingerprint) -> Result<(), Error> {
+    let receipt = VerifiedReceipt::verify(zip, root).map_err(receipt_refused)?;
+    if !common.json {
+        say_checks(&receipt)?;
+    }
+    if let Some(path) = &arguments.file {
+        check_file(&receipt, path, common.json)?;
+    }
+    if arguments.openssl {
+        outside_check(zip, &receipt, root, common.json)?;
+    }
+    if common.json {
+        return say_json(&as_json(&receipt, arguments));
+    }
+    line("verdict", &verdict(&receipt, arguments.file.is_some()))
+}
+
+fn say_checks(receipt: &VerifiedReceipt) -> Result<(), Error> {
+    for check in receipt.checks() {
+        line(check.what, &check.found)?;
+    }
+    for member in receipt.members() {
+        let claimed = local_time(member.claimed_time);
+        line(
+            "claimed",
+            &format!("{} says it signed at {claimed}", member.sid),
+        )?;
+    }
+    Ok(())
+}
+
+fn check_file(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<(), Error> {
+    let mut file = File::open(path).map_err(Error::file("read", path))?;
+    let (size, sha256) = measure(&mut file).map_err(Error::file("read", path))?;
+    receipt.verify_file(size, sha256).map_err(receipt_refused)?;
+    if quiet {
+        return Ok(());
+    }
+    line(
+        "compared",
+        &format!("{} is the file that was handed in", path.display()),
+    )
+}
+
+fn verdict(receipt: &VerifiedReceipt, with_file: bool) -> String {
+    let statement = receipt.statement();
+    let ids: Vec<_> = statement
+        .members
+        .iter()
+        .map(|member| member.sid.to_string())
+        .collect();
+    let what = if with_file {
+        "this file"
+    } else {
+        "the file with this SHA-256"
+    };
+    format!(
+        "it verifies: {} handed in {what} for {}/{} on {}",
+        ids.join(", "),
+        statement.course,
+        statement.assignment,
+        local_time(receipt.accepted_at())
+    )
+}
+
+fn outside_check(
+    zip: &[u8],
+    receipt: &VerifiedReceipt,
+    root: &Fingerprint,
+    quiet: bool,
+) -> Result<(), Error> {
+    if !openssl::is_present() {
+        return Err(Error::Openssl("there is none here".into()));
+    }
+    if !quiet {
+        return say_outside_check(zip, receipt, root);
+    }
+    openssl::verify(zip, receipt)?;
+    openssl::refuses_altered(zip, receipt, root)
+}
+
+/// The two lines of the outside check; without `openssl` the first says so.
+pub(super) fn say_outside_check(
+    zip: &[u8],
+    receipt: &VerifiedReceipt,
+    root: &Fingerprint,
+) -> Result<(), Error> {
+    if openssl::is_present() {
+        openssl::verify(zip, receipt)?;
+        say("openssl  Verification successful")?;
+    } else {
+        say("openssl  skipped: no openssl")?;
+    }
+    openssl::refuses_altered(zip, receipt, root)?;
+    Ok(say("altered  refused, as it must be")?)
+}
+
+fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
+    let statement = receipt.statement();
+    let file = statement.file();
+    let members: Vec<_> = statement.members.iter().map(|member| &member.sid).collect();
+    json!({
+        "verified": true,
+        "submission": receipt.number(),
+        "accepted_at": rfc3339(receipt.accepted_at()),
+        "service": receipt.service(),
+        "course": statement.course,
+        "assignment": statement.assignment,
+        "members": members,
+        "name": file.name,
+        "size": file.size,
+        "sha256": file.sha256,
+        "file_compared": arguments.file.is_some(),
+        "openssl": arguments.openssl,
+    })
+}
+
+fn line(what: &str, found: &str) -> Result<(), Error> {
+    Ok(say(&format!("{what:<9}  {}", printable(found)))?)
+}

@@ -1,0 +1,162 @@
+//! What talks to the servers. It neither prints nor asks; it tells an observer.
+
+mod enrolment;
+mod hand_in;
+mod links;
+mod tokens;
+
+use std::sync::Arc;
+
+use scb_certs::StudentId;
+use scb_protocol::EnrolmentCode;
+use scb_transport::{Clock, SystemClock};
+use tokio::runtime::Runtime;
+
+pub use hand_in::{HandIn, KeptReceipt};
+
+use crate::{Error, Event, Group, Observer, Passphrases, Setup, identity};
+
+/// Who needs a certificate, and how new keys are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EnrolOptions {
+    /// Also those who have a certificate.
+    pub replace: bool,
+    /// Encrypt new keys with a passphrase.
+    pub protect: bool,
+}
+
+/// One run's work with CUHK and Blackboard.
+#[derive(Debug)]
+pub struct Engine {
+    /// Home, servers and root.
+    pub setup: Setup,
+    passphrases: Passphrases,
+    clock: Arc<dyn Clock>,
+    runtime: Runtime,
+}
+
+impl Engine {
+    /// With the system's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`].
+    pub fn new(setup: Setup, passphrases: Passphrases) -> Result<Self, Error> {
+        Self::with_clock(setup, passphrases, Arc::new(SystemClock))
+    }
+
+    /// With another clock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`].
+    pub fn with_clock(
+        setup: Setup,
+        passphrases: Passphrases,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder
+            .enable_all()
+            .build()
+            .map_err(|source| Error::System {
+                action: "start the runtime",
+                source,
+            })?;
+        Ok(Self {
+            setup,
+            passphrases,
+            clock,
+            runtime,
+        })
+    }
+
+    /// Those of the group who need a certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certs`] for a damaged certificate, [`Error::Cli`].
+    pub fn without_certificate(
+        &self,
+        group: &Group,
+        options: EnrolOptions,
+    ) -> Result<Vec<StudentId>, Error> {
+        let mut without = Vec::new();
+        for sid in group.ids() {
+            identity::recover(&self.setup.home, sid)?;
+            let trust = self.setup.trust().map(AsRef::as_ref);
+            let standing = identity::standing(&self.setup.home, sid, trust, self.clock.now())?;
+            if options.replace || standing != identity::Standing::Good {
+                without.push(sid.clone());
+            }
+        }
+        Ok(without)
+    }
+
+    /// Steps 1 and 2 for these students, all over one connection. Those whom CUHK certifies
+    /// keep what they got even if others are refused.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn enrol(
+        &mut self,
+        students: Vec<(StudentId, EnrolmentCode)>,
+        options: EnrolOptions,
+        observer: &mut Observer<'_>,
+    ) -> Result<(), Error> {
+        let _lock = self.setup.home.lock()?;
+        let mut observer = logged(observer);
+        let work = enrolment::enrol(
+            &mut self.setup,
+            &mut self.passphrases,
+            self.clock.as_ref(),
+            (students, options),
+            &mut observer,
+        );
+        self.runtime.block_on(work)
+    }
+
+    /// Steps 3 to 6: refreshes tokens where needed, hands in, verifies and keeps the receipt.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn hand_in(
+        &mut self,
+        group: &Group,
+        hand_in: HandIn<'_>,
+        observer: &mut Observer<'_>,
+    ) -> Result<KeptReceipt, Error> {
+        let _lock = self.setup.home.lock()?;
+        let mut members = Vec::new();
+        for sid in group.ids() {
+            members.push(identity::open(
+                &self.setup.home,
+                sid,
+                &mut self.passphrases,
+            )?);
+        }
+        let mut observer = logged(observer);
+        let clock = self.clock.as_ref();
+        self.runtime.block_on(async {
+            tokens::refresh(&mut self.setup, clock, &mut members, &mut observer).await?;
+            hand_in::hand_in(&mut self.setup, clock, members, hand_in, &mut observer).await
+        })
+    }
+
+    /// The time by this engine's clock.
+    pub fn now(&self) -> rustls_pki_types::UnixTime {
+        self.clock.now()
+    }
+}
+
+/// Every event is logged once, then shown.
+fn logged<'a>(observer: &'a mut Observer<'_>) -> impl FnMut(&Event) + 'a {
+    |event| {
+        if let Some(line) = event.step_event() {
+            scb_transport::telemetry::emit(&line);
+        }
+        observer(event);
+    }
+}

@@ -1,0 +1,214 @@
+//! Steps 3 to 6: one connection for the whole group, from the greeting to the receipt.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use scb_certs::{ServiceName, TrustStore};
+use scb_protocol::client::{
+    Answer, ExpectGreeting, Member, ReceivingReceipt, SendingContent, Session,
+};
+use scb_protocol::receipt::VerifiedReceipt;
+use scb_protocol::statement::Label;
+use scb_protocol::{Code, Frame, Refusal, Step};
+use scb_transport::{Clock, Connection};
+use tokio::time::Instant;
+
+use super::links::{self, RECEIPT, REPLY, about};
+use crate::pending::{Draft, Pending};
+use crate::setup::service_id;
+use crate::{Error, Event, Observer, Report, Setup, receipts};
+
+/// What is handed in, to which course and assignment.
+#[derive(Debug)]
+pub struct HandIn<'a> {
+    /// The report, hashed.
+    pub report: &'a mut Report,
+    /// The course.
+    pub course: Label,
+    /// The assignment.
+    pub assignment: Label,
+}
+
+/// A receipt that was verified and saved.
+#[derive(Debug)]
+pub struct KeptReceipt {
+    /// Where it was saved.
+    pub path: PathBuf,
+    /// Its bytes, a ZIP file.
+    pub bytes: Vec<u8>,
+    /// What it proves.
+    pub receipt: VerifiedReceipt,
+}
+
+/// Hands in and keeps the receipt; only then is the pending hand-in forgotten.
+pub(super) async fn hand_in(
+    setup: &mut Setup,
+    clock: &dyn Clock,
+    members: Vec<Member>,
+    hand_in: HandIn<'_>,
+    observer: &mut Observer<'_>,
+) -> Result<KeptReceipt, Error> {
+    let connection = links::blackboard(setup, &members[0]).await?;
+    let trust = setup.require_trust()?;
+    let mut talk = Talk {
+        setup,
+        clock,
+        connection,
+        members,
+        observer,
+    };
+    let session = talk
+        .open_session(trust)
+        .await
+        .map_err(|error| talk.name_first(error))?;
+    talk.submit(session, hand_in).await
+}
+
+struct Talk<'a, 'o> {
+    setup: &'a Setup,
+    clock: &'a dyn Clock,
+    connection: Connection,
+    members: Vec<Member>,
+    observer: &'a mut Observer<'o>,
+}
+
+impl Talk<'_, '_> {
+    /// Steps 3, 4 and 5.
+    async fn open_session(&mut self, trust: Arc<TrustStore>) -> Result<Session, Error> {
+        let service = service_id(&trust, &ServiceName::blackboard());
+        let exporter = self.connection.exporter();
+        let expect = ExpectGreeting::new(trust, service, exporter, self.members.clone());
+
+        let greeting = self.connection.receive(Step::Three, REPLY).await?;
+        let (expect, present) = expect.handle(greeting)?;
+        self.connection.send(&present).await?;
+
+        let shares = self.connection.receive(Step::Three, REPLY).await?;
+        let (expect, confirm) = expect.handle(shares, self.clock.now())?;
+        (self.observer)(&Event::Verified(self.members.len()));
+        (self.observer)(&Event::SharesOpened(self.members.len()));
+        self.connection.at_step(Step::Five);
+        self.connection.send(&confirm).await?;
+
+        let confirmed = self.connection.receive(Step::Five, REPLY).await?;
+        let session = expect.handle(confirmed)?;
+        (self.observer)(&Event::KeyConfirmed);
+        Ok(session)
+    }
+
+    /// Step 6.
+    async fn submit(mut self, session: Session, hand_in: HandIn<'_>) -> Result<KeptReceipt, Error> {
+        let draft = Draft {
+            service: session.service(),
+            assignment: (hand_in.course, hand_in.assignment),
+            members: &self.members,
+            file: hand_in.report.entry(),
+        };
+        let pending = Pending::prepare(&self.setup.home, &draft, self.clock.now())?;
+        match self.exchange(session, &pending, hand_in.report).await {
+            Ok(kept) => {
+                pending.remove()?;
+                self.connection.close().await;
+                Ok(kept)
+            }
+            Err(error) => {
+                if is_final(&error) {
+                    pending.remove()?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        session: Session,
+        pending: &Pending,
+        report: &mut Report,
+    ) -> Result<KeptReceipt, Error> {
+        let (expect, submit) = session.submit(&pending.statement, pending.signatures.clone())?;
+        self.connection.at_step(Step::Six);
+        self.connection.send(&submit).await?;
+        let reply = self.connection.receive(Step::Six, RECEIPT).await?;
+        let (receiving, before) = match expect.handle(reply)? {
+            Answer::Proceed(sending) => (self.send_content(sending, report).await?, false),
+            Answer::AlreadyStored(receiving) => (receiving, true),
+        };
+        let (bytes, receipt) = self.receive_receipt(receiving).await?;
+        let path = receipts::save(&self.setup.receipts, receipt.number(), &bytes)?;
+        (self.observer)(&Event::Stored {
+            size: report.entry().size,
+            signatures: self.members.len(),
+            before,
+        });
+        Ok(KeptReceipt {
+            path,
+            bytes,
+            receipt,
+        })
+    }
+
+    async fn send_content(
+        &mut self,
+        sending: SendingContent,
+        report: &mut Report,
+    ) -> Result<ReceivingReceipt, Error> {
+        let (mut sent, total) = (0, report.entry().size);
+        let mut pieces = report.pieces()?;
+        while let Some(piece) = pieces.next_piece()? {
+            sent += piece.len() as u64;
+            self.connection.send_chunk(piece.into()).await?;
+            (self.observer)(&Event::Sending { sent, total });
+        }
+        let (expect, end) = sending.end();
+        self.connection.send(&end).await?;
+        let reply = self.connection.receive(Step::Six, RECEIPT).await?;
+        Ok(expect.handle(reply)?)
+    }
+
+    async fn receive_receipt(
+        &mut self,
+        mut receiving: ReceivingReceipt,
+    ) -> Result<(Vec<u8>, VerifiedReceipt), Error> {
+        let deadline = Instant::now() + RECEIPT;
+        while !receiving.is_complete() {
+            match self
+                .connection
+                .receive_frame_until(Step::Six, deadline)
+                .await?
+            {
+                Frame::Chunk(chunk) => receiving.chunk(&chunk)?,
+                Frame::Message(_) => {
+                    return Err(Refusal::new(Code::UnexpectedMessage, Step::Six)
+                        .with("expected", "chunk")
+                        .with("got", "message")
+                        .into());
+                }
+            }
+        }
+        Ok(receiving.finish()?)
+    }
+
+    /// A certificate that was refused in the handshake is the first member's.
+    fn name_first(&self, error: Error) -> Error {
+        match error {
+            Error::Refused(refusal) if is_about_certificate(refusal.code) => {
+                about(refusal, &self.members[0].sid).into()
+            }
+            other => other,
+        }
+    }
+}
+
+fn is_about_certificate(code: Code) -> bool {
+    code.as_str().starts_with("certificate_")
+}
+
+/// The same statement can never succeed: its ID is taken, or its report is gone.
+fn is_final(error: &Error) -> bool {
+    match error {
+        Error::Refused(refusal) => refusal.code == Code::SubmissionConflict,
+        Error::ReportChanged => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,74 @@
+//! Connections to the two servers.
+
+use std::time::Duration;
+
+use scb_certs::{ServiceName, TrustStore};
+use scb_protocol::client::Member;
+use scb_protocol::message::cuhk::Reply;
+use scb_protocol::{Code, Refusal, Step};
+use scb_transport::{ClientTls, Connection, connect};
+
+use crate::setup::service_id;
+use crate::{Error, Setup};
+
+/// Total time for a connection and its handshake.
+const CONNECT: Duration = Duration::from_secs(15);
+/// Total time for a reply; Blackboard may have to wait for CUHK meanwhile.
+pub(super) const REPLY: Duration = Duration::from_secs(30);
+/// Total time for the receipt, which comes when everything is safely stored.
+pub(super) const RECEIPT: Duration = Duration::from_secs(120);
+
+/// Connects to CUHK, as `member` or as nobody in particular, and remembers the address and
+/// the root that CUHK proved.
+pub(super) async fn cuhk(
+    setup: &mut Setup,
+    member: Option<&Member>,
+    step: Step,
+) -> Result<Connection, Error> {
+    let tls = client_tls(setup, ServiceName::cuhk(), member, step)?;
+    let mut connection = connect(&setup.cuhk()?, &tls, step, CONNECT).await?;
+    setup.cuhk_proved(connection.root_seen())?;
+    let greeting = connection.receive_reply(step, REPLY).await?;
+    check_greeting(&greeting, setup.require_trust()?.as_ref(), step)?;
+    Ok(connection)
+}
+
+/// Connects to Blackboard with the first member's certificate and remembers the address.
+pub(super) async fn blackboard(setup: &mut Setup, first: &Member) -> Result<Connection, Error> {
+    let step = Step::Three;
+    let tls = client_tls(setup, ServiceName::blackboard(), Some(first), step)?;
+    let connection = connect(&setup.blackboard()?, &tls, step, CONNECT).await?;
+    setup.blackboard_proved()?;
+    Ok(connection)
+}
+
+fn client_tls(
+    setup: &Setup,
+    expected: ServiceName,
+    member: Option<&Member>,
+    step: Step,
+) -> Result<ClientTls, Error> {
+    let identity = member.map(|member| (member.chain.clone(), member.key.clone()));
+    ClientTls::new(setup.server_trust()?, expected, identity).map_err(|error| {
+        Refusal::new(Code::CertificateInvalid, step)
+            .with("reason", error)
+            .into()
+    })
+}
+
+/// TLS has proved who it is; what it says of itself must agree.
+fn check_greeting(greeting: &Reply, trust: &TrustStore, step: Step) -> Result<(), Refusal> {
+    let expected = service_id(trust, &ServiceName::cuhk());
+    match greeting {
+        Reply::Greeting { v: 1, service, .. } if *service == expected => Ok(()),
+        _ => Err(Refusal::new(Code::ServerMisbehaved, step).with("expected", "greeting")),
+    }
+}
+
+/// Adds the student whom a refusal concerns, where the server could not know or did not say.
+pub(super) fn about(refusal: Refusal, member: &scb_certs::StudentId) -> Refusal {
+    match refusal.sid {
+        Some(_) => refusal,
+        None => refusal.about(member),
+    }
+}

@@ -1,0 +1,62 @@
+//! Identity tokens that are about to expire are refreshed before a hand-in.
+
+use scb_certs::ServiceName;
+use scb_protocol::client::Member;
+use scb_protocol::message::Message;
+use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::{Code, Refusal, Step, UnverifiedToken, certificate_refusal};
+use scb_transport::Clock;
+
+use super::links::{self, REPLY, about};
+use crate::setup::service_id;
+use crate::{Error, Event, Observer, Setup, identity};
+
+/// Gets a fresh token for every member who needs one, over that member's own mutual TLS.
+pub(super) async fn refresh(
+    setup: &mut Setup,
+    clock: &dyn Clock,
+    members: &mut [Member],
+    observer: &mut Observer<'_>,
+) -> Result<(), Error> {
+    for member in members {
+        if identity::needs_refresh(Some(&member.token), clock.now()) {
+            member.token = fresh_token(setup, clock, member)
+                .await
+                .map_err(|error| concerning(error, member))?;
+            identity::save_token(&setup.home, &member.sid, &member.token)?;
+            observer(&Event::TokenRefreshed(member.sid.clone()));
+        }
+    }
+    Ok(())
+}
+
+async fn fresh_token(
+    setup: &mut Setup,
+    clock: &dyn Clock,
+    member: &Member,
+) -> Result<String, Error> {
+    let mut connection = links::cuhk(setup, Some(member), Step::Two).await?;
+    connection.send(&Request::RefreshToken {}).await?;
+    let reply = connection.receive_reply(Step::Two, REPLY).await?;
+    connection.close().await;
+    let Reply::Token { token } = reply else {
+        return Err(Refusal::new(Code::UnexpectedMessage, Step::Two)
+            .with("expected", "token")
+            .with("got", reply.name())
+            .into());
+    };
+    let (trust, now) = (setup.require_trust()?, clock.now());
+    let student = trust
+        .verify_student(&member.chain, now)
+        .map_err(|error| certificate_refusal(&error, Step::Two))?;
+    let audience = service_id(&trust, &ServiceName::blackboard());
+    UnverifiedToken(&token).verify(&trust, &audience, &student, now)?;
+    Ok(token)
+}
+
+fn concerning(error: Error, member: &Member) -> Error {
+    match error {
+        Error::Refused(refusal) => about(refusal, &member.sid).into(),
+        other => other,
+    }
+}

@@ -1,0 +1,373 @@
+//! What can go wrong in the student's program, and what to do about each.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use scb_certs::{CertificateError, Fingerprint, StudentId};
+use scb_cli::{Failure, exit, printable};
+use scb_protocol::{Code, Refusal};
+
+/// A fault on this machine, a wrong command, or what a server refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A server, or this program in its place, refused a step.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Several students of one group were refused, each for a reason of his own.
+    #[error("{}", sentences(.0))]
+    SeveralRefused(Vec<Refusal>),
+    /// A receipt does not verify.
+    #[error("{0}; the receipt proves nothing")]
+    ReceiptRefused(Refusal),
+    /// A file, the terminal or the configuration.
+    #[error(transparent)]
+    Cli(#[from] scb_cli::Error),
+    /// A key or a certificate of one's own.
+    #[error(transparent)]
+    Certs(#[from] scb_certs::Error),
+    /// Something of this student's own that the protocol cannot express or compute.
+    #[error(transparent)]
+    Protocol(#[from] scb_protocol::Error),
+    /// The same ID twice in one group.
+    #[error("{0} is named twice")]
+    DuplicateId(StudentId),
+    /// No ID, or more than any group may have.
+    #[error("a group has 1 to {max} students, not {got}")]
+    MemberCount {
+        /// How many were named.
+        got: usize,
+        /// How many are possible.
+        max: usize,
+    },
+    /// A server's address is not known.
+    #[error("the address of {service} is not known")]
+    NoAddress {
+        /// `CUHK` or `Blackboard`.
+        service: &'static str,
+        /// The option that gives it.
+        flag: &'static str,
+    },
+    /// Nothing says by which root the servers are recognised.
+    #[error("CUHK's root certificate is not known, so that no server can be recognised")]
+    NoRoot,
+    /// The root that was given is not the one that this home belongs to.
+    #[error("this home belongs to the CUHK with root {remembered}, not {given}")]
+    OtherRoot {
+        /// Fingerprint of `ca.pem` in the home.
+        remembered: Fingerprint,
+        /// Fingerprint that a flag or the code sheet gave.
+        given: Fingerprint,
+    },
+    /// The root certificate file is no root certificate.
+    #[error("{} is no CUHK root certificate: {reason}", path.display())]
+    RootFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The code sheet cannot be understood. Never repeats what stands there.
+    #[error("{}{}: {reason}", path.display(), line.map(|n| format!(", line {n}")).unwrap_or_default())]
+    CodeSheet {
+        /// The file.
+        path: PathBuf,
+        /// Line number, counted from 1.
+        line: Option<u64>,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An enrolment code is needed and the code sheet has none.
+    #[error("{sid}: no enrolment code for this student")]
+    NoCode {
+        /// The student.
+        sid: StudentId,
+    },
+    /// A certificate is needed and there is none.
+    #[error("{sid}: no certificate here")]
+    NotEnrolled {
+        /// The student.
+        sid: StudentId,
+    },
+    /// A stored certificate does not verify.
+    #[error("{sid}: the certificate kept here is not good: {reason}")]
+    OwnCertificate {
+        /// The student.
+        sid: StudentId,
+        /// Why.
+        reason: CertificateError,
+    },
+    /// A passphrase from a file or the prompt does not open a key.
+    #[error("{sid}: the passphrase does not open this student's key")]
+    WrongPassphrase {
+        /// The student.
+        sid: StudentId,
+    },
+    /// The report cannot be read.
+    #[error("cannot read the report {}", path.display())]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The report is a directory, a pipe or the like.
+    #[error("the report {} is not a file", path.display())]
+    ReportKind {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// The report's name cannot stand in a statement.
+    #[error("the report's name {} cannot be used: {reason}", printable(&path.to_string_lossy()))]
+    ReportName {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The report was changed between hashing and sending.
+    #[error("the report was changed while it was being handed in")]
+    ReportChanged,
+    /// A pending hand-in on disk is damaged.
+    #[error("{} is damaged", path.display())]
+    PendingDamaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A command that needs IDs got none.
+    #[error("no student ID was given")]
+    NoIds,
+    /// A menu was wanted where nobody can answer.
+    #[error("no command, and no terminal for the menu")]
+    NoCommand,
+    /// `openssl` was asked for and is not there or does not agree.
+    #[error("openssl: {0}")]
+    Openssl(String),
+    /// The runtime or another part of this machine failed.
+    #[error("cannot {action}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err` on a file of one's own.
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| {
+            Self::Cli(scb_cli::Error::File {
+                action,
+                path,
+                source,
+            })
+        }
+    }
+
+    /// The refusal in it, if one student or step was refused.
+    pub fn refusals(&self) -> &[Refusal] {
+        match self {
+            Self::Refused(refusal) | Self::ReceiptRefused(refusal) => std::slice::from_ref(refusal),
+            Self::SeveralRefused(refusals) => refusals,
+            _ => &[],
+        }
+    }
+
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Refused(refusal) | Self::ReceiptRefused(refusal) => refusal.exit_code(),
+            Self::SeveralRefused(refusals) => {
+                refusals.first().map_or(exit::REFUSED, Refusal::exit_code)
+            }
+            Self::Cli(error) => error.exit_code(),
+            Self::OwnCertificate { .. } | Self::ReportChanged | Self::Openssl(_) => exit::REFUSED,
+            Self::Certs(_)
+            | Self::Protocol(_)
+            | Self::Report { .. }
+            | Self::PendingDamaged { .. }
+            | Self::System { .. } => exit::FAULT,
+            _ => exit::USAGE,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code.as_str(),
+            Self::ReceiptRefused(_) => Code::ReceiptInvalid.as_str(),
+            Self::SeveralRefused(refusals) => refusals
+                .first()
+                .map_or("refused", |refusal| refusal.code.as_str()),
+            Self::Cli(error) => error.code(),
+            Self::Certs(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",
+            Self::Certs(_) => "key",
+            Self::Protocol(_) => "protocol",
+            Self::DuplicateId(_) => Code::DuplicateMember.as_str(),
+            Self::MemberCount { .. } => Code::MemberCount.as_str(),
+            Self::NoAddress { .. } => "no_address",
+            Self::NoRoot => "no_root",
+            Self::OtherRoot { .. } => "other_root",
+            Self::RootFile { .. } => "root_file",
+            Self::CodeSheet { .. } => "code_sheet",
+            Self::NoCode { .. } => "no_code",
+            Self::NotEnrolled { .. } => Code::CertificateMissing.as_str(),
+            Self::OwnCertificate { .. } => "own_certificate",
+            Self::WrongPassphrase { .. } => "wrong_passphrase",
+            Self::Report { .. } | Self::ReportKind { .. } | Self::ReportName { .. } => "report",
+            Self::ReportChanged => Code::ContentAltered.as_str(),
+            Self::PendingDamaged { .. } => "pending_damaged",
+            Self::NoIds => "no_ids",
+            Self::NoCommand => "no_command",
+            Self::Openssl(_) => "openssl",
+            Self::System { .. } => "system",
+        }
+    }
+
+    /// What the person at the keyboard can do about it.
+    fn remedy(&self) -> Option<String> {
+        let text = match self {
+            Self::Refused(refusal) | Self::ReceiptRefused(refusal) => refusal.remedy().to_owned(),
+            Self::SeveralRefused(refusals) => refusals.first()?.remedy().to_owned(),
+            Self::Cli(error) => return error.remedy(),
+            Self::DuplicateId(_) => "name every student once".into(),
+            Self::MemberCount { .. } => "name the students of one group".into(),
+            Self::NoAddress { flag, .. } => format!("give it once with {flag} HOST:PORT"),
+            Self::NoRoot => {
+                "give --ca FILE, --ca-fingerprint HEX or a code sheet with the column ca_sha256"
+                    .into()
+            }
+            Self::OtherRoot { .. } => {
+                "check the fingerprint; for another CUHK use another --home".into()
+            }
+            Self::RootFile { .. } => "use the ca.pem that CUHK publishes".into(),
+            Self::CodeSheet { .. } => {
+                "use the file as your department sent it: sid,name,email,code,ca_sha256,expires"
+                    .into()
+            }
+            Self::NoCode { .. } => "give the code sheet with --codes FILE".into(),
+            Self::NotEnrolled { sid } => format!("student enrol --ids {sid}"),
+            Self::OwnCertificate { sid, .. } => {
+                format!("student enrol --ids {sid} --replace, with a new code")
+            }
+            Self::WrongPassphrase { .. } => "try again, or check --passphrase-file".into(),
+            Self::Report { .. } | Self::ReportKind { .. } => "check --report".into(),
+            Self::ReportName { .. } => "rename the file, then hand in again".into(),
+            Self::ReportChanged => "hand in again; do not change the file meanwhile".into(),
+            Self::PendingDamaged { path } => {
+                format!("remove {} and hand in again", path.display())
+            }
+            Self::NoIds => "name them: --ids 1155000001,1155000002".into(),
+            Self::NoCommand => "see student --help".into(),
+            _ => return None,
+        };
+        Some(text)
+    }
+
+    /// Whether the sentence should say that nothing was changed.
+    fn of_a_step(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_) | Self::SeveralRefused(_) | Self::ReportChanged
+        )
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut message = match &error {
+            Error::Cli(inner) => return with_chain(inner, &error),
+            other => chain(other),
+        };
+        if error.of_a_step() {
+            message += "; nothing was changed by this step";
+        }
+        Self {
+            exit: error.exit(),
+            message,
+            remedy: error.remedy(),
+            code: Some(error.code()),
+        }
+    }
+}
+
+fn with_chain(inner: &scb_cli::Error, error: &Error) -> Failure {
+    Failure {
+        exit: error.exit(),
+        message: chain(inner),
+        remedy: error.remedy(),
+        code: Some(error.code()),
+    }
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message += &format!(": {error}");
+        cause = error.source();
+    }
+    message
+}
+
+fn sentences(refusals: &[Refusal]) -> String {
+    let sentences: Vec<_> = refusals.iter().map(ToString::to_string).collect();
+    sentences.join("; ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_protocol::Step;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_step_student_reason_remedy_and_that_nothing_changed() {
+        let sid: StudentId = "1155000002".parse().unwrap();
+        let refusal = Refusal::new(Code::EnrolmentRefused, Step::Two).about(&sid);
+        let failure = Failure::from(Error::from(refusal));
+        assert!(
+            failure.message.starts_with("step 2: 1155000002: "),
+            "{failure}"
+        );
+        assert!(
+            failure
+                .message
+                .ends_with("nothing was changed by this step"),
+            "{failure}"
+        );
+        assert!(failure.remedy.unwrap().contains("code sheet"));
+        assert_eq!(
+            (failure.exit, failure.code),
+            (exit::REFUSED, Some("enrolment_refused"))
+        );
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_worth_another_try() {
+        let refusal = Refusal::new(Code::ConnectionFailed, Step::Three);
+        assert_eq!(Failure::from(Error::from(refusal)).exit, exit::RETRY);
+    }
+
+    #[test]
+    fn a_readable_key_says_how_to_mend_it() {
+        let error = scb_certs::Error::KeyFileReadable {
+            path: "k.pem".into(),
+            mode: 0o644,
+        };
+        let failure = Failure::from(Error::from(error));
+        assert!(failure.message.contains("chmod 600 k.pem"), "{failure}");
+    }
+
+    #[test]
+    fn a_missing_address_is_a_usage_error_that_names_the_flag() {
+        let failure = Failure::from(Error::NoAddress {
+            service: "CUHK",
+            flag: "--cuhk",
+        });
+        assert_eq!(failure.exit, exit::USAGE);
+        assert!(failure.remedy.unwrap().contains("--cuhk"));
+    }
+}

@@ -1,0 +1,264 @@
+//! The student's home: where everything that is kept has its place.
+//!
+//! ```text
+//! HOME/config.toml          addresses used last
+//! HOME/ca.pem               the root by which servers are recognised
+//! HOME/students/SID/        key.pem (0600), chain.pem, token.jwt
+//! HOME/students/.next-SID/  the same for a new key that is not certified yet
+//! HOME/pending/             hand-ins that were signed and not yet acknowledged
+//! HOME/receipts/            S-000001.zip, …
+//! HOME/lock                 held while something is being changed
+//! ```
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use scb_certs::{Certificate, StudentId};
+use scb_cli::{
+    Home, Role, create_private_dir, load_config, read_limited, save_config, write_atomic,
+};
+
+use crate::{Config, Error};
+
+/// Largest root certificate file, in bytes.
+const ROOT_LIMIT: u64 = 64 * 1024;
+
+/// The directory with one person's or one group's keys and records.
+#[derive(Clone, Debug)]
+pub struct StudentHome {
+    home: Home,
+}
+
+impl StudentHome {
+    /// Opens the home, making it (mode 0700) when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`]: another role's home, a directory with other files in it.
+    pub fn create(dir: &Path) -> Result<Self, Error> {
+        let home = Home::create(dir, Role::Student)?;
+        Ok(Self { home })
+    }
+
+    /// The directory itself.
+    pub fn dir(&self) -> &Path {
+        self.home.dir()
+    }
+
+    /// Where one student's key and certificate are.
+    pub fn student_dir(&self, sid: &StudentId) -> PathBuf {
+        self.home.path("students").join(sid.as_ref())
+    }
+
+    /// Where a student's next key waits to be certified. No student ID starts with a dot.
+    pub fn next_dir(&self, sid: &StudentId) -> PathBuf {
+        self.home.path("students").join(format!(".next-{sid}"))
+    }
+
+    /// Where a replaced key lies while the next one moves into its place.
+    pub(crate) fn old_dir(&self, sid: &StudentId) -> PathBuf {
+        self.home.path("students").join(format!(".old-{sid}"))
+    }
+
+    /// Where hand-ins wait that were not acknowledged yet.
+    pub fn pending_dir(&self) -> PathBuf {
+        self.home.path("pending")
+    }
+
+    /// Where receipts are kept, unless a sandbox has its own place.
+    pub fn receipts_dir(&self) -> PathBuf {
+        self.home.path("receipts")
+    }
+
+    /// Every student who has a directory here, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`].
+    pub fn students(&self) -> Result<Vec<StudentId>, Error> {
+        let dir = self.home.path("students");
+        let names = entries(&dir)?;
+        let ids = names.iter().filter_map(|name| name.to_str()?.parse().ok());
+        let mut ids: Vec<StudentId> = ids.collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// What is remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`] with the line of an unknown key.
+    pub fn config(&self) -> Result<Config, Error> {
+        Ok(load_config(&self.home)?)
+    }
+
+    /// Remembers it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`].
+    pub fn save_config(&self, config: &Config) -> Result<(), Error> {
+        Ok(save_config(&self.home, config)?)
+    }
+
+    /// The remembered root certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RootFile`] if it is damaged, [`Error::Cli`] if it cannot be read.
+    pub fn root(&self) -> Result<Option<Certificate>, Error> {
+        let path = self.home.path("ca.pem");
+        if !path.exists() {
+            return Ok(None);
+        }
+        read_root(&path).map(Some)
+    }
+
+    /// Remembers the root certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`].
+    pub fn save_root(&self, root: &Certificate) -> Result<(), Error> {
+        let path = self.home.path("ca.pem");
+        Ok(write_atomic(&path, root.to_pem().as_bytes(), 0o644)?)
+    }
+
+    /// Waits until no other `student` changes this home, and keeps others out while the
+    /// answer lives.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`].
+    pub fn lock(&self) -> Result<HomeLock, Error> {
+        let path = self.home.path("lock");
+        let mut options = File::options();
+        let file = options.create(true).append(true).open(&path);
+        let file = file.map_err(Error::file("open", &path))?;
+        file.lock().map_err(Error::file("lock", &path))?;
+        Ok(HomeLock { _file: file })
+    }
+}
+
+/// Keeps other programs from changing the home; the system frees it whatever happens.
+#[derive(Debug)]
+pub struct HomeLock {
+    _file: File,
+}
+
+/// Reads a root certificate; that it can be a root is judged by the trust store.
+///
+/// # Errors
+///
+/// [`Error::RootFile`], [`Error::Cli`].
+pub(crate) fn read_root(path: &Path) -> Result<Certificate, Error> {
+    let bytes = read_limited(path, ROOT_LIMIT)?;
+    let fault = |reason: String| Error::RootFile {
+        path: path.to_owned(),
+        reason,
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|_| fault("it is not text".into()))?;
+    Certificate::from_pem(text).map_err(|error| fault(error.to_string()))
+}
+
+/// Makes a directory that only its owner can enter, if it is not there.
+pub(crate) fn ensure_dir(dir: &Path) -> Result<(), Error> {
+    if !dir.is_dir() {
+        create_private_dir(dir)?;
+    }
+    Ok(())
+}
+
+/// The names in a directory; none if it does not exist.
+pub(crate) fn entries(dir: &Path) -> Result<Vec<std::ffi::OsString>, Error> {
+    let found = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        found => found,
+    };
+    let names = found.and_then(|found| found.map(|entry| Ok(entry?.file_name())).collect());
+    names.map_err(Error::file("read", dir))
+}
+
+/// Makes renames in a directory durable.
+#[cfg(unix)]
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
+    let synced = File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(Error::file("write", dir))
+}
+
+/// Elsewhere a directory cannot be synced.
+#[cfg(not(unix))]
+pub(crate) fn sync_dir(_dir: &Path) -> Result<(), Error> {
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, StudentHome) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = StudentHome::create(&dir.path().join("home")).unwrap();
+        (dir, home)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_owner_can_enter() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_dir, home) = home();
+        ensure_dir(&home.pending_dir()).unwrap();
+        for dir in [home.dir(), &home.pending_dir()] {
+            let mode = std::fs::metadata(dir).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{}", dir.display());
+        }
+    }
+
+    #[test]
+    fn remembers_addresses() {
+        let (_dir, home) = home();
+        assert_eq!(home.config().unwrap(), Config::default());
+        let config = Config {
+            cuhk: Some("localhost:8011".into()),
+            blackboard: None,
+        };
+        home.save_config(&config).unwrap();
+        assert_eq!(home.config().unwrap(), config);
+    }
+
+    #[test]
+    fn refuses_a_root_that_is_none() {
+        let (_dir, home) = home();
+        assert!(home.root().unwrap().is_none());
+        for content in [&b"not PEM"[..], b"\xff"] {
+            std::fs::write(home.dir().join("ca.pem"), content).unwrap();
+            assert!(matches!(home.root(), Err(Error::RootFile { .. })));
+        }
+    }
+
+    #[test]
+    fn lists_students_and_not_their_next_keys() {
+        let (_dir, home) = home();
+        assert!(home.students().unwrap().is_empty());
+        let (b, a): (StudentId, StudentId) = ("B".parse().unwrap(), "A".parse().unwrap());
+        ensure_dir(&home.student_dir(&b)).unwrap();
+        ensure_dir(&home.student_dir(&a)).unwrap();
+        ensure_dir(&home.next_dir(&a)).unwrap();
+        assert_eq!(home.students().unwrap(), [a, b]);
+    }
+
+    #[test]
+    fn one_at_a_time() {
+        let (_dir, home) = home();
+        let held = home.lock().unwrap();
+        let other = File::options()
+            .append(true)
+            .open(home.dir().join("lock"))
+            .unwrap();
+        assert!(other.try_lock().is_err());
+        drop(held);
+        assert!(other.try_lock().is_ok());
+    }
+}

@@ -1,0 +1,253 @@
+//! One student's key, certificate and identity token, as they lie in the home.
+
+use std::fs;
+use std::path::Path;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{
+    CertificateError, Chain, Error as CertsError, SigningKey, StudentId, TrustStore, is_encrypted,
+    read_private, write_private,
+};
+use scb_cli::{read_limited, write_atomic};
+use scb_protocol::client::Member;
+use scb_protocol::own_token_expiry;
+
+use crate::home::{StudentHome, ensure_dir, sync_dir};
+use crate::{Error, Passphrases};
+
+const KEY: &str = "key.pem";
+const CHAIN: &str = "chain.pem";
+const TOKEN: &str = "token.jwt";
+/// Largest chain or token file, in bytes.
+const LIMIT: u64 = 128 * 1024;
+/// A token is refreshed when it has less than this many seconds to live.
+const TOKEN_MARGIN: u64 = 5 * 60;
+
+/// Opens a student's key and certificate, with the token as it is kept here: it may have
+/// expired.
+///
+/// # Errors
+///
+/// [`Error::NotEnrolled`], [`Error::WrongPassphrase`], [`Error::Certs`] (a key file that
+/// others can read, that is damaged or does not belong to the certificate).
+pub fn open(
+    home: &StudentHome,
+    sid: &StudentId,
+    passphrases: &mut Passphrases,
+) -> Result<Member, Error> {
+    let chain = chain(home, sid)?.ok_or_else(|| Error::NotEnrolled { sid: sid.clone() })?;
+    let key = read_key(&home.student_dir(sid).join(KEY), sid, passphrases)?;
+    if chain.leaf().public_key()? != *key.public_key() {
+        return Err(CertsError::KeyMismatch.into());
+    }
+    Ok(Member {
+        sid: sid.clone(),
+        chain,
+        key,
+        token: token(home, sid)?.unwrap_or_default(),
+    })
+}
+
+/// A student's certificate chain; none before enrolment.
+///
+/// # Errors
+///
+/// [`Error::Certs`] if it is damaged, [`Error::Cli`].
+pub fn chain(home: &StudentHome, sid: &StudentId) -> Result<Option<Chain>, Error> {
+    read_chain(&home.student_dir(sid).join(CHAIN))
+}
+
+/// A student's identity token; none before enrolment.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn token(home: &StudentHome, sid: &StudentId) -> Result<Option<String>, Error> {
+    let text = read_text(&home.student_dir(sid).join(TOKEN))?;
+    Ok(text.map(|text| text.trim().to_owned()))
+}
+
+/// Keeps a refreshed token.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn save_token(home: &StudentHome, sid: &StudentId, token: &str) -> Result<(), Error> {
+    let path = home.student_dir(sid).join(TOKEN);
+    Ok(write_atomic(&path, token.as_bytes(), 0o600)?)
+}
+
+/// Whether a token is missing, unreadable or about to expire.
+pub fn needs_refresh(token: Option<&str>, now: UnixTime) -> bool {
+    let expires = token.and_then(own_token_expiry);
+    expires.is_none_or(|expires| expires.as_secs() <= now.as_secs() + TOKEN_MARGIN)
+}
+
+/// Whether the student's key file is encrypted; none if there is no key.
+///
+/// # Errors
+///
+/// [`Error::Certs`].
+pub fn has_passphrase(home: &StudentHome, sid: &StudentId) -> Result<Option<bool>, Error> {
+    let path = home.student_dir(sid).join(KEY);
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(is_encrypted(&read_private(&path)?)))
+}
+
+/// What the certificate kept here is worth.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// There is none: a code is needed.
+    Missing,
+    /// It is good as far as can be known here.
+    Good,
+    /// It no longer works: a new one is needed, with a new code.
+    Bad(CertificateError),
+}
+
+/// Judges the certificate kept here; without a trust store only whether there is one.
+///
+/// # Errors
+///
+/// [`Error::Certs`] if it is damaged, [`Error::Cli`].
+pub fn standing(
+    home: &StudentHome,
+    sid: &StudentId,
+    trust: Option<&TrustStore>,
+    now: UnixTime,
+) -> Result<Standing, Error> {
+    let Some(chain) = chain(home, sid)? else {
+        return Ok(Standing::Missing);
+    };
+    Ok(match trust.map(|trust| trust.verify_student(&chain, now)) {
+        None | Some(Ok(_)) => Standing::Good,
+        Some(Err(reason)) => Standing::Bad(reason),
+    })
+}
+
+/// A key that waits to be certified, saved before anything is sent, so that the same request
+/// can be repeated after a lost answer.
+#[derive(Debug)]
+pub struct NextKey {
+    /// The student.
+    pub sid: StudentId,
+    /// The private key.
+    pub key: SigningKey,
+    /// Made now, not found from an attempt before.
+    pub fresh: bool,
+}
+
+impl NextKey {
+    /// Finds or makes the key; a new one is encrypted if `protect` or a passphrase file says so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certs`], [`Error::Cli`], [`Error::WrongPassphrase`].
+    pub fn prepare(
+        home: &StudentHome,
+        sid: &StudentId,
+        protect: bool,
+        passphrases: &mut Passphrases,
+    ) -> Result<Self, Error> {
+        let dir = home.next_dir(sid);
+        let path = dir.join(KEY);
+        let fresh = !path.exists();
+        let key = if fresh {
+            let protect = protect || passphrases.has_file(sid);
+            let passphrase = protect.then(|| passphrases.new_one(sid)).transpose()?;
+            let key = SigningKey::generate()?;
+            ensure_dir(&dir)?;
+            write_private(&path, &key.to_pem(passphrase.as_ref())?)?;
+            key
+        } else {
+            read_key(&path, sid, passphrases)?
+        };
+        Ok(Self {
+            sid: sid.clone(),
+            key,
+            fresh,
+        })
+    }
+
+    /// Puts the key, its verified chain and its token in the place of what was there, all
+    /// three at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`].
+    pub fn install(&self, home: &StudentHome, chain: &Chain, token: &str) -> Result<(), Error> {
+        let dir = home.next_dir(&self.sid);
+        write_atomic(&dir.join(TOKEN), token.as_bytes(), 0o600)?;
+        write_atomic(&dir.join(CHAIN), chain.to_pem().as_bytes(), 0o644)?;
+        activate(home, &self.sid)
+    }
+}
+
+/// Finishes an installation that was interrupted after the certificate was saved.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn recover(home: &StudentHome, sid: &StudentId) -> Result<(), Error> {
+    if home.next_dir(sid).join(CHAIN).exists() {
+        return activate(home, sid);
+    }
+    Ok(())
+}
+
+/// The next directory takes the student's place. A crash in between leaves the next one
+/// complete, and [`recover`] goes on from there.
+fn activate(home: &StudentHome, sid: &StudentId) -> Result<(), Error> {
+    let (next, place, old) = (home.next_dir(sid), home.student_dir(sid), home.old_dir(sid));
+    if place.exists() {
+        remove_dir(&old)?;
+        fs::rename(&place, &old).map_err(Error::file("move", &place))?;
+    }
+    fs::rename(&next, &place).map_err(Error::file("move", &next))?;
+    sync_dir(place.parent().unwrap_or(&place))?;
+    remove_dir(&old)
+}
+
+fn remove_dir(dir: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::file("remove", dir)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_key(
+    path: &Path,
+    sid: &StudentId,
+    passphrases: &mut Passphrases,
+) -> Result<SigningKey, Error> {
+    let pem = read_private(path)?;
+    let passphrase = if is_encrypted(&pem) {
+        Some(passphrases.existing(sid)?)
+    } else {
+        None
+    };
+    match SigningKey::from_pem(&pem, passphrase.as_ref()) {
+        Err(CertsError::WrongPassphrase) => {
+            passphrases.forget(sid);
+            Err(Error::WrongPassphrase { sid: sid.clone() })
+        }
+        other => Ok(other?),
+    }
+}
+
+fn read_chain(path: &Path) -> Result<Option<Chain>, Error> {
+    let text = read_text(path)?;
+    Ok(text.map(|text| Chain::from_pem(&text)).transpose()?)
+}
+
+fn read_text(path: &Path) -> Result<Option<String>, Error> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = read_limited(path, LIMIT)?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}

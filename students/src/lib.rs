@@ -1,0 +1,44 @@
+//! The student's program: keys, enrolment, hand-in, receipts.
+//!
+//! It makes each student's key on this machine, has CUHK certify it, hands in for a group over
+//! mutual TLS and keeps the receipt that Blackboard signs. The engine talks to the servers; the
+//! commands and the dialogue show what it tells.
+//!
+//! What it never does: send a private key or a report's content to CUHK, send a code to a server
+//! that has not proved itself, overwrite a key or a receipt, report success before the receipt
+//! is verified and safe on disk, or ask anything without a terminal.
+
+mod cli;
+mod code_sheet;
+mod codes;
+mod commands;
+mod config;
+mod engine;
+mod error;
+mod event;
+mod group;
+mod home;
+pub mod identity;
+mod interactive;
+mod openssl;
+mod passphrases;
+pub mod pending;
+pub mod receipts;
+mod report;
+mod run;
+mod setup;
+mod show;
+
+pub use cli::{Cli, Command, Common};
+pub use code_sheet::CodeSheet;
+pub use codes::Codes;
+pub use config::Config;
+pub use engine::{Engine, EnrolOptions, HandIn, KeptReceipt};
+pub use error::Error;
+pub use event::{Event, Observer};
+pub use group::{ASKED_MEMBERS, Group, MAX_MEMBERS};
+pub use home::{HomeLock, StudentHome};
+pub use passphrases::{PassphraseFile, Passphrases};
+pub use report::{Pieces, Report};
+pub use run::run;
+pub use setup::Setup;

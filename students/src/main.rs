@@ -1,0 +1,7 @@
+//! The `student` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    scb_student::run()
+}

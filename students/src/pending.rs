@@ -1,0 +1,170 @@
+//! Hand-ins that were signed and not yet acknowledged.
+//!
+//! A statement and its signatures are saved before they are sent. The same hand-in after an
+//! interruption finds them again, so that Blackboard sees the same submission ID and the same
+//! bytes, stores nothing twice and gives the same receipt.
+
+use std::path::{Path, PathBuf};
+
+use data_encoding::{BASE64, HEXLOWER};
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, SpiffeId};
+use scb_cli::{read_limited, write_atomic};
+use scb_protocol::client::{self, Member};
+use scb_protocol::statement::{FileEntry, Label, Statement, SubmissionId};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::home::{StudentHome, ensure_dir, entries, sync_dir};
+
+/// Largest pending file, in bytes: a statement of 16 KiB and signatures of 64 KiB in base64.
+const LIMIT: u64 = 256 * 1024;
+
+/// What is to be handed in, by whom, to what. The same draft is the same hand-in.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// The service to which it goes.
+    pub service: &'a SpiffeId,
+    /// Course and assignment.
+    pub assignment: (Label, Label),
+    /// Who hands it in, in order.
+    pub members: &'a [Member],
+    /// What is handed in.
+    pub file: &'a FileEntry,
+}
+
+/// A statement with its signatures, safe on disk.
+#[derive(Debug)]
+pub struct Pending {
+    path: PathBuf,
+    /// The exact bytes that were signed.
+    pub statement: Vec<u8>,
+    /// Detached CMS, DER.
+    pub signatures: Vec<u8>,
+    /// It was found from an attempt before, not made now.
+    pub resumed: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    v: u8,
+    statement: String,
+    signatures: String,
+}
+
+impl Pending {
+    /// Finds the hand-in that was interrupted, or signs a new one and saves it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PendingDamaged`], [`Error::Protocol`] (signing, randomness), [`Error::Cli`].
+    pub fn prepare(home: &StudentHome, draft: &Draft<'_>, now: UnixTime) -> Result<Self, Error> {
+        let path = home.pending_dir().join(draft.file_name());
+        if path.exists() {
+            return Self::read(path, draft);
+        }
+        let statement = draft.statement(SubmissionId::random()?)?;
+        let signatures = client::sign(&statement, draft.members, now)?;
+        ensure_dir(&home.pending_dir())?;
+        let pending = Self {
+            path,
+            statement,
+            signatures,
+            resumed: false,
+        };
+        pending.save()?;
+        Ok(pending)
+    }
+
+    /// It was acknowledged, or will never be: forgets it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`].
+    pub fn remove(self) -> Result<(), Error> {
+        std::fs::remove_file(&self.path).map_err(Error::file("remove", &self.path))?;
+        sync_dir(self.path.parent().unwrap_or(&self.path))
+    }
+
+    fn save(&self) -> Result<(), Error> {
+        let stored = Stored {
+            v: 1,
+            statement: BASE64.encode(&self.statement),
+            signatures: BASE64.encode(&self.signatures),
+        };
+        // A struct of text and numbers always has a JSON form.
+        let json = serde_json::to_vec(&stored).expect("plain data");
+        Ok(write_atomic(&self.path, &json, 0o600)?)
+    }
+
+    fn read(path: PathBuf, draft: &Draft<'_>) -> Result<Self, Error> {
+        let found = parse(&read_limited(&path, LIMIT)?, draft);
+        let (statement, signatures) =
+            found.ok_or_else(|| Error::PendingDamaged { path: path.clone() })?;
+        Ok(Self {
+            path,
+            statement,
+            signatures,
+            resumed: true,
+        })
+    }
+}
+
+impl Draft<'_> {
+    fn statement(&self, submission: SubmissionId) -> Result<Vec<u8>, Error> {
+        let (members, file) = (self.members, self.file.clone());
+        let assignment = self.assignment.clone();
+        Ok(client::state(
+            members,
+            self.service,
+            assignment,
+            file,
+            submission,
+        )?)
+    }
+
+    fn is_that_of(&self, statement: &Statement) -> bool {
+        let (members, file) = (client::named(self.members), self.file.clone());
+        let assignment = self.assignment.clone();
+        let service = self.service.clone();
+        *statement == Statement::new(service, assignment, members, file, statement.submission)
+    }
+
+    /// A hash over everything that makes two hand-ins the same, the members' certificates too.
+    fn file_name(&self) -> String {
+        let (course, assignment) = &self.assignment;
+        let members = client::named(self.members);
+        let same = (self.service, course, assignment, members, self.file);
+        // Names, numbers and hashes always have a JSON form.
+        let json = serde_json::to_vec(&same).expect("plain data");
+        let hash = Fingerprint::of(&json);
+        format!("{}.json", HEXLOWER.encode(&hash.as_bytes()[..16]))
+    }
+}
+
+/// The statement and its signatures, if the file holds those of this draft.
+fn parse(bytes: &[u8], draft: &Draft<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
+    let stored: Stored = serde_json::from_slice(bytes).ok()?;
+    let statement = BASE64.decode(stored.statement.as_bytes()).ok()?;
+    let signatures = BASE64.decode(stored.signatures.as_bytes()).ok()?;
+    let same = draft.is_that_of(&Statement::parse(&statement).ok()?);
+    (stored.v == 1 && same && are_good(&statement, &signatures)).then_some((statement, signatures))
+}
+
+fn are_good(statement: &[u8], signatures: &[u8]) -> bool {
+    let parsed = scb_certs::DetachedSignature::parse(signatures);
+    parsed.is_ok_and(|signature| signature.verify(statement).is_ok())
+}
+
+/// How many hand-ins wait to be acknowledged.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn count(home: &StudentHome) -> Result<usize, Error> {
+    let names = entries(&home.pending_dir())?;
+    let is_pending =
+        |name: &&std::ffi::OsString| Path::new(name).extension() == Some("json".as_ref());
+    Ok(names.iter().filter(is_pending).count())
+}

@@ -1,0 +1,104 @@
+//! The receipts that are kept here.
+
+use std::path::{Path, PathBuf};
+
+use scb_certs::Fingerprint;
+use scb_cli::{read_limited, write_atomic};
+use scb_protocol::receipt::MAX_RECEIPT;
+use scb_protocol::statement::SubmissionNumber;
+
+use crate::Error;
+use crate::home::{ensure_dir, entries};
+
+/// Keeps a verified receipt as `S-000001.zip`. Evidence is never overwritten: if another
+/// receipt of that number is there, such as another Blackboard's, a part of the hash is added
+/// to the name.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn save(dir: &Path, number: SubmissionNumber, zip: &[u8]) -> Result<PathBuf, Error> {
+    ensure_dir(dir)?;
+    let hash = Fingerprint::of(zip).to_string();
+    for name in [
+        format!("{number}.zip"),
+        format!("{number}-{}.zip", &hash[..16]),
+    ] {
+        let path = dir.join(name);
+        if !path.exists() {
+            write_atomic(&path, zip, 0o644)?;
+            return Ok(path);
+        }
+        if read(&path)? == zip {
+            return Ok(path);
+        }
+    }
+    // Two receipts that share number and 64 bits of SHA-256 are the same or made to collide.
+    Err(Error::file("keep a second receipt in", dir)(
+        std::io::ErrorKind::AlreadyExists.into(),
+    ))
+}
+
+/// Reads a receipt of at most the protocol's size.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    Ok(read_limited(path, MAX_RECEIPT as u64)?)
+}
+
+/// Every receipt file, in the order of its name.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn list(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let names = entries(dir)?;
+    let paths = names.iter().map(|name| dir.join(name));
+    let is_receipt = |path: &PathBuf| path.extension() == Some("zip".as_ref());
+    let mut paths: Vec<_> = paths.filter(is_receipt).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn number(n: u64) -> SubmissionNumber {
+        SubmissionNumber::new(n).unwrap()
+    }
+
+    #[test]
+    fn the_same_receipt_is_kept_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("receipts");
+        let first = save(&dir, number(1), b"one").unwrap();
+        assert_eq!(first, dir.join("S-000001.zip"));
+        assert_eq!(save(&dir, number(1), b"one").unwrap(), first);
+        assert_eq!(list(&dir).unwrap(), [first]);
+    }
+
+    #[test]
+    fn another_receipt_of_that_number_overwrites_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = save(dir.path(), number(1), b"one").unwrap();
+        let other = save(dir.path(), number(1), b"two").unwrap();
+        assert_ne!(first, other);
+        assert_eq!(
+            (read(&first).unwrap(), read(&other).unwrap()),
+            (b"one".into(), b"two".into())
+        );
+        assert_eq!(list(dir.path()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn lists_receipts_only() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("notes.txt"), "x").unwrap();
+        assert!(list(dir.path()).unwrap().is_empty());
+        assert!(list(&dir.path().join("none")).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,29 @@
+//! From the command line to the exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use scb_cli::{Failure, Term, finish, finish_json};
+use scb_protocol::install_crypto;
+use scb_transport::telemetry::{self, LogFormat};
+
+use crate::{Cli, commands};
+
+/// Runs the program with this process's arguments and terminal.
+pub fn run() -> ExitCode {
+    install_crypto();
+    let cli = Cli::parse();
+    let result =
+        start_log().and_then(|()| commands::run(&cli, Term::detect()).map_err(Failure::from));
+    if cli.common.json {
+        finish_json(result)
+    } else {
+        finish(result)
+    }
+}
+
+/// The steps are on standard output already: without `SCB_LOG` only warnings are logged.
+fn start_log() -> Result<(), Failure> {
+    let level = std::env::var_os("SCB_LOG").is_none().then_some("warn");
+    telemetry::init(LogFormat::Text, level).map_err(|error| Failure::usage(error.to_string()))
+}

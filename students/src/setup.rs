@@ -1,0 +1,300 @@
+//! What a run works with: home, servers, root. Flag before sandbox before what is remembered.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use scb_certs::{Certificate, Fingerprint, ServiceName, SpiffeId, TrustStore};
+use scb_cli::{Role, Sandbox};
+use scb_transport::ServerTrust;
+
+use crate::cli::Common;
+use crate::home::{StudentHome, read_root};
+use crate::{CodeSheet, Config, Error};
+
+/// How much is known about the root.
+#[derive(Debug)]
+enum Root {
+    Unknown,
+    Fingerprint(Fingerprint),
+    Known(Arc<TrustStore>),
+}
+
+/// Everything about the surroundings of a run.
+#[derive(Debug)]
+pub struct Setup {
+    /// Keys, certificates, pending hand-ins.
+    pub home: StudentHome,
+    /// Where receipts are kept.
+    pub receipts: PathBuf,
+    /// The sandbox, if it is one.
+    pub sandbox: Option<Sandbox>,
+    /// Addresses from the command line or the prompt.
+    given: Config,
+    remembered: Config,
+    root: Root,
+    root_remembered: bool,
+}
+
+impl Setup {
+    /// From the command line, the sandbox and the home, which is made if it is not there. The
+    /// code sheet may vouch for the root.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherRoot`] if two of them name different roots, [`Error::RootFile`],
+    /// [`Error::Cli`].
+    pub fn new(common: &Common, sheet: Option<&CodeSheet>) -> Result<Self, Error> {
+        let sandbox = common.sandbox.as_deref().map(Sandbox::open).transpose()?;
+        let dir = match &sandbox {
+            Some(sandbox) => sandbox.student_home(),
+            None => common.home.resolve(Role::Student),
+        };
+        let home = StudentHome::create(&dir)?;
+        let receipts = match &sandbox {
+            Some(sandbox) => sandbox.receipts(),
+            None => home.receipts_dir(),
+        };
+        let mut setup = Self {
+            receipts,
+            given: Config {
+                cuhk: common.cuhk.clone(),
+                blackboard: common.blackboard.clone(),
+            },
+            remembered: home.config()?,
+            root: Root::Unknown,
+            root_remembered: false,
+            sandbox,
+            home,
+        };
+        setup.find_root(common, sheet)?;
+        Ok(setup)
+    }
+
+    /// Where CUHK listens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAddress`]; [`Error::Cli`] if the sandbox's server is not up.
+    pub fn cuhk(&self) -> Result<String, Error> {
+        if let Some(given) = &self.given.cuhk {
+            return Ok(given.clone());
+        }
+        if let Some(sandbox) = &self.sandbox {
+            return Ok(sandbox.cuhk_address()?.to_string());
+        }
+        self.remembered.cuhk.clone().ok_or(Error::NoAddress {
+            service: "CUHK",
+            flag: "--cuhk",
+        })
+    }
+
+    /// Where Blackboard listens.
+    ///
+    /// # Errors
+    ///
+    /// As [`Setup::cuhk`].
+    pub fn blackboard(&self) -> Result<String, Error> {
+        if let Some(given) = &self.given.blackboard {
+            return Ok(given.clone());
+        }
+        if let Some(sandbox) = &self.sandbox {
+            return Ok(sandbox.blackboard_address()?.to_string());
+        }
+        self.remembered.blackboard.clone().ok_or(Error::NoAddress {
+            service: "Blackboard",
+            flag: "--blackboard",
+        })
+    }
+
+    /// CUHK's address as somebody typed it.
+    pub fn give_cuhk(&mut self, address: String) {
+        self.given.cuhk = Some(address);
+    }
+
+    /// Blackboard's address as somebody typed it.
+    pub fn give_blackboard(&mut self, address: String) {
+        self.given.blackboard = Some(address);
+    }
+
+    /// The root's fingerprint as somebody typed it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherRoot`].
+    pub fn give_fingerprint(&mut self, fingerprint: Fingerprint) -> Result<(), Error> {
+        self.claim(fingerprint)
+    }
+
+    /// The root's fingerprint, as far as it is known.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        match &self.root {
+            Root::Unknown => None,
+            Root::Fingerprint(fingerprint) => Some(*fingerprint),
+            Root::Known(store) => Some(store.root().fingerprint()),
+        }
+    }
+
+    /// The trust store, once the root itself is known.
+    pub fn trust(&self) -> Option<&Arc<TrustStore>> {
+        match &self.root {
+            Root::Known(store) => Some(store),
+            Root::Unknown | Root::Fingerprint(_) => None,
+        }
+    }
+
+    /// As [`Setup::trust`], where it cannot be done without.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRoot`].
+    pub fn require_trust(&self) -> Result<Arc<TrustStore>, Error> {
+        self.trust().cloned().ok_or(Error::NoRoot)
+    }
+
+    /// How servers are recognised.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRoot`].
+    pub fn server_trust(&self) -> Result<ServerTrust, Error> {
+        match &self.root {
+            Root::Unknown => Err(Error::NoRoot),
+            Root::Fingerprint(fingerprint) => Ok(ServerTrust::Fingerprint(*fingerprint)),
+            Root::Known(store) => Ok(ServerTrust::Pinned(Arc::clone(store))),
+        }
+    }
+
+    /// CUHK proved itself at this address under this root: both are remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certs`], [`Error::Cli`].
+    pub fn cuhk_proved(&mut self, root: Option<&Certificate>) -> Result<(), Error> {
+        if let (Root::Fingerprint(_), Some(root)) = (&self.root, root) {
+            self.root = Root::Known(Arc::new(TrustStore::new(root.clone())?));
+        }
+        let given = self.given.cuhk.clone();
+        self.remember(given, |config| &mut config.cuhk)
+    }
+
+    /// Blackboard proved itself at this address: it is remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`].
+    pub fn blackboard_proved(&mut self) -> Result<(), Error> {
+        let given = self.given.blackboard.clone();
+        self.remember(given, |config| &mut config.blackboard)
+    }
+
+    /// A sandbox says anew where its servers are: nothing is remembered there.
+    fn remember(
+        &mut self,
+        given: Option<String>,
+        field: impl Fn(&mut Config) -> &mut Option<String>,
+    ) -> Result<(), Error> {
+        if self.sandbox.is_some() {
+            return Ok(());
+        }
+        if let (false, Root::Known(store)) = (self.root_remembered, &self.root) {
+            self.home.save_root(store.root())?;
+            self.root_remembered = true;
+        }
+        let place = field(&mut self.remembered);
+        if given.is_some() && *place != given {
+            *place = given;
+            self.home.save_config(&self.remembered)?;
+        }
+        Ok(())
+    }
+
+    fn find_root(&mut self, common: &Common, sheet: Option<&CodeSheet>) -> Result<(), Error> {
+        let remembered = match &self.sandbox {
+            Some(sandbox) => Some(sandbox_trust(sandbox)?),
+            None => self.home.root()?.map(TrustStore::new).transpose()?,
+        };
+        if let Some(store) = remembered {
+            self.root = Root::Known(Arc::new(store));
+            self.root_remembered = true;
+        }
+        if let Some(path) = &common.ca {
+            let store = trust_store(path)?;
+            self.claim(store.root().fingerprint())?;
+            if self.trust().is_none() {
+                self.root = Root::Known(Arc::new(store));
+            }
+        }
+        let claims = common.ca_fingerprint.into_iter();
+        for fingerprint in claims.chain(sheet.and_then(CodeSheet::root)) {
+            self.claim(fingerprint)?;
+        }
+        Ok(())
+    }
+
+    /// Every source must name the same root.
+    fn claim(&mut self, given: Fingerprint) -> Result<(), Error> {
+        match self.fingerprint() {
+            None => self.root = Root::Fingerprint(given),
+            Some(known) if known == given => {}
+            Some(remembered) => return Err(Error::OtherRoot { remembered, given }),
+        }
+        Ok(())
+    }
+}
+
+/// Where the receipts of this run's home or sandbox are; makes no home.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub(crate) fn receipts_dir(common: &Common) -> Result<PathBuf, Error> {
+    Ok(match &common.sandbox {
+        Some(dir) => Sandbox::open(dir)?.receipts(),
+        None => common.home.resolve(Role::Student).join("receipts"),
+    })
+}
+
+/// The root fingerprint by which a receipt is judged: `--ca-fingerprint`, else `--ca`, else the
+/// sandbox's or the remembered root. Needs no home and makes none.
+///
+/// # Errors
+///
+/// [`Error::NoRoot`], [`Error::RootFile`], [`Error::Cli`].
+pub(crate) fn verification_root(common: &Common) -> Result<Fingerprint, Error> {
+    if let Some(fingerprint) = common.ca_fingerprint {
+        return Ok(fingerprint);
+    }
+    let store = match (&common.ca, &common.sandbox) {
+        (Some(path), _) => trust_store(path)?,
+        (None, Some(dir)) => sandbox_trust(&Sandbox::open(dir)?)?,
+        (None, None) => {
+            let path = common.home.resolve(Role::Student).join("ca.pem");
+            if !path.exists() {
+                return Err(Error::NoRoot);
+            }
+            trust_store(&path)?
+        }
+    };
+    Ok(store.root().fingerprint())
+}
+
+/// The sandbox's root; while it is not there, says which server to start.
+fn sandbox_trust(sandbox: &Sandbox) -> Result<TrustStore, Error> {
+    let path = sandbox.ca_pem();
+    if !path.exists() {
+        sandbox.cuhk_address()?;
+    }
+    trust_store(&path)
+}
+
+fn trust_store(path: &Path) -> Result<TrustStore, Error> {
+    TrustStore::new(read_root(path)?).map_err(|error| Error::RootFile {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// The name of a service of the trust domain.
+pub(crate) fn service_id(trust: &TrustStore, name: &ServiceName) -> SpiffeId {
+    SpiffeId::new_service(trust.trust_domain(), name)
+}
