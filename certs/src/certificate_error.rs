@@ -1,7 +1,6 @@
 /// Why a certificate chain is not accepted. Each reason is its own variant, so that whoever is
 /// refused can be told what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum CertificateError {
     /// A certificate of the chain has expired.
     #[error("certificate has expired")]

@@ -30,6 +30,7 @@ mod serial;
 mod spiffe;
 mod trust;
 mod validity;
+mod verified;
 
 pub use certificate::{Certificate, MAX_CERTIFICATE_SIZE};
 pub use certificate_error::CertificateError;
@@ -49,5 +50,6 @@ pub use public_key::PublicKey;
 pub use request::{MAX_REQUEST_SIZE, VerifiedRequest, create_request};
 pub use serial::Serial;
 pub use spiffe::{Identity, SpiffeId};
-pub use trust::{ServiceUsage, TrustStore, VerifiedPeer, VerifiedService, VerifiedStudent};
+pub use trust::{ServiceUsage, TrustStore};
 pub use validity::{Validities, Validity, leaf_validity};
+pub use verified::{VerifiedPeer, VerifiedService, VerifiedStudent};

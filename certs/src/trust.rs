@@ -10,9 +10,10 @@ use crate::authority::check_authority;
 use crate::issuer::check_self_signed;
 use crate::key_usage::{KeyPurpose, same_purposes};
 use crate::profile;
+use crate::verified::VerifiedPath;
 use crate::{
-    Certificate, CertificateError, Chain, Crl, Error, Identity, IssuerKind, ServiceName, SpiffeId,
-    StudentId, TrustDomain,
+    Certificate, CertificateError, Chain, Crl, Error, Identity, IssuerKind, ServiceName,
+    TrustDomain, VerifiedPeer, VerifiedService, VerifiedStudent,
 };
 
 /// The root that is trusted, and what is known about revocation.
@@ -62,7 +63,8 @@ impl TrustStore {
 
     /// Checks every chain against these revocation lists from now on, the root's included: a
     /// certificate that no list covers, or an expired list, is an error. Of several lists of one
-    /// issuer the one with the highest number counts.
+    /// issuer the one with the highest number counts, so [`Crl::verify`] each that comes from
+    /// outside first: a forged one could otherwise stand in the way of the authentic one.
     ///
     /// # Errors
     /// [`Error::BadSignature`] if a list that claims to be the root's is not.
@@ -265,117 +267,6 @@ impl ServiceUsage {
     }
 }
 
-/// What the chain proves, before the leaf's role and profile are looked at.
-struct VerifiedPath {
-    id: SpiffeId,
-    kind: IssuerKind,
-}
-
-/// A student whose certificate chain was verified.
-#[derive(Clone, Debug)]
-pub struct VerifiedStudent {
-    sid: StudentId,
-    id: SpiffeId,
-    chain: Chain,
-}
-
-impl VerifiedStudent {
-    fn of(path: VerifiedPath, chain: &Chain) -> Result<Self, CertificateError> {
-        let wrong_role = || CertificateError::WrongRole {
-            found: path.id.to_string(),
-        };
-        let sid = path.id.student().ok_or_else(wrong_role)?.clone();
-        if path.kind != IssuerKind::Students {
-            return Err(wrong_role());
-        }
-        check_leaf(chain.leaf(), profile::STUDENT_PURPOSES)?;
-        Ok(Self {
-            sid,
-            id: path.id,
-            chain: chain.clone(),
-        })
-    }
-
-    /// The student ID.
-    pub fn sid(&self) -> &StudentId {
-        &self.sid
-    }
-
-    /// The SPIFFE ID.
-    pub fn spiffe_id(&self) -> &SpiffeId {
-        &self.id
-    }
-
-    /// The student's certificate.
-    pub fn certificate(&self) -> &Certificate {
-        self.chain.leaf()
-    }
-
-    /// The chain that was verified.
-    pub fn chain(&self) -> &Chain {
-        &self.chain
-    }
-}
-
-/// A service whose certificate chain was verified.
-#[derive(Clone, Debug)]
-pub struct VerifiedService {
-    name: ServiceName,
-    id: SpiffeId,
-    chain: Chain,
-}
-
-impl VerifiedService {
-    fn of(
-        path: VerifiedPath,
-        chain: &Chain,
-        purposes: &[KeyPurpose],
-    ) -> Result<Self, CertificateError> {
-        let wrong_role = || CertificateError::WrongRole {
-            found: path.id.to_string(),
-        };
-        let name = path.id.service().ok_or_else(wrong_role)?.clone();
-        if path.kind != IssuerKind::Services {
-            return Err(wrong_role());
-        }
-        check_leaf(chain.leaf(), purposes)?;
-        Ok(Self {
-            name,
-            id: path.id,
-            chain: chain.clone(),
-        })
-    }
-
-    /// The service's name.
-    pub fn name(&self) -> &ServiceName {
-        &self.name
-    }
-
-    /// The SPIFFE ID.
-    pub fn spiffe_id(&self) -> &SpiffeId {
-        &self.id
-    }
-
-    /// The service's certificate.
-    pub fn certificate(&self) -> &Certificate {
-        self.chain.leaf()
-    }
-
-    /// The chain that was verified.
-    pub fn chain(&self) -> &Chain {
-        &self.chain
-    }
-}
-
-/// Whoever a TLS client certificate can belong to.
-#[derive(Clone, Debug)]
-pub enum VerifiedPeer {
-    /// A student.
-    Student(VerifiedStudent),
-    /// A service.
-    Service(VerifiedService),
-}
-
 fn issuer_kind(issuer: &Certificate) -> Result<IssuerKind, CertificateError> {
     let purposes = issuer.extended_key_usages();
     if !issuer.has_key_usages(&[KeyUsages::KeyCertSign, KeyUsages::CRLSign]) {
@@ -385,16 +276,4 @@ fn issuer_kind(issuer: &Certificate) -> Result<IssuerKind, CertificateError> {
         .into_iter()
         .find(|kind| same_purposes(purposes, profile::issuer_purposes(*kind)))
         .ok_or(CertificateError::WrongUsage)
-}
-
-fn check_leaf(leaf: &Certificate, purposes: &[KeyPurpose]) -> Result<(), CertificateError> {
-    leaf.public_key()
-        .map_err(|_| CertificateError::BadSignature)?;
-    let is_profile = leaf.has_key_usages(&[KeyUsages::DigitalSignature])
-        && same_purposes(leaf.extended_key_usages(), purposes);
-    if is_profile {
-        Ok(())
-    } else {
-        Err(CertificateError::WrongUsage)
-    }
 }

@@ -9,6 +9,8 @@ mod judge;
 mod key_files;
 mod mutation;
 mod openssl;
+mod profiles;
 mod python;
+mod refusal;
 mod requests;
 mod trust;

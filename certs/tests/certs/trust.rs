@@ -1,10 +1,7 @@
-//! Which chains are accepted, and for each reason not to accept one, one that is refused for it.
+//! Which chains are accepted, and which are refused for where they come from or for their time.
 
 use der::Decode;
-use rcgen::{
-    BasicConstraints, CustomExtension, DistinguishedName, ExtendedKeyUsagePurpose, IsCa,
-    KeyUsagePurpose,
-};
+use rcgen::DistinguishedName;
 use scb_certs::CertificateError as Refused;
 use scb_certs::{
     Certificate, Chain, Error, IssuerKind, Root, ServiceName, ServiceUsage, TrustStore,
@@ -12,31 +9,9 @@ use scb_certs::{
 };
 
 use crate::campus::{
-    Campus, DAY, Holder, date, days_ago, forge_with, in_days, new_key, now, purpose, seconds, uri,
+    Campus, DAY, Holder, date, days_ago, forge_with, in_days, new_key, now, seconds,
 };
-
-const SERVER_AUTH: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 3, 1];
-const CODE_SIGNING: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 3, 3];
-
-fn student_refusal(campus: &Campus, holder: &Holder) -> Refused {
-    let as_student = campus
-        .strict_trust()
-        .verify_student(&holder.chain, now())
-        .unwrap_err();
-    let as_client = campus
-        .strict_trust()
-        .verify_any_client(&holder.chain, now())
-        .unwrap_err();
-    assert_eq!(as_student, as_client);
-    as_student
-}
-
-fn blackboard_refusal(campus: &Campus, holder: &Holder, usage: ServiceUsage) -> Refused {
-    campus
-        .strict_trust()
-        .verify_service(&holder.chain, &ServiceName::blackboard(), usage, now())
-        .unwrap_err()
-}
+use crate::refusal::{authority_parameters, student_refusal};
 
 #[test]
 fn accepts_a_student() {
@@ -229,15 +204,6 @@ fn refuses_another_key_behind_the_authority_s_certificate() {
     assert_eq!(student_refusal(&campus, &holder), Refused::BadSignature);
 }
 
-fn authority_parameters(campus: &Campus, path_length: u8) -> rcgen::CertificateParams {
-    let mut parameters = campus.student_parameters();
-    parameters.subject_alt_names = vec![uri("spiffe://cuhk.example")];
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
-    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    parameters.extended_key_usages.clear();
-    parameters
-}
-
 /// The subject's name of this certificate, as rcgen wants it.
 fn same_name(certificate: &Certificate) -> DistinguishedName {
     let parsed = x509_cert::Certificate::from_der(certificate.der()).unwrap();
@@ -386,225 +352,6 @@ fn refuses_a_key_that_is_not_p256() {
         chain,
     };
     assert_eq!(student_refusal(&campus, &holder), Refused::BadSignature);
-}
-
-#[test]
-fn refuses_key_usages_that_are_not_exactly_the_profile_s() {
-    let campus = Campus::new();
-    let own = campus.student_parameters().extended_key_usages;
-    let with = |more: ExtendedKeyUsagePurpose| [own.clone(), vec![more]].concat();
-    for purposes in [
-        vec![],
-        vec![purpose(SERVER_AUTH)],
-        vec![ExtendedKeyUsagePurpose::Any],
-        vec![own[0].clone()],
-        vec![own[1].clone()],
-        with(purpose(SERVER_AUTH)),
-        with(purpose(CODE_SIGNING)),
-        with(ExtendedKeyUsagePurpose::Any),
-        with(own[0].clone()),
-    ] {
-        let mut parameters = campus.student_parameters();
-        parameters.extended_key_usages = purposes.clone();
-        let holder = campus.forge(IssuerKind::Students, &parameters);
-        assert_eq!(
-            student_refusal(&campus, &holder),
-            Refused::WrongUsage,
-            "{purposes:?}"
-        );
-    }
-    for usages in [
-        vec![],
-        vec![KeyUsagePurpose::KeyAgreement],
-        vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::KeyCertSign,
-        ],
-        vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::ContentCommitment,
-        ],
-    ] {
-        let mut parameters = campus.student_parameters();
-        parameters.key_usages = usages.clone();
-        let holder = campus.forge(IssuerKind::Students, &parameters);
-        assert_eq!(
-            student_refusal(&campus, &holder),
-            Refused::WrongUsage,
-            "{usages:?}"
-        );
-    }
-}
-
-#[test]
-fn refuses_a_leaf_that_is_an_authority() {
-    let campus = Campus::new();
-    let mut parameters = campus.student_parameters();
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let holder = campus.forge(IssuerKind::Students, &parameters);
-    assert_eq!(student_refusal(&campus, &holder), Refused::WrongUsage);
-}
-
-#[test]
-fn refuses_an_issuer_of_no_known_kind() {
-    let campus = Campus::new();
-    for purposes in [
-        vec![],
-        campus.service_parameters().extended_key_usages,
-        [
-            campus.student_parameters().extended_key_usages,
-            vec![purpose(CODE_SIGNING)],
-        ]
-        .concat(),
-    ] {
-        let mut parameters = authority_parameters(&campus, 0);
-        parameters
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, "third kind");
-        parameters.extended_key_usages = purposes;
-        let root = &campus.root;
-        let issuer = forge_with(root.certificate(), root.key(), &parameters);
-        let holder = forge_with(issuer.leaf(), &issuer.key, &campus.student_parameters());
-        let refusal = campus
-            .trust()
-            .verify_student(&holder.chain, now())
-            .unwrap_err();
-        assert_eq!(refusal, Refused::WrongUsage);
-    }
-}
-
-#[test]
-fn refuses_two_names_no_name_and_names_of_another_form() {
-    let campus = Campus::new();
-    let own = uri("spiffe://cuhk.example/student/1155000001");
-    for names in [
-        vec![],
-        vec![own.clone(), uri("spiffe://cuhk.example/student/1155000002")],
-        vec![own.clone(), own],
-        vec![uri("spiffe://cuhk.example/teacher/1")],
-        vec![uri("spiffe://cuhk.example")],
-        vec![uri("https://cuhk.example/student/1155000001")],
-        vec![uri("spiffe://cuhk.example/student/1155000001/")],
-        vec![uri("spiffe://cuhk.example/student/115500\0")],
-    ] {
-        let mut parameters = campus.student_parameters();
-        parameters
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, "1155000001");
-        parameters.subject_alt_names = names.clone();
-        let holder = campus.forge(IssuerKind::Students, &parameters);
-        assert_eq!(
-            student_refusal(&campus, &holder),
-            Refused::NameInvalid,
-            "{names:?}"
-        );
-    }
-}
-
-#[test]
-fn refuses_a_name_of_another_trust_domain() {
-    let campus = Campus::new();
-    let mut parameters = campus.student_parameters();
-    parameters.subject_alt_names = vec![uri("spiffe://other.example/student/1155000001")];
-    let holder = campus.forge(IssuerKind::Students, &parameters);
-    assert_eq!(student_refusal(&campus, &holder), Refused::NameInvalid);
-}
-
-#[test]
-fn refuses_a_student_from_the_services_issuer() {
-    let campus = Campus::new();
-    let holder = campus.forge(IssuerKind::Services, &campus.student_parameters());
-    let found = "spiffe://cuhk.example/student/1155000001".to_owned();
-    assert_eq!(
-        student_refusal(&campus, &holder),
-        Refused::WrongRole { found }
-    );
-}
-
-#[test]
-fn refuses_a_service_from_the_students_issuer() {
-    let campus = Campus::new();
-    let holder = campus.forge(IssuerKind::Students, &campus.service_parameters());
-    let found = "spiffe://cuhk.example/service/blackboard".to_owned();
-    let client = blackboard_refusal(&campus, &holder, ServiceUsage::Client);
-    assert_eq!(client, Refused::WrongRole { found });
-    let server = blackboard_refusal(&campus, &holder, ServiceUsage::Server);
-    assert_eq!(server, Refused::WrongUsage);
-    assert!(
-        campus
-            .strict_trust()
-            .verify_any_client(&holder.chain, now())
-            .is_err()
-    );
-}
-
-#[test]
-fn refuses_a_student_as_a_service_and_a_service_as_a_student() {
-    let campus = Campus::new();
-    let student = campus.student("1155000001");
-    assert_eq!(
-        blackboard_refusal(&campus, &student, ServiceUsage::Server),
-        Refused::WrongUsage
-    );
-    assert!(matches!(
-        blackboard_refusal(&campus, &student, ServiceUsage::Client),
-        Refused::WrongRole { .. }
-    ));
-    assert!(matches!(
-        blackboard_refusal(&campus, &student, ServiceUsage::Token),
-        Refused::WrongRole { .. }
-    ));
-    let service = campus.service(&ServiceName::blackboard());
-    let refusal = campus
-        .strict_trust()
-        .verify_student(&service.chain, now())
-        .unwrap_err();
-    assert!(matches!(refusal, Refused::WrongRole { .. }));
-}
-
-#[test]
-fn refuses_another_service_than_the_one_meant() {
-    let campus = Campus::new();
-    let holder = campus.service(&ServiceName::cuhk());
-    let refusal = blackboard_refusal(&campus, &holder, ServiceUsage::Server);
-    let (expected, found) = ("blackboard".to_owned(), "cuhk".to_owned());
-    assert_eq!(refusal, Refused::WrongName { expected, found });
-}
-
-#[test]
-fn refuses_the_token_signer_in_tls_and_a_tls_key_for_tokens() {
-    let campus = Campus::new();
-    let (trust, cuhk) = (campus.strict_trust(), ServiceName::cuhk());
-    let (signer, service) = (campus.token_signer(), campus.service(&cuhk));
-    for usage in [
-        ServiceUsage::Server,
-        ServiceUsage::Client,
-        ServiceUsage::Signature,
-    ] {
-        let refusal = trust
-            .verify_service(&signer.chain, &cuhk, usage, now())
-            .unwrap_err();
-        assert_eq!(refusal, Refused::WrongUsage);
-    }
-    assert_eq!(
-        trust.verify_any_client(&signer.chain, now()).unwrap_err(),
-        Refused::WrongUsage
-    );
-    let refusal = trust
-        .verify_service(&service.chain, &cuhk, ServiceUsage::Token, now())
-        .unwrap_err();
-    assert_eq!(refusal, Refused::WrongUsage);
-}
-
-#[test]
-fn refuses_an_unknown_critical_extension() {
-    let campus = Campus::new();
-    let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
-    extension.set_criticality(true);
-    let mut parameters = campus.student_parameters();
-    parameters.custom_extensions = vec![extension];
-    let holder = campus.forge(IssuerKind::Students, &parameters);
-    assert_eq!(student_refusal(&campus, &holder), Refused::Malformed);
 }
 
 #[test]
