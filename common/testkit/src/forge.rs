@@ -18,6 +18,7 @@ const DOCUMENT_SIGNING: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 36];
 /// Who signs.
 enum Signer<'a> {
     Issuer(IssuerKind),
+    Impostor(IssuerKind, &'a SigningKey),
     Somebody(&'a TestIdentity),
     Itself,
 }
@@ -88,6 +89,12 @@ impl<'a> Forge<'a> {
         self
     }
 
+    /// In the name of this issuer, whose certificate follows, but signed with another key.
+    pub fn signed_in_the_name_of(mut self, kind: IssuerKind, key: &'a SigningKey) -> Self {
+        self.signer = Signer::Impostor(kind, key);
+        self
+    }
+
     /// Signed by somebody who is no CA; their chain follows.
     pub fn signed_by(mut self, somebody: &'a TestIdentity) -> Self {
         self.signer = Signer::Somebody(somebody);
@@ -111,6 +118,10 @@ impl<'a> Forge<'a> {
                 let issuer = self.campus.issuer(*kind);
                 let rest = vec![issuer.certificate().clone()];
                 (signed_by(&parameters, &own, &rest[0], issuer.key()), rest)
+            }
+            Signer::Impostor(kind, key) => {
+                let rest = vec![self.campus.issuer(*kind).certificate().clone()];
+                (signed_by(&parameters, &own, &rest[0], key), rest)
             }
             Signer::Somebody(somebody) => {
                 let rest = somebody.chain.certificates().to_vec();

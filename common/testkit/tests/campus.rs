@@ -91,6 +91,12 @@ fn every_forgery_is_refused() {
                 .purposes(&[client, document, Purpose::EmailProtection]),
         ),
         ("a CA", campus.forge().ca()),
+        (
+            "other key",
+            campus
+                .forge()
+                .signed_in_the_name_of(IssuerKind::Students, &somebody.key),
+        ),
         ("two names", campus.forge().uris(&[STUDENT, SERVICE])),
         ("no name", campus.forge().uris(&[])),
         (

@@ -95,19 +95,22 @@ fn handshake_refusal(error: &io::Error, step: Step) -> Refusal {
     }
 }
 
+/// For people; rustls names most of its variants only.
 fn why(reason: &rustls::CertificateError) -> String {
-    match reason {
-        rustls::CertificateError::ApplicationVerificationFailure => {
-            "this is the certificate of another party".to_owned()
-        }
-        rustls::CertificateError::NotValidForName => {
-            "the certificate is for another host name or address".to_owned()
-        }
-        rustls::CertificateError::UnknownIssuer => {
-            "the certificate is not under the expected root".to_owned()
-        }
-        other => other.to_string(),
-    }
+    use rustls::CertificateError as E;
+    let text = match reason {
+        E::Expired => "its certificate has expired, or this machine's clock is wrong",
+        E::NotValidYet => "its certificate is not valid yet, or this machine's clock is wrong",
+        E::Revoked => "its certificate has been revoked",
+        E::UnknownIssuer => "its certificate is not under the expected root",
+        E::BadSignature => "a signature in its chain or in the handshake does not verify",
+        E::InvalidPurpose => "its certificate is not a server's",
+        E::NotValidForName => "its certificate is for another host name or address",
+        E::ApplicationVerificationFailure => "its certificate is that of another party",
+        E::BadEncoding => "its certificate is not well-formed",
+        other => return other.to_string(),
+    };
+    text.to_owned()
 }
 
 fn peer(
