@@ -34,7 +34,11 @@ pub(crate) struct Enrolled {
 
 impl Authority {
     pub(crate) fn new(signing: Signing, upkeep: Arc<Upkeep>, clock: Arc<dyn Clock>) -> Self {
-        Self { signing, upkeep, clock }
+        Self {
+            signing,
+            upkeep,
+            clock,
+        }
     }
 
     pub(crate) fn now(&self) -> UnixTime {
@@ -59,7 +63,9 @@ impl Authority {
         request: &VerifiedRequest,
     ) -> Result<Enrolled, Error> {
         let subject = Subject::Student(sid.clone());
-        let chain = self.claim(&subject, code, request, Profile::Student, None).await?;
+        let chain = self
+            .claim(&subject, code, request, Profile::Student, None)
+            .await?;
         let token = self.token(&subject, chain.leaf())?;
         Ok(Enrolled { chain, token })
     }
@@ -73,7 +79,8 @@ impl Authority {
     ) -> Result<Chain, Error> {
         let subject = Subject::Service(name.clone());
         let service = self.service(name).await?;
-        self.claim(&subject, code, request, Profile::Service, service.as_ref()).await
+        self.claim(&subject, code, request, Profile::Service, service.as_ref())
+            .await
     }
 
     /// A service's next certificate, for its present one.
@@ -90,8 +97,15 @@ impl Authority {
         };
         let presented = asker.certificate().fingerprint();
         let wanted = self.signing.intent(subject, Profile::Service, key, now)?;
-        let renewal = Renewal { presented, wanted, now };
-        let record = self.store().write(move |records| issuance::renew(records, &renewal)).await?;
+        let renewal = Renewal {
+            presented,
+            wanted,
+            now,
+        };
+        let record = self
+            .store()
+            .write(move |records| issuance::renew(records, &renewal))
+            .await?;
         self.signing.finish(record, key, Some(&service)).await
     }
 
@@ -107,7 +121,9 @@ impl Authority {
                 issuance::live_certificate(records, &sha256, &owner, now, Step::Two)?;
                 match records.roster().find(&sid)? {
                     Some(listed) if listed.active => Ok(()),
-                    _ => Err(Refusal::new(Code::StudentInactive, Step::Two).about(&sid).into()),
+                    _ => Err(Refusal::new(Code::StudentInactive, Step::Two)
+                        .about(&sid)
+                        .into()),
                 }
             })
             .await?;
@@ -127,11 +143,17 @@ impl Authority {
             .store()
             .read(move |records| {
                 live(records)?;
-                members.iter().map(|member| answers::answer(records, member, now)).collect()
+                members
+                    .iter()
+                    .map(|member| answers::answer(records, member, now))
+                    .collect()
             })
             .await;
         let answers: Vec<_> = answers?;
-        let active = answers.iter().filter(|answer| answer.inactive.is_none()).count();
+        let active = answers
+            .iter()
+            .filter(|answer| answer.inactive.is_none())
+            .count();
         let signer = &self.current().tokens;
         let verification = issue_verification(
             &self.name(),
@@ -183,8 +205,15 @@ impl Authority {
         if !known {
             return Err(enrolment_refused(subject).into());
         }
-        let claim = Claim { digest, wanted, now };
-        let record = self.store().write(move |records| issuance::claim(records, &claim)).await?;
+        let claim = Claim {
+            digest,
+            wanted,
+            now,
+        };
+        let record = self
+            .store()
+            .write(move |records| issuance::claim(records, &claim))
+            .await?;
         self.signing.finish(record, key, service).await
     }
 
@@ -202,7 +231,9 @@ impl Authority {
 
     async fn service(&self, name: &ServiceName) -> Result<Option<Service>, Error> {
         let name = name.clone();
-        self.store().read(move |records| records.services().find(&name)).await
+        self.store()
+            .read(move |records| records.services().find(&name))
+            .await
     }
 
     fn service_id(&self, name: &ServiceName) -> SpiffeId {

@@ -62,7 +62,10 @@ impl Config {
             let base = self.public_url.as_deref()?.trim_end_matches('/');
             Some(format!("{base}/{}.{kind}", issuer.as_str()))
         };
-        DistributionUrls { crl: url("crl"), ca: url("crt") }
+        DistributionUrls {
+            crl: url("crl"),
+            ca: url("crt"),
+        }
     }
 }
 
@@ -88,7 +91,11 @@ mod tests {
         let urls = Config::default().urls(CrlSigner::Students);
         assert_eq!((urls.crl, urls.ca), (None, None));
         let public_url = Some("http://ca.example/".into());
-        let urls = Config { public_url, ..Config::default() }.urls(CrlSigner::Students);
+        let urls = Config {
+            public_url,
+            ..Config::default()
+        }
+        .urls(CrlSigner::Students);
         assert_eq!(urls.crl.unwrap(), "http://ca.example/students.crl");
         assert_eq!(urls.ca.unwrap(), "http://ca.example/students.crt");
     }

@@ -106,7 +106,9 @@ impl Error {
 
     fn remedy(&self) -> Option<&'static str> {
         Some(match self {
-            Self::NotInitialised { .. } => "run `cuhk init` first, or name its directory with --home",
+            Self::NotInitialised { .. } => {
+                "run `cuhk init` first, or name its directory with --home"
+            }
             Self::StudentUnknown(_) => "import a roster that lists the student: cuhk roster import",
             Self::StudentInactive(_) => "to let the student in again: cuhk roster activate SID",
             Self::ServiceUnknown(_) => "add it first: cuhk service add NAME --dns NAME",

@@ -94,9 +94,11 @@ impl Handler {
         match admitted {
             Admitted::Enrol { sid, code, request } => self.enrol(&sid, &code, &request).await,
             Admitted::RefreshToken { student } => self.refresh_token(&student).await,
-            Admitted::EnrolService { name, code, request } => {
-                self.enrol_service(&name, &code, &request).await
-            }
+            Admitted::EnrolService {
+                name,
+                code,
+                request,
+            } => self.enrol_service(&name, &code, &request).await,
             Admitted::RenewService { service, request } => {
                 self.renew_service(&service, &request).await
             }
@@ -116,9 +118,12 @@ impl Handler {
         match self.authority.enrol(sid, code, request).await {
             Ok(enrolled) => {
                 let serial = enrolled.chain.leaf().serial();
-                self.emit(StepEvent::with(Step::Two, "certificate and token issued", serial).about(sid));
+                self.emit(
+                    StepEvent::with(Step::Two, "certificate and token issued", serial).about(sid),
+                );
                 let (chain, token) = (enrolled.chain, enrolled.token);
-                self.reply(Step::Two, &Reply::Enrolled { chain, token }).await
+                self.reply(Step::Two, &Reply::Enrolled { chain, token })
+                    .await
             }
             Err(error) => self.refuse_enrolment(&error).await,
         }
@@ -132,8 +137,13 @@ impl Handler {
     ) -> Result<(), Refusal> {
         match self.authority.enrol_service(name, code, request).await {
             Ok(chain) => {
-                self.emit(StepEvent::with(Step::Two, "service certificate issued", name));
-                self.reply(Step::Two, &Reply::ServiceEnrolled { chain }).await
+                self.emit(StepEvent::with(
+                    Step::Two,
+                    "service certificate issued",
+                    name,
+                ));
+                self.reply(Step::Two, &Reply::ServiceEnrolled { chain })
+                    .await
             }
             Err(error) => self.refuse_enrolment(&error).await,
         }
@@ -146,8 +156,13 @@ impl Handler {
     ) -> Result<(), Refusal> {
         let renewed = self.authority.renew_service(service, request).await;
         let chain = renewed.map_err(|error| self.refusal(&error, Step::Two))?;
-        self.emit(StepEvent::with(Step::Two, "service certificate renewed", service.name()));
-        self.reply(Step::Two, &Reply::ServiceEnrolled { chain }).await
+        self.emit(StepEvent::with(
+            Step::Two,
+            "service certificate renewed",
+            service.name(),
+        ));
+        self.reply(Step::Two, &Reply::ServiceEnrolled { chain })
+            .await
     }
 
     async fn refresh_token(&mut self, student: &VerifiedStudent) -> Result<(), Refusal> {
@@ -160,11 +175,11 @@ impl Handler {
     async fn verify(&mut self, asker: &VerifiedService, question: Question) -> Result<(), Refusal> {
         let asked = question.members.len();
         let verified = self.authority.verify(asker, question).await;
-        let (verification, active) =
-            verified.map_err(|error| self.refusal(&error, Step::Three))?;
+        let (verification, active) = verified.map_err(|error| self.refusal(&error, Step::Three))?;
         let detail = format!("{active} of {asked} to {}", asker.name());
         self.emit(StepEvent::with(Step::Three, "confirmed", detail));
-        self.reply(Step::Three, &Reply::Verification { verification }).await
+        self.reply(Step::Three, &Reply::Verification { verification })
+            .await
     }
 
     /// Asked every second or so: too often for a log line each.
@@ -178,11 +193,18 @@ impl Handler {
         let current = self.authority.lists().await;
         let current = current.map_err(|error| self.refusal(&error, Step::Zero))?;
         let publication = &current.publication;
-        let sizes = publication.lists.iter().map(|crl| crl.der().len() as u64).collect();
+        let sizes = publication
+            .lists
+            .iter()
+            .map(|crl| crl.der().len() as u64)
+            .collect();
         let epoch = publication.epoch;
-        self.reply(Step::Zero, &Reply::Crls { epoch, sizes }).await?;
+        self.reply(Step::Zero, &Reply::Crls { epoch, sizes })
+            .await?;
         for crl in &publication.lists {
-            self.connection.send_chunk(Bytes::copy_from_slice(crl.der())).await?;
+            self.connection
+                .send_chunk(Bytes::copy_from_slice(crl.der()))
+                .await?;
         }
         Ok(())
     }

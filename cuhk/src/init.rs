@@ -16,11 +16,11 @@ use scb_certs::{
 use scb_cli::{Home, Role, create_private_dir, save_config, write_atomic};
 use scb_storage::HomeLock;
 
+use crate::Error;
 use crate::config::{Config, path};
 use crate::issuers::read_certificate;
 use crate::store::{CrlSigner, Store, StoredList};
 use crate::time::later;
-use crate::Error;
 
 /// What a new CUHK is made of.
 #[derive(Debug)]
@@ -69,6 +69,9 @@ pub fn open_home(dir: &Path) -> Result<Home, Error> {
 /// if another init is at work; any of [`Error::Certificates`], [`Error::Storage`],
 /// [`Error::Local`]. In every case `dir` is as it was.
 pub fn init(dir: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate, Error> {
+    if let Some(root) = existing(dir)? {
+        return Ok(root);
+    }
     let workshop = workshop(dir)?;
     fs::create_dir_all(&workshop).map_err(file("create", &workshop))?;
     let lock = HomeLock::acquire(&workshop, Role::Cuhk.as_str())?;
@@ -78,12 +81,7 @@ pub fn init(dir: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate
     made
 }
 
-fn make(
-    dir: &Path,
-    draft: &Path,
-    new: &NewAuthority,
-    now: UnixTime,
-) -> Result<Certificate, Error> {
+fn make(dir: &Path, draft: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate, Error> {
     if let Some(root) = existing(dir)? {
         return Ok(root);
     }
@@ -110,9 +108,21 @@ fn build(dir: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate, E
         |kind| Ok::<_, Error>(root.issue_issuer(kind, SigningKey::generate()?, now, &urls)?);
     let (students, services) = (issuer(IssuerKind::Students)?, issuer(IssuerKind::Services)?);
 
-    store_authority(&home, path::ROOT, root.key(), root.certificate(), &new.root_passphrase)?;
+    store_authority(
+        &home,
+        path::ROOT,
+        root.key(),
+        root.certificate(),
+        &new.root_passphrase,
+    )?;
     for (dir, issuer) in [(path::STUDENTS, &students), (path::SERVICES, &services)] {
-        store_authority(&home, dir, issuer.key(), issuer.certificate(), &new.passphrase)?;
+        store_authority(
+            &home,
+            dir,
+            issuer.key(),
+            issuer.certificate(),
+            &new.passphrase,
+        )?;
     }
     for dir in [path::TLS, path::TOKENS] {
         create_private_dir(&home.path(dir))?;
@@ -120,7 +130,11 @@ fn build(dir: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate, E
     first_records(&home, &root, [&students, &services], now)?;
     save_config(&home, &new.config)?;
     let pem = root.certificate().to_pem();
-    write_atomic(&home.path(path::ROOT_CERTIFICATE_COPY), pem.as_bytes(), 0o644)?;
+    write_atomic(
+        &home.path(path::ROOT_CERTIFICATE_COPY),
+        pem.as_bytes(),
+        0o644,
+    )?;
     Ok(root.certificate().clone())
 }
 
@@ -134,7 +148,11 @@ fn store_authority(
     let dir = home.path(dir);
     create_private_dir(&dir)?;
     write_private(&dir.join(path::KEY), &key.to_pem(Some(passphrase))?)?;
-    write_atomic(&dir.join(path::CERTIFICATE), certificate.to_pem().as_bytes(), 0o644)?;
+    write_atomic(
+        &dir.join(path::CERTIFICATE),
+        certificate.to_pem().as_bytes(),
+        0o644,
+    )?;
     Ok(())
 }
 
@@ -155,10 +173,14 @@ fn first_records(
     let crl = root.sign_crl(now.as_secs(), now, later(now, Validities::ROOT_CRL), &[])?;
     store.write_blocking(move |records| {
         for (authority, key) in &keys {
-            records.certificates().reserve_key(key, authority.as_str())?;
+            records
+                .certificates()
+                .reserve_key(key, authority.as_str())?;
         }
         let epoch = records.status().advance(now)?;
-        records.lists().replace(CrlSigner::Root, &StoredList { crl, epoch })
+        records
+            .lists()
+            .replace(CrlSigner::Root, &StoredList { crl, epoch })
     })?;
     store.close_blocking();
     Ok(())
@@ -167,13 +189,18 @@ fn first_records(
 fn publish(draft: &Path, dir: &Path) -> Result<(), Error> {
     match fs::rename(draft, dir) {
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-            return Err(scb_cli::Error::NotEmpty { path: dir.to_owned() }.into());
+            return Err(scb_cli::Error::NotEmpty {
+                path: dir.to_owned(),
+            }
+            .into());
         }
         renamed => renamed.map_err(file("create", dir))?,
     }
     let parent = std::path::absolute(dir).map_err(file("find", dir))?;
     let parent = parent.parent().unwrap_or(&parent);
-    File::open(parent).and_then(|parent| parent.sync_all()).map_err(file("write", parent))
+    File::open(parent)
+        .and_then(|parent| parent.sync_all())
+        .map_err(file("write", parent))
 }
 
 fn remove(dir: &Path) -> Result<(), Error> {
@@ -185,5 +212,12 @@ fn remove(dir: &Path) -> Result<(), Error> {
 
 fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
-    move |source| scb_cli::Error::File { action, path, source }.into()
+    move |source| {
+        scb_cli::Error::File {
+            action,
+            path,
+            source,
+        }
+        .into()
+    }
 }

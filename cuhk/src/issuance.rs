@@ -37,13 +37,19 @@ pub(crate) struct Renewal {
 /// `student_inactive`, `key_refused`, `too_many_devices`, `certificate_revoked`,
 /// `certificate_expired`.
 pub(crate) fn claim(records: &Records<'_>, claim: &Claim) -> Result<CertificateRecord, Error> {
-    let Claim { digest, wanted, now } = claim;
+    let Claim {
+        digest,
+        wanted,
+        now,
+    } = claim;
     let Some(code) = records.codes().find(digest, &wanted.subject)? else {
         return Err(refuse(Code::EnrolmentRefused, wanted));
     };
     if let Some(serial) = code.serial {
         let issued = records.certificates().find(&serial)?;
-        let issued = issued.ok_or(Error::RecordInvalid { what: "enrolment code" })?;
+        let issued = issued.ok_or(Error::RecordInvalid {
+            what: "enrolment code",
+        })?;
         return repeat(issued, wanted, *now);
     }
     if now.as_secs() >= code.expires_at.as_secs() {
@@ -74,7 +80,11 @@ pub(crate) fn knows_code(
 /// `certificate_revoked`, `certificate_expired` or `certificate_unknown_issuer` about the
 /// certificate presented; `key_refused`; `too_many_devices`.
 pub(crate) fn renew(records: &Records<'_>, renewal: &Renewal) -> Result<CertificateRecord, Error> {
-    let Renewal { presented, wanted, now } = renewal;
+    let Renewal {
+        presented,
+        wanted,
+        now,
+    } = renewal;
     live_certificate(records, presented, &wanted.subject, *now, Step::Two)?;
     check_key(records, wanted)?;
     let live = records.certificates().live(&wanted.subject, *now)?;
@@ -153,11 +163,16 @@ fn check_key(records: &Records<'_>, wanted: &Intent) -> Result<(), Error> {
         let compromised = record
             .revocation
             .is_some_and(|revocation| revocation.reason == RevocationReason::KeyCompromise);
-        let same = record.intent.subject == wanted.subject
-            && record.intent.profile == wanted.profile;
+        let same =
+            record.intent.subject == wanted.subject && record.intent.profile == wanted.profile;
         compromised || !same
     };
-    if reserved || certificates.with_key(&wanted.public_key)?.iter().any(spoilt) {
+    if reserved
+        || certificates
+            .with_key(&wanted.public_key)?
+            .iter()
+            .any(spoilt)
+    {
         return Err(refuse(Code::KeyRefused, wanted));
     }
     Ok(())
@@ -186,7 +201,10 @@ fn intended(wanted: &Intent) -> CertificateRecord {
 
 /// Whether a certificate is in the first half of its life.
 fn is_recent(intent: &Intent, now: UnixTime) -> bool {
-    let (start, end) = (intent.validity.not_before.as_secs(), intent.validity.not_after.as_secs());
+    let (start, end) = (
+        intent.validity.not_before.as_secs(),
+        intent.validity.not_after.as_secs(),
+    );
     now.as_secs() < start + end.saturating_sub(start) / 2
 }
 

@@ -4,8 +4,11 @@
 //! passphrase, never takes a name from a request, and `serve` never loads the root's key.
 //! It never sees a report: what students hand in is none of its business.
 
+mod admin;
 mod answers;
 mod authority;
+mod cli;
+mod code_sheet;
 mod config;
 mod error;
 mod handler;
@@ -14,6 +17,9 @@ mod issuance;
 mod issuers;
 mod own_identity;
 mod publication;
+mod root;
+mod roster_file;
+mod sandbox;
 mod server;
 mod signing;
 mod store;
@@ -21,11 +27,19 @@ mod subject;
 mod time;
 mod upkeep;
 
+pub use admin::{
+    CODE_LIFETIME, Import, ImportedRow, IssuedCode, Revoked, add_service, import_roster,
+    issue_code, revoke, set_active,
+};
+pub use cli::main;
+pub use code_sheet::{SheetRow, write_code, write_sheet};
 pub use config::{Config, DEFAULT_LISTEN};
 pub use error::Error;
 pub use init::{NewAuthority, existing, init, open_home};
 pub use issuance::{MAX_SERVICE_CERTIFICATES, MAX_STUDENT_CERTIFICATES};
 pub use issuers::Issuers;
+pub use root::sign_root_list;
+pub use roster_file::{RosterRow, read_roster};
 pub use server::{Refresher, Server, Unlocked};
 pub use store::{
     CertificateRecord, Certificates, Change, CodeRecord, Codes, CrlSigner, Intent, Profile,

@@ -1,1 +1,7 @@
-fn main() {}
+//! `cuhk`: see the library `scb_cuhk`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    scb_cuhk::main()
+}

@@ -71,7 +71,9 @@ impl OwnIdentity {
         let directory = purpose.directory(home);
         if let Some(stored) = Self::load(&directory)? {
             let serial = stored.chain.leaf().serial();
-            let record = signing.store.read(move |records| records.certificates().find(&serial));
+            let record = signing
+                .store
+                .read(move |records| records.certificates().find(&serial));
             if stored.fits(record.await?.as_ref(), purpose, signing, now) {
                 return Ok(stored);
             }
@@ -117,7 +119,9 @@ impl OwnIdentity {
             == Some(self.chain.leaf())
             && self.chain.certificates().get(1) == Some(issuer);
         let live = record.is_some_and(|record| record.is_live(now)) && self.is_young(now);
-        let names = purpose.service(signing).is_none_or(|service| names_match(self.chain.leaf(), &service));
+        let names = purpose
+            .service(signing)
+            .is_none_or(|service| names_match(self.chain.leaf(), &service));
         issued_here && live && names
     }
 
@@ -136,9 +140,14 @@ impl OwnIdentity {
             certificate: None,
             revocation: None,
         };
-        signing.store.write(move |records| records.certificates().intend(&intent, now)).await?;
+        signing
+            .store
+            .write(move |records| records.certificates().intend(&intent, now))
+            .await?;
         let service = purpose.service(signing);
-        let chain = signing.finish(record, key.public_key(), service.as_ref()).await?;
+        let chain = signing
+            .finish(record, key.public_key(), service.as_ref())
+            .await?;
         write_atomic(&directory.join(CHAIN), chain.to_pem().as_bytes(), 0o644)?;
         Ok(Self { key, chain })
     }
@@ -153,7 +162,9 @@ impl OwnIdentity {
         let own = key_file(directory, &self.key.public_key().fingerprint());
         for entry in fs::read_dir(directory).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
-            let is_key = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("key-"));
+            let is_key = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("key-"));
             if is_key && path != own {
                 fs::remove_file(&path).map_err(failed)?;
             }

@@ -37,7 +37,9 @@ impl Publication {
             return Ok(current);
         }
         let issuers = Arc::clone(issuers);
-        store.write(move |records| renew(records, &issuers, now)).await
+        store
+            .write(move |records| renew(records, &issuers, now))
+            .await
     }
 
     /// Whether none of the lists that are signed here needs to be renewed for its age.
@@ -79,10 +81,18 @@ fn renew(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Publ
     let epoch = records.status().epoch()?;
     let since = earlier(now, KEEP_AFTER_END);
     let sign = |signer, issuer: &scb_certs::Issuer| {
-        let revoked = records.certificates().revoked(signer == CrlSigner::Students, since)?;
+        let revoked = records
+            .certificates()
+            .revoked(signer == CrlSigner::Students, since)?;
         let number = records.lists().next_number(signer, now)?;
         let crl = issuer.sign_crl(number, now, later(now, Validities::CRL), &revoked)?;
-        records.lists().replace(signer, &StoredList { crl: crl.clone(), epoch })?;
+        records.lists().replace(
+            signer,
+            &StoredList {
+                crl: crl.clone(),
+                epoch,
+            },
+        )?;
         Ok::<_, Error>(crl)
     };
     let lists = [
@@ -95,5 +105,9 @@ fn renew(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Publ
 
 fn root_list(records: &Records<'_>) -> Result<Crl, Error> {
     let stored = records.lists().find(CrlSigner::Root)?;
-    Ok(stored.ok_or(Error::RecordInvalid { what: "revocation list of the root" })?.crl)
+    Ok(stored
+        .ok_or(Error::RecordInvalid {
+            what: "revocation list of the root",
+        })?
+        .crl)
 }

@@ -44,7 +44,11 @@ impl Unlocked {
             issuers: Arc::new(issuers),
             config: Arc::new(config),
         };
-        Ok(Self { home, signing, lock })
+        Ok(Self {
+            home,
+            signing,
+            lock,
+        })
     }
 
     /// The records.
@@ -54,7 +58,9 @@ impl Unlocked {
 
     /// Where to listen: the argument, else the configuration, else 127.0.0.1:8011.
     pub fn listen_address(&self, argument: Option<SocketAddr>) -> SocketAddr {
-        argument.or(self.signing.config.listen).unwrap_or(DEFAULT_LISTEN)
+        argument
+            .or(self.signing.config.listen)
+            .unwrap_or(DEFAULT_LISTEN)
     }
 }
 
@@ -81,7 +87,11 @@ impl Server {
         listen: SocketAddr,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
-        let Unlocked { home, signing, lock } = unlocked;
+        let Unlocked {
+            home,
+            signing,
+            lock,
+        } = unlocked;
         let listener = Listener::bind(listen).await?;
         let limits = signing.config.limits;
         let upkeep = Upkeep::start(home, signing.clone(), Arc::clone(&clock)).await?;
@@ -108,7 +118,13 @@ impl Server {
 
     /// Serves until `shutdown`, then lets the handlers finish.
     pub async fn run(self, shutdown: Shutdown) {
-        let Self { listener, authority, upkeep, limits, _lock } = self;
+        let Self {
+            listener,
+            authority,
+            upkeep,
+            limits,
+            _lock,
+        } = self;
         let tls = upkeep.tls();
         let stop = shutdown.clone();
         let handler = move |connection| {

@@ -56,7 +56,10 @@ impl Signing {
             return chain(certificate, issuer);
         }
         let signed = self.sign(&record.intent, key, service)?;
-        let record = self.store.write(move |records| records.certificates().record(&signed)).await?;
+        let record = self
+            .store
+            .write(move |records| records.certificates().record(&signed))
+            .await?;
         match record.certificate {
             Some(certificate) if record.revocation.is_none() => chain(certificate, issuer),
             _ => Err(Refusal::new(Code::CertificateRevoked, Step::Two).into()),
@@ -69,8 +72,12 @@ impl Signing {
         key: &PublicKey,
         service: Option<&Service>,
     ) -> Result<Certificate, Error> {
-        let Issuers { students, services, .. } = self.issuers.as_ref();
-        let Intent { serial, validity, .. } = intent;
+        let Issuers {
+            students, services, ..
+        } = self.issuers.as_ref();
+        let Intent {
+            serial, validity, ..
+        } = intent;
         let chain = match (&intent.subject, intent.profile, service) {
             (Subject::Student(sid), Profile::Student, None) => {
                 let urls = self.config.urls(CrlSigner::Students);
@@ -78,9 +85,19 @@ impl Signing {
             }
             (Subject::Service(name), Profile::Service, Some(service)) => {
                 let urls = self.config.urls(CrlSigner::Services);
-                let Service { dns_names, ip_addresses, .. } = service;
+                let Service {
+                    dns_names,
+                    ip_addresses,
+                    ..
+                } = service;
                 services.issue_service(
-                    name, key, serial, validity, dns_names, ip_addresses, &urls,
+                    name,
+                    key,
+                    serial,
+                    validity,
+                    dns_names,
+                    ip_addresses,
+                    &urls,
                 )?
             }
             (Subject::Service(_), Profile::TokenSigner, None) => {

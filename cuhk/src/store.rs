@@ -53,7 +53,9 @@ impl Store {
         F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        self.database.write(|connection| job(&Records { connection })).await
+        self.database
+            .write(|connection| job(&Records { connection }))
+            .await
     }
 
     /// Runs a job on one consistent snapshot.
@@ -66,7 +68,9 @@ impl Store {
         F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        self.database.read(|connection| job(&Records { connection })).await
+        self.database
+            .read(|connection| job(&Records { connection }))
+            .await
     }
 
     /// [`Store::write`] for callers without a runtime.
@@ -79,7 +83,8 @@ impl Store {
         F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        self.database.write_blocking(|connection| job(&Records { connection }))
+        self.database
+            .write_blocking(|connection| job(&Records { connection }))
     }
 
     /// [`Store::read`] for callers without a runtime.
@@ -92,7 +97,8 @@ impl Store {
         F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        self.database.read_blocking(|connection| job(&Records { connection }))
+        self.database
+            .read_blocking(|connection| job(&Records { connection }))
     }
 
     /// Does what is queued and closes the file; holds up this thread meanwhile.
@@ -171,6 +177,11 @@ mod tests {
             Err::<(), _>(Error::TaskFailed)
         });
         assert!(refused.is_err());
-        assert_eq!(store.read_blocking(|records| records.status().epoch()).unwrap(), 0);
+        assert_eq!(
+            store
+                .read_blocking(|records| records.status().epoch())
+                .unwrap(),
+            0
+        );
     }
 }

@@ -80,7 +80,11 @@ impl Upkeep {
         let _turn = self.one_at_a_time.lock().await;
         let now = self.clock.now();
         let known = self.current();
-        let epoch = self.signing.store.read(|records| records.status().epoch()).await?;
+        let epoch = self
+            .signing
+            .store
+            .read(|records| records.status().epoch())
+            .await?;
         let young = known.tls.is_young(now) && known.tokens.is_young(now);
         if epoch == known.publication.epoch && known.publication.is_fresh(now) && young {
             return Ok(known);
@@ -89,7 +93,10 @@ impl Upkeep {
         let tls = server_tls(&current, &self.signing, &self.clock)?;
         self.tls.send_replace(Arc::new(tls));
         self.current.send_replace(Arc::clone(&current));
-        tracing::info!(epoch = current.publication.epoch, "revocation lists are up to date");
+        tracing::info!(
+            epoch = current.publication.epoch,
+            "revocation lists are up to date"
+        );
         warn_of_root_list(&current.publication, now);
         Ok(current)
     }
@@ -104,7 +111,10 @@ impl Upkeep {
                 _ = ticks.tick() => {}
             }
             if let Err(error) = self.refresh().await {
-                tracing::error!("cannot refresh the revocation lists: {}", with_causes(&error));
+                tracing::error!(
+                    "cannot refresh the revocation lists: {}",
+                    with_causes(&error)
+                );
             }
         }
     }
@@ -114,9 +124,14 @@ async fn look(home: &Home, signing: &Signing, now: UnixTime) -> Result<Current, 
     let tls = OwnIdentity::current(home, Purpose::Tls, signing, now).await?;
     let tokens = OwnIdentity::current(home, Purpose::Tokens, signing, now).await?;
     let publication = Publication::current(&signing.store, &signing.issuers, now).await?;
-    let trust = TrustStore::new(signing.issuers.root().clone())?
-        .with_crls(publication.lists.to_vec())?;
-    Ok(Current { tls, tokens, publication, trust: Arc::new(trust) })
+    let trust =
+        TrustStore::new(signing.issuers.root().clone())?.with_crls(publication.lists.to_vec())?;
+    Ok(Current {
+        tls,
+        tokens,
+        publication,
+        trust: Arc::new(trust),
+    })
 }
 
 fn server_tls(
@@ -127,13 +142,25 @@ fn server_tls(
     let identity = (current.tls.chain.clone(), current.tls.key.clone());
     let trust = Arc::clone(&current.trust);
     let root = signing.issuers.root();
-    Ok(ServerTls::new(identity, root, trust, ClientAuth::Optional, Arc::clone(clock))?)
+    Ok(ServerTls::new(
+        identity,
+        root,
+        trust,
+        ClientAuth::Optional,
+        Arc::clone(clock),
+    )?)
 }
 
 fn warn_of_root_list(publication: &Publication, now: UnixTime) {
-    let left = publication.root_list_end().as_secs().saturating_sub(now.as_secs());
+    let left = publication
+        .root_list_end()
+        .as_secs()
+        .saturating_sub(now.as_secs());
     if left < ROOT_LIST_WARNING {
         let days = left / (24 * 60 * 60);
-        tracing::warn!(days, "the root's revocation list runs out: run `cuhk root sign-crl`");
+        tracing::warn!(
+            days,
+            "the root's revocation list runs out: run `cuhk root sign-crl`"
+        );
     }
 }

@@ -126,7 +126,9 @@ impl<'a> Certificates<'a> {
                 certificate.fingerprint().as_bytes(),
                 certificate.der(),
             ])?;
-        self.find(&serial)?.ok_or(Error::RecordInvalid { what: "certificate" })
+        self.find(&serial)?.ok_or(Error::RecordInvalid {
+            what: "certificate",
+        })
     }
 
     /// By serial number.
@@ -157,6 +159,15 @@ impl<'a> Certificates<'a> {
             "subject = ?1 AND not_after >= ?2 AND revoked_at IS NULL ORDER BY rowid",
             params![subject.to_string(), convert::seconds(now)],
         )
+    }
+
+    /// All of one subject, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn of(&self, subject: &Subject) -> Result<Vec<CertificateRecord>, Error> {
+        self.many("subject = ?1 ORDER BY rowid", [subject.to_string()])
     }
 
     /// All with this public key, of whomever, oldest first.
@@ -214,7 +225,11 @@ impl<'a> Certificates<'a> {
         )?;
         let entries = records.into_iter().filter_map(|record| {
             let Revocation { at, reason } = record.revocation?;
-            Some(RevokedEntry { serial: record.intent.serial, revoked_at: at, reason })
+            Some(RevokedEntry {
+                serial: record.intent.serial,
+                revoked_at: at,
+                reason,
+            })
         });
         Ok(entries.collect())
     }
@@ -246,7 +261,11 @@ impl<'a> Certificates<'a> {
 
     fn one(&self, filter: &str, params: impl Params) -> Result<Option<CertificateRecord>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM certificate WHERE {filter}");
-        let raw = self.connection.prepare_cached(&sql)?.query_row(params, Raw::read).optional()?;
+        let raw = self
+            .connection
+            .prepare_cached(&sql)?
+            .query_row(params, Raw::read)
+            .optional()?;
         raw.map(Raw::record).transpose()
     }
 
@@ -306,13 +325,19 @@ impl Raw {
             (Some(at), Some(reason)) => Some(revocation(at, &reason)?),
             _ => None,
         };
-        Ok(CertificateRecord { intent, certificate, revocation })
+        Ok(CertificateRecord {
+            intent,
+            certificate,
+            revocation,
+        })
     }
 }
 
 /// The certificate, if it is still the one that was stored.
 fn certificate(sha256: &[u8], der: &[u8], intent: &Intent) -> Result<Certificate, Error> {
-    let altered = || Error::RecordInvalid { what: "certificate" };
+    let altered = || Error::RecordInvalid {
+        what: "certificate",
+    };
     let certificate = Certificate::from_der(der).map_err(|_| altered())?;
     let intact = certificate.fingerprint() == convert::fingerprint(sha256)?;
     if !intact || certificate.serial() != intent.serial {
@@ -323,7 +348,9 @@ fn certificate(sha256: &[u8], der: &[u8], intent: &Intent) -> Result<Certificate
 
 fn revocation(at: i64, reason: &str) -> Result<Revocation, Error> {
     let at = convert::time(at)?;
-    let reason = reason.parse().map_err(|_| Error::RecordInvalid { what: "reason" })?;
+    let reason = reason
+        .parse()
+        .map_err(|_| Error::RecordInvalid { what: "reason" })?;
     Ok(Revocation { at, reason })
 }
 

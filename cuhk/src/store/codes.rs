@@ -99,7 +99,9 @@ impl<'a> Codes<'a> {
             .execute(params![digest, serial.as_bytes()])?;
         match spent {
             1 => Ok(()),
-            _ => Err(Error::RecordInvalid { what: "enrolment code" }),
+            _ => Err(Error::RecordInvalid {
+                what: "enrolment code",
+            }),
         }
     }
 
@@ -115,7 +117,9 @@ impl<'a> Codes<'a> {
                 "SELECT EXISTS (SELECT 1 FROM enrolment_code
                  WHERE subject = ?1 AND serial IS NULL AND expires_at > ?2)",
             )?
-            .query_one(params![subject.to_string(), convert::seconds(now)], |row| row.get(0))?;
+            .query_one(params![subject.to_string(), convert::seconds(now)], |row| {
+                row.get(0)
+            })?;
         Ok(open)
     }
 
@@ -161,7 +165,10 @@ mod tests {
             subject: student(),
             profile: Profile::Student,
             public_key: Fingerprint::from_bytes([key; 32]),
-            validity: Validity { not_before: at(1), not_after: at(100) },
+            validity: Validity {
+                not_before: at(1),
+                not_after: at(100),
+            },
         };
         records.certificates().intend(&intent, at(1)).unwrap();
         serial
@@ -175,7 +182,13 @@ mod tests {
                 let codes = records.codes();
                 codes.add(&DIGEST, &student(), at(10), at(20))?;
                 let found = codes.find(&DIGEST, &student())?;
-                assert_eq!(found, Some(CodeRecord { expires_at: at(20), serial: None }));
+                assert_eq!(
+                    found,
+                    Some(CodeRecord {
+                        expires_at: at(20),
+                        serial: None
+                    })
+                );
                 for (digest, subject) in [
                     (DIGEST, "1155000002"),
                     ([8; 32], "1155000001"),
@@ -200,7 +213,10 @@ mod tests {
                 let (first, second) = (certificate(records, 1), certificate(records, 2));
                 codes.spend(&DIGEST, &first)?;
                 assert!(codes.spend(&DIGEST, &second).is_err());
-                assert_eq!(codes.find(&DIGEST, &student())?.unwrap().serial, Some(first));
+                assert_eq!(
+                    codes.find(&DIGEST, &student())?.unwrap().serial,
+                    Some(first)
+                );
                 assert!(!codes.has_open(&student(), at(10))?);
                 Ok(())
             })

@@ -26,16 +26,21 @@ pub(super) fn integer(value: u64) -> i64 {
 }
 
 pub(super) fn fingerprint(bytes: &[u8]) -> Result<Fingerprint, Error> {
-    let bytes = bytes.try_into().map_err(|_| Error::RecordInvalid { what: "fingerprint" })?;
+    let bytes = bytes.try_into().map_err(|_| Error::RecordInvalid {
+        what: "fingerprint",
+    })?;
     Ok(Fingerprint::from_bytes(bytes))
 }
 
 pub(super) fn serial(bytes: &[u8]) -> Result<Serial, Error> {
-    Serial::from_bytes(bytes).map_err(|_| Error::RecordInvalid { what: "serial number" })
+    Serial::from_bytes(bytes).map_err(|_| Error::RecordInvalid {
+        what: "serial number",
+    })
 }
 
 pub(super) fn subject(text: &str) -> Result<Subject, Error> {
-    text.parse().map_err(|_| Error::RecordInvalid { what: "subject" })
+    text.parse()
+        .map_err(|_| Error::RecordInvalid { what: "subject" })
 }
 
 /// Errors of SQLite go through `scb_storage`, which knows a full disk from a busy file.

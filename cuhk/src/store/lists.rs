@@ -61,15 +61,22 @@ impl<'a> RevocationLists<'a> {
         let row: Option<(Vec<u8>, i64, i64)> = self
             .connection
             .prepare_cached("SELECT der, number, epoch FROM revocation_list WHERE authority = ?1")?
-            .query_row([signer.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row([signer.as_str()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
             .optional()?;
         row.map(|(der, number, epoch)| {
-            let invalid = || Error::RecordInvalid { what: "revocation list" };
+            let invalid = || Error::RecordInvalid {
+                what: "revocation list",
+            };
             let crl = Crl::from_der(&der).map_err(|_| invalid())?;
             if crl.number() != convert::number(number)? {
                 return Err(invalid());
             }
-            Ok(StoredList { crl, epoch: convert::number(epoch)? })
+            Ok(StoredList {
+                crl,
+                epoch: convert::number(epoch)?,
+            })
         })
         .transpose()
     }
@@ -115,7 +122,9 @@ impl<'a> RevocationLists<'a> {
             ])?;
         match replaced {
             1 => Ok(()),
-            _ => Err(Error::RecordInvalid { what: "revocation list number" }),
+            _ => Err(Error::RecordInvalid {
+                what: "revocation list number",
+            }),
         }
     }
 }

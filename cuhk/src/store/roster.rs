@@ -52,7 +52,9 @@ impl<'a> Roster<'a> {
     pub fn find(&self, sid: &StudentId) -> Result<Option<Student>, Error> {
         let raw = self
             .connection
-            .prepare_cached("SELECT sid, name, email, programme, active FROM student WHERE sid = ?1")?
+            .prepare_cached(
+                "SELECT sid, name, email, programme, active FROM student WHERE sid = ?1",
+            )?
             .query_row([sid.as_str()], raw)
             .optional()?;
         raw.map(student).transpose()
@@ -64,9 +66,9 @@ impl<'a> Roster<'a> {
     ///
     /// [`Error::Storage`].
     pub fn all(&self) -> Result<Vec<Student>, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT sid, name, email, programme, active FROM student ORDER BY sid")?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sid, name, email, programme, active FROM student ORDER BY sid",
+        )?;
         let rows = statement.query_map([], raw)?;
         rows.map(|row| student(row?)).collect()
     }
@@ -93,7 +95,12 @@ impl<'a> Roster<'a> {
     pub fn import(&self, student: &Student, now: UnixTime) -> Result<Change, Error> {
         let change = match self.find(&student.sid)? {
             None => Change::Added,
-            Some(known) if Student { active: student.active, ..known.clone() } == *student => {
+            Some(known)
+                if Student {
+                    active: student.active,
+                    ..known.clone()
+                } == *student =>
+            {
                 return Ok(Change::Unchanged);
             }
             Some(_) => Change::Updated,
@@ -134,12 +141,26 @@ impl<'a> Roster<'a> {
 type Raw = (String, String, String, String, bool);
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+    Ok((
+        row.get(0)?,
+        row.get(1)?,
+        row.get(2)?,
+        row.get(3)?,
+        row.get(4)?,
+    ))
 }
 
 fn student((sid, name, email, programme, active): Raw) -> Result<Student, Error> {
-    let sid = sid.parse().map_err(|_| Error::RecordInvalid { what: "student ID" })?;
-    Ok(Student { sid, name, email, programme, active })
+    let sid = sid
+        .parse()
+        .map_err(|_| Error::RecordInvalid { what: "student ID" })?;
+    Ok(Student {
+        sid,
+        name,
+        email,
+        programme,
+        active,
+    })
 }
 
 #[cfg(test)]
@@ -163,13 +184,20 @@ mod tests {
         let (_dir, store) = temporary();
         let now = convert::time(1).unwrap();
         let import = |student: Student| {
-            store.write_blocking(move |records| records.roster().import(&student, now)).unwrap()
+            store
+                .write_blocking(move |records| records.roster().import(&student, now))
+                .unwrap()
         };
         assert_eq!(import(wong()), Change::Added);
         assert_eq!(import(wong()), Change::Unchanged);
-        let renamed = Student { name: "王大明".into(), ..wong() };
+        let renamed = Student {
+            name: "王大明".into(),
+            ..wong()
+        };
         assert_eq!(import(renamed.clone()), Change::Updated);
-        let all = store.read_blocking(|records| records.roster().all()).unwrap();
+        let all = store
+            .read_blocking(|records| records.roster().all())
+            .unwrap();
         assert_eq!(all, [renamed]);
     }
 
@@ -184,7 +212,10 @@ mod tests {
                 assert!(roster.set_active(&wong().sid, false)?);
                 assert!(!roster.set_active(&wong().sid, false)?);
                 assert_eq!(roster.import(&wong(), now)?, Change::Unchanged);
-                let renamed = Student { name: "x".into(), ..wong() };
+                let renamed = Student {
+                    name: "x".into(),
+                    ..wong()
+                };
                 assert_eq!(roster.import(&renamed, now)?, Change::Updated);
                 assert!(!roster.find(&wong().sid)?.unwrap().active);
                 assert_eq!(roster.count_active()?, 0);

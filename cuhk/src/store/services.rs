@@ -78,11 +78,15 @@ impl<'a> Services<'a> {
 }
 
 fn list<T: serde::de::DeserializeOwned>(text: &str) -> Result<Vec<T>, Error> {
-    serde_json::from_str(text).map_err(|_| Error::RecordInvalid { what: "service address" })
+    serde_json::from_str(text).map_err(|_| Error::RecordInvalid {
+        what: "service address",
+    })
 }
 
 fn json<T: serde::Serialize>(values: &[T]) -> Result<String, Error> {
-    serde_json::to_string(values).map_err(|_| Error::RecordInvalid { what: "service address" })
+    serde_json::to_string(values).map_err(|_| Error::RecordInvalid {
+        what: "service address",
+    })
 }
 
 #[cfg(test)]
@@ -103,7 +107,9 @@ mod tests {
     fn finds_what_was_added() {
         let (_dir, store) = temporary();
         let now = convert::time(1).unwrap();
-        store.write_blocking(move |records| records.services().add(&blackboard(), now)).unwrap();
+        store
+            .write_blocking(move |records| records.services().add(&blackboard(), now))
+            .unwrap();
         let found = store
             .read_blocking(|records| records.services().find(&ServiceName::blackboard()))
             .unwrap();
@@ -114,10 +120,14 @@ mod tests {
     fn refuses_a_name_that_is_taken_and_keeps_the_first() {
         let (_dir, store) = temporary();
         let now = convert::time(1).unwrap();
-        store.write_blocking(move |records| records.services().add(&blackboard(), now)).unwrap();
-        let other = Service { dns_names: vec!["evil.example".into()], ..blackboard() };
-        let refused =
-            store.write_blocking(move |records| records.services().add(&other, now));
+        store
+            .write_blocking(move |records| records.services().add(&blackboard(), now))
+            .unwrap();
+        let other = Service {
+            dns_names: vec!["evil.example".into()],
+            ..blackboard()
+        };
+        let refused = store.write_blocking(move |records| records.services().add(&other, now));
         assert!(matches!(refused, Err(Error::ServiceExists(_))));
         let found = store
             .read_blocking(|records| records.services().find(&ServiceName::blackboard()))

@@ -56,12 +56,19 @@ mod tests {
         let (_dir, store) = temporary();
         let advance = |seconds| {
             let now = convert::time(seconds).unwrap();
-            store.write_blocking(move |records| records.status().advance(now)).unwrap()
+            store
+                .write_blocking(move |records| records.status().advance(now))
+                .unwrap()
         };
         assert_eq!(advance(1000), 1000);
         assert_eq!(advance(1000), 1001);
         assert_eq!(advance(500), 1002, "a clock set back");
         assert_eq!(advance(2000), 2000);
-        assert_eq!(store.read_blocking(|records| records.status().epoch()).unwrap(), 2000);
+        assert_eq!(
+            store
+                .read_blocking(|records| records.status().epoch())
+                .unwrap(),
+            2000
+        );
     }
 }

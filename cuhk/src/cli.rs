@@ -1,0 +1,105 @@
+//! The command line of `cuhk`: what each command takes and prints.
+
+mod certs;
+mod code;
+mod init;
+mod revoke;
+mod root;
+mod roster;
+mod serve;
+mod service;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rustls_pki_types::UnixTime;
+use scb_cli::{Failure, Home, HomeArgs, Role, finish, finish_json};
+use scb_transport::{Clock, SystemClock};
+
+use crate::config::path;
+use crate::store::Store;
+use crate::{Error, open_home};
+
+const EXAMPLES: &str = "\
+Examples:
+  cuhk serve --sandbox /tmp/scb           try everything out, nothing else to set up
+  cuhk init --trust-domain cuhk.edu.hk    make the certification authority, once
+  cuhk roster import roster.csv --codes-out codes.csv
+  cuhk service add blackboard --dns bb.cuhk.edu.hk --code-out blackboard.code
+  cuhk serve --listen 0.0.0.0:8011
+  cuhk revoke 1155000001 --reason key_compromise
+
+Exit codes: 0 done, 2 usage, 3 refused, 4 try again later, 5 a fault on this machine.";
+
+/// The university's authority: certificates, enrolment codes, tokens and verification
+#[derive(Debug, Parser)]
+#[command(name = "cuhk", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Arguments {
+    #[command(flatten)]
+    home: HomeArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the root, the two issuing authorities and the database, once
+    Init(init::Arguments),
+    /// Say who is a student
+    #[command(subcommand)]
+    Roster(roster::Command),
+    /// Issue enrolment codes
+    #[command(subcommand)]
+    Code(code::Command),
+    /// Say which services there are
+    #[command(subcommand)]
+    Service(service::Command),
+    /// Run the server
+    Serve(serve::Arguments),
+    /// Revoke certificates at once and withdraw unused codes
+    Revoke(revoke::Arguments),
+    /// Look at certificates
+    #[command(subcommand)]
+    Certs(certs::Command),
+    /// Use the root's key, which `serve` never loads
+    #[command(subcommand)]
+    Root(root::Command),
+}
+
+/// The whole program: reads the arguments, does as asked, prints a failure once.
+pub fn main() -> ExitCode {
+    scb_protocol::install_crypto();
+    let Arguments { home, command } = Arguments::parse();
+    let json = matches!(&command, Command::Certs(command) if command.is_json());
+    let result = run(&home, command);
+    match json {
+        true => finish_json(result),
+        false => finish(result),
+    }
+}
+
+fn run(home: &HomeArgs, command: Command) -> Result<(), Failure> {
+    let dir = home.resolve(Role::Cuhk);
+    match command {
+        Command::Init(arguments) => init::run(&dir, arguments),
+        Command::Roster(command) => roster::run(&dir, command),
+        Command::Code(command) => code::run(&dir, command),
+        Command::Service(command) => service::run(&dir, command),
+        Command::Serve(arguments) => serve::run(home, arguments),
+        Command::Revoke(arguments) => revoke::run(&dir, &arguments),
+        Command::Certs(command) => certs::run(&dir, command),
+        Command::Root(command) => root::run(&dir, &command),
+    }
+}
+
+/// The home and its records; `serve` may run meanwhile.
+fn open(dir: &Path) -> Result<(Home, Store), Error> {
+    let home = open_home(dir)?;
+    let store = Store::open(&home.path(path::DATABASE))?;
+    Ok((home, store))
+}
+
+fn now() -> UnixTime {
+    SystemClock.now()
+}

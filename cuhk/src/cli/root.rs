@@ -1,0 +1,45 @@
+//! `cuhk root`
+
+use std::path::{Path, PathBuf};
+
+use scb_cli::{Failure, passphrase_from_flag, rfc3339, say};
+
+use super::{now, open};
+use crate::root::sign_root_list;
+
+const SIGN_CRL_EXAMPLES: &str = "\
+Example:
+  cuhk root sign-crl --root-passphrase-file root.txt
+
+The root's revocation list is good for 13 months; `serve` warns 30 days before it ends. A
+running server hands out the new one within a second.";
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Sign the root's revocation list for another 13 months
+    #[command(after_help = SIGN_CRL_EXAMPLES)]
+    SignCrl {
+        /// File whose first line unlocks the root's key, instead of a prompt
+        #[arg(long, value_name = "FILE")]
+        root_passphrase_file: Option<PathBuf>,
+    },
+}
+
+pub(super) fn run(dir: &Path, command: &Command) -> Result<(), Failure> {
+    let Command::SignCrl {
+        root_passphrase_file,
+    } = command;
+    let (home, store) = open(dir)?;
+    let passphrase = passphrase_from_flag(
+        "--root-passphrase-file",
+        root_passphrase_file.as_deref(),
+        "Passphrase of the root:",
+        false,
+    )?;
+    let crl = sign_root_list(&home, &store, &passphrase, now())?;
+    let (number, until) = (crl.number(), rfc3339(crl.next_update()));
+    say(&format!(
+        "the root's revocation list is number {number}, good until {until}"
+    ))?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! `cuhk serve`
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use scb_certs::Passphrase;
+use scb_cli::{
+    Failure, Home, HomeArgs, Role, Sandbox, loopback_only, passphrase_from, say, write_ready,
+};
+use scb_protocol::{Step, StepEvent};
+use scb_transport::telemetry::{self, LogFormat};
+use scb_transport::{Shutdown, SystemClock};
+
+use super::now;
+use crate::{Error, Server, Unlocked, open_home, sandbox};
+
+const EXAMPLES: &str = "\
+Examples:
+  cuhk serve                                   asks for the passphrase
+  cuhk serve --listen 0.0.0.0:8011 --passphrase-file /run/credentials/cuhk
+  cuhk serve --sandbox /tmp/scb                everything made there, loopback only";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8011]
+    #[arg(long, value_name = "ADDR", env = "SCB_CUHK_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Write the bound address to this file once the server is ready
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// File whose first line unlocks the issuing authorities' keys, instead of a prompt
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Make or use a throw-away CA with 12 sample students in this directory
+    #[arg(long, value_name = "DIR", conflicts_with = "passphrase_file")]
+    sandbox: Option<PathBuf>,
+    /// Log lines for people (text) or for machines (json)
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log: LogFormat,
+    /// error, warn, info, debug or trace [default: info, or SCB_LOG]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> {
+    telemetry::init(arguments.log, arguments.log_level.as_deref()).map_err(Error::from)?;
+    let place = Place::find(home, &arguments)?;
+    let unlocked = Unlocked::open(place.home, &place.passphrase)?;
+    for file in &place.ready_files {
+        forget(file)?;
+    }
+    let listen = unlocked.listen_address(arguments.listen);
+    if arguments.sandbox.is_some() {
+        loopback_only(listen)?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::fault(format!("cannot start: {error}")))?;
+    runtime.block_on(serve(unlocked, listen, &place.ready_files))
+}
+
+/// What is served, and who is told when it is ready.
+struct Place {
+    home: Home,
+    passphrase: Passphrase,
+    ready_files: Vec<PathBuf>,
+}
+
+impl Place {
+    fn find(home: &HomeArgs, arguments: &Arguments) -> Result<Self, Failure> {
+        let mut ready_files: Vec<PathBuf> = arguments.ready_file.iter().cloned().collect();
+        if let Some(dir) = &arguments.sandbox {
+            if home.home.is_some() {
+                return Err(Failure::usage(
+                    "--sandbox has a home of its own: leave --home out",
+                ));
+            }
+            if let Some(listen) = arguments.listen {
+                loopback_only(listen)?;
+            }
+            let sandbox = Sandbox::create(dir)?;
+            let (home, passphrase) = sandbox::prepare(&sandbox, now())?;
+            tracing::warn!("{}", sandbox.banner());
+            ready_files.push(sandbox.cuhk_address_file());
+            return Ok(Self {
+                home,
+                passphrase,
+                ready_files,
+            });
+        }
+        let home = open_home(&home.resolve(Role::Cuhk))?;
+        let file = arguments.passphrase_file.as_deref();
+        let passphrase = passphrase_from(file, "Passphrase of the issuing authorities:", false)?;
+        Ok(Self {
+            home,
+            passphrase,
+            ready_files,
+        })
+    }
+}
+
+async fn serve(
+    unlocked: Unlocked,
+    listen: SocketAddr,
+    ready_files: &[PathBuf],
+) -> Result<(), Failure> {
+    let shutdown = Shutdown::on_signals().map_err(Error::from)?;
+    let store = unlocked.store().clone();
+    let server = Server::bind(unlocked, listen, Arc::new(SystemClock)).await?;
+    let address = server.local_addr();
+    let students = store
+        .read(|records| records.roster().count_active())
+        .await?;
+    telemetry::emit(&StepEvent::with(Step::Zero, "listening on", address));
+    say(&format!(
+        "cuhk  step 0  {students} students, listening on {address}"
+    ))?;
+    for file in ready_files {
+        write_ready(file, address)?;
+    }
+    server.run(shutdown).await;
+    for file in ready_files {
+        forget(file)?;
+    }
+    Ok(())
+}
+
+/// An address file from an earlier run would send others to a server that is gone.
+fn forget(file: &Path) -> Result<(), Failure> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::fault(format!(
+            "cannot remove {}: {error}",
+            file.display()
+        ))),
+        _ => Ok(()),
+    }
+}

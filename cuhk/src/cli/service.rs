@@ -1,0 +1,81 @@
+//! `cuhk service`
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::DnsName;
+use scb_certs::ServiceName;
+use scb_cli::Failure;
+
+use super::{code, now, open};
+use crate::admin::add_service;
+use crate::code_sheet::write_code;
+use crate::config::path;
+use crate::issuers::read_certificate;
+use crate::store::Service;
+use crate::{Subject, open_home};
+
+const ADD_EXAMPLES: &str = "\
+Example:
+  cuhk service add blackboard --dns bb.cuhk.edu.hk --ip 10.0.0.8 --code-out blackboard.code
+
+The names go into the service's certificate; nothing is taken from its request but the key.";
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Add a service and issue its first code
+    #[command(after_help = ADD_EXAMPLES)]
+    Add {
+        /// 1 to 32 of a-z 0-9 -, starting with a letter
+        name: ServiceName,
+        /// DNS name of the service, repeatable
+        #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = dns_name)]
+        dns: Vec<String>,
+        /// IP address of the service, repeatable
+        #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+        ip: Vec<IpAddr>,
+        /// Write the code to this new file (mode 0600) instead of showing it
+        #[arg(long, value_name = "FILE")]
+        code_out: Option<PathBuf>,
+    },
+}
+
+pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
+    let Command::Add {
+        name,
+        dns,
+        ip,
+        code_out,
+    } = command;
+    if dns.is_empty() && ip.is_empty() {
+        return Err(
+            Failure::usage("the service needs at least one name or address")
+                .with_remedy("give --dns NAME or --ip ADDRESS"),
+        );
+    }
+    let root = read_certificate(&open_home(dir)?, path::ROOT)?.fingerprint();
+    let (_, store) = open(dir)?;
+    let subject = Subject::Service(name.clone());
+    let service = Service {
+        name,
+        dns_names: dns,
+        ip_addresses: ip,
+    };
+    let file = code_out.clone();
+    let issued = store.write_blocking(move |records| {
+        let issued = add_service(records, &service, now())?;
+        if let Some(file) = &file {
+            write_code(file, &issued.code)?;
+        }
+        Ok(issued)
+    })?;
+    code::report(&subject, &issued, code_out.as_deref(), &root)
+}
+
+/// A DNS name as certificates carry it.
+fn dns_name(text: &str) -> Result<String, String> {
+    match DnsName::try_from(text) {
+        Ok(_) => Ok(text.to_ascii_lowercase()),
+        Err(_) => Err("not a DNS name".to_owned()),
+    }
+}

@@ -1,0 +1,42 @@
+//! The few things that need the root's key. `serve` never loads it.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Crl, Passphrase, Root, SigningKey, Validities, read_private};
+use scb_cli::Home;
+
+use crate::Error;
+use crate::config::path;
+use crate::issuers::read_certificate;
+use crate::store::{CrlSigner, Store, StoredList};
+use crate::time::later;
+
+/// Signs and stores the root's revocation list for another 13 months. No issuing authority
+/// was ever revoked, so it is empty.
+///
+/// # Errors
+///
+/// [`scb_certs::Error::WrongPassphrase`] and others of [`Error::Certificates`];
+/// [`Error::Storage`].
+pub fn sign_root_list(
+    home: &Home,
+    store: &Store,
+    passphrase: &Passphrase,
+    now: UnixTime,
+) -> Result<Crl, Error> {
+    let key = read_private(&home.path(path::ROOT).join(path::KEY))?;
+    let key = SigningKey::from_pem(&key, Some(passphrase))?;
+    let root = Root::from_parts(read_certificate(home, path::ROOT)?, key)?;
+    store.write_blocking(move |records| {
+        let epoch = records.status().advance(now)?;
+        let number = records.lists().next_number(CrlSigner::Root, now)?;
+        let crl = root.sign_crl(number, now, later(now, Validities::ROOT_CRL), &[])?;
+        records.lists().replace(
+            CrlSigner::Root,
+            &StoredList {
+                crl: crl.clone(),
+                epoch,
+            },
+        )?;
+        Ok(crl)
+    })
+}

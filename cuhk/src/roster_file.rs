@@ -1,0 +1,266 @@
+//! The registry's roster as a CSV file.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+use scb_certs::StudentId;
+use scb_cli::read_limited;
+
+use crate::Error;
+use crate::store::Student;
+
+/// Largest file in bytes.
+const MAX_SIZE: u64 = 16 * 1024 * 1024;
+/// Most rows.
+const MAX_ROWS: usize = 100_000;
+/// Longest text of a column, in characters.
+const MAX_TEXT: usize = 200;
+
+/// One row: a student, or why it is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RosterRow {
+    /// Line in the file, counted from 1.
+    pub line: u64,
+    /// What stands in the column `sid`, as it is.
+    pub sid: String,
+    /// The student, active, or the reason why the row is refused.
+    pub student: Result<Student, String>,
+}
+
+/// Reads a roster: CSV in UTF-8 (a byte order mark is fine) with a header that names the
+/// columns `sid`, `name`, `email` and `programme` in any order and any case. Other columns
+/// are ignored; `email` and `programme` may be missing.
+///
+/// # Errors
+///
+/// [`Error::RosterInvalid`] if the file as a whole cannot be understood: not UTF-8, no such
+/// header, over 100,000 rows; [`Error::Local`] if it cannot be read or is over 16 MiB. A bad
+/// row is no error: its result says so.
+pub fn read_roster(path: &Path) -> Result<Vec<RosterRow>, Error> {
+    let bytes = read_limited(path, MAX_SIZE)?;
+    parse_roster(&bytes).map_err(|reason| Error::RosterInvalid {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+/// [`read_roster`] of bytes; an error is what is wrong with the file as a whole.
+pub(crate) fn parse_roster(bytes: &[u8]) -> Result<Vec<RosterRow>, String> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
+    let mut reader = ReaderBuilder::new()
+        .flexible(true)
+        .trim(Trim::All)
+        .from_reader(bytes);
+    let columns = Columns::find(reader.headers().map_err(|error| error.to_string())?)?;
+    let mut first_lines = HashMap::new();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        let mut row = columns.read(&record);
+        refuse_repeated(&mut row, &mut first_lines);
+        rows.push(row);
+        if rows.len() > MAX_ROWS {
+            return Err(format!("it has more than {MAX_ROWS} rows"));
+        }
+    }
+    Ok(rows)
+}
+
+/// Which column is which.
+struct Columns {
+    sid: usize,
+    name: usize,
+    email: Option<usize>,
+    programme: Option<usize>,
+}
+
+impl Columns {
+    fn find(header: &StringRecord) -> Result<Self, String> {
+        let column = |wanted: &str| {
+            let mut found = (0..header.len()).filter(|at| header[*at].eq_ignore_ascii_case(wanted));
+            match (found.next(), found.next()) {
+                (_, Some(_)) => Err(format!("it has two columns {wanted}")),
+                (column, None) => Ok(column),
+            }
+        };
+        let required =
+            |wanted: &str| column(wanted)?.ok_or_else(|| format!("it has no column {wanted}"));
+        Ok(Self {
+            sid: required("sid")?,
+            name: required("name")?,
+            email: column("email")?,
+            programme: column("programme")?,
+        })
+    }
+
+    fn read(&self, record: &StringRecord) -> RosterRow {
+        let field = |at: Option<usize>| at.and_then(|at| record.get(at)).unwrap_or_default();
+        let sid = field(Some(self.sid));
+        RosterRow {
+            line: record.position().map_or(0, csv::Position::line),
+            sid: sid.to_owned(),
+            student: student(
+                sid,
+                field(Some(self.name)),
+                field(self.email),
+                field(self.programme),
+            ),
+        }
+    }
+}
+
+fn student(sid: &str, name: &str, email: &str, programme: &str) -> Result<Student, String> {
+    let sid: StudentId = sid
+        .parse()
+        .map_err(|error: scb_certs::Error| error.to_string())?;
+    if name.is_empty() {
+        return Err("the name is missing".to_owned());
+    }
+    for (what, text) in [("name", name), ("email", email), ("programme", programme)] {
+        if text.chars().count() > MAX_TEXT {
+            return Err(format!("the {what} has more than {MAX_TEXT} characters"));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(format!("the {what} has control characters"));
+        }
+    }
+    if !email.is_empty() && !is_email(email) {
+        return Err("the email address is not one".to_owned());
+    }
+    Ok(Student {
+        sid,
+        name: name.to_owned(),
+        email: email.to_owned(),
+        programme: programme.to_owned(),
+        active: true,
+    })
+}
+
+fn is_email(text: &str) -> bool {
+    let parts = text.rsplit_once('@');
+    parts.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+        && !text.contains(char::is_whitespace)
+}
+
+fn refuse_repeated(row: &mut RosterRow, first_lines: &mut HashMap<StudentId, u64>) {
+    let Ok(student) = &row.student else {
+        return;
+    };
+    let first = *first_lines.entry(student.sid.clone()).or_insert(row.line);
+    if first != row.line {
+        row.student = Err(format!("listed twice, first on line {first}"));
+    }
+}
+
+fn not_utf8(bytes: &[u8], valid: usize) -> String {
+    let line = 1 + bytes[..valid].iter().filter(|byte| **byte == b'\n').count();
+    format!("line {line} is not UTF-8")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Vec<RosterRow> {
+        parse_roster(text.as_bytes()).unwrap()
+    }
+
+    fn refusal(row: &RosterRow) -> &str {
+        row.student.as_ref().unwrap_err()
+    }
+
+    #[test]
+    fn finds_columns_by_their_header() {
+        let text = "\u{feff}Name , PROGRAMME,remark,SID,eMail\r\n\
+                    陳大文,BSc, x ,1155000001,a@b.example\r\n";
+        let [row] = rows(text).try_into().unwrap();
+        let student = row.student.unwrap();
+        assert_eq!(student.sid.as_str(), "1155000001");
+        assert_eq!(student.name, "陳大文");
+        assert_eq!(student.email, "a@b.example");
+        assert_eq!(student.programme, "BSc");
+        assert!(student.active);
+        assert_eq!(row.line, 2);
+    }
+
+    #[test]
+    fn email_and_programme_may_be_missing() {
+        let rows = rows("sid,name\n1155000001,A\n\"1155000002\",\"B, \"\"C\"\"\"\n");
+        assert_eq!(rows[0].student.as_ref().unwrap().email, "");
+        assert_eq!(rows[1].student.as_ref().unwrap().name, "B, \"C\"");
+    }
+
+    #[test]
+    fn refuses_files_that_are_no_roster() {
+        for (bytes, why) in [
+            (&b""[..], "no column sid"),
+            (b"sid;name\n1;A\n", "no column sid"),
+            (b"sid,email\n", "no column name"),
+            (b"sid,name,SID\n", "two columns sid"),
+            (b"sid,name\n1,A\n2,\xa4\xa4\n", "line 3 is not UTF-8"),
+        ] {
+            let error = parse_roster(bytes).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn refuses_bad_rows_one_by_one() {
+        let text = format!(
+            "sid,name,email,programme\n\
+             1155000001,A,,\n\
+             ../x,B,,\n\
+             1155000003,,,\n\
+             1155000004,\"D\u{1b}[2J\",,\n\
+             1155000005,E,not an address,\n\
+             1155000006,{},,\n\
+             1155000001,F,,\n\
+             1155000008\n\
+             1155000009,I,,\n",
+            "x".repeat(MAX_TEXT + 1)
+        );
+        let rows = rows(&text);
+        assert!(rows[0].student.is_ok());
+        let wrong = [
+            "student ID",
+            "missing",
+            "control",
+            "email",
+            "more than",
+            "line 2",
+            "missing",
+        ];
+        for (row, why) in rows[1..8].iter().zip(wrong) {
+            assert!(
+                refusal(row).contains(why),
+                "line {}: {}",
+                row.line,
+                refusal(row)
+            );
+        }
+        assert!(rows[8].student.is_ok());
+    }
+
+    #[test]
+    fn refuses_too_many_rows() {
+        let mut text = "sid,name\n".to_owned();
+        for number in 0..=MAX_ROWS {
+            text += &format!("{number},A\n");
+        }
+        assert!(
+            parse_roster(text.as_bytes())
+                .unwrap_err()
+                .contains("100000 rows")
+        );
+    }
+
+    #[test]
+    fn the_sample_roster_is_one() {
+        let rows = parse_roster(include_bytes!("../assets/roster.csv")).unwrap();
+        assert_eq!(rows.len(), 12);
+        assert!(rows.iter().all(|row| row.student.is_ok()));
+    }
+}

@@ -1,0 +1,112 @@
+//! What `cuhk serve --sandbox DIR` makes: a CA, 12 sample students with their codes, and a
+//! code for Blackboard. Its passphrase lies beside it: nothing here is protected.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Certificate, Passphrase, Serial, ServiceName};
+use scb_cli::{Home, Sandbox, passphrase_from, write_atomic};
+
+use crate::admin::{import_roster, issue_code};
+use crate::code_sheet::write_code;
+use crate::config::{Config, path};
+use crate::roster_file::parse_roster;
+use crate::store::{Records, Service, Store};
+use crate::{Error, NewAuthority, Subject, init, open_home};
+
+const SAMPLE_ROSTER: &str = include_str!("../assets/roster.csv");
+const TRUST_DOMAIN: &str = "sandbox.example";
+const PASSPHRASE: &str = "cuhk.passphrase";
+
+/// Makes what is missing and answers CUHK's home and passphrase. `ca.pem` in the sandbox is
+/// written last: where it is missing, all codes are issued anew.
+pub(crate) fn prepare(sandbox: &Sandbox, now: UnixTime) -> Result<(Home, Passphrase), Error> {
+    let passphrase = || passphrase(sandbox);
+    let new = NewAuthority {
+        trust_domain: TRUST_DOMAIN.parse()?,
+        config: Config::default(),
+        passphrase: passphrase()?,
+        root_passphrase: passphrase()?,
+    };
+    let root = init(&sandbox.cuhk_home(), &new, now)?;
+    let home = open_home(&sandbox.cuhk_home())?;
+    if !sandbox.ca_pem().exists() {
+        let store = Store::open(&home.path(path::DATABASE))?;
+        furnish(sandbox, &store, &root, now)?;
+        store.close_blocking();
+        write_atomic(&sandbox.ca_pem(), root.to_pem().as_bytes(), 0o644)?;
+    }
+    Ok((home, passphrase()?))
+}
+
+fn furnish(
+    sandbox: &Sandbox,
+    store: &Store,
+    root: &Certificate,
+    now: UnixTime,
+) -> Result<(), Error> {
+    for codes in [sandbox.codes(), sandbox.blackboard_code()] {
+        remove(&codes)?;
+    }
+    write_atomic(&sandbox.roster(), SAMPLE_ROSTER.as_bytes(), 0o644)?;
+    let rows = parse_roster(SAMPLE_ROSTER.as_bytes()).map_err(|reason| Error::RosterInvalid {
+        path: sandbox.roster(),
+        reason,
+    })?;
+    let students: Vec<Subject> = rows
+        .iter()
+        .filter_map(|row| Some(Subject::Student(row.sid.parse().ok()?)))
+        .collect();
+    store.write_blocking(move |records| {
+        students
+            .iter()
+            .try_for_each(|student| records.codes().withdraw(student).map(drop))
+    })?;
+    import_roster(
+        store,
+        rows,
+        Some((&sandbox.codes(), root.fingerprint())),
+        now,
+    )?;
+    let file = sandbox.blackboard_code();
+    store.write_blocking(move |records| blackboard(records, &file, now))
+}
+
+/// Blackboard on this machine, with a code that nobody has used yet.
+fn blackboard(records: &Records<'_>, file: &Path, now: UnixTime) -> Result<(), Error> {
+    let service = Service {
+        name: ServiceName::blackboard(),
+        dns_names: vec!["localhost".to_owned()],
+        ip_addresses: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+    };
+    if records.services().find(&service.name)?.is_none() {
+        records.services().add(&service, now)?;
+    }
+    let issued = issue_code(records, &Subject::Service(service.name), true, now)?;
+    write_code(file, &issued.code)
+}
+
+/// The passphrase of a sandbox: 127 random bits in a file (mode 0600).
+fn passphrase(sandbox: &Sandbox) -> Result<Passphrase, Error> {
+    let file = sandbox.dir().join(PASSPHRASE);
+    if !file.exists() {
+        let line = format!("{}\n", Serial::random()?);
+        write_atomic(&file, line.as_bytes(), 0o600)?;
+    }
+    Ok(passphrase_from(Some(&file), "", false)?)
+}
+
+fn remove(file: &Path) -> Result<(), Error> {
+    match fs::remove_file(file) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(scb_cli::Error::File {
+            action: "remove",
+            path: file.to_owned(),
+            source,
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}
