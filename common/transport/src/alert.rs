@@ -58,3 +58,62 @@ fn code_of(alert: AlertDescription) -> Code {
         _ => Code::ConnectionLost,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_protocol::certificate_code;
+
+    use super::*;
+
+    /// The code that a client ends up with when its certificate is refused for this reason.
+    fn over_the_wire(error: &CertificateError) -> Code {
+        match to_tls(error.clone()) {
+            rustls::Error::InvalidCertificate(reason) => code_of(reason.into()),
+            other => panic!("not about a certificate: {other}"),
+        }
+    }
+
+    #[test]
+    fn an_alert_says_what_a_refusal_would_have_said() {
+        let found = "spiffe://campus.test/student/1".to_owned();
+        let expected = "blackboard".to_owned();
+        let reasons = [
+            CertificateError::Expired,
+            CertificateError::Revoked,
+            CertificateError::UnknownIssuer,
+            CertificateError::BadSignature,
+            CertificateError::WrongUsage,
+            CertificateError::WrongRole {
+                found: found.clone(),
+            },
+            CertificateError::WrongName { expected, found },
+            CertificateError::NameInvalid,
+            CertificateError::CrlUnavailable,
+            CertificateError::CrlExpired,
+            CertificateError::Malformed,
+        ];
+        for reason in reasons {
+            assert_eq!(
+                over_the_wire(&reason),
+                certificate_code(&reason),
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn not_valid_yet_shares_the_alert_of_expired() {
+        let code = over_the_wire(&CertificateError::NotYetValid);
+        assert_eq!(code, Code::CertificateExpired);
+    }
+
+    #[test]
+    fn other_failures_are_a_lost_connection() {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(refusal_of(&reset, Step::Three).code, Code::ConnectionLost);
+        let alert = rustls::Error::AlertReceived(AlertDescription::InternalError);
+        let alert = io::Error::other(alert);
+        assert_eq!(refusal_of(&alert, Step::Three).code, Code::ConnectionLost);
+    }
+}

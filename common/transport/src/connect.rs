@@ -14,7 +14,7 @@ use crate::alert::{refusal_of, tls_error};
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::peer::{Peer, next_id};
-use crate::tls::{ALPN, ClientTls, binding, presented};
+use crate::tls::{ALPN, ClientTls, binding, chain_without, presented};
 
 /// Connects to `address` (`host:port`, IPv6 in brackets) and completes the handshake, all
 /// before `deadline` has passed. Not a byte of any message leaves before the server has
@@ -119,19 +119,21 @@ fn peer(
     tls: &ClientTls,
     step: Step,
 ) -> Result<Peer, Refusal> {
-    let (_, tls_session) = stream.get_ref();
-    let misbehaved =
-        |reason: &str| Refusal::new(Code::ServerMisbehaved, step).with("reason", reason);
-    if tls_session.alpn_protocol() != Some(ALPN) {
-        return Err(misbehaved("the server does not speak scb/1"));
+    let (_, session) = stream.get_ref();
+    let misbehaved = |reason| Refusal::new(Code::ServerMisbehaved, step).with("reason", reason);
+    if session.alpn_protocol() != Some(ALPN) {
+        return Err(misbehaved("the server does not speak scb/1".to_owned()));
     }
-    let sent = presented(tls_session).map_err(|error| misbehaved(&error.to_string()))?;
-    let root_seen = tls.root(&sent);
-    Ok(Peer {
-        id: next_id(),
-        address,
-        chain: crate::tls::chain_without(sent, root_seen.as_ref()),
-        exporter: binding(tls_session).map_err(|error| misbehaved(&error.to_string()))?,
-        root_seen,
-    })
+    let peer = || {
+        let sent = presented(session)?;
+        let root_seen = tls.root(&sent);
+        Ok(Peer {
+            id: next_id(),
+            address,
+            chain: chain_without(sent, root_seen.as_ref())?,
+            exporter: binding(session)?,
+            root_seen,
+        })
+    };
+    peer().map_err(|error: rustls::Error| misbehaved(error.to_string()))
 }

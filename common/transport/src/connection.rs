@@ -113,8 +113,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         step: Step,
         deadline: Duration,
     ) -> Result<Frame, Refusal> {
-        self.receive_frame_until(step, Instant::now() + deadline)
-            .await
+        self.step = step;
+        let arrived = timeout(deadline, self.next_frame()).await;
+        arrived.unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, step)))
     }
 
     /// Receives one frame before `deadline`, which several frames may share. Cancel-safe.
@@ -128,10 +129,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         deadline: Instant,
     ) -> Result<Frame, Refusal> {
         self.step = step;
-        match timeout_at(deadline, self.next_frame()).await {
-            Ok(result) => result,
-            Err(_) => Err(Refusal::new(Code::Timeout, step)),
-        }
+        let arrived = timeout_at(deadline, self.next_frame()).await;
+        arrived.unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, step)))
     }
 
     /// Sends one message; it has left this process when this returns.
@@ -232,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match self.stream.read_buf(&mut self.incoming).await {
                 Ok(0) => return Err(Refusal::new(Code::ConnectionLost, self.step)),
                 Ok(_) => {}
-                Err(error) => return Err(refusal_of(&error, self.step)),
+                Err(error) => return Err(self.lost(&error)),
             }
         }
     }
@@ -257,9 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Writing failed because the peer closed. It may have said why before it did.
     async fn why(&mut self, error: &io::Error) -> Refusal {
         let said = timeout(LAST_WORDS, self.last_words()).await;
-        said.ok()
-            .flatten()
-            .unwrap_or_else(|| refusal_of(error, self.step))
+        said.ok().flatten().unwrap_or_else(|| self.lost(error))
     }
 
     async fn last_words(&mut self) -> Option<Refusal> {
@@ -280,12 +277,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.looked_ahead.is_some() || self.side == Side::Server {
             return None;
         }
-        let frame = self.next_frame().now_or_never()?.ok()?;
+        let frame = match self.next_frame().now_or_never()? {
+            Ok(frame) => frame,
+            Err(refusal) => return Some(refusal),
+        };
         let refusal = self.refusal_in(&frame);
         if refusal.is_none() {
             self.looked_ahead = Some(frame);
         }
         refusal
+    }
+
+    /// Only to a client does an alert say why its certificate was refused.
+    fn lost(&self, error: &io::Error) -> Refusal {
+        match self.side {
+            Side::Client => refusal_of(error, self.step),
+            Side::Server => Refusal::new(Code::ConnectionLost, self.step),
+        }
     }
 
     fn refusal_in(&self, frame: &Frame) -> Option<Refusal> {

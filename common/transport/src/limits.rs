@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What one server allows. In a configuration file the times are seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections at once; one more is told `busy`.
+    /// Connections at once, 1 to 1,000,000; one more is told `busy`.
+    #[serde(deserialize_with = "places")]
     pub max_connections: usize,
     /// From accept to the end of the TLS handshake.
     #[serde(with = "seconds")]
@@ -47,11 +49,21 @@ impl Default for Limits {
     }
 }
 
+fn places<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    match usize::deserialize(from)? {
+        places @ 1..=1_000_000 => Ok(places),
+        _ => Err(D::Error::custom("from 1 to 1000000 connections")),
+    }
+}
+
+/// More than 0 and at most a day, in seconds.
 mod seconds {
     use std::time::Duration;
 
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
 
     pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_f64(time.as_secs_f64())
@@ -60,10 +72,8 @@ mod seconds {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let seconds = f64::deserialize(from)?;
         let time = Duration::try_from_secs_f64(seconds).map_err(D::Error::custom)?;
-        match time.is_zero() {
-            true => Err(D::Error::custom(
-                "a deadline of 0 seconds would refuse everybody",
-            )),
+        match time.is_zero() || time > DAY {
+            true => Err(D::Error::custom("more than 0 and at most 86400 seconds")),
             false => Ok(time),
         }
     }
@@ -83,12 +93,15 @@ mod tests {
     }
 
     #[test]
-    fn refuses_negative_and_zero_times_and_unknown_names() {
+    fn refuses_what_would_refuse_everybody_or_nobody_and_unknown_names() {
         for text in [
             r#"{"idle":-1}"#,
             r#"{"idle":0}"#,
             r#"{"idel":1}"#,
             r#"{"idle":1e300}"#,
+            r#"{"idle":86401}"#,
+            r#"{"max_connections":0}"#,
+            r#"{"max_connections":18446744073709551615}"#,
         ] {
             assert!(serde_json::from_str::<Limits>(text).is_err(), "{text}");
         }

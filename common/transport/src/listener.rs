@@ -237,3 +237,39 @@ async fn stop(tasks: &TaskTracker, cancel: &CancellationToken, drain: Duration) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// EMFILE: too many open files.
+    fn no_descriptors() -> io::Error {
+        io::Error::from_raw_os_error(24)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_longer_and_longer_for_file_descriptors() {
+        let started = Instant::now();
+        let (mut pause, shutdown) = (PAUSE.0, Shutdown::new());
+        for _ in 0..10 {
+            let waited = Instant::now();
+            let next = wait_after(&no_descriptors(), pause, &shutdown).await;
+            assert!(waited.elapsed() >= pause);
+            pause = next;
+        }
+        assert_eq!(pause, PAUSE.1);
+        assert!(started.elapsed() > 4 * PAUSE.1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn does_not_wait_for_one_connection_or_at_shutdown() {
+        let (started, shutdown) = (Instant::now(), Shutdown::new());
+        let aborted = io::Error::from(io::ErrorKind::ConnectionAborted);
+        assert_eq!(wait_after(&aborted, PAUSE.0, &shutdown).await, PAUSE.0);
+        shutdown.trigger();
+        wait_after(&no_descriptors(), PAUSE.1, &shutdown).await;
+        assert_eq!(started.elapsed(), Duration::ZERO);
+    }
+}

@@ -9,7 +9,7 @@ use std::io;
 use std::str::FromStr;
 
 use scb_protocol::{Fact, StepEvent};
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
 
 use crate::Error;
 
@@ -45,17 +45,24 @@ impl FromStr for LogFormat {
 ///
 /// [`Error::LogLevel`] or [`Error::LogAlreadySet`].
 pub fn init(format: LogFormat, level: Option<&str>) -> Result<(), Error> {
-    let from_environment = std::env::var(LEVEL).ok();
-    let level = level.or(from_environment.as_deref()).unwrap_or("info");
-    let filter = EnvFilter::try_new(level).map_err(|_| Error::LogLevel(level.to_owned()))?;
+    let from_environment = std::env::var(LEVEL).unwrap_or_default();
     tracing_subscriber::fmt()
         .event_format(format::Lines(format))
-        .with_env_filter(filter)
+        .with_max_level(parse_level(level.unwrap_or(&from_environment))?)
         .with_writer(io::stderr)
         .try_init()
         .map_err(|_| Error::LogAlreadySet)?;
-    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!("{}", panic.to_string().replace('\n', " "));
+    }));
     Ok(())
+}
+
+fn parse_level(text: &str) -> Result<LevelFilter, Error> {
+    match text {
+        "" => Ok(LevelFilter::INFO),
+        text => text.parse().map_err(|_| Error::LogLevel(text.to_owned())),
+    }
 }
 
 /// Logs one event of a step.
@@ -69,4 +76,24 @@ pub fn emit(event: &StepEvent) {
         _ => None,
     };
     tracing::info!(step, conn, sid, code, elapsed_ms, "{}", event.fact);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_levels_and_formats() {
+        assert_eq!(parse_level("").unwrap(), LevelFilter::INFO);
+        assert_eq!(parse_level("debug").unwrap(), LevelFilter::DEBUG);
+        assert_eq!("json".parse(), Ok(LogFormat::Json));
+    }
+
+    #[test]
+    fn refuses_unknown_levels_and_formats() {
+        let error = parse_level("loud").unwrap_err();
+        assert!(error.to_string().contains("`loud`"), "{error}");
+        assert!("xml".parse::<LogFormat>().is_err());
+    }
 }

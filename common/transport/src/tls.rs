@@ -46,9 +46,16 @@ pub(crate) fn presented(session: &CommonState) -> Result<Vec<Certificate>, rustl
     verifier::parse_all(sent.iter())
 }
 
-/// The presented chain without the root, which travels only for bootstrap.
-pub(crate) fn chain_without(sent: Vec<Certificate>, root: Option<&Certificate>) -> Option<Chain> {
-    verifier::chain_below(sent, root).ok()
+/// The presented chain without the root, which travels only for bootstrap; `None` if nothing
+/// was presented.
+pub(crate) fn chain_without(
+    sent: Vec<Certificate>,
+    root: Option<&Certificate>,
+) -> Result<Option<Chain>, rustls::Error> {
+    match sent.is_empty() {
+        true => Ok(None),
+        false => verifier::chain_below(sent, root).map(Some),
+    }
 }
 
 /// The channel binding `tls-exporter` (RFC 9266, section 2).

@@ -5,6 +5,7 @@ mod client_judges;
 mod frames;
 mod harness;
 mod listener;
+mod log;
 mod openssl;
 mod server_judges;
 mod wire;

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use scb_certs::{IssuerKind, VerifiedPeer};
-use scb_protocol::Code;
+use scb_protocol::{Code, Step};
 use scb_testkit::{Forge, Purpose, TestCampus, TestIdentity};
-use scb_transport::{ALPN, ClientAuth, ClientTls, Error, ServerTrust};
+use scb_transport::{ALPN, ClientAuth, ClientTls, Error, ServerTrust, connect};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
 use crate::harness::{
-    Server, client_tls, cuhk_tls, greeted, raw_builder, raw_client, serve, serve_with, server_tls,
-    status,
+    LONG, Server, client_tls, cuhk_tls, greeted, raw_builder, raw_client, serve, serve_with,
+    server_tls, status,
 };
 
 const STUDENT: &str = "spiffe://campus.test/student/1155000001";
@@ -269,4 +269,20 @@ async fn expiry_is_judged_by_the_servers_clock() {
         Some(Code::CertificateExpired)
     );
     status(&mut open).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_client_that_sends_before_it_reads_is_told_as_well() {
+    let campus = TestCampus::new();
+    let server = serve(cuhk_tls(&campus, ClientAuth::Required)).await;
+    let expired = campus.student_valid("1155000001", &campus.expired());
+    let tls = client_tls(&campus, Some(&expired));
+    let mut client = connect(&server.host_port(), &tls, Step::Six, LONG)
+        .await
+        .unwrap();
+    let refusal = client
+        .send_chunk(vec![0; 32 << 20].into())
+        .await
+        .unwrap_err();
+    assert_eq!(refusal.code, Code::CertificateExpired);
 }

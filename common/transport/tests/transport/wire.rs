@@ -8,6 +8,7 @@ use scb_testkit::TestCampus;
 use scb_transport::{ClientAuth, ServerTrust, connect};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use crate::harness::{
     LONG, client_tls, client_trusting, cuhk_tls, greeted, raw_client, raw_config, serve, status,
@@ -176,4 +177,32 @@ async fn a_server_that_does_not_speak_our_protocol_is_refused() {
         assert_eq!(refusal.code, code);
         let _ = other.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_at_any_byte_leaves_nothing_behind() {
+    let campus = TestCampus::new();
+    let server = serve(cuhk_tls(&campus, ClientAuth::Optional)).await;
+    let tap = Tap::before(server.address).await;
+    let tls = client_tls(&campus, None);
+    drop(greeted(&tap.address.to_string(), &tls).await.unwrap());
+    let recorded = tap.from_client.lock().unwrap().clone();
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let settle = |goal: usize| async move {
+        while tasks() > goal {
+            tokio::task::yield_now().await;
+        }
+    };
+    // The listener's own task only.
+    timeout(LONG, settle(1)).await.unwrap();
+    for cut in 0..recorded.len() {
+        let mut client = TcpStream::connect(server.address).await.unwrap();
+        client.write_all(&recorded[..cut]).await.unwrap();
+    }
+    greeted(&server.host_port(), &tls).await.unwrap();
+    timeout(LONG, settle(1)).await.unwrap();
 }
