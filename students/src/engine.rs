@@ -110,7 +110,7 @@ impl Engine {
         let work = enrolment::enrol(
             &mut self.setup,
             &mut self.passphrases,
-            self.clock.as_ref(),
+            &self.clock,
             (students, options),
             &mut observer,
         );
@@ -138,7 +138,7 @@ impl Engine {
             )?);
         }
         let mut observer = logged(observer);
-        let clock = self.clock.as_ref();
+        let clock = &self.clock;
         self.runtime.block_on(async {
             tokens::refresh(&mut self.setup, clock, &mut members, &mut observer).await?;
             hand_in::hand_in(&mut self.setup, clock, members, hand_in, &mut observer).await

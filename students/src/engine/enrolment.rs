@@ -1,5 +1,6 @@
 //! Steps 1 and 2: requests go out, certificates and tokens come back and are verified.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
@@ -16,36 +17,44 @@ use crate::identity::NextKey;
 use crate::setup::service_id;
 use crate::{Error, Event, Observer, Passphrases, Setup};
 
-/// Keys first, on disk; then all requests over one connection; then the answers in order.
+/// Keys first, on disk; then all requests over one connection; then the answers in order. A
+/// refusal by which CUHK ends the connection concerns one student: the others go on over
+/// another.
 pub(super) async fn enrol(
     setup: &mut Setup,
     passphrases: &mut Passphrases,
-    clock: &dyn Clock,
+    clock: &Arc<dyn Clock>,
     (students, options): (Vec<(StudentId, EnrolmentCode)>, EnrolOptions),
     observer: &mut Observer<'_>,
 ) -> Result<(), Error> {
-    let (mut keys, mut requests) = (Vec::new(), Vec::new());
+    let mut waiting = VecDeque::new();
     for (sid, code) in students {
         let next = NextKey::prepare(&setup.home, &sid, options.protect, passphrases)?;
         let request = Der::new(create_request(&next.key)?);
-        requests.push(Request::Enrol { sid, code, request });
-        keys.push(next);
+        waiting.push_back((next, Request::Enrol { sid, code, request }));
     }
-    let mut connection = links::cuhk(setup, None, Step::One).await?;
-    for request in &requests {
-        connection.send(request).await?;
-    }
-    observer(&Event::RequestsSent {
-        keys: keys.iter().filter(|next| next.fresh).count(),
-        requests: requests.len(),
+    let mut sent = Some(Event::RequestsSent {
+        keys: waiting.iter().filter(|(next, _)| next.fresh).count(),
+        requests: waiting.len(),
     });
-    let enrolment = Enrolment {
-        setup,
-        trust: setup.require_trust()?,
-        now: clock.now(),
-    };
-    let refusals = enrolment.answers(&mut connection, &keys, observer).await?;
-    connection.close().await;
+    let mut refusals = Vec::new();
+    while !waiting.is_empty() {
+        let mut connection = links::cuhk(setup, clock, None, Step::One).await?;
+        for (_, request) in &waiting {
+            connection.send(request).await?;
+        }
+        if let Some(event) = sent.take() {
+            observer(&event);
+        }
+        let enrolment = Enrolment {
+            setup,
+            trust: setup.require_trust()?,
+            now: clock.now(),
+        };
+        let refused = enrolment.answers(&mut connection, &mut waiting, observer);
+        refusals.extend(refused.await?);
+        connection.close().await;
+    }
     refused(refusals)
 }
 
@@ -56,28 +65,31 @@ struct Enrolment<'a> {
 }
 
 impl Enrolment<'_> {
-    /// One answer per request, in order. A refusal concerns one student only; when the
-    /// connection ends, so do the answers.
+    /// One answer per request, in order, as long as the connection lasts. Whoever was answered
+    /// no longer waits.
     async fn answers(
         &self,
         connection: &mut Connection,
-        keys: &[NextKey],
+        waiting: &mut VecDeque<(NextKey, Request)>,
         observer: &mut Observer<'_>,
     ) -> Result<Vec<Refusal>, Error> {
         let mut refusals = Vec::new();
-        for next in keys {
+        while let Some((next, _)) = waiting.front() {
             match connection.receive_reply(Step::Two, REPLY).await {
                 Ok(reply) => self.accept(next, reply, observer)?,
-                // The refusal before it was the last word.
-                Err(lost) if lost.code == Code::ConnectionLost && !refusals.is_empty() => break,
+                Err(refusal) if !concerns_student(&refusal) => {
+                    return Err(about(refusal, &next.sid).into());
+                }
                 Err(refusal) => {
-                    let ends = ends_connection(&refusal);
+                    let goes_on = refusal.code == Code::EnrolmentRefused;
                     refusals.push(about(refusal, &next.sid));
-                    if ends {
+                    if !goes_on {
+                        waiting.pop_front();
                         break;
                     }
                 }
             }
+            waiting.pop_front();
         }
         Ok(refusals)
     }
@@ -124,11 +136,20 @@ impl Enrolment<'_> {
     }
 }
 
-/// After these nothing more can be read.
-fn ends_connection(refusal: &Refusal) -> bool {
+/// Whether others may fare better: the code, the request or the student was refused, not the
+/// connection or the server.
+fn concerns_student(refusal: &Refusal) -> bool {
     matches!(
         refusal.code,
-        Code::ConnectionLost | Code::Timeout | Code::TooManyCodes | Code::ShuttingDown
+        Code::EnrolmentRefused
+            | Code::CodeExpired
+            | Code::CodeUsed
+            | Code::TooManyCodes
+            | Code::TooManyDevices
+            | Code::RequestInvalid
+            | Code::KeyUnsupported
+            | Code::KeyRefused
+            | Code::StudentInactive
     )
 }
 

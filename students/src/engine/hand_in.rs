@@ -43,12 +43,12 @@ pub struct KeptReceipt {
 /// Hands in and keeps the receipt; only then is the pending hand-in forgotten.
 pub(super) async fn hand_in(
     setup: &mut Setup,
-    clock: &dyn Clock,
+    clock: &Arc<dyn Clock>,
     members: Vec<Member>,
     hand_in: HandIn<'_>,
     observer: &mut Observer<'_>,
 ) -> Result<KeptReceipt, Error> {
-    let connection = links::blackboard(setup, &members[0]).await?;
+    let connection = links::blackboard(setup, clock, &members[0]).await?;
     let trust = setup.require_trust()?;
     let mut talk = Talk {
         setup,
@@ -66,7 +66,7 @@ pub(super) async fn hand_in(
 
 struct Talk<'a, 'o> {
     setup: &'a Setup,
-    clock: &'a dyn Clock,
+    clock: &'a Arc<dyn Clock>,
     connection: Connection,
     members: Vec<Member>,
     observer: &'a mut Observer<'o>,

@@ -1,12 +1,13 @@
 //! Connections to the two servers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{ServiceName, TrustStore};
 use scb_protocol::client::Member;
 use scb_protocol::message::cuhk::Reply;
 use scb_protocol::{Code, Refusal, Step};
-use scb_transport::{ClientTls, Connection, connect};
+use scb_transport::{ClientTls, Clock, Connection, connect};
 
 use crate::setup::service_id;
 use crate::{Error, Setup};
@@ -22,10 +23,11 @@ pub(super) const RECEIPT: Duration = Duration::from_secs(120);
 /// the root that CUHK proved.
 pub(super) async fn cuhk(
     setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
     member: Option<&Member>,
     step: Step,
 ) -> Result<Connection, Error> {
-    let tls = client_tls(setup, ServiceName::cuhk(), member, step)?;
+    let tls = client_tls(setup, clock, ServiceName::cuhk(), member, step)?;
     let mut connection = connect(&setup.cuhk()?, &tls, step, CONNECT).await?;
     setup.cuhk_proved(connection.root_seen())?;
     let greeting = connection.receive_reply(step, REPLY).await?;
@@ -34,9 +36,13 @@ pub(super) async fn cuhk(
 }
 
 /// Connects to Blackboard with the first member's certificate and remembers the address.
-pub(super) async fn blackboard(setup: &mut Setup, first: &Member) -> Result<Connection, Error> {
+pub(super) async fn blackboard(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    first: &Member,
+) -> Result<Connection, Error> {
     let step = Step::Three;
-    let tls = client_tls(setup, ServiceName::blackboard(), Some(first), step)?;
+    let tls = client_tls(setup, clock, ServiceName::blackboard(), Some(first), step)?;
     let connection = connect(&setup.blackboard()?, &tls, step, CONNECT).await?;
     setup.blackboard_proved()?;
     Ok(connection)
@@ -44,16 +50,19 @@ pub(super) async fn blackboard(setup: &mut Setup, first: &Member) -> Result<Conn
 
 fn client_tls(
     setup: &Setup,
+    clock: &Arc<dyn Clock>,
     expected: ServiceName,
     member: Option<&Member>,
     step: Step,
 ) -> Result<ClientTls, Error> {
     let identity = member.map(|member| (member.chain.clone(), member.key.clone()));
-    ClientTls::new(setup.server_trust()?, expected, identity).map_err(|error| {
-        Refusal::new(Code::CertificateInvalid, step)
-            .with("reason", error)
-            .into()
-    })
+    ClientTls::with_clock(setup.server_trust()?, expected, identity, Arc::clone(clock)).map_err(
+        |error| {
+            Refusal::new(Code::CertificateInvalid, step)
+                .with("reason", error)
+                .into()
+        },
+    )
 }
 
 /// TLS has proved who it is; what it says of itself must agree.

@@ -1,5 +1,7 @@
 //! Identity tokens that are about to expire are refreshed before a hand-in.
 
+use std::sync::Arc;
+
 use scb_certs::ServiceName;
 use scb_protocol::client::Member;
 use scb_protocol::message::Message;
@@ -14,7 +16,7 @@ use crate::{Error, Event, Observer, Setup, identity};
 /// Gets a fresh token for every member who needs one, over that member's own mutual TLS.
 pub(super) async fn refresh(
     setup: &mut Setup,
-    clock: &dyn Clock,
+    clock: &Arc<dyn Clock>,
     members: &mut [Member],
     observer: &mut Observer<'_>,
 ) -> Result<(), Error> {
@@ -32,10 +34,10 @@ pub(super) async fn refresh(
 
 async fn fresh_token(
     setup: &mut Setup,
-    clock: &dyn Clock,
+    clock: &Arc<dyn Clock>,
     member: &Member,
 ) -> Result<String, Error> {
-    let mut connection = links::cuhk(setup, Some(member), Step::Two).await?;
+    let mut connection = links::cuhk(setup, clock, Some(member), Step::Two).await?;
     connection.send(&Request::RefreshToken {}).await?;
     let reply = connection.receive_reply(Step::Two, REPLY).await?;
     connection.close().await;
