@@ -91,7 +91,9 @@ impl Listener {
             first_step: self.first_step,
             shutdown: shutdown.clone(),
             cancel: CancellationToken::new(),
-            places: Arc::new(Semaphore::new(limits.max_connections)),
+            places: Arc::new(Semaphore::new(
+                limits.max_connections.min(Semaphore::MAX_PERMITS),
+            )),
             busy_places: Arc::new(Semaphore::new(TOLD_BUSY)),
         });
         let tasks = TaskTracker::new();
