@@ -7,7 +7,7 @@ mod status;
 mod submit;
 mod verify;
 
-use scb_cli::{Failure, Term, say};
+use scb_cli::{Failure, Term, printable, say};
 use scb_protocol::Refusal;
 
 use crate::cli::{Cli, Command, Common, Ids};
@@ -65,13 +65,14 @@ fn say_json(value: &serde_json::Value) -> Result<(), Error> {
 
 /// A failure as it is shown where the program goes on.
 pub(crate) fn say_failure(error: Error) -> Result<(), Error> {
+    let what = match error.refusals() {
+        [] => "Not done",
+        _ => "Refused",
+    };
     let failure = Failure::from(error);
-    say(&format!(
-        "Refused: {}",
-        scb_cli::printable(&failure.message)
-    ))?;
+    say(&format!("{what}: {}", printable(&failure.message)))?;
     if let Some(remedy) = failure.remedy {
-        say(&format!("  what to do: {}", scb_cli::printable(&remedy)))?;
+        say(&format!("  what to do: {}", printable(&remedy)))?;
     }
     Ok(())
 }

@@ -20,6 +20,16 @@ pub enum Error {
     /// A receipt does not verify.
     #[error("{0}; the receipt proves nothing")]
     ReceiptRefused(Refusal),
+    /// A receipt verifies, but for another file than the one beside it.
+    #[error("{} is not the file that was handed in: SHA-256 {found}, not {expected}", printable(&path.to_string_lossy()))]
+    OtherFile {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 in the receipt.
+        expected: Fingerprint,
+        /// SHA-256 of the file.
+        found: Fingerprint,
+    },
     /// A file, the terminal or the configuration.
     #[error(transparent)]
     Cli(#[from] scb_cli::Error),
@@ -182,7 +192,11 @@ impl Error {
                 refusals.first().map_or(exit::REFUSED, Refusal::exit_code)
             }
             Self::Cli(error) => error.exit_code(),
-            Self::OwnCertificate { .. } | Self::ReportChanged | Self::Openssl(_) => exit::REFUSED,
+            Self::OwnCertificate { .. }
+            | Self::OtherFile { .. }
+            | Self::ReportChanged
+            | Self::Openssl(_) => exit::REFUSED,
+            Self::Report { source, .. } if source.kind() == io::ErrorKind::NotFound => exit::USAGE,
             Self::Certs(_)
             | Self::Protocol(_)
             | Self::Report { .. }
@@ -215,7 +229,7 @@ impl Error {
             Self::OwnCertificate { .. } => "own_certificate",
             Self::WrongPassphrase { .. } => "wrong_passphrase",
             Self::Report { .. } | Self::ReportKind { .. } | Self::ReportName { .. } => "report",
-            Self::ReportChanged => Code::ContentAltered.as_str(),
+            Self::ReportChanged | Self::OtherFile { .. } => Code::ContentAltered.as_str(),
             Self::PendingDamaged { .. } => "pending_damaged",
             Self::NoIds => "no_ids",
             Self::NoCommand => "no_command",
@@ -227,9 +241,10 @@ impl Error {
     /// What the person at the keyboard can do about it.
     fn remedy(&self) -> Option<String> {
         let text = match self {
-            Self::Refused(refusal) | Self::ReceiptRefused(refusal) => refusal.remedy().to_owned(),
-            Self::SeveralRefused(refusals) => refusals.first()?.remedy().to_owned(),
+            Self::Refused(refusal) | Self::ReceiptRefused(refusal) => remedy_of(refusal),
+            Self::SeveralRefused(refusals) => remedy_of(refusals.first()?),
             Self::Cli(error) => return error.remedy(),
+            Self::OtherFile { .. } => "find the file as it was when it was handed in".into(),
             Self::DuplicateId(_) => "name every student once".into(),
             Self::MemberCount { .. } => "name the students of one group".into(),
             Self::NoAddress { flag, .. } => format!("give it once with {flag} HOST:PORT"),
@@ -288,6 +303,27 @@ impl From<Error> for Failure {
             remedy: error.remedy(),
             code: Some(error.code()),
         }
+    }
+}
+
+/// Whether the student's certificate no longer works, so that only a new one helps.
+pub(crate) fn is_certificate_dead(refusal: &Refusal) -> bool {
+    match refusal.code {
+        Code::CertificateRevoked | Code::CertificateExpired => true,
+        Code::StudentInactive => {
+            let reason = refusal.params.get("reason").map(String::as_str);
+            matches!(reason, Some("revoked" | "expired"))
+        }
+        _ => false,
+    }
+}
+
+fn remedy_of(refusal: &Refusal) -> String {
+    match &refusal.sid {
+        Some(sid) if is_certificate_dead(refusal) => {
+            format!("ask your department for a new code, then: student enrol --ids {sid} --replace")
+        }
+        _ => refusal.remedy().to_owned(),
     }
 }
 
@@ -359,6 +395,21 @@ mod tests {
         };
         let failure = Failure::from(Error::from(error));
         assert!(failure.message.contains("chmod 600 k.pem"), "{failure}");
+    }
+
+    #[test]
+    fn only_a_new_certificate_helps_when_the_old_one_is_dead() {
+        let sid: StudentId = "A".parse().unwrap();
+        let inactive = Refusal::new(Code::StudentInactive, Step::Three).about(&sid);
+        let revoked = inactive.clone().with("reason", "revoked");
+        let remedy = Failure::from(Error::from(revoked)).remedy.unwrap();
+        assert!(
+            remedy.ends_with("student enrol --ids A --replace"),
+            "{remedy}"
+        );
+        let suspended = inactive.with("reason", "suspended");
+        let remedy = Failure::from(Error::from(suspended)).remedy.unwrap();
+        assert!(!remedy.contains("--replace"), "{remedy}");
     }
 
     #[test]

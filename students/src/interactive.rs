@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use scb_certs::StudentId;
-use scb_cli::{Term, printable, say};
-use scb_protocol::Code;
+use scb_cli::{Failure, Term, printable, say};
 
 use crate::cli::{Common, address};
 use crate::commands::{Prepared, say_failure};
 use crate::engine::{EnrolOptions, HandIn};
+use crate::error::is_certificate_dead;
 use crate::group::ASKED_MEMBERS;
 use crate::show::Show;
 use crate::{Error, Event, Group, Report};
@@ -189,7 +189,7 @@ impl Session<'_> {
         };
         let missing = self.missing()?;
         for sid in &missing {
-            say(&format!("{sid} has no certificate yet."))?;
+            say(&format!("{sid} needs a certificate first."))?;
         }
         self.enrol()?;
         let hand_in = HandIn {
@@ -224,16 +224,16 @@ impl Session<'_> {
         let question = "Report file (Enter: submission.txt, made from the IDs): ";
         ask_until(question, |typed| {
             let path = (!typed.is_empty()).then(|| Path::new(typed));
-            Report::choose(path, &self.group).map_err(|error| error.to_string())
+            Report::choose(path, &self.group).map_err(|error| Failure::from(error).message)
         })
     }
 
     /// Whose certificate no longer works needs a new one, although it is there.
     fn remember_refused(&mut self, error: &Error) {
-        let dead = |code| matches!(code, Code::CertificateRevoked | Code::CertificateExpired);
-        let refused = error.refusals().iter().filter(|refusal| dead(refusal.code));
-        self.replace
-            .extend(refused.filter_map(|refusal| refusal.sid.clone()));
+        let refusals = error.refusals().iter();
+        let dead = refusals.filter(|refusal| is_certificate_dead(refusal));
+        let students = dead.filter_map(|refusal| refusal.sid.clone());
+        self.replace.extend(students);
     }
 }
 

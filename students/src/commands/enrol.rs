@@ -40,6 +40,9 @@ pub(crate) fn enrol_missing(
         observer(&Event::AlreadyCertified(group.ids().len()));
         return Ok(());
     }
+    // Before anybody types a code.
+    engine.setup.cuhk()?;
+    engine.setup.server_trust()?;
     let mut students = Vec::new();
     for sid in missing {
         let code = codes.code(&sid)?;

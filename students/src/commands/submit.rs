@@ -31,6 +31,8 @@ pub(super) fn whole_job(
     common: &Common,
     group: &Group,
 ) -> Result<KeptReceipt, Error> {
+    // Before anything is changed: an address that is missing is missing later as well.
+    prepared.engine.setup.blackboard()?;
     let mut report = Report::choose(common.report.as_deref(), group)?;
     let mut show = Show::new(common.json);
     let mut observer = |event: &crate::Event| show.event(event);

@@ -18,8 +18,12 @@ pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
     let root = verification_root(common)?;
     let zip = receipts::read(&arguments.receipt)?;
     let verdict = judge(common, arguments, &zip, &root);
-    if let (Err(_), false) = (&verdict, common.json) {
-        line("verdict", "it does NOT verify")?;
+    match &verdict {
+        Err(Error::OtherFile { .. }) if !common.json => {
+            line("verdict", "the receipt verifies, but NOT for this file")?;
+        }
+        Err(_) if !common.json => line("verdict", "it does NOT verify")?,
+        _ => {}
     }
     verdict
 }
@@ -58,7 +62,13 @@ fn say_checks(receipt: &VerifiedReceipt) -> Result<(), Error> {
 fn check_file(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<(), Error> {
     let mut file = File::open(path).map_err(Error::file("read", path))?;
     let (size, sha256) = measure(&mut file).map_err(Error::file("read", path))?;
-    receipt.verify_file(size, sha256).map_err(receipt_refused)?;
+    if receipt.verify_file(size, sha256).is_err() {
+        return Err(Error::OtherFile {
+            path: path.to_owned(),
+            expected: receipt.statement().file().sha256,
+            found: sha256,
+        });
+    }
     if quiet {
         return Ok(());
     }

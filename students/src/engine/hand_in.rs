@@ -112,7 +112,7 @@ impl Talk<'_, '_> {
                 Ok(kept)
             }
             Err(error) => {
-                if is_final(&error) {
+                if is_final(&error, pending.resumed) {
                     pending.remove()?;
                 }
                 Err(error)
@@ -204,11 +204,26 @@ fn is_about_certificate(code: Code) -> bool {
     code.as_str().starts_with("certificate_")
 }
 
-/// The same statement can never succeed: its ID is taken, or its report is gone.
-fn is_final(error: &Error) -> bool {
+/// The same statement can never succeed, and was never stored: its ID is taken, its report is
+/// gone, or it was refused at its first attempt. Whatever is uncertain stays pending.
+fn is_final(error: &Error, resumed: bool) -> bool {
     match error {
-        Error::Refused(refusal) => refusal.code == Code::SubmissionConflict,
         Error::ReportChanged => true,
+        Error::Refused(refusal) => match refusal.code {
+            Code::SubmissionConflict => true,
+            Code::AssignmentUnknown
+            | Code::StatementInvalid
+            | Code::MemberMismatch
+            | Code::SignatureInvalid
+            | Code::SignatureMissing
+            | Code::MacInvalid
+            | Code::ContentTooLarge
+            | Code::ContentShort
+            | Code::ContentLong
+            | Code::ContentAltered
+            | Code::StudentInactive => !resumed,
+            _ => false,
+        },
         _ => false,
     }
 }
