@@ -1,0 +1,31 @@
+//! Outside judges: programs that we did not write.
+
+use std::process::Command;
+
+/// `name`, if it is installed; otherwise says that the test is skipped, or fails with `CI=true`.
+pub fn judge(name: &str) -> Option<Command> {
+    if Command::new(name).arg("version").output().is_ok() {
+        return Some(Command::new(name));
+    }
+    skip(name)
+}
+
+/// `python3` with the package `cryptography`, likewise.
+pub fn python() -> Option<Command> {
+    let import = Command::new("python3")
+        .args(["-c", "import cryptography"])
+        .output();
+    if import.is_ok_and(|output| output.status.success()) {
+        return Some(Command::new("python3"));
+    }
+    skip("python3 with cryptography")
+}
+
+fn skip(name: &str) -> Option<Command> {
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "no {name}, but CI=true"
+    );
+    println!("skipped: no {name}");
+    None
+}

@@ -1,0 +1,172 @@
+//! A campus of real processes: `cuhk` and `blackboard` on ports of their own, in a directory
+//! of their own, and the commands that people type.
+
+mod judge;
+mod server;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub use judge::{judge, python};
+pub use server::Server;
+
+/// The sample IDs of a sandbox.
+pub const SAMPLE: &str = "1155000001,1155000002,1155000003";
+
+/// A sandbox with both servers running.
+pub struct Campus {
+    pub cuhk: Server,
+    pub blackboard: Server,
+    dir: TempDir,
+}
+
+impl Campus {
+    /// The first two of the three sandbox commands, in order.
+    pub fn sandbox() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let sandbox = dir.path().join("sandbox");
+        let cuhk = Server::start("cuhk", &serve(&sandbox));
+        let blackboard = Server::start("blackboard", &serve(&sandbox));
+        Self {
+            cuhk,
+            blackboard,
+            dir,
+        }
+    }
+
+    /// The sandbox's directory.
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("sandbox")
+    }
+
+    /// A directory beside the sandbox, for whatever a test needs.
+    pub fn outside(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// `student --sandbox DIR`, with more arguments.
+    pub fn student<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ran {
+        Ran::of(
+            program("student")
+                .arg("--sandbox")
+                .arg(self.path())
+                .args(arguments),
+        )
+    }
+
+    /// A student on another machine: a home of its own, told where everything is.
+    pub fn student_elsewhere(&self, home: &Path, arguments: &[&str]) -> Ran {
+        let mut command = program("student");
+        command.arg("--home").arg(home);
+        command.arg("--cuhk").arg(self.cuhk.address());
+        command.arg("--blackboard").arg(self.blackboard.address());
+        command.arg("--ca").arg(self.path().join("ca.pem"));
+        Ran::of(command.args(arguments))
+    }
+
+    /// `cuhk` on the sandbox's home, as its administrator types it.
+    pub fn administer_cuhk(&self, arguments: &[&str]) -> Ran {
+        let home = self.path().join("cuhk");
+        Ran::of(program("cuhk").arg("--home").arg(home).args(arguments))
+    }
+
+    /// `blackboard` on the sandbox's home.
+    pub fn administer_blackboard(&self, arguments: &[&str]) -> Ran {
+        let home = self.path().join("blackboard");
+        Ran::of(
+            program("blackboard")
+                .arg("--home")
+                .arg(home)
+                .args(arguments),
+        )
+    }
+
+    /// Stops `cuhk` and starts it again on the same port.
+    pub fn restart_cuhk(&mut self) {
+        let address = self.cuhk.address();
+        self.cuhk.stop();
+        let mut arguments = serve(&self.path());
+        let last = arguments.len() - 1;
+        arguments[last] = address.into();
+        self.cuhk = Server::start("cuhk", &arguments);
+    }
+
+    /// The submissions as Blackboard lists them.
+    pub fn submissions(&self) -> Vec<Value> {
+        let listed = self.administer_blackboard(&["submissions", "list", "--json"]);
+        listed.succeeded().json().as_array().unwrap().clone()
+    }
+}
+
+/// Arguments of `serve --sandbox` on a free port.
+pub fn serve(sandbox: &Path) -> Vec<std::ffi::OsString> {
+    [
+        "serve".into(),
+        "--sandbox".into(),
+        sandbox.into(),
+        "--listen".into(),
+        "127.0.0.1:0".into(),
+    ]
+    .into()
+}
+
+/// One of the three programs, without anything of this process's environment that it reads.
+pub fn program(name: &str) -> Command {
+    let path = match name {
+        "student" => env!("CARGO_BIN_EXE_student"),
+        "cuhk" => env!("CARGO_BIN_EXE_cuhk"),
+        "blackboard" => env!("CARGO_BIN_EXE_blackboard"),
+        other => panic!("no program {other}"),
+    };
+    let mut command = Command::new(path);
+    command.env_remove("XDG_DATA_HOME");
+    command
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub exit: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        Self {
+            exit: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// It must have exited with 0.
+    #[track_caller]
+    pub fn succeeded(self) -> Self {
+        assert_eq!(self.exit, Some(0), "{self:#?}");
+        self
+    }
+
+    /// It must have been refused with this exit code and refusal code (its output is JSON).
+    #[track_caller]
+    pub fn refused(self, exit: i32, code: &str) -> Value {
+        assert_eq!(self.exit, Some(exit), "{self:#?}");
+        let error: Value = serde_json::from_str(&self.stderr)
+            .unwrap_or_else(|error| panic!("not JSON ({error}): {self:#?}"));
+        assert_eq!(error["error"]["code"], code, "{error:#}");
+        error["error"].clone()
+    }
+
+    /// Its standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("not JSON ({error}): {self:#?}"))
+    }
+}

@@ -1,0 +1,109 @@
+//! A server process: started, known to be ready, stopped.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use tempfile::NamedTempFile;
+
+use super::program;
+
+/// A running server. Killed when dropped.
+pub struct Server {
+    child: Child,
+    address: String,
+    said: String,
+    log: NamedTempFile,
+}
+
+impl Server {
+    /// Starts `name` and waits until it says where it listens.
+    pub fn start(name: &str, arguments: &[OsString]) -> Self {
+        Self::start_command(program(name).args(arguments))
+    }
+
+    /// Starts a server's command and waits until it says where it listens.
+    pub fn start_command(command: &mut Command) -> Self {
+        let log = NamedTempFile::new().unwrap();
+        let stderr: File = log.reopen().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let before = said.len();
+            if stdout.read_line(&mut said).unwrap() == 0 {
+                let status = child.wait().unwrap();
+                let log = std::fs::read_to_string(log.path()).unwrap();
+                panic!("{command:?} ended with {status}:\n{said}{log}");
+            }
+            if let Some((_, address)) = said[before..].split_once("listening on ") {
+                break address.trim().to_owned();
+            }
+        };
+        // Whatever it says later is read away, so that it never blocks on a full pipe.
+        std::thread::spawn(move || stdout.read_to_string(&mut String::new()));
+        Self {
+            child,
+            address,
+            said,
+            log,
+        }
+    }
+
+    /// Where it listens, `127.0.0.1:PORT`.
+    pub fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    /// What it has said on standard output until it was ready.
+    pub fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap()
+    }
+
+    /// Its process ID.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Stops it gracefully (SIGTERM) and returns how it ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.child.wait().unwrap()
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Kills it as a power cut would (SIGKILL).
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,425 @@
+//! The real thing beside the sandbox: set up by hand, as campus IT does it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::campus::{Ran, Server, judge, program};
+
+/// A campus set up by hand, in homes of its own.
+struct ByHand {
+    dir: TempDir,
+}
+
+impl ByHand {
+    fn new() -> Self {
+        let by_hand = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        for (file, passphrase) in [
+            ("issuers.pass", "correct horse"),
+            ("root.pass", "battery staple"),
+        ] {
+            fs::write(by_hand.path(file), format!("{passphrase}\n")).unwrap();
+            fs::set_permissions(by_hand.path(file), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        by_hand
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `cuhk --home …`, from the directory where its files are.
+    fn cuhk(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.command("cuhk", arguments))
+    }
+
+    fn blackboard(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.command("blackboard", arguments))
+    }
+
+    fn student(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.command("student", arguments))
+    }
+
+    fn command(&self, name: &str, arguments: &[&str]) -> std::process::Command {
+        let mut command = program(name);
+        command.current_dir(self.dir.path());
+        command
+            .args(["--home", &format!("{name}.home")])
+            .args(arguments);
+        command
+    }
+
+    fn init(&self) -> Ran {
+        let passphrases = [
+            "--passphrase-file",
+            "issuers.pass",
+            "--root-passphrase-file",
+            "root.pass",
+        ];
+        self.cuhk(
+            &[
+                &["init", "--trust-domain", "cuhk.example"],
+                &passphrases[..],
+            ]
+            .concat(),
+        )
+    }
+
+    fn roster(&self, text: &str) -> Ran {
+        fs::write(self.path("students.csv"), text).unwrap();
+        self.cuhk(&[
+            "roster",
+            "import",
+            "students.csv",
+            "--codes-out",
+            "codes.csv",
+        ])
+    }
+
+    fn serve_cuhk(&self) -> Server {
+        let arguments = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--ready-file",
+            "cuhk.ready",
+            "--passphrase-file",
+            "issuers.pass",
+        ];
+        Server::start_command(&mut self.command("cuhk", &arguments))
+    }
+
+    fn serve_blackboard(&self, cuhk: &Server) -> Server {
+        self.cuhk(&[
+            "service",
+            "add",
+            "blackboard",
+            "--dns",
+            "localhost",
+            "--ip",
+            "127.0.0.1",
+            "--code-out",
+            "blackboard.code",
+        ])
+        .succeeded();
+        let address = cuhk.address();
+        self.blackboard(&[
+            "init",
+            "--cuhk",
+            &address,
+            "--ca",
+            "cuhk.home/ca.pem",
+            "--code-file",
+            "blackboard.code",
+            "--dns",
+            "localhost",
+            "--ip",
+            "127.0.0.1",
+        ])
+        .succeeded();
+        let arguments = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--ready-file",
+            "blackboard.ready",
+        ];
+        Server::start_command(&mut self.command("blackboard", &arguments))
+    }
+
+    fn mode(&self, name: &str) -> u32 {
+        fs::metadata(self.path(name)).unwrap().permissions().mode() & 0o777
+    }
+}
+
+const ROSTER: &str = "\u{feff}Email,SID,Programme,Name\n\
+    chan@link.example,1155000001,CSCI,陳大文\n\
+    lee@link.example,1155000002,CSCI,\"Lee, Siu Ming\"\n\
+    wong@link.example,1155000003,IERG,黃小明\n";
+
+#[test]
+fn a_campus_set_up_by_hand_does_the_main_job() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.roster(ROSTER).succeeded();
+    assert_eq!(campus.mode("codes.csv"), 0o600);
+    let cuhk = campus.serve_cuhk();
+    let ready = fs::read_to_string(campus.path("cuhk.ready")).unwrap();
+    assert_eq!(ready.trim(), cuhk.address());
+    let blackboard = campus.serve_blackboard(&cuhk);
+
+    fs::write(campus.path("report.pdf"), "%PDF-1.7 …").unwrap();
+    let (cuhk_address, blackboard_address) = (cuhk.address(), blackboard.address());
+    let told = campus.student(&[
+        "submit",
+        "--ids",
+        "1155000001,1155000002,1155000003",
+        "--codes",
+        "codes.csv",
+        "--report",
+        "report.pdf",
+        "--cuhk",
+        &cuhk_address,
+        "--blackboard",
+        &blackboard_address,
+        "--ca",
+        "cuhk.home/ca.pem",
+        "--json",
+    ]);
+    let receipt = told.succeeded().json()["receipt"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    // Addresses and root are remembered.
+    campus
+        .student(&["submit", "--ids", "1155000001", "--report", "report.pdf"])
+        .succeeded();
+    campus
+        .student(&["verify", &receipt, "report.pdf"])
+        .succeeded();
+
+    let listed = campus.cuhk(&["certs", "list", "--json"]).succeeded().json();
+    let text = listed.to_string();
+    for sid in ["1155000001", "1155000002", "1155000003"] {
+        assert!(text.contains(sid), "{text}");
+    }
+    let listed = campus
+        .blackboard(&["submissions", "list"])
+        .succeeded()
+        .stdout;
+    assert!(
+        listed.contains("S-000001") && listed.contains("S-000002"),
+        "{listed}"
+    );
+    let shown = campus
+        .blackboard(&["submissions", "show", "S-000001", "--json"])
+        .succeeded()
+        .json();
+    assert_eq!(shown["file"]["name"], "report.pdf");
+    campus
+        .blackboard(&["submissions", "show", "S-000009"])
+        .exit
+        .filter(|code| *code == 3)
+        .unwrap();
+    campus
+        .blackboard(&["submissions", "export", "out"])
+        .succeeded();
+    assert_eq!(
+        fs::read_to_string(campus.path("out/S-000001/report.pdf")).unwrap(),
+        "%PDF-1.7 …"
+    );
+}
+
+#[test]
+fn a_receipt_is_checked_elsewhere_with_the_fingerprint_alone() {
+    let campus = ByHand::new();
+    let told = campus.init().succeeded().stdout;
+    campus.roster(ROSTER).succeeded();
+    let cuhk = campus.serve_cuhk();
+    let blackboard = campus.serve_blackboard(&cuhk);
+    let (cuhk_address, blackboard_address) = (cuhk.address(), blackboard.address());
+    let submit = [
+        "submit",
+        "--ids",
+        "1155000001",
+        "--codes",
+        "codes.csv",
+        "--cuhk",
+        &cuhk_address,
+        "--blackboard",
+        &blackboard_address,
+        "--ca",
+        "cuhk.home/ca.pem",
+        "--json",
+    ];
+    let receipt = campus.student(&submit).succeeded().json()["receipt"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    drop((cuhk, blackboard));
+
+    let fingerprint = root_fingerprint(&campus.path("cuhk.home/ca.pem"));
+    assert!(
+        told.replace(':', "").to_lowercase().contains(&fingerprint),
+        "{told}"
+    );
+    let elsewhere = |fingerprint: &str| {
+        let mut command = program("student");
+        command.current_dir(campus.path("."));
+        command.args([
+            "--home",
+            "elsewhere",
+            "verify",
+            &receipt,
+            "--ca-fingerprint",
+            fingerprint,
+        ]);
+        Ran::of(&mut command)
+    };
+    elsewhere(&fingerprint).succeeded();
+    assert_eq!(elsewhere(&"0".repeat(64)).exit, Some(3));
+}
+
+#[test]
+fn init_again_changes_nothing_and_says_so() {
+    let campus = ByHand::new();
+    let first = campus.init().succeeded().stdout;
+    let root = fs::read(campus.path("cuhk.home/ca.pem")).unwrap();
+    let second = campus.init().succeeded().stdout;
+    assert_eq!(fs::read(campus.path("cuhk.home/ca.pem")).unwrap(), root);
+    let fingerprint = root_fingerprint(&campus.path("cuhk.home/ca.pem"));
+    for said in [first, second.clone()] {
+        assert!(
+            said.replace(':', "").to_lowercase().contains(&fingerprint),
+            "{said}"
+        );
+    }
+    assert!(
+        second.contains("nothing") || second.contains("already"),
+        "{second}"
+    );
+}
+
+#[test]
+fn ca_keys_are_encrypted_and_read_by_openssl() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let Some(mut openssl) = judge("openssl") else {
+        return;
+    };
+    let key = campus.path("cuhk.home/root/key.pem");
+    let text = fs::read_to_string(&key).unwrap();
+    assert!(text.contains("ENCRYPTED PRIVATE KEY"));
+    openssl
+        .args(["pkey", "-noout", "-passin", "pass:battery staple", "-in"])
+        .arg(&key);
+    Ran::of(&mut openssl).succeeded();
+    let mut wrong = std::process::Command::new("openssl");
+    wrong
+        .args(["pkey", "-noout", "-passin", "pass:correct horse", "-in"])
+        .arg(&key);
+    assert_ne!(Ran::of(&mut wrong).exit, Some(0));
+}
+
+#[test]
+fn a_wrong_passphrase_or_none_is_told() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let wrong = campus.cuhk(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--passphrase-file",
+        "root.pass",
+    ]);
+    assert_ne!(wrong.exit, Some(0));
+    assert!(wrong.stderr.contains("passphrase"), "{wrong:#?}");
+    let none = campus.cuhk(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(none.exit, Some(2), "{none:#?}");
+    assert!(none.stderr.contains("--passphrase-file"), "{none:#?}");
+}
+
+#[test]
+fn a_roster_import_is_idempotent_and_tells_each_row() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.roster(ROSTER).succeeded();
+    let codes = fs::read_to_string(campus.path("codes.csv")).unwrap();
+    assert_eq!(codes.lines().count(), 4, "{codes}");
+    assert!(
+        codes.starts_with("sid,name,email,code,ca_sha256,expires"),
+        "{codes}"
+    );
+
+    fs::remove_file(campus.path("codes.csv")).unwrap();
+    let again = campus.roster(ROSTER).succeeded();
+    let codes = fs::read_to_string(campus.path("codes.csv")).unwrap_or_default();
+    assert!(
+        codes.lines().count() <= 1,
+        "codes only for those who need one: {codes}"
+    );
+    assert!(
+        again.stdout.contains("unchanged") || again.stdout.contains("3"),
+        "{}",
+        again.stdout
+    );
+
+    let bad = campus.roster("sid,name,email,programme\n1155000009,A,a@b,CSCI\n../etc,B,b@c,CSCI\n");
+    let said = format!("{}{}", bad.stdout, bad.stderr);
+    assert!(said.contains('3') || said.contains("line"), "{said}");
+    let bad = campus.roster("name,email\nA,a@b\n");
+    assert_ne!(bad.exit, Some(0));
+    assert!(bad.stderr.contains("sid"), "{bad:#?}");
+}
+
+#[test]
+fn a_new_code_replaces_a_lost_laptop() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.roster(ROSTER).succeeded();
+    let cuhk = campus.serve_cuhk();
+    let address = cuhk.address();
+    let enrol = |home: &str, codes: &str| {
+        let mut command = program("student");
+        command.current_dir(campus.path("."));
+        command.args([
+            "--home",
+            home,
+            "--cuhk",
+            &address,
+            "--ca",
+            "cuhk.home/ca.pem",
+            "--json",
+        ]);
+        command.args(["enrol", "--ids", "1155000001", "--codes", codes]);
+        Ran::of(&mut command)
+    };
+    enrol("laptop", "codes.csv").succeeded();
+    let issued = campus
+        .cuhk(&["code", "issue", "1155000001", "--replace"])
+        .succeeded()
+        .stdout;
+    let code = issued
+        .split_whitespace()
+        .find(|word| word.len() == 29 && word.matches('-').count() == 4)
+        .unwrap_or_else(|| panic!("no code in {issued}"));
+    fs::write(
+        campus.path("new.csv"),
+        format!("sid,code\n1155000001,{code}\n"),
+    )
+    .unwrap();
+    enrol("new-laptop", "new.csv").succeeded();
+    let listed = campus.cuhk(&["certs", "list"]).succeeded().stdout;
+    assert!(listed.contains("revoked"), "{listed}");
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let key = campus.path("cuhk.home/issuers/students/key.pem");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let arguments = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--passphrase-file",
+        "issuers.pass",
+    ];
+    let refused = campus.cuhk(&arguments);
+    assert_eq!(refused.exit, Some(5), "{refused:#?}");
+    assert!(refused.stderr.contains("chmod 600"), "{refused:#?}");
+}
+
+/// SHA-256 of a certificate file, lower-case hexadecimal.
+fn root_fingerprint(path: &Path) -> String {
+    let pem = fs::read_to_string(path).unwrap();
+    let root = scb_certs::Certificate::from_pem(&pem).unwrap();
+    root.fingerprint().to_string()
+}

@@ -1,0 +1,20 @@
+//! Stories with the real binaries: what people do, step by step, and what they see.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub
+)]
+
+#[path = "../campus/mod.rs"]
+mod campus;
+
+mod administration;
+mod crowd;
+mod documents;
+mod interactive;
+mod main_job;
+mod outsiders;
+mod refusals;
+mod secrets;
+mod servers;

@@ -1,0 +1,132 @@
+//! What programs that we did not write make of what we emit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::campus::{Campus, Ran, SAMPLE, judge, python};
+
+#[test]
+fn openssl_confirms_the_receipt_and_refuses_an_altered_one() {
+    let Some(_) = judge("openssl") else { return };
+    let campus = Campus::sandbox();
+    let unpacked = unpacked_receipt(&campus);
+    let verify = |file: &str| {
+        let mut command = Command::new("openssl");
+        command
+            .current_dir(&unpacked)
+            .args(["cms", "-verify", "-binary", "-purpose", "any"]);
+        command.args(["-inform", "DER", "-in", &format!("{file}.p7s")]);
+        command.args(["-content", &format!("{file}.json"), "-CAfile", "trust.pem"]);
+        command.args(["-crl_check_all", "-out", "/dev/null"]);
+        Ran::of(&mut command)
+    };
+    for file in ["acceptance", "statement"] {
+        let said = verify(file).succeeded().stderr;
+        assert!(said.contains("Verification successful"), "{said}");
+        let path = unpacked.join(format!("{file}.json"));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[40] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_ne!(verify(file).exit, Some(0));
+    }
+}
+
+#[test]
+fn python_comes_to_the_same_verdict() {
+    let Some(mut python) = python() else { return };
+    let campus = Campus::sandbox();
+    let unpacked = unpacked_receipt(&campus);
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/stories/judge_receipt.py"
+    );
+    let said = Ran::of(python.arg(script).arg(&unpacked))
+        .succeeded()
+        .stdout;
+    assert_eq!(
+        said.trim(),
+        "3 members, confirmed by spiffe://sandbox.example/service/cuhk"
+    );
+}
+
+#[test]
+fn openssl_reads_keys_and_certificates() {
+    let Some(_) = judge("openssl") else { return };
+    let campus = Campus::sandbox();
+    campus
+        .student(&["enrol", "--ids", "1155000001"])
+        .succeeded();
+    let own = campus.path().join("student/students/1155000001");
+    let openssl = |arguments: &[&str]| {
+        Ran::of(Command::new("openssl").current_dir(&own).args(arguments))
+            .succeeded()
+            .stdout
+    };
+    assert!(openssl(&["pkey", "-in", "key.pem", "-noout", "-text"]).contains("P-256"));
+    let leaf = openssl(&["x509", "-in", "chain.pem", "-noout", "-text"]);
+    for expected in [
+        "/student/1155000001",
+        "Digital Signature",
+        "CA:FALSE",
+        "TLS Web Client Authentication",
+    ] {
+        assert!(leaf.contains(expected), "{leaf}");
+    }
+    let root = campus.path().join("ca.pem");
+    let root = root.to_str().unwrap();
+    let chain = [
+        "verify",
+        "-x509_strict",
+        "-CAfile",
+        root,
+        "-untrusted",
+        "chain.pem",
+        "chain.pem",
+    ];
+    assert!(openssl(&chain).contains("OK"));
+}
+
+#[test]
+fn openssl_gets_no_further_than_it_should() {
+    let Some(_) = judge("openssl") else { return };
+    let campus = Campus::sandbox();
+    let connect = |address: &str, more: &[&str]| {
+        let mut command = Command::new("openssl");
+        command
+            .args(["s_client", "-connect", address, "-verify_quiet", "-ign_eof"])
+            .args(more);
+        command.stdin(std::process::Stdio::null());
+        let ran = Ran::of(&mut command);
+        format!("{}{}", ran.stdout, ran.stderr)
+    };
+    for address in [campus.cuhk.address(), campus.blackboard.address()] {
+        let old = connect(&address, &["-tls1_2", "-alpn", "scb/1"]);
+        assert!(old.contains("alert protocol version"), "{old}");
+        let http = connect(&address, &["-alpn", "h2"]);
+        assert!(http.contains("no application protocol"), "{http}");
+    }
+    let nobody = connect(&campus.blackboard.address(), &["-alpn", "scb/1"]);
+    assert!(nobody.contains("certificate required"), "{nobody}");
+    assert!(campus.submissions().is_empty());
+}
+
+/// Hands in for the sample students and unpacks the receipt with Python's zipfile or unzip.
+fn unpacked_receipt(campus: &Campus) -> PathBuf {
+    let told = campus
+        .student(&["submit", "--ids", SAMPLE, "--json"])
+        .succeeded()
+        .json();
+    let unpacked = campus.outside().join("receipt");
+    unpack(Path::new(told["receipt"].as_str().unwrap()), &unpacked);
+    let trust =
+        ["cuhk-ca.pem", "crl.pem"].map(|name| fs::read_to_string(unpacked.join(name)).unwrap());
+    fs::write(unpacked.join("trust.pem"), trust.concat()).unwrap();
+    unpacked
+}
+
+fn unpack(receipt: &Path, into: &Path) {
+    let mut command = Command::new("python3");
+    command.args(["-m", "zipfile", "-e"]).arg(receipt).arg(into);
+    Ran::of(&mut command).succeeded();
+}
