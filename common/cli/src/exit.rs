@@ -74,7 +74,11 @@ impl Failure {
     }
 
     fn lines(&self, term: Term) -> String {
-        let mut lines = format!("{} {}\n", term.bad("error:"), printable(&self.message));
+        let label = match self.code {
+            Some(code) => format!("error[{code}]:"),
+            None => "error:".to_owned(),
+        };
+        let mut lines = format!("{} {}\n", term.bad(&label), printable(&self.message));
         if let Some(remedy) = &self.remedy {
             lines += &format!("  what to do: {}\n", printable(remedy));
         }
@@ -226,7 +230,7 @@ mod tests {
     fn a_refusal_says_step_student_and_what_to_do() {
         let failure = Failure::from(refusal());
         let lines = failure.lines(Term::plain());
-        assert!(lines.starts_with("error: step 2: 1155000001: CUHK does not accept "));
+        assert!(lines.starts_with("error[enrolment_refused]: step 2: 1155000001: CUHK does not accept "));
         assert!(lines.contains("; nothing was changed by this step\n  what to do: "));
         assert_eq!(lines.matches('\n').count(), 2);
         assert_eq!(failure.exit, REFUSED);
