@@ -115,7 +115,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
     /// Work in the sandbox that `cuhk serve --sandbox DIR` made: loopback only, no set-up
-    #[arg(long, value_name = "DIR", conflicts_with = "home")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) sandbox: Option<PathBuf>,
 }
 
@@ -212,11 +212,5 @@ mod tests {
             "0".repeat(64)
         );
         assert_eq!(of(&both), ArgumentConflict);
-    }
-
-    #[test]
-    fn refuses_a_home_beside_a_sandbox() {
-        let refused = parse("blackboard --home /h serve --sandbox /s").unwrap_err();
-        assert_eq!(refused, clap::error::ErrorKind::ArgumentConflict);
     }
 }

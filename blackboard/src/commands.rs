@@ -43,6 +43,11 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     start_logging(&arguments.logging)?;
     let home = arguments.home.resolve(Role::Blackboard);
     match arguments.command {
+        Command::Serve(Serve {
+            sandbox: Some(_), ..
+        }) if arguments.home.home.is_some() => {
+            Err(Failure::usage("--home and --sandbox exclude each other").into())
+        }
         Command::Init(command) => init(&home, command),
         Command::Serve(command) => runtime()?.block_on(serve(&home, command)),
         Command::Submissions(command) => submissions::run(&home, &command),

@@ -19,6 +19,10 @@ mod serve;
 mod store;
 mod submissions;
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
 pub use arguments::Arguments;
 pub use commands::{main, run};
 pub use config::Config;

@@ -1,0 +1,27 @@
+//! The whole server over real TLS, beside a CUHK that exists only at its socket.
+
+mod campus;
+mod cuhk;
+mod cuhk_away;
+mod enrolment;
+mod group;
+mod hand_in;
+mod records;
+mod refusals;
+mod renewal;
+mod revocation;
+mod submissions;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, interval};
+
+/// Waits until `condition` holds; fails after ten seconds.
+async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let mut looks = interval(Duration::from_millis(5));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        looks.tick().await;
+    }
+}

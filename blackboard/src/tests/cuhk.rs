@@ -1,0 +1,328 @@
+//! CUHK's end of the socket: it signs real answers, and can be told to misbehave.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use scb_certs::{Chain, Crl, DistributionUrls, Fingerprint, Serial, ServiceName, VerifiedRequest};
+use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
+use scb_protocol::values::Nonce;
+use scb_protocol::{
+    Code, EnrolmentCode, InactiveReason, MemberAnswer, Message as _, Refusal, Step,
+    issue_verification,
+};
+use scb_testkit::{TestCampus, TestIdentity};
+use scb_transport::{ClientAuth, ClockFn, Connection, Limits, Listener, ServerTls, Shutdown};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How questions about members are answered.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Answer {
+    #[default]
+    Honest,
+    Silent,
+    AnotherNonce,
+    OtherMembers,
+    AnotherCertificate,
+    FewerMembers,
+    AnotherAsker,
+    SignedByTheServiceKey,
+    AnHourOld,
+    Garbage,
+    Inactive(String, InactiveReason),
+}
+
+/// What a test sets, and what it can look at.
+pub(super) struct State {
+    pub(super) answer: Answer,
+    /// From the second question of a connection on; a group is asked about twice.
+    pub(super) later_answer: Option<Answer>,
+    pub(super) epoch: u64,
+    pub(super) crls: Vec<Crl>,
+    /// Members of each question so far.
+    pub(super) questions: Vec<usize>,
+    /// Codes seen, which must never reach the wrong server.
+    pub(super) codes: Vec<Fingerprint>,
+    /// Issues, but the answer is lost on the way.
+    pub(super) lose_answers: bool,
+    /// Certificates issued to services, by key.
+    pub(super) issued: Vec<(Vec<u8>, Chain)>,
+    /// Signs for this key instead of the one asked for.
+    pub(super) wrong_key: Option<TestIdentity>,
+    /// The code that is accepted.
+    pub(super) code: Option<EnrolmentCode>,
+}
+
+/// A running one; stops when dropped.
+pub(super) struct FakeCuhk {
+    pub(super) address: SocketAddr,
+    pub(super) state: Arc<Mutex<State>>,
+    campus: Arc<TestCampus>,
+    signer: TestIdentity,
+    service: TestIdentity,
+    shutdown: Shutdown,
+    task: Option<JoinHandle<()>>,
+}
+
+impl FakeCuhk {
+    pub(super) async fn start(campus: &Arc<TestCampus>) -> Self {
+        let state = State {
+            answer: Answer::Honest,
+            later_answer: None,
+            epoch: 1,
+            crls: campus.crls(10, &[]),
+            questions: Vec::new(),
+            codes: Vec::new(),
+            lose_answers: false,
+            issued: Vec::new(),
+            wrong_key: None,
+            code: None,
+        };
+        let mut cuhk = Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            state: Arc::new(Mutex::new(state)),
+            campus: Arc::clone(campus),
+            signer: campus.token_signer(),
+            service: campus.service("cuhk"),
+            shutdown: Shutdown::new(),
+            task: None,
+        };
+        cuhk.resume().await;
+        cuhk
+    }
+
+    /// Listens, at the same address as before.
+    pub(super) async fn resume(&mut self) {
+        let listener = Listener::bind(self.address).await.unwrap();
+        self.address = listener.local_addr();
+        self.shutdown = Shutdown::new();
+        let tls = ServerTls::new(
+            self.service.pair(),
+            self.campus.root().certificate(),
+            self.campus.trust(),
+            ClientAuth::Optional,
+            Arc::new(ClockFn(self.campus.clock().reader())),
+        );
+        let (_, tls) = watch::channel(Arc::new(tls.unwrap()));
+        let desk = Arc::new(Desk {
+            campus: Arc::clone(&self.campus),
+            state: Arc::clone(&self.state),
+            signer: self.signer.clone(),
+            service: self.service.clone(),
+        });
+        let handler = move |connection| Arc::clone(&desk).serve(connection);
+        let limits = Limits {
+            drain: std::time::Duration::from_millis(1),
+            ..Limits::default()
+        };
+        self.task = Some(tokio::spawn(listener.serve(
+            tls,
+            limits,
+            self.shutdown.clone(),
+            handler,
+        )));
+    }
+
+    /// Goes away: every connection ends, and no new one is possible.
+    pub(super) async fn stop(&mut self) {
+        self.shutdown.trigger();
+        if let Some(task) = self.task.take() {
+            task.await.unwrap();
+        }
+    }
+
+    pub(super) fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap());
+    }
+
+    pub(super) fn answer(&self, answer: Answer) {
+        self.set(|state| state.answer = answer);
+    }
+
+    pub(super) fn questions(&self) -> Vec<usize> {
+        self.state.lock().unwrap().questions.clone()
+    }
+
+    pub(super) fn token_signer(&self) -> &TestIdentity {
+        &self.signer
+    }
+}
+
+struct Desk {
+    campus: Arc<TestCampus>,
+    state: Arc<Mutex<State>>,
+    signer: TestIdentity,
+    service: TestIdentity,
+}
+
+impl Desk {
+    async fn serve(self: Arc<Self>, mut connection: Connection) {
+        if let Err(refusal) = self.talk(&mut connection).await {
+            connection.refuse(&refusal).await;
+        }
+    }
+
+    async fn talk(&self, connection: &mut Connection) -> Result<(), Refusal> {
+        let service = self.service.leaf().spiffe_id().unwrap();
+        let time = self.campus.now().as_secs();
+        connection
+            .send(&Reply::Greeting {
+                v: 1,
+                service,
+                time,
+            })
+            .await?;
+        loop {
+            let wait = std::time::Duration::from_secs(60);
+            let request: Request = connection.receive(Step::Three, wait).await?;
+            let lists = match &request {
+                Request::Crls {} => self.state.lock().unwrap().crls.clone(),
+                _ => Vec::new(),
+            };
+            match self.reply(connection, request)? {
+                Some(reply) => connection.send(&reply).await?,
+                None => std::future::pending().await,
+            }
+            for list in lists {
+                connection
+                    .send_chunk(Bytes::copy_from_slice(list.der()))
+                    .await?;
+            }
+        }
+    }
+
+    fn reply(&self, connection: &Connection, request: Request) -> Result<Option<Reply>, Refusal> {
+        let state = &mut *self.state.lock().unwrap();
+        match request {
+            Request::Status {} => Ok(Some(Reply::Status { epoch: state.epoch })),
+            Request::Crls {} => Ok(Some(Reply::Crls {
+                epoch: state.epoch,
+                sizes: state
+                    .crls
+                    .iter()
+                    .map(|list| list.der().len() as u64)
+                    .collect(),
+            })),
+            Request::Verify { nonce, members } => {
+                let answered = state.questions.len();
+                state.questions.push(members.len());
+                let later = state.later_answer.clone().filter(|_| answered > 0);
+                let answer = later.unwrap_or_else(|| state.answer.clone());
+                Ok(self.verification(&answer, nonce, members, connection))
+            }
+            Request::EnrolService { code, request, .. } => {
+                state.codes.push(Fingerprint::of(code.reveal().as_bytes()));
+                if state
+                    .code
+                    .as_ref()
+                    .is_some_and(|expected| *expected != code)
+                {
+                    return Err(Refusal::new(Code::EnrolmentRefused, Step::Zero));
+                }
+                self.issue(state, request.as_bytes())
+            }
+            Request::RenewService { request } => {
+                assert!(connection.peer_chain().is_some());
+                self.issue(state, request.as_bytes())
+            }
+            other => panic!("a service never sends {}", other.name()),
+        }
+    }
+
+    fn issue(&self, state: &mut State, request: &[u8]) -> Result<Option<Reply>, Refusal> {
+        let request = VerifiedRequest::verify(request).unwrap();
+        let point = request.public_key().point().to_vec();
+        let known = state.issued.iter().find(|(key, _)| *key == point);
+        let chain = match (known, &state.wrong_key) {
+            (Some((_, chain)), _) => chain.clone(),
+            (None, Some(other)) => other.chain.clone(),
+            (None, None) => self
+                .campus
+                .issuer(scb_certs::IssuerKind::Services)
+                .issue_service(
+                    &ServiceName::blackboard(),
+                    request.public_key(),
+                    &Serial::random().unwrap(),
+                    &self
+                        .campus
+                        .validity(std::time::Duration::from_secs(90 * 24 * 3600)),
+                    &["localhost".to_owned()],
+                    &["127.0.0.1".parse().unwrap()],
+                    &DistributionUrls::default(),
+                )
+                .unwrap(),
+        };
+        state.issued.push((point, chain.clone()));
+        match state.lose_answers {
+            true => Err(Refusal::new(Code::Internal, Step::Zero)),
+            false => Ok(Some(Reply::ServiceEnrolled { chain })),
+        }
+    }
+
+    fn verification(
+        &self,
+        answer: &Answer,
+        nonce: Nonce,
+        members: Vec<MemberQuestion>,
+        connection: &Connection,
+    ) -> Option<Reply> {
+        let mut now = self.campus.now();
+        let mut nonce = nonce;
+        let mut signer = self.signer.clone();
+        let mut asker = connection.peer_chain().unwrap().leaf().spiffe_id().unwrap();
+        let mut answers: Vec<_> = members
+            .into_iter()
+            .map(|member| about(member, now))
+            .collect();
+        match answer {
+            Answer::Honest => {}
+            Answer::Silent => return None,
+            Answer::Garbage => {
+                return Some(Reply::Verification {
+                    verification: "a.b.c".to_owned(),
+                });
+            }
+            Answer::AnotherNonce => nonce = Nonce::random().unwrap(),
+            Answer::OtherMembers => answers[0].sid = "1155009999".parse().unwrap(),
+            Answer::AnotherCertificate => answers[0].cert_sha256 = Fingerprint::of(b"other"),
+            Answer::FewerMembers => drop(answers.pop()),
+            Answer::AnotherAsker => {
+                asker = scb_certs::SpiffeId::new_service(
+                    asker.trust_domain(),
+                    &"library".parse().unwrap(),
+                );
+            }
+            Answer::SignedByTheServiceKey => signer = self.service.clone(),
+            Answer::AnHourOld => now = scb_protocol::from_seconds(now.as_secs() - 3600),
+            Answer::Inactive(sid, reason) => {
+                let found = answers.iter_mut().find(|answer| answer.sid.as_str() == sid);
+                if let Some(answer) = found {
+                    answer.inactive = Some(*reason);
+                }
+            }
+        }
+        let issuer = self.service.leaf().spiffe_id().unwrap();
+        let verification = issue_verification(
+            &issuer,
+            &asker,
+            nonce,
+            &answers,
+            now,
+            &signer.key,
+            &signer.chain,
+        );
+        Some(Reply::Verification {
+            verification: verification.unwrap(),
+        })
+    }
+}
+
+fn about(member: MemberQuestion, now: rustls_pki_types::UnixTime) -> MemberAnswer {
+    MemberAnswer {
+        sid: member.sid,
+        cert_sha256: member.cert_sha256,
+        inactive: None,
+        checked_at: now,
+    }
+}

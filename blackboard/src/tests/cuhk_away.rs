@@ -1,0 +1,103 @@
+//! CUHK away or silent: closed within three seconds, and open again by itself.
+
+use std::time::Duration;
+
+use scb_protocol::{Code, Refusal, Step};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use super::campus::Campus;
+use super::cuhk::Answer;
+
+/// What a group is told, and that it does not wait longer than promised for it.
+async fn refused_in_time(campus: &Campus) -> Refusal {
+    let mut group = campus.three();
+    let begun = Instant::now();
+    let refusal = group.hand_in().await.unwrap_err();
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(refusal.code, Code::CuhkUnavailable);
+    assert!(refusal.retry_after.is_some());
+    campus.assert_nothing_stored().await;
+    refusal
+}
+
+#[tokio::test]
+async fn closed_while_cuhk_is_away_and_open_again_by_itself() {
+    let mut campus = Campus::open().await;
+    campus.cuhk.stop().await;
+    assert_eq!(refused_in_time(&campus).await.step, Step::Three);
+    assert_eq!(refused_in_time(&campus).await.step, Step::Three);
+    campus.cuhk.resume().await;
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while campus.three().hand_in().await.is_err() {}
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_died_unnoticed_is_replaced_for_the_next_question() {
+    let mut campus = Campus::open().await;
+    campus.cuhk.stop().await;
+    campus.cuhk.resume().await;
+    campus.three().hand_in().await.unwrap();
+}
+
+#[tokio::test]
+async fn closed_while_cuhk_does_not_answer() {
+    let campus = Campus::open().await;
+    campus.cuhk.answer(Answer::Silent);
+    refused_in_time(&campus).await;
+    campus.cuhk.answer(Answer::Honest);
+    campus.three().hand_in().await.unwrap();
+}
+
+#[tokio::test]
+async fn closed_when_cuhk_falls_silent_before_the_last_look() {
+    let campus = Campus::open().await;
+    campus
+        .cuhk
+        .set(|state| state.later_answer = Some(Answer::Silent));
+    let mut group = campus.three();
+    let (connection, session) = group.open_session().await.unwrap();
+    let begun = Instant::now();
+    let refusal = group.submit(connection, session).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert_eq!(
+        (refusal.code, refusal.step),
+        (Code::CuhkUnavailable, Step::Six)
+    );
+    campus.assert_nothing_stored().await;
+}
+
+#[tokio::test]
+async fn closed_while_cuhks_port_accepts_and_nothing_more() {
+    let mut campus = Campus::open().await;
+    campus.cuhk.stop().await;
+    let _mute = TcpListener::bind(campus.cuhk.address).await.unwrap();
+    refused_in_time(&campus).await;
+}
+
+#[tokio::test]
+async fn many_groups_are_refused_in_time_together() {
+    let campus = Campus::open().await;
+    campus.cuhk.answer(Answer::Silent);
+    let refusals = (0..10).map(|_| refused_in_time(&campus));
+    futures_util::future::join_all(refusals).await;
+}
+
+#[tokio::test]
+async fn does_not_start_under_another_cuhk() {
+    let mut campus = Campus::open().await;
+    campus.stop().await;
+    let other = scb_testkit::TestCampus::new();
+    let root = other.root().certificate().to_pem();
+    std::fs::write(campus.home.path("ca.pem"), root).unwrap();
+    let error = campus.start().await.unwrap_err();
+    let refusal = error.downcast_ref::<Refusal>().unwrap();
+    assert_eq!(refusal.code, Code::ServerIdentity);
+}

@@ -1,0 +1,214 @@
+//! A group that hands in, honestly or not.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use scb_certs::{Chain, Fingerprint, ServiceName, SigningKey, SpiffeId};
+use scb_protocol::client::{
+    Answer, ExpectGreeting, Member, ReceivingReceipt, Session, sign, state,
+};
+use scb_protocol::message::blackboard::{Reply, Request};
+use scb_protocol::receipt::VerifiedReceipt;
+use scb_protocol::statement::{FileEntry, Label, SubmissionId};
+use scb_protocol::{Frame, Refusal, Step, TokenRequest, issue_token};
+use scb_transport::{ClientTls, Connection, ServerTrust, connect};
+
+use super::campus::Campus;
+
+/// Longer than anything takes here.
+pub(super) const WAIT: Duration = Duration::from_secs(20);
+
+type Tamper<'a> = Box<dyn FnMut(&mut Request) + Send + 'a>;
+
+/// Members, their report, and what is wrong with how they hand it in.
+pub(super) struct Group<'a> {
+    pub(super) campus: &'a Campus,
+    pub(super) members: Vec<Member>,
+    pub(super) submission: SubmissionId,
+    pub(super) name: &'a str,
+    pub(super) assignment: (&'a str, &'a str),
+    pub(super) report: Vec<u8>,
+    /// Sent instead of the report.
+    pub(super) sent: Option<Vec<u8>>,
+    /// Who signs, if not exactly the members.
+    pub(super) signers: Option<Vec<Member>>,
+    /// Who opens the connection, if not the first member.
+    pub(super) client: Option<(Chain, SigningKey)>,
+    tamper: Tamper<'a>,
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn new(campus: &'a Campus, sids: &[&str]) -> Self {
+        Self {
+            campus,
+            members: sids.iter().map(|sid| member(campus, sid)).collect(),
+            submission: SubmissionId::random().unwrap(),
+            name: "submission.txt",
+            assignment: ("SANDBOX", "lab"),
+            report: "This is submission from all of us\n"
+                .repeat(4000)
+                .into_bytes(),
+            sent: None,
+            signers: None,
+            client: None,
+            tamper: Box::new(|_| {}),
+        }
+    }
+
+    /// Changes messages on their way out.
+    pub(super) fn tampering(mut self, tamper: impl FnMut(&mut Request) + Send + 'a) -> Self {
+        self.tamper = Box::new(tamper);
+        self
+    }
+
+    /// Hands in and returns the receipt, which proves exactly this.
+    pub(super) async fn hand_in(&mut self) -> Result<Vec<u8>, Refusal> {
+        let (connection, session) = self.open_session().await?;
+        self.submit(connection, session).await
+    }
+
+    pub(super) async fn connect(&self) -> Result<Connection, Refusal> {
+        let first = &self.members[0];
+        let identity = self
+            .client
+            .clone()
+            .unwrap_or((first.chain.clone(), first.key.clone()));
+        let tls = ClientTls::with_clock(
+            ServerTrust::Pinned(self.campus.certs.trust()),
+            ServiceName::blackboard(),
+            Some(identity),
+            self.campus.clock(),
+        );
+        connect(
+            &self.campus.address.to_string(),
+            &tls.unwrap(),
+            Step::Three,
+            WAIT,
+        )
+        .await
+    }
+
+    /// Steps 3 to 5.
+    pub(super) async fn open_session(&mut self) -> Result<(Connection, Session), Refusal> {
+        let mut connection = self.connect().await?;
+        let greeting = reply(&mut connection).await?;
+        let state = ExpectGreeting::new(
+            self.campus.certs.trust(),
+            self.campus.service.clone(),
+            connection.exporter(),
+            self.members.clone(),
+        );
+        let (state, request) = state.handle(greeting)?;
+        self.send(&mut connection, request).await?;
+        let shares = reply(&mut connection).await?;
+        let (state, request) = state.handle(shares, self.campus.certs.now())?;
+        self.send(&mut connection, request).await?;
+        let session = state.handle(reply(&mut connection).await?)?;
+        Ok((connection, session))
+    }
+
+    /// Step 6.
+    pub(super) async fn submit(
+        &mut self,
+        mut connection: Connection,
+        session: Session,
+    ) -> Result<Vec<u8>, Refusal> {
+        let statement = self.statement();
+        let signers = self.signers.as_ref().unwrap_or(&self.members);
+        let signatures = sign(&statement, signers, self.campus.certs.now()).unwrap();
+        let (state, request) = session.submit(&statement, signatures)?;
+        self.send(&mut connection, request).await?;
+        let receiving = match state.handle(reply(&mut connection).await?)? {
+            Answer::AlreadyStored(receiving) => receiving,
+            Answer::Proceed(state) => {
+                let content = self.sent.as_ref().unwrap_or(&self.report);
+                connection
+                    .send_chunk(Bytes::copy_from_slice(content))
+                    .await?;
+                let (state, end) = state.end();
+                self.send(&mut connection, end).await?;
+                state.handle(reply(&mut connection).await?)?
+            }
+        };
+        let receipt = receive(&mut connection, receiving).await?;
+        connection.close().await;
+        Ok(receipt)
+    }
+
+    pub(super) fn statement(&self) -> Vec<u8> {
+        let label = |text: &str| text.parse::<Label>().unwrap();
+        let assignment = (label(self.assignment.0), label(self.assignment.1));
+        let file = FileEntry {
+            name: self.name.parse().unwrap(),
+            size: self.report.len() as u64,
+            sha256: Fingerprint::of(&self.report),
+        };
+        state(
+            &self.members,
+            &self.campus.service,
+            assignment,
+            file,
+            self.submission,
+        )
+        .unwrap()
+    }
+
+    async fn send(&mut self, connection: &mut Connection, request: Request) -> Result<(), Refusal> {
+        let mut request = request;
+        (self.tamper)(&mut request);
+        connection.send(&request).await
+    }
+
+    /// Verifies a receipt as anybody can.
+    pub(super) fn verify(&self, receipt: &[u8]) -> VerifiedReceipt {
+        let root = self.campus.certs.root_fingerprint();
+        VerifiedReceipt::verify(receipt, &root).unwrap()
+    }
+}
+
+pub(super) async fn reply(connection: &mut Connection) -> Result<Reply, Refusal> {
+    connection.receive_reply(Step::Three, WAIT).await
+}
+
+async fn receive(
+    connection: &mut Connection,
+    mut state: ReceivingReceipt,
+) -> Result<Vec<u8>, Refusal> {
+    while !state.is_complete() {
+        match connection.receive_frame(Step::Six, WAIT).await? {
+            Frame::Chunk(chunk) => state.chunk(&chunk)?,
+            Frame::Message(_) => panic!("a message amid the receipt"),
+        }
+    }
+    let (receipt, _) = state.finish()?;
+    Ok(receipt)
+}
+
+/// A certified student with a fresh token for this server.
+pub(super) fn member(campus: &Campus, sid: &str) -> Member {
+    let identity = campus.certs.student(sid);
+    let token = token(campus, identity.leaf(), &campus.service);
+    Member {
+        sid: sid.parse().unwrap(),
+        chain: identity.chain,
+        key: identity.key,
+        token,
+    }
+}
+
+/// A token for the student of this certificate, and for this audience.
+pub(super) fn token(
+    campus: &Campus,
+    certificate: &scb_certs::Certificate,
+    audience: &SpiffeId,
+) -> String {
+    let signer = campus.cuhk.token_signer();
+    let request = TokenRequest {
+        issuer: &signer.leaf().spiffe_id().unwrap(),
+        audience,
+        subject: &certificate.spiffe_id().unwrap(),
+        certificate,
+        now: campus.certs.now(),
+    };
+    issue_token(&request, &signer.key, &signer.chain).unwrap()
+}

@@ -1,0 +1,140 @@
+//! Revocation counts at once, and revocation lists never go back.
+
+use std::time::Duration;
+
+use scb_certs::Certificate;
+use scb_protocol::{Code, Refusal};
+use tokio::time::{Instant, timeout};
+
+use super::campus::Campus;
+use super::group::{Group, reply};
+
+/// What is promised, in seconds.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// CUHK publishes lists with this number.
+fn publish(campus: &Campus, number: u64, revoked: &[&Certificate]) {
+    let lists = campus.certs.crls(number, revoked);
+    campus.cuhk.set(|state| {
+        state.crls = lists;
+        state.epoch += 1;
+    });
+}
+
+/// Hands in again and again until it is refused.
+async fn refused_at_last(mut group: Group<'_>) -> Refusal {
+    let refused = async {
+        loop {
+            if let Err(refusal) = group.open_session().await {
+                return refusal;
+            }
+        }
+    };
+    timeout(AT_ONCE, refused)
+        .await
+        .expect("refused within five seconds")
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_opens_no_connection_within_five_seconds() {
+    let campus = Campus::open().await;
+    let group = campus.three();
+    let first = group.members[0].chain.leaf().clone();
+    publish(&campus, 11, &[&first]);
+    let refusal = refused_at_last(group).await;
+    assert_eq!(refusal.code, Code::CertificateRevoked);
+}
+
+#[tokio::test]
+async fn a_revoked_member_is_not_believed_within_five_seconds() {
+    let campus = Campus::open().await;
+    let group = campus.three();
+    let third = group.members[2].chain.leaf().clone();
+    publish(&campus, 11, &[&third]);
+    let refusal = refused_at_last(group).await;
+    assert_eq!(refusal.code, Code::CertificateRevoked);
+    assert_eq!(refusal.sid.unwrap().as_str(), "1155000003");
+    campus.three().open_session().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_revocation_ends_a_connection_that_is_open_already() {
+    let campus = Campus::open().await;
+    let mut waiting = campus.three().connect().await.unwrap();
+    reply(&mut waiting).await.unwrap();
+    let mut group = campus.three();
+    let (connection, session) = group.open_session().await.unwrap();
+    let second = group.members[1].chain.leaf().clone();
+    publish(&campus, 11, &[&second]);
+    // New connections show when the lists have come.
+    let mut probe = campus.three();
+    probe.members = group.members.clone();
+    refused_at_last(probe).await;
+    let refusal = group.submit(connection, session).await.unwrap_err();
+    assert_eq!(refusal.code, Code::CertificateRevoked);
+    assert_eq!(refusal.sid.unwrap().as_str(), "1155000002");
+    assert_eq!(campus.submissions(), []);
+}
+
+#[tokio::test]
+async fn lists_with_a_lower_number_close_the_door_until_they_are_right() {
+    let campus = Campus::open().await;
+    publish(&campus, 9, &[]);
+    let refusal = refused_at_last(campus.three()).await;
+    assert_eq!(refusal.code, Code::CuhkUnavailable);
+    publish(&campus, 12, &[]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while campus.three().open_session().await.is_err() {
+        assert!(Instant::now() < deadline, "it stays closed");
+    }
+}
+
+#[tokio::test]
+async fn lists_that_went_back_while_the_server_was_down_are_refused() {
+    let mut campus = Campus::open().await;
+    campus.stop().await;
+    publish(&campus, 9, &[]);
+    campus.config.cuhk = Some(campus.cuhk.address.to_string());
+    let refused = timeout(Duration::from_secs(20), campus.start())
+        .await
+        .unwrap();
+    let refusal = refused.unwrap_err().downcast::<Refusal>().unwrap();
+    assert_eq!(refusal.code, Code::CuhkUnavailable);
+    assert!(
+        refusal.sentence().contains("went back from number 10 to 9"),
+        "{refusal}"
+    );
+    publish(&campus, 10, &[]);
+    campus.start().await.unwrap();
+}
+
+#[tokio::test]
+async fn lists_of_another_campus_or_missing_ones_close_the_door() {
+    let campus = Campus::open().await;
+    let other = scb_testkit::TestCampus::new();
+    let right = campus.certs.crls(11, &[]);
+    for lists in [
+        other.crls(11, &[]),
+        vec![right[0].clone(), right[0].clone(), right[2].clone()],
+    ] {
+        campus.cuhk.set(|state| {
+            state.crls = lists;
+            state.epoch += 1;
+        });
+        let refusal = refused_at_last(campus.three()).await;
+        assert_eq!(refusal.code, Code::CuhkUnavailable);
+    }
+}
+
+#[tokio::test]
+async fn expired_lists_close_the_door() {
+    let mut campus = Campus::open().await;
+    campus.cuhk.stop().await;
+    campus.certs.clock().advance(Duration::from_secs(25 * 3600));
+    let refusal = campus.three().hand_in().await.unwrap_err();
+    assert!(
+        [Code::CertificateInvalid, Code::CuhkUnavailable].contains(&refusal.code),
+        "{refusal}"
+    );
+    campus.assert_nothing_stored().await;
+}
