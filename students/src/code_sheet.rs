@@ -1,7 +1,7 @@
 //! The code sheet: the CSV file by which enrolment codes reach students.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use csv::StringRecord;
 use scb_certs::{Fingerprint, StudentId};
@@ -18,7 +18,6 @@ const LIMIT: u64 = 32 * 1024 * 1024;
 /// by their header: `sid` and `code` are required, `ca_sha256` is used, others are not read.
 #[derive(Debug)]
 pub struct CodeSheet {
-    path: PathBuf,
     codes: BTreeMap<StudentId, EnrolmentCode>,
     root: Option<Fingerprint>,
 }
@@ -46,7 +45,6 @@ impl CodeSheet {
         let header = rows.headers().map_err(|error| unreadable(path, &error))?;
         let columns = Columns::find(header).map_err(|reason| fault(path, Some(1), reason))?;
         let mut sheet = Self {
-            path: path.to_owned(),
             codes: BTreeMap::new(),
             root: None,
         };
@@ -68,11 +66,6 @@ impl CodeSheet {
     /// The fingerprint of CUHK's root certificate, if the sheet names it.
     pub fn root(&self) -> Option<Fingerprint> {
         self.root
-    }
-
-    /// Where it was read.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     fn add(&mut self, row: &StringRecord, columns: &Columns) -> Result<(), &'static str> {

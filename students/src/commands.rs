@@ -20,7 +20,7 @@ pub(crate) use submit::say_receipt;
 /// # Errors
 ///
 /// Whatever the command ends with.
-pub(crate) fn run(cli: &Cli, term: Term) -> Result<(), Error> {
+pub fn execute(cli: &Cli, term: Term) -> Result<(), Error> {
     let common = &cli.common;
     match &cli.command {
         Some(Command::Enrol(arguments)) => enrol::run(common, arguments, term),

@@ -32,6 +32,7 @@ mod show;
 pub use cli::{Cli, Command, Common};
 pub use code_sheet::CodeSheet;
 pub use codes::Codes;
+pub use commands::execute;
 pub use config::Config;
 pub use engine::{Engine, EnrolOptions, HandIn, KeptReceipt};
 pub use error::Error;

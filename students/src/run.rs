@@ -14,7 +14,7 @@ pub fn run() -> ExitCode {
     install_crypto();
     let cli = Cli::parse();
     let result =
-        start_log().and_then(|()| commands::run(&cli, Term::detect()).map_err(Failure::from));
+        start_log().and_then(|()| commands::execute(&cli, Term::detect()).map_err(Failure::from));
     if cli.common.json {
         finish_json(result)
     } else {

@@ -2,7 +2,7 @@
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_cli::{local_time, rfc3339, say};
+use scb_cli::{local_time, printable, rfc3339, say};
 use scb_protocol::own_token_expiry;
 use scb_transport::{Clock, SystemClock};
 use serde_json::json;
@@ -73,29 +73,29 @@ fn say_all(
     pending: usize,
     now: UnixTime,
 ) -> Result<(), Error> {
-    let unknown = || "not known yet".to_owned();
-    let root = setup
-        .fingerprint()
-        .map_or_else(unknown, |root| root.to_string());
-    say(&format!("home        {}", setup.home.dir().display()))?;
-    say(&format!(
-        "CUHK        {}",
-        setup.cuhk().unwrap_or_else(|_| unknown())
-    ))?;
-    say(&format!(
-        "Blackboard  {}",
-        setup.blackboard().unwrap_or_else(|_| unknown())
-    ))?;
-    say(&format!("root        SHA-256 {root}"))?;
+    let root = setup.fingerprint().map(|root| format!("SHA-256 {root}"));
+    row(
+        "home",
+        Some(setup.home.dir().to_string_lossy().into_owned()),
+    )?;
+    row("CUHK", setup.cuhk().ok())?;
+    row("Blackboard", setup.blackboard().ok())?;
+    row("root", root)?;
     for student in students {
-        say(&format!("{}  {}", student.sid, student.line(now)))?;
+        row(student.sid.as_ref(), Some(student.line(now)))?;
     }
-    if pending > 0 {
-        say(&format!(
-            "{pending} unfinished: the same command again completes it"
-        ))?;
+    match pending {
+        0 => Ok(()),
+        _ => row(
+            "unfinished",
+            Some(format!("{pending}; the same command again resumes")),
+        ),
     }
-    Ok(())
+}
+
+fn row(label: &str, value: Option<String>) -> Result<(), Error> {
+    let value = value.unwrap_or_else(|| "not known yet".to_owned());
+    Ok(say(&format!("{label:<10}  {}", printable(&value)))?)
 }
 
 fn as_json(setup: &Setup, students: &[Student], pending: usize) -> serde_json::Value {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Write};
 
-use scb_cli::say;
+use scb_cli::{printable, say};
 
 use crate::Error;
 
@@ -31,7 +31,7 @@ pub(super) fn ask_until<T>(
         };
         match read(&typed) {
             Ok(answer) => return Ok(Some(answer)),
-            Err(reason) => say(&reason)?,
+            Err(reason) => say(&printable(&reason))?,
         }
     }
 }

@@ -1,0 +1,179 @@
+//! CUHK and Blackboard on port 0, over the certificates of a test campus.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Parser;
+use scb_certs::StudentId;
+use scb_cli::Term;
+use scb_protocol::{EnrolmentCode, install_crypto};
+use scb_student::{
+    Cli, Codes, Engine, EnrolOptions, Error, Event, Group, HandIn, KeptReceipt, Passphrases,
+    Report, Setup, StudentHome,
+};
+use scb_testkit::{FixedClock, TestCampus, TestIdentity};
+use scb_transport::{Clock, ClockFn, SystemClock};
+use tokio::runtime::Runtime;
+
+use crate::servers::{Desk, Fault, serve_blackboard, serve_cuhk};
+
+/// Three students, two servers, one directory.
+pub(crate) struct Campus {
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) cuhk: String,
+    pub(crate) blackboard: String,
+    pub(crate) dir: tempfile::TempDir,
+    /// Dropped with the campus: the servers stop.
+    _runtime: Runtime,
+}
+
+pub(crate) const THREE: [&str; 3] = ["1155000001", "1155000002", "1155000003"];
+
+impl Campus {
+    pub(crate) fn new() -> Self {
+        Self::with_cuhk(|campus| campus.service("cuhk"))
+    }
+
+    /// With another identity where CUHK should be.
+    pub(crate) fn with_cuhk(identity: impl FnOnce(&TestCampus) -> TestIdentity) -> Self {
+        install_crypto();
+        let runtime = Runtime::new().unwrap();
+        let campus = TestCampus::with_clock(FixedClock::new(SystemClock.now()));
+        let cuhk_identity = identity(&campus);
+        let desk = Arc::new(Desk::new(campus));
+        let cuhk = runtime.block_on(serve_cuhk(&desk, &cuhk_identity));
+        let blackboard = runtime.block_on(serve_blackboard(&desk));
+        let dir = tempfile::tempdir().unwrap();
+        let root = desk.campus.root().certificate().to_pem();
+        std::fs::write(dir.path().join("ca.pem"), root).unwrap();
+        Self {
+            desk,
+            cuhk: cuhk.to_string(),
+            blackboard: blackboard.to_string(),
+            dir,
+            _runtime: runtime,
+        }
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(ClockFn(self.desk.campus.clock().reader()))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn home(&self) -> StudentHome {
+        StudentHome::create(&self.path("home")).unwrap()
+    }
+
+    /// A command line with this campus' home and servers unless it names its own; `CA` stands
+    /// for the root's file.
+    pub(crate) fn line(&self, arguments: &str) -> Cli {
+        let defaults = [
+            ("--home", self.path("home").display().to_string()),
+            ("--cuhk", self.cuhk.clone()),
+            ("--blackboard", self.blackboard.clone()),
+        ];
+        let mut line = format!("student {arguments}");
+        for (flag, value) in defaults {
+            if !arguments.contains(flag) {
+                line += &format!(" {flag} {value}");
+            }
+        }
+        let ca = self.path("ca.pem").display().to_string();
+        Cli::try_parse_from(line.replace("CA", &ca).split_whitespace()).unwrap()
+    }
+
+    /// The engine as this command line sets it up, with the campus' clock.
+    pub(crate) fn try_engine(&self, arguments: &str) -> Result<Engine, Error> {
+        let cli = self.line(arguments);
+        let codes = Codes::new(&cli.common, Term::plain())?;
+        let setup = Setup::new(&cli.common, codes.sheet())?;
+        let passphrases = Passphrases::new(cli.common.passphrase_file.clone());
+        Engine::with_clock(setup, passphrases, self.clock())
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        self.try_engine("--ca CA").unwrap()
+    }
+
+    /// Fresh codes for these students, known to CUHK.
+    pub(crate) fn codes(&self, ids: &[&str]) -> Vec<(StudentId, EnrolmentCode)> {
+        ids.iter().map(|id| (sid(id), self.desk.code(id))).collect()
+    }
+
+    /// Enrols these students from this campus' home.
+    pub(crate) fn enrol(&self, ids: &[&str]) -> (Result<(), Error>, Vec<Event>) {
+        enrol(&mut self.engine(), self.codes(ids))
+    }
+
+    /// An engine whose students are enrolled.
+    pub(crate) fn enrolled(&self, ids: &[&str]) -> Engine {
+        let mut engine = self.engine();
+        enrol(&mut engine, self.codes(ids)).0.unwrap();
+        engine
+    }
+
+    pub(crate) fn fail_once(&self, fault: Fault) {
+        self.desk.fault.lock().unwrap().replace(fault);
+    }
+}
+
+pub(crate) fn sid(text: &str) -> StudentId {
+    text.parse().unwrap()
+}
+
+pub(crate) fn group(ids: &[&str]) -> Group {
+    Group::new(ids.iter().map(|id| sid(id)).collect()).unwrap()
+}
+
+pub(crate) fn enrol(
+    engine: &mut Engine,
+    students: Vec<(StudentId, EnrolmentCode)>,
+) -> (Result<(), Error>, Vec<Event>) {
+    let mut events = Vec::new();
+    let result = engine.enrol(students, EnrolOptions::default(), &mut |event| {
+        events.push(event.clone());
+    });
+    (result, events)
+}
+
+/// Hands in `report` (or the text made from the IDs) for the course `SANDBOX`.
+pub(crate) fn hand_in(
+    engine: &mut Engine,
+    ids: &[&str],
+    report: Option<&Path>,
+) -> (Result<KeptReceipt, Error>, Vec<Event>) {
+    hand_in_for(engine, ids, report, "SANDBOX", &mut |_| {})
+}
+
+pub(crate) fn hand_in_for(
+    engine: &mut Engine,
+    ids: &[&str],
+    report: Option<&Path>,
+    course: &str,
+    watch: &mut dyn FnMut(&Event),
+) -> (Result<KeptReceipt, Error>, Vec<Event>) {
+    let group = group(ids);
+    let mut events = Vec::new();
+    let hand_in = HandIn {
+        report: &mut Report::choose(report, &group).unwrap(),
+        course: course.parse().unwrap(),
+        assignment: "lab".parse().unwrap(),
+    };
+    let result = engine.hand_in(&group, hand_in, &mut |event| {
+        watch(event);
+        events.push(event.clone());
+    });
+    (result, events)
+}
+
+/// The code of the refusal that this ended with.
+pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
+    let error = result.unwrap_err();
+    match error.refusals() {
+        [refusal, ..] => refusal.code.as_str(),
+        [] => panic!("not a refusal: {error:?}"),
+    }
+}

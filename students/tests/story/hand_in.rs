@@ -1,0 +1,261 @@
+//! Steps 3 to 6.
+
+use std::time::Duration;
+
+use scb_student::{Error, Event, pending, receipts};
+
+use crate::campus::{Campus, THREE, code, hand_in, hand_in_for, sid};
+use crate::servers::Fault;
+
+impl Campus {
+    fn pending(&self) -> usize {
+        pending::count(&self.home()).unwrap()
+    }
+
+    fn receipts(&self) -> usize {
+        receipts::list(&self.home().receipts_dir()).unwrap().len()
+    }
+}
+
+#[test]
+fn the_whole_job() {
+    let campus = Campus::new();
+    let (result, events) = hand_in(&mut campus.enrolled(&THREE), &THREE, None);
+    let kept = result.unwrap();
+    assert_eq!(kept.path, campus.home().receipts_dir().join("S-000001.zip"));
+    assert_eq!(std::fs::read(&kept.path).unwrap(), kept.bytes);
+    let members: Vec<_> = kept
+        .receipt
+        .members()
+        .iter()
+        .map(|m| m.sid.clone())
+        .collect();
+    assert_eq!(members, THREE.map(sid));
+    assert_eq!(
+        events,
+        [
+            Event::Verified(3),
+            Event::SharesOpened(3),
+            Event::KeyConfirmed,
+            Event::Sending {
+                sent: 1050,
+                total: 1050
+            },
+            Event::Stored {
+                size: 1050,
+                signatures: 3,
+                before: false
+            },
+        ]
+    );
+    assert_eq!((campus.pending(), campus.desk.stored_count()), (0, 1));
+}
+
+#[test]
+fn a_lost_receipt_comes_back_and_nothing_is_stored_twice() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    campus.fail_once(Fault::LoseReceipt);
+    let (result, _) = hand_in(&mut engine, &THREE, None);
+    assert_eq!(code(result), "connection_lost");
+    assert_eq!((campus.pending(), campus.receipts()), (1, 0));
+    let (result, events) = hand_in(&mut engine, &THREE, None);
+    assert_eq!(result.unwrap().receipt.number().get(), 1);
+    assert!(matches!(
+        events.last(),
+        Some(Event::Stored { before: true, .. })
+    ));
+    assert_eq!((campus.pending(), campus.desk.stored_count()), (0, 1));
+}
+
+#[test]
+fn another_report_or_other_members_are_a_new_submission() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    campus.fail_once(Fault::LoseReceipt);
+    assert!(hand_in(&mut engine, &THREE, None).0.is_err());
+    let report = campus.path("report.txt");
+    std::fs::write(&report, "another report").unwrap();
+    let kept = hand_in(&mut engine, &THREE, Some(&report)).0.unwrap();
+    assert_eq!(kept.receipt.number().get(), 2);
+    let reversed = [THREE[1], THREE[0], THREE[2]];
+    let kept = hand_in(&mut engine, &reversed, Some(&report)).0.unwrap();
+    assert_eq!(kept.receipt.number().get(), 3);
+    assert_eq!(campus.pending(), 1);
+    let kept = hand_in(&mut engine, &THREE, None).0.unwrap();
+    assert_eq!(kept.receipt.number().get(), 1);
+}
+
+#[test]
+fn the_same_again_after_its_receipt_is_a_new_submission() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    for number in 1..=2 {
+        let kept = hand_in(&mut engine, &THREE, None).0.unwrap();
+        assert_eq!(kept.receipt.number().get(), number);
+    }
+}
+
+#[test]
+fn a_receipt_that_does_not_verify_is_not_kept() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    hand_in(&mut engine, &THREE, None).0.unwrap();
+    let report = campus.path("report.txt");
+    std::fs::write(&report, "a report").unwrap();
+    for (fault, expected) in [
+        (Fault::AlteredReceipt, "receipt_invalid"),
+        (Fault::OtherReceipt, "server_misbehaved"),
+        (Fault::LongReceipt, "server_misbehaved"),
+    ] {
+        campus.fail_once(fault);
+        let (result, events) = hand_in(&mut engine, &THREE, Some(&report));
+        assert_eq!(code(result), expected, "{fault:?}");
+        assert!(
+            !events
+                .iter()
+                .any(|event| matches!(event, Event::Stored { .. }))
+        );
+        assert_eq!((campus.receipts(), campus.pending()), (1, 1), "{fault:?}");
+    }
+    let kept = hand_in(&mut engine, &THREE, Some(&report)).0.unwrap();
+    assert_eq!(kept.receipt.number().get(), 2);
+    assert_eq!(campus.desk.stored_count(), 2);
+}
+
+#[test]
+fn a_large_report_goes_in_pieces() {
+    let campus = Campus::new();
+    let report = campus.path("large.bin");
+    std::fs::write(&report, vec![7; 300_000]).unwrap();
+    let (result, events) = hand_in(&mut campus.enrolled(&THREE), &THREE, Some(&report));
+    assert_eq!(result.unwrap().receipt.statement().file().size, 300_000);
+    let pieces = events
+        .iter()
+        .filter(|event| matches!(event, Event::Sending { .. }));
+    assert_eq!(pieces.count(), 300_000_usize.div_ceil(64 * 1024));
+}
+
+#[test]
+fn refuses_a_report_that_is_changed_meanwhile() {
+    let campus = Campus::new();
+    let report = campus.path("report.txt");
+    std::fs::write(&report, "as it was signed").unwrap();
+    let mut engine = campus.enrolled(&THREE);
+    let (result, _) = hand_in_for(
+        &mut engine,
+        &THREE,
+        Some(&report),
+        "SANDBOX",
+        &mut |event| {
+            if *event == Event::KeyConfirmed {
+                std::fs::write(&report, "as it was chang'd").unwrap();
+            }
+        },
+    );
+    assert!(matches!(result, Err(Error::ReportChanged)));
+    assert_eq!((campus.desk.stored_count(), campus.pending()), (0, 0));
+}
+
+#[test]
+fn refuses_too_large_a_report_and_forgets_it() {
+    let campus = Campus::new();
+    let report = campus.path("huge.bin");
+    std::fs::write(&report, vec![7; 5 * 1024 * 1024]).unwrap();
+    let (result, _) = hand_in(&mut campus.enrolled(&THREE), &THREE, Some(&report));
+    assert_eq!(code(result), "content_too_large");
+    assert_eq!((campus.desk.stored_count(), campus.pending()), (0, 0));
+}
+
+#[test]
+fn refuses_an_unknown_course() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    let (result, _) = hand_in_for(&mut engine, &THREE, None, "NOPE", &mut |_| {});
+    assert_eq!(code(result), "assignment_unknown");
+    assert_eq!((campus.desk.stored_count(), campus.pending()), (0, 0));
+}
+
+#[test]
+fn refuses_more_members_than_blackboard_takes() {
+    let campus = Campus::new();
+    let four = [THREE[0], THREE[1], THREE[2], "1155000004"];
+    let (result, _) = hand_in(&mut campus.enrolled(&four), &four, None);
+    assert_eq!(code(result), "member_count");
+    assert_eq!(campus.pending(), 0);
+}
+
+#[test]
+fn an_expired_token_is_refreshed_before() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    campus
+        .desk
+        .campus
+        .clock()
+        .advance(Duration::from_secs(13 * 3600));
+    let (result, events) = hand_in(&mut engine, &THREE, None);
+    result.unwrap();
+    assert_eq!(events[..3], THREE.map(|id| Event::TokenRefreshed(sid(id))));
+    let (result, events) = hand_in(&mut engine, &THREE, None);
+    result.unwrap();
+    assert_eq!(events[0], Event::Verified(3));
+}
+
+#[test]
+fn without_cuhk_an_expired_token_stays_and_nothing_is_sent() {
+    let campus = Campus::new();
+    campus.enrolled(&THREE);
+    campus
+        .desk
+        .campus
+        .clock()
+        .advance(Duration::from_secs(13 * 3600));
+    let mut engine = campus.try_engine("--cuhk 127.255.255.254:9").unwrap();
+    let (result, events) = hand_in(&mut engine, &THREE, None);
+    assert_eq!(code(result), "connection_failed");
+    assert!(events.is_empty());
+    assert_eq!(campus.pending(), 0);
+}
+
+#[test]
+fn refuses_somebody_without_a_certificate() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE[..2]);
+    let (result, _) = hand_in(&mut engine, &THREE, None);
+    assert!(matches!(result, Err(Error::NotEnrolled { sid }) if sid.as_ref() == THREE[2]));
+}
+
+#[cfg(unix)]
+#[test]
+fn refuses_a_key_that_others_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    let key = campus.home().student_dir(&sid(THREE[1])).join("key.pem");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let error = hand_in(&mut engine, &THREE, None).0.unwrap_err();
+    assert!(error.to_string().contains("chmod 600"), "{error}");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    hand_in(&mut engine, &THREE, None).0.unwrap();
+}
+
+#[test]
+fn refuses_a_damaged_pending_hand_in() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    campus.fail_once(Fault::LoseReceipt);
+    assert!(hand_in(&mut engine, &THREE, None).0.is_err());
+    let entry = std::fs::read_dir(campus.home().pending_dir())
+        .unwrap()
+        .next();
+    let path = entry.unwrap().unwrap().path();
+    let good = std::fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    bad[good.len() / 2] ^= 1;
+    std::fs::write(&path, bad).unwrap();
+    let (result, _) = hand_in(&mut engine, &THREE, None);
+    assert!(matches!(result, Err(Error::PendingDamaged { .. })));
+    std::fs::write(&path, good).unwrap();
+    hand_in(&mut engine, &THREE, None).0.unwrap();
+}

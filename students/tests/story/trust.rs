@@ -1,0 +1,141 @@
+//! How servers are recognised: no byte of a code goes to anybody else.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use scb_student::{Error, Setup};
+use scb_testkit::{TestCampus, TestIdentity};
+
+use crate::campus::{Campus, THREE, code, enrol};
+
+fn refused_by_the_client(identity: impl FnOnce(&TestCampus) -> TestIdentity) {
+    let campus = Campus::with_cuhk(identity);
+    let (result, events) = campus.enrol(&THREE);
+    assert_eq!(code(result), "server_identity");
+    assert!(events.is_empty());
+    assert_eq!(campus.desk.requests.load(Ordering::SeqCst), 0);
+    assert!(campus.home().root().unwrap().is_none());
+}
+
+#[test]
+fn accepts_the_cuhk_that_is_meant() {
+    let campus = Campus::with_cuhk(|campus| campus.service("cuhk"));
+    campus.enrol(&THREE).0.unwrap();
+    assert_eq!(campus.desk.requests.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn sends_nothing_to_another_service() {
+    refused_by_the_client(|campus| campus.service("blackboard"));
+}
+
+#[test]
+fn sends_nothing_to_a_student() {
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    refused_by_the_client(|campus| campus.forge().ip(local).build());
+}
+
+#[test]
+fn sends_nothing_to_a_cuhk_under_another_root() {
+    refused_by_the_client(|_| TestCampus::new().service("cuhk"));
+}
+
+#[test]
+fn sends_nothing_under_an_expired_certificate() {
+    refused_by_the_client(|campus| campus.service_valid("cuhk", &campus.expired()));
+}
+
+#[test]
+fn sends_nothing_to_a_cuhk_of_another_address() {
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+    refused_by_the_client(|campus| {
+        let validity = campus.validity(Duration::from_secs(3600));
+        campus.service_at("cuhk", &["localhost"], &[elsewhere], &validity)
+    });
+}
+
+#[test]
+fn a_fingerprint_is_enough_and_the_root_is_remembered() {
+    let campus = Campus::new();
+    let fingerprint = campus.desk.campus.root_fingerprint();
+    let mut engine = campus
+        .try_engine(&format!("--ca-fingerprint {fingerprint}"))
+        .unwrap();
+    enrol(&mut engine, campus.codes(&THREE)).0.unwrap();
+    let root = campus.home().root().unwrap().unwrap();
+    assert_eq!(root.fingerprint(), fingerprint);
+    let config = campus.home().config().unwrap();
+    assert_eq!(config.cuhk.as_deref(), Some(campus.cuhk.as_str()));
+    let remembered = campus.try_engine("").unwrap();
+    assert_eq!(remembered.setup.fingerprint(), Some(fingerprint));
+}
+
+#[test]
+fn another_fingerprint_is_refused_before_a_code_is_sent() {
+    let campus = Campus::new();
+    let other = TestCampus::new().root_fingerprint();
+    let mut engine = campus
+        .try_engine(&format!("--ca-fingerprint {other}"))
+        .unwrap();
+    let (result, _) = enrol(&mut engine, campus.codes(&THREE));
+    assert_eq!(code(result), "server_identity");
+    assert_eq!(campus.desk.requests.load(Ordering::SeqCst), 0);
+    assert!(campus.home().root().unwrap().is_none());
+}
+
+#[test]
+fn the_code_sheet_vouches_for_the_root() {
+    let campus = Campus::new();
+    let sheet = campus.path("codes.csv");
+    let write = |fingerprint| {
+        let code = campus.desk.code(THREE[0]);
+        let row = format!("{},{},{fingerprint}", THREE[0], *code.reveal());
+        std::fs::write(&sheet, format!("sid,code,ca_sha256\n{row}\n")).unwrap();
+        format!("--codes {}", sheet.display())
+    };
+    let flag = write(campus.desk.campus.root_fingerprint());
+    let engine = campus.try_engine(&flag).unwrap();
+    assert_eq!(
+        engine.setup.fingerprint(),
+        Some(campus.desk.campus.root_fingerprint())
+    );
+    let flag = write(TestCampus::new().root_fingerprint());
+    let error = campus.try_engine(&format!("{flag} --ca CA")).unwrap_err();
+    assert!(matches!(error, Error::OtherRoot { .. }));
+}
+
+#[test]
+fn a_home_belongs_to_one_cuhk() {
+    let campus = Campus::new();
+    campus.enrolled(&THREE[..1]);
+    let other = TestCampus::new().root().certificate().to_pem();
+    std::fs::write(campus.path("other.pem"), other).unwrap();
+    let flag = format!("--ca {}", campus.path("other.pem").display());
+    let error = campus.try_engine(&flag).unwrap_err();
+    assert!(matches!(error, Error::OtherRoot { .. }));
+}
+
+#[test]
+fn without_any_root_nothing_is_connected_to() {
+    let campus = Campus::new();
+    let setup = Setup::new(&campus.line("").common, None).unwrap();
+    assert!(matches!(setup.server_trust(), Err(Error::NoRoot)));
+    assert!(matches!(
+        enrol(&mut campus.try_engine("").unwrap(), campus.codes(&THREE)).0,
+        Err(Error::NoRoot)
+    ));
+    assert_eq!(campus.desk.connections.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn refuses_a_root_file_that_is_none() {
+    let campus = Campus::new();
+    let leaf = campus.desk.campus.service("cuhk").leaf().to_pem();
+    std::fs::write(campus.path("leaf.pem"), leaf).unwrap();
+    let flag = format!("--ca {}", campus.path("leaf.pem").display());
+    assert!(matches!(
+        campus.try_engine(&flag),
+        Err(Error::RootFile { .. })
+    ));
+}
