@@ -12,10 +12,10 @@ use scb_certs::SpiffeId;
 
 pub use confirmation::ExpectConfirmation;
 pub use presentation::{ExpectPresentation, VerifiedPresentation};
-pub(crate) use submission::verify_signatures;
 pub use submission::{
     AcceptedStatement, AwaitReverification, ExpectSubmission, ReceivingContent, VerifiedSubmission,
 };
+pub(crate) use submission::{verify_signatures, verify_signers};
 pub use verification::{AwaitVerification, VerifiedMember};
 
 use crate::statement::Label;

@@ -9,7 +9,7 @@ use scb_certs::{
 
 use super::acceptance::{Acceptance, hashes};
 use super::archive::{UnverifiedReceipt, open};
-use crate::server::verify_signatures;
+use crate::server::{verify_signatures, verify_signers};
 use crate::statement::{Statement, SubmissionNumber};
 use crate::time::{is_future, rfc3339};
 use crate::verification::Verification;
@@ -214,35 +214,20 @@ impl Verifier {
 
     /// Exactly the members signed the statement, with certificates in force at that time.
     fn check_members(&mut self) -> Result<Vec<ReceiptMember>, String> {
-        let evidence = &self.parts.evidence;
-        verify_signatures(
-            &evidence.statement,
-            &evidence.signatures,
-            &self.statement.members,
-        )
-        .map_err(text)?;
-        let signers = DetachedSignature::parse(&evidence.signatures)
-            .and_then(|signature| signature.verify(&evidence.statement))
-            .map_err(text)?;
-        let mut members = Vec::with_capacity(self.statement.members.len());
-        for named in &self.statement.members {
-            let signer = signers
-                .iter()
-                .find(|signer| signer.certificate.fingerprint() == named.cert_sha256)
-                .ok_or_else(|| format!("{} did not sign", named.sid))?;
-            let student = self
-                .trust
-                .verify_student(&signer.chain, self.acceptance.accepted_at)
-                .map_err(|error| format!("{}: {error}", named.sid))?;
-            if *student.sid() != named.sid {
-                return Err(format!("{} signed as {}", student.sid(), named.sid));
-            }
-            members.push(ReceiptMember {
+        let (evidence, named) = (&self.parts.evidence, &self.statement.members);
+        let signers =
+            verify_signatures(&evidence.statement, &evidence.signatures, named).map_err(text)?;
+        let at = self.acceptance.accepted_at;
+        verify_signers(&signers, named, &self.trust, at).map_err(text)?;
+        let members: Vec<_> = named
+            .iter()
+            .zip(&signers)
+            .map(|(named, signer)| ReceiptMember {
                 sid: named.sid.clone(),
                 cert_sha256: named.cert_sha256,
                 claimed_time: signer.claimed_time,
-            });
-        }
+            })
+            .collect();
         for member in &members {
             let found = format!("{} with certificate {}", member.sid, member.cert_sha256);
             self.checks.push(Check {

@@ -5,6 +5,8 @@ mod signatures;
 
 use std::sync::Arc;
 
+use scb_certs::Signer;
+
 use super::{Policy, VerifiedMember};
 use crate::message::blackboard::{Reply, Request};
 use crate::message::unexpected;
@@ -13,7 +15,7 @@ use crate::statement::Statement;
 use crate::{Code, Refusal, Step};
 
 pub use content::{AwaitReverification, ReceivingContent, VerifiedSubmission};
-pub(crate) use signatures::verify_signatures;
+pub(crate) use signatures::{verify_signatures, verify_signers};
 
 /// Waits for `submit`.
 #[derive(Debug)]
@@ -59,13 +61,14 @@ impl ExpectSubmission {
         let statement = Statement::parse(&bytes)?;
         check_terms(&statement, &self.policy)?;
         check_members(&statement, &self.members)?;
-        verify_signatures(&bytes, signatures.as_bytes(), &statement.members)?;
+        let signers = verify_signatures(&bytes, signatures.as_bytes(), &statement.members)?;
         Ok(AcceptedStatement {
             policy: self.policy,
             members: self.members,
             bytes,
             statement,
             signatures: signatures.as_bytes().to_vec(),
+            signers,
         })
     }
 }
@@ -112,6 +115,7 @@ pub struct AcceptedStatement {
     bytes: Vec<u8>,
     statement: Statement,
     signatures: Vec<u8>,
+    signers: Vec<Signer>,
 }
 
 impl AcceptedStatement {

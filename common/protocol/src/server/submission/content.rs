@@ -3,7 +3,7 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::{Chain, Fingerprint, TrustStore};
 
-use super::AcceptedStatement;
+use super::{AcceptedStatement, verify_signers};
 use crate::message::blackboard::Request;
 use crate::message::unexpected;
 use crate::server::VerifiedMember;
@@ -92,11 +92,11 @@ impl AwaitReverification {
         &self.question
     }
 
-    /// Verifies CUHK's answer.
+    /// Verifies CUHK's answer, and the chains that the signatures carry.
     ///
     /// # Errors
     ///
-    /// `verification_invalid` or `student_inactive`, in step 6.
+    /// `verification_invalid`, `student_inactive` or a `certificate_…` code, in step 6.
     pub fn handle(
         self,
         verification: &str,
@@ -109,6 +109,8 @@ impl AwaitReverification {
                 step: Step::Six,
                 ..refusal
             })?;
+        let accepted = &self.accepted;
+        verify_signers(&accepted.signers, &accepted.statement.members, trust, now)?;
         Ok(VerifiedSubmission {
             accepted: self.accepted,
             verification,

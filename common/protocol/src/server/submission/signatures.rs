@@ -1,13 +1,14 @@
 //! Exactly the members have signed: no more, no fewer, each once.
 
-use std::collections::BTreeSet;
+use rustls_pki_types::UnixTime;
+use scb_certs::{DetachedSignature, Signer, TrustStore};
 
-use scb_certs::{DetachedSignature, Fingerprint};
-
+use crate::certificate::certificate_refusal;
 use crate::message::cuhk::MemberQuestion;
 use crate::{Code, Refusal, Step};
 
-/// Verifies the detached CMS signatures of `statement` by the certificates of `members`.
+/// Verifies the detached CMS signatures of `statement` by the certificates of `members`, and
+/// returns the signers in member order. Their chains are not judged here.
 ///
 /// # Errors
 ///
@@ -17,24 +18,52 @@ pub(crate) fn verify_signatures(
     statement: &[u8],
     signatures: &[u8],
     members: &[MemberQuestion],
-) -> Result<(), Refusal> {
+) -> Result<Vec<Signer>, Refusal> {
     let invalid = |reason: &dyn std::fmt::Display| {
         Refusal::new(Code::SignatureInvalid, Step::Six).with("reason", reason)
     };
-    let signers = DetachedSignature::parse(signatures)
+    let signed = DetachedSignature::parse(signatures)
         .and_then(|parsed| parsed.verify(statement))
         .map_err(|error| invalid(&error))?;
-    let signed: BTreeSet<Fingerprint> = signers
+    let signers = members
         .iter()
-        .map(|signer| signer.certificate.fingerprint())
-        .collect();
-    for member in members {
-        if !signed.contains(&member.cert_sha256) {
-            return Err(Refusal::new(Code::SignatureMissing, Step::Six).about(&member.sid));
-        }
-    }
-    if signers.len() != members.len() {
+        .map(|member| signer(&signed, member))
+        .collect::<Result<Vec<_>, Refusal>>()?;
+    if signed.len() != members.len() {
         return Err(invalid(&"somebody who is not a member has signed"));
+    }
+    Ok(signers)
+}
+
+fn signer(signed: &[Signer], member: &MemberQuestion) -> Result<Signer, Refusal> {
+    signed
+        .iter()
+        .find(|signer| signer.certificate.fingerprint() == member.cert_sha256)
+        .cloned()
+        .ok_or_else(|| Refusal::new(Code::SignatureMissing, Step::Six).about(&member.sid))
+}
+
+/// Judges the chains that the signatures carry, as the receipt will be judged: without them
+/// nobody could verify it.
+///
+/// # Errors
+///
+/// A `certificate_…` code about the first member whose chain does not hold.
+pub(crate) fn verify_signers(
+    signers: &[Signer],
+    members: &[MemberQuestion],
+    trust: &TrustStore,
+    at: UnixTime,
+) -> Result<(), Refusal> {
+    for (signer, member) in signers.iter().zip(members) {
+        let student = trust
+            .verify_student(&signer.chain, at)
+            .map_err(|error| certificate_refusal(&error, Step::Six).about(&member.sid))?;
+        if *student.sid() != member.sid {
+            return Err(Refusal::new(Code::CertificateWrongRole, Step::Six)
+                .about(&member.sid)
+                .with("found", student.sid()));
+        }
     }
     Ok(())
 }
