@@ -1,7 +1,6 @@
 //! What each command does, and how the program ends.
 
-use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -77,8 +76,11 @@ fn clock() -> Arc<dyn Clock> {
 
 fn init(home: &Path, command: Init) -> anyhow::Result<()> {
     let home = Home::create(home, Role::Blackboard)?;
-    let _lock = HomeLock::acquire(home.dir(), home.role().as_str())?;
-    if let Some(identity) = IdentityFiles::open(&home)?.current()? {
+    let _lock = lock(&home)?;
+    let clock = clock();
+    let current = IdentityFiles::open(&home)?.current()?;
+    // One that has expired can no longer renew itself; a new code mends that.
+    if let Some(identity) = current.filter(|identity| !identity.has_expired(clock.now())) {
         say("already certified; nothing was changed")?;
         return describe(&home, &identity);
     }
@@ -89,13 +91,13 @@ fn init(home: &Path, command: Init) -> anyhow::Result<()> {
         dns: command.dns,
         ip: command.ip,
     };
-    let identity = runtime()?.block_on(enrolment.run(&home, code, &clock()))?;
+    let identity = runtime()?.block_on(enrolment.run(&home, code, &clock))?;
     say("certified by CUHK")?;
     describe(&home, &identity)
 }
 
 fn known_root(
-    file: Option<std::path::PathBuf>,
+    file: Option<PathBuf>,
     fingerprint: Option<scb_certs::Fingerprint>,
 ) -> Result<KnownRoot, Failure> {
     match (file, fingerprint) {
@@ -136,27 +138,31 @@ fn describe(home: &Home, identity: &Identity) -> anyhow::Result<()> {
 
 async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals()?;
-    match &command.sandbox {
-        Some(dir) => sandbox::serve(dir, &command, clock(), shutdown).await,
-        None => {
-            let home = Home::open(home, Role::Blackboard)?;
-            let lock = HomeLock::acquire(home.dir(), home.role().as_str())?;
-            let config: Config = load_config(&home)?;
-            let listen = command.listen.unwrap_or(config.listen);
-            let server = Server::open(&home, lock, &config, listen, clock()).await?;
-            let ready = command.ready_file.as_deref();
-            run_server(server, ready.into_iter(), shutdown).await
-        }
+    if let Some(dir) = &command.sandbox {
+        return sandbox::serve(dir, &command, clock(), shutdown).await;
     }
+    let home = Home::open(home, Role::Blackboard)?;
+    let lock = lock(&home)?;
+    let config: Config = load_config(&home)?;
+    let listen = command.listen.unwrap_or(config.listen);
+    let opening = Server::open(&home, lock, &config, listen, clock());
+    let ready: Vec<&Path> = command.ready_file.iter().map(PathBuf::as_path).collect();
+    run_server(opening, &ready, shutdown).await
 }
 
-/// Says that the server is ready, on standard output and in each of the files, and serves.
+/// Opens the server, says that it is ready, on standard output and in each of the files,
+/// and serves until `shutdown`. The files are there only while somebody listens.
 pub(crate) async fn run_server(
-    server: Server,
-    ready_files: impl Iterator<Item = &Path>,
+    opening: impl Future<Output = anyhow::Result<Server>>,
+    ready_files: &[&Path],
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let address: SocketAddr = server.address();
+    remove(ready_files);
+    let server = tokio::select! {
+        server = opening => server?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let address = server.address();
     for file in ready_files {
         write_ready(file, address)?;
     }
@@ -164,6 +170,25 @@ pub(crate) async fn run_server(
         "blackboard  step 0  certified by CUHK, listening on {address}"
     ))?;
     server.run(shutdown).await;
+    remove(ready_files);
     tracing::info!("stopped");
     Ok(())
+}
+
+fn remove(files: &[&Path]) {
+    for file in files {
+        // Most often there is none; one that cannot be removed cannot be written either.
+        let _ = std::fs::remove_file(file);
+    }
+}
+
+/// Keeps a second server, and `init` beside a server, out of the home.
+pub(crate) fn lock(home: &Home) -> anyhow::Result<HomeLock> {
+    HomeLock::acquire(home.dir(), home.role().as_str()).map_err(|error| match error {
+        scb_storage::Error::HomeInUse { .. } => Failure::usage(error.to_string())
+            .with_remedy("stop that process first, or name another directory with --home")
+            .with_code("home_in_use")
+            .into(),
+        error => error.into(),
+    })
 }

@@ -1,26 +1,7 @@
 //! `HOME/config.toml`.
 //!
-//! Every key has a default; unknown keys are refused with their line. Written by
-//! `blackboard init`, which sets `cuhk`; the rest is edited by hand:
-//!
-//! ```toml
-//! cuhk = "cuhk.example:8011"    # where CUHK listens
-//! listen = "127.0.0.1:8002"     # where this server listens (--listen comes first)
-//! course = "SANDBOX"            # the one course and assignment that is open
-//! assignment = "lab"
-//! max_bytes = 536870912         # largest report, in bytes
-//! max_members = 3               # largest group, 1 to 8
-//!
-//! [limits]                      # times in seconds, each a total, not per read
-//! max_connections = 4096        # one more is refused with `busy`
-//! handshake = 10
-//! message = 10                  # one message of a step
-//! idle = 60                     # a message for which the peer may take its time
-//! content = 600                 # the whole report
-//! drain = 5                     # open connections get this long when the server stops
-//! linger = 2                    # for the peer to read a last message
-//! busy_retry = 5                # when a client that was told `busy` may try again
-//! ```
+//! Every key has a default; unknown keys are refused with their line. `blackboard init`
+//! writes all of them with a comment each (see [`Config::to_toml`]), to be edited by hand.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU8;
@@ -66,6 +47,62 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// The whole file, with a comment for each key.
+    pub(crate) fn to_toml(&self) -> String {
+        let Limits {
+            max_connections,
+            handshake,
+            message,
+            idle,
+            content,
+            drain,
+            linger,
+            busy_retry,
+        } = self.limits;
+        let cuhk = match &self.cuhk {
+            Some(address) => format!("cuhk = {}", toml::Value::from(address.as_str())),
+            None => "# cuhk = \"cuhk.example:8011\"".to_owned(),
+        };
+        let [handshake, message, idle, content, drain, linger] =
+            [handshake, message, idle, content, drain, linger].map(|time| time.as_secs_f64());
+        format!(
+            "# Where CUHK listens.\n\
+             {cuhk}\n\
+             # Where this server listens; --listen comes first.\n\
+             listen = \"{listen}\"\n\
+             # The one course and assignment that is open.\n\
+             course = \"{course}\"\n\
+             assignment = \"{assignment}\"\n\
+             # Largest report in bytes, largest group (1 to 8).\n\
+             max_bytes = {max_bytes}\n\
+             max_members = {max_members}\n\
+             \n\
+             # Times in seconds, each a total, not per read.\n\
+             [limits]\n\
+             # One connection more is refused with `busy`, and may try again after busy_retry.\n\
+             max_connections = {max_connections}\n\
+             busy_retry = {busy_retry}\n\
+             handshake = {handshake}\n\
+             # One message of a step.\n\
+             message = {message}\n\
+             # A message for which the peer may take its time.\n\
+             idle = {idle}\n\
+             # The whole report.\n\
+             content = {content}\n\
+             # Open connections get this long when the server stops.\n\
+             drain = {drain}\n\
+             # For the peer to read a last message.\n\
+             linger = {linger}\n",
+            listen = self.listen,
+            course = self.course,
+            assignment = self.assignment,
+            max_bytes = self.max_bytes,
+            max_members = self.max_members,
+        )
+    }
+}
+
 fn label(text: &'static str) -> Label {
     // Letters only, as the two calls above show.
     text.parse().expect("a label")
@@ -102,8 +139,10 @@ mod tests {
             cuhk: Some("cuhk.example:8011".into()),
             ..Config::default()
         };
-        let text = toml::to_string_pretty(&config).unwrap();
-        assert_eq!(toml::from_str::<Config>(&text).unwrap(), config);
+        for config in [config, Config::default()] {
+            let text = config.to_toml();
+            assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use scb_certs::{
     Certificate, Chain, Fingerprint, ServiceName, ServiceUsage, TrustStore, create_request,
 };
-use scb_cli::{Failure, Home, load_config, read_limited, save_config, write_atomic};
+use scb_cli::{Failure, Home, load_config, read_limited, write_atomic};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
 use scb_protocol::{Code, EnrolmentCode, Message as _, Refusal, Step};
@@ -80,13 +80,14 @@ impl Enrolment {
         }
         self.check_names(chain.leaf())?;
         write_atomic(&home.path(CA), root.to_pem().as_bytes(), 0o644)?;
-        let config: Config = load_config(home)?;
-        save_config(
-            home,
-            &Config {
-                cuhk: Some(self.cuhk.clone()),
-                ..config
-            },
+        let config = Config {
+            cuhk: Some(self.cuhk.clone()),
+            ..load_config(home)?
+        };
+        write_atomic(
+            &home.path("config.toml"),
+            config.to_toml().as_bytes(),
+            0o600,
         )?;
         files.install(&chain)?;
         Ok(Identity { chain, key })

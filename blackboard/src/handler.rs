@@ -17,7 +17,9 @@ use scb_protocol::server::{
     AcceptedStatement, AwaitReverification, AwaitVerification, ExpectConfirmation,
     ExpectPresentation, ExpectSubmission, Policy, VerifiedSubmission,
 };
-use scb_protocol::{Channel, Code, Refusal, Step, StepEvent, certificate_refusal};
+use scb_protocol::{
+    Channel, Code, Refusal, Step, StepEvent, VERIFICATION_LIFETIME, certificate_refusal,
+};
 use scb_storage::{ContentStore, ContentWriter};
 use scb_transport::{Clock, Connection, Limits, Shutdown, telemetry};
 use tokio::sync::watch;
@@ -288,12 +290,19 @@ impl Handler {
     }
 }
 
-/// Large reports take a while to become durable: whoever was revoked meanwhile is refused.
+/// Large reports take a while to become durable: whoever was revoked meanwhile is refused,
+/// and so is a last look at the members that is no longer recent.
 fn still_trusted(
     submission: &VerifiedSubmission,
     trust: &TrustStore,
     now: UnixTime,
 ) -> Result<(), Refusal> {
+    let age = now
+        .as_secs()
+        .saturating_sub(submission.verification().issued_at().as_secs());
+    if age > VERIFICATION_LIFETIME {
+        return Err(Refusal::new(Code::Timeout, Step::Six).with("verification_age", age));
+    }
     for (chain, member) in submission.chains().zip(&submission.statement().members) {
         trust
             .verify_student(chain, now)

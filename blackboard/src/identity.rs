@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use rustls_pki_types::UnixTime;
 use scb_certs::{Chain, SigningKey, read_private, write_private};
 use scb_cli::{Home, create_private_dir, read_limited, write_atomic};
 
@@ -26,6 +27,13 @@ pub(crate) struct Identity {
     pub(crate) chain: Chain,
     /// The leaf's key.
     pub(crate) key: SigningKey,
+}
+
+impl Identity {
+    /// Whether the certificate's time is over.
+    pub(crate) fn has_expired(&self, now: UnixTime) -> bool {
+        now > self.chain.leaf().not_after()
+    }
 }
 
 /// The directories in which the pair lives and grows.

@@ -4,12 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use scb_cli::{Error, Home, Role, Sandbox, load_config, loopback_only};
-use scb_storage::HomeLock;
 use scb_transport::{Clock, Shutdown};
 use tokio::time::{Instant, sleep};
 
 use crate::arguments::Serve;
-use crate::commands::{enrolment_code, run_server};
+use crate::commands::{enrolment_code, lock, run_server};
 use crate::config::Config;
 use crate::enrol::{Enrolment, KnownRoot};
 use crate::identity::IdentityFiles;
@@ -27,7 +26,7 @@ pub(crate) async fn serve(
     };
     tracing::warn!("{}", sandbox.banner());
     let home = Home::create(&sandbox.blackboard_home(), Role::Blackboard)?;
-    let lock = HomeLock::acquire(home.dir(), home.role().as_str())?;
+    let lock = lock(&home)?;
     let stored: Config = load_config(&home)?;
     let listen = command.listen.unwrap_or(stored.listen);
     loopback_only(listen)?;
@@ -39,13 +38,11 @@ pub(crate) async fn serve(
         cuhk: Some(cuhk),
         ..load_config(&home)?
     };
-    let server = Server::open(&home, lock, &config, listen, clock).await?;
+    let opening = Server::open(&home, lock, &config, listen, clock);
     let address_file = sandbox.blackboard_address_file();
-    let ready = [Some(address_file.as_path()), command.ready_file.as_deref()];
-    let result = run_server(server, ready.into_iter().flatten(), shutdown).await;
-    // Whoever reads the file next would find nobody there.
-    let _ = std::fs::remove_file(&address_file);
-    result
+    let mut ready = vec![address_file.as_path()];
+    ready.extend(command.ready_file.as_deref());
+    run_server(opening, &ready, shutdown).await
 }
 
 async fn enrol(

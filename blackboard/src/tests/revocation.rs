@@ -1,13 +1,18 @@
 //! Revocation counts at once, and revocation lists never go back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::Certificate;
 use scb_protocol::{Code, Refusal};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::campus::Campus;
 use super::group::{Group, reply};
+use crate::authority::{Authority, Settings};
+use crate::identity::IdentityFiles;
+use crate::store::Store;
 
 /// What is promised, in seconds.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -94,11 +99,16 @@ async fn lists_that_went_back_while_the_server_was_down_are_refused() {
     let mut campus = Campus::open().await;
     campus.stop().await;
     publish(&campus, 9, &[]);
-    campus.config.cuhk = Some(campus.cuhk.address.to_string());
-    let refused = timeout(Duration::from_secs(20), campus.start())
-        .await
-        .unwrap();
-    let refusal = refused.unwrap_err().downcast::<Refusal>().unwrap();
+    let files = IdentityFiles::open(&campus.home).unwrap();
+    let identity = files.current().unwrap().unwrap();
+    let refused = Authority::start(Settings {
+        address: campus.cuhk.address.to_string(),
+        root: campus.certs.root().certificate().clone(),
+        identity: watch::channel(Arc::new(identity)).1,
+        store: Store::open(&campus.home).unwrap(),
+        clock: campus.clock(),
+    });
+    let refusal = refused.await.unwrap_err();
     assert_eq!(refusal.code, Code::CuhkUnavailable);
     assert!(
         refusal.sentence().contains("went back from number 10 to 9"),
