@@ -8,7 +8,6 @@ mod submit;
 mod verify;
 
 use scb_cli::{Failure, Term, printable, say};
-use scb_protocol::Refusal;
 
 use crate::cli::{Cli, Command, Common, Ids};
 use crate::{Codes, Engine, Error, Group, Passphrases, Setup, interactive};
@@ -75,9 +74,4 @@ pub(crate) fn say_failure(error: Error) -> Result<(), Error> {
         say(&format!("  what to do: {}", printable(&remedy)))?;
     }
     Ok(())
-}
-
-/// A receipt that is refused is not a step that changed nothing.
-fn receipt_refused(refusal: Refusal) -> Error {
-    Error::ReceiptRefused(refusal)
 }

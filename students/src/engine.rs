@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 
 pub use hand_in::{HandIn, KeptReceipt};
 
+use crate::identity::NextKey;
 use crate::{Error, Event, Group, Observer, Passphrases, Setup, identity};
 
 /// Who needs a certificate, and how new keys are made.
@@ -105,6 +106,14 @@ impl Engine {
         options: EnrolOptions,
         observer: &mut Observer<'_>,
     ) -> Result<(), Error> {
+        for (sid, _) in &students {
+            NextKey::ask(
+                &self.setup.home,
+                sid,
+                options.protect,
+                &mut self.passphrases,
+            )?;
+        }
         let _lock = self.setup.home.lock()?;
         let mut observer = logged(observer);
         let work = enrolment::enrol(
@@ -128,7 +137,7 @@ impl Engine {
         hand_in: HandIn<'_>,
         observer: &mut Observer<'_>,
     ) -> Result<KeptReceipt, Error> {
-        let _lock = self.setup.home.lock()?;
+        // Passphrases are asked for before the home is locked: a person may take long.
         let mut members = Vec::new();
         for sid in group.ids() {
             members.push(identity::open(
@@ -137,6 +146,7 @@ impl Engine {
                 &mut self.passphrases,
             )?);
         }
+        let _lock = self.setup.home.lock()?;
         let mut observer = logged(observer);
         let clock = &self.clock;
         self.runtime.block_on(async {

@@ -153,6 +153,12 @@ pub enum Error {
     /// `openssl` was asked for and is not there or does not agree.
     #[error("openssl: {0}")]
     Openssl(String),
+    /// Another `student` is changing this home.
+    #[error("another `student` is at work in {}", dir.display())]
+    HomeBusy {
+        /// The home.
+        dir: PathBuf,
+    },
     /// The runtime or another part of this machine failed.
     #[error("cannot {action}")]
     System {
@@ -197,6 +203,7 @@ impl Error {
             | Self::ReportChanged
             | Self::Openssl(_) => exit::REFUSED,
             Self::Report { source, .. } if source.kind() == io::ErrorKind::NotFound => exit::USAGE,
+            Self::HomeBusy { .. } => exit::RETRY,
             Self::Certs(_)
             | Self::Protocol(_)
             | Self::Report { .. }
@@ -234,6 +241,7 @@ impl Error {
             Self::NoIds => "no_ids",
             Self::NoCommand => "no_command",
             Self::Openssl(_) => "openssl",
+            Self::HomeBusy { .. } => "home_busy",
             Self::System { .. } => "system",
         }
     }
@@ -272,6 +280,7 @@ impl Error {
             Self::PendingDamaged { path } => {
                 format!("remove {} and hand in again", path.display())
             }
+            Self::HomeBusy { .. } => "wait until it is done, then try again".into(),
             Self::NoIds => "name them: --ids 1155000001,1155000002".into(),
             Self::NoCommand => "see student --help".into(),
             _ => return None,

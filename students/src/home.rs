@@ -10,8 +10,9 @@
 //! HOME/lock                 held while something is being changed
 //! ```
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use scb_certs::{Certificate, StudentId};
 use scb_cli::{
@@ -22,6 +23,9 @@ use crate::{Config, Error};
 
 /// Largest root certificate file, in bytes.
 const ROOT_LIMIT: u64 = 64 * 1024;
+/// How long to wait for another `student` in the same home, and how often to look.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The directory with one person's or one group's keys and records.
 #[derive(Clone, Debug)]
@@ -130,14 +134,25 @@ impl StudentHome {
     ///
     /// # Errors
     ///
-    /// [`Error::Cli`].
+    /// [`Error::HomeBusy`] after half a minute, [`Error::Cli`].
     pub fn lock(&self) -> Result<HomeLock, Error> {
         let path = self.home.path("lock");
         let mut options = File::options();
         let file = options.create(true).append(true).open(&path);
         let file = file.map_err(Error::file("open", &path))?;
-        file.lock().map_err(Error::file("lock", &path))?;
-        Ok(HomeLock { _file: file })
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(HomeLock { _file: file }),
+                Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
+                Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
+                    return Err(Error::HomeBusy {
+                        dir: self.dir().to_owned(),
+                    });
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            }
+        }
     }
 }
 

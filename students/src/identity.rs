@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    CertificateError, Chain, Error as CertsError, SigningKey, StudentId, TrustStore, is_encrypted,
-    read_private, write_private,
+    CertificateError, Chain, Error as CertsError, Passphrase, SigningKey, StudentId, TrustStore,
+    is_encrypted, read_private, write_private,
 };
 use scb_cli::{read_limited, write_atomic};
 use scb_protocol::client::Member;
@@ -140,6 +140,29 @@ pub struct NextKey {
 }
 
 impl NextKey {
+    /// Asks for the passphrase that [`NextKey::prepare`] will need, so that nobody is asked
+    /// while the home is locked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certs`], [`Error::Cli`].
+    pub fn ask(
+        home: &StudentHome,
+        sid: &StudentId,
+        protect: bool,
+        passphrases: &mut Passphrases,
+    ) -> Result<(), Error> {
+        let path = home.next_dir(sid).join(KEY);
+        if path.exists() {
+            if is_encrypted(&read_private(&path)?) {
+                passphrases.existing(sid)?;
+            }
+        } else if protect || passphrases.has_file(sid) {
+            passphrases.new_one(sid)?;
+        }
+        Ok(())
+    }
+
     /// Finds or makes the key; a new one is encrypted if `protect` or a passphrase file says so.
     ///
     /// # Errors
@@ -151,16 +174,12 @@ impl NextKey {
         protect: bool,
         passphrases: &mut Passphrases,
     ) -> Result<Self, Error> {
-        let dir = home.next_dir(sid);
-        let path = dir.join(KEY);
+        let path = home.next_dir(sid).join(KEY);
         let fresh = !path.exists();
         let key = if fresh {
             let protect = protect || passphrases.has_file(sid);
             let passphrase = protect.then(|| passphrases.new_one(sid)).transpose()?;
-            let key = SigningKey::generate()?;
-            ensure_dir(&dir)?;
-            write_private(&path, &key.to_pem(passphrase.as_ref())?)?;
-            key
+            make_key(&path, passphrase.as_ref())?
         } else {
             read_key(&path, sid, passphrases)?
         };
@@ -217,6 +236,13 @@ fn remove_dir(dir: &Path) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+fn make_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<SigningKey, Error> {
+    let key = SigningKey::generate()?;
+    ensure_dir(path.parent().unwrap_or(path))?;
+    write_private(path, &key.to_pem(passphrase)?)?;
+    Ok(key)
 }
 
 fn read_key(

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use scb_certs::StudentId;
 use scb_cli::{Failure, Term, printable, say};
+use scb_protocol::Code;
 
 use crate::cli::{Common, address};
 use crate::commands::{Prepared, say_failure};
@@ -150,12 +151,16 @@ impl Session<'_> {
             };
             if let Err(error) = done {
                 self.remember_refused(&error);
+                self.forget_wrong_server(&error);
                 say_failure(error)?;
             }
         }
     }
 
     fn enrol(&mut self) -> Result<(), Error> {
+        if !ask_servers(&mut self.prepared)? {
+            return Ok(());
+        }
         let missing = self.missing()?;
         let mut show = Show::new(false);
         if missing.is_empty() {
@@ -226,6 +231,14 @@ impl Session<'_> {
             let path = (!typed.is_empty()).then(|| Path::new(typed));
             Report::choose(path, &self.group).map_err(|error| Failure::from(error).message)
         })
+    }
+
+    /// Who mistyped an address or the fingerprint is asked again.
+    fn forget_wrong_server(&mut self, error: &Error) {
+        let wrong = |code| matches!(code, Code::ConnectionFailed | Code::ServerIdentity);
+        if error.refusals().iter().any(|refusal| wrong(refusal.code)) {
+            self.prepared.engine.setup.forget_unproved();
+        }
     }
 
     /// Whose certificate no longer works needs a new one, although it is there.

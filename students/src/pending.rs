@@ -21,7 +21,6 @@ use crate::home::{StudentHome, ensure_dir, entries, sync_dir};
 const LIMIT: u64 = 256 * 1024;
 
 /// What is to be handed in, by whom, to what. The same draft is the same hand-in.
-#[derive(Debug)]
 pub struct Draft<'a> {
     /// The service to which it goes.
     pub service: &'a SpiffeId,
@@ -157,14 +156,26 @@ fn are_good(statement: &[u8], signatures: &[u8]) -> bool {
     parsed.is_ok_and(|signature| signature.verify(statement).is_ok())
 }
 
-/// How many hand-ins wait to be acknowledged.
+/// The statements of the hand-ins that wait to be acknowledged.
 ///
 /// # Errors
 ///
-/// [`Error::Cli`].
-pub fn count(home: &StudentHome) -> Result<usize, Error> {
-    let names = entries(&home.pending_dir())?;
-    let is_pending =
-        |name: &&std::ffi::OsString| Path::new(name).extension() == Some("json".as_ref());
-    Ok(names.iter().filter(is_pending).count())
+/// [`Error::PendingDamaged`], [`Error::Cli`].
+pub fn list(home: &StudentHome) -> Result<Vec<Statement>, Error> {
+    let dir = home.pending_dir();
+    let paths = entries(&dir)?.into_iter().map(|name| dir.join(name));
+    let paths = paths.filter(|path| path.extension() == Some("json".as_ref()));
+    paths.map(|path| statement_in(&path)).collect()
+}
+
+fn statement_in(path: &Path) -> Result<Statement, Error> {
+    let bytes = read_limited(path, LIMIT)?;
+    let statement = || {
+        let stored: Stored = serde_json::from_slice(&bytes).ok()?;
+        let statement = BASE64.decode(stored.statement.as_bytes()).ok()?;
+        Statement::parse(&statement).ok()
+    };
+    statement().ok_or_else(|| Error::PendingDamaged {
+        path: path.to_owned(),
+    })
 }

@@ -125,6 +125,14 @@ impl Setup {
         self.claim(fingerprint)
     }
 
+    /// What was given and not proved by a server is asked for again.
+    pub fn forget_unproved(&mut self) {
+        self.given = Config::default();
+        if !self.root_remembered {
+            self.root = Root::Unknown;
+        }
+    }
+
     /// The root's fingerprint, as far as it is known.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         match &self.root {

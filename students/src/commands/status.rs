@@ -4,6 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::{local_time, printable, rfc3339, say};
 use scb_protocol::own_token_expiry;
+use scb_protocol::statement::Statement;
 use scb_transport::{Clock, SystemClock};
 use serde_json::json;
 
@@ -19,11 +20,11 @@ pub(super) fn run(common: &Common) -> Result<(), Error> {
     for sid in setup.home.students()? {
         students.push(Student::read(&setup, sid, now)?);
     }
-    let pending = pending::count(&setup.home)?;
+    let pending = pending::list(&setup.home)?;
     if common.json {
-        return say_json(&as_json(&setup, &students, pending));
+        return say_json(&as_json(&setup, &students, &pending));
     }
-    say_all(&setup, &students, pending, now)
+    say_all(&setup, &students, &pending, now)
 }
 
 struct Student {
@@ -70,7 +71,7 @@ impl Student {
 fn say_all(
     setup: &Setup,
     students: &[Student],
-    pending: usize,
+    pending: &[Statement],
     now: UnixTime,
 ) -> Result<(), Error> {
     let root = setup.fingerprint().map(|root| format!("SHA-256 {root}"));
@@ -84,13 +85,33 @@ fn say_all(
     for student in students {
         row(student.sid.as_ref(), Some(student.line(now)))?;
     }
-    match pending {
-        0 => Ok(()),
-        _ => row(
-            "unfinished",
-            Some(format!("{pending}; the same command again resumes")),
-        ),
+    for statement in pending {
+        let ids: Vec<_> = statement
+            .members
+            .iter()
+            .map(|m| m.sid.to_string())
+            .collect();
+        let what = format!(
+            "{} of {} for {}/{}: the same command again resumes it",
+            statement.file().name,
+            ids.join(","),
+            statement.course,
+            statement.assignment
+        );
+        row("unfinished", Some(what))?;
     }
+    Ok(())
+}
+
+fn unfinished(statement: &Statement) -> serde_json::Value {
+    let members: Vec<_> = statement.members.iter().map(|m| &m.sid).collect();
+    json!({
+        "submission_id": statement.submission,
+        "course": statement.course,
+        "assignment": statement.assignment,
+        "members": members,
+        "name": statement.file().name,
+    })
 }
 
 fn row(label: &str, value: Option<String>) -> Result<(), Error> {
@@ -98,7 +119,7 @@ fn row(label: &str, value: Option<String>) -> Result<(), Error> {
     Ok(say(&format!("{label:<10}  {}", printable(&value)))?)
 }
 
-fn as_json(setup: &Setup, students: &[Student], pending: usize) -> serde_json::Value {
+fn as_json(setup: &Setup, students: &[Student], pending: &[Statement]) -> serde_json::Value {
     let student = |student: &Student| {
         json!({
             "sid": student.sid,
@@ -114,6 +135,6 @@ fn as_json(setup: &Setup, students: &[Student], pending: usize) -> serde_json::V
         "blackboard": setup.blackboard().ok(),
         "root_sha256": setup.fingerprint(),
         "students": students.iter().map(student).collect::<Vec<_>>(),
-        "unfinished": pending,
+        "unfinished": pending.iter().map(unfinished).collect::<Vec<_>>(),
     })
 }

@@ -8,7 +8,7 @@ use scb_cli::{local_time, printable, rfc3339, say};
 use scb_protocol::receipt::VerifiedReceipt;
 use serde_json::json;
 
-use super::{receipt_refused, say_json};
+use super::say_json;
 use crate::cli::{Common, Verify};
 use crate::report::measure;
 use crate::setup::verification_root;
@@ -29,7 +29,7 @@ pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
 }
 
 fn judge(common: &Common, arguments: &Verify, zip: &[u8], root: &Fingerprint) -> Result<(), Error> {
-    let receipt = VerifiedReceipt::verify(zip, root).map_err(receipt_refused)?;
+    let receipt = VerifiedReceipt::verify(zip, root).map_err(Error::ReceiptRefused)?;
     if !common.json {
         say_checks(&receipt)?;
     }

@@ -9,7 +9,7 @@ use crate::servers::Fault;
 
 impl Campus {
     fn pending(&self) -> usize {
-        pending::count(&self.home()).unwrap()
+        pending::list(&self.home()).unwrap().len()
     }
 
     fn receipts(&self) -> usize {
