@@ -16,15 +16,17 @@ pub(crate) fn to_tls(error: CertificateError) -> rustls::Error {
     use TlsCertificateError as T;
     rustls::Error::InvalidCertificate(match error {
         E::Expired => T::Expired,
-        E::NotYetValid => T::NotValidYet,
         E::Revoked => T::Revoked,
         E::UnknownIssuer => T::UnknownIssuer,
         E::BadSignature => T::BadSignature,
         E::WrongUsage => T::InvalidPurpose,
         E::WrongRole { .. } | E::WrongName { .. } => T::ApplicationVerificationFailure,
         E::NameInvalid | E::Malformed => T::BadEncoding,
-        // `certificate_unknown`: its status cannot be established.
-        error => T::Other(OtherError(Arc::new(error))),
+        // TLS has `certificate_expired` for this as well; `certificate_unknown`, "some other
+        // issue", keeps the two apart.
+        error @ E::NotYetValid => T::Other(OtherError(Arc::new(error))),
+        // `bad_certificate_status_response`: its status cannot be established.
+        _ => T::InvalidOcspResponse,
     })
 }
 
@@ -53,7 +55,8 @@ fn code_of(alert: AlertDescription) -> Code {
         A::DecryptError => Code::CertificateBadSignature,
         A::UnsupportedCertificate => Code::CertificateWrongUsage,
         A::AccessDenied => Code::CertificateWrongRole,
-        A::BadCertificate | A::CertificateUnknown => Code::CertificateInvalid,
+        A::CertificateUnknown => Code::CertificateNotYetValid,
+        A::BadCertificate | A::BadCertificateStatusResponse => Code::CertificateInvalid,
         A::NoApplicationProtocol | A::ProtocolVersion => Code::ServerMisbehaved,
         _ => Code::ConnectionLost,
     }
@@ -80,6 +83,7 @@ mod tests {
         let expected = "blackboard".to_owned();
         let reasons = [
             CertificateError::Expired,
+            CertificateError::NotYetValid,
             CertificateError::Revoked,
             CertificateError::UnknownIssuer,
             CertificateError::BadSignature,
@@ -100,12 +104,6 @@ mod tests {
                 "{reason}"
             );
         }
-    }
-
-    #[test]
-    fn not_valid_yet_shares_the_alert_of_expired() {
-        let code = over_the_wire(&CertificateError::NotYetValid);
-        assert_eq!(code, Code::CertificateExpired);
     }
 
     #[test]

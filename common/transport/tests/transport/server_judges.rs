@@ -106,7 +106,7 @@ async fn tells_each_wrong_client_what_is_wrong() {
         (
             "future",
             campus.student_valid("1", &campus.future()),
-            Code::CertificateExpired,
+            Code::CertificateNotYetValid,
         ),
         (
             "self-signed",
