@@ -1,0 +1,126 @@
+//! The registry's refusals in Chinese; English stands in the registry itself.
+
+use scb_protocol::Code;
+
+/// What was wrong, and what to do about it. A code without both does not compile.
+pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::EnrolmentRefused => (
+            "中大不接受此學生編號與此註冊碼的組合",
+            "核對註冊碼單上的編號與註冊碼；如需新碼，請向學系索取",
+        ),
+        Code::CodeExpired => ("此註冊碼已過期", "請向學系索取新的註冊碼"),
+        Code::CodeUsed => (
+            "此註冊碼已被另一把金鑰用過",
+            "若證書在另一部電腦，請用那部電腦；否則向學系索取新的註冊碼",
+        ),
+        Code::TooManyCodes => (
+            "同一連線輸入了五次錯誤的註冊碼，連線已關閉",
+            "核對註冊碼單後再試；沒有任何人被鎖定",
+        ),
+        Code::TooManyDevices => ("此學生已有三張有效證書", "請學系撤銷一張不再使用的證書"),
+        Code::RequestInvalid => (
+            "證書簽署請求無效，或並非由其本身的金鑰簽署",
+            "再執行一次；若仍出現，請更新本程式",
+        ),
+        Code::KeyUnsupported => (
+            "請求中的金鑰不是 P-256 具名曲線上的 ECDSA 金鑰",
+            "產生一把 P-256 金鑰後再試",
+        ),
+        Code::KeyRefused => ("此金鑰屬於另一個身分，或已被撤銷", "產生新金鑰後再試"),
+        Code::MemberCount => ("組員人數不符合規定", "按作業容許的人數輸入學生編號"),
+        Code::DuplicateMember => ("同一學生編號出現兩次", "每個學生編號只輸入一次"),
+        Code::FirstMember => (
+            "第一位組員並非以其證書建立連線的人",
+            "以第一位組員的證書連線",
+        ),
+        Code::MemberMismatch => ("這些並非此連線上已核實的組員", "以相同組員及相同次序再提交"),
+        Code::CertificateMissing => ("沒有出示客戶端證書", "先向中大領取證書：student enrol"),
+        Code::CertificateExpired => ("證書已過期", "向學系索取新註冊碼後重新註冊，並檢查本機時鐘"),
+        Code::CertificateNotYetValid => ("證書尚未生效", "檢查本機與伺服器的時鐘"),
+        Code::CertificateRevoked => ("證書已被撤銷", "向學系索取新註冊碼，然後重新註冊"),
+        Code::CertificateUnknownIssuer => (
+            "證書並非由此中大簽發",
+            "核對位址與根證書是否屬於同一個中大；若是，請重新註冊",
+        ),
+        Code::CertificateBadSignature => (
+            "證書鏈或交握中的簽章驗證失敗",
+            "向學系索取新註冊碼後重新註冊",
+        ),
+        Code::CertificateWrongUsage => ("此證書不可作此用途", "使用中大為此用途簽發的證書"),
+        Code::CertificateWrongRole => (
+            "證書所載的角色或對象與此處所需不符",
+            "學生以學生證書連線，服務以其服務證書連線",
+        ),
+        Code::CertificateInvalid => (
+            "證書格式不正確，或無法確定其狀態",
+            "重新註冊；若仍出現，請通知資訊科技部門",
+        ),
+        Code::ServerIdentity => (
+            "伺服器未能證明自己就是所指的對象；沒有向它傳送任何資料",
+            "核對位址與根證書指紋；切勿憑猜測繼續",
+        ),
+        Code::ServerMisbehaved => (
+            "伺服器的回覆不符合協定",
+            "再試一次；若仍出現，請通知資訊科技部門",
+        ),
+        Code::TokenInvalid => (
+            "身分權杖並非中大按規定格式簽署",
+            "領取新的權杖：student enrol",
+        ),
+        Code::TokenAudience => (
+            "身分權杖是為另一項服務發出的",
+            "為此服務領取權杖：student enrol",
+        ),
+        Code::TokenExpired => (
+            "身分權杖已過期或尚未生效",
+            "領取新的權杖：student enrol；並檢查本機時鐘",
+        ),
+        Code::TokenMismatch => ("身分權杖屬於另一張證書", "每張證書須與其本身的權杖一併出示"),
+        Code::ProofInvalid => (
+            "持有證明與此組員、連線及挑戰值不符",
+            "再提交一次；每個證明只適用於一次連線",
+        ),
+        Code::VerificationInvalid => (
+            "中大對組員的答覆驗證失敗",
+            "再試一次；若仍出現，請通知資訊科技部門",
+        ),
+        Code::StudentInactive => ("中大表示此學生或證書並非有效", "向學系查詢原因"),
+        Code::ShareInvalid => ("無法開啟會話金鑰的一個份額", "再提交一次"),
+        Code::ConfirmationFailed => ("雙方未能導出相同的會話金鑰", "再提交一次"),
+        Code::StatementInvalid => ("聲明的格式不符合規定", "再提交一次；若仍出現，請更新本程式"),
+        Code::AssignmentUnknown => ("這裡沒有此課程或作業", "核對 --course 與 --assignment"),
+        Code::SignatureInvalid => (
+            "某位組員對聲明的簽署驗證失敗",
+            "以每位組員的金鑰重新簽署聲明",
+        ),
+        Code::SignatureMissing => ("並非所有組員都簽署了聲明", "請每位組員簽署後再提交"),
+        Code::MacInvalid => ("會話金鑰下的訊息鑑別碼不符", "再提交一次"),
+        Code::ContentShort => ("收到的位元組比聲明所載的少", "再提交一次"),
+        Code::ContentLong => ("收到的位元組比聲明所載的多", "再提交一次；期間不要更改檔案"),
+        Code::ContentAltered => (
+            "收到的內容與已簽署的雜湊值不符",
+            "再提交一次；期間不要更改檔案",
+        ),
+        Code::ContentTooLarge => ("報告超過此處接受的大小", "把檔案縮小"),
+        Code::SubmissionConflict => ("此提交編號已用於其他內容", "以新的提交編號再提交"),
+        Code::ReceiptInvalid => ("收據驗證失敗", "保留它作為證據，並索取新的副本"),
+        Code::NotPermitted => ("此證書無權作此請求", "使用有權角色的證書"),
+        Code::UnexpectedMessage => ("訊息的次序不對", "更新本程式"),
+        Code::UnknownMessage => ("收到種類不明的訊息", "更新本程式"),
+        Code::MalformedMessage => ("收到無法理解的訊息", "更新本程式"),
+        Code::FrameEmpty => ("收到空的訊框", "更新本程式"),
+        Code::FrameTooLarge => ("訊框超過協定容許的大小", "更新本程式"),
+        Code::Timeout => ("對方回應過慢", "檢查網路後再試"),
+        Code::Busy => ("伺服器目前已滿", "稍等片刻再試"),
+        Code::CuhkUnavailable => ("目前無法向中大查詢組員", "稍等片刻再試"),
+        Code::ConnectionFailed => ("無法建立連線", "檢查位址及伺服器是否正在執行，然後再試"),
+        Code::ConnectionLost => ("連線中斷", "再執行同一指令；不會重複儲存"),
+        Code::ShuttingDown => ("伺服器正在停止", "稍等片刻再試"),
+        Code::StorageFull => ("伺服器已沒有儲存空間", "稍後再試，並通知資訊科技部門"),
+        Code::Internal => (
+            "伺服器一方出了問題",
+            "稍後再試，並把時間與步驟告知資訊科技部門",
+        ),
+    }
+}
