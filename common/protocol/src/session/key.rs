@@ -144,3 +144,64 @@ impl KeyType for KeyLength {
         32
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::values::{Challenge, Ciphertext, Encapsulation};
+    use crate::{Channel, Transcript1};
+
+    fn t2() -> Transcript2 {
+        let channel = Channel {
+            exporter: [1; 32],
+            service: "spiffe://campus.test/service/blackboard".parse().unwrap(),
+            client_certificate: scb_certs::Fingerprint::of(b""),
+        };
+        let t1 = Transcript1::new(&channel, &Challenge::from_bytes([2; 32]), &[]);
+        Transcript2::new(&t1, ["proof"], ["token"], "verification")
+    }
+
+    fn sealed(byte: u8) -> SealedShare {
+        SealedShare {
+            encapsulation: Encapsulation::from_bytes([byte; 32]),
+            ciphertext: Ciphertext::from_bytes([byte; 48]),
+        }
+    }
+
+    fn shares(bytes: &[u8]) -> Vec<Share> {
+        let share = |byte: &u8| Share(Zeroizing::new([*byte; 32]));
+        bytes.iter().map(share).collect()
+    }
+
+    fn derive(sealed: &[SealedShare], bytes: &[u8]) -> SessionKey {
+        SessionKey::derive(&t2(), sealed, &shares(bytes)).unwrap()
+    }
+
+    #[test]
+    fn depends_on_every_share_their_order_and_all_that_was_sent() {
+        let right = derive(&[sealed(8), sealed(9)], &[5, 6]);
+        let others = [
+            derive(&[sealed(8), sealed(9)], &[6, 5]),
+            derive(&[sealed(8), sealed(9)], &[5]),
+            derive(&[sealed(8), sealed(9)], &[5, 7]),
+            derive(&[sealed(9), sealed(8)], &[5, 6]),
+            derive(&[sealed(8)], &[5, 6]),
+        ];
+        for other in &others {
+            let awaited = other.awaited_from_client();
+            assert!(!awaited.matches(&right.client_confirmation()));
+        }
+        let awaited = right.awaited_from_client();
+        assert!(awaited.matches(&right.client_confirmation()));
+        assert!(!awaited.matches(&right.server_confirmation()));
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let key = derive(&[sealed(8)], &[5]);
+        assert_eq!(format!("{key:?}"), "SessionKey(..)");
+        assert_eq!(format!("{:?}", key.awaited_from_server()), "AwaitedMac(..)");
+        assert_eq!(format!("{:?}", shares(&[5])), "[Share(..)]");
+    }
+}
