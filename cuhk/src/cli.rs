@@ -103,3 +103,64 @@ fn open(dir: &Path) -> Result<(Home, Store), Error> {
 fn now() -> UnixTime {
     SystemClock.now()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_has_examples_or_help() {
+        let mut command = Arguments::command();
+        command.build();
+        command.clone().debug_assert();
+        for command in command.get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+        }
+        assert!(command.render_help().to_string().contains("Examples:"));
+    }
+
+    #[test]
+    fn no_secret_is_taken_from_a_flag() {
+        fn flags(command: &clap::Command, found: &mut Vec<String>) {
+            found.extend(
+                command
+                    .get_arguments()
+                    .map(|flag| flag.get_id().to_string()),
+            );
+            command
+                .get_subcommands()
+                .for_each(|command| flags(command, found));
+        }
+        let mut found = Vec::new();
+        flags(&Arguments::command(), &mut found);
+        let secret = |flag: &&String| {
+            flag.contains("passphrase") && !flag.ends_with("_file") || flag.as_str() == "code"
+        };
+        assert_eq!(found.iter().find(secret), None);
+        assert!(found.contains(&"passphrase_file".to_owned()));
+    }
+
+    #[test]
+    fn refuses_what_is_no_subject_or_reason() {
+        for line in [
+            "cuhk revoke ../x",
+            "cuhk revoke 1155000001 --reason certificate_hold",
+            "cuhk revoke 1155000001 --reason whim",
+            "cuhk service add Blackboard --dns x",
+            "cuhk service add blackboard --dns ../x",
+            "cuhk serve --sandbox x --passphrase-file y",
+            "cuhk serve --listen localhost",
+            "cuhk",
+        ] {
+            assert!(
+                Arguments::try_parse_from(line.split(' ')).is_err(),
+                "{line}"
+            );
+        }
+        let line = "cuhk revoke service/blackboard --reason key_compromise --home x";
+        Arguments::try_parse_from(line.split(' ')).unwrap();
+    }
+}

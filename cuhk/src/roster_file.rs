@@ -54,11 +54,16 @@ pub(crate) fn parse_roster(bytes: &[u8]) -> Result<Vec<RosterRow>, String> {
         .trim(Trim::All)
         .from_reader(bytes);
     let columns = Columns::find(reader.headers().map_err(|error| error.to_string())?)?;
+    let mut lines = Lines {
+        bytes,
+        at: 0,
+        line: 1,
+    };
     let mut first_lines = HashMap::new();
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
-        let mut row = columns.read(&record);
+        let mut row = columns.read(&record, lines.of(&record));
         refuse_repeated(&mut row, &mut first_lines);
         rows.push(row);
         if rows.len() > MAX_ROWS {
@@ -95,11 +100,11 @@ impl Columns {
         })
     }
 
-    fn read(&self, record: &StringRecord) -> RosterRow {
+    fn read(&self, record: &StringRecord, line: u64) -> RosterRow {
         let field = |at: Option<usize>| at.and_then(|at| record.get(at)).unwrap_or_default();
         let sid = field(Some(self.sid));
         RosterRow {
-            line: record.position().map_or(0, csv::Position::line),
+            line,
             sid: sid.to_owned(),
             student: student(
                 sid,
@@ -108,6 +113,29 @@ impl Columns {
                 field(self.programme),
             ),
         }
+    }
+}
+
+/// Counts lines as editors do. (The reader's own count is one behind after CR LF.)
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line on which a record begins; records come in order.
+    fn of(&mut self, record: &StringRecord) -> u64 {
+        let start = record.position().map_or(0, csv::Position::byte);
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        while let Some(byte) = self.bytes.get(self.at) {
+            if self.at >= start && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u64::from(*byte == b'\n');
+            self.at += 1;
+        }
+        self.line
     }
 }
 
@@ -175,8 +203,9 @@ mod tests {
     #[test]
     fn finds_columns_by_their_header() {
         let text = "\u{feff}Name , PROGRAMME,remark,SID,eMail\r\n\
-                    陳大文,BSc, x ,1155000001,a@b.example\r\n";
-        let [row] = rows(text).try_into().unwrap();
+                    陳大文,BSc, x ,1155000001,a@b.example\r\n\r\n,,,,\r\n";
+        let [row, blank] = rows(text).try_into().unwrap();
+        assert_eq!(blank.line, 4);
         let student = row.student.unwrap();
         assert_eq!(student.sid.as_str(), "1155000001");
         assert_eq!(student.name, "陳大文");

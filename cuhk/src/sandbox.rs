@@ -110,3 +110,72 @@ fn remove(file: &Path) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rustls_pki_types::UnixTime;
+    use scb_protocol::EnrolmentCode;
+
+    use super::*;
+
+    fn now() -> UnixTime {
+        scb_testkit::FixedClock::default().now()
+    }
+
+    #[test]
+    fn everything_is_there_and_a_second_time_nothing_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::create(dir.path()).unwrap();
+        let (home, passphrase) = prepare(&sandbox, now()).unwrap();
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+        let files = [
+            sandbox.ca_pem(),
+            sandbox.codes(),
+            sandbox.blackboard_code(),
+            sandbox.roster(),
+        ];
+        let before = files.each_ref().map(|file| read(file));
+        assert_eq!(before[1].lines().count(), 13);
+        before[2].trim().parse::<EnrolmentCode>().unwrap();
+
+        let (_, again) = prepare(&sandbox, now()).unwrap();
+        assert_eq!(again.expose(), passphrase.expose());
+        assert_eq!(files.each_ref().map(|file| read(file)), before);
+        assert_eq!(read(&home.path(path::ROOT_CERTIFICATE_COPY)), before[0]);
+    }
+
+    #[test]
+    fn an_interrupted_start_is_made_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::create(dir.path()).unwrap();
+        let (home, _) = prepare(&sandbox, now()).unwrap();
+        let stale = fs::read_to_string(sandbox.codes()).unwrap();
+        fs::remove_file(sandbox.ca_pem()).unwrap();
+        fs::remove_file(sandbox.blackboard_code()).unwrap();
+        prepare(&sandbox, now()).unwrap();
+        let fresh = fs::read_to_string(sandbox.codes()).unwrap();
+        assert_ne!(fresh, stale);
+        assert_eq!(fresh.lines().count(), 13);
+        assert!(sandbox.blackboard_code().exists());
+
+        let store = Store::open(&home.path(path::DATABASE)).unwrap();
+        let expiry = |sheet: &str| {
+            let code: EnrolmentCode = sheet
+                .lines()
+                .nth(1)
+                .unwrap()
+                .split(',')
+                .nth(3)
+                .unwrap()
+                .parse()
+                .unwrap();
+            let subject = "1155000001".parse().unwrap();
+            let digest = code.digest("1155000001");
+            let found = store.read_blocking(move |records| records.codes().find(&digest, &subject));
+            found.unwrap().unwrap().expires_at.as_secs()
+        };
+        assert_eq!(expiry(&stale), 0, "withdrawn");
+        assert!(expiry(&fresh) > now().as_secs());
+    }
+}

@@ -360,3 +360,6 @@ fn profile(text: &str) -> Result<Profile, Error> {
         .find(|profile| profile.as_str() == text)
         .ok_or(Error::RecordInvalid { what: "profile" })
 }
+
+#[cfg(test)]
+mod tests;

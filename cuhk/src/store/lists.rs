@@ -128,3 +128,95 @@ impl<'a> RevocationLists<'a> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use scb_certs::{Root, SigningKey};
+
+    use super::*;
+    use crate::store::temporary;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(1_772_424_000 + seconds))
+    }
+
+    fn list(number: u64, epoch: u64) -> StoredList {
+        let key = SigningKey::generate().unwrap();
+        let root = Root::create(&"cuhk.example".parse().unwrap(), key, at(0)).unwrap();
+        let crl = root.sign_crl(number, at(0), at(100), &[]).unwrap();
+        StoredList { crl, epoch }
+    }
+
+    #[test]
+    fn the_last_list_of_each_signer_is_kept() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let lists = records.lists();
+                lists.replace(CrlSigner::Students, &list(5, 1))?;
+                lists.replace(CrlSigner::Services, &list(3, 1))?;
+                lists.replace(CrlSigner::Students, &list(6, 2))?;
+                let students = lists.find(CrlSigner::Students)?.unwrap();
+                assert_eq!((students.crl.number(), students.epoch), (6, 2));
+                assert_eq!(lists.find(CrlSigner::Services)?.unwrap().crl.number(), 3);
+                assert!(lists.find(CrlSigner::Root)?.is_none());
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn refuses_a_number_that_does_not_grow() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let lists = records.lists();
+                lists.replace(CrlSigner::Students, &list(5, 1))?;
+                for number in [5, 4] {
+                    assert!(
+                        lists
+                            .replace(CrlSigner::Students, &list(number, 2))
+                            .is_err()
+                    );
+                }
+                assert_eq!(lists.find(CrlSigner::Students)?.unwrap().epoch, 1);
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn the_next_number_grows_with_the_clock_and_without_it() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let lists = records.lists();
+                let now = at(0).as_secs();
+                assert_eq!(lists.next_number(CrlSigner::Students, at(0))?, now);
+                lists.replace(CrlSigner::Students, &list(now, 1))?;
+                assert_eq!(lists.next_number(CrlSigner::Students, at(0))?, now + 1);
+                assert_eq!(lists.next_number(CrlSigner::Students, at(60))?, now + 60);
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn an_altered_list_is_not_handed_out() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                records.lists().replace(CrlSigner::Root, &list(5, 1))?;
+                records
+                    .connection
+                    .execute("UPDATE revocation_list SET der = x'30'", [])?;
+                let found = records.lists().find(CrlSigner::Root);
+                assert!(matches!(found, Err(Error::RecordInvalid { .. })));
+                Ok(())
+            })
+            .unwrap();
+    }
+}

@@ -1,0 +1,239 @@
+//! The contract of the certificates' store.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use scb_certs::{DistributionUrls, Issuer, IssuerKind, PublicKey, Root, SigningKey};
+
+use super::*;
+use crate::store::temporary;
+
+fn at(seconds: u64) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(1_772_424_000 + seconds))
+}
+
+fn students() -> Issuer {
+    let key = SigningKey::generate().unwrap();
+    let root = Root::create(&"cuhk.example".parse().unwrap(), key, at(0)).unwrap();
+    let key = SigningKey::generate().unwrap();
+    root.issue_issuer(
+        IssuerKind::Students,
+        key,
+        at(0),
+        &DistributionUrls::default(),
+    )
+    .unwrap()
+}
+
+fn intent(sid: &str, key: &PublicKey) -> Intent {
+    Intent {
+        serial: Serial::random().unwrap(),
+        subject: sid.parse().unwrap(),
+        profile: Profile::Student,
+        public_key: key.fingerprint(),
+        validity: Validity {
+            not_before: at(0),
+            not_after: at(1000),
+        },
+    }
+}
+
+fn key() -> PublicKey {
+    SigningKey::generate().unwrap().public_key().clone()
+}
+
+fn sign(issuer: &Issuer, intent: &Intent, key: &PublicKey) -> Certificate {
+    let sid = intent.subject.to_string().parse().unwrap();
+    let urls = DistributionUrls::default();
+    let chain = issuer.issue_student(&sid, key, &intent.serial, &intent.validity, &urls);
+    chain.unwrap().leaf().clone()
+}
+
+fn revocation(reason: RevocationReason) -> Revocation {
+    Revocation { at: at(5), reason }
+}
+
+#[test]
+fn an_intent_becomes_a_certificate_once() {
+    let (_dir, store) = temporary();
+    store
+        .write_blocking(|records| {
+            let certificates = records.certificates();
+            let (issuer, key) = (students(), key());
+            let intent = intent("1155000001", &key);
+            certificates.intend(&intent, at(0))?;
+            let found = certificates.find(&intent.serial)?.unwrap();
+            assert_eq!(
+                (found.intent.clone(), found.certificate),
+                (intent.clone(), None)
+            );
+
+            let (first, second) = (sign(&issuer, &intent, &key), sign(&issuer, &intent, &key));
+            assert_ne!(first, second, "signatures are random");
+            certificates.record(&first)?;
+            let kept = certificates.record(&second)?;
+            assert_eq!(kept.certificate.as_ref(), Some(&first));
+            let by_hash = certificates.find_by_sha256(&first.fingerprint())?;
+            assert_eq!(by_hash.as_ref(), Some(&kept));
+            assert_eq!(certificates.find_by_sha256(&second.fingerprint())?, None);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn refuses_a_serial_twice_and_a_certificate_that_was_not_intended() {
+    let (_dir, store) = temporary();
+    store
+        .write_blocking(|records| {
+            let certificates = records.certificates();
+            let key = key();
+            let intent = intent("1155000001", &key);
+            certificates.intend(&intent, at(0))?;
+            let other = Intent {
+                subject: "1155000002".parse().unwrap(),
+                ..intent.clone()
+            };
+            assert!(certificates.intend(&other, at(0)).is_err());
+            let stray = super::tests::intent("1155000001", &key);
+            let refused = certificates.record(&sign(&students(), &stray, &key));
+            assert!(matches!(refused, Err(Error::RecordInvalid { .. })));
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn live_means_neither_revoked_nor_ended() {
+    let (_dir, store) = temporary();
+    store
+        .write_blocking(|records| {
+            let certificates = records.certificates();
+            let (first, second) = (intent("1155000001", &key()), intent("1155000001", &key()));
+            certificates.intend(&first, at(0))?;
+            certificates.intend(&second, at(0))?;
+            certificates.intend(&intent("1155000002", &key()), at(0))?;
+            let subject = first.subject.clone();
+            let live = |now| {
+                let live = records.certificates().live(&subject, now).unwrap();
+                live.into_iter()
+                    .map(|record| record.intent.serial)
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(live(at(1000)), [first.serial, second.serial]);
+            assert!(live(at(1001)).is_empty());
+            certificates.revoke(&first.serial, &revocation(RevocationReason::Unspecified))?;
+            assert_eq!(live(at(10)), [second.serial]);
+            assert_eq!(certificates.of(&subject)?.len(), 2);
+            assert_eq!(certificates.all()?.len(), 3);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn the_first_revocation_stands_unless_the_key_is_compromised() {
+    let (_dir, store) = temporary();
+    store
+        .write_blocking(|records| {
+            let certificates = records.certificates();
+            let intent = intent("1155000001", &key());
+            certificates.intend(&intent, at(0))?;
+            let revoke = |reason, at| {
+                records
+                    .certificates()
+                    .revoke(&intent.serial, &Revocation { at, reason })
+                    .unwrap()
+            };
+            assert!(revoke(RevocationReason::Superseded, at(5)));
+            assert!(!revoke(RevocationReason::Unspecified, at(6)));
+            assert!(revoke(RevocationReason::KeyCompromise, at(7)));
+            assert!(!revoke(RevocationReason::KeyCompromise, at(8)));
+            let revocation = certificates
+                .find(&intent.serial)?
+                .unwrap()
+                .revocation
+                .unwrap();
+            assert_eq!(revocation.at, at(5));
+            assert_eq!(revocation.reason, RevocationReason::KeyCompromise);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn lists_name_what_was_revoked_by_the_issuer_that_issued_it() {
+    let (_dir, store) = temporary();
+    store
+        .write_blocking(|records| {
+            let certificates = records.certificates();
+            let student = intent("1155000001", &key());
+            let service = Intent {
+                subject: "service/blackboard".parse().unwrap(),
+                profile: Profile::Service,
+                ..intent("1155000001", &key())
+            };
+            for intent in [&student, &service, &intent("1155000003", &key())] {
+                certificates.intend(intent, at(0))?;
+            }
+            for intent in [&student, &service] {
+                certificates.revoke(&intent.serial, &revocation(RevocationReason::Superseded))?;
+            }
+            let serials = |students, since| {
+                let entries = records.certificates().revoked(students, since).unwrap();
+                entries
+                    .into_iter()
+                    .map(|entry| entry.serial)
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(serials(true, at(0)), [student.serial]);
+            assert_eq!(serials(false, at(1000)), [service.serial]);
+            assert!(serials(false, at(1001)).is_empty());
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn keys_are_found_and_authorities_keys_reserved() {
+    let (_dir, store) = temporary();
+    store
+        .write_blocking(|records| {
+            let certificates = records.certificates();
+            let (used, unused) = (key(), key());
+            certificates.intend(&intent("1155000001", &used), at(0))?;
+            assert_eq!(certificates.with_key(&used.fingerprint())?.len(), 1);
+            assert!(certificates.with_key(&unused.fingerprint())?.is_empty());
+            certificates.reserve_key(&unused.fingerprint(), "root")?;
+            assert!(certificates.is_reserved_key(&unused.fingerprint())?);
+            assert!(!certificates.is_reserved_key(&used.fingerprint())?);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn an_altered_certificate_is_detected() {
+    let (_dir, store) = temporary();
+    store
+        .write_blocking(|records| {
+            let certificates = records.certificates();
+            let (issuer, key) = (students(), key());
+            let intent = intent("1155000001", &key);
+            certificates.intend(&intent, at(0))?;
+            let mut der = certificates
+                .record(&sign(&issuer, &intent, &key))?
+                .certificate
+                .unwrap()
+                .der()
+                .to_vec();
+            *der.last_mut().unwrap() ^= 1;
+            certificates
+                .connection
+                .execute("UPDATE certificate SET der = ?1", [der])?;
+            let found = certificates.find(&intent.serial);
+            assert!(matches!(found, Err(Error::RecordInvalid { .. })));
+            Ok(())
+        })
+        .unwrap();
+}

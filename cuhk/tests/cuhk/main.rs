@@ -1,0 +1,12 @@
+//! CUHK over real TLS on a free port, with a clock that stands still until it is moved.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+mod administration;
+mod enrolment;
+mod home;
+mod permissions;
+mod requests;
+mod revocation;
+mod services;
+mod university;
+mod verification;
