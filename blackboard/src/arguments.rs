@@ -73,7 +73,8 @@ Examples:
 
 The code comes from `cuhk service add blackboard`; without --code-file it is asked for.
 If the answer is lost on the way, run the same command again: the same code and key give
-the same certificate. Once there is a certificate, running it again changes nothing.";
+the same certificate. Once there is a certificate in force, running it again changes
+nothing; it renews itself. With --replace and a new code it is replaced.";
 
 /// `blackboard init`.
 #[derive(Debug, Clone, Args)]
@@ -90,6 +91,9 @@ pub(crate) struct Init {
     /// File whose first line is the service's one-time enrolment code
     #[arg(long, value_name = "FILE")]
     pub(crate) code_file: Option<PathBuf>,
+    /// Get a new certificate although there is one, for instance because that was revoked
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// DNS name that the certificate must have, as given to `cuhk service add` (repeatable)
     #[arg(long, value_name = "NAME")]
     pub(crate) dns: Vec<String>,

@@ -80,7 +80,8 @@ fn init(home: &Path, command: Init) -> anyhow::Result<()> {
     let clock = clock();
     let current = IdentityFiles::open(&home)?.current()?;
     // One that has expired can no longer renew itself; a new code mends that.
-    if let Some(identity) = current.filter(|identity| !identity.has_expired(clock.now())) {
+    let good = |identity: &Identity| !command.replace && !identity.has_expired(clock.now());
+    if let Some(identity) = current.filter(good) {
         say("already certified; nothing was changed")?;
         return describe(&home, &identity);
     }

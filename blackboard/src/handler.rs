@@ -79,6 +79,10 @@ impl Handler {
     pub(crate) async fn run(mut self) {
         match self.hand_in().await {
             Ok(()) => self.connection.close().await,
+            // Somebody looked in and left: nothing was asked, nothing is refused.
+            Err(lost) if lost.code == Code::ConnectionLost && self.sid.is_none() => {
+                self.connection.close().await;
+            }
             Err(refusal) => {
                 self.log(StepEvent::refused(&refusal));
                 self.connection.refuse(&refusal).await;

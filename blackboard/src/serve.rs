@@ -8,7 +8,7 @@ use anyhow::Context;
 use scb_certs::{Certificate, TrustStore};
 use scb_cli::{Failure, Home};
 use scb_protocol::server::Policy;
-use scb_protocol::{Refusal, Step};
+use scb_protocol::{Code, Refusal, Step};
 use scb_storage::{ContentStore, HomeLock};
 use scb_transport::{ClientAuth, Clock, Listener, ServerTls, Shutdown};
 use tokio::sync::watch;
@@ -134,7 +134,7 @@ fn policy(config: &Config, identity: &Identity) -> anyhow::Result<Policy> {
 
 /// Tries for [`START_PATIENCE`], saying once that it waits. What CUHK refuses for good ends
 /// it at once.
-async fn reach_cuhk(settings: impl Fn() -> Settings) -> Result<Authority, Refusal> {
+async fn reach_cuhk(settings: impl Fn() -> Settings) -> anyhow::Result<Authority> {
     let deadline = Instant::now() + START_PATIENCE;
     let mut said = false;
     loop {
@@ -148,8 +148,24 @@ async fn reach_cuhk(settings: impl Fn() -> Settings) -> Result<Authority, Refusa
                 }
                 sleep(START_PAUSE).await;
             }
-            result => return result,
+            result => return result.map_err(explained),
         }
+    }
+}
+
+/// What CUHK says of a certificate is about this server's, not about a student's.
+fn explained(refusal: Refusal) -> anyhow::Error {
+    match refusal.code {
+        Code::CertificateExpired | Code::CertificateRevoked => {
+            Failure::refused(format!("CUHK does not accept this server: {refusal}"))
+                .with_remedy(
+                    "run `cuhk code issue service/blackboard --replace`, then `blackboard init \
+                     --replace` with the new code",
+                )
+                .with_code(refusal.code.as_str())
+                .into()
+        }
+        _ => refusal.into(),
     }
 }
 

@@ -165,6 +165,19 @@ async fn a_certificate_for_another_key_is_not_used() {
     assert!(desk.stored().is_none());
 }
 
+#[tokio::test]
+async fn an_expired_certificate_is_replaced() {
+    let desk = Desk::open().await;
+    desk.run(&desk.enrolment()).await.unwrap();
+    let first = desk.stored().unwrap();
+    assert!(!first.has_expired(desk.certs.now()));
+    let end = first.chain.leaf().not_after().as_secs();
+    assert!(first.has_expired(scb_protocol::from_seconds(end + 1)));
+    desk.run(&desk.enrolment()).await.unwrap();
+    let second = desk.stored().unwrap();
+    assert_ne!(first.key.public_key(), second.key.public_key());
+}
+
 #[test]
 fn an_interrupted_switch_is_finished() {
     let certs = TestCampus::new();

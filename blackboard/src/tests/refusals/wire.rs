@@ -1,0 +1,178 @@
+//! Messages that are wrong as such, and clients that behave wrongly.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use scb_protocol::message::Message;
+use scb_protocol::message::blackboard::Request;
+use scb_protocol::{Code, Step};
+use scb_transport::Connection;
+use serde_json::{Value, json};
+
+use super::code_of;
+use crate::tests::campus::Campus;
+use crate::tests::group::{Group, reply};
+
+/// Any JSON, as a message.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+struct Raw(Value);
+
+impl Message for Raw {
+    const NAMES: &'static [&'static str] = &[];
+
+    fn name(&self) -> &'static str {
+        "raw"
+    }
+}
+
+async fn greeted(campus: &Campus) -> Connection {
+    let mut connection = campus.three().connect().await.unwrap();
+    reply(&mut connection).await.unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn messages_that_are_unknown_malformed_or_out_of_order() {
+    let campus = Campus::open().await;
+    let deep = (0..1000).fold(json!(1), |inner, _| json!([inner]));
+    for (message, code) in [
+        (json!({"type": "upload"}), Code::UnknownMessage),
+        (
+            json!({"type": "enrol", "sid": "1155000001"}),
+            Code::UnknownMessage,
+        ),
+        (json!({"type": "end"}), Code::UnexpectedMessage),
+        (
+            json!({"type": "confirm", "mac": "00".repeat(32)}),
+            Code::UnexpectedMessage,
+        ),
+        (
+            json!({"type": "present", "members": [], "admin": true}),
+            Code::MalformedMessage,
+        ),
+        (json!({"type": "present"}), Code::MalformedMessage),
+        (
+            json!({"type": "present", "members": "all"}),
+            Code::MalformedMessage,
+        ),
+        (
+            json!({"type": "present", "members": deep}),
+            Code::MalformedMessage,
+        ),
+        (json!([]), Code::MalformedMessage),
+    ] {
+        let mut connection = greeted(&campus).await;
+        connection.send(&Raw(message.clone())).await.unwrap();
+        assert_eq!(
+            reply(&mut connection).await.unwrap_err().code,
+            code,
+            "{message}"
+        );
+    }
+    campus.assert_nothing_stored().await;
+}
+
+#[tokio::test]
+async fn content_before_it_is_asked_for() {
+    let campus = Campus::open().await;
+    let mut connection = greeted(&campus).await;
+    connection
+        .send_chunk(Bytes::from_static(b"report"))
+        .await
+        .unwrap();
+    assert_eq!(
+        reply(&mut connection).await.unwrap_err().code,
+        Code::UnexpectedMessage
+    );
+}
+
+#[tokio::test]
+async fn a_message_amid_the_content() {
+    let campus = Campus::open().await;
+    let group = campus.three().tampering(|request| {
+        if let Request::End {} = request {
+            *request = Request::Present {
+                members: Vec::new(),
+            };
+        }
+    });
+    assert_eq!(code_of(group).await, Code::UnexpectedMessage);
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing() {
+    let campus = Campus::with(|config| {
+        config.limits.idle = Duration::from_millis(100);
+        config.limits.message = Duration::from_millis(100);
+    })
+    .await;
+    let mut connection = greeted(&campus).await;
+    let refusal = reply(&mut connection).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.step), (Code::Timeout, Step::Three));
+    let (mut connection, _session) = campus.three().open_session().await.unwrap();
+    let refusal = reply(&mut connection).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.step), (Code::Timeout, Step::Six));
+    campus.assert_nothing_stored().await;
+}
+
+#[tokio::test]
+async fn content_that_trickles_in_beyond_its_total_deadline() {
+    let campus = Campus::with(|config| config.limits.content = Duration::from_millis(300)).await;
+    let (mut connection, _) = sending_content(&campus).await;
+    let mut beat = tokio::time::interval(Duration::from_millis(20));
+    let refusal = loop {
+        beat.tick().await;
+        if let Err(refusal) = connection.send_chunk(Bytes::from_static(b"x")).await {
+            break refusal;
+        }
+    };
+    assert_eq!((refusal.code, refusal.step), (Code::Timeout, Step::Six));
+    campus.assert_nothing_stored().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_waits_while_the_server_stops() {
+    let mut campus = Campus::open().await;
+    let mut connection = greeted(&campus).await;
+    campus.stop().await;
+    let refusal = reply(&mut connection).await.unwrap_err();
+    assert_eq!(refusal.code, Code::ShuttingDown);
+}
+
+/// A group whose content the server waits for.
+async fn sending_content(campus: &Campus) -> (Connection, Group<'_>) {
+    let mut group = campus.three();
+    let (mut connection, session) = group.open_session().await.unwrap();
+    let statement = group.statement();
+    let now = campus.certs.now();
+    let signatures = scb_protocol::client::sign(&statement, &group.members, now).unwrap();
+    let (_, request) = session.submit(&statement, signatures).unwrap();
+    connection.send(&request).await.unwrap();
+    reply(&mut connection).await.unwrap();
+    (connection, group)
+}
+
+#[tokio::test]
+async fn a_connection_cut_amid_the_content_leaves_nothing() {
+    let campus = Campus::open().await;
+    let (mut connection, mut group) = sending_content(&campus).await;
+    connection
+        .send_chunk(Bytes::from(vec![b'x'; 100_000]))
+        .await
+        .unwrap();
+    drop(connection);
+    campus.assert_nothing_stored().await;
+    group.hand_in().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_connection_too_many() {
+    let campus = Campus::with(|config| config.limits.max_connections = 1).await;
+    let first = greeted(&campus).await;
+    let mut second = campus.three().connect().await.unwrap();
+    let refusal = reply(&mut second).await.unwrap_err();
+    assert_eq!(refusal.code, Code::Busy);
+    assert!(refusal.retry_after.is_some());
+    drop(first);
+}
