@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{DnsName, UnixTime};
 use scb_cli::{Failure, Home, HomeArgs, Role, finish, finish_json};
 use scb_transport::{Clock, SystemClock};
 
@@ -104,6 +104,14 @@ fn now() -> UnixTime {
     SystemClock.now()
 }
 
+/// A DNS name as certificates carry it.
+fn dns_name(text: &str) -> Result<String, String> {
+    match DnsName::try_from(text) {
+        Ok(_) => Ok(text.to_ascii_lowercase()),
+        Err(_) => Err("not a DNS name".to_owned()),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -151,6 +159,8 @@ mod tests {
             "cuhk revoke 1155000001 --reason whim",
             "cuhk service add Blackboard --dns x",
             "cuhk service add blackboard --dns ../x",
+            "cuhk init --dns ../x",
+            "cuhk init --trust-domain CUHK",
             "cuhk serve --sandbox x --passphrase-file y",
             "cuhk serve --listen localhost",
             "cuhk",

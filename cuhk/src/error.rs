@@ -143,7 +143,9 @@ impl Error {
             | Self::Transport(scb_transport::Error::AddressInUse(_))
             | Self::Transport(scb_transport::Error::LogLevel(_))
             | Self::Certificates(
-                scb_certs::Error::WrongPassphrase | scb_certs::Error::PassphraseNeeded,
+                scb_certs::Error::WrongPassphrase
+                | scb_certs::Error::PassphraseNeeded
+                | scb_certs::Error::UrlInvalid,
             ) => scb_cli::exit::USAGE,
             _ => scb_cli::exit::FAULT,
         }

@@ -45,6 +45,7 @@ pub(crate) fn claim(records: &Records<'_>, claim: &Claim) -> Result<CertificateR
     let Some(code) = records.codes().find(digest, &wanted.subject)? else {
         return Err(refuse(Code::EnrolmentRefused, wanted));
     };
+    check_subject(records, wanted)?;
     if let Some(serial) = code.serial {
         let issued = records.certificates().find(&serial)?;
         let issued = issued.ok_or(Error::RecordInvalid {
@@ -55,7 +56,6 @@ pub(crate) fn claim(records: &Records<'_>, claim: &Claim) -> Result<CertificateR
     if now.as_secs() >= code.expires_at.as_secs() {
         return Err(refuse(Code::CodeExpired, wanted));
     }
-    check_subject(records, wanted)?;
     check_key(records, wanted)?;
     check_number(records, wanted, *now)?;
     records.certificates().intend(wanted, *now)?;

@@ -11,7 +11,7 @@ use crate::config::path;
 const MAX_PEM: u64 = 64 * 1024;
 
 /// The issuing authorities with their keys.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Issuers {
     pub(crate) students: Issuer,
     pub(crate) services: Issuer,

@@ -36,8 +36,22 @@ impl Unlocked {
     /// that is not understood.
     pub fn open(home: Home, passphrase: &Passphrase) -> Result<Self, Error> {
         let lock = HomeLock::acquire(home.dir(), Role::Cuhk.as_str())?;
-        let config: Config = load_config(&home)?;
         let issuers = Issuers::unlock(&home, passphrase)?;
+        Self::assemble(home, lock, issuers)
+    }
+
+    /// As [`Unlocked::open`], with keys that were decrypted before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Unlocked::open`].
+    pub fn with_issuers(home: Home, issuers: Issuers) -> Result<Self, Error> {
+        let lock = HomeLock::acquire(home.dir(), Role::Cuhk.as_str())?;
+        Self::assemble(home, lock, issuers)
+    }
+
+    fn assemble(home: Home, lock: HomeLock, issuers: Issuers) -> Result<Self, Error> {
+        let config: Config = load_config(&home)?;
         let store = Store::open(&home.path(path::DATABASE))?;
         let signing = Signing {
             store,
@@ -71,6 +85,7 @@ pub struct Server {
     authority: Arc<Authority>,
     upkeep: Arc<Upkeep>,
     limits: Limits,
+    store: Store,
     _lock: HomeLock,
 }
 
@@ -94,6 +109,7 @@ impl Server {
         } = unlocked;
         let listener = Listener::bind(listen).await?;
         let limits = signing.config.limits;
+        let store = signing.store.clone();
         let upkeep = Upkeep::start(home, signing.clone(), Arc::clone(&clock)).await?;
         let upkeep = Arc::new(upkeep);
         let authority = Authority::new(signing, Arc::clone(&upkeep), clock);
@@ -102,6 +118,7 @@ impl Server {
             authority: Arc::new(authority),
             upkeep,
             limits,
+            store,
             _lock: lock,
         })
     }
@@ -116,13 +133,14 @@ impl Server {
         Refresher(Arc::clone(&self.upkeep))
     }
 
-    /// Serves until `shutdown`, then lets the handlers finish.
+    /// Serves until `shutdown`, lets the handlers finish and closes the database.
     pub async fn run(self, shutdown: Shutdown) {
         let Self {
             listener,
             authority,
             upkeep,
             limits,
+            store,
             _lock,
         } = self;
         let tls = upkeep.tls();
@@ -133,6 +151,7 @@ impl Server {
         };
         let serving = listener.serve(tls, limits, shutdown.clone(), handler);
         tokio::join!(serving, upkeep.run(&shutdown));
+        store.close().await;
     }
 }
 

@@ -101,7 +101,12 @@ impl Store {
             .read_blocking(|connection| job(&Records { connection }))
     }
 
-    /// Does what is queued and closes the file; holds up this thread meanwhile.
+    /// Takes no more jobs, does those that wait and closes the file.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    /// [`Store::close`] for callers without a runtime.
     pub fn close_blocking(&self) {
         self.database.close_blocking();
     }

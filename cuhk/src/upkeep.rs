@@ -21,6 +21,8 @@ use crate::publication::Publication;
 use crate::signing::Signing;
 
 const TICK: Duration = Duration::from_millis(500);
+/// How long to wait after a failure, so that the log stays readable.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// When to begin to say that the root's revocation list runs out.
 const ROOT_LIST_WARNING: u64 = 30 * 24 * 60 * 60;
 
@@ -101,7 +103,7 @@ impl Upkeep {
         Ok(current)
     }
 
-    /// Refreshes until `shutdown`. A failure is logged and tried again at the next tick.
+    /// Refreshes until `shutdown`. What failed is logged and tried again a little later.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -115,6 +117,7 @@ impl Upkeep {
                     "cannot refresh the revocation lists: {}",
                     with_causes(&error)
                 );
+                ticks.reset_after(AFTER_FAILURE);
             }
         }
     }

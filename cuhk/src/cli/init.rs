@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use scb_certs::{Certificate, TrustDomain};
 use scb_cli::{Failure, passphrase_from, passphrase_from_flag, printable, say};
 
-use super::now;
+use super::{dns_name, now};
 use crate::config::path;
 use crate::{Config, NewAuthority, existing, init};
 
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "cuhk.example")]
     trust_domain: TrustDomain,
     /// DNS name of this server, repeatable [default: localhost]
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = dns_name)]
     dns: Vec<String>,
     /// IP address of this server, repeatable [default: 127.0.0.1 and ::1]
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]

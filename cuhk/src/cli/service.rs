@@ -3,11 +3,10 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use rustls_pki_types::DnsName;
 use scb_certs::ServiceName;
 use scb_cli::Failure;
 
-use super::{code, now, open};
+use super::{code, dns_name, now, open};
 use crate::admin::add_service;
 use crate::code_sheet::write_code;
 use crate::config::path;
@@ -70,12 +69,4 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
         Ok(issued)
     })?;
     code::report(&subject, &issued, code_out.as_deref(), &root)
-}
-
-/// A DNS name as certificates carry it.
-fn dns_name(text: &str) -> Result<String, String> {
-    match DnsName::try_from(text) {
-        Ok(_) => Ok(text.to_ascii_lowercase()),
-        Err(_) => Err("not a DNS name".to_owned()),
-    }
 }

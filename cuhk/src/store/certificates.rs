@@ -333,14 +333,19 @@ impl Raw {
     }
 }
 
-/// The certificate, if it is still the one that was stored.
+/// The certificate, if it is still the one that was stored, and the record is still its own.
 fn certificate(sha256: &[u8], der: &[u8], intent: &Intent) -> Result<Certificate, Error> {
     let altered = || Error::RecordInvalid {
         what: "certificate",
     };
     let certificate = Certificate::from_der(der).map_err(|_| altered())?;
-    let intact = certificate.fingerprint() == convert::fingerprint(sha256)?;
-    if !intact || certificate.serial() != intent.serial {
+    let name = certificate.spiffe_id().map_err(|_| altered())?;
+    let key = certificate.public_key().map_err(|_| altered())?;
+    let intact = certificate.fingerprint() == convert::fingerprint(sha256)?
+        && certificate.serial() == intent.serial
+        && key.fingerprint() == intent.public_key
+        && intent.subject.spiffe_id(name.trust_domain()) == name;
+    if !intact {
         return Err(altered());
     }
     Ok(certificate)

@@ -8,7 +8,7 @@ use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::{Code, EnrolmentCode, Refusal, UnverifiedToken};
 use tokio::task::JoinSet;
 
-use crate::university::{University, ask, enrol, enrolled, refused};
+use crate::university::{Credentials, University, ask, enrol, enrolled, refused};
 
 #[tokio::test]
 async fn a_code_leads_to_a_certificate_and_a_token() {
@@ -306,7 +306,11 @@ async fn the_keys_of_the_authorities_are_refused() {
 async fn a_suspended_student_gets_nothing() {
     let university = University::open().await;
     let code = university.code("1155000001").await;
-    let student = university.student("1155000001").await;
+    let spent = university.code("1155000001").await;
+    let key = SigningKey::generate().unwrap();
+    let first = enrol("1155000001", &spent, &key);
+    let (chain, _) = enrolled(university.ask(None, &first).await);
+    let student = Credentials { key, chain };
     let (sid, now) = ("1155000001".parse().unwrap(), university.clock.now());
     university
         .change(move |records| scb_cuhk::set_active(records, &sid, false, now))
@@ -316,6 +320,8 @@ async fn a_suspended_student_gets_nothing() {
         .ask(None, &enrol("1155000001", &code, &key))
         .await;
     assert_eq!(refused(reply), Code::StudentInactive);
+    let reply = university.ask(None, &first).await;
+    assert_eq!(refused(reply), Code::StudentInactive, "repeated");
     let reply = university
         .ask(Some(&student), &Request::RefreshToken {})
         .await;

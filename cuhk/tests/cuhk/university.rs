@@ -6,13 +6,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use scb_certs::{
-    Certificate, Chain, Fingerprint, Passphrase, RevocationReason, ServiceName, SigningKey,
-    TrustStore, create_request,
+    Certificate, Chain, Fingerprint, RevocationReason, ServiceName, SigningKey, TrustStore,
+    create_request,
 };
-use scb_cli::{Home, save_config, write_atomic};
+use scb_cli::{save_config, write_atomic};
 use scb_cuhk::{
-    Config, Error, NewAuthority, Records, Refresher, Server, Service, Store, Student, Subject,
-    Unlocked, add_service, init, issue_code, open_home, revoke,
+    Config, Error, Issuers, NewAuthority, Records, Refresher, Server, Service, Store, Student,
+    Subject, Unlocked, add_service, init, issue_code, open_home, revoke,
 };
 use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
 use scb_protocol::values::{Der, Nonce};
@@ -58,49 +58,35 @@ impl University {
         let home = open_home(&dir.path().join("cuhk")).unwrap();
         save_config(&home, &config).unwrap();
         let store = Store::open(&home.path("cuhk.db")).unwrap();
-        let (server, refresher, shutdown) = start(&home, &clock).await;
-        let address = server.local_addr().to_string();
-        let running = tokio::spawn(server.run(shutdown.clone()));
-        let university = Self {
-            dir,
-            clock,
-            root,
-            store,
-            address,
-            refresher,
-            shutdown,
-            running,
-        };
+        let university = Self::serve(dir, clock, root, store).await;
         university.populate().await;
         university
     }
 
     /// Stops the server and starts it again on the same home.
     pub async fn restart(self) -> Self {
-        let Self {
-            dir,
-            clock,
-            root,
-            store,
-            shutdown,
-            running,
-            ..
-        } = self;
-        shutdown.trigger();
-        running.await.unwrap();
+        self.shutdown.trigger();
+        self.running.await.unwrap();
+        Self::serve(self.dir, self.clock, self.root, self.store).await
+    }
+
+    async fn serve(dir: TempDir, clock: FixedClock, root: Certificate, store: Store) -> Self {
         let home = open_home(&dir.path().join("cuhk")).unwrap();
-        let (server, refresher, shutdown) = start(&home, &clock).await;
-        let address = server.local_addr().to_string();
-        let running = tokio::spawn(server.run(shutdown.clone()));
+        let issuers = Template::shared().issuers.clone();
+        let unlocked = Unlocked::with_issuers(home, issuers).unwrap();
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let reader = Arc::new(ClockFn(clock.reader()));
+        let server = Server::bind(unlocked, listen, reader).await.unwrap();
+        let shutdown = Shutdown::new();
         Self {
             dir,
             clock,
             root,
             store,
-            address,
-            refresher,
-            shutdown,
-            running,
+            address: server.local_addr().to_string(),
+            refresher: server.refresher(),
+            shutdown: shutdown.clone(),
+            running: tokio::spawn(server.run(shutdown)),
         }
     }
 
@@ -230,6 +216,7 @@ impl University {
 /// A new home in memory, made once per process: encrypting keys takes most of a second.
 struct Template {
     root: Certificate,
+    issuers: Issuers,
     files: Vec<(PathBuf, Vec<u8>)>,
 }
 
@@ -241,8 +228,10 @@ impl Template {
             let home = dir.path().join("cuhk");
             let now = FixedClock::default().now();
             let root = init(&home, &new_authority(Config::default()), now).unwrap();
+            let passphrase = PASSPHRASE.to_owned().into();
             Self {
                 root,
+                issuers: Issuers::unlock(&open_home(&home).unwrap(), &passphrase).unwrap(),
                 files: files_below(&home, &home),
             }
         })
@@ -277,18 +266,6 @@ fn files_below(dir: &Path, home: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         )],
     });
     files.collect()
-}
-
-async fn start(home: &Home, clock: &FixedClock) -> (Server, Refresher, Shutdown) {
-    let passphrase = Passphrase::from(PASSPHRASE.to_owned());
-    let home = home.clone();
-    let unlocked = Unlocked::open(home, &passphrase).unwrap();
-    let clock = Arc::new(ClockFn(clock.reader()));
-    let server = Server::bind(unlocked, "127.0.0.1:0".parse().unwrap(), clock)
-        .await
-        .unwrap();
-    let refresher = server.refresher();
-    (server, refresher, Shutdown::new())
 }
 
 pub fn new_authority(config: Config) -> NewAuthority {

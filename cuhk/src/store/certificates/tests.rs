@@ -213,7 +213,7 @@ fn keys_are_found_and_authorities_keys_reserved() {
 }
 
 #[test]
-fn an_altered_certificate_is_detected() {
+fn an_altered_certificate_or_record_is_detected() {
     let (_dir, store) = temporary();
     store
         .write_blocking(|records| {
@@ -221,18 +221,25 @@ fn an_altered_certificate_is_detected() {
             let (issuer, key) = (students(), key());
             let intent = intent("1155000001", &key);
             certificates.intend(&intent, at(0))?;
-            let mut der = certificates
-                .record(&sign(&issuer, &intent, &key))?
-                .certificate
-                .unwrap()
-                .der()
-                .to_vec();
-            *der.last_mut().unwrap() ^= 1;
-            certificates
-                .connection
-                .execute("UPDATE certificate SET der = ?1", [der])?;
-            let found = certificates.find(&intent.serial);
-            assert!(matches!(found, Err(Error::RecordInvalid { .. })));
+            certificates.record(&sign(&issuer, &intent, &key))?;
+            for change in [
+                "SET der = substr(der, 1, length(der) - 1)",
+                "SET der = x'3000'",
+                "SET subject = '1155000002'",
+                "SET public_key = randomblob(32)",
+                "SET sha256 = randomblob(32)",
+            ] {
+                let connection = certificates.connection;
+                connection
+                    .execute_batch(&format!("SAVEPOINT altered; UPDATE certificate {change}"))?;
+                let found = certificates.find(&intent.serial);
+                assert!(
+                    matches!(found, Err(Error::RecordInvalid { .. })),
+                    "{change}"
+                );
+                connection.execute_batch("ROLLBACK TO altered; RELEASE altered")?;
+            }
+            assert!(certificates.find(&intent.serial)?.is_some());
             Ok(())
         })
         .unwrap();
