@@ -8,8 +8,10 @@ mod attributes;
 mod sign;
 mod verify;
 
-use cms::signed_data::SignerInfo;
-use der::asn1::ObjectIdentifier;
+use cms::content_info::CmsVersion;
+use cms::signed_data::EncapsulatedContentInfo;
+use der::asn1::{ObjectIdentifier, SetOfVec};
+use der::{Any, Sequence};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 pub use sign::sign_detached;
@@ -23,7 +25,21 @@ const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.84
 /// Signers that a signature may have at most.
 const MAX_SIGNERS: usize = 16;
 
-type Infos = der::asn1::SetOfVec<SignerInfo>;
+/// `SignedData` (RFC 5652, section 5.1), the elements of its sets still encoded.
+///
+/// The type of the same name in the library sorts certificates and signers otherwise than DER
+/// does (X.690, section 11.6): it compares the bytes of their encodings as if each were a number.
+#[derive(Clone, Debug, PartialEq, Eq, Sequence)]
+struct SignedData {
+    version: CmsVersion,
+    digest_algorithms: SetOfVec<AlgorithmIdentifierOwned>,
+    encap_content_info: EncapsulatedContentInfo,
+    #[asn1(context_specific = "0", tag_mode = "IMPLICIT", optional = "true")]
+    certificates: Option<SetOfVec<Any>>,
+    #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
+    crls: Option<SetOfVec<Any>>,
+    signer_infos: SetOfVec<Any>,
+}
 
 /// SHA-256 without parameters (RFC 5754, section 2).
 fn sha256() -> AlgorithmIdentifierOwned {

@@ -1,14 +1,12 @@
-use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
+use cms::cert::IssuerAndSerialNumber;
 use cms::content_info::{CmsVersion, ContentInfo};
-use cms::signed_data::{
-    CertificateSet, EncapsulatedContentInfo, SignedData, SignerIdentifier, SignerInfo, SignerInfos,
-};
+use cms::signed_data::{EncapsulatedContentInfo, SignerIdentifier, SignerInfo};
 use der::asn1::{OctetString, SetOfVec};
-use der::{Any, Encode};
+use der::{Any, Decode, Encode};
 use rustls_pki_types::UnixTime;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::{DATA, ECDSA_WITH_SHA256, MAX_SIGNERS, SIGNED_DATA, attributes};
+use super::{DATA, ECDSA_WITH_SHA256, MAX_SIGNERS, SIGNED_DATA, SignedData, attributes};
 use crate::{Certificate, Chain, Error, SigningKey, parse};
 
 /// Signs `content` as detached CMS `SignedData` (RFC 5652) in DER: one `SignerInfo` for each of
@@ -27,7 +25,7 @@ pub fn sign_detached(
         .iter()
         .map(|(key, chain)| signer_info(content, key, chain.leaf(), signing_time))
         .collect::<Result<Vec<_>, _>>()?;
-    encode(infos, certificates(signers)?).map_err(encoding)
+    encode(&infos, &certificates(signers)).map_err(encoding)
 }
 
 fn check_signers(signers: &[(&SigningKey, &Chain)]) -> Result<(), Error> {
@@ -76,19 +74,19 @@ fn signer_info(
 }
 
 /// Every certificate of every chain, each once.
-fn certificates(signers: &[(&SigningKey, &Chain)]) -> Result<Vec<CertificateChoices>, Error> {
+fn certificates<'a>(signers: &[(&SigningKey, &'a Chain)]) -> Vec<&'a Certificate> {
     let mut all: Vec<&Certificate> = Vec::new();
     for certificate in signers.iter().flat_map(|(_, chain)| chain.certificates()) {
         if !all.contains(&certificate) {
             all.push(certificate);
         }
     }
-    all.into_iter()
-        .map(|certificate| parse::decode(certificate.der()).map(CertificateChoices::Certificate))
-        .collect()
+    all
 }
 
-fn encode(infos: Vec<SignerInfo>, certificates: Vec<CertificateChoices>) -> der::Result<Vec<u8>> {
+fn encode(infos: &[SignerInfo], certificates: &[&Certificate]) -> der::Result<Vec<u8>> {
+    let infos = infos.iter().map(Any::encode_from);
+    let certificates = certificates.iter().map(|other| Any::from_der(other.der()));
     let signed_data = SignedData {
         version: CmsVersion::V1,
         digest_algorithms: SetOfVec::try_from(vec![super::sha256()])?,
@@ -96,9 +94,9 @@ fn encode(infos: Vec<SignerInfo>, certificates: Vec<CertificateChoices>) -> der:
             econtent_type: DATA,
             econtent: None,
         },
-        certificates: Some(CertificateSet::try_from(certificates)?),
+        certificates: Some(certificates.collect::<der::Result<Vec<_>>>()?.try_into()?),
         crls: None,
-        signer_infos: SignerInfos::try_from(infos)?,
+        signer_infos: infos.collect::<der::Result<Vec<_>>>()?.try_into()?,
     };
     ContentInfo {
         content_type: SIGNED_DATA,

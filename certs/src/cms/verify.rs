@@ -1,12 +1,12 @@
 use std::fmt;
 
-use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
+use cms::cert::IssuerAndSerialNumber;
 use cms::content_info::{CmsVersion, ContentInfo};
-use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
-use der::{Decode, Encode};
+use cms::signed_data::{SignerIdentifier, SignerInfo};
+use der::{Any, Decode, Encode};
 use rustls_pki_types::UnixTime;
 
-use super::{DATA, ECDSA_WITH_SHA256, Infos, MAX_SIGNERS, SIGNED_DATA, attributes, is_sha256};
+use super::{DATA, ECDSA_WITH_SHA256, MAX_SIGNERS, SIGNED_DATA, SignedData, attributes, is_sha256};
 use crate::chain::MAX_CHAIN_LENGTH;
 use crate::{Certificate, Chain, Error, Serial};
 
@@ -18,7 +18,7 @@ const MAX_CERTIFICATES: usize = 64;
 
 /// A detached CMS signature that could be decoded.
 pub struct DetachedSignature {
-    infos: Infos,
+    infos: Vec<SignerInfo>,
     certificates: Vec<Certificate>,
 }
 
@@ -42,10 +42,9 @@ impl DetachedSignature {
     pub fn parse(der: &[u8]) -> Result<Self, Error> {
         let signed_data = decode(der)?;
         check_form(&signed_data)?;
-        let certificates = certificates(&signed_data)?;
         Ok(Self {
-            infos: signed_data.signer_infos.0,
-            certificates,
+            infos: signer_infos(&signed_data)?,
+            certificates: certificates(&signed_data)?,
         })
     }
 
@@ -57,7 +56,7 @@ impl DetachedSignature {
     /// [`Error::CmsCertificate`], [`Error::CmsDuplicate`], [`Error::CmsMalformed`].
     pub fn verify(&self, content: &[u8]) -> Result<Vec<Signer>, Error> {
         let mut signers: Vec<Signer> = Vec::new();
-        for info in self.infos.iter() {
+        for info in &self.infos {
             let signer = self.verify_signer(info, content)?;
             if signers
                 .iter()
@@ -122,7 +121,7 @@ impl DetachedSignature {
             let Some(issuer) = self
                 .certificates
                 .iter()
-                .find(|other| last.names_issuer(other))
+                .find(|other| last.names_issuer(other) && last.verify_signed_by(other).is_ok())
             else {
                 break;
             };
@@ -152,11 +151,10 @@ fn decode(der: &[u8]) -> Result<SignedData, Error> {
     if content_info.content_type != SIGNED_DATA {
         return Err(Error::CmsMalformed("not CMS SignedData"));
     }
-    let signed_data: SignedData = content_info.content.decode_as().map_err(malformed)?;
-    // Sets that are not sorted, for example, are decoded all the same.
-    let is_canonical = content_info.to_der().is_ok_and(|encoded| encoded == der)
-        && signed_data.to_der().map_err(malformed)?
-            == content_info.content.to_der().map_err(malformed)?;
+    let content = &content_info.content;
+    let signed_data: SignedData = content.decode_as().map_err(malformed)?;
+    // Sets that are not sorted are decoded all the same.
+    let is_canonical = Any::encode_from(&signed_data).is_ok_and(|encoded| encoded == *content);
     if is_canonical {
         Ok(signed_data)
     } else {
@@ -175,7 +173,7 @@ fn check_form(signed_data: &SignedData) -> Result<(), Error> {
     if !signed_data.digest_algorithms.iter().all(is_sha256) {
         return Err(Error::CmsMalformed("digest is not SHA-256"));
     }
-    if !(1..=MAX_SIGNERS).contains(&signed_data.signer_infos.0.len()) {
+    if !(1..=MAX_SIGNERS).contains(&signed_data.signer_infos.len()) {
         return Err(Error::CmsMalformed("not one to sixteen signers"));
     }
     Ok(())
@@ -193,22 +191,33 @@ fn check_algorithms(info: &SignerInfo) -> Result<(), Error> {
     Ok(())
 }
 
+fn signer_infos(signed_data: &SignedData) -> Result<Vec<SignerInfo>, Error> {
+    let decode = |info: &Any| {
+        let decoded: SignerInfo = info
+            .decode_as()
+            .map_err(|_| Error::CmsMalformed("signer"))?;
+        if Any::encode_from(&decoded).is_ok_and(|encoded| encoded == *info) {
+            Ok(decoded)
+        } else {
+            Err(Error::CmsMalformed("not in DER"))
+        }
+    };
+    signed_data.signer_infos.iter().map(decode).collect()
+}
+
 fn certificates(signed_data: &SignedData) -> Result<Vec<Certificate>, Error> {
     let set = signed_data
         .certificates
         .as_ref()
         .ok_or(Error::CmsMalformed("no certificates"))?;
-    if set.0.len() > MAX_CERTIFICATES {
+    if set.len() > MAX_CERTIFICATES {
         return Err(Error::CmsMalformed("too many certificates"));
     }
-    set.0
-        .iter()
-        .map(|choice| match choice {
-            CertificateChoices::Certificate(certificate) => certificate
-                .to_der()
-                .map_err(|_| Error::CmsMalformed("certificate"))
-                .and_then(|der| Certificate::from_der(&der)),
-            CertificateChoices::Other(_) => Err(Error::CmsMalformed("not an X.509 certificate")),
-        })
-        .collect()
+    let decode = |certificate: &Any| {
+        certificate
+            .to_der()
+            .map_err(|_| Error::CmsMalformed("certificate"))
+            .and_then(|der| Certificate::from_der(&der))
+    };
+    set.iter().map(decode).collect()
 }

@@ -1,11 +1,13 @@
 //! Detached signatures: one of three members, and everything that may be done to it on the way.
 
 use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
-use cms::content_info::ContentInfo;
+use cms::content_info::{CmsVersion, ContentInfo};
 use cms::revocation::RevocationInfoChoices;
-use cms::signed_data::{CertificateSet, SignedData, SignerIdentifier, SignerInfo, SignerInfos};
+use cms::signed_data::{
+    CertificateSet, EncapsulatedContentInfo, SignedData, SignerIdentifier, SignerInfo, SignerInfos,
+};
 use der::asn1::{ObjectIdentifier, OctetString, SetOfVec};
-use der::{Any, Decode, Encode};
+use der::{Any, Decode, Encode, Sequence};
 use rustls_pki_types::UnixTime;
 use scb_certs::{
     Chain, DetachedSignature, Error, Fingerprint, Serial, Signer, SigningKey, sign_detached,
@@ -67,8 +69,23 @@ fn altered(der: &[u8], alter: impl FnOnce(&mut SignedData)) -> Vec<u8> {
     let mut content_info = ContentInfo::from_der(der).unwrap();
     let mut signed_data = decoded(der);
     alter(&mut signed_data);
-    content_info.content = Any::encode_from(&signed_data).unwrap();
+    let encoded = Any::encode_from(&signed_data).unwrap();
+    let sorted: Sorted = encoded.decode_as().unwrap();
+    content_info.content = Any::encode_from(&sorted).unwrap();
     content_info.to_der().unwrap()
+}
+
+/// `SignedData` whose sets are sorted as DER wants it, unlike those of the library.
+#[derive(Clone, Debug, PartialEq, Eq, Sequence)]
+struct Sorted {
+    version: CmsVersion,
+    digest_algorithms: SetOfVec<Any>,
+    encap_content_info: EncapsulatedContentInfo,
+    #[asn1(context_specific = "0", tag_mode = "IMPLICIT", optional = "true")]
+    certificates: Option<SetOfVec<Any>>,
+    #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
+    crls: Option<SetOfVec<Any>>,
+    signer_infos: SetOfVec<Any>,
 }
 
 fn altered_infos(der: &[u8], alter: impl FnOnce(&mut Vec<SignerInfo>)) -> Vec<u8> {
@@ -416,12 +433,17 @@ fn refuses_other_bytes_around_it_and_large_ones() {
 fn refuses_signers_that_are_not_sorted() {
     let group = Group::new();
     let mut der = group.sign();
-    let infos: Vec<_> = decoded(&der)
+    let content: Sorted = ContentInfo::from_der(&der)
+        .unwrap()
+        .content
+        .decode_as()
+        .unwrap();
+    let infos: Vec<_> = content
         .signer_infos
-        .0
         .iter()
         .map(|info| info.to_der().unwrap())
         .collect();
+    assert!(infos.is_sorted());
     let sorted = [&infos[0][..], &infos[1]].concat();
     let swapped = [&infos[1][..], &infos[0]].concat();
     let start = der
