@@ -69,7 +69,9 @@ pub(crate) fn say_failure(error: Error) -> Result<(), Error> {
         _ => "Refused",
     };
     let failure = Failure::from(error);
-    say(&format!("{what}: {}", printable(&failure.message)))?;
+    let code = failure.code.map(|code| format!(" [{code}]"));
+    let (code, message) = (code.unwrap_or_default(), printable(&failure.message));
+    say(&format!("{what}{code}: {message}"))?;
     if let Some(remedy) = failure.remedy {
         say(&format!("  what to do: {}", printable(&remedy)))?;
     }

@@ -84,9 +84,9 @@ fn a_student_on_a_new_machine_is_asked_for_everything_once() {
     command.arg("--home").arg(&home);
     command.arg("--blackboard").arg(campus.blackboard.address());
     let mut terminal = terminal(command);
-    terminal.expect("CUHK").unwrap();
+    terminal.expect("CUHK's address").unwrap();
     terminal.send_line(&campus.cuhk.address()).unwrap();
-    terminal.expect("ingerprint").unwrap();
+    terminal.expect("SHA-256 of CUHK's root").unwrap();
     let root = std::fs::read_to_string(campus.path().join("ca.pem")).unwrap();
     terminal.send_line(&fingerprint(&root)).unwrap();
     terminal.expect("Student ID 1").unwrap();
@@ -95,16 +95,20 @@ fn a_student_on_a_new_machine_is_asked_for_everything_once() {
     terminal.send_line("").unwrap();
     terminal.expect("Q quit").unwrap();
     terminal.send_line("1").unwrap();
-    terminal.expect("ode").unwrap();
+    terminal.expect("Enrolment code of 1155000010").unwrap();
     terminal.send_line("00000-00000-00000-00000-00000").unwrap();
-    terminal.expect("enrolment_refused").unwrap();
+    terminal
+        .expect("Refused [enrolment_refused]: step 2: 1155000010:")
+        .unwrap();
     terminal.expect("Q quit").unwrap();
     terminal.send_line("1").unwrap();
-    terminal.expect("ode").unwrap();
+    terminal.expect("Enrolment code of 1155000010").unwrap();
     terminal.send_line(code("1155000010")).unwrap();
     terminal.expect("1155000010 sign finished").unwrap();
     terminal.expect("Q quit").unwrap();
     terminal.send_line("2").unwrap();
+    terminal.expect("Report file").unwrap();
+    terminal.send_line("").unwrap();
     terminal.expect("S-000001.zip").unwrap();
     terminal.expect("Q quit").unwrap();
     terminal.send_line("q").unwrap();
