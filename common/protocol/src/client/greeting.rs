@@ -5,8 +5,8 @@ use std::sync::Arc;
 use scb_certs::{SpiffeId, TrustStore};
 
 use super::{ExpectShares, Member, named};
-use crate::message::Reply as _;
 use crate::message::blackboard::{Presented, Reply, Request};
+use crate::message::{Reply as _, unexpected};
 use crate::proof::prove;
 use crate::session::SessionSecret;
 use crate::transcript::{Channel, Transcript1, TranscriptMember};
@@ -44,17 +44,16 @@ impl ExpectGreeting {
     /// The server's refusal, `unexpected_message`, `server_misbehaved` (another name or
     /// version), `member_count`, or `internal`.
     pub fn handle(self, reply: Reply) -> Result<(ExpectShares, Request), Refusal> {
+        let reply = reply.accepted()?;
         let Reply::Greeting {
             v,
             service,
             challenge,
             max_members,
             ..
-        } = reply.accepted()?
+        } = reply
         else {
-            return Err(
-                Refusal::new(Code::UnexpectedMessage, Step::Three).with("expected", "greeting")
-            );
+            return Err(unexpected("greeting", &reply, Step::Three));
         };
         if v != 1 || service != self.service {
             return Err(Refusal::new(Code::ServerMisbehaved, Step::Three)

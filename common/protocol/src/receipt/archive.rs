@@ -56,7 +56,11 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     }
     let mut archive =
         ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("not a ZIP file: {error}"))?;
-    if archive.len() != 9 {
+    // Duplicates and headers that differ are read otherwise by other programs.
+    archive
+        .validate_header_consistency()
+        .map_err(|error| format!("an ambiguous ZIP file: {error}"))?;
+    if archive.len() != 9 || archive.index_for_name(file::INSTRUCTIONS).is_none() {
         return Err("it does not have the nine files of a receipt".to_owned());
     }
     let mut text = |name| {
