@@ -21,9 +21,6 @@ pub enum Error {
     /// A key, certificate or revocation list.
     #[error(transparent)]
     Certificates(#[from] scb_certs::Error),
-    /// A certificate that this CUHK itself made does not verify.
-    #[error("this home's own certificates do not verify")]
-    OwnCertificate(#[from] scb_certs::CertificateError),
     /// A token, a code or another value of the protocol.
     #[error(transparent)]
     Protocol(#[from] scb_protocol::Error),
@@ -85,9 +82,6 @@ pub enum Error {
         /// Rows read.
         total: usize,
     },
-    /// A background task ended unexpectedly.
-    #[error("a background task ended unexpectedly")]
-    TaskFailed,
 }
 
 impl Error {
@@ -164,6 +158,11 @@ impl Error {
             Self::RosterInvalid { .. } => "roster_invalid",
             Self::RowsRefused { .. } => "rows_refused",
             Self::Storage(scb_storage::Error::HomeInUse { .. }) => "home_in_use",
+            Self::Storage(error) if error.is_damaged() => "damaged",
+            Self::Storage(scb_storage::Error::NewerDatabase { .. }) => "newer_database",
+            Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
+            Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",
+            Self::Certificates(scb_certs::Error::UrlInvalid) => "url_invalid",
             Self::Certificates(scb_certs::Error::WrongPassphrase) => "wrong_passphrase",
             _ => "fault",
         }

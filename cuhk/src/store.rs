@@ -179,7 +179,7 @@ mod tests {
         let now = convert::time(1000).unwrap();
         let refused = store.write_blocking(move |records| {
             records.status().advance(now)?;
-            Err::<(), _>(Error::TaskFailed)
+            Err::<(), _>(Error::RecordInvalid { what: "test" })
         });
         assert!(refused.is_err());
         assert_eq!(

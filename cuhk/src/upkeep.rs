@@ -47,13 +47,18 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
-    /// Makes or loads everything.
+    /// Makes or loads everything. A new epoch begins, and with it new revocation lists: should
+    /// the database be an old backup, no epoch and no list number is used again.
     pub(crate) async fn start(
         home: Home,
         signing: Signing,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let now = clock.now();
+        let epoch = signing
+            .store
+            .write(move |records| records.status().advance(now));
+        epoch.await?;
         let current = look(&home, &signing, now).await?;
         warn_of_root_list(&current.publication, now);
         let tls = server_tls(&current, &signing, &clock)?;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use scb_certs::{Crl, RevocationReason, TrustStore};
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{Code, Frame, Step};
+use scb_protocol::{Code, Frame, Question, Step, Verification};
 
-use crate::university::{University, ask, refused, status};
+use crate::university::{University, ask, refused, status, verify};
 
 /// The lists that CUHK hands out, and the epoch they cover.
 async fn lists(university: &University) -> (u64, Vec<Crl>) {
@@ -123,6 +123,38 @@ async fn list_numbers_only_grow_and_anybody_may_have_the_lists() {
         .unwrap();
     trust.verify_student(&student.chain, now).unwrap();
     assert!(trust.verify_any_client(&blackboard.chain, now).is_err());
+}
+
+#[tokio::test]
+async fn an_old_backup_uses_no_epoch_and_no_number_again() {
+    let university = University::open().await;
+    let backup = university.back_up();
+    let student = university.student("1155000001").await;
+    university
+        .revoke("1155000001", RevocationReason::Unspecified)
+        .await;
+    let (epoch, seen) = lists(&university).await;
+    university.clock.advance(Duration::from_secs(60));
+    let university = university.restore(&backup).await;
+    let (restored_epoch, restored) = lists(&university).await;
+    assert!(restored_epoch > epoch);
+    for list in 1..3 {
+        assert!(restored[list].number() > seen[list].number());
+    }
+    let blackboard = university.blackboard().await;
+    let question = verify(&[("1155000001", student.chain.leaf().fingerprint())]);
+    let answer = university.ask(Some(&blackboard), &question).await.unwrap();
+    let Reply::Verification { verification } = answer else {
+        panic!("expected `verification`, got {answer:?}");
+    };
+    let asker = blackboard.chain.leaf().spiffe_id().unwrap();
+    let Request::Verify { nonce, members } = question else {
+        panic!("not a question");
+    };
+    let question = Question { nonce, members };
+    let (trust, now) = (university.trust(), university.clock.now());
+    let refusal = Verification::verify(&verification, &trust, &asker, &question, now);
+    assert_eq!(refusal.unwrap_err().params["reason"], "unknown");
 }
 
 #[tokio::test]

@@ -70,6 +70,31 @@ impl University {
         Self::serve(self.dir, self.clock, self.root, self.store).await
     }
 
+    /// The database as it is now.
+    pub fn back_up(&self) -> PathBuf {
+        let backup = self.dir.path().join("backup.db");
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        let text = backup.to_str().unwrap();
+        database.execute("VACUUM INTO ?1", [text]).unwrap();
+        backup
+    }
+
+    /// Stops the server, puts the backup in place of the database and starts again.
+    pub async fn restore(self, backup: &Path) -> Self {
+        self.shutdown.trigger();
+        let path = self.database();
+        self.running.await.unwrap();
+        self.store.close().await;
+        assert!(!path.with_extension("db-wal").exists());
+        fs::copy(backup, &path).unwrap();
+        let store = Store::open(&path).unwrap();
+        Self::serve(self.dir, self.clock, self.root, store).await
+    }
+
+    fn database(&self) -> PathBuf {
+        self.dir.path().join("cuhk/cuhk.db")
+    }
+
     async fn serve(dir: TempDir, clock: FixedClock, root: Certificate, store: Store) -> Self {
         let home = open_home(&dir.path().join("cuhk")).unwrap();
         let issuers = Template::shared().issuers.clone();
