@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scb_certs::Fingerprint;
 use scb_cli::HomeArgs;
+use scb_transport::Limits;
 
 /// The learning platform: verifies students through CUHK and takes in their work.
 #[derive(Debug, Parser)]
@@ -118,6 +119,10 @@ pub(crate) struct Serve {
     /// File to which the bound address is written once the server accepts connections
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
+    /// Most connections at once; one more is told to come back later [default: config.toml,
+    /// else 4096]
+    #[arg(long, value_name = "N", value_parser = Limits::parse_max_connections)]
+    pub(crate) max_connections: Option<usize>,
     /// Work in the sandbox that `cuhk serve --sandbox DIR` made: loopback only, no set-up
     #[arg(long, value_name = "DIR")]
     pub(crate) sandbox: Option<PathBuf>,
@@ -193,11 +198,20 @@ mod tests {
             "blackboard init --cuhk 127.0.0.1:8011 --ca ca.pem --code-file blackboard.code",
             "blackboard init --cuhk c:1 --ca ca.pem --dns a --dns b --ip ::1 --ip 127.0.0.1",
             "blackboard serve --listen 127.0.0.1:0 --ready-file /run/blackboard.addr",
-            "blackboard serve --sandbox /tmp/scb",
+            "blackboard serve --sandbox /tmp/scb --max-connections 100",
             "blackboard --home /h --log json submissions show S-000001 --json",
             "blackboard submissions export ./lab --json --home /h",
         ] {
             parse(line).unwrap();
+        }
+    }
+
+    #[test]
+    fn refuses_room_for_nobody() {
+        for most in ["0", "1000001", "-1", "many"] {
+            let line = format!("blackboard serve --max-connections={most}");
+            let refused = parse(&line).unwrap_err();
+            assert_eq!(refused, clap::error::ErrorKind::ValueValidation, "{most}");
         }
     }
 

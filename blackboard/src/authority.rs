@@ -29,7 +29,7 @@ use worker::{Ask, Worker};
 pub(crate) use revocations::Numbers;
 
 /// How long a question may take in all, waiting for its turn included.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(2500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(2200);
 /// Questions that may wait.
 const QUEUE: usize = 1024;
 /// After how many seconds somebody who was refused may try again.

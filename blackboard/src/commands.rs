@@ -144,7 +144,7 @@ async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
     }
     let home = Home::open(home, Role::Blackboard)?;
     let lock = lock(&home)?;
-    let config: Config = load_config(&home)?;
+    let config = load_config::<Config>(&home)?.limited(command.max_connections);
     let listen = command.listen.unwrap_or(config.listen);
     let opening = Server::open(&home, lock, &config, listen, clock());
     let ready: Vec<&Path> = command.ready_file.iter().map(PathBuf::as_path).collect();

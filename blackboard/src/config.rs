@@ -48,6 +48,14 @@ impl Default for Config {
 }
 
 impl Config {
+    /// With at most so many connections at once, if the command line says so.
+    pub(crate) fn limited(mut self, max_connections: Option<usize>) -> Self {
+        if let Some(most) = max_connections {
+            self.limits.max_connections = most;
+        }
+        self
+    }
+
     /// The whole file, with a comment for each key.
     pub(crate) fn to_toml(&self) -> String {
         let Limits {

@@ -36,7 +36,7 @@ pub(crate) async fn serve(
     // CUHK may have another port at every start.
     let config = Config {
         cuhk: Some(cuhk),
-        ..load_config(&home)?
+        ..load_config::<Config>(&home)?.limited(command.max_connections)
     };
     let opening = Server::open(&home, lock, &config, listen, clock);
     let address_file = sandbox.blackboard_address_file();

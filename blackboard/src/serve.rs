@@ -10,7 +10,7 @@ use scb_cli::{Failure, Home};
 use scb_protocol::server::Policy;
 use scb_protocol::{Code, Refusal, Step};
 use scb_storage::{ContentStore, HomeLock};
-use scb_transport::{ClientAuth, Clock, Listener, ServerTls, Shutdown};
+use scb_transport::{ClientAuth, Clock, Listener, ServerTls, Shutdown, raise_descriptor_limit};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -81,7 +81,10 @@ impl Server {
         });
         Ok(Self {
             _lock: lock,
-            listener: Listener::bind(listen).await?.first_step(Step::Three),
+            listener: Listener::bind(listen)
+                .await?
+                .first_step(Step::Three)
+                .within(raise_descriptor_limit()),
             tls,
             tls_maker,
             renewal: Renewal {
