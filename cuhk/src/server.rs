@@ -6,7 +6,7 @@ use std::sync::Arc;
 use scb_certs::Passphrase;
 use scb_cli::{Home, Role, load_config};
 use scb_storage::HomeLock;
-use scb_transport::{Clock, Limits, Listener, Shutdown};
+use scb_transport::{Clock, Limits, Listener, Shutdown, raise_descriptor_limit};
 
 use crate::Error;
 use crate::authority::Authority;
@@ -70,6 +70,13 @@ impl Unlocked {
         &self.signing.store
     }
 
+    /// Serves at most so many connections at once, whatever the configuration says.
+    pub fn limit_connections(&mut self, most: usize) {
+        Arc::make_mut(&mut self.signing.config)
+            .limits
+            .max_connections = most;
+    }
+
     /// Where to listen: the argument, else the configuration, else 127.0.0.1:8011.
     pub fn listen_address(&self, argument: Option<SocketAddr>) -> SocketAddr {
         argument
@@ -107,7 +114,8 @@ impl Server {
             signing,
             lock,
         } = unlocked;
-        let listener = Listener::bind(listen).await?;
+        let descriptors = raise_descriptor_limit();
+        let listener = Listener::bind(listen).await?.within(descriptors);
         let limits = signing.config.limits;
         let store = signing.store.clone();
         let upkeep = Upkeep::start(home, signing.clone(), Arc::clone(&clock)).await?;

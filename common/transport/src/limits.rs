@@ -49,11 +49,26 @@ impl Default for Limits {
     }
 }
 
-fn places<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
-    match usize::deserialize(from)? {
-        places @ 1..=1_000_000 => Ok(places),
-        _ => Err(D::Error::custom("from 1 to 1000000 connections")),
+impl Limits {
+    /// Reads [`Limits::max_connections`] from a command line.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn parse_max_connections(text: &str) -> Result<usize, String> {
+        let places = text.parse().map_err(|_| "not a number".to_owned())?;
+        in_bounds(places).ok_or_else(|| BOUNDS.to_owned())
     }
+}
+
+const BOUNDS: &str = "from 1 to 1000000 connections";
+
+fn in_bounds(places: usize) -> Option<usize> {
+    (1..=1_000_000).contains(&places).then_some(places)
+}
+
+fn places<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    in_bounds(usize::deserialize(from)?).ok_or_else(|| D::Error::custom(BOUNDS))
 }
 
 /// More than 0 and at most a day, in seconds.

@@ -16,10 +16,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::accept::accept;
 use crate::connection::Connection;
+use crate::descriptors::Room;
 use crate::{Error, Limits, ServerTls, Shutdown};
-
-/// How many connections beyond the limit are told `busy` at once; the rest are dropped.
-const TOLD_BUSY: usize = 64;
 
 /// First and longest pause after accepting has failed, for lack of file descriptors.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -33,6 +31,7 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     first_step: Step,
+    descriptors: Option<u64>,
 }
 
 impl Listener {
@@ -53,6 +52,7 @@ impl Listener {
             socket,
             address,
             first_step,
+            descriptors: None,
         })
     }
 
@@ -61,6 +61,15 @@ impl Listener {
     #[must_use]
     pub fn first_step(mut self, step: Step) -> Self {
         self.first_step = step;
+        self
+    }
+
+    /// Sets how many files the process may have open (see
+    /// [`raise_descriptor_limit`](crate::raise_descriptor_limit)): with few of them there is
+    /// room for fewer connections than the limits say. Without this, they are not counted.
+    #[must_use]
+    pub fn within(mut self, descriptors: Option<u64>) -> Self {
+        self.descriptors = descriptors;
         self
     }
 
@@ -84,6 +93,17 @@ impl Listener {
         H: Fn(Connection) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
+        let room = Room::new(
+            limits.max_connections.min(Semaphore::MAX_PERMITS),
+            self.descriptors,
+        );
+        if room.served < limits.max_connections {
+            tracing::warn!(
+                "room for {} connections only: the limit of open files is too low for {}",
+                room.served,
+                limits.max_connections
+            );
+        }
         let server = Arc::new(Server {
             handler,
             tls,
@@ -91,10 +111,9 @@ impl Listener {
             first_step: self.first_step,
             shutdown: shutdown.clone(),
             cancel: CancellationToken::new(),
-            places: Arc::new(Semaphore::new(
-                limits.max_connections.min(Semaphore::MAX_PERMITS),
-            )),
-            busy_places: Arc::new(Semaphore::new(TOLD_BUSY)),
+            room,
+            places: Arc::new(Semaphore::new(room.served)),
+            busy_places: Arc::new(Semaphore::new(room.told_busy)),
         });
         let tasks = TaskTracker::new();
         let mut pause = PAUSE.0;
@@ -125,6 +144,7 @@ struct Server<H> {
     first_step: Step,
     shutdown: Shutdown,
     cancel: CancellationToken,
+    room: Room,
     places: Arc<Semaphore>,
     busy_places: Arc<Semaphore>,
 }
@@ -166,7 +186,7 @@ where
         if let Some(connection) = self.handshake(socket, peer).await {
             tracing::info!(conn = connection.id(), %peer, "refused: busy");
             let busy = Refusal::new(Code::Busy, self.first_step)
-                .with("limit", self.limits.max_connections)
+                .with("limit", self.room.served)
                 .retry_after(self.limits.busy_retry);
             connection.refuse(&busy).await;
         }

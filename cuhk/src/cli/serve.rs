@@ -11,7 +11,7 @@ use scb_cli::{
 };
 use scb_protocol::{Step, StepEvent};
 use scb_transport::telemetry::{self, LogFormat};
-use scb_transport::{Shutdown, SystemClock};
+use scb_transport::{Limits, Shutdown, SystemClock};
 
 use super::now;
 use crate::{Error, Server, Unlocked, open_home, sandbox};
@@ -34,6 +34,10 @@ pub(super) struct Arguments {
     /// File whose first line unlocks the issuing authorities' keys, instead of a prompt
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
+    /// Most connections at once; one more is told to come back later [default: config.toml,
+    /// else 4096]
+    #[arg(long, value_name = "N", value_parser = Limits::parse_max_connections)]
+    max_connections: Option<usize>,
     /// Make or use a throw-away CA with 12 sample students in this directory
     #[arg(long, value_name = "DIR", conflicts_with = "passphrase_file")]
     sandbox: Option<PathBuf>,
@@ -48,7 +52,10 @@ pub(super) struct Arguments {
 pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> {
     telemetry::init(arguments.log, arguments.log_level.as_deref()).map_err(Error::from)?;
     let place = Place::find(home, &arguments)?;
-    let unlocked = Unlocked::open(place.home, &place.passphrase)?;
+    let mut unlocked = Unlocked::open(place.home, &place.passphrase)?;
+    if let Some(most) = arguments.max_connections {
+        unlocked.limit_connections(most);
+    }
     for file in &place.ready_files {
         forget(file)?;
     }
