@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, RevocationReason, Serial, ServiceName};
 use scb_protocol::EnrolmentCode;
 
-use crate::code_sheet::{SheetRow, refuse_existing, write_sheet};
+use crate::code_sheet::{SheetRow, refuse_existing, with_codes_at, write_sheet};
 use crate::roster_file::RosterRow;
 use crate::store::{Change, Records, Revocation, Service, Store, Student};
 use crate::time::later;
@@ -67,24 +67,13 @@ pub fn import_roster(
     sheet: Option<(&Path, Fingerprint)>,
     now: UnixTime,
 ) -> Result<Import, Error> {
+    let path = sheet.map(|(path, _)| path);
     let sheet = sheet.map(|(path, root)| (path.to_owned(), root));
-    store.write_blocking(move |records| {
+    let import = move |records: &Records<'_>| {
         let mut imported = Vec::with_capacity(rows.len());
         let mut students = Vec::with_capacity(rows.len());
         for row in rows {
-            let outcome = match row.student {
-                Ok(student) => {
-                    let change = records.roster().import(&student, now)?;
-                    students.push(student);
-                    Ok(change)
-                }
-                Err(reason) => Err(reason),
-            };
-            imported.push(ImportedRow {
-                line: row.line,
-                sid: row.sid,
-                outcome,
-            });
+            imported.push(import_row(records, row, &mut students, now)?);
         }
         let codes = match &sheet {
             Some((path, root)) => codes_for(records, students, path, root, now)?,
@@ -94,6 +83,28 @@ pub fn import_roster(
             rows: imported,
             codes,
         })
+    };
+    with_codes_at(path, || store.write_blocking(import))
+}
+
+fn import_row(
+    records: &Records<'_>,
+    row: RosterRow,
+    students: &mut Vec<Student>,
+    now: UnixTime,
+) -> Result<ImportedRow, Error> {
+    let outcome = match row.student {
+        Ok(student) => {
+            let change = records.roster().import(&student, now)?;
+            students.push(student);
+            Ok(change)
+        }
+        Err(reason) => Err(reason),
+    };
+    Ok(ImportedRow {
+        line: row.line,
+        sid: row.sid,
+        outcome,
     })
 }
 

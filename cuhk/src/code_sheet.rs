@@ -71,6 +71,25 @@ pub(crate) fn refuse_existing(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Runs a job that may write codes to `path`. If it fails after that, as when the database
+/// cannot commit, the file goes again: its codes exist nowhere else.
+///
+/// # Errors
+///
+/// The job's.
+pub(crate) fn with_codes_at<T>(
+    path: Option<&Path>,
+    job: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let new = path.filter(|path| !path.exists());
+    let done = job();
+    if let (Err(_), Some(path)) = (&done, new) {
+        // The job's own error is what matters.
+        let _ = std::fs::remove_file(path);
+    }
+    done
+}
+
 fn sheet(rows: &[SheetRow], root: &Fingerprint) -> Result<Zeroizing<Vec<u8>>, csv::Error> {
     let mut sheet = Zeroizing::new(Vec::with_capacity(ROW * (rows.len() + 1)));
     {
@@ -153,6 +172,23 @@ mod tests {
         assert!(matches!(refused, Err(Error::SheetExists { .. })));
         assert!(write_code(&path, &row("A").code).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn codes_that_were_not_stored_do_not_stay_on_paper() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("code");
+        let fail_after_writing = || {
+            with_codes_at(Some(&path), || {
+                write_code(&path, &row("A").code)?;
+                Err::<(), _>(Error::RecordInvalid { what: "test" })
+            })
+        };
+        assert!(fail_after_writing().is_err());
+        assert!(!path.exists());
+        std::fs::write(&path, "precious").unwrap();
+        assert!(fail_after_writing().is_err());
+        assert!(path.exists());
     }
 
     #[test]

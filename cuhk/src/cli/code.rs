@@ -7,7 +7,7 @@ use scb_cli::{Failure, local_time, printable, say};
 
 use super::{now, open};
 use crate::admin::{IssuedCode, issue_code};
-use crate::code_sheet::{SheetRow, refuse_existing, write_code, write_sheet};
+use crate::code_sheet::{SheetRow, refuse_existing, with_codes_at, write_code, write_sheet};
 use crate::config::path;
 use crate::issuers::read_certificate;
 use crate::store::Records;
@@ -44,13 +44,14 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
     let root = read_certificate(&open_home(dir)?, path::ROOT)?.fingerprint();
     let (_, store) = open(dir)?;
     let (wanted, file) = (subject.clone(), out.clone());
-    let issued = store.write_blocking(move |records| {
+    let issue = move |records: &Records<'_>| {
         let issued = issue_code(records, &wanted, replace, now())?;
         if let Some(file) = &file {
             write(records, file, &wanted, &issued, root)?;
         }
         Ok(issued)
-    })?;
+    };
+    let issued = with_codes_at(out.as_deref(), || store.write_blocking(issue))?;
     if replace {
         say("other certificates are revoked, other codes withdrawn")?;
     }

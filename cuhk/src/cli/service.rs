@@ -8,10 +8,10 @@ use scb_cli::Failure;
 
 use super::{code, dns_name, now, open};
 use crate::admin::add_service;
-use crate::code_sheet::write_code;
+use crate::code_sheet::{with_codes_at, write_code};
 use crate::config::path;
 use crate::issuers::read_certificate;
-use crate::store::Service;
+use crate::store::{Records, Service};
 use crate::{Subject, open_home};
 
 const ADD_EXAMPLES: &str = "\
@@ -61,12 +61,13 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
         ip_addresses: ip,
     };
     let file = code_out.clone();
-    let issued = store.write_blocking(move |records| {
+    let add = move |records: &Records<'_>| {
         let issued = add_service(records, &service, now())?;
         if let Some(file) = &file {
             write_code(file, &issued.code)?;
         }
         Ok(issued)
-    })?;
+    };
+    let issued = with_codes_at(code_out.as_deref(), || store.write_blocking(add))?;
     code::report(&subject, &issued, code_out.as_deref(), &root)
 }

@@ -218,20 +218,25 @@ impl<'a> Certificates<'a> {
     ///
     /// [`Error::Storage`].
     pub fn revoked(&self, students: bool, since: UnixTime) -> Result<Vec<RevokedEntry>, Error> {
-        let records = self.many(
-            "revoked_at IS NOT NULL AND not_after >= ?1 AND (profile = 'student') = ?2
+        let mut statement = self.connection.prepare_cached(
+            "SELECT serial, revoked_at, reason FROM certificate
+             WHERE revoked_at IS NOT NULL AND not_after >= ?1 AND (profile = 'student') = ?2
              ORDER BY rowid",
-            params![convert::seconds(since), students],
         )?;
-        let entries = records.into_iter().filter_map(|record| {
-            let Revocation { at, reason } = record.revocation?;
-            Some(RevokedEntry {
-                serial: record.intent.serial,
+        let parameters = params![convert::seconds(since), students];
+        let rows = statement.query_map(parameters, |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+        rows.map(|row| {
+            let (serial, at, reason): (Vec<u8>, i64, String) = row?;
+            let Revocation { at, reason } = revocation(at, &reason)?;
+            Ok(RevokedEntry {
+                serial: convert::serial(&serial)?,
                 revoked_at: at,
                 reason,
             })
-        });
-        Ok(entries.collect())
+        })
+        .collect()
     }
 
     /// Reserves the key of an authority, so that it is never certified for anybody.
