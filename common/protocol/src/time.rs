@@ -34,6 +34,17 @@ pub fn rfc3339(time: UnixTime) -> String {
         .unwrap_or_else(|| format!("@{seconds}"))
 }
 
+/// A length of time as people say it: `95 s`, `14 min`, `23 h 59 min`, `40 d 2 h`. Rounded down.
+pub fn in_words(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match () {
+        () if minutes < 2 => format!("{seconds} s"),
+        () if hours < 1 => format!("{minutes} min"),
+        () if days < 2 => format!("{hours} h {} min", minutes % 60),
+        () => format!("{days} d {} h", hours % 24),
+    }
+}
+
 /// Serde for [`UnixTime`] as RFC 3339 text in UTC.
 pub(crate) mod as_rfc3339 {
     use super::*;
@@ -65,6 +76,22 @@ mod tests {
         assert!(is_past(1_000_000 - 61, now));
         assert!(!is_future(1_000_000 + 60, now));
         assert!(is_future(1_000_000 + 61, now));
+    }
+
+    #[test]
+    fn lengths_are_said_as_people_say_them() {
+        let cases = [
+            (0, "0 s"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (3_599, "59 min"),
+            (86_399, "23 h 59 min"),
+            (172_799, "47 h 59 min"),
+            (3_463_200, "40 d 2 h"),
+        ];
+        for (seconds, words) in cases {
+            assert_eq!(in_words(seconds), words);
+        }
     }
 
     #[test]

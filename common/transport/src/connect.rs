@@ -14,7 +14,7 @@ use crate::alert::{refusal_of, tls_error};
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::peer::{Peer, next_id};
-use crate::tls::{ALPN, ClientTls, binding, chain_without, presented};
+use crate::tls::{ALPN, ClientTls, binding, chain_without, doubt, presented};
 
 /// Connects to `address` (`host:port`, IPv6 in brackets) and completes the handshake, all
 /// before `deadline` has passed. Not a byte of any message leaves before the server has
@@ -87,30 +87,10 @@ async fn dial(address: &str) -> io::Result<(TcpStream, SocketAddr)> {
 
 fn handshake_refusal(error: &io::Error, step: Step) -> Refusal {
     match tls_error(error) {
-        Some(rustls::Error::InvalidCertificate(reason)) => {
-            Refusal::new(Code::ServerIdentity, step).with("reason", why(reason))
-        }
+        Some(rustls::Error::InvalidCertificate(reason)) => doubt::refusal(reason, step),
         Some(rustls::Error::AlertReceived(_)) | None => refusal_of(error, step),
         Some(other) => Refusal::new(Code::ServerMisbehaved, step).with("reason", other),
     }
-}
-
-/// For people; rustls names most of its variants only.
-fn why(reason: &rustls::CertificateError) -> String {
-    use rustls::CertificateError as E;
-    let text = match reason {
-        E::Expired => "its certificate has expired, or this machine's clock is wrong",
-        E::NotValidYet => "its certificate is not valid yet, or this machine's clock is wrong",
-        E::Revoked => "its certificate has been revoked",
-        E::UnknownIssuer => "its certificate is not under the expected root",
-        E::BadSignature => "a signature in its chain or in the handshake does not verify",
-        E::InvalidPurpose => "its certificate is not a server's",
-        E::NotValidForName => "its certificate is for another host name or address",
-        E::ApplicationVerificationFailure => "its certificate is that of another party",
-        E::BadEncoding => "its certificate is not well-formed",
-        other => return other.to_string(),
-    };
-    text.to_owned()
 }
 
 fn peer(

@@ -1,6 +1,7 @@
 //! One TLS configuration for both sides: TLS 1.3 only, P-256 signatures, no resumption.
 
 mod client;
+pub(crate) mod doubt;
 mod server;
 mod verifier;
 

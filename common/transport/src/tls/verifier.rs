@@ -5,10 +5,7 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::verify_tls13_signature;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{
-    CertificateError as TlsCertificateError, DigitallySignedStruct, DistinguishedName, Error,
-    PeerIncompatible, SignatureScheme,
-};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, PeerIncompatible, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use scb_certs::{
     Certificate, CertificateError, Chain, Fingerprint, ServiceName, ServiceUsage, TrustStore,
@@ -17,6 +14,7 @@ use scb_certs::{
 
 use super::SIGNATURES;
 use super::client::ServerTrust;
+use super::doubt;
 use super::server::ClientAuth;
 use crate::alert::to_tls;
 
@@ -57,10 +55,10 @@ impl ServerCertVerifier for ServerVerifier {
         let chain = chain_below(presented, Some(store.root()))?;
         store
             .verify_service(&chain, &self.expected, ServiceUsage::Server, now)
-            .map_err(to_tls)?;
+            .map_err(|error| doubt::about_chain(error, &chain, now))?;
         webpki::EndEntityCert::try_from(end_entity)
             .and_then(|leaf| leaf.verify_is_valid_for_subject_name(server_name))
-            .map_err(|_| Error::InvalidCertificate(TlsCertificateError::NotValidForName))?;
+            .map_err(|_| doubt::about_name(server_name, chain.leaf()))?;
         Ok(ServerCertVerified::assertion())
     }
 

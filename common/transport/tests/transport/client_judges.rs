@@ -1,12 +1,13 @@
 //! Which servers a client accepts.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::IssuerKind;
 use scb_protocol::{Code, Step};
-use scb_testkit::{Purpose, TestCampus, TestIdentity};
-use scb_transport::{ClientAuth, ServerTrust, connect};
+use scb_testkit::{FixedClock, Purpose, TestCampus, TestIdentity};
+use scb_transport::{ClientAuth, ClientTls, ClockFn, ServerTrust, connect};
 
 use crate::harness::{LONG, client_tls, client_trusting, cuhk_tls, greeted, serve, server_tls};
 
@@ -48,6 +49,11 @@ async fn refuses_a_server_under_another_name() {
     let (code, sentence) = refusal_of(&campus, &identity).await;
     assert_eq!(code, Code::ServerIdentity);
     assert!(sentence.contains("another host name"), "{sentence}");
+    assert!(sentence.contains("expected: 127.0.0.1"), "{sentence}");
+    assert!(
+        sentence.contains("found: cuhk.example, 192.0.2.1"),
+        "{sentence}"
+    );
 }
 
 #[tokio::test]
@@ -57,6 +63,35 @@ async fn refuses_an_expired_server() {
     let (code, sentence) = refusal_of(&campus, &identity).await;
     assert_eq!(code, Code::ServerIdentity);
     assert!(sentence.contains("expired"), "{sentence}");
+    assert!(sentence.contains("not_after: "), "{sentence}");
+}
+
+#[tokio::test]
+async fn says_by_how_much_a_clock_that_is_behind_is_off() {
+    let campus = TestCampus::new();
+    let identity = campus.service("cuhk");
+    let server = serve(server_tls(
+        &campus,
+        &identity,
+        campus.trust(),
+        ClientAuth::Optional,
+    ))
+    .await;
+    let behind = FixedClock::new(campus.now());
+    behind.rewind(DAY);
+    let pinned = ServerTrust::Pinned(campus.trust());
+    let cuhk = "cuhk".parse().unwrap();
+    let clock = Arc::new(ClockFn(behind.reader()));
+    let tls = ClientTls::with_clock(pinned, cuhk, None, clock).unwrap();
+    let refusal = connect(&server.host_port(), &tls, Step::One, LONG)
+        .await
+        .unwrap_err();
+    assert_eq!(refusal.code, Code::ServerIdentity);
+    let reason = &refusal.params["reason"];
+    assert!(
+        reason.contains("not valid yet") && reason.contains("at least 23 h 50 min behind"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]
@@ -79,6 +114,8 @@ async fn refuses_another_services_certificate_for_the_same_address() {
     let (code, sentence) = refusal_of(&campus, &campus.service("blackboard")).await;
     assert_eq!(code, Code::ServerIdentity);
     assert!(sentence.contains("another party"), "{sentence}");
+    assert!(sentence.contains("expected: cuhk"), "{sentence}");
+    assert!(sentence.contains("found: blackboard"), "{sentence}");
 }
 
 #[tokio::test]
