@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod administration;
+mod clock;
 mod enrolment;
 mod home;
 mod permissions;
 mod requests;
 mod revocation;
+mod serials;
 mod services;
 mod university;
 mod verification;

@@ -1,0 +1,84 @@
+//! The clock jumps: nothing is used again, and doubt closes the door.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use scb_certs::{RevocationReason, SigningKey};
+use scb_protocol::Code;
+use scb_protocol::message::cuhk::Request;
+
+use crate::university::{University, ask, enrol, refused, status};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const FORTY_DAYS: Duration = Duration::from_secs(40 * 24 * 3600);
+
+/// Forward by an hour, back by two, forward by 40 days and back again.
+fn jumps(university: &University) -> [Box<dyn Fn() + '_>; 4] {
+    let clock = &university.clock;
+    [
+        Box::new(|| clock.advance(HOUR)),
+        Box::new(|| clock.rewind(2 * HOUR)),
+        Box::new(|| clock.advance(FORTY_DAYS)),
+        Box::new(|| clock.rewind(FORTY_DAYS - HOUR)),
+    ]
+}
+
+#[tokio::test]
+async fn jumps_of_the_clock_repeat_no_serial_and_no_epoch() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    // Before its own certificates begin nobody can talk to it at all.
+    university.clock.advance(24 * HOUR);
+    let mut serials = BTreeSet::new();
+    let mut epochs = vec![0];
+    for jump in jumps(&university) {
+        jump();
+        university.refresher.refresh().await.unwrap();
+        let student = university.student("1155000001").await;
+        assert!(serials.insert(student.chain.leaf().serial()));
+        university
+            .revoke("1155000001", RevocationReason::Superseded)
+            .await;
+        let mut connection = university.connect_as(&blackboard).await;
+        epochs.push(status(ask(&mut connection, &Request::Status {}).await));
+    }
+    assert!(
+        epochs.is_sorted_by(|before, after| before < after),
+        "{epochs:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_jump_beyond_its_life_ends_a_certificate_and_a_code() {
+    let university = University::open().await;
+    let student = university.student("1155000001").await;
+    let (code, key) = (
+        university.code("1155000002").await,
+        SigningKey::generate().unwrap(),
+    );
+    university.clock.advance(FORTY_DAYS);
+    university.refresher.refresh().await.unwrap();
+    for _ in 0..2 {
+        let refusal = university.dial(Some(&student)).await.unwrap_err();
+        assert_eq!(refusal.code, Code::CertificateExpired);
+        let reply = university
+            .ask(None, &enrol("1155000002", &code, &key))
+            .await;
+        assert_eq!(refused(reply), Code::CodeExpired);
+        // Back by an hour both are as dead as before.
+        university.clock.rewind(HOUR);
+        university.refresher.refresh().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_from_the_future_is_refused_after_the_clock_went_back() {
+    let university = University::open().await;
+    university.clock.advance(FORTY_DAYS);
+    university.refresher.refresh().await.unwrap();
+    let student = university.student("1155000001").await;
+    university.connect_as(&student).await;
+    university.clock.rewind(FORTY_DAYS);
+    let refusal = university.dial(Some(&student)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::CertificateNotYetValid);
+}
