@@ -70,7 +70,8 @@ impl ClientTls {
         Ok(Self { config, trust })
     }
 
-    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+    /// As rustls takes it, for a handshake without a socket.
+    pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
     }
 

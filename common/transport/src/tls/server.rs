@@ -65,7 +65,8 @@ impl ServerTls {
         &self.trust
     }
 
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+    /// As rustls takes it, for a handshake without a socket.
+    pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
 }

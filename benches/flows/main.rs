@@ -1,0 +1,54 @@
+//! What a hand-in costs: each cryptographic operation, their sum for one group's steps 3 to 6,
+//! the protocol without sockets, and real servers over loopback.
+//!
+//! `cargo bench --bench flows`, or with `-- --quick` (or `SCB_BENCH_QUICK=1`) in a few seconds.
+//! Started by `cargo test`, which does not optimise, it is always quick.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod handshake;
+mod loopback;
+mod measure;
+mod operations;
+mod protocol;
+mod servers;
+
+use measure::Effort;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let given = |name: &str| arguments.iter().any(|argument| argument == name);
+    if given("--list") {
+        return;
+    }
+    let quick = given("--quick") || !given("--bench") || std::env::var("SCB_BENCH_QUICK").is_ok();
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    scb_protocol::install_crypto();
+    introduce(&effort);
+    let costs = operations::all(&effort);
+    let sum = operations::print_sum(&costs);
+    let alone = protocol::measure(&effort);
+    protocol::print(&alone, &sum);
+    loopback::run(&effort, &sum);
+}
+
+fn introduce(effort: &Effort) {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let profile = if cfg!(debug_assertions) {
+        "dev (own crates not optimised: the numbers mean nothing)"
+    } else {
+        "release"
+    };
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("unknown");
+    println!("profile {profile}; {cores} cores; load average at the start {load}");
+    println!(
+        "each time: median of {} rounds of at least {} ms; in brackets the first and third quartile",
+        effort.rounds,
+        effort.round.as_millis(),
+    );
+}
