@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use der::Encode;
 use rcgen::{CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, SanType};
 use rustls_pki_types::UnixTime;
 use scb_certs::{
@@ -266,4 +267,24 @@ fn entries(revoked: &[&Certificate]) -> Vec<RevokedEntry> {
             reason: RevocationReason::KeyCompromise,
         })
         .collect()
+}
+
+/// Turns `…first second…` into `…second first…`.
+pub(crate) fn swap_neighbours(bytes: &mut [u8], first: &[u8], second: &[u8]) {
+    let sorted = [first, second].concat();
+    let start = bytes
+        .windows(sorted.len())
+        .position(|window| window == sorted)
+        .unwrap();
+    bytes[start..start + sorted.len()].copy_from_slice(&[second, first].concat());
+}
+
+/// A name of two parts of equal rank, which DER sorts.
+pub(crate) fn two_part_name() -> (x509_cert::name::Name, [Vec<u8>; 2]) {
+    let mut name: x509_cert::name::Name = "CN=a+O=b".parse().unwrap();
+    let parts = name.0.remove(0).0;
+    let encoded = [0, 1].map(|index| parts.get(index).unwrap().to_der().unwrap());
+    name.0
+        .push(x509_cert::name::RelativeDistinguishedName(parts));
+    (name, encoded)
 }

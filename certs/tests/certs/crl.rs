@@ -1,9 +1,13 @@
 //! Revocation lists: what they say, and that nothing is accepted without a valid one.
 
+use der::{Decode, Encode};
 use scb_certs::CertificateError as Refused;
-use scb_certs::{Crl, Error, RevocationReason, RevokedEntry, Serial};
+use scb_certs::{Crl, Error, RevocationReason, RevokedEntry, Root, Serial};
+use x509_cert::crl::CertificateList;
 
-use crate::campus::{Campus, days_ago, in_days, new_key, now, seconds};
+use crate::campus::{
+    Campus, days_ago, in_days, new_key, now, seconds, swap_neighbours, two_part_name,
+};
 
 #[test]
 fn a_list_says_what_it_was_made_of() {
@@ -51,6 +55,35 @@ fn only_its_issuer_verifies_a_list() {
     assert!(matches!(
         altered.verify(campus.students.certificate()),
         Err(Error::BadSignature)
+    ));
+}
+
+/// The same key under another name: the signature matches, but the list is not that one's.
+#[test]
+fn another_name_with_the_same_key_is_not_its_issuer() {
+    let campus = Campus::new();
+    let domain = "other.example".parse().unwrap();
+    let renamed = Root::create(&domain, campus.root.key().clone(), now()).unwrap();
+    let crl = campus.root_crl(&[]);
+    assert!(crl.verify(campus.root.certificate()).is_ok());
+    assert!(matches!(
+        crl.verify(renamed.certificate()),
+        Err(Error::BadSignature)
+    ));
+}
+
+#[test]
+fn refuses_a_list_that_is_not_in_der() {
+    let (name, [first, second]) = two_part_name();
+    let mut list = CertificateList::from_der(Campus::new().root_crl(&[]).der()).unwrap();
+    list.tbs_cert_list.issuer = name;
+    let mut der = list.to_der().unwrap();
+    assert!(Crl::from_der(&der).is_ok());
+    swap_neighbours(&mut der, &first, &second);
+    assert!(CertificateList::from_der(&der).is_ok());
+    assert!(matches!(
+        Crl::from_der(&der),
+        Err(Error::CrlMalformed("not in DER"))
     ));
 }
 

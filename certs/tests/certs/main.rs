@@ -4,6 +4,7 @@
 mod campus;
 mod cms;
 mod crl;
+mod encoding;
 mod issuing;
 mod judge;
 mod key_files;

@@ -96,6 +96,39 @@ fn refuses_an_issuer_of_no_known_kind() {
 }
 
 #[test]
+fn refuses_an_issuer_with_other_key_usages_or_of_another_trust_domain() {
+    let campus = Campus::new();
+    let mut genuine = authority_parameters(&campus, 0);
+    genuine
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "students");
+    genuine.extended_key_usages = campus.student_parameters().extended_key_usages;
+    let mut no_crl_sign = genuine.clone();
+    no_crl_sign.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let mut more_usages = genuine.clone();
+    more_usages
+        .key_usages
+        .push(KeyUsagePurpose::DigitalSignature);
+    let mut foreign = genuine.clone();
+    foreign.subject_alt_names = vec![uri("spiffe://other.example")];
+    let mut a_service = genuine.clone();
+    a_service.subject_alt_names = vec![uri("spiffe://cuhk.example/service/cuhk")];
+    for (parameters, expected) in [
+        (genuine, None),
+        (no_crl_sign, Some(Refused::WrongUsage)),
+        (more_usages, Some(Refused::WrongUsage)),
+        (foreign, Some(Refused::NameInvalid)),
+        (a_service, Some(Refused::NameInvalid)),
+    ] {
+        let root = &campus.root;
+        let issuer = forge_with(root.certificate(), root.key(), &parameters);
+        let holder = forge_with(issuer.leaf(), &issuer.key, &campus.student_parameters());
+        let refusal = campus.trust().verify_student(&holder.chain, now()).err();
+        assert_eq!(refusal, expected);
+    }
+}
+
+#[test]
 fn refuses_two_names_no_name_and_names_of_another_form() {
     let campus = Campus::new();
     let own = uri("spiffe://cuhk.example/student/1155000001");

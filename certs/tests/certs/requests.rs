@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use der::asn1::BitString;
+use der::asn1::{BitString, SetOfVec};
 use der::{Decode, Encode};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -11,7 +11,7 @@ use rcgen::{
 use scb_certs::{Error, KeyPurpose, Serial, SigningKey, VerifiedRequest, create_request};
 use x509_cert::request::CertReq;
 
-use crate::campus::{Campus, new_key, no_urls, sid, uri};
+use crate::campus::{Campus, new_key, no_urls, sid, swap_neighbours, uri};
 use crate::issuing::{extensions, leaf_extensions};
 
 fn altered(der: &[u8], alter: impl FnOnce(&mut CertReq)) -> Vec<u8> {
@@ -87,6 +87,34 @@ fn refuses_trailing_bytes_and_large_requests_quickly() {
         assert!(matches!(refusal, Error::RequestMalformed(_)));
     }
     assert!(started.elapsed().as_millis() < 100);
+}
+
+/// The same attributes in another order are decoded alike, but they are not DER.
+#[test]
+fn refuses_attributes_that_are_not_sorted() {
+    let mut parameters = CertificateParams::default();
+    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let values = SetOfVec::try_from(vec![der::Any::null()]).unwrap();
+    let attribute = rcgen::Attribute {
+        oid: &[1, 2, 3, 4],
+        values: values.to_der().unwrap(),
+    };
+    let request = parameters
+        .serialize_request_with_attributes(&new_key(), vec![attribute])
+        .unwrap();
+    let mut der = request.der().to_vec();
+    assert!(VerifiedRequest::verify(&der).is_ok());
+    let sorted: Vec<_> = CertReq::from_der(&der)
+        .unwrap()
+        .info
+        .attributes
+        .iter()
+        .map(|attribute| attribute.to_der().unwrap())
+        .collect();
+    swap_neighbours(&mut der, &sorted[0], &sorted[1]);
+    assert!(CertReq::from_der(&der).is_ok());
+    let refusal = VerifiedRequest::verify(&der).unwrap_err();
+    assert!(matches!(refusal, Error::RequestMalformed("not in DER")));
 }
 
 #[test]

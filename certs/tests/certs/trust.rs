@@ -128,18 +128,35 @@ fn refuses_a_certificate_that_is_not_valid_yet() {
     assert_eq!(student_refusal(&campus, &holder), Refused::NotYetValid);
 }
 
+/// Issuer and leaf are valid for long, so that only the root's own time can be the reason.
 #[test]
 fn refuses_everything_outside_the_root_certificate_s_time() {
     let campus = Campus::new();
-    let holder = campus.student("1155000001");
-    let refusal = |time| {
-        campus
-            .trust()
-            .verify_student(&holder.chain, time)
-            .unwrap_err()
+    let live_long = |parameters: &mut rcgen::CertificateParams| {
+        parameters.not_before = date(days_ago(100).as_secs());
+        parameters.not_after = date(in_days(5000).as_secs());
     };
-    assert_eq!(refusal(in_days(4000)), Refused::Expired);
-    assert_eq!(refusal(days_ago(1)), Refused::NotYetValid);
+    let mut parameters = authority_parameters(&campus, 0);
+    parameters
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "students");
+    parameters.extended_key_usages = campus.student_parameters().extended_key_usages;
+    live_long(&mut parameters);
+    let root = &campus.root;
+    let issuer = forge_with(root.certificate(), root.key(), &parameters);
+    let mut parameters = campus.student_parameters();
+    live_long(&mut parameters);
+    let holder = forge_with(issuer.leaf(), &issuer.key, &parameters);
+
+    let verify = |time| campus.trust().verify_student(&holder.chain, time);
+    let (begin, end) = (
+        root.certificate().not_before(),
+        root.certificate().not_after(),
+    );
+    assert!(verify(begin).is_ok() && verify(end).is_ok());
+    let (before, after) = (seconds(begin.as_secs() - 1), seconds(end.as_secs() + 1));
+    assert_eq!(verify(after).unwrap_err(), Refused::Expired);
+    assert_eq!(verify(before).unwrap_err(), Refused::NotYetValid);
 }
 
 #[test]
