@@ -64,7 +64,7 @@ impl SigningKey {
     }
 
     /// Writes PKCS#8 in PEM; with a passphrase encrypted by PBES2, scrypt and AES-256-CBC
-    /// (RFC 8018, RFC 7914), which `openssl pkey` reads. Takes about 0.2 s with a passphrase.
+    /// (RFC 8018, RFC 7914), which `openssl pkey` reads; that takes some tenths of a second, on purpose.
     ///
     /// # Errors
     /// [`Error::Random`], [`Error::KeyEncryption`].
