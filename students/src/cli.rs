@@ -63,6 +63,10 @@ pub struct Common {
     /// File whose first line is the passphrase of the keys, or of one ID's key; repeatable
     #[arg(long, value_name = "[SID=]FILE", global = true)]
     pub passphrase_file: Vec<PassphraseFile>,
+    /// Wait up to SECONDS in all for a server that is busy or away; without it, two minutes for
+    /// one that is busy
+    #[arg(long, value_name = "SECONDS", global = true)]
+    pub wait: Option<u64>,
     /// What is handed in; without it, submission.txt made from the IDs
     #[arg(long, value_name = "FILE", global = true)]
     pub report: Option<PathBuf>,

@@ -7,11 +7,14 @@ mod status;
 mod submit;
 mod verify;
 
+use std::time::Duration;
+
 use scb_cli::{Failure, Term, printable, say};
 
 use crate::cli::{Cli, Command, Common, Ids};
 use crate::{Codes, Engine, Error, Group, Passphrases, Setup, interactive};
 
+pub(crate) use enrol::already_certified;
 pub(crate) use submit::say_receipt;
 
 /// Runs what the command line says.
@@ -45,6 +48,7 @@ impl Prepared {
         let setup = Setup::new(common, codes.sheet())?;
         let passphrases = Passphrases::new(common.passphrase_file.clone());
         let engine = Engine::new(setup, passphrases)?;
+        let engine = engine.with_patience(common.wait.map(Duration::from_secs));
         Ok(Self { codes, engine })
     }
 

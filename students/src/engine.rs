@@ -1,19 +1,26 @@
 //! What talks to the servers. It neither prints nor asks; it tells an observer.
 
 mod enrolment;
+mod facts;
 mod hand_in;
 mod links;
+mod patience;
+mod skew;
 mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use scb_certs::StudentId;
-use scb_protocol::EnrolmentCode;
+use scb_protocol::client::Member;
+use scb_protocol::{EnrolmentCode, Step};
 use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
 pub use hand_in::{HandIn, KeptReceipt};
+pub use skew::ClockOffset;
 
+use self::patience::Patience;
 use crate::identity::NextKey;
 use crate::{Error, Event, Group, Observer, Passphrases, Setup, identity};
 
@@ -34,6 +41,7 @@ pub struct Engine {
     passphrases: Passphrases,
     clock: Arc<dyn Clock>,
     runtime: Runtime,
+    patience: Option<Duration>,
 }
 
 impl Engine {
@@ -69,7 +77,16 @@ impl Engine {
             passphrases,
             clock,
             runtime,
+            patience: None,
         })
+    }
+
+    /// How long each enrolment and hand-in may wait in all for servers that are busy or away.
+    /// With `None` two minutes, and only for one that says that it is busy.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Option<Duration>) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Those of the group who need a certificate.
@@ -87,7 +104,7 @@ impl Engine {
             identity::recover(&self.setup.home, sid)?;
             let trust = self.setup.trust().map(AsRef::as_ref);
             let standing = identity::standing(&self.setup.home, sid, trust, self.clock.now())?;
-            if options.replace || standing != identity::Standing::Good {
+            if options.replace || standing.needs_new() {
                 without.push(sid.clone());
             }
         }
@@ -121,9 +138,11 @@ impl Engine {
             &mut self.passphrases,
             &self.clock,
             (students, options),
+            Patience::new(self.patience),
             &mut observer,
         );
-        self.runtime.block_on(work)
+        let result = self.runtime.block_on(work);
+        result.map_err(|error| skew::explain(error, self.setup.clock_offset()))
     }
 
     /// Steps 3 to 6: refreshes tokens where needed, hands in, verifies and keeps the receipt.
@@ -134,7 +153,7 @@ impl Engine {
     pub fn hand_in(
         &mut self,
         group: &Group,
-        hand_in: HandIn<'_>,
+        mut hand_in: HandIn<'_>,
         observer: &mut Observer<'_>,
     ) -> Result<KeptReceipt, Error> {
         // Passphrases are asked for before the home is locked: a person may take long.
@@ -148,10 +167,18 @@ impl Engine {
         }
         let _lock = self.setup.home.lock()?;
         let mut observer = logged(observer);
-        let clock = &self.clock;
+        let mut patience = Patience::new(self.patience);
+        let (setup, clock) = (&mut self.setup, &self.clock);
         self.runtime.block_on(async {
-            tokens::refresh(&mut self.setup, clock, &mut members, &mut observer).await?;
-            hand_in::hand_in(&mut self.setup, clock, members, hand_in, &mut observer).await
+            loop {
+                match attempt(setup, clock, &mut members, &mut hand_in, &mut observer).await {
+                    Ok(kept) => return Ok(kept),
+                    Err(error) => {
+                        let error = with_clock(setup, clock, error).await;
+                        patience.wait(error, &mut observer).await?;
+                    }
+                }
+            }
         })
     }
 
@@ -161,11 +188,33 @@ impl Engine {
     }
 }
 
+/// Steps 3 to 6 once. Whatever was sent is sent again as it was: same keys, same submission.
+async fn attempt(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &mut [Member],
+    hand_in: &mut HandIn<'_>,
+    observer: &mut Observer<'_>,
+) -> Result<KeptReceipt, Error> {
+    tokens::refresh(setup, clock, members, observer).await?;
+    hand_in::hand_in(setup, clock, members, hand_in, observer).await
+}
+
+/// Says how far the clock is off where that may be why. A server that refuses a certificate in
+/// the handshake tells no time: CUHK, which greets everybody, is asked for it.
+async fn with_clock(setup: &mut Setup, clock: &Arc<dyn Clock>, error: Error) -> Error {
+    if skew::is_about_dates(&error) && setup.clock_offset().is_none() {
+        // The answer is in the greeting; whatever else comes of it is not what went wrong.
+        let _ = links::cuhk(setup, clock, None, Step::Three).await;
+    }
+    skew::explain(error, setup.clock_offset())
+}
+
 /// Every event is logged once, then shown.
 fn logged<'a>(observer: &'a mut Observer<'_>) -> impl FnMut(&Event) + 'a {
     |event| {
         if let Some(line) = event.step_event() {
-            scb_transport::telemetry::emit(&line);
+            scb_transport::telemetry::emit(line);
         }
         observer(event);
     }

@@ -7,6 +7,12 @@ use scb_certs::{CertificateError, Fingerprint, StudentId};
 use scb_cli::{Failure, exit, printable};
 use scb_protocol::{Code, Refusal};
 
+use crate::ClockOffset;
+
+/// What helps when two clocks differ.
+const MEND_CLOCK: &str = "set this machine's date, time and time zone; if they are right, tell \
+                          your IT service that the server's clock is wrong";
+
 /// A fault on this machine, a wrong command, or what a server refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -113,6 +119,9 @@ pub enum Error {
         /// The student.
         sid: StudentId,
     },
+    /// The clock here and a server's differ so much that nothing can succeed.
+    #[error("{0}")]
+    ClockOff(ClockOffset),
     /// The report cannot be read.
     #[error("cannot read the report {}", path.display())]
     Report {
@@ -206,6 +215,7 @@ impl Error {
             Self::HomeBusy { .. } => exit::RETRY,
             Self::Certs(_)
             | Self::Protocol(_)
+            | Self::ClockOff(_)
             | Self::Report { .. }
             | Self::PendingDamaged { .. }
             | Self::System { .. } => exit::FAULT,
@@ -235,6 +245,7 @@ impl Error {
             Self::NotEnrolled { .. } => Code::CertificateMissing.as_str(),
             Self::OwnCertificate { .. } => "own_certificate",
             Self::WrongPassphrase { .. } => "wrong_passphrase",
+            Self::ClockOff(_) => "clock_off",
             Self::Report { .. } | Self::ReportKind { .. } | Self::ReportName { .. } => "report",
             Self::ReportChanged | Self::OtherFile { .. } => Code::ContentAltered.as_str(),
             Self::PendingDamaged { .. } => "pending_damaged",
@@ -274,6 +285,7 @@ impl Error {
                 format!("student enrol --ids {sid} --replace, with a new code")
             }
             Self::WrongPassphrase { .. } => "try again, or check --passphrase-file".into(),
+            Self::ClockOff(_) => MEND_CLOCK.into(),
             Self::Report { .. } | Self::ReportKind { .. } => "check --report".into(),
             Self::ReportName { .. } => "rename the file, then hand in again".into(),
             Self::ReportChanged => "hand in again; do not change the file meanwhile".into(),
@@ -329,6 +341,7 @@ pub(crate) fn is_certificate_dead(refusal: &Refusal) -> bool {
 
 fn remedy_of(refusal: &Refusal) -> String {
     match &refusal.sid {
+        _ if refusal.params.contains_key("clock") => MEND_CLOCK.to_owned(),
         Some(sid) if is_certificate_dead(refusal) => {
             format!("ask your department for a new code, then: student enrol --ids {sid} --replace")
         }

@@ -107,6 +107,16 @@ pub enum Standing {
     Bad(CertificateError),
 }
 
+impl Standing {
+    /// Whether only a new certificate helps. One that is not valid yet is a matter of clocks.
+    pub fn needs_new(&self) -> bool {
+        match self {
+            Self::Good | Self::Bad(CertificateError::NotYetValid) => false,
+            Self::Missing | Self::Bad(_) => true,
+        }
+    }
+}
+
 /// Judges the certificate kept here; without a trust store only whether there is one.
 ///
 /// # Errors

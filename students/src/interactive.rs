@@ -12,12 +12,12 @@ use scb_cli::{Failure, Term, printable, say};
 use scb_protocol::Code;
 
 use crate::cli::{Common, address};
-use crate::commands::{Prepared, say_failure};
+use crate::commands::{Prepared, already_certified, say_failure};
 use crate::engine::{EnrolOptions, HandIn};
 use crate::error::is_certificate_dead;
 use crate::group::ASKED_MEMBERS;
 use crate::show::Show;
-use crate::{Error, Event, Group, Report};
+use crate::{Error, Group, Report};
 
 use prompt::{ask, ask_until};
 
@@ -164,7 +164,7 @@ impl Session<'_> {
         let missing = self.missing()?;
         let mut show = Show::new(false);
         if missing.is_empty() {
-            show.event(&Event::AlreadyCertified(self.group.ids().len()));
+            show.event(&already_certified(&self.group));
             return Ok(());
         }
         let mut students = Vec::new();

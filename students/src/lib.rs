@@ -34,7 +34,7 @@ pub use code_sheet::CodeSheet;
 pub use codes::Codes;
 pub use commands::execute;
 pub use config::Config;
-pub use engine::{Engine, EnrolOptions, HandIn, KeptReceipt};
+pub use engine::{ClockOffset, Engine, EnrolOptions, HandIn, KeptReceipt};
 pub use error::Error;
 pub use event::{Event, Observer};
 pub use group::{ASKED_MEMBERS, Group, MAX_MEMBERS};

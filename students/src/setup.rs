@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, ServiceName, SpiffeId, TrustStore};
 use scb_cli::{Role, Sandbox};
 use scb_transport::ServerTrust;
 
 use crate::cli::Common;
 use crate::home::{StudentHome, read_root};
-use crate::{CodeSheet, Config, Error};
+use crate::{ClockOffset, CodeSheet, Config, Error};
 
 /// How much is known about the root.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub struct Setup {
     remembered: Config,
     root: Root,
     root_remembered: bool,
+    clock_offset: Option<ClockOffset>,
 }
 
 impl Setup {
@@ -63,6 +65,7 @@ impl Setup {
             remembered: home.config()?,
             root: Root::Unknown,
             root_remembered: false,
+            clock_offset: None,
             sandbox,
             home,
         };
@@ -123,6 +126,25 @@ impl Setup {
     /// [`Error::OtherRoot`].
     pub fn give_fingerprint(&mut self, fingerprint: Fingerprint) -> Result<(), Error> {
         self.claim(fingerprint)
+    }
+
+    /// Takes note of the time that a server said, and of how far the clock here is from it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ClockOff`] if it is so far that nothing can succeed.
+    pub fn hear_time(&mut self, here: UnixTime, server: u64) -> Result<(), Error> {
+        let offset = ClockOffset::between(here, server);
+        self.clock_offset = Some(offset);
+        if offset.is_hopeless() {
+            return Err(Error::ClockOff(offset));
+        }
+        Ok(())
+    }
+
+    /// How far the clock here is from the server's that was heard last.
+    pub fn clock_offset(&self) -> Option<ClockOffset> {
+        self.clock_offset
     }
 
     /// What was given and not proved by a server is asked for again.

@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use scb_certs::StudentId;
 use scb_cli::say;
-use scb_protocol::Step;
+use scb_protocol::{Code, Fact, Step, StepEvent};
 
 use crate::Event;
 
@@ -34,9 +35,21 @@ impl Show {
         if self.quiet {
             return;
         }
-        match line(event) {
-            Some((step, text)) => self.line(step, &text),
-            None => self.progress(event),
+        match event {
+            Event::Step(event) => self.step(event),
+            Event::Sending { sent, total } => self.progress(*sent, *total),
+            Event::Waiting {
+                step,
+                code,
+                left,
+                asked,
+            } => self.waiting(*step, *code, *left, *asked),
+        }
+    }
+
+    fn step(&mut self, event: &StepEvent) {
+        if let Some(text) = line(event) {
+            self.line(event.step, &text);
         }
     }
 
@@ -54,17 +67,32 @@ impl Show {
         let _ = say(&format!("{label}  {text}"));
     }
 
-    fn progress(&mut self, event: &Event) {
-        let Event::Sending { sent, total } = event else {
-            return;
-        };
-        if *total < LARGE || !std::io::stderr().is_terminal() {
+    fn progress(&mut self, sent: u64, total: u64) {
+        if total < LARGE || !std::io::stderr().is_terminal() {
             return;
         }
         self.bar
-            .get_or_insert_with(|| bar(*total))
-            .set_position(*sent);
+            .get_or_insert_with(|| bar(total))
+            .set_position(sent);
     }
+
+    /// One line per wait; on a terminal, the seconds count down besides.
+    fn waiting(&mut self, step: Step, code: Code, left: u32, asked: u32) {
+        if left == asked {
+            let why = code.sentence();
+            self.line(step, &format!("{why} [{code}]: trying again in {asked} s"));
+        }
+        if std::io::stderr().is_terminal() {
+            let bar = self.bar.get_or_insert_with(countdown);
+            bar.set_message(format!("trying again in {left} s"));
+            bar.tick();
+        }
+    }
+}
+
+fn countdown() -> ProgressBar {
+    let style = ProgressStyle::with_template("        {msg}");
+    ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn bar(total: u64) -> ProgressBar {
@@ -73,38 +101,33 @@ fn bar(total: u64) -> ProgressBar {
     ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// The step and the text of an event that has a line.
-fn line(event: &Event) -> Option<(Step, String)> {
-    Some(match event {
-        Event::AlreadyCertified(count) => (
-            Step::One,
-            format!("{} here already", counted(*count, "certificate")),
-        ),
-        Event::RequestsSent { keys, requests } => {
-            let (keys, requests) = (counted(*keys, "key"), counted(*requests, "request"));
-            (Step::One, format!("{keys} made here, {requests} sent"))
+/// The text of a fact that has a line.
+fn line(event: &StepEvent) -> Option<String> {
+    let sid = event.sid.as_ref().map(StudentId::as_str).unwrap_or("");
+    Some(match &event.fact {
+        Fact::AlreadyCertified { certificates } => {
+            format!("{} here already", counted(*certificates, "certificate"))
         }
-        Event::Certified(sid) => (Step::Two, format!("{sid} sign finished")),
-        Event::TokenRefreshed(sid) => (Step::Two, format!("{sid} token refreshed")),
-        Event::Verified(1) => (
-            Step::Three,
-            "CUHK confirms the member (signed, verified)".into(),
-        ),
-        Event::Verified(count) => (
-            Step::Three,
-            format!("CUHK confirms all {count} (signed, verified)"),
-        ),
-        Event::SharesOpened(1) => (Step::Four, "1 share received".into()),
-        Event::SharesOpened(count) => (
-            Step::Four,
-            format!("{count} shares received, one per member"),
-        ),
-        Event::KeyConfirmed => (Step::Five, "session key confirmed".into()),
-        Event::Sending { .. } => return None,
-        Event::Stored {
+        Fact::RequestsSent {
+            fresh, requests, ..
+        } => {
+            let (keys, requests) = (counted(*fresh, "key"), counted(requests.len(), "request"));
+            format!("{keys} made here, {requests} sent")
+        }
+        Fact::CertificateKept { .. } => format!("{sid} sign finished"),
+        Fact::TokenRefreshed { .. } => format!("{sid} token refreshed"),
+        Fact::AnswerVerified { members, .. } => match members.len() {
+            1 => "CUHK confirms the member (signed, verified)".to_owned(),
+            count => format!("CUHK confirms all {count} (signed, verified)"),
+        },
+        Fact::SharesOpened { shares: 1, .. } => "1 share received".to_owned(),
+        Fact::SharesOpened { shares, .. } => format!("{shares} shares received, one per member"),
+        Fact::KeyConfirmed { .. } => "session key confirmed".to_owned(),
+        Fact::ReceiptKept {
             size,
             signatures,
             before,
+            ..
         } => {
             let signatures = counted(*signatures, "signature");
             let stored = if *before {
@@ -113,11 +136,9 @@ fn line(event: &Event) -> Option<(Step, String)> {
                 "stored"
             };
             let size = grouped(*size);
-            (
-                Step::Six,
-                format!("{size} bytes, MAC, {signatures}: {stored}"),
-            )
+            format!("{size} bytes, MAC, {signatures}: {stored}")
         }
+        _ => return None,
     })
 }
 
@@ -145,61 +166,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_as_the_main_job() {
-        let events = [
-            Event::RequestsSent {
-                keys: 3,
-                requests: 3,
-            },
-            Event::Certified("1155000001".parse().unwrap()),
-            Event::Verified(3),
-            Event::SharesOpened(3),
-            Event::KeyConfirmed,
-            Event::Stored {
-                size: 1050,
-                signatures: 3,
-                before: false,
-            },
-        ];
-        let lines: Vec<_> = events.iter().filter_map(line).collect();
-        let lines: Vec<_> = lines
-            .iter()
-            .map(|(step, text)| format!("step {step}  {text}"))
-            .collect();
-        assert_eq!(
-            lines,
-            [
-                "step 1  3 keys made here, 3 requests sent",
-                "step 2  1155000001 sign finished",
-                "step 3  CUHK confirms all 3 (signed, verified)",
-                "step 4  3 shares received, one per member",
-                "step 5  session key confirmed",
-                "step 6  1,050 bytes, MAC, 3 signatures: stored",
-            ]
-        );
-    }
-
-    #[test]
     fn one_is_not_many() {
-        let events = [
-            Event::RequestsSent {
-                keys: 1,
-                requests: 1,
-            },
-            Event::AlreadyCertified(1),
-        ];
-        let texts: Vec<_> = events
-            .iter()
-            .filter_map(line)
-            .map(|(_, text)| text)
-            .collect();
-        assert_eq!(
-            texts,
-            [
-                "1 key made here, 1 request sent",
-                "1 certificate here already"
-            ]
-        );
+        let fact = |certificates| Fact::AlreadyCertified { certificates };
+        let text = |certificates| line(&StepEvent::new(Step::One, fact(certificates))).unwrap();
+        assert_eq!(text(1), "1 certificate here already");
+        assert_eq!(text(3), "3 certificates here already");
     }
 
     #[test]

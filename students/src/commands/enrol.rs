@@ -1,6 +1,7 @@
 //! `student enrol`: steps 1 and 2.
 
 use scb_cli::{Term, rfc3339};
+use scb_protocol::{Fact, Step};
 use serde_json::json;
 
 use super::{Prepared, say_json};
@@ -37,7 +38,7 @@ pub(crate) fn enrol_missing(
 ) -> Result<(), Error> {
     let missing = engine.without_certificate(group, options)?;
     if missing.is_empty() {
-        observer(&Event::AlreadyCertified(group.ids().len()));
+        observer(&already_certified(group));
         return Ok(());
     }
     // Before anybody types a code.
@@ -49,6 +50,12 @@ pub(crate) fn enrol_missing(
         students.push((sid, code));
     }
     engine.enrol(students, options, observer)
+}
+
+/// Nobody of the group needs a certificate.
+pub(crate) fn already_certified(group: &Group) -> Event {
+    let certificates = group.ids().len();
+    Event::new(Step::One, Fact::AlreadyCertified { certificates })
 }
 
 fn certified(engine: &Engine, group: &Group) -> Result<serde_json::Value, Error> {

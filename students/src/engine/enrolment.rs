@@ -8,11 +8,12 @@ use scb_certs::{Chain, ServiceName, StudentId, TrustStore, create_request};
 use scb_protocol::message::Message;
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
-use scb_protocol::{Code, EnrolmentCode, Refusal, Step, UnverifiedToken};
+use scb_protocol::{CertificateRequest, Code, EnrolmentCode, Fact, Refusal, Step, UnverifiedToken};
 use scb_transport::{Clock, Connection};
 
 use super::EnrolOptions;
 use super::links::{self, REPLY, about};
+use super::patience::Patience;
 use crate::identity::NextKey;
 use crate::setup::service_id;
 use crate::{Error, Event, Observer, Passphrases, Setup};
@@ -25,37 +26,60 @@ pub(super) async fn enrol(
     passphrases: &mut Passphrases,
     clock: &Arc<dyn Clock>,
     (students, options): (Vec<(StudentId, EnrolmentCode)>, EnrolOptions),
+    mut patience: Patience,
     observer: &mut Observer<'_>,
 ) -> Result<(), Error> {
     let mut waiting = VecDeque::new();
+    let mut requests = Vec::new();
     for (sid, code) in students {
         let next = NextKey::prepare(&setup.home, &sid, options.protect, passphrases)?;
         let request = Der::new(create_request(&next.key)?);
+        requests.push(CertificateRequest {
+            sid: sid.clone(),
+            key: next.key.public_key().fingerprint(),
+            size: request.as_bytes().len(),
+        });
         waiting.push_back((next, Request::Enrol { sid, code, request }));
     }
-    let mut sent = Some(Event::RequestsSent {
-        keys: waiting.iter().filter(|(next, _)| next.fresh).count(),
-        requests: waiting.len(),
-    });
+    let fresh = waiting.iter().filter(|(next, _)| next.fresh).count();
+    let mut sent = Some((fresh, requests));
     let mut refusals = Vec::new();
     while !waiting.is_empty() {
-        let mut connection = links::cuhk(setup, clock, None, Step::One).await?;
-        for (_, request) in &waiting {
-            connection.send(request).await?;
+        match ask(setup, clock, &mut waiting, &mut sent, observer).await {
+            Ok(refused) => refusals.extend(refused),
+            Err(error) => patience.wait(error, observer).await?,
         }
-        if let Some(event) = sent.take() {
-            observer(&event);
-        }
-        let enrolment = Enrolment {
-            setup,
-            trust: setup.require_trust()?,
-            now: clock.now(),
-        };
-        let refused = enrolment.answers(&mut connection, &mut waiting, observer);
-        refusals.extend(refused.await?);
-        connection.close().await;
     }
     refused(refusals)
+}
+
+/// Keys that were made now, and all requests.
+type Sent = (usize, Vec<CertificateRequest>);
+
+/// Sends all that wait over one connection; returns whom CUHK refused.
+async fn ask(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    waiting: &mut VecDeque<(NextKey, Request)>,
+    sent: &mut Option<Sent>,
+    observer: &mut Observer<'_>,
+) -> Result<Vec<Refusal>, Error> {
+    let mut connection = links::cuhk(setup, clock, None, Step::One).await?;
+    for (_, request) in waiting.iter() {
+        connection.send(request).await?;
+    }
+    let enrolment = Enrolment {
+        setup,
+        trust: setup.require_trust()?,
+        now: clock.now(),
+    };
+    if let Some((fresh, requests)) = sent.take() {
+        observer(&enrolment.sent(fresh, requests));
+    }
+    let refused = enrolment.answers(&mut connection, waiting, observer);
+    let refused = refused.await?;
+    connection.close().await;
+    Ok(refused)
 }
 
 struct Enrolment<'a> {
@@ -65,6 +89,16 @@ struct Enrolment<'a> {
 }
 
 impl Enrolment<'_> {
+    fn sent(&self, fresh: usize, requests: Vec<CertificateRequest>) -> Event {
+        let sent = Fact::RequestsSent {
+            to: service_id(&self.trust, &ServiceName::cuhk()),
+            root: self.trust.root().fingerprint(),
+            fresh,
+            requests,
+        };
+        Event::new(Step::One, sent)
+    }
+
     /// One answer per request, in order, as long as the connection lasts. Whoever was answered
     /// no longer waits.
     async fn answers(
@@ -106,15 +140,19 @@ impl Enrolment<'_> {
                 .with("got", reply.name());
             return Err(refusal.about(&next.sid).into());
         };
-        self.check(next, &chain, &token)?;
+        let token_expires = self.check(next, &chain, &token)?;
         next.install(&self.setup.home, &chain, &token)?;
-        observer(&Event::Certified(next.sid.clone()));
+        let kept = Fact::CertificateKept {
+            certificate: chain.leaf().into(),
+            token_expires,
+        };
+        observer(&Event::about(&next.sid, Step::Two, kept));
         Ok(())
     }
 
     /// The certificate must verify against the root and be for this student and this key; the
-    /// token must be this certificate's.
-    fn check(&self, next: &NextKey, chain: &Chain, token: &str) -> Result<(), Refusal> {
+    /// token must be this certificate's. Returns when the token expires.
+    fn check(&self, next: &NextKey, chain: &Chain, token: &str) -> Result<UnixTime, Refusal> {
         let misbehaved = |reason: String| {
             Refusal::new(Code::ServerMisbehaved, Step::Two)
                 .about(&next.sid)
@@ -129,10 +167,10 @@ impl Enrolment<'_> {
             ));
         }
         let audience = service_id(&self.trust, &ServiceName::blackboard());
-        UnverifiedToken(token)
+        let token = UnverifiedToken(token)
             .verify(&self.trust, &audience, &student, self.now)
             .map_err(|error| misbehaved(error.sentence()))?;
-        Ok(())
+        Ok(token.expires())
     }
 }
 

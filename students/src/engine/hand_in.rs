@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use scb_certs::{ServiceName, TrustStore};
+use scb_certs::{Fingerprint, ServiceName, TrustStore};
 use scb_protocol::client::{
     Answer, ExpectGreeting, Member, ReceivingReceipt, SendingContent, Session,
 };
+use scb_protocol::message::blackboard::Reply;
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::statement::Label;
-use scb_protocol::{Code, Frame, Refusal, Step};
+use scb_protocol::{Code, Fact, Frame, Refusal, Step};
 use scb_transport::{Clock, Connection};
 use tokio::time::Instant;
 
+use super::facts;
 use super::links::{self, RECEIPT, REPLY, about};
 use crate::pending::{Draft, Pending};
 use crate::setup::service_id;
@@ -44,8 +46,8 @@ pub struct KeptReceipt {
 pub(super) async fn hand_in(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,
-    members: Vec<Member>,
-    hand_in: HandIn<'_>,
+    members: &[Member],
+    hand_in: &mut HandIn<'_>,
     observer: &mut Observer<'_>,
 ) -> Result<KeptReceipt, Error> {
     let connection = links::blackboard(setup, clock, &members[0]).await?;
@@ -65,10 +67,10 @@ pub(super) async fn hand_in(
 }
 
 struct Talk<'a, 'o> {
-    setup: &'a Setup,
+    setup: &'a mut Setup,
     clock: &'a Arc<dyn Clock>,
     connection: Connection,
-    members: Vec<Member>,
+    members: &'a [Member],
     observer: &'a mut Observer<'o>,
 }
 
@@ -77,31 +79,43 @@ impl Talk<'_, '_> {
     async fn open_session(&mut self, trust: Arc<TrustStore>) -> Result<Session, Error> {
         let service = service_id(&trust, &ServiceName::blackboard());
         let exporter = self.connection.exporter();
-        let expect = ExpectGreeting::new(trust, service, exporter, self.members.clone());
+        let expect = ExpectGreeting::new(trust, service, exporter, self.members.to_vec());
 
         let greeting = self.connection.receive(Step::Three, REPLY).await?;
+        if let Reply::Greeting { time, .. } = &greeting {
+            self.setup.hear_time(self.clock.now(), *time)?;
+        }
+        let challenge = facts::challenge(&greeting);
         let (expect, present) = expect.handle(greeting)?;
+        let presented = facts::presented(challenge, expect.transcript(), &present);
         self.connection.send(&present).await?;
+        self.tell(Step::Three, presented);
 
         let shares = self.connection.receive(Step::Three, REPLY).await?;
         let (expect, confirm) = expect.handle(shares, self.clock.now())?;
-        (self.observer)(&Event::Verified(self.members.len()));
-        (self.observer)(&Event::SharesOpened(self.members.len()));
+        self.tell(Step::Three, facts::answer_verified(expect.verification()));
+        let (shares, t2) = (self.members.len(), expect.transcript());
+        self.tell(Step::Four, Some(Fact::SharesOpened { shares, t2 }));
         self.connection.at_step(Step::Five);
         self.connection.send(&confirm).await?;
 
         let confirmed = self.connection.receive(Step::Five, REPLY).await?;
         let session = expect.handle(confirmed)?;
-        (self.observer)(&Event::KeyConfirmed);
+        let (client, server) = session.confirmations();
+        self.tell(Step::Five, Some(Fact::KeyConfirmed { client, server }));
         Ok(session)
     }
 
     /// Step 6.
-    async fn submit(mut self, session: Session, hand_in: HandIn<'_>) -> Result<KeptReceipt, Error> {
+    async fn submit(
+        mut self,
+        session: Session,
+        hand_in: &mut HandIn<'_>,
+    ) -> Result<KeptReceipt, Error> {
         let draft = Draft {
             service: session.service(),
-            assignment: (hand_in.course, hand_in.assignment),
-            members: &self.members,
+            assignment: (hand_in.course.clone(), hand_in.assignment.clone()),
+            members: self.members,
             file: hand_in.report.entry(),
         };
         let pending = Pending::prepare(&self.setup.home, &draft, self.clock.now())?;
@@ -129,6 +143,10 @@ impl Talk<'_, '_> {
         let (expect, submit) = session.submit(&pending.statement, pending.signatures.clone())?;
         self.connection.at_step(Step::Six);
         self.connection.send(&submit).await?;
+        self.tell(
+            Step::Six,
+            facts::statement_sent(&submit, self.members.len()),
+        );
         let reply = self.connection.receive(Step::Six, RECEIPT).await?;
         let (receiving, before) = match expect.handle(reply)? {
             Answer::Proceed(sending) => (self.send_content(sending, report).await?, false),
@@ -136,11 +154,16 @@ impl Talk<'_, '_> {
         };
         let (bytes, receipt) = self.receive_receipt(receiving).await?;
         let path = receipts::save(&self.setup.receipts, receipt.number(), &bytes)?;
-        (self.observer)(&Event::Stored {
-            size: report.entry().size,
+        let file = report.entry();
+        let kept = Fact::ReceiptKept {
+            number: receipt.number(),
+            size: file.size,
+            sha256: file.sha256,
+            receipt: Fingerprint::of(&bytes),
             signatures: self.members.len(),
             before,
-        });
+        };
+        self.tell(Step::Six, Some(kept));
         Ok(KeptReceipt {
             path,
             bytes,
@@ -187,6 +210,12 @@ impl Talk<'_, '_> {
             }
         }
         Ok(receiving.finish()?)
+    }
+
+    fn tell(&mut self, step: Step, fact: Option<Fact>) {
+        if let Some(fact) = fact {
+            (self.observer)(&Event::new(step, fact));
+        }
     }
 
     /// A certificate that was refused in the handshake is the first member's.

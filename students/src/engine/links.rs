@@ -31,7 +31,8 @@ pub(super) async fn cuhk(
     let mut connection = connect(&setup.cuhk()?, &tls, step, CONNECT).await?;
     setup.cuhk_proved(connection.root_seen())?;
     let greeting = connection.receive_reply(step, REPLY).await?;
-    check_greeting(&greeting, setup.require_trust()?.as_ref(), step)?;
+    let time = check_greeting(&greeting, setup.require_trust()?.as_ref(), step)?;
+    setup.hear_time(clock.now(), time)?;
     Ok(connection)
 }
 
@@ -65,11 +66,15 @@ fn client_tls(
     )
 }
 
-/// TLS has proved who it is; what it says of itself must agree.
-fn check_greeting(greeting: &Reply, trust: &TrustStore, step: Step) -> Result<(), Refusal> {
+/// TLS has proved who it is; what it says of itself must agree. Returns the server's time.
+fn check_greeting(greeting: &Reply, trust: &TrustStore, step: Step) -> Result<u64, Refusal> {
     let expected = service_id(trust, &ServiceName::cuhk());
     match greeting {
-        Reply::Greeting { v: 1, service, .. } if *service == expected => Ok(()),
+        Reply::Greeting {
+            v: 1,
+            service,
+            time,
+        } if *service == expected => Ok(*time),
         _ => Err(Refusal::new(Code::ServerMisbehaved, step).with("expected", "greeting")),
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::ServiceName;
 use scb_protocol::client::Member;
 use scb_protocol::message::Message;
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{Code, Refusal, Step, UnverifiedToken, certificate_refusal};
+use scb_protocol::{Code, Fact, Refusal, Step, UnverifiedToken, certificate_refusal};
 use scb_transport::Clock;
 
 use super::links::{self, REPLY, about};
@@ -22,11 +23,17 @@ pub(super) async fn refresh(
 ) -> Result<(), Error> {
     for member in members {
         if identity::needs_refresh(Some(&member.token), clock.now()) {
-            member.token = fresh_token(setup, clock, member)
+            let (token, expires) = fresh_token(setup, clock, member)
                 .await
                 .map_err(|error| concerning(error, member))?;
+            member.token = token;
             identity::save_token(&setup.home, &member.sid, &member.token)?;
-            observer(&Event::TokenRefreshed(member.sid.clone()));
+            let certificate = member.chain.leaf().fingerprint();
+            let refreshed = Fact::TokenRefreshed {
+                certificate,
+                expires,
+            };
+            observer(&Event::about(&member.sid, Step::Two, refreshed));
         }
     }
     Ok(())
@@ -36,7 +43,7 @@ async fn fresh_token(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,
     member: &Member,
-) -> Result<String, Error> {
+) -> Result<(String, UnixTime), Error> {
     let mut connection = links::cuhk(setup, clock, Some(member), Step::Two).await?;
     connection.send(&Request::RefreshToken {}).await?;
     let reply = connection.receive_reply(Step::Two, REPLY).await?;
@@ -52,8 +59,8 @@ async fn fresh_token(
         .verify_student(&member.chain, now)
         .map_err(|error| certificate_refusal(&error, Step::Two))?;
     let audience = service_id(&trust, &ServiceName::blackboard());
-    UnverifiedToken(&token).verify(&trust, &audience, &student, now)?;
-    Ok(token)
+    let verified = UnverifiedToken(&token).verify(&trust, &audience, &student, now)?;
+    Ok((token, verified.expires()))
 }
 
 fn concerning(error: Error, member: &Member) -> Error {

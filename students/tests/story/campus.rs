@@ -87,11 +87,21 @@ impl Campus {
 
     /// The engine as this command line sets it up, with the campus' clock.
     pub(crate) fn try_engine(&self, arguments: &str) -> Result<Engine, Error> {
+        self.try_engine_at(arguments, self.clock())
+    }
+
+    /// The engine with the home's clock at another time.
+    pub(crate) fn engine_at(&self, clock: &FixedClock) -> Engine {
+        let clock = Arc::new(ClockFn(clock.reader()));
+        self.try_engine_at("--ca CA", clock).unwrap()
+    }
+
+    fn try_engine_at(&self, arguments: &str, clock: Arc<dyn Clock>) -> Result<Engine, Error> {
         let cli = self.line(arguments);
         let codes = Codes::new(&cli.common, Term::plain())?;
         let setup = Setup::new(&cli.common, codes.sheet())?;
         let passphrases = Passphrases::new(cli.common.passphrase_file.clone());
-        Engine::with_clock(setup, passphrases, self.clock())
+        Engine::with_clock(setup, passphrases, clock)
     }
 
     pub(crate) fn engine(&self) -> Engine {
@@ -176,4 +186,14 @@ pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str
         [refusal, ..] => refusal.code.as_str(),
         [] => panic!("not a refusal: {error:?}"),
     }
+}
+
+/// The events as log lines.
+pub(crate) fn told(events: &[Event]) -> Vec<String> {
+    let line = |event: &Event| match event {
+        Event::Step(event) => event.to_string(),
+        Event::Sending { sent, total } => format!("sending {sent} of {total}"),
+        Event::Waiting { step, left, .. } => format!("step {step} waiting {left}"),
+    };
+    events.iter().map(line).collect()
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use scb_student::{Engine, EnrolOptions, Error, Event, identity};
+use scb_protocol::Fact;
+use scb_student::{Engine, EnrolOptions, Error, identity};
 
-use crate::campus::{Campus, THREE, code, enrol, group, sid};
+use crate::campus::{Campus, THREE, code, enrol, group, sid, told};
 use crate::servers::Fault;
 
 fn without(engine: &Engine, ids: &[&str]) -> Vec<String> {
@@ -24,12 +25,9 @@ fn three_are_certified_over_one_connection() {
     let campus = Campus::new();
     let (result, events) = campus.enrol(&THREE);
     result.unwrap();
-    let mut expected = vec![Event::RequestsSent {
-        keys: 3,
-        requests: 3,
-    }];
-    expected.extend(THREE.map(|id| Event::Certified(sid(id))));
-    assert_eq!(events, expected);
+    let mut expected = vec!["step 1 requests sent 3".to_owned()];
+    expected.extend(THREE.map(|id| format!("step 2 sid={id} certified")));
+    assert_eq!(told(&events), expected);
     assert_eq!(campus.desk.connections.load(Ordering::SeqCst), 1);
     let home = campus.home();
     assert_eq!(home.students().unwrap(), THREE.map(sid));
@@ -86,13 +84,13 @@ fn a_lost_answer_is_made_up_for_by_the_same_request() {
     let saved = std::fs::read(&key).unwrap();
     let (result, events) = enrol(&mut campus.engine(), students);
     result.unwrap();
-    assert_eq!(
-        events[0],
-        Event::RequestsSent {
-            keys: 0,
-            requests: 1
-        }
-    );
+    let Some(Fact::RequestsSent {
+        fresh: 0, requests, ..
+    }) = events[0].step_event().map(|event| &event.fact)
+    else {
+        panic!("{:?}", events[0]);
+    };
+    assert_eq!(requests.len(), 1);
     let installed = std::fs::read(home.student_dir(&sid(THREE[0])).join("key.pem")).unwrap();
     assert_eq!(saved, installed);
 }

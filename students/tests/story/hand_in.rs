@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use scb_protocol::Fact;
 use scb_student::{Error, Event, pending, receipts};
 
-use crate::campus::{Campus, THREE, code, hand_in, hand_in_for, sid};
+use crate::campus::{Campus, THREE, code, hand_in, hand_in_for, sid, told};
 use crate::servers::Fault;
 
 impl Campus {
@@ -31,21 +32,18 @@ fn the_whole_job() {
         .map(|m| m.sid.clone())
         .collect();
     assert_eq!(members, THREE.map(sid));
+    let told = told(&events);
+    let submission = kept.receipt.statement().submission;
     assert_eq!(
-        events,
+        told,
         [
-            Event::Verified(3),
-            Event::SharesOpened(3),
-            Event::KeyConfirmed,
-            Event::Sending {
-                sent: 1050,
-                total: 1050
-            },
-            Event::Stored {
-                size: 1050,
-                signatures: 3,
-                before: false
-            },
+            "step 3 presented 3".to_owned(),
+            "step 3 members verified 3".to_owned(),
+            "step 4 shares opened 3".to_owned(),
+            "step 5 session key confirmed".to_owned(),
+            format!("step 6 statement sent {submission}"),
+            "sending 1050 of 1050".to_owned(),
+            "step 6 receipt kept S-000001".to_owned(),
         ]
     );
     assert_eq!((campus.pending(), campus.desk.stored_count()), (0, 1));
@@ -61,10 +59,8 @@ fn a_lost_receipt_comes_back_and_nothing_is_stored_twice() {
     assert_eq!((campus.pending(), campus.receipts()), (1, 0));
     let (result, events) = hand_in(&mut engine, &THREE, None);
     assert_eq!(result.unwrap().receipt.number().get(), 1);
-    assert!(matches!(
-        events.last(),
-        Some(Event::Stored { before: true, .. })
-    ));
+    let last = events.last().and_then(Event::step_event).unwrap();
+    assert!(matches!(last.fact, Fact::ReceiptKept { before: true, .. }));
     assert_eq!((campus.pending(), campus.desk.stored_count()), (0, 1));
 }
 
@@ -111,11 +107,8 @@ fn a_receipt_that_does_not_verify_is_not_kept() {
         campus.fail_once(fault);
         let (result, events) = hand_in(&mut engine, &THREE, Some(&report));
         assert_eq!(code(result), expected, "{fault:?}");
-        assert!(
-            !events
-                .iter()
-                .any(|event| matches!(event, Event::Stored { .. }))
-        );
+        let kept = |line: &String| line.contains("receipt kept");
+        assert!(!told(&events).iter().any(kept));
         assert_eq!((campus.receipts(), campus.pending()), (1, 1), "{fault:?}");
     }
     let kept = hand_in(&mut engine, &THREE, Some(&report)).0.unwrap();
@@ -148,7 +141,8 @@ fn refuses_a_report_that_is_changed_meanwhile() {
         Some(&report),
         "SANDBOX",
         &mut |event| {
-            if *event == Event::KeyConfirmed {
+            let fact = event.step_event().map(|event| &event.fact);
+            if matches!(fact, Some(Fact::KeyConfirmed { .. })) {
                 std::fs::write(&report, "as it was chang'd").unwrap();
             }
         },
@@ -196,10 +190,11 @@ fn an_expired_token_is_refreshed_before() {
         .advance(Duration::from_secs(13 * 3600));
     let (result, events) = hand_in(&mut engine, &THREE, None);
     result.unwrap();
-    assert_eq!(events[..3], THREE.map(|id| Event::TokenRefreshed(sid(id))));
+    let refreshed = THREE.map(|id| format!("step 2 sid={id} token refreshed"));
+    assert_eq!(told(&events)[..3], refreshed);
     let (result, events) = hand_in(&mut engine, &THREE, None);
     result.unwrap();
-    assert_eq!(events[0], Event::Verified(3));
+    assert_eq!(told(&events)[0], "step 3 presented 3");
 }
 
 #[test]

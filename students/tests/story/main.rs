@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod campus;
+mod clock;
 mod commands;
 mod enrolment;
 mod hand_in;
 mod servers;
 mod trust;
+mod waiting;

@@ -47,6 +47,12 @@ pub(crate) enum Fault {
     OtherReceipt,
     /// Blackboard sends one byte more of the receipt than it announced.
     LongReceipt,
+    /// CUHK has no time for a second.
+    CuhkBusy,
+    /// Blackboard has no time for a second.
+    BlackboardBusy,
+    /// Blackboard cannot ask CUHK.
+    CuhkUnavailable,
 }
 
 /// What both servers know.
@@ -276,6 +282,9 @@ async fn answer(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal>
     let greeting = ExpectRequest::greeting(desk.service("cuhk"), desk.now());
     connection.send(&greeting).await?;
     let mut expect = ExpectRequest::new();
+    if desk.take(Fault::CuhkBusy) {
+        return Err(Refusal::new(Code::Busy, Step::One).retry_after(1));
+    }
     loop {
         let request: Request = connection.receive(Step::One, PATIENCE).await?;
         desk.requests.fetch_add(1, Ordering::SeqCst);
@@ -312,7 +321,13 @@ async fn blackboard(mut connection: Connection, desk: Arc<Desk>) {
 async fn take_in(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal> {
     let state = ExpectPresentation::new(policy(desk), channel(connection, desk))?;
     connection.send(&state.greeting(desk.now())).await?;
+    if desk.take(Fault::BlackboardBusy) {
+        return Err(Refusal::new(Code::Busy, Step::Three).retry_after(1));
+    }
     let request = connection.receive(Step::Three, PATIENCE).await?;
+    if desk.take(Fault::CuhkUnavailable) {
+        return Err(Refusal::new(Code::CuhkUnavailable, Step::Three).retry_after(1));
+    }
     let state = state.handle(request, &desk.trust, desk.now())?;
     let answer = desk.verification(state.question());
     let (state, reply) = state.handle(&answer, &desk.trust, desk.now())?;

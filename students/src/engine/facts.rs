@@ -1,0 +1,58 @@
+//! What the messages of steps 3 to 6 say, as facts for whoever watches.
+
+use scb_protocol::message::blackboard::{Presented, Reply, Request};
+use scb_protocol::statement::Statement;
+use scb_protocol::values::Challenge;
+use scb_protocol::{Fact, PresentedMember, SignedStatement, Transcript1, Verification};
+
+/// The challenge in Blackboard's greeting.
+pub(super) fn challenge(greeting: &Reply) -> Option<Challenge> {
+    match greeting {
+        Reply::Greeting { challenge, .. } => Some(*challenge),
+        _ => None,
+    }
+}
+
+/// Step 3: the members present themselves.
+pub(super) fn presented(
+    challenge: Option<Challenge>,
+    t1: Transcript1,
+    request: &Request,
+) -> Option<Fact> {
+    let (Some(challenge), Request::Present { members }) = (challenge, request) else {
+        return None;
+    };
+    let member = |member: &Presented| PresentedMember {
+        sid: member.sid.clone(),
+        certificate: member.chain.leaf().fingerprint(),
+        session_key: member.session_key,
+    };
+    Some(Fact::Presented {
+        challenge,
+        t1,
+        members: members.iter().map(member).collect(),
+    })
+}
+
+/// Step 3: CUHK's answer was verified.
+pub(super) fn answer_verified(verification: &Verification) -> Option<Fact> {
+    Some(Fact::AnswerVerified {
+        nonce: verification.nonce(),
+        issued_at: verification.issued_at(),
+        members: verification.members().to_vec(),
+    })
+}
+
+/// Step 6: the statement has left, signed by so many.
+pub(super) fn statement_sent(request: &Request, signatures: usize) -> Option<Fact> {
+    let Request::Submit { statement, mac, .. } = request else {
+        return None;
+    };
+    let parsed = Statement::parse(statement.as_bytes()).ok()?;
+    Some(Fact::StatementSent(SignedStatement {
+        submission: parsed.submission,
+        file: parsed.file().clone(),
+        signatures,
+        mac: *mac,
+    }))
+}
