@@ -10,7 +10,7 @@ use scb_cli::{
     Failure, Home, Role, finish, finish_json, load_config, local_time, passphrase_from_flag, say,
     write_ready,
 };
-use scb_protocol::{EnrolmentCode, install_crypto};
+use scb_protocol::{EnrolmentCode, Fact, Step, StepEvent, install_crypto};
 use scb_storage::HomeLock;
 use scb_transport::{Clock, Shutdown, SystemClock, telemetry};
 
@@ -167,6 +167,11 @@ pub(crate) async fn run_server(
     for file in ready_files {
         write_ready(file, address)?;
     }
+    let root = server.root();
+    telemetry::emit(&StepEvent::new(
+        Step::Zero,
+        Fact::Listening { address, root },
+    ));
     say(&format!(
         "blackboard  step 0  certified by CUHK, listening on {address}"
     ))?;

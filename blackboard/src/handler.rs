@@ -18,7 +18,7 @@ use scb_protocol::server::{
     ExpectPresentation, ExpectSubmission, Policy, VerifiedSubmission,
 };
 use scb_protocol::{
-    Channel, Code, Refusal, Step, StepEvent, VERIFICATION_LIFETIME, certificate_refusal,
+    Channel, Code, Fact, Refusal, Step, StepEvent, VERIFICATION_LIFETIME, certificate_refusal,
 };
 use scb_storage::{ContentStore, ContentWriter};
 use scb_transport::{Clock, Connection, Limits, Shutdown, telemetry};
@@ -130,17 +130,20 @@ impl Handler {
         &mut self,
         state: AwaitVerification,
     ) -> Result<ExpectConfirmation, Refusal> {
-        let others = names(state.sids().skip(1));
+        let question = state.question();
+        let verified = Fact::GroupVerified {
+            t1: state.transcript(),
+            nonce: question.nonce,
+            members: question.members.clone(),
+        };
         let shares = state.sids().count();
         let answer = self.shared.authority.verify(state.question()).await?;
         let (state, reply) = state.handle(&answer, &self.trust(), self.shared.clock.now())?;
-        self.done(match others.as_str() {
-            "" => StepEvent::done(Step::Three, "verified"),
-            others => StepEvent::with(Step::Three, "verified with", others),
-        });
+        self.done(Step::Three, verified);
         self.connection.at_step(Step::Four);
         self.connection.send(&reply).await?;
-        self.done(StepEvent::with(Step::Four, "shares sealed:", shares));
+        let t2 = state.transcript();
+        self.done(Step::Four, Fact::SharesSealed { shares, t2 });
         Ok(state)
     }
 
@@ -152,7 +155,8 @@ impl Handler {
         let request = self.receive(Step::Five).await?;
         let (state, reply) = state.handle(request)?;
         self.connection.send(&reply).await?;
-        self.done(StepEvent::done(Step::Five, "session key confirmed"));
+        let (client, server) = state.confirmations();
+        self.done(Step::Five, Fact::KeyConfirmed { client, server });
         Ok(state)
     }
 
@@ -162,7 +166,9 @@ impl Handler {
         state: ExpectSubmission,
     ) -> Result<AcceptedStatement, Refusal> {
         let request = self.receive(Step::Six).await?;
-        state.handle(request)
+        let accepted = state.handle(request)?;
+        self.done(Step::Six, Fact::StatementAccepted(accepted.signed()));
+        Ok(accepted)
     }
 
     /// The record, if this very statement was stored before; refused if another was stored
@@ -197,7 +203,11 @@ impl Handler {
             step: Step::Six,
             ..refusal
         })?;
-        state.handle(&answer, &self.trust(), self.shared.clock.now())
+        let nonce = state.question().nonce;
+        let verified = state.handle(&answer, &self.trust(), self.shared.clock.now())?;
+        let sha256 = verified.statement().file().sha256;
+        self.done(Step::Six, Fact::VerifiedAgain { nonce, sha256 });
+        Ok(verified)
     }
 
     /// First the report is durable, then one transaction makes number, record and signed
@@ -242,7 +252,14 @@ impl Handler {
             size: receipt.len() as u64,
             sha256: Fingerprint::of(&receipt),
         };
-        self.done(StepEvent::with(Step::Six, "stored", record.number()));
+        let file = record.statement().file();
+        let stored = Fact::Stored {
+            number: record.number(),
+            submission: record.statement().submission,
+            size: file.size,
+            receipt: Fingerprint::of(&receipt),
+        };
+        self.done(Step::Six, stored);
         self.connection.at_step(Step::Six);
         let sending = async {
             self.connection.send(&announcement).await?;
@@ -280,8 +297,8 @@ impl Handler {
     }
 
     /// Logs what a step has come to, and how long it took; the next one begins.
-    fn done(&mut self, event: StepEvent) {
-        self.log(event);
+    fn done(&mut self, step: Step, fact: Fact) {
+        self.log(StepEvent::new(step, fact));
         self.begun = Instant::now();
     }
 
@@ -313,8 +330,4 @@ fn still_trusted(
             .map_err(|error| certificate_refusal(&error, Step::Six).about(&member.sid))?;
     }
     Ok(())
-}
-
-fn names<'a>(sids: impl Iterator<Item = &'a StudentId>) -> String {
-    sids.map(StudentId::as_str).collect::<Vec<_>>().join(" ")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use scb_certs::{Certificate, TrustStore};
+use scb_certs::{Certificate, Fingerprint, TrustStore};
 use scb_cli::{Failure, Home};
 use scb_protocol::server::Policy;
 use scb_protocol::{Code, Refusal, Step};
@@ -100,6 +100,11 @@ impl Server {
     /// The bound address, with the real port.
     pub(crate) fn address(&self) -> SocketAddr {
         self.listener.local_addr()
+    }
+
+    /// SHA-256 of CUHK's root certificate.
+    pub(crate) fn root(&self) -> Fingerprint {
+        self.tls_maker.root.fingerprint()
     }
 
     /// Serves until `shutdown`, then lets open connections finish, for a bounded time.

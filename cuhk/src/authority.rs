@@ -8,7 +8,8 @@ use scb_certs::{
     VerifiedStudent,
 };
 use scb_protocol::{
-    Code, EnrolmentCode, Question, Refusal, Step, TokenRequest, issue_token, issue_verification,
+    Code, EnrolmentCode, MemberAnswer, Question, Refusal, Step, TokenRequest, issue_token,
+    issue_verification,
 };
 use scb_transport::Clock;
 
@@ -135,7 +136,7 @@ impl Authority {
         &self,
         asker: &VerifiedService,
         question: Question,
-    ) -> Result<(String, usize), Error> {
+    ) -> Result<(String, Vec<MemberAnswer>), Error> {
         let now = self.now();
         let live = live_service(asker, now, Step::Three);
         let members = question.members;
@@ -150,10 +151,6 @@ impl Authority {
             })
             .await;
         let answers: Vec<_> = answers?;
-        let active = answers
-            .iter()
-            .filter(|answer| answer.inactive.is_none())
-            .count();
         let signer = &self.current().tokens;
         let verification = issue_verification(
             &self.name(),
@@ -164,7 +161,7 @@ impl Authority {
             &signer.key,
             &signer.chain,
         )?;
-        Ok((verification, active))
+        Ok((verification, answers))
     }
 
     /// The number of the last change of any status, straight from the database.

@@ -4,14 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use scb_certs::{ServiceName, StudentId, VerifiedRequest, VerifiedService, VerifiedStudent};
+use rustls_pki_types::UnixTime;
+use scb_certs::{
+    Certificate, ServiceName, StudentId, VerifiedRequest, VerifiedService, VerifiedStudent,
+};
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{Code, EnrolmentCode, Question, Refusal, Reply as _, Step, StepEvent};
+use scb_protocol::{
+    Code, EnrolmentCode, Fact, Question, Refusal, Reply as _, Step, StepEvent, own_token_expiry,
+};
 use scb_transport::{Connection, Limits, Shutdown, telemetry};
 
 use crate::Error;
-use crate::authority::Authority;
+use crate::authority::{Authority, Enrolled};
 use crate::error::with_causes;
 
 /// Answers the requests of one connection, one after another.
@@ -114,13 +119,11 @@ impl Handler {
         code: &EnrolmentCode,
         request: &VerifiedRequest,
     ) -> Result<(), Refusal> {
-        self.emit(StepEvent::done(Step::One, "request verified").about(sid));
+        let key = request.public_key().fingerprint();
+        self.emit(StepEvent::new(Step::One, Fact::RequestVerified { key }).about(sid));
         match self.authority.enrol(sid, code, request).await {
             Ok(enrolled) => {
-                let serial = enrolled.chain.leaf().serial();
-                self.emit(
-                    StepEvent::with(Step::Two, "certificate and token issued", serial).about(sid),
-                );
+                self.emit(StepEvent::new(Step::Two, student_certified(&enrolled)).about(sid));
                 let (chain, token) = (enrolled.chain, enrolled.token);
                 self.reply(Step::Two, &Reply::Enrolled { chain, token })
                     .await
@@ -137,11 +140,9 @@ impl Handler {
     ) -> Result<(), Refusal> {
         match self.authority.enrol_service(name, code, request).await {
             Ok(chain) => {
-                self.emit(StepEvent::with(
-                    Step::Two,
-                    "service certificate issued",
-                    name,
-                ));
+                let (name, certificate) = (name.clone(), chain.leaf().into());
+                let fact = Fact::ServiceCertified { name, certificate };
+                self.emit(StepEvent::new(Step::Two, fact));
                 self.reply(Step::Two, &Reply::ServiceEnrolled { chain })
                     .await
             }
@@ -156,11 +157,9 @@ impl Handler {
     ) -> Result<(), Refusal> {
         let renewed = self.authority.renew_service(service, request).await;
         let chain = renewed.map_err(|error| self.refusal(&error, Step::Two))?;
-        self.emit(StepEvent::with(
-            Step::Two,
-            "service certificate renewed",
-            service.name(),
-        ));
+        let (name, certificate) = (service.name().clone(), chain.leaf().into());
+        let fact = Fact::ServiceRenewed { name, certificate };
+        self.emit(StepEvent::new(Step::Two, fact));
         self.reply(Step::Two, &Reply::ServiceEnrolled { chain })
             .await
     }
@@ -168,16 +167,26 @@ impl Handler {
     async fn refresh_token(&mut self, student: &VerifiedStudent) -> Result<(), Refusal> {
         let issued = self.authority.refresh_token(student).await;
         let token = issued.map_err(|error| self.refusal(&error, Step::Two))?;
-        self.emit(StepEvent::done(Step::Two, "token issued").about(student.sid()));
+        let fact = Fact::TokenIssued {
+            certificate: student.certificate().fingerprint(),
+            expires: expiry(&token, student.certificate()),
+        };
+        self.emit(StepEvent::new(Step::Two, fact).about(student.sid()));
         self.reply(Step::Two, &Reply::Token { token }).await
     }
 
     async fn verify(&mut self, asker: &VerifiedService, question: Question) -> Result<(), Refusal> {
-        let asked = question.members.len();
+        let nonce = question.nonce;
         let verified = self.authority.verify(asker, question).await;
-        let (verification, active) = verified.map_err(|error| self.refusal(&error, Step::Three))?;
-        let detail = format!("{active} of {asked} to {}", asker.name());
-        self.emit(StepEvent::with(Step::Three, "confirmed", detail));
+        let (verification, answers) =
+            verified.map_err(|error| self.refusal(&error, Step::Three))?;
+        let asker = asker.name().clone();
+        let fact = Fact::MembersAnswered {
+            asker,
+            nonce,
+            answers,
+        };
+        self.emit(StepEvent::new(Step::Three, fact));
         self.reply(Step::Three, &Reply::Verification { verification })
             .await
     }
@@ -239,4 +248,17 @@ impl Handler {
         let elapsed = self.started.elapsed();
         telemetry::emit(&event.on(self.connection.id()).took(elapsed));
     }
+}
+
+fn student_certified(enrolled: &Enrolled) -> Fact {
+    let certificate = enrolled.chain.leaf();
+    Fact::StudentCertified {
+        certificate: certificate.into(),
+        token_expires: expiry(&enrolled.token, certificate),
+    }
+}
+
+/// A token never outlives its certificate.
+fn expiry(token: &str, certificate: &Certificate) -> UnixTime {
+    own_token_expiry(token).unwrap_or_else(|| certificate.not_after())
 }

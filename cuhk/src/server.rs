@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use scb_certs::Passphrase;
+use scb_certs::{Certificate, Passphrase};
 use scb_cli::{Home, Role, load_config};
 use scb_storage::HomeLock;
 use scb_transport::{Clock, Limits, Listener, Shutdown, raise_descriptor_limit};
@@ -68,6 +68,11 @@ impl Unlocked {
     /// The records.
     pub fn store(&self) -> &Store {
         &self.signing.store
+    }
+
+    /// The root certificate.
+    pub fn root(&self) -> &Certificate {
+        self.signing.issuers.root()
     }
 
     /// Serves at most so many connections at once, whatever the configuration says.

@@ -1,34 +1,16 @@
-//! Step events: what happened in which step, once, from which logs are rendered.
+//! Step events: what happened in which step, once, from which logs, explanations and metrics
+//! are rendered.
+
+mod fact;
 
 use std::fmt;
 use std::time::Duration;
 
 use scb_certs::StudentId;
 
+pub use fact::{CertificateRequest, CertificateSummary, Fact, PresentedMember, SignedStatement};
+
 use crate::{Refusal, Step};
-
-/// What happened. Only IDs, counts, sizes and names of outcomes: never a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
-    /// A short outcome, such as `verified`, with details already fit for a log.
-    Done(&'static str),
-    /// An outcome with a detail, such as `stored S-000001`.
-    With(&'static str, String),
-    /// The step was refused.
-    Refused(Refusal),
-}
-
-impl fmt::Display for Fact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Done(outcome) => f.write_str(outcome),
-            Self::With(outcome, detail) => write!(f, "{outcome} {detail}"),
-            Self::Refused(refusal) => {
-                write!(f, "refused {}: {}", refusal.code, refusal.sentence())
-            }
-        }
-    }
-}
 
 /// One event of one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,14 +28,15 @@ pub struct StepEvent {
 }
 
 impl StepEvent {
-    /// Something was done.
-    pub fn done(step: Step, outcome: &'static str) -> Self {
-        Self::new(step, Fact::Done(outcome))
-    }
-
-    /// Something was done, with a detail.
-    pub fn with(step: Step, outcome: &'static str, detail: impl fmt::Display) -> Self {
-        Self::new(step, Fact::With(outcome, detail.to_string()))
+    /// A fact of a step.
+    pub fn new(step: Step, fact: Fact) -> Self {
+        Self {
+            step,
+            connection: None,
+            sid: None,
+            fact,
+            elapsed: None,
+        }
     }
 
     /// Something was refused.
@@ -62,16 +45,6 @@ impl StepEvent {
         Self {
             sid: refusal.sid.clone(),
             ..event
-        }
-    }
-
-    fn new(step: Step, fact: Fact) -> Self {
-        Self {
-            step,
-            connection: None,
-            sid: None,
-            fact,
-            elapsed: None,
         }
     }
 

@@ -30,7 +30,9 @@ pub use certificate::{certificate_code, certificate_refusal};
 pub use code::{Code, EXIT_DONE, EXIT_FAULT, EXIT_REFUSED, EXIT_RETRY, EXIT_USAGE};
 pub use enrolment_code::EnrolmentCode;
 pub use error::Error;
-pub use event::{Fact, StepEvent};
+pub use event::{
+    CertificateRequest, CertificateSummary, Fact, PresentedMember, SignedStatement, StepEvent,
+};
 pub use frame::{Frame, MAX_PAYLOAD};
 pub use identity_token::{
     TOKEN_LIFETIME, TOKEN_TYPE, TokenRequest, UnverifiedToken, VerifiedToken, issue_token,
@@ -39,7 +41,7 @@ pub use identity_token::{
 pub use jose::install_crypto;
 pub use message::{Message, Reply, decode, encode};
 pub use refusal::{Refusal, Step};
-pub use time::{CLOCK_SKEW, from_seconds, rfc3339};
+pub use time::{CLOCK_SKEW, from_seconds, in_words, rfc3339};
 pub use transcript::{Channel, PROTOCOL, Transcript1, Transcript2, TranscriptMember};
 pub use verification::{
     InactiveReason, MAX_QUESTION, MemberAnswer, Question, VERIFICATION_LIFETIME, VERIFICATION_TYPE,

@@ -1,5 +1,8 @@
 //! Transcripts: hashes over length-prefixed parts, so that no two inputs look the same.
 
+use std::fmt;
+
+use data_encoding::HEXLOWER;
 use ring::digest;
 use scb_certs::{Fingerprint, SpiffeId, StudentId};
 
@@ -101,5 +104,17 @@ impl Transcript2 {
     /// The hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl fmt::Display for Transcript1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Display for Transcript2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }

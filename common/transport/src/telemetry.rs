@@ -1,12 +1,14 @@
 //! Log lines on stderr: `12:00:01.204 step 3 conn=7 sid=1155000001 verified 1.9ms`.
 //!
-//! One line per event; whatever a peer could have chosen is escaped. Times are UTC.
+//! One line per event, and where it was asked for the explanation below it; whatever a peer
+//! could have chosen is escaped. Times are UTC.
 
 mod format;
 mod record;
 
 use std::io;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use scb_protocol::{Fact, StepEvent};
 use tracing::level_filters::LevelFilter;
@@ -65,8 +67,24 @@ fn parse_level(text: &str) -> Result<LevelFilter, Error> {
     }
 }
 
+/// What an event means, in lines for people.
+type Explain = dyn Fn(&StepEvent) -> Vec<String> + Send + Sync;
+
+static EXPLAIN: OnceLock<Box<Explain>> = OnceLock::new();
+
+/// From now on every event of a step is explained: in text under its line, in JSON in the
+/// field `explanation`. Only the first call in a process counts.
+pub fn explain(explain: impl Fn(&StepEvent) -> Vec<String> + Send + Sync + 'static) {
+    let _ = EXPLAIN.set(Box::new(explain));
+}
+
 /// Logs one event of a step.
 pub fn emit(event: &StepEvent) {
+    let explanation = EXPLAIN.get().map(|explain| explain(event).join("\n"));
+    log(event, explanation.as_deref());
+}
+
+fn log(event: &StepEvent, explanation: Option<&str>) {
     let step = u8::from(event.step);
     let conn = event.connection;
     let sid = event.sid.as_ref().map(tracing::field::display);
@@ -75,7 +93,16 @@ pub fn emit(event: &StepEvent) {
         Fact::Refused(refusal) => Some(refusal.code.as_str()),
         _ => None,
     };
-    tracing::info!(step, conn, sid, code, elapsed_ms, "{}", event.fact);
+    tracing::info!(
+        step,
+        conn,
+        sid,
+        code,
+        elapsed_ms,
+        explanation,
+        "{}",
+        event.fact
+    );
 }
 
 #[cfg(test)]

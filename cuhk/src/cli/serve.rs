@@ -9,7 +9,7 @@ use scb_certs::Passphrase;
 use scb_cli::{
     Failure, Home, HomeArgs, Role, Sandbox, loopback_only, passphrase_from, say, write_ready,
 };
-use scb_protocol::{Step, StepEvent};
+use scb_protocol::{Fact, Step, StepEvent};
 use scb_transport::telemetry::{self, LogFormat};
 use scb_transport::{Limits, Shutdown, SystemClock};
 
@@ -116,13 +116,16 @@ async fn serve(
     ready_files: &[PathBuf],
 ) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals().map_err(Error::from)?;
-    let store = unlocked.store().clone();
+    let (store, root) = (unlocked.store().clone(), unlocked.root().fingerprint());
     let server = Server::bind(unlocked, listen, Arc::new(SystemClock)).await?;
     let address = server.local_addr();
     let students = store
         .read(|records| records.roster().count_active())
         .await?;
-    telemetry::emit(&StepEvent::with(Step::Zero, "listening on", address));
+    telemetry::emit(&StepEvent::new(
+        Step::Zero,
+        Fact::Listening { address, root },
+    ));
     say(&format!(
         "cuhk  step 0  {students} students, listening on {address}"
     ))?;

@@ -10,7 +10,8 @@ use crate::message::blackboard::{Reply, Request};
 use crate::message::{Reply as _, unexpected};
 use crate::session::SessionKey;
 use crate::statement::{FileEntry, Label, Statement, SubmissionId};
-use crate::values::Der;
+use crate::transcript::Transcript2;
+use crate::values::{Der, Mac};
 use crate::verification::Verification;
 use crate::{Code, Error, Refusal, Step};
 
@@ -41,6 +42,11 @@ impl ExpectConfirmed {
     /// CUHK's answer about the members, verified.
     pub fn verification(&self) -> &Verification {
         &self.verification
+    }
+
+    /// What the session key is bound to.
+    pub fn transcript(&self) -> Transcript2 {
+        self.key.transcript()
     }
 
     /// Checks that the server derived the same session key.
@@ -76,6 +82,12 @@ impl Session {
     /// The service.
     pub fn service(&self) -> &SpiffeId {
         &self.service
+    }
+
+    /// The confirmations that were exchanged: the client's and the server's.
+    pub fn confirmations(&self) -> (Mac, Mac) {
+        let key = &self.key;
+        (key.client_confirmation(), key.server_confirmation())
     }
 
     /// Sends a statement, with its MAC and the members' signatures.

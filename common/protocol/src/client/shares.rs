@@ -51,6 +51,11 @@ impl ExpectShares {
         }
     }
 
+    /// What the proofs of possession sign.
+    pub fn transcript(&self) -> Transcript1 {
+        self.t1
+    }
+
     /// Verifies CUHK's answer, opens every share and derives the session key.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use super::{ExpectSubmission, Policy, VerifiedMember};
 use crate::message::blackboard::{Reply, Request};
 use crate::message::unexpected;
 use crate::session::SessionKey;
+use crate::transcript::Transcript2;
 use crate::{Code, Refusal, Step};
 
 /// Waits for `confirm`.
@@ -23,6 +24,11 @@ impl ExpectConfirmation {
             members,
             key,
         }
+    }
+
+    /// What the session key is bound to.
+    pub fn transcript(&self) -> Transcript2 {
+        self.key.transcript()
     }
 
     /// Checks that the client opened every share.

@@ -12,7 +12,8 @@ use crate::message::blackboard::{Reply, Request};
 use crate::message::unexpected;
 use crate::session::SessionKey;
 use crate::statement::Statement;
-use crate::{Code, Refusal, Step};
+use crate::values::Mac;
+use crate::{Code, Refusal, SignedStatement, Step};
 
 pub use content::{AwaitReverification, ReceivingContent, VerifiedSubmission};
 pub(crate) use signatures::{verify_signatures, verify_signers};
@@ -37,6 +38,12 @@ impl ExpectSubmission {
     /// The members who were verified on this connection, in order.
     pub fn members(&self) -> &[VerifiedMember] {
         &self.members
+    }
+
+    /// The confirmations that were exchanged: the client's and the server's.
+    pub fn confirmations(&self) -> (Mac, Mac) {
+        let key = &self.key;
+        (key.client_confirmation(), key.server_confirmation())
     }
 
     /// Checks MAC, statement and every member's signature. The session key ends here.
@@ -67,6 +74,7 @@ impl ExpectSubmission {
             members: self.members,
             bytes,
             statement,
+            mac,
             signatures: signatures.as_bytes().to_vec(),
             signers,
         })
@@ -114,6 +122,7 @@ pub struct AcceptedStatement {
     members: Vec<VerifiedMember>,
     bytes: Vec<u8>,
     statement: Statement,
+    mac: Mac,
     signatures: Vec<u8>,
     signers: Vec<Signer>,
 }
@@ -127,6 +136,16 @@ impl AcceptedStatement {
     /// The statement's exact bytes. The same submission ID with other bytes is refused.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// What the statement says, with how many signatures and which MAC.
+    pub fn signed(&self) -> SignedStatement {
+        SignedStatement {
+            submission: self.statement.submission,
+            file: self.statement.file().clone(),
+            signatures: self.signers.len(),
+            mac: self.mac,
+        }
     }
 
     /// The submission is new: asks for the content.

@@ -43,6 +43,11 @@ impl AwaitVerification {
         &self.question
     }
 
+    /// What the members' proofs sign.
+    pub fn transcript(&self) -> Transcript1 {
+        self.t1
+    }
+
     /// The members in order, as they were presented.
     pub fn sids(&self) -> impl Iterator<Item = &StudentId> {
         self.presentations

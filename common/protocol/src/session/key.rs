@@ -36,6 +36,7 @@ impl std::fmt::Debug for AwaitedMac {
 
 /// The keys of one session, derived from all members' shares (RFC 5869). Do not print.
 pub struct SessionKey {
+    t2: Transcript2,
     t3: [u8; 32],
     client_confirmation: hmac::Key,
     server_confirmation: hmac::Key,
@@ -70,11 +71,17 @@ impl SessionKey {
             Ok(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
         };
         Ok(Self {
+            t2: *t2,
             t3,
             client_confirmation: expand(CLIENT_CONFIRMATION)?,
             server_confirmation: expand(SERVER_CONFIRMATION)?,
             statement: expand(STATEMENT_MAC)?,
         })
+    }
+
+    /// What the key is bound to.
+    pub fn transcript(&self) -> Transcript2 {
+        self.t2
     }
 
     /// The client's confirmation: HMAC over T3.

@@ -90,11 +90,13 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    use scb_protocol::{Code, Refusal, Step, StepEvent};
+    use scb_certs::Fingerprint;
+    use scb_protocol::values::{Challenge, Nonce};
+    use scb_protocol::{Channel, Code, Fact, Refusal, Step, StepEvent, Transcript1};
     use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
-    use crate::telemetry::emit;
+    use crate::telemetry::{emit, log};
 
     #[derive(Clone, Default)]
     struct Memory(Arc<Mutex<Vec<u8>>>);
@@ -130,7 +132,17 @@ mod tests {
     }
 
     fn verified() -> StepEvent {
-        StepEvent::done(Step::Three, "verified")
+        let channel = Channel {
+            exporter: [0; 32],
+            service: "spiffe://example.edu/service/blackboard".parse().unwrap(),
+            client_certificate: Fingerprint::of(b""),
+        };
+        let fact = Fact::GroupVerified {
+            t1: Transcript1::new(&channel, &Challenge::from_bytes([0; 32]), &[]),
+            nonce: Nonce::from_bytes([0; 16]),
+            members: Vec::new(),
+        };
+        StepEvent::new(Step::Three, fact)
             .on(7)
             .about(&"1155000001".parse().unwrap())
             .took(Duration::from_micros(1900))
@@ -158,6 +170,22 @@ mod tests {
         assert_eq!(json["level"], "info");
         assert!(json["time"].as_str().unwrap().ends_with('Z'));
         assert!(json.get("code").is_none());
+    }
+
+    #[test]
+    fn an_explanation_stands_under_its_line_and_forges_none() {
+        let explanation = Some("First.\nSecond \u{1b}[2J.");
+        let text = logged(LogFormat::Text, || log(&verified(), explanation));
+        let (line, below) = text.split_once('\n').unwrap();
+        assert!(line.ends_with(" verified 1.9ms"), "{text}");
+        assert_eq!(
+            below,
+            "             First.\n             Second \\u{1b}[2J.\n"
+        );
+        let json = logged(LogFormat::Json, || log(&verified(), explanation));
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["explanation"], "First.\nSecond \u{1b}[2J.");
+        assert_eq!(json["message"], "verified");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::fmt::{self, Write};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 
+/// Before each line of an explanation: it stands under the event, after the time.
+const INDENT: &str = "\n             ";
+
 /// The fields of one event, in the order in which they were given.
 #[derive(Debug, Default)]
 pub(super) struct Record(Vec<(&'static str, Value)>);
@@ -33,7 +36,16 @@ impl Record {
         if let Some(elapsed) = self.get("elapsed_ms").and_then(Value::as_f64) {
             part(format!("{elapsed:.1}ms"));
         }
+        for line in self.explanation() {
+            text.push_str(INDENT);
+            text.push_str(&escaped(line));
+        }
         text
+    }
+
+    fn explanation(&self) -> impl Iterator<Item = &str> {
+        let explanation = self.get("explanation").and_then(Value::as_str);
+        explanation.into_iter().flat_map(str::lines)
     }
 
     /// Adds every field to a JSON object.
@@ -51,7 +63,15 @@ impl Record {
 
     /// `code` is in the message of a refusal already.
     fn after_message(&self) -> impl Iterator<Item = &(&'static str, Value)> {
-        let elsewhere = ["step", "conn", "sid", "message", "elapsed_ms", "code"];
+        let elsewhere = [
+            "step",
+            "conn",
+            "sid",
+            "message",
+            "elapsed_ms",
+            "code",
+            "explanation",
+        ];
         self.0
             .iter()
             .filter(move |(name, _)| !elsewhere.contains(name))
@@ -97,10 +117,13 @@ impl Visit for Record {
 
 /// A value without JSON's quotes, and with nothing that a terminal would obey.
 fn plain(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+    match value {
+        Value::String(text) => escaped(text),
+        other => escaped(&other.to_string()),
+    }
+}
+
+fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c.is_control() || reorders(c) {

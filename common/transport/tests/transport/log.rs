@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use scb_protocol::{Step, StepEvent};
+use scb_protocol::{Fact, Step, StepEvent};
 use scb_transport::telemetry::{self, LogFormat};
 
 /// Set in the process that logs.
@@ -16,7 +16,7 @@ fn logs_and_panics() {
     };
     telemetry::init(format.parse().unwrap(), None).unwrap();
     assert!(telemetry::init(LogFormat::Text, None).is_err(), "only once");
-    telemetry::emit(&StepEvent::done(Step::Three, "verified").on(7));
+    telemetry::emit(&StepEvent::new(Step::Three, Fact::AlreadyCertified { certificates: 3 }).on(7));
     tracing::debug!("only for those who ask");
     let panicked = std::thread::spawn(|| panic!("out of\nluck")).join();
     assert!(panicked.is_err());
@@ -38,7 +38,10 @@ fn stderr_of_a_process(format: &str, level: &str) -> Vec<String> {
 fn every_event_and_every_panic_is_one_line() {
     let lines = stderr_of_a_process("text", "");
     assert_eq!(lines.len(), 2, "{lines:?}");
-    assert!(lines[0].ends_with(" step 3 conn=7 verified"), "{lines:?}");
+    assert!(
+        lines[0].ends_with(" step 3 conn=7 already certified 3"),
+        "{lines:?}"
+    );
     assert!(
         lines[1].contains(" error ") && lines[1].ends_with("out of luck"),
         "{lines:?}"

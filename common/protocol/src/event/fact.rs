@@ -1,0 +1,301 @@
+//! What happened, with its values. All of them are public: whoever sees the wire or the
+//! receipt sees them.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Certificate, Fingerprint, Serial, ServiceName, SpiffeId, StudentId};
+
+use crate::message::cuhk::MemberQuestion;
+use crate::statement::{FileEntry, SubmissionId, SubmissionNumber};
+use crate::values::{Challenge, Mac, Nonce, SessionPublicKey};
+use crate::{MemberAnswer, Refusal, Transcript1, Transcript2};
+
+/// What happened. Never a secret: no private key, code, token, share or session key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// Step 0: a server listens.
+    Listening {
+        /// The bound address.
+        address: SocketAddr,
+        /// SHA-256 of CUHK's root certificate.
+        root: Fingerprint,
+    },
+    /// Step 1, student: nobody needs a certificate.
+    AlreadyCertified {
+        /// How many certificates are here.
+        certificates: usize,
+    },
+    /// Step 1, student: the certificate requests have left.
+    RequestsSent {
+        /// Who got them, proved by its certificate.
+        to: SpiffeId,
+        /// SHA-256 of the root under which it proved itself.
+        root: Fingerprint,
+        /// How many keys were made now.
+        fresh: usize,
+        /// The requests.
+        requests: Vec<CertificateRequest>,
+    },
+    /// Step 1, CUHK: a request is signed by the key in it.
+    RequestVerified {
+        /// SHA-256 of the public key (SubjectPublicKeyInfo).
+        key: Fingerprint,
+    },
+    /// Step 2, CUHK: a student has a certificate and a token.
+    StudentCertified {
+        /// The certificate.
+        certificate: CertificateSummary,
+        /// When the token expires.
+        token_expires: UnixTime,
+    },
+    /// Step 2, CUHK: a service has its first certificate.
+    ServiceCertified {
+        /// The service.
+        name: ServiceName,
+        /// The certificate.
+        certificate: CertificateSummary,
+    },
+    /// Step 2, CUHK: a service has its next certificate.
+    ServiceRenewed {
+        /// The service.
+        name: ServiceName,
+        /// The certificate.
+        certificate: CertificateSummary,
+    },
+    /// Step 2, CUHK: a student has a fresh token.
+    TokenIssued {
+        /// SHA-256 of the certificate to which it is bound.
+        certificate: Fingerprint,
+        /// When it expires.
+        expires: UnixTime,
+    },
+    /// Step 2, student: certificate and token were verified and saved.
+    CertificateKept {
+        /// The certificate.
+        certificate: CertificateSummary,
+        /// When the token expires.
+        token_expires: UnixTime,
+    },
+    /// Step 2, student: a fresh token was verified and saved.
+    TokenRefreshed {
+        /// SHA-256 of the certificate to which it is bound.
+        certificate: Fingerprint,
+        /// When it expires.
+        expires: UnixTime,
+    },
+    /// Step 3, student: the members have presented themselves.
+    Presented {
+        /// The server's challenge.
+        challenge: Challenge,
+        /// What the proofs of possession sign.
+        t1: Transcript1,
+        /// The members, in order.
+        members: Vec<PresentedMember>,
+    },
+    /// Step 3, Blackboard: chains, tokens and proofs are in order and CUHK confirmed all.
+    GroupVerified {
+        /// What the proofs of possession sign.
+        t1: Transcript1,
+        /// The nonce of the question to CUHK.
+        nonce: Nonce,
+        /// The members, in order.
+        members: Vec<MemberQuestion>,
+    },
+    /// Step 3, CUHK: a service's question was answered.
+    MembersAnswered {
+        /// Who asked.
+        asker: ServiceName,
+        /// The question's nonce, which the answer repeats.
+        nonce: Nonce,
+        /// The answers, in the order of the question.
+        answers: Vec<MemberAnswer>,
+    },
+    /// Step 3, student: CUHK's signed answer was verified here as well.
+    AnswerVerified {
+        /// The nonce of Blackboard's question.
+        nonce: Nonce,
+        /// When CUHK signed.
+        issued_at: UnixTime,
+        /// The members, in order.
+        members: Vec<MemberQuestion>,
+    },
+    /// Step 4, Blackboard: each member has a sealed share.
+    SharesSealed {
+        /// How many.
+        shares: usize,
+        /// To what they are bound.
+        t2: Transcript2,
+    },
+    /// Step 4, student: every share was opened.
+    SharesOpened {
+        /// How many.
+        shares: usize,
+        /// To what they are bound.
+        t2: Transcript2,
+    },
+    /// Step 5, both: the same session key on both sides.
+    KeyConfirmed {
+        /// What the student's side sent.
+        client: Mac,
+        /// What Blackboard answered.
+        server: Mac,
+    },
+    /// Step 6, student: the statement was signed by all and sent.
+    StatementSent(SignedStatement),
+    /// Step 6, Blackboard: statement, MAC and every signature are in order.
+    StatementAccepted(SignedStatement),
+    /// Step 6, Blackboard: the content is as stated, and CUHK confirmed all members again.
+    VerifiedAgain {
+        /// The nonce of the second question to CUHK.
+        nonce: Nonce,
+        /// SHA-256 of the content that came.
+        sha256: Fingerprint,
+    },
+    /// Step 6, Blackboard: stored durably, under a number.
+    Stored {
+        /// The number.
+        number: SubmissionNumber,
+        /// The client's submission ID.
+        submission: SubmissionId,
+        /// Size of the content in bytes.
+        size: u64,
+        /// SHA-256 of the receipt.
+        receipt: Fingerprint,
+    },
+    /// Step 6, student: the receipt was verified and kept.
+    ReceiptKept {
+        /// The submission's number.
+        number: SubmissionNumber,
+        /// Size of the content in bytes.
+        size: u64,
+        /// SHA-256 of the content.
+        sha256: Fingerprint,
+        /// SHA-256 of the receipt.
+        receipt: Fingerprint,
+        /// How many members signed.
+        signatures: usize,
+        /// An earlier attempt had stored it; this is the same receipt.
+        before: bool,
+    },
+    /// The step was refused.
+    Refused(Refusal),
+}
+
+/// A certificate request that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateRequest {
+    /// For whom.
+    pub sid: StudentId,
+    /// SHA-256 of the public key (SubjectPublicKeyInfo).
+    pub key: Fingerprint,
+    /// Size of the PKCS#10 request in bytes.
+    pub size: usize,
+}
+
+/// What identifies a certificate, and how long it is good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateSummary {
+    /// The serial number.
+    pub serial: Serial,
+    /// SHA-256 of the DER.
+    pub sha256: Fingerprint,
+    /// The last second in which it is good.
+    pub not_after: UnixTime,
+}
+
+impl From<&Certificate> for CertificateSummary {
+    fn from(certificate: &Certificate) -> Self {
+        Self {
+            serial: certificate.serial(),
+            sha256: certificate.fingerprint(),
+            not_after: certificate.not_after(),
+        }
+    }
+}
+
+/// A member who was presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresentedMember {
+    /// The student ID.
+    pub sid: StudentId,
+    /// SHA-256 of the certificate.
+    pub certificate: Fingerprint,
+    /// The key to which the member's share is to be sealed.
+    pub session_key: SessionPublicKey,
+}
+
+/// A statement with all signatures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedStatement {
+    /// The client's submission ID.
+    pub submission: SubmissionId,
+    /// The file that is stated.
+    pub file: FileEntry,
+    /// How many members signed.
+    pub signatures: usize,
+    /// The MAC under the session key.
+    pub mac: Mac,
+}
+
+/// The outcome in a log line: short, without the values that explanations give.
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listening { address, .. } => write!(f, "listening on {address}"),
+            Self::AlreadyCertified { certificates } => {
+                write!(f, "already certified {certificates}")
+            }
+            Self::RequestsSent { requests, .. } => write!(f, "requests sent {}", requests.len()),
+            Self::RequestVerified { .. } => f.write_str("request verified"),
+            Self::StudentCertified { certificate, .. } => {
+                write!(f, "certificate and token issued {}", certificate.serial)
+            }
+            Self::ServiceCertified { name, .. } => write!(f, "service certificate issued {name}"),
+            Self::ServiceRenewed { name, .. } => write!(f, "service certificate renewed {name}"),
+            Self::TokenIssued { .. } => f.write_str("token issued"),
+            Self::CertificateKept { .. } => f.write_str("certified"),
+            Self::TokenRefreshed { .. } => f.write_str("token refreshed"),
+            Self::Presented { members, .. } => write!(f, "presented {}", members.len()),
+            Self::GroupVerified { members, .. } => verified(f, members),
+            Self::MembersAnswered { asker, answers, .. } => answered(f, asker, answers),
+            Self::AnswerVerified { members, .. } => write!(f, "members verified {}", members.len()),
+            Self::SharesSealed { shares, .. } => write!(f, "shares sealed: {shares}"),
+            Self::SharesOpened { shares, .. } => write!(f, "shares opened {shares}"),
+            Self::KeyConfirmed { .. } => f.write_str("session key confirmed"),
+            Self::StatementSent(statement) => write!(f, "statement sent {}", statement.submission),
+            Self::StatementAccepted(statement) => {
+                write!(f, "statement accepted {}", statement.submission)
+            }
+            Self::VerifiedAgain { .. } => f.write_str("verified again"),
+            Self::Stored { number, .. } => write!(f, "stored {number}"),
+            Self::ReceiptKept { number, .. } => write!(f, "receipt kept {number}"),
+            Self::Refused(refusal) => {
+                write!(f, "refused {}: {}", refusal.code, refusal.sentence())
+            }
+        }
+    }
+}
+
+/// The first member is the connection's and stands in front of the outcome.
+fn verified(f: &mut fmt::Formatter<'_>, members: &[MemberQuestion]) -> fmt::Result {
+    f.write_str("verified")?;
+    if members.len() > 1 {
+        f.write_str(" with")?;
+    }
+    members
+        .iter()
+        .skip(1)
+        .try_for_each(|member| write!(f, " {}", member.sid))
+}
+
+fn answered(
+    f: &mut fmt::Formatter<'_>,
+    asker: &ServiceName,
+    answers: &[MemberAnswer],
+) -> fmt::Result {
+    let active = answers.iter().filter(|answer| answer.inactive.is_none());
+    let (active, asked) = (active.count(), answers.len());
+    write!(f, "confirmed {active} of {asked} to {asker}")
+}
