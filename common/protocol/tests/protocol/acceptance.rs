@@ -1,0 +1,115 @@
+//! Blackboard's acceptance in a receipt.
+
+use scb_certs::{Chain, Fingerprint, sign_detached};
+use scb_protocol::from_seconds;
+use scb_protocol::receipt::file;
+use scb_testkit::{TestCampus, TestIdentity};
+use serde_json::{Value, json};
+
+use crate::support::{Given, Group, THREE, name, part, with_part};
+
+#[test]
+fn refuses_the_acceptance_of_anybody_but_blackboard() {
+    let (campus, impostor) = (TestCampus::new(), TestCampus::new());
+    let group = Group::of(&campus, &THREE);
+    let given = Given::to(&group);
+    let evidence = given.evidence();
+    let leaf_only = TestIdentity {
+        chain: Chain::new(vec![group.blackboard.leaf().clone()]).unwrap(),
+        key: group.blackboard.key.clone(),
+    };
+    for (what, service) in [
+        ("another service", campus.service("grader")),
+        ("CUHK", campus.service("cuhk")),
+        ("CUHK's token signer", group.cuhk.clone()),
+        ("a student", campus.student(THREE[0])),
+        ("an impostor", impostor.service("blackboard")),
+        ("without its issuer", leaf_only),
+        (
+            "an expired one",
+            campus.service_valid("blackboard", &campus.expired()),
+        ),
+        (
+            "a future one",
+            campus.service_valid("blackboard", &campus.future()),
+        ),
+    ] {
+        given.refuses(what, &given.accepted_by(&evidence, &service));
+    }
+    let renewed = campus.service("blackboard");
+    given
+        .verify(&given.accepted_by(&evidence, &renewed))
+        .unwrap();
+
+    let twice = {
+        let files = given.files();
+        let acceptance = part(&files, file::ACCEPTANCE);
+        let both: Vec<_> = [&group.blackboard, &renewed]
+            .map(|service| (&service.key, &service.chain))
+            .into();
+        let signature = sign_detached(&acceptance, &both, campus.now()).unwrap();
+        with_part(&files, file::ACCEPTANCE_SIGNATURE, signature)
+    };
+    given.refuses("two signatures", &twice);
+}
+
+#[test]
+fn refuses_an_acceptance_that_says_something_else() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let given = Given::to(&group);
+    let hour = 3600;
+    let hash = json!(Fingerprint::of(b"x"));
+    type Alter<'a> = &'a dyn Fn(&mut Value);
+    let cases: [(&str, Alter<'_>); 17] = [
+        ("type", &|a| a["type"] = json!("scb-statement")),
+        ("version", &|a| a["v"] = json!(2)),
+        ("unknown field", &|a| a["note"] = json!("")),
+        ("service", &|a| a["service"] = json!(name("service/grader"))),
+        ("submission", &|a| {
+            a["submission"] = json!("ff".repeat(16));
+        }),
+        ("number 0", &|a| a["number"] = json!("S-000000")),
+        ("number as number", &|a| a["number"] = json!(1)),
+        ("one file fewer", &|a| {
+            a["files"].as_object_mut().unwrap().remove(file::CRLS);
+        }),
+        ("one file more", &|a| a["files"]["x"] = hash.clone()),
+        ("another hash", &|a| a["files"][file::CRLS] = hash.clone()),
+        ("no time", &|a| {
+            a.as_object_mut().unwrap().remove("accepted_at");
+        }),
+        ("time in seconds", &|a| {
+            a["accepted_at"] = json!(campus.now().as_secs());
+        }),
+        ("time in another zone", &|a| {
+            a["accepted_at"] = json!("2026-03-02T12:00:00+08:00");
+        }),
+        ("time with fractions", &|a| {
+            a["accepted_at"] = json!("2026-03-02T04:00:00.5Z");
+        }),
+        ("before the certificates", &|a| {
+            a["accepted_at"] = time(&campus, |now| now - hour);
+        }),
+        ("before CUHK confirmed", &|a| {
+            a["accepted_at"] = time(&campus, |now| now - 61);
+        }),
+        ("long after CUHK confirmed", &|a| {
+            a["accepted_at"] = time(&campus, |now| now + 121);
+        }),
+    ];
+    for (what, alter) in cases {
+        given.refuses(what, &given.with_acceptance(alter));
+    }
+    let twice = part(&given.files(), file::ACCEPTANCE);
+    let twice = String::from_utf8(twice)
+        .unwrap()
+        .replacen('{', "{\"v\":1,", 1);
+    given.refuses("field twice", &given.with_acceptance_bytes(twice.into()));
+    given.verify(&given.with_acceptance(|_| {})).unwrap();
+}
+
+fn time(campus: &TestCampus, of: impl FnOnce(u64) -> u64) -> Value {
+    let now = campus.now().as_secs();
+    json!(scb_protocol::rfc3339(from_seconds(of(now))))
+}

@@ -1,0 +1,301 @@
+//! Programs of others judge the receipt: `openssl` by the very commands of `VERIFY.md`, and
+//! Python's `cryptography`.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use scb_certs::{Crl, Fingerprint};
+use scb_protocol::receipt::file;
+use scb_testkit::TestCampus;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Group, Judge, REPORT, THREE, judge, retain, unpack};
+
+const PYTHON: &str = include_str!("judge.py");
+
+/// A receipt unpacked into a folder, with the report beside it.
+struct Unpacked {
+    folder: TempDir,
+    root: Fingerprint,
+}
+
+impl Unpacked {
+    fn of(group: &Group<'_>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in unpack(&group.run().go().unwrap().zip) {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        std::fs::write(folder.path().join("report.txt"), REPORT).unwrap();
+        std::fs::write(folder.path().join("token.jwt"), &group.members[0].token).unwrap();
+        Self {
+            folder,
+            root: group.campus.root_fingerprint(),
+        }
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.folder.path().join(name)).unwrap()
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_slice(&self.read(name)).unwrap()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.folder.path().join(name), bytes).unwrap();
+    }
+
+    fn flip(&self, name: &str, index: usize) {
+        let mut bytes = self.read(name);
+        bytes[index] ^= 1;
+        self.write(name, &bytes);
+    }
+
+    /// The commands of one step of `VERIFY.md`, run as they stand there.
+    fn step(&self, number: usize) -> Verdict {
+        let accepted_at = self.json(file::ACCEPTANCE)["accepted_at"].clone();
+        self.step_at(number, accepted_at.as_str().unwrap())
+    }
+
+    fn step_at(&self, number: usize, time: &str) -> Verdict {
+        let instructions = String::from_utf8(self.read(file::INSTRUCTIONS)).unwrap();
+        let commands = commands(&instructions, number);
+        let seconds = shell(self.folder.path(), &format!("date -d {time} +%s"));
+        let commands = commands
+            .replace("SECONDS", seconds.output.trim())
+            .replace("YOUR-REPORT", "report.txt");
+        shell(self.folder.path(), &commands)
+    }
+}
+
+/// What a command said on both channels, and whether it succeeded.
+struct Verdict {
+    succeeded: bool,
+    output: String,
+}
+
+impl Verdict {
+    #[track_caller]
+    fn says(&self, text: &str) {
+        assert!(self.succeeded, "{}", self.output);
+        assert!(self.output.contains(text), "no {text:?} in {}", self.output);
+    }
+
+    #[track_caller]
+    fn fails(&self, what: &str) {
+        let verified = self.output.contains("CMS Verification successful");
+        assert!(!self.succeeded && !verified, "{what}: {}", self.output);
+    }
+}
+
+impl From<Output> for Verdict {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            succeeded: output.status.success(),
+            output: text(&output.stdout) + &text(&output.stderr),
+        }
+    }
+}
+
+fn shell(folder: &Path, commands: &str) -> Verdict {
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", commands]).current_dir(folder);
+    shell.env("TZ", "UTC").output().unwrap().into()
+}
+
+/// The indented lines of the step with this number.
+fn commands(instructions: &str, number: usize) -> String {
+    const INDENT: &str = "       ";
+    let begins = |line: &str, number: usize| line.starts_with(&format!("{number}. "));
+    let lines: Vec<&str> = instructions
+        .lines()
+        .skip_while(|line| !begins(line, number))
+        .take_while(|line| !begins(line, number + 1))
+        .filter_map(|line| line.strip_prefix(INDENT))
+        .collect();
+    assert!(!lines.is_empty(), "no commands in step {number}");
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn openssl_confirms_the_receipt_by_the_commands_of_its_instructions() {
+    if !judge(Judge::Openssl) {
+        return;
+    }
+    for count in 1..=3 {
+        let campus = TestCampus::new();
+        let receipt = Unpacked::of(&Group::of(&campus, &THREE[..count]));
+
+        let root = receipt.step(1).output;
+        let (_, fingerprint) = root.trim().split_once('=').unwrap();
+        assert_eq!(fingerprint.parse::<Fingerprint>().unwrap(), receipt.root);
+
+        let accepted = receipt.step(2);
+        accepted.says("CMS Verification successful");
+        accepted.says("URI:spiffe://campus.test/service/blackboard");
+
+        let hashes = receipt.step(3);
+        let accepted = receipt.json(file::ACCEPTANCE);
+        let files = accepted["files"].as_object().unwrap();
+        assert_eq!(hashes.output.lines().count(), files.len());
+        for (name, hash) in files {
+            hashes.says(&format!("{}  {name}\n", hash.as_str().unwrap()));
+        }
+
+        receipt.step(4).says("CMS Verification successful");
+        let members = receipt.step(5);
+        members.says("signers are the members: True");
+        for sid in &THREE[..count] {
+            members.says(&format!("URI:spiffe://campus.test/student/{sid}\n"));
+        }
+
+        let stated = receipt.json(file::STATEMENT)["files"][0]["sha256"].clone();
+        receipt.step(6).says(stated.as_str().unwrap());
+    }
+}
+
+#[test]
+fn openssl_refuses_altered_receipts() {
+    if !judge(Judge::Openssl) {
+        return;
+    }
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let fresh = || {
+        let receipt = Unpacked::of(&group);
+        receipt.step(2).says("CMS Verification successful");
+        receipt
+    };
+    for (step, name) in [
+        (2, file::ACCEPTANCE),
+        (2, file::ACCEPTANCE_SIGNATURE),
+        (4, file::STATEMENT),
+        (4, file::SIGNATURES),
+    ] {
+        let receipt = fresh();
+        let last = receipt.read(name).len() - 1;
+        let time = receipt.json(file::ACCEPTANCE)["accepted_at"].clone();
+        receipt.flip(name, last / 2);
+        receipt.step_at(step, time.as_str().unwrap()).fails(name);
+    }
+
+    let receipt = fresh();
+    receipt.flip("report.txt", 0);
+    let stated = receipt.json(file::STATEMENT)["files"][0]["sha256"].clone();
+    let output = receipt.step(6).output;
+    assert!(!output.contains(stated.as_str().unwrap()), "{output}");
+
+    let receipt = fresh();
+    let two = retain(&receipt.read(file::SIGNATURES), 2);
+    receipt.write(file::SIGNATURES, &two);
+    // `openssl` is content with a signature fewer: hence step 5.
+    receipt.step(4).says("CMS Verification successful");
+    receipt.step(5).says("signers are the members: False");
+}
+
+#[test]
+fn openssl_refuses_another_time_another_root_and_who_was_revoked() {
+    if !judge(Judge::Openssl) {
+        return;
+    }
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let receipt = Unpacked::of(&group);
+    for time in ["2026-03-02T03:00:00Z", "2026-05-02T04:00:00Z"] {
+        receipt.step_at(2, time).fails(time);
+        receipt.step_at(4, time).fails(time);
+    }
+    receipt.step(2).says("CMS Verification successful");
+
+    let member = group.members[1].chain.leaf();
+    let crls: String = campus.crls(2, &[member]).iter().map(Crl::to_pem).collect();
+    let right = receipt.read(file::CRLS);
+    receipt.write(file::CRLS, crls.as_bytes());
+    receipt.step(2).says("CMS Verification successful");
+    receipt.step(4).fails("revoked");
+    receipt.write(file::CRLS, &right);
+
+    let impostor = TestCampus::new();
+    let root = impostor.root().certificate().to_pem();
+    receipt.write(file::ROOT, root.as_bytes());
+    receipt.step(2).fails("another root");
+    receipt.step(4).fails("another root");
+}
+
+fn python(receipt: &Unpacked) -> Verdict {
+    let mut python = Command::new("python3");
+    python.args(["-c", PYTHON, "spiffe://campus.test"]);
+    let output = python.current_dir(receipt.folder.path()).output();
+    output.unwrap().into()
+}
+
+#[test]
+fn python_confirms_certificates_lists_signers_tokens_and_verification() {
+    if !judge(Judge::Cryptography) {
+        return;
+    }
+    let campus = TestCampus::new();
+    let receipt = Unpacked::of(&Group::of(&campus, &THREE));
+    let verdict = python(&receipt);
+    for line in [
+        "chains: 3 students, 1 service, 2 issuers",
+        "lists: 3, nobody revoked",
+        "signers: certificates of all 3",
+        "verification: 1155000001 1155000002 1155000003 active",
+        "token: 1155000001 for spiffe://campus.test/service/blackboard",
+    ] {
+        verdict.says(line);
+    }
+}
+
+#[test]
+fn python_refuses_what_is_altered() {
+    if !judge(Judge::Cryptography) {
+        return;
+    }
+    let (campus, impostor) = (TestCampus::new(), TestCampus::new());
+    let group = Group::of(&campus, &THREE);
+    let others = Unpacked::of(&Group::of(&campus, &THREE[..2]));
+    let forged = Unpacked::of(&Group::of(&impostor, &THREE));
+    for (what, name, bytes) in [
+        (
+            "others' answer",
+            file::VERIFICATION,
+            others.read(file::VERIFICATION),
+        ),
+        (
+            "impostor's answer",
+            file::VERIFICATION,
+            forged.read(file::VERIFICATION),
+        ),
+        (
+            "another statement",
+            file::STATEMENT,
+            others.read(file::STATEMENT),
+        ),
+        (
+            "others' signatures",
+            file::SIGNATURES,
+            others.read(file::SIGNATURES),
+        ),
+        ("impostor's lists", file::CRLS, forged.read(file::CRLS)),
+        ("impostor's root", file::ROOT, forged.read(file::ROOT)),
+        ("impostor's token", "token.jwt", forged.read("token.jwt")),
+        (
+            "another's token",
+            "token.jwt",
+            others.read(file::VERIFICATION),
+        ),
+    ] {
+        let receipt = Unpacked::of(&group);
+        receipt.write(name, &bytes);
+        python(&receipt).fails(what);
+    }
+    for name in [file::VERIFICATION, "token.jwt"] {
+        let receipt = Unpacked::of(&group);
+        receipt.flip(name, receipt.read(name).len() - 10);
+        python(&receipt).fails(name);
+    }
+}

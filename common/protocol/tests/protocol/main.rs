@@ -1,0 +1,26 @@
+//! The protocol core from outside: client and server states joined in memory, with a fixed
+//! clock, an honest CUHK and hooks that alter what passes between the two.
+#![allow(clippy::unwrap_used, clippy::type_complexity)]
+
+mod acceptance;
+mod authority;
+mod certificates;
+mod client;
+mod confirmation;
+mod evidence;
+mod formats;
+mod identity_token;
+mod judges;
+mod leaks;
+mod main_job;
+mod malformed;
+mod order;
+mod presentation;
+mod random;
+mod receipt;
+mod signatures;
+mod statement;
+mod submission;
+mod support;
+mod verification;
+mod wire;

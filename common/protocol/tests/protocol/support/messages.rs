@@ -1,0 +1,147 @@
+//! One of every message, with values that never change.
+
+use scb_certs::{Chain, Fingerprint};
+use scb_protocol::message::blackboard::{self, Presented, SealedShare};
+use scb_protocol::message::cuhk::{self, MemberQuestion};
+use scb_protocol::message::{Message, Reply as _};
+use scb_protocol::values::{
+    Challenge, Ciphertext, Der, Encapsulation, Mac, Nonce, SessionPublicKey,
+};
+use scb_protocol::{Code, Frame, Refusal, Step, encode};
+
+use super::{THREE, name};
+
+/// A certificate that never changes; nobody verifies it here.
+const CERTIFICATE: &str = include_str!("wire_certificate.pem");
+
+fn chain() -> Chain {
+    Chain::from_pem(CERTIFICATE).unwrap()
+}
+
+fn hash(byte: u8) -> Fingerprint {
+    Fingerprint::from_bytes([byte; 32])
+}
+
+pub(crate) fn refusal() -> Refusal {
+    Refusal::new(Code::StudentInactive, Step::Three)
+        .about(&THREE[1].parse().unwrap())
+        .with("reason", "revoked")
+        .retry_after(30)
+}
+
+pub(crate) fn cuhk_requests() -> Vec<cuhk::Request> {
+    use cuhk::Request::*;
+    let code = || "01234-56789-ABCDE-FGHJK-MNPQR".parse().unwrap();
+    let request = || Der::new(vec![0x30, 0x03, 1, 2, 3]);
+    vec![
+        Enrol {
+            sid: THREE[0].parse().unwrap(),
+            code: code(),
+            request: request(),
+        },
+        RefreshToken {},
+        EnrolService {
+            name: "blackboard".parse().unwrap(),
+            code: code(),
+            request: request(),
+        },
+        RenewService { request: request() },
+        Verify {
+            nonce: Nonce::from_bytes([1; 16]),
+            members: vec![MemberQuestion {
+                sid: THREE[0].parse().unwrap(),
+                cert_sha256: hash(2),
+            }],
+        },
+        Status {},
+        Crls {},
+    ]
+}
+
+pub(crate) fn cuhk_replies() -> Vec<cuhk::Reply> {
+    use cuhk::Reply::*;
+    let token = || "header.claims.signature".to_owned();
+    vec![
+        Greeting {
+            v: 1,
+            service: name("service/cuhk"),
+            time: 1_772_424_000,
+        },
+        Enrolled {
+            chain: chain(),
+            token: token(),
+        },
+        Token { token: token() },
+        ServiceEnrolled { chain: chain() },
+        Verification {
+            verification: token(),
+        },
+        Status { epoch: 7 },
+        Crls {
+            epoch: 7,
+            sizes: vec![300, 301, 302],
+        },
+        cuhk::Reply::refusal(refusal()),
+    ]
+}
+
+pub(crate) fn blackboard_requests() -> Vec<blackboard::Request> {
+    use blackboard::Request::*;
+    vec![
+        Present {
+            members: vec![Presented {
+                sid: THREE[0].parse().unwrap(),
+                chain: chain(),
+                token: "header.claims.signature".to_owned(),
+                session_key: SessionPublicKey::from_bytes([3; 32]),
+                proof: "header.claims.signature".to_owned(),
+            }],
+        },
+        Confirm {
+            mac: Mac::from_bytes([4; 32]),
+        },
+        Submit {
+            statement: "{\"type\":\"scb-statement\"}".to_owned(),
+            mac: Mac::from_bytes([5; 32]),
+            signatures: Der::new(vec![0x30, 0x00]),
+        },
+        End {},
+    ]
+}
+
+pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
+    use blackboard::Reply::*;
+    vec![
+        Greeting {
+            v: 1,
+            service: name("service/blackboard"),
+            time: 1_772_424_000,
+            challenge: Challenge::from_bytes([6; 32]),
+            max_members: 3,
+        },
+        Shares {
+            verification: "header.claims.signature".to_owned(),
+            shares: vec![SealedShare {
+                encapsulation: Encapsulation::from_bytes([7; 32]),
+                ciphertext: Ciphertext::from_bytes([8; 48]),
+            }],
+        },
+        Confirmed {
+            mac: Mac::from_bytes([9; 32]),
+        },
+        Proceed {},
+        Receipt {
+            number: "S-000001".parse().unwrap(),
+            size: 12_345,
+            sha256: hash(10),
+        },
+        blackboard::Reply::refusal(refusal()),
+    ]
+}
+
+pub(crate) fn json(message: &impl Message) -> String {
+    let Frame::Message(payload) = encode(message, Step::Three).unwrap() else {
+        panic!("a message travels as a message");
+    };
+    String::from_utf8(payload.to_vec()).unwrap()
+}

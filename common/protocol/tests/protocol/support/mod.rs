@@ -1,0 +1,58 @@
+//! What tells the story: a group and its run, a client by hand, and forged signatures.
+
+mod cms;
+pub(crate) mod forgery;
+mod given;
+mod group;
+mod hand;
+mod judge;
+mod jws;
+pub(crate) mod messages;
+mod run;
+mod submit;
+mod zip;
+
+pub(crate) use cms::{merge, retain};
+pub(crate) use given::{Given, part, pem, with_part};
+pub(crate) use group::{Group, REPORT, token};
+pub(crate) use hand::{Hand, proof};
+pub(crate) use judge::{Judge, judge};
+pub(crate) use jws::Jws;
+pub(crate) use run::{Run, Side, Stored};
+pub(crate) use submit::{state, submit, text};
+pub(crate) use zip::{Files, repack, unpack};
+
+use scb_certs::{Fingerprint, SpiffeId};
+use scb_protocol::{Code, Refusal, Step};
+
+/// The three of whom the stories tell.
+pub(crate) const THREE: [&str; 3] = ["1155000001", "1155000002", "1155000003"];
+
+/// A name in the test campus's trust domain, such as `service/cuhk`.
+pub(crate) fn name(path: &str) -> SpiffeId {
+    format!("spiffe://campus.test/{path}").parse().unwrap()
+}
+
+/// A fingerprint of nothing in particular.
+pub(crate) fn other_fingerprint() -> Fingerprint {
+    Fingerprint::of(b"another")
+}
+
+/// The refusal in `result`, which must be for this reason.
+#[track_caller]
+pub(crate) fn refused<T>(what: &str, result: Result<T, Refusal>, code: Code) -> Refusal {
+    match result {
+        Ok(_) => panic!("accepted: {what}"),
+        Err(refusal) => {
+            assert_eq!(refusal.code, code, "{what}: {refusal}");
+            refusal
+        }
+    }
+}
+
+/// As [`refused`], in this step.
+#[track_caller]
+pub(crate) fn refused_in<T>(step: Step, what: &str, result: Result<T, Refusal>, code: Code) {
+    let refusal = refused(what, result, code);
+    assert_eq!(refusal.step, step, "{what}: {refusal}");
+}

@@ -1,0 +1,337 @@
+//! One connection from greeting to receipt, in memory, every message through its frame.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use scb_certs::{Fingerprint, TrustStore};
+use scb_protocol::client::{
+    Answer, ExpectGreeting, ExpectProceed, ExpectReceipt, ReceivingReceipt, Session,
+};
+use scb_protocol::message::blackboard::{Reply, Request};
+use scb_protocol::receipt::{Evidence, VerifiedReceipt, accept, build};
+use scb_protocol::server::{
+    AcceptedStatement, ExpectPresentation, ExpectSubmission, VerifiedSubmission,
+};
+use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::{Channel, Code, Frame, Message, Question, Refusal, Step, decode, encode};
+
+use super::Group;
+use super::group::REPORT;
+
+/// What the TLS exporter gives on both sides.
+pub(crate) const EXPORTER: [u8; 32] = [7; 32];
+
+/// Who refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+/// How a run ended early.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) by: Side,
+    pub(crate) refusal: Refusal,
+}
+
+/// What is there when a run has come to its end.
+pub(crate) struct Stored {
+    pub(crate) submission: VerifiedSubmission,
+    pub(crate) zip: Vec<u8>,
+    pub(crate) receipt: VerifiedReceipt,
+}
+
+type Hook<'a, T> = Box<dyn FnMut(&mut T) + 'a>;
+
+/// A connection, with hooks that alter what passes.
+pub(crate) struct Run<'a> {
+    group: &'a Group<'a>,
+    /// What the client takes for the TLS exporter.
+    pub(crate) exporter: [u8; 32],
+    /// The TLS client certificate as the server saw it.
+    pub(crate) client_certificate: Fingerprint,
+    /// What the client trusts.
+    pub(crate) trust: Arc<TrustStore>,
+    /// What the client sends as content.
+    pub(crate) content: Vec<u8>,
+    /// The signatures instead of those of all members.
+    pub(crate) signatures: Option<Vec<u8>>,
+    requests: Hook<'a, Request>,
+    replies: Hook<'a, Reply>,
+    receipts: Hook<'a, Vec<u8>>,
+    cuhk: Box<dyn FnMut(&Question) -> String + 'a>,
+    watch: Box<dyn FnMut(&dyn Debug) + 'a>,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn of(group: &'a Group<'a>) -> Self {
+        let first = group.members.first();
+        Self {
+            group,
+            exporter: EXPORTER,
+            client_certificate: first.map_or(Fingerprint::of(b""), |first| {
+                first.chain.leaf().fingerprint()
+            }),
+            trust: group.campus.trust_without_crls(),
+            content: REPORT.to_vec(),
+            signatures: None,
+            requests: Box::new(|_| {}),
+            replies: Box::new(|_| {}),
+            receipts: Box::new(|_| {}),
+            cuhk: Box::new(|question| group.answer(question)),
+            watch: Box::new(|_| {}),
+        }
+    }
+
+    /// Alters what the client sends.
+    pub(crate) fn requests(mut self, alter: impl FnMut(&mut Request) + 'a) -> Self {
+        self.requests = Box::new(alter);
+        self
+    }
+
+    /// Alters what the server answers.
+    pub(crate) fn replies(mut self, alter: impl FnMut(&mut Reply) + 'a) -> Self {
+        self.replies = Box::new(alter);
+        self
+    }
+
+    /// Alters the receipt after it was announced.
+    pub(crate) fn receipts(mut self, alter: impl FnMut(&mut Vec<u8>) + 'a) -> Self {
+        self.receipts = Box::new(alter);
+        self
+    }
+
+    /// Answers Blackboard's questions in CUHK's place.
+    pub(crate) fn cuhk(mut self, answer: impl FnMut(&Question) -> String + 'a) -> Self {
+        self.cuhk = Box::new(answer);
+        self
+    }
+
+    /// Sees every state, on both sides, and every message.
+    pub(crate) fn watch(mut self, watch: impl FnMut(&dyn Debug) + 'a) -> Self {
+        self.watch = Box::new(watch);
+        self
+    }
+
+    /// Steps 3 to 6, as the two programs go through them.
+    pub(crate) fn go(mut self) -> Result<Stored, Refused> {
+        let (server, client) = self.open()?;
+        let (server, client) = self.state(server, client)?;
+        let (submission, client) = self.send(server, client)?;
+        let zip = receipt(self.group, &submission);
+        let reply = self.reply(announce(&zip));
+        let client = client.handle(reply).by_client()?;
+        let (zip, receipt) = self.deliver(zip, client)?;
+        Ok(Stored {
+            submission,
+            zip,
+            receipt,
+        })
+    }
+
+    /// As [`Run::go`], but the server answers the statement with this receipt at once.
+    pub(crate) fn again(mut self, zip: &[u8]) -> Result<VerifiedReceipt, Refused> {
+        let (server, client) = self.open()?;
+        let (_, client) = self.state(server, client)?;
+        let reply = self.reply(announce(zip));
+        let answer = client.handle(reply).by_client()?;
+        let Answer::AlreadyStored(client) = answer else {
+            panic!("not stored already")
+        };
+        Ok(self.deliver(zip.to_vec(), client)?.1)
+    }
+
+    /// The client's end after steps 3 to 5.
+    pub(crate) fn session(&mut self) -> Session {
+        self.open().unwrap().1
+    }
+
+    /// Steps 3 to 5.
+    fn open(&mut self) -> Result<(ExpectSubmission, Session), Refused> {
+        let (group, now) = (self.group, self.group.campus.now());
+        let server = ExpectPresentation::new(group.policy.clone(), self.channel()).by_server()?;
+        let client = self.client();
+        let greeting = self.reply(server.greeting(now));
+        self.saw(&[&server, &client]);
+        let (client, request) = client.handle(greeting).by_client()?;
+        let request = self.request(request);
+        let server = server.handle(request, &group.trust, now).by_server()?;
+        self.saw(&[&server, &client]);
+        let answer = (self.cuhk)(server.question());
+        let (server, reply) = server.handle(&answer, &group.trust, now).by_server()?;
+        let reply = self.reply(reply);
+        let (client, request) = client.handle(reply, now).by_client()?;
+        self.saw(&[&server, &client]);
+        let (server, reply) = server.handle(self.request(request)).by_server()?;
+        let client = client.handle(self.reply(reply)).by_client()?;
+        self.saw(&[&server, &client]);
+        Ok((server, client))
+    }
+
+    /// Step 6 up to the accepted statement.
+    fn state(
+        &mut self,
+        server: ExpectSubmission,
+        client: Session,
+    ) -> Result<(AcceptedStatement, ExpectProceed), Refused> {
+        let statement = self.group.statement().to_bytes().unwrap();
+        let signatures = self.signatures.take();
+        let signatures = signatures.unwrap_or_else(|| self.group.sign(&statement));
+        let (client, request) = client.submit(&statement, signatures).by_client()?;
+        let server = server.handle(self.request(request)).by_server()?;
+        self.saw(&[&server, &client]);
+        Ok((server, client))
+    }
+
+    /// Step 6 from the content to what is stored.
+    fn send(
+        &mut self,
+        server: AcceptedStatement,
+        client: ExpectProceed,
+    ) -> Result<(VerifiedSubmission, ExpectReceipt), Refused> {
+        let (mut server, reply) = server.proceed();
+        let answer = client.handle(self.reply(reply)).by_client()?;
+        let Answer::Proceed(client) = answer else {
+            panic!("stored already")
+        };
+        self.saw(&[&server, &client]);
+        let (client, request) = client.end();
+        for chunk in self.content.chunks(10) {
+            server.chunk(chunk.len()).by_server()?;
+        }
+        let content = Fingerprint::of(&self.content);
+        let server = server.handle(self.request(request), content).by_server()?;
+        self.saw(&[&server, &client]);
+        let (trust, now) = (&self.group.trust, self.group.campus.now());
+        let answer = (self.cuhk)(server.question());
+        let submission = server.handle(&answer, trust, now).by_server()?;
+        self.saw(&[&submission]);
+        Ok((submission, client))
+    }
+
+    /// The receipt's chunks.
+    fn deliver(
+        &mut self,
+        mut zip: Vec<u8>,
+        mut client: ReceivingReceipt,
+    ) -> Result<(Vec<u8>, VerifiedReceipt), Refused> {
+        (self.receipts)(&mut zip);
+        for chunk in zip.chunks(1000) {
+            client.chunk(chunk).by_client()?;
+        }
+        self.saw(&[&client]);
+        let (zip, receipt) = client.finish().by_client()?;
+        self.saw(&[&receipt]);
+        Ok((zip, receipt))
+    }
+
+    /// The refusal with which the run must end.
+    #[track_caller]
+    pub(crate) fn refused(self, what: &str) -> Refused {
+        match self.go() {
+            Ok(_) => panic!("accepted: {what}"),
+            Err(refused) => refused,
+        }
+    }
+
+    fn channel(&self) -> Channel {
+        Channel {
+            exporter: EXPORTER,
+            service: self.group.policy.service.clone(),
+            client_certificate: self.client_certificate,
+        }
+    }
+
+    fn client(&self) -> ExpectGreeting {
+        ExpectGreeting::new(
+            self.trust.clone(),
+            self.group.policy.service.clone(),
+            self.exporter,
+            self.group.members.clone(),
+        )
+    }
+
+    fn request(&mut self, mut request: Request) -> Request {
+        (self.requests)(&mut request);
+        self.saw(&[&request]);
+        over_the_wire(&request)
+    }
+
+    fn reply(&mut self, mut reply: Reply) -> Reply {
+        (self.replies)(&mut reply);
+        self.saw(&[&reply]);
+        over_the_wire(&reply)
+    }
+
+    fn saw(&mut self, states: &[&dyn Debug]) {
+        states.iter().for_each(|state| (self.watch)(*state));
+    }
+}
+
+impl Refused {
+    /// Checks who refused, where and for what reason.
+    #[track_caller]
+    pub(crate) fn is(&self, what: &str, by: Side, step: Step, code: Code) -> &Refusal {
+        let found = (self.by, self.refusal.step, self.refusal.code);
+        assert_eq!(found, (by, step, code), "{what}: {}", self.refusal);
+        &self.refusal
+    }
+}
+
+/// The receipt that Blackboard gives, and nothing else, for a verified submission.
+pub(crate) fn receipt(group: &Group<'_>, submission: &VerifiedSubmission) -> Vec<u8> {
+    let Group { blackboard, .. } = group;
+    let evidence = Evidence::collect(submission, &blackboard.chain, &group.trust);
+    let accepted = accept(
+        &evidence,
+        submission.statement(),
+        SubmissionNumber::new(1).unwrap(),
+        group.campus.now(),
+        &blackboard.key,
+        &blackboard.chain,
+    );
+    build(&evidence, &accepted.unwrap()).unwrap()
+}
+
+/// What precedes a receipt.
+pub(crate) fn announce(zip: &[u8]) -> Reply {
+    Reply::Receipt {
+        number: SubmissionNumber::new(1).unwrap(),
+        size: zip.len() as u64,
+        sha256: Fingerprint::of(zip),
+    }
+}
+
+/// The message as it arrives.
+pub(crate) fn over_the_wire<M: Message>(message: &M) -> M {
+    let mut buffer = BytesMut::new();
+    let frame = encode(message, Step::Three).unwrap();
+    frame.encode(&mut buffer, Step::Three).unwrap();
+    let Some(Frame::Message(payload)) = Frame::decode(&mut buffer, Step::Three).unwrap() else {
+        panic!("not one message");
+    };
+    decode(&payload, Step::Three).unwrap()
+}
+
+trait By<T> {
+    fn by_client(self) -> Result<T, Refused>;
+    fn by_server(self) -> Result<T, Refused>;
+}
+
+impl<T> By<T> for Result<T, Refusal> {
+    fn by_client(self) -> Result<T, Refused> {
+        self.map_err(|refusal| Refused {
+            by: Side::Client,
+            refusal,
+        })
+    }
+
+    fn by_server(self) -> Result<T, Refused> {
+        self.map_err(|refusal| Refused {
+            by: Side::Server,
+            refusal,
+        })
+    }
+}
