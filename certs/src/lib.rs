@@ -20,6 +20,7 @@ mod issuer;
 mod key;
 mod key_usage;
 mod keyfile;
+mod known;
 mod name;
 mod parse;
 mod passphrase;

@@ -9,6 +9,7 @@ use x509_cert::ext::pkix::KeyUsages;
 use crate::authority::check_authority;
 use crate::issuer::check_self_signed;
 use crate::key_usage::{KeyPurpose, same_purposes};
+use crate::known::{KnownPaths, Path, common_time};
 use crate::profile;
 use crate::verified::VerifiedPath;
 use crate::{
@@ -26,6 +27,7 @@ pub struct TrustStore {
     anchor: TrustAnchor<'static>,
     trust_domain: TrustDomain,
     revocation: Option<Vec<Crl>>,
+    known: KnownPaths,
 }
 
 /// For what a service shows its certificate.
@@ -58,6 +60,7 @@ impl TrustStore {
             anchor,
             trust_domain,
             revocation: None,
+            known: KnownPaths::default(),
         })
     }
 
@@ -76,6 +79,7 @@ impl TrustStore {
         }
         crls.sort_by_key(|crl| std::cmp::Reverse(crl.number()));
         self.revocation = Some(crls);
+        self.known = KnownPaths::default();
         Ok(self)
     }
 
@@ -198,6 +202,10 @@ impl TrustStore {
         purpose: KeyPurpose,
         now: UnixTime,
     ) -> Result<(), CertificateError> {
+        let path = Path::new(leaf, issuer, purpose);
+        if self.known.holds(&path, now.as_secs()) {
+            return Ok(());
+        }
         let result = self.verify_with_webpki(leaf, issuer, purpose, now);
         let names_match = leaf.names_issuer(issuer) && issuer.names_issuer(&self.root);
         match result {
@@ -205,7 +213,10 @@ impl TrustStore {
             Err(CertificateError::BadSignature) if !names_match => {
                 Err(CertificateError::UnknownIssuer)
             }
-            result => result,
+            result => {
+                let times = common_time([leaf, issuer], self.crls());
+                result.inspect(|()| self.known.remember(path, times))
+            }
         }
     }
 
