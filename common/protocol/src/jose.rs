@@ -3,7 +3,7 @@
 mod provider;
 
 use data_encoding::BASE64URL_NOPAD;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use scb_certs::{Chain, PublicKey, SigningKey};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,14 @@ struct StrictHeader {
     alg: String,
     typ: String,
     x5c: Chain,
+}
+
+/// The header that is written.
+#[derive(Serialize)]
+struct OwnHeader<'a> {
+    typ: &'a str,
+    alg: &'a str,
+    x5c: &'a Chain,
 }
 
 /// Why a token is not one of ours. The caller names the code.
@@ -101,17 +109,27 @@ impl<'a> UnverifiedJws<'a> {
 }
 
 /// Signs `claims` (ES256) with the key of `chain`'s leaf; `x5c` carries `chain`.
+///
+/// Not by the library, which would parse the private key anew, and copy it, for each token.
 pub(crate) fn sign(
     typ: &str,
     claims: &impl Serialize,
     key: &SigningKey,
     chain: &Chain,
 ) -> Result<String, Error> {
-    install_crypto();
-    let mut header = Header::new(Algorithm::ES256);
-    header.typ = Some(typ.to_owned());
-    header.x5c = Some(chain.to_base64());
-    let pkcs8 = key.to_pkcs8_der();
-    let key = EncodingKey::from_ec_der(pkcs8.secret_der());
-    jsonwebtoken::encode(&header, claims, &key).map_err(|_| Error::Sign)
+    let header = OwnHeader {
+        typ,
+        alg: "ES256",
+        x5c: chain,
+    };
+    let mut token = format!("{}.{}", part(&header)?, part(claims)?);
+    let signature = key.sign_raw(token.as_bytes()).map_err(|_| Error::Sign)?;
+    token.push('.');
+    BASE64URL_NOPAD.encode_append(&signature, &mut token);
+    Ok(token)
+}
+
+fn part(value: &impl Serialize) -> Result<String, Error> {
+    let json = serde_json::to_vec(value).map_err(|_| Error::Sign)?;
+    Ok(BASE64URL_NOPAD.encode(&json))
 }

@@ -1,16 +1,13 @@
-//! `jsonwebtoken`'s cryptography over ring: ES256 and nothing else.
+//! `jsonwebtoken`'s cryptography over ring: verifying ES256 and nothing else.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, Result};
-use jsonwebtoken::signature::{self, Signer, Verifier};
+use jsonwebtoken::signature::{self, Verifier};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
-use ring::rand::SystemRandom;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey,
-};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 
 static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: signer,
+    signer_factory: no_signer,
     verifier_factory: verifier,
     key_utils: KeyUtils::new_unimplemented(),
 };
@@ -23,14 +20,9 @@ pub fn install() {
     let _ = PROVIDER.install_default();
 }
 
-fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
-    if *algorithm != Algorithm::ES256 || key.family() != AlgorithmFamily::Ec {
-        return Err(Error::from(ErrorKind::InvalidAlgorithm));
-    }
-    let random = SystemRandom::new();
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key.as_bytes(), &random)
-        .map_err(|_| Error::from(ErrorKind::InvalidEcdsaKey))?;
-    Ok(Box::new(Es256Signer { pair, random }))
+/// Keys sign themselves: see [`super::sign`].
+fn no_signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
+    Err(Error::from(ErrorKind::InvalidAlgorithm))
 }
 
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
@@ -42,26 +34,6 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
         &ECDSA_P256_SHA256_FIXED,
         point,
     ))))
-}
-
-struct Es256Signer {
-    pair: EcdsaKeyPair,
-    random: SystemRandom,
-}
-
-impl Signer<Vec<u8>> for Es256Signer {
-    fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, signature::Error> {
-        let signature = self.pair.sign(&self.random, message);
-        signature
-            .map(|signature| signature.as_ref().to_vec())
-            .map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtSigner for Es256Signer {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::ES256
-    }
 }
 
 struct Es256Verifier(UnparsedPublicKey<Vec<u8>>);
