@@ -1,6 +1,6 @@
 //! Files that are either wholly there or not at all; the only file that sets permissions.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -44,7 +44,8 @@ pub fn read_limited(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Error> {
 }
 
 /// Creates a directory, with its parents, that only its owner can enter (0700). An empty
-/// directory that exists is narrowed to that; one with files in it is left alone.
+/// directory that exists is narrowed to that; one with files in it is left alone. What a
+/// killed [`write_atomic`] left there is no file in it.
 ///
 /// # Errors
 /// [`Error::NotEmpty`], [`Error::File`].
@@ -54,11 +55,13 @@ pub fn create_private_dir(path: &Path) -> Result<(), Error> {
     owner_only(&mut builder);
     builder.create(path).map_err(Error::file("create", path))?;
 
-    let mut entries = fs::read_dir(path).map_err(Error::file("read", path))?;
-    if entries.next().is_some() {
-        return Err(Error::NotEmpty {
-            path: path.to_owned(),
-        });
+    for entry in fs::read_dir(path).map_err(Error::file("read", path))? {
+        let entry = entry.map_err(Error::file("read", path))?;
+        if !is_temporary_name(&entry.file_name()) {
+            return Err(Error::NotEmpty {
+                path: path.to_owned(),
+            });
+        }
     }
     narrow(path).map_err(Error::file("protect", path))
 }
@@ -118,6 +121,17 @@ fn temporary_name(target: &Path) -> io::Result<PathBuf> {
     hidden.push(name);
     hidden.push(format!(".{}-{count}.tmp", std::process::id()));
     Ok(target.with_file_name(hidden))
+}
+
+/// Whether [`temporary_name`] could have made it: `.NAME.PID-COUNT.tmp`.
+fn is_temporary_name(name: &OsStr) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let numbers = || {
+        let middle = name.to_str()?.strip_prefix('.')?.strip_suffix(".tmp")?;
+        let (_, numbers) = middle.rsplit_once('.')?;
+        numbers.split_once('-')
+    };
+    numbers().is_some_and(|(process, count)| is_number(process) && is_number(count))
 }
 
 fn parent(path: &Path) -> &Path {
@@ -190,6 +204,27 @@ mod tests {
         write_atomic(&path, b"second", 0o600).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(names(dir.path()), ["a"]);
+    }
+
+    #[test]
+    fn what_a_killed_write_left_is_no_file_in_a_new_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = temporary_name(&dir.path().join("role")).unwrap();
+        fs::write(left, b"bl").unwrap();
+        create_private_dir(dir.path()).unwrap();
+        for other in [
+            ".tmp",
+            ".role.tmp",
+            ".role.x-1.tmp",
+            "role.1-1.tmp",
+            ".role.1-1.txt",
+        ] {
+            let file = dir.path().join(other);
+            fs::write(&file, b"mine").unwrap();
+            let refused = create_private_dir(dir.path());
+            assert!(matches!(refused, Err(Error::NotEmpty { .. })), "{other}");
+            fs::remove_file(file).unwrap();
+        }
     }
 
     #[test]
