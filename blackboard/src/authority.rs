@@ -3,11 +3,13 @@
 //! Questions go to the task through a bounded queue and are answered, or refused with
 //! `cuhk_unavailable`, within [`PATIENCE`], also when CUHK hangs without a word. Once a
 //! second the task asks whether any status has changed; if so it fetches the revocation
-//! lists, judges them and publishes a new trust store. As long as CUHK's lists are not
+//! lists, judges them, publishes a new trust store and tells whoever holds a connection open
+//! to look at its members again (see [`Subscription`]). As long as CUHK's lists are not
 //! acceptable, CUHK counts as away.
 
 mod link;
 mod revocations;
+mod subscription;
 mod worker;
 
 use std::sync::Arc;
@@ -18,8 +20,8 @@ use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
 use scb_protocol::{Code, Question, Refusal, Step};
 use scb_transport::Clock;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::identity::Identity;
 use crate::store::Store;
@@ -27,11 +29,14 @@ use link::misbehaved;
 use worker::{Ask, Worker};
 
 pub(crate) use revocations::Numbers;
+pub(crate) use subscription::Subscription;
 
 /// How long a question may take in all, waiting for its turn included.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2200);
 /// Questions that may wait.
 const QUEUE: usize = 1024;
+/// How many of these may be about members of connections that are open already.
+const LOOKS: usize = 64;
 /// After how many seconds somebody who was refused may try again.
 const RETRY_AFTER: u32 = 3;
 
@@ -40,6 +45,8 @@ const RETRY_AFTER: u32 = 3;
 pub(crate) struct Authority {
     asks: mpsc::Sender<Ask>,
     trust: watch::Receiver<Arc<TrustStore>>,
+    subscription: watch::Receiver<Subscription>,
+    looks: Arc<Semaphore>,
 }
 
 /// What the task needs.
@@ -65,9 +72,15 @@ impl Authority {
     /// Why CUHK cannot be reached, or what is wrong with what it says.
     pub(crate) async fn start(settings: Settings) -> Result<Self, Refusal> {
         let (worker, trust) = Worker::start(settings).await?;
+        let subscription = worker.subscription();
         let (asks, queue) = mpsc::channel(QUEUE);
         tokio::spawn(worker.run(queue));
-        Ok(Self { asks, trust })
+        Ok(Self {
+            asks,
+            trust,
+            subscription,
+            looks: Arc::new(Semaphore::new(LOOKS)),
+        })
     }
 
     /// The trust store in force, and every later one.
@@ -75,20 +88,38 @@ impl Authority {
         self.trust.clone()
     }
 
+    /// What is known of changes at CUHK, and every later word of it.
+    pub(crate) fn subscription(&self) -> watch::Receiver<Subscription> {
+        self.subscription.clone()
+    }
+
+    /// As [`Authority::verify`], for members of a connection that is open already. When all
+    /// of them are looked at together, they leave room for those who hand in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Authority::verify`].
+    pub(crate) async fn verify_again(&self, question: &Question) -> Result<String, Unanswered> {
+        match timeout(PATIENCE, self.looks.acquire()).await {
+            Ok(_turn) => self.verify(question).await,
+            Err(_) => Err(unanswered(Refusal::new(Code::Busy, Step::Three))),
+        }
+    }
+
     /// CUHK's signed answer about these members, not yet verified.
     ///
     /// # Errors
     ///
-    /// `cuhk_unavailable`, within [`PATIENCE`].
-    pub(crate) async fn verify(&self, question: &Question) -> Result<String, Refusal> {
+    /// [`Unanswered`], within [`PATIENCE`].
+    pub(crate) async fn verify(&self, question: &Question) -> Result<String, Unanswered> {
         let request = Request::Verify {
             nonce: question.nonce,
             members: question.members.clone(),
         };
         match self.ask(request).await {
             Ok(Reply::Verification { verification }) => Ok(verification),
-            Ok(other) => Err(unavailable(&misbehaved("verification", &other))),
-            Err(refusal) => Err(unavailable(&refusal)),
+            Ok(other) => Err(unanswered(misbehaved("verification", &other))),
+            Err(refusal) => Err(unanswered(refusal)),
         }
     }
 
@@ -126,9 +157,31 @@ impl Authority {
     }
 }
 
-/// What a student is told, whatever went wrong between this server and CUHK.
-fn unavailable(cause: &Refusal) -> Refusal {
-    Refusal::new(Code::CuhkUnavailable, Step::Three)
+/// Why there is no answer of CUHK. Both carry what a student is told: `cuhk_unavailable`.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// CUHK could not be reached, or said nothing in time.
+    Away(Refusal),
+    /// CUHK was reached, and what it said is of no use; or this server has no room to ask.
+    Unusable(Refusal),
+}
+
+impl From<Unanswered> for Refusal {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Away(refusal) | Unanswered::Unusable(refusal) => refusal,
+        }
+    }
+}
+
+fn unanswered(cause: Refusal) -> Unanswered {
+    let told = Refusal::new(Code::CuhkUnavailable, Step::Three)
         .with("reason", cause.code)
-        .retry_after(RETRY_AFTER)
+        .retry_after(RETRY_AFTER);
+    match cause.code {
+        Code::ConnectionFailed | Code::ConnectionLost | Code::Timeout | Code::ShuttingDown => {
+            Unanswered::Away(told)
+        }
+        _ => Unanswered::Unusable(told),
+    }
 }

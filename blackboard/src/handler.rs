@@ -4,9 +4,10 @@
 //! what counts as proved, is decided by the protocol's states.
 
 mod content;
+mod vigil;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustls_pki_types::UnixTime;
@@ -23,7 +24,8 @@ use scb_protocol::{
 use scb_storage::{ContentStore, ContentWriter};
 use scb_transport::{Clock, Connection, Limits, Shutdown, telemetry};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{self, timeout};
+use vigil::Vigil;
 
 use crate::authority::Authority;
 use crate::identity::Identity;
@@ -54,6 +56,7 @@ pub(crate) struct Handler {
     shared: Arc<Shared>,
     shutdown: Shutdown,
     trust: watch::Receiver<Arc<TrustStore>>,
+    vigil: Vigil,
     /// Whose certificate opened the connection, once that is known.
     sid: Option<StudentId>,
     /// When the step at hand began.
@@ -64,12 +67,14 @@ impl Handler {
     /// For a connection whose handshake is done.
     pub(crate) fn new(connection: Connection, shared: Arc<Shared>, shutdown: Shutdown) -> Self {
         let trust = shared.authority.trust();
+        let vigil = Vigil::new(&shared, connection.peer_chain().cloned());
         let begun = Instant::now();
         Self {
             connection,
             shared,
             shutdown,
             trust,
+            vigil,
             sid: None,
             begun,
         }
@@ -112,16 +117,16 @@ impl Handler {
         self.connection.at_step(Step::Three);
         let greeting = state.greeting(self.shared.clock.now());
         self.connection.send(&greeting).await?;
-        let idle = self.shared.limits.idle;
+        let (shutdown, idle) = (self.shutdown.clone(), self.shared.limits.idle);
         let request = tokio::select! {
-            request = self.connection.receive::<Request>(Step::Three, idle) => request?,
-            () = self.shutdown.cancelled() => {
+            request = self.receive_within(Step::Three, idle) => request?,
+            () = shutdown.cancelled() => {
                 return Err(Refusal::new(Code::ShuttingDown, Step::Three));
             }
         };
-        self.begun = Instant::now();
         let state = state.handle(request, &self.trust(), self.shared.clock.now())?;
         self.sid = state.sids().next().cloned();
+        self.vigil.over(state.watch());
         Ok(state)
     }
 
@@ -152,7 +157,8 @@ impl Handler {
         &mut self,
         state: ExpectConfirmation,
     ) -> Result<ExpectSubmission, Refusal> {
-        let request = self.receive(Step::Five).await?;
+        let limit = self.shared.limits.message;
+        let request = self.receive_within(Step::Five, limit).await?;
         let (state, reply) = state.handle(request)?;
         self.connection.send(&reply).await?;
         let (client, server) = state.confirmations();
@@ -165,7 +171,9 @@ impl Handler {
         &mut self,
         state: ExpectSubmission,
     ) -> Result<AcceptedStatement, Refusal> {
-        let request = self.receive(Step::Six).await?;
+        // People read and sign: they have more time than for other messages.
+        let idle = self.shared.limits.idle;
+        let request = self.receive_within(Step::Six, idle).await?;
         let accepted = state.handle(request)?;
         self.done(Step::Six, Fact::StatementAccepted(accepted.signed()));
         Ok(accepted)
@@ -173,13 +181,20 @@ impl Handler {
 
     /// The record, if this very statement was stored before; refused if another was stored
     /// under its submission ID.
-    async fn stored_before(&self, accepted: &AcceptedStatement) -> Result<Option<Record>, Refusal> {
+    async fn stored_before(
+        &mut self,
+        accepted: &AcceptedStatement,
+    ) -> Result<Option<Record>, Refusal> {
         let submission = accepted.statement().submission;
         match self.shared.register.store().find(submission).await? {
             Some(record) if record.statement_bytes() != accepted.bytes() => {
                 Err(Refusal::new(Code::SubmissionConflict, Step::Six))
             }
-            found => Ok(found),
+            Some(record) => {
+                self.vigil.insist(Step::Six).await?;
+                Ok(Some(record))
+            }
+            None => Ok(None),
         }
     }
 
@@ -190,7 +205,7 @@ impl Handler {
     ) -> Result<(AwaitReverification, ContentWriter), Refusal> {
         let (state, reply) = accepted.proceed();
         self.connection.send(&reply).await?;
-        content::receive(&mut self.connection, state, &self.shared).await
+        content::receive(&mut self.connection, &mut self.vigil, state, &self.shared).await
     }
 
     /// CUHK is asked again: a revocation counts up to the last moment.
@@ -199,9 +214,9 @@ impl Handler {
         state: AwaitReverification,
     ) -> Result<VerifiedSubmission, Refusal> {
         let answer = self.shared.authority.verify(state.question()).await;
-        let answer = answer.map_err(|refusal| Refusal {
+        let answer = answer.map_err(|unanswered| Refusal {
             step: Step::Six,
-            ..refusal
+            ..unanswered.into()
         })?;
         let nonce = state.question().nonce;
         let verified = state.handle(&answer, &self.trust(), self.shared.clock.now())?;
@@ -271,11 +286,17 @@ impl Handler {
             .unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, Step::Six)))
     }
 
-    async fn receive(&mut self, step: Step) -> Result<Request, Refusal> {
-        let request = self
-            .connection
-            .receive(step, self.shared.limits.message)
-            .await;
+    /// One message, whole within `limit`; meanwhile a revocation ends the connection at once.
+    async fn receive_within(&mut self, step: Step, limit: Duration) -> Result<Request, Refusal> {
+        let deadline = time::Instant::now() + limit;
+        let request = loop {
+            let left = deadline.saturating_duration_since(time::Instant::now());
+            tokio::select! {
+                biased;
+                () = self.vigil.alarm() => self.vigil.look(step).await?,
+                request = self.connection.receive(step, left) => break request,
+            }
+        };
         self.begun = Instant::now();
         request
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::link::Link;
 use super::revocations::{Revocations, all_in_force, half_over};
-use super::{PATIENCE, Settings};
+use super::{PATIENCE, Settings, Subscription};
 
 /// How often the status is polled.
 const POLL: Duration = Duration::from_secs(1);
@@ -37,6 +37,7 @@ pub(super) struct Worker {
     settings: Settings,
     revocations: Revocations,
     trust: watch::Sender<Arc<TrustStore>>,
+    subscription: watch::Sender<Subscription>,
     link: Option<Link>,
     epoch: u64,
     synced: Instant,
@@ -58,6 +59,7 @@ impl Worker {
             settings,
             revocations: Revocations::new(root, numbers),
             trust,
+            subscription: watch::Sender::new(Subscription::new(Instant::now())),
             link: None,
             epoch: 0,
             synced: Instant::now(),
@@ -67,6 +69,11 @@ impl Worker {
         let link = worker.connect(Instant::now() + PATIENCE).await?;
         worker.link = Some(link);
         Ok((worker, receiver))
+    }
+
+    /// What is known of changes.
+    pub(super) fn subscription(&self) -> watch::Receiver<Subscription> {
+        self.subscription.subscribe()
     }
 
     /// Works until the last handle is gone.
@@ -160,7 +167,10 @@ impl Worker {
     /// Keeps a connection on which all went well; drops any other.
     fn keep<T>(&mut self, link: Link, result: Result<T, Refusal>) -> Result<T, Refusal> {
         match &result {
-            Ok(_) => self.link = Some(link),
+            Ok(_) => {
+                self.link = Some(link);
+                self.heard();
+            }
             Err(refusal) => tracing::warn!("connection to CUHK given up: {refusal}"),
         }
         result
@@ -172,6 +182,14 @@ impl Worker {
         }
         self.pause = (self.pause * 2).min(BACKOFF.1);
         self.failure = Some((Instant::now(), refusal.clone()));
+    }
+
+    /// Wakes nobody: that CUHK is in touch changes nothing.
+    fn heard(&self) {
+        self.subscription.send_if_modified(|subscription| {
+            subscription.heard(Instant::now());
+            false
+        });
     }
 
     /// Fetches the revocation lists, judges them, remembers their numbers, publishes them.
@@ -195,6 +213,8 @@ impl Worker {
         self.epoch = epoch;
         self.synced = Instant::now();
         self.trust.send_replace(trust);
+        self.heard();
+        self.subscription.send_modify(Subscription::changed);
         Ok(())
     }
 

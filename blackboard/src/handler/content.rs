@@ -9,11 +9,13 @@ use scb_transport::Connection;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::vigil::Vigil;
 
 /// Receives chunks and then `end`. The content is in a temporary file when this returns, and
 /// has the hash that the members signed; dropped, it leaves nothing.
 pub(super) async fn receive(
     connection: &mut Connection,
+    vigil: &mut Vigil,
     mut state: ReceivingContent,
     shared: &Shared,
 ) -> Result<(AwaitReverification, ContentWriter), Refusal> {
@@ -22,7 +24,7 @@ pub(super) async fn receive(
     let mut writer = shared.content.begin(size).await.map_err(refusal)?;
     loop {
         let next = deadline.min(Instant::now() + shared.limits.message);
-        match connection.receive_frame_until(Step::Six, next).await? {
+        match receive_frame(connection, vigil, next).await? {
             Frame::Chunk(chunk) => {
                 state.chunk(chunk.len())?;
                 writer.write(&chunk).await.map_err(refusal)?;
@@ -33,6 +35,21 @@ pub(super) async fn receive(
                 let state = state.handle(request, Fingerprint::from_bytes(received))?;
                 return Ok((state, writer));
             }
+        }
+    }
+}
+
+/// One frame; meanwhile a revocation ends the connection at once.
+async fn receive_frame(
+    connection: &mut Connection,
+    vigil: &mut Vigil,
+    deadline: Instant,
+) -> Result<Frame, Refusal> {
+    loop {
+        tokio::select! {
+            biased;
+            () = vigil.alarm() => vigil.look(Step::Six).await?,
+            frame = connection.receive_frame_until(Step::Six, deadline) => return frame,
         }
     }
 }

@@ -61,8 +61,7 @@ pub(super) struct FakeCuhk {
     campus: Arc<TestCampus>,
     signer: TestIdentity,
     service: TestIdentity,
-    shutdown: Shutdown,
-    task: Option<JoinHandle<()>>,
+    running: Mutex<Option<(Shutdown, JoinHandle<()>)>>,
 }
 
 impl FakeCuhk {
@@ -79,24 +78,27 @@ impl FakeCuhk {
             wrong_key: None,
             code: None,
         };
-        let mut cuhk = Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = Listener::bind(any).await.unwrap();
+        let cuhk = Self {
+            address: listener.local_addr(),
             state: Arc::new(Mutex::new(state)),
             campus: Arc::clone(campus),
             signer: campus.token_signer(),
             service: campus.service("cuhk"),
-            shutdown: Shutdown::new(),
-            task: None,
+            running: Mutex::new(None),
         };
-        cuhk.resume().await;
+        cuhk.listen(listener);
         cuhk
     }
 
     /// Listens, at the same address as before.
-    pub(super) async fn resume(&mut self) {
-        let listener = Listener::bind(self.address).await.unwrap();
-        self.address = listener.local_addr();
-        self.shutdown = Shutdown::new();
+    pub(super) async fn resume(&self) {
+        self.listen(Listener::bind(self.address).await.unwrap());
+    }
+
+    fn listen(&self, listener: Listener) {
+        let shutdown = Shutdown::new();
         let tls = ServerTls::new(
             self.service.pair(),
             self.campus.root().certificate(),
@@ -116,18 +118,15 @@ impl FakeCuhk {
             drain: std::time::Duration::from_millis(1),
             ..Limits::default()
         };
-        self.task = Some(tokio::spawn(listener.serve(
-            tls,
-            limits,
-            self.shutdown.clone(),
-            handler,
-        )));
+        let serving = listener.serve(tls, limits, shutdown.clone(), handler);
+        *self.running.lock().unwrap() = Some((shutdown, tokio::spawn(serving)));
     }
 
     /// Goes away: every connection ends, and no new one is possible.
-    pub(super) async fn stop(&mut self) {
-        self.shutdown.trigger();
-        if let Some(task) = self.task.take() {
+    pub(super) async fn stop(&self) {
+        let running = self.running.lock().unwrap().take();
+        if let Some((shutdown, task)) = running {
+            shutdown.trigger();
             task.await.unwrap();
         }
     }

@@ -27,7 +27,7 @@ async fn refused_in_time(campus: &Campus) -> Refusal {
 
 #[tokio::test]
 async fn closed_while_cuhk_is_away_and_open_again_by_itself() {
-    let mut campus = Campus::open().await;
+    let campus = Campus::open().await;
     campus.cuhk.stop().await;
     assert_eq!(refused_in_time(&campus).await.step, Step::Three);
     assert_eq!(refused_in_time(&campus).await.step, Step::Three);
@@ -41,7 +41,7 @@ async fn closed_while_cuhk_is_away_and_open_again_by_itself() {
 
 #[tokio::test]
 async fn a_connection_that_died_unnoticed_is_replaced_for_the_next_question() {
-    let mut campus = Campus::open().await;
+    let campus = Campus::open().await;
     campus.cuhk.stop().await;
     campus.cuhk.resume().await;
     campus.three().hand_in().await.unwrap();
@@ -76,7 +76,7 @@ async fn closed_when_cuhk_falls_silent_before_the_last_look() {
 
 #[tokio::test]
 async fn closed_while_cuhks_port_accepts_and_nothing_more() {
-    let mut campus = Campus::open().await;
+    let campus = Campus::open().await;
     campus.cuhk.stop().await;
     let _mute = TcpListener::bind(campus.cuhk.address).await.unwrap();
     refused_in_time(&campus).await;

@@ -135,6 +135,24 @@ impl<'a> Group<'a> {
         Ok(receipt)
     }
 
+    /// Step 6 up to the first piece of content.
+    pub(super) async fn begin_content(
+        &mut self,
+        mut connection: Connection,
+        session: Session,
+    ) -> Result<Connection, Refusal> {
+        let statement = self.statement();
+        let signatures = sign(&statement, &self.members, self.campus.certs.now()).unwrap();
+        let (state, request) = session.submit(&statement, signatures)?;
+        self.send(&mut connection, request).await?;
+        let Answer::Proceed(_) = state.handle(reply(&mut connection).await?)? else {
+            panic!("stored before");
+        };
+        let piece = Bytes::copy_from_slice(&self.report[..100]);
+        connection.send_chunk(piece).await?;
+        Ok(connection)
+    }
+
     pub(super) fn statement(&self) -> Vec<u8> {
         let label = |text: &str| text.parse::<Label>().unwrap();
         let assignment = (label(self.assignment.0), label(self.assignment.1));

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::Certificate;
-use scb_protocol::{Code, Refusal};
+use scb_protocol::{Code, InactiveReason, Refusal, Step};
+use scb_transport::Connection;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::campus::Campus;
+use super::cuhk::Answer;
 use super::group::{Group, reply};
 use crate::authority::{Authority, Settings};
 use crate::identity::IdentityFiles;
@@ -62,23 +64,118 @@ async fn a_revoked_member_is_not_believed_within_five_seconds() {
     campus.three().open_session().await.unwrap();
 }
 
+/// What an open connection is told, without having said anything more itself.
+async fn thrown_off(connection: &mut Connection) -> Refusal {
+    timeout(AT_ONCE, reply(connection))
+        .await
+        .expect("thrown off within five seconds")
+        .unwrap_err()
+}
+
+/// CUHK no longer stands by this student.
+fn suspend(campus: &Campus, sid: &str) {
+    let answer = Answer::Inactive(sid.to_owned(), InactiveReason::Suspended);
+    campus.cuhk.set(|state| {
+        state.answer = answer;
+        state.epoch += 1;
+    });
+}
+
 #[tokio::test]
-async fn a_revocation_ends_a_connection_that_is_open_already() {
+async fn a_revoked_member_is_thrown_off_an_idle_connection() {
     let campus = Campus::open().await;
-    let mut waiting = campus.three().connect().await.unwrap();
-    reply(&mut waiting).await.unwrap();
+    let mut group = campus.three();
+    let (mut connection, _session) = group.open_session().await.unwrap();
+    let mut other = campus.group(&["1155000004"]);
+    let (open, session) = other.open_session().await.unwrap();
+    publish(&campus, 11, &[group.members[1].chain.leaf()]);
+    let refusal = thrown_off(&mut connection).await;
+    assert_eq!(refusal.code, Code::CertificateRevoked);
+    assert_eq!(refusal.step, Step::Six);
+    assert_eq!(refusal.sid.unwrap().as_str(), "1155000002");
+    other.submit(open, session).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_suspended_member_is_thrown_off_an_idle_connection() {
+    let campus = Campus::open().await;
+    let mut group = campus.three();
+    let (mut connection, _session) = group.open_session().await.unwrap();
+    let mut other = campus.group(&["1155000001", "1155000002"]);
+    let (open, session) = other.open_session().await.unwrap();
+    suspend(&campus, "1155000003");
+    let refusal = thrown_off(&mut connection).await;
+    assert_eq!(refusal.code, Code::StudentInactive);
+    assert_eq!(refusal.sid.unwrap().as_str(), "1155000003");
+    other.submit(open, session).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_is_thrown_off_before_it_was_presented() {
+    let campus = Campus::open().await;
+    let group = campus.three();
+    let mut connection = group.connect().await.unwrap();
+    reply(&mut connection).await.unwrap();
+    let other = campus.group(&["1155000004"]);
+    let mut open = other.connect().await.unwrap();
+    reply(&mut open).await.unwrap();
+    publish(&campus, 11, &[group.members[0].chain.leaf()]);
+    let refusal = thrown_off(&mut connection).await;
+    assert_eq!(refusal.code, Code::CertificateRevoked);
+    assert_eq!(refusal.step, Step::Three);
+    assert_eq!(refusal.sid.unwrap().as_str(), "1155000001");
+    let still = timeout(Duration::from_secs(2), reply(&mut open)).await;
+    assert!(still.is_err(), "thrown off as well: {still:?}");
+}
+
+#[tokio::test]
+async fn a_revocation_ends_a_connection_amid_its_content() {
+    let campus = Campus::open().await;
     let mut group = campus.three();
     let (connection, session) = group.open_session().await.unwrap();
-    let second = group.members[1].chain.leaf().clone();
-    publish(&campus, 11, &[&second]);
-    // New connections show when the lists have come.
-    let mut probe = campus.three();
-    probe.members = group.members.clone();
-    refused_at_last(probe).await;
-    let refusal = group.submit(connection, session).await.unwrap_err();
+    let mut connection = group.begin_content(connection, session).await.unwrap();
+    publish(&campus, 11, &[group.members[2].chain.leaf()]);
+    let refusal = thrown_off(&mut connection).await;
     assert_eq!(refusal.code, Code::CertificateRevoked);
-    assert_eq!(refusal.sid.unwrap().as_str(), "1155000002");
-    assert_eq!(campus.submissions(), []);
+    assert_eq!(refusal.sid.unwrap().as_str(), "1155000003");
+    campus.assert_nothing_stored().await;
+}
+
+#[tokio::test]
+async fn after_a_loss_of_touch_everybody_is_looked_at_again() {
+    let campus = Campus::open().await;
+    let mut group = campus.three();
+    let (mut connection, _session) = group.open_session().await.unwrap();
+    let asked = campus.cuhk.questions().len();
+    campus.cuhk.stop().await;
+    // The epoch stays as it was: only the loss tells that something may have been missed.
+    let answer = Answer::Inactive("1155000002".to_owned(), InactiveReason::Revoked);
+    campus.cuhk.answer(answer);
+    campus.cuhk.resume().await;
+    let back = timeout(Duration::from_secs(10), reply(&mut connection)).await;
+    let refusal = back.expect("looked at again").unwrap_err();
+    assert_eq!(refusal.code, Code::StudentInactive);
+    assert!(campus.cuhk.questions().len() > asked);
+}
+
+#[tokio::test]
+async fn a_receipt_is_given_again_only_while_cuhk_is_in_touch() {
+    let campus = Campus::open().await;
+    let mut group = campus.three();
+    group.hand_in().await.unwrap();
+    let (connection, session) = group.open_session().await.unwrap();
+    campus.cuhk.stop().await;
+    let subscription = "out of touch for five seconds";
+    let since = Instant::now();
+    super::eventually(subscription, || {
+        since.elapsed() > AT_ONCE + Duration::from_secs(1)
+    })
+    .await;
+    let refusal = group.submit(connection, session).await.unwrap_err();
+    assert_eq!(
+        (refusal.code, refusal.step),
+        (Code::CuhkUnavailable, Step::Six)
+    );
 }
 
 #[tokio::test]
@@ -138,7 +235,7 @@ async fn lists_of_another_campus_or_missing_ones_close_the_door() {
 
 #[tokio::test]
 async fn expired_lists_close_the_door() {
-    let mut campus = Campus::open().await;
+    let campus = Campus::open().await;
     campus.cuhk.stop().await;
     campus.certs.clock().advance(Duration::from_secs(25 * 3600));
     let refusal = campus.three().hand_in().await.unwrap_err();

@@ -7,6 +7,7 @@ mod confirmation;
 mod presentation;
 mod submission;
 mod verification;
+mod watch;
 
 use scb_certs::SpiffeId;
 
@@ -17,6 +18,7 @@ pub use submission::{
 };
 pub(crate) use submission::{verify_signatures, verify_signers};
 pub use verification::{AwaitVerification, VerifiedMember};
+pub use watch::{AwaitLook, MemberWatch};
 
 use crate::statement::Label;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::{StudentId, TrustStore, VerifiedStudent};
 
-use super::{ExpectConfirmation, Policy, VerifiedPresentation};
+use super::{ExpectConfirmation, MemberWatch, Policy, VerifiedPresentation};
 use crate::message::blackboard::{Reply, SealedShare};
 use crate::message::cuhk::MemberQuestion;
 use crate::session::{SessionKey, Share, seal_share};
@@ -53,6 +53,12 @@ impl AwaitVerification {
         self.presentations
             .iter()
             .map(|member| member.student().sid())
+    }
+
+    /// The members, to be looked at again for as long as the connection is open.
+    pub fn watch(&self) -> MemberWatch {
+        let students = self.presentations.iter().map(|member| member.student());
+        MemberWatch::new(self.policy.service.clone(), students.cloned().collect())
     }
 
     /// Verifies CUHK's answer, then seals one random share to each member.
