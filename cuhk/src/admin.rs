@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Fingerprint, RevocationReason, Serial, ServiceName};
+use scb_certs::{Fingerprint, RevocationReason, ServiceName};
 use scb_protocol::EnrolmentCode;
 
 use crate::code_sheet::{SheetRow, refuse_existing, with_codes_at, write_sheet};
+use crate::revocation::revoke_all;
 use crate::roster_file::RosterRow;
-use crate::store::{Change, Records, Revocation, Service, Store, Student};
+use crate::store::{Change, Records, Service, Store, Student};
 use crate::time::later;
 use crate::{Error, Subject};
 
@@ -42,15 +43,6 @@ pub struct Import {
     /// Every row, in the file's order.
     pub rows: Vec<ImportedRow>,
     /// How many codes were written.
-    pub codes: usize,
-}
-
-/// What [`revoke`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Revoked {
-    /// Certificates revoked, or now known to be compromised.
-    pub certificates: usize,
-    /// Unused codes withdrawn.
     pub codes: usize,
 }
 
@@ -169,7 +161,7 @@ pub fn issue_code(
     check_subject(records, subject)?;
     if replace {
         records.codes().withdraw(subject)?;
-        revoke_live(records, subject, RevocationReason::Superseded, now)?;
+        revoke_all(records, subject, RevocationReason::Superseded, now)?;
     }
     fresh_code(records, subject, now)
 }
@@ -216,129 +208,4 @@ pub fn add_service(
     }
     records.services().add(service, now)?;
     fresh_code(records, &Subject::Service(service.name.clone()), now)
-}
-
-/// Revokes all live certificates of a subject, or the one with this serial number, and
-/// withdraws the subject's unused codes unless a serial number is given. A key that is
-/// compromised is refused for ever, in certificates that have run out as well.
-///
-/// # Errors
-///
-/// [`Error::NothingToRevoke`].
-pub fn revoke(
-    records: &Records<'_>,
-    subject: &Subject,
-    serial: Option<&Serial>,
-    reason: RevocationReason,
-    now: UnixTime,
-) -> Result<Revoked, Error> {
-    let revoked = match serial {
-        Some(serial) => Revoked {
-            certificates: revoke_one(records, subject, serial, reason, now)?,
-            codes: 0,
-        },
-        None => Revoked {
-            certificates: revoke_all(records, subject, reason, now)?,
-            codes: records.codes().withdraw(subject)?,
-        },
-    };
-    match revoked {
-        Revoked {
-            certificates: 0,
-            codes: 0,
-        } => Err(Error::NothingToRevoke(subject.clone())),
-        revoked => Ok(revoked),
-    }
-}
-
-/// Says whether a student is active.
-///
-/// # Errors
-///
-/// [`Error::StudentUnknown`].
-pub fn set_active(
-    records: &Records<'_>,
-    subject: &scb_certs::StudentId,
-    active: bool,
-    now: UnixTime,
-) -> Result<bool, Error> {
-    if records.roster().find(subject)?.is_none() {
-        return Err(Error::StudentUnknown(subject.clone()));
-    }
-    let changed = records.roster().set_active(subject, active)?;
-    if changed {
-        records.status().advance(now)?;
-    }
-    Ok(changed)
-}
-
-fn revoke_one(
-    records: &Records<'_>,
-    subject: &Subject,
-    serial: &Serial,
-    reason: RevocationReason,
-    now: UnixTime,
-) -> Result<usize, Error> {
-    let record = records.certificates().find(serial)?;
-    let owned = record.filter(|record| record.intent.subject == *subject);
-    revoke_each(
-        records,
-        owned.map(|record| record.intent.serial),
-        reason,
-        now,
-    )
-}
-
-fn revoke_all(
-    records: &Records<'_>,
-    subject: &Subject,
-    reason: RevocationReason,
-    now: UnixTime,
-) -> Result<usize, Error> {
-    if reason != RevocationReason::KeyCompromise {
-        return revoke_live(records, subject, reason, now);
-    }
-    let all = records.certificates().of(subject)?;
-    revoke_each(
-        records,
-        all.into_iter().map(|record| record.intent.serial),
-        reason,
-        now,
-    )
-}
-
-fn revoke_live(
-    records: &Records<'_>,
-    subject: &Subject,
-    reason: RevocationReason,
-    now: UnixTime,
-) -> Result<usize, Error> {
-    let live = records.certificates().live(subject, now)?;
-    revoke_each(
-        records,
-        live.into_iter().map(|record| record.intent.serial),
-        reason,
-        now,
-    )
-}
-
-fn revoke_each(
-    records: &Records<'_>,
-    serials: impl IntoIterator<Item = Serial>,
-    reason: RevocationReason,
-    now: UnixTime,
-) -> Result<usize, Error> {
-    let mut changed = 0;
-    for serial in serials {
-        if records
-            .certificates()
-            .revoke(&serial, &Revocation { at: now, reason })?
-        {
-            changed += 1;
-        }
-    }
-    if changed > 0 {
-        records.status().advance(now)?;
-    }
-    Ok(changed)
 }

@@ -34,6 +34,9 @@ fn inactive(
     if record.intent.subject != owner || record.intent.profile != Profile::Student {
         return Ok(Some(InactiveReason::Unknown));
     }
+    if record.is_on_hold() {
+        return Ok(Some(InactiveReason::Suspended));
+    }
     if record.revocation.is_some() {
         return Ok(Some(InactiveReason::Revoked));
     }

@@ -29,6 +29,7 @@ Examples:
   cuhk service add blackboard --dns bb.cuhk.edu.hk --code-out blackboard.code
   cuhk serve --listen 0.0.0.0:8011
   cuhk revoke 1155000001 --reason key_compromise
+  cuhk roster suspend 1155000001          until: cuhk roster restore 1155000001
 
 Exit codes: 0 done, 2 usage, 3 refused, 4 try again later, 5 a fault on this machine.";
 
@@ -67,11 +68,22 @@ enum Command {
     Root(root::Command),
 }
 
+impl Command {
+    fn is_json(&self) -> bool {
+        match self {
+            Self::Certs(command) => command.is_json(),
+            Self::Roster(command) => command.is_json(),
+            Self::Revoke(arguments) => arguments.json,
+            _ => false,
+        }
+    }
+}
+
 /// The whole program: reads the arguments, does as asked, prints a failure once.
 pub fn main() -> ExitCode {
     scb_protocol::install_crypto();
     let Arguments { home, command } = Arguments::parse();
-    let json = matches!(&command, Command::Certs(command) if command.is_json());
+    let json = command.is_json();
     let result = run(&home, command);
     match json {
         true => finish_json(result),
@@ -156,6 +168,12 @@ mod tests {
         for line in [
             "cuhk revoke ../x",
             "cuhk revoke 1155000001 --reason certificate_hold",
+            "cuhk revoke 1155000001 --reason remove_from_crl",
+            "cuhk revoke serial/none",
+            "cuhk revoke student/service/blackboard",
+            "cuhk roster suspend",
+            "cuhk roster restore ../x",
+            "cuhk roster deactivate 1155000001",
             "cuhk revoke 1155000001 --reason whim",
             "cuhk service add Blackboard --dns x",
             "cuhk service add blackboard --dns ../x",

@@ -6,7 +6,7 @@ use scb_certs::{ServiceName, StudentId};
 use scb_cli::Failure;
 use scb_protocol::{Code, Refusal, Step};
 
-use crate::Subject;
+use crate::{Subject, Target};
 
 /// Why CUHK did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +58,19 @@ pub enum Error {
     #[error("there is a service {0} already")]
     ServiceExists(ServiceName),
     /// Nothing to revoke.
-    #[error("{0} has no certificate that could be revoked")]
-    NothingToRevoke(Subject),
+    #[error("{0}: there is nothing that could be revoked")]
+    NothingToRevoke(Target),
+    /// There are both a student and a certificate of this name.
+    #[error("{0} is a student ID and a serial number as well")]
+    TargetAmbiguous(Subject),
+    /// Some students are not on the roster.
+    #[error("{unknown} of {total} students are not on the roster; the others are done")]
+    StudentsUnknown {
+        /// Students not on the roster.
+        unknown: usize,
+        /// Students named.
+        total: usize,
+    },
     /// A file for codes exists already.
     #[error("{} exists already: codes are never overwritten", path.display())]
     SheetExists {
@@ -103,8 +114,11 @@ impl Error {
             Self::NotInitialised { .. } => {
                 "run `cuhk init` first, or name its directory with --home"
             }
-            Self::StudentUnknown(_) => "import a roster that lists the student: cuhk roster import",
-            Self::StudentInactive(_) => "to let the student in again: cuhk roster activate SID",
+            Self::StudentUnknown(_) | Self::StudentsUnknown { .. } => {
+                "import a roster that lists the student: cuhk roster import"
+            }
+            Self::StudentInactive(_) => "to let the student in again: cuhk roster restore SID",
+            Self::TargetAmbiguous(_) => "write student/SID or serial/SERIAL",
             Self::ServiceUnknown(_) => "add it first: cuhk service add NAME --dns NAME",
             Self::ServiceReserved(_) => "choose another name",
             Self::ServiceExists(_) => {
@@ -122,10 +136,12 @@ impl Error {
 
     fn exit(&self) -> u8 {
         match self {
-            Self::NotInitialised { .. } | Self::SheetExists { .. } | Self::RosterInvalid { .. } => {
-                scb_cli::exit::USAGE
-            }
+            Self::NotInitialised { .. }
+            | Self::SheetExists { .. }
+            | Self::RosterInvalid { .. }
+            | Self::TargetAmbiguous(_) => scb_cli::exit::USAGE,
             Self::StudentUnknown(_)
+            | Self::StudentsUnknown { .. }
             | Self::StudentInactive(_)
             | Self::ServiceUnknown(_)
             | Self::ServiceReserved(_)
@@ -148,7 +164,8 @@ impl Error {
     fn code(&self) -> &'static str {
         match self {
             Self::NotInitialised { .. } => "not_initialised",
-            Self::StudentUnknown(_) => "student_unknown",
+            Self::StudentUnknown(_) | Self::StudentsUnknown { .. } => "student_unknown",
+            Self::TargetAmbiguous(_) => "target_ambiguous",
             Self::StudentInactive(_) => "student_inactive",
             Self::ServiceUnknown(_) => "service_unknown",
             Self::ServiceReserved(_) => "service_reserved",

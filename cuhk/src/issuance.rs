@@ -105,7 +105,8 @@ pub(crate) fn renew(records: &Records<'_>, renewal: &Renewal) -> Result<Certific
 ///
 /// # Errors
 ///
-/// `certificate_unknown_issuer`, `certificate_revoked` or `certificate_expired`.
+/// `certificate_unknown_issuer`, `student_inactive` while it is on hold, `certificate_revoked` or
+/// `certificate_expired`.
 pub(crate) fn live_certificate(
     records: &Records<'_>,
     sha256: &Fingerprint,
@@ -117,6 +118,7 @@ pub(crate) fn live_certificate(
     let record = records.certificates().find_by_sha256(sha256)?;
     match record.filter(|record| record.intent.subject == *subject) {
         None => Err(refuse(Code::CertificateUnknownIssuer)),
+        Some(record) if record.is_on_hold() => Err(refuse(Code::StudentInactive)),
         Some(record) if record.revocation.is_some() => Err(refuse(Code::CertificateRevoked)),
         Some(record) if !record.is_live(now) => Err(refuse(Code::CertificateExpired)),
         Some(record) => Ok(record),

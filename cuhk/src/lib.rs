@@ -17,6 +17,7 @@ mod issuance;
 mod issuers;
 mod own_identity;
 mod publication;
+mod revocation;
 mod root;
 mod roster_file;
 mod sandbox;
@@ -28,8 +29,7 @@ mod time;
 mod upkeep;
 
 pub use admin::{
-    CODE_LIFETIME, Import, ImportedRow, IssuedCode, Revoked, add_service, import_roster,
-    issue_code, revoke, set_active,
+    CODE_LIFETIME, Import, ImportedRow, IssuedCode, add_service, import_roster, issue_code,
 };
 pub use cli::main;
 pub use code_sheet::{SheetRow, write_code, write_sheet};
@@ -38,6 +38,7 @@ pub use error::Error;
 pub use init::{NewAuthority, existing, init, open_home};
 pub use issuance::{MAX_SERVICE_CERTIFICATES, MAX_STUDENT_CERTIFICATES};
 pub use issuers::Issuers;
+pub use revocation::{NamedTarget, Revoked, Suspension, Target, restore, revoke, suspend};
 pub use root::sign_root_list;
 pub use roster_file::{RosterRow, read_roster};
 pub use server::{Refresher, Server, Unlocked};

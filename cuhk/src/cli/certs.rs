@@ -98,6 +98,7 @@ impl Row {
 
 fn state(record: &CertificateRecord, now: UnixTime) -> &'static str {
     match (&record.revocation, &record.certificate) {
+        _ if record.is_on_hold() => "held",
         (Some(_), _) => "revoked",
         _ if !record.is_live(now) => "expired",
         (None, None) => "intended",

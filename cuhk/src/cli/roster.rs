@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::{Failure, printable, say};
+use serde::Serialize;
 
 use super::{now, open};
-use crate::admin::{Import, ImportedRow, import_roster, set_active};
+use crate::admin::{Import, ImportedRow, import_roster};
 use crate::config::path;
 use crate::issuers::read_certificate;
+use crate::revocation::{Suspension, restore, suspend};
 use crate::roster_file::read_roster;
-use crate::store::Change;
+use crate::store::{Change, Records};
 use crate::{Error, open_home};
 
 const IMPORT_EXAMPLES: &str = "\
@@ -20,6 +23,17 @@ Example:
 The file is CSV in UTF-8 with a header that names the columns sid,name,email,programme.
 Importing it again changes nothing. With --codes-out, students who have neither a certificate
 nor an open code get a code; the file is for you to hand out and then to delete.";
+
+const SUSPEND_EXAMPLES: &str = "\
+Examples:
+  cuhk roster suspend 1155000001 1155000002
+  cuhk roster restore 1155000001 --json
+
+A running server notices within a second; Blackboard refuses a suspended student within five.
+Doing it again changes nothing. `cuhk revoke` is for good, a suspension is not.";
+
+const UNCHANGED: &str = "unchanged";
+const UNKNOWN: &str = "unknown";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -35,24 +49,40 @@ pub(super) enum Command {
     },
     /// List the students
     List,
-    /// Suspend a student: nothing is issued to or confirmed about them
-    Deactivate {
-        /// The student ID
-        sid: StudentId,
-    },
-    /// Let a suspended student in again
-    Activate {
-        /// The student ID
-        sid: StudentId,
-    },
+    /// Suspend students: nothing is issued to them, they are not confirmed, and their
+    /// certificates are listed as on hold
+    #[command(after_help = SUSPEND_EXAMPLES)]
+    Suspend(Named),
+    /// Let suspended students in again: their certificates count as before
+    #[command(after_help = SUSPEND_EXAMPLES)]
+    Restore(Named),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// Student IDs
+    #[arg(value_name = "SID", required = true)]
+    sids: Vec<StudentId>,
+    /// Answer as a JSON array, one object per student
+    #[arg(long)]
+    json: bool,
+}
+
+impl Command {
+    pub(super) fn is_json(&self) -> bool {
+        matches!(
+            self,
+            Self::Suspend(Named { json: true, .. }) | Self::Restore(Named { json: true, .. })
+        )
+    }
 }
 
 pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
     match command {
         Command::Import { file, codes_out } => import(dir, &file, codes_out.as_deref()),
         Command::List => list(dir),
-        Command::Deactivate { sid } => activate(dir, sid, false),
-        Command::Activate { sid } => activate(dir, sid, true),
+        Command::Suspend(named) => each(dir, named, "suspended", suspend),
+        Command::Restore(named) => each(dir, named, "restored", restore),
     }
 }
 
@@ -140,13 +170,79 @@ fn list(dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn activate(dir: &Path, sid: StudentId, active: bool) -> Result<(), Failure> {
+type Act = fn(&Records<'_>, &StudentId, UnixTime) -> Result<Suspension, Error>;
+
+/// What became of one student.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    sid: StudentId,
+    /// `suspended` or `restored`, `unchanged`, `unknown`.
+    outcome: &'static str,
+    certificates: usize,
+}
+
+/// All in one transaction; who is not on the roster keeps nobody else from it.
+fn each(dir: &Path, named: Named, done: &'static str, change: Act) -> Result<(), Failure> {
     let (_, store) = open(dir)?;
-    let student = sid.clone();
-    let changed =
-        store.write_blocking(move |records| set_active(records, &student, active, now()))?;
-    let state = if active { "active" } else { "suspended" };
-    let how = if changed { "is now" } else { "was already" };
-    say(&format!("{sid} {how} {state}"))?;
-    Ok(())
+    let Named { sids, json } = named;
+    let outcomes = store.write_blocking(move |records| {
+        let one = |sid: StudentId| one(records, sid, done, change);
+        sids.into_iter().map(one).collect::<Result<Vec<_>, Error>>()
+    })?;
+    match json {
+        true => {
+            let text = serde_json::to_string_pretty(&outcomes);
+            say(&text.map_err(|error| Failure::fault(error.to_string()))?)?;
+        }
+        false => outcomes
+            .iter()
+            .try_for_each(|outcome| say(&told(outcome)))?,
+    }
+    let total = outcomes.len();
+    let mut unknown = outcomes
+        .into_iter()
+        .filter(|outcome| outcome.outcome == UNKNOWN);
+    match (unknown.next(), total) {
+        (None, _) => Ok(()),
+        (Some(only), 1) => Err(Error::StudentUnknown(only.sid).into()),
+        (Some(_), total) => {
+            let unknown = 1 + unknown.count();
+            Err(Error::StudentsUnknown { unknown, total }.into())
+        }
+    }
+}
+
+fn one(
+    records: &Records<'_>,
+    sid: StudentId,
+    done: &'static str,
+    change: Act,
+) -> Result<Outcome, Error> {
+    let (outcome, certificates) = match change(records, &sid, now()) {
+        Ok(Suspension {
+            changed: true,
+            certificates,
+        }) => (done, certificates),
+        Ok(_) => (UNCHANGED, 0),
+        Err(Error::StudentUnknown(_)) => (UNKNOWN, 0),
+        Err(error) => return Err(error),
+    };
+    Ok(Outcome {
+        sid,
+        outcome,
+        certificates,
+    })
+}
+
+fn told(outcome: &Outcome) -> String {
+    let Outcome {
+        sid,
+        outcome,
+        certificates,
+    } = outcome;
+    match *outcome {
+        UNCHANGED => format!("{sid:<12} unchanged"),
+        UNKNOWN => format!("{sid:<12} not on the roster"),
+        done => format!("{sid:<12} {done}, {certificates} certificates"),
+    }
 }

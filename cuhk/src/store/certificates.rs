@@ -72,6 +72,12 @@ impl CertificateRecord {
     pub fn is_live(&self, now: UnixTime) -> bool {
         self.revocation.is_none() && now.as_secs() <= self.intent.validity.not_after.as_secs()
     }
+
+    /// Whether it is on hold because its student is suspended.
+    pub fn is_on_hold(&self) -> bool {
+        self.revocation
+            .is_some_and(|revocation| revocation.reason == RevocationReason::CertificateHold)
+    }
 }
 
 /// The certificates.
@@ -189,26 +195,48 @@ impl<'a> Certificates<'a> {
     }
 
     /// Revokes one certificate; answers whether that changed anything. The first revocation
-    /// stands, except that a key may turn out to be compromised later.
+    /// stands, except that a key may turn out to be compromised later, and that a hold becomes
+    /// a revocation for good.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
     pub fn revoke(&self, serial: &Serial, revocation: &Revocation) -> Result<bool, Error> {
-        let compromised = RevocationReason::KeyCompromise.as_str();
         let changed = self
             .connection
             .prepare_cached(
                 "UPDATE certificate SET revoked_at = coalesce(revoked_at, ?2), reason = ?3
-                 WHERE serial = ?1 AND (revoked_at IS NULL OR (?3 = ?4 AND reason <> ?4))",
+                 WHERE serial = ?1 AND (revoked_at IS NULL OR reason <> ?3)
+                     AND (revoked_at IS NULL OR reason = ?5 OR ?3 = ?4)",
             )?
             .execute(params![
                 serial.as_bytes(),
                 convert::seconds(revocation.at),
                 revocation.reason.as_str(),
-                compromised,
+                RevocationReason::KeyCompromise.as_str(),
+                RevocationReason::CertificateHold.as_str(),
             ])?;
         Ok(changed > 0)
+    }
+
+    /// Takes the certificates of one subject off hold; answers how many. Nothing else that was
+    /// revoked comes back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn release(&self, subject: &Subject) -> Result<usize, Error> {
+        let released = self
+            .connection
+            .prepare_cached(
+                "UPDATE certificate SET revoked_at = NULL, reason = NULL
+                 WHERE subject = ?1 AND reason = ?2",
+            )?
+            .execute(params![
+                subject.to_string(),
+                RevocationReason::CertificateHold.as_str(),
+            ])?;
+        Ok(released)
     }
 
     /// What the revocation list of an issuer names: the revoked certificates that end at or

@@ -123,18 +123,35 @@ impl<'a> Roster<'a> {
         Ok(change)
     }
 
-    /// Says whether a student is active; answers whether that is a change. An unknown student
-    /// stays unknown.
+    /// Marks a student as no longer active; answers whether that is a change.
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`].
-    pub fn set_active(&self, sid: &StudentId, active: bool) -> Result<bool, Error> {
-        let changed = self
-            .connection
-            .prepare_cached("UPDATE student SET active = ?2 WHERE sid = ?1 AND active <> ?2")?
-            .execute(params![sid.as_str(), active])?;
-        Ok(changed > 0)
+    /// [`Error::StudentUnknown`].
+    pub fn suspend(&self, sid: &StudentId) -> Result<bool, Error> {
+        self.mark(sid, false)
+    }
+
+    /// Marks a student as active again; answers whether that is a change.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StudentUnknown`].
+    pub fn restore(&self, sid: &StudentId) -> Result<bool, Error> {
+        self.mark(sid, true)
+    }
+
+    fn mark(&self, sid: &StudentId, active: bool) -> Result<bool, Error> {
+        match self.find(sid)? {
+            None => Err(Error::StudentUnknown(sid.clone())),
+            Some(student) if student.active == active => Ok(false),
+            Some(_) => {
+                self.connection
+                    .prepare_cached("UPDATE student SET active = ?2 WHERE sid = ?1")?
+                    .execute(params![sid.as_str(), active])?;
+                Ok(true)
+            }
+        }
     }
 }
 
@@ -209,8 +226,8 @@ mod tests {
             .write_blocking(move |records| {
                 let roster = records.roster();
                 roster.import(&wong(), now)?;
-                assert!(roster.set_active(&wong().sid, false)?);
-                assert!(!roster.set_active(&wong().sid, false)?);
+                assert!(roster.suspend(&wong().sid)?);
+                assert!(!roster.suspend(&wong().sid)?);
                 assert_eq!(roster.import(&wong(), now)?, Change::Unchanged);
                 let renamed = Student {
                     name: "x".into(),
@@ -231,7 +248,12 @@ mod tests {
             .write_blocking(|records| {
                 let sid = "1155000009".parse().unwrap();
                 assert_eq!(records.roster().find(&sid)?, None);
-                assert!(!records.roster().set_active(&sid, true)?);
+                for refused in [
+                    records.roster().restore(&sid),
+                    records.roster().suspend(&sid),
+                ] {
+                    assert!(matches!(refused, Err(Error::StudentUnknown(_))));
+                }
                 assert_eq!(records.roster().find(&sid)?, None);
                 Ok(())
             })

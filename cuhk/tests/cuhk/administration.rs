@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, RevocationReason, ServiceName};
 use scb_cuhk::{
-    Change, Error, Import, Service, Store, Subject, add_service, import_roster, issue_code,
-    read_roster, revoke, set_active,
+    Change, Error, Import, Service, Store, Subject, Target, add_service, import_roster, issue_code,
+    read_roster, revoke, suspend,
 };
 use scb_protocol::EnrolmentCode;
 use scb_testkit::FixedClock;
@@ -145,9 +145,7 @@ fn codes_are_for_active_students_and_known_services() {
     let now = office.now;
     office
         .store
-        .write_blocking(move |records| {
-            set_active(records, &"1155000001".parse().unwrap(), false, now)
-        })
+        .write_blocking(move |records| suspend(records, &"1155000001".parse().unwrap(), now))
         .unwrap();
     assert!(matches!(
         office.code("1155000001"),
@@ -194,11 +192,11 @@ fn revoking_nothing_is_refused() {
     office.import(ROSTER, None).unwrap();
     let now = office.now;
     let revoke = || {
-        let subject: Subject = "1155000001".parse().unwrap();
+        let target = Target::Subject("1155000001".parse().unwrap());
         let reason = RevocationReason::Unspecified;
         office
             .store
-            .write_blocking(move |records| revoke(records, &subject, None, reason, now))
+            .write_blocking(move |records| revoke(records, &target, reason, now))
     };
     assert!(matches!(revoke(), Err(Error::NothingToRevoke(_))));
     office.code("1155000001").unwrap();

@@ -313,7 +313,7 @@ async fn a_suspended_student_gets_nothing() {
     let student = Credentials { key, chain };
     let (sid, now) = ("1155000001".parse().unwrap(), university.clock.now());
     university
-        .change(move |records| scb_cuhk::set_active(records, &sid, false, now))
+        .change(move |records| scb_cuhk::suspend(records, &sid, now))
         .await;
     let key = SigningKey::generate().unwrap();
     let reply = university

@@ -12,7 +12,7 @@ use scb_certs::{
 use scb_cli::{save_config, write_atomic};
 use scb_cuhk::{
     Config, Error, Issuers, NewAuthority, Records, Refresher, Server, Service, Store, Student,
-    Subject, Unlocked, add_service, init, issue_code, open_home, revoke,
+    Target, Unlocked, add_service, init, issue_code, open_home, revoke,
 };
 use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
 use scb_protocol::values::{Der, Nonce};
@@ -164,8 +164,9 @@ impl University {
     }
 
     pub async fn revoke(&self, subject: &str, reason: RevocationReason) {
-        let (subject, now): (Subject, _) = (subject.parse().unwrap(), self.clock.now());
-        self.change(move |records| revoke(records, &subject, None, reason, now))
+        let target = Target::Subject(subject.parse().unwrap());
+        let now = self.clock.now();
+        self.change(move |records| revoke(records, &target, reason, now))
             .await;
     }
 

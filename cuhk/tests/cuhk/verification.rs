@@ -87,7 +87,7 @@ async fn a_revoked_suspended_or_expired_student_is_inactive() {
         .await;
     let (sid, now) = ("1155000002".parse().unwrap(), university.clock.now());
     university
-        .change(move |records| scb_cuhk::set_active(records, &sid, false, now))
+        .change(move |records| scb_cuhk::suspend(records, &sid, now))
         .await;
 
     let question = verify(&[("1155000001", sha256(&revoked))]);

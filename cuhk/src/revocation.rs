@@ -1,0 +1,224 @@
+//! What ends the use of certificates: revocation, for good, and suspension, until it is lifted.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{RevocationReason, Serial, StudentId};
+
+use crate::store::{CertificateRecord, Records, Revocation};
+use crate::{Error, Subject};
+
+/// What is revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// All certificates of a student or a service.
+    Subject(Subject),
+    /// The one certificate with this serial number.
+    Certificate(Serial),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subject(subject) => write!(f, "{subject}"),
+            Self::Certificate(serial) => write!(f, "certificate {serial}"),
+        }
+    }
+}
+
+/// A target as somebody wrote it: a student ID, `service/NAME` or a serial number. What could be
+/// either a student ID or a serial number is told apart by the records; `student/` or `serial/`
+/// before it says which is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTarget {
+    subject: Option<Subject>,
+    serial: Option<Serial>,
+}
+
+impl FromStr for NamedTarget {
+    type Err = scb_certs::Error;
+
+    fn from_str(text: &str) -> Result<Self, scb_certs::Error> {
+        let (subject, serial) = match text.split_once('/') {
+            Some(("student", sid)) => (Some(Subject::Student(sid.parse()?)), None),
+            Some(("serial", serial)) => (None, Some(serial.parse()?)),
+            Some(_) => (Some(text.parse()?), None),
+            None => (text.parse().ok(), text.parse().ok()),
+        };
+        match (&subject, &serial) {
+            (None, None) => Err(scb_certs::Error::SerialInvalid),
+            _ => Ok(Self { subject, serial }),
+        }
+    }
+}
+
+impl NamedTarget {
+    /// What is meant.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TargetAmbiguous`] if there are both such a student and such a certificate.
+    pub fn resolve(self, records: &Records<'_>) -> Result<Target, Error> {
+        let (subject, serial) = match (self.subject, self.serial) {
+            (Some(subject), Some(serial)) => (subject, serial),
+            (Some(subject), None) => return Ok(Target::Subject(subject)),
+            // One of the two is there, or it would not have been read.
+            (None, serial) => {
+                let serial = serial.ok_or(scb_certs::Error::SerialInvalid)?;
+                return Ok(Target::Certificate(serial));
+            }
+        };
+        let is_student = match &subject {
+            Subject::Student(sid) => records.roster().find(sid)?.is_some(),
+            Subject::Service(_) => true,
+        };
+        let is_serial = records.certificates().find(&serial)?.is_some();
+        match (is_student, is_serial) {
+            (true, true) => Err(Error::TargetAmbiguous(subject)),
+            (false, true) => Ok(Target::Certificate(serial)),
+            (_, false) => Ok(Target::Subject(subject)),
+        }
+    }
+}
+
+/// What [`revoke`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revoked {
+    /// Certificates revoked, or now known to be compromised.
+    pub certificates: usize,
+    /// Unused codes withdrawn.
+    pub codes: usize,
+}
+
+/// What [`suspend`] or [`restore`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Suspension {
+    /// Whether anything changed.
+    pub changed: bool,
+    /// Certificates put on hold, or taken off it.
+    pub certificates: usize,
+}
+
+/// Revokes all certificates of a subject that have not ended, those on hold among them, and
+/// withdraws its unused codes; or revokes one certificate. A key that is compromised is refused
+/// for ever, in certificates that have run out as well. There is no way back: what can be lifted
+/// is a suspension.
+///
+/// # Errors
+///
+/// [`Error::NothingToRevoke`].
+pub fn revoke(
+    records: &Records<'_>,
+    target: &Target,
+    reason: RevocationReason,
+    now: UnixTime,
+) -> Result<Revoked, Error> {
+    let (certificates, codes) = match target {
+        Target::Certificate(serial) => (revoke_each(records, [*serial], reason, now)?, 0),
+        Target::Subject(subject) => (
+            revoke_all(records, subject, reason, now)?,
+            records.codes().withdraw(subject)?,
+        ),
+    };
+    match (certificates, codes) {
+        (0, 0) => Err(Error::NothingToRevoke(target.clone())),
+        (certificates, codes) => Ok(Revoked {
+            certificates,
+            codes,
+        }),
+    }
+}
+
+/// Suspends a student: no code, certificate or token is issued, no verification says `active`,
+/// and the certificates that have not ended are listed as on hold until [`restore`].
+///
+/// # Errors
+///
+/// [`Error::StudentUnknown`].
+pub fn suspend(records: &Records<'_>, sid: &StudentId, now: UnixTime) -> Result<Suspension, Error> {
+    let suspended = records.roster().suspend(sid)?;
+    let live = records
+        .certificates()
+        .live(&Subject::Student(sid.clone()), now)?;
+    let held = revoke_each(
+        records,
+        serials(live),
+        RevocationReason::CertificateHold,
+        now,
+    )?;
+    told(records, suspended, held, now)
+}
+
+/// Lets a suspended student in again. Certificates on hold count again; those that were revoked
+/// meanwhile stay revoked.
+///
+/// # Errors
+///
+/// [`Error::StudentUnknown`].
+pub fn restore(records: &Records<'_>, sid: &StudentId, now: UnixTime) -> Result<Suspension, Error> {
+    let restored = records.roster().restore(sid)?;
+    let released = records
+        .certificates()
+        .release(&Subject::Student(sid.clone()))?;
+    told(records, restored, released, now)
+}
+
+fn told(
+    records: &Records<'_>,
+    roster_changed: bool,
+    certificates: usize,
+    now: UnixTime,
+) -> Result<Suspension, Error> {
+    let changed = roster_changed || certificates > 0;
+    if changed {
+        records.status().advance(now)?;
+    }
+    Ok(Suspension {
+        changed,
+        certificates,
+    })
+}
+
+/// Revokes what a subject has: of a compromised key also what has ended.
+pub(crate) fn revoke_all(
+    records: &Records<'_>,
+    subject: &Subject,
+    reason: RevocationReason,
+    now: UnixTime,
+) -> Result<usize, Error> {
+    let all = records.certificates().of(subject)?;
+    let concerned = all.into_iter().filter(|record| {
+        reason == RevocationReason::KeyCompromise
+            || now.as_secs() <= record.intent.validity.not_after.as_secs()
+    });
+    revoke_each(records, serials(concerned), reason, now)
+}
+
+fn serials(records: impl IntoIterator<Item = CertificateRecord>) -> impl Iterator<Item = Serial> {
+    records.into_iter().map(|record| record.intent.serial)
+}
+
+fn revoke_each(
+    records: &Records<'_>,
+    serials: impl IntoIterator<Item = Serial>,
+    reason: RevocationReason,
+    now: UnixTime,
+) -> Result<usize, Error> {
+    let mut changed = 0;
+    for serial in serials {
+        if records
+            .certificates()
+            .revoke(&serial, &Revocation { at: now, reason })?
+        {
+            changed += 1;
+        }
+    }
+    if changed > 0 {
+        records.status().advance(now)?;
+    }
+    Ok(changed)
+}
+
+#[cfg(test)]
+mod tests;

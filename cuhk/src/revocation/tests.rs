@@ -1,0 +1,229 @@
+//! The contract of revocation and suspension.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use scb_certs::{Fingerprint, Validity};
+
+use super::*;
+use crate::store::{Intent, Profile, Student, temporary};
+
+fn at(seconds: u64) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(1_772_424_000 + seconds))
+}
+
+fn sid() -> StudentId {
+    "1155000001".parse().unwrap()
+}
+
+fn subject() -> Subject {
+    Subject::Student(sid())
+}
+
+fn enlist(records: &Records<'_>, sid: &str) {
+    let student = Student {
+        sid: sid.parse().unwrap(),
+        name: "王小明".into(),
+        email: String::new(),
+        programme: String::new(),
+        active: true,
+    };
+    records.roster().import(&student, at(0)).unwrap();
+}
+
+fn certify(records: &Records<'_>, subject: Subject, ends: u64) -> Serial {
+    let serial = Serial::random().unwrap();
+    let intent = Intent {
+        serial,
+        subject,
+        profile: Profile::Student,
+        public_key: Fingerprint::of(serial.as_bytes()),
+        validity: Validity {
+            not_before: at(0),
+            not_after: at(ends),
+        },
+    };
+    records.certificates().intend(&intent, at(0)).unwrap();
+    serial
+}
+
+fn reason(records: &Records<'_>, serial: &Serial) -> Option<RevocationReason> {
+    let found = records.certificates().find(serial).unwrap().unwrap();
+    found.revocation.map(|revocation| revocation.reason)
+}
+
+fn with_records(job: impl FnOnce(&Records<'_>) + Send + 'static) {
+    let (_dir, store) = temporary();
+    store
+        .write_blocking(|records| {
+            enlist(records, sid().as_str());
+            job(records);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_suspension_holds_live_certificates_and_its_end_releases_them() {
+    with_records(|records| {
+        let live = certify(records, subject(), 1000);
+        let ended = certify(records, subject(), 10);
+        let other = certify(records, "1155000002".parse().unwrap(), 1000);
+        let before = records.status().epoch().unwrap();
+        let suspended = suspend(records, &sid(), at(20)).unwrap();
+        assert_eq!((suspended.changed, suspended.certificates), (true, 1));
+        assert!(records.status().epoch().unwrap() > before);
+        assert!(!records.roster().find(&sid()).unwrap().unwrap().active);
+        assert_eq!(
+            reason(records, &live),
+            Some(RevocationReason::CertificateHold)
+        );
+        assert_eq!(reason(records, &ended), None);
+        assert_eq!(reason(records, &other), None);
+        let listed = records.certificates().revoked(true, at(0)).unwrap();
+        assert_eq!(listed.len(), 1);
+
+        let restored = restore(records, &sid(), at(30)).unwrap();
+        assert_eq!((restored.changed, restored.certificates), (true, 1));
+        assert!(records.roster().find(&sid()).unwrap().unwrap().active);
+        assert_eq!(reason(records, &live), None);
+        assert!(
+            records
+                .certificates()
+                .revoked(true, at(0))
+                .unwrap()
+                .is_empty()
+        );
+    });
+}
+
+#[test]
+fn the_second_time_nothing_changes() {
+    with_records(|records| {
+        certify(records, subject(), 1000);
+        for change in [suspend, restore] {
+            let first = change(records, &sid(), at(20)).unwrap();
+            let epoch = records.status().epoch().unwrap();
+            let second = change(records, &sid(), at(30)).unwrap();
+            assert!(first.changed);
+            assert_eq!((second.changed, second.certificates), (false, 0));
+            assert_eq!(records.status().epoch().unwrap(), epoch);
+        }
+    });
+}
+
+#[test]
+fn refuses_to_suspend_or_restore_whom_the_roster_does_not_list() {
+    with_records(|records| {
+        let stranger = "1155000009".parse().unwrap();
+        for change in [suspend, restore] {
+            let refused = change(records, &stranger, at(20));
+            assert!(matches!(refused, Err(Error::StudentUnknown(_))));
+        }
+    });
+}
+
+#[test]
+fn a_restored_student_does_not_get_back_what_was_revoked() {
+    with_records(|records| {
+        let superseded = certify(records, subject(), 1000);
+        let (superseded_target, later) = (Target::Certificate(superseded), at(5));
+        revoke(
+            records,
+            &superseded_target,
+            RevocationReason::Superseded,
+            later,
+        )
+        .unwrap();
+        let stolen = certify(records, subject(), 1000);
+        let kept = certify(records, subject(), 1000);
+        suspend(records, &sid(), at(20)).unwrap();
+        let stolen_target = Target::Certificate(stolen);
+        revoke(
+            records,
+            &stolen_target,
+            RevocationReason::KeyCompromise,
+            at(25),
+        )
+        .unwrap();
+        let restored = restore(records, &sid(), at(30)).unwrap();
+        assert_eq!(restored.certificates, 1);
+        assert_eq!(
+            reason(records, &superseded),
+            Some(RevocationReason::Superseded)
+        );
+        assert_eq!(
+            reason(records, &stolen),
+            Some(RevocationReason::KeyCompromise)
+        );
+        assert_eq!(reason(records, &kept), None);
+    });
+}
+
+#[test]
+fn revoking_a_suspended_student_is_for_good_and_suspending_a_revoked_one_changes_no_reason() {
+    with_records(|records| {
+        let serial = certify(records, subject(), 1000);
+        suspend(records, &sid(), at(20)).unwrap();
+        let target = Target::Subject(subject());
+        let revoked = revoke(
+            records,
+            &target,
+            RevocationReason::PrivilegeWithdrawn,
+            at(25),
+        )
+        .unwrap();
+        assert_eq!(revoked.certificates, 1);
+        assert_eq!(restore(records, &sid(), at(30)).unwrap().certificates, 0);
+        assert_eq!(suspend(records, &sid(), at(35)).unwrap().certificates, 0);
+        assert_eq!(
+            reason(records, &serial),
+            Some(RevocationReason::PrivilegeWithdrawn)
+        );
+    });
+}
+
+#[test]
+fn a_name_means_a_student_or_a_certificate() {
+    with_records(|records| {
+        let serial = certify(records, subject(), 1000);
+        let resolve = |text: &str| text.parse::<NamedTarget>().unwrap().resolve(records);
+        assert_eq!(
+            resolve("1155000001").unwrap(),
+            Target::Subject(subject()),
+            "though it is hexadecimal"
+        );
+        assert_eq!(
+            resolve("service/blackboard").unwrap().to_string(),
+            "service/blackboard"
+        );
+        let text = serial.to_string();
+        for name in [text.clone(), text.to_lowercase(), format!("serial/{text}")] {
+            assert_eq!(resolve(&name).unwrap(), Target::Certificate(serial));
+        }
+    });
+}
+
+#[test]
+fn refuses_a_name_that_means_two_things() {
+    with_records(|records| {
+        let serial = certify(records, subject(), 1000);
+        let text = serial.to_string();
+        enlist(records, &text);
+        let resolve = |text: &str| text.parse::<NamedTarget>().unwrap().resolve(records);
+        assert!(matches!(resolve(&text), Err(Error::TargetAmbiguous(_))));
+        let student = resolve(&format!("student/{text}")).unwrap();
+        assert_eq!(student, Target::Subject(text.parse().unwrap()));
+        let certificate = resolve(&format!("serial/{text}")).unwrap();
+        assert_eq!(certificate, Target::Certificate(serial));
+    });
+}
+
+#[test]
+fn refuses_to_revoke_a_certificate_that_was_never_issued() {
+    with_records(|records| {
+        let stray = Target::Certificate(Serial::random().unwrap());
+        let refused = revoke(records, &stray, RevocationReason::Unspecified, at(1));
+        assert!(matches!(refused, Err(Error::NothingToRevoke(_))));
+    });
+}
