@@ -191,7 +191,7 @@ fn remove(files: &[&Path]) {
 /// Keeps a second server, and `init` beside a server, out of the home.
 pub(crate) fn lock(home: &Home) -> anyhow::Result<HomeLock> {
     HomeLock::acquire(home.dir(), home.role().as_str()).map_err(|error| match error {
-        scb_storage::Error::HomeInUse { .. } => Failure::usage(error.to_string())
+        scb_storage::Error::HomeInUse { .. } => Failure::fault(error.to_string())
             .with_remedy("stop that process first, or name another directory with --home")
             .with_code("home_in_use")
             .into(),

@@ -149,9 +149,7 @@ impl Error {
             | Self::NothingToRevoke(_)
             | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
             Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
-            Self::Storage(scb_storage::Error::HomeInUse { .. })
-            | Self::Transport(scb_transport::Error::AddressInUse(_))
-            | Self::Transport(scb_transport::Error::LogLevel(_))
+            Self::Transport(scb_transport::Error::LogLevel(_))
             | Self::Certificates(
                 scb_certs::Error::WrongPassphrase
                 | scb_certs::Error::PassphraseNeeded

@@ -129,6 +129,7 @@ async fn serve(
     say(&format!(
         "cuhk  step 0  {students} students, listening on {address}"
     ))?;
+    // Whoever reads `listening on` may rely on the files.
     for file in ready_files {
         write_ready(file, address)?;
     }
