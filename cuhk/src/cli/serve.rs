@@ -122,6 +122,10 @@ async fn serve(
     let students = store
         .read(|records| records.roster().count_active())
         .await?;
+    // Whoever reads `listening on` may rely on the files.
+    for file in ready_files {
+        write_ready(file, address)?;
+    }
     telemetry::emit(&StepEvent::new(
         Step::Zero,
         Fact::Listening { address, root },
@@ -129,10 +133,6 @@ async fn serve(
     say(&format!(
         "cuhk  step 0  {students} students, listening on {address}"
     ))?;
-    // Whoever reads `listening on` may rely on the files.
-    for file in ready_files {
-        write_ready(file, address)?;
-    }
     server.run(shutdown).await;
     for file in ready_files {
         forget(file)?;
