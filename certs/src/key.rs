@@ -64,7 +64,8 @@ impl SigningKey {
     }
 
     /// Writes PKCS#8 in PEM; with a passphrase encrypted by PBES2, scrypt and AES-256-CBC
-    /// (RFC 8018, RFC 7914), which `openssl pkey` reads; that takes some tenths of a second, on purpose.
+    /// (RFC 8018, RFC 7914), which `openssl pkey` reads. That takes some tenths of a second, on
+    /// purpose.
     ///
     /// # Errors
     /// [`Error::Random`], [`Error::KeyEncryption`].
