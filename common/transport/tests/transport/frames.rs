@@ -94,6 +94,22 @@ async fn refuses_what_is_no_message_and_names_the_step() {
             framed(1, "[".repeat(30_000).as_bytes()),
             Code::MalformedMessage,
         ),
+        (
+            framed(1, br#"{"type":"verify","nonce":NaN,"members":[]}"#),
+            Code::MalformedMessage,
+        ),
+        (
+            framed(1, br#"{"type":"verify","nonce":"\ud800","members":[]}"#),
+            Code::MalformedMessage,
+        ),
+        (
+            framed(1, b"{\"type\":\"status\xff\"}"),
+            Code::MalformedMessage,
+        ),
+        (
+            framed(1, br#"{"type":"status","type":"crls"}"#),
+            Code::MalformedMessage,
+        ),
     ];
     for (bytes, code) in cases {
         let refusal = code_for(&bytes).await;

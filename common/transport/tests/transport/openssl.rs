@@ -144,6 +144,32 @@ async fn openssl_is_told_why_its_certificate_is_refused() {
     assert!(said.contains("alert certificate required"), "{said}");
 }
 
+#[tokio::test]
+async fn openssl_with_only_weaker_suites_or_groups_is_refused() {
+    if !openssl_exists() {
+        return;
+    }
+    let campus = TestCampus::new();
+    let server = serve(cuhk_tls(&campus, ClientAuth::Optional)).await;
+    let address = server.host_port();
+    let common = ["-connect", &address, "-alpn", "scb/1", "-tls1_3"];
+    for weaker in [
+        ["-ciphersuites", "TLS_AES_128_CCM_SHA256"],
+        ["-ciphersuites", "TLS_AES_128_CCM_8_SHA256"],
+        ["-groups", "ffdhe2048"],
+        ["-groups", "P-521"],
+        ["-sigalgs", "RSA+SHA256"],
+    ] {
+        let refused = s_client(&[&common[..], &weaker].concat()).await;
+        assert!(!refused.status.success(), "{weaker:?}");
+        let said = text(&refused);
+        assert!(said.contains("alert handshake failure"), "{said}");
+    }
+    let stronger = ["-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"];
+    let accepted = s_client(&[&common[..], &stronger].concat()).await;
+    assert!(accepted.status.success(), "{}", text(&accepted));
+}
+
 /// Whether OpenSSL was sent a ticket by the server at `address`, which must close by itself.
 async fn got_ticket(address: &str) -> bool {
     let directory = tempfile::tempdir().unwrap();
