@@ -181,20 +181,25 @@ fn an_admitted_request_says_who_asks_for_what() {
     }
 }
 
-/// All three ways in which a request for a certificate comes.
-fn certify(request: &[u8], campus: &TestCampus) -> [Result<Admitted, Refusal>; 3] {
-    let [(_, nobody), _, (_, service)] = callers(campus);
-    let [enrol, _, enrol_service, renew, ..] = requests(request);
-    [
-        handle(enrol, &nobody),
-        handle(enrol_service, &nobody),
-        handle(renew, &service),
-    ]
+/// The callers of a campus, with the three ways in which a request for a certificate comes.
+struct Callers([(&'static str, Caller); 3]);
+
+impl Callers {
+    fn certify(&self, request: &[u8]) -> [Result<Admitted, Refusal>; 3] {
+        let [(_, nobody), _, (_, service)] = &self.0;
+        let [enrol, _, enrol_service, renew, ..] = requests(request);
+        [
+            handle(enrol, nobody),
+            handle(enrol_service, nobody),
+            handle(renew, service),
+        ]
+    }
 }
 
 #[test]
 fn refuses_requests_that_are_malformed_or_not_signed_by_their_key() {
     let campus = TestCampus::new();
+    let callers = Callers(callers(&campus));
     let right = fresh();
     let mut cases = vec![
         ("nothing".to_owned(), vec![]),
@@ -213,20 +218,21 @@ fn refuses_requests_that_are_malformed_or_not_signed_by_their_key() {
         cases.push((format!("byte {index} altered"), altered));
     }
     for (what, request) in cases {
-        for verdict in certify(&request, &campus) {
+        for verdict in callers.certify(&request) {
             let refusal = verdict.map(|_| panic!("accepted: {what}")).unwrap_err();
             let codes = [Code::RequestInvalid, Code::KeyUnsupported];
             assert!(codes.contains(&refusal.code), "{what}: {refusal}");
             assert_eq!(refusal.step, Step::One);
         }
     }
-    let [enrol, ..] = certify(b"", &campus);
+    let [enrol, ..] = callers.certify(b"");
     assert_eq!(enrol.unwrap_err().sid, Some(THREE[0].parse().unwrap()));
 }
 
 #[test]
 fn refuses_the_self_signature_of_another_key() {
     let campus = TestCampus::new();
+    let callers = Callers(callers(&campus));
     let (one, other) = (fresh(), fresh());
     // The signature is the last thing in a request; both are of one form.
     let signature = |request: &[u8]| {
@@ -241,7 +247,7 @@ fn refuses_the_self_signature_of_another_key() {
     }
     let start = pair.0.len() - signature(&pair.0).unwrap().len();
     let swapped = [&pair.0[..start], &signature(&pair.1).unwrap()].concat();
-    for verdict in certify(&swapped, &campus) {
+    for verdict in callers.certify(&swapped) {
         refused("another key's", verdict, Code::RequestInvalid);
     }
 }
@@ -249,8 +255,9 @@ fn refuses_the_self_signature_of_another_key() {
 #[test]
 fn refuses_every_key_but_p256_on_the_named_curve() {
     let campus = TestCampus::new();
+    let callers = Callers(callers(&campus));
     for (what, pem) in request::UNSUPPORTED {
-        for verdict in certify(&from_pem(pem), &campus) {
+        for verdict in callers.certify(&from_pem(pem)) {
             refused(what, verdict, Code::KeyUnsupported);
         }
     }
@@ -259,9 +266,10 @@ fn refuses_every_key_but_p256_on_the_named_curve() {
 #[test]
 fn takes_nothing_but_the_key_from_a_request_that_asks_for_more() {
     let campus = TestCampus::new();
+    let callers = Callers(callers(&campus));
     let greedy = from_pem(request::GREEDY);
     let key = VerifiedRequest::verify(&greedy).unwrap();
-    let [enrol, ..] = certify(&greedy, &campus);
+    let [enrol, ..] = callers.certify(&greedy);
     let Admitted::Enrol { sid, request, .. } = enrol.unwrap() else {
         panic!("not admitted")
     };

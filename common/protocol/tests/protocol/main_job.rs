@@ -2,7 +2,8 @@
 
 use scb_certs::Fingerprint;
 use scb_protocol::receipt::VerifiedReceipt;
-use scb_protocol::{Code, Step};
+use scb_protocol::server::Policy;
+use scb_protocol::{Code, MAX_PAYLOAD, Step};
 use scb_testkit::TestCampus;
 
 use crate::support::{Group, Side, THREE};
@@ -74,4 +75,26 @@ fn no_two_runs_of_one_group_share_a_challenge_a_key_or_a_nonce() {
     questions.sort();
     questions.dedup();
     assert_eq!(questions.len(), 4);
+}
+
+#[test]
+fn eight_members_fit_into_the_frames() {
+    let campus = TestCampus::new();
+    let sids: Vec<String> = (1..=8).map(|n| format!("{n}{}", "x".repeat(31))).collect();
+    let sids: Vec<&str> = sids.iter().map(String::as_str).collect();
+    let mut group = Group::of(&campus, &sids);
+    group.policy = Policy {
+        max_members: 8,
+        ..(*group.policy).clone()
+    }
+    .into();
+    let mut largest = 0;
+    let run = group.run().requests(|request| {
+        largest = largest.max(serde_json::to_vec(request).unwrap().len());
+    });
+    assert_eq!(run.go().unwrap().receipt.members().len(), 8);
+    assert!(
+        largest < MAX_PAYLOAD * 9 / 10,
+        "{largest} bytes are near the limit"
+    );
 }
