@@ -1,12 +1,15 @@
 //! A campus of real processes: `cuhk` and `blackboard` on ports of their own, in a directory
 //! of their own, and the commands that people type.
 
+// Each test binary uses a part of it.
+#![allow(dead_code, unused_imports)]
+
 mod judge;
 mod server;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -21,6 +24,7 @@ pub const SAMPLE: &str = "1155000001,1155000002,1155000003";
 pub struct Campus {
     pub cuhk: Server,
     pub blackboard: Server,
+    sandbox: PathBuf,
     dir: TempDir,
 }
 
@@ -34,13 +38,24 @@ impl Campus {
         Self {
             cuhk,
             blackboard,
+            sandbox,
             dir,
+        }
+    }
+
+    /// A sandbox whose servers were started by other means.
+    pub fn of(sandbox: PathBuf, cuhk: Server, blackboard: Server) -> Self {
+        Self {
+            cuhk,
+            blackboard,
+            sandbox,
+            dir: tempfile::tempdir().unwrap(),
         }
     }
 
     /// The sandbox's directory.
     pub fn path(&self) -> PathBuf {
-        self.dir.path().join("sandbox")
+        self.sandbox.clone()
     }
 
     /// A directory beside the sandbox, for whatever a test needs.
@@ -70,29 +85,30 @@ impl Campus {
 
     /// `cuhk` on the sandbox's home, as its administrator types it.
     pub fn administer_cuhk(&self, arguments: &[&str]) -> Ran {
-        let home = self.path().join("cuhk");
-        Ran::of(program("cuhk").arg("--home").arg(home).args(arguments))
+        let mut command = self.cuhk.beside("cuhk");
+        command.arg("--home").arg(self.path().join("cuhk"));
+        Ran::of(command.args(arguments))
     }
 
     /// `blackboard` on the sandbox's home.
     pub fn administer_blackboard(&self, arguments: &[&str]) -> Ran {
-        let home = self.path().join("blackboard");
-        Ran::of(
-            program("blackboard")
-                .arg("--home")
-                .arg(home)
-                .args(arguments),
-        )
+        let mut command = self.blackboard.beside("blackboard");
+        command.arg("--home").arg(self.path().join("blackboard"));
+        Ran::of(command.args(arguments))
     }
 
     /// Stops `cuhk` and starts it again on the same port.
     pub fn restart_cuhk(&mut self) {
-        let address = self.cuhk.address();
         self.cuhk.stop();
-        let mut arguments = serve(&self.path());
-        let last = arguments.len() - 1;
-        arguments[last] = address.into();
+        let arguments = serve_at(&self.path(), &self.cuhk.address());
         self.cuhk = Server::start("cuhk", &arguments);
+    }
+
+    /// Stops `blackboard` and starts it again on the same port.
+    pub fn restart_blackboard(&mut self) {
+        self.blackboard.stop();
+        let arguments = serve_at(&self.path(), &self.blackboard.address());
+        self.blackboard = Server::start("blackboard", &arguments);
     }
 
     /// The submissions as Blackboard lists them.
@@ -104,12 +120,17 @@ impl Campus {
 
 /// Arguments of `serve --sandbox` on a free port.
 pub fn serve(sandbox: &Path) -> Vec<std::ffi::OsString> {
+    serve_at(sandbox, "127.0.0.1:0")
+}
+
+/// Arguments of `serve --sandbox` at an address.
+pub fn serve_at(sandbox: &Path, address: &str) -> Vec<std::ffi::OsString> {
     [
         "serve".into(),
         "--sandbox".into(),
         sandbox.into(),
         "--listen".into(),
-        "127.0.0.1:0".into(),
+        address.into(),
     ]
     .into()
 }
@@ -135,15 +156,20 @@ pub struct Ran {
     pub stderr: String,
 }
 
-impl Ran {
-    /// Runs a command to its end.
-    pub fn of(command: &mut Command) -> Self {
-        let output = command.stdin(Stdio::null()).output().unwrap();
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
         Self {
             exit: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+}
+
+impl Ran {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).output().unwrap().into()
     }
 
     /// It must have exited with 0.

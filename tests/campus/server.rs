@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use tempfile::NamedTempFile;
@@ -15,6 +16,7 @@ pub struct Server {
     address: String,
     said: String,
     log: NamedTempFile,
+    is_apart: bool,
 }
 
 impl Server {
@@ -53,6 +55,35 @@ impl Server {
             address,
             said,
             log,
+            is_apart: false,
+        }
+    }
+
+    /// For a server that was started in file systems of its own: what is to look at its files
+    /// must be there, too.
+    pub fn apart(mut self) -> Self {
+        self.is_apart = true;
+        self
+    }
+
+    /// A program that sees the same files as this server.
+    pub fn beside(&self, name: &str) -> Command {
+        if !self.is_apart {
+            return program(name);
+        }
+        let mut command = Command::new("nsenter");
+        command.args(["--user", "--mount", "--preserve-credentials"]);
+        command.args(["--target", &self.id().to_string()]);
+        command.arg(program(name).get_program());
+        command
+    }
+
+    /// A file of this server, as this process reaches it.
+    pub fn sees(&self, path: &Path) -> PathBuf {
+        let below_root = path.strip_prefix("/").unwrap();
+        match self.is_apart {
+            true => Path::new(&format!("/proc/{}/root", self.id())).join(below_root),
+            false => path.to_owned(),
         }
     }
 

@@ -1,0 +1,84 @@
+//! Servers that may open 64 files only.
+
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::campus::{Campus, Ran, Server, program, serve_at};
+use crate::class::Class;
+use crate::ledger::Ledger;
+use crate::process::{descriptors, ticks, until};
+
+/// Descriptors that a server may have, its own included.
+const LIMIT: usize = 64;
+/// Connections that say nothing, to each server.
+const SILENT: usize = 300;
+/// How long the CPU time is watched; nobody does anything meanwhile.
+const WATCHED: Duration = Duration::from_secs(1);
+/// Ticks of CPU time, of 10 ms each, that a server may use in that time.
+const SPIN: u64 = 30;
+/// How soon the next group is served again.
+const SOON: Duration = Duration::from_secs(15);
+
+/// Restarts a server with a hard limit of open files.
+fn limit(sandbox: &Path, name: &str, server: &mut Server) {
+    server.stop();
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -n {LIMIT} && exec \"$0\" \"$@\"")]);
+    command.arg(program(name).get_program());
+    command.args(serve_at(sandbox, &server.address()));
+    *server = Server::start_command(&mut command);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_with_few_descriptors_neither_spin_nor_fail_those_they_serve() {
+    let mut campus = Campus::sandbox();
+    let sandbox = campus.path();
+    limit(&sandbox, "cuhk", &mut campus.cuhk);
+    limit(&sandbox, "blackboard", &mut campus.blackboard);
+    let class = Class::of(&campus, 4);
+    let mut ledger = Ledger::default();
+    let members = class.enrol(class.next(2)).await.unwrap();
+    let opened = class.open_session(&class.blackboard, &members);
+    let opened = opened.await.unwrap();
+
+    let silent: Vec<_> = (0..SILENT)
+        .flat_map(|_| [&class.cuhk, &class.blackboard].map(TcpStream::connect))
+        .filter_map(Result::ok)
+        .collect();
+    let servers = [&campus.cuhk, &campus.blackboard];
+    let before = servers.map(ticks);
+    tokio::task::block_in_place(|| sleep(WATCHED));
+    for (server, before) in servers.into_iter().zip(before) {
+        let used = ticks(server) - before;
+        let open = descriptors(server);
+        println!("{open} of {LIMIT} descriptors, {used} ticks of CPU time in {WATCHED:?}");
+        assert!(used < SPIN, "{used} ticks of CPU time in {WATCHED:?}");
+        assert!(open <= LIMIT, "{open} descriptors");
+    }
+    // Whoever was in before loses nothing, though the report needs a file.
+    let report = vec![7; 300_000];
+    let receipt = class.submit(opened, &members, &report).await.unwrap();
+    ledger.enter(&receipt.number, receipt.bytes);
+
+    drop(silent);
+    let begun = Instant::now();
+    let ids = class.next_ids(2);
+    let home = campus.outside().join("honest");
+    until("the next group is served", SOON, || {
+        let mut student = class.student(home.clone(), &["submit", "--ids", &ids, "--json"]);
+        let ran = Ran::of(&mut student);
+        assert!(matches!(ran.exit, Some(0 | 4)), "{ran:#?}");
+        if ran.exit == Some(0) {
+            ledger.note(&ran);
+        }
+        ran.exit == Some(0)
+    });
+    println!(
+        "the next group was done {:.1?} after they left",
+        begun.elapsed()
+    );
+    ledger.is_all_of(&campus);
+}

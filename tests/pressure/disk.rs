@@ -1,0 +1,234 @@
+//! A disk that is full, and an fsync that fails.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::campus::{Campus, Server, program, serve_at};
+use crate::ledger::{Ledger, one_certificate_each};
+
+/// Puts a small file system with a copy of what is in `$1` over it, which only this process
+/// and its children see.
+const MOVE: &str = r#"
+set -e
+hold=$(mktemp -d)
+mount -t tmpfs -o size="$2",mode=700 none "$hold"
+cp -a "$1/." "$hold"
+mount --bind "$hold" "$1"
+umount "$hold"
+rmdir "$hold"
+shift 2
+exec "$@""#;
+
+/// Runs `program` with `dir` on a small disk of its own.
+fn on_small_disk(dir: &Path, size: &str, program: &Command) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", MOVE, "sh"]);
+    command.arg(dir).arg(size).arg(program.get_program());
+    command.args(program.get_args());
+    command
+}
+
+/// Whether a user may mount a file system for one process. Without that there is no small
+/// disk to fill; on a machine that checks changes there must be one.
+fn can_mount() -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    let mut attempt = on_small_disk(dir.path(), "64k", &Command::new("true"));
+    if attempt.output().is_ok_and(|output| output.status.success()) {
+        return true;
+    }
+    let ci = std::env::var("CI");
+    assert_ne!(ci.as_deref(), Ok("true"), "no user namespaces, but CI=true");
+    println!("skipped: no user namespaces to mount a small disk in");
+    false
+}
+
+/// Stops a server and starts it again with its home on a disk of `size`.
+fn move_to_small_disk(sandbox: &Path, name: &str, size: &str, server: &mut Server) -> PathBuf {
+    server.stop();
+    let home = sandbox.join(name);
+    let mut start = program(name);
+    start.args(serve_at(sandbox, &server.address()));
+    *server = Server::start_command(&mut on_small_disk(&home, size, &start)).apart();
+    server.sees(&home)
+}
+
+/// Takes all space there is until it is dropped.
+struct Filler(PathBuf);
+
+impl Filler {
+    fn fill(disk: &Path) -> Self {
+        let path = disk.join("filler");
+        let mut file = File::create(&path).unwrap();
+        for size in [1 << 16, 4096, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+        Self(path)
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).unwrap();
+    }
+}
+
+#[test]
+fn blackboard_without_space_says_so_and_goes_on_when_there_is_some() {
+    if !can_mount() {
+        return;
+    }
+    let mut campus = Campus::sandbox();
+    let sandbox = campus.path();
+    let disk = move_to_small_disk(&sandbox, "blackboard", "8m", &mut campus.blackboard);
+    let mut ledger = Ledger::default();
+    ledger.note(&campus.student(&["submit", "--json"]).succeeded());
+
+    // Larger than the disk: refused, and the space is given back at once.
+    let report = campus.outside().join("large.bin");
+    fs::write(&report, vec![7; 12 << 20]).unwrap();
+    let large = ["submit", "--json", "--report", report.to_str().unwrap()];
+    campus.student(&large).refused(4, "storage_full");
+    ledger.note(&campus.student(&["submit", "--json"]).succeeded());
+
+    // Not a byte left: refused, listed all the same, and finished by the same command.
+    let filler = Filler::fill(&disk);
+    let full = campus.student(&["submit", "--json"]);
+    let error = full.refused(4, "storage_full");
+    assert!(error["remedy"].is_string(), "{error:#}");
+    ledger.is_all_of(&campus);
+    drop(filler);
+    ledger.note(&campus.student(&["submit", "--json"]).succeeded());
+
+    ledger.is_all_of(&campus);
+}
+
+#[test]
+fn cuhk_without_space_says_so_and_goes_on_when_there_is_some() {
+    if !can_mount() {
+        return;
+    }
+    let mut campus = Campus::sandbox();
+    let sandbox = campus.path();
+    let disk = move_to_small_disk(&sandbox, "cuhk", "4m", &mut campus.cuhk);
+    campus
+        .student(&["enrol", "--ids", "1155000001", "--json"])
+        .succeeded();
+
+    let filler = Filler::fill(&disk);
+    let mut enrolled = BTreeSet::from(["1155000001".to_owned()]);
+    // What is left of the last page of the log may do for one more.
+    let refused = (2..=12).map(|n| format!("11550000{n:02}")).find(|sid| {
+        let ran = campus.student(&["enrol", "--ids", sid, "--json"]);
+        enrolled.insert(sid.clone());
+        match ran.exit {
+            Some(0) => false,
+            _ => {
+                ran.refused(4, "storage_full");
+                true
+            }
+        }
+    });
+    let refused = refused.expect("a full disk takes nobody in");
+    // What needs no space is answered.
+    campus
+        .student(&["submit", "--ids", "1155000001"])
+        .succeeded();
+    drop(filler);
+    campus
+        .student(&["enrol", "--ids", &refused, "--json"])
+        .succeeded();
+    one_certificate_each(&campus, &enrolled);
+}
+
+/// Fails every fsync of a file whose path contains `FAULT_PATH` while `FAULT_TRIGGER` exists.
+const SHIM: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static int fails(int fd) {
+    char link[64], path[4096];
+    if (access(getenv("FAULT_TRIGGER"), F_OK)) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    if (n < 0) return 0;
+    path[n] = 0;
+    if (!strstr(path, getenv("FAULT_PATH"))) return 0;
+    errno = EIO;
+    return 1;
+}
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+int fsync(int fd) { return fails(fd) ? -1 : REAL(fsync)(fd); }
+int fdatasync(int fd) { return fails(fd) ? -1 : REAL(fdatasync)(fd); }
+"#;
+
+/// The shim as a library; `None` without a C compiler.
+fn shim(dir: &Path) -> Option<PathBuf> {
+    let (source, library) = (dir.join("shim.c"), dir.join("shim.so"));
+    fs::write(&source, SHIM).unwrap();
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source]);
+    if compiler.status().is_ok_and(|status| status.success()) {
+        return Some(library);
+    }
+    assert_ne!(
+        std::env::var("CI").as_deref(),
+        Ok("true"),
+        "no cc, but CI=true"
+    );
+    println!("skipped: no cc");
+    None
+}
+
+#[test]
+fn a_failing_fsync_ends_blackboard_and_the_same_command_finishes_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(shim) = shim(dir.path()) else {
+        return;
+    };
+    let mut campus = Campus::sandbox();
+    campus.student(&["enrol"]).succeeded();
+    let mut ledger = Ledger::default();
+    // The report on its way in, the database, and the highest number.
+    for path in ["/content/tmp/", "/blackboard.db-wal", "/blackboard/numbers"] {
+        let trigger = dir.path().join("trigger");
+        campus.blackboard.stop();
+        let arguments = serve_at(&campus.path(), &campus.blackboard.address());
+        let mut failing = program("blackboard");
+        failing.args(&arguments).env("LD_PRELOAD", &shim);
+        failing
+            .env("FAULT_PATH", path)
+            .env("FAULT_TRIGGER", &trigger);
+        campus.blackboard = Server::start_command(&mut failing);
+        ledger.note(&campus.student(&["submit", "--json"]).succeeded());
+
+        fs::write(&trigger, "").unwrap();
+        let lost = campus.student(&["submit", "--json"]);
+        assert_eq!(lost.exit, Some(4), "{path}: {lost:#?}");
+        assert_eq!(
+            campus.blackboard.wait().signal(),
+            Some(6),
+            "{path}: SIGABRT"
+        );
+        let log = campus.blackboard.log();
+        let fatal = log
+            .lines()
+            .filter(|line| line.starts_with("fatal: fsync of"));
+        assert_eq!(fatal.count(), 1, "{path}: {log}");
+
+        fs::remove_file(&trigger).unwrap();
+        campus.blackboard = Server::start("blackboard", &arguments);
+        ledger.is_kept_by(&campus);
+        ledger.note(&campus.student(&["submit", "--json"]).succeeded());
+        ledger.is_all_of(&campus);
+    }
+}

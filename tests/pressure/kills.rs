@@ -1,0 +1,226 @@
+//! `kill -9` at any moment, under load.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use crate::campus::{Campus, Ran, Server, serve, serve_at};
+use crate::class::Class;
+use crate::ledger::{Ledger, one_certificate_each};
+use crate::process::{count, random};
+
+/// Groups at work in each round, each a `student` process with a home of its own.
+const GROUPS: usize = 3;
+/// Members of each.
+const MEMBERS: usize = 2;
+/// How long a repeated command may be told to come back later.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How soon a server that was killed must be ready again.
+const READY: Duration = Duration::from_secs(2);
+
+/// Which server is killed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Victim {
+    Cuhk,
+    Blackboard,
+}
+
+/// A campus whose servers are killed again and again.
+struct Siege {
+    campus: Campus,
+    class: Class,
+    victim: Victim,
+    ledger: Ledger,
+    enrolled: BTreeSet<String>,
+    interrupted: usize,
+    ready: Vec<Duration>,
+}
+
+impl Siege {
+    fn of(victim: Victim, rounds: usize) -> Self {
+        let campus = Campus::sandbox();
+        let class = Class::of(&campus, (rounds + 1) * GROUPS * MEMBERS);
+        Self {
+            campus,
+            class,
+            victim,
+            ledger: Ledger::default(),
+            enrolled: BTreeSet::new(),
+            interrupted: 0,
+            ready: Vec::new(),
+        }
+    }
+
+    /// New groups, each about to enrol and to hand in, in one command.
+    fn groups(&mut self) -> Vec<Group> {
+        let mut groups = Vec::new();
+        for _ in 0..GROUPS {
+            let ids = self.class.next_ids(MEMBERS);
+            self.enrolled.extend(ids.split(',').map(str::to_owned));
+            let home = self.campus.outside().join(format!("home-{ids}"));
+            groups.push(Group { home, ids });
+        }
+        groups
+    }
+
+    /// All groups at once, undisturbed; returns how long that takes.
+    fn warm_up(&mut self) -> Duration {
+        let groups = self.groups();
+        let begun = Instant::now();
+        let ran = all_at_once(self.commands(&groups), || {});
+        let took = begun.elapsed();
+        for ran in ran {
+            self.ledger.note(&ran.succeeded());
+        }
+        took
+    }
+
+    /// All groups at once, and the victim is killed `after` they began, and started again.
+    /// Whatever was interrupted is repeated until it is done.
+    fn round(&mut self, after: Duration) {
+        let groups = self.groups();
+        let mut ready = None;
+        let commands = self.commands(&groups);
+        let ran = all_at_once(commands, || {
+            sleep(after);
+            ready = Some(self.kill_and_restart());
+        });
+        self.ready.extend(ready);
+        // What was acknowledged before the kill is there after it, before anything is repeated.
+        for ran in ran.iter().filter(|ran| ran.exit == Some(0)) {
+            self.ledger.note(ran);
+        }
+        self.ledger.is_kept_by(&self.campus);
+        for (group, ran) in groups.iter().zip(ran) {
+            if ran.exit != Some(0) {
+                self.interrupted += 1;
+                assert_eq!(ran.exit, Some(4), "try again later, not: {ran:#?}");
+                let done = self.repeat(group);
+                self.ledger.note(&done);
+            }
+        }
+    }
+
+    fn commands(&self, groups: &[Group]) -> Vec<Command> {
+        let command = |group: &Group| group.command(&self.class);
+        groups.iter().map(command).collect()
+    }
+
+    fn kill_and_restart(&mut self) -> Duration {
+        let sandbox = self.campus.path();
+        let (name, server) = match self.victim {
+            Victim::Cuhk => ("cuhk", &mut self.campus.cuhk),
+            Victim::Blackboard => ("blackboard", &mut self.campus.blackboard),
+        };
+        server.kill();
+        let arguments = serve_at(&sandbox, &server.address());
+        let begun = Instant::now();
+        *server = Server::start(name, &arguments);
+        begun.elapsed()
+    }
+
+    /// The same command again, as a person would type it.
+    fn repeat(&self, group: &Group) -> Ran {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let ran = Ran::of(&mut group.command(&self.class));
+            match ran.exit {
+                Some(0) => return ran,
+                Some(4) if Instant::now() < deadline => {}
+                _ => panic!("{ran:#?}"),
+            }
+        }
+    }
+}
+
+struct Group {
+    home: PathBuf,
+    ids: String,
+}
+
+impl Group {
+    fn command(&self, class: &Class) -> Command {
+        class.student(self.home.clone(), &["submit", "--ids", &self.ids, "--json"])
+    }
+}
+
+/// Runs all commands at once to their ends, and `meanwhile` beside them.
+fn all_at_once(commands: Vec<Command>, meanwhile: impl FnOnce()) -> Vec<Ran> {
+    scope(|scope| {
+        let running: Vec<_> = commands
+            .into_iter()
+            .map(|mut command| scope.spawn(move || Ran::of(&mut command)))
+            .collect();
+        meanwhile();
+        running.into_iter().map(|one| one.join().unwrap()).collect()
+    })
+}
+
+fn survives(victim: Victim) {
+    let kills = count("SCB_KILLS", 4);
+    let mut siege = Siege::of(victim, kills);
+    let undisturbed = siege.warm_up();
+    for _ in 0..kills {
+        let micros = u64::try_from(undisturbed.as_micros()).unwrap();
+        siege.round(Duration::from_micros(random(micros)));
+    }
+    assert_eq!(siege.ledger.len(), (kills + 1) * GROUPS);
+    siege.ledger.is_all_of(&siege.campus);
+    one_certificate_each(&siege.campus, &siege.enrolled);
+    siege.ready.sort();
+    let (half, most) = (siege.ready[kills / 2], siege.ready[kills - 1]);
+    println!(
+        "{victim:?}: {kills} kills, {} of {} commands interrupted and finished by repeating \
+         them; ready again after {half:.0?} (median), {most:.0?} (longest)",
+        siege.interrupted,
+        kills * GROUPS,
+    );
+    assert!(most < READY, "ready again after {:?}", siege.ready);
+}
+
+#[test]
+fn what_cuhk_acknowledged_survives_its_kill() {
+    survives(Victim::Cuhk);
+}
+
+#[test]
+fn what_blackboard_acknowledged_survives_its_kill() {
+    survives(Victim::Blackboard);
+}
+
+#[test]
+fn a_first_start_that_is_killed_is_finished_by_the_next() {
+    let kills = count("SCB_KILLS", 4);
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = dir.path().join("whole");
+    let begun = Instant::now();
+    let cuhk = Server::start("cuhk", &serve(&sandbox));
+    let cuhk_takes = begun.elapsed();
+    let begun = Instant::now();
+    drop(Server::start("blackboard", &serve(&sandbox)));
+    let blackboard_takes = begun.elapsed();
+    drop(cuhk);
+    for round in 0..kills {
+        let sandbox = dir.path().join(format!("killed-{round}"));
+        kill_while_starting("cuhk", &sandbox, cuhk_takes);
+        let cuhk = Server::start("cuhk", &serve(&sandbox));
+        kill_while_starting("blackboard", &sandbox, blackboard_takes);
+        let blackboard = Server::start("blackboard", &serve(&sandbox));
+        let campus = Campus::of(sandbox, cuhk, blackboard);
+        campus.student(&["submit"]).succeeded();
+    }
+}
+
+fn kill_while_starting(name: &str, sandbox: &std::path::Path, takes: Duration) {
+    let mut command = crate::campus::program(name);
+    command.args(serve(sandbox));
+    command.stdout(std::process::Stdio::null());
+    command.stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let micros = u64::try_from(takes.as_micros()).unwrap();
+    sleep(Duration::from_micros(random(micros)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -1,0 +1,25 @@
+//! Under pressure, with the real binaries: killed, without space, crowded, slowed down, cut
+//! off. See `docs/TESTING.md` for the longer runs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub
+)]
+#![cfg(target_os = "linux")]
+
+#[path = "../campus/mod.rs"]
+mod campus;
+
+mod class;
+mod crowd;
+mod cuts;
+mod damage;
+mod descriptors;
+mod disk;
+mod kills;
+mod ledger;
+mod limits;
+mod process;
+mod proxy;
+mod slow;

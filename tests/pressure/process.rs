@@ -1,0 +1,59 @@
+//! What the system says of a running server, and waiting for something to become true.
+
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::campus::Server;
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Open file descriptors.
+pub fn descriptors(server: &Server) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", server.id()))
+        .unwrap()
+        .count()
+}
+
+/// Resident memory in KiB (proc(5), `VmRSS`).
+pub fn resident(server: &Server) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kibibytes = line.unwrap().split_whitespace().nth(1);
+    kibibytes.unwrap().parse().unwrap()
+}
+
+/// CPU time used, in clock ticks of 10 ms (proc(5), fields 14 and 15).
+pub fn ticks(server: &Server) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
+    let (_, after_name) = stat.rsplit_once(')').unwrap();
+    let field = |number: usize| after_name.split_whitespace().nth(number - 3).unwrap();
+    field(14).parse::<u64>().unwrap() + field(15).parse::<u64>().unwrap()
+}
+
+/// Looks again and again until it is so, or panics after `limit`.
+#[track_caller]
+pub fn until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        sleep(LOOK);
+    }
+}
+
+/// A number below `bound` that differs from run to run.
+pub fn random(bound: u64) -> u64 {
+    RandomState::new().hash_one(Instant::now()) % bound
+}
+
+/// A count from the environment, or the one that is short enough for every run.
+pub fn count(variable: &str, default: usize) -> usize {
+    match std::env::var(variable) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable}={text} is not a count")),
+        Err(_) => default,
+    }
+}

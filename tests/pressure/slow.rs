@@ -1,0 +1,67 @@
+//! Clients that send a byte at a time: each is cut off by the total deadline of the phase it
+//! is in, and nobody waits for them.
+
+use std::time::{Duration, Instant};
+
+use crate::campus::{Campus, Ran};
+use crate::class::Class;
+use crate::limits::set_limits;
+use crate::process::descriptors;
+use crate::proxy::{Fault, Proxy, Way};
+
+/// The servers' deadlines here, in seconds; the defaults are 10 to 600.
+const DEADLINE: f64 = 1.0;
+/// Between two bytes: each single read is far within the deadline.
+const PAUSE: Duration = Duration::from_millis(100);
+/// What the end of a connection may take beyond the deadline, on a busy machine.
+const BEYOND: Duration = Duration::from_secs(3);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_clients_are_cut_off_by_the_total_deadline() {
+    let mut campus = Campus::sandbox();
+    let deadlines = ["handshake", "message", "idle", "content"].map(|key| (key, DEADLINE));
+    set_limits(&campus.path().join("blackboard"), &deadlines);
+    campus.restart_blackboard();
+    let class = Class::of(&campus, 3);
+    let home = campus.outside().join("home");
+    let ids = class.next_ids(2);
+    let report = campus.outside().join("report.bin");
+    std::fs::write(&report, vec![7; 40_000]).unwrap();
+    let submit = |blackboard: &str| {
+        let mut command = class.student(home.clone(), &["submit", "--ids", &ids, "--json"]);
+        command
+            .args(["--blackboard", blackboard, "--report"])
+            .arg(&report);
+        tokio::task::block_in_place(|| Ran::of(&mut command))
+    };
+    let recorder = Proxy::before(&class.blackboard, Fault::None).await;
+    submit(&recorder.address).succeeded();
+    let up = recorder.passed(Way::Up);
+    let before = descriptors(&campus.blackboard);
+
+    // In the ClientHello, in the client's certificate, in what the members present, in the
+    // report.
+    for after in [1, 600, 6_000, up - 20_000] {
+        let proxy = Proxy::before(&class.blackboard, Fault::Slow(after, PAUSE)).await;
+        let begun = Instant::now();
+        let ran = submit(&proxy.address);
+        let took = begun.elapsed();
+        let passed = proxy.passed(Way::Up);
+        println!("slow after {after} of {up} bytes: ended after {took:.1?}, {passed} bytes passed");
+        assert_eq!(ran.exit, Some(4), "{after}: {ran:#?}");
+        assert!(
+            took >= Duration::from_secs_f64(DEADLINE),
+            "{after}: {took:?}"
+        );
+        assert!(
+            took < Duration::from_secs_f64(DEADLINE) + BEYOND,
+            "{after}: {took:?}"
+        );
+        assert!(passed < after + 60, "{after}: {passed} bytes passed");
+    }
+    crate::process::until("their descriptors return", BEYOND, || {
+        descriptors(&campus.blackboard) <= before
+    });
+    assert_eq!(campus.submissions().len(), 1);
+    submit(&class.blackboard).succeeded();
+}
