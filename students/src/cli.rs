@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::HomeArgs;
+use scb_explain::ExplainArgs;
 use scb_protocol::statement::Label;
 
+use crate::fault::FaultChoice;
 use crate::passphrases::PassphraseFile;
 
 const EXAMPLES: &str = "\
@@ -67,6 +69,9 @@ pub struct Common {
     /// one that is busy
     #[arg(long, value_name = "SECONDS", global = true)]
     pub wait: Option<u64>,
+    /// In a sandbox: do this wrong, and show what refuses it; `help` lists the faults
+    #[arg(long, value_name = "NAME", global = true)]
+    pub fault: Option<FaultChoice>,
     /// What is handed in; without it, submission.txt made from the IDs
     #[arg(long, value_name = "FILE", global = true)]
     pub report: Option<PathBuf>,
@@ -76,6 +81,9 @@ pub struct Common {
     /// The assignment to hand in for
     #[arg(long, value_name = "NAME", global = true, default_value = "lab")]
     pub assignment: Label,
+    /// Explanations, and their language.
+    #[command(flatten)]
+    pub explain: ExplainArgs,
     /// Print one JSON object; errors are JSON on standard error
     #[arg(long, global = true)]
     pub json: bool,
@@ -100,6 +108,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   student enrol --ids 1155000001 --codes codes.csv
+  student enrol --ids 1155000001 --new-device   (with a code of its own: a further machine)
   student enrol --ids 1155000001 --replace      (with a new code: lost or revoked key)
   student enrol --ids 1155000001 --protect      (asks for a passphrase for the new key)")]
 pub struct Enrol {
@@ -109,6 +118,10 @@ pub struct Enrol {
     /// Make a new key although there is a certificate, for instance a revoked one
     #[arg(long)]
     pub replace: bool,
+    /// For a student who has a certificate on another machine, which stays good: takes a code
+    /// of its own
+    #[arg(long, conflicts_with = "replace")]
+    pub new_device: bool,
     /// Encrypt new keys: asks for a passphrase, unless --passphrase-file gives it
     #[arg(long)]
     pub protect: bool,

@@ -1,6 +1,7 @@
 //! The scripted commands, one file each.
 
 mod enrol;
+mod fault;
 mod receipts;
 mod sandbox;
 mod status;
@@ -9,10 +10,12 @@ mod verify;
 
 use std::time::Duration;
 
-use scb_cli::{Failure, Term, printable, say};
+use scb_cli::{Term, printable, say};
+use scb_explain::{Language, what_to_do};
 
 use crate::cli::{Cli, Command, Common, Ids};
-use crate::{Codes, Engine, Error, Group, Passphrases, Setup, interactive};
+use crate::speech::failure;
+use crate::{Codes, Engine, Error, FaultChoice, Group, Passphrases, Setup, interactive};
 
 pub(crate) use enrol::already_certified;
 pub(crate) use submit::say_receipt;
@@ -23,6 +26,14 @@ pub(crate) use submit::say_receipt;
 ///
 /// Whatever the command ends with.
 pub fn execute(cli: &Cli, term: Term) -> Result<(), Error> {
+    match cli.common.fault {
+        None => run(cli, term),
+        Some(FaultChoice::List) => fault::list(),
+        Some(FaultChoice::One(fault)) => fault::show(cli, fault),
+    }
+}
+
+fn run(cli: &Cli, term: Term) -> Result<(), Error> {
     let common = &cli.common;
     match &cli.command {
         Some(Command::Enrol(arguments)) => enrol::run(common, arguments, term),
@@ -67,17 +78,22 @@ fn say_json(value: &serde_json::Value) -> Result<(), Error> {
 }
 
 /// A failure as it is shown where the program goes on.
-pub(crate) fn say_failure(error: Error) -> Result<(), Error> {
-    let what = match error.refusals() {
-        [] => "Not done",
-        _ => "Refused",
+pub(crate) fn say_failure(error: Error, language: Language) -> Result<(), Error> {
+    let what = match (error.refusals(), language) {
+        ([], _) => "Not done",
+        (_, Language::English) => "Refused",
+        (_, Language::Chinese) => "已拒絕",
     };
-    let failure = Failure::from(error);
+    let failure = failure(error, language);
     let code = failure.code.map(|code| format!(" [{code}]"));
     let (code, message) = (code.unwrap_or_default(), printable(&failure.message));
     say(&format!("{what}{code}: {message}"))?;
     if let Some(remedy) = failure.remedy {
-        say(&format!("  what to do: {}", printable(&remedy)))?;
+        say(&format!(
+            "  {}: {}",
+            what_to_do(language),
+            printable(&remedy)
+        ))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod links;
 mod patience;
 mod skew;
 mod tokens;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

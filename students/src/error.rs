@@ -7,7 +7,7 @@ use scb_certs::{CertificateError, Fingerprint, StudentId};
 use scb_cli::{Failure, exit, printable};
 use scb_protocol::{Code, Refusal};
 
-use crate::ClockOffset;
+use crate::{ClockOffset, Fault};
 
 /// What helps when two clocks differ.
 const MEND_CLOCK: &str = "set this machine's date, time and time zone; if they are right, tell \
@@ -122,6 +122,18 @@ pub enum Error {
     /// The clock here and a server's differ so much that nothing can succeed.
     #[error("{0}")]
     ClockOff(ClockOffset),
+    /// Faults are for sandboxes.
+    #[error("--fault is for a sandbox only")]
+    FaultOutsideSandbox,
+    /// A fault acts on a hand-in.
+    #[error("--fault goes with `student` alone or with `student submit`")]
+    FaultElsewhere,
+    /// This fault needs another member.
+    #[error("the fault {0} takes at least two students")]
+    FaultTakesTwo(Fault),
+    /// What must be refused was accepted.
+    #[error("the fault {0} was not noticed")]
+    FaultUnnoticed(Fault),
     /// The report cannot be read.
     #[error("cannot read the report {}", path.display())]
     Report {
@@ -216,6 +228,7 @@ impl Error {
             Self::Certs(_)
             | Self::Protocol(_)
             | Self::ClockOff(_)
+            | Self::FaultUnnoticed(_)
             | Self::Report { .. }
             | Self::PendingDamaged { .. }
             | Self::System { .. } => exit::FAULT,
@@ -246,6 +259,9 @@ impl Error {
             Self::OwnCertificate { .. } => "own_certificate",
             Self::WrongPassphrase { .. } => "wrong_passphrase",
             Self::ClockOff(_) => "clock_off",
+            Self::FaultOutsideSandbox => "fault_outside_sandbox",
+            Self::FaultElsewhere | Self::FaultTakesTwo(_) => "fault",
+            Self::FaultUnnoticed(_) => "fault_unnoticed",
             Self::Report { .. } | Self::ReportKind { .. } | Self::ReportName { .. } => "report",
             Self::ReportChanged | Self::OtherFile { .. } => Code::ContentAltered.as_str(),
             Self::PendingDamaged { .. } => "pending_damaged",
@@ -284,8 +300,14 @@ impl Error {
             Self::OwnCertificate { sid, .. } => {
                 format!("student enrol --ids {sid} --replace, with a new code")
             }
-            Self::WrongPassphrase { .. } => "try again, or check --passphrase-file".into(),
+            Self::WrongPassphrase { sid } => format!(
+                "try again, or check --passphrase-file; if it is forgotten, nobody can find it \
+                 out: student enrol --ids {sid} --replace --protect, with a new code"
+            ),
             Self::ClockOff(_) => MEND_CLOCK.into(),
+            Self::FaultOutsideSandbox => "student --sandbox DIR --fault NAME".into(),
+            Self::FaultElsewhere => "student --sandbox DIR --fault NAME submit".into(),
+            Self::FaultTakesTwo(_) => "name two or three students with --ids".into(),
             Self::Report { .. } | Self::ReportKind { .. } => "check --report".into(),
             Self::ReportName { .. } => "rename the file, then hand in again".into(),
             Self::ReportChanged => "hand in again; do not change the file meanwhile".into(),
@@ -345,6 +367,15 @@ fn remedy_of(refusal: &Refusal) -> String {
         Some(sid) if is_certificate_dead(refusal) => {
             format!("ask your department for a new code, then: student enrol --ids {sid} --replace")
         }
+        Some(sid) if refusal.code == Code::CodeUsed => format!(
+            "use the machine where it was used, or ask your department for a further code (cuhk \
+             code issue {sid}), then here: student enrol --ids {sid} --new-device"
+        ),
+        Some(sid) if refusal.code == Code::TooManyDevices => format!(
+            "ask your department to revoke the certificate of a machine that is no longer used \
+             (cuhk revoke SERIAL), or for one code in place of them all (cuhk code issue {sid} \
+             --replace); then run the same command again"
+        ),
         _ => refusal.remedy().to_owned(),
     }
 }

@@ -20,6 +20,8 @@ const CHAIN: &str = "chain.pem";
 const TOKEN: &str = "token.jwt";
 /// Largest chain or token file, in bytes.
 const LIMIT: u64 = 128 * 1024;
+/// How often a passphrase is asked for on a terminal.
+const ATTEMPTS: usize = 3;
 /// A token is refreshed when it has less than this many seconds to live.
 const TOKEN_MARGIN: u64 = 5 * 60;
 
@@ -261,18 +263,19 @@ fn read_key(
     passphrases: &mut Passphrases,
 ) -> Result<SigningKey, Error> {
     let pem = read_private(path)?;
-    let passphrase = if is_encrypted(&pem) {
-        Some(passphrases.existing(sid)?)
-    } else {
-        None
-    };
-    match SigningKey::from_pem(&pem, passphrase.as_ref()) {
-        Err(CertsError::WrongPassphrase) => {
-            passphrases.forget(sid);
-            Err(Error::WrongPassphrase { sid: sid.clone() })
-        }
-        other => Ok(other?),
+    if !is_encrypted(&pem) {
+        return Ok(SigningKey::from_pem(&pem, None)?);
     }
+    let mut passphrase = Some(passphrases.existing(sid)?);
+    for _ in 0..ATTEMPTS {
+        let Some(tried) = passphrase else { break };
+        match SigningKey::from_pem(&pem, Some(&tried)) {
+            Err(CertsError::WrongPassphrase) => passphrase = passphrases.another(sid)?,
+            other => return Ok(other?),
+        }
+    }
+    passphrases.forget(sid);
+    Err(Error::WrongPassphrase { sid: sid.clone() })
 }
 
 fn read_chain(path: &Path) -> Result<Option<Chain>, Error> {

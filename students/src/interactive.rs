@@ -152,7 +152,7 @@ impl Session<'_> {
             if let Err(error) = done {
                 self.remember_refused(&error);
                 self.forget_wrong_server(&error);
-                say_failure(error)?;
+                say_failure(error, self.common.explain.language.language())?;
             }
         }
     }
@@ -162,7 +162,7 @@ impl Session<'_> {
             return Ok(());
         }
         let missing = self.missing()?;
-        let mut show = Show::new(false);
+        let mut show = Show::new(self.common);
         if missing.is_empty() {
             show.event(&already_certified(&self.group));
             return Ok(());
@@ -202,7 +202,7 @@ impl Session<'_> {
             course: self.common.course.clone(),
             assignment: self.common.assignment.clone(),
         };
-        let mut show = Show::new(false);
+        let mut show = Show::new(self.common);
         let engine = &mut self.prepared.engine;
         let kept = engine.hand_in(&self.group, hand_in, &mut |event| show.event(event))?;
         say("")?;

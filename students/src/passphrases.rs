@@ -65,6 +65,20 @@ impl Passphrases {
         self.take(sid, &format!("Passphrase of {sid}'s key:"), false)
     }
 
+    /// Another attempt at a passphrase that did not fit; none if a file gave it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Passphrases::existing`].
+    pub fn another(&mut self, sid: &StudentId) -> Result<Option<Passphrase>, Error> {
+        self.known.remove(sid);
+        if self.has_file(sid) {
+            return Ok(None);
+        }
+        let prompt = format!("That does not open it. Passphrase of {sid}'s key:");
+        self.take(sid, &prompt, false).map(Some)
+    }
+
     /// The passphrase for a new key; a prompt asks twice.
     ///
     /// # Errors

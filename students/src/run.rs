@@ -3,22 +3,25 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use scb_cli::{Failure, Term, finish, finish_json};
+use scb_cli::{Failure, Term, finish_in, finish_json};
+use scb_explain::what_to_do;
 use scb_protocol::install_crypto;
 use scb_transport::telemetry::{self, LogFormat};
 
+use crate::speech::failure;
 use crate::{Cli, commands};
 
 /// Runs the program with this process's arguments and terminal.
 pub fn run() -> ExitCode {
     install_crypto();
     let cli = Cli::parse();
-    let result =
-        start_log().and_then(|()| commands::execute(&cli, Term::detect()).map_err(Failure::from));
+    let language = cli.common.explain.language.language();
+    let told = |error| failure(error, language);
+    let result = start_log().and_then(|()| commands::execute(&cli, Term::detect()).map_err(told));
     if cli.common.json {
         finish_json(result)
     } else {
-        finish(result)
+        finish_in(result, what_to_do(language))
     }
 }
 

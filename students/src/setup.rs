@@ -9,6 +9,7 @@ use scb_cli::{Role, Sandbox};
 use scb_transport::ServerTrust;
 
 use crate::cli::Common;
+use crate::fault::{Fault, FaultChoice};
 use crate::home::{StudentHome, read_root};
 use crate::{ClockOffset, CodeSheet, Config, Error};
 
@@ -29,6 +30,8 @@ pub struct Setup {
     pub receipts: PathBuf,
     /// The sandbox, if it is one.
     pub sandbox: Option<Sandbox>,
+    /// What is done wrong on purpose; only in a sandbox.
+    pub(crate) fault: Option<Fault>,
     /// Addresses from the command line or the prompt.
     given: Config,
     remembered: Config,
@@ -44,9 +47,14 @@ impl Setup {
     /// # Errors
     ///
     /// [`Error::OtherRoot`] if two of them name different roots, [`Error::RootFile`],
-    /// [`Error::Cli`].
+    /// [`Error::FaultOutsideSandbox`], [`Error::Cli`].
     pub fn new(common: &Common, sheet: Option<&CodeSheet>) -> Result<Self, Error> {
         let sandbox = common.sandbox.as_deref().map(Sandbox::open).transpose()?;
+        let fault = match common.fault {
+            Some(_) if sandbox.is_none() => return Err(Error::FaultOutsideSandbox),
+            Some(FaultChoice::One(fault)) => Some(fault),
+            Some(FaultChoice::List) | None => None,
+        };
         let dir = match &sandbox {
             Some(sandbox) => sandbox.student_home(),
             None => common.home.resolve(Role::Student),
@@ -66,6 +74,7 @@ impl Setup {
             root: Root::Unknown,
             root_remembered: false,
             clock_offset: None,
+            fault,
             sandbox,
             home,
         };

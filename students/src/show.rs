@@ -4,27 +4,34 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use scb_certs::StudentId;
-use scb_cli::say;
+use scb_cli::{local_time, printable, say};
+use scb_explain::Language;
 use scb_protocol::{Code, Fact, Step, StepEvent};
 
 use crate::Event;
+use crate::cli::Common;
 
 /// From this size on, in bytes, a terminal shows a progress bar.
 const LARGE: u64 = 1024 * 1024;
+
+/// Under the text of a step.
+const INDENT: &str = "        ";
 
 /// Prints each event as the line of its step; quiet for `--json`.
 #[derive(Debug)]
 pub(crate) struct Show {
     quiet: bool,
+    explain: Option<Language>,
     last: Option<Step>,
     bar: Option<ProgressBar>,
 }
 
 impl Show {
-    /// Prints, unless `quiet`.
-    pub(crate) fn new(quiet: bool) -> Self {
+    /// Prints, unless results are wanted as JSON; with `--explain` also what each step means.
+    pub(crate) fn new(common: &Common) -> Self {
         Self {
-            quiet,
+            quiet: common.json,
+            explain: common.explain.wanted(),
             last: None,
             bar: None,
         }
@@ -48,8 +55,15 @@ impl Show {
     }
 
     fn step(&mut self, event: &StepEvent) {
-        if let Some(text) = line(event) {
-            self.line(event.step, &text);
+        match (line(event), self.explain) {
+            (Some(text), _) => self.line(event.step, &text),
+            (None, Some(_)) => self.line(event.step, &event.fact.to_string()),
+            (None, None) => {}
+        }
+        if let Some(language) = self.explain {
+            for line in scb_explain::lines(event, language) {
+                let _ = say(&format!("{INDENT}{}", printable(&line)));
+            }
         }
     }
 
@@ -59,7 +73,7 @@ impl Show {
         }
         let same = self.last.replace(step) == Some(step);
         let label = if same {
-            " ".repeat(6)
+            INDENT[2..].to_owned()
         } else {
             format!("step {step}")
         };
@@ -120,6 +134,10 @@ fn line(event: &StepEvent) -> Option<String> {
             1 => "CUHK confirms the member (signed, verified)".to_owned(),
             count => format!("CUHK confirms all {count} (signed, verified)"),
         },
+        Fact::TokensCount { members, until } => {
+            let (tokens, until) = (counted(*members, "identity token"), local_time(*until));
+            format!("CUHK is away: not asked; {tokens} accepted instead, until {until}")
+        }
         Fact::SharesOpened { shares: 1, .. } => "1 share received".to_owned(),
         Fact::SharesOpened { shares, .. } => format!("{shares} shares received, one per member"),
         Fact::KeyConfirmed { .. } => "session key confirmed".to_owned(),

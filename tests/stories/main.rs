@@ -11,10 +11,13 @@ mod campus;
 
 mod administration;
 mod crowd;
+mod devices;
 mod documents;
+mod faults;
 mod interactive;
 mod main_job;
 mod outsiders;
 mod refusals;
 mod secrets;
+mod separation;
 mod servers;

@@ -83,6 +83,16 @@ impl Sandbox {
         self.dir.join("blackboard.code")
     }
 
+    /// The passphrase of its certification authority, in clear.
+    pub fn passphrase(&self) -> PathBuf {
+        self.dir.join("cuhk.passphrase")
+    }
+
+    /// Where the issuing authority `students` or `services` keeps `key.pem` and `cert.pem`.
+    pub fn issuer(&self, kind: &str) -> PathBuf {
+        self.cuhk_home().join("issuers").join(kind)
+    }
+
     /// Where `cuhk` says that it listens.
     pub fn cuhk_address_file(&self) -> PathBuf {
         self.dir.join("cuhk.addr")

@@ -32,6 +32,19 @@ enum Side {
     Server,
 }
 
+/// Which way a frame went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From here to the peer.
+    Sent,
+    /// From the peer to here.
+    Received,
+}
+
+/// Somebody who sees every frame of a connection, once, after TLS: codes and tokens as well.
+/// Whoever keeps or shows anything of it takes them out first.
+pub type Onlooker = Box<dyn FnMut(Direction, &Frame) + Send>;
+
 /// A connection that speaks `scb/1`.
 pub struct Connection<S = TlsStream<TcpStream>> {
     stream: S,
@@ -43,6 +56,7 @@ pub struct Connection<S = TlsStream<TcpStream>> {
     incoming: BytesMut,
     outgoing: BytesMut,
     looked_ahead: Option<Frame>,
+    onlooker: Option<Onlooker>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -67,6 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
             looked_ahead: None,
+            onlooker: None,
         }
     }
 
@@ -144,6 +159,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.send_frame(&frame).await
     }
 
+    /// Sends bytes as they are, without a frame around them. For whoever shows on purpose what
+    /// the other side refuses; nothing honest needs it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Connection::send`].
+    pub async fn send_raw(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let sending = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        match timeout(self.message, sending).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.why(&error).await),
+            Err(_) => Err(Refusal::new(Code::Timeout, self.step)),
+        }
+    }
+
     /// Sends content, in as many chunk frames of at most 64 KiB as it needs.
     ///
     /// # Errors
@@ -188,6 +221,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let _ = timeout(linger, goodbye).await;
     }
 
+    /// From now on `onlooker` sees every frame.
+    pub fn show_to(&mut self, onlooker: Onlooker) {
+        self.onlooker = Some(onlooker);
+    }
+
+    fn saw(&mut self, direction: Direction, frame: &Frame) {
+        if let Some(onlooker) = &mut self.onlooker {
+            onlooker(direction, frame);
+        }
+    }
+
     /// Sets the step that refusals of the next [`Connection::send`] name.
     pub fn at_step(&mut self, step: Step) {
         self.step = step;
@@ -225,6 +269,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         loop {
             if let Some(frame) = Frame::decode(&mut self.incoming, self.step)? {
+                self.saw(Direction::Received, &frame);
                 return Ok(frame);
             }
             self.incoming.reserve(READ);
@@ -250,7 +295,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .encode(&mut self.outgoing, self.step)
             .map_err(io::Error::other)?;
         self.stream.write_all(&self.outgoing).await?;
-        self.stream.flush().await
+        self.stream.flush().await?;
+        self.saw(Direction::Sent, frame);
+        Ok(())
     }
 
     /// Writing failed because the peer closed. It may have said why before it did.

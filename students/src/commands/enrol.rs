@@ -1,6 +1,6 @@
 //! `student enrol`: steps 1 and 2.
 
-use scb_cli::{Term, rfc3339};
+use scb_cli::{Term, rfc3339, say};
 use scb_protocol::{Fact, Step};
 use serde_json::json;
 
@@ -17,13 +17,16 @@ pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), 
         replace: arguments.replace,
         protect: arguments.protect,
     };
-    let mut show = Show::new(common.json);
+    let mut show = Show::new(common);
     let Prepared { codes, engine } = &mut prepared;
     enrol_missing(engine, codes, &group, options, &mut |event| {
         show.event(event)
     })?;
     if common.json {
         say_json(&certified(engine, &group)?)?;
+    } else if arguments.new_device {
+        say("This machine has certificates of its own now; those of other machines stay good.")?;
+        say("A machine that is lost: ask your department to revoke its certificate.")?;
     }
     Ok(())
 }

@@ -59,10 +59,10 @@ impl Student {
             Some(_) => "expired, is refreshed when needed".to_owned(),
             None => "none".to_owned(),
         };
-        let passphrase = if self.passphrase == Some(true) {
-            "yes"
-        } else {
-            "no"
+        let passphrase = match self.passphrase {
+            Some(true) => "yes",
+            Some(false) => "NONE",
+            None => "no key",
         };
         format!("certificate {certificate}, token {token}, passphrase {passphrase}")
     }
@@ -85,6 +85,9 @@ fn say_all(
     for student in students {
         row(student.sid.as_ref(), Some(student.line(now)))?;
     }
+    if let Some(note) = unprotected(students) {
+        say(&note)?;
+    }
     for statement in pending {
         let ids: Vec<_> = statement
             .members
@@ -101,6 +104,21 @@ fn say_all(
         row("unfinished", Some(what))?;
     }
     Ok(())
+}
+
+/// Names those whose key has no passphrase.
+fn unprotected(students: &[Student]) -> Option<String> {
+    let without = students
+        .iter()
+        .filter(|student| student.passphrase == Some(false));
+    let ids: Vec<_> = without.map(|student| student.sid.to_string()).collect();
+    (!ids.is_empty()).then(|| {
+        let ids = ids.join(",");
+        format!(
+            "no passphrase: whoever gets at the key file of {ids} can sign in that name. A new \
+             key with one, and a new code: student enrol --ids {ids} --replace --protect"
+        )
+    })
 }
 
 fn unfinished(statement: &Statement) -> serde_json::Value {

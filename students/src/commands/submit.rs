@@ -34,7 +34,7 @@ pub(super) fn whole_job(
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
     let mut report = Report::choose(common.report.as_deref(), group)?;
-    let mut show = Show::new(common.json);
+    let mut show = Show::new(common);
     let mut observer = |event: &crate::Event| show.event(event);
     let Prepared { codes, engine } = prepared;
     enrol_missing(engine, codes, group, EnrolOptions::default(), &mut observer)?;

@@ -139,6 +139,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "verified": true,
         "submission": receipt.number(),
         "accepted_at": rfc3339(receipt.accepted_at()),
+        "mode": receipt.mode(),
         "service": receipt.service(),
         "course": statement.course,
         "assignment": statement.assignment,

@@ -3,7 +3,7 @@
 use scb_protocol::message::blackboard::{Presented, Reply, Request};
 use scb_protocol::statement::Statement;
 use scb_protocol::values::Challenge;
-use scb_protocol::{Fact, PresentedMember, SignedStatement, Transcript1, Verification};
+use scb_protocol::{Assurance, Fact, PresentedMember, SignedStatement, Transcript1};
 
 /// The challenge in Blackboard's greeting.
 pub(super) fn challenge(greeting: &Reply) -> Option<Challenge> {
@@ -34,12 +34,18 @@ pub(super) fn presented(
     })
 }
 
-/// Step 3: CUHK's answer was verified.
-pub(super) fn answer_verified(verification: &Verification) -> Option<Fact> {
-    Some(Fact::AnswerVerified {
-        nonce: verification.nonce(),
-        issued_at: verification.issued_at(),
-        members: verification.members().to_vec(),
+/// Step 3: what stands behind the members was verified.
+pub(super) fn assured(assurance: &Assurance) -> Option<Fact> {
+    Some(match assurance {
+        Assurance::Verified(verification) => Fact::AnswerVerified {
+            nonce: verification.nonce(),
+            issued_at: verification.issued_at(),
+            members: verification.members().to_vec(),
+        },
+        Assurance::Tokens(tokens) => Fact::TokensCount {
+            members: tokens.members(),
+            until: tokens.until(),
+        },
     })
 }
 

@@ -11,11 +11,12 @@ use scb_protocol::message::blackboard::Reply;
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Frame, Refusal, Step};
-use scb_transport::{Clock, Connection};
+use scb_transport::Clock;
 use tokio::time::Instant;
 
 use super::facts;
-use super::links::{self, RECEIPT, REPLY, about};
+use super::links::{RECEIPT, REPLY, about};
+use super::wire::Wire;
 use crate::pending::{Draft, Pending};
 use crate::setup::service_id;
 use crate::{Error, Event, Observer, Report, Setup, receipts};
@@ -50,7 +51,7 @@ pub(super) async fn hand_in(
     hand_in: &mut HandIn<'_>,
     observer: &mut Observer<'_>,
 ) -> Result<KeptReceipt, Error> {
-    let connection = links::blackboard(setup, clock, &members[0]).await?;
+    let connection = Wire::open(setup, clock, members).await?;
     let trust = setup.require_trust()?;
     let mut talk = Talk {
         setup,
@@ -69,7 +70,7 @@ pub(super) async fn hand_in(
 struct Talk<'a, 'o> {
     setup: &'a mut Setup,
     clock: &'a Arc<dyn Clock>,
-    connection: Connection,
+    connection: Wire,
     members: &'a [Member],
     observer: &'a mut Observer<'o>,
 }
@@ -93,7 +94,7 @@ impl Talk<'_, '_> {
 
         let shares = self.connection.receive(Step::Three, REPLY).await?;
         let (expect, confirm) = expect.handle(shares, self.clock.now())?;
-        self.tell(Step::Three, facts::answer_verified(expect.verification()));
+        self.tell(Step::Three, facts::assured(expect.assurance()));
         let (shares, t2) = (self.members.len(), expect.transcript());
         self.tell(Step::Four, Some(Fact::SharesOpened { shares, t2 }));
         self.connection.at_step(Step::Five);

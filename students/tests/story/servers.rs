@@ -16,7 +16,9 @@ use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
 use scb_protocol::message::blackboard;
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::receipt::{Evidence, accept, build};
-use scb_protocol::server::{AcceptedStatement, ExpectPresentation, Policy, VerifiedSubmission};
+use scb_protocol::server::{
+    AcceptedStatement, ExpectPresentation, Outage, Policy, VerifiedSubmission,
+};
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use scb_protocol::{
     Channel, Code, EnrolmentCode, Frame, MemberAnswer, Question, Refusal, Reply as _, Step,
@@ -359,6 +361,7 @@ fn policy(desk: &Desk) -> Arc<Policy> {
         max_bytes: 4 * 1024 * 1024,
         course: "SANDBOX".parse().unwrap(),
         assignment: "lab".parse().unwrap(),
+        outage: Outage::Refuse,
     })
 }
 
