@@ -59,6 +59,13 @@ fn the_table_holds_every_fault_that_there_is() {
         .map(|(fault, _, code)| format!("{fault} [{code}]"))
         .collect();
     assert_eq!(lines.collect::<Vec<_>>(), known);
+    let handbook = include_str!("../../docs/TEACHING.md");
+    for (fault, _, code) in FAULTS {
+        let mut rows = handbook.lines();
+        let row = rows.find(|row| row.starts_with(&format!("| `{fault}` |")));
+        let ending = format!("| `{code}` |");
+        assert!(row.is_some_and(|row| row.ends_with(&ending)), "{fault}");
+    }
 }
 
 #[test]
