@@ -140,7 +140,8 @@ impl Authority {
 
     async fn ask(&self, request: Request) -> Result<Reply, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let deadline = Instant::now() + PATIENCE;
+        let began = Instant::now();
+        let deadline = began + PATIENCE;
         let ask = Ask {
             request,
             deadline,
@@ -152,12 +153,17 @@ impl Authority {
         match timeout_at(deadline, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Refusal::new(Code::ShuttingDown, Step::Three)),
+            // CUHK answers, only there are too many questions before this one.
+            Err(_) if self.subscription.borrow().has_heard_since(began) => {
+                Err(Refusal::new(Code::Busy, Step::Three))
+            }
             Err(_) => Err(Refusal::new(Code::Timeout, Step::Three)),
         }
     }
 }
 
-/// Why there is no answer of CUHK. Both carry what a student is told: `cuhk_unavailable`.
+/// Why there is no answer of CUHK. Both carry what a student is told: `cuhk_unavailable`, or
+/// `busy` where it is only for want of room.
 #[derive(Debug)]
 pub(crate) enum Unanswered {
     /// CUHK could not be reached, or said nothing in time.
@@ -175,9 +181,11 @@ impl From<Unanswered> for Refusal {
 }
 
 fn unanswered(cause: Refusal) -> Unanswered {
-    let told = Refusal::new(Code::CuhkUnavailable, Step::Three)
-        .with("reason", cause.code)
-        .retry_after(RETRY_AFTER);
+    let told = match cause.code {
+        Code::Busy => Refusal::new(Code::Busy, Step::Three),
+        reason => Refusal::new(Code::CuhkUnavailable, Step::Three).with("reason", reason),
+    }
+    .retry_after(RETRY_AFTER);
     match cause.code {
         Code::ConnectionFailed | Code::ConnectionLost | Code::Timeout | Code::ShuttingDown => {
             Unanswered::Away(told)

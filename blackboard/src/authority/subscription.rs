@@ -34,6 +34,11 @@ impl Subscription {
         self.changes = self.changes.wrapping_add(1);
     }
 
+    /// Whether CUHK has said something at or after this moment.
+    pub(super) fn has_heard_since(&self, moment: Instant) -> bool {
+        self.heard >= moment
+    }
+
     /// Whether CUHK has been out of touch for so long that nothing verified before counts.
     pub(crate) fn is_stale(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.heard) > TRUSTED

@@ -107,7 +107,9 @@ impl Worker {
 
     async fn ask(&mut self, ask: &Ask) -> Result<Reply, Refusal> {
         let mut link = self.linked(ask.deadline).await?;
-        let reply = link.by(ask.deadline).ask(&ask.request).await;
+        // Time spent waiting for a turn is no reason to give up a connection that works.
+        let deadline = Instant::now() + PATIENCE;
+        let reply = link.by(deadline).ask(&ask.request).await;
         self.keep(link, reply)
     }
 
