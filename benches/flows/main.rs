@@ -47,8 +47,9 @@ fn introduce(effort: &Effort) {
     let load = load.split(' ').next().unwrap_or("unknown");
     println!("profile {profile}; {cores} cores; load average at the start {load}");
     println!(
-        "each time: median of {} rounds of at least {} ms; in brackets the first and third quartile",
+        "each time: median of {} rounds of at least {} µs by the clock on the wall; in brackets the \
+         first and third quartile",
         effort.rounds,
-        effort.round.as_millis(),
+        effort.round.as_micros(),
     );
 }

@@ -18,16 +18,17 @@ pub struct Effort {
 }
 
 impl Effort {
+    /// Rounds shorter than a time slice: on a busy machine most of them are not interrupted.
     pub const FULL: Self = Self {
-        rounds: 31,
-        round: Duration::from_millis(20),
+        rounds: 401,
+        round: Duration::from_millis(1),
         runs: 5,
         flows: 100,
         parallel: &[1, 8],
     };
     pub const QUICK: Self = Self {
-        rounds: 3,
-        round: Duration::from_millis(2),
+        rounds: 21,
+        round: Duration::from_micros(500),
         runs: 1,
         flows: 30,
         parallel: &[3],
