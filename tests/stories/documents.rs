@@ -57,7 +57,13 @@ fn another_implementation_computes_the_vectors() {
 
 #[test]
 fn nothing_wanders_off_the_readme() {
-    for document in ["README.md", "ARCHITECTURE.md", "docs/PROTOCOL.md"] {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "docs/PROTOCOL.md",
+        "docs/SECURITY.md",
+        "docs/BENCHMARKS.md",
+    ] {
         let folder = Path::new(document).parent().unwrap().to_path_buf();
         let text = read(document);
         for link in text
@@ -70,4 +76,78 @@ fn nothing_wanders_off_the_readme() {
             assert!(exists, "{document} links to {link}");
         }
     }
+}
+
+/// A row of `docs/SECURITY.md`: its number, and file and name of each test.
+fn rows(document: &str) -> Vec<(u32, Vec<(&str, &str)>)> {
+    let row = |line| {
+        let cells: Vec<&str> = str::split(line, '|').map(str::trim).collect();
+        let [_, number, _, tests, _] = cells[..] else {
+            return None;
+        };
+        let tests = tests.split('`').filter_map(|code| code.split_once(" :: "));
+        Some((number.parse().ok()?, tests.collect()))
+    };
+    document.lines().filter_map(row).collect()
+}
+
+/// Whether the file has a test of this name.
+fn has_test(file: &str, name: &str) -> bool {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let source = fs::read_to_string(path).unwrap_or_default();
+    let Some((before, _)) = source.split_once(&format!("fn {name}(")) else {
+        return false;
+    };
+    let above: Vec<&str> = before.lines().rev().take(6).map(str::trim).collect();
+    above
+        .iter()
+        .take_while(|line| !line.starts_with('}'))
+        .any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+}
+
+#[test]
+fn every_claim_about_security_names_tests_that_exist() {
+    let document = read("docs/SECURITY.md");
+    let mut covered = BTreeSet::new();
+    for (number, tests) in rows(&document) {
+        assert!(covered.insert(number), "two rows {number}");
+        assert!(!tests.is_empty(), "row {number} names no test");
+        for (file, name) in tests {
+            assert!(
+                has_test(file, name),
+                "row {number}: no test {name} in {file}"
+            );
+        }
+    }
+    let (_, left_out) = document.split_once("## Left out for now").unwrap();
+    let left_out = left_out.lines().filter_map(|line| {
+        let (number, _) = line.strip_prefix("- ")?.split_once(':')?;
+        number.parse::<u32>().ok()
+    });
+    covered.extend(left_out);
+    let missing: Vec<u32> = (1..=68)
+        .filter(|number| !covered.contains(number))
+        .collect();
+    assert!(missing.is_empty(), "no row for {missing:?}");
+}
+
+#[test]
+fn a_row_about_a_test_that_does_not_exist_is_noticed() {
+    let rows = rows("| 7 | it holds | `tests/stories/documents.rs :: read`, `no.rs :: any` |");
+    assert_eq!(
+        rows,
+        [(
+            7,
+            vec![("tests/stories/documents.rs", "read"), ("no.rs", "any")]
+        )]
+    );
+    assert!(
+        !has_test("tests/stories/documents.rs", "read"),
+        "not a test"
+    );
+    assert!(!has_test("no.rs", "any"), "no such file");
+    assert!(has_test(
+        "tests/stories/documents.rs",
+        "the_protocol_lists_every_code"
+    ));
 }
