@@ -266,11 +266,16 @@ fn read_key(
     if !is_encrypted(&pem) {
         return Ok(SigningKey::from_pem(&pem, None)?);
     }
-    let mut passphrase = Some(passphrases.existing(sid)?);
-    for _ in 0..ATTEMPTS {
-        let Some(tried) = passphrase else { break };
-        match SigningKey::from_pem(&pem, Some(&tried)) {
-            Err(CertsError::WrongPassphrase) => passphrase = passphrases.another(sid)?,
+    let mut passphrase = passphrases.existing(sid)?;
+    for attempt in 1.. {
+        match SigningKey::from_pem(&pem, Some(&passphrase)) {
+            Err(CertsError::WrongPassphrase) if attempt < ATTEMPTS => {
+                let Some(another) = passphrases.another(sid)? else {
+                    break;
+                };
+                passphrase = another;
+            }
+            Err(CertsError::WrongPassphrase) => break,
             other => return Ok(other?),
         }
     }

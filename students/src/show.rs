@@ -104,6 +104,15 @@ impl Show {
     }
 }
 
+/// What comes next, perhaps an error, begins on a line of its own.
+impl Drop for Show {
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 fn countdown() -> ProgressBar {
     let style = ProgressStyle::with_template("        {msg}");
     ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))

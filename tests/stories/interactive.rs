@@ -85,10 +85,10 @@ fn a_student_on_a_new_machine_is_asked_for_everything_once() {
     command.arg("--blackboard").arg(campus.blackboard.address());
     let mut terminal = terminal(command);
     terminal.expect("CUHK's address").unwrap();
-    terminal.send_line(&campus.cuhk.address()).unwrap();
+    terminal.send_line(campus.cuhk.address()).unwrap();
     terminal.expect("SHA-256 of CUHK's root").unwrap();
     let root = std::fs::read_to_string(campus.path().join("ca.pem")).unwrap();
-    terminal.send_line(&fingerprint(&root)).unwrap();
+    terminal.send_line(fingerprint(&root)).unwrap();
     terminal.expect("Student ID 1").unwrap();
     terminal.send_line("1155000010").unwrap();
     terminal.expect("Student ID 2").unwrap();
@@ -113,6 +113,46 @@ fn a_student_on_a_new_machine_is_asked_for_everything_once() {
     terminal.expect("Q quit").unwrap();
     terminal.send_line("q").unwrap();
     terminal.expect(Eof).unwrap();
+}
+
+#[test]
+fn a_key_gets_a_passphrase_and_a_wrong_one_is_asked_for_again() {
+    let campus = Campus::sandbox();
+    let sid = "1155000004";
+    let mut command = sandboxed(&campus);
+    command.args(["enrol", "--protect", "--ids", sid]);
+    let mut enrolling = terminal(command);
+    enrolling
+        .expect("New passphrase for 1155000004's key:")
+        .unwrap();
+    enrolling.send_line("correct horse").unwrap();
+    enrolling.expect("gain").unwrap();
+    enrolling.send_line("correct horse").unwrap();
+    enrolling.expect("1155000004 sign finished").unwrap();
+    enrolling.expect(Eof).unwrap();
+
+    let mut command = sandboxed(&campus);
+    command.args(["submit", "--ids", sid]);
+    let mut handing_in = terminal(command);
+    handing_in
+        .expect("Passphrase of 1155000004's key:")
+        .unwrap();
+    handing_in.send_line("wrong horse").unwrap();
+    handing_in.expect("That does not open it.").unwrap();
+    handing_in.send_line("correct horse").unwrap();
+    handing_in.expect("S-000001.zip").unwrap();
+    handing_in.expect(Eof).unwrap();
+
+    let mut command = sandboxed(&campus);
+    command.args(["submit", "--ids", sid]);
+    let mut guessing = terminal(command);
+    for _ in 0..3 {
+        guessing.expect("assphrase of 1155000004's key:").unwrap();
+        guessing.send_line("a guess").unwrap();
+    }
+    guessing.expect("wrong_passphrase").unwrap();
+    guessing.expect(Eof).unwrap();
+    assert_eq!(campus.submissions().len(), 1);
 }
 
 /// SHA-256 of a certificate, from its PEM.
