@@ -168,7 +168,7 @@ fn shares(effort: &Effort) -> Vec<Cost> {
         client_certificate: Fingerprint::of(b""),
     };
     let t1 = Transcript1::new(&channel, &Challenge::random().unwrap(), &[]);
-    let t2 = Transcript2::new(&t1, [], [], "");
+    let t2 = Transcript2::new(&t1, [], [], Default::default());
     let sid = THREE[0].parse().unwrap();
     let generate = time(effort, SessionSecret::generate);
     let secret = SessionSecret::generate().unwrap();
