@@ -9,8 +9,8 @@ use der::{Any, Decode, Encode};
 use rcgen::CustomExtension;
 use scb_certs::{Certificate, Error, IssuerKind, Serial};
 
-use super::{CONTENT, Group, Sorted, altered, altered_infos, sign, verify};
-use crate::campus::swap_neighbours;
+use super::{CONTENT, Group, Sorted, altered, altered_infos, decoded, sign, verify};
+use crate::campus::{new_key, swap_neighbours};
 
 const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
@@ -128,6 +128,24 @@ fn add_certificates(signed_data: &mut SignedData, more: &[Certificate]) {
 }
 
 #[test]
+fn refuses_attributes_that_are_not_sorted() {
+    let mut der = Group::new().sign_alone();
+    let attributes: Vec<_> = decoded(&der).signer_infos.0.as_slice()[0]
+        .signed_attrs
+        .iter()
+        .flat_map(|attributes| attributes.iter())
+        .map(|attribute| attribute.to_der().unwrap())
+        .collect();
+    assert_eq!(attributes.len(), 4);
+    assert!(verify(&der).is_ok());
+    swap_neighbours(&mut der, &attributes[0], &attributes[1]);
+    assert!(matches!(
+        verify(&der),
+        Err(Error::CmsMalformed("not in DER"))
+    ));
+}
+
+#[test]
 fn refuses_too_many_certificates() {
     let group = Group::new();
     let with = |count: usize| {
@@ -200,8 +218,11 @@ fn a_false_issuer_does_not_hide_the_true_one() {
         .windows(point.len())
         .position(|window| window == point)
         .unwrap();
-    let other = group.members[0].key.public_key().point();
-    der[start..start + point.len()].copy_from_slice(other);
+    // It sorts before the true one, so that it is found first.
+    let false_key = std::iter::repeat_with(new_key)
+        .find(|key| key.public_key().point() < &point[..])
+        .unwrap();
+    der[start..start + point.len()].copy_from_slice(false_key.public_key().point());
     let other_key = Certificate::from_der(&der).unwrap();
     let der = altered(&group.sign_alone(), |signed_data| {
         add_certificates(signed_data, std::slice::from_ref(&other_key));
