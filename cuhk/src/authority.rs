@@ -7,13 +7,12 @@ use scb_certs::{
     Certificate, Chain, ServiceName, SpiffeId, StudentId, VerifiedRequest, VerifiedService,
     VerifiedStudent,
 };
-use scb_protocol::{
-    Code, EnrolmentCode, MemberAnswer, Question, Refusal, Step, TokenRequest, issue_token,
-    issue_verification,
-};
+use scb_protocol::{Code, EnrolmentCode, MemberAnswer, Question, Refusal, Step, TokenRequest};
 use scb_transport::Clock;
 
+use crate::fault::Answer;
 use crate::issuance::{self, Claim, Renewal};
+use crate::publication::Publication;
 use crate::signing::Signing;
 use crate::store::{Profile, Service, Store};
 use crate::upkeep::{Current, Upkeep};
@@ -151,16 +150,16 @@ impl Authority {
             })
             .await;
         let answers: Vec<_> = answers?;
-        let signer = &self.current().tokens;
-        let verification = issue_verification(
-            &self.name(),
-            asker.spiffe_id(),
-            question.nonce,
-            &answers,
+        let answer = Answer {
+            issuer: &self.name(),
+            asker: asker.spiffe_id(),
+            nonce: question.nonce,
+            members: answers.clone(),
             now,
-            &signer.key,
-            &signer.chain,
-        )?;
+        };
+        let current = self.current();
+        let faults = &self.signing.faults;
+        let verification = faults.verification(answer, &current.tokens).await?;
         Ok((verification, answers))
     }
 
@@ -176,8 +175,13 @@ impl Authority {
     }
 
     /// The revocation lists, covering everything up to now.
-    pub(crate) async fn lists(&self) -> Result<Arc<Current>, Error> {
-        self.upkeep.refresh().await
+    pub(crate) async fn lists(&self) -> Result<Publication, Error> {
+        let Publication { epoch, lists } = &self.upkeep.refresh().await?.publication;
+        let (issuers, now) = (&self.signing.issuers, self.now());
+        Ok(Publication {
+            epoch: *epoch,
+            lists: self.signing.faults.lists(lists, issuers, now)?,
+        })
     }
 
     /// Looks for the code first and writes only if it is known: guessing costs the writer
@@ -215,7 +219,6 @@ impl Authority {
     }
 
     fn token(&self, subject: &Subject, certificate: &Certificate) -> Result<String, Error> {
-        let signer = &self.current().tokens;
         let request = TokenRequest {
             issuer: &self.name(),
             audience: &self.service_id(&ServiceName::blackboard()),
@@ -223,7 +226,8 @@ impl Authority {
             certificate,
             now: self.now(),
         };
-        Ok(issue_token(&request, &signer.key, &signer.chain)?)
+        let current = self.current();
+        self.signing.faults.token(request, &current.tokens)
     }
 
     async fn service(&self, name: &ServiceName) -> Result<Option<Service>, Error> {

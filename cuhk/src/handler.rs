@@ -199,9 +199,8 @@ impl Handler {
     }
 
     async fn crls(&mut self) -> Result<(), Refusal> {
-        let current = self.authority.lists().await;
-        let current = current.map_err(|error| self.refusal(&error, Step::Zero))?;
-        let publication = &current.publication;
+        let publication = self.authority.lists().await;
+        let publication = publication.map_err(|error| self.refusal(&error, Step::Zero))?;
         let sizes = publication
             .lists
             .iter()

@@ -11,6 +11,7 @@ mod cli;
 mod code_sheet;
 mod config;
 mod error;
+mod fault;
 mod handler;
 mod init;
 mod issuance;

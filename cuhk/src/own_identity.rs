@@ -51,11 +51,16 @@ impl Purpose {
 
     /// The addresses in the certificate, as the configuration says.
     fn service(self, signing: &Signing) -> Option<Service> {
-        (self == Self::Tls).then(|| Service {
-            name: ServiceName::cuhk(),
-            dns_names: signing.config.dns.clone(),
-            ip_addresses: signing.config.ip.clone(),
-        })
+        (self == Self::Tls).then(|| own_service(signing))
+    }
+}
+
+/// CUHK as a service, with the names that the configuration gives it.
+pub(crate) fn own_service(signing: &Signing) -> Service {
+    Service {
+        name: ServiceName::cuhk(),
+        dns_names: signing.config.dns.clone(),
+        ip_addresses: signing.config.ip.clone(),
     }
 }
 

@@ -11,6 +11,7 @@ use scb_transport::{Clock, Limits, Listener, Shutdown, raise_descriptor_limit};
 use crate::Error;
 use crate::authority::Authority;
 use crate::config::{Config, DEFAULT_LISTEN, path};
+use crate::fault::{Fault, Faults};
 use crate::handler::Handler;
 use crate::issuers::Issuers;
 use crate::signing::Signing;
@@ -57,6 +58,7 @@ impl Unlocked {
             store,
             issuers: Arc::new(issuers),
             config: Arc::new(config),
+            faults: Faults::default(),
         };
         Ok(Self {
             home,
@@ -73,6 +75,11 @@ impl Unlocked {
     /// The root certificate.
     pub fn root(&self) -> &Certificate {
         self.signing.issuers.root()
+    }
+
+    /// Commits a fault on purpose from now on; for a sandbox.
+    pub(crate) fn commit(&mut self, fault: Fault) {
+        self.signing.faults = Faults::of(fault);
     }
 
     /// Serves at most so many connections at once, whatever the configuration says.

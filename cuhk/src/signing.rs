@@ -8,6 +8,7 @@ use scb_certs::{Certificate, Chain, Issuer, PublicKey, Serial, Validities, leaf_
 use scb_protocol::{Code, Refusal, Step};
 
 use crate::config::Config;
+use crate::fault::Faults;
 use crate::issuers::Issuers;
 use crate::store::{CertificateRecord, CrlSigner, Intent, Profile, Service, Store};
 use crate::{Error, Subject};
@@ -18,6 +19,7 @@ pub(crate) struct Signing {
     pub(crate) store: Store,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) config: Arc<Config>,
+    pub(crate) faults: Faults,
 }
 
 impl Signing {

@@ -61,7 +61,7 @@ impl Upkeep {
         epoch.await?;
         let current = look(&home, &signing, now).await?;
         warn_of_root_list(&current.publication, now);
-        let tls = server_tls(&current, &signing, &clock)?;
+        let tls = server_tls(&current, &signing, &clock).await?;
         Ok(Self {
             home,
             signing,
@@ -97,7 +97,7 @@ impl Upkeep {
             return Ok(known);
         }
         let current = Arc::new(look(&self.home, &self.signing, now).await?);
-        let tls = server_tls(&current, &self.signing, &self.clock)?;
+        let tls = server_tls(&current, &self.signing, &self.clock).await?;
         self.tls.send_replace(Arc::new(tls));
         self.current.send_replace(Arc::clone(&current));
         tracing::info!(
@@ -142,17 +142,17 @@ async fn look(home: &Home, signing: &Signing, now: UnixTime) -> Result<Current, 
     })
 }
 
-fn server_tls(
+async fn server_tls(
     current: &Current,
     signing: &Signing,
     clock: &Arc<dyn Clock>,
 ) -> Result<ServerTls, Error> {
-    let identity = (current.tls.chain.clone(), current.tls.key.clone());
+    let identity = signing.faults.identity(&current.tls, signing, clock.now());
+    let (OwnIdentity { chain, key }, root) = identity.await?;
     let trust = Arc::clone(&current.trust);
-    let root = signing.issuers.root();
     Ok(ServerTls::new(
-        identity,
-        root,
+        (chain, key),
+        &root,
         trust,
         ClientAuth::Optional,
         Arc::clone(clock),

@@ -14,6 +14,7 @@ use scb_transport::telemetry::{self, LogFormat};
 use scb_transport::{Limits, Shutdown, SystemClock};
 
 use super::now;
+use crate::fault::{self, Fault, FaultChoice};
 use crate::{Error, Server, Unlocked, open_home, sandbox};
 
 const EXAMPLES: &str = "\
@@ -23,7 +24,7 @@ Examples:
   cuhk serve --sandbox /tmp/scb                everything made there, loopback only";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", fault::NAMES.trim_end()))]
 pub(super) struct Arguments {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8011]
     #[arg(long, value_name = "ADDR", env = "SCB_CUHK_LISTEN")]
@@ -38,6 +39,10 @@ pub(super) struct Arguments {
     /// else 4096]
     #[arg(long, value_name = "N", value_parser = Limits::parse_max_connections)]
     max_connections: Option<usize>,
+    /// In a sandbox: do this wrong, and see what refuses it; `help` says what each of those below
+    /// does
+    #[arg(long, value_name = "NAME")]
+    fault: Option<FaultChoice>,
     /// Make or use a throw-away CA with 12 sample students in this directory
     #[arg(long, value_name = "DIR", conflicts_with = "passphrase_file")]
     sandbox: Option<PathBuf>,
@@ -50,9 +55,23 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> {
+    let fault = match arguments.fault {
+        Some(FaultChoice::List) => return list_faults(),
+        Some(FaultChoice::One(fault)) => Some(fault),
+        None => None,
+    };
+    if fault.is_some() && arguments.sandbox.is_none() {
+        return Err(
+            Failure::usage("faults on purpose are for a sandbox").with_remedy("add --sandbox DIR")
+        );
+    }
     telemetry::init(arguments.log, arguments.log_level.as_deref()).map_err(Error::from)?;
     let place = Place::find(home, &arguments)?;
     let mut unlocked = Unlocked::open(place.home, &place.passphrase)?;
+    if let Some(fault) = fault {
+        say(&format!("FAULT {fault}: {}", fault.done()))?;
+        unlocked.commit(fault);
+    }
     if let Some(most) = arguments.max_connections {
         unlocked.limit_connections(most);
     }
@@ -68,6 +87,19 @@ pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> 
         .build()
         .map_err(|error| Failure::fault(format!("cannot start: {error}")))?;
     runtime.block_on(serve(unlocked, listen, &place.ready_files))
+}
+
+fn list_faults() -> Result<(), Failure> {
+    for fault in Fault::ALL {
+        say(&format!("{fault} [{}]", fault.code()))?;
+        say(&format!("  CUHK {}", fault.done()))?;
+        say(&format!(
+            "  refused by {}: {}",
+            fault.refused_by(),
+            fault.stops()
+        ))?;
+    }
+    Ok(())
 }
 
 /// What is served, and who is told when it is ready.
