@@ -88,7 +88,8 @@ def derive(given: dict) -> dict:
     t1 = transcript(*parts)
     proofs = [member["proof"].encode() for member in members]
     tokens = [member["token"].encode() for member in members]
-    t2 = transcript(t1, *proofs, *tokens, given["verification"].encode())
+    t2 = transcript(t1, *proofs, *tokens, b"verified", given["verification"].encode())
+    t2_tokens = transcript(t1, *proofs, *tokens, b"tokens", b"")
     infos, sealed = [], []
     for index, (member, public) in enumerate(zip(members, publics)):
         items = [b"scb/1 share", t2, member["sid"].encode(), index.to_bytes(4, "big")]
@@ -106,6 +107,7 @@ def derive(given: dict) -> dict:
         "session_keys": [public.hex() for public in publics],
         "t1": t1.hex(),
         "t2": t2.hex(),
+        "t2_tokens": t2_tokens.hex(),
         "infos": [info.hex() for info in infos],
         "encapsulations": [s[0].hex() for s in sealed],
         "ciphertexts": [s[1].hex() for s in sealed],

@@ -9,7 +9,7 @@ use scb_certs::{Fingerprint, SpiffeId, TrustStore};
 use scb_protocol::client::{Answer, ExpectGreeting, Member, named, sign, state};
 use scb_protocol::message::blackboard::Reply;
 use scb_protocol::receipt::{Evidence, accept, build};
-use scb_protocol::server::{ExpectPresentation, Policy, VerifiedSubmission};
+use scb_protocol::server::{ExpectPresentation, Outage, Policy, VerifiedSubmission};
 use scb_protocol::statement::{FileEntry, SubmissionId, SubmissionNumber};
 use scb_protocol::values::Nonce;
 use scb_protocol::{
@@ -49,6 +49,7 @@ impl<'a> Group<'a> {
                 max_bytes: 1 << 20,
                 course: "SANDBOX".parse().unwrap(),
                 assignment: "lab".parse().unwrap(),
+                outage: Outage::Refuse,
             }),
             campus,
         }

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU8;
 
 use scb_protocol::MAX_QUESTION;
+use scb_protocol::server::Outage;
 use scb_protocol::statement::Label;
 use scb_transport::Limits;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub struct Config {
     /// Largest group, 1 to 8.
     #[serde(deserialize_with = "group_size")]
     pub max_members: NonZeroU8,
+    /// What happens while CUHK cannot be reached.
+    pub outage: Outage,
     /// Connections and deadlines.
     pub limits: Limits,
 }
@@ -42,6 +45,7 @@ impl Default for Config {
             assignment: label("lab"),
             max_bytes: 512 * 1024 * 1024,
             max_members: NonZeroU8::MIN.saturating_add(2),
+            outage: Outage::Refuse,
             limits: Limits::default(),
         }
     }
@@ -85,6 +89,10 @@ impl Config {
              # Largest report in bytes, largest group (1 to 8).\n\
              max_bytes = {max_bytes}\n\
              max_members = {max_members}\n\
+             # While CUHK cannot be reached: \"refuse\" everybody, or accept the \"tokens\" that it\n\
+             # gave each student for 12 hours, as long as all revocation lists are in force. What\n\
+             # is handed in so says so in its receipt. Once CUHK answers, its answer counts.\n\
+             outage = \"{outage}\"\n\
              \n\
              # Times in seconds, each a total, not per read.\n\
              [limits]\n\
@@ -107,6 +115,7 @@ impl Config {
             assignment = self.assignment,
             max_bytes = self.max_bytes,
             max_members = self.max_members,
+            outage = self.outage,
         )
     }
 }
@@ -145,6 +154,7 @@ mod tests {
     fn reads_back_what_it_writes() {
         let config = Config {
             cuhk: Some("cuhk.example:8011".into()),
+            outage: Outage::Tokens,
             ..Config::default()
         };
         for config in [config, Config::default()] {
@@ -161,6 +171,7 @@ mod tests {
             "max_member = 2",
             "max_bytes = -1",
             "course = \"../x\"",
+            "outage = \"accept\"",
             "listen = \"localhost\"",
             "[limits]\nidle = 0",
             "[limits]\nidle_seconds = 1",

@@ -19,7 +19,8 @@ use scb_protocol::server::{
     ExpectPresentation, ExpectSubmission, Policy, VerifiedSubmission,
 };
 use scb_protocol::{
-    Channel, Code, Fact, Refusal, Step, StepEvent, VERIFICATION_LIFETIME, certificate_refusal,
+    Assurance, Channel, Code, Fact, Refusal, Step, StepEvent, VERIFICATION_LIFETIME,
+    certificate_refusal,
 };
 use scb_storage::{ContentStore, ContentWriter};
 use scb_transport::{Clock, Connection, Limits, Shutdown, telemetry};
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 use tokio::time::{self, timeout};
 use vigil::Vigil;
 
-use crate::authority::Authority;
+use crate::authority::{Authority, Unanswered};
 use crate::identity::Identity;
 use crate::store::{Draft, Record, Register};
 
@@ -142,9 +143,15 @@ impl Handler {
             members: question.members.clone(),
         };
         let shares = state.sids().count();
-        let answer = self.shared.authority.verify(state.question()).await?;
-        let (state, reply) = state.handle(&answer, &self.trust(), self.shared.clock.now())?;
-        self.done(Step::Three, verified);
+        let answer = self.shared.authority.verify(state.question()).await;
+        let (trust, now) = (self.trust(), self.shared.clock.now());
+        let (state, reply) = match answer {
+            Ok(answer) => state.handle(&answer, &trust, now)?,
+            Err(Unanswered::Away(away)) => state.without_cuhk(away, &trust, now)?,
+            Err(Unanswered::Unusable(refusal)) => return Err(refusal),
+        };
+        let fact = tokens_count(state.assurance()).unwrap_or(verified);
+        self.done(Step::Three, fact);
         self.connection.at_step(Step::Four);
         self.connection.send(&reply).await?;
         let t2 = state.transcript();
@@ -214,14 +221,21 @@ impl Handler {
         state: AwaitReverification,
     ) -> Result<VerifiedSubmission, Refusal> {
         let answer = self.shared.authority.verify(state.question()).await;
-        let answer = answer.map_err(|unanswered| Refusal {
-            step: Step::Six,
-            ..unanswered.into()
-        })?;
         let nonce = state.question().nonce;
-        let verified = state.handle(&answer, &self.trust(), self.shared.clock.now())?;
+        let (trust, now) = (self.trust(), self.shared.clock.now());
+        let at_six = |refusal| Refusal {
+            step: Step::Six,
+            ..refusal
+        };
+        let verified = match answer {
+            Ok(answer) => state.handle(&answer, &trust, now)?,
+            Err(Unanswered::Away(away)) => state.without_cuhk(at_six(away), &trust, now)?,
+            Err(Unanswered::Unusable(refusal)) => return Err(at_six(refusal)),
+        };
         let sha256 = verified.statement().file().sha256;
-        self.done(Step::Six, Fact::VerifiedAgain { nonce, sha256 });
+        let again = Fact::VerifiedAgain { nonce, sha256 };
+        let fact = tokens_count(verified.assurance()).unwrap_or(again);
+        self.done(Step::Six, fact);
         Ok(verified)
     }
 
@@ -332,6 +346,17 @@ impl Handler {
     }
 }
 
+/// What is told while CUHK is away.
+fn tokens_count(assurance: &Assurance) -> Option<Fact> {
+    match assurance {
+        Assurance::Verified(_) => None,
+        Assurance::Tokens(tokens) => Some(Fact::TokensCount {
+            members: tokens.members(),
+            until: tokens.until(),
+        }),
+    }
+}
+
 /// Large reports take a while to become durable: whoever was revoked meanwhile is refused,
 /// and so is a last look at the members that is no longer recent.
 fn still_trusted(
@@ -341,7 +366,7 @@ fn still_trusted(
 ) -> Result<(), Refusal> {
     let age = now
         .as_secs()
-        .saturating_sub(submission.verification().issued_at().as_secs());
+        .saturating_sub(submission.assurance().at().as_secs());
     if age > VERIFICATION_LIFETIME {
         return Err(Refusal::new(Code::Timeout, Step::Six).with("verification_age", age));
     }

@@ -137,6 +137,7 @@ fn policy(config: &Config, identity: &Identity) -> anyhow::Result<Policy> {
         max_bytes: config.max_bytes,
         course: config.course.clone(),
         assignment: config.assignment.clone(),
+        outage: config.outage,
     })
 }
 

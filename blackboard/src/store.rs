@@ -9,9 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rusqlite_migration::{M, Migrations};
 use scb_certs::Fingerprint;
 use scb_cli::Home;
-use scb_protocol::from_seconds;
 use scb_protocol::receipt::{Evidence, SignedAcceptance};
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
+use scb_protocol::{Mode, from_seconds};
 use scb_storage::Database;
 
 use crate::authority::Numbers;
@@ -19,7 +19,10 @@ pub use error::Error;
 pub use record::{Draft, Record, Summary};
 pub use register::Register;
 
-const STEPS: &[M<'static>] = &[M::up(include_str!("store/migration_1.sql"))];
+const STEPS: &[M<'static>] = &[
+    M::up(include_str!("store/migration_1.sql")),
+    M::up(include_str!("store/migration_2.sql")),
+];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
 /// What was handed in, for reading; [`Register`] takes in. Cheap to clone.
@@ -125,7 +128,8 @@ fn one(
 struct RawRecord {
     head: RawSummary,
     signatures: Vec<u8>,
-    verification: Vec<u8>,
+    mode: String,
+    assurance: Vec<u8>,
     blobs: [Vec<u8>; 3],
     accepted: SignedAcceptance,
 }
@@ -135,7 +139,8 @@ impl RawRecord {
         Ok(Self {
             head: RawSummary::read(row)?,
             signatures: row.get("signatures")?,
-            verification: row.get("verification")?,
+            mode: row.get("mode")?,
+            assurance: row.get("assurance")?,
             blobs: [row.get("chains")?, row.get("crls")?, row.get("root")?],
             accepted: SignedAcceptance {
                 acceptance: row.get("acceptance")?,
@@ -161,7 +166,8 @@ impl RawRecord {
             evidence: Evidence {
                 statement: self.head.statement,
                 signatures: self.signatures,
-                verification: text(self.verification)?,
+                mode: mode(&self.mode).ok_or_else(altered)?,
+                assurance: text(self.assurance)?,
                 chains: blob(chains)?,
                 crls: blob(crls)?,
                 root: blob(root)?,
@@ -207,6 +213,12 @@ fn summaries(connection: &Connection) -> Result<Vec<Summary>, Error> {
     rows.map(|row| row?.parse()).collect()
 }
 
+fn mode(text: &str) -> Option<Mode> {
+    [Mode::Verified, Mode::Tokens]
+        .into_iter()
+        .find(|mode| mode.as_str() == text)
+}
+
 /// `None` if it is not there or does not have its hash.
 fn blob(connection: &Connection, sha256: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     let mut query = connection.prepare_cached("SELECT bytes FROM blobs WHERE sha256 = ?")?;
@@ -230,15 +242,16 @@ fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<(), Error> {
     let crls = insert_blob(transaction, evidence.crls.as_bytes())?;
     let root = insert_blob(transaction, evidence.root.as_bytes())?;
     let sql = "INSERT INTO submissions (number, submission, accepted_at, statement, signatures, \
-               verification, chains, crls, root, acceptance, acceptance_signature) \
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+               mode, assurance, chains, crls, root, acceptance, acceptance_signature) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     transaction.prepare_cached(sql)?.execute(params![
         as_integer(record.number.get()),
         record.statement.submission.as_bytes(),
         as_integer(record.accepted_at.as_secs()),
         evidence.statement,
         evidence.signatures,
-        evidence.verification.as_bytes(),
+        evidence.mode.as_str(),
+        evidence.assurance.as_bytes(),
         chains,
         crls,
         root,

@@ -6,6 +6,7 @@ mod cuhk_away;
 mod enrolment;
 mod group;
 mod hand_in;
+mod outage;
 mod records;
 mod refusals;
 mod renewal;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Chain, TrustStore};
-use scb_protocol::server::{AwaitLook, MemberWatch};
+use scb_protocol::server::{AwaitLook, MemberWatch, Outage};
 use scb_protocol::{Refusal, Step, certificate_refusal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
-use crate::authority::Subscription;
+use crate::authority::{Subscription, Unanswered};
 
 /// After this long CUHK is asked again if it could not be asked.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -88,7 +88,8 @@ impl Vigil {
         Ok(())
     }
 
-    /// Asks CUHK anew if it has been out of touch for so long that nothing counts any more.
+    /// Asks CUHK anew if it has been out of touch for so long that nothing counts any more,
+    /// unless the configuration says that it may be away.
     ///
     /// # Errors
     ///
@@ -100,12 +101,16 @@ impl Vigil {
         let Some(look) = self.begin(step)? else {
             return Ok(());
         };
-        let answer = self.shared.authority.verify_again(look.question()).await;
-        let answer = answer.map_err(|unanswered| Refusal {
-            step,
-            ..unanswered.into()
-        })?;
-        look.handle(&answer, &self.trust.borrow(), self.now())?;
+        match self.shared.authority.verify_again(look.question()).await {
+            Ok(answer) => look.handle(&answer, &self.trust.borrow(), self.now())?,
+            Err(Unanswered::Away(_)) if self.shared.policy.outage == Outage::Tokens => {
+                return Ok(());
+            }
+            Err(unanswered) => {
+                let refusal = unanswered.into();
+                return Err(Refusal { step, ..refusal });
+            }
+        };
         Ok(())
     }
 

@@ -66,6 +66,10 @@ pub(super) struct FakeCuhk {
 
 impl FakeCuhk {
     pub(super) async fn start(campus: &Arc<TestCampus>) -> Self {
+        Self::at(campus, SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    pub(super) async fn at(campus: &Arc<TestCampus>, address: SocketAddr) -> Self {
         let state = State {
             answer: Answer::Honest,
             later_answer: None,
@@ -78,8 +82,7 @@ impl FakeCuhk {
             wrong_key: None,
             code: None,
         };
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = Listener::bind(any).await.unwrap();
+        let listener = Listener::bind(address).await.unwrap();
         let cuhk = Self {
             address: listener.local_addr(),
             state: Arc::new(Mutex::new(state)),

@@ -5,9 +5,9 @@ use std::fs;
 use rusqlite::Connection;
 use scb_certs::{Fingerprint, SpiffeId};
 use scb_cli::{Home, Role};
-use scb_protocol::from_seconds;
 use scb_protocol::receipt::{Evidence, SignedAcceptance};
 use scb_protocol::statement::{FileEntry, Statement, SubmissionId, SubmissionNumber};
+use scb_protocol::{Mode, from_seconds};
 use scb_storage::ContentStore;
 
 use super::campus::Campus;
@@ -47,7 +47,8 @@ fn draft(submission: SubmissionId, content: &[u8]) -> Draft {
     let evidence = Evidence {
         statement: statement.to_bytes().unwrap(),
         signatures: b"signatures".to_vec(),
-        verification: "a.b.c".to_owned(),
+        mode: Mode::Verified,
+        assurance: "a.b.c".to_owned(),
         chains: "chains".to_owned(),
         crls: "lists".to_owned(),
         root: "root".to_owned(),
@@ -215,7 +216,8 @@ async fn an_altered_blob_is_never_given_out() {
 #[tokio::test]
 async fn an_altered_record_gives_no_receipt() {
     for change in [
-        "verification = CAST(replace(CAST(verification AS TEXT), '.', 'x') AS BLOB)",
+        "assurance = CAST(replace(CAST(assurance AS TEXT), '.', 'x') AS BLOB)",
+        "mode = 'tokens'",
         "signatures = zeroblob(length(signatures))",
         "accepted_at = accepted_at + 1",
         "number = 7",

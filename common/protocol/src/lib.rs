@@ -4,6 +4,7 @@
 //! It takes bytes and the time, and gives bytes, states and evidence. It never opens a
 //! socket, reads a clock, touches a file or asks a database.
 
+mod assurance;
 pub mod authority;
 mod certificate;
 pub mod client;
@@ -26,6 +27,7 @@ mod transcript;
 pub mod values;
 mod verification;
 
+pub use assurance::{Assurance, Mode, VerifiedTokens};
 pub use certificate::{certificate_code, certificate_refusal};
 pub use code::{Code, EXIT_DONE, EXIT_FAULT, EXIT_REFUSED, EXIT_RETRY, EXIT_USAGE};
 pub use enrolment_code::EnrolmentCode;

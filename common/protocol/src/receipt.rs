@@ -10,6 +10,7 @@ pub use acceptance::{SignedAcceptance, accept};
 pub use archive::{MAX_RECEIPT, build};
 pub use verify::{Check, ReceiptMember, VerifiedReceipt};
 
+use crate::assurance::Mode;
 use crate::server::VerifiedSubmission;
 
 /// Names of the files in a receipt.
@@ -18,8 +19,10 @@ pub mod file {
     pub const STATEMENT: &str = "statement.json";
     /// The members' detached CMS signatures of it, DER.
     pub const SIGNATURES: &str = "statement.p7s";
-    /// CUHK's signed answer about the members (JWT).
+    /// In mode `verified` CUHK's signed answer about the members (JWT).
     pub const VERIFICATION: &str = "verification.jwt";
+    /// In mode `tokens` the members' identity tokens (JWT), one per line, in member order.
+    pub const TOKENS: &str = "tokens.jwt";
     /// All certificates but the root, PEM.
     pub const CHAINS: &str = "chains.pem";
     /// The revocation lists of the root and of both issuers, PEM.
@@ -42,8 +45,11 @@ pub struct Evidence {
     pub statement: Vec<u8>,
     /// The members' detached CMS signatures, DER.
     pub signatures: Vec<u8>,
-    /// CUHK's signed answer (JWT).
-    pub verification: String,
+    /// What stood behind the members.
+    pub mode: Mode,
+    /// In mode `verified` CUHK's signed answer (JWT); in mode `tokens` the members' identity
+    /// tokens (JWT), each followed by a line feed, in member order.
+    pub assurance: String,
     /// The members' and the service's certificates, PEM.
     pub chains: String,
     /// The revocation lists, PEM.
@@ -70,7 +76,8 @@ impl Evidence {
         Self {
             statement: submission.statement_bytes().to_vec(),
             signatures: submission.signatures().to_vec(),
-            verification: submission.verification().token().to_owned(),
+            mode: submission.assurance().mode(),
+            assurance: submission.assurance().to_text(),
             chains: certificates
                 .iter()
                 .map(|certificate| certificate.to_pem())
@@ -85,10 +92,18 @@ impl Evidence {
         [
             (file::STATEMENT, &self.statement),
             (file::SIGNATURES, &self.signatures),
-            (file::VERIFICATION, self.verification.as_bytes()),
+            (assurance_file(self.mode), self.assurance.as_bytes()),
             (file::CHAINS, self.chains.as_bytes()),
             (file::CRLS, self.crls.as_bytes()),
             (file::ROOT, self.root.as_bytes()),
         ]
+    }
+}
+
+/// The file in which what stood behind the members is kept.
+fn assurance_file(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Verified => file::VERIFICATION,
+        Mode::Tokens => file::TOKENS,
     }
 }

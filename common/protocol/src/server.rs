@@ -9,7 +9,11 @@ mod submission;
 mod verification;
 mod watch;
 
-use scb_certs::SpiffeId;
+use std::fmt;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Crl, SpiffeId, TrustStore};
+use serde::{Deserialize, Serialize};
 
 pub use confirmation::ExpectConfirmation;
 pub use presentation::{ExpectPresentation, VerifiedPresentation};
@@ -20,7 +24,52 @@ pub(crate) use submission::{verify_signatures, verify_signers};
 pub use verification::{AwaitVerification, VerifiedMember};
 pub use watch::{AwaitLook, MemberWatch};
 
+use crate::Refusal;
 use crate::statement::Label;
+use crate::time::is_future;
+
+/// What happens while CUHK cannot be reached. Never applied when CUHK answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outage {
+    /// Everybody is refused with `cuhk_unavailable`.
+    #[default]
+    Refuse,
+    /// Identity tokens count until they expire, as long as every revocation list is in force.
+    Tokens,
+}
+
+impl fmt::Display for Outage {
+    /// As in a configuration file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refuse => "refuse",
+            Self::Tokens => "tokens",
+        })
+    }
+}
+
+impl Outage {
+    /// Whether tokens count now; `away` is what is told otherwise.
+    fn allows_tokens(
+        self,
+        away: Refusal,
+        trust: &TrustStore,
+        now: UnixTime,
+    ) -> Result<(), Refusal> {
+        let in_force = |list: &Crl| {
+            let (from, to) = (list.this_update().as_secs(), list.next_update().as_secs());
+            !is_future(from, now) && now.as_secs() < to
+        };
+        match self {
+            Self::Refuse => Err(away),
+            Self::Tokens if trust.crls().is_empty() || !trust.crls().iter().all(in_force) => {
+                Err(away.with("revocation_lists", "expired"))
+            }
+            Self::Tokens => Ok(()),
+        }
+    }
+}
 
 /// What Blackboard accepts.
 #[derive(Debug, Clone)]
@@ -35,4 +84,6 @@ pub struct Policy {
     pub course: Label,
     /// The assignment that is open.
     pub assignment: Label,
+    /// What happens while CUHK is away.
+    pub outage: Outage,
 }

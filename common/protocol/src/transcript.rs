@@ -6,6 +6,7 @@ use data_encoding::HEXLOWER;
 use ring::digest;
 use scb_certs::{Fingerprint, SpiffeId, StudentId};
 
+use crate::assurance::Mode;
 use crate::values::{Challenge, SessionPublicKey};
 
 /// The protocol's name, also its ALPN identifier (RFC 7301).
@@ -82,23 +83,31 @@ impl Transcript1 {
     }
 }
 
-/// T2: everything that was shown in step 3, and CUHK's answer.
+/// T2: everything that was shown in step 3, and CUHK's answer or that there was none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transcript2([u8; 32]);
 
 impl Transcript2 {
-    /// Hashes T1, the proofs in order, the tokens in order and the verification.
+    /// Hashes T1, the proofs in order, the tokens in order, the mode and CUHK's answer, which
+    /// is empty in mode `tokens`.
     pub fn new<'a>(
         t1: &Transcript1,
         proofs: impl IntoIterator<Item = &'a str>,
         tokens: impl IntoIterator<Item = &'a str>,
-        verification: &str,
+        verification: Option<&str>,
     ) -> Self {
         let mut hash = TranscriptHash::new().part(t1.as_bytes());
         for part in proofs.into_iter().chain(tokens) {
             hash = hash.part(part.as_bytes());
         }
-        Self(hash.part(verification.as_bytes()).finish())
+        let mode = match verification {
+            Some(_) => Mode::Verified,
+            None => Mode::Tokens,
+        };
+        let hash = hash
+            .part(mode.as_str().as_bytes())
+            .part(verification.unwrap_or_default().as_bytes());
+        Self(hash.finish())
     }
 
     /// The hash.

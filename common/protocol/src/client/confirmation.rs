@@ -6,13 +6,13 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{SpiffeId, TrustStore, sign_detached};
 
 use super::{ExpectProceed, Member, named};
+use crate::assurance::Assurance;
 use crate::message::blackboard::{Reply, Request};
 use crate::message::{Reply as _, unexpected};
 use crate::session::SessionKey;
 use crate::statement::{FileEntry, Label, Statement, SubmissionId};
 use crate::transcript::Transcript2;
 use crate::values::{Der, Mac};
-use crate::verification::Verification;
 use crate::{Code, Error, Refusal, Step};
 
 /// Waits for `confirmed`.
@@ -20,7 +20,7 @@ use crate::{Code, Error, Refusal, Step};
 pub struct ExpectConfirmed {
     trust: Arc<TrustStore>,
     service: SpiffeId,
-    verification: Verification,
+    assurance: Assurance,
     key: SessionKey,
 }
 
@@ -28,20 +28,20 @@ impl ExpectConfirmed {
     pub(super) fn new(
         trust: Arc<TrustStore>,
         service: SpiffeId,
-        verification: Verification,
+        assurance: Assurance,
         key: SessionKey,
     ) -> Self {
         Self {
             trust,
             service,
-            verification,
+            assurance,
             key,
         }
     }
 
-    /// CUHK's answer about the members, verified.
-    pub fn verification(&self) -> &Verification {
-        &self.verification
+    /// What stands behind the members, verified.
+    pub fn assurance(&self) -> &Assurance {
+        &self.assurance
     }
 
     /// What the session key is bound to.

@@ -7,6 +7,8 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{SpiffeId, TrustStore};
 
 use super::{ExpectConfirmed, Member, named};
+use crate::assurance::{Assurance, Mode, VerifiedTokens};
+use crate::certificate::certificate_refusal;
 use crate::message::blackboard::{Reply, Request, SealedShare};
 use crate::message::{Reply as _, unexpected};
 use crate::session::{SessionKey, SessionSecret, Share, open_share};
@@ -56,12 +58,12 @@ impl ExpectShares {
         self.t1
     }
 
-    /// Verifies CUHK's answer, opens every share and derives the session key.
+    /// Verifies CUHK's answer or, in mode `tokens`, the members' tokens, opens every share and derives the session key.
     ///
     /// # Errors
     ///
     /// The server's refusal, `unexpected_message`, `verification_invalid`,
-    /// `student_inactive` or `share_invalid`.
+    /// `student_inactive`, `server_misbehaved`, a `token_…` code or `share_invalid`.
     pub fn handle(
         self,
         reply: Reply,
@@ -69,31 +71,60 @@ impl ExpectShares {
     ) -> Result<(ExpectConfirmed, Request), Refusal> {
         let reply = reply.accepted()?;
         let Reply::Shares {
+            mode,
             verification,
             shares,
         } = reply
         else {
             return Err(unexpected("shares", &reply, Step::Four));
         };
-        let verification = Verification::verify_for(
-            &verification,
-            &self.trust,
-            &self.service,
-            &named(&self.members),
-            now,
-        )?;
+        let assurance = self.assure(mode, verification.as_deref(), now)?;
         let t2 = Transcript2::new(
             &self.t1,
             self.proofs.iter().map(String::as_str),
             self.members.iter().map(|member| member.token.as_str()),
-            verification.token(),
+            verification.as_deref(),
         );
         let opened = self.open(&t2, &shares)?;
         let key = SessionKey::derive(&t2, &shares, &opened)
             .map_err(|error| Refusal::new(Code::Internal, Step::Four).with("reason", error))?;
         let mac = key.client_confirmation();
-        let next = ExpectConfirmed::new(self.trust, self.service, verification, key);
+        let next = ExpectConfirmed::new(self.trust, self.service, assurance, key);
         Ok((next, Request::Confirm { mac }))
+    }
+
+    /// Without CUHK it is the server's policy that decides; the tokens that it accepts are
+    /// looked at here as well, and whoever shows the result says so.
+    fn assure(
+        &self,
+        mode: Mode,
+        verification: Option<&str>,
+        now: UnixTime,
+    ) -> Result<Assurance, Refusal> {
+        match (mode, verification) {
+            (Mode::Verified, verification) => {
+                let verification = verification.unwrap_or_default();
+                let members = named(&self.members);
+                let (trust, service) = (&self.trust, &self.service);
+                Verification::verify_for(verification, trust, service, &members, now)
+                    .map(Assurance::Verified)
+            }
+            (Mode::Tokens, None) => self.own_tokens(now).map(Assurance::Tokens),
+            (Mode::Tokens, Some(_)) => Err(Refusal::new(Code::ServerMisbehaved, Step::Three)
+                .with("reason", "mode and verification contradict each other")),
+        }
+    }
+
+    fn own_tokens(&self, now: UnixTime) -> Result<VerifiedTokens, Refusal> {
+        let student = |member: &Member| {
+            self.trust
+                .verify_student(&member.chain, now)
+                .map_err(|error| certificate_refusal(&error, Step::Three).about(&member.sid))
+        };
+        let students: Vec<_> = self.members.iter().map(student).collect::<Result<_, _>>()?;
+        let tokens = self.members.iter().map(|member| member.token.as_str());
+        let shown = students.iter().zip(tokens);
+        VerifiedTokens::verify(shown, &self.trust, &self.service, now, Step::Three)
     }
 
     fn open(&self, t2: &Transcript2, shares: &[SealedShare]) -> Result<Vec<Share>, Refusal> {

@@ -121,6 +121,13 @@ pub enum Fact {
         /// The members, in order.
         members: Vec<MemberQuestion>,
     },
+    /// Steps 3 and 6: CUHK is away, and the members' identity tokens count instead.
+    TokensCount {
+        /// How many.
+        members: usize,
+        /// When the first of them expires.
+        until: UnixTime,
+    },
     /// Step 4, Blackboard: each member has a sealed share.
     SharesSealed {
         /// How many.
@@ -261,6 +268,9 @@ impl fmt::Display for Fact {
             Self::GroupVerified { members, .. } => verified(f, members),
             Self::MembersAnswered { asker, answers, .. } => answered(f, asker, answers),
             Self::AnswerVerified { members, .. } => write!(f, "members verified {}", members.len()),
+            Self::TokensCount { members, .. } => {
+                write!(f, "CUHK is away, tokens count {members}")
+            }
             Self::SharesSealed { shares, .. } => write!(f, "shares sealed: {shares}"),
             Self::SharesOpened { shares, .. } => write!(f, "shares opened {shares}"),
             Self::KeyConfirmed { .. } => f.write_str("session key confirmed"),

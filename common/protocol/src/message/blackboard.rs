@@ -7,6 +7,7 @@ use scb_certs::{Chain, Fingerprint, SpiffeId, StudentId};
 use serde::{Deserialize, Serialize};
 
 use super::{messages, replies};
+use crate::assurance::Mode;
 use crate::statement::SubmissionNumber;
 use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
 use crate::{Code, Step};
@@ -92,8 +93,12 @@ messages! {
         }
         /// Steps 3 and 4: the members are verified, here are their shares.
         "shares" Shares {
-            /// CUHK's signed answer (JWT), for the members to check as well.
-            verification: String,
+            /// Whether CUHK confirmed the members or, while it is away, their tokens count.
+            mode: Mode,
+            /// In mode `verified` CUHK's signed answer (JWT), for the members to check as
+            /// well; in mode `tokens` empty on the wire.
+            #[serde(with = "empty_if_none")]
+            verification: Option<String>,
             /// One share per member, in member order.
             shares: Vec<SealedShare>,
         }
@@ -133,3 +138,22 @@ messages! {
 }
 
 replies!(Reply);
+
+/// Serde for a text that is empty when there is none.
+mod empty_if_none {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        text: &Option<String>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_str(text.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<String>, D::Error> {
+        let text = String::deserialize(from)?;
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+}

@@ -7,6 +7,7 @@ use scb_certs::{Chain, Fingerprint, SigningKey, SpiffeId, sign_detached};
 use serde::{Deserialize, Serialize};
 
 use super::Evidence;
+use crate::assurance::Mode;
 use crate::error::Error;
 use crate::statement::{Statement, SubmissionId, SubmissionNumber};
 use crate::time::as_rfc3339;
@@ -26,6 +27,7 @@ pub(super) struct Acceptance {
     pub(super) submission: SubmissionId,
     #[serde(with = "as_rfc3339")]
     pub(super) accepted_at: UnixTime,
+    pub(super) mode: Mode,
     /// SHA-256 of each file of the receipt, by name.
     pub(super) files: BTreeMap<String, Fingerprint>,
 }
@@ -79,6 +81,7 @@ pub fn accept(
         number,
         submission: statement.submission,
         accepted_at: now,
+        mode: evidence.mode,
         files: hashes(evidence),
     };
     let bytes =

@@ -5,7 +5,8 @@ use std::io::{Cursor, Read, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-use super::{Evidence, SignedAcceptance, file};
+use super::{Evidence, SignedAcceptance, assurance_file, file};
+use crate::assurance::Mode;
 use crate::error::Error;
 
 /// Largest receipt in bytes; revocation lists are what grows.
@@ -63,16 +64,21 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     if archive.len() != 9 || archive.index_for_name(file::INSTRUCTIONS).is_none() {
         return Err("it does not have the nine files of a receipt".to_owned());
     }
+    let mode = match archive.index_for_name(file::TOKENS) {
+        Some(_) => Mode::Tokens,
+        None => Mode::Verified,
+    };
     let mut text = |name| {
         let bytes = part(&mut archive, name)?;
         String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))
     };
-    let (verification, chains) = (text(file::VERIFICATION)?, text(file::CHAINS)?);
+    let (assurance, chains) = (text(assurance_file(mode))?, text(file::CHAINS)?);
     let (crls, root) = (text(file::CRLS)?, text(file::ROOT)?);
     let evidence = Evidence {
         statement: part(&mut archive, file::STATEMENT)?,
         signatures: part(&mut archive, file::SIGNATURES)?,
-        verification,
+        mode,
+        assurance,
         chains,
         crls,
         root,

@@ -4,11 +4,12 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateRevocationListDer, UnixTime};
 use scb_certs::{
     Certificate, Crl, DetachedSignature, Fingerprint, ServiceName, ServiceUsage, SpiffeId,
-    StudentId, TrustStore,
+    StudentId, TrustStore, VerifiedStudent,
 };
 
 use super::acceptance::{Acceptance, hashes};
 use super::archive::{UnverifiedReceipt, open};
+use crate::assurance::{Mode, VerifiedTokens};
 use crate::server::{verify_signatures, verify_signers};
 use crate::statement::{Statement, SubmissionNumber};
 use crate::time::{is_future, rfc3339};
@@ -82,6 +83,11 @@ impl VerifiedReceipt {
         self.acceptance.accepted_at
     }
 
+    /// What stood behind the members: CUHK's answer or, as CUHK was away, their tokens.
+    pub fn mode(&self) -> Mode {
+        self.acceptance.mode
+    }
+
     /// The service that accepted it.
     pub fn service(&self) -> &SpiffeId {
         &self.acceptance.service
@@ -113,6 +119,8 @@ struct Verifier {
     trust: TrustStore,
     acceptance: Acceptance,
     statement: Statement,
+    /// The members, once their chains are judged.
+    students: Vec<VerifiedStudent>,
     checks: Vec<Check>,
 }
 
@@ -144,6 +152,7 @@ impl Verifier {
             trust,
             acceptance,
             statement,
+            students: Vec::new(),
             checks: vec![Check {
                 what: "root",
                 found: format!("SHA-256 {found}"),
@@ -154,7 +163,7 @@ impl Verifier {
     fn run(mut self) -> Result<VerifiedReceipt, String> {
         self.check_acceptance()?;
         let members = self.check_members()?;
-        self.check_verification()?;
+        self.check_assurance()?;
         Ok(VerifiedReceipt {
             acceptance: self.acceptance,
             statement: self.statement,
@@ -192,6 +201,9 @@ impl Verifier {
         {
             return Err("acceptance and statement name different things".to_owned());
         }
+        if self.acceptance.mode != self.parts.evidence.mode {
+            return Err("the acceptance names another mode".to_owned());
+        }
         let found = hashes(&self.parts.evidence);
         if let Some((name, _)) = found
             .iter()
@@ -218,7 +230,7 @@ impl Verifier {
         let signers =
             verify_signatures(&evidence.statement, &evidence.signatures, named).map_err(text)?;
         let at = self.acceptance.accepted_at;
-        verify_signers(&signers, named, &self.trust, at).map_err(text)?;
+        let students = verify_signers(&signers, named, &self.trust, at).map_err(text)?;
         let members: Vec<_> = named
             .iter()
             .zip(&signers)
@@ -228,6 +240,7 @@ impl Verifier {
                 claimed_time: signer.claimed_time,
             })
             .collect();
+        self.students = students;
         for member in &members {
             let found = format!("{} with certificate {}", member.sid, member.cert_sha256);
             self.checks.push(Check {
@@ -238,26 +251,58 @@ impl Verifier {
         Ok(members)
     }
 
+    /// What stood behind the members, and what they handed in.
+    fn check_assurance(&mut self) -> Result<(), String> {
+        let (what, found) = match self.acceptance.mode {
+            Mode::Verified => ("confirmed", self.verification()?),
+            Mode::Tokens => ("tokens", self.tokens()?),
+        };
+        self.passed(what, found);
+        let file = self.statement.file();
+        let found = format!("{} bytes, SHA-256 {}", file.size, file.sha256);
+        self.passed("file", found);
+        Ok(())
+    }
+}
+
+impl Verifier {
     /// CUHK confirmed exactly these members to this service at that time.
-    fn check_verification(&mut self) -> Result<(), String> {
+    fn verification(&self) -> Result<String, String> {
         let verification = Verification::verify_for(
-            &self.parts.evidence.verification,
+            &self.parts.evidence.assurance,
             &self.trust,
             &self.acceptance.service,
             &self.statement.members,
             self.acceptance.accepted_at,
         )
         .map_err(text)?;
-        let found = format!(
+        Ok(format!(
             "{} members active at {}",
             verification.members().len(),
             rfc3339(verification.issued_at())
-        );
-        self.passed("confirmed", found);
-        let file = self.statement.file();
-        let found = format!("{} bytes, SHA-256 {}", file.size, file.sha256);
-        self.passed("file", found);
-        Ok(())
+        ))
+    }
+
+    /// CUHK was away. Each member had an identity token of CUHK, for this service and this
+    /// certificate, that was in force at that time.
+    fn tokens(&self) -> Result<String, String> {
+        let lines: Vec<&str> = self.parts.evidence.assurance.lines().collect();
+        if lines.len() != self.students.len() {
+            return Err("not exactly one identity token per member".to_owned());
+        }
+        let tokens = VerifiedTokens::verify(
+            self.students.iter().zip(lines),
+            &self.trust,
+            &self.acceptance.service,
+            self.acceptance.accepted_at,
+            Step::Six,
+        )
+        .map_err(text)?;
+        Ok(format!(
+            "CUHK was away; {} identity tokens were in force, the first until {}",
+            tokens.members(),
+            rfc3339(tokens.until())
+        ))
     }
 }
 

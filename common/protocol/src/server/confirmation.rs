@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{ExpectSubmission, Policy, VerifiedMember};
+use crate::assurance::Assurance;
 use crate::message::blackboard::{Reply, Request};
 use crate::message::unexpected;
 use crate::session::SessionKey;
@@ -14,16 +15,28 @@ use crate::{Code, Refusal, Step};
 pub struct ExpectConfirmation {
     policy: Arc<Policy>,
     members: Vec<VerifiedMember>,
+    assurance: Assurance,
     key: SessionKey,
 }
 
 impl ExpectConfirmation {
-    pub(super) fn new(policy: Arc<Policy>, members: Vec<VerifiedMember>, key: SessionKey) -> Self {
+    pub(super) fn new(
+        policy: Arc<Policy>,
+        members: Vec<VerifiedMember>,
+        assurance: Assurance,
+        key: SessionKey,
+    ) -> Self {
         Self {
             policy,
             members,
+            assurance,
             key,
         }
+    }
+
+    /// What stands behind the members.
+    pub fn assurance(&self) -> &Assurance {
+        &self.assurance
     }
 
     /// What the session key is bound to.

@@ -1,11 +1,13 @@
 //! Steps 3 and 4: CUHK's answer, and a share for each member.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{StudentId, TrustStore, VerifiedStudent};
 
 use super::{ExpectConfirmation, MemberWatch, Policy, VerifiedPresentation};
+use crate::assurance::{Assurance, VerifiedTokens};
 use crate::message::blackboard::{Reply, SealedShare};
 use crate::message::cuhk::MemberQuestion;
 use crate::session::{SessionKey, Share, seal_share};
@@ -75,6 +77,35 @@ impl AwaitVerification {
     ) -> Result<(ExpectConfirmation, Reply), Refusal> {
         let service = &self.policy.service;
         let verification = Verification::verify(verification, trust, service, &self.question, now)?;
+        self.share(Assurance::Verified(verification))
+    }
+
+    /// Goes on without CUHK, which could not be reached, if the policy is so: the members'
+    /// identity tokens, which have not expired, count as long as all revocation lists are in
+    /// force. `away` is what the members are told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// `away`, or a `token_…` code.
+    pub fn without_cuhk(
+        self,
+        away: Refusal,
+        trust: &TrustStore,
+        now: UnixTime,
+    ) -> Result<(ExpectConfirmation, Reply), Refusal> {
+        self.policy.outage.allows_tokens(away, trust, now)?;
+        let shown = self
+            .presentations
+            .iter()
+            .map(|member| (member.student(), member.token_text()));
+        let service = &self.policy.service;
+        let tokens = VerifiedTokens::verify(shown, trust, service, now, Step::Three)?;
+        self.share(Assurance::Tokens(tokens))
+    }
+
+    /// Seals a share to each member.
+    fn share(self, assurance: Assurance) -> Result<(ExpectConfirmation, Reply), Refusal> {
+        let verification = assurance.verification().map(Verification::token);
         let t2 = Transcript2::new(
             &self.t1,
             self.presentations
@@ -83,21 +114,23 @@ impl AwaitVerification {
             self.presentations
                 .iter()
                 .map(VerifiedPresentation::token_text),
-            verification.token(),
+            verification,
         );
         let (key, shares) = share_out(&t2, &self.presentations)?;
         let members = self
             .presentations
             .into_iter()
             .map(|member| VerifiedMember {
+                token: member.token_text().to_owned(),
                 student: member.into_student(),
             })
             .collect();
         let reply = Reply::Shares {
-            verification: verification.token().to_owned(),
+            mode: assurance.mode(),
+            verification: verification.map(str::to_owned),
             shares,
         };
-        let next = ExpectConfirmation::new(self.policy, members, key);
+        let next = ExpectConfirmation::new(self.policy, members, assurance, key);
         Ok((next, reply))
     }
 }
@@ -137,10 +170,19 @@ fn internal(error: Error) -> Refusal {
 }
 
 /// Evidence: a member whose certificate, token and proof were verified here and whom CUHK
-/// confirmed on this connection.
-#[derive(Debug, Clone)]
+/// confirmed on this connection, unless it was away. `Debug` does not print the token.
+#[derive(Clone)]
 pub struct VerifiedMember {
     student: VerifiedStudent,
+    token: String,
+}
+
+impl fmt::Debug for VerifiedMember {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedMember")
+            .field("student", &self.student)
+            .finish_non_exhaustive()
+    }
 }
 
 impl VerifiedMember {
@@ -152,5 +194,9 @@ impl VerifiedMember {
     /// The student ID.
     pub fn sid(&self) -> &StudentId {
         self.student.sid()
+    }
+
+    pub(super) fn token_text(&self) -> &str {
+        &self.token
     }
 }

@@ -166,7 +166,7 @@ mod tests {
             client_certificate: scb_certs::Fingerprint::of(b""),
         };
         let t1 = Transcript1::new(&channel, &Challenge::from_bytes([2; 32]), &[]);
-        Transcript2::new(&t1, ["proof"], ["token"], "verification")
+        Transcript2::new(&t1, ["proof"], ["token"], Some("verification"))
     }
 
     fn sealed(byte: u8) -> SealedShare {

@@ -221,7 +221,7 @@ mod tests {
             client_certificate: scb_certs::Fingerprint::of(b""),
         };
         let t1 = crate::Transcript1::new(&channel, &challenge, &[]);
-        Transcript2::new(&t1, [], [], "")
+        Transcript2::new(&t1, [], [], None)
     }
 
     fn sid(text: &str) -> StudentId {

@@ -44,12 +44,12 @@ fn refuses_evidence_that_blackboard_should_not_have_accepted() {
             ..right.clone()
         }
     };
-    let verification = |verification: String| Evidence {
-        verification,
+    let verification = |assurance: String| Evidence {
+        assurance,
         ..right.clone()
     };
     let question = |members: usize| Question {
-        nonce: given.submission.verification().nonce(),
+        nonce: given.submission.assurance().verification().unwrap().nonce(),
         members: group.named()[..members].to_vec(),
     };
     let suspended = group.answer_with(&question(3), |sid| {

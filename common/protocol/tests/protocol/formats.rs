@@ -69,7 +69,7 @@ fn tokens_proofs_and_verifications_look_like_this() {
     insta::assert_snapshot!("identity_token", jws(token, &names));
 
     let stored = group.run().go().unwrap();
-    let answer = stored.submission.verification();
+    let answer = stored.submission.assurance().verification().unwrap();
     names.push((answer.nonce().to_string(), "<nonce>".to_owned()));
     insta::assert_snapshot!("verification", jws(answer.token(), &names));
 

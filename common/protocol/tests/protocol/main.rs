@@ -22,5 +22,6 @@ mod signatures;
 mod statement;
 mod submission;
 mod support;
+mod tokens;
 mod verification;
 mod wire;

@@ -3,7 +3,7 @@
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::message::{Message, Reply as _};
 use scb_protocol::values::{Challenge, Der, Mac};
-use scb_protocol::{Code, Refusal, Step};
+use scb_protocol::{Code, Mode, Refusal, Step};
 use scb_testkit::TestCampus;
 
 use crate::support::{Group, Side, THREE, name, other_fingerprint};
@@ -32,7 +32,8 @@ fn replies() -> [Reply; 5] {
             max_members: 3,
         },
         Reply::Shares {
-            verification: String::new(),
+            mode: Mode::Verified,
+            verification: Some(String::new()),
             shares: vec![],
         },
         Reply::Confirmed {

@@ -374,7 +374,7 @@ fn the_client_checks_cuhks_answer_itself() {
     for (what, answer, code) in cases {
         let run = group.run().replies(|reply| {
             if let Reply::Shares { verification, .. } = reply {
-                verification.clone_from(&answer);
+                *verification = Some(answer.clone());
             }
         });
         let step = match code {

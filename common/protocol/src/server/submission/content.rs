@@ -4,6 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Chain, Fingerprint, TrustStore};
 
 use super::{AcceptedStatement, verify_signers};
+use crate::assurance::{Assurance, VerifiedTokens};
 use crate::message::blackboard::Request;
 use crate::message::unexpected;
 use crate::server::VerifiedMember;
@@ -113,17 +114,46 @@ impl AwaitReverification {
         verify_signers(&accepted.signers, &accepted.statement.members, trust, now)?;
         Ok(VerifiedSubmission {
             accepted: self.accepted,
-            verification,
+            assurance: Assurance::Verified(verification),
+        })
+    }
+
+    /// Goes on without CUHK, as [`AwaitVerification::without_cuhk`] does, in step 6.
+    ///
+    /// [`AwaitVerification::without_cuhk`]: crate::server::AwaitVerification::without_cuhk
+    ///
+    /// # Errors
+    ///
+    /// `away`, a `token_…` or a `certificate_…` code.
+    pub fn without_cuhk(
+        self,
+        away: Refusal,
+        trust: &TrustStore,
+        now: UnixTime,
+    ) -> Result<VerifiedSubmission, Refusal> {
+        let accepted = &self.accepted;
+        let policy = &accepted.policy;
+        policy.outage.allows_tokens(away, trust, now)?;
+        verify_signers(&accepted.signers, &accepted.statement.members, trust, now)?;
+        let shown = accepted
+            .members
+            .iter()
+            .map(|member| (member.student(), member.token_text()));
+        let tokens = VerifiedTokens::verify(shown, trust, &policy.service, now, Step::Six)?;
+        Ok(VerifiedSubmission {
+            accepted: self.accepted,
+            assurance: Assurance::Tokens(tokens),
         })
     }
 }
 
 /// Evidence: statement, MAC, signatures and content are in order, and CUHK has just
-/// confirmed every member. What is stored and answered with a receipt.
+/// confirmed every member or, while it is away, their tokens count. What is stored and
+/// answered with a receipt.
 #[derive(Debug)]
 pub struct VerifiedSubmission {
     accepted: AcceptedStatement,
-    verification: Verification,
+    assurance: Assurance,
 }
 
 impl VerifiedSubmission {
@@ -142,9 +172,9 @@ impl VerifiedSubmission {
         &self.accepted.signatures
     }
 
-    /// CUHK's answer immediately before.
-    pub fn verification(&self) -> &Verification {
-        &self.verification
+    /// What stood behind the members immediately before.
+    pub fn assurance(&self) -> &Assurance {
+        &self.assurance
     }
 
     /// The members' certificate chains, in order.

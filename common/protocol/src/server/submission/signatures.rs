@@ -1,7 +1,7 @@
 //! Exactly the members have signed: no more, no fewer, each once.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{DetachedSignature, Signer, TrustStore};
+use scb_certs::{DetachedSignature, Signer, TrustStore, VerifiedStudent};
 
 use crate::certificate::certificate_refusal;
 use crate::message::cuhk::MemberQuestion;
@@ -44,7 +44,7 @@ fn signer(signed: &[Signer], member: &MemberQuestion) -> Result<Signer, Refusal>
 }
 
 /// Judges the chains that the signatures carry, as the receipt will be judged: without them
-/// nobody could verify it.
+/// nobody could verify it. Returns the members in order.
 ///
 /// # Errors
 ///
@@ -54,7 +54,8 @@ pub(crate) fn verify_signers(
     members: &[MemberQuestion],
     trust: &TrustStore,
     at: UnixTime,
-) -> Result<(), Refusal> {
+) -> Result<Vec<VerifiedStudent>, Refusal> {
+    let mut students = Vec::with_capacity(members.len());
     for (signer, member) in signers.iter().zip(members) {
         let student = trust
             .verify_student(&signer.chain, at)
@@ -64,6 +65,7 @@ pub(crate) fn verify_signers(
                 .about(&member.sid)
                 .with("found", student.sid()));
         }
+        students.push(student);
     }
-    Ok(())
+    Ok(students)
 }

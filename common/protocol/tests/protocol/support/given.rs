@@ -8,7 +8,7 @@ use scb_protocol::{Code, Refusal};
 use scb_testkit::TestIdentity;
 use serde_json::Value;
 
-use super::{Files, Group, refused, repack, unpack};
+use super::{Files, Group, Run, refused, repack, unpack};
 
 /// A stored submission and the receipt for it.
 pub(crate) struct Given<'a> {
@@ -19,7 +19,12 @@ pub(crate) struct Given<'a> {
 
 impl<'a> Given<'a> {
     pub(crate) fn to(group: &'a Group<'a>) -> Self {
-        let stored = group.run().go().unwrap();
+        Self::after(group.run(), group)
+    }
+
+    /// What this run of the group ended with.
+    pub(crate) fn after(run: Run<'a>, group: &'a Group<'a>) -> Self {
+        let stored = run.go().unwrap();
         Self {
             group,
             submission: stored.submission,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scb_certs::{Fingerprint, StudentId, TrustStore};
 use scb_protocol::client::{Member, named, sign};
 use scb_protocol::message::cuhk::MemberQuestion;
-use scb_protocol::server::Policy;
+use scb_protocol::server::{Outage, Policy};
 use scb_protocol::statement::{FileEntry, Statement};
 use scb_protocol::{
     InactiveReason, MemberAnswer, Question, TokenRequest, issue_token, issue_verification,
@@ -155,5 +155,6 @@ fn policy() -> Policy {
         max_bytes: 1 << 20,
         course: "SANDBOX".parse().unwrap(),
         assignment: "lab".parse().unwrap(),
+        outage: Outage::Refuse,
     }
 }

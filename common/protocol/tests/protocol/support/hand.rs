@@ -106,13 +106,14 @@ impl<'a> Hand<'a> {
         let Reply::Shares {
             verification,
             shares,
+            ..
         } = reply
         else {
             panic!("no shares: {reply:?}");
         };
         let proofs = shown.members.iter().map(|member| member.proof.as_str());
         let tokens = shown.members.iter().map(|member| member.token.as_str());
-        let t2 = Transcript2::new(&shown.t1, proofs, tokens, verification);
+        let t2 = Transcript2::new(&shown.t1, proofs, tokens, verification.as_deref());
         let opened: Vec<Share> = (0..)
             .zip(shares)
             .zip(self.group.members.iter().zip(&self.secrets))

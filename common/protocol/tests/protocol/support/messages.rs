@@ -7,7 +7,7 @@ use scb_protocol::message::{Message, Reply as _};
 use scb_protocol::values::{
     Challenge, Ciphertext, Der, Encapsulation, Mac, Nonce, SessionPublicKey,
 };
-use scb_protocol::{Code, Frame, Refusal, Step, encode};
+use scb_protocol::{Code, Frame, Mode, Refusal, Step, encode};
 
 use super::{THREE, name};
 
@@ -120,7 +120,8 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             max_members: 3,
         },
         Shares {
-            verification: "header.claims.signature".to_owned(),
+            mode: Mode::Verified,
+            verification: Some("header.claims.signature".to_owned()),
             shares: vec![SealedShare {
                 encapsulation: Encapsulation::from_bytes([7; 32]),
                 ciphertext: Ciphertext::from_bytes([8; 48]),

@@ -56,6 +56,8 @@ pub(crate) struct Run<'a> {
     pub(crate) trust: Arc<TrustStore>,
     /// What the client sends as content.
     pub(crate) content: Vec<u8>,
+    /// In which steps CUHK cannot be reached.
+    pub(crate) away: Vec<Step>,
     /// The signatures instead of those of all members.
     pub(crate) signatures: Option<Vec<u8>>,
     requests: Hook<'a, Request>,
@@ -76,6 +78,7 @@ impl<'a> Run<'a> {
             }),
             trust: group.campus.trust_without_crls(),
             content: REPORT.to_vec(),
+            away: Vec::new(),
             signatures: None,
             requests: Box::new(|_| {}),
             replies: Box::new(|_| {}),
@@ -159,8 +162,14 @@ impl<'a> Run<'a> {
         let request = self.request(request);
         let server = server.handle(request, &group.trust, now).by_server()?;
         self.saw(&[&server, &client]);
-        let answer = (self.cuhk)(server.question());
-        let (server, reply) = server.handle(&answer, &group.trust, now).by_server()?;
+        let (server, reply) = match self.away.contains(&Step::Three) {
+            true => server.without_cuhk(away(Step::Three), &group.trust, now),
+            false => {
+                let answer = (self.cuhk)(server.question());
+                server.handle(&answer, &group.trust, now)
+            }
+        }
+        .by_server()?;
         let reply = self.reply(reply);
         let (client, request) = client.handle(reply, now).by_client()?;
         self.saw(&[&server, &client]);
@@ -205,8 +214,14 @@ impl<'a> Run<'a> {
         let server = server.handle(self.request(request), content).by_server()?;
         self.saw(&[&server, &client]);
         let (trust, now) = (&self.group.trust, self.group.campus.now());
-        let answer = (self.cuhk)(server.question());
-        let submission = server.handle(&answer, trust, now).by_server()?;
+        let submission = match self.away.contains(&Step::Six) {
+            true => server.without_cuhk(away(Step::Six), trust, now),
+            false => {
+                let answer = (self.cuhk)(server.question());
+                server.handle(&answer, trust, now)
+            }
+        }
+        .by_server()?;
         self.saw(&[&submission]);
         Ok((submission, client))
     }
@@ -278,6 +293,11 @@ impl Refused {
         assert_eq!(found, (by, step, code), "{what}: {}", self.refusal);
         &self.refusal
     }
+}
+
+/// What members are told when CUHK is away.
+fn away(step: Step) -> Refusal {
+    Refusal::new(Code::CuhkUnavailable, step).retry_after(3)
 }
 
 /// The receipt that Blackboard gives, and nothing else, for a verified submission.
