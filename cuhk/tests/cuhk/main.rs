@@ -10,7 +10,7 @@ mod requests;
 mod revocation;
 mod serials;
 mod services;
-mod timing;
 mod suspension;
+mod timing;
 mod university;
 mod verification;
