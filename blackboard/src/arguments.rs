@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scb_certs::Fingerprint;
 use scb_cli::HomeArgs;
+use scb_explain::ExplainArgs;
 use scb_transport::Limits;
 
 /// The learning platform: verifies students through CUHK and takes in their work.
@@ -43,6 +44,8 @@ pub(crate) struct Logging {
     /// What is logged: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL", env = "SCB_LOG", global = true)]
     pub(crate) log_level: Option<String>,
+    #[command(flatten)]
+    pub(crate) explain: ExplainArgs,
 }
 
 /// The form of log lines.
@@ -108,7 +111,8 @@ Examples:
   blackboard serve
   blackboard serve --listen 0.0.0.0:8002
   blackboard serve --listen 127.0.0.1:0 --ready-file /run/blackboard.addr
-  blackboard serve --sandbox /tmp/scb";
+  blackboard serve --sandbox /tmp/scb
+  blackboard serve --sandbox /tmp/scb --explain     (each step in plain words)";
 
 /// `blackboard serve`.
 #[derive(Debug, Clone, Args)]

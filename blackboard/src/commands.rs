@@ -59,7 +59,11 @@ fn start_logging(logging: &Logging) -> anyhow::Result<()> {
         LogForm::Json => telemetry::LogFormat::Json,
     };
     let started = telemetry::init(format, logging.log_level.as_deref());
-    started.map_err(|error| Failure::usage(error.to_string()).into())
+    started.map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(language) = logging.explain.wanted() {
+        telemetry::explain(move |event| scb_explain::lines(event, language));
+    }
+    Ok(())
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -73,14 +73,14 @@ impl Failure {
         }
     }
 
-    fn lines(&self, term: Term) -> String {
+    fn lines(&self, term: Term, what_to_do: &str) -> String {
         let label = match self.code {
             Some(code) => format!("error[{code}]:"),
             None => "error:".to_owned(),
         };
         let mut lines = format!("{} {}\n", term.bad(&label), printable(&self.message));
         if let Some(remedy) = &self.remedy {
-            lines += &format!("  what to do: {}\n", printable(remedy));
+            lines += &format!("  {what_to_do}: {}\n", printable(remedy));
         }
         lines
     }
@@ -158,7 +158,14 @@ impl From<anyhow::Error> for Failure {
 
 /// Prints a failure once on standard error, for people, and gives the exit code.
 pub fn finish(result: Result<(), Failure>) -> ExitCode {
-    end(result, |failure| failure.lines(Term::detect_stderr()))
+    finish_in(result, "what to do")
+}
+
+/// As [`finish`], with other words in front of the remedy, as in another language.
+pub fn finish_in(result: Result<(), Failure>, what_to_do: &str) -> ExitCode {
+    end(result, |failure| {
+        failure.lines(Term::detect_stderr(), what_to_do)
+    })
 }
 
 /// As [`finish`], for `--json`: `{"error":{"code":…,"message":…,"remedy":…}}` on one line of
@@ -229,8 +236,11 @@ mod tests {
     #[test]
     fn a_refusal_says_step_student_and_what_to_do() {
         let failure = Failure::from(refusal());
-        let lines = failure.lines(Term::plain());
-        assert!(lines.starts_with("error[enrolment_refused]: step 2: 1155000001: CUHK does not accept "));
+        let lines = failure.lines(Term::plain(), "what to do");
+        assert!(
+            lines
+                .starts_with("error[enrolment_refused]: step 2: 1155000001: CUHK does not accept ")
+        );
         assert!(lines.contains("; nothing was changed by this step\n  what to do: "));
         assert_eq!(lines.matches('\n').count(), 2);
         assert_eq!(failure.exit, REFUSED);
@@ -275,7 +285,7 @@ mod tests {
     #[test]
     fn nothing_that_steers_a_terminal_gets_out() {
         let failure = Failure::fault("a\u{1b}[2J\nerror: b").with_remedy("c\u{202e}\nd");
-        let lines = failure.lines(Term::plain());
+        let lines = failure.lines(Term::plain(), "what to do");
         assert_eq!(
             lines,
             "error: a\\u{1b}[2J\\nerror: b\n  what to do: c\\u{202e}\\nd\n"

@@ -17,7 +17,7 @@ mod time;
 
 pub use config::{load_config, save_config};
 pub use error::Error;
-pub use exit::{Failure, finish, finish_json};
+pub use exit::{Failure, finish, finish_in, finish_json};
 pub use files::{create_private_dir, read_limited, write_atomic};
 pub use home::{Home, HomeArgs, Role, default_home};
 pub use passphrase::{hidden, passphrase_from, passphrase_from_flag};

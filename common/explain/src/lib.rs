@@ -3,9 +3,17 @@
 //! It turns events and refusals into text. It decides nothing, reads no socket and sees no
 //! secret: what comes in is what may be logged.
 
+mod arguments;
 mod chinese;
+mod fact;
 mod language;
+mod layout;
 mod refusal;
+mod words;
 
+pub use arguments::{ExplainArgs, LanguageArgs};
+pub use fact::{Explanation, explain};
 pub use language::Language;
+pub use layout::lines;
 pub use refusal::{refusal, remedy, sentence};
+pub use words::{message_title, nothing_changed, step_title, what_to_do};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use scb_certs::Passphrase;
+use scb_explain::ExplainArgs;
 use scb_cli::{
     Failure, Home, HomeArgs, Role, Sandbox, loopback_only, passphrase_from, say, write_ready,
 };
@@ -21,7 +22,8 @@ const EXAMPLES: &str = "\
 Examples:
   cuhk serve                                   asks for the passphrase
   cuhk serve --listen 0.0.0.0:8011 --passphrase-file /run/credentials/cuhk
-  cuhk serve --sandbox /tmp/scb                everything made there, loopback only";
+  cuhk serve --sandbox /tmp/scb                everything made there, loopback only
+  cuhk serve --sandbox /tmp/scb --explain      each step in plain words, for a class";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", fault::NAMES.trim_end()))]
@@ -52,6 +54,8 @@ pub(super) struct Arguments {
     /// error, warn, info, debug or trace [default: info, or SCB_LOG]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
+    #[command(flatten)]
+    explain: ExplainArgs,
 }
 
 pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> {
@@ -66,6 +70,9 @@ pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> 
         );
     }
     telemetry::init(arguments.log, arguments.log_level.as_deref()).map_err(Error::from)?;
+    if let Some(language) = arguments.explain.wanted() {
+        telemetry::explain(move |event| scb_explain::lines(event, language));
+    }
     let place = Place::find(home, &arguments)?;
     let mut unlocked = Unlocked::open(place.home, &place.passphrase)?;
     if let Some(fault) = fault {

@@ -1,0 +1,152 @@
+//! Facts in Chinese.
+
+use scb_protocol::{Fact, StepEvent};
+
+use super::{Label, refused};
+use crate::Language;
+
+pub(super) fn text(event: &StepEvent) -> String {
+    let who = match &event.sid {
+        Some(sid) => format!("學生 {sid}"),
+        None => "學生".to_owned(),
+    };
+    match &event.fact {
+        Fact::Listening { .. } => {
+            "伺服器已就緒。它以證書向每位連線者證明身分；知道中大根證書指紋的人\
+            都可以核對。"
+                .to_owned()
+        }
+        Fact::AlreadyCertified { certificates } => {
+            format!("全組的 {certificates} 把金鑰及證書已在本機，毋須再做步驟 1 和 2。")
+        }
+        Fact::RequestsSent {
+            fresh, requests, ..
+        } => format!(
+            "現在產生了 {fresh} 對 P-256 金鑰；私鑰永不離開本機。中大先在已知的根證書下證明身分，然後\
+             才送出 {} 份證書簽署請求，每份附上其一次性註冊碼（任何地方都不會顯示）。",
+            requests.len()
+        ),
+        Fact::RequestVerified { .. } => format!(
+            "{who}的請求由其中公鑰所對應的私鑰簽署。只採用該公鑰：姓名及編號以學生名冊為準。"
+        ),
+        Fact::StudentCertified { .. } => format!(
+            "{who}的註冊碼正確。先記錄序號，才簽發證書。身分權杖綁定於此證書，沒有私鑰便毫無用處。"
+        ),
+        Fact::ServiceCertified { name, .. } => {
+            format!("服務 {name} 出示一次性註冊碼，領得第一張證書；此後人人以此認出它。")
+        }
+        Fact::ServiceRenewed { name, .. } => {
+            format!("服務 {name} 以現有證書證明身分，在其到期之前領得下一張。")
+        }
+        Fact::TokenIssued { .. } => {
+            format!("{who}在 TLS 交握中證明持有已獲認證的金鑰，領得新的身分權杖，綁定於該證書。")
+        }
+        Fact::CertificateKept { .. } => format!(
+            "中大認證了{who}的金鑰。證書已在本機對照中大根證書驗證，確屬此學生及此金鑰，並與身分權杖\
+             一併存妥。"
+        ),
+        Fact::TokenRefreshed { .. } => {
+            format!("{who}的身分權杖即將到期。中大在以已獲認證的金鑰建立的連線上發出新的權杖。")
+        }
+        Fact::Presented { members, .. } => format!(
+            "{} 位組員各自出示證書、身分權杖、只用於此連線的會話公鑰，以及持有證明，即對 T1 的簽署。\
+             T1 涵蓋這一條 TLS 連線及伺服器的挑戰值，因此證明在別處重放並不相符。",
+            members.len()
+        ),
+        Fact::GroupVerified { members, .. } => format!(
+            "{} 位組員的證書、權杖及證明均無誤。隨即一次過向中大查詢全部組員；中大簽署的答覆重複了\
+             隨機數 (nonce)，舊答覆不能再用。",
+            members.len()
+        ),
+        Fact::MembersAnswered { asker, answers, .. } => format!(
+            "{asker} 查詢 {} 位組員是否以這些證書處於有效狀態。簽署的答覆只供此查詢者、此隨機數使用，\
+             有效 60 秒。",
+            answers.len()
+        ),
+        Fact::AnswerVerified { members, .. } => format!(
+            "Blackboard 轉交中大就 {} 位組員簽署的答覆，本機亦已自行驗證：學生一方並不比 Blackboard \
+             輕信。",
+            members.len()
+        ),
+        Fact::TokensCount { members, .. } => format!(
+            "目前無法聯絡中大。按此伺服器的設定，在撤銷清單仍屬最新期間，改以中大先前為 {members} 位\
+             組員簽署的身分權杖為準；收據會註明。"
+        ),
+        Fact::SharesSealed { shares, .. } => format!(
+            "{shares} 個隨機份額，每位組員一個，以 HPKE 封存給各人的會話公鑰，並綁定於 T2，即步驟 3 \
+             所出示的一切；只有該組員能開啟。"
+        ),
+        Fact::SharesOpened { shares, .. } => format!(
+            "以組員的會話金鑰開啟了 {shares} 個份額。會話金鑰由全部份額及 T2 導出，缺一不可。"
+        ),
+        Fact::KeyConfirmed { .. } => "雙方導出相同的會話金鑰，並各以自己的金鑰用訊息鑑別碼 (MAC) \
+            證明。會話金鑰本身從未傳送，連線結束即消失。"
+            .to_owned(),
+        Fact::StatementSent(statement) => format!(
+            "{} 位組員簽署了聲明，內載組員、作業、檔案、大小及雜湊值。MAC 把它繫於此會話。隨後送出\
+             內容。",
+            statement.signatures
+        ),
+        Fact::StatementAccepted(statement) => format!(
+            "MAC 與會話金鑰相符，{} 個簽署均驗證無誤，每位組員一個。現在可以接收內容。",
+            statement.signatures
+        ),
+        Fact::VerifiedAgain { .. } => {
+            "內容已全部收到，雜湊值與組員所簽署的相符。再以新的隨機數向中大\
+            查詢一次：期間被撤銷者此刻會被拒絕。"
+                .to_owned()
+        }
+        Fact::Stored { .. } => {
+            "報告先安全寫入磁碟，才由一次交易給予編號；之後才送出已簽署的收據。".to_owned()
+        }
+        Fact::ReceiptKept {
+            signatures, before, ..
+        } => {
+            let again = if *before {
+                "先前一次嘗試已經存妥，沒有重複儲存。"
+            } else {
+                ""
+            };
+            format!(
+                "{again}收據載有聲明、{signatures} 個簽署及 Blackboard 簽署的接納書。本機先驗證才保存；\
+                 任何人都可以用 openssl 及中大根證書指紋查驗。"
+            )
+        }
+        Fact::Refused(refusal) => {
+            let (sentence, remedy) = refused(refusal, Language::Chinese);
+            format!("已拒絕：{sentence}。沒有更改任何資料。處理方法：{remedy}。")
+        }
+    }
+}
+
+pub(super) fn name(label: &Label) -> String {
+    match label {
+        Label::Address => "位址",
+        Label::Root => "根證書 SHA-256",
+        Label::Server => "伺服器",
+        Label::Asker => "查詢者",
+        Label::PublicKey => "公鑰 SHA-256",
+        Label::Serial => "序號",
+        Label::Certificate => "證書 SHA-256",
+        Label::ValidUntil => "有效至",
+        Label::TokenUntil => "權杖有效至",
+        Label::Challenge => "挑戰值",
+        Label::T1 => "T1",
+        Label::T2 => "T2",
+        Label::Nonce => "隨機數 (nonce)",
+        Label::SignedAt => "簽署時間",
+        Label::ClientMac => "學生的 MAC",
+        Label::ServerMac => "Blackboard 的 MAC",
+        Label::Submission => "提交編號",
+        Label::FileName => "檔案",
+        Label::Size => "大小",
+        Label::Content => "內容 SHA-256",
+        Label::Mac => "MAC",
+        Label::Number => "編號",
+        Label::Receipt => "收據 SHA-256",
+        Label::Code => "代碼",
+        Label::Member(sid) => return sid.to_string(),
+        Label::Detail(name) => return name.clone(),
+    }
+    .to_owned()
+}

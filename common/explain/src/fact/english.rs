@@ -1,0 +1,179 @@
+//! Facts in English.
+
+use scb_protocol::{Fact, StepEvent};
+
+use super::{Label, refused};
+use crate::Language;
+
+pub(super) fn text(event: &StepEvent) -> String {
+    let who = match &event.sid {
+        Some(sid) => sid.to_string(),
+        None => "The student".to_owned(),
+    };
+    match &event.fact {
+        Fact::Listening { .. } => {
+            "The server is ready. It proves itself to everybody who connects \
+            with its certificate; whoever knows the fingerprint of CUHK's root can check that."
+                .to_owned()
+        }
+        Fact::AlreadyCertified { certificates } => format!(
+            "{} and the keys for them are on this machine already: steps 1 and 2 are not needed \
+             again.",
+            counted(*certificates, "certificate")
+        ),
+        Fact::RequestsSent {
+            fresh, requests, ..
+        } => format!(
+            "New P-256 key pairs made here: {fresh}; private keys never leave this machine. CUHK \
+             proved itself under the known root first, and only then {} went out, with the \
+             one-time enrolment code, which is shown nowhere.",
+            counted(requests.len(), "certificate request")
+        ),
+        Fact::RequestVerified { .. } => format!(
+            "The request for {who} is signed by the private key that belongs to the public key in \
+             it. Only that public key is taken from it: the name comes from the roster."
+        ),
+        Fact::StudentCertified { .. } => format!(
+            "The enrolment code is right for {who}. The serial number was recorded before the \
+             certificate was signed. The identity token is bound to this certificate, so that it \
+             is worth nothing without the private key."
+        ),
+        Fact::ServiceCertified { name, .. } => format!(
+            "The service {name} showed its one-time code and got its first certificate, by which \
+             everybody recognises it from now on."
+        ),
+        Fact::ServiceRenewed { name, .. } => format!(
+            "The service {name} proved itself with its present certificate and got the next one, \
+             before the present one expires."
+        ),
+        Fact::TokenIssued { .. } => format!(
+            "{who} proved possession of the certified key in the TLS handshake and got a fresh \
+             identity token, bound to that certificate."
+        ),
+        Fact::CertificateKept { .. } => format!(
+            "CUHK certified the key of {who}. The certificate was verified here against CUHK's \
+             root, for this student and this key, and was saved with the identity token."
+        ),
+        Fact::TokenRefreshed { .. } => format!(
+            "The identity token of {who} was about to expire. CUHK gave a fresh one over a \
+             connection that {who} opened with the certified key."
+        ),
+        Fact::Presented { members, .. } => format!(
+            "{} presented certificate, identity token, a session public key that lives \
+             only as long as this connection, and a proof of possession: a signature over T1, \
+             which covers this very TLS connection and the server's challenge. A proof that is \
+             replayed elsewhere fits nothing.",
+            counted(members.len(), "member")
+        ),
+        Fact::GroupVerified { members, .. } => format!(
+            "Certificate, token and proof are in order for {}. CUHK was asked about all at once; its signed answer repeats the nonce, so that an old answer \
+             cannot be used.",
+            counted(members.len(), "member")
+        ),
+        Fact::MembersAnswered { asker, answers, .. } => format!(
+            "{asker} asked about {}: active, and with these certificates? The signed \
+             answer is for this asker and this nonce only, and good for 60 seconds.",
+            counted(answers.len(), "member")
+        ),
+        Fact::AnswerVerified { members, .. } => format!(
+            "Blackboard passed on CUHK's signed answer about {}. It was verified here as \
+             well: the student's side believes no more than Blackboard does.",
+            counted(members.len(), "member")
+        ),
+        Fact::TokensCount { members, .. } => format!(
+            "CUHK is away. By this server's configuration the identity tokens of {}, which CUHK \
+             signed earlier, count instead while the revocation lists are fresh; the receipt will \
+             say so.",
+            counted(*members, "member")
+        ),
+        Fact::SharesSealed { shares, .. } => format!(
+            "{}, one per member, sealed with HPKE to the session public keys and bound to T2, that \
+             is to everything shown in step 3. Nobody but that member can open a share.",
+            counted(*shares, "random share")
+        ),
+        Fact::SharesOpened { shares, .. } => format!(
+            "{} opened with the members' session keys. The session key is derived from all of them \
+             and from T2: without one of them it is another key.",
+            counted(*shares, "share")
+        ),
+        Fact::KeyConfirmed { .. } => {
+            "Both sides derived the same session key and showed it with a \
+            MAC, each under a key of its own. The session key itself was never sent and dies with \
+            this connection."
+                .to_owned()
+        }
+        Fact::StatementSent(statement) => format!(
+            "{} signed the statement, which names members, assignment, file, size and \
+             hash. The MAC ties it to this session. The content follows.",
+            counted(statement.signatures, "member")
+        ),
+        Fact::StatementAccepted(statement) => format!(
+            "The MAC fits the session key, and there is a good signature of every member: \
+             {}. Now the content may come.",
+            statement.signatures
+        ),
+        Fact::VerifiedAgain { .. } => "All content came, with the hash that the members signed. \
+            CUHK was asked a second time, under a new nonce: whoever was revoked meanwhile would \
+            be refused now."
+            .to_owned(),
+        Fact::Stored { .. } => "The report was safe on disk before one transaction gave it its \
+            number. Only then is the signed receipt sent."
+            .to_owned(),
+        Fact::ReceiptKept {
+            signatures, before, ..
+        } => {
+            let again = if *before {
+                "An earlier attempt had been stored, so that nothing is stored twice. "
+            } else {
+                ""
+            };
+            let signed = counted(*signatures, "signature");
+            format!(
+                "{again}The receipt holds the statement with {signed} and \
+                 Blackboard's signed acceptance. It was verified here before it was kept; anybody \
+                 can check it with openssl and the fingerprint of CUHK's root."
+            )
+        }
+        Fact::Refused(refusal) => {
+            let (sentence, remedy) = refused(refusal, Language::English);
+            format!("Refused: {sentence}. Nothing was changed. What to do: {remedy}.")
+        }
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+pub(super) fn name(label: &Label) -> String {
+    match label {
+        Label::Address => "address",
+        Label::Root => "root SHA-256",
+        Label::Server => "server",
+        Label::Asker => "asked by",
+        Label::PublicKey => "public key SHA-256",
+        Label::Serial => "serial number",
+        Label::Certificate => "certificate SHA-256",
+        Label::ValidUntil => "valid until",
+        Label::TokenUntil => "token until",
+        Label::Challenge => "challenge",
+        Label::T1 => "T1",
+        Label::T2 => "T2",
+        Label::Nonce => "nonce",
+        Label::SignedAt => "signed at",
+        Label::ClientMac => "student's MAC",
+        Label::ServerMac => "Blackboard's MAC",
+        Label::Submission => "submission ID",
+        Label::FileName => "file",
+        Label::Size => "size",
+        Label::Content => "content SHA-256",
+        Label::Mac => "MAC",
+        Label::Number => "number",
+        Label::Receipt => "receipt SHA-256",
+        Label::Code => "code",
+        Label::Member(sid) => return sid.to_string(),
+        Label::Detail(name) => return name.clone(),
+    }
+    .to_owned()
+}

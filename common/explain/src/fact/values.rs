@@ -1,0 +1,243 @@
+//! The values of facts, the same in every language but for a few words.
+
+use rustls_pki_types::UnixTime;
+use scb_protocol::message::cuhk::MemberQuestion;
+use scb_protocol::{
+    CertificateRequest, CertificateSummary, Fact, MemberAnswer, PresentedMember, Refusal,
+    SignedStatement, rfc3339,
+};
+
+use super::Label;
+use crate::Language;
+
+type Values = Vec<(Label, String)>;
+
+/// Every value of the fact, in the order in which it is explained.
+pub(super) fn values(fact: &Fact, language: Language) -> Values {
+    match fact {
+        Fact::Listening { address, root } => vec![
+            (Label::Address, address.to_string()),
+            (Label::Root, root.to_string()),
+        ],
+        Fact::AlreadyCertified { .. } => Vec::new(),
+        Fact::RequestsSent {
+            to, root, requests, ..
+        } => {
+            let mut values = vec![
+                (Label::Server, to.to_string()),
+                (Label::Root, root.to_string()),
+            ];
+            values.extend(requests.iter().map(|one| request(one, language)));
+            values
+        }
+        Fact::RequestVerified { key } => vec![(Label::PublicKey, key.to_string())],
+        Fact::StudentCertified {
+            certificate,
+            token_expires,
+        }
+        | Fact::CertificateKept {
+            certificate,
+            token_expires,
+        } => {
+            let mut values = summary(certificate);
+            values.push((Label::TokenUntil, rfc3339(*token_expires)));
+            values
+        }
+        Fact::ServiceCertified { certificate, .. } | Fact::ServiceRenewed { certificate, .. } => {
+            summary(certificate)
+        }
+        Fact::TokenIssued {
+            certificate,
+            expires,
+        }
+        | Fact::TokenRefreshed {
+            certificate,
+            expires,
+        } => vec![
+            (Label::Certificate, certificate.to_string()),
+            (Label::TokenUntil, rfc3339(*expires)),
+        ],
+        Fact::Presented {
+            challenge,
+            t1,
+            members,
+        } => {
+            let mut values = vec![
+                (Label::Challenge, challenge.to_string()),
+                (Label::T1, t1.to_string()),
+            ];
+            values.extend(members.iter().flat_map(|one| presented(one, language)));
+            values
+        }
+        Fact::GroupVerified { t1, nonce, members } => {
+            let mut values = vec![
+                (Label::T1, t1.to_string()),
+                (Label::Nonce, nonce.to_string()),
+            ];
+            values.extend(members.iter().map(|one| member(one, language)));
+            values
+        }
+        Fact::MembersAnswered {
+            asker,
+            nonce,
+            answers,
+        } => {
+            let mut values = vec![
+                (Label::Asker, asker.to_string()),
+                (Label::Nonce, nonce.to_string()),
+            ];
+            values.extend(answers.iter().flat_map(|one| answer(one, language)));
+            values
+        }
+        Fact::AnswerVerified {
+            nonce,
+            issued_at,
+            members,
+        } => {
+            let mut values = vec![
+                (Label::Nonce, nonce.to_string()),
+                (Label::SignedAt, rfc3339(*issued_at)),
+            ];
+            values.extend(members.iter().map(|one| member(one, language)));
+            values
+        }
+        Fact::TokensCount { until, .. } => vec![(Label::TokenUntil, rfc3339(*until))],
+        Fact::SharesSealed { t2, .. } | Fact::SharesOpened { t2, .. } => {
+            vec![(Label::T2, t2.to_string())]
+        }
+        Fact::KeyConfirmed { client, server } => vec![
+            (Label::ClientMac, client.to_string()),
+            (Label::ServerMac, server.to_string()),
+        ],
+        Fact::StatementSent(statement) | Fact::StatementAccepted(statement) => {
+            signed(statement, language)
+        }
+        Fact::VerifiedAgain { nonce, sha256 } => vec![
+            (Label::Nonce, nonce.to_string()),
+            (Label::Content, sha256.to_string()),
+        ],
+        Fact::Stored {
+            number,
+            submission,
+            size,
+            receipt,
+        } => vec![
+            (Label::Number, number.to_string()),
+            (Label::Submission, submission.to_string()),
+            (Label::Size, bytes(*size, language)),
+            (Label::Receipt, receipt.to_string()),
+        ],
+        Fact::ReceiptKept {
+            number,
+            size,
+            sha256,
+            receipt,
+            ..
+        } => vec![
+            (Label::Number, number.to_string()),
+            (Label::Size, bytes(*size, language)),
+            (Label::Content, sha256.to_string()),
+            (Label::Receipt, receipt.to_string()),
+        ],
+        Fact::Refused(refusal) => refused(refusal),
+    }
+}
+
+fn summary(certificate: &CertificateSummary) -> Values {
+    vec![
+        (Label::Serial, certificate.serial.to_string()),
+        (Label::Certificate, certificate.sha256.to_string()),
+        (Label::ValidUntil, rfc3339(certificate.not_after)),
+    ]
+}
+
+fn request(request: &CertificateRequest, language: Language) -> (Label, String) {
+    let size = bytes(request.size as u64, language);
+    let value = match language {
+        Language::English => format!("public key {}, request of {size}", request.key),
+        Language::Chinese => format!("公鑰 {}，請求 {size}", request.key),
+    };
+    (Label::Member(request.sid.clone()), value)
+}
+
+fn member(member: &MemberQuestion, language: Language) -> (Label, String) {
+    let value = match language {
+        Language::English => format!("certificate {}", member.cert_sha256),
+        Language::Chinese => format!("證書 {}", member.cert_sha256),
+    };
+    (Label::Member(member.sid.clone()), value)
+}
+
+fn presented(member: &PresentedMember, language: Language) -> Values {
+    let (certificate, key) = match language {
+        Language::English => ("certificate", "session public key"),
+        Language::Chinese => ("證書", "會話公鑰"),
+    };
+    let label = || Label::Member(member.sid.clone());
+    vec![
+        (label(), format!("{certificate} {}", member.certificate)),
+        (label(), format!("{key} {}", member.session_key)),
+    ]
+}
+
+fn answer(answer: &MemberAnswer, language: Language) -> Values {
+    let state = match (&answer.inactive, language) {
+        (None, Language::English) => "active".to_owned(),
+        (None, Language::Chinese) => "有效".to_owned(),
+        (Some(reason), Language::English) => format!("not active: {reason}"),
+        (Some(reason), Language::Chinese) => format!("並非有效（{reason}）"),
+    };
+    let at = at(answer.checked_at, language);
+    let (label, certificate) = member(
+        &MemberQuestion {
+            sid: answer.sid.clone(),
+            cert_sha256: answer.cert_sha256,
+        },
+        language,
+    );
+    vec![
+        (label.clone(), certificate),
+        (label, format!("{state}{at}")),
+    ]
+}
+
+fn at(time: UnixTime, language: Language) -> String {
+    let time = rfc3339(time);
+    match language {
+        Language::English => format!(", looked up at {time}"),
+        Language::Chinese => format!("，查核時間 {time}"),
+    }
+}
+
+fn signed(statement: &SignedStatement, language: Language) -> Values {
+    vec![
+        (Label::Submission, statement.submission.to_string()),
+        (Label::FileName, statement.file.name.to_string()),
+        (Label::Size, bytes(statement.file.size, language)),
+        (Label::Content, statement.file.sha256.to_string()),
+        (Label::Mac, statement.mac.to_string()),
+    ]
+}
+
+fn refused(refusal: &Refusal) -> Values {
+    let details = refusal.params.iter();
+    std::iter::once((Label::Code, refusal.code.to_string()))
+        .chain(details.map(|(name, value)| (Label::Detail(name.clone()), value.clone())))
+        .collect()
+}
+
+/// `1,050 bytes`.
+fn bytes(number: u64, language: Language) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    match language {
+        Language::English => format!("{text} bytes"),
+        Language::Chinese => format!("{text} 位元組"),
+    }
+}

@@ -1,0 +1,106 @@
+//! What steps and messages are called.
+
+use scb_protocol::Step;
+
+use crate::Language;
+
+/// What a step is about, as a heading.
+pub fn step_title(step: Step, language: Language) -> &'static str {
+    let (english, chinese) = match step {
+        Step::Zero => ("The servers are ready", "伺服器就緒"),
+        Step::One => (
+            "Keys are made, certificates are asked for",
+            "產生金鑰，申請證書",
+        ),
+        Step::Two => ("CUHK certifies each student", "中大為每位學生簽發證書"),
+        Step::Three => ("The members prove who they are", "組員證明身分"),
+        Step::Four => (
+            "Each member gets a sealed share",
+            "每位組員收到一個封存的份額",
+        ),
+        Step::Five => ("Both sides confirm the session key", "雙方確認會話金鑰"),
+        Step::Six => ("The report is handed in", "提交報告"),
+    };
+    language.pick(english, chinese)
+}
+
+/// What a message says, by its `type` on the wire; `None` for a type that is not known.
+pub fn message_title(name: &str, language: Language) -> Option<&'static str> {
+    let (english, chinese) = match name {
+        "greeting" => (
+            "I am this service, this is my time",
+            "我是這項服務，這是我的時間",
+        ),
+        "enrol" => (
+            "please certify this key, here is the code",
+            "請認證這把金鑰，附上註冊碼",
+        ),
+        "refresh_token" => (
+            "please give me a fresh identity token",
+            "請發出新的身分權杖",
+        ),
+        "enrol_service" => ("please certify this service", "請認證這項服務"),
+        "renew_service" => (
+            "please renew this service's certificate",
+            "請更新這項服務的證書",
+        ),
+        "verify" => ("are these members active?", "這些組員是否有效？"),
+        "status" => ("has anything changed?", "狀態有沒有改變？"),
+        "crls" => ("the certificate revocation lists", "證書撤銷清單"),
+        "enrolled" => ("certificate and identity token", "證書及身分權杖"),
+        "token" => ("a fresh identity token", "新的身分權杖"),
+        "service_enrolled" => ("the service's certificate", "服務的證書"),
+        "verification" => ("my signed answer", "已簽署的答覆"),
+        "present" => ("these are the members, with proofs", "這是各組員及其證明"),
+        "confirm" => ("I have the session key", "我已有會話金鑰"),
+        "submit" => ("the statement, signed by all", "全組簽署的聲明"),
+        "end" => ("that was all of it", "內容已全部送出"),
+        "shares" => (
+            "verified; here are the sealed shares",
+            "核實無誤；這是封存的份額",
+        ),
+        "confirmed" => ("I have the same key", "我有相同的金鑰"),
+        "proceed" => ("accepted, send the content", "已接納，請送出內容"),
+        "receipt" => ("stored; this is your receipt", "已存妥；這是收據"),
+        "refusal" => ("refused", "已拒絕"),
+        _ => return None,
+    };
+    Some(language.pick(english, chinese))
+}
+
+/// In front of a remedy.
+pub fn what_to_do(language: Language) -> &'static str {
+    language.pick("what to do", "處理方法")
+}
+
+/// After the sentence of a refusal.
+pub fn nothing_changed(language: Language) -> &'static str {
+    language.pick(
+        "; nothing was changed by this step",
+        "；此步驟沒有更改任何資料",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use scb_protocol::Message;
+    use scb_protocol::message::{blackboard, cuhk};
+
+    use super::*;
+
+    #[test]
+    fn every_message_has_a_title_in_both_languages() {
+        let all = [
+            cuhk::Request::NAMES,
+            cuhk::Reply::NAMES,
+            blackboard::Request::NAMES,
+            blackboard::Reply::NAMES,
+        ];
+        for name in all.concat() {
+            for language in [Language::English, Language::Chinese] {
+                assert!(message_title(name, language).is_some(), "{name}");
+            }
+        }
+        assert_eq!(message_title("gossip", Language::English), None);
+    }
+}
