@@ -132,12 +132,16 @@ pub struct Enrol {
 #[command(after_help = "Examples:
   student submit --ids 1155000001,1155000002,1155000003 --report report.pdf
   student submit --ids 1155000001 --course CSCI3310 --assignment lab --json
+  student --sandbox /tmp/scb submit --explain --trace run.html      (for a class)
 
 The same command after an interruption resumes: nothing is stored twice.")]
 pub struct Submit {
     /// Who, in the order of the group: student IDs, separated by commas
     #[command(flatten)]
     pub ids: Ids,
+    /// Write a page (HTML) that shows every message of this run; without secrets
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 /// `--ids A,B,C`.

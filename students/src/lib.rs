@@ -30,6 +30,7 @@ mod run;
 mod setup;
 mod show;
 mod speech;
+mod trace;
 
 pub use cli::{Cli, Command, Common};
 pub use code_sheet::CodeSheet;

@@ -11,6 +11,7 @@ use scb_transport::ServerTrust;
 use crate::cli::Common;
 use crate::fault::{Fault, FaultChoice};
 use crate::home::{StudentHome, read_root};
+use crate::trace::Recorder;
 use crate::{ClockOffset, CodeSheet, Config, Error};
 
 /// How much is known about the root.
@@ -32,6 +33,8 @@ pub struct Setup {
     pub sandbox: Option<Sandbox>,
     /// What is done wrong on purpose; only in a sandbox.
     pub(crate) fault: Option<Fault>,
+    /// Who looks on, for a trace.
+    pub(crate) recorder: Option<Recorder>,
     /// Addresses from the command line or the prompt.
     given: Config,
     remembered: Config,
@@ -75,6 +78,7 @@ impl Setup {
             root_remembered: false,
             clock_offset: None,
             fault,
+            recorder: None,
             sandbox,
             home,
         };

@@ -20,7 +20,7 @@ mod tls;
 
 pub use clock::{Clock, ClockFn, SystemClock};
 pub use connect::connect;
-pub use connection::Connection;
+pub use connection::{Connection, Direction, Onlooker};
 pub use descriptors::raise_descriptor_limit;
 pub use error::Error;
 pub use limits::Limits;

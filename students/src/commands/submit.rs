@@ -1,6 +1,11 @@
 //! `student submit`: steps 1 to 6.
 
-use scb_cli::{Term, printable, rfc3339, say};
+use std::path::Path;
+
+use rustls_pki_types::UnixTime;
+use scb_cli::{Term, printable, rfc3339, say, write_atomic};
+use scb_protocol::StepEvent;
+use scb_transport::{Clock, SystemClock};
 use serde_json::json;
 
 use super::enrol::enrol_missing;
@@ -8,21 +13,72 @@ use super::{Prepared, say_json};
 use crate::cli::{Common, Submit};
 use crate::engine::{EnrolOptions, HandIn, KeptReceipt};
 use crate::show::Show;
+use crate::trace::Recorder;
 use crate::{Error, Group, Report};
 
 pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
     let group = prepared.group(&arguments.ids)?;
-    let kept = whole_job(&mut prepared, common, &group)?;
-    if common.json {
-        return say_json(&as_json(&kept));
+    let trace = arguments.trace.as_deref().map(|path| Trace::new(path));
+    prepared.engine.setup.recorder = trace.as_ref().map(|trace| trace.recorder.clone());
+    let result = whole_job(&mut prepared, common, &group);
+    let traced = trace.map(|trace| trace.write(&result, common)).transpose();
+    let kept = result?;
+    match common.json {
+        true => say_json(&as_json(&kept))?,
+        false => {
+            say("")?;
+            say_receipt(&kept)?;
+            say_place("kept in  ", &kept.path)?;
+        }
     }
-    say("")?;
-    say_receipt(&kept)?;
+    if let (Some(path), false) = (traced?, common.json) {
+        say_place("trace in ", path)?;
+    }
+    Ok(())
+}
+
+fn say_place(what: &str, path: &Path) -> Result<(), Error> {
     Ok(say(&format!(
-        "kept in  {}",
-        printable(&kept.path.to_string_lossy())
+        "{what}{}",
+        printable(&path.to_string_lossy())
     ))?)
+}
+
+/// `--trace FILE`. What was refused is traced as well.
+struct Trace<'a> {
+    path: &'a Path,
+    recorder: Recorder,
+    began: UnixTime,
+}
+
+impl<'a> Trace<'a> {
+    fn new(path: &'a Path) -> Self {
+        Self {
+            path,
+            recorder: Recorder::new(),
+            began: SystemClock.now(),
+        }
+    }
+
+    fn write(
+        self,
+        result: &Result<KeptReceipt, Error>,
+        common: &Common,
+    ) -> Result<&'a Path, Error> {
+        match result {
+            Ok(kept) => self.recorder.receipt(&kept.bytes),
+            Err(error) => {
+                for refusal in error.refusals() {
+                    self.recorder.event(&StepEvent::refused(refusal));
+                }
+            }
+        }
+        let language = common.explain.language.language();
+        let page = self.recorder.page(language, self.began);
+        write_atomic(self.path, page.as_bytes(), 0o644)?;
+        Ok(self.path)
+    }
 }
 
 /// Hashes the report, enrols who needs it, hands in.
@@ -35,8 +91,14 @@ pub(super) fn whole_job(
     prepared.engine.setup.blackboard()?;
     let mut report = Report::choose(common.report.as_deref(), group)?;
     let mut show = Show::new(common);
-    let mut observer = |event: &crate::Event| show.event(event);
     let Prepared { codes, engine } = prepared;
+    let recorder = engine.setup.recorder.clone();
+    let mut observer = |event: &crate::Event| {
+        show.event(event);
+        if let (Some(recorder), Some(event)) = (&recorder, event.step_event()) {
+            recorder.event(event);
+        }
+    };
     enrol_missing(engine, codes, group, EnrolOptions::default(), &mut observer)?;
     let hand_in = HandIn {
         report: &mut report,

@@ -10,6 +10,7 @@ use scb_protocol::{Code, Refusal, Step};
 use scb_transport::{ClientTls, Clock, Connection, connect};
 
 use crate::setup::service_id;
+use crate::trace::Server;
 use crate::{Error, Setup};
 
 /// Total time for a connection and its handshake.
@@ -29,6 +30,10 @@ pub(super) async fn cuhk(
 ) -> Result<Connection, Error> {
     let tls = client_tls(setup, clock, ServiceName::cuhk(), member, step)?;
     let mut connection = connect(&setup.cuhk()?, &tls, step, CONNECT).await?;
+    if let Some(recorder) = &setup.recorder {
+        let client = member.map(|member| &member.chain);
+        recorder.watch(&mut connection, Server::Cuhk, client, step);
+    }
     setup.cuhk_proved(connection.root_seen())?;
     let greeting = connection.receive_reply(step, REPLY).await?;
     let time = check_greeting(&greeting, setup.require_trust()?.as_ref(), step)?;
@@ -44,7 +49,15 @@ pub(super) async fn blackboard(
 ) -> Result<Connection, Error> {
     let step = Step::Three;
     let tls = client_tls(setup, clock, ServiceName::blackboard(), Some(first), step)?;
-    let connection = connect(&setup.blackboard()?, &tls, step, CONNECT).await?;
+    let mut connection = connect(&setup.blackboard()?, &tls, step, CONNECT).await?;
+    if let Some(recorder) = &setup.recorder {
+        recorder.watch(
+            &mut connection,
+            Server::Blackboard,
+            Some(&first.chain),
+            step,
+        );
+    }
     setup.blackboard_proved()?;
     Ok(connection)
 }
