@@ -19,7 +19,6 @@ use crate::{Error, NewAuthority, Subject, init, open_home};
 
 const SAMPLE_ROSTER: &str = include_str!("../assets/roster.csv");
 const TRUST_DOMAIN: &str = "sandbox.example";
-const PASSPHRASE: &str = "cuhk.passphrase";
 
 /// Makes what is missing and answers CUHK's home and passphrase. `ca.pem` in the sandbox is
 /// written last: where it is missing, all codes are issued anew.
@@ -91,7 +90,7 @@ fn blackboard(records: &Records<'_>, file: &Path, now: UnixTime) -> Result<(), E
 
 /// The passphrase of a sandbox: 127 random bits in a file (mode 0600).
 fn passphrase(sandbox: &Sandbox) -> Result<Passphrase, Error> {
-    let file = sandbox.dir().join(PASSPHRASE);
+    let file = sandbox.passphrase();
     if !file.exists() {
         let line = format!("{}\n", Serial::random()?);
         write_atomic(&file, line.as_bytes(), 0o600)?;

@@ -361,9 +361,16 @@ pub(crate) fn is_certificate_dead(refusal: &Refusal) -> bool {
     }
 }
 
+/// Whether a clock that is off explains it: this program found the offset, or a server's
+/// certificate is not good by the clock here.
+pub(crate) fn blames_clock(refusal: &Refusal) -> bool {
+    let by_clock = |name| refusal.params.contains_key(name);
+    by_clock("clock") || refusal.code == Code::ServerIdentity && by_clock("time_here")
+}
+
 fn remedy_of(refusal: &Refusal) -> String {
     match &refusal.sid {
-        _ if refusal.params.contains_key("clock") => MEND_CLOCK.to_owned(),
+        _ if blames_clock(refusal) => MEND_CLOCK.to_owned(),
         Some(sid) if is_certificate_dead(refusal) => {
             format!("ask your department for a new code, then: student enrol --ids {sid} --replace")
         }

@@ -5,7 +5,7 @@ use scb_explain::{Language, nothing_changed, refusal, remedy};
 use scb_protocol::{Code, Refusal};
 
 use crate::Error;
-use crate::error::is_certificate_dead;
+use crate::error::{blames_clock, is_certificate_dead};
 
 /// A failure to show. Faults of this machine are told in English in every language; refusals
 /// are not.
@@ -40,7 +40,7 @@ fn sentences(error: &Error) -> String {
 /// As the English remedies of this program, which know more than the registry.
 fn chinese_remedy(refusal: &Refusal) -> String {
     match &refusal.sid {
-        _ if refusal.params.contains_key("clock") => {
+        _ if blames_clock(refusal) => {
             "校正本機的日期、時間及時區；若均無誤，請通知資訊科技部門".to_owned()
         }
         Some(sid) if is_certificate_dead(refusal) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use expectrl::session::Session;
 use expectrl::{Eof, Expect};
 
-use crate::campus::{Campus, SAMPLE, Server, program, serve};
+use crate::campus::{Campus, SAMPLE, Server, program, serve, serve_at};
 
 /// A Blackboard with one place, which somebody idle has taken.
 fn full() -> (Campus, TcpStream) {
@@ -34,11 +34,7 @@ fn a_full_server_is_waited_for_with_one_line_per_wait() {
         .spawn()
         .unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("[busy]: trying again in ") {
-        line.clear();
-        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "it did not wait");
-    }
+    read_until(&mut stdout, "[busy]: trying again in ");
     drop(idle);
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
@@ -53,6 +49,38 @@ fn who_does_not_want_to_wait_is_told_to_retry_later() {
     let arguments = ["submit", "--ids", SAMPLE, "--wait", "0", "--json"];
     campus.student(&arguments).refused(4, "busy");
     assert!(campus.submissions().is_empty());
+}
+
+#[test]
+fn who_wants_to_wait_sees_cuhk_come_back() {
+    let mut campus = Campus::sandbox();
+    campus.student(&["enrol", "--ids", SAMPLE]).succeeded();
+    let address = campus.cuhk.address();
+    campus.cuhk.kill();
+    let mut child = program("student")
+        .arg("--sandbox")
+        .arg(campus.path())
+        .args(["submit", "--ids", SAMPLE, "--wait", "100"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    read_until(&mut stdout, "[cuhk_unavailable]: trying again in ");
+    campus.cuhk = Server::start("cuhk", &serve_at(&campus.path(), &address));
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success(), "{rest}");
+    assert_eq!(campus.submissions().len(), 1);
+}
+
+/// Reads lines until one has this in it.
+fn read_until(stdout: &mut impl BufRead, text: &str) {
+    let mut line = String::new();
+    while !line.contains(text) {
+        line.clear();
+        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "no {text:?}");
+    }
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn a_clock_a_day_behind_is_named_when_no_server_can_prove_itself() {
     let failure = sentence(error);
     assert_eq!(failure.code, Some("server_identity"));
     assert!(failure.message.contains("23 h 50 min behind"), "{failure}");
+    assert!(failure.remedy.unwrap().contains("time zone"));
 }
 
 #[test]
