@@ -33,6 +33,8 @@ pub(crate) use subscription::Subscription;
 
 /// How long a question may take in all, waiting for its turn included.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2200);
+/// Whoever answered others so recently is not away, only slower than is asked of it.
+const IN_TOUCH: Duration = Duration::from_secs(1);
 /// Questions that may wait.
 const QUEUE: usize = 1024;
 /// How many of these may be about members of connections that are open already.
@@ -140,8 +142,7 @@ impl Authority {
 
     async fn ask(&self, request: Request) -> Result<Reply, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let began = Instant::now();
-        let deadline = began + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         let ask = Ask {
             request,
             deadline,
@@ -154,11 +155,15 @@ impl Authority {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Refusal::new(Code::ShuttingDown, Step::Three)),
             // CUHK answers, only there are too many questions before this one.
-            Err(_) if self.subscription.borrow().has_heard_since(began) => {
+            Err(_) if self.has_heard_since(deadline - IN_TOUCH) => {
                 Err(Refusal::new(Code::Busy, Step::Three))
             }
             Err(_) => Err(Refusal::new(Code::Timeout, Step::Three)),
         }
+    }
+
+    fn has_heard_since(&self, moment: Instant) -> bool {
+        self.subscription.borrow().has_heard_since(moment)
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) answer: Answer,
     /// From the second question of a connection on; a group is asked about twice.
     pub(super) later_answer: Option<Answer>,
+    /// How long each question about members takes.
+    pub(super) pace: std::time::Duration,
     pub(super) epoch: u64,
     pub(super) crls: Vec<Crl>,
     /// Members of each question so far.
@@ -73,6 +75,7 @@ impl FakeCuhk {
         let state = State {
             answer: Answer::Honest,
             later_answer: None,
+            pace: std::time::Duration::ZERO,
             epoch: 1,
             crls: campus.crls(10, &[]),
             questions: Vec::new(),
@@ -182,6 +185,10 @@ impl Desk {
                 Request::Crls {} => self.state.lock().unwrap().crls.clone(),
                 _ => Vec::new(),
             };
+            if let Request::Verify { .. } = &request {
+                let pace = self.state.lock().unwrap().pace;
+                tokio::time::sleep(pace).await;
+            }
             match self.reply(connection, request)? {
                 Some(reply) => connection.send(&reply).await?,
                 None => std::future::pending().await,

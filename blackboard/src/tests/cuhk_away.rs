@@ -91,6 +91,24 @@ async fn many_groups_are_refused_in_time_together() {
 }
 
 #[tokio::test]
+async fn a_cuhk_that_answers_others_first_is_not_away() {
+    let campus = Campus::open().await;
+    campus
+        .cuhk
+        .set(|state| state.pace = Duration::from_millis(1500));
+    let tried = (0..3).map(|_| async { campus.three().open_session().await.err() });
+    let tried = futures_util::future::join_all(tried).await;
+    let told: Vec<_> = tried.into_iter().flatten().collect();
+    assert_eq!(told.len(), 2, "one of three was answered in time: {told:?}");
+    for refusal in told {
+        assert_eq!(refusal.code, Code::Busy);
+        assert!(refusal.retry_after.is_some());
+    }
+    campus.cuhk.set(|state| state.pace = Duration::ZERO);
+    campus.three().hand_in().await.unwrap();
+}
+
+#[tokio::test]
 async fn does_not_start_under_another_cuhk() {
     let mut campus = Campus::open().await;
     campus.stop().await;
