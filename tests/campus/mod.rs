@@ -144,7 +144,9 @@ pub fn program(name: &str) -> Command {
         other => panic!("no program {other}"),
     };
     let mut command = Command::new(path);
-    command.env_remove("XDG_DATA_HOME");
+    for variable in ["XDG_DATA_HOME", "LC_ALL", "LC_MESSAGES", "LANG"] {
+        command.env_remove(variable);
+    }
     command
 }
 

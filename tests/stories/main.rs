@@ -23,4 +23,5 @@ mod secrets;
 mod separation;
 mod servers;
 mod suspension;
+mod teaching;
 mod waiting;

@@ -40,7 +40,7 @@ fn no_secret_reaches_a_log_or_an_output() {
 }
 
 /// Codes, tokens and the lines of private keys.
-fn secrets(campus: &Campus, codes: &str) -> Vec<String> {
+pub(crate) fn secrets(campus: &Campus, codes: &str) -> Vec<String> {
     let cells = codes.lines().flat_map(|row| row.split(','));
     let mut secrets: Vec<String> = cells
         .filter(|cell| cell.len() == 29)

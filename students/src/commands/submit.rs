@@ -19,7 +19,7 @@ use crate::{Error, Group, Report};
 pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
     let group = prepared.group(&arguments.ids)?;
-    let trace = arguments.trace.as_deref().map(|path| Trace::new(path));
+    let trace = arguments.trace.as_deref().map(Trace::new);
     prepared.engine.setup.recorder = trace.as_ref().map(|trace| trace.recorder.clone());
     let result = whole_job(&mut prepared, common, &group);
     let traced = trace.map(|trace| trace.write(&result, common)).transpose();
