@@ -9,6 +9,8 @@ use scb_cli::HomeArgs;
 use scb_explain::ExplainArgs;
 use scb_transport::Limits;
 
+use crate::fault::{self, FaultChoice};
+
 /// The learning platform: verifies students through CUHK and takes in their work.
 #[derive(Debug, Parser)]
 #[command(name = "blackboard", version, after_help = EXAMPLES, arg_required_else_help = true)]
@@ -63,7 +65,7 @@ pub(crate) enum Command {
     #[command(after_help = INIT_EXAMPLES)]
     Init(Init),
     /// Take in submissions until stopped (Ctrl-C)
-    #[command(after_help = SERVE_EXAMPLES)]
+    #[command(after_help = format!("{SERVE_EXAMPLES}\n\n{}", fault::NAMES.trim_end()))]
     Serve(Serve),
     /// Look at what was handed in; works while the server runs
     #[command(subcommand, after_help = SUBMISSIONS_EXAMPLES)]
@@ -130,6 +132,9 @@ pub(crate) struct Serve {
     /// Work in the sandbox that `cuhk serve --sandbox DIR` made: loopback only, no set-up
     #[arg(long, value_name = "DIR")]
     pub(crate) sandbox: Option<PathBuf>,
+    /// In a sandbox: do this wrong, to show what refuses it; `help` lists the faults
+    #[arg(long, value_name = "NAME")]
+    pub(crate) fault: Option<FaultChoice>,
 }
 
 const SUBMISSIONS_EXAMPLES: &str = "\
@@ -203,6 +208,7 @@ mod tests {
             "blackboard init --cuhk c:1 --ca ca.pem --dns a --dns b --ip ::1 --ip 127.0.0.1",
             "blackboard serve --listen 127.0.0.1:0 --ready-file /run/blackboard.addr",
             "blackboard serve --sandbox /tmp/scb --max-connections 100",
+            "blackboard serve --sandbox /tmp/scb --fault silent",
             "blackboard --home /h --log json submissions show S-000001 --json",
             "blackboard submissions export ./lab --json --home /h",
         ] {

@@ -17,6 +17,7 @@ use scb_transport::{Clock, Shutdown, SystemClock, telemetry};
 use crate::arguments::{Arguments, Command, Init, LogForm, Logging, Serve};
 use crate::config::Config;
 use crate::enrol::{Enrolment, KnownRoot, stored_root};
+use crate::fault::{Fault, FaultChoice, Faults};
 use crate::identity::{Identity, IdentityFiles};
 use crate::serve::Server;
 use crate::{sandbox, submissions};
@@ -48,9 +49,29 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             Err(Failure::usage("--home and --sandbox exclude each other").into())
         }
         Command::Init(command) => init(&home, command),
+        Command::Serve(Serve {
+            fault: Some(FaultChoice::List),
+            ..
+        }) => list_faults(),
+        Command::Serve(Serve {
+            fault: Some(_),
+            sandbox: None,
+            ..
+        }) => Err(Failure::usage("faults on purpose are for a sandbox")
+            .with_remedy("add --sandbox DIR")
+            .into()),
         Command::Serve(command) => runtime()?.block_on(serve(&home, command)),
         Command::Submissions(command) => submissions::run(&home, &command),
     }
+}
+
+fn list_faults() -> anyhow::Result<()> {
+    for fault in Fault::ALL {
+        say(&format!("{fault} [{}]", fault.code()))?;
+        say(&format!("  Blackboard {}", fault.done()))?;
+        say(&format!("  refused by student: {}", fault.stops()))?;
+    }
+    Ok(())
 }
 
 fn start_logging(logging: &Logging) -> anyhow::Result<()> {
@@ -150,7 +171,8 @@ async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
     let lock = lock(&home)?;
     let config = load_config::<Config>(&home)?.limited(command.max_connections);
     let listen = command.listen.unwrap_or(config.listen);
-    let opening = Server::open(&home, lock, &config, listen, clock());
+    let faults = Faults::default();
+    let opening = Server::open(&home, lock, &config, listen, clock(), faults);
     let ready: Vec<&Path> = command.ready_file.iter().map(PathBuf::as_path).collect();
     run_server(opening, &ready, shutdown).await
 }

@@ -29,6 +29,7 @@ use tokio::time::{self, timeout};
 use vigil::Vigil;
 
 use crate::authority::{Authority, Unanswered};
+use crate::fault::{Faults, Outgoing};
 use crate::identity::Identity;
 use crate::store::{Draft, Record, Register};
 
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// Deadlines.
     pub(crate) limits: Limits,
+    /// What is done wrong on purpose, in a sandbox.
+    pub(crate) faults: Faults,
 }
 
 /// One connection.
@@ -117,7 +120,7 @@ impl Handler {
         let state = ExpectPresentation::new(Arc::clone(&self.shared.policy), self.channel()?)?;
         self.connection.at_step(Step::Three);
         let greeting = state.greeting(self.shared.clock.now());
-        self.connection.send(&greeting).await?;
+        self.send(greeting).await?;
         let (shutdown, idle) = (self.shutdown.clone(), self.shared.limits.idle);
         let request = tokio::select! {
             request = self.receive_within(Step::Three, idle) => request?,
@@ -153,7 +156,7 @@ impl Handler {
         let fact = tokens_count(state.assurance()).unwrap_or(verified);
         self.done(Step::Three, fact);
         self.connection.at_step(Step::Four);
-        self.connection.send(&reply).await?;
+        self.send(reply).await?;
         let t2 = state.transcript();
         self.done(Step::Four, Fact::SharesSealed { shares, t2 });
         Ok(state)
@@ -167,7 +170,7 @@ impl Handler {
         let limit = self.shared.limits.message;
         let request = self.receive_within(Step::Five, limit).await?;
         let (state, reply) = state.handle(request)?;
-        self.connection.send(&reply).await?;
+        self.send(reply).await?;
         let (client, server) = state.confirmations();
         self.done(Step::Five, Fact::KeyConfirmed { client, server });
         Ok(state)
@@ -211,7 +214,7 @@ impl Handler {
         accepted: AcceptedStatement,
     ) -> Result<(AwaitReverification, ContentWriter), Refusal> {
         let (state, reply) = accepted.proceed();
-        self.connection.send(&reply).await?;
+        self.send(reply).await?;
         content::receive(&mut self.connection, &mut self.vigil, state, &self.shared).await
     }
 
@@ -275,7 +278,12 @@ impl Handler {
 
     /// The receipt goes back.
     async fn step_6_receipt(&mut self, record: &Record) -> Result<(), Refusal> {
-        let receipt = Bytes::from(record.receipt()?);
+        let receipt = record.receipt()?;
+        let receipt = self
+            .shared
+            .faults
+            .receipt(receipt, record.statement_bytes());
+        let receipt = Bytes::from(receipt);
         let announcement = Reply::Receipt {
             number: record.number(),
             size: receipt.len() as u64,
@@ -290,14 +298,31 @@ impl Handler {
         };
         self.done(Step::Six, stored);
         self.connection.at_step(Step::Six);
+        let limit = self.shared.limits.content;
         let sending = async {
-            self.connection.send(&announcement).await?;
+            self.send(announcement).await?;
             self.connection.send_chunk(receipt).await
         };
-        let limit = self.shared.limits.content;
         timeout(limit, sending)
             .await
             .unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, Step::Six)))
+    }
+
+    /// Sends a reply. In a sandbox a fault may have its way with it.
+    async fn send(&mut self, reply: Reply) -> Result<(), Refusal> {
+        match self.shared.faults.outgoing(reply) {
+            Outgoing::Message(reply) => self.connection.send(&reply).await,
+            Outgoing::Bytes(bytes) => self.connection.send_raw(bytes).await,
+            Outgoing::Silence => self.fall_silent().await,
+        }
+    }
+
+    /// Listens without a word until the peer has gone.
+    async fn fall_silent(&mut self) -> Result<(), Refusal> {
+        let limit = self.shared.limits.content;
+        loop {
+            self.connection.receive_frame(Step::Three, limit).await?;
+        }
     }
 
     /// One message, whole within `limit`; meanwhile a revocation ends the connection at once.

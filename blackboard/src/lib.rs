@@ -10,6 +10,7 @@ mod authority;
 mod commands;
 mod config;
 mod enrol;
+mod fault;
 mod handler;
 mod identity;
 mod platform;

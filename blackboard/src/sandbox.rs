@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use scb_cli::{Error, Home, Role, Sandbox, load_config, loopback_only};
+use anyhow::Context;
+use scb_cli::{Error, Home, Role, Sandbox, load_config, loopback_only, say};
 use scb_transport::{Clock, Shutdown};
 use tokio::time::{Instant, sleep};
 
@@ -11,6 +12,7 @@ use crate::arguments::Serve;
 use crate::commands::{enrolment_code, lock, run_server};
 use crate::config::Config;
 use crate::enrol::{Enrolment, KnownRoot};
+use crate::fault::{Fault, FaultChoice, Faults};
 use crate::identity::IdentityFiles;
 use crate::serve::{START_PATIENCE, START_PAUSE, Server};
 
@@ -38,11 +40,28 @@ pub(crate) async fn serve(
         cuhk: Some(cuhk),
         ..load_config::<Config>(&home)?.limited(command.max_connections)
     };
-    let opening = Server::open(&home, lock, &config, listen, clock);
+    let faults = match command.fault {
+        Some(FaultChoice::One(fault)) => commit(fault, &sandbox, &home, &clock)?,
+        _ => Faults::default(),
+    };
+    let opening = Server::open(&home, lock, &config, listen, clock, faults);
     let address_file = sandbox.blackboard_address_file();
     let mut ready = vec![address_file.as_path()];
     ready.extend(command.ready_file.as_deref());
     run_server(opening, &ready, shutdown).await
+}
+
+/// Says what will be done wrong from now on.
+fn commit(
+    fault: Fault,
+    sandbox: &Sandbox,
+    home: &Home,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Faults> {
+    let identity = IdentityFiles::open(home)?.current()?;
+    let identity = identity.context("there is no certificate")?;
+    say(&format!("FAULT {fault}: {}", fault.done()))?;
+    Faults::of(fault, sandbox, &identity, clock.now())
 }
 
 async fn enrol(

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::authority::{Authority, Settings};
 use crate::config::Config;
 use crate::enrol::stored_root;
+use crate::fault::Faults;
 use crate::handler::{Handler, Shared};
 use crate::identity::{Identity, IdentityFiles};
 use crate::renewal::Renewal;
@@ -46,6 +47,7 @@ impl Server {
         config: &Config,
         listen: SocketAddr,
         clock: Arc<dyn Clock>,
+        faults: Faults,
     ) -> anyhow::Result<Self> {
         let store = Store::open(home)?;
         let register = Register::open(home, store.clone())?;
@@ -68,6 +70,7 @@ impl Server {
             trust: authority.trust(),
             root,
             clock: Arc::clone(&clock),
+            faults: faults.clone(),
         };
         let tls = watch::Sender::new(tls_maker.make()?);
         let shared = Arc::new(Shared {
@@ -78,6 +81,7 @@ impl Server {
             identity: identity.subscribe(),
             clock: Arc::clone(&clock),
             limits: config.limits,
+            faults,
         });
         Ok(Self {
             _lock: lock,
@@ -188,11 +192,12 @@ struct TlsMaker {
     trust: watch::Receiver<Arc<TrustStore>>,
     root: Certificate,
     clock: Arc<dyn Clock>,
+    faults: Faults,
 }
 
 impl TlsMaker {
     fn make(&self) -> anyhow::Result<Arc<ServerTls>> {
-        let identity = Arc::clone(&self.identity.borrow());
+        let identity = self.faults.identity(Arc::clone(&self.identity.borrow()));
         let tls = ServerTls::new(
             (identity.chain.clone(), identity.key.clone()),
             &self.root,

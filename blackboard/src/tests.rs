@@ -7,6 +7,7 @@ mod enrolment;
 mod group;
 mod hand_in;
 mod outage;
+pub(crate) mod panics;
 mod records;
 mod refusals;
 mod renewal;

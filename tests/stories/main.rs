@@ -10,10 +10,12 @@
 mod campus;
 
 mod administration;
+mod careless_cuhk;
 mod crowd;
 mod devices;
 mod documents;
 mod faults;
+mod faults_blackboard;
 mod faults_cuhk;
 mod interactive;
 mod main_job;

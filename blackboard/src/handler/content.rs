@@ -31,6 +31,8 @@ pub(super) async fn receive(
             }
             Frame::Message(payload) => {
                 let request: Request = decode(&payload, Step::Six)?;
+                #[cfg(test)]
+                crate::tests::panics::if_wanted(state.statement());
                 let received = writer.sha256().await.map_err(refusal)?;
                 let state = state.handle(request, Fingerprint::from_bytes(received))?;
                 return Ok((state, writer));

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::cuhk::FakeCuhk;
 use super::group::Group;
 use crate::config::Config;
+use crate::fault::Faults;
 use crate::serve::Server;
 use crate::store::{Store, Summary};
 
@@ -67,8 +68,15 @@ impl Campus {
     /// Starts the server, at the same address as before.
     pub(super) async fn start(&mut self) -> anyhow::Result<()> {
         let lock = HomeLock::acquire(self.home.dir(), "blackboard")?;
-        let server =
-            Server::open(&self.home, lock, &self.config, self.address, self.clock()).await?;
+        let server = Server::open(
+            &self.home,
+            lock,
+            &self.config,
+            self.address,
+            self.clock(),
+            Faults::default(),
+        )
+        .await?;
         self.address = server.address();
         self.shutdown = Shutdown::new();
         self.server = Some(tokio::spawn(server.run(self.shutdown.clone())));

@@ -148,7 +148,7 @@ impl Talk<'_, '_> {
             Step::Six,
             facts::statement_sent(&submit, self.members.len()),
         );
-        let reply = self.connection.receive(Step::Six, RECEIPT).await?;
+        let reply = self.connection.receive(Step::Six, REPLY).await?;
         let (receiving, before) = match expect.handle(reply)? {
             Answer::Proceed(sending) => (self.send_content(sending, report).await?, false),
             Answer::AlreadyStored(receiving) => (receiving, true),

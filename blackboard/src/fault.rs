@@ -1,0 +1,263 @@
+//! Faults on purpose: what a Blackboard that was taken over, or somebody in its place, would
+//! do, shown in a sandbox.
+//!
+//! [`Faults`] stands where something leaves Blackboard: an honest one passes everything
+//! unaltered, a fault alters one thing. Never outside a sandbox.
+
+mod forge;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls_pki_types::UnixTime;
+use scb_cli::Sandbox;
+use scb_protocol::message::blackboard::Reply;
+use scb_protocol::values::{Ciphertext, Mac};
+use scb_protocol::{Code, Mode};
+
+use crate::identity::Identity;
+
+/// A frame header that announces a message of 2 GiB.
+const HUGE: [u8; 5] = [0x80, 0, 0, 0, 1];
+
+macro_rules! faults {
+    ($($variant:ident = $name:literal, $code:ident, $done:literal, $stops:literal;)*) => {
+        /// Something that the student's program must refuse.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Fault {
+            $(#[doc = $done] $variant,)*
+        }
+
+        impl Fault {
+            /// Every fault, in the order of the steps.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Its name on the command line.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The code with which the student's program refuses it.
+            pub(crate) fn code(self) -> Code {
+                match self { $(Self::$variant => Code::$code),* }
+            }
+
+            /// What is done.
+            pub(crate) fn done(self) -> &'static str {
+                match self { $(Self::$variant => $done),* }
+            }
+
+            /// What stops it.
+            pub(crate) fn stops(self) -> &'static str {
+                match self { $(Self::$variant => $stops),* }
+            }
+        }
+
+        /// The names, one on a line, for `--help`.
+        pub(crate) const NAMES: &str = concat!("Faults for --fault:\n", $("  ", $name, "\n"),*);
+    };
+}
+
+faults! {
+    ExpiredCertificate = "expired-certificate", ServerIdentity,
+        "presents a TLS certificate of its own that ended an hour ago (the sandbox's CA key lies open, so that it could be made)",
+        "the client judges the server's whole chain by its own clock, before it sends anything";
+    WrongService = "wrong-service", ServerIdentity,
+        "presents a certificate of the service library, for the same address (made with the sandbox's CA key)",
+        "the client wants exactly /service/blackboard; an address and a good certificate are not enough";
+    Silent = "silent", Timeout,
+        "says nothing where `shares` is expected",
+        "every wait has a total deadline (30 seconds here)";
+    HugeFrame = "huge-frame", FrameTooLarge,
+        "announces a message of 2 GiB where `shares` is expected",
+        "a length is judged before memory is reserved for it";
+    ReplayedVerification = "replayed-verification", ShareInvalid,
+        "shows CUHK's answer of the first hand-in again at every later one (so hand in twice)",
+        "the shares are bound to T2, which holds the answer that Blackboard really got; after two minutes the answer has expired besides";
+    ClaimedOutage = "claimed-outage", ShareInvalid,
+        "says that CUHK was away, although it was asked and answered",
+        "T2 holds the mode: nobody can take CUHK's word out on the way";
+    SwappedShares = "swapped-shares", ShareInvalid,
+        "exchanges the first two members' sealed shares (takes two members)",
+        "each share is sealed to one member's key, name and place: nobody else opens it";
+    AlteredShare = "altered-share", ShareInvalid,
+        "alters one bit of the first member's sealed share",
+        "HPKE authenticates what it seals";
+    WrongConfirmation = "wrong-confirmation", ConfirmationFailed,
+        "alters one bit of its confirmation of the session key",
+        "only who knows every share can compute it";
+    NeverProceeds = "never-proceeds", Timeout,
+        "says nothing where `proceed` is expected",
+        "every wait has a total deadline (30 seconds here); the hand-in stays pending";
+    AlteredReceipt = "altered-receipt", ReceiptInvalid,
+        "alters one bit of the statement in the receipt, and announces the receipt like that",
+        "the student's program verifies the receipt as an outsider would before it reports success";
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The argument of `--fault`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FaultChoice {
+    /// `help`: say which there are.
+    List,
+    /// This one.
+    One(Fault),
+}
+
+impl FromStr for FaultChoice {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == "help" {
+            return Ok(Self::List);
+        }
+        let found = Fault::ALL.iter().find(|fault| fault.name() == name);
+        let found = found.copied().map(Self::One);
+        found.ok_or_else(|| "no such fault; --fault help lists them".to_owned())
+    }
+}
+
+/// What leaves Blackboard, and how it is altered, if it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faults {
+    fault: Option<Fault>,
+    presented: Option<Arc<Identity>>,
+    first: Arc<Mutex<Option<String>>>,
+}
+
+/// What goes out instead of a reply.
+pub(crate) enum Outgoing {
+    /// A message.
+    Message(Reply),
+    /// Bytes that are not a message.
+    Bytes(&'static [u8]),
+    /// Nothing, ever.
+    Silence,
+}
+
+impl Faults {
+    /// Commits this fault from now on, in this sandbox.
+    pub(crate) fn of(
+        fault: Fault,
+        sandbox: &Sandbox,
+        honest: &Identity,
+        now: UnixTime,
+    ) -> anyhow::Result<Self> {
+        let presented = match fault {
+            Fault::ExpiredCertificate => Some(forge::ended(sandbox, honest, now)?),
+            Fault::WrongService => Some(forge::another_service(sandbox, honest, now)?),
+            _ => None,
+        };
+        Ok(Self {
+            fault: Some(fault),
+            presented: presented.map(Arc::new),
+            first: Arc::default(),
+        })
+    }
+
+    /// What is presented in TLS.
+    pub(crate) fn identity(&self, honest: Arc<Identity>) -> Arc<Identity> {
+        self.presented.clone().unwrap_or(honest)
+    }
+
+    /// A reply on its way out.
+    pub(crate) fn outgoing(&self, mut reply: Reply) -> Outgoing {
+        match (self.fault, &mut reply) {
+            (Some(Fault::Silent), Reply::Shares { .. })
+            | (Some(Fault::NeverProceeds), Reply::Proceed {}) => return Outgoing::Silence,
+            (Some(Fault::HugeFrame), Reply::Shares { .. }) => return Outgoing::Bytes(&HUGE),
+            (
+                Some(Fault::ReplayedVerification),
+                Reply::Shares {
+                    verification: Some(verification),
+                    ..
+                },
+            ) => *verification = self.first(verification),
+            (
+                Some(Fault::ClaimedOutage),
+                Reply::Shares {
+                    mode, verification, ..
+                },
+            ) => (*mode, *verification) = (Mode::Tokens, None),
+            (Some(Fault::SwappedShares), Reply::Shares { shares, .. }) if shares.len() > 1 => {
+                shares.swap(0, 1);
+            }
+            (Some(Fault::AlteredShare), Reply::Shares { shares, .. }) => {
+                for share in shares.iter_mut().take(1) {
+                    let mut bytes = *share.ciphertext.as_bytes();
+                    bytes[0] ^= 1;
+                    share.ciphertext = Ciphertext::from_bytes(bytes);
+                }
+            }
+            (Some(Fault::WrongConfirmation), Reply::Confirmed { mac }) => {
+                let mut bytes = *mac.as_bytes();
+                bytes[0] ^= 1;
+                *mac = Mac::from_bytes(bytes);
+            }
+            _ => {}
+        }
+        Outgoing::Message(reply)
+    }
+
+    /// A receipt on its way out, before it is announced.
+    pub(crate) fn receipt(&self, mut receipt: Vec<u8>, statement: &[u8]) -> Vec<u8> {
+        if self.fault == Some(Fault::AlteredReceipt) {
+            let place = receipt
+                .windows(statement.len().max(1))
+                .position(|window| window == statement);
+            if let Some(byte) = place.and_then(|place| receipt.get_mut(place + statement.len() / 2))
+            {
+                *byte ^= 1;
+            }
+        }
+        receipt
+    }
+
+    /// The first verification that was ever shown.
+    fn first(&self, verification: &str) -> String {
+        // What a panic may have left behind is still a verification.
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| verification.to_owned()).clone()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_a_name_of_its_own_which_help_lists() {
+        for &fault in Fault::ALL {
+            let parsed: FaultChoice = fault.name().parse().unwrap();
+            assert_eq!(parsed, FaultChoice::One(fault));
+            assert!(NAMES.contains(&format!("  {fault}\n")));
+        }
+        assert_eq!("help".parse(), Ok(FaultChoice::List));
+    }
+
+    #[test]
+    fn refuses_a_name_that_is_none() {
+        let error = "altered_share".parse::<FaultChoice>().unwrap_err();
+        assert!(error.contains("--fault help"), "{error}");
+    }
+
+    #[test]
+    fn an_honest_one_alters_nothing() {
+        let honest = Faults::default();
+        let mac = Mac::from_bytes([7; 32]);
+        for reply in [Reply::Proceed {}, Reply::Confirmed { mac }] {
+            let Outgoing::Message(out) = honest.outgoing(reply.clone()) else {
+                panic!("not a message");
+            };
+            assert_eq!(out, reply);
+        }
+        assert_eq!(honest.receipt(b"abc".to_vec(), b"b"), b"abc");
+    }
+}
