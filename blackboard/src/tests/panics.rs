@@ -1,7 +1,7 @@
 //! A handler that panics, by a hook that only the build for these tests has.
 
-use scb_protocol::statement::Statement;
 use scb_protocol::Code;
+use scb_protocol::statement::Statement;
 
 use super::campus::Campus;
 use super::eventually;
