@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use indicatif::{ProgressBar, ProgressStyle};
 use scb_certs::StudentId;
 use scb_cli::{local_time, printable, say};
-use scb_explain::Language;
+use scb_explain::{Language, sentence};
 use scb_protocol::{Code, Fact, Step, StepEvent};
 
 use crate::Event;
@@ -22,6 +22,7 @@ const INDENT: &str = "        ";
 pub(crate) struct Show {
     quiet: bool,
     explain: Option<Language>,
+    language: Language,
     last: Option<Step>,
     bar: Option<ProgressBar>,
 }
@@ -32,6 +33,7 @@ impl Show {
         Self {
             quiet: common.json,
             explain: common.explain.wanted(),
+            language: common.explain.language.language(),
             last: None,
             bar: None,
         }
@@ -93,14 +95,23 @@ impl Show {
     /// One line per wait; on a terminal, the seconds count down besides.
     fn waiting(&mut self, step: Step, code: Code, left: u32, asked: u32) {
         if left == asked {
-            let why = code.sentence();
-            self.line(step, &format!("{why} [{code}]: trying again in {asked} s"));
+            let why = sentence(code, self.language);
+            let again = trying_again(self.language, asked);
+            self.line(step, &format!("{why} [{code}]: {again}"));
         }
         if std::io::stderr().is_terminal() {
+            let language = self.language;
             let bar = self.bar.get_or_insert_with(countdown);
-            bar.set_message(format!("trying again in {left} s"));
+            bar.set_message(trying_again(language, left));
             bar.tick();
         }
+    }
+}
+
+fn trying_again(language: Language, seconds: u32) -> String {
+    match language {
+        Language::English => format!("trying again in {seconds} s"),
+        Language::Chinese => format!("{seconds} 秒後再試"),
     }
 }
 

@@ -87,3 +87,79 @@ impl fmt::Display for StepEvent {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_certs::Fingerprint;
+
+    use super::*;
+    use crate::message::cuhk::MemberQuestion;
+    use crate::values::{Challenge, Nonce};
+    use crate::{Channel, Code, InactiveReason, MemberAnswer, Transcript1, from_seconds};
+
+    fn member(sid: &str) -> MemberQuestion {
+        MemberQuestion {
+            sid: sid.parse().unwrap(),
+            cert_sha256: Fingerprint::of(sid.as_bytes()),
+        }
+    }
+
+    fn verified(sids: &[&str]) -> String {
+        let channel = Channel {
+            exporter: [0; 32],
+            service: "spiffe://example.edu/service/blackboard".parse().unwrap(),
+            client_certificate: Fingerprint::of(b""),
+        };
+        let fact = Fact::GroupVerified {
+            t1: Transcript1::new(&channel, &Challenge::from_bytes([0; 32]), &[]),
+            nonce: Nonce::from_bytes([0; 16]),
+            members: sids.iter().map(|sid| member(sid)).collect(),
+        };
+        let first = sids[0].parse().unwrap();
+        let event = StepEvent::new(Step::Three, fact).on(7).about(&first);
+        event.took(Duration::from_micros(1900)).to_string()
+    }
+
+    #[test]
+    fn a_line_reads_as_designed_and_names_the_others() {
+        assert_eq!(
+            verified(&["1155000001"]),
+            "step 3 conn=7 sid=1155000001 verified 1.9ms"
+        );
+        assert_eq!(
+            verified(&["A", "B", "C"]),
+            "step 3 conn=7 sid=A verified with B C 1.9ms"
+        );
+    }
+
+    #[test]
+    fn a_line_counts_whom_cuhk_did_not_confirm() {
+        let answer = |sid, inactive| MemberAnswer {
+            sid: member(sid).sid,
+            cert_sha256: member(sid).cert_sha256,
+            inactive,
+            checked_at: from_seconds(0),
+        };
+        let fact = Fact::MembersAnswered {
+            asker: "blackboard".parse().unwrap(),
+            nonce: Nonce::from_bytes([0; 16]),
+            answers: vec![
+                answer("A", None),
+                answer("B", Some(InactiveReason::Revoked)),
+            ],
+        };
+        let line = StepEvent::new(Step::Three, fact).to_string();
+        assert_eq!(line, "step 3 confirmed 1 of 2 to blackboard");
+    }
+
+    #[test]
+    fn a_refusal_names_its_code_and_its_student() {
+        let refusal = Refusal::new(Code::CodeUsed, Step::Two).about(&member("A").sid);
+        let line = StepEvent::refused(&refusal).to_string();
+        assert!(
+            line.starts_with("step 2 sid=A refused code_used: "),
+            "{line}"
+        );
+    }
+}

@@ -1,11 +1,12 @@
 //! Frames and deadlines, in memory and with a clock that only tests move.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::{Code, Frame, MAX_PAYLOAD, Refusal, Step};
-use scb_transport::{Connection, Limits, Peer};
+use scb_transport::{Connection, Direction, Limits, Peer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 
@@ -71,6 +72,43 @@ async fn receives_what_was_sent() {
         }
     }
     assert_eq!(received, content);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_onlooker_sees_every_frame_once_in_order() {
+    let (mut server, mut client) = both(1 << 20);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sees = Arc::clone(&seen);
+    client.show_to(Box::new(move |direction, frame| {
+        sees.lock().unwrap().push((direction, frame.clone()));
+    }));
+    // Arrives while content is being sent, and is looked at before it is received.
+    server
+        .send(&Reply::Token { token: "t".into() })
+        .await
+        .unwrap();
+    client
+        .send_chunk(Bytes::from_static(b"content"))
+        .await
+        .unwrap();
+    let reply: Reply = client.receive(Step::Two, DEADLINE).await.unwrap();
+    assert_eq!(reply, Reply::Token { token: "t".into() });
+    client.send(&Request::Status {}).await.unwrap();
+    let message = |text: &'static [u8]| Frame::Message(Bytes::from_static(text));
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [
+            (
+                Direction::Received,
+                message(br#"{"type":"token","token":"t"}"#)
+            ),
+            (
+                Direction::Sent,
+                Frame::Chunk(Bytes::from_static(b"content"))
+            ),
+            (Direction::Sent, message(br#"{"type":"status"}"#)),
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
