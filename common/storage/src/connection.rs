@@ -133,7 +133,9 @@ fn is_filled(path: &Path) -> bool {
 }
 
 /// Makes a whole database beside `path` and moves it there, so that an empty or
-/// half-made file is never mistaken for a new database.
+/// half-made file is never mistaken for a new database. It has its write-ahead log from the
+/// start: changing to that later goes through a rollback journal, and one that a crash left
+/// could not be told from damage without writing.
 fn create(path: &Path, migrations: &Migrations<'static>) -> Result<(), Error> {
     for suffix in ["-wal", "-journal"] {
         if is_filled(&durable::sibling(path, "", suffix)) {
@@ -147,6 +149,7 @@ fn create(path: &Path, migrations: &Migrations<'static>) -> Result<(), Error> {
     let (file, temp) = TempFile::create(draft)?;
     let mut conn = connect(temp.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     migrate(&mut conn, temp.path(), migrations)?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.close().map_err(|(_, error)| error)?;
     durable::sync_file(&file, temp.path())?;
     temp.place(path)?;
@@ -156,7 +159,8 @@ fn create(path: &Path, migrations: &Migrations<'static>) -> Result<(), Error> {
 /// Where the next database is made; what a crash left there is removed.
 fn draft_path(path: &Path) -> Result<PathBuf, Error> {
     let draft = durable::sibling(path, ".", ".new");
-    for leftover in [draft.clone(), durable::sibling(&draft, "", "-journal")] {
+    let beside = ["-journal", "-wal", "-shm"].map(|suffix| durable::sibling(&draft, "", suffix));
+    for leftover in beside.into_iter().chain([draft.clone()]) {
         match fs::remove_file(&leftover) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::io("remove", &leftover)(error));
@@ -201,5 +205,33 @@ fn damaged(path: &Path, reason: &str) -> Error {
     Error::Damaged {
         path: path.to_owned(),
         reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rusqlite_migration::M;
+
+    use super::*;
+
+    /// Read and write version of the file format, 2 with a write-ahead log (SQLite file
+    /// format, section 1.3).
+    const VERSIONS: std::ops::Range<usize> = 18..20;
+
+    #[test]
+    fn a_new_database_has_its_log_before_it_is_in_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        let migrations = Migrations::new(vec![M::up("CREATE TABLE t (a)")]);
+        // What a crash in the middle left beside it.
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            fs::write(dir.path().join(format!(".db.new{suffix}")), b"half").unwrap();
+        }
+        create(&path, &migrations).unwrap();
+        assert_eq!(fs::read(&path).unwrap()[VERSIONS], [2, 2]);
+        let names = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), ["db"]);
+        check(&path, &migrations).unwrap();
     }
 }
