@@ -103,10 +103,20 @@ impl Class {
 
     /// Steps 1 and 2.
     pub async fn enrol(&self, students: Vec<(String, String)>) -> Result<Vec<Member>, Refusal> {
-        let mut connection = self.connect_to_cuhk().await?;
+        let with_key = |student| (student, SigningKey::generate().unwrap());
+        let students = students.into_iter().map(with_key).collect();
+        self.enrol_at(&self.cuhk, students).await
+    }
+
+    /// Steps 1 and 2, at `address`, for these keys.
+    pub async fn enrol_at(
+        &self,
+        address: &str,
+        students: Vec<((String, String), SigningKey)>,
+    ) -> Result<Vec<Member>, Refusal> {
+        let mut connection = self.connect_to_cuhk(address).await?;
         let mut keys = Vec::new();
-        for (sid, code) in students {
-            let key = SigningKey::generate().unwrap();
+        for ((sid, code), key) in students {
             let request = cuhk::Request::Enrol {
                 sid: sid.parse().unwrap(),
                 code: code.parse().unwrap(),
@@ -132,9 +142,9 @@ impl Class {
         Ok(members)
     }
 
-    /// A connection to CUHK that was greeted.
-    pub async fn connect_to_cuhk(&self) -> Result<Connection, Refusal> {
-        let mut connection = connect(&self.cuhk, &self.to_cuhk, Step::One, WAIT).await?;
+    /// A connection to CUHK, or to a proxy before it, that was greeted.
+    pub async fn connect_to_cuhk(&self, address: &str) -> Result<Connection, Refusal> {
+        let mut connection = connect(address, &self.to_cuhk, Step::One, WAIT).await?;
         let _: cuhk::Reply = connection.receive_reply(Step::One, WAIT).await?;
         Ok(connection)
     }

@@ -1,28 +1,34 @@
-//! A hand-in that is cut off at any byte: nothing is left of it, neither a file nor memory.
+//! Enrolments and hand-ins that are cut off at any byte: nothing is left of them in the
+//! servers, neither a descriptor nor memory, and repeating them finishes them.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use scb_certs::SigningKey;
 use scb_protocol::client::Member;
 use tokio::task::JoinSet;
 
-use crate::campus::Campus;
+use crate::campus::{Campus, Ran, Server};
 use crate::class::Class;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, one_certificate_each};
 use crate::process::{count, descriptors, random, resident, until};
 use crate::proxy::{Fault, Proxy, Way};
 
 /// What is handed in.
 const REPORT: &[u8] = b"a report that never arrives whole\n";
+/// More bytes than go both ways in any flow here.
+const LONGEST_FLOW: usize = 60_000;
 /// Cut connections at the same time.
 const AT_ONCE: usize = 8;
-/// Growth of memory, in KiB, that is the allocator's and not the connections'.
-const GROWTH: u64 = 4 * 1024;
+/// Growth of memory that is the allocator's and the database's caches', which fill up with
+/// what is stored: in KiB, and in bytes for each cut. A connection that stays takes 28 KiB.
+const GROWTH: (u64, u64) = (4 * 1024, 512);
 /// How long a server may take to notice that all are gone.
 const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flow_cut_at_any_byte_leaves_nothing_behind() {
+async fn a_hand_in_cut_at_any_byte_leaves_nothing_behind() {
     let campus = Campus::sandbox();
     let class = Arc::new(Class::of(&campus, 2));
     let members = Arc::new(class.enrol(class.next(1)).await.unwrap());
@@ -39,54 +45,128 @@ async fn a_flow_cut_at_any_byte_leaves_nothing_behind() {
     until("all are gone", SOON, || {
         campus.blackboard.log().contains("S-000016")
     });
-    let files = steady(&campus);
+    let files = steady(&campus.blackboard);
     let memory = resident(&campus.blackboard);
 
-    let stride = stride(up + down);
-    let ups = offsets(up, stride).map(|at| Fault::Cut(Way::Up, at));
-    let faults: Vec<_> = ups
-        .chain(offsets(down, stride).map(|at| Fault::Cut(Way::Down, at)))
-        .collect();
+    let faults = faults(up, down);
     let cuts = faults.len();
-    let arrived = cut_all(&class, &members, faults).await;
-
-    until("its descriptors return", SOON, || {
-        descriptors(&campus.blackboard) <= files
+    let attempts = faults.into_iter().map(|fault| {
+        let (class, members) = (Arc::clone(&class), Arc::clone(&members));
+        async move {
+            let proxy = Proxy::before(&class.blackboard, fault).await;
+            let result = attempt(&class, &proxy.address, &members).await;
+            result.inspect_err(|code| assert_cut(fault, code)).is_ok()
+        }
     });
-    let grown = resident(&campus.blackboard).saturating_sub(memory);
-    println!(
-        "{cuts} of {} offsets ({up} bytes up, {down} down): {} descriptors before, {} after; \
-         memory {memory} KiB, grown by {grown} KiB; {arrived} receipts arrived whole",
-        up + down,
-        files,
-        descriptors(&campus.blackboard),
-    );
-    assert!(grown < GROWTH, "grown by {grown} KiB");
+    let arrived = all(attempts).await;
+    let flow = Flow { up, down, cuts };
+    flow.leaves_nothing(&campus.blackboard, files, memory);
+    println!("{arrived} receipts arrived whole");
     // Some were stored before the cut; each of those is whole, and so is every other.
     ledger.is_kept_by(&campus);
     let mut student = class.student(campus.outside().join("honest"), &["submit", "--json"]);
-    let ran = crate::campus::Ran::of(student.args(["--ids", &class.next_ids(1)]));
+    let ran = Ran::of(student.args(["--ids", &class.next_ids(1)]));
     ledger.note(&ran.succeeded());
     ledger.is_kept_by(&campus);
 }
 
-/// Every offset with `SCB_CUTS` as large as there are bytes; otherwise about so many, spread
-/// evenly from a random first one.
-fn stride(bytes: usize) -> usize {
-    (bytes / count("SCB_CUTS", 160)).max(1)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_enrolment_cut_at_any_byte_is_finished_by_repeating_it() {
+    let campus = Campus::sandbox();
+    let class = Arc::new(Class::of(
+        &campus,
+        2 * AT_ONCE + wanted().min(LONGEST_FLOW) + 3,
+    ));
+    let recorder = Proxy::before(&class.cuhk, Fault::None).await;
+    for student in class.next(2 * AT_ONCE) {
+        let key = SigningKey::generate().unwrap();
+        let enrolled = class.enrol_at(&recorder.address, vec![(student, key)]);
+        enrolled.await.unwrap();
+    }
+    let recorded = |way| recorder.passed(way) / (2 * AT_ONCE);
+    let (up, down) = (recorded(Way::Up), recorded(Way::Down));
+    drop(recorder);
+    let faults = faults(up, down);
+    let files = steady(&campus.cuhk);
+    let memory = resident(&campus.cuhk);
+
+    let cuts = faults.len();
+    let sids = Arc::new(Mutex::new(BTreeSet::new()));
+    let attempts = faults.into_iter().map(|fault| {
+        let (class, sids) = (Arc::clone(&class), Arc::clone(&sids));
+        async move {
+            let student = class.next(1).remove(0);
+            sids.lock().unwrap().insert(student.0.clone());
+            let wanted = vec![(student, SigningKey::generate().unwrap())];
+            let proxy = Proxy::before(&class.cuhk, fault).await;
+            let first = class.enrol_at(&proxy.address, wanted.clone()).await;
+            let again = class.enrol_at(&class.cuhk, wanted).await.unwrap();
+            match first {
+                Ok(first) => assert_eq!(first[0].chain, again[0].chain, "{fault:?}"),
+                Err(refusal) => assert_cut(fault, refusal.code.as_str()),
+            }
+            true
+        }
+    });
+    assert_eq!(all(attempts).await, cuts);
+    let flow = Flow { up, down, cuts };
+    flow.leaves_nothing(&campus.cuhk, files, memory);
+    one_certificate_each(&campus, &sids.lock().unwrap());
+    let mut student = class.student(campus.outside().join("honest"), &["submit", "--ids"]);
+    Ran::of(student.arg(class.next_ids(1))).succeeded();
 }
 
-fn offsets(bytes: usize, stride: usize) -> impl Iterator<Item = usize> {
-    let first = usize::try_from(random(stride as u64)).unwrap();
-    (first..bytes).step_by(stride)
+/// Every offset with `SCB_CUTS` as large as there are bytes; otherwise about so many, spread
+/// evenly from a random first one.
+fn faults(up: usize, down: usize) -> Vec<Fault> {
+    assert!(up + down <= LONGEST_FLOW);
+    let stride = (up + down).div_ceil(wanted());
+    let offsets = |bytes| {
+        let first = usize::try_from(random(stride as u64)).unwrap();
+        (first..bytes).step_by(stride)
+    };
+    let ups = offsets(up).map(|at| Fault::Cut(Way::Up, at));
+    ups.chain(offsets(down).map(|at| Fault::Cut(Way::Down, at)))
+        .collect()
+}
+
+/// How often a flow is cut.
+fn wanted() -> usize {
+    count("SCB_CUTS", 160)
+}
+
+/// A flow as it was recorded, and how often it was cut.
+struct Flow {
+    up: usize,
+    down: usize,
+    cuts: usize,
+}
+
+impl Flow {
+    /// The server's descriptors and memory are what they were.
+    fn leaves_nothing(&self, server: &Server, files: usize, memory: u64) {
+        let Self { up, down, cuts } = self;
+        until("its descriptors return", SOON, || {
+            descriptors(server) <= files
+        });
+        let grown = resident(server).saturating_sub(memory);
+        println!(
+            "cut at {cuts} of {} offsets ({up} bytes up, {down} down): {files} descriptors \
+             before, {} after; memory {memory} KiB, grown by {grown} KiB",
+            up + down,
+            descriptors(server),
+        );
+        let bound = GROWTH.0 + GROWTH.1 * u64::try_from(*cuts).unwrap() / 1024;
+        assert!(grown < bound, "grown by {grown} KiB");
+    }
 }
 
 /// The descriptors that are open when nobody is connected.
-fn steady(campus: &Campus) -> usize {
-    let mut lowest = descriptors(&campus.blackboard);
+fn steady(server: &Server) -> usize {
+    let mut lowest = descriptors(server);
     let mut same = 0;
     until("the descriptors settle", SOON, || {
-        let now = descriptors(&campus.blackboard);
+        let now = descriptors(server);
         same = if now == lowest { same + 1 } else { 0 };
         lowest = now;
         same >= 20
@@ -94,31 +174,29 @@ fn steady(campus: &Campus) -> usize {
     lowest
 }
 
-async fn cut_all(class: &Arc<Class>, members: &Arc<Vec<Member>>, faults: Vec<Fault>) -> usize {
+/// Runs all attempts, a few at a time; returns how many succeeded.
+async fn all<F>(attempts: impl Iterator<Item = F>) -> usize
+where
+    F: Future<Output = bool> + Send + 'static,
+{
     let mut running = JoinSet::new();
-    let mut arrived = 0;
-    for fault in faults {
+    let mut succeeded = 0;
+    for attempt in attempts {
         if running.len() >= AT_ONCE {
-            arrived += usize::from(running.join_next().await.unwrap().unwrap());
+            succeeded += usize::from(running.join_next().await.unwrap().unwrap());
         }
-        let (class, members) = (Arc::clone(class), Arc::clone(members));
-        running.spawn(async move {
-            let proxy = Proxy::before(&class.blackboard, fault).await;
-            let result = attempt(&class, &proxy.address, &members).await;
-            if let Err(code) = &result {
-                assert!(
-                    ["connection_lost", "connection_failed", "server_misbehaved"]
-                        .contains(&code.as_str()),
-                    "{fault:?}: {code}"
-                );
-            }
-            result.is_ok()
-        });
+        running.spawn(attempt);
     }
     while let Some(ended) = running.join_next().await {
-        arrived += usize::from(ended.unwrap());
+        succeeded += usize::from(ended.unwrap());
     }
-    arrived
+    succeeded
+}
+
+/// What a client makes of a connection that ends.
+fn assert_cut(fault: Fault, code: &str) {
+    let expected = ["connection_lost", "connection_failed", "server_misbehaved"];
+    assert!(expected.contains(&code), "{fault:?}: {code}");
 }
 
 /// One hand-in; what went wrong is its code.

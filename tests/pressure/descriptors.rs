@@ -2,14 +2,13 @@
 
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, Ran, Server, program, serve_at};
+use crate::campus::{Campus, Ran, Server, serve_at};
 use crate::class::Class;
 use crate::ledger::Ledger;
-use crate::process::{descriptors, ticks, until};
+use crate::process::{descriptors, limited, ticks, until};
 
 /// Descriptors that a server may have, its own included.
 const LIMIT: usize = 64;
@@ -25,10 +24,8 @@ const SOON: Duration = Duration::from_secs(15);
 /// Restarts a server with a hard limit of open files.
 fn limit(sandbox: &Path, name: &str, server: &mut Server) {
     server.stop();
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -n {LIMIT} && exec \"$0\" \"$@\"")]);
-    command.arg(program(name).get_program());
-    command.args(serve_at(sandbox, &server.address()));
+    let arguments = serve_at(sandbox, &server.address());
+    let mut command = limited(&format!("-n {LIMIT}"), name, &arguments);
     *server = Server::start_command(&mut command);
 }
 

