@@ -278,7 +278,7 @@ impl Handler {
 
     /// The receipt goes back.
     async fn step_6_receipt(&mut self, record: &Record) -> Result<(), Refusal> {
-        let receipt = record.receipt()?;
+        let receipt = record.receipt_by(&self.trust())?;
         let receipt = self
             .shared
             .faults

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use scb_certs::{Certificate, Fingerprint, TrustStore};
@@ -28,6 +28,9 @@ pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two attempts meanwhile.
 pub(crate) const START_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long content that no record names is kept.
+const UNNAMED: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A server that has all it needs and a bound socket.
 pub(crate) struct Server {
     _lock: HomeLock,
@@ -52,6 +55,7 @@ impl Server {
         let store = Store::open(home)?;
         let register = Register::open(home, store.clone())?;
         let content = ContentStore::open(&home.path("content"))?;
+        sweep(&register, &content);
         let files = IdentityFiles::open(home)?;
         let identity = files.current()?.ok_or_else(not_certified)?;
         let root = stored_root(home)?;
@@ -125,6 +129,16 @@ impl Server {
         renewal.abort();
         updates.abort();
         self.shared.register.store().close().await;
+    }
+}
+
+/// Content without a record harms nobody: what cannot be swept stays.
+fn sweep(register: &Register, content: &ContentStore) {
+    let swept = SystemTime::now()
+        .checked_sub(UNNAMED)
+        .map(|moment| register.sweep(content, moment));
+    if let Some(Err(error)) = swept {
+        tracing::warn!("content that no record names was not removed: {error}");
     }
 }
 

@@ -5,8 +5,11 @@ mod mark;
 mod record;
 mod register;
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rusqlite_migration::{M, Migrations};
+use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::Home;
 use scb_protocol::receipt::{Evidence, SignedAcceptance};
@@ -63,13 +66,13 @@ impl Store {
             .read_blocking(move |connection| by_number(connection, number))
     }
 
-    /// All submissions in the order of their numbers, without their evidence.
+    /// The numbers of all submissions, in order.
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`], [`Error::Altered`].
-    pub fn list(&self) -> Result<Vec<Summary>, Error> {
-        self.database.read_blocking(summaries)
+    /// [`Error::Storage`].
+    pub fn numbers(&self) -> Result<Vec<SubmissionNumber>, Error> {
+        self.database.read_blocking(numbers)
     }
 
     /// The highest numbers of revocation lists that were seen.
@@ -150,11 +153,7 @@ impl RawRecord {
     }
 
     fn complete(self, connection: &Connection) -> Result<Record, Error> {
-        let Summary {
-            number,
-            accepted_at,
-            statement,
-        } = self.head.parse()?;
+        let (number, accepted_at, statement) = self.head.parse()?;
         let altered = || Error::Altered { number };
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| altered());
         let blob = |sha256: &Vec<u8>| text(blob(connection, sha256)?.ok_or_else(altered)?);
@@ -193,24 +192,46 @@ impl RawSummary {
         })
     }
 
-    fn parse(&self) -> Result<Summary, Error> {
-        // The table's CHECK keeps numbers above zero.
-        let number = SubmissionNumber::new(self.number.unsigned_abs().max(1)).expect("not zero");
+    fn parse(&self) -> Result<(SubmissionNumber, UnixTime, Statement), Error> {
+        let number = number(self.number);
         let altered = || Error::Altered { number };
         let seconds = u64::try_from(self.accepted_at).map_err(|_| altered())?;
-        Ok(Summary {
-            number,
-            accepted_at: from_seconds(seconds),
-            statement: Statement::parse(&self.statement).map_err(|_| altered())?,
-        })
+        let statement = Statement::parse(&self.statement).map_err(|_| altered())?;
+        Ok((number, from_seconds(seconds), statement))
     }
 }
 
-fn summaries(connection: &Connection) -> Result<Vec<Summary>, Error> {
-    let sql = "SELECT number, accepted_at, statement FROM submissions ORDER BY number";
-    let mut query = connection.prepare_cached(sql)?;
-    let rows = query.query_map([], RawSummary::read)?;
-    rows.map(|row| row?.parse()).collect()
+fn numbers(connection: &Connection) -> Result<Vec<SubmissionNumber>, Error> {
+    let mut query = connection.prepare_cached("SELECT number FROM submissions ORDER BY number")?;
+    let rows = query.query_map([], |row| row.get(0))?;
+    rows.map(|row| Ok(number(row?))).collect()
+}
+
+/// The table's CHECK keeps numbers above zero.
+fn number(stored: i64) -> SubmissionNumber {
+    SubmissionNumber::new(stored.unsigned_abs().max(1)).expect("not zero")
+}
+
+/// SHA-256 of the content of every submission; `None` if some statement cannot be read.
+fn contents(connection: &Connection) -> Result<Option<HashSet<[u8; 32]>>, Error> {
+    let mut query = connection.prepare_cached("SELECT statement FROM submissions")?;
+    let rows = query.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+    let mut contents = HashSet::new();
+    for row in rows {
+        let Ok(statement) = Statement::parse(&row?) else {
+            return Ok(None);
+        };
+        contents.insert(*statement.file().sha256.as_bytes());
+    }
+    Ok(Some(contents))
+}
+
+fn count(connection: &Connection) -> Result<u64, Error> {
+    let sql = "SELECT count(*) FROM submissions";
+    let count: i64 = connection
+        .prepare_cached(sql)?
+        .query_one([], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
 }
 
 fn mode(text: &str) -> Option<Mode> {

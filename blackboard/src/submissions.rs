@@ -7,25 +7,62 @@ use std::path::Path;
 use anyhow::Context;
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Failure, Home, Role, local_time, printable, say};
-use scb_protocol::rfc3339;
 use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::{Mode, rfc3339};
 use serde_json::{Value, json};
 
 use crate::arguments::Submissions;
-use crate::store::{Record, Store, Summary};
+use crate::store::{Error, Record, Store, Summary};
 
 /// Does what the command says.
 pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
     let home = Home::open(home, Role::Blackboard)?;
     let store = Store::open(&home)?;
     match command {
-        Submissions::List { output } => list(&store.list()?, output.json),
+        Submissions::List { output } => list(&store, output.json),
         Submissions::Show { number, output } => show(&find(&store, number)?, output.json),
         Submissions::Export { dir, output } => export::run(&home, &store, dir, output.json),
     }
 }
 
-fn list(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
+/// Lists what is as it was stored; what was altered is named and left out.
+fn list(store: &Store, json: bool) -> anyhow::Result<()> {
+    let mut whole = Vec::new();
+    let mut altered = Vec::new();
+    for number in store.numbers()? {
+        match checked(store, number) {
+            Ok(record) => whole.extend(record.map(|record| record.summary())),
+            Err(error) => {
+                tracing::error!("{number}: {error}");
+                altered.push(number.to_string());
+            }
+        }
+    }
+    print(&whole, json)?;
+    all_whole("not listed", &altered)
+}
+
+/// A record, its receipt verified; `None` if it is gone meanwhile.
+fn checked(store: &Store, number: SubmissionNumber) -> Result<Option<Record>, Error> {
+    let record = store.record(number)?;
+    if let Some(record) = &record {
+        record.receipt()?;
+    }
+    Ok(record)
+}
+
+/// Fails if something was left out because it is not what was stored.
+fn all_whole(what: &str, altered: &[String]) -> anyhow::Result<()> {
+    if altered.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::fault(format!("{what}: {}", altered.join(", ")))
+        .with_remedy("restore what was altered from a backup")
+        .with_code("altered")
+        .into())
+}
+
+fn print(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
     if json {
         let list: Vec<Value> = submissions.iter().map(as_json).collect();
         return print_json(&Value::Array(list));
@@ -101,6 +138,11 @@ fn show(record: &Record, json: bool) -> anyhow::Result<()> {
     ))?;
     say(&format!("  SHA-256     {}", file.sha256))?;
     say(&format!("  submission  {}", statement.submission))?;
+    let confirmed = match summary.mode {
+        Mode::Verified => "by CUHK",
+        Mode::Tokens => "not by CUHK, which was away: identity tokens were accepted",
+    };
+    say(&format!("  confirmed   {confirmed}"))?;
     say(&format!(
         "  receipt     verified, SHA-256 {}",
         Fingerprint::of(&receipt)
@@ -129,6 +171,7 @@ fn as_json(submission: &Summary) -> Value {
     json!({
         "number": submission.number,
         "accepted_at": rfc3339(submission.accepted_at),
+        "mode": submission.mode,
         "submission": statement.submission,
         "course": statement.course,
         "assignment": statement.assignment,

@@ -13,6 +13,7 @@ mod refusals;
 mod renewal;
 mod revocation;
 mod submissions;
+mod sweep;
 
 use std::time::Duration;
 

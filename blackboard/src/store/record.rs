@@ -1,7 +1,8 @@
 use rustls_pki_types::UnixTime;
-use scb_certs::Certificate;
+use scb_certs::{Certificate, TrustStore};
 use scb_protocol::receipt::{Evidence, SignedAcceptance, VerifiedReceipt, build};
 use scb_protocol::statement::{Statement, SubmissionNumber};
+use scb_protocol::{Mode, Refusal};
 
 use super::Error;
 
@@ -25,6 +26,8 @@ pub struct Summary {
     pub accepted_at: UnixTime,
     /// What the members signed.
     pub statement: Statement,
+    /// What stood behind the members.
+    pub mode: Mode,
 }
 
 /// A submission that was accepted, with all that its receipt is made of.
@@ -59,6 +62,7 @@ impl Record {
             number: self.number,
             accepted_at: self.accepted_at,
             statement: self.statement.clone(),
+            mode: self.evidence.mode,
         }
     }
 
@@ -74,17 +78,36 @@ impl Record {
     ///
     /// [`Error::Altered`], [`Error::Receipt`].
     pub fn receipt(&self) -> Result<Vec<u8>, Error> {
-        let altered = || Error::Altered {
-            number: self.number,
-        };
+        let root = Certificate::from_pem(&self.evidence.root).map_err(|_| self.altered())?;
+        self.verified(|receipt| VerifiedReceipt::verify(receipt, &root.fingerprint()))
+    }
+
+    /// The same by the trust store in use, which has just verified most of a new receipt.
+    ///
+    /// # Errors
+    ///
+    /// As [`Record::receipt`].
+    pub fn receipt_by(&self, trust: &TrustStore) -> Result<Vec<u8>, Error> {
+        self.verified(|receipt| VerifiedReceipt::verify_by(receipt, trust))
+    }
+
+    fn verified(
+        &self,
+        verify: impl FnOnce(&[u8]) -> Result<VerifiedReceipt, Refusal>,
+    ) -> Result<Vec<u8>, Error> {
         let receipt = build(&self.evidence, &self.accepted).map_err(Error::Receipt)?;
-        let root = Certificate::from_pem(&self.evidence.root).map_err(|_| altered())?;
-        let verified = VerifiedReceipt::verify(&receipt, &root.fingerprint())
+        let verified = verify(&receipt)
             .inspect_err(|refusal| tracing::error!("{}: {refusal}", self.number))
-            .map_err(|_| altered())?;
+            .map_err(|_| self.altered())?;
         if verified.number() != self.number || verified.accepted_at() != self.accepted_at {
-            return Err(altered());
+            return Err(self.altered());
         }
         Ok(receipt)
+    }
+
+    fn altered(&self) -> Error {
+        Error::Altered {
+            number: self.number,
+        }
     }
 }

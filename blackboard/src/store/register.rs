@@ -1,12 +1,14 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use scb_cli::Home;
 use scb_protocol::receipt::SignedAcceptance;
 use scb_protocol::statement::SubmissionNumber;
+use scb_storage::ContentStore;
 
 use super::mark::Mark;
-use super::{Draft, Error, Record, Store, by_submission, insert, last_number};
+use super::{Draft, Error, Record, Store, by_submission, contents, count, insert, last_number};
 
 /// Takes in submissions and gives them their numbers. One per home. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,6 +41,25 @@ impl Register {
     /// What was handed in, for reading.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Removes content that was stored before `moment` and that no record names: a crash
+    /// between content and record leaves it. Nothing is removed if any number ever given has
+    /// no record, as after an old backup was put back, or if a record cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn sweep(&self, content: &ContentStore, moment: SystemTime) -> Result<usize, Error> {
+        let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        let highest = mark.highest();
+        let (records, named) = self.store.database.read_blocking(|connection| {
+            Ok::<_, Error>((count(connection)?, contents(connection)?))
+        })?;
+        match named {
+            Some(named) if records == highest => Ok(content.sweep_blocking(moment, &named)?),
+            _ => Ok(0),
+        }
     }
 
     /// Accepts a submission whose content is durable: one transaction gives it its number,

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use scb_cli::{Failure, Home, printable, say, write_atomic};
+use scb_cli::{Home, printable, say, write_atomic};
 use scb_protocol::statement::SubmissionNumber;
 use scb_storage::ContentStore;
 use serde_json::{Value, json};
 
-use super::{as_json, print_json};
+use super::{all_whole, as_json, print_json};
 use crate::store::{Store, Summary};
 
 const RECEIPT: &str = "receipt.zip";
@@ -23,26 +23,19 @@ pub(super) fn run(home: &Home, store: &Store, dir: &Path, json: bool) -> anyhow:
     let content = ContentStore::open(&home.path("content"))?;
     let mut exported = Vec::new();
     let mut failed = Vec::new();
-    for submission in store.list()? {
-        match export(store, &content, &submission, dir) {
-            Ok(report) => exported.push(described(&submission, &report, json)?),
+    for number in store.numbers()? {
+        match export(store, &content, number, dir) {
+            Ok((submission, report)) => exported.push(described(&submission, &report, json)?),
             Err(error) => {
-                tracing::error!("{}: {error:#}", submission.number);
-                failed.push(submission.number.to_string());
+                tracing::error!("{number}: {error:#}");
+                failed.push(number.to_string());
             }
         }
     }
     if json {
         print_json(&Value::Array(exported))?;
     }
-    if failed.is_empty() {
-        return Ok(());
-    }
-    Err(
-        Failure::fault(format!("not exported: {}", failed.join(", ")))
-            .with_remedy("restore what was altered from a backup")
-            .into(),
-    )
+    all_whole("not exported", &failed)
 }
 
 fn described(submission: &Summary, report: &Path, json: bool) -> anyhow::Result<Value> {
@@ -61,18 +54,18 @@ fn described(submission: &Summary, report: &Path, json: bool) -> anyhow::Result<
 fn export(
     store: &Store,
     content: &ContentStore,
-    submission: &Summary,
+    number: SubmissionNumber,
     dir: &Path,
-) -> anyhow::Result<PathBuf> {
-    let record = store.record(submission.number)?.context("it is gone")?;
+) -> anyhow::Result<(Summary, PathBuf)> {
+    let record = store.record(number)?.context("it is gone")?;
     let receipt = record.receipt()?;
     let file = record.statement().file();
-    let folder = dir.join(folder_name(submission.number));
+    let folder = dir.join(folder_name(number));
     create_dir(&folder)?;
     let report = folder.join(safe_name(file.name.as_ref()));
     content.copy_to_blocking(file.sha256.as_bytes(), &report)?;
     write_atomic(&folder.join(RECEIPT), &receipt, 0o600)?;
-    Ok(report)
+    Ok((record.summary(), report))
 }
 
 /// Made of a number, never of what a peer has chosen.

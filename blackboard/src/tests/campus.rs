@@ -105,7 +105,13 @@ impl Campus {
     }
 
     pub(super) fn submissions(&self) -> Vec<Summary> {
-        Store::open(&self.home).unwrap().list().unwrap()
+        let store = Store::open(&self.home).unwrap();
+        let record = |number| store.record(number).unwrap().unwrap();
+        let numbers = store.numbers().unwrap();
+        numbers
+            .into_iter()
+            .map(|number| record(number).summary())
+            .collect()
     }
 
     /// Nothing was stored: no record, no content, nothing half-way in.

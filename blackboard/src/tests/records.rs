@@ -86,11 +86,11 @@ async fn reads_back_what_it_accepted() {
     assert_eq!(found.as_ref(), Some(&record));
     let store = Store::open(&desk.home).unwrap();
     assert_eq!(
-        tokio::task::spawn_blocking(move || store.list())
+        tokio::task::spawn_blocking(move || store.numbers())
             .await
             .unwrap()
             .unwrap(),
-        [record.summary()]
+        [record.number()]
     );
 }
 

@@ -100,3 +100,49 @@ async fn shows_one_by_its_number_and_refuses_what_is_not_there() {
         );
     }
 }
+
+fn list(json: bool) -> Submissions {
+    Submissions::List {
+        output: Output { json },
+    }
+}
+
+fn show(number: &str) -> Submissions {
+    Submissions::Show {
+        number: number.to_owned(),
+        output: PLAIN,
+    }
+}
+
+#[tokio::test]
+async fn what_was_altered_is_named_and_never_listed_shown_or_exported() {
+    for change in [
+        "statement = CAST(replace(CAST(statement AS TEXT), '1155000003', '1155000004') AS BLOB)",
+        "statement = zeroblob(10)",
+        "signatures = zeroblob(length(signatures))",
+        "assurance = zeroblob(length(assurance))",
+        "accepted_at = accepted_at - 1",
+        "mode = 'tokens'",
+        "acceptance_signature = zeroblob(length(acceptance_signature))",
+    ] {
+        let campus = Campus::open().await;
+        campus.three().hand_in().await.unwrap();
+        campus.group(&["1155000009"]).hand_in().await.unwrap();
+        run_blocking(&campus, list(false)).await.unwrap();
+        let database = campus.home.path("blackboard.db");
+        let connection = rusqlite::Connection::open(database).unwrap();
+        let change = format!("UPDATE submissions SET {change} WHERE number = 1");
+        assert_eq!(connection.execute(&change, []).unwrap(), 1);
+        for json in [false, true] {
+            let error = run_blocking(&campus, list(json)).await.unwrap_err();
+            let failure = error.downcast_ref::<Failure>().unwrap();
+            assert_eq!(failure.message, "not listed: S-000001", "{change}");
+        }
+        run_blocking(&campus, show("1")).await.unwrap_err();
+        run_blocking(&campus, show("2")).await.unwrap();
+        let dir = campus.dir.path().join("lab");
+        run_blocking(&campus, export(&dir)).await.unwrap_err();
+        assert!(!dir.join("S-000001").exists(), "{change}");
+        assert!(dir.join("S-000002/receipt.zip").exists(), "{change}");
+    }
+}

@@ -1,10 +1,12 @@
 //! Content files named by their SHA-256.
 
 use std::{
+    collections::HashSet,
     fs::{self, File, TryLockError},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use data_encoding::HEXLOWER;
@@ -14,6 +16,7 @@ use crate::{
     ContentWriter, Error,
     durable::{self, TempFile},
     incoming::{CHUNK, Incoming, in_background},
+    sweep::sweep,
 };
 
 /// A directory of files `ab/abcdef…`, each named by the SHA-256 of its bytes, which is
@@ -141,6 +144,21 @@ impl ContentStore {
         file.sync_all().map_err(Error::io("sync", dest))?;
         temp.place(dest)?;
         Ok(size)
+    }
+
+    /// Removes content that was written before this moment and that is not `named`; returns
+    /// how many files. For a start, before anything is taken in: content on its way to being
+    /// named is not told from content that never will be.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn sweep_blocking(
+        &self,
+        before: SystemTime,
+        named: &HashSet<[u8; 32]>,
+    ) -> Result<usize, Error> {
+        sweep(self.dir(), before, named)
     }
 
     /// Hands all bytes of a content to `sink`; an error means that what it got is not

@@ -19,6 +19,7 @@ mod incoming;
 mod lock;
 mod queue;
 mod readers;
+mod sweep;
 mod wait;
 mod writer;
 

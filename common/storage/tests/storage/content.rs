@@ -1,9 +1,11 @@
 //! Content files: what comes in, what goes out, what stays behind.
 
 use std::{
+    collections::HashSet,
     fs,
     io::{Read, Write},
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use ring::digest::{SHA256, digest};
@@ -297,4 +299,46 @@ fn finish_goes_on_when_its_caller_goes_away() {
             "whole or not at all"
         );
     }
+}
+
+/// As if the content had been stored two days ago.
+fn age(store: &ContentStore, hash: &[u8; 32]) {
+    let file = fs::File::options().append(true).open(store.path_of(hash));
+    let two_days_ago = SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
+    file.unwrap().set_modified(two_days_ago).unwrap();
+}
+
+#[tokio::test]
+async fn sweeps_what_is_old_and_not_named_and_nothing_else() {
+    let (home, store) = fresh();
+    let forgotten = put(&store, b"forgotten").await.unwrap();
+    let named = put(&store, b"named").await.unwrap();
+    let young = put(&store, b"young").await.unwrap();
+    for hash in [&forgotten, &named] {
+        age(&store, hash);
+    }
+    // What is not content stays, however old.
+    let name = store.path_of(&forgotten);
+    let strange = name.with_file_name("notes.txt");
+    let misplaced = home
+        .path()
+        .join("content/00")
+        .join(name.file_name().unwrap());
+    for path in [&strange, &misplaced] {
+        fs::write(path, b"?").unwrap();
+        let file = fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    }
+    let yesterday = SystemTime::now() - Duration::from_secs(24 * 3600);
+    let keep = HashSet::from([named]);
+    assert_eq!(store.sweep_blocking(yesterday, &keep).unwrap(), 1);
+    assert!(matches!(
+        store.read(&forgotten).await,
+        Err(Error::Missing { .. })
+    ));
+    for hash in [&named, &young] {
+        store.read(hash).await.unwrap();
+    }
+    assert!(strange.exists() && misplaced.exists());
+    assert_eq!(store.sweep_blocking(yesterday, &keep).unwrap(), 0);
 }
