@@ -30,6 +30,7 @@ Examples:
   cuhk serve --listen 0.0.0.0:8011
   cuhk revoke 1155000001 --reason key_compromise
   cuhk roster suspend 1155000001          until: cuhk roster restore 1155000001
+  cuhk root sign-crl                      once a year: the root's own revocation list
 
 Exit codes: 0 done, 2 usage, 3 refused, 4 try again later, 5 a fault on this machine.";
 

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{ServiceName, StudentId};
-use scb_cli::Failure;
+use scb_cli::{Failure, rfc3339};
 use scb_protocol::{Code, Refusal, Step};
 
 use crate::{Subject, Target};
@@ -63,6 +64,14 @@ pub enum Error {
     /// There are both a student and a certificate of this name.
     #[error("{0} is a student ID and a serial number as well")]
     TargetAmbiguous(Subject),
+    /// The clock was set back, or the records were written by one that was ahead.
+    #[error("this machine's clock says {}, but the records were last written at {}", rfc3339(*now), rfc3339(*last))]
+    ClockSetBack {
+        /// The latest time in the records.
+        last: UnixTime,
+        /// The time now.
+        now: UnixTime,
+    },
     /// Some students are not on the roster.
     #[error("{unknown} of {total} students are not on the roster; the others are done")]
     StudentsUnknown {
@@ -130,6 +139,23 @@ impl Error {
                 "save it as CSV in UTF-8 with the columns sid,name,email,programme"
             }
             Self::RowsRefused { .. } => "correct those rows and import the file again",
+            Self::ClockSetBack { .. } => {
+                "set the clock (`timedatectl` shows it) and start again; if it is right and was \
+                 ahead before, start with --clock-is-right"
+            }
+            Self::RecordInvalid { .. } => RESTORE,
+            Self::Storage(error) => return storage_remedy(error),
+            Self::Transport(scb_transport::Error::AddressInUse(_)) => {
+                "stop what listens there, or choose another address with --listen"
+            }
+            Self::Certificates(scb_certs::Error::WrongPassphrase) => {
+                "the issuing authorities and the root have a passphrase each, given to `cuhk init`; \
+                 the one asked for here has not opened the key"
+            }
+            Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => {
+                "whoever could read it may have copied it: if others use this machine, set up a \
+                 new CUHK instead"
+            }
             _ => return None,
         })
     }
@@ -169,6 +195,8 @@ impl Error {
             Self::ServiceReserved(_) => "service_reserved",
             Self::ServiceExists(_) => "service_exists",
             Self::NothingToRevoke(_) => "nothing_to_revoke",
+            Self::ClockSetBack { .. } => "clock_set_back",
+            Self::RecordInvalid { .. } => "damaged",
             Self::SheetExists { .. } => "file_exists",
             Self::RosterInvalid { .. } => "roster_invalid",
             Self::RowsRefused { .. } => "rows_refused",
@@ -196,6 +224,23 @@ impl From<Error> for Failure {
                 code: Some(error.code()),
             },
         }
+    }
+}
+
+const RESTORE: &str = "stop the server, put a backup in the place of cuhk.db (and remove cuhk.db-wal and \
+     cuhk.db-shm), then start it again; what was issued since must be issued again";
+
+fn storage_remedy(error: &scb_storage::Error) -> Option<&'static str> {
+    match error {
+        scb_storage::Error::HomeInUse { .. } => {
+            Some("stop that process first, or name another directory with --home")
+        }
+        scb_storage::Error::NewerDatabase { .. } => {
+            Some("install the newer version again, or restore a backup from before it")
+        }
+        error if error.is_damaged() => Some(RESTORE),
+        error if error.is_full() => Some("make room on the disk, then repeat the command"),
+        _ => None,
     }
 }
 

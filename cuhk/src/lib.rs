@@ -28,6 +28,7 @@ mod store;
 mod subject;
 mod time;
 mod upkeep;
+mod warnings;
 
 pub use admin::{
     CODE_LIFETIME, Import, ImportedRow, IssuedCode, add_service, import_roster, issue_code,

@@ -46,11 +46,6 @@ impl Publication {
     pub(crate) fn is_fresh(&self, now: UnixTime) -> bool {
         self.lists[1..].iter().all(|crl| is_fresh(crl, now))
     }
-
-    /// The end of the root's list, which `serve` cannot renew.
-    pub(crate) fn root_list_end(&self) -> UnixTime {
-        self.lists[0].next_update()
-    }
 }
 
 fn is_fresh(crl: &Crl, now: UnixTime) -> bool {

@@ -1,8 +1,10 @@
 //! `cuhk serve`: unlocked keys, one listener, one handler per connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Passphrase};
 use scb_cli::{Home, Role, load_config};
 use scb_storage::HomeLock;
@@ -16,7 +18,11 @@ use crate::handler::Handler;
 use crate::issuers::Issuers;
 use crate::signing::Signing;
 use crate::store::Store;
+use crate::time::later;
 use crate::upkeep::Upkeep;
+
+/// How far behind the records a clock may be.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
 /// A home that is held and unlocked, so that it can be served.
 #[derive(Debug)]
@@ -75,6 +81,54 @@ impl Unlocked {
     /// The root certificate.
     pub fn root(&self) -> &Certificate {
         self.signing.issuers.root()
+    }
+
+    /// Looks whether the clock was set back since the records were last written, by more than
+    /// five minutes: certificates that have ended would count again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ClockSetBack`], [`Error::Storage`].
+    pub fn check_clock(&self, now: UnixTime) -> Result<(), Error> {
+        let last = self
+            .store()
+            .read_blocking(|records| records.status().last_recorded())?;
+        match last {
+            Some(last) if last > later(now, CLOCK_TOLERANCE) => {
+                Err(Error::ClockSetBack { last, now })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What to say about an address that no name in CUHK's own certificate covers: every client
+    /// would refuse the server there.
+    pub fn uncovered(&self, address: SocketAddr) -> Option<String> {
+        let Config { dns, ip, .. } = self.signing.config.as_ref();
+        let listens = address.ip();
+        let is_elsewhere = |name: &String| name != "localhost";
+        let covered = match listens {
+            ip_here if ip_here.is_unspecified() => {
+                dns.iter().any(is_elsewhere) || ip.iter().any(|ip| !ip.is_loopback())
+            }
+            ip_here if ip_here.is_loopback() => {
+                let standard = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+                let by_name = standard.contains(&ip_here) && !dns.iter().all(is_elsewhere);
+                by_name || ip.contains(&ip_here)
+            }
+            ip_here => dns.iter().any(is_elsewhere) || ip.contains(&ip_here),
+        };
+        if covered {
+            return None;
+        }
+        let names = dns.iter().cloned().chain(ip.iter().map(IpAddr::to_string));
+        let names: Vec<_> = names.collect();
+        Some(format!(
+            "clients that connect to {listens} will refuse this server: its certificate is for {} \
+             only; add the name or the address to `dns` or `ip` in {} and start it again",
+            names.join(", "),
+            self.home.path("config.toml").display()
+        ))
     }
 
     /// Commits a fault on purpose from now on; for a sandbox.

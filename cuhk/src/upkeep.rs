@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::TrustStore;
-use scb_cli::Home;
+use scb_cli::{Home, rfc3339};
 use scb_transport::{ClientAuth, Clock, ServerTls, Shutdown};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -19,12 +19,14 @@ use crate::error::with_causes;
 use crate::own_identity::{OwnIdentity, Purpose};
 use crate::publication::Publication;
 use crate::signing::Signing;
+use crate::time::later;
+use crate::warnings::ending_soon;
 
 const TICK: Duration = Duration::from_millis(500);
 /// How long to wait after a failure, so that the log stays readable.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
-/// When to begin to say that the root's revocation list runs out.
-const ROOT_LIST_WARNING: u64 = 30 * 24 * 60 * 60;
+/// A clock that goes back by more than this was set.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
 /// What is current. It is replaced as a whole.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub(crate) struct Upkeep {
     one_at_a_time: Mutex<()>,
     current: watch::Sender<Arc<Current>>,
     tls: watch::Sender<Arc<ServerTls>>,
+    seen: watch::Sender<UnixTime>,
 }
 
 impl Upkeep {
@@ -60,7 +63,7 @@ impl Upkeep {
             .write(move |records| records.status().advance(now));
         epoch.await?;
         let current = look(&home, &signing, now).await?;
-        warn_of_root_list(&current.publication, now);
+        warn(&current, &signing, now);
         let tls = server_tls(&current, &signing, &clock).await?;
         Ok(Self {
             home,
@@ -69,6 +72,7 @@ impl Upkeep {
             one_at_a_time: Mutex::default(),
             current: watch::Sender::new(Arc::new(current)),
             tls: watch::Sender::new(Arc::new(tls)),
+            seen: watch::Sender::new(now),
         })
     }
 
@@ -86,6 +90,7 @@ impl Upkeep {
     pub(crate) async fn refresh(&self) -> Result<Arc<Current>, Error> {
         let _turn = self.one_at_a_time.lock().await;
         let now = self.clock.now();
+        self.watch_clock(now);
         let known = self.current();
         let epoch = self
             .signing
@@ -104,8 +109,22 @@ impl Upkeep {
             epoch = current.publication.epoch,
             "revocation lists are up to date"
         );
-        warn_of_root_list(&current.publication, now);
+        warn(&current, &self.signing, now);
         Ok(current)
+    }
+
+    /// Says once that the clock was set back. Nothing is used again for that: serial numbers are
+    /// random, numbers of lists and epochs only grow.
+    fn watch_clock(&self, now: UnixTime) {
+        let before = self.seen.send_replace(now);
+        if before > later(now, CLOCK_TOLERANCE) {
+            tracing::warn!(
+                "the clock was set back from {} to {}: certificates that have ended may count again; \
+                 set it right",
+                rfc3339(before),
+                rfc3339(now)
+            );
+        }
     }
 
     /// Refreshes until `shutdown`. What failed is logged and tried again a little later.
@@ -159,16 +178,8 @@ async fn server_tls(
     )?)
 }
 
-fn warn_of_root_list(publication: &Publication, now: UnixTime) {
-    let left = publication
-        .root_list_end()
-        .as_secs()
-        .saturating_sub(now.as_secs());
-    if left < ROOT_LIST_WARNING {
-        let days = left / (24 * 60 * 60);
-        tracing::warn!(
-            days,
-            "the root's revocation list runs out: run `cuhk root sign-crl`"
-        );
+fn warn(current: &Current, signing: &Signing, now: UnixTime) {
+    for warning in ending_soon(&signing.issuers, &current.publication.lists[0], now) {
+        tracing::warn!("{warning}");
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "同一連線輸入了五次錯誤的註冊碼，連線已關閉",
             "核對註冊碼單後再試；沒有任何人被鎖定",
         ),
-        Code::TooManyDevices => ("此學生已有三張有效證書", "請學系撤銷一張不再使用的證書"),
+        Code::TooManyDevices => ("持有人的有效證書已達上限", "請 CUHK 撤銷一張不再使用的證書"),
         Code::RequestInvalid => (
             "證書簽署請求無效，或並非由其本身的金鑰簽署",
             "再執行一次；若仍出現，請更新本程式",

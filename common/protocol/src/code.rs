@@ -67,8 +67,8 @@ codes! {
         "five wrong enrolment codes on one connection; it is closed",
         "check the code sheet, then try again; nobody is locked out";
     TooManyDevices = "too_many_devices", EXIT_REFUSED, 409,
-        "this student already has three live certificates",
-        "ask your department to revoke one that is no longer used";
+        "the holder already has as many live certificates as are allowed",
+        "ask CUHK to revoke one that is no longer used";
     RequestInvalid = "request_invalid", EXIT_REFUSED, 400,
         "the certificate signing request is not valid or not signed by its own key",
         "run the command again; if it happens again, update this program";

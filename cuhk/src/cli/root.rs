@@ -11,7 +11,7 @@ const SIGN_CRL_EXAMPLES: &str = "\
 Example:
   cuhk root sign-crl --root-passphrase-file root.txt
 
-The root's revocation list is good for 13 months; `serve` warns 30 days before it ends. A
+The root's revocation list is good for 13 months; `serve` warns from 60 days before it ends on. A
 running server hands out the new one within a second.";
 
 #[derive(Debug, clap::Subcommand)]

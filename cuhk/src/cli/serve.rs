@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use scb_certs::Passphrase;
-use scb_explain::ExplainArgs;
 use scb_cli::{
     Failure, Home, HomeArgs, Role, Sandbox, loopback_only, passphrase_from, say, write_ready,
 };
+use scb_explain::ExplainArgs;
 use scb_protocol::{Fact, Step, StepEvent};
 use scb_transport::telemetry::{self, LogFormat};
 use scb_transport::{Limits, Shutdown, SystemClock};
@@ -45,6 +45,9 @@ pub(super) struct Arguments {
     /// does
     #[arg(long, value_name = "NAME")]
     fault: Option<FaultChoice>,
+    /// Start though the records were written at a later time than it is now
+    #[arg(long)]
+    clock_is_right: bool,
     /// Make or use a throw-away CA with 12 sample students in this directory
     #[arg(long, value_name = "DIR", conflicts_with = "passphrase_file")]
     sandbox: Option<PathBuf>,
@@ -79,6 +82,9 @@ pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> 
         say(&format!("FAULT {fault}: {}", fault.done()))?;
         unlocked.commit(fault);
     }
+    if !arguments.clock_is_right {
+        unlocked.check_clock(now())?;
+    }
     if let Some(most) = arguments.max_connections {
         unlocked.limit_connections(most);
     }
@@ -88,6 +94,9 @@ pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> 
     let listen = unlocked.listen_address(arguments.listen);
     if arguments.sandbox.is_some() {
         loopback_only(listen)?;
+    }
+    if let Some(warning) = unlocked.uncovered(listen) {
+        tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -30,6 +30,26 @@ impl<'a> Status<'a> {
         convert::number(epoch)
     }
 
+    /// The latest time at which anything was recorded: a student, a code, a certificate or a
+    /// revocation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn last_recorded(&self) -> Result<Option<UnixTime>, Error> {
+        let last: Option<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT max(at) FROM (
+                     SELECT max(added_at) AS at FROM student
+                     UNION ALL SELECT max(issued_at) FROM enrolment_code
+                     UNION ALL SELECT max(recorded_at) FROM certificate
+                     UNION ALL SELECT max(revoked_at) FROM certificate)",
+            )?
+            .query_one([], |row| row.get(0))?;
+        last.map(convert::time).transpose()
+    }
+
     /// Goes on to the next epoch: one more, or the time in seconds if that is later, so that
     /// an old backup does not use an epoch again.
     ///
@@ -50,6 +70,22 @@ impl<'a> Status<'a> {
 mod tests {
     use super::*;
     use crate::store::temporary;
+
+    #[test]
+    fn knows_when_something_was_last_recorded() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                assert_eq!(records.status().last_recorded()?, None);
+                let (first, second) = (convert::time(1000)?, convert::time(2000)?);
+                let subject = "1155000001".parse().unwrap();
+                records.codes().add(&[1; 32], &subject, second, second)?;
+                records.codes().add(&[2; 32], &subject, first, second)?;
+                assert_eq!(records.status().last_recorded()?, Some(second));
+                Ok(())
+            })
+            .unwrap();
+    }
 
     #[test]
     fn grows_with_the_clock_and_without_it() {

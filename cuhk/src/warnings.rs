@@ -1,0 +1,93 @@
+//! What comes to its end and needs a person: what `serve` cannot renew by itself.
+
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::Crl;
+use scb_cli::rfc3339;
+
+use crate::issuers::Issuers;
+use crate::time::later;
+
+/// How long before the end to begin to say so: 60 days.
+const AHEAD: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// One sentence for each of the root's list, the root and the issuing authorities that has less
+/// than 60 days left, with what to do about it.
+pub(crate) fn ending_soon(issuers: &Issuers, root_list: &Crl, now: UnixTime) -> Vec<String> {
+    let new = "no later certificate can be issued; plan a new CUHK (`cuhk init`)";
+    let ends = [
+        (
+            "the root's revocation list",
+            root_list.next_update(),
+            "nobody is let in after that; run `cuhk root sign-crl`",
+        ),
+        ("the root", issuers.root.not_after(), new),
+        (
+            "the issuing authority `students`",
+            issuers.students.certificate().not_after(),
+            new,
+        ),
+        (
+            "the issuing authority `services`",
+            issuers.services.certificate().not_after(),
+            new,
+        ),
+    ];
+    let soon = ends
+        .into_iter()
+        .filter(|(_, end, _)| *end < later(now, AHEAD));
+    let told = soon.map(|(what, end, remedy)| format!("{what} ends at {}: {remedy}", rfc3339(end)));
+    told.collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_certs::{DistributionUrls, IssuerKind, Root, SigningKey};
+
+    use super::*;
+    use crate::time::earlier;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn authorities(now: UnixTime) -> (Root, Issuers) {
+        let key = || SigningKey::generate().unwrap();
+        let root = Root::create(&"cuhk.example".parse().unwrap(), key(), now).unwrap();
+        let urls = DistributionUrls::default();
+        let issuer = |kind| root.issue_issuer(kind, key(), now, &urls).unwrap();
+        let issuers = Issuers {
+            students: issuer(IssuerKind::Students),
+            services: issuer(IssuerKind::Services),
+            root: root.certificate().clone(),
+            trust_domain: "cuhk.example".parse().unwrap(),
+        };
+        (root, issuers)
+    }
+
+    #[test]
+    fn says_nothing_as_long_as_there_are_60_days() {
+        let now = scb_testkit::FixedClock::default().now();
+        let (root, issuers) = authorities(now);
+        let list = root.sign_crl(1, now, later(now, 60 * DAY), &[]).unwrap();
+        assert!(ending_soon(&issuers, &list, now).is_empty());
+    }
+
+    #[test]
+    fn says_what_ends_and_what_to_do() {
+        let now = scb_testkit::FixedClock::default().now();
+        let (root, issuers) = authorities(now);
+        let list = root.sign_crl(1, now, later(now, 59 * DAY), &[]).unwrap();
+        let told = ending_soon(&issuers, &list, now);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].contains("cuhk root sign-crl"), "{told:?}");
+
+        let late = earlier(issuers.students.certificate().not_after(), 59 * DAY);
+        let end = later(late, 90 * DAY);
+        let list = root.sign_crl(2, now, end, &[]).unwrap();
+        let told = ending_soon(&issuers, &list, late).join("\n");
+        assert!(told.contains("`students`"), "{told}");
+        assert!(told.contains("`cuhk init`"), "{told}");
+        assert!(!told.contains("revocation list"), "{told}");
+    }
+}
