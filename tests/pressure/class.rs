@@ -35,6 +35,13 @@ pub struct Class {
     codes: Mutex<VecDeque<(String, String)>>,
 }
 
+/// What a group hands in, now and whenever it has to try again.
+pub struct Work {
+    report: Vec<u8>,
+    statement: Vec<u8>,
+    signatures: Vec<u8>,
+}
+
 /// A receipt that a client has verified.
 pub struct Receipt {
     pub number: String,
@@ -186,17 +193,14 @@ impl Class {
     pub async fn submit(
         &self,
         (mut connection, session): (Connection, Session),
-        members: &[Member],
-        report: &[u8],
+        work: &Work,
     ) -> Result<Receipt, Refusal> {
-        let statement = self.statement(members, report);
-        let signatures = sign(&statement, members, SystemClock.now()).unwrap();
-        let (state, request) = session.submit(&statement, signatures)?;
+        let (state, request) = session.submit(&work.statement, work.signatures.clone())?;
         connection.send(&request).await?;
         let mut receiving = match state.handle(reply(&mut connection).await?)? {
             Answer::AlreadyStored(receiving) => receiving,
             Answer::Proceed(state) => {
-                connection.send_chunk(report.to_vec().into()).await?;
+                connection.send_chunk(work.report.clone().into()).await?;
                 let (state, end) = state.end();
                 connection.send(&end).await?;
                 state.handle(reply(&mut connection).await?)?
@@ -218,8 +222,29 @@ impl Class {
 
     /// Steps 3 to 6, directly.
     pub async fn hand_in(&self, members: &[Member], report: &[u8]) -> Result<Receipt, Refusal> {
-        let opened = self.open_session(&self.blackboard, members).await?;
-        self.submit(opened, members, report).await
+        let work = self.work(members, report);
+        self.hand_in_at(&self.blackboard, members, &work).await
+    }
+
+    /// Steps 3 to 6, at `address`.
+    pub async fn hand_in_at(
+        &self,
+        address: &str,
+        members: &[Member],
+        work: &Work,
+    ) -> Result<Receipt, Refusal> {
+        let opened = self.open_session(address, members).await?;
+        self.submit(opened, work).await
+    }
+
+    /// A report with a submission ID of its own, signed by all.
+    pub fn work(&self, members: &[Member], report: &[u8]) -> Work {
+        let statement = self.statement(members, report);
+        Work {
+            report: report.to_vec(),
+            signatures: sign(&statement, members, SystemClock.now()).unwrap(),
+            statement,
+        }
     }
 
     fn statement(&self, members: &[Member], report: &[u8]) -> Vec<u8> {

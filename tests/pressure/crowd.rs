@@ -50,7 +50,7 @@ async fn two_hundred_groups_enrol_and_hand_in_at_once() {
     let (mut busy, mut longest) = (0, Duration::ZERO);
     while let Some(done) = running.join_next().await {
         let (receipt, told, took) = done.unwrap();
-        ledger.enter(&receipt.number, receipt.bytes);
+        ledger.enter_receipt(receipt);
         busy += told;
         longest = longest.max(took);
     }

@@ -35,6 +35,8 @@ struct Siege {
     ledger: Ledger,
     enrolled: BTreeSet<String>,
     interrupted: usize,
+    /// Of those interrupted, whose work was stored though nobody had told them.
+    stored_already: usize,
     ready: Vec<Duration>,
 }
 
@@ -49,6 +51,7 @@ impl Siege {
             ledger: Ledger::default(),
             enrolled: BTreeSet::new(),
             interrupted: 0,
+            stored_already: 0,
             ready: Vec::new(),
         }
     }
@@ -92,7 +95,7 @@ impl Siege {
         for ran in ran.iter().filter(|ran| ran.exit == Some(0)) {
             self.ledger.note(ran);
         }
-        self.ledger.is_kept_by(&self.campus);
+        self.stored_already += self.ledger.is_kept_by(&self.campus) - self.ledger.len();
         for (group, ran) in groups.iter().zip(ran) {
             if ran.exit != Some(0) {
                 self.interrupted += 1;
@@ -172,10 +175,12 @@ fn survives(victim: Victim) {
     siege.ready.sort();
     let (half, most) = (siege.ready[kills / 2], siege.ready[kills - 1]);
     println!(
-        "{victim:?}: {kills} kills, {} of {} commands interrupted and finished by repeating \
-         them; ready again after {half:.0?} (median), {most:.0?} (longest)",
+        "{victim:?}: {kills} kills, {} of {} commands interrupted, {} of these after their work \
+         was stored, and all finished by repeating them; ready again after {half:.0?} \
+         (median), {most:.0?} (longest)",
         siege.interrupted,
         kills * GROUPS,
+        siege.stored_already,
     );
     // The longest may have had to share the machine with others.
     let ready = &siege.ready;

@@ -9,6 +9,7 @@ use scb_protocol::receipt::VerifiedReceipt;
 use serde_json::Value;
 
 use crate::campus::{Campus, Ran};
+use crate::class::Receipt;
 
 /// Receipts by number, byte for byte as the clients have them.
 #[derive(Default)]
@@ -25,8 +26,13 @@ impl Ledger {
         self.enter(number, receipt);
     }
 
+    /// Notes a receipt that a client in this process has.
+    pub fn enter_receipt(&mut self, receipt: Receipt) {
+        self.enter(&receipt.number, receipt.bytes);
+    }
+
     /// Notes a receipt. No number comes twice.
-    pub fn enter(&mut self, number: &str, receipt: Vec<u8>) {
+    fn enter(&mut self, number: &str, receipt: Vec<u8>) {
         let before = self.receipts.insert(number.to_owned(), receipt);
         assert!(before.is_none(), "{number} was given twice");
     }
