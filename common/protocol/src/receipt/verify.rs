@@ -54,8 +54,22 @@ impl VerifiedReceipt {
     /// `receipt_invalid`, with the reason.
     pub fn verify(receipt: &[u8], root: &Fingerprint) -> Result<Self, Refusal> {
         open(receipt)
-            .and_then(|parts| Verifier::new(parts, root)?.run())
-            .map_err(|reason| Refusal::new(Code::ReceiptInvalid, Step::Six).with("reason", reason))
+            .and_then(|parts| Verifier::new(parts, root, None)?.run())
+            .map_err(refusal)
+    }
+
+    /// Verifies a receipt by a trust store in use. If it carries the very revocation lists of
+    /// the store, what the store has verified need not be verified again; any other is verified
+    /// by the lists that it carries.
+    ///
+    /// # Errors
+    ///
+    /// As [`VerifiedReceipt::verify`].
+    pub fn verify_by(receipt: &[u8], trust: &TrustStore) -> Result<Self, Refusal> {
+        let root = trust.root().fingerprint();
+        open(receipt)
+            .and_then(|parts| Verifier::new(parts, &root, Some(trust))?.run())
+            .map_err(refusal)
     }
 
     /// Checks that a file is the one that was handed in.
@@ -125,7 +139,11 @@ struct Verifier {
 }
 
 impl Verifier {
-    fn new(parts: UnverifiedReceipt, root: &Fingerprint) -> Result<Self, String> {
+    fn new(
+        parts: UnverifiedReceipt,
+        root: &Fingerprint,
+        in_use: Option<&TrustStore>,
+    ) -> Result<Self, String> {
         let certificate = Certificate::from_pem(&parts.evidence.root).map_err(text)?;
         let found = certificate.fingerprint();
         if found != *root {
@@ -143,9 +161,12 @@ impl Verifier {
                 rfc3339(crl.this_update())
             ));
         }
-        let trust = TrustStore::new(certificate)
-            .and_then(|trust| trust.with_crls(crls))
-            .map_err(text)?;
+        let trust = match in_use.filter(|store| has_lists(store, &crls)) {
+            Some(store) => store.clone(),
+            None => TrustStore::new(certificate)
+                .and_then(|trust| trust.with_crls(crls))
+                .map_err(text)?,
+        };
         let statement = Statement::parse(&parts.evidence.statement).map_err(text)?;
         Ok(Self {
             parts,
@@ -304,6 +325,16 @@ impl Verifier {
             rfc3339(tokens.until())
         ))
     }
+}
+
+/// Whether these are the lists of the store, byte by byte. A store without any judges otherwise.
+fn has_lists(store: &TrustStore, crls: &[Crl]) -> bool {
+    let own = store.crls().iter().map(Crl::der);
+    !crls.is_empty() && own.eq(crls.iter().map(Crl::der))
+}
+
+fn refusal(reason: String) -> Refusal {
+    Refusal::new(Code::ReceiptInvalid, Step::Six).with("reason", reason)
 }
 
 fn revocation_lists(pem: &str) -> Result<Vec<Crl>, String> {

@@ -41,8 +41,17 @@ impl<'a> Given<'a> {
         Evidence::collect(&self.submission, &blackboard.chain, &self.group.trust)
     }
 
+    /// As an outsider does. Blackboard's own trust store, which has verified most of it before,
+    /// must come to the same verdict.
     pub(crate) fn verify(&self, zip: &[u8]) -> Result<VerifiedReceipt, Refusal> {
-        VerifiedReceipt::verify(zip, &self.group.campus.root_fingerprint())
+        let verdict = VerifiedReceipt::verify(zip, &self.group.campus.root_fingerprint());
+        let found = |verdict: &Result<VerifiedReceipt, Refusal>| match verdict {
+            Ok(receipt) => Ok(receipt.checks().to_vec()),
+            Err(refusal) => Err(refusal.clone()),
+        };
+        let by_store = VerifiedReceipt::verify_by(zip, &self.group.trust);
+        assert_eq!(found(&by_store), found(&verdict));
+        verdict
     }
 
     #[track_caller]
