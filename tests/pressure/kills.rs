@@ -6,10 +6,13 @@ use std::process::Command;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
+use tokio::task::block_in_place;
+
 use crate::campus::{Campus, Ran, Server, serve, serve_at};
 use crate::class::Class;
 use crate::ledger::{Ledger, one_certificate_each};
 use crate::process::{count, random};
+use crate::proxy::{Fault, Proxy, Way};
 
 /// Groups at work in each round, each a `student` process with a home of its own.
 const GROUPS: usize = 3;
@@ -44,6 +47,10 @@ impl Siege {
     fn of(victim: Victim, rounds: usize) -> Self {
         let campus = Campus::sandbox();
         let class = Class::of(&campus, (rounds + 1) * GROUPS * MEMBERS);
+        Self::with(campus, class, victim)
+    }
+
+    fn with(campus: Campus, class: Class, victim: Victim) -> Self {
         Self {
             campus,
             class,
@@ -57,9 +64,9 @@ impl Siege {
     }
 
     /// New groups, each about to enrol and to hand in, in one command.
-    fn groups(&mut self) -> Vec<Group> {
+    fn groups(&mut self, number: usize) -> Vec<Group> {
         let mut groups = Vec::new();
-        for _ in 0..GROUPS {
+        for _ in 0..number {
             let ids = self.class.next_ids(MEMBERS);
             self.enrolled.extend(ids.split(',').map(str::to_owned));
             let home = self.campus.outside().join(format!("home-{ids}"));
@@ -70,7 +77,7 @@ impl Siege {
 
     /// All groups at once, undisturbed; returns how long that takes.
     fn warm_up(&mut self) -> Duration {
-        let groups = self.groups();
+        let groups = self.groups(GROUPS);
         let begun = Instant::now();
         let ran = all_at_once(self.commands(&groups), || {});
         let took = begun.elapsed();
@@ -83,7 +90,7 @@ impl Siege {
     /// All groups at once, and the victim is killed `after` they began, and started again.
     /// Whatever was interrupted is repeated until it is done.
     fn round(&mut self, after: Duration) {
-        let groups = self.groups();
+        let groups = self.groups(GROUPS);
         let mut ready = None;
         let commands = self.commands(&groups);
         let ran = all_at_once(commands, || {
@@ -122,6 +129,14 @@ impl Siege {
         let begun = Instant::now();
         *server = Server::start(name, &arguments);
         begun.elapsed()
+    }
+
+    /// A group's command, through a proxy before each server.
+    fn through(&self, group: &Group, [cuhk, blackboard]: [&Proxy; 2]) -> Ran {
+        let mut command = group.command(&self.class);
+        command.args(["--cuhk", &cuhk.address]);
+        command.args(["--blackboard", &blackboard.address]);
+        block_in_place(|| Ran::of(&mut command))
     }
 
     /// The same command again, as a person would type it.
@@ -198,6 +213,46 @@ fn what_cuhk_acknowledged_survives_its_kill() {
 #[test]
 fn what_blackboard_acknowledged_survives_its_kill() {
     survives(Victim::Blackboard);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_a_kill_swallowed_is_given_again() {
+    let campus = Campus::sandbox();
+    let class = Class::of(&campus, 4);
+    let mut siege = Siege::with(campus, class, Victim::Cuhk);
+    let groups = siege.groups(2);
+    let servers = [siege.class.cuhk.clone(), siege.class.blackboard.clone()];
+    let whole = [
+        Proxy::before(&servers[0], Fault::None).await,
+        Proxy::before(&servers[1], Fault::None).await,
+    ];
+    let first = siege
+        .through(&groups[0], [&whole[0], &whole[1]])
+        .succeeded();
+    // Everything is done then, and the end of the last answer is all that is missing.
+    let cut = |proxy: &Proxy| Fault::Cut(Way::Down, proxy.passed(Way::Down) - 1000);
+    let cut = [
+        Proxy::before(&servers[0], cut(&whole[0])).await,
+        Proxy::before(&servers[1], cut(&whole[1])).await,
+    ];
+    let enrolling = siege.through(&groups[1], [&cut[0], &whole[1]]);
+    assert_eq!(enrolling.exit, Some(4), "{enrolling:#?}");
+    siege.kill_and_restart();
+    siege.victim = Victim::Blackboard;
+    let handing_in = siege.through(&groups[1], [&whole[0], &cut[1]]);
+    assert_eq!(handing_in.exit, Some(4), "{handing_in:#?}");
+    siege.kill_and_restart();
+    assert_eq!(
+        siege.campus.submissions().len(),
+        2,
+        "stored, though not told"
+    );
+
+    siege.ledger.note(&first);
+    let second = block_in_place(|| siege.repeat(&groups[1]));
+    siege.ledger.note(&second);
+    siege.ledger.is_all_of(&siege.campus);
+    one_certificate_each(&siege.campus, &siege.enrolled);
 }
 
 #[test]
