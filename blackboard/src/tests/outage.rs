@@ -76,6 +76,25 @@ async fn a_cuhk_that_answers_is_not_away() {
 }
 
 #[tokio::test]
+async fn a_cuhk_with_lists_of_another_is_not_away() {
+    let campus = lenient().await;
+    let lists = scb_testkit::TestCampus::new().crls(11, &[]);
+    campus.cuhk.set(|state| {
+        state.crls = lists;
+        state.epoch += 1;
+    });
+    let closed = async {
+        loop {
+            if let Err(refusal) = campus.three().open_session().await {
+                return refusal;
+            }
+        }
+    };
+    let refusal = timeout(Duration::from_secs(5), closed).await.unwrap();
+    assert_eq!(refusal.code, Code::CuhkUnavailable);
+}
+
+#[tokio::test]
 async fn an_impostor_in_cuhks_place_is_no_excuse() {
     let campus = lenient().await;
     campus.cuhk.stop().await;

@@ -141,6 +141,32 @@ async fn a_revocation_ends_a_connection_amid_its_content() {
     campus.assert_nothing_stored().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_many_open_connections_is_thrown_off_and_a_newcomer_need_not_wait() {
+    let campus = Campus::open().await;
+    let mut open = Vec::new();
+    for number in 0..40 {
+        let mut group = campus.group(&[&format!("11550{number:05}")]);
+        let (connection, session) = group.open_session().await.unwrap();
+        open.push((group, connection, session));
+    }
+    publish(&campus, 11, &[open[7].0.members[0].chain.leaf()]);
+    let refusal = thrown_off(&mut open[7].1).await;
+    assert_eq!(refusal.code, Code::CertificateRevoked);
+    let begun = Instant::now();
+    campus.three().hand_in().await.unwrap();
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begun.elapsed()
+    );
+    for (place, (mut group, connection, session)) in open.into_iter().enumerate() {
+        if place != 7 {
+            group.submit(connection, session).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn after_a_loss_of_touch_everybody_is_looked_at_again() {
     let campus = Campus::open().await;
