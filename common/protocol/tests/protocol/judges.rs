@@ -3,16 +3,21 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use scb_certs::{Crl, Fingerprint};
+use scb_protocol::Step;
 use scb_protocol::receipt::file;
+use scb_protocol::server::{Outage, Policy};
 use scb_testkit::TestCampus;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Group, Judge, REPORT, THREE, judge, retain, unpack};
+use crate::support::{Group, Judge, REPORT, Run, THREE, judge, retain, unpack};
 
 const PYTHON: &str = include_str!("judge.py");
+/// Where the first member's identity token lies, for Python; no part of a receipt.
+const TOKEN: &str = "token.txt";
 
 /// A receipt unpacked into a folder, with the report beside it.
 struct Unpacked {
@@ -22,12 +27,27 @@ struct Unpacked {
 
 impl Unpacked {
     fn of(group: &Group<'_>) -> Self {
+        Self::after(group.run(), group)
+    }
+
+    /// The receipt of a group whose members' tokens counted, as CUHK was away.
+    fn without_cuhk(group: &mut Group<'_>) -> Self {
+        group.policy = Arc::new(Policy {
+            outage: Outage::Tokens,
+            ..Policy::clone(&group.policy)
+        });
+        let mut run = group.run();
+        run.away = vec![Step::Three, Step::Six];
+        Self::after(run, group)
+    }
+
+    fn after(run: Run<'_>, group: &Group<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for (name, bytes) in unpack(&group.run().go().unwrap().zip) {
+        for (name, bytes) in unpack(&run.go().unwrap().zip) {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
         std::fs::write(folder.path().join("report.txt"), REPORT).unwrap();
-        std::fs::write(folder.path().join("token.jwt"), &group.members[0].token).unwrap();
+        std::fs::write(folder.path().join(TOKEN), &group.members[0].token).unwrap();
         Self {
             folder,
             root: group.campus.root_fingerprint(),
@@ -124,36 +144,41 @@ fn openssl_confirms_the_receipt_by_the_commands_of_its_instructions() {
     if !judge(Judge::Openssl) {
         return;
     }
-    for count in 1..=3 {
-        let campus = TestCampus::new();
-        let receipt = Unpacked::of(&Group::of(&campus, &THREE[..count]));
+    let campus = TestCampus::new();
+    let one = Group::of(&campus, &THREE[..1]);
+    openssl_confirms(&Unpacked::of(&one), 1);
+    let mut three = Group::of(&campus, &THREE);
+    openssl_confirms(&Unpacked::of(&three), 3);
+    openssl_confirms(&Unpacked::without_cuhk(&mut three), 3);
+}
 
-        let root = receipt.step(1).output;
-        let (_, fingerprint) = root.trim().split_once('=').unwrap();
-        assert_eq!(fingerprint.parse::<Fingerprint>().unwrap(), receipt.root);
+/// Steps 1 to 6 of the instructions, for the first `count` of the three.
+fn openssl_confirms(receipt: &Unpacked, count: usize) {
+    let root = receipt.step(1).output;
+    let (_, fingerprint) = root.trim().split_once('=').unwrap();
+    assert_eq!(fingerprint.parse::<Fingerprint>().unwrap(), receipt.root);
 
-        let accepted = receipt.step(2);
-        accepted.says("CMS Verification successful");
-        accepted.says("URI:spiffe://campus.test/service/blackboard");
+    let accepted = receipt.step(2);
+    accepted.says("CMS Verification successful");
+    accepted.says("URI:spiffe://campus.test/service/blackboard");
 
-        let hashes = receipt.step(3);
-        let accepted = receipt.json(file::ACCEPTANCE);
-        let files = accepted["files"].as_object().unwrap();
-        assert_eq!(hashes.output.lines().count(), files.len());
-        for (name, hash) in files {
-            hashes.says(&format!("{}  {name}\n", hash.as_str().unwrap()));
-        }
-
-        receipt.step(4).says("CMS Verification successful");
-        let members = receipt.step(5);
-        members.says("signers are the members: True");
-        for sid in &THREE[..count] {
-            members.says(&format!("URI:spiffe://campus.test/student/{sid}\n"));
-        }
-
-        let stated = receipt.json(file::STATEMENT)["files"][0]["sha256"].clone();
-        receipt.step(6).says(stated.as_str().unwrap());
+    let hashes = receipt.step(3);
+    let accepted = receipt.json(file::ACCEPTANCE);
+    let files = accepted["files"].as_object().unwrap();
+    assert_eq!(hashes.output.lines().count(), files.len());
+    for (name, hash) in files {
+        hashes.says(&format!("{}  {name}\n", hash.as_str().unwrap()));
     }
+
+    receipt.step(4).says("CMS Verification successful");
+    let members = receipt.step(5);
+    members.says("signers are the members: True");
+    for sid in &THREE[..count] {
+        members.says(&format!("URI:spiffe://campus.test/student/{sid}\n"));
+    }
+
+    let stated = receipt.json(file::STATEMENT)["files"][0]["sha256"].clone();
+    receipt.step(6).says(stated.as_str().unwrap());
 }
 
 #[test]
@@ -237,8 +262,8 @@ fn python_confirms_certificates_lists_signers_tokens_and_verification() {
         return;
     }
     let campus = TestCampus::new();
-    let receipt = Unpacked::of(&Group::of(&campus, &THREE));
-    let verdict = python(&receipt);
+    let mut group = Group::of(&campus, &THREE);
+    let verdict = python(&Unpacked::of(&group));
     for line in [
         "chains: 3 students, 1 service, 2 issuers",
         "lists: 3, nobody revoked",
@@ -248,6 +273,8 @@ fn python_confirms_certificates_lists_signers_tokens_and_verification() {
     ] {
         verdict.says(line);
     }
+    let verdict = python(&Unpacked::without_cuhk(&mut group));
+    verdict.says("tokens: 1155000001 1155000002 1155000003 in force");
 }
 
 #[test]
@@ -282,18 +309,14 @@ fn python_refuses_what_is_altered() {
         ),
         ("impostor's lists", file::CRLS, forged.read(file::CRLS)),
         ("impostor's root", file::ROOT, forged.read(file::ROOT)),
-        ("impostor's token", "token.jwt", forged.read("token.jwt")),
-        (
-            "another's token",
-            "token.jwt",
-            others.read(file::VERIFICATION),
-        ),
+        ("impostor's token", TOKEN, forged.read(TOKEN)),
+        ("another's token", TOKEN, others.read(file::VERIFICATION)),
     ] {
         let receipt = Unpacked::of(&group);
         receipt.write(name, &bytes);
         python(&receipt).fails(what);
     }
-    for name in [file::VERIFICATION, "token.jwt"] {
+    for name in [file::VERIFICATION, TOKEN] {
         let receipt = Unpacked::of(&group);
         receipt.flip(name, receipt.read(name).len() - 10);
         python(&receipt).fails(name);
