@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use scb_certs::{Fingerprint, SpiffeId, TrustStore};
+use scb_certs::{Fingerprint, ServiceName, ServiceUsage, SpiffeId, TrustStore};
 use scb_protocol::client::{Answer, ExpectGreeting, Member, named, sign, state};
 use scb_protocol::message::blackboard::Reply;
-use scb_protocol::receipt::{Evidence, accept, build};
+use scb_protocol::receipt::{Evidence, VerifiedReceipt, accept, build};
 use scb_protocol::server::{ExpectPresentation, Outage, Policy, VerifiedSubmission};
 use scb_protocol::statement::{FileEntry, SubmissionId, SubmissionNumber};
 use scb_protocol::values::Nonce;
@@ -84,14 +84,19 @@ impl<'a> Group<'a> {
     }
 
     /// A trust store as a running Blackboard has it after the handshake: it knows CUHK's token
-    /// signer and the first member, and nobody else of the group.
+    /// signer, Blackboard itself and the first member, and nobody else of the group.
     fn trust(&self) -> Arc<TrustStore> {
         let (trust, now) = (self.campus.trust(), self.campus.now());
-        let cuhk = scb_certs::ServiceName::cuhk();
-        let usage = scb_certs::ServiceUsage::Token;
-        trust
-            .verify_service(&self.cuhk.chain, &cuhk, usage, now)
-            .unwrap();
+        for (chain, service, usage) in [
+            (&self.cuhk.chain, ServiceName::cuhk(), ServiceUsage::Token),
+            (
+                &self.blackboard.chain,
+                ServiceName::blackboard(),
+                ServiceUsage::Signature,
+            ),
+        ] {
+            trust.verify_service(chain, &service, usage, now).unwrap();
+        }
         trust.verify_student(&self.members[0].chain, now).unwrap();
         trust
     }
@@ -273,6 +278,8 @@ fn hand_in(group: &Group<'_>) -> (usize, Stopwatch) {
             trust.verify_student(chain, now).unwrap();
         }
         let zip = group.receipt(&submission, &trust);
+        // And before it gives the receipt out.
+        VerifiedReceipt::verify_by(&zip, &trust).unwrap();
         let receipt = to_wire(&Reply::Receipt {
             number: SubmissionNumber::new(1).unwrap(),
             size: zip.len() as u64,
