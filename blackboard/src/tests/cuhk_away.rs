@@ -1,10 +1,13 @@
 //! CUHK away or silent: closed within three seconds, and open again by itself.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use scb_protocol::{Code, Refusal, Step};
-use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, interval};
 
 use super::campus::Campus;
 use super::cuhk::Answer;
@@ -80,6 +83,61 @@ async fn closed_while_cuhks_port_accepts_and_nothing_more() {
     campus.cuhk.stop().await;
     let _mute = TcpListener::bind(campus.cuhk.address).await.unwrap();
     refused_in_time(&campus).await;
+}
+
+/// Passes on what CUHK says, a byte at a time once it is told to be slow.
+async fn trickle(listener: TcpListener, cuhk: String, slow: Arc<AtomicBool>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let server = TcpStream::connect(&cuhk).await.unwrap();
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_server, mut to_server) = server.into_split();
+        tokio::spawn(async move { copy(&mut from_client, &mut to_server).await });
+        let slow = Arc::clone(&slow);
+        tokio::spawn(async move {
+            let mut buffer = [0; 1024];
+            let mut pace = interval(Duration::from_millis(200));
+            while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
+                for byte in &buffer[..read] {
+                    if slow.load(Ordering::SeqCst) {
+                        pace.tick().await;
+                    }
+                    if to_client.write_all(&[*byte]).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn closed_while_cuhk_answers_a_byte_at_a_time() {
+    let slow = Arc::new(AtomicBool::new(false));
+    let campus = Campus::with(|config| {
+        let between = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        between.set_nonblocking(true).unwrap();
+        let address = between.local_addr().unwrap().to_string();
+        let cuhk = config.cuhk.replace(address).unwrap();
+        let between = TcpListener::from_std(between).unwrap();
+        tokio::spawn(trickle(between, cuhk, Arc::clone(&slow)));
+    })
+    .await;
+    campus.three().hand_in().await.unwrap();
+    slow.store(true, Ordering::SeqCst);
+    let mut group = campus.three();
+    let begun = Instant::now();
+    let refusal = group.hand_in().await.unwrap_err();
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(refusal.code, Code::CuhkUnavailable);
+    slow.store(false, Ordering::SeqCst);
+    let again = async { while campus.three().hand_in().await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(15), again)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
