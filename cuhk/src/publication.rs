@@ -71,8 +71,10 @@ fn stored(records: &Records<'_>, now: UnixTime) -> Result<Option<Publication>, E
     Ok(Some(Publication { epoch, lists }))
 }
 
-/// Signs both lists, in the transaction that numbers and stores them.
+/// Signs both lists, in the transaction that numbers and stores them. No list is signed while a
+/// row is altered: a revocation that was lost on disk would be missing from it.
 fn renew(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Publication, Error> {
+    records.certificates().check()?;
     let epoch = records.status().epoch()?;
     let since = earlier(now, KEEP_AFTER_END);
     let sign = |signer, issuer: &scb_certs::Issuer| {

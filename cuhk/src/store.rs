@@ -8,12 +8,13 @@ mod codes;
 mod convert;
 mod lists;
 mod roster;
+mod seal;
 mod services;
 mod status;
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use rusqlite_migration::{M, Migrations};
 use scb_storage::Database;
 
@@ -151,7 +152,16 @@ impl<'a> Records<'a> {
 }
 
 fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![M::up(include_str!("store/migrations/0001.sql"))])
+    Migrations::new(vec![
+        M::up(include_str!("store/migrations/0001.sql")),
+        M::up_with_hook(
+            include_str!("store/migrations/0002.sql"),
+            |transaction: &Transaction<'_>| {
+                seal::STUDENT.seal_all(transaction)?;
+                seal::CERTIFICATE.seal_all(transaction)
+            },
+        ),
+    ])
 }
 
 /// A new database in a temporary directory, for the contract suites.
@@ -171,6 +181,33 @@ mod tests {
     #[test]
     fn migrations_are_valid() {
         migrations().validate().unwrap();
+    }
+
+    #[test]
+    fn a_database_from_before_the_checksums_gets_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cuhk.db");
+        let first = Migrations::new(vec![M::up(include_str!("store/migrations/0001.sql"))]);
+        let before = Database::open(&path, &first).unwrap();
+        before
+            .write_blocking(|connection| {
+                connection.execute(
+                    "INSERT INTO student VALUES ('1155000001', '王小明', '', '', 0, 1000)",
+                    [],
+                )?;
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+        before.close_blocking();
+        let store = Store::open(&path).unwrap();
+        let all = store.read_blocking(|records| records.roster().all());
+        assert!(!all.unwrap()[0].active);
+        let altered = store.write_blocking(|records| {
+            let flip = "UPDATE student SET active = 1";
+            records.connection.execute(flip, [])?;
+            records.roster().all()
+        });
+        assert!(matches!(altered, Err(Error::RecordInvalid { .. })));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, RevocationReason, RevokedEntry, Serial, Validity};
 
-use super::convert;
+use super::{convert, seal};
 use crate::{Error, Subject};
 
 const COLUMNS: &str = "serial, subject, profile, public_key, not_before, not_after, \
@@ -112,7 +112,7 @@ impl<'a> Certificates<'a> {
                 convert::seconds(intent.validity.not_after),
                 convert::seconds(now),
             ])?;
-        Ok(())
+        self.seal(&intent.serial)
     }
 
     /// Records the signed certificate, unless there is one already, and answers the record as
@@ -123,18 +123,22 @@ impl<'a> Certificates<'a> {
     /// [`Error::RecordInvalid`] if nothing of the kind was intended.
     pub fn record(&self, certificate: &Certificate) -> Result<CertificateRecord, Error> {
         let serial = certificate.serial();
+        let invalid = || Error::RecordInvalid {
+            what: "certificate",
+        };
+        let intended = self.find(&serial)?.ok_or_else(invalid)?;
+        if intended.certificate.is_some() {
+            return Ok(intended);
+        }
         self.connection
-            .prepare_cached(
-                "UPDATE certificate SET sha256 = ?2, der = ?3 WHERE serial = ?1 AND der IS NULL",
-            )?
+            .prepare_cached("UPDATE certificate SET sha256 = ?2, der = ?3 WHERE serial = ?1")?
             .execute(params![
                 serial.as_bytes(),
                 certificate.fingerprint().as_bytes(),
                 certificate.der(),
             ])?;
-        self.find(&serial)?.ok_or(Error::RecordInvalid {
-            what: "certificate",
-        })
+        self.seal(&serial)?;
+        self.find(&serial)?.ok_or_else(invalid)
     }
 
     /// By serial number.
@@ -202,21 +206,29 @@ impl<'a> Certificates<'a> {
     ///
     /// [`Error::Storage`].
     pub fn revoke(&self, serial: &Serial, revocation: &Revocation) -> Result<bool, Error> {
-        let changed = self
-            .connection
+        let Some(record) = self.find(serial)? else {
+            return Ok(false);
+        };
+        let stands = |before: Revocation| {
+            let for_good = before.reason != RevocationReason::CertificateHold;
+            let worse = revocation.reason == RevocationReason::KeyCompromise;
+            before.reason == revocation.reason || for_good && !worse
+        };
+        if record.revocation.is_some_and(stands) {
+            return Ok(false);
+        }
+        self.connection
             .prepare_cached(
                 "UPDATE certificate SET revoked_at = coalesce(revoked_at, ?2), reason = ?3
-                 WHERE serial = ?1 AND (revoked_at IS NULL OR reason <> ?3)
-                     AND (revoked_at IS NULL OR reason = ?5 OR ?3 = ?4)",
+                 WHERE serial = ?1",
             )?
             .execute(params![
                 serial.as_bytes(),
                 convert::seconds(revocation.at),
                 revocation.reason.as_str(),
-                RevocationReason::KeyCompromise.as_str(),
-                RevocationReason::CertificateHold.as_str(),
             ])?;
-        Ok(changed > 0)
+        self.seal(serial)?;
+        Ok(true)
     }
 
     /// Takes the certificates of one subject off hold; answers how many. Nothing else that was
@@ -226,17 +238,31 @@ impl<'a> Certificates<'a> {
     ///
     /// [`Error::Storage`].
     pub fn release(&self, subject: &Subject) -> Result<usize, Error> {
-        let released = self
-            .connection
-            .prepare_cached(
-                "UPDATE certificate SET revoked_at = NULL, reason = NULL
-                 WHERE subject = ?1 AND reason = ?2",
-            )?
-            .execute(params![
-                subject.to_string(),
-                RevocationReason::CertificateHold.as_str(),
-            ])?;
-        Ok(released)
+        let mut held = self.of(subject)?;
+        held.retain(CertificateRecord::is_on_hold);
+        for record in &held {
+            let serial = &record.intent.serial;
+            self.connection
+                .prepare_cached(
+                    "UPDATE certificate SET revoked_at = NULL, reason = NULL WHERE serial = ?1",
+                )?
+                .execute([serial.as_bytes()])?;
+            self.seal(serial)?;
+        }
+        Ok(held.len())
+    }
+
+    /// Looks whether every certificate's row is what was stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordInvalid`], [`Error::Storage`].
+    pub fn check(&self) -> Result<(), Error> {
+        seal::CERTIFICATE.check_all(self.connection)
+    }
+
+    fn seal(&self, serial: &Serial) -> Result<(), Error> {
+        seal::CERTIFICATE.seal(self.connection, &serial.as_bytes())
     }
 
     /// What the revocation list of an issuer names: the revoked certificates that end at or
@@ -299,14 +325,19 @@ impl<'a> Certificates<'a> {
             .prepare_cached(&sql)?
             .query_row(params, Raw::read)
             .optional()?;
-        raw.map(Raw::record).transpose()
+        raw.map(|raw| self.intact(raw)).transpose()
     }
 
     fn many(&self, filter: &str, params: impl Params) -> Result<Vec<CertificateRecord>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM certificate WHERE {filter}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params, Raw::read)?;
-        rows.map(|raw| raw?.record()).collect()
+        rows.map(|raw| self.intact(raw?)).collect()
+    }
+
+    fn intact(&self, raw: Raw) -> Result<CertificateRecord, Error> {
+        seal::CERTIFICATE.check(self.connection, &raw.serial)?;
+        raw.record()
     }
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 
-use super::convert;
+use super::{convert, seal};
 use crate::Error;
 
 /// A student as the registry lists them.
@@ -57,7 +57,7 @@ impl<'a> Roster<'a> {
             )?
             .query_row([sid.as_str()], raw)
             .optional()?;
-        raw.map(student).transpose()
+        raw.map(|raw| self.student(raw)).transpose()
     }
 
     /// All students, by ID.
@@ -70,15 +70,16 @@ impl<'a> Roster<'a> {
             "SELECT sid, name, email, programme, active FROM student ORDER BY sid",
         )?;
         let rows = statement.query_map([], raw)?;
-        rows.map(|row| student(row?)).collect()
+        rows.map(|row| self.student(row?)).collect()
     }
 
-    /// How many students are active.
+    /// How many students are active. Looks at every row.
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`].
+    /// [`Error::Storage`]; [`Error::RecordInvalid`] if one is not what was stored.
     pub fn count_active(&self) -> Result<u64, Error> {
+        seal::STUDENT.check_all(self.connection)?;
         let count = self
             .connection
             .prepare_cached("SELECT count(*) FROM student WHERE active")?
@@ -120,6 +121,7 @@ impl<'a> Roster<'a> {
                 student.active,
                 convert::seconds(now),
             ])?;
+        seal::STUDENT.seal(self.connection, &student.sid.as_str())?;
         Ok(change)
     }
 
@@ -149,9 +151,24 @@ impl<'a> Roster<'a> {
                 self.connection
                     .prepare_cached("UPDATE student SET active = ?2 WHERE sid = ?1")?
                     .execute(params![sid.as_str(), active])?;
+                seal::STUDENT.seal(self.connection, &sid.as_str())?;
                 Ok(true)
             }
         }
+    }
+
+    fn student(&self, (sid, name, email, programme, active): Raw) -> Result<Student, Error> {
+        seal::STUDENT.check(self.connection, &sid)?;
+        let sid = sid
+            .parse()
+            .map_err(|_| Error::RecordInvalid { what: "student ID" })?;
+        Ok(Student {
+            sid,
+            name,
+            email,
+            programme,
+            active,
+        })
     }
 }
 
@@ -165,19 +182,6 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
         row.get(3)?,
         row.get(4)?,
     ))
-}
-
-fn student((sid, name, email, programme, active): Raw) -> Result<Student, Error> {
-    let sid = sid
-        .parse()
-        .map_err(|_| Error::RecordInvalid { what: "student ID" })?;
-    Ok(Student {
-        sid,
-        name,
-        email,
-        programme,
-        active,
-    })
 }
 
 #[cfg(test)]
