@@ -60,6 +60,11 @@ impl Unlocked {
     fn assemble(home: Home, lock: HomeLock, issuers: Issuers) -> Result<Self, Error> {
         let config: Config = load_config(&home)?;
         let store = Store::open(&home.path(path::DATABASE))?;
+        // An altered row is told now, not when somebody needs it.
+        store.read_blocking(|records| {
+            records.roster().check()?;
+            records.certificates().check()
+        })?;
         let signing = Signing {
             store,
             issuers: Arc::new(issuers),

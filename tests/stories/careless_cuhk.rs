@@ -152,6 +152,27 @@ fn a_truncated_damaged_or_newer_database_is_told_and_left_alone() {
 }
 
 #[test]
+fn a_flipped_byte_in_a_students_row_is_told_before_anybody_is_served() {
+    let office = Office::new();
+    let database = office.path("home/cuhk.db");
+    let good = fs::read(&database).unwrap();
+    let name = "陳大文".as_bytes();
+    let mut windows = good.windows(name.len());
+    let place = windows.position(|bytes| bytes == name).unwrap();
+    let mut altered = good.clone();
+    altered[place + 2] ^= 1;
+    fs::write(&database, &altered).unwrap();
+    let said = office.refuses_to_serve(5, "damaged");
+    assert!(said.contains("invalid student"), "{said}");
+    assert!(said.contains("backup"), "{said}");
+    let listed = Ran::of(&mut office.command(&["roster", "list"]));
+    assert_eq!(listed.exit, Some(5), "{listed:#?}");
+    assert_eq!(listed.stdout, "");
+    fs::write(&database, &good).unwrap();
+    Server::start_command(&mut office.serve(&["--listen", "127.0.0.1:0"]));
+}
+
+#[test]
 fn an_address_without_a_name_in_the_certificate_is_warned_of_and_mended() {
     let office = Office::new();
     let listen = ["--listen", "127.0.0.2:0", "--ready-file", "ready"];

@@ -73,13 +73,21 @@ impl<'a> Roster<'a> {
         rows.map(|row| self.student(row?)).collect()
     }
 
-    /// How many students are active. Looks at every row.
+    /// Looks whether every student's row is what was stored.
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`]; [`Error::RecordInvalid`] if one is not what was stored.
+    /// [`Error::RecordInvalid`], [`Error::Storage`].
+    pub fn check(&self) -> Result<(), Error> {
+        seal::STUDENT.check_all(self.connection)
+    }
+
+    /// How many students are active.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
     pub fn count_active(&self) -> Result<u64, Error> {
-        seal::STUDENT.check_all(self.connection)?;
         let count = self
             .connection
             .prepare_cached("SELECT count(*) FROM student WHERE active")?
