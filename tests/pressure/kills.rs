@@ -11,7 +11,7 @@ use tokio::task::block_in_place;
 use crate::campus::{Campus, Ran, Server, serve, serve_at};
 use crate::class::Class;
 use crate::ledger::{Ledger, one_certificate_each};
-use crate::process::{count, random};
+use crate::process::{count, random, waited_for_others};
 use crate::proxy::{Fault, Proxy, Way};
 
 /// Groups at work in each round, each a `student` process with a home of its own.
@@ -20,7 +20,8 @@ const GROUPS: usize = 3;
 const MEMBERS: usize = 2;
 /// How long a repeated command may be told to come back later.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How soon a server that was killed must be ready again.
+/// How soon a server that was killed must be ready again, not counting the time for which
+/// others, such as the load of these tests, have the processors.
 const READY: Duration = Duration::from_secs(2);
 
 /// Which server is killed.
@@ -41,6 +42,8 @@ struct Siege {
     /// Of those interrupted, whose work was stored though nobody had told them.
     stored_already: usize,
     ready: Vec<Duration>,
+    /// The same as a clock on the wall sees it.
+    ready_on_the_wall: Vec<Duration>,
 }
 
 impl Siege {
@@ -60,6 +63,7 @@ impl Siege {
             interrupted: 0,
             stored_already: 0,
             ready: Vec::new(),
+            ready_on_the_wall: Vec::new(),
         }
     }
 
@@ -91,13 +95,11 @@ impl Siege {
     /// Whatever was interrupted is repeated until it is done.
     fn round(&mut self, after: Duration) {
         let groups = self.groups(GROUPS);
-        let mut ready = None;
         let commands = self.commands(&groups);
         let ran = all_at_once(commands, || {
             sleep(after);
-            ready = Some(self.kill_and_restart());
+            self.kill_and_restart();
         });
-        self.ready.extend(ready);
         // What was acknowledged before the kill is there after it, before anything is repeated.
         for ran in ran.iter().filter(|ran| ran.exit == Some(0)) {
             self.ledger.note(ran);
@@ -118,7 +120,7 @@ impl Siege {
         groups.iter().map(command).collect()
     }
 
-    fn kill_and_restart(&mut self) -> Duration {
+    fn kill_and_restart(&mut self) {
         let sandbox = self.campus.path();
         let (name, server) = match self.victim {
             Victim::Cuhk => ("cuhk", &mut self.campus.cuhk),
@@ -128,7 +130,10 @@ impl Siege {
         let arguments = serve_at(&sandbox, &server.address());
         let begun = Instant::now();
         *server = Server::start(name, &arguments);
-        begun.elapsed()
+        let took = begun.elapsed();
+        let waited = waited_for_others(server);
+        self.ready.push(took.saturating_sub(waited));
+        self.ready_on_the_wall.push(took);
     }
 
     /// A group's command, through a proxy before each server.
@@ -187,22 +192,24 @@ fn survives(victim: Victim) {
     assert_eq!(siege.ledger.len(), (kills + 1) * GROUPS);
     siege.ledger.is_all_of(&siege.campus);
     one_certificate_each(&siege.campus, &siege.enrolled);
-    siege.ready.sort();
-    let (half, most) = (siege.ready[kills / 2], siege.ready[kills - 1]);
+    let [ready, wall] = [&siege.ready, &siege.ready_on_the_wall].map(|times| {
+        let mut times = times.clone();
+        times.sort();
+        (times[kills / 2], times[kills - 1])
+    });
     println!(
         "{victim:?}: {kills} kills, {} of {} commands interrupted, {} of these after their work \
-         was stored, and all finished by repeating them; ready again after {half:.0?} \
-         (median), {most:.0?} (longest)",
+         was stored, and all finished by repeating them; ready again after {:.0?} (median), \
+         {:.0?} (longest), with the time that others had the processors {:.0?} and {:.0?}",
         siege.interrupted,
         kills * GROUPS,
         siege.stored_already,
+        ready.0,
+        ready.1,
+        wall.0,
+        wall.1,
     );
-    // The longest may have had to share the machine with others.
-    let ready = &siege.ready;
-    assert!(
-        half < READY && most < 3 * READY,
-        "ready again after {ready:?}"
-    );
+    assert!(ready.1 < READY, "ready again after {:?}", siege.ready);
 }
 
 #[test]

@@ -43,6 +43,15 @@ pub fn ticks(server: &Server) -> u64 {
     field(14).parse::<u64>().unwrap() + field(15).parse::<u64>().unwrap()
 }
 
+/// How long its main thread was ready to run while other programs had the processors
+/// (the kernel's sched-stats, second field of `/proc/PID/schedstat`).
+pub fn waited_for_others(server: &Server) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/schedstat", server.id()));
+    let stat = stat.unwrap_or_default();
+    let nanoseconds = stat.split_whitespace().nth(1).and_then(|n| n.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or(0))
+}
+
 /// Looks again and again until it is so, or panics after `limit`.
 #[track_caller]
 pub fn until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
