@@ -61,7 +61,12 @@ const FAULTS: [Row; 13] = [
     ),
     submit("all-inactive", 3, "student_inactive", "suspended"),
     submit("silent", 4, "cuhk_unavailable", "timeout"),
-    submit("stale-crl", 4, "cuhk_unavailable", ""),
+    submit(
+        "stale-crl",
+        4,
+        "cuhk_unavailable",
+        "reason: cuhk_unavailable",
+    ),
 ];
 
 const fn enrol(
@@ -97,7 +102,8 @@ const fn submit(fault: &'static str, exit: i32, code: &'static str, reason: &'st
 }
 
 impl Row {
-    /// Tries until Blackboard has found the new CUHK; meanwhile it says `cuhk_unavailable`.
+    /// Tries until Blackboard has found the new CUHK; meanwhile it says `cuhk_unavailable`, and
+    /// that no connection could be made.
     fn try_on(&self, campus: &Campus) -> Ran {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
@@ -105,8 +111,10 @@ impl Row {
                 Command::Enrol(sid) => campus.student(&["enrol", "--ids", sid, "--json"]),
                 Command::Submit => campus.student(&["submit", "--ids", ENROLLED, "--json"]),
             };
-            let waits = ran.stderr.contains("cuhk_unavailable") && self.exit != 4;
-            if !waits || Instant::now() > deadline {
+            let waits = ran.stderr.contains("cuhk_unavailable");
+            let met =
+                waits == (self.code == "cuhk_unavailable") && ran.stderr.contains(self.reason);
+            if !waits || met || Instant::now() > deadline {
                 return ran;
             }
         }
