@@ -117,6 +117,13 @@ fn one_device_is_revoked_by_its_serial_number_and_for_good() {
     let of_student = |row: &&serde_json::Value| row["subject"] == "1155000007";
     let row = listed.as_array().unwrap().iter().find(of_student).unwrap();
     let serial = row["serial"].as_str().unwrap();
+    assert_eq!(row["live_devices"], 1);
+    let listed = campus.administer_cuhk(&["certs", "list"]).succeeded();
+    assert!(
+        listed.stdout.contains("1155000007  1 of 3 devices"),
+        "{}",
+        listed.stdout
+    );
     let revoked = campus
         .administer_cuhk(&["revoke", serial, "--reason", "superseded", "--json"])
         .succeeded()
@@ -133,6 +140,11 @@ fn one_device_is_revoked_by_its_serial_number_and_for_good() {
     let listed = campus.administer_cuhk(&["certs", "list"]).succeeded();
     let line = listed.stdout.lines().find(|line| line.contains(serial));
     assert!(line.unwrap().contains("revoked"), "{}", listed.stdout);
+    assert!(
+        listed.stdout.contains("1155000007  0 of 3 devices"),
+        "{}",
+        listed.stdout
+    );
     let hold = ["revoke", "1155000007", "--reason", "certificate_hold"];
     let hold = campus.administer_cuhk(&hold);
     assert_eq!(hold.exit, Some(2), "{hold:#?}");
