@@ -136,7 +136,7 @@ fn faults(up: usize, down: usize) -> Vec<Fault> {
 
 /// How often a flow is cut.
 fn wanted() -> usize {
-    count("SCB_CUTS", 160)
+    count("SCB_CUTS", 120)
 }
 
 /// A flow as it was recorded, and how often it was cut.
