@@ -21,6 +21,8 @@ const ENCRYPTED_LABEL: &str = "ENCRYPTED PRIVATE KEY";
 const SCRYPT_LOG_N: u8 = 14;
 const SCRYPT_R: u32 = 8;
 const SCRYPT_P: u32 = 5;
+/// The same for a passphrase that is random: the least that is still scrypt.
+const SCRYPT_RANDOM: (u8, u32) = (1, 1);
 
 /// A P-256 private key. Cheap to clone; wiped from memory with the last clone; never printed.
 #[derive(Clone)]
@@ -65,7 +67,7 @@ impl SigningKey {
 
     /// Writes PKCS#8 in PEM; with a passphrase encrypted by PBES2, scrypt and AES-256-CBC
     /// (RFC 8018, RFC 7914), which `openssl pkey` reads. That takes some tenths of a second, on
-    /// purpose.
+    /// purpose, unless the passphrase is known to be random.
     ///
     /// # Errors
     /// [`Error::Random`], [`Error::KeyEncryption`].
@@ -188,8 +190,11 @@ fn encrypt(pkcs8: &[u8], passphrase: &Passphrase) -> Result<SecretDocument, Erro
     let (mut salt, mut iv) = ([0; 16], [0; 16]);
     random.fill(&mut salt).map_err(|_| Error::Random)?;
     random.fill(&mut iv).map_err(|_| Error::Random)?;
-    let cost =
-        scrypt::Params::new(SCRYPT_LOG_N, SCRYPT_R, SCRYPT_P).map_err(|_| Error::KeyEncryption)?;
+    let (log_n, p) = match passphrase.needs_stretching() {
+        true => (SCRYPT_LOG_N, SCRYPT_P),
+        false => SCRYPT_RANDOM,
+    };
+    let cost = scrypt::Params::new(log_n, SCRYPT_R, p).map_err(|_| Error::KeyEncryption)?;
     let parameters = pbes2::Parameters::generate_scrypt_aes256cbc(cost, &salt, iv)
         .map_err(|_| Error::KeyEncryption)?;
     PrivateKeyInfoRef::try_from(pkcs8)

@@ -4,18 +4,39 @@ use zeroize::Zeroizing;
 
 /// A passphrase; wiped from memory when dropped, and never printed.
 #[derive(Clone)]
-pub struct Passphrase(Zeroizing<String>);
+pub struct Passphrase {
+    text: Zeroizing<String>,
+    random: bool,
+}
 
 impl Passphrase {
+    /// A passphrase of at least 100 random bits. Nobody guesses it, so that a key encrypted
+    /// with it is not made slow to try (RFC 7914 is for passphrases that people choose).
+    #[must_use]
+    pub fn known_random(self) -> Self {
+        Self {
+            random: true,
+            ..self
+        }
+    }
+
+    /// Whether trying out passphrases must be made slow.
+    pub(crate) fn needs_stretching(&self) -> bool {
+        !self.random
+    }
+
     /// The text itself. Keep it out of everything that is stored or logged.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl From<String> for Passphrase {
     fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
+        Self {
+            text: Zeroizing::new(text),
+            random: false,
+        }
     }
 }
 

@@ -95,7 +95,7 @@ fn passphrase(sandbox: &Sandbox) -> Result<Passphrase, Error> {
         let line = format!("{}\n", Serial::random()?);
         write_atomic(&file, line.as_bytes(), 0o600)?;
     }
-    Ok(passphrase_from(Some(&file), "", false)?)
+    Ok(passphrase_from(Some(&file), "", false)?.known_random())
 }
 
 fn remove(file: &Path) -> Result<(), Error> {

@@ -146,11 +146,14 @@ fn openssl_reads_our_encrypted_keys() {
         return;
     };
     let key = new_key();
-    let passphrase = Passphrase::from("correct-horse".to_owned());
-    judge.write("key.pem", key.to_pem(Some(&passphrase)).unwrap().as_bytes());
-    judge.accepts("pkey -in key.pem -passin pass:correct-horse -pubout -outform DER -out pub.der");
-    assert_eq!(judge.read("pub.der"), key.public_key().spki_der());
-    judge.refuses("pkey -in key.pem -passin pass:battery-staple -noout");
+    let chosen = Passphrase::from("correct-horse".to_owned());
+    for passphrase in [chosen.clone(), chosen.known_random()] {
+        judge.write("key.pem", key.to_pem(Some(&passphrase)).unwrap().as_bytes());
+        let public = "pkey -in key.pem -passin pass:correct-horse -pubout -outform DER";
+        judge.accepts(&format!("{public} -out pub.der"));
+        assert_eq!(judge.read("pub.der"), key.public_key().spki_der());
+        judge.refuses("pkey -in key.pem -passin pass:battery-staple -noout");
+    }
     judge.write("plain.pem", key.to_pem(None).unwrap().as_bytes());
     judge.accepts("pkey -in plain.pem -noout -check");
 }
