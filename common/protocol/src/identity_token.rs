@@ -9,13 +9,13 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Certificate, Chain, Fingerprint, ServiceName, ServiceUsage, SigningKey, SpiffeId, TrustStore,
-    VerifiedStudent,
+    Certificate, Chain, Fingerprint, SigningKey, SpiffeId, TrustStore, VerifiedStudent,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::cuhk_signed;
 use crate::error::Error;
-use crate::jose::{self, JwsError, UnverifiedJws};
+use crate::jose::{self, JwsError};
 use crate::time::{from_seconds, is_future, is_past, rfc3339};
 use crate::values::random;
 use crate::{Code, Refusal, Step};
@@ -160,16 +160,8 @@ impl UnverifiedToken<'_> {
 
 /// Everything about a token that does not depend on who shows it to whom.
 fn read(token: &str, trust: &TrustStore, now: UnixTime) -> Result<Claims, String> {
-    let jws = UnverifiedJws::parse(token, TOKEN_TYPE).map_err(|error| error.to_string())?;
-    let signer = trust
-        .verify_service(jws.chain(), &ServiceName::cuhk(), ServiceUsage::Token, now)
-        .map_err(|error| format!("its signer's certificate: {error}"))?;
-    let key = signer
-        .certificate()
-        .public_key()
-        .map_err(|error| error.to_string())?;
-    let claims: Claims = jws.verify(&key).map_err(|error| error.to_string())?;
-    if claims.v != 1 || claims.iss != *signer.spiffe_id() {
+    let (signer, claims) = cuhk_signed::read::<Claims>(token, TOKEN_TYPE, trust, now)?;
+    if claims.v != 1 || claims.iss != signer {
         return Err(JwsError::Claims.to_string());
     }
     Ok(claims)

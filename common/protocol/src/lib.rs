@@ -9,6 +9,7 @@ pub mod authority;
 mod certificate;
 pub mod client;
 mod code;
+mod cuhk_signed;
 mod enrolment_code;
 mod error;
 mod event;

@@ -151,7 +151,29 @@ macro_rules! messages {
 
 /// Declares a reply direction: its messages and, besides, `refusal`.
 macro_rules! replies {
-    ($reply:ident) => {
+    ($(#[$doc:meta])* $reply:ident { $($messages:tt)* }) => {
+        crate::message::messages! {
+            $(#[$doc])* $reply {
+                $($messages)*
+                /// Refused; nothing has changed.
+                "refusal" Refusal {
+                    /// The stable code.
+                    code: crate::Code,
+                    /// The step that was refused.
+                    step: crate::Step,
+                    /// The student whom it concerns.
+                    #[serde(default, skip_serializing_if = "Option::is_none")]
+                    sid: Option<scb_certs::StudentId>,
+                    /// Named details.
+                    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+                    params: std::collections::BTreeMap<String, String>,
+                    /// Seconds after which the same request may succeed.
+                    #[serde(default, skip_serializing_if = "Option::is_none")]
+                    retry_after: Option<u32>,
+                }
+            }
+        }
+
         impl crate::message::Reply for $reply {
             fn refusal(refusal: crate::Refusal) -> Self {
                 Self::Refusal {

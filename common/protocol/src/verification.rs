@@ -3,14 +3,13 @@
 //! A JWT, ES256, `typ: scb-verification+jwt`, for this asker and this nonce, good for 60 s.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{
-    Chain, Fingerprint, ServiceName, ServiceUsage, SigningKey, SpiffeId, StudentId, TrustStore,
-};
+use scb_certs::{Chain, Fingerprint, SigningKey, SpiffeId, StudentId, TrustStore};
 use serde::{Deserialize, Serialize};
 
+use crate::cuhk_signed;
 use crate::error::Error;
 use crate::identity_token::thumbprint;
-use crate::jose::{self, UnverifiedJws};
+use crate::jose;
 use crate::message::cuhk::MemberQuestion;
 use crate::time::{from_seconds, is_future, is_past};
 use crate::values::Nonce;
@@ -208,18 +207,9 @@ impl Verification {
 }
 
 fn read(token: &str, trust: &TrustStore, at: UnixTime) -> Result<Claims, String> {
-    let jws = UnverifiedJws::parse(token, VERIFICATION_TYPE).map_err(|error| error.to_string())?;
-    let signer = trust
-        .verify_service(jws.chain(), &ServiceName::cuhk(), ServiceUsage::Token, at)
-        .map_err(|error| format!("its signer's certificate: {error}"))?;
-    let key = signer
-        .certificate()
-        .public_key()
-        .map_err(|error| error.to_string())?;
-    let claims: Claims = jws.verify(&key).map_err(|error| error.to_string())?;
+    let (signer, claims) = cuhk_signed::read::<Claims>(token, VERIFICATION_TYPE, trust, at)?;
     let lifetime = claims.exp.checked_sub(claims.iat);
-    if claims.v != 1 || claims.iss != *signer.spiffe_id() || lifetime != Some(VERIFICATION_LIFETIME)
-    {
+    if claims.v != 1 || claims.iss != signer || lifetime != Some(VERIFICATION_LIFETIME) {
         return Err("its claims are not the required ones".to_owned());
     }
     Ok(claims)

@@ -1,6 +1,5 @@
 //! Messages between a student's program and Blackboard.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use scb_certs::{Chain, Fingerprint, SpiffeId, StudentId};
@@ -10,7 +9,6 @@ use super::{messages, replies};
 use crate::assurance::Mode;
 use crate::statement::SubmissionNumber;
 use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
-use crate::{Code, Step};
 
 /// What one member shows in step 3. `Debug` prints neither token nor proof.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +73,7 @@ messages! {
     }
 }
 
-messages! {
+replies! {
     /// What Blackboard answers.
     Reply {
         /// The first message on every connection.
@@ -118,26 +116,8 @@ messages! {
             /// SHA-256 of the receipt.
             sha256: Fingerprint,
         }
-        /// Refused; nothing has changed.
-        "refusal" Refusal {
-            /// The stable code.
-            code: Code,
-            /// The step that was refused.
-            step: Step,
-            /// The student whom it concerns.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            sid: Option<StudentId>,
-            /// Named details.
-            #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-            params: BTreeMap<String, String>,
-            /// Seconds after which the same request may succeed.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            retry_after: Option<u32>,
-        }
     }
 }
-
-replies!(Reply);
 
 /// Serde for a text that is empty when there is none.
 mod empty_if_none {

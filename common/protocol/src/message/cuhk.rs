@@ -1,12 +1,10 @@
 //! Messages between a student's or a service's program and CUHK.
 
-use std::collections::BTreeMap;
-
 use scb_certs::{Chain, Fingerprint, ServiceName, SpiffeId, StudentId};
 
 use super::{messages, replies};
+use crate::EnrolmentCode;
 use crate::values::{Der, Nonce};
-use crate::{Code, EnrolmentCode, Step};
 
 /// A member about whom a service asks, and the certificate that it was shown.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -60,7 +58,7 @@ messages! {
     }
 }
 
-messages! {
+replies! {
     /// What CUHK answers.
     Reply {
         /// The first message on every connection.
@@ -106,23 +104,5 @@ messages! {
             /// The size of each list in bytes, in the order root, students, services.
             sizes: Vec<u64>,
         }
-        /// Refused; nothing has changed.
-        "refusal" Refusal {
-            /// The stable code.
-            code: Code,
-            /// The step that was refused.
-            step: Step,
-            /// The student whom it concerns.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            sid: Option<StudentId>,
-            /// Named details.
-            #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-            params: BTreeMap<String, String>,
-            /// Seconds after which the same request may succeed.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            retry_after: Option<u32>,
-        }
     }
 }
-
-replies!(Reply);
