@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scb_certs::Fingerprint;
 use scb_cli::HomeArgs;
+use scb_cli::fault::FaultTable as _;
 use scb_explain::ExplainArgs;
 use scb_transport::Limits;
 
-use crate::fault::{self, FaultChoice};
+use crate::fault::{Fault, FaultChoice};
 
 /// The learning platform: verifies students through CUHK and takes in their work.
 #[derive(Debug, Parser)]
@@ -65,7 +66,7 @@ pub(crate) enum Command {
     #[command(after_help = INIT_EXAMPLES)]
     Init(Init),
     /// Take in submissions until stopped (Ctrl-C)
-    #[command(after_help = format!("{SERVE_EXAMPLES}\n\n{}", fault::NAMES.trim_end()))]
+    #[command(after_help = format!("{SERVE_EXAMPLES}\n\n{}", Fault::NAMES))]
     Serve(Serve),
     /// Look at what was handed in; works while the server runs
     #[command(subcommand, after_help = SUBMISSIONS_EXAMPLES)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use scb_cli::{
-    Failure, Home, Role, finish, finish_json, load_config, local_time, passphrase_from_flag, say,
-    write_ready,
+    Failure, Home, Role, fault, finish, finish_json, load_config, local_time, passphrase_from_flag,
+    say, write_ready,
 };
 use scb_protocol::{EnrolmentCode, Fact, Step, StepEvent, install_crypto};
 use scb_storage::HomeLock;
@@ -52,7 +52,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve(Serve {
             fault: Some(FaultChoice::List),
             ..
-        }) => list_faults(),
+        }) => Ok(fault::list::<Fault>("Blackboard")?),
         Command::Serve(Serve {
             fault: Some(_),
             sandbox: None,
@@ -63,15 +63,6 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve(command) => runtime()?.block_on(serve(&home, command)),
         Command::Submissions(command) => submissions::run(&home, &command),
     }
-}
-
-fn list_faults() -> anyhow::Result<()> {
-    for fault in Fault::ALL {
-        say(&format!("{fault} [{}]", fault.code()))?;
-        say(&format!("  Blackboard {}", fault.done()))?;
-        say(&format!("  refused by student: {}", fault.stops()))?;
-    }
-    Ok(())
 }
 
 fn start_logging(logging: &Logging) -> anyhow::Result<()> {

@@ -6,122 +6,59 @@
 
 mod forge;
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls_pki_types::UnixTime;
-use scb_cli::Sandbox;
+use scb_cli::{Sandbox, faults};
+use scb_protocol::Mode;
 use scb_protocol::message::blackboard::Reply;
 use scb_protocol::values::{Ciphertext, Mac};
-use scb_protocol::{Code, Mode};
 
 use crate::identity::Identity;
 
 /// A frame header that announces a message of 2 GiB.
 const HUGE: [u8; 5] = [0x80, 0, 0, 0, 1];
 
-macro_rules! faults {
-    ($($variant:ident = $name:literal, $code:ident, $done:literal, $stops:literal;)*) => {
-        /// Something that the student's program must refuse.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Fault {
-            $(#[doc = $done] $variant,)*
-        }
-
-        impl Fault {
-            /// Every fault, in the order of the steps.
-            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// Its name on the command line.
-            pub(crate) fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),* }
-            }
-
-            /// The code with which the student's program refuses it.
-            pub(crate) fn code(self) -> Code {
-                match self { $(Self::$variant => Code::$code),* }
-            }
-
-            /// What is done.
-            pub(crate) fn done(self) -> &'static str {
-                match self { $(Self::$variant => $done),* }
-            }
-
-            /// What stops it.
-            pub(crate) fn stops(self) -> &'static str {
-                match self { $(Self::$variant => $stops),* }
-            }
-        }
-
-        /// The names, one on a line, for `--help`.
-        pub(crate) const NAMES: &str = concat!("Faults for --fault:\n", $("  ", $name, "\n"),*);
-    };
-}
-
 faults! {
-    ExpiredCertificate = "expired-certificate", ServerIdentity,
+    /// Something that the student's program must refuse.
+    pub(crate) enum Fault;
+    ExpiredCertificate = "expired-certificate", "student", ServerIdentity,
         "presents a TLS certificate of its own that ended an hour ago (the sandbox's CA key lies open, so that it could be made)",
         "the client judges the server's whole chain by its own clock, before it sends anything";
-    WrongService = "wrong-service", ServerIdentity,
+    WrongService = "wrong-service", "student", ServerIdentity,
         "presents a certificate of the service library, for the same address (made with the sandbox's CA key)",
         "the client wants exactly /service/blackboard; an address and a good certificate are not enough";
-    Silent = "silent", Timeout,
+    Silent = "silent", "student", Timeout,
         "says nothing where `shares` is expected",
         "every wait has a total deadline (30 seconds here)";
-    HugeFrame = "huge-frame", FrameTooLarge,
+    HugeFrame = "huge-frame", "student", FrameTooLarge,
         "announces a message of 2 GiB where `shares` is expected",
         "a length is judged before memory is reserved for it";
-    ReplayedVerification = "replayed-verification", ShareInvalid,
+    ReplayedVerification = "replayed-verification", "student", ShareInvalid,
         "shows CUHK's answer of the first hand-in again at every later one (so hand in twice)",
         "the shares are bound to T2, which holds the answer that Blackboard really got; after two minutes the answer has expired besides";
-    ClaimedOutage = "claimed-outage", ShareInvalid,
+    ClaimedOutage = "claimed-outage", "student", ShareInvalid,
         "says that CUHK was away, although it was asked and answered",
         "T2 holds the mode: nobody can take CUHK's word out on the way";
-    SwappedShares = "swapped-shares", ShareInvalid,
+    SwappedShares = "swapped-shares", "student", ShareInvalid,
         "exchanges the first two members' sealed shares (takes two members)",
         "each share is sealed to one member's key, name and place: nobody else opens it";
-    AlteredShare = "altered-share", ShareInvalid,
+    AlteredShare = "altered-share", "student", ShareInvalid,
         "alters one bit of the first member's sealed share",
         "HPKE authenticates what it seals";
-    WrongConfirmation = "wrong-confirmation", ConfirmationFailed,
+    WrongConfirmation = "wrong-confirmation", "student", ConfirmationFailed,
         "alters one bit of its confirmation of the session key",
         "only who knows every share can compute it";
-    NeverProceeds = "never-proceeds", Timeout,
+    NeverProceeds = "never-proceeds", "student", Timeout,
         "says nothing where `proceed` is expected",
         "every wait has a total deadline (30 seconds here); the hand-in stays pending";
-    AlteredReceipt = "altered-receipt", ReceiptInvalid,
+    AlteredReceipt = "altered-receipt", "student", ReceiptInvalid,
         "alters one bit of the statement in the receipt, and announces the receipt like that",
         "the student's program verifies the receipt as an outsider would before it reports success";
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// The argument of `--fault`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FaultChoice {
-    /// `help`: say which there are.
-    List,
-    /// This one.
-    One(Fault),
-}
-
-impl FromStr for FaultChoice {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        if name == "help" {
-            return Ok(Self::List);
-        }
-        let found = Fault::ALL.iter().find(|fault| fault.name() == name);
-        let found = found.copied().map(Self::One);
-        found.ok_or_else(|| "no such fault; --fault help lists them".to_owned())
-    }
-}
+pub(crate) type FaultChoice = scb_cli::fault::FaultChoice<Fault>;
 
 /// What leaves Blackboard, and how it is altered, if it is.
 #[derive(Debug, Clone, Default)]
@@ -231,22 +168,6 @@ impl Faults {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_fault_has_a_name_of_its_own_which_help_lists() {
-        for &fault in Fault::ALL {
-            let parsed: FaultChoice = fault.name().parse().unwrap();
-            assert_eq!(parsed, FaultChoice::One(fault));
-            assert!(NAMES.contains(&format!("  {fault}\n")));
-        }
-        assert_eq!("help".parse(), Ok(FaultChoice::List));
-    }
-
-    #[test]
-    fn refuses_a_name_that_is_none() {
-        let error = "altered_share".parse::<FaultChoice>().unwrap_err();
-        assert!(error.contains("--fault help"), "{error}");
-    }
 
     #[test]
     fn an_honest_one_alters_nothing() {

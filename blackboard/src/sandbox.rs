@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use scb_cli::fault::FaultTable as _;
 use scb_cli::{Error, Home, Role, Sandbox, load_config, loopback_only, say};
 use scb_transport::{Clock, Shutdown};
 use tokio::time::{Instant, sleep};

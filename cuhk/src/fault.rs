@@ -6,15 +6,14 @@
 
 mod forge;
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Crl, SpiffeId};
+use scb_cli::faults;
 use scb_protocol::values::Nonce;
-use scb_protocol::{Code, MemberAnswer, TokenRequest, issue_token, issue_verification};
+use scb_protocol::{MemberAnswer, TokenRequest, issue_token, issue_verification};
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
@@ -26,50 +25,9 @@ use crate::signing::Signing;
 /// How long a silent CUHK keeps its peer waiting.
 const SILENCE: Duration = Duration::from_secs(60);
 
-macro_rules! faults {
-    ($($variant:ident = $name:literal, $who:literal, $code:ident, $done:literal, $stops:literal;)*) => {
-        /// Something that must be refused.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Fault {
-            $(#[doc = $done] $variant,)*
-        }
-
-        impl Fault {
-            /// Every fault, in the order of the steps.
-            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// Its name on the command line.
-            pub(crate) fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),* }
-            }
-
-            /// The program that refuses it.
-            pub(crate) fn refused_by(self) -> &'static str {
-                match self { $(Self::$variant => $who),* }
-            }
-
-            /// The code that the students' program ends with.
-            pub(crate) fn code(self) -> Code {
-                match self { $(Self::$variant => Code::$code),* }
-            }
-
-            /// What is done.
-            pub(crate) fn done(self) -> &'static str {
-                match self { $(Self::$variant => $done),* }
-            }
-
-            /// What stops it.
-            pub(crate) fn stops(self) -> &'static str {
-                match self { $(Self::$variant => $stops),* }
-            }
-        }
-
-        /// The names, one on a line, for `--help`.
-        pub(crate) const NAMES: &str = concat!("Faults for --fault:\n", $("  ", $name, "\n"),*);
-    };
-}
-
 faults! {
+    /// Something that must be refused; its code is what the students' program ends with.
+    pub(crate) enum Fault;
     WrongRoot = "wrong-root", "student", ServerIdentity,
         "presents a certificate of the right name from a root of its own",
         "clients know the root by its certificate or its full fingerprint, not by its name";
@@ -111,33 +69,8 @@ faults! {
         "the end of a list is enforced: without fresh lists nobody is let in";
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// The argument of `--fault`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FaultChoice {
-    /// `help`: say which there are.
-    List,
-    /// This one.
-    One(Fault),
-}
-
-impl FromStr for FaultChoice {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        if name == "help" {
-            return Ok(Self::List);
-        }
-        let found = Fault::ALL.iter().find(|fault| fault.name() == name);
-        let found = found.copied().map(Self::One);
-        found.ok_or_else(|| "no such fault; --fault help lists them".to_owned())
-    }
-}
+pub(crate) type FaultChoice = scb_cli::fault::FaultChoice<Fault>;
 
 /// What leaves CUHK, and how it is altered, if it is. Clones share what they remember.
 #[derive(Debug, Clone, Default)]
@@ -264,27 +197,5 @@ impl Faults {
             }
             _ => Ok((honest.clone(), root())),
         }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_fault_has_a_name_of_its_own_which_help_lists() {
-        for &fault in Fault::ALL {
-            let parsed: FaultChoice = fault.name().parse().unwrap();
-            assert_eq!(parsed, FaultChoice::One(fault));
-            assert!(NAMES.contains(&format!("  {fault}\n")));
-        }
-        assert_eq!("help".parse(), Ok(FaultChoice::List));
-    }
-
-    #[test]
-    fn refuses_a_name_that_is_none() {
-        let error = "expired_token".parse::<FaultChoice>().unwrap_err();
-        assert!(error.contains("--fault help"), "{error}");
     }
 }

@@ -15,7 +15,7 @@ use scb_explain::{Language, what_to_do};
 
 use crate::cli::{Cli, Command, Common, Ids};
 use crate::speech::failure;
-use crate::{Codes, Engine, Error, FaultChoice, Group, Passphrases, Setup, interactive};
+use crate::{Codes, Engine, Error, Fault, FaultChoice, Group, Passphrases, Setup, interactive};
 
 pub(crate) use enrol::already_certified;
 pub(crate) use submit::say_receipt;
@@ -28,7 +28,7 @@ pub(crate) use submit::say_receipt;
 pub fn execute(cli: &Cli, term: Term) -> Result<(), Error> {
     match cli.common.fault {
         None => run(cli, term),
-        Some(FaultChoice::List) => fault::list(),
+        Some(FaultChoice::List) => Ok(scb_cli::fault::list::<Fault>("student")?),
         Some(FaultChoice::One(fault)) => fault::show(cli, fault),
     }
 }

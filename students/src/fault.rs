@@ -6,108 +6,72 @@
 mod alter;
 mod forge;
 
-use std::fmt;
-use std::str::FromStr;
-
-use scb_protocol::Code;
+use scb_cli::faults;
 
 pub(crate) use alter::{Alteration, Earlier, Outgoing};
 pub(crate) use forge::{expired_certificate, expired_token};
 
-macro_rules! faults {
-    ($($variant:ident = $name:literal, $code:ident, $done:literal, $stops:literal;)*) => {
-        /// Something that must be refused.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Fault {
-            $(#[doc = $done] $variant,)*
-        }
-
-        impl Fault {
-            /// Every fault, in the order of the steps.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// Its name on the command line.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),* }
-            }
-
-            /// The code with which it must be refused.
-            pub fn code(self) -> Code {
-                match self { $(Self::$variant => Code::$code),* }
-            }
-
-            /// What is done.
-            pub fn done(self) -> &'static str {
-                match self { $(Self::$variant => $done),* }
-            }
-
-            /// What stops it.
-            pub fn stops(self) -> &'static str {
-                match self { $(Self::$variant => $stops),* }
-            }
-        }
-    };
-}
-
 faults! {
-    ExpiredCertificate = "expired-certificate", CertificateExpired,
+    /// Something that must be refused.
+    pub enum Fault;
+    ExpiredCertificate = "expired-certificate", "blackboard", CertificateExpired,
         "connects with a certificate for the right key that ended an hour ago (the sandbox's CA key lies open, so that it could be made)",
         "the TLS handshake: the whole chain is judged by the server's clock";
-    ExpiredToken = "expired-token", TokenExpired,
+    ExpiredToken = "expired-token", "blackboard", TokenExpired,
         "presents an identity token that CUHK might have signed 13 hours ago",
         "a token lives for 12 hours, and its end is signed with it";
-    ReplayedProof = "replayed-proof", ProofInvalid,
+    ReplayedProof = "replayed-proof", "blackboard", ProofInvalid,
         "presents the proofs of possession that were made for an earlier connection",
         "a proof is over T1, which holds this connection's channel binding and challenge";
-    StaleChallenge = "stale-challenge", ProofInvalid,
+    StaleChallenge = "stale-challenge", "blackboard", ProofInvalid,
         "proves possession over the challenge of an earlier connection",
         "the server made a fresh challenge for this connection, and T1 holds it";
-    ProofOfAnotherMember = "proof-of-another-member", ProofInvalid,
+    ProofOfAnotherMember = "proof-of-another-member", "blackboard", ProofInvalid,
         "presents the first member's proof as the second's, and the other way round",
         "each proof is signed with the key in that very member's certificate, and names its student";
-    DuplicateMember = "duplicate-member", DuplicateMember,
+    DuplicateMember = "duplicate-member", "blackboard", DuplicateMember,
         "presents the first member twice",
         "every student counts once in a group";
-    OutOfOrder = "out-of-order", UnexpectedMessage,
+    OutOfOrder = "out-of-order", "blackboard", UnexpectedMessage,
         "sends `end` where `present` is expected",
         "each state of the protocol knows one message, and nothing else moves it";
-    UnknownField = "unknown-field", MalformedMessage,
+    UnknownField = "unknown-field", "blackboard", MalformedMessage,
         "adds the field `admin` to the message `present`",
         "unknown fields are refused: what is not understood is never passed over";
-    HugeFrame = "huge-frame", FrameTooLarge,
+    HugeFrame = "huge-frame", "blackboard", FrameTooLarge,
         "announces a frame of 2 GiB",
         "a length is judged before memory is reserved for it";
-    DeepJson = "deep-json", MalformedMessage,
+    DeepJson = "deep-json", "blackboard", MalformedMessage,
         "sends JSON with 30,000 lists in one another",
         "the depth of a message is limited, and its types are fixed";
-    SwappedShares = "swapped-shares", ShareInvalid,
+    SwappedShares = "swapped-shares", "student", ShareInvalid,
         "exchanges the first two members' sealed shares on their way (the student's program refuses)",
         "each share is sealed to one member's key, name and place: nobody else opens it";
-    Silent = "silent", Timeout,
+    Silent = "silent", "blackboard", Timeout,
         "says nothing where `confirm` is expected, and waits",
         "every read has a total deadline (10 seconds here)";
-    AlteredConfirmation = "altered-confirmation", ConfirmationFailed,
+    AlteredConfirmation = "altered-confirmation", "blackboard", ConfirmationFailed,
         "alters one bit of the confirmation",
         "only who opened every share can compute it";
-    AlteredMac = "altered-mac", MacInvalid,
+    AlteredMac = "altered-mac", "blackboard", MacInvalid,
         "alters one bit of the statement's MAC",
         "the MAC is computed anew under the session key and compared";
-    AlteredStatement = "altered-statement", MacInvalid,
+    AlteredStatement = "altered-statement", "blackboard", MacInvalid,
         "alters the size in the statement after it was authenticated",
         "the MAC covers every byte of the statement";
-    AlteredSignature = "altered-signature", SignatureInvalid,
+    AlteredSignature = "altered-signature", "blackboard", SignatureInvalid,
         "alters one bit of the last member's signature",
         "every signature is verified with its certificate before anything is stored";
-    TwoSignatures = "two-signatures", SignatureMissing,
+    TwoSignatures = "two-signatures", "blackboard", SignatureMissing,
         "hands in without the last member's signature",
         "a group has handed in only when every member has signed";
-    AlteredContent = "altered-content", ContentAltered,
+    AlteredContent = "altered-content", "blackboard", ContentAltered,
         "alters one bit of the report on its way",
         "the members signed the report's SHA-256, which is computed while it streams in";
-    ShortContent = "short-content", ContentShort,
+    ShortContent = "short-content", "blackboard", ContentShort,
         "leaves out one byte of the report",
         "the members signed the report's size";
-    LongContent = "long-content", ContentLong,
+    LongContent = "long-content", "blackboard", ContentLong,
         "adds one byte to the report",
         "the members signed the report's size: the first byte too many is refused";
 }
@@ -127,51 +91,5 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// The argument of `--fault`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultChoice {
-    /// `help`: say which there are.
-    List,
-    /// This one.
-    One(Fault),
-}
-
-impl FromStr for FaultChoice {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        if name == "help" {
-            return Ok(Self::List);
-        }
-        let found = Fault::ALL.iter().find(|fault| fault.name() == name);
-        let found = found.copied().map(Self::One);
-        found.ok_or_else(|| "no such fault; --fault help lists them".to_owned())
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_fault_has_a_name_of_its_own() {
-        for &fault in Fault::ALL {
-            let parsed: FaultChoice = fault.name().parse().unwrap();
-            assert_eq!(parsed, FaultChoice::One(fault));
-        }
-        assert_eq!("help".parse(), Ok(FaultChoice::List));
-    }
-
-    #[test]
-    fn refuses_a_name_that_is_none() {
-        let error = "replayed_proof".parse::<FaultChoice>().unwrap_err();
-        assert!(error.contains("--fault help"), "{error}");
-    }
-}
+pub type FaultChoice = scb_cli::fault::FaultChoice<Fault>;

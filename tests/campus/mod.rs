@@ -4,6 +4,7 @@
 // Each test binary uses a part of it.
 #![allow(dead_code, unused_imports)]
 
+mod faults;
 mod judge;
 mod server;
 
@@ -14,6 +15,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use faults::{FaultTable, KnownFault};
 pub use judge::{judge, python};
 pub use server::Server;
 

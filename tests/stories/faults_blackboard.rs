@@ -1,10 +1,9 @@
 //! What a teacher shows of Blackboard: the students' program refuses each fault on purpose for
 //! its own reason, and keeps no receipt.
 
-use std::ffi::OsString;
 use std::thread;
 
-use crate::campus::{Campus, Ran, Server, program, serve, serve_at};
+use crate::campus::{Campus, FaultTable, KnownFault, Ran};
 
 const GROUP: &str = "1155000001,1155000002";
 
@@ -57,15 +56,6 @@ const fn waits(fault: &'static str) -> Row {
     }
 }
 
-fn restart(campus: &mut Campus, fault: Option<&str>) {
-    campus.blackboard.stop();
-    let mut arguments = serve_at(&campus.path(), &campus.blackboard.address());
-    if let Some(fault) = fault {
-        arguments.extend([OsString::from("--fault"), fault.into()]);
-    }
-    campus.blackboard = Server::start("blackboard", &arguments);
-}
-
 fn hand_in(campus: &Campus) -> Ran {
     campus.student(&["submit", "--ids", GROUP, "--json"])
 }
@@ -74,10 +64,7 @@ fn hand_in(campus: &Campus) -> Ran {
 fn check(campus: &mut Campus, row: &Row) {
     let before = campus.submissions().len();
     let receipts = receipts(campus);
-    restart(campus, Some(row.fault));
-    let line = format!("FAULT {}: ", row.fault);
-    let said = campus.blackboard.said();
-    assert!(said.contains(&line), "{said}");
+    campus.restart_blackboard_with(row.fault);
     let mut honest = 0;
     if row.fault == "replayed-verification" {
         hand_in(campus).succeeded();
@@ -119,7 +106,7 @@ fn every_fault_of_blackboard_is_refused_for_its_own_reason() {
         }
         // An honest Blackboard on the same records: what was stored gets its receipt after all.
         let stored = campus.submissions().len();
-        restart(&mut campus, None);
+        campus.restart_blackboard();
         hand_in(&campus).succeeded();
         assert_eq!(campus.submissions().len(), stored, "the altered receipt's");
         hand_in(&campus).succeeded();
@@ -127,53 +114,31 @@ fn every_fault_of_blackboard_is_refused_for_its_own_reason() {
     });
 }
 
+fn table() -> FaultTable {
+    let known = FAULTS.iter().map(|row| KnownFault {
+        name: row.fault,
+        refused_by: "student",
+        code: row.code,
+    });
+    FaultTable {
+        program: "blackboard",
+        heading: "### Blackboard",
+        faults: known.collect(),
+    }
+}
+
 #[test]
 fn the_table_holds_every_fault_of_blackboard_and_help_lists_them() {
-    let listed = Ran::of(program("blackboard").args(["serve", "--fault", "help"])).succeeded();
-    let lines = listed.stdout.lines().filter(|line| !line.starts_with(' '));
-    let known: Vec<_> = FAULTS
-        .iter()
-        .map(|row| format!("{} [{}]", row.fault, row.code))
-        .collect();
-    assert_eq!(lines.collect::<Vec<_>>(), known);
-    let help = Ran::of(program("blackboard").args(["serve", "--help"])).succeeded();
-    for row in &FAULTS {
-        assert!(help.stdout.contains(row.fault), "{}", help.stdout);
-    }
+    table().is_what_help_lists();
+    table().is_named_by_help_of_serve();
 }
 
 #[test]
 fn blackboard_commits_no_fault_outside_a_sandbox_and_none_of_an_unknown_name() {
-    let dir = tempfile::tempdir().unwrap();
-    let home = dir.path().join("blackboard");
-    let outside = Ran::of(
-        program("blackboard")
-            .arg("--home")
-            .arg(&home)
-            .args(["serve", "--fault", "silent"]),
-    );
-    assert_eq!(outside.exit, Some(2), "{outside:#?}");
-    assert!(outside.stderr.contains("--sandbox"), "{outside:#?}");
-    assert!(!home.exists());
-    let mut arguments = serve(&dir.path().join("sandbox"));
-    arguments.extend(["--fault".into(), "no-such-fault".into()]);
-    let unknown = Ran::of(program("blackboard").args(arguments));
-    assert_eq!(unknown.exit, Some(2), "{unknown:#?}");
-    assert!(unknown.stderr.contains("--fault help"), "{unknown:#?}");
+    table().is_for_sandboxes_and_known_names();
 }
 
 #[test]
 fn the_handbook_has_a_row_for_every_fault_of_blackboard() {
-    let handbook = include_str!("../../docs/TEACHING.md");
-    let section = handbook.split("### Blackboard\n").nth(1).unwrap();
-    let section = section.split("\n### ").next().unwrap();
-    let section = section.split("\n## ").next().unwrap();
-    for row in &FAULTS {
-        let line = section
-            .lines()
-            .find(|line| line.starts_with(&format!("| `{}` |", row.fault)));
-        let line = line.unwrap_or_else(|| panic!("no row for {}", row.fault));
-        assert!(line.ends_with(&format!("| `{}` |", row.code)), "{line}");
-    }
-    assert_eq!(section.matches("\n| `").count(), FAULTS.len());
+    table().is_what_the_handbook_says();
 }

@@ -1,10 +1,9 @@
 //! What a teacher shows of CUHK: each fault on purpose is refused for its own reason, and nothing
 //! is stored.
 
-use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, Ran, Server, program, serve, serve_at};
+use crate::campus::{Campus, FaultTable, KnownFault, Ran};
 
 /// A fault, the command that meets it, and how that ends.
 struct Row {
@@ -121,21 +120,12 @@ impl Row {
     }
 }
 
-fn restart_with(campus: &mut Campus, fault: &str) {
-    campus.cuhk.stop();
-    let mut arguments = serve_at(&campus.path(), &campus.cuhk.address());
-    arguments.extend([OsString::from("--fault"), fault.into()]);
-    campus.cuhk = Server::start("cuhk", &arguments);
-}
-
 #[test]
 fn every_fault_of_cuhk_is_refused_for_its_own_reason_and_nothing_is_stored() {
     let mut campus = Campus::sandbox();
     campus.student(&["enrol", "--ids", ENROLLED]).succeeded();
     for row in &FAULTS {
-        restart_with(&mut campus, row.fault);
-        let line = format!("FAULT {}: ", row.fault);
-        assert!(campus.cuhk.said().contains(&line), "{}", campus.cuhk.said());
+        campus.restart_cuhk_with(row.fault);
         let ran = row.try_on(&campus);
         let both = format!(
             "{}: {ran:#?}\ncuhk: {}\nblackboard: {}",
@@ -166,56 +156,31 @@ fn every_fault_of_cuhk_is_refused_for_its_own_reason_and_nothing_is_stored() {
     }
 }
 
+fn table() -> FaultTable {
+    let known = FAULTS.iter().map(|row| KnownFault {
+        name: row.fault,
+        refused_by: row.refused_by,
+        code: row.code,
+    });
+    FaultTable {
+        program: "cuhk",
+        heading: "### CUHK",
+        faults: known.collect(),
+    }
+}
+
 #[test]
 fn the_table_holds_every_fault_of_cuhk_and_help_lists_them() {
-    let listed = Ran::of(program("cuhk").args(["serve", "--fault", "help"])).succeeded();
-    let lines = listed.stdout.lines().filter(|line| !line.starts_with(' '));
-    let known: Vec<_> = FAULTS
-        .iter()
-        .map(|row| format!("{} [{}]", row.fault, row.code))
-        .collect();
-    assert_eq!(lines.collect::<Vec<_>>(), known);
-    let help = Ran::of(program("cuhk").args(["serve", "--help"])).succeeded();
-    for row in &FAULTS {
-        assert!(help.stdout.contains(row.fault), "{}", help.stdout);
-        let by = format!("refused by {}: ", row.refused_by);
-        let of = listed.stdout.split(row.fault).nth(1).unwrap();
-        assert!(of.lines().nth(2).unwrap().contains(&by), "{of}");
-    }
+    table().is_what_help_lists();
+    table().is_named_by_help_of_serve();
 }
 
 #[test]
 fn outside_a_sandbox_or_of_an_unknown_name_there_is_no_fault() {
-    let dir = tempfile::tempdir().unwrap();
-    let home = dir.path().join("cuhk");
-    let outside = Ran::of(
-        program("cuhk")
-            .arg("--home")
-            .arg(&home)
-            .args(["serve", "--fault", "silent"]),
-    );
-    assert_eq!(outside.exit, Some(2), "{outside:#?}");
-    assert!(outside.stderr.contains("--sandbox"), "{outside:#?}");
-    assert!(!home.exists());
-    let mut arguments = serve(&dir.path().join("sandbox"));
-    arguments.extend(["--fault".into(), "no-such-fault".into()]);
-    let unknown = Ran::of(program("cuhk").args(arguments));
-    assert_eq!(unknown.exit, Some(2), "{unknown:#?}");
-    assert!(unknown.stderr.contains("--fault help"), "{unknown:#?}");
+    table().is_for_sandboxes_and_known_names();
 }
 
 #[test]
 fn the_handbook_has_a_row_for_every_fault_of_cuhk() {
-    let handbook = include_str!("../../docs/TEACHING.md");
-    let section = handbook.split("### CUHK\n").nth(1).unwrap();
-    let section = section.split("\n### ").next().unwrap();
-    for row in &FAULTS {
-        let line = section
-            .lines()
-            .find(|line| line.starts_with(&format!("| `{}` |", row.fault)));
-        let line = line.unwrap_or_else(|| panic!("no row for {}", row.fault));
-        assert!(line.ends_with(&format!("| `{}` |", row.code)), "{line}");
-        assert!(line.contains(&format!("| {} |", row.refused_by)), "{line}");
-    }
-    assert_eq!(section.matches("\n| `").count(), FAULTS.len());
+    table().is_what_the_handbook_says();
 }

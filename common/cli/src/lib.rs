@@ -7,6 +7,7 @@
 mod config;
 mod error;
 pub mod exit;
+pub mod fault;
 mod files;
 mod home;
 mod passphrase;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use scb_certs::Passphrase;
+use scb_cli::fault::{self, FaultTable as _};
 use scb_cli::{
     Failure, Home, HomeArgs, Role, Sandbox, loopback_only, passphrase_from, say, write_ready,
 };
@@ -15,7 +16,7 @@ use scb_transport::telemetry::{self, LogFormat};
 use scb_transport::{Limits, Shutdown, SystemClock};
 
 use super::now;
-use crate::fault::{self, Fault, FaultChoice};
+use crate::fault::{Fault, FaultChoice};
 use crate::{Error, Server, Unlocked, open_home, sandbox};
 
 const EXAMPLES: &str = "\
@@ -26,7 +27,7 @@ Examples:
   cuhk serve --sandbox /tmp/scb --explain      each step in plain words, for a class";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{}", fault::NAMES.trim_end()))]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", Fault::NAMES))]
 pub(super) struct Arguments {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8011]
     #[arg(long, value_name = "ADDR", env = "SCB_CUHK_LISTEN")]
@@ -63,7 +64,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> {
     let fault = match arguments.fault {
-        Some(FaultChoice::List) => return list_faults(),
+        Some(FaultChoice::List) => return Ok(fault::list::<Fault>("CUHK")?),
         Some(FaultChoice::One(fault)) => Some(fault),
         None => None,
     };
@@ -103,19 +104,6 @@ pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> 
         .build()
         .map_err(|error| Failure::fault(format!("cannot start: {error}")))?;
     runtime.block_on(serve(unlocked, listen, &place.ready_files))
-}
-
-fn list_faults() -> Result<(), Failure> {
-    for fault in Fault::ALL {
-        say(&format!("{fault} [{}]", fault.code()))?;
-        say(&format!("  CUHK {}", fault.done()))?;
-        say(&format!(
-            "  refused by {}: {}",
-            fault.refused_by(),
-            fault.stops()
-        ))?;
-    }
-    Ok(())
 }
 
 /// What is served, and who is told when it is ready.

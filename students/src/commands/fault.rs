@@ -1,18 +1,10 @@
 //! `--fault NAME`: something is done wrong, and what refuses it is shown.
 
+use scb_cli::fault::FaultTable as _;
 use scb_cli::{Term, printable, say};
 
 use crate::cli::{Cli, Command};
 use crate::{Error, Fault};
-
-/// `--fault help`.
-pub(super) fn list() -> Result<(), Error> {
-    for fault in Fault::ALL {
-        say(&format!("{fault} [{}]", fault.code()))?;
-        say(&format!("    {}", fault.done()))?;
-    }
-    Ok(())
-}
 
 /// Hands in with this fault. Nobody is asked anything: the sample students, or `--ids`.
 pub(super) fn show(cli: &Cli, fault: Fault) -> Result<(), Error> {
