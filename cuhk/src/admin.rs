@@ -160,7 +160,7 @@ pub fn issue_code(
 ) -> Result<IssuedCode, Error> {
     check_subject(records, subject)?;
     if replace {
-        records.codes().withdraw(subject)?;
+        records.codes().withdraw(subject, now)?;
         revoke_all(records, subject, RevocationReason::Superseded, now)?;
     }
     fresh_code(records, subject, now)

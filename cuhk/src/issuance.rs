@@ -33,7 +33,7 @@ pub(crate) struct Renewal {
 /// # Errors
 ///
 /// `enrolment_refused` for an unknown subject and for a wrong code alike; everything else is
-/// told only to somebody who knows the code: `code_used`, `code_expired`,
+/// told only to somebody who knows the code: `code_used`, `code_withdrawn`, `code_expired`,
 /// `student_inactive`, `key_refused`, `too_many_devices`, `certificate_revoked`,
 /// `certificate_expired`.
 pub(crate) fn claim(records: &Records<'_>, claim: &Claim) -> Result<CertificateRecord, Error> {
@@ -52,6 +52,9 @@ pub(crate) fn claim(records: &Records<'_>, claim: &Claim) -> Result<CertificateR
             what: "enrolment code",
         })?;
         return repeat(issued, wanted, *now);
+    }
+    if code.withdrawn_at.is_some() {
+        return Err(refuse(Code::CodeWithdrawn, wanted));
     }
     if now.as_secs() >= code.expires_at.as_secs() {
         return Err(refuse(Code::CodeExpired, wanted));

@@ -118,7 +118,7 @@ pub fn revoke(
         Target::Certificate(serial) => (revoke_each(records, [*serial], reason, now)?, 0),
         Target::Subject(subject) => (
             revoke_all(records, subject, reason, now)?,
-            records.codes().withdraw(subject)?,
+            records.codes().withdraw(subject, now)?,
         ),
     };
     match (certificates, codes) {

@@ -161,6 +161,7 @@ fn migrations() -> Migrations<'static> {
                 seal::CERTIFICATE.seal_all(transaction)
             },
         ),
+        M::up(include_str!("store/migrations/0003.sql")),
     ])
 }
 
@@ -208,6 +209,31 @@ mod tests {
             records.roster().all()
         });
         assert!(matches!(altered, Err(Error::RecordInvalid { .. })));
+    }
+
+    #[test]
+    fn a_code_withdrawn_before_there_was_a_column_for_it_stays_withdrawn() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cuhk.db");
+        let first = Migrations::new(vec![M::up(include_str!("store/migrations/0001.sql"))]);
+        let before = Database::open(&path, &first).unwrap();
+        before
+            .write_blocking(|connection| {
+                let add = "INSERT INTO enrolment_code VALUES (?1, '1155000001', 1000, ?2, NULL)";
+                connection.execute(add, rusqlite::params![[1_u8; 32], 0])?;
+                connection.execute(add, rusqlite::params![[2_u8; 32], 2000])?;
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+        before.close_blocking();
+        let store = Store::open(&path).unwrap();
+        let withdrawn = |digest: [u8; 32]| {
+            let subject = "1155000001".parse().unwrap();
+            let found = store.read_blocking(move |records| records.codes().find(&digest, &subject));
+            found.unwrap().unwrap().withdrawn_at
+        };
+        assert_eq!(withdrawn([1; 32]), Some(convert::time(1000).unwrap()));
+        assert_eq!(withdrawn([2; 32]), None);
     }
 
     #[test]

@@ -10,6 +10,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "核對註冊碼單上的編號與註冊碼；如需新碼，請向學系索取",
         ),
         Code::CodeExpired => ("此註冊碼已過期", "請向學系索取新的註冊碼"),
+        Code::CodeWithdrawn => (
+            "此註冊碼已被撤回",
+            "使用取代它的新註冊碼；若沒有收到，請向學系查詢",
+        ),
         Code::CodeUsed => (
             "此註冊碼已被另一把金鑰用過",
             "若證書在另一部電腦，請用那部電腦；否則向學系索取新的註冊碼",

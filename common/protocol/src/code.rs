@@ -60,6 +60,9 @@ codes! {
     CodeExpired = "code_expired", EXIT_REFUSED, 403,
         "this enrolment code has expired",
         "ask your department for a new code";
+    CodeWithdrawn = "code_withdrawn", EXIT_REFUSED, 403,
+        "this enrolment code has been withdrawn",
+        "use the newer code that came in its place; if you have none, ask your department";
     CodeUsed = "code_used", EXIT_REFUSED, 403,
         "this enrolment code has already been used, with another key",
         "if the certificate is on another machine, use that machine; otherwise ask your department for a new code";

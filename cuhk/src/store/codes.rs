@@ -16,9 +16,14 @@ const NO_DIGEST: [u8; 32] = [0; 32];
 pub struct CodeRecord {
     /// When it ends.
     pub expires_at: UnixTime,
+    /// When it was withdrawn, unused, if it was.
+    pub withdrawn_at: Option<UnixTime>,
     /// The certificate that it was used for, once it is.
     pub serial: Option<Serial>,
 }
+
+/// Digest, end, withdrawal and serial number, as they are stored.
+type Raw = (Vec<u8>, i64, Option<i64>, Option<Vec<u8>>);
 
 /// The enrolment codes.
 #[derive(Debug)]
@@ -63,24 +68,26 @@ impl<'a> Codes<'a> {
     ///
     /// [`Error::Storage`].
     pub fn find(&self, digest: &[u8; 32], subject: &Subject) -> Result<Option<CodeRecord>, Error> {
-        let row: Option<(Vec<u8>, i64, Option<Vec<u8>>)> = self
+        let row: Option<Raw> = self
             .connection
             .prepare_cached(
-                "SELECT digest, expires_at, serial FROM enrolment_code
+                "SELECT digest, expires_at, withdrawn_at, serial FROM enrolment_code
                  WHERE subject = ?1 AND digest = ?2",
             )?
             .query_row(params![subject.to_string(), digest], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })
             .optional()?;
         let known = row.is_some();
-        let (stored, expires_at, serial) = row.unwrap_or_else(|| (NO_DIGEST.to_vec(), 0, None));
+        let (stored, expires_at, withdrawn_at, serial) =
+            row.unwrap_or_else(|| (NO_DIGEST.to_vec(), 0, None, None));
         let matches = bool::from(stored.as_slice().ct_eq(digest));
         if !(matches & known) {
             return Ok(None);
         }
         Ok(Some(CodeRecord {
             expires_at: convert::time(expires_at)?,
+            withdrawn_at: withdrawn_at.map(convert::time).transpose()?,
             serial: serial.as_deref().map(convert::serial).transpose()?,
         }))
     }
@@ -116,7 +123,8 @@ impl<'a> Codes<'a> {
             .prepare_cached(
                 // Left to itself SQLite goes through all codes that are not used.
                 "SELECT EXISTS (SELECT 1 FROM enrolment_code INDEXED BY enrolment_code_by_subject
-                 WHERE subject = ?1 AND serial IS NULL AND expires_at > ?2)",
+                 WHERE subject = ?1 AND serial IS NULL AND withdrawn_at IS NULL
+                 AND expires_at > ?2)",
             )?
             .query_one(params![subject.to_string(), convert::seconds(now)], |row| {
                 row.get(0)
@@ -124,19 +132,19 @@ impl<'a> Codes<'a> {
         Ok(open)
     }
 
-    /// Ends all unused codes of the subject, whatever the clock says later.
+    /// Withdraws all unused codes of the subject, for good; answers how many.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn withdraw(&self, subject: &Subject) -> Result<usize, Error> {
+    pub fn withdraw(&self, subject: &Subject, now: UnixTime) -> Result<usize, Error> {
         let withdrawn = self
             .connection
             .prepare_cached(
-                "UPDATE enrolment_code INDEXED BY enrolment_code_by_subject SET expires_at = 0
-                 WHERE subject = ?1 AND serial IS NULL AND expires_at > 0",
+                "UPDATE enrolment_code INDEXED BY enrolment_code_by_subject SET withdrawn_at = ?2
+                 WHERE subject = ?1 AND serial IS NULL AND withdrawn_at IS NULL",
             )?
-            .execute([subject.to_string()])?;
+            .execute(params![subject.to_string(), convert::seconds(now)])?;
         Ok(withdrawn)
     }
 }
@@ -187,6 +195,7 @@ mod tests {
                     found,
                     Some(CodeRecord {
                         expires_at: at(20),
+                        withdrawn_at: None,
                         serial: None
                     })
                 );
@@ -233,10 +242,14 @@ mod tests {
                 codes.add(&DIGEST, &student(), at(10), at(20))?;
                 assert!(codes.has_open(&student(), at(19))?);
                 assert!(!codes.has_open(&student(), at(20))?);
-                assert_eq!(codes.withdraw(&student())?, 1);
-                assert_eq!(codes.withdraw(&student())?, 0);
+                assert_eq!(codes.withdraw(&student(), at(15))?, 1);
+                assert_eq!(codes.withdraw(&student(), at(16))?, 0);
                 assert!(!codes.has_open(&student(), at(10))?);
-                assert_eq!(codes.find(&DIGEST, &student())?.unwrap().expires_at, at(0));
+                let found = codes.find(&DIGEST, &student())?.unwrap();
+                assert_eq!(
+                    (found.withdrawn_at, found.expires_at),
+                    (Some(at(15)), at(20))
+                );
                 Ok(())
             })
             .unwrap();

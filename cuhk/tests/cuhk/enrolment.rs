@@ -92,6 +92,37 @@ async fn an_expired_code_is_refused_and_only_its_owner_is_told() {
 }
 
 #[tokio::test]
+async fn a_withdrawn_code_is_told_as_withdrawn_and_only_to_its_owner() {
+    let university = University::open().await;
+    let replaced = university.code("1155000001").await;
+    let newer = university.code_replacing("1155000001", true).await;
+    let revoked = university.code("1155000002").await;
+    university
+        .revoke("1155000002", RevocationReason::Unspecified)
+        .await;
+    let key = SigningKey::generate().unwrap();
+    let ask = |sid, code| {
+        let (university, request) = (&university, enrol(sid, code, &key));
+        async move { university.ask(None, &request).await }
+    };
+    for (sid, code) in [("1155000001", &replaced), ("1155000002", &revoked)] {
+        assert_eq!(refused(ask(sid, code).await), Code::CodeWithdrawn, "{sid}");
+    }
+    let anothers = refused(ask("1155000003", &replaced).await);
+    assert_eq!(anothers, Code::EnrolmentRefused);
+    university.clock.advance(CODE_LIFETIME);
+    let long_after = refused(ask("1155000001", &replaced).await);
+    assert_eq!(long_after, Code::CodeWithdrawn);
+
+    let in_time = university.code_replacing("1155000001", true).await;
+    assert_eq!(
+        refused(ask("1155000001", &newer).await),
+        Code::CodeWithdrawn
+    );
+    enrolled(ask("1155000001", &in_time).await);
+}
+
+#[tokio::test]
 async fn a_repeated_request_gets_the_same_certificate_and_another_key_nothing() {
     let university = University::open().await;
     let code = university.code("1155000001").await;
@@ -246,8 +277,7 @@ async fn three_devices_and_no_more_until_they_are_replaced() {
     let replacing = university.code_replacing("1155000001", true).await;
     assert_eq!(
         refused(university.ask(None, &fourth).await),
-        Code::CodeExpired,
-        "withdrawn"
+        Code::CodeWithdrawn
     );
     enrolled(
         university

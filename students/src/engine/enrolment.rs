@@ -181,6 +181,7 @@ fn concerns_student(refusal: &Refusal) -> bool {
         refusal.code,
         Code::EnrolmentRefused
             | Code::CodeExpired
+            | Code::CodeWithdrawn
             | Code::CodeUsed
             | Code::TooManyCodes
             | Code::TooManyDevices
