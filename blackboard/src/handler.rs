@@ -121,9 +121,9 @@ impl Handler {
         self.connection.at_step(Step::Three);
         let greeting = state.greeting(self.shared.clock.now());
         self.send(greeting).await?;
-        let (shutdown, idle) = (self.shutdown.clone(), self.shared.limits.idle);
+        let (shutdown, limit) = (self.shutdown.clone(), self.shared.limits.message);
         let request = tokio::select! {
-            request = self.receive_within(Step::Three, idle) => request?,
+            request = self.receive_within(Step::Three, limit) => request?,
             () = shutdown.cancelled() => {
                 return Err(Refusal::new(Code::ShuttingDown, Step::Three));
             }

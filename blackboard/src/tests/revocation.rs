@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scb_certs::Certificate;
-use scb_protocol::{Code, InactiveReason, Refusal, Step};
+use scb_certs::{Certificate, IssuerKind, RevocationReason, RevokedEntry, Serial};
+use scb_protocol::{Code, InactiveReason, MAX_PAYLOAD, Refusal, Step};
 use scb_transport::Connection;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -50,6 +50,38 @@ async fn a_revoked_certificate_opens_no_connection_within_five_seconds() {
     publish(&campus, 11, &[&first]);
     let refusal = refused_at_last(group).await;
     assert_eq!(refusal.code, Code::CertificateRevoked);
+}
+
+/// Far more than one frame holds, and so is the receipt with them in it.
+#[tokio::test]
+async fn lists_of_ten_thousand_revoked_certificates_count_and_go_into_the_receipt() {
+    let campus = Campus::open().await;
+    let with_revoked = campus.three();
+    let now = campus.certs.now();
+    let entry = |serial| RevokedEntry {
+        serial,
+        revoked_at: now,
+        reason: RevocationReason::Superseded,
+    };
+    let mut entries: Vec<_> = (0..10_000)
+        .map(|_| entry(Serial::random().unwrap()))
+        .collect();
+    entries.push(entry(with_revoked.members[0].chain.leaf().serial()));
+    let mut lists = campus.certs.crls(11, &[]);
+    let end = lists[1].next_update();
+    let students = campus.certs.issuer(IssuerKind::Students);
+    lists[1] = students.sign_crl(11, now, end, &entries).unwrap();
+    campus.cuhk.set(|state| {
+        state.crls = lists;
+        state.epoch += 1;
+    });
+    let refusal = refused_at_last(with_revoked).await;
+    assert_eq!(refusal.code, Code::CertificateRevoked);
+
+    let mut group = campus.three();
+    let receipt = group.hand_in().await.unwrap();
+    assert!(receipt.len() > 4 * MAX_PAYLOAD, "{} bytes", receipt.len());
+    group.verify(&receipt);
 }
 
 #[tokio::test]

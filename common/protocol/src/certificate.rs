@@ -1,6 +1,7 @@
 //! What is said of a certificate that does not verify.
 
-use scb_certs::CertificateError;
+use scb_certs::{CertificateError, Chain};
+use serde::{Deserialize, Deserializer, de};
 
 use crate::{Code, Refusal, Step};
 
@@ -29,5 +30,29 @@ pub fn certificate_refusal(error: &CertificateError, step: Step) -> Refusal {
             refusal.with("expected", expected).with("found", found)
         }
         _ => refusal.with("reason", error),
+    }
+}
+
+/// Certificates in the chain of a message: leaf and issuing CA. The root is known to whoever
+/// can judge them.
+const IN_MESSAGES: usize = 2;
+
+/// Whether a chain has the one length that chains in messages have.
+pub(crate) fn is_leaf_and_issuer(chain: &Chain) -> bool {
+    chain.certificates().len() == IN_MESSAGES
+}
+
+/// What chains in messages are, for people.
+pub(crate) const LEAF_AND_ISSUER: &str = "2 certificates: leaf and issuing CA";
+
+/// Reads a chain of exactly leaf and issuing CA.
+pub(crate) fn leaf_and_issuer<'de, D: Deserializer<'de>>(from: D) -> Result<Chain, D::Error> {
+    let chain = Chain::deserialize(from)?;
+    match is_leaf_and_issuer(&chain) {
+        true => Ok(chain),
+        false => {
+            let got = chain.certificates().len();
+            Err(de::Error::invalid_length(got, &LEAF_AND_ISSUER))
+        }
     }
 }

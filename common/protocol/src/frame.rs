@@ -15,13 +15,17 @@ pub const MAX_PAYLOAD: usize = 64 * 1024;
 const LENGTH: usize = 4;
 /// Bytes of the kind field.
 const KIND: usize = 1;
+/// The kind of a JSON message.
+const MESSAGE: u8 = 1;
+/// The kind of a chunk of content.
+const CHUNK: u8 = 2;
 
 /// One frame. `Debug` prints kind and size: the payload may be an enrolment code or content.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Frame {
     /// Kind 1: a JSON message, UTF-8.
     Message(Bytes),
-    /// Kind 2: raw bytes of content.
+    /// Kind 2: raw bytes of content, never none.
     Chunk(Bytes),
 }
 
@@ -30,8 +34,9 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// `frame_empty`, `frame_too_large` or `malformed_message` (unknown kind). Both are
-    /// known from the first five bytes; no memory is reserved for a refused length.
+    /// `frame_empty` (also a chunk without content), `frame_too_large` or `malformed_message`
+    /// (unknown kind). All are known from the first five bytes; no memory is reserved for a
+    /// refused length.
     pub fn decode(buffer: &mut BytesMut, step: Step) -> Result<Option<Self>, Refusal> {
         let Some(length) = declared_length(buffer, step)? else {
             return Ok(None);
@@ -39,8 +44,12 @@ impl Frame {
         let Some(&kind) = buffer.get(LENGTH) else {
             return Ok(None);
         };
-        if !matches!(kind, 1 | 2) {
+        if !matches!(kind, MESSAGE | CHUNK) {
             return Err(Refusal::new(Code::MalformedMessage, step).with("kind", kind));
+        }
+        // Nothing would ever add up: a peer could send them for as long as it likes.
+        if kind == CHUNK && length == KIND {
+            return Err(empty_chunk(step));
         }
         if buffer.len() < LENGTH + length {
             buffer.reserve(LENGTH + length - buffer.len());
@@ -49,7 +58,7 @@ impl Frame {
         buffer.advance(LENGTH + KIND);
         let payload = buffer.split_to(length - KIND).freeze();
         Ok(Some(match kind {
-            1 => Self::Message(payload),
+            MESSAGE => Self::Message(payload),
             _ => Self::Chunk(payload),
         }))
     }
@@ -58,11 +67,13 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// `frame_too_large` if the payload is over [`MAX_PAYLOAD`].
+    /// `frame_too_large` if the payload is over [`MAX_PAYLOAD`], `frame_empty` for a chunk
+    /// without content.
     pub fn encode(&self, buffer: &mut BytesMut, step: Step) -> Result<(), Refusal> {
         let (kind, payload) = match self {
-            Self::Message(payload) => (1, payload),
-            Self::Chunk(payload) => (2, payload),
+            Self::Message(payload) => (MESSAGE, payload),
+            Self::Chunk(payload) if payload.is_empty() => return Err(empty_chunk(step)),
+            Self::Chunk(payload) => (CHUNK, payload),
         };
         let length = payload.len() + KIND;
         if payload.len() > MAX_PAYLOAD {
@@ -95,6 +106,10 @@ fn declared_length(buffer: &BytesMut, step: Step) -> Result<Option<usize>, Refus
         length if length > MAX_PAYLOAD + KIND => Err(too_large(length, step)),
         length => Ok(Some(length)),
     }
+}
+
+fn empty_chunk(step: Step) -> Refusal {
+    Refusal::new(Code::FrameEmpty, step).with("expected", "a chunk of at least 1 byte")
 }
 
 fn too_large(length: usize, step: Step) -> Refusal {
@@ -147,6 +162,15 @@ mod tests {
             assert_eq!(refusal.code, Code::FrameTooLarge);
             assert!(buffer.capacity() < 1024);
         }
+    }
+
+    #[test]
+    fn refuses_a_chunk_without_content_both_ways() {
+        assert_eq!(decode(&[0, 0, 0, 1, 2]), Err(Code::FrameEmpty));
+        assert!(decode(&[0, 0, 0, 2, 2, 0]).unwrap().is_some(), "one byte");
+        let empty = Frame::Chunk(Bytes::new());
+        let refusal = empty.encode(&mut BytesMut::new(), Step::Six).unwrap_err();
+        assert_eq!(refusal.code, Code::FrameEmpty);
     }
 
     #[test]

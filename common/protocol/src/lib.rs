@@ -17,6 +17,7 @@ mod frame;
 mod identity_token;
 mod jose;
 pub mod message;
+mod object;
 mod proof;
 pub mod receipt;
 mod refusal;

@@ -1,24 +1,38 @@
-//! JSON messages: parsing in two steps, so that an unknown type and a bad field differ.
+//! JSON messages. They are read in two steps, so that an unknown type and a bad field differ.
 
 pub mod blackboard;
 pub mod cuhk;
+mod read;
 
 use std::fmt;
 
 use bytes::Bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::Error as _;
+use serde::{Deserializer, Serialize};
 
 use crate::frame::{Frame, MAX_PAYLOAD};
 use crate::{Code, Refusal, Step};
 
+pub use read::decode;
+
 /// One direction of one conversation: a closed set of messages.
-pub trait Message: Serialize + DeserializeOwned {
+pub trait Message: Serialize + Sized {
     /// The `type` of every message of this direction.
     const NAMES: &'static [&'static str];
 
     /// The `type` of this message.
     fn name(&self) -> &'static str;
+
+    /// Reads the message of this `type`, one of [`Message::NAMES`], with all its fields.
+    /// Without an implementation the direction can only be written.
+    ///
+    /// # Errors
+    ///
+    /// A field is missing, unknown, repeated or of the wrong form.
+    fn read<'de, D: Deserializer<'de>>(name: &str, from: D) -> Result<Self, D::Error> {
+        let _ = from;
+        Err(D::Error::unknown_variant(name, Self::NAMES))
+    }
 }
 
 /// A direction in which the other side may answer with a refusal.
@@ -46,44 +60,6 @@ pub fn encode(message: &impl Message, step: Step) -> Result<Frame, Refusal> {
         return Err(Refusal::new(Code::FrameTooLarge, step).with("bytes", json.len()));
     }
     Ok(Frame::Message(Bytes::from(json)))
-}
-
-/// Reads a message of the direction `M`.
-///
-/// # Errors
-///
-/// `unknown_message` if the type is none of this direction's; `malformed_message` for
-/// anything else that is not understood: not JSON, over 128 levels deep, a field missing,
-/// unknown, repeated or of the wrong form.
-pub fn decode<M: Message>(payload: &[u8], step: Step) -> Result<M, Refusal> {
-    let peek: Peek =
-        serde_json::from_slice(payload).map_err(|error| malformed(&error, None, step))?;
-    let Some(&name) = M::NAMES.iter().find(|name| **name == peek.name) else {
-        return Err(Refusal::new(Code::UnknownMessage, step).with("got", &peek.name));
-    };
-    serde_json::from_slice(payload).map_err(|error| malformed(&error, Some(name), step))
-}
-
-#[derive(serde::Deserialize)]
-struct Peek {
-    #[serde(rename = "type")]
-    name: String,
-}
-
-/// Says where and what kind, never the value: it may be an enrolment code.
-fn malformed(error: &serde_json::Error, name: Option<&str>, step: Step) -> Refusal {
-    let kind = match error.classify() {
-        serde_json::error::Category::Syntax => "not JSON, or nested too deep",
-        serde_json::error::Category::Eof => "cut off",
-        _ => "a field is missing, unknown, repeated or of the wrong form",
-    };
-    let refusal = Refusal::new(Code::MalformedMessage, step)
-        .with("reason", kind)
-        .with("column", error.column());
-    match name {
-        Some(name) => refusal.with("message", name),
-        None => refusal,
-    }
 }
 
 /// The refusal of a message that is known but out of order.
@@ -120,8 +96,8 @@ macro_rules! messages {
         }
     ) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-        #[serde(tag = "type", deny_unknown_fields)]
+        #[derive(Clone, PartialEq, Eq, serde::Serialize)]
+        #[serde(tag = "type")]
         pub enum $direction {
             $($(#[$variant_doc])* #[serde(rename = $name)] $variant {
                 $($(#[$field_doc])* $field: $kind,)*
@@ -133,6 +109,27 @@ macro_rules! messages {
 
             fn name(&self) -> &'static str {
                 match self { $(Self::$variant { .. } => $name),* }
+            }
+
+            fn read<'de, D: serde::Deserializer<'de>>(
+                name: &str,
+                from: D,
+            ) -> Result<Self, D::Error> {
+                match name {
+                    $($name => {
+                        #[derive(serde::Deserialize)]
+                        #[serde(deny_unknown_fields, expecting = "a JSON object")]
+                        struct Fields {
+                            #[serde(rename = "type")]
+                            _name: serde::de::IgnoredAny,
+                            $($(#[$field_doc])* $field: $kind,)*
+                        }
+                        let object = crate::object::ObjectOnly(from);
+                        let Fields { $($field,)* .. } = serde::Deserialize::deserialize(object)?;
+                        Ok(Self::$variant { $($field),* })
+                    })*
+                    _ => Err(serde::de::Error::unknown_variant(name, Self::NAMES)),
+                }
             }
         }
 

@@ -12,6 +12,7 @@ pub use names::{FileName, Label, SubmissionId, SubmissionNumber};
 
 use crate::error::Error;
 use crate::message::cuhk::MemberQuestion;
+use crate::object::objects;
 use crate::{Code, Refusal, Step};
 
 /// The statement's `type`.
@@ -21,7 +22,7 @@ pub const MAX_STATEMENT: usize = 16 * 1024;
 
 /// One file that is handed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
 pub struct FileEntry {
     /// Its name; never a path.
     pub name: FileName,
@@ -33,7 +34,7 @@ pub struct FileEntry {
 
 /// What the members sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
 pub struct Statement {
     #[serde(rename = "type")]
     kind: String,
@@ -51,6 +52,8 @@ pub struct Statement {
     /// Chosen by the client before it sends anything.
     pub submission: SubmissionId,
 }
+
+objects!(FileEntry, Statement);
 
 impl Statement {
     /// A statement about one file.

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use scb_certs::{Crl, RevocationReason, TrustStore};
+use rustls_pki_types::UnixTime;
+use scb_certs::{
+    CertificateError, Crl, Fingerprint, RevocationReason, Serial, TrustStore, Validity,
+};
+use scb_cuhk::{Error, Intent, Profile, Records, Revocation};
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{Code, Frame, Question, Step, Verification};
+use scb_protocol::{Code, Frame, MAX_PAYLOAD, Question, Step, Verification};
 
 use crate::university::{University, ask, refused, status, verify};
 
@@ -123,6 +127,55 @@ async fn list_numbers_only_grow_and_anybody_may_have_the_lists() {
         .unwrap();
     trust.verify_student(&student.chain, now).unwrap();
     assert!(trust.verify_any_client(&blackboard.chain, now).is_err());
+}
+
+/// Far more than one frame holds.
+#[tokio::test]
+async fn lists_of_ten_thousand_revoked_certificates_come_in_chunks() {
+    let university = University::open().await;
+    let (victim, bystander) = (
+        university.student("1155000001").await,
+        university.student("1155000002").await,
+    );
+    let now = university.clock.now();
+    university
+        .change(move |records| (0..10_000).try_for_each(|_| revoked_certificate(records, now)))
+        .await;
+    university
+        .revoke("1155000001", RevocationReason::KeyCompromise)
+        .await;
+    let (_, lists) = lists(&university).await;
+    assert!(lists[1].der().len() > 4 * MAX_PAYLOAD);
+    assert!(lists[1].contains(&victim.chain.leaf().serial()));
+
+    let trust = TrustStore::new(university.root.clone()).unwrap();
+    let trust = trust.with_crls(lists).unwrap();
+    let verdict = trust.verify_student(&victim.chain, now);
+    assert_eq!(verdict.unwrap_err(), CertificateError::Revoked);
+    trust.verify_student(&bystander.chain, now).unwrap();
+    university.connect_as(&bystander).await;
+}
+
+fn revoked_certificate(records: &Records<'_>, now: UnixTime) -> Result<(), Error> {
+    let serial = Serial::random()?;
+    let later = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + 86_400));
+    let intent = Intent {
+        serial,
+        subject: "1155000003".parse()?,
+        profile: Profile::Student,
+        public_key: Fingerprint::of(serial.as_bytes()),
+        validity: Validity {
+            not_before: now,
+            not_after: later,
+        },
+    };
+    records.certificates().intend(&intent, now)?;
+    let (at, reason) = (now, RevocationReason::Superseded);
+    let revoked = records
+        .certificates()
+        .revoke(&serial, &Revocation { at, reason })?;
+    assert!(revoked);
+    Ok(())
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Messages that are wrong as such, and clients that behave wrongly.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use scb_protocol::message::Message;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::code_of;
 use crate::tests::campus::Campus;
-use crate::tests::group::{Group, reply};
+use crate::tests::group::{Group, WAIT, reply};
 
 /// Any JSON, as a message.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -100,16 +100,21 @@ async fn a_message_amid_the_content() {
     assert_eq!(code_of(group).await, Code::UnexpectedMessage);
 }
 
+/// Only people are given time to think, and there is nothing to think about yet.
 #[tokio::test]
-async fn a_client_that_says_nothing() {
-    let campus = Campus::with(|config| {
-        config.limits.idle = Duration::from_millis(100);
-        config.limits.message = Duration::from_millis(100);
-    })
-    .await;
+async fn a_client_that_does_not_present_itself() {
+    let campus = Campus::with(|config| config.limits.message = Duration::from_millis(100)).await;
     let mut connection = greeted(&campus).await;
+    let began = Instant::now();
     let refusal = reply(&mut connection).await.unwrap_err();
     assert_eq!((refusal.code, refusal.step), (Code::Timeout, Step::Three));
+    assert!(began.elapsed() < WAIT, "it was the server who said so");
+    campus.assert_nothing_stored().await;
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_after_the_confirmation() {
+    let campus = Campus::with(|config| config.limits.idle = Duration::from_millis(100)).await;
     let (mut connection, _session) = campus.three().open_session().await.unwrap();
     let refusal = reply(&mut connection).await.unwrap_err();
     assert_eq!((refusal.code, refusal.step), (Code::Timeout, Step::Six));
@@ -128,6 +133,19 @@ async fn content_that_trickles_in_beyond_its_total_deadline() {
         }
     };
     assert_eq!((refusal.code, refusal.step), (Code::Timeout, Step::Six));
+    campus.assert_nothing_stored().await;
+}
+
+#[tokio::test]
+async fn empty_chunks_amid_the_content() {
+    let campus = Campus::open().await;
+    let (mut connection, _) = sending_content(&campus).await;
+    connection
+        .send_raw(&[0, 0, 0, 1, 2].repeat(1000))
+        .await
+        .unwrap();
+    let refusal = reply(&mut connection).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.step), (Code::FrameEmpty, Step::Six));
     campus.assert_nothing_stored().await;
 }
 

@@ -7,16 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{messages, replies};
 use crate::assurance::Mode;
+use crate::object::objects;
 use crate::statement::SubmissionNumber;
 use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
 
 /// What one member shows in step 3. `Debug` prints neither token nor proof.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
 pub struct Presented {
     /// The student ID.
     pub sid: StudentId,
-    /// Leaf and issuer.
+    /// Leaf and issuer, no more: what is wrong with others is said when they are judged.
     pub chain: Chain,
     /// The identity token (JWT).
     pub token: String,
@@ -38,13 +39,15 @@ impl fmt::Debug for Presented {
 
 /// One member's share of the session key, sealed with HPKE (RFC 9180, base mode).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
 pub struct SealedShare {
     /// The encapsulated key (`enc`).
     pub encapsulation: Encapsulation,
     /// The sealed share: 32 bytes and the AEAD tag.
     pub ciphertext: Ciphertext,
 }
+
+objects!(Presented, SealedShare);
 
 messages! {
     /// What a student's program sends.

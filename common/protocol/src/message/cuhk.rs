@@ -4,17 +4,21 @@ use scb_certs::{Chain, Fingerprint, ServiceName, SpiffeId, StudentId};
 
 use super::{messages, replies};
 use crate::EnrolmentCode;
+use crate::certificate::leaf_and_issuer;
+use crate::object::objects;
 use crate::values::{Der, Nonce};
 
 /// A member about whom a service asks, and the certificate that it was shown.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
 pub struct MemberQuestion {
     /// The student ID.
     pub sid: StudentId,
     /// SHA-256 of the certificate's DER.
     pub cert_sha256: Fingerprint,
 }
+
+objects!(MemberQuestion);
 
 messages! {
     /// What CUHK is asked.
@@ -72,7 +76,8 @@ replies! {
         }
         /// Answer to `enrol`.
         "enrolled" Enrolled {
-            /// Leaf and issuer; the root is known already.
+            /// Leaf and issuer, no more; the root is known already.
+            #[serde(deserialize_with = "leaf_and_issuer")]
             chain: Chain,
             /// The identity token (JWT).
             token: String,
@@ -84,7 +89,8 @@ replies! {
         }
         /// Answer to `enrol_service` and `renew_service`.
         "service_enrolled" ServiceEnrolled {
-            /// Leaf and issuer; the root is known already.
+            /// Leaf and issuer, no more; the root is known already.
+            #[serde(deserialize_with = "leaf_and_issuer")]
             chain: Chain,
         }
         /// Answer to `verify`.

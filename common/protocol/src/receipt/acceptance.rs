@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Evidence;
 use crate::assurance::Mode;
 use crate::error::Error;
+use crate::object::objects;
 use crate::statement::{Statement, SubmissionId, SubmissionNumber};
 use crate::time::as_rfc3339;
 
@@ -17,7 +18,7 @@ const TYPE: &str = "scb-acceptance";
 
 /// What Blackboard signs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
 pub(super) struct Acceptance {
     #[serde(rename = "type")]
     kind: String,
@@ -31,6 +32,8 @@ pub(super) struct Acceptance {
     /// SHA-256 of each file of the receipt, by name.
     pub(super) files: BTreeMap<String, Fingerprint>,
 }
+
+objects!(Acceptance);
 
 impl Acceptance {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {

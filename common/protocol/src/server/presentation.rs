@@ -7,7 +7,7 @@ use scb_certs::{TrustStore, VerifiedStudent};
 
 use super::{AwaitVerification, Policy};
 use crate::authority::first_repeated;
-use crate::certificate::certificate_refusal;
+use crate::certificate::{LEAF_AND_ISSUER, certificate_refusal, is_leaf_and_issuer};
 use crate::identity_token::{UnverifiedToken, VerifiedToken};
 use crate::message::blackboard::{Presented, Reply, Request};
 use crate::message::unexpected;
@@ -70,7 +70,8 @@ impl ExpectPresentation {
         let t1 = self.transcript(&members);
         let verified = members
             .into_iter()
-            .map(|member| self.verify(member, &t1, trust, now))
+            .enumerate()
+            .map(|(index, member)| self.verify(index, member, &t1, trust, now))
             .collect::<Result<Vec<_>, Refusal>>()?;
         AwaitVerification::new(self.policy, t1, verified)
     }
@@ -106,6 +107,7 @@ impl ExpectPresentation {
 
     fn verify(
         &self,
+        index: usize,
         member: Presented,
         t1: &Transcript1,
         trust: &TrustStore,
@@ -114,6 +116,9 @@ impl ExpectPresentation {
         let student = trust
             .verify_student(&member.chain, now)
             .map_err(|error| certificate_refusal(&error, Step::Three).about(&member.sid))?;
+        if !is_leaf_and_issuer(&member.chain) {
+            return Err(wrong_length(index).about(&member.sid));
+        }
         if *student.sid() != member.sid {
             return Err(Refusal::new(Code::CertificateWrongRole, Step::Three)
                 .about(&member.sid)
@@ -129,6 +134,14 @@ impl ExpectPresentation {
             shown: member,
         })
     }
+}
+
+/// The root at the end does no harm, but there is one form only.
+fn wrong_length(index: usize) -> Refusal {
+    Refusal::new(Code::MalformedMessage, Step::Three)
+        .with("message", "present")
+        .with("field", format_args!("members[{index}].chain"))
+        .with("reason", format_args!("expected {LEAF_AND_ISSUER}"))
 }
 
 /// Evidence: this member's certificate, token and proof of possession are in order. CUHK has

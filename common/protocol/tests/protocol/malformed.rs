@@ -1,5 +1,7 @@
 //! Payloads that are not understood, each refused with its code.
 
+use std::collections::BTreeSet;
+
 use scb_protocol::message::{Message, blackboard, cuhk};
 use scb_protocol::values::Der;
 use scb_protocol::{Code, Step, decode};
@@ -70,6 +72,132 @@ fn refuses_fields_missing_repeated_unknown_or_of_another_type() {
     spoilt(&messages::blackboard_requests(), &[]);
     spoilt(&messages::blackboard_replies()[..5], &[]);
     spoilt(&messages::blackboard_replies()[5..], &optional);
+}
+
+/// Where and why `M` refuses a payload: field, reason, place.
+fn why<M: Message>(payload: &str) -> [String; 3] {
+    let refusal = decode::<M>(payload.as_bytes(), Step::Three).err();
+    let mut params = refusal.expect(payload).params;
+    ["field", "reason", "at"].map(|name| params.remove(name).unwrap_or_default())
+}
+
+#[test]
+fn says_which_field_was_wrong_where_and_why() {
+    let present = messages::json(&messages::blackboard_requests()[0]);
+    let altered = |pointer: &str, to: Value| {
+        let mut value: Value = serde_json::from_str(&present).unwrap();
+        *value.pointer_mut(pointer).unwrap() = to;
+        value.to_string()
+    };
+    let mut without: Value = serde_json::from_str(&present).unwrap();
+    without["members"][0].as_object_mut().unwrap().remove("sid");
+    let twice = present.replacen("{\"sid\":", "{\"sid\":\"1\",\"sid\":", 1);
+    let cases = [
+        (
+            altered("/members", json!("all")),
+            "members",
+            "expected a sequence",
+        ),
+        (
+            altered("/members/0/token", json!(7)),
+            "members[0].token",
+            "expected a string",
+        ),
+        (
+            altered("/members/0/session_key", json!("00")),
+            "members[0].session_key",
+            "wrong length, expected 32 bytes",
+        ),
+        (
+            altered("/members/0/chain/0", json!("****")),
+            "members[0].chain",
+            "certificate cannot be decoded: not in base64",
+        ),
+        (without.to_string(), "members[0].sid", "missing"),
+        (twice, "members[0].sid", "repeated"),
+        ("{\"type\":\"present\"}".into(), "members", "missing"),
+        ("{\"members\":[]}".into(), "type", "missing"),
+        (
+            "[]".into(),
+            "",
+            "expected a message, which is one JSON object",
+        ),
+    ];
+    for (payload, field, reason) in cases {
+        let [found_field, found_reason, at] = why::<blackboard::Request>(&payload);
+        assert_eq!(
+            (&*found_field, &*found_reason),
+            (field, reason),
+            "{payload:.200}"
+        );
+        assert!(at.starts_with("line 1, column "), "{at}");
+    }
+    let extra = present.replacen("{\"sid\":", "{\"sidd\":\"1\",\"sid\":", 1);
+    let [field, reason, _] = why::<blackboard::Request>(&extra);
+    assert_eq!(field, "members[0]");
+    assert!(reason.starts_with("an unknown field, known: one of `sid`, `chain`"));
+}
+
+#[test]
+fn says_what_is_no_json_and_at_which_byte() {
+    let with = |value: &str| format!("{{\"type\":\"confirm\",\"mac\":{value}}}");
+    let mut reasons = BTreeSet::new();
+    for value in ["NaN", "\"\\ud800\"", "\"\\udc00\"", "\"\\q\""] {
+        let [_, found, at] = why::<blackboard::Request>(&with(value));
+        assert!(found.starts_with("not JSON: "), "{value}: {found}");
+        assert!(reasons.insert(found), "{value}: each is told apart");
+        let column: usize = at.rsplit_once(' ').unwrap().1.parse().unwrap();
+        assert!((25..=34).contains(&column), "{value}: {at}");
+    }
+    let bytes = b"{\"type\":\"confirm\",\"mac\":\"\xff\"}";
+    let refusal = decode::<blackboard::Request>(bytes, Step::Five).unwrap_err();
+    assert_eq!(
+        refusal.params["reason"],
+        "not JSON: invalid unicode code point"
+    );
+    let cut = "{\"type\":\"confirm\",\"mac\":\"00";
+    assert_eq!(why::<blackboard::Request>(cut)[1], "cut off");
+}
+
+/// serde would read a struct from the list of its fields as well.
+#[test]
+fn refuses_lists_where_objects_belong() {
+    let listed = |pointer: &str, message: &str| {
+        let mut value: Value = serde_json::from_str(message).unwrap();
+        let object = value.pointer_mut(pointer).unwrap();
+        let fields: Vec<Value> = object.as_object().unwrap().values().cloned().collect();
+        *object = fields.into();
+        value.to_string()
+    };
+    let shares = messages::json(&messages::blackboard_replies()[1]);
+    let verify = messages::json(&messages::cuhk_requests()[4]);
+    let confirm = format!("[\"confirm\",\"{}\"]", "00".repeat(32));
+    for verdict in [
+        code::<blackboard::Reply>(listed("/shares/0", &shares)),
+        code::<cuhk::Request>(listed("/members/0", &verify)),
+        code::<blackboard::Request>(confirm),
+        code::<cuhk::Request>("[\"crls\"]"),
+    ] {
+        assert_eq!(verdict, Some(Code::MalformedMessage));
+    }
+}
+
+#[test]
+fn refuses_answers_whose_chain_is_not_leaf_and_issuer() {
+    let enrolled = messages::json(&messages::cuhk_replies()[1]);
+    let service = messages::json(&messages::cuhk_replies()[3]);
+    for right in [enrolled, service] {
+        assert_eq!(code::<cuhk::Reply>(&right), None, "{right:.80}");
+        for length in [1, 3] {
+            let mut value: Value = serde_json::from_str(&right).unwrap();
+            let chain = value["chain"].as_array_mut().unwrap();
+            let first = chain[0].clone();
+            chain.resize(length, first);
+            let [field, reason, _] = why::<cuhk::Reply>(&value.to_string());
+            assert_eq!(field, "chain");
+            assert_eq!(reason, "expected 2 certificates: leaf and issuing CA");
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Step 3: who may present themselves, and with what.
 
+use scb_certs::Chain;
 use scb_protocol::message::blackboard::{Presented, Reply, Request};
 use scb_protocol::server::Policy;
 use scb_protocol::values::{Challenge, SessionPublicKey};
@@ -188,6 +189,27 @@ fn refuses_a_proof_over_another_connection_challenge_or_client_certificate() {
     let members = hand.present(&challenge).members;
     let verdict = server.handle(Request::Present { members }, &group.trust, campus.now());
     refused_in(Step::Three, "another service", verdict, Code::ProofInvalid);
+}
+
+#[test]
+fn refuses_a_chain_with_the_root_at_its_end() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let root = campus.root().certificate().clone();
+    for index in [0, 2] {
+        let run = group.run().requests(|request| {
+            if let Request::Present { members } = request {
+                let own = members[index].chain.certificates();
+                let longer = own.iter().cloned().chain([root.clone()]).collect();
+                members[index].chain = Chain::new(longer).unwrap();
+            }
+        });
+        let refused = run.refused("with the root");
+        let code = Code::MalformedMessage;
+        let refusal = refused.is("with the root", Side::Server, Step::Three, code);
+        assert_eq!(refusal.params["field"], format!("members[{index}].chain"));
+    }
+    group.run().go().unwrap();
 }
 
 #[test]

@@ -44,8 +44,8 @@ proptest! {
         let frames: Vec<_> = payloads
             .into_iter()
             .map(|(is_chunk, payload)| match is_chunk {
-                true => Frame::Chunk(Bytes::from(payload)),
-                false => Frame::Message(Bytes::from(payload)),
+                true if !payload.is_empty() => Frame::Chunk(Bytes::from(payload)),
+                _ => Frame::Message(Bytes::from(payload)),
             })
             .collect();
         let mut wire = BytesMut::new();
