@@ -20,8 +20,11 @@ pub struct Arguments {
     pub(crate) home: HomeArgs,
     #[command(flatten)]
     pub(crate) logging: Logging,
+    /// Print the configuration in force, each option explained, and end
+    #[arg(long)]
+    pub(crate) print_config: bool,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 const EXAMPLES: &str = "\
@@ -34,6 +37,7 @@ Examples:
                     --dns blackboard.example
     blackboard serve --listen 0.0.0.0:8002
     blackboard submissions list
+    blackboard --print-config        every option of HOME/config.toml, explained
 
 Exit codes: 0 done, 2 usage, 3 refused, 4 try again later, 5 local fault.
 Configuration: HOME/config.toml; a flag comes before the file.";
@@ -130,6 +134,9 @@ pub(crate) struct Serve {
     /// else 4096]
     #[arg(long, value_name = "N", value_parser = Limits::parse_max_connections)]
     pub(crate) max_connections: Option<usize>,
+    /// Print the configuration in force with these arguments, each option explained, and end
+    #[arg(long, conflicts_with = "sandbox")]
+    pub(crate) print_config: bool,
     /// Work in the sandbox that `cuhk serve --sandbox DIR` made: loopback only, no set-up
     #[arg(long, value_name = "DIR")]
     pub(crate) sandbox: Option<PathBuf>,

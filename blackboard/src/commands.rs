@@ -29,7 +29,7 @@ pub fn main() -> ExitCode {
 
 /// Does what the command line says.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let json = matches!(&arguments.command, Command::Submissions(command) if command.json());
+    let json = matches!(&arguments.command, Some(Command::Submissions(command)) if command.json());
     let result = dispatch(arguments).map_err(Failure::from);
     if json {
         finish_json(result)
@@ -42,7 +42,14 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     install_crypto();
     start_logging(&arguments.logging)?;
     let home = arguments.home.resolve(Role::Blackboard);
-    match arguments.command {
+    if arguments.print_config {
+        return print_config(&home, None);
+    }
+    let Some(command) = arguments.command else {
+        let failure = Failure::usage("no command is given");
+        return Err(failure.with_remedy("see `blackboard --help`").into());
+    };
+    match command {
         Command::Serve(Serve {
             sandbox: Some(_), ..
         }) if arguments.home.home.is_some() => {
@@ -60,9 +67,24 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         }) => Err(Failure::usage("faults on purpose are for a sandbox")
             .with_remedy("add --sandbox DIR")
             .into()),
+        Command::Serve(command) if command.print_config => print_config(&home, Some(&command)),
         Command::Serve(command) => runtime()?.block_on(serve(&home, command)),
         Command::Submissions(command) => submissions::run(&home, &command),
     }
+}
+
+/// What is in force: what `command` says, else the home's configuration, else the defaults.
+fn print_config(home: &Path, command: Option<&Serve>) -> anyhow::Result<()> {
+    let mut config = match Home::open(home, Role::Blackboard) {
+        Ok(home) => load_config::<Config>(&home)?,
+        Err(scb_cli::Error::NoHome { .. }) => Config::default(),
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(command) = command {
+        config = config.limited(command.max_connections);
+        config.listen = command.listen.unwrap_or(config.listen);
+    }
+    Ok(say(config.to_toml().trim_end())?)
 }
 
 fn start_logging(logging: &Logging) -> anyhow::Result<()> {

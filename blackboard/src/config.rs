@@ -62,54 +62,35 @@ impl Config {
 
     /// The whole file, with a comment for each key.
     pub(crate) fn to_toml(&self) -> String {
-        let Limits {
-            max_connections,
-            handshake,
-            message,
-            idle,
-            content,
-            drain,
-            linger,
-            busy_retry,
-        } = self.limits;
         let cuhk = match &self.cuhk {
             Some(address) => format!("cuhk = {}", toml::Value::from(address.as_str())),
             None => "# cuhk = \"cuhk.example:8011\"".to_owned(),
         };
-        let [handshake, message, idle, content, drain, linger] =
-            [handshake, message, idle, content, drain, linger].map(|time| time.as_secs_f64());
         format!(
-            "# Where CUHK listens.\n\
+            "# Configuration of blackboard: HOME/config.toml, read when `blackboard serve` starts.\n\
+             # A flag comes before this file, this before the default. `blackboard --print-config`\n\
+             # prints all that is in force.\n\
+             \n\
+             # Where CUHK listens; `blackboard init` asked for it. Default: none\n\
              {cuhk}\n\
-             # Where this server listens; --listen comes first.\n\
+             # Where this server listens; --listen comes first. Default: \"127.0.0.1:8002\"\n\
              listen = \"{listen}\"\n\
-             # The one course and assignment that is open.\n\
+             # The one course that is open. Default: \"SANDBOX\"\n\
              course = \"{course}\"\n\
+             # The one assignment that is open. Default: \"lab\"\n\
              assignment = \"{assignment}\"\n\
-             # Largest report in bytes, largest group (1 to 8).\n\
+             # Largest report, in bytes. Default: 536870912\n\
              max_bytes = {max_bytes}\n\
+             # Largest group, 1 to 8 members. Default: 3\n\
              max_members = {max_members}\n\
              # While CUHK cannot be reached: \"refuse\" everybody, or accept the \"tokens\" that it\n\
              # gave each student for 12 hours, as long as all revocation lists are in force. What\n\
              # is handed in so says so in its receipt. Once CUHK answers, its answer counts.\n\
+             # Default: \"refuse\"\n\
              outage = \"{outage}\"\n\
              \n\
-             # Times in seconds, each a total, not per read.\n\
-             [limits]\n\
-             # One connection more is refused with `busy`, and may try again after busy_retry.\n\
-             max_connections = {max_connections}\n\
-             busy_retry = {busy_retry}\n\
-             handshake = {handshake}\n\
-             # One message of a step.\n\
-             message = {message}\n\
-             # A message for which the peer may take its time.\n\
-             idle = {idle}\n\
-             # The whole report.\n\
-             content = {content}\n\
-             # Open connections get this long when the server stops.\n\
-             drain = {drain}\n\
-             # For the peer to read a last message.\n\
-             linger = {linger}\n",
+             {limits}",
+            limits = self.limits.to_toml(),
             listen = self.listen,
             course = self.course,
             assignment = self.assignment,
@@ -161,6 +142,21 @@ mod tests {
             let text = config.to_toml();
             assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
         }
+    }
+
+    #[test]
+    fn the_file_names_every_option() {
+        let config = Config {
+            cuhk: Some("cuhk.example:8011".into()),
+            ..Config::default()
+        };
+        let every: toml::Table = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+        let text = Config::default().to_toml();
+        for name in every.keys().filter(|name| *name != "limits") {
+            assert!(text.contains(&format!("{name} = ")), "{name}: {text}");
+        }
+        let uncommented = text.replace("# cuhk = ", "cuhk = ");
+        assert_eq!(toml::from_str::<Config>(&uncommented).unwrap(), config);
     }
 
     #[test]

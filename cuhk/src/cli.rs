@@ -1,7 +1,10 @@
 //! The command line of `cuhk`: what each command takes and prints.
 
 mod certs;
+mod certs_filter;
 mod code;
+mod config;
+mod doctor;
 mod init;
 mod revoke;
 mod root;
@@ -31,6 +34,8 @@ Examples:
   cuhk revoke 1155000001 --reason key_compromise
   cuhk roster suspend 1155000001          until: cuhk roster restore 1155000001
   cuhk root sign-crl                      once a year: the root's own revocation list
+  cuhk doctor                             is everything as it should be?
+  cuhk --print-config                     every option of HOME/config.toml, explained
 
 Exit codes: 0 done, 2 usage, 3 refused, 4 try again later, 5 a fault on this machine.";
 
@@ -40,8 +45,11 @@ Exit codes: 0 done, 2 usage, 3 refused, 4 try again later, 5 a fault on this mac
 struct Arguments {
     #[command(flatten)]
     home: HomeArgs,
+    /// Print the configuration in force, each option explained, and end
+    #[arg(long)]
+    print_config: bool,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -64,6 +72,8 @@ enum Command {
     /// Look at certificates
     #[command(subcommand)]
     Certs(certs::Command),
+    /// Look whether everything is as it should be, and say how to mend what is not
+    Doctor(doctor::Arguments),
     /// Use the root's key, which `serve` never loads
     #[command(subcommand)]
     Root(root::Command),
@@ -75,6 +85,7 @@ impl Command {
             Self::Certs(command) => command.is_json(),
             Self::Roster(command) => command.is_json(),
             Self::Revoke(arguments) => arguments.json,
+            Self::Doctor(arguments) => arguments.json,
             _ => false,
         }
     }
@@ -83,9 +94,17 @@ impl Command {
 /// The whole program: reads the arguments, does as asked, prints a failure once.
 pub fn main() -> ExitCode {
     scb_protocol::install_crypto();
-    let Arguments { home, command } = Arguments::parse();
-    let json = command.is_json();
-    let result = run(&home, command);
+    let Arguments {
+        home,
+        print_config,
+        command,
+    } = Arguments::parse();
+    let json = command.as_ref().is_some_and(Command::is_json);
+    let result = match command {
+        _ if print_config => config::print(&home.resolve(Role::Cuhk), |_| {}),
+        Some(command) => run(&home, command),
+        None => Err(Failure::usage("no command is given").with_remedy("see `cuhk --help`")),
+    };
     match json {
         true => finish_json(result),
         false => finish(result),
@@ -102,6 +121,7 @@ fn run(home: &HomeArgs, command: Command) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(home, arguments),
         Command::Revoke(arguments) => revoke::run(&dir, &arguments),
         Command::Certs(command) => certs::run(&dir, command),
+        Command::Doctor(arguments) => doctor::run(&dir, &arguments),
         Command::Root(command) => root::run(&dir, &command),
     }
 }

@@ -20,6 +20,7 @@ pub(crate) mod path {
     pub(crate) const TLS: &str = "tls";
     pub(crate) const TOKENS: &str = "tokens";
     pub(crate) const DATABASE: &str = "cuhk.db";
+    pub(crate) const CONFIG: &str = "config.toml";
     pub(crate) const KEY: &str = "key.pem";
     pub(crate) const CERTIFICATE: &str = "cert.pem";
 }
@@ -55,6 +56,66 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The whole file: every option with its meaning and its default. An option that is not set
+    /// stands there as a comment.
+    pub fn to_toml(&self) -> String {
+        let Self {
+            dns,
+            ip,
+            public_url,
+            listen,
+            limits,
+        } = self;
+        let ip: Vec<String> = ip.iter().map(ToString::to_string).collect();
+        let listen = listen.map(|address| address.to_string());
+        format!(
+            "# Configuration of cuhk: HOME/config.toml, read when `cuhk serve` starts.\n\
+             # A flag comes before an environment variable, that before this file, this before the\n\
+             # default. `cuhk --print-config` prints all that is in force.\n\
+             \n\
+             # DNS names of this server, in its own certificate. Default: [\"localhost\"]\n\
+             dns = {dns}\n\
+             # IP addresses of this server, likewise. Default: [\"127.0.0.1\", \"::1\"]\n\
+             ip = {ip}\n\
+             # HTTP address under which revocation lists and CA certificates are published; it\n\
+             # stands in certificates that are issued from then on. Default: none\n\
+             {public_url}\n\
+             # Where `serve` listens; --listen and SCB_CUHK_LISTEN come first.\n\
+             # Default: \"{DEFAULT_LISTEN}\"\n\
+             {listen}\n\
+             \n\
+             {limits}",
+            dns = list(dns),
+            ip = list(&ip),
+            public_url = optional("public_url", public_url.as_deref(), "http://ca.example"),
+            listen = optional("listen", listen.as_deref(), &DEFAULT_LISTEN.to_string()),
+            limits = limits.to_toml(),
+        )
+    }
+
+    /// Whether a name in CUHK's own certificate covers an address at which it listens.
+    pub(crate) fn covers(&self, listens: IpAddr) -> bool {
+        let Self { dns, ip, .. } = self;
+        let is_elsewhere = |name: &String| name != "localhost";
+        match listens {
+            ip_here if ip_here.is_unspecified() => {
+                dns.iter().any(is_elsewhere) || ip.iter().any(|ip| !ip.is_loopback())
+            }
+            ip_here if ip_here.is_loopback() => {
+                let standard = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+                let by_name = standard.contains(&ip_here) && !dns.iter().all(is_elsewhere);
+                by_name || ip.contains(&ip_here)
+            }
+            ip_here => dns.iter().any(is_elsewhere) || ip.contains(&ip_here),
+        }
+    }
+
+    /// All names and addresses in CUHK's own certificate.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let ip = self.ip.iter().map(IpAddr::to_string);
+        self.dns.iter().cloned().chain(ip).collect()
+    }
+
     /// What a certificate by `issuer` says about where to find that issuer's revocation list
     /// and certificate: nothing without a public address.
     pub fn urls(&self, issuer: CrlSigner) -> DistributionUrls {
@@ -69,10 +130,78 @@ impl Config {
     }
 }
 
+fn list(values: &[String]) -> String {
+    let quoted: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// The option, or a comment with an example of it.
+fn optional(name: &str, value: Option<&str>, example: &str) -> String {
+    match value {
+        Some(value) => format!("{name} = {}", quoted(value)),
+        None => format!("# {name} = {}", quoted(example)),
+    }
+}
+
+/// A TOML basic string. What JSON escapes is a subset of what TOML does, except for DEL.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text)
+        .to_string()
+        .replace('\u{7f}', "\\u007F")
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// Every option that there is, none of them at its default.
+    fn unusual() -> Config {
+        Config {
+            dns: vec!["a.example".into(), "b\u{7f}\"\n".into()],
+            ip: Vec::new(),
+            public_url: Some("http://ca.example/\"x".into()),
+            listen: Some("[::1]:9".parse().unwrap()),
+            limits: Limits {
+                max_connections: 7,
+                ..Limits::default()
+            },
+        }
+    }
+
+    fn keys(text: &str) -> BTreeSet<String> {
+        let table: toml::Table = toml::from_str(text).unwrap();
+        let limits = table["limits"].as_table().unwrap();
+        let below = limits.keys().map(|key| format!("limits.{key}"));
+        table.keys().cloned().chain(below).collect()
+    }
+
+    #[test]
+    fn the_commented_file_is_read_back() {
+        for config in [Config::default(), unusual()] {
+            let text = config.to_toml();
+            assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_commented_file_names_every_option() {
+        let every = keys(&toml::to_string(&unusual()).unwrap());
+        let text = Config::default().to_toml();
+        let uncommented: String = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(option) if option.split(' ').nth(1) == Some("=") => option,
+                _ => line,
+            })
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(keys(&uncommented), every, "{uncommented}");
+        toml::from_str::<Config>(&uncommented).unwrap();
+    }
 
     #[test]
     fn reads_what_it_writes() {

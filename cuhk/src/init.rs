@@ -13,7 +13,7 @@ use scb_certs::{
     Certificate, Issuer, IssuerKind, Passphrase, Root, SigningKey, TrustDomain, Validities,
     write_private,
 };
-use scb_cli::{Home, Role, create_private_dir, save_config, write_atomic};
+use scb_cli::{Home, Role, create_private_dir, write_atomic};
 use scb_storage::HomeLock;
 
 use crate::Error;
@@ -128,7 +128,8 @@ fn build(dir: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate, E
         create_private_dir(&home.path(dir))?;
     }
     first_records(&home, &root, [&students, &services], now)?;
-    save_config(&home, &new.config)?;
+    let config = new.config.to_toml();
+    write_atomic(&home.path(path::CONFIG), config.as_bytes(), 0o600)?;
     let pem = root.certificate().to_pem();
     write_atomic(
         &home.path(path::ROOT_CERTIFICATE_COPY),

@@ -10,6 +10,7 @@ mod authority;
 mod cli;
 mod code_sheet;
 mod config;
+mod doctor;
 mod error;
 mod fault;
 mod handler;

@@ -17,7 +17,7 @@ use crate::signing::Signing;
 use crate::store::{CertificateRecord, Profile, Service};
 use crate::{Error, Subject};
 
-const CHAIN: &str = "chain.pem";
+pub(crate) const CHAIN: &str = "chain.pem";
 const MAX_PEM: u64 = 64 * 1024;
 
 /// A key of CUHK's own and the chain of its certificate.

@@ -1,6 +1,6 @@
 //! `cuhk serve`: unlocked keys, one listener, one handler per connection.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::time::later;
 use crate::upkeep::Upkeep;
 
 /// How far behind the records a clock may be.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
+pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
 /// A home that is held and unlocked, so that it can be served.
 #[derive(Debug)]
@@ -109,30 +109,15 @@ impl Unlocked {
     /// What to say about an address that no name in CUHK's own certificate covers: every client
     /// would refuse the server there.
     pub fn uncovered(&self, address: SocketAddr) -> Option<String> {
-        let Config { dns, ip, .. } = self.signing.config.as_ref();
         let listens = address.ip();
-        let is_elsewhere = |name: &String| name != "localhost";
-        let covered = match listens {
-            ip_here if ip_here.is_unspecified() => {
-                dns.iter().any(is_elsewhere) || ip.iter().any(|ip| !ip.is_loopback())
-            }
-            ip_here if ip_here.is_loopback() => {
-                let standard = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-                let by_name = standard.contains(&ip_here) && !dns.iter().all(is_elsewhere);
-                by_name || ip.contains(&ip_here)
-            }
-            ip_here => dns.iter().any(is_elsewhere) || ip.contains(&ip_here),
-        };
-        if covered {
+        if self.signing.config.covers(listens) {
             return None;
         }
-        let names = dns.iter().cloned().chain(ip.iter().map(IpAddr::to_string));
-        let names: Vec<_> = names.collect();
         Some(format!(
             "clients that connect to {listens} will refuse this server: its certificate is for {} \
              only; add the name or the address to `dns` or `ip` in {} and start it again",
-            names.join(", "),
-            self.home.path("config.toml").display()
+            self.signing.config.names().join(", "),
+            self.home.path(path::CONFIG).display()
         ))
     }
 

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Transaction};
 use rusqlite_migration::{M, Migrations};
-use scb_storage::Database;
+use scb_storage::{Database, Inspection};
 
 use crate::Error;
 
@@ -42,6 +42,15 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let database = Database::open(path, &migrations())?;
         Ok(Self { database })
+    }
+
+    /// Looks at the database without changing it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`] if it is none or cannot be read.
+    pub(crate) fn inspect(path: &Path) -> Result<Inspection, Error> {
+        Ok(Inspection::of(path, &migrations())?)
     }
 
     /// Runs a job that may write, and answers once it is durable. An error undoes all of it.

@@ -10,7 +10,7 @@ use crate::issuers::Issuers;
 use crate::time::later;
 
 /// How long before the end to begin to say so: 60 days.
-const AHEAD: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+pub(crate) const AHEAD: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
 /// One sentence for each of the root's list, the root and the issuing authorities that has less
 /// than 60 days left, with what to do about it.

@@ -13,6 +13,7 @@ mod administration;
 mod careless_cuhk;
 mod crowd;
 mod devices;
+mod doctor;
 mod documents;
 mod faults;
 mod faults_blackboard;

@@ -69,7 +69,7 @@ fn is_failed_sync(error: &rusqlite::Error) -> bool {
     })
 }
 
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
+pub(crate) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -187,7 +187,7 @@ fn migrate(
     })
 }
 
-fn migration_failed(path: &Path) -> impl FnOnce(rusqlite_migration::Error) -> Error {
+pub(crate) fn migration_failed(path: &Path) -> impl FnOnce(rusqlite_migration::Error) -> Error {
     move |source| Error::Migration {
         path: path.to_owned(),
         source: Arc::new(source),

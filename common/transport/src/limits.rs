@@ -50,6 +50,77 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The section `[limits]` of a configuration file, with a comment for each option.
+    pub fn to_toml(&self) -> String {
+        let Self {
+            max_connections,
+            handshake,
+            message,
+            idle,
+            content,
+            drain,
+            linger,
+            busy_retry,
+        } = self;
+        let default = Self::default();
+        let mut text =
+            "# Deadlines are in seconds, each a total, not per read.\n[limits]\n".to_owned();
+        for (name, value, default, means) in [
+            (
+                "max_connections",
+                max_connections.to_string(),
+                default.max_connections.to_string(),
+                "Connections at once, 1 to 1000000; one more is told `busy`. --max-connections comes \
+                 first.",
+            ),
+            (
+                "busy_retry",
+                busy_retry.to_string(),
+                default.busy_retry.to_string(),
+                "Seconds after which a client that was told `busy` may try again.",
+            ),
+            (
+                "handshake",
+                seconds_of(*handshake),
+                seconds_of(default.handshake),
+                "From accept to the end of the TLS handshake.",
+            ),
+            (
+                "message",
+                seconds_of(*message),
+                seconds_of(default.message),
+                "For one message of a step.",
+            ),
+            (
+                "idle",
+                seconds_of(*idle),
+                seconds_of(default.idle),
+                "For a message for which the peer may take its time.",
+            ),
+            (
+                "content",
+                seconds_of(*content),
+                seconds_of(default.content),
+                "For the whole content of one submission.",
+            ),
+            (
+                "drain",
+                seconds_of(*drain),
+                seconds_of(default.drain),
+                "For open connections to finish when the server stops.",
+            ),
+            (
+                "linger",
+                seconds_of(*linger),
+                seconds_of(default.linger),
+                "For the peer to read a last message.",
+            ),
+        ] {
+            text += &format!("# {means} Default: {default}\n{name} = {value}\n");
+        }
+        text
+    }
+
     /// Reads [`Limits::max_connections`] from a command line.
     ///
     /// # Errors
@@ -59,6 +130,11 @@ impl Limits {
         let places = text.parse().map_err(|_| "not a number".to_owned())?;
         in_bounds(places).ok_or_else(|| BOUNDS.to_owned())
     }
+}
+
+/// As TOML, which tells `10.0` from `10`; both are read.
+fn seconds_of(time: Duration) -> String {
+    time.as_secs_f64().to_string()
 }
 
 const BOUNDS: &str = "from 1 to 1000000 connections";
@@ -119,6 +195,15 @@ mod tests {
             r#"{"max_connections":18446744073709551615}"#,
         ] {
             assert!(serde_json::from_str::<Limits>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_section_names_every_option() {
+        let text = Limits::default().to_toml();
+        let names = serde_json::to_value(Limits::default()).unwrap();
+        for name in names.as_object().unwrap().keys() {
+            assert!(text.contains(&format!("\n{name} = ")), "{name}");
         }
     }
 

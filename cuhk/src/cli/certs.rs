@@ -9,47 +9,87 @@ use scb_cli::{Failure, rfc3339, say};
 use serde::Serialize;
 
 use super::{now, open};
+use crate::cli::certs_filter::{Filter, State};
 use crate::store::{CertificateRecord, Profile};
 use crate::{MAX_STUDENT_CERTIFICATES, Subject};
 
 const LIST_EXAMPLES: &str = "\
 Examples:
   cuhk certs list
-  cuhk certs list --json | jq '.[] | select(.state == \"live\")'";
+  cuhk certs list 1155000001
+  cuhk certs list --status live --expires-within 7
+  cuhk certs list --status revoked --csv > revoked.csv
+  cuhk certs list --json | jq '.[] | select(.profile == \"service\")'";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List every certificate there ever was, oldest first
+    /// List every certificate there ever was, oldest first, or those that are asked for
     #[command(after_help = LIST_EXAMPLES)]
-    List {
-        /// As a JSON array
-        #[arg(long)]
-        json: bool,
-    },
+    List(List),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    filter: Filter,
+    /// As CSV with a header
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// As a JSON array
+    #[arg(long)]
+    json: bool,
 }
 
 impl Command {
     pub(super) fn is_json(&self) -> bool {
-        let Self::List { json } = self;
-        *json
+        let Self::List(list) = self;
+        list.json
     }
 }
 
 pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
-    let Command::List { json } = command;
+    let Command::List(List { filter, csv, json }) = command;
     let (_, store) = open(dir)?;
-    let records = store.read_blocking(|records| records.certificates().all())?;
+    let subject = filter.subject.clone();
+    let records = store.read_blocking(move |records| match &subject {
+        Some(subject) => records.certificates().of(subject),
+        None => records.certificates().all(),
+    })?;
     let devices = devices(&records, now());
     let rows: Vec<Row> = records
         .iter()
+        .filter(|record| filter.wants(record, now()))
         .map(|record| Row::of(record, &devices, now()))
         .collect();
-    if json {
-        let text = serde_json::to_string_pretty(&rows)
-            .map_err(|error| Failure::fault(error.to_string()))?;
-        return Ok(say(&text)?);
+    match () {
+        () if json => {
+            let text = serde_json::to_string_pretty(&rows);
+            Ok(say(
+                &text.map_err(|error| Failure::fault(error.to_string()))?
+            )?)
+        }
+        () if csv => table(&rows),
+        () => lines(&rows, &devices, &filter),
     }
-    for row in &rows {
+}
+
+fn table(rows: &[Row]) -> Result<(), Failure> {
+    let failed = |error: csv::Error| Failure::fault(error.to_string());
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(Vec::new());
+    writer.write_record(Row::COLUMNS).map_err(failed)?;
+    for row in rows {
+        writer.serialize(row).map_err(failed)?;
+    }
+    let text = writer
+        .into_inner()
+        .map_err(|error| Failure::fault(error.to_string()))?;
+    Ok(say(String::from_utf8_lossy(&text).trim_end())?)
+}
+
+fn lines(rows: &[Row], devices: &Devices<'_>, filter: &Filter) -> Result<(), Failure> {
+    for row in rows {
         let Row {
             serial,
             subject,
@@ -59,8 +99,11 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
             ..
         } = row;
         say(&format!(
-            "{serial:<32}  {state:<8}  until {not_after}  {profile:<12}  {subject}"
+            "{serial:<32}  {state:<9}  until {not_after}  {profile:<12}  {subject}"
         ))?;
+    }
+    if filter.narrows() {
+        return Ok(());
     }
     for (student, live) in devices {
         say(&format!(
@@ -99,6 +142,20 @@ struct Row {
 }
 
 impl Row {
+    /// The fields in their order.
+    const COLUMNS: [&'static str; 10] = [
+        "serial",
+        "subject",
+        "profile",
+        "state",
+        "not_before",
+        "not_after",
+        "sha256",
+        "revoked_at",
+        "reason",
+        "live_devices",
+    ];
+
     fn of(record: &CertificateRecord, devices: &Devices<'_>, now: UnixTime) -> Self {
         let intent = &record.intent;
         let revocation = record.revocation.as_ref();
@@ -106,7 +163,7 @@ impl Row {
             serial: intent.serial.to_string(),
             subject: intent.subject.to_string(),
             profile: intent.profile.as_str(),
-            state: state(record, now),
+            state: State::of(record, now).as_str(),
             not_before: rfc3339(intent.validity.not_before),
             not_after: rfc3339(intent.validity.not_after),
             sha256: record
@@ -117,15 +174,5 @@ impl Row {
             reason: revocation.map(|revocation| revocation.reason.as_str()),
             live_devices: devices.get(&intent.subject).copied(),
         }
-    }
-}
-
-fn state(record: &CertificateRecord, now: UnixTime) -> &'static str {
-    match (&record.revocation, &record.certificate) {
-        _ if record.is_on_hold() => "held",
-        (Some(_), _) => "revoked",
-        _ if !record.is_live(now) => "expired",
-        (None, None) => "intended",
-        (None, Some(_)) => "live",
     }
 }

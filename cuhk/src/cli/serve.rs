@@ -15,9 +15,9 @@ use scb_protocol::{Fact, Step, StepEvent};
 use scb_transport::telemetry::{self, LogFormat};
 use scb_transport::{Limits, Shutdown, SystemClock};
 
-use super::now;
+use super::{config, now};
 use crate::fault::{Fault, FaultChoice};
-use crate::{Error, Server, Unlocked, open_home, sandbox};
+use crate::{Config, Error, Server, Unlocked, open_home, sandbox};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,6 +49,9 @@ pub(super) struct Arguments {
     /// Start though the records were written at a later time than it is now
     #[arg(long)]
     clock_is_right: bool,
+    /// Print the configuration in force with these arguments, each option explained, and end
+    #[arg(long, conflicts_with = "sandbox")]
+    print_config: bool,
     /// Make or use a throw-away CA with 12 sample students in this directory
     #[arg(long, value_name = "DIR", conflicts_with = "passphrase_file")]
     sandbox: Option<PathBuf>,
@@ -62,6 +65,16 @@ pub(super) struct Arguments {
     explain: ExplainArgs,
 }
 
+impl Arguments {
+    /// What is said here comes before what the file says.
+    fn overrule(&self, config: &mut Config) {
+        config.listen = self.listen.or(config.listen);
+        if let Some(most) = self.max_connections {
+            config.limits.max_connections = most;
+        }
+    }
+}
+
 pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> {
     let fault = match arguments.fault {
         Some(FaultChoice::List) => return Ok(fault::list::<Fault>("CUHK")?),
@@ -72,6 +85,11 @@ pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> 
         return Err(
             Failure::usage("faults on purpose are for a sandbox").with_remedy("add --sandbox DIR")
         );
+    }
+    if arguments.print_config {
+        return config::print(&home.resolve(Role::Cuhk), |config| {
+            arguments.overrule(config)
+        });
     }
     telemetry::init(arguments.log, arguments.log_level.as_deref()).map_err(Error::from)?;
     if let Some(language) = arguments.explain.wanted() {

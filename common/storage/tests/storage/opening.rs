@@ -8,7 +8,7 @@ use std::{
 };
 
 use rusqlite_migration::{M, Migrations};
-use scb_storage::{Database, Error};
+use scb_storage::{Database, Error, Inspection};
 
 use crate::support::{NEW, OLD, fresh, insert, mode, notes, open};
 
@@ -234,4 +234,22 @@ fn many_that_open_at_once_migrate_once() {
         opener.join().unwrap();
     }
     assert_eq!(notes(&open(&path)), [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn looking_at_a_database_tells_its_schema_and_changes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("db");
+    Database::open(&path, &OLD).unwrap().close_blocking();
+    let before = fs::read(&path).unwrap();
+    let seen = Inspection::of(&path, &NEW).unwrap();
+    assert_eq!((seen.schema, seen.pending), (1, 1));
+    assert_eq!(seen.problems, [""; 0]);
+    assert_eq!(fs::read(&path).unwrap(), before);
+
+    open(&path).close_blocking();
+    assert_eq!(Inspection::of(&path, &OLD).unwrap().pending, -1);
+    assert!(Inspection::of(&home.path().join("none"), &NEW).is_err());
+    fs::write(&path, b"not a database, though long enough".repeat(100)).unwrap();
+    assert!(Inspection::of(&path, &NEW).is_err());
 }

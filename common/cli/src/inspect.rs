@@ -1,0 +1,94 @@
+//! What the system says about a file: who may touch it, and how much room there is beside it.
+
+use std::fs;
+use std::path::Path;
+
+use crate::Error;
+
+/// Who may touch a file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The Unix permission bits, `0o600` for instance; on other systems those of a private file.
+    pub mode: u32,
+    /// Whether it belongs to the user who runs this program.
+    pub is_own: bool,
+}
+
+impl Access {
+    /// Of what is at `path`; a symbolic link is followed.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn of(path: &Path) -> Result<Self, Error> {
+        let found = fs::metadata(path).map_err(Error::file("look at", path))?;
+        Ok(of(&found))
+    }
+
+    /// Whether the group or others have any right to it.
+    pub fn is_shared(&self) -> bool {
+        self.mode & 0o077 != 0
+    }
+}
+
+#[cfg(unix)]
+fn of(found: &fs::Metadata) -> Access {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    Access {
+        mode: found.permissions().mode() & 0o7777,
+        is_own: found.uid() == rustix::process::geteuid().as_raw(),
+    }
+}
+
+#[cfg(not(unix))]
+fn of(_found: &fs::Metadata) -> Access {
+    Access {
+        mode: 0o600,
+        is_own: true,
+    }
+}
+
+/// Bytes that this user may still write in the file system of `path`.
+///
+/// # Errors
+/// [`Error::File`].
+#[cfg(unix)]
+pub fn free_space(path: &Path) -> Result<u64, Error> {
+    let found = rustix::fs::statvfs(path)
+        .map_err(|errno| Error::file("look at the disk of", path)(errno.into()))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// As on Unix; nobody asks here.
+#[cfg(not(unix))]
+pub fn free_space(_path: &Path) -> Result<u64, Error> {
+    Ok(u64::MAX)
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn tells_a_private_file_from_a_shared_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, b"x").unwrap();
+        for (mode, shared) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let access = Access::of(&path).unwrap();
+            assert_eq!((access.mode, access.is_shared()), (mode, shared));
+            assert!(access.is_own);
+        }
+        assert!(Access::of(&dir.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn knows_how_much_room_there_is() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(free_space(dir.path()).unwrap() > 0);
+        assert!(free_space(&dir.path().join("none")).is_err());
+    }
+}

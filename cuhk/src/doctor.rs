@@ -1,0 +1,125 @@
+//! `cuhk doctor`: looks at a home without changing it, while a server may be running in it.
+//!
+//! Each check is one function that answers what was seen and, where something is wrong, how to
+//! mend it. What cannot even be looked at is a finding, too, so that one broken thing never
+//! hides another.
+
+mod expiry;
+mod files;
+mod names;
+mod records;
+
+use std::fmt;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::Passphrase;
+use scb_cli::{Home, load_config};
+use serde::Serialize;
+
+use crate::{Config, Error};
+
+/// How a check went. The later ones are worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Outcome {
+    /// As it should be.
+    Ok,
+    /// Works, and will not for ever.
+    Warn,
+    /// Does not work, or is not safe.
+    Fail,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+        })
+    }
+}
+
+/// What one check saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    /// What was looked at: a word for scripts.
+    pub(crate) check: &'static str,
+    /// How it went.
+    pub(crate) outcome: Outcome,
+    /// What was seen.
+    pub(crate) seen: String,
+    /// What to do about it; with every outcome but `ok`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mend: Option<String>,
+}
+
+impl Finding {
+    fn ok(check: &'static str, seen: impl Into<String>) -> Self {
+        Self {
+            check,
+            outcome: Outcome::Ok,
+            seen: seen.into(),
+            mend: None,
+        }
+    }
+
+    fn warn(check: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self {
+            outcome: Outcome::Warn,
+            mend: Some(mend.into()),
+            ..Self::ok(check, seen)
+        }
+    }
+
+    fn fail(check: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self {
+            outcome: Outcome::Fail,
+            ..Self::warn(check, seen, mend)
+        }
+    }
+
+    /// A check that could not be made.
+    fn unseen(check: &'static str, error: Error) -> Self {
+        let failure = scb_cli::Failure::from(error);
+        let mend = failure.remedy.unwrap_or_else(|| {
+            "see whether the file is there and belongs to the user who runs this; otherwise \
+             restore it from a backup"
+                .to_owned()
+        });
+        Self::fail(check, failure.message, mend)
+    }
+}
+
+/// Passphrases to try, if there are any.
+#[derive(Debug, Default)]
+pub(crate) struct Passphrases {
+    /// That of the issuing authorities.
+    pub(crate) issuers: Option<Passphrase>,
+    /// That of the root.
+    pub(crate) root: Option<Passphrase>,
+}
+
+/// Looks at everything in `home`.
+pub(crate) fn examine(home: &Home, passphrases: &Passphrases, now: UnixTime) -> Vec<Finding> {
+    let mut findings = vec![version()];
+    let config = match load_config::<Config>(home) {
+        Ok(config) => {
+            findings.push(Finding::ok("config", "every option is understood"));
+            config
+        }
+        Err(error) => {
+            findings.push(Finding::unseen("config", error.into()));
+            Config::default()
+        }
+    };
+    findings.extend(files::check(home, passphrases));
+    findings.extend(expiry::check(home, now));
+    findings.extend(records::check(home, now));
+    findings.extend(names::check(home, &config));
+    findings
+}
+
+fn version() -> Finding {
+    Finding::ok("version", concat!("cuhk ", env!("CARGO_PKG_VERSION")))
+}

@@ -1,0 +1,103 @@
+//! When the authorities' and the server's own certificates end.
+
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Certificate, Chain};
+use scb_cli::{Home, read_limited, rfc3339};
+
+use super::Finding;
+use crate::Error;
+use crate::config::path;
+use crate::issuers::read_certificate;
+use crate::own_identity::CHAIN;
+use crate::time::later;
+use crate::warnings::AHEAD;
+
+/// A certificate of the server's own that has less than this left was not renewed as it should.
+const OWN_AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const MAX_PEM: u64 = 64 * 1024;
+
+pub(super) fn check(home: &Home, now: UnixTime) -> Vec<Finding> {
+    vec![
+        authority(home, path::ROOT, "the root", now),
+        authority(
+            home,
+            path::STUDENTS,
+            "the issuing authority `students`",
+            now,
+        ),
+        authority(
+            home,
+            path::SERVICES,
+            "the issuing authority `services`",
+            now,
+        ),
+        own(home, path::TLS, "the server's certificate for TLS", now),
+        own(home, path::TOKENS, "the certificate that signs tokens", now),
+    ]
+}
+
+fn authority(home: &Home, dir: &str, name: &str, now: UnixTime) -> Finding {
+    match read_certificate(home, dir) {
+        Ok(certificate) => judge(
+            "authority-expiry",
+            name,
+            &certificate,
+            AHEAD,
+            "no later certificate can be issued: make a new one in time",
+            now,
+        ),
+        Err(error) => Finding::unseen("authority-expiry", error),
+    }
+}
+
+fn own(home: &Home, dir: &str, name: &str, now: UnixTime) -> Finding {
+    const CHECK: &str = "own-expiry";
+    match stored_leaf(home, dir) {
+        Ok(None) => Finding::ok(CHECK, format!("{name} will be made by `cuhk serve`")),
+        Ok(Some(leaf)) => judge(
+            CHECK,
+            name,
+            &leaf,
+            OWN_AHEAD,
+            "start `cuhk serve`, which renews it; if it runs, see its log",
+            now,
+        ),
+        Err(error) => Finding::unseen(CHECK, error),
+    }
+}
+
+fn stored_leaf(home: &Home, dir: &str) -> Result<Option<Certificate>, Error> {
+    let file = home.path(dir).join(CHAIN);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let pem = read_limited(&file, MAX_PEM)?;
+    let chain = Chain::from_pem(&String::from_utf8_lossy(&pem))?;
+    Ok(Some(chain.leaf().clone()))
+}
+
+fn judge(
+    check: &'static str,
+    name: &str,
+    certificate: &Certificate,
+    ahead: Duration,
+    mend: &str,
+    now: UnixTime,
+) -> Finding {
+    let (start, end) = (certificate.not_before(), certificate.not_after());
+    if now.as_secs() < start.as_secs() {
+        let seen = format!("{name} begins only at {}", rfc3339(start));
+        return Finding::fail(check, seen, "this machine's clock is wrong: set it");
+    }
+    if end.as_secs() < now.as_secs() {
+        return Finding::fail(check, format!("{name} ended at {}", rfc3339(end)), mend);
+    }
+    let days = (end.as_secs() - now.as_secs()) / (24 * 60 * 60);
+    let seen = format!("{name} ends at {}, in {days} days", rfc3339(end));
+    match end.as_secs() < later(now, ahead).as_secs() {
+        true => Finding::warn(check, seen, mend),
+        false => Finding::ok(check, seen),
+    }
+}

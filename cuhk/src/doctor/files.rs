@@ -1,0 +1,249 @@
+//! Keys, permissions, passphrases and the disk.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use scb_certs::{Passphrase, SigningKey, is_encrypted, read_private};
+use scb_cli::{Access, Home, free_space, read_limited};
+
+use super::{Finding, Passphrases};
+use crate::Error;
+use crate::config::path;
+
+/// With less than this the disk is as good as full: 64 MiB.
+const LEAST_SPACE: u64 = 64 << 20;
+/// With less than this it is time to make room: 1 GiB.
+const SCARCE_SPACE: u64 = 1 << 30;
+/// Largest key file that is looked at, in bytes.
+const MAX_PEM: u64 = 64 * 1024;
+
+/// The authorities' directories, each with the key of its own that is always encrypted.
+const AUTHORITIES: [&str; 3] = [path::ROOT, path::STUDENTS, path::SERVICES];
+
+pub(super) fn check(home: &Home, passphrases: &Passphrases) -> Vec<Finding> {
+    let mut findings = vec![directories(home)];
+    findings.extend(AUTHORITIES.map(|dir| authority_key(home, dir)));
+    findings.extend(own_keys(home));
+    findings.push(database(home));
+    findings.push(issuers_open(home, passphrases.issuers.as_ref()));
+    findings.push(root_opens(home, passphrases.root.as_ref()));
+    findings.push(disk(home));
+    findings
+}
+
+fn directories(home: &Home) -> Finding {
+    let below = [
+        path::ROOT,
+        path::STUDENTS,
+        path::SERVICES,
+        path::TLS,
+        path::TOKENS,
+    ];
+    let all = std::iter::once(home.dir().to_owned()).chain(below.map(|dir| home.path(dir)));
+    for dir in all {
+        match Access::of(&dir) {
+            Err(error) => return Finding::unseen("directories", error.into()),
+            Ok(access) if access.is_shared() => return shared_directory(&dir, access),
+            Ok(access) if !access.is_own => return not_own("directories", &dir),
+            Ok(_) => {}
+        }
+    }
+    Finding::ok("directories", "only their owner can enter them")
+}
+
+fn shared_directory(dir: &Path, access: Access) -> Finding {
+    Finding::warn(
+        "directories",
+        format!(
+            "others may enter {} (mode {:03o})",
+            dir.display(),
+            access.mode
+        ),
+        format!("chmod 700 {}", dir.display()),
+    )
+}
+
+fn not_own(check: &'static str, path: &Path) -> Finding {
+    Finding::warn(
+        check,
+        format!("{} belongs to another user", path.display()),
+        "run cuhk as the user who owns its home, or give the whole home to the user who runs it \
+         (chown -R)",
+    )
+}
+
+/// The key of an authority: there, encrypted, for its owner only.
+fn authority_key(home: &Home, dir: &str) -> Finding {
+    const CHECK: &str = "authority-key";
+    let file = home.path(dir).join(path::KEY);
+    if dir == path::ROOT && !file.exists() {
+        return Finding::ok(
+            CHECK,
+            "root/key.pem is not here: kept elsewhere, as it may be",
+        );
+    }
+    if let Some(finding) = unsafe_key(CHECK, &file) {
+        return finding;
+    }
+    match read_limited(&file, MAX_PEM) {
+        Err(error) => Finding::unseen(CHECK, error.into()),
+        Ok(pem) if is_encrypted(&String::from_utf8_lossy(&pem)) => Finding::ok(
+            CHECK,
+            format!("{dir}/{} is encrypted, for its owner only", path::KEY),
+        ),
+        Ok(_) => Finding::fail(
+            CHECK,
+            format!("{} is not encrypted", file.display()),
+            "whoever reads it can issue certificates: put back the encrypted file that `cuhk init` \
+             wrote, from a backup",
+        ),
+    }
+}
+
+/// What is wrong with who may touch a key file.
+fn unsafe_key(check: &'static str, file: &Path) -> Option<Finding> {
+    match Access::of(file) {
+        Err(error) => Some(Finding::unseen(check, error.into())),
+        Ok(access) if access.is_shared() => Some(Finding::fail(
+            check,
+            format!(
+                "others may use {} (mode {:03o})",
+                file.display(),
+                access.mode
+            ),
+            format!(
+                "chmod 600 {}; if others use this machine, somebody may have copied it: replace \
+                 the key",
+                file.display()
+            ),
+        )),
+        Ok(access) if !access.is_own => Some(not_own(check, file)),
+        Ok(_) => None,
+    }
+}
+
+/// The keys of the server's own certificates, which `serve` makes.
+fn own_keys(home: &Home) -> Vec<Finding> {
+    const CHECK: &str = "own-keys";
+    let mut findings = Vec::new();
+    for dir in [path::TLS, path::TOKENS] {
+        match keys_in(&home.path(dir)) {
+            Ok(keys) => findings.extend(keys.iter().filter_map(|key| unsafe_key(CHECK, key))),
+            Err(error) => findings.push(Finding::unseen(CHECK, error)),
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(
+            CHECK,
+            "the server's own keys are for their owner only",
+        ));
+    }
+    findings
+}
+
+fn keys_in(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| scb_cli::Error::File {
+        action: "read",
+        path: dir.to_owned(),
+        source,
+    };
+    let mut keys = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_name().to_string_lossy().starts_with("key-") {
+            keys.push(entry.path());
+        }
+    }
+    Ok(keys)
+}
+
+fn database(home: &Home) -> Finding {
+    const CHECK: &str = "database-file";
+    let file = home.path(path::DATABASE);
+    match Access::of(&file) {
+        Err(error) => Finding::unseen(CHECK, error.into()),
+        Ok(access) if access.is_shared() => Finding::warn(
+            CHECK,
+            format!(
+                "others may use {} (mode {:03o})",
+                file.display(),
+                access.mode
+            ),
+            format!(
+                "it holds names and addresses of students: chmod 600 {}",
+                file.display()
+            ),
+        ),
+        Ok(access) if !access.is_own => not_own(CHECK, &file),
+        Ok(_) => Finding::ok(CHECK, format!("{} is for its owner only", path::DATABASE)),
+    }
+}
+
+fn issuers_open(home: &Home, passphrase: Option<&Passphrase>) -> Finding {
+    const CHECK: &str = "passphrase";
+    let Some(passphrase) = passphrase else {
+        return Finding::ok(CHECK, "not tried: give --passphrase-file to try it");
+    };
+    match crate::Issuers::unlock(home, passphrase) {
+        Ok(_) => Finding::ok(
+            CHECK,
+            "it opens both issuing authorities' keys, which are theirs",
+        ),
+        Err(error) => Finding::unseen(CHECK, error),
+    }
+}
+
+fn root_opens(home: &Home, passphrase: Option<&Passphrase>) -> Finding {
+    const CHECK: &str = "root-passphrase";
+    let Some(passphrase) = passphrase else {
+        return Finding::ok(CHECK, "not tried: give --root-passphrase-file to try it");
+    };
+    let file = home.path(path::ROOT).join(path::KEY);
+    let opened = read_private(&file).and_then(|pem| SigningKey::from_pem(&pem, Some(passphrase)));
+    match opened {
+        Ok(_) => Finding::ok(CHECK, "it opens the root's key"),
+        Err(error) => Finding::unseen(CHECK, error.into()),
+    }
+}
+
+fn disk(home: &Home) -> Finding {
+    match free_space(home.dir()) {
+        Ok(free) => room(free, &home.path(path::DATABASE)),
+        Err(error) => Finding::unseen("disk", error.into()),
+    }
+}
+
+fn room(free: u64, database: &Path) -> Finding {
+    let size = fs::metadata(database).map_or(0, |found| found.len());
+    let seen = format!(
+        "{} MiB free, the database has {} KiB",
+        free >> 20,
+        size >> 10
+    );
+    let mend = "make room on that disk; `cuhk prune` removes what nobody needs any more";
+    match free {
+        ..LEAST_SPACE => Finding::fail("disk", seen, mend),
+        LEAST_SPACE..SCARCE_SPACE => Finding::warn("disk", seen, mend),
+        _ => Finding::ok("disk", seen),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Outcome;
+    use super::*;
+
+    #[test]
+    fn little_room_is_a_warning_and_none_a_failure() {
+        let database = Path::new("/none");
+        for (free, outcome) in [
+            (0, Outcome::Fail),
+            (LEAST_SPACE - 1, Outcome::Fail),
+            (LEAST_SPACE, Outcome::Warn),
+            (SCARCE_SPACE - 1, Outcome::Warn),
+            (SCARCE_SPACE, Outcome::Ok),
+        ] {
+            assert_eq!(room(free, database).outcome, outcome, "{free}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The database: sound, of a schema that this program knows, unaltered; the clock; the lists.
+
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use scb_cli::{Home, rfc3339};
+use scb_storage::Inspection;
+
+use super::Finding;
+use crate::Error;
+use crate::config::path;
+use crate::error::with_causes;
+use crate::server::CLOCK_TOLERANCE;
+use crate::store::{CrlSigner, Records, Store};
+use crate::time::later;
+use crate::warnings::AHEAD;
+
+/// A list that `serve` signs has less than this left only if nothing serves: 12 h.
+const LIST_AHEAD: Duration = Duration::from_secs(12 * 60 * 60);
+
+const RESTORE: &str = "stop the server and restore the newest backup: cuhk restore FILE --home NEW";
+
+pub(super) fn check(home: &Home, now: UnixTime) -> Vec<Finding> {
+    let file = home.path(path::DATABASE);
+    let inspection = match Store::inspect(&file) {
+        Ok(inspection) => inspection,
+        Err(error) => return vec![Finding::fail("database", with_causes(&error), RESTORE)],
+    };
+    let mut findings = vec![integrity(&inspection), schema(&inspection)];
+    if inspection.pending == 0 && inspection.problems.is_empty() {
+        findings.extend(contents(home, now));
+    }
+    findings
+}
+
+fn integrity(inspection: &Inspection) -> Finding {
+    match inspection.problems.as_slice() {
+        [] => Finding::ok("database", "SQLite finds nothing wrong in it"),
+        problems => Finding::fail("database", problems.join("; "), RESTORE),
+    }
+}
+
+fn schema(inspection: &Inspection) -> Finding {
+    const CHECK: &str = "schema";
+    let Inspection {
+        schema, pending, ..
+    } = inspection;
+    match pending {
+        0 => Finding::ok(CHECK, format!("{schema}, the one that this program knows")),
+        1.. => Finding::warn(
+            CHECK,
+            format!("{schema}: {pending} steps are missing"),
+            "the next other command upgrades it for good; first make a backup with the program that \
+             wrote it: cuhk backup FILE",
+        ),
+        _ => Finding::fail(
+            CHECK,
+            format!("{schema}: a newer program wrote it"),
+            "install the newer version again, or restore a backup from before it",
+        ),
+    }
+}
+
+fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
+    let store = match Store::open(&home.path(path::DATABASE)) {
+        Ok(store) => store,
+        Err(error) => return vec![Finding::unseen("records", error)],
+    };
+    let looked = store.read_blocking(move |records| {
+        let mut findings = vec![
+            or_unseen("records", rows(records)),
+            or_unseen("clock", clock(records, now)),
+        ];
+        for signer in CrlSigner::ALL {
+            findings.push(or_unseen("revocation-list", list(records, signer, now)));
+        }
+        Ok(findings)
+    });
+    store.close_blocking();
+    looked.unwrap_or_else(|error| vec![Finding::unseen("records", error)])
+}
+
+fn or_unseen(check: &'static str, looked: Result<Finding, Error>) -> Finding {
+    looked.unwrap_or_else(|error| Finding::unseen(check, error))
+}
+
+fn rows(records: &Records<'_>) -> Result<Finding, Error> {
+    records.roster().check()?;
+    records.certificates().check()?;
+    let active = records.roster().count_active()?;
+    let seen = format!("no row was altered; {active} active students");
+    Ok(Finding::ok("records", seen))
+}
+
+fn clock(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
+    let seen = |last| format!("now {}, last record {}", rfc3339(now), rfc3339(last));
+    Ok(match records.status().last_recorded()? {
+        Some(last) if last > later(now, CLOCK_TOLERANCE) => Finding::fail(
+            "clock",
+            seen(last),
+            "set the clock (`timedatectl` shows it); if it is right and was ahead before, start \
+             with --clock-is-right",
+        ),
+        Some(last) => Finding::ok("clock", seen(last)),
+        None => Finding::ok("clock", format!("now {}, no record yet", rfc3339(now))),
+    })
+}
+
+fn list(records: &Records<'_>, signer: CrlSigner, now: UnixTime) -> Result<Finding, Error> {
+    const CHECK: &str = "revocation-list";
+    let name = signer.as_str();
+    let by_hand = signer == CrlSigner::Root;
+    let (ahead, mend) = match by_hand {
+        true => (AHEAD, "cuhk root sign-crl"),
+        false => (
+            LIST_AHEAD,
+            "start `cuhk serve`, which signs it; if it runs, see its log",
+        ),
+    };
+    let Some(stored) = records.lists().find(signer)? else {
+        return Ok(match by_hand {
+            true => Finding::fail(CHECK, "there is none of the root", mend),
+            false => Finding::ok(
+                CHECK,
+                format!("that of `{name}` will be made by `cuhk serve`"),
+            ),
+        });
+    };
+    let end = stored.crl.next_update();
+    let seen = format!("that of `{name}` is in force until {}", rfc3339(end));
+    Ok(match () {
+        () if end <= now => Finding::fail(
+            CHECK,
+            format!("that of `{name}` ended at {}", rfc3339(end)),
+            mend,
+        ),
+        () if end < later(now, ahead) => Finding::warn(CHECK, seen, mend),
+        () => Finding::ok(CHECK, seen),
+    })
+}

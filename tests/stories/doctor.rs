@@ -1,0 +1,234 @@
+//! `cuhk doctor`, `cuhk certs list` with its filters, and `--print-config`: what an
+//! administrator looks at, and what is said when something is wrong.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::campus::{Campus, Ran, Server, program, serve};
+
+/// A sandbox's CUHK, which runs unless it is stopped.
+struct Surgery {
+    cuhk: Server,
+    dir: tempfile::TempDir,
+}
+
+impl Surgery {
+    fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cuhk = Server::start("cuhk", &serve(&dir.path().join("sandbox")));
+        Self { cuhk, dir }
+    }
+
+    fn home(&self, name: &str) -> PathBuf {
+        self.dir.path().join("sandbox/cuhk").join(name)
+    }
+
+    fn doctor(&self, arguments: &[&str]) -> Ran {
+        let mut command = program("cuhk");
+        command.arg("--home").arg(self.home("")).arg("doctor");
+        Ran::of(command.args(arguments))
+    }
+
+    /// The findings with this outcome, after a look that ends with `exit`.
+    fn findings(&self, exit: i32, outcome: &str) -> Vec<(String, String, String)> {
+        let ran = self.doctor(&["--json"]);
+        assert_eq!(ran.exit, Some(exit), "{ran:#?}");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let all = ran.json();
+        let such = all.as_array().unwrap().iter();
+        such.filter(|finding| finding["outcome"] == outcome)
+            .map(|one| (text(&one["check"]), text(&one["seen"]), text(&one["mend"])))
+            .collect()
+    }
+
+    fn set_mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.home(name), Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+#[test]
+fn a_healthy_home_has_nothing_wrong_with_it_while_it_serves() {
+    let surgery = Surgery::open();
+    let passphrase = surgery.dir.path().join("sandbox/cuhk.passphrase");
+    let file = passphrase.to_str().unwrap();
+    let flags = ["--passphrase-file", file, "--root-passphrase-file", file];
+    let ran = surgery.doctor(&flags).succeeded();
+    for check in [
+        "authority-key",
+        "passphrase",
+        "clock",
+        "revocation-list",
+        "disk",
+        "names",
+        "database",
+        "version",
+    ] {
+        assert!(ran.stdout.contains(&format!("ok    {check}")), "{ran:#?}");
+    }
+    assert!(ran.stdout.contains("it opens the root's key"), "{ran:#?}");
+}
+
+#[test]
+fn keys_that_others_can_read_are_found_with_how_to_mend_it() {
+    let surgery = Surgery::open();
+    surgery.set_mode("issuers/students/key.pem", 0o644);
+    surgery.set_mode("", 0o755);
+    let failed = surgery.findings(5, "fail");
+    let (check, seen, mend) = &failed[0];
+    assert_eq!((failed.len(), check.as_str()), (1, "authority-key"));
+    assert!(seen.contains("mode 644"), "{seen}");
+    let key = surgery.home("issuers/students/key.pem");
+    assert!(mend.starts_with(&format!("chmod 600 {}", key.display())));
+    let (check, _, mend) = &surgery.findings(5, "warn")[0];
+    assert_eq!(check, "directories");
+
+    // What it says mends it.
+    let mended = std::process::Command::new("sh").args(["-c", mend]).status();
+    assert!(mended.unwrap().success());
+    surgery.set_mode("issuers/students/key.pem", 0o600);
+    assert_eq!(surgery.findings(0, "fail"), []);
+}
+
+#[test]
+fn a_wrong_passphrase_is_told_and_one_wrong_thing_hides_no_other() {
+    let mut surgery = Surgery::open();
+    surgery.cuhk.stop();
+    let wrong = surgery.dir.path().join("wrong");
+    fs::write(&wrong, "not it\n").unwrap();
+    fs::write(surgery.home("config.toml"), "lisen = 1\n").unwrap();
+    fs::remove_file(surgery.home("root/cert.pem")).unwrap();
+    let ran = surgery.doctor(&["--passphrase-file", wrong.to_str().unwrap()]);
+    assert_eq!(ran.exit, Some(5), "{ran:#?}");
+    for check in ["config", "authority-expiry", "passphrase"] {
+        assert!(ran.stdout.contains(&format!("FAIL  {check}")), "{ran:#?}");
+    }
+    assert!(ran.stdout.contains("unknown field `lisen`"), "{ran:#?}");
+    assert!(!ran.stdout.contains("not it"), "{ran:#?}");
+}
+
+#[test]
+fn a_damaged_database_is_found_and_left_as_it_is() {
+    let mut surgery = Surgery::open();
+    surgery.cuhk.stop();
+    let file = surgery.home("cuhk.db");
+    let mut bytes = fs::read(&file).unwrap();
+    let page = bytes.len() / 2 / 4096 * 4096;
+    bytes[page..page + 4096].fill(0xa5);
+    fs::write(&file, &bytes).unwrap();
+    let failed = surgery.findings(5, "fail");
+    assert!(failed.iter().any(|(check, ..)| check == "database"));
+    assert!(failed.iter().all(|(.., mend)| !mend.is_empty()));
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+}
+
+#[test]
+fn an_address_that_no_name_covers_is_a_warning() {
+    let surgery = Surgery::open();
+    let config = "listen = \"0.0.0.0:8011\"\n";
+    fs::write(surgery.home("config.toml"), config).unwrap();
+    let warned = surgery.findings(4, "warn");
+    assert_eq!(warned[0].0, "names");
+    assert!(warned[0].2.contains("`dns` or `ip`"), "{warned:?}");
+}
+
+fn listed(campus: &Campus, filter: &[&str]) -> Vec<String> {
+    let arguments = [&["certs", "list", "--json"], filter].concat();
+    let rows = campus.administer_cuhk(&arguments).succeeded().json();
+    let rows = rows.as_array().unwrap().iter();
+    rows.map(|row| format!("{} {}", row["subject"], row["state"]).replace('"', ""))
+        .collect()
+}
+
+#[test]
+fn certificates_are_listed_by_subject_status_and_end() {
+    let campus = Campus::sandbox();
+    let ids = ["enrol", "--ids", "1155000001,1155000002,1155000003"];
+    campus.student(&ids).succeeded();
+    campus
+        .administer_cuhk(&["revoke", "1155000002"])
+        .succeeded();
+    let suspend = ["roster", "suspend", "1155000003"];
+    campus.administer_cuhk(&suspend).succeeded();
+
+    assert_eq!(listed(&campus, &["1155000001"]), ["1155000001 live"]);
+    let of = |status| listed(&campus, &["--status", status]);
+    assert_eq!(of("revoked"), ["1155000002 revoked"]);
+    assert_eq!(of("suspended"), ["1155000003 suspended"]);
+    assert_eq!(of("expired"), [""; 0]);
+    assert!(of("live").contains(&"service/blackboard live".to_owned()));
+    // Students' last 30 days, services' 90.
+    assert_eq!(listed(&campus, &["--expires-within", "40"]).len(), 3);
+    assert_eq!(listed(&campus, &["--expires-within", "29"]).len(), 0);
+    assert_eq!(
+        listed(&campus, &["--expires-before", "2026-01-01"]).len(),
+        0
+    );
+
+    let csv = campus
+        .administer_cuhk(&["certs", "list", "1155000002", "--csv"])
+        .succeeded()
+        .stdout;
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0][..4], ["serial", "subject", "profile", "state"]);
+    assert_eq!(rows[1][1..4], ["1155000002", "student", "revoked"]);
+    assert_eq!((rows.len(), rows[1].len()), (2, rows[0].len()));
+}
+
+#[test]
+fn a_filter_that_means_nothing_is_refused() {
+    for filter in [
+        &["--status", "dead"][..],
+        &["--expires-before", "tomorrow"],
+        &["--expires-within", "0"],
+        &["--expires-before", "2027-01-01", "--expires-within", "3"],
+        &["--csv", "--json"],
+        &["../x"],
+    ] {
+        let ran = Ran::of(program("cuhk").args(["certs", "list"]).args(filter));
+        assert_eq!(ran.exit, Some(2), "{ran:#?}");
+    }
+}
+
+fn configuration(name: &str, home: &Path, arguments: &[&str]) -> String {
+    let mut command = program(name);
+    command.arg("--home").arg(home).args(arguments);
+    Ran::of(&mut command).succeeded().stdout
+}
+
+#[test]
+fn the_configuration_in_force_is_printed_and_a_flag_comes_first() {
+    let surgery = Surgery::open();
+    let home = surgery.home("");
+    let defaults = configuration("cuhk", Path::new("/none/such"), &["--print-config"]);
+    assert!(
+        defaults.contains("# listen = \"127.0.0.1:8011\""),
+        "{defaults}"
+    );
+    // What is printed can be used as the file.
+    fs::write(home.join("config.toml"), &defaults).unwrap();
+    assert_eq!(configuration("cuhk", &home, &["--print-config"]), defaults);
+
+    fs::write(home.join("config.toml"), "listen = \"127.0.0.1:1\"\n").unwrap();
+    let of = |variable: Option<&str>, flags: &[&str]| {
+        let mut command = program("cuhk");
+        command.env_remove("SCB_CUHK_LISTEN");
+        command.envs(variable.map(|value| ("SCB_CUHK_LISTEN", value)));
+        command.arg("--home").arg(&home);
+        command.args(["serve", "--print-config"]).args(flags);
+        let text = Ran::of(&mut command).succeeded().stdout;
+        let line = text.lines().find(|line| line.starts_with("listen"));
+        line.unwrap().to_owned()
+    };
+    assert_eq!(of(None, &[]), "listen = \"127.0.0.1:1\"");
+    assert_eq!(of(Some("127.0.0.1:2"), &[]), "listen = \"127.0.0.1:2\"");
+    let flag = ["--listen", "127.0.0.1:3"];
+    assert_eq!(of(Some("127.0.0.1:2"), &flag), "listen = \"127.0.0.1:3\"");
+
+    let most = ["serve", "--max-connections", "7", "--print-config"];
+    let text = configuration("blackboard", Path::new("/none/such"), &most);
+    assert!(text.contains("\nmax_connections = 7\n"), "{text}");
+    assert!(text.contains("\n# cuhk = "), "{text}");
+}
