@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use scb_certs::{Fingerprint, StudentId};
-use scb_cli::{Failure, Home, Role, local_time, printable, say};
+use scb_cli::{Failure, Home, Role, counted, local_time, printable, say};
 use scb_protocol::statement::SubmissionNumber;
 use scb_protocol::{Mode, rfc3339};
 use serde_json::{Value, json};
@@ -132,9 +132,9 @@ fn show(record: &Record, json: bool) -> anyhow::Result<()> {
         ))?;
     }
     say(&format!(
-        "  file        {}, {} bytes",
+        "  file        {}, {}",
         printable(file.name.as_ref()),
-        file.size
+        counted(file.size, "byte")
     ))?;
     say(&format!("  SHA-256     {}", file.sha256))?;
     say(&format!("  submission  {}", statement.submission))?;

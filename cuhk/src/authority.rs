@@ -28,8 +28,15 @@ pub(crate) struct Authority {
 
 /// A student's certificate and token.
 pub(crate) struct Enrolled {
-    pub(crate) chain: Chain,
+    pub(crate) certified: Certified,
     pub(crate) token: String,
+}
+
+/// What a code led to.
+pub(crate) struct Certified {
+    pub(crate) chain: Chain,
+    /// An earlier request had led to it already.
+    pub(crate) before: bool,
 }
 
 impl Authority {
@@ -63,11 +70,11 @@ impl Authority {
         request: &VerifiedRequest,
     ) -> Result<Enrolled, Error> {
         let subject = Subject::Student(sid.clone());
-        let chain = self
+        let certified = self
             .claim(&subject, code, request, Profile::Student, None)
             .await?;
-        let token = self.token(&subject, chain.leaf())?;
-        Ok(Enrolled { chain, token })
+        let token = self.token(&subject, certified.chain.leaf())?;
+        Ok(Enrolled { certified, token })
     }
 
     /// A service's first certificate, for a code.
@@ -76,7 +83,7 @@ impl Authority {
         name: &ServiceName,
         code: &EnrolmentCode,
         request: &VerifiedRequest,
-    ) -> Result<Chain, Error> {
+    ) -> Result<Certified, Error> {
         let subject = Subject::Service(name.clone());
         let service = self.service(name).await?;
         self.claim(&subject, code, request, Profile::Service, service.as_ref())
@@ -193,7 +200,7 @@ impl Authority {
         request: &VerifiedRequest,
         profile: Profile,
         service: Option<&Service>,
-    ) -> Result<Chain, Error> {
+    ) -> Result<Certified, Error> {
         let now = self.now();
         let key = request.public_key();
         let digest = code.digest(&subject.to_string());
@@ -215,7 +222,9 @@ impl Authority {
             .store()
             .write(move |records| issuance::claim(records, &claim))
             .await?;
-        self.signing.finish(record, key, service).await
+        let before = record.certificate.is_some();
+        let chain = self.signing.finish(record, key, service).await?;
+        Ok(Certified { chain, before })
     }
 
     fn token(&self, subject: &Subject, certificate: &Certificate) -> Result<String, Error> {

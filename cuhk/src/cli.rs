@@ -6,7 +6,6 @@ mod code;
 mod config;
 mod doctor;
 mod init;
-mod keys;
 mod revoke;
 mod root;
 mod roster;
@@ -34,7 +33,6 @@ Examples:
   cuhk serve --listen 0.0.0.0:8011
   cuhk revoke 1155000001 --reason key_compromise
   cuhk roster suspend 1155000001          until: cuhk roster restore 1155000001
-  cuhk keys rotate tokens                 a new key for tokens, beside a running server
   cuhk root sign-crl                      once a year: the root's own revocation list
   cuhk doctor                             is everything as it should be?
   cuhk --print-config                     every option of HOME/config.toml, explained
@@ -76,9 +74,6 @@ enum Command {
     Certs(certs::Command),
     /// Look whether everything is as it should be, and say how to mend what is not
     Doctor(doctor::Arguments),
-    /// See which keys CUHK signs with, and put new ones in their place
-    #[command(subcommand)]
-    Keys(keys::Command),
     /// Use the root's key, which `serve` never loads
     #[command(subcommand)]
     Root(root::Command),
@@ -88,7 +83,6 @@ impl Command {
     fn is_json(&self) -> bool {
         match self {
             Self::Certs(command) => command.is_json(),
-            Self::Keys(command) => command.is_json(),
             Self::Roster(command) => command.is_json(),
             Self::Revoke(arguments) => arguments.json,
             Self::Doctor(arguments) => arguments.json,
@@ -128,7 +122,6 @@ fn run(home: &HomeArgs, command: Command) -> Result<(), Failure> {
         Command::Revoke(arguments) => revoke::run(&dir, &arguments),
         Command::Certs(command) => certs::run(&dir, command),
         Command::Doctor(arguments) => doctor::run(&dir, &arguments),
-        Command::Keys(command) => keys::run(&dir, command),
         Command::Root(command) => root::run(&dir, &command),
     }
 }

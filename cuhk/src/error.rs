@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{ServiceName, StudentId};
-use scb_cli::{Failure, rfc3339};
+use scb_cli::{Failure, counted, rfc3339};
 use scb_protocol::{Code, Refusal, Step};
 
-use crate::{NamedKey, Subject, Target};
+use crate::{Subject, Target};
 
 /// Why CUHK did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -64,12 +64,6 @@ pub enum Error {
     /// There are both a student and a certificate of this name.
     #[error("{0} is a student ID and a serial number as well")]
     TargetAmbiguous(Subject),
-    /// No key of this name.
-    #[error("{0} is no key with which CUHK signs tokens")]
-    KeyUnknown(NamedKey),
-    /// A key that was withdrawn before.
-    #[error("{0} was withdrawn before")]
-    KeyWithdrawn(NamedKey),
     /// The clock was set back, or the records were written by one that was ahead.
     #[error("this machine's clock says {}, but the records were last written at {}", rfc3339(*now), rfc3339(*last))]
     ClockSetBack {
@@ -79,7 +73,7 @@ pub enum Error {
         now: UnixTime,
     },
     /// Some students are not on the roster.
-    #[error("{unknown} of {total} students are not on the roster; the others are done")]
+    #[error("not on the roster: {unknown} of {}; the others are done", counted(*total, "student"))]
     StudentsUnknown {
         /// Students not on the roster.
         unknown: usize,
@@ -101,7 +95,7 @@ pub enum Error {
         reason: String,
     },
     /// Some rows of the roster file were refused.
-    #[error("{refused} of {total} rows were refused; the others are imported")]
+    #[error("refused: {refused} of {}; the others are imported", counted(*total, "row"))]
     RowsRefused {
         /// Rows refused.
         refused: usize,
@@ -140,10 +134,6 @@ impl Error {
                 "for a new code: cuhk code issue service/NAME --replace; else choose another name"
             }
             Self::NothingToRevoke(_) => "see what there is: cuhk certs list",
-            Self::KeyUnknown(_) => {
-                "see which there are: cuhk keys list; any other certificate: cuhk revoke"
-            }
-            Self::KeyWithdrawn(_) => "there is nothing left to do: cuhk keys list",
             Self::SheetExists { .. } => "name a file that does not exist yet",
             Self::RosterInvalid { .. } => {
                 "save it as CSV in UTF-8 with the columns sid,name,email,programme"
@@ -183,8 +173,6 @@ impl Error {
             | Self::ServiceReserved(_)
             | Self::ServiceExists(_)
             | Self::NothingToRevoke(_)
-            | Self::KeyUnknown(_)
-            | Self::KeyWithdrawn(_)
             | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
             Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
             Self::Transport(scb_transport::Error::LogLevel(_))
@@ -207,8 +195,6 @@ impl Error {
             Self::ServiceReserved(_) => "service_reserved",
             Self::ServiceExists(_) => "service_exists",
             Self::NothingToRevoke(_) => "nothing_to_revoke",
-            Self::KeyUnknown(_) => "key_unknown",
-            Self::KeyWithdrawn(_) => "key_withdrawn",
             Self::ClockSetBack { .. } => "clock_set_back",
             Self::RecordInvalid { .. } => "damaged",
             Self::SheetExists { .. } => "file_exists",

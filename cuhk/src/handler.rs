@@ -16,7 +16,7 @@ use scb_protocol::{
 use scb_transport::{Connection, Limits, Shutdown, telemetry};
 
 use crate::Error;
-use crate::authority::{Authority, Enrolled};
+use crate::authority::{Authority, Certified, Enrolled};
 use crate::error::with_causes;
 
 /// Answers the requests of one connection, one after another.
@@ -28,6 +28,8 @@ pub(crate) struct Handler {
     limits: Limits,
     shutdown: Shutdown,
     started: Instant,
+    /// Something was answered, and the peer keeps the connection for its next question.
+    kept: bool,
 }
 
 impl Handler {
@@ -45,6 +47,7 @@ impl Handler {
             limits,
             shutdown,
             started: Instant::now(),
+            kept: false,
         }
     }
 
@@ -52,6 +55,11 @@ impl Handler {
     pub(crate) async fn run(mut self) {
         match self.converse().await {
             Err(refusal) if refusal.code == Code::ConnectionLost => self.connection.close().await,
+            // Nobody was waiting for anything: nothing was refused.
+            Err(refusal) if self.kept && refusal.code == Code::ShuttingDown => {
+                tracing::debug!(conn = self.connection.id(), "closed: the server stops");
+                self.connection.refuse(&refusal).await;
+            }
             Err(refusal) => {
                 self.emit(StepEvent::refused(&refusal));
                 self.connection.refuse(&refusal).await;
@@ -68,6 +76,7 @@ impl Handler {
             let request = self.next_request(patience).await?;
             let admitted = self.expect.handle(request, &self.caller)?;
             self.carry_out(admitted).await?;
+            self.kept = true;
             patience = self.limits.idle;
         }
     }
@@ -124,7 +133,7 @@ impl Handler {
         match self.authority.enrol(sid, code, request).await {
             Ok(enrolled) => {
                 self.emit(StepEvent::new(Step::Two, student_certified(&enrolled)).about(sid));
-                let (chain, token) = (enrolled.chain, enrolled.token);
+                let (chain, token) = (enrolled.certified.chain, enrolled.token);
                 self.reply(Step::Two, &Reply::Enrolled { chain, token })
                     .await
             }
@@ -139,9 +148,13 @@ impl Handler {
         request: &VerifiedRequest,
     ) -> Result<(), Refusal> {
         match self.authority.enrol_service(name, code, request).await {
-            Ok(chain) => {
+            Ok(Certified { chain, before }) => {
                 let (name, certificate) = (name.clone(), chain.leaf().into());
-                let fact = Fact::ServiceCertified { name, certificate };
+                let fact = Fact::ServiceCertified {
+                    name,
+                    certificate,
+                    before,
+                };
                 self.emit(StepEvent::new(Step::Two, fact));
                 self.reply(Step::Two, &Reply::ServiceEnrolled { chain })
                     .await
@@ -250,10 +263,12 @@ impl Handler {
 }
 
 fn student_certified(enrolled: &Enrolled) -> Fact {
-    let certificate = enrolled.chain.leaf();
+    let Certified { chain, before } = &enrolled.certified;
+    let certificate = chain.leaf();
     Fact::StudentCertified {
         certificate: certificate.into(),
         token_expires: expiry(&enrolled.token, certificate),
+        before: *before,
     }
 }
 

@@ -199,8 +199,7 @@ fn serials(records: impl IntoIterator<Item = CertificateRecord>) -> impl Iterato
     records.into_iter().map(|record| record.intent.serial)
 }
 
-/// Revokes these certificates; answers of how many that changed anything.
-pub(crate) fn revoke_each(
+fn revoke_each(
     records: &Records<'_>,
     serials: impl IntoIterator<Item = Serial>,
     reason: RevocationReason,

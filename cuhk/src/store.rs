@@ -10,7 +10,6 @@ mod lists;
 mod roster;
 mod seal;
 mod services;
-mod signers;
 mod status;
 
 use std::path::Path;
@@ -26,7 +25,6 @@ pub use codes::{CodeRecord, Codes};
 pub use lists::{CrlSigner, RevocationLists, StoredList};
 pub use roster::{Change, Roster, Student};
 pub use services::{Service, Services};
-pub use signers::{TokenSigner, TokenSigners};
 pub use status::Status;
 
 /// The database of one CUHK. Clones share it.
@@ -151,11 +149,6 @@ impl<'a> Records<'a> {
         Certificates::on(self.connection)
     }
 
-    /// Signers of tokens.
-    pub fn signers(&self) -> TokenSigners<'a> {
-        TokenSigners::on(self.connection)
-    }
-
     /// Revocation lists.
     pub fn lists(&self) -> RevocationLists<'a> {
         RevocationLists::on(self.connection)
@@ -178,7 +171,6 @@ fn migrations() -> Migrations<'static> {
             },
         ),
         M::up(include_str!("store/migrations/0003.sql")),
-        M::up(include_str!("store/migrations/0004.sql")),
     ])
 }
 

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use scb_certs::StudentId;
 use scb_cli::{local_time, printable, say};
 use scb_explain::{Language, sentence};
-use scb_protocol::{Code, Fact, Step, StepEvent};
+use scb_protocol::{Code, Fact, Step, StepEvent, counted};
 
 use crate::Event;
 use crate::cli::Common;
@@ -152,6 +152,7 @@ fn line(event: &StepEvent) -> Option<String> {
         Fact::TokenRefreshed { .. } => format!("{sid} token refreshed"),
         Fact::AnswerVerified { members, .. } => match members.len() {
             1 => "CUHK confirms the member (signed, verified)".to_owned(),
+            2 => "CUHK confirms both members (signed, verified)".to_owned(),
             count => format!("CUHK confirms all {count} (signed, verified)"),
         },
         Fact::TokensCount { members, until } => {
@@ -173,29 +174,11 @@ fn line(event: &StepEvent) -> Option<String> {
             } else {
                 "stored"
             };
-            let size = grouped(*size);
-            format!("{size} bytes, MAC, {signatures}: {stored}")
+            let size = counted(*size, "byte");
+            format!("{size}, MAC, {signatures}: {stored}")
         }
         _ => return None,
     })
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
-}
-
-/// `1,050`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
@@ -209,17 +192,5 @@ mod tests {
         let text = |certificates| line(&StepEvent::new(Step::One, fact(certificates))).unwrap();
         assert_eq!(text(1), "1 certificate here already");
         assert_eq!(text(3), "3 certificates here already");
-    }
-
-    #[test]
-    fn groups_thousands() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1050, "1,050"),
-            (1_234_567, "1,234,567"),
-        ] {
-            assert_eq!(grouped(number), text);
-        }
     }
 }

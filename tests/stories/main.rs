@@ -19,7 +19,6 @@ mod faults;
 mod faults_blackboard;
 mod faults_cuhk;
 mod interactive;
-mod keys;
 mod main_job;
 mod outage;
 mod outsiders;

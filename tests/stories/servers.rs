@@ -22,6 +22,24 @@ fn sigterm_and_sigint_end_both_servers_gracefully() {
 }
 
 #[test]
+fn the_logs_name_the_members_and_end_with_stopped() {
+    let mut campus = Campus::sandbox();
+    let submit = ["submit", "--ids", "1155000001,1155000002"];
+    campus.student(&submit).succeeded();
+    assert!(campus.cuhk.stop().success());
+    assert!(campus.blackboard.stop().success());
+    let log = campus.cuhk.log();
+    assert!(
+        log.contains("confirmed 2 of 2 to blackboard: 1155000001 1155000002"),
+        "{log}"
+    );
+    assert!(!log.contains("shutting_down"), "nobody was waiting: {log}");
+    for log in [log, campus.blackboard.log()] {
+        assert!(log.lines().last().unwrap().ends_with(" stopped"), "{log}");
+    }
+}
+
+#[test]
 fn a_second_server_on_one_home_is_refused() {
     let campus = Campus::sandbox();
     for name in ["cuhk", "blackboard"] {

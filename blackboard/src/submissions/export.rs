@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use scb_cli::{Home, printable, say, write_atomic};
+use scb_cli::{Home, counted, printable, say, write_atomic};
 use scb_protocol::statement::SubmissionNumber;
 use scb_storage::ContentStore;
 use serde_json::{Value, json};
@@ -41,8 +41,8 @@ pub(super) fn run(home: &Home, store: &Store, dir: &Path, json: bool) -> anyhow:
 fn described(submission: &Summary, report: &Path, json: bool) -> anyhow::Result<Value> {
     let path = printable(&report.to_string_lossy());
     if !json {
-        let size = submission.statement.file().size;
-        say(&format!("{}  {path}  {size} bytes", submission.number))?;
+        let size = counted(submission.statement.file().size, "byte");
+        say(&format!("{}  {path}  {size}", submission.number))?;
     }
     let mut value = as_json(submission);
     value["report"] = json!(report);

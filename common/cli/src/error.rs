@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use scb_protocol::counted;
+
 use crate::exit;
 use crate::home::Role;
 
@@ -22,7 +24,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file is longer than its reader allows.
-    #[error("{} is larger than {limit} bytes", path.display())]
+    #[error("{} is larger than {}", path.display(), counted(*limit, "byte"))]
     FileTooLarge {
         /// The file.
         path: PathBuf,

@@ -26,6 +26,6 @@ pub use inspect::{Access, free_space};
 pub use passphrase::{hidden, passphrase_from, passphrase_from_flag};
 pub use ready::{read_address, write_ready};
 pub use sandbox::{Sandbox, loopback_only};
-pub use scb_protocol::rfc3339;
-pub use terminal::{Term, printable, say};
+pub use scb_protocol::{counted, rfc3339};
+pub use terminal::{Term, printable, say, steers};
 pub use time::{local_time, parse_date};

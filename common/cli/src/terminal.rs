@@ -93,7 +93,9 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-fn steers(c: char) -> bool {
+/// Whether a character would steer a terminal, forge a line, reorder or hide what is read:
+/// what [`printable`] escapes.
+pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'

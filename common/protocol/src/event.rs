@@ -91,7 +91,7 @@ impl fmt::Display for StepEvent {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use scb_certs::Fingerprint;
+    use scb_certs::{Fingerprint, Serial};
 
     use super::*;
     use crate::message::cuhk::MemberQuestion;
@@ -150,7 +150,60 @@ mod tests {
             ],
         };
         let line = StepEvent::new(Step::Three, fact).to_string();
-        assert_eq!(line, "step 3 confirmed 1 of 2 to blackboard");
+        assert_eq!(line, "step 3 confirmed 1 of 2 to blackboard: A B (revoked)");
+    }
+
+    #[test]
+    fn a_line_names_ten_members_at_most() {
+        let answer = |number: usize| MemberAnswer {
+            sid: member(&format!("S{number}")).sid,
+            cert_sha256: Fingerprint::of(b""),
+            inactive: None,
+            checked_at: from_seconds(0),
+        };
+        let line = |members| {
+            let fact = Fact::MembersAnswered {
+                asker: "blackboard".parse().unwrap(),
+                nonce: Nonce::from_bytes([0; 16]),
+                answers: (0..members).map(answer).collect(),
+            };
+            StepEvent::new(Step::Three, fact).to_string()
+        };
+        assert!(line(10).ends_with(": S0 S1 S2 S3 S4 S5 S6 S7 S8 S9"));
+        assert!(line(12).ends_with(" S8 S9 and 2 more"), "{}", line(12));
+    }
+
+    #[test]
+    fn a_line_tells_a_certificate_given_again_from_a_new_one() {
+        let certified = |before| Fact::ServiceCertified {
+            name: "blackboard".parse().unwrap(),
+            certificate: certificate(),
+            before,
+        };
+        let line = |fact| StepEvent::new(Step::Two, fact).to_string();
+        assert_eq!(
+            line(certified(false)),
+            "step 2 service certificate issued blackboard"
+        );
+        assert_eq!(
+            line(certified(true)),
+            "step 2 service certificate given again blackboard"
+        );
+        let certified = |before| Fact::StudentCertified {
+            certificate: certificate(),
+            token_expires: from_seconds(0),
+            before,
+        };
+        assert!(line(certified(false)).starts_with("step 2 certificate and token issued "));
+        assert!(line(certified(true)).starts_with("step 2 certificate given again, token issued "));
+    }
+
+    fn certificate() -> CertificateSummary {
+        CertificateSummary {
+            serial: Serial::random().unwrap(),
+            sha256: Fingerprint::of(b""),
+            not_after: from_seconds(0),
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod frame;
 mod identity_token;
 mod jose;
 pub mod message;
+mod number;
 mod object;
 mod proof;
 pub mod receipt;
@@ -44,6 +45,7 @@ pub use identity_token::{
 };
 pub use jose::install_crypto;
 pub use message::{Message, Reply, decode, encode};
+pub use number::{counted, grouped};
 pub use refusal::{Refusal, Step};
 pub use time::{CLOCK_SKEW, from_seconds, in_words, rfc3339};
 pub use transcript::{Channel, PROTOCOL, Transcript1, Transcript2, TranscriptMember};

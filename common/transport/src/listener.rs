@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scb_protocol::{Code, Refusal, Step};
+use scb_protocol::{Code, Refusal, Step, counted};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinError;
@@ -99,8 +99,8 @@ impl Listener {
         );
         if room.served < limits.max_connections {
             tracing::warn!(
-                "room for {} connections only: the limit of open files is too low for {}",
-                room.served,
+                "room for {} only: the limit of open files is too low for {}",
+                counted(room.served, "connection"),
                 limits.max_connections
             );
         }

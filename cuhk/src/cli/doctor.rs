@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use scb_certs::Passphrase;
-use scb_cli::{Failure, Term, passphrase_from, printable, say};
+use scb_cli::{Failure, Term, counted, passphrase_from, printable, say};
 
 use super::now;
 use crate::doctor::{Finding, Outcome, Passphrases, examine};
@@ -82,15 +82,14 @@ fn verdict(findings: &[Finding]) -> Result<(), Failure> {
         such.count()
     };
     let (failed, warned, all) = (count(Outcome::Fail), count(Outcome::Warn), findings.len());
+    let all = counted(all, "check");
     let told = "do as is said beside each of them, then run `cuhk doctor` again";
     match (failed, warned) {
         (0, 0) => Ok(()),
-        (0, _) => Err(
-            Failure::retry(format!("{warned} of {all} checks need attention"))
-                .with_remedy(told)
-                .with_code("needs_attention"),
-        ),
-        _ => Err(Failure::fault(format!("{failed} of {all} checks failed"))
+        (0, _) => Err(Failure::retry(format!("need attention: {warned} of {all}"))
+            .with_remedy(told)
+            .with_code("needs_attention")),
+        _ => Err(Failure::fault(format!("failed: {failed} of {all}"))
             .with_remedy(told)
             .with_code("checks_failed")),
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use scb_certs::RevocationReason;
-use scb_cli::{Failure, say};
+use scb_cli::{Failure, counted, say};
 use serde_json::json;
 
 use super::{now, open};
@@ -60,9 +60,11 @@ pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
             "codes": codes,
         })
         .to_string(),
-        false => {
-            format!("{target}  {certificates} certificates revoked, {codes} unused codes withdrawn")
-        }
+        false => format!(
+            "{target}  {} revoked, {} withdrawn",
+            counted(certificates, "certificate"),
+            counted(codes, "unused code")
+        ),
     };
     Ok(say(&text)?)
 }

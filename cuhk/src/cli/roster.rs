@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_cli::{Failure, printable, say};
+use scb_cli::{Failure, counted, printable, say};
 use serde::Serialize;
 
 use super::{now, open};
@@ -100,7 +100,8 @@ fn import(dir: &Path, file: &Path, codes_out: Option<&Path>) -> Result<(), Failu
         Some(path) if codes > 0 => {
             let path = printable(&path.to_string_lossy());
             say(&format!(
-                "{codes} codes written to {path}; keep it safe, they cannot be shown again"
+                "{} written to {path}; keep it safe: no code can be shown again",
+                counted(codes, "code")
             ))?;
         }
         Some(_) => say("nobody needs a code: no file was written")?,
@@ -243,6 +244,6 @@ fn told(outcome: &Outcome) -> String {
     match *outcome {
         UNCHANGED => format!("{sid:<12} unchanged"),
         UNKNOWN => format!("{sid:<12} not on the roster"),
-        done => format!("{sid:<12} {done}, {certificates} certificates"),
+        done => format!("{sid:<12} {done}, {}", counted(certificates, "certificate")),
     }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use scb_certs::Passphrase;
 use scb_cli::fault::{self, FaultTable as _};
 use scb_cli::{
-    Failure, Home, HomeArgs, Role, Sandbox, loopback_only, passphrase_from, say, write_ready,
+    Failure, Home, HomeArgs, Role, Sandbox, counted, loopback_only, passphrase_from, say,
+    write_ready,
 };
 use scb_explain::ExplainArgs;
 use scb_protocol::{Fact, Step, StepEvent};
@@ -185,12 +186,14 @@ async fn serve(
         Fact::Listening { address, root },
     ));
     say(&format!(
-        "cuhk  step 0  {students} students, listening on {address}"
+        "cuhk  step 0  {}, listening on {address}",
+        counted(students, "student")
     ))?;
     server.run(shutdown).await;
     for file in ready_files {
         forget(file)?;
     }
+    tracing::info!("stopped");
     Ok(())
 }
 

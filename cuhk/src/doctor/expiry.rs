@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Chain};
-use scb_cli::{Home, read_limited, rfc3339};
+use scb_cli::{Home, counted, read_limited, rfc3339};
 
 use super::Finding;
 use crate::Error;
@@ -95,7 +95,11 @@ fn judge(
         return Finding::fail(check, format!("{name} ended at {}", rfc3339(end)), mend);
     }
     let days = (end.as_secs() - now.as_secs()) / (24 * 60 * 60);
-    let seen = format!("{name} ends at {}, in {days} days", rfc3339(end));
+    let seen = format!(
+        "{name} ends at {}, in {}",
+        rfc3339(end),
+        counted(days, "day")
+    );
     match end.as_secs() < later(now, ahead).as_secs() {
         true => Finding::warn(check, seen, mend),
         false => Finding::ok(check, seen),

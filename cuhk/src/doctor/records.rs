@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_cli::{Home, rfc3339};
+use scb_cli::{Home, counted, rfc3339};
 use scb_storage::Inspection;
 
 use super::Finding;
@@ -49,7 +49,7 @@ fn schema(inspection: &Inspection) -> Finding {
         0 => Finding::ok(CHECK, format!("{schema}, the one that this program knows")),
         1.. => Finding::warn(
             CHECK,
-            format!("{schema}: {pending} steps are missing"),
+            format!("{schema}: {} missing", counted(pending, "step")),
             "the next other command upgrades it for good; first make a backup with the program that \
              wrote it: cuhk backup FILE",
         ),

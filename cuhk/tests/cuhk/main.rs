@@ -5,7 +5,6 @@ mod administration;
 mod clock;
 mod enrolment;
 mod home;
-mod keys;
 mod permissions;
 mod requests;
 mod revocation;

@@ -8,12 +8,11 @@ use ring::digest;
 use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
 use scb_explain::{Language, explain, message_title, step_title};
-use scb_protocol::{Fact, Step, StepEvent};
+use scb_protocol::{Fact, Step, StepEvent, counted, grouped};
 
 use super::html::{escaped, json};
 use super::words::Words;
 use super::{Entry, Lane, What};
-use crate::show::grouped;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -167,12 +166,8 @@ impl Page {
                 let title = message_title(name, self.language).unwrap_or_default();
                 let (kind, meta, why) = match size {
                     Some(size) => {
-                        let size = grouped(*size as u64);
-                        (
-                            "seen",
-                            format!("{at} · {size} {}", words.bytes),
-                            String::new(),
-                        )
+                        let size = self.counted(*size, words.byte);
+                        ("seen", format!("{at} · {size}"), String::new())
                     }
                     None => {
                         let why = format!("<p class=\"why\">{}</p>", words.inferred_why);
@@ -195,10 +190,9 @@ impl Page {
                     Lane::Blackboard | Lane::Cuhk => words.receipt_file,
                 };
                 let meta = format!(
-                    "{at} · {frames} {} · {} {}",
-                    words.frames,
-                    grouped(*bytes as u64),
-                    words.bytes
+                    "{at} · {} · {}",
+                    self.counted(*frames, words.frame),
+                    self.counted(*bytes, words.byte)
                 );
                 let class = format!("chunks {}", direction(*from, *to));
                 let body = format!("<p class=\"why\">{}</p>", words.content_why);
@@ -208,6 +202,13 @@ impl Page {
     }
 
     /// What the student's program made of what came.
+    fn counted(&self, count: usize, noun: &str) -> String {
+        match self.language {
+            Language::English => counted(count, noun),
+            Language::Chinese => format!("{} {noun}", grouped(count)),
+        }
+    }
+
     fn note(&self, event: &StepEvent) -> String {
         let explanation = explain(event, self.language);
         let class = match event.fact {

@@ -29,9 +29,19 @@ pub(super) fn text(event: &StepEvent) -> String {
         Fact::RequestVerified { .. } => format!(
             "{who}的請求由其中公鑰所對應的私鑰簽署。只採用該公鑰：姓名及編號以學生名冊為準。"
         ),
+        Fact::StudentCertified { before: true, .. } => format!(
+            "{who}先前已用同一註冊碼及同一把金鑰提出過請求，現再次收到同一張證書及新的身分權杖；不會重複簽發。"
+        ),
         Fact::StudentCertified { .. } => format!(
             "{who}的註冊碼正確。先記錄序號，才簽發證書。身分權杖綁定於此證書，沒有私鑰便毫無用處。"
         ),
+        Fact::ServiceCertified {
+            name, before: true, ..
+        } => {
+            format!(
+                "服務 {name} 先前已用同一註冊碼及同一把金鑰提出過請求，現再次收到同一張證書；不會重複簽發。"
+            )
+        }
         Fact::ServiceCertified { name, .. } => {
             format!("服務 {name} 出示一次性註冊碼，領得第一張證書；此後人人以此認出它。")
         }

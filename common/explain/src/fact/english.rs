@@ -1,6 +1,6 @@
 //! Facts in English.
 
-use scb_protocol::{Fact, StepEvent};
+use scb_protocol::{Fact, StepEvent, counted};
 
 use super::{Label, refused};
 use crate::Language;
@@ -33,10 +33,20 @@ pub(super) fn text(event: &StepEvent) -> String {
             "The request for {who} is signed by the private key that belongs to the public key in \
              it. Only that public key is taken from it: the name comes from the roster."
         ),
+        Fact::StudentCertified { before: true, .. } => format!(
+            "{who} had asked for this before, with the same code and the same key, and gets the \
+             same certificate again, with a fresh identity token. Nothing is issued twice."
+        ),
         Fact::StudentCertified { .. } => format!(
             "The enrolment code is right for {who}. The serial number was recorded before the \
              certificate was signed. The identity token is bound to this certificate, so that it \
              is worth nothing without the private key."
+        ),
+        Fact::ServiceCertified {
+            name, before: true, ..
+        } => format!(
+            "The service {name} had asked for this before, with the same code and the same key, \
+             and gets the same certificate again. Nothing is issued twice."
         ),
         Fact::ServiceCertified { name, .. } => format!(
             "The service {name} showed its one-time code and got its first certificate, by which \
@@ -139,11 +149,6 @@ pub(super) fn text(event: &StepEvent) -> String {
             format!("Refused: {sentence}. Nothing was changed. What to do: {remedy}.")
         }
     }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
 }
 
 pub(super) fn name(label: &Label) -> String {

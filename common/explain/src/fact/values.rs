@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_protocol::message::cuhk::MemberQuestion;
 use scb_protocol::{
     CertificateRequest, CertificateSummary, Fact, MemberAnswer, PresentedMember, Refusal,
-    SignedStatement, rfc3339,
+    SignedStatement, counted, grouped, rfc3339,
 };
 
 use super::Label;
@@ -34,6 +34,7 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
         Fact::StudentCertified {
             certificate,
             token_expires,
+            ..
         }
         | Fact::CertificateKept {
             certificate,
@@ -228,16 +229,8 @@ fn refused(refusal: &Refusal) -> Values {
 
 /// `1,050 bytes`.
 fn bytes(number: u64, language: Language) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
     match language {
-        Language::English => format!("{text} bytes"),
-        Language::Chinese => format!("{text} 位元組"),
+        Language::English => counted(number, "byte"),
+        Language::Chinese => format!("{} 位元組", grouped(number)),
     }
 }

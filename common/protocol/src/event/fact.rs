@@ -12,6 +12,9 @@ use crate::statement::{FileEntry, SubmissionId, SubmissionNumber};
 use crate::values::{Challenge, Mac, Nonce, SessionPublicKey};
 use crate::{MemberAnswer, Refusal, Transcript1, Transcript2};
 
+/// Most members that one log line names.
+const NAMED: usize = 10;
+
 /// What happened. Never a secret: no private key, code, token, share or session key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
@@ -49,6 +52,8 @@ pub enum Fact {
         certificate: CertificateSummary,
         /// When the token expires.
         token_expires: UnixTime,
+        /// An earlier request with this code and key had led to it.
+        before: bool,
     },
     /// Step 2, CUHK: a service has its first certificate.
     ServiceCertified {
@@ -56,6 +61,8 @@ pub enum Fact {
         name: ServiceName,
         /// The certificate.
         certificate: CertificateSummary,
+        /// An earlier request with this code and key had led to it.
+        before: bool,
     },
     /// Step 2, CUHK: a service has its next certificate.
     ServiceRenewed {
@@ -256,10 +263,21 @@ impl fmt::Display for Fact {
             }
             Self::RequestsSent { requests, .. } => write!(f, "requests sent {}", requests.len()),
             Self::RequestVerified { .. } => f.write_str("request verified"),
-            Self::StudentCertified { certificate, .. } => {
-                write!(f, "certificate and token issued {}", certificate.serial)
+            Self::StudentCertified {
+                certificate,
+                before,
+                ..
+            } => {
+                let done = match before {
+                    true => "certificate given again, token issued",
+                    false => "certificate and token issued",
+                };
+                write!(f, "{done} {}", certificate.serial)
             }
-            Self::ServiceCertified { name, .. } => write!(f, "service certificate issued {name}"),
+            Self::ServiceCertified { name, before, .. } => {
+                let done = if *before { "given again" } else { "issued" };
+                write!(f, "service certificate {done} {name}")
+            }
             Self::ServiceRenewed { name, .. } => write!(f, "service certificate renewed {name}"),
             Self::TokenIssued { .. } => f.write_str("token issued"),
             Self::CertificateKept { .. } => f.write_str("certified"),
@@ -307,5 +325,15 @@ fn answered(
 ) -> fmt::Result {
     let active = answers.iter().filter(|answer| answer.inactive.is_none());
     let (active, asked) = (active.count(), answers.len());
-    write!(f, "confirmed {active} of {asked} to {asker}")
+    write!(f, "confirmed {active} of {asked} to {asker}:")?;
+    for MemberAnswer { sid, inactive, .. } in answers.iter().take(NAMED) {
+        match inactive {
+            None => write!(f, " {sid}")?,
+            Some(reason) => write!(f, " {sid} ({reason})")?,
+        }
+    }
+    match asked.saturating_sub(NAMED) {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
+    }
 }

@@ -14,7 +14,7 @@ use crate::server::{verify_signatures, verify_signers};
 use crate::statement::{Statement, SubmissionNumber};
 use crate::time::{is_future, rfc3339};
 use crate::verification::Verification;
-use crate::{Code, Refusal, Step};
+use crate::{Code, Refusal, Step, counted};
 
 /// One thing that was found to be in order, for a verdict that reads line by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -280,7 +280,7 @@ impl Verifier {
         };
         self.passed(what, found);
         let file = self.statement.file();
-        let found = format!("{} bytes, SHA-256 {}", file.size, file.sha256);
+        let found = format!("{}, SHA-256 {}", counted(file.size, "byte"), file.sha256);
         self.passed("file", found);
         Ok(())
     }
@@ -298,8 +298,8 @@ impl Verifier {
         )
         .map_err(text)?;
         Ok(format!(
-            "{} members active at {}",
-            verification.members().len(),
+            "{} active at {}",
+            counted(verification.members().len(), "member"),
             rfc3339(verification.issued_at())
         ))
     }
