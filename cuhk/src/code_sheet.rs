@@ -110,9 +110,11 @@ fn sheet(rows: &[SheetRow], root: &Fingerprint) -> Result<Zeroizing<Vec<u8>>, cs
     Ok(sheet)
 }
 
-/// What a spreadsheet would compute gets an apostrophe in front.
+/// What a spreadsheet would compute gets an apostrophe in front. Some take the full-width signs
+/// of Chinese and Japanese keyboards for the usual ones.
 fn inert(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    match text.starts_with(FORMULA) {
         true => format!("'{text}"),
         false => text.to_owned(),
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 use scb_certs::StudentId;
-use scb_cli::read_limited;
+use scb_cli::{counted, read_limited, steers};
 
 use crate::Error;
 use crate::store::Student;
@@ -35,20 +35,23 @@ pub struct RosterRow {
 /// # Errors
 ///
 /// [`Error::RosterInvalid`] if the file as a whole cannot be understood: not UTF-8, no such
-/// header, over 100,000 rows; [`Error::Local`] if it cannot be read or is over 16 MiB. A bad
-/// row is no error: its result says so.
+/// header, over 100,000 rows or 16 MiB; [`Error::Local`] if it cannot be read. A bad row is no
+/// error: its result says so.
 pub fn read_roster(path: &Path) -> Result<Vec<RosterRow>, Error> {
-    let bytes = read_limited(path, MAX_SIZE)?;
-    parse_roster(&bytes).map_err(|reason| Error::RosterInvalid {
+    let invalid = |reason| Error::RosterInvalid {
         path: path.to_owned(),
         reason,
-    })
+    };
+    match read_limited(path, MAX_SIZE) {
+        Err(scb_cli::Error::FileTooLarge { .. }) => Err(invalid(too_long())),
+        read => parse_roster(&read?).map_err(invalid),
+    }
 }
 
 /// [`read_roster`] of bytes; an error is what is wrong with the file as a whole.
 pub(crate) fn parse_roster(bytes: &[u8]) -> Result<Vec<RosterRow>, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
+    check_encoding(bytes)?;
     let mut reader = ReaderBuilder::new()
         .flexible(true)
         .trim(Trim::All)
@@ -67,7 +70,7 @@ pub(crate) fn parse_roster(bytes: &[u8]) -> Result<Vec<RosterRow>, String> {
         refuse_repeated(&mut row, &mut first_lines);
         rows.push(row);
         if rows.len() > MAX_ROWS {
-            return Err(format!("it has more than {MAX_ROWS} rows"));
+            return Err(too_long());
         }
     }
     Ok(rows)
@@ -75,6 +78,7 @@ pub(crate) fn parse_roster(bytes: &[u8]) -> Result<Vec<RosterRow>, String> {
 
 /// Which column is which.
 struct Columns {
+    count: usize,
     sid: usize,
     name: usize,
     email: Option<usize>,
@@ -93,6 +97,7 @@ impl Columns {
         let required =
             |wanted: &str| column(wanted)?.ok_or_else(|| format!("it has no column {wanted}"));
         Ok(Self {
+            count: header.len(),
             sid: required("sid")?,
             name: required("name")?,
             email: column("email")?,
@@ -106,13 +111,27 @@ impl Columns {
         RosterRow {
             line,
             sid: sid.to_owned(),
-            student: student(
-                sid,
-                field(Some(self.name)),
-                field(self.email),
-                field(self.programme),
-            ),
+            student: self.check_count(record).and_then(|()| {
+                student(
+                    sid,
+                    field(Some(self.name)),
+                    field(self.email),
+                    field(self.programme),
+                )
+            }),
         }
+    }
+
+    /// With a field more or less, nobody knows which text belongs to which column.
+    fn check_count(&self, record: &StringRecord) -> Result<(), String> {
+        if record.len() == self.count {
+            return Ok(());
+        }
+        let fields = counted(record.len(), "field");
+        let count = self.count;
+        Err(format!(
+            "{fields}, but the header has {count}: a text with a comma belongs in double quotes"
+        ))
     }
 }
 
@@ -150,8 +169,16 @@ fn student(sid: &str, name: &str, email: &str, programme: &str) -> Result<Studen
         if text.chars().count() > MAX_TEXT {
             return Err(format!("the {what} has more than {MAX_TEXT} characters"));
         }
-        if text.chars().any(char::is_control) {
-            return Err(format!("the {what} has control characters"));
+        if let Some(bad) = text.chars().find(|c| is_unseen(*c)) {
+            let number = u32::from(bad);
+            return Err(format!(
+                "the {what} has a character that is not seen but changes what is: U+{number:04X}"
+            ));
+        }
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(format!(
+                "the {what} has the sign for a lost character: U+FFFD"
+            ));
         }
     }
     if !email.is_empty() && !is_email(email) {
@@ -177,14 +204,41 @@ fn refuse_repeated(row: &mut RosterRow, first_lines: &mut HashMap<StudentId, u64
         return;
     };
     let first = *first_lines.entry(student.sid.clone()).or_insert(row.line);
-    if first != row.line {
-        row.student = Err(format!("listed twice, first on line {first}"));
+    let line = row.line;
+    if first != line {
+        row.student = Err(format!(
+            "listed on line {first} and again on line {line}: line {first} counts"
+        ));
     }
 }
 
-fn not_utf8(bytes: &[u8], valid: usize) -> String {
-    let line = 1 + bytes[..valid].iter().filter(|byte| **byte == b'\n').count();
-    format!("line {line} is not UTF-8")
+/// Control characters, line separators and marks that reorder text: they would go into code
+/// sheets and onto screens. The joiners U+200C and U+200D belong to names in Persian and in
+/// Indian scripts.
+fn is_unseen(c: char) -> bool {
+    steers(c) && !matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+fn too_long() -> String {
+    format!(
+        "it has more than {MAX_ROWS} rows or {} MiB; import it in parts",
+        MAX_SIZE / 1024 / 1024
+    )
+}
+
+fn check_encoding(bytes: &[u8]) -> Result<(), String> {
+    let utf_16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    if utf_16 || bytes.iter().take(MAX_TEXT).any(|byte| *byte == 0) {
+        return Err("line 1 is not UTF-8 but, it seems, UTF-16 (\"Unicode text\")".to_owned());
+    }
+    let Err(error) = std::str::from_utf8(bytes) else {
+        return Ok(());
+    };
+    let before = &bytes[..error.valid_up_to()];
+    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    Err(format!(
+        "line {line} is not UTF-8 but another encoding, such as Big5 or Latin-1"
+    ))
 }
 
 #[cfg(test)]
@@ -230,6 +284,10 @@ mod tests {
             (b"sid,email\n", "no column name"),
             (b"sid,name,SID\n", "two columns sid"),
             (b"sid,name\n1,A\n2,\xa4\xa4\n", "line 3 is not UTF-8"),
+            (b"sid,name\r\n1,Jos\xe9\r\n", "line 2 is not UTF-8"),
+            (b"\xff\xfes\0i\0d\0,\0", "UTF-16"),
+            (b"\xfe\xff\0s\0i\0d\0,", "UTF-16"),
+            (b"s\0i\0d\0,\0n\0a\0m\0e\0", "UTF-16"),
         ] {
             let error = parse_roster(bytes).unwrap_err();
             assert!(error.contains(why), "{error}");
@@ -248,7 +306,13 @@ mod tests {
              1155000006,{},,\n\
              1155000001,F,,\n\
              1155000008\n\
-             1155000009,I,,\n",
+             1155000009,I,,\n\
+             1155000010,Lee, Siu Ming,a@b.example,BSc\n\
+             1155000011,K,a@b.example\n\
+             1155000012,\u{202e}gnaW,,\n\
+             1155000013,M,,\u{2066}BSc\n\
+             1155000014,N\u{9b}31m,,\n\
+             1155000015,\u{fffd}\u{fffd},,\n",
             "x".repeat(MAX_TEXT + 1)
         );
         let rows = rows(&text);
@@ -256,13 +320,25 @@ mod tests {
         let wrong = [
             "student ID",
             "missing",
-            "control",
+            "U+001B",
             "email",
             "more than",
-            "line 2",
-            "missing",
+            "listed on line 2 and again on line 8: line 2 counts",
+            "1 field, but the header has 4",
+            "",
+            "5 fields, but the header has 4: a text with a comma belongs in double quotes",
+            "3 fields, but the header has 4",
+            "the name has a character that is not seen but changes what is: U+202E",
+            "the programme has a character that is not seen but changes what is: U+2066",
+            "U+009B",
+            "U+FFFD",
         ];
-        for (row, why) in rows[1..8].iter().zip(wrong) {
+        assert!(rows[8].student.is_ok());
+        for (row, why) in rows[1..]
+            .iter()
+            .zip(wrong)
+            .filter(|(_, why)| !why.is_empty())
+        {
             assert!(
                 refusal(row).contains(why),
                 "line {}: {}",
@@ -270,7 +346,19 @@ mod tests {
                 refusal(row)
             );
         }
-        assert!(rows[8].student.is_ok());
+    }
+
+    #[test]
+    fn keeps_the_joiners_that_scripts_need() {
+        let rows = rows("sid,name\n1155000001,علی\u{200c}رضا\n1155000002,ക്\u{200d}\n");
+        assert!(rows.iter().all(|row| row.student.is_ok()), "{rows:?}");
+    }
+
+    #[test]
+    fn a_quotation_mark_left_open_takes_no_row_in_unseen() {
+        let rows = rows("sid,name\n1155000001,\"A\n1155000002,B\n");
+        assert_eq!(rows.len(), 1);
+        assert!(refusal(&rows[0]).contains("U+000A"), "{rows:?}");
     }
 
     #[test]
@@ -283,6 +371,19 @@ mod tests {
             parse_roster(text.as_bytes())
                 .unwrap_err()
                 .contains("100000 rows")
+        );
+    }
+
+    #[test]
+    fn refuses_a_file_that_is_too_large_before_it_is_parsed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("roster.csv");
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(MAX_SIZE + 1).unwrap();
+        let refused = read_roster(&path).unwrap_err();
+        assert!(
+            matches!(&refused, Error::RosterInvalid { reason, .. } if reason.contains("in parts")),
+            "{refused}"
         );
     }
 
