@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::HomeArgs;
 use scb_explain::ExplainArgs;
@@ -28,7 +28,7 @@ Exit codes: 0 done, 2 usage, 3 refused, 4 retry later, 5 local fault.";
 
 /// The student's program: keys that stay on this machine, hand-ins that can be proved.
 #[derive(Debug, Parser)]
-#[command(name = "student", version, after_help = EXAMPLES, propagate_version = true)]
+#[command(name = "student", version, after_help = EXAMPLES)]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
@@ -59,7 +59,8 @@ pub struct Common {
     /// SHA-256 of CUHK's root certificate, 64 hexadecimal digits, instead of --ca
     #[arg(long, value_name = "HEX", global = true, conflicts_with = "ca")]
     pub ca_fingerprint: Option<Fingerprint>,
-    /// Code sheet (CSV) with the enrolment codes, instead of the hidden prompt
+    /// Code sheet (CSV) with the enrolment codes, instead of the hidden prompt; keep it to
+    /// yourself (chmod 600)
     #[arg(long, value_name = "FILE", global = true)]
     pub codes: Option<PathBuf>,
     /// File whose first line is the passphrase of the keys, or of one ID's key; repeatable
@@ -99,9 +100,83 @@ pub enum Command {
     /// Check a receipt, and that FILE is what was handed in; needs no server
     Verify(Verify),
     /// List the receipts that are kept here
+    #[command(after_help = RECEIPTS_EXAMPLES)]
     Receipts,
     /// Show certificates, tokens, servers and the root fingerprint
+    #[command(after_help = STATUS_EXAMPLES)]
     Status,
+    /// Give keys that are here another passphrase, or their first; needs no server and no code
+    Passphrase(Passphrase),
+}
+
+const RECEIPTS_EXAMPLES: &str = "\
+Examples:
+  student receipts
+  student receipts --json
+  student --sandbox /tmp/scb receipts
+
+Every receipt is verified again; one that does not verify is listed as such.";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  student status
+  student status --json
+  student --sandbox /tmp/scb status
+
+It asks no server: whether a certificate was revoked is not known here.";
+
+/// The options of [`Common`] that do something in a command; the others are not in its help.
+/// They are understood all the same, so that a script may give one list to every command.
+fn applicable(command: &str) -> Option<&'static [&'static str]> {
+    const OFFLINE: &[&str] = &["home", "sandbox", "lang", "json"];
+    const RECEIPTS: &[&str] = &["home", "sandbox", "ca", "ca_fingerprint", "lang", "json"];
+    const PASSPHRASE: &[&str] = &["home", "sandbox", "passphrase_file", "lang", "json"];
+    const ENROL: &[&str] = &[
+        "home",
+        "sandbox",
+        "cuhk",
+        "ca",
+        "ca_fingerprint",
+        "codes",
+        "passphrase_file",
+        "wait",
+        "explain",
+        "lang",
+        "json",
+    ];
+    match command {
+        "verify" | "receipts" => Some(RECEIPTS),
+        "status" => Some(OFFLINE),
+        "passphrase" => Some(PASSPHRASE),
+        "enrol" => Some(ENROL),
+        _ => None,
+    }
+}
+
+/// The definition, with each command's help showing what applies to it.
+fn definition() -> clap::Command {
+    let definition = Cli::command();
+    let global: Vec<_> = definition
+        .get_arguments()
+        .filter(|argument| argument.is_global_set())
+        .cloned()
+        .collect();
+    definition.mut_subcommands(|command| {
+        let Some(applicable) = applicable(command.get_name()) else {
+            return command;
+        };
+        let idle = |argument: &&clap::Arg| !applicable.contains(&argument.get_id().as_str());
+        let hidden = global.iter().filter(idle).cloned();
+        command.args(hidden.map(|argument| argument.hide(true)))
+    })
+}
+
+impl Cli {
+    /// This process's command line; ends the process for `--help`, `--version` and mistakes.
+    pub(crate) fn of_process() -> Self {
+        let matches = definition().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// Arguments of `student enrol`.
@@ -148,7 +223,7 @@ pub struct Submit {
 #[derive(Debug, Args)]
 pub struct Ids {
     /// Student IDs, separated by commas; in a sandbox the sample IDs when left out
-    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
     pub ids: Vec<StudentId>,
 }
 
@@ -171,6 +246,34 @@ pub struct Verify {
     pub openssl: bool,
 }
 
+/// Arguments of `student passphrase`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student passphrase --ids 1155000001             (asks for the old one, if any, and the new one)
+  student passphrase --ids 1155000001 --remove
+  student passphrase --ids A,B --passphrase-file A=a.old --passphrase-file B=b.old \\
+      --new-passphrase-file A=a.new --new-passphrase-file B=b.new
+
+The keys themselves stay, and so do their certificates. No key file is changed unless every
+passphrase is right. An earlier copy of a key file, as in a backup, keeps its earlier passphrase.")]
+pub struct Passphrase {
+    /// Whose keys: student IDs, separated by commas
+    #[command(flatten)]
+    pub ids: Ids,
+    /// File whose first line is the new passphrase of the keys, or of one ID's key; repeatable
+    #[arg(long, value_name = "[SID=]FILE", conflicts_with = "remove")]
+    pub new_passphrase_file: Vec<PassphraseFile>,
+    /// Store the keys without a passphrase: whoever gets at a key file can sign in that name
+    #[arg(long)]
+    pub remove: bool,
+}
+
+/// A student ID of a list, with the blanks that people type after commas.
+fn student_id(text: &str) -> Result<StudentId, String> {
+    let sid = text.trim().parse();
+    sid.map_err(|error: scb_certs::Error| error.to_string())
+}
+
 /// `host:port`; the host may be a name, an IPv4 address or an IPv6 address in brackets.
 pub(crate) fn address(text: &str) -> Result<String, String> {
     const EXPECTED: &str = "expected HOST:PORT, such as 127.0.0.1:8011";
@@ -188,8 +291,6 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
@@ -198,18 +299,63 @@ mod tests {
 
     #[test]
     fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
+        definition().debug_assert();
+    }
+
+    fn help_of(name: &str) -> String {
+        let mut definition = definition();
+        definition.build();
+        let command = definition.find_subcommand_mut(name).unwrap();
+        command.render_help().to_string()
+    }
+
+    #[test]
+    fn help_shows_what_applies_and_nothing_else() {
+        for name in ["verify", "receipts", "status", "passphrase"] {
+            let help = help_of(name);
+            for idle in ["--cuhk", "--blackboard", "--codes", "--fault", "--report"] {
+                assert!(!help.contains(idle), "{name}: {idle}");
+            }
+            assert!(help.contains("--home") && help.contains("--json"), "{name}");
+        }
+        assert!(help_of("verify").contains("--ca-fingerprint"));
+        assert!(!help_of("enrol").contains("--fault"));
+        assert!(help_of("submit").contains("--fault"));
+    }
+
+    #[test]
+    fn an_option_that_does_nothing_is_understood_all_the_same() {
+        let line = "student verify S.zip --cuhk localhost:8011 --codes c.csv";
+        let matches = definition().try_get_matches_from(line.split(' ')).unwrap();
+        let cli = Cli::from_arg_matches(&matches).unwrap();
+        assert_eq!(cli.common.cuhk.as_deref(), Some("localhost:8011"));
+        assert_eq!(cli.common.course.to_string(), "SANDBOX");
+    }
+
+    #[test]
+    fn the_version_is_the_programs() {
+        let asked = |line: &str| definition().try_get_matches_from(line.split(' '));
+        let version = asked("student --version").unwrap_err().kind();
+        assert_eq!(version, clap::error::ErrorKind::DisplayVersion);
+        let unknown = asked("student status --version").unwrap_err().kind();
+        assert_eq!(unknown, clap::error::ErrorKind::UnknownArgument);
+    }
+
+    #[test]
+    fn blanks_around_commas_are_no_mistake() {
+        let line = ["student", "enrol", "--ids", " A, B ,C"];
+        let Some(Command::Enrol(enrol)) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("not enrol");
+        };
+        let ids: Vec<_> = enrol.ids.ids.iter().map(StudentId::as_str).collect();
+        assert_eq!(ids, ["A", "B", "C"]);
     }
 
     #[test]
     fn help_shows_examples() {
-        for name in ["enrol", "submit", "verify"] {
-            let mut command = Cli::command();
-            let sub = command.find_subcommand_mut(name).unwrap();
-            assert!(
-                sub.render_help().to_string().contains("Examples:"),
-                "{name}"
-            );
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(help_of(name).contains("Examples:"), "{name}");
         }
         assert!(
             Cli::command()

@@ -1,12 +1,14 @@
 //! Where enrolment codes come from: the code sheet, or a hidden prompt.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use scb_certs::StudentId;
-use scb_cli::{Sandbox, Term, hidden, say};
+use scb_cli::{Hidden, Sandbox, Term, printable, say};
 use scb_protocol::EnrolmentCode;
 
 use crate::cli::Common;
+use crate::words::Words;
 use crate::{CodeSheet, Error};
 
 /// Gives each student's code.
@@ -14,19 +16,25 @@ use crate::{CodeSheet, Error};
 pub struct Codes {
     sheet: Option<CodeSheet>,
     interactive: bool,
+    words: Words,
 }
 
 impl Codes {
-    /// The sheet of `--codes`, else the sandbox's.
+    /// The sheet of `--codes`, else the sandbox's. Warns of one that others can read.
     ///
     /// # Errors
     ///
     /// As [`CodeSheet::read`].
     pub fn new(common: &Common, term: Term) -> Result<Self, Error> {
+        let words = Words::of(common.explain.language.language());
         let path = common.codes.clone().or_else(|| sandbox_sheet(common));
+        if let (Some(path), false) = (&path, common.json) {
+            warn_if_readable(path, words);
+        }
         Ok(Self {
             sheet: path.as_deref().map(CodeSheet::read).transpose()?,
             interactive: term.interactive,
+            words,
         })
     }
 
@@ -51,17 +59,43 @@ impl Codes {
             }
         }
         loop {
-            let typed = hidden(&format!("Enrolment code of {sid} (not shown):"), "--codes")?;
+            let prompt = self.words.enrolment_code(sid);
+            let question = Hidden {
+                empty: self.words.empty(),
+                ..Hidden::new(&prompt, "--codes")
+            };
+            let typed = question.once()?;
             match typed.parse() {
                 Ok(code) => return Ok(code),
                 Err(scb_protocol::Error::EnrolmentCode) => {
-                    say("That is no enrolment code: it has 25 letters and digits.")?;
+                    say(self.words.no_enrolment_code())?;
                 }
                 Err(other) => return Err(other.into()),
             }
         }
     }
 }
+
+/// The codes are used up in a moment, so that it is too late to refuse: whoever could read them
+/// could have used them. What else stands there can still be kept.
+#[cfg(unix)]
+fn warn_if_readable(path: &Path, words: Words) {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(metadata) = std::fs::metadata(path) else {
+        // Reading it says why.
+        return;
+    };
+    let mode = metadata.permissions().mode() & 0o777;
+    if metadata.is_file() && mode & 0o077 != 0 {
+        let path = printable(&path.to_string_lossy());
+        // A warning that cannot be shown stops nothing.
+        let _ = writeln!(std::io::stderr(), "{}", words.readable_sheet(&path, mode));
+    }
+}
+
+/// Elsewhere permissions are not known.
+#[cfg(not(unix))]
+fn warn_if_readable(_path: &Path, _words: Words) {}
 
 fn sandbox_sheet(common: &Common) -> Option<PathBuf> {
     let sandbox = Sandbox::open(common.sandbox.as_deref()?).ok()?;

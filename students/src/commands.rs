@@ -2,6 +2,7 @@
 
 mod enrol;
 mod fault;
+mod passphrase;
 mod receipts;
 mod sandbox;
 mod status;
@@ -15,10 +16,11 @@ use scb_explain::{Language, what_to_do};
 
 use crate::cli::{Cli, Command, Common, Ids};
 use crate::speech::failure;
-use crate::{Codes, Engine, Error, Fault, FaultChoice, Group, Passphrases, Setup, interactive};
+use crate::words::Words;
+use crate::{Codes, Engine, Error, FaultChoice, Group, Passphrases, Setup, interactive};
 
 pub(crate) use enrol::already_certified;
-pub(crate) use submit::say_receipt;
+pub(crate) use submit::{say_place, say_receipt};
 
 /// Runs what the command line says.
 ///
@@ -28,7 +30,7 @@ pub(crate) use submit::say_receipt;
 pub fn execute(cli: &Cli, term: Term) -> Result<(), Error> {
     match cli.common.fault {
         None => run(cli, term),
-        Some(FaultChoice::List) => Ok(scb_cli::fault::list::<Fault>("student")?),
+        Some(FaultChoice::List) => fault::list(cli.common.explain.language.language()),
         Some(FaultChoice::One(fault)) => fault::show(cli, fault),
     }
 }
@@ -41,6 +43,7 @@ fn run(cli: &Cli, term: Term) -> Result<(), Error> {
         Some(Command::Verify(arguments)) => verify::run(common, arguments),
         Some(Command::Receipts) => receipts::run(common),
         Some(Command::Status) => status::run(common),
+        Some(Command::Passphrase(arguments)) => passphrase::run(common, arguments),
         None if common.sandbox.is_some() => sandbox::run(common, term),
         None if term.interactive => interactive::run(common, term),
         None => Err(Error::NoCommand),
@@ -57,7 +60,7 @@ impl Prepared {
     pub(crate) fn new(common: &Common, term: Term) -> Result<Self, Error> {
         let codes = Codes::new(common, term)?;
         let setup = Setup::new(common, codes.sheet())?;
-        let passphrases = Passphrases::new(common.passphrase_file.clone());
+        let passphrases = passphrases(common);
         let engine = Engine::new(setup, passphrases)?;
         let engine = engine.with_patience(common.wait.map(Duration::from_secs));
         Ok(Self { codes, engine })
@@ -72,6 +75,11 @@ impl Prepared {
     }
 }
 
+fn passphrases(common: &Common) -> Passphrases {
+    let passphrases = Passphrases::new(common.passphrase_file.clone());
+    passphrases.in_language(common.explain.language.language())
+}
+
 /// One JSON object on one line.
 fn say_json(value: &serde_json::Value) -> Result<(), Error> {
     Ok(say(&value.to_string())?)
@@ -79,21 +87,20 @@ fn say_json(value: &serde_json::Value) -> Result<(), Error> {
 
 /// A failure as it is shown where the program goes on.
 pub(crate) fn say_failure(error: Error, language: Language) -> Result<(), Error> {
-    let what = match (error.refusals(), language) {
-        ([], _) => "Not done",
-        (_, Language::English) => "Refused",
-        (_, Language::Chinese) => "已拒絕",
+    let words = Words::of(language);
+    let what = match error.refusals() {
+        [] => words.not_done(),
+        _ => words.refused(),
     };
     let failure = failure(error, language);
-    let code = failure.code.map(|code| format!(" [{code}]"));
-    let (code, message) = (code.unwrap_or_default(), printable(&failure.message));
-    say(&format!("{what}{code}: {message}"))?;
-    if let Some(remedy) = failure.remedy {
-        say(&format!(
-            "  {}: {}",
-            what_to_do(language),
-            printable(&remedy)
-        ))?;
+    for failure in std::iter::once(&failure).chain(&failure.others) {
+        let code = failure.code.map(|code| format!(" [{code}]"));
+        let (code, message) = (code.unwrap_or_default(), printable(&failure.message));
+        say(&format!("{what}{code}: {message}"))?;
+        if let Some(remedy) = &failure.remedy {
+            let label = what_to_do(language);
+            say(&format!("  {label}: {}", printable(remedy)))?;
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `config.toml` in the student's home: the addresses that were used last.
+//! `config.toml` in the student's home: the servers as they were used last.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,4 +12,7 @@ pub struct Config {
     /// Where Blackboard listens, `host:port`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blackboard: Option<String>,
+    /// The largest group that Blackboard takes, as it said last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_members: Option<u8>,
 }

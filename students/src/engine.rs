@@ -12,7 +12,7 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scb_certs::StudentId;
+use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::client::Member;
 use scb_protocol::{EnrolmentCode, Step};
 use scb_transport::{Clock, SystemClock};
@@ -23,15 +23,15 @@ pub use skew::ClockOffset;
 
 use self::patience::Patience;
 use crate::identity::NextKey;
-use crate::{Error, Event, Group, Observer, Passphrases, Setup, identity};
+use crate::{Error, Event, Group, Observer, Passphrases, Protection, Setup, identity};
 
 /// Who needs a certificate, and how new keys are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EnrolOptions {
     /// Also those who have a certificate.
     pub replace: bool,
-    /// Encrypt new keys with a passphrase.
-    pub protect: bool,
+    /// Whether new keys get a passphrase.
+    pub protection: Protection,
 }
 
 /// One run's work with CUHK and Blackboard.
@@ -90,6 +90,63 @@ impl Engine {
         self
     }
 
+    /// Connects to CUHK, at another address and under another root if they are given, and
+    /// remembers both once CUHK has proved itself; otherwise everything stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// Who is not there or is somebody else, [`Error::OtherRoot`], [`Error::ClockOff`].
+    pub fn meet_cuhk(
+        &mut self,
+        address: Option<String>,
+        root: Option<Fingerprint>,
+    ) -> Result<(), Error> {
+        let before = self.setup.acquaintance();
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        let met = setup.propose_cuhk(address, root).and_then(|()| {
+            let _lock = setup.home.lock()?;
+            self.runtime.block_on(async {
+                let connection = links::cuhk(setup, clock, None, Step::One).await?;
+                connection.close().await;
+                Ok(())
+            })
+        });
+        if met.is_err() {
+            self.setup.restore(before);
+        }
+        met
+    }
+
+    /// As [`Engine::meet_cuhk`], for Blackboard: without a certificate of a member, so that it
+    /// goes no further than Blackboard's proof.
+    ///
+    /// # Errors
+    ///
+    /// Who is not there or is somebody else.
+    pub fn meet_blackboard(&mut self, address: String) -> Result<(), Error> {
+        let before = self.setup.acquaintance();
+        self.setup.propose_blackboard(address);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        let met = setup
+            .home
+            .lock()
+            .and_then(|_lock| self.runtime.block_on(links::meet_blackboard(setup, clock)));
+        if met.is_err() {
+            self.setup.restore(before);
+        }
+        met
+    }
+
+    /// Asks for the passphrase that this student's next key will need, before
+    /// [`Engine::enrol`] would.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certs`], [`Error::Cli`].
+    pub fn ask_passphrase(&mut self, sid: &StudentId, protection: Protection) -> Result<(), Error> {
+        NextKey::ask(&self.setup.home, sid, protection, &mut self.passphrases)
+    }
+
     /// Those of the group who need a certificate.
     ///
     /// # Errors
@@ -128,7 +185,7 @@ impl Engine {
             NextKey::ask(
                 &self.setup.home,
                 sid,
-                options.protect,
+                options.protection,
                 &mut self.passphrases,
             )?;
         }

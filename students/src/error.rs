@@ -21,7 +21,7 @@ pub enum Error {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// Several students of one group were refused, each for a reason of his own.
-    #[error("{}", sentences(.0))]
+    #[error("{} students were refused", .0.len())]
     SeveralRefused(Vec<Refusal>),
     /// A receipt does not verify.
     #[error("{0}; the receipt proves nothing")]
@@ -48,13 +48,26 @@ pub enum Error {
     /// The same ID twice in one group.
     #[error("{0} is named twice")]
     DuplicateId(StudentId),
-    /// No ID, or more than any group may have.
-    #[error("a group has 1 to {max} students, not {got}")]
-    MemberCount {
-        /// How many were named.
+    /// More students than Blackboard takes in one group: found before a code was used up.
+    #[error(
+        "a group of {got} is too large: Blackboard takes up to {limit}{}; nobody was enrolled",
+        if *.said { ", as it said last" } else { " unless it has told this home otherwise" }
+    )]
+    GroupTooLarge {
+        /// The students, as `--ids` takes them.
+        ids: String,
+        /// How many there are.
         got: usize,
         /// How many are possible.
-        max: usize,
+        limit: u8,
+        /// Whether Blackboard itself said so.
+        said: bool,
+    },
+    /// There is no key whose passphrase could be changed.
+    #[error("{sid}: no key here")]
+    NoKey {
+        /// The student.
+        sid: StudentId,
     },
     /// A server's address is not known.
     #[error("the address of {service} is not known")]
@@ -220,16 +233,17 @@ impl Error {
             }
             Self::Cli(error) => error.exit_code(),
             Self::OwnCertificate { .. }
+            | Self::GroupTooLarge { .. }
             | Self::OtherFile { .. }
             | Self::ReportChanged
             | Self::Openssl(_) => exit::REFUSED,
-            Self::Report { source, .. } if source.kind() == io::ErrorKind::NotFound => exit::USAGE,
             Self::HomeBusy { .. } => exit::RETRY,
             Self::Certs(_)
             | Self::Protocol(_)
             | Self::ClockOff(_)
             | Self::FaultUnnoticed(_)
             | Self::Report { .. }
+            | Self::ReportKind { .. }
             | Self::PendingDamaged { .. }
             | Self::System { .. } => exit::FAULT,
             _ => exit::USAGE,
@@ -248,7 +262,8 @@ impl Error {
             Self::Certs(_) => "key",
             Self::Protocol(_) => "protocol",
             Self::DuplicateId(_) => Code::DuplicateMember.as_str(),
-            Self::MemberCount { .. } => Code::MemberCount.as_str(),
+            Self::GroupTooLarge { .. } => Code::MemberCount.as_str(),
+            Self::NoKey { .. } => "no_key",
             Self::NoAddress { .. } => "no_address",
             Self::NoRoot => "no_root",
             Self::OtherRoot { .. } => "other_root",
@@ -281,7 +296,11 @@ impl Error {
             Self::Cli(error) => return error.remedy(),
             Self::OtherFile { .. } => "find the file as it was when it was handed in".into(),
             Self::DuplicateId(_) => "name every student once".into(),
-            Self::MemberCount { .. } => "name the students of one group".into(),
+            Self::GroupTooLarge { ids, limit, .. } => format!(
+                "hand in as a group of at most {limit}; if you know that this Blackboard takes \
+                 more, get the certificates first (student enrol --ids {ids}), then it is asked"
+            ),
+            Self::NoKey { sid } => format!("student enrol --ids {sid}"),
             Self::NoAddress { flag, .. } => format!("give it once with {flag} HOST:PORT"),
             Self::NoRoot => {
                 "give --ca FILE, --ca-fingerprint HEX or a code sheet with the column ca_sha256"
@@ -333,6 +352,9 @@ impl Error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if let Error::SeveralRefused(refusals) = error {
+            return one_below_the_other(refusals, Self::from);
+        }
         let mut message = match &error {
             Error::Cli(inner) => return with_chain(inner, &error),
             other => chain(other),
@@ -345,8 +367,22 @@ impl From<Error> for Failure {
             message,
             remedy: error.remedy(),
             code: Some(error.code()),
+            others: Vec::new(),
         }
     }
+}
+
+/// The failure of each student on a line of its own; the first one's exit code counts.
+pub(crate) fn one_below_the_other(
+    refusals: Vec<Refusal>,
+    tell: impl Fn(Error) -> Failure,
+) -> Failure {
+    let mut failures = refusals.into_iter().map(|refusal| tell(refusal.into()));
+    // Nobody makes an empty list.
+    let first = failures.next();
+    let mut first = first.unwrap_or_else(|| Failure::refused("refused"));
+    first.others = failures.collect();
+    first
 }
 
 /// Whether the student's certificate no longer works, so that only a new one helps.
@@ -393,6 +429,7 @@ fn with_chain(inner: &scb_cli::Error, error: &Error) -> Failure {
         message: chain(inner),
         remedy: error.remedy(),
         code: Some(error.code()),
+        others: Vec::new(),
     }
 }
 
@@ -405,11 +442,6 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     message
-}
-
-fn sentences(refusals: &[Refusal]) -> String {
-    let sentences: Vec<_> = refusals.iter().map(ToString::to_string).collect();
-    sentences.join("; ")
 }
 
 #[cfg(test)]
@@ -439,6 +471,46 @@ mod tests {
             (failure.exit, failure.code),
             (exit::REFUSED, Some("enrolment_refused"))
         );
+    }
+
+    #[test]
+    fn each_student_who_was_refused_is_told_alone() {
+        let refusal = |sid: &str, code| Refusal::new(code, Step::Two).about(&sid.parse().unwrap());
+        let error = Error::SeveralRefused(vec![
+            refusal("A", Code::CodeUsed),
+            refusal("B", Code::EnrolmentRefused),
+        ]);
+        let failure = Failure::from(error);
+        assert!(failure.message.starts_with("step 2: A: "), "{failure}");
+        let remedy = failure.remedy.as_deref().unwrap();
+        assert!(remedy.contains("enrol --ids A --new-device"), "{remedy}");
+        let [other] = &failure.others[..] else {
+            panic!("{failure:?}");
+        };
+        assert!(other.message.starts_with("step 2: B: "), "{other}");
+        assert_eq!(other.code, Some("enrolment_refused"));
+        assert!(other.remedy.as_deref().unwrap().contains("code sheet"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_a_local_fault_wherever_it_is_named() {
+        let missing = std::path::Path::new("/none/such");
+        for error in [
+            crate::Report::open(missing).unwrap_err(),
+            crate::Report::open(&std::env::temp_dir()).unwrap_err(),
+            crate::CodeSheet::read(missing).unwrap_err(),
+            crate::home::read_root(missing).unwrap_err(),
+            crate::receipts::read(missing).unwrap_err(),
+        ] {
+            let told = format!("{error:?}");
+            assert_eq!(Failure::from(error).exit, exit::FAULT, "{told}");
+        }
+    }
+
+    #[test]
+    fn the_same_id_twice_is_a_usage_error() {
+        let error = Error::DuplicateId("A".parse().unwrap());
+        assert_eq!(Failure::from(error).exit, exit::USAGE);
     }
 
     #[test]

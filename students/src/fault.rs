@@ -4,6 +4,7 @@
 //! protocol's states and the wire, or shows what is forged. Never outside a sandbox.
 
 mod alter;
+mod chinese;
 mod forge;
 
 use scb_cli::faults;

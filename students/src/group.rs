@@ -4,12 +4,11 @@ use scb_certs::StudentId;
 
 use crate::Error;
 
-/// Most students that any group may have; Blackboard's own limit may be lower.
-pub const MAX_MEMBERS: usize = 8;
-/// How many IDs are asked for on a terminal.
-pub const ASKED_MEMBERS: usize = 3;
+/// Most students of a group as far as Blackboard has not said otherwise: its own default.
+pub const USUAL_MEMBERS: u8 = 3;
 
-/// One to [`MAX_MEMBERS`] students, unique; the first is the one who connects.
+/// One student or more, unique; the first is the one who connects. How many may hand in
+/// together is Blackboard's to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group(Vec<StudentId>);
 
@@ -18,16 +17,10 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// [`Error::NoIds`], [`Error::MemberCount`], [`Error::DuplicateId`].
+    /// [`Error::NoIds`], [`Error::DuplicateId`].
     pub fn new(ids: Vec<StudentId>) -> Result<Self, Error> {
         if ids.is_empty() {
             return Err(Error::NoIds);
-        }
-        if ids.len() > MAX_MEMBERS {
-            return Err(Error::MemberCount {
-                got: ids.len(),
-                max: MAX_MEMBERS,
-            });
         }
         for (index, sid) in ids.iter().enumerate() {
             if ids[..index].contains(sid) {
@@ -47,6 +40,12 @@ impl Group {
         // `new` refuses an empty list.
         &self.0[0]
     }
+
+    /// The students as they are typed: `A, B, C`.
+    pub fn listed(&self) -> String {
+        let ids: Vec<_> = self.0.iter().map(StudentId::as_str).collect();
+        ids.join(", ")
+    }
 }
 
 #[cfg(test)]
@@ -63,16 +62,12 @@ mod tests {
         let group = group(&["C", "A", "B"]).unwrap();
         assert_eq!(group.first().to_string(), "C");
         assert_eq!(group.ids().len(), 3);
+        assert_eq!(group.listed(), "C, A, B");
     }
 
     #[test]
-    fn refuses_nobody_too_many_and_the_same_twice() {
+    fn refuses_nobody_and_the_same_twice() {
         assert!(matches!(group(&[]), Err(Error::NoIds)));
-        let nine = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
-        assert!(matches!(
-            group(&nine),
-            Err(Error::MemberCount { got: 9, .. })
-        ));
         assert!(matches!(
             group(&["A", "B", "A"]),
             Err(Error::DuplicateId(_))

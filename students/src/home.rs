@@ -1,7 +1,7 @@
 //! The student's home: where everything that is kept has its place.
 //!
 //! ```text
-//! HOME/config.toml          addresses used last
+//! HOME/config.toml          servers used last
 //! HOME/ca.pem               the root by which servers are recognised
 //! HOME/students/SID/        key.pem (0600), chain.pem, token.jwt
 //! HOME/students/.next-SID/  the same for a new key that is not certified yet
@@ -238,6 +238,7 @@ mod tests {
         let config = Config {
             cuhk: Some("localhost:8011".into()),
             blackboard: None,
+            max_members: Some(4),
         };
         home.save_config(&config).unwrap();
         assert_eq!(home.config().unwrap(), config);

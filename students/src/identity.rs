@@ -13,7 +13,7 @@ use scb_protocol::client::Member;
 use scb_protocol::own_token_expiry;
 
 use crate::home::{StudentHome, ensure_dir, sync_dir};
-use crate::{Error, Passphrases};
+use crate::{Error, Passphrases, Protection};
 
 const KEY: &str = "key.pem";
 const CHAIN: &str = "chain.pem";
@@ -98,6 +98,44 @@ pub fn has_passphrase(home: &StudentHome, sid: &StudentId) -> Result<Option<bool
     Ok(Some(is_encrypted(&read_private(&path)?)))
 }
 
+/// Opens a student's key, with or without a certificate.
+///
+/// # Errors
+///
+/// [`Error::NoKey`], [`Error::WrongPassphrase`], [`Error::Certs`].
+pub fn open_key(
+    home: &StudentHome,
+    sid: &StudentId,
+    passphrases: &mut Passphrases,
+) -> Result<SigningKey, Error> {
+    let path = home.student_dir(sid).join(KEY);
+    if !path.exists() {
+        return Err(Error::NoKey { sid: sid.clone() });
+    }
+    read_key(&path, sid, passphrases)
+}
+
+/// Writes the same key anew, with another passphrase or none, in one durable step. What is
+/// written is read again first: nobody is locked out by a key that does not open.
+///
+/// # Errors
+///
+/// [`Error::Certs`], [`Error::Cli`].
+pub fn rewrite_key(
+    home: &StudentHome,
+    sid: &StudentId,
+    key: &SigningKey,
+    passphrase: Option<&Passphrase>,
+) -> Result<(), Error> {
+    let pem = key.to_pem(passphrase)?;
+    let read = SigningKey::from_pem(&pem, passphrase)?;
+    if read.public_key() != key.public_key() {
+        return Err(CertsError::KeyMismatch.into());
+    }
+    let path = home.student_dir(sid).join(KEY);
+    Ok(write_atomic(&path, pem.as_bytes(), 0o600)?)
+}
+
 /// What the certificate kept here is worth.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -161,7 +199,7 @@ impl NextKey {
     pub fn ask(
         home: &StudentHome,
         sid: &StudentId,
-        protect: bool,
+        protection: Protection,
         passphrases: &mut Passphrases,
     ) -> Result<(), Error> {
         let path = home.next_dir(sid).join(KEY);
@@ -169,13 +207,13 @@ impl NextKey {
             if is_encrypted(&read_private(&path)?) {
                 passphrases.existing(sid)?;
             }
-        } else if protect || passphrases.has_file(sid) {
-            passphrases.new_one(sid)?;
+        } else {
+            passphrases.for_new_key(sid, protection)?;
         }
         Ok(())
     }
 
-    /// Finds or makes the key; a new one is encrypted if `protect` or a passphrase file says so.
+    /// Finds or makes the key; a new one is encrypted if [`NextKey::ask`] came to a passphrase.
     ///
     /// # Errors
     ///
@@ -183,15 +221,16 @@ impl NextKey {
     pub fn prepare(
         home: &StudentHome,
         sid: &StudentId,
-        protect: bool,
+        protection: Protection,
         passphrases: &mut Passphrases,
     ) -> Result<Self, Error> {
         let path = home.next_dir(sid).join(KEY);
         let fresh = !path.exists();
         let key = if fresh {
-            let protect = protect || passphrases.has_file(sid);
-            let passphrase = protect.then(|| passphrases.new_one(sid)).transpose()?;
-            make_key(&path, passphrase.as_ref())?
+            let passphrase = passphrases.for_new_key(sid, protection)?;
+            let key = make_key(&path, passphrase.as_ref())?;
+            passphrases.key_made(sid);
+            key
         } else {
             read_key(&path, sid, passphrases)?
         };

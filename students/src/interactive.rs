@@ -2,36 +2,38 @@
 //!
 //! Everything but enrolment codes and passphrases is read as plain lines.
 
+mod members;
 mod prompt;
+mod servers;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use scb_certs::StudentId;
-use scb_cli::{Failure, Term, printable, say};
+use scb_cli::{Term, say};
 use scb_protocol::Code;
 
-use crate::cli::{Common, address};
-use crate::commands::{Prepared, already_certified, say_failure};
+use crate::cli::Common;
+use crate::commands::{Prepared, already_certified, say_failure, say_place, say_receipt};
 use crate::engine::{EnrolOptions, HandIn};
 use crate::error::is_certificate_dead;
-use crate::group::ASKED_MEMBERS;
 use crate::show::Show;
-use crate::{Error, Group, Report};
+use crate::speech::failure;
+use crate::words::Words;
+use crate::{Error, Group, Protection, Report};
 
+pub(crate) use members::ask_group;
 use prompt::{ask, ask_until};
-
-const MENU: &str = "1 CUHK: get certificates  2 Blackboard: hand in  Q quit";
-const CUHK_DEFAULT: &str = "127.0.0.1:8011";
-const BLACKBOARD_DEFAULT: &str = "127.0.0.1:8002";
 
 /// Asks for what is not known, then shows the menu until somebody quits or input ends.
 pub(crate) fn run(common: &Common, term: Term) -> Result<(), Error> {
+    let words = Words::of(common.explain.language.language());
     let mut prepared = Prepared::new(common, term)?;
-    if !ask_servers(&mut prepared)? {
+    if !servers::ask_cuhk(&mut prepared.engine, words)? {
         return Ok(());
     }
-    let Some(group) = ask_group(&[])? else {
+    let most = prepared.engine.setup.max_members();
+    let Some(group) = ask_group(&[], most, words)? else {
         return Ok(());
     };
     let session = Session {
@@ -39,89 +41,9 @@ pub(crate) fn run(common: &Common, term: Term) -> Result<(), Error> {
         prepared,
         group,
         replace: BTreeSet::new(),
+        words,
     };
     session.menu()
-}
-
-/// Where CUHK is and how it is recognised; false if input ended.
-fn ask_servers(prepared: &mut Prepared) -> Result<bool, Error> {
-    let setup = &mut prepared.engine.setup;
-    if setup.cuhk().is_err() {
-        let Some(cuhk) = ask_address("CUHK's address", CUHK_DEFAULT)? else {
-            return Ok(false);
-        };
-        setup.give_cuhk(cuhk);
-    }
-    if setup.fingerprint().is_none() {
-        let question = "SHA-256 of CUHK's root, from your code sheet (64 digits): ";
-        let fingerprint = ask_until(question, |typed| {
-            typed
-                .parse()
-                .map_err(|error: scb_certs::Error| error.to_string())
-        })?;
-        let Some(fingerprint) = fingerprint else {
-            return Ok(false);
-        };
-        setup.give_fingerprint(fingerprint)?;
-    }
-    Ok(true)
-}
-
-fn ask_address(what: &str, default: &str) -> Result<Option<String>, Error> {
-    ask_until(&format!("{what} [{default}]: "), |typed| {
-        address(if typed.is_empty() { default } else { typed })
-    })
-}
-
-/// The IDs, one by one; the samples are what Enter stands for, and without a sample Enter ends
-/// the list. None if input ended before the first.
-pub(crate) fn ask_group(samples: &[StudentId]) -> Result<Option<Group>, Error> {
-    let mut ids: Vec<StudentId> = Vec::new();
-    while ids.len() < ASKED_MEMBERS {
-        let sample = samples
-            .get(ids.len())
-            .filter(|sample| !ids.contains(sample));
-        let question = question(ids.len() + 1, sample);
-        let answer = ask_until(&question, |typed| read_id(typed, sample, &ids))?;
-        match answer {
-            Some(Answer::Id(sid)) => ids.push(sid),
-            Some(Answer::Done) => break,
-            None if ids.is_empty() => return Ok(None),
-            None => break,
-        }
-    }
-    Group::new(ids).map(Some)
-}
-
-enum Answer {
-    Id(StudentId),
-    Done,
-}
-
-fn question(number: usize, sample: Option<&StudentId>) -> String {
-    match (sample, number) {
-        (Some(sample), _) => format!("Student ID {number} [{sample}]: "),
-        (None, 1) => "Student ID 1: ".to_owned(),
-        (None, _) => format!("Student ID {number} (Enter when done): "),
-    }
-}
-
-/// `-` ends the list where Enter stands for a sample.
-fn read_id(typed: &str, sample: Option<&StudentId>, ids: &[StudentId]) -> Result<Answer, String> {
-    match (typed, sample) {
-        ("", Some(sample)) => return Ok(Answer::Id(sample.clone())),
-        ("" | "-", _) if !ids.is_empty() => return Ok(Answer::Done),
-        ("", None) => return Err("Type at least one student ID.".to_owned()),
-        _ => {}
-    }
-    let expected = "1 to 32 letters, digits, '.', '_' or '-', starting with a letter or digit";
-    let sid: StudentId = typed
-        .parse()
-        .map_err(|_| format!("{} is not a student ID: {expected}.", printable(typed)))?;
-    if ids.contains(&sid) {
-        return Err(format!("{sid} is in the group already."));
-    }
-    Ok(Answer::Id(sid))
 }
 
 struct Session<'a> {
@@ -130,35 +52,39 @@ struct Session<'a> {
     group: Group,
     /// Whose certificate a server refused: a new one is needed.
     replace: BTreeSet<StudentId>,
+    words: Words,
 }
 
 impl Session<'_> {
     fn menu(mut self) -> Result<(), Error> {
         loop {
             say("")?;
-            say(MENU)?;
+            for line in self.words.menu() {
+                say(line)?;
+            }
             let Some(choice) = ask("> ")? else {
                 return Ok(());
             };
             let done = match choice.to_ascii_lowercase().as_str() {
                 "1" => self.enrol(),
                 "2" => self.hand_in(),
+                "3" => self.change(),
                 "q" => return Ok(()),
                 _ => {
-                    say("Type 1, 2 or Q.")?;
+                    say(self.words.choose_one())?;
                     continue;
                 }
             };
             if let Err(error) = done {
                 self.remember_refused(&error);
                 self.forget_wrong_server(&error);
-                say_failure(error, self.common.explain.language.language())?;
+                say_failure(error, self.words.language())?;
             }
         }
     }
 
     fn enrol(&mut self) -> Result<(), Error> {
-        if !ask_servers(&mut self.prepared)? {
+        if !servers::ask_cuhk(&mut self.prepared.engine, self.words)? {
             return Ok(());
         }
         let missing = self.missing()?;
@@ -167,34 +93,36 @@ impl Session<'_> {
             show.event(&already_certified(&self.group));
             return Ok(());
         }
+        let options = EnrolOptions {
+            protection: Protection::Offered,
+            ..EnrolOptions::default()
+        };
+        let Prepared { codes, engine } = &mut self.prepared;
         let mut students = Vec::new();
-        for sid in missing {
-            let code = self.prepared.codes.code(&sid)?;
-            students.push((sid, code));
+        for sid in &missing {
+            let code = codes.code(sid)?;
+            engine.ask_passphrase(sid, options.protection)?;
+            students.push((sid.clone(), code));
         }
-        let replaced: Vec<_> = students.iter().map(|(sid, _)| sid.clone()).collect();
-        let engine = &mut self.prepared.engine;
-        engine.enrol(students, EnrolOptions::default(), &mut |event| {
-            show.event(event)
-        })?;
-        self.replace.retain(|sid| !replaced.contains(sid));
+        engine.enrol(students, options, &mut |event| show.event(event))?;
+        self.replace.retain(|sid| !missing.contains(sid));
         Ok(())
     }
 
     fn hand_in(&mut self) -> Result<(), Error> {
-        let setup = &mut self.prepared.engine.setup;
-        if setup.blackboard().is_err() {
-            let Some(typed) = ask_address("Blackboard's address", BLACKBOARD_DEFAULT)? else {
-                return Ok(());
-            };
-            setup.give_blackboard(typed);
+        let engine = &mut self.prepared.engine;
+        if engine.setup.blackboard().is_err() && !servers::ask_blackboard(engine, self.words)? {
+            return Ok(());
         }
         let Some(mut report) = self.ask_report()? else {
             return Ok(());
         };
         let missing = self.missing()?;
+        if !missing.is_empty() {
+            self.prepared.engine.setup.check_size(&self.group)?;
+        }
         for sid in &missing {
-            say(&format!("{sid} needs a certificate first."))?;
+            say(&self.words.needs_certificate(sid))?;
         }
         self.enrol()?;
         let hand_in = HandIn {
@@ -206,11 +134,37 @@ impl Session<'_> {
         let engine = &mut self.prepared.engine;
         let kept = engine.hand_in(&self.group, hand_in, &mut |event| show.event(event))?;
         say("")?;
-        crate::commands::say_receipt(&kept)?;
-        Ok(say(&format!(
-            "kept in  {}",
-            printable(&kept.path.to_string_lossy())
-        ))?)
+        say_receipt(&kept, self.words)?;
+        say_place(&kept.path, |path| self.words.kept_in(path))
+    }
+
+    /// Who hands in and where the servers are. An address is changed only when the server has
+    /// proved itself there.
+    fn change(&mut self) -> Result<(), Error> {
+        let engine = &mut self.prepared.engine;
+        let (cuhk, blackboard) = (engine.setup.cuhk().ok(), engine.setup.blackboard().ok());
+        for line in self.words.changes(&self.group, cuhk, blackboard) {
+            say(&line)?;
+        }
+        match ask(self.words.change_which())?.as_deref() {
+            Some("1") => {
+                let most = engine.setup.max_members();
+                if let Some(group) = ask_group(&[], most, self.words)? {
+                    self.group = group;
+                }
+            }
+            Some("2") if engine.setup.cuhk().is_ok() => {
+                servers::change_cuhk(engine, self.words)?;
+            }
+            Some("2") => {
+                servers::ask_cuhk(engine, self.words)?;
+            }
+            Some("3") => {
+                servers::ask_blackboard(engine, self.words)?;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn missing(&self) -> Result<Vec<StudentId>, Error> {
@@ -226,14 +180,14 @@ impl Session<'_> {
         if self.common.report.is_some() {
             return Report::choose(self.common.report.as_deref(), &self.group).map(Some);
         }
-        let question = "Report file (Enter: submission.txt, made from the IDs): ";
-        ask_until(question, |typed| {
+        ask_until(self.words.report_file(), |typed| {
             let path = (!typed.is_empty()).then(|| Path::new(typed));
-            Report::choose(path, &self.group).map_err(|error| Failure::from(error).message)
+            Report::choose(path, &self.group)
+                .map_err(|error| failure(error, self.words.language()).message)
         })
     }
 
-    /// Who mistyped an address or the fingerprint is asked again.
+    /// Who mistyped an option is asked; what a server has proved stays.
     fn forget_wrong_server(&mut self, error: &Error) {
         let wrong = |code| matches!(code, Code::ConnectionFailed | Code::ServerIdentity);
         if error.refusals().iter().any(|refusal| wrong(refusal.code)) {
@@ -247,55 +201,5 @@ impl Session<'_> {
         let dead = refusals.filter(|refusal| is_certificate_dead(refusal));
         let students = dead.filter_map(|refusal| refusal.sid.clone());
         self.replace.extend(students);
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn sid(text: &str) -> StudentId {
-        text.parse().unwrap()
-    }
-
-    fn id(answer: Result<Answer, String>) -> String {
-        match answer {
-            Ok(Answer::Id(sid)) => sid.to_string(),
-            Ok(Answer::Done) => "done".to_owned(),
-            Err(reason) => reason,
-        }
-    }
-
-    #[test]
-    fn enter_takes_the_sample_or_ends_the_list() {
-        let (a, b) = (sid("A"), sid("B"));
-        assert_eq!(id(read_id("", Some(&a), &[])), "A");
-        assert_eq!(id(read_id("B", Some(&a), &[])), "B");
-        assert_eq!(id(read_id("", None, std::slice::from_ref(&a))), "done");
-        assert_eq!(id(read_id("-", Some(&b), &[a])), "done");
-        assert!(id(read_id("", None, &[])).starts_with("Type at least one"));
-    }
-
-    #[test]
-    fn refuses_a_duplicate_and_what_is_no_id() {
-        let a = sid("A");
-        assert!(id(read_id("A", None, &[a])).contains("already"));
-        let said = id(read_id("\u{1b}[2J", None, &[]));
-        assert!(
-            said.contains("not a student ID") && !said.contains('\u{1b}'),
-            "{said}"
-        );
-        assert!(id(read_id("-", None, &[])).contains("not a student ID"));
-    }
-
-    #[test]
-    fn questions_name_number_and_sample() {
-        assert_eq!(
-            question(1, Some(&sid("1155000001"))),
-            "Student ID 1 [1155000001]: "
-        );
-        assert_eq!(question(1, None), "Student ID 1: ");
-        assert_eq!(question(3, None), "Student ID 3 (Enter when done): ");
     }
 }

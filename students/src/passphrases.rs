@@ -1,13 +1,18 @@
 //! Where the passphrases of encrypted keys come from: files, or a hidden prompt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use scb_certs::{Passphrase, StudentId};
-use scb_cli::passphrase_from;
+use scb_cli::{Hidden, passphrase_from};
+use scb_explain::Language;
 
 use crate::Error;
+use crate::words::Words;
+
+/// The option that gives passphrases.
+const FLAG: &str = "--passphrase-file";
 
 /// `--passphrase-file FILE` for every key, or `SID=FILE` for one student's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +45,27 @@ impl FromStr for PassphraseFile {
     }
 }
 
+/// Whether new keys get a passphrase. One that a file gives is always taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// Only if a file gives it.
+    #[default]
+    FilesOnly,
+    /// Somebody at a terminal is asked, and may decline.
+    Offered,
+    /// There must be one.
+    Required,
+}
+
 /// Gives the passphrase of a student's key; asks at most once per student and run.
 #[derive(Debug, Default)]
 pub struct Passphrases {
     files: Vec<PassphraseFile>,
     known: BTreeMap<StudentId, Passphrase>,
+    declined: BTreeSet<StudentId>,
+    words: Words,
+    /// The option that gives them, if it is not [`FLAG`].
+    flag: Option<&'static str>,
 }
 
 impl Passphrases {
@@ -52,8 +73,21 @@ impl Passphrases {
     pub fn new(files: Vec<PassphraseFile>) -> Self {
         Self {
             files,
-            known: BTreeMap::new(),
+            ..Self::default()
         }
+    }
+
+    /// Asks in this language.
+    #[must_use]
+    pub fn in_language(mut self, language: Language) -> Self {
+        self.words = Words::of(language);
+        self
+    }
+
+    /// The files were given by another option.
+    pub(crate) fn given_by(mut self, flag: &'static str) -> Self {
+        self.flag = Some(flag);
+        self
     }
 
     /// The passphrase of an existing key.
@@ -62,7 +96,7 @@ impl Passphrases {
     ///
     /// [`Error::Cli`]: no file and no terminal, cancelled, or the file cannot be read.
     pub fn existing(&mut self, sid: &StudentId) -> Result<Passphrase, Error> {
-        self.take(sid, &format!("Passphrase of {sid}'s key:"), false)
+        self.take(sid, |words| once(words, &words.passphrase(sid)))
     }
 
     /// Another attempt at a passphrase that did not fit; none if a file gave it.
@@ -75,8 +109,43 @@ impl Passphrases {
         if self.has_file(sid) {
             return Ok(None);
         }
-        let prompt = format!("That does not open it. Passphrase of {sid}'s key:");
-        self.take(sid, &prompt, false).map(Some)
+        self.take(sid, |words| once(words, &words.another_passphrase(sid)))
+            .map(Some)
+    }
+
+    /// The passphrase for a new key, if it is to have one; a prompt asks twice. Who declined is
+    /// not asked again until the key is made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Passphrases::existing`].
+    pub fn for_new_key(
+        &mut self,
+        sid: &StudentId,
+        protection: Protection,
+    ) -> Result<Option<Passphrase>, Error> {
+        if self.declined.contains(sid) {
+            return Ok(None);
+        }
+        if self.has_file(sid) || self.known.contains_key(sid) || protection == Protection::Required
+        {
+            return self.new_one(sid).map(Some);
+        }
+        if protection == Protection::FilesOnly {
+            return Ok(None);
+        }
+        let prompt = self.words.optional_passphrase(sid);
+        match question(self.words, &prompt).twice_or_none()? {
+            None => {
+                self.declined.insert(sid.clone());
+                Ok(None)
+            }
+            Some(typed) => {
+                let passphrase = Passphrase::from(typed.to_string());
+                self.known.insert(sid.clone(), passphrase.clone());
+                Ok(Some(passphrase))
+            }
+        }
     }
 
     /// The passphrase for a new key; a prompt asks twice.
@@ -85,7 +154,21 @@ impl Passphrases {
     ///
     /// As [`Passphrases::existing`].
     pub fn new_one(&mut self, sid: &StudentId) -> Result<Passphrase, Error> {
-        self.take(sid, &format!("New passphrase for {sid}'s key:"), true)
+        let flag = self.flag.unwrap_or(FLAG);
+        self.take(sid, |words| {
+            let prompt = words.new_passphrase(sid);
+            let typed = Hidden {
+                flag,
+                ..question(words, &prompt)
+            }
+            .twice()?;
+            Ok(Passphrase::from(typed.to_string()))
+        })
+    }
+
+    /// The key was made: for a later one the question is put again.
+    pub(crate) fn key_made(&mut self, sid: &StudentId) {
+        self.declined.remove(sid);
     }
 
     /// Whether a file names a passphrase for this student's key.
@@ -98,12 +181,18 @@ impl Passphrases {
         self.known.remove(sid);
     }
 
-    fn take(&mut self, sid: &StudentId, prompt: &str, confirm: bool) -> Result<Passphrase, Error> {
+    fn take(
+        &mut self,
+        sid: &StudentId,
+        ask: impl FnOnce(Words) -> Result<Passphrase, Error>,
+    ) -> Result<Passphrase, Error> {
         if let Some(known) = self.known.get(sid) {
             return Ok(known.clone());
         }
-        let file = self.file(sid).map(|file| file.path.clone());
-        let passphrase = passphrase_from(file.as_deref(), prompt, confirm)?;
+        let passphrase = match self.file(sid) {
+            Some(file) => passphrase_from(Some(&file.path), "", false)?,
+            None => ask(self.words)?,
+        };
         self.known.insert(sid.clone(), passphrase.clone());
         Ok(passphrase)
     }
@@ -115,6 +204,21 @@ impl Passphrases {
             .iter()
             .find(|file| file.sid.as_ref() == Some(sid));
         own.or_else(|| self.files.iter().find(|file| file.sid.is_none()))
+    }
+}
+
+fn once(words: Words, prompt: &str) -> Result<Passphrase, Error> {
+    let typed = question(words, prompt).once()?;
+    Ok(Passphrase::from(typed.to_string()))
+}
+
+fn question(words: Words, prompt: &str) -> Hidden<'_> {
+    Hidden {
+        prompt,
+        flag: FLAG,
+        again: words.again(),
+        differ: words.differ(),
+        empty: words.empty(),
     }
 }
 
@@ -139,6 +243,17 @@ mod tests {
         assert_eq!(passphrases.existing(&sid("A")).unwrap().expose(), "for all");
         assert_eq!(passphrases.existing(&sid("B")).unwrap().expose(), "for B");
         assert!(passphrases.has_file(&sid("C")));
+    }
+
+    #[test]
+    fn without_a_file_nobody_is_asked_unless_it_is_offered() {
+        let mut passphrases = Passphrases::default();
+        let a = sid("A");
+        let none = passphrases.for_new_key(&a, Protection::FilesOnly).unwrap();
+        assert!(none.is_none());
+        passphrases.declined.insert(a.clone());
+        let declined = passphrases.for_new_key(&a, Protection::Offered).unwrap();
+        assert!(declined.is_none());
     }
 
     #[test]

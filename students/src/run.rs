@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use scb_cli::{Failure, Term, finish_in, finish_json};
 use scb_explain::what_to_do;
 use scb_protocol::install_crypto;
@@ -14,7 +13,7 @@ use crate::{Cli, commands};
 /// Runs the program with this process's arguments and terminal.
 pub fn run() -> ExitCode {
     install_crypto();
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     let language = cli.common.explain.language.language();
     let told = |error| failure(error, language);
     let result = start_log().and_then(|()| commands::execute(&cli, Term::detect()).map_err(told));

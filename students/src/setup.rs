@@ -12,14 +12,21 @@ use crate::cli::Common;
 use crate::fault::{Fault, FaultChoice};
 use crate::home::{StudentHome, read_root};
 use crate::trace::Recorder;
-use crate::{ClockOffset, CodeSheet, Config, Error};
+use crate::{ClockOffset, CodeSheet, Config, Error, Group, USUAL_MEMBERS};
 
 /// How much is known about the root.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Root {
     Unknown,
     Fingerprint(Fingerprint),
     Known(Arc<TrustStore>),
+}
+
+/// Addresses and root, to go back to if others do not prove to be right.
+#[derive(Debug)]
+pub(crate) struct Acquaintance {
+    given: Config,
+    root: Root,
 }
 
 /// Everything about the surroundings of a run.
@@ -72,6 +79,7 @@ impl Setup {
             given: Config {
                 cuhk: common.cuhk.clone(),
                 blackboard: common.blackboard.clone(),
+                max_members: None,
             },
             remembered: home.config()?,
             root: Root::Unknown,
@@ -122,23 +130,75 @@ impl Setup {
         })
     }
 
-    /// CUHK's address as somebody typed it.
-    pub fn give_cuhk(&mut self, address: String) {
-        self.given.cuhk = Some(address);
-    }
-
-    /// Blackboard's address as somebody typed it.
-    pub fn give_blackboard(&mut self, address: String) {
-        self.given.blackboard = Some(address);
-    }
-
-    /// The root's fingerprint as somebody typed it.
+    /// Takes CUHK's address and the root's fingerprint as somebody typed them, on trial.
     ///
     /// # Errors
     ///
     /// [`Error::OtherRoot`].
-    pub fn give_fingerprint(&mut self, fingerprint: Fingerprint) -> Result<(), Error> {
-        self.claim(fingerprint)
+    pub(crate) fn propose_cuhk(
+        &mut self,
+        address: Option<String>,
+        root: Option<Fingerprint>,
+    ) -> Result<(), Error> {
+        if address.is_some() {
+            self.given.cuhk = address;
+        }
+        root.map_or(Ok(()), |root| self.claim(root))
+    }
+
+    /// Takes Blackboard's address as somebody typed it, on trial.
+    pub(crate) fn propose_blackboard(&mut self, address: String) {
+        self.given.blackboard = Some(address);
+    }
+
+    /// Whom this run takes for CUHK and Blackboard.
+    pub(crate) fn acquaintance(&self) -> Acquaintance {
+        Acquaintance {
+            given: self.given.clone(),
+            root: self.root.clone(),
+        }
+    }
+
+    /// Back to whom it took for them before.
+    pub(crate) fn restore(&mut self, before: Acquaintance) {
+        self.given = before.given;
+        self.root = before.root;
+    }
+
+    /// Takes note of the largest group that Blackboard takes, as it said itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`].
+    pub(crate) fn hear_max_members(&mut self, limit: u8) -> Result<(), Error> {
+        if self.remembered.max_members != Some(limit) {
+            self.remembered.max_members = Some(limit);
+            self.home.save_config(&self.remembered)?;
+        }
+        Ok(())
+    }
+
+    /// The largest group that Blackboard takes, as far as it is known here.
+    pub fn max_members(&self) -> u8 {
+        self.remembered.max_members.unwrap_or(USUAL_MEMBERS)
+    }
+
+    /// Whether a code may be used up for this group: not if it cannot hand in anyway.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GroupTooLarge`].
+    pub fn check_size(&self, group: &Group) -> Result<(), Error> {
+        let (got, limit) = (group.ids().len(), self.max_members());
+        if got <= usize::from(limit) {
+            return Ok(());
+        }
+        Err(Error::GroupTooLarge {
+            ids: group.listed().replace(", ", ","),
+            got,
+            limit,
+            said: self.remembered.max_members.is_some(),
+        })
     }
 
     /// Takes note of the time that a server said, and of how far the clock here is from it.
@@ -227,6 +287,10 @@ impl Setup {
     /// [`Error::Cli`].
     pub fn blackboard_proved(&mut self) -> Result<(), Error> {
         let given = self.given.blackboard.clone();
+        if given.is_some() && given != self.remembered.blackboard {
+            // Another Blackboard, another limit.
+            self.remembered.max_members = None;
+        }
         self.remember(given, |config| &mut config.blackboard)
     }
 

@@ -1,40 +1,42 @@
 //! What went wrong, in the language of the person at the keyboard. Codes stay as they are.
 
+mod local;
+
 use scb_cli::Failure;
 use scb_explain::{Language, nothing_changed, refusal, remedy};
 use scb_protocol::{Code, Refusal};
 
 use crate::Error;
-use crate::error::{blames_clock, is_certificate_dead};
+use crate::error::{blames_clock, is_certificate_dead, one_below_the_other};
 
-/// A failure to show. Faults of this machine are told in English in every language; refusals
-/// are not.
+/// A failure to show. Refusals, and what a hand-in usually fails of here, are told in every
+/// language; rarer faults of this machine in English.
 pub(crate) fn failure(error: Error, language: Language) -> Failure {
+    if let Error::SeveralRefused(refusals) = error {
+        return one_below_the_other(refusals, |error| failure(error, language));
+    }
     let told = match (language, error.refusals()) {
-        (Language::Chinese, [first, ..]) => Some((sentences(&error), chinese_remedy(first))),
-        (Language::English, _) | (Language::Chinese, []) => None,
+        (Language::English, _) => None,
+        (Language::Chinese, [one, ..]) => Some((sentence(&error, one), Some(chinese_remedy(one)))),
+        (Language::Chinese, []) => local::chinese(&error),
     };
     let failure = Failure::from(error);
     match told {
         None => failure,
         Some((message, remedy)) => Failure {
             message,
-            remedy: Some(remedy),
+            remedy,
             ..failure
         },
     }
 }
 
-fn sentences(error: &Error) -> String {
-    let refusals = error.refusals().iter();
-    let told: Vec<_> = refusals
-        .map(|one| refusal(one, Language::Chinese))
-        .collect();
+fn sentence(error: &Error, one: &Refusal) -> String {
     let after = match error {
         Error::ReceiptRefused(_) => "；此收據不能證明任何事",
         _ => nothing_changed(Language::Chinese),
     };
-    told.join("；") + after
+    refusal(one, Language::Chinese) + after
 }
 
 /// As the English remedies of this program, which know more than the registry.
@@ -83,8 +85,21 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_this_machine_stays_as_it_is() {
-        let english = failure(Error::NoRoot, Language::English);
-        assert_eq!(failure(Error::NoRoot, Language::Chinese), english);
+    fn a_rare_fault_of_this_machine_stays_as_it_is() {
+        let fault = || Error::Openssl("there is none".into());
+        let english = failure(fault(), Language::English);
+        assert_eq!(failure(fault(), Language::Chinese), english);
+    }
+
+    #[test]
+    fn each_student_who_was_refused_is_told_in_chinese() {
+        let refusal = |sid: &str| {
+            let sid = sid.parse().unwrap();
+            Refusal::new(Code::EnrolmentRefused, Step::Two).about(&sid)
+        };
+        let several = Error::SeveralRefused(vec![refusal("A"), refusal("B")]);
+        let told = failure(several, Language::Chinese);
+        assert!(told.message.starts_with("步驟 2：A："), "{told}");
+        assert!(told.others[0].message.starts_with("步驟 2：B："), "{told}");
     }
 }

@@ -27,6 +27,9 @@ pub struct Failure {
     pub remedy: Option<String>,
     /// A stable word for scripts; of a refusal, its code.
     pub code: Option<&'static str>,
+    /// What else went wrong in the same go, such as other students of a group: each is told
+    /// like the first. Their exit codes do not count.
+    pub others: Vec<Failure>,
 }
 
 impl Failure {
@@ -70,6 +73,7 @@ impl Failure {
             message: message.into(),
             remedy: None,
             code: None,
+            others: Vec::new(),
         }
     }
 
@@ -82,10 +86,15 @@ impl Failure {
         if let Some(remedy) = &self.remedy {
             lines += &format!("  {what_to_do}: {}\n", printable(remedy));
         }
-        lines
+        let others = self.others.iter();
+        others.fold(lines, |lines, one| lines + &one.lines(term, what_to_do))
     }
 
     fn json(&self) -> String {
+        format!("{}\n", serde_json::json!({ "error": self.as_json() }))
+    }
+
+    fn as_json(&self) -> serde_json::Value {
         let mut error = serde_json::json!({
             "code": self.code.unwrap_or_else(|| word(self.exit)),
             "message": printable(&self.message),
@@ -93,7 +102,10 @@ impl Failure {
         if let Some(remedy) = &self.remedy {
             error["remedy"] = printable(remedy).into();
         }
-        format!("{}\n", serde_json::json!({ "error": error }))
+        if !self.others.is_empty() {
+            error["others"] = self.others.iter().map(Self::as_json).collect();
+        }
+        error
     }
 }
 
@@ -119,6 +131,7 @@ impl From<&Error> for Failure {
             message: chain(error),
             remedy: error.remedy(),
             code: Some(error.code()),
+            others: Vec::new(),
         }
     }
 }
@@ -136,6 +149,7 @@ impl From<&Refusal> for Failure {
             message: format!("{refusal}; nothing was changed by this step"),
             remedy: Some(remedy_of(refusal)),
             code: Some(refusal.code.as_str()),
+            others: Vec::new(),
         }
     }
 }
@@ -280,6 +294,20 @@ mod tests {
             plain,
             "{\"error\":{\"code\":\"usage\",\"message\":\"x\\\\u{9b}y\"}}\n"
         );
+    }
+
+    #[test]
+    fn several_failures_are_told_one_below_the_other() {
+        let mut failure = Failure::from(refusal());
+        failure.others.push(Failure::refused("second"));
+        let lines = failure.lines(Term::plain(), "what to do");
+        assert!(lines.ends_with("\nerror: second\n"), "{lines}");
+        let json: serde_json::Value = serde_json::from_str(&failure.json()).unwrap();
+        assert_eq!(json["error"]["code"], "enrolment_refused");
+        assert_eq!(json["error"]["others"][0]["message"], "second");
+        let alone: serde_json::Value =
+            serde_json::from_str(&Failure::from(refusal()).json()).unwrap();
+        assert!(alone["error"].get("others").is_none());
     }
 
     #[test]

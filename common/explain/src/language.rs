@@ -42,7 +42,7 @@ impl Language {
     }
 
     /// The text in this language.
-    pub(crate) fn pick<T>(self, english: T, chinese: T) -> T {
+    pub fn pick<T>(self, english: T, chinese: T) -> T {
         match self {
             Self::English => english,
             Self::Chinese => chinese,

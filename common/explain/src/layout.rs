@@ -66,8 +66,8 @@ fn is_closing(c: char) -> bool {
     matches!(c, '，' | '。' | '；' | '：' | '、' | '）' | ' ' | ')')
 }
 
-/// Columns on a terminal.
-fn width(text: &str) -> usize {
+/// Columns on a terminal: Chinese characters and marks take two.
+pub fn width(text: &str) -> usize {
     text.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum()
 }
 

@@ -14,6 +14,6 @@ mod words;
 pub use arguments::{ExplainArgs, LanguageArgs};
 pub use fact::{Explanation, explain};
 pub use language::Language;
-pub use layout::lines;
+pub use layout::{lines, width};
 pub use refusal::{refusal, remedy, sentence};
 pub use words::{message_title, nothing_changed, step_title, what_to_do};

@@ -8,14 +8,17 @@ use super::{Prepared, say_json};
 use crate::cli::{Common, Enrol};
 use crate::engine::EnrolOptions;
 use crate::show::Show;
-use crate::{Codes, Engine, Error, Event, Group, Observer, identity};
+use crate::{Codes, Engine, Error, Event, Group, Observer, Protection, identity};
 
 pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
     let group = prepared.group(&arguments.ids)?;
     let options = EnrolOptions {
         replace: arguments.replace,
-        protect: arguments.protect,
+        protection: match arguments.protect {
+            true => Protection::Required,
+            false => Protection::FilesOnly,
+        },
     };
     let mut show = Show::new(common);
     let Prepared { codes, engine } = &mut prepared;

@@ -6,18 +6,20 @@ use super::Prepared;
 use super::submit::{say_receipt, whole_job};
 use super::verify::say_outside_check;
 use crate::cli::Common;
-use crate::group::ASKED_MEMBERS;
-use crate::{Error, Group, code_sheet, interactive};
+use crate::words::Words;
+use crate::{Error, Group, USUAL_MEMBERS, code_sheet, interactive};
 
 pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
+    let words = Words::of(common.explain.language.language());
     let mut prepared = Prepared::new(common, term)?;
+    let most = prepared.engine.setup.max_members();
     let sandbox = prepared.engine.setup.sandbox.clone();
     let sample = match &sandbox {
         Some(sandbox) => sample_group(sandbox)?,
         None => return Err(Error::NoCommand),
     };
     let group = if term.interactive && !common.json {
-        let Some(group) = interactive::ask_group(sample.ids())? else {
+        let Some(group) = interactive::ask_group(sample.ids(), most, words)? else {
             return Ok(());
         };
         say("")?;
@@ -31,11 +33,14 @@ pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
         return super::say_json(&super::submit::as_json(&kept));
     }
     say("")?;
-    say_receipt(&kept)?;
-    say_outside_check(&kept.bytes, &kept.receipt, &root)
+    say_receipt(&kept, words)?;
+    say_outside_check(&kept.bytes, &kept.receipt, &root, words)
 }
 
 /// The first students of the sandbox's roster.
 pub(super) fn sample_group(sandbox: &Sandbox) -> Result<Group, Error> {
-    Group::new(code_sheet::first_ids(&sandbox.roster(), ASKED_MEMBERS)?)
+    Group::new(code_sheet::first_ids(
+        &sandbox.roster(),
+        usize::from(USUAL_MEMBERS),
+    )?)
 }

@@ -115,8 +115,8 @@ fn unprotected(students: &[Student]) -> Option<String> {
     (!ids.is_empty()).then(|| {
         let ids = ids.join(",");
         format!(
-            "no passphrase: whoever gets at the key file of {ids} can sign in that name. A new \
-             key with one, and a new code: student enrol --ids {ids} --replace --protect"
+            "no passphrase: whoever gets at the key file of {ids} can sign in that name. To give \
+             one: student passphrase --ids {ids}"
         )
     })
 }

@@ -14,9 +14,11 @@ use crate::cli::{Common, Submit};
 use crate::engine::{EnrolOptions, HandIn, KeptReceipt};
 use crate::show::Show;
 use crate::trace::Recorder;
+use crate::words::Words;
 use crate::{Error, Group, Report};
 
 pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(), Error> {
+    let words = Words::of(common.explain.language.language());
     let mut prepared = Prepared::new(common, term)?;
     let group = prepared.group(&arguments.ids)?;
     let trace = arguments.trace.as_deref().map(Trace::new);
@@ -28,21 +30,18 @@ pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(),
         true => say_json(&as_json(&kept))?,
         false => {
             say("")?;
-            say_receipt(&kept)?;
-            say_place("kept in  ", &kept.path)?;
+            say_receipt(&kept, words)?;
+            say_place(&kept.path, |path| words.kept_in(path))?;
         }
     }
     if let (Some(path), false) = (traced?, common.json) {
-        say_place("trace in ", path)?;
+        say_place(path, |path| words.trace_in(path))?;
     }
     Ok(())
 }
 
-fn say_place(what: &str, path: &Path) -> Result<(), Error> {
-    Ok(say(&format!(
-        "{what}{}",
-        printable(&path.to_string_lossy())
-    ))?)
+pub(crate) fn say_place(path: &Path, line: impl Fn(&str) -> String) -> Result<(), Error> {
+    Ok(say(&line(&printable(&path.to_string_lossy())))?)
 }
 
 /// `--trace FILE`. What was refused is traced as well.
@@ -90,6 +89,12 @@ pub(super) fn whole_job(
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
     let mut report = Report::choose(common.report.as_deref(), group)?;
+    let missing = prepared
+        .engine
+        .without_certificate(group, EnrolOptions::default())?;
+    if !missing.is_empty() {
+        prepared.engine.setup.check_size(group)?;
+    }
     let mut show = Show::new(common);
     let Prepared { codes, engine } = prepared;
     let recorder = engine.setup.recorder.clone();
@@ -109,9 +114,9 @@ pub(super) fn whole_job(
 }
 
 /// `Receipt  S-000001.zip`.
-pub(crate) fn say_receipt(kept: &KeptReceipt) -> Result<(), Error> {
+pub(crate) fn say_receipt(kept: &KeptReceipt, words: Words) -> Result<(), Error> {
     let name = kept.path.file_name().unwrap_or_default();
-    Ok(say(&format!("Receipt  {}", name.to_string_lossy()))?)
+    Ok(say(&words.receipt(&name.to_string_lossy()))?)
 }
 
 pub(super) fn as_json(kept: &KeptReceipt) -> serde_json::Value {

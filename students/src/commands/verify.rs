@@ -12,6 +12,7 @@ use super::say_json;
 use crate::cli::{Common, Verify};
 use crate::report::measure;
 use crate::setup::verification_root;
+use crate::words::Words;
 use crate::{Error, openssl, receipts};
 
 pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
@@ -37,7 +38,8 @@ fn judge(common: &Common, arguments: &Verify, zip: &[u8], root: &Fingerprint) ->
         check_file(&receipt, path, common.json)?;
     }
     if arguments.openssl {
-        outside_check(zip, &receipt, root, common.json)?;
+        let words = Words::of(common.explain.language.language());
+        outside_check(zip, &receipt, root, common.json, words)?;
     }
     if common.json {
         return say_json(&as_json(&receipt, arguments));
@@ -104,12 +106,13 @@ fn outside_check(
     receipt: &VerifiedReceipt,
     root: &Fingerprint,
     quiet: bool,
+    words: Words,
 ) -> Result<(), Error> {
     if !openssl::is_present() {
         return Err(Error::Openssl("there is none here".into()));
     }
     if !quiet {
-        return say_outside_check(zip, receipt, root);
+        return say_outside_check(zip, receipt, root, words);
     }
     openssl::verify(zip, receipt)?;
     openssl::refuses_altered(zip, receipt, root)
@@ -120,15 +123,16 @@ pub(super) fn say_outside_check(
     zip: &[u8],
     receipt: &VerifiedReceipt,
     root: &Fingerprint,
+    words: Words,
 ) -> Result<(), Error> {
     if openssl::is_present() {
         openssl::verify(zip, receipt)?;
-        say("openssl  Verification successful")?;
+        say(&words.openssl_confirms())?;
     } else {
-        say("openssl  skipped: no openssl")?;
+        say(&words.no_openssl())?;
     }
     openssl::refuses_altered(zip, receipt, root)?;
-    Ok(say("altered  refused, as it must be")?)
+    Ok(say(&words.altered_is_refused())?)
 }
 
 fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {

@@ -32,7 +32,7 @@ pub(super) async fn enrol(
     let mut waiting = VecDeque::new();
     let mut requests = Vec::new();
     for (sid, code) in students {
-        let next = NextKey::prepare(&setup.home, &sid, options.protect, passphrases)?;
+        let next = NextKey::prepare(&setup.home, &sid, options.protection, passphrases)?;
         let request = Der::new(create_request(&next.key)?);
         requests.push(CertificateRequest {
             sid: sid.clone(),

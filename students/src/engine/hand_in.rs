@@ -83,8 +83,12 @@ impl Talk<'_, '_> {
         let expect = ExpectGreeting::new(trust, service, exporter, self.members.to_vec());
 
         let greeting = self.connection.receive(Step::Three, REPLY).await?;
-        if let Reply::Greeting { time, .. } = &greeting {
+        if let Reply::Greeting {
+            time, max_members, ..
+        } = &greeting
+        {
             self.setup.hear_time(self.clock.now(), *time)?;
+            self.setup.hear_max_members(*max_members)?;
         }
         let challenge = facts::challenge(&greeting);
         let (expect, present) = expect.handle(greeting)?;

@@ -62,6 +62,20 @@ pub(super) async fn blackboard(
     Ok(connection)
 }
 
+/// Connects to Blackboard as nobody in particular: it proves itself in the handshake, and then
+/// ends the connection. Remembers the address.
+pub(super) async fn meet_blackboard(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), Error> {
+    let step = Step::Three;
+    let tls = client_tls(setup, clock, ServiceName::blackboard(), None, step)?;
+    let connection = connect(&setup.blackboard()?, &tls, step, CONNECT).await?;
+    setup.blackboard_proved()?;
+    connection.close().await;
+    Ok(())
+}
+
 fn client_tls(
     setup: &Setup,
     clock: &Arc<dyn Clock>,

@@ -1,0 +1,131 @@
+//! What a hand-in usually fails of on this machine, in Chinese.
+
+use scb_cli::printable;
+
+use crate::Error;
+
+/// What happened and what to do about it; none for what is told in English only.
+pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
+    let (message, remedy) = match error {
+        Error::DuplicateId(sid) => (
+            format!("{sid} 出現兩次"),
+            "每個學生編號只輸入一次".to_owned(),
+        ),
+        Error::GroupTooLarge {
+            ids,
+            got,
+            limit,
+            said,
+        } => (
+            too_large(*got, *limit, *said),
+            format!(
+                "以最多 {limit} 人為一組提交；若知道此 Blackboard 接受更多人，請先領取證書\
+                 （student enrol --ids {ids}），屆時才會查詢"
+            ),
+        ),
+        Error::NoIds => (
+            "沒有輸入學生編號".to_owned(),
+            "例如：--ids 1155000001,1155000002".to_owned(),
+        ),
+        Error::NoRoot => (
+            "不知道中大的根證書，無法認出任何伺服器".to_owned(),
+            "以 --ca FILE、--ca-fingerprint HEX 或載有 ca_sha256 一欄的註冊碼單提供".to_owned(),
+        ),
+        Error::OtherRoot { remembered, given } => (
+            format!("此目錄屬於根證書為 {remembered} 的中大，並非 {given}"),
+            "核對指紋；如屬另一個中大，請用另一個 --home".to_owned(),
+        ),
+        Error::NoCode { sid } => (
+            format!("{sid}：沒有此學生的註冊碼"),
+            "以 --codes FILE 提供註冊碼單".to_owned(),
+        ),
+        Error::NotEnrolled { sid } => (
+            format!("{sid}：這裡沒有證書"),
+            format!("student enrol --ids {sid}"),
+        ),
+        Error::NoKey { sid } => (
+            format!("{sid}：這裡沒有金鑰"),
+            format!("student enrol --ids {sid}"),
+        ),
+        Error::WrongPassphrase { sid } => (
+            format!("{sid}：通行密碼不能開啟此學生的金鑰"),
+            format!(
+                "再試一次，或核對 --passphrase-file；若已忘記，無人能找回：以新的註冊碼執行 student \
+                 enrol --ids {sid} --replace --protect"
+            ),
+        ),
+        Error::ClockOff(offset) => (
+            format!("本機與伺服器的時鐘不一致（{offset}）"),
+            "校正本機的日期、時間及時區；若均無誤，請通知資訊科技部門".to_owned(),
+        ),
+        Error::Report { path, source } => (
+            format!("無法讀取報告 {}：{source}", shown(path)),
+            "核對 --report".to_owned(),
+        ),
+        Error::ReportKind { path } => (
+            format!("報告 {} 不是檔案", shown(path)),
+            "核對 --report".to_owned(),
+        ),
+        Error::ReportName { path, reason } => (
+            format!("報告的檔名 {} 不能使用：{reason}", shown(path)),
+            "把檔案改名後再提交".to_owned(),
+        ),
+        Error::ReportChanged => (
+            "提交期間報告被更改".to_owned(),
+            "再提交一次；期間不要更改檔案".to_owned(),
+        ),
+        Error::HomeBusy { dir } => (
+            format!("另一個 `student` 正在使用 {}", shown(dir)),
+            "等它完成後再試".to_owned(),
+        ),
+        Error::Cli(scb_cli::Error::Cancelled) => return Some(("已取消".to_owned(), None)),
+        _ => return None,
+    };
+    Some((message, Some(remedy)))
+}
+
+fn too_large(got: usize, limit: u8, said: bool) -> String {
+    let why = match said {
+        true => format!("Blackboard 上次表示最多接受 {limit} 人"),
+        false => format!("Blackboard 通常最多接受 {limit} 人，未曾告知此處有別"),
+    };
+    format!("{got} 人一組過大：{why}；沒有為任何人註冊")
+}
+
+fn shown(path: &std::path::Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_why_a_group_is_too_large_and_what_to_do() {
+        let too_large = |said| {
+            let error = Error::GroupTooLarge {
+                ids: "A,B,C,D".into(),
+                got: 4,
+                limit: 3,
+                said,
+            };
+            chinese(&error).unwrap()
+        };
+        assert!(too_large(true).0.contains("上次表示"));
+        assert!(too_large(false).0.contains("通常"));
+        assert!(
+            too_large(false)
+                .1
+                .unwrap()
+                .contains("student enrol --ids A,B,C,D")
+        );
+    }
+
+    #[test]
+    fn a_name_that_steers_the_terminal_does_not() {
+        let path = "a\u{1b}[2J".into();
+        let (message, _) = chinese(&Error::ReportKind { path }).unwrap();
+        assert!(!message.contains('\u{1b}'), "{message}");
+    }
+}

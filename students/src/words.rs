@@ -1,0 +1,388 @@
+//! What the dialogue asks and tells, in the language of the person at the keyboard.
+
+use scb_certs::StudentId;
+use scb_explain::{Language, width};
+
+use crate::Group;
+
+/// The dialogue's words in one language.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Words(Language);
+
+/// Columns of the labels in front of results.
+const LABEL: usize = 9;
+
+impl Words {
+    pub(crate) fn of(language: Language) -> Self {
+        Self(language)
+    }
+
+    pub(crate) fn language(self) -> Language {
+        self.0
+    }
+
+    fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {
+        self.0.pick(english, chinese)
+    }
+
+    /// The two lines of the menu.
+    pub(crate) fn menu(self) -> [&'static str; 2] {
+        [
+            self.pick(
+                "1 CUHK: get certificates  2 Blackboard: hand in  Q quit",
+                "1 中大：領取證書  2 Blackboard：提交  Q 離開",
+            ),
+            self.pick("3 Change IDs or servers", "3 更改學生編號或伺服器"),
+        ]
+    }
+
+    pub(crate) fn choose_one(self) -> &'static str {
+        self.pick("Type 1, 2, 3 or Q.", "請輸入 1、2、3 或 Q。")
+    }
+
+    pub(crate) fn cuhk_address(self) -> &'static str {
+        self.pick("CUHK's address", "中大的位址")
+    }
+
+    pub(crate) fn blackboard_address(self) -> &'static str {
+        self.pick("Blackboard's address", "Blackboard 的位址")
+    }
+
+    /// A question with what Enter stands for.
+    pub(crate) fn with_default(self, what: &str, default: &str) -> String {
+        match self.0 {
+            Language::English => format!("{what} [{default}]: "),
+            Language::Chinese => format!("{what} [{default}]："),
+        }
+    }
+
+    pub(crate) fn no_address(self) -> &'static str {
+        self.pick(
+            "That is no address: expected HOST:PORT, such as 127.0.0.1:8011.",
+            "這不是位址：格式為 主機:埠，例如 127.0.0.1:8011。",
+        )
+    }
+
+    /// `typed_before`: Enter keeps what was typed at the last attempt.
+    pub(crate) fn fingerprint(self, typed_before: bool) -> &'static str {
+        match typed_before {
+            false => self.pick(
+                "SHA-256 of CUHK's root, from your code sheet (64 digits): ",
+                "中大根證書的 SHA-256，見註冊碼單（64 個數字）：",
+            ),
+            true => self.pick(
+                "SHA-256 of CUHK's root (64 digits; Enter: the same again): ",
+                "中大根證書的 SHA-256（64 個數字；Enter：不變）：",
+            ),
+        }
+    }
+
+    pub(crate) fn no_fingerprint(self) -> &'static str {
+        self.pick(
+            "That is no SHA-256 fingerprint: it has 64 hexadecimal digits.",
+            "這不是 SHA-256 指紋：應為 64 個十六進位數字。",
+        )
+    }
+
+    pub(crate) fn proved(self, service: &str) -> String {
+        match self.0 {
+            Language::English => format!("{service} is there and has proved itself."),
+            Language::Chinese => format!("{service} 在該處，並已證明身分。"),
+        }
+    }
+
+    /// What is asked for first and refused comes back as a question.
+    pub(crate) fn ask_again(self) -> &'static str {
+        self.pick(
+            "Nothing was sent or remembered. Once more:",
+            "沒有送出或記住任何資料。請再輸入：",
+        )
+    }
+
+    pub(crate) fn student_id(self, number: usize, sample: Option<&StudentId>) -> String {
+        match (self.0, sample, number) {
+            (Language::English, Some(sample), _) => format!("Student ID {number} [{sample}]: "),
+            (Language::English, None, 1) => "Student ID 1: ".to_owned(),
+            (Language::English, None, _) => format!("Student ID {number} (Enter when done): "),
+            (Language::Chinese, Some(sample), _) => format!("學生編號 {number} [{sample}]："),
+            (Language::Chinese, None, 1) => "學生編號 1：".to_owned(),
+            (Language::Chinese, None, _) => format!("學生編號 {number}（Enter：完成）："),
+        }
+    }
+
+    pub(crate) fn no_student_id(self, typed: &str) -> String {
+        match self.0 {
+            Language::English => format!(
+                "{typed} is not a student ID: 1 to 32 letters, digits, '.', '_' or '-', starting \
+                 with a letter or digit."
+            ),
+            Language::Chinese => format!(
+                "{typed} 不是學生編號：應為 1 至 32 個字母、數字、'.'、'_' 或 '-'，以字母或數字開始。"
+            ),
+        }
+    }
+
+    pub(crate) fn at_least_one(self) -> &'static str {
+        self.pick("Type at least one student ID.", "請輸入至少一個學生編號。")
+    }
+
+    pub(crate) fn in_the_group(self, sid: &StudentId) -> String {
+        match self.0 {
+            Language::English => format!("{sid} is in the group already."),
+            Language::Chinese => format!("{sid} 已在組內。"),
+        }
+    }
+
+    pub(crate) fn needs_certificate(self, sid: &StudentId) -> String {
+        match self.0 {
+            Language::English => format!("{sid} needs a certificate first."),
+            Language::Chinese => format!("{sid} 需先領取證書。"),
+        }
+    }
+
+    pub(crate) fn report_file(self) -> &'static str {
+        self.pick(
+            "Report file (Enter: submission.txt, made from the IDs): ",
+            "報告檔案（Enter：由編號產生的 submission.txt）：",
+        )
+    }
+
+    /// What can be changed, a line each, and the question.
+    pub(crate) fn changes(
+        self,
+        group: &Group,
+        cuhk: Option<String>,
+        blackboard: Option<String>,
+    ) -> [String; 3] {
+        let unknown = || self.pick("not known yet", "尚未知道").to_owned();
+        let ids = self.pick("Student IDs", "學生編號");
+        let cuhk = (self.pick("CUHK", "中大"), cuhk.unwrap_or_else(unknown));
+        let blackboard = ("Blackboard", blackboard.unwrap_or_else(unknown));
+        let row = |number: u8, (label, value): (&str, String)| {
+            format!("  {number} {}  {value}", padded(label, 11))
+        };
+        [
+            row(1, (ids, group.listed())),
+            row(2, cuhk),
+            row(3, blackboard),
+        ]
+    }
+
+    pub(crate) fn change_which(self) -> &'static str {
+        self.pick(
+            "Change which? (Enter: nothing) ",
+            "更改哪一項？（Enter：不改）",
+        )
+    }
+
+    pub(crate) fn enrolment_code(self, sid: &StudentId) -> String {
+        match self.0 {
+            Language::English => format!("Enrolment code of {sid} (not shown):"),
+            Language::Chinese => format!("{sid} 的註冊碼（不顯示）："),
+        }
+    }
+
+    pub(crate) fn no_enrolment_code(self) -> &'static str {
+        self.pick(
+            "That is no enrolment code: it has 25 letters and digits.",
+            "這不是註冊碼：註冊碼有 25 個字母及數字。",
+        )
+    }
+
+    pub(crate) fn readable_sheet(self, path: &str, mode: u32) -> String {
+        match self.0 {
+            Language::English => format!(
+                "warning: others on this machine can read the codes in {path} (mode {mode:03o}); \
+                 keep them to yourself: chmod 600 {path}"
+            ),
+            Language::Chinese => format!(
+                "警告：這部電腦的其他使用者可讀取 {path} 內的註冊碼（權限 {mode:03o}）；請執行：\
+                 chmod 600 {path}"
+            ),
+        }
+    }
+
+    pub(crate) fn passphrase(self, sid: &StudentId) -> String {
+        match self.0 {
+            Language::English => format!("Passphrase of {sid}'s key:"),
+            Language::Chinese => format!("{sid} 的金鑰的通行密碼："),
+        }
+    }
+
+    pub(crate) fn another_passphrase(self, sid: &StudentId) -> String {
+        match self.0 {
+            Language::English => format!("That does not open it. Passphrase of {sid}'s key:"),
+            Language::Chinese => format!("未能開啟。{sid} 的金鑰的通行密碼："),
+        }
+    }
+
+    pub(crate) fn new_passphrase(self, sid: &StudentId) -> String {
+        match self.0 {
+            Language::English => format!("New passphrase for {sid}'s key:"),
+            Language::Chinese => format!("為 {sid} 的金鑰設定通行密碼："),
+        }
+    }
+
+    pub(crate) fn optional_passphrase(self, sid: &StudentId) -> String {
+        match self.0 {
+            Language::English => format!("New passphrase for {sid}'s key (Enter: none):"),
+            Language::Chinese => format!("為 {sid} 的金鑰設定通行密碼（Enter：不設）："),
+        }
+    }
+
+    pub(crate) fn again(self) -> &'static str {
+        self.pick("the same again:", "再輸入一次：")
+    }
+
+    pub(crate) fn differ(self) -> &'static str {
+        self.pick("these two differ", "兩次輸入不同")
+    }
+
+    pub(crate) fn empty(self) -> &'static str {
+        self.pick("type something, or Esc to stop", "請輸入，或按 Esc 取消")
+    }
+
+    pub(crate) fn refused(self) -> &'static str {
+        self.pick("Refused", "已拒絕")
+    }
+
+    pub(crate) fn not_done(self) -> &'static str {
+        self.pick("Not done", "未完成")
+    }
+
+    pub(crate) fn trying_again(self, seconds: u32) -> String {
+        match self.0 {
+            Language::English => format!("trying again in {seconds} s"),
+            Language::Chinese => format!("{seconds} 秒後再試"),
+        }
+    }
+
+    /// `Receipt  S-000001.zip`.
+    pub(crate) fn receipt(self, name: &str) -> String {
+        self.result(self.pick("Receipt", "收據"), name)
+    }
+
+    pub(crate) fn kept_in(self, path: &str) -> String {
+        self.result(self.pick("kept in", "存於"), path)
+    }
+
+    pub(crate) fn trace_in(self, path: &str) -> String {
+        self.result(self.pick("trace in", "記錄於"), path)
+    }
+
+    pub(crate) fn openssl_confirms(self) -> String {
+        let english = "Verification successful";
+        self.result(
+            "openssl",
+            self.pick(english, "驗證成功 (Verification successful)"),
+        )
+    }
+
+    pub(crate) fn no_openssl(self) -> String {
+        let found = self.pick("skipped: no openssl", "略過：沒有 openssl");
+        self.result("openssl", found)
+    }
+
+    pub(crate) fn altered_is_refused(self) -> String {
+        self.result(
+            self.pick("altered", "經改動"),
+            self.pick("refused, as it must be", "被拒絕，理應如此"),
+        )
+    }
+
+    fn result(self, label: &str, value: &str) -> String {
+        format!("{}{value}", padded(label, LABEL))
+    }
+
+    /// In front of the number of a step; as wide in every language.
+    pub(crate) fn step(self) -> &'static str {
+        self.pick("step", "步驟")
+    }
+
+    pub(crate) fn fault_outcome(self) -> &'static str {
+        self.pick(
+            "This is what should happen. What stopped it:",
+            "理應如此。阻止它的是：",
+        )
+    }
+
+    pub(crate) fn other_refusal(self, code: &str) -> String {
+        match self.0 {
+            Language::English => {
+                format!("This is not the refusal that shows the fault ({code}).")
+            }
+            Language::Chinese => format!("這並非顯示此錯誤的拒絕（{code}）。"),
+        }
+    }
+}
+
+/// The text and blanks up to that many columns; Chinese characters take two.
+fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const BOTH: [Words; 2] = [Words(Language::English), Words(Language::Chinese)];
+
+    fn sid(text: &str) -> StudentId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn results_begin_in_the_same_column_in_both_languages() {
+        for words in BOTH {
+            for line in [
+                words.receipt("|"),
+                words.kept_in("|"),
+                words.trace_in("|"),
+                words.altered_is_refused().replace(
+                    words.pick("refused, as it must be", "被拒絕，理應如此"),
+                    "|",
+                ),
+            ] {
+                let (label, _) = line.split_once('|').unwrap();
+                assert_eq!(width(label), LABEL, "{line}");
+            }
+            assert_eq!(width(words.step()), 4);
+        }
+    }
+
+    #[test]
+    fn what_can_be_changed_stands_in_one_column() {
+        let group = Group::new(vec![sid("A"), sid("B")]).unwrap();
+        for words in BOTH {
+            let rows = words.changes(&group, Some("A, B".into()), Some("A, B".into()));
+            for row in rows {
+                let (label, _) = row.split_once("A, B").unwrap();
+                assert_eq!(width(label), 17, "{row}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_menu_fits_a_narrow_terminal_or_breaks_between_words() {
+        for words in BOTH {
+            assert!(words.menu().iter().all(|line| width(line) < 60));
+        }
+    }
+
+    #[test]
+    fn questions_name_number_and_sample() {
+        let [english, chinese] = BOTH;
+        let sample = sid("1155000001");
+        assert_eq!(
+            english.student_id(1, Some(&sample)),
+            "Student ID 1 [1155000001]: "
+        );
+        assert_eq!(english.student_id(1, None), "Student ID 1: ");
+        assert_eq!(
+            english.student_id(3, None),
+            "Student ID 3 (Enter when done): "
+        );
+        assert_eq!(chinese.student_id(2, None), "學生編號 2（Enter：完成）：");
+    }
+}
