@@ -222,6 +222,7 @@ impl From<Error> for Failure {
                 message: with_causes(&error),
                 remedy: error.remedy().map(str::to_owned),
                 code: Some(error.code()),
+                others: Vec::new(),
             },
         }
     }

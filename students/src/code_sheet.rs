@@ -16,6 +16,7 @@ const LIMIT: u64 = 32 * 1024 * 1024;
 
 /// Codes by student, and the root fingerprint that the sheet vouches for. Columns are found
 /// by their header: `sid` and `code` are required, `ca_sha256` is used, others are not read.
+/// When a code ends is CUHK's to say, by its own clock: `code_expired`.
 #[derive(Debug)]
 pub struct CodeSheet {
     codes: BTreeMap<StudentId, EnrolmentCode>,

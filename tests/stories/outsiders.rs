@@ -111,6 +111,69 @@ fn openssl_gets_no_further_than_it_should() {
     assert!(campus.submissions().is_empty());
 }
 
+#[test]
+fn the_commands_of_the_receipts_own_page_confirm_it() {
+    let (Some(_), Some(_)) = (judge("openssl"), python()) else {
+        return;
+    };
+    let campus = Campus::sandbox();
+    let unpacked = unpacked_receipt(&campus);
+    let page = fs::read_to_string(unpacked.join("VERIFY.md")).unwrap();
+    let report = campus.outside().join("submission.txt");
+    let text = SAMPLE
+        .split(',')
+        .map(|sid| format!("This is submission from {sid}\n").repeat(10));
+    fs::write(&report, text.collect::<String>()).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let commands = commands(&page)
+        .replace("SECONDS", &now.unwrap().as_secs().to_string())
+        .replace("YOUR-REPORT", report.to_str().unwrap());
+    let run = |commands: &str| {
+        let mut shell = Command::new("bash");
+        shell.current_dir(&unpacked);
+        Ran::of(shell.args(["-euc", commands]))
+    };
+    let ran = run(&commands).succeeded();
+    assert!(
+        ran.stdout
+            .contains("signers are the members, by name: True"),
+        "{ran:#?}"
+    );
+    assert_eq!(
+        ran.stderr.matches("Verification successful").count(),
+        2,
+        "{ran:#?}"
+    );
+    let statement = fs::read_to_string(unpacked.join("statement.json")).unwrap();
+    for sid in SAMPLE.split(',') {
+        assert!(
+            ran.stdout.contains(&format!("/student/{sid}\n")),
+            "{ran:#?}"
+        );
+    }
+    let hashed = ran.stdout.lines().last().unwrap();
+    assert!(
+        statement.contains(hashed.split(' ').next().unwrap()),
+        "{ran:#?}"
+    );
+
+    // Somebody else's ID beside the hash of a member's certificate.
+    let (_, compare) = commands.split_once("python3 - <<'END'").unwrap();
+    let (compare, _) = compare.split_once("\nEND\n").unwrap();
+    let compare = format!("python3 - <<'END'{compare}\nEND\n");
+    assert!(run(&compare).succeeded().stdout.contains("by name: True"));
+    let forged = statement.replace("1155000002", "1155000009");
+    assert_ne!(forged, statement);
+    fs::write(unpacked.join("statement.json"), forged).unwrap();
+    assert!(run(&compare).succeeded().stdout.contains("by name: False"));
+}
+
+/// What stands indented as a command, in order.
+fn commands(page: &str) -> String {
+    let lines = page.lines().filter_map(|line| line.strip_prefix("       "));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 /// Hands in for the sample students and unpacks the receipt with Python's zipfile or unzip.
 fn unpacked_receipt(campus: &Campus) -> PathBuf {
     let told = campus

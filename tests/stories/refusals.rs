@@ -154,3 +154,48 @@ fn without_a_terminal_nothing_is_asked() {
     assert_eq!(ran.exit, Some(2), "{ran:#?}");
     assert!(ran.stderr.contains("--codes"), "{ran:#?}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_code_sheet_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let campus = Campus::sandbox();
+    let sheet = campus.outside().join("codes.csv");
+    fs::copy(campus.path().join("codes.csv"), &sheet).unwrap();
+    let enrol = |sid: &str, mode| {
+        fs::set_permissions(&sheet, fs::Permissions::from_mode(mode)).unwrap();
+        let sheet = sheet.to_str().unwrap();
+        campus
+            .student(&["enrol", "--ids", sid, "--codes", sheet])
+            .succeeded()
+    };
+    let warned = enrol("1155000001", 0o644).stderr;
+    let remedy = format!(
+        "(mode 644); keep them to yourself: chmod 600 {}",
+        sheet.display()
+    );
+    assert!(
+        warned.starts_with("warning: ") && warned.contains(&remedy),
+        "{warned}"
+    );
+    assert_eq!(enrol("1155000002", 0o600).stderr, "");
+}
+
+#[test]
+fn the_same_mistake_has_the_same_exit_code_in_every_command() {
+    let campus = Campus::sandbox();
+    for arguments in [
+        ["submit", "--report", "/none/such"],
+        ["submit", "--codes", "/none/such"],
+        ["enrol", "--codes", "/none/such"],
+        ["verify", "/none/such", "--json"],
+    ] {
+        let ran = campus.student(&arguments);
+        assert_eq!(ran.exit, Some(5), "{arguments:?}: {ran:#?}");
+    }
+    for command in ["enrol", "submit"] {
+        let twice = [command, "--ids", "1155000001, 1155000001", "--json"];
+        campus.student(&twice).refused(2, "duplicate_member");
+    }
+    assert!(campus.submissions().is_empty());
+}

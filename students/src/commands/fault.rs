@@ -16,7 +16,9 @@ pub(super) fn list(language: Language) -> Result<(), Error> {
     for fault in Fault::ALL {
         let (code, done) = (fault.code(), fault.done_in(language));
         let (who, stops) = (fault.refused_by(), fault.stops_in(language));
-        say(&format!("{fault} [{code}]\n  student：{done}\n  {who} 拒絕：{stops}"))?;
+        say(&format!(
+            "{fault} [{code}]\n  student：{done}\n  {who} 拒絕：{stops}"
+        ))?;
     }
     Ok(())
 }
