@@ -16,7 +16,7 @@ fn three_students_hand_in_and_keep_a_receipt() {
         "step 2  1155000001 sign finished",
         "        1155000002 sign finished",
         "        1155000003 sign finished",
-        "step 3  CUHK confirms 3 of 3 (signed, verified)",
+        "step 3  CUHK confirms all 3 (signed, verified)",
         "step 4  3 shares received, one per member",
         "step 5  session key confirmed",
         "step 6  1,050 bytes, MAC, 3 signatures: stored",

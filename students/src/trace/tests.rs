@@ -168,7 +168,7 @@ fn chunks_one_after_another_are_one_row() {
         (Direction::Received, chunk(5)),
     ]);
     assert_eq!(page.matches("data-message=\"chunks\"").count(), 2);
-    assert!(page.contains("2 frame(s) · 1,234 bytes"), "{page}");
+    assert!(page.contains("2 frames · 1,234 bytes"), "{page}");
 }
 
 #[test]
