@@ -1,11 +1,13 @@
 //! The command line of `cuhk`: what each command takes and prints.
 
+mod backup;
 mod certs;
 mod certs_filter;
 mod code;
 mod config;
 mod doctor;
 mod init;
+mod prune;
 mod revoke;
 mod root;
 mod roster;
@@ -35,6 +37,7 @@ Examples:
   cuhk roster suspend 1155000001          until: cuhk roster restore 1155000001
   cuhk root sign-crl                      once a year: the root's own revocation list
   cuhk doctor                             is everything as it should be?
+  cuhk backup cuhk-2026-11-21.zip         every night; the server may run
   cuhk --print-config                     every option of HOME/config.toml, explained
 
 Exit codes: 0 done, 2 usage, 3 refused, 4 try again later, 5 a fault on this machine.";
@@ -74,6 +77,12 @@ enum Command {
     Certs(certs::Command),
     /// Look whether everything is as it should be, and say how to mend what is not
     Doctor(doctor::Arguments),
+    /// Write everything that cannot be made again into one file, while the server may run
+    Backup(backup::Backup),
+    /// Make a new home from a backup
+    Restore(backup::Restore),
+    /// Remove codes and certificates that ended long ago
+    Prune(prune::Arguments),
     /// Use the root's key, which `serve` never loads
     #[command(subcommand)]
     Root(root::Command),
@@ -122,6 +131,9 @@ fn run(home: &HomeArgs, command: Command) -> Result<(), Failure> {
         Command::Revoke(arguments) => revoke::run(&dir, &arguments),
         Command::Certs(command) => certs::run(&dir, command),
         Command::Doctor(arguments) => doctor::run(&dir, &arguments),
+        Command::Backup(arguments) => backup::run_backup(&dir, &arguments),
+        Command::Restore(arguments) => backup::run_restore(&dir, &arguments),
+        Command::Prune(arguments) => prune::run(&dir, &arguments),
         Command::Root(command) => root::run(&dir, &command),
     }
 }

@@ -86,6 +86,32 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file for a backup exists already.
+    #[error("{} exists already: a backup is never overwritten", path.display())]
+    BackupExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not a backup, or no longer what was written.
+    #[error("{} is not a whole backup: {reason}", path.display())]
+    BackupInvalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A key that must be encrypted is not.
+    #[error("the key in {} is not encrypted, and a backup never holds such a key", path.display())]
+    KeyInTheClear {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A backup would be restored over something.
+    #[error("{} exists already: a backup is restored to a new place only", path.display())]
+    HomeExists {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The roster file as a whole cannot be read; says why.
     #[error("{} is not a roster: {reason}", path.display())]
     RosterInvalid {
@@ -135,6 +161,12 @@ impl Error {
             }
             Self::NothingToRevoke(_) => "see what there is: cuhk certs list",
             Self::SheetExists { .. } => "name a file that does not exist yet",
+            Self::BackupExists { .. } => "name a file that does not exist yet",
+            Self::BackupInvalid { .. } => "use another backup; nothing was changed",
+            Self::KeyInTheClear { .. } => {
+                "put back the encrypted file that `cuhk init` wrote, then try again"
+            }
+            Self::HomeExists { .. } => "name a new directory: cuhk restore FILE --home NEW",
             Self::RosterInvalid { .. } => {
                 "save it as CSV in UTF-8 with the columns sid,name,email,programme"
             }
@@ -164,6 +196,8 @@ impl Error {
         match self {
             Self::NotInitialised { .. }
             | Self::SheetExists { .. }
+            | Self::BackupExists { .. }
+            | Self::HomeExists { .. }
             | Self::RosterInvalid { .. }
             | Self::TargetAmbiguous(_) => scb_cli::exit::USAGE,
             Self::StudentUnknown(_)
@@ -173,6 +207,8 @@ impl Error {
             | Self::ServiceReserved(_)
             | Self::ServiceExists(_)
             | Self::NothingToRevoke(_)
+            | Self::BackupInvalid { .. }
+            | Self::KeyInTheClear { .. }
             | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
             Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
             Self::Transport(scb_transport::Error::LogLevel(_))
@@ -197,7 +233,10 @@ impl Error {
             Self::NothingToRevoke(_) => "nothing_to_revoke",
             Self::ClockSetBack { .. } => "clock_set_back",
             Self::RecordInvalid { .. } => "damaged",
-            Self::SheetExists { .. } => "file_exists",
+            Self::SheetExists { .. } | Self::BackupExists { .. } => "file_exists",
+            Self::BackupInvalid { .. } => "backup_invalid",
+            Self::KeyInTheClear { .. } => "key_in_the_clear",
+            Self::HomeExists { .. } => "home_exists",
             Self::RosterInvalid { .. } => "roster_invalid",
             Self::RowsRefused { .. } => "rows_refused",
             Self::Storage(scb_storage::Error::HomeInUse { .. }) => "home_in_use",
@@ -228,8 +267,8 @@ impl From<Error> for Failure {
     }
 }
 
-const RESTORE: &str = "stop the server, put a backup in the place of cuhk.db (and remove cuhk.db-wal and \
-     cuhk.db-shm), then start it again; what was issued since must be issued again";
+const RESTORE: &str =
+    "stop the server and restore the newest backup to a new home: cuhk restore FILE --home NEW";
 
 fn storage_remedy(error: &scb_storage::Error) -> Option<&'static str> {
     match error {

@@ -3,10 +3,7 @@
 //! Everything is made in a directory beside the home and moved there at the end, so that half
 //! an init never looks like a whole one.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
@@ -14,10 +11,10 @@ use scb_certs::{
     write_private,
 };
 use scb_cli::{Home, Role, create_private_dir, write_atomic};
-use scb_storage::HomeLock;
 
 use crate::Error;
 use crate::config::{Config, path};
+use crate::draft;
 use crate::issuers::read_certificate;
 use crate::store::{CrlSigner, Store, StoredList};
 use crate::time::later;
@@ -72,32 +69,13 @@ pub fn init(dir: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate
     if let Some(root) = existing(dir)? {
         return Ok(root);
     }
-    let workshop = workshop(dir)?;
-    fs::create_dir_all(&workshop).map_err(file("create", &workshop))?;
-    let lock = HomeLock::acquire(&workshop, Role::Cuhk.as_str())?;
-    let made = make(dir, &workshop.join("home"), new, now);
-    drop(lock);
-    remove(&workshop)?;
-    made
-}
-
-fn make(dir: &Path, draft: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate, Error> {
-    if let Some(root) = existing(dir)? {
-        return Ok(root);
-    }
-    // What an interrupted init left there was never used by anybody.
-    remove(draft)?;
-    let root = build(draft, new, now)?;
-    publish(draft, dir)?;
-    Ok(root)
-}
-
-/// `HOME.init`, beside the home, so that moving it into place is one rename.
-fn workshop(dir: &Path) -> Result<PathBuf, Error> {
-    let absolute = std::path::absolute(dir).map_err(file("find", dir))?;
-    let mut name = OsString::from(absolute.file_name().unwrap_or_default());
-    name.push(".init");
-    Ok(absolute.with_file_name(name))
+    draft::make(dir, |draft| {
+        // Another init may have been faster.
+        match existing(dir)? {
+            Some(root) => Ok((root, draft::Finished::Unneeded)),
+            None => Ok((build(draft, new, now)?, draft::Finished::Whole)),
+        }
+    })
 }
 
 fn build(dir: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate, Error> {
@@ -185,40 +163,4 @@ fn first_records(
     })?;
     store.close_blocking();
     Ok(())
-}
-
-fn publish(draft: &Path, dir: &Path) -> Result<(), Error> {
-    match fs::rename(draft, dir) {
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-            return Err(scb_cli::Error::NotEmpty {
-                path: dir.to_owned(),
-            }
-            .into());
-        }
-        renamed => renamed.map_err(file("create", dir))?,
-    }
-    let parent = std::path::absolute(dir).map_err(file("find", dir))?;
-    let parent = parent.parent().unwrap_or(&parent);
-    File::open(parent)
-        .and_then(|parent| parent.sync_all())
-        .map_err(file("write", parent))
-}
-
-fn remove(dir: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file("remove", dir)(error)),
-        _ => Ok(()),
-    }
-}
-
-fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| {
-        scb_cli::Error::File {
-            action,
-            path,
-            source,
-        }
-        .into()
-    }
 }

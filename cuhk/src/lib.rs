@@ -7,10 +7,12 @@
 mod admin;
 mod answers;
 mod authority;
+mod backup;
 mod cli;
 mod code_sheet;
 mod config;
 mod doctor;
+mod draft;
 mod error;
 mod fault;
 mod handler;
@@ -46,8 +48,8 @@ pub use root::sign_root_list;
 pub use roster_file::{RosterRow, read_roster};
 pub use server::{Refresher, Server, Unlocked};
 pub use store::{
-    CertificateRecord, Certificates, Change, CodeRecord, Codes, CrlSigner, Intent, Profile,
-    Records, Revocation, RevocationLists, Roster, Service, Services, Status, Store, StoredList,
-    Student,
+    CertificateRecord, Certificates, Change, CodeRecord, Codes, CrlSigner, Intent, Profile, Pruned,
+    Pruning, Records, Revocation, RevocationLists, Roster, Service, Services, Status, Store,
+    StoredList, Student,
 };
 pub use subject::Subject;

@@ -7,6 +7,7 @@ mod certificates;
 mod codes;
 mod convert;
 mod lists;
+mod pruning;
 mod roster;
 mod seal;
 mod services;
@@ -23,6 +24,7 @@ use crate::Error;
 pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocation};
 pub use codes::{CodeRecord, Codes};
 pub use lists::{CrlSigner, RevocationLists, StoredList};
+pub use pruning::{Pruned, Pruning};
 pub use roster::{Change, Roster, Student};
 pub use services::{Service, Services};
 pub use status::Status;
@@ -152,6 +154,11 @@ impl<'a> Records<'a> {
     /// Revocation lists.
     pub fn lists(&self) -> RevocationLists<'a> {
         RevocationLists::on(self.connection)
+    }
+
+    /// Removal of what has long ended.
+    pub fn pruning(&self) -> Pruning<'a> {
+        Pruning::on(self.connection)
     }
 
     /// The epoch of all statuses.

@@ -10,6 +10,7 @@
 mod campus;
 
 mod administration;
+mod backup;
 mod careless_cuhk;
 mod crowd;
 mod devices;

@@ -66,6 +66,17 @@ pub fn create_private_dir(path: &Path) -> Result<(), Error> {
     narrow(path).map_err(Error::file("protect", path))
 }
 
+/// Creates a file for its owner only (0600), which must not exist.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn create_private_file(path: &Path) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    set_mode(&mut options, 0o600);
+    options.open(path).map_err(Error::file("create", path))
+}
+
 /// A file that is removed when dropped, unless it was published.
 struct Temporary {
     path: PathBuf,

@@ -130,6 +130,11 @@ impl TempFile {
         &self.path
     }
 
+    /// Leaves the file where it is.
+    pub(crate) fn keep(mut self) {
+        self.placed = true;
+    }
+
     /// Moves the file to its place, over what is there. The caller syncs it before and
     /// the directories after.
     pub(crate) fn place(mut self, target: &Path) -> Result<(), Error> {

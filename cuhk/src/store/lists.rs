@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Crl;
 
-use super::convert;
+use super::{Status, convert};
 use crate::Error;
 
 /// Who signs a revocation list.
@@ -81,8 +81,8 @@ impl<'a> RevocationLists<'a> {
         .transpose()
     }
 
-    /// The number of the next list: one more, or the time in seconds if that is later, so
-    /// that an old backup does not use a number again.
+    /// The number of the next list: one more, or the time in seconds or the epoch if that is
+    /// later, so that an old backup does not use a number again.
     ///
     /// # Errors
     ///
@@ -94,7 +94,8 @@ impl<'a> RevocationLists<'a> {
             .query_row([signer.as_str()], |row| row.get(0))
             .optional()?;
         let last = convert::number(last.unwrap_or(0))?;
-        Ok(last.saturating_add(1).max(now.as_secs()))
+        let epoch = Status::on(self.connection).epoch()?;
+        Ok(last.saturating_add(1).max(now.as_secs()).max(epoch))
     }
 
     /// Replaces the list. Numbers only grow.
@@ -199,6 +200,9 @@ mod tests {
                 lists.replace(CrlSigner::Students, &list(now, 1))?;
                 assert_eq!(lists.next_number(CrlSigner::Students, at(0))?, now + 1);
                 assert_eq!(lists.next_number(CrlSigner::Students, at(60))?, now + 60);
+                let far = records.status().jump(at(60))?;
+                assert!(far > now + 1_000_000);
+                assert_eq!(lists.next_number(CrlSigner::Students, at(60))?, far);
                 Ok(())
             })
             .unwrap();

@@ -1,10 +1,16 @@
 //! The epoch: one number that grows with every change of anybody's status.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
 
 use super::convert;
 use crate::Error;
+use crate::time::later;
+
+/// How many epochs are left out after a backup was restored; one passes in a second.
+const JUMP: Duration = Duration::from_secs(1 << 20);
 
 /// The status epoch.
 #[derive(Debug)]
@@ -48,6 +54,16 @@ impl<'a> Status<'a> {
             )?
             .query_one([], |row| row.get(0))?;
         last.map(convert::time).transpose()
+    }
+
+    /// Goes on to an epoch, as [`Status::advance`] does, and a million further: beyond all that
+    /// may have been used since an old backup was made, also if there were many in a second.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn jump(&self, now: UnixTime) -> Result<u64, Error> {
+        self.advance(later(now, JUMP))
     }
 
     /// Goes on to the next epoch: one more, or the time in seconds if that is later, so that

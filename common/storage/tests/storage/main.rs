@@ -7,5 +7,6 @@ mod lock;
 mod opening;
 mod processes;
 mod reading;
+mod snapshots;
 mod support;
 mod writing;

@@ -1,0 +1,114 @@
+//! `cuhk backup` and `cuhk restore`: everything that cannot be made again, in one file.
+//!
+//! The file is a ZIP archive, uncompressed, with a manifest. It holds the database, the
+//! encrypted keys and certificates of the authorities, the configuration and the log. It never
+//! holds a key that is not encrypted: the server's own keys are made anew by `serve`.
+
+mod archive;
+mod manifest;
+mod restore;
+mod source;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::UnixTime;
+use scb_cli::{Home, create_private_dir, rfc3339};
+use scb_storage::snapshot;
+
+use crate::Error;
+use crate::config::path;
+use crate::draft;
+use crate::issuers::read_certificate;
+use crate::store::Store;
+
+use archive::{Verified, Writing};
+use manifest::Manifest;
+
+pub(crate) use restore::{Restored, restore};
+
+/// A backup that was written and read back.
+#[derive(Debug)]
+pub(crate) struct Backup {
+    /// How many files are in it.
+    pub(crate) files: usize,
+    /// How many bytes they have together.
+    pub(crate) bytes: u64,
+    /// Files of the home that were left out because they hold a key in the clear.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// Writes a backup of `home` to `file`, which must not exist. A server may run meanwhile: the
+/// database is copied as it is at one moment. What was written is read back before it gets its
+/// name.
+///
+/// # Errors
+///
+/// [`Error::BackupExists`]; [`Error::KeyInTheClear`] if an authority's key is not encrypted;
+/// [`Error::Storage`] if the database is damaged; [`Error::Local`]. Then there is no file.
+pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup, Error> {
+    if fs::symlink_metadata(file).is_ok() {
+        return Err(Error::BackupExists {
+            path: file.to_owned(),
+        });
+    }
+    let workshop = Workshop::beside(file)?;
+    let database = workshop.dir.join(path::DATABASE);
+    // The database first: the log may have more than it says, never less.
+    snapshot(&home.path(path::DATABASE), &database)?;
+    let (sources, left_out) = source::collect(home, database.clone())?;
+
+    let draft = workshop.dir.join("archive");
+    let mut writing = Writing::create(&draft)?;
+    for source in &sources {
+        writing.add(source)?;
+    }
+    let files = writing.finish(|files| {
+        Ok(Manifest::new(
+            files,
+            Store::inspect(&database)?.schema,
+            rfc3339(now),
+            read_certificate(home, path::ROOT)?.fingerprint(),
+        ))
+    })?;
+    Verified::open(&draft)?;
+    fs::rename(&draft, file).map_err(draft::file("write", file))?;
+    draft::sync_parent(file)?;
+    Ok(Backup {
+        files: files.len(),
+        bytes: files.iter().map(|file| file.size).sum(),
+        left_out,
+    })
+}
+
+/// A private directory beside the file that is going to be written. It goes when this is
+/// dropped.
+struct Workshop {
+    dir: PathBuf,
+}
+
+impl Workshop {
+    fn beside(file: &Path) -> Result<Self, Error> {
+        let Some(name) = file.file_name() else {
+            return Err(Error::BackupInvalid {
+                path: file.to_owned(),
+                reason: "this is no name of a file".to_owned(),
+            });
+        };
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}", std::process::id()));
+        let dir = file.with_file_name(hidden);
+        // What a killed process of this number left.
+        draft::remove(&dir)?;
+        create_private_dir(&dir)?;
+        Ok(Self { dir })
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        // The next backup by a process of this number tries again.
+        let _ = draft::remove(&self.dir);
+    }
+}

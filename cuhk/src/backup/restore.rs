@@ -1,0 +1,123 @@
+//! From a backup to a home that can be served.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::UnixTime;
+use scb_certs::Fingerprint;
+use scb_cli::{Home, Role, create_private_dir, create_private_file, load_config};
+
+use super::archive::Verified;
+use crate::config::path;
+use crate::draft::{self, Finished};
+use crate::issuers::read_certificate;
+use crate::store::Store;
+use crate::{Config, Error};
+
+/// A home that was restored.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    /// When the backup was made (RFC 3339).
+    pub(crate) made_at: String,
+    /// SHA-256 of the root certificate.
+    pub(crate) root: Fingerprint,
+    /// The latest time in its records.
+    pub(crate) last_recorded: Option<UnixTime>,
+    /// Students on the roster who are active.
+    pub(crate) students: u64,
+    /// Certificates that are recorded.
+    pub(crate) certificates: usize,
+}
+
+/// Makes a home in `dir`, which must not exist or be empty, from the backup in `file`. Every
+/// hash is verified before anything is written. The epoch, which the numbers of the lists
+/// follow, jumps ahead of all that may have been used after the backup; serial numbers are
+/// random.
+///
+/// # Errors
+///
+/// [`Error::HomeExists`], [`Error::BackupInvalid`]; a newer or damaged database. Then `dir` is
+/// as it was.
+pub(crate) fn restore(file: &Path, dir: &Path, now: UnixTime) -> Result<Restored, Error> {
+    if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(Error::HomeExists {
+            path: dir.to_owned(),
+        });
+    }
+    let mut backup = Verified::open(file)?;
+    draft::make(dir, |draft| {
+        unpack(&mut backup, draft)?;
+        Ok((check_in(file, &backup, draft, now)?, Finished::Whole))
+    })
+}
+
+fn unpack(backup: &mut Verified, draft: &Path) -> Result<(), Error> {
+    create_private_dir(draft)?;
+    let mut dirs = BTreeSet::from([draft.to_owned()]);
+    for entry in backup.manifest.files.clone() {
+        let target = draft.join(&entry.name);
+        for dir in parents(&target, draft) {
+            if dirs.insert(dir.clone()) {
+                create_private_dir(&dir)?;
+            }
+        }
+        let mut file = create_private_file(&target)?;
+        backup.copy(&entry, &mut file)?;
+        file.sync_all().map_err(draft::file("write", &target))?;
+    }
+    for dir in [path::TLS, path::TOKENS] {
+        create_private_dir(&draft.join(dir))?;
+    }
+    for dir in &dirs {
+        let synced = File::open(dir).and_then(|dir| dir.sync_all());
+        synced.map_err(draft::file("write", dir))?;
+    }
+    Ok(())
+}
+
+/// The directories between `draft` and a file in it, outermost first.
+fn parents(target: &Path, draft: &Path) -> Vec<PathBuf> {
+    let above = target.ancestors().skip(1);
+    let mut parents: Vec<PathBuf> = above
+        .take_while(|dir| *dir != draft)
+        .map(Path::to_owned)
+        .collect();
+    parents.reverse();
+    parents
+}
+
+/// Looks whether the draft could be served, and jumps ahead.
+fn check_in(
+    file: &Path,
+    backup: &Verified,
+    draft: &Path,
+    now: UnixTime,
+) -> Result<Restored, Error> {
+    let home = Home::open(draft, Role::Cuhk)?;
+    load_config::<Config>(&home)?;
+    let root = read_certificate(&home, path::ROOT)?.fingerprint();
+    if root != backup.manifest.root_sha256 {
+        return Err(Error::BackupInvalid {
+            path: file.to_owned(),
+            reason: "its root certificate is not the one that its manifest names".to_owned(),
+        });
+    }
+    let store = Store::open(&home.path(path::DATABASE))?;
+    let made_at = backup.manifest.made_at.clone();
+    let restored = store.write_blocking(move |records| {
+        records.roster().check()?;
+        records.certificates().check()?;
+        let last_recorded = records.status().last_recorded()?;
+        records.status().jump(now)?;
+        Ok(Restored {
+            made_at,
+            root,
+            last_recorded,
+            students: records.roster().count_active()?,
+            certificates: records.certificates().all()?.len(),
+        })
+    });
+    store.close_blocking();
+    restored
+}

@@ -1,0 +1,67 @@
+//! `cuhk prune`
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use scb_cli::{Failure, rfc3339, say};
+use scb_storage::compact;
+
+use super::{now, open};
+use crate::Error;
+use crate::config::path;
+use crate::store::Pruned;
+use crate::time::earlier;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+const EXAMPLES: &str = "\
+Examples:
+  cuhk prune --dry-run
+  cuhk prune --keep-days 400
+
+Removes enrolment codes and certificates that ended more than so many days ago, and gives the room
+back to the disk. What any revocation list names stays, and so do keys that were revoked as
+compromised, so that they are never certified again. Receipts need none of it. Works while
+`cuhk serve` runs.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Keep what ended at most so many days ago; at least 7, longer than any list names it
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(7..=36_500))]
+    keep_days: u32,
+    /// Only say what would be removed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let (home, store) = open(dir)?;
+    let moment = earlier(now(), DAY.saturating_mul(arguments.keep_days));
+    if arguments.dry_run {
+        let pruned = store.read_blocking(move |records| records.pruning().count_ended(moment))?;
+        return told("would remove", pruned, &rfc3339(moment));
+    }
+    let pruned = store.write_blocking(move |records| records.pruning().remove_ended(moment))?;
+    store.close_blocking();
+    told("removed", pruned, &rfc3339(moment))?;
+    let database = home.path(path::DATABASE);
+    let size = || fs::metadata(&database).map_or(0, |found| found.len() >> 10);
+    let before = size();
+    compact(&database).map_err(Error::from)?;
+    Ok(say(&format!(
+        "database  {before} KiB before, {} KiB now",
+        size()
+    ))?)
+}
+
+fn told(verb: &str, pruned: Pruned, moment: &str) -> Result<(), Failure> {
+    let Pruned {
+        codes,
+        certificates,
+    } = pruned;
+    Ok(say(&format!(
+        "{verb} {codes} codes and {certificates} certificates that ended before {moment}"
+    ))?)
+}

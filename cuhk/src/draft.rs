@@ -1,0 +1,106 @@
+//! A home that is made beside its place and moved there in one step, so that half of one never
+//! looks like a whole one.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use scb_cli::Role;
+use scb_storage::HomeLock;
+
+use crate::Error;
+
+/// What to do with a draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finished {
+    /// It is whole: move it to its place.
+    Whole,
+    /// Nobody needs it.
+    Unneeded,
+}
+
+/// Has a home built at the path that is given to `build`, then moves it to `dir`, which must not
+/// exist or be empty. One at a time for each `dir`.
+///
+/// # Errors
+///
+/// What `build` returns; [`scb_cli::Error::NotEmpty`]; [`scb_storage::Error::HomeInUse`] if
+/// another one is being built. In every case `dir` is as it was.
+pub(crate) fn make<T>(
+    dir: &Path,
+    build: impl FnOnce(&Path) -> Result<(T, Finished), Error>,
+) -> Result<T, Error> {
+    let workshop = workshop(dir)?;
+    fs::create_dir_all(&workshop).map_err(file("create", &workshop))?;
+    let lock = HomeLock::acquire(&workshop, Role::Cuhk.as_str())?;
+    let made = finish(dir, &workshop.join("home"), build);
+    drop(lock);
+    remove(&workshop)?;
+    made
+}
+
+fn finish<T>(
+    dir: &Path,
+    draft: &Path,
+    build: impl FnOnce(&Path) -> Result<(T, Finished), Error>,
+) -> Result<T, Error> {
+    // What an interrupted run left there was never used by anybody.
+    remove(draft)?;
+    let (made, finished) = build(draft)?;
+    if finished == Finished::Whole {
+        publish(draft, dir)?;
+    }
+    Ok(made)
+}
+
+/// `HOME.init`, beside the home, so that moving it into place is one rename.
+fn workshop(dir: &Path) -> Result<PathBuf, Error> {
+    let absolute = std::path::absolute(dir).map_err(file("find", dir))?;
+    let mut name = OsString::from(absolute.file_name().unwrap_or_default());
+    name.push(".init");
+    Ok(absolute.with_file_name(name))
+}
+
+fn publish(draft: &Path, dir: &Path) -> Result<(), Error> {
+    match fs::rename(draft, dir) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            return Err(scb_cli::Error::NotEmpty {
+                path: dir.to_owned(),
+            }
+            .into());
+        }
+        renamed => renamed.map_err(file("create", dir))?,
+    }
+    sync_parent(dir)
+}
+
+/// Makes the entry of `path` in its directory durable.
+pub(crate) fn sync_parent(path: &Path) -> Result<(), Error> {
+    let absolute = std::path::absolute(path).map_err(file("find", path))?;
+    let parent = absolute.parent().unwrap_or(&absolute);
+    File::open(parent)
+        .and_then(|parent| parent.sync_all())
+        .map_err(file("write", parent))
+}
+
+/// Removes a directory with all that is in it, if it is there.
+pub(crate) fn remove(dir: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file("remove", dir)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// For `map_err`: what was tried on which path.
+pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| {
+        scb_cli::Error::File {
+            action,
+            path,
+            source,
+        }
+        .into()
+    }
+}

@@ -1,0 +1,197 @@
+//! What can go because nobody will ask for it again.
+
+use rusqlite::{Connection, params};
+use rustls_pki_types::UnixTime;
+
+use super::convert;
+use crate::Error;
+
+/// Codes that are past their end. The answer to somebody who tries one is then that it is not
+/// accepted, without the reason.
+const CODES: &str = "FROM enrolment_code WHERE max(expires_at, coalesce(withdrawn_at, 0)) < ?1";
+
+/// Certificates that are past their end, except for compromised keys, which are never certified
+/// again, those that a code still leads to, and the few that signed tokens.
+const CERTIFICATES: &str = "FROM certificate WHERE not_after < ?1
+     AND profile <> 'token_signer'
+     AND coalesce(reason, '') <> 'key_compromise'
+     AND NOT EXISTS (SELECT 1 FROM enrolment_code
+         WHERE enrolment_code.serial = certificate.serial
+         AND max(expires_at, coalesce(withdrawn_at, 0)) >= ?1)";
+
+/// Removal of what has long ended.
+#[derive(Debug)]
+pub struct Pruning<'a> {
+    connection: &'a Connection,
+}
+
+/// How much of it there was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    /// Enrolment codes.
+    pub codes: usize,
+    /// Certificates.
+    pub certificates: usize,
+}
+
+impl<'a> Pruning<'a> {
+    pub(super) fn on(connection: &'a Connection) -> Self {
+        Self { connection }
+    }
+
+    /// What [`Pruning::remove_ended`] would remove.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn count_ended(&self, moment: UnixTime) -> Result<Pruned, Error> {
+        let before = convert::seconds(moment);
+        let count = |what: &str| -> Result<usize, Error> {
+            let count: i64 = self.connection.query_row(
+                &format!("SELECT count(*) {what}"),
+                params![before],
+                |row| row.get(0),
+            )?;
+            Ok(usize::try_from(count).unwrap_or_default())
+        };
+        Ok(Pruned {
+            codes: count(CODES)?,
+            certificates: count(CERTIFICATES)?,
+        })
+    }
+
+    /// Removes codes and certificates that ended before `moment`. The caller keeps `moment` so
+    /// far in the past that no revocation list names them any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn remove_ended(&self, moment: UnixTime) -> Result<Pruned, Error> {
+        let before = convert::seconds(moment);
+        let remove = |what: &str| {
+            self.connection
+                .execute(&format!("DELETE {what}"), params![before])
+        };
+        Ok(Pruned {
+            codes: remove(CODES)?,
+            certificates: remove(CERTIFICATES)?,
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_certs::{Fingerprint, RevocationReason, Serial, Validity};
+
+    use super::*;
+    use crate::store::{Intent, Profile, Records, Revocation, temporary};
+
+    fn at(seconds: i64) -> UnixTime {
+        convert::time(seconds).unwrap()
+    }
+
+    fn certificate(records: &Records<'_>, end: i64) -> Result<Serial, Error> {
+        let serial = Serial::random().unwrap();
+        let validity = Validity {
+            not_before: at(1),
+            not_after: at(end),
+        };
+        let intent = Intent {
+            serial,
+            subject: "1155000001".parse().unwrap(),
+            profile: Profile::Student,
+            public_key: Fingerprint::of(serial.as_bytes()),
+            validity,
+        };
+        records.certificates().intend(&intent, at(1))?;
+        Ok(serial)
+    }
+
+    fn code(records: &Records<'_>, number: u8, end: i64) -> Result<[u8; 32], Error> {
+        let subject = "1155000001".parse().unwrap();
+        records
+            .codes()
+            .add(&[number; 32], &subject, at(1), at(end))?;
+        Ok([number; 32])
+    }
+
+    #[test]
+    fn what_has_ended_goes_and_what_counts_stays() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let (old, live) = (certificate(records, 100)?, certificate(records, 1000)?);
+                let old_code = code(records, 1, 50)?;
+                records.codes().spend(&old_code, &old)?;
+                code(records, 2, 1000)?;
+                let pruned = Pruned {
+                    codes: 1,
+                    certificates: 1,
+                };
+                assert_eq!(records.pruning().count_ended(at(500))?, pruned);
+                assert!(records.certificates().find(&old)?.is_some(), "only counted");
+                assert_eq!(records.pruning().remove_ended(at(500))?, pruned);
+                assert!(records.certificates().find(&old)?.is_none());
+                assert!(records.certificates().find(&live)?.is_some());
+                let subject = "1155000001".parse().unwrap();
+                assert!(records.codes().has_open(&subject, at(500))?);
+                records.certificates().check()
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn a_compromised_key_and_a_certificate_with_an_open_code_stay() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let (stolen, coded) = (certificate(records, 100)?, certificate(records, 100)?);
+                let revocation = Revocation {
+                    at: at(50),
+                    reason: RevocationReason::KeyCompromise,
+                };
+                records.certificates().revoke(&stolen, &revocation)?;
+                let open = code(records, 1, 1000)?;
+                records.codes().spend(&open, &coded)?;
+                let pruned = Pruned {
+                    codes: 0,
+                    certificates: 0,
+                };
+                assert_eq!(records.pruning().count_ended(at(500))?, pruned);
+                assert_eq!(records.pruning().remove_ended(at(500))?, pruned);
+                assert!(records.certificates().find(&stolen)?.is_some());
+                assert!(records.certificates().find(&coded)?.is_some());
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn a_pruned_database_is_as_small_as_it_was_years_ago() {
+        let (dir, store) = temporary();
+        let database = dir.path().join("cuhk.db");
+        let size = || std::fs::metadata(&database).unwrap().len();
+        let year = |end| {
+            store
+                .write_blocking(move |records| {
+                    (0..2000).try_for_each(|_| certificate(records, end).map(drop))
+                })
+                .unwrap();
+        };
+        let prune = |moment| {
+            store
+                .write_blocking(move |records| records.pruning().remove_ended(at(moment)))
+                .unwrap();
+            scb_storage::compact(&database).unwrap();
+            size()
+        };
+        year(100);
+        let first = prune(50);
+        for round in 2..5 {
+            year(round * 100);
+            assert!(prune(round * 100 - 50) <= first + first / 4, "year {round}");
+        }
+        assert!(prune(100_000) < first / 2);
+    }
+}

@@ -1,0 +1,208 @@
+//! Backups: made while the server serves, refused when altered, restored to a new place.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use crate::campus::{Campus, Ran, Server, program, python};
+
+/// Backs up the campus's CUHK into a file beside the sandbox.
+fn back_up(campus: &Campus, name: &str) -> PathBuf {
+    let file = campus.outside().join(name);
+    campus
+        .administer_cuhk(&["backup", file.to_str().unwrap()])
+        .succeeded();
+    file
+}
+
+fn restore(file: &Path, home: &Path) -> Ran {
+    let mut command = program("cuhk");
+    Ran::of(command.arg("restore").arg(file).arg("--home").arg(home))
+}
+
+/// The serial numbers of all certificates in a home.
+fn serials(home: &Path) -> BTreeSet<String> {
+    let mut command = program("cuhk");
+    command.arg("--home").arg(home);
+    let listed = Ran::of(command.args(["certs", "list", "--json"])).succeeded();
+    let listed = listed.json();
+    let rows = listed.as_array().unwrap().iter();
+    rows.map(|row| row["serial"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn enrol(campus: &Campus, sid: &str) -> Ran {
+    campus.student(&["enrol", "--ids", sid])
+}
+
+#[test]
+fn a_backup_made_while_students_enrol_is_whole_and_holds_no_secret_in_the_clear() {
+    let campus = Campus::sandbox();
+    let files = thread::scope(|scope| {
+        let enrolling = scope.spawn(|| {
+            for number in 1..=8 {
+                enrol(&campus, &format!("115500000{number}")).succeeded();
+            }
+        });
+        let files: Vec<PathBuf> = (0..5)
+            .map(|round| back_up(&campus, &format!("{round}.zip")))
+            .collect();
+        enrolling.join().unwrap();
+        files
+    });
+    for file in &files {
+        let mode = fs::metadata(file).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600);
+        let home = file.with_extension("home");
+        restore(file, &home).succeeded();
+        let bytes = fs::read(file).unwrap();
+        for secret in ["BEGIN PRIVATE KEY", "BEGIN EC PRIVATE KEY", "PRIVATE+KEY"] {
+            let mut windows = bytes.windows(secret.len());
+            assert!(
+                !windows.any(|window| window == secret.as_bytes()),
+                "{secret}"
+            );
+        }
+    }
+    // An implementation of ZIP that is not ours finds it sound.
+    if let Some(mut python) = python() {
+        let script = "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); \
+                      assert z.testzip() is None; print(z.namelist())";
+        let listed = Ran::of(python.args(["-c", script]).arg(&files[0])).succeeded();
+        for name in ["'cuhk.db'", "'issuers/students/key.pem'", "'manifest.json'"] {
+            assert!(listed.stdout.contains(name), "{listed:#?}");
+        }
+        assert!(!listed.stdout.contains("tls/"), "{listed:#?}");
+    }
+    let left: Vec<_> = fs::read_dir(campus.outside()).unwrap().collect();
+    assert_eq!(left.len(), 1 + 2 * files.len(), "{left:?}");
+}
+
+#[test]
+fn a_restored_cuhk_goes_on_and_never_uses_a_serial_again() {
+    let mut campus = Campus::sandbox();
+    enrol(&campus, "1155000001").succeeded();
+    let file = back_up(&campus, "backup.zip");
+    enrol(&campus, "1155000002").succeeded();
+    let before = serials(&campus.path().join("cuhk"));
+    campus.cuhk.stop();
+
+    let home = campus.outside().join("restored");
+    let told = restore(&file, &home).succeeded().stdout;
+    for word in ["COUNT AGAIN", "`unknown`", "cuhk code issue SID --replace"] {
+        assert!(told.contains(word), "{told}");
+    }
+    assert!(serials(&home).is_subset(&before));
+    let mut serve = program("cuhk");
+    serve.arg("--home").arg(&home).arg("serve");
+    serve.args(["--listen", &campus.cuhk.address(), "--passphrase-file"]);
+    serve.arg(campus.path().join("cuhk.passphrase"));
+    serve
+        .arg("--ready-file")
+        .arg(campus.path().join("cuhk.addr"));
+    campus.cuhk = Server::start_command(&mut serve);
+
+    // Who was known then is known, who came later is not; both are told so.
+    campus
+        .student(&["submit", "--ids", "1155000001"])
+        .succeeded();
+    campus
+        .student(&["submit", "--ids", "1155000002", "--json"])
+        .refused(3, "student_inactive");
+    enrol(&campus, "1155000003").succeeded();
+    let fresh: BTreeSet<String> = serials(&home)
+        .difference(&serials_of(&file, &campus))
+        .cloned()
+        .collect();
+    // TLS, tokens and one student.
+    assert_eq!(fresh.len(), 3);
+    assert!(fresh.is_disjoint(&before));
+}
+
+/// The serial numbers that a backup holds.
+fn serials_of(file: &Path, campus: &Campus) -> BTreeSet<String> {
+    let home = campus.outside().join("looked-at");
+    restore(file, &home).succeeded();
+    serials(&home)
+}
+
+#[test]
+fn an_altered_backup_is_refused_before_anything_is_written() {
+    let campus = Campus::sandbox();
+    let file = back_up(&campus, "backup.zip");
+    let whole = fs::read(&file).unwrap();
+    let home = campus.outside().join("restored");
+    let altered = campus.outside().join("altered.zip");
+    // Most of it is the database; the manifest is found by what it says.
+    let database = (0..16).map(|part| 200 + whole.len() * part / 20);
+    let hash = b"\"sha256\": \"";
+    let hashes = whole.windows(hash.len()).enumerate();
+    let hashes = hashes.filter(|(_, window)| window == hash);
+    for place in database.chain(hashes.map(|(at, _)| at + hash.len() + 5)) {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1;
+        fs::write(&altered, &bytes).unwrap();
+        let ran = restore(&altered, &home);
+        assert_eq!(ran.exit, Some(3), "byte {place}: {ran:#?}");
+        assert!(ran.stderr.contains("backup_invalid"), "{ran:#?}");
+        assert!(!home.exists());
+    }
+    for length in [0, 100, whole.len() / 2, whole.len() - 1] {
+        fs::write(&altered, &whole[..length]).unwrap();
+        assert_eq!(restore(&altered, &home).exit, Some(3), "{length} bytes");
+        assert!(!home.exists());
+    }
+}
+
+#[test]
+fn nothing_is_overwritten_by_a_backup_or_by_a_restore() {
+    let campus = Campus::sandbox();
+    let file = back_up(&campus, "backup.zip");
+    let whole = fs::read(&file).unwrap();
+    let again = campus.administer_cuhk(&["backup", file.to_str().unwrap()]);
+    assert_eq!(again.exit, Some(2), "{again:#?}");
+    assert!(again.stderr.contains("never overwritten"), "{again:#?}");
+    assert_eq!(fs::read(&file).unwrap(), whole);
+
+    let ran = restore(&file, &campus.path().join("cuhk"));
+    assert_eq!(ran.exit, Some(2), "{ran:#?}");
+    assert!(ran.stderr.contains("home_exists"), "{ran:#?}");
+    enrol(&campus, "1155000001").succeeded();
+}
+
+#[test]
+fn an_authority_key_in_the_clear_is_not_backed_up() {
+    let campus = Campus::sandbox();
+    let own = fs::read_dir(campus.path().join("cuhk/tls")).unwrap();
+    let mut own = own.map(|entry| entry.unwrap().path());
+    let clear = own.find(|path| path.to_string_lossy().contains("key-"));
+    let key = campus.path().join("cuhk/issuers/students/key.pem");
+    fs::copy(clear.unwrap(), key).unwrap();
+    let file = campus.outside().join("backup.zip");
+    let ran = campus.administer_cuhk(&["backup", file.to_str().unwrap()]);
+    assert_eq!(ran.exit, Some(3), "{ran:#?}");
+    assert!(ran.stderr.contains("key_in_the_clear"), "{ran:#?}");
+    assert!(!file.exists());
+}
+
+#[test]
+fn pruning_says_what_goes_and_keeps_what_counts() {
+    let campus = Campus::sandbox();
+    enrol(&campus, "1155000001").succeeded();
+    let before = serials(&campus.path().join("cuhk"));
+    let told = campus.administer_cuhk(&["prune", "--dry-run"]).succeeded();
+    assert!(told.stdout.starts_with("would remove 0 codes"), "{told:#?}");
+    let told = campus
+        .administer_cuhk(&["prune", "--keep-days", "7"])
+        .succeeded();
+    assert!(told.stdout.contains("KiB now"), "{told:#?}");
+    assert_eq!(serials(&campus.path().join("cuhk")), before);
+    campus
+        .student(&["submit", "--ids", "1155000001"])
+        .succeeded();
+    // A list still names what ended two days ago.
+    let ran = campus.administer_cuhk(&["prune", "--keep-days", "6"]);
+    assert_eq!(ran.exit, Some(2), "{ran:#?}");
+}
