@@ -46,10 +46,16 @@ Configuration: HOME/config.toml; a flag comes before the file.";
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Logging {
     /// Form of the log lines on standard error
-    #[arg(long, value_enum, default_value_t = LogForm::Text, global = true)]
+    #[arg(long, value_enum, default_value_t = LogForm::Text, global = true, display_order = 901)]
     pub(crate) log: LogForm,
     /// What is logged: error, warn, info, debug or trace [default: info]
-    #[arg(long, value_name = "LEVEL", env = "SCB_LOG", global = true)]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "SCB_LOG",
+        global = true,
+        display_order = 902
+    )]
     pub(crate) log_level: Option<String>,
     #[command(flatten)]
     pub(crate) explain: ExplainArgs,
@@ -82,7 +88,8 @@ Examples:
   blackboard init --cuhk 127.0.0.1:8011 --ca ca.pem --code-file blackboard.code
   blackboard init --cuhk cuhk.example:8011 --ca-fingerprint 3f9c…e1 --dns blackboard.example
 
-The code comes from `cuhk service add blackboard`; without --code-file it is asked for.
+CUHK is known by its root: its file ca.pem, or the SHA-256 fingerprint that `cuhk init` and
+`cuhk service add` print. The code comes from `cuhk service add blackboard`; without --code-file it is asked for.
 If the answer is lost on the way, run the same command again: the same code and key give
 the same certificate. Once there is a certificate in force, running it again changes
 nothing; it renews itself. With --replace and a new code it is replaced.";
@@ -93,24 +100,24 @@ pub(crate) struct Init {
     /// Where CUHK listens
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) cuhk: String,
-    /// CUHK's root certificate, PEM
-    #[arg(long, value_name = "FILE", required_unless_present = "ca_fingerprint")]
+    /// CUHK's root certificate, PEM; this or --ca-fingerprint is needed
+    #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// SHA-256 fingerprint of CUHK's root certificate (64 hexadecimal digits)
     #[arg(long, value_name = "HEX", conflicts_with = "ca")]
     pub(crate) ca_fingerprint: Option<Fingerprint>,
-    /// File whose first line is the service's one-time enrolment code
+    /// File whose first line is the service's one-time enrolment code; nobody else may read it
     #[arg(long, value_name = "FILE")]
     pub(crate) code_file: Option<PathBuf>,
-    /// Get a new certificate although there is one, for instance because that was revoked
-    #[arg(long)]
-    pub(crate) replace: bool,
     /// DNS name that the certificate must have, as given to `cuhk service add` (repeatable)
     #[arg(long, value_name = "NAME")]
     pub(crate) dns: Vec<String>,
     /// IP address that the certificate must have, as given to `cuhk service add` (repeatable)
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) ip: Vec<IpAddr>,
+    /// Get a new certificate although there is one, for instance because that was revoked
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -127,6 +134,9 @@ pub(crate) struct Serve {
     /// Where to listen; port 0 takes a free one [default: config.toml, else 127.0.0.1:8002]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Work in the sandbox that `cuhk serve --sandbox DIR` made: loopback only, no set-up
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sandbox: Option<PathBuf>,
     /// File to which the bound address is written once the server accepts connections
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
@@ -137,9 +147,6 @@ pub(crate) struct Serve {
     /// Print the configuration in force with these arguments, each option explained, and end
     #[arg(long, conflicts_with = "sandbox")]
     pub(crate) print_config: bool,
-    /// Work in the sandbox that `cuhk serve --sandbox DIR` made: loopback only, no set-up
-    #[arg(long, value_name = "DIR")]
-    pub(crate) sandbox: Option<PathBuf>,
     /// In a sandbox: do this wrong, to show what refuses it; `help` lists the faults
     #[arg(long, value_name = "NAME")]
     pub(crate) fault: Option<FaultChoice>,
@@ -151,14 +158,44 @@ Examples:
   blackboard submissions show S-000001 --json
   blackboard submissions export ./lab --json";
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  blackboard submissions list
+  blackboard submissions list --json
+  blackboard submissions list --verify     (every signature; for thousands it takes a while)
+
+Without --verify each line is compared with Blackboard's own acceptance. What was altered is
+named and left out, and the exit code is 5.";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  blackboard submissions show S-000001
+  blackboard submissions show 1 --json
+
+The receipt is verified, as a student or an outsider would verify it, by the root of this
+home (HOME/ca.pem).";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  blackboard submissions export handed-in/
+  blackboard submissions export /media/usb/lab --json
+
+Makes DIR/S-000001/ with the report under its name and receipt.zip, and so on. Reports and
+receipts are verified while they are copied. Run again, it writes the same files again.";
+
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Submissions {
     /// List all submissions
+    #[command(after_help = LIST_EXAMPLES)]
     List {
+        /// Verify the receipt of each, as `show` does
+        #[arg(long)]
+        verify: bool,
         #[command(flatten)]
         output: Output,
     },
-    /// Show one submission
+    /// Show one submission, its receipt verified
+    #[command(after_help = SHOW_EXAMPLES)]
     Show {
         /// Its number, such as S-000001
         number: String,
@@ -166,6 +203,7 @@ pub(crate) enum Submissions {
         output: Output,
     },
     /// Write every submission into a folder of its own: the report and receipt.zip
+    #[command(after_help = EXPORT_EXAMPLES)]
     Export {
         /// Directory to write into; it is made if it does not exist
         dir: PathBuf,
@@ -178,7 +216,7 @@ impl Submissions {
     /// Whether the result, and an error, are wanted as JSON.
     pub(crate) fn json(&self) -> bool {
         match self {
-            Self::List { output } | Self::Show { output, .. } | Self::Export { output, .. } => {
+            Self::List { output, .. } | Self::Show { output, .. } | Self::Export { output, .. } => {
                 output.json
             }
         }
@@ -219,8 +257,34 @@ mod tests {
             "blackboard serve --sandbox /tmp/scb --fault silent",
             "blackboard --home /h --log json submissions show S-000001 --json",
             "blackboard submissions export ./lab --json --home /h",
+            "blackboard submissions list --verify",
+            "blackboard init --cuhk c:1",
         ] {
             parse(line).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_command_shows_examples_and_its_own_options_before_those_of_all() {
+        let mut program = Arguments::command();
+        program.build();
+        let submissions = program.find_subcommand("submissions").unwrap().clone();
+        for command in program
+            .get_subcommands()
+            .chain(submissions.get_subcommands())
+        {
+            if command.get_name() == "help" {
+                continue;
+            }
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("\nExamples:\n  blackboard "), "{help}");
+            let options = help
+                .lines()
+                .map(str::trim)
+                .filter(|line| line.starts_with("--"));
+            let names: Vec<_> = options.filter_map(|line| line.split(' ').next()).collect();
+            let common = ["--home", "--log", "--log-level", "--explain", "--lang"];
+            assert!(names.ends_with(&common), "{names:?}");
         }
     }
 
@@ -234,10 +298,9 @@ mod tests {
     }
 
     #[test]
-    fn refuses_init_without_a_way_to_know_cuhk() {
+    fn refuses_init_without_an_address_or_with_two_roots() {
         use clap::error::ErrorKind::{ArgumentConflict, MissingRequiredArgument, ValueValidation};
         let of = |line: &str| parse(line).unwrap_err();
-        assert_eq!(of("blackboard init --cuhk c:1"), MissingRequiredArgument);
         assert_eq!(of("blackboard init --ca ca.pem"), MissingRequiredArgument);
         assert_eq!(
             of("blackboard init --cuhk c:1 --ca-fingerprint 00"),

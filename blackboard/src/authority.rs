@@ -7,6 +7,7 @@
 //! to look at its members again (see [`Subscription`]). As long as CUHK's lists are not
 //! acceptable, CUHK counts as away.
 
+mod address;
 mod link;
 mod revocations;
 mod subscription;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use scb_certs::{Certificate, Chain, TrustStore};
 use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::server::Outage;
 use scb_protocol::values::Der;
 use scb_protocol::{Code, Question, Refusal, Step};
 use scb_transport::Clock;
@@ -28,6 +30,7 @@ use crate::store::Store;
 use link::misbehaved;
 use worker::{Ask, Worker};
 
+pub(crate) use address::CuhkAddress;
 pub(crate) use revocations::Numbers;
 pub(crate) use subscription::Subscription;
 
@@ -54,20 +57,23 @@ pub(crate) struct Authority {
 /// What the task needs.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// `host:port` of CUHK.
-    pub(crate) address: String,
+    /// Where CUHK listens.
+    pub(crate) address: CuhkAddress,
     /// The root under which CUHK must be.
     pub(crate) root: Certificate,
     /// Who asks; a new identity means a new connection.
     pub(crate) identity: watch::Receiver<Arc<Identity>>,
     /// Remembers the numbers of the revocation lists.
     pub(crate) store: Store,
+    /// Whether tokens may do while CUHK is away, so that a start need not wait for it.
+    pub(crate) outage: Outage,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Authority {
-    /// Connects, fetches the revocation lists and starts the task.
+    /// Connects, fetches the revocation lists and starts the task. If CUHK is away and tokens
+    /// may do meanwhile, it starts with the lists of an earlier run, judged anew.
     ///
     /// # Errors
     ///
@@ -191,10 +197,16 @@ fn unanswered(cause: Refusal) -> Unanswered {
         reason => Refusal::new(Code::CuhkUnavailable, Step::Three).with("reason", reason),
     }
     .retry_after(RETRY_AFTER);
-    match cause.code {
-        Code::ConnectionFailed | Code::ConnectionLost | Code::Timeout | Code::ShuttingDown => {
-            Unanswered::Away(told)
-        }
-        _ => Unanswered::Unusable(told),
+    match is_away(&cause) {
+        true => Unanswered::Away(told),
+        false => Unanswered::Unusable(told),
     }
+}
+
+/// Whether CUHK could not be reached or said nothing in time: whatever it does say counts.
+fn is_away(cause: &Refusal) -> bool {
+    matches!(
+        cause.code,
+        Code::ConnectionFailed | Code::ConnectionLost | Code::Timeout | Code::ShuttingDown
+    )
 }

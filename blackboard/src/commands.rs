@@ -15,10 +15,13 @@ use scb_storage::HomeLock;
 use scb_transport::{Clock, Shutdown, SystemClock, telemetry};
 
 use crate::arguments::{Arguments, Command, Init, LogForm, Logging, Serve};
+use crate::authority::CuhkAddress;
 use crate::config::Config;
 use crate::enrol::{Enrolment, KnownRoot, stored_root};
+use crate::failure::failure;
 use crate::fault::{Fault, FaultChoice, Faults};
 use crate::identity::{Identity, IdentityFiles};
+use crate::platform::readable_by_others;
 use crate::serve::Server;
 use crate::{sandbox, submissions};
 
@@ -30,7 +33,7 @@ pub fn main() -> ExitCode {
 /// Does what the command line says.
 pub fn run(arguments: Arguments) -> ExitCode {
     let json = matches!(&arguments.command, Some(Command::Submissions(command)) if command.json());
-    let result = dispatch(arguments).map_err(Failure::from);
+    let result = dispatch(arguments).map_err(failure);
     if json {
         finish_json(result)
     } else {
@@ -47,13 +50,17 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     }
     let Some(command) = arguments.command else {
         let failure = Failure::usage("no command is given");
-        return Err(failure.with_remedy("see `blackboard --help`").into());
+        let failure = failure.with_remedy("see `blackboard --help`");
+        return Err(failure.with_code("no_command").into());
     };
     match command {
         Command::Serve(Serve {
             sandbox: Some(_), ..
         }) if arguments.home.home.is_some() => {
-            Err(Failure::usage("--home and --sandbox exclude each other").into())
+            Err(Failure::usage("--home and --sandbox exclude each other")
+                .with_remedy("leave --home out: a sandbox has a home of its own")
+                .with_code("home_and_sandbox")
+                .into())
         }
         Command::Init(command) => init(&home, command),
         Command::Serve(Serve {
@@ -66,6 +73,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             ..
         }) => Err(Failure::usage("faults on purpose are for a sandbox")
             .with_remedy("add --sandbox DIR")
+            .with_code("fault_outside_sandbox")
             .into()),
         Command::Serve(command) if command.print_config => print_config(&home, Some(&command)),
         Command::Serve(command) => runtime()?.block_on(serve(&home, command)),
@@ -92,8 +100,7 @@ fn start_logging(logging: &Logging) -> anyhow::Result<()> {
         LogForm::Text => telemetry::LogFormat::Text,
         LogForm::Json => telemetry::LogFormat::Json,
     };
-    let started = telemetry::init(format, logging.log_level.as_deref());
-    started.map_err(|error| Failure::usage(error.to_string()))?;
+    telemetry::init(format, logging.log_level.as_deref())?;
     if let Some(language) = logging.explain.wanted() {
         telemetry::explain(move |event| scb_explain::lines(event, language));
     }
@@ -113,6 +120,7 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 fn init(home: &Path, command: Init) -> anyhow::Result<()> {
+    let root = known_root(command.ca, command.ca_fingerprint)?;
     let home = Home::create(home, Role::Blackboard)?;
     let _lock = lock(&home)?;
     let clock = clock();
@@ -126,7 +134,7 @@ fn init(home: &Path, command: Init) -> anyhow::Result<()> {
     let code = enrolment_code(command.code_file.as_deref())?;
     let enrolment = Enrolment {
         cuhk: command.cuhk,
-        root: known_root(command.ca, command.ca_fingerprint)?,
+        root,
         dns: command.dns,
         ip: command.ip,
     };
@@ -138,20 +146,62 @@ fn init(home: &Path, command: Init) -> anyhow::Result<()> {
 fn known_root(
     file: Option<PathBuf>,
     fingerprint: Option<scb_certs::Fingerprint>,
-) -> Result<KnownRoot, Failure> {
+) -> anyhow::Result<KnownRoot> {
     match (file, fingerprint) {
-        (Some(path), _) => Ok(KnownRoot::File(path)),
+        (Some(path), _) => KnownRoot::file(&path),
         (None, Some(fingerprint)) => Ok(KnownRoot::Fingerprint(fingerprint)),
-        (None, None) => Err(Failure::usage("one of --ca and --ca-fingerprint is needed")),
+        (None, None) => Err(Failure::usage("nothing says by which root CUHK is known")
+            .with_remedy(
+                "give --ca FILE (CUHK's ca.pem) or --ca-fingerprint HEX: `cuhk init` and `cuhk \
+                 service add` print the root's SHA-256 fingerprint",
+            )
+            .with_code("no_root")
+            .into()),
     }
 }
 
 /// The first line of the file, else a hidden prompt.
 pub(crate) fn enrolment_code(file: Option<&Path>) -> anyhow::Result<EnrolmentCode> {
-    let text = passphrase_from_flag("--code-file", file, "Enrolment code of blackboard:", false)?;
-    text.expose()
-        .parse()
-        .map_err(|error: scb_protocol::Error| Failure::usage(error.to_string()).into())
+    if let Some(path) = file {
+        only_for_its_owner(path)?;
+    }
+    let flag = "--code-file";
+    let text = passphrase_from_flag(flag, file, "Enrolment code of blackboard:", false);
+    let text = text.map_err(|error| match error {
+        scb_cli::Error::NoPassphrase { path } => no_code(format!(
+            "there is no code on the first line of {}",
+            path.display()
+        )),
+        error => error.into(),
+    })?;
+    let code = text.expose().parse();
+    Ok(code.map_err(|error: scb_protocol::Error| no_code(error.to_string()))?)
+}
+
+fn no_code(message: String) -> Failure {
+    Failure::usage(message)
+        .with_remedy(
+            "give the code exactly as `cuhk service add blackboard --code-out FILE` wrote it; for \
+             a new one: `cuhk code issue service/blackboard --replace`",
+        )
+        .with_code("no_code")
+}
+
+/// Whoever can read the code can be this platform before it is.
+fn only_for_its_owner(path: &Path) -> Result<(), Failure> {
+    match readable_by_others(path) {
+        None => Ok(()),
+        Some(mode) => Err(Failure::fault(format!(
+            "{} can be read by other users (mode {mode:04o})",
+            path.display()
+        ))
+        .with_remedy(format!(
+            "run `chmod 600 {}`; if somebody else has used the code, CUHK refuses it: then get \
+             a new one with `cuhk code issue service/blackboard --replace`",
+            path.display()
+        ))
+        .with_code("code_file_readable")),
+    }
 }
 
 fn describe(home: &Home, identity: &Identity) -> anyhow::Result<()> {
@@ -185,7 +235,8 @@ async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
     let config = load_config::<Config>(&home)?.limited(command.max_connections);
     let listen = command.listen.unwrap_or(config.listen);
     let faults = Faults::default();
-    let opening = Server::open(&home, lock, &config, listen, clock(), faults);
+    let cuhk = CuhkAddress::fixed(config.cuhk.clone().unwrap_or_default());
+    let opening = Server::open(&home, lock, &config, cuhk, listen, clock(), faults);
     let ready: Vec<&Path> = command.ready_file.iter().map(PathBuf::as_path).collect();
     run_server(opening, &ready, shutdown).await
 }
@@ -228,12 +279,6 @@ fn remove(files: &[&Path]) {
 }
 
 /// Keeps a second server, and `init` beside a server, out of the home.
-pub(crate) fn lock(home: &Home) -> anyhow::Result<HomeLock> {
-    HomeLock::acquire(home.dir(), home.role().as_str()).map_err(|error| match error {
-        scb_storage::Error::HomeInUse { .. } => Failure::fault(error.to_string())
-            .with_remedy("stop that process first, or name another directory with --home")
-            .with_code("home_in_use")
-            .into(),
-        error => error.into(),
-    })
+pub(crate) fn lock(home: &Home) -> Result<HomeLock, scb_storage::Error> {
+    HomeLock::acquire(home.dir(), home.role().as_str())
 }

@@ -1,7 +1,7 @@
 //! `blackboard init`: the service's first certificate, for a one-time code.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,10 +27,17 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// How CUHK's root is known.
 #[derive(Debug, Clone)]
 pub(crate) enum KnownRoot {
-    /// By a PEM file.
-    File(PathBuf),
+    /// By itself.
+    Certificate(Certificate),
     /// By its SHA-256; CUHK sends the certificate itself.
     Fingerprint(Fingerprint),
+}
+
+impl KnownRoot {
+    /// By a PEM file.
+    pub(crate) fn file(path: &Path) -> anyhow::Result<Self> {
+        read_root(path).map(Self::Certificate)
+    }
 }
 
 /// What is needed for a first certificate.
@@ -114,10 +121,9 @@ impl Enrolment {
     fn server_trust(&self) -> anyhow::Result<ServerTrust> {
         match &self.root {
             KnownRoot::Fingerprint(fingerprint) => Ok(ServerTrust::Fingerprint(*fingerprint)),
-            KnownRoot::File(path) => {
-                let root = read_root(path)?;
-                Ok(ServerTrust::Pinned(Arc::new(TrustStore::new(root)?)))
-            }
+            KnownRoot::Certificate(root) => Ok(ServerTrust::Pinned(Arc::new(TrustStore::new(
+                root.clone(),
+            )?))),
         }
     }
 
@@ -162,8 +168,17 @@ pub(crate) fn stored_root(home: &Home) -> anyhow::Result<Certificate> {
     read_root(&home.path(CA))
 }
 
-fn read_root(path: &std::path::Path) -> anyhow::Result<Certificate> {
+fn read_root(path: &Path) -> anyhow::Result<Certificate> {
     let pem = read_limited(path, CA_LIMIT)?;
-    Certificate::from_pem(&String::from_utf8_lossy(&pem))
-        .with_context(|| format!("{} is not a root certificate", path.display()))
+    let root = Certificate::from_pem(&String::from_utf8_lossy(&pem));
+    // Whether it is a root at all shows here, and not where it is first used.
+    let root = root.and_then(|root| TrustStore::new(root).map(|trust| trust.root().clone()));
+    Ok(root.map_err(|error| {
+        Failure::usage(format!(
+            "{} is not a root certificate: {error}",
+            path.display()
+        ))
+        .with_remedy("use the ca.pem that CUHK publishes")
+        .with_code("root_file")
+    })?)
 }

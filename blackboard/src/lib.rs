@@ -10,6 +10,7 @@ mod authority;
 mod commands;
 mod config;
 mod enrol;
+mod failure;
 mod fault;
 mod handler;
 mod identity;

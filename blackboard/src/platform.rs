@@ -39,3 +39,19 @@ pub(crate) fn open_private(path: &Path) -> io::Result<std::fs::File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
 }
+
+/// The permission bits of a file that the group or others may read or change; nothing of one
+/// that cannot be looked at, and of a pipe.
+#[cfg(unix)]
+pub(crate) fn readable_by_others(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = std::fs::metadata(path).ok()?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    (metadata.is_file() && mode & 0o077 != 0).then_some(mode)
+}
+
+/// Not known here.
+#[cfg(not(unix))]
+pub(crate) fn readable_by_others(_path: &Path) -> Option<u32> {
+    None
+}

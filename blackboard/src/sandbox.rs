@@ -6,10 +6,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use scb_cli::fault::FaultTable as _;
 use scb_cli::{Error, Home, Role, Sandbox, load_config, loopback_only, say};
+use scb_protocol::server::Outage;
 use scb_transport::{Clock, Shutdown};
 use tokio::time::{Instant, sleep};
 
 use crate::arguments::Serve;
+use crate::authority::CuhkAddress;
 use crate::commands::{enrolment_code, lock, run_server};
 use crate::config::Config;
 use crate::enrol::{Enrolment, KnownRoot};
@@ -24,7 +26,7 @@ pub(crate) async fn serve(
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let Some((sandbox, cuhk)) = wait_for_cuhk(dir, &shutdown).await? else {
+    let Some(sandbox) = wait_for_cuhk(dir, &shutdown, || Sandbox::open(dir)).await? else {
         return Ok(());
     };
     tracing::warn!("{}", sandbox.banner());
@@ -33,19 +35,27 @@ pub(crate) async fn serve(
     let stored: Config = load_config(&home)?;
     let listen = command.listen.unwrap_or(stored.listen);
     loopback_only(listen)?;
-    if IdentityFiles::open(&home)?.current()?.is_none() {
+    let is_enrolled = IdentityFiles::open(&home)?.current()?.is_some();
+    let address = || match sandbox.cuhk_address() {
+        // Who is enrolled and may do without CUHK need not wait for it.
+        Err(Error::NotReady { .. }) if is_enrolled && stored.outage == Outage::Tokens => {
+            Ok(stored.cuhk.clone().unwrap_or_default())
+        }
+        address => address.map(|address| address.to_string()),
+    };
+    let Some(cuhk) = wait_for_cuhk(dir, &shutdown, address).await? else {
+        return Ok(());
+    };
+    if !is_enrolled {
         enrol(&sandbox, &home, &cuhk, &clock).await?;
     }
-    // CUHK may have another port at every start.
-    let config = Config {
-        cuhk: Some(cuhk),
-        ..load_config::<Config>(&home)?.limited(command.max_connections)
-    };
+    let config = load_config::<Config>(&home)?.limited(command.max_connections);
     let faults = match command.fault {
         Some(FaultChoice::One(fault)) => commit(fault, &sandbox, &home, &clock)?,
         _ => Faults::default(),
     };
-    let opening = Server::open(&home, lock, &config, listen, clock, faults);
+    let cuhk = CuhkAddress::of_sandbox(&sandbox, cuhk);
+    let opening = Server::open(&home, lock, &config, cuhk, listen, clock, faults);
     let address_file = sandbox.blackboard_address_file();
     let mut ready = vec![address_file.as_path()];
     ready.extend(command.ready_file.as_deref());
@@ -73,7 +83,7 @@ async fn enrol(
 ) -> anyhow::Result<()> {
     let enrolment = Enrolment {
         cuhk: cuhk.to_owned(),
-        root: KnownRoot::File(sandbox.ca_pem()),
+        root: KnownRoot::file(&sandbox.ca_pem())?,
         dns: Vec::new(),
         ip: Vec::new(),
     };
@@ -82,20 +92,16 @@ async fn enrol(
     Ok(())
 }
 
-/// The sandbox and CUHK's address, as soon as CUHK has made the one and written the other;
-/// `None` if this program is to stop meanwhile.
-async fn wait_for_cuhk(
+/// What `find` finds, as soon as CUHK has made it; `None` if this program is to stop meanwhile.
+async fn wait_for_cuhk<T>(
     dir: &Path,
     shutdown: &Shutdown,
-) -> Result<Option<(Sandbox, String)>, Error> {
+    find: impl Fn() -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
     let deadline = Instant::now() + START_PATIENCE;
     let mut said = false;
     loop {
-        let found = Sandbox::open(dir).and_then(|sandbox| {
-            let address = sandbox.cuhk_address()?;
-            Ok((sandbox, address.to_string()))
-        });
-        match found {
+        match find() {
             Err(Error::NoSandbox { .. } | Error::NotReady { .. })
                 if Instant::now() < deadline && !shutdown.is_triggered() =>
             {

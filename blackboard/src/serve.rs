@@ -14,7 +14,7 @@ use scb_transport::{ClientAuth, Clock, Listener, ServerTls, Shutdown, raise_desc
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::authority::{Authority, Settings};
+use crate::authority::{Authority, CuhkAddress, Settings};
 use crate::config::Config;
 use crate::enrol::stored_root;
 use crate::fault::Faults;
@@ -48,6 +48,7 @@ impl Server {
         home: &Home,
         lock: HomeLock,
         config: &Config,
+        cuhk: CuhkAddress,
         listen: SocketAddr,
         clock: Arc<dyn Clock>,
         faults: Faults,
@@ -62,10 +63,11 @@ impl Server {
         let policy = policy(config, &identity)?;
         let identity = watch::Sender::new(Arc::new(identity));
         let authority = reach_cuhk(|| Settings {
-            address: config.cuhk.clone().unwrap_or_default(),
+            address: cuhk.clone(),
             root: root.clone(),
             identity: identity.subscribe(),
             store: store.clone(),
+            outage: config.outage,
             clock: Arc::clone(&clock),
         })
         .await?;
@@ -165,8 +167,8 @@ async fn reach_cuhk(settings: impl Fn() -> Settings) -> anyhow::Result<Authority
     let deadline = Instant::now() + START_PATIENCE;
     let mut said = false;
     loop {
-        let settings = settings();
-        let address = settings.address.clone();
+        let mut settings = settings();
+        let address = settings.address.current().to_owned();
         match Authority::start(settings).await {
             Err(refusal) if may_pass(&refusal) && Instant::now() < deadline => {
                 if !said {

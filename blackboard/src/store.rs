@@ -4,13 +4,13 @@ mod error;
 mod mark;
 mod record;
 mod register;
+mod revocation;
 
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rusqlite_migration::{M, Migrations};
-use rustls_pki_types::UnixTime;
-use scb_certs::Fingerprint;
+use scb_certs::{Crl, Fingerprint};
 use scb_cli::Home;
 use scb_protocol::receipt::{Evidence, SignedAcceptance};
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
@@ -25,6 +25,7 @@ pub use register::Register;
 const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_1.sql")),
     M::up(include_str!("store/migration_2.sql")),
+    M::up(include_str!("store/migration_3.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -66,6 +67,16 @@ impl Store {
             .read_blocking(move |connection| by_number(connection, number))
     }
 
+    /// What a list shows of all submissions, in order; [`Error::Altered`] of each that is not
+    /// what its acceptance speaks of. No signature is verified: that takes [`Record::receipt`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn summaries(&self) -> Result<Vec<(SubmissionNumber, Result<Summary, Error>)>, Error> {
+        self.database.read_blocking(summaries)
+    }
+
     /// The numbers of all submissions, in order.
     ///
     /// # Errors
@@ -81,17 +92,29 @@ impl Store {
     ///
     /// [`Error::Storage`].
     pub async fn crl_numbers(&self) -> Result<Numbers, Error> {
-        self.database.read(crl_numbers).await
+        self.database.read(revocation::numbers).await
     }
 
-    /// Remembers numbers of revocation lists; none ever goes back.
+    /// The last revocation lists that were remembered, DER, to be judged anew; none at first.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub async fn remember_crl_numbers(&self, numbers: Numbers) -> Result<(), Error> {
+    pub async fn crls(&self) -> Result<Vec<Vec<u8>>, Error> {
+        self.database.read(revocation::lists).await
+    }
+
+    /// Remembers revocation lists in the place of those before, and the highest numbers seen,
+    /// none of which ever goes back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub async fn remember_crls(&self, numbers: Numbers, lists: &[Crl]) -> Result<(), Error> {
+        let key_and_der = |list: &Crl| (list.issuer_key_id().to_vec(), list.der().to_vec());
+        let lists: Vec<_> = lists.iter().map(key_and_der).collect();
         self.database
-            .write(move |transaction| remember(transaction, &numbers))
+            .write(move |transaction| revocation::remember(transaction, &numbers, &lists))
             .await
     }
 
@@ -131,10 +154,8 @@ fn one(
 struct RawRecord {
     head: RawSummary,
     signatures: Vec<u8>,
-    mode: String,
     assurance: Vec<u8>,
     blobs: [Vec<u8>; 3],
-    accepted: SignedAcceptance,
 }
 
 impl RawRecord {
@@ -142,18 +163,18 @@ impl RawRecord {
         Ok(Self {
             head: RawSummary::read(row)?,
             signatures: row.get("signatures")?,
-            mode: row.get("mode")?,
             assurance: row.get("assurance")?,
             blobs: [row.get("chains")?, row.get("crls")?, row.get("root")?],
-            accepted: SignedAcceptance {
-                acceptance: row.get("acceptance")?,
-                signature: row.get("acceptance_signature")?,
-            },
         })
     }
 
     fn complete(self, connection: &Connection) -> Result<Record, Error> {
-        let (number, accepted_at, statement) = self.head.parse()?;
+        let Summary {
+            number,
+            accepted_at,
+            statement,
+            mode,
+        } = self.head.parse()?;
         let altered = || Error::Altered { number };
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| altered());
         let blob = |sha256: &Vec<u8>| text(blob(connection, sha256)?.ok_or_else(altered)?);
@@ -165,13 +186,13 @@ impl RawRecord {
             evidence: Evidence {
                 statement: self.head.statement,
                 signatures: self.signatures,
-                mode: mode(&self.mode).ok_or_else(altered)?,
+                mode,
                 assurance: text(self.assurance)?,
                 chains: blob(chains)?,
                 crls: blob(crls)?,
                 root: blob(root)?,
             },
-            accepted: self.accepted,
+            accepted: self.head.accepted,
         })
     }
 }
@@ -181,6 +202,8 @@ struct RawSummary {
     number: i64,
     accepted_at: i64,
     statement: Vec<u8>,
+    mode: String,
+    accepted: SignedAcceptance,
 }
 
 impl RawSummary {
@@ -189,16 +212,49 @@ impl RawSummary {
             number: row.get("number")?,
             accepted_at: row.get("accepted_at")?,
             statement: row.get("statement")?,
+            mode: row.get("mode")?,
+            accepted: SignedAcceptance {
+                acceptance: row.get("acceptance")?,
+                signature: row.get("acceptance_signature")?,
+            },
         })
     }
 
-    fn parse(&self) -> Result<(SubmissionNumber, UnixTime, Statement), Error> {
+    fn parse(&self) -> Result<Summary, Error> {
         let number = number(self.number);
         let altered = || Error::Altered { number };
         let seconds = u64::try_from(self.accepted_at).map_err(|_| altered())?;
-        let statement = Statement::parse(&self.statement).map_err(|_| altered())?;
-        Ok((number, from_seconds(seconds), statement))
+        Ok(Summary {
+            number,
+            accepted_at: from_seconds(seconds),
+            statement: Statement::parse(&self.statement).map_err(|_| altered())?,
+            mode: mode(&self.mode).ok_or_else(altered)?,
+        })
     }
+
+    fn compared(&self) -> Result<Summary, Error> {
+        let summary = self.parse()?;
+        let (number, at) = (summary.number, summary.accepted_at);
+        match self
+            .accepted
+            .speaks_of(&self.statement, number, at, summary.mode)
+        {
+            true => Ok(summary),
+            false => Err(Error::Altered { number }),
+        }
+    }
+}
+
+type Listed = (SubmissionNumber, Result<Summary, Error>);
+
+fn summaries(connection: &Connection) -> Result<Vec<Listed>, Error> {
+    let sql = "SELECT number, accepted_at, statement, mode, acceptance, acceptance_signature \
+               FROM submissions ORDER BY number";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([], RawSummary::read)?;
+    rows.map(|row| row.map(|row| (number(row.number), row.compared())))
+        .map(|listed| listed.map_err(Error::from))
+        .collect()
 }
 
 fn numbers(connection: &Connection) -> Result<Vec<SubmissionNumber>, Error> {
@@ -288,25 +344,6 @@ fn last_number(connection: &Connection) -> Result<u64, Error> {
     let mut query = connection.prepare_cached(sql)?;
     let last: Option<i64> = query.query_row([], |row| row.get(0)).optional()?;
     Ok(last.map_or(0, i64::unsigned_abs))
-}
-
-fn crl_numbers(connection: &Connection) -> Result<Numbers, Error> {
-    let mut query = connection.prepare_cached("SELECT issuer, number FROM crl_numbers")?;
-    let rows = query.query_map([], |row| {
-        let number: i64 = row.get(1)?;
-        Ok((row.get(0)?, number.unsigned_abs()))
-    })?;
-    rows.map(|row| row.map_err(Error::from)).collect()
-}
-
-fn remember(transaction: &Transaction<'_>, numbers: &Numbers) -> Result<(), Error> {
-    let sql = "INSERT INTO crl_numbers (issuer, number) VALUES (?, ?) \
-               ON CONFLICT DO UPDATE SET number = max(number, excluded.number)";
-    let mut insert = transaction.prepare_cached(sql)?;
-    for (issuer, number) in numbers {
-        insert.execute(params![issuer, as_integer(*number)])?;
-    }
-    Ok(())
 }
 
 /// SQLite's integers have 63 bits and a sign; nothing here comes near the limit.

@@ -9,60 +9,94 @@ use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Failure, Home, Role, counted, local_time, printable, say};
 use scb_protocol::statement::SubmissionNumber;
 use scb_protocol::{Mode, rfc3339};
+use scb_storage::ContentStore;
 use serde_json::{Value, json};
 
 use crate::arguments::Submissions;
+use crate::enrol::stored_root;
+use crate::failure::failure;
 use crate::store::{Error, Record, Store, Summary};
 
 /// Does what the command says.
 pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
     let home = Home::open(home, Role::Blackboard)?;
     let store = Store::open(&home)?;
+    // Whatever the database says, the root that counts is the home's.
+    let root = || stored_root(&home).map(|root| root.fingerprint());
     match command {
-        Submissions::List { output } => list(&store, output.json),
-        Submissions::Show { number, output } => show(&find(&store, number)?, output.json),
-        Submissions::Export { dir, output } => export::run(&home, &store, dir, output.json),
-    }
-}
-
-/// Lists what is as it was stored; what was altered is named and left out.
-fn list(store: &Store, json: bool) -> anyhow::Result<()> {
-    let mut whole = Vec::new();
-    let mut altered = Vec::new();
-    for number in store.numbers()? {
-        match checked(store, number) {
-            Ok(record) => whole.extend(record.map(|record| record.summary())),
-            Err(error) => {
-                tracing::error!("{number}: {error}");
-                altered.push(number.to_string());
-            }
+        Submissions::List {
+            verify: true,
+            output,
+        } => print(verified(&store, root()?)?, output.json),
+        Submissions::List { output, .. } => print(store.summaries()?, output.json),
+        Submissions::Show { number, output } => show(&find(&store, number)?, root()?, output.json),
+        Submissions::Export { dir, output } => {
+            let source = export::Source {
+                store: &store,
+                content: ContentStore::open(&home.path("content"))?,
+                root: root()?,
+            };
+            export::run(&source, dir, output.json)
         }
     }
-    print(&whole, json)?;
-    all_whole("not listed", &altered)
 }
 
-/// A record, its receipt verified; `None` if it is gone meanwhile.
-fn checked(store: &Store, number: SubmissionNumber) -> Result<Option<Record>, Error> {
-    let record = store.record(number)?;
-    if let Some(record) = &record {
-        record.receipt()?;
-    }
-    Ok(record)
+/// A submission, or why it is left out.
+type Listed = (SubmissionNumber, Result<Summary, Error>);
+
+/// All submissions, the receipt of each verified.
+fn verified(store: &Store, root: Fingerprint) -> Result<Vec<Listed>, Error> {
+    let summary = |number| match store.record(number)? {
+        Some(record) => record.receipt(&root).map(|_| record.summary()),
+        None => Err(Error::Altered { number }),
+    };
+    let numbers = store.numbers()?.into_iter();
+    Ok(numbers.map(|number| (number, summary(number))).collect())
 }
 
-/// Fails if something was left out because it is not what was stored.
-fn all_whole(what: &str, altered: &[String]) -> anyhow::Result<()> {
-    if altered.is_empty() {
-        return Ok(());
+/// Prints what is as it was stored; what was altered is named and left out.
+fn print(found: Vec<Listed>, json: bool) -> anyhow::Result<()> {
+    let mut whole = Vec::new();
+    let mut left_out = LeftOut::default();
+    for (number, summary) in found {
+        match summary {
+            Ok(summary) => whole.push(summary),
+            Err(error) => left_out.add(number, failure(error.into())),
+        }
     }
-    Err(Failure::fault(format!("{what}: {}", altered.join(", ")))
-        .with_remedy("restore what was altered from a backup")
-        .with_code("altered")
+    table_or_json(&whole, json)?;
+    left_out.into_result("listed")
+}
+
+/// What was left out, and the first reason.
+#[derive(Default)]
+struct LeftOut {
+    numbers: Vec<String>,
+    first: Option<Failure>,
+}
+
+impl LeftOut {
+    fn add(&mut self, number: SubmissionNumber, why: Failure) {
+        tracing::error!("{number}: {why}");
+        self.numbers.push(number.to_string());
+        self.first.get_or_insert(why);
+    }
+
+    /// Fails if anything was left out: with what to do about the first.
+    fn into_result(self, done: &str) -> anyhow::Result<()> {
+        let Some(first) = self.first else {
+            return Ok(());
+        };
+        let numbers = self.numbers.join(", ");
+        Err(Failure {
+            message: format!("not {done}: {numbers}: {}", first.message),
+            ..first
+        }
         .into())
+    }
 }
 
-fn print(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
+fn table_or_json(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
     if json {
         let list: Vec<Value> = submissions.iter().map(as_json).collect();
         return print_json(&Value::Array(list));
@@ -106,8 +140,8 @@ fn table(rows: Vec<[String; 5]>) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-fn show(record: &Record, json: bool) -> anyhow::Result<()> {
-    let receipt = record.receipt()?;
+fn show(record: &Record, root: Fingerprint, json: bool) -> anyhow::Result<()> {
+    let receipt = record.receipt(&root)?;
     let summary = record.summary();
     let mut value = as_json(&summary);
     value["receipt_sha256"] = json!(Fingerprint::of(&receipt));
@@ -150,13 +184,14 @@ fn show(record: &Record, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// By `S-000001` or `1`.
+/// By `S-000001`, `S-1` or `1`.
 fn find(store: &Store, text: &str) -> anyhow::Result<Record> {
-    let plain = || text.parse().ok().and_then(SubmissionNumber::new);
-    let number = text.parse().ok().or_else(plain).ok_or_else(|| {
-        Failure::usage(format!(
-            "`{text}` is not a submission number such as S-000001"
-        ))
+    let digits = text.strip_prefix("S-").unwrap_or(text);
+    let number = digits.parse().ok().and_then(SubmissionNumber::new);
+    let number = number.ok_or_else(|| {
+        Failure::usage(format!("`{text}` is not the number of a submission"))
+            .with_remedy("write it like S-000001; `blackboard submissions list` shows all")
+            .with_code("not_a_number")
     })?;
     let missing = || {
         Failure::refused(format!("there is no submission {number}"))

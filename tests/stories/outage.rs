@@ -2,8 +2,9 @@
 //! count, and everybody is told.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, SAMPLE, Server, serve_at};
+use crate::campus::{Campus, SAMPLE, Server, serve, serve_at};
 
 /// Restarts Blackboard with `outage = "tokens"`, and takes CUHK away.
 fn lenient_without_cuhk(campus: &mut Campus) {
@@ -45,6 +46,48 @@ fn tokens_count_where_the_configuration_says_so_and_the_receipt_tells_it() {
     );
     let verdict = campus.student(&["verify", receipt, "--json"]).succeeded();
     assert_eq!(verdict.json()["mode"], "tokens");
+}
+
+#[test]
+fn a_blackboard_that_is_restarted_in_an_outage_goes_on() {
+    let mut campus = Campus::sandbox();
+    campus.student(&["enrol", "--ids", SAMPLE]).succeeded();
+    campus
+        .administer_cuhk(&["revoke", "1155000002"])
+        .succeeded();
+    lenient_without_cuhk(&mut campus);
+    campus.restart_blackboard();
+    let log = campus.blackboard.log();
+    assert!(log.contains("revocation lists of an earlier run"), "{log}");
+    // What CUHK had revoked stays revoked.
+    let refused = campus.student(&["submit", "--ids", SAMPLE, "--json"]);
+    refused.refused(3, "certificate_revoked");
+    let others = ["submit", "--ids", "1155000001,1155000003", "--json"];
+    campus.student(&others).succeeded();
+    assert_eq!(campus.submissions()[0]["mode"], "tokens");
+    // A CUHK that was stopped properly leaves no address behind: an outage all the same.
+    fs::remove_file(campus.path().join("cuhk.addr")).unwrap();
+    campus.restart_blackboard();
+    let log = campus.blackboard.log();
+    assert!(log.contains("revocation lists of an earlier run"), "{log}");
+}
+
+#[test]
+fn a_cuhk_that_comes_back_on_another_port_is_found() {
+    let mut campus = Campus::sandbox();
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    let former = campus.cuhk.address();
+    campus.cuhk.stop();
+    campus.cuhk = Server::start("cuhk", &serve(&campus.path()));
+    assert_ne!(campus.cuhk.address(), former);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let arguments = ["submit", "--ids", SAMPLE, "--json"];
+    while campus.student(&arguments).exit != Some(0) {
+        assert!(Instant::now() < deadline, "{}", campus.blackboard.log());
+    }
+    let found = format!("connected to CUHK at {}", campus.cuhk.address());
+    let log = campus.blackboard.log();
+    assert!(log.contains(&found), "{log}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Crl, TrustStore};
+use scb_certs::{Certificate, Chain, Crl, ServiceName, ServiceUsage, TrustStore};
 
 /// Why revocation lists were not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,9 @@ pub(crate) enum Unacceptable {
     /// One does not belong under the root.
     #[error("the revocation lists cannot be used: {0}")]
     Unusable(#[from] scb_certs::Error),
+    /// By them this service's own certificate does not hold.
+    #[error("the revocation lists do not bear out this server's certificate: {0}")]
+    OwnCertificate(scb_certs::CertificateError),
 }
 
 /// The highest number seen of each issuer's list, by the issuer's key identifier.
@@ -82,6 +85,24 @@ impl Revocations {
         let trust = TrustStore::new(self.root.clone())?.with_crls(lists)?;
         self.numbers.extend(numbers);
         Ok(Arc::new(trust))
+    }
+}
+
+/// Judges lists that were on disk since an earlier run: as if they had come just now, and
+/// besides by the service's own certificate, whose chain shows whether root and services issuer
+/// signed theirs. The students' list is judged with every student's chain.
+pub(crate) fn recall(
+    revocations: &mut Revocations,
+    stored: &[Vec<u8>],
+    own: &Chain,
+    now: UnixTime,
+) -> Result<Arc<TrustStore>, Unacceptable> {
+    let lists = stored.iter().map(|der| Crl::from_der(der));
+    let trust = revocations.accept(lists.collect::<Result<_, _>>()?, now)?;
+    let (name, usage) = (ServiceName::blackboard(), ServiceUsage::Server);
+    match trust.verify_service(own, &name, usage, now) {
+        Ok(_) => Ok(trust),
+        Err(error) => Err(Unacceptable::OwnCertificate(error)),
     }
 }
 

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scb_certs::{ServiceName, ServiceUsage, TrustStore};
+use scb_certs::{Crl, ServiceName, ServiceUsage, TrustStore};
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{Code, Refusal, Step};
+use scb_protocol::server::Outage;
+use scb_protocol::{Code, Refusal, Step, rfc3339};
 use scb_transport::{ClientTls, ServerTrust};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::link::Link;
-use super::revocations::{Revocations, all_in_force, half_over};
-use super::{PATIENCE, Settings, Subscription};
+use super::revocations::{Revocations, all_in_force, half_over, recall};
+use super::{PATIENCE, Settings, Subscription, is_away};
 
 /// How often the status is polled.
 const POLL: Duration = Duration::from_secs(1);
@@ -47,7 +48,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Connects; the trust store in the receiver has CUHK's revocation lists.
+    /// Connects; the trust store in the receiver has CUHK's revocation lists. While CUHK is
+    /// away, and if tokens may do meanwhile, it has the last ones that are known.
     pub(super) async fn start(
         settings: Settings,
     ) -> Result<(Self, watch::Receiver<Arc<TrustStore>>), Refusal> {
@@ -66,9 +68,39 @@ impl Worker {
             failure: None,
             pause: BACKOFF.0,
         };
-        let link = worker.connect(Instant::now() + PATIENCE).await?;
-        worker.link = Some(link);
+        match worker.connect(Instant::now() + PATIENCE).await {
+            Ok(link) => worker.link = Some(link),
+            Err(refusal) if is_away(&refusal) && worker.recall().await? => worker.failed(&refusal),
+            Err(refusal) => return Err(refusal),
+        }
         Ok((worker, receiver))
+    }
+
+    /// Publishes the revocation lists of an earlier run, if they still hold; whether they do.
+    async fn recall(&mut self) -> Result<bool, Refusal> {
+        if self.settings.outage != Outage::Tokens {
+            return Ok(false);
+        }
+        let stored = self.settings.store.crls().await?;
+        let own = self.settings.identity.borrow().chain.clone();
+        let now = self.settings.clock.now();
+        match recall(&mut self.revocations, &stored, &own, now) {
+            Ok(trust) => {
+                let ends = trust.crls().iter().map(Crl::next_update).min();
+                tracing::warn!(
+                    "CUHK is away: identity tokens count, by the revocation lists of an earlier \
+                     run, until {}",
+                    rfc3339(ends.unwrap_or(now))
+                );
+                self.trust.send_replace(trust);
+                Ok(true)
+            }
+            Err(_) if stored.is_empty() => Ok(false),
+            Err(error) => {
+                tracing::warn!("the revocation lists of an earlier run do not count: {error}");
+                Ok(false)
+            }
+        }
     }
 
     /// What is known of changes.
@@ -158,11 +190,12 @@ impl Worker {
     /// Connects; a connection counts only once its revocation lists are accepted.
     async fn connect(&mut self, deadline: Instant) -> Result<Link, Refusal> {
         let tls = self.tls()?;
-        let mut link = Link::open(&self.settings.address, &tls, deadline).await?;
+        let address = self.settings.address.current().to_owned();
+        let mut link = Link::open(&address, &tls, deadline).await?;
         self.sync(&mut link).await?;
         self.failure = None;
         self.pause = BACKOFF.0;
-        tracing::info!("connected to CUHK at {}", self.settings.address);
+        tracing::info!("connected to CUHK at {address}");
         Ok(link)
     }
 
@@ -210,7 +243,7 @@ impl Worker {
             .map_err(|error| unusable(&error))?;
         self.settings
             .store
-            .remember_crl_numbers(self.revocations.numbers().clone())
+            .remember_crls(self.revocations.numbers().clone(), trust.crls())
             .await?;
         self.epoch = epoch;
         self.synced = Instant::now();

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use scb_certs::Fingerprint;
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use scb_protocol::{Code, Refusal, Step};
 
@@ -17,10 +18,22 @@ pub enum Error {
         submission: SubmissionId,
     },
     /// A record is not what was stored.
-    #[error("the record of {number} was altered: restore the database from a backup")]
+    #[error("the record of {number} was altered")]
     Altered {
         /// The record's number.
         number: SubmissionNumber,
+    },
+    /// A record is under another root than this home's.
+    #[error(
+        "the record of {number} is under the root {found}, and not under {trusted} of this home"
+    )]
+    OtherRoot {
+        /// The record's number.
+        number: SubmissionNumber,
+        /// SHA-256 of the root in the record.
+        found: Fingerprint,
+        /// SHA-256 of the root that this home trusts.
+        trusted: Fingerprint,
     },
     /// The acceptance could not be signed, or the receipt not be made.
     #[error("cannot make the receipt")]
@@ -42,6 +55,39 @@ pub enum Error {
 }
 
 impl Error {
+    /// A stable word for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Storage(error) => error.code(),
+            Self::Altered { .. } => "altered",
+            Self::OtherRoot { .. } => "other_root",
+            _ if self.is_full() => "disk_full",
+            _ => "store",
+        }
+    }
+
+    /// What the administrator can do about it, where there is something.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Storage(error) => error.remedy(),
+            Self::Altered { .. } => Some(
+                "stop the server and put a backup in the place of blackboard.db; \
+                 `blackboard submissions list --verify` names every record that was altered"
+                    .into(),
+            ),
+            Self::OtherRoot { .. } => Some(
+                "if somebody replaced HOME/ca.pem, put the right one back; a receipt under a root \
+                 that CUHK had before is verified with `student verify --ca-fingerprint`"
+                    .into(),
+            ),
+            Self::Mark { .. } if self.is_full() => {
+                Some("make room on the disk, then do the same again".into())
+            }
+            Self::Mark { .. } => Some("let this user read and write that file".into()),
+            _ => None,
+        }
+    }
+
     fn is_full(&self) -> bool {
         match self {
             Self::Storage(error) => error.is_full(),

@@ -1,5 +1,5 @@
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, TrustStore};
+use scb_certs::{Certificate, Fingerprint, TrustStore};
 use scb_protocol::receipt::{Evidence, SignedAcceptance, VerifiedReceipt, build};
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Mode, Refusal};
@@ -72,14 +72,22 @@ impl Record {
     }
 
     /// `receipt.zip`: of one record always the same bytes. Verified as an outsider would
-    /// verify it, so that nothing that was altered in the database is ever given out.
+    /// verify it who trusts this root, so that nothing that was altered in the database is ever
+    /// given out, a root that somebody put there included.
     ///
     /// # Errors
     ///
-    /// [`Error::Altered`], [`Error::Receipt`].
-    pub fn receipt(&self) -> Result<Vec<u8>, Error> {
-        let root = Certificate::from_pem(&self.evidence.root).map_err(|_| self.altered())?;
-        self.verified(|receipt| VerifiedReceipt::verify(receipt, &root.fingerprint()))
+    /// [`Error::OtherRoot`], [`Error::Altered`], [`Error::Receipt`].
+    pub fn receipt(&self, root: &Fingerprint) -> Result<Vec<u8>, Error> {
+        let own = Certificate::from_pem(&self.evidence.root).map_err(|_| self.altered())?;
+        if own.fingerprint() != *root {
+            return Err(Error::OtherRoot {
+                number: self.number,
+                found: own.fingerprint(),
+                trusted: *root,
+            });
+        }
+        self.verified(|receipt| VerifiedReceipt::verify(receipt, root))
     }
 
     /// The same by the trust store in use, which has just verified most of a new receipt.

@@ -1,41 +1,67 @@
 //! `blackboard submissions export DIR`: one folder per submission, by its number.
 
+mod target;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use scb_cli::{Home, counted, printable, say, write_atomic};
+use scb_certs::Fingerprint;
+use scb_cli::{Failure, counted, printable, say, write_atomic};
 use scb_protocol::statement::SubmissionNumber;
 use scb_storage::ContentStore;
 use serde_json::{Value, json};
 
-use super::{all_whole, as_json, print_json};
-use crate::store::{Store, Summary};
+use self::target::TargetError;
+use super::{LeftOut, as_json, print_json};
+use crate::failure::failure;
+use crate::store::{Error, Record, Store, Summary};
 
 const RECEIPT: &str = "receipt.zip";
-/// Longest name of a report, in bytes; file systems take 255.
-const LONGEST: usize = 240;
+/// Longest name of a report, in bytes: that of most file systems, and of a statement's file.
+const LONGEST: usize = 255;
 
-/// Writes everything; what cannot be written, or is not what was stored, is reported and
-/// left out, and the rest goes on.
-pub(super) fn run(home: &Home, store: &Store, dir: &Path, json: bool) -> anyhow::Result<()> {
-    create_dir(dir)?;
-    let content = ContentStore::open(&home.path("content"))?;
+/// From where everything is exported.
+pub(super) struct Source<'a> {
+    pub(super) store: &'a Store,
+    pub(super) content: ContentStore,
+    /// SHA-256 of the root that this home trusts.
+    pub(super) root: Fingerprint,
+}
+
+/// Why a submission was not exported.
+#[derive(Debug, thiserror::Error)]
+enum NotExported {
+    /// What is stored is not what was handed in, or cannot be read.
+    #[error(transparent)]
+    Stored(#[from] Error),
+    /// It cannot be written where it was wanted.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+/// Writes everything. What is not what was stored, or has a name that the target does not
+/// take, is reported and left out, and the rest goes on; a target that takes nothing ends it.
+pub(super) fn run(source: &Source<'_>, dir: &Path, json: bool) -> anyhow::Result<()> {
+    let created = fs::create_dir_all(dir).map_err(TargetError::at(dir));
+    created.map_err(Failure::from)?;
     let mut exported = Vec::new();
-    let mut failed = Vec::new();
-    for number in store.numbers()? {
-        match export(store, &content, number, dir) {
+    let mut left_out = LeftOut::default();
+    for number in source.store.numbers()? {
+        match export(source, number, dir) {
             Ok((submission, report)) => exported.push(described(&submission, &report, json)?),
             Err(error) => {
-                tracing::error!("{number}: {error:#}");
-                failed.push(number.to_string());
+                let may_go_on = error.is_about_one();
+                left_out.add(number, error.into());
+                if !may_go_on {
+                    break;
+                }
             }
         }
     }
     if json {
         print_json(&Value::Array(exported))?;
     }
-    all_whole("not exported", &failed)
+    left_out.into_result("exported")
 }
 
 fn described(submission: &Summary, report: &Path, json: bool) -> anyhow::Result<Value> {
@@ -50,22 +76,67 @@ fn described(submission: &Summary, report: &Path, json: bool) -> anyhow::Result<
     Ok(value)
 }
 
-/// The report and its receipt, each checked while it is copied.
+impl NotExported {
+    /// Whether the next submission may fare better.
+    fn is_about_one(&self) -> bool {
+        match self {
+            Self::Stored(_) => true,
+            Self::Target(error) => error.is_about_the_name(),
+        }
+    }
+}
+
+impl From<NotExported> for Failure {
+    fn from(error: NotExported) -> Self {
+        match error {
+            NotExported::Stored(error) => failure(error.into()),
+            NotExported::Target(error) => error.into(),
+        }
+    }
+}
+
+/// The report and its receipt, each checked while it is copied; both, or no new folder.
 fn export(
-    store: &Store,
-    content: &ContentStore,
+    source: &Source<'_>,
     number: SubmissionNumber,
     dir: &Path,
-) -> anyhow::Result<(Summary, PathBuf)> {
-    let record = store.record(number)?.context("it is gone")?;
-    let receipt = record.receipt()?;
-    let file = record.statement().file();
+) -> Result<(Summary, PathBuf), NotExported> {
+    let record = source.store.record(number)?;
+    let record = record.ok_or(Error::Altered { number })?;
+    let receipt = record.receipt(&source.root)?;
     let folder = dir.join(folder_name(number));
-    create_dir(&folder)?;
+    let is_new = fs::create_dir(&folder).is_ok();
+    let written = write(source, &record, &receipt, &folder);
+    if written.is_err() && is_new {
+        // Made above, and nothing of it counts.
+        let _ = fs::remove_dir_all(&folder);
+    }
+    Ok((record.summary(), written?))
+}
+
+fn write(
+    source: &Source<'_>,
+    record: &Record,
+    receipt: &[u8],
+    folder: &Path,
+) -> Result<PathBuf, NotExported> {
+    fs::create_dir_all(folder).map_err(TargetError::at(folder))?;
+    let file = record.statement().file();
     let report = folder.join(safe_name(file.name.as_ref()));
-    content.copy_to_blocking(file.sha256.as_bytes(), &report)?;
-    write_atomic(&folder.join(RECEIPT), &receipt, 0o600)?;
-    Ok((record.summary(), report))
+    let copied = source
+        .content
+        .copy_to_blocking(file.sha256.as_bytes(), &report);
+    copied.map_err(not_copied)?;
+    let path = folder.join(RECEIPT);
+    write_atomic(&path, receipt, 0o600).map_err(TargetError::of_cli(&path))?;
+    Ok(report)
+}
+
+fn not_copied(error: scb_storage::Error) -> NotExported {
+    match error {
+        scb_storage::Error::Target { path, source } => TargetError { path, source }.into(),
+        error => Error::from(error).into(),
+    }
 }
 
 /// Made of a number, never of what a peer has chosen.
@@ -94,17 +165,19 @@ fn safe_name(name: &str) -> String {
     safe.trim_end_matches(['.', ' ']).to_owned()
 }
 
-fn create_dir(dir: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn keeps_names_that_people_use() {
-        for name in ["submission.txt", "報告 final (2).pdf", "a-b_c,d+e.tar.gz"] {
+        let longest = "é".repeat(127) + "z";
+        for name in [
+            "submission.txt",
+            "報告 final (2).pdf",
+            "a-b_c,d+e.tar.gz",
+            longest.as_str(),
+        ] {
             assert_eq!(safe_name(name), name);
         }
     }
@@ -123,6 +196,7 @@ mod tests {
         ] {
             assert_eq!(safe_name(name), safe);
         }
-        assert!(safe_name(&"報".repeat(85)).len() <= LONGEST);
+        let longest = format!(".{}", "報".repeat(84));
+        assert!(safe_name(&longest).len() <= LONGEST);
     }
 }

@@ -11,12 +11,15 @@ use scb_protocol::install_crypto;
 use scb_storage::HomeLock;
 use scb_testkit::{TestCampus, TestIdentity};
 use scb_transport::{Clock, ClockFn, Shutdown};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::cuhk::FakeCuhk;
 use super::group::Group;
+use crate::authority::{CuhkAddress, Settings};
 use crate::config::Config;
 use crate::fault::Faults;
+use crate::identity::IdentityFiles;
 use crate::serve::Server;
 use crate::store::{Store, Summary};
 
@@ -72,6 +75,7 @@ impl Campus {
             &self.home,
             lock,
             &self.config,
+            CuhkAddress::fixed(self.config.cuhk.clone().unwrap()),
             self.address,
             self.clock(),
             Faults::default(),
@@ -87,6 +91,20 @@ impl Campus {
         self.shutdown.trigger();
         if let Some(server) = self.server.take() {
             server.await.unwrap();
+        }
+    }
+
+    /// What this server has to ask CUHK, as the identity in the home.
+    pub(super) fn authority(&self) -> Settings {
+        let files = IdentityFiles::open(&self.home).unwrap();
+        let identity = files.current().unwrap().unwrap();
+        Settings {
+            address: CuhkAddress::fixed(self.cuhk.address.to_string()),
+            root: self.certs.root().certificate().clone(),
+            identity: watch::channel(Arc::new(identity)).1,
+            store: Store::open(&self.home).unwrap(),
+            outage: self.config.outage,
+            clock: self.clock(),
         }
     }
 

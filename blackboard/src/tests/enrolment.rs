@@ -91,7 +91,7 @@ async fn gets_a_certificate_by_the_roots_file() {
     let file = desk.dir.path().join("ca.pem");
     fs::write(&file, desk.certs.root().certificate().to_pem()).unwrap();
     let enrolment = Enrolment {
-        root: KnownRoot::File(file),
+        root: KnownRoot::file(&file).unwrap(),
         ..desk.enrolment()
     };
     desk.run(&enrolment).await.unwrap();
@@ -106,7 +106,7 @@ async fn sends_no_code_to_a_server_under_another_root() {
     fs::write(&file, other.root().certificate().to_pem()).unwrap();
     for root in [
         KnownRoot::Fingerprint(Fingerprint::of(b"other")),
-        KnownRoot::File(file),
+        KnownRoot::file(&file).unwrap(),
     ] {
         let enrolment = Enrolment {
             root,

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::campus::Campus;
 use super::cuhk::Answer;
+use crate::authority::Authority;
 
 async fn lenient() -> Campus {
     Campus::with(|config| config.outage = Outage::Tokens).await
@@ -202,4 +203,67 @@ async fn a_port_that_accepts_and_nothing_more_is_away() {
     campus.cuhk.stop().await;
     let _mute = TcpListener::bind(campus.cuhk.address).await.unwrap();
     assert_eq!(mode(&campus).await, Mode::Tokens);
+}
+
+#[tokio::test]
+async fn a_restart_without_cuhk_goes_on_by_the_last_lists() {
+    let mut campus = lenient().await;
+    let group = campus.three();
+    let members = group.members.clone();
+    drop(group);
+    campus.stop().await;
+    // The lists that were last accepted know of a revocation.
+    let lists = campus.certs.crls(11, &[members[1].chain.leaf()]);
+    campus.cuhk.set(|state| state.crls = lists);
+    campus.start().await.unwrap();
+    campus.stop().await;
+    campus.cuhk.stop().await;
+    campus.start().await.unwrap();
+    assert_eq!(mode(&campus).await, Mode::Tokens);
+    let mut with_revoked = campus.three();
+    with_revoked.members = members;
+    let refusal = with_revoked.hand_in().await.unwrap_err();
+    assert_eq!(refusal.code, Code::CertificateRevoked);
+    drop(with_revoked);
+    campus.cuhk.resume().await;
+    let back = async { while mode(&campus).await != Mode::Verified {} };
+    timeout(Duration::from_secs(10), back).await.unwrap();
+}
+
+#[tokio::test]
+async fn by_default_a_start_needs_cuhk_whatever_was_stored() {
+    let mut campus = Campus::open().await;
+    campus.stop().await;
+    campus.cuhk.stop().await;
+    let refused = Authority::start(campus.authority()).await;
+    assert_eq!(refused.unwrap_err().code, Code::ConnectionFailed);
+}
+
+#[tokio::test]
+async fn lists_that_have_expired_or_were_altered_on_disk_do_not_count() {
+    let mut campus = lenient().await;
+    campus.stop().await;
+    campus.cuhk.stop().await;
+    Authority::start(campus.authority()).await.unwrap();
+    let database = rusqlite::Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let alter = |change: &str| database.execute(change, []).unwrap();
+    alter("CREATE TABLE kept AS SELECT * FROM crls");
+    for change in [
+        // The last byte of a list is its signature's.
+        "UPDATE crls SET der = CAST(substr(der, 1, length(der) - 1) || x'00' AS BLOB)",
+        "UPDATE crls SET der = zeroblob(length(der))",
+        "DELETE FROM crls",
+        "DELETE FROM crls WHERE rowid > (SELECT min(rowid) FROM crls)",
+    ] {
+        alter(change);
+        let refused = Authority::start(campus.authority()).await;
+        let code = refused.err().map(|refusal| refusal.code);
+        assert_eq!(code, Some(Code::ConnectionFailed), "{change}");
+        alter("DELETE FROM crls");
+        alter("INSERT INTO crls SELECT * FROM kept");
+    }
+    Authority::start(campus.authority()).await.unwrap();
+    campus.certs.clock().advance(Duration::from_secs(25 * 3600));
+    let refused = Authority::start(campus.authority()).await;
+    assert_eq!(refused.unwrap_err().code, Code::ConnectionFailed);
 }

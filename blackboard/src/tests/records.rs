@@ -9,8 +9,11 @@ use scb_protocol::receipt::{Evidence, SignedAcceptance};
 use scb_protocol::statement::{FileEntry, Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::{Mode, from_seconds};
 use scb_storage::ContentStore;
+use scb_testkit::TestCampus;
 
 use super::campus::Campus;
+use crate::authority::Numbers;
+use crate::enrol::stored_root;
 use crate::store::{Draft, Error, Record, Register, Store};
 
 struct Desk {
@@ -235,8 +238,9 @@ async fn an_altered_record_gives_no_receipt() {
         assert_eq!(changed.unwrap(), 1);
         let store = Store::open(&campus.home).unwrap();
         let record = store.find(submission).await.unwrap().unwrap();
+        let root = stored_root(&campus.home).unwrap().fingerprint();
         assert!(
-            matches!(record.receipt(), Err(Error::Altered { .. })),
+            matches!(record.receipt(&root), Err(Error::Altered { .. })),
             "{change}"
         );
     }
@@ -268,12 +272,31 @@ async fn content_without_a_record_is_not_a_submission() {
 }
 
 #[tokio::test]
+async fn the_last_revocation_lists_are_kept_and_no_others() {
+    let desk = Desk::new();
+    let certs = TestCampus::new();
+    let store = Store::open(&desk.home).unwrap();
+    assert!(store.crls().await.unwrap().is_empty());
+    let former = TestCampus::new().crls(5, &[]);
+    let last = certs.crls(6, &[]);
+    for lists in [&former, &last] {
+        store.remember_crls(Numbers::new(), lists).await.unwrap();
+    }
+    store.close().await;
+    let mut kept = Store::open(&desk.home).unwrap().crls().await.unwrap();
+    let mut last: Vec<_> = last.iter().map(|list| list.der().to_vec()).collect();
+    kept.sort();
+    last.sort();
+    assert_eq!(kept, last);
+}
+
+#[tokio::test]
 async fn numbers_of_revocation_lists_never_go_back() {
     let desk = Desk::new();
     let store = Store::open(&desk.home).unwrap();
-    let numbers = |a, b| [(vec![1], a), (vec![2], b)].into_iter().collect();
-    store.remember_crl_numbers(numbers(5, 6)).await.unwrap();
-    store.remember_crl_numbers(numbers(4, 7)).await.unwrap();
+    let numbers = |a, b| -> Numbers { [(vec![1], a), (vec![2], b)].into_iter().collect() };
+    store.remember_crls(numbers(5, 6), &[]).await.unwrap();
+    store.remember_crls(numbers(4, 7), &[]).await.unwrap();
     assert_eq!(store.crl_numbers().await.unwrap(), numbers(5, 7));
 }
 
@@ -285,5 +308,6 @@ async fn refuses_a_database_of_a_newer_program() {
     drop(register);
     desk.sql("PRAGMA user_version = 99");
     let error = Store::open(&desk.home).unwrap_err();
-    assert!(error.to_string().contains("newer"), "{error}");
+    assert_eq!(error.code(), "newer_database");
+    assert!(error.remedy().unwrap().contains("newer"), "{error}");
 }

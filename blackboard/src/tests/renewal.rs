@@ -10,7 +10,6 @@ use super::campus::Campus;
 use crate::authority::{Authority, Settings};
 use crate::identity::{Identity, IdentityFiles};
 use crate::renewal::Renewal;
-use crate::store::Store;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -19,11 +18,8 @@ async fn renewal(campus: &Campus) -> Renewal {
     let files = IdentityFiles::open(&campus.home).unwrap();
     let identity = watch::Sender::new(Arc::new(files.current().unwrap().unwrap()));
     let authority = Authority::start(Settings {
-        address: campus.cuhk.address.to_string(),
-        root: campus.certs.root().certificate().clone(),
         identity: identity.subscribe(),
-        store: Store::open(&campus.home).unwrap(),
-        clock: campus.clock(),
+        ..campus.authority()
     });
     Renewal {
         files,

@@ -1,20 +1,16 @@
 //! Revocation counts at once, and revocation lists never go back.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{Certificate, IssuerKind, RevocationReason, RevokedEntry, Serial};
 use scb_protocol::{Code, InactiveReason, MAX_PAYLOAD, Refusal, Step};
 use scb_transport::Connection;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::campus::Campus;
 use super::cuhk::Answer;
 use super::group::{Group, reply};
-use crate::authority::{Authority, Settings};
-use crate::identity::IdentityFiles;
-use crate::store::Store;
+use crate::authority::Authority;
 
 /// What is promised, in seconds.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -254,15 +250,7 @@ async fn lists_that_went_back_while_the_server_was_down_are_refused() {
     let mut campus = Campus::open().await;
     campus.stop().await;
     publish(&campus, 9, &[]);
-    let files = IdentityFiles::open(&campus.home).unwrap();
-    let identity = files.current().unwrap().unwrap();
-    let refused = Authority::start(Settings {
-        address: campus.cuhk.address.to_string(),
-        root: campus.certs.root().certificate().clone(),
-        identity: watch::channel(Arc::new(identity)).1,
-        store: Store::open(&campus.home).unwrap(),
-        clock: campus.clock(),
-    });
+    let refused = Authority::start(campus.authority());
     let refusal = refused.await.unwrap_err();
     assert_eq!(refusal.code, Code::CuhkUnavailable);
     assert!(

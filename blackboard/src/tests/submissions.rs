@@ -3,10 +3,12 @@
 use std::fs;
 
 use scb_certs::Fingerprint;
-use scb_cli::Failure;
+use scb_cli::exit;
+use scb_testkit::TestCampus;
 
 use super::campus::Campus;
 use crate::arguments::{Output, Submissions};
+use crate::failure::failure;
 use crate::submissions::run;
 
 const PLAIN: Output = Output { json: false };
@@ -56,6 +58,63 @@ async fn exports_reports_and_receipts_into_folders_by_number() {
 }
 
 #[tokio::test]
+async fn a_name_of_255_bytes_is_exported_whole() {
+    let campus = Campus::open().await;
+    let name: &'static str = String::leak("é".repeat(125) + "z.pdf");
+    assert_eq!(name.len(), 255);
+    let mut group = campus.three();
+    group.name = name;
+    group.hand_in().await.unwrap();
+    let dir = campus.dir.path().join("lab");
+    run_blocking(&campus, export(&dir)).await.unwrap();
+    let exported = fs::read(dir.join("S-000001").join(name)).unwrap();
+    assert_eq!(exported, group.report);
+    assert_eq!(fs::read_dir(dir.join("S-000001")).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_be_written_is_named_and_nothing_is_left_there() {
+    let campus = Campus::open().await;
+    campus.three().hand_in().await.unwrap();
+    campus.group(&["1155000009"]).hand_in().await.unwrap();
+    let file = campus.dir.path().join("file");
+    fs::write(&file, b"mine").unwrap();
+    let error = run_blocking(&campus, export(&file)).await.unwrap_err();
+    assert_eq!(failure(error).code, Some("target_not_directory"));
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    // Somebody's directory has the report's name.
+    let dir = campus.dir.path().join("lab");
+    let taken = dir.join("S-000001/submission.txt");
+    fs::create_dir_all(&taken).unwrap();
+    let error = run_blocking(&campus, export(&dir)).await.unwrap_err();
+    let failure = failure(error);
+    assert_eq!(failure.code, Some("target_not_directory"));
+    assert!(failure.message.starts_with("not exported: S-000001: "));
+    let entries = fs::read_dir(dir.join("S-000001")).unwrap();
+    assert_eq!(entries.count(), 1, "nothing half-written");
+    assert!(taken.is_dir());
+}
+
+#[tokio::test]
+async fn a_report_that_is_not_what_was_stored_leaves_no_folder() {
+    let campus = Campus::open().await;
+    let mut group = campus.three();
+    group.hand_in().await.unwrap();
+    fs::write(stored(&campus, &group.report), b"other").unwrap();
+    let dir = campus.dir.path().join("lab");
+    let error = run_blocking(&campus, export(&dir)).await.unwrap_err();
+    let failure = failure(error);
+    assert_eq!(failure.code, Some("damaged"));
+    assert!(failure.remedy.unwrap().contains("backup"));
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+}
+
+fn stored(campus: &Campus, report: &[u8]) -> std::path::PathBuf {
+    let sha256 = Fingerprint::of(report).to_string();
+    campus.home.path("content").join(&sha256[..2]).join(sha256)
+}
+
+#[tokio::test]
 async fn an_altered_report_is_not_exported_and_the_others_are() {
     let campus = Campus::open().await;
     let mut group = campus.three();
@@ -63,15 +122,13 @@ async fn an_altered_report_is_not_exported_and_the_others_are() {
     let mut other = campus.group(&["1155000009"]);
     other.report = b"mine".to_vec();
     other.hand_in().await.unwrap();
-    let sha256 = Fingerprint::of(&group.report).to_string();
-    let stored = campus.home.path("content").join(&sha256[..2]).join(&sha256);
     let mut report = group.report.clone();
     report[0] ^= 1;
-    fs::write(&stored, report).unwrap();
+    fs::write(stored(&campus, &group.report), report).unwrap();
     let dir = campus.dir.path().join("lab");
     let error = run_blocking(&campus, export(&dir)).await.unwrap_err();
-    let failure = error.downcast_ref::<Failure>().unwrap();
-    assert_eq!(failure.message, "not exported: S-000001");
+    let message = failure(error).message;
+    assert!(message.starts_with("not exported: S-000001: "), "{message}");
     assert!(!dir.join("S-000001/submission.txt").exists());
     assert_eq!(
         fs::read(dir.join("S-000002/submission.txt")).unwrap(),
@@ -80,29 +137,29 @@ async fn an_altered_report_is_not_exported_and_the_others_are() {
 }
 
 #[tokio::test]
-async fn shows_one_by_its_number_and_refuses_what_is_not_there() {
+async fn shows_one_by_its_number_and_says_what_is_wrong_with_another() {
     let campus = Campus::open().await;
     campus.three().hand_in().await.unwrap();
-    for (number, found) in [
-        ("S-000001", true),
-        ("1", true),
-        ("S-000002", false),
-        ("x", false),
+    for number in ["S-000001", "S-1", "1"] {
+        run_blocking(&campus, show(number)).await.unwrap();
+    }
+    for (number, exit, code) in [
+        ("S-999", exit::REFUSED, "no_submission"),
+        ("2", exit::REFUSED, "no_submission"),
+        ("x", exit::USAGE, "not_a_number"),
+        ("S-", exit::USAGE, "not_a_number"),
+        ("0", exit::USAGE, "not_a_number"),
+        ("-1", exit::USAGE, "not_a_number"),
     ] {
-        let command = Submissions::Show {
-            number: number.to_owned(),
-            output: PLAIN,
-        };
-        assert_eq!(
-            run_blocking(&campus, command).await.is_ok(),
-            found,
-            "{number}"
-        );
+        let failure = failure(run_blocking(&campus, show(number)).await.unwrap_err());
+        assert_eq!((failure.exit, failure.code), (exit, Some(code)), "{number}");
+        assert!(failure.remedy.unwrap().contains("submissions list"));
     }
 }
 
-fn list(json: bool) -> Submissions {
+fn list(verify: bool, json: bool) -> Submissions {
     Submissions::List {
+        verify,
         output: Output { json },
     }
 }
@@ -114,29 +171,45 @@ fn show(number: &str) -> Submissions {
     }
 }
 
+/// An alteration of the first record; whether a plain list shows it, too.
+const ALTERATIONS: [(&str, bool); 9] = [
+    (
+        "statement = CAST(replace(CAST(statement AS TEXT), '1155000003', '1155000004') AS BLOB)",
+        true,
+    ),
+    ("statement = zeroblob(10)", true),
+    ("accepted_at = accepted_at - 1", true),
+    ("mode = 'tokens'", true),
+    ("acceptance = zeroblob(length(acceptance))", true),
+    // What is not listed is only verified.
+    ("signatures = zeroblob(length(signatures))", false),
+    ("assurance = zeroblob(length(assurance))", false),
+    (
+        "acceptance_signature = zeroblob(length(acceptance_signature))",
+        false,
+    ),
+    ("crls = chains", false),
+];
+
 #[tokio::test]
 async fn what_was_altered_is_named_and_never_listed_shown_or_exported() {
-    for change in [
-        "statement = CAST(replace(CAST(statement AS TEXT), '1155000003', '1155000004') AS BLOB)",
-        "statement = zeroblob(10)",
-        "signatures = zeroblob(length(signatures))",
-        "assurance = zeroblob(length(assurance))",
-        "accepted_at = accepted_at - 1",
-        "mode = 'tokens'",
-        "acceptance_signature = zeroblob(length(acceptance_signature))",
-    ] {
+    for (change, is_listed) in ALTERATIONS {
         let campus = Campus::open().await;
         campus.three().hand_in().await.unwrap();
         campus.group(&["1155000009"]).hand_in().await.unwrap();
-        run_blocking(&campus, list(false)).await.unwrap();
-        let database = campus.home.path("blackboard.db");
-        let connection = rusqlite::Connection::open(database).unwrap();
-        let change = format!("UPDATE submissions SET {change} WHERE number = 1");
-        assert_eq!(connection.execute(&change, []).unwrap(), 1);
-        for json in [false, true] {
-            let error = run_blocking(&campus, list(json)).await.unwrap_err();
-            let failure = error.downcast_ref::<Failure>().unwrap();
-            assert_eq!(failure.message, "not listed: S-000001", "{change}");
+        run_blocking(&campus, list(false, false)).await.unwrap();
+        run_blocking(&campus, list(true, false)).await.unwrap();
+        alter(&campus, &format!("{change} WHERE number = 1"));
+        for (verify, json) in [(true, false), (true, true), (false, false), (false, true)] {
+            let listed = run_blocking(&campus, list(verify, json)).await;
+            if verify || is_listed {
+                let failure = failure(listed.unwrap_err());
+                assert!(failure.message.starts_with("not listed: S-000001: "));
+                assert_eq!(failure.code, Some("altered"), "{change}");
+                assert!(failure.remedy.unwrap().contains("backup"), "{change}");
+            } else {
+                listed.unwrap();
+            }
         }
         run_blocking(&campus, show("1")).await.unwrap_err();
         run_blocking(&campus, show("2")).await.unwrap();
@@ -145,4 +218,27 @@ async fn what_was_altered_is_named_and_never_listed_shown_or_exported() {
         assert!(!dir.join("S-000001").exists(), "{change}");
         assert!(dir.join("S-000002/receipt.zip").exists(), "{change}");
     }
+}
+
+fn alter(campus: &Campus, change: &str) {
+    let database = campus.home.path("blackboard.db");
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let change = format!("UPDATE submissions SET {change}");
+    assert_eq!(connection.execute(&change, []).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_record_under_another_root_than_the_homes_does_not_count() {
+    let campus = Campus::open().await;
+    campus.three().hand_in().await.unwrap();
+    // The record, its receipt and its root fit together; only the home's root is another.
+    let other = TestCampus::new().root().certificate().to_pem();
+    fs::write(campus.home.path("ca.pem"), other).unwrap();
+    let dir = campus.dir.path().join("lab");
+    for command in [list(true, false), show("1"), export(&dir)] {
+        let failure = failure(run_blocking(&campus, command).await.unwrap_err());
+        assert_eq!(failure.code, Some("other_root"));
+        assert!(failure.remedy.unwrap().contains("ca.pem"));
+    }
+    assert!(!dir.join("S-000001").exists());
 }

@@ -1,12 +1,15 @@
 //! Files that are either wholly there or not at all; the only file that sets permissions.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Error;
+
+/// How the name of a file begins that is not at its place yet.
+const TEMPORARY: &str = ".scb.";
 
 /// Replaces `path` with `bytes`: temporary file beside it, fsync, rename, fsync of the
 /// directory. On any error the old file is as it was and no temporary file remains.
@@ -122,25 +125,23 @@ impl Drop for Temporary {
     }
 }
 
+/// Beside `target`, whose name may be as long as any can be: it is no part of this one.
 fn temporary_name(target: &Path) -> io::Result<PathBuf> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let Some(name) = target.file_name() else {
+    if target.file_name().is_none() {
         return Err(io::ErrorKind::InvalidInput.into());
-    };
+    }
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}-{count}.tmp", std::process::id()));
-    Ok(target.with_file_name(hidden))
+    let name = format!("{TEMPORARY}{}-{count}.tmp", std::process::id());
+    Ok(target.with_file_name(name))
 }
 
-/// Whether [`temporary_name`] could have made it: `.NAME.PID-COUNT.tmp`.
+/// Whether [`temporary_name`] could have made it: `.scb.PID-COUNT.tmp`.
 fn is_temporary_name(name: &OsStr) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let numbers = || {
-        let middle = name.to_str()?.strip_prefix('.')?.strip_suffix(".tmp")?;
-        let (_, numbers) = middle.rsplit_once('.')?;
-        numbers.split_once('-')
+        let numbers = name.to_str()?.strip_prefix(TEMPORARY)?;
+        numbers.strip_suffix(".tmp")?.split_once('-')
     };
     numbers().is_some_and(|(process, count)| is_number(process) && is_number(count))
 }
@@ -194,6 +195,8 @@ fn narrow(_dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     fn names(dir: &Path) -> Vec<OsString> {
@@ -225,10 +228,11 @@ mod tests {
         create_private_dir(dir.path()).unwrap();
         for other in [
             ".tmp",
-            ".role.tmp",
-            ".role.x-1.tmp",
-            "role.1-1.tmp",
-            ".role.1-1.txt",
+            ".scb.tmp",
+            ".scb.x-1.tmp",
+            "scb.1-1.tmp",
+            ".scb.1-1.txt",
+            ".role.1-1.tmp",
         ] {
             let file = dir.path().join(other);
             fs::write(&file, b"mine").unwrap();
@@ -252,6 +256,16 @@ mod tests {
             }
         ));
         assert_eq!(names(dir.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_names_can_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("é".repeat(127));
+        write_atomic(&path, b"x", 0o600).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+        assert!(write_atomic(&dir.path().join("é".repeat(128)), b"x", 0o600).is_err());
+        assert_eq!(names(dir.path()).len(), 1);
     }
 
     #[test]

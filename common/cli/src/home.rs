@@ -51,7 +51,8 @@ impl fmt::Display for Role {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct HomeArgs {
     /// Directory with this program's keys and records [default: in the user's data directory]
-    #[arg(long, value_name = "DIR", global = true)]
+    // Those of one command come before those of all.
+    #[arg(long, value_name = "DIR", global = true, display_order = 900)]
     pub home: Option<PathBuf>,
 }
 

@@ -8,7 +8,13 @@ use crate::Language;
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct LanguageArgs {
     /// Language of explanations and refusals [default: by LC_ALL, LC_MESSAGES, LANG]
-    #[arg(long, value_enum, value_name = "LANG", global = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LANG",
+        global = true,
+        display_order = 904
+    )]
     pub lang: Option<Language>,
 }
 
@@ -23,7 +29,7 @@ impl LanguageArgs {
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct ExplainArgs {
     /// Say under each step, in plain words and with its values, what happened
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 903)]
     pub explain: bool,
     /// In which language.
     #[command(flatten)]

@@ -97,8 +97,9 @@ impl Statement {
         if bytes.len() > MAX_STATEMENT {
             return Err(refuse("over 16 KiB"));
         }
-        let statement: Self =
-            serde_json::from_slice(bytes).map_err(|error| refuse(&error.to_string()))?;
+        let statement: Self = serde_json::from_slice(bytes).map_err(|error| {
+            refuse(&wrong_number_of_files(bytes).unwrap_or_else(|| error.to_string()))
+        })?;
         if statement.kind != TYPE || statement.v != 1 {
             return Err(refuse("another type or version"));
         }
@@ -110,4 +111,20 @@ impl Statement {
         let [file] = &self.files;
         file
     }
+}
+
+/// What is said of a statement about no file or several; nothing of one that is wrong
+/// otherwise.
+fn wrong_number_of_files(bytes: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Files {
+        files: Vec<serde::de::IgnoredAny>,
+    }
+    let count = serde_json::from_slice::<Files>(bytes).ok()?.files.len();
+    (count != 1).then(|| {
+        format!(
+            "a statement names exactly one file (several go into one archive), this one names \
+             {count}"
+        )
+    })
 }

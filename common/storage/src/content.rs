@@ -122,7 +122,8 @@ impl ContentStore {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`], [`Error::Altered`], [`Error::Io`]; `dest` is then as it was.
+    /// [`Error::Missing`], [`Error::Altered`], [`Error::Io`]; [`Error::Target`] if it is `dest`
+    /// that cannot be written. `dest` is then as it was.
     pub async fn copy_to(&self, sha256: &[u8; 32], dest: &Path) -> Result<u64, Error> {
         let (store, sha256, dest) = (self.clone(), *sha256, dest.to_owned());
         in_background(move || store.copy_to_blocking(&sha256, &dest)).await
@@ -134,15 +135,17 @@ impl ContentStore {
     ///
     /// As for `copy_to`.
     pub fn copy_to_blocking(&self, sha256: &[u8; 32], dest: &Path) -> Result<u64, Error> {
-        let suffix = format!(".{}", durable::random_name()?);
-        let (mut file, temp) = TempFile::create(durable::sibling(dest, ".", &suffix))?;
+        // The name may be as long as any can be: nothing is added to it.
+        let temporary = format!(".{}.part", durable::random_name()?);
+        let (mut file, temp) =
+            TempFile::create(dest.with_file_name(temporary)).map_err(Error::into_target(dest))?;
         let mut size = 0;
         self.pour(sha256, |chunk| {
             size += chunk.len() as u64;
-            file.write_all(chunk).map_err(Error::io("write", dest))
+            file.write_all(chunk).map_err(Error::target(dest))
         })?;
-        file.sync_all().map_err(Error::io("sync", dest))?;
-        temp.place(dest)?;
+        file.sync_all().map_err(Error::target(dest))?;
+        temp.place(dest).map_err(Error::into_target(dest))?;
         Ok(size)
     }
 

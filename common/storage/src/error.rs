@@ -1,4 +1,4 @@
-//! What can go wrong, and the three questions a caller asks about it.
+//! What can go wrong, and what a caller asks about it.
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
@@ -19,7 +19,7 @@ pub enum Error {
     },
     /// The database was written by a newer version of this program.
     #[error(
-        "database {} has schema version {found}, but this program knows only up to {known}: use a newer version of the program",
+        "database {} has schema version {found}, but this program knows only up to {known}",
         .path.display()
     )]
     NewerDatabase {
@@ -31,7 +31,7 @@ pub enum Error {
         known: i64,
     },
     /// The database file is truncated, overwritten or otherwise not what was stored.
-    #[error("database {} is damaged ({reason}): restore it from a backup", .path.display())]
+    #[error("database {} is damaged ({reason})", .path.display())]
     Damaged {
         /// The database file.
         path: PathBuf,
@@ -73,7 +73,7 @@ pub enum Error {
         sha256: String,
     },
     /// The stored bytes no longer have the hash that they are named by.
-    #[error("stored content {sha256} was altered: restore it from a backup")]
+    #[error("stored content {sha256} was altered")]
     Altered {
         /// Lower-case hex of the hash it should have.
         sha256: String,
@@ -92,6 +92,14 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
+    /// A copy of a content could not be written where it was wanted. The content is as it was.
+    #[error("cannot write {}", .path.display())]
+    Target {
+        /// Where the copy was wanted.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
     /// The operating system refused.
     #[error("cannot {action} {}", .path.display())]
     Io {
@@ -108,7 +116,7 @@ impl Error {
     /// Whether the disk, the quota or the database's size limit is full.
     pub fn is_full(&self) -> bool {
         match self {
-            Self::Io { source, .. } => is_full_disk(source),
+            Self::Io { source, .. } | Self::Target { source, .. } => is_full_disk(source),
             _ => self.sqlite_code() == Some(ErrorCode::DiskFull),
         }
     }
@@ -135,6 +143,42 @@ impl Error {
         }
     }
 
+    /// A stable word for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::HomeInUse { .. } => "home_in_use",
+            Self::NewerDatabase { .. } => "newer_database",
+            Self::Target { .. } => "target",
+            Self::Missing { .. } => "damaged",
+            _ if self.is_damaged() => "damaged",
+            _ if self.is_full() => "disk_full",
+            _ if self.is_busy() => "store_busy",
+            _ => "storage",
+        }
+    }
+
+    /// What the person at the keyboard can do about it, where there is something.
+    pub fn remedy(&self) -> Option<String> {
+        Some(match self {
+            Self::HomeInUse { .. } => {
+                "stop that process first, or name another directory with --home".into()
+            }
+            Self::NewerDatabase { .. } => {
+                "install the newer version of the program again, or restore a backup from before \
+                 it"
+                .into()
+            }
+            Self::Damaged { path, .. } => restore_database(&path.display().to_string()),
+            Self::Missing { .. } | Self::Altered { .. } => {
+                "put this file back from a backup; its name is its SHA-256".into()
+            }
+            _ if self.is_damaged() => restore_database("the database"),
+            _ if self.is_full() => "make room on the disk, then do the same again".into(),
+            _ if self.is_busy() => "do the same again in a moment".into(),
+            _ => return None,
+        })
+    }
+
     fn sqlite_code(&self) -> Option<ErrorCode> {
         match self {
             Self::Database(error) => error.sqlite_error_code(),
@@ -153,6 +197,24 @@ impl Error {
             source: Arc::new(source),
         }
     }
+
+    pub(crate) fn target(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Target {
+            path: path.to_owned(),
+            source: Arc::new(source),
+        }
+    }
+
+    /// What the system said of a file beside `path`, as said of `path`.
+    pub(crate) fn into_target(path: &Path) -> impl FnOnce(Self) -> Self {
+        move |error| match error {
+            Self::Io { source, .. } => Self::Target {
+                path: path.to_owned(),
+                source,
+            },
+            error => error,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Error {
@@ -165,6 +227,13 @@ pub(crate) fn is_full_disk(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+fn restore_database(path: &str) -> String {
+    format!(
+        "stop the server, put a backup in the place of {path} (and remove the files beside it \
+         that end in -wal and -shm), then start it again"
     )
 }
 

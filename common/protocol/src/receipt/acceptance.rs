@@ -63,6 +63,26 @@ pub struct SignedAcceptance {
     pub signature: Vec<u8>,
 }
 
+impl SignedAcceptance {
+    /// Whether it speaks of this statement, number, time and mode. Whoever alters a record may
+    /// alter this, too: only [`VerifiedReceipt`](super::VerifiedReceipt) is evidence.
+    pub fn speaks_of(
+        &self,
+        statement: &[u8],
+        number: SubmissionNumber,
+        accepted_at: UnixTime,
+        mode: Mode,
+    ) -> bool {
+        Acceptance::parse(&self.acceptance).is_ok_and(|acceptance| {
+            let hash = acceptance.files.get(super::file::STATEMENT);
+            hash == Some(&Fingerprint::of(statement))
+                && acceptance.number == number
+                && acceptance.accepted_at == accepted_at
+                && acceptance.mode == mode
+        })
+    }
+}
+
 /// Accepts a submission: gives it its number and signs. Takes microseconds, so that it can
 /// happen inside the transaction that assigns the number.
 ///

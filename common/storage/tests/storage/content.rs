@@ -132,6 +132,35 @@ async fn refuses_an_altered_file() {
 }
 
 #[tokio::test]
+async fn a_copy_may_have_a_name_as_long_as_names_can_be() {
+    let (home, store) = fresh();
+    let hash = put(&store, b"report").await.unwrap();
+    let dest = home.path().join("é".repeat(127));
+    store.copy_to(&hash, &dest).await.unwrap();
+    assert_eq!(fs::read(&dest).unwrap(), b"report");
+}
+
+#[tokio::test]
+async fn a_copy_that_cannot_be_written_is_the_targets_fault_and_leaves_nothing() {
+    let (home, store) = fresh();
+    let hash = put(&store, b"report").await.unwrap();
+    let entries = || fs::read_dir(home.path()).unwrap().count();
+    let before = entries();
+    let too_long = home.path().join("é".repeat(128));
+    let taken = home.path().join("taken");
+    fs::create_dir(&taken).unwrap();
+    for dest in [too_long, taken, home.path().join("none/copy")] {
+        let error = store.copy_to(&hash, &dest).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Target { path, .. } if *path == dest),
+            "{error}"
+        );
+        assert!(!error.is_damaged());
+    }
+    assert_eq!(entries(), before + 1);
+}
+
+#[tokio::test]
 async fn refused_copy_leaves_what_was_there() {
     let (home, store) = fresh();
     let dest = home.path().join("copy");

@@ -123,7 +123,8 @@ fn refuses_a_newer_schema_and_leaves_file_and_log_alone() {
         ),
         "{error:?}"
     );
-    assert!(error.to_string().contains("newer version of the program"));
+    assert_eq!(error.code(), "newer_database");
+    assert!(error.remedy().unwrap().contains("newer version"));
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(fs::read(copy.path().join("db-wal")).unwrap(), log);
 
