@@ -29,6 +29,9 @@ const STEPS: &[M<'static>] = &[
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
+/// A submission for a list, or why it is left out.
+pub(crate) type Listed = (SubmissionNumber, Result<Summary, Error>);
+
 /// What was handed in, for reading; [`Register`] takes in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -73,7 +76,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn summaries(&self) -> Result<Vec<(SubmissionNumber, Result<Summary, Error>)>, Error> {
+    pub(crate) fn summaries(&self) -> Result<Vec<Listed>, Error> {
         self.database.read_blocking(summaries)
     }
 
@@ -244,8 +247,6 @@ impl RawSummary {
         }
     }
 }
-
-type Listed = (SubmissionNumber, Result<Summary, Error>);
 
 fn summaries(connection: &Connection) -> Result<Vec<Listed>, Error> {
     let sql = "SELECT number, accepted_at, statement, mode, acceptance, acceptance_signature \

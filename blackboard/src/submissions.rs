@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::arguments::Submissions;
 use crate::enrol::stored_root;
 use crate::failure::failure;
-use crate::store::{Error, Record, Store, Summary};
+use crate::store::{Error, Listed, Record, Store, Summary};
 
 /// Does what the command says.
 pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
@@ -40,9 +40,6 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
         }
     }
 }
-
-/// A submission, or why it is left out.
-type Listed = (SubmissionNumber, Result<Summary, Error>);
 
 /// All submissions, the receipt of each verified.
 fn verified(store: &Store, root: Fingerprint) -> Result<Vec<Listed>, Error> {
