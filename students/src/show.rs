@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use scb_cli::{printable, say};
-use scb_explain::{Language, sentence};
+use scb_explain::{Language, sentence, step_title};
 use scb_protocol::{Code, Step, StepEvent};
 
 use crate::Event;
@@ -63,7 +63,9 @@ impl Show {
     fn step(&mut self, event: &StepEvent) {
         match (line(event, self.words.language()), self.explain) {
             (Some(text), _) => self.line(event.step, &text),
-            (None, Some(_)) => self.line(event.step, &event.fact.to_string()),
+            // What has no line of its own: the words of the log, or what the step is about.
+            (None, Some(Language::English)) => self.line(event.step, &event.fact.to_string()),
+            (None, Some(language)) => self.line(event.step, step_title(event.step, language)),
             (None, None) => {}
         }
         if let Some(language) = self.explain {

@@ -84,11 +84,18 @@ impl Words {
         )
     }
 
-    pub(crate) fn proved(self, service: &str) -> String {
-        match self.0 {
-            Language::English => format!("{service} is there and has proved itself."),
-            Language::Chinese => format!("{service} 在該處，並已證明身分。"),
-        }
+    pub(crate) fn cuhk_proved(self) -> &'static str {
+        self.pick(
+            "CUHK is there and has proved itself.",
+            "中大在此位址，並已證明身分。",
+        )
+    }
+
+    pub(crate) fn blackboard_proved(self) -> &'static str {
+        self.pick(
+            "Blackboard is there and has proved itself.",
+            "Blackboard 在此位址，並已證明身分。",
+        )
     }
 
     /// What is asked for first and refused comes back as a question.
@@ -205,28 +212,28 @@ impl Words {
     pub(crate) fn passphrase(self, sid: &StudentId) -> String {
         match self.0 {
             Language::English => format!("Passphrase of {sid}'s key:"),
-            Language::Chinese => format!("{sid} 的金鑰的通行密碼："),
+            Language::Chinese => format!("{sid} 的通行密碼："),
         }
     }
 
     pub(crate) fn another_passphrase(self, sid: &StudentId) -> String {
         match self.0 {
             Language::English => format!("That does not open it. Passphrase of {sid}'s key:"),
-            Language::Chinese => format!("未能開啟。{sid} 的金鑰的通行密碼："),
+            Language::Chinese => format!("未能開啟。{sid} 的通行密碼："),
         }
     }
 
     pub(crate) fn new_passphrase(self, sid: &StudentId) -> String {
         match self.0 {
             Language::English => format!("New passphrase for {sid}'s key:"),
-            Language::Chinese => format!("為 {sid} 的金鑰設定通行密碼："),
+            Language::Chinese => format!("{sid} 的新通行密碼："),
         }
     }
 
     pub(crate) fn optional_passphrase(self, sid: &StudentId) -> String {
         match self.0 {
             Language::English => format!("New passphrase for {sid}'s key (Enter: none):"),
-            Language::Chinese => format!("為 {sid} 的金鑰設定通行密碼（Enter：不設）："),
+            Language::Chinese => format!("{sid} 的新通行密碼（Enter：不設）："),
         }
     }
 

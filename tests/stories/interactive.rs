@@ -335,7 +335,7 @@ fn in_chinese_the_whole_session_is_chinese_and_its_columns_stand() {
             ("報告檔案", "/none/such"),
             ("無法讀取報告 /none/such", SEEN),
             ("報告檔案", ""),
-            ("步驟 3  中大確認 1 位中的 1 位", SEEN),
+            ("步驟 3  中大確認全部 1 位組員", SEEN),
             ("收據     S-000001.zip", SEEN),
             ("存於     ", SEEN),
             ("Q 離開", "q"),

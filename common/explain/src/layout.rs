@@ -4,8 +4,9 @@ use scb_protocol::StepEvent;
 
 use crate::{Language, explain};
 
-/// Columns of a line of text; values may be longer, so that they can be copied whole.
-const WIDTH: usize = 84;
+/// Columns of a line of text: with its indentation it fits a terminal of 80. Values may be
+/// longer, so that they can be copied whole.
+const WIDTH: usize = 72;
 
 /// The explanation of an event: its text, wrapped, and one line per value. What a peer chose
 /// is not escaped yet.

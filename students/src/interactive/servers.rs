@@ -39,7 +39,7 @@ pub(super) fn ask_cuhk(engine: &mut Engine, words: Words) -> Result<bool, Error>
             }
         }
         match engine.meet_cuhk(address.clone(), root) {
-            Ok(()) => return told(words.proved("CUHK")),
+            Ok(()) => return told(words.cuhk_proved()),
             Err(error) => say_why(error, words)?,
         }
         say(words.ask_again())?;
@@ -56,7 +56,7 @@ pub(super) fn change_cuhk(engine: &mut Engine, words: Words) -> Result<bool, Err
             return Ok(false);
         };
         match engine.meet_cuhk(Some(typed), None) {
-            Ok(()) => return told(words.proved("CUHK")),
+            Ok(()) => return told(words.cuhk_proved()),
             Err(error) => say_why(error, words)?,
         }
         say(words.ask_again())?;
@@ -77,7 +77,7 @@ pub(super) fn ask_blackboard(engine: &mut Engine, words: Words) -> Result<bool, 
             return Ok(true);
         }
         match engine.meet_blackboard(typed.clone()) {
-            Ok(()) => return told(words.proved("Blackboard")),
+            Ok(()) => return told(words.blackboard_proved()),
             Err(error) => say_why(error, words)?,
         }
         say(words.ask_again())?;
@@ -85,8 +85,8 @@ pub(super) fn ask_blackboard(engine: &mut Engine, words: Words) -> Result<bool, 
     }
 }
 
-fn told(line: String) -> Result<bool, Error> {
-    say(&line)?;
+fn told(line: &str) -> Result<bool, Error> {
+    say(line)?;
     Ok(true)
 }
 

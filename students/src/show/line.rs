@@ -71,8 +71,7 @@ fn chinese(fact: &Fact, sid: &str) -> Option<String> {
         Fact::CertificateKept { .. } => format!("{sid} 簽發完成 (sign finished)"),
         Fact::TokenRefreshed { .. } => format!("{sid} 的權杖已更新"),
         Fact::AnswerVerified { members, .. } => {
-            let count = members.len();
-            format!("中大確認 {count} 位中的 {count} 位（已簽署，已驗證）")
+            format!("中大確認全部 {} 位組員（已簽署，已驗證）", members.len())
         }
         Fact::TokensCount { members, until } => {
             let until = local_time(*until);
