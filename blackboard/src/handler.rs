@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId, TrustStore};
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::receipt::{Evidence, accept};
@@ -18,10 +17,7 @@ use scb_protocol::server::{
     AcceptedStatement, AwaitReverification, AwaitVerification, ExpectConfirmation,
     ExpectPresentation, ExpectSubmission, Policy, VerifiedSubmission,
 };
-use scb_protocol::{
-    Assurance, Channel, Code, Fact, Refusal, Step, StepEvent, VERIFICATION_LIFETIME,
-    certificate_refusal,
-};
+use scb_protocol::{Assurance, Channel, Code, Fact, Refusal, Step, StepEvent};
 use scb_storage::{ContentStore, ContentWriter};
 use scb_transport::{Clock, Connection, Limits, Shutdown, telemetry};
 use tokio::sync::watch;
@@ -251,7 +247,7 @@ impl Handler {
     ) -> Result<Record, Refusal> {
         content::keep(content, &submission.statement().file().sha256).await?;
         let (trust, now) = (self.trust(), self.shared.clock.now());
-        still_trusted(&submission, &trust, now)?;
+        submission.check_again(&trust, now)?;
         let identity = Arc::clone(&self.shared.identity.borrow());
         let draft = Draft {
             statement: submission.statement().clone(),
@@ -380,25 +376,4 @@ fn tokens_count(assurance: &Assurance) -> Option<Fact> {
             until: tokens.until(),
         }),
     }
-}
-
-/// Large reports take a while to become durable: whoever was revoked meanwhile is refused,
-/// and so is a last look at the members that is no longer recent.
-fn still_trusted(
-    submission: &VerifiedSubmission,
-    trust: &TrustStore,
-    now: UnixTime,
-) -> Result<(), Refusal> {
-    let age = now
-        .as_secs()
-        .saturating_sub(submission.assurance().at().as_secs());
-    if age > VERIFICATION_LIFETIME {
-        return Err(Refusal::new(Code::Timeout, Step::Six).with("verification_age", age));
-    }
-    for (chain, member) in submission.chains().zip(&submission.statement().members) {
-        trust
-            .verify_student(chain, now)
-            .map_err(|error| certificate_refusal(&error, Step::Six).about(&member.sid))?;
-    }
-    Ok(())
 }

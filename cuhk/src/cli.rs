@@ -7,6 +7,7 @@ mod code;
 mod config;
 mod doctor;
 mod init;
+mod keys;
 mod prune;
 mod revoke;
 mod root;
@@ -35,6 +36,7 @@ Examples:
   cuhk serve --listen 0.0.0.0:8011
   cuhk revoke 1155000001 --reason key_compromise
   cuhk roster suspend 1155000001          until: cuhk roster restore 1155000001
+  cuhk keys rotate tokens                 a new key for tokens, beside a running server
   cuhk root sign-crl                      once a year: the root's own revocation list
   cuhk doctor                             is everything as it should be?
   cuhk backup cuhk-2026-11-21.zip         every night; the server may run
@@ -77,6 +79,9 @@ enum Command {
     Certs(certs::Command),
     /// Look whether everything is as it should be, and say how to mend what is not
     Doctor(doctor::Arguments),
+    /// See which keys CUHK signs with, and put new ones in their place
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Write everything that cannot be made again into one file, while the server may run
     Backup(backup::Backup),
     /// Make a new home from a backup
@@ -92,6 +97,7 @@ impl Command {
     fn is_json(&self) -> bool {
         match self {
             Self::Certs(command) => command.is_json(),
+            Self::Keys(command) => command.is_json(),
             Self::Roster(command) => command.is_json(),
             Self::Revoke(arguments) => arguments.json,
             Self::Doctor(arguments) => arguments.json,
@@ -131,6 +137,7 @@ fn run(home: &HomeArgs, command: Command) -> Result<(), Failure> {
         Command::Revoke(arguments) => revoke::run(&dir, &arguments),
         Command::Certs(command) => certs::run(&dir, command),
         Command::Doctor(arguments) => doctor::run(&dir, &arguments),
+        Command::Keys(command) => keys::run(&dir, command),
         Command::Backup(arguments) => backup::run_backup(&dir, &arguments),
         Command::Restore(arguments) => backup::run_restore(&dir, &arguments),
         Command::Prune(arguments) => prune::run(&dir, &arguments),

@@ -7,7 +7,7 @@ use scb_certs::{ServiceName, StudentId};
 use scb_cli::{Failure, counted, rfc3339};
 use scb_protocol::{Code, Refusal, Step};
 
-use crate::{Subject, Target};
+use crate::{NamedKey, Subject, Target};
 
 /// Why CUHK did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,12 @@ pub enum Error {
     /// There are both a student and a certificate of this name.
     #[error("{0} is a student ID and a serial number as well")]
     TargetAmbiguous(Subject),
+    /// No key of this name.
+    #[error("{0} is no key with which CUHK signs tokens")]
+    KeyUnknown(NamedKey),
+    /// A key that was withdrawn before.
+    #[error("{0} was withdrawn before")]
+    KeyWithdrawn(NamedKey),
     /// The clock was set back, or the records were written by one that was ahead.
     #[error("this machine's clock says {}, but the records were last written at {}", rfc3339(*now), rfc3339(*last))]
     ClockSetBack {
@@ -160,6 +166,10 @@ impl Error {
                 "for a new code: cuhk code issue service/NAME --replace; else choose another name"
             }
             Self::NothingToRevoke(_) => "see what there is: cuhk certs list",
+            Self::KeyUnknown(_) => {
+                "see which there are: cuhk keys list; any other certificate: cuhk revoke"
+            }
+            Self::KeyWithdrawn(_) => "there is nothing left to do: cuhk keys list",
             Self::SheetExists { .. } => "name a file that does not exist yet",
             Self::BackupExists { .. } => "name a file that does not exist yet",
             Self::BackupInvalid { .. } => "use another backup; nothing was changed",
@@ -207,6 +217,8 @@ impl Error {
             | Self::ServiceReserved(_)
             | Self::ServiceExists(_)
             | Self::NothingToRevoke(_)
+            | Self::KeyUnknown(_)
+            | Self::KeyWithdrawn(_)
             | Self::BackupInvalid { .. }
             | Self::KeyInTheClear { .. }
             | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
@@ -231,6 +243,8 @@ impl Error {
             Self::ServiceReserved(_) => "service_reserved",
             Self::ServiceExists(_) => "service_exists",
             Self::NothingToRevoke(_) => "nothing_to_revoke",
+            Self::KeyUnknown(_) => "key_unknown",
+            Self::KeyWithdrawn(_) => "key_withdrawn",
             Self::ClockSetBack { .. } => "clock_set_back",
             Self::RecordInvalid { .. } => "damaged",
             Self::SheetExists { .. } | Self::BackupExists { .. } => "file_exists",

@@ -19,6 +19,7 @@ mod handler;
 mod init;
 mod issuance;
 mod issuers;
+mod keys;
 mod own_identity;
 mod publication;
 mod revocation;
@@ -43,6 +44,7 @@ pub use error::Error;
 pub use init::{NewAuthority, existing, init, open_home};
 pub use issuance::{MAX_SERVICE_CERTIFICATES, MAX_STUDENT_CERTIFICATES};
 pub use issuers::Issuers;
+pub use keys::{KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
 pub use revocation::{NamedTarget, Revoked, Suspension, Target, restore, revoke, suspend};
 pub use root::sign_root_list;
 pub use roster_file::{RosterRow, read_roster};
@@ -50,6 +52,6 @@ pub use server::{Refresher, Server, Unlocked};
 pub use store::{
     CertificateRecord, Certificates, Change, CodeRecord, Codes, CrlSigner, Intent, Profile, Pruned,
     Pruning, Records, Revocation, RevocationLists, Roster, Service, Services, Status, Store,
-    StoredList, Student,
+    StoredList, Student, TokenSigner, TokenSigners,
 };
 pub use subject::Subject;

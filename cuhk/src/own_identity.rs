@@ -65,8 +65,8 @@ pub(crate) fn own_service(signing: &Signing) -> Service {
 }
 
 impl OwnIdentity {
-    /// The stored one, or a new one with a new key if there is none, or if it was revoked, is
-    /// past two thirds of its life, or does not fit the configuration.
+    /// The stored one, or a new one with a new key if there is none, or if it was revoked or
+    /// retired, is past two thirds of its life, or does not fit the configuration.
     pub(crate) async fn current(
         home: &Home,
         purpose: Purpose,
@@ -76,9 +76,11 @@ impl OwnIdentity {
         let directory = purpose.directory(home);
         if let Some(stored) = Self::load(&directory)? {
             let serial = stored.chain.leaf().serial();
-            let record = signing
-                .store
-                .read(move |records| records.certificates().find(&serial));
+            let record = signing.store.read(move |records| {
+                let retired = records.signers().retired_at(&serial)?.is_some();
+                let record = records.certificates().find(&serial)?;
+                Ok(record.filter(|_| !retired))
+            });
             if stored.fits(record.await?.as_ref(), purpose, signing, now) {
                 return Ok(stored);
             }
@@ -147,7 +149,13 @@ impl OwnIdentity {
         };
         signing
             .store
-            .write(move |records| records.certificates().intend(&intent, now))
+            .write(move |records| {
+                records.certificates().intend(&intent, now)?;
+                if purpose == Purpose::Tokens {
+                    records.signers().retire(Some(&intent.serial), now)?;
+                }
+                Ok(())
+            })
             .await?;
         let service = purpose.service(signing);
         let chain = signing

@@ -199,7 +199,8 @@ fn serials(records: impl IntoIterator<Item = CertificateRecord>) -> impl Iterato
     records.into_iter().map(|record| record.intent.serial)
 }
 
-fn revoke_each(
+/// Revokes these certificates; answers of how many that changed anything.
+pub(crate) fn revoke_each(
     records: &Records<'_>,
     serials: impl IntoIterator<Item = Serial>,
     reason: RevocationReason,

@@ -11,6 +11,7 @@ mod pruning;
 mod roster;
 mod seal;
 mod services;
+mod signers;
 mod status;
 
 use std::path::Path;
@@ -27,6 +28,7 @@ pub use lists::{CrlSigner, RevocationLists, StoredList};
 pub use pruning::{Pruned, Pruning};
 pub use roster::{Change, Roster, Student};
 pub use services::{Service, Services};
+pub use signers::{TokenSigner, TokenSigners};
 pub use status::Status;
 
 /// The database of one CUHK. Clones share it.
@@ -151,6 +153,11 @@ impl<'a> Records<'a> {
         Certificates::on(self.connection)
     }
 
+    /// Signers of tokens.
+    pub fn signers(&self) -> TokenSigners<'a> {
+        TokenSigners::on(self.connection)
+    }
+
     /// Revocation lists.
     pub fn lists(&self) -> RevocationLists<'a> {
         RevocationLists::on(self.connection)
@@ -178,6 +185,7 @@ fn migrations() -> Migrations<'static> {
             },
         ),
         M::up(include_str!("store/migrations/0003.sql")),
+        M::up(include_str!("store/migrations/0004.sql")),
     ])
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::client::Member;
-use scb_protocol::{EnrolmentCode, Step};
+use scb_protocol::{Code, EnrolmentCode, Step};
 use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
@@ -24,6 +24,10 @@ pub use skew::ClockOffset;
 use self::patience::Patience;
 use crate::identity::NextKey;
 use crate::{Error, Event, Group, Observer, Passphrases, Protection, Setup, identity};
+
+/// How often in one run something that CUHK signed is asked for anew, because the key with which it
+/// was signed had been withdrawn.
+const WITHDRAWALS: usize = 3;
 
 /// Who needs a certificate, and how new keys are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -203,7 +207,9 @@ impl Engine {
         result.map_err(|error| skew::explain(error, self.setup.clock_offset()))
     }
 
-    /// Steps 3 to 6: refreshes tokens where needed, hands in, verifies and keeps the receipt.
+    /// Steps 3 to 6: refreshes tokens where needed, hands in, verifies and keeps the receipt. When
+    /// CUHK has withdrawn the key that signed the tokens, they are refreshed and the same hand-in
+    /// goes on.
     ///
     /// # Errors
     ///
@@ -227,10 +233,17 @@ impl Engine {
         let mut observer = logged(observer);
         let mut patience = Patience::new(self.patience);
         let (setup, clock) = (&mut self.setup, &self.clock);
+        let mut withdrawals = 0;
         self.runtime.block_on(async {
             loop {
                 match attempt(setup, clock, &mut members, &mut hand_in, &mut observer).await {
                     Ok(kept) => return Ok(kept),
+                    Err(Error::Refused(refusal))
+                        if refusal.code == Code::SignerWithdrawn && withdrawals < WITHDRAWALS =>
+                    {
+                        withdrawals += 1;
+                        tokens::forget(&mut members, &refusal);
+                    }
                     Err(error) => {
                         let error = with_clock(setup, clock, error).await;
                         patience.wait(error, &mut observer).await?;

@@ -20,6 +20,7 @@ mod faults;
 mod faults_blackboard;
 mod faults_cuhk;
 mod interactive;
+mod keys;
 mod main_job;
 mod outage;
 mod outsiders;

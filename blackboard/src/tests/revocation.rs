@@ -139,6 +139,36 @@ async fn a_suspended_member_is_thrown_off_an_idle_connection() {
 }
 
 #[tokio::test]
+async fn tokens_of_a_withdrawn_signer_end_open_connections_and_open_none() {
+    let campus = Campus::open().await;
+    let mut group = campus.three();
+    let (mut connection, _session) = group.open_session().await.unwrap();
+    let signer = campus.cuhk.token_signer().leaf().clone();
+    publish(&campus, 11, &[&signer]);
+    let refusal = thrown_off(&mut connection).await;
+    assert_eq!(
+        (refusal.code, refusal.step),
+        (Code::SignerWithdrawn, Step::Six)
+    );
+    let refusal = refused_at_last(campus.three()).await;
+    assert_eq!(refusal.code, Code::SignerWithdrawn);
+    assert_eq!(refusal.sid.unwrap().as_str(), "1155000001");
+    campus.assert_nothing_stored().await;
+}
+
+#[tokio::test]
+async fn an_answer_by_a_withdrawn_signer_is_not_stored() {
+    let campus = Campus::open().await;
+    let mut group = campus.three();
+    let (connection, session) = group.open_session().await.unwrap();
+    let mut connection = group.begin_content(connection, session).await.unwrap();
+    publish(&campus, 11, &[campus.cuhk.token_signer().leaf()]);
+    let refusal = thrown_off(&mut connection).await;
+    assert_eq!(refusal.code, Code::SignerWithdrawn);
+    campus.assert_nothing_stored().await;
+}
+
+#[tokio::test]
 async fn a_revoked_certificate_is_thrown_off_before_it_was_presented() {
     let campus = Campus::open().await;
     let group = campus.three();

@@ -81,6 +81,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "領取新的權杖：student enrol；並檢查本機時鐘",
         ),
         Code::TokenMismatch => ("身分權杖屬於另一張證書", "每張證書須與其本身的權杖一併出示"),
+        Code::SignerWithdrawn => (
+            "中大已收回簽署此權杖或答覆的金鑰",
+            "再執行同一指令；新的權杖或答覆會以另一把金鑰簽署",
+        ),
         Code::ProofInvalid => (
             "持有證明與此組員、連線及挑戰值不符",
             "再提交一次；每個證明只適用於一次連線",

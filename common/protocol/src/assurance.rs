@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{SpiffeId, TrustStore, VerifiedStudent};
 use serde::{Deserialize, Serialize};
 
-use crate::identity_token::UnverifiedToken;
+use crate::identity_token::{UnverifiedToken, VerifiedToken};
 use crate::verification::Verification;
 use crate::{Refusal, Step};
 
@@ -71,6 +71,27 @@ impl Assurance {
         }
     }
 
+    /// Judges again the certificates with which CUHK signed, as revocation lists change. Refusals
+    /// name `step`.
+    ///
+    /// # Errors
+    ///
+    /// `signer_withdrawn`, `verification_invalid` or `token_invalid`.
+    pub(crate) fn check_signers(
+        &self,
+        trust: &TrustStore,
+        now: UnixTime,
+        step: Step,
+    ) -> Result<(), Refusal> {
+        match self {
+            Self::Verified(verification) => verification.check_signer(trust, now, step),
+            Self::Tokens(tokens) => tokens
+                .evidence
+                .iter()
+                .try_for_each(|token| token.check_signer(trust, now, step)),
+        }
+    }
+
     /// As it is kept in a receipt: CUHK's answer, or one token per line in member order.
     pub(crate) fn to_text(&self) -> String {
         match self {
@@ -89,6 +110,7 @@ impl Assurance {
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifiedTokens {
     tokens: Vec<String>,
+    evidence: Vec<VerifiedToken>,
     at: UnixTime,
     until: UnixTime,
 }
@@ -108,6 +130,7 @@ impl VerifiedTokens {
     ) -> Result<Self, Refusal> {
         let mut verified = Self {
             tokens: Vec::new(),
+            evidence: Vec::new(),
             at,
             until: UnixTime::since_unix_epoch(std::time::Duration::MAX),
         };
@@ -117,6 +140,7 @@ impl VerifiedTokens {
                 .map_err(|refusal| Refusal { step, ..refusal })?;
             verified.until = verified.until.min(evidence.expires());
             verified.tokens.push(token.to_owned());
+            verified.evidence.push(evidence);
         }
         Ok(verified)
     }

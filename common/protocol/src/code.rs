@@ -138,6 +138,9 @@ codes! {
     TokenMismatch = "token_mismatch", EXIT_REFUSED, 401,
         "the identity token belongs to another certificate",
         "present each certificate with its own token";
+    SignerWithdrawn = "signer_withdrawn", EXIT_RETRY, 401,
+        "CUHK has withdrawn the key with which this token or answer was signed",
+        "run the same command again; a fresh one is signed with another key";
     ProofInvalid = "proof_invalid", EXIT_REFUSED, 401,
         "the proof of possession does not verify for this member, connection and challenge",
         "hand in again; a proof is good for one connection only";

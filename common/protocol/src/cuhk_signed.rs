@@ -1,12 +1,49 @@
 //! What CUHK signs: its token signer is verified first, then the claims are read.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{ServiceName, ServiceUsage, SpiffeId, TrustStore};
+use scb_certs::{
+    CertificateError, Chain, ServiceName, ServiceUsage, SpiffeId, TrustStore, VerifiedService,
+};
 use serde::de::DeserializeOwned;
 
-use crate::jose::UnverifiedJws;
+use crate::jose::{JwsError, UnverifiedJws};
+use crate::{Code, Refusal, Step};
 
-/// The signer's name and the claims of a token of this `typ` that CUHK signed.
+/// Why something does not count as CUHK's word.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotCuhks {
+    /// It was, until the certificate of the key that signed it was revoked.
+    #[error("the key that signed it was withdrawn")]
+    SignerWithdrawn,
+    /// Its form, its signer's certificate, its signature or its claims.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl NotCuhks {
+    /// The refusal: `signer_withdrawn`, or `invalid` with the reason.
+    pub(crate) fn refusal(&self, invalid: Code, step: Step) -> Refusal {
+        match self {
+            Self::SignerWithdrawn => Refusal::new(Code::SignerWithdrawn, step),
+            Self::Invalid(reason) => Refusal::new(invalid, step).with("reason", reason),
+        }
+    }
+}
+
+impl From<JwsError> for NotCuhks {
+    fn from(error: JwsError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+/// What CUHK said, and with which certificate it signed.
+pub(crate) struct Signed<T> {
+    pub(crate) signer: CuhkSigner,
+    pub(crate) name: SpiffeId,
+    pub(crate) claims: T,
+}
+
+/// The claims of a token of this `typ` that CUHK signed.
 ///
 /// # Errors
 ///
@@ -16,15 +53,37 @@ pub(crate) fn read<T: DeserializeOwned>(
     typ: &str,
     trust: &TrustStore,
     at: UnixTime,
-) -> Result<(SpiffeId, T), String> {
-    let jws = UnverifiedJws::parse(token, typ).map_err(|error| error.to_string())?;
-    let signer = trust
-        .verify_service(jws.chain(), &ServiceName::cuhk(), ServiceUsage::Token, at)
-        .map_err(|error| format!("its signer's certificate: {error}"))?;
-    let key = signer
+) -> Result<Signed<T>, NotCuhks> {
+    let jws = UnverifiedJws::parse(token, typ)?;
+    let signer = CuhkSigner(jws.chain().clone());
+    let verified = signer.verify(trust, at)?;
+    let key = verified
         .certificate()
         .public_key()
-        .map_err(|error| error.to_string())?;
-    let claims = jws.verify(&key).map_err(|error| error.to_string())?;
-    Ok((signer.spiffe_id().clone(), claims))
+        .map_err(|error| NotCuhks::Invalid(error.to_string()))?;
+    Ok(Signed {
+        name: verified.spiffe_id().clone(),
+        claims: jws.verify(&key)?,
+        signer,
+    })
+}
+
+/// Evidence: CUHK signed with the key of this chain's leaf, in force when it was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CuhkSigner(Chain);
+
+impl CuhkSigner {
+    /// Judges the signer's certificate again: keys are withdrawn.
+    pub(crate) fn verify(
+        &self,
+        trust: &TrustStore,
+        at: UnixTime,
+    ) -> Result<VerifiedService, NotCuhks> {
+        trust
+            .verify_service(&self.0, &ServiceName::cuhk(), ServiceUsage::Token, at)
+            .map_err(|error| match error {
+                CertificateError::Revoked => NotCuhks::SignerWithdrawn,
+                error => NotCuhks::Invalid(format!("its signer's certificate: {error}")),
+            })
+    }
 }

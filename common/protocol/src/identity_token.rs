@@ -13,7 +13,7 @@ use scb_certs::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::cuhk_signed;
+use crate::cuhk_signed::{self, CuhkSigner, NotCuhks};
 use crate::error::Error;
 use crate::jose::{self, JwsError};
 use crate::time::{from_seconds, is_future, is_past, rfc3339};
@@ -118,7 +118,8 @@ impl UnverifiedToken<'_> {
     ///
     /// # Errors
     ///
-    /// `token_invalid` (form, header, algorithm, signature, issuer, claims), `token_audience`,
+    /// `token_invalid` (form, header, algorithm, signature, issuer, claims), `signer_withdrawn`
+    /// (a fresh token helps), `token_audience`,
     /// `token_expired` (either way, beyond a skew of 60 s) or `token_mismatch` (another
     /// student's or certificate's token), about the student.
     pub fn verify(
@@ -129,8 +130,11 @@ impl UnverifiedToken<'_> {
         now: UnixTime,
     ) -> Result<VerifiedToken, Refusal> {
         let refuse = |code| Refusal::new(code, Step::Three).about(student.sid());
-        let claims = read(self.0, trust, now)
-            .map_err(|reason| refuse(Code::TokenInvalid).with("reason", reason))?;
+        let (signer, claims) = read(self.0, trust, now).map_err(|error| {
+            error
+                .refusal(Code::TokenInvalid, Step::Three)
+                .about(student.sid())
+        })?;
         if claims.aud != *audience {
             return Err(refuse(Code::TokenAudience)
                 .with("expected", audience)
@@ -154,17 +158,18 @@ impl UnverifiedToken<'_> {
             subject: claims.sub,
             thumbprint,
             expires: from_seconds(claims.exp),
+            signer,
         })
     }
 }
 
 /// Everything about a token that does not depend on who shows it to whom.
-fn read(token: &str, trust: &TrustStore, now: UnixTime) -> Result<Claims, String> {
-    let (signer, claims) = cuhk_signed::read::<Claims>(token, TOKEN_TYPE, trust, now)?;
-    if claims.v != 1 || claims.iss != signer {
-        return Err(JwsError::Claims.to_string());
+fn read(token: &str, trust: &TrustStore, now: UnixTime) -> Result<(CuhkSigner, Claims), NotCuhks> {
+    let signed = cuhk_signed::read::<Claims>(token, TOKEN_TYPE, trust, now)?;
+    if signed.claims.v != 1 || signed.claims.iss != signed.name {
+        return Err(JwsError::Claims.into());
     }
-    Ok(claims)
+    Ok((signed.signer, signed.claims))
 }
 
 /// Evidence: CUHK issued this student a token for this certificate, and it is in force.
@@ -173,9 +178,25 @@ pub struct VerifiedToken {
     subject: SpiffeId,
     thumbprint: Fingerprint,
     expires: UnixTime,
+    signer: CuhkSigner,
 }
 
 impl VerifiedToken {
+    /// Judges the signer's certificate again, as revocation lists change. Refusals name `step`.
+    ///
+    /// # Errors
+    ///
+    /// `signer_withdrawn` or `token_invalid`.
+    pub(crate) fn check_signer(
+        &self,
+        trust: &TrustStore,
+        now: UnixTime,
+        step: Step,
+    ) -> Result<(), Refusal> {
+        let verified = self.signer.verify(trust, now).map(drop);
+        verified.map_err(|error| error.refusal(Code::TokenInvalid, step))
+    }
+
     /// The student's name.
     pub fn subject(&self) -> &SpiffeId {
         &self.subject

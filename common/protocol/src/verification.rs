@@ -6,10 +6,10 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Chain, Fingerprint, SigningKey, SpiffeId, StudentId, TrustStore};
 use serde::{Deserialize, Serialize};
 
-use crate::cuhk_signed;
+use crate::cuhk_signed::{self, CuhkSigner, NotCuhks};
 use crate::error::Error;
 use crate::identity_token::thumbprint;
-use crate::jose;
+use crate::jose::{self, JwsError};
 use crate::message::cuhk::MemberQuestion;
 use crate::time::{from_seconds, is_future, is_past};
 use crate::values::Nonce;
@@ -133,6 +133,7 @@ pub struct Verification {
     nonce: Nonce,
     issued_at: UnixTime,
     members: Vec<MemberQuestion>,
+    signer: CuhkSigner,
 }
 
 impl Verification {
@@ -141,7 +142,7 @@ impl Verification {
     /// # Errors
     ///
     /// `verification_invalid` (signature, issuer, asker, nonce, time, members, thumbprints),
-    /// or `student_inactive` about the first member of whom CUHK says so.
+    /// `signer_withdrawn` (a new answer helps), or `student_inactive` about the first member of whom CUHK says so.
     pub fn verify(
         token: &str,
         trust: &TrustStore,
@@ -169,7 +170,8 @@ impl Verification {
         members: &[MemberQuestion],
         at: UnixTime,
     ) -> Result<Self, Refusal> {
-        let claims = read(token, trust, at).map_err(invalid)?;
+        let (signer, claims) = read(token, trust, at)
+            .map_err(|error| error.refusal(Code::VerificationInvalid, Step::Three))?;
         if claims.aud != *asker {
             return Err(invalid("it was given to another service"));
         }
@@ -182,7 +184,23 @@ impl Verification {
             nonce: claims.nonce,
             issued_at: from_seconds(claims.iat),
             members: members.to_vec(),
+            signer,
         })
+    }
+
+    /// Judges the signer's certificate again, as revocation lists change. Refusals name `step`.
+    ///
+    /// # Errors
+    ///
+    /// `signer_withdrawn` or `verification_invalid`.
+    pub(crate) fn check_signer(
+        &self,
+        trust: &TrustStore,
+        now: UnixTime,
+        step: Step,
+    ) -> Result<(), Refusal> {
+        let verified = self.signer.verify(trust, now).map(drop);
+        verified.map_err(|error| error.refusal(Code::VerificationInvalid, step))
     }
 
     /// The signed answer itself (JWT).
@@ -206,13 +224,14 @@ impl Verification {
     }
 }
 
-fn read(token: &str, trust: &TrustStore, at: UnixTime) -> Result<Claims, String> {
-    let (signer, claims) = cuhk_signed::read::<Claims>(token, VERIFICATION_TYPE, trust, at)?;
+fn read(token: &str, trust: &TrustStore, at: UnixTime) -> Result<(CuhkSigner, Claims), NotCuhks> {
+    let signed = cuhk_signed::read::<Claims>(token, VERIFICATION_TYPE, trust, at)?;
+    let claims = signed.claims;
     let lifetime = claims.exp.checked_sub(claims.iat);
-    if claims.v != 1 || claims.iss != signer || lifetime != Some(VERIFICATION_LIFETIME) {
-        return Err("its claims are not the required ones".to_owned());
+    if claims.v != 1 || claims.iss != signed.name || lifetime != Some(VERIFICATION_LIFETIME) {
+        return Err(JwsError::Claims.into());
     }
-    Ok(claims)
+    Ok((signed.signer, claims))
 }
 
 /// Exactly the members asked, in order, with the thumbprints asked, all active.

@@ -5,6 +5,7 @@ mod administration;
 mod clock;
 mod enrolment;
 mod home;
+mod keys;
 mod permissions;
 mod requests;
 mod revocation;

@@ -39,6 +39,15 @@ pub(super) async fn refresh(
     Ok(())
 }
 
+/// The key that signed a member's token was withdrawn, and most likely it signed the others' as
+/// well: [`refresh`] gets new ones. Where no member is named it was CUHK's answer, which Blackboard
+/// asks for anew.
+pub(super) fn forget(members: &mut [Member], refusal: &Refusal) {
+    if refusal.sid.is_some() {
+        members.iter_mut().for_each(|member| member.token.clear());
+    }
+}
+
 async fn fresh_token(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,

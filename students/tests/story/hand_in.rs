@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scb_protocol::Fact;
-use scb_student::{Error, Event, pending, receipts};
+use scb_student::{Error, Event, identity, pending, receipts};
 
 use crate::campus::{Campus, THREE, code, hand_in, hand_in_for, sid, told};
 use crate::servers::Fault;
@@ -253,4 +253,31 @@ fn refuses_a_damaged_pending_hand_in() {
     assert!(matches!(result, Err(Error::PendingDamaged { .. })));
     std::fs::write(&path, good).unwrap();
     hand_in(&mut engine, &THREE, None).0.unwrap();
+}
+
+#[test]
+fn a_withdrawn_signer_costs_a_fresh_token_and_nothing_else() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    let before = identity::token(&campus.home(), &sid(THREE[2])).unwrap();
+    campus.fail_once(Fault::SignerWithdrawn);
+    let (result, events) = hand_in(&mut engine, &THREE, None);
+    assert_eq!(result.unwrap().receipt.number().get(), 1);
+    let refreshed = |line: &&String| line.contains("token refreshed");
+    assert_eq!(told(&events).iter().filter(refreshed).count(), 3);
+    let after = identity::token(&campus.home(), &sid(THREE[2])).unwrap();
+    assert_ne!(before, after);
+    assert_eq!((campus.pending(), campus.desk.stored_count()), (0, 1));
+}
+
+#[test]
+fn a_signer_that_is_always_withdrawn_is_told_in_the_end() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    campus.fail_once(Fault::AllSignersWithdrawn);
+    let (result, events) = hand_in(&mut engine, &THREE, None);
+    assert_eq!(code(result), "signer_withdrawn");
+    let refreshed = |line: &&String| line.contains("token refreshed");
+    assert_eq!(told(&events).iter().filter(refreshed).count(), 9);
+    assert_eq!(campus.desk.stored_count(), 0);
 }

@@ -55,6 +55,10 @@ pub(crate) enum Fault {
     BlackboardBusy,
     /// Blackboard cannot ask CUHK.
     CuhkUnavailable,
+    /// CUHK has withdrawn the key that signed the first member's token.
+    SignerWithdrawn,
+    /// The same, for good.
+    AllSignersWithdrawn,
 }
 
 /// What both servers know.
@@ -329,6 +333,11 @@ async fn take_in(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal
     let request = connection.receive(Step::Three, PATIENCE).await?;
     if desk.take(Fault::CuhkUnavailable) {
         return Err(Refusal::new(Code::CuhkUnavailable, Step::Three).retry_after(1));
+    }
+    let for_good = *desk.fault.lock().unwrap() == Some(Fault::AllSignersWithdrawn);
+    if for_good || desk.take(Fault::SignerWithdrawn) {
+        let refusal = Refusal::new(Code::SignerWithdrawn, Step::Three);
+        return Err(refusal.about(&"1155000001".parse().unwrap()));
     }
     let state = state.handle(request, &desk.trust, desk.now())?;
     let answer = desk.verification(state.question());

@@ -129,7 +129,7 @@ impl ExpectPresentation {
         let proof = proof::verify(&member.proof, t1, &student)?;
         Ok(VerifiedPresentation {
             student,
-            _token: token,
+            token,
             _proof: proof,
             shown: member,
         })
@@ -149,7 +149,7 @@ fn wrong_length(index: usize) -> Refusal {
 #[derive(Debug)]
 pub struct VerifiedPresentation {
     student: VerifiedStudent,
-    _token: VerifiedToken,
+    token: VerifiedToken,
     _proof: VerifiedProof,
     shown: Presented,
 }
@@ -162,6 +162,10 @@ impl VerifiedPresentation {
 
     pub(super) fn into_student(self) -> VerifiedStudent {
         self.student
+    }
+
+    pub(super) fn token(&self) -> &VerifiedToken {
+        &self.token
     }
 
     pub(super) fn token_text(&self) -> &str {

@@ -59,8 +59,7 @@ impl AwaitVerification {
 
     /// The members, to be looked at again for as long as the connection is open.
     pub fn watch(&self) -> MemberWatch {
-        let students = self.presentations.iter().map(|member| member.student());
-        MemberWatch::new(self.policy.service.clone(), students.cloned().collect())
+        MemberWatch::new(self.policy.service.clone(), &self.presentations)
     }
 
     /// Verifies CUHK's answer, then seals one random share to each member.

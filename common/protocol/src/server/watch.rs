@@ -3,8 +3,10 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::{SpiffeId, TrustStore, VerifiedStudent};
 
+use super::presentation::VerifiedPresentation;
 use super::verification::ask_about;
 use crate::certificate::certificate_refusal;
+use crate::identity_token::VerifiedToken;
 use crate::verification::{Question, Verification};
 use crate::{Refusal, Step};
 
@@ -12,33 +14,41 @@ use crate::{Refusal, Step};
 #[derive(Debug, Clone)]
 pub struct MemberWatch {
     service: SpiffeId,
-    students: Vec<VerifiedStudent>,
+    members: Vec<(VerifiedStudent, VerifiedToken)>,
 }
 
 impl MemberWatch {
-    pub(super) fn new(service: SpiffeId, students: Vec<VerifiedStudent>) -> Self {
-        Self { service, students }
+    pub(super) fn new(service: SpiffeId, members: &[VerifiedPresentation]) -> Self {
+        let members = members
+            .iter()
+            .map(|member| (member.student().clone(), member.token().clone()))
+            .collect();
+        Self { service, members }
     }
 
-    /// Judges the members' chains by the revocation lists of this moment; CUHK is to be asked
-    /// about all of them at once, under a fresh nonce. Refusals name `step`.
+    /// Judges by the revocation lists of this moment the members' chains and the keys that signed
+    /// their tokens; CUHK is to be asked about all of them at once, under a fresh nonce. Refusals
+    /// name `step`.
     ///
     /// # Errors
     ///
-    /// A `certificate_…` code about the first member whose chain no longer holds, or
-    /// `internal` if the system has no randomness to give.
+    /// A `certificate_…` code or `signer_withdrawn` about the first member of whom something no
+    /// longer holds, or `internal` if the system has no randomness to give.
     pub fn look(
         &self,
         trust: &TrustStore,
         now: UnixTime,
         step: Step,
     ) -> Result<AwaitLook<'_>, Refusal> {
-        for student in &self.students {
+        for (student, token) in &self.members {
             trust
                 .verify_student(student.chain(), now)
                 .map_err(|error| certificate_refusal(&error, step).about(student.sid()))?;
+            token
+                .check_signer(trust, now, step)
+                .map_err(|refusal| refusal.about(student.sid()))?;
         }
-        let question = ask_about(self.students.iter())?;
+        let question = ask_about(self.members.iter().map(|(student, _)| student))?;
         Ok(AwaitLook {
             service: &self.service,
             question,
@@ -65,7 +75,7 @@ impl AwaitLook<'_> {
     ///
     /// # Errors
     ///
-    /// `verification_invalid` or `student_inactive`.
+    /// `verification_invalid`, `signer_withdrawn` or `student_inactive`.
     pub fn handle(
         self,
         verification: &str,

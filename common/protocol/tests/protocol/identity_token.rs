@@ -247,7 +247,7 @@ fn dies_with_its_signers_certificate() {
     let issued = Issued::on(&campus);
     let verify = |trust: &TrustStore| issued.verify_with(trust, &issued.token, &issued.student);
     let trust = campus.trust_revoking(&[issued.cuhk.leaf()]);
-    refused("withdrawn key", verify(&trust), Code::TokenInvalid);
+    refused("withdrawn key", verify(&trust), Code::SignerWithdrawn);
     // After rotation the old token lives on.
     campus.token_signer();
     verify(&campus.trust()).unwrap();

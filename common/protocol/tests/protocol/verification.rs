@@ -1,6 +1,6 @@
 //! CUHK's answers: Blackboard believes the one to its own question, and nothing else.
 
-use scb_certs::{Chain, Fingerprint, SigningKey};
+use scb_certs::{Chain, Fingerprint, SigningKey, TrustStore};
 use scb_protocol::message::blackboard::Reply;
 use scb_protocol::message::cuhk::MemberQuestion;
 use scb_protocol::values::Nonce;
@@ -383,4 +383,46 @@ fn the_client_checks_cuhks_answer_itself() {
         };
         run.refused(what).is(what, Side::Client, step, code);
     }
+}
+
+#[test]
+fn an_answer_dies_with_its_signers_certificate() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let asked = Asked::about(&group);
+    let verify = |trust: &TrustStore| {
+        let service = &group.policy.service;
+        Verification::verify(&asked.answer, trust, service, &asked.question, campus.now())
+    };
+    let withdrawn = campus.trust_revoking(&[group.cuhk.leaf()]);
+    refused("withdrawn", verify(&withdrawn), Code::SignerWithdrawn);
+    let another = campus.trust_revoking(&[campus.token_signer().leaf()]);
+    verify(&another).unwrap();
+}
+
+#[test]
+fn what_is_about_to_be_stored_is_looked_at_by_the_lists_of_the_receipt() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let submission = group.run().go().unwrap().submission;
+    let check = |trust: &TrustStore| submission.check_again(trust, campus.now());
+    check(&campus.trust()).unwrap();
+    let revoking = |certificate| campus.trust_revoking(&[certificate]);
+    for (what, trust, code) in [
+        (
+            "the signer",
+            revoking(group.cuhk.leaf()),
+            Code::SignerWithdrawn,
+        ),
+        (
+            "a member",
+            revoking(group.members[2].chain.leaf()),
+            Code::CertificateRevoked,
+        ),
+    ] {
+        refused_in(Step::Six, what, check(&trust), code);
+    }
+    let later = from_seconds(campus.now().as_secs() + VERIFICATION_LIFETIME + 1);
+    let late = submission.check_again(&campus.trust(), later);
+    refused_in(Step::Six, "a minute later", late, Code::Timeout);
 }

@@ -5,12 +5,13 @@ use scb_certs::{Chain, Fingerprint, TrustStore};
 
 use super::{AcceptedStatement, verify_signers};
 use crate::assurance::{Assurance, VerifiedTokens};
+use crate::certificate::certificate_refusal;
 use crate::message::blackboard::Request;
 use crate::message::unexpected;
 use crate::server::VerifiedMember;
 use crate::server::verification::ask_about;
 use crate::statement::Statement;
-use crate::verification::{Question, Verification};
+use crate::verification::{Question, VERIFICATION_LIFETIME, Verification};
 use crate::{Code, Refusal, Step};
 
 /// Waits for chunks of content and then `end`.
@@ -97,7 +98,8 @@ impl AwaitReverification {
     ///
     /// # Errors
     ///
-    /// `verification_invalid`, `student_inactive` or a `certificate_…` code, in step 6.
+    /// `verification_invalid`, `signer_withdrawn`, `student_inactive` or a `certificate_…` code, in
+    /// step 6.
     pub fn handle(
         self,
         verification: &str,
@@ -175,6 +177,26 @@ impl VerifiedSubmission {
     /// What stood behind the members immediately before.
     pub fn assurance(&self) -> &Assurance {
         &self.assurance
+    }
+
+    /// Looks once more, immediately before it is stored, by the revocation lists that the receipt
+    /// will carry: large reports take a while to become durable. Whoever was revoked meanwhile is
+    /// refused, and so are a word of CUHK whose key was withdrawn and one that is no longer recent.
+    ///
+    /// # Errors
+    ///
+    /// `timeout`, `signer_withdrawn` or a `certificate_…` code, in step 6.
+    pub fn check_again(&self, trust: &TrustStore, now: UnixTime) -> Result<(), Refusal> {
+        let age = now.as_secs().saturating_sub(self.assurance.at().as_secs());
+        if age > VERIFICATION_LIFETIME {
+            return Err(Refusal::new(Code::Timeout, Step::Six).with("verification_age", age));
+        }
+        for member in &self.accepted.members {
+            trust
+                .verify_student(member.student().chain(), now)
+                .map_err(|error| certificate_refusal(&error, Step::Six).about(member.sid()))?;
+        }
+        self.assurance.check_signers(trust, now, Step::Six)
     }
 
     /// The members' certificate chains, in order.

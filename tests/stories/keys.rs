@@ -1,0 +1,85 @@
+//! Keys take each other's place while people work.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::campus::{Campus, SAMPLE};
+
+impl Campus {
+    fn keys(&self) -> Vec<Value> {
+        let listed = self.administer_cuhk(&["keys", "list", "--json"]);
+        listed.succeeded().json().as_array().unwrap().clone()
+    }
+
+    /// SHA-256 of the keys for tokens in this state.
+    fn token_keys(&self, state: &str) -> Vec<String> {
+        let wanted = |key: &&Value| key["kind"] == "tokens" && key["state"] == state;
+        let keys = self.keys();
+        let found = keys.iter().filter(wanted);
+        found
+            .map(|key| key["sha256"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn token(&self, sid: &str) -> String {
+        let path = format!("student/students/{sid}/token.jwt");
+        fs::read_to_string(self.path().join(path)).unwrap()
+    }
+}
+
+#[test]
+fn a_new_token_key_is_there_at_once_and_nobody_notices() {
+    let campus = Campus::sandbox();
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    let before = campus.token("1155000001");
+    let first = campus.token_keys("active");
+    let begun = Instant::now();
+    let told = campus.administer_cuhk(&["keys", "rotate", "tokens"]);
+    let told = told.succeeded().stdout;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{told}");
+    let second = campus.token_keys("active");
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_ne!(first, second);
+    assert!(told.contains(&second[0]), "{told}");
+    assert_eq!(campus.token_keys("retiring"), first);
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    assert_eq!(campus.token("1155000001"), before, "it lives on");
+}
+
+#[test]
+fn a_withdrawn_token_key_costs_nobody_a_hand_in() {
+    let campus = Campus::sandbox();
+    let receipt = campus
+        .student(&["submit", "--ids", SAMPLE, "--json"])
+        .succeeded()
+        .json()["receipt"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let before = campus.token("1155000003");
+    let active = campus.token_keys("active").remove(0);
+    campus
+        .administer_cuhk(&["keys", "withdraw", &active])
+        .succeeded();
+    assert_eq!(
+        campus.token_keys("withdrawn"),
+        std::slice::from_ref(&active)
+    );
+    // Within five seconds the old tokens count no more, and are replaced without a word.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while campus.token("1155000003") == before {
+        assert!(Instant::now() < deadline, "the old token still counts");
+        campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    }
+    let log = campus.blackboard.log();
+    assert!(log.contains("signer_withdrawn"), "{log}");
+    campus.student(&["verify", &receipt]).succeeded();
+
+    let again = campus.administer_cuhk(&["keys", "withdraw", &active]);
+    assert_eq!(again.exit, Some(3), "{again:#?}");
+    let unknown = campus.administer_cuhk(&["keys", "withdraw", &"0".repeat(64)]);
+    assert_eq!(unknown.exit, Some(3), "{unknown:#?}");
+    assert!(unknown.stderr.contains("cuhk keys list"), "{unknown:#?}");
+}
