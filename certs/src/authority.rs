@@ -121,6 +121,6 @@ fn revoked_certificate(entry: &RevokedEntry) -> Result<RevokedCertParams, Error>
         serial_number: SerialNumber::from_slice(entry.serial.as_bytes()),
         revocation_time: date_time(entry.revoked_at)?,
         reason_code: Some(entry.reason.for_rcgen()),
-        invalidity_date: None,
+        invalidity_date: entry.invalid_since.map(date_time).transpose()?,
     })
 }

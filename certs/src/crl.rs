@@ -33,6 +33,8 @@ pub struct RevokedEntry {
     pub revoked_at: UnixTime,
     /// Why.
     pub reason: RevocationReason,
+    /// Since when its key is not to be believed, where that is known (RFC 5280, section 5.3.2).
+    pub invalid_since: Option<UnixTime>,
 }
 
 /// Why a certificate was revoked (RFC 5280, section 5.3.1). In JSON in snake case.

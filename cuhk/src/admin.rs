@@ -161,7 +161,7 @@ pub fn issue_code(
     check_subject(records, subject)?;
     if replace {
         records.codes().withdraw(subject, now)?;
-        revoke_all(records, subject, RevocationReason::Superseded, now)?;
+        revoke_all(records, subject, RevocationReason::Superseded.into(), now)?;
     }
     fresh_code(records, subject, now)
 }

@@ -14,7 +14,7 @@ use crate::fault::Answer;
 use crate::issuance::{self, Claim, Renewal};
 use crate::publication::Publication;
 use crate::signing::Signing;
-use crate::store::{Profile, Service, Store};
+use crate::store::{CrlSigner, Profile, Service, Store};
 use crate::upkeep::{Current, Upkeep};
 use crate::{Error, Subject, answers};
 
@@ -60,6 +60,16 @@ impl Authority {
     /// CUHK's own name.
     pub(crate) fn name(&self) -> SpiffeId {
         self.service_id(&ServiceName::cuhk())
+    }
+
+    /// An authority's own certificate.
+    pub(crate) fn certificate_of(&self, signer: CrlSigner) -> &Certificate {
+        let issuers = &self.signing.issuers;
+        match signer {
+            CrlSigner::Root => issuers.root(),
+            CrlSigner::Students => issuers.students.certificate(),
+            CrlSigner::Services => issuers.services.certificate(),
+        }
     }
 
     /// A student's first certificate, for a code.

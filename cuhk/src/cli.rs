@@ -210,6 +210,8 @@ mod tests {
             "cuhk revoke 1155000001 --reason certificate_hold",
             "cuhk revoke 1155000001 --reason remove_from_crl",
             "cuhk revoke serial/none",
+            "cuhk revoke 1155000001 --compromised-since yesterday",
+            "cuhk revoke 1155000001 --compromised-since 9999-01-01",
             "cuhk revoke student/service/blackboard",
             "cuhk roster suspend",
             "cuhk roster restore ../x",
@@ -228,7 +230,12 @@ mod tests {
                 "{line}"
             );
         }
-        let line = "cuhk revoke service/blackboard --reason key_compromise --home x";
-        Arguments::try_parse_from(line.split(' ')).unwrap();
+        for line in [
+            "cuhk revoke service/blackboard --reason key_compromise --home x",
+            "cuhk revoke 1155000001 --compromised-since 2026-02-01",
+            "cuhk revoke 1155000001 --compromised-since 2026-02-01T18:30:00+08:00",
+        ] {
+            Arguments::try_parse_from(line.split(' ')).unwrap();
+        }
     }
 }

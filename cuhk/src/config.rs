@@ -39,6 +39,9 @@ pub struct Config {
     /// Where `serve` listens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// Where `serve` publishes revocation lists and CA certificates (HTTP), if anywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<SocketAddr>,
     /// Deadlines and bounds.
     pub limits: Limits,
 }
@@ -50,6 +53,7 @@ impl Default for Config {
             ip: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             public_url: None,
             listen: None,
+            http: None,
             limits: Limits::default(),
         }
     }
@@ -64,10 +68,12 @@ impl Config {
             ip,
             public_url,
             listen,
+            http,
             limits,
         } = self;
         let ip: Vec<String> = ip.iter().map(ToString::to_string).collect();
         let listen = listen.map(|address| address.to_string());
+        let http = http.map(|address| address.to_string());
         format!(
             "# Configuration of cuhk: HOME/config.toml, read when `cuhk serve` starts.\n\
              # A flag comes before an environment variable, that before this file, this before the\n\
@@ -77,18 +83,22 @@ impl Config {
              dns = {dns}\n\
              # IP addresses of this server, likewise. Default: [\"127.0.0.1\", \"::1\"]\n\
              ip = {ip}\n\
-             # HTTP address under which revocation lists and CA certificates are published; it\n\
-             # stands in certificates that are issued from then on. Default: none\n\
+             # Under which HTTP address others find what is published at `http`; it stands in\n\
+             # certificates that are issued from then on. Default: none\n\
              {public_url}\n\
              # Where `serve` listens; --listen and SCB_CUHK_LISTEN come first.\n\
              # Default: \"{DEFAULT_LISTEN}\"\n\
              {listen}\n\
+             # Where `serve` publishes revocation lists and CA certificates, HTTP without TLS;\n\
+             # --http and SCB_CUHK_HTTP come first. Default: nowhere, in a sandbox a free port\n\
+             {http}\n\
              \n\
              {limits}",
             dns = list(dns),
             ip = list(&ip),
             public_url = optional("public_url", public_url.as_deref(), "http://ca.example"),
             listen = optional("listen", listen.as_deref(), &DEFAULT_LISTEN.to_string()),
+            http = optional("http", http.as_deref(), "127.0.0.1:8012"),
             limits = limits.to_toml(),
         )
     }
@@ -119,13 +129,13 @@ impl Config {
     /// What a certificate by `issuer` says about where to find that issuer's revocation list
     /// and certificate: nothing without a public address.
     pub fn urls(&self, issuer: CrlSigner) -> DistributionUrls {
-        let url = |kind: &str| {
+        let url = |path: String| {
             let base = self.public_url.as_deref()?.trim_end_matches('/');
-            Some(format!("{base}/{}.{kind}", issuer.as_str()))
+            Some(format!("{base}{path}"))
         };
         DistributionUrls {
-            crl: url("crl"),
-            ca: url("crt"),
+            crl: url(crl_path(issuer)),
+            ca: url(ca_path(issuer)),
         }
     }
 }
@@ -150,6 +160,16 @@ fn quoted(text: &str) -> String {
         .replace('\u{7f}', "\\u007F")
 }
 
+/// Where a revocation list is served, below the public address.
+pub(crate) fn crl_path(signer: CrlSigner) -> String {
+    format!("/crl/{}.crl", signer.as_str())
+}
+
+/// Where an authority's certificate is served, below the public address.
+pub(crate) fn ca_path(signer: CrlSigner) -> String {
+    format!("/ca/{}.cer", signer.as_str())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -164,6 +184,7 @@ mod tests {
             ip: Vec::new(),
             public_url: Some("http://ca.example/\"x".into()),
             listen: Some("[::1]:9".parse().unwrap()),
+            http: Some("[::1]:10".parse().unwrap()),
             limits: Limits {
                 max_connections: 7,
                 ..Limits::default()
@@ -225,7 +246,7 @@ mod tests {
             ..Config::default()
         }
         .urls(CrlSigner::Students);
-        assert_eq!(urls.crl.unwrap(), "http://ca.example/students.crl");
-        assert_eq!(urls.ca.unwrap(), "http://ca.example/students.crt");
+        assert_eq!(urls.crl.unwrap(), "http://ca.example/crl/students.crl");
+        assert_eq!(urls.ca.unwrap(), "http://ca.example/ca/students.cer");
     }
 }

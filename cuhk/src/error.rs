@@ -188,7 +188,7 @@ impl Error {
             Self::RecordInvalid { .. } => RESTORE,
             Self::Storage(error) => return storage_remedy(error),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => {
-                "stop what listens there, or choose another address with --listen"
+                "stop what listens there, or choose another address with --listen or --http"
             }
             Self::Certificates(scb_certs::Error::WrongPassphrase) => {
                 "the issuing authorities and the root have a passphrase each, given to `cuhk init`; \

@@ -111,7 +111,12 @@ pub fn withdraw(records: &Records<'_>, key: &NamedKey, now: UnixTime) -> Result<
         return Err(Error::KeyUnknown(key.clone()));
     };
     let serial = signer.record.intent.serial;
-    match revoke_each(records, [serial], RevocationReason::KeyCompromise, now)? {
+    match revoke_each(
+        records,
+        [serial],
+        RevocationReason::KeyCompromise.into(),
+        now,
+    )? {
         0 => Err(Error::KeyWithdrawn(key.clone())),
         _ => Ok(()),
     }

@@ -37,9 +37,20 @@ impl Publication {
             return Ok(current);
         }
         let issuers = Arc::clone(issuers);
-        store
-            .write(move |records| renew(records, &issuers, now))
-            .await
+        let signed = store
+            .read(move |records| sign(records, &issuers, now))
+            .await?;
+        store.write(move |records| keep(records, signed)).await
+    }
+
+    /// The list of one signer.
+    pub(crate) fn list(&self, signer: CrlSigner) -> &Crl {
+        let [root, students, services] = &self.lists;
+        match signer {
+            CrlSigner::Root => root,
+            CrlSigner::Students => students,
+            CrlSigner::Services => services,
+        }
     }
 
     /// Whether none of the lists that are signed here needs to be renewed for its age.
@@ -71,9 +82,10 @@ fn stored(records: &Records<'_>, now: UnixTime) -> Result<Option<Publication>, E
     Ok(Some(Publication { epoch, lists }))
 }
 
-/// Signs both lists, in the transaction that numbers and stores them. No list is signed while a
-/// row is altered: a revocation that was lost on disk would be missing from it.
-fn renew(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Publication, Error> {
+/// Signs both lists of one snapshot. Nobody waits for it: what is revoked meanwhile belongs to
+/// the next epoch. No list is signed while a row is altered: a revocation that was lost on disk
+/// would be missing from it.
+fn sign(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Publication, Error> {
     records.certificates().check()?;
     let epoch = records.status().epoch()?;
     let since = earlier(now, KEEP_AFTER_END);
@@ -82,15 +94,7 @@ fn renew(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Publ
             .certificates()
             .revoked(signer == CrlSigner::Students, since)?;
         let number = records.lists().next_number(signer, now)?;
-        let crl = issuer.sign_crl(number, now, later(now, Validities::CRL), &revoked)?;
-        records.lists().replace(
-            signer,
-            &StoredList {
-                crl: crl.clone(),
-                epoch,
-            },
-        )?;
-        Ok::<_, Error>(crl)
+        Ok::<_, Error>(issuer.sign_crl(number, now, later(now, Validities::CRL), &revoked)?)
     };
     let lists = [
         root_list(records)?,
@@ -98,6 +102,22 @@ fn renew(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Publ
         sign(CrlSigner::Services, &issuers.services)?,
     ];
     Ok(Publication { epoch, lists })
+}
+
+/// Numbers only grow: stores the lists before anybody sees them.
+fn keep(records: &Records<'_>, signed: Publication) -> Result<Publication, Error> {
+    let [_, students, services] = &signed.lists;
+    for (signer, crl) in [
+        (CrlSigner::Students, students),
+        (CrlSigner::Services, services),
+    ] {
+        let list = StoredList {
+            crl: crl.clone(),
+            epoch: signed.epoch,
+        };
+        records.lists().replace(signer, &list)?;
+    }
+    Ok(signed)
 }
 
 fn root_list(records: &Records<'_>) -> Result<Crl, Error> {

@@ -82,6 +82,24 @@ impl NamedTarget {
     }
 }
 
+/// Why certificates are revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grounds {
+    /// The reason.
+    pub reason: RevocationReason,
+    /// Since when the key is not to be believed, where that is known.
+    pub invalid_since: Option<UnixTime>,
+}
+
+impl From<RevocationReason> for Grounds {
+    fn from(reason: RevocationReason) -> Self {
+        Self {
+            reason,
+            invalid_since: None,
+        }
+    }
+}
+
 /// What [`revoke`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revoked {
@@ -111,13 +129,14 @@ pub struct Suspension {
 pub fn revoke(
     records: &Records<'_>,
     target: &Target,
-    reason: RevocationReason,
+    grounds: impl Into<Grounds>,
     now: UnixTime,
 ) -> Result<Revoked, Error> {
+    let grounds = grounds.into();
     let (certificates, codes) = match target {
-        Target::Certificate(serial) => (revoke_each(records, [*serial], reason, now)?, 0),
+        Target::Certificate(serial) => (revoke_each(records, [*serial], grounds, now)?, 0),
         Target::Subject(subject) => (
-            revoke_all(records, subject, reason, now)?,
+            revoke_all(records, subject, grounds, now)?,
             records.codes().withdraw(subject, now)?,
         ),
     };
@@ -144,7 +163,7 @@ pub fn suspend(records: &Records<'_>, sid: &StudentId, now: UnixTime) -> Result<
     let held = revoke_each(
         records,
         serials(live),
-        RevocationReason::CertificateHold,
+        RevocationReason::CertificateHold.into(),
         now,
     )?;
     told(records, suspended, held, now)
@@ -184,15 +203,15 @@ fn told(
 pub(crate) fn revoke_all(
     records: &Records<'_>,
     subject: &Subject,
-    reason: RevocationReason,
+    grounds: Grounds,
     now: UnixTime,
 ) -> Result<usize, Error> {
     let all = records.certificates().of(subject)?;
     let concerned = all.into_iter().filter(|record| {
-        reason == RevocationReason::KeyCompromise
+        grounds.reason == RevocationReason::KeyCompromise
             || now.as_secs() <= record.intent.validity.not_after.as_secs()
     });
-    revoke_each(records, serials(concerned), reason, now)
+    revoke_each(records, serials(concerned), grounds, now)
 }
 
 fn serials(records: impl IntoIterator<Item = CertificateRecord>) -> impl Iterator<Item = Serial> {
@@ -203,15 +222,17 @@ fn serials(records: impl IntoIterator<Item = CertificateRecord>) -> impl Iterato
 pub(crate) fn revoke_each(
     records: &Records<'_>,
     serials: impl IntoIterator<Item = Serial>,
-    reason: RevocationReason,
+    grounds: Grounds,
     now: UnixTime,
 ) -> Result<usize, Error> {
+    let revocation = Revocation {
+        at: now,
+        reason: grounds.reason,
+        invalid_since: grounds.invalid_since,
+    };
     let mut changed = 0;
     for serial in serials {
-        if records
-            .certificates()
-            .revoke(&serial, &Revocation { at: now, reason })?
-        {
+        if records.certificates().revoke(&serial, &revocation)? {
             changed += 1;
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Passphrase};
 use scb_cli::{Home, Role, load_config};
+use scb_protocol::Step;
 use scb_storage::HomeLock;
 use scb_transport::{Clock, Limits, Listener, Shutdown, raise_descriptor_limit};
 
@@ -15,6 +16,7 @@ use crate::authority::Authority;
 use crate::config::{Config, DEFAULT_LISTEN, path};
 use crate::fault::{Fault, Faults};
 use crate::handler::Handler;
+use crate::http;
 use crate::issuers::Issuers;
 use crate::signing::Signing;
 use crate::store::Store;
@@ -139,12 +141,28 @@ impl Unlocked {
             .or(self.signing.config.listen)
             .unwrap_or(DEFAULT_LISTEN)
     }
+
+    /// Where to publish over HTTP: the argument, else the configuration, else nowhere.
+    pub fn http_address(&self, argument: Option<SocketAddr>) -> Option<SocketAddr> {
+        argument.or(self.signing.config.http)
+    }
+
+    /// What to say when certificates name addresses at which nothing is published from here.
+    pub fn unpublished(&self) -> Option<String> {
+        let url = self.signing.config.public_url.as_ref()?;
+        Some(format!(
+            "certificates name revocation lists at {url}, but none are published from here: add \
+             `http` to {} or start with --http",
+            self.home.path("config.toml").display()
+        ))
+    }
 }
 
 /// A CUHK that listens.
 #[derive(Debug)]
 pub struct Server {
     listener: Listener,
+    plain: Option<Listener>,
     authority: Arc<Authority>,
     upkeep: Arc<Upkeep>,
     limits: Limits,
@@ -179,12 +197,30 @@ impl Server {
         let authority = Authority::new(signing, Arc::clone(&upkeep), clock);
         Ok(Self {
             listener,
+            plain: None,
             authority: Arc::new(authority),
             upkeep,
             limits,
             store,
             _lock: lock,
         })
+    }
+
+    /// Publishes CA certificates and revocation lists at `address` as well, over HTTP without
+    /// TLS; port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Listener::bind`].
+    pub async fn publish_at(mut self, address: SocketAddr) -> Result<Self, Error> {
+        let plain = Listener::bind(address).await?.beside(&self.listener);
+        self.plain = Some(plain.first_step(Step::Zero));
+        Ok(self)
+    }
+
+    /// The address of [`Server::publish_at`], with the real port.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.plain.as_ref().map(Listener::local_addr)
     }
 
     /// The address that is bound, with the real port.
@@ -201,6 +237,7 @@ impl Server {
     pub async fn run(self, shutdown: Shutdown) {
         let Self {
             listener,
+            plain,
             authority,
             upkeep,
             limits,
@@ -208,13 +245,22 @@ impl Server {
             _lock,
         } = self;
         let tls = upkeep.tls();
+        let public = http::public(Arc::clone(&authority));
+        let (plain_limits, plain_shutdown) = (limits, shutdown.clone());
+        let publishing = async move {
+            if let Some(plain) = plain {
+                plain
+                    .serve_plain(public, plain_limits, plain_shutdown)
+                    .await;
+            }
+        };
         let stop = shutdown.clone();
         let handler = move |connection| {
             let authority = Arc::clone(&authority);
             Handler::new(connection, authority, limits, stop.clone()).run()
         };
         let serving = listener.serve(tls, limits, shutdown.clone(), handler);
-        tokio::join!(serving, upkeep.run(&shutdown));
+        tokio::join!(serving, publishing, upkeep.run(&shutdown));
         store.close().await;
     }
 }

@@ -179,13 +179,14 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("store/migrations/0001.sql")),
         M::up_with_hook(
             include_str!("store/migrations/0002.sql"),
-            |transaction: &Transaction<'_>| {
-                seal::STUDENT.seal_all(transaction)?;
-                seal::CERTIFICATE.seal_all(transaction)
-            },
+            |transaction: &Transaction<'_>| seal::STUDENT.seal_all(transaction),
         ),
         M::up(include_str!("store/migrations/0003.sql")),
         M::up(include_str!("store/migrations/0004.sql")),
+        M::up_with_hook(
+            include_str!("store/migrations/0005.sql"),
+            |transaction: &Transaction<'_>| seal::CERTIFICATE.seal_all(transaction),
+        ),
     ])
 }
 

@@ -4,7 +4,7 @@ use std::process::Command;
 
 /// `name`, if it is installed; otherwise says that the test is skipped, or fails with `CI=true`.
 pub fn judge(name: &str) -> Option<Command> {
-    if Command::new(name).arg("version").output().is_ok() {
+    if Command::new(name).arg(version(name)).output().is_ok() {
         return Some(Command::new(name));
     }
     skip(name)
@@ -19,6 +19,14 @@ pub fn python() -> Option<Command> {
         return Some(Command::new("python3"));
     }
     skip("python3 with cryptography")
+}
+
+/// How a program is asked which version it is.
+fn version(name: &str) -> &'static str {
+    match name {
+        "openssl" => "version",
+        _ => "--version",
+    }
 }
 
 fn skip(name: &str) -> Option<Command> {

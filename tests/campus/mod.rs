@@ -4,6 +4,7 @@
 // Each test binary uses a part of it.
 #![allow(dead_code, unused_imports)]
 
+mod by_hand;
 mod faults;
 mod judge;
 mod server;
@@ -15,6 +16,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use by_hand::ByHand;
 pub use faults::{FaultTable, KnownFault};
 pub use judge::{judge, python};
 pub use server::Server;

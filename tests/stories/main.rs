@@ -24,6 +24,7 @@ mod keys;
 mod main_job;
 mod outage;
 mod outsiders;
+mod publication;
 mod refusals;
 mod revocation;
 mod secrets;

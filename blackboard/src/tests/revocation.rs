@@ -58,6 +58,7 @@ async fn lists_of_ten_thousand_revoked_certificates_count_and_go_into_the_receip
         serial,
         revoked_at: now,
         reason: RevocationReason::Superseded,
+        invalid_since: None,
     };
     let mut entries: Vec<_> = (0..10_000)
         .map(|_| entry(Serial::random().unwrap()))

@@ -265,6 +265,7 @@ fn entries(revoked: &[&Certificate]) -> Vec<RevokedEntry> {
             serial: certificate.serial(),
             revoked_at: now(),
             reason: RevocationReason::KeyCompromise,
+            invalid_since: None,
         })
         .collect()
 }

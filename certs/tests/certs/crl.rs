@@ -17,6 +17,7 @@ fn a_list_says_what_it_was_made_of() {
         serial: revoked.leaf().serial(),
         revoked_at: now(),
         reason: RevocationReason::Unspecified,
+        invalid_since: None,
     };
     let crl = campus
         .students
@@ -179,6 +180,7 @@ fn the_newest_list_of_an_issuer_counts() {
         serial: holder.leaf().serial(),
         revoked_at: now(),
         reason: RevocationReason::CessationOfOperation,
+        invalid_since: None,
     };
     let newer = campus
         .students
@@ -198,6 +200,7 @@ fn lists_many_serial_numbers() {
             serial: Serial::random().unwrap(),
             revoked_at: now(),
             reason: RevocationReason::Superseded,
+            invalid_since: None,
         })
         .collect();
     let crl = campus

@@ -98,6 +98,11 @@ impl Sandbox {
         self.dir.join("cuhk.addr")
     }
 
+    /// Where `cuhk` says where it publishes over HTTP.
+    pub fn cuhk_http_address_file(&self) -> PathBuf {
+        self.dir.join("cuhk.http.addr")
+    }
+
     /// Where `blackboard` says that it listens.
     pub fn blackboard_address_file(&self) -> PathBuf {
         self.dir.join("blackboard.addr")

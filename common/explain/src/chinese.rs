@@ -119,6 +119,14 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::MalformedMessage => ("收到無法理解的訊息", "更新本程式"),
         Code::FrameEmpty => ("收到空的訊框", "更新本程式"),
         Code::FrameTooLarge => ("訊框超過協定容許的大小", "更新本程式"),
+        Code::NotFound => (
+            "此網址沒有任何內容",
+            "核對網址；docs/PROTOCOL.md 列出全部網址",
+        ),
+        Code::MethodNotAllowed => (
+            "此網址不接受這個 HTTP 方法",
+            "改用回應的 Allow 欄位所列的方法",
+        ),
         Code::Timeout => ("對方回應過慢", "檢查網路後再試"),
         Code::Busy => ("伺服器目前已滿", "稍等片刻再試"),
         Code::CuhkUnavailable => ("目前無法向中大查詢組員", "稍等片刻再試"),

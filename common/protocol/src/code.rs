@@ -207,6 +207,12 @@ codes! {
     FrameTooLarge = "frame_too_large", EXIT_REFUSED, 413,
         "a frame is larger than the protocol allows",
         "update this program";
+    NotFound = "not_found", EXIT_REFUSED, 404,
+        "there is nothing at this address",
+        "check the address; docs/PROTOCOL.md lists what there is";
+    MethodNotAllowed = "method_not_allowed", EXIT_REFUSED, 405,
+        "what is at this address does not take this HTTP method",
+        "use one of the methods that the answer's Allow field names";
     Timeout = "timeout", EXIT_RETRY, 408,
         "the other side took too long",
         "check the network, then try again";

@@ -152,6 +152,7 @@ impl TestCampus {
             serial: certificate.serial(),
             revoked_at: now,
             reason: RevocationReason::KeyCompromise,
+            invalid_since: None,
         };
         let entries: Vec<_> = revoked.iter().map(entry).collect();
         let day = after(now, DAY);

@@ -2,15 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use rustls::ServerConfig;
 use rustls::server::{Acceptor, ClientHello};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsStream, server};
 
 use crate::connection::drain;
+use crate::http::Version;
 use crate::peer::{Peer, next_id};
-use crate::tls::{ALPN, ServerTls, binding, chain_without, presented};
+use crate::tls::{ALPN, HTTP_1, HTTP_2, ServerTls, binding, chain_without, presented};
 
 /// A fatal alert `no_application_protocol` (RFC 7301, section 3.2) as a plaintext record:
 /// nothing is encrypted before the ServerHello (RFC 8446, section 5.1).
@@ -19,13 +22,22 @@ const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];
 /// What the client wants to speak once the handshake is done.
 enum Application {
     Scb,
+    Http,
     Unknown,
+}
+
+/// What is spoken now that the handshake is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    Scb,
+    Http(Version),
 }
 
 /// A handshake that came to an end.
 pub(crate) struct Accepted {
     pub(crate) stream: TlsStream<TcpStream>,
     pub(crate) peer: Peer,
+    pub(crate) spoken: Spoken,
 }
 
 /// A handshake that failed. The client has been sent the alert that says why.
@@ -53,18 +65,21 @@ impl From<io::Error> for Failed {
     }
 }
 
-/// Completes a handshake. The caller sets the deadline.
+/// Completes a handshake, for HTTP only if it is served. The caller sets the deadline.
 pub(crate) async fn accept(
     socket: TcpStream,
     address: SocketAddr,
     tls: &ServerTls,
+    serves_http: bool,
 ) -> Result<Accepted, Failed> {
     socket.set_nodelay(true)?;
     let start = client_hello(socket).await?;
-    match application(&start.client_hello()) {
-        Application::Scb => accept_scb(start, address, tls).await,
-        Application::Unknown => Err(refuse_application(start.io).await),
-    }
+    let config = match application(&start.client_hello(), serves_http) {
+        Application::Scb => tls.config(),
+        Application::Http => tls.http_config(),
+        Application::Unknown => return Err(refuse_application(start.io).await),
+    };
+    finish(start, config, address, tls).await
 }
 
 async fn client_hello(socket: TcpStream) -> Result<StartHandshake<TcpStream>, Failed> {
@@ -76,19 +91,29 @@ async fn client_hello(socket: TcpStream) -> Result<StartHandshake<TcpStream>, Fa
     })
 }
 
-async fn accept_scb(
+async fn finish(
     start: StartHandshake<TcpStream>,
+    config: Arc<ServerConfig>,
     address: SocketAddr,
     tls: &ServerTls,
 ) -> Result<Accepted, Failed> {
-    let handshake = start.into_stream(tls.config()).into_fallible();
+    let handshake = start.into_stream(config).into_fallible();
     let stream = handshake.await.map_err(|(error, socket)| Failed {
         error,
         socket: Some(socket),
     })?;
     let peer = peer(&stream, address, tls).map_err(io::Error::other)?;
+    let spoken = match stream.get_ref().1.alpn_protocol() {
+        Some(ALPN) => Spoken::Scb,
+        Some(HTTP_2) => Spoken::Http(Version::Http2),
+        _ => Spoken::Http(Version::Http1),
+    };
     let stream = TlsStream::Server(stream);
-    Ok(Accepted { stream, peer })
+    Ok(Accepted {
+        stream,
+        peer,
+        spoken,
+    })
 }
 
 async fn refuse_application(mut socket: TcpStream) -> Failed {
@@ -101,11 +126,17 @@ async fn refuse_application(mut socket: TcpStream) -> Failed {
     }
 }
 
-fn application(hello: &ClientHello<'_>) -> Application {
-    let mut offered = hello.alpn().into_iter().flatten();
-    match offered.any(|protocol| protocol == ALPN) {
-        true => Application::Scb,
-        false => Application::Unknown,
+/// A client that names no protocol speaks HTTP/1.1, never `scb/1`.
+fn application(hello: &ClientHello<'_>, serves_http: bool) -> Application {
+    let offers = |protocol| {
+        let mut offered = hello.alpn().into_iter().flatten();
+        offered.any(|one| one == protocol)
+    };
+    let speaks_http = hello.alpn().is_none() || offers(HTTP_1) || offers(HTTP_2);
+    match (offers(ALPN), speaks_http && serves_http) {
+        (true, _) => Application::Scb,
+        (false, true) => Application::Http,
+        (false, false) => Application::Unknown,
     }
 }
 

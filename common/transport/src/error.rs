@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another program listens on this address.
-    #[error("{0} is in use; choose another with --listen")]
+    #[error("{0} is in use; choose another address")]
     AddressInUse(SocketAddr),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]

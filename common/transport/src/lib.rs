@@ -1,7 +1,7 @@
 //! Sockets: TLS configuration, listener, connection, shutdown and telemetry.
 //!
-//! This crate moves frames between a TLS 1.3 socket and whoever asks for them, under total
-//! deadlines and size limits. It never decides anything about the protocol, never opens a
+//! This crate moves frames, or HTTP requests and answers, between a socket and whoever asks for
+//! them, under total deadlines and size limits. It never decides anything about the protocol, never opens a
 //! file or a database, and never logs what a frame contains.
 
 mod accept;
@@ -11,9 +11,11 @@ mod connect;
 mod connection;
 mod descriptors;
 mod error;
+mod http;
 mod limits;
 mod listener;
 mod peer;
+mod places;
 mod shutdown;
 pub mod telemetry;
 mod tls;
@@ -23,6 +25,7 @@ pub use connect::connect;
 pub use connection::{Connection, Direction, Onlooker};
 pub use descriptors::raise_descriptor_limit;
 pub use error::Error;
+pub use http::{HttpConnection, MAX_BODY, Web, problem};
 pub use limits::Limits;
 pub use listener::Listener;
 pub use peer::Peer;

@@ -6,18 +6,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scb_protocol::{Code, Refusal, Step, counted};
+use scb_protocol::Step;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accept::accept;
+use crate::accept::{Spoken, accept};
 use crate::connection::Connection;
-use crate::descriptors::Room;
+use crate::http::{self, HttpConnection, Version, Web};
+use crate::places::{Place, Places, SharedPlaces, Standing};
 use crate::{Error, Limits, ServerTls, Shutdown};
+
+mod plain;
 
 /// First and longest pause after accepting has failed, for lack of file descriptors.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -32,6 +36,8 @@ pub struct Listener {
     address: SocketAddr,
     first_step: Step,
     descriptors: Option<u64>,
+    places: SharedPlaces,
+    web: Option<Web>,
 }
 
 impl Listener {
@@ -53,6 +59,8 @@ impl Listener {
             address,
             first_step,
             descriptors: None,
+            places: SharedPlaces::default(),
+            web: None,
         })
     }
 
@@ -70,6 +78,23 @@ impl Listener {
     #[must_use]
     pub fn within(mut self, descriptors: Option<u64>) -> Self {
         self.descriptors = descriptors;
+        self
+    }
+
+    /// Shares the places for connections with `other`: together they hold as many as one of them
+    /// would hold alone.
+    #[must_use]
+    pub fn beside(mut self, other: &Self) -> Self {
+        self.places = other.places.clone();
+        self.descriptors = other.descriptors;
+        self
+    }
+
+    /// Answers HTTP as well, for clients that ask for `h2` or `http/1.1` (RFC 7301), or for no
+    /// application protocol at all. Without this, they are refused in the handshake.
+    #[must_use]
+    pub fn with_http(mut self, web: Web) -> Self {
+        self.web = Some(web);
         self
     }
 
@@ -93,17 +118,6 @@ impl Listener {
         H: Fn(Connection) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let room = Room::new(
-            limits.max_connections.min(Semaphore::MAX_PERMITS),
-            self.descriptors,
-        );
-        if room.served < limits.max_connections {
-            tracing::warn!(
-                "room for {} only: the limit of open files is too low for {}",
-                counted(room.served, "connection"),
-                limits.max_connections
-            );
-        }
         let server = Arc::new(Server {
             handler,
             tls,
@@ -111,28 +125,36 @@ impl Listener {
             first_step: self.first_step,
             shutdown: shutdown.clone(),
             cancel: CancellationToken::new(),
-            room,
-            places: Arc::new(Semaphore::new(room.served)),
-            busy_places: Arc::new(Semaphore::new(room.told_busy)),
+            places: self.places.open(&limits, self.descriptors),
+            web: self.web,
         });
         let tasks = TaskTracker::new();
-        let mut pause = PAUSE.0;
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => break,
-                accepted = self.socket.accept() => accepted,
-            };
-            match accepted {
-                Ok((socket, peer)) => {
-                    pause = PAUSE.0;
-                    Server::admit(&server, &tasks, socket, peer);
-                }
-                Err(error) => pause = wait_after(&error, pause, &shutdown).await,
-            }
-        }
-        drop(self.socket);
+        let admit = |socket, peer| Server::admit(&server, &tasks, socket, peer);
+        accept_until(self.socket, &shutdown, admit).await;
         stop(&tasks, &server.cancel, limits.drain).await;
+    }
+}
+
+/// Hands every connection to `admit`, until `shutdown`.
+async fn accept_until(
+    socket: TcpListener,
+    shutdown: &Shutdown,
+    admit: impl Fn(TcpStream, SocketAddr),
+) {
+    let mut pause = PAUSE.0;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, peer)) => {
+                pause = PAUSE.0;
+                admit(socket, peer);
+            }
+            Err(error) => pause = wait_after(&error, pause, shutdown).await,
+        }
     }
 }
 
@@ -144,9 +166,14 @@ struct Server<H> {
     first_step: Step,
     shutdown: Shutdown,
     cancel: CancellationToken,
-    room: Room,
-    places: Arc<Semaphore>,
-    busy_places: Arc<Semaphore>,
+    places: Places,
+    web: Option<Web>,
+}
+
+/// What a handshake has led to.
+enum Opened {
+    Scb(Connection),
+    Http(TlsStream<TcpStream>, Version, HttpConnection),
 }
 
 impl<H, F> Server<H>
@@ -157,57 +184,72 @@ where
     /// Starts the task of one connection; never waits.
     fn admit(server: &Arc<Self>, tasks: &TaskTracker, socket: TcpStream, peer: SocketAddr) {
         let this = Arc::clone(server);
-        if let Ok(place) = Arc::clone(&server.places).try_acquire_owned() {
-            tasks.spawn(async move { this.serve_one(socket, peer, place).await });
-        } else if let Ok(place) = Arc::clone(&server.busy_places).try_acquire_owned() {
-            tasks.spawn(async move { this.turn_away(socket, peer, place).await });
-        } else {
+        let Some(place) = server.places.take() else {
             tracing::debug!(%peer, "dropped: too many connections are being told busy");
-        }
-    }
-
-    async fn serve_one(&self, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
-        let Some(connection) = self.handshake(socket, peer).await else {
             return;
         };
-        let id = connection.id();
-        let mut handler = tokio::spawn((self.handler)(connection));
-        tokio::select! {
-            ended = &mut handler => report(id, ended),
-            () = self.cancel.cancelled() => {
-                handler.abort();
-                report(id, handler.await);
+        tasks.spawn(async move {
+            match place.standing {
+                Standing::Served => this.serve_one(socket, peer, place).await,
+                Standing::ToldBusy => this.turn_away(socket, peer, place).await,
             }
+        });
+    }
+
+    async fn serve_one(&self, socket: TcpStream, peer: SocketAddr, place: Place) {
+        match (self.handshake(socket, peer).await, &self.web) {
+            (Some(Opened::Scb(connection)), _) => {
+                let id = connection.id();
+                run_to_end(id, (self.handler)(connection), &self.cancel).await;
+            }
+            (Some(Opened::Http(stream, version, connection)), Some(web)) => {
+                let (id, limits, web) = (connection.id(), self.limits, web.clone());
+                let serving =
+                    async move { http::serve(stream, version, &web, connection, &limits).await };
+                run_to_end(id, serving, &self.cancel).await;
+            }
+            _ => {}
         }
         drop(place);
     }
 
-    async fn turn_away(&self, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
-        if let Some(connection) = self.handshake(socket, peer).await {
-            tracing::info!(conn = connection.id(), %peer, "refused: busy");
-            let busy = Refusal::new(Code::Busy, self.first_step)
-                .with("limit", self.room.served)
-                .retry_after(self.limits.busy_retry);
-            connection.refuse(&busy).await;
+    async fn turn_away(&self, socket: TcpStream, peer: SocketAddr, place: Place) {
+        let busy = self.places.busy(self.first_step);
+        match self.handshake(socket, peer).await {
+            Some(Opened::Scb(connection)) => {
+                tracing::info!(conn = connection.id(), %peer, "refused: busy");
+                connection.refuse(&busy).await;
+            }
+            Some(Opened::Http(stream, version, connection)) => {
+                http::refuse(stream, version, connection, &busy, &self.limits).await;
+            }
+            None => {}
         }
         drop(place);
     }
 
     /// `None` if it fails, takes too long, or the server stops.
-    async fn handshake(&self, socket: TcpStream, peer: SocketAddr) -> Option<Connection> {
+    async fn handshake(&self, socket: TcpStream, peer: SocketAddr) -> Option<Opened> {
         let tls = Arc::clone(&self.tls.borrow());
-        let accepting = timeout(self.limits.handshake, accept(socket, peer, &tls));
+        let accepting = accept(socket, peer, &tls, self.web.is_some());
+        let accepting = timeout(self.limits.handshake, accepting);
         let accepted = tokio::select! {
             () = self.shutdown.cancelled() => return None,
             accepted = accepting => accepted,
         };
         match accepted {
-            Ok(Ok(done)) => Some(Connection::server(
-                done.stream,
-                done.peer,
-                self.first_step,
-                &self.limits,
-            )),
+            Ok(Ok(done)) => Some(match done.spoken {
+                Spoken::Scb => Opened::Scb(Connection::server(
+                    done.stream,
+                    done.peer,
+                    self.first_step,
+                    &self.limits,
+                )),
+                Spoken::Http(version) => {
+                    let connection = HttpConnection::over_tls(done.peer, &self.shutdown);
+                    Opened::Http(done.stream, version, connection)
+                }
+            }),
             Ok(Err(failed)) => {
                 tracing::info!(%peer, "handshake failed: {}", failed.error);
                 let _ = timeout(self.limits.linger, failed.linger()).await;
@@ -217,6 +259,22 @@ where
                 tracing::info!(%peer, "handshake took too long");
                 None
             }
+        }
+    }
+}
+
+/// Runs what serves a connection in a task of its own, so that a panic ends nothing else.
+async fn run_to_end(
+    id: u64,
+    serving: impl Future<Output = ()> + Send + 'static,
+    cancel: &CancellationToken,
+) {
+    let mut serving = tokio::spawn(serving);
+    tokio::select! {
+        ended = &mut serving => report(id, ended),
+        () = cancel.cancelled() => {
+            serving.abort();
+            report(id, serving.await);
         }
     }
 }

@@ -40,6 +40,11 @@ impl Shutdown {
         self.0.cancel();
     }
 
+    /// A token that is cancelled with it, or before, alone.
+    pub(crate) fn child(&self) -> CancellationToken {
+        self.0.child_token()
+    }
+
     /// Whether it was set off.
     pub fn is_triggered(&self) -> bool {
         self.0.is_cancelled()

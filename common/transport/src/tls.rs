@@ -14,8 +14,12 @@ use scb_certs::{Certificate, Chain};
 pub use client::{ClientTls, ServerTrust};
 pub use server::{ClientAuth, ServerTls};
 
-/// The only application protocol (RFC 7301) that is spoken here.
+/// The application protocol (RFC 7301) of frames.
 pub const ALPN: &[u8] = b"scb/1";
+/// That of HTTP/1.1.
+pub(crate) const HTTP_1: &[u8] = b"http/1.1";
+/// That of HTTP/2.
+pub(crate) const HTTP_2: &[u8] = b"h2";
 
 /// The only signatures accepted, in certificates and in handshakes.
 static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {

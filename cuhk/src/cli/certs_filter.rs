@@ -140,7 +140,11 @@ mod tests {
                 },
             },
             certificate: None,
-            revocation: reason.map(|reason| Revocation { at: at(1), reason }),
+            revocation: reason.map(|reason| Revocation {
+                at: at(1),
+                reason,
+                invalid_since: None,
+            }),
         }
     }
 

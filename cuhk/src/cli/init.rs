@@ -13,7 +13,7 @@ use crate::{Config, NewAuthority, existing, init};
 const EXAMPLES: &str = "\
 Examples:
   cuhk init
-  cuhk init --trust-domain cuhk.edu.hk --dns ca.cuhk.edu.hk --public-url http://ca.cuhk.edu.hk
+  cuhk init --trust-domain cuhk.edu.hk --dns ca.cuhk.edu.hk --public-url http://crl.cuhk.edu.hk
   cuhk init --passphrase-file issuers.txt --root-passphrase-file root.txt
 
 Run again it changes nothing and prints the fingerprint.";
@@ -30,7 +30,8 @@ pub(super) struct Arguments {
     /// IP address of this server, repeatable [default: 127.0.0.1 and ::1]
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     ip: Vec<IpAddr>,
-    /// Where revocation lists and CA certificates will be published (HTTP)
+    /// Under which address others reach `cuhk serve --http` (HTTP, no TLS): certificates then
+    /// name their revocation list and issuer there
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// File whose first line protects the issuing authorities' keys, instead of a prompt

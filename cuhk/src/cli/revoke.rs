@@ -2,17 +2,24 @@
 
 use std::path::Path;
 
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
 use scb_certs::RevocationReason;
-use scb_cli::{Failure, counted, say};
+use scb_cli::{Failure, counted, rfc3339, say};
 use serde_json::json;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime};
 
 use super::{now, open};
-use crate::revocation::{NamedTarget, revoke};
+use crate::revocation::{Grounds, NamedTarget, revoke};
 
 const EXAMPLES: &str = "\
 Examples:
   cuhk revoke 1155000001                              all certificates of this student
   cuhk revoke 1155000001 --reason key_compromise      a lost laptop: its key is refused for ever
+  cuhk revoke 1155000001 --reason key_compromise --compromised-since 2026-11-01
   cuhk revoke 5A3C0E…                                 one device; see `cuhk certs list`
   cuhk revoke service/blackboard
 
@@ -38,24 +45,29 @@ pub(super) struct Arguments {
     /// Why; see below
     #[arg(long, value_name = "REASON", default_value = "unspecified", value_parser = reason)]
     reason: RevocationReason,
+    /// Since when somebody else had, or may have had, the key: a date (UTC) or a time such as
+    /// 2026-11-01T18:30:00+08:00; stands in the revocation list (invalidityDate)
+    #[arg(long, value_name = "TIME", value_parser = past)]
+    compromised_since: Option<UnixTime>,
     /// Answer as a JSON object
     #[arg(long)]
     pub(super) json: bool,
 }
 
 pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let (named, grounds) = (arguments.target.clone(), grounds(arguments)?);
     let (_, store) = open(dir)?;
-    let (named, reason) = (arguments.target.clone(), arguments.reason);
     let (target, revoked) = store.write_blocking(move |records| {
         let target = named.resolve(records)?;
-        let revoked = revoke(records, &target, reason, now())?;
+        let revoked = revoke(records, &target, grounds, now())?;
         Ok((target, revoked))
     })?;
     let (certificates, codes) = (revoked.certificates, revoked.codes);
     let text = match arguments.json {
         true => json!({
             "target": target.to_string(),
-            "reason": reason,
+            "reason": grounds.reason,
+            "compromised_since": grounds.invalid_since.map(rfc3339),
             "certificates": certificates,
             "codes": codes,
         })
@@ -67,6 +79,33 @@ pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
         ),
     };
     Ok(say(&text)?)
+}
+
+fn grounds(arguments: &Arguments) -> Result<Grounds, Failure> {
+    let (reason, invalid_since) = (arguments.reason, arguments.compromised_since);
+    if invalid_since.is_some() && reason != RevocationReason::KeyCompromise {
+        return Err(
+            Failure::usage("--compromised-since is about a key that somebody else has")
+                .with_remedy("add --reason key_compromise"),
+        );
+    }
+    Ok(Grounds {
+        reason,
+        invalid_since,
+    })
+}
+
+/// A time that is over: nobody knows yet when a key will be stolen.
+fn past(text: &str) -> Result<UnixTime, String> {
+    let midnight = |date: Date| date.midnight().assume_utc();
+    let date = Date::parse(text, format_description!("[year]-[month]-[day]")).map(midnight);
+    let time = date.or_else(|_| OffsetDateTime::parse(text, &Rfc3339));
+    let time = time.map_err(|_| "write 2026-11-01 or 2026-11-01T18:30:00+08:00")?;
+    let seconds = u64::try_from(time.unix_timestamp()).map_err(|_| "too long ago")?;
+    match UnixTime::since_unix_epoch(Duration::from_secs(seconds)) {
+        time if time > now() => Err("this time has not come yet".to_owned()),
+        time => Ok(time),
+    }
 }
 
 fn reason(text: &str) -> Result<RevocationReason, String> {

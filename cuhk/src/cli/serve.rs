@@ -1,7 +1,7 @@
 //! `cuhk serve`
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,8 +24,12 @@ const EXAMPLES: &str = "\
 Examples:
   cuhk serve                                   asks for the passphrase
   cuhk serve --listen 0.0.0.0:8011 --passphrase-file /run/credentials/cuhk
+  cuhk serve --http 0.0.0.0:8012               CA certificates and revocation lists as well
   cuhk serve --sandbox /tmp/scb                everything made there, loopback only
   cuhk serve --sandbox /tmp/scb --explain      each step in plain words, for a class";
+
+/// Where a sandbox publishes unless told otherwise.
+const ANY_LOOPBACK_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", Fault::NAMES))]
@@ -33,9 +37,16 @@ pub(super) struct Arguments {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8011]
     #[arg(long, value_name = "ADDR", env = "SCB_CUHK_LISTEN")]
     listen: Option<SocketAddr>,
+    /// Publish CA certificates and revocation lists at this address, HTTP without TLS; port 0
+    /// takes a free one [default: config.toml, else nowhere; in a sandbox a free port]
+    #[arg(long, value_name = "ADDR", env = "SCB_CUHK_HTTP")]
+    http: Option<SocketAddr>,
     /// Write the bound address to this file once the server is ready
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
+    /// Likewise the address of --http
+    #[arg(long, value_name = "FILE")]
+    http_ready_file: Option<PathBuf>,
     /// File whose first line unlocks the issuing authorities' keys, instead of a prompt
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
@@ -70,6 +81,7 @@ impl Arguments {
     /// What is said here comes before what the file says.
     fn overrule(&self, config: &mut Config) {
         config.listen = self.listen.or(config.listen);
+        config.http = self.http.or(config.http);
         if let Some(most) = self.max_connections {
             config.limits.max_connections = most;
         }
@@ -108,33 +120,69 @@ pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> 
     if let Some(most) = arguments.max_connections {
         unlocked.limit_connections(most);
     }
-    for file in &place.ready_files {
-        forget(file)?;
-    }
+    place.ready.forget()?;
     let listen = unlocked.listen_address(arguments.listen);
+    let mut http = unlocked.http_address(arguments.http);
     if arguments.sandbox.is_some() {
+        let http = *http.get_or_insert(ANY_LOOPBACK_PORT);
         loopback_only(listen)?;
+        loopback_only(http)?;
     }
     if let Some(warning) = unlocked.uncovered(listen) {
+        tracing::warn!("{warning}");
+    }
+    if let (None, Some(warning)) = (http, unlocked.unpublished()) {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::fault(format!("cannot start: {error}")))?;
-    runtime.block_on(serve(unlocked, listen, &place.ready_files))
+    runtime.block_on(serve(unlocked, listen, http, &place.ready))
 }
 
 /// What is served, and who is told when it is ready.
 struct Place {
     home: Home,
     passphrase: Passphrase,
-    ready_files: Vec<PathBuf>,
+    ready: ReadyFiles,
+}
+
+/// The files that say where the server listens, once it does.
+#[derive(Default)]
+struct ReadyFiles {
+    tls: Vec<PathBuf>,
+    http: Vec<PathBuf>,
+}
+
+impl ReadyFiles {
+    fn write(&self, server: &Server) -> Result<(), Failure> {
+        for file in &self.tls {
+            write_ready(file, server.local_addr())?;
+        }
+        if let Some(address) = server.http_addr() {
+            for file in &self.http {
+                write_ready(file, address)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An address file from an earlier run would send others to a server that is gone.
+    fn forget(&self) -> Result<(), Failure> {
+        self.tls
+            .iter()
+            .chain(&self.http)
+            .try_for_each(|file| forget(file))
+    }
 }
 
 impl Place {
     fn find(home: &HomeArgs, arguments: &Arguments) -> Result<Self, Failure> {
-        let mut ready_files: Vec<PathBuf> = arguments.ready_file.iter().cloned().collect();
+        let mut ready = ReadyFiles {
+            tls: arguments.ready_file.iter().cloned().collect(),
+            http: arguments.http_ready_file.iter().cloned().collect(),
+        };
         if let Some(dir) = &arguments.sandbox {
             if home.home.is_some() {
                 return Err(Failure::usage(
@@ -147,11 +195,12 @@ impl Place {
             let sandbox = Sandbox::create(dir)?;
             let (home, passphrase) = sandbox::prepare(&sandbox, now())?;
             tracing::warn!("{}", sandbox.banner());
-            ready_files.push(sandbox.cuhk_address_file());
+            ready.tls.push(sandbox.cuhk_address_file());
+            ready.http.push(sandbox.cuhk_http_address_file());
             return Ok(Self {
                 home,
                 passphrase,
-                ready_files,
+                ready,
             });
         }
         let home = open_home(&home.resolve(Role::Cuhk))?;
@@ -160,7 +209,7 @@ impl Place {
         Ok(Self {
             home,
             passphrase,
-            ready_files,
+            ready,
         })
     }
 }
@@ -168,36 +217,40 @@ impl Place {
 async fn serve(
     unlocked: Unlocked,
     listen: SocketAddr,
-    ready_files: &[PathBuf],
+    http: Option<SocketAddr>,
+    ready: &ReadyFiles,
 ) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals().map_err(Error::from)?;
     let (store, root) = (unlocked.store().clone(), unlocked.root().fingerprint());
-    let server = Server::bind(unlocked, listen, Arc::new(SystemClock)).await?;
+    let mut server = Server::bind(unlocked, listen, Arc::new(SystemClock)).await?;
+    if let Some(http) = http {
+        server = server.publish_at(http).await?;
+    }
     let address = server.local_addr();
     let students = store
         .read(|records| records.roster().count_active())
         .await?;
     // Whoever reads `listening on` may rely on the files.
-    for file in ready_files {
-        write_ready(file, address)?;
-    }
+    ready.write(&server)?;
     telemetry::emit(&StepEvent::new(
         Step::Zero,
         Fact::Listening { address, root },
     ));
+    if let Some(http) = server.http_addr() {
+        say(&format!(
+            "cuhk  step 0  CA certificates and revocation lists at http://{http}"
+        ))?;
+    }
     say(&format!(
         "cuhk  step 0  {}, listening on {address}",
         counted(students, "student")
     ))?;
     server.run(shutdown).await;
-    for file in ready_files {
-        forget(file)?;
-    }
+    ready.forget()?;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// An address file from an earlier run would send others to a server that is gone.
 fn forget(file: &Path) -> Result<(), Failure> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::fault(format!(

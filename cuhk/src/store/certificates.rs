@@ -8,7 +8,7 @@ use super::{convert, seal};
 use crate::{Error, Subject};
 
 const COLUMNS: &str = "serial, subject, profile, public_key, not_before, not_after, \
-                       sha256, der, revoked_at, reason";
+                       sha256, der, revoked_at, reason, invalid_since";
 
 /// What kind of certificate it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Revocation {
     pub at: UnixTime,
     /// The reason.
     pub reason: RevocationReason,
+    /// Since when the key is not to be believed, where that is known.
+    pub invalid_since: Option<UnixTime>,
 }
 
 /// A certificate, or the intent to sign one.
@@ -199,8 +201,8 @@ impl<'a> Certificates<'a> {
     }
 
     /// Revokes one certificate; answers whether that changed anything. The first revocation
-    /// stands, except that a key may turn out to be compromised later, and that a hold becomes
-    /// a revocation for good.
+    /// stands, except that a key may turn out to be compromised later, or since another time,
+    /// and that a hold becomes a revocation for good.
     ///
     /// # Errors
     ///
@@ -212,20 +214,24 @@ impl<'a> Certificates<'a> {
         let stands = |before: Revocation| {
             let for_good = before.reason != RevocationReason::CertificateHold;
             let worse = revocation.reason == RevocationReason::KeyCompromise;
-            before.reason == revocation.reason || for_good && !worse
+            let same = before.reason == revocation.reason;
+            let known = [None, before.invalid_since].contains(&revocation.invalid_since);
+            same && known || for_good && !worse
         };
         if record.revocation.is_some_and(stands) {
             return Ok(false);
         }
         self.connection
             .prepare_cached(
-                "UPDATE certificate SET revoked_at = coalesce(revoked_at, ?2), reason = ?3
+                "UPDATE certificate SET revoked_at = coalesce(revoked_at, ?2), reason = ?3,
+                                        invalid_since = coalesce(?4, invalid_since)
                  WHERE serial = ?1",
             )?
             .execute(params![
                 serial.as_bytes(),
                 convert::seconds(revocation.at),
                 revocation.reason.as_str(),
+                revocation.invalid_since.map(convert::seconds),
             ])?;
         self.seal(serial)?;
         Ok(true)
@@ -273,21 +279,22 @@ impl<'a> Certificates<'a> {
     /// [`Error::Storage`].
     pub fn revoked(&self, students: bool, since: UnixTime) -> Result<Vec<RevokedEntry>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT serial, revoked_at, reason FROM certificate
+            "SELECT serial, revoked_at, reason, invalid_since FROM certificate
              WHERE revoked_at IS NOT NULL AND not_after >= ?1 AND (profile = 'student') = ?2
              ORDER BY rowid",
         )?;
         let parameters = params![convert::seconds(since), students];
         let rows = statement.query_map(parameters, |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;
         rows.map(|row| {
-            let (serial, at, reason): (Vec<u8>, i64, String) = row?;
-            let Revocation { at, reason } = revocation(at, &reason)?;
+            let (serial, at, reason, since): (Vec<u8>, i64, String, Option<i64>) = row?;
+            let revocation = revocation(at, &reason, since)?;
             Ok(RevokedEntry {
                 serial: convert::serial(&serial)?,
-                revoked_at: at,
-                reason,
+                revoked_at: revocation.at,
+                reason: revocation.reason,
+                invalid_since: revocation.invalid_since,
             })
         })
         .collect()
@@ -352,6 +359,7 @@ struct Raw {
     der: Option<Vec<u8>>,
     revoked_at: Option<i64>,
     reason: Option<String>,
+    invalid_since: Option<i64>,
 }
 
 impl Raw {
@@ -367,6 +375,7 @@ impl Raw {
             der: row.get(7)?,
             revoked_at: row.get(8)?,
             reason: row.get(9)?,
+            invalid_since: row.get(10)?,
         })
     }
 
@@ -386,7 +395,7 @@ impl Raw {
             _ => None,
         };
         let revocation = match (self.revoked_at, self.reason) {
-            (Some(at), Some(reason)) => Some(revocation(at, &reason)?),
+            (Some(at), Some(reason)) => Some(revocation(at, &reason, self.invalid_since)?),
             _ => None,
         };
         Ok(CertificateRecord {
@@ -415,12 +424,17 @@ fn certificate(sha256: &[u8], der: &[u8], intent: &Intent) -> Result<Certificate
     Ok(certificate)
 }
 
-fn revocation(at: i64, reason: &str) -> Result<Revocation, Error> {
+fn revocation(at: i64, reason: &str, since: Option<i64>) -> Result<Revocation, Error> {
     let at = convert::time(at)?;
+    let invalid_since = since.map(convert::time).transpose()?;
     let reason = reason
         .parse()
         .map_err(|_| Error::RecordInvalid { what: "reason" })?;
-    Ok(Revocation { at, reason })
+    Ok(Revocation {
+        at,
+        reason,
+        invalid_since,
+    })
 }
 
 fn profile(text: &str) -> Result<Profile, Error> {

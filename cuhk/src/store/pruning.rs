@@ -150,6 +150,7 @@ mod tests {
                 let revocation = Revocation {
                     at: at(50),
                     reason: RevocationReason::KeyCompromise,
+                    invalid_since: None,
                 };
                 records.certificates().revoke(&stolen, &revocation)?;
                 let open = code(records, 1, 1000)?;

@@ -29,7 +29,7 @@ pub(super) const CERTIFICATE: Sealed = Sealed {
     table: "certificate",
     key: "serial",
     columns: "serial, subject, profile, public_key, not_before, not_after, recorded_at, sha256, \
-              revoked_at, reason",
+              revoked_at, reason, invalid_since",
 };
 
 impl Sealed {
@@ -174,6 +174,7 @@ mod tests {
                 let revocation = Revocation {
                     at: convert::time(1500)?,
                     reason: scb_certs::RevocationReason::Superseded,
+                    invalid_since: None,
                 };
                 records.certificates().revoke(&serial, &revocation)?;
                 records.roster().suspend(&student.sid)?;
@@ -212,6 +213,7 @@ mod tests {
             "UPDATE certificate SET revoked_at = NULL, reason = NULL",
             "UPDATE certificate SET reason = 'certificate_hold'",
             "UPDATE certificate SET revoked_at = revoked_at + 1",
+            "UPDATE certificate SET invalid_since = 1",
             "UPDATE certificate SET not_after = not_after + 1",
             "UPDATE certificate SET profile = 'service'",
             "UPDATE certificate SET subject = '1155000002'",
@@ -226,6 +228,7 @@ mod tests {
                 let revocation = Revocation {
                     at: convert::time(1600).unwrap(),
                     reason: scb_certs::RevocationReason::KeyCompromise,
+                    invalid_since: None,
                 };
                 records.certificates().revoke(serial, &revocation).is_ok()
             });

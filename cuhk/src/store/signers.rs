@@ -143,6 +143,7 @@ mod tests {
                 let revocation = Revocation {
                     at: now,
                     reason: RevocationReason::KeyCompromise,
+                    invalid_since: None,
                 };
                 assert!(active(records, convert::time(5001)?).is_empty());
                 records.certificates().revoke(&serial, &revocation)?;

@@ -7,6 +7,7 @@ mod enrolment;
 mod home;
 mod keys;
 mod permissions;
+mod publication;
 mod requests;
 mod revocation;
 mod serials;

@@ -171,9 +171,14 @@ fn revoked_certificate(records: &Records<'_>, now: UnixTime) -> Result<(), Error
     };
     records.certificates().intend(&intent, now)?;
     let (at, reason) = (now, RevocationReason::Superseded);
-    let revoked = records
-        .certificates()
-        .revoke(&serial, &Revocation { at, reason })?;
+    let revoked = records.certificates().revoke(
+        &serial,
+        &Revocation {
+            at,
+            reason,
+            invalid_since: None,
+        },
+    )?;
     assert!(revoked);
     Ok(())
 }

@@ -1,18 +1,18 @@
 //! A CUHK in a temporary directory, and whoever talks to it.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use scb_certs::{
-    Certificate, Chain, Fingerprint, RevocationReason, ServiceName, SigningKey, TrustStore,
-    create_request,
+    Certificate, Chain, Fingerprint, ServiceName, SigningKey, TrustStore, create_request,
 };
 use scb_cli::{save_config, write_atomic};
 use scb_cuhk::{
-    Config, Error, Issuers, NewAuthority, Records, Refresher, Server, Service, Store, Student,
-    Target, Unlocked, add_service, init, issue_code, open_home, revoke,
+    Config, Error, Grounds, Issuers, NewAuthority, Records, Refresher, Server, Service, Store,
+    Student, Target, Unlocked, add_service, init, issue_code, open_home, revoke,
 };
 use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
 use scb_protocol::values::{Der, Nonce};
@@ -33,6 +33,7 @@ pub struct University {
     pub root: Certificate,
     pub store: Store,
     pub address: String,
+    pub http: SocketAddr,
     pub refresher: Refresher,
     shutdown: Shutdown,
     running: JoinHandle<()>,
@@ -102,6 +103,7 @@ impl University {
         let listen = "127.0.0.1:0".parse().unwrap();
         let reader = Arc::new(ClockFn(clock.reader()));
         let server = Server::bind(unlocked, listen, reader).await.unwrap();
+        let server = server.publish_at(listen).await.unwrap();
         let shutdown = Shutdown::new();
         Self {
             dir,
@@ -109,6 +111,7 @@ impl University {
             root,
             store,
             address: server.local_addr().to_string(),
+            http: server.http_addr().unwrap(),
             refresher: server.refresher(),
             shutdown: shutdown.clone(),
             running: tokio::spawn(server.run(shutdown)),
@@ -163,8 +166,9 @@ impl University {
             .code
     }
 
-    pub async fn revoke(&self, subject: &str, reason: RevocationReason) {
+    pub async fn revoke(&self, subject: &str, reason: impl Into<Grounds>) {
         let target = Target::Subject(subject.parse().unwrap());
+        let reason = reason.into();
         let now = self.clock.now();
         self.change(move |records| revoke(records, &target, reason, now))
             .await;

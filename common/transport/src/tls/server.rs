@@ -7,7 +7,7 @@ use rustls::server::NoServerSessionStorage;
 use scb_certs::{Certificate, Chain, SigningKey, TrustStore};
 
 use super::verifier::ClientVerifier;
-use super::{ALPN, provider};
+use super::{ALPN, HTTP_1, HTTP_2, provider};
 use crate::clock::{Clock, TlsTime};
 use crate::error::Error;
 
@@ -24,6 +24,7 @@ pub enum ClientAuth {
 #[derive(Debug, Clone)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
+    http: Arc<ServerConfig>,
     trust: Arc<TrustStore>,
 }
 
@@ -56,13 +57,23 @@ impl ServerTls {
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.max_early_data_size = 0;
-        let config = Arc::new(config);
-        Ok(Self { config, trust })
+        let mut http = config.clone();
+        http.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
+        Ok(Self {
+            config: Arc::new(config),
+            http: Arc::new(http),
+            trust,
+        })
     }
 
     /// What client certificates are judged by.
     pub fn trust(&self) -> &Arc<TrustStore> {
         &self.trust
+    }
+
+    /// For a client that asks for HTTP.
+    pub(crate) fn http_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.http)
     }
 
     /// As rustls takes it, for a handshake without a socket.

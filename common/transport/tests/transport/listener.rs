@@ -37,7 +37,7 @@ async fn names_the_port_that_is_taken() {
         .unwrap();
     let error = Listener::bind(first.local_addr()).await.unwrap_err();
     assert!(matches!(error, Error::AddressInUse(address) if address == first.local_addr()));
-    assert!(error.to_string().contains("--listen"), "{error}");
+    assert!(error.to_string().contains("choose another"), "{error}");
     let elsewhere = Listener::bind("192.0.2.1:0".parse().unwrap())
         .await
         .unwrap_err();

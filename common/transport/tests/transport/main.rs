@@ -10,6 +10,7 @@ mod client_judges;
 mod descriptors;
 mod frames;
 mod harness;
+mod http;
 mod listener;
 mod log;
 mod openssl;

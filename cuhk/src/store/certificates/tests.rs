@@ -50,7 +50,11 @@ fn sign(issuer: &Issuer, intent: &Intent, key: &PublicKey) -> Certificate {
 }
 
 fn revocation(reason: RevocationReason) -> Revocation {
-    Revocation { at: at(5), reason }
+    Revocation {
+        at: at(5),
+        reason,
+        invalid_since: None,
+    }
 }
 
 #[test]
@@ -142,7 +146,14 @@ fn the_first_revocation_stands_unless_the_key_is_compromised() {
             let revoke = |reason, at| {
                 records
                     .certificates()
-                    .revoke(&intent.serial, &Revocation { at, reason })
+                    .revoke(
+                        &intent.serial,
+                        &Revocation {
+                            at,
+                            reason,
+                            invalid_since: None,
+                        },
+                    )
                     .unwrap()
             };
             assert!(revoke(RevocationReason::Superseded, at(5)));

@@ -1,0 +1,153 @@
+//! What caches may keep, for how long, and how they ask again (RFC 9110, section 13; RFC 9111).
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use rustls_pki_types::UnixTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+/// RFC 9110, section 5.6.7.
+const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
+    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+);
+
+/// Bytes that others may keep for a while.
+pub(super) struct Cacheable<'a> {
+    pub(super) media_type: &'static str,
+    /// What tells this version from all others; letters, digits and hyphens.
+    pub(super) version: String,
+    pub(super) modified: UnixTime,
+    /// From when on it counts no more.
+    pub(super) ends: UnixTime,
+    /// How long it is kept at most.
+    pub(super) max_age: Duration,
+    pub(super) content: &'a [u8],
+}
+
+impl Cacheable<'_> {
+    /// The content, or `304 Not Modified` for whoever has it.
+    pub(super) fn response(&self, asked: &HeaderMap, now: UnixTime) -> Response<Body> {
+        let etag = format!("\"{}\"", self.version);
+        let (status, body) = match self.is_known(asked, &etag) {
+            true => (StatusCode::NOT_MODIFIED, Body::empty()),
+            false => (StatusCode::OK, Body::from(self.content.to_vec())),
+        };
+        let left = self.ends.as_secs().saturating_sub(now.as_secs());
+        let max_age = left.min(self.max_age.as_secs());
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        let others = [
+            (ETAG, etag),
+            (LAST_MODIFIED, http_date(self.modified)),
+            (EXPIRES, http_date(self.ends)),
+            (
+                CACHE_CONTROL,
+                format!("public, max-age={max_age}, must-revalidate"),
+            ),
+        ];
+        for (name, value) in others {
+            // All of them are visible ASCII.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
+        response
+    }
+
+    /// An `If-Modified-Since` counts only without an `If-None-Match`.
+    fn is_known(&self, asked: &HeaderMap, etag: &str) -> bool {
+        let text = |name| {
+            asked
+                .get(name)
+                .and_then(|value: &HeaderValue| value.to_str().ok())
+        };
+        if let Some(known) = text(IF_NONE_MATCH) {
+            let mut known = known
+                .split(',')
+                .map(|tag| tag.trim().trim_start_matches("W/"));
+            return known.any(|tag| tag == "*" || tag == etag);
+        }
+        let since = text(IF_MODIFIED_SINCE).and_then(seconds);
+        since.is_some_and(|since| self.modified.as_secs() <= since)
+    }
+}
+
+/// Times that no calendar has are not told.
+fn http_date(time: UnixTime) -> String {
+    i64::try_from(time.as_secs())
+        .ok()
+        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+        .and_then(|time| time.format(HTTP_DATE).ok())
+        .unwrap_or_default()
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    let time = PrimitiveDateTime::parse(text, HTTP_DATE).ok()?;
+    u64::try_from(time.assume_utc().unix_timestamp()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    fn asked(name: axum::http::HeaderName, value: &'static str) -> Response<Body> {
+        let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(value))]);
+        let list = Cacheable {
+            media_type: "application/pkix-crl",
+            version: "students-7".into(),
+            modified: at(784_111_777),
+            ends: at(784_111_777 + 30),
+            max_age: Duration::from_secs(60),
+            content: b"list",
+        };
+        list.response(&headers, at(784_111_787))
+    }
+
+    #[test]
+    fn says_which_version_it_is_and_how_long_it_counts() {
+        let response = asked(IF_NONE_MATCH, "\"students-6\"");
+        assert_eq!(response.status(), StatusCode::OK);
+        let headers = response.headers();
+        assert_eq!(headers[ETAG], "\"students-7\"");
+        assert_eq!(headers[LAST_MODIFIED], "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(headers[EXPIRES], "Sun, 06 Nov 1994 08:50:07 GMT");
+        let expected = "public, max-age=20, must-revalidate";
+        assert_eq!(headers[CACHE_CONTROL], expected);
+    }
+
+    #[test]
+    fn whoever_has_it_is_sent_nothing() {
+        for (name, value) in [
+            (IF_NONE_MATCH, "\"students-7\""),
+            (IF_NONE_MATCH, "\"x\", W/\"students-7\""),
+            (IF_NONE_MATCH, "*"),
+            (IF_MODIFIED_SINCE, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ] {
+            let response = asked(name, value);
+            assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{value}");
+        }
+    }
+
+    #[test]
+    fn whoever_has_an_older_one_or_asks_in_riddles_is_sent_it() {
+        for (name, value) in [
+            (IF_NONE_MATCH, "students-7"),
+            (IF_MODIFIED_SINCE, "Sun, 06 Nov 1994 08:49:36 GMT"),
+            (IF_MODIFIED_SINCE, "yesterday"),
+        ] {
+            assert_eq!(asked(name, value).status(), StatusCode::OK, "{value}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A campus that is set up by hand, as campus IT does it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::{Ran, Server, program};
+
+/// A campus set up by hand, in homes of its own.
+pub struct ByHand {
+    dir: TempDir,
+}
+
+impl ByHand {
+    pub fn new() -> Self {
+        let by_hand = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        for (file, passphrase) in [
+            ("issuers.pass", "correct horse"),
+            ("root.pass", "battery staple"),
+        ] {
+            fs::write(by_hand.path(file), format!("{passphrase}\n")).unwrap();
+            fs::set_permissions(by_hand.path(file), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        by_hand
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `cuhk --home …`, from the directory where its files are.
+    pub fn cuhk(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.command("cuhk", arguments))
+    }
+
+    pub fn blackboard(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.command("blackboard", arguments))
+    }
+
+    pub fn student(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.command("student", arguments))
+    }
+
+    pub fn command(&self, name: &str, arguments: &[&str]) -> std::process::Command {
+        let mut command = program(name);
+        command.current_dir(self.dir.path());
+        command
+            .args(["--home", &format!("{name}.home")])
+            .args(arguments);
+        command
+    }
+
+    pub fn init(&self) -> Ran {
+        self.init_with(&[])
+    }
+
+    pub fn init_with(&self, more: &[&str]) -> Ran {
+        let passphrases = [
+            "--passphrase-file",
+            "issuers.pass",
+            "--root-passphrase-file",
+            "root.pass",
+        ];
+        self.cuhk(
+            &[
+                &["init", "--trust-domain", "cuhk.example"],
+                &passphrases[..],
+                more,
+            ]
+            .concat(),
+        )
+    }
+
+    pub fn roster(&self, text: &str) -> Ran {
+        fs::write(self.path("students.csv"), text).unwrap();
+        self.cuhk(&[
+            "roster",
+            "import",
+            "students.csv",
+            "--codes-out",
+            "codes.csv",
+        ])
+    }
+
+    pub fn serve_cuhk(&self) -> Server {
+        self.serve_cuhk_with(&[])
+    }
+
+    pub fn serve_cuhk_with(&self, more: &[&str]) -> Server {
+        let arguments = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--ready-file",
+            "cuhk.ready",
+            "--passphrase-file",
+            "issuers.pass",
+        ];
+        Server::start_command(&mut self.command("cuhk", &[&arguments, more].concat()))
+    }
+
+    pub fn serve_blackboard(&self, cuhk: &Server) -> Server {
+        self.cuhk(&[
+            "service",
+            "add",
+            "blackboard",
+            "--dns",
+            "localhost",
+            "--ip",
+            "127.0.0.1",
+            "--code-out",
+            "blackboard.code",
+        ])
+        .succeeded();
+        let address = cuhk.address();
+        self.blackboard(&[
+            "init",
+            "--cuhk",
+            &address,
+            "--ca",
+            "cuhk.home/ca.pem",
+            "--code-file",
+            "blackboard.code",
+            "--dns",
+            "localhost",
+            "--ip",
+            "127.0.0.1",
+        ])
+        .succeeded();
+        let arguments = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--ready-file",
+            "blackboard.ready",
+        ];
+        Server::start_command(&mut self.command("blackboard", &arguments))
+    }
+
+    pub fn mode(&self, name: &str) -> u32 {
+        fs::metadata(self.path(name)).unwrap().permissions().mode() & 0o777
+    }
+}
