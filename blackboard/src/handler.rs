@@ -88,6 +88,11 @@ impl Handler {
             Err(lost) if lost.code == Code::ConnectionLost && self.sid.is_none() => {
                 self.connection.close().await;
             }
+            // Nobody has asked anything yet: it is told, and nothing was refused.
+            Err(stopping) if stopping.code == Code::ShuttingDown && self.sid.is_none() => {
+                tracing::debug!(conn = self.connection.id(), "closed: the server stops");
+                self.connection.refuse(&stopping).await;
+            }
             Err(refusal) => {
                 self.log(StepEvent::refused(&refusal));
                 self.connection.refuse(&refusal).await;

@@ -131,3 +131,48 @@ fn each_step_is_one_log_line_on_each_side() {
     }
     assert!(fs::exists(campus.path().join("student")).unwrap());
 }
+
+#[test]
+fn who_merely_waits_when_the_server_stops_is_not_refused_in_the_log() {
+    let mut campus = Campus::sandbox();
+    campus
+        .student(&["enrol", "--ids", "1155000001"])
+        .succeeded();
+    let member = campus.path().join("student/students/1155000001");
+    let chain = fs::read_to_string(member.join("chain.pem")).unwrap();
+    let issuer = campus.outside().join("issuer.pem");
+    fs::write(&issuer, &chain[chain.rfind("-----BEGIN").unwrap()..]).unwrap();
+    let idle = std::process::Command::new("openssl")
+        .args([
+            "s_client",
+            "-connect",
+            &campus.blackboard.address(),
+            "-alpn",
+            "scb/1",
+        ])
+        .arg("-cert")
+        .arg(member.join("chain.pem"))
+        .arg("-cert_chain")
+        .arg(&issuer)
+        .arg("-key")
+        .arg(member.join("key.pem"))
+        .args(["-quiet", "-ign_eof"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    let Ok(mut idle) = idle else {
+        return println!("skipped: no openssl");
+    };
+    let mut said = idle.stdout.take().unwrap();
+    let mut greeting = [0; 64];
+    std::io::Read::read_exact(&mut said, &mut greeting).unwrap();
+    campus.blackboard.stop();
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
+    idle.wait().unwrap();
+    assert!(rest.contains("shutting_down"), "it is told: {rest}");
+    let log = campus.blackboard.log();
+    assert!(!log.contains("refused"), "{log}");
+    assert!(log.contains("stopped"), "{log}");
+}

@@ -187,14 +187,51 @@ impl Error {
                 None => "start the server first".into(),
             }),
             Self::AddressMalformed { .. } => Some("start the server again".into()),
+            Self::File { source, .. } => file_remedy(source).map(str::to_owned),
+            Self::FileTooLarge { .. } => Some("check that it is the file that is meant".into()),
             _ => None,
         }
     }
+}
+
+fn file_remedy(error: &io::Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        io::ErrorKind::NotFound => "check the path",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "let this user use it, or name another path"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room on the disk, then do the same again"
+        }
+        io::ErrorKind::IsADirectory => "name a file, not a directory",
+        io::ErrorKind::NotADirectory => "a part of the path is a file: name a directory there",
+        _ => return None,
+    })
 }
 
 fn no_home_remedy(role: Role) -> String {
     match role {
         Role::Student => "run `student` once, or name its directory with --home".into(),
         _ => format!("run `{role} init` first, or name its directory with --home"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_used_says_what_to_do() {
+        for (kind, word) in [
+            (io::ErrorKind::NotFound, "path"),
+            (io::ErrorKind::PermissionDenied, "this user"),
+            (io::ErrorKind::StorageFull, "room"),
+            (io::ErrorKind::IsADirectory, "file"),
+        ] {
+            let error = Error::file("read", Path::new("/x"))(kind.into());
+            assert_eq!((error.exit_code(), error.code()), (exit::FAULT, "file"));
+            assert!(error.remedy().unwrap().contains(word), "{kind}");
+        }
     }
 }

@@ -120,6 +120,23 @@ fn refuses_a_statement_that_says_something_else() {
     }
 }
 
+#[test]
+fn two_files_or_none_are_told_what_is_allowed() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    for count in [0, 2] {
+        let statement = altered(&group, |statement| {
+            let file = statement["files"][0].clone();
+            statement["files"] = vec![file; count].into();
+        });
+        let refusal = state(&group, &statement).unwrap_err();
+        assert_eq!(refusal.code, Code::StatementInvalid);
+        let sentence = refusal.sentence();
+        assert!(sentence.contains("exactly one file"), "{sentence}");
+        assert!(sentence.contains(&format!("names {count}")), "{sentence}");
+    }
+}
+
 fn list<'a>(statement: &'a mut Value, field: &str) -> &'a mut Vec<Value> {
     statement[field].as_array_mut().unwrap()
 }
