@@ -64,7 +64,7 @@ impl Pair {
         let name = "localhost".try_into().unwrap();
         Self {
             client: ClientConnection::new(client.unwrap().config(), name).unwrap(),
-            server: ServerConnection::new(server.unwrap().config()).unwrap(),
+            server: ServerConnection::new(server.unwrap().config().unwrap()).unwrap(),
             client_time: Duration::ZERO,
             server_time: Duration::ZERO,
         }

@@ -191,8 +191,13 @@ impl Certificate {
         issuer.public_key()?.verify_der(&signed, signature)
     }
 
+    /// The URIs among the subject's alternative names.
+    pub(crate) fn uris(&self) -> &[String] {
+        &self.parsed().uris
+    }
+
     fn only_uri(&self) -> Result<&str, Error> {
-        match self.parsed().uris.as_slice() {
+        match self.uris() {
             [uri] => Ok(uri),
             _ => Err(Error::NameInvalid {
                 kind: "certificate name",

@@ -11,19 +11,41 @@ pub enum CertificateError {
     /// A certificate of the chain has been revoked.
     #[error("certificate has been revoked")]
     Revoked,
-    /// The chain does not lead to the trusted root through exactly one issuing authority.
+    /// The chain does not lead to the trusted root through exactly one issuing authority: it is
+    /// another authority's, though that may have the same name.
     #[error("certificate is not from the trusted authority")]
     UnknownIssuer,
+    /// Nobody but its own key signed it.
+    #[error("certificate is signed by its own key")]
+    SelfSigned,
+    /// Whoever signed it is no certificate authority, but a student, say.
+    #[error("certificate is signed by somebody who is no certificate authority")]
+    IssuerNotAuthority,
     /// A signature in the chain does not match, or a signature or a key is of another algorithm
     /// than ECDSA on P-256.
     #[error("certificate has a bad signature")]
     BadSignature,
+    /// Whoever presents it does not have its private key.
+    #[error("the private key is not that of the certificate")]
+    KeyMismatch,
+    /// It does not say what its key may be used for.
+    #[error("certificate names no use (extended key usage)")]
+    NoUsage,
+    /// Its key may be used for anything (anyExtendedKeyUsage).
+    #[error("certificate is for any use")]
+    AnyUsage,
     /// The key may not be used for this, or for more than its profile says.
     #[error("certificate is not for this use")]
     WrongUsage,
-    /// It is of another role, or from the issuer of another role.
+    /// It is of another role than the one that was meant.
     #[error("certificate is of another role: {found}")]
     WrongRole {
+        /// The name that it has.
+        found: String,
+    },
+    /// It names a student and is from the issuer of services, or the other way round.
+    #[error("certificate is from the issuer of another role: {found}")]
+    WrongIssuer {
         /// The name that it has.
         found: String,
     },
@@ -35,9 +57,12 @@ pub enum CertificateError {
         /// The name that it has.
         found: String,
     },
-    /// It has no name of this trust domain, or more than one.
-    #[error("certificate has no valid name, or more than one")]
+    /// It has no name of this trust domain.
+    #[error("certificate has no valid name")]
     NameInvalid,
+    /// It has more than one name (URI).
+    #[error("certificate has more than one name")]
+    NameAmbiguous,
     /// No authentic revocation list covers a certificate of the chain.
     #[error("no valid revocation list covers the certificate")]
     CrlUnavailable,

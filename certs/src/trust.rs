@@ -7,13 +7,14 @@ use webpki::{
 use x509_cert::ext::pkix::KeyUsages;
 
 use crate::authority::check_authority;
+use crate::examination::exact_reason;
 use crate::issuer::check_self_signed;
 use crate::key_usage::{KeyPurpose, same_purposes};
 use crate::known::{KnownPaths, Path, common_time};
 use crate::profile;
 use crate::verified::VerifiedPath;
 use crate::{
-    Certificate, CertificateError, Chain, Crl, Error, Identity, IssuerKind, ServiceName,
+    Certificate, CertificateError, Chain, Crl, Error, Identity, IssuerKind, ServiceName, SpiffeId,
     TrustDomain, VerifiedPeer, VerifiedService, VerifiedStudent,
 };
 
@@ -157,6 +158,16 @@ impl TrustStore {
         purpose: KeyPurpose,
         now: UnixTime,
     ) -> Result<VerifiedPath, CertificateError> {
+        self.verify_each(chain, purpose, now)
+            .map_err(|found| exact_reason(found, chain, &self.root))
+    }
+
+    fn verify_each(
+        &self,
+        chain: &Chain,
+        purpose: KeyPurpose,
+        now: UnixTime,
+    ) -> Result<VerifiedPath, CertificateError> {
         let issuer = self.issuer_in(chain)?;
         self.check_root_time(now)?;
         self.verify_signatures(chain.leaf(), issuer, purpose, now)?;
@@ -169,7 +180,8 @@ impl TrustStore {
         if issuer_domain.is_ok_and(|domain| domain == self.trust_domain)
             && *id.trust_domain() == self.trust_domain
         {
-            Ok(VerifiedPath { id, kind })
+            check_kind(&id, kind)?;
+            Ok(VerifiedPath { id })
         } else {
             Err(CertificateError::NameInvalid)
         }
@@ -275,6 +287,20 @@ impl ServiceUsage {
             Self::Server | Self::Client | Self::Signature => profile::SERVICE_PURPOSES,
             Self::Token => profile::TOKEN_PURPOSES,
         }
+    }
+}
+
+/// Each issuing authority certifies names of its own kind only.
+fn check_kind(id: &SpiffeId, kind: IssuerKind) -> Result<(), CertificateError> {
+    let required = match id.identity() {
+        Identity::Student(_) => IssuerKind::Students,
+        Identity::Service(_) => IssuerKind::Services,
+    };
+    match kind == required {
+        true => Ok(()),
+        false => Err(CertificateError::WrongIssuer {
+            found: id.to_string(),
+        }),
     }
 }
 

@@ -1,13 +1,13 @@
 use x509_cert::ext::pkix::KeyUsages;
 
+use crate::examination::wrong_usage;
 use crate::key_usage::{KeyPurpose, same_purposes};
 use crate::profile;
-use crate::{Certificate, CertificateError, Chain, IssuerKind, ServiceName, SpiffeId, StudentId};
+use crate::{Certificate, CertificateError, Chain, ServiceName, SpiffeId, StudentId};
 
 /// What the chain proves, before the leaf's role and profile are looked at.
 pub(crate) struct VerifiedPath {
     pub(crate) id: SpiffeId,
-    pub(crate) kind: IssuerKind,
 }
 
 /// A student whose certificate chain was verified.
@@ -24,9 +24,6 @@ impl VerifiedStudent {
             found: path.id.to_string(),
         };
         let sid = path.id.student().ok_or_else(wrong_role)?.clone();
-        if path.kind != IssuerKind::Students {
-            return Err(wrong_role());
-        }
         check_leaf(chain.leaf(), profile::STUDENT_PURPOSES)?;
         Ok(Self {
             sid,
@@ -74,9 +71,6 @@ impl VerifiedService {
             found: path.id.to_string(),
         };
         let name = path.id.service().ok_or_else(wrong_role)?.clone();
-        if path.kind != IssuerKind::Services {
-            return Err(wrong_role());
-        }
         check_leaf(chain.leaf(), purposes)?;
         Ok(Self {
             name,
@@ -123,6 +117,6 @@ fn check_leaf(leaf: &Certificate, purposes: &[KeyPurpose]) -> Result<(), Certifi
     if is_profile {
         Ok(())
     } else {
-        Err(CertificateError::WrongUsage)
+        Err(wrong_usage(leaf))
     }
 }

@@ -10,7 +10,7 @@ use scb_certs::{
 };
 use scb_cli::{read_limited, write_atomic};
 use scb_protocol::client::Member;
-use scb_protocol::own_token_expiry;
+use scb_protocol::{Step, certificate_refusal, own_token_expiry};
 
 use crate::home::{StudentHome, ensure_dir, sync_dir};
 use crate::{Error, Passphrases, Protection};
@@ -31,7 +31,8 @@ const TOKEN_MARGIN: u64 = 5 * 60;
 /// # Errors
 ///
 /// [`Error::NotEnrolled`], [`Error::WrongPassphrase`], [`Error::Certs`] (a key file that
-/// others can read, that is damaged or does not belong to the certificate).
+/// others can read or that is damaged), `certificate_key_mismatch`: the servers would say the
+/// same, and nobody need be asked.
 pub fn open(
     home: &StudentHome,
     sid: &StudentId,
@@ -40,7 +41,8 @@ pub fn open(
     let chain = chain(home, sid)?.ok_or_else(|| Error::NotEnrolled { sid: sid.clone() })?;
     let key = read_key(&home.student_dir(sid).join(KEY), sid, passphrases)?;
     if chain.leaf().public_key()? != *key.public_key() {
-        return Err(CertsError::KeyMismatch.into());
+        let refusal = certificate_refusal(&CertificateError::KeyMismatch, Step::Three);
+        return Err(refusal.about(sid).into());
     }
     Ok(Member {
         sid: sid.clone(),

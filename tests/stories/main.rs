@@ -12,6 +12,7 @@ mod campus;
 mod administration;
 mod backup;
 mod careless_cuhk;
+mod certificates;
 mod crowd;
 mod devices;
 mod doctor;

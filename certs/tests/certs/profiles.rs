@@ -2,9 +2,9 @@
 
 use rcgen::{BasicConstraints, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
 use scb_certs::CertificateError as Refused;
-use scb_certs::{IssuerKind, ServiceName, ServiceUsage};
+use scb_certs::{IssuerKind, ServiceName, ServiceUsage, SigningKey, examine_client};
 
-use crate::campus::{Campus, forge_with, now, purpose, uri};
+use crate::campus::{Campus, Holder, forge_with, now, purpose, uri};
 use crate::refusal::{authority_parameters, blackboard_refusal, student_refusal};
 
 const SERVER_AUTH: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 3, 1];
@@ -15,25 +15,21 @@ fn refuses_key_usages_that_are_not_exactly_the_profile_s() {
     let campus = Campus::new();
     let own = campus.student_parameters().extended_key_usages;
     let with = |more: ExtendedKeyUsagePurpose| [own.clone(), vec![more]].concat();
-    for purposes in [
-        vec![],
-        vec![purpose(SERVER_AUTH)],
-        vec![ExtendedKeyUsagePurpose::Any],
-        vec![own[0].clone()],
-        vec![own[1].clone()],
-        with(purpose(SERVER_AUTH)),
-        with(purpose(CODE_SIGNING)),
-        with(ExtendedKeyUsagePurpose::Any),
-        with(own[0].clone()),
+    for (purposes, expected) in [
+        (vec![], Refused::NoUsage),
+        (vec![purpose(SERVER_AUTH)], Refused::WrongUsage),
+        (vec![ExtendedKeyUsagePurpose::Any], Refused::AnyUsage),
+        (vec![own[0].clone()], Refused::WrongUsage),
+        (vec![own[1].clone()], Refused::WrongUsage),
+        (with(purpose(SERVER_AUTH)), Refused::WrongUsage),
+        (with(purpose(CODE_SIGNING)), Refused::WrongUsage),
+        (with(ExtendedKeyUsagePurpose::Any), Refused::AnyUsage),
+        (with(own[0].clone()), Refused::WrongUsage),
     ] {
         let mut parameters = campus.student_parameters();
         parameters.extended_key_usages = purposes.clone();
         let holder = campus.forge(IssuerKind::Students, &parameters);
-        assert_eq!(
-            student_refusal(&campus, &holder),
-            Refused::WrongUsage,
-            "{purposes:?}"
-        );
+        assert_eq!(student_refusal(&campus, &holder), expected, "{purposes:?}");
     }
     for usages in [
         vec![],
@@ -132,10 +128,18 @@ fn refuses_an_issuer_with_other_key_usages_or_of_another_trust_domain() {
 fn refuses_two_names_no_name_and_names_of_another_form() {
     let campus = Campus::new();
     let own = uri("spiffe://cuhk.example/student/1155000001");
-    for names in [
-        vec![],
+    for two in [
         vec![own.clone(), uri("spiffe://cuhk.example/student/1155000002")],
         vec![own.clone(), own],
+    ] {
+        let mut parameters = campus.student_parameters();
+        parameters.subject_alt_names = two.clone();
+        let holder = campus.forge(IssuerKind::Students, &parameters);
+        let refusal = student_refusal(&campus, &holder);
+        assert_eq!(refusal, Refused::NameAmbiguous, "{two:?}");
+    }
+    for names in [
+        vec![],
         vec![uri("spiffe://cuhk.example/teacher/1")],
         vec![uri("spiffe://cuhk.example")],
         vec![uri("https://cuhk.example/student/1155000001")],
@@ -172,7 +176,7 @@ fn refuses_a_student_from_the_services_issuer() {
     let found = "spiffe://cuhk.example/student/1155000001".to_owned();
     assert_eq!(
         student_refusal(&campus, &holder),
-        Refused::WrongRole { found }
+        Refused::WrongIssuer { found }
     );
 }
 
@@ -182,7 +186,7 @@ fn refuses_a_service_from_the_students_issuer() {
     let holder = campus.forge(IssuerKind::Students, &campus.service_parameters());
     let found = "spiffe://cuhk.example/service/blackboard".to_owned();
     let client = blackboard_refusal(&campus, &holder, ServiceUsage::Client);
-    assert_eq!(client, Refused::WrongRole { found });
+    assert_eq!(client, Refused::WrongIssuer { found });
     let server = blackboard_refusal(&campus, &holder, ServiceUsage::Server);
     assert_eq!(server, Refused::WrongUsage);
     assert!(
@@ -260,4 +264,23 @@ fn refuses_an_unknown_critical_extension() {
     parameters.custom_extensions = vec![extension];
     let holder = campus.forge(IssuerKind::Students, &parameters);
     assert_eq!(student_refusal(&campus, &holder), Refused::Malformed);
+}
+
+/// Whoever holds a certificate finds out alone what a server would find, lists aside.
+#[test]
+fn its_holder_can_examine_a_certificate_and_its_key() {
+    let campus = Campus::new();
+    let (right, other) = (campus.student("1155000001"), campus.student("1155000002"));
+    let trust = campus.trust();
+    let examine = |holder: &Holder, key: &SigningKey| {
+        examine_client(&trust, &holder.chain, key.public_key(), now())
+    };
+    assert_eq!(examine(&right, &right.key), []);
+    assert_eq!(examine(&right, &other.key), [Refused::KeyMismatch]);
+    let mut parameters = campus.student_parameters();
+    parameters.extended_key_usages.clear();
+    let unusable = campus.forge(IssuerKind::Students, &parameters);
+    assert_eq!(examine(&unusable, &unusable.key), [Refused::NoUsage]);
+    let both = [Refused::NoUsage, Refused::KeyMismatch];
+    assert_eq!(examine(&unusable, &other.key), both);
 }

@@ -213,6 +213,19 @@ fn refuses_another_authority_of_the_same_name() {
     assert_eq!(student_refusal(&campus, &holder), Refused::UnknownIssuer);
 }
 
+/// Its key identifiers are those of the genuine ones as well: only the signature differs.
+#[test]
+fn refuses_another_root_of_the_same_name_and_key_identifier() {
+    let campus = Campus::new();
+    let genuine = campus.root.certificate();
+    let mut parameters = authority_parameters(&campus, 0);
+    parameters.distinguished_name = same_name(campus.students.certificate());
+    parameters.extended_key_usages = campus.student_parameters().extended_key_usages;
+    let issuer = forge_with(genuine, &new_key(), &parameters);
+    let holder = forge_with(issuer.leaf(), &issuer.key, &campus.student_parameters());
+    assert_eq!(student_refusal(&campus, &holder), Refused::UnknownIssuer);
+}
+
 #[test]
 fn refuses_another_key_behind_the_authority_s_certificate() {
     let campus = Campus::new();
@@ -251,16 +264,13 @@ fn refuses_a_self_signed_certificate() {
         key: key.clone(),
         chain: Chain::new(vec![leaf.clone()]).unwrap(),
     };
-    assert_eq!(student_refusal(&campus, &alone), Refused::UnknownIssuer);
+    assert_eq!(student_refusal(&campus, &alone), Refused::SelfSigned);
     let issuer = campus.students.certificate().clone();
     let with_issuer = Holder {
         key,
         chain: Chain::new(vec![leaf, issuer]).unwrap(),
     };
-    assert_eq!(
-        student_refusal(&campus, &with_issuer),
-        Refused::UnknownIssuer
-    );
+    assert_eq!(student_refusal(&campus, &with_issuer), Refused::SelfSigned);
 }
 
 #[test]
@@ -268,15 +278,24 @@ fn refuses_a_certificate_issued_by_a_student() {
     let campus = Campus::new();
     let student = campus.student("1155000001");
     let forged = forge_with(student.leaf(), &student.key, &campus.student_parameters());
-    assert_eq!(student_refusal(&campus, &forged), Refused::UnknownIssuer);
+    assert_eq!(
+        student_refusal(&campus, &forged),
+        Refused::IssuerNotAuthority
+    );
     let longer = Holder {
         chain: with_more(&forged, campus.students.certificate()),
         ..forged
     };
-    assert_eq!(student_refusal(&campus, &longer), Refused::UnknownIssuer);
+    assert_eq!(
+        student_refusal(&campus, &longer),
+        Refused::IssuerNotAuthority
+    );
     let chain = with_more(&longer, campus.root.certificate());
     let longest = Holder { chain, ..longer };
-    assert_eq!(student_refusal(&campus, &longest), Refused::UnknownIssuer);
+    assert_eq!(
+        student_refusal(&campus, &longest),
+        Refused::IssuerNotAuthority
+    );
 }
 
 #[test]

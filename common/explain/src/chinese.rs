@@ -47,14 +47,39 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "證書並非由此中大簽發",
             "核對位址與根證書是否屬於同一個中大；若是，請重新註冊",
         ),
-        Code::CertificateBadSignature => (
-            "證書鏈或交握中的簽章驗證失敗",
-            "向學系索取新註冊碼後重新註冊",
+        Code::CertificateSelfSigned => (
+            "證書只由其自身的金鑰簽署",
+            "請註冊，由中大簽發證書：student enrol",
+        ),
+        Code::CertificateIssuerNotCa => (
+            "簽署此證書的並非憑證機構",
+            "只有中大簽發證書；請以學系發出的註冊碼註冊",
+        ),
+        Code::CertificateBadSignature => ("證書鏈中的簽章驗證失敗", "向學系索取新註冊碼後重新註冊"),
+        Code::CertificateKeyMismatch => (
+            "私鑰與證書並不相符",
+            "放回屬於此證書的金鑰，或以新註冊碼重新註冊",
+        ),
+        Code::CertificateNoUsage => (
+            "證書沒有說明其金鑰可作何用途（延伸金鑰用途）",
+            "使用中大為此用途簽發的證書",
+        ),
+        Code::CertificateAnyUsage => (
+            "證書可作任何用途（anyExtendedKeyUsage），中大從不簽發這種證書",
+            "使用中大為此用途簽發的證書",
         ),
         Code::CertificateWrongUsage => ("此證書不可作此用途", "使用中大為此用途簽發的證書"),
         Code::CertificateWrongRole => (
             "證書所載的角色或對象與此處所需不符",
             "學生以學生證書連線，服務以其服務證書連線",
+        ),
+        Code::CertificateWrongIssuer => (
+            "證書所載的是學生，卻由服務的簽發者簽發，或剛好相反",
+            "請通知資訊科技部門：中大從不簽發這種證書",
+        ),
+        Code::CertificateNameAmbiguous => (
+            "證書所載的名稱多於一個",
+            "請通知資訊科技部門：中大從不簽發這種證書",
         ),
         Code::CertificateInvalid => (
             "證書格式不正確，或無法確定其狀態",

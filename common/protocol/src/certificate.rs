@@ -12,12 +12,22 @@ pub fn certificate_code(error: &CertificateError) -> Code {
         CertificateError::NotYetValid => Code::CertificateNotYetValid,
         CertificateError::Revoked => Code::CertificateRevoked,
         CertificateError::UnknownIssuer => Code::CertificateUnknownIssuer,
+        CertificateError::SelfSigned => Code::CertificateSelfSigned,
+        CertificateError::IssuerNotAuthority => Code::CertificateIssuerNotCa,
+        CertificateError::KeyMismatch => Code::CertificateKeyMismatch,
+        CertificateError::NoUsage => Code::CertificateNoUsage,
+        CertificateError::AnyUsage => Code::CertificateAnyUsage,
+        CertificateError::WrongIssuer { .. } => Code::CertificateWrongIssuer,
+        CertificateError::NameAmbiguous => Code::CertificateNameAmbiguous,
         CertificateError::BadSignature => Code::CertificateBadSignature,
         CertificateError::WrongUsage => Code::CertificateWrongUsage,
         CertificateError::WrongRole { .. } | CertificateError::WrongName { .. } => {
             Code::CertificateWrongRole
         }
-        _ => Code::CertificateInvalid,
+        CertificateError::NameInvalid
+        | CertificateError::CrlUnavailable
+        | CertificateError::CrlExpired
+        | CertificateError::Malformed => Code::CertificateInvalid,
     }
 }
 
@@ -25,11 +35,15 @@ pub fn certificate_code(error: &CertificateError) -> Code {
 pub fn certificate_refusal(error: &CertificateError, step: Step) -> Refusal {
     let refusal = Refusal::new(certificate_code(error), step);
     match error {
-        CertificateError::WrongRole { found } => refusal.with("found", found),
+        CertificateError::WrongRole { found } | CertificateError::WrongIssuer { found } => {
+            refusal.with("found", found)
+        }
         CertificateError::WrongName { expected, found } => {
             refusal.with("expected", expected).with("found", found)
         }
-        _ => refusal.with("reason", error),
+        // This code alone has several reasons.
+        _ if refusal.code == Code::CertificateInvalid => refusal.with("reason", error),
+        _ => refusal,
     }
 }
 

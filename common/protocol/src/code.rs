@@ -108,15 +108,36 @@ codes! {
     CertificateUnknownIssuer = "certificate_unknown_issuer", EXIT_REFUSED, 401,
         "the certificate was not issued by this CUHK",
         "check that the address and the root certificate belong to the same CUHK; if so, enrol again";
+    CertificateSelfSigned = "certificate_self_signed", EXIT_REFUSED, 401,
+        "nobody but its own key signed the certificate",
+        "enrol, so that CUHK issues one: student enrol";
+    CertificateIssuerNotCa = "certificate_issuer_not_ca", EXIT_REFUSED, 401,
+        "whoever signed the certificate is not a certificate authority",
+        "only CUHK issues certificates; enrol with a code from your department";
     CertificateBadSignature = "certificate_bad_signature", EXIT_REFUSED, 401,
-        "a signature in the certificate chain or in the handshake does not verify",
+        "a signature in the certificate chain does not verify",
         "enrol again with a new code from your department";
+    CertificateKeyMismatch = "certificate_key_mismatch", EXIT_REFUSED, 401,
+        "the private key is not that of the certificate",
+        "put back the key that belongs to the certificate, or enrol again with a new code";
+    CertificateNoUsage = "certificate_no_usage", EXIT_REFUSED, 401,
+        "the certificate does not say what its key may be used for (extended key usage)",
+        "use a certificate that CUHK issued for this purpose";
+    CertificateAnyUsage = "certificate_any_usage", EXIT_REFUSED, 401,
+        "the certificate is for any use (anyExtendedKeyUsage), which CUHK never issues",
+        "use a certificate that CUHK issued for this purpose";
     CertificateWrongUsage = "certificate_wrong_usage", EXIT_REFUSED, 401,
         "the certificate may not be used for this",
         "use a certificate that CUHK issued for this purpose";
     CertificateWrongRole = "certificate_wrong_role", EXIT_REFUSED, 403,
         "the certificate names another role or party than is expected here",
         "students connect with a student's certificate, services with their own";
+    CertificateWrongIssuer = "certificate_wrong_issuer", EXIT_REFUSED, 403,
+        "the certificate names a student but is from the issuer of services, or the other way round",
+        "tell your IT service: CUHK never issues such a certificate";
+    CertificateNameAmbiguous = "certificate_name_ambiguous", EXIT_REFUSED, 401,
+        "the certificate has more than one name",
+        "tell your IT service: CUHK never issues such a certificate";
     CertificateInvalid = "certificate_invalid", EXIT_REFUSED, 401,
         "the certificate is not well-formed or its status cannot be established",
         "enrol again; if it happens again, tell your IT service";

@@ -83,8 +83,13 @@ impl TestCampus {
 
     /// Founded at the time that `clock` shows; the clock is shared.
     pub fn with_clock(clock: FixedClock) -> Self {
+        Self::named("campus.test", clock)
+    }
+
+    /// The same of another trust domain, in whose name it then speaks.
+    pub fn named(domain: &str, clock: FixedClock) -> Self {
         let now = clock.now();
-        let domain: TrustDomain = "campus.test".parse().expect("a valid name");
+        let domain: TrustDomain = domain.parse().expect("a valid name");
         let root = Root::create(&domain, new_key(), now).expect("a root");
         let issuer = |kind| {
             let urls = DistributionUrls::default();
@@ -96,6 +101,16 @@ impl TestCampus {
             services: issuer(IssuerKind::Services),
             root,
             clock,
+        }
+    }
+
+    /// A campus that exists already: its root and both issuers, with their keys.
+    pub fn of(clock: FixedClock, root: Root, students: Issuer, services: Issuer) -> Self {
+        Self {
+            clock,
+            root,
+            students,
+            services,
         }
     }
 

@@ -37,9 +37,11 @@ pub struct Forge<'a> {
 
 impl<'a> Forge<'a> {
     pub(crate) fn new(campus: &'a TestCampus) -> Self {
+        let issuer = campus.issuer(IssuerKind::Students);
+        let domain = issuer.trust_domain();
         Self {
             campus,
-            uris: vec!["spiffe://campus.test/student/1155000001".to_owned()],
+            uris: vec![format!("spiffe://{domain}/student/1155000001")],
             names: Vec::new(),
             purposes: vec![Purpose::ClientAuth, Self::document_signing()],
             ca: false,

@@ -2,18 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::server::{Acceptor, ClientHello};
+use scb_protocol::{Code, Refusal, Step, certificate_refusal};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsStream, server};
 
+use crate::alert::tls_error;
 use crate::connection::drain;
 use crate::http::Version;
 use crate::peer::{Peer, next_id};
-use crate::tls::{ALPN, HTTP_1, HTTP_2, ServerTls, binding, chain_without, presented};
+use crate::tls::{ALPN, HTTP_1, HTTP_2, ServerTls, Verdict, binding, chain_without, presented};
 
 /// A fatal alert `no_application_protocol` (RFC 7301, section 3.2) as a plaintext record:
 /// nothing is encrypted before the ServerHello (RFC 8446, section 5.1).
@@ -43,10 +43,24 @@ pub(crate) struct Accepted {
 /// A handshake that failed. The client has been sent the alert that says why.
 pub(crate) struct Failed {
     pub(crate) error: io::Error,
+    verdict: Verdict,
     socket: Option<TcpStream>,
 }
 
 impl Failed {
+    /// What it amounts to if it was about the client's certificate, with the exact code.
+    pub(crate) fn refusal(&self, step: Step) -> Option<Refusal> {
+        let missing = matches!(
+            tls_error(&self.error),
+            Some(rustls::Error::NoCertificatesPresented)
+        );
+        let about = |found| certificate_refusal(found, step);
+        match missing {
+            true => Some(Refusal::new(Code::CertificateMissing, step)),
+            false => self.verdict.found().map(about),
+        }
+    }
+
     /// Closes once the client has read the alert. The caller sets the deadline.
     pub(crate) async fn linger(self) {
         let Some(mut socket) = self.socket else {
@@ -60,8 +74,19 @@ impl Failed {
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
-        let socket = None;
-        Self { error, socket }
+        Self::before_the_end(error, None)
+    }
+}
+
+impl Failed {
+    /// Before anybody looked at the client's certificate.
+    fn before_the_end(error: io::Error, socket: Option<TcpStream>) -> Self {
+        let verdict = Verdict::default();
+        Self {
+            error,
+            verdict,
+            socket,
+        }
     }
 }
 
@@ -74,32 +99,33 @@ pub(crate) async fn accept(
 ) -> Result<Accepted, Failed> {
     socket.set_nodelay(true)?;
     let start = client_hello(socket).await?;
-    let config = match application(&start.client_hello(), serves_http) {
-        Application::Scb => tls.config(),
-        Application::Http => tls.http_config(),
+    let protocols: &[&[u8]] = match application(&start.client_hello(), serves_http) {
+        Application::Scb => &[ALPN],
+        Application::Http => &[HTTP_2, HTTP_1],
         Application::Unknown => return Err(refuse_application(start.io).await),
     };
-    finish(start, config, address, tls).await
+    finish(start, protocols, address, tls).await
 }
 
 async fn client_hello(socket: TcpStream) -> Result<StartHandshake<TcpStream>, Failed> {
     let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), socket);
     let start = (&mut acceptor).await;
-    start.map_err(|error| Failed {
-        error,
-        socket: acceptor.take_io(),
-    })
+    start.map_err(|error| Failed::before_the_end(error, acceptor.take_io()))
 }
 
 async fn finish(
     start: StartHandshake<TcpStream>,
-    config: Arc<ServerConfig>,
+    protocols: &[&[u8]],
     address: SocketAddr,
     tls: &ServerTls,
 ) -> Result<Accepted, Failed> {
+    let verdict = Verdict::default();
+    let config = tls.for_handshake(protocols, &verdict);
+    let config = config.map_err(io::Error::other)?;
     let handshake = start.into_stream(config).into_fallible();
     let stream = handshake.await.map_err(|(error, socket)| Failed {
         error,
+        verdict,
         socket: Some(socket),
     })?;
     let peer = peer(&stream, address, tls).map_err(io::Error::other)?;
@@ -118,10 +144,10 @@ async fn finish(
 
 async fn refuse_application(mut socket: TcpStream) -> Failed {
     match socket.write_all(&NO_APPLICATION_PROTOCOL).await {
-        Ok(()) => Failed {
-            error: io::Error::other("the client does not offer scb/1"),
-            socket: Some(socket),
-        },
+        Ok(()) => {
+            let error = io::Error::other("the client does not offer scb/1");
+            Failed::before_the_end(error, Some(socket))
+        }
         Err(error) => error.into(),
     }
 }

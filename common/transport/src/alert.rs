@@ -1,7 +1,8 @@
 //! Certificate errors, the TLS alerts that carry them, and the refusal codes they become.
 //!
 //! TLS 1.3 has fewer alerts than there are reasons (RFC 8446, section 6.2), so that the way
-//! is: our error → the rustls error whose alert is closest → the alert → a refusal code.
+//! is: our error → the rustls error whose alert is closest → the alert → a refusal code. The
+//! server logs the exact code; a client that finds the reason arrives at the same (`own`).
 
 use std::io;
 use std::sync::Arc;
@@ -17,17 +18,35 @@ pub(crate) fn to_tls(error: CertificateError) -> rustls::Error {
     rustls::Error::InvalidCertificate(match error {
         E::Expired => T::Expired,
         E::Revoked => T::Revoked,
-        E::UnknownIssuer => T::UnknownIssuer,
-        E::BadSignature => T::BadSignature,
-        E::WrongUsage => T::InvalidPurpose,
-        E::WrongRole { .. } | E::WrongName { .. } => T::ApplicationVerificationFailure,
-        E::NameInvalid | E::Malformed => T::BadEncoding,
+        E::UnknownIssuer | E::SelfSigned | E::IssuerNotAuthority => T::UnknownIssuer,
+        E::BadSignature | E::KeyMismatch => T::BadSignature,
+        E::WrongUsage | E::NoUsage | E::AnyUsage => T::InvalidPurpose,
+        E::WrongRole { .. } | E::WrongIssuer { .. } | E::WrongName { .. } => {
+            T::ApplicationVerificationFailure
+        }
+        E::NameInvalid | E::NameAmbiguous | E::Malformed => T::BadEncoding,
         // TLS has `certificate_expired` for this as well; `certificate_unknown`, "some other
         // issue", keeps the two apart.
         error @ E::NotYetValid => T::Other(OtherError(Arc::new(error))),
         // `bad_certificate_status_response`: its status cannot be established.
-        _ => T::InvalidOcspResponse,
+        E::CrlUnavailable | E::CrlExpired => T::InvalidOcspResponse,
     })
+}
+
+/// The alert by which a client is told of this.
+pub(crate) fn alert_of(error: &CertificateError) -> Option<AlertDescription> {
+    match to_tls(error.clone()) {
+        rustls::Error::InvalidCertificate(reason) => Some(reason.into()),
+        _ => None,
+    }
+}
+
+/// The alert that the peer sent, if that is what went wrong.
+pub(crate) fn received(error: &io::Error) -> Option<AlertDescription> {
+    match tls_error(error) {
+        Some(rustls::Error::AlertReceived(alert)) => Some(*alert),
+        _ => None,
+    }
 }
 
 /// The refusal that a failed read, write or handshake amounts to.
@@ -69,11 +88,32 @@ mod tests {
 
     use super::*;
 
-    /// The code that a client ends up with when its certificate is refused for this reason.
+    /// The code that a client ends up with when its certificate is refused for this reason, and
+    /// it cannot find out more.
     fn over_the_wire(error: &CertificateError) -> Code {
-        match to_tls(error.clone()) {
-            rustls::Error::InvalidCertificate(reason) => code_of(reason.into()),
-            other => panic!("not about a certificate: {other}"),
+        code_of(alert_of(error).expect("about a certificate"))
+    }
+
+    #[test]
+    fn an_alert_says_of_what_kind_a_refusal_would_have_been() {
+        for (reason, code) in [
+            (CertificateError::SelfSigned, Code::CertificateUnknownIssuer),
+            (
+                CertificateError::IssuerNotAuthority,
+                Code::CertificateUnknownIssuer,
+            ),
+            (CertificateError::KeyMismatch, Code::CertificateBadSignature),
+            (CertificateError::NoUsage, Code::CertificateWrongUsage),
+            (CertificateError::AnyUsage, Code::CertificateWrongUsage),
+            (
+                CertificateError::WrongIssuer {
+                    found: String::new(),
+                },
+                Code::CertificateWrongRole,
+            ),
+            (CertificateError::NameAmbiguous, Code::CertificateInvalid),
+        ] {
+            assert_eq!(over_the_wire(&reason), code, "{reason}");
         }
     }
 

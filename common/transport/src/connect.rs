@@ -52,13 +52,11 @@ async fn open(address: &str, tls: &ClientTls, step: Step) -> Result<Connection, 
         .await
         .map_err(|error| handshake_refusal(&error, step))?;
     let peer = peer(&stream, address, tls, step)?;
+    let own = tls.own().cloned().zip(peer.root_seen.as_ref());
+    let examiner = own.and_then(|(own, root)| own.under(root));
     let limits = Limits::default();
-    Ok(Connection::client(
-        TlsStream::Client(stream),
-        peer,
-        step,
-        &limits,
-    ))
+    let stream = TlsStream::Client(stream);
+    Ok(Connection::client(stream, peer, step, &limits).examined_by(examiner))
 }
 
 fn server_name(address: &str) -> Option<ServerName<'static>> {

@@ -16,7 +16,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsStream;
 
 use crate::Limits;
-use crate::alert::refusal_of;
+use crate::alert::{received, refusal_of};
+use crate::own::Examiner;
 use crate::peer::Peer;
 
 /// Bytes asked of the socket at a time, beyond what a frame is known to need.
@@ -57,6 +58,7 @@ pub struct Connection<S = TlsStream<TcpStream>> {
     outgoing: BytesMut,
     looked_ahead: Option<Frame>,
     onlooker: Option<Onlooker>,
+    examiner: Option<Box<Examiner>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -82,7 +84,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             outgoing: BytesMut::new(),
             looked_ahead: None,
             onlooker: None,
+            examiner: None,
         }
+    }
+
+    /// An alert about the client's certificate is looked into by `examiner`.
+    pub(crate) fn examined_by(mut self, examiner: Option<Examiner>) -> Self {
+        self.examiner = examiner.map(Box::new);
+        self
     }
 
     /// Receives one message, whole before `deadline` has passed. Also sets the step that
@@ -338,9 +347,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Only to a client does an alert say why its certificate was refused.
     fn lost(&self, error: &io::Error) -> Refusal {
         match self.side {
-            Side::Client => refusal_of(error, self.step),
+            Side::Client => self
+                .examined(error)
+                .unwrap_or_else(|| refusal_of(error, self.step)),
             Side::Server => Refusal::new(Code::ConnectionLost, self.step),
         }
+    }
+
+    fn examined(&self, error: &io::Error) -> Option<Refusal> {
+        let examiner = self.examiner.as_ref()?;
+        examiner.refusal(received(error)?, self.step)
     }
 
     fn refusal_in(&self, frame: &Frame) -> Option<Refusal> {

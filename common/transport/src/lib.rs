@@ -14,6 +14,7 @@ mod error;
 mod http;
 mod limits;
 mod listener;
+mod own;
 mod peer;
 mod places;
 mod shutdown;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scb_protocol::Step;
+use scb_protocol::{Step, StepEvent};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinError;
@@ -15,11 +15,11 @@ use tokio_rustls::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accept::{Spoken, accept};
+use crate::accept::{Failed, Spoken, accept};
 use crate::connection::Connection;
 use crate::http::{self, HttpConnection, Version, Web};
 use crate::places::{Place, Places, SharedPlaces, Standing};
-use crate::{Error, Limits, ServerTls, Shutdown};
+use crate::{Error, Limits, ServerTls, Shutdown, telemetry};
 
 mod plain;
 
@@ -251,7 +251,7 @@ where
                 }
             }),
             Ok(Err(failed)) => {
-                tracing::info!(%peer, "handshake failed: {}", failed.error);
+                self.log_failed(peer, &failed);
                 let _ = timeout(self.limits.linger, failed.linger()).await;
                 None
             }
@@ -275,6 +275,16 @@ async fn run_to_end(
         () = cancel.cancelled() => {
             serving.abort();
             report(id, serving.await);
+        }
+    }
+}
+
+impl<H> Server<H> {
+    /// One line, with the very code that the client arrives at if it was about its certificate.
+    fn log_failed(&self, peer: SocketAddr, failed: &Failed) {
+        match failed.refusal(self.first_step) {
+            Some(refusal) => telemetry::emit(&StepEvent::refused(&refusal.with("peer", peer))),
+            None => tracing::info!(%peer, "handshake failed: {}", failed.error),
         }
     }
 }

@@ -13,6 +13,7 @@ use scb_certs::{Certificate, Chain};
 
 pub use client::{ClientTls, ServerTrust};
 pub use server::{ClientAuth, ServerTls};
+pub(crate) use verifier::Verdict;
 
 /// The application protocol (RFC 7301) of frames.
 pub const ALPN: &[u8] = b"scb/1";

@@ -36,22 +36,22 @@ fn wrong_certificates(campus: &TestCampus) -> Vec<(&'static str, Code, TestIdent
         ),
         (
             "self-signed",
-            Code::CertificateUnknownIssuer,
+            Code::CertificateSelfSigned,
             forge().self_signed().build(),
         ),
         (
             "signed by a student",
-            Code::CertificateUnknownIssuer,
+            Code::CertificateIssuerNotCa,
             forge().signed_by(&right).build(),
         ),
         (
             "no usage",
-            Code::CertificateWrongUsage,
+            Code::CertificateNoUsage,
             forge().purposes(&[]).build(),
         ),
         (
             "any usage",
-            Code::CertificateWrongUsage,
+            Code::CertificateAnyUsage,
             forge().purposes(&[Purpose::Any]).build(),
         ),
         (
@@ -72,7 +72,7 @@ fn wrong_certificates(campus: &TestCampus) -> Vec<(&'static str, Code, TestIdent
         ),
         (
             "the services' issuer",
-            Code::CertificateWrongRole,
+            Code::CertificateWrongIssuer,
             forge()
                 .purposes(&[Purpose::ClientAuth, document])
                 .issued_by(IssuerKind::Services)
@@ -80,7 +80,7 @@ fn wrong_certificates(campus: &TestCampus) -> Vec<(&'static str, Code, TestIdent
         ),
         (
             "a service by the students' issuer",
-            Code::CertificateWrongRole,
+            Code::CertificateWrongIssuer,
             forge().uris(&[&service]).build(),
         ),
         (
@@ -90,7 +90,7 @@ fn wrong_certificates(campus: &TestCampus) -> Vec<(&'static str, Code, TestIdent
         ),
         (
             "two names",
-            Code::CertificateInvalid,
+            Code::CertificateNameAmbiguous,
             forge().uris(&[&uri, &service]).build(),
         ),
         (

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::client::Resumption;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use scb_certs::{Certificate, Chain, Fingerprint, ServiceName, SigningKey, TrustStore};
 
 use super::verifier::{ServerVerifier, root_among};
 use super::{ALPN, provider};
 use crate::clock::{Clock, SystemClock, TlsTime};
 use crate::error::Error;
+use crate::own::OwnIdentity;
 
 /// How a client knows the root under which the server's certificate must be.
 #[derive(Debug, Clone)]
@@ -25,14 +27,16 @@ pub enum ServerTrust {
 pub struct ClientTls {
     config: Arc<ClientConfig>,
     trust: ServerTrust,
+    own: Option<OwnIdentity>,
 }
 
 impl ClientTls {
-    /// For the service `expected`, with or without a client certificate; system clock.
+    /// For the service `expected`, with or without a client certificate; system clock. Whether
+    /// the key is the certificate's is for the server to say, as all else about them.
     ///
     /// # Errors
     ///
-    /// [`Error::Identity`] if the chain and the key cannot be used together.
+    /// [`Error::Identity`] if TLS cannot use the key.
     pub fn new(
         trust: ServerTrust,
         expected: ServiceName,
@@ -53,21 +57,36 @@ impl ClientTls {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let verifier = ServerVerifier::new(trust.clone(), expected);
-        let builder = ClientConfig::builder_with_details(provider(), Arc::new(TlsTime(clock)))
+        let provider = provider();
+        let own = identity.as_ref().map(|(chain, key)| OwnIdentity {
+            chain: chain.clone(),
+            key: key.public_key().clone(),
+            clock: Arc::clone(&clock),
+        });
+        let time = Arc::new(TlsTime(clock));
+        let builder = ClientConfig::builder_with_details(Arc::clone(&provider), time)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(Error::Identity)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
         let mut config = match identity {
             None => builder.with_no_client_auth(),
-            Some((chain, key)) => builder
-                .with_client_auth_cert(chain.to_rustls(), key.to_pkcs8_der())
-                .map_err(Error::Identity)?,
+            Some((chain, key)) => {
+                let key = provider.key_provider.load_private_key(key.to_pkcs8_der());
+                let key = key.map_err(Error::Identity)?;
+                let pair = SingleCertAndKey::from(CertifiedKey::new(chain.to_rustls(), key));
+                builder.with_client_cert_resolver(Arc::new(pair))
+            }
         };
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.resumption = Resumption::disabled();
         let config = Arc::new(config);
-        Ok(Self { config, trust })
+        Ok(Self { config, trust, own })
+    }
+
+    /// Who the client is, if it shows a certificate.
+    pub(crate) fn own(&self) -> Option<&OwnIdentity> {
+        self.own.as_ref()
     }
 
     /// As rustls takes it, for a handshake without a socket.

@@ -22,9 +22,9 @@ pub(super) fn about_chain(error: CertificateError, chain: &Chain, now: UnixTime)
             time: now,
             not_before: latest(all.map(Certificate::not_before)).unwrap_or(now),
         },
-        error @ (CertificateError::WrongName { .. } | CertificateError::WrongRole { .. }) => {
-            T::Other(OtherError(Arc::new(error)))
-        }
+        error @ (CertificateError::WrongName { .. }
+        | CertificateError::WrongRole { .. }
+        | CertificateError::WrongIssuer { .. }) => T::Other(OtherError(Arc::new(error))),
         other => return to_tls(other),
     })
 }
@@ -58,7 +58,9 @@ pub(crate) fn refusal(reason: &TlsCertificateError, step: Step) -> Refusal {
             Some(CertificateError::WrongName { expected, found }) => {
                 refusal.with("expected", expected).with("found", found)
             }
-            Some(CertificateError::WrongRole { found }) => refusal.with("found", found),
+            Some(
+                CertificateError::WrongRole { found } | CertificateError::WrongIssuer { found },
+            ) => refusal.with("found", found),
             _ => refusal,
         },
         _ => refusal,

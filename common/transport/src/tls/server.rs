@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::server::NoServerSessionStorage;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use scb_certs::{Certificate, Chain, SigningKey, TrustStore};
 
-use super::verifier::ClientVerifier;
-use super::{ALPN, HTTP_1, HTTP_2, provider};
+use super::verifier::{ClientVerifier, Verdict};
+use super::{ALPN, provider};
 use crate::clock::{Clock, TlsTime};
 use crate::error::Error;
 
@@ -23,9 +25,11 @@ pub enum ClientAuth {
 /// A server's TLS configuration. To change certificate or CRLs, build a new one.
 #[derive(Debug, Clone)]
 pub struct ServerTls {
-    config: Arc<ServerConfig>,
-    http: Arc<ServerConfig>,
+    provider: Arc<CryptoProvider>,
+    identity: Arc<SingleCertAndKey>,
     trust: Arc<TrustStore>,
+    client_auth: ClientAuth,
+    time: Arc<TlsTime>,
 }
 
 impl ServerTls {
@@ -45,24 +49,15 @@ impl ServerTls {
         let (chain, key) = identity;
         let mut certificates = chain.to_rustls();
         certificates.push(root.to_rustls());
-        let verifier = ClientVerifier::new(Arc::clone(&trust), client_auth);
-        let mut config = ServerConfig::builder_with_details(provider(), Arc::new(TlsTime(clock)))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(Error::Identity)?
-            .with_client_cert_verifier(Arc::new(verifier))
-            .with_single_cert(certificates, key.to_pkcs8_der())
+        let provider = provider();
+        let certified = CertifiedKey::from_der(certificates, key.to_pkcs8_der(), &provider)
             .map_err(Error::Identity)?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
-        // A resumed session would skip the certificate verifier.
-        config.send_tls13_tickets = 0;
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.max_early_data_size = 0;
-        let mut http = config.clone();
-        http.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
         Ok(Self {
-            config: Arc::new(config),
-            http: Arc::new(http),
+            provider,
+            identity: Arc::new(SingleCertAndKey::from(certified)),
             trust,
+            client_auth,
+            time: Arc::new(TlsTime(clock)),
         })
     }
 
@@ -71,13 +66,35 @@ impl ServerTls {
         &self.trust
     }
 
-    /// For a client that asks for HTTP.
-    pub(crate) fn http_config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.http)
+    /// As rustls takes it, for a handshake without a socket.
+    ///
+    /// # Errors
+    ///
+    /// [`rustls::Error`] if it has no TLS 1.3, which it has.
+    pub fn config(&self) -> Result<Arc<ServerConfig>, rustls::Error> {
+        self.for_handshake(&[ALPN], &Verdict::default())
     }
 
-    /// As rustls takes it, for a handshake without a socket.
-    pub fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.config)
+    /// For one handshake that ends in one of these application protocols. What is found wrong
+    /// with the client is kept in `verdict`, since the alert and the error that rustls returns
+    /// say less.
+    pub(crate) fn for_handshake(
+        &self,
+        protocols: &[&[u8]],
+        verdict: &Verdict,
+    ) -> Result<Arc<ServerConfig>, rustls::Error> {
+        let trust = Arc::clone(&self.trust);
+        let verifier = ClientVerifier::new(trust, self.client_auth, verdict.clone());
+        let (provider, time) = (Arc::clone(&self.provider), Arc::clone(&self.time));
+        let mut config = ServerConfig::builder_with_details(provider, time)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_client_cert_verifier(Arc::new(verifier))
+            .with_cert_resolver(Arc::clone(&self.identity) as Arc<_>);
+        config.alpn_protocols = protocols.iter().map(|one| one.to_vec()).collect();
+        // A resumed session would skip the certificate verifier.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.max_early_data_size = 0;
+        Ok(Arc::new(config))
     }
 }

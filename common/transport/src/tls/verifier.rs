@@ -1,6 +1,6 @@
 //! rustls' certificate verifiers over a [`TrustStore`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::verify_tls13_signature;
@@ -85,16 +85,47 @@ impl ServerCertVerifier for ServerVerifier {
     }
 }
 
+/// What was found wrong with the client of one handshake; the first finding stays.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Verdict(Arc<OnceLock<CertificateError>>);
+
+impl Verdict {
+    /// What was found, if anything was.
+    pub(crate) fn found(&self) -> Option<&CertificateError> {
+        self.0.get()
+    }
+
+    fn refuse(&self, found: CertificateError) -> Error {
+        to_tls(self.0.get_or_init(|| found).clone())
+    }
+}
+
 /// Accepts a client only if it is a student or a service of this CUHK.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     trust: Arc<TrustStore>,
     client_auth: ClientAuth,
+    verdict: Verdict,
 }
 
 impl ClientVerifier {
-    pub(super) fn new(trust: Arc<TrustStore>, client_auth: ClientAuth) -> Self {
-        Self { trust, client_auth }
+    pub(super) fn new(trust: Arc<TrustStore>, client_auth: ClientAuth, verdict: Verdict) -> Self {
+        Self {
+            trust,
+            client_auth,
+            verdict,
+        }
+    }
+
+    fn verify(
+        &self,
+        presented: &[&CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), CertificateError> {
+        let malformed = |_| CertificateError::Malformed;
+        let presented = parse_all(presented.iter().copied()).map_err(malformed)?;
+        let chain = chain_below(presented, Some(self.trust.root())).map_err(malformed)?;
+        self.trust.verify_any_client(&chain, now).map(drop)
     }
 }
 
@@ -113,9 +144,9 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let presented = parse(end_entity, intermediates)?;
-        let chain = chain_below(presented, Some(self.trust.root()))?;
-        self.trust.verify_any_client(&chain, now).map_err(to_tls)?;
+        let presented: Vec<_> = std::iter::once(end_entity).chain(intermediates).collect();
+        self.verify(&presented, now)
+            .map_err(|found| self.verdict.refuse(found))?;
         Ok(ClientCertVerified::assertion())
     }
 
@@ -135,6 +166,7 @@ impl ClientCertVerifier for ClientVerifier {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls13_signature(message, cert, dss, &SIGNATURES)
+            .map_err(|_| self.verdict.refuse(CertificateError::KeyMismatch))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
