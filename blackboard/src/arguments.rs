@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scb_certs::Fingerprint;
-use scb_cli::HomeArgs;
 use scb_cli::fault::FaultTable as _;
+use scb_cli::{Generate, HomeArgs};
 use scb_explain::ExplainArgs;
 use scb_transport::Limits;
 
@@ -81,6 +81,9 @@ pub(crate) enum Command {
     /// Look at what was handed in; works while the server runs
     #[command(subcommand, after_help = SUBMISSIONS_EXAMPLES)]
     Submissions(Submissions),
+    /// Shell completions and man pages, for packagers
+    #[command(subcommand, hide = true)]
+    Generate(Generate),
 }
 
 const INIT_EXAMPLES: &str = "\

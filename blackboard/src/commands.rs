@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use scb_cli::{
     Failure, Home, Role, fault, finish, finish_json, load_config, local_time, passphrase_from_flag,
     say, write_ready,
 };
 use scb_protocol::{EnrolmentCode, Fact, Step, StepEvent, install_crypto};
 use scb_storage::HomeLock;
-use scb_transport::{Clock, Shutdown, SystemClock, telemetry};
+use scb_transport::{Clock, Shutdown, SystemClock, telemetry, tell_service_manager};
 
 use crate::arguments::{Arguments, Command, Init, LogForm, Logging, Serve};
 use crate::authority::CuhkAddress;
@@ -78,6 +78,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve(command) if command.print_config => print_config(&home, Some(&command)),
         Command::Serve(command) => runtime()?.block_on(serve(&home, command)),
         Command::Submissions(command) => submissions::run(&home, &command),
+        Command::Generate(what) => Ok(what.run(Arguments::command())?),
     }
 }
 
@@ -265,6 +266,7 @@ pub(crate) async fn run_server(
     say(&format!(
         "blackboard  step 0  certified by CUHK, listening on {address}"
     ))?;
+    tell_service_manager(address, &shutdown);
     server.run(shutdown).await;
     remove(ready_files);
     tracing::info!("stopped");

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rustls_pki_types::{DnsName, UnixTime};
-use scb_cli::{Failure, Home, HomeArgs, Role, finish, finish_json};
+use scb_cli::{Failure, Generate, Home, HomeArgs, Role, finish, finish_json};
 use scb_transport::{Clock, SystemClock};
 
 use crate::config::path;
@@ -88,6 +88,9 @@ enum Command {
     Restore(backup::Restore),
     /// Remove codes and certificates that ended long ago
     Prune(prune::Arguments),
+    /// Shell completions and man pages, for packagers
+    #[command(subcommand, hide = true)]
+    Generate(Generate),
     /// Use the root's key, which `serve` never loads
     #[command(subcommand)]
     Root(root::Command),
@@ -141,6 +144,7 @@ fn run(home: &HomeArgs, command: Command) -> Result<(), Failure> {
         Command::Backup(arguments) => backup::run_backup(&dir, &arguments),
         Command::Restore(arguments) => backup::run_restore(&dir, &arguments),
         Command::Prune(arguments) => prune::run(&dir, &arguments),
+        Command::Generate(what) => Ok(what.run(<Arguments as clap::CommandFactory>::command())?),
         Command::Root(command) => root::run(&dir, &command),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use scb_certs::{Fingerprint, StudentId};
-use scb_cli::HomeArgs;
+use scb_cli::{Generate, HomeArgs};
 use scb_explain::ExplainArgs;
 use scb_protocol::statement::Label;
 
@@ -107,6 +107,9 @@ pub enum Command {
     Status,
     /// Give keys that are here another passphrase, or their first; needs no server and no code
     Passphrase(Passphrase),
+    /// Shell completions and man pages, for packagers
+    #[command(subcommand, hide = true)]
+    Generate(Generate),
 }
 
 const RECEIPTS_EXAMPLES: &str = "\
@@ -154,7 +157,7 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
 }
 
 /// The definition, with each command's help showing what applies to it.
-fn definition() -> clap::Command {
+pub(crate) fn definition() -> clap::Command {
     let definition = Cli::command();
     let global: Vec<_> = definition
         .get_arguments()
@@ -353,7 +356,11 @@ mod tests {
 
     #[test]
     fn help_shows_examples() {
-        for command in Cli::command().get_subcommands() {
+        let definition = Cli::command();
+        let shown = definition
+            .get_subcommands()
+            .filter(|one| !one.is_hide_set());
+        for command in shown {
             let name = command.get_name();
             assert!(help_of(name).contains("Examples:"), "{name}");
         }

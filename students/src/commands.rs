@@ -14,7 +14,7 @@ use std::time::Duration;
 use scb_cli::{Term, printable, say};
 use scb_explain::{Language, what_to_do};
 
-use crate::cli::{Cli, Command, Common, Ids};
+use crate::cli::{Cli, Command, Common, Ids, definition};
 use crate::speech::failure;
 use crate::words::Words;
 use crate::{Codes, Engine, Error, FaultChoice, Group, Passphrases, Setup, interactive};
@@ -44,6 +44,7 @@ fn run(cli: &Cli, term: Term) -> Result<(), Error> {
         Some(Command::Receipts) => receipts::run(common),
         Some(Command::Status) => status::run(common),
         Some(Command::Passphrase(arguments)) => passphrase::run(common, arguments),
+        Some(Command::Generate(what)) => Ok(what.run(definition())?),
         None if common.sandbox.is_some() => sandbox::run(common, term),
         None if term.interactive => interactive::run(common, term),
         None => Err(Error::NoCommand),

@@ -25,6 +25,7 @@ mod keys;
 mod main_job;
 mod outage;
 mod outsiders;
+mod packaging;
 mod publication;
 mod refusals;
 mod revocation;

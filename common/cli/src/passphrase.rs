@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use scb_certs::Passphrase;
 use zeroize::Zeroizing;
@@ -46,6 +46,14 @@ pub fn passphrase_from_flag(
         false => question.once()?,
     };
     Ok(Passphrase::from(typed.to_string()))
+}
+
+/// The file of a credential that the service manager handed over (`LoadCredential=NAME:…`), if
+/// there is one of this name.
+pub fn credential(name: &str) -> Option<PathBuf> {
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+    let file = PathBuf::from(directory).join(name);
+    file.is_file().then_some(file)
 }
 
 fn first_line(path: &Path) -> Result<Passphrase, Error> {

@@ -8,17 +8,20 @@ use std::sync::Arc;
 use scb_certs::Passphrase;
 use scb_cli::fault::{self, FaultTable as _};
 use scb_cli::{
-    Failure, Home, HomeArgs, Role, Sandbox, counted, loopback_only, passphrase_from, say,
-    write_ready,
+    Failure, Home, HomeArgs, Role, Sandbox, counted, credential, loopback_only, passphrase_from,
+    say, write_ready,
 };
 use scb_explain::ExplainArgs;
 use scb_protocol::{Fact, Step, StepEvent};
 use scb_transport::telemetry::{self, LogFormat};
-use scb_transport::{Limits, Shutdown, SystemClock};
+use scb_transport::{Limits, Shutdown, SystemClock, tell_service_manager};
 
 use super::{config, now};
 use crate::fault::{Fault, FaultChoice};
 use crate::{Config, Error, Server, Unlocked, open_home, sandbox};
+
+/// The name of the passphrase as a service manager hands it over.
+const CREDENTIAL: &str = "cuhk.passphrase";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,7 +50,8 @@ pub(super) struct Arguments {
     /// Likewise the address of --http
     #[arg(long, value_name = "FILE")]
     http_ready_file: Option<PathBuf>,
-    /// File whose first line unlocks the issuing authorities' keys, instead of a prompt
+    /// File whose first line unlocks the issuing authorities' keys, instead of a prompt [default:
+    /// $CREDENTIALS_DIRECTORY/cuhk.passphrase, if there is one]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// Most connections at once; one more is told to come back later [default: config.toml,
@@ -204,8 +208,13 @@ impl Place {
             });
         }
         let home = open_home(&home.resolve(Role::Cuhk))?;
-        let file = arguments.passphrase_file.as_deref();
-        let passphrase = passphrase_from(file, "Passphrase of the issuing authorities:", false)?;
+        let file = arguments.passphrase_file.clone();
+        let file = file.or_else(|| credential(CREDENTIAL));
+        let passphrase = passphrase_from(
+            file.as_deref(),
+            "Passphrase of the issuing authorities:",
+            false,
+        )?;
         Ok(Self {
             home,
             passphrase,
@@ -245,6 +254,7 @@ async fn serve(
         "cuhk  step 0  {}, listening on {address}",
         counted(students, "student")
     ))?;
+    tell_service_manager(address, &shutdown);
     server.run(shutdown).await;
     ready.forget()?;
     tracing::info!("stopped");

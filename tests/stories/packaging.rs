@@ -1,0 +1,211 @@
+//! What packagers install: units, completions, man pages; and what a service manager is told.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::campus::{Ran, Server, program, serve};
+
+const PROGRAMS: [&str; 3] = ["student", "cuhk", "blackboard"];
+
+fn is_installed(tool: &str) -> bool {
+    let question = format!("command -v {tool}");
+    let asked = Command::new("sh").args(["-c", &question]).output();
+    let found = asked.unwrap().status.success();
+    if !found {
+        println!("{tool} is not installed: left out");
+    }
+    found
+}
+
+#[test]
+fn completions_are_scripts_that_the_shells_can_read() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in PROGRAMS {
+        for shell in ["bash", "zsh", "fish"] {
+            let made = Ran::of(program(name).args(["generate", "completions", shell]));
+            let script = made.succeeded().stdout;
+            assert!(
+                script.contains(name) && script.contains("home"),
+                "{name} {shell}"
+            );
+            if is_installed(shell) {
+                let file = dir.path().join(format!("{name}.{shell}"));
+                fs::write(&file, &script).unwrap();
+                Ran::of(Command::new(shell).arg("-n").arg(&file)).succeeded();
+            }
+        }
+        let refused = Ran::of(program(name).args(["generate", "completions", "cmd"]));
+        assert_eq!(refused.exit, Some(2), "{refused:#?}");
+    }
+}
+
+#[test]
+fn bash_completes_a_command() {
+    let made = Ran::of(program("cuhk").args(["generate", "completions", "bash"]));
+    let script = format!(
+        "{}\nCOMP_WORDS=(cuhk doc); COMP_CWORD=1; _cuhk cuhk doc cuhk; echo \"${{COMPREPLY[*]}}\"",
+        made.succeeded().stdout
+    );
+    let completed = Ran::of(Command::new("bash").args(["-c", &script])).succeeded();
+    assert_eq!(completed.stdout.trim(), "doctor");
+}
+
+#[test]
+fn every_command_has_a_man_page_that_reads_well() {
+    for (name, commands) in [
+        ("student", &["submit", "verify"][..]),
+        ("cuhk", &["serve", "doctor", "backup", "certs-list"]),
+        ("blackboard", &["init", "serve"]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        Ran::of(program(name).args(["generate", "man"]).arg(dir.path())).succeeded();
+        let pages: Vec<PathBuf> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        for command in commands {
+            let page = dir.path().join(format!("{name}-{command}.1"));
+            assert!(pages.contains(&page), "{page:?}");
+        }
+        let hidden = |page: &PathBuf| page.to_string_lossy().contains("generate");
+        assert!(!pages.iter().any(hidden), "{pages:?}");
+        if is_installed("groff") {
+            for page in &pages {
+                lint(page);
+            }
+        }
+    }
+    let nowhere = Ran::of(program("cuhk").args(["generate", "man", "/none/such"]));
+    assert_eq!(nowhere.exit, Some(5), "{nowhere:#?}");
+}
+
+fn lint(page: &Path) {
+    let mut groff = Command::new("groff");
+    let read = Ran::of(groff.args(["-k", "-man", "-ww", "-z"]).arg(page)).succeeded();
+    assert_eq!(read.stderr, "", "{page:?}");
+}
+
+/// The next thing that the service manager is told.
+fn told(manager: &UnixDatagram) -> String {
+    let mut buffer = [0; 256];
+    let count = manager.recv(&mut buffer).unwrap();
+    String::from_utf8_lossy(&buffer[..count]).into_owned()
+}
+
+#[test]
+fn a_service_manager_is_told_when_a_server_is_ready_and_when_it_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sandbox, socket) = (dir.path().join("sandbox"), dir.path().join("notify"));
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    for name in ["cuhk", "blackboard"] {
+        // Blackboard needs a CUHK that serves.
+        let _cuhk = (name == "blackboard").then(|| Server::start("cuhk", &serve(&sandbox)));
+        let mut command = program(name);
+        command.env("NOTIFY_SOCKET", &socket).args(serve(&sandbox));
+        let mut server = Server::start_command(&mut command);
+        let ready = told(&manager);
+        assert!(ready.starts_with("READY=1\n"), "{ready}");
+        assert!(ready.contains(&server.address()), "{ready}");
+        assert!(server.stop().success());
+        assert!(told(&manager).starts_with("STOPPING=1\n"));
+    }
+}
+
+#[test]
+fn the_passphrase_may_come_as_a_credential() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = dir.path().join("sandbox");
+    Server::start("cuhk", &serve(&sandbox)).stop();
+    let credentials = dir.path().join("credentials");
+    fs::create_dir(&credentials).unwrap();
+    let command = || {
+        let mut command = program("cuhk");
+        command.env("CREDENTIALS_DIRECTORY", &credentials);
+        command.arg("--home").arg(sandbox.join("cuhk"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command
+    };
+    let without = Ran::of(&mut command());
+    assert_eq!(without.exit, Some(2), "{without:#?}");
+    assert!(without.stderr.contains("--passphrase-file"), "{without:#?}");
+    fs::copy(
+        sandbox.join("cuhk.passphrase"),
+        credentials.join("cuhk.passphrase"),
+    )
+    .unwrap();
+    assert!(Server::start_command(&mut command()).stop().success());
+}
+
+/// The units, with programs that exist here in the place of those that will be installed.
+fn units(dir: &Path) -> Vec<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/systemd");
+    let mut units = Vec::new();
+    for entry in fs::read_dir(source).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text
+            .replace("/usr/bin/cuhk", "/bin/true")
+            .replace("/usr/bin/blackboard", "/bin/true");
+        let unit = dir.join(path.file_name().unwrap());
+        fs::write(&unit, text).unwrap();
+        units.push(unit);
+    }
+    units
+}
+
+#[test]
+fn the_units_are_sound_and_leave_little_to_an_intruder() {
+    let dir = tempfile::tempdir().unwrap();
+    let units = units(dir.path());
+    assert!(units.len() >= 4, "{units:?}");
+    if !is_installed("systemd-analyze") {
+        return;
+    }
+    let verified = Ran::of(Command::new("systemd-analyze").arg("verify").args(&units));
+    assert_eq!(verified.succeeded().stderr, "");
+    for unit in units
+        .iter()
+        .filter(|unit| unit.ends_with("cuhk.service") || unit.ends_with("blackboard.service"))
+    {
+        // Of 100, in tenths: 20 is little exposure, a unit without hardening has 96.
+        let mut judged = Command::new("systemd-analyze");
+        judged.args(["security", "--offline=true", "--threshold=20"]);
+        Ran::of(judged.arg(unit)).succeeded();
+    }
+}
+
+#[test]
+fn the_units_name_commands_and_variables_that_there_are() {
+    let unit = |name: &str| {
+        let path = format!("packaging/systemd/{name}.service");
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    };
+    let cuhk = unit("cuhk");
+    for needed in [
+        "Type=notify",
+        "LoadCredential=cuhk.passphrase:",
+        "SCB_CUHK_HOME=",
+    ] {
+        assert!(cuhk.contains(needed), "{needed}");
+    }
+    assert!(unit("blackboard").contains("SCB_BLACKBOARD_HOME="));
+    for (name, arguments) in [
+        ("cuhk", "serve"),
+        ("blackboard", "serve"),
+        ("cuhk-backup", "backup"),
+    ] {
+        let program_name = name.split('-').next().unwrap();
+        assert!(
+            unit(name).contains(&format!("/usr/bin/{program_name} {arguments}")),
+            "{name}"
+        );
+        let help = Ran::of(program(program_name).args([arguments, "--help"]));
+        help.succeeded();
+    }
+}
