@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scb_certs::Fingerprint;
 use scb_cli::fault::FaultTable as _;
-use scb_cli::{Generate, HomeArgs};
+use scb_cli::{Generate, HomeArgs, generate_examples};
 use scb_explain::ExplainArgs;
 use scb_transport::Limits;
 
@@ -82,7 +82,7 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = SUBMISSIONS_EXAMPLES)]
     Submissions(Submissions),
     /// Shell completions and man pages, for packagers
-    #[command(subcommand, hide = true)]
+    #[command(subcommand, hide = true, after_help = generate_examples("blackboard"))]
     Generate(Generate),
 }
 

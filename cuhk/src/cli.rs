@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rustls_pki_types::{DnsName, UnixTime};
-use scb_cli::{Failure, Generate, Home, HomeArgs, Role, finish, finish_json};
+use scb_cli::{Failure, Generate, Home, HomeArgs, Role, finish, finish_json, generate_examples};
 use scb_transport::{Clock, SystemClock};
 
 use crate::config::path;
@@ -89,7 +89,7 @@ enum Command {
     /// Remove codes and certificates that ended long ago
     Prune(prune::Arguments),
     /// Shell completions and man pages, for packagers
-    #[command(subcommand, hide = true)]
+    #[command(subcommand, hide = true, after_help = generate_examples("cuhk"))]
     Generate(Generate),
     /// Use the root's key, which `serve` never loads
     #[command(subcommand)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use scb_certs::{Fingerprint, StudentId};
-use scb_cli::{Generate, HomeArgs};
+use scb_cli::{Generate, HomeArgs, generate_examples};
 use scb_explain::ExplainArgs;
 use scb_protocol::statement::Label;
 
@@ -108,7 +108,7 @@ pub enum Command {
     /// Give keys that are here another passphrase, or their first; needs no server and no code
     Passphrase(Passphrase),
     /// Shell completions and man pages, for packagers
-    #[command(subcommand, hide = true)]
+    #[command(subcommand, hide = true, after_help = generate_examples("student"))]
     Generate(Generate),
 }
 
@@ -152,6 +152,7 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
         "status" => Some(OFFLINE),
         "passphrase" => Some(PASSPHRASE),
         "enrol" => Some(ENROL),
+        "generate" => Some(&[]),
         _ => None,
     }
 }
@@ -357,10 +358,7 @@ mod tests {
     #[test]
     fn help_shows_examples() {
         let definition = Cli::command();
-        let shown = definition
-            .get_subcommands()
-            .filter(|one| !one.is_hide_set());
-        for command in shown {
+        for command in definition.get_subcommands() {
             let name = command.get_name();
             assert!(help_of(name).contains("Examples:"), "{name}");
         }

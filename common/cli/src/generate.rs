@@ -25,6 +25,16 @@ pub enum Generate {
     },
 }
 
+/// The examples at the end of `generate --help`, for the program of this name.
+#[must_use]
+pub fn generate_examples(program: &str) -> String {
+    format!(
+        "Examples:
+  {program} generate completions bash > /etc/bash_completion.d/{program}
+  {program} generate man /usr/local/share/man/man1"
+    )
+}
+
 impl Generate {
     /// Does it for the program of this definition.
     ///
