@@ -172,7 +172,7 @@ fn openssl_confirms(receipt: &Unpacked, count: usize) {
 
     receipt.step(4).says("CMS Verification successful");
     let members = receipt.step(5);
-    members.says("signers are the members: True");
+    members.says("signers are the members, by name: True");
     for sid in &THREE[..count] {
         members.says(&format!("URI:spiffe://campus.test/student/{sid}\n"));
     }
@@ -217,7 +217,9 @@ fn openssl_refuses_altered_receipts() {
     receipt.write(file::SIGNATURES, &two);
     // `openssl` is content with a signature fewer: hence step 5.
     receipt.step(4).says("CMS Verification successful");
-    receipt.step(5).says("signers are the members: False");
+    receipt
+        .step(5)
+        .says("signers are the members, by name: False");
 }
 
 #[test]
