@@ -37,7 +37,7 @@ mod verified;
 pub use certificate::{Certificate, MAX_CERTIFICATE_SIZE};
 pub use certificate_error::CertificateError;
 pub use chain::{Chain, MAX_CHAIN_LENGTH, root_in_chain};
-pub use cms::{DetachedSignature, MAX_SIGNATURE_SIZE, Signer, sign_detached};
+pub use cms::{DetachedSignature, MAX_SIGNATURE_SIZE, Signer, certs_only, sign_detached};
 pub use crl::{Crl, MAX_CRL_SIZE, RevocationReason, RevokedEntry};
 pub use error::Error;
 pub use examination::examine_client;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Certificate, Chain, ServiceName, SpiffeId, StudentId, VerifiedRequest, VerifiedService,
-    VerifiedStudent,
+    Certificate, Chain, Fingerprint, ServiceName, SpiffeId, StudentId, VerifiedRequest,
+    VerifiedService, VerifiedStudent,
 };
 use scb_protocol::{Code, EnrolmentCode, MemberAnswer, Question, Refusal, Step, TokenRequest};
 use scb_transport::Clock;
@@ -105,25 +105,59 @@ impl Authority {
         &self,
         asker: &VerifiedService,
         request: &VerifiedRequest,
-    ) -> Result<Chain, Error> {
-        let now = self.now();
-        let key = request.public_key();
-        let subject = Subject::Service(asker.name().clone());
+    ) -> Result<Certified, Error> {
         let Some(service) = self.service(asker.name()).await? else {
             return Err(Refusal::new(Code::NotPermitted, Step::Two).into());
         };
+        let subject = Subject::Service(asker.name().clone());
         let presented = asker.certificate().fingerprint();
-        let wanted = self.signing.intent(subject, Profile::Service, key, now)?;
+        self.renew(
+            subject,
+            Profile::Service,
+            presented,
+            request,
+            Some(&service),
+        )
+        .await
+    }
+
+    /// A student's next certificate, for the present one.
+    pub(crate) async fn renew_student(
+        &self,
+        asker: &VerifiedStudent,
+        request: &VerifiedRequest,
+    ) -> Result<Enrolled, Error> {
+        let subject = Subject::Student(asker.sid().clone());
+        let presented = asker.certificate().fingerprint();
+        let certified = self
+            .renew(subject.clone(), Profile::Student, presented, request, None)
+            .await?;
+        let token = self.token(&subject, certified.chain.leaf())?;
+        Ok(Enrolled { certified, token })
+    }
+
+    async fn renew(
+        &self,
+        subject: Subject,
+        profile: Profile,
+        presented: Fingerprint,
+        request: &VerifiedRequest,
+        service: Option<&Service>,
+    ) -> Result<Certified, Error> {
+        let now = self.now();
+        let key = request.public_key();
         let renewal = Renewal {
             presented,
-            wanted,
+            wanted: self.signing.intent(subject, profile, key, now)?,
             now,
         };
         let record = self
             .store()
             .write(move |records| issuance::renew(records, &renewal))
             .await?;
-        self.signing.finish(record, key, Some(&service)).await
+        let before = record.certificate.is_some();
+        let chain = self.signing.finish(record, key, service).await?;
+        Ok(Certified { chain, before })
     }
 
     /// A fresh token for a student whose certificate is live and who is active.

@@ -4,20 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rustls_pki_types::UnixTime;
-use scb_certs::{
-    Certificate, ServiceName, StudentId, VerifiedRequest, VerifiedService, VerifiedStudent,
-};
+use scb_certs::{ServiceName, StudentId, VerifiedRequest, VerifiedService, VerifiedStudent};
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{
-    Code, EnrolmentCode, Fact, Question, Refusal, Reply as _, Step, StepEvent, own_token_expiry,
-};
+use scb_protocol::{Code, EnrolmentCode, Fact, Question, Refusal, Reply as _, Step, StepEvent};
 use scb_transport::{Connection, Limits, Shutdown, telemetry};
 
 use crate::Error;
-use crate::authority::{Authority, Certified, Enrolled};
+use crate::authority::Authority;
 use crate::error::with_causes;
+use crate::facts;
 
 /// Answers the requests of one connection, one after another.
 pub(crate) struct Handler {
@@ -128,11 +124,10 @@ impl Handler {
         code: &EnrolmentCode,
         request: &VerifiedRequest,
     ) -> Result<(), Refusal> {
-        let key = request.public_key().fingerprint();
-        self.emit(StepEvent::new(Step::One, Fact::RequestVerified { key }).about(sid));
+        self.emit(facts::request_verified(sid, request));
         match self.authority.enrol(sid, code, request).await {
             Ok(enrolled) => {
-                self.emit(StepEvent::new(Step::Two, student_certified(&enrolled)).about(sid));
+                self.emit(facts::student_certified(sid, &enrolled));
                 let (chain, token) = (enrolled.certified.chain, enrolled.token);
                 self.reply(Step::Two, &Reply::Enrolled { chain, token })
                     .await
@@ -148,14 +143,9 @@ impl Handler {
         request: &VerifiedRequest,
     ) -> Result<(), Refusal> {
         match self.authority.enrol_service(name, code, request).await {
-            Ok(Certified { chain, before }) => {
-                let (name, certificate) = (name.clone(), chain.leaf().into());
-                let fact = Fact::ServiceCertified {
-                    name,
-                    certificate,
-                    before,
-                };
-                self.emit(StepEvent::new(Step::Two, fact));
+            Ok(certified) => {
+                self.emit(facts::service_certified(name, &certified));
+                let chain = certified.chain;
                 self.reply(Step::Two, &Reply::ServiceEnrolled { chain })
                     .await
             }
@@ -169,10 +159,9 @@ impl Handler {
         request: &VerifiedRequest,
     ) -> Result<(), Refusal> {
         let renewed = self.authority.renew_service(service, request).await;
-        let chain = renewed.map_err(|error| self.refusal(&error, Step::Two))?;
-        let (name, certificate) = (service.name().clone(), chain.leaf().into());
-        let fact = Fact::ServiceRenewed { name, certificate };
-        self.emit(StepEvent::new(Step::Two, fact));
+        let certified = renewed.map_err(|error| self.refusal(&error, Step::Two))?;
+        self.emit(facts::service_renewed(service.name(), &certified));
+        let chain = certified.chain;
         self.reply(Step::Two, &Reply::ServiceEnrolled { chain })
             .await
     }
@@ -182,7 +171,7 @@ impl Handler {
         let token = issued.map_err(|error| self.refusal(&error, Step::Two))?;
         let fact = Fact::TokenIssued {
             certificate: student.certificate().fingerprint(),
-            expires: expiry(&token, student.certificate()),
+            expires: facts::expiry(&token, student.certificate()),
         };
         self.emit(StepEvent::new(Step::Two, fact).about(student.sid()));
         self.reply(Step::Two, &Reply::Token { token }).await
@@ -260,19 +249,4 @@ impl Handler {
         let elapsed = self.started.elapsed();
         telemetry::emit(&event.on(self.connection.id()).took(elapsed));
     }
-}
-
-fn student_certified(enrolled: &Enrolled) -> Fact {
-    let Certified { chain, before } = &enrolled.certified;
-    let certificate = chain.leaf();
-    Fact::StudentCertified {
-        certificate: certificate.into(),
-        token_expires: expiry(&enrolled.token, certificate),
-        before: *before,
-    }
-}
-
-/// A token never outlives its certificate.
-fn expiry(token: &str, certificate: &Certificate) -> UnixTime {
-    own_token_expiry(token).unwrap_or_else(|| certificate.not_after())
 }

@@ -1,6 +1,8 @@
-//! What CUHK answers over HTTP. On the plain port: only what is public and signed.
+//! What CUHK answers over HTTP: on the port with TLS by standards, on the plain port only what is
+//! public and signed.
 
 mod caching;
+mod est;
 mod public;
 mod refused;
 
@@ -14,6 +16,14 @@ use crate::authority::Authority;
 /// The routes of the plain port.
 pub(crate) fn public(authority: Arc<Authority>) -> Web {
     Web::new(with_refusals(public::routes()).with_state(authority))
+}
+
+/// The routes of the port with TLS.
+pub(crate) fn standards(authority: Arc<Authority>) -> Web {
+    let routes = public::routes().merge(est::routes());
+    Web::new(with_refusals(routes).with_state(authority)).greeting(|connection| {
+        connection.insert(est::Attempts::new());
+    })
 }
 
 /// Whatever is not there is refused like everything else.

@@ -10,6 +10,8 @@ use crate::{Error, Subject};
 
 /// Most live certificates of one student: several devices, each with its own code.
 pub const MAX_STUDENT_CERTIFICATES: usize = 3;
+/// By how many a student's renewals exceed that: what is renewed lives on for a while.
+const OVERLAP: usize = 1;
 /// Most live certificates of one service: renewals overlap.
 pub const MAX_SERVICE_CERTIFICATES: usize = 8;
 
@@ -20,7 +22,7 @@ pub(crate) struct Claim {
     pub(crate) now: UnixTime,
 }
 
-/// A service that asks for its next certificate.
+/// Somebody who asks for the next certificate with the present one.
 pub(crate) struct Renewal {
     pub(crate) presented: Fingerprint,
     pub(crate) wanted: Intent,
@@ -60,7 +62,7 @@ pub(crate) fn claim(records: &Records<'_>, claim: &Claim) -> Result<CertificateR
         return Err(refuse(Code::CodeExpired, wanted));
     }
     check_key(records, wanted)?;
-    check_number(records, wanted, *now)?;
+    check_number(records, wanted, 0, *now)?;
     records.certificates().intend(wanted, *now)?;
     records.codes().spend(digest, &wanted.serial)?;
     Ok(intended(wanted))
@@ -75,13 +77,13 @@ pub(crate) fn knows_code(
     Ok(records.codes().find(digest, subject)?.is_some())
 }
 
-/// Records a service's next certificate. A repeated request for the same key gets the
+/// Records the next certificate of a service or a student. A repeated request for the same key gets the
 /// certificate that the first one got.
 ///
 /// # Errors
 ///
 /// `certificate_revoked`, `certificate_expired` or `certificate_unknown_issuer` about the
-/// certificate presented; `key_refused`; `too_many_devices`.
+/// certificate presented; `student_inactive`; `key_refused`; `too_many_devices`.
 pub(crate) fn renew(records: &Records<'_>, renewal: &Renewal) -> Result<CertificateRecord, Error> {
     let Renewal {
         presented,
@@ -89,6 +91,7 @@ pub(crate) fn renew(records: &Records<'_>, renewal: &Renewal) -> Result<Certific
         now,
     } = renewal;
     live_certificate(records, presented, &wanted.subject, *now, Step::Two)?;
+    check_subject(records, wanted)?;
     check_key(records, wanted)?;
     let live = records.certificates().live(&wanted.subject, *now)?;
     let same_key = |record: &&CertificateRecord| {
@@ -99,7 +102,7 @@ pub(crate) fn renew(records: &Records<'_>, renewal: &Renewal) -> Result<Certific
     if let Some(known) = live.iter().rev().find(same_key) {
         return Ok(known.clone());
     }
-    check_number(records, wanted, *now)?;
+    check_number(records, wanted, OVERLAP, *now)?;
     records.certificates().intend(wanted, *now)?;
     Ok(intended(wanted))
 }
@@ -183,9 +186,14 @@ fn check_key(records: &Records<'_>, wanted: &Intent) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_number(records: &Records<'_>, wanted: &Intent, now: UnixTime) -> Result<(), Error> {
+fn check_number(
+    records: &Records<'_>,
+    wanted: &Intent,
+    overlap: usize,
+    now: UnixTime,
+) -> Result<(), Error> {
     let limit = match wanted.profile {
-        Profile::Student => MAX_STUDENT_CERTIFICATES,
+        Profile::Student => MAX_STUDENT_CERTIFICATES + overlap,
         Profile::Service | Profile::TokenSigner => MAX_SERVICE_CERTIFICATES,
     };
     let live = records.certificates().live(&wanted.subject, now)?.len();

@@ -14,6 +14,7 @@ mod config;
 mod doctor;
 mod draft;
 mod error;
+mod facts;
 mod fault;
 mod handler;
 mod http;

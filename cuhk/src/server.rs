@@ -255,6 +255,7 @@ impl Server {
             }
         };
         let stop = shutdown.clone();
+        let listener = listener.with_http(http::standards(Arc::clone(&authority)));
         let handler = move |connection| {
             let authority = Arc::clone(&authority);
             Handler::new(connection, authority, limits, stop.clone()).run()

@@ -17,6 +17,7 @@ mod crowd;
 mod devices;
 mod doctor;
 mod documents;
+mod est;
 mod faults;
 mod faults_blackboard;
 mod faults_cuhk;

@@ -5,6 +5,7 @@
 //! signing time and signing certificate (RFC 5035); no unsigned attributes.
 
 mod attributes;
+mod certs_only;
 mod sign;
 mod verify;
 
@@ -14,6 +15,7 @@ use der::asn1::{ObjectIdentifier, SetOfVec};
 use der::{Any, Sequence};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
+pub use certs_only::certs_only;
 pub use sign::sign_detached;
 pub use verify::{DetachedSignature, MAX_SIGNATURE_SIZE, Signer};
 

@@ -207,7 +207,12 @@ fn denied(request: &Request, caller: &Caller) -> Refusal {
         .with("role", caller.role())
 }
 
-fn verify_request(request: &Der) -> Result<VerifiedRequest, Refusal> {
+/// Verifies a PKCS#10 request that its own key must have signed.
+///
+/// # Errors
+///
+/// `request_invalid`, `key_unsupported`.
+pub fn verify_request(request: &Der) -> Result<VerifiedRequest, Refusal> {
     VerifiedRequest::verify(request.as_bytes()).map_err(|error| {
         let code = match error {
             CertsError::KeyUnsupported => Code::KeyUnsupported,

@@ -1,0 +1,246 @@
+//! Enrolment without any of our programs: what the README says, typed as it stands there.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::campus::{Campus, Ran, judge};
+
+/// The lines of the README between the heading and the next paragraph, as it has them.
+fn lines() -> Vec<String> {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, after) = readme.split_once("## With curl and openssl alone").unwrap();
+    let commands = after
+        .lines()
+        .skip_while(|line| !line.starts_with("    "))
+        .take_while(|line| line.starts_with("    "));
+    commands.map(|line| line.trim().to_owned()).collect()
+}
+
+/// A request for another key, which asks for another name.
+const NEXT_KEY: &str = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc \
+    -keyout next.pem -subj /CN=somebody.else -outform DER | openssl base64 > next.b64";
+
+/// A student with a shell, `curl`, `openssl`, the root certificate and a code.
+struct Outsider<'a> {
+    campus: &'a Campus,
+    folder: &'a Path,
+}
+
+impl<'a> Outsider<'a> {
+    fn new(campus: &'a Campus, sid: &str) -> Self {
+        let folder = campus.outside();
+        fs::copy(campus.path().join("ca.pem"), folder.join("ca.pem")).unwrap();
+        let outsider = Self { campus, folder };
+        outsider.holds(&format!("{sid}:{}", code(campus, sid)));
+        outsider
+    }
+
+    /// Puts a user and a password where `curl` finds them.
+    fn holds(&self, credentials: &str) {
+        let file = format!("user = \"{credentials}\"\n");
+        fs::write(self.folder.join("code.curl"), file).unwrap();
+    }
+
+    /// A line, with the address of this CUHK.
+    fn types(&self, line: &str) -> Ran {
+        let line = line.replace("localhost:8011", &self.campus.cuhk.address());
+        let mut shell = Command::new("bash");
+        shell.args(["-o", "pipefail", "-ec", &line]);
+        Ran::of(shell.current_dir(self.folder))
+    }
+
+    /// The answer of `simpleenroll` or `simplereenroll`, with its status at the end.
+    fn asks(&self, operation: &str, more: &str) -> String {
+        self.types(&format!(
+            "curl -sS --cacert ca.pem {more} -w '%{{http_code}}' \
+             -H 'Content-Type: application/pkcs10' --data-binary @request.b64 \
+             https://localhost:8011/.well-known/est/{operation}"
+        ))
+        .succeeded()
+        .stdout
+    }
+}
+
+fn code(campus: &Campus, sid: &str) -> String {
+    let sheet = fs::read_to_string(campus.path().join("codes.csv")).unwrap();
+    let row = sheet.lines().find(|line| line.starts_with(sid)).unwrap();
+    row.split(',').nth(3).unwrap().to_owned()
+}
+
+fn judges() -> bool {
+    judge("openssl").is_some() && judge("curl").is_some()
+}
+
+#[test]
+fn five_lines_of_the_readme_enrol_a_student() {
+    if !judges() {
+        return;
+    }
+    let campus = Campus::sandbox();
+    let student = Outsider::new(&campus, "1155000001");
+    let lines = lines();
+    assert_eq!(lines.len(), 5, "{lines:#?}");
+    for line in &lines {
+        student.types(line).succeeded();
+    }
+    let leaf = student.types("openssl x509 -in cert.pem -noout -text");
+    let leaf = leaf.succeeded().stdout;
+    assert!(leaf.contains("/student/1155000001"), "{leaf}");
+    let listed = campus.administer_cuhk(&["certs", "list", "--json"]);
+    let listed = listed.succeeded().stdout;
+    assert!(listed.contains("1155000001"), "{listed}");
+
+    // The same code with the same key is the same certificate, with another key nothing.
+    let first = fs::read(student.folder.join("cert.pem")).unwrap();
+    student.types(&lines[3]).succeeded();
+    assert_eq!(fs::read(student.folder.join("cert.pem")).unwrap(), first);
+    student.types(&lines[0]).succeeded();
+    student.types(&lines[2]).succeeded();
+    let refused = student.asks("simpleenroll", "-K code.curl");
+    assert!(refused.starts_with("code_used:"), "{refused}");
+    assert!(refused.ends_with("403"), "{refused}");
+}
+
+#[test]
+fn the_certificate_renews_itself_and_without_one_nothing_is_renewed() {
+    if !judges() {
+        return;
+    }
+    let campus = Campus::sandbox();
+    let student = Outsider::new(&campus, "1155000001");
+    for line in &lines() {
+        student.types(line).succeeded();
+    }
+    let own = "--cert cert.pem --key key.pem --cacert cas.pem";
+    let renewed = |operation: &str| {
+        student
+            .types(&format!(
+                "curl -sSf {own} -H 'Content-Type: application/pkcs10' --data-binary @{operation} \
+                 https://localhost:8011/.well-known/est/simplereenroll | openssl base64 -d | \
+                 openssl pkcs7 -inform DER -print_certs | openssl x509 -noout -serial -subject"
+            ))
+            .succeeded()
+            .stdout
+    };
+    let before = student.types("openssl x509 -in cert.pem -noout -serial -subject");
+    let before = before.succeeded().stdout;
+    // A young certificate for the same key is the one that there is.
+    assert_eq!(renewed("request.b64"), before);
+    student.types(NEXT_KEY).succeeded();
+    let next = renewed("next.b64");
+    assert_ne!(next, before);
+    assert!(next.contains("CN = 1155000001"), "{next}");
+    assert_eq!(
+        renewed("next.b64"),
+        next,
+        "a lost answer is asked for again"
+    );
+
+    for _ in 0..2 {
+        student.types(NEXT_KEY).succeeded();
+        renewed("next.b64");
+    }
+    student.types(NEXT_KEY).succeeded();
+    student.types("cp next.b64 request.b64").succeeded();
+    let fifth = student.asks("simplereenroll", own);
+    assert!(fifth.starts_with("too_many_devices:"), "{fifth}");
+
+    let nobody = student.asks("simplereenroll", "");
+    assert!(nobody.starts_with("certificate_missing:"), "{nobody}");
+    campus
+        .administer_cuhk(&["revoke", "1155000001"])
+        .succeeded();
+    let revoked = student.types(&format!(
+        "curl -sSf {own} -H 'Content-Type: application/pkcs10' --data-binary @next.b64 \
+         https://localhost:8011/.well-known/est/simplereenroll"
+    ));
+    assert_ne!(revoked.exit, Some(0), "{revoked:?}");
+}
+
+#[test]
+fn wrong_codes_are_told_alike_and_the_fifth_closes_the_connection() {
+    if !judges() {
+        return;
+    }
+    let campus = Campus::sandbox();
+    let student = Outsider::new(&campus, "1155000001");
+    for line in [0, 2] {
+        student.types(&lines()[line]).succeeded();
+    }
+    let wrong = "7K3QX-9M2BD-0ZT4H-WC6RN-5PVJE";
+    let mut answers = Vec::new();
+    for credentials in [
+        format!("1155000001:{wrong}"),
+        format!("1155999999:{wrong}"),
+        format!("1155000002:{}", code(&campus, "1155000001")),
+        "1155000001:none".to_owned(),
+        "../x:none".to_owned(),
+    ] {
+        student.holds(&credentials);
+        answers.push(student.asks("simpleenroll", "-K code.curl"));
+    }
+    assert!(answers[0].starts_with("enrolment_refused:"), "{answers:#?}");
+    assert!(answers.iter().all(|answer| answer.ends_with("401")));
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:#?}"
+    );
+
+    // Six requests on one connection, the last with the right code.
+    student.holds(&format!("1155000001:{wrong}"));
+    let url = "https://localhost:8011/.well-known/est/simpleenroll";
+    for version in ["--http1.1", "--http2"] {
+        let one = format!(
+            "-sS {version} --cacert ca.pem -K code.curl -H 'Content-Type: application/pkcs10' \
+             --data-binary @request.b64 -o /dev/null -w '%{{http_code}} %{{num_connects}}\\n' {url}"
+        );
+        let line = format!("curl {}", [one.as_str(); 6].join(" --next "));
+        let told = student.types(&line).succeeded().stdout;
+        let told: Vec<_> = told.lines().collect();
+        assert_eq!(
+            told[..5],
+            ["401 1", "401 0", "401 0", "401 0", "429 0"],
+            "{version}"
+        );
+        // On a new connection, or already under way on the old one.
+        assert!(["401 1", "429 0"].contains(&told[5]), "{}", told[5]);
+    }
+    student.holds(&format!("1155000001:{}", code(&campus, "1155000001")));
+    let right = student.asks("simpleenroll", "-K code.curl");
+    assert!(right.ends_with("200"), "nobody is locked out: {right}");
+}
+
+#[test]
+fn requests_that_are_not_for_est_are_refused() {
+    if !judges() {
+        return;
+    }
+    let campus = Campus::sandbox();
+    let student = Outsider::new(&campus, "1155000001");
+    for line in [0, 2] {
+        student.types(&lines()[line]).succeeded();
+    }
+    let attributes = student.types(
+        "curl -sSf --cacert ca.pem https://localhost:8011/.well-known/est/csrattrs | \
+         openssl base64 -d | openssl asn1parse -inform DER",
+    );
+    let attributes = attributes.succeeded().stdout;
+    assert!(attributes.contains("prime256v1"), "{attributes}");
+    let form = student.types(
+        "curl -sS --cacert ca.pem -K code.curl --data-binary @request.b64 \
+         https://localhost:8011/.well-known/est/simpleenroll",
+    );
+    assert!(form.stdout.starts_with("malformed_message:"), "{form:?}");
+    student.types("echo AAAA > request.b64").succeeded();
+    let garbage = student.asks("simpleenroll", "-K code.curl");
+    assert!(garbage.starts_with("request_invalid:"), "{garbage}");
+    student
+        .types(
+            "openssl req -new -newkey rsa:2048 -noenc -keyout rsa.pem -subj / -outform DER | \
+             openssl base64 > request.b64",
+        )
+        .succeeded();
+    let rsa = student.asks("simpleenroll", "-K code.curl");
+    assert!(rsa.starts_with("key_unsupported:"), "{rsa}");
+}
