@@ -62,25 +62,25 @@ enum Command {
     /// Make the root, the two issuing authorities and the database, once
     Init(init::Arguments),
     /// Say who is a student
-    #[command(subcommand)]
+    #[command(subcommand, after_help = roster::EXAMPLES)]
     Roster(roster::Command),
     /// Issue enrolment codes
-    #[command(subcommand)]
+    #[command(subcommand, after_help = code::EXAMPLES)]
     Code(code::Command),
     /// Say which services there are
-    #[command(subcommand)]
+    #[command(subcommand, after_help = service::EXAMPLES)]
     Service(service::Command),
     /// Run the server
     Serve(serve::Arguments),
     /// Revoke certificates at once and withdraw unused codes
     Revoke(revoke::Arguments),
     /// Look at certificates
-    #[command(subcommand)]
+    #[command(subcommand, after_help = certs::EXAMPLES)]
     Certs(certs::Command),
     /// Look whether everything is as it should be, and say how to mend what is not
     Doctor(doctor::Arguments),
     /// See which keys CUHK signs with, and put new ones in their place
-    #[command(subcommand)]
+    #[command(subcommand, after_help = keys::EXAMPLES)]
     Keys(keys::Command),
     /// Write everything that cannot be made again into one file, while the server may run
     Backup(backup::Backup),
@@ -92,7 +92,7 @@ enum Command {
     #[command(subcommand, hide = true, after_help = generate_examples("cuhk"))]
     Generate(Generate),
     /// Use the root's key, which `serve` never loads
-    #[command(subcommand)]
+    #[command(subcommand, after_help = root::EXAMPLES)]
     Root(root::Command),
 }
 
@@ -172,18 +172,56 @@ fn dns_name(text: &str) -> Result<String, String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use clap::CommandFactory;
+    use clap::error::ErrorKind;
 
     use super::*;
 
     #[test]
-    fn the_command_line_is_consistent_and_every_command_has_examples_or_help() {
+    fn the_command_line_is_consistent() {
         let mut command = Arguments::command();
         command.build();
-        command.clone().debug_assert();
-        for command in command.get_subcommands() {
-            assert!(command.get_about().is_some(), "{}", command.get_name());
+        command.debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_what_it_is_for_with_an_example_of_itself() {
+        fn check(command: &mut clap::Command, called: &str) {
+            let help = command.render_help().to_string();
+            assert!(command.get_about().is_some(), "{called}");
+            let (_, examples) = help.split_once("Example").expect(called);
+            assert!(
+                examples.contains(&format!("  {called}")),
+                "{called}: {help}"
+            );
+            for command in command.get_subcommands_mut() {
+                let called = format!("{called} {}", command.get_name());
+                if command.get_name() != "help" {
+                    check(command, &called);
+                }
+            }
         }
-        assert!(command.render_help().to_string().contains("Examples:"));
+        let mut command = Arguments::command();
+        command.build();
+        check(&mut command, "cuhk");
+    }
+
+    #[test]
+    fn only_the_program_itself_has_a_version() {
+        let refused = |line: &str| {
+            Arguments::try_parse_from(line.split(' '))
+                .unwrap_err()
+                .kind()
+        };
+        assert_eq!(refused("cuhk --version"), ErrorKind::DisplayVersion);
+        for line in [
+            "cuhk serve",
+            "cuhk roster",
+            "cuhk roster list",
+            "cuhk doctor",
+        ] {
+            let kind = refused(&format!("{line} --version"));
+            assert_eq!(kind, ErrorKind::UnknownArgument, "{line}");
+        }
     }
 
     #[test]

@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_name_is_never_a_formula() {
-        for name in ["=1+1", "+1", "-1", "@x"] {
+        for name in ["=1+1", "+1", "-1", "@x", "＝1", "＋1", "－1", "＠x"] {
             assert_eq!(inert(name), format!("'{name}"));
         }
         assert_eq!(inert("O'Neill-Ng"), "O'Neill-Ng");

@@ -7,6 +7,7 @@ use scb_certs::{ServiceName, StudentId};
 use scb_cli::{Failure, counted, rfc3339};
 use scb_protocol::{Code, Refusal, Step};
 
+use crate::passphrases::MIN_CHARACTERS;
 use crate::{NamedKey, Subject, Target};
 
 /// Why CUHK did not do what it was asked.
@@ -42,6 +43,25 @@ pub enum Error {
     NotInitialised {
         /// The home.
         path: PathBuf,
+    },
+    /// A passphrase for a new CUHK is too easy to guess.
+    #[error("the passphrase given by {flag} is shorter than {MIN_CHARACTERS} characters")]
+    PassphraseShort {
+        /// The flag that gives it.
+        flag: &'static str,
+    },
+    /// The root and the issuing authorities would have the same passphrase.
+    #[error("the root and the issuing authorities have the same passphrase")]
+    PassphrasesSame,
+    /// `init` was told something else than what the CUHK that is there was made with.
+    #[error("{} is a CUHK already, with {is}, not with {wanted}; nothing was changed", path.display())]
+    InitialisedOtherwise {
+        /// The home.
+        path: PathBuf,
+        /// What it was made with, of what differs.
+        is: String,
+        /// What was asked for.
+        wanted: String,
     },
     /// The student is not on the roster.
     #[error("{0} is not on the roster")]
@@ -155,6 +175,14 @@ impl Error {
             Self::NotInitialised { .. } => {
                 "run `cuhk init` first, or name its directory with --home"
             }
+            Self::PassphraseShort { .. } => "choose a longer one; several words are easy to keep",
+            Self::PassphrasesSame => {
+                "choose another one for the root and keep it apart: `serve` never needs it"
+            }
+            Self::InitialisedOtherwise { .. } => {
+                "for another CUHK name a new directory with --home; names, addresses and the public \
+                 URL of this one stand in its config.toml, its trust domain stays"
+            }
             Self::StudentUnknown(_) | Self::StudentsUnknown { .. } => {
                 "import a roster that lists the student: cuhk roster import"
             }
@@ -205,6 +233,9 @@ impl Error {
     fn exit(&self) -> u8 {
         match self {
             Self::NotInitialised { .. }
+            | Self::PassphraseShort { .. }
+            | Self::PassphrasesSame
+            | Self::InitialisedOtherwise { .. }
             | Self::SheetExists { .. }
             | Self::BackupExists { .. }
             | Self::HomeExists { .. }
@@ -236,6 +267,9 @@ impl Error {
     fn code(&self) -> &'static str {
         match self {
             Self::NotInitialised { .. } => "not_initialised",
+            Self::PassphraseShort { .. } => "passphrase_short",
+            Self::PassphrasesSame => "passphrases_same",
+            Self::InitialisedOtherwise { .. } => "initialised_otherwise",
             Self::StudentUnknown(_) | Self::StudentsUnknown { .. } => "student_unknown",
             Self::TargetAmbiguous(_) => "target_ambiguous",
             Self::StudentInactive(_) => "student_inactive",

@@ -125,6 +125,8 @@ impl Handler {
         request: &VerifiedRequest,
     ) -> Result<(), Refusal> {
         self.emit(facts::request_verified(sid, request));
+        #[cfg(test)]
+        crate::tests::panics::if_wanted(sid);
         match self.authority.enrol(sid, code, request).await {
             Ok(enrolled) => {
                 self.emit(facts::student_certified(sid, &enrolled));

@@ -23,6 +23,7 @@ mod issuance;
 mod issuers;
 mod keys;
 mod own_identity;
+mod passphrases;
 mod publication;
 mod revocation;
 mod root;
@@ -35,6 +36,12 @@ mod subject;
 mod time;
 mod upkeep;
 mod warnings;
+
+#[cfg(test)]
+mod tests;
+// For the tests that this crate's own build shares with `cuhk/tests`.
+#[cfg(test)]
+extern crate self as scb_cuhk;
 
 pub use admin::{
     CODE_LIFETIME, Import, ImportedRow, IssuedCode, add_service, import_roster, issue_code,

@@ -235,8 +235,8 @@ mod tests {
     fn a_students_own_file_comes_first() {
         let dir = tempfile::tempdir().unwrap();
         let (all, own) = (dir.path().join("all"), dir.path().join("own"));
-        std::fs::write(&all, "for all\n").unwrap();
-        std::fs::write(&own, "for B\n").unwrap();
+        scb_cli::write_atomic(&all, b"for all\n", 0o600).unwrap();
+        scb_cli::write_atomic(&own, b"for B\n", 0o600).unwrap();
         let files = [all.display().to_string(), format!("B={}", own.display())];
         let files = files.iter().map(|text| text.parse().unwrap()).collect();
         let mut passphrases = Passphrases::new(files);

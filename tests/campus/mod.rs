@@ -122,6 +122,13 @@ impl Campus {
     }
 }
 
+/// Writes a file that only its owner can read, as those with passphrases must be.
+pub fn write_secret(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 /// Arguments of `serve --sandbox` on a free port.
 pub fn serve(sandbox: &Path) -> Vec<std::ffi::OsString> {
     serve_at(sandbox, "127.0.0.1:0")

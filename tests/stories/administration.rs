@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::campus::{ByHand, Ran, judge, program};
+use crate::campus::{ByHand, Ran, judge, program, write_secret};
 
 const ROSTER: &str = "\u{feff}Email,SID,Programme,Name\n\
     chan@link.example,1155000001,CSCI,陳大文\n\
@@ -153,6 +153,117 @@ fn init_again_changes_nothing_and_says_so() {
         second.contains("nothing") || second.contains("already"),
         "{second}"
     );
+}
+
+#[test]
+fn init_again_with_other_names_is_told_and_changes_nothing() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let config = campus.path("cuhk.home/config.toml");
+    let before = fs::read_to_string(&config).unwrap();
+    for (other, wanted) in [
+        (
+            ["--trust-domain", "other.example"],
+            "trust domain other.example",
+        ),
+        (["--dns", "ca.other.example"], "names ca.other.example"),
+        (["--ip", "192.0.2.1"], "names 192.0.2.1"),
+        (
+            ["--public-url", "http://x.example"],
+            "public URL http://x.example",
+        ),
+    ] {
+        let refused = campus.cuhk(&[&["init"], &other[..]].concat());
+        assert_eq!(refused.exit, Some(2), "{refused:#?}");
+        for said in [
+            wanted,
+            "nothing was changed",
+            "error[initialised_otherwise]",
+        ] {
+            assert!(refused.stderr.contains(said), "{said}: {refused:#?}");
+        }
+        assert!(refused.stdout.is_empty(), "{refused:#?}");
+    }
+    assert_eq!(fs::read_to_string(&config).unwrap(), before);
+    let same = ["init", "--ip", "::1,127.0.0.1", "--dns", "localhost"];
+    campus.cuhk(&same).succeeded();
+    campus.cuhk(&["init"]).succeeded();
+}
+
+#[test]
+fn passphrases_that_are_short_or_the_same_or_in_the_open_are_refused() {
+    let campus = ByHand::new();
+    let open = |file: &str, text: &str| {
+        fs::write(campus.path(file), text).unwrap();
+        let shared = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(campus.path(file), shared).unwrap();
+    };
+    open("open.pass", "long enough\n");
+    write_secret(&campus.path("short.pass"), "aaa\n");
+    for (issuers, root, exit, said) in [
+        (
+            "short.pass",
+            "root.pass",
+            2,
+            "given by --passphrase-file is shorter than 8",
+        ),
+        (
+            "issuers.pass",
+            "short.pass",
+            2,
+            "given by --root-passphrase-file is shorter than 8",
+        ),
+        ("root.pass", "root.pass", 2, "have the same passphrase"),
+        ("open.pass", "root.pass", 5, "run chmod 600 open.pass"),
+        ("none.pass", "root.pass", 5, "cannot read none.pass"),
+    ] {
+        let refused = campus.cuhk(&[
+            "init",
+            "--passphrase-file",
+            issuers,
+            "--root-passphrase-file",
+            root,
+        ]);
+        assert_eq!(refused.exit, Some(exit), "{refused:#?}");
+        assert!(refused.stderr.contains(said), "{refused:#?}");
+        assert!(!campus.path("cuhk.home").exists());
+    }
+    campus.init().succeeded();
+    let arguments = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--passphrase-file",
+        "open.pass",
+    ];
+    let refused = campus.cuhk(&arguments);
+    assert_eq!(refused.exit, Some(5), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("chmod 600 open.pass"),
+        "{refused:#?}"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_local_fault_whoever_is_asked() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    fs::create_dir(campus.path("dir")).unwrap();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--passphrase-file"];
+    for file in ["none", "dir"] {
+        for arguments in [
+            &["roster", "import", file][..],
+            &[&serve[..], &[file]].concat(),
+            &["root", "sign-crl", "--root-passphrase-file", file],
+        ] {
+            let ran = campus.cuhk(arguments);
+            assert_eq!(ran.exit, Some(5), "{ran:#?}");
+            assert!(
+                ran.stderr.contains(&format!("cannot read {file}")),
+                "{ran:#?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use scb_testkit::FixedClock;
 use scb_transport::{Clock, SystemClock};
 use tempfile::TempDir;
 
-use crate::campus::{Campus, Ran, SAMPLE, Server, program};
+use crate::campus::{Campus, Ran, SAMPLE, Server, program, write_secret};
 
 /// A CUHK that was set up by hand and is not running.
 struct Office {
@@ -26,7 +26,7 @@ impl Office {
             dir: tempfile::tempdir().unwrap(),
         };
         for file in ["issuers.pass", "root.pass"] {
-            fs::write(office.path(file), format!("a passphrase for {file}\n")).unwrap();
+            write_secret(&office.path(file), &format!("a passphrase for {file}\n"));
         }
         let passphrases = [
             "init",

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::campus::{Campus, Ran, Server, program, serve_at};
+use crate::campus::{Campus, Ran, Server, program, serve_at, write_secret};
 
 const SID: &str = "1155000001";
 
@@ -87,7 +87,7 @@ fn a_further_certificate_is_told_about() {
 fn keys_have_a_passphrase_or_status_says_that_they_have_none() {
     let campus = Campus::sandbox();
     let passphrase = campus.outside().join("passphrase");
-    fs::write(&passphrase, "correct horse battery\n").unwrap();
+    write_secret(&passphrase, "correct horse battery\n");
     let file = passphrase.to_str().unwrap();
     campus.student(&["enrol", "--ids", SID]).succeeded();
     let protect = ["enrol", "--ids", "1155000002", "--protect"];
@@ -107,8 +107,8 @@ fn keys_have_a_passphrase_or_status_says_that_they_have_none() {
     let none = campus.student(&submit);
     assert_eq!(none.exit, Some(2), "{none:#?}");
     assert!(none.stderr.contains("--passphrase-file"), "{none:#?}");
-    fs::write(campus.outside().join("wrong"), "wrong horse\n").unwrap();
     let wrong = campus.outside().join("wrong");
+    write_secret(&wrong, "wrong horse\n");
     let with = |file: &str| campus.student(&[&submit[..], &["--passphrase-file", file]].concat());
     let error = with(wrong.to_str().unwrap()).refused(2, "wrong_passphrase");
     let remedy = error["remedy"].as_str().unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use expectrl::session::{OsSession, Session};
 use expectrl::{Eof, Expect};
 
-use crate::campus::{Campus, Ran, program};
+use crate::campus::{Campus, Ran, program, write_secret};
 
 /// A terminal on which the student's program runs.
 fn terminal(command: Command) -> OsSession {
@@ -425,7 +425,7 @@ fn a_key_gets_another_passphrase_and_loses_it_without_a_code() {
 
     let file = |name: &str, passphrase: &str| {
         let path = campus.outside().join(name);
-        std::fs::write(&path, passphrase).unwrap();
+        write_secret(&path, passphrase);
         path.to_str().unwrap().to_owned()
     };
     let (right, wrong, new) = (

@@ -88,6 +88,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file with a secret that other users can read.
+    #[error("{} can be read by other users (mode {mode:04o}): run chmod 600 {}", path.display(), path.display())]
+    SecretReadable {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The directory is not a sandbox.
     #[error("no sandbox in {}", dir.display())]
     NoSandbox {
@@ -159,6 +167,7 @@ impl Error {
             Self::Cancelled => "cancelled",
             Self::Prompt(_) => "prompt",
             Self::NoPassphrase { .. } => "no_passphrase",
+            Self::SecretReadable { .. } => "secret_readable",
             Self::NoSandbox { .. } => "no_sandbox",
             Self::NotLoopback { .. } => "not_loopback",
             Self::NotReady { .. } | Self::AddressMalformed { .. } => "not_ready",
@@ -177,6 +186,10 @@ impl Error {
             Self::Config { .. } => Some("correct or remove that line".into()),
             Self::NoTerminal { flag, .. } => Some(format!("give it with {flag} FILE")),
             Self::NoPassphrase { .. } => Some("write it on the file's first line".into()),
+            Self::SecretReadable { .. } => Some(
+                "if others use this machine, whoever could read it may know it: choose another"
+                    .into(),
+            ),
             Self::NoSandbox { dir } => Some(format!(
                 "start `cuhk serve --sandbox {}` first",
                 dir.display()

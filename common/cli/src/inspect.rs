@@ -21,7 +21,7 @@ impl Access {
     /// [`Error::File`].
     pub fn of(path: &Path) -> Result<Self, Error> {
         let found = fs::metadata(path).map_err(Error::file("look at", path))?;
-        Ok(of(&found))
+        Ok(Self::from(&found))
     }
 
     /// Whether the group or others have any right to it.
@@ -31,19 +31,23 @@ impl Access {
 }
 
 #[cfg(unix)]
-fn of(found: &fs::Metadata) -> Access {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
-    Access {
-        mode: found.permissions().mode() & 0o7777,
-        is_own: found.uid() == rustix::process::geteuid().as_raw(),
+impl From<&fs::Metadata> for Access {
+    fn from(found: &fs::Metadata) -> Self {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        Self {
+            mode: found.permissions().mode() & 0o7777,
+            is_own: found.uid() == rustix::process::geteuid().as_raw(),
+        }
     }
 }
 
 #[cfg(not(unix))]
-fn of(_found: &fs::Metadata) -> Access {
-    Access {
-        mode: 0o600,
-        is_own: true,
+impl From<&fs::Metadata> for Access {
+    fn from(_found: &fs::Metadata) -> Self {
+        Self {
+            mode: 0o600,
+            is_own: true,
+        }
     }
 }
 

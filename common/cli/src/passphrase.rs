@@ -1,12 +1,13 @@
 //! Passphrases from a file or from a hidden prompt, never from a flag or the environment.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use scb_certs::Passphrase;
 use zeroize::Zeroizing;
 
+use crate::inspect::Access;
 use crate::{Error, Hidden};
 
 /// Longest passphrase file that is read, in bytes.
@@ -18,6 +19,7 @@ const LIMIT: u64 = 4096;
 /// # Errors
 /// [`Error::NoTerminal`] without a file and without a terminal; [`Error::Cancelled`];
 /// [`Error::NoPassphrase`] when the first line is empty or not UTF-8;
+/// [`Error::SecretReadable`] if the group or others have any right to the file;
 /// [`Error::FileTooLarge`] over 4 KiB; [`Error::File`].
 pub fn passphrase_from(
     file: Option<&Path>,
@@ -59,9 +61,12 @@ pub fn credential(name: &str) -> Option<PathBuf> {
 fn first_line(path: &Path) -> Result<Passphrase, Error> {
     // Room for all of it from the start: a buffer that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT as usize + 64));
-    File::open(path)
-        .and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes))
-        .map_err(Error::file("read", path))?;
+    let failed = || Error::file("read", path);
+    let file = File::open(path).map_err(failed())?;
+    refuse_shared(path, &file.metadata().map_err(failed())?)?;
+    file.take(LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed())?;
     if bytes.len() as u64 > LIMIT {
         return Err(Error::FileTooLarge {
             path: path.to_owned(),
@@ -77,15 +82,28 @@ fn first_line(path: &Path) -> Result<Passphrase, Error> {
     }
 }
 
+/// As with private keys. What is no file on a disk, such as a pipe, has no other readers.
+fn refuse_shared(path: &Path, found: &Metadata) -> Result<(), Error> {
+    let access = Access::from(found);
+    match found.is_file() && access.is_shared() {
+        true => Err(Error::SecretReadable {
+            path: path.to_owned(),
+            mode: access.mode,
+        }),
+        false => Ok(()),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::{exit, write_atomic};
 
     fn from_file(content: &[u8]) -> Result<Passphrase, Error> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("passphrase");
-        std::fs::write(&path, content).unwrap();
+        write_atomic(&path, content, 0o600).unwrap();
         passphrase_from(Some(&path), "Passphrase:", true)
     }
 
@@ -110,5 +128,26 @@ mod tests {
         let error = from_file(&vec![b'x'; LIMIT as usize + 1]).unwrap_err();
         assert!(matches!(error, Error::FileTooLarge { .. }));
         assert!(passphrase_from(Some(Path::new("/none/such")), "Passphrase:", false).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn refuses_a_file_that_others_can_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("passphrase");
+        std::fs::write(&path, "open sesame\n").unwrap();
+        let read = |mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            passphrase_from(Some(&path), "Passphrase:", false)
+        };
+        for mode in [0o600, 0o400] {
+            assert_eq!(read(mode).unwrap().expose(), "open sesame", "{mode:o}");
+        }
+        for mode in [0o644, 0o640, 0o604] {
+            let error = read(mode).unwrap_err();
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+            assert_eq!(error.exit_code(), exit::FAULT);
+        }
     }
 }

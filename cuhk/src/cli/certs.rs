@@ -13,6 +13,13 @@ use crate::cli::certs_filter::{Filter, State};
 use crate::store::{CertificateRecord, Profile};
 use crate::{MAX_STUDENT_CERTIFICATES, Subject};
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  cuhk certs list
+  cuhk certs list 1155000001 --status live
+
+Ending them: cuhk revoke SID|SERIAL";
+
 const LIST_EXAMPLES: &str = "\
 Examples:
   cuhk certs list

@@ -13,6 +13,13 @@ use crate::issuers::read_certificate;
 use crate::store::Records;
 use crate::{Error, Subject, open_home};
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  cuhk code issue 1155000001 --out code.csv
+  cuhk code issue service/blackboard --out bb.code
+
+Many codes at once: cuhk roster import FILE --codes-out FILE. Withdrawing: cuhk revoke SID";
+
 const ISSUE_EXAMPLES: &str = "\
 Examples:
   cuhk code issue 1155000001                       for one more device

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use scb_certs::{Certificate, TrustDomain};
-use scb_cli::{Failure, passphrase_from, passphrase_from_flag, printable, say};
+use scb_certs::{Certificate, Passphrase, TrustDomain};
+use scb_cli::{Failure, load_config, passphrase_from_flag, printable, say};
 
 use super::{dns_name, now};
 use crate::config::path;
-use crate::{Config, NewAuthority, existing, init};
+use crate::passphrases::{check_different, check_length};
+use crate::{Config, Error, NewAuthority, existing, init, open_home};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,14 +17,19 @@ Examples:
   cuhk init --trust-domain cuhk.edu.hk --dns ca.cuhk.edu.hk --public-url http://crl.cuhk.edu.hk
   cuhk init --passphrase-file issuers.txt --root-passphrase-file root.txt
 
-Run again it changes nothing and prints the fingerprint.";
+Both passphrases have at least 8 characters, and they differ. Run again, it changes nothing and
+prints the fingerprint; it is an error to name another trust domain, address or URL then.";
+
+const DEFAULT_TRUST_DOMAIN: &str = "cuhk.example";
+const ISSUERS_FLAG: &str = "--passphrase-file";
+const ROOT_FLAG: &str = "--root-passphrase-file";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// Trust domain in every name: spiffe://NAME/student/…
-    #[arg(long, value_name = "NAME", default_value = "cuhk.example")]
-    trust_domain: TrustDomain,
+    /// Trust domain in every name: spiffe://NAME/student/… [default: cuhk.example]
+    #[arg(long, value_name = "NAME")]
+    trust_domain: Option<TrustDomain>,
     /// DNS name of this server, repeatable [default: localhost]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = dns_name)]
     dns: Vec<String>,
@@ -34,10 +40,11 @@ pub(super) struct Arguments {
     /// name their revocation list and issuer there
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// File whose first line protects the issuing authorities' keys, instead of a prompt
+    /// File (mode 0600) whose first line protects the issuing authorities' keys, instead of a
+    /// prompt
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// File whose first line protects the root's key, instead of a prompt
+    /// File (mode 0600) whose first line protects the root's key, instead of a prompt
     #[arg(long, value_name = "FILE")]
     root_passphrase_file: Option<PathBuf>,
 }
@@ -57,30 +64,71 @@ impl Arguments {
             ..Config::default()
         }
     }
+
+    /// What was given must be what is there; what was not given may be anything.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InitialisedOtherwise`].
+    fn check_same(&self, dir: &Path, root: &Certificate) -> Result<(), Error> {
+        let config: Config = load_config(&open_home(dir)?)?;
+        let trust_domain = root.authority_trust_domain()?.to_string();
+        let mut found = Vec::new();
+        if let Some(wanted) = &self.trust_domain {
+            let wanted = wanted.to_string();
+            found.extend(Difference::between("trust domain", trust_domain, wanted));
+        }
+        if !self.dns.is_empty() || !self.ip.is_empty() {
+            let (is, wanted) = (names(&config), names(&self.config()));
+            found.extend(Difference::between("names", is, wanted));
+        }
+        if let Some(wanted) = &self.public_url {
+            let is = config.public_url.unwrap_or_else(|| "none".to_owned());
+            found.extend(Difference::between("public URL", is, wanted.clone()));
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let list = |text: fn(&Difference) -> &str| {
+            let each = found
+                .iter()
+                .map(|one| format!("{} {}", one.what, text(one)));
+            each.collect::<Vec<_>>().join(", ")
+        };
+        Err(Error::InitialisedOtherwise {
+            path: dir.to_owned(),
+            is: list(|one| &one.is),
+            wanted: list(|one| &one.wanted),
+        })
+    }
 }
 
 pub(super) fn run(dir: &Path, arguments: Arguments) -> Result<(), Failure> {
     if let Some(root) = existing(dir)? {
+        arguments.check_same(dir, &root)?;
         say(&format!(
             "{}: set up already, nothing was changed",
             shown(dir)
         ))?;
         return report(dir, &root);
     }
-    let passphrase = passphrase_from(
+    let passphrase = new_passphrase(
+        ISSUERS_FLAG,
         arguments.passphrase_file.as_deref(),
         "Passphrase for the issuing authorities:",
-        true,
     )?;
-    let root_passphrase = passphrase_from_flag(
-        "--root-passphrase-file",
+    let root_passphrase = new_passphrase(
+        ROOT_FLAG,
         arguments.root_passphrase_file.as_deref(),
         "Passphrase for the root (keep it apart):",
-        true,
     )?;
+    check_different(&passphrase, &root_passphrase)?;
     let config = arguments.config();
     let new = NewAuthority {
-        trust_domain: arguments.trust_domain,
+        trust_domain: match arguments.trust_domain {
+            Some(given) => given,
+            None => DEFAULT_TRUST_DOMAIN.parse().map_err(Error::from)?,
+        },
         config,
         passphrase,
         root_passphrase,
@@ -91,6 +139,38 @@ pub(super) fn run(dir: &Path, arguments: Arguments) -> Result<(), Failure> {
         shown(dir)
     ))?;
     report(dir, &root)
+}
+
+fn new_passphrase(
+    flag: &'static str,
+    file: Option<&Path>,
+    prompt: &str,
+) -> Result<Passphrase, Failure> {
+    let passphrase = passphrase_from_flag(flag, file, prompt, true)?;
+    check_length(&passphrase, flag)?;
+    Ok(passphrase)
+}
+
+/// One thing that `init` was told, beside what is so.
+struct Difference {
+    what: &'static str,
+    is: String,
+    wanted: String,
+}
+
+impl Difference {
+    fn between(what: &'static str, is: String, wanted: String) -> Option<Self> {
+        (is != wanted).then_some(Self { what, is, wanted })
+    }
+}
+
+/// In any order, as in a certificate.
+fn names(config: &Config) -> String {
+    let ips = config.ip.iter().map(IpAddr::to_string);
+    let mut names: Vec<_> = config.dns.iter().cloned().chain(ips).collect();
+    names.sort();
+    names.dedup();
+    names.join(", ")
 }
 
 fn report(dir: &Path, root: &Certificate) -> Result<(), Failure> {

@@ -15,6 +15,12 @@ use crate::issuers::read_certificate;
 use crate::keys::{KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
 use crate::store::{Store, TokenSigner};
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  cuhk keys list
+  cuhk keys rotate tokens
+  cuhk keys withdraw 1f6e…            see `cuhk keys list`";
+
 const LIST_EXAMPLES: &str = "\
 Examples:
   cuhk keys list

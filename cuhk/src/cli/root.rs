@@ -7,6 +7,12 @@ use scb_cli::{Failure, passphrase_from_flag, rfc3339, say};
 use super::{now, open};
 use crate::root::sign_root_list;
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  cuhk root sign-crl
+
+Once a year. The root's passphrase is not that of `cuhk serve`.";
+
 const SIGN_CRL_EXAMPLES: &str = "\
 Example:
   cuhk root sign-crl --root-passphrase-file root.txt

@@ -16,13 +16,31 @@ use crate::roster_file::read_roster;
 use crate::store::{Change, Records};
 use crate::{Error, open_home};
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  cuhk roster import roster.csv --codes-out codes.csv
+  cuhk roster list
+  cuhk roster suspend 1155000001          until: cuhk roster restore 1155000001";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  cuhk roster list
+  cuhk roster list | grep suspended
+
+One line for each student: the ID, active or suspended, the name, the programme.";
+
 const IMPORT_EXAMPLES: &str = "\
 Example:
   cuhk roster import roster.csv --codes-out codes.csv
 
 The file is CSV in UTF-8 with a header that names the columns sid,name,email,programme.
 Importing it again changes nothing. With --codes-out, students who have neither a certificate
-nor an open code get a code; the file is for you to hand out and then to delete.";
+nor an open code get a code; the file is for you to hand out and then to delete.
+
+A row is refused, with its line and the reason, if it has more or fewer fields than the header,
+if its student is in the file already, or if a text has marks that control a screen or turn text
+round (U+202E); the other rows are imported. Names such as =1+1 are kept; on the code sheet they
+get an apostrophe in front, so that no spreadsheet computes them. At most 100,000 rows, 16 MiB.";
 
 const SUSPEND_EXAMPLES: &str = "\
 Examples:
@@ -48,6 +66,7 @@ pub(super) enum Command {
         codes_out: Option<PathBuf>,
     },
     /// List the students
+    #[command(after_help = LIST_EXAMPLES)]
     List,
     /// Suspend students: nothing is issued to them, they are not confirmed, and their
     /// certificates are listed as on hold

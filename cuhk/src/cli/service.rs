@@ -14,6 +14,12 @@ use crate::issuers::read_certificate;
 use crate::store::{Records, Service};
 use crate::{Subject, open_home};
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  cuhk service add blackboard --dns bb.cuhk.edu.hk --code-out blackboard.code
+
+A further code: cuhk code issue service/NAME. Its certificates: cuhk certs list service/NAME";
+
 const ADD_EXAMPLES: &str = "\
 Example:
   cuhk service add blackboard --dns bb.cuhk.edu.hk --ip 10.0.0.8 --code-out blackboard.code

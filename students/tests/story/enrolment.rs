@@ -180,8 +180,8 @@ fn an_expired_certificate_needs_a_new_one() {
 fn a_passphrase_encrypts_the_key_and_is_needed_again() {
     let campus = Campus::new();
     let (right, wrong) = (campus.path("right"), campus.path("wrong"));
-    std::fs::write(&right, "open sesame\n").unwrap();
-    std::fs::write(&wrong, "open barley\n").unwrap();
+    scb_cli::write_atomic(&right, b"open sesame\n", 0o600).unwrap();
+    scb_cli::write_atomic(&wrong, b"open barley\n", 0o600).unwrap();
     let with = |path: &Path| {
         let flag = format!("--ca CA --passphrase-file {}", path.display());
         campus.try_engine(&flag).unwrap()
