@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::campus::{Campus, Ran, Server, program, serve};
+use crate::campus::{Campus, Ran, Server, program, serve, write_secret};
 
 /// A sandbox's CUHK, which runs unless it is stopped.
 struct Surgery {
@@ -97,7 +97,7 @@ fn a_wrong_passphrase_is_told_and_one_wrong_thing_hides_no_other() {
     let mut surgery = Surgery::open();
     surgery.cuhk.stop();
     let wrong = surgery.dir.path().join("wrong");
-    fs::write(&wrong, "not it\n").unwrap();
+    write_secret(&wrong, "not it\n");
     fs::write(surgery.home("config.toml"), "lisen = 1\n").unwrap();
     fs::remove_file(surgery.home("root/cert.pem")).unwrap();
     let ran = surgery.doctor(&["--passphrase-file", wrong.to_str().unwrap()]);

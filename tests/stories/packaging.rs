@@ -1,6 +1,7 @@
 //! What packagers install: units, completions, man pages; and what a service manager is told.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -134,12 +135,14 @@ fn the_passphrase_may_come_as_a_credential() {
     let without = Ran::of(&mut command());
     assert_eq!(without.exit, Some(2), "{without:#?}");
     assert!(without.stderr.contains("--passphrase-file"), "{without:#?}");
-    fs::copy(
-        sandbox.join("cuhk.passphrase"),
-        credentials.join("cuhk.passphrase"),
-    )
-    .unwrap();
+    let credential = credentials.join("cuhk.passphrase");
+    fs::copy(sandbox.join("cuhk.passphrase"), &credential).unwrap();
+    // As systemd shows a file that is root's with the service's user on its access control list.
+    fs::set_permissions(&credential, Permissions::from_mode(0o440)).unwrap();
     assert!(Server::start_command(&mut command()).stop().success());
+    fs::set_permissions(&credential, Permissions::from_mode(0o444)).unwrap();
+    let open_to_all = Ran::of(&mut command());
+    assert_eq!(open_to_all.exit, Some(5), "{open_to_all:#?}");
 }
 
 /// The units, with programs that exist here in the place of those that will be installed.

@@ -12,6 +12,9 @@ use crate::{Error, Hidden};
 
 /// Longest passphrase file that is read, in bytes.
 const LIMIT: u64 = 4096;
+/// A credential may be root's, with this user on its access control list; the mode then shows what
+/// the list allows at most where it otherwise has the group's rights.
+const ACCESS_LIST: u32 = 0o040;
 
 /// The passphrase of `--passphrase-file`: the file's first line, else a hidden prompt,
 /// asked twice if `confirm`.
@@ -19,7 +22,8 @@ const LIMIT: u64 = 4096;
 /// # Errors
 /// [`Error::NoTerminal`] without a file and without a terminal; [`Error::Cancelled`];
 /// [`Error::NoPassphrase`] when the first line is empty or not UTF-8;
-/// [`Error::SecretReadable`] if the group or others have any right to the file;
+/// [`Error::SecretReadable`] if the group or others have any right to the file (the group may
+/// seem to read a [`credential`]);
 /// [`Error::FileTooLarge`] over 4 KiB; [`Error::File`].
 pub fn passphrase_from(
     file: Option<&Path>,
@@ -53,9 +57,12 @@ pub fn passphrase_from_flag(
 /// The file of a credential that the service manager handed over (`LoadCredential=NAME:…`), if
 /// there is one of this name.
 pub fn credential(name: &str) -> Option<PathBuf> {
-    let directory = std::env::var_os("CREDENTIALS_DIRECTORY")?;
-    let file = PathBuf::from(directory).join(name);
+    let file = credentials()?.join(name);
     file.is_file().then_some(file)
+}
+
+fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 fn first_line(path: &Path) -> Result<Passphrase, Error> {
@@ -85,7 +92,12 @@ fn first_line(path: &Path) -> Result<Passphrase, Error> {
 /// As with private keys. What is no file on a disk, such as a pipe, has no other readers.
 fn refuse_shared(path: &Path, found: &Metadata) -> Result<(), Error> {
     let access = Access::from(found);
-    match found.is_file() && access.is_shared() {
+    let handed_over = credentials().is_some_and(|those| path.parent() == Some(&those));
+    let shared = match handed_over {
+        true => access.mode & !ACCESS_LIST & 0o077 != 0,
+        false => access.is_shared(),
+    };
+    match found.is_file() && shared {
         true => Err(Error::SecretReadable {
             path: path.to_owned(),
             mode: access.mode,
