@@ -150,7 +150,8 @@ impl Certificate {
         &self.parsed().subject
     }
 
-    pub(crate) fn subject_key_id(&self) -> Option<&[u8]> {
+    /// The identifier of its key, by which its revocation list names it.
+    pub fn subject_key_id(&self) -> Option<&[u8]> {
         self.parsed().subject_key_id.as_deref()
     }
 
@@ -166,7 +167,7 @@ impl Certificate {
 
     /// Whether the names and the key identifiers say that `issuer` issued this. The signature is
     /// another matter.
-    pub(crate) fn names_issuer(&self, issuer: &Self) -> bool {
+    pub fn names_issuer(&self, issuer: &Self) -> bool {
         let key_ids_differ = match (&self.parsed().authority_key_id, issuer.subject_key_id()) {
             (Some(authority), Some(subject)) => authority != subject,
             _ => false,

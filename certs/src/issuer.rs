@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use rustls_pki_types::UnixTime;
 
-use crate::authority::Authority;
+use crate::authority::{Authority, check_authority};
 use crate::key_usage::{KeyPurpose, same_purposes};
 use crate::profile;
 use crate::validity::issued_now;
@@ -82,6 +82,22 @@ impl Root {
         now: UnixTime,
         urls: &DistributionUrls,
     ) -> Result<Issuer, Error> {
+        let certificate = self.certify_issuer(kind, key.public_key(), now, urls)?;
+        Issuer::from_parts(kind, certificate, key, self.certificate().clone())
+    }
+
+    /// As [`Self::issue_issuer`], for a key that is somewhere else. The name in the certificate is
+    /// made of the kind and the key, so that one key has the same name under every root.
+    ///
+    /// # Errors
+    /// As [`Self::issue_issuer`].
+    pub fn certify_issuer(
+        &self,
+        kind: IssuerKind,
+        key: &PublicKey,
+        now: UnixTime,
+        urls: &DistributionUrls,
+    ) -> Result<Certificate, Error> {
         let wanted = issued_now(now, Validities::ISSUER);
         let not_after = wanted.not_after.min(self.certificate().not_after());
         let validity = Validity {
@@ -90,10 +106,9 @@ impl Root {
         };
         let serial = Serial::random()?;
         let domain = self.0.trust_domain();
-        let mut parameters = profile::issuer(kind, domain, key.public_key(), &serial, &validity)?;
+        let mut parameters = profile::issuer(kind, domain, key, &serial, &validity)?;
         profile::add_urls(&mut parameters, urls)?;
-        let certificate = self.0.certify(&parameters, key.public_key())?;
-        Issuer::from_parts(kind, certificate, key, self.certificate().clone())
+        self.0.certify(&parameters, key)
     }
 
     /// Signs the root's revocation list, which is about the issuing authorities.
@@ -135,21 +150,34 @@ impl Issuer {
         root: Certificate,
     ) -> Result<Self, Error> {
         let authority = Authority::new(certificate, key)?;
-        let certificate = authority.certificate();
+        Self::check(kind, authority.certificate(), &root)?;
+        Ok(Self {
+            kind,
+            authority,
+            root,
+        })
+    }
+
+    /// Checks that a certificate is an issuing authority's of this kind and from this root.
+    ///
+    /// # Errors
+    /// [`Error::IssuerInvalid`].
+    pub fn check(
+        kind: IssuerKind,
+        certificate: &Certificate,
+        root: &Certificate,
+    ) -> Result<(), Error> {
+        check_authority(certificate).map_err(Error::IssuerInvalid)?;
         if !same_purposes(
             certificate.extended_key_usages(),
             profile::issuer_purposes(kind),
         ) {
             return Err(Error::IssuerInvalid("extended key usage of another kind"));
         }
-        if !certificate.names_issuer(&root) || certificate.verify_signed_by(&root).is_err() {
+        if !certificate.names_issuer(root) || certificate.verify_signed_by(root).is_err() {
             return Err(Error::IssuerInvalid("not issued by the root"));
         }
-        Ok(Self {
-            kind,
-            authority,
-            root,
-        })
+        Ok(())
     }
 
     /// Which of the two it is.

@@ -63,13 +63,18 @@ impl Authority {
     }
 
     /// An authority's own certificate.
-    pub(crate) fn certificate_of(&self, signer: CrlSigner) -> &Certificate {
-        let issuers = &self.signing.issuers;
-        match signer {
-            CrlSigner::Root => issuers.root(),
-            CrlSigner::Students => issuers.students.certificate(),
-            CrlSigner::Services => issuers.services.certificate(),
-        }
+    pub(crate) fn certificate_of(&self, signer: CrlSigner) -> Option<Certificate> {
+        self.signing.issuers.current().certificate_of(signer)
+    }
+
+    /// The root's certificate and those of the issuing authorities that have not retired.
+    pub(crate) fn certificates(&self) -> Vec<Certificate> {
+        let issuers = self.signing.issuers.current();
+        let issuing = issuers.listing(self.now());
+        let issuing = issuing.map(|issuing| issuing.issuer.certificate().clone());
+        std::iter::once(issuers.root().clone())
+            .chain(issuing)
+            .collect()
     }
 
     /// A student's first certificate, for a code.
@@ -228,10 +233,10 @@ impl Authority {
     /// The revocation lists, covering everything up to now.
     pub(crate) async fn lists(&self) -> Result<Publication, Error> {
         let Publication { epoch, lists } = &self.upkeep.refresh().await?.publication;
-        let (issuers, now) = (&self.signing.issuers, self.now());
+        let (issuers, now) = (self.signing.issuers.current(), self.now());
         Ok(Publication {
             epoch: *epoch,
-            lists: self.signing.faults.lists(lists, issuers, now)?,
+            lists: self.signing.faults.lists(lists, &issuers, now)?,
         })
     }
 
@@ -275,7 +280,7 @@ impl Authority {
         let request = TokenRequest {
             issuer: &self.name(),
             audience: &self.service_id(&ServiceName::blackboard()),
-            subject: &subject.spiffe_id(self.trust_domain()),
+            subject: &subject.spiffe_id(&self.trust_domain()),
             certificate,
             now: self.now(),
         };
@@ -291,11 +296,11 @@ impl Authority {
     }
 
     fn service_id(&self, name: &ServiceName) -> SpiffeId {
-        SpiffeId::new_service(self.trust_domain(), name)
+        SpiffeId::new_service(&self.trust_domain(), name)
     }
 
-    fn trust_domain(&self) -> &scb_certs::TrustDomain {
-        &self.signing.issuers.trust_domain
+    fn trust_domain(&self) -> scb_certs::TrustDomain {
+        self.signing.issuers.current().trust_domain.clone()
     }
 
     fn store(&self) -> &Store {

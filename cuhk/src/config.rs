@@ -6,7 +6,7 @@ use scb_certs::DistributionUrls;
 use scb_transport::Limits;
 use serde::{Deserialize, Serialize};
 
-use crate::store::CrlSigner;
+use crate::store::{AuthorityKind, CrlSigner};
 
 /// Where `serve` listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8011);
@@ -23,6 +23,15 @@ pub(crate) mod path {
     pub(crate) const CONFIG: &str = "config.toml";
     pub(crate) const KEY: &str = "key.pem";
     pub(crate) const CERTIFICATE: &str = "cert.pem";
+    pub(crate) const REQUEST: &str = "request.json";
+
+    /// The directory of an authority: `root`, `issuers/students`, `issuers/students-2`.
+    pub(crate) fn authority(signer: super::CrlSigner) -> String {
+        match signer.kind() {
+            super::AuthorityKind::Root => signer.to_string(),
+            _ => format!("issuers/{signer}"),
+        }
+    }
 }
 
 /// What `HOME/config.toml` says. Unknown keys are refused.
@@ -162,12 +171,12 @@ fn quoted(text: &str) -> String {
 
 /// Where a revocation list is served, below the public address.
 pub(crate) fn crl_path(signer: CrlSigner) -> String {
-    format!("/crl/{}.crl", signer.as_str())
+    format!("/crl/{signer}.crl")
 }
 
 /// Where an authority's certificate is served, below the public address.
 pub(crate) fn ca_path(signer: CrlSigner) -> String {
-    format!("/ca/{}.cer", signer.as_str())
+    format!("/ca/{signer}.cer")
 }
 
 #[cfg(test)]
@@ -238,14 +247,14 @@ mod tests {
 
     #[test]
     fn certificates_name_addresses_only_if_there_are_any() {
-        let urls = Config::default().urls(CrlSigner::Students);
+        let urls = Config::default().urls(CrlSigner::STUDENTS);
         assert_eq!((urls.crl, urls.ca), (None, None));
         let public_url = Some("http://ca.example/".into());
         let urls = Config {
             public_url,
             ..Config::default()
         }
-        .urls(CrlSigner::Students);
+        .urls(CrlSigner::STUDENTS);
         assert_eq!(urls.crl.unwrap(), "http://ca.example/crl/students.crl");
         assert_eq!(urls.ca.unwrap(), "http://ca.example/ca/students.cer");
     }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{ServiceName, StudentId};
+use scb_certs::{ServiceName, StudentId, TrustDomain};
 use scb_cli::{Failure, counted, rfc3339};
 use scb_protocol::{Code, Refusal, Step};
 
 use crate::passphrases::MIN_CHARACTERS;
-use crate::{NamedKey, Subject, Target};
+use crate::{CrlSigner, NamedKey, Subject, Target};
 
 /// Why CUHK did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,26 @@ pub enum Error {
     /// A key that was withdrawn before.
     #[error("{0} was withdrawn before")]
     KeyWithdrawn(NamedKey),
+    /// The root's key is not where it is needed.
+    #[error("the root's key is not in {}", path.display())]
+    RootKeyAbsent {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// A file of a key ceremony cannot be used; says why.
+    #[error("this cannot be used: {0}")]
+    CeremonyInvalid(&'static str),
+    /// A signing request for another CUHK.
+    #[error("the request is for {found}, but this is the root of {own}")]
+    RequestNotOurs {
+        /// The trust domain of the root.
+        own: TrustDomain,
+        /// The trust domain of the request.
+        found: TrustDomain,
+    },
+    /// An answer that nobody has asked for.
+    #[error("there is no request for {0} in this home")]
+    NothingRequested(CrlSigner),
     /// The clock was set back, or the records were written by one that was ahead.
     #[error("this machine's clock says {}, but the records were last written at {}", rfc3339(*now), rfc3339(*last))]
     ClockSetBack {
@@ -197,6 +217,14 @@ impl Error {
             Self::KeyUnknown(_) => {
                 "see which there are: cuhk keys list; any other certificate: cuhk revoke"
             }
+            Self::RootKeyAbsent { .. } => {
+                "if it is kept on another machine: `cuhk keys request WHICH --out FILE` here, `cuhk \
+                 keys sign-request FILE` there, `cuhk keys import FILE` here"
+            }
+            Self::CeremonyInvalid(_) | Self::NothingRequested(_) => {
+                "make a new request: cuhk keys request WHICH --out FILE"
+            }
+            Self::RequestNotOurs { .. } => "sign it with the root of that CUHK",
             Self::KeyWithdrawn(_) => "there is nothing left to do: cuhk keys list",
             Self::SheetExists { .. } => "name a file that does not exist yet",
             Self::BackupExists { .. } => "name a file that does not exist yet",
@@ -236,6 +264,7 @@ impl Error {
             | Self::PassphraseShort { .. }
             | Self::PassphrasesSame
             | Self::InitialisedOtherwise { .. }
+            | Self::RootKeyAbsent { .. }
             | Self::SheetExists { .. }
             | Self::BackupExists { .. }
             | Self::HomeExists { .. }
@@ -252,6 +281,9 @@ impl Error {
             | Self::KeyWithdrawn(_)
             | Self::BackupInvalid { .. }
             | Self::KeyInTheClear { .. }
+            | Self::CeremonyInvalid(_)
+            | Self::RequestNotOurs { .. }
+            | Self::NothingRequested(_)
             | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
             Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
             Self::Transport(scb_transport::Error::LogLevel(_))
@@ -279,6 +311,10 @@ impl Error {
             Self::NothingToRevoke(_) => "nothing_to_revoke",
             Self::KeyUnknown(_) => "key_unknown",
             Self::KeyWithdrawn(_) => "key_withdrawn",
+            Self::RootKeyAbsent { .. } => "root_key_absent",
+            Self::CeremonyInvalid(_) => "ceremony_invalid",
+            Self::RequestNotOurs { .. } => "request_not_ours",
+            Self::NothingRequested(_) => "nothing_requested",
             Self::ClockSetBack { .. } => "clock_set_back",
             Self::RecordInvalid { .. } => "damaged",
             Self::SheetExists { .. } | Self::BackupExists { .. } => "file_exists",

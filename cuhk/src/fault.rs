@@ -168,13 +168,13 @@ impl Faults {
     /// The revocation lists as they are handed out.
     pub(crate) fn lists(
         &self,
-        lists: &[Crl; 3],
+        lists: &[Crl],
         issuers: &Issuers,
         now: UnixTime,
-    ) -> Result<[Crl; 3], Error> {
+    ) -> Result<Vec<Crl>, Error> {
         match self.fault {
             Some(Fault::StaleCrl) => forge::stale(lists, issuers, now),
-            _ => Ok(lists.clone()),
+            _ => Ok(lists.to_vec()),
         }
     }
 
@@ -185,7 +185,7 @@ impl Faults {
         signing: &Signing,
         now: UnixTime,
     ) -> Result<Presented, Error> {
-        let root = || signing.issuers.root().clone();
+        let root = || signing.issuers.current().root().clone();
         match self.fault {
             Some(Fault::WrongRoot) => {
                 let make = || async { forge::of_another_root(signing, now) };

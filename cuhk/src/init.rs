@@ -81,7 +81,7 @@ pub fn init(dir: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate
 fn build(dir: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate, Error> {
     let home = Home::create(dir, Role::Cuhk)?;
     let root = Root::create(&new.trust_domain, SigningKey::generate()?, now)?;
-    let urls = new.config.urls(CrlSigner::Root);
+    let urls = new.config.urls(CrlSigner::ROOT);
     let issuer =
         |kind| Ok::<_, Error>(root.issue_issuer(kind, SigningKey::generate()?, now, &urls)?);
     let (students, services) = (issuer(IssuerKind::Students)?, issuer(IssuerKind::Services)?);
@@ -145,21 +145,21 @@ fn first_records(
     let store = Store::open(&home.path(path::DATABASE))?;
     let [students, services] = issuers.map(|issuer| issuer.key().public_key().fingerprint());
     let keys = [
-        (CrlSigner::Root, root.key().public_key().fingerprint()),
-        (CrlSigner::Students, students),
-        (CrlSigner::Services, services),
+        (CrlSigner::ROOT, root.key().public_key().fingerprint()),
+        (CrlSigner::STUDENTS, students),
+        (CrlSigner::SERVICES, services),
     ];
     let crl = root.sign_crl(now.as_secs(), now, later(now, Validities::ROOT_CRL), &[])?;
     store.write_blocking(move |records| {
         for (authority, key) in &keys {
             records
                 .certificates()
-                .reserve_key(key, authority.as_str())?;
+                .reserve_key(key, &authority.to_string())?;
         }
         let epoch = records.status().advance(now)?;
         records
             .lists()
-            .replace(CrlSigner::Root, &StoredList { crl, epoch })
+            .replace(CrlSigner::ROOT, &StoredList { crl, epoch })
     })?;
     store.close_blocking();
     Ok(())

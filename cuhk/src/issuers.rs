@@ -1,5 +1,11 @@
-//! The two issuing authorities, unlocked. The root's key is not among them.
+//! The issuing authorities, unlocked: those that issue, those that come and those that go. The
+//! root's key is not among them.
 
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls_pki_types::UnixTime;
 use scb_certs::{
     Certificate, Issuer, IssuerKind, Passphrase, SigningKey, TrustDomain, read_private,
 };
@@ -7,20 +13,38 @@ use scb_cli::{Home, read_limited};
 
 use crate::Error;
 use crate::config::path;
+use crate::error::with_causes;
+use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 
 const MAX_PEM: u64 = 64 * 1024;
+
+/// An issuing authority with its key.
+#[derive(Debug)]
+pub(crate) struct Issuing {
+    pub(crate) signer: CrlSigner,
+    pub(crate) issuer: Issuer,
+}
 
 /// The issuing authorities with their keys.
 #[derive(Debug, Clone)]
 pub struct Issuers {
-    pub(crate) students: Issuer,
-    pub(crate) services: Issuer,
+    /// Those in use, each kind in its order.
+    all: Vec<Arc<Issuing>>,
+    /// What is known of them, retired ones as well.
+    records: Vec<AuthorityRecord>,
+    /// What issues now.
+    pub(crate) students: Arc<Issuing>,
+    /// What issues now.
+    pub(crate) services: Arc<Issuing>,
     pub(crate) root: Certificate,
     pub(crate) trust_domain: TrustDomain,
+    /// Opens the keys of those that come later. It guards nothing but the keys above, which are
+    /// in memory, too.
+    passphrase: Passphrase,
 }
 
 impl Issuers {
-    /// Decrypts both keys. Takes about half a second: the passphrase is expensive to guess.
+    /// Decrypts the keys. Takes about half a second each: the passphrase is expensive to guess.
     ///
     /// # Errors
     ///
@@ -29,28 +53,232 @@ impl Issuers {
     pub fn unlock(home: &Home, passphrase: &Passphrase) -> Result<Self, Error> {
         let root = read_certificate(home, path::ROOT)?;
         let trust_domain = root.authority_trust_domain()?;
-        let issuer = |kind, dir: &str| {
-            let key = read_private(&home.path(dir).join(path::KEY))?;
-            let key = SigningKey::from_pem(&key, Some(passphrase))?;
-            let certificate = read_certificate(home, dir)?;
-            Ok::<_, Error>(Issuer::from_parts(kind, certificate, key, root.clone())?)
+        let mut all = Vec::new();
+        for kind in [IssuerKind::Students, IssuerKind::Services] {
+            for signer in stored(home, kind.into())? {
+                all.push(Arc::new(open(home, signer, kind, &root, passphrase)?));
+            }
+        }
+        let first = |signer| {
+            let found = all
+                .iter()
+                .find(|issuing: &&Arc<Issuing>| issuing.signer == signer);
+            found
+                .cloned()
+                .ok_or(Error::RecordInvalid { what: "authority" })
         };
         Ok(Self {
-            students: issuer(IssuerKind::Students, path::STUDENTS)?,
-            services: issuer(IssuerKind::Services, path::SERVICES)?,
+            students: first(CrlSigner::STUDENTS)?,
+            services: first(CrlSigner::SERVICES)?,
+            all,
+            records: Vec::new(),
             root,
             trust_domain,
+            passphrase: passphrase.clone(),
         })
+    }
+
+    /// The first two, as `cuhk init` makes them.
+    #[cfg(test)]
+    pub(crate) fn of_first((students, services): (Issuer, Issuer), passphrase: Passphrase) -> Self {
+        let (root, trust_domain) = (students.root().clone(), students.trust_domain().clone());
+        let issuing = |signer, issuer| Arc::new(Issuing { signer, issuer });
+        let students = issuing(CrlSigner::STUDENTS, students);
+        let services = issuing(CrlSigner::SERVICES, services);
+        Self {
+            all: vec![Arc::clone(&students), Arc::clone(&services)],
+            records: Vec::new(),
+            students,
+            services,
+            root,
+            trust_domain,
+            passphrase,
+        }
     }
 
     /// The root certificate.
     pub fn root(&self) -> &Certificate {
         &self.root
     }
+
+    /// With what the records say of them now, and the keys of those that were put to use since. One
+    /// that cannot be opened is told in the log and left out.
+    pub(crate) fn updated(
+        &self,
+        home: &Home,
+        records: Vec<AuthorityRecord>,
+        now: UnixTime,
+    ) -> Self {
+        let mut next = self.clone();
+        for record in &records {
+            let Some(kind) = issuer_kind(record.signer) else {
+                continue;
+            };
+            if self.find(record.signer).is_none()
+                && record.state(&records, now) != AuthorityState::Retired
+            {
+                match open(home, record.signer, kind, &self.root, &self.passphrase) {
+                    Ok(opened) => next.all.push(Arc::new(opened)),
+                    // The others go on issuing, and their lists go on being signed.
+                    Err(error) => tracing::error!(
+                        "{} cannot be put to use: {}",
+                        record.signer,
+                        with_causes(&error)
+                    ),
+                }
+            }
+        }
+        next.all.sort_by_key(|issuing| issuing.signer);
+        next.records = records;
+        next.choose(now);
+        next
+    }
+
+    /// Whether others should issue by now.
+    pub(crate) fn is_due(&self, now: UnixTime) -> bool {
+        let mut due = self.clone();
+        due.choose(now);
+        due.students.signer != self.students.signer || due.services.signer != self.services.signer
+    }
+
+    fn choose(&mut self, now: UnixTime) {
+        for record in &self.records {
+            let Some(issuing) = self.find(record.signer) else {
+                continue;
+            };
+            if record.state(&self.records, now) == AuthorityState::Active {
+                match record.signer.kind() {
+                    AuthorityKind::Students => self.students = issuing,
+                    AuthorityKind::Services => self.services = issuing,
+                    AuthorityKind::Root => {}
+                }
+            }
+        }
+    }
+
+    /// Those that sign a revocation list: all that were put to use and have not retired.
+    pub(crate) fn listing(&self, now: UnixTime) -> impl Iterator<Item = &Arc<Issuing>> {
+        let in_use = move |issuing: &&Arc<Issuing>| {
+            let record = self
+                .records
+                .iter()
+                .find(|record| record.signer == issuing.signer);
+            record.is_some_and(|record| record.state(&self.records, now) != AuthorityState::Retired)
+        };
+        self.all.iter().filter(in_use)
+    }
+
+    /// Those whose list was never published.
+    pub(crate) fn unpublished(&self) -> impl Iterator<Item = CrlSigner> {
+        let unpublished = |record: &&AuthorityRecord| {
+            record.active_from.is_none() && self.find(record.signer).is_some()
+        };
+        self.records
+            .iter()
+            .filter(unpublished)
+            .map(|record| record.signer)
+    }
+
+    /// The certificate of an authority.
+    pub(crate) fn certificate_of(&self, signer: CrlSigner) -> Option<Certificate> {
+        match signer {
+            CrlSigner::ROOT => Some(self.root.clone()),
+            _ => self
+                .find(signer)
+                .map(|issuing| issuing.issuer.certificate().clone()),
+        }
+    }
+
+    /// The one that issued this certificate.
+    pub(crate) fn of(&self, certificate: &Certificate) -> Option<&Issuer> {
+        let mut issuers = self.all.iter().map(|issuing| &issuing.issuer);
+        issuers.find(|issuer| certificate.names_issuer(issuer.certificate()))
+    }
+
+    fn find(&self, signer: CrlSigner) -> Option<Arc<Issuing>> {
+        let found = self.all.iter().find(|issuing| issuing.signer == signer);
+        found.cloned()
+    }
+}
+
+/// The issuing authorities of this moment, shared by whoever signs.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyRing(Arc<RwLock<Arc<Issuers>>>);
+
+impl KeyRing {
+    pub(crate) fn new(issuers: Issuers) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(issuers))))
+    }
+
+    /// Those of this moment.
+    pub(crate) fn current(&self) -> Arc<Issuers> {
+        // It is replaced as a whole: a panic elsewhere leaves nothing half done.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn replace(&self, issuers: Issuers) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(issuers);
+    }
+}
+
+/// The kind of an authority that issues; none of a root.
+pub(crate) fn issuer_kind(signer: CrlSigner) -> Option<IssuerKind> {
+    match signer.kind() {
+        AuthorityKind::Root => None,
+        AuthorityKind::Students => Some(IssuerKind::Students),
+        AuthorityKind::Services => Some(IssuerKind::Services),
+    }
+}
+
+fn open(
+    home: &Home,
+    signer: CrlSigner,
+    kind: IssuerKind,
+    root: &Certificate,
+    passphrase: &Passphrase,
+) -> Result<Issuing, Error> {
+    let dir = path::authority(signer);
+    let key = read_private(&home.path(&dir).join(path::KEY))?;
+    let key = SigningKey::from_pem(&key, Some(passphrase))?;
+    let certificate = read_certificate(home, &dir)?;
+    let issuer = Issuer::from_parts(kind, certificate, key, root.clone())?;
+    Ok(Issuing { signer, issuer })
+}
+
+/// The authorities of a kind that have a certificate in this home, in their order.
+pub(crate) fn stored(home: &Home, kind: AuthorityKind) -> Result<Vec<CrlSigner>, Error> {
+    let first = home.path(&path::authority(CrlSigner::first(kind)));
+    let parent = first.parent().unwrap_or(&first);
+    let failed = |source| scb_cli::Error::File {
+        action: "read",
+        path: parent.to_owned(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(parent).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let signer: Option<CrlSigner> = name.to_str().and_then(|name| name.parse().ok());
+        found.extend(
+            signer.filter(|signer| {
+                signer.kind() == kind && certificate_file(home, *signer).is_file()
+            }),
+        );
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn certificate_file(home: &Home, signer: CrlSigner) -> std::path::PathBuf {
+    home.path(&path::authority(signer)).join(path::CERTIFICATE)
 }
 
 /// The certificate in `HOME/<dir>/cert.pem`.
 pub(crate) fn read_certificate(home: &Home, dir: &str) -> Result<Certificate, Error> {
-    let bytes = read_limited(&home.path(dir).join(path::CERTIFICATE), MAX_PEM)?;
+    read_certificate_file(&home.path(dir).join(path::CERTIFICATE))
+}
+
+/// The certificate in this file.
+pub(crate) fn read_certificate_file(file: &Path) -> Result<Certificate, Error> {
+    let bytes = read_limited(file, MAX_PEM)?;
     Ok(Certificate::from_pem(&String::from_utf8_lossy(&bytes))?)
 }

@@ -9,12 +9,14 @@ use scb_protocol::TOKEN_LIFETIME;
 
 use crate::Error;
 use crate::revocation::revoke_each;
-use crate::store::{Records, TokenSigner};
+use crate::store::{AuthorityState, Records, TokenSigner};
 use crate::time::later;
 
 /// What a key is good for at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
+    /// It will sign as soon as everybody has seen its first revocation list.
+    New,
     /// It signs.
     Active,
     /// It signs no more; what it signed still counts.
@@ -29,6 +31,7 @@ impl KeyState {
     /// The word in listings.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::New => "new",
             Self::Active => "active",
             Self::Retiring => "retiring",
             Self::Retired => "retired",
@@ -44,6 +47,17 @@ impl KeyState {
             _ if !signer.record.is_live(now) => Self::Retired,
             Some(_) => Self::Retiring,
             None => Self::Active,
+        }
+    }
+}
+
+impl From<AuthorityState> for KeyState {
+    fn from(state: AuthorityState) -> Self {
+        match state {
+            AuthorityState::New => Self::New,
+            AuthorityState::Active => Self::Active,
+            AuthorityState::Retiring => Self::Retiring,
+            AuthorityState::Retired => Self::Retired,
         }
     }
 }

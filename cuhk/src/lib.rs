@@ -8,6 +8,7 @@ mod admin;
 mod answers;
 mod authority;
 mod backup;
+mod ceremony;
 mod cli;
 mod code_sheet;
 mod config;
@@ -46,6 +47,7 @@ extern crate self as scb_cuhk;
 pub use admin::{
     CODE_LIFETIME, Import, ImportedRow, IssuedCode, add_service, import_roster, issue_code,
 };
+pub use ceremony::{SigningAnswer, SigningRequest, import, open_root, request, sign};
 pub use cli::main;
 pub use code_sheet::{SheetRow, write_code, write_sheet};
 pub use config::{Config, DEFAULT_LISTEN};
@@ -59,8 +61,9 @@ pub use root::sign_root_list;
 pub use roster_file::{RosterRow, read_roster};
 pub use server::{Refresher, Server, Unlocked};
 pub use store::{
-    CertificateRecord, Certificates, Change, CodeRecord, Codes, CrlSigner, Intent, Profile, Pruned,
-    Pruning, Records, Revocation, RevocationLists, Roster, Service, Services, Status, Store,
-    StoredList, Student, TokenSigner, TokenSigners,
+    Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CertificateRecord, Certificates,
+    Change, CodeRecord, Codes, CrlSigner, Intent, Profile, Pruned, Pruning, Records, Revocation,
+    RevocationLists, Roster, Service, Services, Status, Store, StoredList, Student, TokenSigner,
+    TokenSigners,
 };
 pub use subject::Subject;

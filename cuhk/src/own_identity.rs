@@ -121,7 +121,8 @@ impl OwnIdentity {
         signing: &Signing,
         now: UnixTime,
     ) -> bool {
-        let issuer = signing.issuer(purpose.profile()).certificate();
+        let issuing = signing.issuing(purpose.profile());
+        let issuer = issuing.issuer.certificate();
         let issued_here = record.and_then(|record| record.certificate.as_ref())
             == Some(self.chain.leaf())
             && self.chain.certificates().get(1) == Some(issuer);

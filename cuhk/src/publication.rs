@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Crl, Validities};
+use scb_certs::{Certificate, Crl, Validities};
 
 use crate::Error;
-use crate::issuers::Issuers;
+use crate::issuers::{Issuers, Issuing};
 use crate::store::{CrlSigner, Records, Store, StoredList};
 use crate::time::{earlier, later};
 
@@ -16,24 +16,29 @@ use crate::time::{earlier, later};
 const RENEW_BEFORE: Duration = Duration::from_secs(12 * 60 * 60);
 /// A revoked certificate stays listed for this long after it has run out anyway.
 const KEEP_AFTER_END: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+/// How long everybody has to see the first list of an issuing authority before it issues.
+const NOTICE: Duration = Duration::from_secs(10);
 
-/// The three current lists.
+/// The current lists.
 #[derive(Debug, Clone)]
 pub(crate) struct Publication {
     /// The epoch that they cover.
     pub(crate) epoch: u64,
-    /// Root, students, services.
-    pub(crate) lists: [Crl; 3],
+    /// Of the root, then of the issuing authorities.
+    pub(crate) lists: Vec<Crl>,
 }
 
 impl Publication {
-    /// The current lists, signed anew where that is needed.
+    /// The current lists, signed anew where that is needed. An issuing authority whose list was
+    /// not there before may issue from a little later on.
     pub(crate) async fn current(
         store: &Store,
         issuers: &Arc<Issuers>,
         now: UnixTime,
     ) -> Result<Self, Error> {
-        if let Some(current) = store.read(move |records| stored(records, now)).await? {
+        let known = Arc::clone(issuers);
+        let current = store.read(move |records| stored(records, &known, now));
+        if let Some(current) = current.await? {
             return Ok(current);
         }
         let issuers = Arc::clone(issuers);
@@ -43,14 +48,12 @@ impl Publication {
         store.write(move |records| keep(records, signed)).await
     }
 
-    /// The list of one signer.
-    pub(crate) fn list(&self, signer: CrlSigner) -> &Crl {
-        let [root, students, services] = &self.lists;
-        match signer {
-            CrlSigner::Root => root,
-            CrlSigner::Students => students,
-            CrlSigner::Services => services,
-        }
+    /// The list of this authority.
+    pub(crate) fn list_of(&self, authority: &Certificate) -> Option<&Crl> {
+        let key_id = authority.subject_key_id();
+        self.lists
+            .iter()
+            .find(|list| Some(list.issuer_key_id()) == key_id)
     }
 
     /// Whether none of the lists that are signed here needs to be renewed for its age.
@@ -66,62 +69,76 @@ fn is_fresh(crl: &Crl, now: UnixTime) -> bool {
 }
 
 /// The stored lists, if they cover the epoch and are fresh.
-fn stored(records: &Records<'_>, now: UnixTime) -> Result<Option<Publication>, Error> {
+fn stored(
+    records: &Records<'_>,
+    issuers: &Issuers,
+    now: UnixTime,
+) -> Result<Option<Publication>, Error> {
     let epoch = records.status().epoch()?;
-    let mut lists = Vec::with_capacity(2);
-    for signer in [CrlSigner::Students, CrlSigner::Services] {
-        match records.lists().find(signer)? {
+    let mut lists = vec![root_list(records)?];
+    for issuing in issuers.listing(now) {
+        match records.lists().find(issuing.signer)? {
             Some(list) if list.epoch == epoch && is_fresh(&list.crl, now) => lists.push(list.crl),
             _ => return Ok(None),
         }
     }
-    let Ok([students, services]) = <[Crl; 2]>::try_from(lists) else {
-        return Ok(None);
-    };
-    let lists = [root_list(records)?, students, services];
     Ok(Some(Publication { epoch, lists }))
 }
 
-/// Signs both lists of one snapshot. Nobody waits for it: what is revoked meanwhile belongs to
+/// Lists that are signed and not yet stored.
+struct Signed {
+    epoch: u64,
+    root: Crl,
+    lists: Vec<(CrlSigner, Crl)>,
+    /// Whoever has one for the first time.
+    first: Vec<CrlSigner>,
+    now: UnixTime,
+}
+
+/// Signs all lists of one snapshot. Nobody waits for it: what is revoked meanwhile belongs to
 /// the next epoch. No list is signed while a row is altered: a revocation that was lost on disk
 /// would be missing from it.
-fn sign(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Publication, Error> {
+fn sign(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Signed, Error> {
     records.certificates().check()?;
-    let epoch = records.status().epoch()?;
     let since = earlier(now, KEEP_AFTER_END);
-    let sign = |signer, issuer: &scb_certs::Issuer| {
-        let revoked = records
-            .certificates()
-            .revoked(signer == CrlSigner::Students, since)?;
-        let number = records.lists().next_number(signer, now)?;
-        Ok::<_, Error>(issuer.sign_crl(number, now, later(now, Validities::CRL), &revoked)?)
-    };
-    let lists = [
-        root_list(records)?,
-        sign(CrlSigner::Students, &issuers.students)?,
-        sign(CrlSigner::Services, &issuers.services)?,
-    ];
-    Ok(Publication { epoch, lists })
+    let mut lists = Vec::new();
+    for issuing in issuers.listing(now) {
+        let Issuing { signer, issuer } = &**issuing;
+        let revoked = records.certificates().revoked(issuer, since)?;
+        let number = records.lists().next_number(*signer, now)?;
+        let crl = issuer.sign_crl(number, now, later(now, Validities::CRL), &revoked)?;
+        lists.push((*signer, crl));
+    }
+    Ok(Signed {
+        epoch: records.status().epoch()?,
+        root: root_list(records)?,
+        lists,
+        first: issuers.unpublished().collect(),
+        now,
+    })
 }
 
 /// Numbers only grow: stores the lists before anybody sees them.
-fn keep(records: &Records<'_>, signed: Publication) -> Result<Publication, Error> {
-    let [_, students, services] = &signed.lists;
-    for (signer, crl) in [
-        (CrlSigner::Students, students),
-        (CrlSigner::Services, services),
-    ] {
+fn keep(records: &Records<'_>, signed: Signed) -> Result<Publication, Error> {
+    let Signed { epoch, root, .. } = signed;
+    let mut lists = vec![root];
+    for (signer, crl) in signed.lists {
         let list = StoredList {
             crl: crl.clone(),
-            epoch: signed.epoch,
+            epoch,
         };
         records.lists().replace(signer, &list)?;
+        lists.push(crl);
     }
-    Ok(signed)
+    for signer in signed.first {
+        let from = later(signed.now, NOTICE);
+        records.authorities().activate(signer, from)?;
+    }
+    Ok(Publication { epoch, lists })
 }
 
 fn root_list(records: &Records<'_>) -> Result<Crl, Error> {
-    let stored = records.lists().find(CrlSigner::Root)?;
+    let stored = records.lists().find(CrlSigner::ROOT)?;
     Ok(stored
         .ok_or(Error::RecordInvalid {
             what: "revocation list of the root",

@@ -1,12 +1,12 @@
 //! The few things that need the root's key. `serve` never loads it.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Crl, Passphrase, Root, SigningKey, Validities, read_private};
+use scb_certs::{Crl, Passphrase, Validities};
 use scb_cli::Home;
 
 use crate::Error;
+use crate::ceremony::open_root;
 use crate::config::path;
-use crate::issuers::read_certificate;
 use crate::store::{CrlSigner, Store, StoredList};
 use crate::time::later;
 
@@ -23,15 +23,13 @@ pub fn sign_root_list(
     passphrase: &Passphrase,
     now: UnixTime,
 ) -> Result<Crl, Error> {
-    let key = read_private(&home.path(path::ROOT).join(path::KEY))?;
-    let key = SigningKey::from_pem(&key, Some(passphrase))?;
-    let root = Root::from_parts(read_certificate(home, path::ROOT)?, key)?;
+    let root = open_root(&home.path(path::ROOT), passphrase)?;
     store.write_blocking(move |records| {
         let epoch = records.status().advance(now)?;
-        let number = records.lists().next_number(CrlSigner::Root, now)?;
+        let number = records.lists().next_number(CrlSigner::ROOT, now)?;
         let crl = root.sign_crl(number, now, later(now, Validities::ROOT_CRL), &[])?;
         records.lists().replace(
-            CrlSigner::Root,
+            CrlSigner::ROOT,
             &StoredList {
                 crl: crl.clone(),
                 epoch,

@@ -17,7 +17,7 @@ use crate::config::{Config, DEFAULT_LISTEN, path};
 use crate::fault::{Fault, Faults};
 use crate::handler::Handler;
 use crate::http;
-use crate::issuers::Issuers;
+use crate::issuers::{Issuers, KeyRing};
 use crate::signing::Signing;
 use crate::store::Store;
 use crate::time::later;
@@ -69,7 +69,7 @@ impl Unlocked {
         })?;
         let signing = Signing {
             store,
-            issuers: Arc::new(issuers),
+            issuers: KeyRing::new(issuers),
             config: Arc::new(config),
             faults: Faults::default(),
         };
@@ -86,8 +86,8 @@ impl Unlocked {
     }
 
     /// The root certificate.
-    pub fn root(&self) -> &Certificate {
-        self.signing.issuers.root()
+    pub fn root(&self) -> Certificate {
+        self.signing.issuers.current().root().clone()
     }
 
     /// Looks whether the clock was set back since the records were last written, by more than

@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Chain, Issuer, PublicKey, Serial, Validities, leaf_validity};
+use scb_certs::{Certificate, Chain, PublicKey, Serial, Validities, leaf_validity};
 use scb_protocol::{Code, Refusal, Step};
 
 use crate::config::Config;
 use crate::fault::Faults;
-use crate::issuers::Issuers;
-use crate::store::{CertificateRecord, CrlSigner, Intent, Profile, Service, Store};
+use crate::issuers::{Issuing, KeyRing};
+use crate::store::{CertificateRecord, Intent, Profile, Service, Store};
 use crate::{Error, Subject};
 
 /// Signs certificates with the issuing authorities' keys. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Signing {
     pub(crate) store: Store,
-    pub(crate) issuers: Arc<Issuers>,
+    pub(crate) issuers: KeyRing,
     pub(crate) config: Arc<Config>,
     pub(crate) faults: Faults,
 }
@@ -36,7 +36,11 @@ impl Signing {
             subject,
             profile,
             public_key: key.fingerprint(),
-            validity: leaf_validity(now, lifetime(profile), self.issuer(profile).certificate()),
+            validity: leaf_validity(
+                now,
+                lifetime(profile),
+                self.issuing(profile).issuer.certificate(),
+            ),
         })
     }
 
@@ -53,9 +57,8 @@ impl Signing {
         key: &PublicKey,
         service: Option<&Service>,
     ) -> Result<Chain, Error> {
-        let issuer = self.issuer(record.intent.profile);
         if let Some(certificate) = record.certificate {
-            return chain(certificate, issuer);
+            return self.chain(certificate);
         }
         let signed = self.sign(&record.intent, key, service)?;
         let record = self
@@ -63,7 +66,7 @@ impl Signing {
             .write(move |records| records.certificates().record(&signed))
             .await?;
         match record.certificate {
-            Some(certificate) if record.revocation.is_none() => chain(certificate, issuer),
+            Some(certificate) if record.revocation.is_none() => self.chain(certificate),
             _ => Err(Refusal::new(Code::CertificateRevoked, Step::Two).into()),
         }
     }
@@ -74,48 +77,48 @@ impl Signing {
         key: &PublicKey,
         service: Option<&Service>,
     ) -> Result<Certificate, Error> {
-        let Issuers {
-            students, services, ..
-        } = self.issuers.as_ref();
+        let Issuing { signer, issuer } = &*self.issuing(intent.profile);
+        let urls = self.config.urls(*signer);
         let Intent {
             serial, validity, ..
         } = intent;
         let chain = match (&intent.subject, intent.profile, service) {
             (Subject::Student(sid), Profile::Student, None) => {
-                let urls = self.config.urls(CrlSigner::Students);
-                students.issue_student(sid, key, serial, validity, &urls)?
+                issuer.issue_student(sid, key, serial, validity, &urls)?
             }
             (Subject::Service(name), Profile::Service, Some(service)) => {
-                let urls = self.config.urls(CrlSigner::Services);
                 let Service {
                     dns_names,
                     ip_addresses,
                     ..
                 } = service;
-                services.issue_service(
-                    name,
-                    key,
-                    serial,
-                    validity,
-                    dns_names,
-                    ip_addresses,
-                    &urls,
-                )?
+                issuer.issue_service(name, key, serial, validity, dns_names, ip_addresses, &urls)?
             }
             (Subject::Service(_), Profile::TokenSigner, None) => {
-                let urls = self.config.urls(CrlSigner::Services);
-                services.issue_token_signer(key, serial, validity, &urls)?
+                issuer.issue_token_signer(key, serial, validity, &urls)?
             }
             _ => return Err(Error::RecordInvalid { what: "profile" }),
         };
         Ok(chain.leaf().clone())
     }
 
-    pub(crate) fn issuer(&self, profile: Profile) -> &Issuer {
+    /// Who issues certificates of this kind now.
+    pub(crate) fn issuing(&self, profile: Profile) -> Arc<Issuing> {
+        let issuers = self.issuers.current();
         match profile {
-            Profile::Student => &self.issuers.students,
-            Profile::Service | Profile::TokenSigner => &self.issuers.services,
+            Profile::Student => Arc::clone(&issuers.students),
+            Profile::Service | Profile::TokenSigner => Arc::clone(&issuers.services),
         }
+    }
+
+    /// A certificate and its issuer's, which need not issue any more.
+    fn chain(&self, certificate: Certificate) -> Result<Chain, Error> {
+        let issuers = self.issuers.current();
+        let issuer = issuers.of(&certificate).ok_or(Error::RecordInvalid {
+            what: "certificate",
+        })?;
+        let issuer = issuer.certificate().clone();
+        Ok(Chain::new(vec![certificate, issuer])?)
     }
 }
 
@@ -124,8 +127,4 @@ fn lifetime(profile: Profile) -> Duration {
         Profile::Student => Validities::STUDENT_LIFETIME,
         Profile::Service | Profile::TokenSigner => Validities::SERVICE_LIFETIME,
     }
-}
-
-fn chain(certificate: Certificate, issuer: &Issuer) -> Result<Chain, Error> {
-    Ok(Chain::new(vec![certificate, issuer.certificate().clone()])?)
 }

@@ -3,6 +3,7 @@
 //! [`Store`] opens the database; a job gets [`Records`], which leads to one small struct per
 //! domain. All that one job does is one transaction.
 
+mod authorities;
 mod certificates;
 mod codes;
 mod convert;
@@ -22,9 +23,10 @@ use scb_storage::{Database, Inspection};
 
 use crate::Error;
 
+pub use authorities::{Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocation};
 pub use codes::{CodeRecord, Codes};
-pub use lists::{CrlSigner, RevocationLists, StoredList};
+pub use lists::{RevocationLists, StoredList};
 pub use pruning::{Pruned, Pruning};
 pub use roster::{Change, Roster, Student};
 pub use services::{Service, Services};
@@ -153,6 +155,11 @@ impl<'a> Records<'a> {
         Certificates::on(self.connection)
     }
 
+    /// Authorities.
+    pub fn authorities(&self) -> Authorities<'a> {
+        Authorities::on(self.connection)
+    }
+
     /// Signers of tokens.
     pub fn signers(&self) -> TokenSigners<'a> {
         TokenSigners::on(self.connection)
@@ -187,6 +194,7 @@ fn migrations() -> Migrations<'static> {
             include_str!("store/migrations/0005.sql"),
             |transaction: &Transaction<'_>| seal::CERTIFICATE.seal_all(transaction),
         ),
+        M::up(include_str!("store/migrations/0006.sql")),
     ])
 }
 
@@ -197,6 +205,17 @@ pub(crate) fn temporary() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("cuhk.db")).unwrap();
     (dir, store)
+}
+
+/// An issuing authority under a root of its own, for the contract suites.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) fn issuer(kind: scb_certs::IssuerKind) -> scb_certs::Issuer {
+    let key = || scb_certs::SigningKey::generate().unwrap();
+    let now = convert::time(1_772_424_000).unwrap();
+    let root = scb_certs::Root::create(&"cuhk.example".parse().unwrap(), key(), now).unwrap();
+    let urls = scb_certs::DistributionUrls::default();
+    root.issue_issuer(kind, key(), now, &urls).unwrap()
 }
 
 #[cfg(test)]

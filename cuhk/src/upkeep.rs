@@ -62,7 +62,9 @@ impl Upkeep {
             .store
             .write(move |records| records.status().advance(now));
         epoch.await?;
+        update_issuers(&home, &signing, now).await?;
         let current = look(&home, &signing, now).await?;
+        update_issuers(&home, &signing, now).await?;
         warn(&current, &signing, now);
         let tls = server_tls(&current, &signing, &clock).await?;
         Ok(Self {
@@ -98,10 +100,14 @@ impl Upkeep {
             .read(|records| records.status().epoch())
             .await?;
         let young = known.tls.is_young(now) && known.tokens.is_young(now);
-        if epoch == known.publication.epoch && known.publication.is_fresh(now) && young {
+        let due = self.signing.issuers.current().is_due(now);
+        if epoch == known.publication.epoch && known.publication.is_fresh(now) && young && !due {
             return Ok(known);
         }
+        update_issuers(&self.home, &self.signing, now).await?;
         let current = Arc::new(look(&self.home, &self.signing, now).await?);
+        // Whoever was published just now is known to begin a little later.
+        update_issuers(&self.home, &self.signing, now).await?;
         let tls = server_tls(&current, &self.signing, &self.clock).await?;
         self.tls.send_replace(Arc::new(tls));
         self.current.send_replace(Arc::clone(&current));
@@ -147,12 +153,41 @@ impl Upkeep {
     }
 }
 
+/// Takes in what the records say of the issuing authorities, and the keys of new ones: opening one
+/// takes half a second, while nobody else waits.
+async fn update_issuers(home: &Home, signing: &Signing, now: UnixTime) -> Result<(), Error> {
+    let records = signing
+        .store
+        .read(|records| records.authorities().all())
+        .await?;
+    let (home, issuers) = (home.clone(), signing.issuers.current());
+    let updated = tokio::task::spawn_blocking(move || issuers.updated(&home, records, now));
+    let before = signing.issuers.current();
+    let Ok(updated) = updated.await else {
+        return Err(Error::RecordInvalid { what: "authority" });
+    };
+    for (was, is) in [
+        (&before.students, &updated.students),
+        (&before.services, &updated.services),
+    ] {
+        if was.signer != is.signer {
+            tracing::info!(
+                "{} issues from now on, in the place of {}",
+                is.signer,
+                was.signer
+            );
+        }
+    }
+    signing.issuers.replace(updated);
+    Ok(())
+}
+
 async fn look(home: &Home, signing: &Signing, now: UnixTime) -> Result<Current, Error> {
     let tls = OwnIdentity::current(home, Purpose::Tls, signing, now).await?;
     let tokens = OwnIdentity::current(home, Purpose::Tokens, signing, now).await?;
-    let publication = Publication::current(&signing.store, &signing.issuers, now).await?;
-    let trust =
-        TrustStore::new(signing.issuers.root().clone())?.with_crls(publication.lists.to_vec())?;
+    let issuers = signing.issuers.current();
+    let publication = Publication::current(&signing.store, &issuers, now).await?;
+    let trust = TrustStore::new(issuers.root().clone())?.with_crls(publication.lists.clone())?;
     Ok(Current {
         tls,
         tokens,
@@ -179,7 +214,11 @@ async fn server_tls(
 }
 
 fn warn(current: &Current, signing: &Signing, now: UnixTime) {
-    for warning in ending_soon(&signing.issuers, &current.publication.lists[0], now) {
+    for warning in ending_soon(
+        &signing.issuers.current(),
+        &current.publication.lists[0],
+        now,
+    ) {
         tracing::warn!("{warning}");
     }
 }

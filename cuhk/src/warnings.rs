@@ -15,7 +15,7 @@ pub(crate) const AHEAD: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 /// One sentence for each of the root's list, the root and the issuing authorities that has less
 /// than 60 days left, with what to do about it.
 pub(crate) fn ending_soon(issuers: &Issuers, root_list: &Crl, now: UnixTime) -> Vec<String> {
-    let new = "no later certificate can be issued; plan a new CUHK (`cuhk init`)";
+    let new = "no later certificate can be issued; run `cuhk keys rotate`";
     let ends = [
         (
             "the root's revocation list",
@@ -25,12 +25,12 @@ pub(crate) fn ending_soon(issuers: &Issuers, root_list: &Crl, now: UnixTime) -> 
         ("the root", issuers.root.not_after(), new),
         (
             "the issuing authority `students`",
-            issuers.students.certificate().not_after(),
+            issuers.students.issuer.certificate().not_after(),
             new,
         ),
         (
             "the issuing authority `services`",
-            issuers.services.certificate().not_after(),
+            issuers.services.issuer.certificate().not_after(),
             new,
         ),
     ];
@@ -56,12 +56,8 @@ mod tests {
         let root = Root::create(&"cuhk.example".parse().unwrap(), key(), now).unwrap();
         let urls = DistributionUrls::default();
         let issuer = |kind| root.issue_issuer(kind, key(), now, &urls).unwrap();
-        let issuers = Issuers {
-            students: issuer(IssuerKind::Students),
-            services: issuer(IssuerKind::Services),
-            root: root.certificate().clone(),
-            trust_domain: "cuhk.example".parse().unwrap(),
-        };
+        let both = (issuer(IssuerKind::Students), issuer(IssuerKind::Services));
+        let issuers = Issuers::of_first(both, "correct horse".to_owned().into());
         (root, issuers)
     }
 
@@ -82,12 +78,12 @@ mod tests {
         assert_eq!(told.len(), 1);
         assert!(told[0].contains("cuhk root sign-crl"), "{told:?}");
 
-        let late = earlier(issuers.students.certificate().not_after(), 59 * DAY);
+        let late = earlier(issuers.students.issuer.certificate().not_after(), 59 * DAY);
         let end = later(late, 90 * DAY);
         let list = root.sign_crl(2, now, end, &[]).unwrap();
         let told = ending_soon(&issuers, &list, late).join("\n");
         assert!(told.contains("`students`"), "{told}");
-        assert!(told.contains("`cuhk init`"), "{told}");
+        assert!(told.contains("`cuhk keys rotate`"), "{told}");
         assert!(!told.contains("revocation list"), "{told}");
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::campus::{ByHand, Ran, judge, program, write_secret};
 
@@ -377,6 +378,80 @@ fn a_new_code_replaces_a_lost_laptop() {
     enrol("new-laptop", "new.csv").succeeded();
     let listed = campus.cuhk(&["certs", "list"]).succeeded().stdout;
     assert!(listed.contains("revoked"), "{listed}");
+}
+
+#[test]
+fn the_root_signs_on_another_machine() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    fs::rename(campus.path("cuhk.home/root"), campus.path("safe")).unwrap();
+    fs::create_dir(campus.path("cuhk.home/root")).unwrap();
+    fs::copy(
+        campus.path("safe/cert.pem"),
+        campus.path("cuhk.home/root/cert.pem"),
+    )
+    .unwrap();
+
+    let rotate = [
+        "keys",
+        "rotate",
+        "students",
+        "--passphrase-file",
+        "issuers.pass",
+    ];
+    let absent = campus.cuhk(&rotate);
+    assert_eq!(absent.exit, Some(2), "{absent:#?}");
+    assert!(absent.stderr.contains("cuhk keys request"), "{absent:#?}");
+
+    let request = |out: &str| {
+        let here = ["keys", "request", "students", "--out", out];
+        campus.cuhk(&[&here[..], &["--passphrase-file", "issuers.pass"]].concat())
+    };
+    request("request.json").succeeded();
+    let sign = |passphrase: &str| {
+        let there = [
+            "sign-request",
+            "request.json",
+            "--root-dir",
+            "safe",
+            "--out",
+            "answer.json",
+        ];
+        let mut command = program("cuhk");
+        command
+            .current_dir(campus.path("."))
+            .arg("--home")
+            .arg("nowhere")
+            .arg("keys");
+        Ran::of(
+            command
+                .args(there)
+                .args(["--root-passphrase-file", passphrase]),
+        )
+    };
+    assert_eq!(sign("issuers.pass").exit, Some(2));
+    let told = sign("root.pass").succeeded().stdout;
+    assert!(
+        told.contains("students-2") && told.contains("cuhk.example"),
+        "{told}"
+    );
+    for file in ["request.json", "answer.json"] {
+        assert!(
+            !fs::read_to_string(campus.path(file))
+                .unwrap()
+                .contains("PRIVATE")
+        );
+    }
+    let stranger = campus.cuhk(&["keys", "import", "request.json"]);
+    assert_eq!(stranger.exit, Some(3), "{stranger:#?}");
+    campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+    let cuhk = campus.serve_cuhk();
+    let listed = || campus.cuhk(&["keys", "list"]).succeeded().stdout;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !listed().contains("students    retiring") {
+        assert!(Instant::now() < deadline, "{}", listed());
+    }
+    drop(cuhk);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::campus::{Campus, SAMPLE};
+use crate::campus::{Campus, Ran, SAMPLE};
 
 impl Campus {
     fn keys(&self) -> Vec<Value> {
@@ -82,4 +82,62 @@ fn a_withdrawn_token_key_costs_nobody_a_hand_in() {
     let unknown = campus.administer_cuhk(&["keys", "withdraw", &"0".repeat(64)]);
     assert_eq!(unknown.exit, Some(3), "{unknown:#?}");
     assert!(unknown.stderr.contains("cuhk keys list"), "{unknown:#?}");
+}
+
+impl Campus {
+    /// `cuhk keys …` with the sandbox's passphrase for everything.
+    fn ceremony(&self, arguments: &[&str]) -> Ran {
+        let passphrase = self.path().join("cuhk.passphrase").display().to_string();
+        let files = [
+            "--passphrase-file",
+            &passphrase,
+            "--root-passphrase-file",
+            &passphrase,
+        ];
+        self.administer_cuhk(&[&["keys"], arguments, &files].concat())
+    }
+
+    fn state(&self, kind: &str) -> String {
+        let keys = self.keys();
+        let found = keys.iter().find(|key| key["kind"] == kind);
+        found.map_or(String::new(), |key| {
+            key["state"].as_str().unwrap().to_owned()
+        })
+    }
+
+    /// Hands in until this is so; counts the hand-ins.
+    fn hand_in_until(&self, done: impl Fn() -> bool) -> usize {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut handed_in = 0;
+        while !done() {
+            assert!(Instant::now() < deadline, "it takes too long");
+            self.student(&["submit", "--ids", SAMPLE]).succeeded();
+            handed_in += 1;
+        }
+        handed_in
+    }
+}
+
+#[test]
+fn new_issuing_authorities_take_over_while_a_group_hands_in() {
+    let campus = Campus::sandbox();
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    for kind in ["students", "services"] {
+        campus.ceremony(&["rotate", kind]).succeeded();
+        let next = format!("{kind}-2");
+        let before = campus.hand_in_until(|| campus.state(&next) == "active");
+        assert!(before > 0);
+        assert_eq!(campus.state(kind), "retiring");
+    }
+    // One whom the new authority certifies beside two of the old one.
+    let mixed = "1155000001,1155000004,1155000002";
+    let receipt = campus.student(&["submit", "--ids", mixed, "--json"]);
+    let receipt = receipt.succeeded().json();
+    let receipt = receipt["receipt"].as_str().unwrap();
+    campus.student(&["verify", receipt]).succeeded();
+    campus
+        .administer_cuhk(&["revoke", "1155000004"])
+        .succeeded();
+    let refused = campus.student(&["submit", "--ids", mixed, "--json"]);
+    assert_eq!(refused.exit, Some(3), "{refused:#?}");
 }

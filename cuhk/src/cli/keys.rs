@@ -1,16 +1,21 @@
 //! `cuhk keys`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Fingerprint};
-use scb_cli::{Failure, Home, rfc3339, say};
+use scb_certs::{Certificate, Fingerprint, IssuerKind, Passphrase};
+use scb_cli::{
+    Failure, Home, load_config, passphrase_from, passphrase_from_flag, printable, read_limited,
+    rfc3339, say, write_atomic,
+};
 use serde::Serialize;
 
 use super::{now, open};
-use crate::config::path;
+use crate::Error;
+use crate::ceremony::{SigningAnswer, SigningRequest, import, open_root, request, sign};
+use crate::config::{Config, path};
 use crate::issuers::read_certificate;
 use crate::keys::{KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
 use crate::store::{Store, TokenSigner};
@@ -26,16 +31,41 @@ Examples:
   cuhk keys list
   cuhk keys list --json | jq '.[] | select(.state == \"active\")'
 
-States: an `active` key signs; of a `retiring` one what it signed still counts; of a `retired` one
+States: a `new` key waits until everybody knows of it; an `active` key signs; of a `retiring` one what it signed still counts; of a `retired` one
 that has run out; of one that was `withdrawn` nothing counts.";
 
 const ROTATE_EXAMPLES: &str = "\
-Example:
+Examples:
   cuhk keys rotate tokens
+  cuhk keys rotate students           asks for both passphrases: the root certifies the new key
+  cuhk keys rotate services --passphrase-file issuers.txt --root-passphrase-file root.txt
 
-A running server has the new key within a second and signs with it from then on. Identity tokens
+An issuing authority: a running server publishes the new one's revocation list within a second and
+lets it issue 10 s later. What the old one issued counts until it ends; until then the old one goes
+on signing its revocation list. Where the root's key is on another machine: cuhk keys request
+
+The key for tokens: a running server has the new key within a second and signs with it from then on. Identity tokens
 that the old key signed count until they expire, 12 hours at most. If somebody else may have the
 old key: cuhk keys withdraw";
+
+const REQUEST_EXAMPLES: &str = "\
+Examples:
+  cuhk keys request students --out students.request.json                    here
+  cuhk keys sign-request students.request.json --root-dir DIR --out answer.json   where the root is
+  cuhk keys import answer.json                                              here
+
+Neither file holds a secret. The root's key (root/key.pem) need not be in this home.";
+
+const SIGN_EXAMPLES: &str = "\
+Example:
+  cuhk keys sign-request students.request.json --root-dir /media/root --out answer.json
+
+DIR holds cert.pem and key.pem, as they are in the directory `root` of CUHK's home. Nothing else of
+CUHK is needed on this machine. See what is signed before you type the passphrase: it is told.";
+
+const IMPORT_EXAMPLES: &str = "\
+Example:
+  cuhk keys import answer.json";
 
 const WITHDRAW_EXAMPLES: &str = "\
 Examples:
@@ -47,6 +77,8 @@ good. It is for keys that sign tokens; all other certificates: cuhk revoke";
 
 /// How long to wait for a server that may be running.
 const SERVER_PATIENCE: Duration = Duration::from_secs(3);
+/// Largest request or answer that is read, in bytes.
+const CEREMONY_FILE: u64 = 256 * 1024;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Subcommand)]
@@ -63,6 +95,41 @@ pub(super) enum Command {
     Rotate {
         /// Which key
         which: Rotated,
+        #[command(flatten)]
+        passphrases: PassphraseFiles,
+    },
+    /// Make a new key, and a request that is signed where the root's key is
+    #[command(after_help = REQUEST_EXAMPLES)]
+    Request {
+        /// Which key
+        which: Certified,
+        /// Where to write the request
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// File whose first line unlocks the issuing authorities' keys, instead of a prompt
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+    /// Sign a request with the root's key, on the machine that has it
+    #[command(after_help = SIGN_EXAMPLES)]
+    SignRequest {
+        /// The request
+        file: PathBuf,
+        /// Directory with the root's cert.pem and key.pem
+        #[arg(long, value_name = "DIR")]
+        root_dir: PathBuf,
+        /// Where to write the answer
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// File whose first line unlocks the root's key, instead of a prompt
+        #[arg(long, value_name = "FILE")]
+        root_passphrase_file: Option<PathBuf>,
+    },
+    /// Take in the answer to a request: the new key is put to use
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import {
+        /// The answer
+        file: PathBuf,
     },
     /// Withdraw a key that signs tokens, at once
     #[command(after_help = WITHDRAW_EXAMPLES)]
@@ -78,6 +145,57 @@ pub(super) enum Command {
 pub(super) enum Rotated {
     /// The key that signs identity tokens and answers about members
     Tokens,
+    /// The issuing authority of students' certificates
+    Students,
+    /// The issuing authority of services' certificates
+    Services,
+}
+
+/// What the root certifies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Certified {
+    /// The issuing authority of students' certificates
+    Students,
+    /// The issuing authority of services' certificates
+    Services,
+}
+
+impl From<Certified> for IssuerKind {
+    fn from(which: Certified) -> Self {
+        match which {
+            Certified::Students => Self::Students,
+            Certified::Services => Self::Services,
+        }
+    }
+}
+
+/// Where the passphrases come from.
+#[derive(Debug, clap::Args)]
+pub(super) struct PassphraseFiles {
+    /// File whose first line unlocks the issuing authorities' keys, instead of a prompt
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// File whose first line unlocks the root's key, instead of a prompt
+    #[arg(long, value_name = "FILE")]
+    root_passphrase_file: Option<PathBuf>,
+}
+
+fn issuers_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
+    Ok(passphrase_from(
+        file,
+        "Passphrase of the issuing authorities:",
+        false,
+    )?)
+}
+
+fn root_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
+    let flag = "--root-passphrase-file";
+    Ok(passphrase_from_flag(
+        flag,
+        file,
+        "Passphrase of the root:",
+        false,
+    )?)
 }
 
 impl Command {
@@ -87,12 +205,43 @@ impl Command {
 }
 
 pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
+    // The one command for a machine that has no home.
+    if let Command::SignRequest {
+        file,
+        root_dir,
+        out,
+        root_passphrase_file,
+    } = command
+    {
+        return sign_request(&file, &root_dir, &out, root_passphrase_file.as_deref());
+    }
     let (home, store) = open(dir)?;
     match command {
         Command::List { json } => list(&home, &store, json),
-        Command::Rotate {
-            which: Rotated::Tokens,
-        } => rotate(&store),
+        Command::Rotate { which, passphrases } => match which {
+            Rotated::Tokens => rotate(&store),
+            Rotated::Students => rotate_issuer(&home, &store, IssuerKind::Students, &passphrases),
+            Rotated::Services => rotate_issuer(&home, &store, IssuerKind::Services, &passphrases),
+        },
+        Command::Request {
+            which,
+            out,
+            passphrase_file,
+        } => {
+            let passphrase = issuers_passphrase(passphrase_file.as_deref())?;
+            let config: Config = load_config(&home).map_err(Error::from)?;
+            let request = request(&home, &store, &config, which.into(), &passphrase)?;
+            write_atomic(&out, &request.to_json(), 0o644)?;
+            let (name, out) = (request.authority, out.display().to_string());
+            Ok(say(&format!(
+                "{name}  the request is in {}; its key stays here, encrypted",
+                printable(&out)
+            ))?)
+        }
+        Command::Import { file } => {
+            let answer = SigningAnswer::from_json(&read_limited(&file, CEREMONY_FILE)?)?;
+            put_to_use(&home, &store, &answer)
+        }
         Command::Withdraw { key } => {
             let named = key.clone();
             store.write_blocking(move |records| withdraw(records, &named, now()))?;
@@ -101,6 +250,69 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
             ))?;
             tell_active(&store)
         }
+        Command::SignRequest { .. } => Ok(()),
+    }
+}
+
+/// All three acts at one place.
+fn rotate_issuer(
+    home: &Home,
+    store: &Store,
+    kind: IssuerKind,
+    files: &PassphraseFiles,
+) -> Result<(), Failure> {
+    let root_dir = home.path(path::ROOT);
+    require_root_key(&root_dir)?;
+    let passphrase = issuers_passphrase(files.passphrase_file.as_deref())?;
+    let config: Config = load_config(home).map_err(Error::from)?;
+    let root_passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
+    let root = open_root(&root_dir, &root_passphrase)?;
+    let request = request(home, store, &config, kind, &passphrase)?;
+    let answer = sign(&request, &root, now())?;
+    drop(root);
+    put_to_use(home, store, &answer)
+}
+
+fn sign_request(
+    file: &Path,
+    root_dir: &Path,
+    out: &Path,
+    passphrase_file: Option<&Path>,
+) -> Result<(), Failure> {
+    let request = SigningRequest::from_json(&read_limited(file, CEREMONY_FILE)?)?;
+    require_root_key(root_dir)?;
+    say(&format!(
+        "{}  certified by the root for:",
+        request.authority
+    ))?;
+    say(&format!("  trust domain  {}", request.trust_domain))?;
+    say(&format!("  key (SHA-256) {}", request.key()?))?;
+    let root = open_root(root_dir, &root_passphrase(passphrase_file)?)?;
+    let answer = sign(&request, &root, now())?;
+    write_atomic(out, &answer.to_json(), 0o644)?;
+    let out = out.display().to_string();
+    Ok(say(&format!(
+        "the answer is in {}: cuhk keys import FILE",
+        printable(&out)
+    ))?)
+}
+
+fn put_to_use(home: &Home, store: &Store, answer: &SigningAnswer) -> Result<(), Failure> {
+    let authority = import(home, store, answer, now())?;
+    say(&format!(
+        "{authority}  is put to use: a running server publishes its revocation list at once and \
+         lets it issue 10 s later"
+    ))?;
+    Ok(())
+}
+
+/// Told before anybody types a passphrase.
+fn require_root_key(root_dir: &Path) -> Result<(), Error> {
+    match root_dir.join(path::KEY).exists() {
+        true => Ok(()),
+        false => Err(Error::RootKeyAbsent {
+            path: root_dir.to_owned(),
+        }),
     }
 }
 
@@ -129,17 +341,15 @@ fn tell_active(store: &Store) -> Result<(), Failure> {
 }
 
 fn list(home: &Home, store: &Store, json: bool) -> Result<(), Failure> {
+    let authorities = store.read_blocking(|records| records.authorities().all())?;
     let mut rows = Vec::new();
-    for (kind, dir) in [
-        ("root", path::ROOT),
-        ("students", path::STUDENTS),
-        ("services", path::SERVICES),
-    ] {
-        rows.push(Row::of_authority(
-            kind,
-            &read_certificate(home, dir)?,
-            now(),
-        ));
+    for authority in &authorities {
+        let certificate = read_certificate(home, &path::authority(authority.signer))?;
+        let state = match now() > certificate.not_after() {
+            true => KeyState::Retired,
+            false => authority.state(&authorities, now()).into(),
+        };
+        rows.push(Row::of(authority.signer.to_string(), state, &certificate));
     }
     let signers = store.read_blocking(|records| records.signers().all())?;
     rows.extend(
@@ -157,7 +367,7 @@ fn list(home: &Home, store: &Store, json: bool) -> Result<(), Failure> {
 
 #[derive(Serialize)]
 struct Row {
-    kind: &'static str,
+    kind: String,
     state: &'static str,
     serial: String,
     sha256: Fingerprint,
@@ -167,7 +377,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(kind: &'static str, state: KeyState, certificate: &Certificate) -> Self {
+    fn of(kind: String, state: KeyState, certificate: &Certificate) -> Self {
         Self {
             kind,
             state: state.as_str(),
@@ -179,18 +389,14 @@ impl Row {
         }
     }
 
-    fn of_authority(kind: &'static str, certificate: &Certificate, now: UnixTime) -> Self {
-        let state = match now > certificate.not_after() {
-            true => KeyState::Retired,
-            false => KeyState::Active,
-        };
-        Self::of(kind, state, certificate)
-    }
-
     /// None for one whose certificate was never signed.
     fn of_signer(signer: &TokenSigner, now: UnixTime) -> Option<Self> {
         let certificate = signer.record.certificate.as_ref()?;
-        let row = Self::of("tokens", KeyState::of_signer(signer, now), certificate);
+        let row = Self::of(
+            "tokens".to_owned(),
+            KeyState::of_signer(signer, now),
+            certificate,
+        );
         Some(Self {
             retired_at: signer.retired_at.map(rfc3339),
             ..row
@@ -205,6 +411,6 @@ impl Row {
             not_after,
             ..
         } = self;
-        format!("{kind:<8}  {state:<9}  until {not_after}  {sha256}")
+        format!("{kind:<10}  {state:<9}  until {not_after}  {sha256}")
     }
 }

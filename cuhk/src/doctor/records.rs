@@ -11,7 +11,7 @@ use crate::Error;
 use crate::config::path;
 use crate::error::with_causes;
 use crate::server::CLOCK_TOLERANCE;
-use crate::store::{CrlSigner, Records, Store};
+use crate::store::{AuthorityKind, CrlSigner, Records, Store};
 use crate::time::later;
 use crate::warnings::AHEAD;
 
@@ -71,8 +71,9 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
             or_unseen("records", rows(records)),
             or_unseen("clock", clock(records, now)),
         ];
-        for signer in CrlSigner::ALL {
-            findings.push(or_unseen("revocation-list", list(records, signer, now)));
+        for authority in records.authorities().in_use(now)? {
+            let list = list(records, authority.signer, now);
+            findings.push(or_unseen("revocation-list", list));
         }
         Ok(findings)
     });
@@ -108,8 +109,8 @@ fn clock(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
 
 fn list(records: &Records<'_>, signer: CrlSigner, now: UnixTime) -> Result<Finding, Error> {
     const CHECK: &str = "revocation-list";
-    let name = signer.as_str();
-    let by_hand = signer == CrlSigner::Root;
+    let name = signer;
+    let by_hand = signer.kind() == AuthorityKind::Root;
     let (ahead, mend) = match by_hand {
         true => (AHEAD, "cuhk root sign-crl"),
         false => (

@@ -70,18 +70,18 @@ pub(super) fn inactive(members: &mut [MemberAnswer]) {
 }
 
 /// The issuing authorities' lists, empty, as if they had been signed two days ago for one day.
-pub(super) fn stale(lists: &[Crl; 3], issuers: &Issuers, now: UnixTime) -> Result<[Crl; 3], Error> {
-    let [root, students, services] = lists;
+pub(super) fn stale(lists: &[Crl], issuers: &Issuers, now: UnixTime) -> Result<Vec<Crl>, Error> {
     let (from, until) = (hours_before(now, 2 * DAY), hours_before(now, DAY));
-    Ok([
-        root.clone(),
-        issuers
-            .students
-            .sign_crl(students.number(), from, until, &[])?,
-        issuers
-            .services
-            .sign_crl(services.number(), from, until, &[])?,
-    ])
+    let mut stale = lists.to_vec();
+    for issuing in issuers.listing(now) {
+        let key_id = issuing.issuer.certificate().subject_key_id();
+        for list in &mut stale {
+            if Some(list.issuer_key_id()) == key_id {
+                *list = issuing.issuer.sign_crl(list.number(), from, until, &[])?;
+            }
+        }
+    }
+    Ok(stale)
 }
 
 /// A chain with the right names all through, from a root that was made just now.
@@ -91,7 +91,7 @@ pub(super) fn of_another_root(
 ) -> Result<(OwnIdentity, Certificate), Error> {
     let key = || SigningKey::generate();
     let urls = DistributionUrls::default();
-    let root = Root::create(&signing.issuers.trust_domain, key()?, now)?;
+    let root = Root::create(&signing.issuers.current().trust_domain, key()?, now)?;
     let issuer = root.issue_issuer(IssuerKind::Services, key()?, now, &urls)?;
     let (service, key) = (own_service(signing), key()?);
     let validity = Validity {

@@ -23,7 +23,6 @@ use super::refused::refusal;
 use crate::Subject;
 use crate::authority::{Authority, Certified};
 use crate::facts;
-use crate::store::CrlSigner;
 
 /// What one connection may still try; nothing, after too many wrong codes. Whoever tries holds
 /// it, so that several requests at once are no way around the count.
@@ -48,12 +47,12 @@ pub(super) fn routes() -> Router<Arc<Authority>> {
     Router::new().nest("/.well-known/est", routes)
 }
 
-/// RFC 7030, section 4.1: the root first of all, and both issuing authorities.
+/// RFC 7030, section 4.1: the root, and the issuing authorities that have not retired.
 async fn ca_certificates(
     State(authority): State<Arc<Authority>>,
 ) -> Result<Response<Body>, PlainRefusal> {
-    let all = CrlSigner::ALL.map(|signer| authority.certificate_of(signer));
-    certificates(&all)
+    let all = authority.certificates();
+    certificates(&all.iter().collect::<Vec<_>>())
 }
 
 /// RFC 7030, section 4.2.1: the user is the student ID, or `service/NAME`, the password the

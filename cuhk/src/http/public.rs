@@ -3,19 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, Response};
 use axum::routing::get;
-use axum::{Router, response::IntoResponse};
 use scb_certs::{Certificate, Crl};
-use scb_protocol::Step;
+use scb_protocol::{Code, Refusal, Step};
 use scb_transport::HttpConnection;
 
 use super::caching::Cacheable;
 use super::refused::{Refused, refusal};
 use crate::authority::Authority;
-use crate::config::{ca_path, crl_path};
 use crate::store::CrlSigner;
 
 /// A new list may be signed at any time, so nobody keeps one for longer than this.
@@ -28,37 +27,46 @@ const PEM: &str = "application/pem-certificate-chain";
 const LIST: &str = "application/pkix-crl";
 
 pub(super) fn routes() -> Router<Arc<Authority>> {
-    let routes = Router::new().route("/ca.pem", get(root_in_pem));
-    CrlSigner::ALL.into_iter().fold(routes, |routes, signer| {
-        routes
-            .route(
-                &ca_path(signer),
-                get(move |state, headers| certificate(signer, state, headers)),
-            )
-            .route(
-                &crl_path(signer),
-                get(move |state, headers, connection| list(signer, state, headers, connection)),
-            )
-    })
+    Router::new()
+        .route("/ca.pem", get(root_in_pem))
+        .route("/ca/{file}", get(certificate))
+        .route("/crl/{file}", get(list))
 }
 
-async fn root_in_pem(
-    State(authority): State<Arc<Authority>>,
-    headers: HeaderMap,
-) -> Response<Body> {
-    let root = authority.certificate_of(CrlSigner::Root);
+async fn root_in_pem(State(authority): State<Arc<Authority>>, headers: HeaderMap) -> Answer {
+    let root = authority.certificate_of(CrlSigner::ROOT);
+    let root = root.ok_or_else(nothing)?;
     let pem = root.to_pem();
-    cacheable(root, PEM, pem.as_bytes()).response(&headers, authority.now())
+    Ok(cacheable(&root, PEM, pem.as_bytes()).response(&headers, authority.now()))
 }
 
 async fn certificate(
-    signer: CrlSigner,
     State(authority): State<Arc<Authority>>,
+    Path(file): Path<String>,
     headers: HeaderMap,
-) -> Response<Body> {
-    let certificate = authority.certificate_of(signer);
-    let served = cacheable(certificate, CERTIFICATE, certificate.der());
-    served.response(&headers, authority.now())
+) -> Answer {
+    let (_, certificate) = named(&authority, &file, ".cer")?;
+    let served = cacheable(&certificate, CERTIFICATE, certificate.der());
+    Ok(served.response(&headers, authority.now()))
+}
+
+/// What is served, or that it is not there.
+type Answer = Result<Response<Body>, Refused>;
+
+/// The authority whose name a file has.
+fn named(
+    authority: &Authority,
+    file: &str,
+    extension: &str,
+) -> Result<(CrlSigner, Certificate), Refused> {
+    let signer = file.strip_suffix(extension).ok_or_else(nothing)?;
+    let signer: CrlSigner = signer.parse().map_err(|_| nothing())?;
+    let certificate = authority.certificate_of(signer).ok_or_else(nothing)?;
+    Ok((signer, certificate))
+}
+
+fn nothing() -> Refused {
+    Refused(Refusal::new(Code::NotFound, Step::Zero))
 }
 
 fn cacheable<'a>(
@@ -77,24 +85,25 @@ fn cacheable<'a>(
 }
 
 async fn list(
-    signer: CrlSigner,
     State(authority): State<Arc<Authority>>,
+    Path(file): Path<String>,
     headers: HeaderMap,
     Extension(connection): Extension<HttpConnection>,
-) -> Response<Body> {
+) -> Answer {
+    let (signer, certificate) = named(&authority, &file, ".crl")?;
     match authority.lists().await {
         Ok(publication) => {
-            let crl = publication.list(signer);
-            cacheable_list(signer, crl).response(&headers, authority.now())
+            let crl = publication.list_of(&certificate).ok_or_else(nothing)?;
+            Ok(cacheable_list(signer, crl).response(&headers, authority.now()))
         }
-        Err(error) => Refused(refusal(&error, Step::Zero, &connection)).into_response(),
+        Err(error) => Err(Refused(refusal(&error, Step::Zero, &connection))),
     }
 }
 
 fn cacheable_list(signer: CrlSigner, crl: &Crl) -> Cacheable<'_> {
     Cacheable {
         media_type: LIST,
-        version: format!("{}-{}", signer.as_str(), crl.number()),
+        version: format!("{signer}-{}", crl.number()),
         modified: crl.this_update(),
         ends: crl.next_update(),
         max_age: LIST_MAX_AGE,

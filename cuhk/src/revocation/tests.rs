@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use scb_certs::{Fingerprint, Validity};
+use scb_certs::{Fingerprint, IssuerKind, Validity};
 
 use super::*;
-use crate::store::{Intent, Profile, Student, temporary};
+use crate::store::{Intent, Profile, Student, issuer, temporary};
 
 fn at(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(1_772_424_000 + seconds))
@@ -80,7 +80,10 @@ fn a_suspension_holds_live_certificates_and_its_end_releases_them() {
         );
         assert_eq!(reason(records, &ended), None);
         assert_eq!(reason(records, &other), None);
-        let listed = records.certificates().revoked(true, at(0)).unwrap();
+        let listed = records
+            .certificates()
+            .revoked(&issuer(IssuerKind::Students), at(0))
+            .unwrap();
         assert_eq!(listed.len(), 1);
 
         let restored = restore(records, &sid(), at(30)).unwrap();
@@ -90,7 +93,7 @@ fn a_suspension_holds_live_certificates_and_its_end_releases_them() {
         assert!(
             records
                 .certificates()
-                .revoked(true, at(0))
+                .revoked(&issuer(IssuerKind::Students), at(0))
                 .unwrap()
                 .is_empty()
         );

@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Fingerprint, RevocationReason, RevokedEntry, Serial, Validity};
+use scb_certs::{
+    Certificate, Fingerprint, Issuer, IssuerKind, RevocationReason, RevokedEntry, Serial, Validity,
+};
 
 use super::{convert, seal};
 use crate::{Error, Subject};
@@ -271,33 +273,40 @@ impl<'a> Certificates<'a> {
         seal::CERTIFICATE.seal(self.connection, &serial.as_bytes())
     }
 
-    /// What the revocation list of an issuer names: the revoked certificates that end at or
-    /// after `since`. Students' come from one issuer, all others from the other.
+    /// What the revocation list of an issuer names: the certificates by this issuer that were
+    /// revoked and end at or after `since`. Who issued one stands in the certificate itself; what
+    /// was only intended is listed by every issuer of its kind.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn revoked(&self, students: bool, since: UnixTime) -> Result<Vec<RevokedEntry>, Error> {
+    pub fn revoked(&self, issuer: &Issuer, since: UnixTime) -> Result<Vec<RevokedEntry>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT serial, revoked_at, reason, invalid_since FROM certificate
+            "SELECT serial, revoked_at, reason, invalid_since, der FROM certificate
              WHERE revoked_at IS NOT NULL AND not_after >= ?1 AND (profile = 'student') = ?2
              ORDER BY rowid",
         )?;
-        let parameters = params![convert::seconds(since), students];
-        let rows = statement.query_map(parameters, |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        let students = issuer.kind() == IssuerKind::Students;
+        let rows = statement.query_map(params![convert::seconds(since), students], |row| {
+            let revoked = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok((revoked, row.get(4)?))
         })?;
-        rows.map(|row| {
-            let (serial, at, reason, since): (Vec<u8>, i64, String, Option<i64>) = row?;
+        let mut revoked = Vec::new();
+        for row in rows {
+            let (row, der): (_, Option<Vec<u8>>) = row?;
+            if !der.is_none_or(|der| is_issued_by(&der, issuer)) {
+                continue;
+            }
+            let (serial, at, reason, since): (Vec<u8>, i64, String, Option<i64>) = row;
             let revocation = revocation(at, &reason, since)?;
-            Ok(RevokedEntry {
+            revoked.push(RevokedEntry {
                 serial: convert::serial(&serial)?,
                 revoked_at: revocation.at,
                 reason: revocation.reason,
                 invalid_since: revocation.invalid_since,
-            })
-        })
-        .collect()
+            });
+        }
+        Ok(revoked)
     }
 
     /// Reserves the key of an authority, so that it is never certified for anybody.
@@ -422,6 +431,13 @@ fn certificate(sha256: &[u8], der: &[u8], intent: &Intent) -> Result<Certificate
         return Err(altered());
     }
     Ok(certificate)
+}
+
+/// What cannot be read is listed by all: rather once too often.
+fn is_issued_by(der: &[u8], issuer: &Issuer) -> bool {
+    Certificate::from_der(der).map_or(true, |certificate| {
+        certificate.names_issuer(issuer.certificate())
+    })
 }
 
 fn revocation(at: i64, reason: &str, since: Option<i64>) -> Result<Revocation, Error> {

@@ -4,33 +4,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Crl;
 
-use super::{Status, convert};
+use super::{CrlSigner, Status, convert};
 use crate::Error;
-
-/// Who signs a revocation list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrlSigner {
-    /// The root.
-    Root,
-    /// The issuer of students' certificates.
-    Students,
-    /// The issuer of services' certificates.
-    Services,
-}
-
-impl CrlSigner {
-    /// In the order in which lists are sent.
-    pub const ALL: [Self; 3] = [Self::Root, Self::Students, Self::Services];
-
-    /// The word in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Root => "root",
-            Self::Students => "students",
-            Self::Services => "services",
-        }
-    }
-}
 
 /// A list and what it covers.
 #[derive(Debug, Clone)]
@@ -61,7 +36,7 @@ impl<'a> RevocationLists<'a> {
         let row: Option<(Vec<u8>, i64, i64)> = self
             .connection
             .prepare_cached("SELECT der, number, epoch FROM revocation_list WHERE authority = ?1")?
-            .query_row([signer.as_str()], |row| {
+            .query_row([signer.to_string()], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .optional()?;
@@ -91,7 +66,7 @@ impl<'a> RevocationLists<'a> {
         let last: Option<i64> = self
             .connection
             .prepare_cached("SELECT number FROM revocation_list WHERE authority = ?1")?
-            .query_row([signer.as_str()], |row| row.get(0))
+            .query_row([signer.to_string()], |row| row.get(0))
             .optional()?;
         let last = convert::number(last.unwrap_or(0))?;
         let epoch = Status::on(self.connection).epoch()?;
@@ -115,7 +90,7 @@ impl<'a> RevocationLists<'a> {
                  WHERE excluded.number > revocation_list.number",
             )?
             .execute(params![
-                signer.as_str(),
+                signer.to_string(),
                 convert::integer(list.crl.number()),
                 convert::integer(list.epoch),
                 convert::seconds(list.crl.next_update()),
@@ -157,13 +132,13 @@ mod tests {
         store
             .write_blocking(|records| {
                 let lists = records.lists();
-                lists.replace(CrlSigner::Students, &list(5, 1))?;
-                lists.replace(CrlSigner::Services, &list(3, 1))?;
-                lists.replace(CrlSigner::Students, &list(6, 2))?;
-                let students = lists.find(CrlSigner::Students)?.unwrap();
+                lists.replace(CrlSigner::STUDENTS, &list(5, 1))?;
+                lists.replace(CrlSigner::SERVICES, &list(3, 1))?;
+                lists.replace(CrlSigner::STUDENTS, &list(6, 2))?;
+                let students = lists.find(CrlSigner::STUDENTS)?.unwrap();
                 assert_eq!((students.crl.number(), students.epoch), (6, 2));
-                assert_eq!(lists.find(CrlSigner::Services)?.unwrap().crl.number(), 3);
-                assert!(lists.find(CrlSigner::Root)?.is_none());
+                assert_eq!(lists.find(CrlSigner::SERVICES)?.unwrap().crl.number(), 3);
+                assert!(lists.find(CrlSigner::ROOT)?.is_none());
                 Ok(())
             })
             .unwrap();
@@ -175,15 +150,15 @@ mod tests {
         store
             .write_blocking(|records| {
                 let lists = records.lists();
-                lists.replace(CrlSigner::Students, &list(5, 1))?;
+                lists.replace(CrlSigner::STUDENTS, &list(5, 1))?;
                 for number in [5, 4] {
                     assert!(
                         lists
-                            .replace(CrlSigner::Students, &list(number, 2))
+                            .replace(CrlSigner::STUDENTS, &list(number, 2))
                             .is_err()
                     );
                 }
-                assert_eq!(lists.find(CrlSigner::Students)?.unwrap().epoch, 1);
+                assert_eq!(lists.find(CrlSigner::STUDENTS)?.unwrap().epoch, 1);
                 Ok(())
             })
             .unwrap();
@@ -196,13 +171,13 @@ mod tests {
             .write_blocking(|records| {
                 let lists = records.lists();
                 let now = at(0).as_secs();
-                assert_eq!(lists.next_number(CrlSigner::Students, at(0))?, now);
-                lists.replace(CrlSigner::Students, &list(now, 1))?;
-                assert_eq!(lists.next_number(CrlSigner::Students, at(0))?, now + 1);
-                assert_eq!(lists.next_number(CrlSigner::Students, at(60))?, now + 60);
+                assert_eq!(lists.next_number(CrlSigner::STUDENTS, at(0))?, now);
+                lists.replace(CrlSigner::STUDENTS, &list(now, 1))?;
+                assert_eq!(lists.next_number(CrlSigner::STUDENTS, at(0))?, now + 1);
+                assert_eq!(lists.next_number(CrlSigner::STUDENTS, at(60))?, now + 60);
                 let far = records.status().jump(at(60))?;
                 assert!(far > now + 1_000_000);
-                assert_eq!(lists.next_number(CrlSigner::Students, at(60))?, far);
+                assert_eq!(lists.next_number(CrlSigner::STUDENTS, at(60))?, far);
                 Ok(())
             })
             .unwrap();
@@ -213,11 +188,11 @@ mod tests {
         let (_dir, store) = temporary();
         store
             .write_blocking(|records| {
-                records.lists().replace(CrlSigner::Root, &list(5, 1))?;
+                records.lists().replace(CrlSigner::ROOT, &list(5, 1))?;
                 records
                     .connection
                     .execute("UPDATE revocation_list SET der = x'30'", [])?;
-                let found = records.lists().find(CrlSigner::Root);
+                let found = records.lists().find(CrlSigner::ROOT);
                 assert!(matches!(found, Err(Error::RecordInvalid { .. })));
                 Ok(())
             })

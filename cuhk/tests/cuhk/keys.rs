@@ -1,14 +1,21 @@
 //! Keys take each other's place while CUHK runs.
 
+use std::time::Duration;
+
 use data_encoding::BASE64URL_NOPAD;
-use scb_certs::{Chain, Fingerprint};
-use scb_certs::{ServiceName, SpiffeId, TrustStore};
-use scb_cuhk::{Error, KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
+use scb_certs::{
+    Chain, Fingerprint, IssuerKind, Root, ServiceName, SigningKey, SpiffeId, TrustStore,
+    create_request,
+};
+use scb_cuhk::{
+    Config, CrlSigner, Error, KeyState, NamedKey, SigningAnswer, SigningRequest, active_signer,
+    import, open_home, open_root, request, rotate_tokens, sign, withdraw,
+};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::{Code, UnverifiedToken};
 
 use crate::revocation::lists;
-use crate::university::{Credentials, University};
+use crate::university::{Credentials, PASSPHRASE, ROOT_PASSPHRASE, University};
 
 /// The certificate with which a token was signed.
 fn signer(token: &str) -> Fingerprint {
@@ -147,4 +154,180 @@ async fn what_is_no_token_key_is_not_withdrawn() {
     }
     let token = university.token(&student).await;
     university.judge(&student, &token).await.unwrap();
+}
+
+/// Everything in memory that a ceremony needs; the passphrases are those of `init`.
+impl University {
+    fn home(&self) -> scb_cli::Home {
+        open_home(&self.dir.path().join("cuhk")).unwrap()
+    }
+
+    async fn requested(&self, kind: IssuerKind, passphrase: &str) -> Result<SigningRequest, Error> {
+        let (home, store, passphrase) = (self.home(), self.store.clone(), passphrase.to_owned());
+        let request = move || request(&home, &store, &Config::default(), kind, &passphrase.into());
+        tokio::task::spawn_blocking(request).await.unwrap()
+    }
+
+    fn root(&self) -> Root {
+        let passphrase = ROOT_PASSPHRASE.to_owned().into();
+        open_root(&self.home().path("root"), &passphrase).unwrap()
+    }
+
+    async fn imported(&self, answer: SigningAnswer) -> Result<CrlSigner, Error> {
+        let (home, store, now) = (self.home(), self.store.clone(), self.clock.now());
+        let import = move || import(&home, &store, &answer, now);
+        tokio::task::spawn_blocking(import).await.unwrap()
+    }
+
+    async fn rotate(&self, kind: IssuerKind) -> CrlSigner {
+        let request = self.requested(kind, PASSPHRASE).await.unwrap();
+        let answer = sign(&request, &self.root(), self.clock.now()).unwrap();
+        let signer = self.imported(answer).await.unwrap();
+        self.refresher.refresh().await.unwrap();
+        signer
+    }
+}
+
+/// Who issued it.
+fn issuer(who: &Credentials) -> Fingerprint {
+    who.chain.certificates()[1].fingerprint()
+}
+
+#[tokio::test]
+async fn a_new_issuing_authority_is_listed_first_and_issues_ten_seconds_later() {
+    let university = University::open().await;
+    let before = university.student("1155000001").await;
+    assert_eq!(lists(&university).await.1.len(), 3);
+    let signer = university.rotate(IssuerKind::Students).await;
+    assert_eq!(signer.to_string(), "students-2");
+    let (_, published) = lists(&university).await;
+    assert_eq!(published.len(), 4);
+
+    let meanwhile = university.student("1155000002").await;
+    assert_eq!(issuer(&meanwhile), issuer(&before), "not yet");
+    university.clock.advance(Duration::from_secs(10));
+    university.refresher.refresh().await.unwrap();
+    let after = university.student("1155000003").await;
+    assert_ne!(issuer(&after), issuer(&before));
+
+    // All count side by side, by the lists that were there before the new one issued.
+    let trust = university.trust().with_crls(published).unwrap();
+    let now = university.clock.now();
+    for who in [&before, &meanwhile, &after] {
+        trust.verify_student(&who.chain, now).unwrap();
+        university.token(who).await;
+    }
+    let university = university.restart().await;
+    let later = university.student("1155000004").await;
+    assert_eq!(issuer(&later), issuer(&after), "the key was opened again");
+}
+
+#[tokio::test]
+async fn each_issuing_authority_lists_its_own_and_the_old_one_goes_on_until_its_last_leaf_ends() {
+    let university = University::open().await;
+    let old = university.student("1155000001").await;
+    university.rotate(IssuerKind::Students).await;
+    university.clock.advance(Duration::from_secs(10));
+    university.refresher.refresh().await.unwrap();
+    let new = university.student("1155000002").await;
+    for sid in ["1155000001", "1155000002"] {
+        university
+            .revoke(sid, scb_certs::RevocationReason::KeyCompromise)
+            .await;
+    }
+    let (_, published) = lists(&university).await;
+    let of = |who: &Credentials| {
+        let key_id = who.chain.certificates()[1].subject_key_id();
+        let list = published
+            .iter()
+            .find(|list| Some(list.issuer_key_id()) == key_id);
+        list.unwrap().clone()
+    };
+    let (old_serial, new_serial) = (old.chain.leaf().serial(), new.chain.leaf().serial());
+    assert!(of(&old).contains(&old_serial) && !of(&old).contains(&new_serial));
+    assert!(of(&new).contains(&new_serial) && !of(&new).contains(&old_serial));
+
+    university
+        .clock
+        .advance(Duration::from_secs(32 * 24 * 60 * 60));
+    university.refresher.refresh().await.unwrap();
+    assert_eq!(lists(&university).await.1.len(), 3, "it has retired");
+}
+
+#[tokio::test]
+async fn a_new_authority_of_services_certifies_cuhks_own_keys_anew() {
+    let university = University::open().await;
+    let student = university.student("1155000001").await;
+    let blackboard = university.blackboard().await;
+    let old = university.token(&student).await;
+    let tls = university.connect().await.peer_chain().unwrap().clone();
+    university.rotate(IssuerKind::Services).await;
+    university.clock.advance(Duration::from_secs(10));
+    university.refresher.refresh().await.unwrap();
+    let renewed = university.connect().await.peer_chain().unwrap().clone();
+    assert_ne!(renewed.certificates()[1], tls.certificates()[1]);
+    let new = university.token(&student).await;
+    assert_ne!(signer(&old), signer(&new));
+    for token in [&old, &new] {
+        university.judge(&student, token).await.unwrap();
+    }
+    university.connect_as(&blackboard).await;
+}
+
+#[tokio::test]
+async fn a_ceremony_with_the_wrong_passphrase_root_or_key_changes_nothing() {
+    let university = University::open().await;
+    let kind = IssuerKind::Students;
+    let refused = university.requested(kind, ROOT_PASSPHRASE).await;
+    assert!(matches!(
+        refused,
+        Err(Error::Certificates(scb_certs::Error::WrongPassphrase))
+    ));
+    let request = university.requested(kind, PASSPHRASE).await.unwrap();
+    let now = university.clock.now();
+    let stranger = |domain: &str| {
+        let key = SigningKey::generate().unwrap();
+        Root::create(&domain.parse().unwrap(), key, now).unwrap()
+    };
+    let refused = sign(&request, &stranger("other.example"), now);
+    assert!(matches!(refused, Err(Error::RequestNotOurs { .. })));
+    let forged = sign(&request, &stranger("cuhk.example"), now).unwrap();
+    assert!(university.imported(forged).await.is_err(), "another root");
+
+    // A request whose key was exchanged on the way.
+    let mut json: serde_json::Value = serde_json::from_slice(&request.to_json()).unwrap();
+    let other = create_request(&SigningKey::generate().unwrap()).unwrap();
+    json["request"] = data_encoding::BASE64.encode(&other).into();
+    let exchanged = SigningRequest::from_json(json.to_string().as_bytes()).unwrap();
+    let answer = sign(&exchanged, &university.root(), now).unwrap();
+    let refused = university.imported(answer).await;
+    assert!(
+        matches!(refused, Err(Error::CeremonyInvalid(_))),
+        "{refused:?}"
+    );
+    json["request"] = data_encoding::BASE64.encode(b"no request").into();
+    let garbled = SigningRequest::from_json(json.to_string().as_bytes()).unwrap();
+    assert!(sign(&garbled, &university.root(), now).is_err());
+    json["authority"] = "services-7".into();
+    let json = json
+        .to_string()
+        .replace("bm8gcmVxdWVzdA==", &data_encoding::BASE64.encode(&other));
+    let elsewhere = SigningRequest::from_json(json.as_bytes()).unwrap();
+    let answer = sign(&elsewhere, &university.root(), now).unwrap();
+    let refused = university.imported(answer).await;
+    assert!(
+        matches!(refused, Err(Error::NothingRequested(_))),
+        "{refused:?}"
+    );
+    assert!(SigningRequest::from_json(b"{}").is_err() && SigningAnswer::from_json(b"[]").is_err());
+
+    university.refresher.refresh().await.unwrap();
+    assert_eq!(lists(&university).await.1.len(), 3);
+    // The twin: the same key, asked for again, signed by the right root, taken in twice.
+    let again = university.requested(kind, PASSPHRASE).await.unwrap();
+    assert_eq!(again.key().unwrap(), request.key().unwrap());
+    let answer = sign(&again, &university.root(), now).unwrap();
+    university.imported(answer.clone()).await.unwrap();
+    university.imported(answer).await.unwrap();
+    assert_eq!(lists(&university).await.1.len(), 4);
 }

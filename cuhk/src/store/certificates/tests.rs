@@ -3,26 +3,17 @@
 
 use std::time::Duration;
 
-use scb_certs::{DistributionUrls, Issuer, IssuerKind, PublicKey, Root, SigningKey};
+use scb_certs::{DistributionUrls, Issuer, IssuerKind, PublicKey, SigningKey};
 
 use super::*;
-use crate::store::temporary;
+use crate::store::{issuer, temporary};
 
 fn at(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(1_772_424_000 + seconds))
 }
 
 fn students() -> Issuer {
-    let key = SigningKey::generate().unwrap();
-    let root = Root::create(&"cuhk.example".parse().unwrap(), key, at(0)).unwrap();
-    let key = SigningKey::generate().unwrap();
-    root.issue_issuer(
-        IssuerKind::Students,
-        key,
-        at(0),
-        &DistributionUrls::default(),
-    )
-    .unwrap()
+    issuer(IssuerKind::Students)
 }
 
 fn intent(sid: &str, key: &PublicKey) -> Intent {
@@ -173,33 +164,43 @@ fn the_first_revocation_stands_unless_the_key_is_compromised() {
 }
 
 #[test]
-fn lists_name_what_was_revoked_by_the_issuer_that_issued_it() {
+fn a_list_names_what_its_own_issuer_issued_and_what_was_only_intended() {
     let (_dir, store) = temporary();
     store
         .write_blocking(|records| {
             let certificates = records.certificates();
-            let student = intent("1155000001", &key());
-            let service = Intent {
+            let (first, second) = (issuer(IssuerKind::Students), issuer(IssuerKind::Students));
+            let services = issuer(IssuerKind::Services);
+            let revoked = |intent: &Intent| {
+                certificates.intend(intent, at(0)).unwrap();
+                let superseded = revocation(RevocationReason::Superseded);
+                certificates.revoke(&intent.serial, &superseded).unwrap();
+                intent.serial
+            };
+            let by = |issuer: &Issuer| {
+                let key = key();
+                let intent = intent("1155000001", &key);
+                let serial = revoked(&intent);
+                certificates.record(&sign(issuer, &intent, &key)).unwrap();
+                serial
+            };
+            let (one, two) = (by(&first), by(&second));
+            let intended = revoked(&intent("1155000003", &key()));
+            let service = revoked(&Intent {
                 subject: "service/blackboard".parse().unwrap(),
                 profile: Profile::Service,
                 ..intent("1155000001", &key())
+            });
+            certificates.intend(&intent("1155000004", &key()), at(0))?;
+            let serials = |issuer, since| {
+                let entries = certificates.revoked(issuer, since).unwrap();
+                let serials: Vec<_> = entries.iter().map(|entry| entry.serial).collect();
+                serials
             };
-            for intent in [&student, &service, &intent("1155000003", &key())] {
-                certificates.intend(intent, at(0))?;
-            }
-            for intent in [&student, &service] {
-                certificates.revoke(&intent.serial, &revocation(RevocationReason::Superseded))?;
-            }
-            let serials = |students, since| {
-                let entries = records.certificates().revoked(students, since).unwrap();
-                entries
-                    .into_iter()
-                    .map(|entry| entry.serial)
-                    .collect::<Vec<_>>()
-            };
-            assert_eq!(serials(true, at(0)), [student.serial]);
-            assert_eq!(serials(false, at(1000)), [service.serial]);
-            assert!(serials(false, at(1001)).is_empty());
+            assert_eq!(serials(&first, at(0)), [one, intended]);
+            assert_eq!(serials(&second, at(1000)), [two, intended]);
+            assert!(serials(&second, at(1001)).is_empty());
+            assert_eq!(serials(&services, at(0)), [service]);
             Ok(())
         })
         .unwrap();

@@ -1,0 +1,112 @@
+//! The third act: the new authority is put to use.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Certificate, Issuer};
+use scb_cli::{Home, read_limited, write_atomic};
+
+use super::{ANSWER, REQUEST, SigningAnswer, SigningRequest};
+use crate::Error;
+use crate::config::path;
+use crate::issuers::{issuer_kind, read_certificate};
+use crate::store::{CrlSigner, Store};
+
+/// Largest request or answer, in bytes.
+const LIMIT: u64 = 256 * 1024;
+
+impl SigningRequest {
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CeremonyInvalid`].
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
+        match serde_json::from_slice::<Self>(bytes) {
+            Ok(request) if request.kind == REQUEST && request.v == 1 => Ok(request),
+            _ => Err(Error::CeremonyInvalid("not a signing request")),
+        }
+    }
+
+    /// As it is written to a file.
+    pub fn to_json(&self) -> Vec<u8> {
+        to_json(self)
+    }
+}
+
+impl SigningAnswer {
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CeremonyInvalid`].
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
+        match serde_json::from_slice::<Self>(bytes) {
+            Ok(answer) if answer.kind == ANSWER && answer.v == 1 => Ok(answer),
+            _ => Err(Error::CeremonyInvalid(
+                "not the answer to a signing request",
+            )),
+        }
+    }
+
+    /// As it is written to a file.
+    pub fn to_json(&self) -> Vec<u8> {
+        to_json(self)
+    }
+}
+
+/// Both have no map with keys other than strings: they can always be written.
+fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
+    let mut json = serde_json::to_vec_pretty(value).unwrap_or_default();
+    json.push(b'\n');
+    json
+}
+
+/// Takes in the certificate of the authority that was asked for. A running server publishes its
+/// revocation list within a second and lets it issue 10 s later, when everybody has seen that.
+///
+/// # Errors
+///
+/// [`Error::NothingRequested`] if there is no such request, [`Error::CeremonyInvalid`] if the
+/// answer is for another key, [`scb_certs::Error::IssuerInvalid`] if another root signed it. Then
+/// nothing is changed.
+pub fn import(
+    home: &Home,
+    store: &Store,
+    answer: &SigningAnswer,
+    now: UnixTime,
+) -> Result<CrlSigner, Error> {
+    let authority = answer.authority;
+    let dir = home.path(&path::authority(authority));
+    let file = dir.join(path::REQUEST);
+    if !file.exists() || !dir.join(path::KEY).exists() {
+        return Err(Error::NothingRequested(authority));
+    }
+    let request = SigningRequest::from_json(&read_limited(&file, LIMIT)?)?;
+    let certificate = Certificate::from_pem(&answer.certificate)?;
+    check(home, &request, &certificate)?;
+    let key = certificate.public_key()?.fingerprint();
+    let pem = certificate.to_pem();
+    write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
+    store.write_blocking(move |records| {
+        let all = records.authorities().all()?;
+        if all.iter().any(|record| record.signer == authority) {
+            return Ok(());
+        }
+        let name = authority.to_string();
+        records.certificates().reserve_key(&key, &name)?;
+        records.authorities().add(authority)?;
+        records.status().advance(now).map(drop)
+    })?;
+    Ok(authority)
+}
+
+fn check(home: &Home, request: &SigningRequest, certificate: &Certificate) -> Result<(), Error> {
+    let kind =
+        issuer_kind(request.authority).ok_or(Error::CeremonyInvalid("no issuing authority"))?;
+    let root = read_certificate(home, path::ROOT)?;
+    Issuer::check(kind, certificate, &root)?;
+    let requested = request.verified()?;
+    match certificate.public_key()? == *requested.public_key() {
+        true => Ok(()),
+        false => Err(Error::CeremonyInvalid("the certificate is for another key")),
+    }
+}

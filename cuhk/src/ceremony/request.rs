@@ -1,0 +1,70 @@
+//! The first act: a new key, and the request for its certificate.
+
+use scb_certs::{IssuerKind, Passphrase, SigningKey, create_request, read_private, write_private};
+use scb_cli::{Home, create_private_dir, write_atomic};
+use scb_protocol::values::Der;
+
+use super::{REQUEST, SigningRequest};
+use crate::Error;
+use crate::config::{Config, path};
+use crate::issuers::read_certificate;
+use crate::store::{CrlSigner, Store};
+
+/// Makes the key of the next issuing authority of this kind, encrypted with the same passphrase as
+/// the others, and the request for its certificate. Repeated before the answer is taken in, it is
+/// the same key.
+///
+/// # Errors
+///
+/// [`scb_certs::Error::WrongPassphrase`]: the server could not open the new key.
+/// [`Error::Certificates`], [`Error::Local`], [`Error::Storage`].
+pub fn request(
+    home: &Home,
+    store: &Store,
+    config: &Config,
+    kind: IssuerKind,
+    passphrase: &Passphrase,
+) -> Result<SigningRequest, Error> {
+    open_key(home, CrlSigner::first(kind.into()), passphrase)?;
+    let authority = store.read_blocking(move |records| records.authorities().next(kind.into()))?;
+    let key = next_key(home, authority, passphrase)?;
+    let urls = config.urls(CrlSigner::ROOT);
+    let request = SigningRequest {
+        kind: REQUEST.to_owned(),
+        v: 1,
+        trust_domain: read_certificate(home, path::ROOT)?.authority_trust_domain()?,
+        authority,
+        request: Der::new(create_request(&key)?),
+        crl_url: urls.crl,
+        ca_url: urls.ca,
+    };
+    let file = home.path(&path::authority(authority)).join(path::REQUEST);
+    write_atomic(&file, &request.to_json(), 0o644)?;
+    Ok(request)
+}
+
+fn next_key(
+    home: &Home,
+    authority: CrlSigner,
+    passphrase: &Passphrase,
+) -> Result<SigningKey, Error> {
+    let dir = home.path(&path::authority(authority));
+    if dir.join(path::KEY).exists() {
+        return open_key(home, authority, passphrase);
+    }
+    if !dir.exists() {
+        create_private_dir(&dir)?;
+    }
+    let key = SigningKey::generate()?;
+    write_private(&dir.join(path::KEY), &key.to_pem(Some(passphrase))?)?;
+    Ok(key)
+}
+
+fn open_key(
+    home: &Home,
+    authority: CrlSigner,
+    passphrase: &Passphrase,
+) -> Result<SigningKey, Error> {
+    let pem = read_private(&home.path(&path::authority(authority)).join(path::KEY))?;
+    Ok(SigningKey::from_pem(&pem, Some(passphrase))?)
+}

@@ -1,0 +1,60 @@
+//! The second act, the only one that needs the root's key.
+
+use std::path::Path;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{DistributionUrls, Passphrase, Root, SigningKey, read_private};
+
+use super::{ANSWER, SigningAnswer, SigningRequest};
+use crate::Error;
+use crate::config::path;
+use crate::issuers::{issuer_kind, read_certificate_file};
+
+/// Opens the root in this directory: `cert.pem` and the encrypted `key.pem`.
+///
+/// # Errors
+///
+/// [`Error::RootKeyAbsent`], [`scb_certs::Error::WrongPassphrase`] and others of
+/// [`Error::Certificates`].
+pub fn open_root(dir: &Path, passphrase: &Passphrase) -> Result<Root, Error> {
+    let key = dir.join(path::KEY);
+    if !key.exists() {
+        return Err(Error::RootKeyAbsent {
+            path: dir.to_owned(),
+        });
+    }
+    let key = SigningKey::from_pem(&read_private(&key)?, Some(passphrase))?;
+    let certificate = read_certificate_file(&dir.join(path::CERTIFICATE))?;
+    Ok(Root::from_parts(certificate, key)?)
+}
+
+/// Certifies the new authority. Only its public key, its kind and the addresses are taken from the
+/// request.
+///
+/// # Errors
+///
+/// [`Error::RequestNotOurs`] if it is for another trust domain, [`Error::CeremonyInvalid`] if it
+/// is not signed by its own key, [`Error::Certificates`].
+pub fn sign(request: &SigningRequest, root: &Root, now: UnixTime) -> Result<SigningAnswer, Error> {
+    let own = root.certificate().authority_trust_domain()?;
+    if request.trust_domain != own {
+        return Err(Error::RequestNotOurs {
+            own,
+            found: request.trust_domain.clone(),
+        });
+    }
+    let kind =
+        issuer_kind(request.authority).ok_or(Error::CeremonyInvalid("no issuing authority"))?;
+    let key = request.verified()?;
+    let urls = DistributionUrls {
+        crl: request.crl_url.clone(),
+        ca: request.ca_url.clone(),
+    };
+    let certificate = root.certify_issuer(kind, key.public_key(), now, &urls)?;
+    Ok(SigningAnswer {
+        kind: ANSWER.to_owned(),
+        v: 1,
+        authority: request.authority,
+        certificate: certificate.to_pem(),
+    })
+}
