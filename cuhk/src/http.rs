@@ -3,6 +3,7 @@
 
 mod caching;
 mod est;
+mod key_sets;
 mod public;
 mod refused;
 
@@ -20,7 +21,9 @@ pub(crate) fn public(authority: Arc<Authority>) -> Web {
 
 /// The routes of the port with TLS.
 pub(crate) fn standards(authority: Arc<Authority>) -> Web {
-    let routes = public::routes().merge(est::routes());
+    let routes = public::routes()
+        .merge(key_sets::routes())
+        .merge(est::routes());
     Web::new(with_refusals(routes).with_state(authority)).greeting(|connection| {
         connection.insert(est::Attempts::new());
     })

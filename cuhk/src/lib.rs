@@ -26,6 +26,7 @@ mod keys;
 mod own_identity;
 mod passphrases;
 mod publication;
+mod published_keys;
 mod revocation;
 mod root;
 mod roster_file;

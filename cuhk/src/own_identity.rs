@@ -154,6 +154,8 @@ impl OwnIdentity {
                 records.certificates().intend(&intent, now)?;
                 if purpose == Purpose::Tokens {
                     records.signers().retire(Some(&intent.serial), now)?;
+                    // The keys that are published change.
+                    records.status().advance(now)?;
                 }
                 Ok(())
             })

@@ -18,6 +18,7 @@ use crate::Error;
 use crate::error::with_causes;
 use crate::own_identity::{OwnIdentity, Purpose};
 use crate::publication::Publication;
+use crate::published_keys::PublishedKeys;
 use crate::signing::Signing;
 use crate::time::later;
 use crate::warnings::ending_soon;
@@ -34,6 +35,7 @@ pub(crate) struct Current {
     pub(crate) tls: OwnIdentity,
     pub(crate) tokens: OwnIdentity,
     pub(crate) publication: Publication,
+    pub(crate) keys: Arc<PublishedKeys>,
     pub(crate) trust: Arc<TrustStore>,
 }
 
@@ -63,7 +65,7 @@ impl Upkeep {
             .write(move |records| records.status().advance(now));
         epoch.await?;
         update_issuers(&home, &signing, now).await?;
-        let current = look(&home, &signing, now).await?;
+        let current = look(&home, &signing, None, now).await?;
         update_issuers(&home, &signing, now).await?;
         warn(&current, &signing, now);
         let tls = server_tls(&current, &signing, &clock).await?;
@@ -105,7 +107,8 @@ impl Upkeep {
             return Ok(known);
         }
         update_issuers(&self.home, &self.signing, now).await?;
-        let current = Arc::new(look(&self.home, &self.signing, now).await?);
+        let current = look(&self.home, &self.signing, Some(&known.keys), now).await?;
+        let current = Arc::new(current);
         // Whoever was published just now is known to begin a little later.
         update_issuers(&self.home, &self.signing, now).await?;
         let tls = server_tls(&current, &self.signing, &self.clock).await?;
@@ -182,16 +185,23 @@ async fn update_issuers(home: &Home, signing: &Signing, now: UnixTime) -> Result
     Ok(())
 }
 
-async fn look(home: &Home, signing: &Signing, now: UnixTime) -> Result<Current, Error> {
+async fn look(
+    home: &Home,
+    signing: &Signing,
+    known: Option<&Arc<PublishedKeys>>,
+    now: UnixTime,
+) -> Result<Current, Error> {
     let tls = OwnIdentity::current(home, Purpose::Tls, signing, now).await?;
     let tokens = OwnIdentity::current(home, Purpose::Tokens, signing, now).await?;
     let issuers = signing.issuers.current();
     let publication = Publication::current(&signing.store, &issuers, now).await?;
+    let keys = PublishedKeys::of_epoch(publication.epoch, known, &signing.store, now).await?;
     let trust = TrustStore::new(issuers.root().clone())?.with_crls(publication.lists.clone())?;
     Ok(Current {
         tls,
         tokens,
         publication,
+        keys,
         trust: Arc::new(trust),
     })
 }

@@ -12,13 +12,19 @@ pub fn judge(name: &str) -> Option<Command> {
 
 /// `python3` with the package `cryptography`, likewise.
 pub fn python() -> Option<Command> {
+    python_with(&["cryptography"])
+}
+
+/// `python3` with these modules, likewise.
+pub fn python_with(modules: &[&str]) -> Option<Command> {
+    let modules = modules.join(", ");
     let import = Command::new("python3")
-        .args(["-c", "import cryptography"])
+        .args(["-c", &format!("import {modules}")])
         .output();
     if import.is_ok_and(|output| output.status.success()) {
         return Some(Command::new("python3"));
     }
-    skip("python3 with cryptography")
+    skip(&format!("python3 with {modules}"))
 }
 
 /// How a program is asked which version it is.

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 pub use by_hand::ByHand;
 pub use faults::{FaultTable, KnownFault};
-pub use judge::{judge, python};
+pub use judge::{judge, python, python_with};
 pub use server::Server;
 
 /// The sample IDs of a sandbox.

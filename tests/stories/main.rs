@@ -22,6 +22,7 @@ mod faults;
 mod faults_blackboard;
 mod faults_cuhk;
 mod interactive;
+mod key_sets;
 mod keys;
 mod main_job;
 mod outage;

@@ -1,5 +1,6 @@
-//! JSON Web Signatures (RFC 7515) as this system uses them: ES256, `typ`, `x5c`, no more.
+//! JSON Web Signatures (RFC 7515) as this system uses them: ES256, `typ`, `kid`, `x5c`, no more.
 
+mod jwk;
 mod provider;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -10,18 +11,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+pub use jwk::{JwkSet, SpiffeBundle, key_id};
 pub use provider::install as install_crypto;
 
 /// Longest token in bytes.
 pub(crate) const MAX_TOKEN: usize = 16 * 1024;
 
-/// The only header that is accepted. `jku`, `x5u`, `jwk`, `crit`, `kid` and anything else
-/// are unknown fields and refused; so is a repeated one.
+/// The only header that is accepted. `jku`, `x5u`, `jwk`, `crit` and anything else are unknown
+/// fields and refused; so is a repeated one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StrictHeader {
     alg: String,
     typ: String,
+    kid: String,
     x5c: Chain,
 }
 
@@ -30,6 +33,7 @@ struct StrictHeader {
 struct OwnHeader<'a> {
     typ: &'a str,
     alg: &'a str,
+    kid: String,
     x5c: &'a Chain,
 }
 
@@ -48,6 +52,9 @@ pub(crate) enum JwsError {
     /// Another `typ`.
     #[error("it is of another type")]
     Type,
+    /// Another `kid` than that of the key in `x5c`.
+    #[error("its key identifier is not that of its key")]
+    KeyId,
     /// The signature does not verify.
     #[error("its signature does not verify")]
     Signature,
@@ -59,6 +66,7 @@ pub(crate) enum JwsError {
 /// A token whose header was read and nothing else; believe none of it yet.
 pub(crate) struct UnverifiedJws<'a> {
     token: &'a str,
+    kid: String,
     chain: Chain,
 }
 
@@ -81,7 +89,11 @@ impl<'a> UnverifiedJws<'a> {
         match header {
             StrictHeader { alg, .. } if alg != "ES256" => Err(JwsError::Algorithm),
             StrictHeader { typ: other, .. } if other != typ => Err(JwsError::Type),
-            StrictHeader { x5c, .. } => Ok(Self { token, chain: x5c }),
+            StrictHeader { kid, x5c, .. } => Ok(Self {
+                token,
+                kid,
+                chain: x5c,
+            }),
         }
     }
 
@@ -92,6 +104,9 @@ impl<'a> UnverifiedJws<'a> {
 
     /// Checks the signature with a key that the caller has verified, then reads the claims.
     pub(crate) fn verify<T: DeserializeOwned>(&self, key: &PublicKey) -> Result<T, JwsError> {
+        if self.kid != key_id(key) {
+            return Err(JwsError::KeyId);
+        }
         install_crypto();
         let key = DecodingKey::from_ec_der(key.point());
         let mut validation = Validation::new(Algorithm::ES256);
@@ -120,6 +135,7 @@ pub(crate) fn sign(
     let header = OwnHeader {
         typ,
         alg: "ES256",
+        kid: key_id(key.public_key()),
         x5c: chain,
     };
     let mut token = format!("{}.{}", part(&header)?, part(claims)?);

@@ -43,7 +43,7 @@ pub use identity_token::{
     TOKEN_LIFETIME, TOKEN_TYPE, TokenRequest, UnverifiedToken, VerifiedToken, issue_token,
     own_token_expiry,
 };
-pub use jose::install_crypto;
+pub use jose::{JwkSet, SpiffeBundle, install_crypto, key_id};
 pub use message::{Message, Reply, decode, encode};
 pub use number::{counted, grouped};
 pub use refusal::{Refusal, Step};

@@ -78,6 +78,8 @@ async fn nothing_else_is_there() {
         "/ca/root.key",
         "/crl/root.crl/..",
         "/.well-known/est/cacerts",
+        "/.well-known/jwks.json",
+        "/spiffe/bundle.json",
     ] {
         let (head, body) = get(&university, path).await;
         assert!(head.starts_with("HTTP/1.1 404"), "{path}: {head}");

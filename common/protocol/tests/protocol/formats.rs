@@ -40,6 +40,11 @@ fn names(group: &Group<'_>) -> Vec<(String, String)> {
         names.push((hash.to_string(), format!("<hex SHA-256 of {who}>")));
         let base64url = hash.to_base64url();
         names.push((base64url, format!("<base64url SHA-256 of {who}>")));
+        let key_id = scb_protocol::key_id(&chain.leaf().public_key().unwrap());
+        names.push((
+            key_id,
+            format!("<base64url thumbprint of the key of {who}>"),
+        ));
         let ders = chain.to_base64().into_iter();
         for (der, what) in ders.zip(["leaf", "issuer"]) {
             names.push((der, format!("<DER of {who}: {what}>")));

@@ -57,7 +57,7 @@ impl<'a> Issued<'a> {
 
     /// The same claims, signed by somebody else, with their chain.
     fn signed_by(&self, chain: &Chain, key: &SigningKey) -> String {
-        self.jws().header("x5c", json!(chain)).sign(key)
+        self.jws().with_chain(chain).sign(key)
     }
 }
 

@@ -69,14 +69,25 @@ def verify_chain(leaf, issuer):
     check(uri(issuer) == DOMAIN, "the issuer's name")
 
 
+def key_id(key):
+    """RFC 7638: the hash of the members that name the key, in order, without spaces."""
+    numbers = key.public_numbers()
+    x, y = (base64.urlsafe_b64encode(n.to_bytes(32, "big")).rstrip(b"=").decode()
+            for n in (numbers.x, numbers.y))
+    jwk = json.dumps({"crv": "P-256", "kty": "EC", "x": x, "y": y}, separators=(",", ":"))
+    hashed = hashlib.sha256(jwk.encode()).digest()
+    return base64.urlsafe_b64encode(hashed).rstrip(b"=").decode()
+
+
 def verify_token(token, typ):
     """RFC 7515 and 7518: ES256 by the first certificate of x5c; returns the claims."""
     header, claims, signature = token.split(".")
     fields = json.loads(unbase64(header))
-    check(set(fields) == {"typ", "alg", "x5c"}, "header")
+    check(set(fields) == {"typ", "alg", "kid", "x5c"}, "header")
     check(fields["alg"] == "ES256" and fields["typ"] == typ, "algorithm or type")
     leaf, issuer = (x509.load_der_x509_certificate(base64.b64decode(c)) for c in fields["x5c"])
     verify_chain(leaf, issuer)
+    check(fields["kid"] == key_id(leaf.public_key()), "key identifier")
     check(uri(leaf) == DOMAIN + "/service/cuhk" and usages(leaf) == {DOCUMENT}, "token signer")
     raw = unbase64(signature)
     check(len(raw) == 64, "signature length")

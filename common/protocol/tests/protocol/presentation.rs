@@ -131,13 +131,13 @@ fn refuses_what_belongs_to_another_member() {
                 members[1].proof = Jws::read(&members[1].proof).sign(&group.members[0].key);
             }),
             ("another's certificate", Code::ProofInvalid, &|members| {
-                let theirs = json!(group.members[0].chain);
-                let proof = Jws::read(&members[1].proof).header("x5c", theirs);
+                let theirs = &group.members[0].chain;
+                let proof = Jws::read(&members[1].proof).with_chain(theirs);
                 members[1].proof = proof.sign(&group.members[1].key);
             }),
             ("made by another member", Code::ProofInvalid, &|members| {
-                let mine = json!(group.members[0].chain);
-                let proof = Jws::read(&members[1].proof).header("x5c", mine);
+                let mine = &group.members[0].chain;
+                let proof = Jws::read(&members[1].proof).with_chain(mine);
                 members[1].proof = proof.sign(&group.members[0].key);
             }),
             ("no proof", Code::ProofInvalid, &|members| {

@@ -74,7 +74,7 @@ impl<'a> Asked<'a> {
     }
 
     fn signed_by(&self, chain: &Chain, key: &SigningKey) -> String {
-        self.jws().header("x5c", json!(chain)).sign(key)
+        self.jws().with_chain(chain).sign(key)
     }
 }
 

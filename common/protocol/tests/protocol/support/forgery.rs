@@ -3,6 +3,7 @@
 use data_encoding::{BASE64, BASE64URL, BASE64URL_NOPAD};
 use ring::hmac;
 use scb_certs::{PublicKey, SigningKey};
+use scb_protocol::key_id;
 use serde_json::{Value, json};
 
 use super::Jws;
@@ -84,6 +85,7 @@ fn algorithms(jws: &Jws, key: &SigningKey) -> Vec<Forgery> {
 
 fn headers(jws: &Jws, key: &SigningKey) -> Vec<Forgery> {
     let ten_kilobytes = "k".repeat(10_000);
+    let stranger = SigningKey::generate().unwrap();
     let five = vec![jws.header["x5c"][0].clone(); 5];
     let fields = [
         ("jku", json!("http://127.0.0.1:1/keys")),
@@ -94,6 +96,8 @@ fn headers(jws: &Jws, key: &SigningKey) -> Vec<Forgery> {
         ("kid", json!("../../etc/passwd")),
         ("kid", json!("a'\"\0b")),
         ("kid", json!(ten_kilobytes)),
+        ("kid", json!(key_id(stranger.public_key()))),
+        ("kid", json!(null)),
         ("b64", json!(false)),
         ("zip", json!("DEF")),
         ("x5t#S256", json!("AAAA")),
@@ -117,7 +121,7 @@ fn headers(jws: &Jws, key: &SigningKey) -> Vec<Forgery> {
         (what, forged.sign(key))
     };
     let mut forgeries: Vec<Forgery> = fields.into_iter().map(forge).collect();
-    for field in ["alg", "typ", "x5c"] {
+    for field in ["alg", "typ", "kid", "x5c"] {
         let forged = jws.clone().header(field, Value::Null);
         forgeries.push((format!("no {field}"), forged.sign(key)));
         let value = &jws.header[field];

@@ -2,6 +2,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use scb_certs::{Chain, SigningKey};
+use scb_protocol::key_id;
 use serde_json::{Map, Value, json};
 
 /// A JWS in compact form, taken apart.
@@ -24,14 +25,20 @@ impl Jws {
         }
     }
 
-    /// With `typ` and `x5c` as in this system, and these claims.
+    /// With the header of this system, and these claims.
     pub(crate) fn new(typ: &str, chain: &Chain, claims: Value) -> Self {
-        let header = json!({ "typ": typ, "alg": "ES256", "x5c": chain });
         let object = |value| serde_json::from_value(value).unwrap();
-        Self {
-            header: object(header),
+        let jws = Self {
+            header: object(json!({ "typ": typ, "alg": "ES256" })),
             claims: object(claims),
-        }
+        };
+        jws.with_chain(chain)
+    }
+
+    /// As by the owner of this chain: `x5c`, and the `kid` that goes with it.
+    pub(crate) fn with_chain(self, chain: &Chain) -> Self {
+        let kid = key_id(&chain.leaf().public_key().unwrap());
+        self.header("x5c", json!(chain)).header("kid", json!(kid))
     }
 
     /// With this header field; `null` takes it out.
