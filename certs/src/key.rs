@@ -54,15 +54,7 @@ impl SigningKey {
     /// [`Error::PassphraseNeeded`], [`Error::WrongPassphrase`], [`Error::KeyUnsupported`] for
     /// anything but P-256, [`Error::KeyMalformed`].
     pub fn from_pem(pem: &str, passphrase: Option<&Passphrase>) -> Result<Self, Error> {
-        let (label, document) = SecretDocument::from_pem(pem).map_err(|_| Error::KeyMalformed)?;
-        match label {
-            PLAIN_LABEL => Self::from_document(&document),
-            ENCRYPTED_LABEL => {
-                let passphrase = passphrase.ok_or(Error::PassphraseNeeded)?;
-                Self::from_document(&decrypt(&document, passphrase)?)
-            }
-            _ => Err(Error::KeyMalformed),
-        }
+        Self::from_document(&read_pkcs8(pem, passphrase)?)
     }
 
     /// Writes PKCS#8 in PEM; with a passphrase encrypted by PBES2, scrypt and AES-256-CBC
@@ -72,16 +64,7 @@ impl SigningKey {
     /// # Errors
     /// [`Error::Random`], [`Error::KeyEncryption`].
     pub fn to_pem(&self, passphrase: Option<&Passphrase>) -> Result<Zeroizing<String>, Error> {
-        let (label, document) = match passphrase {
-            None => (
-                PLAIN_LABEL,
-                SecretDocument::try_from(self.0.pkcs8.as_slice()),
-            ),
-            Some(passphrase) => (ENCRYPTED_LABEL, Ok(encrypt(&self.0.pkcs8, passphrase)?)),
-        };
-        document
-            .and_then(|document| document.to_pem(label, LineEnding::LF))
-            .map_err(|_| Error::KeyEncryption)
+        write_pkcs8(&self.0.pkcs8, passphrase)
     }
 
     /// The public half.
@@ -176,6 +159,33 @@ fn check_algorithm(pkcs8: &[u8]) -> Result<(), Error> {
     info.algorithm
         .assert_oids(EC_PUBLIC_KEY, P256)
         .map_err(|_| Error::KeyUnsupported)
+}
+
+/// The private key in PEM, decrypted if need be.
+pub(crate) fn read_pkcs8(
+    pem: &str,
+    passphrase: Option<&Passphrase>,
+) -> Result<SecretDocument, Error> {
+    let (label, document) = SecretDocument::from_pem(pem).map_err(|_| Error::KeyMalformed)?;
+    match label {
+        PLAIN_LABEL => Ok(document),
+        ENCRYPTED_LABEL => decrypt(&document, passphrase.ok_or(Error::PassphraseNeeded)?),
+        _ => Err(Error::KeyMalformed),
+    }
+}
+
+/// The private key in PEM, encrypted if there is a passphrase.
+pub(crate) fn write_pkcs8(
+    pkcs8: &[u8],
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<String>, Error> {
+    let (label, document) = match passphrase {
+        None => (PLAIN_LABEL, SecretDocument::try_from(pkcs8)),
+        Some(passphrase) => (ENCRYPTED_LABEL, Ok(encrypt(pkcs8, passphrase)?)),
+    };
+    document
+        .and_then(|document| document.to_pem(label, LineEnding::LF))
+        .map_err(|_| Error::KeyEncryption)
 }
 
 fn decrypt(document: &SecretDocument, passphrase: &Passphrase) -> Result<SecretDocument, Error> {

@@ -3,9 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use scb_certs::{Error, Passphrase, SigningKey, is_encrypted, read_private, write_private};
+use scb_certs::{
+    Ed25519Seed, Error, Passphrase, SigningKey, is_encrypted, read_private, write_private,
+};
 
 use crate::campus::new_key;
+use crate::judge::Judge;
 
 fn passphrase(text: &str) -> Passphrase {
     Passphrase::from(text.to_owned())
@@ -127,4 +130,57 @@ fn nothing_secret_is_printed() {
     let printed = format!("{key:?} {:?}", key.public_key()).to_lowercase();
     assert!(printed.contains(&key.public_key().fingerprint().to_string()));
     assert!(!printed.contains(&secret));
+}
+
+#[test]
+fn an_ed25519_key_is_read_as_it_was_written() {
+    let seed = Ed25519Seed::generate().unwrap();
+    let passphrase = Passphrase::from("correct horse".to_owned());
+    for passphrase in [None, Some(&passphrase)] {
+        let pem = seed.to_pem(passphrase).unwrap();
+        assert_eq!(is_encrypted(&pem), passphrase.is_some());
+        let read = Ed25519Seed::from_pem(&pem, passphrase).unwrap();
+        assert_eq!(read.expose(), seed.expose());
+    }
+    let pem = seed.to_pem(Some(&passphrase)).unwrap();
+    let wrong = Passphrase::from("battery staple".to_owned());
+    assert!(matches!(
+        Ed25519Seed::from_pem(&pem, Some(&wrong)),
+        Err(Error::WrongPassphrase)
+    ));
+    assert!(matches!(
+        Ed25519Seed::from_pem(&pem, None),
+        Err(Error::PassphraseNeeded)
+    ));
+    assert_eq!(format!("{seed:?}"), "Ed25519Seed(..)");
+}
+
+#[test]
+fn keys_of_the_two_kinds_are_never_mixed_up() {
+    let p256 = SigningKey::generate().unwrap().to_pem(None).unwrap();
+    assert!(matches!(
+        Ed25519Seed::from_pem(&p256, None),
+        Err(Error::KeyUnsupported)
+    ));
+    let ed25519 = Ed25519Seed::generate().unwrap().to_pem(None).unwrap();
+    assert!(matches!(
+        SigningKey::from_pem(&ed25519, None),
+        Err(Error::KeyUnsupported)
+    ));
+}
+
+#[test]
+fn openssl_reads_an_ed25519_key() {
+    let Some(judge) = Judge::openssl() else {
+        return;
+    };
+    let seed = Ed25519Seed::generate().unwrap();
+    let passphrase = Passphrase::from("secret".to_owned());
+    judge.write(
+        "key.pem",
+        seed.to_pem(Some(&passphrase)).unwrap().as_bytes(),
+    );
+    let said = judge.accepts("pkey -in key.pem -passin pass:secret -noout -text");
+    assert!(said.starts_with("ED25519 Private-Key:"), "{said}");
+    judge.refuses("pkey -in key.pem -passin pass:other -noout -text");
 }
