@@ -138,6 +138,18 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::ContentTooLarge => ("報告超過此處接受的大小", "把檔案縮小"),
         Code::SubmissionConflict => ("此提交編號已用於其他內容", "以新的提交編號再提交"),
         Code::ReceiptInvalid => ("收據驗證失敗", "保留它作為證據，並索取新的副本"),
+        Code::LogForked => (
+            "CUHK 的日誌與先前所示互相矛盾：歷史被改寫",
+            "保留此目錄作為證據並告知學系；若 CUHK 已重新建立，請使用新的目錄",
+        ),
+        Code::LogInvalid => (
+            "CUHK 所示的日誌內容未能通過驗證",
+            "再試一次；若仍出現，請告知資訊科技部門",
+        ),
+        Code::LogIncomplete => (
+            "CUHK 的日誌缺少必須載入的內容",
+            "保留證書作為證據並告知學系",
+        ),
         Code::NotPermitted => ("此證書無權作此請求", "使用有權角色的證書"),
         Code::UnexpectedMessage => ("訊息的次序不對", "更新本程式"),
         Code::UnknownMessage => ("收到種類不明的訊息", "更新本程式"),

@@ -104,6 +104,29 @@ pub enum Admitted {
     },
     /// Hand out the revocation lists; they are public.
     Crls,
+    /// Show the issuance log's checkpoint.
+    Checkpoint {
+        /// Entries that the asker knows of.
+        old: u64,
+    },
+    /// Show this student the entries about them.
+    Audit {
+        /// Who asks.
+        student: VerifiedStudent,
+        /// The size of the checkpoint to prove them against.
+        size: u64,
+        /// Which entry to begin with, from 1.
+        from: u64,
+    },
+    /// Keep what this service says about a checkpoint.
+    Cosign {
+        /// The witness.
+        witness: VerifiedService,
+        /// Its key.
+        verifier_key: String,
+        /// The checkpoint with its cosignature.
+        checkpoint: String,
+    },
 }
 
 /// CUHK's state on one connection: any admitted request, as long as codes are not guessed.
@@ -172,6 +195,25 @@ impl ExpectRequest {
                 asker: asker.clone(),
             }),
             (Request::Crls {}, _) => Ok(Admitted::Crls),
+            (Request::Checkpoint { old }, Caller::Student(_) | Caller::Service(_)) => {
+                Ok(Admitted::Checkpoint { old })
+            }
+            (Request::Audit { size, from }, Caller::Student(student)) => Ok(Admitted::Audit {
+                student: student.clone(),
+                size,
+                from,
+            }),
+            (
+                Request::Cosign {
+                    verifier_key,
+                    checkpoint,
+                },
+                Caller::Service(witness),
+            ) => Ok(Admitted::Cosign {
+                witness: witness.clone(),
+                verifier_key,
+                checkpoint,
+            }),
             (request, caller) => Err(denied(&request, caller)),
         }
     }

@@ -210,6 +210,15 @@ codes! {
     ReceiptInvalid = "receipt_invalid", EXIT_REFUSED, 422,
         "the receipt does not verify",
         "keep it as evidence and ask for a new copy";
+    LogForked = "log_forked", EXIT_REFUSED, 409,
+        "CUHK's log contradicts what it showed before: its history was rewritten",
+        "keep this home as evidence and tell your department; if CUHK was set up anew, use a new home";
+    LogInvalid = "log_invalid", EXIT_REFUSED, 502,
+        "what CUHK shows of its log does not verify",
+        "try again; if it happens again, tell your IT service";
+    LogIncomplete = "log_incomplete", EXIT_REFUSED, 502,
+        "CUHK's log lacks something that must be in it",
+        "keep the certificate as evidence and tell your department";
     NotPermitted = "not_permitted", EXIT_REFUSED, 403,
         "this certificate may not ask for that",
         "use the certificate of the role that may";

@@ -5,6 +5,7 @@
 //! socket, reads a clock, touches a file or asks a database.
 
 mod assurance;
+pub mod audit;
 pub mod authority;
 mod certificate;
 pub mod client;
@@ -16,6 +17,7 @@ mod event;
 mod frame;
 mod identity_token;
 mod jose;
+mod log_entry;
 pub mod message;
 mod number;
 mod object;
@@ -44,6 +46,7 @@ pub use identity_token::{
     own_token_expiry,
 };
 pub use jose::{JwkSet, SpiffeBundle, install_crypto, key_id};
+pub use log_entry::{COMMITMENT_SIZE, LogEntry, commitment};
 pub use message::{Message, Reply, decode, encode};
 pub use number::{counted, grouped};
 pub use refusal::{Refusal, Step};

@@ -77,6 +77,10 @@ fixed_hex! {
     Challenge, 32
 }
 fixed_hex! {
+    /// The salt of a log entry: 256 random bits, lower-case hex on the wire.
+    Salt, 32
+}
+fixed_hex! {
     /// An HMAC-SHA-256 value: 32 bytes, lower-case hex on the wire. Compared in constant
     /// time by the session key, never by `==` on a decision.
     Mac, 32
@@ -96,6 +100,17 @@ fixed_hex! {
 
 impl Nonce {
     /// A fresh nonce.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Random`].
+    pub fn random() -> Result<Self, Error> {
+        random().map(Self)
+    }
+}
+
+impl Salt {
+    /// A fresh salt.
     ///
     /// # Errors
     ///

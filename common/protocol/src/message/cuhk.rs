@@ -6,7 +6,7 @@ use super::{messages, replies};
 use crate::EnrolmentCode;
 use crate::certificate::leaf_and_issuer;
 use crate::object::objects;
-use crate::values::{Der, Nonce};
+use crate::values::{Der, Nonce, Salt};
 
 /// A member about whom a service asks, and the certificate that it was shown.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -19,6 +19,34 @@ pub struct MemberQuestion {
 }
 
 objects!(MemberQuestion);
+
+/// A checkpoint that a service cosigned.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witnessed {
+    /// Which service.
+    pub service: ServiceName,
+    /// Its key for cosignatures (C2SP signed-note, verifier key).
+    pub verifier_key: String,
+    /// The last checkpoint that it cosigned (C2SP tlog-checkpoint), with the cosignature.
+    pub checkpoint: String,
+    /// The proof that the log grew out of it (RFC 6962), base64.
+    pub growth: Vec<String>,
+}
+
+/// An entry of the issuance log, opened to whom it concerns.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditedEntry {
+    /// Its number in the log, from 0.
+    pub index: u64,
+    /// The salt of its commitment.
+    pub salt: Salt,
+    /// Its exact content, JSON.
+    pub content: String,
+    /// The proof that its commitment is in the log (RFC 6962), base64.
+    pub path: Vec<String>,
+}
 
 messages! {
     /// What CUHK is asked.
@@ -59,6 +87,25 @@ messages! {
         "status" Status {}
         /// The current certificate revocation lists.
         "crls" Crls {}
+        /// The issuance log's checkpoint, covering everything until now.
+        "checkpoint" Checkpoint {
+            /// Entries that the asker knows of; 0 for nothing.
+            old: u64,
+        }
+        /// Entries about the student of the client certificate, a page at a time.
+        "audit" Audit {
+            /// The size of the checkpoint that they are to be proved against.
+            size: u64,
+            /// Which entry about this student to begin with, from 1.
+            from: u64,
+        }
+        /// A witness's word about a checkpoint that it got before.
+        "cosign" Cosign {
+            /// The witness's key (C2SP signed-note, verifier key).
+            verifier_key: String,
+            /// The checkpoint with the cosignature (C2SP tlog-cosignature).
+            checkpoint: String,
+        }
     }
 }
 
@@ -110,5 +157,25 @@ replies! {
             /// The size of each list in bytes, in the order root, students, services.
             sizes: Vec<u64>,
         }
+        /// Answer to `checkpoint`.
+        "checkpoint" Checkpoint {
+            /// The log's key (C2SP signed-note, verifier key).
+            verifier_key: String,
+            /// The checkpoint (C2SP tlog-checkpoint).
+            checkpoint: String,
+            /// The proof that the log grew out of the size that was asked with, base64.
+            growth: Vec<String>,
+            /// What witnesses said last, each of a checkpoint of its own.
+            witnessed: Vec<Witnessed>,
+        }
+        /// Answer to `audit`.
+        "audit" Audit {
+            /// How many entries about this student there are in all.
+            count: u64,
+            /// The next of them, at most 16.
+            entries: Vec<AuditedEntry>,
+        }
+        /// Answer to `cosign`: it is stored.
+        "cosigned" Cosigned {}
     }
 }

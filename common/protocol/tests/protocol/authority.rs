@@ -48,7 +48,7 @@ fn members(count: usize) -> Vec<MemberQuestion> {
 }
 
 /// Every request that there is, in a form that is right in itself.
-fn requests(request: &[u8]) -> [Request; 7] {
+fn requests(request: &[u8]) -> [Request; 10] {
     let code: EnrolmentCode = CODE.parse().unwrap();
     let request = Der::new(request.to_vec());
     [
@@ -70,6 +70,12 @@ fn requests(request: &[u8]) -> [Request; 7] {
         },
         Request::Status {},
         Request::Crls {},
+        Request::Checkpoint { old: 0 },
+        Request::Audit { size: 1, from: 1 },
+        Request::Cosign {
+            verifier_key: "key".to_owned(),
+            checkpoint: "checkpoint".to_owned(),
+        },
     ]
 }
 
@@ -84,7 +90,7 @@ fn callers(campus: &TestCampus) -> [(&'static str, Caller); 3] {
 }
 
 /// What may be done, by whom. Everything else is denied.
-const PERMITTED: [(&str, &[&str]); 7] = [
+const PERMITTED: [(&str, &[&str]); 10] = [
     ("enrol", &["anonymous"]),
     ("refresh_token", &["student"]),
     ("enrol_service", &["anonymous"]),
@@ -92,6 +98,9 @@ const PERMITTED: [(&str, &[&str]); 7] = [
     ("verify", &["service"]),
     ("status", &["service"]),
     ("crls", &["anonymous", "student", "service"]),
+    ("checkpoint", &["student", "service"]),
+    ("audit", &["student"]),
+    ("cosign", &["service"]),
 ];
 
 fn handle(request: Request, caller: &Caller) -> Result<Admitted, Refusal> {
@@ -131,7 +140,7 @@ fn an_admitted_request_says_who_asks_for_what() {
     let campus = TestCampus::new();
     let [(_, nobody), (_, student), (_, service)] = callers(&campus);
     let key = SigningKey::generate().unwrap();
-    let [enrol, refresh, enrol_service, renew, verify, status, _] =
+    let [enrol, refresh, enrol_service, renew, verify, status, ..] =
         requests(&create_request(&key).unwrap());
     let same = |request: &VerifiedRequest| assert_eq!(request.public_key(), key.public_key());
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::type_complexity)]
 
 mod acceptance;
+mod audit;
 mod authority;
 mod certificates;
 mod client;

@@ -5,7 +5,7 @@ use scb_protocol::message::blackboard::{self, Presented, SealedShare};
 use scb_protocol::message::cuhk::{self, MemberQuestion};
 use scb_protocol::message::{Message, Reply as _};
 use scb_protocol::values::{
-    Challenge, Ciphertext, Der, Encapsulation, Mac, Nonce, SessionPublicKey,
+    Challenge, Ciphertext, Der, Encapsulation, Mac, Nonce, Salt, SessionPublicKey,
 };
 use scb_protocol::{Code, Frame, Mode, Refusal, Step, encode};
 
@@ -56,6 +56,12 @@ pub(crate) fn cuhk_requests() -> Vec<cuhk::Request> {
         },
         Status {},
         Crls {},
+        Checkpoint { old: 5 },
+        Audit { size: 7, from: 1 },
+        Cosign {
+            verifier_key: "blackboard.example/witness+00000000+BA==".to_owned(),
+            checkpoint: "cuhk.example/issuance\n5\n".to_owned(),
+        },
     ]
 }
 
@@ -82,6 +88,27 @@ pub(crate) fn cuhk_replies() -> Vec<cuhk::Reply> {
             epoch: 7,
             sizes: vec![300, 301, 302],
         },
+        Checkpoint {
+            verifier_key: "cuhk.example/issuance+00000000+AQ==".to_owned(),
+            checkpoint: "cuhk.example/issuance\n7\n".to_owned(),
+            growth: vec!["AAAA".to_owned()],
+            witnessed: vec![cuhk::Witnessed {
+                service: "blackboard".parse().unwrap(),
+                verifier_key: "blackboard.example/witness+00000000+BA==".to_owned(),
+                checkpoint: "cuhk.example/issuance\n5\n".to_owned(),
+                growth: Vec::new(),
+            }],
+        },
+        Audit {
+            count: 1,
+            entries: vec![cuhk::AuditedEntry {
+                index: 6,
+                salt: Salt::from_bytes([6; 32]),
+                content: "{\"type\":\"certificate\"}".to_owned(),
+                path: vec!["AAAA".to_owned()],
+            }],
+        },
+        Cosigned {},
         cuhk::Reply::refusal(refusal()),
     ]
 }
