@@ -7,14 +7,19 @@ use scb_certs::{
     Certificate, Chain, Fingerprint, ServiceName, SpiffeId, StudentId, VerifiedRequest,
     VerifiedService, VerifiedStudent,
 };
-use scb_protocol::{Code, EnrolmentCode, MemberAnswer, Question, Refusal, Step, TokenRequest};
+use scb_protocol::message::cuhk::Reply;
+use scb_protocol::values::Nonce;
+use scb_protocol::{
+    Code, EnrolmentCode, LogEntry, MemberAnswer, Question, Refusal, Step, TokenRequest,
+};
 use scb_transport::Clock;
 
 use crate::fault::Answer;
 use crate::issuance::{self, Claim, Renewal};
+use crate::log::IssuanceLog;
 use crate::publication::Publication;
 use crate::signing::Signing;
-use crate::store::{CrlSigner, Profile, Service, Store};
+use crate::store::{CrlSigner, Profile, Records, Service, Store};
 use crate::upkeep::{Current, Upkeep};
 use crate::{Error, Subject, answers};
 
@@ -23,6 +28,7 @@ use crate::{Error, Subject, answers};
 pub(crate) struct Authority {
     signing: Signing,
     upkeep: Arc<Upkeep>,
+    log: Arc<IssuanceLog>,
     clock: Arc<dyn Clock>,
 }
 
@@ -40,10 +46,16 @@ pub(crate) struct Certified {
 }
 
 impl Authority {
-    pub(crate) fn new(signing: Signing, upkeep: Arc<Upkeep>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        signing: Signing,
+        upkeep: Arc<Upkeep>,
+        log: Arc<IssuanceLog>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             signing,
             upkeep,
+            log,
             clock,
         }
     }
@@ -186,7 +198,8 @@ impl Authority {
         self.token(&subject, student.certificate())
     }
 
-    /// The signed answer about the members asked for, as one snapshot of the records says.
+    /// The signed answer about the members asked for, as one snapshot of the records says. That
+    /// it was given is in the log's records before it is given.
     pub(crate) async fn verify(
         &self,
         asker: &VerifiedService,
@@ -206,6 +219,7 @@ impl Authority {
             })
             .await;
         let answers: Vec<_> = answers?;
+        let logged = self.log_answers(asker.name(), question.nonce, &answers);
         let answer = Answer {
             issuer: &self.name(),
             asker: asker.spiffe_id(),
@@ -215,8 +229,26 @@ impl Authority {
         };
         let current = self.current();
         let faults = &self.signing.faults;
-        let verification = faults.verification(answer, &current.tokens).await?;
+        let signed = faults.verification(answer, &current.tokens);
+        let ((), verification) = tokio::try_join!(logged, signed)?;
         Ok((verification, answers))
+    }
+
+    /// One transaction for all members; what waits at the same time is committed with it.
+    async fn log_answers(
+        &self,
+        asker: &ServiceName,
+        nonce: Nonce,
+        answers: &[MemberAnswer],
+    ) -> Result<(), Error> {
+        let (asker, answers) = (asker.clone(), answers.to_vec());
+        self.store()
+            .write(move |records| {
+                answers
+                    .into_iter()
+                    .try_for_each(|answer| log_answer(records, &asker, nonce, answer))
+            })
+            .await
     }
 
     /// The number of the last change of any status, straight from the database.
@@ -238,6 +270,43 @@ impl Authority {
             epoch: *epoch,
             lists: self.signing.faults.lists(lists, &issuers, now)?,
         })
+    }
+
+    /// The issuance log's checkpoint, for somebody who knows of its first `old` entries.
+    pub(crate) async fn checkpoint(&self, old: u64) -> Result<Reply, Error> {
+        self.log.checkpoint(old).await
+    }
+
+    /// A page of what the log says about a student whose certificate is live.
+    pub(crate) async fn audit(
+        &self,
+        student: &VerifiedStudent,
+        size: u64,
+        from: u64,
+    ) -> Result<Reply, Error> {
+        let (now, sid) = (self.now(), student.sid());
+        let sha256 = student.certificate().fingerprint();
+        let subject = Subject::Student(sid.clone());
+        self.store()
+            .read(move |records| {
+                issuance::live_certificate(records, &sha256, &subject, now, Step::Two).map(drop)
+            })
+            .await?;
+        self.log.entries(sid, size, from).await
+    }
+
+    /// Keeps what a witness cosigned.
+    pub(crate) async fn cosign(
+        &self,
+        witness: &VerifiedService,
+        verifier_key: String,
+        checkpoint: &str,
+    ) -> Result<(), Error> {
+        let live = live_service(witness, self.now(), Step::Two);
+        self.store().read(live).await?;
+        self.log
+            .cosign(witness.name(), verifier_key, checkpoint)
+            .await
     }
 
     /// Looks for the code first and writes only if it is known: guessing costs the writer
@@ -317,12 +386,32 @@ fn enrolment_refused(subject: &Subject) -> Refusal {
     }
 }
 
+fn log_answer(
+    records: &Records<'_>,
+    asker: &ServiceName,
+    nonce: Nonce,
+    answer: MemberAnswer,
+) -> Result<(), Error> {
+    let subject = Subject::Student(answer.sid);
+    let entry = |nth| LogEntry::Verification {
+        v: 1,
+        subject: subject.to_string(),
+        nth,
+        asker: asker.clone(),
+        nonce,
+        cert_sha256: answer.cert_sha256,
+        inactive: answer.inactive,
+        at: answer.checked_at.as_secs(),
+    };
+    records.log().append(&subject, entry).map(drop)
+}
+
 /// The check, inside a job, that a service's certificate still counts.
 fn live_service(
     asker: &VerifiedService,
     now: UnixTime,
     step: Step,
-) -> impl FnOnce(&crate::store::Records<'_>) -> Result<(), Error> + Send + 'static {
+) -> impl FnOnce(&Records<'_>) -> Result<(), Error> + Send + 'static {
     let sha256 = asker.certificate().fingerprint();
     let subject = Subject::Service(asker.name().clone());
     move |records| {

@@ -1,7 +1,7 @@
 //! `cuhk backup` and `cuhk restore`: everything that cannot be made again, in one file.
 //!
 //! The file is a ZIP archive, uncompressed, with a manifest. It holds the database, the
-//! encrypted keys and certificates of the authorities, the configuration and the log. It never
+//! encrypted keys and certificates of the authorities, the configuration and the log with its key. It never
 //! holds a key that is not encrypted: the server's own keys are made anew by `serve`.
 
 mod archive;

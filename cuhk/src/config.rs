@@ -19,6 +19,10 @@ pub(crate) mod path {
     pub(crate) const SERVICES: &str = "issuers/services";
     pub(crate) const TLS: &str = "tls";
     pub(crate) const TOKENS: &str = "tokens";
+    pub(crate) const KEYS: &str = "keys";
+    pub(crate) const LOG_KEY: &str = "keys/log.pem";
+    /// The public part of the issuance log, with the paths of C2SP tlog-tiles.
+    pub(crate) const LOG: &str = "log";
     pub(crate) const DATABASE: &str = "cuhk.db";
     pub(crate) const CONFIG: &str = "config.toml";
     pub(crate) const KEY: &str = "key.pem";

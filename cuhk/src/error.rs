@@ -32,6 +32,18 @@ pub enum Error {
     /// A file, the terminal or the configuration.
     #[error(transparent)]
     Local(#[from] scb_cli::Error),
+    /// The issuance log.
+    #[error(transparent)]
+    Log(#[from] scb_tlog::Error),
+    /// The database and the tiles hold different entries of the log.
+    #[error("the issuance log in {} is not the one of this database", path.display())]
+    LogContradicted {
+        /// The log's directory.
+        path: PathBuf,
+    },
+    /// The thread that writes the log's files died.
+    #[error("the issuance log has stopped")]
+    LogStopped,
     /// The database holds something that this program did not write.
     #[error("the database holds an invalid {what}: restore it from a backup")]
     RecordInvalid {
@@ -241,6 +253,10 @@ impl Error {
                 "set the clock (`timedatectl` shows it) and start again; if it is right and was \
                  ahead before, start with --clock-is-right"
             }
+            Self::LogContradicted { .. } => {
+                "put back the database and the directory `log` of the same time; never remove \
+                 the log: whoever has seen a checkpoint would notice"
+            }
             Self::RecordInvalid { .. } => RESTORE,
             Self::Storage(error) => return storage_remedy(error),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => {
@@ -316,7 +332,8 @@ impl Error {
             Self::RequestNotOurs { .. } => "request_not_ours",
             Self::NothingRequested(_) => "nothing_requested",
             Self::ClockSetBack { .. } => "clock_set_back",
-            Self::RecordInvalid { .. } => "damaged",
+            Self::RecordInvalid { .. } | Self::LogContradicted { .. } => "damaged",
+            Self::Log(scb_tlog::Error::Damaged { .. }) => "damaged",
             Self::SheetExists { .. } | Self::BackupExists { .. } => "file_exists",
             Self::BackupInvalid { .. } => "backup_invalid",
             Self::KeyInTheClear { .. } => "key_in_the_clear",

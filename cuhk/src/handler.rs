@@ -115,6 +115,27 @@ impl Handler {
             Admitted::Verify { asker, question } => self.verify(&asker, question).await,
             Admitted::Status { asker } => self.status(&asker).await,
             Admitted::Crls => self.crls().await,
+            Admitted::Checkpoint { old } => {
+                let shown = self.authority.checkpoint(old).await;
+                self.show_log(shown).await
+            }
+            Admitted::Audit {
+                student,
+                size,
+                from,
+            } => {
+                let shown = self.authority.audit(&student, size, from).await;
+                self.show_log(shown).await
+            }
+            Admitted::Cosign {
+                witness,
+                verifier_key,
+                checkpoint,
+            } => {
+                let kept = self.authority.cosign(&witness, verifier_key, &checkpoint);
+                let kept = kept.await.map(|()| Reply::Cosigned {});
+                self.show_log(kept).await
+            }
         }
     }
 
@@ -219,6 +240,12 @@ impl Handler {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Of the log; asked every second or so by a witness: too often for a log line each.
+    async fn show_log(&mut self, shown: Result<Reply, Error>) -> Result<(), Refusal> {
+        let shown = shown.map_err(|error| self.refusal(&error, Step::Two))?;
+        self.reply(Step::Two, &shown).await
     }
 
     async fn reply(&mut self, step: Step, reply: &Reply) -> Result<(), Refusal> {

@@ -15,7 +15,7 @@ use scb_cli::{Home, Role, create_private_dir, write_atomic};
 use crate::Error;
 use crate::config::{Config, path};
 use crate::draft;
-use crate::issuers::read_certificate;
+use crate::issuers::{create_log_key, read_certificate};
 use crate::store::{CrlSigner, Store, StoredList};
 use crate::time::later;
 
@@ -102,6 +102,7 @@ fn build(dir: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate, E
             &new.passphrase,
         )?;
     }
+    create_log_key(&home, &new.passphrase)?;
     for dir in [path::TLS, path::TOKENS] {
         create_private_dir(&home.path(dir))?;
     }

@@ -1,5 +1,5 @@
-//! The issuing authorities, unlocked: those that issue, those that come and those that go. The
-//! root's key is not among them.
+//! The issuing authorities, unlocked: those that issue, those that come and those that go; and
+//! the log's key. The root's key is not among them.
 
 use std::fs;
 use std::path::Path;
@@ -7,9 +7,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Certificate, Issuer, IssuerKind, Passphrase, SigningKey, TrustDomain, read_private,
+    Certificate, Ed25519Seed, Issuer, IssuerKind, Passphrase, SigningKey, TrustDomain,
+    read_private, write_private,
 };
-use scb_cli::{Home, read_limited};
+use scb_cli::{Home, create_private_dir, read_limited};
 
 use crate::Error;
 use crate::config::path;
@@ -38,6 +39,8 @@ pub struct Issuers {
     pub(crate) services: Arc<Issuing>,
     pub(crate) root: Certificate,
     pub(crate) trust_domain: TrustDomain,
+    /// Signs the issuance log's checkpoints.
+    pub(crate) log: Ed25519Seed,
     /// Opens the keys of those that come later. It guards nothing but the keys above, which are
     /// in memory, too.
     passphrase: Passphrase,
@@ -74,6 +77,7 @@ impl Issuers {
             records: Vec::new(),
             root,
             trust_domain,
+            log: unlock_log(home, passphrase)?,
             passphrase: passphrase.clone(),
         })
     }
@@ -92,6 +96,7 @@ impl Issuers {
             services,
             root,
             trust_domain,
+            log: Ed25519Seed::generate().expect("random bytes for a test"),
             passphrase,
         }
     }
@@ -270,6 +275,25 @@ pub(crate) fn stored(home: &Home, kind: AuthorityKind) -> Result<Vec<CrlSigner>,
 
 fn certificate_file(home: &Home, signer: CrlSigner) -> std::path::PathBuf {
     home.path(&path::authority(signer)).join(path::CERTIFICATE)
+}
+
+/// The log's key. A home from before there was a log gets one now.
+fn unlock_log(home: &Home, passphrase: &Passphrase) -> Result<Ed25519Seed, Error> {
+    let file = home.path(path::LOG_KEY);
+    if !file.exists() && !home.path(path::LOG).exists() {
+        create_log_key(home, passphrase)?;
+    }
+    Ok(Ed25519Seed::from_pem(
+        &read_private(&file)?,
+        Some(passphrase),
+    )?)
+}
+
+/// Makes the key that signs the log's checkpoints.
+pub(crate) fn create_log_key(home: &Home, passphrase: &Passphrase) -> Result<(), Error> {
+    create_private_dir(&home.path(path::KEYS))?;
+    let key = Ed25519Seed::generate()?.to_pem(Some(passphrase))?;
+    Ok(write_private(&home.path(path::LOG_KEY), &key)?)
 }
 
 /// The certificate in `HOME/<dir>/cert.pem`.

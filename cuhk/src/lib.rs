@@ -23,6 +23,7 @@ mod init;
 mod issuance;
 mod issuers;
 mod keys;
+mod log;
 mod own_identity;
 mod passphrases;
 mod publication;
@@ -63,8 +64,8 @@ pub use roster_file::{RosterRow, read_roster};
 pub use server::{Refresher, Server, Unlocked};
 pub use store::{
     Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CertificateRecord, Certificates,
-    Change, CodeRecord, Codes, CrlSigner, Intent, Profile, Pruned, Pruning, Records, Revocation,
-    RevocationLists, Roster, Service, Services, Status, Store, StoredList, Student, TokenSigner,
-    TokenSigners,
+    Change, CodeRecord, Codes, CrlSigner, Intent, Log, LoggedEntry, Profile, Pruned, Pruning,
+    Records, Revocation, RevocationLists, Roster, Service, Services, Status, Store, StoredList,
+    Student, TokenSigner, TokenSigners, Witness,
 };
 pub use subject::Subject;

@@ -18,6 +18,7 @@ use crate::fault::{Fault, Faults};
 use crate::handler::Handler;
 use crate::http;
 use crate::issuers::{Issuers, KeyRing};
+use crate::log::IssuanceLog;
 use crate::signing::Signing;
 use crate::store::Store;
 use crate::time::later;
@@ -31,6 +32,7 @@ pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 pub struct Unlocked {
     home: Home,
     signing: Signing,
+    log: IssuanceLog,
     lock: HomeLock,
 }
 
@@ -67,6 +69,8 @@ impl Unlocked {
             records.roster().check()?;
             records.certificates().check()
         })?;
+        let (domain, seed) = (&issuers.trust_domain, &issuers.log);
+        let log = IssuanceLog::open(&home, store.clone(), domain, seed)?;
         let signing = Signing {
             store,
             issuers: KeyRing::new(issuers),
@@ -76,6 +80,7 @@ impl Unlocked {
         Ok(Self {
             home,
             signing,
+            log,
             lock,
         })
     }
@@ -165,6 +170,7 @@ pub struct Server {
     plain: Option<Listener>,
     authority: Arc<Authority>,
     upkeep: Arc<Upkeep>,
+    log: Arc<IssuanceLog>,
     limits: Limits,
     store: Store,
     _lock: HomeLock,
@@ -186,6 +192,7 @@ impl Server {
         let Unlocked {
             home,
             signing,
+            log,
             lock,
         } = unlocked;
         let descriptors = raise_descriptor_limit();
@@ -194,12 +201,14 @@ impl Server {
         let store = signing.store.clone();
         let upkeep = Upkeep::start(home, signing.clone(), Arc::clone(&clock)).await?;
         let upkeep = Arc::new(upkeep);
-        let authority = Authority::new(signing, Arc::clone(&upkeep), clock);
+        let log = Arc::new(log);
+        let authority = Authority::new(signing, Arc::clone(&upkeep), Arc::clone(&log), clock);
         Ok(Self {
             listener,
             plain: None,
             authority: Arc::new(authority),
             upkeep,
+            log,
             limits,
             store,
             _lock: lock,
@@ -240,6 +249,7 @@ impl Server {
             plain,
             authority,
             upkeep,
+            log,
             limits,
             store,
             _lock,
@@ -261,7 +271,13 @@ impl Server {
             Handler::new(connection, authority, limits, stop.clone()).run()
         };
         let serving = listener.serve(tls, limits, shutdown.clone(), handler);
-        tokio::join!(serving, publishing, upkeep.run(&shutdown));
+        tokio::join!(
+            serving,
+            publishing,
+            upkeep.run(&shutdown),
+            log.run(&shutdown)
+        );
+        log.publish_or_log().await;
         store.close().await;
     }
 }

@@ -45,7 +45,8 @@ impl Signing {
     }
 
     /// The chain of a recorded certificate. If only its intent is recorded, it is signed now,
-    /// with the serial number and validity recorded, and stored before this returns.
+    /// with the serial number and validity recorded, and stored and entered in the log before
+    /// this returns.
     ///
     /// # Errors
     ///
@@ -63,7 +64,11 @@ impl Signing {
         let signed = self.sign(&record.intent, key, service)?;
         let record = self
             .store
-            .write(move |records| records.certificates().record(&signed))
+            .write(move |records| {
+                let record = records.certificates().record(&signed)?;
+                records.log().append_certificate(&record)?;
+                Ok(record)
+            })
             .await?;
         match record.certificate {
             Some(certificate) if record.revocation.is_none() => self.chain(certificate),

@@ -8,6 +8,7 @@ mod certificates;
 mod codes;
 mod convert;
 mod lists;
+mod log;
 mod pruning;
 mod roster;
 mod seal;
@@ -27,6 +28,7 @@ pub use authorities::{Authorities, AuthorityKind, AuthorityRecord, AuthorityStat
 pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocation};
 pub use codes::{CodeRecord, Codes};
 pub use lists::{RevocationLists, StoredList};
+pub use log::{Log, LoggedEntry, Witness};
 pub use pruning::{Pruned, Pruning};
 pub use roster::{Change, Roster, Student};
 pub use services::{Service, Services};
@@ -175,6 +177,11 @@ impl<'a> Records<'a> {
         Pruning::on(self.connection)
     }
 
+    /// The issuance log.
+    pub fn log(&self) -> Log<'a> {
+        Log::on(self.connection)
+    }
+
     /// The epoch of all statuses.
     pub fn status(&self) -> Status<'a> {
         Status::on(self.connection)
@@ -195,6 +202,7 @@ fn migrations() -> Migrations<'static> {
             |transaction: &Transaction<'_>| seal::CERTIFICATE.seal_all(transaction),
         ),
         M::up(include_str!("store/migrations/0006.sql")),
+        M::up(include_str!("store/migrations/0007.sql")),
     ])
 }
 

@@ -14,7 +14,7 @@ use crate::draft;
 /// Largest file that may be a key, in bytes.
 const MAX_KEY: u64 = 64 * 1024;
 /// Directories whose whole content is taken: the authorities, and the log if there is one.
-const TREES: [&str; 3] = [path::ROOT, "issuers", "log"];
+const TREES: [&str; 4] = [path::ROOT, "issuers", path::KEYS, path::LOG];
 const FILES: [&str; 3] = ["role", path::CONFIG, path::ROOT_CERTIFICATE_COPY];
 
 /// A file to be taken.
@@ -48,7 +48,7 @@ pub(super) fn collect(home: &Home, database: PathBuf) -> Result<(Vec<Source>, Ve
             match is_key_in_the_clear(&source.path)? {
                 false => sources.push(source),
                 // A backup without an authority's key would be none.
-                true if tree != "log" => {
+                true if tree != path::LOG => {
                     return Err(Error::KeyInTheClear { path: source.path });
                 }
                 true => left_out.push(source.name),

@@ -6,6 +6,7 @@ mod clock;
 mod enrolment;
 mod home;
 mod keys;
+mod log;
 mod permissions;
 mod publication;
 mod requests;

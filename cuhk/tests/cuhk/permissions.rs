@@ -27,14 +27,27 @@ async fn what_is_not_listed_for_a_role_is_refused() {
         verify(&[("1155000001", Fingerprint::of(b""))]),
         Request::Status {},
         Request::Crls {},
+        Request::Checkpoint { old: 0 },
+        Request::Audit { size: 0, from: 1 },
+        Request::Cosign {
+            verifier_key: String::new(),
+            checkpoint: String::new(),
+        },
     ];
     // In the same order; `None` is allowed, though the code is wrong.
     let missing = Some(Code::CertificateMissing);
     let denied = Some(Code::NotPermitted);
     let wrong = Some(Code::EnrolmentRefused);
-    let anonymous = [wrong, missing, wrong, missing, missing, missing, None];
-    let as_student = [denied, None, denied, denied, denied, denied, None];
-    let as_service = [denied, denied, denied, None, None, None, None];
+    let invalid = Some(Code::LogInvalid);
+    let anonymous = [
+        wrong, missing, wrong, missing, missing, missing, None, missing, missing, missing,
+    ];
+    let as_student = [
+        denied, None, denied, denied, denied, denied, None, None, None, denied,
+    ];
+    let as_service = [
+        denied, denied, denied, None, None, None, None, None, denied, invalid,
+    ];
     let roles = [
         (None, anonymous),
         (Some(&student), as_student),

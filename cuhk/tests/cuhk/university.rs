@@ -46,6 +46,28 @@ pub struct Credentials {
     pub chain: Chain,
 }
 
+/// A CUHK that does not run, whose files can be altered.
+pub struct Stopped {
+    dir: TempDir,
+    clock: FixedClock,
+    root: Certificate,
+}
+
+impl Stopped {
+    pub fn home(&self) -> PathBuf {
+        self.dir.path().join("cuhk")
+    }
+
+    pub fn open_database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.home().join("cuhk.db")).unwrap()
+    }
+
+    pub async fn start(self) -> University {
+        let store = Store::open(&self.home().join("cuhk.db")).unwrap();
+        University::serve(self.dir, self.clock, self.root, store).await
+    }
+}
+
 impl University {
     pub async fn open() -> Self {
         Self::open_with(Config::default()).await
@@ -69,6 +91,18 @@ impl University {
         self.shutdown.trigger();
         self.running.await.unwrap();
         Self::serve(self.dir, self.clock, self.root, self.store).await
+    }
+
+    /// Stops the server and closes the database.
+    pub async fn stopped(self) -> Stopped {
+        self.shutdown.trigger();
+        self.running.await.unwrap();
+        self.store.close().await;
+        Stopped {
+            dir: self.dir,
+            clock: self.clock,
+            root: self.root,
+        }
     }
 
     /// The database as it is now.
@@ -274,6 +308,7 @@ impl Template {
             "issuers/services",
             "tls",
             "tokens",
+            "keys",
         ] {
             fs::create_dir_all(home.join(dir)).unwrap();
         }

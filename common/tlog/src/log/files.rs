@@ -51,10 +51,15 @@ impl<'a> Batch<'a> {
 }
 
 impl Written<'_> {
-    /// Removes the partial forms of what is full now. They take room and harm nobody.
+    /// Removes the partial forms of tiles that have a full one for long enough: the one before
+    /// what is full now. Whoever copies the directory meanwhile finds what was listed. They take
+    /// room and harm nobody.
     pub(super) fn remove_partial(&self) {
         for tile in &self.full {
-            let _ = fs::remove_dir_all(self.directory.join(tile.partial_directory()));
+            if let Some(index) = tile.index.checked_sub(1) {
+                let before = Tile { index, ..*tile };
+                let _ = fs::remove_dir_all(self.directory.join(before.partial_directory()));
+            }
         }
     }
 }

@@ -87,17 +87,19 @@ fn however_it_is_cut_into_batches_it_is_the_same_log() {
 }
 
 #[test]
-fn partial_tiles_stay_until_they_are_full() {
+fn partial_tiles_stay_until_the_next_is_full() {
     let (directory, mut log) = log(5, 1);
     log.append(&entries(10)[5..]).unwrap();
     let early = log.tiles();
     assert!(directory.path().join("tile/0/000.p/5").exists());
     assert!(directory.path().join("tile/0/000.p/10").exists());
     log.append(&entries(300)[10..]).unwrap();
+    assert!(directory.path().join("tile/0/000.p/10").exists());
+    log.append(&entries(513)[300..]).unwrap();
     assert!(!directory.path().join("tile/0/000.p").exists());
     assert!(!directory.path().join("tile/entries/000.p").exists());
     // Somebody who still reads the smaller tree reads it from the full tile.
-    let tree = Definition::of(&entries(300));
+    let tree = Definition::of(&entries(10));
     assert_eq!(root(&early, 10).unwrap(), tree.root(10));
     assert_eq!(early.entry(9).unwrap(), b"entry 9");
     assert!(early.entry(10).is_err());

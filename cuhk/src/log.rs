@@ -1,0 +1,190 @@
+//! The issuance log: what the database has numbered is appended to the tiles in `HOME/log`, and
+//! checkpoints are signed over them.
+//!
+//! An entry is durable in the database, in the same transaction as its certificate or before
+//! its answer, and reaches the tiles within a second, or before somebody audits. The database
+//! never waits for the tiles.
+
+mod requests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use scb_certs::{Ed25519Seed, TrustDomain};
+use scb_cli::Home;
+use scb_tlog::{Algorithm, HashReader, KeyName, NoteKey, TileLog, Tiles, VerifiedCheckpoint};
+use scb_transport::Shutdown;
+use tokio::sync::{Mutex as Turn, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::Error;
+use crate::config::path;
+use crate::error::with_causes;
+use crate::store::{CertificateRecord, Store};
+
+/// How long an entry may wait for its checkpoint when nobody asks.
+const TICK: Duration = Duration::from_secs(1);
+/// Entries in one append.
+const BATCH: usize = 4096;
+
+/// The log at work.
+#[derive(Debug)]
+pub(crate) struct IssuanceLog {
+    store: Store,
+    key: NoteKey,
+    tiles: Arc<Mutex<TileLog>>,
+    one_at_a_time: Turn<()>,
+    current: watch::Sender<Arc<Published>>,
+}
+
+/// What the public can see.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) checkpoint: VerifiedCheckpoint,
+    pub(crate) tiles: Tiles,
+}
+
+impl IssuanceLog {
+    /// Opens the log and makes it agree with the database: certificates from before the log are
+    /// entered, and entries that an old backup of the database lacks are taken from the tiles.
+    /// Holds up this thread while it reads.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Log`]; [`Error::LogContradicted`] if database and tiles hold different entries.
+    pub(crate) fn open(
+        home: &Home,
+        store: Store,
+        trust_domain: &TrustDomain,
+        seed: &Ed25519Seed,
+    ) -> Result<Self, Error> {
+        let name = origin(trust_domain)?;
+        let key = NoteKey::from_seed(name, Algorithm::Ed25519, seed.expose())?;
+        let directory = home.path(path::LOG);
+        let mut log = TileLog::open(&directory)?;
+        let tiles = log.tiles();
+        if let Some(checkpoint) = log.published()? {
+            checkpoint.verify(key.verifier())?;
+        }
+        store.write_blocking(move |records| {
+            let adopted = adopt(&records.log(), &tiles, &directory)?;
+            if adopted > 0 {
+                tracing::warn!(
+                    "{adopted} entries of the issuance log were not in the database: their \
+                     contents are lost, the log goes on after them"
+                );
+            }
+            let all = records.certificates().all()?;
+            let enter = |record: &CertificateRecord| records.log().append_certificate(record);
+            all.iter().try_for_each(enter)
+        })?;
+        let published = sign(&log, &key)?;
+        log.publish(&published.checkpoint)?;
+        Ok(Self {
+            store,
+            key,
+            tiles: Arc::new(Mutex::new(log)),
+            one_at_a_time: Turn::default(),
+            current: watch::Sender::new(Arc::new(published)),
+        })
+    }
+
+    /// A checkpoint that covers every entry that was durable when this was called.
+    pub(crate) async fn publish(&self) -> Result<Arc<Published>, Error> {
+        let _turn = self.one_at_a_time.lock().await;
+        let mut size = self.current.borrow().checkpoint.head().size;
+        let known = size;
+        loop {
+            let wanted = self
+                .store
+                .read(move |records| records.log().commitments(size, BATCH));
+            let commitments = wanted.await?;
+            if commitments.is_empty() {
+                break;
+            }
+            size = self
+                .with_tiles(move |log| Ok(log.append(&commitments)?.size))
+                .await?;
+        }
+        if size == known {
+            return Ok(Arc::clone(&self.current.borrow()));
+        }
+        self.replace().await
+    }
+
+    /// Publishes until `shutdown`.
+    pub(crate) async fn run(&self, shutdown: &Shutdown) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            self.publish_or_log().await;
+        }
+    }
+
+    /// Publishes what waits. Should that fail, the next time does it.
+    pub(crate) async fn publish_or_log(&self) {
+        if let Err(error) = self.publish().await {
+            tracing::error!("cannot publish the issuance log: {}", with_causes(&error));
+        }
+    }
+
+    async fn replace(&self) -> Result<Arc<Published>, Error> {
+        let signed = {
+            let log = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);
+            sign(&log, &self.key)?
+        };
+        let checkpoint = signed.checkpoint.clone();
+        self.with_tiles(move |log| Ok(log.publish(&checkpoint)?))
+            .await?;
+        let signed = Arc::new(signed);
+        self.current.send_replace(Arc::clone(&signed));
+        Ok(signed)
+    }
+
+    /// Syncing files takes milliseconds: not on a thread that serves connections.
+    async fn with_tiles<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut TileLog) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let tiles = Arc::clone(&self.tiles);
+        let done =
+            spawn_blocking(move || job(&mut tiles.lock().unwrap_or_else(PoisonError::into_inner)));
+        done.await.map_err(|_| Error::LogStopped)?
+    }
+}
+
+/// The name of the log in its checkpoints.
+fn origin(trust_domain: &TrustDomain) -> Result<KeyName, Error> {
+    Ok(format!("{trust_domain}/issuance").parse()?)
+}
+
+fn sign(log: &TileLog, key: &NoteKey) -> Result<Published, Error> {
+    Ok(Published {
+        checkpoint: log.sign(key)?,
+        tiles: log.tiles(),
+    })
+}
+
+/// Compares the two where both have entries, and takes over what only the tiles have.
+fn adopt(log: &crate::store::Log<'_>, tiles: &Tiles, directory: &Path) -> Result<u64, Error> {
+    let (published, known) = (tiles.size(), log.size()?);
+    let contradicted = || Error::LogContradicted {
+        path: directory.to_owned(),
+    };
+    if let Some(last) = known.min(published).checked_sub(1) {
+        let there = log.commitments(last, 1)?;
+        if there.first().map(<[u8; 32]>::as_slice) != Some(&tiles.entry(last)?) {
+            return Err(contradicted());
+        }
+    }
+    for number in known..published {
+        log.adopt(&tiles.entry(number)?)?;
+    }
+    Ok(published.saturating_sub(known))
+}

@@ -1,0 +1,169 @@
+//! What students and witnesses ask of the log.
+
+use scb_certs::{ServiceName, StudentId};
+use scb_protocol::message::cuhk::{AuditedEntry, Reply, Witnessed};
+use scb_protocol::{Code, Refusal, Step};
+use scb_tlog::{
+    Error as LogError, Hash, HashReader, Tiles, UnverifiedCheckpoint, VerifiedCheckpoint,
+    VerifierKey, consistency_proof, inclusion_proof, root,
+};
+use tokio::task::spawn_blocking;
+
+use super::IssuanceLog;
+use crate::store::{LoggedEntry, Witness};
+use crate::{Error, Subject};
+
+/// Entries in one reply: with their proofs they fit a frame.
+const PAGE: usize = 16;
+const STEP: Step = Step::Two;
+
+impl IssuanceLog {
+    /// The checkpoint now, how it grew out of the first `old` entries, and who has seen it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the log never had so many entries.
+    pub(crate) async fn checkpoint(&self, old: u64) -> Result<Reply, Error> {
+        let published = self.publish().await?;
+        let witnesses = self.store.read(|records| records.log().witnesses()).await?;
+        let verifier_key = self.key.verifier().to_string();
+        let key = self.key.verifier().clone();
+        let answer = move || {
+            let tiles = &published.tiles;
+            let witnessed = witnesses
+                .into_iter()
+                .map(|witness| witnessed(witness, &key, tiles));
+            Ok(Reply::Checkpoint {
+                verifier_key,
+                checkpoint: published.checkpoint.to_string(),
+                growth: growth(tiles, old)?,
+                witnessed: witnessed.collect::<Result<_, _>>()?,
+            })
+        };
+        off_the_runtime(answer).await
+    }
+
+    /// A page of entries about a student, proved against the tree of `size` entries.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the log has no such size.
+    pub(crate) async fn entries(
+        &self,
+        sid: &StudentId,
+        size: u64,
+        from: u64,
+    ) -> Result<Reply, Error> {
+        let tiles = self.current.borrow().tiles.clone();
+        if size > tiles.size() {
+            return Err(beyond(size, tiles.size()));
+        }
+        let subject = Subject::Student(sid.clone());
+        let (count, entries) = self
+            .store
+            .read(move |records| {
+                let log = records.log();
+                let count = log.count(&subject, size)?;
+                Ok((count, log.of(&subject, from, size, PAGE)?))
+            })
+            .await?;
+        off_the_runtime(move || {
+            let entries = entries.into_iter().map(|entry| proved(entry, size, &tiles));
+            let entries = entries.collect::<Result<_, _>>()?;
+            Ok(Reply::Audit { count, entries })
+        })
+        .await
+    }
+
+    /// Keeps a checkpoint that a witness cosigned, if it is one of this log.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] with `log_invalid`.
+    pub(crate) async fn cosign(
+        &self,
+        service: &ServiceName,
+        verifier_key: String,
+        checkpoint: &str,
+    ) -> Result<(), Error> {
+        let verified = cosigned(checkpoint, self.key.verifier(), &verifier_key);
+        let head = verified.map_err(|error| invalid(&error))?.head();
+        let published = self.publish().await?;
+        let ours = off_the_runtime(move || Ok(root(&published.tiles, head.size)?)).await;
+        if ours.ok() != Some(head.root) {
+            return Err(invalid(&"a checkpoint that this log never signed"));
+        }
+        let witness = Witness {
+            service: service.clone(),
+            verifier_key,
+            checkpoint: checkpoint.to_owned(),
+        };
+        self.store
+            .write(move |records| records.log().set_witness(&witness))
+            .await
+    }
+}
+
+fn cosigned(
+    checkpoint: &str,
+    log: &VerifierKey,
+    witness: &str,
+) -> Result<VerifiedCheckpoint, LogError> {
+    let checkpoint: UnverifiedCheckpoint = checkpoint.parse()?;
+    let checkpoint = checkpoint.verify(log)?;
+    checkpoint.cosignature(&witness.parse()?)?;
+    Ok(checkpoint)
+}
+
+fn witnessed(witness: Witness, log: &VerifierKey, tiles: &Tiles) -> Result<Witnessed, Error> {
+    let seen = cosigned(&witness.checkpoint, log, &witness.verifier_key)?;
+    Ok(Witnessed {
+        service: witness.service,
+        verifier_key: witness.verifier_key,
+        checkpoint: witness.checkpoint,
+        growth: growth(tiles, seen.head().size)?,
+    })
+}
+
+fn growth(tiles: &Tiles, old: u64) -> Result<Vec<String>, Error> {
+    if old > tiles.size() {
+        return Err(beyond(old, tiles.size()));
+    }
+    let proof = consistency_proof(tiles, old, tiles.size())?;
+    Ok(texts(proof.hashes()))
+}
+
+fn proved(entry: LoggedEntry, size: u64, tiles: &Tiles) -> Result<AuditedEntry, Error> {
+    let proof = inclusion_proof(tiles, entry.number, size)?;
+    Ok(AuditedEntry {
+        index: entry.number,
+        salt: entry.salt,
+        content: entry.content,
+        path: texts(proof.hashes()),
+    })
+}
+
+fn texts(hashes: &[Hash]) -> Vec<String> {
+    hashes.iter().map(Hash::to_string).collect()
+}
+
+/// Whoever knows of more entries than there are was shown another history.
+fn beyond(asked: u64, size: u64) -> Error {
+    Refusal::new(Code::LogForked, STEP)
+        .with("expected", asked)
+        .with("got", size)
+        .into()
+}
+
+fn invalid(reason: &dyn std::fmt::Display) -> Error {
+    Refusal::new(Code::LogInvalid, STEP)
+        .with("reason", reason)
+        .into()
+}
+
+/// Reads tiles where no connection waits for it.
+async fn off_the_runtime<T: Send + 'static>(
+    job: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    spawn_blocking(job).await.map_err(|_| Error::LogStopped)?
+}

@@ -1,0 +1,307 @@
+//! The issuance log: nothing is given out that is not in it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use scb_certs::ServiceName;
+use scb_cuhk::{Error, Unlocked, open_home};
+use scb_protocol::audit::{Audit, Audited, ExpectCheckpoint, ExpectEntries, GrownLog, KnownLog};
+use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::{Code, LogEntry, Refusal};
+use scb_tlog::{Algorithm, Cosigner, NoteKey};
+use scb_transport::Connection;
+
+use crate::university::{Credentials, PASSPHRASE, University, ask, refused, verify};
+
+const SID: &str = "1155000001";
+
+async fn look(connection: &mut Connection, known: Option<KnownLog>) -> Result<GrownLog, Refusal> {
+    let (expect, request) = ExpectCheckpoint::new(known);
+    expect.handle(ask(connection, &request).await?)
+}
+
+/// What `student audit` does.
+async fn audit(connection: &mut Connection, sid: &str) -> Result<Audited, Refusal> {
+    let log = look(connection, None).await?;
+    let (mut expect, mut request) = ExpectEntries::new(log, sid.parse().unwrap());
+    loop {
+        match expect.handle(ask(connection, &request).await?)? {
+            Audit::Done(audited) => return Ok(audited),
+            Audit::More(next, again) => (expect, request) = (next, again),
+        }
+    }
+}
+
+async fn audit_as(university: &University, who: &Credentials, sid: &str) -> Audited {
+    let mut connection = university.connect_as(who).await;
+    audit(&mut connection, sid).await.unwrap()
+}
+
+fn directory(university: &University) -> PathBuf {
+    university.dir.path().join("cuhk/log")
+}
+
+#[tokio::test]
+async fn a_certificate_is_in_the_log_when_it_is_given_out() {
+    let university = University::open().await;
+    let student = university.student(SID).await;
+    let certificate = student.chain.leaf();
+    let serial = certificate.serial();
+    let number = university
+        .store
+        .read(move |records| records.log().number_of(&serial))
+        .await
+        .unwrap();
+    assert!(number.is_some(), "in the database as soon as it is out");
+    let audited = audit_as(&university, &student, SID).await;
+    let [entry] = audited.entries() else {
+        panic!("{:?}", audited.entries());
+    };
+    assert_eq!(Some(entry.index()), number);
+    let LogEntry::Certificate { cert_sha256, .. } = entry.entry() else {
+        panic!("{entry:?}");
+    };
+    assert_eq!(*cert_sha256, certificate.fingerprint());
+    let sid = SID.parse().unwrap();
+    audited.require(&sid, &certificate.fingerprint()).unwrap();
+    let other = university.root.fingerprint();
+    let missing = audited.require(&sid, &other).unwrap_err();
+    assert_eq!(missing.code, Code::LogIncomplete);
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn everybody_who_asked_is_in_the_log() {
+    let university = University::open().await;
+    let student = university.student(SID).await;
+    let blackboard = university.blackboard().await;
+    let question = verify(&[
+        (SID, student.chain.leaf().fingerprint()),
+        ("1155000002", student.chain.leaf().fingerprint()),
+    ]);
+    let mut connection = university.connect_as(&blackboard).await;
+    // More than one page.
+    for _ in 0..20 {
+        ask(&mut connection, &question).await.unwrap();
+    }
+    let audited = audit_as(&university, &student, SID).await;
+    assert_eq!(audited.entries().len(), 21);
+    let asked: Vec<_> = audited
+        .entries()
+        .iter()
+        .filter_map(|entry| match entry.entry() {
+            LogEntry::Verification {
+                asker, inactive, ..
+            } => Some((asker.clone(), *inactive)),
+            LogEntry::Certificate { .. } => None,
+        })
+        .collect();
+    assert_eq!(asked, vec![(ServiceName::blackboard(), None); 20]);
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_reads_about_others() {
+    let university = University::open().await;
+    let (one, other) = (
+        university.student(SID).await,
+        university.student("1155000002").await,
+    );
+    let blackboard = university.blackboard().await;
+    let mut connection = university.connect_as(&other).await;
+    let shown = audit(&mut connection, SID).await.unwrap_err();
+    assert_eq!(shown.code, Code::LogInvalid, "it is about the caller only");
+    let request = Request::Audit { size: 1, from: 1 };
+    let as_service = university.ask(Some(&blackboard), &request).await;
+    assert_eq!(refused(as_service), Code::NotPermitted);
+    let anonymous = university.ask(None, &request).await;
+    assert_eq!(refused(anonymous), Code::CertificateMissing);
+    // Nor does the public log show a name.
+    let size = audit_as(&university, &one, SID)
+        .await
+        .log()
+        .checkpoint()
+        .head()
+        .size;
+    let tiles = scb_tlog::Tiles::new(&directory(&university), size);
+    for index in 0..size {
+        assert_eq!(tiles.entry(index).unwrap().len(), 32, "a commitment");
+    }
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn the_log_goes_on_after_a_restart() {
+    let university = University::open().await;
+    let student = university.student(SID).await;
+    let mut connection = university.connect_as(&student).await;
+    let before = look(&mut connection, None).await.unwrap();
+    let university = university.restart().await;
+    university.student("1155000002").await;
+    let mut connection = university.connect_as(&student).await;
+    let after = look(&mut connection, Some(before.known())).await.unwrap();
+    assert!(after.known().head.size > before.known().head.size);
+    assert_eq!(
+        audit_as(&university, &student, SID).await.entries().len(),
+        1
+    );
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn an_old_backup_does_not_fork_the_log() {
+    let university = University::open().await;
+    let student = university.student(SID).await;
+    let backup = university.back_up();
+    university.student("1155000002").await;
+    let mut connection = university.connect_as(&student).await;
+    let before = look(&mut connection, None).await.unwrap();
+    let university = university.restore(&backup).await;
+    university.student("1155000003").await;
+    let mut connection = university.connect_as(&student).await;
+    let after = look(&mut connection, Some(before.known())).await.unwrap();
+    assert!(after.known().head.size > before.known().head.size);
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_begun_anew_is_refused() {
+    let university = University::open().await;
+    let student = university.student(SID).await;
+    let mut connection = university.connect_as(&student).await;
+    let known = look(&mut connection, None).await.unwrap().known();
+    let university = university.stopped().await;
+    let database = university.open_database();
+    database.execute("DELETE FROM log_entry", []).unwrap();
+    drop(database);
+    fs::remove_dir_all(university.home().join("log")).unwrap();
+    let university = university.start().await;
+    for sid in ["1155000002", "1155000003", "1155000004"] {
+        university.student(sid).await;
+    }
+    let mut connection = university.connect_as(&student).await;
+    let forked = look(&mut connection, Some(known)).await.unwrap_err();
+    assert_eq!(forked.code, Code::LogForked);
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_of_another_log_is_not_served() {
+    let university = University::open().await;
+    university.student(SID).await;
+    let university = university.stopped().await;
+    let database = university.open_database();
+    let altered = "UPDATE log_entry SET commitment = randomblob(32)";
+    assert!(database.execute(altered, []).unwrap() > 0);
+    drop(database);
+    let home = open_home(&university.home()).unwrap();
+    let opened = Unlocked::open(home, &PASSPHRASE.to_owned().into());
+    assert!(matches!(opened, Err(Error::LogContradicted { .. })));
+}
+
+#[tokio::test]
+async fn a_log_never_gets_a_second_key() {
+    let university = University::open().await;
+    let university = university.stopped().await;
+    fs::remove_file(university.home().join("keys/log.pem")).unwrap();
+    let home = open_home(&university.home()).unwrap();
+    let opened = Unlocked::open(home, &PASSPHRASE.to_owned().into());
+    assert!(opened.is_err(), "no new key for a log that has one");
+}
+
+#[tokio::test]
+async fn a_witness_s_word_is_handed_on() {
+    let university = University::open().await;
+    let student = university.student(SID).await;
+    let blackboard = university.blackboard().await;
+    let mut witness = university.connect_as(&blackboard).await;
+    let seen = look(&mut witness, None).await.unwrap();
+    let cosigner = cosigner();
+    let cosign = |line: scb_tlog::SignatureLine| Request::Cosign {
+        verifier_key: cosigner.verifier().to_string(),
+        checkpoint: seen.checkpoint().clone().with(line).to_string(),
+    };
+    let line = cosigner.cosign(seen.growth(), 1000);
+    let kept = ask(&mut witness, &cosign(line)).await.unwrap();
+    assert_eq!(kept, Reply::Cosigned {});
+    university.student("1155000002").await;
+    let audited = audit_as(&university, &student, SID).await;
+    let [word] = audited.log().witnesses() else {
+        panic!("{audited:?}");
+    };
+    assert_eq!(word.key(), cosigner.verifier());
+    assert_eq!((word.size(), word.time()), (seen.known().head.size, 1000));
+    assert!(
+        word.size() < audited.log().known().head.size,
+        "not of what came after"
+    );
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn a_false_cosignature_is_refused() {
+    let university = University::open().await;
+    let student = university.student(SID).await;
+    let blackboard = university.blackboard().await;
+    let mut connection = university.connect_as(&blackboard).await;
+    let seen = look(&mut connection, None).await.unwrap();
+    let cosigner = cosigner();
+    let key = cosigner.verifier().to_string();
+    let good = seen
+        .checkpoint()
+        .clone()
+        .with(cosigner.cosign(seen.growth(), 1000))
+        .to_string();
+    let unsigned = seen.checkpoint().to_string();
+    for (verifier_key, checkpoint) in [
+        (key.clone(), unsigned),
+        (key.clone(), good.replace("cuhk.example", "cuhk.examples")),
+        (key.replace('+', " "), good.clone()),
+        (key.clone(), "not a checkpoint".to_owned()),
+    ] {
+        let request = Request::Cosign {
+            verifier_key,
+            checkpoint,
+        };
+        let reply = university.ask(Some(&blackboard), &request).await;
+        assert_eq!(refused(reply), Code::LogInvalid);
+    }
+    let request = Request::Cosign {
+        verifier_key: key,
+        checkpoint: good,
+    };
+    let as_student = university.ask(Some(&student), &request).await;
+    assert_eq!(refused(as_student), Code::NotPermitted);
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn more_than_there_is_cannot_be_asked_for() {
+    let university = University::open().await;
+    let student = university.student(SID).await;
+    let old = u64::MAX;
+    let ahead = university
+        .ask(Some(&student), &Request::Checkpoint { old })
+        .await;
+    assert_eq!(refused(ahead), Code::LogForked);
+    let (size, from) = (1 << 40, 1);
+    let beyond = university
+        .ask(Some(&student), &Request::Audit { size, from })
+        .await;
+    assert_eq!(refused(beyond), Code::LogForked);
+    for (size, from) in [(0, 1), (1, u64::MAX)] {
+        let nothing = university
+            .ask(Some(&student), &Request::Audit { size, from })
+            .await;
+        let Ok(Reply::Audit { entries, .. }) = nothing else {
+            panic!("{size} {from}");
+        };
+        assert!(entries.is_empty(), "{size} {from}");
+    }
+    university.stop().await;
+}
+
+fn cosigner() -> Cosigner {
+    let name = "blackboard.example/witness".parse().unwrap();
+    Cosigner::new(NoteKey::generate(name, Algorithm::CosignatureV1).unwrap()).unwrap()
+}
