@@ -1,8 +1,9 @@
 //! `cuhk backup` and `cuhk restore`: everything that cannot be made again, in one file.
 //!
 //! The file is a ZIP archive, uncompressed, with a manifest. It holds the database, the
-//! encrypted keys and certificates of the authorities, the configuration and the log with its key. It never
-//! holds a key that is not encrypted: the server's own keys are made anew by `serve`.
+//! encrypted keys and certificates of the authorities, the configuration and the issuance log
+//! with its key. It never holds a key that is not encrypted: the server's own keys are made anew
+//! by `serve`.
 
 mod archive;
 mod manifest;

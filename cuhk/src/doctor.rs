@@ -6,6 +6,7 @@
 
 mod expiry;
 mod files;
+mod log;
 mod names;
 mod records;
 

@@ -195,6 +195,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.clone(),
             Self::Storage(error) if error.is_full() => Refusal::new(Code::StorageFull, step),
+            Self::Log(error) if error.is_full() => Refusal::new(Code::StorageFull, step),
             Self::Storage(error) if error.is_busy() => {
                 Refusal::new(Code::Busy, step).retry_after(1)
             }
@@ -257,7 +258,11 @@ impl Error {
                 "put back the database and the directory `log` of the same time; never remove \
                  the log: whoever has seen a checkpoint would notice"
             }
-            Self::RecordInvalid { .. } => RESTORE,
+            Self::Log(scb_tlog::Error::Damaged { .. }) | Self::RecordInvalid { .. } => RESTORE,
+            Self::Log(error) if error.is_full() => "make room on the disk, then start again",
+            Self::Log(scb_tlog::Error::File { .. }) => {
+                "see whether the directory is there and belongs to the user who runs this"
+            }
             Self::Storage(error) => return storage_remedy(error),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => {
                 "stop what listens there, or choose another address with --listen or --http"
@@ -334,6 +339,7 @@ impl Error {
             Self::ClockSetBack { .. } => "clock_set_back",
             Self::RecordInvalid { .. } | Self::LogContradicted { .. } => "damaged",
             Self::Log(scb_tlog::Error::Damaged { .. }) => "damaged",
+            Self::Log(error) if error.is_full() => "disk_full",
             Self::SheetExists { .. } | Self::BackupExists { .. } => "file_exists",
             Self::BackupInvalid { .. } => "backup_invalid",
             Self::KeyInTheClear { .. } => "key_in_the_clear",

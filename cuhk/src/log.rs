@@ -76,9 +76,9 @@ impl IssuanceLog {
                      contents are lost, the log goes on after them"
                 );
             }
-            let all = records.certificates().all()?;
+            let unlogged = records.certificates().unlogged()?;
             let enter = |record: &CertificateRecord| records.log().append_certificate(record);
-            all.iter().try_for_each(enter)
+            unlogged.iter().try_for_each(enter)
         })?;
         let published = sign(&log, &key)?;
         log.publish(&published.checkpoint)?;
@@ -173,16 +173,11 @@ fn sign(log: &TileLog, key: &NoteKey) -> Result<Published, Error> {
 
 /// Compares the two where both have entries, and takes over what only the tiles have.
 fn adopt(log: &crate::store::Log<'_>, tiles: &Tiles, directory: &Path) -> Result<u64, Error> {
-    let (published, known) = (tiles.size(), log.size()?);
-    let contradicted = || Error::LogContradicted {
-        path: directory.to_owned(),
-    };
-    if let Some(last) = known.min(published).checked_sub(1) {
-        let there = log.commitments(last, 1)?;
-        if there.first().map(<[u8; 32]>::as_slice) != Some(&tiles.entry(last)?) {
-            return Err(contradicted());
-        }
+    if !log.agrees_with(tiles)? {
+        let path = directory.to_owned();
+        return Err(Error::LogContradicted { path });
     }
+    let (published, known) = (tiles.size(), log.size()?);
     for number in known..published {
         log.adopt(&tiles.entry(number)?)?;
     }

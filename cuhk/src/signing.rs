@@ -64,11 +64,7 @@ impl Signing {
         let signed = self.sign(&record.intent, key, service)?;
         let record = self
             .store
-            .write(move |records| {
-                let record = records.certificates().record(&signed)?;
-                records.log().append_certificate(&record)?;
-                Ok(record)
-            })
+            .write(move |records| records.certificates().record(&signed))
             .await?;
         match record.certificate {
             Some(certificate) if record.revocation.is_none() => self.chain(certificate),

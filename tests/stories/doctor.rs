@@ -64,6 +64,8 @@ fn a_healthy_home_has_nothing_wrong_with_it_while_it_serves() {
         "disk",
         "names",
         "database",
+        "log",
+        "log-key",
         "version",
     ] {
         assert!(ran.stdout.contains(&format!("ok    {check}")), "{ran:#?}");
@@ -122,6 +124,29 @@ fn a_damaged_database_is_found_and_left_as_it_is() {
     assert!(failed.iter().any(|(check, ..)| check == "database"));
     assert!(failed.iter().all(|(.., mend)| !mend.is_empty()));
     assert_eq!(fs::read(&file).unwrap(), bytes);
+}
+
+#[test]
+fn a_log_that_was_altered_is_found() {
+    let mut surgery = Surgery::open();
+    surgery.cuhk.stop();
+    assert_eq!(surgery.findings(0, "fail"), []);
+    let of = |name: &str| {
+        let found = fs::read_dir(surgery.home(name)).unwrap();
+        found.map(|entry| entry.unwrap().path()).max().unwrap()
+    };
+    for file in [of("log/tile/0/000.p"), of("log/tile/entries/000.p")] {
+        let good = fs::read(&file).unwrap();
+        let mut bad = good.clone();
+        bad[10] ^= 1;
+        fs::write(&file, bad).unwrap();
+        let failed = surgery.findings(5, "fail");
+        assert_eq!(failed[0].0, "log", "{failed:?}");
+        assert!(failed[0].2.contains("cuhk restore"), "{failed:?}");
+        fs::write(&file, good).unwrap();
+    }
+    surgery.set_mode("keys/log.pem", 0o640);
+    assert_eq!(surgery.findings(5, "fail")[0].0, "log-key");
 }
 
 #[test]

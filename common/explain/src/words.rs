@@ -47,6 +47,16 @@ pub fn message_title(name: &str, language: Language) -> Option<&'static str> {
         "verify" => ("are these members active?", "這些組員是否有效？"),
         "status" => ("has anything changed?", "狀態有沒有改變？"),
         "crls" => ("the certificate revocation lists", "證書撤銷清單"),
+        "checkpoint" => (
+            "your log as it is now, and how it grew",
+            "日誌現狀及其增長的證明",
+        ),
+        "audit" => (
+            "what the log holds about one student",
+            "日誌中關於一位學生的全部記錄",
+        ),
+        "cosign" => ("I have seen the log up to here", "我已見證日誌至此"),
+        "cosigned" => ("noted", "已記下"),
         "enrolled" => ("certificate and identity token", "證書及身分權杖"),
         "token" => ("a fresh identity token", "新的身分權杖"),
         "service_enrolled" => ("the service's certificate", "服務的證書"),

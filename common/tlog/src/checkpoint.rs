@@ -64,7 +64,7 @@ pub struct UnverifiedCheckpoint {
 
 impl UnverifiedCheckpoint {
     /// The tree that it claims.
-    pub(crate) fn head(&self) -> TreeHead {
+    pub fn head(&self) -> TreeHead {
         self.checkpoint.head
     }
 

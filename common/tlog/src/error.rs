@@ -97,6 +97,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether there was no room on the disk.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::File { source, .. }
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+
     pub(crate) fn malformed(format: &'static str, reason: &'static str) -> Self {
         Self::Malformed { format, reason }
     }

@@ -18,8 +18,10 @@ use crate::{
 };
 
 mod files;
+mod inspect;
 
 use files::{Batch, write};
+pub use inspect::inspect;
 
 const HEAD: &str = "head";
 const HEAD_FORMAT: &str = "scb-tlog-head/1";

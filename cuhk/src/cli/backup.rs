@@ -13,7 +13,7 @@ Examples:
   cuhk backup /var/backups/cuhk-2026-11-21.zip
 
 Works while `cuhk serve` runs. The file holds the database, the authorities' encrypted keys and
-certificates, and the configuration; no passphrase and no key in the clear. Keep it where the
+certificates, the configuration and the issuance log; no passphrase and no key in the clear. Keep it where the
 roster may be kept.";
 
 const RESTORE_EXAMPLES: &str = "\
@@ -76,6 +76,11 @@ pub(super) fn run_restore(dir: &Path, arguments: &Restore) -> Result<(), Failure
         "    again before you serve".to_owned(),
         "  - codes used since can be used once more until they expire: issue new ones with --replace"
             .to_owned(),
+        "  - the issuance log as it was shown since: before you serve, copy the directory `log` of the"
+            .to_owned(),
+        "    old home over the one here, if it is still there; else students who looked at the log"
+            .to_owned(),
+        "    since, and its witness, will rightly say that it was rewritten (`log_forked`)".to_owned(),
         "No serial, epoch or list number is used again. Next: cuhk doctor, then cuhk serve, with \
          this --home."
             .to_owned(),

@@ -23,6 +23,7 @@ const AUTHORITIES: [&str; 3] = [path::ROOT, path::STUDENTS, path::SERVICES];
 pub(super) fn check(home: &Home, passphrases: &Passphrases) -> Vec<Finding> {
     let mut findings = vec![directories(home)];
     findings.extend(AUTHORITIES.map(|dir| authority_key(home, dir)));
+    findings.push(log_key(home));
     findings.extend(own_keys(home));
     findings.push(database(home));
     findings.push(issuers_open(home, passphrases.issuers.as_ref()));
@@ -38,8 +39,14 @@ fn directories(home: &Home) -> Finding {
         path::SERVICES,
         path::TLS,
         path::TOKENS,
+        path::KEYS,
     ];
-    let all = std::iter::once(home.dir().to_owned()).chain(below.map(|dir| home.path(dir)));
+    // A home from before the issuance log has no directory for its key yet.
+    let below = below.map(|dir| home.path(dir));
+    let below = below
+        .into_iter()
+        .filter(|dir| !dir.ends_with(path::KEYS) || dir.exists());
+    let all = std::iter::once(home.dir().to_owned()).chain(below);
     for dir in all {
         match Access::of(&dir) {
             Err(error) => return Finding::unseen("directories", error.into()),
@@ -85,17 +92,41 @@ fn authority_key(home: &Home, dir: &str) -> Finding {
     if let Some(finding) = unsafe_key(CHECK, &file) {
         return finding;
     }
-    match read_limited(&file, MAX_PEM) {
-        Err(error) => Finding::unseen(CHECK, error.into()),
-        Ok(pem) if is_encrypted(&String::from_utf8_lossy(&pem)) => Finding::ok(
+    encrypted(
+        CHECK,
+        &file,
+        &format!("{dir}/{}", path::KEY),
+        "issue certificates",
+    )
+}
+
+/// The key that signs the issuance log's checkpoints. A home from before the log has none yet.
+fn log_key(home: &Home) -> Finding {
+    const CHECK: &str = "log-key";
+    let file = home.path(path::LOG_KEY);
+    if !file.exists() && !home.path(path::LOG).exists() {
+        return Finding::ok(
             CHECK,
-            format!("{dir}/{} is encrypted, for its owner only", path::KEY),
-        ),
+            format!("{} will be made by `cuhk serve`", path::LOG_KEY),
+        );
+    }
+    unsafe_key(CHECK, &file)
+        .unwrap_or_else(|| encrypted(CHECK, &file, path::LOG_KEY, "sign checkpoints of the log"))
+}
+
+fn encrypted(check: &'static str, file: &Path, name: &str, power: &str) -> Finding {
+    match read_limited(file, MAX_PEM) {
+        Err(error) => Finding::unseen(check, error.into()),
+        Ok(pem) if is_encrypted(&String::from_utf8_lossy(&pem)) => {
+            Finding::ok(check, format!("{name} is encrypted, for its owner only"))
+        }
         Ok(_) => Finding::fail(
-            CHECK,
+            check,
             format!("{} is not encrypted", file.display()),
-            "whoever reads it can issue certificates: put back the encrypted file that `cuhk init` \
-             wrote, from a backup",
+            format!(
+                "whoever reads it can {power}: put back the encrypted file that `cuhk init` wrote, \
+                 from a backup"
+            ),
         ),
     }
 }

@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::{Home, counted, rfc3339};
 use scb_storage::Inspection;
 
-use super::Finding;
+use super::{Finding, log};
 use crate::Error;
 use crate::config::path;
 use crate::error::with_causes;
@@ -66,9 +66,11 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
         Ok(store) => store,
         Err(error) => return vec![Finding::unseen("records", error)],
     };
+    let log = home.path(path::LOG);
     let looked = store.read_blocking(move |records| {
         let mut findings = vec![
             or_unseen("records", rows(records)),
+            or_unseen("log", log::look(&log, records)),
             or_unseen("clock", clock(records, now)),
         ];
         for authority in records.authorities().in_use(now)? {

@@ -96,6 +96,7 @@ impl IssuanceLog {
         let witness = Witness {
             service: service.clone(),
             verifier_key,
+            size: head.size,
             checkpoint: checkpoint.to_owned(),
         };
         self.store

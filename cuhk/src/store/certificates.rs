@@ -6,7 +6,7 @@ use scb_certs::{
     Certificate, Fingerprint, Issuer, IssuerKind, RevocationReason, RevokedEntry, Serial, Validity,
 };
 
-use super::{convert, seal};
+use super::{Log, convert, seal};
 use crate::{Error, Subject};
 
 const COLUMNS: &str = "serial, subject, profile, public_key, not_before, not_after, \
@@ -119,8 +119,9 @@ impl<'a> Certificates<'a> {
         self.seal(&intent.serial)
     }
 
-    /// Records the signed certificate, unless there is one already, and answers the record as
-    /// it then is: of two that were signed at once only the first one counts.
+    /// Records the signed certificate and enters it in the issuance log, unless there is one
+    /// already, and answers the record as it then is: of two that were signed at once only the
+    /// first one counts. There is no other way for a certificate into the records.
     ///
     /// # Errors
     ///
@@ -142,7 +143,22 @@ impl<'a> Certificates<'a> {
                 certificate.der(),
             ])?;
         self.seal(&serial)?;
-        self.find(&serial)?.ok_or_else(invalid)
+        let record = self.find(&serial)?.ok_or_else(invalid)?;
+        Log::on(self.connection).append_certificate(&record)?;
+        Ok(record)
+    }
+
+    /// Those that the issuance log lacks, oldest first: of a home from before there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn unlogged(&self) -> Result<Vec<CertificateRecord>, Error> {
+        self.many(
+            "der IS NOT NULL AND NOT EXISTS (SELECT 1 FROM log_entry
+                 WHERE log_entry.serial = certificate.serial) ORDER BY rowid",
+            [],
+        )
     }
 
     /// By serial number.

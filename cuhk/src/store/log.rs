@@ -1,12 +1,18 @@
 //! The issuance log's entries: numbered in the same transaction as what they are about.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use scb_certs::{Serial, ServiceName};
 use scb_protocol::values::Salt;
 use scb_protocol::{COMMITMENT_SIZE, LogEntry, commitment};
+use scb_tlog::{HashReader as _, Tiles};
 
 use super::{CertificateRecord, convert};
 use crate::{Error, Subject};
+
+/// The last entry about a subject in a log of some size. It reads the index backwards: to append
+/// costs the same however many there are.
+const LAST: &str = "SELECT nth FROM log_entry WHERE subject = ?1 AND number < ?2
+                    ORDER BY nth DESC LIMIT 1";
 
 /// An entry as its subject may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +32,8 @@ pub struct Witness {
     pub service: ServiceName,
     /// Its key, as C2SP writes it.
     pub verifier_key: String,
+    /// How many entries the checkpoint covers.
+    pub size: u64,
     /// The last checkpoint that it cosigned, with the cosignature.
     pub checkpoint: String,
 }
@@ -124,6 +132,20 @@ impl<'a> Log<'a> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Whether the last entry that both have is the same; of what is before it the tree's root
+    /// tells.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Log`].
+    pub fn agrees_with(&self, tiles: &Tiles) -> Result<bool, Error> {
+        let Some(last) = self.size()?.min(tiles.size()).checked_sub(1) else {
+            return Ok(true);
+        };
+        let here = self.commitments(last, 1)?;
+        Ok(here.first().map(<[u8; COMMITMENT_SIZE]>::as_slice) == Some(&tiles.entry(last)?))
+    }
+
     /// Takes over a commitment that is in the tiles already; its content is lost.
     ///
     /// # Errors
@@ -150,23 +172,26 @@ impl<'a> Log<'a> {
         most: usize,
     ) -> Result<Vec<LoggedEntry>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT number, salt, content FROM log_entry
+            "SELECT number, salt, content, commitment FROM log_entry
              WHERE subject = ?1 AND nth >= ?2 AND number < ?3 ORDER BY nth LIMIT ?4",
         )?;
         let (from, size) = (convert::integer(from), convert::integer(size));
         let parameters = params![subject.to_string(), from, size, most as i64];
-        let rows = statement.query_map(parameters, |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-        rows.map(|row| {
-            let (number, salt, content) = row?;
-            Ok(LoggedEntry {
-                number: convert::number(number)?,
-                salt: Salt::from_bytes(salt),
-                content,
-            })
-        })
-        .collect()
+        let rows = statement.query_map(parameters, raw)?;
+        rows.map(|row| logged(row?)).collect()
+    }
+
+    /// Looks whether every row holds what it is committed to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordInvalid`], [`Error::Storage`].
+    pub fn check(&self) -> Result<(), Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT number, salt, content, commitment FROM log_entry WHERE subject IS NOT NULL",
+        )?;
+        let mut rows = statement.query_map([], raw)?;
+        rows.try_for_each(|row| logged(row?).map(drop))
     }
 
     /// How many entries about a subject are among the first `size` of the log.
@@ -175,16 +200,15 @@ impl<'a> Log<'a> {
     ///
     /// [`Error::Storage`].
     pub fn count(&self, subject: &Subject, size: u64) -> Result<u64, Error> {
-        let count = self
+        let last = self
             .connection
-            .prepare_cached(
-                "SELECT coalesce(max(nth), 0) FROM log_entry WHERE subject = ?1 AND number < ?2",
-            )?
-            .query_one(
+            .prepare_cached(LAST)?
+            .query_row(
                 params![subject.to_string(), convert::integer(size)],
                 |row| row.get(0),
-            )?;
-        convert::number(count)
+            )
+            .optional()?;
+        last.map_or(Ok(0), convert::number)
     }
 
     /// The witnesses.
@@ -194,36 +218,47 @@ impl<'a> Log<'a> {
     /// [`Error::Storage`].
     pub fn witnesses(&self) -> Result<Vec<Witness>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT service, verifier_key, checkpoint FROM witness ORDER BY service",
+            "SELECT service, verifier_key, size, checkpoint FROM witness ORDER BY service",
         )?;
         let rows = statement.query_map([], |row| {
-            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+            ))
         })?;
         rows.map(|row| {
-            let (service, verifier_key, checkpoint) = row?;
+            let (service, verifier_key, size, checkpoint) = row?;
             let service = service.parse().map_err(|_| Error::RecordInvalid {
                 what: "service name",
             })?;
             Ok(Witness {
                 service,
                 verifier_key,
+                size: convert::number(size)?,
                 checkpoint,
             })
         })
         .collect()
     }
 
-    /// Records what a witness cosigned last.
+    /// Records what a witness cosigned, unless the same key has cosigned more.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
     pub fn set_witness(&self, witness: &Witness) -> Result<(), Error> {
         self.connection
-            .prepare_cached("REPLACE INTO witness VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT INTO witness VALUES (?1, ?2, ?3, ?4) ON CONFLICT (service) DO UPDATE
+                     SET verifier_key = ?2, size = ?3, checkpoint = ?4
+                     WHERE verifier_key <> ?2 OR size <= ?3",
+            )?
             .execute(params![
                 witness.service.to_string(),
                 witness.verifier_key,
+                convert::integer(witness.size),
                 witness.checkpoint
             ])?;
         Ok(())
@@ -253,9 +288,29 @@ impl<'a> Log<'a> {
     }
 }
 
+type Raw = (i64, [u8; 32], String, [u8; COMMITMENT_SIZE]);
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+/// An entry, if it is the one that was committed to: an altered one is never shown.
+fn logged((number, salt, content, committed): Raw) -> Result<LoggedEntry, Error> {
+    let salt = Salt::from_bytes(salt);
+    if commitment(&salt, &content) != committed {
+        return Err(Error::RecordInvalid { what: "log entry" });
+    }
+    Ok(LoggedEntry {
+        number: convert::number(number)?,
+        salt,
+        content,
+    })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use rusqlite::StatementStatus;
     use scb_protocol::values::Nonce;
 
     use super::*;
@@ -327,19 +382,74 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_of_a_witness_is_kept() {
+    fn the_ten_thousandth_entry_costs_what_the_first_did() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let (subject, log) = ("1155000001".parse()?, records.log());
+                let cost = || {
+                    log.append(&subject, asked(&subject))?;
+                    let asking = log.connection.prepare_cached(LAST)?;
+                    Ok::<_, Error>(asking.reset_status(StatementStatus::VmStep))
+                };
+                (cost()?, cost()?);
+                let early = cost()?;
+                for _ in 3..10_000 {
+                    log.append(&subject, asked(&subject))?;
+                }
+                cost()?;
+                assert_eq!(cost()?, early, "steps of the database for one more");
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn an_altered_entry_is_never_shown() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let (subject, log) = ("1155000001".parse()?, records.log());
+                log.append(&subject, asked(&subject))?;
+                log.check()?;
+                let alter = "UPDATE log_entry SET content = replace(content, '1000', '1001')";
+                assert_eq!(log.connection.execute(alter, [])?, 1);
+                for looked in [log.check(), log.of(&subject, 1, 1, 1).map(drop)] {
+                    assert!(matches!(looked, Err(Error::RecordInvalid { .. })));
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn the_largest_log_that_a_witness_saw_is_kept() {
         let (_dir, store) = temporary();
         store
             .write_blocking(|records| {
                 let mut witness = Witness {
                     service: ServiceName::blackboard(),
                     verifier_key: "key".into(),
+                    size: 5,
                     checkpoint: "first".into(),
                 };
-                records.log().set_witness(&witness)?;
-                witness.checkpoint = "second".into();
-                records.log().set_witness(&witness)?;
-                assert_eq!(records.log().witnesses()?, [witness]);
+                let log = records.log();
+                log.set_witness(&witness)?;
+                (witness.size, witness.checkpoint) = (7, "second".into());
+                log.set_witness(&witness)?;
+                assert_eq!(log.witnesses()?, [witness.clone()]);
+                let late = Witness {
+                    size: 6,
+                    ..witness.clone()
+                };
+                log.set_witness(&late)?;
+                assert_eq!(log.witnesses()?, [witness], "what came late is older");
+                let other_key = Witness {
+                    verifier_key: "another".into(),
+                    ..late
+                };
+                log.set_witness(&other_key)?;
+                assert_eq!(log.witnesses()?, [other_key]);
                 Ok(())
             })
             .unwrap();

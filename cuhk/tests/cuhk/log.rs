@@ -1,7 +1,7 @@
 //! The issuance log: nothing is given out that is not in it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use scb_certs::ServiceName;
 use scb_cuhk::{Error, Unlocked, open_home};
@@ -145,6 +145,62 @@ async fn the_log_goes_on_after_a_restart() {
         audit_as(&university, &student, SID).await.entries().len(),
         1
     );
+    university.stop().await;
+}
+
+/// What a crash leaves between the database and the tiles, at worst all of it.
+#[tokio::test]
+async fn tiles_that_are_behind_the_database_catch_up() {
+    let university = University::open().await;
+    let student = university.student(SID).await;
+    let university = university.stopped().await;
+    let (log, aside) = (
+        university.home().join("log"),
+        university.home().join("aside"),
+    );
+    copy(&log, &aside);
+    let university = university.start().await;
+    university.student("1155000002").await;
+    let mut connection = university.connect_as(&student).await;
+    let before = look(&mut connection, None).await.unwrap().known();
+    let university = university.stopped().await;
+    fs::remove_dir_all(&log).unwrap();
+    fs::rename(&aside, &log).unwrap();
+    let university = university.start().await;
+    let mut connection = university.connect_as(&student).await;
+    let after = look(&mut connection, Some(before.clone())).await.unwrap();
+    assert!(after.known().head.size >= before.head.size);
+    let university = university.stopped().await;
+    fs::remove_dir_all(&log).unwrap();
+    let university = university.start().await;
+    let mut connection = university.connect_as(&student).await;
+    look(&mut connection, Some(after.known())).await.unwrap();
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_published_is_refused_and_not_lost() {
+    let university = University::open().await;
+    let student = university.student(SID).await;
+    let mut connection = university.connect_as(&student).await;
+    let before = look(&mut connection, None).await.unwrap().known();
+    let (tiles, aside) = (
+        directory(&university).join("tile"),
+        directory(&university).join("aside"),
+    );
+    fs::rename(&tiles, &aside).unwrap();
+    fs::write(&tiles, "in the way").unwrap();
+    let other = university.student("1155000002").await;
+    let refused = look(&mut connection, None).await.unwrap_err();
+    assert_eq!(refused.code, Code::Internal);
+    fs::remove_file(&tiles).unwrap();
+    fs::rename(&aside, &tiles).unwrap();
+    let mut connection = university.connect_as(&student).await;
+    look(&mut connection, Some(before)).await.unwrap();
+    let audited = audit_as(&university, &other, "1155000002").await;
+    let certificate = other.chain.leaf().fingerprint();
+    let sid = "1155000002".parse().unwrap();
+    audited.require(&sid, &certificate).unwrap();
     university.stop().await;
 }
 
@@ -304,4 +360,16 @@ async fn more_than_there_is_cannot_be_asked_for() {
 fn cosigner() -> Cosigner {
     let name = "blackboard.example/witness".parse().unwrap();
     Cosigner::new(NoteKey::generate(name, Algorithm::CosignatureV1).unwrap()).unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy(&path, &target),
+            false => drop(fs::copy(&path, &target).unwrap()),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use scb_tlog::{
     Checkpoint, Error, Hash, HashReader, MAX_ENTRY, TileLog, Tiles, TreeHead, consistency_proof,
-    inclusion_proof, root,
+    inclusion_proof, inspect, root,
 };
 use tempfile::TempDir;
 
@@ -274,4 +274,31 @@ fn appending_writes_no_more_to_a_large_log_than_to_a_small_one() {
     };
     let (small, large) = (written(300), written(65_536 + 300));
     assert_eq!(small, large);
+}
+
+#[test]
+fn a_look_changes_nothing_and_sees_every_flipped_byte() {
+    let (directory, mut log) = log(600, 100);
+    assert!(
+        inspect(directory.path()).unwrap().is_none(),
+        "not published"
+    );
+    let checkpoint = log.sign(&log_key()).unwrap();
+    log.publish(&checkpoint).unwrap();
+    // What came after the checkpoint is not looked at yet.
+    log.append(&entries(601)[600..]).unwrap();
+    let seen = inspect(directory.path()).unwrap().unwrap();
+    assert_eq!(seen.head(), checkpoint.head());
+    let covered = |path: &String| !path.contains(".p/") || path.ends_with(".p/88");
+    for path in tiles(directory.path()).iter().filter(|path| covered(path)) {
+        let path = directory.path().join(path);
+        let good = fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        fs::write(&path, bad).unwrap();
+        assert!(inspect(directory.path()).is_err(), "{}", path.display());
+        fs::write(&path, good).unwrap();
+    }
+    inspect(directory.path()).unwrap();
 }

@@ -19,5 +19,6 @@ CREATE INDEX log_entry_by_subject ON log_entry (subject, nth);
 CREATE TABLE witness (
     service TEXT NOT NULL PRIMARY KEY,
     verifier_key TEXT NOT NULL,
+    size INTEGER NOT NULL CHECK (size >= 0),
     checkpoint TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
