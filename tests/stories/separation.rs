@@ -21,7 +21,11 @@ fn blackboard_works_where_no_key_of_cuhk_can_be_read() {
     let mut campus = Campus::sandbox();
     let cuhk = campus.path().join("cuhk");
     let keys = private_keys(&cuhk);
-    assert_eq!(keys.len(), 5, "root, two issuers, TLS, tokens: {keys:?}");
+    assert_eq!(
+        keys.len(),
+        6,
+        "root, two issuers, log, TLS, tokens: {keys:?}"
+    );
     let of_cuhk: Vec<_> = keys.iter().map(|key| fs::read(key).unwrap()).collect();
     let of_blackboard = private_keys(&campus.path().join("blackboard"));
     assert_eq!(of_blackboard.len(), 1, "{of_blackboard:?}");

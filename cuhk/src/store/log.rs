@@ -392,7 +392,8 @@ mod tests {
                     let asking = log.connection.prepare_cached(LAST)?;
                     Ok::<_, Error>(asking.reset_status(StatementStatus::VmStep))
                 };
-                (cost()?, cost()?);
+                cost()?;
+                cost()?;
                 let early = cost()?;
                 for _ in 3..10_000 {
                     log.append(&subject, asked(&subject))?;
