@@ -11,10 +11,17 @@ pub enum CertificateError {
     /// A certificate of the chain has been revoked.
     #[error("certificate has been revoked")]
     Revoked,
+    /// It is revoked for the time being only (`certificateHold`): its holder is suspended.
+    #[error("certificate is on hold")]
+    OnHold,
     /// The chain does not lead to the trusted root through exactly one issuing authority: it is
-    /// another authority's, though that may have the same name.
+    /// another authority's.
     #[error("certificate is not from the trusted authority")]
     UnknownIssuer,
+    /// The same, but the other authority has the name of the trusted one (its trust domain, or its
+    /// root's name): an impostor, or an authority that was set up anew.
+    #[error("certificate is from another authority of the same name")]
+    IssuerNamesake,
     /// Nobody but its own key signed it.
     #[error("certificate is signed by its own key")]
     SelfSigned,

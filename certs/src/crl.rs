@@ -11,9 +11,9 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateRevocationListDer, UnixTime};
 use serde::{Deserialize, Serialize};
 use webpki::{CertRevocationList, OwnedCertRevocationList};
-use x509_cert::crl::CertificateList;
+use x509_cert::crl::{CertificateList, RevokedCert};
 use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CrlNumber};
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CrlNumber, CrlReason};
 
 use crate::parse::unix_time;
 use crate::{Certificate, Error, Serial};
@@ -22,6 +22,7 @@ use crate::{Certificate, Error, Serial};
 pub const MAX_CRL_SIZE: usize = 16 * 1024 * 1024;
 
 const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
+const REASON: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
 const AUTHORITY_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
 
 /// A certificate to be listed as revoked.
@@ -126,6 +127,7 @@ struct Inner {
     issuer: Vec<u8>,
     issuer_key_id: Vec<u8>,
     revoked: HashSet<Serial>,
+    held: HashSet<Serial>,
     for_webpki: CertRevocationList<'static>,
 }
 
@@ -155,7 +157,8 @@ impl Crl {
                 .to_der()
                 .map_err(|_| Error::CrlMalformed("issuer"))?,
             issuer_key_id: issuer_key_id(extensions)?,
-            revoked: revoked(&list)?,
+            revoked: serials(&list, |_| true)?,
+            held: serials(&list, is_on_hold)?,
             for_webpki: for_webpki.into(),
         })))
     }
@@ -204,6 +207,11 @@ impl Crl {
     /// Whether it lists this serial number of its issuer.
     pub fn contains(&self, serial: &Serial) -> bool {
         self.0.revoked.contains(serial)
+    }
+
+    /// Whether it lists this serial number as on hold: revoked for the time being.
+    pub fn holds(&self, serial: &Serial) -> bool {
+        self.0.held.contains(serial)
     }
 
     /// Verifies that `issuer` signed this list. Its time is another matter.
@@ -286,7 +294,10 @@ fn issuer_key_id(extensions: &[Extension]) -> Result<Vec<u8>, Error> {
         .ok_or_else(malformed)
 }
 
-fn revoked(list: &CertificateList) -> Result<HashSet<Serial>, Error> {
+fn serials(
+    list: &CertificateList,
+    wanted: impl Fn(&RevokedCert) -> bool,
+) -> Result<HashSet<Serial>, Error> {
     let entries = list
         .tbs_cert_list
         .revoked_certificates
@@ -294,7 +305,16 @@ fn revoked(list: &CertificateList) -> Result<HashSet<Serial>, Error> {
         .unwrap_or_default();
     entries
         .iter()
+        .filter(|entry| wanted(entry))
         .map(|entry| Serial::from_bytes(entry.serial_number.as_bytes()))
         .collect::<Result<_, _>>()
         .map_err(|_| Error::CrlMalformed("serial number"))
+}
+
+fn is_on_hold(entry: &RevokedCert) -> bool {
+    let extensions = entry.crl_entry_extensions.as_deref().unwrap_or_default();
+    let reason = extensions.iter().find(|found| found.extn_id == REASON);
+    reason.is_some_and(|found| {
+        CrlReason::from_der(found.extn_value.as_bytes()) == Ok(CrlReason::CertificateHold)
+    })
 }

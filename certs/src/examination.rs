@@ -27,10 +27,8 @@ pub(crate) fn exact_reason(
     root: &Certificate,
 ) -> CertificateError {
     match found {
-        CertificateError::UnknownIssuer => origin(chain),
-        CertificateError::BadSignature if is_of_another_root(chain, root) => {
-            CertificateError::UnknownIssuer
-        }
+        CertificateError::UnknownIssuer => origin(chain, root),
+        CertificateError::BadSignature if is_of_another_root(chain, root) => stranger(chain, root),
         CertificateError::WrongUsage => wrong_usage(chain.leaf()),
         CertificateError::NameInvalid if chain.leaf().uris().len() > 1 => {
             CertificateError::NameAmbiguous
@@ -52,7 +50,7 @@ pub(crate) fn wrong_usage(leaf: &Certificate) -> CertificateError {
 }
 
 /// Who did sign a leaf that no issuing authority of the root signed.
-fn origin(chain: &Chain) -> CertificateError {
+fn origin(chain: &Chain, root: &Certificate) -> CertificateError {
     let (leaf, others) = (chain.leaf(), &chain.certificates()[1..]);
     let signed_by =
         |issuer: &Certificate| leaf.names_issuer(issuer) && leaf.verify_signed_by(issuer).is_ok();
@@ -64,11 +62,27 @@ fn origin(chain: &Chain) -> CertificateError {
     {
         CertificateError::IssuerNotAuthority
     } else {
-        CertificateError::UnknownIssuer
+        stranger(chain, root)
     }
 }
 
-/// Whether the issuing authority has our root's name, and another root's signature.
+/// What to call another authority: one with our own's name is easily taken for it.
+fn stranger(chain: &Chain, root: &Certificate) -> CertificateError {
+    let has_name = |issuer: &Certificate| {
+        let (theirs, ours) = (
+            issuer.authority_trust_domain().ok(),
+            root.authority_trust_domain().ok(),
+        );
+        issuer.issuer() == root.subject() || theirs.is_some() && theirs == ours
+    };
+    let issuer = chain.certificates().get(1);
+    match issuer.is_some_and(has_name) && is_of_another_root(chain, root) {
+        true => CertificateError::IssuerNamesake,
+        false => CertificateError::UnknownIssuer,
+    }
+}
+
+/// Whether the issuing authority has another root's signature.
 fn is_of_another_root(chain: &Chain, root: &Certificate) -> bool {
     let issuer = chain.certificates().get(1);
     issuer.is_some_and(|issuer| issuer.verify_signed_by(root).is_err())

@@ -230,6 +230,18 @@ impl TrustStore {
                 result.inspect(|()| self.known.remember(path, times))
             }
         }
+        .map_err(|found| match found {
+            CertificateError::Revoked if self.holds(leaf, issuer) => CertificateError::OnHold,
+            other => other,
+        })
+    }
+
+    /// Whether the newest list of this issuer says that the certificate is revoked for the time
+    /// being. That it is revoked at all is known already.
+    fn holds(&self, leaf: &Certificate, issuer: &Certificate) -> bool {
+        let own = |list: &&Crl| Some(list.issuer_key_id()) == issuer.subject_key_id();
+        let newest = self.crls().iter().find(own);
+        newest.is_some_and(|list| list.holds(&leaf.serial()))
     }
 
     fn verify_with_webpki(

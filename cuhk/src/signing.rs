@@ -61,6 +61,8 @@ impl Signing {
         if let Some(certificate) = record.certificate {
             return self.chain(certificate);
         }
+        #[cfg(test)]
+        crate::tests::panics::before_signing(&record.intent.subject);
         let signed = self.sign(&record.intent, key, service)?;
         let record = self
             .store

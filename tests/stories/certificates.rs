@@ -2,8 +2,11 @@
 //! that the server logs, in one line, and nothing changes.
 
 use std::fs;
+use std::future::ready;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use scb_certs::{
@@ -14,7 +17,12 @@ use scb_protocol::message::cuhk;
 use scb_protocol::values::SessionPublicKey;
 use scb_protocol::{Code, Refusal, Step};
 use scb_testkit::{FixedClock, Forge, Purpose, TestCampus, TestIdentity};
-use scb_transport::{ClientTls, Clock, Connection, ServerTrust, SystemClock, connect};
+use scb_transport::{
+    ClientAuth, ClientTls, Clock, Connection, Limits, Listener, ServerTls, ServerTrust, Shutdown,
+    SystemClock, connect,
+};
+use tokio::sync::watch;
+use tokio::task::block_in_place;
 use tokio::time::{interval, timeout};
 
 use crate::campus::{Campus, SAMPLE, Server};
@@ -137,7 +145,7 @@ fn wrong(keys: &TestCampus) -> Vec<(&'static str, Code, TestIdentity)> {
         ),
         (
             "another CA of the same name",
-            Code::CertificateUnknownIssuer,
+            Code::CertificateIssuerNamesake,
             elsewhere("sandbox.example"),
         ),
         (
@@ -232,6 +240,17 @@ async fn without_a_certificate_nothing_is_answered_that_takes_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_revoked_certificate_is_refused_by_both() {
+    refused_by_both(&["revoke", "1155000001"], Code::CertificateRevoked).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_suspended_student_is_told_by_both_that_the_certificate_is_on_hold() {
+    let suspend = ["roster", "suspend", "1155000001"];
+    refused_by_both(&suspend, Code::CertificateOnHold).await;
+}
+
+/// A student's certificate after CUHK was told this about it.
+async fn refused_by_both(command: &[&str], code: Code) {
     let mut campus = Campus::sandbox();
     campus.student(&["enrol", "--ids", SAMPLE]).succeeded();
     let keys = stolen_keys(&campus.path());
@@ -241,20 +260,74 @@ async fn a_revoked_certificate_is_refused_by_both() {
         chain: Chain::from_pem(&read("chain.pem")).unwrap(),
         key: SigningKey::from_pem(&read("key.pem"), None).unwrap(),
     };
-    let revoked = campus.administer_cuhk(&["revoke", "1155000001"]);
-    revoked.succeeded();
+    campus.administer_cuhk(command).succeeded();
     // From their first moment on they have the new lists. How fast these come to servers that
     // run is another story.
     campus.restart_cuhk();
     campus.restart_blackboard();
     for target in Target::both(&campus, &keys) {
         let refusal = target.told(Some(&identity)).await.unwrap();
-        assert_eq!(refusal.code, Code::CertificateRevoked);
-        target
-            .has_logged(Code::CertificateRevoked, 1, "revoked")
-            .await;
+        assert_eq!(refusal.code, code);
+        target.has_logged(code, 1, code.as_str()).await;
     }
     assert!(campus.submissions().is_empty());
+}
+
+/// A server under the right root and at the address of its certificate, which is for another
+/// purpose; it counts those who talk to it.
+async fn impostor(keys: &TestCampus, identity: &TestIdentity) -> (String, Arc<AtomicUsize>) {
+    let root = keys.root().certificate();
+    let trust = keys.trust_without_crls();
+    let clock = Arc::new(SystemClock);
+    let tls = ServerTls::new(identity.pair(), root, trust, ClientAuth::Optional, clock);
+    let (keep, tls) = watch::channel(Arc::new(tls.unwrap()));
+    let address = (Ipv4Addr::LOCALHOST, 0).into();
+    let listener = Listener::bind(address).await.unwrap();
+    let address = listener.local_addr().to_string();
+    let talked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&talked);
+    let handler = move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        ready(())
+    };
+    let limits = Limits::default();
+    tokio::spawn(async move {
+        listener.serve(tls, limits, Shutdown::new(), handler).await;
+        drop(keep);
+    });
+    (address, talked)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_tells_nothing_to_another_service_or_to_a_student_in_a_servers_place() {
+    let campus = Campus::sandbox();
+    let keys = stolen_keys(&campus.path());
+    campus.student(&["enrol", "--ids", SAMPLE]).succeeded();
+    let services = ["library", "cuhk", "blackboard"].map(|name| keys.service(name));
+    let [library, cuhk, blackboard] = &services;
+    let student = keys.student("1155000009");
+    let submit = ["submit", "--ids", SAMPLE];
+    let enrol = ["enrol", "--ids", "1155000010"];
+    for (what, identity, command, place) in [
+        ("library", library, &submit, "--blackboard"),
+        ("cuhk", cuhk, &submit, "--blackboard"),
+        ("a student", &student, &submit, "--blackboard"),
+        ("library", library, &enrol, "--cuhk"),
+        ("blackboard", blackboard, &enrol, "--cuhk"),
+        ("a student", &student, &enrol, "--cuhk"),
+    ] {
+        let (address, talked) = impostor(&keys, identity).await;
+        let arguments = [&command[..], &[place, &address, "--json"]].concat();
+        let ran = block_in_place(|| campus.student(&arguments));
+        let error = ran.refused(3, "server_identity");
+        assert_eq!(talked.load(Ordering::SeqCst), 0, "{what}: {error}");
+    }
+    assert!(campus.submissions().is_empty());
+    // In its own place the same certificate is good: the student talks to it.
+    let (address, talked) = impostor(&keys, blackboard).await;
+    let arguments = [&submit[..], &["--blackboard", &address]].concat();
+    block_in_place(|| campus.student(&arguments));
+    assert_ne!(talked.load(Ordering::SeqCst), 0, "the impostor can");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::campus::{Campus, SAMPLE};
+use crate::campus::{Campus, Ran, SAMPLE, program};
 
 #[test]
 fn no_secret_reaches_a_log_or_an_output() {
@@ -37,6 +37,48 @@ fn no_secret_reaches_a_log_or_an_output() {
         );
     }
     assert!(said.contains("1155000001"), "nothing was said at all");
+}
+
+/// Arguments stand in the list of processes, where everybody reads them.
+#[test]
+fn no_program_takes_a_secret_as_an_argument() {
+    let pages = tempfile::tempdir().unwrap();
+    let mut flags = std::collections::BTreeSet::new();
+    for name in ["student", "cuhk", "blackboard"] {
+        let mut manual = program(name);
+        Ran::of(manual.args(["generate", "man"]).arg(pages.path())).succeeded();
+    }
+    for page in fs::read_dir(pages.path()).unwrap() {
+        let page = fs::read_to_string(page.unwrap().path()).unwrap();
+        let page = page.replace('\\', "");
+        let words = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        flags.extend(words.filter_map(|word| Some(word.strip_prefix("--")?.to_owned())));
+    }
+    let harmless = ["codes", "codes-out", "code-out", "code-file"];
+    let secret = |flag: &&String| {
+        let names = |what| flag.split('-').any(|word| word == what);
+        let secrets = [
+            "code",
+            "codes",
+            "passphrase",
+            "password",
+            "key",
+            "secret",
+            "pin",
+        ];
+        secrets.into_iter().any(names)
+            && !flag.ends_with("passphrase-file")
+            && !harmless.contains(&flag.as_str())
+    };
+    assert_eq!(flags.iter().find(secret), None);
+    for expected in [
+        "passphrase-file",
+        "new-passphrase-file",
+        "codes",
+        "code-file",
+    ] {
+        assert!(flags.contains(expected), "{expected}: {flags:?}");
+    }
 }
 
 /// Codes, tokens and the lines of private keys.

@@ -192,6 +192,45 @@ fn the_newest_list_of_an_issuer_counts() {
     assert_eq!(refusal, Refused::Revoked);
 }
 
+/// Only who is on hold now is told so: not whoever was, and not whoever's issuer is revoked.
+#[test]
+fn a_hold_is_told_from_a_revocation_by_the_newest_list() {
+    let campus = Campus::new();
+    let holder = campus.student("1155000001");
+    let list = |number, reason| {
+        let serial = holder.leaf().serial();
+        let entry = RevokedEntry {
+            serial,
+            revoked_at: now(),
+            reason,
+            invalid_since: None,
+        };
+        let students = &campus.students;
+        students.sign_crl(number, now(), in_days(1), &[entry])
+    };
+    let refusal = |list: Crl| {
+        let lists = vec![
+            campus.root_crl(&[]),
+            list,
+            campus.students_crl(&[holder.leaf()]),
+        ];
+        let trust = campus.trust().with_crls(lists).unwrap();
+        trust.verify_student(&holder.chain, now()).unwrap_err()
+    };
+    let held = list(2, RevocationReason::CertificateHold).unwrap();
+    assert!(held.contains(&holder.leaf().serial()) && held.holds(&holder.leaf().serial()));
+    assert_eq!(refusal(held.clone()), Refused::OnHold);
+    let revoked = list(2, RevocationReason::KeyCompromise).unwrap();
+    assert!(!revoked.holds(&holder.leaf().serial()));
+    assert_eq!(refusal(revoked), Refused::Revoked);
+
+    let root = campus.root_crl(&[campus.students.certificate()]);
+    let other = campus.student("1155000002");
+    let trust = campus.trust().with_crls(vec![root, held]).unwrap();
+    let refusal = trust.verify_student(&other.chain, now()).unwrap_err();
+    assert_eq!(refusal, Refused::Revoked);
+}
+
 #[test]
 fn lists_many_serial_numbers() {
     let campus = Campus::new();

@@ -210,7 +210,7 @@ fn refuses_another_authority_of_the_same_name() {
     let issuer = parameters.signed_by(&own_key, &root_issuer).unwrap();
     let issuer = Certificate::from_der(issuer.der()).unwrap();
     let holder = forge_with(&issuer, &own_key, &campus.student_parameters());
-    assert_eq!(student_refusal(&campus, &holder), Refused::UnknownIssuer);
+    assert_eq!(student_refusal(&campus, &holder), Refused::IssuerNamesake);
 }
 
 /// Its key identifiers are those of the genuine ones as well: only the signature differs.
@@ -223,7 +223,7 @@ fn refuses_another_root_of_the_same_name_and_key_identifier() {
     parameters.extended_key_usages = campus.student_parameters().extended_key_usages;
     let issuer = forge_with(genuine, &new_key(), &parameters);
     let holder = forge_with(issuer.leaf(), &issuer.key, &campus.student_parameters());
-    assert_eq!(student_refusal(&campus, &holder), Refused::UnknownIssuer);
+    assert_eq!(student_refusal(&campus, &holder), Refused::IssuerNamesake);
 }
 
 #[test]

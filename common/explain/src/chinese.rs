@@ -43,9 +43,17 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::CertificateExpired => ("證書已過期", "向學系索取新註冊碼後重新註冊，並檢查本機時鐘"),
         Code::CertificateNotYetValid => ("證書尚未生效", "檢查本機與伺服器的時鐘"),
         Code::CertificateRevoked => ("證書已被撤銷", "向學系索取新註冊碼，然後重新註冊"),
+        Code::CertificateOnHold => (
+            "證書暫時失效：持有人現正停用",
+            "請向學系查詢；恢復後無須重新註冊",
+        ),
         Code::CertificateUnknownIssuer => (
             "證書並非由此中大簽發",
             "核對位址與根證書是否屬於同一個中大；若是，請重新註冊",
+        ),
+        Code::CertificateIssuerNamesake => (
+            "證書由另一個與此中大同名的機構簽發",
+            "若中大已重新設立，請以新註冊碼重新註冊；否則有人冒充中大",
         ),
         Code::CertificateSelfSigned => (
             "證書只由其自身的金鑰簽署",

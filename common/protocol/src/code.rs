@@ -105,9 +105,15 @@ codes! {
     CertificateRevoked = "certificate_revoked", EXIT_REFUSED, 403,
         "the certificate has been revoked",
         "ask your department for a new code, then enrol again";
+    CertificateOnHold = "certificate_on_hold", EXIT_REFUSED, 403,
+        "the certificate is on hold: its holder is suspended for the time being",
+        "ask your department; nothing needs to be enrolled again once the suspension is lifted";
     CertificateUnknownIssuer = "certificate_unknown_issuer", EXIT_REFUSED, 401,
         "the certificate was not issued by this CUHK",
         "check that the address and the root certificate belong to the same CUHK; if so, enrol again";
+    CertificateIssuerNamesake = "certificate_issuer_namesake", EXIT_REFUSED, 401,
+        "the certificate is from another authority that has the name of this CUHK",
+        "if CUHK was set up anew, enrol again with a new code; if not, somebody impersonates it";
     CertificateSelfSigned = "certificate_self_signed", EXIT_REFUSED, 401,
         "nobody but its own key signed the certificate",
         "enrol, so that CUHK issues one: student enrol";

@@ -127,3 +127,68 @@ impl fmt::Display for Transcript2 {
         f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn member(sid: &str, certificate: &[u8], session_key: u8) -> TranscriptMember {
+        TranscriptMember {
+            sid: sid.parse().unwrap(),
+            certificate: Fingerprint::of(certificate),
+            session_key: SessionPublicKey::from_bytes([session_key; 32]),
+        }
+    }
+
+    #[test]
+    fn every_part_of_t1_counts() {
+        let members = [member("1", b"a", 1), member("2", b"b", 2)];
+        let of = |exporter, service: &str, client: &[u8], challenge, members: &[_]| {
+            let channel = Channel {
+                exporter: [exporter; 32],
+                service: service.parse().unwrap(),
+                client_certificate: Fingerprint::of(client),
+            };
+            *Transcript1::new(&channel, &Challenge::from_bytes([challenge; 32]), members).as_bytes()
+        };
+        let (service, other) = ("spiffe://a.test/service/b", "spiffe://a.test/service/c");
+        let with = |members: &[_]| of(1, service, b"a", 1, members);
+        let [first, second] = &members;
+        let all = [
+            with(&members),
+            of(2, service, b"a", 1, &members),
+            of(1, other, b"a", 1, &members),
+            of(1, service, b"b", 1, &members),
+            of(1, service, b"a", 2, &members),
+            with(&[second.clone(), first.clone()]),
+            with(&members[..1]),
+            with(&[member("3", b"a", 1), second.clone()]),
+            with(&[member("1", b"c", 1), second.clone()]),
+            with(&[member("1", b"a", 3), second.clone()]),
+        ];
+        assert_eq!(HashSet::from(all).len(), all.len());
+    }
+
+    #[test]
+    fn every_part_of_t2_counts() {
+        let of = |t1, proofs: [&'static str; 2], tokens: [&'static str; 2], answer| {
+            *Transcript2::new(&Transcript1([t1; 32]), proofs, tokens, answer).as_bytes()
+        };
+        let (proofs, tokens) = (["p", "q"], ["t", "u"]);
+        let all = [
+            of(1, proofs, tokens, Some("v")),
+            of(2, proofs, tokens, Some("v")),
+            of(1, ["q", "p"], tokens, Some("v")),
+            of(1, ["pq", ""], tokens, Some("v")),
+            of(1, proofs, ["u", "t"], Some("v")),
+            of(1, proofs, ["tu", ""], Some("v")),
+            of(1, proofs, tokens, Some("w")),
+            of(1, proofs, tokens, Some("")),
+            of(1, proofs, tokens, None),
+        ];
+        assert_eq!(HashSet::from(all).len(), all.len());
+    }
+}

@@ -18,10 +18,14 @@ pub(crate) fn to_tls(error: CertificateError) -> rustls::Error {
     rustls::Error::InvalidCertificate(match error {
         E::Expired => T::Expired,
         E::Revoked => T::Revoked,
-        E::UnknownIssuer | E::SelfSigned | E::IssuerNotAuthority => T::UnknownIssuer,
+        E::UnknownIssuer | E::IssuerNamesake | E::SelfSigned | E::IssuerNotAuthority => {
+            T::UnknownIssuer
+        }
         E::BadSignature | E::KeyMismatch => T::BadSignature,
         E::WrongUsage | E::NoUsage | E::AnyUsage => T::InvalidPurpose,
-        E::WrongRole { .. } | E::WrongIssuer { .. } | E::WrongName { .. } => {
+        // `access_denied`, "a valid certificate was received, but": of these only the hold is not
+        // to be found in the certificate itself.
+        E::OnHold | E::WrongRole { .. } | E::WrongIssuer { .. } | E::WrongName { .. } => {
             T::ApplicationVerificationFailure
         }
         E::NameInvalid | E::NameAmbiguous | E::Malformed => T::BadEncoding,
@@ -73,7 +77,7 @@ fn code_of(alert: AlertDescription) -> Code {
         A::UnknownCA => Code::CertificateUnknownIssuer,
         A::DecryptError => Code::CertificateBadSignature,
         A::UnsupportedCertificate => Code::CertificateWrongUsage,
-        A::AccessDenied => Code::CertificateWrongRole,
+        A::AccessDenied => Code::CertificateOnHold,
         A::CertificateUnknown => Code::CertificateNotYetValid,
         A::BadCertificate | A::BadCertificateStatusResponse => Code::CertificateInvalid,
         A::NoApplicationProtocol | A::ProtocolVersion => Code::ServerMisbehaved,
@@ -102,6 +106,10 @@ mod tests {
                 CertificateError::IssuerNotAuthority,
                 Code::CertificateUnknownIssuer,
             ),
+            (
+                CertificateError::IssuerNamesake,
+                Code::CertificateUnknownIssuer,
+            ),
             (CertificateError::KeyMismatch, Code::CertificateBadSignature),
             (CertificateError::NoUsage, Code::CertificateWrongUsage),
             (CertificateError::AnyUsage, Code::CertificateWrongUsage),
@@ -109,7 +117,7 @@ mod tests {
                 CertificateError::WrongIssuer {
                     found: String::new(),
                 },
-                Code::CertificateWrongRole,
+                Code::CertificateOnHold,
             ),
             (CertificateError::NameAmbiguous, Code::CertificateInvalid),
         ] {
@@ -119,19 +127,14 @@ mod tests {
 
     #[test]
     fn an_alert_says_what_a_refusal_would_have_said() {
-        let found = "spiffe://campus.test/student/1".to_owned();
-        let expected = "blackboard".to_owned();
         let reasons = [
             CertificateError::Expired,
             CertificateError::NotYetValid,
             CertificateError::Revoked,
+            CertificateError::OnHold,
             CertificateError::UnknownIssuer,
             CertificateError::BadSignature,
             CertificateError::WrongUsage,
-            CertificateError::WrongRole {
-                found: found.clone(),
-            },
-            CertificateError::WrongName { expected, found },
             CertificateError::NameInvalid,
             CertificateError::CrlUnavailable,
             CertificateError::CrlExpired,

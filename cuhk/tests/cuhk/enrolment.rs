@@ -141,6 +141,10 @@ async fn a_repeated_request_gets_the_same_certificate_and_another_key_nothing() 
         .ask(None, &enrol("1155000001", &code, &other))
         .await;
     assert_eq!(refused(reply), Code::CodeUsed);
+    let reply = university
+        .ask(None, &enrol("1155000002", &code, &other))
+        .await;
+    assert_eq!(refused(reply), Code::EnrolmentRefused, "told to its owner");
     assert_eq!(university.count_certificates("1155000001").await, 1);
 }
 

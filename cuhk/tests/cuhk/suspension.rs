@@ -35,7 +35,7 @@ async fn a_suspended_student_is_refused_in_tls_and_on_open_connections_until_res
     assert_eq!(refused(reply), Code::StudentInactive);
     university.refresher.refresh().await.unwrap();
     let refusal = university.dial(Some(&student)).await.unwrap_err();
-    assert_eq!(refusal.code, Code::CertificateRevoked);
+    assert_eq!(refusal.code, Code::CertificateOnHold);
     university.connect_as(&bystander).await;
 
     university.restore_student("1155000001").await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use data_encoding::BASE64URL_NOPAD;
 use scb_certs::SpiffeId;
 use scb_protocol::values::SessionPublicKey;
 use scb_protocol::{Code, InactiveReason, Step};
@@ -85,7 +86,7 @@ async fn a_member_of_another_campus() {
     let other = scb_testkit::TestCampus::new().student("1155000002");
     let mut group = campus.three();
     (group.members[1].chain, group.members[1].key) = other.pair();
-    assert_eq!(code_of(group).await, Code::CertificateUnknownIssuer);
+    assert_eq!(code_of(group).await, Code::CertificateIssuerNamesake);
 }
 
 #[tokio::test]
@@ -102,6 +103,32 @@ async fn an_id_that_is_not_the_certificates() {
     let mut group = campus.three();
     group.members[1].sid = "1155000009".parse().unwrap();
     assert_eq!(code_of(group).await, Code::CertificateWrongRole);
+}
+
+/// Whatever a token says of where keys may be had, nobody comes for them.
+#[tokio::test]
+async fn a_token_that_says_where_its_key_is_has_nothing_fetched() {
+    let campus = Campus::open().await;
+    let bait = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/keys", bait.local_addr().unwrap());
+    for field in ["jku", "x5u"] {
+        let mut group = campus.three();
+        let right = group.members[1].token.clone();
+        let [header, claims, _] = right.split('.').collect::<Vec<_>>()[..] else {
+            panic!("three parts");
+        };
+        let header = String::from_utf8(BASE64URL_NOPAD.decode(header.as_bytes()).unwrap());
+        let header = header
+            .unwrap()
+            .replacen('{', &format!("{{{field:?}:{url:?},"), 1);
+        let input = format!("{}.{claims}", BASE64URL_NOPAD.encode(header.as_bytes()));
+        let signature = campus.cuhk.token_signer().key.sign_raw(input.as_bytes());
+        let signature = BASE64URL_NOPAD.encode(&signature.unwrap());
+        group.members[1].token = format!("{input}.{signature}");
+        assert_eq!(code_of(group).await, Code::TokenInvalid, "{field}");
+    }
+    let came = tokio::time::timeout(Duration::from_millis(50), bait.accept()).await;
+    assert!(came.is_err(), "{came:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use scb_protocol::receipt::file;
 use scb_testkit::{TestCampus, TestIdentity};
 use serde_json::{Value, json};
 
-use crate::support::{Given, Group, THREE, name, part, with_part};
+use crate::support::{Given, Group, THREE, listed, name, part, with_part};
 
 #[test]
 fn refuses_the_acceptance_of_anybody_but_blackboard() {
@@ -107,6 +107,27 @@ fn refuses_an_acceptance_that_says_something_else() {
         .replacen('{', "{\"v\":1,", 1);
     given.refuses("field twice", &given.with_acceptance_bytes(twice.into()));
     given.verify(&given.with_acceptance(|_| {})).unwrap();
+}
+
+#[test]
+fn refuses_lists_where_objects_belong() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let given = Given::to(&group);
+    let right = String::from_utf8(part(&given.files(), file::ACCEPTANCE)).unwrap();
+    for pointer in ["", "/files"] {
+        let list = listed(pointer, &right).into_bytes();
+        given.refuses(pointer, &given.with_acceptance_bytes(list));
+    }
+    let pairs = given.with_acceptance(|acceptance| {
+        let files = acceptance["files"].as_object().unwrap().clone();
+        let pairs = files.into_iter().map(|(name, hash)| json!([name, hash]));
+        acceptance["files"] = pairs.collect();
+    });
+    given.refuses("files as pairs", &pairs);
+    given
+        .verify(&given.with_acceptance_bytes(right.into_bytes()))
+        .unwrap();
 }
 
 fn time(campus: &TestCampus, of: impl FnOnce(u64) -> u64) -> Value {

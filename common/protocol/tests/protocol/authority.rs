@@ -337,7 +337,7 @@ fn no_caller_comes_from_a_wrong_certificate() {
         ),
         (
             "a CA of the same name",
-            Code::CertificateUnknownIssuer,
+            Code::CertificateIssuerNamesake,
             TestCampus::new().service("blackboard"),
         ),
         (

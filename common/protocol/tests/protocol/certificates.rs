@@ -30,8 +30,13 @@ fn wrong_certificates(campus: &TestCampus) -> Vec<(&'static str, Code, TestIdent
             right.with_bad_signature(),
         ),
         (
-            "a CA of the same name",
+            "another CA",
             Code::CertificateUnknownIssuer,
+            TestCampus::named("other.test", campus.clock().clone()).student(THREE[1]),
+        ),
+        (
+            "a CA of the same name",
+            Code::CertificateIssuerNamesake,
             TestCampus::new().student(THREE[1]),
         ),
         (
@@ -160,6 +165,6 @@ fn refuses_a_whole_group_from_a_ca_of_the_same_name() {
     let mut group = Group::of(&impostor, &THREE);
     group.trust = campus.trust();
     let refused = group.run().refused("impostors");
-    let code = Code::CertificateUnknownIssuer;
+    let code = Code::CertificateIssuerNamesake;
     refused.is("impostors", Side::Server, Step::Three, code);
 }

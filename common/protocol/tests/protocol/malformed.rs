@@ -8,7 +8,7 @@ use scb_protocol::{Code, Step, decode};
 use serde_json::{Value, json};
 
 use crate::support::messages;
-use crate::support::refused;
+use crate::support::{listed, refused};
 
 /// The code with which `M` refuses a payload.
 pub(crate) fn code<M: Message>(payload: impl AsRef<[u8]>) -> Option<Code> {
@@ -162,13 +162,6 @@ fn says_what_is_no_json_and_at_which_byte() {
 /// serde would read a struct from the list of its fields as well.
 #[test]
 fn refuses_lists_where_objects_belong() {
-    let listed = |pointer: &str, message: &str| {
-        let mut value: Value = serde_json::from_str(message).unwrap();
-        let object = value.pointer_mut(pointer).unwrap();
-        let fields: Vec<Value> = object.as_object().unwrap().values().cloned().collect();
-        *object = fields.into();
-        value.to_string()
-    };
     let shares = messages::json(&messages::blackboard_replies()[1]);
     let verify = messages::json(&messages::cuhk_requests()[4]);
     let confirm = format!("[\"confirm\",\"{}\"]", "00".repeat(32));

@@ -7,7 +7,7 @@ use scb_protocol::{Code, Step};
 use scb_testkit::TestCampus;
 use serde_json::{Value, json};
 
-use crate::support::{Group, THREE, other_fingerprint, refused_in, state, submit, text};
+use crate::support::{Group, THREE, listed, other_fingerprint, refused_in, state, submit, text};
 
 /// The group's statement after `alter` has been at its JSON.
 fn altered(group: &Group<'_>, alter: impl FnOnce(&mut Value)) -> String {
@@ -118,6 +118,18 @@ fn refuses_a_statement_that_says_something_else() {
         let verdict = state(&group, &altered(&group, alter));
         refused_in(Step::Six, what, verdict, code);
     }
+}
+
+#[test]
+fn refuses_lists_where_objects_belong() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let right = text(&group);
+    for pointer in ["", "/members/0", "/members/2", "/files/0"] {
+        let verdict = state(&group, &listed(pointer, &right));
+        refused_in(Step::Six, pointer, verdict, Code::StatementInvalid);
+    }
+    state(&group, &right).unwrap();
 }
 
 #[test]

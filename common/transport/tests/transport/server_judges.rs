@@ -183,7 +183,7 @@ async fn tells_each_wrong_client_what_is_wrong() {
         }
         let stranger = impostor.student("1155000001");
         let code = told(&server, &campus, &stranger).await;
-        assert_eq!(code, Some(Code::CertificateUnknownIssuer));
+        assert_eq!(code, Some(Code::CertificateIssuerNamesake));
     }
 }
 

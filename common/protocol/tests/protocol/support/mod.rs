@@ -24,6 +24,7 @@ pub(crate) use zip::{Files, repack, unpack};
 
 use scb_certs::{Fingerprint, SpiffeId};
 use scb_protocol::{Code, Refusal, Step};
+use serde_json::Value;
 
 /// The three of whom the stories tell.
 pub(crate) const THREE: [&str; 3] = ["1155000001", "1155000002", "1155000003"];
@@ -31,6 +32,17 @@ pub(crate) const THREE: [&str; 3] = ["1155000001", "1155000002", "1155000003"];
 /// A name in the test campus's trust domain, such as `service/cuhk`.
 pub(crate) fn name(path: &str) -> SpiffeId {
     format!("spiffe://campus.test/{path}").parse().unwrap()
+}
+
+/// This JSON with the object at `pointer` as the list of its values, in the order in which they
+/// stand there: serde would read a struct from that as well.
+pub(crate) fn listed(pointer: &str, text: &str) -> String {
+    let mut all: Value = serde_json::from_str(text).unwrap();
+    let object = all.pointer_mut(pointer).unwrap();
+    let mut fields: Vec<_> = object.as_object().unwrap().clone().into_iter().collect();
+    fields.sort_by_key(|(name, _)| text.find(&format!("\"{name}\":")));
+    *object = fields.into_iter().map(|(_, value)| value).collect();
+    all.to_string()
 }
 
 /// A fingerprint of nothing in particular.
