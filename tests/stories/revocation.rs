@@ -133,7 +133,7 @@ async fn a_suspended_member_is_thrown_off_while_nobody_says_a_word() {
     let suspended = campus.administer_cuhk(&["roster", "suspend", "1155000003"]);
     suspended.succeeded();
     let refusal = thrown_off(&mut three).await;
-    let codes = [Code::CertificateRevoked, Code::StudentInactive];
+    let codes = [Code::CertificateOnHold, Code::StudentInactive];
     assert!(codes.contains(&refusal.code), "{refusal}");
     assert_eq!(about(&refusal), "1155000003");
     assert!(is_open(&mut one).await, "the others are not concerned");
