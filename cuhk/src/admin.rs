@@ -1,16 +1,13 @@
 //! What people do to the records by the command line, while `serve` runs or not.
 
-use std::path::Path;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Fingerprint, RevocationReason, ServiceName};
+use scb_certs::{RevocationReason, ServiceName};
 use scb_protocol::EnrolmentCode;
 
-use crate::code_sheet::{SheetRow, refuse_existing, with_codes_at, write_sheet};
 use crate::revocation::revoke_all;
-use crate::roster_file::RosterRow;
-use crate::store::{Change, Records, Service, Store, Student};
+use crate::store::{Records, Service};
 use crate::time::later;
 use crate::{Error, Subject};
 
@@ -24,126 +21,6 @@ pub struct IssuedCode {
     pub code: EnrolmentCode,
     /// When it ends.
     pub expires_at: UnixTime,
-}
-
-/// What importing one row came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportedRow {
-    /// Line in the file.
-    pub line: u64,
-    /// What stands in the column `sid`.
-    pub sid: String,
-    /// What changed, or why the row was refused.
-    pub outcome: Result<Change, String>,
-}
-
-/// What [`import_roster`] did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Import {
-    /// Every row, in the file's order.
-    pub rows: Vec<ImportedRow>,
-    /// How many codes were written.
-    pub codes: usize,
-}
-
-/// Imports all good rows in one transaction. With a path, writes codes there for those of
-/// them who need one: active, without a live certificate and without an open code.
-///
-/// # Errors
-///
-/// [`Error::SheetExists`] before anything is changed; [`Error::Storage`]; [`Error::Local`] if
-/// the sheet cannot be written, and then nothing is imported.
-pub fn import_roster(
-    store: &Store,
-    rows: Vec<RosterRow>,
-    sheet: Option<(&Path, Fingerprint)>,
-    now: UnixTime,
-) -> Result<Import, Error> {
-    let path = sheet.map(|(path, _)| path);
-    let sheet = sheet.map(|(path, root)| (path.to_owned(), root));
-    let import = move |records: &Records<'_>| {
-        let mut imported = Vec::with_capacity(rows.len());
-        let mut students = Vec::with_capacity(rows.len());
-        for row in rows {
-            imported.push(import_row(records, row, &mut students, now)?);
-        }
-        let codes = match &sheet {
-            Some((path, root)) => codes_for(records, students, path, root, now)?,
-            None => 0,
-        };
-        Ok(Import {
-            rows: imported,
-            codes,
-        })
-    };
-    with_codes_at(path, || store.write_blocking(import))
-}
-
-fn import_row(
-    records: &Records<'_>,
-    row: RosterRow,
-    students: &mut Vec<Student>,
-    now: UnixTime,
-) -> Result<ImportedRow, Error> {
-    let outcome = match row.student {
-        Ok(student) => {
-            let change = records.roster().import(&student, now)?;
-            students.push(student);
-            Ok(change)
-        }
-        Err(reason) => Err(reason),
-    };
-    Ok(ImportedRow {
-        line: row.line,
-        sid: row.sid,
-        outcome,
-    })
-}
-
-/// Issues codes for those who need one and writes them to `path`, inside the transaction: if
-/// the file cannot be written, no code was issued.
-fn codes_for(
-    records: &Records<'_>,
-    students: Vec<Student>,
-    path: &Path,
-    root: &Fingerprint,
-    now: UnixTime,
-) -> Result<usize, Error> {
-    let mut sheet = Vec::new();
-    for Student {
-        sid, name, email, ..
-    } in students
-    {
-        let subject = Subject::Student(sid.clone());
-        if needs_code(records, &subject, now)? {
-            let IssuedCode { code, expires_at } = fresh_code(records, &subject, now)?;
-            sheet.push(SheetRow {
-                sid,
-                name,
-                email,
-                code,
-                expires_at,
-            });
-        }
-    }
-    if !sheet.is_empty() {
-        refuse_existing(path)?;
-        write_sheet(path, &sheet, root)?;
-    }
-    Ok(sheet.len())
-}
-
-fn needs_code(records: &Records<'_>, subject: &Subject, now: UnixTime) -> Result<bool, Error> {
-    let Subject::Student(sid) = subject else {
-        return Ok(false);
-    };
-    let active = records
-        .roster()
-        .find(sid)?
-        .is_some_and(|student| student.active);
-    Ok(active
-        && records.certificates().live(subject, now)?.is_empty()
-        && !records.codes().has_open(subject, now)?)
 }
 
 /// Issues one code. With `replace`, revokes the subject's live certificates as superseded and
@@ -180,7 +57,8 @@ fn check_subject(records: &Records<'_>, subject: &Subject) -> Result<(), Error> 
     }
 }
 
-fn fresh_code(
+/// A code for somebody who may have one.
+pub(crate) fn fresh_code(
     records: &Records<'_>,
     subject: &Subject,
     now: UnixTime,

@@ -9,6 +9,7 @@ use scb_protocol::EnrolmentCode;
 use zeroize::Zeroizing;
 
 use crate::Error;
+use crate::roster_file::is_formula;
 
 const HEADER: [&str; 6] = ["sid", "name", "email", "code", "ca_sha256", "expires"];
 /// Bytes to set aside for one row.
@@ -110,11 +111,9 @@ fn sheet(rows: &[SheetRow], root: &Fingerprint) -> Result<Zeroizing<Vec<u8>>, cs
     Ok(sheet)
 }
 
-/// What a spreadsheet would compute gets an apostrophe in front. Some take the full-width signs
-/// of Chinese and Japanese keyboards for the usual ones.
+/// What a spreadsheet would compute gets an apostrophe in front.
 fn inert(text: &str) -> String {
-    const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-    match text.starts_with(FORMULA) {
+    match is_formula(text) {
         true => format!("'{text}"),
         false => text.to_owned(),
     }

@@ -1,6 +1,6 @@
 //! What can go wrong at CUHK, and what is said about it to peers and to people.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{ServiceName, StudentId, TrustDomain};
@@ -8,7 +8,7 @@ use scb_cli::{Failure, counted, rfc3339};
 use scb_protocol::{Code, Refusal, Step};
 
 use crate::passphrases::MIN_CHARACTERS;
-use crate::{CrlSigner, NamedKey, Subject, Target};
+use crate::{CrlSigner, NamedKey, RosterFault, Subject, Target};
 
 /// Why CUHK did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -171,24 +171,50 @@ pub enum Error {
         path: PathBuf,
     },
     /// The roster file as a whole cannot be read; says why.
-    #[error("{} is not a roster: {reason}", path.display())]
+    #[error("{} is not a roster: {reason}; nothing was imported", path.display())]
     RosterInvalid {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        reason: String,
+        reason: RosterFault,
     },
     /// Some rows of the roster file were refused.
-    #[error("refused: {refused} of {}; the others are imported", counted(*total, "row"))]
+    #[error("refused: {refused} of {}; {others}", counted(*total, "row"))]
     RowsRefused {
         /// Rows refused.
         refused: usize,
         /// Rows read.
         total: usize,
+        /// What became of the others, in words.
+        others: &'static str,
+    },
+    /// So many students would be suspended that it may be a mistake.
+    #[error(
+        "{missing} of {} are not in this file, more than a third: nothing was imported",
+        counted(*active, "active student")
+    )]
+    ManyMissing {
+        /// Active students not in the file.
+        missing: usize,
+        /// Active students.
+        active: usize,
     },
 }
 
 impl Error {
+    /// What is wrong with the roster in a file, or with the file.
+    pub(crate) fn roster(path: &Path, reason: RosterFault) -> Self {
+        let path = path.to_owned();
+        match reason {
+            RosterFault::Unreadable(source) => Self::Local(scb_cli::Error::File {
+                action: "read",
+                path,
+                source,
+            }),
+            reason => Self::RosterInvalid { path, reason },
+        }
+    }
+
     /// What a peer is told: the refusal itself, `busy`, `storage_full`, or `internal`, without
     /// any detail of this machine.
     pub fn refusal(&self, step: Step) -> Refusal {
@@ -246,8 +272,10 @@ impl Error {
                 "put back the encrypted file that `cuhk init` wrote, then try again"
             }
             Self::HomeExists { .. } => "name a new directory: cuhk restore FILE --home NEW",
-            Self::RosterInvalid { .. } => {
-                "save it as CSV in UTF-8 with the columns sid,name,email,programme"
+            Self::RosterInvalid { reason, .. } => reason.remedy(),
+            Self::ManyMissing { .. } => {
+                "look at them with --dry-run; if they have all left, say how many they are: \
+                 --suspend-many NUMBER"
             }
             Self::RowsRefused { .. } => "correct those rows and import the file again",
             Self::ClockSetBack { .. } => {
@@ -305,6 +333,7 @@ impl Error {
             | Self::CeremonyInvalid(_)
             | Self::RequestNotOurs { .. }
             | Self::NothingRequested(_)
+            | Self::ManyMissing { .. }
             | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
             Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
             Self::Transport(scb_transport::Error::LogLevel(_))
@@ -346,6 +375,7 @@ impl Error {
             Self::HomeExists { .. } => "home_exists",
             Self::RosterInvalid { .. } => "roster_invalid",
             Self::RowsRefused { .. } => "rows_refused",
+            Self::ManyMissing { .. } => "many_missing",
             Self::Storage(scb_storage::Error::HomeInUse { .. }) => "home_in_use",
             Self::Storage(error) if error.is_damaged() => "damaged",
             Self::Storage(scb_storage::Error::NewerDatabase { .. }) => "newer_database",

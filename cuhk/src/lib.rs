@@ -31,6 +31,7 @@ mod published_keys;
 mod revocation;
 mod root;
 mod roster_file;
+mod roster_import;
 mod sandbox;
 mod server;
 mod signing;
@@ -46,9 +47,7 @@ mod tests;
 #[cfg(test)]
 extern crate self as scb_cuhk;
 
-pub use admin::{
-    CODE_LIFETIME, Import, ImportedRow, IssuedCode, add_service, import_roster, issue_code,
-};
+pub use admin::{CODE_LIFETIME, IssuedCode, add_service, issue_code};
 pub use ceremony::{SigningAnswer, SigningRequest, import, open_root, request, sign};
 pub use cli::main;
 pub use code_sheet::{SheetRow, write_code, write_sheet};
@@ -60,7 +59,10 @@ pub use issuers::Issuers;
 pub use keys::{KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
 pub use revocation::{Grounds, NamedTarget, Revoked, Suspension, Target, restore, revoke, suspend};
 pub use root::sign_root_list;
-pub use roster_file::{RosterRow, read_roster};
+pub use roster_file::{Entry, Listed, RosterFault, RosterReader, RosterRow};
+pub use roster_import::{
+    Counts, Difference, Finding, Import, ImportOptions, Missing, import_roster, rehearse_import,
+};
 pub use server::{Refresher, Server, Unlocked};
 pub use store::{
     Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CertificateRecord, Certificates,

@@ -10,10 +10,11 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Passphrase, Serial, ServiceName};
 use scb_cli::{Home, Sandbox, passphrase_from, write_atomic};
 
-use crate::admin::{import_roster, issue_code};
+use crate::admin::issue_code;
 use crate::code_sheet::write_code;
 use crate::config::{Config, path};
-use crate::roster_file::parse_roster;
+use crate::roster_file::RosterReader;
+use crate::roster_import::{ImportOptions, Missing, import_roster};
 use crate::store::{Records, Service, Store};
 use crate::{Error, NewAuthority, Subject, init, open_home};
 
@@ -51,25 +52,19 @@ fn furnish(
         remove(&codes)?;
     }
     write_atomic(&sandbox.roster(), SAMPLE_ROSTER.as_bytes(), 0o644)?;
-    let rows = parse_roster(SAMPLE_ROSTER.as_bytes()).map_err(|reason| Error::RosterInvalid {
-        path: sandbox.roster(),
-        reason,
-    })?;
-    let students: Vec<Subject> = rows
-        .iter()
-        .filter_map(|row| Some(Subject::Student(row.sid.parse().ok()?)))
-        .collect();
     store.write_blocking(move |records| {
-        students
-            .iter()
-            .try_for_each(|student| records.codes().withdraw(student, now).map(drop))
+        let students = records.roster().active_except(|_| false)?;
+        let mut students = students.into_iter().map(Subject::Student);
+        students.try_for_each(|student| records.codes().withdraw(&student, now).map(drop))
     })?;
-    import_roster(
-        store,
-        rows,
-        Some((&sandbox.codes(), root.fingerprint())),
+    let path = sandbox.roster();
+    let options = ImportOptions {
+        sheet: Some((sandbox.codes(), root.fingerprint())),
+        missing: Missing::Keep,
         now,
-    )?;
+    };
+    let reader = RosterReader::open(&path, None)?;
+    import_roster(store, path, reader, options)?;
     let file = sandbox.blackboard_code();
     store.write_blocking(move |records| blackboard(records, &file, now))
 }

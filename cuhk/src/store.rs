@@ -9,6 +9,8 @@ mod codes;
 mod convert;
 mod lists;
 mod log;
+#[cfg(test)]
+mod plans;
 mod pruning;
 mod roster;
 mod seal;
@@ -203,6 +205,7 @@ fn migrations() -> Migrations<'static> {
         ),
         M::up(include_str!("store/migrations/0006.sql")),
         M::up(include_str!("store/migrations/0007.sql")),
+        M::up(include_str!("store/migrations/0008.sql")),
     ])
 }
 

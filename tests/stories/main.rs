@@ -31,6 +31,7 @@ mod packaging;
 mod publication;
 mod refusals;
 mod revocation;
+mod roster;
 mod secrets;
 mod separation;
 mod servers;

@@ -1,6 +1,8 @@
 //! `cuhk roster`
 
-use std::path::{Path, PathBuf};
+mod import;
+
+use std::path::Path;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
@@ -8,16 +10,13 @@ use scb_cli::{Failure, counted, printable, say};
 use serde::Serialize;
 
 use super::{now, open};
-use crate::admin::{Import, ImportedRow, import_roster};
-use crate::config::path;
-use crate::issuers::read_certificate;
+use crate::Error;
 use crate::revocation::{Suspension, restore, suspend};
-use crate::roster_file::read_roster;
-use crate::store::{Change, Records};
-use crate::{Error, open_home};
+use crate::store::Records;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
+  cuhk roster import roster.csv --dry-run
   cuhk roster import roster.csv --codes-out codes.csv
   cuhk roster list
   cuhk roster suspend 1155000001          until: cuhk roster restore 1155000001";
@@ -28,19 +27,6 @@ Examples:
   cuhk roster list | grep suspended
 
 One line for each student: the ID, active or suspended, the name, the programme.";
-
-const IMPORT_EXAMPLES: &str = "\
-Example:
-  cuhk roster import roster.csv --codes-out codes.csv
-
-The file is CSV in UTF-8 with a header that names the columns sid,name,email,programme.
-Importing it again changes nothing. With --codes-out, students who have neither a certificate
-nor an open code get a code; the file is for you to hand out and then to delete.
-
-A row is refused, with its line and the reason, if it has more or fewer fields than the header,
-if its student is in the file already, or if a text has marks that control a screen or turn text
-round (U+202E); the other rows are imported. Names such as =1+1 are kept; on the code sheet they
-get an apostrophe in front, so that no spreadsheet computes them. At most 100,000 rows, 16 MiB.";
 
 const SUSPEND_EXAMPLES: &str = "\
 Examples:
@@ -55,16 +41,9 @@ const UNKNOWN: &str = "unknown";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Add and correct students from a CSV file
-    #[command(after_help = IMPORT_EXAMPLES)]
-    Import {
-        /// CSV file with the columns sid,name,email,programme
-        #[arg(value_name = "FILE.csv")]
-        file: PathBuf,
-        /// Write codes for those who need one to this new file (mode 0600)
-        #[arg(long, value_name = "FILE")]
-        codes_out: Option<PathBuf>,
-    },
+    /// Add and correct students from a CSV file, and suspend those who are gone
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::Arguments),
     /// List the students
     #[command(after_help = LIST_EXAMPLES)]
     List,
@@ -91,84 +70,19 @@ impl Command {
     pub(super) fn is_json(&self) -> bool {
         matches!(
             self,
-            Self::Suspend(Named { json: true, .. }) | Self::Restore(Named { json: true, .. })
+            Self::Suspend(Named { json: true, .. })
+                | Self::Restore(Named { json: true, .. })
+                | Self::Import(import::Arguments { json: true, .. })
         )
     }
 }
 
 pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Import { file, codes_out } => import(dir, &file, codes_out.as_deref()),
+        Command::Import(arguments) => import::run(dir, &arguments),
         Command::List => list(dir),
         Command::Suspend(named) => each(dir, named, "suspended", suspend),
         Command::Restore(named) => each(dir, named, "restored", restore),
-    }
-}
-
-fn import(dir: &Path, file: &Path, codes_out: Option<&Path>) -> Result<(), Failure> {
-    let root = read_certificate(&open_home(dir)?, path::ROOT)?.fingerprint();
-    let (_, store) = open(dir)?;
-    let rows = read_roster(file)?;
-    let Import { rows, codes } =
-        import_roster(&store, rows, codes_out.map(|path| (path, root)), now())?;
-    for row in &rows {
-        say(&shown(row))?;
-    }
-    say(&summary(&rows))?;
-    match codes_out {
-        Some(path) if codes > 0 => {
-            let path = printable(&path.to_string_lossy());
-            say(&format!(
-                "{} written to {path}; keep it safe: no code can be shown again",
-                counted(codes, "code")
-            ))?;
-        }
-        Some(_) => say("nobody needs a code: no file was written")?,
-        None => {}
-    }
-    let refused = rows.iter().filter(|row| row.outcome.is_err()).count();
-    match refused {
-        0 => Ok(()),
-        refused => Err(Error::RowsRefused {
-            refused,
-            total: rows.len(),
-        }
-        .into()),
-    }
-}
-
-fn shown(row: &ImportedRow) -> String {
-    let outcome = match &row.outcome {
-        Ok(change) => word(*change).to_owned(),
-        Err(reason) => format!("refused: {}", printable(reason)),
-    };
-    let sid: String = row.sid.chars().take(40).collect();
-    format!("line {:<5} {:<12} {outcome}", row.line, printable(&sid))
-}
-
-fn summary(rows: &[ImportedRow]) -> String {
-    let count = |wanted: Change| {
-        rows.iter()
-            .filter(|row| row.outcome.as_ref() == Ok(&wanted))
-            .count()
-    };
-    let kinds = [Change::Added, Change::Updated, Change::Unchanged];
-    let mut parts: Vec<String> = kinds
-        .iter()
-        .map(|kind| format!("{} {}", count(*kind), word(*kind)))
-        .collect();
-    parts.push(format!(
-        "{} refused",
-        rows.iter().filter(|row| row.outcome.is_err()).count()
-    ));
-    parts.join(", ")
-}
-
-fn word(change: Change) -> &'static str {
-    match change {
-        Change::Added => "added",
-        Change::Updated => "updated",
-        Change::Unchanged => "unchanged",
     }
 }
 

@@ -95,6 +95,55 @@ impl<'a> Roster<'a> {
         convert::number(count)
     }
 
+    /// The active students whom `listed` does not know, by ID.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn active_except(
+        &self,
+        listed: impl Fn(&StudentId) -> bool,
+    ) -> Result<Vec<StudentId>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT sid FROM student WHERE active ORDER BY sid")?;
+        let mut rows = statement.query([])?;
+        let mut others = Vec::new();
+        while let Some(row) = rows.next()? {
+            let sid = student_id(row.get_ref(0)?.as_str().unwrap_or_default())?;
+            if !listed(&sid) {
+                others.push(sid);
+            }
+        }
+        Ok(others)
+    }
+
+    /// Notes that a suspended student was missing from the roster that was imported: who is
+    /// listed again is restored. Suspending or restoring the student forgets it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], also for an unknown student.
+    pub fn note_missing(&self, sid: &StudentId, now: UnixTime) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("INSERT INTO missing_student (sid, noted_at) VALUES (?1, ?2)")?
+            .execute(params![sid.as_str(), convert::seconds(now)])?;
+        Ok(())
+    }
+
+    /// Whether a student is suspended only because a roster did not list them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn is_noted_missing(&self, sid: &StudentId) -> Result<bool, Error> {
+        let noted = self
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM missing_student WHERE sid = ?1)")?
+            .query_one([sid.as_str()], |row| row.get(0))?;
+        Ok(noted)
+    }
+
     /// Adds a student, or corrects name, e-mail address and programme. Whether a student who
     /// is listed already is active stays as it is.
     ///
@@ -152,6 +201,9 @@ impl<'a> Roster<'a> {
     }
 
     fn mark(&self, sid: &StudentId, active: bool) -> Result<bool, Error> {
+        self.connection
+            .prepare_cached("DELETE FROM missing_student WHERE sid = ?1")?
+            .execute([sid.as_str()])?;
         match self.find(sid)? {
             None => Err(Error::StudentUnknown(sid.clone())),
             Some(student) if student.active == active => Ok(false),
@@ -167,17 +219,19 @@ impl<'a> Roster<'a> {
 
     fn student(&self, (sid, name, email, programme, active): Raw) -> Result<Student, Error> {
         seal::STUDENT.check(self.connection, &sid)?;
-        let sid = sid
-            .parse()
-            .map_err(|_| Error::RecordInvalid { what: "student ID" })?;
         Ok(Student {
-            sid,
+            sid: student_id(&sid)?,
             name,
             email,
             programme,
             active,
         })
     }
+}
+
+fn student_id(text: &str) -> Result<StudentId, Error> {
+    text.parse()
+        .map_err(|_| Error::RecordInvalid { what: "student ID" })
 }
 
 type Raw = (String, String, String, String, bool);
@@ -248,6 +302,50 @@ mod tests {
                 assert_eq!(roster.import(&renamed, now)?, Change::Updated);
                 assert!(!roster.find(&wong().sid)?.unwrap().active);
                 assert_eq!(roster.count_active()?, 0);
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn who_is_not_listed_is_found_among_the_active_ones() {
+        let (_dir, store) = temporary();
+        let now = convert::time(1).unwrap();
+        store
+            .write_blocking(move |records| {
+                let roster = records.roster();
+                for sid in ["1155000003", "1155000001", "1155000002", "1155000004"] {
+                    let sid = sid.parse().unwrap();
+                    roster.import(&Student { sid, ..wong() }, now)?;
+                }
+                roster.suspend(&"1155000004".parse().unwrap())?;
+                let others = roster.active_except(|sid| sid.as_str() == "1155000002")?;
+                let others: Vec<_> = others.iter().map(StudentId::as_str).collect();
+                assert_eq!(others, ["1155000001", "1155000003"]);
+                assert!(roster.active_except(|_| true)?.is_empty());
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn what_somebody_does_by_hand_replaces_the_note_of_an_import() {
+        let (_dir, store) = temporary();
+        let now = convert::time(1).unwrap();
+        store
+            .write_blocking(move |records| {
+                let (roster, sid) = (records.roster(), wong().sid);
+                roster.import(&wong(), now)?;
+                for by_hand in [Roster::suspend, Roster::restore] {
+                    roster.suspend(&sid)?;
+                    assert!(!roster.is_noted_missing(&sid)?);
+                    roster.note_missing(&sid, now)?;
+                    assert!(roster.is_noted_missing(&sid)?);
+                    by_hand(&roster, &sid)?;
+                    assert!(!roster.is_noted_missing(&sid)?);
+                }
+                let unknown = "1155000009".parse().unwrap();
+                assert!(roster.note_missing(&unknown, now).is_err());
                 Ok(())
             })
             .unwrap();

@@ -11,6 +11,7 @@ mod permissions;
 mod publication;
 mod requests;
 mod revocation;
+mod roster;
 mod serials;
 mod services;
 mod suspension;

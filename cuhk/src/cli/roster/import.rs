@@ -1,0 +1,183 @@
+//! `cuhk roster import`
+
+mod report;
+
+use std::fs::File;
+use std::io::{BufRead, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use scb_cli::{Failure, counted};
+
+use crate::cli::{now, open};
+use crate::config::path;
+use crate::issuers::read_certificate;
+use crate::roster_file::RosterReader;
+use crate::roster_import::{Import, ImportOptions, Missing, import_roster, rehearse_import};
+use crate::store::Store;
+use crate::{Error, open_home};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  cuhk roster import roster.csv --dry-run               what would change; nothing does
+  cuhk roster import roster.csv --codes-out codes.csv
+  cuhk roster import roster.csv --missing suspend       those who are no longer listed
+  cuhk roster import gc_course.xls --sid-column Username
+
+The file is CSV with a header: the columns sid,name,email,programme, in any order and any case,
+or what Canvas (SIS export), Moodle (user list, course export) or Blackboard Learn (course export,
+SIS feed) write; UTF-8, or UTF-16 with a byte order mark. Without a column for the address or the
+programme these stay as they are. Importing a file again changes nothing. At most 1,000,000 rows.
+
+A row is refused, with its line and the reason, if it has more or fewer fields than the header,
+if its student is in the file already, or if a text has marks that control a screen or turn text
+round (U+202E); the other rows are imported. Texts such as =1+1 are kept as they are; on the code
+sheet they get an apostrophe in front, so that no spreadsheet computes them.
+
+With --codes-out, students who have neither a certificate nor an open code get a code; the file
+is for you to hand out and then to delete.
+
+With --missing suspend, active students who are not listed, or are listed as deleted or suspended,
+are suspended at once, unless a row is refused. If they are more than a third of all, the command
+asks first, or wants their number: --suspend-many 4711. Who is listed again later is restored; who
+was suspended by hand is not.";
+
+/// From this size on, in bytes, a terminal shows a progress bar.
+const LARGE: u64 = 1024 * 1024;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// CSV file with a header
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// What becomes of active students who are not in the file
+    #[arg(long, value_enum, default_value_t = Fate::Keep)]
+    missing: Fate,
+    /// Suspend them even if they are more than a third of all: exactly this many
+    #[arg(long, value_name = "NUMBER")]
+    suspend_many: Option<usize>,
+    /// The column that has the student ID, by its header
+    #[arg(long, value_name = "NAME")]
+    sid_column: Option<String>,
+    /// Write codes for those who need one to this new file (mode 0600)
+    #[arg(long, value_name = "FILE")]
+    codes_out: Option<PathBuf>,
+    /// Answer as a JSON object
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Fate {
+    /// Nothing
+    Keep,
+    /// They are suspended
+    Suspend,
+}
+
+pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.suspend_many.is_some() && arguments.missing == Fate::Keep {
+        return Err(Failure::usage("--suspend-many goes with --missing suspend"));
+    }
+    let root = read_certificate(&open_home(dir)?, path::ROOT)?.fingerprint();
+    let (_, store) = open(dir)?;
+    let mut options = ImportOptions {
+        sheet: arguments.codes_out.clone().map(|path| (path, root)),
+        missing: match arguments.missing {
+            Fate::Keep => Missing::Keep,
+            Fate::Suspend => Missing::Suspend {
+                expected: arguments.suspend_many,
+            },
+        },
+        now: now(),
+    };
+    let import = match import(&store, arguments, options.clone()) {
+        Err(Error::ManyMissing { missing, active }) if confirmed(missing, active) => {
+            let expected = Some(missing);
+            options.missing = Missing::Suspend { expected };
+            import(&store, arguments, options)
+        }
+        done => done,
+    }?;
+    match arguments.json {
+        true => report::json(arguments, &import)?,
+        false => report::text(arguments, &import)?,
+    }
+    refused(arguments, &import)
+}
+
+fn import(store: &Store, arguments: &Arguments, options: ImportOptions) -> Result<Import, Error> {
+    let path = arguments.file.clone();
+    let (source, bar) = source(&path)?;
+    let reader = RosterReader::new(source, arguments.sid_column.as_deref());
+    let reader = reader.map_err(|reason| Error::roster(&path, reason));
+    let done = reader.and_then(|reader| match arguments.dry_run {
+        true => rehearse_import(store, path, reader, options),
+        false => import_roster(store, path, reader, options),
+    });
+    bar.finish_and_clear();
+    done
+}
+
+/// The file, and how much of it was read, for a terminal.
+fn source(path: &Path) -> Result<(impl Read + Send + 'static, ProgressBar), Error> {
+    let failed = |source| scb_cli::Error::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    // Without a terminal on standard error it draws nothing.
+    let bar = match size >= LARGE {
+        true => ProgressBar::new(size),
+        false => ProgressBar::hidden(),
+    };
+    let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    Ok((bar.wrap_read(file), bar))
+}
+
+/// Asks somebody at the keyboard; nobody there has not agreed.
+fn confirmed(missing: usize, active: usize) -> bool {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return false;
+    }
+    let question = format!(
+        "{missing} of {} are not in this file and would be suspended.\n\
+         Type their number to do that, or anything else to leave it: ",
+        counted(active, "active student")
+    );
+    if std::io::stderr().write_all(question.as_bytes()).is_err() {
+        return false;
+    }
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().take(100).read_line(&mut answer);
+    read.is_ok() && answer.trim() == missing.to_string()
+}
+
+/// Rows that were refused are an error, after all else is said.
+fn refused(arguments: &Arguments, import: &Import) -> Result<(), Failure> {
+    let counts = import.counts;
+    let withheld = arguments.missing == Fate::Suspend && counts.missing > 0;
+    match counts.refused {
+        0 => Ok(()),
+        refused => Err(Error::RowsRefused {
+            refused,
+            total: counts.rows,
+            others: match (arguments.dry_run, withheld) {
+                (true, false) => "the others would be imported",
+                (true, true) => "the others would be imported, and nobody suspended",
+                (false, false) => "the others are imported",
+                (false, true) => "the others are imported, and nobody was suspended",
+            },
+        }
+        .into()),
+    }
+}

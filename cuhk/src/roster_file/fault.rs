@@ -1,0 +1,124 @@
+//! What makes a file no roster.
+
+use std::io;
+
+use super::MAX_ROWS;
+use super::window::{MAX_ROW, MAX_SIZE};
+
+const MIB: u64 = 1024 * 1024;
+
+const SAVE_AS: &str = "save it as CSV in UTF-8; Excel: \"CSV UTF-8 (Comma delimited)\", \
+                       LibreOffice: character set \"Unicode (UTF-8)\"";
+
+/// Why a file as a whole cannot be understood.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RosterFault {
+    /// It cannot be read to its end.
+    #[error("it cannot be read")]
+    Unreadable(#[source] io::Error),
+    /// A text in another encoding.
+    #[error(
+        "line {line}, column {column}: the text is not UTF-8 but another encoding, such as Big5 \
+         or Latin-1"
+    )]
+    Encoding {
+        /// Line, counted from 1.
+        line: u64,
+        /// The column, by its header.
+        column: String,
+    },
+    /// UTF-16 that does not say so.
+    #[error("line 1 is not UTF-8 but, it seems, UTF-16 without a byte order mark")]
+    Unmarked,
+    /// UTF-16 that is too much to convert.
+    #[error("it is UTF-16 and has more than {} MiB", limit / MIB)]
+    LongUtf16 {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Something that is no text at all.
+    #[error("it is {0}, not a text file")]
+    NoText(&'static str),
+    /// No layout that is known.
+    #[error(
+        "it has no column sid, nor the columns of a Canvas, Moodle or Blackboard export; it has: \
+         {found}"
+    )]
+    Unrecognised {
+        /// The header as it is.
+        found: String,
+    },
+    /// A column that must be there.
+    #[error("it has no column {0}")]
+    NoColumn(String),
+    /// A column that is there twice.
+    #[error("it has two columns {0}")]
+    TwoColumns(String),
+    /// A header that fits several layouts.
+    #[error("its header can be read in two ways: {first}, or {second}")]
+    Ambiguous {
+        /// One of them, with the columns that speak for it.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A row that does not end.
+    #[error(
+        "the row after line {line} does not end within {} KiB: a quotation mark is left open",
+        MAX_ROW / 1024
+    )]
+    Endless {
+        /// Where the row before it begins.
+        line: u64,
+    },
+    /// Too many rows or bytes.
+    #[error("it has more than {MAX_ROWS} rows or {} MiB", MAX_SIZE / MIB)]
+    TooLong,
+}
+
+impl RosterFault {
+    pub(super) fn encoding(line: u64, column: impl Into<String>) -> Self {
+        Self::Encoding {
+            line,
+            column: column.into(),
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn remedy(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "look whether the file is whole",
+            Self::Encoding { .. } | Self::Unmarked | Self::LongUtf16 { .. } | Self::NoText(_) => {
+                SAVE_AS
+            }
+            Self::Unrecognised { .. } | Self::NoColumn(_) => {
+                "save it as CSV in UTF-8 with the columns sid,name,email,programme, or name the \
+                 column of the student ID with --sid-column"
+            }
+            Self::TwoColumns(_) => "remove one of the two or give it another name",
+            Self::Ambiguous { .. } => {
+                "remove the columns that do not count, or name the column of the student ID with \
+                 --sid-column"
+            }
+            Self::Endless { .. } => "close the quotation mark on that row or remove it",
+            Self::TooLong => "look whether it is the right file",
+        }
+    }
+}
+
+/// What our own reader said, or the one beneath it.
+impl From<io::Error> for RosterFault {
+    fn from(error: io::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(Self::Unreadable)
+    }
+}
+
+impl From<csv::Error> for RosterFault {
+    fn from(error: csv::Error) -> Self {
+        match error.into_kind() {
+            csv::ErrorKind::Io(error) => error.into(),
+            other => Self::Unreadable(io::Error::other(format!("{other:?}"))),
+        }
+    }
+}

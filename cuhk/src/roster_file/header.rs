@@ -1,0 +1,374 @@
+//! Which column is which: known by the header's names, in any order and any case.
+
+use std::fmt;
+
+use csv::StringRecord;
+use scb_cli::{counted, printable};
+
+use super::fields::{check, check_email, full_name, student_id};
+use super::{Entry, Listed, RosterFault};
+
+/// The columns of one kind of file. Names are in lower case; of several the first counts that
+/// is there.
+struct Layout {
+    /// What writes such files.
+    origin: &'static str,
+    /// If all of these are there, it is this layout.
+    signature: &'static [&'static str],
+    sid: &'static [&'static str],
+    name: &'static [&'static str],
+    given: &'static [&'static str],
+    family: &'static [&'static str],
+    email: &'static [&'static str],
+    programme: &'static [&'static str],
+    /// Columns that say who has left, with the values for those who have not and for those who
+    /// have.
+    standing: &'static [(
+        &'static str,
+        &'static [&'static str],
+        &'static [&'static str],
+    )],
+}
+
+const LAYOUTS: [Layout; 6] = [
+    Layout {
+        origin: "a roster",
+        signature: &["sid"],
+        sid: &["sid"],
+        name: &["name"],
+        given: &[],
+        family: &[],
+        email: &["email"],
+        programme: &["programme"],
+        standing: &[],
+    },
+    Layout {
+        origin: "a Canvas SIS export",
+        signature: &["user_id", "login_id"],
+        sid: &["user_id"],
+        name: &["full_name"],
+        given: &["first_name"],
+        family: &["last_name"],
+        email: &["email"],
+        programme: &[],
+        standing: &[("status", &["active"], &["suspended", "deleted"])],
+    },
+    Layout {
+        origin: "a Moodle user list",
+        signature: &["username", "firstname", "lastname"],
+        sid: &["idnumber", "username"],
+        name: &[],
+        given: &["firstname"],
+        family: &["lastname"],
+        email: &["email"],
+        programme: &[],
+        standing: &[
+            ("suspended", &["0", ""], &["1"]),
+            ("deleted", &["0", ""], &["1"]),
+        ],
+    },
+    Layout {
+        origin: "a Moodle course export",
+        signature: &["id number", "first name"],
+        sid: &["id number"],
+        name: &[],
+        given: &["first name"],
+        family: &["last name", "surname"],
+        email: &["email address"],
+        programme: &[],
+        standing: &[],
+    },
+    Layout {
+        origin: "a Blackboard Learn course export",
+        signature: &["username", "first name", "last name"],
+        sid: &["student id", "username"],
+        name: &[],
+        given: &["first name"],
+        family: &["last name"],
+        email: &["email"],
+        programme: &[],
+        standing: &[("availability", &["yes", ""], &["no"])],
+    },
+    Layout {
+        origin: "a Blackboard Learn SIS feed",
+        signature: &["external_person_key"],
+        sid: &["student_id", "external_person_key"],
+        name: &[],
+        given: &["firstname"],
+        family: &["lastname"],
+        email: &["email"],
+        programme: &[],
+        standing: &[
+            ("row_status", &["enabled", ""], &["disabled", "deleted"]),
+            ("available_ind", &["y", ""], &["n"]),
+        ],
+    },
+];
+
+/// Where things stand in each row.
+pub(super) struct Columns {
+    names: Vec<String>,
+    layout: &'static Layout,
+    sid: usize,
+    name: Option<usize>,
+    given: Option<usize>,
+    family: Option<usize>,
+    email: Option<usize>,
+    programme: Option<usize>,
+    standing: Vec<(usize, &'static [&'static str], &'static [&'static str])>,
+}
+
+impl Columns {
+    /// Understands a header. With `sid_column`, that column has the student ID.
+    ///
+    /// # Errors
+    ///
+    /// [`RosterFault::Unrecognised`], [`RosterFault::Ambiguous`], [`RosterFault::NoColumn`],
+    /// [`RosterFault::TwoColumns`].
+    pub(super) fn find(
+        header: &StringRecord,
+        sid_column: Option<&str>,
+    ) -> Result<Self, RosterFault> {
+        let header = Header(header.iter().map(|name| name.trim().to_owned()).collect());
+        let layout = header.layout(sid_column)?;
+        let sid = match sid_column {
+            Some(named) => header.required(&[named])?,
+            None => header.required(layout.sid)?,
+        };
+        let standing = layout.standing.iter();
+        let standing = standing.filter_map(|(name, current, gone)| {
+            let found = header.column(&[name]).transpose()?;
+            Some(found.map(|found| (found, *current, *gone)))
+        });
+        let columns = Self {
+            sid,
+            name: header.column(layout.name)?,
+            given: header.column(layout.given)?,
+            family: header.column(layout.family)?,
+            email: header.column(layout.email)?,
+            programme: header.column(layout.programme)?,
+            standing: standing.collect::<Result<_, _>>()?,
+            names: header.0,
+            layout,
+        };
+        columns.check_name()?;
+        Ok(columns)
+    }
+
+    /// There is a column for the name, or there are two.
+    fn check_name(&self) -> Result<(), RosterFault> {
+        let parts = [self.given, self.family];
+        if self.name.is_some() || parts.iter().all(Option::is_some) {
+            return Ok(());
+        }
+        let missing = [self.layout.name, self.layout.given, self.layout.family];
+        let missing = missing.iter().flat_map(|names| names.first());
+        let missing: Vec<_> = missing.copied().collect();
+        Err(RosterFault::NoColumn(missing.join(", nor ")))
+    }
+
+    /// What the header calls a column.
+    pub(super) fn name_of(&self, column: usize) -> String {
+        match self.names.get(column) {
+            Some(name) if !name.is_empty() => printable(name),
+            _ => format!("number {}", column + 1),
+        }
+    }
+
+    /// What stands where the student ID should.
+    pub(super) fn sid<'a>(&self, record: &'a StringRecord) -> &'a str {
+        record.get(self.sid).unwrap_or_default()
+    }
+
+    /// What a row says.
+    pub(super) fn read(&self, record: &StringRecord) -> Entry {
+        self.understand(record).unwrap_or_else(Entry::Refused)
+    }
+
+    fn understand(&self, record: &StringRecord) -> Result<Entry, String> {
+        self.check_count(record)?;
+        let text = self.sid(record);
+        if text.is_empty() {
+            return Err(self.no_sid());
+        }
+        let sid = student_id(text)?;
+        if let Some(says) = self.standing(record)? {
+            return Ok(Entry::Gone(sid, says));
+        }
+        let field = |column: Option<usize>| column.and_then(|column| record.get(column));
+        let name = self.full_name(record);
+        let (email, programme) = (field(self.email), field(self.programme));
+        if name.is_empty() {
+            return Err("the name is missing".to_owned());
+        }
+        check("name", &name)?;
+        check("email", email.unwrap_or_default())?;
+        check("programme", programme.unwrap_or_default())?;
+        check_email(email.unwrap_or_default())?;
+        Ok(Entry::Listed(Listed {
+            sid,
+            name,
+            email: email.map(str::to_owned),
+            programme: programme.map(str::to_owned),
+        }))
+    }
+
+    /// With a field more or less, nobody knows which text belongs to which column.
+    fn check_count(&self, record: &StringRecord) -> Result<(), String> {
+        let count = self.names.len();
+        if record.len() == count {
+            return Ok(());
+        }
+        let fields = counted(record.len(), "field");
+        Err(format!(
+            "{fields}, but the header has {count}: a text with a comma belongs in double quotes"
+        ))
+    }
+
+    fn no_sid(&self) -> String {
+        let column = self.name_of(self.sid);
+        let others = self.layout.sid.iter().skip(1);
+        let mut others = others.filter_map(|name| Header::position(&self.names, name));
+        match others.find(|other| *other != self.sid) {
+            Some(other) => format!(
+                "the column {column} is empty: if the student ID stands in another, say so, as in \
+                 --sid-column \"{}\"",
+                self.name_of(other)
+            ),
+            None => format!("the column {column} is empty"),
+        }
+    }
+
+    /// What says that a student has left, if anything does.
+    fn standing(&self, record: &StringRecord) -> Result<Option<String>, String> {
+        for (column, current, gone) in &self.standing {
+            let said = record.get(*column).unwrap_or_default();
+            let is = |values: &[&str]| values.iter().any(|value| value.eq_ignore_ascii_case(said));
+            let name = self.name_of(*column);
+            if is(gone) {
+                return Ok(Some(format!("{name}: {said}")));
+            }
+            if !is(current) {
+                let known = current
+                    .iter()
+                    .chain(*gone)
+                    .filter(|value| !value.is_empty());
+                let known: Vec<_> = known.copied().collect();
+                return Err(format!(
+                    "the column {name} says \"{}\", which is none of {}",
+                    printable(said),
+                    known.join(", ")
+                ));
+            }
+        }
+        Ok(None)
+    }
+
+    fn full_name(&self, record: &StringRecord) -> String {
+        let field = |column: Option<usize>| {
+            let text = column.and_then(|column| record.get(column));
+            text.unwrap_or_default()
+        };
+        match field(self.name) {
+            "" => full_name(field(self.given), field(self.family)),
+            name => name.to_owned(),
+        }
+    }
+}
+
+/// Such as `a Canvas SIS export: the student ID from user_id, the name from full_name`.
+impl fmt::Display for Columns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = self.layout.origin;
+        let sid = self.name_of(self.sid);
+        let name = match (self.name, self.given, self.family) {
+            (None, Some(given), Some(family)) => {
+                format!("{} and {}", self.name_of(given), self.name_of(family))
+            }
+            (name, ..) => self.name_of(name.unwrap_or_default()),
+        };
+        write!(
+            f,
+            "{origin}: the student ID from {sid}, the name from {name}"
+        )?;
+        if !self.standing.is_empty() {
+            let columns = self
+                .standing
+                .iter()
+                .map(|(column, ..)| self.name_of(*column));
+            let columns: Vec<_> = columns.collect();
+            write!(f, ", who has left from {}", columns.join(" and "))?;
+        }
+        Ok(())
+    }
+}
+
+/// The names in the first row.
+struct Header(Vec<String>);
+
+impl Header {
+    fn position(names: &[String], wanted: &str) -> Option<usize> {
+        names
+            .iter()
+            .position(|name| name.eq_ignore_ascii_case(wanted))
+    }
+
+    /// The first of these columns that is there.
+    fn column(&self, wanted: &[&str]) -> Result<Option<usize>, RosterFault> {
+        for wanted in wanted {
+            let Some(found) = Self::position(&self.0, wanted) else {
+                continue;
+            };
+            return match Self::position(&self.0[found + 1..], wanted) {
+                Some(_) => Err(RosterFault::TwoColumns((*wanted).to_owned())),
+                None => Ok(Some(found)),
+            };
+        }
+        Ok(None)
+    }
+
+    fn required(&self, wanted: &[&str]) -> Result<usize, RosterFault> {
+        let name = || wanted.first().copied().unwrap_or_default();
+        self.column(wanted)?
+            .ok_or_else(|| RosterFault::NoColumn(printable(name())))
+    }
+
+    /// The only layout that fits. A column that was named for the student ID decides between
+    /// two, and makes a plain roster of what is none.
+    fn layout(&self, sid_column: Option<&str>) -> Result<&'static Layout, RosterFault> {
+        let has = |name: &&str| Self::position(&self.0, name).is_some();
+        let mut fitting: Vec<_> = LAYOUTS.iter().collect();
+        fitting.retain(|layout| layout.signature.iter().all(has));
+        if let (Some(named), true) = (sid_column, fitting.len() > 1) {
+            let is_named = |name: &&str| name.eq_ignore_ascii_case(named);
+            fitting.retain(|layout| layout.sid.iter().any(is_named));
+        }
+        match fitting.as_slice() {
+            [only] => Ok(only),
+            [] if sid_column.is_some() => Ok(&LAYOUTS[0]),
+            [] => Err(RosterFault::Unrecognised {
+                found: self.shown(),
+            }),
+            [first, second, ..] => Err(RosterFault::Ambiguous {
+                first: first.told(),
+                second: second.told(),
+            }),
+        }
+    }
+
+    fn shown(&self) -> String {
+        const SHOWN: usize = 12;
+        let names = self.0.iter().take(SHOWN).map(|name| printable(name));
+        let mut names: Vec<String> = names.collect();
+        if self.0.len() > SHOWN {
+            names.push("…".to_owned());
+        }
+        names.join(", ")
+    }
+}
+
+impl Layout {
+    fn told(&self) -> String {
+        format!("{} (by {})", self.origin, self.signature.join(", "))
+    }
+}

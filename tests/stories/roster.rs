@@ -1,0 +1,238 @@
+//! The roster through the years: compared before it is imported, exported by other systems, and
+//! sometimes not what it should be.
+
+use std::fs;
+
+use expectrl::session::Session;
+use expectrl::{Eof, Expect};
+
+use crate::campus::{ByHand, Ran, program};
+
+const FIRST: &str = "sid,name,email,programme\n\
+    1155000001,陳大文,chan@link.example,CSCI\n\
+    1155000002,\"Lee, Siu Ming\",lee@link.example,CSCI\n\
+    1155000003,黃小明,wong@link.example,IERG\n\
+    1155000004,Ada,ada@link.example,IERG\n";
+/// A year later: 1155000004 has left, 1155000002 has another address, 1155000005 is new.
+const SECOND: &str = "sid,name,email,programme\n\
+    1155000001,陳大文,chan@link.example,CSCI\n\
+    1155000002,\"Lee, Siu Ming\",siuming@link.example,CSCI\n\
+    1155000003,黃小明,wong@link.example,IERG\n\
+    1155000005,Grace,grace@link.example,CSCI\n";
+
+impl ByHand {
+    /// `cuhk roster import` of such a file.
+    fn import(&self, text: impl AsRef<[u8]>, more: &[&str]) -> Ran {
+        fs::write(self.path("roster.csv"), text).unwrap();
+        self.cuhk(&[&["roster", "import", "roster.csv"], more].concat())
+    }
+
+    fn listed(&self) -> String {
+        self.cuhk(&["roster", "list"]).succeeded().stdout
+    }
+}
+
+fn told(ran: &Ran, all: &[&str]) {
+    for text in all {
+        assert!(ran.stdout.contains(text), "{text}: {ran:#?}");
+    }
+}
+
+#[test]
+fn a_roster_is_compared_first_and_who_is_gone_is_suspended_at_once() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.roster(FIRST).succeeded();
+    let cuhk = campus.serve_cuhk();
+    let address = cuhk.address();
+    let enrol = |home: &str| {
+        let mut command = program("student");
+        command.current_dir(campus.path("."));
+        command.args(["--home", home, "--cuhk", &address]);
+        command.args(["--ca", "cuhk.home/ca.pem", "--json"]);
+        command.args(["enrol", "--ids", "1155000004", "--codes", "codes.csv"]);
+        Ran::of(&mut command)
+    };
+    enrol("laptop").succeeded();
+
+    let before = campus.listed();
+    let compared = campus.import(
+        SECOND,
+        &[
+            "--dry-run",
+            "--missing",
+            "suspend",
+            "--codes-out",
+            "new.csv",
+        ],
+    );
+    told(
+        &compared.succeeded(),
+        &[
+            "line 3     1155000002   changed: email \"lee@link.example\" → \"siuming@link.example\"",
+            "1155000004   missing, would be suspended",
+            "line 5     1155000005   added",
+            "1 added, 1 changed, 2 unchanged, 0 refused, 1 missing, 1 to suspend",
+            "1 code would be written to new.csv",
+            "nothing was changed",
+        ],
+    );
+    assert_eq!(campus.listed(), before);
+    assert!(!campus.path("new.csv").exists());
+
+    // Nobody is suspended who was not asked for.
+    let kept = campus.import(SECOND, &[]).succeeded();
+    told(
+        &kept,
+        &["1 added, 1 changed, 2 unchanged, 0 refused, 1 missing"],
+    );
+    let done = campus.import(SECOND, &["--missing", "suspend", "--json"]);
+    let done = done.succeeded().json();
+    assert_eq!(done["counts"]["suspended"], 1);
+    assert_eq!(done["differences"][0]["sid"], "1155000004");
+    let held = campus.cuhk(&["certs", "list", "1155000004"]).succeeded();
+    told(&held, &["suspended"]);
+    enrol("elsewhere").refused(3, "student_inactive");
+
+    told(
+        &campus.import(FIRST, &[]).succeeded(),
+        &["1155000004   restored", "1 restored"],
+    );
+    let live = campus.cuhk(&["certs", "list", "1155000004"]).succeeded();
+    told(&live, &["live"]);
+    enrol("elsewhere").refused(3, "code_used");
+}
+
+#[test]
+fn the_roster_of_one_course_does_not_suspend_the_university() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.import(FIRST, &[]).succeeded();
+    let course = "sid,name\n1155000001,陳大文\n";
+    let refused = campus.import(course, &["--missing", "suspend"]);
+    assert_eq!(refused.exit, Some(3), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("many_missing") && refused.stderr.contains("--suspend-many"),
+        "{refused:#?}"
+    );
+    let rehearsed = campus.import(course, &["--missing", "suspend", "--dry-run"]);
+    told(&rehearsed.succeeded(), &["--suspend-many 3"]);
+    assert!(!campus.listed().contains("suspended"));
+
+    // Somebody at a terminal is asked, and has to type the number.
+    let arguments = ["roster", "import", "roster.csv", "--missing", "suspend"];
+    for (answer, suspended) in [("y", 0), ("3", 3)] {
+        let mut terminal = Session::spawn(campus.command("cuhk", &arguments)).unwrap();
+        terminal.set_expect_timeout(Some(std::time::Duration::from_secs(60)));
+        terminal.expect("3 of 4 active students").unwrap();
+        terminal.send_line(answer).unwrap();
+        terminal.expect(Eof).unwrap();
+        let listed = campus.listed();
+        assert_eq!(listed.matches("suspended").count(), suspended, "{answer}");
+    }
+    let restored = campus.import(FIRST, &[]).succeeded();
+    told(&restored, &["3 restored"]);
+}
+
+#[test]
+fn exports_of_other_systems_are_recognised_by_their_header() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let canvas = "user_id,login_id,full_name,email,status\n\
+                  1155000001,a,陳大文,chan@link.example,active\n\
+                  1155000009,b,Left,left@link.example,deleted\n";
+    told(
+        &campus.import(canvas, &[]).succeeded(),
+        &[
+            "read as a Canvas SIS export: the student ID from user_id",
+            "1155000009   not imported (status: deleted)",
+            "1 added, 0 changed, 0 unchanged, 0 refused",
+        ],
+    );
+    let moodle = "username,firstname,lastname,email,idnumber\n\
+                  chan,大文,陳,chan@link.example,1155000001\n\
+                  lee,Siu Ming,Lee,lee@link.example,1155000002\n";
+    told(
+        &campus.import(moodle, &[]).succeeded(),
+        &["a Moodle user list", "1 added, 0 changed, 1 unchanged"],
+    );
+    // As it is downloaded from a course: UTF-16 with tabs, whatever its name says.
+    let course = "\u{feff}\"Last Name\"\t\"First Name\"\t\"Username\"\t\"Student ID\"\n\
+                  \"Lee\"\t\"Siu Ming\"\t\"lee\"\t\"1155000002\"\n";
+    let bytes: Vec<u8> = course.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    told(
+        &campus.import(bytes, &[]).succeeded(),
+        &["a Blackboard Learn course export", "1 unchanged"],
+    );
+    let listed = campus.listed();
+    assert!(
+        listed.contains("陳大文") && listed.contains("Siu Ming Lee"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn what_is_no_roster_is_refused_with_the_place_and_what_to_do() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let ambiguous = b"sid,name,user_id,login_id\n1,A,2,a\n".as_slice();
+    for (bytes, places) in [
+        // "王小明" in Big5.
+        (
+            b"sid,name\n1155000001,A\n1155000002,\xa4\xfd\xa4p\xa9\xfa\n".as_slice(),
+            ["line 3, column name", "CSV UTF-8"],
+        ),
+        (
+            b"sid,name\r\n1155000001,Jos\xe9\r\n",
+            ["line 2, column name", "CSV UTF-8"],
+        ),
+        (
+            b"PK\x03\x04\x14\0\x06\0\x08\0",
+            ["an Excel workbook", "CSV UTF-8"],
+        ),
+        (ambiguous, ["user_id, login_id", "--sid-column"]),
+        (b"number,who\n1,A\n", ["number, who", "--sid-column"]),
+    ] {
+        let refused = campus.import(bytes, &[]);
+        assert_eq!(refused.exit, Some(2), "{refused:#?}");
+        for place in places
+            .iter()
+            .chain(&["roster_invalid", "nothing was imported"])
+        {
+            assert!(refused.stderr.contains(place), "{place}: {refused:#?}");
+        }
+    }
+    assert_eq!(campus.listed(), "");
+}
+
+#[test]
+fn a_formula_is_kept_and_no_spreadsheet_gets_to_compute_it() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let text = "sid,name,email\n\
+                1155000001,\"=HYPERLINK(\"\"http://evil.example\"\")\",a@link.example\n\
+                =\"1155000002\",B,b@link.example\n\
+                1155000003,C,\"@SUM(1+1)*cmd|' /C calc'!A0\"\n";
+    let imported = campus.roster(text);
+    assert_eq!(imported.exit, Some(3), "{imported:#?}");
+    told(
+        &imported,
+        &[
+            "1155000001   the name begins like a spreadsheet's formula",
+            "line 3     =\"1155000002\" refused: the student ID is a spreadsheet's formula",
+            "line 4     1155000003   refused: the email address is not one",
+            "1 added, 0 changed, 0 unchanged, 2 refused",
+        ],
+    );
+    assert!(campus.listed().contains("=HYPERLINK("));
+    let codes = fs::read_to_string(campus.path("codes.csv")).unwrap();
+    let formula = |cell: &str| {
+        cell.trim_start_matches('"')
+            .starts_with(['=', '+', '-', '@'])
+    };
+    let listed = campus.cuhk(&["certs", "list", "--csv"]).succeeded().stdout;
+    for line in codes.lines().chain(listed.lines()) {
+        assert!(!line.split(',').any(formula), "{line}");
+    }
+    assert!(codes.contains("\"'=HYPERLINK("), "{codes}");
+}
