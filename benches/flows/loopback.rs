@@ -1,7 +1,7 @@
 //! The whole over loopback: real `cuhk` and `blackboard` processes, and groups that hand in.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use scb_certs::{Fingerprint, ServiceName, SpiffeId, TrustStore};
@@ -14,10 +14,7 @@ use tokio::task::JoinSet;
 use crate::measure::{Effort, Spread};
 use crate::operations::Sum;
 use crate::protocol::submission_txt;
-use crate::servers::Servers;
-
-/// For whatever a server may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+use crate::servers::{PATIENCE, Servers};
 
 /// What a group's program knows.
 struct Client {

@@ -1,9 +1,13 @@
-//! Two real servers in a sandbox of their own, and students whom CUHK has certified.
+//! Real servers in a sandbox of their own, and students whom CUHK has certified.
+
+// Each benchmark uses a part of it.
+#![allow(dead_code)]
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use scb_certs::{Certificate, ServiceName, SigningKey, TrustStore, create_request};
 use scb_protocol::Step;
@@ -13,7 +17,8 @@ use scb_protocol::values::Der;
 use scb_transport::{ClientTls, Connection, ServerTrust, connect};
 use tempfile::TempDir;
 
-use crate::loopback::PATIENCE;
+/// For whatever a server may take.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Both servers, stopped when dropped.
 pub struct Servers {
@@ -69,7 +74,8 @@ impl Servers {
     }
 }
 
-async fn enrol(connection: &mut Connection, sid: &str, code: &str) -> Member {
+/// One enrolment on a connection that was greeted.
+pub async fn enrol(connection: &mut Connection, sid: &str, code: &str) -> Member {
     let key = SigningKey::generate().unwrap();
     let request = Request::Enrol {
         sid: sid.parse().unwrap(),
@@ -89,7 +95,7 @@ async fn enrol(connection: &mut Connection, sid: &str, code: &str) -> Member {
 }
 
 /// Puts students on the roster, as an administrator does; returns IDs and codes.
-fn import(dir: &Path, sandbox: &Path, students: usize) -> Vec<(String, String)> {
+pub fn import(dir: &Path, sandbox: &Path, students: usize) -> Vec<(String, String)> {
     let (roster, sheet) = (dir.join("roster.csv"), dir.join("codes.csv"));
     let row = |n| format!("{},Student {n},{n}@link.example,BSc\n", 1_155_100_000 + n);
     let rows: String = (0..students).map(row).collect();
@@ -115,7 +121,8 @@ pub struct Server {
 }
 
 impl Server {
-    fn start(program: &str, sandbox: &PathBuf) -> Self {
+    /// Starts a program in a sandbox, on a free port.
+    pub fn start(program: &str, sandbox: &PathBuf) -> Self {
         let mut child = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--sandbox"])
             .arg(sandbox)
@@ -138,7 +145,7 @@ impl Server {
     }
 
     /// `utime` and `stime` of `/proc/PID/stat` (proc_pid_stat(5)), in hundredths of a second.
-    fn cpu(&self) -> f64 {
+    pub fn cpu(&self) -> f64 {
         let path = format!("/proc/{}/stat", self.child.id());
         let Ok(stat) = std::fs::read_to_string(path) else {
             return 0.0;

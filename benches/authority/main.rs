@@ -1,0 +1,107 @@
+//! What CUHK does for a whole university: a roster imported, the first week's enrolments, and
+//! verification and revocation with as many certificates as there are after years.
+//!
+//! `cargo bench --bench authority`, or with `-- --quick` (or `SCB_BENCH_QUICK=1`) in seconds.
+//! `SCB_BENCH_STUDENTS` and `SCB_BENCH_CERTIFICATES` set how many there are. Started by
+//! `cargo test`, which does not optimise, it is always quick.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod archive;
+mod enrolments;
+#[allow(dead_code)]
+#[path = "../flows/measure.rs"]
+mod measure;
+mod revocations;
+mod roster;
+#[path = "../flows/servers.rs"]
+mod servers;
+mod verifications;
+
+use std::path::PathBuf;
+
+use measure::Effort;
+use servers::Server;
+
+/// How much is done.
+pub struct Scale {
+    pub effort: Effort,
+    /// Students imported and enrolled.
+    pub students: usize,
+    /// Certificates in the database when verification is measured, ascending.
+    pub certificates: Vec<usize>,
+    /// Verifications at each of them.
+    pub verifications: usize,
+    /// Revocations between the first and the last that are measured.
+    pub revocations: usize,
+}
+
+impl Scale {
+    fn chosen(quick: bool) -> Self {
+        let number = |name: &str, otherwise: usize| {
+            let set = std::env::var(name).ok();
+            set.map_or(otherwise, |text| text.parse().unwrap())
+        };
+        let (students, certificates, verifications, revocations) = match quick {
+            true => (60, 2_000, 60, 50),
+            false => (10_000, 1_000_000, 3_000, 10_000),
+        };
+        let most = number("SCB_BENCH_CERTIFICATES", certificates);
+        let mut certificates = vec![1_000, 100_000, most];
+        certificates.retain(|count| *count <= most);
+        certificates.dedup();
+        Self {
+            effort: if quick { Effort::QUICK } else { Effort::FULL },
+            students: number("SCB_BENCH_STUDENTS", students),
+            certificates,
+            verifications,
+            revocations,
+        }
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let given = |name: &str| arguments.iter().any(|argument| argument == name);
+    if given("--list") {
+        return;
+    }
+    let quick = given("--quick") || !given("--bench") || std::env::var("SCB_BENCH_QUICK").is_ok();
+    let scale = Scale::chosen(quick);
+    scb_protocol::install_crypto();
+    introduce();
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox: PathBuf = dir.path().join("sandbox");
+    let cuhk = Server::start(env!("CARGO_BIN_EXE_cuhk"), &sandbox);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let codes = roster::measure(dir.path(), &sandbox, scale.students);
+    runtime.block_on(async {
+        enrolments::measure(&cuhk, &sandbox, codes, &scale.effort).await;
+        let mut archive = archive::Archive::open(&sandbox);
+        let mut asker = verifications::Asker::enrol(&cuhk, &sandbox).await;
+        archive.grow(scale.certificates[0]);
+        revocations::first(&archive, &mut asker).await;
+        verifications::header(scale.verifications);
+        for count in &scale.certificates {
+            archive.grow(*count);
+            asker.measure(&archive, scale.verifications).await;
+        }
+        revocations::last(&archive, &mut asker, scale.revocations).await;
+    });
+}
+
+fn introduce() {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let profile = if cfg!(debug_assertions) {
+        "dev (own crates not optimised: the numbers mean nothing)"
+    } else {
+        "release"
+    };
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("unknown");
+    println!("profile {profile}; {cores} cores; load average at the start {load}");
+}

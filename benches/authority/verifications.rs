@@ -1,0 +1,122 @@
+//! Blackboard asks about three members, again and again, on the one connection that it keeps.
+
+use std::path::Path;
+use std::time::Instant;
+
+use scb_certs::{Chain, ServiceName, SigningKey, create_request};
+use scb_protocol::Step;
+use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
+use scb_protocol::values::{Der, Nonce};
+use scb_transport::{ClientTls, Connection, ServerTrust, connect};
+
+use crate::archive::Archive;
+use crate::enrolments::trust;
+use crate::measure::micros;
+use crate::servers::{PATIENCE, Server};
+
+/// Blackboard's end of the connection.
+pub struct Asker {
+    connection: Connection,
+    /// Where the pseudo-random choice of members stands.
+    state: u64,
+}
+
+impl Asker {
+    /// Enrols as Blackboard, with the sandbox's code, and connects.
+    pub async fn enrol(cuhk: &Server, sandbox: &Path) -> Self {
+        let code = std::fs::read_to_string(sandbox.join("blackboard.code")).unwrap();
+        let key = SigningKey::generate().unwrap();
+        let mut anonymous = dial(cuhk, sandbox, None).await;
+        let request = Request::EnrolService {
+            name: ServiceName::blackboard(),
+            code: code.trim().parse().unwrap(),
+            request: Der::new(create_request(&key).unwrap()),
+        };
+        anonymous.send(&request).await.unwrap();
+        let reply = anonymous.receive_reply(Step::Two, PATIENCE).await.unwrap();
+        let Reply::ServiceEnrolled { chain } = reply else {
+            panic!("{reply:?}");
+        };
+        anonymous.close().await;
+        Self {
+            connection: dial(cuhk, sandbox, Some((chain, key))).await,
+            state: 1,
+        }
+    }
+
+    /// Asks so often about three members, and prints how long that took.
+    pub async fn measure(&mut self, archive: &Archive, count: usize) {
+        let mut times = Vec::with_capacity(count);
+        for _ in 0..count {
+            let members = (0..3).map(|_| self.member(archive)).collect();
+            let nonce = Nonce::random().unwrap();
+            let request = Request::Verify { nonce, members };
+            let started = Instant::now();
+            let reply = self.ask(&request).await;
+            times.push(micros(started.elapsed()));
+            assert!(matches!(reply, Reply::Verification { .. }), "{reply:?}");
+        }
+        times.sort_by(f64::total_cmp);
+        let at = |part: f64| times[((count - 1) as f64 * part).round() as usize];
+        let certificates = archive.certificates.len();
+        println!(
+            "  {certificates:>9}    {:>7.0}    {:>7.0}",
+            at(0.5),
+            at(0.99)
+        );
+    }
+
+    pub async fn ask(&mut self, request: &Request) -> Reply {
+        self.connection.send(request).await.unwrap();
+        let reply = self.connection.receive_reply(Step::Three, PATIENCE).await;
+        reply.unwrap()
+    }
+
+    /// Fetches the revocation lists; returns their sizes in bytes.
+    pub async fn lists(&mut self) -> Vec<u64> {
+        let Reply::Crls { sizes, .. } = self.ask(&Request::Crls {}).await else {
+            panic!("no lists");
+        };
+        let mut left: u64 = sizes.iter().sum();
+        while left > 0 {
+            let frame = self.connection.receive_frame(Step::Zero, PATIENCE).await;
+            match frame.unwrap() {
+                scb_protocol::Frame::Chunk(chunk) => left -= chunk.len() as u64,
+                scb_protocol::Frame::Message(message) => panic!("{message:?}"),
+            }
+        }
+        sizes
+    }
+
+    /// Anybody, wherever their rows lie (a linear congruential generator, Knuth's MMIX).
+    fn member(&mut self, archive: &Archive) -> MemberQuestion {
+        self.state = self
+            .state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let all = &archive.certificates;
+        let (sid, _, sha256) = &all[(self.state >> 33) as usize % all.len()];
+        MemberQuestion {
+            sid: sid.clone(),
+            cert_sha256: *sha256,
+        }
+    }
+}
+
+/// What stands above the lines of [`Asker::measure`].
+pub fn header(count: usize) {
+    println!(
+        "\nverification of three members, {count} times over loopback, one after another, \
+         microseconds\n  certificates    median    99th percentile"
+    );
+}
+
+async fn dial(cuhk: &Server, sandbox: &Path, identity: Option<(Chain, SigningKey)>) -> Connection {
+    let trust = ServerTrust::Pinned(trust(sandbox));
+    let tls = ClientTls::new(trust, ServiceName::cuhk(), identity).unwrap();
+    let mut connection = connect(&cuhk.address, &tls, Step::One, PATIENCE)
+        .await
+        .unwrap();
+    let _greeting: Reply = connection.receive(Step::One, PATIENCE).await.unwrap();
+    connection
+}
