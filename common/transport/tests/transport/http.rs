@@ -156,8 +156,16 @@ async fn heads_and_bodies_that_are_too_large_are_refused() {
     };
     let taken = plain(&both, &body(MAX_BODY)).await;
     assert!(taken.ends_with(&MAX_BODY.to_string()), "{taken}");
-    let refused = plain(&both, &body(MAX_BODY + 1)).await;
-    assert!(refused.starts_with("HTTP/1.1 413"), "{refused}");
+    for size in [MAX_BODY + 1, 10 * MAX_BODY] {
+        let refused = plain(&both, &body(size)).await;
+        assert!(refused.starts_with("HTTP/1.1 413"), "{refused}");
+    }
+    let mut cut = TcpStream::connect(both.plain).await.unwrap();
+    cut.write_all(&body(1000)[..500]).await.unwrap();
+    cut.shutdown().await.unwrap();
+    let mut said = Vec::new();
+    let _ = timeout(LONG, cut.read_to_end(&mut said)).await.unwrap();
+    assert!(!said.starts_with(b"HTTP/1.1 200"), "half a body is none");
     let long = format!("x-long: {}\r\n", "x".repeat(32 * 1024));
     let refused = plain(&both, &request("GET", "/who", &long)).await;
     assert!(refused.starts_with("HTTP/1.1 431"), "{refused}");
