@@ -25,6 +25,7 @@ mod interactive;
 mod key_sets;
 mod keys;
 mod main_job;
+mod lint;
 mod outage;
 mod outsiders;
 mod packaging;
