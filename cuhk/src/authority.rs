@@ -10,13 +10,15 @@ use scb_certs::{
 use scb_protocol::message::cuhk::Reply;
 use scb_protocol::values::Nonce;
 use scb_protocol::{
-    Code, EnrolmentCode, LogEntry, MemberAnswer, Question, Refusal, Step, TokenRequest,
+    Code, EnrolmentCode, Introspection, LogEntry, MemberAnswer, Question, Refusal, Step,
+    TokenRequest, UnverifiedToken,
 };
 use scb_transport::Clock;
 
 use crate::fault::Answer;
 use crate::issuance::{self, Claim, Renewal};
 use crate::log::IssuanceLog;
+use crate::own_identity::OwnIdentity;
 use crate::publication::Publication;
 use crate::signing::Signing;
 use crate::store::{CrlSigner, Profile, Records, Service, Store};
@@ -43,6 +45,21 @@ pub(crate) struct Certified {
     pub(crate) chain: Chain,
     /// An earlier request had led to it already.
     pub(crate) before: bool,
+}
+
+/// What is told of a token, and to the log why it does not count.
+pub(crate) struct Introspected {
+    pub(crate) answer: Introspection,
+    pub(crate) inactive: Option<Code>,
+}
+
+impl Introspected {
+    fn inactive(why: Code) -> Self {
+        Self {
+            answer: Introspection::inactive(),
+            inactive: Some(why),
+        }
+    }
 }
 
 impl Authority {
@@ -249,6 +266,52 @@ impl Authority {
                     .try_for_each(|answer| log_answer(records, &asker, nonce, answer))
             })
             .await
+    }
+
+    /// What a service learns of a token: by the lists and the records of this moment.
+    pub(crate) async fn introspect(
+        &self,
+        asker: &VerifiedService,
+        token: &str,
+    ) -> Result<Introspected, Error> {
+        let now = self.now();
+        let live = live_service(asker, now, Step::Three);
+        let trust = &self.upkeep.refresh().await?.trust;
+        let token = match UnverifiedToken(token).asked_about(trust, asker, now) {
+            Ok(token) => token,
+            Err(refusal) => {
+                self.store().read(live).await?;
+                return Ok(Introspected::inactive(refusal.code));
+            }
+        };
+        let member = token.member();
+        let answer = self.store().read(move |records| {
+            live(records)?;
+            answers::answer(records, &member, now)
+        });
+        let answer = answer.await?;
+        // Whoever is told of a student is in the log, by a nonce of CUHK's own.
+        let (asker, nonce) = (asker.name(), Nonce::random()?);
+        self.log_answers(asker, nonce, std::slice::from_ref(&answer))
+            .await?;
+        Ok(match answer.inactive {
+            Some(_) => Introspected::inactive(Code::StudentInactive),
+            None => Introspected {
+                answer: token.answered(&answer),
+                inactive: None,
+            },
+        })
+    }
+
+    /// The same, signed for this service.
+    pub(crate) fn sign_introspection(
+        &self,
+        answer: &Introspection,
+        asker: &VerifiedService,
+    ) -> Result<String, Error> {
+        let current = self.current();
+        let OwnIdentity { key, chain } = &current.tokens;
+        Ok(answer.sign(&self.name(), asker.spiffe_id(), self.now(), key, chain)?)
     }
 
     /// The number of the last change of any status, straight from the database.

@@ -3,6 +3,7 @@
 
 mod caching;
 mod est;
+mod introspection;
 mod key_sets;
 mod public;
 mod refused;
@@ -23,6 +24,7 @@ pub(crate) fn public(authority: Arc<Authority>) -> Web {
 pub(crate) fn standards(authority: Arc<Authority>) -> Web {
     let routes = public::routes()
         .merge(key_sets::routes())
+        .merge(introspection::routes())
         .merge(est::routes());
     Web::new(with_refusals(routes).with_state(authority)).greeting(|connection| {
         connection.insert(est::Attempts::new());

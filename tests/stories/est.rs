@@ -232,6 +232,20 @@ fn requests_that_are_not_for_est_are_refused() {
          https://localhost:8011/.well-known/est/simpleenroll",
     );
     assert!(form.stdout.starts_with("malformed_message:"), "{form:?}");
+    student
+        .types(
+            "(openssl req -in request.pem -outform DER | head -c -4; printf '\\0\\0\\0\\0') | \
+             openssl base64 > request.b64",
+        )
+        .succeeded();
+    let forged = student.asks("simpleenroll", "-K code.curl");
+    assert!(forged.starts_with("request_invalid:"), "{forged}");
+    student
+        .types("head -c 70000 /dev/zero | openssl base64 > request.b64")
+        .succeeded();
+    let long = student.asks("simpleenroll", "-K code.curl");
+    assert!(long.starts_with("body_too_large:"), "{long}");
+    assert!(long.ends_with("413"), "{long}");
     student.types("echo AAAA > request.b64").succeeded();
     let garbage = student.asks("simpleenroll", "-K code.curl");
     assert!(garbage.starts_with("request_invalid:"), "{garbage}");

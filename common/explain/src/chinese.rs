@@ -164,6 +164,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::MalformedMessage => ("收到無法理解的訊息", "更新本程式"),
         Code::FrameEmpty => ("收到空的訊框", "更新本程式"),
         Code::FrameTooLarge => ("訊框超過協定容許的大小", "更新本程式"),
+        Code::BodyTooLarge => (
+            "請求的內容超過此處接受的大小",
+            "減少所傳送的內容；docs/PROTOCOL.md 列出上限",
+        ),
         Code::NotFound => (
             "此網址沒有任何內容",
             "核對網址；docs/PROTOCOL.md 列出全部網址",

@@ -48,6 +48,28 @@ impl Caller {
         }
     }
 
+    /// The service that asks for something that only services may ask for, by its name.
+    ///
+    /// # Errors
+    ///
+    /// `certificate_missing`, `not_permitted`.
+    pub fn service(&self, what: &str) -> Result<&VerifiedService, Refusal> {
+        match self {
+            Self::Service(service) => Ok(service),
+            _ => Err(self.denied(what, Step::Three)),
+        }
+    }
+
+    fn denied(&self, what: &str, step: Step) -> Refusal {
+        let code = match self {
+            Self::Anonymous => Code::CertificateMissing,
+            Self::Student(_) | Self::Service(_) => Code::NotPermitted,
+        };
+        Refusal::new(code, step)
+            .with("message", what)
+            .with("role", self.role())
+    }
+
     fn role(&self) -> &'static str {
         match self {
             Self::Anonymous => "anonymous",
@@ -236,17 +258,11 @@ impl ExpectRequest {
 }
 
 fn denied(request: &Request, caller: &Caller) -> Refusal {
-    let code = match caller {
-        Caller::Anonymous => Code::CertificateMissing,
-        Caller::Student(_) | Caller::Service(_) => Code::NotPermitted,
-    };
     let step = match request {
         Request::Verify { .. } => Step::Three,
         _ => Step::One,
     };
-    Refusal::new(code, step)
-        .with("message", request.name())
-        .with("role", caller.role())
+    caller.denied(request.name(), step)
 }
 
 /// Verifies a PKCS#10 request that its own key must have signed.

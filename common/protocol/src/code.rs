@@ -243,6 +243,9 @@ codes! {
     FrameTooLarge = "frame_too_large", EXIT_REFUSED, 413,
         "a frame is larger than the protocol allows",
         "update this program";
+    BodyTooLarge = "body_too_large", EXIT_REFUSED, 413,
+        "the body of the request is larger than is accepted here",
+        "send less; docs/PROTOCOL.md says how much may be sent";
     NotFound = "not_found", EXIT_REFUSED, 404,
         "there is nothing at this address",
         "check the address; docs/PROTOCOL.md lists what there is";

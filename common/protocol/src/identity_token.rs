@@ -28,15 +28,22 @@ pub const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 /// What a token says. Unknown, missing or repeated claims are refused.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Claims {
+pub(crate) struct Claims {
     v: u8,
-    iss: SpiffeId,
-    aud: SpiffeId,
-    sub: SpiffeId,
-    iat: u64,
-    exp: u64,
+    pub(crate) iss: SpiffeId,
+    pub(crate) aud: SpiffeId,
+    pub(crate) sub: SpiffeId,
+    pub(crate) iat: u64,
+    pub(crate) exp: u64,
     jti: String,
     cnf: Confirmation,
+}
+
+impl Claims {
+    /// SHA-256 of the certificate to which the token is bound.
+    pub(crate) fn thumbprint(&self) -> Fingerprint {
+        self.cnf.thumbprint
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -114,6 +121,11 @@ impl fmt::Debug for UnverifiedToken<'_> {
 }
 
 impl UnverifiedToken<'_> {
+    /// What CUHK says in it, to whomever; nobody has looked yet whether it is in force.
+    pub(crate) fn claims(self, trust: &TrustStore, now: UnixTime) -> Result<Claims, NotCuhks> {
+        read(self.0, trust, now).map(|(_, claims)| claims)
+    }
+
     /// Verifies the token of `student` for `audience`.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod error;
 mod event;
 mod frame;
 mod identity_token;
+mod introspection;
 mod jose;
 mod log_entry;
 pub mod message;
@@ -45,6 +46,7 @@ pub use identity_token::{
     TOKEN_LIFETIME, TOKEN_TYPE, TokenRequest, UnverifiedToken, VerifiedToken, issue_token,
     own_token_expiry,
 };
+pub use introspection::{AskedToken, INTROSPECTION_TYPE, Introspection};
 pub use jose::{JwkSet, SpiffeBundle, install_crypto, key_id};
 pub use log_entry::{COMMITMENT_SIZE, LogEntry, commitment};
 pub use message::{Message, Reply, decode, encode};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Response};
 use axum::routing::{get, post};
@@ -19,7 +20,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use self::answer::{ATTRIBUTES, PlainRefusal, certificates, encoded};
-use super::refused::refusal;
+use super::refused::{refusal, unreadable};
 use crate::Subject;
 use crate::authority::{Authority, Certified};
 use crate::facts;
@@ -62,9 +63,10 @@ async fn enrol(
     Extension(connection): Extension<HttpConnection>,
     Extension(attempts): Extension<Attempts>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response<Body>, PlainRefusal> {
     let visit = Visit::new(&authority, &connection);
+    let body = visit.body(body)?;
     let mut attempts = attempts.0.lock().await;
     let Some(expect) = attempts.as_mut() else {
         return Err(visit.refuse(Refusal::new(Code::TooManyCodes, Step::One)));
@@ -87,9 +89,10 @@ async fn renew(
     State(authority): State<Arc<Authority>>,
     Extension(connection): Extension<HttpConnection>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response<Body>, PlainRefusal> {
     let visit = Visit::new(&authority, &connection);
+    let body = visit.body(body)?;
     match visit.renew(&headers, &body).await {
         Ok(certified) => certificates(&[certified.chain.leaf()]),
         Err(refusal) => Err(visit.refuse(refusal)),
@@ -110,6 +113,10 @@ impl<'a> Visit<'a> {
             connection,
             started: Instant::now(),
         }
+    }
+
+    fn body(&self, body: Result<Bytes, BytesRejection>) -> Result<Bytes, PlainRefusal> {
+        body.map_err(|rejection| self.refuse(unreadable(rejection, Step::One)))
     }
 
     async fn enrol(

@@ -1,8 +1,9 @@
 //! Refusals as HTTP responses.
 
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use scb_protocol::{Code, Refusal, Step};
-use scb_transport::{HttpConnection, problem};
+use scb_transport::{HttpConnection, MAX_BODY, problem};
 
 use crate::Error;
 use crate::error::with_causes;
@@ -13,6 +14,16 @@ pub(super) struct Refused(pub(super) Refusal);
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         problem(&self.0)
+    }
+}
+
+/// Why a body could not be taken in.
+pub(super) fn unreadable(rejection: impl IntoResponse, step: Step) -> Refusal {
+    match rejection.into_response().status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Refusal::new(Code::BodyTooLarge, step).with("limit", MAX_BODY)
+        }
+        _ => Refusal::new(Code::MalformedMessage, step),
     }
 }
 

@@ -73,6 +73,16 @@ pub(super) fn text(event: &StepEvent) -> String {
              有效 60 秒。",
             answers.len()
         ),
+        Fact::TokenIntrospected { asker, inactive } => match inactive {
+            None => format!(
+                "{asker} 出示{who}的身分權杖，查詢是否有效 (RFC 7662)。權杖是為 {asker} 發出的，內容只\
+                 告知該服務；權杖所綁定的證書及學生均處於有效狀態。"
+            ),
+            Some(_) => format!(
+                "{asker} 查詢的身分權杖無效，或是為另一服務發出的。答覆只說權杖無效，並無分別，查詢者\
+                 不能從中得知原因。"
+            ),
+        },
         Fact::AnswerVerified { members, .. } => format!(
             "Blackboard 轉交中大就 {} 位組員簽署的答覆，本機亦已自行驗證：學生一方並不比 Blackboard \
              輕信。",

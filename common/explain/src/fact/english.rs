@@ -85,6 +85,18 @@ pub(super) fn text(event: &StepEvent) -> String {
              answer is for this asker and this nonce only, and good for 60 seconds.",
             counted(answers.len(), "member")
         ),
+        Fact::TokenIntrospected { asker, inactive } => match inactive {
+            None => format!(
+                "{asker} showed an identity token of {who} and asked whether it counts (RFC 7662). \
+                 It was issued for {asker}, which alone is told what it says; the certificate to \
+                 which it is bound and the student are active."
+            ),
+            Some(_) => format!(
+                "{asker} asked about an identity token that does not count, or that was issued for \
+                 another service. It is told just that the token is not active: every such answer \
+                 is the same."
+            ),
+        },
         Fact::AnswerVerified { members, .. } => format!(
             "Blackboard passed on CUHK's signed answer about {}. It was verified here as \
              well: the student's side believes no more than Blackboard does.",

@@ -156,6 +156,14 @@ fn all() -> Vec<Fact> {
             nonce,
             members: vec![member()],
         },
+        Fact::TokenIntrospected {
+            asker: blackboard.clone(),
+            inactive: None,
+        },
+        Fact::TokenIntrospected {
+            asker: blackboard.clone(),
+            inactive: Some(Code::TokenAudience),
+        },
         Fact::MembersAnswered {
             asker: blackboard,
             nonce,

@@ -90,6 +90,11 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
             values.extend(answers.iter().flat_map(|one| answer(one, language)));
             values
         }
+        Fact::TokenIntrospected { asker, inactive } => {
+            let code = inactive.map(|code| (Label::Code, code.to_string()));
+            let asker = (Label::Asker, asker.to_string());
+            std::iter::once(asker).chain(code).collect()
+        }
         Fact::AnswerVerified {
             nonce,
             issued_at,

@@ -10,7 +10,7 @@ use scb_certs::{Certificate, Fingerprint, Serial, ServiceName, SpiffeId, Student
 use crate::message::cuhk::MemberQuestion;
 use crate::statement::{FileEntry, SubmissionId, SubmissionNumber};
 use crate::values::{Challenge, Mac, Nonce, SessionPublicKey};
-use crate::{MemberAnswer, Refusal, Transcript1, Transcript2};
+use crate::{Code, MemberAnswer, Refusal, Transcript1, Transcript2};
 
 /// Most members that one log line names.
 const NAMED: usize = 10;
@@ -118,6 +118,13 @@ pub enum Fact {
         nonce: Nonce,
         /// The answers, in the order of the question.
         answers: Vec<MemberAnswer>,
+    },
+    /// Step 3, CUHK: a service asked about a token.
+    TokenIntrospected {
+        /// Who asked.
+        asker: ServiceName,
+        /// Why the token does not count for the asker, who is not told.
+        inactive: Option<Code>,
     },
     /// Step 3, student: CUHK's signed answer was verified here as well.
     AnswerVerified {
@@ -285,6 +292,10 @@ impl fmt::Display for Fact {
             Self::Presented { members, .. } => write!(f, "presented {}", members.len()),
             Self::GroupVerified { members, .. } => verified(f, members),
             Self::MembersAnswered { asker, answers, .. } => answered(f, asker, answers),
+            Self::TokenIntrospected { asker, inactive } => match inactive {
+                None => write!(f, "token confirmed to {asker}"),
+                Some(code) => write!(f, "token not confirmed to {asker}: {code}"),
+            },
             Self::AnswerVerified { members, .. } => write!(f, "members verified {}", members.len()),
             Self::TokensCount { members, .. } => {
                 write!(f, "CUHK is away, tokens count {members}")

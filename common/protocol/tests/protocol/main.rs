@@ -11,6 +11,7 @@ mod confirmation;
 mod evidence;
 mod formats;
 mod identity_token;
+mod introspection;
 mod judges;
 mod leaks;
 mod main_job;
