@@ -61,7 +61,7 @@ faults! {
         "alters the size in the statement after it was authenticated",
         "the MAC covers every byte of the statement";
     AlteredSignature = "altered-signature", "blackboard", SignatureInvalid,
-        "alters one bit of the last member's signature",
+        "alters one bit of one member's signature",
         "every signature is verified with its certificate before anything is stored";
     TwoSignatures = "two-signatures", "blackboard", SignatureMissing,
         "hands in without the last member's signature",

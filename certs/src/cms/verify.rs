@@ -69,6 +69,21 @@ impl DetachedSignature {
         Ok(signers)
     }
 
+    /// Whose signatures [`DetachedSignature::verify`] refuses, as far as they are named by a
+    /// certificate that is here: those who have to sign again.
+    pub fn refused_signers(&self, content: &[u8]) -> Vec<&Certificate> {
+        let refused = |info: &&SignerInfo| self.verify_signer(info, content).is_err();
+        let named = |info: &SignerInfo| match &info.sid {
+            SignerIdentifier::IssuerAndSerialNumber(id) => self.certificate_of(id).ok(),
+            SignerIdentifier::SubjectKeyIdentifier(_) => None,
+        };
+        self.infos
+            .iter()
+            .filter(refused)
+            .filter_map(named)
+            .collect()
+    }
+
     fn verify_signer(&self, info: &SignerInfo, content: &[u8]) -> Result<Signer, Error> {
         check_algorithms(info)?;
         let SignerIdentifier::IssuerAndSerialNumber(id) = &info.sid else {

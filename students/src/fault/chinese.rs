@@ -72,7 +72,7 @@ fn chinese(fault: Fault) -> (&'static str, &'static str) {
             "MAC 涵蓋聲明的每個位元組",
         ),
         Fault::AlteredSignature => (
-            "改動最後一位組員簽署的一個位元",
+            "改動其中一位組員簽署的一個位元",
             "儲存任何內容之前，每個簽署都以其證書驗證",
         ),
         Fault::TwoSignatures => (

@@ -64,7 +64,7 @@ impl Malformed {
         let at = format!("line {}, column {}", error.line(), error.column());
         let (text, mut names) = (without_place(error), names(path));
         let reason = match error.classify() {
-            Category::Eof => "cut off".to_owned(),
+            Category::Eof => cut_off(&text),
             Category::Data => reason(&text, &mut names),
             _ => format!("not JSON: {text}"),
         };
@@ -82,6 +82,17 @@ impl Malformed {
             false => refusal.with("field", self.field),
         }
     }
+}
+
+/// Inside of what the message ends, and what would have ended that.
+fn cut_off(text: &str) -> String {
+    let missing = match text.strip_prefix("EOF while parsing ") {
+        Some("an object") => "inside an object: its } is missing",
+        Some("a list") => "inside a list: its ] is missing",
+        Some("a string") => "inside a string: its \" is missing",
+        _ => "where a value should stand",
+    };
+    format!("cut off {missing}")
 }
 
 /// serde's sentence about a field, without the value that it repeats; completes the field's
@@ -128,13 +139,13 @@ fn without_place(error: &serde_json::Error) -> String {
     text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
-/// The path's parts, as in `.members`, `[0]`, `.chain`.
+/// The path's parts, as in `.members`, `[0]`, `.chain`. What has no name yet is left out.
 fn names(path: &Path) -> Vec<String> {
     let part = |segment: &Segment| match segment {
-        Segment::Seq { index } => format!("[{index}]"),
-        Segment::Map { key } => format!(".{key}"),
-        Segment::Enum { variant } => format!(".{variant}"),
-        Segment::Unknown => ".?".to_owned(),
+        Segment::Seq { index } => Some(format!("[{index}]")),
+        Segment::Map { key } => Some(format!(".{key}")),
+        Segment::Enum { variant } => Some(format!(".{variant}")),
+        Segment::Unknown => None,
     };
-    path.iter().map(part).collect()
+    path.iter().filter_map(part).collect()
 }

@@ -155,8 +155,25 @@ fn says_what_is_no_json_and_at_which_byte() {
         refusal.params["reason"],
         "not JSON: invalid unicode code point"
     );
-    let cut = "{\"type\":\"confirm\",\"mac\":\"00";
-    assert_eq!(why::<blackboard::Request>(cut)[1], "cut off");
+}
+
+#[test]
+fn says_inside_of_what_a_message_is_cut_off() {
+    for (cut, inside) in [
+        ("{\"type\":\"crls\"", "inside an object: its } is missing"),
+        (
+            "{\"type\":\"verify\",\"members\":[",
+            "inside a list: its ] is missing",
+        ),
+        ("{\"type\":\"cr", "inside a string: its \" is missing"),
+        ("{\"type\":", "where a value should stand"),
+        ("", "where a value should stand"),
+    ] {
+        let refusal = decode::<cuhk::Request>(cut.as_bytes(), Step::One).unwrap_err();
+        assert_eq!(refusal.params["reason"], format!("cut off {inside}"));
+        let field = refusal.params.get("field").map_or("", String::as_str);
+        assert!(!field.contains('?'), "{cut}: {refusal}");
+    }
 }
 
 /// serde would read a struct from the list of its fields as well.

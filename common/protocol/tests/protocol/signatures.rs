@@ -117,6 +117,55 @@ fn refuses_a_statement_that_not_exactly_its_members_signed() {
 }
 
 #[test]
+fn names_the_first_member_whose_signature_fails() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let statement = group.statement().to_bytes().unwrap();
+    let members: Vec<_> = group.members.iter().collect();
+    let nobody = retain(&by(&group, &members, &statement), 0);
+    let alone = |index: usize| by(&group, &members[index..=index], &statement);
+    let altered = |index: usize| {
+        let mut bytes = alone(index);
+        *bytes.last_mut().unwrap() ^= 1;
+        bytes
+    };
+    for wrong in [
+        [true, false, false],
+        [false, true, false],
+        [false, true, true],
+    ] {
+        let of = |index: usize| {
+            if wrong[index] {
+                altered(index)
+            } else {
+                alone(index)
+            }
+        };
+        let signatures = (0..3).fold(nobody.clone(), |merged, index| merge(&merged, &of(index)));
+        let refusal = refused(
+            "altered",
+            signed(&group, signatures),
+            Code::SignatureInvalid,
+        );
+        let first = wrong.iter().position(|wrong| *wrong).unwrap();
+        assert_eq!(
+            refusal.sid,
+            Some(THREE[first].parse().unwrap()),
+            "{wrong:?}"
+        );
+    }
+    let outsider = group.outsider();
+    let mut stranger = by(&group, &[&outsider], &statement);
+    *stranger.last_mut().unwrap() ^= 1;
+    let refusal = refused(
+        "a stranger",
+        signed(&group, stranger),
+        Code::SignatureInvalid,
+    );
+    assert_eq!(refusal.sid, None, "nobody of the group is to blame");
+}
+
+#[test]
 fn refuses_signatures_altered_in_any_byte_before_anything_is_stored() {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE[..2]);

@@ -12,8 +12,9 @@ use crate::{Code, Refusal, Step};
 ///
 /// # Errors
 ///
-/// `signature_invalid` (form, a signature, a signer who is not a member, a signer twice) or
-/// `signature_missing`, about the first member who did not sign.
+/// `signature_invalid` (form, a signature, a signer who is not a member, a signer twice), about the
+/// first member whose signature fails if it is one, or `signature_missing`, about the first member
+/// who did not sign.
 pub(crate) fn verify_signatures(
     statement: &[u8],
     signatures: &[u8],
@@ -22,9 +23,14 @@ pub(crate) fn verify_signatures(
     let invalid = |reason: &dyn std::fmt::Display| {
         Refusal::new(Code::SignatureInvalid, Step::Six).with("reason", reason)
     };
-    let signed = DetachedSignature::parse(signatures)
-        .and_then(|parsed| parsed.verify(statement))
-        .map_err(|error| invalid(&error))?;
+    let parsed = DetachedSignature::parse(signatures).map_err(|error| invalid(&error))?;
+    let signed = parsed.verify(statement).map_err(|error| {
+        let refusal = invalid(&error);
+        match first_refused(&parsed, statement, members) {
+            Some(member) => refusal.about(&member.sid),
+            None => refusal,
+        }
+    })?;
     let signers = members
         .iter()
         .map(|member| signer(&signed, member))
@@ -33,6 +39,17 @@ pub(crate) fn verify_signatures(
         return Err(invalid(&"somebody who is not a member has signed"));
     }
     Ok(signers)
+}
+
+fn first_refused<'a>(
+    parsed: &DetachedSignature,
+    statement: &[u8],
+    members: &'a [MemberQuestion],
+) -> Option<&'a MemberQuestion> {
+    let refused = parsed.refused_signers(statement);
+    let refused: Vec<_> = refused.iter().map(|signer| signer.fingerprint()).collect();
+    let mut members = members.iter();
+    members.find(|member| refused.contains(&member.cert_sha256))
 }
 
 fn signer(signed: &[Signer], member: &MemberQuestion) -> Result<Signer, Refusal> {
