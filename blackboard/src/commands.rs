@@ -7,9 +7,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use scb_cli::{
-    Failure, Home, Role, fault, finish, finish_json, load_config, local_time, passphrase_from_flag,
-    say, write_ready,
+    Failure, Home, Role, fault, finish_in, finish_json, load_config, local_time,
+    passphrase_from_flag, say, write_ready,
 };
+use scb_explain::{Language, what_to_do};
 use scb_protocol::{EnrolmentCode, Fact, Step, StepEvent, install_crypto};
 use scb_storage::HomeLock;
 use scb_transport::{Clock, Shutdown, SystemClock, telemetry, tell_service_manager};
@@ -21,6 +22,7 @@ use crate::enrol::{Enrolment, KnownRoot, stored_root};
 use crate::failure::failure;
 use crate::fault::{Fault, FaultChoice, Faults};
 use crate::identity::{Identity, IdentityFiles};
+use crate::init::{Attempt, CODE_REMEDY};
 use crate::platform::readable_by_others;
 use crate::serve::Server;
 use crate::{sandbox, submissions};
@@ -33,17 +35,27 @@ pub fn main() -> ExitCode {
 /// Does what the command line says.
 pub fn run(arguments: Arguments) -> ExitCode {
     let json = matches!(&arguments.command, Some(Command::Submissions(command)) if command.json());
+    let language = language(&arguments);
     let result = dispatch(arguments).map_err(failure);
     if json {
         finish_json(result)
     } else {
-        finish(result)
+        finish_in(result, what_to_do(language))
+    }
+}
+
+/// The language of failures: refusals of `init` are told in every one, all else in English.
+fn language(arguments: &Arguments) -> Language {
+    match &arguments.command {
+        Some(Command::Init(_)) => arguments.logging.explain.language.language(),
+        _ => Language::English,
     }
 }
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     install_crypto();
     start_logging(&arguments.logging)?;
+    let language = language(&arguments);
     let home = arguments.home.resolve(Role::Blackboard);
     if arguments.print_config {
         return print_config(&home, None);
@@ -62,7 +74,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
                 .with_code("home_and_sandbox")
                 .into())
         }
-        Command::Init(command) => init(&home, command),
+        Command::Init(command) => init(&home, command, language),
         Command::Serve(Serve {
             fault: Some(FaultChoice::List),
             ..
@@ -120,17 +132,21 @@ fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-fn init(home: &Path, command: Init) -> anyhow::Result<()> {
-    let root = known_root(command.ca, command.ca_fingerprint)?;
-    let home = Home::create(home, Role::Blackboard)?;
-    let _lock = lock(&home)?;
+fn init(home: &Path, command: Init, language: Language) -> anyhow::Result<()> {
+    let root = known_root(command.ca.as_deref(), command.ca_fingerprint)?;
+    let attempt = Attempt::begin(home)?;
+    init_in(&attempt.home, command, root).map_err(|error| attempt.fail(error, language))
+}
+
+fn init_in(home: &Home, command: Init, root: KnownRoot) -> anyhow::Result<()> {
+    let _lock = lock(home)?;
     let clock = clock();
-    let current = IdentityFiles::open(&home)?.current()?;
+    let current = IdentityFiles::open(home)?.current()?;
     // One that has expired can no longer renew itself; a new code mends that.
     let good = |identity: &Identity| !command.replace && !identity.has_expired(clock.now());
     if let Some(identity) = current.filter(good) {
         say("already certified; nothing was changed")?;
-        return describe(&home, &identity);
+        return describe(home, &identity);
     }
     let code = enrolment_code(command.code_file.as_deref())?;
     let enrolment = Enrolment {
@@ -139,17 +155,17 @@ fn init(home: &Path, command: Init) -> anyhow::Result<()> {
         dns: command.dns,
         ip: command.ip,
     };
-    let identity = runtime()?.block_on(enrolment.run(&home, code, &clock))?;
+    let identity = runtime()?.block_on(enrolment.run(home, code, &clock))?;
     say("certified by CUHK")?;
-    describe(&home, &identity)
+    describe(home, &identity)
 }
 
 fn known_root(
-    file: Option<PathBuf>,
+    file: Option<&Path>,
     fingerprint: Option<scb_certs::Fingerprint>,
 ) -> anyhow::Result<KnownRoot> {
     match (file, fingerprint) {
-        (Some(path), _) => KnownRoot::file(&path),
+        (Some(path), _) => KnownRoot::file(path),
         (None, Some(fingerprint)) => Ok(KnownRoot::Fingerprint(fingerprint)),
         (None, None) => Err(Failure::usage("nothing says by which root CUHK is known")
             .with_remedy(
@@ -181,10 +197,7 @@ pub(crate) fn enrolment_code(file: Option<&Path>) -> anyhow::Result<EnrolmentCod
 
 fn no_code(message: String) -> Failure {
     Failure::usage(message)
-        .with_remedy(
-            "give the code exactly as `cuhk service add blackboard --code-out FILE` wrote it; for \
-             a new one: `cuhk code issue service/blackboard --replace`",
-        )
+        .with_remedy(CODE_REMEDY)
         .with_code("no_code")
 }
 

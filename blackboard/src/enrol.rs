@@ -56,7 +56,8 @@ pub(crate) struct Enrolment {
 impl Enrolment {
     /// Gets the certificate and stores root, address, key and certificate in `home`. Until
     /// the last of them is there nothing counts, and the same call begins again: with the
-    /// same key, so that the same code still holds.
+    /// same key, so that the same code still holds. No key is made before CUHK has proved that
+    /// it is CUHK, and one that it refuses at once is not kept.
     pub(crate) async fn run(
         &self,
         home: &Home,
@@ -64,13 +65,20 @@ impl Enrolment {
         clock: &Arc<dyn Clock>,
     ) -> anyhow::Result<Identity> {
         let files = IdentityFiles::open(home)?;
+        let (mut connection, root) = self.reach(clock).await?;
+        let repeated = files.has_next_key();
         let key = files.next_key()?;
         let request = Request::EnrolService {
             name: ServiceName::blackboard(),
             code,
             request: Der::new(create_request(&key)?),
         };
-        let (root, chain) = self.ask(&request, clock).await?;
+        let answer = ask(&mut connection, &request).await;
+        if matches!(&answer, Err(refusal) if !repeated && is_never_certified(refusal)) {
+            files.discard_next_key()?;
+        }
+        let chain = answer?;
+        connection.close().await;
         let trust = TrustStore::new(root.clone())?;
         trust
             .verify_service(
@@ -101,11 +109,7 @@ impl Enrolment {
     }
 
     /// Not a byte of the code leaves before CUHK has proved that it is CUHK.
-    async fn ask(
-        &self,
-        request: &Request,
-        clock: &Arc<dyn Clock>,
-    ) -> anyhow::Result<(Certificate, Chain)> {
+    async fn reach(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<(Connection, Certificate)> {
         let trust = self.server_trust()?;
         let tls = ClientTls::with_clock(trust, ServiceName::cuhk(), None, Arc::clone(clock))?;
         let mut connection = connect(&self.cuhk, &tls, Step::Zero, DEADLINE).await?;
@@ -113,9 +117,10 @@ impl Enrolment {
             .root_seen()
             .cloned()
             .context("CUHK sent no root certificate")?;
-        let chain = enrol(&mut connection, request).await?;
-        connection.close().await;
-        Ok((root, chain))
+        match connection.receive_reply(Step::Zero, DEADLINE).await? {
+            Reply::Greeting { v: 1, .. } => Ok((connection, root)),
+            other => Err(misbehaved(&other).into()),
+        }
     }
 
     fn server_trust(&self) -> anyhow::Result<ServerTrust> {
@@ -147,16 +152,29 @@ impl Enrolment {
     }
 }
 
-async fn enrol(connection: &mut Connection, request: &Request) -> Result<Chain, Refusal> {
-    match connection.receive_reply(Step::Zero, DEADLINE).await? {
-        Reply::Greeting { v: 1, .. } => {}
-        other => return Err(misbehaved(&other)),
-    }
+async fn ask(connection: &mut Connection, request: &Request) -> Result<Chain, Refusal> {
     connection.send(request).await?;
     match connection.receive_reply(Step::Zero, DEADLINE).await? {
         Reply::ServiceEnrolled { chain } => Ok(chain),
         other => Err(misbehaved(&other)),
     }
+}
+
+/// Whether CUHK itself said no. Everything else may hide that it said yes.
+fn is_never_certified(refusal: &Refusal) -> bool {
+    matches!(
+        refusal.code,
+        Code::EnrolmentRefused
+            | Code::CodeExpired
+            | Code::CodeWithdrawn
+            | Code::CodeUsed
+            | Code::TooManyCodes
+            | Code::TooManyDevices
+            | Code::RequestInvalid
+            | Code::KeyUnsupported
+            | Code::KeyRefused
+            | Code::NotPermitted
+    )
 }
 
 fn misbehaved(got: &Reply) -> Refusal {

@@ -92,6 +92,17 @@ impl IdentityFiles {
         Ok(key)
     }
 
+    /// Whether [`IdentityFiles::next_key`] was made before and waits to be certified.
+    pub(crate) fn has_next_key(&self) -> bool {
+        self.next().join(KEY).exists()
+    }
+
+    /// Forgets the next key: it will never be certified.
+    pub(crate) fn discard_next_key(&self) -> anyhow::Result<()> {
+        remove_dir(&self.next())?;
+        self.sync()
+    }
+
     /// Puts the certificate for [`IdentityFiles::next_key`] to use, with its key.
     pub(crate) fn install(&self, chain: &Chain) -> anyhow::Result<()> {
         write_atomic(&self.next().join(CHAIN), chain.to_pem().as_bytes(), 0o644)?;

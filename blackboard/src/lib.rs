@@ -14,6 +14,7 @@ mod failure;
 mod fault;
 mod handler;
 mod identity;
+mod init;
 mod platform;
 mod renewal;
 mod sandbox;

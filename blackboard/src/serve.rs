@@ -53,14 +53,15 @@ impl Server {
         clock: Arc<dyn Clock>,
         faults: Faults,
     ) -> anyhow::Result<Self> {
-        let store = Store::open(home)?;
-        let register = Register::open(home, store.clone())?;
-        let content = ContentStore::open(&home.path("content"))?;
-        sweep(&register, &content);
+        // Before anything is made: without a certificate there is nothing to serve.
         let files = IdentityFiles::open(home)?;
         let identity = files.current()?.ok_or_else(not_certified)?;
         let root = stored_root(home)?;
         let policy = policy(config, &identity)?;
+        let store = Store::open(home)?;
+        let register = Register::open(home, store.clone())?;
+        let content = ContentStore::open(&home.path("content"))?;
+        sweep(&register, &content);
         let identity = watch::Sender::new(Arc::new(identity));
         let authority = reach_cuhk(|| Settings {
             address: cuhk.clone(),

@@ -39,4 +39,5 @@ mod separation;
 mod servers;
 mod suspension;
 mod teaching;
+mod untouched;
 mod waiting;

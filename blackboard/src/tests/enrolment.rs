@@ -65,6 +65,10 @@ impl Desk {
         IdentityFiles::open(&self.home).unwrap().current().unwrap()
     }
 
+    fn has_next_key(&self) -> bool {
+        IdentityFiles::open(&self.home).unwrap().has_next_key()
+    }
+
     fn codes_seen(&self) -> usize {
         self.cuhk.state.lock().unwrap().codes.len()
     }
@@ -115,6 +119,7 @@ async fn sends_no_code_to_a_server_under_another_root() {
         assert_eq!(desk.refusal_of(&enrolment).await.code, Code::ServerIdentity);
     }
     assert_eq!(desk.codes_seen(), 0);
+    assert!(!desk.has_next_key(), "made for nobody");
 }
 
 #[tokio::test]
@@ -126,6 +131,7 @@ async fn a_wrong_code_is_refused_and_another_try_succeeds() {
         desk.refusal_of(&desk.enrolment()).await.code,
         Code::EnrolmentRefused
     );
+    assert!(!desk.has_next_key(), "it will never be certified");
     desk.cuhk.set(|state| state.code = Some(desk.code.clone()));
     desk.run(&desk.enrolment()).await.unwrap();
 }
@@ -135,7 +141,15 @@ async fn a_lost_answer_is_asked_for_again_with_the_same_key() {
     let desk = Desk::open().await;
     desk.cuhk.set(|state| state.lose_answers = true);
     desk.refusal_of(&desk.enrolment()).await;
-    desk.cuhk.set(|state| state.lose_answers = false);
+    // A wrong code typed now is no reason to forget the key that was certified.
+    let code = desk.code.clone();
+    desk.cuhk.set(|state| {
+        state.lose_answers = false;
+        state.code = Some(EnrolmentCode::generate().unwrap());
+    });
+    desk.refusal_of(&desk.enrolment()).await;
+    assert!(desk.has_next_key());
+    desk.cuhk.set(|state| state.code = Some(code));
     let identity = desk.run(&desk.enrolment()).await.unwrap();
     let issued = desk.cuhk.state.lock().unwrap().issued.clone();
     assert_eq!(issued.len(), 2);

@@ -1,0 +1,202 @@
+//! What a `blackboard init` leaves behind that fails: nothing, or the key that CUHK may have
+//! certified meanwhile.
+
+use std::fs;
+use std::path::Path;
+
+use scb_cli::{Error, Failure, Home, Role};
+use scb_explain::{Language, nothing_changed, refusal, remedy};
+use scb_protocol::{Code, Refusal};
+
+use crate::identity::IdentityFiles;
+
+/// How somebody comes to a code for this service.
+pub(crate) const CODE_REMEDY: &str = "give the code exactly as `cuhk service add blackboard \
+    --code-out FILE` wrote it; for a new one: `cuhk code issue service/blackboard --replace`";
+
+/// An attempt to get the first certificate, or another one.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// The home, which may be new.
+    pub(crate) home: Home,
+    made: Made,
+    had_next_key: bool,
+}
+
+/// What there was not before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Nothing,
+    Home,
+    HomeAndDirectory,
+}
+
+impl Attempt {
+    /// Opens the home, or makes it.
+    ///
+    /// # Errors
+    /// As [`Home::create`].
+    pub(crate) fn begin(dir: &Path) -> anyhow::Result<Self> {
+        let made = match Home::open(dir, Role::Blackboard) {
+            Err(Error::NoHome { .. }) if dir.exists() => Made::Home,
+            Err(Error::NoHome { .. }) => Made::HomeAndDirectory,
+            _ => Made::Nothing,
+        };
+        let home = Home::create(dir, Role::Blackboard)?;
+        Ok(Self {
+            had_next_key: IdentityFiles::open(&home)?.has_next_key(),
+            home,
+            made,
+        })
+    }
+
+    /// Takes away what was made for nothing, and says what went wrong. The home is not locked any
+    /// more.
+    pub(crate) fn fail(self, error: anyhow::Error, language: Language) -> anyhow::Error {
+        let has_next_key = self.has_next_key();
+        if !has_next_key {
+            self.undo();
+        }
+        match error.downcast::<Refusal>() {
+            Ok(refusal) if has_next_key && !self.had_next_key => unanswered(&refusal, language),
+            Ok(refusal) => refused(&refusal, language),
+            Err(error) => return error,
+        }
+        .into()
+    }
+
+    fn has_next_key(&self) -> bool {
+        IdentityFiles::open(&self.home).is_ok_and(|files| files.has_next_key())
+    }
+
+    fn undo(&self) {
+        if self.made == Made::Nothing {
+            return;
+        }
+        for name in ["lock", "role"] {
+            // What cannot be removed harms nobody: the next attempt finds a home.
+            let _ = fs::remove_file(self.home.path(name));
+        }
+        if self.made == Made::HomeAndDirectory {
+            let _ = fs::remove_dir(self.home.dir());
+        }
+    }
+}
+
+/// CUHK said no, or never heard the question.
+fn refused(refused: &Refusal, language: Language) -> Failure {
+    let about_code = matches!(
+        refused.code,
+        Code::EnrolmentRefused
+            | Code::CodeExpired
+            | Code::CodeWithdrawn
+            | Code::CodeUsed
+            | Code::TooManyCodes
+    );
+    let remedy = match about_code {
+        true => language.pick(
+            CODE_REMEDY,
+            "照 `cuhk service add blackboard --code-out FILE` 所寫的註冊碼一字不差地輸入；索取新碼：\
+             `cuhk code issue service/blackboard --replace`",
+        ),
+        false => remedy(refused.code, language),
+    };
+    Failure {
+        message: told(refused, language) + nothing_changed(language),
+        ..Failure::from(refused).with_remedy(remedy)
+    }
+}
+
+/// The registry speaks of student IDs where this is a service.
+fn told(refused: &Refusal, language: Language) -> String {
+    match refused.code {
+        Code::EnrolmentRefused => language
+            .pick(
+                "step 0: CUHK does not accept this enrolment code for service/blackboard",
+                "步驟 0：中大不接受此註冊碼用於 service/blackboard",
+            )
+            .to_owned(),
+        _ => refusal(refused, language),
+    }
+}
+
+/// The request was sent, and nobody knows what became of it.
+fn unanswered(refused: &Refusal, language: Language) -> Failure {
+    let kept = language.pick(
+        "; the key that was sent is kept, for CUHK may have certified it",
+        "；已送出的金鑰會保留，因為中大可能已為它簽發證書",
+    );
+    let remedy = language.pick(
+        "run the same command again: the same code and key give the same certificate",
+        "再執行同一指令：同一註冊碼與金鑰會得到同一張證書",
+    );
+    Failure {
+        message: refusal(refused, language) + kept,
+        ..Failure::from(refused).with_remedy(remedy)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_protocol::Step;
+
+    use super::*;
+
+    fn failed(attempt: Attempt, language: Language) -> Failure {
+        let refusal = Refusal::new(Code::EnrolmentRefused, Step::Zero);
+        attempt.fail(refusal.into(), language).downcast().unwrap()
+    }
+
+    #[test]
+    fn a_new_home_is_gone_and_an_older_one_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (new, empty) = (dir.path().join("new"), dir.path().join("empty"));
+        fs::create_dir(&empty).unwrap();
+        for dir in [&new, &empty] {
+            let told = failed(Attempt::begin(dir).unwrap(), Language::English);
+            assert!(told.message.ends_with("nothing was changed by this step"));
+        }
+        assert!(!new.exists());
+        assert_eq!(fs::read_dir(&empty).unwrap().count(), 0);
+        let home = Home::create(&new, Role::Blackboard).unwrap();
+        failed(Attempt::begin(&new).unwrap(), Language::English);
+        assert!(home.path("role").exists());
+    }
+
+    #[test]
+    fn a_key_that_cuhk_may_have_certified_is_kept_and_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let attempt = Attempt::begin(dir.path()).unwrap();
+        let files = IdentityFiles::open(&attempt.home).unwrap();
+        let key = files.next_key().unwrap();
+        let lost = Refusal::new(Code::ConnectionLost, Step::Zero);
+        let told: Failure = attempt
+            .fail(lost.into(), Language::English)
+            .downcast()
+            .unwrap();
+        assert!(told.message.contains("key that was sent is kept"), "{told}");
+        assert!(!told.message.contains("nothing was changed"), "{told}");
+        assert!(told.remedy.unwrap().contains("same command again"));
+        assert_eq!(files.next_key().unwrap().public_key(), key.public_key());
+    }
+
+    #[test]
+    fn a_wrong_code_leads_to_the_command_that_issues_another() {
+        let dir = tempfile::tempdir().unwrap();
+        for language in [Language::English, Language::Chinese] {
+            let told = failed(Attempt::begin(dir.path()).unwrap(), language);
+            assert_eq!(told.code, Some("enrolment_refused"));
+            assert_eq!(told.message.is_ascii(), language == Language::English);
+            let remedy = told.remedy.unwrap();
+            assert!(
+                remedy.contains("`cuhk code issue service/blackboard"),
+                "{remedy}"
+            );
+            let told = [&remedy, &told.message];
+            for student in ["department", "student", "學系", "學生"] {
+                assert!(told.iter().all(|text| !text.contains(student)), "{told:?}");
+            }
+        }
+    }
+}
