@@ -398,6 +398,7 @@ impl From<Error> for Failure {
                 message: with_causes(&error),
                 remedy: error.remedy().map(str::to_owned),
                 code: Some(error.code()),
+                concern: Box::default(),
                 others: Vec::new(),
             },
         }

@@ -118,7 +118,8 @@ Examples:
   student receipts --json
   student --sandbox /tmp/scb receipts
 
-Every receipt is verified again; one that does not verify is listed as such.";
+Every receipt is verified again; one that does not verify is listed as such, and the exit code
+is then 3.";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:

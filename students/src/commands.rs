@@ -19,7 +19,6 @@ use crate::speech::failure;
 use crate::words::Words;
 use crate::{Codes, Engine, Error, FaultChoice, Group, Passphrases, Setup, interactive};
 
-pub(crate) use enrol::already_certified;
 pub(crate) use submit::{say_place, say_receipt};
 
 /// Runs what the command line says.

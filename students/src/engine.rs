@@ -9,12 +9,13 @@ mod skew;
 mod tokens;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::client::Member;
-use scb_protocol::{Code, EnrolmentCode, Step};
+use scb_protocol::{Code, EnrolmentCode, Fact, Step};
 use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
@@ -22,6 +23,7 @@ pub use hand_in::{HandIn, KeptReceipt};
 pub use skew::ClockOffset;
 
 use self::patience::Patience;
+use crate::home::HomeLock;
 use crate::identity::NextKey;
 use crate::{Error, Event, Group, Observer, Passphrases, Protection, Setup, identity};
 
@@ -30,10 +32,10 @@ use crate::{Error, Event, Group, Observer, Passphrases, Protection, Setup, ident
 const WITHDRAWALS: usize = 3;
 
 /// Who needs a certificate, and how new keys are made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EnrolOptions {
-    /// Also those who have a certificate.
-    pub replace: bool,
+    /// Who gets a new certificate although the one kept here may look good.
+    pub replace: BTreeSet<StudentId>,
     /// Whether new keys get a passphrase.
     pub protection: Protection,
 }
@@ -159,22 +161,30 @@ impl Engine {
     pub fn without_certificate(
         &self,
         group: &Group,
-        options: EnrolOptions,
+        options: &EnrolOptions,
     ) -> Result<Vec<StudentId>, Error> {
         let mut without = Vec::new();
         for sid in group.ids() {
-            identity::recover(&self.setup.home, sid)?;
-            let trust = self.setup.trust().map(AsRef::as_ref);
-            let standing = identity::standing(&self.setup.home, sid, trust, self.clock.now())?;
-            if options.replace || standing.needs_new() {
+            if identity::is_interrupted(&self.setup.home, sid) {
+                let _lock = self.setup.home.lock()?;
+                identity::recover(&self.setup.home, sid)?;
+            }
+            if self.needs_certificate(sid, options)? {
                 without.push(sid.clone());
             }
         }
         Ok(without)
     }
 
+    fn needs_certificate(&self, sid: &StudentId, options: &EnrolOptions) -> Result<bool, Error> {
+        let trust = self.setup.trust().map(AsRef::as_ref);
+        let standing = identity::standing(&self.setup.home, sid, trust, self.clock.now())?;
+        Ok(options.replace.contains(sid) || standing.needs_new())
+    }
+
     /// Steps 1 and 2 for these students, all over one connection. Those whom CUHK certifies
-    /// keep what they got even if others are refused.
+    /// keep what they got even if others are refused. Whoever got a certificate from another
+    /// program in this home meanwhile is left out, and the code stays unused.
     ///
     /// # Errors
     ///
@@ -182,7 +192,7 @@ impl Engine {
     pub fn enrol(
         &mut self,
         students: Vec<(StudentId, EnrolmentCode)>,
-        options: EnrolOptions,
+        options: &EnrolOptions,
         observer: &mut Observer<'_>,
     ) -> Result<(), Error> {
         for (sid, _) in &students {
@@ -193,18 +203,46 @@ impl Engine {
                 &mut self.passphrases,
             )?;
         }
-        let _lock = self.setup.home.lock()?;
+        let _lock = self.lock()?;
         let mut observer = logged(observer);
+        let certificates = students.len();
+        let students = self.still_without(students, options)?;
+        if students.is_empty() {
+            observer(&already_certified(certificates));
+            return Ok(());
+        }
         let work = enrolment::enrol(
             &mut self.setup,
             &mut self.passphrases,
             &self.clock,
-            (students, options),
+            (students, options.protection),
             Patience::new(self.patience),
             &mut observer,
         );
         let result = self.runtime.block_on(work);
         result.map_err(|error| skew::explain(error, self.setup.clock_offset()))
+    }
+
+    /// Keeps other programs out of the home, and takes in what they left there.
+    fn lock(&mut self) -> Result<HomeLock, Error> {
+        let lock = self.setup.home.lock()?;
+        self.setup.catch_up()?;
+        Ok(lock)
+    }
+
+    /// Those who need a certificate now that nobody else changes the home.
+    fn still_without(
+        &self,
+        students: Vec<(StudentId, EnrolmentCode)>,
+        options: &EnrolOptions,
+    ) -> Result<Vec<(StudentId, EnrolmentCode)>, Error> {
+        let mut without = Vec::new();
+        for (sid, code) in students {
+            if self.needs_certificate(&sid, options)? {
+                without.push((sid, code));
+            }
+        }
+        Ok(without)
     }
 
     /// Steps 3 to 6: refreshes tokens where needed, hands in, verifies and keeps the receipt. When
@@ -229,7 +267,7 @@ impl Engine {
                 &mut self.passphrases,
             )?);
         }
-        let _lock = self.setup.home.lock()?;
+        let _lock = self.lock()?;
         let mut observer = logged(observer);
         let mut patience = Patience::new(self.patience);
         let (setup, clock) = (&mut self.setup, &self.clock);
@@ -257,6 +295,11 @@ impl Engine {
     pub fn now(&self) -> rustls_pki_types::UnixTime {
         self.clock.now()
     }
+}
+
+/// So many who came for a certificate have one.
+pub(crate) fn already_certified(certificates: usize) -> Event {
+    Event::new(Step::One, Fact::AlreadyCertified { certificates })
 }
 
 /// Steps 3 to 6 once. Whatever was sent is sent again as it was: same keys, same submission.

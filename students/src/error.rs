@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use scb_certs::{CertificateError, Fingerprint, StudentId};
+use scb_cli::exit::Concern;
 use scb_cli::{Failure, exit, printable};
-use scb_protocol::{Code, Refusal};
+use scb_protocol::{Code, Refusal, counted};
 
 use crate::{ClockOffset, Fault};
 
@@ -26,6 +27,14 @@ pub enum Error {
     /// A receipt does not verify.
     #[error("{0}; the receipt proves nothing")]
     ReceiptRefused(Refusal),
+    /// Of the receipts kept here, some do not verify.
+    #[error("{} kept here, of which {bad} failed verification", counted(*all, "receipt"))]
+    ReceiptsRefused {
+        /// How many do not.
+        bad: usize,
+        /// How many are kept.
+        all: usize,
+    },
     /// A receipt verifies, but for another file than the one beside it.
     #[error("{} is not the file that was handed in: SHA-256 {found}, not {expected}", printable(&path.to_string_lossy()))]
     OtherFile {
@@ -184,9 +193,12 @@ pub enum Error {
     /// A menu was wanted where nobody can answer.
     #[error("no command, and no terminal for the menu")]
     NoCommand,
-    /// `openssl` was asked for and is not there or does not agree.
+    /// `openssl` was asked for and does not agree.
     #[error("openssl: {0}")]
     Openssl(String),
+    /// `openssl` was asked for and cannot be started.
+    #[error("there is no openssl here")]
+    NoOpenssl,
     /// Another `student` is changing this home.
     #[error("another `student` is at work in {}", dir.display())]
     HomeBusy {
@@ -232,7 +244,8 @@ impl Error {
                 refusals.first().map_or(exit::REFUSED, Refusal::exit_code)
             }
             Self::Cli(error) => error.exit_code(),
-            Self::OwnCertificate { .. }
+            Self::ReceiptsRefused { .. }
+            | Self::OwnCertificate { .. }
             | Self::GroupTooLarge { .. }
             | Self::OtherFile { .. }
             | Self::ReportChanged
@@ -245,6 +258,7 @@ impl Error {
             | Self::Report { .. }
             | Self::ReportKind { .. }
             | Self::PendingDamaged { .. }
+            | Self::NoOpenssl
             | Self::System { .. } => exit::FAULT,
             _ => exit::USAGE,
         }
@@ -253,7 +267,7 @@ impl Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code.as_str(),
-            Self::ReceiptRefused(_) => Code::ReceiptInvalid.as_str(),
+            Self::ReceiptRefused(_) | Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.as_str(),
             Self::SeveralRefused(refusals) => refusals
                 .first()
                 .map_or("refused", |refusal| refusal.code.as_str()),
@@ -283,6 +297,7 @@ impl Error {
             Self::NoIds => "no_ids",
             Self::NoCommand => "no_command",
             Self::Openssl(_) => "openssl",
+            Self::NoOpenssl => "no_openssl",
             Self::HomeBusy { .. } => "home_busy",
             Self::System { .. } => "system",
         }
@@ -294,6 +309,7 @@ impl Error {
             Self::Refused(refusal) | Self::ReceiptRefused(refusal) => remedy_of(refusal),
             Self::SeveralRefused(refusals) => remedy_of(refusals.first()?),
             Self::Cli(error) => return error.remedy(),
+            Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.remedy().to_owned(),
             Self::OtherFile { .. } => "find the file as it was when it was handed in".into(),
             Self::DuplicateId(_) => "name every student once".into(),
             Self::GroupTooLarge { ids, limit, .. } => format!(
@@ -336,9 +352,29 @@ impl Error {
             Self::HomeBusy { .. } => "wait until it is done, then try again".into(),
             Self::NoIds => "name them: --ids 1155000001,1155000002".into(),
             Self::NoCommand => "see student --help".into(),
+            Self::NoOpenssl => "install openssl, or leave --openssl away".into(),
             _ => return None,
         };
         Some(text)
+    }
+
+    /// The step and the student that it is about.
+    fn concern(&self) -> Concern {
+        match self {
+            Self::NoKey { sid }
+            | Self::NoCode { sid }
+            | Self::NotEnrolled { sid }
+            | Self::OwnCertificate { sid, .. }
+            | Self::WrongPassphrase { sid } => Concern {
+                sid: Some(sid.to_string()),
+                ..Concern::default()
+            },
+            _ => self
+                .refusals()
+                .first()
+                .map(Concern::from)
+                .unwrap_or_default(),
+        }
     }
 
     /// Whether the sentence should say that nothing was changed.
@@ -367,6 +403,7 @@ impl From<Error> for Failure {
             message,
             remedy: error.remedy(),
             code: Some(error.code()),
+            concern: Box::new(error.concern()),
             others: Vec::new(),
         }
     }
@@ -429,6 +466,7 @@ fn with_chain(inner: &scb_cli::Error, error: &Error) -> Failure {
         message: chain(inner),
         remedy: error.remedy(),
         code: Some(error.code()),
+        concern: Box::default(),
         others: Vec::new(),
     }
 }

@@ -10,7 +10,7 @@
 //! HOME/lock                 held while something is being changed
 //! ```
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -137,8 +137,7 @@ impl StudentHome {
     /// [`Error::HomeBusy`] after half a minute, [`Error::Cli`].
     pub fn lock(&self) -> Result<HomeLock, Error> {
         let path = self.home.path("lock");
-        let mut options = File::options();
-        let file = options.create(true).append(true).open(&path);
+        let file = lock_options().open(&path);
         let file = file.map_err(Error::file("open", &path))?;
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
@@ -195,6 +194,22 @@ pub(crate) fn entries(dir: &Path) -> Result<Vec<std::ffi::OsString>, Error> {
     names.map_err(Error::file("read", dir))
 }
 
+/// Only its owner can open the lock, and so keep others out.
+#[cfg(unix)]
+fn lock_options() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).mode(0o600);
+    options
+}
+
+#[cfg(not(unix))]
+fn lock_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    options
+}
+
 /// Makes renames in a directory durable.
 #[cfg(unix)]
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
@@ -225,10 +240,12 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let (_dir, home) = home();
         ensure_dir(&home.pending_dir()).unwrap();
+        let _lock = home.lock().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         for dir in [home.dir(), &home.pending_dir()] {
-            let mode = std::fs::metadata(dir).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o700, "{}", dir.display());
+            assert_eq!(mode(dir), 0o700, "{}", dir.display());
         }
+        assert_eq!(mode(&home.dir().join("lock")), 0o600);
     }
 
     #[test]

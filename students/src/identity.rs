@@ -1,6 +1,7 @@
 //! One student's key, certificate and identity token, as they lie in the home.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rustls_pki_types::UnixTime;
@@ -93,11 +94,15 @@ pub fn needs_refresh(token: Option<&str>, now: UnixTime) -> bool {
 ///
 /// [`Error::Certs`].
 pub fn has_passphrase(home: &StudentHome, sid: &StudentId) -> Result<Option<bool>, Error> {
-    let path = home.student_dir(sid).join(KEY);
-    if !path.exists() {
-        return Ok(None);
+    encrypted(&home.student_dir(sid).join(KEY))
+}
+
+/// The file may be moved at any moment by another program that is certified.
+fn encrypted(path: &Path) -> Result<Option<bool>, Error> {
+    match read_private(path) {
+        Err(CertsError::KeyFile { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        read => Ok(Some(is_encrypted(&read?))),
     }
-    Ok(Some(is_encrypted(&read_private(&path)?)))
 }
 
 /// Opens a student's key, with or without a certificate.
@@ -204,13 +209,10 @@ impl NextKey {
         protection: Protection,
         passphrases: &mut Passphrases,
     ) -> Result<(), Error> {
-        let path = home.next_dir(sid).join(KEY);
-        if path.exists() {
-            if is_encrypted(&read_private(&path)?) {
-                passphrases.existing(sid)?;
-            }
-        } else {
-            passphrases.for_new_key(sid, protection)?;
+        match encrypted(&home.next_dir(sid).join(KEY))? {
+            Some(true) => drop(passphrases.existing(sid)?),
+            Some(false) => {}
+            None => drop(passphrases.for_new_key(sid, protection)?),
         }
         Ok(())
     }
@@ -257,13 +259,20 @@ impl NextKey {
     }
 }
 
-/// Finishes an installation that was interrupted after the certificate was saved.
+/// Whether an installation has begun that is not finished: the certificate was saved, and is not
+/// at its place.
+pub fn is_interrupted(home: &StudentHome, sid: &StudentId) -> bool {
+    home.next_dir(sid).join(CHAIN).exists()
+}
+
+/// Finishes an installation that was interrupted. The home must be locked: another program may be
+/// just about to finish it.
 ///
 /// # Errors
 ///
 /// [`Error::Cli`].
 pub fn recover(home: &StudentHome, sid: &StudentId) -> Result<(), Error> {
-    if home.next_dir(sid).join(CHAIN).exists() {
+    if is_interrupted(home, sid) {
         return activate(home, sid);
     }
     Ok(())
@@ -284,9 +293,7 @@ fn activate(home: &StudentHome, sid: &StudentId) -> Result<(), Error> {
 
 fn remove_dir(dir: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::file("remove", dir)(error))
-        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file("remove", dir)(error)),
         _ => Ok(()),
     }
 }

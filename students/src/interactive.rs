@@ -14,8 +14,8 @@ use scb_cli::{Term, say};
 use scb_protocol::Code;
 
 use crate::cli::Common;
-use crate::commands::{Prepared, already_certified, say_failure, say_place, say_receipt};
-use crate::engine::{EnrolOptions, HandIn};
+use crate::commands::{Prepared, say_failure, say_place, say_receipt};
+use crate::engine::{EnrolOptions, HandIn, already_certified};
 use crate::error::is_certificate_dead;
 use crate::show::Show;
 use crate::speech::failure;
@@ -90,13 +90,10 @@ impl Session<'_> {
         let missing = self.missing()?;
         let mut show = Show::new(self.common);
         if missing.is_empty() {
-            show.event(&already_certified(&self.group));
+            show.event(&already_certified(self.group.ids().len()));
             return Ok(());
         }
-        let options = EnrolOptions {
-            protection: Protection::Offered,
-            ..EnrolOptions::default()
-        };
+        let options = self.options();
         let Prepared { codes, engine } = &mut self.prepared;
         let mut students = Vec::new();
         for sid in &missing {
@@ -104,7 +101,7 @@ impl Session<'_> {
             engine.ask_passphrase(sid, options.protection)?;
             students.push((sid.clone(), code));
         }
-        engine.enrol(students, options, &mut |event| show.event(event))?;
+        engine.enrol(students, &options, &mut |event| show.event(event))?;
         self.replace.retain(|sid| !missing.contains(sid));
         Ok(())
     }
@@ -169,10 +166,14 @@ impl Session<'_> {
 
     fn missing(&self) -> Result<Vec<StudentId>, Error> {
         let engine = &self.prepared.engine;
-        let missing = engine.without_certificate(&self.group, EnrolOptions::default())?;
-        let ids = self.group.ids().iter();
-        let needed = |sid: &&StudentId| missing.contains(sid) || self.replace.contains(*sid);
-        Ok(ids.filter(needed).cloned().collect())
+        engine.without_certificate(&self.group, &self.options())
+    }
+
+    fn options(&self) -> EnrolOptions {
+        EnrolOptions {
+            replace: self.replace.clone(),
+            protection: Protection::Offered,
+        }
     }
 
     /// `--report`, else what is typed, until it can be read; none if input ended.

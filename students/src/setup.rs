@@ -220,6 +220,26 @@ impl Setup {
         self.clock_offset
     }
 
+    /// Takes in what another program of this home has learned since this one began. The home must
+    /// be locked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherRoot`], [`Error::RootFile`], [`Error::Cli`].
+    pub(crate) fn catch_up(&mut self) -> Result<(), Error> {
+        self.remembered = self.home.config()?;
+        if self.root_remembered {
+            return Ok(());
+        }
+        if let Some(root) = self.home.root()? {
+            let store = TrustStore::new(root)?;
+            self.claim(store.root().fingerprint())?;
+            self.root = Root::Known(Arc::new(store));
+            self.root_remembered = true;
+        }
+        Ok(())
+    }
+
     /// What was given and not proved by a server is asked for again.
     pub fn forget_unproved(&mut self) {
         self.given = Config::default();

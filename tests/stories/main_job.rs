@@ -1,8 +1,9 @@
 //! The main job: three students, verified through CUHK, hand in a report.
 
 use std::fs;
+use std::process::Stdio;
 
-use crate::campus::{Campus, SAMPLE};
+use crate::campus::{Campus, Ran, SAMPLE, program};
 
 #[test]
 fn three_students_hand_in_and_keep_a_receipt() {
@@ -81,6 +82,56 @@ fn scripts_get_json_with_what_they_need() {
     fs::write(&report, vec![8; 300_000]).unwrap();
     let altered = ["verify", receipt, report.to_str().unwrap(), "--json"];
     campus.student(&altered).refused(3, "content_altered");
+}
+
+#[test]
+fn what_this_machine_cannot_do_says_nothing_against_a_receipt() {
+    let campus = Campus::sandbox();
+    let told = campus
+        .student(&["submit", "--ids", SAMPLE, "--json"])
+        .succeeded();
+    let receipt = told.json()["receipt"].as_str().unwrap().to_owned();
+    let outside = campus.outside().to_str().unwrap();
+    for file in ["no-such-file", outside] {
+        let ran = campus.student(&["verify", &receipt, file]);
+        assert_eq!(ran.exit, Some(5), "{ran:#?}");
+        assert!(
+            ran.stdout.contains("verdict    the receipt verifies; "),
+            "{ran:#?}"
+        );
+    }
+    let mut command = program("student");
+    command
+        .env("PATH", outside)
+        .arg("--sandbox")
+        .arg(campus.path());
+    let ran = Ran::of(command.args(["verify", &receipt, "--openssl"]));
+    assert_eq!(ran.exit, Some(5), "{ran:#?}");
+    assert!(ran.stderr.contains("error[no_openssl]"), "{ran:#?}");
+    assert!(
+        ran.stdout
+            .contains("verdict    the receipt verifies; openssl"),
+        "{ran:#?}"
+    );
+}
+
+#[test]
+fn programs_in_one_home_take_turns() {
+    let campus = Campus::sandbox();
+    let start = |_| {
+        let mut command = program("student");
+        command.arg("--sandbox").arg(campus.path());
+        command.args(["submit", "--ids", SAMPLE, "--json"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let started: Vec<_> = (0..8).map(start).collect();
+    for one in started {
+        Ran::from(one.wait_with_output().unwrap()).succeeded();
+    }
+    assert_eq!(campus.submissions().len(), 8);
+    let students = campus.path().join("student/students");
+    assert_eq!(fs::read_dir(students).unwrap().count(), 3);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
-use scb_protocol::Refusal;
+use scb_protocol::{Refusal, Step};
 
 use crate::{Error, Term, printable};
 
@@ -27,9 +27,32 @@ pub struct Failure {
     pub remedy: Option<String>,
     /// A stable word for scripts; of a refusal, its code.
     pub code: Option<&'static str>,
+    /// What it concerns, as far as that is known.
+    pub concern: Box<Concern>,
     /// What else went wrong in the same go, such as other students of a group: each is told
     /// like the first. Their exit codes do not count.
     pub others: Vec<Failure>,
+}
+
+/// What a failure concerns: for scripts, which should not take the message apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Concern {
+    /// The step of the main job.
+    pub step: Option<Step>,
+    /// The student.
+    pub sid: Option<String>,
+    /// Seconds after which the same may succeed.
+    pub retry_after: Option<u32>,
+}
+
+impl From<&Refusal> for Concern {
+    fn from(refusal: &Refusal) -> Self {
+        Self {
+            step: Some(refusal.step),
+            sid: refusal.sid.as_ref().map(ToString::to_string),
+            retry_after: refusal.retry_after,
+        }
+    }
 }
 
 impl Failure {
@@ -73,6 +96,7 @@ impl Failure {
             message: message.into(),
             remedy: None,
             code: None,
+            concern: Box::default(),
             others: Vec::new(),
         }
     }
@@ -101,6 +125,15 @@ impl Failure {
         });
         if let Some(remedy) = &self.remedy {
             error["remedy"] = printable(remedy).into();
+        }
+        if let Some(step) = self.concern.step {
+            error["step"] = u8::from(step).into();
+        }
+        if let Some(sid) = &self.concern.sid {
+            error["sid"] = sid.as_str().into();
+        }
+        if let Some(seconds) = self.concern.retry_after {
+            error["retry_after"] = seconds.into();
         }
         if !self.others.is_empty() {
             error["others"] = self.others.iter().map(Self::as_json).collect();
@@ -131,6 +164,7 @@ impl From<&Error> for Failure {
             message: chain(error),
             remedy: error.remedy(),
             code: Some(error.code()),
+            concern: Box::default(),
             others: Vec::new(),
         }
     }
@@ -149,6 +183,7 @@ impl From<&Refusal> for Failure {
             message: format!("{refusal}; nothing was changed by this step"),
             remedy: Some(remedy_of(refusal)),
             code: Some(refusal.code.as_str()),
+            concern: Box::new(refusal.into()),
             others: Vec::new(),
         }
     }
@@ -183,7 +218,7 @@ pub fn finish_in(result: Result<(), Failure>, what_to_do: &str) -> ExitCode {
 }
 
 /// As [`finish`], for `--json`: `{"error":{"code":…,"message":…,"remedy":…}}` on one line of
-/// standard error.
+/// standard error, with `step`, `sid` and `retry_after` where they are known.
 pub fn finish_json(result: Result<(), Failure>) -> ExitCode {
     end(result, Failure::json)
 }
@@ -294,6 +329,26 @@ mod tests {
             plain,
             "{\"error\":{\"code\":\"usage\",\"message\":\"x\\\\u{9b}y\"}}\n"
         );
+    }
+
+    #[test]
+    fn as_json_it_names_step_student_and_when_to_try_again() {
+        let json = |refusal: Refusal| {
+            let json = Failure::from(refusal).json();
+            serde_json::from_str::<serde_json::Value>(&json).unwrap()["error"].clone()
+        };
+        let about = json(refusal());
+        assert_eq!(
+            (&about["step"], &about["sid"]),
+            (&2.into(), &"1155000001".into())
+        );
+        assert!(about.get("retry_after").is_none(), "{about}");
+        let busy = json(Refusal::new(Code::Busy, Step::Three).retry_after(7));
+        assert_eq!(
+            (&busy["step"], &busy["retry_after"]),
+            (&3.into(), &7.into())
+        );
+        assert!(busy.get("sid").is_none(), "{busy}");
     }
 
     #[test]

@@ -111,8 +111,11 @@ impl Home {
     /// [`Error::WrongRole`]; [`Error::NotEmpty`] when the directory holds other things.
     pub fn create(dir: &Path, role: Role) -> Result<Self, Error> {
         if role_of(dir)?.is_none() {
-            create_private_dir(dir)?;
-            write_atomic(&dir.join(ROLE_FILE), format!("{role}\n").as_bytes(), 0o600)?;
+            match create_private_dir(dir) {
+                // Another program has just made it a home.
+                Err(Error::NotEmpty { .. }) if role_of(dir)?.is_some() => {}
+                made => made.and_then(|()| claim(dir, role))?,
+            }
         }
         Self::open(dir, role)
     }
@@ -131,6 +134,10 @@ impl Home {
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
+}
+
+fn claim(dir: &Path, role: Role) -> Result<(), Error> {
+    write_atomic(&dir.join(ROLE_FILE), format!("{role}\n").as_bytes(), 0o600)
 }
 
 /// What the role file says; none when there is no such file.

@@ -1,20 +1,24 @@
 //! `student enrol`: steps 1 and 2.
 
+use std::collections::BTreeSet;
+
 use scb_cli::{Term, rfc3339, say};
-use scb_protocol::{Fact, Step};
 use serde_json::json;
 
 use super::{Prepared, say_json};
 use crate::cli::{Common, Enrol};
-use crate::engine::EnrolOptions;
+use crate::engine::{EnrolOptions, already_certified};
 use crate::show::Show;
-use crate::{Codes, Engine, Error, Event, Group, Observer, Protection, identity};
+use crate::{Codes, Engine, Error, Group, Observer, Protection, identity};
 
 pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
     let group = prepared.group(&arguments.ids)?;
     let options = EnrolOptions {
-        replace: arguments.replace,
+        replace: match arguments.replace {
+            true => group.ids().iter().cloned().collect(),
+            false => BTreeSet::new(),
+        },
         protection: match arguments.protect {
             true => Protection::Required,
             false => Protection::FilesOnly,
@@ -22,7 +26,7 @@ pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), 
     };
     let mut show = Show::new(common);
     let Prepared { codes, engine } = &mut prepared;
-    enrol_missing(engine, codes, &group, options, &mut |event| {
+    enrol_missing(engine, codes, &group, &options, &mut |event| {
         show.event(event)
     })?;
     if common.json {
@@ -39,12 +43,12 @@ pub(crate) fn enrol_missing(
     engine: &mut Engine,
     codes: &Codes,
     group: &Group,
-    options: EnrolOptions,
+    options: &EnrolOptions,
     observer: &mut Observer<'_>,
 ) -> Result<(), Error> {
     let missing = engine.without_certificate(group, options)?;
     if missing.is_empty() {
-        observer(&already_certified(group));
+        observer(&already_certified(group.ids().len()));
         return Ok(());
     }
     // Before anybody types a code.
@@ -56,12 +60,6 @@ pub(crate) fn enrol_missing(
         students.push((sid, code));
     }
     engine.enrol(students, options, observer)
-}
-
-/// Nobody of the group needs a certificate.
-pub(crate) fn already_certified(group: &Group) -> Event {
-    let certificates = group.ids().len();
-    Event::new(Step::One, Fact::AlreadyCertified { certificates })
 }
 
 fn certified(engine: &Engine, group: &Group) -> Result<serde_json::Value, Error> {

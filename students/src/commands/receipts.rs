@@ -19,19 +19,29 @@ pub(super) fn run(common: &Common) -> Result<(), Error> {
         return none(&dir, common.json);
     }
     let root = verification_root(common)?;
-    let mut list = Vec::new();
-    for path in paths {
-        let read = Kept::read(&path, &root);
-        if common.json {
-            list.push(read.as_json(&path));
-        } else {
-            say(&read.line(&path))?;
-        }
-    }
+    let kept: Vec<_> = paths.iter().map(|path| Kept::read(path, &root)).collect();
+    let pairs = || paths.iter().zip(&kept);
     if common.json {
+        let list: Vec<_> = pairs().map(|(path, kept)| kept.as_json(path)).collect();
         say_json(&json!({ "receipts": list }))?;
+    } else {
+        pairs().try_for_each(|(path, kept)| say(&kept.line(path)))?;
     }
-    Ok(())
+    conclusion(kept)
+}
+
+/// A receipt that does not verify counts more than one that could not be read.
+fn conclusion(kept: Vec<Kept>) -> Result<(), Error> {
+    let bad = kept.iter().filter(|kept| matches!(kept, Kept::Bad(_)));
+    let (bad, all) = (bad.count(), kept.len());
+    if bad > 0 {
+        return Err(Error::ReceiptsRefused { bad, all });
+    }
+    let unread = kept.into_iter().find_map(|kept| match kept {
+        Kept::Unread(error) => Some(error),
+        Kept::Good(_) | Kept::Bad(_) => None,
+    });
+    unread.map_or(Ok(()), Err)
 }
 
 fn none(dir: &Path, json: bool) -> Result<(), Error> {
@@ -48,18 +58,19 @@ fn none(dir: &Path, json: bool) -> Result<(), Error> {
 enum Kept {
     Good(Box<VerifiedReceipt>),
     Bad(String),
+    /// Whether it verifies is not known.
+    Unread(Error),
 }
 
 impl Kept {
     fn read(path: &Path, root: &Fingerprint) -> Self {
-        let verified = receipts::read(path)
-            .map_err(|error| error.to_string())
-            .and_then(|zip| {
-                VerifiedReceipt::verify(&zip, root).map_err(|refusal| refusal.sentence())
-            });
-        match verified {
+        let zip = match receipts::read(path) {
+            Ok(zip) => zip,
+            Err(error) => return Self::Unread(error),
+        };
+        match VerifiedReceipt::verify(&zip, root) {
             Ok(receipt) => Self::Good(Box::new(receipt)),
-            Err(reason) => Self::Bad(reason),
+            Err(refusal) => Self::Bad(refusal.sentence()),
         }
     }
 
@@ -67,6 +78,7 @@ impl Kept {
         let name = name(path);
         match self {
             Self::Bad(reason) => format!("{name}  does NOT verify: {}", printable(reason)),
+            Self::Unread(error) => format!("{name}  not checked: {}", printable(&told(error))),
             Self::Good(receipt) => {
                 let statement = receipt.statement();
                 let ids: Vec<_> = statement
@@ -90,6 +102,9 @@ impl Kept {
         let path = path.to_string_lossy();
         match self {
             Self::Bad(reason) => json!({ "receipt": path, "verified": false, "reason": reason }),
+            Self::Unread(error) => {
+                json!({ "receipt": path, "verified": null, "reason": told(error) })
+            }
             Self::Good(receipt) => {
                 let statement = receipt.statement();
                 let members: Vec<_> = statement.members.iter().map(|m| &m.sid).collect();
@@ -107,6 +122,12 @@ impl Kept {
             }
         }
     }
+}
+
+/// Without the file's path, where the system says what is wrong with it.
+fn told(error: &Error) -> String {
+    let cause = std::error::Error::source(error);
+    cause.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn name(path: &Path) -> String {

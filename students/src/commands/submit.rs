@@ -89,9 +89,8 @@ pub(super) fn whole_job(
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
     let mut report = Report::choose(common.report.as_deref(), group)?;
-    let missing = prepared
-        .engine
-        .without_certificate(group, EnrolOptions::default())?;
+    let options = EnrolOptions::default();
+    let missing = prepared.engine.without_certificate(group, &options)?;
     if !missing.is_empty() {
         prepared.engine.setup.check_size(group)?;
     }
@@ -104,7 +103,7 @@ pub(super) fn whole_job(
             recorder.event(event);
         }
     };
-    enrol_missing(engine, codes, group, EnrolOptions::default(), &mut observer)?;
+    enrol_missing(engine, codes, group, &options, &mut observer)?;
     let hand_in = HandIn {
         report: &mut report,
         course: common.course.clone(),

@@ -11,12 +11,11 @@ use scb_protocol::values::Der;
 use scb_protocol::{CertificateRequest, Code, EnrolmentCode, Fact, Refusal, Step, UnverifiedToken};
 use scb_transport::{Clock, Connection};
 
-use super::EnrolOptions;
 use super::links::{self, REPLY, about};
 use super::patience::Patience;
 use crate::identity::NextKey;
 use crate::setup::service_id;
-use crate::{Error, Event, Observer, Passphrases, Setup};
+use crate::{Error, Event, Observer, Passphrases, Protection, Setup};
 
 /// Keys first, on disk; then all requests over one connection; then the answers in order. A
 /// refusal by which CUHK ends the connection concerns one student: the others go on over
@@ -25,14 +24,14 @@ pub(super) async fn enrol(
     setup: &mut Setup,
     passphrases: &mut Passphrases,
     clock: &Arc<dyn Clock>,
-    (students, options): (Vec<(StudentId, EnrolmentCode)>, EnrolOptions),
+    (students, protection): (Vec<(StudentId, EnrolmentCode)>, Protection),
     mut patience: Patience,
     observer: &mut Observer<'_>,
 ) -> Result<(), Error> {
     let mut waiting = VecDeque::new();
     let mut requests = Vec::new();
     for (sid, code) in students {
-        let next = NextKey::prepare(&setup.home, &sid, options.protection, passphrases)?;
+        let next = NextKey::prepare(&setup.home, &sid, protection, passphrases)?;
         let request = Der::new(create_request(&next.key)?);
         requests.push(CertificateRequest {
             sid: sid.clone(),

@@ -142,10 +142,28 @@ pub(crate) fn enrol(
     engine: &mut Engine,
     students: Vec<(StudentId, EnrolmentCode)>,
 ) -> (Result<(), Error>, Vec<Event>) {
+    enrol_with(engine, students, &EnrolOptions::default())
+}
+
+/// As [`enrol`], also for students who have a certificate.
+pub(crate) fn replace(
+    engine: &mut Engine,
+    students: Vec<(StudentId, EnrolmentCode)>,
+) -> (Result<(), Error>, Vec<Event>) {
+    let options = EnrolOptions {
+        replace: students.iter().map(|(sid, _)| sid.clone()).collect(),
+        ..EnrolOptions::default()
+    };
+    enrol_with(engine, students, &options)
+}
+
+fn enrol_with(
+    engine: &mut Engine,
+    students: Vec<(StudentId, EnrolmentCode)>,
+    options: &EnrolOptions,
+) -> (Result<(), Error>, Vec<Event>) {
     let mut events = Vec::new();
-    let result = engine.enrol(students, EnrolOptions::default(), &mut |event| {
-        events.push(event.clone());
-    });
+    let result = engine.enrol(students, options, &mut |event| events.push(event.clone()));
     (result, events)
 }
 

@@ -109,6 +109,34 @@ fn refuses_an_altered_receipt_and_one_under_another_root() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_no_fault_of_the_receipt() {
+    let campus = Campus::new();
+    let receipt = receipt(&campus).display().to_string();
+    for file in [campus.path("missing"), campus.path("")] {
+        let failed = failure(&campus, &format!("verify {receipt} {}", file.display()));
+        assert_eq!((failed.exit, failed.code), (5, Some("file")), "{failed}");
+    }
+}
+
+#[test]
+fn the_list_of_receipts_fails_if_one_of_them_does() {
+    let campus = Campus::new();
+    let receipt = receipt(&campus);
+    run(&campus, "receipts").unwrap();
+    let second = receipt.with_file_name("S-000002.zip");
+    std::fs::create_dir(&second).unwrap();
+    let unread = failure(&campus, "receipts --json");
+    assert_eq!((unread.exit, unread.code), (5, Some("file")), "{unread}");
+    std::fs::remove_dir(&second).unwrap();
+    std::fs::write(&second, "no receipt").unwrap();
+    for arguments in ["receipts", "receipts --json"] {
+        let refused = failure(&campus, arguments);
+        assert_eq!((refused.exit, refused.code), (3, Some("receipt_invalid")));
+        assert!(refused.message.starts_with("2 receipts"), "{refused}");
+    }
+}
+
+#[test]
 fn verifying_needs_a_root_and_makes_no_home() {
     let campus = Campus::new();
     let receipt = receipt(&campus).display().to_string();

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use scb_protocol::Fact;
 use scb_student::{Engine, EnrolOptions, Error, identity};
 
-use crate::campus::{Campus, THREE, code, enrol, group, sid, told};
+use crate::campus::{Campus, THREE, code, enrol, group, replace, sid, told};
 use crate::servers::Fault;
 
 fn without(engine: &Engine, ids: &[&str]) -> Vec<String> {
-    let missing = engine.without_certificate(&group(ids), EnrolOptions::default());
+    let missing = engine.without_certificate(&group(ids), &EnrolOptions::default());
     missing.unwrap().iter().map(ToString::to_string).collect()
 }
 
@@ -137,6 +137,50 @@ fn the_key_is_safe_before_anything_is_sent() {
 }
 
 #[test]
+fn who_was_certified_by_another_program_meanwhile_keeps_the_code() {
+    let campus = Campus::new();
+    let students = campus.codes(&THREE);
+    // Knows the root by its fingerprint alone, and judged who needs a certificate before the other
+    // program was done.
+    let root = campus.desk.campus.root_fingerprint();
+    let mut late = campus
+        .try_engine(&format!("--ca-fingerprint {root}"))
+        .unwrap();
+    enrol(&mut campus.engine(), students[..2].to_vec())
+        .0
+        .unwrap();
+    let (result, events) = enrol(&mut late, students.clone());
+    result.unwrap();
+    assert_eq!(told(&events)[0], "step 1 requests sent 1");
+    let (result, events) = enrol(&mut late, students);
+    result.unwrap();
+    assert!(matches!(
+        events[0].step_event().unwrap().fact,
+        Fact::AlreadyCertified { certificates: 3 }
+    ));
+    for id in THREE {
+        assert!(!campus.home().next_dir(&sid(id)).exists());
+    }
+}
+
+#[test]
+fn what_another_program_learned_meanwhile_is_known_and_kept() {
+    let campus = Campus::new();
+    let root = campus.desk.campus.root_fingerprint();
+    let flags = format!("--ca-fingerprint {root} --cuhk 127.255.255.254:9");
+    let mut late = campus.try_engine(&flags).unwrap();
+    let students = campus.codes(&THREE[..1]);
+    enrol(&mut campus.engine(), students.clone()).0.unwrap();
+    enrol(&mut late, students).0.unwrap();
+    crate::campus::hand_in(&mut late, &THREE[..1], None)
+        .0
+        .unwrap();
+    let config = campus.home().config().unwrap();
+    assert_eq!(config.cuhk, Some(campus.cuhk.clone()));
+    assert_eq!(config.blackboard, Some(campus.blackboard.clone()));
+}
+
+#[test]
 fn a_new_key_takes_the_place_of_the_old_one_only_when_it_is_certified() {
     let campus = Campus::new();
     campus.enrolled(&THREE[..1]);
@@ -146,12 +190,12 @@ fn a_new_key_takes_the_place_of_the_old_one_only_when_it_is_certified() {
     let mut students = campus.codes(&THREE[..1]);
     let right = std::mem::replace(&mut students[0].1, campus.desk.code("other"));
     assert_eq!(
-        code(enrol(&mut campus.engine(), students.clone()).0),
+        code(replace(&mut campus.engine(), students.clone()).0),
         "enrolment_refused"
     );
     assert_eq!(read(), old);
     students[0].1 = right;
-    enrol(&mut campus.engine(), students).0.unwrap();
+    replace(&mut campus.engine(), students).0.unwrap();
     assert_ne!(read(), old);
     let names = std::fs::read_dir(home.student_dir(&sid(THREE[0])).parent().unwrap());
     assert_eq!(names.unwrap().count(), 1);
