@@ -128,6 +128,7 @@ Examples:
   blackboard serve
   blackboard serve --listen 0.0.0.0:8002
   blackboard serve --listen 127.0.0.1:0 --ready-file /run/blackboard.addr
+  blackboard serve --metrics 127.0.0.1:8014         (health and numbers, for Prometheus)
   blackboard serve --sandbox /tmp/scb
   blackboard serve --sandbox /tmp/scb --explain     (each step in plain words)";
 
@@ -137,6 +138,10 @@ pub(crate) struct Serve {
     /// Where to listen; port 0 takes a free one [default: config.toml, else 127.0.0.1:8002]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Answer /healthz, /readyz and /metrics at this address, HTTP without TLS, for your
+    /// monitoring; port 0 takes a free one [default: config.toml, else nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<SocketAddr>,
     /// Work in the sandbox that `cuhk serve --sandbox DIR` made: loopback only, no set-up
     #[arg(long, value_name = "DIR")]
     pub(crate) sandbox: Option<PathBuf>,

@@ -16,6 +16,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Chain, TrustStore};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::server::Outage;
@@ -28,6 +29,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::identity::Identity;
 use crate::store::Store;
 use link::misbehaved;
+use revocations::all_in_force;
 use worker::{Ask, Worker};
 
 pub(crate) use address::CuhkAddress;
@@ -99,6 +101,21 @@ impl Authority {
     /// What is known of changes at CUHK, and every later word of it.
     pub(crate) fn subscription(&self) -> watch::Receiver<Subscription> {
         self.subscription.clone()
+    }
+
+    /// The revocation lists in use.
+    pub(crate) fn lists(&self) -> Arc<TrustStore> {
+        Arc::clone(&self.trust.borrow())
+    }
+
+    /// Whether there are lists, and all of them in force.
+    pub(crate) fn has_lists(&self, now: UnixTime) -> bool {
+        all_in_force(&self.trust.borrow(), now)
+    }
+
+    /// Whether CUHK has said something in the last seconds.
+    pub(crate) fn is_in_touch(&self) -> bool {
+        !self.subscription.borrow().is_stale(Instant::now())
     }
 
     /// As [`Authority::verify`], for members of a connection that is open already. When all

@@ -23,6 +23,7 @@ use crate::failure::failure;
 use crate::fault::{Fault, FaultChoice, Faults};
 use crate::identity::{Identity, IdentityFiles};
 use crate::init::{Attempt, CODE_REMEDY};
+use crate::monitor::Watch;
 use crate::platform::readable_by_others;
 use crate::serve::Server;
 use crate::{sandbox, submissions};
@@ -104,6 +105,7 @@ fn print_config(home: &Path, command: Option<&Serve>) -> anyhow::Result<()> {
     if let Some(command) = command {
         config = config.limited(command.max_connections);
         config.listen = command.listen.unwrap_or(config.listen);
+        config.metrics = command.metrics.or(config.metrics);
     }
     Ok(say(config.to_toml().trim_end())?)
 }
@@ -249,10 +251,13 @@ async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
     let config = load_config::<Config>(&home)?.limited(command.max_connections);
     let listen = command.listen.unwrap_or(config.listen);
     let faults = Faults::default();
-    let cuhk = CuhkAddress::fixed(config.cuhk.clone().unwrap_or_default());
+    let cuhk = config.cuhk.clone().unwrap_or_default();
+    let metrics = command.metrics.or(config.metrics);
+    let watch = Watch::start(metrics, &cuhk, &shutdown).await?;
+    let cuhk = CuhkAddress::fixed(cuhk);
     let opening = Server::open(&home, lock, &config, cuhk, listen, clock(), faults);
     let ready: Vec<&Path> = command.ready_file.iter().map(PathBuf::as_path).collect();
-    run_server(opening, &ready, shutdown).await
+    run_server(opening, &ready, watch, shutdown).await
 }
 
 /// Opens the server, says that it is ready, on standard output and in each of the files,
@@ -260,6 +265,7 @@ async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
 pub(crate) async fn run_server(
     opening: impl Future<Output = anyhow::Result<Server>>,
     ready_files: &[&Path],
+    watch: Option<Watch>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     remove(ready_files);
@@ -267,6 +273,9 @@ pub(crate) async fn run_server(
         server = opening => server?,
         () = shutdown.cancelled() => return Ok(()),
     };
+    if let Some(watch) = &watch {
+        server.watched_by(watch);
+    }
     let address = server.address();
     for file in ready_files {
         write_ready(file, address)?;
@@ -281,6 +290,9 @@ pub(crate) async fn run_server(
     ))?;
     tell_service_manager(address, &shutdown);
     server.run(shutdown).await;
+    if let Some(watch) = watch {
+        watch.stop().await;
+    }
     remove(ready_files);
     tracing::info!("stopped");
     Ok(())

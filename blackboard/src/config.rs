@@ -21,6 +21,9 @@ pub struct Config {
     pub cuhk: Option<String>,
     /// Where this server listens.
     pub listen: SocketAddr,
+    /// Where this server tells of its health and its numbers (HTTP), if anywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<SocketAddr>,
     /// The course that is open.
     pub course: Label,
     /// The assignment that is open.
@@ -41,6 +44,7 @@ impl Default for Config {
         Self {
             cuhk: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8002)),
+            metrics: None,
             course: label("SANDBOX"),
             assignment: label("lab"),
             max_bytes: 512 * 1024 * 1024,
@@ -66,6 +70,10 @@ impl Config {
             Some(address) => format!("cuhk = {}", toml::Value::from(address.as_str())),
             None => "# cuhk = \"cuhk.example:8011\"".to_owned(),
         };
+        let metrics = match &self.metrics {
+            Some(address) => format!("metrics = \"{address}\""),
+            None => "# metrics = \"127.0.0.1:8014\"".to_owned(),
+        };
         format!(
             "# Configuration of blackboard: HOME/config.toml, read when `blackboard serve` starts.\n\
              # A flag comes before this file, this before the default. `blackboard --print-config`\n\
@@ -75,6 +83,9 @@ impl Config {
              {cuhk}\n\
              # Where this server listens; --listen comes first. Default: \"127.0.0.1:8002\"\n\
              listen = \"{listen}\"\n\
+             # Where it answers /healthz, /readyz and /metrics, HTTP without TLS, for your\n\
+             # monitoring only; --metrics comes first. Default: nowhere\n\
+             {metrics}\n\
              # The one course that is open. Default: \"SANDBOX\"\n\
              course = \"{course}\"\n\
              # The one assignment that is open. Default: \"lab\"\n\
@@ -135,6 +146,7 @@ mod tests {
     fn reads_back_what_it_writes() {
         let config = Config {
             cuhk: Some("cuhk.example:8011".into()),
+            metrics: Some("[::1]:9".parse().unwrap()),
             outage: Outage::Tokens,
             ..Config::default()
         };
@@ -148,6 +160,7 @@ mod tests {
     fn the_file_names_every_option() {
         let config = Config {
             cuhk: Some("cuhk.example:8011".into()),
+            metrics: Some("127.0.0.1:8014".parse().unwrap()),
             ..Config::default()
         };
         let every: toml::Table = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
@@ -155,7 +168,9 @@ mod tests {
         for name in every.keys().filter(|name| *name != "limits") {
             assert!(text.contains(&format!("{name} = ")), "{name}: {text}");
         }
-        let uncommented = text.replace("# cuhk = ", "cuhk = ");
+        let uncommented = text
+            .replace("# cuhk = ", "cuhk = ")
+            .replace("# metrics = ", "metrics = ");
         assert_eq!(toml::from_str::<Config>(&uncommented).unwrap(), config);
     }
 

@@ -15,6 +15,7 @@ mod fault;
 mod handler;
 mod identity;
 mod init;
+mod monitor;
 mod platform;
 mod renewal;
 mod sandbox;

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::enrol::{Enrolment, KnownRoot};
 use crate::fault::{Fault, FaultChoice, Faults};
 use crate::identity::IdentityFiles;
+use crate::monitor::Watch;
 use crate::serve::{START_PATIENCE, START_PAUSE, Server};
 
 /// Serves in the sandbox until `shutdown`.
@@ -35,6 +36,8 @@ pub(crate) async fn serve(
     let stored: Config = load_config(&home)?;
     let listen = command.listen.unwrap_or(stored.listen);
     loopback_only(listen)?;
+    let metrics = command.metrics.or(stored.metrics);
+    metrics.map_or(Ok(()), loopback_only)?;
     let is_enrolled = IdentityFiles::open(&home)?.current()?.is_some();
     let address = || match sandbox.cuhk_address() {
         // Who is enrolled and may do without CUHK need not wait for it.
@@ -54,12 +57,13 @@ pub(crate) async fn serve(
         Some(FaultChoice::One(fault)) => commit(fault, &sandbox, &home, &clock)?,
         _ => Faults::default(),
     };
+    let watch = Watch::start(metrics, &cuhk, &shutdown).await?;
     let cuhk = CuhkAddress::of_sandbox(&sandbox, cuhk);
     let opening = Server::open(&home, lock, &config, cuhk, listen, clock, faults);
     let address_file = sandbox.blackboard_address_file();
     let mut ready = vec![address_file.as_path()];
     ready.extend(command.ready_file.as_deref());
-    run_server(opening, &ready, shutdown).await
+    run_server(opening, &ready, watch, shutdown).await
 }
 
 /// Says what will be done wrong from now on.

@@ -20,6 +20,7 @@ use crate::enrol::stored_root;
 use crate::fault::Faults;
 use crate::handler::{Handler, Shared};
 use crate::identity::{Identity, IdentityFiles};
+use crate::monitor::Watch;
 use crate::renewal::Renewal;
 use crate::store::{Register, Store};
 
@@ -111,6 +112,11 @@ impl Server {
     /// The bound address, with the real port.
     pub(crate) fn address(&self) -> SocketAddr {
         self.listener.local_addr()
+    }
+
+    /// Has somebody look after this server.
+    pub(crate) fn watched_by(&self, watch: &Watch) {
+        watch.over(Arc::clone(&self.shared));
     }
 
     /// SHA-256 of CUHK's root certificate.

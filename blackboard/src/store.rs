@@ -121,6 +121,11 @@ impl Store {
             .await
     }
 
+    /// Bytes that it takes on the disk.
+    pub(crate) fn size(&self) -> u64 {
+        self.database.size()
+    }
+
     /// Finishes what is queued and closes the file.
     pub async fn close(&self) {
         self.database.close().await;

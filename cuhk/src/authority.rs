@@ -17,6 +17,7 @@ use scb_transport::Clock;
 
 use crate::fault::Answer;
 use crate::issuance::{self, Claim, Renewal};
+use crate::issuers::Issuing;
 use crate::log::IssuanceLog;
 use crate::own_identity::OwnIdentity;
 use crate::publication::Publication;
@@ -98,11 +99,16 @@ impl Authority {
 
     /// The root's certificate and those of the issuing authorities that have not retired.
     pub(crate) fn certificates(&self) -> Vec<Certificate> {
+        let named = self.named_certificates().into_iter();
+        named.map(|(_, certificate)| certificate).collect()
+    }
+
+    /// Likewise, each with the name of its authority.
+    pub(crate) fn named_certificates(&self) -> Vec<(CrlSigner, Certificate)> {
         let issuers = self.signing.issuers.current();
-        let issuing = issuers.listing(self.now());
-        let issuing = issuing.map(|issuing| issuing.issuer.certificate().clone());
-        std::iter::once(issuers.root().clone())
-            .chain(issuing)
+        let named = |issuing: &Issuing| (issuing.signer, issuing.issuer.certificate().clone());
+        std::iter::once((CrlSigner::ROOT, issuers.root().clone()))
+            .chain(issuers.listing(self.now()).map(|issuing| named(issuing)))
             .collect()
     }
 

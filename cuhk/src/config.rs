@@ -55,6 +55,9 @@ pub struct Config {
     /// Where `serve` publishes revocation lists and CA certificates (HTTP), if anywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<SocketAddr>,
+    /// Where `serve` tells of its health and its numbers (HTTP), if anywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<SocketAddr>,
     /// Deadlines and bounds.
     pub limits: Limits,
 }
@@ -67,6 +70,7 @@ impl Default for Config {
             public_url: None,
             listen: None,
             http: None,
+            metrics: None,
             limits: Limits::default(),
         }
     }
@@ -82,11 +86,13 @@ impl Config {
             public_url,
             listen,
             http,
+            metrics,
             limits,
         } = self;
         let ip: Vec<String> = ip.iter().map(ToString::to_string).collect();
         let listen = listen.map(|address| address.to_string());
         let http = http.map(|address| address.to_string());
+        let metrics = metrics.map(|address| address.to_string());
         format!(
             "# Configuration of cuhk: HOME/config.toml, read when `cuhk serve` starts.\n\
              # A flag comes before an environment variable, that before this file, this before the\n\
@@ -105,6 +111,9 @@ impl Config {
              # Where `serve` publishes revocation lists and CA certificates, HTTP without TLS;\n\
              # --http and SCB_CUHK_HTTP come first. Default: nowhere, in a sandbox a free port\n\
              {http}\n\
+             # Where `serve` answers /healthz, /readyz and /metrics, HTTP without TLS, for your\n\
+             # monitoring only; --metrics and SCB_CUHK_METRICS come first. Default: nowhere\n\
+             {metrics}\n\
              \n\
              {limits}",
             dns = list(dns),
@@ -112,6 +121,7 @@ impl Config {
             public_url = optional("public_url", public_url.as_deref(), "http://ca.example"),
             listen = optional("listen", listen.as_deref(), &DEFAULT_LISTEN.to_string()),
             http = optional("http", http.as_deref(), "127.0.0.1:8012"),
+            metrics = optional("metrics", metrics.as_deref(), "127.0.0.1:8013"),
             limits = limits.to_toml(),
         )
     }
@@ -198,6 +208,7 @@ mod tests {
             public_url: Some("http://ca.example/\"x".into()),
             listen: Some("[::1]:9".parse().unwrap()),
             http: Some("[::1]:10".parse().unwrap()),
+            metrics: Some("[::1]:11".parse().unwrap()),
             limits: Limits {
                 max_connections: 7,
                 ..Limits::default()

@@ -19,6 +19,7 @@ use crate::handler::Handler;
 use crate::http;
 use crate::issuers::{Issuers, KeyRing};
 use crate::log::IssuanceLog;
+use crate::monitor::Watch;
 use crate::signing::Signing;
 use crate::store::Store;
 use crate::time::later;
@@ -147,6 +148,11 @@ impl Unlocked {
             .unwrap_or(DEFAULT_LISTEN)
     }
 
+    /// Where to tell of health and numbers: the argument, else the configuration, else nowhere.
+    pub fn metrics_address(&self, argument: Option<SocketAddr>) -> Option<SocketAddr> {
+        argument.or(self.signing.config.metrics)
+    }
+
     /// Where to publish over HTTP: the argument, else the configuration, else nowhere.
     pub fn http_address(&self, argument: Option<SocketAddr>) -> Option<SocketAddr> {
         argument.or(self.signing.config.http)
@@ -173,6 +179,7 @@ pub struct Server {
     log: Arc<IssuanceLog>,
     limits: Limits,
     store: Store,
+    clock: Arc<dyn Clock>,
     _lock: HomeLock,
 }
 
@@ -202,7 +209,8 @@ impl Server {
         let upkeep = Upkeep::start(home, signing.clone(), Arc::clone(&clock)).await?;
         let upkeep = Arc::new(upkeep);
         let log = Arc::new(log);
-        let authority = Authority::new(signing, Arc::clone(&upkeep), Arc::clone(&log), clock);
+        let (keeper, time) = (Arc::clone(&upkeep), Arc::clone(&clock));
+        let authority = Authority::new(signing, keeper, Arc::clone(&log), time);
         Ok(Self {
             listener,
             plain: None,
@@ -211,6 +219,7 @@ impl Server {
             log,
             limits,
             store,
+            clock,
             _lock: lock,
         })
     }
@@ -225,6 +234,12 @@ impl Server {
         let plain = Listener::bind(address).await?.beside(&self.listener);
         self.plain = Some(plain.first_step(Step::Zero));
         Ok(self)
+    }
+
+    /// Has somebody look after this server.
+    pub fn watched_by(&self, watch: &Watch) {
+        let authority = Arc::clone(&self.authority);
+        watch.over(authority, self.store.clone(), Arc::clone(&self.clock));
     }
 
     /// The address of [`Server::publish_at`], with the real port.
@@ -252,6 +267,7 @@ impl Server {
             log,
             limits,
             store,
+            clock: _,
             _lock,
         } = self;
         let tls = upkeep.tls();

@@ -121,6 +121,11 @@ impl Store {
             .read_blocking(|connection| job(&Records { connection }))
     }
 
+    /// Bytes that it takes on the disk.
+    pub(crate) fn size(&self) -> u64 {
+        self.database.size()
+    }
+
     /// Takes no more jobs, does those that wait and closes the file.
     pub async fn close(&self) {
         self.database.close().await;

@@ -27,6 +27,7 @@ mod key_sets;
 mod keys;
 mod lint;
 mod main_job;
+mod monitoring;
 mod outage;
 mod outsiders;
 mod packaging;

@@ -119,6 +119,39 @@ fn a_service_manager_is_told_when_a_server_is_ready_and_when_it_stops() {
 }
 
 #[test]
+fn a_service_manager_that_watches_gets_signs_of_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let mut command = program("cuhk");
+    command.args(serve(&dir.path().join("sandbox")));
+    command.env("NOTIFY_SOCKET", &socket);
+    command.env("WATCHDOG_USEC", "20000");
+    let mut server = Server::start_command(&mut command);
+    assert!(told(&manager).starts_with("READY=1\n"));
+    for _ in 0..3 {
+        assert_eq!(told(&manager), "WATCHDOG=1\n");
+    }
+    assert!(server.stop().success());
+
+    // Meant for another process.
+    let mut command = program("cuhk");
+    command.args(serve(&dir.path().join("sandbox")));
+    command.env("NOTIFY_SOCKET", dir.path().join("other"));
+    let other = UnixDatagram::bind(dir.path().join("other")).unwrap();
+    command
+        .env("WATCHDOG_USEC", "20000")
+        .env("WATCHDOG_PID", "1");
+    let mut server = Server::start_command(&mut command);
+    assert!(told(&other).starts_with("READY=1\n"));
+    assert!(server.stop().success());
+    assert!(told(&other).starts_with("STOPPING=1\n"));
+}
+
+#[test]
 fn the_passphrase_may_come_as_a_credential() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = dir.path().join("sandbox");

@@ -1,7 +1,7 @@
 //! The handle that everybody shares.
 
 use std::{
-    fmt,
+    fmt, fs,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -173,6 +173,14 @@ impl Database {
     /// [`close`](Self::close) for callers without a runtime.
     pub fn close_blocking(&self) {
         block_on(self.close());
+    }
+
+    /// Bytes that the file and its log take on the disk.
+    pub fn size(&self) -> u64 {
+        let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let mut log = self.shared.path.clone().into_os_string();
+        log.push("-wal");
+        size(&self.shared.path) + size(Path::new(&log))
     }
 
     /// Transactions committed through this handle and its clones since it was opened.

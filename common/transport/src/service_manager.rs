@@ -4,12 +4,16 @@
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Shutdown;
 
 /// Says that the server listens at `address` (`READY=1`) and, once `shutdown` is set off, that
-/// it stops (`STOPPING=1`). A service manager that cannot be told is no reason not to serve: it
-/// is logged. Needs a tokio runtime.
+/// it stops (`STOPPING=1`). Where the service manager watches over it (`WATCHDOG_USEC`), it gives
+/// a sign of life twice as often as is asked (`WATCHDOG=1`), until it stops. A service manager
+/// that cannot be told is no reason not to serve: it is logged. Needs a tokio runtime.
 pub fn tell_service_manager(address: SocketAddr, shutdown: &Shutdown) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) else {
         return;
@@ -18,11 +22,38 @@ pub fn tell_service_manager(address: SocketAddr, shutdown: &Shutdown) {
         &socket,
         &format!("READY=1\nSTATUS=listening on {address}\n"),
     );
-    let shutdown = shutdown.clone();
+    let (patience, shutdown) = (watchdog(), shutdown.clone());
     tokio::spawn(async move {
-        shutdown.cancelled().await;
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = give_signs_of_life(&socket, patience) => {}
+        }
         tell(&socket, "STOPPING=1\nSTATUS=stopping\n");
     });
+}
+
+/// For how long the service manager waits for a sign of life of this process, if at all.
+fn watchdog() -> Option<Duration> {
+    let variable = |name| std::env::var(name).ok();
+    let is_meant = |process: String| process == std::process::id().to_string();
+    if !variable("WATCHDOG_PID").is_none_or(is_meant) {
+        return None;
+    }
+    let microseconds = variable("WATCHDOG_USEC")?.parse().ok()?;
+    Some(Duration::from_micros(microseconds)).filter(|patience| !patience.is_zero())
+}
+
+/// Never returns. The timer stands still where the runtime does.
+async fn give_signs_of_life(socket: &OsString, patience: Option<Duration>) {
+    let Some(patience) = patience else {
+        return std::future::pending().await;
+    };
+    let mut signs = interval(patience / 2);
+    signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        signs.tick().await;
+        tell(socket, "WATCHDOG=1\n");
+    }
 }
 
 fn tell(socket: &OsString, state: &str) {

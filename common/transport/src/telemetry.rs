@@ -78,8 +78,22 @@ pub fn explain(explain: impl Fn(&StepEvent) -> Vec<String> + Send + Sync + 'stat
     let _ = EXPLAIN.set(Box::new(explain));
 }
 
+/// Who counts events.
+type Count = dyn Fn(&StepEvent) + Send + Sync;
+
+static COUNT: OnceLock<Box<Count>> = OnceLock::new();
+
+/// From now on every event of a step is counted by `count`, too. Only the first call in a
+/// process counts.
+pub fn count(count: impl Fn(&StepEvent) + Send + Sync + 'static) {
+    let _ = COUNT.set(Box::new(count));
+}
+
 /// Logs one event of a step.
 pub fn emit(event: &StepEvent) {
+    if let Some(count) = COUNT.get() {
+        count(event);
+    }
     let explanation = EXPLAIN.get().map(|explain| explain(event).join("\n"));
     log(event, explanation.as_deref());
 }

@@ -18,6 +18,7 @@ use scb_transport::{Limits, Shutdown, SystemClock, tell_service_manager};
 
 use super::{config, now};
 use crate::fault::{Fault, FaultChoice};
+use crate::monitor::Watch;
 use crate::{Config, Error, Server, Unlocked, open_home, sandbox};
 
 /// The name of the passphrase as a service manager hands it over.
@@ -28,6 +29,7 @@ Examples:
   cuhk serve                                   asks for the passphrase
   cuhk serve --listen 0.0.0.0:8011 --passphrase-file /run/credentials/cuhk
   cuhk serve --http 0.0.0.0:8012               CA certificates and revocation lists as well
+  cuhk serve --metrics 127.0.0.1:8013          health and numbers, for Prometheus
   cuhk serve --sandbox /tmp/scb                everything made there, loopback only
   cuhk serve --sandbox /tmp/scb --explain      each step in plain words, for a class";
 
@@ -44,6 +46,10 @@ pub(super) struct Arguments {
     /// takes a free one [default: config.toml, else nowhere; in a sandbox a free port]
     #[arg(long, value_name = "ADDR", env = "SCB_CUHK_HTTP")]
     http: Option<SocketAddr>,
+    /// Answer /healthz, /readyz and /metrics at this address, HTTP without TLS, for your
+    /// monitoring; port 0 takes a free one [default: config.toml, else nowhere]
+    #[arg(long, value_name = "ADDR", env = "SCB_CUHK_METRICS")]
+    metrics: Option<SocketAddr>,
     /// Write the bound address to this file once the server is ready
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -86,6 +92,7 @@ impl Arguments {
     fn overrule(&self, config: &mut Config) {
         config.listen = self.listen.or(config.listen);
         config.http = self.http.or(config.http);
+        config.metrics = self.metrics.or(config.metrics);
         if let Some(most) = self.max_connections {
             config.limits.max_connections = most;
         }
@@ -127,10 +134,14 @@ pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> 
     place.ready.forget()?;
     let listen = unlocked.listen_address(arguments.listen);
     let mut http = unlocked.http_address(arguments.http);
+    let metrics = unlocked.metrics_address(arguments.metrics);
     if arguments.sandbox.is_some() {
         let http = *http.get_or_insert(ANY_LOOPBACK_PORT);
-        loopback_only(listen)?;
-        loopback_only(http)?;
+        let addresses = [Some(listen), Some(http), metrics];
+        addresses
+            .into_iter()
+            .flatten()
+            .try_for_each(loopback_only)?;
     }
     if let Some(warning) = unlocked.uncovered(listen) {
         tracing::warn!("{warning}");
@@ -142,7 +153,19 @@ pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> 
         .enable_all()
         .build()
         .map_err(|error| Failure::fault(format!("cannot start: {error}")))?;
-    runtime.block_on(serve(unlocked, listen, http, &place.ready))
+    let addresses = Addresses {
+        listen,
+        http,
+        metrics,
+    };
+    runtime.block_on(serve(unlocked, addresses, &place.ready))
+}
+
+/// Where everything is served.
+struct Addresses {
+    listen: SocketAddr,
+    http: Option<SocketAddr>,
+    metrics: Option<SocketAddr>,
 }
 
 /// What is served, and who is told when it is ready.
@@ -225,15 +248,18 @@ impl Place {
 
 async fn serve(
     unlocked: Unlocked,
-    listen: SocketAddr,
-    http: Option<SocketAddr>,
+    addresses: Addresses,
     ready: &ReadyFiles,
 ) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals().map_err(Error::from)?;
+    let watch = watch(addresses.metrics, &shutdown).await?;
     let (store, root) = (unlocked.store().clone(), unlocked.root().fingerprint());
-    let mut server = Server::bind(unlocked, listen, Arc::new(SystemClock)).await?;
-    if let Some(http) = http {
+    let mut server = Server::bind(unlocked, addresses.listen, Arc::new(SystemClock)).await?;
+    if let Some(http) = addresses.http {
         server = server.publish_at(http).await?;
+    }
+    if let Some(watch) = &watch {
+        server.watched_by(watch);
     }
     let address = server.local_addr();
     let students = store
@@ -256,9 +282,25 @@ async fn serve(
     ))?;
     tell_service_manager(address, &shutdown);
     server.run(shutdown).await;
+    if let Some(watch) = watch {
+        watch.stop().await;
+    }
     ready.forget()?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Answers from now on, so that a start that takes its time can be seen.
+async fn watch(address: Option<SocketAddr>, shutdown: &Shutdown) -> Result<Option<Watch>, Failure> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let watch = Watch::start(address, shutdown).await?;
+    say(&format!(
+        "cuhk  step 0  health and metrics at http://{}",
+        watch.address()
+    ))?;
+    Ok(Some(watch))
 }
 
 fn forget(file: &Path) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ mod enrolment;
 mod home;
 mod keys;
 mod log;
+mod monitor;
 mod permissions;
 mod publication;
 mod requests;

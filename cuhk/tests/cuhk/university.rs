@@ -12,7 +12,7 @@ use scb_certs::{
 use scb_cli::{save_config, write_atomic};
 use scb_cuhk::{
     Config, Error, Grounds, Issuers, NewAuthority, Records, Refresher, Server, Service, Store,
-    Student, Target, Unlocked, add_service, init, issue_code, open_home, revoke,
+    Student, Target, Unlocked, Watch, add_service, init, issue_code, open_home, revoke,
 };
 use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
 use scb_protocol::values::{Der, Nonce};
@@ -34,6 +34,7 @@ pub struct University {
     pub store: Store,
     pub address: String,
     pub http: SocketAddr,
+    pub monitor: SocketAddr,
     pub refresher: Refresher,
     shutdown: Shutdown,
     running: JoinHandle<()>,
@@ -139,6 +140,8 @@ impl University {
         let server = Server::bind(unlocked, listen, reader).await.unwrap();
         let server = server.publish_at(listen).await.unwrap();
         let shutdown = Shutdown::new();
+        let watch = Watch::start(listen, &shutdown).await.unwrap();
+        server.watched_by(&watch);
         Self {
             dir,
             clock,
@@ -146,6 +149,7 @@ impl University {
             store,
             address: server.local_addr().to_string(),
             http: server.http_addr().unwrap(),
+            monitor: watch.address(),
             refresher: server.refresher(),
             shutdown: shutdown.clone(),
             running: tokio::spawn(server.run(shutdown)),

@@ -1,0 +1,126 @@
+//! What Blackboard tells whoever looks after it: whether it can take in work, and its numbers.
+
+mod metrics;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use scb_cli::say;
+use scb_protocol::server::Outage;
+use scb_transport::{Monitor, Shutdown, telemetry};
+use tokio::time::timeout;
+
+use crate::handler::Shared;
+use crate::store::Store;
+use metrics::Metrics;
+
+/// How long the database may take for one small question.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The port for health and metrics, and the numbers that it shows.
+pub(crate) struct Watch {
+    metrics: Metrics,
+    monitor: Monitor<Vitals>,
+}
+
+impl Watch {
+    /// Listens at `address`, if there is one, and counts from now on. Not ready before
+    /// [`Watch::over`]: until then Blackboard waits for `cuhk`.
+    pub(crate) async fn start(
+        address: Option<SocketAddr>,
+        cuhk: &str,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(address) = address else {
+            return Ok(None);
+        };
+        let (metrics, registry) = Metrics::new();
+        let starting = format!("Blackboard is starting: it waits for CUHK at {cuhk}");
+        let monitor = Monitor::start(address, registry, starting, shutdown).await?;
+        let counting = metrics.clone();
+        telemetry::count(move |event| counting.count(event));
+        let address = monitor.local_addr();
+        say(&format!(
+            "blackboard  step 0  health and metrics at http://{address}"
+        ))?;
+        Ok(Some(Self { metrics, monitor }))
+    }
+
+    /// Looks after a server from now on.
+    pub(crate) fn over(&self, shared: Arc<Shared>) {
+        let metrics = self.metrics.clone();
+        self.monitor.watch(Vitals { metrics, shared });
+    }
+
+    /// Answers nobody any more.
+    pub(crate) async fn stop(self) {
+        self.monitor.stop().await;
+    }
+}
+
+/// A server that serves, as the monitor sees it.
+struct Vitals {
+    metrics: Metrics,
+    shared: Arc<Shared>,
+}
+
+impl scb_transport::Vitals for Vitals {
+    async fn ailments(&self) -> Vec<String> {
+        let mut reasons: Vec<String> = self.database().await.into_iter().collect();
+        reasons.extend(self.lists());
+        reasons.extend(self.cuhk());
+        reasons.extend(self.own_certificate());
+        reasons
+    }
+
+    fn measure(&self) {
+        let now = self.shared.clock.now();
+        self.metrics.lists(&self.shared.authority.lists(), now);
+        self.metrics
+            .cuhk_in_touch(self.shared.authority.is_in_touch());
+        let own = self.shared.identity.borrow();
+        self.metrics
+            .own_certificate(own.chain.leaf().not_after(), now);
+        self.metrics.database(self.store().size());
+    }
+}
+
+impl Vitals {
+    async fn database(&self) -> Option<String> {
+        match timeout(PATIENCE, self.store().crl_numbers()).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(format!("the database cannot be read: {error}")),
+            Err(_) => Some("the database does not answer".to_owned()),
+        }
+    }
+
+    fn lists(&self) -> Option<String> {
+        match self.shared.authority.has_lists(self.shared.clock.now()) {
+            true => None,
+            false => Some("CUHK's revocation lists are not in force: nobody is let in".to_owned()),
+        }
+    }
+
+    /// Without CUHK nobody is let in, unless tokens do meanwhile.
+    fn cuhk(&self) -> Option<String> {
+        let is_needed = self.shared.policy.outage == Outage::Refuse;
+        match is_needed && !self.shared.authority.is_in_touch() {
+            true => Some("CUHK does not answer: see whether `cuhk serve` runs".to_owned()),
+            false => None,
+        }
+    }
+
+    fn own_certificate(&self) -> Option<String> {
+        let expired = self
+            .shared
+            .identity
+            .borrow()
+            .has_expired(self.shared.clock.now());
+        expired.then(|| "this server's certificate has expired".to_owned())
+    }
+
+    fn store(&self) -> &Store {
+        self.shared.register.store()
+    }
+}

@@ -1,0 +1,117 @@
+//! Blackboard's numbers. Labels are words of ours, so that there are never more than a few.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use rustls_pki_types::UnixTime;
+use scb_certs::TrustStore;
+use scb_protocol::{Fact, StepEvent};
+use scb_transport::{Counters, Measured, seconds_between};
+
+const DAY: f64 = 24.0 * 60.0 * 60.0;
+
+/// Clones share the numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Metrics {
+    common: Counters,
+    submissions: Counter,
+    received: Counter,
+    list_age: Measured,
+    list_remaining: Measured,
+    cuhk_in_touch: Gauge,
+    certificate_expiry: Measured,
+    database: Gauge,
+}
+
+impl Metrics {
+    /// All at nothing, and who shows them.
+    pub(super) fn new() -> (Self, Registry) {
+        let mut registry = Registry::with_prefix("blackboard");
+        let metrics = Self {
+            common: Counters::register(&mut registry),
+            submissions: Counter::default(),
+            received: Counter::default(),
+            list_age: Gauge::default(),
+            list_remaining: Gauge::default(),
+            cuhk_in_touch: Gauge::default(),
+            certificate_expiry: Gauge::default(),
+            database: Gauge::default(),
+        };
+        metrics.register(&mut registry);
+        (metrics, registry)
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "submissions",
+            "Receipts given since the start, those given again included",
+            self.submissions.clone(),
+        );
+        registry.register_with_unit(
+            "reports",
+            "Size of the reports for which these receipts were given",
+            Unit::Bytes,
+            self.received.clone(),
+        );
+        registry.register_with_unit(
+            "crl_age",
+            "How long ago the oldest of CUHK's revocation lists in use was signed",
+            Unit::Seconds,
+            self.list_age.clone(),
+        );
+        registry.register_with_unit(
+            "crl_remaining",
+            "How long all of CUHK's revocation lists in use still count",
+            Unit::Seconds,
+            self.list_remaining.clone(),
+        );
+        registry.register(
+            "cuhk_in_touch",
+            "1 if CUHK has answered in the last seconds, else 0",
+            self.cuhk_in_touch.clone(),
+        );
+        registry.register_with_unit(
+            "certificate_expiry",
+            "How long this server's own certificate still counts",
+            Unit::Other("days".to_owned()),
+            self.certificate_expiry.clone(),
+        );
+        registry.register_with_unit(
+            "database_size",
+            "What the database and its log take on the disk",
+            Unit::Bytes,
+            self.database.clone(),
+        );
+    }
+
+    /// Counts one event.
+    pub(super) fn count(&self, event: &StepEvent) {
+        self.common.count(event);
+        if let Fact::Stored { size, .. } = &event.fact {
+            self.submissions.inc();
+            self.received.inc_by(*size);
+        }
+    }
+
+    pub(super) fn lists(&self, trust: &TrustStore, now: UnixTime) {
+        let times = |list: &scb_certs::Crl| (list.this_update(), list.next_update());
+        let (begun, ends): (Vec<_>, Vec<_>) = trust.crls().iter().map(times).unzip();
+        if let (Some(begun), Some(ends)) = (begun.into_iter().min(), ends.into_iter().min()) {
+            self.list_age.set(seconds_between(begun, now));
+            self.list_remaining.set(seconds_between(now, ends));
+        }
+    }
+
+    pub(super) fn cuhk_in_touch(&self, in_touch: bool) {
+        self.cuhk_in_touch.set(in_touch.into());
+    }
+
+    pub(super) fn own_certificate(&self, ends: UnixTime, now: UnixTime) {
+        self.certificate_expiry
+            .set(seconds_between(now, ends) / DAY);
+    }
+
+    pub(super) fn database(&self, bytes: u64) {
+        self.database.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+}

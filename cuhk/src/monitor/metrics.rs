@@ -1,0 +1,148 @@
+//! CUHK's numbers. Labels are words of ours, so that there are never more than a few.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use rustls_pki_types::UnixTime;
+use scb_certs::{Certificate, Crl};
+use scb_protocol::{Fact, StepEvent};
+use scb_transport::{Counters, Measured, seconds_between};
+
+use crate::store::CrlSigner;
+
+const DAY: f64 = 24.0 * 60.0 * 60.0;
+
+/// Clones share the numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Metrics {
+    common: Counters,
+    certificates: Family<Subject, Counter>,
+    tokens: Counter,
+    list_age: Family<Authority, Measured>,
+    list_remaining: Family<Authority, Measured>,
+    authority_expiry: Family<Authority, Measured>,
+    database: Gauge,
+}
+
+/// `student` or `service`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Subject {
+    subject: &'static str,
+}
+
+/// `root`, `students`, `services`, and after a rollover `students-2` and so on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Authority {
+    authority: String,
+}
+
+impl Metrics {
+    /// All at nothing, and who shows them.
+    pub(super) fn new() -> (Self, Registry) {
+        let mut registry = Registry::with_prefix("cuhk");
+        let metrics = Self {
+            common: Counters::register(&mut registry),
+            certificates: Family::default(),
+            tokens: Counter::default(),
+            list_age: Family::default(),
+            list_remaining: Family::default(),
+            authority_expiry: Family::default(),
+            database: Gauge::default(),
+        };
+        metrics.register(&mut registry);
+        (metrics, registry)
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "certificates_issued",
+            "Certificates issued since the start; the same request again is not counted",
+            self.certificates.clone(),
+        );
+        registry.register(
+            "tokens_issued",
+            "Identity tokens signed since the start",
+            self.tokens.clone(),
+        );
+        registry.register_with_unit(
+            "crl_age",
+            "How long ago the revocation list in force was signed",
+            Unit::Seconds,
+            self.list_age.clone(),
+        );
+        registry.register_with_unit(
+            "crl_remaining",
+            "How long the revocation list in force still counts",
+            Unit::Seconds,
+            self.list_remaining.clone(),
+        );
+        registry.register_with_unit(
+            "authority_expiry",
+            "How long the certificate of an authority's key still counts",
+            Unit::Other("days".to_owned()),
+            self.authority_expiry.clone(),
+        );
+        registry.register_with_unit(
+            "database_size",
+            "What the database and its log take on the disk",
+            Unit::Bytes,
+            self.database.clone(),
+        );
+    }
+
+    /// Counts one event.
+    pub(super) fn count(&self, event: &StepEvent) {
+        self.common.count(event);
+        match &event.fact {
+            Fact::StudentCertified { before: false, .. } => {
+                self.certified("student");
+                self.tokens.inc();
+            }
+            // The same certificate again, with a token of its own.
+            Fact::StudentCertified { .. } | Fact::TokenIssued { .. } => {
+                self.tokens.inc();
+            }
+            Fact::ServiceCertified { before: false, .. } | Fact::ServiceRenewed { .. } => {
+                self.certified("service");
+            }
+            _ => {}
+        }
+    }
+
+    fn certified(&self, subject: &'static str) {
+        self.certificates.get_or_create(&Subject { subject }).inc();
+    }
+
+    /// Those that have retired are shown no more.
+    pub(super) fn forget_authorities(&self) {
+        self.list_age.clear();
+        self.list_remaining.clear();
+        self.authority_expiry.clear();
+    }
+
+    pub(super) fn list(&self, signer: CrlSigner, list: &Crl, now: UnixTime) {
+        let label = label(signer);
+        let age = seconds_between(list.this_update(), now);
+        self.list_age.get_or_create(&label).set(age);
+        let remaining = seconds_between(now, list.next_update());
+        self.list_remaining.get_or_create(&label).set(remaining);
+    }
+
+    pub(super) fn authority(&self, signer: CrlSigner, certificate: &Certificate, now: UnixTime) {
+        let days = seconds_between(now, certificate.not_after()) / DAY;
+        let expiry = self.authority_expiry.get_or_create(&label(signer));
+        expiry.set(days);
+    }
+
+    pub(super) fn database(&self, bytes: u64) {
+        self.database.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+}
+
+fn label(signer: CrlSigner) -> Authority {
+    Authority {
+        authority: signer.to_string(),
+    }
+}

@@ -1,0 +1,86 @@
+//! The port for health and metrics, as far as a clock that jumps is needed to see it change.
+
+use std::time::Duration;
+
+use scb_protocol::Code;
+use scb_protocol::message::cuhk::Request;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::university::{University, ask, refused};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Head and body of an answer.
+async fn get(university: &University, path: &str) -> String {
+    let mut stream = TcpStream::connect(university.monitor).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    said
+}
+
+/// The value of one sample.
+async fn sample(university: &University, name: &str) -> f64 {
+    let metrics = get(university, "/metrics").await;
+    let mut values = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let value = values.next().map(str::parse);
+    value
+        .unwrap_or_else(|| panic!("no {name}: {metrics}"))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn it_is_not_ready_once_a_list_has_expired_and_alive_all_the_same() {
+    let university = University::open().await;
+    let ready = get(&university, "/readyz").await;
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    // The lists of the issuing authorities are signed again, the root's only by a person.
+    university.clock.advance(420 * DAY);
+    university.refresher.refresh().await.unwrap();
+    let unready = get(&university, "/readyz").await;
+    assert!(unready.starts_with("HTTP/1.1 503"), "{unready}");
+    assert!(unready.contains("the revocation list of root"), "{unready}");
+    let alive = get(&university, "/healthz").await;
+    assert!(alive.starts_with("HTTP/1.1 200"), "{alive}");
+}
+
+#[tokio::test]
+async fn it_is_not_ready_where_the_clock_was_set_back_before_its_certificate() {
+    let university = University::open().await;
+    university.clock.rewind(400 * DAY);
+    let unready = get(&university, "/readyz").await;
+    assert!(unready.starts_with("HTTP/1.1 503"), "{unready}");
+    assert!(unready.contains("counts from"), "{unready}");
+}
+
+#[tokio::test]
+async fn ages_and_ends_are_measured_when_they_are_asked_for() {
+    let university = University::open().await;
+    let expiry = "cuhk_authority_expiry_days{authority=\"students\"}";
+    let age = "cuhk_crl_age_seconds{authority=\"root\"}";
+    let (days, seconds) = (
+        sample(&university, expiry).await,
+        sample(&university, age).await,
+    );
+    university.clock.advance(2 * DAY);
+    let days_later = sample(&university, expiry).await;
+    assert!((days - days_later - 2.0).abs() < 0.001, "{days_later}");
+    let seconds_later = sample(&university, age).await;
+    assert!((seconds_later - seconds - 172_800.0).abs() < 1.0);
+    assert!(sample(&university, "cuhk_database_size_bytes").await > 4096.0);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_counted_by_code() {
+    let university = University::open().await;
+    let mut connection = university.connect().await;
+    let refusal = refused(ask(&mut connection, &Request::Status {}).await);
+    assert_eq!(refusal, Code::CertificateMissing);
+    let counted = "cuhk_refusals_total{code=\"certificate_missing\"}";
+    // Other tests of this process may count, too.
+    assert!(sample(&university, counted).await >= 1.0);
+}

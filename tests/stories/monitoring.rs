@@ -1,0 +1,258 @@
+//! What whoever looks after the servers sees: are they alive, can they work, what have they
+//! counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::campus::{ByHand, Campus, Ran, SAMPLE, Server, program, serve, serve_at};
+use tempfile::TempDir;
+
+/// Longer than anything here takes: reached only by a failing test.
+const LONG: Duration = Duration::from_secs(30);
+
+/// Status and body of an answer.
+fn get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    let (head, body) = said.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
+}
+
+/// The address of the monitor, from what a server has said.
+fn monitor(said: &str) -> Option<String> {
+    let (_, rest) = said.split_once("health and metrics at http://")?;
+    Some(rest.lines().next()?.to_owned())
+}
+
+/// Asks until the answer has this status; returns its body.
+fn wait_for(address: &str, path: &str, status: u16) -> String {
+    let begun = Instant::now();
+    loop {
+        let (found, body) = get(address, path);
+        if found == status {
+            return body;
+        }
+        assert!(begun.elapsed() < LONG, "{found}: {body}");
+        std::thread::yield_now();
+    }
+}
+
+/// A sandbox whose servers are watched.
+struct Watched {
+    campus: Campus,
+    /// The addresses of the two monitors.
+    cuhk: String,
+    blackboard: String,
+    _dir: TempDir,
+}
+
+fn watched() -> Watched {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = dir.path().join("sandbox");
+    let start = |name| {
+        let mut command = program(name);
+        command.args(serve(&sandbox));
+        Server::start_command(command.args(["--metrics", "127.0.0.1:0"]))
+    };
+    let (cuhk, blackboard) = (start("cuhk"), start("blackboard"));
+    let monitors = [&cuhk, &blackboard].map(|server| monitor(server.said()).unwrap());
+    let [of_cuhk, of_blackboard] = monitors;
+    Watched {
+        campus: Campus::of(sandbox, cuhk, blackboard),
+        cuhk: of_cuhk,
+        blackboard: of_blackboard,
+        _dir: dir,
+    }
+}
+
+/// Each sample's name with its labels, and its value.
+type Samples = BTreeMap<String, f64>;
+
+/// Reads OpenMetrics line by line; whatever is out of place ends the test.
+fn samples(text: &str) -> Samples {
+    let (mut samples, mut described) = (Samples::new(), BTreeSet::new());
+    let lines = text.strip_suffix("# EOF\n").expect("an end").lines();
+    for line in lines {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let words: Vec<_> = comment.splitn(3, ' ').collect();
+            assert!(["HELP", "TYPE", "UNIT"].contains(&words[0]), "{line}");
+            described.insert(words[1].to_owned());
+            continue;
+        }
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        let base = name.split('{').next().unwrap();
+        let of = |family: &String| base.starts_with(family.as_str());
+        assert!(described.iter().any(of), "{line}");
+        let legal = |c: char| c.is_ascii_lowercase() || c == '_';
+        assert!(base.chars().all(legal), "{line}");
+        let before = samples.insert(name.to_owned(), value.parse().unwrap());
+        assert_eq!(before, None, "twice: {line}");
+    }
+    samples
+}
+
+/// Nothing that names a student, and no code.
+fn shows_nobody(text: &str) {
+    for sid in SAMPLE.split(',') {
+        assert!(!text.contains(sid), "{text}");
+    }
+}
+
+/// What the Prometheus project's parser makes of it, where that is installed.
+fn judged(text: &str) -> Option<String> {
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/stories/judge_metrics.py"
+    );
+    let import = ["-c", "import prometheus_client"];
+    let installed = Command::new("python3").args(import).output();
+    if !installed.is_ok_and(|ran| ran.status.success()) {
+        println!("skipped: no python3 with prometheus_client");
+        return None;
+    }
+    let mut judge = Command::new("python3");
+    let judge = judge.arg(script).stdin(Stdio::piped());
+    let mut judge = judge
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = judge.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    Some(
+        Ran::from(judge.wait_with_output().unwrap())
+            .succeeded()
+            .stdout,
+    )
+}
+
+#[test]
+fn a_campus_that_works_is_ready_and_its_numbers_add_up() {
+    let Watched {
+        campus,
+        cuhk,
+        blackboard,
+        _dir,
+    } = watched();
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    let refused = campus.student(&["submit", "--ids", "1155999999", "--json"]);
+    assert_ne!(refused.exit, Some(0), "{refused:?}");
+    for address in [&cuhk, &blackboard] {
+        assert_eq!(get(address, "/healthz"), (200, "alive\n".to_owned()));
+        assert_eq!(get(address, "/readyz"), (200, "ready\n".to_owned()));
+        assert_eq!(get(address, "/").0, 404);
+    }
+    let (_, text) = get(&cuhk, "/metrics");
+    shows_nobody(&text);
+    let numbers = samples(&text);
+    for (name, expected) in [
+        ("cuhk_certificates_issued_total{subject=\"student\"}", 3.0),
+        ("cuhk_certificates_issued_total{subject=\"service\"}", 1.0),
+        ("cuhk_tokens_issued_total", 3.0),
+        // Before the receipt CUHK is asked twice.
+        ("cuhk_verification_duration_seconds_count", 2.0),
+    ] {
+        assert_eq!(numbers.get(name), Some(&expected), "{name}: {text}");
+    }
+    for authority in ["root", "students", "services"] {
+        for (name, least) in [
+            ("cuhk_authority_expiry_days", 1000.0),
+            ("cuhk_crl_remaining_seconds", 3600.0),
+        ] {
+            let name = format!("{name}{{authority=\"{authority}\"}}");
+            assert!(numbers[&name] > least, "{name}: {text}");
+        }
+    }
+    let (_, of_blackboard) = get(&blackboard, "/metrics");
+    shows_nobody(&of_blackboard);
+    let numbers = samples(&of_blackboard);
+    assert_eq!(numbers["blackboard_submissions_total"], 1.0);
+    assert_eq!(numbers["blackboard_cuhk_in_touch"], 1.0);
+    assert!(numbers["blackboard_certificate_expiry_days"] > 80.0);
+    assert!(numbers["blackboard_database_size_bytes"] > 4096.0);
+    for (text, name) in [
+        (&text, "cuhk_tokens_issued_total"),
+        (&of_blackboard, "blackboard_submissions_total"),
+    ] {
+        if let Some(names) = judged(text) {
+            assert!(names.lines().any(|line| line == name), "{names}");
+        }
+    }
+}
+
+#[test]
+fn blackboard_is_not_ready_while_cuhk_is_away() {
+    let Watched {
+        mut campus,
+        cuhk,
+        blackboard,
+        _dir,
+    } = watched();
+    campus.cuhk.kill();
+    assert!(TcpStream::connect(&cuhk).is_err());
+    let told = wait_for(&blackboard, "/readyz", 503);
+    assert!(told.contains("CUHK does not answer"), "{told}");
+    assert_eq!(get(&blackboard, "/healthz").0, 200);
+    let (_, text) = get(&blackboard, "/metrics");
+    assert_eq!(samples(&text)["blackboard_cuhk_in_touch"], 0.0);
+    let again = serve_at(&campus.path(), &campus.cuhk.address());
+    campus.cuhk = Server::start("cuhk", &again);
+    wait_for(&blackboard, "/readyz", 200);
+}
+
+/// Killed when dropped.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_blackboard_that_waits_for_cuhk_is_alive_and_says_for_what_it_waits() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let mut cuhk = campus.serve_cuhk();
+    campus.serve_blackboard(&cuhk).stop();
+    cuhk.stop();
+    let mut command = campus.command("blackboard", &["serve", "--listen", "127.0.0.1:0"]);
+    command.args(["--metrics", "127.0.0.1:0"]);
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut blackboard = Started(command.stderr(Stdio::null()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(blackboard.0.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let address = monitor(&line).unwrap();
+    assert_eq!(get(&address, "/healthz").0, 200);
+    let (status, told) = get(&address, "/readyz");
+    assert_eq!(status, 503, "{told}");
+    let waits = format!("waits for CUHK at {}", cuhk.address());
+    assert!(told.contains(&waits), "{told}");
+}
+
+#[test]
+fn nothing_is_told_unless_that_is_asked_for_and_a_sandbox_stays_on_loopback() {
+    let mut campus = Campus::sandbox();
+    for server in [&campus.cuhk, &campus.blackboard] {
+        assert_eq!(monitor(server.said()), None, "{}", server.said());
+    }
+    campus.cuhk.stop();
+    campus.blackboard.stop();
+    for name in ["cuhk", "blackboard"] {
+        let mut command = program(name);
+        command.args(serve(&campus.path()));
+        let refused = Ran::of(command.args(["--metrics", "0.0.0.0:0"]));
+        assert_eq!(refused.exit, Some(2), "{refused:#?}");
+        assert!(refused.stderr.contains("loopback"), "{refused:#?}");
+    }
+}
