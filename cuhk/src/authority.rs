@@ -1,5 +1,6 @@
 //! What a running CUHK does for those who were admitted: issue, renew, vouch and answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
@@ -13,7 +14,7 @@ use scb_protocol::{
     Code, EnrolmentCode, Introspection, LogEntry, MemberAnswer, Question, Refusal, Step,
     TokenRequest, UnverifiedToken,
 };
-use scb_transport::Clock;
+use scb_transport::{Clock, Rate, RatePerAddress};
 
 use crate::fault::Answer;
 use crate::issuance::{self, Claim, Renewal};
@@ -33,6 +34,7 @@ pub(crate) struct Authority {
     upkeep: Arc<Upkeep>,
     log: Arc<IssuanceLog>,
     clock: Arc<dyn Clock>,
+    wrong_codes: RatePerAddress,
 }
 
 /// A student's certificate and token.
@@ -70,11 +72,18 @@ impl Authority {
         log: Arc<IssuanceLog>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let allowed = signing.config.wrong_codes.get();
+        let rate = Rate {
+            burst: allowed,
+            per_second: f64::from(allowed) / 60.0,
+        };
+        let counts_loopback = signing.config.limits.count_loopback;
         Self {
             signing,
             upkeep,
             log,
             clock,
+            wrong_codes: RatePerAddress::new(rate, counts_loopback),
         }
     }
 
@@ -376,6 +385,26 @@ impl Authority {
         self.log
             .cosign(witness.name(), verifier_key, checkpoint)
             .await
+    }
+
+    /// Counts a wrong code for the address that it came from.
+    ///
+    /// # Errors
+    ///
+    /// `busy` if there were too many: that is sent, and the connection is closed. Only those who
+    /// are wrong are held up: whoever has a right code is served, whatever others tried.
+    pub(crate) fn wrong_code(&self, refusal: Refusal, from: IpAddr) -> Result<Refusal, Refusal> {
+        let Err(wait) = self.wrong_codes.take(from) else {
+            return Ok(refusal);
+        };
+        let seconds = wait.as_secs().saturating_add(1);
+        let busy = Refusal {
+            code: Code::Busy,
+            ..refusal
+        };
+        Err(busy
+            .with("wrong_codes_per_minute", self.signing.config.wrong_codes)
+            .retry_after(u32::try_from(seconds).unwrap_or(u32::MAX)))
     }
 
     /// Looks for the code first and writes only if it is known: guessing costs the writer

@@ -1,6 +1,7 @@
 //! `HOME/config.toml` and the layout of CUHK's home.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 
 use scb_certs::DistributionUrls;
 use scb_transport::Limits;
@@ -10,6 +11,9 @@ use crate::store::{AuthorityKind, CrlSigner};
 
 /// Where `serve` listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8011);
+
+/// Wrong enrolment codes in a minute from one address.
+const WRONG_CODES: NonZeroU32 = NonZeroU32::new(60).expect("60 is not 0");
 
 /// Files and directories in the home.
 pub(crate) mod path {
@@ -58,6 +62,9 @@ pub struct Config {
     /// Where `serve` tells of its health and its numbers (HTTP), if anywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<SocketAddr>,
+    /// Wrong enrolment codes in a minute from one address (IPv6: from one /64), beyond which a
+    /// wrong one is told `busy`. A right one always counts.
+    pub wrong_codes: NonZeroU32,
     /// Deadlines and bounds.
     pub limits: Limits,
 }
@@ -71,6 +78,7 @@ impl Default for Config {
             listen: None,
             http: None,
             metrics: None,
+            wrong_codes: WRONG_CODES,
             limits: Limits::default(),
         }
     }
@@ -87,6 +95,7 @@ impl Config {
             listen,
             http,
             metrics,
+            wrong_codes,
             limits,
         } = self;
         let ip: Vec<String> = ip.iter().map(ToString::to_string).collect();
@@ -114,6 +123,10 @@ impl Config {
              # Where `serve` answers /healthz, /readyz and /metrics, HTTP without TLS, for your\n\
              # monitoring only; --metrics and SCB_CUHK_METRICS come first. Default: nowhere\n\
              {metrics}\n\
+             # Wrong enrolment codes in a minute from one address, for IPv6 from one /64. After that\n\
+             # a wrong one is told `busy` and its connection closed; a right one always counts, so\n\
+             # that nobody is locked out by others. Default: {WRONG_CODES}\n\
+             wrong_codes = {wrong_codes}\n\
              \n\
              {limits}",
             dns = list(dns),
@@ -209,6 +222,7 @@ mod tests {
             listen: Some("[::1]:9".parse().unwrap()),
             http: Some("[::1]:10".parse().unwrap()),
             metrics: Some("[::1]:11".parse().unwrap()),
+            wrong_codes: NonZeroU32::MIN,
             limits: Limits {
                 max_connections: 7,
                 ..Limits::default()

@@ -260,6 +260,8 @@ impl Handler {
         if refusal.code != Code::EnrolmentRefused {
             return Err(refusal);
         }
+        let from = self.connection.peer_address().ip();
+        let refusal = self.authority.wrong_code(refusal, from)?;
         let refusal = self.expect.wrong_code(refusal)?;
         self.emit(StepEvent::refused(&refusal));
         self.reply(Step::Two, &Reply::refusal(refusal)).await

@@ -26,6 +26,7 @@ mod introspection;
 mod key_sets;
 mod keys;
 mod lint;
+mod load;
 mod main_job;
 mod monitoring;
 mod outage;

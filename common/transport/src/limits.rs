@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::Rate;
+
 /// What one server allows. In a configuration file the times are seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -12,6 +14,18 @@ pub struct Limits {
     /// Connections at once, 1 to 1,000,000; one more is told `busy`.
     #[serde(deserialize_with = "places")]
     pub max_connections: usize,
+    /// Connections at once from one address (IPv6: from one /64), 1 to 1,000,000; one more is
+    /// told `busy`.
+    #[serde(deserialize_with = "places")]
+    pub per_address: usize,
+    /// New connections from one address at once, after a while without any; at least 1.
+    #[serde(deserialize_with = "at_least_one")]
+    pub address_burst: u32,
+    /// New connections per second from one address in the long run; at least 1.
+    #[serde(deserialize_with = "at_least_one")]
+    pub address_rate: u32,
+    /// Whether this machine's own addresses are counted like others.
+    pub count_loopback: bool,
     /// From accept to the end of the TLS handshake.
     #[serde(with = "seconds")]
     pub handshake: Duration,
@@ -38,6 +52,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 4096,
+            per_address: 1024,
+            address_burst: 2000,
+            address_rate: 200,
+            count_loopback: false,
             handshake: Duration::from_secs(10),
             message: Duration::from_secs(10),
             idle: Duration::from_secs(60),
@@ -54,6 +72,10 @@ impl Limits {
     pub fn to_toml(&self) -> String {
         let Self {
             max_connections,
+            per_address,
+            address_burst,
+            address_rate,
+            count_loopback,
             handshake,
             message,
             idle,
@@ -78,6 +100,31 @@ impl Limits {
                 busy_retry.to_string(),
                 default.busy_retry.to_string(),
                 "Seconds after which a client that was told `busy` may try again.",
+            ),
+            (
+                "per_address",
+                per_address.to_string(),
+                default.per_address.to_string(),
+                "Connections at once from one address, for IPv6 from one /64; one more is told \
+                 `busy`. A campus behind one address needs as many as it has students at once.",
+            ),
+            (
+                "address_burst",
+                address_burst.to_string(),
+                default.address_burst.to_string(),
+                "New connections from one address at once, after a while without any.",
+            ),
+            (
+                "address_rate",
+                address_rate.to_string(),
+                default.address_rate.to_string(),
+                "New connections per second from one address in the long run.",
+            ),
+            (
+                "count_loopback",
+                count_loopback.to_string(),
+                default.count_loopback.to_string(),
+                "Whether these three limits hold for this machine's own addresses, too.",
             ),
             (
                 "handshake",
@@ -121,6 +168,14 @@ impl Limits {
         text
     }
 
+    /// How often one address may connect.
+    pub(crate) fn arrivals(&self) -> Rate {
+        Rate {
+            burst: self.address_burst,
+            per_second: self.address_rate.into(),
+        }
+    }
+
     /// Reads [`Limits::max_connections`] from a command line.
     ///
     /// # Errors
@@ -145,6 +200,13 @@ fn in_bounds(places: usize) -> Option<usize> {
 
 fn places<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
     in_bounds(usize::deserialize(from)?).ok_or_else(|| D::Error::custom(BOUNDS))
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    match u32::deserialize(from)? {
+        0 => Err(D::Error::custom("at least 1")),
+        number => Ok(number),
+    }
 }
 
 /// More than 0 and at most a day, in seconds.
@@ -192,6 +254,9 @@ mod tests {
             r#"{"idle":1e300}"#,
             r#"{"idle":86401}"#,
             r#"{"max_connections":0}"#,
+            r#"{"per_address":0}"#,
+            r#"{"address_burst":0}"#,
+            r#"{"address_rate":0}"#,
             r#"{"max_connections":18446744073709551615}"#,
         ] {
             assert!(serde_json::from_str::<Limits>(text).is_err(), "{text}");

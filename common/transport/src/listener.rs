@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::accept::{Failed, Spoken, accept};
 use crate::connection::Connection;
 use crate::http::{self, HttpConnection, Version, Web};
-use crate::places::{Place, Places, SharedPlaces, Standing};
+use crate::places::{Busy, Place, Places, SharedPlaces, Standing};
 use crate::{Error, Limits, ServerTls, Shutdown, telemetry};
 
 mod plain;
@@ -184,14 +184,14 @@ where
     /// Starts the task of one connection; never waits.
     fn admit(server: &Arc<Self>, tasks: &TaskTracker, socket: TcpStream, peer: SocketAddr) {
         let this = Arc::clone(server);
-        let Some(place) = server.places.take() else {
+        let Some(place) = server.places.take(peer.ip()) else {
             tracing::debug!(%peer, "dropped: too many connections are being told busy");
             return;
         };
         tasks.spawn(async move {
             match place.standing {
                 Standing::Served => this.serve_one(socket, peer, place).await,
-                Standing::ToldBusy => this.turn_away(socket, peer, place).await,
+                Standing::ToldBusy(busy) => this.turn_away(socket, peer, place, busy).await,
             }
         });
     }
@@ -213,8 +213,9 @@ where
         drop(place);
     }
 
-    async fn turn_away(&self, socket: TcpStream, peer: SocketAddr, place: Place) {
-        let busy = self.places.busy(self.first_step);
+    async fn turn_away(&self, socket: TcpStream, peer: SocketAddr, place: Place, busy: Busy) {
+        let busy = busy.refusal(self.first_step);
+        telemetry::tally(&StepEvent::refused(&busy));
         match self.handshake(socket, peer).await {
             Some(Opened::Scb(connection)) => {
                 tracing::info!(conn = connection.id(), %peer, "refused: busy");

@@ -1,5 +1,7 @@
-//! How many connections a server holds at once, however many ports it has.
+//! How many connections a server holds at once, however many ports it has, and how many of them
+//! for one address.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use scb_protocol::{Code, Refusal, Step, counted};
@@ -7,6 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Limits;
 use crate::descriptors::Room;
+use crate::origins::{Counts, Origin, RatePerAddress};
+
+/// Connections of one address that are told `busy` at once; the rest are dropped.
+const TOLD_PER_ADDRESS: usize = 8;
 
 /// Places that the listeners of one server share; counted out by the first of them that serves.
 #[derive(Debug, Clone, Default)]
@@ -24,9 +30,17 @@ impl SharedPlaces {
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
     room: Room,
-    busy_retry: u32,
+    limits: Limits,
     served: Arc<Semaphore>,
     told_busy: Arc<Semaphore>,
+    arrivals: Arc<RatePerAddress>,
+    visits: Arc<Counts<(Origin, Kind)>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Served,
+    ToldBusy,
 }
 
 /// One connection's place, for as long as this is kept.
@@ -34,6 +48,7 @@ pub(crate) struct Places {
 pub(crate) struct Place {
     pub(crate) standing: Standing,
     _permit: OwnedSemaphorePermit,
+    _visit: Visit,
 }
 
 /// What becomes of a connection.
@@ -42,7 +57,42 @@ pub(crate) enum Standing {
     /// It is served.
     Served,
     /// It is told to come back later.
-    ToldBusy,
+    ToldBusy(Busy),
+}
+
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Busy {
+    /// The limit, by its name in the refusal.
+    limit: (&'static str, usize),
+    /// Seconds.
+    retry_after: u32,
+}
+
+impl Busy {
+    /// What whoever finds no place is told.
+    pub(crate) fn refusal(self, step: Step) -> Refusal {
+        let (name, limit) = self.limit;
+        Refusal::new(Code::Busy, step)
+            .with(name, limit)
+            .retry_after(self.retry_after)
+    }
+}
+
+/// A connection that counts for its address.
+#[derive(Debug)]
+struct Visit {
+    /// None for one that is not counted.
+    key: Option<(Origin, Kind)>,
+    visits: Arc<Counts<(Origin, Kind)>>,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.visits.remove(key);
+        }
+    }
 }
 
 impl Places {
@@ -56,30 +106,71 @@ impl Places {
                 limits.max_connections
             );
         }
+        let arrivals = RatePerAddress::new(limits.arrivals(), limits.count_loopback);
         Self {
             room,
-            busy_retry: limits.busy_retry,
+            limits: *limits,
             served: Arc::new(Semaphore::new(room.served)),
             told_busy: Arc::new(Semaphore::new(room.told_busy)),
+            arrivals: Arc::new(arrivals),
+            visits: Arc::default(),
         }
     }
 
-    /// A place, or `None` if there is not even one for telling that there is none.
-    pub(crate) fn take(&self) -> Option<Place> {
-        let of = |places: &Arc<Semaphore>, standing| {
-            let permit = Arc::clone(places).try_acquire_owned().ok()?;
-            Some(Place {
-                standing,
-                _permit: permit,
-            })
+    /// A place for somebody from this address, or `None` if there is not even one for telling
+    /// that there is none.
+    pub(crate) fn take(&self, from: IpAddr) -> Option<Place> {
+        let busy = match self.serve(from) {
+            Ok(place) => return Some(place),
+            Err(busy) => busy,
         };
-        of(&self.served, Standing::Served).or_else(|| of(&self.told_busy, Standing::ToldBusy))
+        let visit = self.visit(from, Kind::ToldBusy, TOLD_PER_ADDRESS)?;
+        let permit = Arc::clone(&self.told_busy).try_acquire_owned().ok()?;
+        Some(Place {
+            standing: Standing::ToldBusy(busy),
+            _permit: permit,
+            _visit: visit,
+        })
     }
 
-    /// What whoever finds no place is told.
-    pub(crate) fn busy(&self, step: Step) -> Refusal {
-        Refusal::new(Code::Busy, step)
-            .with("limit", self.room.served)
-            .retry_after(self.busy_retry)
+    fn serve(&self, from: IpAddr) -> Result<Place, Busy> {
+        let busy = |name, limit| Busy {
+            limit: (name, limit),
+            retry_after: self.limits.busy_retry,
+        };
+        let most = self.limits.per_address;
+        let visit = self
+            .visit(from, Kind::Served, most)
+            .ok_or(busy("limit_per_address", most))?;
+        let burst = self.limits.address_burst;
+        self.arrivals.take(from).map_err(|wait| Busy {
+            retry_after: whole_seconds(wait).max(self.limits.busy_retry),
+            ..busy("address_burst", burst as usize)
+        })?;
+        match Arc::clone(&self.served).try_acquire_owned() {
+            Ok(permit) => Ok(Place {
+                standing: Standing::Served,
+                _permit: permit,
+                _visit: visit,
+            }),
+            Err(_) => Err(busy("limit", self.room.served)),
+        }
     }
+
+    /// Counts one for this address, unless it has `most`.
+    fn visit(&self, from: IpAddr, kind: Kind, most: usize) -> Option<Visit> {
+        let origin = Origin::of(from, self.limits.count_loopback);
+        let key = origin.map(|origin| (origin, kind));
+        let fits = key.is_none_or(|key| self.visits.add(key, most));
+        fits.then(|| Visit {
+            key,
+            visits: Arc::clone(&self.visits),
+        })
+    }
+}
+
+/// Rounded up.
+fn whole_seconds(time: std::time::Duration) -> u32 {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }

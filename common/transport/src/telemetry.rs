@@ -91,11 +91,16 @@ pub fn count(count: impl Fn(&StepEvent) + Send + Sync + 'static) {
 
 /// Logs one event of a step.
 pub fn emit(event: &StepEvent) {
+    tally(event);
+    let explanation = EXPLAIN.get().map(|explain| explain(event).join("\n"));
+    log(event, explanation.as_deref());
+}
+
+/// Counts an event that is logged in another way.
+pub(crate) fn tally(event: &StepEvent) {
     if let Some(count) = COUNT.get() {
         count(event);
     }
-    let explanation = EXPLAIN.get().map(|explain| explain(event).join("\n"));
-    log(event, explanation.as_deref());
 }
 
 fn log(event: &StepEvent, explanation: Option<&str>) {

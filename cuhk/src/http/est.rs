@@ -74,7 +74,9 @@ async fn enrol(
     let tried = visit.enrol(expect, &headers, &body).await;
     let refused = match tried {
         Ok(chain) => return certificates(&[chain.chain.leaf()]),
-        Err(refusal) if refusal.code == Code::EnrolmentRefused => expect.wrong_code(refusal),
+        Err(refusal) if refusal.code == Code::EnrolmentRefused => authority
+            .wrong_code(refusal, connection.peer_address().ip())
+            .and_then(|refusal| expect.wrong_code(refusal)),
         Err(refusal) => Ok(refusal),
     };
     Err(visit.refuse(refused.unwrap_or_else(|too_many| {

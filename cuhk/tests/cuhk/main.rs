@@ -4,6 +4,7 @@
 mod administration;
 mod clock;
 mod enrolment;
+mod guessing;
 mod home;
 mod keys;
 mod log;

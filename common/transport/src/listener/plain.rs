@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use scb_protocol::Step;
+use scb_protocol::{Step, StepEvent};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::{Listener, accept_until, run_to_end, stop};
 use crate::http::{self, HttpConnection, Version, Web};
 use crate::places::{Place, Places, Standing};
-use crate::{Limits, Shutdown};
+use crate::{Limits, Shutdown, telemetry};
 
 impl Listener {
     /// Accepts until `shutdown` and answers HTTP/1.1 in clear: for what anybody may read, and
@@ -46,7 +46,7 @@ impl Plain {
     /// Starts the task of one connection; never waits.
     fn admit(server: &Arc<Self>, tasks: &TaskTracker, socket: TcpStream, peer: SocketAddr) {
         let this = Arc::clone(server);
-        match server.places.take() {
+        match server.places.take(peer.ip()) {
             Some(place) => {
                 tasks.spawn(async move { this.serve_one(socket, peer, place).await });
             }
@@ -66,8 +66,9 @@ impl Plain {
                 };
                 run_to_end(id, serving, &self.cancel).await;
             }
-            Standing::ToldBusy => {
-                let busy = self.places.busy(self.first_step);
+            Standing::ToldBusy(busy) => {
+                let busy = busy.refusal(self.first_step);
+                telemetry::tally(&StepEvent::refused(&busy));
                 http::refuse(socket, Version::Http1, connection, &busy, &limits).await;
             }
         }

@@ -1,16 +1,19 @@
 //! Limits, panics, shutdown and replacement of the configuration.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls_pki_types::ServerName;
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::{Code, Step};
 use scb_testkit::TestCampus;
 use scb_transport::{ClientAuth, ClientTls, Connection, Error, Limits, Listener, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
 
 use crate::harness::{
     LONG, answer, client_tls, cuhk_tls, greeted, greeting, raw_client, raw_config, serve,
@@ -284,4 +287,84 @@ async fn shutdown_cancels_handlers_that_do_not_finish_and_handshakes_at_once() {
         .await
         .unwrap_err();
     assert_eq!(refusal.code, Code::ConnectionLost);
+}
+
+/// What a server says to a client of plain rustls that comes from this address and only listens.
+async fn said_to(source: &str, address: std::net::SocketAddr, campus: &TestCampus) -> String {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket
+        .bind((source.parse::<IpAddr>().unwrap(), 0).into())
+        .unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    let connector = TlsConnector::from(Arc::new(raw_config(campus)));
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = connector.connect(name, stream).await.unwrap();
+    let mut buffer = vec![0; 4096];
+    let count = timeout(LONG, stream.read(&mut buffer))
+        .await
+        .unwrap()
+        .unwrap();
+    String::from_utf8_lossy(&buffer[..count]).into_owned()
+}
+
+#[tokio::test]
+async fn an_address_that_holds_too_many_is_told_busy_and_others_are_served() {
+    let campus = TestCampus::new();
+    let limits = Limits {
+        count_loopback: true,
+        per_address: 2,
+        ..Limits::default()
+    };
+    let server = serve_with(cuhk_tls(&campus, ClientAuth::Optional), limits, answer).await;
+    let (address, tls) = (server.host_port(), client_tls(&campus, None));
+    let first = greeted(&address, &tls).await.unwrap();
+    let _second = greeted(&address, &tls).await.unwrap();
+    let refusal = greeted(&address, &tls).await.unwrap_err();
+    assert_eq!(refusal.code, Code::Busy);
+    assert_eq!(refusal.params["limit_per_address"], "2");
+    let other = said_to("127.0.0.2", server.address, &campus).await;
+    assert!(other.contains("greeting"), "{other}");
+    drop(first);
+    greeted_when_free(&address, &tls).await;
+}
+
+#[tokio::test]
+async fn an_address_that_comes_too_often_is_told_busy_and_comes_back_later() {
+    let campus = TestCampus::new();
+    let limits = Limits {
+        count_loopback: true,
+        address_burst: 2,
+        address_rate: 1,
+        busy_retry: 1,
+        ..Limits::default()
+    };
+    let server = serve_with(cuhk_tls(&campus, ClientAuth::Optional), limits, answer).await;
+    let (address, tls) = (server.host_port(), client_tls(&campus, None));
+    let refusal = loop {
+        // Each has gone before the next one comes.
+        if let Err(refusal) = greeted(&address, &tls).await {
+            break refusal;
+        }
+    };
+    assert_eq!((refusal.code, refusal.retry_after), (Code::Busy, Some(1)));
+    let other = said_to("127.0.0.2", server.address, &campus).await;
+    assert!(other.contains("greeting"), "{other}");
+    greeted_when_free(&address, &tls).await;
+}
+
+#[tokio::test]
+async fn this_machines_own_addresses_are_not_counted_unless_that_is_wanted() {
+    let campus = TestCampus::new();
+    let limits = Limits {
+        per_address: 1,
+        address_burst: 1,
+        address_rate: 1,
+        ..Limits::default()
+    };
+    let server = serve_with(cuhk_tls(&campus, ClientAuth::Optional), limits, answer).await;
+    let tls = client_tls(&campus, None);
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        held.push(greeted(&server.host_port(), &tls).await.unwrap());
+    }
 }
