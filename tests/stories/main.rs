@@ -29,6 +29,7 @@ mod lint;
 mod load;
 mod main_job;
 mod monitoring;
+mod operations;
 mod outage;
 mod outsiders;
 mod packaging;

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::campus::{ByHand, Campus, Ran, SAMPLE, Server, program, serve, serve_at};
+use crate::campus::{ByHand, Campus, Ran, SAMPLE, Server, program, python_with, serve, serve_at};
 use tempfile::TempDir;
 
 /// Longer than anything here takes: reached only by a failing test.
@@ -110,13 +110,7 @@ fn judged(text: &str) -> Option<String> {
         env!("CARGO_MANIFEST_DIR"),
         "/tests/stories/judge_metrics.py"
     );
-    let import = ["-c", "import prometheus_client"];
-    let installed = Command::new("python3").args(import).output();
-    if !installed.is_ok_and(|ran| ran.status.success()) {
-        println!("skipped: no python3 with prometheus_client");
-        return None;
-    }
-    let mut judge = Command::new("python3");
+    let mut judge = python_with(&["prometheus_client"])?;
     let judge = judge.arg(script).stdin(Stdio::piped());
     let mut judge = judge
         .stdout(Stdio::piped())
