@@ -307,6 +307,13 @@ impl Error {
         })
     }
 
+    fn full_remedy(&self) -> Option<String> {
+        match self {
+            Self::Storage(error) if error.is_read_only() => error.remedy(),
+            _ => self.remedy().map(str::to_owned),
+        }
+    }
+
     fn exit(&self) -> u8 {
         match self {
             Self::NotInitialised { .. }
@@ -378,6 +385,7 @@ impl Error {
             Self::ManyMissing { .. } => "many_missing",
             Self::Storage(scb_storage::Error::HomeInUse { .. }) => "home_in_use",
             Self::Storage(error) if error.is_damaged() => "damaged",
+            Self::Storage(error) if error.is_read_only() => error.code(),
             Self::Storage(scb_storage::Error::NewerDatabase { .. }) => "newer_database",
             Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
             Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",
@@ -396,7 +404,7 @@ impl From<Error> for Failure {
             error => Self {
                 exit: error.exit(),
                 message: with_causes(&error),
-                remedy: error.remedy().map(str::to_owned),
+                remedy: error.full_remedy(),
                 code: Some(error.code()),
                 concern: Box::default(),
                 others: Vec::new(),

@@ -1,4 +1,4 @@
-//! A disk that is full, and an fsync that fails.
+//! A disk that is full or takes nothing at all, and an fsync that fails.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::campus::{Campus, Server, program, serve_at};
+use crate::campus::{Campus, Ran, Server, program, serve_at};
 use crate::ledger::{Ledger, one_certificate_each};
 
 /// Puts a small file system with a copy of what is in `$1` over it, which only this process
@@ -141,6 +141,72 @@ fn cuhk_without_space_says_so_and_goes_on_when_there_is_some() {
     campus
         .student(&["enrol", "--ids", &refused, "--json"])
         .succeeded();
+    one_certificate_each(&campus, &enrolled);
+}
+
+/// Makes `$1` read-only for this process and its children.
+const FREEZE: &str = r#"
+set -e
+mount --bind "$1" "$1"
+mount -o remount,ro,bind "$1"
+shift
+exec "$@""#;
+
+/// Runs `program` with `dir` on a disk that takes nothing.
+fn on_frozen_disk(dir: &Path, program: &Command) -> Ran {
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", FREEZE, "sh"]);
+    command.arg(dir).arg(program.get_program());
+    Ran::of(command.args(program.get_args()))
+}
+
+#[test]
+fn a_home_that_cannot_be_written_to_is_told_and_left_as_it_is() {
+    if !can_mount() {
+        return;
+    }
+    let mut campus = Campus::sandbox();
+    campus
+        .student(&["enrol", "--ids", "1155000001"])
+        .succeeded();
+    let sandbox = campus.path();
+    campus.blackboard.stop();
+    campus.cuhk.stop();
+    for (name, arguments) in [
+        (
+            "cuhk",
+            &["serve", "--passphrase-file", "cuhk.passphrase"][..],
+        ),
+        ("cuhk", &["code", "issue", "1155000002"]),
+        ("cuhk", &["revoke", "1155000001"]),
+        ("cuhk", &["doctor"]),
+        ("blackboard", &["serve"]),
+        ("blackboard", &["submissions", "list"]),
+    ] {
+        let home = sandbox.join(name);
+        let database = fs::read(home.join(format!("{name}.db"))).unwrap();
+        let mut command = program(name);
+        command.arg("--home").arg(&home);
+        for argument in arguments {
+            match *argument {
+                "cuhk.passphrase" => command.arg(sandbox.join(argument)),
+                argument => command.arg(argument),
+            };
+        }
+        let told = on_frozen_disk(&home, &command);
+        assert_eq!(told.exit, Some(5), "{command:?}: {told:#?}");
+        let said = told.stdout + &told.stderr;
+        for words in ["Read-only file system", "mount the file system for writing"] {
+            assert!(said.contains(words), "{command:?}: {said}");
+        }
+        assert!(said.contains("cp -a"), "{said}");
+        let after = fs::read(home.join(format!("{name}.db"))).unwrap();
+        assert!(database == after, "{command:?} has changed the database");
+    }
+    // On a disk that takes something again nothing is missing.
+    let cuhk = Server::start("cuhk", &serve_at(&sandbox, "127.0.0.1:0"));
+    campus.cuhk = cuhk;
+    let enrolled = BTreeSet::from(["1155000001".to_owned()]);
     one_certificate_each(&campus, &enrolled);
 }
 

@@ -37,7 +37,10 @@ pub(crate) fn open_writer(
     let _held = durable::lock_dir(durable::parent(path))?;
     match fs::metadata(path) {
         Ok(found) if found.len() < SMALLEST => return Err(damaged(path, "the file is too short")),
-        Ok(_) => check(path, migrations)?,
+        Ok(_) => {
+            durable::check_writable(path)?;
+            check(path, migrations)?;
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, migrations)?,
         Err(error) => return Err(Error::io("open", path)(error)),
     }

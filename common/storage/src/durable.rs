@@ -46,6 +46,12 @@ pub(crate) fn open_or_create(path: &Path) -> Result<File, Error> {
     .map_err(Error::io("open", path))
 }
 
+/// Whether an existing file could be written to; nothing is.
+pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
+    let opened = OpenOptions::new().append(true).open(path);
+    opened.map(drop).map_err(Error::io("write to", path))
+}
+
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);

@@ -121,6 +121,15 @@ impl Error {
         }
     }
 
+    /// Whether the file system takes nothing, as one does that was mounted so, or on a disk that
+    /// fails.
+    pub fn is_read_only(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::ReadOnlyFilesystem,
+            _ => self.sqlite_code() == Some(ErrorCode::ReadOnly),
+        }
+    }
+
     /// Whether the same call may succeed a little later, with nothing mended meanwhile.
     pub fn is_busy(&self) -> bool {
         match self {
@@ -153,6 +162,7 @@ impl Error {
             _ if self.is_damaged() => "damaged",
             _ if self.is_full() => "disk_full",
             _ if self.is_busy() => "store_busy",
+            _ if self.is_read_only() => "read_only",
             _ => "storage",
         }
     }
@@ -175,6 +185,7 @@ impl Error {
             _ if self.is_damaged() => restore_database("the database"),
             _ if self.is_full() => "make room on the disk, then do the same again".into(),
             _ if self.is_busy() => "do the same again in a moment".into(),
+            _ if self.is_read_only() => READ_ONLY.into(),
             _ => return None,
         })
     }
@@ -229,6 +240,11 @@ pub(crate) fn is_full_disk(error: &io::Error) -> bool {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
 }
+
+/// What to do where nothing can be written.
+const READ_ONLY: &str = "nothing was changed; mount the file system for writing. If the system has \
+                         made it read-only by itself (`dmesg`), the disk may be failing: copy the \
+                         home to another one with `cp -a` and go on there with --home";
 
 fn restore_database(path: &str) -> String {
     format!(

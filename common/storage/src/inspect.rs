@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::OpenFlags;
 use rusqlite_migration::Migrations;
 
-use crate::{Error, connection};
+use crate::{Error, connection, durable};
 
 /// Problems that are told; more of them say nothing new.
 const MOST: usize = 5;
@@ -27,8 +27,14 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] if it cannot be opened or is no database; [`Error::Io`].
+    /// [`Error::Database`] if it cannot be opened or is no database; [`Error::Io`], also where
+    /// nothing can be written: a log cannot be read there.
     pub fn of(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
+        Self::look(path, migrations)
+            .map_err(|error| durable::check_writable(path).err().unwrap_or(error))
+    }
+
+    fn look(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
         let conn = connection::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let schema = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         let pending = migrations

@@ -24,6 +24,9 @@ pub(super) fn check(home: &Home, now: UnixTime) -> Vec<Finding> {
     let file = home.path(path::DATABASE);
     let inspection = match Store::inspect(&file) {
         Ok(inspection) => inspection,
+        Err(Error::Storage(error)) if error.is_read_only() => {
+            return vec![Finding::unseen("database", error.into())];
+        }
         Err(error) => return vec![Finding::fail("database", with_causes(&error), RESTORE)],
     };
     let mut findings = vec![integrity(&inspection), schema(&inspection)];
