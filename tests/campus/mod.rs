@@ -161,6 +161,13 @@ pub fn program(name: &str) -> Command {
     command
 }
 
+/// A line in a shell, in this folder; a part that fails makes it fail.
+pub fn shell(folder: &Path, line: &str) -> Ran {
+    let mut shell = Command::new("bash");
+    shell.args(["-o", "pipefail", "-ec", line]);
+    Ran::of(shell.current_dir(folder))
+}
+
 /// A command that has ended.
 #[derive(Debug)]
 pub struct Ran {

@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use crate::campus::{Campus, Ran, judge};
+use crate::campus::{Campus, Ran, judge, shell};
 
 /// The lines of the README between the heading and the next paragraph, as it has them.
 fn lines() -> Vec<String> {
@@ -22,32 +21,50 @@ const NEXT_KEY: &str = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P
     -keyout next.pem -subj /CN=somebody.else -outform DER | openssl base64 > next.b64";
 
 /// A student with a shell, `curl`, `openssl`, the root certificate and a code.
-struct Outsider<'a> {
-    campus: &'a Campus,
-    folder: &'a Path,
+struct Outsider {
+    campus: Campus,
 }
 
-impl<'a> Outsider<'a> {
-    fn new(campus: &'a Campus, sid: &str) -> Self {
-        let folder = campus.outside();
-        fs::copy(campus.path().join("ca.pem"), folder.join("ca.pem")).unwrap();
-        let outsider = Self { campus, folder };
-        outsider.holds(&format!("{sid}:{}", code(campus, sid)));
-        outsider
+impl Outsider {
+    /// The first student of a fresh sandbox; nobody, where the judges are missing.
+    fn new() -> Option<Self> {
+        (judge("openssl")?, judge("curl")?);
+        let outsider = Self {
+            campus: Campus::sandbox(),
+        };
+        let root = outsider.campus.path().join("ca.pem");
+        fs::copy(root, outsider.folder().join("ca.pem")).unwrap();
+        outsider.holds(&outsider.credentials("1155000001"));
+        Some(outsider)
+    }
+
+    fn folder(&self) -> &Path {
+        self.campus.outside()
+    }
+
+    /// A student ID with the code for it.
+    fn credentials(&self, sid: &str) -> String {
+        format!("{sid}:{}", code(&self.campus, sid))
+    }
+
+    /// These of the README's lines, one after another.
+    fn types_lines(&self, numbers: &[usize]) {
+        let lines = lines();
+        for number in numbers {
+            self.types(&lines[*number]).succeeded();
+        }
     }
 
     /// Puts a user and a password where `curl` finds them.
     fn holds(&self, credentials: &str) {
         let file = format!("user = \"{credentials}\"\n");
-        fs::write(self.folder.join("code.curl"), file).unwrap();
+        fs::write(self.folder().join("code.curl"), file).unwrap();
     }
 
     /// A line, with the address of this CUHK.
     fn types(&self, line: &str) -> Ran {
         let line = line.replace("localhost:8011", &self.campus.cuhk.address());
-        let mut shell = Command::new("bash");
-        shell.args(["-o", "pipefail", "-ec", &line]);
-        Ran::of(shell.current_dir(self.folder))
+        shell(self.folder(), &line)
     }
 
     /// The answer of `simpleenroll` or `simplereenroll`, with its status at the end.
@@ -68,35 +85,26 @@ fn code(campus: &Campus, sid: &str) -> String {
     row.split(',').nth(3).unwrap().to_owned()
 }
 
-fn judges() -> bool {
-    judge("openssl").is_some() && judge("curl").is_some()
-}
-
 #[test]
 fn five_lines_of_the_readme_enrol_a_student() {
-    if !judges() {
+    let Some(student) = Outsider::new() else {
         return;
-    }
-    let campus = Campus::sandbox();
-    let student = Outsider::new(&campus, "1155000001");
+    };
     let lines = lines();
     assert_eq!(lines.len(), 5, "{lines:#?}");
-    for line in &lines {
-        student.types(line).succeeded();
-    }
+    student.types_lines(&[0, 1, 2, 3, 4]);
     let leaf = student.types("openssl x509 -in cert.pem -noout -text");
     let leaf = leaf.succeeded().stdout;
     assert!(leaf.contains("/student/1155000001"), "{leaf}");
-    let listed = campus.administer_cuhk(&["certs", "list", "--json"]);
+    let listed = student.campus.administer_cuhk(&["certs", "list", "--json"]);
     let listed = listed.succeeded().stdout;
     assert!(listed.contains("1155000001"), "{listed}");
 
     // The same code with the same key is the same certificate, with another key nothing.
-    let first = fs::read(student.folder.join("cert.pem")).unwrap();
-    student.types(&lines[3]).succeeded();
-    assert_eq!(fs::read(student.folder.join("cert.pem")).unwrap(), first);
-    student.types(&lines[0]).succeeded();
-    student.types(&lines[2]).succeeded();
+    let first = fs::read(student.folder().join("cert.pem")).unwrap();
+    student.types_lines(&[3]);
+    assert_eq!(fs::read(student.folder().join("cert.pem")).unwrap(), first);
+    student.types_lines(&[0, 2]);
     let refused = student.asks("simpleenroll", "-K code.curl");
     assert!(refused.starts_with("code_used:"), "{refused}");
     assert!(refused.ends_with("403"), "{refused}");
@@ -104,14 +112,10 @@ fn five_lines_of_the_readme_enrol_a_student() {
 
 #[test]
 fn the_certificate_renews_itself_and_without_one_nothing_is_renewed() {
-    if !judges() {
+    let Some(student) = Outsider::new() else {
         return;
-    }
-    let campus = Campus::sandbox();
-    let student = Outsider::new(&campus, "1155000001");
-    for line in &lines() {
-        student.types(line).succeeded();
-    }
+    };
+    student.types_lines(&[0, 1, 2, 3, 4]);
     let own = "--cert cert.pem --key key.pem --cacert cas.pem";
     let renewed = |operation: &str| {
         student
@@ -148,7 +152,8 @@ fn the_certificate_renews_itself_and_without_one_nothing_is_renewed() {
 
     let nobody = student.asks("simplereenroll", "");
     assert!(nobody.starts_with("certificate_missing:"), "{nobody}");
-    campus
+    student
+        .campus
         .administer_cuhk(&["revoke", "1155000001"])
         .succeeded();
     let revoked = student.types(&format!(
@@ -160,20 +165,16 @@ fn the_certificate_renews_itself_and_without_one_nothing_is_renewed() {
 
 #[test]
 fn wrong_codes_are_told_alike_and_the_fifth_closes_the_connection() {
-    if !judges() {
+    let Some(student) = Outsider::new() else {
         return;
-    }
-    let campus = Campus::sandbox();
-    let student = Outsider::new(&campus, "1155000001");
-    for line in [0, 2] {
-        student.types(&lines()[line]).succeeded();
-    }
+    };
+    student.types_lines(&[0, 2]);
     let wrong = "7K3QX-9M2BD-0ZT4H-WC6RN-5PVJE";
     let mut answers = Vec::new();
     for credentials in [
         format!("1155000001:{wrong}"),
         format!("1155999999:{wrong}"),
-        format!("1155000002:{}", code(&campus, "1155000001")),
+        format!("1155000002:{}", code(&student.campus, "1155000001")),
         "1155000001:none".to_owned(),
         "../x:none".to_owned(),
     ] {
@@ -206,21 +207,17 @@ fn wrong_codes_are_told_alike_and_the_fifth_closes_the_connection() {
         // On a new connection, or already under way on the old one.
         assert!(["401 1", "429 0"].contains(&told[5]), "{}", told[5]);
     }
-    student.holds(&format!("1155000001:{}", code(&campus, "1155000001")));
+    student.holds(&student.credentials("1155000001"));
     let right = student.asks("simpleenroll", "-K code.curl");
     assert!(right.ends_with("200"), "nobody is locked out: {right}");
 }
 
 #[test]
 fn requests_that_are_not_for_est_are_refused() {
-    if !judges() {
+    let Some(student) = Outsider::new() else {
         return;
-    }
-    let campus = Campus::sandbox();
-    let student = Outsider::new(&campus, "1155000001");
-    for line in [0, 2] {
-        student.types(&lines()[line]).succeeded();
-    }
+    };
+    student.types_lines(&[0, 2]);
     let attributes = student.types(
         "curl -sSf --cacert ca.pem https://localhost:8011/.well-known/est/csrattrs | \
          openssl base64 -d | openssl asn1parse -inform DER",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::campus::{Campus, Ran, judge, python_with};
+use crate::campus::{Campus, Ran, judge, python_with, shell};
 
 const FORM: &str = "-d token_type_hint=access_token --data-urlencode";
 
@@ -61,9 +61,7 @@ impl Desk {
         let line = line
             .replace("CA", ca.to_str().unwrap())
             .replace("URL", &format!("https://{}", self.campus.cuhk.address()));
-        let mut shell = Command::new("bash");
-        shell.args(["-o", "pipefail", "-ec", &line]);
-        Ran::of(shell.current_dir(self.campus.outside()))
+        shell(self.campus.outside(), &line)
     }
 
     /// Options by which `curl` shows the certificate of Blackboard, of `library` or of a student.

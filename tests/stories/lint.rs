@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::campus::{ByHand, Ran, Server, judge, python_with};
+use crate::campus::{ByHand, Ran, Server, judge, python_with, shell};
 
 const ROSTER: &str = "sid,name,email,programme\n\
     1155000001,陳大文,,CSCI\n\
@@ -41,9 +41,7 @@ impl Campus {
     }
 
     fn types(&self, line: &str) -> Ran {
-        let mut shell = Command::new("bash");
-        shell.args(["-o", "pipefail", "-ec", line]);
-        Ran::of(shell.current_dir(self.by_hand.path("")))
+        shell(&self.by_hand.path(""), line)
     }
 
     /// By EST: the certificate in a file of this name.

@@ -10,27 +10,9 @@ use scb_protocol::{
 use scb_testkit::{Forge, TestCampus, TestIdentity};
 use serde_json::{Value, json};
 
-use crate::support::{Jws, forgery, name, refused, token};
+use crate::support::{Issued, Jws, forgery, name, refused, token};
 
-/// A student, CUHK's signer, and the token that one gave the other.
-struct Issued<'a> {
-    campus: &'a TestCampus,
-    cuhk: TestIdentity,
-    student: TestIdentity,
-    token: String,
-}
-
-impl<'a> Issued<'a> {
-    fn on(campus: &'a TestCampus) -> Self {
-        let (cuhk, student) = (campus.token_signer(), campus.student("1155000001"));
-        Self {
-            campus,
-            token: token(campus, &cuhk, &student),
-            cuhk,
-            student,
-        }
-    }
-
+impl Issued<'_> {
     fn jws(&self) -> Jws {
         Jws::read(&self.token)
     }

@@ -5,30 +5,13 @@ use scb_protocol::{
     AskedToken, Code, INTROSPECTION_TYPE, InactiveReason, Introspection, MemberAnswer, Refusal,
     TOKEN_LIFETIME, UnverifiedToken, from_seconds,
 };
-use scb_testkit::{TestCampus, TestIdentity};
+use scb_testkit::TestCampus;
 use serde_json::{Value, json};
 
-use crate::support::{Jws, forgery, name, refused, token};
+use crate::support::{Issued, Jws, forgery, name, refused};
 
-/// A student's token for Blackboard, and the services of a campus.
-struct Asked<'a> {
-    campus: &'a TestCampus,
-    cuhk: TestIdentity,
-    student: TestIdentity,
-    token: String,
-}
-
-impl<'a> Asked<'a> {
-    fn on(campus: &'a TestCampus) -> Self {
-        let (cuhk, student) = (campus.token_signer(), campus.student("1155000001"));
-        Self {
-            campus,
-            token: token(campus, &cuhk, &student),
-            cuhk,
-            student,
-        }
-    }
-
+/// Services ask about it.
+impl Issued<'_> {
     fn service(&self, name: &str) -> VerifiedService {
         let identity = self.campus.service(name);
         let trust = self.campus.trust();
@@ -67,7 +50,7 @@ fn json_of(answer: &Introspection) -> Value {
 #[test]
 fn the_service_that_a_token_was_issued_for_learns_what_it_says() {
     let campus = TestCampus::new();
-    let asked = Asked::on(&campus);
+    let asked = Issued::on(&campus);
     let answer = asked.told(&asked.active());
     assert_eq!(answer.student().unwrap().as_str(), "1155000001");
     let mut expected = Value::Object(Jws::read(&asked.token).claims);
@@ -78,7 +61,7 @@ fn the_service_that_a_token_was_issued_for_learns_what_it_says() {
 #[test]
 fn another_service_learns_nothing() {
     let campus = TestCampus::new();
-    let asked = Asked::on(&campus);
+    let asked = Issued::on(&campus);
     for other in ["library", "cuhk"] {
         let verdict = asked.asks(other, &asked.token);
         refused(other, verdict.map(drop), Code::TokenAudience);
@@ -92,7 +75,7 @@ fn another_service_learns_nothing() {
 #[test]
 fn nothing_but_a_token_in_force_counts() {
     let campus = TestCampus::new();
-    let asked = Asked::on(&campus);
+    let asked = Issued::on(&campus);
     let jws = Jws::read(&asked.token);
     let key = &asked.cuhk.key;
     let mut forgeries = forgery::of_form_and_header(&jws, key);
@@ -114,7 +97,7 @@ fn nothing_but_a_token_in_force_counts() {
 #[test]
 fn its_end_is_its_end_by_the_clock_of_whoever_issued_it() {
     let campus = TestCampus::new();
-    let asked = Asked::on(&campus);
+    let asked = Issued::on(&campus);
     let issue = campus.now().as_secs();
     let end = issue + TOKEN_LIFETIME.as_secs();
     campus.clock().set(from_seconds(end - 1));
@@ -129,7 +112,7 @@ fn its_end_is_its_end_by_the_clock_of_whoever_issued_it() {
 #[test]
 fn a_withdrawn_key_takes_its_tokens_along() {
     let campus = TestCampus::new();
-    let asked = Asked::on(&campus);
+    let asked = Issued::on(&campus);
     let trust = campus.trust_revoking(&[asked.cuhk.leaf()]);
     let asker = asked.service("blackboard");
     let verdict = UnverifiedToken(&asked.token).asked_about(&trust, &asker, campus.now());
@@ -139,7 +122,7 @@ fn a_withdrawn_key_takes_its_tokens_along() {
 #[test]
 fn an_inactive_student_or_an_answer_about_another_makes_it_inactive() {
     let campus = TestCampus::new();
-    let asked = Asked::on(&campus);
+    let asked = Issued::on(&campus);
     let altered = |alter: fn(&mut MemberAnswer)| {
         let mut answer = asked.active();
         alter(&mut answer);
@@ -157,7 +140,7 @@ fn an_inactive_student_or_an_answer_about_another_makes_it_inactive() {
 #[test]
 fn a_signed_answer_names_its_asker_and_is_no_token() {
     let campus = TestCampus::new();
-    let asked = Asked::on(&campus);
+    let asked = Issued::on(&campus);
     let answer = asked.told(&asked.active());
     let (issuer, asker) = (name("service/cuhk"), name("service/blackboard"));
     let (key, chain) = (&asked.cuhk.key, &asked.cuhk.chain);

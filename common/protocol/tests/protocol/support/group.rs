@@ -136,6 +136,26 @@ pub(crate) fn member(campus: &TestCampus, cuhk: &TestIdentity, sid: &str) -> Mem
     }
 }
 
+/// A student, CUHK's signer, and the token for Blackboard that one gave the other.
+pub(crate) struct Issued<'a> {
+    pub(crate) campus: &'a TestCampus,
+    pub(crate) cuhk: TestIdentity,
+    pub(crate) student: TestIdentity,
+    pub(crate) token: String,
+}
+
+impl<'a> Issued<'a> {
+    pub(crate) fn on(campus: &'a TestCampus) -> Self {
+        let (cuhk, student) = (campus.token_signer(), campus.student("1155000001"));
+        Self {
+            campus,
+            token: token(campus, &cuhk, &student),
+            cuhk,
+            student,
+        }
+    }
+}
+
 /// A token for Blackboard, as `cuhk` issues it to a student.
 pub(crate) fn token(campus: &TestCampus, cuhk: &TestIdentity, student: &TestIdentity) -> String {
     let request = TokenRequest {

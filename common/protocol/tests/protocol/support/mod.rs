@@ -14,7 +14,7 @@ mod zip;
 
 pub(crate) use cms::{merge, retain};
 pub(crate) use given::{Given, part, pem, with_part};
-pub(crate) use group::{Group, REPORT, token};
+pub(crate) use group::{Group, Issued, REPORT, token};
 pub(crate) use hand::{Hand, proof};
 pub(crate) use judge::{Judge, judge};
 pub(crate) use jws::Jws;
