@@ -40,7 +40,8 @@ Examples:
     blackboard --print-config        every option of HOME/config.toml, explained
 
 Exit codes: 0 done, 2 usage, 3 refused, 4 try again later, 5 local fault.
-Configuration: HOME/config.toml; a flag comes before the file.";
+Configuration: HOME/config.toml; a flag comes before an environment variable, this before the
+file.";
 
 /// How the log looks. It goes to standard error; results go to standard output.
 #[derive(Debug, Clone, Args)]
@@ -136,7 +137,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Serve {
     /// Where to listen; port 0 takes a free one [default: config.toml, else 127.0.0.1:8002]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", env = "SCB_BLACKBOARD_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
     /// Answer /healthz, /readyz and /metrics at this address, HTTP without TLS, for your
     /// monitoring; port 0 takes a free one [default: config.toml, else nowhere]

@@ -76,12 +76,13 @@ impl Config {
         };
         format!(
             "# Configuration of blackboard: HOME/config.toml, read when `blackboard serve` starts.\n\
-             # A flag comes before this file, this before the default. `blackboard --print-config`\n\
-             # prints all that is in force.\n\
+             # A flag comes before an environment variable, that before this file, this before the\n\
+             # default. `blackboard --print-config` prints all that is in force.\n\
              \n\
              # Where CUHK listens; `blackboard init` asked for it. Default: none\n\
              {cuhk}\n\
-             # Where this server listens; --listen comes first. Default: \"127.0.0.1:8002\"\n\
+             # Where this server listens; --listen and SCB_BLACKBOARD_LISTEN come first.\n\
+             # Default: \"127.0.0.1:8002\"\n\
              listen = \"{listen}\"\n\
              # Where it answers /healthz, /readyz and /metrics, HTTP without TLS, for your\n\
              # monitoring only; --metrics comes first. Default: nowhere\n\

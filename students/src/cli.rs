@@ -47,10 +47,11 @@ pub struct Common {
     /// Use the sandbox that `cuhk serve --sandbox DIR` made: nothing else is needed
     #[arg(long, value_name = "DIR", global = true)]
     pub sandbox: Option<PathBuf>,
-    /// Where CUHK listens, such as cuhk.example.edu:8011; remembered
+    /// Where CUHK listens, such as cuhk.example.edu:8011; remembered [or: SCB_STUDENT_CUHK]
     #[arg(long, value_name = "ADDR", global = true, value_parser = address)]
     pub cuhk: Option<String>,
-    /// Where Blackboard listens, such as blackboard.example.edu:8002; remembered
+    /// Where Blackboard listens, such as blackboard.example.edu:8002; remembered [or:
+    /// SCB_STUDENT_BLACKBOARD]
     #[arg(long, value_name = "ADDR", global = true, value_parser = address)]
     pub blackboard: Option<String>,
     /// CUHK's root certificate (PEM); remembered

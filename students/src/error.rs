@@ -86,6 +86,14 @@ pub enum Error {
         /// The option that gives it.
         flag: &'static str,
     },
+    /// An environment variable has a value that it cannot have.
+    #[error("the environment variable {variable}: {reason}")]
+    Environment {
+        /// Its name.
+        variable: &'static str,
+        /// What was expected.
+        reason: String,
+    },
     /// Nothing says by which root the servers are recognised.
     #[error("CUHK's root certificate is not known, so that no server can be recognised")]
     NoRoot,
@@ -279,6 +287,7 @@ impl Error {
             Self::GroupTooLarge { .. } => Code::MemberCount.as_str(),
             Self::NoKey { .. } => "no_key",
             Self::NoAddress { .. } => "no_address",
+            Self::Environment { .. } => "environment",
             Self::NoRoot => "no_root",
             Self::OtherRoot { .. } => "other_root",
             Self::RootFile { .. } => "root_file",

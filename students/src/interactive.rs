@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use scb_certs::StudentId;
-use scb_cli::{Term, say};
+use scb_cli::{Term, printable, say};
 use scb_protocol::Code;
 
 use crate::cli::Common;
@@ -66,7 +66,7 @@ impl Session<'_> {
                 return Ok(());
             };
             let done = match choice.to_ascii_lowercase().as_str() {
-                "1" => self.enrol(),
+                "1" => self.certificates(),
                 "2" => self.hand_in(),
                 "3" => self.change(),
                 "q" => return Ok(()),
@@ -76,24 +76,51 @@ impl Session<'_> {
                 }
             };
             if let Err(error) = done {
-                self.remember_refused(&error);
+                let dead = self.remember_refused(&error);
                 self.forget_wrong_server(&error);
                 say_failure(error, self.words.language())?;
+                for sid in dead {
+                    say(&self.words.replaced_here(&sid))?;
+                }
             }
         }
     }
 
+    /// Whoever needs a certificate gets one. Where nobody does, anybody may have another one: that
+    /// one was revoked, or a key lost, is not known on this machine.
+    fn certificates(&mut self) -> Result<(), Error> {
+        if !servers::ask_cuhk(&mut self.prepared.engine, self.words)? {
+            return Ok(());
+        }
+        let mut options = self.options();
+        if self.missing()?.is_empty() {
+            self.say_certified();
+            let Some(sid) = self.ask_replaced()? else {
+                return Ok(());
+            };
+            options.replace.insert(sid);
+        }
+        self.enrol_with(&options)
+    }
+
+    /// Whoever needs a certificate gets one.
     fn enrol(&mut self) -> Result<(), Error> {
         if !servers::ask_cuhk(&mut self.prepared.engine, self.words)? {
             return Ok(());
         }
-        let missing = self.missing()?;
-        let mut show = Show::new(self.common);
+        self.enrol_with(&self.options())
+    }
+
+    fn enrol_with(&mut self, options: &EnrolOptions) -> Result<(), Error> {
+        let missing = self
+            .prepared
+            .engine
+            .without_certificate(&self.group, options)?;
         if missing.is_empty() {
-            show.event(&already_certified(self.group.ids().len()));
+            self.say_certified();
             return Ok(());
         }
-        let options = self.options();
+        let mut show = Show::new(self.common);
         let Prepared { codes, engine } = &mut self.prepared;
         let mut students = Vec::new();
         for sid in &missing {
@@ -101,9 +128,28 @@ impl Session<'_> {
             engine.ask_passphrase(sid, options.protection)?;
             students.push((sid.clone(), code));
         }
-        engine.enrol(students, &options, &mut |event| show.event(event))?;
+        engine.enrol(students, options, &mut |event| show.event(event))?;
         self.replace.retain(|sid| !missing.contains(sid));
         Ok(())
+    }
+
+    fn say_certified(&self) {
+        Show::new(self.common).event(&already_certified(self.group.ids().len()));
+    }
+
+    /// Whose certificate is to be replaced; none for nobody's.
+    fn ask_replaced(&self) -> Result<Option<StudentId>, Error> {
+        let asked = ask_until(self.words.replace_whose(), |typed| match typed {
+            "" => Ok(None),
+            typed => self.member(typed).map(Some),
+        })?;
+        Ok(asked.flatten())
+    }
+
+    fn member(&self, typed: &str) -> Result<StudentId, String> {
+        let named = |sid: &&StudentId| sid.as_ref() == typed;
+        let found = self.group.ids().iter().find(named).cloned();
+        found.ok_or_else(|| self.words.not_in_the_group(&printable(typed)))
     }
 
     fn hand_in(&mut self) -> Result<(), Error> {
@@ -197,10 +243,11 @@ impl Session<'_> {
     }
 
     /// Whose certificate no longer works needs a new one, although it is there.
-    fn remember_refused(&mut self, error: &Error) {
+    fn remember_refused(&mut self, error: &Error) -> Vec<StudentId> {
         let refusals = error.refusals().iter();
         let dead = refusals.filter(|refusal| is_certificate_dead(refusal));
-        let students = dead.filter_map(|refusal| refusal.sid.clone());
-        self.replace.extend(students);
+        let students: Vec<_> = dead.filter_map(|refusal| refusal.sid.clone()).collect();
+        self.replace.extend(students.iter().cloned());
+        students
     }
 }

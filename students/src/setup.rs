@@ -1,4 +1,5 @@
-//! What a run works with: home, servers, root. Flag before sandbox before what is remembered.
+//! What a run works with: home, servers, root. Flag before sandbox before environment variable
+//! before what is remembered.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,11 +9,15 @@ use scb_certs::{Certificate, Fingerprint, ServiceName, SpiffeId, TrustStore};
 use scb_cli::{Role, Sandbox};
 use scb_transport::ServerTrust;
 
-use crate::cli::Common;
+use crate::cli::{Common, address};
 use crate::fault::{Fault, FaultChoice};
 use crate::home::{StudentHome, read_root};
 use crate::trace::Recorder;
 use crate::{ClockOffset, CodeSheet, Config, Error, Group, USUAL_MEMBERS};
+
+/// The variables that name the servers where no flag does.
+const CUHK: &str = "SCB_STUDENT_CUHK";
+const BLACKBOARD: &str = "SCB_STUDENT_BLACKBOARD";
 
 /// How much is known about the root.
 #[derive(Clone, Debug)]
@@ -77,8 +82,8 @@ impl Setup {
         let mut setup = Self {
             receipts,
             given: Config {
-                cuhk: common.cuhk.clone(),
-                blackboard: common.blackboard.clone(),
+                cuhk: given(common.cuhk.as_ref(), CUHK, sandbox.is_some())?,
+                blackboard: given(common.blackboard.as_ref(), BLACKBOARD, sandbox.is_some())?,
                 max_members: None,
             },
             remembered: home.config()?,
@@ -366,6 +371,23 @@ impl Setup {
             Some(remembered) => return Err(Error::OtherRoot { remembered, given }),
         }
         Ok(())
+    }
+}
+
+/// The flag, else the environment variable; a sandbox knows better where its servers are.
+fn given(
+    flag: Option<&String>,
+    variable: &'static str,
+    sandbox: bool,
+) -> Result<Option<String>, Error> {
+    let set = std::env::var_os(variable).filter(|value| !value.is_empty());
+    match (flag, set) {
+        (Some(flag), _) => Ok(Some(flag.clone())),
+        (None, Some(value)) if !sandbox => match address(&value.to_string_lossy()) {
+            Ok(address) => Ok(Some(address)),
+            Err(reason) => Err(Error::Environment { variable, reason }),
+        },
+        (None, _) => Ok(None),
     }
 }
 

@@ -140,6 +140,31 @@ impl Words {
         }
     }
 
+    pub(crate) fn not_in_the_group(self, typed: &str) -> String {
+        match self.0 {
+            Language::English => format!("{typed} is not in the group."),
+            Language::Chinese => format!("{typed} 不在組內。"),
+        }
+    }
+
+    /// Asked when everybody has a certificate.
+    pub(crate) fn replace_whose(self) -> &'static str {
+        self.pick(
+            "Replace whose, with a new code? Student ID (Enter: nobody's): ",
+            "以新的註冊碼更換誰的證書？學生編號（Enter：不更換）：",
+        )
+    }
+
+    /// After a refusal that only a new certificate mends.
+    pub(crate) fn replaced_here(self, sid: &StudentId) -> String {
+        match self.0 {
+            Language::English => {
+                format!("With a new code, 1 in this menu replaces the certificate of {sid}.")
+            }
+            Language::Chinese => format!("取得新的註冊碼後，選 1 即可更換 {sid} 的證書。"),
+        }
+    }
+
     pub(crate) fn needs_certificate(self, sid: &StudentId) -> String {
         match self.0 {
             Language::English => format!("{sid} needs a certificate first."),

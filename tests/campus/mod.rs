@@ -146,6 +146,22 @@ pub fn serve_at(sandbox: &Path, address: &str) -> Vec<std::ffi::OsString> {
     .into()
 }
 
+/// The environment variables that one of them reads.
+const READ: [&str; 12] = [
+    "XDG_DATA_HOME",
+    "LC_ALL",
+    "LC_MESSAGES",
+    "LANG",
+    "SCB_STUDENT_HOME",
+    "SCB_STUDENT_CUHK",
+    "SCB_STUDENT_BLACKBOARD",
+    "SCB_CUHK_HOME",
+    "SCB_CUHK_LISTEN",
+    "SCB_CUHK_HTTP",
+    "SCB_BLACKBOARD_HOME",
+    "SCB_BLACKBOARD_LISTEN",
+];
+
 /// One of the three programs, without anything of this process's environment that it reads.
 pub fn program(name: &str) -> Command {
     let path = match name {
@@ -155,7 +171,7 @@ pub fn program(name: &str) -> Command {
         other => panic!("no program {other}"),
     };
     let mut command = Command::new(path);
-    for variable in ["XDG_DATA_HOME", "LC_ALL", "LC_MESSAGES", "LANG"] {
+    for variable in READ {
         command.env_remove(variable);
     }
     command

@@ -17,6 +17,7 @@ mod crowd;
 mod devices;
 mod doctor;
 mod documents;
+mod environment;
 mod est;
 mod faults;
 mod faults_blackboard;

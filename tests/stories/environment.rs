@@ -1,0 +1,65 @@
+//! A flag comes before an environment variable, and this before what is kept in the home.
+
+use std::fs;
+use std::path::Path;
+
+use crate::campus::{Ran, program};
+
+fn run(name: &str, home: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
+    let mut command = program(name);
+    command.arg("--home").arg(home).envs(variables.to_vec());
+    Ran::of(command.args(arguments))
+}
+
+#[test]
+fn servers_listen_where_flag_variable_or_file_say_in_this_order() {
+    for (name, variable) in [
+        ("cuhk", "SCB_CUHK_LISTEN"),
+        ("blackboard", "SCB_BLACKBOARD_LISTEN"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("role"), format!("{name}\n")).unwrap();
+        fs::write(dir.path().join("config.toml"), "listen = \"127.0.0.1:3\"\n").unwrap();
+        let set = [(variable, "127.0.0.1:2")];
+        let flag = ["serve", "--print-config", "--listen", "127.0.0.1:1"];
+        for (variables, arguments, listen) in [
+            (&set[..], &flag[..], "127.0.0.1:1"),
+            (&set[..], &flag[..2], "127.0.0.1:2"),
+            (&[], &flag[..2], "127.0.0.1:3"),
+        ] {
+            let told = run(name, dir.path(), variables, arguments).succeeded();
+            let line = format!("listen = \"{listen}\"\n");
+            assert!(told.stdout.contains(&line), "{told:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_student_is_told_of_the_servers_by_flag_variable_or_home_in_this_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    run("student", &home, &[], &["status"]).succeeded();
+    fs::write(
+        home.join("config.toml"),
+        "cuhk = \"c:3\"\nblackboard = \"b:3\"\n",
+    )
+    .unwrap();
+    let set = [
+        ("SCB_STUDENT_CUHK", "c:2"),
+        ("SCB_STUDENT_BLACKBOARD", "b:2"),
+    ];
+    let flags = ["status", "--json", "--cuhk", "c:1", "--blackboard", "b:1"];
+    for (variables, arguments, from) in [
+        (&set[..], &flags[..], 1),
+        (&set[..], &flags[..2], 2),
+        (&[], &flags[..2], 3),
+    ] {
+        let told = run("student", &home, variables, arguments)
+            .succeeded()
+            .json();
+        assert_eq!(told["cuhk"], format!("c:{from}"));
+        assert_eq!(told["blackboard"], format!("b:{from}"));
+    }
+    let wrong = [("SCB_STUDENT_CUHK", "nowhere")];
+    run("student", &home, &wrong, &flags[..2]).refused(2, "environment");
+}
