@@ -133,11 +133,14 @@ fn cuhk_without_space_says_so_and_goes_on_when_there_is_some() {
         }
     });
     let refused = refused.expect("a full disk takes nobody in");
-    // What needs no space is answered.
-    campus
-        .student(&["submit", "--ids", "1155000001"])
-        .succeeded();
+    // Who asks about a student is logged before the answer: without space there is none.
+    let submit = ["submit", "--ids", "1155000001", "--json"];
+    let ran = campus.student(&submit);
+    if ran.exit != Some(0) {
+        ran.refused(4, "cuhk_unavailable");
+    }
     drop(filler);
+    campus.student(&submit).succeeded();
     campus
         .student(&["enrol", "--ids", &refused, "--json"])
         .succeeded();
