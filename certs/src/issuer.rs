@@ -7,8 +7,8 @@ use crate::key_usage::{KeyPurpose, same_purposes};
 use crate::profile;
 use crate::validity::issued_now;
 use crate::{
-    Certificate, Chain, Crl, DistributionUrls, Error, PublicKey, RevokedEntry, Serial, ServiceName,
-    SigningKey, SpiffeId, StudentId, TrustDomain, Validities, Validity,
+    Certificate, Chain, Crl, DistributionUrls, Error, Passphrase, PublicKey, RevokedEntry, Serial,
+    ServiceName, SigningKey, SpiffeId, StudentId, TrustDomain, Validities, Validity,
 };
 
 /// Which of the two issuing authorities. Names of the one kind never count from the other.
@@ -198,6 +198,15 @@ impl Issuer {
     /// Its key.
     pub fn key(&self) -> &SigningKey {
         self.authority.key()
+    }
+
+    /// A secret that only who has this authority's key can compute, another one for each label. It
+    /// has 256 random bits: what it encrypts need not be made slow to try.
+    ///
+    /// # Errors
+    /// [`Error::KeyEncryption`].
+    pub fn secret(&self, label: &str) -> Result<Passphrase, Error> {
+        self.authority.key().secret(label)
     }
 
     /// The trust domain, read from its own certificate.

@@ -1,10 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use pkcs8::pkcs5::{pbes2, scrypt};
 use pkcs8::{
     EncryptedPrivateKeyInfoRef, LineEnding, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument,
 };
+use ring::hkdf;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
@@ -93,6 +95,21 @@ impl SigningKey {
     /// The key in PKCS#8, unencrypted, for the TLS library.
     pub fn to_pkcs8_der(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.0.pkcs8.to_vec()))
+    }
+
+    /// A secret that only who has this key can compute, another one for each label: 256 bits by
+    /// HKDF-SHA256 (RFC 5869) of the key as it is encoded.
+    ///
+    /// # Errors
+    /// [`Error::KeyEncryption`].
+    pub(crate) fn secret(&self, label: &str) -> Result<Passphrase, Error> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"scb/1 secret of a key");
+        salt.extract(&self.0.pkcs8)
+            .expand(&[label.as_bytes()], hkdf::HKDF_SHA256)
+            .and_then(|secret| secret.fill(&mut bytes[..]))
+            .map_err(|_| Error::KeyEncryption)?;
+        Ok(Passphrase::from(HEXLOWER.encode(&bytes[..])).known_random())
     }
 
     fn from_document(document: &SecretDocument) -> Result<Self, Error> {

@@ -1,14 +1,17 @@
 //! CUHK's own keys for TLS and for tokens: made and renewed by `serve`.
 //!
 //! `chain.pem` says which key file counts, so that a crash between two writes never pairs a
-//! certificate with another key.
+//! certificate with another key. The key is encrypted with a secret that is derived from the key of
+//! the authority that certified it: whoever has unlocked that one has this one, and a start takes
+//! no longer for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Certificate, Chain, Fingerprint, ServiceName, SigningKey, read_private, write_private,
+    Certificate, Chain, Fingerprint, ServiceName, SigningKey, is_encrypted, read_private,
+    write_private,
 };
 use scb_cli::{Home, read_limited, write_atomic};
 
@@ -19,6 +22,8 @@ use crate::{Error, Subject};
 
 pub(crate) const CHAIN: &str = "chain.pem";
 const MAX_PEM: u64 = 64 * 1024;
+/// What the secret is for.
+const SECRET: &str = "own keys at rest";
 
 /// A key of CUHK's own and the chain of its certificate.
 #[derive(Debug, Clone)]
@@ -74,7 +79,7 @@ impl OwnIdentity {
         now: UnixTime,
     ) -> Result<Self, Error> {
         let directory = purpose.directory(home);
-        if let Some(stored) = Self::load(&directory)? {
+        if let Some(stored) = Self::load(&directory, signing)? {
             let serial = stored.chain.leaf().serial();
             let record = signing.store.read(move |records| {
                 let retired = records.signers().retired_at(&serial)?.is_some();
@@ -98,7 +103,8 @@ impl OwnIdentity {
         (start..renewal).contains(&now.as_secs())
     }
 
-    fn load(directory: &Path) -> Result<Option<Self>, Error> {
+    /// None if there is none that the authorities in use can open. One that lies open is encrypted.
+    fn load(directory: &Path, signing: &Signing) -> Result<Option<Self>, Error> {
         let chain = directory.join(CHAIN);
         if !chain.exists() {
             return Ok(None);
@@ -109,9 +115,23 @@ impl OwnIdentity {
         if !key_file.exists() {
             return Ok(None);
         }
-        let key = SigningKey::from_pem(&read_private(&key_file)?, None)?;
-        let matches = *key.public_key() == chain.leaf().public_key()?;
-        Ok(matches.then_some(Self { key, chain }))
+        let issuers = signing.issuers.current();
+        let Some(issuer) = issuers.of(chain.leaf()) else {
+            return Ok(None);
+        };
+        let (pem, secret) = (read_private(&key_file)?, issuer.secret(SECRET)?);
+        let key = match SigningKey::from_pem(&pem, Some(&secret)) {
+            // Of another authority of that name: a new key takes its place.
+            Err(scb_certs::Error::WrongPassphrase) => return Ok(None),
+            key => key?,
+        };
+        if *key.public_key() != chain.leaf().public_key()? {
+            return Ok(None);
+        }
+        if !is_encrypted(&pem) {
+            write_atomic(&key_file, key.to_pem(Some(&secret))?.as_bytes(), 0o600)?;
+        }
+        Ok(Some(Self { key, chain }))
     }
 
     fn fits(
@@ -142,7 +162,9 @@ impl OwnIdentity {
         let key = SigningKey::generate()?;
         let subject = Subject::Service(ServiceName::cuhk());
         let intent = signing.intent(subject, purpose.profile(), key.public_key(), now)?;
-        write_private(&key_file(directory, &intent.public_key), &key.to_pem(None)?)?;
+        let secret = signing.issuing(purpose.profile()).issuer.secret(SECRET)?;
+        let pem = key.to_pem(Some(&secret))?;
+        write_private(&key_file(directory, &intent.public_key), &pem)?;
         let record = CertificateRecord {
             intent: intent.clone(),
             certificate: None,

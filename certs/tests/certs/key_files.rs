@@ -7,7 +7,7 @@ use scb_certs::{
     Ed25519Seed, Error, Passphrase, SigningKey, is_encrypted, read_private, write_private,
 };
 
-use crate::campus::new_key;
+use crate::campus::{Campus, new_key};
 use crate::judge::Judge;
 
 fn passphrase(text: &str) -> Passphrase {
@@ -183,4 +183,23 @@ fn openssl_reads_an_ed25519_key() {
     let said = judge.accepts("pkey -in key.pem -passin pass:secret -noout -text");
     assert!(said.starts_with("ED25519 Private-Key:"), "{said}");
     judge.refuses("pkey -in key.pem -passin pass:other -noout -text");
+}
+
+#[test]
+fn an_authoritys_secrets_differ_by_label_and_by_authority() {
+    let campus = Campus::new();
+    let secret = |issuer: &scb_certs::Issuer, label| issuer.secret(label).unwrap();
+    let pem = new_key()
+        .to_pem(Some(&secret(&campus.services, "one")))
+        .unwrap();
+    assert!(is_encrypted(&pem));
+    SigningKey::from_pem(&pem, Some(&secret(&campus.services, "one"))).unwrap();
+    for other in [
+        secret(&campus.services, "two"),
+        secret(&campus.students, "one"),
+        secret(&Campus::new().services, "one"),
+    ] {
+        let refused = SigningKey::from_pem(&pem, Some(&other));
+        assert!(matches!(refused, Err(Error::WrongPassphrase)));
+    }
 }

@@ -9,6 +9,7 @@ mod home;
 mod keys;
 mod log;
 mod monitor;
+mod own_keys;
 mod permissions;
 mod publication;
 mod requests;
