@@ -28,7 +28,7 @@ struct Outsider {
 impl Outsider {
     /// The first student of a fresh sandbox; nobody, where the judges are missing.
     fn new() -> Option<Self> {
-        (judge("openssl")?, judge("curl")?);
+        judge("openssl").and(judge("curl"))?;
         let outsider = Self {
             campus: Campus::sandbox(),
         };
