@@ -385,7 +385,7 @@ impl Error {
             Self::ManyMissing { .. } => "many_missing",
             Self::Storage(scb_storage::Error::HomeInUse { .. }) => "home_in_use",
             Self::Storage(error) if error.is_damaged() => "damaged",
-            Self::Storage(error) if error.is_read_only() => error.code(),
+            Self::Storage(error) if error.is_read_only() || error.is_full() => error.code(),
             Self::Storage(scb_storage::Error::NewerDatabase { .. }) => "newer_database",
             Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
             Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",

@@ -213,6 +213,32 @@ fn wrong_codes_are_told_alike_and_the_fifth_closes_the_connection() {
 }
 
 #[test]
+fn too_many_wrong_codes_from_an_address_are_told_busy_and_a_right_one_still_counts() {
+    let Some(mut student) = Outsider::new() else {
+        return;
+    };
+    let path = student.campus.path().join("cuhk/config.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let strict = config
+        .replace("wrong_codes = 60", "wrong_codes = 2")
+        .replace("count_loopback = false", "count_loopback = true");
+    assert_ne!(config, strict);
+    fs::write(path, strict).unwrap();
+    student.campus.restart_cuhk();
+    student.types_lines(&[0, 2]);
+    student.holds("1155000001:7K3QX-9M2BD-0ZT4H-WC6RN-5PVJE");
+    let told: Vec<String> = (0..3)
+        .map(|_| student.asks("simpleenroll", "-K code.curl"))
+        .collect();
+    assert!(told[1].starts_with("enrolment_refused:"), "{told:?}");
+    assert!(told[2].starts_with("busy:"), "{told:?}");
+    assert!(told[2].ends_with("503"), "{told:?}");
+    student.holds(&student.credentials("1155000001"));
+    let right = student.asks("simpleenroll", "-K code.curl");
+    assert!(right.ends_with("200"), "{right}");
+}
+
+#[test]
 fn requests_that_are_not_for_est_are_refused() {
     let Some(student) = Outsider::new() else {
         return;

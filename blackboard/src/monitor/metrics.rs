@@ -20,7 +20,6 @@ pub(super) struct Metrics {
     list_remaining: Measured,
     cuhk_in_touch: Gauge,
     certificate_expiry: Measured,
-    database: Gauge,
 }
 
 impl Metrics {
@@ -35,7 +34,6 @@ impl Metrics {
             list_remaining: Gauge::default(),
             cuhk_in_touch: Gauge::default(),
             certificate_expiry: Gauge::default(),
-            database: Gauge::default(),
         };
         metrics.register(&mut registry);
         (metrics, registry)
@@ -76,12 +74,6 @@ impl Metrics {
             Unit::Other("days".to_owned()),
             self.certificate_expiry.clone(),
         );
-        registry.register_with_unit(
-            "database_size",
-            "What the database and its log take on the disk",
-            Unit::Bytes,
-            self.database.clone(),
-        );
     }
 
     /// Counts one event.
@@ -112,6 +104,6 @@ impl Metrics {
     }
 
     pub(super) fn database(&self, bytes: u64) {
-        self.database.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.common.database(bytes);
     }
 }

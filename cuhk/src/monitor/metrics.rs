@@ -3,7 +3,6 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Crl};
@@ -23,7 +22,6 @@ pub(super) struct Metrics {
     list_age: Family<Authority, Measured>,
     list_remaining: Family<Authority, Measured>,
     authority_expiry: Family<Authority, Measured>,
-    database: Gauge,
 }
 
 /// `student` or `service`.
@@ -49,7 +47,6 @@ impl Metrics {
             list_age: Family::default(),
             list_remaining: Family::default(),
             authority_expiry: Family::default(),
-            database: Gauge::default(),
         };
         metrics.register(&mut registry);
         (metrics, registry)
@@ -83,12 +80,6 @@ impl Metrics {
             "How long the certificate of an authority's key still counts",
             Unit::Other("days".to_owned()),
             self.authority_expiry.clone(),
-        );
-        registry.register_with_unit(
-            "database_size",
-            "What the database and its log take on the disk",
-            Unit::Bytes,
-            self.database.clone(),
         );
     }
 
@@ -137,7 +128,7 @@ impl Metrics {
     }
 
     pub(super) fn database(&self, bytes: u64) {
-        self.database.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.common.database(bytes);
     }
 }
 

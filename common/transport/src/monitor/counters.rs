@@ -26,11 +26,13 @@ pub fn seconds_between(earlier: UnixTime, later: UnixTime) -> f64 {
     later.as_secs() as f64 - earlier.as_secs() as f64
 }
 
-/// Refusals by code, and how long verifications take. Clones share the numbers.
+/// Refusals by code, how long verifications take, and the size of the database. Clones share the
+/// numbers.
 #[derive(Debug, Clone)]
 pub struct Counters {
     refusals: Family<Refused, Counter>,
     verifications: Histogram,
+    database: Gauge,
 }
 
 /// One of the registry's codes: nothing that a peer can choose.
@@ -45,6 +47,7 @@ impl Counters {
         let counters = Self {
             refusals: Family::default(),
             verifications: Histogram::new(BOUNDS),
+            database: Gauge::default(),
         };
         registry.register(
             "refusals",
@@ -57,7 +60,18 @@ impl Counters {
             Unit::Seconds,
             counters.verifications.clone(),
         );
+        registry.register_with_unit(
+            "database_size",
+            "What the database and its log take on the disk",
+            Unit::Bytes,
+            counters.database.clone(),
+        );
         counters
+    }
+
+    /// Sets the size of the database.
+    pub fn database(&self, bytes: u64) {
+        self.database.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Counts one event.
