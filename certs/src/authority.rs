@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 use rcgen::{
     CertificateParams, CertificateRevocationListParams, KeyIdMethod, RevokedCertParams,
     SerialNumber,
@@ -5,6 +7,7 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_cert::ext::pkix::KeyUsages;
 
+use crate::lint::{Checked, Profile};
 use crate::validity::date_time;
 use crate::{Certificate, Crl, Error, PublicKey, RevokedEntry, SigningKey, TrustDomain};
 
@@ -42,20 +45,29 @@ impl Authority {
         &self.trust_domain
     }
 
-    /// Signs a certificate, which must not outlive this authority's own.
+    /// Signs a certificate if it is of its profile. It must not outlive this authority's own.
     pub(crate) fn certify(
         &self,
         parameters: &CertificateParams,
         key: &PublicKey,
+        profile: &Profile<'_>,
     ) -> Result<Certificate, Error> {
         self.check_validity(parameters)?;
         if key == self.key.public_key() {
             return Err(Error::KeyOfAuthority);
         }
-        let signed = parameters
-            .signed_by(key, &self.rcgen_issuer()?)
-            .map_err(Error::Issuing)?;
-        Certificate::from_der(signed.der())
+        let defect = OnceLock::new();
+        let checked = Checked {
+            key: &self.key,
+            issuer: &self.certificate,
+            profile,
+            defect: &defect,
+        };
+        let signed = parameters.signed_by(key, &self.rcgen_issuer(checked)?);
+        if let Some(defect) = defect.get() {
+            return Err(Error::ProfileBroken(*defect));
+        }
+        Certificate::from_der(signed.map_err(Error::Issuing)?.der())
     }
 
     pub(crate) fn sign_crl(
@@ -76,7 +88,7 @@ impl Authority {
                 .collect::<Result<_, _>>()?,
             key_identifier_method: self.key_identifier()?,
         }
-        .signed_by(&self.rcgen_issuer()?)
+        .signed_by(&self.rcgen_issuer(&self.key)?)
         .map_err(Error::Issuing)?;
         Crl::from_der(signed.der())
     }
@@ -97,9 +109,12 @@ impl Authority {
             .ok_or(Error::IssuerInvalid("no subject key identifier"))
     }
 
-    fn rcgen_issuer(&self) -> Result<rcgen::Issuer<'static, &SigningKey>, Error> {
+    fn rcgen_issuer<K: rcgen::SigningKey>(
+        &self,
+        key: K,
+    ) -> Result<rcgen::Issuer<'static, K>, Error> {
         let der = CertificateDer::from(self.certificate.der());
-        rcgen::Issuer::from_ca_cert_der(&der, &self.key).map_err(Error::Issuing)
+        rcgen::Issuer::from_ca_cert_der(&der, key).map_err(Error::Issuing)
     }
 }
 

@@ -4,7 +4,9 @@ use rustls_pki_types::UnixTime;
 
 use crate::authority::{Authority, check_authority};
 use crate::key_usage::{KeyPurpose, same_purposes};
+use crate::lint::Profile;
 use crate::profile;
+use crate::spiffe::authority_uri;
 use crate::validity::issued_now;
 use crate::{
     Certificate, Chain, Crl, DistributionUrls, Error, Passphrase, PublicKey, RevokedEntry, Serial,
@@ -108,7 +110,15 @@ impl Root {
         let domain = self.0.trust_domain();
         let mut parameters = profile::issuer(kind, domain, key, &serial, &validity)?;
         profile::add_urls(&mut parameters, urls)?;
-        self.0.certify(&parameters, key)
+        let profile = Profile {
+            uri: authority_uri(domain),
+            authority: Some(0),
+            purposes: profile::issuer_purposes(kind),
+            longest: Validities::ISSUER,
+            hosts: false,
+            urls,
+        };
+        self.0.certify(&parameters, key, &profile)
     }
 
     /// Signs the root's revocation list, which is about the issuing authorities.
@@ -218,7 +228,8 @@ impl Issuer {
     ///
     /// # Errors
     /// [`Error::WrongIssuer`] unless this is `students`; [`Error::ValidityInvalid`],
-    /// [`Error::KeyOfAuthority`], [`Error::UrlInvalid`], [`Error::Issuing`].
+    /// [`Error::KeyOfAuthority`], [`Error::UrlInvalid`], [`Error::ProfileBroken`],
+    /// [`Error::Issuing`].
     pub fn issue_student(
         &self,
         sid: &StudentId,
@@ -229,8 +240,16 @@ impl Issuer {
     ) -> Result<Chain, Error> {
         self.require(IssuerKind::Students)?;
         let id = SpiffeId::new_student(self.trust_domain(), sid);
-        let parameters = profile::leaf(&id, profile::STUDENT_PURPOSES, serial, validity)?;
-        self.issue(parameters, key, urls)
+        let profile = Profile {
+            uri: id.to_string(),
+            authority: None,
+            purposes: profile::STUDENT_PURPOSES,
+            longest: Validities::STUDENT_LIFETIME,
+            hosts: false,
+            urls,
+        };
+        let parameters = profile::leaf(&id, profile.purposes, serial, validity)?;
+        self.issue(parameters, key, &profile)
     }
 
     /// Certifies a service's key as TLS server and client, for these host names and addresses.
@@ -248,10 +267,10 @@ impl Issuer {
         ips: &[IpAddr],
         urls: &DistributionUrls,
     ) -> Result<Chain, Error> {
-        let mut parameters =
-            self.service_parameters(name, profile::SERVICE_PURPOSES, serial, validity)?;
+        let profile = self.service_profile(name, profile::SERVICE_PURPOSES, urls);
+        let mut parameters = self.service_parameters(name, &profile, serial, validity)?;
         profile::add_hosts(&mut parameters, dns, ips)?;
-        self.issue(parameters, key, urls)
+        self.issue(parameters, key, &profile)
     }
 
     /// Certifies the key that signs tokens as `/service/cuhk`, for signing documents only: no key
@@ -267,9 +286,9 @@ impl Issuer {
         urls: &DistributionUrls,
     ) -> Result<Chain, Error> {
         let name = ServiceName::cuhk();
-        let parameters =
-            self.service_parameters(&name, profile::TOKEN_PURPOSES, serial, validity)?;
-        self.issue(parameters, key, urls)
+        let profile = self.service_profile(&name, profile::TOKEN_PURPOSES, urls);
+        let parameters = self.service_parameters(&name, &profile, serial, validity)?;
+        self.issue(parameters, key, &profile)
     }
 
     /// Signs this issuer's revocation list.
@@ -295,29 +314,46 @@ impl Issuer {
         }
     }
 
+    fn service_profile<'a>(
+        &self,
+        name: &ServiceName,
+        purposes: &'a [KeyPurpose],
+        urls: &'a DistributionUrls,
+    ) -> Profile<'a> {
+        Profile {
+            uri: SpiffeId::new_service(self.trust_domain(), name).to_string(),
+            authority: None,
+            purposes,
+            longest: Validities::SERVICE_LIFETIME,
+            // A key that signs tokens serves no host.
+            hosts: purposes == profile::SERVICE_PURPOSES,
+            urls,
+        }
+    }
+
     fn service_parameters(
         &self,
         name: &ServiceName,
-        purposes: &[KeyPurpose],
+        profile: &Profile<'_>,
         serial: &Serial,
         validity: &Validity,
     ) -> Result<rcgen::CertificateParams, Error> {
         self.require(IssuerKind::Services)?;
         let id = SpiffeId::new_service(self.trust_domain(), name);
-        profile::leaf(&id, purposes, serial, validity)
+        profile::leaf(&id, profile.purposes, serial, validity)
     }
 
     fn issue(
         &self,
         mut parameters: rcgen::CertificateParams,
         key: &PublicKey,
-        urls: &DistributionUrls,
+        profile: &Profile<'_>,
     ) -> Result<Chain, Error> {
         if *key == self.root.public_key()? {
             return Err(Error::KeyOfAuthority);
         }
-        profile::add_urls(&mut parameters, urls)?;
-        let leaf = self.authority.certify(&parameters, key)?;
+        profile::add_urls(&mut parameters, profile.urls)?;
+        let leaf = self.authority.certify(&parameters, key, profile)?;
         Chain::new(vec![leaf, self.certificate().clone()])
     }
 }

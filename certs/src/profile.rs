@@ -27,10 +27,10 @@ pub(crate) const SERVICE_PURPOSES: &[KeyPurpose] =
 pub(crate) const TOKEN_PURPOSES: &[KeyPurpose] = &[KeyPurpose::DocumentSigning];
 
 const AUTHORITY_INFO_ACCESS: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 1];
-const CA_ISSUERS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.2");
+pub(crate) const CA_ISSUERS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.2");
 
 /// Characters of an organization or a common name (RFC 5280, appendix A.1).
-const NAME_LENGTH: usize = 64;
+pub(crate) const NAME_LENGTH: usize = 64;
 
 /// Where others find the issuer's revocation list and certificate. Neither is written by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

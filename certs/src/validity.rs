@@ -37,13 +37,13 @@ pub struct Validity {
     pub not_after: UnixTime,
 }
 
-/// The validity of a leaf issued `now`: backdated by [`Validities::BACKDATE`], and never beyond
-/// its issuer's.
+/// The validity of a leaf issued `now`: backdated by [`Validities::BACKDATE`], and within its
+/// issuer's.
 pub fn leaf_validity(now: UnixTime, lifetime: Duration, issuer: &Certificate) -> Validity {
     let wanted = issued_now(now, lifetime);
     Validity {
+        not_before: wanted.not_before.max(issuer.not_before()),
         not_after: wanted.not_after.min(issuer.not_after()),
-        ..wanted
     }
 }
 

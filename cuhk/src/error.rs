@@ -225,8 +225,20 @@ impl Error {
             Self::Storage(error) if error.is_busy() => {
                 Refusal::new(Code::Busy, step).retry_after(1)
             }
+            Self::Certificates(
+                scb_certs::Error::ProfileBroken(_) | scb_certs::Error::ValidityInvalid,
+            ) => Refusal::new(Code::ProfileBroken, step),
             _ => Refusal::new(Code::Internal, step),
         }
+    }
+
+    /// Whether it concerns this machine and nobody else: whoever asked is told no detail, and
+    /// the log tells it.
+    pub(crate) fn is_own_fault(&self) -> bool {
+        matches!(
+            self.refusal(Step::Zero).code,
+            Code::Internal | Code::ProfileBroken
+        )
     }
 
     fn remedy(&self) -> Option<&'static str> {
@@ -390,6 +402,7 @@ impl Error {
             Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
             Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",
             Self::Certificates(scb_certs::Error::UrlInvalid) => "url_invalid",
+            Self::Certificates(scb_certs::Error::ProfileBroken(_)) => Code::ProfileBroken.as_str(),
             Self::Certificates(scb_certs::Error::WrongPassphrase) => "wrong_passphrase",
             _ => "fault",
         }

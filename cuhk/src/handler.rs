@@ -270,7 +270,7 @@ impl Handler {
     /// What the peer is told. What only concerns this machine goes to the log, once.
     fn refusal(&self, error: &Error, step: Step) -> Refusal {
         let refusal = error.refusal(step);
-        if refusal.code == Code::Internal {
+        if error.is_own_fault() {
             tracing::error!(conn = self.connection.id(), "{}", with_causes(error));
         }
         refusal

@@ -273,6 +273,9 @@ codes! {
     StorageFull = "storage_full", EXIT_RETRY, 507,
         "the server has no space left",
         "try again later; tell your IT service";
+    ProfileBroken = "profile_broken", EXIT_FAULT, 500,
+        "the certificate would have broken CUHK's own profile and was not issued",
+        "tell your IT service: the log of `cuhk serve` says what was wrong with it";
     Internal = "internal", EXIT_FAULT, 500,
         "something is wrong on the server's side",
         "try again later; tell your IT service with the time and the step";

@@ -81,14 +81,14 @@ impl TestCampus {
         Self::with_clock(FixedClock::default())
     }
 
-    /// Founded at the time that `clock` shows; the clock is shared.
+    /// Founded two months before the time that `clock` shows; the clock is shared.
     pub fn with_clock(clock: FixedClock) -> Self {
         Self::named("campus.test", clock)
     }
 
     /// The same of another trust domain, in whose name it then speaks.
     pub fn named(domain: &str, clock: FixedClock) -> Self {
-        let now = clock.now();
+        let now = before(clock.now(), 60 * DAY);
         let domain: TrustDomain = domain.parse().expect("a valid name");
         let root = Root::create(&domain, new_key(), now).expect("a root");
         let issuer = |kind| {

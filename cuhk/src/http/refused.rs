@@ -30,7 +30,7 @@ pub(super) fn unreadable(rejection: impl IntoResponse, step: Step) -> Refusal {
 /// What the peer is told of an error. What only concerns this machine goes to the log, once.
 pub(super) fn refusal(error: &Error, step: Step, connection: &HttpConnection) -> Refusal {
     let refusal = error.refusal(step);
-    if refusal.code == Code::Internal {
+    if error.is_own_fault() {
         tracing::error!(conn = connection.id(), "{}", with_causes(error));
     }
     refusal

@@ -164,13 +164,7 @@ async fn what_was_only_intended_is_signed_as_it_was_intended() {
             not_after: later(now, Duration::from_secs(3600)),
         },
     };
-    let (digest, crashed) = (code.digest("1155000001"), intent.clone());
-    university
-        .change(move |records| {
-            records.certificates().intend(&crashed, now)?;
-            records.codes().spend(&digest, &crashed.serial)
-        })
-        .await;
+    crash_before_signing(&university, &code, &intent).await;
     let (chain, _) = enrolled(
         university
             .ask(None, &enrol("1155000001", &code, &key))
@@ -179,6 +173,56 @@ async fn what_was_only_intended_is_signed_as_it_was_intended() {
     assert_eq!(chain.leaf().serial(), intent.serial);
     assert_eq!(chain.leaf().not_after(), intent.validity.not_after);
     assert_eq!(university.count_certificates("1155000001").await, 1);
+}
+
+/// Leaves a code as a crash between the record of the intent and the signature leaves it.
+async fn crash_before_signing(university: &University, code: &EnrolmentCode, intent: &Intent) {
+    let digest = code.digest(&intent.subject.to_string());
+    let (intent, now) = (intent.clone(), university.clock.now());
+    university
+        .change(move |records| {
+            records.certificates().intend(&intent, now)?;
+            records.codes().spend(&digest, &intent.serial)
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn what_would_break_the_profile_is_never_issued() {
+    let university = University::open().await;
+    let now = university.clock.now();
+    let day = Duration::from_secs(24 * 60 * 60);
+    let random = || Serial::random().unwrap();
+    // Before there was an issuer.
+    let yesterday = Duration::from_secs(now.as_secs()) - day;
+    let yesterday = rustls_pki_types::UnixTime::since_unix_epoch(yesterday);
+    for (number, serial, not_before, not_after) in [
+        (1, Serial::from_bytes(&[7]).unwrap(), now, later(now, day)),
+        (2, random(), now, later(now, 31 * day)),
+        (3, random(), yesterday, later(now, day)),
+    ] {
+        let sid = format!("115500000{number}");
+        let (code, key) = (university.code(&sid).await, SigningKey::generate().unwrap());
+        let intent = Intent {
+            serial,
+            subject: sid.parse().unwrap(),
+            profile: Profile::Student,
+            public_key: key.public_key().fingerprint(),
+            validity: scb_certs::Validity {
+                not_before,
+                not_after,
+            },
+        };
+        crash_before_signing(&university, &code, &intent).await;
+        let reply = university.ask(None, &enrol(&sid, &code, &key)).await;
+        assert_eq!(refused(reply), Code::ProfileBroken, "{number}");
+        let looked = university.store.read(move |records| {
+            let record = records.certificates().find(&serial)?.unwrap();
+            Ok((record.certificate, records.log().number_of(&serial)?))
+        });
+        assert_eq!(looked.await.unwrap(), (None, None), "{number}");
+    }
+    university.stop().await;
 }
 
 #[tokio::test]
