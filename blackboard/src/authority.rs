@@ -11,6 +11,7 @@ mod address;
 mod link;
 mod revocations;
 mod subscription;
+mod witness;
 mod worker;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use worker::{Ask, Worker};
 pub(crate) use address::CuhkAddress;
 pub(crate) use revocations::Numbers;
 pub(crate) use subscription::Subscription;
+pub(crate) use witness::Witness;
 
 /// How long a question may take in all, waiting for its turn included.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2200);

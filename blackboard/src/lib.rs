@@ -22,6 +22,7 @@ mod sandbox;
 mod serve;
 mod store;
 mod submissions;
+mod witness_key;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

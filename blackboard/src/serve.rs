@@ -14,7 +14,7 @@ use scb_transport::{ClientAuth, Clock, Listener, ServerTls, Shutdown, raise_desc
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::authority::{Authority, CuhkAddress, Settings};
+use crate::authority::{Authority, CuhkAddress, Settings, Witness};
 use crate::config::Config;
 use crate::enrol::stored_root;
 use crate::fault::Faults;
@@ -23,6 +23,7 @@ use crate::identity::{Identity, IdentityFiles};
 use crate::monitor::Watch;
 use crate::renewal::Renewal;
 use crate::store::{Register, Store};
+use crate::witness_key::witness_key;
 
 /// How long a start waits for CUHK to come up.
 pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +40,7 @@ pub(crate) struct Server {
     tls: watch::Sender<Arc<ServerTls>>,
     tls_maker: TlsMaker,
     renewal: Renewal,
+    witness: Witness,
     shared: Arc<Shared>,
 }
 
@@ -63,6 +65,7 @@ impl Server {
         let register = Register::open(home, store.clone())?;
         let content = ContentStore::open(&home.path("content"))?;
         sweep(&register, &content);
+        let cosigner = witness_key(home, policy.service.trust_domain())?;
         let identity = watch::Sender::new(Arc::new(identity));
         let authority = reach_cuhk(|| Settings {
             address: cuhk.clone(),
@@ -81,6 +84,14 @@ impl Server {
             faults: faults.clone(),
         };
         let tls = watch::Sender::new(tls_maker.make()?);
+        let witness = Witness {
+            cosigner,
+            address: cuhk,
+            identity: identity.subscribe(),
+            trust: authority.trust(),
+            store,
+            clock: Arc::clone(&clock),
+        };
         let shared = Arc::new(Shared {
             policy: Arc::new(policy),
             authority: authority.clone(),
@@ -105,6 +116,7 @@ impl Server {
                 authority,
                 clock,
             },
+            witness,
             shared,
         })
     }
@@ -127,6 +139,7 @@ impl Server {
     /// Serves until `shutdown`, then lets open connections finish, for a bounded time.
     pub(crate) async fn run(self, shutdown: Shutdown) {
         let renewal = tokio::spawn(self.renewal.run());
+        let witness = tokio::spawn(self.witness.run());
         let tls = self.tls.subscribe();
         let updates = tokio::spawn(self.tls_maker.follow(self.tls));
         let (shared, stop) = (Arc::clone(&self.shared), shutdown.clone());
@@ -136,6 +149,7 @@ impl Server {
             .serve(tls, self.shared.limits, shutdown, handler)
             .await;
         renewal.abort();
+        witness.abort();
         updates.abort();
         self.shared.register.store().close().await;
     }

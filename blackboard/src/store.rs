@@ -1,6 +1,7 @@
 //! The database of submissions: only the files of this module name SQL.
 
 mod error;
+mod known_log;
 mod mark;
 mod record;
 mod register;
@@ -12,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rusqlite_migration::{M, Migrations};
 use scb_certs::{Crl, Fingerprint};
 use scb_cli::Home;
+use scb_protocol::audit::{GrownLog, KnownLog};
 use scb_protocol::receipt::{Evidence, SignedAcceptance};
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::{Mode, from_seconds};
@@ -26,6 +28,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_1.sql")),
     M::up(include_str!("store/migration_2.sql")),
     M::up(include_str!("store/migration_3.sql")),
+    M::up(include_str!("store/migration_4.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -124,6 +127,27 @@ impl Store {
     /// Bytes that it takes on the disk.
     pub(crate) fn size(&self) -> u64 {
         self.database.size()
+    }
+
+    /// CUHK's issuance log as it was remembered last.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KnownLog`] if it was altered since; [`Error::Storage`].
+    pub async fn known_log(&self) -> Result<Option<KnownLog>, Error> {
+        self.database.read(known_log::find).await
+    }
+
+    /// Remembers the log that grew out of the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LogRolledBack`] if it did not; [`Error::Storage`].
+    pub async fn remember_log(&self, log: &GrownLog) -> Result<(), Error> {
+        let (known, checkpoint) = (log.known(), log.checkpoint().to_string());
+        self.database
+            .write(move |transaction| known_log::remember(transaction, &known, &checkpoint))
+            .await
     }
 
     /// Finishes what is queued and closes the file.

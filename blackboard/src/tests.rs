@@ -6,6 +6,7 @@ mod cuhk_away;
 mod enrolment;
 mod group;
 mod hand_in;
+mod log;
 mod outage;
 pub(crate) mod panics;
 mod records;
@@ -14,6 +15,7 @@ mod renewal;
 mod revocation;
 mod submissions;
 mod sweep;
+mod witness;
 
 use std::time::Duration;
 

@@ -22,7 +22,8 @@ pub(crate) fn answer(
     })
 }
 
-fn inactive(
+/// Why a student's certificate is not active; nothing if it is.
+pub(crate) fn inactive(
     records: &Records<'_>,
     member: &MemberQuestion,
     now: UnixTime,

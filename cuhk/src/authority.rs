@@ -370,7 +370,7 @@ impl Authority {
                 issuance::live_certificate(records, &sha256, &subject, now, Step::Two).map(drop)
             })
             .await?;
-        self.log.entries(sid, size, from).await
+        self.log.entries(sid, (size, from), now).await
     }
 
     /// Keeps what a witness cosigned.

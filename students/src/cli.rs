@@ -21,6 +21,8 @@ Examples:
       Hands in for the three; leaves the receipt in the home's receipts directory.
   student verify S-000001.zip report.pdf
       Checks a receipt; needs no server.
+  student audit
+      Shows every certificate in one's name and every service that asked about one.
   student --sandbox /tmp/scb
       The whole job against `cuhk serve --sandbox` and `blackboard serve --sandbox`.
 
@@ -100,6 +102,9 @@ pub enum Command {
     Submit(Submit),
     /// Check a receipt, and that FILE is what was handed in; needs no server
     Verify(Verify),
+    /// List every certificate ever issued in one's name and every service that asked, from
+    /// CUHK's public log; every line is proved and checked here
+    Audit(Audit),
     /// List the receipts that are kept here
     #[command(after_help = RECEIPTS_EXAMPLES)]
     Receipts,
@@ -136,6 +141,16 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
     const OFFLINE: &[&str] = &["home", "sandbox", "lang", "json"];
     const RECEIPTS: &[&str] = &["home", "sandbox", "ca", "ca_fingerprint", "lang", "json"];
     const PASSPHRASE: &[&str] = &["home", "sandbox", "passphrase_file", "lang", "json"];
+    const AUDIT: &[&str] = &[
+        "home",
+        "sandbox",
+        "cuhk",
+        "ca",
+        "ca_fingerprint",
+        "passphrase_file",
+        "lang",
+        "json",
+    ];
     const ENROL: &[&str] = &[
         "home",
         "sandbox",
@@ -153,6 +168,7 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
         "verify" | "receipts" => Some(RECEIPTS),
         "status" => Some(OFFLINE),
         "passphrase" => Some(PASSPHRASE),
+        "audit" => Some(AUDIT),
         "enrol" => Some(ENROL),
         "generate" => Some(&[]),
         _ => None,
@@ -250,6 +266,22 @@ pub struct Verify {
     /// Have `openssl` check the signatures too, and check that an altered copy is refused
     #[arg(long)]
     pub openssl: bool,
+}
+
+/// Arguments of `student audit`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student audit
+  student audit --ids 1155000001 --json
+  student --sandbox /tmp/scb audit
+
+`here` is the certificate of this home, `not here` one of another machine or an earlier one. What
+was seen of the log is remembered; a log that contradicts it later is refused (log_forked), one
+whose proofs are wrong too (log_invalid), and one that lacks a certificate (log_incomplete).")]
+pub struct Audit {
+    /// Who: student IDs, separated by commas; everybody with a certificate here when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
 }
 
 /// Arguments of `student passphrase`.

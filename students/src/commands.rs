@@ -1,5 +1,6 @@
 //! The scripted commands, one file each.
 
+mod audit;
 mod enrol;
 mod fault;
 mod passphrase;
@@ -40,6 +41,7 @@ fn run(cli: &Cli, term: Term) -> Result<(), Error> {
         Some(Command::Enrol(arguments)) => enrol::run(common, arguments, term),
         Some(Command::Submit(arguments)) => submit::run(common, arguments, term),
         Some(Command::Verify(arguments)) => verify::run(common, arguments),
+        Some(Command::Audit(arguments)) => audit::run(common, arguments, term),
         Some(Command::Receipts) => receipts::run(common),
         Some(Command::Status) => status::run(common),
         Some(Command::Passphrase(arguments)) => passphrase::run(common, arguments),

@@ -1,5 +1,6 @@
 //! What talks to the servers. It neither prints nor asks; it tells an observer.
 
+mod audit;
 mod enrolment;
 mod facts;
 mod hand_in;
@@ -19,6 +20,7 @@ use scb_protocol::{Code, EnrolmentCode, Fact, Step};
 use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
+pub(crate) use audit::Looked;
 pub use hand_in::{HandIn, KeptReceipt};
 pub use skew::ClockOffset;
 
@@ -288,6 +290,35 @@ impl Engine {
                     }
                 }
             }
+        })
+    }
+
+    /// Everything that CUHK's issuance log holds about each of them, verified here.
+    ///
+    /// # Errors
+    ///
+    /// `log_forked`, `log_invalid`, `log_incomplete`; [`Error::LogMemoryDamaged`]; what was
+    /// refused, or what failed here.
+    pub(crate) fn audit(&mut self, group: &Group) -> Result<Vec<Looked>, Error> {
+        let mut members = Vec::new();
+        for sid in group.ids() {
+            members.push(identity::open(
+                &self.setup.home,
+                sid,
+                &mut self.passphrases,
+            )?);
+        }
+        let _lock = self.setup.home.lock()?;
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            let mut looked = Vec::new();
+            for member in &members {
+                match audit::audit(setup, clock, member).await {
+                    Ok(one) => looked.push(one),
+                    Err(error) => return Err(with_clock(setup, clock, error).await),
+                }
+            }
+            Ok(looked)
         })
     }
 

@@ -195,6 +195,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// What is remembered of CUHK's issuance log is damaged.
+    #[error("{} is damaged", path.display())]
+    LogMemoryDamaged {
+        /// The file.
+        path: PathBuf,
+    },
     /// A command that needs IDs got none.
     #[error("no student ID was given")]
     NoIds,
@@ -267,6 +273,7 @@ impl Error {
             | Self::ReportKind { .. }
             | Self::PendingDamaged { .. }
             | Self::NoOpenssl
+            | Self::LogMemoryDamaged { .. }
             | Self::System { .. } => exit::FAULT,
             _ => exit::USAGE,
         }
@@ -303,6 +310,7 @@ impl Error {
             Self::Report { .. } | Self::ReportKind { .. } | Self::ReportName { .. } => "report",
             Self::ReportChanged | Self::OtherFile { .. } => Code::ContentAltered.as_str(),
             Self::PendingDamaged { .. } => "pending_damaged",
+            Self::LogMemoryDamaged { .. } => "log_memory_damaged",
             Self::NoIds => "no_ids",
             Self::NoCommand => "no_command",
             Self::Openssl(_) => "openssl",
@@ -358,6 +366,11 @@ impl Error {
             Self::PendingDamaged { path } => {
                 format!("remove {} and hand in again", path.display())
             }
+            Self::LogMemoryDamaged { path } => format!(
+                "put back {} from a backup; without it a log that was rewritten since the last \
+                 look is not noticed: only if there is none, move it away and look again",
+                path.display()
+            ),
             Self::HomeBusy { .. } => "wait until it is done, then try again".into(),
             Self::NoIds => "name them: --ids 1155000001,1155000002".into(),
             Self::NoCommand => "see student --help".into(),

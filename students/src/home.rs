@@ -7,6 +7,7 @@
 //! HOME/students/.next-SID/  the same for a new key that is not certified yet
 //! HOME/pending/             hand-ins that were signed and not yet acknowledged
 //! HOME/receipts/            S-000001.zip, …
+//! HOME/log.json             CUHK's issuance log as it was seen last
 //! HOME/lock                 held while something is being changed
 //! ```
 
@@ -72,6 +73,16 @@ impl StudentHome {
     /// Where receipts are kept, unless a sandbox has its own place.
     pub fn receipts_dir(&self) -> PathBuf {
         self.home.path("receipts")
+    }
+
+    /// What is remembered of CUHK's issuance log.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.home.path("log.json")
+    }
+
+    /// A checkpoint of it that contradicts what is remembered.
+    pub(crate) fn log_evidence_file(&self) -> PathBuf {
+        self.home.path("log-contradicted.txt")
     }
 
     /// Every student who has a directory here, in order.

@@ -21,6 +21,7 @@ mod group;
 mod home;
 pub mod identity;
 mod interactive;
+mod log_memory;
 mod openssl;
 mod passphrases;
 pub mod pending;

@@ -10,6 +10,7 @@
 mod campus;
 
 mod administration;
+mod audit;
 mod backup;
 mod careless_cuhk;
 mod certificates;

@@ -278,6 +278,6 @@ impl Worker {
     }
 }
 
-fn unusable(reason: &dyn std::fmt::Display) -> Refusal {
+pub(super) fn unusable(reason: &dyn std::fmt::Display) -> Refusal {
     Refusal::new(Code::CuhkUnavailable, Step::Three).with("reason", reason)
 }

@@ -38,6 +38,12 @@ pub enum Error {
     /// The acceptance could not be signed, or the receipt not be made.
     #[error("cannot make the receipt")]
     Receipt(#[source] scb_protocol::Error),
+    /// What was remembered of CUHK's issuance log was altered.
+    #[error("what is known of CUHK's issuance log was altered")]
+    KnownLog(#[source] scb_tlog::Error),
+    /// CUHK's issuance log would be remembered smaller than it was, or under another key.
+    #[error("CUHK's issuance log is known to be larger, or under another key")]
+    LogRolledBack,
     /// All numbers have been given.
     #[error("there are no numbers left")]
     NumbersExhausted,

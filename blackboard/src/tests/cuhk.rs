@@ -16,6 +16,8 @@ use scb_transport::{ClientAuth, ClockFn, Connection, Limits, Listener, ServerTls
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::log::FakeLog;
+
 /// How questions about members are answered.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Answer {
@@ -54,6 +56,8 @@ pub(super) struct State {
     pub(super) wrong_key: Option<TestIdentity>,
     /// The code that is accepted.
     pub(super) code: Option<EnrolmentCode>,
+    /// The issuance log.
+    pub(super) log: FakeLog,
 }
 
 /// A running one; stops when dropped.
@@ -84,6 +88,7 @@ impl FakeCuhk {
             issued: Vec::new(),
             wrong_key: None,
             code: None,
+            log: FakeLog::of(&["first"]),
         };
         let listener = Listener::bind(address).await.unwrap();
         let cuhk = Self {
@@ -235,6 +240,11 @@ impl Desk {
                 assert!(connection.peer_chain().is_some());
                 self.issue(state, request.as_bytes())
             }
+            Request::Checkpoint { old } => state.log.checkpoint(old).map(Some),
+            Request::Cosign {
+                verifier_key,
+                checkpoint,
+            } => Ok(Some(state.log.cosign(&verifier_key, &checkpoint))),
             other => panic!("a service never sends {}", other.name()),
         }
     }

@@ -9,9 +9,11 @@ use scb_tlog::{
     UnverifiedCheckpoint, VerifiedCheckpoint, VerifierKey, verify_growth,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::message::cuhk::{AuditedEntry, Reply, Request, Witnessed};
 use crate::message::{Reply as _, unexpected};
-use crate::{Code, LogEntry, Refusal, Step, commitment};
+use crate::{Code, InactiveReason, LogEntry, Refusal, Step, commitment};
 
 /// All of this belongs to the step in which certificates are issued.
 const STEP: Step = Step::Two;
@@ -23,6 +25,20 @@ pub struct KnownLog {
     pub key: VerifierKey,
     /// Its tree.
     pub head: TreeHead,
+}
+
+impl KnownLog {
+    /// Reads what was kept of it: its key, and the checkpoint that this key signed.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`] if either is not what it was.
+    pub fn read(verifier_key: &str, checkpoint: &str) -> Result<Self, LogError> {
+        let key: VerifierKey = verifier_key.parse()?;
+        let checkpoint: UnverifiedCheckpoint = checkpoint.parse()?;
+        let head = checkpoint.verify(&key)?.head();
+        Ok(Self { key, head })
+    }
 }
 
 /// Waits for `checkpoint`.
@@ -144,6 +160,7 @@ impl GrownLog {
 pub struct VerifiedEntry {
     index: u64,
     entry: LogEntry,
+    inactive: Option<InactiveReason>,
 }
 
 impl VerifiedEntry {
@@ -155,6 +172,11 @@ impl VerifiedEntry {
     /// What it says.
     pub fn entry(&self) -> &LogEntry {
         &self.entry
+    }
+
+    /// Of a certificate: why it is not active now, in CUHK's word. Nothing proves it.
+    pub fn inactive(&self) -> Option<InactiveReason> {
+        self.inactive
     }
 }
 
@@ -175,6 +197,15 @@ pub enum Audit {
     Done(Audited),
 }
 
+/// What was seen of the entries about one student at the last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenEntries {
+    /// How many there were.
+    pub count: u64,
+    /// The number in the log of the last one, from 0; 0 if there was none.
+    pub last: u64,
+}
+
 /// Every entry about one student, each proved to be in the log.
 #[derive(Debug, Clone)]
 pub struct Audited {
@@ -191,6 +222,34 @@ impl Audited {
     /// The entries, oldest first.
     pub fn entries(&self) -> &[VerifiedEntry] {
         &self.entries
+    }
+
+    /// What to remember of them.
+    pub fn seen(&self) -> SeenEntries {
+        SeenEntries {
+            count: self.entries.len() as u64,
+            last: self.entries.last().map_or(0, VerifiedEntry::index),
+        }
+    }
+
+    /// Checks that what was shown at an earlier look is shown again. That it is in the log still
+    /// is proved by the log's growth.
+    ///
+    /// # Errors
+    ///
+    /// `log_incomplete`.
+    pub fn require_seen(&self, sid: &StudentId, seen: SeenEntries) -> Result<(), Refusal> {
+        let Some(before) = seen.count.checked_sub(1) else {
+            return Ok(());
+        };
+        let at = usize::try_from(before).unwrap_or(usize::MAX);
+        match self.entries.get(at).map(VerifiedEntry::index) {
+            Some(index) if index == seen.last => Ok(()),
+            _ => Err(Refusal::new(Code::LogIncomplete, STEP)
+                .about(sid)
+                .with("entry", seen.last)
+                .with("reason", "it was shown before and is withheld now")),
+        }
     }
 
     /// Checks that a certificate that the student holds is among them.
@@ -279,8 +338,11 @@ impl ExpectEntries {
                 .about(&self.sid)
                 .with("reason", reason));
         }
-        let index = shown.index;
-        Ok(VerifiedEntry { index, entry })
+        Ok(VerifiedEntry {
+            index: shown.index,
+            entry,
+            inactive: shown.inactive,
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! What students and witnesses ask of the log.
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{ServiceName, StudentId};
-use scb_protocol::message::cuhk::{AuditedEntry, Reply, Witnessed};
-use scb_protocol::{Code, Refusal, Step};
+use scb_protocol::message::cuhk::{AuditedEntry, MemberQuestion, Reply, Witnessed};
+use scb_protocol::{Code, InactiveReason, LogEntry, Refusal, Step};
 use scb_tlog::{
     Error as LogError, Hash, HashReader, Tiles, UnverifiedCheckpoint, VerifiedCheckpoint,
     VerifierKey, consistency_proof, inclusion_proof, root,
@@ -10,8 +11,8 @@ use scb_tlog::{
 use tokio::task::spawn_blocking;
 
 use super::IssuanceLog;
-use crate::store::{LoggedEntry, Witness};
-use crate::{Error, Subject};
+use crate::store::{LoggedEntry, Records, Witness};
+use crate::{Error, Subject, answers};
 
 /// Entries in one reply: with their proofs they fit a frame.
 const PAGE: usize = 16;
@@ -51,8 +52,8 @@ impl IssuanceLog {
     pub(crate) async fn entries(
         &self,
         sid: &StudentId,
-        size: u64,
-        from: u64,
+        (size, from): (u64, u64),
+        now: UnixTime,
     ) -> Result<Reply, Error> {
         let tiles = self.current.borrow().tiles.clone();
         if size > tiles.size() {
@@ -63,12 +64,20 @@ impl IssuanceLog {
             .store
             .read(move |records| {
                 let log = records.log();
-                let count = log.count(&subject, size)?;
-                Ok((count, log.of(&subject, from, size, PAGE)?))
+                let entries = log.of(&subject, from, size, PAGE)?;
+                let with_status = |entry: LoggedEntry| {
+                    let inactive = inactive(records, &entry, now)?;
+                    Ok((entry, inactive))
+                };
+                let entries = entries.into_iter().map(with_status);
+                let entries: Vec<_> = entries.collect::<Result<_, Error>>()?;
+                Ok((log.count(&subject, size)?, entries))
             })
             .await?;
         off_the_runtime(move || {
-            let entries = entries.into_iter().map(|entry| proved(entry, size, &tiles));
+            let entries = entries
+                .into_iter()
+                .map(|(entry, inactive)| proved(entry, inactive, size, &tiles));
             let entries = entries.collect::<Result<_, _>>()?;
             Ok(Reply::Audit { count, entries })
         })
@@ -134,13 +143,41 @@ fn growth(tiles: &Tiles, old: u64) -> Result<Vec<String>, Error> {
     Ok(texts(proof.hashes()))
 }
 
-fn proved(entry: LoggedEntry, size: u64, tiles: &Tiles) -> Result<AuditedEntry, Error> {
+/// What has become of the certificate that an entry is about.
+fn inactive(
+    records: &Records<'_>,
+    entry: &LoggedEntry,
+    now: UnixTime,
+) -> Result<Option<InactiveReason>, Error> {
+    let about = LogEntry::from_content(&entry.content)?;
+    let LogEntry::Certificate {
+        subject,
+        cert_sha256,
+        ..
+    } = about
+    else {
+        return Ok(None);
+    };
+    let member = MemberQuestion {
+        sid: subject.parse()?,
+        cert_sha256,
+    };
+    answers::inactive(records, &member, now)
+}
+
+fn proved(
+    entry: LoggedEntry,
+    inactive: Option<InactiveReason>,
+    size: u64,
+    tiles: &Tiles,
+) -> Result<AuditedEntry, Error> {
     let proof = inclusion_proof(tiles, entry.number, size)?;
     Ok(AuditedEntry {
         index: entry.number,
         salt: entry.salt,
         content: entry.content,
         path: texts(proof.hashes()),
+        inactive,
     })
 }
 

@@ -3,10 +3,10 @@
 use scb_certs::{Chain, Fingerprint, ServiceName, SpiffeId, StudentId};
 
 use super::{messages, replies};
-use crate::EnrolmentCode;
 use crate::certificate::leaf_and_issuer;
 use crate::object::objects;
 use crate::values::{Der, Nonce, Salt};
+use crate::{EnrolmentCode, InactiveReason};
 
 /// A member about whom a service asks, and the certificate that it was shown.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -22,7 +22,7 @@ objects!(MemberQuestion);
 
 /// A checkpoint that a service cosigned.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
 pub struct Witnessed {
     /// Which service.
     pub service: ServiceName,
@@ -36,7 +36,7 @@ pub struct Witnessed {
 
 /// An entry of the issuance log, opened to whom it concerns.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
 pub struct AuditedEntry {
     /// Its number in the log, from 0.
     pub index: u64,
@@ -46,7 +46,13 @@ pub struct AuditedEntry {
     pub content: String,
     /// The proof that its commitment is in the log (RFC 6962), base64.
     pub path: Vec<String>,
+    /// Of a certificate: why it is not active now; absent if active. It is no part of the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inactive: Option<InactiveReason>,
 }
+
+objects!(Witnessed);
+objects!(AuditedEntry);
 
 messages! {
     /// What CUHK is asked.

@@ -1,7 +1,9 @@
 //! What a student and a witness believe of CUHK's log.
 
 use scb_certs::{Fingerprint, ServiceName};
-use scb_protocol::audit::{Audit, Audited, ExpectCheckpoint, ExpectEntries, GrownLog, KnownLog};
+use scb_protocol::audit::{
+    Audit, Audited, ExpectCheckpoint, ExpectEntries, GrownLog, KnownLog, SeenEntries,
+};
 use scb_protocol::message::cuhk::{AuditedEntry, Reply, Request, Witnessed};
 use scb_protocol::values::{Nonce, Salt};
 use scb_protocol::{Code, LogEntry, Refusal, commitment};
@@ -98,6 +100,7 @@ impl Log {
             salt,
             content,
             path: proof.hashes().iter().map(Hash::to_string).collect(),
+            inactive: None,
         }
     }
 }
@@ -247,6 +250,48 @@ fn all_entries_are_collected_page_by_page() {
     let sid = THREE[0].parse().unwrap();
     let missing = audited.require(&sid, &hash(2)).unwrap_err();
     assert_eq!(missing.code, Code::LogIncomplete, "asked about, not issued");
+}
+
+#[test]
+fn what_was_shown_once_must_be_shown_again() {
+    let log = Log::of(9);
+    let pages = vec![page(
+        5,
+        [0, 2, 4, 6, 8].map(|index| log.entry(index)).to_vec(),
+    )];
+    let audited = audit(&log, pages).unwrap();
+    let sid = THREE[0].parse().unwrap();
+    assert_eq!(audited.seen(), SeenEntries { count: 5, last: 8 });
+    for (count, last) in [(0, 0), (1, 0), (3, 4), (5, 8)] {
+        audited
+            .require_seen(&sid, SeenEntries { count, last })
+            .unwrap();
+    }
+    for (count, last) in [(6, 10), (3, 6), (u64::MAX, 8)] {
+        let withheld = audited.require_seen(&sid, SeenEntries { count, last });
+        assert_eq!(withheld.unwrap_err().code, Code::LogIncomplete);
+    }
+}
+
+#[test]
+fn what_was_kept_of_a_log_is_read_again_or_refused() {
+    let log = Log::of(9);
+    let known = look(None, log.shows(0)).unwrap();
+    let (key, note) = (
+        known.known().key.to_string(),
+        known.checkpoint().to_string(),
+    );
+    assert_eq!(KnownLog::read(&key, &note).unwrap(), known.known());
+    let other = self::key("cuhk.example/issuance", Algorithm::Ed25519, 2);
+    let other = other.verifier().to_string();
+    for (key, note) in [
+        (&other, &note),
+        (&key, &note.replace("\n9\n", "\n8\n")),
+        (&key[1..].to_owned(), &note),
+        (&key, &String::new()),
+    ] {
+        assert!(KnownLog::read(key, note).is_err());
+    }
 }
 
 #[test]

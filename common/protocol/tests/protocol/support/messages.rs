@@ -7,7 +7,7 @@ use scb_protocol::message::{Message, Reply as _};
 use scb_protocol::values::{
     Challenge, Ciphertext, Der, Encapsulation, Mac, Nonce, Salt, SessionPublicKey,
 };
-use scb_protocol::{Code, Frame, Mode, Refusal, Step, encode};
+use scb_protocol::{Code, Frame, InactiveReason, Mode, Refusal, Step, encode};
 
 use super::{THREE, name};
 
@@ -106,6 +106,7 @@ pub(crate) fn cuhk_replies() -> Vec<cuhk::Reply> {
                 salt: Salt::from_bytes([6; 32]),
                 content: "{\"type\":\"certificate\"}".to_owned(),
                 path: vec!["AAAA".to_owned()],
+                inactive: Some(InactiveReason::Revoked),
             }],
         },
         Cosigned {},

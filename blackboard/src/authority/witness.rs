@@ -1,0 +1,119 @@
+//! Blackboard as a witness of CUHK's issuance log (C2SP tlog-cosignature).
+//!
+//! Over a kept connection of its own, so that no hand-in ever waits for it, it looks whether the
+//! log has grown. What provably grew out of what was seen last is recorded durably and then
+//! cosigned; a log that contradicts it gets no cosignature any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use scb_certs::{ServiceName, TrustStore};
+use scb_protocol::Refusal;
+use scb_protocol::audit::{ExpectCheckpoint, GrownLog, KnownLog};
+use scb_protocol::message::cuhk::{Reply, Request};
+use scb_tlog::Cosigner;
+use scb_transport::{ClientTls, Clock, ServerTrust};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::link::{Link, misbehaved};
+use super::worker::unusable;
+use super::{CuhkAddress, is_away};
+use crate::identity::Identity;
+use crate::store::Store;
+
+/// Between two looks.
+const PERIOD: Duration = Duration::from_secs(2);
+/// After a look at which something was wrong.
+const PAUSE: Duration = Duration::from_secs(30);
+/// How long one look may take: CUHK may have much to publish.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The witness at work.
+pub(crate) struct Witness {
+    /// Its key.
+    pub(crate) cosigner: Cosigner,
+    /// Where CUHK listens.
+    pub(crate) address: CuhkAddress,
+    /// Who asks.
+    pub(crate) identity: watch::Receiver<Arc<Identity>>,
+    /// By what CUHK is recognised.
+    pub(crate) trust: watch::Receiver<Arc<TrustStore>>,
+    /// Remembers the log.
+    pub(crate) store: Store,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Witness {
+    /// Looks again and again. What is wrong is logged, and looked at again after a while.
+    pub(crate) async fn run(mut self) {
+        let key = self.cosigner.verifier().clone();
+        tracing::info!("witness of CUHK's issuance log, with the key {key}");
+        loop {
+            let Err(refusal) = self.watch().await else {
+                continue;
+            };
+            if is_away(&refusal) {
+                // The other connection tells about that.
+                sleep(PERIOD).await;
+                continue;
+            }
+            let code = refusal.code;
+            tracing::error!("CUHK's issuance log is not cosigned [{code}]: {refusal}");
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Looks over one connection, until this server has another certificate or something is
+    /// wrong.
+    async fn watch(&mut self) -> Result<(), Refusal> {
+        let mut known = self.store.known_log().await?;
+        let tls = self.tls()?;
+        let address = self.address.current().to_owned();
+        let mut link = Link::open(&address, &tls, Instant::now() + PATIENCE).await?;
+        let mut cosigned = None;
+        while !self.identity.has_changed().unwrap_or(false) {
+            link.by(Instant::now() + PATIENCE);
+            let log = look(&mut link, known.clone()).await?;
+            let seen = log.known();
+            if cosigned.as_ref() != Some(&seen) {
+                self.store.remember_log(&log).await?;
+                known = Some(seen.clone());
+                self.cosign(&mut link, &log).await?;
+                cosigned = Some(seen);
+            }
+            sleep(PERIOD).await;
+        }
+        Ok(())
+    }
+
+    /// What is cosigned is on disk by now.
+    async fn cosign(&self, link: &mut Link, log: &GrownLog) -> Result<(), Refusal> {
+        let time = self.clock.now().as_secs();
+        let line = self.cosigner.cosign(log.growth(), time);
+        let request = Request::Cosign {
+            verifier_key: self.cosigner.verifier().to_string(),
+            checkpoint: log.checkpoint().clone().with(line).to_string(),
+        };
+        match link.ask(&request).await? {
+            Reply::Cosigned {} => Ok(()),
+            other => Err(misbehaved("cosigned", &other)),
+        }
+    }
+
+    fn tls(&mut self) -> Result<ClientTls, Refusal> {
+        let identity = Arc::clone(&self.identity.borrow_and_update());
+        let identity = (identity.chain.clone(), identity.key.clone());
+        let trust = ServerTrust::Pinned(Arc::clone(&self.trust.borrow()));
+        let clock = Arc::clone(&self.clock);
+        ClientTls::with_clock(trust, ServiceName::cuhk(), Some(identity), clock)
+            .map_err(|error| unusable(&error))
+    }
+}
+
+/// The log now, if it grew out of what is known.
+async fn look(link: &mut Link, known: Option<KnownLog>) -> Result<GrownLog, Refusal> {
+    let (expect, request) = ExpectCheckpoint::new(known);
+    expect.handle(link.ask(&request).await?)
+}

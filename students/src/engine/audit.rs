@@ -1,0 +1,113 @@
+//! Looking at CUHK's issuance log in a student's name.
+
+use std::sync::Arc;
+
+use scb_certs::Fingerprint;
+use scb_protocol::audit::{Audit, Audited, ExpectCheckpoint, ExpectEntries, GrownLog, KnownLog};
+use scb_protocol::client::Member;
+use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::{Code, Refusal, Step};
+use scb_transport::{Clock, Connection};
+
+use super::links::{self, REPLY, about};
+use crate::log_memory::{LogMemory, WitnessKey, keep_evidence};
+use crate::{Error, Setup};
+
+const STEP: Step = Step::Two;
+
+/// One student's entries, all verified.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    /// The member's certificate here.
+    pub(crate) own: Fingerprint,
+    /// The log and the entries.
+    pub(crate) audited: Audited,
+    /// The log as this home knew it before.
+    pub(crate) before: Option<KnownLog>,
+    /// Of each witness, in their order.
+    pub(crate) witness_keys: Vec<WitnessKey>,
+}
+
+/// Asks over the member's own mutual TLS for everything about this member, and remembers what
+/// was verified.
+pub(super) async fn audit(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    member: &Member,
+) -> Result<Looked, Error> {
+    let memory = LogMemory::read(&setup.home)?;
+    let before = memory.as_ref().map(LogMemory::known).transpose();
+    let before = before.map_err(|_| Error::LogMemoryDamaged {
+        path: setup.home.log_file(),
+    })?;
+    let mut connection = links::cuhk(setup, clock, Some(member), STEP).await?;
+    let log = look(setup, &mut connection, before.clone()).await?;
+    let key = |witness: &scb_protocol::audit::VerifiedWitness| {
+        LogMemory::witness(
+            memory.as_ref(),
+            witness.service(),
+            &witness.key().to_string(),
+        )
+    };
+    let witness_keys = log.witnesses().iter().map(key).collect();
+    let seen = memory.as_ref().and_then(|memory| memory.seen(&member.sid));
+    // It grew out of what was remembered: from now on it must grow out of this.
+    let mut memory = LogMemory::after(memory, &log);
+    memory.save(&setup.home)?;
+
+    let audited = entries(&mut connection, log, member).await;
+    let audited = audited.map_err(|refusal| about(refusal, &member.sid))?;
+    connection.close().await;
+    let own = member.chain.leaf().fingerprint();
+    audited.require(&member.sid, &own)?;
+    if let Some(seen) = seen {
+        audited.require_seen(&member.sid, seen)?;
+    }
+    memory.note(&member.sid, &audited);
+    memory.save(&setup.home)?;
+    Ok(Looked {
+        own,
+        audited,
+        before,
+        witness_keys,
+    })
+}
+
+async fn look(
+    setup: &Setup,
+    connection: &mut Connection,
+    known: Option<KnownLog>,
+) -> Result<GrownLog, Error> {
+    let (expect, request) = ExpectCheckpoint::new(known);
+    let reply = ask(connection, &request).await?;
+    let shown = match &reply {
+        Reply::Checkpoint { checkpoint, .. } => Some(checkpoint.clone()),
+        _ => None,
+    };
+    let looked = expect.handle(reply);
+    if let (Err(refusal), Some(shown)) = (&looked, shown)
+        && refusal.code == Code::LogForked
+    {
+        keep_evidence(&setup.home, &shown)?;
+    }
+    Ok(looked?)
+}
+
+async fn entries(
+    connection: &mut Connection,
+    log: GrownLog,
+    member: &Member,
+) -> Result<Audited, Refusal> {
+    let (mut expect, mut request) = ExpectEntries::new(log, member.sid.clone());
+    loop {
+        match expect.handle(ask(connection, &request).await?)? {
+            Audit::Done(audited) => return Ok(audited),
+            Audit::More(next, again) => (expect, request) = (next, again),
+        }
+    }
+}
+
+async fn ask(connection: &mut Connection, request: &Request) -> Result<Reply, Refusal> {
+    connection.send(request).await?;
+    connection.receive_reply(STEP, REPLY).await
+}

@@ -1,0 +1,296 @@
+//! `student audit`: what CUHK's log says about oneself, and what happens when it lies.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::campus::{Campus, Ran, SAMPLE, Server, program, python, serve_at};
+
+const SID: &str = "1155000001";
+/// By then the witness has come back, also after it has seen something wrong.
+const PATIENCE: Duration = Duration::from_secs(90);
+const JUDGE: &str = include_str!("audit_judge.py");
+
+fn audit(campus: &Campus, more: &[&str]) -> Ran {
+    campus.student(&[&["audit", "--ids", SID, "--json"], more].concat())
+}
+
+fn list<'a>(looked: &'a Value, what: &str) -> &'a Vec<Value> {
+    looked["students"][0][what].as_array().unwrap()
+}
+
+/// Looks until it is as it should be.
+fn until(mut holds: impl FnMut() -> bool, what: &str) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+    }
+}
+
+/// Stops CUHK, alters its database and whatever else, and starts it again.
+fn alter(campus: &mut Campus, sql: &str, more: impl FnOnce(&Path)) {
+    campus.cuhk.stop();
+    let home = campus.path().join("cuhk");
+    let database = rusqlite::Connection::open(home.join("cuhk.db")).unwrap();
+    database.execute_batch(sql).unwrap();
+    drop(database);
+    more(&home);
+    let again = serve_at(&campus.path(), &campus.cuhk.address());
+    campus.cuhk = Server::start("cuhk", &again);
+}
+
+#[test]
+fn every_certificate_and_every_service_that_asked_is_shown_and_proved() {
+    let campus = Campus::sandbox();
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    let first = audit(&campus, &[]).succeeded().json();
+    let [certificate] = list(&first, "certificates").as_slice() else {
+        panic!("{first:#}");
+    };
+    assert_eq!(certificate["status"], "active");
+    assert_eq!(certificate["here"], true);
+    let asked = list(&first, "asked");
+    assert!(asked.len() >= 2, "before and at the commit: {first:#}");
+    for one in asked {
+        assert_eq!(one["service"], "blackboard");
+        assert_eq!(one["told"], "active");
+    }
+    assert!(first["log"]["size_before"].is_null());
+
+    // A second machine, and the first one's key is lost.
+    let codes = campus.outside().join("codes.csv");
+    let out = codes.to_str().unwrap();
+    let issue = ["code", "issue", SID, "--out", out];
+    campus.administer_cuhk(&issue).succeeded();
+    let second = campus.outside().join("second");
+    let enrol = ["enrol", "--ids", SID, "--new-device", "--codes", out];
+    campus.student_elsewhere(&second, &enrol).succeeded();
+    let lost = certificate["serial"].as_str().unwrap();
+    campus.administer_cuhk(&["revoke", lost]).succeeded();
+    let elsewhere = campus.student_elsewhere(&second, &["audit", "--json"]);
+    let elsewhere = elsewhere.succeeded().json();
+    let shown: Vec<_> = list(&elsewhere, "certificates")
+        .iter()
+        .map(|one| (one["status"].clone(), one["here"].clone()))
+        .collect();
+    let expected = [("revoked", false), ("active", true)];
+    assert_eq!(
+        shown,
+        expected.map(|(status, here)| (status.into(), here.into()))
+    );
+
+    let again = campus.student_elsewhere(&second, &["audit"]).succeeded();
+    let (stdout, size) = (&again.stdout, &elsewhere["log"]["size"]);
+    for told in [
+        "1155000001  2 certificates, asked about",
+        "revoked, not here",
+        "active, here",
+        "asked by blackboard",
+        "told: active",
+        "every line above proved to be in it",
+        &format!("grew out of the {size} seen before"),
+    ] {
+        assert!(stdout.contains(told), "{told}: {stdout}");
+    }
+    // Whose certificate was revoked is asked for no proof of anything any more.
+    let revoked = audit(&campus, &[]);
+    assert_eq!(revoked.exit, Some(3), "{revoked:#?}");
+}
+
+#[test]
+fn blackboard_s_cosignature_is_checked_and_shown() {
+    let mut campus = Campus::sandbox();
+    campus.student(&["enrol", "--ids", SID]).succeeded();
+    let mut looked = Value::Null;
+    until(
+        || {
+            looked = audit(&campus, &[]).succeeded().json();
+            looked["log"]["witnesses"][0]["size"] == looked["log"]["size"]
+        },
+        "the witness sees the whole log",
+    );
+    let witness = &looked["log"]["witnesses"][0];
+    assert_eq!(witness["service"], "blackboard");
+    assert_eq!(witness["key_changed"], false);
+    let shown = campus.student(&["audit"]).succeeded().stdout;
+    assert!(
+        shown.contains("cosigned by blackboard: all of it"),
+        "{shown}"
+    );
+
+    judged(&campus.path().join("cuhk/log"), &looked["log"]);
+
+    // Blackboard loses its key: somebody should notice.
+    campus.blackboard.stop();
+    fs::remove_dir_all(campus.path().join("blackboard/witness")).unwrap();
+    let again = serve_at(&campus.path(), &campus.blackboard.address());
+    campus.blackboard = Server::start("blackboard", &again);
+    until(
+        || {
+            let looked = audit(&campus, &[]).succeeded().json();
+            looked["log"]["witnesses"][0]["key_changed"] == true
+        },
+        "another key is told",
+    );
+    let shown = campus.student(&["audit"]).succeeded().stdout;
+    assert!(shown.contains("ANOTHER KEY"), "{shown}");
+}
+
+/// Python reads the tiles, the checkpoint and the cosignature by their specifications.
+fn judged(log: &Path, shown: &Value) {
+    let Some(mut python) = python() else {
+        return;
+    };
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let ran = Ran::of(
+        python
+            .args(["-c", JUDGE])
+            .arg(log)
+            .arg(text(&shown["checkpoint"]))
+            .arg(text(&shown["key"])),
+    );
+    assert_eq!(ran.succeeded().stdout, "agreed\n");
+}
+
+#[test]
+fn a_log_that_was_begun_anew_is_refused_by_students_and_by_the_witness() {
+    let mut campus = Campus::sandbox();
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    let mut looked = Value::Null;
+    until(
+        || {
+            looked = audit(&campus, &[]).succeeded().json();
+            !looked["log"]["witnesses"][0].is_null()
+        },
+        "the witness has seen the log",
+    );
+    // The certificates are entered anew, the questions are gone.
+    let forget = "DELETE FROM witness; DELETE FROM log_entry;";
+    alter(&mut campus, forget, |home| {
+        fs::remove_dir_all(home.join("log")).unwrap();
+    });
+    let error = audit(&campus, &[]).refused(3, "log_forked");
+    let remedy = error["remedy"].as_str().unwrap();
+    assert!(remedy.contains("evidence"), "{remedy}");
+    let chinese = audit(&campus, &["--lang", "zh-Hant"]);
+    assert!(chinese.stderr.contains("日誌"), "{chinese:#?}");
+    // Grown beyond what was seen, it is another one still; and the proof of that is kept.
+    until(
+        || {
+            campus.student(&["submit", "--ids", SAMPLE]);
+            campus.submissions().len() >= 4
+        },
+        "Blackboard is in touch with CUHK again, and takes in work",
+    );
+    audit(&campus, &[]).refused(3, "log_forked");
+    let evidence = campus.path().join("student/log-contradicted.txt");
+    let evidence = fs::read_to_string(evidence).unwrap();
+    assert!(evidence.contains("/issuance\n"), "{evidence}");
+    until(
+        || {
+            campus
+                .blackboard
+                .log()
+                .contains("not cosigned [log_forked]")
+        },
+        "Blackboard refuses to cosign, and says so",
+    );
+    // It is the home that remembers: whoever else looks from here is told the same.
+    let other = campus.student(&["audit", "--ids", "1155000002", "--json"]);
+    other.refused(3, "log_forked");
+}
+
+#[test]
+fn a_log_that_lacks_a_certificate_or_an_entry_is_refused() {
+    let mut campus = Campus::sandbox();
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    audit(&campus, &[]).succeeded();
+    // The last question about the student is withheld; the log itself is whole.
+    let forget = |sid: &str, which: &str| {
+        format!(
+            "UPDATE log_entry SET subject = NULL, nth = NULL, salt = NULL, content = NULL, \
+             serial = NULL WHERE subject = '{sid}' AND {which};"
+        )
+    };
+    let last = format!("nth = (SELECT max(nth) FROM log_entry WHERE subject = '{SID}')");
+    alter(&mut campus, &forget(SID, &last), |_| ());
+    let error = audit(&campus, &[]).refused(3, "log_incomplete");
+    assert!(error.to_string().contains("withheld"), "{error:#}");
+    // Of somebody else an earlier one: what comes after it is out of line.
+    alter(&mut campus, &forget("1155000002", "nth = 2"), |_| ());
+    let other = campus.student(&["audit", "--ids", "1155000002", "--json"]);
+    other.refused(3, "log_invalid");
+}
+
+#[test]
+fn a_memory_that_was_altered_is_no_memory() {
+    let campus = Campus::sandbox();
+    campus.student(&["enrol", "--ids", SID]).succeeded();
+    audit(&campus, &[]).succeeded();
+    let file = campus.path().join("student/log.json");
+    let good = fs::read_to_string(&file).unwrap();
+    let key = "\"checkpoint\": \"";
+    for bad in [
+        String::new(),
+        good.replace("\"v\": 1", "\"v\": 2"),
+        good.replace(key, &format!("{key}x")),
+    ] {
+        assert_ne!(bad, good);
+        fs::write(&file, bad).unwrap();
+        audit(&campus, &[]).refused(5, "log_memory_damaged");
+    }
+    fs::write(&file, good).unwrap();
+    audit(&campus, &[]).succeeded();
+}
+
+#[test]
+fn a_restored_cuhk_goes_on_with_the_log_that_was_shown() {
+    let mut campus = Campus::sandbox();
+    campus.student(&["enrol", "--ids", SID]).succeeded();
+    let file = campus.outside().join("backup.zip");
+    let back_up = ["backup", file.to_str().unwrap()];
+    campus.administer_cuhk(&back_up).succeeded();
+    campus
+        .student(&["enrol", "--ids", "1155000002"])
+        .succeeded();
+    let before = audit(&campus, &[]).succeeded().json();
+    campus.cuhk.stop();
+
+    let restore = |name: &str| {
+        let home = campus.outside().join(name);
+        let mut restore = program("cuhk");
+        restore.arg("restore").arg(&file).arg("--home").arg(&home);
+        let told = Ran::of(&mut restore).succeeded().stdout;
+        assert!(told.contains("log_forked"), "{told}");
+        home
+    };
+    let (careless, careful) = (restore("careless"), restore("careful"));
+    serve_from(&mut campus, &careless);
+    audit(&campus, &[]).refused(3, "log_forked");
+    campus.cuhk.stop();
+
+    // What the restore said: the log of the old home goes over the one here.
+    let copied = std::process::Command::new("cp")
+        .arg("-rT")
+        .args([campus.path().join("cuhk/log"), careful.join("log")])
+        .status();
+    assert!(copied.unwrap().success());
+    serve_from(&mut campus, &careful);
+    assert!(campus.cuhk.log().contains("were not in the database"));
+    let after = audit(&campus, &[]).succeeded().json();
+    let size = |looked: &Value| looked["log"]["size"].as_u64().unwrap();
+    assert!(size(&after) > size(&before));
+    assert_eq!(after["log"]["size_before"], before["log"]["size"]);
+}
+
+/// Serves another home at the address where everybody looks for CUHK.
+fn serve_from(campus: &mut Campus, home: &Path) {
+    let mut serve = program("cuhk");
+    serve.arg("--home").arg(home).arg("serve");
+    serve.args(["--listen", &campus.cuhk.address(), "--passphrase-file"]);
+    serve.arg(campus.path().join("cuhk.passphrase"));
+    let ready = campus.path().join("cuhk.addr");
+    campus.cuhk = Server::start_command(serve.arg("--ready-file").arg(ready));
+}
