@@ -37,6 +37,7 @@ pub async fn last(archive: &Archive, asker: &mut Asker, count: usize) {
 /// Revokes the certificate of this number, and fetches the lists.
 async fn one(archive: &Archive, asker: &mut Asker, number: usize) {
     let (_, serial, _) = archive.certificates[number - 1];
+    asker.reconnect().await;
     let now = SystemClock.now();
     let started = Instant::now();
     let recorded = archive

@@ -17,6 +17,8 @@ use crate::servers::{PATIENCE, Server};
 /// Blackboard's end of the connection.
 pub struct Asker {
     connection: Connection,
+    tls: ClientTls,
+    address: String,
     /// Where the pseudo-random choice of members stands.
     state: u64,
 }
@@ -26,7 +28,7 @@ impl Asker {
     pub async fn enrol(cuhk: &Server, sandbox: &Path) -> Self {
         let code = std::fs::read_to_string(sandbox.join("blackboard.code")).unwrap();
         let key = SigningKey::generate().unwrap();
-        let mut anonymous = dial(cuhk, sandbox, None).await;
+        let mut anonymous = dial(&cuhk.address, &tls(sandbox, None)).await;
         let request = Request::EnrolService {
             name: ServiceName::blackboard(),
             code: code.trim().parse().unwrap(),
@@ -38,14 +40,23 @@ impl Asker {
             panic!("{reply:?}");
         };
         anonymous.close().await;
+        let tls = tls(sandbox, Some((chain, key)));
         Self {
-            connection: dial(cuhk, sandbox, Some((chain, key))).await,
+            connection: dial(&cuhk.address, &tls).await,
+            tls,
+            address: cuhk.address.clone(),
             state: 1,
         }
     }
 
+    /// Connects anew, as the server has closed a connection on which nothing was asked for long.
+    pub async fn reconnect(&mut self) {
+        self.connection = dial(&self.address, &self.tls).await;
+    }
+
     /// Asks so often about three members, and prints how long that took.
     pub async fn measure(&mut self, archive: &Archive, count: usize) {
+        self.reconnect().await;
         let mut times = Vec::with_capacity(count);
         for _ in 0..count {
             let members = (0..3).map(|_| self.member(archive)).collect();
@@ -111,12 +122,13 @@ pub fn header(count: usize) {
     );
 }
 
-async fn dial(cuhk: &Server, sandbox: &Path, identity: Option<(Chain, SigningKey)>) -> Connection {
+fn tls(sandbox: &Path, identity: Option<(Chain, SigningKey)>) -> ClientTls {
     let trust = ServerTrust::Pinned(trust(sandbox));
-    let tls = ClientTls::new(trust, ServiceName::cuhk(), identity).unwrap();
-    let mut connection = connect(&cuhk.address, &tls, Step::One, PATIENCE)
-        .await
-        .unwrap();
+    ClientTls::new(trust, ServiceName::cuhk(), identity).unwrap()
+}
+
+async fn dial(address: &str, tls: &ClientTls) -> Connection {
+    let mut connection = connect(address, tls, Step::One, PATIENCE).await.unwrap();
     let _greeting: Reply = connection.receive(Step::One, PATIENCE).await.unwrap();
     connection
 }
