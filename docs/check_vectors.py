@@ -75,7 +75,7 @@ def seal(ephemeral: bytes, recipient: bytes, info: bytes, plaintext: bytes) -> t
 
 
 def derive(given: dict) -> dict:
-    """Every derived value of sections 4 (steps 3 to 6)."""
+    """Every derived value of sections 3 (renewal) and 4 (steps 3 to 6)."""
     members = given["members"]
     publics = [
         raw(X25519PrivateKey.from_private_bytes(bytes.fromhex(m["session_private_key"])).public_key())
@@ -102,6 +102,13 @@ def derive(given: dict) -> dict:
         label: expand(prk, b"scb/1 " + label.encode(), 32)
         for label in ("client confirmation", "server confirmation", "statement mac")
     }
+    renewal = transcript(
+        b"scb/1 renewal",
+        bytes.fromhex(given["exporter"]),
+        given["renewal"]["service"].encode(),
+        bytes.fromhex(members[0]["certificate"]),
+        bytes.fromhex(given["renewal"]["request"]),
+    )
     statement = length_prefixed(t3) + length_prefixed(given["statement"].encode())
     return {
         "session_keys": [public.hex() for public in publics],
@@ -115,6 +122,7 @@ def derive(given: dict) -> dict:
         "prk": prk.hex(),
         "confirm_mac": hmac.digest(keys["client confirmation"], length_prefixed(t3), "sha256").hex(),
         "confirmed_mac": hmac.digest(keys["server confirmation"], length_prefixed(t3), "sha256").hex(),
+        "renewal": renewal.hex(),
         "statement_mac": hmac.digest(keys["statement mac"], statement, "sha256").hex(),
     }
 

@@ -50,7 +50,7 @@ impl Renewal {
     /// Renews if it is time; returns until when the new certificate is in force.
     pub(crate) async fn renew_if_due(&self) -> anyhow::Result<Option<UnixTime>> {
         let current = Arc::clone(&self.identity.borrow());
-        if !is_due(current.chain.leaf(), self.clock.now()) {
+        if !current.chain.leaf().is_due_for_renewal(self.clock.now()) {
             return Ok(None);
         }
         // Durable before it is used: a lost answer is asked for again with the same key.
@@ -81,10 +81,4 @@ impl Renewal {
         );
         Ok(())
     }
-}
-
-/// Whether less than a third of the certificate's life is left.
-fn is_due(leaf: &Certificate, now: UnixTime) -> bool {
-    let (from, to) = (leaf.not_before().as_secs(), leaf.not_after().as_secs());
-    to.saturating_sub(now.as_secs()) < to.saturating_sub(from) / 3
 }

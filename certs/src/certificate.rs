@@ -111,6 +111,12 @@ impl Certificate {
         self.parsed().not_after
     }
 
+    /// Whether less than a third of its life is left, so that it is time for the next one.
+    pub fn is_due_for_renewal(&self, now: UnixTime) -> bool {
+        let (from, to) = (self.not_before().as_secs(), self.not_after().as_secs());
+        to.saturating_sub(now.as_secs()) < to.saturating_sub(from) / 3
+    }
+
     /// The DNS names of a service.
     pub fn dns_names(&self) -> Vec<String> {
         self.parsed().dns_names.clone()

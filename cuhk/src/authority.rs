@@ -2,28 +2,29 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Certificate, Chain, Fingerprint, ServiceName, SpiffeId, StudentId, VerifiedRequest,
+    Certificate, Chain, Fingerprint, PublicKey, ServiceName, SpiffeId, StudentId, VerifiedRequest,
     VerifiedService, VerifiedStudent,
 };
 use scb_protocol::message::cuhk::Reply;
 use scb_protocol::values::Nonce;
 use scb_protocol::{
-    Code, EnrolmentCode, Introspection, LogEntry, MemberAnswer, Question, Refusal, Step,
-    TokenRequest, UnverifiedToken,
+    CertificateHolder, Code, EnrolmentCode, Introspection, LogEntry, MemberAnswer, Question,
+    Refusal, Step, TokenRequest, UnverifiedToken,
 };
 use scb_transport::{Clock, Rate, RatePerAddress};
 
 use crate::fault::Answer;
-use crate::issuance::{self, Claim, Renewal};
+use crate::issuance::{self, Claim, Renewal, StudentRenewal};
 use crate::issuers::Issuing;
 use crate::log::IssuanceLog;
 use crate::own_identity::OwnIdentity;
 use crate::publication::Publication;
 use crate::signing::Signing;
-use crate::store::{CrlSigner, Profile, Records, Service, Store};
+use crate::store::{CertificateRecord, CrlSigner, Profile, Records, Service, Store};
 use crate::upkeep::{Current, Upkeep};
 use crate::{Error, Subject, answers};
 
@@ -155,58 +156,72 @@ impl Authority {
         asker: &VerifiedService,
         request: &VerifiedRequest,
     ) -> Result<Certified, Error> {
+        let now = self.now();
+        let key = request.public_key();
+        let subject = Subject::Service(asker.name().clone());
         let Some(service) = self.service(asker.name()).await? else {
             return Err(Refusal::new(Code::NotPermitted, Step::Two).into());
         };
-        let subject = Subject::Service(asker.name().clone());
-        let presented = asker.certificate().fingerprint();
-        self.renew(
-            subject,
-            Profile::Service,
-            presented,
-            request,
-            Some(&service),
-        )
-        .await
-    }
-
-    /// A student's next certificate, for the present one.
-    pub(crate) async fn renew_student(
-        &self,
-        asker: &VerifiedStudent,
-        request: &VerifiedRequest,
-    ) -> Result<Enrolled, Error> {
-        let subject = Subject::Student(asker.sid().clone());
-        let presented = asker.certificate().fingerprint();
-        let certified = self
-            .renew(subject.clone(), Profile::Student, presented, request, None)
-            .await?;
-        let token = self.token(&subject, certified.chain.leaf())?;
-        Ok(Enrolled { certified, token })
-    }
-
-    async fn renew(
-        &self,
-        subject: Subject,
-        profile: Profile,
-        presented: Fingerprint,
-        request: &VerifiedRequest,
-        service: Option<&Service>,
-    ) -> Result<Certified, Error> {
-        let now = self.now();
-        let key = request.public_key();
         let renewal = Renewal {
-            presented,
-            wanted: self.signing.intent(subject, profile, key, now)?,
+            presented: asker.certificate().fingerprint(),
+            wanted: self.signing.intent(subject, Profile::Service, key, now)?,
             now,
         };
         let record = self
             .store()
             .write(move |records| issuance::renew(records, &renewal))
             .await?;
-        let before = record.certificate.is_some();
-        let chain = self.signing.finish(record, key, service).await?;
-        Ok(Certified { chain, before })
+        self.finish(record, key, Some(&service)).await
+    }
+
+    /// A student's next certificate, for the present one, which opened the connection.
+    pub(crate) async fn renew_student(
+        &self,
+        asker: &VerifiedStudent,
+        request: &VerifiedRequest,
+    ) -> Result<Enrolled, Error> {
+        let presented = asker.certificate().fingerprint();
+        self.renew(asker.sid(), presented, request, Duration::ZERO)
+            .await
+    }
+
+    /// A student's next certificate, for one that has ended, whose key signed the request.
+    pub(crate) async fn renew_expired(
+        &self,
+        holder: &CertificateHolder,
+        request: &VerifiedRequest,
+    ) -> Result<Enrolled, Error> {
+        let grace = self.signing.config.renewal_grace();
+        self.renew(holder.sid(), *holder.certificate(), request, grace)
+            .await
+    }
+
+    async fn renew(
+        &self,
+        sid: &StudentId,
+        presented: Fingerprint,
+        request: &VerifiedRequest,
+        grace: Duration,
+    ) -> Result<Enrolled, Error> {
+        let now = self.now();
+        let key = request.public_key();
+        let subject = Subject::Student(sid.clone());
+        let wanted = self
+            .signing
+            .intent(subject.clone(), Profile::Student, key, now)?;
+        let renewal = StudentRenewal {
+            presented,
+            wanted,
+            now,
+            grace,
+        };
+        let record = self
+            .store()
+            .write(move |records| issuance::renew_student(records, &renewal))
+            .await?;
+        let certified = self.finish(record, key, None).await?;
+        let token = self.token(&subject, certified.chain.leaf())?;
+        Ok(Enrolled { certified, token })
     }
 
     /// A fresh token for a student whose certificate is live and who is active.
@@ -438,6 +453,15 @@ impl Authority {
             .store()
             .write(move |records| issuance::claim(records, &claim))
             .await?;
+        self.finish(record, key, service).await
+    }
+
+    async fn finish(
+        &self,
+        record: CertificateRecord,
+        key: &PublicKey,
+        service: Option<&Service>,
+    ) -> Result<Certified, Error> {
         let before = record.certificate.is_some();
         let chain = self.signing.finish(record, key, service).await?;
         Ok(Certified { chain, before })

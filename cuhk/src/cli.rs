@@ -14,6 +14,7 @@ mod root;
 mod roster;
 mod serve;
 mod service;
+mod term;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ Examples:
   cuhk serve --listen 0.0.0.0:8011
   cuhk revoke 1155000001 --reason key_compromise
   cuhk roster suspend 1155000001          until: cuhk roster restore 1155000001
+  cuhk term set 2026-27-T1 --ends 2026-12-31
   cuhk keys rotate tokens                 a new key for tokens, beside a running server
   cuhk root sign-crl                      once a year: the root's own revocation list
   cuhk doctor                             is everything as it should be?
@@ -74,6 +76,9 @@ enum Command {
     Serve(serve::Arguments),
     /// Revoke certificates at once and withdraw unused codes
     Revoke(revoke::Arguments),
+    /// Say when terms end, and with them students' certificates
+    #[command(subcommand, after_help = term::EXAMPLES)]
+    Term(term::Command),
     /// Look at certificates
     #[command(subcommand, after_help = certs::EXAMPLES)]
     Certs(certs::Command),
@@ -102,6 +107,7 @@ impl Command {
             Self::Certs(command) => command.is_json(),
             Self::Keys(command) => command.is_json(),
             Self::Roster(command) => command.is_json(),
+            Self::Term(command) => command.is_json(),
             Self::Revoke(arguments) => arguments.json,
             Self::Doctor(arguments) => arguments.json,
             _ => false,
@@ -138,6 +144,7 @@ fn run(home: &HomeArgs, command: Command) -> Result<(), Failure> {
         Command::Service(command) => service::run(&dir, command),
         Command::Serve(arguments) => serve::run(home, arguments),
         Command::Revoke(arguments) => revoke::run(&dir, &arguments),
+        Command::Term(command) => term::run(&dir, command),
         Command::Certs(command) => certs::run(&dir, command),
         Command::Doctor(arguments) => doctor::run(&dir, &arguments),
         Command::Keys(command) => keys::run(&dir, command),
@@ -256,6 +263,8 @@ mod tests {
             "cuhk revoke 1155000001 --compromised-since 9999-01-01",
             "cuhk revoke student/service/blackboard",
             "cuhk roster suspend",
+            "cuhk term set 2026-27-T1",
+            "cuhk term set ../x --ends 2026-12-31",
             "cuhk roster restore ../x",
             "cuhk roster deactivate 1155000001",
             "cuhk revoke 1155000001 --reason whim",

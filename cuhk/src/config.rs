@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use scb_certs::DistributionUrls;
 use scb_transport::Limits;
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::{CampusOffset, days};
 use crate::store::{AuthorityKind, CrlSigner};
 
 /// Where `serve` listens unless told otherwise.
@@ -65,6 +67,10 @@ pub struct Config {
     /// Wrong enrolment codes in a minute from one address (IPv6: from one /64), beyond which a
     /// wrong one is told `busy`. A right one always counts.
     pub wrong_codes: NonZeroU32,
+    /// How many days after its end a student's certificate may still be renewed with its key.
+    pub renewal_grace_days: u32,
+    /// The campus's offset from UTC, by which terms end.
+    pub utc_offset: CampusOffset,
     /// Deadlines and bounds.
     pub limits: Limits,
 }
@@ -79,6 +85,8 @@ impl Default for Config {
             http: None,
             metrics: None,
             wrong_codes: WRONG_CODES,
+            renewal_grace_days: 30,
+            utc_offset: CampusOffset::default(),
             limits: Limits::default(),
         }
     }
@@ -96,6 +104,8 @@ impl Config {
             http,
             metrics,
             wrong_codes,
+            renewal_grace_days,
+            utc_offset,
             limits,
         } = self;
         let ip: Vec<String> = ip.iter().map(ToString::to_string).collect();
@@ -127,6 +137,13 @@ impl Config {
              # a wrong one is told `busy` and its connection closed; a right one always counts, so\n\
              # that nobody is locked out by others. Default: {WRONG_CODES}\n\
              wrong_codes = {wrong_codes}\n\
+             # For how many days after its end a student's certificate can be renewed with its own\n\
+             # key, as long as the roster lists the student; later only with a new code. 0: never.\n\
+             # Default: 30\n\
+             renewal_grace_days = {renewal_grace_days}\n\
+             # The campus's offset from UTC: a term ends there at the end of its last day\n\
+             # (`cuhk term set`). Default: \"+08:00\"\n\
+             utc_offset = \"{utc_offset}\"\n\
              \n\
              {limits}",
             dns = list(dns),
@@ -154,6 +171,11 @@ impl Config {
             }
             ip_here => dns.iter().any(is_elsewhere) || ip.contains(&ip_here),
         }
+    }
+
+    /// How long after its end a student's certificate may still be renewed.
+    pub(crate) fn renewal_grace(&self) -> Duration {
+        days(self.renewal_grace_days)
     }
 
     /// All names and addresses in CUHK's own certificate.
@@ -223,6 +245,8 @@ mod tests {
             http: Some("[::1]:10".parse().unwrap()),
             metrics: Some("[::1]:11".parse().unwrap()),
             wrong_codes: NonZeroU32::MIN,
+            renewal_grace_days: 7,
+            utc_offset: "-03:30".parse().unwrap(),
             limits: Limits {
                 max_connections: 7,
                 ..Limits::default()

@@ -96,6 +96,9 @@ pub enum Error {
     /// There are both a student and a certificate of this name.
     #[error("{0} is a student ID and a serial number as well")]
     TargetAmbiguous(Subject),
+    /// There is no such term.
+    #[error("there is no term {0}")]
+    TermUnknown(String),
     /// No key of this name.
     #[error("{0} is no key with which CUHK signs tokens")]
     KeyUnknown(NamedKey),
@@ -265,6 +268,7 @@ impl Error {
                 "for a new code: cuhk code issue service/NAME --replace; else choose another name"
             }
             Self::NothingToRevoke(_) => "see what there is: cuhk certs list",
+            Self::TermUnknown(_) => "see which there are: cuhk term list",
             Self::KeyUnknown(_) => {
                 "see which there are: cuhk keys list; any other certificate: cuhk revoke"
             }
@@ -345,6 +349,7 @@ impl Error {
             | Self::ServiceReserved(_)
             | Self::ServiceExists(_)
             | Self::NothingToRevoke(_)
+            | Self::TermUnknown(_)
             | Self::KeyUnknown(_)
             | Self::KeyWithdrawn(_)
             | Self::BackupInvalid { .. }
@@ -378,6 +383,7 @@ impl Error {
             Self::ServiceReserved(_) => "service_reserved",
             Self::ServiceExists(_) => "service_exists",
             Self::NothingToRevoke(_) => "nothing_to_revoke",
+            Self::TermUnknown(_) => "term_unknown",
             Self::KeyUnknown(_) => "key_unknown",
             Self::KeyWithdrawn(_) => "key_withdrawn",
             Self::RootKeyAbsent { .. } => "root_key_absent",

@@ -22,6 +22,17 @@ pub(crate) fn student_certified(sid: &StudentId, enrolled: &Enrolled) -> StepEve
     StepEvent::new(Step::Two, fact).about(sid)
 }
 
+pub(crate) fn student_renewed(sid: &StudentId, renewed: &Enrolled) -> StepEvent {
+    let Certified { chain, before } = &renewed.certified;
+    let certificate = chain.leaf();
+    let fact = Fact::StudentRenewed {
+        certificate: certificate.into(),
+        token_expires: expiry(&renewed.token, certificate),
+        before: *before,
+    };
+    StepEvent::new(Step::Two, fact).about(sid)
+}
+
 pub(crate) fn service_certified(name: &ServiceName, certified: &Certified) -> StepEvent {
     let fact = Fact::ServiceCertified {
         name: name.clone(),

@@ -7,11 +7,13 @@ use bytes::Bytes;
 use scb_certs::{ServiceName, StudentId, VerifiedRequest, VerifiedService, VerifiedStudent};
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{Code, EnrolmentCode, Fact, Question, Refusal, Reply as _, Step, StepEvent};
+use scb_protocol::{
+    AuthorityChannel, Code, EnrolmentCode, Fact, Question, Refusal, Reply as _, Step, StepEvent,
+};
 use scb_transport::{Connection, Limits, Shutdown, telemetry};
 
 use crate::Error;
-use crate::authority::Authority;
+use crate::authority::{Authority, Enrolled};
 use crate::error::with_causes;
 use crate::facts;
 
@@ -36,9 +38,12 @@ impl Handler {
         shutdown: Shutdown,
     ) -> Self {
         Self {
+            expect: ExpectRequest::new().on(AuthorityChannel {
+                exporter: connection.exporter(),
+                service: authority.name(),
+            }),
             connection,
             authority,
-            expect: ExpectRequest::new(),
             caller: Caller::Anonymous,
             limits,
             shutdown,
@@ -104,6 +109,16 @@ impl Handler {
         match admitted {
             Admitted::Enrol { sid, code, request } => self.enrol(&sid, &code, &request).await,
             Admitted::RefreshToken { student } => self.refresh_token(&student).await,
+            Admitted::Renew { student, request } => {
+                self.emit(facts::request_verified(student.sid(), &request));
+                let renewed = self.authority.renew_student(&student, &request).await;
+                self.renewed(student.sid(), renewed).await
+            }
+            Admitted::RenewExpired { holder, request } => {
+                self.emit(facts::request_verified(holder.sid(), &request));
+                let renewed = self.authority.renew_expired(&holder, &request).await;
+                self.renewed(holder.sid(), renewed).await
+            }
             Admitted::EnrolService {
                 name,
                 code,
@@ -157,6 +172,19 @@ impl Handler {
             }
             Err(error) => self.refuse_enrolment(&error).await,
         }
+    }
+
+    /// A student's next certificate, however it was asked for.
+    async fn renewed(
+        &mut self,
+        sid: &StudentId,
+        renewed: Result<Enrolled, Error>,
+    ) -> Result<(), Refusal> {
+        let renewed = renewed.map_err(|error| self.refusal(&error, Step::Two))?;
+        self.emit(facts::student_renewed(sid, &renewed));
+        let (chain, token) = (renewed.certified.chain, renewed.token);
+        self.reply(Step::Two, &Reply::Enrolled { chain, token })
+            .await
     }
 
     async fn enrol_service(

@@ -1,17 +1,21 @@
 //! Who gets a certificate: decided and recorded inside one transaction, before anything is
 //! signed.
 
+mod student;
+
 use rustls_pki_types::UnixTime;
-use scb_certs::{Fingerprint, RevocationReason};
-use scb_protocol::{Code, Refusal, Step};
+use scb_certs::{Fingerprint, RevocationReason, Serial};
+use scb_protocol::{Code, Refusal, Step, rfc3339};
 
 use crate::store::{CertificateRecord, Intent, Profile, Records};
 use crate::{Error, Subject};
 
+pub(crate) use student::{StudentRenewal, renew_student};
+
 /// Most live certificates of one student: several devices, each with its own code.
 pub const MAX_STUDENT_CERTIFICATES: usize = 3;
-/// By how many a student's renewals exceed that: what is renewed lives on for a while.
-const OVERLAP: usize = 1;
+/// Most live certificates of one student with those that were renewed and have not ended yet.
+pub const MAX_LIVE_STUDENT_CERTIFICATES: usize = 8;
 /// Most live certificates of one service: renewals overlap.
 pub const MAX_SERVICE_CERTIFICATES: usize = 8;
 
@@ -36,7 +40,7 @@ pub(crate) struct Renewal {
 ///
 /// `enrolment_refused` for an unknown subject and for a wrong code alike; everything else is
 /// told only to somebody who knows the code: `code_used`, `code_withdrawn`, `code_expired`,
-/// `student_inactive`, `key_refused`, `too_many_devices`, `certificate_revoked`,
+/// `student_inactive`, `key_refused`, `too_many_devices`, `term_over`, `certificate_revoked`,
 /// `certificate_expired`.
 pub(crate) fn claim(records: &Records<'_>, claim: &Claim) -> Result<CertificateRecord, Error> {
     let Claim {
@@ -62,10 +66,11 @@ pub(crate) fn claim(records: &Records<'_>, claim: &Claim) -> Result<CertificateR
         return Err(refuse(Code::CodeExpired, wanted));
     }
     check_key(records, wanted)?;
-    check_number(records, wanted, 0, *now)?;
-    records.certificates().intend(wanted, *now)?;
+    let wanted = within_term(records, wanted, *now)?;
+    check_number(records, &wanted, *now)?;
+    records.certificates().intend(&wanted, *now)?;
     records.codes().spend(digest, &wanted.serial)?;
-    Ok(intended(wanted))
+    Ok(intended(&wanted))
 }
 
 /// Whether a code is known, without changing anything.
@@ -77,13 +82,13 @@ pub(crate) fn knows_code(
     Ok(records.codes().find(digest, subject)?.is_some())
 }
 
-/// Records the next certificate of a service or a student. A repeated request for the same key gets the
+/// Records a service's next certificate. A repeated request for the same key gets the
 /// certificate that the first one got.
 ///
 /// # Errors
 ///
 /// `certificate_revoked`, `certificate_expired` or `certificate_unknown_issuer` about the
-/// certificate presented; `student_inactive`; `key_refused`; `too_many_devices`.
+/// certificate presented; `key_refused`; `too_many_devices`.
 pub(crate) fn renew(records: &Records<'_>, renewal: &Renewal) -> Result<CertificateRecord, Error> {
     let Renewal {
         presented,
@@ -91,7 +96,6 @@ pub(crate) fn renew(records: &Records<'_>, renewal: &Renewal) -> Result<Certific
         now,
     } = renewal;
     live_certificate(records, presented, &wanted.subject, *now, Step::Two)?;
-    check_subject(records, wanted)?;
     check_key(records, wanted)?;
     let live = records.certificates().live(&wanted.subject, *now)?;
     let same_key = |record: &&CertificateRecord| {
@@ -102,7 +106,7 @@ pub(crate) fn renew(records: &Records<'_>, renewal: &Renewal) -> Result<Certific
     if let Some(known) = live.iter().rev().find(same_key) {
         return Ok(known.clone());
     }
-    check_number(records, wanted, OVERLAP, *now)?;
+    check_number(records, wanted, *now)?;
     records.certificates().intend(wanted, *now)?;
     Ok(intended(wanted))
 }
@@ -186,22 +190,63 @@ fn check_key(records: &Records<'_>, wanted: &Intent) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_number(
+fn check_number(records: &Records<'_>, wanted: &Intent, now: UnixTime) -> Result<(), Error> {
+    match wanted.profile {
+        Profile::Student => check_devices(records, wanted, None, now),
+        Profile::Service | Profile::TokenSigner => {
+            let live = records.certificates().live(&wanted.subject, now)?;
+            at_most(live.len(), MAX_SERVICE_CERTIFICATES, wanted)
+        }
+    }
+}
+
+/// What was renewed counts as one device together with what took its place, `renewed` among it.
+fn check_devices(
     records: &Records<'_>,
     wanted: &Intent,
-    overlap: usize,
+    renewed: Option<&Serial>,
     now: UnixTime,
 ) -> Result<(), Error> {
-    let limit = match wanted.profile {
-        Profile::Student => MAX_STUDENT_CERTIFICATES + overlap,
-        Profile::Service | Profile::TokenSigner => MAX_SERVICE_CERTIFICATES,
-    };
-    let live = records.certificates().live(&wanted.subject, now)?.len();
-    if live < limit {
+    let live = records.certificates().live(&wanted.subject, now)?;
+    let replaced = records.renewals().replaced(&wanted.subject, now)?;
+    let others = live.iter().filter(|record| {
+        let serial = &record.intent.serial;
+        Some(serial) != renewed && !replaced.contains(serial)
+    });
+    at_most(others.count(), MAX_STUDENT_CERTIFICATES, wanted)?;
+    at_most(live.len(), MAX_LIVE_STUDENT_CERTIFICATES, wanted)
+}
+
+/// There is room for one more.
+fn at_most(present: usize, limit: usize, wanted: &Intent) -> Result<(), Error> {
+    if present < limit {
         return Ok(());
     }
     let refusal = Refusal::new(Code::TooManyDevices, Step::Two).with("limit", limit);
     Err(about(refusal, &wanted.subject).into())
+}
+
+/// A student's certificate ends with the current term at the latest. Where no term was ever set,
+/// nothing is cut short; where all are over, nothing is issued.
+fn within_term(records: &Records<'_>, wanted: &Intent, now: UnixTime) -> Result<Intent, Error> {
+    let mut wanted = wanted.clone();
+    if wanted.profile != Profile::Student {
+        return Ok(wanted);
+    }
+    match (records.terms().current(now)?, records.terms().last()?) {
+        (Some(term), _) => {
+            let validity = &mut wanted.validity;
+            validity.not_after = validity.not_after.min(term.ends_at);
+            Ok(wanted)
+        }
+        (None, None) => Ok(wanted),
+        (None, Some(last)) => {
+            let refusal = Refusal::new(Code::TermOver, Step::Two)
+                .with("term", &last.name)
+                .with("ended", rfc3339(last.ends_at));
+            Err(about(refusal, &wanted.subject).into())
+        }
+    }
 }
 
 fn intended(wanted: &Intent) -> CertificateRecord {

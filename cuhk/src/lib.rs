@@ -8,6 +8,7 @@ mod admin;
 mod answers;
 mod authority;
 mod backup;
+mod calendar;
 mod ceremony;
 mod cli;
 mod code_sheet;
@@ -49,13 +50,16 @@ mod tests;
 extern crate self as scb_cuhk;
 
 pub use admin::{CODE_LIFETIME, IssuedCode, add_service, issue_code};
+pub use calendar::CampusOffset;
 pub use ceremony::{SigningAnswer, SigningRequest, import, open_root, request, sign};
 pub use cli::main;
 pub use code_sheet::{SheetRow, write_code, write_sheet};
 pub use config::{Config, DEFAULT_LISTEN};
 pub use error::Error;
 pub use init::{NewAuthority, existing, init, open_home};
-pub use issuance::{MAX_SERVICE_CERTIFICATES, MAX_STUDENT_CERTIFICATES};
+pub use issuance::{
+    MAX_LIVE_STUDENT_CERTIFICATES, MAX_SERVICE_CERTIFICATES, MAX_STUDENT_CERTIFICATES,
+};
 pub use issuers::Issuers;
 pub use keys::{KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
 pub use monitor::Watch;
@@ -69,7 +73,7 @@ pub use server::{Refresher, Server, Unlocked};
 pub use store::{
     Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CertificateRecord, Certificates,
     Change, CodeRecord, Codes, CrlSigner, Intent, Log, LoggedEntry, Profile, Pruned, Pruning,
-    Records, Revocation, RevocationLists, Roster, Service, Services, Status, Store, StoredList,
-    Student, TokenSigner, TokenSigners, Witness,
+    Records, Renewals, Revocation, RevocationLists, Roster, Service, Services, Status, Store,
+    StoredList, Student, Term, Terms, TokenSigner, TokenSigners, Witness,
 };
 pub use subject::Subject;

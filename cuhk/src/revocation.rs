@@ -14,7 +14,7 @@ use crate::{Error, Subject};
 pub enum Target {
     /// All certificates of a student or a service.
     Subject(Subject),
-    /// The one certificate with this serial number.
+    /// The certificate with this serial number, and what it was renewed from and to: one device.
     Certificate(Serial),
 }
 
@@ -119,7 +119,7 @@ pub struct Suspension {
 }
 
 /// Revokes all certificates of a subject that have not ended, those on hold among them, and
-/// withdraws its unused codes; or revokes one certificate. A key that is compromised is refused
+/// withdraws its unused codes; or revokes the certificates of one device. A key that is compromised is refused
 /// for ever, in certificates that have run out as well. There is no way back: what can be lifted
 /// is a suspension.
 ///
@@ -134,7 +134,7 @@ pub fn revoke(
 ) -> Result<Revoked, Error> {
     let grounds = grounds.into();
     let (certificates, codes) = match target {
-        Target::Certificate(serial) => (revoke_each(records, [*serial], grounds, now)?, 0),
+        Target::Certificate(serial) => (revoke_line(records, serial, grounds, now)?, 0),
         Target::Subject(subject) => (
             revoke_all(records, subject, grounds, now)?,
             records.codes().withdraw(subject, now)?,
@@ -207,11 +207,33 @@ pub(crate) fn revoke_all(
     now: UnixTime,
 ) -> Result<usize, Error> {
     let all = records.certificates().of(subject)?;
-    let concerned = all.into_iter().filter(|record| {
-        grounds.reason == RevocationReason::KeyCompromise
-            || now.as_secs() <= record.intent.validity.not_after.as_secs()
-    });
+    let concerned = all
+        .into_iter()
+        .filter(|record| is_concerned(record, grounds, now));
     revoke_each(records, serials(concerned), grounds, now)
+}
+
+/// Revokes a certificate, and of those in its line what [`revoke_all`] would: whoever has one
+/// key of a device may have the others.
+fn revoke_line(
+    records: &Records<'_>,
+    serial: &Serial,
+    grounds: Grounds,
+    now: UnixTime,
+) -> Result<usize, Error> {
+    let mut concerned = Vec::new();
+    for member in records.renewals().line(serial)? {
+        let record = records.certificates().find(&member)?;
+        if member == *serial || record.is_some_and(|record| is_concerned(&record, grounds, now)) {
+            concerned.push(member);
+        }
+    }
+    revoke_each(records, concerned, grounds, now)
+}
+
+fn is_concerned(record: &CertificateRecord, grounds: Grounds, now: UnixTime) -> bool {
+    grounds.reason == RevocationReason::KeyCompromise
+        || now.as_secs() <= record.intent.validity.not_after.as_secs()
 }
 
 fn serials(records: impl IntoIterator<Item = CertificateRecord>) -> impl Iterator<Item = Serial> {

@@ -12,11 +12,13 @@ mod log;
 #[cfg(test)]
 mod plans;
 mod pruning;
+mod renewals;
 mod roster;
 mod seal;
 mod services;
 mod signers;
 mod status;
+mod terms;
 
 use std::path::Path;
 
@@ -32,10 +34,12 @@ pub use codes::{CodeRecord, Codes};
 pub use lists::{RevocationLists, StoredList};
 pub use log::{Log, LoggedEntry, Witness};
 pub use pruning::{Pruned, Pruning};
+pub use renewals::Renewals;
 pub use roster::{Change, Roster, Student};
 pub use services::{Service, Services};
 pub use signers::{TokenSigner, TokenSigners};
 pub use status::Status;
+pub use terms::{Term, Terms};
 
 /// The database of one CUHK. Clones share it.
 #[derive(Debug, Clone)]
@@ -179,6 +183,16 @@ impl<'a> Records<'a> {
         RevocationLists::on(self.connection)
     }
 
+    /// Renewals of students' certificates.
+    pub fn renewals(&self) -> Renewals<'a> {
+        Renewals::on(self.connection)
+    }
+
+    /// Terms.
+    pub fn terms(&self) -> Terms<'a> {
+        Terms::on(self.connection)
+    }
+
     /// Removal of what has long ended.
     pub fn pruning(&self) -> Pruning<'a> {
         Pruning::on(self.connection)
@@ -211,6 +225,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("store/migrations/0006.sql")),
         M::up(include_str!("store/migrations/0007.sql")),
         M::up(include_str!("store/migrations/0008.sql")),
+        M::up(include_str!("store/migrations/0009.sql")),
     ])
 }
 

@@ -98,6 +98,8 @@ pub struct Common {
 pub enum Command {
     /// Make a key for each ID and have CUHK certify it (steps 1 and 2)
     Enrol(Enrol),
+    /// Get the next certificate for who has one here, with a new key; takes no code
+    Renew(Renew),
     /// Hand in for a group; enrols who still needs it (steps 1 to 6)
     Submit(Submit),
     /// Check a receipt, and that FILE is what was handed in; needs no server
@@ -164,12 +166,25 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
         "lang",
         "json",
     ];
+    const RENEW: &[&str] = &[
+        "home",
+        "sandbox",
+        "cuhk",
+        "ca",
+        "ca_fingerprint",
+        "passphrase_file",
+        "wait",
+        "explain",
+        "lang",
+        "json",
+    ];
     match command {
         "verify" | "receipts" => Some(RECEIPTS),
         "status" => Some(OFFLINE),
         "passphrase" => Some(PASSPHRASE),
         "audit" => Some(AUDIT),
         "enrol" => Some(ENROL),
+        "renew" => Some(RENEW),
         "generate" => Some(&[]),
         _ => None,
     }
@@ -222,6 +237,27 @@ pub struct Enrol {
     /// Encrypt new keys: asks for a passphrase, unless --passphrase-file gives it
     #[arg(long)]
     pub protect: bool,
+}
+
+/// Arguments of `student renew`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student renew                                   (everybody whose key is here)
+  student renew --ids 1155000001 --json
+  student renew --ids 1155000001 --same-key       (the same key for another 30 days)
+
+Every command that talks to CUHK does this by itself when two thirds of a certificate's life are
+over, so that it is seldom needed. A certificate that has ended can be renewed by its key for some
+time (30 days, unless CUHK says otherwise); later it takes a code: student enrol. The passphrase
+of a key stays. The old key is removed when the new certificate is stored; the same command after
+an interruption goes on where it was.")]
+pub struct Renew {
+    /// Who: student IDs, separated by commas; without it, everybody who has a certificate here
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
+    /// Have the present key certified again instead of a new one
+    #[arg(long)]
+    pub same_key: bool,
 }
 
 /// Arguments of `student submit`.
@@ -357,7 +393,13 @@ mod tests {
             assert!(help.contains("--home") && help.contains("--json"), "{name}");
         }
         assert!(help_of("verify").contains("--ca-fingerprint"));
-        assert!(!help_of("enrol").contains("--fault"));
+        for name in ["enrol", "renew"] {
+            let help = help_of(name);
+            assert!(
+                !help.contains("--fault") && help.contains("--cuhk"),
+                "{name}"
+            );
+        }
         assert!(help_of("submit").contains("--fault"));
     }
 

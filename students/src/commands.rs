@@ -5,6 +5,7 @@ mod enrol;
 mod fault;
 mod passphrase;
 mod receipts;
+mod renew;
 mod sandbox;
 mod status;
 mod submit;
@@ -39,6 +40,7 @@ fn run(cli: &Cli, term: Term) -> Result<(), Error> {
     let common = &cli.common;
     match &cli.command {
         Some(Command::Enrol(arguments)) => enrol::run(common, arguments, term),
+        Some(Command::Renew(arguments)) => renew::run(common, arguments, term),
         Some(Command::Submit(arguments)) => submit::run(common, arguments, term),
         Some(Command::Verify(arguments)) => verify::run(common, arguments),
         Some(Command::Audit(arguments)) => audit::run(common, arguments, term),

@@ -4,8 +4,10 @@ mod audit;
 mod enrolment;
 mod facts;
 mod hand_in;
+mod issued;
 mod links;
 mod patience;
+mod renewal;
 mod skew;
 mod tokens;
 mod wire;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{Fingerprint, StudentId};
+use scb_cli::exit;
 use scb_protocol::client::Member;
 use scb_protocol::{Code, EnrolmentCode, Fact, Step};
 use scb_transport::{Clock, SystemClock};
@@ -25,6 +28,7 @@ pub use hand_in::{HandIn, KeptReceipt};
 pub use skew::ClockOffset;
 
 use self::patience::Patience;
+use self::renewal::Renewal;
 use crate::home::HomeLock;
 use crate::identity::NextKey;
 use crate::{Error, Event, Group, Observer, Passphrases, Protection, Setup, identity};
@@ -51,6 +55,8 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     runtime: Runtime,
     patience: Option<Duration>,
+    /// Whose certificates this run has tried to renew by itself.
+    tried: BTreeSet<StudentId>,
 }
 
 impl Engine {
@@ -87,6 +93,7 @@ impl Engine {
             clock,
             runtime,
             patience: None,
+            tried: BTreeSet::new(),
         })
     }
 
@@ -155,6 +162,99 @@ impl Engine {
         NextKey::ask(&self.setup.home, sid, protection, &mut self.passphrases)
     }
 
+    /// Renews these students' certificates, all who can be; answers once it was tried for each.
+    /// With `same_key` the key stays, otherwise there is a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotEnrolled`], [`Error::WrongPassphrase`] before anybody is asked; what was
+    /// refused, or what failed here.
+    pub fn renew(
+        &mut self,
+        students: &[StudentId],
+        same_key: bool,
+        observer: &mut Observer<'_>,
+    ) -> Result<(), Error> {
+        // Passphrases are asked for before the home is locked: a person may take long.
+        for sid in students {
+            identity::settle(&self.setup.home, sid)?;
+            identity::open(&self.setup.home, sid, &mut self.passphrases)?;
+        }
+        let mut refusals = Vec::new();
+        for sid in students {
+            let patience = Patience::new(self.patience);
+            match self.renew_one(sid, same_key, patience, observer) {
+                Ok(()) => {}
+                Err(Error::Refused(refusal)) if refusal.exit_code() == exit::REFUSED => {
+                    refusals.push(refusal);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match refusals.len() {
+            0 => Ok(()),
+            1 => Err(refusals.remove(0).into()),
+            _ => Err(Error::SeveralRefused(refusals)),
+        }
+    }
+
+    /// Renews the certificates of the group of which two thirds of the life are over, once in a
+    /// run. Where that fails, the observer is told, and a certificate that is still good is used.
+    ///
+    /// # Errors
+    ///
+    /// Why the next certificate of one that has ended could not be had, unless a code helps.
+    pub fn renew_due(&mut self, group: &Group, observer: &mut Observer<'_>) -> Result<(), Error> {
+        let known = self.setup.cuhk().is_ok() && self.setup.trust().is_some();
+        for sid in group.ids() {
+            let now = self.clock.now();
+            let until = match renewal::due(&self.setup.home, sid, now)? {
+                Some(until) if known && !self.tried.contains(sid) => until,
+                _ => continue,
+            };
+            self.tried.insert(sid.clone());
+            let opened = identity::open(&self.setup.home, sid, &mut self.passphrases);
+            let renewed =
+                opened.and_then(|_| self.renew_one(sid, false, Patience::none(), observer));
+            let Err(error) = renewed else {
+                continue;
+            };
+            if until < now && !renewal::takes_a_code(&error) {
+                return Err(error);
+            }
+            let away = renewal::is_away(&error);
+            if let Some(event) = Event::not_renewed(sid, &error, until, now) {
+                observer(&event);
+            }
+            if away {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever calls this has opened the key: nobody is asked while the home is locked.
+    fn renew_one(
+        &mut self,
+        sid: &StudentId,
+        same_key: bool,
+        patience: Patience,
+        observer: &mut Observer<'_>,
+    ) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        let member = identity::open(&self.setup.home, sid, &mut self.passphrases)?;
+        let mut observer = logged(observer);
+        let mut renewal = Renewal {
+            setup: &mut self.setup,
+            passphrases: &mut self.passphrases,
+            clock: &self.clock,
+            same_key,
+        };
+        let work = renewal.renew(&member, patience, &mut observer);
+        let result = self.runtime.block_on(work);
+        result.map_err(|error| skew::explain(error, self.setup.clock_offset()))
+    }
+
     /// Those of the group who need a certificate.
     ///
     /// # Errors
@@ -167,10 +267,7 @@ impl Engine {
     ) -> Result<Vec<StudentId>, Error> {
         let mut without = Vec::new();
         for sid in group.ids() {
-            if identity::is_interrupted(&self.setup.home, sid) {
-                let _lock = self.setup.home.lock()?;
-                identity::recover(&self.setup.home, sid)?;
-            }
+            identity::settle(&self.setup.home, sid)?;
             if self.needs_certificate(sid, options)? {
                 without.push(sid.clone());
             }

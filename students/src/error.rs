@@ -447,7 +447,7 @@ pub(crate) fn one_below_the_other(
 /// Whether the student's certificate no longer works, so that only a new one helps.
 pub(crate) fn is_certificate_dead(refusal: &Refusal) -> bool {
     match refusal.code {
-        Code::CertificateRevoked | Code::CertificateExpired => true,
+        Code::CertificateRevoked | Code::CertificateExpired | Code::RenewalTooLate => true,
         Code::StudentInactive => {
             let reason = refusal.params.get("reason").map(String::as_str);
             matches!(reason, Some("revoked" | "expired"))
@@ -466,6 +466,15 @@ pub(crate) fn blames_clock(refusal: &Refusal) -> bool {
 fn remedy_of(refusal: &Refusal) -> String {
     match &refusal.sid {
         _ if blames_clock(refusal) => MEND_CLOCK.to_owned(),
+        Some(sid) if refusal.code == Code::CertificateExpired => format!(
+            "student renew --ids {sid}; if that is refused, ask your department for a new code, \
+             then: student enrol --ids {sid} --replace"
+        ),
+        Some(sid) if refusal.code == Code::CertificateSuperseded => format!(
+            "use the machine where it was renewed; if nobody of you renewed it, somebody has a \
+             copy of the key: tell your department at once; for a certificate here, with a new \
+             code: student enrol --ids {sid} --replace"
+        ),
         Some(sid) if is_certificate_dead(refusal) => {
             format!("ask your department for a new code, then: student enrol --ids {sid} --replace")
         }

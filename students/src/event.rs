@@ -1,7 +1,10 @@
 //! What the engine tells while it works; whoever shows it decides how.
 
+use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::{Code, Fact, Step, StepEvent};
+
+use crate::Error;
 
 /// Something that happened in a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,17 @@ pub enum Event {
         sent: u64,
         /// Bytes in all.
         total: u64,
+    },
+    /// Step 2: a certificate was to be renewed, and could not be.
+    NotRenewed {
+        /// Whose.
+        sid: StudentId,
+        /// Why, if there is a code for it.
+        code: Option<Code>,
+        /// Why, in English.
+        reason: String,
+        /// Until when the present one is good; `None` if it has ended.
+        until: Option<UnixTime>,
     },
     /// A server has no time now; the same request goes out again after a while. Told every
     /// second.
@@ -40,11 +54,31 @@ impl Event {
         Self::Step(StepEvent::new(step, fact).about(sid))
     }
 
+    /// What to tell of a renewal that failed: nothing where the present certificate lasts as long
+    /// as a new one would.
+    pub(crate) fn not_renewed(
+        sid: &StudentId,
+        error: &Error,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Option<Self> {
+        let code = error.refusals().first().map(|refusal| refusal.code);
+        if code == Some(Code::RenewalNotLonger) {
+            return None;
+        }
+        Some(Self::NotRenewed {
+            sid: sid.clone(),
+            code,
+            reason: error.to_string(),
+            until: (until >= now).then_some(until),
+        })
+    }
+
     /// The event of the step; none for mere progress.
     pub fn step_event(&self) -> Option<&StepEvent> {
         match self {
             Self::Step(event) => Some(event),
-            Self::Sending { .. } | Self::Waiting { .. } => None,
+            Self::Sending { .. } | Self::NotRenewed { .. } | Self::Waiting { .. } => None,
         }
     }
 }

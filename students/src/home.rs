@@ -5,12 +5,14 @@
 //! HOME/ca.pem               the root by which servers are recognised
 //! HOME/students/SID/        key.pem (0600), chain.pem, token.jwt
 //! HOME/students/.next-SID/  the same for a new key that is not certified yet
+//! HOME/students/.renew-SID/ the same for the key that follows at the next renewal
 //! HOME/pending/             hand-ins that were signed and not yet acknowledged
 //! HOME/receipts/            S-000001.zip, …
 //! HOME/log.json             CUHK's issuance log as it was seen last
 //! HOME/lock                 held while something is being changed
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -60,6 +62,11 @@ impl StudentHome {
         self.home.path("students").join(format!(".next-{sid}"))
     }
 
+    /// Where a student's key for the next renewal waits to be certified.
+    pub fn renewal_dir(&self, sid: &StudentId) -> PathBuf {
+        self.home.path("students").join(format!(".renew-{sid}"))
+    }
+
     /// Where a replaced key lies while the next one moves into its place.
     pub(crate) fn old_dir(&self, sid: &StudentId) -> PathBuf {
         self.home.path("students").join(format!(".old-{sid}"))
@@ -97,6 +104,21 @@ impl StudentHome {
         let mut ids: Vec<StudentId> = ids.collect();
         ids.sort();
         Ok(ids)
+    }
+
+    /// Every student for whom a next key waits, certified or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`].
+    pub(crate) fn waiting(&self) -> Result<BTreeSet<StudentId>, Error> {
+        let names = entries(&self.home.path("students"))?;
+        let sid = |name: &std::ffi::OsString| {
+            let name = name.to_str()?;
+            let sid = name.strip_prefix(".next-");
+            sid.or_else(|| name.strip_prefix(".renew-"))?.parse().ok()
+        };
+        Ok(names.iter().filter_map(sid).collect())
     }
 
     /// What is remembered.
@@ -290,7 +312,9 @@ mod tests {
         ensure_dir(&home.student_dir(&b)).unwrap();
         ensure_dir(&home.student_dir(&a)).unwrap();
         ensure_dir(&home.next_dir(&a)).unwrap();
-        assert_eq!(home.students().unwrap(), [a, b]);
+        assert_eq!(home.students().unwrap(), [a.clone(), b.clone()]);
+        ensure_dir(&home.renewal_dir(&b)).unwrap();
+        assert_eq!(home.waiting().unwrap(), BTreeSet::from([a, b]));
     }
 
     #[test]

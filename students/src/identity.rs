@@ -1,8 +1,10 @@
 //! One student's key, certificate and identity token, as they lie in the home.
 
+mod renewal;
+
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
@@ -15,6 +17,7 @@ use scb_protocol::{Step, certificate_refusal, own_token_expiry};
 
 use crate::home::{StudentHome, ensure_dir, sync_dir};
 use crate::{Error, Passphrases, Protection};
+pub use renewal::rewrite_begun;
 
 const KEY: &str = "key.pem";
 const CHAIN: &str = "chain.pem";
@@ -134,13 +137,16 @@ pub fn rewrite_key(
     key: &SigningKey,
     passphrase: Option<&Passphrase>,
 ) -> Result<(), Error> {
+    rewrite(&home.student_dir(sid).join(KEY), key, passphrase)
+}
+
+fn rewrite(path: &Path, key: &SigningKey, passphrase: Option<&Passphrase>) -> Result<(), Error> {
     let pem = key.to_pem(passphrase)?;
     let read = SigningKey::from_pem(&pem, passphrase)?;
     if read.public_key() != key.public_key() {
         return Err(CertsError::KeyMismatch.into());
     }
-    let path = home.student_dir(sid).join(KEY);
-    Ok(write_atomic(&path, pem.as_bytes(), 0o600)?)
+    Ok(write_atomic(path, pem.as_bytes(), 0o600)?)
 }
 
 /// What the certificate kept here is worth.
@@ -194,6 +200,8 @@ pub struct NextKey {
     pub key: SigningKey,
     /// Made now, not found from an attempt before.
     pub fresh: bool,
+    /// Where it waits.
+    dir: PathBuf,
 }
 
 impl NextKey {
@@ -228,7 +236,8 @@ impl NextKey {
         protection: Protection,
         passphrases: &mut Passphrases,
     ) -> Result<Self, Error> {
-        let path = home.next_dir(sid).join(KEY);
+        let dir = home.next_dir(sid);
+        let path = dir.join(KEY);
         let fresh = !path.exists();
         let key = if fresh {
             let passphrase = passphrases.for_new_key(sid, protection)?;
@@ -242,6 +251,7 @@ impl NextKey {
             sid: sid.clone(),
             key,
             fresh,
+            dir,
         })
     }
 
@@ -252,43 +262,67 @@ impl NextKey {
     ///
     /// [`Error::Cli`].
     pub fn install(&self, home: &StudentHome, chain: &Chain, token: &str) -> Result<(), Error> {
-        let dir = home.next_dir(&self.sid);
+        let dir = &self.dir;
         write_atomic(&dir.join(TOKEN), token.as_bytes(), 0o600)?;
         write_atomic(&dir.join(CHAIN), chain.to_pem().as_bytes(), 0o644)?;
-        activate(home, &self.sid)
+        activate(home, &self.sid, dir)
     }
 }
 
-/// Whether an installation has begun that is not finished: the certificate was saved, and is not
-/// at its place.
-pub fn is_interrupted(home: &StudentHome, sid: &StudentId) -> bool {
-    home.next_dir(sid).join(CHAIN).exists()
+/// Whether an installation has begun that is not finished: the certificate was saved and is not
+/// at its place, or the key before is still there.
+fn is_interrupted(home: &StudentHome, sid: &StudentId) -> bool {
+    let saved = |dir: PathBuf| dir.join(CHAIN).exists();
+    saved(home.renewal_dir(sid))
+        || saved(home.next_dir(sid))
+        || (home.old_dir(sid).exists() && saved(home.student_dir(sid)))
 }
 
-/// Finishes an installation that was interrupted. The home must be locked: another program may be
-/// just about to finish it.
+/// Locks the home and finishes an installation that was interrupted, if there is one.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn settle(home: &StudentHome, sid: &StudentId) -> Result<(), Error> {
+    if is_interrupted(home, sid) {
+        let _lock = home.lock()?;
+        recover(home, sid)?;
+    }
+    Ok(())
+}
+
+/// Finishes an installation that was interrupted after the certificate was saved, down to the
+/// removal of the old key. The home must be locked: another program may be just about to finish
+/// it.
 ///
 /// # Errors
 ///
 /// [`Error::Cli`].
 pub fn recover(home: &StudentHome, sid: &StudentId) -> Result<(), Error> {
-    if is_interrupted(home, sid) {
-        return activate(home, sid);
+    for dir in [home.renewal_dir(sid), home.next_dir(sid)] {
+        if dir.join(CHAIN).exists() {
+            activate(home, sid, &dir)?;
+        }
     }
-    Ok(())
+    match home.student_dir(sid).join(CHAIN).exists() {
+        true => remove_dir(&home.old_dir(sid)),
+        false => Ok(()),
+    }
 }
 
-/// The next directory takes the student's place. A crash in between leaves the next one
-/// complete, and [`recover`] goes on from there.
-fn activate(home: &StudentHome, sid: &StudentId) -> Result<(), Error> {
-    let (next, place, old) = (home.next_dir(sid), home.student_dir(sid), home.old_dir(sid));
+/// The next directory takes the student's place; only then the old key goes. A crash in between
+/// leaves the next one complete, and [`recover`] goes on from there. What was to be renewed before
+/// is renewed no more.
+fn activate(home: &StudentHome, sid: &StudentId, next: &Path) -> Result<(), Error> {
+    let (place, old) = (home.student_dir(sid), home.old_dir(sid));
     if place.exists() {
         remove_dir(&old)?;
         fs::rename(&place, &old).map_err(Error::file("move", &place))?;
     }
-    fs::rename(&next, &place).map_err(Error::file("move", &next))?;
+    fs::rename(next, &place).map_err(Error::file("move", next))?;
     sync_dir(place.parent().unwrap_or(&place))?;
-    remove_dir(&old)
+    remove_dir(&old)?;
+    remove_dir(&home.renewal_dir(sid))
 }
 
 fn remove_dir(dir: &Path) -> Result<(), Error> {

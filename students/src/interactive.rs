@@ -112,10 +112,7 @@ impl Session<'_> {
     }
 
     fn enrol_with(&mut self, options: &EnrolOptions) -> Result<(), Error> {
-        let missing = self
-            .prepared
-            .engine
-            .without_certificate(&self.group, options)?;
+        let missing = self.needing(options)?;
         if missing.is_empty() {
             self.say_certified();
             return Ok(());
@@ -210,9 +207,17 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn missing(&self) -> Result<Vec<StudentId>, Error> {
-        let engine = &self.prepared.engine;
-        engine.without_certificate(&self.group, &self.options())
+    /// Who needs a code.
+    fn missing(&mut self) -> Result<Vec<StudentId>, Error> {
+        self.needing(&self.options())
+    }
+
+    /// Who needs a code, after what could be renewed was renewed.
+    fn needing(&mut self, options: &EnrolOptions) -> Result<Vec<StudentId>, Error> {
+        let mut show = Show::new(self.common);
+        let engine = &mut self.prepared.engine;
+        engine.renew_due(&self.group, &mut |event| show.event(event))?;
+        engine.without_certificate(&self.group, options)
     }
 
     fn options(&self) -> EnrolOptions {

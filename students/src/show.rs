@@ -5,7 +5,7 @@ mod line;
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use scb_cli::{printable, say};
+use scb_cli::{local_time, printable, say};
 use scb_explain::{Language, sentence, step_title};
 use scb_protocol::{Code, Step, StepEvent};
 
@@ -51,6 +51,20 @@ impl Show {
         match event {
             Event::Step(event) => self.step(event),
             Event::Sending { sent, total } => self.progress(*sent, *total),
+            Event::NotRenewed {
+                sid,
+                code,
+                reason,
+                until,
+            } => {
+                let why = match code {
+                    Some(code) => format!("{} [{code}]", sentence(*code, self.words.language())),
+                    None => printable(reason),
+                };
+                let until = until.map(local_time);
+                let text = self.words.not_renewed(sid, &why, until.as_deref());
+                self.line(Step::Two, &text);
+            }
             Event::Waiting {
                 step,
                 code,

@@ -45,6 +45,14 @@ fn chinese_remedy(refusal: &Refusal) -> String {
         _ if blames_clock(refusal) => {
             "校正本機的日期、時間及時區；若均無誤，請通知資訊科技部門".to_owned()
         }
+        Some(sid) if refusal.code == Code::CertificateExpired => format!(
+            "student renew --ids {sid}；若遭拒絕，向學系索取新的註冊碼，然後執行：student enrol --ids \
+             {sid} --replace"
+        ),
+        Some(sid) if refusal.code == Code::CertificateSuperseded => format!(
+            "使用已續期的那部電腦；若你們無人續期，即有人持有金鑰的副本，請立即通知學系；如要在這裡領取\
+             證書，取得新的註冊碼後執行：student enrol --ids {sid} --replace"
+        ),
         Some(sid) if is_certificate_dead(refusal) => {
             format!("向學系索取新的註冊碼，然後執行：student enrol --ids {sid} --replace")
         }

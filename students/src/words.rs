@@ -36,6 +36,22 @@ impl Words {
         ]
     }
 
+    /// A certificate was to be renewed, and could not be.
+    pub(crate) fn not_renewed(self, sid: &StudentId, why: &str, until: Option<&str>) -> String {
+        match (self.0, until) {
+            (Language::English, Some(until)) => {
+                format!("{sid} certificate not renewed, good until {until}: {why}")
+            }
+            (Language::English, None) => {
+                format!("{sid} certificate has ended and was not renewed: {why}")
+            }
+            (Language::Chinese, Some(until)) => {
+                format!("{sid} 的證書未能續期，有效至 {until}：{why}")
+            }
+            (Language::Chinese, None) => format!("{sid} 的證書已到期，未能續期：{why}"),
+        }
+    }
+
     pub(crate) fn choose_one(self) -> &'static str {
         self.pick("Type 1, 2, 3 or Q.", "請輸入 1、2、3 或 Q。")
     }

@@ -37,6 +37,7 @@ mod outsiders;
 mod packaging;
 mod publication;
 mod refusals;
+mod renewal;
 mod revocation;
 mod roster;
 mod secrets;

@@ -23,6 +23,26 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "核對註冊碼單後再試；沒有任何人被鎖定",
         ),
         Code::TooManyDevices => ("持有人的有效證書已達上限", "請 CUHK 撤銷一張不再使用的證書"),
+        Code::CertificateSuperseded => (
+            "此證書已用另一把金鑰續期",
+            "若續期後的證書在另一部電腦，請用那部電腦；否則向學系索取新的註冊碼",
+        ),
+        Code::RenewalTooLate => (
+            "此證書過期太久，不能續期",
+            "請向學系索取新的註冊碼，然後重新註冊：student enrol",
+        ),
+        Code::RenewalNotLonger => (
+            "現在簽發的證書不會比此證書更遲到期",
+            "可繼續使用此證書；中大開放下一學期後便可續期",
+        ),
+        Code::StudentUnlisted => (
+            "中大的學生名冊已不再載有此學生",
+            "請向學系查詢；重新載入名冊後，再執行同一指令",
+        ),
+        Code::TermOver => (
+            "中大簽發證書的學期已經結束",
+            "向學系查詢下一學期何時開放，然後再執行同一指令",
+        ),
         Code::RequestInvalid => (
             "證書簽署請求無效，或並非由其本身的金鑰簽署",
             "再執行一次；若仍出現，請更新本程式",
@@ -120,7 +140,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         ),
         Code::ProofInvalid => (
             "持有證明與此組員、連線及挑戰值不符",
-            "再提交一次；每個證明只適用於一次連線",
+            "再執行同一指令；每個證明只適用於一次連線",
         ),
         Code::VerificationInvalid => (
             "中大對組員的答覆驗證失敗",

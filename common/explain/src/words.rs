@@ -39,6 +39,14 @@ pub fn message_title(name: &str, language: Language) -> Option<&'static str> {
             "please give me a fresh identity token",
             "請發出新的身分權杖",
         ),
+        "renew" => (
+            "please certify my next key, over the present one",
+            "請認證下一把金鑰，本連線以現有金鑰建立",
+        ),
+        "renew_expired" => (
+            "please certify my next key; the old one signed this",
+            "請認證下一把金鑰，由舊金鑰簽署為證",
+        ),
         "enrol_service" => ("please certify this service", "請認證這項服務"),
         "renew_service" => (
             "please renew this service's certificate",

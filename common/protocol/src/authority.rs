@@ -9,6 +9,7 @@ use scb_certs::{
 use crate::certificate::certificate_refusal;
 use crate::message::Message;
 use crate::message::cuhk::{MemberQuestion, Reply, Request};
+use crate::renewal::{self, AuthorityChannel, CertificateHolder};
 use crate::values::{Der, Nonce};
 use crate::verification::{MAX_QUESTION, Question};
 use crate::{Code, EnrolmentCode, Refusal, Step};
@@ -96,6 +97,20 @@ pub enum Admitted {
         /// Who asks.
         student: VerifiedStudent,
     },
+    /// Issue the next certificate of this student.
+    Renew {
+        /// Who asks.
+        student: VerifiedStudent,
+        /// The public key, whose owner signed the request.
+        request: VerifiedRequest,
+    },
+    /// Issue the next certificate after this one, if CUHK issued it and it ended not long ago.
+    RenewExpired {
+        /// Who holds the key of the old certificate.
+        holder: CertificateHolder,
+        /// The public key, whose owner signed the request.
+        request: VerifiedRequest,
+    },
     /// Issue a service's first certificate, if the code is right.
     EnrolService {
         /// The service asked for.
@@ -154,6 +169,7 @@ pub enum Admitted {
 /// CUHK's state on one connection: any admitted request, as long as codes are not guessed.
 #[derive(Debug, Default)]
 pub struct ExpectRequest {
+    channel: Option<AuthorityChannel>,
     wrong_codes: u8,
 }
 
@@ -161,6 +177,13 @@ impl ExpectRequest {
     /// A connection on which nothing was asked yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// On this connection, for which alone a certificate that has expired may be renewed.
+    #[must_use]
+    pub fn on(mut self, channel: AuthorityChannel) -> Self {
+        self.channel = Some(channel);
+        self
     }
 
     /// The first message on every connection.
@@ -178,7 +201,7 @@ impl ExpectRequest {
     /// # Errors
     ///
     /// `certificate_missing`, `not_permitted`, `request_invalid`, `key_unsupported`,
-    /// `member_count` or `duplicate_member`.
+    /// `proof_invalid`, `member_count` or `duplicate_member`.
     pub fn handle(&self, request: Request, caller: &Caller) -> Result<Admitted, Refusal> {
         match (request, caller) {
             (Request::Enrol { sid, code, request }, Caller::Anonymous) => {
@@ -203,6 +226,27 @@ impl ExpectRequest {
             (Request::RefreshToken {}, Caller::Student(student)) => Ok(Admitted::RefreshToken {
                 student: student.clone(),
             }),
+            (Request::Renew { request }, Caller::Student(student)) => {
+                let verified = verify_request(&request);
+                Ok(Admitted::Renew {
+                    student: student.clone(),
+                    request: verified.map_err(|refusal| refusal.about(student.sid()))?,
+                })
+            }
+            (
+                Request::RenewExpired {
+                    sid,
+                    request,
+                    proof,
+                },
+                Caller::Anonymous,
+            ) => {
+                let verified = verify_request(&request).map_err(|refusal| refusal.about(&sid))?;
+                Ok(Admitted::RenewExpired {
+                    holder: renewal::verify(&proof, self.channel.as_ref(), &request, &sid)?,
+                    request: verified,
+                })
+            }
             (Request::RenewService { request }, Caller::Service(service)) => {
                 Ok(Admitted::RenewService {
                     service: service.clone(),

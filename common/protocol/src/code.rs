@@ -72,6 +72,21 @@ codes! {
     TooManyDevices = "too_many_devices", EXIT_REFUSED, 409,
         "the holder already has as many live certificates as are allowed",
         "ask CUHK to revoke one that is no longer used";
+    CertificateSuperseded = "certificate_superseded", EXIT_REFUSED, 409,
+        "this certificate has already been renewed, with another key",
+        "if the renewed certificate is on another machine, use that machine; otherwise ask your department for a new code";
+    RenewalTooLate = "renewal_too_late", EXIT_REFUSED, 403,
+        "this certificate expired too long ago to be renewed",
+        "ask your department for a new code, then enrol again: student enrol";
+    RenewalNotLonger = "renewal_not_longer", EXIT_REFUSED, 409,
+        "this certificate already lasts as long as one that would be issued now",
+        "go on using it; it can be renewed when CUHK has opened the next term";
+    StudentUnlisted = "student_unlisted", EXIT_REFUSED, 403,
+        "CUHK's roster does not list this student any more",
+        "ask your department; once you are listed again, run the same command again";
+    TermOver = "term_over", EXIT_REFUSED, 403,
+        "the term for which CUHK issues certificates has ended",
+        "ask your department when the next term is opened, then run the same command again";
     RequestInvalid = "request_invalid", EXIT_REFUSED, 400,
         "the certificate signing request is not valid or not signed by its own key",
         "run the command again; if it happens again, update this program";
@@ -170,7 +185,7 @@ codes! {
         "run the same command again; a fresh one is signed with another key";
     ProofInvalid = "proof_invalid", EXIT_REFUSED, 401,
         "the proof of possession does not verify for this member, connection and challenge",
-        "hand in again; a proof is good for one connection only";
+        "run the same command again; a proof is good for one connection only";
     VerificationInvalid = "verification_invalid", EXIT_RETRY, 502,
         "CUHK's answer about the members does not verify",
         "try again; if it happens again, tell your IT service";

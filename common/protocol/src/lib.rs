@@ -25,6 +25,7 @@ mod object;
 mod proof;
 pub mod receipt;
 mod refusal;
+mod renewal;
 pub mod server;
 pub mod session;
 pub mod statement;
@@ -52,6 +53,7 @@ pub use log_entry::{COMMITMENT_SIZE, LogEntry, commitment};
 pub use message::{Message, Reply, decode, encode};
 pub use number::{counted, grouped};
 pub use refusal::{Refusal, Step};
+pub use renewal::{AuthorityChannel, CertificateHolder, RENEWAL_TYPE, prove_renewal};
 pub use time::{CLOCK_SKEW, from_seconds, in_words, rfc3339};
 pub use transcript::{Channel, PROTOCOL, Transcript1, Transcript2, TranscriptMember};
 pub use verification::{

@@ -1,6 +1,6 @@
 //! `cuhk certs`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rustls_pki_types::UnixTime;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{now, open};
 use crate::cli::certs_filter::{Filter, State};
 use crate::store::{CertificateRecord, Profile};
-use crate::{MAX_STUDENT_CERTIFICATES, Subject};
+use crate::{Error, MAX_STUDENT_CERTIFICATES, Subject};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -58,11 +58,14 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
     let Command::List(List { filter, csv, json }) = command;
     let (_, store) = open(dir)?;
     let subject = filter.subject.clone();
-    let records = store.read_blocking(move |records| match &subject {
-        Some(subject) => records.certificates().of(subject),
-        None => records.certificates().all(),
+    let (records, replaced) = store.read_blocking(move |records| {
+        let certificates = match &subject {
+            Some(subject) => records.certificates().of(subject)?,
+            None => records.certificates().all()?,
+        };
+        Ok::<_, Error>((certificates, records.renewals().all_replaced(now())?))
     })?;
-    let devices = devices(&records, now());
+    let devices = devices(&records, &replaced, now());
     let rows: Vec<Row> = records
         .iter()
         .filter(|record| filter.wants(record, now()))
@@ -120,14 +123,20 @@ fn lines(rows: &[Row], devices: &Devices<'_>, filter: &Filter) -> Result<(), Fai
     Ok(())
 }
 
-/// How many live certificates each student has.
+/// How many live certificates each student has, without those that were renewed.
 type Devices<'a> = BTreeMap<&'a Subject, usize>;
 
-fn devices(records: &[CertificateRecord], now: UnixTime) -> Devices<'_> {
+fn devices<'a>(
+    records: &'a [CertificateRecord],
+    replaced: &BTreeSet<Vec<u8>>,
+    now: UnixTime,
+) -> Devices<'a> {
     let mut devices = BTreeMap::new();
     for record in records {
-        if record.intent.profile == Profile::Student {
-            *devices.entry(&record.intent.subject).or_default() += usize::from(record.is_live(now));
+        let intent = &record.intent;
+        if intent.profile == Profile::Student {
+            let counts = record.is_live(now) && !replaced.contains(intent.serial.as_bytes());
+            *devices.entry(&intent.subject).or_default() += usize::from(counts);
         }
     }
     devices

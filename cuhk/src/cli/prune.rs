@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use scb_cli::{Failure, rfc3339, say};
+use scb_cli::{Failure, load_config, rfc3339, say};
 use scb_storage::compact;
 
 use super::{now, open};
-use crate::Error;
 use crate::config::path;
 use crate::store::Pruned;
 use crate::time::earlier;
+use crate::{Config, Error};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -21,8 +21,9 @@ Examples:
   cuhk prune --keep-days 400
 
 Removes enrolment codes and certificates that ended more than so many days ago, and gives the room
-back to the disk. What any revocation list names stays, and so do keys that were revoked as
-compromised, so that they are never certified again. Receipts need none of it. Works while
+back to the disk. What any revocation list names stays, and so do certificates that can still be
+renewed (`renewal_grace_days`) and keys that were revoked as compromised, so that they are never
+certified again. Receipts need none of it. Works while
 `cuhk serve` runs.";
 
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let (home, store) = open(dir)?;
-    let moment = earlier(now(), DAY.saturating_mul(arguments.keep_days));
+    let keep = DAY.saturating_mul(arguments.keep_days);
+    // What may still be renewed must be there to be found.
+    let grace = load_config::<Config>(&home)?.renewal_grace();
+    let moment = earlier(now(), keep.max(grace + DAY));
     if arguments.dry_run {
         let pruned = store.read_blocking(move |records| records.pruning().count_ended(moment))?;
         return told("would remove", pruned, &rfc3339(moment));

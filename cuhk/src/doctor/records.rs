@@ -18,6 +18,9 @@ use crate::warnings::AHEAD;
 /// A list that `serve` signs has less than this left only if nothing serves: 12 h.
 const LIST_AHEAD: Duration = Duration::from_secs(12 * 60 * 60);
 
+/// Before the last term ends somebody has to say how it goes on: 14 days.
+const TERM_AHEAD: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
 const RESTORE: &str = "stop the server and restore the newest backup: cuhk restore FILE --home NEW";
 
 pub(super) fn check(home: &Home, now: UnixTime) -> Vec<Finding> {
@@ -64,6 +67,27 @@ fn schema(inspection: &Inspection) -> Finding {
     }
 }
 
+/// Students get no certificates after the last term.
+fn term(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
+    const CHECK: &str = "term";
+    const MEND: &str = "say when the next one ends: cuhk term set NAME --ends DATE";
+    let Some(last) = records.terms().last()? else {
+        return Ok(Finding::ok(CHECK, "none is set"));
+    };
+    let seen = format!(
+        "the last term is {}, until {}",
+        last.name,
+        rfc3339(last.ends_at)
+    );
+    Ok(match last.ends_at {
+        end if end <= now => {
+            Finding::fail(CHECK, format!("{seen}: students get no certificates"), MEND)
+        }
+        end if end < later(now, TERM_AHEAD) => Finding::warn(CHECK, seen, MEND),
+        _ => Finding::ok(CHECK, seen),
+    })
+}
+
 fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
     let store = match Store::open(&home.path(path::DATABASE)) {
         Ok(store) => store,
@@ -75,6 +99,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
             or_unseen("records", rows(records)),
             or_unseen("log", log::look(&log, records)),
             or_unseen("clock", clock(records, now)),
+            or_unseen("term", term(records, now)),
         ];
         for authority in records.authorities().in_use(now)? {
             let list = list(records, authority.signer, now);

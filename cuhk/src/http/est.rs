@@ -169,7 +169,7 @@ impl<'a> Visit<'a> {
             Caller::Student(student) => {
                 let renewed = self.authority.renew_student(&student, &request).await;
                 let renewed = renewed.map_err(|error| self.told(&error))?;
-                self.emit(facts::student_certified(student.sid(), &renewed));
+                self.emit(facts::student_renewed(student.sid(), &renewed));
                 Ok(renewed.certified)
             }
             Caller::Service(service) => {

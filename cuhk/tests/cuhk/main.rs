@@ -12,6 +12,7 @@ mod monitor;
 mod own_keys;
 mod permissions;
 mod publication;
+mod renewal;
 mod requests;
 mod revocation;
 mod roster;

@@ -10,7 +10,21 @@ use scb_protocol::{Code, EnrolmentCode, Message};
 use scb_transport::Limits;
 use serde::{Deserialize, Serialize};
 
-use crate::university::{University, ask, enrol, enrol_service, refused, renew_service, verify};
+use crate::university::{
+    University, ask, enrol, enrol_service, refused, renew, renew_service, verify,
+};
+
+/// Without a proof that could be one.
+fn renew_expired(key: &SigningKey) -> Request {
+    let Request::Renew { request } = renew(key) else {
+        panic!("another request");
+    };
+    Request::RenewExpired {
+        sid: "1155000001".parse().unwrap(),
+        request,
+        proof: "a.b.c".to_owned(),
+    }
+}
 
 #[tokio::test]
 async fn what_is_not_listed_for_a_role_is_refused() {
@@ -22,6 +36,8 @@ async fn what_is_not_listed_for_a_role_is_refused() {
     let operations = [
         enrol("1155000001", &code, &key),
         Request::RefreshToken {},
+        renew(&SigningKey::generate().unwrap()),
+        renew_expired(&key),
         enrol_service("blackboard", &code, &key),
         renew_service(&key),
         verify(&[("1155000001", Fingerprint::of(b""))]),
@@ -34,19 +50,21 @@ async fn what_is_not_listed_for_a_role_is_refused() {
             checkpoint: String::new(),
         },
     ];
-    // In the same order; `None` is allowed, though the code is wrong.
+    // In the same order; `None` is allowed, though code and proof are wrong.
     let missing = Some(Code::CertificateMissing);
     let denied = Some(Code::NotPermitted);
     let wrong = Some(Code::EnrolmentRefused);
+    let unproved = Some(Code::ProofInvalid);
     let invalid = Some(Code::LogInvalid);
     let anonymous = [
-        wrong, missing, wrong, missing, missing, missing, None, missing, missing, missing,
+        wrong, missing, missing, unproved, wrong, missing, missing, missing, None, missing,
+        missing, missing,
     ];
     let as_student = [
-        denied, None, denied, denied, denied, denied, None, None, None, denied,
+        denied, None, None, denied, denied, denied, denied, denied, None, None, None, denied,
     ];
     let as_service = [
-        denied, denied, denied, None, None, None, None, None, denied, invalid,
+        denied, denied, denied, denied, denied, None, None, None, None, None, denied, invalid,
     ];
     let roles = [
         (None, anonymous),

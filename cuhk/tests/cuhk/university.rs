@@ -212,6 +212,13 @@ impl University {
             .await;
     }
 
+    /// Takes a student off the roster behind CUHK's back.
+    pub async fn forget_student(&self, sid: &str) {
+        let database = rusqlite::Connection::open(self.database()).unwrap();
+        let removed = database.execute("DELETE FROM student WHERE sid = ?1", [sid]);
+        assert_eq!(removed.unwrap(), 1);
+    }
+
     /// How many certificates the records hold for a subject.
     pub async fn count_certificates(&self, subject: &str) -> usize {
         let subject = subject.parse().unwrap();
@@ -370,6 +377,12 @@ pub fn enrol_service(name: &str, code: &EnrolmentCode, key: &SigningKey) -> Requ
         name: name.parse().unwrap(),
         code: code.clone(),
         request,
+    }
+}
+
+pub fn renew(key: &SigningKey) -> Request {
+    Request::Renew {
+        request: Der::new(create_request(key).unwrap()),
     }
 }
 

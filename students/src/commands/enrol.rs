@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use scb_certs::StudentId;
 use scb_cli::{Term, rfc3339, say};
 use serde_json::json;
 
@@ -30,7 +31,7 @@ pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), 
         show.event(event)
     })?;
     if common.json {
-        say_json(&certified(engine, &group)?)?;
+        say_json(&certified(engine, group.ids())?)?;
     } else if arguments.new_device {
         say("This machine has certificates of its own now; those of other machines stay good.")?;
         say("A machine that is lost: ask your department to revoke its certificate.")?;
@@ -46,6 +47,9 @@ pub(crate) fn enrol_missing(
     options: &EnrolOptions,
     observer: &mut Observer<'_>,
 ) -> Result<(), Error> {
+    if options.replace.is_empty() {
+        engine.renew_due(group, observer)?;
+    }
     let missing = engine.without_certificate(group, options)?;
     if missing.is_empty() {
         observer(&already_certified(group.ids().len()));
@@ -62,9 +66,10 @@ pub(crate) fn enrol_missing(
     engine.enrol(students, options, observer)
 }
 
-fn certified(engine: &Engine, group: &Group) -> Result<serde_json::Value, Error> {
+/// The certificates that are here now.
+pub(super) fn certified(engine: &Engine, ids: &[StudentId]) -> Result<serde_json::Value, Error> {
     let mut students = Vec::new();
-    for sid in group.ids() {
+    for sid in ids {
         if let Some(chain) = identity::chain(&engine.setup.home, sid)? {
             students.push(json!({
                 "sid": sid,

@@ -35,6 +35,7 @@ pub(super) fn run(common: &Common, arguments: &Passphrase) -> Result<(), Error> 
         if now.public_key() != key.public_key() {
             return Err(scb_certs::Error::KeyMismatch.into());
         }
+        identity::rewrite_begun(&setup.home, sid, &mut present, passphrase.as_ref())?;
         identity::rewrite_key(&setup.home, sid, key, passphrase.as_ref())?;
         if !common.json {
             say(&told(sid.as_ref(), passphrase.is_some()))?;

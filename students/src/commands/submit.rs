@@ -89,11 +89,6 @@ pub(super) fn whole_job(
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
     let mut report = Report::choose(common.report.as_deref(), group)?;
-    let options = EnrolOptions::default();
-    let missing = prepared.engine.without_certificate(group, &options)?;
-    if !missing.is_empty() {
-        prepared.engine.setup.check_size(group)?;
-    }
     let mut show = Show::new(common);
     let Prepared { codes, engine } = prepared;
     let recorder = engine.setup.recorder.clone();
@@ -103,6 +98,12 @@ pub(super) fn whole_job(
             recorder.event(event);
         }
     };
+    let options = EnrolOptions::default();
+    engine.renew_due(group, &mut observer)?;
+    let missing = engine.without_certificate(group, &options)?;
+    if !missing.is_empty() {
+        engine.setup.check_size(group)?;
+    }
     enrol_missing(engine, codes, group, &options, &mut observer)?;
     let hand_in = HandIn {
         report: &mut report,

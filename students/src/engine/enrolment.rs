@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Chain, ServiceName, StudentId, TrustStore, create_request};
-use scb_protocol::message::Message;
+use scb_certs::{ServiceName, StudentId, TrustStore, create_request};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
-use scb_protocol::{CertificateRequest, Code, EnrolmentCode, Fact, Refusal, Step, UnverifiedToken};
+use scb_protocol::{CertificateRequest, Code, EnrolmentCode, Fact, Refusal, Step};
 use scb_transport::{Clock, Connection};
 
+use super::issued;
 use super::links::{self, REPLY, about};
 use super::patience::Patience;
 use crate::identity::NextKey;
@@ -133,43 +133,14 @@ impl Enrolment<'_> {
         reply: Reply,
         observer: &mut Observer<'_>,
     ) -> Result<(), Error> {
-        let Reply::Enrolled { chain, token } = reply else {
-            let refusal = Refusal::new(Code::UnexpectedMessage, Step::Two)
-                .with("expected", "enrolled")
-                .with("got", reply.name());
-            return Err(refusal.about(&next.sid).into());
-        };
-        let token_expires = self.check(next, &chain, &token)?;
-        next.install(&self.setup.home, &chain, &token)?;
+        let issued = issued::verify(reply, next, &self.trust, self.now)?;
+        next.install(&self.setup.home, &issued.chain, &issued.token)?;
         let kept = Fact::CertificateKept {
-            certificate: chain.leaf().into(),
-            token_expires,
+            certificate: issued.chain.leaf().into(),
+            token_expires: issued.token_expires,
         };
         observer(&Event::about(&next.sid, Step::Two, kept));
         Ok(())
-    }
-
-    /// The certificate must verify against the root and be for this student and this key; the
-    /// token must be this certificate's. Returns when the token expires.
-    fn check(&self, next: &NextKey, chain: &Chain, token: &str) -> Result<UnixTime, Refusal> {
-        let misbehaved = |reason: String| {
-            Refusal::new(Code::ServerMisbehaved, Step::Two)
-                .about(&next.sid)
-                .with("reason", reason)
-        };
-        let student = self.trust.verify_student(chain, self.now);
-        let student = student.map_err(|error| misbehaved(error.to_string()))?;
-        let key = student.certificate().public_key();
-        if *student.sid() != next.sid || key.ok().as_ref() != Some(next.key.public_key()) {
-            return Err(misbehaved(
-                "the certificate is another student's or key's".into(),
-            ));
-        }
-        let audience = service_id(&self.trust, &ServiceName::blackboard());
-        let token = UnverifiedToken(token)
-            .verify(&self.trust, &audience, &student, self.now)
-            .map_err(|error| misbehaved(error.sentence()))?;
-        Ok(token.expires())
     }
 }
 
@@ -188,6 +159,7 @@ fn concerns_student(refusal: &Refusal) -> bool {
             | Code::KeyUnsupported
             | Code::KeyRefused
             | Code::StudentInactive
+            | Code::StudentUnlisted
     )
 }
 

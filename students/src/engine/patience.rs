@@ -35,6 +35,11 @@ impl Patience {
         }
     }
 
+    /// Waits for nobody.
+    pub(super) fn none() -> Self {
+        Self::new(Some(Duration::ZERO))
+    }
+
     /// Waits if trying again is safe and worth it. Everything that is tried again here is the
     /// same request, with the same key or the same submission ID: nothing is done twice.
     ///

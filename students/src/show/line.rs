@@ -26,6 +26,10 @@ fn english(fact: &Fact, sid: &str) -> Option<String> {
             format!("{keys} made here, {requests} sent")
         }
         Fact::CertificateKept { .. } => format!("{sid} sign finished"),
+        Fact::CertificateRenewed { certificate, .. } => {
+            let until = local_time(certificate.not_after);
+            format!("{sid} certificate renewed, until {until}")
+        }
         Fact::TokenRefreshed { .. } => format!("{sid} token refreshed"),
         Fact::AnswerVerified { members, .. } => match members.len() {
             1 => "CUHK confirms the member (signed, verified)".to_owned(),
@@ -69,6 +73,12 @@ fn chinese(fact: &Fact, sid: &str) -> Option<String> {
         }
         // What CUHK's part is called everywhere, so that it can be looked for.
         Fact::CertificateKept { .. } => format!("{sid} 簽發完成 (sign finished)"),
+        Fact::CertificateRenewed { certificate, .. } => {
+            format!(
+                "{sid} 的證書已續期，至 {}",
+                local_time(certificate.not_after)
+            )
+        }
         Fact::TokenRefreshed { .. } => format!("{sid} 的權杖已更新"),
         Fact::AnswerVerified { members, .. } => {
             format!("中大確認全部 {} 位組員（已簽署，已驗證）", members.len())

@@ -212,6 +212,13 @@ pub(crate) fn told(events: &[Event]) -> Vec<String> {
         Event::Step(event) => event.to_string(),
         Event::Sending { sent, total } => format!("sending {sent} of {total}"),
         Event::Waiting { step, left, .. } => format!("step {step} waiting {left}"),
+        Event::NotRenewed {
+            sid, code, until, ..
+        } => {
+            let code = code.map_or("-", |code| code.as_str());
+            let good = if until.is_some() { "good" } else { "ended" };
+            format!("step 2 sid={sid} not renewed {code} {good}")
+        }
     };
     events.iter().map(line).collect()
 }

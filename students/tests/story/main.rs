@@ -7,6 +7,7 @@ mod clock;
 mod commands;
 mod enrolment;
 mod hand_in;
+mod renewal;
 mod servers;
 mod trust;
 mod waiting;

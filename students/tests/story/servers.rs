@@ -21,8 +21,8 @@ use scb_protocol::server::{
 };
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use scb_protocol::{
-    Channel, Code, EnrolmentCode, Frame, MemberAnswer, Question, Refusal, Reply as _, Step,
-    TokenRequest, decode, issue_token, issue_verification,
+    AuthorityChannel, Channel, Code, EnrolmentCode, Frame, MemberAnswer, Question, Refusal,
+    Reply as _, Step, TokenRequest, decode, issue_token, issue_verification,
 };
 use scb_testkit::{TestCampus, TestIdentity};
 use scb_transport::{ClientAuth, ClockFn, Connection, Limits, Listener, ServerTls, Shutdown};
@@ -41,6 +41,10 @@ pub(crate) enum Fault {
     OtherStudent,
     /// CUHK's token is for another certificate.
     OtherToken,
+    /// CUHK renews and closes without saying so.
+    LoseRenewed,
+    /// CUHK renews nothing, and says this.
+    RefuseRenewal(Code),
     /// Blackboard stores and closes without saying so.
     LoseReceipt,
     /// Blackboard's receipt has one wrong byte, and it says so as if nothing were wrong.
@@ -70,8 +74,12 @@ pub(crate) struct Desk {
     /// Connections to CUHK whose handshake was done.
     pub(crate) connections: AtomicUsize,
     pub(crate) stored: Mutex<BTreeMap<SubmissionId, Stored>>,
+    /// How long certificates are good.
+    pub(crate) lifetime: Mutex<Duration>,
     codes: Mutex<BTreeMap<StudentId, EnrolmentCode>>,
     issued: Mutex<BTreeMap<[u8; 32], (Fingerprint, Chain)>>,
+    /// What took the place of each certificate, and how it was asked for.
+    pub(crate) renewed: Mutex<BTreeMap<Fingerprint, (Chain, &'static str)>>,
     signer: TestIdentity,
     blackboard: TestIdentity,
     trust: Arc<TrustStore>,
@@ -91,8 +99,10 @@ impl Desk {
             requests: AtomicUsize::default(),
             connections: AtomicUsize::default(),
             stored: Mutex::default(),
+            lifetime: Mutex::new(Duration::from_secs(30 * 24 * 3600)),
             codes: Mutex::default(),
             issued: Mutex::default(),
+            renewed: Mutex::default(),
             signer: campus.token_signer(),
             blackboard: campus.service("blackboard"),
             trust: campus.trust(),
@@ -130,7 +140,7 @@ impl Desk {
     }
 
     fn chain(&self, sid: &StudentId, key: &PublicKey) -> Chain {
-        let validity = self.campus.validity(Duration::from_secs(30 * 24 * 3600));
+        let validity = self.campus.validity(*self.lifetime.lock().unwrap());
         let issuer = self.campus.issuer(IssuerKind::Students);
         let serial = Serial::random().unwrap();
         let urls = DistributionUrls::default();
@@ -196,6 +206,31 @@ impl Desk {
                 Ok(chain)
             }
         }
+    }
+
+    /// Once for each certificate; the same key gets the same again.
+    fn renew(
+        &self,
+        sid: &StudentId,
+        old: Fingerprint,
+        key: &PublicKey,
+        how: &'static str,
+    ) -> Result<Reply, Refusal> {
+        let refuse = |code| Refusal::new(code, Step::Two).about(sid);
+        if let Some(Fault::RefuseRenewal(code)) = *self.fault.lock().unwrap() {
+            return Err(refuse(code));
+        }
+        let mut renewed = self.renewed.lock().unwrap();
+        let fresh = || (self.chain(sid, key), how);
+        let (chain, _) = renewed.entry(old).or_insert_with(fresh).clone();
+        if chain.leaf().public_key().unwrap() != *key {
+            return Err(refuse(Code::CertificateSuperseded));
+        }
+        if self.take(Fault::LoseRenewed) {
+            return Err(refuse(Code::ConnectionLost));
+        }
+        let token = self.token(sid, &chain);
+        Ok(Reply::Enrolled { chain, token })
     }
 
     fn misbehave(&self, sid: &StudentId, key: &PublicKey, chain: Chain) -> (Chain, String) {
@@ -287,7 +322,10 @@ async fn answer(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal>
     let caller = Caller::from_chain(connection.peer_chain(), &desk.trust, desk.now())?;
     let greeting = ExpectRequest::greeting(desk.service("cuhk"), desk.now());
     connection.send(&greeting).await?;
-    let mut expect = ExpectRequest::new();
+    let mut expect = ExpectRequest::new().on(AuthorityChannel {
+        exporter: connection.exporter(),
+        service: desk.service("cuhk"),
+    });
     if desk.take(Fault::CuhkBusy) {
         return Err(Refusal::new(Code::Busy, Step::One).retry_after(1));
     }
@@ -311,6 +349,14 @@ async fn answer(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal>
             Admitted::RefreshToken { student } => Reply::Token {
                 token: desk.token(student.sid(), student.chain()),
             },
+            Admitted::Renew { student, request } => {
+                let old = student.certificate().fingerprint();
+                desk.renew(student.sid(), old, request.public_key(), "certificate")?
+            }
+            Admitted::RenewExpired { holder, request } => {
+                let key = request.public_key();
+                desk.renew(holder.sid(), *holder.certificate(), key, "key")?
+            }
             other => panic!("a student never asks for {other:?}"),
         };
         connection.send(&reply).await?;

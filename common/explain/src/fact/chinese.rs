@@ -35,6 +35,13 @@ pub(super) fn text(event: &StepEvent) -> String {
         Fact::StudentCertified { .. } => format!(
             "{who}的註冊碼正確。先記錄序號，才簽發證書。身分權杖綁定於此證書，沒有私鑰便毫無用處。"
         ),
+        Fact::StudentRenewed { before: true, .. } => {
+            format!("{who}先前已用同一把新金鑰要求續期，現再次收到同一張證書；不會重複簽發。")
+        }
+        Fact::StudentRenewed { .. } => format!(
+            "{who}證明持有已獲認證的金鑰，以新金鑰領得下一張證書；學生名冊仍載有此人。舊證書有效至其\
+             到期日，回覆即使遺失也不會把人拒諸門外。"
+        ),
         Fact::ServiceCertified {
             name, before: true, ..
         } => {
@@ -54,6 +61,10 @@ pub(super) fn text(event: &StepEvent) -> String {
         Fact::CertificateKept { .. } => format!(
             "中大認證了{who}的金鑰。證書已在本機對照中大根證書驗證，確屬此學生及此金鑰，並與身分權杖\
              一併存妥。"
+        ),
+        Fact::CertificateRenewed { .. } => format!(
+            "{who}的新金鑰先存於本機，再由舊金鑰作保、中大認證。新金鑰、證書及權杖已同時取代舊的三者；\
+             毋須註冊碼。"
         ),
         Fact::TokenRefreshed { .. } => {
             format!("{who}的身分權杖即將到期。中大在以已獲認證的金鑰建立的連線上發出新的權杖。")

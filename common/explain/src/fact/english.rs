@@ -42,6 +42,15 @@ pub(super) fn text(event: &StepEvent) -> String {
              certificate was signed. The identity token is bound to this certificate, so that it \
              is worth nothing without the private key."
         ),
+        Fact::StudentRenewed { before: true, .. } => format!(
+            "{who} had asked for the next certificate before, with the same new key, and gets the \
+             same certificate again. Nothing is issued twice."
+        ),
+        Fact::StudentRenewed { .. } => format!(
+            "{who} proved possession of the certified key and got the next certificate, for a new \
+             key. The roster lists {who} still. The old certificate stays good until its end, so \
+             that a lost answer locks nobody out."
+        ),
         Fact::ServiceCertified {
             name, before: true, ..
         } => format!(
@@ -63,6 +72,11 @@ pub(super) fn text(event: &StepEvent) -> String {
         Fact::CertificateKept { .. } => format!(
             "CUHK certified the key of {who}. The certificate was verified here against CUHK's \
              root, for this student and this key, and was saved with the identity token."
+        ),
+        Fact::CertificateRenewed { .. } => format!(
+            "A new key of {who} was saved here first; then the old key vouched for it and CUHK \
+             certified it. The new key, its certificate and its token have taken the place of the \
+             old ones, all three at once. No code was needed."
         ),
         Fact::TokenRefreshed { .. } => format!(
             "The identity token of {who} was about to expire. CUHK gave a fresh one over a \

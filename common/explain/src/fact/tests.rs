@@ -134,6 +134,20 @@ fn all() -> Vec<Fact> {
             certificate: hash("certificate"),
             expires: time(NOW),
         },
+        Fact::StudentRenewed {
+            certificate: certificate(),
+            token_expires: time(LATER),
+            before: false,
+        },
+        Fact::StudentRenewed {
+            certificate: certificate(),
+            token_expires: time(LATER),
+            before: true,
+        },
+        Fact::CertificateRenewed {
+            certificate: certificate(),
+            token_expires: time(LATER),
+        },
         Fact::CertificateKept {
             certificate: certificate(),
             token_expires: time(NOW),

@@ -36,7 +36,16 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
             token_expires,
             ..
         }
+        | Fact::StudentRenewed {
+            certificate,
+            token_expires,
+            ..
+        }
         | Fact::CertificateKept {
+            certificate,
+            token_expires,
+        }
+        | Fact::CertificateRenewed {
             certificate,
             token_expires,
         } => {

@@ -55,6 +55,15 @@ pub enum Fact {
         /// An earlier request with this code and key had led to it.
         before: bool,
     },
+    /// Step 2, CUHK: a student has the next certificate and a token for it.
+    StudentRenewed {
+        /// The certificate.
+        certificate: CertificateSummary,
+        /// When the token expires.
+        token_expires: UnixTime,
+        /// An earlier request with this key had led to it.
+        before: bool,
+    },
     /// Step 2, CUHK: a service has its first certificate.
     ServiceCertified {
         /// The service.
@@ -80,6 +89,13 @@ pub enum Fact {
     },
     /// Step 2, student: certificate and token were verified and saved.
     CertificateKept {
+        /// The certificate.
+        certificate: CertificateSummary,
+        /// When the token expires.
+        token_expires: UnixTime,
+    },
+    /// Step 2, student: the next certificate and its token were verified and are in place.
+    CertificateRenewed {
         /// The certificate.
         certificate: CertificateSummary,
         /// When the token expires.
@@ -281,6 +297,14 @@ impl fmt::Display for Fact {
                 };
                 write!(f, "{done} {}", certificate.serial)
             }
+            Self::StudentRenewed {
+                certificate,
+                before,
+                ..
+            } => {
+                let done = if *before { "given again" } else { "renewed" };
+                write!(f, "certificate {done} {}", certificate.serial)
+            }
             Self::ServiceCertified { name, before, .. } => {
                 let done = if *before { "given again" } else { "issued" };
                 write!(f, "service certificate {done} {name}")
@@ -288,6 +312,7 @@ impl fmt::Display for Fact {
             Self::ServiceRenewed { name, .. } => write!(f, "service certificate renewed {name}"),
             Self::TokenIssued { .. } => f.write_str("token issued"),
             Self::CertificateKept { .. } => f.write_str("certified"),
+            Self::CertificateRenewed { .. } => f.write_str("certificate renewed"),
             Self::TokenRefreshed { .. } => f.write_str("token refreshed"),
             Self::Presented { members, .. } => write!(f, "presented {}", members.len()),
             Self::GroupVerified { members, .. } => verified(f, members),

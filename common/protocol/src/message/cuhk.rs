@@ -68,6 +68,20 @@ messages! {
         }
         /// A fresh identity token for the student of the client certificate.
         "refresh_token" RefreshToken {}
+        /// The next certificate of the student of the client certificate.
+        "renew" Renew {
+            /// PKCS#10 request (RFC 2986), DER.
+            request: Der,
+        }
+        /// The next certificate after one that has expired. No client certificate.
+        "renew_expired" RenewExpired {
+            /// The student ID.
+            sid: StudentId,
+            /// PKCS#10 request (RFC 2986), DER.
+            request: Der,
+            /// The request as the old key signed it for this connection (JWS).
+            proof: String,
+        }
         /// A service's first certificate, for a one-time code. No client certificate.
         "enrol_service" EnrolService {
             /// The service's name.
@@ -127,7 +141,7 @@ replies! {
             /// The server's time, seconds since 1970-01-01 UTC.
             time: u64,
         }
-        /// Answer to `enrol`.
+        /// Answer to `enrol`, `renew` and `renew_expired`.
         "enrolled" Enrolled {
             /// Leaf and issuer, no more; the root is known already.
             #[serde(deserialize_with = "leaf_and_issuer")]

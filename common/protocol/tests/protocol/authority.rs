@@ -7,7 +7,9 @@ use scb_protocol::authority::{Admitted, Caller, ExpectRequest, MAX_WRONG_CODES};
 use scb_protocol::message::Message;
 use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
 use scb_protocol::values::{Der, Nonce};
-use scb_protocol::{Code, EnrolmentCode, MAX_QUESTION, Refusal, Step};
+use scb_protocol::{
+    AuthorityChannel, Code, EnrolmentCode, MAX_QUESTION, Refusal, Step, prove_renewal,
+};
 use scb_testkit::{Purpose, TestCampus};
 
 use crate::support::{THREE, name, other_fingerprint, refused};
@@ -39,6 +41,14 @@ fn fresh() -> Vec<u8> {
     create_request(&SigningKey::generate().unwrap()).unwrap()
 }
 
+/// The one connection of these stories.
+fn channel() -> AuthorityChannel {
+    AuthorityChannel {
+        exporter: [7; 32],
+        service: name("service/cuhk"),
+    }
+}
+
 fn members(count: usize) -> Vec<MemberQuestion> {
     let member = |index| MemberQuestion {
         sid: format!("{}", 1_155_000_001 + index).parse().unwrap(),
@@ -48,7 +58,7 @@ fn members(count: usize) -> Vec<MemberQuestion> {
 }
 
 /// Every request that there is, in a form that is right in itself.
-fn requests(request: &[u8]) -> [Request; 10] {
+fn requests(request: &[u8]) -> [Request; 12] {
     let code: EnrolmentCode = CODE.parse().unwrap();
     let request = Der::new(request.to_vec());
     [
@@ -58,6 +68,10 @@ fn requests(request: &[u8]) -> [Request; 10] {
             request: request.clone(),
         },
         Request::RefreshToken {},
+        Request::Renew {
+            request: request.clone(),
+        },
+        renew_expired(&request),
         Request::EnrolService {
             name: "blackboard".parse().unwrap(),
             code,
@@ -79,6 +93,17 @@ fn requests(request: &[u8]) -> [Request; 10] {
     ]
 }
 
+/// By a student whose certificate has expired, with a proof that is right.
+fn renew_expired(request: &Der) -> Request {
+    let campus = TestCampus::new();
+    let old = campus.student_valid(THREE[0], &campus.expired());
+    Request::RenewExpired {
+        sid: THREE[0].parse().unwrap(),
+        request: request.clone(),
+        proof: prove_renewal(&channel(), request, &old.key, &old.chain).unwrap(),
+    }
+}
+
 /// Nobody, a student and a service, as their certificates say.
 fn callers(campus: &TestCampus) -> [(&'static str, Caller); 3] {
     let from = |chain| Caller::from_chain(chain, &campus.trust(), campus.now()).unwrap();
@@ -90,9 +115,11 @@ fn callers(campus: &TestCampus) -> [(&'static str, Caller); 3] {
 }
 
 /// What may be done, by whom. Everything else is denied.
-const PERMITTED: [(&str, &[&str]); 10] = [
+const PERMITTED: [(&str, &[&str]); 12] = [
     ("enrol", &["anonymous"]),
     ("refresh_token", &["student"]),
+    ("renew", &["student"]),
+    ("renew_expired", &["anonymous"]),
     ("enrol_service", &["anonymous"]),
     ("renew_service", &["service"]),
     ("verify", &["service"]),
@@ -104,7 +131,7 @@ const PERMITTED: [(&str, &[&str]); 10] = [
 ];
 
 fn handle(request: Request, caller: &Caller) -> Result<Admitted, Refusal> {
-    ExpectRequest::new().handle(request, caller)
+    ExpectRequest::new().on(channel()).handle(request, caller)
 }
 
 #[test]
@@ -140,8 +167,17 @@ fn an_admitted_request_says_who_asks_for_what() {
     let campus = TestCampus::new();
     let [(_, nobody), (_, student), (_, service)] = callers(&campus);
     let key = SigningKey::generate().unwrap();
-    let [enrol, refresh, enrol_service, renew, verify, status, ..] =
-        requests(&create_request(&key).unwrap());
+    let [
+        enrol,
+        refresh,
+        renew,
+        renew_expired,
+        enrol_service,
+        renew_service,
+        verify,
+        status,
+        ..,
+    ] = requests(&create_request(&key).unwrap());
     let same = |request: &VerifiedRequest| assert_eq!(request.public_key(), key.public_key());
 
     match handle(enrol, &nobody).unwrap() {
@@ -169,7 +205,21 @@ fn an_admitted_request_says_who_asks_for_what() {
         Admitted::RefreshToken { student } => assert_eq!(student.sid().as_str(), THREE[0]),
         other => panic!("{other:?}"),
     }
-    match handle(renew, &service).unwrap() {
+    match handle(renew, &student).unwrap() {
+        Admitted::Renew { student, request } => {
+            assert_eq!(student.sid().as_str(), THREE[0]);
+            same(&request);
+        }
+        other => panic!("{other:?}"),
+    }
+    match handle(renew_expired, &nobody).unwrap() {
+        Admitted::RenewExpired { holder, request } => {
+            assert_eq!(holder.sid().as_str(), THREE[0]);
+            same(&request);
+        }
+        other => panic!("{other:?}"),
+    }
+    match handle(renew_service, &service).unwrap() {
         Admitted::RenewService { service, request } => {
             assert_eq!(service.name().as_str(), "blackboard");
             same(&request);
@@ -190,17 +240,19 @@ fn an_admitted_request_says_who_asks_for_what() {
     }
 }
 
-/// The callers of a campus, with the three ways in which a request for a certificate comes.
+/// The callers of a campus, with the five ways in which a request for a certificate comes.
 struct Callers([(&'static str, Caller); 3]);
 
 impl Callers {
-    fn certify(&self, request: &[u8]) -> [Result<Admitted, Refusal>; 3] {
-        let [(_, nobody), _, (_, service)] = &self.0;
-        let [enrol, _, enrol_service, renew, ..] = requests(request);
+    fn certify(&self, request: &[u8]) -> [Result<Admitted, Refusal>; 5] {
+        let [(_, nobody), (_, student), (_, service)] = &self.0;
+        let [enrol, _, renew, expired, enrol_service, renew_service, ..] = requests(request);
         [
             handle(enrol, nobody),
+            handle(renew, student),
+            handle(expired, nobody),
             handle(enrol_service, nobody),
-            handle(renew, service),
+            handle(renew_service, service),
         ]
     }
 }
@@ -308,7 +360,7 @@ fn asks_about_one_to_eight_members_each_once() {
 
 #[test]
 fn the_fifth_wrong_code_ends_the_connection() {
-    let mut connection = ExpectRequest::new();
+    let mut connection = ExpectRequest::new().on(channel());
     let wrong = || Refusal::new(Code::EnrolmentRefused, Step::One);
     for _ in 1..MAX_WRONG_CODES {
         assert_eq!(connection.wrong_code(wrong()), Ok(wrong()));
@@ -317,7 +369,10 @@ fn the_fifth_wrong_code_ends_the_connection() {
         let last = connection.wrong_code(wrong()).unwrap_err();
         assert_eq!(last.code, Code::TooManyCodes);
     }
-    assert_eq!(ExpectRequest::new().wrong_code(wrong()), Ok(wrong()));
+    assert_eq!(
+        ExpectRequest::new().on(channel()).wrong_code(wrong()),
+        Ok(wrong())
+    );
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod order;
 mod presentation;
 mod random;
 mod receipt;
+mod renewal;
 mod signatures;
 mod statement;
 mod submission;

@@ -180,7 +180,9 @@ fn says_inside_of_what_a_message_is_cut_off() {
 #[test]
 fn refuses_lists_where_objects_belong() {
     let shares = messages::json(&messages::blackboard_replies()[1]);
-    let verify = messages::json(&messages::cuhk_requests()[4]);
+    let is_verify = |request: &cuhk::Request| matches!(request, cuhk::Request::Verify { .. });
+    let mut requests = messages::cuhk_requests().into_iter();
+    let verify = messages::json(&requests.find(is_verify).unwrap());
     let confirm = format!("[\"confirm\",\"{}\"]", "00".repeat(32));
     for verdict in [
         code::<blackboard::Reply>(listed("/shares/0", &shares)),
@@ -221,7 +223,9 @@ fn refuses_unknown_fields_further_inside() {
     refuses("/members/0", present, code::<blackboard::Request>);
     let shares = messages::json(&messages::blackboard_replies()[1]);
     refuses("/shares/0", shares, code::<blackboard::Reply>);
-    let verify = messages::json(&messages::cuhk_requests()[4]);
+    let is_verify = |request: &cuhk::Request| matches!(request, cuhk::Request::Verify { .. });
+    let mut requests = messages::cuhk_requests().into_iter();
+    let verify = messages::json(&requests.find(is_verify).unwrap());
     refuses("/members/0", verify, code::<cuhk::Request>);
 }
 

@@ -41,6 +41,12 @@ pub(crate) fn cuhk_requests() -> Vec<cuhk::Request> {
             request: request(),
         },
         RefreshToken {},
+        Renew { request: request() },
+        RenewExpired {
+            sid: THREE[0].parse().unwrap(),
+            request: request(),
+            proof: "header.claims.signature".to_owned(),
+        },
         EnrolService {
             name: "blackboard".parse().unwrap(),
             code: code(),

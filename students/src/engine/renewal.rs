@@ -1,0 +1,176 @@
+//! The next certificate, for a key that is certified already.
+
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{ServiceName, StudentId, create_request};
+use scb_protocol::client::Member;
+use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::values::Der;
+use scb_protocol::{AuthorityChannel, Code, Fact, Step, prove_renewal};
+use scb_transport::Clock;
+
+use super::links::{self, REPLY, about};
+use super::{issued, patience::Patience};
+use crate::identity::NextKey;
+use crate::setup::service_id;
+use crate::{Error, Event, Observer, Passphrases, Setup, StudentHome, identity, pending};
+
+/// How somebody's certificate is renewed.
+pub(super) struct Renewal<'a> {
+    pub(super) setup: &'a mut Setup,
+    pub(super) passphrases: &'a mut Passphrases,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) same_key: bool,
+}
+
+impl Renewal<'_> {
+    /// The new key is on disk before it is sent, the old one until the certificate is: repeated
+    /// after whatever happened, this ends with the same certificate.
+    pub(super) async fn renew(
+        &mut self,
+        member: &Member,
+        mut patience: Patience,
+        observer: &mut Observer<'_>,
+    ) -> Result<(), Error> {
+        let home = self.setup.home.clone();
+        let next = NextKey::renewing(&home, member, self.same_key, self.passphrases)?;
+        let reply = loop {
+            match self.ask(member, &next).await {
+                Ok(reply) => break reply,
+                Err(Error::Refused(refusal)) if refusal.code == Code::KeyRefused => {
+                    next.discard()?;
+                    return Err(about(refusal, &member.sid).into());
+                }
+                Err(error) => patience.wait(concerning(error, member), observer).await?,
+            }
+        };
+        self.keep(member, next, reply, observer)
+    }
+
+    /// Over mutual TLS as long as the certificate is good, by the clock here and CUHK's.
+    async fn ask(&mut self, member: &Member, next: &NextKey) -> Result<Reply, Error> {
+        let request = Der::new(create_request(&next.key)?);
+        if member.chain.leaf().not_after() < self.clock.now() {
+            return self.by_key(member, request).await;
+        }
+        match self.by_certificate(member, request.clone()).await {
+            Err(Error::Refused(refusal)) if refusal.code == Code::CertificateExpired => {
+                self.by_key(member, request).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn by_certificate(&mut self, member: &Member, request: Der) -> Result<Reply, Error> {
+        let mut connection = links::cuhk(self.setup, self.clock, Some(member), Step::Two).await?;
+        connection.send(&Request::Renew { request }).await?;
+        let reply = connection.receive_reply(Step::Two, REPLY).await?;
+        connection.close().await;
+        Ok(reply)
+    }
+
+    async fn by_key(&mut self, member: &Member, request: Der) -> Result<Reply, Error> {
+        let mut connection = links::cuhk(self.setup, self.clock, None, Step::Two).await?;
+        let trust = self.setup.require_trust()?;
+        let channel = AuthorityChannel {
+            exporter: connection.exporter(),
+            service: service_id(&trust, &ServiceName::cuhk()),
+        };
+        let proof = prove_renewal(&channel, &request, &member.key, &member.chain)?;
+        let asked = Request::RenewExpired {
+            sid: member.sid.clone(),
+            request,
+            proof,
+        };
+        connection.send(&asked).await?;
+        let reply = connection.receive_reply(Step::Two, REPLY).await?;
+        connection.close().await;
+        Ok(reply)
+    }
+
+    fn keep(
+        &self,
+        member: &Member,
+        next: NextKey,
+        reply: Reply,
+        observer: &mut Observer<'_>,
+    ) -> Result<(), Error> {
+        let (trust, now) = (self.setup.require_trust()?, self.clock.now());
+        let issued = issued::verify(reply, &next, &trust, now)?;
+        if issued.chain == member.chain {
+            // The key is certified already, and not for long.
+            next.discard()?;
+            let already = Fact::AlreadyCertified { certificates: 1 };
+            observer(&Event::about(&member.sid, Step::Two, already));
+            return Ok(());
+        }
+        next.install(&self.setup.home, &issued.chain, &issued.token)?;
+        let renewed = Fact::CertificateRenewed {
+            certificate: issued.chain.leaf().into(),
+            token_expires: issued.token_expires,
+        };
+        observer(&Event::about(&member.sid, Step::Two, renewed));
+        Ok(())
+    }
+}
+
+/// Until when the certificate kept here is good, if it is time for the next one. Not while a
+/// hand-in waits that was signed with it: it goes on as it was begun.
+///
+/// # Errors
+///
+/// [`Error::Certs`], [`Error::Cli`], [`Error::PendingDamaged`].
+pub(super) fn due(
+    home: &StudentHome,
+    sid: &StudentId,
+    now: UnixTime,
+) -> Result<Option<UnixTime>, Error> {
+    identity::settle(home, sid)?;
+    let Some(chain) = identity::chain(home, sid)? else {
+        return Ok(None);
+    };
+    let leaf = chain.leaf();
+    if !leaf.is_due_for_renewal(now) {
+        return Ok(None);
+    }
+    let until = leaf.not_after();
+    let own = leaf.fingerprint();
+    let waits = until >= now
+        && pending::list(home)?
+            .iter()
+            .any(|statement| statement.members.iter().any(|m| m.cert_sha256 == own));
+    Ok((!waits).then_some(until))
+}
+
+/// Whether a new code helps where a renewal did not.
+pub(super) fn takes_a_code(error: &Error) -> bool {
+    matches!(
+        error.refusals(),
+        [refusal] if matches!(
+            refusal.code,
+            Code::RenewalTooLate
+                | Code::CertificateSuperseded
+                | Code::CertificateRevoked
+                | Code::CertificateExpired
+                | Code::CertificateUnknownIssuer
+                | Code::KeyRefused
+        )
+    )
+}
+
+/// Whether CUHK cannot be asked at the moment, for anybody.
+pub(super) fn is_away(error: &Error) -> bool {
+    let exit = error
+        .refusals()
+        .first()
+        .map(scb_protocol::Refusal::exit_code);
+    exit == Some(scb_cli::exit::RETRY)
+}
+
+fn concerning(error: Error, member: &Member) -> Error {
+    match error {
+        Error::Refused(refusal) => about(refusal, &member.sid).into(),
+        other => other,
+    }
+}
