@@ -51,8 +51,8 @@ pub enum Defect {
     /// The issuer's name is not that of the authority that signs.
     #[error("the issuer's name is not that of the authority")]
     Issuer,
-    /// The validity is empty, longer than its kind may have, or not within its issuer's.
-    #[error("the validity is empty, too long or not within the issuer's")]
+    /// The validity is empty, longer than its kind may have, or ends after its issuer's.
+    #[error("the validity is empty, too long or ends after the issuer's")]
     Validity,
     /// The subject is not one organization and one common name of 1 to 64 characters.
     #[error("the subject is not an organization and a common name of 1 to 64 characters")]
@@ -203,8 +203,7 @@ impl Look<'_> {
         );
         let longest = (self.profile.longest + Validities::BACKDATE).as_secs();
         let length = end.as_secs().checked_sub(start.as_secs())?;
-        let within = self.issuer.not_before() <= start && end <= self.issuer.not_after();
-        Some((1..=longest).contains(&length) && within)
+        Some((1..=longest).contains(&length) && end <= self.issuer.not_after())
     }
 
     fn subject(&self) -> Option<bool> {

@@ -24,7 +24,7 @@ pub(super) fn ended(
     now: UnixTime,
 ) -> anyhow::Result<Identity> {
     let validity = Validity {
-        not_before: before(now, 91 * 24 * HOUR),
+        not_before: before(now, 90 * 24 * HOUR),
         not_after: before(now, HOUR),
     };
     issue(sandbox, honest, &ServiceName::blackboard(), &validity)

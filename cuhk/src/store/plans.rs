@@ -162,7 +162,9 @@ fn every_statement_about_one_student_uses_an_index() {
                 let mut rows = plan.raw_query();
                 while let Some(row) = rows.next()? {
                     let detail: String = row.get(3)?;
-                    let all = detail.contains("SCAN") && detail != "SCAN CONSTANT ROW";
+                    // Terms are a few a year, and no student's.
+                    let few = ["SCAN CONSTANT ROW", "SCAN term"].contains(&detail.as_str());
+                    let all = detail.contains("SCAN") && !few;
                     assert!(!all, "{detail}: {sql}");
                 }
             }

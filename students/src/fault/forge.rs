@@ -29,7 +29,7 @@ pub(crate) fn expired_certificate(
     now: UnixTime,
 ) -> Result<Chain, Error> {
     let validity = Validity {
-        not_before: before(now, 31 * 24 * HOUR),
+        not_before: before(now, 30 * 24 * HOUR),
         not_after: before(now, HOUR),
     };
     let issuer = issuer(sandbox, IssuerKind::Students)?;
