@@ -104,9 +104,10 @@ fn a_restored_cuhk_goes_on_and_never_uses_a_serial_again() {
         .arg(campus.path().join("cuhk.addr"));
     campus.cuhk = Server::start_command(&mut serve);
 
-    // Who was known then is known, who came later is not; both are told so.
+    // Who was known then is known, who came later is not; both are told so. Blackboard may not
+    // have noticed yet that CUHK is back.
     campus
-        .student(&["submit", "--ids", "1155000001"])
+        .student(&["submit", "--ids", "1155000001", "--wait", "20"])
         .succeeded();
     campus
         .student(&["submit", "--ids", "1155000002", "--json"])

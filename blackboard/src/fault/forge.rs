@@ -37,7 +37,7 @@ pub(super) fn another_service(
     now: UnixTime,
 ) -> anyhow::Result<Identity> {
     let validity = Validity {
-        not_before: before(now, HOUR),
+        not_before: before(now, 60),
         not_after: honest.chain.leaf().not_after(),
     };
     issue(sandbox, honest, &"library".parse()?, &validity)
