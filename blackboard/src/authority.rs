@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Chain, TrustStore};
+use scb_cli::Home;
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::server::Outage;
 use scb_protocol::values::Der;
@@ -63,8 +64,10 @@ pub(crate) struct Authority {
 pub(crate) struct Settings {
     /// Where CUHK listens.
     pub(crate) address: CuhkAddress,
-    /// The root under which CUHK must be.
-    pub(crate) root: Certificate,
+    /// The roots under which CUHK may be, the oldest first.
+    pub(crate) roots: Vec<Certificate>,
+    /// Where they are kept, with the trust bundle that says which they are.
+    pub(crate) home: Home,
     /// Who asks; a new identity means a new connection.
     pub(crate) identity: watch::Receiver<Arc<Identity>>,
     /// Remembers the numbers of the revocation lists.

@@ -18,7 +18,7 @@ use scb_transport::{Clock, Shutdown, SystemClock, telemetry, tell_service_manage
 use crate::arguments::{Arguments, Command, Init, LogForm, Logging, Serve};
 use crate::authority::CuhkAddress;
 use crate::config::Config;
-use crate::enrol::{Enrolment, KnownRoot, stored_root};
+use crate::enrol::{Enrolment, KnownRoot, stored_roots};
 use crate::failure::failure;
 use crate::fault::{Fault, FaultChoice, Faults};
 use crate::identity::{Identity, IdentityFiles};
@@ -231,12 +231,11 @@ fn describe(home: &Home, identity: &Identity) -> anyhow::Result<()> {
         ("names", names.join(", ")),
         ("until", local_time(leaf.not_after())),
         ("cuhk", config.cuhk.unwrap_or_default()),
-        (
-            "root",
-            format!("SHA-256 {}", stored_root(home)?.fingerprint()),
-        ),
     ] {
         say(&format!("  {what:<8} {}", scb_cli::printable(&value)))?;
+    }
+    for root in stored_roots(home)? {
+        say(&format!("  {:<8} SHA-256 {}", "root", root.fingerprint()))?;
     }
     Ok(())
 }

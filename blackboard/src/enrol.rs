@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use scb_certs::{
-    Certificate, Chain, Fingerprint, ServiceName, ServiceUsage, TrustStore, create_request,
+    Certificate, Chain, Fingerprint, ServiceName, ServiceUsage, TrustStore, all_from_pem,
+    create_request,
 };
-use scb_cli::{Failure, Home, load_config, read_limited, write_atomic};
+use scb_cli::{Failure, Home, ROOTS, former_roots, load_config, read_limited, write_atomic};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
 use scb_protocol::{Code, EnrolmentCode, Message as _, Refusal, Step};
@@ -18,7 +19,6 @@ use scb_transport::{ClientTls, Clock, Connection, ServerTrust, connect};
 use crate::config::Config;
 use crate::identity::{Identity, IdentityFiles};
 
-const CA: &str = "ca.pem";
 /// Largest root certificate file, in bytes.
 const CA_LIMIT: u64 = 64 * 1024;
 /// For connecting, and for each answer.
@@ -27,8 +27,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// How CUHK's root is known.
 #[derive(Debug, Clone)]
 pub(crate) enum KnownRoot {
-    /// By itself.
-    Certificate(Certificate),
+    /// By itself, or several that are trusted side by side.
+    Certificates(Vec<Certificate>),
     /// By its SHA-256; CUHK sends the certificate itself.
     Fingerprint(Fingerprint),
 }
@@ -36,7 +36,7 @@ pub(crate) enum KnownRoot {
 impl KnownRoot {
     /// By a PEM file.
     pub(crate) fn file(path: &Path) -> anyhow::Result<Self> {
-        read_root(path).map(Self::Certificate)
+        read_roots(path).map(Self::Certificates)
     }
 }
 
@@ -94,7 +94,7 @@ impl Enrolment {
             ));
         }
         self.check_names(chain.leaf())?;
-        write_atomic(&home.path(CA), root.to_pem().as_bytes(), 0o644)?;
+        write_atomic(&home.path(ROOTS), root.to_pem().as_bytes(), 0o644)?;
         let config = Config {
             cuhk: Some(self.cuhk.clone()),
             ..load_config(home)?
@@ -126,9 +126,9 @@ impl Enrolment {
     fn server_trust(&self) -> anyhow::Result<ServerTrust> {
         match &self.root {
             KnownRoot::Fingerprint(fingerprint) => Ok(ServerTrust::Fingerprint(*fingerprint)),
-            KnownRoot::Certificate(root) => Ok(ServerTrust::Pinned(Arc::new(TrustStore::new(
-                root.clone(),
-            )?))),
+            KnownRoot::Certificates(roots) => Ok(ServerTrust::Pinned(Arc::new(
+                TrustStore::of_roots(roots.clone())?,
+            ))),
         }
     }
 
@@ -181,17 +181,25 @@ fn misbehaved(got: &Reply) -> Refusal {
     Refusal::new(Code::ServerMisbehaved, Step::Zero).with("got", got.name())
 }
 
-/// The root that `init` has stored.
-pub(crate) fn stored_root(home: &Home) -> anyhow::Result<Certificate> {
-    read_root(&home.path(CA))
+/// The roots that count here: the one that `init` has stored, and what became of it since. The
+/// oldest first, never none.
+pub(crate) fn stored_roots(home: &Home) -> anyhow::Result<Vec<Certificate>> {
+    read_roots(&home.path(ROOTS))
 }
 
-fn read_root(path: &Path) -> anyhow::Result<Certificate> {
+/// SHA-256 of the roots by which receipts are judged: those of its time may have been dropped.
+pub(crate) fn receipt_roots(home: &Home) -> anyhow::Result<Vec<Fingerprint>> {
+    let roots = stored_roots(home)?.into_iter().chain(former_roots(home));
+    Ok(roots.map(|root| root.fingerprint()).collect())
+}
+
+fn read_roots(path: &Path) -> anyhow::Result<Vec<Certificate>> {
     let pem = read_limited(path, CA_LIMIT)?;
-    let root = Certificate::from_pem(&String::from_utf8_lossy(&pem));
-    // Whether it is a root at all shows here, and not where it is first used.
-    let root = root.and_then(|root| TrustStore::new(root).map(|trust| trust.root().clone()));
-    Ok(root.map_err(|error| {
+    let roots = all_from_pem(&String::from_utf8_lossy(&pem));
+    // Whether they are roots at all shows here, and not where they are first used.
+    let roots =
+        roots.and_then(|roots| TrustStore::of_roots(roots).map(|trust| trust.roots().to_vec()));
+    Ok(roots.map_err(|error| {
         Failure::usage(format!(
             "{} is not a root certificate: {error}",
             path.display()

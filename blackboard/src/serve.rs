@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::authority::{Authority, CuhkAddress, Settings, Witness};
 use crate::config::Config;
-use crate::enrol::stored_root;
+use crate::enrol::stored_roots;
 use crate::fault::Faults;
 use crate::handler::{Handler, Shared};
 use crate::identity::{Identity, IdentityFiles};
@@ -59,7 +59,7 @@ impl Server {
         // Before anything is made: without a certificate there is nothing to serve.
         let files = IdentityFiles::open(home)?;
         let identity = files.current()?.ok_or_else(not_certified)?;
-        let root = stored_root(home)?;
+        let roots = stored_roots(home)?;
         let policy = policy(config, &identity)?;
         let store = Store::open(home)?;
         let register = Register::open(home, store.clone())?;
@@ -69,7 +69,8 @@ impl Server {
         let identity = watch::Sender::new(Arc::new(identity));
         let authority = reach_cuhk(|| Settings {
             address: cuhk.clone(),
-            root: root.clone(),
+            roots: roots.clone(),
+            home: home.clone(),
             identity: identity.subscribe(),
             store: store.clone(),
             outage: config.outage,
@@ -79,7 +80,6 @@ impl Server {
         let tls_maker = TlsMaker {
             identity: identity.subscribe(),
             trust: authority.trust(),
-            root,
             clock: Arc::clone(&clock),
             faults: faults.clone(),
         };
@@ -133,7 +133,7 @@ impl Server {
 
     /// SHA-256 of CUHK's root certificate.
     pub(crate) fn root(&self) -> Fingerprint {
-        self.tls_maker.root.fingerprint()
+        self.tls_maker.root().fingerprint()
     }
 
     /// Serves until `shutdown`, then lets open connections finish, for a bounded time.
@@ -227,17 +227,24 @@ fn may_pass(refusal: &Refusal) -> bool {
 struct TlsMaker {
     identity: watch::Receiver<Arc<Identity>>,
     trust: watch::Receiver<Arc<TrustStore>>,
-    root: Certificate,
     clock: Arc<dyn Clock>,
     faults: Faults,
 }
 
 impl TlsMaker {
+    /// The root under which this server's certificate is.
+    fn root(&self) -> Certificate {
+        let (identity, trust) = (self.identity.borrow(), self.trust.borrow());
+        let issuer = identity.chain.certificates().get(1);
+        let root = issuer.and_then(|issuer| trust.root_of(issuer));
+        root.unwrap_or(trust.root()).clone()
+    }
+
     fn make(&self) -> anyhow::Result<Arc<ServerTls>> {
         let identity = self.faults.identity(Arc::clone(&self.identity.borrow()));
         let tls = ServerTls::new(
             (identity.chain.clone(), identity.key.clone()),
-            &self.root,
+            &self.root(),
             Arc::clone(&self.trust.borrow()),
             ClientAuth::Required,
             Arc::clone(&self.clock),

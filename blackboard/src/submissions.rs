@@ -13,7 +13,7 @@ use scb_storage::ContentStore;
 use serde_json::{Value, json};
 
 use crate::arguments::Submissions;
-use crate::enrol::stored_root;
+use crate::enrol::receipt_roots;
 use crate::failure::failure;
 use crate::store::{Error, Listed, Record, Store, Summary};
 
@@ -21,20 +21,22 @@ use crate::store::{Error, Listed, Record, Store, Summary};
 pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
     let home = Home::open(home, Role::Blackboard)?;
     let store = Store::open(&home)?;
-    // Whatever the database says, the root that counts is the home's.
-    let root = || stored_root(&home).map(|root| root.fingerprint());
+    // Whatever the database says, the roots that count are the home's.
+    let roots = || receipt_roots(&home);
     match command {
         Submissions::List {
             verify: true,
             output,
-        } => print(verified(&store, root()?)?, output.json),
+        } => print(verified(&store, &roots()?)?, output.json),
         Submissions::List { output, .. } => print(store.summaries()?, output.json),
-        Submissions::Show { number, output } => show(&find(&store, number)?, root()?, output.json),
+        Submissions::Show { number, output } => {
+            show(&find(&store, number)?, &roots()?, output.json)
+        }
         Submissions::Export { dir, output } => {
             let source = export::Source {
                 store: &store,
                 content: ContentStore::open(&home.path("content"))?,
-                root: root()?,
+                roots: roots()?,
             };
             export::run(&source, dir, output.json)
         }
@@ -42,9 +44,9 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
 }
 
 /// All submissions, the receipt of each verified.
-fn verified(store: &Store, root: Fingerprint) -> Result<Vec<Listed>, Error> {
+fn verified(store: &Store, roots: &[Fingerprint]) -> Result<Vec<Listed>, Error> {
     let summary = |number| match store.record(number)? {
-        Some(record) => record.receipt(&root).map(|_| record.summary()),
+        Some(record) => record.receipt(roots).map(|_| record.summary()),
         None => Err(Error::Altered { number }),
     };
     let numbers = store.numbers()?.into_iter();
@@ -137,8 +139,8 @@ fn table(rows: Vec<[String; 5]>) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-fn show(record: &Record, root: Fingerprint, json: bool) -> anyhow::Result<()> {
-    let receipt = record.receipt(&root)?;
+fn show(record: &Record, roots: &[Fingerprint], json: bool) -> anyhow::Result<()> {
+    let receipt = record.receipt(roots)?;
     let summary = record.summary();
     let mut value = as_json(&summary);
     value["receipt_sha256"] = json!(Fingerprint::of(&receipt));

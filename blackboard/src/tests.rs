@@ -13,6 +13,7 @@ mod records;
 mod refusals;
 mod renewal;
 mod revocation;
+mod roots;
 mod submissions;
 mod sweep;
 mod witness;

@@ -237,7 +237,10 @@ impl fmt::Debug for Certificate {
 }
 
 /// Every certificate in this PEM, in order.
-pub(crate) fn all_from_pem(pem: &str) -> Result<Vec<Certificate>, Error> {
+///
+/// # Errors
+/// [`Error::CertificateMalformed`].
+pub fn all_from_pem(pem: &str) -> Result<Vec<Certificate>, Error> {
     CertificateDer::pem_slice_iter(pem.as_bytes())
         .map(|der| match der {
             Ok(der) => Certificate::from_der(&der),

@@ -36,7 +36,7 @@ mod trust;
 mod validity;
 mod verified;
 
-pub use certificate::{Certificate, MAX_CERTIFICATE_SIZE};
+pub use certificate::{Certificate, MAX_CERTIFICATE_SIZE, all_from_pem};
 pub use certificate_error::CertificateError;
 pub use chain::{Chain, MAX_CHAIN_LENGTH, root_in_chain};
 pub use cms::{DetachedSignature, MAX_SIGNATURE_SIZE, Signer, certs_only, sign_detached};
@@ -57,6 +57,6 @@ pub use public_key::PublicKey;
 pub use request::{MAX_REQUEST_SIZE, VerifiedRequest, create_request};
 pub use serial::Serial;
 pub use spiffe::{Identity, SpiffeId};
-pub use trust::{ServiceUsage, TrustStore};
+pub use trust::{MAX_ROOTS, ServiceUsage, TrustStore};
 pub use validity::{Validities, Validity, leaf_validity};
 pub use verified::{VerifiedPeer, VerifiedService, VerifiedStudent};

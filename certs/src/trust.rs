@@ -18,14 +18,20 @@ use crate::{
     TrustDomain, VerifiedPeer, VerifiedService, VerifiedStudent,
 };
 
-/// The root that is trusted, and what is known about revocation.
+/// Roots that may be trusted side by side.
+pub const MAX_ROOTS: usize = 8;
+
+/// The root that is trusted, or several while one takes the place of another, and what is known
+/// about revocation.
 ///
-/// A chain is accepted only if it is exactly leaf, issuing authority and (there or not) this root,
-/// of one trust domain, with exactly the key usages of its profile, signed by ECDSA on P-256.
+/// A chain is accepted only if it is exactly leaf, issuing authority and (there or not) one of
+/// these roots, of one trust domain, with exactly the key usages of its profile, signed by ECDSA on
+/// P-256.
 #[derive(Clone, Debug)]
 pub struct TrustStore {
-    root: Certificate,
-    anchor: TrustAnchor<'static>,
+    /// The oldest first; never empty.
+    roots: Vec<Certificate>,
+    anchors: Vec<TrustAnchor<'static>>,
     trust_domain: TrustDomain,
     revocation: Option<Vec<Crl>>,
     known: KnownPaths,
@@ -51,14 +57,27 @@ impl TrustStore {
     /// # Errors
     /// [`Error::RootInvalid`] unless it is a self-signed authority that names its trust domain.
     pub fn new(root: Certificate) -> Result<Self, Error> {
-        let trust_domain = check_authority(&root).map_err(Error::RootInvalid)?;
-        check_self_signed(&root)?;
-        let anchor = anchor_from_trusted_cert(&root.to_rustls())
-            .map_err(|_| Error::RootInvalid("malformed"))?
-            .to_owned();
+        Self::of_roots(vec![root])
+    }
+
+    /// Trusts each of these roots, one to [`MAX_ROOTS`] of one trust domain, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::RootInvalid`], also for none, too many, or one of another trust domain.
+    pub fn of_roots(roots: Vec<Certificate>) -> Result<Self, Error> {
+        if roots.is_empty() || roots.len() > MAX_ROOTS {
+            return Err(Error::RootInvalid("not one to eight of them"));
+        }
+        let domains = roots.iter().map(check_root);
+        let domains: Vec<_> = domains.collect::<Result<_, _>>()?;
+        let trust_domain = domains[0].clone();
+        if domains.iter().any(|domain| *domain != trust_domain) {
+            return Err(Error::RootInvalid("of another trust domain"));
+        }
+        let anchors = roots.iter().map(anchor).collect::<Result<_, _>>()?;
         Ok(Self {
-            root,
-            anchor,
+            roots,
+            anchors,
             trust_domain,
             revocation: None,
             known: KnownPaths::default(),
@@ -74,8 +93,9 @@ impl TrustStore {
     /// [`Error::BadSignature`] if a list that claims to be the root's is not.
     pub fn with_crls(mut self, mut crls: Vec<Crl>) -> Result<Self, Error> {
         for crl in &crls {
-            if Some(crl.issuer_key_id()) == self.root.subject_key_id() {
-                crl.verify(&self.root)?;
+            let is_its = |root: &&Certificate| Some(crl.issuer_key_id()) == root.subject_key_id();
+            if let Some(root) = self.roots.iter().find(is_its) {
+                crl.verify(root)?;
             }
         }
         crls.sort_by_key(|crl| std::cmp::Reverse(crl.number()));
@@ -84,9 +104,19 @@ impl TrustStore {
         Ok(self)
     }
 
-    /// The trusted root.
+    /// The trusted root; of several the oldest.
     pub fn root(&self) -> &Certificate {
-        &self.root
+        &self.roots[0]
+    }
+
+    /// Every trusted root, the oldest first.
+    pub fn roots(&self) -> &[Certificate] {
+        &self.roots
+    }
+
+    /// The trusted root under which this issuing authority says that it is.
+    pub fn root_of(&self, issuer: &Certificate) -> Option<&Certificate> {
+        self.roots.iter().find(|root| issuer.names_issuer(root))
     }
 
     /// The trust domain, read from the root.
@@ -159,7 +189,7 @@ impl TrustStore {
         now: UnixTime,
     ) -> Result<VerifiedPath, CertificateError> {
         self.verify_each(chain, purpose, now)
-            .map_err(|found| exact_reason(found, chain, &self.root))
+            .map_err(|found| exact_reason(found, chain, self.root_for(chain)))
     }
 
     fn verify_each(
@@ -169,7 +199,7 @@ impl TrustStore {
         now: UnixTime,
     ) -> Result<VerifiedPath, CertificateError> {
         let issuer = self.issuer_in(chain)?;
-        self.check_root_time(now)?;
+        check_time(self.root_for(chain), now)?;
         self.verify_signatures(chain.leaf(), issuer, purpose, now)?;
         let kind = issuer_kind(issuer)?;
         let id = chain
@@ -191,20 +221,17 @@ impl TrustStore {
     fn issuer_in<'a>(&self, chain: &'a Chain) -> Result<&'a Certificate, CertificateError> {
         match chain.certificates() {
             [_, issuer] => Ok(issuer),
-            [_, issuer, root] if *root == self.root => Ok(issuer),
+            [_, issuer, root] if self.roots.contains(root) => Ok(issuer),
             _ => Err(CertificateError::UnknownIssuer),
         }
     }
 
-    /// webpki takes a trust anchor for valid at any time.
-    fn check_root_time(&self, now: UnixTime) -> Result<(), CertificateError> {
-        if now < self.root.not_before() {
-            Err(CertificateError::NotYetValid)
-        } else if now > self.root.not_after() {
-            Err(CertificateError::Expired)
-        } else {
-            Ok(())
-        }
+    /// The root by which a chain is judged: the one that it names, else the oldest.
+    fn root_for(&self, chain: &Chain) -> &Certificate {
+        let issuer = chain.certificates().get(1);
+        issuer
+            .and_then(|issuer| self.root_of(issuer))
+            .unwrap_or(self.root())
     }
 
     fn verify_signatures(
@@ -219,7 +246,7 @@ impl TrustStore {
             return Ok(());
         }
         let result = self.verify_with_webpki(leaf, issuer, purpose, now);
-        let names_match = leaf.names_issuer(issuer) && issuer.names_issuer(&self.root);
+        let names_match = leaf.names_issuer(issuer) && self.root_of(issuer).is_some();
         match result {
             // Another authority of the same name: its key identifier gives it away.
             Err(CertificateError::BadSignature) if !names_match => {
@@ -270,7 +297,7 @@ impl TrustStore {
         let leaf = EndEntityCert::try_from(&leaf_der)?;
         let path = leaf.verify_for_usage(
             &[ECDSA_P256_SHA256],
-            std::slice::from_ref(&self.anchor),
+            &self.anchors,
             &issuers,
             now,
             KeyUsage::required(oid.as_bytes()),
@@ -300,6 +327,30 @@ impl ServiceUsage {
             Self::Token => profile::TOKEN_PURPOSES,
         }
     }
+}
+
+/// webpki takes a trust anchor for valid at any time.
+fn check_time(root: &Certificate, now: UnixTime) -> Result<(), CertificateError> {
+    if now < root.not_before() {
+        Err(CertificateError::NotYetValid)
+    } else if now > root.not_after() {
+        Err(CertificateError::Expired)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_root(root: &Certificate) -> Result<TrustDomain, Error> {
+    let trust_domain = check_authority(root).map_err(Error::RootInvalid)?;
+    check_self_signed(root)?;
+    Ok(trust_domain)
+}
+
+fn anchor(root: &Certificate) -> Result<TrustAnchor<'static>, Error> {
+    let anchor = anchor_from_trusted_cert(&root.to_rustls())
+        .map_err(|_| Error::RootInvalid("malformed"))?
+        .to_owned();
+    Ok(anchor)
 }
 
 /// Each issuing authority certifies names of its own kind only.

@@ -13,7 +13,7 @@ use scb_protocol::message::cuhk::Reply;
 use scb_protocol::values::Nonce;
 use scb_protocol::{
     CertificateHolder, Code, EnrolmentCode, Introspection, LogEntry, MemberAnswer, Question,
-    Refusal, Step, TokenRequest, UnverifiedToken,
+    Refusal, SignedBundle, Step, TokenRequest, UnverifiedToken,
 };
 use scb_transport::{Clock, Rate, RatePerAddress};
 
@@ -107,7 +107,7 @@ impl Authority {
         self.signing.issuers.current().certificate_of(signer)
     }
 
-    /// The root's certificate and those of the issuing authorities that have not retired.
+    /// The roots' certificates and those of the issuing authorities that have not retired.
     pub(crate) fn certificates(&self) -> Vec<Certificate> {
         let named = self.named_certificates().into_iter();
         named.map(|(_, certificate)| certificate).collect()
@@ -116,10 +116,10 @@ impl Authority {
     /// Likewise, each with the name of its authority.
     pub(crate) fn named_certificates(&self) -> Vec<(CrlSigner, Certificate)> {
         let issuers = self.signing.issuers.current();
+        let now = self.now();
         let named = |issuing: &Issuing| (issuing.signer, issuing.issuer.certificate().clone());
-        std::iter::once((CrlSigner::ROOT, issuers.root().clone()))
-            .chain(issuers.listing(self.now()).map(|issuing| named(issuing)))
-            .collect()
+        let issuing = issuers.listing(now).map(|issuing| named(issuing));
+        issuers.roots(now).into_iter().chain(issuing).collect()
     }
 
     /// A student's first certificate, for a code.
@@ -357,12 +357,26 @@ impl Authority {
 
     /// The revocation lists, covering everything up to now.
     pub(crate) async fn lists(&self) -> Result<Publication, Error> {
-        let Publication { epoch, lists } = &self.upkeep.refresh().await?.publication;
+        let publication = &self.upkeep.refresh().await?.publication;
         let (issuers, now) = (self.signing.issuers.current(), self.now());
-        Ok(Publication {
-            epoch: *epoch,
-            lists: self.signing.faults.lists(lists, &issuers, now)?,
-        })
+        let lists = &publication.lists;
+        let lists = self.signing.faults.lists(lists, &issuers, now)?;
+        Ok(publication.with_lists(lists))
+    }
+
+    /// The trust bundle that is handed out.
+    pub(crate) async fn trust_bundle(&self) -> Result<SignedBundle, Error> {
+        let latest = self
+            .store()
+            .read(|records| records.bundles().latest())
+            .await?;
+        latest.ok_or_else(|| Refusal::new(Code::NotFound, Step::Zero).into())
+    }
+
+    /// The roots that count, the oldest first.
+    pub(crate) fn roots(&self) -> Vec<Certificate> {
+        let roots = self.signing.issuers.current().roots(self.now());
+        roots.into_iter().map(|(_, root)| root).collect()
     }
 
     /// The issuance log's checkpoint, for somebody who knows of its first `old` entries.

@@ -6,6 +6,7 @@
 
 mod import;
 mod request;
+mod root;
 mod sign;
 
 use scb_certs::{Fingerprint, TrustDomain, VerifiedRequest};
@@ -13,7 +14,9 @@ use scb_protocol::values::Der;
 use serde::{Deserialize, Serialize};
 
 pub use import::import;
+pub(crate) use request::newest_root;
 pub use request::request;
+pub use root::{RootAnswer, RootRequest, import_root, request_root, sign_root};
 pub use sign::{open_root, sign};
 
 use crate::Error;

@@ -185,17 +185,20 @@ impl Faults {
         signing: &Signing,
         now: UnixTime,
     ) -> Result<Presented, Error> {
-        let root = || signing.issuers.current().root().clone();
+        let issuers = signing.issuers.current();
+        let issuer = honest.chain.certificates().get(1);
+        let root = issuer.and_then(|issuer| issuers.root_of(issuer));
+        let root = || root.clone().ok_or(Error::RecordInvalid { what: "root" });
         match self.fault {
             Some(Fault::WrongRoot) => {
                 let make = || async { forge::of_another_root(signing, now) };
                 self.presented.get_or_try_init(make).await.cloned()
             }
             Some(Fault::ExpiredServerCertificate) => {
-                let make = || async { Ok((forge::ended(honest, signing, now).await?, root())) };
+                let make = || async { Ok((forge::ended(honest, signing, now).await?, root()?)) };
                 self.presented.get_or_try_init(make).await.cloned()
             }
-            _ => Ok((honest.clone(), root())),
+            _ => Ok((honest.clone(), root()?)),
         }
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use scb_certs::{ServiceName, StudentId, VerifiedRequest, VerifiedService, VerifiedStudent};
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
 use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::values::Der;
 use scb_protocol::{
     AuthorityChannel, Code, EnrolmentCode, Fact, Question, Refusal, Reply as _, Step, StepEvent,
 };
@@ -151,6 +152,7 @@ impl Handler {
                 let kept = kept.await.map(|()| Reply::Cosigned {});
                 self.show_log(kept).await
             }
+            Admitted::TrustBundle => self.trust_bundle().await,
         }
     }
 
@@ -274,6 +276,22 @@ impl Handler {
     async fn show_log(&mut self, shown: Result<Reply, Error>) -> Result<(), Refusal> {
         let shown = shown.map_err(|error| self.refusal(&error, Step::Two))?;
         self.reply(Step::Two, &shown).await
+    }
+
+    async fn trust_bundle(&mut self) -> Result<(), Refusal> {
+        let signed = match self.authority.trust_bundle().await {
+            Ok(signed) => signed,
+            // A home from before there were bundles: whoever asks has other things to ask.
+            Err(Error::Refused(none)) => {
+                return self.reply(Step::Zero, &Reply::refusal(none)).await;
+            }
+            Err(error) => return Err(self.refusal(&error, Step::Zero)),
+        };
+        let reply = Reply::TrustBundle {
+            bundle: signed.bundle,
+            signature: Der::new(signed.signature),
+        };
+        self.reply(Step::Zero, &reply).await
     }
 
     async fn reply(&mut self, step: Step, reply: &Reply) -> Result<(), Refusal> {

@@ -11,6 +11,7 @@ use scb_certs::{
     write_private,
 };
 use scb_cli::{Home, Role, create_private_dir, write_atomic};
+use scb_protocol::SignedBundle;
 
 use crate::Error;
 use crate::config::{Config, path};
@@ -150,13 +151,17 @@ fn first_records(
         (CrlSigner::STUDENTS, students),
         (CrlSigner::SERVICES, services),
     ];
-    let crl = root.sign_crl(now.as_secs(), now, later(now, Validities::ROOT_CRL), &[])?;
+    let until = later(now, Validities::ROOT_CRL);
+    let crl = root.sign_crl(now.as_secs(), now, until, &[])?;
+    let roots = [root.certificate().clone()];
+    let bundle = SignedBundle::sign(root, &roots, 1, (now, until))?;
     store.write_blocking(move |records| {
         for (authority, key) in &keys {
             records
                 .certificates()
                 .reserve_key(key, &authority.to_string())?;
         }
+        records.bundles().replace(1, &bundle)?;
         let epoch = records.status().advance(now)?;
         records
             .lists()

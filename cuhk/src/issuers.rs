@@ -1,13 +1,14 @@
 //! The issuing authorities, unlocked: those that issue, those that come and those that go; and
 //! the log's key. The root's key is not among them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Certificate, Ed25519Seed, Issuer, IssuerKind, Passphrase, SigningKey, TrustDomain,
+    Certificate, Chain, Ed25519Seed, Issuer, IssuerKind, Passphrase, SigningKey, TrustDomain,
     read_private, write_private,
 };
 use scb_cli::{Home, create_private_dir, read_limited};
@@ -15,6 +16,7 @@ use scb_cli::{Home, create_private_dir, read_limited};
 use crate::Error;
 use crate::config::path;
 use crate::error::with_causes;
+use crate::own_identity::CHAIN;
 use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 
 const MAX_PEM: u64 = 64 * 1024;
@@ -37,7 +39,8 @@ pub struct Issuers {
     pub(crate) students: Arc<Issuing>,
     /// What issues now.
     pub(crate) services: Arc<Issuing>,
-    pub(crate) root: Certificate,
+    /// The roots' certificates, the oldest first.
+    roots: Vec<(CrlSigner, Certificate)>,
     pub(crate) trust_domain: TrustDomain,
     /// Signs the issuance log's checkpoints.
     pub(crate) log: Ed25519Seed,
@@ -54,12 +57,12 @@ impl Issuers {
     /// [`scb_certs::Error::WrongPassphrase`], [`scb_certs::Error::KeyFileReadable`] and others
     /// of [`Error::Certificates`]; [`Error::Local`] for a missing file.
     pub fn unlock(home: &Home, passphrase: &Passphrase) -> Result<Self, Error> {
-        let root = read_certificate(home, path::ROOT)?;
-        let trust_domain = root.authority_trust_domain()?;
+        let roots = stored_roots(home)?;
+        let trust_domain = read_certificate(home, path::ROOT)?.authority_trust_domain()?;
         let mut all = Vec::new();
         for kind in [IssuerKind::Students, IssuerKind::Services] {
             for signer in stored(home, kind.into())? {
-                all.push(Arc::new(open(home, signer, kind, &root, passphrase)?));
+                all.push(Arc::new(open(home, signer, kind, &roots, passphrase)?));
             }
         }
         let first = |signer| {
@@ -75,7 +78,7 @@ impl Issuers {
             services: first(CrlSigner::SERVICES)?,
             all,
             records: Vec::new(),
-            root,
+            roots,
             trust_domain,
             log: unlock_log(home, passphrase)?,
             passphrase: passphrase.clone(),
@@ -86,6 +89,7 @@ impl Issuers {
     #[cfg(test)]
     pub(crate) fn of_first((students, services): (Issuer, Issuer), passphrase: Passphrase) -> Self {
         let (root, trust_domain) = (students.root().clone(), students.trust_domain().clone());
+        let roots = vec![(CrlSigner::ROOT, root)];
         let issuing = |signer, issuer| Arc::new(Issuing { signer, issuer });
         let students = issuing(CrlSigner::STUDENTS, students);
         let services = issuing(CrlSigner::SERVICES, services);
@@ -94,16 +98,34 @@ impl Issuers {
             records: Vec::new(),
             students,
             services,
-            root,
+            roots,
             trust_domain,
             log: Ed25519Seed::generate().expect("random bytes for a test"),
             passphrase,
         }
     }
 
-    /// The root certificate.
-    pub fn root(&self) -> &Certificate {
-        &self.root
+    /// The roots that count: the newest, and those under which somebody has not retired.
+    pub(crate) fn roots(&self, now: UnixTime) -> Vec<(CrlSigner, Certificate)> {
+        let put_to_use = |(signer, _): &&(CrlSigner, Certificate)| {
+            self.records.iter().any(|record| record.signer == *signer)
+        };
+        let known: Vec<_> = self.roots.iter().filter(put_to_use).collect();
+        let newest = known.last().map(|(signer, _)| *signer);
+        let is_needed = |root: &Certificate| {
+            self.listing(now)
+                .any(|issuing| issuing.issuer.root() == root)
+        };
+        let counts = known
+            .into_iter()
+            .filter(|(signer, root)| Some(*signer) == newest || is_needed(root));
+        counts.cloned().collect()
+    }
+
+    /// The root under which this certificate's authority is.
+    pub(crate) fn root_of(&self, issuer: &Certificate) -> Option<Certificate> {
+        let mut roots = self.roots.iter().map(|(_, root)| root);
+        roots.find(|root| issuer.names_issuer(root)).cloned()
     }
 
     /// With what the records say of them now, and the keys of those that were put to use since. One
@@ -115,6 +137,10 @@ impl Issuers {
         now: UnixTime,
     ) -> Self {
         let mut next = self.clone();
+        match stored_roots(home) {
+            Ok(roots) => next.roots = roots,
+            Err(error) => tracing::error!("cannot look for roots: {}", with_causes(&error)),
+        }
         for record in &records {
             let Some(kind) = issuer_kind(record.signer) else {
                 continue;
@@ -122,7 +148,7 @@ impl Issuers {
             if self.find(record.signer).is_none()
                 && record.state(&records, now) != AuthorityState::Retired
             {
-                match open(home, record.signer, kind, &self.root, &self.passphrase) {
+                match open(home, record.signer, kind, &next.roots, &self.passphrase) {
                     Ok(opened) => next.all.push(Arc::new(opened)),
                     // The others go on issuing, and their lists go on being signed.
                     Err(error) => tracing::error!(
@@ -187,7 +213,12 @@ impl Issuers {
     /// The certificate of an authority.
     pub(crate) fn certificate_of(&self, signer: CrlSigner) -> Option<Certificate> {
         match signer {
-            CrlSigner::ROOT => Some(self.root.clone()),
+            root if root.kind() == AuthorityKind::Root => {
+                let mut roots = self.roots.iter();
+                roots
+                    .find(|(signer, _)| *signer == root)
+                    .map(|(_, certificate)| certificate.clone())
+            }
             _ => self
                 .find(signer)
                 .map(|issuing| issuing.issuer.certificate().clone()),
@@ -239,15 +270,85 @@ fn open(
     home: &Home,
     signer: CrlSigner,
     kind: IssuerKind,
-    root: &Certificate,
+    roots: &[(CrlSigner, Certificate)],
     passphrase: &Passphrase,
 ) -> Result<Issuing, Error> {
     let dir = path::authority(signer);
     let key = read_private(&home.path(&dir).join(path::KEY))?;
     let key = SigningKey::from_pem(&key, Some(passphrase))?;
     let certificate = read_certificate(home, &dir)?;
-    let issuer = Issuer::from_parts(kind, certificate, key, root.clone())?;
+    let root = named_root(&certificate, roots)?.clone();
+    let issuer = Issuer::from_parts(kind, certificate, key, root)?;
     Ok(Issuing { signer, issuer })
+}
+
+/// The root that a certificate names as its issuer, else the first, under which it then is not.
+pub(crate) fn named_root<'a>(
+    issuer: &Certificate,
+    roots: &'a [(CrlSigner, Certificate)],
+) -> Result<&'a Certificate, Error> {
+    let named = roots.iter().find(|(_, root)| issuer.names_issuer(root));
+    let (_, root) = named
+        .or(roots.first())
+        .ok_or(Error::RecordInvalid { what: "root" })?;
+    Ok(root)
+}
+
+/// The roots' certificates in this home, the oldest first.
+pub(crate) fn stored_roots(home: &Home) -> Result<Vec<(CrlSigner, Certificate)>, Error> {
+    let signers = stored(home, AuthorityKind::Root)?.into_iter();
+    let read = |signer| {
+        let certificate = read_certificate(home, &path::authority(signer))?;
+        Ok((signer, certificate))
+    };
+    signers.map(read).collect()
+}
+
+/// Which roots count, by what is written down of the authorities: the newest, and those under which
+/// one has not retired.
+pub(crate) fn counting_roots(
+    home: &Home,
+    records: &[AuthorityRecord],
+    now: UnixTime,
+) -> Result<Vec<CrlSigner>, Error> {
+    let roots = stored_roots(home)?;
+    let mut counting = BTreeSet::new();
+    for record in records {
+        let in_use = record.state(records, now) != AuthorityState::Retired;
+        if issuer_kind(record.signer).is_none() {
+            continue;
+        }
+        let issuer = read_certificate(home, &path::authority(record.signer))?;
+        let named = roots.iter().find(|(_, root)| issuer.names_issuer(root));
+        counting.extend(named.filter(|_| in_use).map(|(signer, _)| *signer));
+    }
+    let of_roots = records.iter().map(|record| record.signer);
+    counting.extend(
+        of_roots
+            .filter(|signer| signer.kind() == AuthorityKind::Root)
+            .max(),
+    );
+    Ok(counting.into_iter().collect())
+}
+
+/// The root by which clients recognise this server at the moment: that of its certificate for TLS,
+/// before it has one the first.
+pub(crate) fn served_root(home: &Home) -> Result<Certificate, Error> {
+    let roots = stored_roots(home)?;
+    let chain = home.path(path::TLS).join(CHAIN);
+    let served = match chain.exists() {
+        false => None,
+        true => {
+            let pem = read_limited(&chain, MAX_PEM)?;
+            let chain = Chain::from_pem(&String::from_utf8_lossy(&pem))?;
+            let issuer = chain.certificates().get(1);
+            issuer.and_then(|issuer| roots.iter().find(|(_, root)| issuer.names_issuer(root)))
+        }
+    };
+    let (_, root) = served
+        .or(roots.first())
+        .ok_or(Error::RecordInvalid { what: "root" })?;
+    Ok(root.clone())
 }
 
 /// The authorities of a kind that have a certificate in this home, in their order.

@@ -51,7 +51,10 @@ extern crate self as scb_cuhk;
 
 pub use admin::{CODE_LIFETIME, IssuedCode, add_service, issue_code};
 pub use calendar::CampusOffset;
-pub use ceremony::{SigningAnswer, SigningRequest, import, open_root, request, sign};
+pub use ceremony::{
+    RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, open_root,
+    request, request_root, sign, sign_root,
+};
 pub use cli::main;
 pub use code_sheet::{SheetRow, write_code, write_sheet};
 pub use config::{Config, DEFAULT_LISTEN};
@@ -74,6 +77,6 @@ pub use store::{
     Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CertificateRecord, Certificates,
     Change, CodeRecord, Codes, CrlSigner, Intent, Log, LoggedEntry, Profile, Pruned, Pruning,
     Records, Renewals, Revocation, RevocationLists, Roster, Service, Services, Status, Store,
-    StoredList, Student, Term, Terms, TokenSigner, TokenSigners, Witness,
+    StoredList, Student, Term, Terms, TokenSigner, TokenSigners, TrustBundles, Witness,
 };
 pub use subject::Subject;

@@ -141,16 +141,30 @@ impl OwnIdentity {
         signing: &Signing,
         now: UnixTime,
     ) -> bool {
-        let issuing = signing.issuing(purpose.profile());
-        let issuer = issuing.issuer.certificate();
         let issued_here = record.and_then(|record| record.certificate.as_ref())
             == Some(self.chain.leaf())
-            && self.chain.certificates().get(1) == Some(issuer);
+            && self.has_right_issuer(purpose, signing, now);
         let live = record.is_some_and(|record| record.is_live(now)) && self.is_young(now);
         let names = purpose
             .service(signing)
             .is_none_or(|service| names_match(self.chain.leaf(), &service));
         issued_here && live && names
+    }
+
+    /// The authority that issues now. A certificate for TLS under an older root is kept until it is
+    /// due, so that whoever does not know the newer root yet can connect and learn of it.
+    fn has_right_issuer(&self, purpose: Purpose, signing: &Signing, now: UnixTime) -> bool {
+        let issuing = signing.issuing(purpose.profile());
+        let Some(own) = self.chain.certificates().get(1) else {
+            return false;
+        };
+        let issuers = signing.issuers.current();
+        let is_older = issuers.root_of(own).as_ref() != Some(issuing.issuer.root());
+        let counts = || {
+            let mut listed = issuers.listing(now);
+            listed.any(|listed| listed.issuer.certificate() == own)
+        };
+        own == issuing.issuer.certificate() || (purpose == Purpose::Tls && is_older && counts())
     }
 
     async fn make(

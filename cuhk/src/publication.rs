@@ -24,8 +24,10 @@ const NOTICE: Duration = Duration::from_secs(10);
 pub(crate) struct Publication {
     /// The epoch that they cover.
     pub(crate) epoch: u64,
-    /// Of the root, then of the issuing authorities.
+    /// Of the roots, then of the issuing authorities.
     pub(crate) lists: Vec<Crl>,
+    /// How many of them are of roots.
+    roots: usize,
 }
 
 impl Publication {
@@ -58,7 +60,21 @@ impl Publication {
 
     /// Whether none of the lists that are signed here needs to be renewed for its age.
     pub(crate) fn is_fresh(&self, now: UnixTime) -> bool {
-        self.lists[1..].iter().all(|crl| is_fresh(crl, now))
+        let (_, signed_here) = self.lists.split_at(self.roots);
+        signed_here.iter().all(|crl| is_fresh(crl, now))
+    }
+
+    /// The lists of the roots.
+    pub(crate) fn of_roots(&self) -> &[Crl] {
+        &self.lists[..self.roots]
+    }
+
+    /// With others in the place of the lists.
+    pub(crate) fn with_lists(&self, lists: Vec<Crl>) -> Self {
+        Self {
+            lists,
+            ..self.clone()
+        }
     }
 }
 
@@ -75,20 +91,25 @@ fn stored(
     now: UnixTime,
 ) -> Result<Option<Publication>, Error> {
     let epoch = records.status().epoch()?;
-    let mut lists = vec![root_list(records)?];
+    let mut lists = root_lists(records, issuers, now)?;
+    let roots = lists.len();
     for issuing in issuers.listing(now) {
         match records.lists().find(issuing.signer)? {
             Some(list) if list.epoch == epoch && is_fresh(&list.crl, now) => lists.push(list.crl),
             _ => return Ok(None),
         }
     }
-    Ok(Some(Publication { epoch, lists }))
+    Ok(Some(Publication {
+        epoch,
+        lists,
+        roots,
+    }))
 }
 
 /// Lists that are signed and not yet stored.
 struct Signed {
     epoch: u64,
-    root: Crl,
+    roots: Vec<Crl>,
     lists: Vec<(CrlSigner, Crl)>,
     /// Whoever has one for the first time.
     first: Vec<CrlSigner>,
@@ -111,7 +132,7 @@ fn sign(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Signe
     }
     Ok(Signed {
         epoch: records.status().epoch()?,
-        root: root_list(records)?,
+        roots: root_lists(records, issuers, now)?,
         lists,
         first: issuers.unpublished().collect(),
         now,
@@ -120,8 +141,12 @@ fn sign(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Signe
 
 /// Numbers only grow: stores the lists before anybody sees them.
 fn keep(records: &Records<'_>, signed: Signed) -> Result<Publication, Error> {
-    let Signed { epoch, root, .. } = signed;
-    let mut lists = vec![root];
+    let Signed {
+        epoch,
+        roots: mut lists,
+        ..
+    } = signed;
+    let roots = lists.len();
     for (signer, crl) in signed.lists {
         let list = StoredList {
             crl: crl.clone(),
@@ -134,14 +159,21 @@ fn keep(records: &Records<'_>, signed: Signed) -> Result<Publication, Error> {
         let from = later(signed.now, NOTICE);
         records.authorities().activate(signer, from)?;
     }
-    Ok(Publication { epoch, lists })
+    Ok(Publication {
+        epoch,
+        lists,
+        roots,
+    })
 }
 
-fn root_list(records: &Records<'_>) -> Result<Crl, Error> {
-    let stored = records.lists().find(CrlSigner::ROOT)?;
-    Ok(stored
-        .ok_or(Error::RecordInvalid {
+/// Those that were signed with the roots' keys, which are not here.
+fn root_lists(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Vec<Crl>, Error> {
+    let list = |(signer, _)| {
+        let stored = records.lists().find(signer)?;
+        let missing = || Error::RecordInvalid {
             what: "revocation list of the root",
-        })?
-        .crl)
+        };
+        Ok(stored.ok_or_else(missing)?.crl)
+    };
+    issuers.roots(now).into_iter().map(list).collect()
 }

@@ -1,40 +1,44 @@
 //! The few things that need the root's key. `serve` never loads it.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Crl, Passphrase, Validities};
+use scb_certs::{Crl, Passphrase};
 use scb_cli::Home;
 
 use crate::Error;
-use crate::ceremony::open_root;
+use crate::ceremony::{import_root, newest_root, open_root, request_root, sign_root};
 use crate::config::path;
-use crate::store::{CrlSigner, Store, StoredList};
-use crate::time::later;
+use crate::issuers::counting_roots;
+use crate::store::Store;
 
-/// Signs and stores the root's revocation list for another 13 months. No issuing authority
-/// was ever revoked, so it is empty.
+/// Signs and stores the revocation list of every root that counts and whose key is here, and the
+/// trust bundle, for another 13 months; answers the newest root's list. No issuing authority was
+/// ever revoked, so the lists are empty.
 ///
 /// # Errors
 ///
 /// [`scb_certs::Error::WrongPassphrase`] and others of [`Error::Certificates`];
-/// [`Error::Storage`].
+/// [`Error::RootKeyAbsent`]; [`Error::Storage`].
 pub fn sign_root_list(
     home: &Home,
     store: &Store,
     passphrase: &Passphrase,
     now: UnixTime,
 ) -> Result<Crl, Error> {
-    let root = open_root(&home.path(path::ROOT), passphrase)?;
-    store.write_blocking(move |records| {
-        let epoch = records.status().advance(now)?;
-        let number = records.lists().next_number(CrlSigner::ROOT, now)?;
-        let crl = root.sign_crl(number, now, later(now, Validities::ROOT_CRL), &[])?;
-        records.lists().replace(
-            CrlSigner::ROOT,
-            &StoredList {
-                crl: crl.clone(),
-                epoch,
-            },
-        )?;
-        Ok(crl)
-    })
+    let newest = newest_root(store)?;
+    let all = store.read_blocking(|records| records.authorities().all())?;
+    for signer in counting_roots(home, &all, now)? {
+        let dir = home.path(&path::authority(signer));
+        if signer != newest && !dir.join(path::KEY).exists() {
+            continue;
+        }
+        let root = open_root(&dir, passphrase)?;
+        let request = request_root(home, store, false, now)?;
+        let answer = sign_root(&request, &root, None, now)?;
+        import_root(home, store, &answer, now)?;
+    }
+    let stored = store.read_blocking(move |records| records.lists().find(newest))?;
+    let missing = Error::RecordInvalid {
+        what: "revocation list of the root",
+    };
+    Ok(stored.ok_or(missing)?.crl)
 }

@@ -17,7 +17,7 @@ use crate::config::{Config, DEFAULT_LISTEN, path};
 use crate::fault::{Fault, Faults};
 use crate::handler::Handler;
 use crate::http;
-use crate::issuers::{Issuers, KeyRing};
+use crate::issuers::{Issuers, KeyRing, served_root};
 use crate::log::IssuanceLog;
 use crate::monitor::Watch;
 use crate::signing::Signing;
@@ -91,9 +91,13 @@ impl Unlocked {
         &self.signing.store
     }
 
-    /// The root certificate.
-    pub fn root(&self) -> Certificate {
-        self.signing.issuers.current().root().clone()
+    /// The root certificate by which clients recognise this server.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Local`], [`Error::Certificates`].
+    pub fn root(&self) -> Result<Certificate, Error> {
+        served_root(&self.home)
     }
 
     /// Looks whether the clock was set back since the records were last written, by more than

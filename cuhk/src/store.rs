@@ -4,6 +4,7 @@
 //! domain. All that one job does is one transaction.
 
 mod authorities;
+mod bundles;
 mod certificates;
 mod codes;
 mod convert;
@@ -29,6 +30,7 @@ use scb_storage::{Database, Inspection};
 use crate::Error;
 
 pub use authorities::{Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
+pub use bundles::TrustBundles;
 pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocation};
 pub use codes::{CodeRecord, Codes};
 pub use lists::{RevocationLists, StoredList};
@@ -193,6 +195,11 @@ impl<'a> Records<'a> {
         Terms::on(self.connection)
     }
 
+    /// Trust bundles.
+    pub fn bundles(&self) -> TrustBundles<'a> {
+        TrustBundles::on(self.connection)
+    }
+
     /// Removal of what has long ended.
     pub fn pruning(&self) -> Pruning<'a> {
         Pruning::on(self.connection)
@@ -226,6 +233,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("store/migrations/0007.sql")),
         M::up(include_str!("store/migrations/0008.sql")),
         M::up(include_str!("store/migrations/0009.sql")),
+        M::up(include_str!("store/migrations/0010.sql")),
     ])
 }
 

@@ -196,7 +196,8 @@ async fn look(
     let issuers = signing.issuers.current();
     let publication = Publication::current(&signing.store, &issuers, now).await?;
     let keys = PublishedKeys::of_epoch(publication.epoch, known, &signing.store, now).await?;
-    let trust = TrustStore::new(issuers.root().clone())?.with_crls(publication.lists.clone())?;
+    let roots = issuers.roots(now).into_iter().map(|(_, root)| root);
+    let trust = TrustStore::of_roots(roots.collect())?.with_crls(publication.lists.clone())?;
     Ok(Current {
         tls,
         tokens,
@@ -226,7 +227,7 @@ async fn server_tls(
 fn warn(current: &Current, signing: &Signing, now: UnixTime) {
     for warning in ending_soon(
         &signing.issuers.current(),
-        &current.publication.lists[0],
+        current.publication.of_roots(),
         now,
     ) {
         tracing::warn!("{warning}");

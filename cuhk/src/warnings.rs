@@ -14,28 +14,31 @@ pub(crate) const AHEAD: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
 /// One sentence for each of the root's list, the root and the issuing authorities that has less
 /// than 60 days left, with what to do about it.
-pub(crate) fn ending_soon(issuers: &Issuers, root_list: &Crl, now: UnixTime) -> Vec<String> {
+pub(crate) fn ending_soon(issuers: &Issuers, root_lists: &[Crl], now: UnixTime) -> Vec<String> {
     let new = "no later certificate can be issued; run `cuhk keys rotate`";
+    let list = root_lists.iter().map(Crl::next_update).min();
+    let root = issuers.roots(now).pop().map(|(_, root)| root.not_after());
     let ends = [
         (
             "the root's revocation list",
-            root_list.next_update(),
+            list,
             "nobody is let in after that; run `cuhk root sign-crl`",
         ),
-        ("the root", issuers.root.not_after(), new),
+        ("the root", root, new),
         (
             "the issuing authority `students`",
-            issuers.students.issuer.certificate().not_after(),
+            Some(issuers.students.issuer.certificate().not_after()),
             new,
         ),
         (
             "the issuing authority `services`",
-            issuers.services.issuer.certificate().not_after(),
+            Some(issuers.services.issuer.certificate().not_after()),
             new,
         ),
     ];
     let soon = ends
         .into_iter()
+        .filter_map(|(what, end, remedy)| Some((what, end?, remedy)))
         .filter(|(_, end, _)| *end < later(now, AHEAD));
     let told = soon.map(|(what, end, remedy)| format!("{what} ends at {}: {remedy}", rfc3339(end)));
     told.collect()
@@ -66,7 +69,7 @@ mod tests {
         let now = scb_testkit::FixedClock::default().now();
         let (root, issuers) = authorities(now);
         let list = root.sign_crl(1, now, later(now, 60 * DAY), &[]).unwrap();
-        assert!(ending_soon(&issuers, &list, now).is_empty());
+        assert!(ending_soon(&issuers, &[list], now).is_empty());
     }
 
     #[test]
@@ -74,14 +77,14 @@ mod tests {
         let now = scb_testkit::FixedClock::default().now();
         let (root, issuers) = authorities(now);
         let list = root.sign_crl(1, now, later(now, 59 * DAY), &[]).unwrap();
-        let told = ending_soon(&issuers, &list, now);
+        let told = ending_soon(&issuers, &[list], now);
         assert_eq!(told.len(), 1);
         assert!(told[0].contains("cuhk root sign-crl"), "{told:?}");
 
         let late = earlier(issuers.students.issuer.certificate().not_after(), 59 * DAY);
         let end = later(late, 90 * DAY);
         let list = root.sign_crl(2, now, end, &[]).unwrap();
-        let told = ending_soon(&issuers, &list, late).join("\n");
+        let told = ending_soon(&issuers, &[list], late).join("\n");
         assert!(told.contains("`students`"), "{told}");
         assert!(told.contains("`cuhk keys rotate`"), "{told}");
         assert!(!told.contains("revocation list"), "{told}");

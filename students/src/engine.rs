@@ -370,7 +370,7 @@ impl Engine {
         let mut observer = logged(observer);
         let mut patience = Patience::new(self.patience);
         let (setup, clock) = (&mut self.setup, &self.clock);
-        let mut withdrawals = 0;
+        let (mut withdrawals, mut doubted) = (0, false);
         self.runtime.block_on(async {
             loop {
                 match attempt(setup, clock, &mut members, &mut hand_in, &mut observer).await {
@@ -380,6 +380,14 @@ impl Engine {
                     {
                         withdrawals += 1;
                         tokens::forget(&mut members, &refusal);
+                    }
+                    // A server may show a root that CUHK has announced since this home last asked.
+                    Err(error) if !doubted && is_about_roots(&error) => {
+                        doubted = true;
+                        match links::refresh_roots(setup, clock).await {
+                            Ok(true) => {}
+                            _ => return Err(with_clock(setup, clock, error).await),
+                        }
                     }
                     Err(error) => {
                         let error = with_clock(setup, clock, error).await;
@@ -428,6 +436,17 @@ impl Engine {
 /// So many who came for a certificate have one.
 pub(crate) fn already_certified(certificates: usize) -> Event {
     Event::new(Step::One, Fact::AlreadyCertified { certificates })
+}
+
+/// Whether it may be that the server is under a root that is not known here yet.
+fn is_about_roots(error: &Error) -> bool {
+    let codes = [
+        Code::ServerIdentity,
+        Code::TokenInvalid,
+        Code::VerificationInvalid,
+        Code::ReceiptInvalid,
+    ];
+    matches!(error, Error::Refused(refusal) if codes.contains(&refusal.code))
 }
 
 /// Steps 3 to 6 once. Whatever was sent is sent again as it was: same keys, same submission.

@@ -568,7 +568,7 @@ mod tests {
             crate::Report::open(missing).unwrap_err(),
             crate::Report::open(&std::env::temp_dir()).unwrap_err(),
             crate::CodeSheet::read(missing).unwrap_err(),
-            crate::home::read_root(missing).unwrap_err(),
+            crate::home::read_roots(missing).unwrap_err(),
             crate::receipts::read(missing).unwrap_err(),
         ] {
             let told = format!("{error:?}");

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! HOME/config.toml          servers used last
-//! HOME/ca.pem               the root by which servers are recognised
+//! HOME/ca.pem               the root by which servers are recognised, or several
+//! HOME/trust-bundle.json    what CUHK's root said last of the roots that count
 //! HOME/students/SID/        key.pem (0600), chain.pem, token.jwt
 //! HOME/students/.next-SID/  the same for a new key that is not certified yet
 //! HOME/students/.renew-SID/ the same for the key that follows at the next renewal
@@ -17,15 +18,19 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use scb_certs::{Certificate, StudentId};
+use scb_certs::{Certificate, StudentId, all_from_pem};
 use scb_cli::{
-    Home, Role, create_private_dir, load_config, read_limited, save_config, write_atomic,
+    Home, ROOTS, Role, bundle_age, bundle_sequence, create_private_dir, keep_bundle, load_config,
+    read_limited, save_config, write_atomic,
 };
+use scb_protocol::{SignedBundle, VerifiedBundle};
 
 use crate::{Config, Error};
 
 /// Largest root certificate file, in bytes.
 const ROOT_LIMIT: u64 = 64 * 1024;
+/// How old the trust bundle may be before CUHK is asked for it again: a day.
+const BUNDLE_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long to wait for another `student` in the same home, and how often to look.
 const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
@@ -139,17 +144,45 @@ impl StudentHome {
         Ok(save_config(&self.home, config)?)
     }
 
-    /// The remembered root certificate.
+    /// The remembered root certificates, the oldest first; none in a new home.
     ///
     /// # Errors
     ///
-    /// [`Error::RootFile`] if it is damaged, [`Error::Cli`] if it cannot be read.
-    pub fn root(&self) -> Result<Option<Certificate>, Error> {
-        let path = self.home.path("ca.pem");
+    /// [`Error::RootFile`] if the file is damaged, [`Error::Cli`] if it cannot be read.
+    pub fn roots(&self) -> Result<Vec<Certificate>, Error> {
+        let path = self.home.path(ROOTS);
         if !path.exists() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        read_root(&path).map(Some)
+        read_roots(&path)
+    }
+
+    /// Whether CUHK should be asked for the trust bundle.
+    pub(crate) fn is_bundle_due(&self) -> bool {
+        bundle_age(&self.home).is_none_or(|age| age > BUNDLE_AGE)
+    }
+
+    /// The number of the trust bundle that was accepted last; 0 for none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`].
+    pub(crate) fn bundle_sequence(&self) -> Result<u64, Error> {
+        Ok(bundle_sequence(&self.home)?)
+    }
+
+    /// Remembers a trust bundle that was accepted, and its roots in the place of `present`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cli`].
+    pub(crate) fn keep_bundle(
+        &self,
+        present: &[Certificate],
+        signed: &SignedBundle,
+        verified: &VerifiedBundle,
+    ) -> Result<(), Error> {
+        Ok(keep_bundle(&self.home, present, signed, verified)?)
     }
 
     /// Remembers the root certificate.
@@ -158,7 +191,7 @@ impl StudentHome {
     ///
     /// [`Error::Cli`].
     pub fn save_root(&self, root: &Certificate) -> Result<(), Error> {
-        let path = self.home.path("ca.pem");
+        let path = self.home.path(ROOTS);
         Ok(write_atomic(&path, root.to_pem().as_bytes(), 0o644)?)
     }
 
@@ -194,19 +227,23 @@ pub struct HomeLock {
     _file: File,
 }
 
-/// Reads a root certificate; that it can be a root is judged by the trust store.
+/// Reads root certificates, at least one; that they can be roots is judged by the trust store.
 ///
 /// # Errors
 ///
 /// [`Error::RootFile`], [`Error::Cli`].
-pub(crate) fn read_root(path: &Path) -> Result<Certificate, Error> {
+pub(crate) fn read_roots(path: &Path) -> Result<Vec<Certificate>, Error> {
     let bytes = read_limited(path, ROOT_LIMIT)?;
     let fault = |reason: String| Error::RootFile {
         path: path.to_owned(),
         reason,
     };
     let text = std::str::from_utf8(&bytes).map_err(|_| fault("it is not text".into()))?;
-    Certificate::from_pem(text).map_err(|error| fault(error.to_string()))
+    let roots = all_from_pem(text).map_err(|error| fault(error.to_string()))?;
+    match roots.is_empty() {
+        true => Err(fault("there is no certificate in it".into())),
+        false => Ok(roots),
+    }
 }
 
 /// Makes a directory that only its owner can enter, if it is not there.
@@ -297,10 +334,10 @@ mod tests {
     #[test]
     fn refuses_a_root_that_is_none() {
         let (_dir, home) = home();
-        assert!(home.root().unwrap().is_none());
+        assert!(home.roots().unwrap().is_empty());
         for content in [&b"not PEM"[..], b"\xff"] {
             std::fs::write(home.dir().join("ca.pem"), content).unwrap();
-            assert!(matches!(home.root(), Err(Error::RootFile { .. })));
+            assert!(matches!(home.roots(), Err(Error::RootFile { .. })));
         }
     }
 

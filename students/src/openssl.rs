@@ -55,7 +55,7 @@ pub(crate) fn verify(zip: &[u8], receipt: &VerifiedReceipt) -> Result<(), Error>
 pub(crate) fn refuses_altered(
     zip: &[u8],
     receipt: &VerifiedReceipt,
-    root: &Fingerprint,
+    roots: &[Fingerprint],
 ) -> Result<(), Error> {
     let statement = receipt.statement_bytes();
     let place = zip
@@ -63,7 +63,7 @@ pub(crate) fn refuses_altered(
         .position(|window| window == statement);
     let mut altered = zip.to_vec();
     altered[place.unwrap_or_default() + statement.len() / 2] ^= 1;
-    match VerifiedReceipt::verify(&altered, root) {
+    match VerifiedReceipt::verify_under(&altered, roots) {
         Err(_) => Ok(()),
         Ok(_) => Err(Error::Openssl("an altered receipt is accepted".into())),
     }

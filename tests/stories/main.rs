@@ -39,6 +39,7 @@ mod publication;
 mod refusals;
 mod renewal;
 mod revocation;
+mod rollover;
 mod roster;
 mod secrets;
 mod separation;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scb_certs::{Chain, Crl, MAX_CRL_SIZE};
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{Code, Frame, Message as _, Refusal, Step};
+use scb_protocol::{Code, Frame, Message as _, Refusal, SignedBundle, Step};
 use scb_transport::{ClientTls, Connection, connect};
 use tokio::time::Instant;
 
@@ -57,6 +57,19 @@ impl Link {
         match self.ask(&Request::Status {}).await? {
             Reply::Status { epoch } => Ok(epoch),
             other => Err(misbehaved("status", &other)),
+        }
+    }
+
+    /// The trust bundle, not yet judged; none from a CUHK whose root has not signed one yet.
+    pub(crate) async fn trust_bundle(&mut self) -> Result<Option<SignedBundle>, Refusal> {
+        match self.ask(&Request::TrustBundle {}).await {
+            Ok(Reply::TrustBundle { bundle, signature }) => Ok(Some(SignedBundle {
+                bundle,
+                signature: signature.as_bytes().to_vec(),
+            })),
+            Ok(other) => Err(misbehaved("trust_bundle", &other)),
+            Err(none) if none.code == Code::NotFound => Ok(None),
+            Err(refusal) => Err(refusal),
         }
     }
 

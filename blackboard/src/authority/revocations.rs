@@ -40,14 +40,19 @@ pub(crate) type Numbers = BTreeMap<Vec<u8>, u64>;
 /// The lists in force and the highest numbers ever seen.
 #[derive(Debug)]
 pub(crate) struct Revocations {
-    root: Certificate,
+    roots: Vec<Certificate>,
     numbers: Numbers,
 }
 
 impl Revocations {
     /// Starts with the numbers that an earlier run has seen.
-    pub(crate) fn new(root: Certificate, numbers: Numbers) -> Self {
-        Self { root, numbers }
+    pub(crate) fn new(roots: Vec<Certificate>, numbers: Numbers) -> Self {
+        Self { roots, numbers }
+    }
+
+    /// Judges by these roots from now on.
+    pub(crate) fn trust(&mut self, roots: &[Certificate]) {
+        self.roots = roots.to_vec();
     }
 
     /// The highest numbers seen.
@@ -82,7 +87,7 @@ impl Revocations {
         if !lists.iter().all(|list| in_force(list, now)) {
             return Err(Unacceptable::NotInForce);
         }
-        let trust = TrustStore::new(self.root.clone())?.with_crls(lists)?;
+        let trust = TrustStore::of_roots(self.roots.clone())?.with_crls(lists)?;
         self.numbers.extend(numbers);
         Ok(Arc::new(trust))
     }

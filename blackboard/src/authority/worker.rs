@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{Crl, ServiceName, ServiceUsage, TrustStore};
+use scb_cli::{bundle_sequence, keep_bundle};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::server::Outage;
-use scb_protocol::{Code, Refusal, Step, rfc3339};
+use scb_protocol::{Code, Refusal, SignedBundle, Step, rfc3339};
 use scb_transport::{ClientTls, ServerTrust};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -37,6 +38,9 @@ pub(super) struct Ask {
 pub(super) struct Worker {
     settings: Settings,
     revocations: Revocations,
+    /// The roots that count, without lists, and the number of the bundle that says so.
+    bare: Arc<TrustStore>,
+    sequence: u64,
     trust: watch::Sender<Arc<TrustStore>>,
     subscription: watch::Sender<Subscription>,
     link: Option<Link>,
@@ -54,12 +58,16 @@ impl Worker {
         settings: Settings,
     ) -> Result<(Self, watch::Receiver<Arc<TrustStore>>), Refusal> {
         let numbers = settings.store.crl_numbers().await?;
-        let root = settings.root.clone();
-        let bare = TrustStore::new(root.clone()).map_err(|error| unusable(&error))?;
-        let (trust, receiver) = watch::channel(Arc::new(bare));
+        let roots = settings.roots.clone();
+        let bare = TrustStore::of_roots(roots.clone()).map_err(|error| unusable(&error))?;
+        let bare = Arc::new(bare);
+        let sequence = bundle_sequence(&settings.home).map_err(|error| unusable(&error))?;
+        let (trust, receiver) = watch::channel(Arc::clone(&bare));
         let mut worker = Self {
             settings,
-            revocations: Revocations::new(root, numbers),
+            revocations: Revocations::new(roots, numbers),
+            bare,
+            sequence,
             trust,
             subscription: watch::Sender::new(Subscription::new(Instant::now())),
             link: None,
@@ -229,6 +237,9 @@ impl Worker {
 
     /// Fetches the revocation lists, judges them, remembers their numbers, publishes them.
     async fn sync(&mut self, link: &mut Link) -> Result<(), Refusal> {
+        if let Some(signed) = link.trust_bundle().await? {
+            self.take_bundle(&signed)?;
+        }
         let (epoch, lists) = link.crls().await?;
         let now = self.settings.clock.now();
         let trust = self
@@ -253,24 +264,48 @@ impl Worker {
         Ok(())
     }
 
+    /// The roots of a later bundle count from now on. They are kept before they are used.
+    fn take_bundle(&mut self, signed: &SignedBundle) -> Result<(), Refusal> {
+        let now = self.settings.clock.now();
+        let bundle = signed
+            .verify(&self.bare, self.sequence, now)
+            .map_err(|error| unusable(&format!("the trust bundle does not count: {error}")))?;
+        let (present, roots) = (self.bare.roots(), bundle.trust().roots());
+        if bundle.sequence() == self.sequence && present == roots {
+            return Ok(());
+        }
+        keep_bundle(&self.settings.home, present, signed, &bundle)
+            .map_err(|error| unusable(&error))?;
+        if present != roots {
+            let count = roots.len();
+            tracing::info!(
+                "trust bundle {}: roots that count: {count}",
+                bundle.sequence()
+            );
+        }
+        self.revocations.trust(roots);
+        self.sequence = bundle.sequence();
+        self.bare = Arc::new(bundle.trust().clone());
+        Ok(())
+    }
+
     fn tls(&mut self) -> Result<ClientTls, Refusal> {
         let identity = Arc::clone(&self.settings.identity.borrow_and_update());
         let identity = (identity.chain.clone(), identity.key.clone());
-        let trust = ServerTrust::Pinned(self.trust_in_cuhk()?);
+        let trust = ServerTrust::Pinned(self.trust_in_cuhk());
         let clock = Arc::clone(&self.settings.clock);
         ClientTls::with_clock(trust, ServiceName::cuhk(), Some(identity), clock)
             .map_err(|error| unusable(&error))
     }
 
-    /// The lists in force; without any, the root alone, since lists come over this very
+    /// The lists in force; without any, the roots alone, since lists come over this very
     /// connection: CUHK's certificate is judged by them as soon as they have come.
-    fn trust_in_cuhk(&self) -> Result<Arc<TrustStore>, Refusal> {
+    fn trust_in_cuhk(&self) -> Arc<TrustStore> {
         let current = self.current();
         if all_in_force(&current, self.settings.clock.now()) {
-            return Ok(current);
+            return current;
         }
-        let bare = TrustStore::new(self.settings.root.clone());
-        bare.map(Arc::new).map_err(|error| unusable(&error))
+        Arc::clone(&self.bare)
     }
 
     fn current(&self) -> Arc<TrustStore> {

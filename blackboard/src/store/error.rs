@@ -25,15 +25,16 @@ pub enum Error {
     },
     /// A record is under another root than this home's.
     #[error(
-        "the record of {number} is under the root {found}, and not under {trusted} of this home"
+        "the record of {number} is under the root {found}, and not under {} of this home",
+        listed(trusted)
     )]
     OtherRoot {
         /// The record's number.
         number: SubmissionNumber,
         /// SHA-256 of the root in the record.
         found: Fingerprint,
-        /// SHA-256 of the root that this home trusts.
-        trusted: Fingerprint,
+        /// SHA-256 of the roots that this home trusts.
+        trusted: Vec<Fingerprint>,
     },
     /// The acceptance could not be signed, or the receipt not be made.
     #[error("cannot make the receipt")]
@@ -58,6 +59,11 @@ pub enum Error {
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] scb_storage::Error),
+}
+
+fn listed(roots: &[Fingerprint]) -> String {
+    let roots: Vec<_> = roots.iter().map(Fingerprint::to_string).collect();
+    roots.join(" or ")
 }
 
 impl Error {

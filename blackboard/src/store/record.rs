@@ -1,5 +1,5 @@
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Fingerprint, TrustStore};
+use scb_certs::{Certificate, Fingerprint, TrustStore, all_from_pem};
 use scb_protocol::receipt::{Evidence, SignedAcceptance, VerifiedReceipt, build};
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Mode, Refusal};
@@ -72,22 +72,23 @@ impl Record {
     }
 
     /// `receipt.zip`: of one record always the same bytes. Verified as an outsider would
-    /// verify it who trusts this root, so that nothing that was altered in the database is ever
+    /// verify it who trusts these roots, so that nothing that was altered in the database is ever
     /// given out, a root that somebody put there included.
     ///
     /// # Errors
     ///
     /// [`Error::OtherRoot`], [`Error::Altered`], [`Error::Receipt`].
-    pub fn receipt(&self, root: &Fingerprint) -> Result<Vec<u8>, Error> {
-        let own = Certificate::from_pem(&self.evidence.root).map_err(|_| self.altered())?;
-        if own.fingerprint() != *root {
+    pub fn receipt(&self, roots: &[Fingerprint]) -> Result<Vec<u8>, Error> {
+        let own = all_from_pem(&self.evidence.root).map_err(|_| self.altered())?;
+        let mut own = own.iter().map(Certificate::fingerprint);
+        if let Some(found) = own.find(|root| !roots.contains(root)) {
             return Err(Error::OtherRoot {
                 number: self.number,
-                found: own.fingerprint(),
-                trusted: *root,
+                found,
+                trusted: roots.to_vec(),
             });
         }
-        self.verified(|receipt| VerifiedReceipt::verify(receipt, root))
+        self.verified(|receipt| VerifiedReceipt::verify_under(receipt, roots))
     }
 
     /// The same by the trust store in use, which has just verified most of a new receipt.

@@ -24,8 +24,8 @@ const LONGEST: usize = 255;
 pub(super) struct Source<'a> {
     pub(super) store: &'a Store,
     pub(super) content: ContentStore,
-    /// SHA-256 of the root that this home trusts.
-    pub(super) root: Fingerprint,
+    /// SHA-256 of the roots that this home trusts.
+    pub(super) roots: Vec<Fingerprint>,
 }
 
 /// Why a submission was not exported.
@@ -103,7 +103,7 @@ fn export(
 ) -> Result<(Summary, PathBuf), NotExported> {
     let record = source.store.record(number)?;
     let record = record.ok_or(Error::Altered { number })?;
-    let receipt = record.receipt(&source.root)?;
+    let receipt = record.receipt(&source.roots)?;
     let folder = dir.join(folder_name(number));
     let is_new = fs::create_dir(&folder).is_ok();
     let written = write(source, &record, &receipt, &folder);

@@ -100,7 +100,8 @@ impl Campus {
         let identity = files.current().unwrap().unwrap();
         Settings {
             address: CuhkAddress::fixed(self.cuhk.address.to_string()),
-            root: self.certs.root().certificate().clone(),
+            roots: vec![self.certs.root().certificate().clone()],
+            home: self.home.clone(),
             identity: watch::channel(Arc::new(identity)).1,
             store: Store::open(&self.home).unwrap(),
             outage: self.config.outage,

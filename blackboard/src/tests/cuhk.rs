@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use scb_certs::{Chain, Crl, DistributionUrls, Fingerprint, Serial, ServiceName, VerifiedRequest};
 use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
-use scb_protocol::values::Nonce;
+use scb_protocol::values::{Der, Nonce};
 use scb_protocol::{
-    Code, EnrolmentCode, InactiveReason, MemberAnswer, Message as _, Refusal, Step,
-    issue_verification,
+    Code, EnrolmentCode, InactiveReason, MemberAnswer, Message as _, Refusal, Reply as _,
+    SignedBundle, Step, issue_verification,
 };
 use scb_testkit::{TestCampus, TestIdentity};
 use scb_transport::{ClientAuth, ClockFn, Connection, Limits, Listener, ServerTls, Shutdown};
@@ -44,6 +44,8 @@ pub(super) struct State {
     pub(super) pace: std::time::Duration,
     pub(super) epoch: u64,
     pub(super) crls: Vec<Crl>,
+    /// The trust bundle that is handed out, if one is.
+    pub(super) bundle: Option<SignedBundle>,
     /// Members of each question so far.
     pub(super) questions: Vec<usize>,
     /// Codes seen, which must never reach the wrong server.
@@ -82,6 +84,7 @@ impl FakeCuhk {
             pace: std::time::Duration::ZERO,
             epoch: 1,
             crls: campus.crls(10, &[]),
+            bundle: None,
             questions: Vec::new(),
             codes: Vec::new(),
             lose_answers: false,
@@ -210,6 +213,13 @@ impl Desk {
         let state = &mut *self.state.lock().unwrap();
         match request {
             Request::Status {} => Ok(Some(Reply::Status { epoch: state.epoch })),
+            Request::TrustBundle {} => Ok(Some(match &state.bundle {
+                Some(signed) => Reply::TrustBundle {
+                    bundle: signed.bundle.clone(),
+                    signature: Der::new(signed.signature.clone()),
+                },
+                None => Reply::refusal(Refusal::new(Code::NotFound, Step::Zero)),
+            })),
             Request::Crls {} => Ok(Some(Reply::Crls {
                 epoch: state.epoch,
                 sizes: state

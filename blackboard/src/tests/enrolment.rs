@@ -12,7 +12,7 @@ use scb_transport::{Clock, ClockFn};
 use super::campus::home_with;
 use super::cuhk::FakeCuhk;
 use crate::config::Config;
-use crate::enrol::{Enrolment, KnownRoot, stored_root};
+use crate::enrol::{Enrolment, KnownRoot, stored_roots};
 use crate::identity::{Identity, IdentityFiles};
 
 struct Desk {
@@ -82,8 +82,8 @@ async fn gets_a_certificate_by_the_roots_fingerprint() {
     let name = identity.chain.leaf().spiffe_id().unwrap();
     assert_eq!(name.service(), Some(&ServiceName::blackboard()));
     assert_eq!(
-        stored_root(&desk.home).unwrap(),
-        *desk.certs.root().certificate()
+        stored_roots(&desk.home).unwrap(),
+        [desk.certs.root().certificate().clone()]
     );
     let config: Config = load_config(&desk.home).unwrap();
     assert_eq!(config.cuhk, Some(desk.cuhk.address.to_string()));

@@ -13,7 +13,7 @@ use scb_testkit::TestCampus;
 
 use super::campus::Campus;
 use crate::authority::Numbers;
-use crate::enrol::stored_root;
+use crate::enrol::receipt_roots;
 use crate::store::{Draft, Error, Record, Register, Store};
 
 struct Desk {
@@ -238,9 +238,9 @@ async fn an_altered_record_gives_no_receipt() {
         assert_eq!(changed.unwrap(), 1);
         let store = Store::open(&campus.home).unwrap();
         let record = store.find(submission).await.unwrap().unwrap();
-        let root = stored_root(&campus.home).unwrap().fingerprint();
+        let roots = receipt_roots(&campus.home).unwrap();
         assert!(
-            matches!(record.receipt(&root), Err(Error::Altered { .. })),
+            matches!(record.receipt(&roots), Err(Error::Altered { .. })),
             "{change}"
         );
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{SpiffeId, TrustStore, VerifiedStudent};
+use scb_certs::{Chain, SpiffeId, TrustStore, VerifiedStudent};
 use serde::{Deserialize, Serialize};
 
 use crate::identity_token::{UnverifiedToken, VerifiedToken};
@@ -89,6 +89,14 @@ impl Assurance {
                 .evidence
                 .iter()
                 .try_for_each(|token| token.check_signer(trust, now, step)),
+        }
+    }
+
+    /// The certificates of whoever signed it.
+    pub(crate) fn signers(&self) -> Vec<&Chain> {
+        match self {
+            Self::Verified(verification) => vec![verification.signer()],
+            Self::Tokens(tokens) => tokens.evidence.iter().map(VerifiedToken::signer).collect(),
         }
     }
 

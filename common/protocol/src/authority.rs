@@ -164,6 +164,8 @@ pub enum Admitted {
         /// The checkpoint with its cosignature.
         checkpoint: String,
     },
+    /// Hand out the trust bundle; it is public.
+    TrustBundle,
 }
 
 /// CUHK's state on one connection: any admitted request, as long as codes are not guessed.
@@ -280,6 +282,7 @@ impl ExpectRequest {
                 verifier_key,
                 checkpoint,
             }),
+            (Request::TrustBundle {}, _) => Ok(Admitted::TrustBundle),
             (request, caller) => Err(denied(&request, caller)),
         }
     }

@@ -73,6 +73,11 @@ pub(crate) fn read<T: DeserializeOwned>(
 pub(crate) struct CuhkSigner(Chain);
 
 impl CuhkSigner {
+    /// The signer's certificate and its issuer's.
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.0
+    }
+
     /// Judges the signer's certificate again: keys are withdrawn.
     pub(crate) fn verify(
         &self,

@@ -194,6 +194,11 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
+    /// The certificates of whoever signed it.
+    pub(crate) fn signer(&self) -> &Chain {
+        self.signer.chain()
+    }
+
     /// Judges the signer's certificate again, as revocation lists change. Refusals name `step`.
     ///
     /// # Errors

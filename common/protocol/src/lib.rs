@@ -31,6 +31,7 @@ pub mod session;
 pub mod statement;
 mod time;
 mod transcript;
+mod trust_bundle;
 pub mod values;
 mod verification;
 
@@ -56,6 +57,7 @@ pub use refusal::{Refusal, Step};
 pub use renewal::{AuthorityChannel, CertificateHolder, RENEWAL_TYPE, prove_renewal};
 pub use time::{CLOCK_SKEW, from_seconds, in_words, rfc3339};
 pub use transcript::{Channel, PROTOCOL, Transcript1, Transcript2, TranscriptMember};
+pub use trust_bundle::{BundleError, SignedBundle, VerifiedBundle};
 pub use verification::{
     InactiveReason, MAX_QUESTION, MemberAnswer, Question, VERIFICATION_LIFETIME, VERIFICATION_TYPE,
     Verification, issue_verification,

@@ -4,7 +4,7 @@ mod acceptance;
 mod archive;
 mod verify;
 
-use scb_certs::{Chain, TrustStore};
+use scb_certs::{Certificate, Chain, TrustStore};
 
 pub use acceptance::{SignedAcceptance, accept};
 pub use archive::{MAX_RECEIPT, build};
@@ -25,9 +25,10 @@ pub mod file {
     pub const TOKENS: &str = "tokens.jwt";
     /// All certificates but the root, PEM.
     pub const CHAINS: &str = "chains.pem";
-    /// The revocation lists of the root and of both issuers, PEM.
+    /// The revocation lists of the roots and of the issuers, PEM.
     pub const CRLS: &str = "crl.pem";
-    /// The root certificate, PEM. The verifier brings its fingerprint.
+    /// The root certificate, PEM; two while one takes the place of another. The verifier brings
+    /// their fingerprints.
     pub const ROOT: &str = "cuhk-ca.pem";
     /// Blackboard's acceptance: number, time and the hash of each file above.
     pub const ACCEPTANCE: &str = "acceptance.json";
@@ -54,7 +55,7 @@ pub struct Evidence {
     pub chains: String,
     /// The revocation lists, PEM.
     pub crls: String,
-    /// The root certificate, PEM.
+    /// The root certificates under which the others are, PEM, each once.
     pub root: String,
 }
 
@@ -73,6 +74,9 @@ impl Evidence {
                 }
             }
         }
+        let signers = submission.assurance().signers().into_iter();
+        let signers = signers.flat_map(Chain::certificates);
+        let judged: Vec<_> = certificates.iter().chain(signers).collect();
         Self {
             statement: submission.statement_bytes().to_vec(),
             signatures: submission.signatures().to_vec(),
@@ -83,7 +87,7 @@ impl Evidence {
                 .map(|certificate| certificate.to_pem())
                 .collect(),
             crls: trust.crls().iter().map(|crl| crl.to_pem()).collect(),
-            root: trust.root().to_pem(),
+            root: roots(&judged, trust),
         }
     }
 
@@ -98,6 +102,14 @@ impl Evidence {
             (file::ROOT, self.root.as_bytes()),
         ]
     }
+}
+
+/// The roots under which these certificates are: one, but for the time in which another takes its
+/// place.
+fn roots(certificates: &[&Certificate], trust: &TrustStore) -> String {
+    let named = |root: &&Certificate| certificates.iter().any(|one| one.names_issuer(root));
+    let roots = trust.roots().iter().filter(named);
+    roots.map(Certificate::to_pem).collect()
 }
 
 /// The file in which what stood behind the members is kept.

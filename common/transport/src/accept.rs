@@ -176,7 +176,7 @@ fn peer(
     Ok(Peer {
         id: next_id(),
         address,
-        chain: chain_without(sent, Some(tls.trust().root()))?,
+        chain: chain_without(sent, tls.trust().roots())?,
         exporter: binding(tls_session)?,
         root_seen: None,
     })

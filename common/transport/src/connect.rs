@@ -108,7 +108,7 @@ fn peer(
         Ok(Peer {
             id: next_id(),
             address,
-            chain: chain_without(sent, root_seen.as_ref())?,
+            chain: chain_without(sent, root_seen.as_slice())?,
             exporter: binding(session)?,
             root_seen,
         })

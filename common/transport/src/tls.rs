@@ -56,11 +56,11 @@ pub(crate) fn presented(session: &CommonState) -> Result<Vec<Certificate>, rustl
 /// was presented.
 pub(crate) fn chain_without(
     sent: Vec<Certificate>,
-    root: Option<&Certificate>,
+    roots: &[Certificate],
 ) -> Result<Option<Chain>, rustls::Error> {
     match sent.is_empty() {
         true => Ok(None),
-        false => verifier::chain_below(sent, root).map(Some),
+        false => verifier::chain_below(sent, roots).map(Some),
     }
 }
 

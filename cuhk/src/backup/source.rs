@@ -10,11 +10,14 @@ use super::manifest::is_plain;
 use crate::Error;
 use crate::config::path;
 use crate::draft;
+use crate::issuers::stored;
+use crate::store::AuthorityKind;
 
 /// Largest file that may be a key, in bytes.
 const MAX_KEY: u64 = 64 * 1024;
-/// Directories whose whole content is taken: the authorities, and the log if there is one.
-const TREES: [&str; 4] = [path::ROOT, "issuers", path::KEYS, path::LOG];
+/// Directories whose whole content is taken, besides those of roots: the issuing authorities, and
+/// the log if there is one.
+const TREES: [&str; 3] = ["issuers", path::KEYS, path::LOG];
 const FILES: [&str; 3] = ["role", path::CONFIG, path::ROOT_CERTIFICATE_COPY];
 
 /// A file to be taken.
@@ -43,8 +46,11 @@ pub(super) fn collect(home: &Home, database: PathBuf) -> Result<(Vec<Source>, Ve
             });
         }
     }
-    for tree in TREES {
-        for source in below(home, tree)? {
+    let roots = stored(home, AuthorityKind::Root)?
+        .into_iter()
+        .map(path::authority);
+    for tree in roots.chain(TREES.map(str::to_owned)) {
+        for source in below(home, &tree)? {
             match is_key_in_the_clear(&source.path)? {
                 false => sources.push(source),
                 // A backup without an authority's key would be none.

@@ -7,7 +7,7 @@ use scb_cli::{Home, read_limited, write_atomic};
 use super::{ANSWER, REQUEST, SigningAnswer, SigningRequest};
 use crate::Error;
 use crate::config::path;
-use crate::issuers::{issuer_kind, read_certificate};
+use crate::issuers::{issuer_kind, named_root, stored_roots};
 use crate::store::{CrlSigner, Store};
 
 /// Largest request or answer, in bytes.
@@ -54,7 +54,7 @@ impl SigningAnswer {
 }
 
 /// Both have no map with keys other than strings: they can always be written.
-fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
+pub(super) fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
     let mut json = serde_json::to_vec_pretty(value).unwrap_or_default();
     json.push(b'\n');
     json
@@ -102,8 +102,8 @@ pub fn import(
 fn check(home: &Home, request: &SigningRequest, certificate: &Certificate) -> Result<(), Error> {
     let kind =
         issuer_kind(request.authority).ok_or(Error::CeremonyInvalid("no issuing authority"))?;
-    let root = read_certificate(home, path::ROOT)?;
-    Issuer::check(kind, certificate, &root)?;
+    let roots = stored_roots(home)?;
+    Issuer::check(kind, certificate, named_root(certificate, &roots)?)?;
     let requested = request.verified()?;
     match certificate.public_key()? == *requested.public_key() {
         true => Ok(()),

@@ -8,7 +8,7 @@ use super::{REQUEST, SigningRequest};
 use crate::Error;
 use crate::config::{Config, path};
 use crate::issuers::read_certificate;
-use crate::store::{CrlSigner, Store};
+use crate::store::{AuthorityKind, CrlSigner, Store};
 
 /// Makes the key of the next issuing authority of this kind, encrypted with the same passphrase as
 /// the others, and the request for its certificate. Repeated before the answer is taken in, it is
@@ -28,11 +28,12 @@ pub fn request(
     open_key(home, CrlSigner::first(kind.into()), passphrase)?;
     let authority = store.read_blocking(move |records| records.authorities().next(kind.into()))?;
     let key = next_key(home, authority, passphrase)?;
-    let urls = config.urls(CrlSigner::ROOT);
+    let root = newest_root(store)?;
+    let urls = config.urls(root);
     let request = SigningRequest {
         kind: REQUEST.to_owned(),
         v: 1,
-        trust_domain: read_certificate(home, path::ROOT)?.authority_trust_domain()?,
+        trust_domain: read_certificate(home, &path::authority(root))?.authority_trust_domain()?,
         authority,
         request: Der::new(create_request(&key)?),
         crl_url: urls.crl,
@@ -41,6 +42,20 @@ pub fn request(
     let file = home.path(&path::authority(authority)).join(path::REQUEST);
     write_atomic(&file, &request.to_json(), 0o644)?;
     Ok(request)
+}
+
+/// The root that certifies: the last that was put to use.
+///
+/// # Errors
+///
+/// [`Error::Storage`].
+pub(crate) fn newest_root(store: &Store) -> Result<CrlSigner, Error> {
+    let all = store.read_blocking(|records| records.authorities().all())?;
+    let roots = all.iter().map(|record| record.signer);
+    let newest = roots
+        .filter(|signer| signer.kind() == AuthorityKind::Root)
+        .max();
+    Ok(newest.unwrap_or(CrlSigner::ROOT))
 }
 
 fn next_key(

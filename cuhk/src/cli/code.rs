@@ -8,8 +8,7 @@ use scb_cli::{Failure, local_time, printable, say};
 use super::{now, open};
 use crate::admin::{IssuedCode, issue_code};
 use crate::code_sheet::{SheetRow, refuse_existing, with_codes_at, write_code, write_sheet};
-use crate::config::path;
-use crate::issuers::read_certificate;
+use crate::issuers::served_root;
 use crate::store::Records;
 use crate::{Error, Subject, open_home};
 
@@ -48,7 +47,7 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
         replace,
         out,
     } = command;
-    let root = read_certificate(&open_home(dir)?, path::ROOT)?.fingerprint();
+    let root = served_root(&open_home(dir)?)?.fingerprint();
     let (_, store) = open(dir)?;
     let (wanted, file) = (subject.clone(), out.clone());
     let issue = move |records: &Records<'_>| {

@@ -1,24 +1,22 @@
 //! `cuhk keys`
 
+mod ceremony;
+
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Fingerprint, IssuerKind, Passphrase};
-use scb_cli::{
-    Failure, Home, load_config, passphrase_from, passphrase_from_flag, printable, read_limited,
-    rfc3339, say, write_atomic,
-};
+use scb_certs::{Certificate, Fingerprint, IssuerKind};
+use scb_cli::{Failure, Home, rfc3339, say};
 use serde::Serialize;
 
+use self::ceremony::{rotate_issuer, rotate_root};
 use super::{now, open};
-use crate::Error;
-use crate::ceremony::{SigningAnswer, SigningRequest, import, open_root, request, sign};
-use crate::config::{Config, path};
-use crate::issuers::read_certificate;
+use crate::config::path;
+use crate::issuers::{counting_roots, read_certificate};
 use crate::keys::{KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
-use crate::store::{Store, TokenSigner};
+use crate::store::{AuthorityKind, Store, TokenSigner};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -39,6 +37,10 @@ Examples:
   cuhk keys rotate tokens
   cuhk keys rotate students           asks for both passphrases: the root certifies the new key
   cuhk keys rotate services --passphrase-file issuers.txt --root-passphrase-file root.txt
+  cuhk keys rotate root               asks for the root's passphrase, which the new root shares
+
+The root: the present one says so in the trust bundle, which `student` and `blackboard` fetch by
+themselves. Issuing authorities that are rotated later are under the new root.
 
 An issuing authority: a running server publishes the new one's revocation list within a second and
 lets it issue 10 s later. What the old one issued counts until it ends; until then the old one goes
@@ -53,6 +55,8 @@ Examples:
   cuhk keys request students --out students.request.json                    here
   cuhk keys sign-request students.request.json --root-dir DIR --out answer.json   where the root is
   cuhk keys import answer.json                                              here
+  cuhk keys request root --out root.json      the same for another root
+  cuhk keys request lists --out lists.json    once a year: the root's revocation list
 
 Neither file holds a secret. The root's key (root/key.pem) need not be in this home.";
 
@@ -61,7 +65,7 @@ Example:
   cuhk keys sign-request students.request.json --root-dir /media/root --out answer.json
 
 DIR holds cert.pem and key.pem, as they are in the directory `root` of CUHK's home. Nothing else of
-CUHK is needed on this machine. See what is signed before you type the passphrase: it is told.";
+CUHK is needed on this machine. If another root is asked for, its key is made in --new-root-dir. See what is signed before you type the passphrase: it is told.";
 
 const IMPORT_EXAMPLES: &str = "\
 Example:
@@ -77,8 +81,6 @@ good. It is for keys that sign tokens; all other certificates: cuhk revoke";
 
 /// How long to wait for a server that may be running.
 const SERVER_PATIENCE: Duration = Duration::from_secs(3);
-/// Largest request or answer that is read, in bytes.
-const CEREMONY_FILE: u64 = 256 * 1024;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Subcommand)]
@@ -102,7 +104,7 @@ pub(super) enum Command {
     #[command(after_help = REQUEST_EXAMPLES)]
     Request {
         /// Which key
-        which: Certified,
+        which: Requested,
         /// Where to write the request
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -112,19 +114,7 @@ pub(super) enum Command {
     },
     /// Sign a request with the root's key, on the machine that has it
     #[command(after_help = SIGN_EXAMPLES)]
-    SignRequest {
-        /// The request
-        file: PathBuf,
-        /// Directory with the root's cert.pem and key.pem
-        #[arg(long, value_name = "DIR")]
-        root_dir: PathBuf,
-        /// Where to write the answer
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// File whose first line unlocks the root's key, instead of a prompt
-        #[arg(long, value_name = "FILE")]
-        root_passphrase_file: Option<PathBuf>,
-    },
+    SignRequest(SignRequest),
     /// Take in the answer to a request: the new key is put to use
     #[command(after_help = IMPORT_EXAMPLES)]
     Import {
@@ -149,24 +139,40 @@ pub(super) enum Rotated {
     Students,
     /// The issuing authority of services' certificates
     Services,
+    /// The root: another one, trusted beside the present one
+    Root,
 }
 
-/// What the root certifies.
+/// What is asked of the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Certified {
-    /// The issuing authority of students' certificates
+pub(super) enum Requested {
+    /// A certificate for a new issuing authority of students' certificates
     Students,
-    /// The issuing authority of services' certificates
+    /// A certificate for a new issuing authority of services' certificates
     Services,
+    /// Another root, trusted beside the present one
+    Root,
+    /// The root's revocation list and the trust bundle for another 13 months
+    Lists,
 }
 
-impl From<Certified> for IssuerKind {
-    fn from(which: Certified) -> Self {
-        match which {
-            Certified::Students => Self::Students,
-            Certified::Services => Self::Services,
-        }
-    }
+/// What is signed where the root's key is.
+#[derive(Debug, clap::Args)]
+pub(super) struct SignRequest {
+    /// The request
+    file: PathBuf,
+    /// Directory with the root's cert.pem and key.pem
+    #[arg(long, value_name = "DIR")]
+    root_dir: PathBuf,
+    /// Where the key of another root is made, if one is asked for; kept like the first
+    #[arg(long, value_name = "DIR")]
+    new_root_dir: Option<PathBuf>,
+    /// Where to write the answer
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// File whose first line unlocks the root's key, instead of a prompt
+    #[arg(long, value_name = "FILE")]
+    root_passphrase_file: Option<PathBuf>,
 }
 
 /// Where the passphrases come from.
@@ -180,24 +186,6 @@ pub(super) struct PassphraseFiles {
     root_passphrase_file: Option<PathBuf>,
 }
 
-fn issuers_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
-    Ok(passphrase_from(
-        file,
-        "Passphrase of the issuing authorities:",
-        false,
-    )?)
-}
-
-fn root_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
-    let flag = "--root-passphrase-file";
-    Ok(passphrase_from_flag(
-        flag,
-        file,
-        "Passphrase of the root:",
-        false,
-    )?)
-}
-
 impl Command {
     pub(super) fn is_json(&self) -> bool {
         matches!(self, Self::List { json: true })
@@ -206,14 +194,8 @@ impl Command {
 
 pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
     // The one command for a machine that has no home.
-    if let Command::SignRequest {
-        file,
-        root_dir,
-        out,
-        root_passphrase_file,
-    } = command
-    {
-        return sign_request(&file, &root_dir, &out, root_passphrase_file.as_deref());
+    if let Command::SignRequest(signing) = &command {
+        return ceremony::sign_request(signing);
     }
     let (home, store) = open(dir)?;
     match command {
@@ -222,26 +204,14 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
             Rotated::Tokens => rotate(&store),
             Rotated::Students => rotate_issuer(&home, &store, IssuerKind::Students, &passphrases),
             Rotated::Services => rotate_issuer(&home, &store, IssuerKind::Services, &passphrases),
+            Rotated::Root => rotate_root(&home, &store, &passphrases),
         },
         Command::Request {
             which,
             out,
             passphrase_file,
-        } => {
-            let passphrase = issuers_passphrase(passphrase_file.as_deref())?;
-            let config: Config = load_config(&home).map_err(Error::from)?;
-            let request = request(&home, &store, &config, which.into(), &passphrase)?;
-            write_atomic(&out, &request.to_json(), 0o644)?;
-            let (name, out) = (request.authority, out.display().to_string());
-            Ok(say(&format!(
-                "{name}  the request is in {}; its key stays here, encrypted",
-                printable(&out)
-            ))?)
-        }
-        Command::Import { file } => {
-            let answer = SigningAnswer::from_json(&read_limited(&file, CEREMONY_FILE)?)?;
-            put_to_use(&home, &store, &answer)
-        }
+        } => ceremony::write_request(&home, &store, which, &out, passphrase_file.as_deref()),
+        Command::Import { file } => ceremony::take_in(&home, &store, &file),
         Command::Withdraw { key } => {
             let named = key.clone();
             store.write_blocking(move |records| withdraw(records, &named, now()))?;
@@ -250,69 +220,7 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
             ))?;
             tell_active(&store)
         }
-        Command::SignRequest { .. } => Ok(()),
-    }
-}
-
-/// All three acts at one place.
-fn rotate_issuer(
-    home: &Home,
-    store: &Store,
-    kind: IssuerKind,
-    files: &PassphraseFiles,
-) -> Result<(), Failure> {
-    let root_dir = home.path(path::ROOT);
-    require_root_key(&root_dir)?;
-    let passphrase = issuers_passphrase(files.passphrase_file.as_deref())?;
-    let config: Config = load_config(home).map_err(Error::from)?;
-    let root_passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
-    let root = open_root(&root_dir, &root_passphrase)?;
-    let request = request(home, store, &config, kind, &passphrase)?;
-    let answer = sign(&request, &root, now())?;
-    drop(root);
-    put_to_use(home, store, &answer)
-}
-
-fn sign_request(
-    file: &Path,
-    root_dir: &Path,
-    out: &Path,
-    passphrase_file: Option<&Path>,
-) -> Result<(), Failure> {
-    let request = SigningRequest::from_json(&read_limited(file, CEREMONY_FILE)?)?;
-    require_root_key(root_dir)?;
-    say(&format!(
-        "{}  certified by the root for:",
-        request.authority
-    ))?;
-    say(&format!("  trust domain  {}", request.trust_domain))?;
-    say(&format!("  key (SHA-256) {}", request.key()?))?;
-    let root = open_root(root_dir, &root_passphrase(passphrase_file)?)?;
-    let answer = sign(&request, &root, now())?;
-    write_atomic(out, &answer.to_json(), 0o644)?;
-    let out = out.display().to_string();
-    Ok(say(&format!(
-        "the answer is in {}: cuhk keys import FILE",
-        printable(&out)
-    ))?)
-}
-
-fn put_to_use(home: &Home, store: &Store, answer: &SigningAnswer) -> Result<(), Failure> {
-    let authority = import(home, store, answer, now())?;
-    say(&format!(
-        "{authority}  is put to use: a running server publishes its revocation list at once and \
-         lets it issue 10 s later"
-    ))?;
-    Ok(())
-}
-
-/// Told before anybody types a passphrase.
-fn require_root_key(root_dir: &Path) -> Result<(), Error> {
-    match root_dir.join(path::KEY).exists() {
-        true => Ok(()),
-        false => Err(Error::RootKeyAbsent {
-            path: root_dir.to_owned(),
-        }),
+        Command::SignRequest(_) => Ok(()),
     }
 }
 
@@ -342,12 +250,15 @@ fn tell_active(store: &Store) -> Result<(), Failure> {
 
 fn list(home: &Home, store: &Store, json: bool) -> Result<(), Failure> {
     let authorities = store.read_blocking(|records| records.authorities().all())?;
+    let roots = counting_roots(home, &authorities, now())?;
     let mut rows = Vec::new();
     for authority in &authorities {
         let certificate = read_certificate(home, &path::authority(authority.signer))?;
-        let state = match now() > certificate.not_after() {
-            true => KeyState::Retired,
-            false => authority.state(&authorities, now()).into(),
+        let is_root = authority.signer.kind() == AuthorityKind::Root;
+        let counts = !is_root || roots.contains(&authority.signer);
+        let state = match counts && now() <= certificate.not_after() {
+            true => authority.state(&authorities, now()).into(),
+            false => KeyState::Retired,
         };
         rows.push(Row::of(authority.signer.to_string(), state, &certificate));
     }

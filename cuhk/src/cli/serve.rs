@@ -253,7 +253,7 @@ async fn serve(
 ) -> Result<(), Failure> {
     let shutdown = Shutdown::on_signals().map_err(Error::from)?;
     let watch = watch(addresses.metrics, &shutdown).await?;
-    let (store, root) = (unlocked.store().clone(), unlocked.root().fingerprint());
+    let (store, root) = (unlocked.store().clone(), unlocked.root()?.fingerprint());
     let mut server = Server::bind(unlocked, addresses.listen, Arc::new(SystemClock)).await?;
     if let Some(http) = addresses.http {
         server = server.publish_at(http).await?;

@@ -9,8 +9,7 @@ use scb_cli::Failure;
 use super::{code, dns_name, now, open};
 use crate::admin::add_service;
 use crate::code_sheet::{with_codes_at, write_code};
-use crate::config::path;
-use crate::issuers::read_certificate;
+use crate::issuers::served_root;
 use crate::store::{Records, Service};
 use crate::{Subject, open_home};
 
@@ -58,7 +57,7 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
                 .with_remedy("give --dns NAME or --ip ADDRESS"),
         );
     }
-    let root = read_certificate(&open_home(dir)?, path::ROOT)?.fingerprint();
+    let root = served_root(&open_home(dir)?)?.fingerprint();
     let (_, store) = open(dir)?;
     let subject = Subject::Service(name.clone());
     let service = Service {

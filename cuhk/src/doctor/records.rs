@@ -10,6 +10,7 @@ use super::{Finding, log};
 use crate::Error;
 use crate::config::path;
 use crate::error::with_causes;
+use crate::issuers::counting_roots;
 use crate::server::CLOCK_TOLERANCE;
 use crate::store::{AuthorityKind, CrlSigner, Records, Store};
 use crate::time::later;
@@ -94,14 +95,23 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
         Err(error) => return vec![Finding::unseen("records", error)],
     };
     let log = home.path(path::LOG);
+    let (home, all) = (
+        home.clone(),
+        store.read_blocking(|records| records.authorities().all()),
+    );
+    let roots = all.and_then(|all| counting_roots(&home, &all, now));
     let looked = store.read_blocking(move |records| {
+        let roots = roots?;
+        let counts =
+            |signer: CrlSigner| signer.kind() != AuthorityKind::Root || roots.contains(&signer);
         let mut findings = vec![
             or_unseen("records", rows(records)),
             or_unseen("log", log::look(&log, records)),
             or_unseen("clock", clock(records, now)),
             or_unseen("term", term(records, now)),
         ];
-        for authority in records.authorities().in_use(now)? {
+        let in_use = records.authorities().in_use(now)?.into_iter();
+        for authority in in_use.filter(|authority| counts(authority.signer)) {
             let list = list(records, authority.signer, now);
             findings.push(or_unseen("revocation-list", list));
         }

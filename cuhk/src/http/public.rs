@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, Response};
 use axum::routing::get;
-use scb_certs::{Certificate, Crl};
-use scb_protocol::{Code, Refusal, Step};
+use scb_certs::{Certificate, Crl, Fingerprint};
+use scb_protocol::{Code, Refusal, SignedBundle, Step};
 use scb_transport::HttpConnection;
 
 use super::caching::Cacheable;
@@ -25,19 +25,28 @@ const CERTIFICATE_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 const CERTIFICATE: &str = "application/pkix-cert";
 const PEM: &str = "application/pem-certificate-chain";
 const LIST: &str = "application/pkix-crl";
+const JSON: &str = "application/json";
+const SIGNATURE: &str = "application/pkcs7-signature";
 
 pub(super) fn routes() -> Router<Arc<Authority>> {
     Router::new()
-        .route("/ca.pem", get(root_in_pem))
+        .route("/ca.pem", get(roots_in_pem))
+        .route("/trust-bundle.json", get(bundle))
+        .route("/trust-bundle.p7s", get(bundle_signature))
         .route("/ca/{file}", get(certificate))
         .route("/crl/{file}", get(list))
 }
 
-async fn root_in_pem(State(authority): State<Arc<Authority>>, headers: HeaderMap) -> Answer {
-    let root = authority.certificate_of(CrlSigner::ROOT);
-    let root = root.ok_or_else(nothing)?;
-    let pem = root.to_pem();
-    Ok(cacheable(&root, PEM, pem.as_bytes()).response(&headers, authority.now()))
+async fn roots_in_pem(State(authority): State<Arc<Authority>>, headers: HeaderMap) -> Answer {
+    let roots = authority.roots();
+    let newest = roots.last().ok_or_else(nothing)?;
+    let pem: String = roots.iter().map(Certificate::to_pem).collect();
+    let served = Cacheable {
+        version: Fingerprint::of(pem.as_bytes()).to_string(),
+        max_age: LIST_MAX_AGE,
+        ..cacheable(newest, PEM, pem.as_bytes())
+    };
+    Ok(served.response(&headers, authority.now()))
 }
 
 async fn certificate(
@@ -48,6 +57,48 @@ async fn certificate(
     let (_, certificate) = named(&authority, &file, ".cer")?;
     let served = cacheable(&certificate, CERTIFICATE, certificate.der());
     Ok(served.response(&headers, authority.now()))
+}
+
+async fn bundle(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    Extension(connection): Extension<HttpConnection>,
+) -> Answer {
+    let signed = trust_bundle(&authority, &connection).await?;
+    part_of_bundle(&authority, JSON, signed.bundle.as_bytes(), &headers)
+}
+
+async fn bundle_signature(
+    State(authority): State<Arc<Authority>>,
+    headers: HeaderMap,
+    Extension(connection): Extension<HttpConnection>,
+) -> Answer {
+    let signed = trust_bundle(&authority, &connection).await?;
+    part_of_bundle(&authority, SIGNATURE, &signed.signature, &headers)
+}
+
+async fn trust_bundle(
+    authority: &Authority,
+    connection: &HttpConnection,
+) -> Result<SignedBundle, Refused> {
+    let signed = authority.trust_bundle().await;
+    signed.map_err(|error| Refused(refusal(&error, Step::Zero, connection)))
+}
+
+fn part_of_bundle(
+    authority: &Authority,
+    media_type: &'static str,
+    content: &[u8],
+    headers: &HeaderMap,
+) -> Answer {
+    let roots = authority.roots();
+    let newest = roots.last().ok_or_else(nothing)?;
+    let served = Cacheable {
+        version: Fingerprint::of(content).to_string(),
+        max_age: LIST_MAX_AGE,
+        ..cacheable(newest, media_type, content)
+    };
+    Ok(served.response(headers, authority.now()))
 }
 
 /// What is served, or that it is not there.

@@ -158,7 +158,7 @@ async fn what_is_no_token_key_is_not_withdrawn() {
 
 /// Everything in memory that a ceremony needs; the passphrases are those of `init`.
 impl University {
-    fn home(&self) -> scb_cli::Home {
+    pub(crate) fn home(&self) -> scb_cli::Home {
         open_home(&self.dir.path().join("cuhk")).unwrap()
     }
 
@@ -168,7 +168,7 @@ impl University {
         tokio::task::spawn_blocking(request).await.unwrap()
     }
 
-    fn root(&self) -> Root {
+    pub(crate) fn root_with_key(&self) -> Root {
         let passphrase = ROOT_PASSPHRASE.to_owned().into();
         open_root(&self.home().path("root"), &passphrase).unwrap()
     }
@@ -181,7 +181,7 @@ impl University {
 
     async fn rotate(&self, kind: IssuerKind) -> CrlSigner {
         let request = self.requested(kind, PASSPHRASE).await.unwrap();
-        let answer = sign(&request, &self.root(), self.clock.now()).unwrap();
+        let answer = sign(&request, &self.root_with_key(), self.clock.now()).unwrap();
         let signer = self.imported(answer).await.unwrap();
         self.refresher.refresh().await.unwrap();
         signer
@@ -299,7 +299,7 @@ async fn a_ceremony_with_the_wrong_passphrase_root_or_key_changes_nothing() {
     let other = create_request(&SigningKey::generate().unwrap()).unwrap();
     json["request"] = data_encoding::BASE64.encode(&other).into();
     let exchanged = SigningRequest::from_json(json.to_string().as_bytes()).unwrap();
-    let answer = sign(&exchanged, &university.root(), now).unwrap();
+    let answer = sign(&exchanged, &university.root_with_key(), now).unwrap();
     let refused = university.imported(answer).await;
     assert!(
         matches!(refused, Err(Error::CeremonyInvalid(_))),
@@ -307,13 +307,13 @@ async fn a_ceremony_with_the_wrong_passphrase_root_or_key_changes_nothing() {
     );
     json["request"] = data_encoding::BASE64.encode(b"no request").into();
     let garbled = SigningRequest::from_json(json.to_string().as_bytes()).unwrap();
-    assert!(sign(&garbled, &university.root(), now).is_err());
+    assert!(sign(&garbled, &university.root_with_key(), now).is_err());
     json["authority"] = "services-7".into();
     let json = json
         .to_string()
         .replace("bm8gcmVxdWVzdA==", &data_encoding::BASE64.encode(&other));
     let elsewhere = SigningRequest::from_json(json.as_bytes()).unwrap();
-    let answer = sign(&elsewhere, &university.root(), now).unwrap();
+    let answer = sign(&elsewhere, &university.root_with_key(), now).unwrap();
     let refused = university.imported(answer).await;
     assert!(
         matches!(refused, Err(Error::NothingRequested(_))),
@@ -326,7 +326,7 @@ async fn a_ceremony_with_the_wrong_passphrase_root_or_key_changes_nothing() {
     // The twin: the same key, asked for again, signed by the right root, taken in twice.
     let again = university.requested(kind, PASSPHRASE).await.unwrap();
     assert_eq!(again.key().unwrap(), request.key().unwrap());
-    let answer = sign(&again, &university.root(), now).unwrap();
+    let answer = sign(&again, &university.root_with_key(), now).unwrap();
     university.imported(answer.clone()).await.unwrap();
     university.imported(answer).await.unwrap();
     assert_eq!(lists(&university).await.1.len(), 4);

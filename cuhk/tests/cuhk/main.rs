@@ -15,6 +15,7 @@ mod publication;
 mod renewal;
 mod requests;
 mod revocation;
+mod roots;
 mod roster;
 mod serials;
 mod services;

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use crate::university::University;
 
 /// The head and the body of an answer.
-async fn get(university: &University, path: &str) -> (String, Vec<u8>) {
+pub(crate) async fn get(university: &University, path: &str) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(university.http).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

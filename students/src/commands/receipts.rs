@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::say_json;
 use crate::cli::Common;
-use crate::setup::{receipts_dir, verification_root};
+use crate::setup::{receipts_dir, verification_roots};
 use crate::{Error, receipts};
 
 pub(super) fn run(common: &Common) -> Result<(), Error> {
@@ -18,8 +18,8 @@ pub(super) fn run(common: &Common) -> Result<(), Error> {
     if paths.is_empty() {
         return none(&dir, common.json);
     }
-    let root = verification_root(common)?;
-    let kept: Vec<_> = paths.iter().map(|path| Kept::read(path, &root)).collect();
+    let roots = verification_roots(common)?;
+    let kept: Vec<_> = paths.iter().map(|path| Kept::read(path, &roots)).collect();
     let pairs = || paths.iter().zip(&kept);
     if common.json {
         let list: Vec<_> = pairs().map(|(path, kept)| kept.as_json(path)).collect();
@@ -63,12 +63,12 @@ enum Kept {
 }
 
 impl Kept {
-    fn read(path: &Path, root: &Fingerprint) -> Self {
+    fn read(path: &Path, roots: &[Fingerprint]) -> Self {
         let zip = match receipts::read(path) {
             Ok(zip) => zip,
             Err(error) => return Self::Unread(error),
         };
-        match VerifiedReceipt::verify(&zip, root) {
+        match VerifiedReceipt::verify_under(&zip, roots) {
             Ok(receipt) => Self::Good(Box::new(receipt)),
             Err(refusal) => Self::Bad(refusal.sentence()),
         }

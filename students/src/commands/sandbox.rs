@@ -28,13 +28,18 @@ pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
         sample
     };
     let kept = whole_job(&mut prepared, common, &group)?;
-    let root = prepared.engine.setup.require_trust()?.root().fingerprint();
+    let trust = prepared.engine.setup.require_trust()?;
+    let roots = trust
+        .roots()
+        .iter()
+        .map(scb_certs::Certificate::fingerprint);
+    let roots: Vec<_> = roots.collect();
     if common.json {
         return super::say_json(&super::submit::as_json(&kept));
     }
     say("")?;
     say_receipt(&kept, words)?;
-    say_outside_check(&kept.bytes, &kept.receipt, &root, words)
+    say_outside_check(&kept.bytes, &kept.receipt, &roots, words)
 }
 
 /// The first students of the sandbox's roster.

@@ -11,14 +11,14 @@ use serde_json::json;
 use super::say_json;
 use crate::cli::{Common, Verify};
 use crate::report::measure;
-use crate::setup::verification_root;
+use crate::setup::verification_roots;
 use crate::words::Words;
 use crate::{Error, openssl, receipts};
 
 pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
-    let root = verification_root(common)?;
+    let roots = verification_roots(common)?;
     let zip = receipts::read(&arguments.receipt)?;
-    let judged = judge(common, arguments, &zip, &root);
+    let judged = judge(common, arguments, &zip, &roots);
     if let (Err(error), false) = (&judged, common.json) {
         line("verdict", without_success(error))?;
     }
@@ -37,8 +37,13 @@ fn without_success(error: &Error) -> &'static str {
     }
 }
 
-fn judge(common: &Common, arguments: &Verify, zip: &[u8], root: &Fingerprint) -> Result<(), Error> {
-    let receipt = VerifiedReceipt::verify(zip, root).map_err(Error::ReceiptRefused)?;
+fn judge(
+    common: &Common,
+    arguments: &Verify,
+    zip: &[u8],
+    roots: &[Fingerprint],
+) -> Result<(), Error> {
+    let receipt = VerifiedReceipt::verify_under(zip, roots).map_err(Error::ReceiptRefused)?;
     if !common.json {
         say_checks(&receipt)?;
     }
@@ -47,7 +52,7 @@ fn judge(common: &Common, arguments: &Verify, zip: &[u8], root: &Fingerprint) ->
     }
     if arguments.openssl {
         let words = Words::of(common.explain.language.language());
-        outside_check(zip, &receipt, root, common.json, words)?;
+        outside_check(zip, &receipt, roots, common.json, words)?;
     }
     if common.json {
         return say_json(&as_json(&receipt, arguments));
@@ -112,7 +117,7 @@ fn verdict(receipt: &VerifiedReceipt, with_file: bool) -> String {
 fn outside_check(
     zip: &[u8],
     receipt: &VerifiedReceipt,
-    root: &Fingerprint,
+    roots: &[Fingerprint],
     quiet: bool,
     words: Words,
 ) -> Result<(), Error> {
@@ -120,17 +125,17 @@ fn outside_check(
         return Err(Error::NoOpenssl);
     }
     if !quiet {
-        return say_outside_check(zip, receipt, root, words);
+        return say_outside_check(zip, receipt, roots, words);
     }
     openssl::verify(zip, receipt)?;
-    openssl::refuses_altered(zip, receipt, root)
+    openssl::refuses_altered(zip, receipt, roots)
 }
 
 /// The two lines of the outside check; without `openssl` the first says so.
 pub(super) fn say_outside_check(
     zip: &[u8],
     receipt: &VerifiedReceipt,
-    root: &Fingerprint,
+    roots: &[Fingerprint],
     words: Words,
 ) -> Result<(), Error> {
     if openssl::is_present() {
@@ -139,7 +144,7 @@ pub(super) fn say_outside_check(
     } else {
         say(&words.no_openssl())?;
     }
-    openssl::refuses_altered(zip, receipt, root)?;
+    openssl::refuses_altered(zip, receipt, roots)?;
     Ok(say(&words.altered_is_refused())?)
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use scb_certs::{ServiceName, TrustStore};
 use scb_protocol::client::Member;
-use scb_protocol::message::cuhk::Reply;
-use scb_protocol::{Code, Refusal, Step};
+use scb_protocol::message::Message as _;
+use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::{Code, Refusal, SignedBundle, Step};
 use scb_transport::{ClientTls, Clock, Connection, connect};
 
 use crate::setup::service_id;
@@ -38,7 +39,46 @@ pub(super) async fn cuhk(
     let greeting = connection.receive_reply(step, REPLY).await?;
     let time = check_greeting(&greeting, setup.require_trust()?.as_ref(), step)?;
     setup.hear_time(clock.now(), time)?;
+    if setup.is_bundle_due() {
+        fetch_bundle(setup, clock, &mut connection, step).await?;
+    }
     Ok(connection)
+}
+
+/// Asks CUHK for the trust bundle, whenever it was asked last. Whether other roots count now.
+pub(super) async fn refresh_roots(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+) -> Result<bool, Error> {
+    let step = Step::Zero;
+    let tls = client_tls(setup, clock, ServiceName::cuhk(), None, step)?;
+    let mut connection = connect(&setup.cuhk()?, &tls, step, CONNECT).await?;
+    let greeting = connection.receive_reply(step, REPLY).await?;
+    check_greeting(&greeting, setup.require_trust()?.as_ref(), step)?;
+    let changed = fetch_bundle(setup, clock, &mut connection, step).await?;
+    connection.close().await;
+    Ok(changed)
+}
+
+async fn fetch_bundle(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    connection: &mut Connection,
+    step: Step,
+) -> Result<bool, Error> {
+    connection.send(&Request::TrustBundle {}).await?;
+    match connection.receive_reply(step, REPLY).await {
+        Ok(Reply::TrustBundle { bundle, signature }) => {
+            let signature = signature.as_bytes().to_vec();
+            setup.take_bundle(&SignedBundle { bundle, signature }, clock.now())
+        }
+        Ok(other) => Err(Refusal::new(Code::UnexpectedMessage, step)
+            .with("expected", "trust_bundle")
+            .with("got", other.name())
+            .into()),
+        Err(none) if none.code == Code::NotFound => Ok(false),
+        Err(refusal) => Err(refusal.into()),
+    }
 }
 
 /// Connects to Blackboard with the first member's certificate and remembers the address.

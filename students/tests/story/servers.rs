@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Chain, DistributionUrls, Fingerprint, IssuerKind, PublicKey, Serial, ServiceName, SigningKey,
-    SpiffeId, StudentId, TrustStore,
+    Certificate, Chain, DistributionUrls, Fingerprint, IssuerKind, PublicKey, Serial, ServiceName,
+    SigningKey, SpiffeId, StudentId, TrustStore,
 };
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
 use scb_protocol::message::blackboard;
@@ -20,9 +20,10 @@ use scb_protocol::server::{
     AcceptedStatement, ExpectPresentation, Outage, Policy, VerifiedSubmission,
 };
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
+use scb_protocol::values::Der;
 use scb_protocol::{
     AuthorityChannel, Channel, Code, EnrolmentCode, Frame, MemberAnswer, Question, Refusal,
-    Reply as _, Step, TokenRequest, decode, issue_token, issue_verification,
+    Reply as _, SignedBundle, Step, TokenRequest, decode, issue_token, issue_verification,
 };
 use scb_testkit::{TestCampus, TestIdentity};
 use scb_transport::{ClientAuth, ClockFn, Connection, Limits, Listener, ServerTls, Shutdown};
@@ -83,6 +84,8 @@ pub(crate) struct Desk {
     signer: TestIdentity,
     blackboard: TestIdentity,
     trust: Arc<TrustStore>,
+    /// The trust bundle that is handed out.
+    pub(crate) bundle: Mutex<SignedBundle>,
 }
 
 #[derive(Clone)]
@@ -90,6 +93,13 @@ pub(crate) struct Stored {
     statement: Vec<u8>,
     number: SubmissionNumber,
     receipt: Vec<u8>,
+}
+
+/// A trust bundle that the campus' root has signed.
+pub(crate) fn bundle(campus: &TestCampus, roots: &[Certificate], sequence: u64) -> SignedBundle {
+    let validity = campus.validity(Duration::from_secs(24 * 3600));
+    let times = (validity.not_before, validity.not_after);
+    SignedBundle::sign(campus.root(), roots, sequence, times).unwrap()
 }
 
 impl Desk {
@@ -106,6 +116,7 @@ impl Desk {
             signer: campus.token_signer(),
             blackboard: campus.service("blackboard"),
             trust: campus.trust(),
+            bundle: Mutex::new(bundle(&campus, &[campus.root().certificate().clone()], 1)),
             campus,
         }
     }
@@ -331,7 +342,9 @@ async fn answer(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal>
     }
     loop {
         let request: Request = connection.receive(Step::One, PATIENCE).await?;
-        desk.requests.fetch_add(1, Ordering::SeqCst);
+        if !matches!(request, Request::TrustBundle {}) {
+            desk.requests.fetch_add(1, Ordering::SeqCst);
+        }
         let reply = match expect.handle(request, &caller)? {
             Admitted::Enrol { sid, code, request } => {
                 match desk.certify(&sid, &code, request.public_key()) {
@@ -356,6 +369,13 @@ async fn answer(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal>
             Admitted::RenewExpired { holder, request } => {
                 let key = request.public_key();
                 desk.renew(holder.sid(), *holder.certificate(), key, "key")?
+            }
+            Admitted::TrustBundle => {
+                let signed = desk.bundle.lock().unwrap().clone();
+                Reply::TrustBundle {
+                    bundle: signed.bundle,
+                    signature: Der::new(signed.signature),
+                }
             }
             other => panic!("a student never asks for {other:?}"),
         };

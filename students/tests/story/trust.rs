@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use scb_certs::{Certificate, Root, SigningKey};
 use scb_student::{Error, Setup};
 use scb_testkit::{TestCampus, TestIdentity};
 
 use crate::campus::{Campus, THREE, code, enrol};
+use crate::servers::bundle;
 
 fn refused_by_the_client(identity: impl FnOnce(&TestCampus) -> TestIdentity) {
     let campus = Campus::with_cuhk(identity);
@@ -15,7 +17,7 @@ fn refused_by_the_client(identity: impl FnOnce(&TestCampus) -> TestIdentity) {
     assert_eq!(code(result), "server_identity");
     assert!(events.is_empty());
     assert_eq!(campus.desk.requests.load(Ordering::SeqCst), 0);
-    assert!(campus.home().root().unwrap().is_none());
+    assert!(campus.home().roots().unwrap().is_empty());
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn a_fingerprint_is_enough_and_the_root_is_remembered() {
         .try_engine(&format!("--ca-fingerprint {fingerprint}"))
         .unwrap();
     enrol(&mut engine, campus.codes(&THREE)).0.unwrap();
-    let root = campus.home().root().unwrap().unwrap();
+    let root = campus.home().roots().unwrap().remove(0);
     assert_eq!(root.fingerprint(), fingerprint);
     let config = campus.home().config().unwrap();
     assert_eq!(config.cuhk.as_deref(), Some(campus.cuhk.as_str()));
@@ -81,7 +83,7 @@ fn another_fingerprint_is_refused_before_a_code_is_sent() {
     let (result, _) = enrol(&mut engine, campus.codes(&THREE));
     assert_eq!(code(result), "server_identity");
     assert_eq!(campus.desk.requests.load(Ordering::SeqCst), 0);
-    assert!(campus.home().root().unwrap().is_none());
+    assert!(campus.home().roots().unwrap().is_empty());
 }
 
 #[test]
@@ -138,4 +140,58 @@ fn refuses_a_root_file_that_is_none() {
         campus.try_engine(&flag),
         Err(Error::RootFile { .. })
     ));
+}
+
+/// As if CUHK had been asked for the trust bundle two days ago.
+fn two_days_later(campus: &Campus) {
+    let file = campus.home().dir().join("trust-bundle.json");
+    let file = std::fs::File::options().append(true).open(file).unwrap();
+    let then = std::time::SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
+    file.set_modified(then).unwrap();
+}
+
+fn another_root(campus: &TestCampus) -> Certificate {
+    let domain = campus.root().certificate().authority_trust_domain();
+    let key = SigningKey::generate().unwrap();
+    let root = Root::create(&domain.unwrap(), key, campus.now()).unwrap();
+    root.certificate().clone()
+}
+
+#[test]
+fn another_root_is_learnt_by_itself_and_not_unlearnt() {
+    let campus = Campus::new();
+    campus.enrol(&THREE[..1]).0.unwrap();
+    let (certs, desk) = (&campus.desk.campus, &campus.desk);
+    let first = certs.root().certificate().clone();
+    assert_eq!(campus.home().roots().unwrap(), [first.clone()]);
+    let both = [first.clone(), another_root(certs)];
+    *desk.bundle.lock().unwrap() = bundle(certs, &both, 2);
+    campus.enrol(&THREE[1..2]).0.unwrap();
+    assert_eq!(
+        campus.home().roots().unwrap(),
+        [first.clone()],
+        "asked once a day"
+    );
+    two_days_later(&campus);
+    campus.enrol(&THREE[2..]).0.unwrap();
+    assert_eq!(campus.home().roots().unwrap(), both);
+    for known in &both {
+        campus
+            .try_engine(&format!("--ca-fingerprint {}", known.fingerprint()))
+            .unwrap();
+    }
+
+    // An older word, and a stranger's.
+    let stranger = TestCampus::new();
+    let elsewhere = [stranger.root().certificate().clone()];
+    for wrong in [
+        bundle(certs, &both[..1], 1),
+        bundle(&stranger, &elsewhere, 3),
+    ] {
+        *desk.bundle.lock().unwrap() = wrong;
+        two_days_later(&campus);
+        let (refused, _) = enrol(&mut campus.engine(), campus.codes(&["1155000004"]));
+        assert_eq!(code(refused), "server_misbehaved");
+        assert_eq!(campus.home().roots().unwrap(), both);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scb_certs::{Fingerprint, TrustStore};
+use scb_certs::{Certificate, Fingerprint, TrustStore};
 
 use crate::message::blackboard::{Reply, Request};
 use crate::message::{Reply as _, unexpected};
@@ -152,8 +152,9 @@ impl ReceivingReceipt {
         if !self.is_complete() || Fingerprint::of(&self.bytes) != self.sha256 {
             return Err(misbehaved("the receipt is not the one that was announced"));
         }
-        let root = self.sent.trust.root().fingerprint();
-        let receipt = VerifiedReceipt::verify(&self.bytes, &root)?;
+        let roots = self.sent.trust.roots().iter();
+        let roots: Vec<_> = roots.map(Certificate::fingerprint).collect();
+        let receipt = VerifiedReceipt::verify_under(&self.bytes, &roots)?;
         if receipt.number() != self.number || receipt.statement_bytes() != self.sent.bytes {
             return Err(misbehaved("the receipt is about something else"));
         }

@@ -126,6 +126,8 @@ messages! {
             /// The checkpoint with the cosignature (C2SP tlog-cosignature).
             checkpoint: String,
         }
+        /// Which roots are CUHK's.
+        "trust_bundle" TrustBundle {}
     }
 }
 
@@ -174,7 +176,7 @@ replies! {
         "crls" Crls {
             /// The epoch that the lists cover.
             epoch: u64,
-            /// The size of each list in bytes, in the order root, students, services.
+            /// The size of each list in bytes, those of roots first.
             sizes: Vec<u64>,
         }
         /// Answer to `checkpoint`.
@@ -197,5 +199,12 @@ replies! {
         }
         /// Answer to `cosign`: it is stored.
         "cosigned" Cosigned {}
+        /// Answer to `trust_bundle`.
+        "trust_bundle" TrustBundle {
+            /// The bundle's exact bytes (JSON).
+            bundle: String,
+            /// Detached CMS SignedData (RFC 5652) by a root, DER.
+            signature: Der,
+        }
     }
 }

@@ -1,10 +1,11 @@
-//! Verifying a receipt offline. All that the verifier brings is the root's fingerprint.
+//! Verifying a receipt offline. All that the verifier brings is the root's fingerprint; the
+//! fingerprints of two roots, if it is of the time in which one took the place of the other.
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateRevocationListDer, UnixTime};
 use scb_certs::{
     Certificate, Crl, DetachedSignature, Fingerprint, ServiceName, ServiceUsage, SpiffeId,
-    StudentId, TrustStore, VerifiedStudent,
+    StudentId, TrustStore, VerifiedStudent, all_from_pem,
 };
 
 use super::acceptance::{Acceptance, hashes};
@@ -53,8 +54,17 @@ impl VerifiedReceipt {
     ///
     /// `receipt_invalid`, with the reason.
     pub fn verify(receipt: &[u8], root: &Fingerprint) -> Result<Self, Refusal> {
+        Self::verify_under(receipt, std::slice::from_ref(root))
+    }
+
+    /// As [`VerifiedReceipt::verify`], by several roots that are trusted.
+    ///
+    /// # Errors
+    ///
+    /// As [`VerifiedReceipt::verify`].
+    pub fn verify_under(receipt: &[u8], roots: &[Fingerprint]) -> Result<Self, Refusal> {
         open(receipt)
-            .and_then(|parts| Verifier::new(parts, root, None)?.run())
+            .and_then(|parts| Verifier::new(parts, roots, None)?.run())
             .map_err(refusal)
     }
 
@@ -66,9 +76,9 @@ impl VerifiedReceipt {
     ///
     /// As [`VerifiedReceipt::verify`].
     pub fn verify_by(receipt: &[u8], trust: &TrustStore) -> Result<Self, Refusal> {
-        let root = trust.root().fingerprint();
+        let roots: Vec<_> = trust.roots().iter().map(Certificate::fingerprint).collect();
         open(receipt)
-            .and_then(|parts| Verifier::new(parts, &root, Some(trust))?.run())
+            .and_then(|parts| Verifier::new(parts, &roots, Some(trust))?.run())
             .map_err(refusal)
     }
 
@@ -141,14 +151,14 @@ struct Verifier {
 impl Verifier {
     fn new(
         parts: UnverifiedReceipt,
-        root: &Fingerprint,
+        trusted: &[Fingerprint],
         in_use: Option<&TrustStore>,
     ) -> Result<Self, String> {
-        let certificate = Certificate::from_pem(&parts.evidence.root).map_err(text)?;
-        let found = certificate.fingerprint();
-        if found != *root {
-            return Err(format!("its root is {found}, expected {root}"));
-        }
+        let roots = all_from_pem(&parts.evidence.root).map_err(text)?;
+        let checks = roots
+            .iter()
+            .map(|root| check_root(root, trusted))
+            .collect::<Result<_, _>>()?;
         let crls = revocation_lists(&parts.evidence.crls)?;
         let acceptance = Acceptance::parse(&parts.accepted.acceptance)
             .map_err(|error| format!("acceptance: {error}"))?;
@@ -161,9 +171,10 @@ impl Verifier {
                 rfc3339(crl.this_update())
             ));
         }
-        let trust = match in_use.filter(|store| has_lists(store, &crls)) {
+        let is_same = |store: &&TrustStore| store.roots() == roots && has_lists(store, &crls);
+        let trust = match in_use.filter(is_same) {
             Some(store) => store.clone(),
-            None => TrustStore::new(certificate)
+            None => TrustStore::of_roots(roots)
                 .and_then(|trust| trust.with_crls(crls))
                 .map_err(text)?,
         };
@@ -174,10 +185,7 @@ impl Verifier {
             acceptance,
             statement,
             students: Vec::new(),
-            checks: vec![Check {
-                what: "root",
-                found: format!("SHA-256 {found}"),
-            }],
+            checks,
         })
     }
 
@@ -325,6 +333,19 @@ impl Verifier {
             rfc3339(tokens.until())
         ))
     }
+}
+
+fn check_root(root: &Certificate, trusted: &[Fingerprint]) -> Result<Check, String> {
+    let found = root.fingerprint();
+    if !trusted.contains(&found) {
+        let trusted: Vec<_> = trusted.iter().map(Fingerprint::to_string).collect();
+        let expected = trusted.join(" or ");
+        return Err(format!("its root is {found}, expected {expected}"));
+    }
+    Ok(Check {
+        what: "root",
+        found: format!("SHA-256 {found}"),
+    })
 }
 
 /// Whether these are the lists of the store, byte by byte. A store without any judges otherwise.

@@ -58,7 +58,7 @@ fn members(count: usize) -> Vec<MemberQuestion> {
 }
 
 /// Every request that there is, in a form that is right in itself.
-fn requests(request: &[u8]) -> [Request; 12] {
+fn requests(request: &[u8]) -> [Request; 13] {
     let code: EnrolmentCode = CODE.parse().unwrap();
     let request = Der::new(request.to_vec());
     [
@@ -90,6 +90,7 @@ fn requests(request: &[u8]) -> [Request; 12] {
             verifier_key: "key".to_owned(),
             checkpoint: "checkpoint".to_owned(),
         },
+        Request::TrustBundle {},
     ]
 }
 
@@ -115,7 +116,7 @@ fn callers(campus: &TestCampus) -> [(&'static str, Caller); 3] {
 }
 
 /// What may be done, by whom. Everything else is denied.
-const PERMITTED: [(&str, &[&str]); 12] = [
+const PERMITTED: [(&str, &[&str]); 13] = [
     ("enrol", &["anonymous"]),
     ("refresh_token", &["student"]),
     ("renew", &["student"]),
@@ -128,6 +129,7 @@ const PERMITTED: [(&str, &[&str]); 12] = [
     ("checkpoint", &["student", "service"]),
     ("audit", &["student"]),
     ("cosign", &["service"]),
+    ("trust_bundle", &["anonymous", "student", "service"]),
 ];
 
 fn handle(request: Request, caller: &Caller) -> Result<Admitted, Refusal> {

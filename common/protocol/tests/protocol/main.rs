@@ -26,5 +26,6 @@ mod statement;
 mod submission;
 mod support;
 mod tokens;
+mod trust_bundle;
 mod verification;
 mod wire;

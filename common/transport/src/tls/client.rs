@@ -97,7 +97,11 @@ impl ClientTls {
     /// The root under which the server that sent `presented` was accepted.
     pub(crate) fn root(&self, presented: &[Certificate]) -> Option<Certificate> {
         match &self.trust {
-            ServerTrust::Pinned(store) => Some(store.root().clone()),
+            ServerTrust::Pinned(store) => {
+                let issuer = presented.get(1);
+                let root = issuer.and_then(|issuer| store.root_of(issuer));
+                Some(root.unwrap_or(store.root()).clone())
+            }
             ServerTrust::Fingerprint(fingerprint) => root_among(presented, fingerprint),
         }
     }

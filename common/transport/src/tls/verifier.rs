@@ -52,7 +52,7 @@ impl ServerCertVerifier for ServerVerifier {
     ) -> Result<ServerCertVerified, Error> {
         let presented = parse(end_entity, intermediates)?;
         let store = self.store(&presented)?;
-        let chain = chain_below(presented, Some(store.root()))?;
+        let chain = chain_below(presented, store.roots())?;
         store
             .verify_service(&chain, &self.expected, ServiceUsage::Server, now)
             .map_err(|error| doubt::about_chain(error, &chain, now))?;
@@ -124,7 +124,7 @@ impl ClientVerifier {
     ) -> Result<(), CertificateError> {
         let malformed = |_| CertificateError::Malformed;
         let presented = parse_all(presented.iter().copied()).map_err(malformed)?;
-        let chain = chain_below(presented, Some(self.trust.root())).map_err(malformed)?;
+        let chain = chain_below(presented, self.trust.roots()).map_err(malformed)?;
         self.trust.verify_any_client(&chain, now).map(drop)
     }
 }
@@ -185,9 +185,9 @@ pub(super) fn root_among(
 /// The chain without the root, which travels with it only for bootstrap.
 pub(crate) fn chain_below(
     presented: Vec<Certificate>,
-    root: Option<&Certificate>,
+    roots: &[Certificate],
 ) -> Result<Chain, Error> {
-    let not_root = |certificate: &Certificate| Some(certificate) != root;
+    let not_root = |certificate: &Certificate| !roots.contains(certificate);
     let below: Vec<_> = presented.into_iter().filter(not_root).collect();
     Chain::new(below).map_err(|_| to_tls(CertificateError::Malformed))
 }

@@ -11,8 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use scb_cli::{Failure, counted};
 
 use crate::cli::{now, open};
-use crate::config::path;
-use crate::issuers::read_certificate;
+use crate::issuers::served_root;
 use crate::roster_file::RosterReader;
 use crate::roster_import::{Import, ImportOptions, Missing, import_roster, rehearse_import};
 use crate::store::Store;
@@ -83,7 +82,7 @@ pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
     if arguments.suspend_many.is_some() && arguments.missing == Fate::Keep {
         return Err(Failure::usage("--suspend-many goes with --missing suspend"));
     }
-    let root = read_certificate(&open_home(dir)?, path::ROOT)?.fingerprint();
+    let root = served_root(&open_home(dir)?)?.fingerprint();
     let (_, store) = open(dir)?;
     let mut options = ImportOptions {
         sheet: arguments.codes_out.clone().map(|path| (path, root)),

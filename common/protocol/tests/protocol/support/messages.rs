@@ -68,6 +68,7 @@ pub(crate) fn cuhk_requests() -> Vec<cuhk::Request> {
             verifier_key: "blackboard.example/witness+00000000+BA==".to_owned(),
             checkpoint: "cuhk.example/issuance\n5\n".to_owned(),
         },
+        TrustBundle {},
     ]
 }
 
@@ -116,6 +117,10 @@ pub(crate) fn cuhk_replies() -> Vec<cuhk::Reply> {
             }],
         },
         Cosigned {},
+        TrustBundle {
+            bundle: "{\"type\":\"scb-trust-bundle\"}".to_owned(),
+            signature: Der::new(vec![48, 0]),
+        },
         cuhk::Reply::refusal(refusal()),
     ]
 }

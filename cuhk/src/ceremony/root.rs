@@ -1,0 +1,314 @@
+//! What a root signs about roots: another one beside it, the trust bundle, revocation lists.
+//!
+//! The same three acts as for an issuing authority: request, signature, import.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Certificate, Crl, Root, SigningKey, TrustDomain, TrustStore, Validities};
+use scb_cli::{Home, write_atomic};
+use scb_protocol::SignedBundle;
+use scb_protocol::values::Der;
+use serde::{Deserialize, Serialize};
+
+use super::import::to_json;
+use crate::Error;
+use crate::config::path;
+use crate::issuers::{counting_roots, stored_roots};
+use crate::store::{AuthorityKind, CrlSigner, Records, Store, StoredList};
+use crate::time::later;
+
+const REQUEST: &str = "scb-root-request";
+const ANSWER: &str = "scb-root-answer";
+
+/// What is carried to the root: what counts now. Nothing secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootRequest {
+    #[serde(rename = "type")]
+    kind: String,
+    v: u8,
+    /// Of whom it is.
+    pub trust_domain: TrustDomain,
+    /// The name of the root that is to come, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<CrlSigner>,
+    /// The roots that go on, the oldest first.
+    roots: Vec<Der>,
+    /// The number of the next trust bundle.
+    sequence: u64,
+    /// A number for revocation lists that no earlier one has.
+    number: u64,
+}
+
+/// What is carried back. Nothing secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootAnswer {
+    #[serde(rename = "type")]
+    kind: String,
+    v: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<CrlSigner>,
+    /// The certificate of the next root, PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
+    /// Revocation lists of roots, PEM.
+    lists: Vec<String>,
+    bundle: String,
+    signature: Der,
+}
+
+impl RootRequest {
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CeremonyInvalid`].
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
+        match serde_json::from_slice::<Self>(bytes) {
+            Ok(request) if request.kind == REQUEST && request.v == 1 => Ok(request),
+            _ => Err(Error::CeremonyInvalid("not a request to a root")),
+        }
+    }
+
+    /// As it is written to a file.
+    pub fn to_json(&self) -> Vec<u8> {
+        to_json(self)
+    }
+
+    fn roots(&self) -> Result<Vec<Certificate>, Error> {
+        let roots = self
+            .roots
+            .iter()
+            .map(|der| Certificate::from_der(der.as_bytes()));
+        Ok(roots.collect::<Result<_, _>>()?)
+    }
+}
+
+impl RootAnswer {
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CeremonyInvalid`].
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
+        match serde_json::from_slice::<Self>(bytes) {
+            Ok(answer) if answer.kind == ANSWER && answer.v == 1 => Ok(answer),
+            _ => Err(Error::CeremonyInvalid("not the answer of a root")),
+        }
+    }
+
+    /// As it is written to a file.
+    pub fn to_json(&self) -> Vec<u8> {
+        to_json(self)
+    }
+
+    /// The certificate of the next root, PEM, if there is one.
+    pub(crate) fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
+    }
+
+    fn signed(&self) -> SignedBundle {
+        SignedBundle {
+            bundle: self.bundle.clone(),
+            signature: self.signature.as_bytes().to_vec(),
+        }
+    }
+
+    fn lists(&self) -> Result<Vec<Crl>, Error> {
+        let lists = self.lists.iter().map(|pem| Crl::from_pem(pem));
+        Ok(lists.collect::<Result<_, _>>()?)
+    }
+}
+
+/// What the root is to sign: for `another` root beside it, or only its list and the bundle anew.
+///
+/// # Errors
+///
+/// [`Error::Storage`], [`Error::Local`], [`Error::Certificates`].
+pub fn request_root(
+    home: &Home,
+    store: &Store,
+    another: bool,
+    now: UnixTime,
+) -> Result<RootRequest, Error> {
+    let (all, next, sequence, numbers) = store.read_blocking(move |records| {
+        let all = records.authorities().all()?;
+        let next = records.authorities().next(AuthorityKind::Root)?;
+        let number = |signer| records.lists().next_number(signer, now);
+        let roots = all.iter().map(|record| record.signer);
+        let roots = roots.filter(|signer| signer.kind() == AuthorityKind::Root);
+        let numbers = roots.map(number).collect::<Result<Vec<_>, _>>()?;
+        Ok((all, next, records.bundles().sequence()? + 1, numbers))
+    })?;
+    let counting = counting_roots(home, &all, now)?;
+    let roots = stored_roots(home)?;
+    let roots = roots.iter().filter(|(signer, _)| counting.contains(signer));
+    let roots: Vec<_> = roots
+        .map(|(_, root)| Der::new(root.der().to_vec()))
+        .collect();
+    let newest = roots.last().ok_or(Error::RecordInvalid { what: "root" })?;
+    Ok(RootRequest {
+        kind: REQUEST.to_owned(),
+        v: 1,
+        trust_domain: Certificate::from_der(newest.as_bytes())?.authority_trust_domain()?,
+        next: another.then_some(next),
+        sequence,
+        number: numbers.into_iter().max().unwrap_or(0),
+        roots,
+    })
+}
+
+/// Signs with a root's key: its revocation list for another 13 months and the trust bundle; with
+/// the key of the `next` root its certificate and its first list as well.
+///
+/// # Errors
+///
+/// [`Error::RequestNotOurs`] if this root is not among those that go on; [`Error::CeremonyInvalid`]
+/// if a next root is asked for and its key is not there, or the other way round.
+pub fn sign_root(
+    request: &RootRequest,
+    root: &Root,
+    next: Option<SigningKey>,
+    now: UnixTime,
+) -> Result<RootAnswer, Error> {
+    let mut roots = request.roots()?;
+    let own = root.certificate().authority_trust_domain()?;
+    if request.trust_domain != own || !roots.contains(root.certificate()) {
+        return Err(Error::RequestNotOurs {
+            own,
+            found: request.trust_domain.clone(),
+        });
+    }
+    let next = match (request.next, next) {
+        (Some(_), Some(key)) => Some(Root::create(&own, key, now)?),
+        (None, None) => None,
+        _ => return Err(Error::CeremonyInvalid("a key for another root, or none")),
+    };
+    let until = later(now, Validities::ROOT_CRL);
+    let list = |root: &Root| root.sign_crl(request.number, now, until, &[]);
+    let mut lists = vec![list(root)?.to_pem()];
+    if let Some(next) = &next {
+        lists.push(list(next)?.to_pem());
+        roots.push(next.certificate().clone());
+    }
+    let signed = SignedBundle::sign(root, &roots, request.sequence, (now, until))?;
+    Ok(RootAnswer {
+        kind: ANSWER.to_owned(),
+        v: 1,
+        next: request.next,
+        certificate: next.map(|next| next.certificate().to_pem()),
+        lists,
+        bundle: signed.bundle,
+        signature: Der::new(signed.signature),
+    })
+}
+
+/// Takes in what a root signed: a running server hands it out within a second.
+///
+/// # Errors
+///
+/// [`Error::CeremonyInvalid`] if no root of this home has signed the bundle, if it is not a later
+/// one, or what comes with it does not belong to it. Then nothing is changed.
+pub fn import_root(
+    home: &Home,
+    store: &Store,
+    answer: &RootAnswer,
+    now: UnixTime,
+) -> Result<Option<CrlSigner>, Error> {
+    let all = store.read_blocking(|records| records.authorities().all())?;
+    let known = store.read_blocking(|records| records.bundles().sequence())?;
+    let counting = counting_roots(home, &all, now)?;
+    let stored = stored_roots(home)?.into_iter();
+    let mut roots: Vec<_> = stored
+        .filter(|(signer, _)| counting.contains(signer))
+        .collect();
+    let trusted = TrustStore::of_roots(roots.iter().map(|(_, root)| root.clone()).collect())?;
+    let bundle = answer
+        .signed()
+        .verify(&trusted, known + 1, now)
+        .map_err(|_| {
+            Error::CeremonyInvalid("no root of this home has signed a later trust bundle")
+        })?;
+    if let Some(next) = next_root(answer, bundle.trust(), &all)? {
+        let dir = home.path(&path::authority(next.0));
+        std::fs::create_dir_all(&dir).map_err(crate::draft::file("make", &dir))?;
+        let pem = next.1.to_pem();
+        write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
+        roots.push(next);
+    }
+    let pem: String = bundle
+        .trust()
+        .roots()
+        .iter()
+        .map(Certificate::to_pem)
+        .collect();
+    write_atomic(
+        &home.path(path::ROOT_CERTIFICATE_COPY),
+        pem.as_bytes(),
+        0o644,
+    )?;
+    let (sequence, signed, lists) = (bundle.sequence(), answer.signed(), answer.lists()?);
+    let next = answer.next;
+    store.write_blocking(move |records| {
+        let epoch = records.status().advance(now)?;
+        for list in lists {
+            let signer = signer_of(&list, &roots)?;
+            records
+                .lists()
+                .replace(signer, &StoredList { crl: list, epoch })?;
+        }
+        put_to_use(records, next, &roots, now)?;
+        records.bundles().replace(sequence, &signed)
+    })?;
+    Ok(next)
+}
+
+fn put_to_use(
+    records: &Records<'_>,
+    next: Option<CrlSigner>,
+    roots: &[(CrlSigner, Certificate)],
+    now: UnixTime,
+) -> Result<(), Error> {
+    let is_next = |(signer, _): &&(CrlSigner, Certificate)| Some(*signer) == next;
+    let Some((signer, root)) = roots.iter().find(is_next) else {
+        return Ok(());
+    };
+    let key = root.public_key()?.fingerprint();
+    records
+        .certificates()
+        .reserve_key(&key, &signer.to_string())?;
+    records.authorities().add(*signer)?;
+    records.authorities().activate(*signer, now)
+}
+
+/// The root that comes with an answer: one of the bundle, and of the name that was asked for.
+fn next_root(
+    answer: &RootAnswer,
+    trust: &TrustStore,
+    all: &[crate::AuthorityRecord],
+) -> Result<Option<(CrlSigner, Certificate)>, Error> {
+    let (signer, pem) = match (answer.next, &answer.certificate) {
+        (Some(signer), Some(pem)) => (signer, pem),
+        (None, None) => return Ok(None),
+        _ => return Err(Error::CeremonyInvalid("a root without its name")),
+    };
+    let certificate = Certificate::from_pem(pem)?;
+    let is_new =
+        signer.kind() == AuthorityKind::Root && all.iter().all(|record| record.signer != signer);
+    match is_new && trust.roots().contains(&certificate) {
+        true => Ok(Some((signer, certificate))),
+        false => Err(Error::CeremonyInvalid("its root is not the next one")),
+    }
+}
+
+/// Whose list it is, signed by that root.
+fn signer_of(list: &Crl, roots: &[(CrlSigner, Certificate)]) -> Result<CrlSigner, Error> {
+    let is_its =
+        |(_, root): &&(CrlSigner, Certificate)| Some(list.issuer_key_id()) == root.subject_key_id();
+    let (signer, root) = roots
+        .iter()
+        .find(is_its)
+        .ok_or(Error::CeremonyInvalid("a list of no root of this home"))?;
+    list.verify(root)?;
+    Ok(*signer)
+}

@@ -1,0 +1,220 @@
+//! `cuhk keys rotate students|services|root`, `request`, `sign-request` and `import`.
+
+use std::path::Path;
+
+use scb_certs::{IssuerKind, Passphrase, Root, SigningKey, read_private, write_private};
+use scb_cli::{
+    Failure, Home, create_private_dir, load_config, passphrase_from, passphrase_from_flag,
+    printable, read_limited, say, write_atomic,
+};
+
+use super::{PassphraseFiles, Requested, SignRequest, now};
+use crate::Error;
+use crate::ceremony::{
+    RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, newest_root,
+    open_root, request, request_root, sign, sign_root,
+};
+use crate::config::{Config, path};
+use crate::store::{CrlSigner, Store};
+
+/// Largest request or answer that is read, in bytes.
+const CEREMONY_FILE: u64 = 256 * 1024;
+
+fn issuers_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
+    let question = "Passphrase of the issuing authorities:";
+    Ok(passphrase_from(file, question, false)?)
+}
+
+fn root_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
+    let (flag, question) = ("--root-passphrase-file", "Passphrase of the root:");
+    Ok(passphrase_from_flag(flag, file, question, false)?)
+}
+
+/// All three acts at one place.
+pub(super) fn rotate_issuer(
+    home: &Home,
+    store: &Store,
+    kind: IssuerKind,
+    files: &PassphraseFiles,
+) -> Result<(), Failure> {
+    let root_dir = home.path(&path::authority(newest_root(store)?));
+    require_root_key(&root_dir)?;
+    let passphrase = issuers_passphrase(files.passphrase_file.as_deref())?;
+    let config: Config = load_config(home).map_err(Error::from)?;
+    let root_passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
+    let root = open_root(&root_dir, &root_passphrase)?;
+    let request = request(home, store, &config, kind, &passphrase)?;
+    let answer = sign(&request, &root, now())?;
+    drop(root);
+    put_to_use(import(home, store, &answer, now())?)
+}
+
+/// All three acts at one place; the new root's key is encrypted with the same passphrase.
+pub(super) fn rotate_root(
+    home: &Home,
+    store: &Store,
+    files: &PassphraseFiles,
+) -> Result<(), Failure> {
+    let root_dir = home.path(&path::authority(newest_root(store)?));
+    require_root_key(&root_dir)?;
+    let passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
+    let root = open_root(&root_dir, &passphrase)?;
+    let request = request_root(home, store, true, now())?;
+    let next = request.next.unwrap_or(CrlSigner::ROOT);
+    let key = next_root_key(&home.path(&path::authority(next)), &passphrase)?;
+    let answer = sign_root(&request, &root, Some(key), now())?;
+    drop(root);
+    root_told(import_root(home, store, &answer, now())?)
+}
+
+/// The key that an interrupted ceremony has left, or a new one.
+fn next_root_key(dir: &Path, passphrase: &Passphrase) -> Result<SigningKey, Error> {
+    let file = dir.join(path::KEY);
+    if file.exists() {
+        return Ok(SigningKey::from_pem(
+            &read_private(&file)?,
+            Some(passphrase),
+        )?);
+    }
+    if !dir.exists() {
+        create_private_dir(dir)?;
+    }
+    let key = SigningKey::generate()?;
+    write_private(&file, &key.to_pem(Some(passphrase))?)?;
+    Ok(key)
+}
+
+pub(super) fn write_request(
+    home: &Home,
+    store: &Store,
+    which: Requested,
+    out: &Path,
+    passphrase_file: Option<&Path>,
+) -> Result<(), Failure> {
+    let kind = match which {
+        Requested::Students => IssuerKind::Students,
+        Requested::Services => IssuerKind::Services,
+        Requested::Root | Requested::Lists => {
+            let request = request_root(home, store, which == Requested::Root, now())?;
+            return written(out, &request.to_json(), "the request is in");
+        }
+    };
+    let passphrase = issuers_passphrase(passphrase_file)?;
+    let config: Config = load_config(home).map_err(Error::from)?;
+    let request = request(home, store, &config, kind, &passphrase)?;
+    let told = format!(
+        "{}  its key stays here, encrypted; the request is in",
+        request.authority
+    );
+    written(out, &request.to_json(), &told)
+}
+
+pub(super) fn sign_request(signing: &SignRequest) -> Result<(), Failure> {
+    let bytes = read_limited(&signing.file, CEREMONY_FILE)?;
+    require_root_key(&signing.root_dir)?;
+    let answer = match RootRequest::from_json(&bytes) {
+        Ok(request) => sign_root_request(signing, &request)?.to_json(),
+        Err(_) => sign_issuer_request(signing, &SigningRequest::from_json(&bytes)?)?.to_json(),
+    };
+    written(
+        &signing.out,
+        &answer,
+        "to be taken in with `cuhk keys import`: the answer is in",
+    )
+}
+
+fn sign_issuer_request(
+    signing: &SignRequest,
+    request: &SigningRequest,
+) -> Result<SigningAnswer, Failure> {
+    say(&format!(
+        "{}  certified by the root for:",
+        request.authority
+    ))?;
+    say(&format!("  trust domain  {}", request.trust_domain))?;
+    say(&format!("  key (SHA-256) {}", request.key()?))?;
+    let (root, _) = opened(signing)?;
+    Ok(sign(request, &root, now())?)
+}
+
+fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<RootAnswer, Failure> {
+    say("revocation list and trust bundle of the root for:")?;
+    say(&format!("  trust domain  {}", request.trust_domain))?;
+    let next = match (request.next, &signing.new_root_dir) {
+        (None, _) => None,
+        (Some(next), Some(dir)) => {
+            say(&format!("  another root  {next}"))?;
+            Some(dir)
+        }
+        (Some(_), None) => {
+            let missing =
+                Failure::usage("another root is asked for, and no place for its key given");
+            return Err(missing
+                .with_remedy("name an empty directory with --new-root-dir")
+                .with_code("usage"));
+        }
+    };
+    let (root, passphrase) = opened(signing)?;
+    let key = next
+        .map(|dir| next_root_key(dir, &passphrase))
+        .transpose()?;
+    let answer = sign_root(request, &root, key, now())?;
+    if let (Some(dir), Some(pem)) = (next, answer.certificate()) {
+        write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
+    }
+    Ok(answer)
+}
+
+fn opened(signing: &SignRequest) -> Result<(Root, Passphrase), Failure> {
+    let passphrase = root_passphrase(signing.root_passphrase_file.as_deref())?;
+    Ok((open_root(&signing.root_dir, &passphrase)?, passphrase))
+}
+
+pub(super) fn take_in(home: &Home, store: &Store, file: &Path) -> Result<(), Failure> {
+    let bytes = read_limited(file, CEREMONY_FILE)?;
+    match RootAnswer::from_json(&bytes) {
+        Ok(answer) => root_told(import_root(home, store, &answer, now())?),
+        Err(_) => {
+            let answer = SigningAnswer::from_json(&bytes)?;
+            put_to_use(import(home, store, &answer, now())?)
+        }
+    }
+}
+
+fn root_told(next: Option<CrlSigner>) -> Result<(), Failure> {
+    say("the root's revocation list and the trust bundle are good for another 13 months")?;
+    if let Some(next) = next {
+        say(&format!(
+            "{next}  is trusted beside the root from now on: `blackboard` knows of it within \
+             seconds, a `student` when it next talks to CUHK"
+        ))?;
+        say(
+            "in a month: `cuhk keys rotate services` and `students`, which are then under the new \
+             root; new code sheets name it as soon as this server shows it",
+        )?;
+    }
+    Ok(())
+}
+
+fn put_to_use(authority: CrlSigner) -> Result<(), Failure> {
+    Ok(say(&format!(
+        "{authority}  is put to use: a running server publishes its revocation list at once and \
+         lets it issue 10 s later"
+    ))?)
+}
+
+fn written(out: &Path, bytes: &[u8], told: &str) -> Result<(), Failure> {
+    write_atomic(out, bytes, 0o644)?;
+    let out = out.display().to_string();
+    Ok(say(&format!("{told} {}", printable(&out)))?)
+}
+
+/// Told before anybody types a passphrase.
+fn require_root_key(root_dir: &Path) -> Result<(), Error> {
+    match root_dir.join(path::KEY).exists() {
+        true => Ok(()),
+        false => Err(Error::RootKeyAbsent {
+            path: root_dir.to_owned(),
+        }),
+    }
+}

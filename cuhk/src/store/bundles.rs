@@ -1,0 +1,105 @@
+//! Trust bundles.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use scb_protocol::SignedBundle;
+
+use super::convert;
+use crate::Error;
+
+/// The trust bundles that roots have signed.
+#[derive(Debug)]
+pub struct TrustBundles<'a> {
+    connection: &'a Connection,
+}
+
+impl<'a> TrustBundles<'a> {
+    pub(super) fn on(connection: &'a Connection) -> Self {
+        Self { connection }
+    }
+
+    /// The one that is handed out; none in a home that is older than bundles.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn latest(&self) -> Result<Option<SignedBundle>, Error> {
+        let latest = self
+            .connection
+            .prepare_cached(
+                "SELECT bundle, signature FROM trust_bundle ORDER BY sequence DESC LIMIT 1",
+            )?
+            .query_row([], |row| {
+                Ok(SignedBundle {
+                    bundle: row.get(0)?,
+                    signature: row.get(1)?,
+                })
+            })
+            .optional()?;
+        Ok(latest)
+    }
+
+    /// The number of the one that is handed out, 0 if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub fn sequence(&self) -> Result<u64, Error> {
+        let last: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT max(sequence) FROM trust_bundle")?
+            .query_row([], |row| row.get(0))?;
+        convert::number(last.unwrap_or(0))
+    }
+
+    /// Hands out this one from now on. The same again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordInvalid`] if its number does not grow; [`Error::Storage`].
+    pub fn replace(&self, sequence: u64, signed: &SignedBundle) -> Result<(), Error> {
+        if sequence <= self.sequence()? {
+            return Err(Error::RecordInvalid {
+                what: "trust bundle number",
+            });
+        }
+        self.connection
+            .prepare_cached(
+                "INSERT INTO trust_bundle (sequence, bundle, signature) VALUES (?1, ?2, ?3)",
+            )?
+            .execute(params![
+                convert::integer(sequence),
+                signed.bundle,
+                signed.signature
+            ])?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::store::temporary;
+
+    #[test]
+    fn the_number_of_a_bundle_only_grows() {
+        let (_dir, store) = temporary();
+        let bundle = |text: &str| SignedBundle {
+            bundle: text.to_owned(),
+            signature: vec![1],
+        };
+        store
+            .write_blocking(move |records| {
+                let bundles = records.bundles();
+                assert_eq!((bundles.latest()?, bundles.sequence()?), (None, 0));
+                bundles.replace(2, &bundle("second"))?;
+                assert!(bundles.replace(2, &bundle("another")).is_err());
+                assert!(bundles.replace(1, &bundle("first")).is_err());
+                assert_eq!(bundles.latest()?, Some(bundle("second")));
+                bundles.replace(3, &bundle("third"))?;
+                assert_eq!(bundles.sequence()?, 3);
+                Ok(())
+            })
+            .unwrap();
+    }
+}

@@ -1,0 +1,206 @@
+//! Another root beside the first, and then in its place.
+
+use std::time::Duration;
+
+use scb_certs::{IssuerKind, Root, SigningKey, TrustStore};
+use scb_cuhk::{
+    Config, CrlSigner, Error, RootAnswer, RootRequest, import, import_root, request, request_root,
+    sign, sign_root,
+};
+use scb_protocol::SignedBundle;
+use scb_protocol::message::cuhk::{Reply, Request};
+
+use crate::publication::get;
+use crate::revocation::lists;
+use crate::university::{PASSPHRASE, University};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl University {
+    async fn asked_of_root(&self, another: bool) -> RootRequest {
+        let (home, store, now) = (self.home(), self.store.clone(), self.clock.now());
+        let request = move || request_root(&home, &store, another, now);
+        tokio::task::spawn_blocking(request).await.unwrap().unwrap()
+    }
+
+    async fn take_in(&self, answer: RootAnswer) -> Result<Option<CrlSigner>, Error> {
+        let (home, store, now) = (self.home(), self.store.clone(), self.clock.now());
+        let import = move || import_root(&home, &store, &answer, now);
+        let taken = tokio::task::spawn_blocking(import).await.unwrap();
+        self.refresher.refresh().await.unwrap();
+        taken
+    }
+
+    /// Another root, which the first has announced.
+    async fn another_root(&self) -> Root {
+        let (request, key) = (
+            self.asked_of_root(true).await,
+            SigningKey::generate().unwrap(),
+        );
+        let answer = sign_root(
+            &request,
+            &self.root_with_key(),
+            Some(key.clone()),
+            self.clock.now(),
+        );
+        let signer = self.take_in(answer.unwrap()).await.unwrap().unwrap();
+        assert_eq!(signer.to_string(), "root-2");
+        let (_, known) = self.bundle().await;
+        Root::from_parts(known.roots().last().unwrap().clone(), key).unwrap()
+    }
+
+    /// The trust bundle as a client that knows the first root alone reads it.
+    async fn bundle(&self) -> (u64, TrustStore) {
+        let signed = self.signed_bundle().await;
+        let bundle = signed.verify(&self.trust(), 0, self.clock.now()).unwrap();
+        (bundle.sequence(), bundle.trust().clone())
+    }
+
+    async fn signed_bundle(&self) -> SignedBundle {
+        match self.ask(None, &Request::TrustBundle {}).await {
+            Ok(Reply::TrustBundle { bundle, signature }) => SignedBundle {
+                bundle,
+                signature: signature.as_bytes().to_vec(),
+            },
+            other => panic!("no bundle: {other:?}"),
+        }
+    }
+
+    async fn rotate_under(&self, root: &Root, kind: IssuerKind) {
+        let (home, store, now) = (self.home(), self.store.clone(), self.clock.now());
+        let root = root.clone();
+        let ceremony = move || {
+            let passphrase = PASSPHRASE.to_owned().into();
+            let request = request(&home, &store, &Config::default(), kind, &passphrase)?;
+            import(&home, &store, &sign(&request, &root, now)?, now)
+        };
+        tokio::task::spawn_blocking(ceremony)
+            .await
+            .unwrap()
+            .unwrap();
+        self.refresher.refresh().await.unwrap();
+    }
+
+    async fn root_in_tls(&self) -> bool {
+        let chain = self.connect().await.peer_chain().unwrap().clone();
+        chain.certificates()[1].names_issuer(&self.root)
+    }
+
+    async fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        self.refresher.refresh().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_new_root_is_announced_by_the_first_and_both_count() {
+    let university = University::open().await;
+    let before = university.student("1155000001").await;
+    assert_eq!(university.bundle().await.0, 1);
+    let new = university.another_root().await;
+    let (sequence, known) = university.bundle().await;
+    assert_eq!((sequence, known.roots().len()), (2, 2));
+    assert_eq!(
+        lists(&university).await.1.len(),
+        4,
+        "the new root's as well"
+    );
+
+    university.rotate_under(&new, IssuerKind::Students).await;
+    university.rotate_under(&new, IssuerKind::Services).await;
+    university.pass(Duration::from_secs(10)).await;
+    let after = university.student("1155000002").await;
+    assert!(after.chain.certificates()[1].names_issuer(new.certificate()));
+    let (_, published) = lists(&university).await;
+    assert_eq!(published.len(), 6);
+    let both = known.clone().with_crls(published.clone()).unwrap();
+    let first_alone = university.trust().with_crls(published).unwrap();
+    let now = university.clock.now();
+    for who in [&before, &after] {
+        both.verify_student(&who.chain, now).unwrap();
+        university
+            .ask(Some(who), &Request::RefreshToken {})
+            .await
+            .unwrap();
+    }
+    assert!(first_alone.verify_student(&after.chain, now).is_err());
+    first_alone.verify_student(&before.chain, now).unwrap();
+
+    // Who knows the first root alone can still connect, and learns of the other.
+    assert!(university.root_in_tls().await);
+    let university = university.restart().await;
+    assert!(university.root_in_tls().await);
+    assert_eq!(university.bundle().await.0, 2);
+}
+
+#[tokio::test]
+async fn the_first_root_goes_with_what_it_certified() {
+    let university = University::open().await;
+    let new = university.another_root().await;
+    university.rotate_under(&new, IssuerKind::Students).await;
+    university.rotate_under(&new, IssuerKind::Services).await;
+    university.pass(10 * DAY).await;
+    assert_eq!(lists(&university).await.1.len(), 6);
+    let (_, published) = get(&university, "/ca.pem").await;
+    let both = university.root.to_pem() + &new.certificate().to_pem();
+    assert_eq!(published, both.into_bytes());
+    let old = university.bundle().await.1;
+    university.pass(82 * DAY).await;
+    let (_, published) = get(&university, "/ca.pem").await;
+    assert_eq!(published, new.certificate().to_pem().into_bytes());
+    let request = university.asked_of_root(false).await;
+    let answer = sign_root(&request, &new, None, university.clock.now()).unwrap();
+    let taken = {
+        let (home, store, now) = (
+            university.home(),
+            university.store.clone(),
+            university.clock.now(),
+        );
+        let import = move || import_root(&home, &store, &answer, now);
+        tokio::task::spawn_blocking(import).await.unwrap()
+    };
+    assert!(taken.unwrap().is_none());
+    let bundle = university
+        .store
+        .read(|records| records.bundles().latest())
+        .await;
+    let bundle = bundle
+        .unwrap()
+        .unwrap()
+        .verify(&old, 2, university.clock.now())
+        .unwrap();
+    assert_eq!(bundle.trust().roots(), [new.certificate().clone()]);
+}
+
+#[tokio::test]
+async fn what_no_root_of_this_home_has_signed_changes_nothing() {
+    let university = University::open().await;
+    let now = university.clock.now();
+    let request = university.asked_of_root(true).await;
+    let key = || SigningKey::generate().unwrap();
+    let stranger = Root::create(&"cuhk.example".parse().unwrap(), key(), now).unwrap();
+    let refused = sign_root(&request, &stranger, Some(key()), now);
+    assert!(matches!(refused, Err(Error::RequestNotOurs { .. })));
+    assert!(sign_root(&request, &university.root_with_key(), None, now).is_err());
+
+    let honest = sign_root(&request, &university.root_with_key(), Some(key()), now).unwrap();
+    let mut json: serde_json::Value = serde_json::from_slice(&honest.to_json()).unwrap();
+    let other = sign_root(&request, &university.root_with_key(), Some(key()), now).unwrap();
+    let other: serde_json::Value = serde_json::from_slice(&other.to_json()).unwrap();
+    for field in ["certificate", "lists", "bundle", "signature"] {
+        let whole = std::mem::replace(&mut json[field], other[field].clone());
+        let mixed = RootAnswer::from_json(json.to_string().as_bytes()).unwrap();
+        assert!(university.take_in(mixed).await.is_err(), "{field}");
+        json[field] = whole;
+    }
+    assert_eq!(university.bundle().await.0, 1);
+    assert_eq!(lists(&university).await.1.len(), 3);
+    assert!(RootAnswer::from_json(&request.to_json()).is_err());
+    assert!(RootRequest::from_json(&honest.to_json()).is_err());
+
+    // The twin: as it was signed, and only once.
+    university.take_in(honest.clone()).await.unwrap();
+    let again = university.take_in(honest).await;
+    assert!(matches!(again, Err(Error::CeremonyInvalid(_))), "{again:?}");
+    assert_eq!(university.bundle().await.0, 2);
+}
