@@ -455,6 +455,89 @@ fn the_root_signs_on_another_machine() {
 }
 
 #[test]
+fn another_root_is_made_where_the_first_is_and_the_server_never_sees_either_key() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    fs::rename(campus.path("cuhk.home/root"), campus.path("safe")).unwrap();
+    fs::create_dir(campus.path("cuhk.home/root")).unwrap();
+    let public = campus.path("cuhk.home/root/cert.pem");
+    fs::copy(campus.path("safe/cert.pem"), public).unwrap();
+    let rotate = [
+        "keys",
+        "rotate",
+        "root",
+        "--root-passphrase-file",
+        "root.pass",
+    ];
+    let absent = campus.cuhk(&rotate);
+    assert_eq!(absent.exit, Some(2), "{absent:#?}");
+
+    let there = |more: &[&str]| {
+        let mut command = program("cuhk");
+        command
+            .current_dir(campus.path("."))
+            .args(["--home", "nowhere"]);
+        command.args(["keys", "sign-request", "request.json", "--root-dir", "safe"]);
+        command.args([
+            "--out",
+            "answer.json",
+            "--root-passphrase-file",
+            "root.pass",
+        ]);
+        Ran::of(command.args(more))
+    };
+    let request = |which: &str| {
+        campus
+            .cuhk(&["keys", "request", which, "--out", "request.json"])
+            .succeeded()
+    };
+    request("root");
+    let nowhere = there(&[]);
+    assert_eq!(nowhere.exit, Some(2), "{nowhere:#?}");
+    assert!(nowhere.stderr.contains("--new-root-dir"), "{nowhere:#?}");
+    there(&["--new-root-dir", "safe-2"]).succeeded();
+    for file in ["request.json", "answer.json"] {
+        let text = fs::read_to_string(campus.path(file)).unwrap();
+        assert!(!text.contains("PRIVATE"), "{text}");
+    }
+    let cuhk = campus.serve_cuhk();
+    campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+    let again = campus.cuhk(&["keys", "import", "answer.json"]);
+    assert_eq!(again.exit, Some(3), "{again:#?}");
+    let listed = campus.cuhk(&["keys", "list"]).succeeded().stdout;
+    assert!(listed.contains("root-2      active"), "{listed}");
+    let made = fs::read_to_string(campus.path("safe-2/cert.pem")).unwrap();
+    let known = fs::read_to_string(campus.path("cuhk.home/ca.pem")).unwrap();
+    assert!(known.contains(&made), "{known}");
+    for key in ["cuhk.home/root/key.pem", "cuhk.home/root-2/key.pem"] {
+        assert!(!campus.path(key).exists(), "{key}");
+    }
+
+    // Once a year, by the newest.
+    request("lists");
+    let mut command = program("cuhk");
+    command
+        .current_dir(campus.path("."))
+        .args(["--home", "nowhere"]);
+    command.args([
+        "keys",
+        "sign-request",
+        "request.json",
+        "--root-dir",
+        "safe-2",
+    ]);
+    command.args([
+        "--out",
+        "answer.json",
+        "--root-passphrase-file",
+        "root.pass",
+    ]);
+    Ran::of(&mut command).succeeded();
+    campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+    drop(cuhk);
+}
+
+#[test]
 fn a_key_that_others_can_read_is_refused() {
     let campus = ByHand::new();
     campus.init().succeeded();

@@ -19,7 +19,6 @@ use super::refused::{Refused, refusal};
 use crate::Error;
 use crate::authority::Authority;
 use crate::published_keys::PublishedKeys;
-use crate::store::CrlSigner;
 use crate::time::later;
 
 const JWK_SET: &str = "application/jwk-set+json";
@@ -54,13 +53,8 @@ async fn bundle(
     Extension(connection): Extension<HttpConnection>,
 ) -> Response<Body> {
     let keys = &authority.current().keys;
-    let root = authority.certificate_of(CrlSigner::ROOT);
-    let set = SpiffeBundle::new(
-        root.as_slice(),
-        &keys.signers,
-        keys.sequence,
-        MAX_AGE.as_secs(),
-    );
+    let roots = authority.roots();
+    let set = SpiffeBundle::new(&roots, &keys.signers, keys.sequence, MAX_AGE.as_secs());
     let served = Served {
         media_type: JSON,
         keys,
