@@ -289,7 +289,7 @@ impl Handler {
         };
         let reply = Reply::TrustBundle {
             bundle: signed.bundle,
-            signature: Der::new(signed.signature),
+            signatures: signed.signatures.into_iter().map(Der::new).collect(),
         };
         self.reply(Step::Zero, &reply).await
     }

@@ -154,7 +154,7 @@ fn first_records(
     let until = later(now, Validities::ROOT_CRL);
     let crl = root.sign_crl(now.as_secs(), now, until, &[])?;
     let roots = [root.certificate().clone()];
-    let bundle = SignedBundle::sign(root, &roots, 1, (now, until))?;
+    let bundle = SignedBundle::sign(&[root], &roots, 1, (now, until))?;
     store.write_blocking(move |records| {
         for (authority, key) in &keys {
             records

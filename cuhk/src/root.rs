@@ -26,16 +26,17 @@ pub fn sign_root_list(
 ) -> Result<Crl, Error> {
     let newest = newest_root(store)?;
     let all = store.read_blocking(|records| records.authorities().all())?;
+    let mut roots = Vec::new();
     for signer in counting_roots(home, &all, now)? {
         let dir = home.path(&path::authority(signer));
         if signer != newest && !dir.join(path::KEY).exists() {
             continue;
         }
-        let root = open_root(&dir, passphrase)?;
-        let request = request_root(home, store, false, now)?;
-        let answer = sign_root(&request, &root, None, now)?;
-        import_root(home, store, &answer, now)?;
+        roots.push(open_root(&dir, passphrase)?);
     }
+    let request = request_root(home, store, false, now)?;
+    let answer = sign_root(&request, &roots, None, now)?;
+    import_root(home, store, &answer, now)?;
     let stored = store.read_blocking(move |records| records.lists().find(newest))?;
     let missing = Error::RecordInvalid {
         what: "revocation list of the root",

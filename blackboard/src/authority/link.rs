@@ -63,9 +63,12 @@ impl Link {
     /// The trust bundle, not yet judged; none from a CUHK whose root has not signed one yet.
     pub(crate) async fn trust_bundle(&mut self) -> Result<Option<SignedBundle>, Refusal> {
         match self.ask(&Request::TrustBundle {}).await {
-            Ok(Reply::TrustBundle { bundle, signature }) => Ok(Some(SignedBundle {
+            Ok(Reply::TrustBundle { bundle, signatures }) => Ok(Some(SignedBundle {
                 bundle,
-                signature: signature.as_bytes().to_vec(),
+                signatures: signatures
+                    .iter()
+                    .map(|der| der.as_bytes().to_vec())
+                    .collect(),
             })),
             Ok(other) => Err(misbehaved("trust_bundle", &other)),
             Err(none) if none.code == Code::NotFound => Ok(None),

@@ -216,7 +216,7 @@ impl Desk {
             Request::TrustBundle {} => Ok(Some(match &state.bundle {
                 Some(signed) => Reply::TrustBundle {
                     bundle: signed.bundle.clone(),
-                    signature: Der::new(signed.signature.clone()),
+                    signatures: signed.signatures.iter().cloned().map(Der::new).collect(),
                 },
                 None => Reply::refusal(Refusal::new(Code::NotFound, Step::Zero)),
             })),

@@ -23,7 +23,7 @@ fn another_root(campus: &Campus) -> Root {
 fn bundle(campus: &Campus, by: &Root, roots: &[Certificate], sequence: u64) -> SignedBundle {
     let now = campus.certs.now();
     let end = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + 86_400));
-    SignedBundle::sign(by, roots, sequence, (now, end)).unwrap()
+    SignedBundle::sign(&[by], roots, sequence, (now, end)).unwrap()
 }
 
 fn announce(campus: &Campus, signed: SignedBundle) {

@@ -34,7 +34,7 @@ pub fn bundle_sequence(home: &Home) -> Result<u64, Error> {
     }
     let kept = SignedBundle {
         bundle: String::from_utf8_lossy(&read_limited(&path, LIMIT)?).into_owned(),
-        signature: Vec::new(),
+        signatures: Vec::new(),
     };
     // One that was damaged is fetched again.
     Ok(kept.sequence().unwrap_or(0))
@@ -75,7 +75,9 @@ pub fn keep_bundle(
     if !former.is_empty() {
         write_atomic(&home.path(FORMER), to_pem(&former).as_bytes(), 0o644)?;
     }
-    write_atomic(&home.path(SIGNATURE), &signed.signature, 0o644)?;
+    if let Some(signature) = signed.signatures.first() {
+        write_atomic(&home.path(SIGNATURE), signature, 0o644)?;
+    }
     write_atomic(&home.path(BUNDLE), signed.bundle.as_bytes(), 0o644)?;
     write_atomic(&home.path(ROOTS), to_pem(roots).as_bytes(), 0o644)
 }

@@ -71,24 +71,26 @@ pub enum BundleError {
 pub struct SignedBundle {
     /// Its exact bytes (JSON).
     pub bundle: String,
-    /// Detached CMS SignedData (RFC 5652) by a root, DER.
-    pub signature: Vec<u8>,
+    /// Detached CMS SignedData (RFC 5652), DER, each by one root: whoever trusts any of them can
+    /// tell.
+    pub signatures: Vec<Vec<u8>>,
 }
 
 impl SignedBundle {
-    /// Signs a bundle with this root's key. `roots` are all that count from now on, the oldest
-    /// first.
+    /// Signs a bundle with each of these roots' keys. `roots` are all that count from now on, the
+    /// oldest first.
     ///
     /// # Errors
     ///
     /// [`Error::Sign`], [`Error::Encode`].
     pub fn sign(
-        by: &Root,
+        by: &[&Root],
         roots: &[Certificate],
         sequence: u64,
         (not_before, not_after): (UnixTime, UnixTime),
     ) -> Result<Self, Error> {
-        let trust_domain = by
+        let first = by.first().ok_or(Error::Sign)?;
+        let trust_domain = first
             .certificate()
             .authority_trust_domain()
             .map_err(|_| Error::Sign)?;
@@ -106,10 +108,13 @@ impl SignedBundle {
         };
         let bundle =
             serde_json::to_string(&contents).map_err(|error| Error::Encode(error.to_string()))?;
-        let chain = Chain::new(vec![by.certificate().clone()]).map_err(|_| Error::Sign)?;
-        let signature = sign_detached(bundle.as_bytes(), &[(by.key(), &chain)], not_before)
-            .map_err(|_| Error::Sign)?;
-        Ok(Self { bundle, signature })
+        let sign = |root: &&Root| {
+            let chain = Chain::new(vec![root.certificate().clone()])?;
+            sign_detached(bundle.as_bytes(), &[(root.key(), &chain)], not_before)
+        };
+        let signatures = by.iter().map(sign).collect::<Result<_, _>>();
+        let signatures = signatures.map_err(|_| Error::Sign)?;
+        Ok(Self { bundle, signatures })
     }
 
     /// Verifies a bundle by the roots that are trusted so far. `known` is the highest number seen.
@@ -173,17 +178,19 @@ impl SignedBundle {
         }
     }
 
-    /// Exactly one signature, with the key of one of these roots.
+    /// One of at most eight is made with the key of one of these roots; all of them verify.
     fn check_signature(&self, trusted: &[Certificate]) -> Result<(), BundleError> {
         let malformed = |error: scb_certs::Error| BundleError::Malformed(error.to_string());
-        let signature = DetachedSignature::parse(&self.signature).map_err(malformed)?;
-        let signers = signature
-            .verify(self.bundle.as_bytes())
-            .map_err(malformed)?;
-        match signers.as_slice() {
-            [signer] if trusted.contains(&signer.certificate) => Ok(()),
-            _ => Err(BundleError::Untrusted),
+        let mut found = Err(BundleError::Untrusted);
+        for signature in self.signatures.iter().take(MAX_ROOTS) {
+            let signature = DetachedSignature::parse(signature).map_err(malformed)?;
+            let signers = signature.verify(self.bundle.as_bytes());
+            match signers.map_err(malformed)?.as_slice() {
+                [signer] if trusted.contains(&signer.certificate) => found = Ok(()),
+                _ => {}
+            }
         }
+        found
     }
 }
 

@@ -54,7 +54,7 @@ pub struct RootAnswer {
     /// Revocation lists of roots, PEM.
     lists: Vec<String>,
     bundle: String,
-    signature: Der,
+    signatures: Vec<Der>,
 }
 
 impl RootRequest {
@@ -110,7 +110,11 @@ impl RootAnswer {
     fn signed(&self) -> SignedBundle {
         SignedBundle {
             bundle: self.bundle.clone(),
-            signature: self.signature.as_bytes().to_vec(),
+            signatures: self
+                .signatures
+                .iter()
+                .map(|der| der.as_bytes().to_vec())
+                .collect(),
         }
     }
 
@@ -158,40 +162,41 @@ pub fn request_root(
     })
 }
 
-/// Signs with a root's key: its revocation list for another 13 months and the trust bundle; with
+/// Signs with roots' keys: their revocation lists for another 13 months and the trust bundle; with
 /// the key of the `next` root its certificate and its first list as well.
 ///
 /// # Errors
 ///
-/// [`Error::RequestNotOurs`] if this root is not among those that go on; [`Error::CeremonyInvalid`]
+/// [`Error::RequestNotOurs`] if a root is not among those that go on; [`Error::CeremonyInvalid`]
 /// if a next root is asked for and its key is not there, or the other way round.
 pub fn sign_root(
     request: &RootRequest,
-    root: &Root,
+    by: &[Root],
     next: Option<SigningKey>,
     now: UnixTime,
 ) -> Result<RootAnswer, Error> {
     let mut roots = request.roots()?;
-    let own = root.certificate().authority_trust_domain()?;
-    if request.trust_domain != own || !roots.contains(root.certificate()) {
-        return Err(Error::RequestNotOurs {
-            own,
-            found: request.trust_domain.clone(),
-        });
+    for root in by {
+        let own = root.certificate().authority_trust_domain()?;
+        if request.trust_domain != own || !roots.contains(root.certificate()) {
+            return Err(Error::RequestNotOurs {
+                own,
+                found: request.trust_domain.clone(),
+            });
+        }
     }
     let next = match (request.next, next) {
-        (Some(_), Some(key)) => Some(Root::create(&own, key, now)?),
+        (Some(_), Some(key)) => Some(Root::create(&request.trust_domain, key, now)?),
         (None, None) => None,
         _ => return Err(Error::CeremonyInvalid("a key for another root, or none")),
     };
     let until = later(now, Validities::ROOT_CRL);
     let list = |root: &Root| root.sign_crl(request.number, now, until, &[]);
-    let mut lists = vec![list(root)?.to_pem()];
-    if let Some(next) = &next {
-        lists.push(list(next)?.to_pem());
-        roots.push(next.certificate().clone());
-    }
-    let signed = SignedBundle::sign(root, &roots, request.sequence, (now, until))?;
+    let signers: Vec<_> = by.iter().chain(&next).collect();
+    let lists = signers.iter().map(|root| Ok(list(root)?.to_pem()));
+    let lists = lists.collect::<Result<_, Error>>()?;
+    roots.extend(next.iter().map(|next| next.certificate().clone()));
+    let signed = SignedBundle::sign(&signers, &roots, request.sequence, (now, until))?;
     Ok(RootAnswer {
         kind: ANSWER.to_owned(),
         v: 1,
@@ -199,7 +204,7 @@ pub fn sign_root(
         certificate: next.map(|next| next.certificate().to_pem()),
         lists,
         bundle: signed.bundle,
-        signature: Der::new(signed.signature),
+        signatures: signed.signatures.into_iter().map(Der::new).collect(),
     })
 }
 

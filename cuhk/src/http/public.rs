@@ -74,7 +74,8 @@ async fn bundle_signature(
     Extension(connection): Extension<HttpConnection>,
 ) -> Answer {
     let signed = trust_bundle(&authority, &connection).await?;
-    part_of_bundle(&authority, SIGNATURE, &signed.signature, &headers)
+    let oldest = signed.signatures.first().ok_or_else(nothing)?;
+    part_of_bundle(&authority, SIGNATURE, oldest, &headers)
 }
 
 async fn trust_bundle(

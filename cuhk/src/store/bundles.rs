@@ -1,5 +1,6 @@
 //! Trust bundles.
 
+use data_encoding::BASE64;
 use rusqlite::{Connection, OptionalExtension, params};
 use scb_protocol::SignedBundle;
 
@@ -21,21 +22,22 @@ impl<'a> TrustBundles<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`].
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
     pub fn latest(&self) -> Result<Option<SignedBundle>, Error> {
         let latest = self
             .connection
             .prepare_cached(
-                "SELECT bundle, signature FROM trust_bundle ORDER BY sequence DESC LIMIT 1",
+                "SELECT bundle, signatures FROM trust_bundle ORDER BY sequence DESC LIMIT 1",
             )?
-            .query_row([], |row| {
-                Ok(SignedBundle {
-                    bundle: row.get(0)?,
-                    signature: row.get(1)?,
-                })
-            })
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        Ok(latest)
+        let signed = |(bundle, signatures): (String, String)| {
+            Ok(SignedBundle {
+                bundle,
+                signatures: decode(&signatures)?,
+            })
+        };
+        latest.map(signed).transpose()
     }
 
     /// The number of the one that is handed out, 0 if there is none.
@@ -64,15 +66,30 @@ impl<'a> TrustBundles<'a> {
         }
         self.connection
             .prepare_cached(
-                "INSERT INTO trust_bundle (sequence, bundle, signature) VALUES (?1, ?2, ?3)",
+                "INSERT INTO trust_bundle (sequence, bundle, signatures) VALUES (?1, ?2, ?3)",
             )?
             .execute(params![
                 convert::integer(sequence),
                 signed.bundle,
-                signed.signature
+                encode(&signed.signatures)
             ])?;
         Ok(())
     }
+}
+
+fn encode(signatures: &[Vec<u8>]) -> String {
+    let lines: Vec<_> = signatures.iter().map(|der| BASE64.encode(der)).collect();
+    lines.join("\n")
+}
+
+fn decode(signatures: &str) -> Result<Vec<Vec<u8>>, Error> {
+    let invalid = |_| Error::RecordInvalid {
+        what: "trust bundle",
+    };
+    let lines = signatures.lines();
+    lines
+        .map(|line| BASE64.decode(line.as_bytes()).map_err(invalid))
+        .collect()
 }
 
 #[cfg(test)]
@@ -86,7 +103,7 @@ mod tests {
         let (_dir, store) = temporary();
         let bundle = |text: &str| SignedBundle {
             bundle: text.to_owned(),
-            signature: vec![1],
+            signatures: vec![vec![1], vec![2, 3]],
         };
         store
             .write_blocking(move |records| {

@@ -39,7 +39,7 @@ impl University {
         );
         let answer = sign_root(
             &request,
-            &self.root_with_key(),
+            &[self.root_with_key()],
             Some(key.clone()),
             self.clock.now(),
         );
@@ -58,9 +58,12 @@ impl University {
 
     async fn signed_bundle(&self) -> SignedBundle {
         match self.ask(None, &Request::TrustBundle {}).await {
-            Ok(Reply::TrustBundle { bundle, signature }) => SignedBundle {
+            Ok(Reply::TrustBundle { bundle, signatures }) => SignedBundle {
                 bundle,
-                signature: signature.as_bytes().to_vec(),
+                signatures: signatures
+                    .iter()
+                    .map(|der| der.as_bytes().to_vec())
+                    .collect(),
             },
             other => panic!("no bundle: {other:?}"),
         }
@@ -149,7 +152,7 @@ async fn the_first_root_goes_with_what_it_certified() {
     let (_, published) = get(&university, "/ca.pem").await;
     assert_eq!(published, new.certificate().to_pem().into_bytes());
     let request = university.asked_of_root(false).await;
-    let answer = sign_root(&request, &new, None, university.clock.now()).unwrap();
+    let answer = sign_root(&request, &[new.clone()], None, university.clock.now()).unwrap();
     let taken = {
         let (home, store, now) = (
             university.home(),
@@ -179,15 +182,15 @@ async fn what_no_root_of_this_home_has_signed_changes_nothing() {
     let request = university.asked_of_root(true).await;
     let key = || SigningKey::generate().unwrap();
     let stranger = Root::create(&"cuhk.example".parse().unwrap(), key(), now).unwrap();
-    let refused = sign_root(&request, &stranger, Some(key()), now);
+    let refused = sign_root(&request, &[stranger], Some(key()), now);
     assert!(matches!(refused, Err(Error::RequestNotOurs { .. })));
-    assert!(sign_root(&request, &university.root_with_key(), None, now).is_err());
+    assert!(sign_root(&request, &[university.root_with_key()], None, now).is_err());
 
-    let honest = sign_root(&request, &university.root_with_key(), Some(key()), now).unwrap();
+    let honest = sign_root(&request, &[university.root_with_key()], Some(key()), now).unwrap();
     let mut json: serde_json::Value = serde_json::from_slice(&honest.to_json()).unwrap();
-    let other = sign_root(&request, &university.root_with_key(), Some(key()), now).unwrap();
+    let other = sign_root(&request, &[university.root_with_key()], Some(key()), now).unwrap();
     let other: serde_json::Value = serde_json::from_slice(&other.to_json()).unwrap();
-    for field in ["certificate", "lists", "bundle", "signature"] {
+    for field in ["certificate", "lists", "bundle", "signatures"] {
         let whole = std::mem::replace(&mut json[field], other[field].clone());
         let mixed = RootAnswer::from_json(json.to_string().as_bytes()).unwrap();
         assert!(university.take_in(mixed).await.is_err(), "{field}");

@@ -68,9 +68,10 @@ async fn fetch_bundle(
 ) -> Result<bool, Error> {
     connection.send(&Request::TrustBundle {}).await?;
     match connection.receive_reply(step, REPLY).await {
-        Ok(Reply::TrustBundle { bundle, signature }) => {
-            let signature = signature.as_bytes().to_vec();
-            setup.take_bundle(&SignedBundle { bundle, signature }, clock.now())
+        Ok(Reply::TrustBundle { bundle, signatures }) => {
+            let signatures = signatures.iter().map(|der| der.as_bytes().to_vec());
+            let signatures = signatures.collect();
+            setup.take_bundle(&SignedBundle { bundle, signatures }, clock.now())
         }
         Ok(other) => Err(Refusal::new(Code::UnexpectedMessage, step)
             .with("expected", "trust_bundle")

@@ -99,7 +99,7 @@ pub(crate) struct Stored {
 pub(crate) fn bundle(campus: &TestCampus, roots: &[Certificate], sequence: u64) -> SignedBundle {
     let validity = campus.validity(Duration::from_secs(24 * 3600));
     let times = (validity.not_before, validity.not_after);
-    SignedBundle::sign(campus.root(), roots, sequence, times).unwrap()
+    SignedBundle::sign(&[campus.root()], roots, sequence, times).unwrap()
 }
 
 impl Desk {
@@ -374,7 +374,7 @@ async fn answer(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal>
                 let signed = desk.bundle.lock().unwrap().clone();
                 Reply::TrustBundle {
                     bundle: signed.bundle,
-                    signature: Der::new(signed.signature),
+                    signatures: signed.signatures.into_iter().map(Der::new).collect(),
                 }
             }
             other => panic!("a student never asks for {other:?}"),

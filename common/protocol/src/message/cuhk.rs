@@ -203,8 +203,8 @@ replies! {
         "trust_bundle" TrustBundle {
             /// The bundle's exact bytes (JSON).
             bundle: String,
-            /// Detached CMS SignedData (RFC 5652) by a root, DER.
-            signature: Der,
+            /// Detached CMS SignedData (RFC 5652), DER, each by one root.
+            signatures: Vec<Der>,
         }
     }
 }

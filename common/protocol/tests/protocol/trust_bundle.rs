@@ -31,13 +31,19 @@ fn a_trusted_root_says_that_another_counts_beside_it() {
     let (now, old) = (campus.now(), campus.root());
     let new = root("campus.test", now);
     let roots = [old.certificate().clone(), new.certificate().clone()];
-    let signed = SignedBundle::sign(old, &roots, 2, day(now)).unwrap();
+    let signed = SignedBundle::sign(&[old], &roots, 2, day(now)).unwrap();
     let bundle = signed.verify(&only(old), 1, now).unwrap();
+    assert!(signed.verify(&only(&new), 1, now).is_err());
+    let by_both = SignedBundle::sign(&[old, &new], &roots, 2, day(now)).unwrap();
+    for known in [old, &new] {
+        let bundle = by_both.verify(&only(known), 1, now).unwrap();
+        assert_eq!(bundle.trust().roots(), &roots);
+    }
     assert_eq!((bundle.sequence(), bundle.trust().roots()), (2, &roots[..]));
     assert_eq!(signed.sequence(), Ok(2));
     // The same again is no step back; and from then on the new root may drop the old one.
     signed.verify(bundle.trust(), 2, now).unwrap();
-    let alone = SignedBundle::sign(&new, &roots[1..], 3, day(now)).unwrap();
+    let alone = SignedBundle::sign(&[&new], &roots[1..], 3, day(now)).unwrap();
     let last = alone.verify(bundle.trust(), 2, now).unwrap();
     assert_eq!(last.trust().roots(), &roots[1..]);
 }
@@ -48,7 +54,7 @@ fn refuses_a_bundle_of_a_root_that_is_not_trusted() {
     let (now, old) = (campus.now(), campus.root());
     let stranger = root("campus.test", now);
     let roots = [old.certificate().clone(), stranger.certificate().clone()];
-    let signed = SignedBundle::sign(&stranger, &roots, 2, day(now)).unwrap();
+    let signed = SignedBundle::sign(&[&stranger], &roots, 2, day(now)).unwrap();
     let refused = signed.verify(&only(old), 1, now).unwrap_err();
     assert_eq!(refused, BundleError::Untrusted);
 }
@@ -57,7 +63,7 @@ fn refuses_a_bundle_of_a_root_that_is_not_trusted() {
 fn refuses_to_go_back() {
     let campus = TestCampus::new();
     let (now, old) = (campus.now(), campus.root());
-    let signed = SignedBundle::sign(old, &[old.certificate().clone()], 4, day(now)).unwrap();
+    let signed = SignedBundle::sign(&[old], &[old.certificate().clone()], 4, day(now)).unwrap();
     signed.verify(&only(old), 4, now).unwrap();
     let refused = signed.verify(&only(old), 5, now).unwrap_err();
     assert_eq!(refused, BundleError::WentBack { known: 5, found: 4 });
@@ -68,7 +74,7 @@ fn refuses_what_is_not_in_force() {
     let campus = TestCampus::new();
     let (now, old) = (campus.now(), campus.root());
     let (begin, end) = day(now);
-    let signed = SignedBundle::sign(old, &[old.certificate().clone()], 1, (begin, end)).unwrap();
+    let signed = SignedBundle::sign(&[old], &[old.certificate().clone()], 1, (begin, end)).unwrap();
     signed.verify(&only(old), 0, end).unwrap();
     for seconds in [begin.as_secs() - 61, end.as_secs() + 61] {
         let then = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
@@ -85,14 +91,14 @@ fn refuses_what_was_altered_and_what_is_of_somebody_else() {
     let campus = TestCampus::new();
     let (now, old) = (campus.now(), campus.root());
     let own = [old.certificate().clone()];
-    let signed = SignedBundle::sign(old, &own, 1, day(now)).unwrap();
+    let signed = SignedBundle::sign(&[old], &own, 1, day(now)).unwrap();
     let altered = SignedBundle {
         bundle: signed.bundle.replace("\"sequence\":1", "\"sequence\":9"),
         ..signed.clone()
     };
     assert_ne!(altered, signed);
     let garbled = SignedBundle {
-        signature: vec![0; 8],
+        signatures: vec![vec![0; 8]],
         ..signed
     };
     for wrong in [altered, garbled] {
@@ -103,7 +109,7 @@ fn refuses_what_was_altered_and_what_is_of_somebody_else() {
     let roots: [Certificate; 2] = [own[0].clone(), elsewhere.certificate().clone()];
     let none: &[Certificate] = &[];
     for roots in [&roots[..], none] {
-        let signed = SignedBundle::sign(old, roots, 1, day(now)).unwrap();
+        let signed = SignedBundle::sign(&[old], roots, 1, day(now)).unwrap();
         let refused = signed.verify(&only(old), 0, now).unwrap_err();
         assert!(matches!(refused, BundleError::Malformed(_)), "{refused}");
     }

@@ -62,8 +62,7 @@ pub(super) fn rotate_root(
     let request = request_root(home, store, true, now())?;
     let next = request.next.unwrap_or(CrlSigner::ROOT);
     let key = next_root_key(&home.path(&path::authority(next)), &passphrase)?;
-    let answer = sign_root(&request, &root, Some(key), now())?;
-    drop(root);
+    let answer = sign_root(&request, &[root], Some(key), now())?;
     root_told(import_root(home, store, &answer, now())?)
 }
 
@@ -158,7 +157,7 @@ fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<Roo
     let key = next
         .map(|dir| next_root_key(dir, &passphrase))
         .transpose()?;
-    let answer = sign_root(request, &root, key, now())?;
+    let answer = sign_root(request, &[root], key, now())?;
     if let (Some(dir), Some(pem)) = (next, answer.certificate()) {
         write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
     }

@@ -2,5 +2,6 @@
 CREATE TABLE trust_bundle (
     sequence INTEGER NOT NULL PRIMARY KEY,
     bundle TEXT NOT NULL,
-    signature BLOB NOT NULL
+    -- Each by one root: base64, one a line.
+    signatures TEXT NOT NULL
 ) STRICT;

@@ -119,7 +119,7 @@ pub(crate) fn cuhk_replies() -> Vec<cuhk::Reply> {
         Cosigned {},
         TrustBundle {
             bundle: "{\"type\":\"scb-trust-bundle\"}".to_owned(),
-            signature: Der::new(vec![48, 0]),
+            signatures: vec![Der::new(vec![48, 0])],
         },
         cuhk::Reply::refusal(refusal()),
     ]
