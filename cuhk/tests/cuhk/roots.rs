@@ -152,7 +152,13 @@ async fn the_first_root_goes_with_what_it_certified() {
     let (_, published) = get(&university, "/ca.pem").await;
     assert_eq!(published, new.certificate().to_pem().into_bytes());
     let request = university.asked_of_root(false).await;
-    let answer = sign_root(&request, &[new.clone()], None, university.clock.now()).unwrap();
+    let answer = sign_root(
+        &request,
+        std::slice::from_ref(&new),
+        None,
+        university.clock.now(),
+    )
+    .unwrap();
     let taken = {
         let (home, store, now) = (
             university.home(),
