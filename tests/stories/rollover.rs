@@ -282,3 +282,39 @@ fn openssl_checks_the_trust_bundle_and_refuses_an_altered_one() {
     fs::write(campus.by_hand.path("trust-bundle.json"), altered).unwrap();
     assert_ne!(verify().exit, Some(0));
 }
+
+impl Campus {
+    /// The number of the SPIFFE bundle, and how many roots it names.
+    fn spiffe_bundle(&self) -> (u64, usize) {
+        let address = self.cuhk.address();
+        let (_, port) = address.rsplit_once(':').unwrap();
+        let mut curl = std::process::Command::new("curl");
+        curl.current_dir(self.by_hand.path(""));
+        curl.args(["-sSf", "--cacert", "cuhk.home/ca.pem"]);
+        curl.arg(format!("https://localhost:{port}/spiffe/bundle.json"));
+        let bundle = Ran::of(&mut curl).succeeded().json();
+        let keys = bundle["keys"].as_array().unwrap().iter();
+        let roots = keys.filter(|key| key["use"] == "x509-svid").count();
+        (bundle["spiffe_sequence"].as_u64().unwrap(), roots)
+    }
+}
+
+#[test]
+fn another_root_is_in_the_spiffe_bundle_under_a_later_number() {
+    if judge("curl").is_none() {
+        return;
+    }
+    let campus = Campus::open();
+    let (before, roots) = campus.spiffe_bundle();
+    assert_eq!(roots, 1);
+    campus.keys(&["rotate", "root"]).succeeded();
+    let deadline = Instant::now() + PATIENCE;
+    let (after, roots) = loop {
+        match campus.spiffe_bundle() {
+            found if found.0 != before || Instant::now() > deadline => break found,
+            _ => std::thread::yield_now(),
+        }
+    };
+    assert!(after > before, "{after} after {before}");
+    assert_eq!(roots, 2);
+}
