@@ -65,6 +65,7 @@ pub fn message_title(name: &str, language: Language) -> Option<&'static str> {
         ),
         "cosign" => ("I have seen the log up to here", "我已見證日誌至此"),
         "cosigned" => ("noted", "已記下"),
+        "trust_bundle" => ("which roots count", "哪些根證書有效"),
         "enrolled" => ("certificate and identity token", "證書及身分權杖"),
         "token" => ("a fresh identity token", "新的身分權杖"),
         "service_enrolled" => ("the service's certificate", "服務的證書"),
