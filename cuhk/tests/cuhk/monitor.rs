@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use scb_protocol::Code;
-use scb_protocol::message::cuhk::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::university::{University, ask, refused};
+use crate::university::University;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -72,15 +70,4 @@ async fn ages_and_ends_are_measured_when_they_are_asked_for() {
     let seconds_later = sample(&university, age).await;
     assert!((seconds_later - seconds - 172_800.0).abs() < 1.0);
     assert!(sample(&university, "cuhk_database_size_bytes").await > 4096.0);
-}
-
-#[tokio::test]
-async fn what_is_refused_is_counted_by_code() {
-    let university = University::open().await;
-    let mut connection = university.connect().await;
-    let refusal = refused(ask(&mut connection, &Request::Status {}).await);
-    assert_eq!(refusal, Code::CertificateMissing);
-    let counted = "cuhk_refusals_total{code=\"certificate_missing\"}";
-    // Other tests of this process may count, too.
-    assert!(sample(&university, counted).await >= 1.0);
 }
