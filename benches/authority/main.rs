@@ -13,6 +13,8 @@
 
 mod archive;
 mod enrolments;
+#[path = "../flows/machine.rs"]
+mod machine;
 #[allow(dead_code)]
 #[path = "../flows/measure.rs"]
 mod measure;
@@ -73,7 +75,7 @@ fn main() {
     let quick = given("--quick") || !given("--bench") || std::env::var("SCB_BENCH_QUICK").is_ok();
     let scale = Scale::chosen(quick);
     scb_protocol::install_crypto();
-    introduce();
+    machine::introduce();
     let dir = tempfile::tempdir().unwrap();
     let sandbox: PathBuf = dir.path().join("sandbox");
     let cuhk = Server::start(env!("CARGO_BIN_EXE_cuhk"), &sandbox);
@@ -92,16 +94,4 @@ fn main() {
         }
         revocations::last(&archive, &mut asker, scale.revocations).await;
     });
-}
-
-fn introduce() {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let profile = if cfg!(debug_assertions) {
-        "dev (own crates not optimised: the numbers mean nothing)"
-    } else {
-        "release"
-    };
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or("unknown");
-    println!("profile {profile}; {cores} cores; load average at the start {load}");
 }

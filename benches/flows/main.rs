@@ -12,6 +12,7 @@
 
 mod handshake;
 mod loopback;
+mod machine;
 mod measure;
 mod operations;
 mod protocol;
@@ -37,15 +38,7 @@ fn main() {
 }
 
 fn introduce(effort: &Effort) {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let profile = if cfg!(debug_assertions) {
-        "dev (own crates not optimised: the numbers mean nothing)"
-    } else {
-        "release"
-    };
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or("unknown");
-    println!("profile {profile}; {cores} cores; load average at the start {load}");
+    machine::introduce();
     println!(
         "each time: median of {} rounds of at least {} µs by the clock on the wall; in brackets the \
          first and third quartile",
