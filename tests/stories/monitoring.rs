@@ -182,6 +182,30 @@ fn a_campus_that_works_is_ready_and_its_numbers_add_up() {
 }
 
 #[test]
+fn a_refusal_is_counted_by_the_code_that_was_told() {
+    let watched = watched();
+    let codes = watched.campus.path().join("guessed.csv");
+    let row = "sid,code\n1155000001,00000-00000-00000-00000-00000\n";
+    std::fs::write(&codes, row).unwrap();
+    let guess = ["enrol", "--ids", "1155000001", "--json", "--codes"];
+    let guess = [&guess[..], &[codes.to_str().unwrap()]].concat();
+    let refused = watched.campus.student(&guess);
+    refused.refused(3, "enrolment_refused");
+    let counted = "cuhk_refusals_total{code=\"enrolment_refused\"}";
+    // It is counted beside the answer, which may be here first.
+    let begun = Instant::now();
+    let numbers = loop {
+        let numbers = samples(&get(&watched.cuhk, "/metrics").1);
+        if numbers.contains_key(counted) {
+            break numbers;
+        }
+        assert!(begun.elapsed() < LONG, "{numbers:?}");
+        std::thread::yield_now();
+    };
+    assert_eq!(numbers[counted], 1.0);
+}
+
+#[test]
 fn blackboard_is_not_ready_while_cuhk_is_away() {
     let Watched {
         mut campus,

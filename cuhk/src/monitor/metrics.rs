@@ -87,12 +87,15 @@ impl Metrics {
     pub(super) fn count(&self, event: &StepEvent) {
         self.common.count(event);
         match &event.fact {
-            Fact::StudentCertified { before: false, .. } => {
+            Fact::StudentCertified { before: false, .. }
+            | Fact::StudentRenewed { before: false, .. } => {
                 self.certified("student");
                 self.tokens.inc();
             }
             // The same certificate again, with a token of its own.
-            Fact::StudentCertified { .. } | Fact::TokenIssued { .. } => {
+            Fact::StudentCertified { .. }
+            | Fact::StudentRenewed { .. }
+            | Fact::TokenIssued { .. } => {
                 self.tokens.inc();
             }
             Fact::ServiceCertified { before: false, .. } | Fact::ServiceRenewed { .. } => {
@@ -135,5 +138,35 @@ impl Metrics {
 fn label(signer: CrlSigner) -> Authority {
     Authority {
         authority: signer.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+    use scb_protocol::Step;
+    use scb_testkit::TestCampus;
+
+    use super::*;
+
+    #[test]
+    fn a_renewal_is_an_issuance_and_its_repetition_is_a_token_only() {
+        let (metrics, registry) = Metrics::new();
+        let student = TestCampus::new().student("1155000001");
+        let leaf = student.chain.leaf();
+        for before in [false, true] {
+            let fact = Fact::StudentRenewed {
+                certificate: leaf.into(),
+                token_expires: leaf.not_after(),
+                before,
+            };
+            metrics.count(&StepEvent::new(Step::Two, fact));
+        }
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let issued = "cuhk_certificates_issued_total{subject=\"student\"} 1\n";
+        assert!(text.contains(issued), "{text}");
+        assert!(text.contains("cuhk_tokens_issued_total 2\n"), "{text}");
     }
 }
