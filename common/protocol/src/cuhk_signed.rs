@@ -78,12 +78,23 @@ impl CuhkSigner {
         &self.0
     }
 
-    /// Judges the signer's certificate again: keys are withdrawn.
-    pub(crate) fn verify(
+    /// Judges the signer's certificate again, as revocation lists change. Refusals name `step`.
+    ///
+    /// # Errors
+    ///
+    /// `signer_withdrawn`, else `invalid`.
+    pub(crate) fn check(
         &self,
         trust: &TrustStore,
-        at: UnixTime,
-    ) -> Result<VerifiedService, NotCuhks> {
+        now: UnixTime,
+        invalid: Code,
+        step: Step,
+    ) -> Result<(), Refusal> {
+        let verified = self.verify(trust, now).map(drop);
+        verified.map_err(|error| error.refusal(invalid, step))
+    }
+
+    fn verify(&self, trust: &TrustStore, at: UnixTime) -> Result<VerifiedService, NotCuhks> {
         trust
             .verify_service(&self.0, &ServiceName::cuhk(), ServiceUsage::Token, at)
             .map_err(|error| match error {

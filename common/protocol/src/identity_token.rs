@@ -210,8 +210,7 @@ impl VerifiedToken {
         now: UnixTime,
         step: Step,
     ) -> Result<(), Refusal> {
-        let verified = self.signer.verify(trust, now).map(drop);
-        verified.map_err(|error| error.refusal(Code::TokenInvalid, step))
+        self.signer.check(trust, now, Code::TokenInvalid, step)
     }
 
     /// The student's name.

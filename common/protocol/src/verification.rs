@@ -204,8 +204,8 @@ impl Verification {
         now: UnixTime,
         step: Step,
     ) -> Result<(), Refusal> {
-        let verified = self.signer.verify(trust, now).map(drop);
-        verified.map_err(|error| error.refusal(Code::VerificationInvalid, step))
+        self.signer
+            .check(trust, now, Code::VerificationInvalid, step)
     }
 
     /// The signed answer itself (JWT).
