@@ -180,7 +180,11 @@ fn a_token_stops_counting_with_its_key_and_with_its_certificate() {
     desk.campus
         .administer_cuhk(&["roster", "restore", "1155000001"])
         .succeeded();
-    assert_eq!(desk.told(BLACKBOARD, &desk.token)["active"], true);
+    // The list that a running server holds still names the certificate for a moment.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while desk.told(BLACKBOARD, &desk.token)["active"] != true {
+        assert!(Instant::now() < deadline, "it does not count again");
+    }
 
     let listed = desk.campus.administer_cuhk(&["keys", "list", "--json"]);
     let listed = listed.succeeded().json();
