@@ -1,5 +1,8 @@
 //! The student's program on a terminal, driven through a pseudo-terminal.
 
+mod passphrases;
+mod replacement;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -7,7 +10,7 @@ use std::time::Duration;
 use expectrl::session::{OsSession, Session};
 use expectrl::{Eof, Expect};
 
-use crate::campus::{Campus, Ran, program, write_secret};
+use crate::campus::{Campus, Ran, program};
 
 /// A terminal on which the student's program runs.
 fn terminal(command: Command) -> OsSession {
@@ -344,84 +347,6 @@ fn in_chinese_the_whole_session_is_chinese_and_its_columns_stand() {
     terminal.expect(Eof).unwrap();
 }
 
-/// The certificates of this student are revoked, and there is a new code.
-fn revoke(campus: &Campus, sid: &str) -> String {
-    campus.administer_cuhk(&["revoke", sid]).succeeded();
-    let issued = campus.administer_cuhk(&["code", "issue", sid]).succeeded();
-    let mut words = issued.stdout.split_whitespace();
-    words.find(|word| word.len() == 29).unwrap().to_owned()
-}
-
-#[test]
-fn a_certificate_is_replaced_in_the_menu_when_it_is_refused_and_when_somebody_asks() {
-    let newcomer = Newcomer::new();
-    let sid = "1155000010";
-    let (cuhk, blackboard) = (
-        newcomer.campus.cuhk.address(),
-        newcomer.campus.blackboard.address(),
-    );
-    let known = ["--cuhk", &cuhk, "--blackboard", &blackboard];
-    let root = ["--ca-fingerprint", &newcomer.root];
-    let mut first =
-        terminal(newcomer.command(&[known, [root[0], root[1], "--lang", "en"]].concat()));
-    answer(
-        &mut first,
-        &[
-            ("Student ID 1", sid),
-            ("Student ID 2", ""),
-            ("Q quit", "2"),
-            ("Report file", ""),
-            ("Enrolment code of 1155000010", &newcomer.code(sid)),
-            ("(Enter: none):", ""),
-            ("S-000001.zip", SEEN),
-        ],
-    );
-    let code = revoke(&newcomer.campus, sid);
-    answer(
-        &mut first,
-        &[
-            ("Q quit", "2"),
-            ("Report file", ""),
-            // By Blackboard's lists, or by CUHK's answer if those are a moment older.
-            ("Refused [", SEEN),
-            (
-                "With a new code, 1 in this menu replaces the certificate of 1155000010.",
-                SEEN,
-            ),
-            ("Q quit", "1"),
-            ("Enrolment code of 1155000010", &code),
-            ("(Enter: none):", ""),
-            ("1155000010 sign finished", SEEN),
-            ("Q quit", "q"),
-        ],
-    );
-    first.expect(Eof).unwrap();
-    // Another session knows nothing of a refusal.
-    let code = revoke(&newcomer.campus, sid);
-    let mut second = terminal(newcomer.command(&["--lang", "zh-Hant"]));
-    answer(
-        &mut second,
-        &[
-            ("學生編號 1：", sid),
-            ("學生編號 2", ""),
-            ("Q 離開", "1"),
-            ("更換誰的證書？", "1155000011"),
-            ("1155000011 不在組內", SEEN),
-            ("更換誰的證書？", sid),
-            ("1155000010 的註冊碼", &code),
-            ("（Enter：不設）：", ""),
-            ("1155000010 簽發完成", SEEN),
-            ("Q 離開", "2"),
-            ("報告檔案", ""),
-            ("S-000002.zip", SEEN),
-            ("Q 離開", "1"),
-            ("更換誰的證書？", ""),
-            ("Q 離開", "q"),
-        ],
-    );
-    second.expect(Eof).unwrap();
-}
-
 #[test]
 fn with_no_color_or_without_a_terminal_no_byte_is_an_escape() {
     let campus = Campus::sandbox();
@@ -465,86 +390,6 @@ fn with_no_color_or_without_a_terminal_no_byte_is_an_escape() {
 }
 
 #[test]
-fn a_key_gets_another_passphrase_and_loses_it_without_a_code() {
-    let campus = Campus::sandbox();
-    let sid = "1155000004";
-    campus.student(&["enrol", "--ids", sid]).succeeded();
-    let key = campus
-        .path()
-        .join("student/students")
-        .join(sid)
-        .join("key.pem");
-    let before = std::fs::read_to_string(&key).unwrap();
-    let status = campus.student(&["status"]).succeeded().stdout;
-    assert!(
-        status.contains("student passphrase --ids 1155000004"),
-        "{status}"
-    );
-
-    let mut command = sandboxed(&campus);
-    command.args(["passphrase", "--ids", sid]);
-    let mut giving = terminal(command);
-    answer(
-        &mut giving,
-        &[
-            ("New passphrase for 1155000004's key:", "correct horse"),
-            ("the same again:", "battery staple"),
-            ("these two differ", SEEN),
-            ("New passphrase for 1155000004's key:", "correct horse"),
-            ("the same again:", "correct horse"),
-        ],
-    );
-    giving
-        .expect("1155000004  the key has a new passphrase")
-        .unwrap();
-    giving.expect(Eof).unwrap();
-    let encrypted = std::fs::read_to_string(&key).unwrap();
-    assert!(encrypted.contains("ENCRYPTED PRIVATE KEY"));
-
-    let file = |name: &str, passphrase: &str| {
-        let path = campus.outside().join(name);
-        write_secret(&path, passphrase);
-        path.to_str().unwrap().to_owned()
-    };
-    let (right, wrong, new) = (
-        file("right", "correct horse\n"),
-        file("wrong", "a guess\n"),
-        file("new", "battery staple\n"),
-    );
-    let mut arguments = vec![
-        "passphrase",
-        "--ids",
-        sid,
-        "--new-passphrase-file",
-        &new,
-        "--json",
-    ];
-    arguments.extend(["--passphrase-file", &wrong]);
-    campus.student(&arguments).refused(2, "wrong_passphrase");
-    assert_eq!(std::fs::read_to_string(&key).unwrap(), encrypted);
-    *arguments.last_mut().unwrap() = &right;
-    let told = campus.student(&arguments).succeeded().json();
-    assert_eq!(told["students"][0]["passphrase"], true);
-    let both = ["submit", "--ids", sid, "--passphrase-file", &new];
-    campus.student(&both).succeeded();
-
-    let remove = [
-        "passphrase",
-        "--ids",
-        sid,
-        "--remove",
-        "--passphrase-file",
-        &new,
-    ];
-    campus.student(&remove).succeeded();
-    assert_eq!(std::fs::read_to_string(&key).unwrap(), before);
-    campus.student(&["submit", "--ids", sid]).succeeded();
-    campus
-        .student(&["passphrase", "--ids", "1155000009", "--remove", "--json"])
-        .refused(2, "no_key");
-}
-
-#[test]
 fn four_use_no_code_up_until_blackboard_takes_four() {
     let campus = Campus::sandbox();
     let four = "1155000001, 1155000002, 1155000003, 1155000004";
@@ -578,46 +423,6 @@ fn four_use_no_code_up_until_blackboard_takes_four() {
             .contains("as it said last"),
         "{error}"
     );
-}
-
-#[test]
-fn a_key_gets_a_passphrase_and_a_wrong_one_is_asked_for_again() {
-    let campus = Campus::sandbox();
-    let sid = "1155000004";
-    let mut command = sandboxed(&campus);
-    command.args(["enrol", "--protect", "--ids", sid]);
-    let mut enrolling = terminal(command);
-    enrolling
-        .expect("New passphrase for 1155000004's key:")
-        .unwrap();
-    enrolling.send_line("correct horse").unwrap();
-    enrolling.expect("gain").unwrap();
-    enrolling.send_line("correct horse").unwrap();
-    enrolling.expect("1155000004 sign finished").unwrap();
-    enrolling.expect(Eof).unwrap();
-
-    let mut command = sandboxed(&campus);
-    command.args(["submit", "--ids", sid]);
-    let mut handing_in = terminal(command);
-    handing_in
-        .expect("Passphrase of 1155000004's key:")
-        .unwrap();
-    handing_in.send_line("wrong horse").unwrap();
-    handing_in.expect("That does not open it.").unwrap();
-    handing_in.send_line("correct horse").unwrap();
-    handing_in.expect("S-000001.zip").unwrap();
-    handing_in.expect(Eof).unwrap();
-
-    let mut command = sandboxed(&campus);
-    command.args(["submit", "--ids", sid]);
-    let mut guessing = terminal(command);
-    for _ in 0..3 {
-        guessing.expect("assphrase of 1155000004's key:").unwrap();
-        guessing.send_line("a guess").unwrap();
-    }
-    guessing.expect("wrong_passphrase").unwrap();
-    guessing.expect(Eof).unwrap();
-    assert_eq!(campus.submissions().len(), 1);
 }
 
 /// SHA-256 of a certificate, from its PEM.

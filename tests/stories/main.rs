@@ -13,6 +13,7 @@ mod administration;
 mod audit;
 mod backup;
 mod careless_cuhk;
+mod ceremonies;
 mod certificates;
 mod crowd;
 mod devices;

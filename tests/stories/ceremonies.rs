@@ -1,0 +1,163 @@
+//! The root's key is opened for one signature: beside the server or on another machine.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::campus::{ByHand, Ran, program};
+
+#[test]
+fn the_root_signs_on_another_machine() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    fs::rename(campus.path("cuhk.home/root"), campus.path("safe")).unwrap();
+    fs::create_dir(campus.path("cuhk.home/root")).unwrap();
+    fs::copy(
+        campus.path("safe/cert.pem"),
+        campus.path("cuhk.home/root/cert.pem"),
+    )
+    .unwrap();
+
+    let rotate = [
+        "keys",
+        "rotate",
+        "students",
+        "--passphrase-file",
+        "issuers.pass",
+    ];
+    let absent = campus.cuhk(&rotate);
+    assert_eq!(absent.exit, Some(2), "{absent:#?}");
+    assert!(absent.stderr.contains("cuhk keys request"), "{absent:#?}");
+
+    let request = |out: &str| {
+        let here = ["keys", "request", "students", "--out", out];
+        campus.cuhk(&[&here[..], &["--passphrase-file", "issuers.pass"]].concat())
+    };
+    request("request.json").succeeded();
+    let sign = |passphrase: &str| {
+        let there = [
+            "sign-request",
+            "request.json",
+            "--root-dir",
+            "safe",
+            "--out",
+            "answer.json",
+        ];
+        let mut command = program("cuhk");
+        command
+            .current_dir(campus.path("."))
+            .arg("--home")
+            .arg("nowhere")
+            .arg("keys");
+        Ran::of(
+            command
+                .args(there)
+                .args(["--root-passphrase-file", passphrase]),
+        )
+    };
+    assert_eq!(sign("issuers.pass").exit, Some(2));
+    let told = sign("root.pass").succeeded().stdout;
+    assert!(
+        told.contains("students-2") && told.contains("cuhk.example"),
+        "{told}"
+    );
+    for file in ["request.json", "answer.json"] {
+        assert!(
+            !fs::read_to_string(campus.path(file))
+                .unwrap()
+                .contains("PRIVATE")
+        );
+    }
+    let stranger = campus.cuhk(&["keys", "import", "request.json"]);
+    assert_eq!(stranger.exit, Some(3), "{stranger:#?}");
+    campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+    let cuhk = campus.serve_cuhk();
+    let listed = || campus.cuhk(&["keys", "list"]).succeeded().stdout;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !listed().contains("students    retiring") {
+        assert!(Instant::now() < deadline, "{}", listed());
+    }
+    drop(cuhk);
+}
+
+#[test]
+fn another_root_is_made_where_the_first_is_and_the_server_never_sees_either_key() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    fs::rename(campus.path("cuhk.home/root"), campus.path("safe")).unwrap();
+    fs::create_dir(campus.path("cuhk.home/root")).unwrap();
+    let public = campus.path("cuhk.home/root/cert.pem");
+    fs::copy(campus.path("safe/cert.pem"), public).unwrap();
+    let rotate = [
+        "keys",
+        "rotate",
+        "root",
+        "--root-passphrase-file",
+        "root.pass",
+    ];
+    let absent = campus.cuhk(&rotate);
+    assert_eq!(absent.exit, Some(2), "{absent:#?}");
+
+    let there = |more: &[&str]| {
+        let mut command = program("cuhk");
+        command
+            .current_dir(campus.path("."))
+            .args(["--home", "nowhere"]);
+        command.args(["keys", "sign-request", "request.json", "--root-dir", "safe"]);
+        command.args([
+            "--out",
+            "answer.json",
+            "--root-passphrase-file",
+            "root.pass",
+        ]);
+        Ran::of(command.args(more))
+    };
+    let request = |which: &str| {
+        campus
+            .cuhk(&["keys", "request", which, "--out", "request.json"])
+            .succeeded()
+    };
+    request("root");
+    let nowhere = there(&[]);
+    assert_eq!(nowhere.exit, Some(2), "{nowhere:#?}");
+    assert!(nowhere.stderr.contains("--new-root-dir"), "{nowhere:#?}");
+    there(&["--new-root-dir", "safe-2"]).succeeded();
+    for file in ["request.json", "answer.json"] {
+        let text = fs::read_to_string(campus.path(file)).unwrap();
+        assert!(!text.contains("PRIVATE"), "{text}");
+    }
+    let cuhk = campus.serve_cuhk();
+    campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+    let again = campus.cuhk(&["keys", "import", "answer.json"]);
+    assert_eq!(again.exit, Some(3), "{again:#?}");
+    let listed = campus.cuhk(&["keys", "list"]).succeeded().stdout;
+    assert!(listed.contains("root-2      active"), "{listed}");
+    let made = fs::read_to_string(campus.path("safe-2/cert.pem")).unwrap();
+    let known = fs::read_to_string(campus.path("cuhk.home/ca.pem")).unwrap();
+    assert!(known.contains(&made), "{known}");
+    for key in ["cuhk.home/root/key.pem", "cuhk.home/root-2/key.pem"] {
+        assert!(!campus.path(key).exists(), "{key}");
+    }
+
+    // Once a year, by the newest.
+    request("lists");
+    let mut command = program("cuhk");
+    command
+        .current_dir(campus.path("."))
+        .args(["--home", "nowhere"]);
+    command.args([
+        "keys",
+        "sign-request",
+        "request.json",
+        "--root-dir",
+        "safe-2",
+    ]);
+    command.args([
+        "--out",
+        "answer.json",
+        "--root-passphrase-file",
+        "root.pass",
+    ]);
+    Ran::of(&mut command).succeeded();
+    campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+    drop(cuhk);
+}
