@@ -162,19 +162,7 @@ async fn ask(connection: &mut Connection, request: &Request) -> Result<Chain, Re
 
 /// Whether CUHK itself said no. Everything else may hide that it said yes.
 fn is_never_certified(refusal: &Refusal) -> bool {
-    matches!(
-        refusal.code,
-        Code::EnrolmentRefused
-            | Code::CodeExpired
-            | Code::CodeWithdrawn
-            | Code::CodeUsed
-            | Code::TooManyCodes
-            | Code::TooManyDevices
-            | Code::RequestInvalid
-            | Code::KeyUnsupported
-            | Code::KeyRefused
-            | Code::NotPermitted
-    )
+    refusal.code.refuses_enrolment() || refusal.code == Code::NotPermitted
 }
 
 fn misbehaved(got: &Reply) -> Refusal {

@@ -296,6 +296,25 @@ codes! {
         "try again later; tell your IT service with the time and the step";
 }
 
+impl Code {
+    /// Whether it is CUHK's answer to a code or to a request for a certificate: then none was
+    /// issued. Everything else says nothing about that.
+    pub fn refuses_enrolment(self) -> bool {
+        matches!(
+            self,
+            Self::EnrolmentRefused
+                | Self::CodeExpired
+                | Self::CodeWithdrawn
+                | Self::CodeUsed
+                | Self::TooManyCodes
+                | Self::TooManyDevices
+                | Self::RequestInvalid
+                | Self::KeyUnsupported
+                | Self::KeyRefused
+        )
+    }
+}
+
 impl std::fmt::Display for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())

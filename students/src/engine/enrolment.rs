@@ -147,20 +147,8 @@ impl Enrolment<'_> {
 /// Whether others may fare better: the code, the request or the student was refused, not the
 /// connection or the server.
 fn concerns_student(refusal: &Refusal) -> bool {
-    matches!(
-        refusal.code,
-        Code::EnrolmentRefused
-            | Code::CodeExpired
-            | Code::CodeWithdrawn
-            | Code::CodeUsed
-            | Code::TooManyCodes
-            | Code::TooManyDevices
-            | Code::RequestInvalid
-            | Code::KeyUnsupported
-            | Code::KeyRefused
-            | Code::StudentInactive
-            | Code::StudentUnlisted
-    )
+    let of_student = [Code::StudentInactive, Code::StudentUnlisted];
+    refusal.code.refuses_enrolment() || of_student.contains(&refusal.code)
 }
 
 fn refused(mut refusals: Vec<Refusal>) -> Result<(), Error> {
