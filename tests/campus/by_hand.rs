@@ -103,6 +103,17 @@ impl ByHand {
         Server::start_command(&mut self.command("cuhk", &[&arguments, more].concat()))
     }
 
+    /// With its port for plain HTTP, whose address [`ByHand::http_address`] knows.
+    pub fn serve_cuhk_publicly(&self) -> Server {
+        self.serve_cuhk_with(&["--http", "127.0.0.1:0", "--http-ready-file", "http.ready"])
+    }
+
+    /// Where CUHK listens for plain HTTP.
+    pub fn http_address(&self) -> String {
+        let listens = fs::read_to_string(self.path("http.ready")).unwrap();
+        listens.trim().to_owned()
+    }
+
     pub fn serve_blackboard(&self, cuhk: &Server) -> Server {
         self.cuhk(&[
             "service",

@@ -29,8 +29,7 @@ impl Campus {
         let service = ["service", "add", "library", "--dns", "library.cuhk.example"];
         let service = [&service[..], &["--code-out", "library.code"]].concat();
         by_hand.cuhk(&service).succeeded();
-        let cuhk =
-            by_hand.serve_cuhk_with(&["--http", "127.0.0.1:0", "--http-ready-file", "http.ready"]);
+        let cuhk = by_hand.serve_cuhk_publicly();
         let campus = Self { by_hand, cuhk };
         for sid in ["1155000001", "1155000002", "1155000003"] {
             let code = format!("$(grep ^{sid}, codes.csv | cut -d, -f4)");
@@ -61,10 +60,10 @@ impl Campus {
 
     /// Authorities, lists and CUHK's own certificates, in files as well.
     fn fetch(&self) {
-        let http = fs::read_to_string(self.by_hand.path("http.ready")).unwrap();
+        let http = self.by_hand.http_address();
         for name in ["root", "students", "services"] {
             for file in [format!("ca/{name}.cer"), format!("crl/{name}.crl")] {
-                self.types(&format!("curl -sSfO http://{}/{file}", http.trim()))
+                self.types(&format!("curl -sSfO http://{http}/{file}"))
                     .succeeded();
             }
         }

@@ -25,8 +25,7 @@ impl Campus {
         let by_hand = ByHand::new();
         by_hand.init_with(&["--public-url", PUBLIC_URL]).succeeded();
         by_hand.roster(ROSTER).succeeded();
-        let cuhk =
-            by_hand.serve_cuhk_with(&["--http", "127.0.0.1:0", "--http-ready-file", "http.ready"]);
+        let cuhk = by_hand.serve_cuhk_publicly();
         let blackboard = by_hand.serve_blackboard(&cuhk);
         Self {
             by_hand,
@@ -37,8 +36,8 @@ impl Campus {
 
     /// What `curl` gets from a public address.
     fn fetch(&self, url: &str, into: &str) {
-        let listens = fs::read_to_string(self.by_hand.path("http.ready")).unwrap();
-        let connect = format!("crl.cuhk.example:80:{}", listens.trim());
+        let listens = self.by_hand.http_address();
+        let connect = format!("crl.cuhk.example:80:{listens}");
         let curl = ["curl", "-sSf", "--connect-to", &connect, "-o", into, url];
         self.run(&curl).succeeded();
     }

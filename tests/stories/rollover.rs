@@ -32,8 +32,7 @@ impl Campus {
         by_hand
             .roster(&format!("sid,name,email,programme\n{roster}"))
             .succeeded();
-        let cuhk =
-            by_hand.serve_cuhk_with(&["--http", "127.0.0.1:0", "--http-ready-file", "http.ready"]);
+        let cuhk = by_hand.serve_cuhk_publicly();
         let blackboard = by_hand.serve_blackboard(&cuhk);
         Self {
             by_hand,
@@ -257,13 +256,13 @@ fn openssl_checks_the_trust_bundle_and_refuses_an_altered_one() {
     )
     .unwrap();
     campus.keys(&["rotate", "root"]).succeeded();
-    let listens = fs::read_to_string(campus.by_hand.path("http.ready")).unwrap();
+    let listens = campus.by_hand.http_address();
     let run = |command: &[&str]| {
         let mut ran = std::process::Command::new(command[0]);
         Ran::of(ran.current_dir(campus.by_hand.path("")).args(&command[1..]))
     };
     for file in ["trust-bundle.json", "trust-bundle.p7s"] {
-        let url = format!("http://{}/{file}", listens.trim());
+        let url = format!("http://{listens}/{file}");
         run(&["curl", "-sSf", "-o", file, &url]).succeeded();
     }
     let verify = || {
