@@ -2,6 +2,8 @@
 
 mod error;
 mod known_log;
+#[allow(dead_code)] // Until the tiles follow.
+pub(crate) mod log;
 mod mark;
 mod record;
 mod register;
@@ -29,6 +31,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_2.sql")),
     M::up(include_str!("store/migration_3.sql")),
     M::up(include_str!("store/migration_4.sql")),
+    M::up(include_str!("store/migration_log.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

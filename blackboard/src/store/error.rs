@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use scb_certs::Fingerprint;
+use scb_protocol::log_leaf::LogName;
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use scb_protocol::{Code, Refusal, Step};
 
@@ -45,6 +46,17 @@ pub enum Error {
     /// CUHK's issuance log would be remembered smaller than it was, or under another key.
     #[error("CUHK's issuance log is known to be larger, or under another key")]
     LogRolledBack,
+    /// An entry of a log is too large, or a log's name is none.
+    #[error("cannot make the log entry")]
+    Leaf(#[source] scb_protocol::Error),
+    /// An entry of a log is missing, or not what was entered.
+    #[error("entry {index} of the log {log} was altered")]
+    EntryAltered {
+        /// The log.
+        log: LogName,
+        /// The entry's number, from 0.
+        index: u64,
+    },
     /// All numbers have been given.
     #[error("there are no numbers left")]
     NumbersExhausted,
@@ -71,7 +83,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Storage(error) => error.code(),
-            Self::Altered { .. } => "altered",
+            Self::Altered { .. } | Self::EntryAltered { .. } => "altered",
             Self::OtherRoot { .. } => "other_root",
             _ if self.is_full() => "disk_full",
             _ => "store",

@@ -29,6 +29,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Not an entry of an assignment's log.
+    #[error("not an entry of an assignment's log: {0}")]
+    Leaf(String),
     /// Signing failed.
     #[error("signing failed")]
     Sign,

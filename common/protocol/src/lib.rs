@@ -19,6 +19,7 @@ mod identity_token;
 mod introspection;
 mod jose;
 mod log_entry;
+pub mod log_leaf;
 pub mod message;
 mod number;
 mod object;

@@ -81,6 +81,10 @@ fixed_hex! {
     Salt, 32
 }
 fixed_hex! {
+    /// The salt in a leaf of Blackboard's logs: 128 random bits, lower-case hex.
+    LeafSalt, 16
+}
+fixed_hex! {
     /// An HMAC-SHA-256 value: 32 bytes, lower-case hex on the wire. Compared in constant
     /// time by the session key, never by `==` on a decision.
     Mac, 32
@@ -110,6 +114,17 @@ impl Nonce {
 }
 
 impl Salt {
+    /// A fresh salt.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Random`].
+    pub fn random() -> Result<Self, Error> {
+        random().map(Self)
+    }
+}
+
+impl LeafSalt {
     /// A fresh salt.
     ///
     /// # Errors

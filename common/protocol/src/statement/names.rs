@@ -95,6 +95,12 @@ impl fmt::Display for Label {
     }
 }
 
+impl AsRef<str> for Label {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 parsed_text!(Label);
 
 /// A submission's ID: 128 random bits that the client chooses; 32 lower-case hex digits.

@@ -1,0 +1,229 @@
+//! The assignments' logs: entries are numbered in the same transaction as what they record. The
+//! tiles follow.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rustls_pki_types::UnixTime;
+use scb_protocol::COMMITMENT_SIZE;
+use scb_protocol::log_leaf::{Entry, Leaf, LogName, leaf_commitment};
+
+use super::{Error, as_integer};
+
+/// An entry as it was appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Appended {
+    /// Its number in the log, from 0.
+    pub(crate) index: u64,
+    /// The leaf's exact bytes.
+    pub(crate) leaf: Vec<u8>,
+}
+
+/// Appends an entry to the log of an assignment; the first one begins the log. It counts once the
+/// transaction is durable.
+///
+/// # Errors
+///
+/// [`Error::Leaf`] if the entry is too large; [`Error::Storage`].
+pub(crate) fn append(
+    transaction: &Transaction<'_>,
+    log: &LogName,
+    at: UnixTime,
+    entry: Entry,
+) -> Result<Appended, Error> {
+    let id = begin(transaction, log)?;
+    let (index, kind) = (size_of(transaction, id)?, entry.name());
+    let leaf = Leaf::new(log.clone(), index, at, entry).and_then(|leaf| leaf.to_bytes());
+    let leaf = leaf.map_err(Error::Leaf)?;
+    let sql = "INSERT INTO log_entries (log, number, commitment, kind, at, leaf) \
+               VALUES (?, ?, ?, ?, ?, ?)";
+    transaction.prepare_cached(sql)?.execute(params![
+        id,
+        as_integer(index),
+        leaf_commitment(&leaf),
+        kind,
+        as_integer(at.as_secs()),
+        leaf,
+    ])?;
+    Ok(Appended { index, leaf })
+}
+
+/// All logs.
+pub(crate) fn names(connection: &Connection) -> Result<Vec<LogName>, Error> {
+    let mut query = connection.prepare_cached("SELECT origin FROM logs ORDER BY origin")?;
+    let rows = query.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|row| row?.parse().map_err(Error::Leaf)).collect()
+}
+
+/// How many entries a log has.
+pub(crate) fn size(connection: &Connection, log: &LogName) -> Result<u64, Error> {
+    match id_of(connection, log)? {
+        Some(id) => size_of(connection, id),
+        None => Ok(0),
+    }
+}
+
+/// Commitments from number `from` on, at most `most`.
+pub(crate) fn commitments(
+    connection: &Connection,
+    log: &LogName,
+    from: u64,
+    most: usize,
+) -> Result<Vec<[u8; COMMITMENT_SIZE]>, Error> {
+    let Some(id) = id_of(connection, log)? else {
+        return Ok(Vec::new());
+    };
+    let sql = "SELECT commitment FROM log_entries WHERE log = ? AND number >= ? \
+               ORDER BY number LIMIT ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map(params![id, as_integer(from), most as i64], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The leaf of an entry, if it is the one that was committed to: an altered one is never shown.
+pub(crate) fn leaf(connection: &Connection, log: &LogName, index: u64) -> Result<Vec<u8>, Error> {
+    let sql = "SELECT leaf, commitment FROM log_entries JOIN logs ON log = id \
+               WHERE origin = ? AND number = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let key = params![log.to_string(), as_integer(index)];
+    let row: Option<(Option<Vec<u8>>, [u8; COMMITMENT_SIZE])> = query
+        .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    row.and_then(|(leaf, commitment)| leaf.filter(|leaf| leaf_commitment(leaf) == commitment))
+        .ok_or_else(|| Error::EntryAltered {
+            log: log.clone(),
+            index,
+        })
+}
+
+fn begin(transaction: &Transaction<'_>, log: &LogName) -> Result<i64, Error> {
+    if let Some(id) = id_of(transaction, log)? {
+        return Ok(id);
+    }
+    transaction
+        .prepare_cached("INSERT INTO logs (origin) VALUES (?)")?
+        .execute([log.to_string()])?;
+    Ok(transaction.last_insert_rowid())
+}
+
+fn id_of(connection: &Connection, log: &LogName) -> Result<Option<i64>, Error> {
+    let mut query = connection.prepare_cached("SELECT id FROM logs WHERE origin = ?")?;
+    let id = query.query_row([log.to_string()], |row| row.get(0));
+    Ok(id.optional()?)
+}
+
+fn size_of(connection: &Connection, id: i64) -> Result<u64, Error> {
+    let sql = "SELECT coalesce(max(number) + 1, 0) FROM log_entries WHERE log = ?";
+    let size: i64 = connection
+        .prepare_cached(sql)?
+        .query_one([id], |row| row.get(0))?;
+    Ok(size.unsigned_abs())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_cli::{Home, Role};
+    use scb_protocol::from_seconds;
+    use scb_protocol::log_leaf::Contents;
+    use scb_storage::Database;
+
+    use super::*;
+    use crate::store::Store;
+
+    fn database() -> (tempfile::TempDir, Database) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::create(&dir.path().join("home"), Role::Blackboard).unwrap();
+        let database = Store::open(&home).unwrap().database;
+        (dir, database)
+    }
+
+    fn log(assignment: &str) -> LogName {
+        format!("cuhk.example/blackboard/CSCI-3150/{assignment}")
+            .parse()
+            .unwrap()
+    }
+
+    fn enter(transaction: &Transaction<'_>, log: &LogName) -> Result<Appended, Error> {
+        append(
+            transaction,
+            log,
+            from_seconds(1000),
+            Entry::Rules(Contents::new()),
+        )
+    }
+
+    #[test]
+    fn each_log_is_numbered_without_gaps() {
+        let (_dir, database) = database();
+        let work = |transaction: &Transaction<'_>| {
+            let (one, other) = (log("asg1"), log("asg2"));
+            for (log, index) in [(&one, 0), (&other, 0), (&one, 1), (&one, 2)] {
+                let appended = enter(transaction, log)?;
+                assert_eq!(appended.index, index);
+                assert_eq!(leaf(transaction, log, index)?, appended.leaf);
+                let parsed = Leaf::parse(&appended.leaf).unwrap();
+                assert_eq!((parsed.log, parsed.index), (log.clone(), index));
+                let commitment = leaf_commitment(&appended.leaf);
+                assert_eq!(commitments(transaction, log, index, 9)?, [commitment]);
+            }
+            assert_eq!(
+                (size(transaction, &one)?, size(transaction, &other)?),
+                (3, 1)
+            );
+            assert_eq!(commitments(transaction, &one, 0, 2)?.len(), 2);
+            assert_eq!(names(transaction)?, [one, other]);
+            Ok::<_, Error>(())
+        };
+        database.write_blocking(work).unwrap();
+    }
+
+    #[test]
+    fn what_was_undone_leaves_no_gap() {
+        let (_dir, database) = database();
+        let fail = |transaction: &Transaction<'_>| {
+            enter(transaction, &log("asg1"))?;
+            Err::<(), _>(Error::NumbersExhausted)
+        };
+        assert!(database.write_blocking(fail).is_err());
+        let enter = |transaction: &Transaction<'_>| enter(transaction, &log("asg1"));
+        assert_eq!(database.write_blocking(enter).unwrap().index, 0);
+    }
+
+    #[test]
+    fn an_altered_leaf_is_never_shown() {
+        let (_dir, database) = database();
+        let work = |transaction: &Transaction<'_>| {
+            let log = log("asg1");
+            enter(transaction, &log)?;
+            let altered =
+                "UPDATE log_entries SET leaf = CAST(replace(leaf, '\"v\":1', '\"v\":2') AS BLOB)";
+            assert_eq!(transaction.execute(altered, [])?, 1);
+            for index in [0, 1] {
+                let shown = leaf(transaction, &log, index);
+                assert!(
+                    matches!(shown, Err(Error::EntryAltered { .. })),
+                    "{shown:?}"
+                );
+            }
+            Ok::<_, Error>(())
+        };
+        database.write_blocking(work).unwrap();
+    }
+
+    #[test]
+    fn an_entry_that_is_too_large_is_refused() {
+        let (_dir, database) = database();
+        let large = Contents::from_iter([("title".to_owned(), "x".repeat(40_000).into())]);
+        let enter = move |transaction: &Transaction<'_>| {
+            append(
+                transaction,
+                &log("asg1"),
+                from_seconds(1000),
+                Entry::Rules(large),
+            )
+        };
+        assert!(matches!(
+            database.write_blocking(enter),
+            Err(Error::Leaf(_))
+        ));
+    }
+}

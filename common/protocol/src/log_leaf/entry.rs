@@ -1,0 +1,96 @@
+use std::collections::BTreeMap;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, StudentId};
+use serde::{Deserialize, Serialize};
+
+use crate::assurance::Mode;
+use crate::code::Code;
+use crate::object::objects;
+use crate::statement::{SubmissionId, SubmissionNumber};
+use crate::time::as_rfc3339;
+
+/// A JSON object that is told elsewhere.
+pub type Contents = serde_json::Map<String, serde_json::Value>;
+
+/// What happened in an assignment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// The assignment's rules from now on, whole.
+    Rules(Contents),
+    /// Another deadline for some.
+    Extension(Contents),
+    /// A signed statement came; the files may follow. What counts for lateness is the leaf's time.
+    Committed(Committed),
+    /// The files are there and were verified.
+    Accepted(Accepted),
+    /// Verified members were refused.
+    Refused(Refused),
+}
+
+impl Entry {
+    /// Its name, as it stands in the leaf.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rules(_) => "rules",
+            Self::Extension(_) => "extension",
+            Self::Committed(_) => "committed",
+            Self::Accepted(_) => "accepted",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
+/// A signed statement that came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Committed {
+    /// The submission.
+    pub submission: SubmissionId,
+    /// SHA-256 of the statement's exact bytes.
+    pub statement_sha256: Fingerprint,
+    /// SHA-256 of the members' signatures (CMS, DER).
+    pub p7s_sha256: Fingerprint,
+    /// What stood behind the members.
+    pub mode: Mode,
+    /// SHA-256 of CUHK's answer about them, or of their tokens, as kept for the receipt.
+    pub verification_sha256: Fingerprint,
+    /// The members, in order.
+    pub members: Vec<StudentId>,
+}
+
+/// A submission that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Accepted {
+    /// Its number at Blackboard.
+    pub number: SubmissionNumber,
+    /// The submission.
+    pub submission: SubmissionId,
+    /// The number of its `committed` in the same log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed_index: Option<u64>,
+    /// When the signed statement came: what counts for lateness.
+    #[serde(with = "as_rfc3339")]
+    pub committed_at: UnixTime,
+    /// What stood behind the members.
+    pub mode: Mode,
+    /// SHA-256 of each file of the receipt that is evidence, by name.
+    pub files: BTreeMap<String, Fingerprint>,
+}
+
+/// Verified members who were refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Refused {
+    /// Why.
+    pub code: Code,
+    /// The members, in order.
+    pub members: Vec<StudentId>,
+    /// SHA-256 of the statement's exact bytes, if one had come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_sha256: Option<Fingerprint>,
+}
+
+objects!(Committed, Accepted, Refused);
