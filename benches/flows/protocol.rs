@@ -9,7 +9,7 @@ use scb_certs::{Fingerprint, ServiceName, ServiceUsage, SpiffeId, TrustStore};
 use scb_protocol::client::{Answer, ExpectGreeting, Member, named, sign, state};
 use scb_protocol::message::blackboard::Reply;
 use scb_protocol::receipt::{Evidence, VerifiedReceipt, accept, build};
-use scb_protocol::server::{ExpectPresentation, Outage, Policy, VerifiedSubmission};
+use scb_protocol::server::{ExpectPresentation, Outage, Policy, VerifiedSubmission, Wanted};
 use scb_protocol::statement::{FileEntry, SubmissionId, SubmissionNumber};
 use scb_protocol::values::Nonce;
 use scb_protocol::{
@@ -255,7 +255,10 @@ fn hand_in(group: &Group<'_>) -> (usize, Stopwatch) {
         (client, to_wire(&request))
     });
     let (mut server, proceed) = timed(&mut w.blackboard, || {
-        let (server, reply) = server.handle(from_wire(submit)).unwrap().proceed();
+        let Wanted::HandIn(server) = server.handle(from_wire(submit)).unwrap() else {
+            panic!("a statement was sent");
+        };
+        let (server, reply) = server.proceed();
         (server, to_wire(&reply))
     });
     let (client, end) = timed(&mut w.student, || {

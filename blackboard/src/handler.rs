@@ -4,6 +4,7 @@
 //! what counts as proved, is decided by the protocol's states.
 
 mod content;
+mod desk;
 mod vigil;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::receipt::{Evidence, accept};
 use scb_protocol::server::{
     AcceptedStatement, AwaitReverification, AwaitVerification, ExpectConfirmation,
-    ExpectPresentation, ExpectSubmission, Policy, VerifiedSubmission,
+    ExpectPresentation, ExpectRequest, Policy, VerifiedSubmission,
 };
 use scb_protocol::{Assurance, Channel, Code, Fact, Refusal, Step, StepEvent};
 use scb_storage::{ContentStore, ContentWriter};
@@ -104,7 +105,9 @@ impl Handler {
         let presented = self.step_3_present().await?;
         let shared_out = self.step_3_and_4_verify(presented).await?;
         let confirmed = self.step_5_confirm(shared_out).await?;
-        let accepted = self.step_6_submit(confirmed).await?;
+        let Some(accepted) = self.step_6_desk(confirmed).await? else {
+            return Ok(());
+        };
         let record = match self.stored_before(&accepted).await? {
             Some(record) => record,
             None => {
@@ -167,7 +170,7 @@ impl Handler {
     async fn step_5_confirm(
         &mut self,
         state: ExpectConfirmation,
-    ) -> Result<ExpectSubmission, Refusal> {
+    ) -> Result<ExpectRequest, Refusal> {
         let limit = self.shared.limits.message;
         let request = self.receive_within(Step::Five, limit).await?;
         let (state, reply) = state.handle(request)?;
@@ -175,19 +178,6 @@ impl Handler {
         let (client, server) = state.confirmations();
         self.done(Step::Five, Fact::KeyConfirmed { client, server });
         Ok(state)
-    }
-
-    /// The statement comes, with its MAC and every member's signature.
-    async fn step_6_submit(
-        &mut self,
-        state: ExpectSubmission,
-    ) -> Result<AcceptedStatement, Refusal> {
-        // People read and sign: they have more time than for other messages.
-        let idle = self.shared.limits.idle;
-        let request = self.receive_within(Step::Six, idle).await?;
-        let accepted = state.handle(request)?;
-        self.done(Step::Six, Fact::StatementAccepted(accepted.signed()));
-        Ok(accepted)
     }
 
     /// The record, if this very statement was stored before; refused if another was stored

@@ -3,6 +3,7 @@
 mod campus;
 mod cuhk;
 mod cuhk_away;
+mod desk;
 mod enrolment;
 mod group;
 mod hand_in;

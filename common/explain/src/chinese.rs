@@ -164,6 +164,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "再提交一次；期間不要更改檔案",
         ),
         Code::ContentTooLarge => ("報告超過此處接受的大小", "把檔案縮小"),
+        Code::TooManyQuestions => ("同一連線上的查詢過多，連線已關閉", "再執行一次指令"),
         Code::SubmissionConflict => ("此提交編號已用於其他內容", "以新的提交編號再提交"),
         Code::ReceiptInvalid => ("收據驗證失敗", "保留它作為證據，並索取新的副本"),
         Code::LogForked => (

@@ -72,6 +72,7 @@ pub fn message_title(name: &str, language: Language) -> Option<&'static str> {
         "verification" => ("my signed answer", "已簽署的答覆"),
         "present" => ("these are the members, with proofs", "這是各組員及其證明"),
         "confirm" => ("I have the session key", "我已有會話金鑰"),
+        "assignments" => ("what these members can hand in", "這些組員可提交的作業"),
         "submit" => ("the statement, signed by all", "全組簽署的聲明"),
         "end" => ("that was all of it", "內容已全部送出"),
         "shares" => (

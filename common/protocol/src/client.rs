@@ -12,7 +12,7 @@ use std::fmt;
 
 use scb_certs::{Chain, SigningKey, StudentId};
 
-pub use confirmation::{ExpectConfirmed, Session, sign, state};
+pub use confirmation::{Assignments, ExpectAssignments, ExpectConfirmed, Session, sign, state};
 pub use greeting::ExpectGreeting;
 pub use receipt::{Answer, ExpectProceed, ExpectReceipt, ReceivingReceipt, SendingContent};
 pub use shares::ExpectShares;

@@ -225,6 +225,9 @@ codes! {
     ContentTooLarge = "content_too_large", EXIT_REFUSED, 413,
         "the report is larger than is accepted here",
         "make it smaller";
+    TooManyQuestions = "too_many_questions", EXIT_RETRY, 429,
+        "too many questions on one connection; it is closed",
+        "run the command again";
     SubmissionConflict = "submission_conflict", EXIT_REFUSED, 409,
         "this submission ID was already used for something else",
         "hand in under a new submission ID";

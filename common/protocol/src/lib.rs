@@ -27,6 +27,7 @@ mod proof;
 pub mod receipt;
 mod refusal;
 mod renewal;
+pub mod rules;
 pub mod server;
 pub mod session;
 pub mod statement;

@@ -4,6 +4,7 @@
 //! connection. Evidence is what the next state asks for; there is no way round a check.
 
 mod confirmation;
+mod desk;
 mod presentation;
 mod submission;
 mod verification;
@@ -16,9 +17,10 @@ use scb_certs::{Crl, SpiffeId, TrustStore};
 use serde::{Deserialize, Serialize};
 
 pub use confirmation::ExpectConfirmation;
+pub use desk::{ExpectRequest, Inquiry, MAX_QUESTIONS, Wanted};
 pub use presentation::{ExpectPresentation, VerifiedPresentation};
 pub use submission::{
-    AcceptedStatement, AwaitReverification, ExpectSubmission, ReceivingContent, VerifiedSubmission,
+    AcceptedStatement, AwaitReverification, ReceivingContent, VerifiedSubmission,
 };
 pub(crate) use submission::{verify_signatures, verify_signers};
 pub use verification::{AwaitVerification, VerifiedMember};

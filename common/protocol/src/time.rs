@@ -65,6 +65,28 @@ pub(crate) mod as_rfc3339 {
     }
 }
 
+/// Serde for an optional [`UnixTime`], as [`as_rfc3339`]. An absent field takes
+/// `#[serde(default, skip_serializing_if = "Option::is_none")]` besides.
+pub(crate) mod as_rfc3339_if_any {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(
+        time: &Option<UnixTime>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => as_rfc3339::serialize(time, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<UnixTime>, D::Error> {
+        as_rfc3339::deserialize(from).map(Some)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

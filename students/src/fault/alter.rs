@@ -76,7 +76,7 @@ impl Alteration {
                 Fault::TwoSignatures => *signatures = self.all_but_one(statement)?,
                 _ => {}
             },
-            Request::End {} => {}
+            Request::Assignments { .. } | Request::End {} => {}
         }
         Ok(Outgoing::Message(request))
     }

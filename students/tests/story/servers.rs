@@ -17,7 +17,8 @@ use scb_protocol::message::blackboard;
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::receipt::{Evidence, accept, build};
 use scb_protocol::server::{
-    AcceptedStatement, ExpectPresentation, Outage, Policy, VerifiedSubmission,
+    AcceptedStatement, ExpectPresentation, ExpectRequest as ExpectDesk, Inquiry, Outage, Policy,
+    VerifiedSubmission, Wanted,
 };
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use scb_protocol::values::Der;
@@ -411,7 +412,7 @@ async fn take_in(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal
     connection.send(&reply).await?;
     let (state, reply) = state.handle(connection.receive(Step::Five, PATIENCE).await?)?;
     connection.send(&reply).await?;
-    let accepted = state.handle(connection.receive(Step::Six, PATIENCE).await?)?;
+    let accepted = statement(connection, state).await?;
     let before = desk
         .stored
         .lock()
@@ -427,6 +428,27 @@ async fn take_in(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal
         return Ok(());
     }
     send_receipt(connection, desk, stored).await
+}
+
+/// Answers that nothing can be handed in, until a statement comes.
+async fn statement(
+    connection: &mut Connection,
+    mut state: ExpectDesk,
+) -> Result<AcceptedStatement, Refusal> {
+    loop {
+        match state.handle(connection.receive(Step::Six, PATIENCE).await?)? {
+            Wanted::HandIn(accepted) => return Ok(accepted),
+            Wanted::Know(Inquiry::Assignments { .. }, next) => {
+                let reply = blackboard::Reply::Assignments {
+                    time: 0,
+                    count: 0,
+                    assignments: Vec::new(),
+                };
+                connection.send(&reply).await?;
+                state = next;
+            }
+        }
+    }
 }
 
 fn policy(desk: &Desk) -> Arc<Policy> {

@@ -118,6 +118,10 @@ pub(super) fn text(event: &StepEvent) -> String {
              內容。",
             statement.signatures
         ),
+        Fact::AssignmentsTold { assignments } => format!(
+            "組員已證明身分，獲告知 {assignments} 份作業的規則、他們本身的延期及曾作的更改。\
+             其他人只會獲知自己的。"
+        ),
         Fact::StatementAccepted(statement) => format!(
             "MAC 與會話金鑰相符，{} 個簽署均驗證無誤，每位組員一個。現在可以接收內容。",
             statement.signatures

@@ -143,6 +143,11 @@ pub(super) fn text(event: &StepEvent) -> String {
              hash. The MAC ties it to this session. The content follows.",
             counted(statement.signatures, "member")
         ),
+        Fact::AssignmentsTold { assignments } => format!(
+            "The members, who have proved who they are, were told of {}: the rules, \
+             their own extensions, and what was changed. Others are told of their own.",
+            counted(assignments, "assignment")
+        ),
         Fact::StatementAccepted(statement) => format!(
             "The MAC fits the session key, and there is a good signature of every member: \
              {}. Now the content may come.",

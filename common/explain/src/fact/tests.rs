@@ -203,6 +203,7 @@ fn all() -> Vec<Fact> {
             client: Mac::from_bytes([6; 32]),
             server: Mac::from_bytes([7; 32]),
         },
+        Fact::AssignmentsTold { assignments: 2 },
         Fact::StatementSent(statement()),
         Fact::StatementAccepted(statement()),
         Fact::VerifiedAgain {

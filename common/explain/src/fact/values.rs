@@ -19,7 +19,7 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
             (Label::Address, address.to_string()),
             (Label::Root, root.to_string()),
         ],
-        Fact::AlreadyCertified { .. } => Vec::new(),
+        Fact::AlreadyCertified { .. } | Fact::AssignmentsTold { .. } => Vec::new(),
         Fact::RequestsSent {
             to, root, requests, ..
         } => {

@@ -7,13 +7,13 @@ use scb_certs::{SpiffeId, TrustStore, sign_detached};
 
 use super::{ExpectProceed, Member, named};
 use crate::assurance::Assurance;
-use crate::message::blackboard::{Reply, Request};
+use crate::message::blackboard::{ListedAssignment, Reply, Request};
 use crate::message::{Reply as _, unexpected};
 use crate::session::SessionKey;
 use crate::statement::{FileEntry, Label, Statement, SubmissionId};
 use crate::transcript::Transcript2;
 use crate::values::{Der, Mac};
-use crate::{Code, Error, Refusal, Step};
+use crate::{Code, Error, Refusal, Step, from_seconds};
 
 /// Waits for `confirmed`.
 #[derive(Debug)]
@@ -90,6 +90,16 @@ impl Session {
         (key.client_confirmation(), key.server_confirmation())
     }
 
+    /// Asks what the members can hand in: in one course only, if one is named, and from the
+    /// how-manyth on.
+    pub fn ask_assignments(self, course: Option<Label>, from: u32) -> (ExpectAssignments, Request) {
+        let next = ExpectAssignments {
+            session: self,
+            from,
+        };
+        (next, Request::Assignments { course, from })
+    }
+
     /// Sends a statement, with its MAC and the members' signatures.
     ///
     /// # Errors
@@ -110,6 +120,57 @@ impl Session {
         };
         let next = ExpectProceed::new(self.trust, parsed, statement.to_vec());
         Ok((next, request))
+    }
+}
+
+/// Waits for `assignments`.
+#[derive(Debug)]
+pub struct ExpectAssignments {
+    session: Session,
+    from: u32,
+}
+
+/// Some of the assignments, as Blackboard tells of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignments {
+    /// The time by Blackboard's clock.
+    pub time: UnixTime,
+    /// From the one that was asked for on.
+    pub listed: Vec<ListedAssignment>,
+    /// From where to ask on; `None` if these were the last.
+    pub next: Option<u32>,
+}
+
+impl ExpectAssignments {
+    /// The session goes on.
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal, `unexpected_message`, or `server_misbehaved`: there are more, but
+    /// none was told.
+    pub fn handle(self, reply: Reply) -> Result<(Session, Assignments), Refusal> {
+        let reply = reply.accepted()?;
+        let Reply::Assignments {
+            time,
+            count,
+            assignments,
+        } = reply
+        else {
+            return Err(unexpected("assignments", &reply, Step::Six));
+        };
+        let told = u32::try_from(assignments.len()).unwrap_or(u32::MAX);
+        let reached = self.from.saturating_add(told);
+        if told == 0 && reached < count {
+            return Err(Refusal::new(Code::ServerMisbehaved, Step::Six)
+                .with("expected", "an assignment")
+                .with("got", "none"));
+        }
+        let answer = Assignments {
+            time: from_seconds(time),
+            listed: assignments,
+            next: (reached < count).then_some(reached),
+        };
+        Ok((self.session, answer))
     }
 }
 

@@ -179,6 +179,11 @@ pub enum Fact {
         /// What Blackboard answered.
         server: Mac,
     },
+    /// Step 6, Blackboard: the members were told what they can hand in.
+    AssignmentsTold {
+        /// How many assignments.
+        assignments: usize,
+    },
     /// Step 6, student: the statement was signed by all and sent.
     StatementSent(SignedStatement),
     /// Step 6, Blackboard: statement, MAC and every signature are in order.
@@ -328,6 +333,7 @@ impl fmt::Display for Fact {
             Self::SharesSealed { shares, .. } => write!(f, "shares sealed: {shares}"),
             Self::SharesOpened { shares, .. } => write!(f, "shares opened {shares}"),
             Self::KeyConfirmed { .. } => f.write_str("session key confirmed"),
+            Self::AssignmentsTold { assignments } => write!(f, "assignments told {assignments}"),
             Self::StatementSent(statement) => write!(f, "statement sent {}", statement.submission),
             Self::StatementAccepted(statement) => {
                 write!(f, "statement accepted {}", statement.submission)

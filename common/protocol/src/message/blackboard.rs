@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{messages, replies};
 use crate::assurance::Mode;
 use crate::object::objects;
-use crate::statement::SubmissionNumber;
+use crate::rules::{Change, Extension, Rules, Title};
+use crate::statement::{Label, SubmissionNumber};
 use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
 
 /// What one member shows in step 3. `Debug` prints neither token nor proof.
@@ -47,7 +48,46 @@ pub struct SealedShare {
     pub ciphertext: Ciphertext,
 }
 
-objects!(Presented, SealedShare);
+/// One assignment, as the members who ask are told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct ListedAssignment {
+    /// The course.
+    pub course: Label,
+    /// What the course is called.
+    pub course_title: Title,
+    /// The assignment.
+    pub assignment: Label,
+    /// Its rules of this moment.
+    pub rules: Rules,
+    /// More time that members who ask have been given.
+    pub extensions: Vec<Extension>,
+    /// What was changed of the rules since they were first told, the latest first; no more than
+    /// 10 changes.
+    pub changes: Vec<Change>,
+}
+
+/// So many bytes of a message may be assignments; the rest is room for what is around them.
+const ROOM: usize = 60 * 1024;
+/// Most changes that are told of one assignment.
+pub const MAX_CHANGES: usize = 10;
+
+impl ListedAssignment {
+    /// As many as fit into one message, from the first on; one always does.
+    pub fn that_fit(all: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut left = ROOM;
+        let fits = move |one: &Self| {
+            // What cannot be written takes all the room; the message will tell why.
+            let size = serde_json::to_vec(one).map_or(ROOM, |json| json.len() + 1);
+            let fits = size <= left;
+            left = left.saturating_sub(size);
+            fits
+        };
+        all.into_iter().take_while(fits).collect()
+    }
+}
+
+objects!(Presented, SealedShare, ListedAssignment);
 
 messages! {
     /// What a student's program sends.
@@ -61,6 +101,14 @@ messages! {
         "confirm" Confirm {
             /// HMAC-SHA-256 under the client's confirmation key.
             mac: Mac,
+        }
+        /// Step 6: what can be handed in, by these members.
+        "assignments" Assignments {
+            /// In this course only.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            course: Option<Label>,
+            /// From the how-manyth on, counted from 0.
+            from: u32,
         }
         /// Step 6: the statement, its MAC and the members' signatures.
         "submit" Submit {
@@ -107,6 +155,16 @@ replies! {
         "confirmed" Confirmed {
             /// HMAC-SHA-256 under the server's confirmation key.
             mac: Mac,
+        }
+        /// Step 6: what can be handed in; ask again from where it ends, if there are more.
+        "assignments" Assignments {
+            /// The time by Blackboard's clock, by which everything is judged: seconds since
+            /// 1970-01-01 UTC.
+            time: u64,
+            /// How many there are in all.
+            count: u32,
+            /// As many as fit into a message, by course and name.
+            assignments: Vec<ListedAssignment>,
         }
         /// Step 6: the statement is accepted, send the content in chunk frames, then `end`.
         "proceed" Proceed {}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ExpectSubmission, Policy, VerifiedMember};
+use super::{ExpectRequest, Policy, VerifiedMember};
 use crate::assurance::Assurance;
 use crate::message::blackboard::{Reply, Request};
 use crate::message::unexpected;
@@ -49,7 +49,7 @@ impl ExpectConfirmation {
     /// # Errors
     ///
     /// `unexpected_message` or `confirmation_failed`.
-    pub fn handle(self, request: Request) -> Result<(ExpectSubmission, Reply), Refusal> {
+    pub fn handle(self, request: Request) -> Result<(ExpectRequest, Reply), Refusal> {
         let Request::Confirm { mac } = request else {
             return Err(unexpected("confirm", &request, Step::Five));
         };
@@ -59,7 +59,7 @@ impl ExpectConfirmation {
         let reply = Reply::Confirmed {
             mac: self.key.server_confirmation(),
         };
-        let next = ExpectSubmission::new(self.policy, self.members, self.key);
+        let next = ExpectRequest::new(self.policy, self.members, self.key);
         Ok((next, reply))
     }
 }

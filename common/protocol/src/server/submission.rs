@@ -8,9 +8,7 @@ use std::sync::Arc;
 use scb_certs::Signer;
 
 use super::{Policy, VerifiedMember};
-use crate::message::blackboard::{Reply, Request};
-use crate::message::unexpected;
-use crate::session::SessionKey;
+use crate::message::blackboard::Reply;
 use crate::statement::Statement;
 use crate::values::Mac;
 use crate::{Code, Refusal, SignedStatement, Step};
@@ -18,67 +16,32 @@ use crate::{Code, Refusal, SignedStatement, Step};
 pub use content::{AwaitReverification, ReceivingContent, VerifiedSubmission};
 pub(crate) use signatures::{verify_signatures, verify_signers};
 
-/// Waits for `submit`.
-#[derive(Debug)]
-pub struct ExpectSubmission {
+/// Checks a statement whose MAC was right, and every member's signature of it.
+///
+/// # Errors
+///
+/// `statement_invalid`, `assignment_unknown`, `member_mismatch`, `content_too_large`,
+/// `signature_invalid` or `signature_missing`.
+pub(super) fn accept_statement(
     policy: Arc<Policy>,
     members: Vec<VerifiedMember>,
-    key: SessionKey,
-}
-
-impl ExpectSubmission {
-    pub(super) fn new(policy: Arc<Policy>, members: Vec<VerifiedMember>, key: SessionKey) -> Self {
-        Self {
-            policy,
-            members,
-            key,
-        }
-    }
-
-    /// The members who were verified on this connection, in order.
-    pub fn members(&self) -> &[VerifiedMember] {
-        &self.members
-    }
-
-    /// The confirmations that were exchanged: the client's and the server's.
-    pub fn confirmations(&self) -> (Mac, Mac) {
-        let key = &self.key;
-        (key.client_confirmation(), key.server_confirmation())
-    }
-
-    /// Checks MAC, statement and every member's signature. The session key ends here.
-    ///
-    /// # Errors
-    ///
-    /// `unexpected_message`, `mac_invalid`, `statement_invalid`, `assignment_unknown`,
-    /// `member_mismatch`, `content_too_large`, `signature_invalid` or `signature_missing`.
-    pub fn handle(self, request: Request) -> Result<AcceptedStatement, Refusal> {
-        let Request::Submit {
-            statement,
-            mac,
-            signatures,
-        } = request
-        else {
-            return Err(unexpected("submit", &request, Step::Six));
-        };
-        let bytes = statement.into_bytes();
-        if !self.key.awaited_for_statement(&bytes).matches(&mac) {
-            return Err(Refusal::new(Code::MacInvalid, Step::Six));
-        }
-        let statement = Statement::parse(&bytes)?;
-        check_terms(&statement, &self.policy)?;
-        check_members(&statement, &self.members)?;
-        let signers = verify_signatures(&bytes, signatures.as_bytes(), &statement.members)?;
-        Ok(AcceptedStatement {
-            policy: self.policy,
-            members: self.members,
-            bytes,
-            statement,
-            mac,
-            signatures: signatures.as_bytes().to_vec(),
-            signers,
-        })
-    }
+    bytes: Vec<u8>,
+    mac: Mac,
+    signatures: Vec<u8>,
+) -> Result<AcceptedStatement, Refusal> {
+    let statement = Statement::parse(&bytes)?;
+    check_terms(&statement, &policy)?;
+    check_members(&statement, &members)?;
+    let signers = verify_signatures(&bytes, &signatures, &statement.members)?;
+    Ok(AcceptedStatement {
+        policy,
+        members,
+        bytes,
+        statement,
+        mac,
+        signatures,
+        signers,
+    })
 }
 
 fn check_terms(statement: &Statement, policy: &Policy) -> Result<(), Refusal> {

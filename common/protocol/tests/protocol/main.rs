@@ -8,6 +8,7 @@ mod authority;
 mod certificates;
 mod client;
 mod confirmation;
+mod desk;
 mod evidence;
 mod formats;
 mod identity_token;

@@ -57,7 +57,7 @@ fn spoilt<M: Message>(messages: &[M], optional: &[&str]) {
         refuses("two".to_owned(), format!("{line}{line}"));
         refuses("in a list".to_owned(), format!("[{line}]"));
         refuses("byte order mark".to_owned(), format!("\u{feff}{line}"));
-        for cut in 0..line.len() {
+        for (cut, _) in line.char_indices() {
             refuses(format!("cut at {cut}"), line[..cut].to_owned());
         }
     }
@@ -69,9 +69,9 @@ fn refuses_fields_missing_repeated_unknown_or_of_another_type() {
     spoilt(&messages::cuhk_requests(), &[]);
     spoilt(&messages::cuhk_replies()[..7], &[]);
     spoilt(&messages::cuhk_replies()[7..], &optional);
-    spoilt(&messages::blackboard_requests(), &[]);
-    spoilt(&messages::blackboard_replies()[..5], &[]);
-    spoilt(&messages::blackboard_replies()[5..], &optional);
+    spoilt(&messages::blackboard_requests(), &["course"]);
+    spoilt(&messages::blackboard_replies()[..6], &[]);
+    spoilt(&messages::blackboard_replies()[6..], &optional);
 }
 
 /// Where and why `M` refuses a payload: field, reason, place.

@@ -70,7 +70,7 @@ fn sent_back<M: Message, N: Message>(messages: &[M]) {
         let what = message.name();
         let both_ways = matches!(
             what,
-            "status" | "crls" | "checkpoint" | "audit" | "trust_bundle"
+            "status" | "crls" | "checkpoint" | "audit" | "trust_bundle" | "assignments"
         );
         let is_known = both_ways && N::NAMES.contains(&what);
         let expected = match is_known {

@@ -3,7 +3,7 @@
 use data_encoding::BASE64URL_NOPAD;
 use scb_protocol::client::Member;
 use scb_protocol::message::blackboard::{Presented, Reply, Request};
-use scb_protocol::server::{ExpectConfirmation, ExpectPresentation, ExpectSubmission};
+use scb_protocol::server::{ExpectConfirmation, ExpectPresentation, ExpectRequest};
 use scb_protocol::session::{SessionKey, SessionSecret, Share, open_share};
 use scb_protocol::values::{Challenge, Der, SessionPublicKey};
 use scb_protocol::{Channel, Transcript1, Transcript2, TranscriptMember};
@@ -77,8 +77,8 @@ impl<'a> Hand<'a> {
         self.present(&Challenge::from_bytes([0; 32])).members
     }
 
-    /// Steps 3 to 5: the server that expects a submission, and the session key.
-    pub(crate) fn open(&self) -> (ExpectSubmission, SessionKey) {
+    /// Steps 3 to 5: the server that expects a request, and the session key.
+    pub(crate) fn open(&self) -> (ExpectRequest, SessionKey) {
         let (server, key) = self.confirm();
         let mac = key.client_confirmation();
         let (server, reply) = server.handle(Request::Confirm { mac }).unwrap();

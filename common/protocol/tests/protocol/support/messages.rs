@@ -1,13 +1,14 @@
 //! One of every message, with values that never change.
 
 use scb_certs::{Chain, Fingerprint};
-use scb_protocol::message::blackboard::{self, Presented, SealedShare};
+use scb_protocol::message::blackboard::{self, ListedAssignment, Presented, SealedShare};
 use scb_protocol::message::cuhk::{self, MemberQuestion};
 use scb_protocol::message::{Message, Reply as _};
+use scb_protocol::rules::{Change, Counts, Extension, Terms};
 use scb_protocol::values::{
     Challenge, Ciphertext, Der, Encapsulation, Mac, Nonce, Salt, SessionPublicKey,
 };
-use scb_protocol::{Code, Frame, InactiveReason, Mode, Refusal, Step, encode};
+use scb_protocol::{Code, Frame, InactiveReason, Mode, Refusal, Step, encode, from_seconds};
 
 use super::{THREE, name};
 
@@ -140,6 +141,10 @@ pub(crate) fn blackboard_requests() -> Vec<blackboard::Request> {
         Confirm {
             mac: Mac::from_bytes([4; 32]),
         },
+        Assignments {
+            course: Some("CSCI3150".parse().unwrap()),
+            from: 16,
+        },
         Submit {
             statement: "{\"type\":\"scb-statement\"}".to_owned(),
             mac: Mac::from_bytes([5; 32]),
@@ -147,6 +152,39 @@ pub(crate) fn blackboard_requests() -> Vec<blackboard::Request> {
         },
         End {},
     ]
+}
+
+/// An assignment, as members are told of it.
+pub(crate) fn listed() -> ListedAssignment {
+    let terms = Terms {
+        title: "Lab 1 實驗".parse().unwrap(),
+        opens: Some(from_seconds(1_772_000_000)),
+        due: Some(from_seconds(1_772_600_000)),
+        grace: 600,
+        cutoff: Some(from_seconds(1_773_000_000)),
+        late: "10%/day to 50%".parse().unwrap(),
+        counts: Counts::Latest,
+        group: "1..3".parse().unwrap(),
+        max_bytes: 1 << 29,
+        accept: vec!["pdf".parse().unwrap(), "zip".parse().unwrap()],
+    };
+    ListedAssignment {
+        course: "CSCI3150".parse().unwrap(),
+        course_title: "Operating Systems".parse().unwrap(),
+        assignment: "lab-1".parse().unwrap(),
+        rules: terms.check().unwrap(),
+        extensions: vec![Extension {
+            sid: THREE[0].parse().unwrap(),
+            due: from_seconds(1_772_700_000),
+            cutoff: None,
+        }],
+        changes: vec![Change {
+            at: 1_772_100_000,
+            field: "due".to_owned(),
+            was: "2026-03-03T04:53:20Z".to_owned(),
+            is: "2026-03-04T04:53:20Z".to_owned(),
+        }],
+    }
 }
 
 pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
@@ -169,6 +207,11 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
         },
         Confirmed {
             mac: Mac::from_bytes([9; 32]),
+        },
+        Assignments {
+            time: 1_772_424_000,
+            count: 17,
+            assignments: vec![listed()],
         },
         Proceed {},
         Receipt {

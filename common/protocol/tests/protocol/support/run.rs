@@ -11,7 +11,7 @@ use scb_protocol::client::{
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::receipt::{Evidence, VerifiedReceipt, accept, build};
 use scb_protocol::server::{
-    AcceptedStatement, ExpectPresentation, ExpectSubmission, VerifiedSubmission,
+    AcceptedStatement, ExpectPresentation, ExpectRequest, VerifiedSubmission, Wanted,
 };
 use scb_protocol::statement::SubmissionNumber;
 use scb_protocol::{Channel, Code, Frame, Message, Question, Refusal, Step, decode, encode};
@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
     }
 
     /// Steps 3 to 5.
-    fn open(&mut self) -> Result<(ExpectSubmission, Session), Refused> {
+    pub(crate) fn open(&mut self) -> Result<(ExpectRequest, Session), Refused> {
         let (group, now) = (self.group, self.group.campus.now());
         let server = ExpectPresentation::new(group.policy.clone(), self.channel()).by_server()?;
         let client = self.client();
@@ -182,14 +182,15 @@ impl<'a> Run<'a> {
     /// Step 6 up to the accepted statement.
     fn state(
         &mut self,
-        server: ExpectSubmission,
+        server: ExpectRequest,
         client: Session,
     ) -> Result<(AcceptedStatement, ExpectProceed), Refused> {
         let statement = self.group.statement().to_bytes().unwrap();
         let signatures = self.signatures.take();
         let signatures = signatures.unwrap_or_else(|| self.group.sign(&statement));
         let (client, request) = client.submit(&statement, signatures).by_client()?;
-        let server = server.handle(self.request(request)).by_server()?;
+        let wanted = server.handle(self.request(request)).by_server()?;
+        let server = handed_in(wanted);
         self.saw(&[&server, &client]);
         Ok((server, client))
     }
@@ -268,13 +269,13 @@ impl<'a> Run<'a> {
         )
     }
 
-    fn request(&mut self, mut request: Request) -> Request {
+    pub(crate) fn request(&mut self, mut request: Request) -> Request {
         (self.requests)(&mut request);
         self.saw(&[&request]);
         over_the_wire(&request)
     }
 
-    fn reply(&mut self, mut reply: Reply) -> Reply {
+    pub(crate) fn reply(&mut self, mut reply: Reply) -> Reply {
         (self.replies)(&mut reply);
         self.saw(&[&reply]);
         over_the_wire(&reply)
@@ -292,6 +293,14 @@ impl Refused {
         let found = (self.by, self.refusal.step, self.refusal.code);
         assert_eq!(found, (by, step, code), "{what}: {}", self.refusal);
         &self.refusal
+    }
+}
+
+/// The statement, where one must have come.
+pub(crate) fn handed_in(wanted: Wanted) -> AcceptedStatement {
+    match wanted {
+        Wanted::HandIn(accepted) => accepted,
+        Wanted::Know(inquiry, _) => panic!("not a statement: {inquiry:?}"),
     }
 }
 

@@ -5,6 +5,7 @@ use scb_protocol::message::blackboard::Request;
 use scb_protocol::server::AcceptedStatement;
 use scb_protocol::session::SessionKey;
 
+use super::run::handed_in;
 use super::{Group, Hand};
 
 /// What the server says to `submit` on a fresh, confirmed connection.
@@ -14,7 +15,7 @@ pub(crate) fn submit(
 ) -> Result<AcceptedStatement, Refusal> {
     let hand = Hand::of(group);
     let (server, key) = hand.open();
-    server.handle(request(&hand, &key))
+    server.handle(request(&hand, &key)).map(handed_in)
 }
 
 /// What the server says to these statement bytes, signed and authenticated as they are.

@@ -1,0 +1,96 @@
+//! After step 5: questions of the members, until their statement comes or they leave.
+
+use std::fmt::Display;
+
+use scb_protocol::message::blackboard::{ListedAssignment, Reply};
+use scb_protocol::rules::{GroupSize, Terms};
+use scb_protocol::server::{AcceptedStatement, ExpectRequest, Inquiry, Wanted};
+use scb_protocol::statement::Label;
+use scb_protocol::{Code, Fact, Refusal, Step};
+
+use super::Handler;
+
+impl Handler {
+    /// Answers until a statement comes; `None` if the members leave with what they were told.
+    pub(super) async fn step_6_desk(
+        &mut self,
+        mut state: ExpectRequest,
+    ) -> Result<Option<AcceptedStatement>, Refusal> {
+        // People read and sign: they have more time than for other messages.
+        let idle = self.shared.limits.idle;
+        let mut told = false;
+        loop {
+            let request = match self.receive_within(Step::Six, idle).await {
+                Err(lost) if told && lost.code == Code::ConnectionLost => return Ok(None),
+                request => request?,
+            };
+            match state.handle(request)? {
+                Wanted::HandIn(accepted) => {
+                    self.done(Step::Six, Fact::StatementAccepted(accepted.signed()));
+                    return Ok(Some(accepted));
+                }
+                Wanted::Know(inquiry, next) => {
+                    self.vigil.insist(Step::Six).await?;
+                    let (reply, fact) = self.answer(inquiry, &next).await?;
+                    self.send(reply).await?;
+                    self.done(Step::Six, fact);
+                    (state, told) = (next, true);
+                }
+            }
+        }
+    }
+
+    async fn answer(
+        &mut self,
+        inquiry: Inquiry,
+        state: &ExpectRequest,
+    ) -> Result<(Reply, Fact), Refusal> {
+        match inquiry {
+            Inquiry::Assignments { course, from } => {
+                let all = self.assignments(course, state).await?;
+                let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+                let from = usize::try_from(from).unwrap_or(usize::MAX);
+                let assignments = ListedAssignment::that_fit(all.into_iter().skip(from));
+                let fact = Fact::AssignmentsTold {
+                    assignments: assignments.len(),
+                };
+                let reply = Reply::Assignments {
+                    time: self.shared.clock.now().as_secs(),
+                    count,
+                    assignments,
+                };
+                Ok((reply, fact))
+            }
+        }
+    }
+}
+
+impl Handler {
+    /// What these members can hand in, by course and name.
+    async fn assignments(
+        &mut self,
+        course: Option<Label>,
+        _state: &ExpectRequest,
+    ) -> Result<Vec<ListedAssignment>, Refusal> {
+        let policy = &self.shared.policy;
+        if course.is_some_and(|course| course != policy.course) {
+            return Ok(Vec::new());
+        }
+        let internal =
+            |error: &dyn Display| Refusal::new(Code::Internal, Step::Six).with("reason", error);
+        let title = |label: &Label| {
+            let title = label.to_string().parse();
+            title.map_err(|error: scb_protocol::Error| internal(&error))
+        };
+        let group = GroupSize::new(1, policy.max_members).map_err(|error| internal(&error))?;
+        let terms = Terms::always_open(title(&policy.assignment)?, group, policy.max_bytes);
+        Ok(vec![ListedAssignment {
+            course: policy.course.clone(),
+            course_title: title(&policy.course)?,
+            assignment: policy.assignment.clone(),
+            rules: terms.check().map_err(|error| internal(&error))?,
+            extensions: Vec::new(),
+            changes: Vec::new(),
+        }])
+    }
+}

@@ -1,0 +1,88 @@
+//! More time for one student.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+use serde::{Deserialize, Serialize};
+
+use super::{LateRule, Rules, RulesError, after};
+use crate::object::objects;
+use crate::time::{as_rfc3339, as_rfc3339_if_any};
+
+/// Another due time for one student. It is his alone, also in a group: the others keep theirs.
+/// It never takes time away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Extension {
+    /// The student.
+    pub sid: StudentId,
+    /// Until when his work is on time.
+    #[serde(with = "as_rfc3339")]
+    pub due: UnixTime,
+    /// Until when it is taken. Absent: at least until his time of grace is over.
+    #[serde(default, with = "as_rfc3339_if_any")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cutoff: Option<UnixTime>,
+}
+
+objects!(Extension);
+
+/// The moments that count for one student.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moments {
+    /// Until here it is on time.
+    pub(super) due: UnixTime,
+    /// Until here it is not late.
+    pub(super) grace_ends: UnixTime,
+    /// Until here it is taken; `None`: always.
+    pub(super) last: Option<UnixTime>,
+}
+
+impl Rules {
+    /// Checks that an extension is one of these rules.
+    ///
+    /// # Errors
+    ///
+    /// [`RulesError::NoExtension`], [`RulesError::ExtensionCutoff`].
+    pub fn check_extension(&self, extension: &Extension) -> Result<(), RulesError> {
+        if self.due.is_none_or(|due| extension.due <= due) {
+            return Err(RulesError::NoExtension);
+        }
+        let grace_ends = after(extension.due, self.grace);
+        match extension.cutoff {
+            Some(cutoff) if cutoff < grace_ends => Err(RulesError::ExtensionCutoff),
+            Some(cutoff) if self.late == LateRule::None && cutoff != grace_ends => {
+                Err(RulesError::CutoffWithoutLateWork)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The moments that count for a student with this extension; `None` if nothing is ever due.
+    pub(super) fn moments(&self, extension: Option<&Extension>) -> Option<Moments> {
+        let common = self.due?;
+        let due = extension.map_or(common, |extension| extension.due.max(common));
+        let grace_ends = after(due, self.grace);
+        let last = match self.late {
+            LateRule::None => Some(grace_ends),
+            _ => self.cutoff.map(|cutoff| {
+                let own = extension.and_then(|extension| extension.cutoff);
+                own.unwrap_or(cutoff).max(cutoff).max(grace_ends)
+            }),
+        };
+        Some(Moments {
+            due,
+            grace_ends,
+            last,
+        })
+    }
+
+    /// Until when work of a student with this extension is on time; `None`: always.
+    pub fn due_for(&self, extension: Option<&Extension>) -> Option<UnixTime> {
+        self.moments(extension).map(|moments| moments.due)
+    }
+
+    /// Until when work of a student with this extension is taken; `None`: always.
+    pub fn closes_for(&self, extension: Option<&Extension>) -> Option<UnixTime> {
+        self.moments(extension).and_then(|moments| moments.last)
+    }
+}

@@ -1,0 +1,106 @@
+//! After step 5: the members ask what concerns them, as often as they like, and hand in.
+
+use std::sync::Arc;
+
+use super::submission::accept_statement;
+use super::{AcceptedStatement, Policy, VerifiedMember};
+use crate::message::blackboard::Request;
+use crate::message::unexpected;
+use crate::session::SessionKey;
+use crate::statement::Label;
+use crate::values::Mac;
+use crate::{Code, Refusal, Step};
+
+/// How many questions are answered on one connection. A statement after them is still taken.
+pub const MAX_QUESTIONS: u32 = 256;
+
+/// Waits for a question or for `submit`.
+#[derive(Debug)]
+pub struct ExpectRequest {
+    policy: Arc<Policy>,
+    members: Vec<VerifiedMember>,
+    key: SessionKey,
+    questions: u32,
+}
+
+/// What the members want, who were verified on this connection.
+#[derive(Debug)]
+pub enum Wanted {
+    /// To hand in what they have signed. Nothing else is taken on this connection.
+    HandIn(AcceptedStatement),
+    /// To know something about themselves; then comes the next request.
+    Know(Inquiry, ExpectRequest),
+}
+
+/// What members may ask. It is answered about them and nobody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inquiry {
+    /// What can be handed in.
+    Assignments {
+        /// In this course only.
+        course: Option<Label>,
+        /// From the how-manyth on, counted from 0.
+        from: u32,
+    },
+}
+
+impl ExpectRequest {
+    pub(super) fn new(policy: Arc<Policy>, members: Vec<VerifiedMember>, key: SessionKey) -> Self {
+        Self {
+            policy,
+            members,
+            key,
+            questions: 0,
+        }
+    }
+
+    /// The members who were verified on this connection, in order.
+    pub fn members(&self) -> &[VerifiedMember] {
+        &self.members
+    }
+
+    /// The confirmations that were exchanged: the client's and the server's.
+    pub fn confirmations(&self) -> (Mac, Mac) {
+        let key = &self.key;
+        (key.client_confirmation(), key.server_confirmation())
+    }
+
+    /// Takes a question, or checks MAC, statement and every member's signature. The session key
+    /// ends with a statement.
+    ///
+    /// # Errors
+    ///
+    /// `unexpected_message`, `too_many_questions`, `mac_invalid`, `statement_invalid`,
+    /// `assignment_unknown`, `member_mismatch`, `content_too_large`, `signature_invalid` or
+    /// `signature_missing`.
+    pub fn handle(self, request: Request) -> Result<Wanted, Refusal> {
+        match request {
+            Request::Submit {
+                statement,
+                mac,
+                signatures,
+            } => {
+                let bytes = statement.into_bytes();
+                if !self.key.awaited_for_statement(&bytes).matches(&mac) {
+                    return Err(Refusal::new(Code::MacInvalid, Step::Six));
+                }
+                let signatures = signatures.as_bytes().to_vec();
+                let (policy, members) = (self.policy, self.members);
+                accept_statement(policy, members, bytes, mac, signatures).map(Wanted::HandIn)
+            }
+            Request::Assignments { course, from } => {
+                self.question(Inquiry::Assignments { course, from })
+            }
+            request => Err(unexpected("submit", &request, Step::Six)),
+        }
+    }
+
+    fn question(mut self, question: Inquiry) -> Result<Wanted, Refusal> {
+        if self.questions >= MAX_QUESTIONS {
+            let refusal = Refusal::new(Code::TooManyQuestions, Step::Six);
+            return Err(refusal.with("limit", MAX_QUESTIONS));
+        }
+        self.questions += 1;
+        Ok(Wanted::Know(question, self))
+    }
+}

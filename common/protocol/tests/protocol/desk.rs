@@ -1,0 +1,108 @@
+//! Questions after step 5, before a statement comes.
+
+use scb_protocol::client::Assignments;
+use scb_protocol::message::blackboard::{ListedAssignment, Reply, Request};
+use scb_protocol::message::encode;
+use scb_protocol::server::{ExpectRequest, Inquiry, MAX_QUESTIONS, Wanted};
+use scb_protocol::{Code, Refusal, Step, from_seconds};
+use scb_testkit::TestCampus;
+
+use crate::support::{Group, Hand, THREE, messages, refused_in, text};
+
+fn ask(from: u32) -> Request {
+    let course = Some("CSCI3150".parse().unwrap());
+    Request::Assignments { course, from }
+}
+
+fn asked(server: ExpectRequest, request: Request) -> Result<(Inquiry, ExpectRequest), Refusal> {
+    match server.handle(request)? {
+        Wanted::Know(inquiry, next) => Ok((inquiry, next)),
+        Wanted::HandIn(_) => panic!("not a question"),
+    }
+}
+
+#[test]
+fn questions_are_answered_before_a_statement() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let hand = Hand::of(&group);
+    let (mut server, key) = hand.open();
+    for from in [0, 16] {
+        let (inquiry, next) = asked(server, ask(from)).unwrap();
+        let course = Some("CSCI3150".parse().unwrap());
+        assert_eq!(inquiry, Inquiry::Assignments { course, from });
+        assert_eq!(next.members().len(), 3);
+        server = next;
+    }
+    let submit = hand.submit(&key, &text(&group));
+    let handed_in = server.handle(submit).unwrap();
+    assert!(matches!(handed_in, Wanted::HandIn(_)));
+}
+
+#[test]
+fn refuses_the_question_that_is_one_too_many_and_still_takes_a_statement() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let hand = Hand::of(&group);
+    let after_all = || {
+        let (mut server, key) = hand.open();
+        for _ in 0..MAX_QUESTIONS {
+            server = asked(server, ask(0)).unwrap().1;
+        }
+        (server, key)
+    };
+    let (server, key) = after_all();
+    let submit = hand.submit(&key, &text(&group));
+    assert!(matches!(server.handle(submit), Ok(Wanted::HandIn(_))));
+    let verdict = asked(after_all().0, ask(0));
+    refused_in(Step::Six, "one more", verdict, Code::TooManyQuestions);
+}
+
+/// What the client makes of this answer, having asked from the first on.
+fn answered(reply: Reply) -> Result<Assignments, Refusal> {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let (expect, request) = group.run().session().ask_assignments(None, 0);
+    let (course, from) = (None, 0);
+    assert_eq!(request, Request::Assignments { course, from });
+    expect.handle(reply).map(|(_, answer)| answer)
+}
+
+fn told(count: u32, assignments: Vec<ListedAssignment>) -> Reply {
+    Reply::Assignments {
+        time: 1_772_424_000,
+        count,
+        assignments,
+    }
+}
+
+#[test]
+fn the_client_asks_on_until_it_has_been_told_all() {
+    let listed = messages::listed();
+    for (count, next) in [(1, None), (2, Some(1))] {
+        let answer = answered(told(count, vec![listed.clone()])).unwrap();
+        assert_eq!(answer.next, next);
+        assert_eq!(answer.time, from_seconds(1_772_424_000));
+        assert_eq!(answer.listed, std::slice::from_ref(&listed));
+    }
+    assert_eq!(answered(told(0, vec![])).unwrap().next, None);
+}
+
+#[test]
+fn the_client_refuses_another_answer_and_one_without_an_end() {
+    let six = |what: &str, reply, code| refused_in(Step::Six, what, answered(reply), code);
+    six("proceed", Reply::Proceed {}, Code::UnexpectedMessage);
+    six("none of one", told(1, vec![]), Code::ServerMisbehaved);
+    let refusal = Refusal::new(Code::Busy, Step::Six);
+    six("busy", scb_protocol::Reply::refusal(refusal), Code::Busy);
+}
+
+#[test]
+fn no_more_assignments_are_told_than_fit_into_a_message() {
+    let many = std::iter::repeat_with(messages::listed).take(1000);
+    let fit = ListedAssignment::that_fit(many);
+    assert!((50..500).contains(&fit.len()), "{}", fit.len());
+    encode(&told(1000, fit), Step::Six).unwrap();
+    let one = ListedAssignment::that_fit([messages::listed()]);
+    assert_eq!(one.len(), 1);
+}
