@@ -27,14 +27,14 @@ impl Handler {
             match state.handle(request)? {
                 Wanted::HandIn(accepted) => {
                     self.done(Step::Six, Fact::StatementAccepted(accepted.signed()));
-                    return Ok(Some(accepted));
+                    return Ok(Some(*accepted));
                 }
                 Wanted::Know(inquiry, next) => {
                     self.vigil.insist(Step::Six).await?;
                     let (reply, fact) = self.answer(inquiry, &next).await?;
                     self.send(reply).await?;
                     self.done(Step::Six, fact);
-                    (state, told) = (next, true);
+                    (state, told) = (*next, true);
                 }
             }
         }

@@ -437,7 +437,7 @@ async fn statement(
 ) -> Result<AcceptedStatement, Refusal> {
     loop {
         match state.handle(connection.receive(Step::Six, PATIENCE).await?)? {
-            Wanted::HandIn(accepted) => return Ok(accepted),
+            Wanted::HandIn(accepted) => return Ok(*accepted),
             Wanted::Know(Inquiry::Assignments { .. }, next) => {
                 let reply = blackboard::Reply::Assignments {
                     time: 0,
@@ -445,7 +445,7 @@ async fn statement(
                     assignments: Vec::new(),
                 };
                 connection.send(&reply).await?;
-                state = next;
+                state = *next;
             }
         }
     }

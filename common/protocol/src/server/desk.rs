@@ -27,9 +27,9 @@ pub struct ExpectRequest {
 #[derive(Debug)]
 pub enum Wanted {
     /// To hand in what they have signed. Nothing else is taken on this connection.
-    HandIn(AcceptedStatement),
+    HandIn(Box<AcceptedStatement>),
     /// To know something about themselves; then comes the next request.
-    Know(Inquiry, ExpectRequest),
+    Know(Inquiry, Box<ExpectRequest>),
 }
 
 /// What members may ask. It is answered about them and nobody else.
@@ -86,7 +86,8 @@ impl ExpectRequest {
                 }
                 let signatures = signatures.as_bytes().to_vec();
                 let (policy, members) = (self.policy, self.members);
-                accept_statement(policy, members, bytes, mac, signatures).map(Wanted::HandIn)
+                let accepted = accept_statement(policy, members, bytes, mac, signatures)?;
+                Ok(Wanted::HandIn(Box::new(accepted)))
             }
             Request::Assignments { course, from } => {
                 self.question(Inquiry::Assignments { course, from })
@@ -101,6 +102,6 @@ impl ExpectRequest {
             return Err(refusal.with("limit", MAX_QUESTIONS));
         }
         self.questions += 1;
-        Ok(Wanted::Know(question, self))
+        Ok(Wanted::Know(question, Box::new(self)))
     }
 }

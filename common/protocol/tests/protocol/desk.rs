@@ -16,7 +16,7 @@ fn ask(from: u32) -> Request {
 
 fn asked(server: ExpectRequest, request: Request) -> Result<(Inquiry, ExpectRequest), Refusal> {
     match server.handle(request)? {
-        Wanted::Know(inquiry, next) => Ok((inquiry, next)),
+        Wanted::Know(inquiry, next) => Ok((inquiry, *next)),
         Wanted::HandIn(_) => panic!("not a question"),
     }
 }

@@ -299,7 +299,7 @@ impl Refused {
 /// The statement, where one must have come.
 pub(crate) fn handed_in(wanted: Wanted) -> AcceptedStatement {
     match wanted {
-        Wanted::HandIn(accepted) => accepted,
+        Wanted::HandIn(accepted) => *accepted,
         Wanted::Know(inquiry, _) => panic!("not a statement: {inquiry:?}"),
     }
 }
