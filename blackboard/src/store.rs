@@ -35,6 +35,9 @@ const STEPS: &[M<'static>] = &[
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
+/// The file that notes the highest number ever given.
+const NUMBERS: &str = "numbers";
+
 /// A submission for a list, or why it is left out.
 pub(crate) type Listed = (SubmissionNumber, Result<Summary, Error>);
 
@@ -45,13 +48,19 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens `HOME/blackboard.db`, or creates it. Many may have it open at once.
+    /// Opens `HOME/blackboard.db`, or creates it in a home that has never served. Many may have it
+    /// open at once.
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`]: damaged, newer than this program, or not accessible.
+    /// [`Error::Storage`]: gone, damaged, newer than this program, or not accessible.
     pub fn open(home: &Home) -> Result<Self, Error> {
-        let database = Database::open(&home.path("blackboard.db"), &MIGRATIONS)?;
+        let path = home.path("blackboard.db");
+        // Numbers were given: an empty database in its place would hide that records are lost.
+        let database = match home.path(NUMBERS).exists() {
+            true => Database::open_existing(&path, &MIGRATIONS)?,
+            false => Database::open(&path, &MIGRATIONS)?,
+        };
         Ok(Self { database })
     }
 

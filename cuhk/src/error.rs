@@ -50,6 +50,11 @@ pub enum Error {
         /// Which kind of value.
         what: &'static str,
     },
+    /// The database lacks what the home's init has left in it: it is another one.
+    #[error(
+        "the database has no revocation list of `{0}`: it is not the one that `cuhk init` made"
+    )]
+    ListMissing(CrlSigner),
     /// There is no CA in this home yet.
     #[error("no CUHK has been set up in {}", path.display())]
     NotInitialised {
@@ -302,7 +307,9 @@ impl Error {
                 "put back the database and the directory `log` of the same time; never remove \
                  the log: whoever has seen a checkpoint would notice"
             }
-            Self::Log(scb_tlog::Error::Damaged { .. }) | Self::RecordInvalid { .. } => RESTORE,
+            Self::Log(scb_tlog::Error::Damaged { .. })
+            | Self::RecordInvalid { .. }
+            | Self::ListMissing(_) => RESTORE,
             Self::Log(error) if error.is_full() => "make room on the disk, then start again",
             Self::Log(scb_tlog::Error::File { .. }) => {
                 "see whether the directory is there and belongs to the user who runs this"
@@ -391,7 +398,9 @@ impl Error {
             Self::RequestNotOurs { .. } => "request_not_ours",
             Self::NothingRequested(_) => "nothing_requested",
             Self::ClockSetBack { .. } => "clock_set_back",
-            Self::RecordInvalid { .. } | Self::LogContradicted { .. } => "damaged",
+            Self::RecordInvalid { .. } | Self::ListMissing(_) | Self::LogContradicted { .. } => {
+                "damaged"
+            }
             Self::Log(scb_tlog::Error::Damaged { .. }) => "damaged",
             Self::Log(error) if error.is_full() => "disk_full",
             Self::SheetExists { .. } | Self::BackupExists { .. } => "file_exists",
@@ -405,6 +414,7 @@ impl Error {
             Self::Storage(error) if error.is_damaged() => "damaged",
             Self::Storage(error) if error.is_read_only() || error.is_full() => error.code(),
             Self::Storage(scb_storage::Error::NewerDatabase { .. }) => "newer_database",
+            Self::Storage(error @ scb_storage::Error::Gone { .. }) => error.code(),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
             Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",
             Self::Certificates(scb_certs::Error::UrlInvalid) => "url_invalid",
@@ -435,6 +445,11 @@ impl From<Error> for Failure {
 const RESTORE: &str =
     "stop the server and restore the newest backup to a new home: cuhk restore FILE --home NEW";
 
+/// An old database would be put in place with one copied file, and its numbers used again.
+const RESTORE_GONE: &str = "put the file back if it was moved; else restore the newest backup to a \
+                            new home: cuhk restore FILE --home NEW. Nothing was made in its place: \
+                            without it every revocation would be forgotten";
+
 fn storage_remedy(error: &scb_storage::Error) -> Option<&'static str> {
     match error {
         scb_storage::Error::HomeInUse { .. } => {
@@ -443,6 +458,7 @@ fn storage_remedy(error: &scb_storage::Error) -> Option<&'static str> {
         scb_storage::Error::NewerDatabase { .. } => {
             Some("install the newer version again, or restore a backup from before it")
         }
+        scb_storage::Error::Gone { .. } => Some(RESTORE_GONE),
         error if error.is_damaged() => Some(RESTORE),
         error if error.is_full() => Some("make room on the disk, then repeat the command"),
         _ => None,

@@ -144,7 +144,7 @@ fn first_records(
     issuers: [&Issuer; 2],
     now: UnixTime,
 ) -> Result<(), Error> {
-    let store = Store::open(&home.path(path::DATABASE))?;
+    let store = Store::create(&home.path(path::DATABASE))?;
     let [students, services] = issuers.map(|issuer| issuer.key().public_key().fingerprint());
     let keys = [
         (CrlSigner::ROOT, root.key().public_key().fingerprint()),

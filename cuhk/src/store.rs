@@ -50,13 +50,24 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database, or creates it, and brings its schema up to date.
+    /// Makes the database of a new home.
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`]: newer than this program, damaged, or not accessible.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    /// [`Error::Storage`].
+    pub fn create(path: &Path) -> Result<Self, Error> {
         let database = Database::open(path, &migrations())?;
+        Ok(Self { database })
+    }
+
+    /// Opens the database and brings its schema up to date. Never makes one: an empty database in
+    /// the place of one that is gone would forget every revocation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`]: gone, newer than this program, damaged, or not accessible.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let database = Database::open_existing(path, &migrations())?;
         Ok(Self { database })
     }
 
@@ -242,7 +253,7 @@ fn migrations() -> Migrations<'static> {
 #[allow(clippy::unwrap_used)]
 pub(crate) fn temporary() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&dir.path().join("cuhk.db")).unwrap();
+    let store = Store::create(&dir.path().join("cuhk.db")).unwrap();
     (dir, store)
 }
 

@@ -152,6 +152,51 @@ fn a_truncated_damaged_or_newer_database_is_told_and_left_alone() {
 }
 
 #[test]
+fn a_database_that_is_gone_is_told_by_every_command_and_never_made_anew() {
+    let office = Office::new();
+    let database = office.path("home/cuhk.db");
+    let kept = office.path("kept.db");
+    fs::rename(&database, &kept).unwrap();
+    let said = office.refuses_to_serve(5, "database_gone");
+    assert!(said.contains("cuhk restore"), "{said}");
+    for line in [
+        "roster list",
+        "revoke 1155000001",
+        "code issue 1155000001",
+        "certs list",
+        "keys list",
+        "root sign-crl --root-passphrase-file root.pass",
+        "backup backup.zip",
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let ran = Ran::of(&mut office.command(&arguments));
+        assert_eq!(ran.exit, Some(5), "{line}: {ran:#?}");
+        assert!(ran.stderr.contains("[database_gone]"), "{line}: {ran:#?}");
+    }
+    let doctor = Ran::of(&mut office.command(&["doctor"]));
+    assert_eq!(doctor.exit, Some(5), "{doctor:#?}");
+    assert!(doctor.stdout.contains("FAIL  database "), "{doctor:#?}");
+    assert!(doctor.stdout.contains("cuhk restore"), "{doctor:#?}");
+    assert!(!doctor.stdout.contains("sign-crl"), "{doctor:#?}");
+    assert!(!database.exists(), "nothing was made in its place");
+
+    // An empty one that somebody else has made hides nothing either.
+    Store::create(&database).unwrap().close_blocking();
+    let doctor = Ran::of(&mut office.command(&["doctor"]));
+    assert_eq!(doctor.exit, Some(5), "{doctor:#?}");
+    assert!(!doctor.stdout.contains("sign-crl"), "{doctor:#?}");
+    let sign = ["root", "sign-crl", "--root-passphrase-file", "root.pass"];
+    let ran = Ran::of(&mut office.command(&sign));
+    assert!(ran.stderr.contains("[damaged]"), "{ran:#?}");
+    let served = Ran::of(&mut office.serve(&["--listen", "127.0.0.1:0"]));
+    assert!(served.stderr.contains("[damaged]"), "{served:#?}");
+
+    fs::rename(&kept, &database).unwrap();
+    Ran::of(&mut office.command(&["doctor"])).succeeded();
+    Server::start_command(&mut office.serve(&["--listen", "127.0.0.1:0"]));
+}
+
+#[test]
 fn a_flipped_byte_in_a_students_row_is_told_before_anybody_is_served() {
     let office = Office::new();
     let database = office.path("home/cuhk.db");

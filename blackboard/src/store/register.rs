@@ -25,7 +25,7 @@ impl Register {
     ///
     /// [`Error::Mark`], [`Error::Storage`].
     pub fn open(home: &Home, store: Store) -> Result<Self, Error> {
-        let path = home.path("numbers");
+        let path = home.path(super::NUMBERS);
         let last = store.database.read_blocking(last_number)?;
         let mark = Mark::open(&path, last).map_err(|source| Error::Mark {
             path: path.clone(),

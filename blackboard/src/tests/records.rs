@@ -311,3 +311,19 @@ async fn refuses_a_database_of_a_newer_program() {
     assert_eq!(error.code(), "newer_database");
     assert!(error.remedy().unwrap().contains("newer"), "{error}");
 }
+
+#[tokio::test]
+async fn a_database_that_is_gone_is_told_and_never_made_anew() {
+    let desk = Desk::new();
+    let register = desk.register();
+    register.store().close().await;
+    drop(register);
+    let (database, kept) = (desk.home.path("blackboard.db"), desk.home.path("kept.db"));
+    std::fs::rename(&database, &kept).unwrap();
+    let error = Store::open(&desk.home).unwrap_err();
+    assert_eq!(error.code(), "database_gone");
+    assert!(error.remedy().unwrap().contains("backup"), "{error}");
+    assert!(!database.exists());
+    std::fs::rename(&kept, &database).unwrap();
+    Store::open(&desk.home).unwrap();
+}

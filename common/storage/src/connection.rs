@@ -27,11 +27,21 @@ const STATEMENTS: usize = 128;
 /// Bytes of the smallest page. SQLite takes a file of one byte for a new database.
 const SMALLEST: u64 = 512;
 
+/// What becomes of a database that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// It is made.
+    Create,
+    /// It was there and is gone: an empty one in its place would hide that.
+    Refuse,
+}
+
 /// Sees to it that a whole database of the latest schema is at `path`, and opens it for
 /// writing. What is damaged or newer is refused before anything is written.
 pub(crate) fn open_writer(
     path: &Path,
     migrations: &Migrations<'static>,
+    absent: Absent,
 ) -> Result<Connection, Error> {
     // One at a time, or two would apply the same migration.
     let _held = durable::lock_dir(durable::parent(path))?;
@@ -41,7 +51,10 @@ pub(crate) fn open_writer(
             durable::check_writable(path)?;
             check(path, migrations)?;
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, migrations)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match absent {
+            Absent::Create => create(path, migrations)?,
+            Absent::Refuse => require(path)?,
+        },
         Err(error) => return Err(Error::io("open", path)(error)),
     }
     let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -50,6 +63,16 @@ pub(crate) fn open_writer(
     migrate(&mut conn, path, migrations)?;
     conn.pragma_update(None, "foreign_keys", true)?;
     Ok(conn)
+}
+
+/// Refuses a database that is not there.
+pub(crate) fn require(path: &Path) -> Result<(), Error> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Gone {
+            path: path.to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Opens a database for reading; a writer must have it open.

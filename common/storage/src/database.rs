@@ -15,7 +15,8 @@ use rusqlite_migration::Migrations;
 use tokio::sync::{oneshot, watch};
 
 use crate::{
-    Error, connection,
+    Error,
+    connection::{self, Absent},
     queue::Queue,
     readers::{self, Read, ReadJob},
     wait::{block_on, is_worker, refuse_nested},
@@ -60,7 +61,20 @@ impl Database {
     /// [`Error::NewerDatabase`] and [`Error::Damaged`], with the file left as it was;
     /// [`Error::Migration`] if a migration failed, with the schema left as it was.
     pub fn open(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
-        let conn = connection::open_writer(path, migrations)?;
+        Self::with(path, migrations, Absent::Create)
+    }
+
+    /// Opens a database that was created before, and applies the migrations that are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if it is not there; else as for [`open`](Self::open).
+    pub fn open_existing(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
+        Self::with(path, migrations, Absent::Refuse)
+    }
+
+    fn with(path: &Path, migrations: &Migrations<'static>, absent: Absent) -> Result<Self, Error> {
+        let conn = connection::open_writer(path, migrations, absent)?;
         let (finished, finishing) = watch::channel(());
         let shared = Shared {
             path: path.to_owned(),

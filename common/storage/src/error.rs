@@ -38,6 +38,12 @@ pub enum Error {
         /// What SQLite found first.
         reason: String,
     },
+    /// The database was there and is not any more.
+    #[error("database {} is gone", .path.display())]
+    Gone {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// Too many jobs wait already. Try again later.
     #[error("the store is busy")]
     Busy,
@@ -157,6 +163,7 @@ impl Error {
         match self {
             Self::HomeInUse { .. } => "home_in_use",
             Self::NewerDatabase { .. } => "newer_database",
+            Self::Gone { .. } => "database_gone",
             Self::Target { .. } => "target",
             Self::Missing { .. } => "damaged",
             _ if self.is_damaged() => "damaged",
@@ -178,7 +185,9 @@ impl Error {
                  it"
                 .into()
             }
-            Self::Damaged { path, .. } => restore_database(&path.display().to_string()),
+            Self::Damaged { path, .. } | Self::Gone { path } => {
+                restore_database(&path.display().to_string())
+            }
             Self::Missing { .. } | Self::Altered { .. } => {
                 "put this file back from a backup; its name is its SHA-256".into()
             }

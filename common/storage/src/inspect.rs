@@ -27,9 +27,10 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] if it cannot be opened or is no database; [`Error::Io`], also where
-    /// nothing can be written: a log cannot be read there.
+    /// [`Error::Gone`]; [`Error::Database`] if it cannot be opened or is no database;
+    /// [`Error::Io`], also where nothing can be written: a log cannot be read there.
     pub fn of(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
+        connection::require(path)?;
         Self::look(path, migrations)
             .map_err(|error| durable::check_writable(path).err().unwrap_or(error))
     }

@@ -15,8 +15,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 ///
-/// [`Error::Damaged`] if the copy is not sound; [`Error::Database`], [`Error::Io`].
+/// [`Error::Gone`]; [`Error::Damaged`] if the copy is not sound; [`Error::Database`],
+/// [`Error::Io`].
 pub fn snapshot(from: &Path, to: &Path) -> Result<(), Error> {
+    connection::require(from)?;
     let source = connection::connect(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let (file, copy) = durable::TempFile::create(to.to_owned())?;
     let mut target = connection::connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;

@@ -128,7 +128,8 @@ impl RootAnswer {
 ///
 /// # Errors
 ///
-/// [`Error::Storage`], [`Error::Local`], [`Error::Certificates`].
+/// [`Error::ListMissing`] if this is not the database that `cuhk init` made; [`Error::Storage`],
+/// [`Error::Local`], [`Error::Certificates`].
 pub fn request_root(
     home: &Home,
     store: &Store,
@@ -138,6 +139,9 @@ pub fn request_root(
     let (all, next, sequence, numbers) = store.read_blocking(move |records| {
         let all = records.authorities().all()?;
         let next = records.authorities().next(AuthorityKind::Root)?;
+        if records.lists().find(CrlSigner::ROOT)?.is_none() {
+            return Err(Error::ListMissing(CrlSigner::ROOT));
+        }
         let number = |signer| records.lists().next_number(signer, now);
         let roots = all.iter().map(|record| record.signer);
         let roots = roots.filter(|signer| signer.kind() == AuthorityKind::Root);

@@ -31,6 +31,9 @@ pub(super) fn check(home: &Home, now: UnixTime) -> Vec<Finding> {
         Err(Error::Storage(error)) if error.is_read_only() => {
             return vec![Finding::unseen("database", error.into())];
         }
+        Err(error @ Error::Storage(scb_storage::Error::Gone { .. })) => {
+            return vec![Finding::unseen("database", error)];
+        }
         Err(error) => return vec![Finding::fail("database", with_causes(&error), RESTORE)],
     };
     let mut findings = vec![integrity(&inspection), schema(&inspection)];
@@ -160,7 +163,8 @@ fn list(records: &Records<'_>, signer: CrlSigner, now: UnixTime) -> Result<Findi
     };
     let Some(stored) = records.lists().find(signer)? else {
         return Ok(match by_hand {
-            true => Finding::fail(CHECK, "there is none of the root", mend),
+            // `cuhk init` and `keys rotate` leave one: this is not the database that they wrote to.
+            true => Finding::fail(CHECK, format!("there is none of `{name}`"), RESTORE),
             false => Finding::ok(
                 CHECK,
                 format!("that of `{name}` will be made by `cuhk serve`"),

@@ -28,7 +28,7 @@ pub struct Office {
 impl Office {
     pub fn open() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("cuhk.db")).unwrap();
+        let store = Store::create(&dir.path().join("cuhk.db")).unwrap();
         Self {
             dir,
             store,

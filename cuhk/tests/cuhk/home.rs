@@ -211,7 +211,7 @@ async fn the_roots_list_is_renewed_by_hand_and_handed_out() {
 fn a_newer_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cuhk.db");
-    Store::open(&path).unwrap().close_blocking();
+    Store::create(&path).unwrap().close_blocking();
     let database = rusqlite::Connection::open(&path).unwrap();
     database.pragma_update(None, "user_version", 1000).unwrap();
     drop(database);

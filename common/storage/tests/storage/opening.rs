@@ -254,3 +254,36 @@ fn looking_at_a_database_tells_its_schema_and_changes_nothing() {
     fs::write(&path, b"not a database, though long enough".repeat(100)).unwrap();
     assert!(Inspection::of(&path, &NEW).is_err());
 }
+
+#[test]
+fn what_was_there_before_is_never_made_anew() {
+    let (home, path, bytes) = stored();
+    Database::open_existing(&path, &NEW)
+        .unwrap()
+        .close_blocking();
+    fs::remove_file(&path).unwrap();
+    let copy = home.path().join("copy");
+    for refused in [
+        Database::open_existing(&path, &NEW).map(drop),
+        Inspection::of(&path, &NEW).map(drop),
+        scb_storage::snapshot(&path, &copy),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.code(), "database_gone");
+        assert!(
+            error.to_string().contains(path.to_str().unwrap()),
+            "{error}"
+        );
+        assert!(error.remedy().unwrap().contains("backup"), "{error}");
+    }
+    let left = fs::read_dir(home.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    assert!(
+        left.map(|name| name.into_string().unwrap())
+            .all(|name| !["db", "copy"].contains(&name.as_str()))
+    );
+    fs::write(&path, bytes).unwrap();
+    let db = Database::open_existing(&path, &NEW).unwrap();
+    assert_eq!(notes(&db).len(), 20);
+}
