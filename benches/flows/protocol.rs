@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use scb_certs::{Fingerprint, ServiceName, ServiceUsage, SpiffeId, TrustStore};
 use scb_protocol::client::{Answer, ExpectGreeting, Member, named, sign, state};
+use scb_protocol::log_leaf::{Leaf, LogName};
 use scb_protocol::message::blackboard::Reply;
-use scb_protocol::receipt::{Evidence, VerifiedReceipt, accept, build};
+use scb_protocol::receipt::{
+    CommittedAt, Evidence, SignedLeaf, VerifiedReceipt, accepted_entry, build,
+};
 use scb_protocol::server::{ExpectPresentation, Outage, Policy, VerifiedSubmission, Wanted};
 use scb_protocol::statement::{FileEntry, SubmissionId, SubmissionNumber};
 use scb_protocol::values::Nonce;
@@ -104,15 +107,14 @@ impl<'a> Group<'a> {
     fn receipt(&self, submission: &VerifiedSubmission, trust: &TrustStore) -> Vec<u8> {
         let Self { blackboard, .. } = self;
         let evidence = Evidence::collect(submission, &blackboard.chain, trust);
-        let accepted = accept(
-            &evidence,
-            submission.statement(),
-            SubmissionNumber::new(1).unwrap(),
-            self.campus.now(),
-            &blackboard.key,
-            &blackboard.chain,
-        );
-        build(&evidence, &accepted.unwrap()).unwrap()
+        let (statement, at) = (submission.statement(), self.campus.now());
+        let number = SubmissionNumber::new(1).unwrap();
+        let committed = CommittedAt { index: None, at };
+        let entry = accepted_entry(&evidence, statement, number, committed);
+        let leaf = Leaf::new(LogName::of(statement).unwrap(), 0, at, entry).unwrap();
+        let signer = (&blackboard.key, &blackboard.chain);
+        let leaf = SignedLeaf::sign(leaf.to_bytes().unwrap(), signer, at).unwrap();
+        build(&evidence, &leaf).unwrap()
     }
 }
 

@@ -173,7 +173,7 @@ Examples:
   blackboard submissions list --json
   blackboard submissions list --verify     (every signature; for thousands it takes a while)
 
-Without --verify each line is compared with Blackboard's own acceptance. What was altered is
+Without --verify each line is compared with Blackboard's own log entry. What was altered is
 named and left out, and the exit code is 5.";
 
 const SHOW_EXAMPLES: &str = "\

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use scb_certs::{Fingerprint, StudentId, TrustStore};
 use scb_protocol::message::blackboard::{Reply, Request};
-use scb_protocol::receipt::{Evidence, accept};
+use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
 use scb_protocol::server::{
     AcceptedStatement, AwaitReverification, AwaitVerification, ExpectConfirmation,
     ExpectPresentation, ExpectRequest, Policy, VerifiedSubmission,
@@ -28,6 +28,7 @@ use vigil::Vigil;
 use crate::authority::{Authority, Unanswered};
 use crate::fault::{Faults, Outgoing};
 use crate::identity::Identity;
+use crate::logs::Logs;
 use crate::store::{Draft, Record, Register};
 
 /// What all connections share.
@@ -41,7 +42,9 @@ pub(crate) struct Shared {
     pub(crate) register: Register,
     /// Where reports are kept.
     pub(crate) content: ContentStore,
-    /// With what acceptances are signed.
+    /// The assignments' logs.
+    pub(crate) logs: Logs,
+    /// With what log entries are signed.
     pub(crate) identity: watch::Receiver<Arc<Identity>>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
@@ -233,8 +236,8 @@ impl Handler {
         Ok(verified)
     }
 
-    /// First the report is durable, then one transaction makes number, record and signed
-    /// acceptance.
+    /// First the report is durable, then one transaction makes number, log entry and
+    /// record.
     async fn step_6_store(
         &mut self,
         submission: VerifiedSubmission,
@@ -247,28 +250,19 @@ impl Handler {
         let draft = Draft {
             statement: submission.statement().clone(),
             evidence: Evidence::collect(&submission, &identity.chain, &trust),
+            committed: CommittedAt {
+                index: None,
+                at: now,
+            },
             accepted_at: now,
         };
-        let seal = move |draft: &Draft, number| {
-            let Draft {
-                evidence,
-                statement,
-                accepted_at,
-            } = draft;
-            accept(
-                evidence,
-                statement,
-                number,
-                *accepted_at,
-                &identity.key,
-                &identity.chain,
-            )
-        };
-        Ok(self.shared.register.accept(draft, seal).await?)
+        let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), now);
+        Ok(self.shared.register.accept(draft, sign).await?)
     }
 
     /// The receipt goes back.
     async fn step_6_receipt(&mut self, record: &Record) -> Result<(), Refusal> {
+        self.shared.logs.follow(record).await?;
         let receipt = record.receipt_by(&self.trust())?;
         let receipt = self
             .shared

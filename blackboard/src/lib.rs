@@ -15,14 +15,15 @@ mod fault;
 mod handler;
 mod identity;
 mod init;
+mod logs;
 mod monitor;
+mod note_keys;
 mod platform;
 mod renewal;
 mod sandbox;
 mod serve;
 mod store;
 mod submissions;
-mod witness_key;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -20,10 +20,11 @@ use crate::enrol::stored_roots;
 use crate::fault::Faults;
 use crate::handler::{Handler, Shared};
 use crate::identity::{Identity, IdentityFiles};
+use crate::logs::Logs;
 use crate::monitor::Watch;
+use crate::note_keys::{LogKey, witness_key};
 use crate::renewal::Renewal;
 use crate::store::{Register, Store};
-use crate::witness_key::witness_key;
 
 /// How long a start waits for CUHK to come up.
 pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -65,6 +66,7 @@ impl Server {
         let register = Register::open(home, store.clone())?;
         let content = ContentStore::open(&home.path("content"))?;
         sweep(&register, &content);
+        let logs = Logs::open(home, store.clone(), LogKey::open(home)?)?;
         let cosigner = witness_key(home, policy.service.trust_domain())?;
         let identity = watch::Sender::new(Arc::new(identity));
         let authority = reach_cuhk(|| Settings {
@@ -97,6 +99,7 @@ impl Server {
             authority: authority.clone(),
             register,
             content,
+            logs,
             identity: identity.subscribe(),
             clock: Arc::clone(&clock),
             limits: config.limits,
@@ -140,6 +143,7 @@ impl Server {
     pub(crate) async fn run(self, shutdown: Shutdown) {
         let renewal = tokio::spawn(self.renewal.run());
         let witness = tokio::spawn(self.witness.run());
+        let logs = tokio::spawn(self.shared.logs.clone().run(shutdown.clone()));
         let tls = self.tls.subscribe();
         let updates = tokio::spawn(self.tls_maker.follow(self.tls));
         let (shared, stop) = (Arc::clone(&self.shared), shutdown.clone());
@@ -151,6 +155,7 @@ impl Server {
         renewal.abort();
         witness.abort();
         updates.abort();
+        let _ = logs.await;
         self.shared.register.store().close().await;
     }
 }

@@ -2,7 +2,6 @@
 
 mod error;
 mod known_log;
-#[allow(dead_code)] // Until the tiles follow.
 pub(crate) mod log;
 mod mark;
 mod record;
@@ -16,9 +15,10 @@ use rusqlite_migration::{M, Migrations};
 use scb_certs::{Crl, Fingerprint};
 use scb_cli::Home;
 use scb_protocol::audit::{GrownLog, KnownLog};
-use scb_protocol::receipt::{Evidence, SignedAcceptance};
+use scb_protocol::log_leaf::LogName;
+use scb_protocol::receipt::{Evidence, SignedLeaf};
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
-use scb_protocol::{Mode, from_seconds};
+use scb_protocol::{COMMITMENT_SIZE, Mode, from_seconds};
 use scb_storage::Database;
 
 use crate::authority::Numbers;
@@ -32,6 +32,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_3.sql")),
     M::up(include_str!("store/migration_4.sql")),
     M::up(include_str!("store/migration_log.sql")),
+    M::up(include_str!("store/migration_leaf.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -86,7 +87,7 @@ impl Store {
     }
 
     /// What a list shows of all submissions, in order; [`Error::Altered`] of each that is not
-    /// what its acceptance speaks of. No signature is verified: that takes [`Record::receipt`].
+    /// what its log entry speaks of. No signature is verified: that takes [`Record::receipt`].
     ///
     /// # Errors
     ///
@@ -160,6 +161,68 @@ impl Store {
         self.database
             .write(move |transaction| known_log::remember(transaction, &known, &checkpoint))
             .await
+    }
+
+    /// All logs, with how many entries each has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn log_sizes(&self) -> Result<Vec<(LogName, u64)>, Error> {
+        self.database.read(log::sizes).await
+    }
+
+    /// All logs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn log_names(&self) -> Result<Vec<LogName>, Error> {
+        let sizes = self.database.read_blocking(log::sizes)?;
+        Ok(sizes.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// How many entries a log has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn log_size_blocking(&self, name: &LogName) -> Result<u64, Error> {
+        let name = name.clone();
+        self.database
+            .read_blocking(move |connection| log::size(connection, &name))
+    }
+
+    /// What is committed to in a log, from number `from` on, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn commitments(
+        &self,
+        name: LogName,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<[u8; COMMITMENT_SIZE]>, Error> {
+        self.database
+            .read(move |connection| log::commitments(connection, &name, from, most))
+            .await
+    }
+
+    /// As [`Store::commitments`], for callers without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn commitments_blocking(
+        &self,
+        name: &LogName,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<[u8; COMMITMENT_SIZE]>, Error> {
+        let name = name.clone();
+        self.database
+            .read_blocking(move |connection| log::commitments(connection, &name, from, most))
     }
 
     /// Finishes what is queued and closes the file.
@@ -236,7 +299,7 @@ impl RawRecord {
                 crls: blob(crls)?,
                 root: blob(root)?,
             },
-            accepted: self.head.accepted,
+            leaf: self.head.leaf,
         })
     }
 }
@@ -247,7 +310,7 @@ struct RawSummary {
     accepted_at: i64,
     statement: Vec<u8>,
     mode: String,
-    accepted: SignedAcceptance,
+    leaf: SignedLeaf,
 }
 
 impl RawSummary {
@@ -257,9 +320,9 @@ impl RawSummary {
             accepted_at: row.get("accepted_at")?,
             statement: row.get("statement")?,
             mode: row.get("mode")?,
-            accepted: SignedAcceptance {
-                acceptance: row.get("acceptance")?,
-                signature: row.get("acceptance_signature")?,
+            leaf: SignedLeaf {
+                leaf: row.get("leaf")?,
+                signature: row.get("leaf_signature")?,
             },
         })
     }
@@ -280,7 +343,7 @@ impl RawSummary {
         let summary = self.parse()?;
         let (number, at) = (summary.number, summary.accepted_at);
         match self
-            .accepted
+            .leaf
             .speaks_of(&self.statement, number, at, summary.mode)
         {
             true => Ok(summary),
@@ -290,7 +353,7 @@ impl RawSummary {
 }
 
 fn summaries(connection: &Connection) -> Result<Vec<Listed>, Error> {
-    let sql = "SELECT number, accepted_at, statement, mode, acceptance, acceptance_signature \
+    let sql = "SELECT number, accepted_at, statement, mode, leaf, leaf_signature \
                FROM submissions ORDER BY number";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map([], RawSummary::read)?;
@@ -354,14 +417,12 @@ fn insert_blob(transaction: &Transaction<'_>, bytes: &[u8]) -> Result<[u8; 32], 
 }
 
 fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<(), Error> {
-    let Record {
-        evidence, accepted, ..
-    } = record;
+    let Record { evidence, leaf, .. } = record;
     let chains = insert_blob(transaction, evidence.chains.as_bytes())?;
     let crls = insert_blob(transaction, evidence.crls.as_bytes())?;
     let root = insert_blob(transaction, evidence.root.as_bytes())?;
     let sql = "INSERT INTO submissions (number, submission, accepted_at, statement, signatures, \
-               mode, assurance, chains, crls, root, acceptance, acceptance_signature) \
+               mode, assurance, chains, crls, root, leaf, leaf_signature) \
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     transaction.prepare_cached(sql)?.execute(params![
         as_integer(record.number.get()),
@@ -374,8 +435,8 @@ fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<(), Error> {
         chains,
         crls,
         root,
-        accepted.acceptance,
-        accepted.signature,
+        leaf.leaf,
+        leaf.signature,
     ])?;
     Ok(())
 }

@@ -8,6 +8,7 @@ mod enrolment;
 mod group;
 mod hand_in;
 mod log;
+mod logs;
 mod outage;
 pub(crate) mod panics;
 mod records;

@@ -43,7 +43,7 @@ pub enum Error {
     },
     /// The thread that writes the log's files died.
     #[error("the issuance log has stopped")]
-    LogStopped,
+    LogStopped(#[from] scb_storage::LogStopped),
     /// The database holds something that this program did not write.
     #[error("the database holds an invalid {what}: restore it from a backup")]
     RecordInvalid {

@@ -8,15 +8,14 @@
 mod requests;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{Ed25519Seed, TrustDomain};
 use scb_cli::Home;
-use scb_tlog::{Algorithm, HashReader, KeyName, NoteKey, TileLog, Tiles, VerifiedCheckpoint};
+use scb_storage::{BATCH, Published, PublishedLog};
+use scb_tlog::{Algorithm, HashReader, KeyName, NoteKey, Tiles};
 use scb_transport::Shutdown;
-use tokio::sync::{Mutex as Turn, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Error;
@@ -26,24 +25,12 @@ use crate::store::{CertificateRecord, Store};
 
 /// How long an entry may wait for its checkpoint when nobody asks.
 const TICK: Duration = Duration::from_secs(1);
-/// Entries in one append.
-const BATCH: usize = 4096;
 
 /// The log at work.
 #[derive(Debug)]
 pub(crate) struct IssuanceLog {
     store: Store,
-    key: NoteKey,
-    tiles: Arc<Mutex<TileLog>>,
-    one_at_a_time: Turn<()>,
-    current: watch::Sender<Arc<Published>>,
-}
-
-/// What the public can see.
-#[derive(Debug)]
-pub(crate) struct Published {
-    pub(crate) checkpoint: VerifiedCheckpoint,
-    pub(crate) tiles: Tiles,
+    log: PublishedLog,
 }
 
 impl IssuanceLog {
@@ -63,55 +50,19 @@ impl IssuanceLog {
         let name = origin(trust_domain)?;
         let key = NoteKey::from_seed(name, Algorithm::Ed25519, seed.expose())?;
         let directory = home.path(path::LOG);
-        let mut log = TileLog::open(&directory)?;
-        let tiles = log.tiles();
-        if let Some(checkpoint) = log.published()? {
-            checkpoint.verify(key.verifier())?;
-        }
-        store.write_blocking(move |records| {
-            let adopted = adopt(&records.log(), &tiles, &directory)?;
-            if adopted > 0 {
-                tracing::warn!(
-                    "{adopted} entries of the issuance log were not in the database: their \
-                     contents are lost, the log goes on after them"
-                );
-            }
-            let unlogged = records.certificates().unlogged()?;
-            let enter = |record: &CertificateRecord| records.log().append_certificate(record);
-            unlogged.iter().try_for_each(enter)
+        let log = PublishedLog::open(&directory, key, |tiles| {
+            compare(&store, tiles.clone(), &directory)
         })?;
-        let published = sign(&log, &key)?;
-        log.publish(&published.checkpoint)?;
-        Ok(Self {
-            store,
-            key,
-            tiles: Arc::new(Mutex::new(log)),
-            one_at_a_time: Turn::default(),
-            current: watch::Sender::new(Arc::new(published)),
-        })
+        Ok(Self { store, log })
     }
 
     /// A checkpoint that covers every entry that was durable when this was called.
     pub(crate) async fn publish(&self) -> Result<Arc<Published>, Error> {
-        let _turn = self.one_at_a_time.lock().await;
-        let mut size = self.current.borrow().checkpoint.head().size;
-        let known = size;
-        loop {
-            let wanted = self
-                .store
-                .read(move |records| records.log().commitments(size, BATCH));
-            let commitments = wanted.await?;
-            if commitments.is_empty() {
-                break;
-            }
-            size = self
-                .with_tiles(move |log| Ok(log.append(&commitments)?.size))
-                .await?;
-        }
-        if size == known {
-            return Ok(Arc::clone(&self.current.borrow()));
-        }
-        self.replace().await
+        let commitments = |from| {
+            self.store
+                .read(move |records| records.log().commitments(from, BATCH))
+        };
+        self.log.publish(commitments).await
     }
 
     /// Publishes until `shutdown`.
@@ -133,30 +84,6 @@ impl IssuanceLog {
             tracing::error!("cannot publish the issuance log: {}", with_causes(&error));
         }
     }
-
-    async fn replace(&self) -> Result<Arc<Published>, Error> {
-        let signed = {
-            let log = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);
-            sign(&log, &self.key)?
-        };
-        let checkpoint = signed.checkpoint.clone();
-        self.with_tiles(move |log| Ok(log.publish(&checkpoint)?))
-            .await?;
-        let signed = Arc::new(signed);
-        self.current.send_replace(Arc::clone(&signed));
-        Ok(signed)
-    }
-
-    /// Syncing files takes milliseconds: not on a thread that serves connections.
-    async fn with_tiles<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut TileLog) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        let tiles = Arc::clone(&self.tiles);
-        let done =
-            spawn_blocking(move || job(&mut tiles.lock().unwrap_or_else(PoisonError::into_inner)));
-        done.await.map_err(|_| Error::LogStopped)?
-    }
 }
 
 /// The name of the log in its checkpoints.
@@ -164,10 +91,20 @@ fn origin(trust_domain: &TrustDomain) -> Result<KeyName, Error> {
     Ok(format!("{trust_domain}/issuance").parse()?)
 }
 
-fn sign(log: &TileLog, key: &NoteKey) -> Result<Published, Error> {
-    Ok(Published {
-        checkpoint: log.sign(key)?,
-        tiles: log.tiles(),
+/// Makes the database agree with the tiles.
+fn compare(store: &Store, tiles: Tiles, directory: &Path) -> Result<(), Error> {
+    let directory = directory.to_owned();
+    store.write_blocking(move |records| {
+        let adopted = adopt(&records.log(), &tiles, &directory)?;
+        if adopted > 0 {
+            tracing::warn!(
+                "{adopted} entries of the issuance log were not in the database: their \
+                 contents are lost, the log goes on after them"
+            );
+        }
+        let unlogged = records.certificates().unlogged()?;
+        let enter = |record: &CertificateRecord| records.log().append_certificate(record);
+        unlogged.iter().try_for_each(enter)
     })
 }
 

@@ -14,7 +14,7 @@ use crate::Error;
 /// What is signed, and the signature of it.
 const SIGNED: [(&str, &str); 2] = [
     (file::STATEMENT, file::SIGNATURES),
-    (file::ACCEPTANCE, file::ACCEPTANCE_SIGNATURE),
+    (file::LEAF, file::LEAF_SIGNATURE),
 ];
 /// The root and the revocation lists in one file.
 const TRUST: &str = "trust.pem";

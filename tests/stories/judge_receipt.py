@@ -17,8 +17,8 @@ read = lambda name: (receipt / name).read_bytes()
 unpad = lambda text: base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 sha256 = lambda data: hashlib.sha256(data).digest()
 
-acceptance, statement = json.loads(read("acceptance.json")), json.loads(read("statement.json"))
-for name, expected in acceptance["files"].items():
+leaf, statement = json.loads(read("leaf.json")), json.loads(read("statement.json"))
+for name, expected in leaf["entry"]["accepted"]["files"].items():
     assert sha256(read(name)).hex() == expected, name
 
 leaves = {sha256(c.public_bytes(Encoding.DER)).hex(): c
@@ -38,7 +38,7 @@ der = utils.encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes
 chain[0].public_key().verify(der, f"{header}.{claims}".encode(), ec.ECDSA(hashes.SHA256()))
 
 claims = json.loads(unpad(claims))
-assert claims["aud"] == statement["service"] == acceptance["service"]
+assert claims["aud"] == statement["service"]
 assert all(member["active"] for member in claims["members"])
 told = [(m["sub"].rsplit("/", 1)[1], unpad(m["x5t#S256"]).hex()) for m in claims["members"]]
 assert told == [(m["sid"], m["cert_sha256"]) for m in statement["members"]]

@@ -21,7 +21,7 @@ fn openssl_confirms_the_receipt_and_refuses_an_altered_one() {
         command.args(["-crl_check_all", "-out", "/dev/null"]);
         Ran::of(&mut command)
     };
-    for file in ["acceptance", "statement"] {
+    for file in ["leaf", "statement"] {
         let said = verify(file).succeeded().stderr;
         assert!(said.contains("Verification successful"), "{said}");
         let path = unpacked.join(format!("{file}.json"));

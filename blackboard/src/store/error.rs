@@ -37,7 +37,7 @@ pub enum Error {
         /// SHA-256 of the roots that this home trusts.
         trusted: Vec<Fingerprint>,
     },
-    /// The acceptance could not be signed, or the receipt not be made.
+    /// The log entry could not be signed, or the receipt not be made.
     #[error("cannot make the receipt")]
     Receipt(#[source] scb_protocol::Error),
     /// What was remembered of CUHK's issuance log was altered.
@@ -49,14 +49,58 @@ pub enum Error {
     /// An entry of a log is too large, or a log's name is none.
     #[error("cannot make the log entry")]
     Leaf(#[source] scb_protocol::Error),
-    /// An entry of a log is missing, or not what was entered.
-    #[error("entry {index} of the log {log} was altered")]
-    EntryAltered {
+    /// The tiles have entries of a log that the database lacks.
+    #[error(
+        "the database has {database} entries of the log {log}, but {tiles} were published: it is \
+         an old backup, or its last entries were cut off"
+    )]
+    LogBehind {
         /// The log.
         log: LogName,
-        /// The entry's number, from 0.
+        /// Entries in the database.
+        database: u64,
+        /// Entries in the tiles.
+        tiles: u64,
+    },
+    /// There are tiles of a log of which the database knows nothing.
+    #[error(
+        "the database knows nothing of the log in {}: it is an old backup, or not this home's",
+        path.display()
+    )]
+    LogUnknown {
+        /// The log's directory.
+        path: PathBuf,
+    },
+    /// Database and tiles hold different entries of a log.
+    #[error("entry {index} of the log {log} is another one in the database than was published")]
+    LogContradicted {
+        /// The log.
+        log: LogName,
+        /// The number of the first entry that differs, from 0.
         index: u64,
     },
+    /// The directory of the logs cannot be read.
+    #[error("cannot read {}", path.display())]
+    LogDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The files of a log failed, or contradict each other.
+    #[error("the files of the log {log} cannot be used")]
+    LogFiles {
+        /// The log.
+        log: LogName,
+        /// What is wrong.
+        source: scb_tlog::Error,
+    },
+    /// The files of some log failed.
+    #[error(transparent)]
+    Log(#[from] scb_tlog::Error),
+    /// A thread that writes the files of a log has died.
+    #[error(transparent)]
+    LogStopped(#[from] scb_storage::LogStopped),
     /// All numbers have been given.
     #[error("there are no numbers left")]
     NumbersExhausted,
@@ -78,12 +122,52 @@ fn listed(roots: &[Fingerprint]) -> String {
     roots.join(" or ")
 }
 
+fn code_of_log(error: &scb_tlog::Error) -> &'static str {
+    use scb_tlog::Error::{Damaged, Malformed, SignatureInvalid, SignatureMissing};
+    match error {
+        error if error.is_full() => "disk_full",
+        SignatureInvalid { .. } | SignatureMissing { .. } => "log_key",
+        Damaged { .. } | Malformed { .. } => "damaged",
+        _ => "store",
+    }
+}
+
+/// What to do about the files of a log.
+fn of_log(error: &scb_tlog::Error) -> &'static str {
+    use scb_tlog::Error::{Damaged, Malformed, SignatureInvalid, SignatureMissing};
+    match error {
+        error if error.is_full() => "make room on the disk, then do the same again",
+        SignatureInvalid { .. } | SignatureMissing { .. } => {
+            "put back the key in HOME/logs/key.pem with which this server signed before"
+        }
+        Damaged { .. } | Malformed { .. } => {
+            "keep the log's directory as evidence and put it back from a backup; if there is none, \
+             move it away: the tiles are made anew from the database, and the witness compares them"
+        }
+        _ => "let this user read and write HOME/logs",
+    }
+}
+
 impl Error {
+    /// Says in which log it happened.
+    pub(crate) fn in_log(self, log: &LogName) -> Self {
+        match self {
+            Self::Log(source) => Self::LogFiles {
+                log: log.clone(),
+                source,
+            },
+            other => other,
+        }
+    }
+
     /// A stable word for scripts.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Storage(error) => error.code(),
-            Self::Altered { .. } | Self::EntryAltered { .. } => "altered",
+            Self::Altered { .. } => "altered",
+            Self::LogBehind { .. } | Self::LogUnknown { .. } => "log_behind",
+            Self::LogContradicted { .. } => "log_contradicted",
+            Self::LogFiles { source, .. } | Self::Log(source) => code_of_log(source),
             Self::OtherRoot { .. } => "other_root",
             _ if self.is_full() => "disk_full",
             _ => "store",
@@ -104,6 +188,17 @@ impl Error {
                  that CUHK had before is verified with `student verify --ca-fingerprint`"
                     .into(),
             ),
+            Self::LogBehind { .. } | Self::LogUnknown { .. } => Some(
+                "put the newest backup of blackboard.db in its place: what was published once \
+                 must not be numbered anew"
+                    .into(),
+            ),
+            Self::LogContradicted { .. } => Some(
+                "keep both as evidence; put a backup of blackboard.db of the same server in its \
+                 place"
+                    .into(),
+            ),
+            Self::LogFiles { source, .. } | Self::Log(source) => Some(of_log(source).into()),
             Self::Mark { .. } if self.is_full() => {
                 Some("make room on the disk, then do the same again".into())
             }
@@ -115,7 +210,10 @@ impl Error {
     fn is_full(&self) -> bool {
         match self {
             Self::Storage(error) => error.is_full(),
-            Self::Mark { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::Mark { source, .. } | Self::LogDirectory { source, .. } => {
+                source.kind() == io::ErrorKind::StorageFull
+            }
+            Self::Log(source) | Self::LogFiles { source, .. } => source.is_full(),
             _ => false,
         }
     }

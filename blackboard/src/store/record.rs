@@ -1,6 +1,7 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, TrustStore, all_from_pem};
-use scb_protocol::receipt::{Evidence, SignedAcceptance, VerifiedReceipt, build};
+use scb_protocol::log_leaf::{Leaf, LogName};
+use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf, VerifiedReceipt, build};
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Mode, Refusal};
 
@@ -13,6 +14,8 @@ pub struct Draft {
     pub statement: Statement,
     /// All that a receipt needs besides number and time.
     pub evidence: Evidence,
+    /// When the signed statement had come, and where that was entered.
+    pub committed: CommittedAt,
     /// The time of acceptance.
     pub accepted_at: UnixTime,
 }
@@ -37,7 +40,7 @@ pub struct Record {
     pub(super) accepted_at: UnixTime,
     pub(super) statement: Statement,
     pub(super) evidence: Evidence,
-    pub(super) accepted: SignedAcceptance,
+    pub(super) leaf: SignedLeaf,
 }
 
 impl Record {
@@ -69,6 +72,16 @@ impl Record {
     /// The exact bytes that they signed.
     pub fn statement_bytes(&self) -> &[u8] {
         &self.evidence.statement
+    }
+
+    /// The log in which it is entered, and its number there, from 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`].
+    pub(crate) fn entry(&self) -> Result<(LogName, u64), Error> {
+        let leaf = Leaf::parse(&self.leaf.leaf).map_err(|_| self.altered())?;
+        Ok((leaf.log, leaf.index))
     }
 
     /// `receipt.zip`: of one record always the same bytes. Verified as an outsider would
@@ -104,7 +117,11 @@ impl Record {
         &self,
         verify: impl FnOnce(&[u8]) -> Result<VerifiedReceipt, Refusal>,
     ) -> Result<Vec<u8>, Error> {
-        let receipt = build(&self.evidence, &self.accepted).map_err(Error::Receipt)?;
+        let receipt = build(&self.evidence, &self.leaf);
+        let receipt = receipt.map_err(|error| match error {
+            scb_protocol::Error::Leaf(_) => self.altered(),
+            error => Error::Receipt(error),
+        })?;
         let verified = verify(&receipt)
             .inspect_err(|refusal| tracing::error!("{}: {refusal}", self.number))
             .map_err(|_| self.altered())?;

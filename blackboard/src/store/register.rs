@@ -3,12 +3,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use scb_cli::Home;
-use scb_protocol::receipt::SignedAcceptance;
+use scb_protocol::log_leaf::LogName;
+use scb_protocol::receipt::{SignedLeaf, accepted_entry};
 use scb_protocol::statement::SubmissionNumber;
 use scb_storage::ContentStore;
 
 use super::mark::Mark;
-use super::{Draft, Error, Record, Store, by_submission, contents, count, insert, last_number};
+use super::{
+    Draft, Error, Record, Store, by_submission, contents, count, insert, last_number, log,
+};
 
 /// Takes in submissions and gives them their numbers. One per home. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -63,18 +66,16 @@ impl Register {
     }
 
     /// Accepts a submission whose content is durable: one transaction gives it its number,
-    /// has `seal` sign the acceptance and stores it all. The same submission ID with the
+    /// enters it in the assignment's log, has `sign` sign the entry and stores it all. The same submission ID with the
     /// same statement gives the record that is there already. Answered once it is durable.
     ///
     /// # Errors
     ///
     /// [`Error::Conflict`] for the same submission ID with another statement;
-    /// [`Error::Receipt`] if `seal` fails; [`Error::Mark`], [`Error::Storage`].
-    pub async fn accept<F>(&self, draft: Draft, seal: F) -> Result<Record, Error>
+    /// [`Error::Receipt`] if `sign` fails; [`Error::Leaf`]; [`Error::Mark`], [`Error::Storage`].
+    pub async fn accept<F>(&self, draft: Draft, sign: F) -> Result<Record, Error>
     where
-        F: FnOnce(&Draft, SubmissionNumber) -> Result<SignedAcceptance, scb_protocol::Error>
-            + Send
-            + 'static,
+        F: FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error> + Send + 'static,
     {
         let register = self.clone();
         let accept = move |transaction: &rusqlite::Transaction<'_>| {
@@ -84,8 +85,9 @@ impl Register {
                 Some(_) => Err(Error::Conflict { submission }),
                 None => {
                     let number = register.next_number(last_number(transaction)?)?;
-                    let accepted = seal(&draft, number).map_err(Error::Receipt)?;
-                    let record = record(draft, number, accepted);
+                    let leaf = enter(transaction, &draft, number)?;
+                    let leaf = sign(leaf).map_err(Error::Receipt)?;
+                    let record = record(draft, number, leaf);
                     insert(transaction, &record)?;
                     Ok(record)
                 }
@@ -110,12 +112,23 @@ impl Register {
     }
 }
 
-fn record(draft: Draft, number: SubmissionNumber, accepted: SignedAcceptance) -> Record {
+/// The entry in the assignment's log.
+fn enter(
+    transaction: &rusqlite::Transaction<'_>,
+    draft: &Draft,
+    number: SubmissionNumber,
+) -> Result<Vec<u8>, Error> {
+    let name = LogName::of(&draft.statement).map_err(Error::Leaf)?;
+    let entry = accepted_entry(&draft.evidence, &draft.statement, number, draft.committed);
+    Ok(log::append(transaction, &name, draft.accepted_at, entry)?.leaf)
+}
+
+fn record(draft: Draft, number: SubmissionNumber, leaf: SignedLeaf) -> Record {
     Record {
         number,
         accepted_at: draft.accepted_at,
         statement: draft.statement,
         evidence: draft.evidence,
-        accepted,
+        leaf,
     }
 }

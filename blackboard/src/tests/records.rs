@@ -5,8 +5,8 @@ use std::fs;
 use rusqlite::Connection;
 use scb_certs::{Fingerprint, SpiffeId};
 use scb_cli::{Home, Role};
-use scb_protocol::receipt::{Evidence, SignedAcceptance};
-use scb_protocol::statement::{FileEntry, Statement, SubmissionId, SubmissionNumber};
+use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
+use scb_protocol::statement::{FileEntry, Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 use scb_storage::ContentStore;
 use scb_testkit::TestCampus;
@@ -59,21 +59,22 @@ fn draft(submission: SubmissionId, content: &[u8]) -> Draft {
     Draft {
         statement,
         evidence,
+        committed: CommittedAt {
+            index: None,
+            at: from_seconds(1_795_262_401),
+        },
         accepted_at: from_seconds(1_795_262_401),
     }
 }
 
-fn seal(draft: &Draft, number: SubmissionNumber) -> Result<SignedAcceptance, scb_protocol::Error> {
-    let submission = draft.statement.submission;
-    Ok(SignedAcceptance {
-        acceptance: format!("{number} {submission}").into_bytes(),
-        signature: b"signature".to_vec(),
-    })
+fn sign(leaf: Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error> {
+    let signature = b"signature".to_vec();
+    Ok(SignedLeaf { leaf, signature })
 }
 
 async fn accept(register: &Register, content: &[u8]) -> Record {
     let id = SubmissionId::random().unwrap();
-    register.accept(draft(id, content), seal).await.unwrap()
+    register.accept(draft(id, content), sign).await.unwrap()
 }
 
 #[tokio::test]
@@ -102,11 +103,11 @@ async fn the_same_submission_gives_the_same_record() {
     let desk = Desk::new();
     let register = desk.register();
     let id = SubmissionId::random().unwrap();
-    let first = register.accept(draft(id, b"a"), seal).await.unwrap();
+    let first = register.accept(draft(id, b"a"), sign).await.unwrap();
     let mut later = draft(id, b"a");
     later.accepted_at = from_seconds(1_895_262_401);
     later.evidence.signatures = b"signed again".to_vec();
-    assert_eq!(register.accept(later, seal).await.unwrap(), first);
+    assert_eq!(register.accept(later, sign).await.unwrap(), first);
 }
 
 #[tokio::test]
@@ -114,8 +115,8 @@ async fn refuses_the_same_submission_with_another_statement() {
     let desk = Desk::new();
     let register = desk.register();
     let id = SubmissionId::random().unwrap();
-    let first = register.accept(draft(id, b"a"), seal).await.unwrap();
-    let error = register.accept(draft(id, b"b"), seal).await.unwrap_err();
+    let first = register.accept(draft(id, b"a"), sign).await.unwrap();
+    let error = register.accept(draft(id, b"b"), sign).await.unwrap_err();
     assert!(matches!(error, Error::Conflict { submission } if submission == id));
     assert_eq!(register.store().find(id).await.unwrap(), Some(first));
 }
@@ -125,7 +126,7 @@ async fn fifty_at_once_make_one_record() {
     let desk = Desk::new();
     let register = desk.register();
     let id = SubmissionId::random().unwrap();
-    let all = (0..50).map(|_| register.accept(draft(id, b"a"), seal));
+    let all = (0..50).map(|_| register.accept(draft(id, b"a"), sign));
     let records = futures_util::future::join_all(all).await;
     let numbers: Vec<_> = records
         .into_iter()
@@ -150,7 +151,7 @@ async fn numbers_count_up_also_after_a_restart() {
 async fn a_number_is_not_given_again_after_a_rollback() {
     let desk = Desk::new();
     let register = desk.register();
-    let refuse = |_: &Draft, _| Err(scb_protocol::Error::Sign);
+    let refuse = |_| Err(scb_protocol::Error::Sign);
     let failed = draft(SubmissionId::random().unwrap(), b"a");
     let id = failed.statement.submission;
     assert!(matches!(
@@ -158,8 +159,8 @@ async fn a_number_is_not_given_again_after_a_rollback() {
         Err(Error::Receipt(_))
     ));
     assert_eq!(register.store().find(id).await.unwrap(), None);
-    let signed_then_lost = |draft: &Draft, number| {
-        seal(draft, number).map(|_| ())?;
+    let signed_then_lost = |leaf| {
+        sign(leaf).map(|_| ())?;
         panic!("the job dies after signing");
     };
     let failed = draft(SubmissionId::random().unwrap(), b"a");
@@ -168,7 +169,7 @@ async fn a_number_is_not_given_again_after_a_rollback() {
     let next = accept(&register, b"a").await.number().get();
     assert!(next >= 1);
     let id = SubmissionId::random().unwrap();
-    let again = register.accept(draft(id, b"x"), seal).await.unwrap();
+    let again = register.accept(draft(id, b"x"), sign).await.unwrap();
     assert_eq!(again.number().get(), next + 1);
 }
 
@@ -224,7 +225,7 @@ async fn an_altered_record_gives_no_receipt() {
         "signatures = zeroblob(length(signatures))",
         "accepted_at = accepted_at + 1",
         "number = 7",
-        "acceptance = CAST(replace(CAST(acceptance AS TEXT), 'S-000001', 'S-000002') AS BLOB)",
+        "leaf = CAST(replace(CAST(leaf AS TEXT), 'S-000001', 'S-000002') AS BLOB)",
         "statement = CAST(replace(CAST(statement AS TEXT), 'lab', 'exam') AS BLOB)",
     ] {
         let mut campus = Campus::open().await;
@@ -262,7 +263,7 @@ async fn content_without_a_record_is_not_a_submission() {
     assert_eq!(register.store().find(id).await.unwrap(), None);
     assert_eq!(
         register
-            .accept(draft(id, b"report"), seal)
+            .accept(draft(id, b"report"), sign)
             .await
             .unwrap()
             .number()

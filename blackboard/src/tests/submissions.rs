@@ -180,14 +180,11 @@ const ALTERATIONS: [(&str, bool); 9] = [
     ("statement = zeroblob(10)", true),
     ("accepted_at = accepted_at - 1", true),
     ("mode = 'tokens'", true),
-    ("acceptance = zeroblob(length(acceptance))", true),
+    ("leaf = zeroblob(length(leaf))", true),
     // What is not listed is only verified.
     ("signatures = zeroblob(length(signatures))", false),
     ("assurance = zeroblob(length(assurance))", false),
-    (
-        "acceptance_signature = zeroblob(length(acceptance_signature))",
-        false,
-    ),
+    ("leaf_signature = zeroblob(length(leaf_signature))", false),
     ("crls = chains", false),
 ];
 

@@ -1,13 +1,14 @@
 //! Receipts: a ZIP file that proves a submission to anybody who knows the root's fingerprint.
 
-mod acceptance;
 mod archive;
+mod pending;
+mod signed_leaf;
 mod verify;
 
 use scb_certs::{Certificate, Chain, TrustStore};
 
-pub use acceptance::{SignedAcceptance, accept};
 pub use archive::{MAX_RECEIPT, build};
+pub use signed_leaf::{CommittedAt, SignedLeaf, accepted_entry};
 pub use verify::{Check, ReceiptMember, VerifiedReceipt};
 
 use crate::assurance::Mode;
@@ -30,10 +31,13 @@ pub mod file {
     /// The root certificate, PEM; two while one takes the place of another. The verifier brings
     /// their fingerprints.
     pub const ROOT: &str = "cuhk-ca.pem";
-    /// Blackboard's acceptance: number, time and the hash of each file above.
-    pub const ACCEPTANCE: &str = "acceptance.json";
+    /// The entry of the assignment's log that accepts the submission: number, times and the hash
+    /// of each file above.
+    pub const LEAF: &str = "leaf.json";
     /// Blackboard's detached CMS signature of it, DER.
-    pub const ACCEPTANCE_SIGNATURE: &str = "acceptance.p7s";
+    pub const LEAF_SIGNATURE: &str = "leaf.p7s";
+    /// Says that the proof that the log holds the entry is still to come.
+    pub const PENDING: &str = "pending.json";
     /// How to check all this without our programs.
     pub const INSTRUCTIONS: &str = "VERIFY.md";
 }

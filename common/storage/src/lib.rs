@@ -4,7 +4,8 @@
 //! [`Database`] has one writer thread that commits whatever waits as one transaction
 //! (group commit) and a few reader threads, each answering from one consistent
 //! snapshot. [`ContentStore`] takes in a stream, and only what has the promised hash
-//! becomes a file. [`HomeLock`] keeps a second server out.
+//! becomes a file. [`PublishedLog`] is the files of a log whose entries a database has
+//! numbered. [`HomeLock`] keeps a second server out.
 //!
 //! Nothing is answered before it is durable, and a failed fsync ends the process. This
 //! crate knows no table, no clock, no socket and no role: the SQL is in the roles'
@@ -18,6 +19,7 @@ mod error;
 mod incoming;
 mod inspect;
 mod lock;
+mod published_log;
 mod queue;
 mod readers;
 mod snapshot;
@@ -31,4 +33,5 @@ pub use error::Error;
 pub use incoming::ContentWriter;
 pub use inspect::Inspection;
 pub use lock::HomeLock;
+pub use published_log::{BATCH, LogStopped, Published, PublishedLog};
 pub use snapshot::{compact, snapshot};

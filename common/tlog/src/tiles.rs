@@ -37,8 +37,12 @@ impl Tiles {
         entry.ok_or_else(|| self.damaged("an entry is missing"))
     }
 
-    /// The entries of the bundle that holds number `index`, as many as there are.
-    pub(crate) fn bundle(&self, index: u64) -> Result<Vec<Vec<u8>>, Error> {
+    /// The entries of the bundle (256 of them) that holds number `index`, as many as there are.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tiles::entry`].
+    pub fn bundle(&self, index: u64) -> Result<Vec<Vec<u8>>, Error> {
         let tile = self.tile(TileKind::Entries, index)?;
         let bytes = self.read(tile)?;
         let mut entries = split(&bytes).ok_or_else(|| self.damaged("a torn bundle"))?;

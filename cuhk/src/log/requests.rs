@@ -4,6 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{ServiceName, StudentId};
 use scb_protocol::message::cuhk::{AuditedEntry, MemberQuestion, Reply, Witnessed};
 use scb_protocol::{Code, InactiveReason, LogEntry, Refusal, Step};
+use scb_storage::LogStopped;
 use scb_tlog::{
     Error as LogError, Hash, HashReader, Tiles, UnverifiedCheckpoint, VerifiedCheckpoint,
     VerifierKey, consistency_proof, inclusion_proof, root,
@@ -27,8 +28,8 @@ impl IssuanceLog {
     pub(crate) async fn checkpoint(&self, old: u64) -> Result<Reply, Error> {
         let published = self.publish().await?;
         let witnesses = self.store.read(|records| records.log().witnesses()).await?;
-        let verifier_key = self.key.verifier().to_string();
-        let key = self.key.verifier().clone();
+        let verifier_key = self.log.key().to_string();
+        let key = self.log.key().clone();
         let answer = move || {
             let tiles = &published.tiles;
             let witnessed = witnesses
@@ -55,7 +56,7 @@ impl IssuanceLog {
         (size, from): (u64, u64),
         now: UnixTime,
     ) -> Result<Reply, Error> {
-        let tiles = self.current.borrow().tiles.clone();
+        let tiles = self.log.published().tiles.clone();
         if size > tiles.size() {
             return Err(beyond(size, tiles.size()));
         }
@@ -95,7 +96,7 @@ impl IssuanceLog {
         verifier_key: String,
         checkpoint: &str,
     ) -> Result<(), Error> {
-        let verified = cosigned(checkpoint, self.key.verifier(), &verifier_key);
+        let verified = cosigned(checkpoint, self.log.key(), &verifier_key);
         let head = verified.map_err(|error| invalid(&error))?.head();
         let published = self.publish().await?;
         let ours = off_the_runtime(move || Ok(root(&published.tiles, head.size)?)).await;
@@ -203,5 +204,5 @@ fn invalid(reason: &dyn std::fmt::Display) -> Error {
 async fn off_the_runtime<T: Send + 'static>(
     job: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    spawn_blocking(job).await.map_err(|_| Error::LogStopped)?
+    spawn_blocking(job).await.map_err(|_| LogStopped)?
 }

@@ -13,9 +13,10 @@ use scb_certs::{
     SigningKey, SpiffeId, StudentId, TrustStore,
 };
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
+use scb_protocol::log_leaf::{Leaf, LogName};
 use scb_protocol::message::blackboard;
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::receipt::{Evidence, accept, build};
+use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf, accepted_entry, build};
 use scb_protocol::server::{
     AcceptedStatement, ExpectPresentation, ExpectRequest as ExpectDesk, Inquiry, Outage, Policy,
     VerifiedSubmission, Wanted,
@@ -268,11 +269,15 @@ impl Desk {
         let mut stored = self.stored.lock().unwrap();
         let number = SubmissionNumber::new(stored.len() as u64 + 1).unwrap();
         let statement = submission.statement();
-        let accepted = accept(&evidence, statement, number, self.now(), key, chain).unwrap();
+        let (index, at) = (stored.len() as u64, self.now());
+        let committed = CommittedAt { index: None, at };
+        let entry = accepted_entry(&evidence, statement, number, committed);
+        let leaf = Leaf::new(LogName::of(statement).unwrap(), index, at, entry).unwrap();
+        let leaf = SignedLeaf::sign(leaf.to_bytes().unwrap(), (key, chain), at).unwrap();
         let record = Stored {
             statement: submission.statement_bytes().to_vec(),
             number,
-            receipt: build(&evidence, &accepted).unwrap(),
+            receipt: build(&evidence, &leaf).unwrap(),
         };
         stored.insert(statement.submission, record.clone());
         record

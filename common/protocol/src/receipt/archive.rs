@@ -5,9 +5,11 @@ use std::io::{Cursor, Read, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-use super::{Evidence, SignedAcceptance, assurance_file, file};
+use super::pending::pending;
+use super::{Evidence, SignedLeaf, assurance_file, file};
 use crate::assurance::Mode;
 use crate::error::Error;
+use crate::log_leaf::Leaf;
 
 /// Largest receipt in bytes; revocation lists are what grows.
 pub const MAX_RECEIPT: usize = 16 * 1024 * 1024;
@@ -15,15 +17,18 @@ pub const MAX_RECEIPT: usize = 16 * 1024 * 1024;
 /// What `VERIFY.md` says.
 const INSTRUCTIONS: &str = include_str!("VERIFY.md");
 
-/// Builds the receipt. Files are stored uncompressed, with a fixed date.
+/// Builds a receipt whose proof is still to come. Files are stored uncompressed, with a fixed
+/// date.
 ///
 /// # Errors
 ///
-/// [`Error::Encode`].
-pub fn build(evidence: &Evidence, accepted: &SignedAcceptance) -> Result<Vec<u8>, Error> {
+/// [`Error::Encode`]; [`Error::Leaf`] if the leaf is none.
+pub fn build(evidence: &Evidence, leaf: &SignedLeaf) -> Result<Vec<u8>, Error> {
+    let pending = pending(&Leaf::parse(&leaf.leaf)?)?;
     let own = [
-        (file::ACCEPTANCE, accepted.acceptance.as_slice()),
-        (file::ACCEPTANCE_SIGNATURE, accepted.signature.as_slice()),
+        (file::LEAF, leaf.leaf.as_slice()),
+        (file::LEAF_SIGNATURE, leaf.signature.as_slice()),
+        (file::PENDING, pending.as_slice()),
         (file::INSTRUCTIONS, INSTRUCTIONS.as_bytes()),
     ];
     write(evidence.files().into_iter().chain(own)).map_err(|error| Error::Encode(error.to_string()))
@@ -47,7 +52,8 @@ fn write<'a>(
 /// The parts of a receipt as they came; nothing of it is verified.
 pub(super) struct UnverifiedReceipt {
     pub(super) evidence: Evidence,
-    pub(super) accepted: SignedAcceptance,
+    pub(super) leaf: SignedLeaf,
+    pub(super) pending: Vec<u8>,
 }
 
 /// Reads the parts of a receipt.
@@ -61,8 +67,8 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     archive
         .validate_header_consistency()
         .map_err(|error| format!("an ambiguous ZIP file: {error}"))?;
-    if archive.len() != 9 || archive.index_for_name(file::INSTRUCTIONS).is_none() {
-        return Err("it does not have the nine files of a receipt".to_owned());
+    if archive.len() != 10 || archive.index_for_name(file::INSTRUCTIONS).is_none() {
+        return Err("it does not have the files of a receipt".to_owned());
     }
     let mode = match archive.index_for_name(file::TOKENS) {
         Some(_) => Mode::Tokens,
@@ -83,11 +89,15 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
         crls,
         root,
     };
-    let accepted = SignedAcceptance {
-        acceptance: part(&mut archive, file::ACCEPTANCE)?,
-        signature: part(&mut archive, file::ACCEPTANCE_SIGNATURE)?,
+    let leaf = SignedLeaf {
+        leaf: part(&mut archive, file::LEAF)?,
+        signature: part(&mut archive, file::LEAF_SIGNATURE)?,
     };
-    Ok(UnverifiedReceipt { evidence, accepted })
+    Ok(UnverifiedReceipt {
+        evidence,
+        leaf,
+        pending: part(&mut archive, file::PENDING)?,
+    })
 }
 
 /// One file of the archive, which may not unpack to more than the whole may be.

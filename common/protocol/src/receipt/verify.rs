@@ -8,14 +8,17 @@ use scb_certs::{
     StudentId, TrustStore, VerifiedStudent, all_from_pem,
 };
 
-use super::acceptance::{Acceptance, hashes};
 use super::archive::{UnverifiedReceipt, open};
+use super::file;
+use super::pending::pending;
+use super::signed_leaf::{accepted, hashes};
 use crate::assurance::{Mode, VerifiedTokens};
+use crate::log_leaf::{Accepted, Leaf, LogName, leaf_commitment};
 use crate::server::{verify_signatures, verify_signers};
 use crate::statement::{Statement, SubmissionNumber};
 use crate::time::{is_future, rfc3339};
 use crate::verification::Verification;
-use crate::{Code, Refusal, Step, counted};
+use crate::{COMMITMENT_SIZE, Code, Refusal, Step, counted};
 
 /// One thing that was found to be in order, for a verdict that reads line by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +43,9 @@ pub struct ReceiptMember {
 /// Evidence: Blackboard accepted this statement, signed by all its members, at this time.
 #[derive(Debug, Clone)]
 pub struct VerifiedReceipt {
-    acceptance: Acceptance,
+    leaf: Leaf,
+    commitment: [u8; COMMITMENT_SIZE],
+    accepted: Accepted,
     statement: Statement,
     bytes: Vec<u8>,
     members: Vec<ReceiptMember>,
@@ -99,22 +104,37 @@ impl VerifiedReceipt {
 
     /// The submission's number.
     pub fn number(&self) -> SubmissionNumber {
-        self.acceptance.number
+        self.accepted.number
     }
 
     /// When Blackboard accepted it.
     pub fn accepted_at(&self) -> UnixTime {
-        self.acceptance.accepted_at
+        self.leaf.at
+    }
+
+    /// When the signed statement had come: what counts for lateness.
+    pub fn committed_at(&self) -> UnixTime {
+        self.accepted.committed_at
+    }
+
+    /// The log in which the acceptance is entered, and its number there, from 0.
+    pub fn entry(&self) -> (&LogName, u64) {
+        (&self.leaf.log, self.leaf.index)
+    }
+
+    /// What is entered there: SHA-256 of the leaf.
+    pub fn commitment(&self) -> [u8; COMMITMENT_SIZE] {
+        self.commitment
     }
 
     /// What stood behind the members: CUHK's answer or, as CUHK was away, their tokens.
     pub fn mode(&self) -> Mode {
-        self.acceptance.mode
+        self.accepted.mode
     }
 
     /// The service that accepted it.
     pub fn service(&self) -> &SpiffeId {
-        &self.acceptance.service
+        &self.statement.service
     }
 
     /// The statement.
@@ -141,7 +161,8 @@ impl VerifiedReceipt {
 struct Verifier {
     parts: UnverifiedReceipt,
     trust: TrustStore,
-    acceptance: Acceptance,
+    leaf: Leaf,
+    accepted: Accepted,
     statement: Statement,
     /// The members, once their chains are judged.
     students: Vec<VerifiedStudent>,
@@ -160,11 +181,11 @@ impl Verifier {
             .map(|root| check_root(root, trusted))
             .collect::<Result<_, _>>()?;
         let crls = revocation_lists(&parts.evidence.crls)?;
-        let acceptance = Acceptance::parse(&parts.accepted.acceptance)
-            .map_err(|error| format!("acceptance: {error}"))?;
+        let (leaf, accepted) =
+            accepted(&parts.leaf.leaf).map_err(|error| format!("{}: {error}", file::LEAF))?;
         if let Some(crl) = crls
             .iter()
-            .find(|crl| is_future(crl.this_update().as_secs(), acceptance.accepted_at))
+            .find(|crl| is_future(crl.this_update().as_secs(), leaf.at))
         {
             return Err(format!(
                 "a revocation list is of later, {}",
@@ -182,7 +203,8 @@ impl Verifier {
         Ok(Self {
             parts,
             trust,
-            acceptance,
+            leaf,
+            accepted,
             statement,
             students: Vec::new(),
             checks,
@@ -190,11 +212,14 @@ impl Verifier {
     }
 
     fn run(mut self) -> Result<VerifiedReceipt, String> {
-        self.check_acceptance()?;
+        self.check_accepted()?;
         let members = self.check_members()?;
         self.check_assurance()?;
+        self.check_log()?;
         Ok(VerifiedReceipt {
-            acceptance: self.acceptance,
+            commitment: leaf_commitment(&self.parts.leaf.leaf),
+            leaf: self.leaf,
+            accepted: self.accepted,
             statement: self.statement,
             bytes: self.parts.evidence.statement,
             members,
@@ -206,50 +231,78 @@ impl Verifier {
         self.checks.push(Check { what, found });
     }
 
-    /// Blackboard signed number, time and the hash of every other file.
-    fn check_acceptance(&mut self) -> Result<(), String> {
-        let accepted = &self.parts.accepted;
-        let signers = DetachedSignature::parse(&accepted.signature)
-            .and_then(|signature| signature.verify(&accepted.acceptance))
-            .map_err(|error| format!("acceptance: {error}"))?;
-        let [signer] = signers.as_slice() else {
-            return Err("acceptance: not exactly one signature".to_owned());
-        };
-        let service = self
-            .trust
-            .verify_service(
-                &signer.chain,
-                &ServiceName::blackboard(),
-                ServiceUsage::Signature,
-                self.acceptance.accepted_at,
-            )
-            .map_err(|error| format!("acceptance: {error}"))?;
-        if *service.spiffe_id() != self.acceptance.service
-            || self.statement.service != self.acceptance.service
-            || self.statement.submission != self.acceptance.submission
-        {
-            return Err("acceptance and statement name different things".to_owned());
+    /// Blackboard signed number, times and the hash of every other file.
+    fn check_accepted(&mut self) -> Result<(), String> {
+        self.check_signer()?;
+        let expected = LogName::of(&self.statement).map_err(text)?;
+        if self.leaf.log != expected || self.statement.submission != self.accepted.submission {
+            return Err("the log entry and the statement name different things".to_owned());
         }
-        if self.acceptance.mode != self.parts.evidence.mode {
-            return Err("the acceptance names another mode".to_owned());
+        if self.accepted.committed_at > self.leaf.at {
+            return Err("accepted before the statement had come".to_owned());
         }
-        let found = hashes(&self.parts.evidence);
-        if let Some((name, _)) = found
-            .iter()
-            .find(|(name, hash)| self.acceptance.files.get(*name) != Some(*hash))
-        {
-            return Err(format!("{name} is not what was accepted"));
+        if self.accepted.committed_index >= Some(self.leaf.index) {
+            return Err("accepted before the statement was entered".to_owned());
         }
-        if found.len() != self.acceptance.files.len() {
-            return Err("the acceptance names other files".to_owned());
-        }
+        self.check_hashes()?;
         let found = format!(
             "{} at {} by {}",
-            self.acceptance.number,
-            rfc3339(self.acceptance.accepted_at),
-            self.acceptance.service
+            self.accepted.number,
+            rfc3339(self.leaf.at),
+            self.statement.service
         );
         self.passed("accepted", found);
+        Ok(())
+    }
+
+    /// The service to which it was handed in signed the entry, and nobody else.
+    fn check_signer(&self) -> Result<(), String> {
+        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file::LEAF_SIGNATURE);
+        let signers = DetachedSignature::parse(&self.parts.leaf.signature)
+            .and_then(|signature| signature.verify(&self.parts.leaf.leaf))
+            .map_err(|error| named(&error))?;
+        let [signer] = signers.as_slice() else {
+            return Err(named(&"not exactly one signature"));
+        };
+        let (name, usage) = (ServiceName::blackboard(), ServiceUsage::Signature);
+        let service = self
+            .trust
+            .verify_service(&signer.chain, &name, usage, self.leaf.at)
+            .map_err(|error| named(&error))?;
+        match *service.spiffe_id() == self.statement.service {
+            true => Ok(()),
+            false => Err("it was handed in to another service than accepted it".to_owned()),
+        }
+    }
+
+    /// The files are those that were accepted.
+    fn check_hashes(&self) -> Result<(), String> {
+        if self.accepted.mode != self.parts.evidence.mode {
+            return Err("the log entry names another mode".to_owned());
+        }
+        let found = hashes(&self.parts.evidence);
+        let mut differing = found
+            .iter()
+            .filter(|(name, hash)| self.accepted.files.get(*name) != Some(*hash));
+        if let Some((name, _)) = differing.next() {
+            return Err(format!("{name} is not what was accepted"));
+        }
+        match found.len() == self.accepted.files.len() {
+            true => Ok(()),
+            false => Err("the log entry names other files".to_owned()),
+        }
+    }
+
+    /// The proof that the log holds the entry is still to come.
+    fn check_log(&mut self) -> Result<(), String> {
+        if self.parts.pending != pending(&self.leaf).map_err(text)? {
+            return Err(format!("{} is about another entry", file::PENDING));
+        }
+        let found = format!(
+            "the proof that entry {} of {} was witnessed is still to come",
+            self.leaf.index, self.leaf.log
+        );
+        self.passed("pending", found);
         Ok(())
     }
 
@@ -258,7 +311,7 @@ impl Verifier {
         let (evidence, named) = (&self.parts.evidence, &self.statement.members);
         let signers =
             verify_signatures(&evidence.statement, &evidence.signatures, named).map_err(text)?;
-        let at = self.acceptance.accepted_at;
+        let at = self.leaf.at;
         let students = verify_signers(&signers, named, &self.trust, at).map_err(text)?;
         let members: Vec<_> = named
             .iter()
@@ -282,7 +335,7 @@ impl Verifier {
 
     /// What stood behind the members, and what they handed in.
     fn check_assurance(&mut self) -> Result<(), String> {
-        let (what, found) = match self.acceptance.mode {
+        let (what, found) = match self.accepted.mode {
             Mode::Verified => ("confirmed", self.verification()?),
             Mode::Tokens => ("tokens", self.tokens()?),
         };
@@ -300,9 +353,9 @@ impl Verifier {
         let verification = Verification::verify_for(
             &self.parts.evidence.assurance,
             &self.trust,
-            &self.acceptance.service,
+            &self.statement.service,
             &self.statement.members,
-            self.acceptance.accepted_at,
+            self.leaf.at,
         )
         .map_err(text)?;
         Ok(format!(
@@ -322,8 +375,8 @@ impl Verifier {
         let tokens = VerifiedTokens::verify(
             self.students.iter().zip(lines),
             &self.trust,
-            &self.acceptance.service,
-            self.acceptance.accepted_at,
+            &self.statement.service,
+            self.leaf.at,
             Step::Six,
         )
         .map_err(text)?;

@@ -1,4 +1,4 @@
-//! Receipts that Blackboard should not have given: its own acceptance does not save them.
+//! Receipts that Blackboard should not have given: its own signature does not save them.
 
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ fn refuses_evidence_that_blackboard_should_not_have_accepted() {
         ),
         (
             "another service",
-            "different things",
+            "another service than",
             restate(&|s| s["service"] = json!(name("service/grader"))),
         ),
         (

@@ -1,10 +1,11 @@
 //! What is signed and kept, as it looks; keys and random values have their names instead.
 
+use scb_protocol::log_leaf::Leaf;
 use scb_protocol::receipt::file;
 use scb_testkit::TestCampus;
 use serde_json::Value;
 
-use crate::support::{Group, Jws, THREE, unpack};
+use crate::support::{Group, Jws, THREE, part, unpack};
 
 /// JSON in which every text that differs from run to run has a name instead.
 fn with_names(mut value: Value, names: &[(String, String)]) -> String {
@@ -90,7 +91,7 @@ fn tokens_proofs_and_verifications_look_like_this() {
 }
 
 #[test]
-fn statement_and_acceptance_look_like_this() {
+fn statement_and_entry_look_like_this() {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE);
     let names = names(&group);
@@ -102,14 +103,14 @@ fn statement_and_acceptance_look_like_this() {
     insta::assert_snapshot!("statement", statement);
 
     let files = unpack(&group.run().go().unwrap().zip);
-    let (_, acceptance) = files
-        .iter()
-        .find(|(name, _)| name == file::ACCEPTANCE)
-        .unwrap();
-    let mut acceptance = String::from_utf8(acceptance.clone()).unwrap();
+    let text = |name| String::from_utf8(part(&files, name)).unwrap();
+    let mut leaf = text(file::LEAF);
     for (name, bytes) in &files {
         let hash = scb_certs::Fingerprint::of(bytes).to_string();
-        acceptance = acceptance.replace(&hash, &format!("<hex SHA-256 of {name}>"));
+        leaf = leaf.replace(&hash, &format!("<hex SHA-256 of {name}>"));
     }
-    insta::assert_snapshot!("acceptance", acceptance);
+    let salt = Leaf::parse(&part(&files, file::LEAF)).unwrap().salt;
+    leaf = leaf.replace(&salt.to_string(), "<hex of 16 bytes>");
+    insta::assert_snapshot!("leaf", leaf);
+    insta::assert_snapshot!("pending", text(file::PENDING));
 }

@@ -52,8 +52,9 @@ def unbase64(text):
 root = x509.load_pem_x509_certificate(read("cuhk-ca.pem"))
 root.verify_directly_issued_by(root)
 check(uri(root) == DOMAIN, "the root's name")
-statement, acceptance = json.loads(read("statement.json")), json.loads(read("acceptance.json"))
-accepted_at = datetime.fromisoformat(acceptance["accepted_at"].replace("Z", "+00:00"))
+statement, entry = json.loads(read("statement.json")), json.loads(read("leaf.json"))
+accepted = entry["entry"]["accepted"]
+accepted_at = datetime.fromisoformat(entry["at"].replace("Z", "+00:00"))
 
 
 def verify_chain(leaf, issuer):
@@ -110,7 +111,7 @@ for leaf in leaves:
     verify_chain(leaf, issuer)
 students = [c for c in leaves if "/student/" in uri(c)]
 services = [c for c in leaves if "/service/" in uri(c)]
-check([uri(c) for c in services] == [acceptance["service"]], "the service's chain")
+check([uri(c) for c in services] == [statement["service"]], "the service's chain")
 print("chains: %d students, %d service, %d issuers" % (len(students), len(services), len(authorities)))
 
 blocks = re.findall(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n?", read("crl.pem"), re.S)
@@ -132,14 +133,16 @@ check({h for _, h in named} <= {thumbprint(c).hex() for c in signed}, "certifica
 print("signers: certificates of all %d" % len(named))
 
 now = int(accepted_at.replace(tzinfo=timezone.utc).timestamp())
-check(acceptance["service"] == statement["service"], "the statement's service")
+domain, service, course, assignment = entry["log"].split("/")
+check(statement["service"] == "spiffe://%s/service/%s" % (domain, service), "the log's service")
+check((course, assignment) == (statement["course"], statement["assignment"]), "the log")
 
 
 def verify_answer():
     """CUHK's answer about all members."""
     answer = verify_token(read("verification.jwt").decode(), "scb-verification+jwt")
     check(answer["iss"] == DOMAIN + "/service/cuhk", "issuer of the answer")
-    check(answer["aud"] == acceptance["service"], "asker")
+    check(answer["aud"] == statement["service"], "asker")
     check(answer["iat"] - 60 <= now <= answer["exp"] + 60, "time of the answer")
     check(answer["exp"] == answer["iat"] + 60, "lifetime of the answer")
     told = [(m["sub"], unbase64(m["x5t#S256"]).hex(), m["active"]) for m in answer["members"]]
@@ -151,7 +154,7 @@ def verify_identity(text, sid, certificate):
     """A member's identity token; returns its claims."""
     token = verify_token(text, "scb-identity+jwt")
     check(token["iss"] == DOMAIN + "/service/cuhk", "issuer of the token")
-    check(token["aud"] == acceptance["service"], "audience of the token")
+    check(token["aud"] == statement["service"], "audience of the token")
     check(token["sub"] == DOMAIN + "/student/" + sid, "subject of the token")
     check(unbase64(token["cnf"]["x5t#S256"]).hex() == certificate, "certificate of the token")
     check(token["iat"] - 60 <= now <= token["exp"] + 60, "time of the token")
@@ -168,6 +171,6 @@ def verify_tokens():
     print("tokens: %s in force" % " ".join(s for s, _ in named))
 
 
-{"verified": verify_answer, "tokens": verify_tokens}[acceptance["mode"]]()
+{"verified": verify_answer, "tokens": verify_tokens}[accepted["mode"]]()
 token = verify_identity(read("token.txt").decode(), *named[0])
 print("token: %s for %s" % (named[0][0], token["aud"]))

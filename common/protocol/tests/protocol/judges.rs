@@ -74,7 +74,7 @@ impl Unpacked {
 
     /// The commands of one step of `VERIFY.md`, run as they stand there.
     fn step(&self, number: usize) -> Verdict {
-        let accepted_at = self.json(file::ACCEPTANCE)["accepted_at"].clone();
+        let accepted_at = self.json(file::LEAF)["at"].clone();
         self.step_at(number, accepted_at.as_str().unwrap())
     }
 
@@ -163,8 +163,8 @@ fn openssl_confirms(receipt: &Unpacked, count: usize) {
     accepted.says("URI:spiffe://campus.test/service/blackboard");
 
     let hashes = receipt.step(3);
-    let accepted = receipt.json(file::ACCEPTANCE);
-    let files = accepted["files"].as_object().unwrap();
+    let leaf = receipt.json(file::LEAF);
+    let files = leaf["entry"]["accepted"]["files"].as_object().unwrap();
     assert_eq!(hashes.output.lines().count(), files.len());
     for (name, hash) in files {
         hashes.says(&format!("{}  {name}\n", hash.as_str().unwrap()));
@@ -194,14 +194,14 @@ fn openssl_refuses_altered_receipts() {
         receipt
     };
     for (step, name) in [
-        (2, file::ACCEPTANCE),
-        (2, file::ACCEPTANCE_SIGNATURE),
+        (2, file::LEAF),
+        (2, file::LEAF_SIGNATURE),
         (4, file::STATEMENT),
         (4, file::SIGNATURES),
     ] {
         let receipt = fresh();
         let last = receipt.read(name).len() - 1;
-        let time = receipt.json(file::ACCEPTANCE)["accepted_at"].clone();
+        let time = receipt.json(file::LEAF)["at"].clone();
         receipt.flip(name, last / 2);
         receipt.step_at(step, time.as_str().unwrap()).fails(name);
     }

@@ -2,7 +2,6 @@
 //! clock, an honest CUHK and hooks that alter what passes between the two.
 #![allow(clippy::unwrap_used, clippy::type_complexity)]
 
-mod acceptance;
 mod audit;
 mod authority;
 mod certificates;
@@ -14,6 +13,7 @@ mod formats;
 mod identity_token;
 mod introspection;
 mod judges;
+mod leaf;
 mod leaks;
 mod main_job;
 mod malformed;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use scb_certs::Fingerprint;
 use scb_protocol::Code;
-use scb_protocol::receipt::{MAX_RECEIPT, SignedAcceptance, VerifiedReceipt, build, file};
+use scb_protocol::receipt::{MAX_RECEIPT, SignedLeaf, VerifiedReceipt, build, file};
 use scb_testkit::TestCampus;
 
 use crate::support::{Given, Group, THREE, name, part, refused, repack, with_part};
 
 #[test]
-fn has_nine_files_and_the_same_parts_give_the_same_bytes() {
+fn has_its_files_and_the_same_parts_give_the_same_bytes() {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE);
     let given = Given::to(&group);
@@ -22,16 +22,17 @@ fn has_nine_files_and_the_same_parts_give_the_same_bytes() {
         "chains.pem",
         "crl.pem",
         "cuhk-ca.pem",
-        "acceptance.json",
-        "acceptance.p7s",
+        "leaf.json",
+        "leaf.p7s",
+        "pending.json",
         "VERIFY.md",
     ];
     assert_eq!(names, expected);
-    let accepted = SignedAcceptance {
-        acceptance: part(&given.files(), file::ACCEPTANCE),
-        signature: part(&given.files(), file::ACCEPTANCE_SIGNATURE),
+    let leaf = SignedLeaf {
+        leaf: part(&given.files(), file::LEAF),
+        signature: part(&given.files(), file::LEAF_SIGNATURE),
     };
-    assert_eq!(build(&given.evidence(), &accepted).unwrap(), given.zip);
+    assert_eq!(build(&given.evidence(), &leaf).unwrap(), given.zip);
     given.verify(&repack(&given.files())).unwrap();
 }
 
@@ -42,7 +43,15 @@ fn says_line_by_line_what_it_proves() {
     let receipt = Given::to(&group);
     let receipt = receipt.verify(&receipt.zip).unwrap();
     let said: Vec<_> = receipt.checks().iter().map(|check| check.what).collect();
-    let expected = ["root", "accepted", "signed", "signed", "confirmed", "file"];
+    let expected = [
+        "root",
+        "accepted",
+        "signed",
+        "signed",
+        "confirmed",
+        "file",
+        "pending",
+    ];
     assert_eq!(said, expected);
     for (check, student) in receipt.checks()[2..4].iter().zip(THREE) {
         assert!(check.found.starts_with(student), "{}", check.found);
@@ -115,7 +124,7 @@ fn refuses_an_archive_that_programs_read_differently() {
     let mut files = given.files();
     let statement = part(&files, file::STATEMENT);
     for (what, everywhere) in [("two of one name", true), ("two names for one", false)] {
-        // Nine files with the instructions, or ten with a second statement.
+        // As many files with the instructions, or one more with a second statement.
         let (index, real) = if everywhere {
             files.push(("statement.jsoX".to_owned(), statement.clone()));
             (files.len() - 1, file::STATEMENT)

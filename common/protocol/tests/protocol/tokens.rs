@@ -256,7 +256,9 @@ fn receipts_with_other_tokens_are_refused() {
         given.refuses(what, &given.accepted(&evidence));
     }
     given.verify(&given.accepted(&right)).unwrap();
-    let other = given.with_acceptance(|acceptance| acceptance["mode"] = "verified".into());
+    let other = given.with_leaf(|leaf| {
+        leaf["entry"]["accepted"]["mode"] = "verified".into();
+    });
     let reason = given.refuses("another mode", &other);
     assert!(reason.contains("another mode"), "{reason}");
 }

@@ -6,6 +6,7 @@ mod faults;
 mod lock;
 mod opening;
 mod processes;
+mod published_log;
 mod reading;
 mod snapshots;
 mod support;

@@ -1,13 +1,14 @@
 //! A receipt that was given, and receipts that Blackboard should not have given.
 
-use scb_certs::{Crl, sign_detached};
-use scb_protocol::receipt::{Evidence, SignedAcceptance, VerifiedReceipt, accept, build, file};
+use scb_certs::Crl;
+use scb_protocol::receipt::{Evidence, SignedLeaf, VerifiedReceipt, build, file};
 use scb_protocol::server::VerifiedSubmission;
-use scb_protocol::statement::{Statement, SubmissionNumber};
+use scb_protocol::statement::Statement;
 use scb_protocol::{Code, Refusal};
 use scb_testkit::TestIdentity;
 use serde_json::Value;
 
+use super::run::accepted_by;
 use super::{Files, Group, Run, refused, repack, unpack};
 
 /// A stored submission and the receipt for it.
@@ -68,35 +69,24 @@ impl<'a> Given<'a> {
     pub(crate) fn accepted_by(&self, evidence: &Evidence, service: &TestIdentity) -> Vec<u8> {
         let statement = Statement::parse(&evidence.statement);
         let statement = statement.unwrap_or_else(|_| self.submission.statement().clone());
-        let number = SubmissionNumber::new(1).unwrap();
-        let now = self.group.campus.now();
-        let accepted = accept(
-            evidence,
-            &statement,
-            number,
-            now,
-            &service.key,
-            &service.chain,
-        );
-        build(evidence, &accepted.unwrap()).unwrap()
+        let leaf = accepted_by(evidence, &statement, service, self.group);
+        build(evidence, &leaf).unwrap()
     }
 
-    /// The receipt with an acceptance that was altered before Blackboard signed it.
-    pub(crate) fn with_acceptance(&self, alter: impl FnOnce(&mut Value)) -> Vec<u8> {
-        let acceptance = part(&self.files(), file::ACCEPTANCE);
-        let mut acceptance: Value = serde_json::from_slice(&acceptance).unwrap();
-        alter(&mut acceptance);
-        self.with_acceptance_bytes(acceptance.to_string().into_bytes())
+    /// The receipt with a log entry that was altered before Blackboard signed it.
+    pub(crate) fn with_leaf(&self, alter: impl FnOnce(&mut Value)) -> Vec<u8> {
+        let leaf = part(&self.files(), file::LEAF);
+        let mut leaf: Value = serde_json::from_slice(&leaf).unwrap();
+        alter(&mut leaf);
+        self.with_leaf_bytes(leaf.to_string().into_bytes())
     }
 
-    pub(crate) fn with_acceptance_bytes(&self, acceptance: Vec<u8>) -> Vec<u8> {
+    /// What the receipt waits for stays as it was.
+    pub(crate) fn with_leaf_bytes(&self, leaf: Vec<u8>) -> Vec<u8> {
         let TestIdentity { key, chain } = &self.group.blackboard;
-        let signature = sign_detached(&acceptance, &[(key, chain)], self.group.campus.now());
-        let accepted = SignedAcceptance {
-            acceptance,
-            signature: signature.unwrap(),
-        };
-        build(&self.evidence(), &accepted).unwrap()
+        let signed = SignedLeaf::sign(leaf, (key, chain), self.group.campus.now()).unwrap();
+        let files = with_part(&self.files(), file::LEAF, signed.leaf);
+        with_part(&unpack(&files), file::LEAF_SIGNATURE, signed.signature)
     }
 }
 

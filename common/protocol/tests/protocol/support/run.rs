@@ -8,13 +8,17 @@ use scb_certs::{Fingerprint, TrustStore};
 use scb_protocol::client::{
     Answer, ExpectGreeting, ExpectProceed, ExpectReceipt, ReceivingReceipt, Session,
 };
+use scb_protocol::log_leaf::{Leaf, LogName};
 use scb_protocol::message::blackboard::{Reply, Request};
-use scb_protocol::receipt::{Evidence, VerifiedReceipt, accept, build};
+use scb_protocol::receipt::{
+    CommittedAt, Evidence, SignedLeaf, VerifiedReceipt, accepted_entry, build,
+};
 use scb_protocol::server::{
     AcceptedStatement, ExpectPresentation, ExpectRequest, VerifiedSubmission, Wanted,
 };
-use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Channel, Code, Frame, Message, Question, Refusal, Step, decode, encode};
+use scb_testkit::TestIdentity;
 
 use super::Group;
 use super::group::REPORT;
@@ -313,15 +317,26 @@ fn away(step: Step) -> Refusal {
 pub(crate) fn receipt(group: &Group<'_>, submission: &VerifiedSubmission) -> Vec<u8> {
     let Group { blackboard, .. } = group;
     let evidence = Evidence::collect(submission, &blackboard.chain, &group.trust);
-    let accepted = accept(
-        &evidence,
-        submission.statement(),
-        SubmissionNumber::new(1).unwrap(),
-        group.campus.now(),
-        &blackboard.key,
-        &blackboard.chain,
-    );
-    build(&evidence, &accepted.unwrap()).unwrap()
+    let leaf = accepted_by(&evidence, submission.statement(), blackboard, group);
+    build(&evidence, &leaf).unwrap()
+}
+
+/// The log entry that accepts this, number 7 of its log, signed by `service`.
+pub(crate) fn accepted_by(
+    evidence: &Evidence,
+    statement: &Statement,
+    service: &TestIdentity,
+    group: &Group<'_>,
+) -> SignedLeaf {
+    let (number, now) = (SubmissionNumber::new(1).unwrap(), group.campus.now());
+    let committed = CommittedAt {
+        index: Some(6),
+        at: now,
+    };
+    let entry = accepted_entry(evidence, statement, number, committed);
+    let leaf = Leaf::new(LogName::of(statement).unwrap(), 7, now, entry).unwrap();
+    let leaf = leaf.to_bytes().unwrap();
+    SignedLeaf::sign(leaf, (&service.key, &service.chain), now).unwrap()
 }
 
 /// What precedes a receipt.

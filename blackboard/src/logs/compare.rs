@@ -1,0 +1,61 @@
+//! Whether the database and the tiles hold the same logs: what was signed once must still be so.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use scb_protocol::log_leaf::LogName;
+use scb_tlog::{HashReader as _, Tiles};
+
+use crate::store::{Error, Store};
+
+/// Entries in one bundle of the tiles.
+const BUNDLE: usize = 256;
+
+/// No directory of a log is there of which the database knows nothing.
+pub(super) fn check_directories(directory: &Path, names: &[LogName]) -> Result<(), Error> {
+    let known: BTreeSet<String> = names.iter().map(super::directory).collect();
+    let unreadable = |source| Error::LogDirectory {
+        path: directory.to_owned(),
+        source,
+    };
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        read => read.map_err(unreadable)?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_log = entry.path().join("checkpoint").exists();
+        if is_log && !known.contains(&name) {
+            return Err(Error::LogUnknown { path: entry.path() });
+        }
+    }
+    Ok(())
+}
+
+/// Every entry in the tiles is the database's.
+pub(super) fn check_entries(store: &Store, log: &LogName, tiles: &Tiles) -> Result<(), Error> {
+    let database = store.log_size_blocking(log)?;
+    if database < tiles.size() {
+        return Err(Error::LogBehind {
+            log: log.clone(),
+            database,
+            tiles: tiles.size(),
+        });
+    }
+    for first in (0..tiles.size()).step_by(BUNDLE) {
+        let here = store.commitments_blocking(log, first, BUNDLE)?;
+        let there = tiles.bundle(first)?;
+        let differs = |(here, there): (&[u8; 32], &Vec<u8>)| here.as_slice() != there.as_slice();
+        let place = here.iter().zip(&there).position(differs);
+        if let Some(place) = place {
+            return Err(Error::LogContradicted {
+                log: log.clone(),
+                index: first + place as u64,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The assignments' logs: entered before a receipt is given, and what does not fit is noticed.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use scb_certs::Fingerprint;
+use scb_protocol::from_seconds;
+use scb_protocol::log_leaf::{Contents, Entry, LogName, leaf_commitment};
+use scb_tlog::{HashReader as _, Tiles, inspect};
+
+use super::campus::Campus;
+use super::eventually;
+use crate::failure::failure;
+use crate::store::log;
+
+/// Where the log of the sandbox's assignment is.
+fn directory(campus: &Campus) -> PathBuf {
+    let name = Fingerprint::of(log_name().to_string().as_bytes());
+    campus.home.path("logs").join(name.to_string())
+}
+
+fn log_name() -> LogName {
+    let config = crate::config::Config::default();
+    let name = format!(
+        "campus.test/blackboard/{}/{}",
+        config.course, config.assignment
+    );
+    name.parse().unwrap()
+}
+
+/// The tiles as everybody may read them.
+fn tiles(campus: &Campus) -> Tiles {
+    let directory = directory(campus);
+    let size = inspect(&directory)
+        .unwrap()
+        .map_or(0, |checkpoint| checkpoint.head().size);
+    Tiles::new(&directory, size)
+}
+
+#[tokio::test]
+async fn a_hand_in_is_in_the_log_before_its_receipt_goes_out() {
+    let campus = Campus::open().await;
+    for index in 0..3 {
+        let mut group = campus.three();
+        let receipt = group.hand_in().await.unwrap();
+        let tiles = tiles(&campus);
+        let receipt = group.verify(&receipt);
+        assert_eq!(receipt.entry(), (&log_name(), index));
+        assert_eq!(tiles.entry(index).unwrap(), receipt.commitment());
+        assert_eq!(receipt.committed_at(), receipt.accepted_at());
+    }
+}
+
+#[tokio::test]
+async fn what_a_command_enters_is_published_by_the_server() {
+    let campus = Campus::open().await;
+    campus.three().hand_in().await.unwrap();
+    let mut connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let transaction = connection.transaction().unwrap();
+    let rules = Entry::Rules(Contents::new());
+    let entered = log::append(&transaction, &log_name(), from_seconds(1000), rules).unwrap();
+    transaction.commit().unwrap();
+    assert_eq!(entered.index, 1);
+    eventually("the entry is in the tiles", || tiles(&campus).size() == 2).await;
+    let entry = tiles(&campus).entry(1).unwrap();
+    assert_eq!(entry, leaf_commitment(&entered.leaf));
+}
+
+/// After three were handed in and the server has stopped.
+async fn three_handed_in() -> Campus {
+    let mut campus = Campus::open().await;
+    for _ in 0..3 {
+        campus.three().hand_in().await.unwrap();
+    }
+    campus.stop().await;
+    campus
+}
+
+fn sql(campus: &Campus, statement: &str) {
+    let connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    connection.execute_batch(statement).unwrap();
+}
+
+/// How the server refuses to start: the code and the whole message.
+async fn refused(campus: &mut Campus) -> (&'static str, String) {
+    let error = campus.start().await.unwrap_err();
+    let failure = failure(error);
+    assert!(failure.remedy.is_some(), "{failure:?}");
+    (failure.code.unwrap(), failure.message)
+}
+
+#[tokio::test]
+async fn a_database_that_lacks_what_was_published_is_not_served() {
+    let mut campus = three_handed_in().await;
+    sql(&campus, "DELETE FROM log_entries WHERE number = 2");
+    let (code, message) = refused(&mut campus).await;
+    assert_eq!(code, "log_behind");
+    let expected = format!(
+        "has 2 entries of the log {}, but 3 were published",
+        log_name()
+    );
+    assert!(message.contains(&expected), "{message}");
+    sql(&campus, "DELETE FROM log_entries; DELETE FROM logs");
+    let (code, message) = refused(&mut campus).await;
+    assert_eq!(code, "log_behind");
+    assert!(message.contains("knows nothing of the log in"), "{message}");
+}
+
+#[tokio::test]
+async fn a_database_with_another_entry_is_not_served() {
+    let mut campus = three_handed_in().await;
+    sql(
+        &campus,
+        "UPDATE log_entries SET commitment = zeroblob(32) WHERE number = 1",
+    );
+    let (code, message) = refused(&mut campus).await;
+    assert_eq!(code, "log_contradicted");
+    assert!(message.starts_with("entry 1 of the log "), "{message}");
+}
+
+#[tokio::test]
+async fn a_log_whose_tail_was_cut_off_is_not_served() {
+    let mut campus = three_handed_in().await;
+    let bundle = directory(&campus).join("tile/entries/000.p/3");
+    let whole = fs::read(&bundle).unwrap();
+    fs::write(&bundle, &whole[..2 * 34]).unwrap();
+    let (code, _) = refused(&mut campus).await;
+    assert_eq!(code, "damaged");
+    fs::write(&bundle, &whole).unwrap();
+    campus.start().await.unwrap();
+}
+
+#[tokio::test]
+async fn tiles_that_were_lost_are_made_anew() {
+    let mut campus = three_handed_in().await;
+    let before: Vec<_> = (0..3)
+        .map(|index| tiles(&campus).entry(index).unwrap())
+        .collect();
+    fs::remove_dir_all(directory(&campus)).unwrap();
+    campus.start().await.unwrap();
+    eventually("the tiles are back", || {
+        directory(&campus).join("tile").exists()
+    })
+    .await;
+    eventually("all of them", || tiles(&campus).size() == 3).await;
+    let after: Vec<_> = (0..3)
+        .map(|index| tiles(&campus).entry(index).unwrap())
+        .collect();
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn another_log_key_does_not_go_on_with_the_log() {
+    let mut campus = three_handed_in().await;
+    let key = campus.home.path("logs/key.pem");
+    let right = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    let (code, _) = refused(&mut campus).await;
+    assert_eq!(code, "log_key");
+    fs::remove_file(&key).unwrap();
+    scb_certs::write_private(&key, std::str::from_utf8(&right).unwrap()).unwrap();
+    campus.start().await.unwrap();
+}

@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+"""Checks a receipt with Python's standard library and `cryptography`; nothing of the system's own.
+
+    verify_receipt.py RECEIPT.zip ROOT [FILE ...]
+
+ROOT is the SHA-256 fingerprint of CUHK's root certificate, from a place that you trust; two, with
+a comma between, for a receipt of the time in which one root took the place of another. With
+--witness KEY and --quorum N further witnesses (C2SP verifier keys) must have cosigned, too.
+Prints a line for each thing that was found in order, and the verdict last. Exit code: 0 if it
+verifies, 1 if not.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import zipfile
+from datetime import datetime, timezone
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+SERVER, CLIENT, DOCUMENT = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.36"
+MESSAGE_DIGEST, SKEW = bytes.fromhex("06092a864886f70d010904"), 60
+COMMON = ["statement.json", "statement.p7s", "chains.pem", "crl.pem", "cuhk-ca.pem", "leaf.json",
+          "leaf.p7s", "VERIFY.md"]
+PROOF = ["receipt.tlog-proof", "log.vkey", "witness.vkey", "keys.json", "keys.p7s"]
+
+
+class Wrong(Exception):
+    """Something is not in order."""
+
+
+def check(truth, what):
+    if not truth:
+        raise Wrong(what)
+
+
+def say(what, found):
+    print("%-9s  %s" % (what, ascii(found)[1:-1]))
+
+
+def once(pairs):
+    """A JSON object whose fields are there once: other programs must not read another one."""
+    check(len(dict(pairs)) == len(pairs), "a field is there twice")
+    return dict(pairs)
+
+
+def document(data, kind):
+    value = json.loads(data, object_pairs_hook=once)
+    check(value["type"] == kind and value["v"] == 1, "another type or version than " + kind)
+    return value
+
+
+def seconds(text):
+    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    return int(moment.timestamp())
+
+
+def utc(moment):
+    return datetime.fromtimestamp(moment, timezone.utc)
+
+
+def unbase64(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def thumbprint(certificate):
+    return sha256(certificate.public_bytes(Encoding.DER)).hex()
+
+
+def uri(certificate):
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    (name,) = names.get_values_for_type(x509.UniformResourceIdentifier)
+    check(len(list(names)) == 1, "more than one name")
+    return name
+
+
+def usages(certificate):
+    extension = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    return {usage.dotted_string for usage in extension.value}
+
+
+class Trust:
+    """The roots that the verifier trusts, and the revocation lists of the receipt."""
+
+    def __init__(self, roots, lists, at, trusted):
+        self.roots = x509.load_pem_x509_certificates(roots)
+        for root in self.roots:
+            check(thumbprint(root) in trusted, "the root is %s" % thumbprint(root))
+            root.verify_directly_issued_by(root)
+            say("root", "SHA-256 " + thumbprint(root))
+        blocks = re.findall(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", lists, re.S)
+        self.lists, self.at = [x509.load_pem_x509_crl(block) for block in blocks], utc(at)
+        for one in self.lists:
+            check(one.last_update_utc <= utc(at + SKEW), "a revocation list is of later")
+
+    def not_revoked(self, certificate, issuer):
+        mine = [one for one in self.lists if one.issuer == issuer.subject
+                and one.is_signature_valid(issuer.public_key()) and self.at <= one.next_update_utc]
+        check(mine, "no revocation list of %s in force" % issuer.subject.rfc4514_string())
+        for one in mine:
+            entry = one.get_revoked_certificate_by_serial_number(certificate.serial_number)
+            check(entry is None or entry.revocation_date_utc > self.at, "revoked: " + uri(certificate))
+
+    def chain(self, leaf, others, kind):
+        """Leaf, issuing authority, root: names, signatures, times, uses, revocation."""
+        name = uri(leaf)
+        domain, _, path = name[len("spiffe://"):].partition("/")
+        issuers = [c for c in others if c.subject == leaf.issuer and uri(c) == "spiffe://" + domain]
+        issuer = next(c for c in issuers if signed_by(leaf, c))
+        root = next(c for c in self.roots if c.subject == issuer.issuer and signed_by(issuer, c))
+        students = path.startswith("student/")
+        check(usages(issuer) == {CLIENT, DOCUMENT} | (set() if students else {SERVER}), "issuer of " + name)
+        check(usages(leaf) == kind, "key usage of " + name)
+        for certificate, above in ((leaf, issuer), (issuer, root), (root, None)):
+            check(certificate.not_valid_before_utc <= self.at <= certificate.not_valid_after_utc,
+                  "not in force: " + name)
+            check(isinstance(certificate.public_key().curve, ec.SECP256R1), "not P-256")
+            basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+            check(basic.critical and basic.value.ca == (certificate is not leaf), "constraints")
+            if above:
+                self.not_revoked(certificate, above)
+        return name
+
+
+def signed_by(certificate, issuer):
+    try:
+        certificate.verify_directly_issued_by(issuer)
+        return True
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+
+
+def der(data):
+    """The values in DER, one after the other: (tag, content, whole)."""
+    values, place = [], 0
+    while place < len(data):
+        tag, length, start = data[place], data[place + 1], place + 2
+        if length >= 0x80:
+            start += length - 0x80
+            length = int.from_bytes(data[place + 2:start], "big")
+        check(start + length <= len(data), "DER is cut off")
+        values.append((tag, data[start:start + length], data[place:start + length]))
+        place = start + length
+    return values
+
+
+def cms(signature, content):
+    """RFC 5652, detached, ECDSA with SHA-256, signed attributes: the certificates of the signers,
+    and all certificates."""
+    certificates = pkcs7.load_der_pkcs7_certificates(signature)
+    ((_, info, _),) = der(signature)
+    signed_data = der(der(der(info)[1][1])[0][1])
+    signers = []
+    for _, signer, _ in der(signed_data[-1][1]):
+        _, sid, _, attributes, _, value = der(signer)[:6]
+        check(attributes[0] == 0xA0, "no signed attributes")
+        issuer, serial = der(sid[1])
+        serial = int.from_bytes(serial[1], "big")
+        certificate = next(c for c in certificates if c.serial_number == serial
+                           and c.issuer.public_bytes() == issuer[2])
+        digests = [der(der(a)[1][1])[0][1] for _, a, _ in der(attributes[1])
+                   if der(a)[0][2] == MESSAGE_DIGEST]
+        check(digests == [sha256(content)], "signed is something else")
+        signed = b"\x31" + attributes[2][1:]
+        certificate.public_key().verify(value[1], signed, ec.ECDSA(SHA256()))
+        signers.append(certificate)
+    return signers, certificates
+
+
+def jwt(token, kind, trust):
+    """RFC 7515 and 7518: ES256 by the first certificate of x5c, CUHK's for tokens."""
+    header, claims, signature = token.split(".")
+    fields = json.loads(unbase64(header), object_pairs_hook=once)
+    check(set(fields) == {"typ", "alg", "kid", "x5c"}, "header of " + kind)
+    check(fields["alg"] == "ES256" and fields["typ"] == kind, "algorithm or type of " + kind)
+    leaf, *others = [x509.load_der_x509_certificate(base64.b64decode(c)) for c in fields["x5c"]]
+    check(trust.chain(leaf, others, {DOCUMENT}).endswith("/service/cuhk"), "signer of " + kind)
+    raw = unbase64(signature)
+    check(len(raw) == 64, "length of a signature")
+    value = utils.encode_dss_signature(*(int.from_bytes(raw[i:i + 32], "big") for i in (0, 32)))
+    leaf.public_key().verify(value, (header + "." + claims).encode(), ec.ECDSA(SHA256()))
+    claims = json.loads(unbase64(claims), object_pairs_hook=once)
+    check(claims["iss"] == uri(leaf), "issuer of " + kind)
+    return claims
+
+
+def verifier_key(text, algorithm):
+    """C2SP signed-note: name, key ID and Ed25519 key."""
+    name, key_id, key = text.strip().split("+", 2)
+    raw = base64.b64decode(key, validate=True)
+    check(raw[0] == algorithm and len(raw) == 33, "a key for something else")
+    check(sha256(name.encode() + b"\n" + raw)[:4].hex() == key_id, "key ID")
+    return name, bytes.fromhex(key_id), ed25519.Ed25519PublicKey.from_public_bytes(raw[1:])
+
+
+def note_signature(note, key):
+    """The signature of a key under a note, after its name and ID."""
+    name, key_id, _ = key
+    for line in note.split("\n\n", 1)[1].splitlines():
+        dash, signer, value = line.split(" ")
+        raw = base64.b64decode(value, validate=True)
+        if dash == "\u2014" and signer == name and raw[:4] == key_id:
+            return raw[4:]
+    return None
+
+
+def root_of(entry, index, size, path):
+    """RFC 9162, section 2.1.3.2: the root that the proof leads to."""
+    check(index < size, "no such entry")
+    node, last, value = index, size - 1, sha256(b"\x00" + entry)
+    for sibling in path:
+        check(last > 0, "the proof is too long")
+        if node % 2 or node == last:
+            value = sha256(b"\x01" + sibling + value)
+            while node % 2 == 0 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            value = sha256(b"\x01" + value + sibling)
+        node, last = node >> 1, last >> 1
+    check(last == 0, "the proof is too short")
+    return value
+
+
+def check_log(parts, leaf, service, trust, outside, quorum):
+    """The log holds the entry, its checkpoint was witnessed, and CUHK endorsed both keys."""
+    proof = parts["receipt.tlog-proof"].decode()
+    head, note = proof.split("\n\n", 1)
+    first, index, *path = head.split("\n")
+    check(first == "c2sp.org/tlog-proof@v1" and index == "index %d" % leaf["index"], "head of the proof")
+    text = note.split("\n\n", 1)[0] + "\n"
+    origin, size, root = text.splitlines()
+    entry, path = sha256(parts["leaf.json"]), [base64.b64decode(line, validate=True) for line in path]
+    check(origin == leaf["log"], "the checkpoint is of another log")
+    check(root_of(entry, leaf["index"], int(size), path) == base64.b64decode(root), "the log lacks the entry")
+
+    keys = document(parts["keys.json"], "scb-log-keys")
+    (signer,), others = cms(parts["keys.p7s"], parts["keys.json"])
+    check(trust.chain(signer, others, {DOCUMENT}).endswith("/service/cuhk"), "who endorsed the keys")
+    check(keys["service"] == service, "keys of another service")
+    check(keys["log"] == parts["log.vkey"].decode().strip(), "log.vkey is not endorsed")
+    check(keys["witness"] == parts["witness.vkey"].decode().strip(), "witness.vkey is not endorsed")
+    issued = utc(seconds(keys["issued_at"]))
+    check(signer.not_valid_before_utc <= issued <= signer.not_valid_after_utc, "time of the endorsement")
+    say("endorsed", "the keys of log and witness, by %s" % uri(signer))
+
+    log = verifier_key(keys["log"], 1)
+    check(log[0] == origin, "the log's key has another name")
+    log[2].verify(note_signature(note, log) or b"", text.encode())
+    say("logged", "entry %d of %s, in a tree of %s" % (leaf["index"], origin, size))
+
+    own = verifier_key(keys["witness"], 4)
+    domain = leaf["log"].split("/")[0]
+    check(own[0] == domain + "/witness/cuhk", "the witness's key has another name")
+    witnesses = {key[1:2] + (key[0],): key for key in [own] + [verifier_key(text, 4) for text in outside]}
+    seen = 0
+    for name, key_id, key in witnesses.values():
+        line = note_signature(note, (name, key_id, key))
+        if line is None:
+            continue
+        time, text_signed = int.from_bytes(line[:8], "big"), "cosignature/v1\ntime %d\n%s"
+        key.verify(line[8:], (text_signed % (int.from_bytes(line[:8], "big"), text)).encode())
+        check(time + SKEW >= seconds(leaf["at"]), "witnessed before it was entered")
+        say("witnessed", "by %s at %s" % (name, utc(time).strftime("%Y-%m-%dT%H:%M:%SZ")))
+        seen += 1
+    check(seen >= quorum, "%d of %d witnesses cosigned, %d must" % (seen, len(witnesses), quorum))
+
+
+def read(path):
+    """The files of the archive, each once and uncompressed."""
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        parts = {info.filename: archive.read(info) for info in infos}
+    check(len(parts) == len(infos), "a file is there twice")
+    check(all(info.compress_type == zipfile.ZIP_STORED for info in infos), "a file is compressed")
+    return parts
+
+
+def verify(arguments):
+    parts = read(arguments.receipt)
+    leaf = document(parts["leaf.json"], "scb-entry")
+    statement = document(parts["statement.json"], "scb-statement")
+    accepted, at, service = leaf["entry"]["accepted"], seconds(leaf["at"]), statement["service"]
+    domain = service[len("spiffe://"):].split("/")[0]
+    assurance = {"verified": "verification.jwt", "tokens": "tokens.jwt"}[accepted["mode"]]
+    pending = "pending.json" in parts
+    expected = COMMON + [assurance] + (["pending.json"] if pending else PROOF)
+    check(sorted(parts) == sorted(expected), "not the files of a receipt")
+    trusted = arguments.root.replace(":", "").lower().split(",")
+    trust = Trust(parts["cuhk-ca.pem"], parts["crl.pem"], at, trusted)
+
+    (signer,), others = cms(parts["leaf.p7s"], parts["leaf.json"])
+    check(trust.chain(signer, others, {SERVER, CLIENT}) == service, "who accepted it")
+    check(service == "spiffe://%s/service/blackboard" % domain, "not Blackboard")
+    log = "%s/blackboard/%s/%s" % (domain, statement["course"], statement["assignment"])
+    check(leaf["log"] == log and statement["submission"] == accepted["submission"], "log and statement")
+    check(seconds(accepted["committed_at"]) <= at, "accepted before it had come")
+    check(accepted.get("committed_index", -1) < leaf["index"], "accepted before it was entered")
+    pinned = {name for name in expected[:5] + [assurance]}
+    check(set(accepted["files"]) == pinned, "other files were accepted")
+    for name, value in accepted["files"].items():
+        check(sha256(parts[name]).hex() == value, name + " is not what was accepted")
+    say("accepted", "%s at %s by %s" % (accepted["number"], leaf["at"], service))
+
+    signers, others = cms(parts["statement.p7s"], parts["statement.json"])
+    members = {m["cert_sha256"]: "spiffe://%s/student/%s" % (domain, m["sid"]) for m in statement["members"]}
+    check(len(signers) == len(members) == len(statement["members"]), "number of signatures")
+    found = {thumbprint(c): trust.chain(c, others, {CLIENT, DOCUMENT}) for c in signers}
+    check(found == members, "the signers are not the members")
+    for member in statement["members"]:
+        say("signed", "%s with certificate %s" % (member["sid"], member["cert_sha256"]))
+
+    lines = parts[assurance].decode().splitlines()
+    if accepted["mode"] == "verified":
+        claims = jwt(lines[0], "scb-verification+jwt", trust)
+        check(len(lines) == 1 and claims["aud"] == service, "who asked CUHK")
+        check(claims["iat"] - SKEW <= at <= claims["exp"] + SKEW, "time of CUHK's answer")
+        told = {unbase64(m["x5t#S256"]).hex(): m["sub"] for m in claims["members"] if m["active"] is True}
+        check(told == members and len(claims["members"]) == len(members), "members in CUHK's answer")
+        say("confirmed", "%d active, by %s" % (len(members), claims["iss"]))
+    else:
+        check(len(lines) == len(members), "number of tokens")
+        for line, member in zip(lines, statement["members"]):
+            claims = jwt(line, "scb-identity+jwt", trust)
+            check(claims["aud"] == service and claims["sub"] == members[member["cert_sha256"]]
+                  and unbase64(claims["cnf"]["x5t#S256"]).hex() == member["cert_sha256"], "a token")
+            check(claims["iat"] - SKEW <= at <= claims["exp"] + SKEW, "time of a token")
+        say("tokens", "CUHK was away; %d tokens were in force" % len(members))
+
+    for entry in statement["files"]:
+        say("file", "%s, %d bytes, SHA-256 %s" % (entry["name"], entry["size"], entry["sha256"]))
+    for path in arguments.file:
+        with open(path, "rb") as file:
+            found = hashlib.sha256()
+            while block := file.read(1 << 20):
+                found.update(block)
+        check(found.hexdigest() in {e["sha256"] for e in statement["files"]}, path + " was not handed in")
+        say("compared", path + " was handed in")
+
+    if pending:
+        waits = document(parts["pending.json"], "scb-pending")
+        check((waits["log"], waits["index"]) == (leaf["log"], leaf["index"]), "it waits for another entry")
+        return "it verifies, but is PENDING: no witness has seen the log entry yet"
+    check_log(parts, leaf, service, trust, arguments.witness, arguments.quorum)
+    return "it verifies"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("receipt")
+    parser.add_argument("root")
+    parser.add_argument("file", nargs="*")
+    parser.add_argument("--witness", action="append", default=[], metavar="KEY")
+    parser.add_argument("--quorum", type=int, default=1, metavar="N")
+    arguments = parser.parse_args()
+    try:
+        say("verdict", verify(arguments))
+    except Exception as error:
+        say("verdict", "it does NOT verify: %s %s" % (type(error).__name__, error))
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
