@@ -7,7 +7,7 @@ use pkcs8::{AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use crate::key::{read_pkcs8, write_pkcs8};
+use crate::key::{read_pkcs8, secret_of, write_pkcs8};
 use crate::{Error, Passphrase};
 
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
@@ -66,6 +66,15 @@ impl Ed25519Seed {
         let key = OctetStringRef::new(&inner).map_err(failed)?;
         let pkcs8 = PrivateKeyInfoRef::new(algorithm, key).to_der();
         write_pkcs8(&Zeroizing::new(pkcs8.map_err(failed)?), passphrase)
+    }
+
+    /// A secret that only who has this key can compute, another one for each label: 256 bits by
+    /// HKDF-SHA256 (RFC 5869).
+    ///
+    /// # Errors
+    /// [`Error::KeyEncryption`].
+    pub fn secret(&self, label: &str) -> Result<Passphrase, Error> {
+        secret_of(self.0.as_slice(), label)
     }
 
     /// The 32 bytes. Keep them out of everything that is stored or logged.

@@ -103,13 +103,7 @@ impl SigningKey {
     /// # Errors
     /// [`Error::KeyEncryption`].
     pub(crate) fn secret(&self, label: &str) -> Result<Passphrase, Error> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"scb/1 secret of a key");
-        salt.extract(&self.0.pkcs8)
-            .expand(&[label.as_bytes()], hkdf::HKDF_SHA256)
-            .and_then(|secret| secret.fill(&mut bytes[..]))
-            .map_err(|_| Error::KeyEncryption)?;
-        Ok(Passphrase::from(HEXLOWER.encode(&bytes[..])).known_random())
+        secret_of(&self.0.pkcs8, label)
     }
 
     fn from_document(document: &SecretDocument) -> Result<Self, Error> {
@@ -176,6 +170,17 @@ fn check_algorithm(pkcs8: &[u8]) -> Result<(), Error> {
     info.algorithm
         .assert_oids(EC_PUBLIC_KEY, P256)
         .map_err(|_| Error::KeyUnsupported)
+}
+
+/// 256 bits that follow from a private key and a label, by HKDF-SHA256 (RFC 5869).
+pub(crate) fn secret_of(key: &[u8], label: &str) -> Result<Passphrase, Error> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"scb/1 secret of a key");
+    salt.extract(key)
+        .expand(&[label.as_bytes()], hkdf::HKDF_SHA256)
+        .and_then(|secret| secret.fill(&mut bytes[..]))
+        .map_err(|_| Error::KeyEncryption)?;
+    Ok(Passphrase::from(HEXLOWER.encode(&bytes[..])).known_random())
 }
 
 /// The private key in PEM, decrypted if need be.

@@ -179,6 +179,22 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "CUHK 的日誌缺少必須載入的內容",
             "保留證書作為證據並告知學系",
         ),
+        Code::LogInconsistent => (
+            "此日誌並非由中大見證過的內容延續而成",
+            "停止該服務；若它以舊備份運行：blackboard recover",
+        ),
+        Code::LogKeyChanged => (
+            "中大所知此日誌的金鑰與現時不同",
+            "放回該服務的日誌金鑰；若已遺失，由中大管理員執行：cuhk witness accept-key",
+        ),
+        Code::CheckpointInvalid => (
+            "此日誌的檢查點、金鑰或證明無效",
+            "確認該服務使用中大認可的日誌金鑰；若是，請更新該服務",
+        ),
+        Code::TooManyLogs => (
+            "中大為此服務見證的日誌已達上限",
+            "在中大的 config.toml 調高 `witnessed_logs`",
+        ),
         Code::NotPermitted => ("此證書無權作此請求", "使用有權角色的證書"),
         Code::UnexpectedMessage => ("訊息的次序不對", "更新本程式"),
         Code::UnknownMessage => ("收到種類不明的訊息", "更新本程式"),

@@ -5,6 +5,7 @@ use scb_certs::{
     Chain, Error as CertsError, ServiceName, StudentId, TrustStore, VerifiedPeer, VerifiedRequest,
     VerifiedService, VerifiedStudent,
 };
+use scb_tlog::VerifierKey;
 
 use crate::certificate::certificate_refusal;
 use crate::message::Message;
@@ -12,6 +13,7 @@ use crate::message::cuhk::{MemberQuestion, Reply, Request};
 use crate::renewal::{self, AuthorityChannel, CertificateHolder};
 use crate::values::{Der, Nonce};
 use crate::verification::{MAX_QUESTION, Question};
+use crate::witness::{self, MAX_ENTRIES, OfferedCheckpoint, ServiceLog};
 use crate::{Code, EnrolmentCode, Refusal, Step};
 
 /// After how many wrong enrolment codes a connection is closed.
@@ -166,6 +168,40 @@ pub enum Admitted {
     },
     /// Hand out the trust bundle; it is public.
     TrustBundle,
+    /// Endorse the key of this service's log.
+    Endorse {
+        /// Who asks.
+        asker: VerifiedService,
+        /// Its log.
+        log: ServiceLog,
+        /// The log's key.
+        key: VerifierKey,
+    },
+    /// Cosign a checkpoint of this service's log, if it extends what was seen.
+    Witness {
+        /// Who asks.
+        asker: VerifiedService,
+        /// What is to be judged.
+        offered: OfferedCheckpoint,
+    },
+    /// Tell this service what was seen of its log.
+    Witnessed {
+        /// Who asks.
+        asker: VerifiedService,
+        /// Its log.
+        log: ServiceLog,
+    },
+    /// Give this service back what was kept of its log.
+    WitnessedEntries {
+        /// Who asks.
+        asker: VerifiedService,
+        /// Its log.
+        log: ServiceLog,
+        /// The number of the first entry, from 0.
+        from: u64,
+        /// How many entries, at most 512.
+        count: usize,
+    },
 }
 
 /// CUHK's state on one connection: any admitted request, as long as codes are not guessed.
@@ -203,7 +239,7 @@ impl ExpectRequest {
     /// # Errors
     ///
     /// `certificate_missing`, `not_permitted`, `request_invalid`, `key_unsupported`,
-    /// `proof_invalid`, `member_count` or `duplicate_member`.
+    /// `proof_invalid`, `member_count`, `duplicate_member` or `checkpoint_invalid`.
     pub fn handle(&self, request: Request, caller: &Caller) -> Result<Admitted, Refusal> {
         match (request, caller) {
             (Request::Enrol { sid, code, request }, Caller::Anonymous) => {
@@ -283,6 +319,13 @@ impl ExpectRequest {
                 checkpoint,
             }),
             (Request::TrustBundle {}, _) => Ok(Admitted::TrustBundle),
+            (
+                request @ (Request::Endorse { .. }
+                | Request::Witness { .. }
+                | Request::Witnessed { .. }
+                | Request::WitnessedEntries { .. }),
+                Caller::Service(asker),
+            ) => about_log(request, asker),
             (request, caller) => Err(denied(&request, caller)),
         }
     }
@@ -304,9 +347,51 @@ impl ExpectRequest {
     }
 }
 
+/// What a service asks about a log: only about its own.
+fn about_log(request: Request, asker: &VerifiedService) -> Result<Admitted, Refusal> {
+    let own = |name: &str| ServiceLog::of(asker, name);
+    let who = asker.clone();
+    match request {
+        Request::Endorse { log } => {
+            let (log, key) = ServiceLog::of_key(asker, &log)?;
+            Ok(Admitted::Endorse {
+                asker: who,
+                log,
+                key,
+            })
+        }
+        Request::Witness {
+            checkpoint,
+            old,
+            growth,
+            entries,
+        } => Ok(Admitted::Witness {
+            offered: OfferedCheckpoint::read(asker, &checkpoint, (old, &growth), entries)?,
+            asker: who,
+        }),
+        Request::Witnessed { log } => Ok(Admitted::Witnessed {
+            log: own(&log)?,
+            asker: who,
+        }),
+        Request::WitnessedEntries { log, from, end } => Ok(Admitted::WitnessedEntries {
+            log: own(&log)?,
+            asker: who,
+            from,
+            count: usize::try_from(end.saturating_sub(from))
+                .unwrap_or(MAX_ENTRIES)
+                .min(MAX_ENTRIES),
+        }),
+        other => Err(denied(&other, &Caller::Service(who))),
+    }
+}
+
 fn denied(request: &Request, caller: &Caller) -> Refusal {
     let step = match request {
         Request::Verify { .. } => Step::Three,
+        Request::Endorse { .. }
+        | Request::Witness { .. }
+        | Request::Witnessed { .. }
+        | Request::WitnessedEntries { .. } => witness::STEP,
         _ => Step::One,
     };
     caller.denied(request.name(), step)

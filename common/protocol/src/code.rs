@@ -243,6 +243,18 @@ codes! {
     LogIncomplete = "log_incomplete", EXIT_REFUSED, 502,
         "CUHK's log lacks something that must be in it",
         "keep the certificate as evidence and tell your department";
+    LogInconsistent = "log_inconsistent", EXIT_REFUSED, 409,
+        "this log does not extend what CUHK has seen of it",
+        "stop the service; if it runs on an old backup: blackboard recover";
+    LogKeyChanged = "log_key_changed", EXIT_REFUSED, 409,
+        "CUHK knows this log under another key",
+        "put the service's log key back; if it is lost, CUHK's operator says so: cuhk witness accept-key";
+    CheckpointInvalid = "checkpoint_invalid", EXIT_REFUSED, 400,
+        "the checkpoint of this log, its key or its proof is not valid",
+        "see that the service runs with the log key that CUHK endorsed; if it does, update it";
+    TooManyLogs = "too_many_logs", EXIT_REFUSED, 429,
+        "CUHK witnesses as many logs of this service as it may",
+        "raise `witnessed_logs` in CUHK's config.toml";
     NotPermitted = "not_permitted", EXIT_REFUSED, 403,
         "this certificate may not ask for that",
         "use the certificate of the role that may";

@@ -19,6 +19,7 @@ mod identity_token;
 mod introspection;
 mod jose;
 mod log_entry;
+mod log_keys;
 pub mod log_leaf;
 pub mod message;
 mod number;
@@ -36,6 +37,7 @@ mod transcript;
 mod trust_bundle;
 pub mod values;
 mod verification;
+pub mod witness;
 
 pub use assurance::{Assurance, Mode, VerifiedTokens};
 pub use certificate::{certificate_code, certificate_refusal};
@@ -53,6 +55,7 @@ pub use identity_token::{
 pub use introspection::{AskedToken, INTROSPECTION_TYPE, Introspection};
 pub use jose::{JwkSet, SpiffeBundle, install_crypto, key_id};
 pub use log_entry::{COMMITMENT_SIZE, LogEntry, commitment};
+pub use log_keys::{LogKeysError, SignedLogKeys, VerifiedLogKeys};
 pub use message::{Message, Reply, decode, encode};
 pub use number::{counted, grouped};
 pub use refusal::{Refusal, Step};

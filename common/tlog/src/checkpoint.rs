@@ -63,6 +63,11 @@ pub struct UnverifiedCheckpoint {
 }
 
 impl UnverifiedCheckpoint {
+    /// The log that it claims to be of.
+    pub fn origin(&self) -> &KeyName {
+        &self.checkpoint.origin
+    }
+
     /// The tree that it claims.
     pub fn head(&self) -> TreeHead {
         self.checkpoint.head

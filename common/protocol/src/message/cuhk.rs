@@ -128,6 +128,36 @@ messages! {
         }
         /// Which roots are CUHK's.
         "trust_bundle" TrustBundle {}
+        /// Endorse the key of a log of the service of the client certificate.
+        "endorse" Endorse {
+            /// The log's key (C2SP signed-note, verifier key); its name is the log's.
+            log: String,
+        }
+        /// Cosign a checkpoint of a log of the service of the client certificate.
+        "witness" Witness {
+            /// The checkpoint (C2SP tlog-checkpoint).
+            checkpoint: String,
+            /// How many of the log's entries CUHK has seen.
+            old: u64,
+            /// The proof that the checkpoint's tree begins with those (RFC 6962), base64.
+            growth: Vec<String>,
+            /// The entries in between, each 32 bytes, at most 512.
+            entries: Vec<Fingerprint>,
+        }
+        /// What has CUHK seen of a log of the service of the client certificate?
+        "witnessed" Witnessed {
+            /// The log's name.
+            log: String,
+        }
+        /// Entries of such a log that CUHK has kept, a page at a time.
+        "witnessed_entries" WitnessedEntries {
+            /// The log's name.
+            log: String,
+            /// The number of the first one, from 0.
+            from: u64,
+            /// The number after the last one.
+            end: u64,
+        }
     }
 }
 
@@ -205,6 +235,34 @@ replies! {
             bundle: String,
             /// Detached CMS SignedData (RFC 5652), DER, each by one root.
             signatures: Vec<Der>,
+        }
+        /// Answer to `endorse`.
+        "endorsed" Endorsed {
+            /// The endorsement's exact bytes (JSON).
+            keys: String,
+            /// Detached CMS SignedData (RFC 5652), DER, by the key that signs tokens.
+            signature: Der,
+        }
+        /// Answer to `witness`.
+        "cosignature" Cosignature {
+            /// The signature line under the checkpoint (C2SP tlog-cosignature).
+            cosignature: String,
+        }
+        /// Answer to `witnessed`, and to `witness` if CUHK has seen another number of entries.
+        "witnessed" Witnessed {
+            /// How many entries CUHK has seen; 0 if it knows nothing of the log.
+            size: u64,
+            /// The root of their tree (RFC 6962), base64.
+            root: String,
+            /// The checkpoint that says so, as the log signed it; absent if CUHK knows nothing of
+            /// the log, or has not seen any under the key that it has now.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            signed: Option<String>,
+        }
+        /// Answer to `witnessed_entries`.
+        "witnessed_entries" WitnessedEntries {
+            /// The next entries, each 32 bytes, at most 512.
+            entries: Vec<Fingerprint>,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! CUHK's side: who may ask what, and with which requests for certificates.
 
+use std::sync::LazyLock;
+
 use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::PemObject;
 use scb_certs::{SigningKey, VerifiedRequest, create_request};
@@ -10,10 +12,17 @@ use scb_protocol::values::{Der, Nonce};
 use scb_protocol::{
     AuthorityChannel, Code, EnrolmentCode, MAX_QUESTION, Refusal, Step, prove_renewal,
 };
-use scb_testkit::{Purpose, TestCampus};
+use scb_testkit::{Purpose, TestCampus, TestLog};
 
 use crate::support::{THREE, name, other_fingerprint, refused};
 
+/// A log that `blackboard` may have.
+const LOG: &str = "campus.test/blackboard/CSCI-3150/asg1";
+/// Its key and its first checkpoint.
+static LOG_WORDS: LazyLock<(String, String)> = LazyLock::new(|| {
+    let log = TestLog::of(LOG, 1);
+    (log.key().to_string(), log.checkpoint(1).to_string())
+});
 const CODE: &str = "01234-56789-ABCDE-FGHJK-MNPQR";
 
 /// Requests made with `openssl req`.
@@ -58,9 +67,10 @@ fn members(count: usize) -> Vec<MemberQuestion> {
 }
 
 /// Every request that there is, in a form that is right in itself.
-fn requests(request: &[u8]) -> [Request; 13] {
+fn requests(request: &[u8]) -> [Request; 17] {
     let code: EnrolmentCode = CODE.parse().unwrap();
     let request = Der::new(request.to_vec());
+    let (log_key, checkpoint) = LOG_WORDS.clone();
     [
         Request::Enrol {
             sid: THREE[0].parse().unwrap(),
@@ -91,6 +101,21 @@ fn requests(request: &[u8]) -> [Request; 13] {
             checkpoint: "checkpoint".to_owned(),
         },
         Request::TrustBundle {},
+        Request::Endorse { log: log_key },
+        Request::Witness {
+            checkpoint,
+            old: 0,
+            growth: Vec::new(),
+            entries: vec![other_fingerprint()],
+        },
+        Request::Witnessed {
+            log: LOG.to_owned(),
+        },
+        Request::WitnessedEntries {
+            log: LOG.to_owned(),
+            from: 0,
+            end: 1,
+        },
     ]
 }
 
@@ -116,7 +141,7 @@ fn callers(campus: &TestCampus) -> [(&'static str, Caller); 3] {
 }
 
 /// What may be done, by whom. Everything else is denied.
-const PERMITTED: [(&str, &[&str]); 13] = [
+const PERMITTED: [(&str, &[&str]); 17] = [
     ("enrol", &["anonymous"]),
     ("refresh_token", &["student"]),
     ("renew", &["student"]),
@@ -130,6 +155,10 @@ const PERMITTED: [(&str, &[&str]); 13] = [
     ("audit", &["student"]),
     ("cosign", &["service"]),
     ("trust_bundle", &["anonymous", "student", "service"]),
+    ("endorse", &["service"]),
+    ("witness", &["service"]),
+    ("witnessed", &["service"]),
+    ("witnessed_entries", &["service"]),
 ];
 
 fn handle(request: Request, caller: &Caller) -> Result<Admitted, Refusal> {

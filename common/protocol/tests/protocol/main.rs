@@ -30,3 +30,4 @@ mod tokens;
 mod trust_bundle;
 mod verification;
 mod wire;
+mod witness;

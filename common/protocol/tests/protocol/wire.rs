@@ -70,7 +70,14 @@ fn sent_back<M: Message, N: Message>(messages: &[M]) {
         let what = message.name();
         let both_ways = matches!(
             what,
-            "status" | "crls" | "checkpoint" | "audit" | "trust_bundle" | "assignments"
+            "status"
+                | "crls"
+                | "checkpoint"
+                | "audit"
+                | "trust_bundle"
+                | "assignments"
+                | "witnessed"
+                | "witnessed_entries"
         );
         let is_known = both_ways && N::NAMES.contains(&what);
         let expected = match is_known {

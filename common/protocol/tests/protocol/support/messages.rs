@@ -70,6 +70,23 @@ pub(crate) fn cuhk_requests() -> Vec<cuhk::Request> {
             checkpoint: "cuhk.example/issuance\n5\n".to_owned(),
         },
         TrustBundle {},
+        Endorse {
+            log: "cuhk.example/blackboard/c/a+00000000+AQ==".to_owned(),
+        },
+        Witness {
+            checkpoint: "cuhk.example/blackboard/c/a\n6\n".to_owned(),
+            old: 5,
+            growth: vec!["AAAA".to_owned()],
+            entries: vec![hash(6)],
+        },
+        Witnessed {
+            log: "cuhk.example/blackboard/c/a".to_owned(),
+        },
+        WitnessedEntries {
+            log: "cuhk.example/blackboard/c/a".to_owned(),
+            from: 4,
+            end: 6,
+        },
     ]
 }
 
@@ -121,6 +138,21 @@ pub(crate) fn cuhk_replies() -> Vec<cuhk::Reply> {
         TrustBundle {
             bundle: "{\"type\":\"scb-trust-bundle\"}".to_owned(),
             signatures: vec![Der::new(vec![48, 0])],
+        },
+        Endorsed {
+            keys: "{\"type\":\"scb-log-keys\"}".to_owned(),
+            signature: Der::new(vec![48, 0]),
+        },
+        Cosignature {
+            cosignature: "— cuhk.example/witness/cuhk AAAA".to_owned(),
+        },
+        Witnessed {
+            size: 5,
+            root: "AAAA".to_owned(),
+            signed: Some("cuhk.example/blackboard/c/a\n5\n".to_owned()),
+        },
+        WitnessedEntries {
+            entries: vec![hash(4), hash(5)],
         },
         cuhk::Reply::refusal(refusal()),
     ]
