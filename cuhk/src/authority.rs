@@ -1,5 +1,7 @@
 //! What a running CUHK does for those who were admitted: issue, renew, vouch and answer.
 
+mod witness;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use scb_protocol::{
     CertificateHolder, Code, EnrolmentCode, Introspection, LogEntry, MemberAnswer, Question,
     Refusal, SignedBundle, Step, TokenRequest, UnverifiedToken,
 };
+use scb_tlog::Cosigner;
 use scb_transport::{Clock, Rate, RatePerAddress};
 
 use crate::fault::Answer;
@@ -34,6 +37,8 @@ pub(crate) struct Authority {
     signing: Signing,
     upkeep: Arc<Upkeep>,
     log: Arc<IssuanceLog>,
+    /// Cosigns the logs of services.
+    cosigner: Cosigner,
     clock: Arc<dyn Clock>,
     wrong_codes: RatePerAddress,
 }
@@ -72,20 +77,21 @@ impl Authority {
         upkeep: Arc<Upkeep>,
         log: Arc<IssuanceLog>,
         clock: Arc<dyn Clock>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let allowed = signing.config.wrong_codes.get();
         let rate = Rate {
             burst: allowed,
             per_second: f64::from(allowed) / 60.0,
         };
         let counts_loopback = signing.config.limits.count_loopback;
-        Self {
+        Ok(Self {
+            cosigner: witness::cosigner(&signing.issuers.current())?,
             signing,
             upkeep,
             log,
             clock,
             wrong_codes: RatePerAddress::new(rate, counts_loopback),
-        }
+        })
     }
 
     pub(crate) fn now(&self) -> UnixTime {

@@ -15,6 +15,7 @@ mod roster;
 mod serve;
 mod service;
 mod term;
+mod witness;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -79,6 +80,9 @@ enum Command {
     /// Say when terms end, and with them students' certificates
     #[command(subcommand, after_help = term::EXAMPLES)]
     Term(term::Command),
+    /// Look after the logs of services that CUHK witnesses
+    #[command(subcommand, after_help = witness::EXAMPLES)]
+    Witness(witness::Command),
     /// Look at certificates
     #[command(subcommand, after_help = certs::EXAMPLES)]
     Certs(certs::Command),
@@ -108,6 +112,7 @@ impl Command {
             Self::Keys(command) => command.is_json(),
             Self::Roster(command) => command.is_json(),
             Self::Term(command) => command.is_json(),
+            Self::Witness(command) => command.is_json(),
             Self::Revoke(arguments) => arguments.json,
             Self::Doctor(arguments) => arguments.json,
             _ => false,
@@ -145,6 +150,7 @@ fn run(home: &HomeArgs, command: Command) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(home, arguments),
         Command::Revoke(arguments) => revoke::run(&dir, &arguments),
         Command::Term(command) => term::run(&dir, command),
+        Command::Witness(command) => witness::run(&dir, command),
         Command::Certs(command) => certs::run(&dir, command),
         Command::Doctor(arguments) => doctor::run(&dir, &arguments),
         Command::Keys(command) => keys::run(&dir, command),

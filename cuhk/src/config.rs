@@ -17,6 +17,9 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCA
 /// Wrong enrolment codes in a minute from one address.
 const WRONG_CODES: NonZeroU32 = NonZeroU32::new(60).expect("60 is not 0");
 
+/// Logs of one service that are witnessed.
+const WITNESSED_LOGS: NonZeroU32 = NonZeroU32::new(10_000).expect("10000 is not 0");
+
 /// Files and directories in the home.
 pub(crate) mod path {
     pub(crate) const ROOT_CERTIFICATE_COPY: &str = "ca.pem";
@@ -27,6 +30,8 @@ pub(crate) mod path {
     pub(crate) const TOKENS: &str = "tokens";
     pub(crate) const KEYS: &str = "keys";
     pub(crate) const LOG_KEY: &str = "keys/log.pem";
+    /// Cosigns the logs of services.
+    pub(crate) const WITNESS_KEY: &str = "keys/witness.pem";
     /// The public part of the issuance log, with the paths of C2SP tlog-tiles.
     pub(crate) const LOG: &str = "log";
     pub(crate) const DATABASE: &str = "cuhk.db";
@@ -71,6 +76,8 @@ pub struct Config {
     pub renewal_grace_days: u32,
     /// The campus's offset from UTC, by which terms end.
     pub utc_offset: CampusOffset,
+    /// How many logs of one service CUHK witnesses.
+    pub witnessed_logs: NonZeroU32,
     /// Deadlines and bounds.
     pub limits: Limits,
 }
@@ -87,6 +94,7 @@ impl Default for Config {
             wrong_codes: WRONG_CODES,
             renewal_grace_days: 30,
             utc_offset: CampusOffset::default(),
+            witnessed_logs: WITNESSED_LOGS,
             limits: Limits::default(),
         }
     }
@@ -106,6 +114,7 @@ impl Config {
             wrong_codes,
             renewal_grace_days,
             utc_offset,
+            witnessed_logs,
             limits,
         } = self;
         let ip: Vec<String> = ip.iter().map(ToString::to_string).collect();
@@ -144,6 +153,9 @@ impl Config {
              # The campus's offset from UTC: a term ends there at the end of its last day\n\
              # (`cuhk term set`). Default: \"+08:00\"\n\
              utc_offset = \"{utc_offset}\"\n\
+             # How many logs of one service CUHK witnesses: of blackboard one per assignment, for\n\
+             # ever. More are refused as `too_many_logs`. Default: {WITNESSED_LOGS}\n\
+             witnessed_logs = {witnessed_logs}\n\
              \n\
              {limits}",
             dns = list(dns),
@@ -247,6 +259,7 @@ mod tests {
             wrong_codes: NonZeroU32::MIN,
             renewal_grace_days: 7,
             utc_offset: "-03:30".parse().unwrap(),
+            witnessed_logs: NonZeroU32::MIN,
             limits: Limits {
                 max_connections: 7,
                 ..Limits::default()

@@ -104,6 +104,9 @@ pub enum Error {
     /// There is no such term.
     #[error("there is no term {0}")]
     TermUnknown(String),
+    /// No log of this name is witnessed, or it has that key already.
+    #[error("no log {0} is witnessed under another key")]
+    LogUnknown(String),
     /// No key of this name.
     #[error("{0} is no key with which CUHK signs tokens")]
     KeyUnknown(NamedKey),
@@ -274,6 +277,7 @@ impl Error {
             }
             Self::NothingToRevoke(_) => "see what there is: cuhk certs list",
             Self::TermUnknown(_) => "see which there are: cuhk term list",
+            Self::LogUnknown(_) => "see which there are, with their keys: cuhk witness list",
             Self::KeyUnknown(_) => {
                 "see which there are: cuhk keys list; any other certificate: cuhk revoke"
             }
@@ -357,6 +361,7 @@ impl Error {
             | Self::ServiceExists(_)
             | Self::NothingToRevoke(_)
             | Self::TermUnknown(_)
+            | Self::LogUnknown(_)
             | Self::KeyUnknown(_)
             | Self::KeyWithdrawn(_)
             | Self::BackupInvalid { .. }
@@ -391,6 +396,7 @@ impl Error {
             Self::ServiceExists(_) => "service_exists",
             Self::NothingToRevoke(_) => "nothing_to_revoke",
             Self::TermUnknown(_) => "term_unknown",
+            Self::LogUnknown(_) => "log_unknown",
             Self::KeyUnknown(_) => "key_unknown",
             Self::KeyWithdrawn(_) => "key_withdrawn",
             Self::RootKeyAbsent { .. } => "root_key_absent",

@@ -8,6 +8,7 @@ use scb_certs::{ServiceName, StudentId, VerifiedRequest, VerifiedService, Verifi
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
+use scb_protocol::witness;
 use scb_protocol::{
     AuthorityChannel, Code, EnrolmentCode, Fact, Question, Refusal, Reply as _, Step, StepEvent,
 };
@@ -153,6 +154,30 @@ impl Handler {
                 self.show_log(kept).await
             }
             Admitted::TrustBundle => self.trust_bundle().await,
+            Admitted::Endorse { asker, log, key } => {
+                let endorsed = self.authority.endorse(&asker, log, key).await;
+                self.about_log(endorsed).await
+            }
+            Admitted::Witness { asker, offered } => {
+                let cosigned = self.authority.witness(&asker, offered).await;
+                self.about_log(cosigned).await
+            }
+            Admitted::Witnessed { asker, log } => {
+                let seen = self.authority.witnessed(&asker, &log).await;
+                self.about_log(seen).await
+            }
+            Admitted::WitnessedEntries {
+                asker,
+                log,
+                from,
+                count,
+            } => {
+                let kept = self
+                    .authority
+                    .witnessed_entries(&asker, &log, (from, count));
+                let kept = kept.await;
+                self.about_log(kept).await
+            }
         }
     }
 
@@ -276,6 +301,12 @@ impl Handler {
     async fn show_log(&mut self, shown: Result<Reply, Error>) -> Result<(), Refusal> {
         let shown = shown.map_err(|error| self.refusal(&error, Step::Two))?;
         self.reply(Step::Two, &shown).await
+    }
+
+    /// Of a service's log; asked with every submission: too often for a log line each.
+    async fn about_log(&mut self, answer: Result<Reply, Error>) -> Result<(), Refusal> {
+        let answer = answer.map_err(|error| self.refusal(&error, witness::STEP))?;
+        self.reply(witness::STEP, &answer).await
     }
 
     async fn trust_bundle(&mut self) -> Result<(), Refusal> {

@@ -19,6 +19,8 @@ use crate::error::with_causes;
 use crate::own_identity::CHAIN;
 use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 
+/// What the secret is for.
+const WITNESS_SECRET: &str = "witness key at rest";
 const MAX_PEM: u64 = 64 * 1024;
 
 /// An issuing authority with its key.
@@ -44,6 +46,8 @@ pub struct Issuers {
     pub(crate) trust_domain: TrustDomain,
     /// Signs the issuance log's checkpoints.
     pub(crate) log: Ed25519Seed,
+    /// Cosigns the logs of services, and nothing else.
+    pub(crate) witness: Ed25519Seed,
     /// Opens the keys of those that come later. It guards nothing but the keys above, which are
     /// in memory, too.
     passphrase: Passphrase,
@@ -73,6 +77,7 @@ impl Issuers {
                 .cloned()
                 .ok_or(Error::RecordInvalid { what: "authority" })
         };
+        let log = unlock_log(home, passphrase)?;
         Ok(Self {
             students: first(CrlSigner::STUDENTS)?,
             services: first(CrlSigner::SERVICES)?,
@@ -80,7 +85,8 @@ impl Issuers {
             records: Vec::new(),
             roots,
             trust_domain,
-            log: unlock_log(home, passphrase)?,
+            witness: unlock_witness(home, &log)?,
+            log,
             passphrase: passphrase.clone(),
         })
     }
@@ -101,6 +107,7 @@ impl Issuers {
             roots,
             trust_domain,
             log: Ed25519Seed::generate().expect("random bytes for a test"),
+            witness: Ed25519Seed::generate().expect("random bytes for a test"),
             passphrase,
         }
     }
@@ -388,6 +395,24 @@ fn unlock_log(home: &Home, passphrase: &Passphrase) -> Result<Ed25519Seed, Error
         &read_private(&file)?,
         Some(passphrase),
     )?)
+}
+
+/// The key that cosigns the logs of services, encrypted with a secret that follows from that of
+/// CUHK's own log: a start stretches no further passphrase. One that is lost is made anew; what it
+/// cosigned stays good, as CUHK endorsed it, and so does what is remembered of the logs.
+fn unlock_witness(home: &Home, log: &Ed25519Seed) -> Result<Ed25519Seed, Error> {
+    let (file, secret) = (home.path(path::WITNESS_KEY), log.secret(WITNESS_SECRET)?);
+    if !file.exists() {
+        let key = Ed25519Seed::generate()?;
+        write_private(&file, &key.to_pem(Some(&secret))?)?;
+        return Ok(key);
+    }
+    match Ed25519Seed::from_pem(&read_private(&file)?, Some(&secret)) {
+        Err(scb_certs::Error::WrongPassphrase) => Err(Error::RecordInvalid {
+            what: "witness key",
+        }),
+        read => Ok(read?),
+    }
 }
 
 /// Makes the key that signs the log's checkpoints.

@@ -78,5 +78,6 @@ pub use store::{
     Change, CodeRecord, Codes, CrlSigner, Intent, Log, LoggedEntry, Profile, Pruned, Pruning,
     Records, Renewals, Revocation, RevocationLists, Roster, Service, Services, Status, Store,
     StoredList, Student, Term, Terms, TokenSigner, TokenSigners, TrustBundles, Witness,
+    WitnessedLog, WitnessedLogs,
 };
 pub use subject::Subject;

@@ -214,7 +214,7 @@ impl Server {
         let upkeep = Arc::new(upkeep);
         let log = Arc::new(log);
         let (keeper, time) = (Arc::clone(&upkeep), Arc::clone(&clock));
-        let authority = Authority::new(signing, keeper, Arc::clone(&log), time);
+        let authority = Authority::new(signing, keeper, Arc::clone(&log), time)?;
         Ok(Self {
             listener,
             plain: None,

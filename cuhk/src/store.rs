@@ -20,6 +20,7 @@ mod services;
 mod signers;
 mod status;
 mod terms;
+mod witnessed;
 
 use std::path::Path;
 
@@ -42,6 +43,7 @@ pub use services::{Service, Services};
 pub use signers::{TokenSigner, TokenSigners};
 pub use status::Status;
 pub use terms::{Term, Terms};
+pub use witnessed::{WitnessedLog, WitnessedLogs};
 
 /// The database of one CUHK. Clones share it.
 #[derive(Debug, Clone)]
@@ -221,6 +223,11 @@ impl<'a> Records<'a> {
         Log::on(self.connection)
     }
 
+    /// The logs of services that are witnessed.
+    pub fn witnessed(&self) -> WitnessedLogs<'a> {
+        WitnessedLogs::on(self.connection)
+    }
+
     /// The epoch of all statuses.
     pub fn status(&self) -> Status<'a> {
         Status::on(self.connection)
@@ -245,6 +252,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("store/migrations/0008.sql")),
         M::up(include_str!("store/migrations/0009.sql")),
         M::up(include_str!("store/migrations/0010.sql")),
+        M::up(include_str!("store/migrations/0011.sql")),
     ])
 }
 

@@ -81,6 +81,10 @@ pub(super) fn run_restore(dir: &Path, arguments: &Restore) -> Result<(), Failure
         "    old home over the one here, if it is still there; else students who looked at the log"
             .to_owned(),
         "    since, and its witness, will rightly say that it was rewritten (`log_forked`)".to_owned(),
+        "  - what CUHK cosigned of the services' logs since: it goes on from what it knows, and would"
+            .to_owned(),
+        "    not notice if such a log went back to the same time; never restore both in one go"
+            .to_owned(),
         "No serial, epoch or list number is used again. Next: cuhk doctor, then cuhk serve, with \
          this --home."
             .to_owned(),

@@ -24,6 +24,7 @@ pub(super) fn check(home: &Home, passphrases: &Passphrases) -> Vec<Finding> {
     let mut findings = vec![directories(home)];
     findings.extend(AUTHORITIES.map(|dir| authority_key(home, dir)));
     findings.push(log_key(home));
+    findings.push(witness_key(home));
     findings.extend(own_keys(home));
     findings.push(database(home));
     findings.push(issuers_open(home, passphrases.issuers.as_ref()));
@@ -112,6 +113,20 @@ fn log_key(home: &Home) -> Finding {
     }
     unsafe_key(CHECK, &file)
         .unwrap_or_else(|| encrypted(CHECK, &file, path::LOG_KEY, "sign checkpoints of the log"))
+}
+
+/// The key that cosigns the logs of services. Where there is none, the next start makes one.
+fn witness_key(home: &Home) -> Finding {
+    const CHECK: &str = "witness-key";
+    let file = home.path(path::WITNESS_KEY);
+    if !file.exists() {
+        return Finding::ok(
+            CHECK,
+            format!("{} will be made by `cuhk serve`", path::WITNESS_KEY),
+        );
+    }
+    unsafe_key(CHECK, &file)
+        .unwrap_or_else(|| encrypted(CHECK, &file, path::WITNESS_KEY, "cosign logs in its name"))
 }
 
 fn encrypted(check: &'static str, file: &Path, name: &str, power: &str) -> Finding {

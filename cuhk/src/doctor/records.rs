@@ -110,6 +110,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
         let mut findings = vec![
             or_unseen("records", rows(records)),
             or_unseen("log", log::look(&log, records)),
+            or_unseen("witness", witness(records)),
             or_unseen("clock", clock(records, now)),
             or_unseen("term", term(records, now)),
         ];
@@ -134,6 +135,17 @@ fn rows(records: &Records<'_>) -> Result<Finding, Error> {
     let active = records.roster().count_active()?;
     let seen = format!("no row was altered; {active} active students");
     Ok(Finding::ok("records", seen))
+}
+
+/// The logs of services: each is what its own key signed.
+fn witness(records: &Records<'_>) -> Result<Finding, Error> {
+    let logs = records.witnessed().all()?;
+    let entries: u64 = logs.iter().map(|log| log.known.head.size).sum();
+    let seen = format!(
+        "{} of services witnessed, {entries} entries in all",
+        counted(logs.len(), "log")
+    );
+    Ok(Finding::ok("witness", seen))
 }
 
 fn clock(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {

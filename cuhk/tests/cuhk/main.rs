@@ -23,3 +23,4 @@ mod suspension;
 mod timing;
 mod university;
 mod verification;
+mod witness;

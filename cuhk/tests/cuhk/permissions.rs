@@ -49,6 +49,19 @@ async fn what_is_not_listed_for_a_role_is_refused() {
             verifier_key: String::new(),
             checkpoint: String::new(),
         },
+        Request::Endorse { log: String::new() },
+        Request::Witness {
+            checkpoint: String::new(),
+            old: 0,
+            growth: Vec::new(),
+            entries: Vec::new(),
+        },
+        Request::Witnessed { log: String::new() },
+        Request::WitnessedEntries {
+            log: String::new(),
+            from: 0,
+            end: 0,
+        },
     ];
     // In the same order; `None` is allowed, though code and proof are wrong.
     let missing = Some(Code::CertificateMissing);
@@ -56,15 +69,18 @@ async fn what_is_not_listed_for_a_role_is_refused() {
     let wrong = Some(Code::EnrolmentRefused);
     let unproved = Some(Code::ProofInvalid);
     let invalid = Some(Code::LogInvalid);
+    let no_log = Some(Code::CheckpointInvalid);
     let anonymous = [
         wrong, missing, missing, unproved, wrong, missing, missing, missing, None, missing,
-        missing, missing,
+        missing, missing, missing, missing, missing, missing,
     ];
     let as_student = [
         denied, None, None, denied, denied, denied, denied, denied, None, None, None, denied,
+        denied, denied, denied, denied,
     ];
     let as_service = [
         denied, denied, denied, denied, denied, None, None, None, None, None, denied, invalid,
+        no_log, no_log, no_log, no_log,
     ];
     let roles = [
         (None, anonymous),

@@ -1,0 +1,133 @@
+//! `cuhk witness`
+
+use std::path::Path;
+
+use scb_cli::{Failure, counted, rfc3339, say};
+use scb_tlog::{Algorithm, VerifierKey};
+use serde::Serialize;
+
+use super::open;
+use crate::Error;
+use crate::store::WitnessedLog;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  cuhk witness list
+  cuhk witness accept-key 'cuhk.example/blackboard/CSCI-3150/asg1+9be5d3c6+AQ…'";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  cuhk witness list
+  cuhk witness list --json";
+
+const ACCEPT_KEY_EXAMPLES: &str = "\
+Example:
+  cuhk witness accept-key 'cuhk.example/blackboard/CSCI-3150/asg1+9be5d3c6+AQ…'
+
+For a service that has lost the key of its log: the new key stands in the log of the service, and in
+the refusal `log_key_changed`. Ask those who run the service whether it is theirs; whoever has the
+key of a log can go on with it. What was seen of the log under the old key stays: only a log that
+begins with all of that is cosigned under the new one.";
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List the logs of services that CUHK witnesses, and how far it has seen each
+    #[command(after_help = LIST_EXAMPLES)]
+    List {
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a log go on under another key, because its service has lost the one that it had
+    #[command(after_help = ACCEPT_KEY_EXAMPLES)]
+    AcceptKey {
+        /// The new key, as C2SP writes it: NAME+ID+KEY
+        #[arg(value_name = "KEY", value_parser = log_key)]
+        key: VerifierKey,
+    },
+}
+
+impl Command {
+    pub(super) fn is_json(&self) -> bool {
+        matches!(self, Self::List { json: true })
+    }
+}
+
+pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List { json } => list(dir, json),
+        Command::AcceptKey { key } => accept_key(dir, &key),
+    }
+}
+
+fn list(dir: &Path, json: bool) -> Result<(), Failure> {
+    let (_, store) = open(dir)?;
+    let logs = store.read_blocking(|records| records.witnessed().all())?;
+    let rows: Vec<Row> = logs.iter().map(Row::of).collect();
+    if json {
+        let json = serde_json::to_string_pretty(&rows);
+        return Ok(say(
+            &json.map_err(|error| Failure::fault(error.to_string()))?
+        )?);
+    }
+    for row in &rows {
+        let Row {
+            log,
+            entries,
+            seen_at,
+            key,
+            ..
+        } = row;
+        say(&format!(
+            "{log}  {}  seen {seen_at}\n  {key}",
+            counted(entries, "entry")
+        ))?;
+    }
+    if rows.is_empty() {
+        say("none yet: a service asks for it when its first assignment is opened")?;
+    }
+    Ok(())
+}
+
+fn accept_key(dir: &Path, key: &VerifierKey) -> Result<(), Failure> {
+    let (_, store) = open(dir)?;
+    let wanted = key.clone();
+    match store.write_blocking(move |records| records.witnessed().accept_key(&wanted))? {
+        true => Ok(say(&format!(
+            "{}  goes on under the key {key}",
+            key.name()
+        ))?),
+        false => Err(Error::LogUnknown(key.name().to_string()).into()),
+    }
+}
+
+fn log_key(text: &str) -> Result<VerifierKey, String> {
+    let key: VerifierKey = text
+        .parse()
+        .map_err(|error: scb_tlog::Error| error.to_string())?;
+    match key.algorithm() {
+        Algorithm::Ed25519 => Ok(key),
+        Algorithm::CosignatureV1 => Err("a key for cosignatures, not one of a log".to_owned()),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    log: String,
+    service: String,
+    entries: u64,
+    seen_at: String,
+    key: String,
+}
+
+impl Row {
+    fn of(log: &WitnessedLog) -> Self {
+        Self {
+            log: log.name.to_string(),
+            service: log.service.to_string(),
+            entries: log.known.head.size,
+            seen_at: rfc3339(log.seen_at),
+            key: log.known.key.to_string(),
+        }
+    }
+}
