@@ -370,13 +370,16 @@ impl Authority {
         Ok(publication.with_lists(lists))
     }
 
-    /// The trust bundle that is handed out.
-    pub(crate) async fn trust_bundle(&self) -> Result<SignedBundle, Error> {
-        let latest = self
+    /// The trust bundle of this number; with 0 the latest.
+    pub(crate) async fn trust_bundle(&self, sequence: u64) -> Result<SignedBundle, Error> {
+        let found = self
             .store()
-            .read(|records| records.bundles().latest())
+            .read(move |records| match sequence {
+                0 => records.bundles().latest(),
+                sequence => records.bundles().find(sequence),
+            })
             .await?;
-        latest.ok_or_else(|| Refusal::new(Code::NotFound, Step::Zero).into())
+        found.ok_or_else(|| Refusal::new(Code::NotFound, Step::Zero).into())
     }
 
     /// The roots that count, the oldest first.

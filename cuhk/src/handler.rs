@@ -153,7 +153,7 @@ impl Handler {
                 let kept = kept.await.map(|()| Reply::Cosigned {});
                 self.show_log(kept).await
             }
-            Admitted::TrustBundle => self.trust_bundle().await,
+            Admitted::TrustBundle { sequence } => self.trust_bundle(sequence).await,
             Admitted::Endorse { asker, log, key } => {
                 let endorsed = self.authority.endorse(&asker, log, key).await;
                 self.about_log(endorsed).await
@@ -309,10 +309,11 @@ impl Handler {
         self.reply(witness::STEP, &answer).await
     }
 
-    async fn trust_bundle(&mut self) -> Result<(), Refusal> {
-        let signed = match self.authority.trust_bundle().await {
+    async fn trust_bundle(&mut self, sequence: u64) -> Result<(), Refusal> {
+        let signed = match self.authority.trust_bundle(sequence).await {
             Ok(signed) => signed,
-            // A home from before there were bundles: whoever asks has other things to ask.
+            // None of this number, or a home from before there were bundles: whoever asks has
+            // other things to ask.
             Err(Error::Refused(none)) => {
                 return self.reply(Step::Zero, &Reply::refusal(none)).await;
             }

@@ -1,7 +1,7 @@
 //! The few things that need the root's key. `serve` never loads it.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Crl, Passphrase};
+use scb_certs::{Crl, Passphrase, Root};
 use scb_cli::Home;
 
 use crate::Error;
@@ -9,6 +9,30 @@ use crate::ceremony::{import_root, newest_root, open_root, request_root, sign_ro
 use crate::config::path;
 use crate::issuers::counting_roots;
 use crate::store::Store;
+
+/// Every root that counts and whose key is here, the newest among them: what all of them sign is
+/// believed by whoever knows one.
+///
+/// # Errors
+///
+/// As for [`open_root`].
+pub(crate) fn open_roots(
+    home: &Home,
+    store: &Store,
+    passphrase: &Passphrase,
+    now: UnixTime,
+) -> Result<Vec<Root>, Error> {
+    let newest = newest_root(store)?;
+    let all = store.read_blocking(|records| records.authorities().all())?;
+    let mut roots = Vec::new();
+    for signer in counting_roots(home, &all, now)? {
+        let dir = home.path(&path::authority(signer));
+        if signer == newest || dir.join(path::KEY).exists() {
+            roots.push(open_root(&dir, passphrase)?);
+        }
+    }
+    Ok(roots)
+}
 
 /// Signs and stores the revocation list of every root that counts and whose key is here, and the
 /// trust bundle, for another 13 months; answers the newest root's list. No issuing authority was
@@ -25,15 +49,7 @@ pub fn sign_root_list(
     now: UnixTime,
 ) -> Result<Crl, Error> {
     let newest = newest_root(store)?;
-    let all = store.read_blocking(|records| records.authorities().all())?;
-    let mut roots = Vec::new();
-    for signer in counting_roots(home, &all, now)? {
-        let dir = home.path(&path::authority(signer));
-        if signer != newest && !dir.join(path::KEY).exists() {
-            continue;
-        }
-        roots.push(open_root(&dir, passphrase)?);
-    }
+    let roots = open_roots(home, store, passphrase, now)?;
     let request = request_root(home, store, false, now)?;
     let answer = sign_root(&request, &roots, None, now)?;
     import_root(home, store, &answer, now)?;

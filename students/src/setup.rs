@@ -1,6 +1,7 @@
 //! What a run works with: home, servers, root. Flag before sandbox before environment variable
 //! before what is remembered.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -394,6 +395,16 @@ impl Setup {
     /// Whether CUHK should be asked for the trust bundle. In a sandbox only when in doubt.
     pub(crate) fn is_bundle_due(&self) -> bool {
         self.sandbox.is_none() && self.home.is_bundle_due()
+    }
+
+    /// The numbers of the trust bundles without which this one cannot be judged here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRoot`], [`Error::Cli`].
+    pub(crate) fn missed_bundles(&self, latest: &SignedBundle) -> Result<Range<u64>, Error> {
+        let trust = self.require_trust()?;
+        Ok(latest.missed(&trust, self.home.bundle_sequence()?))
     }
 
     /// Judges a trust bundle; the roots of a later one count from now on. Whether others count now.

@@ -244,6 +244,34 @@ fn every_key_rolls_while_groups_hand_in_and_no_flow_fails() {
         .succeeded();
 }
 
+/// Each home has asked for the trust bundle today, and asks again by itself where it must.
+#[test]
+fn two_roots_in_a_row_strand_nobody_who_missed_the_first() {
+    let campus = Campus::open();
+    for group in 0..GROUPS.len() {
+        campus.first_hand_in(group).succeeded();
+    }
+    for generation in 2..4 {
+        campus.keys(&["rotate", "root"]).succeeded();
+        campus.keys(&["rotate", "students"]).succeeded();
+        let students = format!("students-{generation}");
+        let deadline = Instant::now() + PATIENCE;
+        while !campus.is(&students, "active") {
+            assert!(Instant::now() < deadline, "{:#?}", campus.listed());
+        }
+    }
+    // Under the third root, of which these homes have never heard.
+    campus.student(0, &["renew"]).succeeded();
+    campus.enrol_anew(1);
+    let known = fs::read_to_string(campus.by_hand.path("group-0.home/ca.pem")).unwrap();
+    assert_eq!(known.matches("BEGIN CERTIFICATE").count(), 3);
+    for (group, members) in GROUPS.iter().enumerate() {
+        campus
+            .student(group, &["submit", "--ids", members])
+            .succeeded();
+    }
+}
+
 #[test]
 fn openssl_checks_the_trust_bundle_and_refuses_an_altered_one() {
     let (Some(_), Some(_)) = (judge("openssl"), judge("curl")) else {

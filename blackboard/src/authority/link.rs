@@ -60,9 +60,13 @@ impl Link {
         }
     }
 
-    /// The trust bundle, not yet judged; none from a CUHK whose root has not signed one yet.
-    pub(crate) async fn trust_bundle(&mut self) -> Result<Option<SignedBundle>, Refusal> {
-        match self.ask(&Request::TrustBundle {}).await {
+    /// The trust bundle of this number, with 0 the latest, not yet judged; none from a CUHK whose
+    /// root has not signed one yet.
+    pub(crate) async fn trust_bundle(
+        &mut self,
+        sequence: u64,
+    ) -> Result<Option<SignedBundle>, Refusal> {
+        match self.ask(&Request::TrustBundle { sequence }).await {
             Ok(Reply::TrustBundle { bundle, signatures }) => Ok(Some(SignedBundle {
                 bundle,
                 signatures: signatures

@@ -237,8 +237,16 @@ impl Worker {
 
     /// Fetches the revocation lists, judges them, remembers their numbers, publishes them.
     async fn sync(&mut self, link: &mut Link) -> Result<(), Refusal> {
-        if let Some(signed) = link.trust_bundle().await? {
-            self.take_bundle(&signed)?;
+        if let Some(latest) = link.trust_bundle(0).await? {
+            // Where CUHK has changed its root more than once since this home last asked.
+            for sequence in latest.missed(&self.bare, self.sequence) {
+                if let Some(missed) = link.trust_bundle(sequence).await?
+                    && missed.leads_on(&self.bare)
+                {
+                    self.take_bundle(&missed)?;
+                }
+            }
+            self.take_bundle(&latest)?;
         }
         let (epoch, lists) = link.crls().await?;
         let now = self.settings.clock.now();

@@ -91,7 +91,7 @@ pub enum Error {
     #[error("the files of the log {log} cannot be used")]
     LogFiles {
         /// The log.
-        log: LogName,
+        log: Box<LogName>,
         /// What is wrong.
         source: scb_tlog::Error,
     },
@@ -153,7 +153,7 @@ impl Error {
     pub(crate) fn in_log(self, log: &LogName) -> Self {
         match self {
             Self::Log(source) => Self::LogFiles {
-                log: log.clone(),
+                log: Box::new(log.clone()),
                 source,
             },
             other => other,

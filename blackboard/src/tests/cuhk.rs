@@ -1,5 +1,6 @@
 //! CUHK's end of the socket: it signs real answers, and can be told to misbehave.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -46,6 +47,8 @@ pub(super) struct State {
     pub(super) crls: Vec<Crl>,
     /// The trust bundle that is handed out, if one is.
     pub(super) bundle: Option<SignedBundle>,
+    /// Those before it, by their numbers.
+    pub(super) earlier: BTreeMap<u64, SignedBundle>,
     /// Members of each question so far.
     pub(super) questions: Vec<usize>,
     /// Codes seen, which must never reach the wrong server.
@@ -85,6 +88,7 @@ impl FakeCuhk {
             epoch: 1,
             crls: campus.crls(10, &[]),
             bundle: None,
+            earlier: BTreeMap::new(),
             questions: Vec::new(),
             codes: Vec::new(),
             lose_answers: false,
@@ -213,13 +217,15 @@ impl Desk {
         let state = &mut *self.state.lock().unwrap();
         match request {
             Request::Status {} => Ok(Some(Reply::Status { epoch: state.epoch })),
-            Request::TrustBundle {} => Ok(Some(match &state.bundle {
-                Some(signed) => Reply::TrustBundle {
-                    bundle: signed.bundle.clone(),
-                    signatures: signed.signatures.iter().cloned().map(Der::new).collect(),
+            Request::TrustBundle { sequence } => Ok(Some(
+                match state.earlier.get(&sequence).or(state.bundle.as_ref()) {
+                    Some(signed) => Reply::TrustBundle {
+                        bundle: signed.bundle.clone(),
+                        signatures: signed.signatures.iter().cloned().map(Der::new).collect(),
+                    },
+                    None => Reply::refusal(Refusal::new(Code::NotFound, Step::Zero)),
                 },
-                None => Reply::refusal(Refusal::new(Code::NotFound, Step::Zero)),
-            })),
+            )),
             Request::Crls {} => Ok(Some(Reply::Crls {
                 epoch: state.epoch,
                 sizes: state

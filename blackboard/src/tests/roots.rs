@@ -80,3 +80,20 @@ async fn an_older_bundle_and_one_of_a_stranger_are_refused() {
         assert_eq!(stored_roots(&campus.home).unwrap(), both);
     }
 }
+
+#[tokio::test]
+async fn whoever_missed_a_root_catches_up_step_by_step() {
+    let campus = Campus::open().await;
+    let first = campus.certs.root();
+    let (second, third) = (another_root(&campus), another_root(&campus));
+    let all = [first, &second, &third].map(|root| root.certificate().clone());
+    let missed = bundle(&campus, first, &all[..2], 2);
+    announce(&campus, bundle(&campus, &second, &all, 3));
+    let refused = Authority::start(campus.authority()).await.unwrap_err();
+    assert_eq!(refused.code, Code::CuhkUnavailable, "{refused}");
+    campus
+        .cuhk
+        .set(|state| drop(state.earlier.insert(2, missed)));
+    Authority::start(campus.authority()).await.unwrap();
+    assert_eq!(stored_roots(&campus.home).unwrap(), all);
+}

@@ -166,8 +166,11 @@ pub enum Admitted {
         /// The checkpoint with its cosignature.
         checkpoint: String,
     },
-    /// Hand out the trust bundle; it is public.
-    TrustBundle,
+    /// Hand out a trust bundle; they are public.
+    TrustBundle {
+        /// Its number; 0 for the latest.
+        sequence: u64,
+    },
     /// Endorse the key of this service's log.
     Endorse {
         /// Who asks.
@@ -318,7 +321,7 @@ impl ExpectRequest {
                 verifier_key,
                 checkpoint,
             }),
-            (Request::TrustBundle {}, _) => Ok(Admitted::TrustBundle),
+            (Request::TrustBundle { sequence }, _) => Ok(Admitted::TrustBundle { sequence }),
             (
                 request @ (Request::Endorse { .. }
                 | Request::Witness { .. }

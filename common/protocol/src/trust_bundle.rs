@@ -3,6 +3,8 @@
 //! JSON whose exact bytes are signed with a root's key (detached CMS). Its sequence number only
 //! grows; whoever has seen one takes no older one.
 
+use std::ops::Range;
+
 use rustls_pki_types::UnixTime;
 use scb_certs::{
     Certificate, Chain, DetachedSignature, MAX_ROOTS, Root, TrustDomain, TrustStore, sign_detached,
@@ -13,6 +15,9 @@ use crate::Error;
 use crate::object::objects;
 use crate::time::{as_rfc3339, is_future, is_past, rfc3339};
 use crate::values::Der;
+
+/// How many bundles somebody may have missed and still catch up with.
+const MAX_MISSED: u64 = 64;
 
 /// The bundle's `type`.
 const TYPE: &str = "scb-trust-bundle";
@@ -157,6 +162,23 @@ impl SignedBundle {
             trust: store_of(&roots, &trust_domain)?,
             sequence,
         })
+    }
+
+    /// The numbers of the bundles between the one accepted last, `known`, and this one, which may
+    /// lead from the roots that are trusted to those that signed it; none if one that is trusted
+    /// has signed it, at most 64. Each is verified as any other.
+    pub fn missed(&self, trusted: &TrustStore, known: u64) -> Range<u64> {
+        let latest = match self.leads_on(trusted) {
+            true => known,
+            false => self.sequence().unwrap_or(known),
+        };
+        let first = known.saturating_add(1);
+        first..latest.clamp(first, first.saturating_add(MAX_MISSED))
+    }
+
+    /// Whether a root that is trusted has signed it: worth to be verified.
+    pub fn leads_on(&self, trusted: &TrustStore) -> bool {
+        self.check_signature(trusted.roots()).is_ok()
     }
 
     /// The number that it gives itself: for whoever verified it before it was stored.

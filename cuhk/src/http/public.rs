@@ -82,7 +82,7 @@ async fn trust_bundle(
     authority: &Authority,
     connection: &HttpConnection,
 ) -> Result<SignedBundle, Refused> {
-    let signed = authority.trust_bundle().await;
+    let signed = authority.trust_bundle(0).await;
     signed.map_err(|error| Refused(refusal(&error, Step::Zero, connection)))
 }
 

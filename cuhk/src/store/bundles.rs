@@ -24,12 +24,21 @@ impl<'a> TrustBundles<'a> {
     ///
     /// [`Error::Storage`], [`Error::RecordInvalid`].
     pub fn latest(&self) -> Result<Option<SignedBundle>, Error> {
-        let latest = self
+        self.find(self.sequence()?)
+    }
+
+    /// The one of this number: whoever missed it needs it to believe the next one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub fn find(&self, sequence: u64) -> Result<Option<SignedBundle>, Error> {
+        let found = self
             .connection
-            .prepare_cached(
-                "SELECT bundle, signatures FROM trust_bundle ORDER BY sequence DESC LIMIT 1",
-            )?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .prepare_cached("SELECT bundle, signatures FROM trust_bundle WHERE sequence = ?1")?
+            .query_row([convert::integer(sequence)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .optional()?;
         let signed = |(bundle, signatures): (String, String)| {
             Ok(SignedBundle {
@@ -37,7 +46,7 @@ impl<'a> TrustBundles<'a> {
                 signatures: decode(&signatures)?,
             })
         };
-        latest.map(signed).transpose()
+        found.map(signed).transpose()
     }
 
     /// The number of the one that is handed out, 0 if there is none.
@@ -113,8 +122,10 @@ mod tests {
                 assert!(bundles.replace(2, &bundle("another")).is_err());
                 assert!(bundles.replace(1, &bundle("first")).is_err());
                 assert_eq!(bundles.latest()?, Some(bundle("second")));
+                assert_eq!(bundles.find(1)?, None);
                 bundles.replace(3, &bundle("third"))?;
                 assert_eq!(bundles.sequence()?, 3);
+                assert_eq!(bundles.find(2)?, Some(bundle("second")));
                 Ok(())
             })
             .unwrap();

@@ -7,12 +7,12 @@ use scb_cuhk::{
     Config, CrlSigner, Error, RootAnswer, RootRequest, import, import_root, request, request_root,
     sign, sign_root,
 };
-use scb_protocol::SignedBundle;
 use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::{Code, SignedBundle};
 
 use crate::publication::get;
 use crate::revocation::lists;
-use crate::university::{PASSPHRASE, University};
+use crate::university::{PASSPHRASE, University, refused};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -57,7 +57,11 @@ impl University {
     }
 
     async fn signed_bundle(&self) -> SignedBundle {
-        match self.ask(None, &Request::TrustBundle {}).await {
+        self.numbered_bundle(0).await
+    }
+
+    async fn numbered_bundle(&self, sequence: u64) -> SignedBundle {
+        match self.ask(None, &Request::TrustBundle { sequence }).await {
             Ok(Reply::TrustBundle { bundle, signatures }) => SignedBundle {
                 bundle,
                 signatures: signatures
@@ -134,6 +138,11 @@ async fn a_new_root_is_announced_by_the_first_and_both_count() {
     let university = university.restart().await;
     assert!(university.root_in_tls().await);
     assert_eq!(university.bundle().await.0, 2);
+    // Whoever missed one may ask for it.
+    let missed = university.numbered_bundle(1).await;
+    assert_eq!(missed.sequence(), Ok(1));
+    let none = university.ask(None, &Request::TrustBundle { sequence: 3 });
+    assert_eq!(refused(none.await), Code::NotFound);
 }
 
 #[tokio::test]

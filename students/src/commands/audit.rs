@@ -11,6 +11,7 @@ use super::{Prepared, say_json};
 use crate::cli::{Audit, Common};
 use crate::engine::Looked;
 use crate::log_memory::WitnessKey;
+use crate::show::Show;
 use crate::{Error, Group};
 
 pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), Error> {
@@ -19,6 +20,10 @@ pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), 
         true => everybody_here(&prepared)?,
         false => Group::new(arguments.ids.clone())?,
     };
+    let mut show = Show::new(common);
+    prepared
+        .engine
+        .renew_due(&group, &mut |event| show.event(event))?;
     let looked = prepared.engine.audit(&group)?;
     let now = prepared.engine.now();
     if common.json {

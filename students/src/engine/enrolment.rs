@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rustls_pki_types::UnixTime;
-use scb_certs::{ServiceName, StudentId, TrustStore, create_request};
+use scb_certs::{ServiceName, StudentId, create_request};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
 use scb_protocol::{CertificateRequest, Code, EnrolmentCode, Fact, Refusal, Step};
@@ -67,13 +66,9 @@ async fn ask(
     for (_, request) in waiting.iter() {
         connection.send(request).await?;
     }
-    let enrolment = Enrolment {
-        setup,
-        trust: setup.require_trust()?,
-        now: clock.now(),
-    };
+    let mut enrolment = Enrolment { setup, clock };
     if let Some((fresh, requests)) = sent.take() {
-        observer(&enrolment.sent(fresh, requests));
+        observer(&enrolment.sent(fresh, requests)?);
     }
     let refused = enrolment.answers(&mut connection, waiting, observer);
     let refused = refused.await?;
@@ -82,26 +77,26 @@ async fn ask(
 }
 
 struct Enrolment<'a> {
-    setup: &'a Setup,
-    trust: Arc<TrustStore>,
-    now: UnixTime,
+    setup: &'a mut Setup,
+    clock: &'a Arc<dyn Clock>,
 }
 
 impl Enrolment<'_> {
-    fn sent(&self, fresh: usize, requests: Vec<CertificateRequest>) -> Event {
+    fn sent(&self, fresh: usize, requests: Vec<CertificateRequest>) -> Result<Event, Error> {
+        let trust = self.setup.require_trust()?;
         let sent = Fact::RequestsSent {
-            to: service_id(&self.trust, &ServiceName::cuhk()),
-            root: self.trust.root().fingerprint(),
+            to: service_id(&trust, &ServiceName::cuhk()),
+            root: trust.root().fingerprint(),
             fresh,
             requests,
         };
-        Event::new(Step::One, sent)
+        Ok(Event::new(Step::One, sent))
     }
 
     /// One answer per request, in order, as long as the connection lasts. Whoever was answered
     /// no longer waits.
     async fn answers(
-        &self,
+        &mut self,
         connection: &mut Connection,
         waiting: &mut VecDeque<(NextKey, Request)>,
         observer: &mut Observer<'_>,
@@ -109,7 +104,7 @@ impl Enrolment<'_> {
         let mut refusals = Vec::new();
         while let Some((next, _)) = waiting.front() {
             match connection.receive_reply(Step::Two, REPLY).await {
-                Ok(reply) => self.accept(next, reply, observer)?,
+                Ok(reply) => self.accept(next, reply, observer).await?,
                 Err(refusal) if !concerns_student(&refusal) => {
                     return Err(about(refusal, &next.sid).into());
                 }
@@ -127,13 +122,13 @@ impl Enrolment<'_> {
         Ok(refusals)
     }
 
-    fn accept(
-        &self,
+    async fn accept(
+        &mut self,
         next: &NextKey,
         reply: Reply,
         observer: &mut Observer<'_>,
     ) -> Result<(), Error> {
-        let issued = issued::verify(reply, next, &self.trust, self.now)?;
+        let issued = issued::verify(reply, next, self.setup, self.clock).await?;
         next.install(&self.setup.home, &issued.chain, &issued.token)?;
         let kept = Fact::CertificateKept {
             certificate: issued.chain.leaf().into(),

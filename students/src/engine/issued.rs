@@ -1,13 +1,18 @@
 //! What CUHK answers to a request for a certificate, verified.
 
+use std::sync::Arc;
+
 use rustls_pki_types::UnixTime;
 use scb_certs::{Chain, ServiceName, TrustStore};
 use scb_protocol::message::Message;
 use scb_protocol::message::cuhk::Reply;
 use scb_protocol::{Code, Refusal, Step, UnverifiedToken};
+use scb_transport::Clock;
 
+use super::links;
 use crate::identity::NextKey;
 use crate::setup::service_id;
+use crate::{Error, Setup};
 
 /// A certificate that verifies against the root and is for this student and this key, and the
 /// token for it.
@@ -17,12 +22,43 @@ pub(super) struct Issued {
     pub(super) token_expires: UnixTime,
 }
 
-/// Verifies the answer to a request for this key.
+/// Verifies the answer to a request for this key. Where it does not count by the roots known here,
+/// CUHK may have another one since this home last asked for the trust bundle: it is asked, and the
+/// answer judged once more.
 ///
 /// # Errors
 ///
-/// `unexpected_message`, `server_misbehaved`.
-pub(super) fn verify(
+/// `unexpected_message`, `server_misbehaved`; [`Error::NoRoot`].
+pub(super) async fn verify(
+    reply: Reply,
+    next: &NextKey,
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+) -> Result<Issued, Error> {
+    let judged = judge(
+        reply.clone(),
+        next,
+        setup.require_trust()?.as_ref(),
+        clock.now(),
+    );
+    let Err(refusal) = judged else {
+        return Ok(judged?);
+    };
+    if refusal.code != Code::ServerMisbehaved {
+        return Err(refusal.into());
+    }
+    match links::refresh_roots(setup, clock).await {
+        Ok(true) => Ok(judge(
+            reply,
+            next,
+            setup.require_trust()?.as_ref(),
+            clock.now(),
+        )?),
+        _ => Err(refusal.into()),
+    }
+}
+
+fn judge(
     reply: Reply,
     next: &NextKey,
     trust: &TrustStore,

@@ -18,6 +18,8 @@ use crate::{Error, Setup};
 const CONNECT: Duration = Duration::from_secs(15);
 /// Total time for a reply; Blackboard may have to wait for CUHK meanwhile.
 pub(super) const REPLY: Duration = Duration::from_secs(30);
+/// Asks for the latest trust bundle.
+const LATEST: u64 = 0;
 /// Total time for the receipt, which comes when everything is safely stored.
 pub(super) const RECEIPT: Duration = Duration::from_secs(120);
 
@@ -60,24 +62,46 @@ pub(super) async fn refresh_roots(
     Ok(changed)
 }
 
+/// Takes in the latest trust bundle. Whether other roots count now.
 async fn fetch_bundle(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,
     connection: &mut Connection,
     step: Step,
 ) -> Result<bool, Error> {
-    connection.send(&Request::TrustBundle {}).await?;
+    let Some(latest) = ask_bundle(connection, LATEST, step).await? else {
+        return Ok(false);
+    };
+    let mut changed = false;
+    // Where CUHK has changed its root more than once since this home last asked.
+    for sequence in setup.missed_bundles(&latest)? {
+        if let Some(missed) = ask_bundle(connection, sequence, step).await?
+            && missed.leads_on(setup.require_trust()?.as_ref())
+        {
+            changed |= setup.take_bundle(&missed, clock.now())?;
+        }
+    }
+    Ok(setup.take_bundle(&latest, clock.now())? || changed)
+}
+
+/// The bundle of this number, not judged yet; none if there is none.
+async fn ask_bundle(
+    connection: &mut Connection,
+    sequence: u64,
+    step: Step,
+) -> Result<Option<SignedBundle>, Error> {
+    connection.send(&Request::TrustBundle { sequence }).await?;
     match connection.receive_reply(step, REPLY).await {
         Ok(Reply::TrustBundle { bundle, signatures }) => {
             let signatures = signatures.iter().map(|der| der.as_bytes().to_vec());
             let signatures = signatures.collect();
-            setup.take_bundle(&SignedBundle { bundle, signatures }, clock.now())
+            Ok(Some(SignedBundle { bundle, signatures }))
         }
         Ok(other) => Err(Refusal::new(Code::UnexpectedMessage, step)
             .with("expected", "trust_bundle")
             .with("got", other.name())
             .into()),
-        Err(none) if none.code == Code::NotFound => Ok(false),
+        Err(none) if none.code == Code::NotFound => Ok(None),
         Err(refusal) => Err(refusal.into()),
     }
 }

@@ -45,7 +45,7 @@ impl Renewal<'_> {
                 Err(error) => patience.wait(concerning(error, member), observer).await?,
             }
         };
-        self.keep(member, next, reply, observer)
+        self.keep(member, next, reply, observer).await
     }
 
     /// Over mutual TLS as long as the certificate is good, by the clock here and CUHK's.
@@ -89,15 +89,14 @@ impl Renewal<'_> {
         Ok(reply)
     }
 
-    fn keep(
-        &self,
+    async fn keep(
+        &mut self,
         member: &Member,
         next: NextKey,
         reply: Reply,
         observer: &mut Observer<'_>,
     ) -> Result<(), Error> {
-        let (trust, now) = (self.setup.require_trust()?, self.clock.now());
-        let issued = issued::verify(reply, &next, &trust, now)?;
+        let issued = issued::verify(reply, &next, self.setup, self.clock).await?;
         if issued.chain == member.chain {
             // The key is certified already, and not for long.
             next.discard()?;

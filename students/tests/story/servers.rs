@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Certificate, Chain, DistributionUrls, Fingerprint, IssuerKind, PublicKey, Serial, ServiceName,
-    SigningKey, SpiffeId, StudentId, TrustStore,
+    Certificate, Chain, DistributionUrls, Fingerprint, Issuer, IssuerKind, PublicKey, Serial,
+    ServiceName, SigningKey, SpiffeId, StudentId, TrustStore,
 };
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
 use scb_protocol::log_leaf::{Leaf, LogName};
@@ -88,6 +88,10 @@ pub(crate) struct Desk {
     trust: Arc<TrustStore>,
     /// The trust bundle that is handed out.
     pub(crate) bundle: Mutex<SignedBundle>,
+    /// Those before it, by their numbers.
+    pub(crate) earlier: Mutex<BTreeMap<u64, SignedBundle>>,
+    /// Certifies students in the place of the campus' own authority.
+    pub(crate) issuer: Mutex<Option<Issuer>>,
 }
 
 #[derive(Clone)]
@@ -119,6 +123,8 @@ impl Desk {
             blackboard: campus.service("blackboard"),
             trust: campus.trust(),
             bundle: Mutex::new(bundle(&campus, &[campus.root().certificate().clone()], 1)),
+            earlier: Mutex::default(),
+            issuer: Mutex::default(),
             campus,
         }
     }
@@ -154,7 +160,10 @@ impl Desk {
 
     fn chain(&self, sid: &StudentId, key: &PublicKey) -> Chain {
         let validity = self.campus.validity(*self.lifetime.lock().unwrap());
-        let issuer = self.campus.issuer(IssuerKind::Students);
+        let other = self.issuer.lock().unwrap();
+        let issuer = other
+            .as_ref()
+            .unwrap_or_else(|| self.campus.issuer(IssuerKind::Students));
         let serial = Serial::random().unwrap();
         let urls = DistributionUrls::default();
         issuer
@@ -348,7 +357,7 @@ async fn answer(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal>
     }
     loop {
         let request: Request = connection.receive(Step::One, PATIENCE).await?;
-        if !matches!(request, Request::TrustBundle {}) {
+        if !matches!(request, Request::TrustBundle { .. }) {
             desk.requests.fetch_add(1, Ordering::SeqCst);
         }
         let reply = match expect.handle(request, &caller)? {
@@ -376,8 +385,9 @@ async fn answer(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal>
                 let key = request.public_key();
                 desk.renew(holder.sid(), *holder.certificate(), key, "key")?
             }
-            Admitted::TrustBundle => {
-                let signed = desk.bundle.lock().unwrap().clone();
+            Admitted::TrustBundle { sequence } => {
+                let earlier = desk.earlier.lock().unwrap().get(&sequence).cloned();
+                let signed = earlier.unwrap_or_else(|| desk.bundle.lock().unwrap().clone());
                 Reply::TrustBundle {
                     bundle: signed.bundle,
                     signatures: signed.signatures.into_iter().map(Der::new).collect(),

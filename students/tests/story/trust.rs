@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use scb_certs::{Certificate, Root, SigningKey};
+use scb_certs::{Certificate, DistributionUrls, IssuerKind, Root, SigningKey};
 use scb_student::{Error, Setup};
 use scb_testkit::{TestCampus, TestIdentity};
 
@@ -194,4 +194,88 @@ fn another_root_is_learnt_by_itself_and_not_unlearnt() {
         assert_eq!(code(refused), "server_misbehaved");
         assert_eq!(campus.home().roots().unwrap(), both);
     }
+}
+
+/// A bundle that these roots have signed.
+fn bundle_by(
+    campus: &TestCampus,
+    by: &[&Root],
+    roots: &[&Root],
+    sequence: u64,
+) -> scb_protocol::SignedBundle {
+    let validity = campus.validity(Duration::from_secs(24 * 3600));
+    let times = (validity.not_before, validity.not_after);
+    let roots: Vec<_> = roots
+        .iter()
+        .map(|root| root.certificate().clone())
+        .collect();
+    scb_protocol::SignedBundle::sign(by, &roots, sequence, times).unwrap()
+}
+
+fn next_root(campus: &TestCampus) -> Root {
+    let domain = campus.root().certificate().authority_trust_domain();
+    Root::create(
+        &domain.unwrap(),
+        SigningKey::generate().unwrap(),
+        campus.now(),
+    )
+    .unwrap()
+}
+
+/// CUHK certifies students under this root from now on.
+fn certify_under(campus: &Campus, root: &Root) {
+    let (key, urls) = (SigningKey::generate().unwrap(), DistributionUrls::default());
+    let issuer = root.issue_issuer(IssuerKind::Students, key, campus.desk.campus.now(), &urls);
+    *campus.desk.issuer.lock().unwrap() = Some(issuer.unwrap());
+}
+
+#[test]
+fn a_certificate_under_a_root_that_was_announced_today_is_kept() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE[..1]);
+    let (certs, desk) = (&campus.desk.campus, &campus.desk);
+    let (first, second) = (certs.root(), next_root(certs));
+    certify_under(&campus, &second);
+
+    // As long as no root that is trusted says so it is somebody else's.
+    let (refused, _) = enrol(&mut engine, campus.codes(&THREE[1..2]));
+    assert_eq!(code(refused), "server_misbehaved");
+    assert_eq!(campus.home().roots().unwrap().len(), 1);
+
+    let signed = bundle_by(certs, &[first, &second], &[first, &second], 2);
+    *desk.bundle.lock().unwrap() = signed;
+    enrol(&mut engine, campus.codes(&THREE[1..])).0.unwrap();
+    assert_eq!(campus.home().roots().unwrap().len(), 2);
+
+    // The other way to a certificate, in a home that has not heard of it either.
+    let third = next_root(certs);
+    let roots = [first, &second, &third];
+    *desk.bundle.lock().unwrap() = bundle_by(certs, &roots, &roots, 3);
+    certify_under(&campus, &third);
+    let one = [THREE[0].parse().unwrap()];
+    campus.engine().renew(&one, false, &mut |_| {}).unwrap();
+    assert_eq!(campus.home().roots().unwrap().len(), 3);
+}
+
+#[test]
+fn whoever_missed_a_root_catches_up_step_by_step() {
+    let campus = Campus::new();
+    campus.enrol(&THREE[..1]).0.unwrap();
+    let (certs, desk) = (&campus.desk.campus, &campus.desk);
+    let (first, second, third) = (certs.root(), next_root(certs), next_root(certs));
+    let announced = bundle_by(certs, &[first, &second], &[first, &second], 2);
+    let newest = [&second, &third];
+    *desk.bundle.lock().unwrap() = bundle_by(certs, &newest, &[first, &second, &third], 3);
+    two_days_later(&campus);
+    let (refused, _) = enrol(&mut campus.engine(), campus.codes(&THREE[1..2]));
+    assert_eq!(
+        code(refused),
+        "server_misbehaved",
+        "nothing leads to the third root"
+    );
+    assert_eq!(campus.home().roots().unwrap().len(), 1);
+
+    desk.earlier.lock().unwrap().insert(2, announced);
+    campus.enrol(&THREE[1..2]).0.unwrap();
+    assert_eq!(campus.home().roots().unwrap().len(), 3);
 }

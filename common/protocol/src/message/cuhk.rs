@@ -127,7 +127,10 @@ messages! {
             checkpoint: String,
         }
         /// Which roots are CUHK's.
-        "trust_bundle" TrustBundle {}
+        "trust_bundle" TrustBundle {
+            /// Its number; 0 for the latest.
+            sequence: u64,
+        }
         /// Endorse the key of a log of the service of the client certificate.
         "endorse" Endorse {
             /// The log's key (C2SP signed-note, verifier key); its name is the log's.

@@ -100,7 +100,7 @@ fn requests(request: &[u8]) -> [Request; 17] {
             verifier_key: "key".to_owned(),
             checkpoint: "checkpoint".to_owned(),
         },
-        Request::TrustBundle {},
+        Request::TrustBundle { sequence: 0 },
         Request::Endorse { log: log_key },
         Request::Witness {
             checkpoint,

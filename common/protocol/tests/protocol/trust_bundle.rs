@@ -114,3 +114,35 @@ fn refuses_what_was_altered_and_what_is_of_somebody_else() {
         assert!(matches!(refused, BundleError::Malformed(_)), "{refused}");
     }
 }
+
+#[test]
+fn whoever_missed_a_bundle_is_told_which_ones_lead_on() {
+    let campus = TestCampus::new();
+    let (now, first) = (campus.now(), campus.root());
+    let (second, third) = (root("campus.test", now), root("campus.test", now));
+    let of = |root: &Root| root.certificate().clone();
+    let two = [of(first), of(&second)];
+    let three = [of(first), of(&second), of(&third)];
+    let missed = SignedBundle::sign(&[first, &second], &two, 2, day(now)).unwrap();
+    let latest = SignedBundle::sign(&[&second, &third], &three, 3, day(now)).unwrap();
+    let known = only(first);
+    assert_eq!(
+        latest.verify(&known, 1, now).unwrap_err(),
+        BundleError::Untrusted
+    );
+    assert_eq!(
+        (latest.missed(&known, 1), latest.missed(&known, 0)),
+        (2..3, 1..3)
+    );
+    assert!(missed.leads_on(&known) && missed.missed(&known, 1).is_empty());
+    let step = missed.verify(&known, 1, now).unwrap();
+    assert!(latest.missed(step.trust(), 2).is_empty());
+    latest.verify(step.trust(), 2, now).unwrap();
+
+    // A stranger's number makes nobody ask for ever, and leads nowhere.
+    let stranger = root("campus.test", now);
+    let endless = SignedBundle::sign(&[&stranger], &three, u64::MAX, day(now)).unwrap();
+    assert!(endless.missed(&known, 1).count() <= 64);
+    assert!(endless.missed(&known, u64::MAX).is_empty());
+    assert!(!endless.leads_on(&known));
+}

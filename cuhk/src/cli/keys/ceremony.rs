@@ -15,6 +15,7 @@ use crate::ceremony::{
     open_root, request, request_root, sign, sign_root,
 };
 use crate::config::{Config, path};
+use crate::root::open_roots;
 use crate::store::{CrlSigner, Store};
 
 /// Largest request or answer that is read, in bytes.
@@ -58,11 +59,11 @@ pub(super) fn rotate_root(
     let root_dir = home.path(&path::authority(newest_root(store)?));
     require_root_key(&root_dir)?;
     let passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
-    let root = open_root(&root_dir, &passphrase)?;
+    let roots = open_roots(home, store, &passphrase, now())?;
     let request = request_root(home, store, true, now())?;
     let next = request.next.unwrap_or(CrlSigner::ROOT);
     let key = next_root_key(&home.path(&path::authority(next)), &passphrase)?;
-    let answer = sign_root(&request, &[root], Some(key), now())?;
+    let answer = sign_root(&request, &roots, Some(key), now())?;
     root_told(import_root(home, store, &answer, now())?)
 }
 

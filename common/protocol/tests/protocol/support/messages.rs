@@ -69,7 +69,7 @@ pub(crate) fn cuhk_requests() -> Vec<cuhk::Request> {
             verifier_key: "blackboard.example/witness+00000000+BA==".to_owned(),
             checkpoint: "cuhk.example/issuance\n5\n".to_owned(),
         },
-        TrustBundle {},
+        TrustBundle { sequence: 2 },
         Endorse {
             log: "cuhk.example/blackboard/c/a+00000000+AQ==".to_owned(),
         },
