@@ -150,7 +150,34 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::ShareInvalid => ("無法開啟會話金鑰的一個份額", "再提交一次"),
         Code::ConfirmationFailed => ("雙方未能導出相同的會話金鑰", "再提交一次"),
         Code::StatementInvalid => ("聲明的格式不符合規定", "再提交一次；若仍出現，請更新本程式"),
-        Code::AssignmentUnknown => ("這裡沒有此課程或作業", "核對 --course 與 --assignment"),
+        Code::CourseUnknown => (
+            "這裡沒有此課程",
+            "核對 --course；`student assignments` 列出可提交的作業",
+        ),
+        Code::AssignmentUnknown => (
+            "此課程沒有這份作業",
+            "核對 --assignment；`student assignments` 列出可提交的作業",
+        ),
+        Code::NotCourseMember => (
+            "該學生不在此課程之內",
+            "核對 --course 與學生編號；若無誤，請老師把該學生加入名單",
+        ),
+        Code::AssignmentNotOpen => (
+            "這份作業尚未開始接受提交",
+            "開放後再執行同一指令；`student assignments` 列出開放時間",
+        ),
+        Code::AssignmentClosed => (
+            "這份作業已不再接受提交",
+            "請向老師申請延期；獲准後再執行同一指令",
+        ),
+        Code::GroupSize => (
+            "組員人數與這份作業所要求的不符",
+            "按作業要求的人數給出學生編號；`student assignments` 列出人數",
+        ),
+        Code::FileType => (
+            "這份作業不接受這種檔名結尾的檔案",
+            "提交所接受的檔案種類；`student assignments` 列出種類",
+        ),
         Code::SignatureInvalid => (
             "某位組員對聲明的簽署驗證失敗",
             "以每位組員的金鑰重新簽署聲明",

@@ -201,9 +201,27 @@ codes! {
     StatementInvalid = "statement_invalid", EXIT_REFUSED, 400,
         "the statement is not in the required form",
         "hand in again; if it happens again, update this program";
+    CourseUnknown = "course_unknown", EXIT_REFUSED, 404,
+        "there is no such course here",
+        "check --course; `student assignments` lists what you can hand in";
     AssignmentUnknown = "assignment_unknown", EXIT_REFUSED, 404,
-        "there is no such course or assignment here",
-        "check --course and --assignment";
+        "there is no such assignment in this course",
+        "check --assignment; `student assignments` lists what you can hand in";
+    NotCourseMember = "not_course_member", EXIT_REFUSED, 403,
+        "this student is not in the course",
+        "check --course and the student IDs; if they are right, ask your teacher to add the student to the class list";
+    AssignmentNotOpen = "assignment_not_open", EXIT_REFUSED, 403,
+        "nothing is taken for this assignment yet",
+        "run the same command again when it has opened; `student assignments` says when";
+    AssignmentClosed = "assignment_closed", EXIT_REFUSED, 403,
+        "nothing is taken for this assignment any more",
+        "ask your teacher for an extension; once you have it, run the same command again";
+    GroupSize = "group_size", EXIT_REFUSED, 400,
+        "the assignment is for groups of another size",
+        "give as many student IDs as the assignment wants; `student assignments` says how many";
+    FileType = "file_type", EXIT_REFUSED, 415,
+        "the assignment does not take files whose names end so",
+        "hand in a file of one of the kinds that it takes; `student assignments` lists them";
     SignatureInvalid = "signature_invalid", EXIT_REFUSED, 400,
         "a member's signature of the statement does not verify",
         "sign the statement again with every member's key";

@@ -3,6 +3,7 @@
 //! Pure: no clock and no store. The time, the members and their extensions are arguments, so that
 //! the same rules and the same moment give the same judgement, years later as well.
 
+mod admission;
 mod change;
 mod extension;
 mod late;
@@ -14,6 +15,7 @@ use std::ops::Deref;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
+pub use admission::{Assigned, Found, admit};
 pub use change::{Change, changes};
 pub use extension::Extension;
 pub use late::{LateRule, Per};

@@ -27,7 +27,6 @@ pub use verification::{AwaitVerification, VerifiedMember};
 pub use watch::{AwaitLook, MemberWatch};
 
 use crate::Refusal;
-use crate::statement::Label;
 use crate::time::is_future;
 
 /// What happens while CUHK cannot be reached. Never applied when CUHK answers.
@@ -80,12 +79,8 @@ pub struct Policy {
     pub service: SpiffeId,
     /// Most members of a group, 1 to 8.
     pub max_members: u8,
-    /// Largest report in bytes.
+    /// Most bytes of one hand-in, whatever its assignment allows.
     pub max_bytes: u64,
-    /// The course that is open.
-    pub course: Label,
-    /// The assignment that is open.
-    pub assignment: Label,
     /// What happens while CUHK is away.
     pub outage: Outage,
 }

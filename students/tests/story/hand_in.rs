@@ -162,15 +162,6 @@ fn refuses_too_large_a_report_and_forgets_it() {
 }
 
 #[test]
-fn refuses_an_unknown_course() {
-    let campus = Campus::new();
-    let mut engine = campus.enrolled(&THREE);
-    let (result, _) = hand_in_for(&mut engine, &THREE, None, "NOPE", &mut |_| {});
-    assert_eq!(code(result), "assignment_unknown");
-    assert_eq!((campus.desk.stored_count(), campus.pending()), (0, 0));
-}
-
-#[test]
 fn refuses_more_members_than_blackboard_takes() {
     let campus = Campus::new();
     let four = [THREE[0], THREE[1], THREE[2], "1155000004"];

@@ -71,8 +71,7 @@ impl ExpectRequest {
     /// # Errors
     ///
     /// `unexpected_message`, `too_many_questions`, `mac_invalid`, `statement_invalid`,
-    /// `assignment_unknown`, `member_mismatch`, `content_too_large`, `signature_invalid` or
-    /// `signature_missing`.
+    /// `member_mismatch`, `content_too_large`, `signature_invalid` or `signature_missing`.
     pub fn handle(self, request: Request) -> Result<Wanted, Refusal> {
         match request {
             Request::Submit {

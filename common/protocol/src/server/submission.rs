@@ -20,8 +20,8 @@ pub(crate) use signatures::{verify_signatures, verify_signers};
 ///
 /// # Errors
 ///
-/// `statement_invalid`, `assignment_unknown`, `member_mismatch`, `content_too_large`,
-/// `signature_invalid` or `signature_missing`.
+/// `statement_invalid`, `member_mismatch`, `content_too_large`, `signature_invalid` or
+/// `signature_missing`.
 pub(super) fn accept_statement(
     policy: Arc<Policy>,
     members: Vec<VerifiedMember>,
@@ -49,11 +49,6 @@ fn check_terms(statement: &Statement, policy: &Policy) -> Result<(), Refusal> {
         return Err(Refusal::new(Code::StatementInvalid, Step::Six)
             .with("expected", &policy.service)
             .with("got", &statement.service));
-    }
-    if statement.course != policy.course || statement.assignment != policy.assignment {
-        return Err(Refusal::new(Code::AssignmentUnknown, Step::Six)
-            .with("course", &statement.course)
-            .with("assignment", &statement.assignment));
     }
     if statement.file().size > policy.max_bytes {
         return Err(Refusal::new(Code::ContentTooLarge, Step::Six)

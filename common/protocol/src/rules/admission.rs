@@ -1,0 +1,269 @@
+//! Whether a statement is taken: the last look at it before it is committed.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+
+use super::{Extension, MemberStanding, Rules, Standing};
+use crate::statement::Statement;
+use crate::{Code, Refusal, Step, rfc3339};
+
+/// What is known of the course and the assignment that a statement names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// There is no such course.
+    NoCourse,
+    /// There is no such assignment in the course.
+    NoAssignment,
+    /// There is one.
+    Assigned(Assigned),
+}
+
+/// An assignment as it stands for the members of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// The rules of this moment.
+    pub rules: Rules,
+    /// Members who are not in the course.
+    pub outsiders: Vec<StudentId>,
+    /// The members' extensions.
+    pub extensions: Vec<Extension>,
+}
+
+/// How each member stands, if a statement that is committed at this moment is taken.
+///
+/// # Errors
+///
+/// `course_unknown`, `assignment_unknown`, `not_course_member`, `assignment_not_open`,
+/// `assignment_closed`, `group_size`, `file_type` or `content_too_large`: the first of them in this
+/// order.
+pub fn admit(
+    statement: &Statement,
+    found: &Found,
+    at: UnixTime,
+) -> Result<Vec<MemberStanding>, Refusal> {
+    let Assigned {
+        rules,
+        outsiders,
+        extensions,
+    } = match found {
+        Found::NoCourse => return Err(about(statement, Code::CourseUnknown)),
+        Found::NoAssignment => return Err(about(statement, Code::AssignmentUnknown)),
+        Found::Assigned(assigned) => assigned,
+    };
+    if let Some(outsider) = outsiders.first() {
+        return Err(about(statement, Code::NotCourseMember).about(outsider));
+    }
+    check_time(statement, rules, extensions, at)?;
+    check_group(statement, rules)?;
+    check_files(statement, rules)?;
+    let members = statement.members.iter().map(|member| &member.sid);
+    Ok(rules.judge_each(at, members, extensions))
+}
+
+/// A group may hand in as long as any of its members may.
+fn check_time(
+    statement: &Statement,
+    rules: &Rules,
+    extensions: &[Extension],
+    at: UnixTime,
+) -> Result<(), Refusal> {
+    let (code, name, moment) = match rules.judge_group(at, extensions) {
+        Standing::NotYetOpen { opens } => (Code::AssignmentNotOpen, "opens", opens),
+        Standing::Closed { since } => (Code::AssignmentClosed, "closed", since),
+        Standing::OnTime | Standing::WithinGrace | Standing::Late { .. } => return Ok(()),
+    };
+    let refusal = about(statement, code).with(name, rfc3339(moment));
+    Err(refusal.with("now", rfc3339(at)))
+}
+
+fn check_group(statement: &Statement, rules: &Rules) -> Result<(), Refusal> {
+    let members = statement.members.len();
+    if rules.group.allows(members) {
+        return Ok(());
+    }
+    let refusal = about(statement, Code::GroupSize).with("got", members);
+    Err(refusal.with("expected", rules.group))
+}
+
+fn check_files(statement: &Statement, rules: &Rules) -> Result<(), Refusal> {
+    let kinds: Vec<_> = rules.accept.iter().map(ToString::to_string).collect();
+    for file in statement.files.iter() {
+        let name = file.name.to_string();
+        let is_accepted = rules.accept.iter().any(|kind| kind.is_of(&name));
+        if !rules.accept.is_empty() && !is_accepted {
+            let refusal = about(statement, Code::FileType).with("file", name);
+            return Err(refusal.with("expected", kinds.join(", ")));
+        }
+    }
+    let bytes = statement.files.iter().map(|file| file.size);
+    let bytes = bytes.fold(0, u64::saturating_add);
+    if bytes > rules.max_bytes {
+        let refusal = about(statement, Code::ContentTooLarge).with("bytes", bytes);
+        return Err(refusal.with("limit", rules.max_bytes));
+    }
+    Ok(())
+}
+
+fn about(statement: &Statement, code: Code) -> Refusal {
+    Refusal::new(code, Step::Six)
+        .with("course", &statement.course)
+        .with("assignment", &statement.assignment)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::rules::{Counts, Terms};
+    use crate::time::from_seconds;
+
+    const OPENS: u64 = 1_000;
+    const DUE: u64 = 2_000;
+    const CUTOFF: u64 = 3_000;
+    const THREE: [&str; 3] = ["1155000001", "1155000002", "1155000003"];
+
+    fn statement(sids: &[&str], name: &str, size: u64) -> Statement {
+        let hash = "0".repeat(64);
+        let member = |sid: &&str| serde_json::json!({"sid": sid, "cert_sha256": hash});
+        let members: Vec<_> = sids.iter().map(member).collect();
+        let statement = serde_json::json!({
+            "type": "scb-statement",
+            "v": 1,
+            "service": "spiffe://campus.test/service/blackboard",
+            "course": "CSCI3150",
+            "assignment": "lab-1",
+            "members": members,
+            "files": [{"name": name, "size": size, "sha256": hash}],
+            "submission": "0".repeat(32),
+        });
+        Statement::parse(statement.to_string().as_bytes()).unwrap()
+    }
+
+    fn assigned() -> Assigned {
+        let terms = Terms {
+            title: "Lab 1".parse().unwrap(),
+            opens: Some(from_seconds(OPENS)),
+            due: Some(from_seconds(DUE)),
+            grace: 0,
+            cutoff: Some(from_seconds(CUTOFF)),
+            late: "mark".parse().unwrap(),
+            counts: Counts::Latest,
+            group: "2..3".parse().unwrap(),
+            max_bytes: 100,
+            accept: vec!["pdf".parse().unwrap(), "tar.gz".parse().unwrap()],
+        };
+        Assigned {
+            rules: terms.check().unwrap(),
+            outsiders: Vec::new(),
+            extensions: Vec::new(),
+        }
+    }
+
+    fn refused(statement: &Statement, assigned: Assigned, at: u64) -> Refusal {
+        admit(statement, &Found::Assigned(assigned), from_seconds(at)).unwrap_err()
+    }
+
+    #[test]
+    fn takes_what_the_rules_allow_and_says_how_each_stands() {
+        let mut assigned = assigned();
+        assigned.extensions.push(Extension {
+            sid: THREE[1].parse().unwrap(),
+            due: from_seconds(DUE + 500),
+            cutoff: None,
+        });
+        let found = Found::Assigned(assigned);
+        for (sids, name, size, at) in [
+            (&THREE[..], "report.pdf", 100, OPENS),
+            (&THREE[..2], "報告.PDF", 0, DUE),
+            (&THREE[1..], "all.tar.gz", 1, CUTOFF),
+        ] {
+            let statement = statement(sids, name, size);
+            let standings = admit(&statement, &found, from_seconds(at)).unwrap();
+            let sids_told: Vec<_> = standings.iter().map(|one| one.sid.as_str()).collect();
+            assert_eq!(sids_told, sids);
+        }
+        let statement = statement(&THREE, "a.pdf", 1);
+        let standings = admit(&statement, &found, from_seconds(DUE + 1)).unwrap();
+        let told: Vec<_> = standings.iter().map(|one| one.standing.as_str()).collect();
+        assert_eq!(told, ["late", "on_time", "late"]);
+    }
+
+    #[test]
+    fn refuses_what_is_not_there() {
+        let statement = statement(&THREE, "a.pdf", 1);
+        for (found, code) in [
+            (Found::NoCourse, Code::CourseUnknown),
+            (Found::NoAssignment, Code::AssignmentUnknown),
+        ] {
+            let refusal = admit(&statement, &found, from_seconds(DUE)).unwrap_err();
+            assert_eq!((refusal.code, refusal.step), (code, Step::Six));
+            assert_eq!(refusal.params["course"], "CSCI3150");
+            assert_eq!(refusal.params["assignment"], "lab-1");
+        }
+    }
+
+    #[test]
+    fn refuses_what_comes_too_early_or_too_late() {
+        let statement = statement(&THREE, "a.pdf", 1);
+        let early = refused(&statement, assigned(), OPENS - 1);
+        assert_eq!(early.code, Code::AssignmentNotOpen);
+        assert_eq!(early.params["opens"], "1970-01-01T00:16:40Z");
+        assert_eq!(early.params["now"], "1970-01-01T00:16:39Z");
+        let late = refused(&statement, assigned(), CUTOFF + 1);
+        assert_eq!(late.code, Code::AssignmentClosed);
+        assert_eq!(late.params["closed"], "1970-01-01T00:50:00Z");
+    }
+
+    #[test]
+    fn an_extension_of_one_member_lets_the_group_in_and_no_other_group() {
+        let mut extended = assigned();
+        extended.extensions.push(Extension {
+            sid: THREE[2].parse().unwrap(),
+            due: from_seconds(CUTOFF + 10),
+            cutoff: None,
+        });
+        let (at, found) = (from_seconds(CUTOFF + 10), Found::Assigned(extended.clone()));
+        let group = statement(&THREE, "a.pdf", 1);
+        let standings = admit(&group, &found, at).unwrap();
+        let told: Vec<_> = standings.iter().map(|one| one.standing.as_str()).collect();
+        assert_eq!(told, ["closed", "closed", "on_time"]);
+        let late = refused(&group, extended, CUTOFF + 11);
+        assert_eq!(late.params["closed"], "1970-01-01T00:50:10Z");
+        let others = refused(&statement(&THREE[..2], "a.pdf", 1), assigned(), CUTOFF + 1);
+        assert_eq!(others.code, Code::AssignmentClosed);
+    }
+
+    #[test]
+    fn refuses_who_is_not_in_the_course() {
+        let mut assigned = assigned();
+        assigned.outsiders.push(THREE[1].parse().unwrap());
+        let refusal = refused(&statement(&THREE, "a.pdf", 1), assigned, DUE);
+        assert_eq!(refusal.code, Code::NotCourseMember);
+        assert_eq!(refusal.sid.unwrap().as_str(), THREE[1]);
+    }
+
+    #[test]
+    fn refuses_groups_of_another_size() {
+        let refusal = refused(&statement(&THREE[..1], "a.pdf", 1), assigned(), DUE);
+        assert_eq!(refusal.code, Code::GroupSize);
+        assert_eq!(
+            (&*refusal.params["got"], &*refusal.params["expected"]),
+            ("1", "2..3")
+        );
+        let four = ["1", "2", "3", "4"];
+        let refusal = refused(&statement(&four, "a.pdf", 1), assigned(), DUE);
+        assert_eq!(refusal.code, Code::GroupSize);
+    }
+
+    #[test]
+    fn refuses_other_kinds_of_files_and_too_many_bytes() {
+        for name in ["report.docx", "pdf", "report.pdf.exe", "report.gz"] {
+            let refusal = refused(&statement(&THREE, name, 1), assigned(), DUE);
+            assert_eq!(refusal.code, Code::FileType, "{name}");
+            assert_eq!(refusal.params["expected"], "pdf, tar.gz");
+        }
+        let refusal = refused(&statement(&THREE, "a.pdf", 101), assigned(), DUE);
+        assert_eq!(refusal.code, Code::ContentTooLarge);
+        assert_eq!(refusal.params["limit"], "100");
+    }
+}
