@@ -34,4 +34,4 @@ pub use roots::{ROOTS, bundle_age, bundle_sequence, former_roots, keep_bundle};
 pub use sandbox::{Sandbox, loopback_only};
 pub use scb_protocol::{counted, rfc3339};
 pub use terminal::{Term, printable, say, steers};
-pub use time::{local_time, parse_date};
+pub use time::{local_time, parse_date, parse_duration, parse_moment};

@@ -6,11 +6,29 @@ use rustls_pki_types::UnixTime;
 use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
 use time::macros::{datetime, format_description};
-use time::{OffsetDateTime, UtcOffset};
+use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
 const LOCAL: &[BorrowedFormatItem<'_>] = format_description!(
     "[year]-[month]-[day] [hour]:[minute]:[second] [offset_hour sign:mandatory]:[offset_minute]"
 );
+
+/// A moment with its offset from UTC, besides RFC 3339.
+const WITH_OFFSET: [&[BorrowedFormatItem<'_>]; 2] = [
+    format_description!(
+        "[year]-[month]-[day] [hour]:[minute]:[second] [offset_hour sign:mandatory]:[offset_minute]"
+    ),
+    format_description!(
+        "[year]-[month]-[day] [hour]:[minute] [offset_hour sign:mandatory]:[offset_minute]"
+    ),
+];
+/// A moment by the clock on the wall.
+const WITHOUT_OFFSET: [&[BorrowedFormatItem<'_>]; 4] = [
+    format_description!("[year]-[month]-[day] [hour]:[minute]"),
+    format_description!("[year]-[month]-[day]T[hour]:[minute]"),
+    format_description!("[year]-[month]-[day] [hour]:[minute]:[second]"),
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]"),
+];
+const MOMENTS: &str = "not a time such as `2026-12-01 23:59` or 2026-12-01T23:59:00+08:00";
 
 /// Far enough that a shift to any time zone stays within four digits of year.
 const LATEST: OffsetDateTime = datetime!(9999-12-30 0:00 UTC);
@@ -40,6 +58,90 @@ pub fn parse_date(text: &str) -> Result<UnixTime, String> {
         .ok_or_else(|| "not a date such as 2027-01-31 or 2027-01-31T12:00:00Z".to_owned())
 }
 
+/// Reads a moment: RFC 3339, or `2026-12-01 23:59`, with seconds or without, and with an offset
+/// (`+08:00`) or in the zone of this machine, which the environment variable `TZ` names.
+///
+/// # Errors
+///
+/// What would have been understood; where the clocks are put forward or back, that there is no such
+/// time, or that there are two.
+pub fn parse_moment(text: &str) -> Result<UnixTime, String> {
+    parse_moment_in(text, |utc| {
+        UtcOffset::local_offset_at(utc).unwrap_or(UtcOffset::UTC)
+    })
+}
+
+fn parse_moment_in(
+    text: &str,
+    offset_at: impl Fn(OffsetDateTime) -> UtcOffset,
+) -> Result<UnixTime, String> {
+    let text = text.trim();
+    if let Ok(moment) = OffsetDateTime::parse(text, &Rfc3339) {
+        return seconds(moment);
+    }
+    for form in WITH_OFFSET {
+        if let Ok(moment) = OffsetDateTime::parse(text, form) {
+            return seconds(moment);
+        }
+    }
+    let forms = WITHOUT_OFFSET.iter();
+    let local = forms.filter_map(|form| PrimitiveDateTime::parse(text, form).ok());
+    let local = local.into_iter().next().ok_or(MOMENTS)?;
+    in_zone(local, offset_at)
+}
+
+/// The one moment at which the clocks of the zone show this.
+fn in_zone(
+    local: PrimitiveDateTime,
+    offset_at: impl Fn(OffsetDateTime) -> UtcOffset,
+) -> Result<UnixTime, String> {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let around = [local.assume_utc() - day, local.assume_utc() + day];
+    let mut moments: Vec<_> = around
+        .map(|near| local.assume_offset(offset_at(near)))
+        .into_iter()
+        .filter(|moment| offset_at(*moment) == moment.offset())
+        .collect();
+    moments.dedup();
+    match moments[..] {
+        [moment] => seconds(moment),
+        [] => Err(
+            "the clocks here never show that time: give the offset, as in \
+                   `2026-12-01 23:59 +08:00`"
+                .to_owned(),
+        ),
+        _ => Err(
+            "the clocks here show that time twice: give the offset, as in \
+                  `2026-12-01 23:59 +08:00`"
+                .to_owned(),
+        ),
+    }
+}
+
+fn seconds(moment: OffsetDateTime) -> Result<UnixTime, String> {
+    let seconds = u64::try_from(moment.unix_timestamp()).map_err(|_| MOMENTS)?;
+    Ok(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+}
+
+/// Reads a length of time: `0`, `90s`, `10min`, `2h`, `1d`; in seconds.
+///
+/// # Errors
+///
+/// What would have been understood.
+pub fn parse_duration(text: &str) -> Result<u64, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = text.split_at(split.unwrap_or(text.len()));
+    let unit = match (unit.trim(), number) {
+        ("", "0") | ("s", _) => Some(1),
+        ("m" | "min", _) => Some(60),
+        ("h", _) => Some(60 * 60),
+        ("d", _) => Some(24 * 60 * 60),
+        _ => None,
+    };
+    let seconds = unit.and_then(|unit: u64| number.parse::<u64>().ok()?.checked_mul(unit));
+    seconds.ok_or_else(|| "not a length of time such as 90s, 10min, 2h or 1d".to_owned())
+}
+
 fn shifted(utc: OffsetDateTime, offset: UtcOffset) -> String {
     // The format names only parts that every date-time has.
     let local = utc.to_offset(offset).format(LOCAL);
@@ -54,6 +156,7 @@ fn date_time(at: UnixTime) -> OffsetDateTime {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -95,6 +198,67 @@ mod tests {
             "1788220800",
         ] {
             assert!(parse_date(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_a_moment_with_an_offset_or_in_the_zone_of_this_machine() {
+        let offset = |_| time::macros::offset!(+8);
+        let moment = Ok(at(1_796_140_740));
+        for text in [
+            "2026-12-01 23:59",
+            "2026-12-01T23:59",
+            "2026-12-01 23:59:00",
+            "2026-12-01 23:59 +08:00",
+            "2026-12-01 15:59:00 +00:00",
+            "2026-12-01T23:59:00+08:00",
+            "2026-12-01T15:59:00Z",
+        ] {
+            assert_eq!(parse_moment_in(text, offset), moment, "{text}");
+        }
+        for text in [
+            "",
+            "2026-12-01",
+            "23:59",
+            "2026-12-01 24:00",
+            "1969-12-31 23:00",
+            "soon",
+        ] {
+            assert!(parse_moment_in(text, offset).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_time_that_the_clocks_never_show_or_show_twice() {
+        // Summer time as in New York in 2026: from 8 March, 07:00 UTC, to 1 November, 06:00 UTC.
+        let offset = |utc: OffsetDateTime| {
+            let summer = datetime!(2026-03-08 7:00 UTC)..datetime!(2026-11-01 6:00 UTC);
+            match summer.contains(&utc) {
+                true => time::macros::offset!(-4),
+                false => time::macros::offset!(-5),
+            }
+        };
+        let read = |text| parse_moment_in(text, offset);
+        assert!(read("2026-03-08 02:30").unwrap_err().contains("never"));
+        assert!(read("2026-11-01 01:30").unwrap_err().contains("twice"));
+        for (text, with_offset) in [
+            ("2026-03-08 01:59", "2026-03-08 01:59 -05:00"),
+            ("2026-03-08 03:00", "2026-03-08 03:00 -04:00"),
+            ("2026-11-01 00:59", "2026-11-01 00:59 -04:00"),
+            ("2026-11-01 02:00", "2026-11-01 02:00 -05:00"),
+        ] {
+            assert_eq!(read(text).unwrap(), read(with_offset).unwrap(), "{text}");
+        }
+        assert!(read("2026-11-01 01:30 -05:00").is_ok());
+    }
+
+    #[test]
+    fn reads_a_length_of_time_with_its_unit() {
+        let read =
+            ["0", "90s", "10min", "10m", "2h", "1d"].map(|text| parse_duration(text).unwrap());
+        assert_eq!(read, [0, 90, 600, 600, 7_200, 86_400]);
+        for text in ["", "10", "-1h", "1.5h", "1w", "h", "99999999999999999999s"] {
+            assert!(parse_duration(text).is_err(), "{text}");
         }
     }
 
