@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod courses;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -10,6 +12,7 @@ use scb_cli::{Generate, HomeArgs, generate_examples};
 use scb_explain::ExplainArgs;
 use scb_transport::Limits;
 
+use self::courses::{AssignmentCommand, CourseCommand, ExtensionCommand};
 use crate::fault::{Fault, FaultChoice};
 
 /// The learning platform: verifies students through CUHK and takes in their work.
@@ -36,6 +39,8 @@ Examples:
     blackboard init --cuhk cuhk.example:8011 --ca ca.pem --code-file code \\
                     --dns blackboard.example
     blackboard serve --listen 0.0.0.0:8002
+    blackboard course add CSCI3150 --title 'Operating Systems'
+    blackboard assignment add --course CSCI3150 --title 'Lab 1' --due '2026-12-01 23:59'
     blackboard submissions list
     blackboard --print-config        every option of HOME/config.toml, explained
 
@@ -79,6 +84,15 @@ pub(crate) enum Command {
     /// Take in submissions until stopped (Ctrl-C)
     #[command(after_help = format!("{SERVE_EXAMPLES}\n\n{}", Fault::NAMES))]
     Serve(Serve),
+    /// Courses and who is in them; works while the server runs
+    #[command(subcommand, after_help = courses::COURSE_EXAMPLES)]
+    Course(CourseCommand),
+    /// Assignments and their rules; works while the server runs
+    #[command(subcommand, after_help = courses::ASSIGNMENT_EXAMPLES)]
+    Assignment(AssignmentCommand),
+    /// More time for single students; works while the server runs
+    #[command(subcommand, after_help = courses::EXTENSION_EXAMPLES)]
+    Extension(ExtensionCommand),
     /// Look at what was handed in; works while the server runs
     #[command(subcommand, after_help = SUBMISSIONS_EXAMPLES)]
     Submissions(Submissions),
@@ -268,6 +282,9 @@ mod tests {
             "blackboard submissions export ./lab --json --home /h",
             "blackboard submissions list --verify",
             "blackboard init --cuhk c:1",
+            "blackboard course members CSCI3150 --list class.csv",
+            "blackboard assignment add --course C --title T --due 2026-12-01T23:59:00+08:00 --group-size 1..3 --accept pdf,zip",
+            "blackboard extension add lab-1 --course C --student a,b --due 2026-12-01T23:59:00Z",
         ] {
             parse(line).unwrap();
         }
@@ -277,17 +294,17 @@ mod tests {
     fn every_command_shows_examples_and_its_own_options_before_those_of_all() {
         let mut program = Arguments::command();
         program.build();
-        let submissions = program.find_subcommand("submissions").unwrap().clone();
-        for command in program
-            .get_subcommands()
-            .chain(submissions.get_subcommands())
-        {
+        let groups = ["submissions", "course", "assignment", "extension"];
+        let groups = groups.map(|name| program.find_subcommand(name).unwrap().clone());
+        let below = groups.iter().flat_map(clap::Command::get_subcommands);
+        for command in program.get_subcommands().chain(below) {
             if command.get_name() == "help" {
                 continue;
             }
             let help = command.clone().render_long_help().to_string();
             assert!(help.contains("\nExamples:\n  blackboard "), "{help}");
-            let options = help
+            let (listed, _) = help.split_once("\nExamples:").unwrap();
+            let options = listed
                 .lines()
                 .map(str::trim)
                 .filter(|line| line.starts_with("--"));

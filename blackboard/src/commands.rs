@@ -26,7 +26,7 @@ use crate::init::{Attempt, CODE_REMEDY};
 use crate::monitor::Watch;
 use crate::platform::readable_by_others;
 use crate::serve::Server;
-use crate::{sandbox, submissions};
+use crate::{courses, sandbox, submissions};
 
 /// The program: reads the command line, does what it says, gives the exit code.
 pub fn main() -> ExitCode {
@@ -35,7 +35,13 @@ pub fn main() -> ExitCode {
 
 /// Does what the command line says.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let json = matches!(&arguments.command, Some(Command::Submissions(command)) if command.json());
+    let json = match &arguments.command {
+        Some(Command::Submissions(command)) => command.json(),
+        Some(Command::Course(command)) => command.json(),
+        Some(Command::Assignment(command)) => command.json(),
+        Some(Command::Extension(command)) => command.json(),
+        _ => false,
+    };
     let language = language(&arguments);
     let result = dispatch(arguments).map_err(failure);
     if json {
@@ -90,6 +96,9 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             .into()),
         Command::Serve(command) if command.print_config => print_config(&home, Some(&command)),
         Command::Serve(command) => runtime()?.block_on(serve(&home, command)),
+        Command::Course(command) => courses::course(&home, &command),
+        Command::Assignment(command) => courses::assignment(&home, &command),
+        Command::Extension(command) => courses::extension(&home, &command),
         Command::Submissions(command) => submissions::run(&home, &command),
         Command::Generate(what) => Ok(what.run(Arguments::command())?),
     }

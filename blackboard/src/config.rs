@@ -24,13 +24,13 @@ pub struct Config {
     /// Where this server tells of its health and its numbers (HTTP), if anywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<SocketAddr>,
-    /// The course that is open.
+    /// The course that is there to begin with, if there is none when the server starts.
     pub course: Label,
-    /// The assignment that is open.
+    /// The assignment that is always open in it.
     pub assignment: Label,
-    /// Largest report, in bytes.
+    /// Most bytes of one hand-in, whatever an assignment allows.
     pub max_bytes: u64,
-    /// Largest group, 1 to 8.
+    /// Largest group, 1 to 8, of assignments that do not say otherwise.
     #[serde(deserialize_with = "group_size")]
     pub max_members: NonZeroU8,
     /// What happens while CUHK cannot be reached.
@@ -87,13 +87,15 @@ impl Config {
              # Where it answers /healthz, /readyz and /metrics, HTTP without TLS, for your\n\
              # monitoring only; --metrics comes first. Default: nowhere\n\
              {metrics}\n\
-             # The one course that is open. Default: \"SANDBOX\"\n\
+             # A start that finds no course makes this one, for everybody. Once there is one it is\n\
+             # never looked at again: use `blackboard course`. Default: \"SANDBOX\"\n\
              course = \"{course}\"\n\
-             # The one assignment that is open. Default: \"lab\"\n\
+             # The assignment that is made with it, always open; `blackboard assignment` changes or\n\
+             # closes it. Default: \"lab\"\n\
              assignment = \"{assignment}\"\n\
-             # Largest report, in bytes. Default: 536870912\n\
+             # Most bytes of one hand-in, whatever an assignment allows. Default: 536870912\n\
              max_bytes = {max_bytes}\n\
-             # Largest group, 1 to 8 members. Default: 3\n\
+             # Largest group, 1 to 8 members, of assignments that do not say otherwise. Default: 3\n\
              max_members = {max_members}\n\
              # While CUHK cannot be reached: \"refuse\" everybody, or accept the \"tokens\" that it\n\
              # gave each student for 12 hours, as long as all revocation lists are in force. What\n\

@@ -40,6 +40,10 @@ fn known(cause: &(dyn StdError + 'static)) -> Option<Known> {
 fn of_store(error: &store::Error) -> Known {
     match error {
         store::Error::Storage(error) => of_storage(error),
+        error if error.is_asked_wrongly() => Known {
+            exit: exit::REFUSED,
+            ..fault(error.code(), error.remedy())
+        },
         error => fault(error.code(), error.remedy()),
     }
 }

@@ -5,6 +5,7 @@
 
 mod content;
 mod desk;
+mod largest_group;
 mod vigil;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 use tokio::time::{self, timeout};
 use vigil::Vigil;
 
+pub(crate) use self::largest_group::LargestGroup;
 use crate::authority::{Authority, Unanswered};
 use crate::fault::{Faults, Outgoing};
 use crate::identity::Identity;
@@ -48,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) identity: watch::Receiver<Arc<Identity>>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Most members that any assignment is for.
+    pub(crate) largest_group: LargestGroup,
     /// Deadlines.
     pub(crate) limits: Limits,
     /// What is done wrong on purpose, in a sandbox.
@@ -114,6 +118,7 @@ impl Handler {
         let record = match self.stored_before(&accepted).await? {
             Some(record) => record,
             None => {
+                self.step_6_admit(&accepted).await?;
                 let (received, content) = self.step_6_receive(accepted).await?;
                 let verified = self.step_6_verify_again(received).await?;
                 self.step_6_store(verified, content).await?
@@ -124,7 +129,7 @@ impl Handler {
 
     /// The members present themselves: chains, tokens and proofs are checked.
     async fn step_3_present(&mut self) -> Result<AwaitVerification, Refusal> {
-        let state = ExpectPresentation::new(Arc::clone(&self.shared.policy), self.channel()?)?;
+        let state = ExpectPresentation::new(self.policy().await, self.channel()?)?;
         self.connection.at_step(Step::Three);
         let greeting = state.greeting(self.shared.clock.now());
         self.send(greeting).await?;
@@ -323,6 +328,23 @@ impl Handler {
         };
         self.begun = Instant::now();
         request
+    }
+
+    /// What is accepted now: a group is as large as any assignment wants it.
+    async fn policy(&mut self) -> Arc<Policy> {
+        let largest = self
+            .shared
+            .largest_group
+            .get(self.shared.register.store())
+            .await;
+        let policy = &self.shared.policy;
+        match largest > policy.max_members {
+            false => Arc::clone(policy),
+            true => Arc::new(Policy {
+                max_members: largest,
+                ..Policy::clone(policy)
+            }),
+        }
     }
 
     /// What T1 says of this connection.

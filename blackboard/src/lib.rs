@@ -7,8 +7,10 @@
 
 mod arguments;
 mod authority;
+mod class_list;
 mod commands;
 mod config;
+mod courses;
 mod enrol;
 mod failure;
 mod fault;

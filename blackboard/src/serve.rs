@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, TrustStore};
 use scb_cli::{Failure, Home};
+use scb_protocol::rules::{GroupSize, Terms};
 use scb_protocol::server::Policy;
 use scb_protocol::{Code, Refusal, Step};
 use scb_storage::{ContentStore, HomeLock};
@@ -18,13 +20,13 @@ use crate::authority::{Authority, CuhkAddress, Settings, Witness};
 use crate::config::Config;
 use crate::enrol::stored_roots;
 use crate::fault::Faults;
-use crate::handler::{Handler, Shared};
+use crate::handler::{Handler, LargestGroup, Shared};
 use crate::identity::{Identity, IdentityFiles};
 use crate::logs::Logs;
 use crate::monitor::Watch;
 use crate::note_keys::{LogKey, witness_key};
 use crate::renewal::Renewal;
-use crate::store::{Register, Store};
+use crate::store::{Place, Register, Store};
 
 /// How long a start waits for CUHK to come up.
 pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -63,6 +65,7 @@ impl Server {
         let roots = stored_roots(home)?;
         let policy = policy(config, &identity)?;
         let store = Store::open(home)?;
+        begin_courses(config, &policy, &store, clock.now())?;
         let register = Register::open(home, store.clone())?;
         let content = ContentStore::open(&home.path("content"))?;
         sweep(&register, &content);
@@ -102,6 +105,7 @@ impl Server {
             logs,
             identity: identity.subscribe(),
             clock: Arc::clone(&clock),
+            largest_group: LargestGroup::default(),
             limits: config.limits,
             faults,
         });
@@ -170,7 +174,7 @@ fn sweep(register: &Register, content: &ContentStore) {
     }
 }
 
-fn not_certified() -> Failure {
+pub(crate) fn not_certified() -> Failure {
     Failure::usage("this platform has no certificate from CUHK yet")
         .with_remedy("run `blackboard init` first")
         .with_code("not_certified")
@@ -181,10 +185,31 @@ fn policy(config: &Config, identity: &Identity) -> anyhow::Result<Policy> {
         service: identity.chain.leaf().spiffe_id()?,
         max_members: config.max_members.get(),
         max_bytes: config.max_bytes,
-        course: config.course.clone(),
-        assignment: config.assignment.clone(),
         outage: config.outage,
     })
+}
+
+/// Where there is no course yet, the configuration says which one is there to begin with, and
+/// what is always open in it.
+fn begin_courses(
+    config: &Config,
+    policy: &Policy,
+    store: &Store,
+    now: UnixTime,
+) -> anyhow::Result<()> {
+    let place = Place {
+        domain: policy.service.trust_domain().clone(),
+        course: config.course.clone(),
+        assignment: config.assignment.clone(),
+    };
+    let group = GroupSize::new(1, policy.max_members)?;
+    let title = config.assignment.to_string().parse()?;
+    let rules = Terms::always_open(title, group, config.max_bytes).check()?;
+    let (course, assignment) = (place.course.clone(), place.assignment.clone());
+    if store.begin_with(place, rules, now)? {
+        tracing::info!("there was no course: made {course}/{assignment}, which is always open");
+    }
+    Ok(())
 }
 
 /// Tries for [`START_PATIENCE`], saying once that it waits. What CUHK refuses for good ends

@@ -1,5 +1,7 @@
 //! The database of submissions: only the files of this module name SQL.
 
+mod assignments;
+mod courses;
 mod error;
 mod known_log;
 pub(crate) mod log;
@@ -22,6 +24,8 @@ use scb_protocol::{COMMITMENT_SIZE, Mode, from_seconds};
 use scb_storage::Database;
 
 use crate::authority::Numbers;
+pub(crate) use assignments::{Assignment, Given, Place};
+pub(crate) use courses::{Course, Membership};
 pub use error::Error;
 pub use record::{Draft, Record, Summary};
 pub use register::Register;
@@ -31,6 +35,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_2.sql")),
     M::up(include_str!("store/migration_3.sql")),
     M::up(include_str!("store/migration_4.sql")),
+    M::up(include_str!("store/migration_courses.sql")),
     M::up(include_str!("store/migration_log.sql")),
     M::up(include_str!("store/migration_leaf.sql")),
 ];

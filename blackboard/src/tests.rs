@@ -1,5 +1,6 @@
 //! The whole server over real TLS, beside a CUHK that exists only at its socket.
 
+mod assignments;
 mod campus;
 mod cuhk;
 mod cuhk_away;

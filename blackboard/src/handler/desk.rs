@@ -1,9 +1,7 @@
 //! After step 5: questions of the members, until their statement comes or they leave.
 
-use std::fmt::Display;
-
 use scb_protocol::message::blackboard::{ListedAssignment, Reply};
-use scb_protocol::rules::{GroupSize, Terms};
+use scb_protocol::rules::admit;
 use scb_protocol::server::{AcceptedStatement, ExpectRequest, Inquiry, Wanted};
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Refusal, Step};
@@ -70,27 +68,27 @@ impl Handler {
     async fn assignments(
         &mut self,
         course: Option<Label>,
-        _state: &ExpectRequest,
+        state: &ExpectRequest,
     ) -> Result<Vec<ListedAssignment>, Refusal> {
-        let policy = &self.shared.policy;
-        if course.is_some_and(|course| course != policy.course) {
-            return Ok(Vec::new());
-        }
-        let internal =
-            |error: &dyn Display| Refusal::new(Code::Internal, Step::Six).with("reason", error);
-        let title = |label: &Label| {
-            let title = label.to_string().parse();
-            title.map_err(|error: scb_protocol::Error| internal(&error))
-        };
-        let group = GroupSize::new(1, policy.max_members).map_err(|error| internal(&error))?;
-        let terms = Terms::always_open(title(&policy.assignment)?, group, policy.max_bytes);
-        Ok(vec![ListedAssignment {
-            course: policy.course.clone(),
-            course_title: title(&policy.course)?,
-            assignment: policy.assignment.clone(),
-            rules: terms.check().map_err(|error| internal(&error))?,
-            extensions: Vec::new(),
-            changes: Vec::new(),
-        }])
+        let members = state.members().iter();
+        let sids = members.map(|member| member.sid().clone()).collect();
+        let store = self.shared.register.store();
+        Ok(store.listed_for(sids, course).await?)
+    }
+
+    /// Whether the rules of the assignment take the statement at this moment.
+    pub(super) async fn step_6_admit(
+        &mut self,
+        accepted: &AcceptedStatement,
+    ) -> Result<(), Refusal> {
+        let statement = accepted.statement();
+        let found = self
+            .shared
+            .register
+            .store()
+            .look_up(statement.clone())
+            .await?;
+        admit(statement, &found, self.shared.clock.now())?;
+        Ok(())
     }
 }

@@ -1,9 +1,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use scb_certs::Fingerprint;
+use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::LogName;
-use scb_protocol::statement::{SubmissionId, SubmissionNumber};
+use scb_protocol::rules::RulesError;
+use scb_protocol::statement::{Label, SubmissionId, SubmissionNumber};
 use scb_protocol::{Code, Refusal, Step};
 
 /// After how many seconds a full queue is worth another try.
@@ -36,6 +37,51 @@ pub enum Error {
         found: Fingerprint,
         /// SHA-256 of the roots that this home trusts.
         trusted: Vec<Fingerprint>,
+    },
+    /// There is such a course already.
+    #[error("there is a course {course} already")]
+    CourseExists {
+        /// Its name.
+        course: Label,
+    },
+    /// There is no such course.
+    #[error("there is no course {course}")]
+    NoCourse {
+        /// Its name.
+        course: Label,
+    },
+    /// There is such an assignment already.
+    #[error("there is an assignment {assignment} in {course} already")]
+    AssignmentExists {
+        /// The course.
+        course: Label,
+        /// The assignment's name.
+        assignment: Label,
+    },
+    /// There is no such assignment.
+    #[error("there is no assignment {assignment} in {course}")]
+    NoAssignment {
+        /// The course.
+        course: Label,
+        /// The assignment's name.
+        assignment: Label,
+    },
+    /// The student is not in the course.
+    #[error("{sid} is not in the course {course}")]
+    NotInCourse {
+        /// The course.
+        course: Label,
+        /// The student.
+        sid: StudentId,
+    },
+    /// The rules contradict themselves.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// A course or an assignment is not what was stored.
+    #[error("what is stored of {name} was altered")]
+    CoursesAltered {
+        /// The course or the assignment, as it is there.
+        name: String,
     },
     /// The log entry could not be signed, or the receipt not be made.
     #[error("cannot make the receipt")]
@@ -169,6 +215,13 @@ impl Error {
             Self::LogContradicted { .. } => "log_contradicted",
             Self::LogFiles { source, .. } | Self::Log(source) => code_of_log(source),
             Self::OtherRoot { .. } => "other_root",
+            Self::CourseExists { .. } => "course_exists",
+            Self::NoCourse { .. } => "course_unknown",
+            Self::AssignmentExists { .. } => "assignment_exists",
+            Self::NoAssignment { .. } => "assignment_unknown",
+            Self::NotInCourse { .. } => "not_course_member",
+            Self::Rules(_) => "rules_invalid",
+            Self::CoursesAltered { .. } => "altered",
             _ if self.is_full() => "disk_full",
             _ => "store",
         }
@@ -183,6 +236,28 @@ impl Error {
                  `blackboard submissions list --verify` names every record that was altered"
                     .into(),
             ),
+            Self::CourseExists { .. } => Some(
+                "`blackboard course list` shows all; `blackboard assignment add` adds to it".into(),
+            ),
+            Self::NoCourse { .. } => {
+                Some("`blackboard course list` shows all; `blackboard course add` adds one".into())
+            }
+            Self::AssignmentExists { .. } => {
+                Some("change it with `blackboard assignment change`, or give another --id".into())
+            }
+            Self::NoAssignment { .. } => Some("`blackboard assignment list` shows all".into()),
+            Self::NotInCourse { .. } => Some(
+                "check the ID; `blackboard course members` shows and replaces the class list"
+                    .into(),
+            ),
+            Self::Rules(_) => Some(
+                "the times must follow each other: opens < due <= due + grace <= cutoff; see \
+                 `blackboard assignment add --help`"
+                    .into(),
+            ),
+            Self::CoursesAltered { .. } => {
+                Some("stop the server and put a backup in the place of blackboard.db".into())
+            }
             Self::OtherRoot { .. } => Some(
                 "if somebody replaced HOME/ca.pem, put the right one back; a receipt under a root \
                  that CUHK had before is verified with `student verify --ca-fingerprint`"
@@ -205,6 +280,20 @@ impl Error {
             Self::Mark { .. } => Some("let this user read and write that file".into()),
             _ => None,
         }
+    }
+
+    /// Whether nothing is wrong here: what was asked for is not there, or is there already, or
+    /// makes no sense.
+    pub(crate) fn is_asked_wrongly(&self) -> bool {
+        matches!(
+            self,
+            Self::CourseExists { .. }
+                | Self::NoCourse { .. }
+                | Self::AssignmentExists { .. }
+                | Self::NoAssignment { .. }
+                | Self::NotInCourse { .. }
+                | Self::Rules(_)
+        )
     }
 
     fn is_full(&self) -> bool {

@@ -1,11 +1,13 @@
 //! Questions on an open connection, before anything is handed in.
 
-use scb_protocol::Refusal;
 use scb_protocol::client::{Assignments, Session};
+use scb_protocol::rules::{Extension, Terms};
+use scb_protocol::{Refusal, from_seconds};
 use scb_transport::Connection;
 
 use super::campus::Campus;
 use super::group::{Group, reply};
+use crate::store::{Place, Store};
 
 /// What the group is told, and the open connection.
 async fn ask(
@@ -42,4 +44,50 @@ async fn nothing_is_told_of_another_course() {
     let mut group = campus.group(&["1155000001"]);
     let (answer, ..) = ask(&mut group, Some("CSCI9999")).await.unwrap();
     assert_eq!((answer.listed.len(), answer.next), (0, None));
+}
+
+#[tokio::test]
+async fn members_are_told_their_own_extensions_and_what_was_changed() {
+    let campus = Campus::open().await;
+    let store = Store::open(&campus.home).unwrap();
+    let now = campus.certs.now();
+    let due = from_seconds(now.as_secs() + 100);
+    let place = Place {
+        domain: campus.service.trust_domain().clone(),
+        course: "SANDBOX".parse().unwrap(),
+        assignment: "lab".parse().unwrap(),
+    };
+    let change = move |mut terms: Terms| {
+        terms.due = Some(due);
+        terms.check()
+    };
+    store.change_assignment(place.clone(), change, now).unwrap();
+    let more = |sid: &str| Extension {
+        sid: sid.parse().unwrap(),
+        due: from_seconds(now.as_secs() + 200),
+        cutoff: None,
+    };
+    let extensions = vec![more("1155000001"), more("1155000009")];
+    store.extend(place, extensions, now).unwrap();
+
+    let (answer, ..) = ask(&mut campus.three(), None).await.unwrap();
+    let told = &answer.listed[0];
+    assert_eq!(told.extensions, [more("1155000001")]);
+    let changed: Vec<_> = told.changes.iter().map(|one| one.field.as_str()).collect();
+    assert_eq!((changed, told.rules.due), (vec!["due"], Some(due)));
+    let (answer, ..) = ask(&mut campus.group(&["1155000002"]), None).await.unwrap();
+    assert_eq!(answer.listed[0].extensions, []);
+}
+
+#[tokio::test]
+async fn courses_of_others_are_not_told() {
+    let campus = Campus::open().await;
+    let store = Store::open(&campus.home).unwrap();
+    let course = "SANDBOX".parse().unwrap();
+    let list = vec!["1155000001".parse().unwrap()];
+    store.set_members(&course, Some(list)).unwrap();
+    let (answer, ..) = ask(&mut campus.group(&["1155000001"]), None).await.unwrap();
+    assert_eq!(answer.listed.len(), 1);
+    let (answer, ..) = ask(&mut campus.three(), None).await.unwrap();
+    assert_eq!(answer.listed.len(), 0, "two of the three are not in it");
 }

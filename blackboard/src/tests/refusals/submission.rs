@@ -49,10 +49,13 @@ async fn a_statement_about_others_or_another_assignment() {
     group.members.swap(1, 2);
     let refusal = group.submit(connection, session).await.unwrap_err();
     assert_eq!(refusal.code, Code::MemberMismatch);
-    for assignment in [("CSCI3150", "lab"), ("SANDBOX", "exam")] {
+    for (assignment, code) in [
+        (("CSCI3150", "lab"), Code::CourseUnknown),
+        (("SANDBOX", "exam"), Code::AssignmentUnknown),
+    ] {
         let mut group = campus.three();
         group.assignment = assignment;
-        assert_eq!(code_of(group).await, Code::AssignmentUnknown);
+        assert_eq!(code_of(group).await, code);
     }
 }
 

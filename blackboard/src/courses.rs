@@ -1,0 +1,67 @@
+//! `blackboard course`, `assignment` and `extension`: what teachers set up. They work while the
+//! server runs, which goes by what they changed from its next look on.
+
+mod assignment;
+mod course;
+mod extension;
+mod text;
+
+use std::path::Path;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::TrustDomain;
+use scb_cli::{Home, Role, load_config};
+use scb_transport::{Clock, SystemClock};
+
+use crate::arguments::courses::{AssignmentCommand, CourseCommand, ExtensionCommand, Which};
+use crate::config::Config;
+use crate::identity::IdentityFiles;
+use crate::serve::not_certified;
+use crate::store::{Place, Store};
+
+/// `blackboard course`.
+pub(crate) fn course(home: &Path, command: &CourseCommand) -> anyhow::Result<()> {
+    course::run(&Desk::open(home)?, command)
+}
+
+/// `blackboard assignment`.
+pub(crate) fn assignment(home: &Path, command: &AssignmentCommand) -> anyhow::Result<()> {
+    assignment::run(&Desk::open(home)?, command)
+}
+
+/// `blackboard extension`.
+pub(crate) fn extension(home: &Path, command: &ExtensionCommand) -> anyhow::Result<()> {
+    extension::run(&Desk::open(home)?, command)
+}
+
+/// What these commands work on.
+struct Desk {
+    store: Store,
+    config: Config,
+    /// Part of the names of logs.
+    domain: TrustDomain,
+    now: UnixTime,
+}
+
+impl Desk {
+    fn open(home: &Path) -> anyhow::Result<Self> {
+        let home = Home::open(home, Role::Blackboard)?;
+        let identity = IdentityFiles::open(&home)?.current()?;
+        let identity = identity.ok_or_else(not_certified)?;
+        let service = identity.chain.leaf().spiffe_id()?;
+        Ok(Self {
+            store: Store::open(&home)?,
+            config: load_config(&home)?,
+            domain: service.trust_domain().clone(),
+            now: SystemClock.now(),
+        })
+    }
+
+    fn place(&self, which: &Which) -> Place {
+        Place {
+            domain: self.domain.clone(),
+            course: which.course.clone(),
+            assignment: which.assignment.clone(),
+        }
+    }
+}

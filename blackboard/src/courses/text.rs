@@ -1,0 +1,106 @@
+//! Rules as teachers read them.
+
+use rustls_pki_types::UnixTime;
+use scb_cli::{counted, local_time, printable};
+use scb_protocol::in_words;
+use scb_protocol::rules::{Counts, LateRule, Per, Rules, Standing};
+use serde_json::Value;
+
+/// The rules, a line for each, without the title.
+pub(super) fn rules(rules: &Rules) -> Vec<(&'static str, String)> {
+    let or = |moment: Option<UnixTime>, other: &str| moment.map_or(other.to_owned(), local_time);
+    let closes = match rules.late {
+        LateRule::None => rules.closes_for(None),
+        _ => rules.cutoff,
+    };
+    vec![
+        ("opens", or(rules.opens, "at once")),
+        ("due", or(rules.due, "never")),
+        ("grace", in_words(rules.grace)),
+        ("closes", or(closes, "never")),
+        ("late work", late(rules.late)),
+        (
+            "counts",
+            match rules.counts {
+                Counts::Latest => "the latest version".to_owned(),
+                Counts::First => "the first version".to_owned(),
+            },
+        ),
+        ("group", members(rules)),
+        ("files", files(rules)),
+    ]
+}
+
+pub(super) fn members(rules: &Rules) -> String {
+    match (rules.group.least(), rules.group.most()) {
+        (least, most) if least == most => counted(most, "member"),
+        (least, most) => format!("{least} to {most} members"),
+    }
+}
+
+fn files(rules: &Rules) -> String {
+    let kinds: Vec<_> = rules.accept.iter().map(ToString::to_string).collect();
+    let kinds = match kinds.is_empty() {
+        true => "of every kind".to_owned(),
+        false => kinds.join(", "),
+    };
+    format!("{kinds}; at most {}", counted(rules.max_bytes, "byte"))
+}
+
+fn late(rule: LateRule) -> String {
+    match rule {
+        LateRule::None => "is refused".to_owned(),
+        LateRule::Mark => "is taken and marked".to_owned(),
+        LateRule::Penalty { percent, per, most } => {
+            let per = match per {
+                Per::Day => "day",
+                Per::Hour => "hour",
+            };
+            let most = match most {
+                100 => String::new(),
+                most => format!(", {most}% at most"),
+            };
+            format!("costs {percent}% of the full mark for each {per} begun{most}")
+        }
+    }
+}
+
+/// How the assignment stands for everybody without an extension.
+pub(super) fn standing(rules: &Rules, now: UnixTime) -> &'static str {
+    match rules.judge(now, None) {
+        Standing::NotYetOpen { .. } => "not yet open",
+        Standing::OnTime => "open",
+        Standing::WithinGrace => "open, grace",
+        Standing::Late { .. } => "open, late",
+        Standing::Closed { .. } => "closed",
+    }
+}
+
+/// A value of rules in a change: times are local.
+pub(super) fn value(value: &str) -> String {
+    let moment = scb_cli::parse_moment(value)
+        .ok()
+        .filter(|_| value.ends_with('Z'));
+    match moment {
+        Some(moment) => local_time(moment),
+        None if value.is_empty() => "none".to_owned(),
+        None => printable(value),
+    }
+}
+
+/// Columns as wide as their widest cell, two spaces apart.
+pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths);
+        let cells = cells.map(|(cell, width)| format!("{cell:<width$}  "));
+        cells.collect::<String>().trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// JSON as results are printed.
+pub(super) fn say_json(value: &Value) -> anyhow::Result<()> {
+    Ok(scb_cli::say(&serde_json::to_string_pretty(value)?)?)
+}

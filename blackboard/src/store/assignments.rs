@@ -1,0 +1,506 @@
+//! Assignments: their rules, all that they ever were, and the extensions of single students.
+//!
+//! What is changed here is an entry of the assignment's log, in the same transaction.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::{StudentId, TrustDomain};
+use scb_protocol::from_seconds;
+use scb_protocol::log_leaf::{Contents, Entry, LogName};
+use scb_protocol::message::blackboard::{ListedAssignment, MAX_CHANGES};
+use scb_protocol::rules::{Assigned, Change, Extension, Found, Rules, RulesError, Terms, changes};
+use scb_protocol::statement::{Label, Statement};
+use serde::Serialize;
+
+use super::{Error, Store, as_integer, courses, log};
+
+/// An assignment and the history of its rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The course.
+    pub course: Label,
+    /// Its short name in the course.
+    pub assignment: Label,
+    /// The rules that count, and those before them; from when on each counted. Never empty.
+    history: Vec<(UnixTime, Rules)>,
+}
+
+impl Assignment {
+    /// The rules that count.
+    pub fn rules(&self) -> &Rules {
+        &self.history[0].1
+    }
+
+    /// Since when there is the assignment.
+    pub fn added_at(&self) -> UnixTime {
+        self.history[self.history.len() - 1].0
+    }
+
+    /// What was changed, the latest first.
+    pub fn changes(&self) -> Vec<Change> {
+        let steps = self.history.windows(2);
+        let change = |pair: &[(UnixTime, Rules)]| changes(&pair[1].1, &pair[0].1, pair[0].0);
+        steps.flat_map(change).collect()
+    }
+}
+
+/// An extension, and when it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// The extension.
+    pub extension: Extension,
+    /// When it was given.
+    pub at: UnixTime,
+}
+
+/// What is entered in the log about extensions.
+#[derive(Debug, Serialize)]
+struct ExtensionEntry<'a> {
+    /// Given, or given anew in the place of another.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    given: &'a [Extension],
+    /// Taken back: the common due time counts again for them.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    taken_back: &'a [StudentId],
+}
+
+/// An assignment, by its course and its name there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The trust domain, part of the log's name.
+    pub domain: TrustDomain,
+    /// The course.
+    pub course: Label,
+    /// The assignment.
+    pub assignment: Label,
+}
+
+impl Store {
+    /// Adds an assignment to a course.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCourse`], [`Error::AssignmentExists`]; [`Error::Storage`].
+    pub fn add_assignment(&self, place: Place, rules: Rules, now: UnixTime) -> Result<(), Error> {
+        self.database.write_blocking(move |transaction| {
+            courses::require(transaction, &place.course)?;
+            if find(transaction, &place.course, &place.assignment)?.is_some() {
+                return Err(Error::AssignmentExists {
+                    course: place.course,
+                    assignment: place.assignment,
+                });
+            }
+            put(transaction, &place, &rules, now)
+        })
+    }
+
+    /// Puts other rules in the place of those that count; answers what differs. Rules that are the
+    /// same are not entered again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAssignment`], [`Error::Rules`] and what else `change` refuses;
+    /// [`Error::Storage`].
+    pub fn change_assignment<F>(
+        &self,
+        place: Place,
+        change: F,
+        now: UnixTime,
+    ) -> Result<Vec<Change>, Error>
+    where
+        F: FnOnce(Terms) -> Result<Rules, RulesError> + Send + 'static,
+    {
+        self.database.write_blocking(move |transaction| {
+            let before = require(transaction, &place)?;
+            let rules = change(before.rules().clone().into()).map_err(Error::Rules)?;
+            let differing = changes(before.rules(), &rules, now);
+            if !differing.is_empty() {
+                put(transaction, &place, &rules, now)?;
+            }
+            Ok(differing)
+        })
+    }
+
+    /// All assignments, of one course or of all, by course and name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::CoursesAltered`].
+    pub fn assignments(&self, course: Option<&Label>) -> Result<Vec<Assignment>, Error> {
+        let course = course.cloned();
+        self.database
+            .read_blocking(move |connection| all(connection, course.as_ref()))
+    }
+
+    /// Gives these students more time, in the place of what they had.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAssignment`], [`Error::Rules`]; [`Error::NotInCourse`] for a student who is not
+    /// in the course; [`Error::Storage`].
+    pub fn extend(
+        &self,
+        place: Place,
+        extensions: Vec<Extension>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        self.database.write_blocking(move |transaction| {
+            let rules = require(transaction, &place)?.rules().clone();
+            let course = courses::require(transaction, &place.course)?;
+            let sids: Vec<_> = extensions.iter().map(|one| one.sid.clone()).collect();
+            if let Some(sid) = courses::outsiders(transaction, &course, &sids)?.pop() {
+                let course = place.course;
+                return Err(Error::NotInCourse { course, sid });
+            }
+            for extension in &extensions {
+                rules.check_extension(extension).map_err(Error::Rules)?;
+                put_extension(transaction, &place, extension, now)?;
+            }
+            let entry = ExtensionEntry {
+                given: &extensions,
+                taken_back: &[],
+            };
+            enter(transaction, &place, now, Entry::Extension(object(&entry)?))
+        })
+    }
+
+    /// Takes back the extensions of these students; answers of whom there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAssignment`]; [`Error::Storage`].
+    pub fn take_back(
+        &self,
+        place: Place,
+        sids: Vec<StudentId>,
+        now: UnixTime,
+    ) -> Result<Vec<StudentId>, Error> {
+        self.database.write_blocking(move |transaction| {
+            require(transaction, &place)?;
+            let mut had = Vec::new();
+            for sid in sids {
+                if remove_extension(transaction, &place, &sid)? {
+                    had.push(sid);
+                }
+            }
+            if !had.is_empty() {
+                let entry = ExtensionEntry {
+                    given: &[],
+                    taken_back: &had,
+                };
+                enter(transaction, &place, now, Entry::Extension(object(&entry)?))?;
+            }
+            Ok(had)
+        })
+    }
+
+    /// The extensions of an assignment, by student.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAssignment`]; [`Error::Storage`], [`Error::CoursesAltered`].
+    pub fn extensions(&self, place: Place) -> Result<Vec<Given>, Error> {
+        self.database.read_blocking(move |connection| {
+            require(connection, &place)?;
+            extensions(connection, &place.course, &place.assignment)
+        })
+    }
+
+    /// What these students can hand in together: the assignments of all courses in which all of
+    /// them are, or of one of these courses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::CoursesAltered`].
+    pub async fn listed_for(
+        &self,
+        sids: Vec<StudentId>,
+        course: Option<Label>,
+    ) -> Result<Vec<ListedAssignment>, Error> {
+        self.database
+            .read(move |connection| listed_for(connection, &sids, course.as_ref()))
+            .await
+    }
+
+    /// What a statement names, as it stands for its members.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::CoursesAltered`].
+    pub async fn look_up(&self, statement: Statement) -> Result<Found, Error> {
+        self.database
+            .read(move |connection| look_up(connection, &statement))
+            .await
+    }
+
+    /// Most members that any assignment is for; 0 if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub async fn largest_group(&self) -> Result<u8, Error> {
+        let sql = "SELECT coalesce(max(json_extract(rules, '$.group.most')), 0) FROM rules";
+        let largest = |connection: &Connection| {
+            let mut query = connection.prepare_cached(sql)?;
+            Ok::<i64, Error>(query.query_one([], |row| row.get(0))?)
+        };
+        let most = self.database.read(largest).await?;
+        Ok(u8::try_from(most).unwrap_or(0))
+    }
+
+    /// Where there is no course at all: this course for everybody, with an assignment under these
+    /// rules. Answers whether they were made.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn begin_with(&self, place: Place, rules: Rules, now: UnixTime) -> Result<bool, Error> {
+        self.database.write_blocking(move |transaction| {
+            if !courses::all(transaction)?.is_empty() {
+                return Ok(false);
+            }
+            let altered = |_| Error::CoursesAltered {
+                name: place.course.to_string(),
+            };
+            let title = place.course.to_string().parse().map_err(altered)?;
+            courses::insert(transaction, &place.course, &title, now)?;
+            put(transaction, &place, &rules, now)?;
+            Ok(true)
+        })
+    }
+}
+
+/// What a statement names, as it stands for its members in this transaction.
+pub(crate) fn look_up(connection: &Connection, statement: &Statement) -> Result<Found, Error> {
+    let (course, assignment) = (&statement.course, &statement.assignment);
+    let Some(found) = courses::find(connection, course)? else {
+        return Ok(Found::NoCourse);
+    };
+    let Some(assigned) = find(connection, course, assignment)? else {
+        return Ok(Found::NoAssignment);
+    };
+    let members = statement.members.iter().map(|member| member.sid.clone());
+    let members: Vec<_> = members.collect();
+    Ok(Found::Assigned(Assigned {
+        rules: assigned.rules().clone(),
+        outsiders: courses::outsiders(connection, &found, &members)?,
+        extensions: own_extensions(connection, course, assignment, &members)?,
+    }))
+}
+
+fn listed_for(
+    connection: &Connection,
+    sids: &[StudentId],
+    only: Option<&Label>,
+) -> Result<Vec<ListedAssignment>, Error> {
+    let mut listed = Vec::new();
+    for course in courses::all(connection)? {
+        let is_asked = only.is_none_or(|only| *only == course.course);
+        if !is_asked || !courses::outsiders(connection, &course, sids)?.is_empty() {
+            continue;
+        }
+        for one in all(connection, Some(&course.course))? {
+            let mut changes = one.changes();
+            changes.truncate(MAX_CHANGES);
+            listed.push(ListedAssignment {
+                extensions: own_extensions(connection, &one.course, &one.assignment, sids)?,
+                rules: one.rules().clone(),
+                changes,
+                course: one.course,
+                course_title: course.title.clone(),
+                assignment: one.assignment,
+            });
+        }
+    }
+    Ok(listed)
+}
+
+fn require(connection: &Connection, place: &Place) -> Result<Assignment, Error> {
+    courses::require(connection, &place.course)?;
+    let found = find(connection, &place.course, &place.assignment)?;
+    found.ok_or_else(|| Error::NoAssignment {
+        course: place.course.clone(),
+        assignment: place.assignment.clone(),
+    })
+}
+
+fn find(
+    connection: &Connection,
+    course: &Label,
+    assignment: &Label,
+) -> Result<Option<Assignment>, Error> {
+    let sql = "SELECT course, assignment, at, rules FROM rules \
+               WHERE course = ? AND assignment = ? ORDER BY nth DESC";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([course.to_string(), assignment.to_string()], raw)?;
+    Ok(collect(rows)?.pop())
+}
+
+fn all(connection: &Connection, course: Option<&Label>) -> Result<Vec<Assignment>, Error> {
+    let sql = "SELECT course, assignment, at, rules FROM rules \
+               WHERE ?1 IS NULL OR course = ?1 ORDER BY course, assignment, nth DESC";
+    let mut query = connection.prepare_cached(sql)?;
+    collect(query.query_map([course.map(ToString::to_string)], raw)?)
+}
+
+type RawRules = (String, String, i64, String);
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<RawRules> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+/// Rows that belong together, in the order in which they come.
+fn collect(
+    rows: impl Iterator<Item = rusqlite::Result<RawRules>>,
+) -> Result<Vec<Assignment>, Error> {
+    let mut found: Vec<Assignment> = Vec::new();
+    for row in rows {
+        let (course, assignment, at, rules) = row?;
+        let altered = || Error::CoursesAltered {
+            name: format!("{course}/{assignment}"),
+        };
+        let rules = serde_json::from_str(&rules).map_err(|_| altered())?;
+        let version = (from_seconds(at.unsigned_abs()), rules);
+        let course: Label = course.parse().map_err(|_| altered())?;
+        let assignment: Label = assignment.parse().map_err(|_| altered())?;
+        match found.last_mut() {
+            Some(last) if last.course == course && last.assignment == assignment => {
+                last.history.push(version);
+            }
+            _ => found.push(Assignment {
+                course,
+                assignment,
+                history: vec![version],
+            }),
+        }
+    }
+    Ok(found)
+}
+
+fn put(
+    transaction: &Transaction<'_>,
+    place: &Place,
+    rules: &Rules,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO rules (course, assignment, nth, at, rules) VALUES (?1, ?2, \
+               (SELECT coalesce(max(nth), 0) + 1 FROM rules WHERE course = ?1 AND assignment = ?2), \
+               ?3, ?4)";
+    let contents = object(rules)?;
+    transaction.prepare_cached(sql)?.execute(params![
+        place.course.to_string(),
+        place.assignment.to_string(),
+        as_integer(now.as_secs()),
+        text(rules)?,
+    ])?;
+    enter(transaction, place, now, Entry::Rules(contents))
+}
+
+fn put_extension(
+    transaction: &Transaction<'_>,
+    place: &Place,
+    extension: &Extension,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO extensions (course, assignment, sid, given_at, extension) \
+               VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE \
+               SET given_at = excluded.given_at, extension = excluded.extension";
+    transaction.prepare_cached(sql)?.execute(params![
+        place.course.to_string(),
+        place.assignment.to_string(),
+        extension.sid.as_str(),
+        as_integer(now.as_secs()),
+        text(extension)?,
+    ])?;
+    Ok(())
+}
+
+fn remove_extension(
+    transaction: &Transaction<'_>,
+    place: &Place,
+    sid: &StudentId,
+) -> Result<bool, Error> {
+    let sql = "DELETE FROM extensions WHERE course = ? AND assignment = ? AND sid = ?";
+    let removed = transaction.prepare_cached(sql)?.execute(params![
+        place.course.to_string(),
+        place.assignment.to_string(),
+        sid.as_str(),
+    ])?;
+    Ok(removed > 0)
+}
+
+fn extensions(
+    connection: &Connection,
+    course: &Label,
+    assignment: &Label,
+) -> Result<Vec<Given>, Error> {
+    let sql = "SELECT given_at, extension FROM extensions \
+               WHERE course = ? AND assignment = ? ORDER BY sid";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+    })?;
+    let altered = || Error::CoursesAltered {
+        name: format!("{course}/{assignment}"),
+    };
+    rows.map(|row| {
+        let (at, extension) = row?;
+        Ok(Given {
+            extension: serde_json::from_str(&extension).map_err(|_| altered())?,
+            at: from_seconds(at.unsigned_abs()),
+        })
+    })
+    .collect()
+}
+
+fn own_extensions(
+    connection: &Connection,
+    course: &Label,
+    assignment: &Label,
+    sids: &[StudentId],
+) -> Result<Vec<Extension>, Error> {
+    let sql = "SELECT extension FROM extensions \
+               WHERE course = ? AND assignment = ? AND sid = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let mut own = Vec::new();
+    for sid in sids {
+        let key = [course.to_string(), assignment.to_string(), sid.to_string()];
+        let found: Option<String> = query.query_row(key, |row| row.get(0)).optional()?;
+        if let Some(extension) = found {
+            let extension = serde_json::from_str(&extension);
+            own.push(extension.map_err(|_| Error::CoursesAltered {
+                name: format!("{course}/{assignment}"),
+            })?);
+        }
+    }
+    Ok(own)
+}
+
+/// Enters it in the assignment's log, in the same transaction.
+fn enter(
+    transaction: &Transaction<'_>,
+    place: &Place,
+    now: UnixTime,
+    entry: Entry,
+) -> Result<(), Error> {
+    let name = LogName::new(&place.domain, &place.course, &place.assignment);
+    log::append(transaction, &name.map_err(Error::Leaf)?, now, entry)?;
+    Ok(())
+}
+
+fn text(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(not_written)
+}
+
+fn object(value: &impl Serialize) -> Result<Contents, Error> {
+    match serde_json::to_value(value).map_err(not_written)? {
+        serde_json::Value::Object(object) => Ok(object),
+        _ => Err(Error::Receipt(scb_protocol::Error::Encode(
+            "not an object".to_owned(),
+        ))),
+    }
+}
+
+fn not_written(error: serde_json::Error) -> Error {
+    Error::Receipt(scb_protocol::Error::Encode(error.to_string()))
+}
