@@ -147,11 +147,19 @@ fn a_refused_run_leaves_a_trace_that_says_so() {
     let campus = Campus::sandbox();
     let (ran, page) = trace(
         &campus,
-        &["--ids", "1155000004", "--course", "OTHER", "--json"],
+        &[
+            "--ids",
+            "1155000004",
+            "--course",
+            "OTHER",
+            "--assignment",
+            "lab",
+            "--json",
+        ],
     );
-    ran.refused(3, "assignment_unknown");
+    ran.refused(3, "course_unknown");
     assert_eq!(messages(&page).last(), Some(&("refusal", true)));
-    assert!(page.contains("<dd>assignment_unknown</dd>"));
+    assert!(page.contains("<dd>course_unknown</dd>"));
     assert!(!page.contains("<dd>S-0"));
 }
 
@@ -182,6 +190,7 @@ fn refusals_are_told_in_the_language_of_the_environment_or_of_the_flag() {
         let mut command = program("student");
         command.arg("--sandbox").arg(campus.path());
         command.args(["submit", "--ids", SAMPLE, "--course", "OTHER"]);
+        command.args(["--assignment", "lab"]);
         Ran::of(command.args(flags).envs(environment.iter().copied()))
     };
     let hong_kong = [("LANG", "zh_HK.UTF-8")];
@@ -198,15 +207,15 @@ fn refusals_are_told_in_the_language_of_the_environment_or_of_the_flag() {
     ] {
         let ran = refused(environment, flags);
         assert_eq!(ran.exit, Some(3), "{ran:?}");
-        assert!(ran.stderr.starts_with("error[assignment_unknown]: "));
+        assert!(ran.stderr.starts_with("error[course_unknown]: "));
         let told = match chinese {
-            true => ["步驟 6：這裡沒有此課程或作業", "處理方法: "],
+            true => ["步驟 6：這裡沒有此課程", "處理方法: "],
             false => ["step 6: ", "what to do: "],
         };
         assert!(told.iter().all(|part| ran.stderr.contains(part)), "{ran:?}");
         assert_eq!(ran.stderr.is_ascii(), !chinese, "{ran:?}");
     }
-    let json = refused(&hong_kong, &["--json"]).refused(3, "assignment_unknown");
+    let json = refused(&hong_kong, &["--json"]).refused(3, "course_unknown");
     assert!(json["message"].as_str().unwrap().starts_with("步驟 6"));
     let unknown = refused(&[], &["--lang", "tlh"]);
     assert_eq!(unknown.exit, Some(2), "{unknown:?}");
