@@ -26,6 +26,7 @@ use crate::init::{Attempt, CODE_REMEDY};
 use crate::monitor::Watch;
 use crate::platform::readable_by_others;
 use crate::serve::Server;
+use crate::store::Register;
 use crate::{courses, sandbox, submissions};
 
 /// The program: reads the command line, does what it says, gives the exit code.
@@ -256,6 +257,9 @@ async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
     }
     let home = Home::open(home, Role::Blackboard)?;
     let lock = lock(&home)?;
+    if !command.clock_is_right {
+        Register::check_clock(&home, clock().now())?;
+    }
     let config = load_config::<Config>(&home)?.limited(command.max_connections);
     let listen = command.listen.unwrap_or(config.listen);
     let faults = Faults::default();

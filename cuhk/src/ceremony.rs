@@ -36,6 +36,8 @@ pub struct SigningRequest {
     pub trust_domain: TrustDomain,
     /// The name of the new authority, such as `students-2`.
     pub authority: CrlSigner,
+    /// SHA-256 of the certificate of the root that is to sign.
+    pub root: Fingerprint,
     /// PKCS#10 request (RFC 2986), DER, signed by the new key.
     request: Der,
     /// Where its root's revocation list and certificate are published, if anywhere.

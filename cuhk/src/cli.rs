@@ -27,7 +27,7 @@ use scb_transport::{Clock, SystemClock};
 
 use crate::config::path;
 use crate::store::Store;
-use crate::{Error, open_home};
+use crate::{Error, clock, open_home};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,6 +53,10 @@ Exit codes: 0 done, 2 usage, 3 refused, 4 try again later, 5 a fault on this mac
 struct Arguments {
     #[command(flatten)]
     home: HomeArgs,
+    /// Go on although the records were written at a later time than it is now by this machine's
+    /// clock
+    #[arg(long, global = true, display_order = 901)]
+    clock_is_right: bool,
     /// Print the configuration in force, each option explained, and end
     #[arg(long)]
     print_config: bool,
@@ -125,13 +129,18 @@ pub fn main() -> ExitCode {
     scb_protocol::install_crypto();
     let Arguments {
         home,
+        clock_is_right,
         print_config,
         command,
     } = Arguments::parse();
+    let clock = match clock_is_right {
+        true => ClockCheck::Waived,
+        false => ClockCheck::AgainstRecords,
+    };
     let json = command.as_ref().is_some_and(Command::is_json);
     let result = match command {
         _ if print_config => config::print(&home.resolve(Role::Cuhk), |_| {}),
-        Some(command) => run(&home, command),
+        Some(command) => run(&home, clock, command),
         None => Err(Failure::usage("no command is given").with_remedy("see `cuhk --help`")),
     };
     match json {
@@ -140,25 +149,57 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(home: &HomeArgs, command: Command) -> Result<(), Failure> {
+fn run(home: &HomeArgs, clock: ClockCheck, command: Command) -> Result<(), Failure> {
     let dir = home.resolve(Role::Cuhk);
+    let desk = Desk { dir: &dir, clock };
     match command {
         Command::Init(arguments) => init::run(&dir, arguments),
-        Command::Roster(command) => roster::run(&dir, command),
-        Command::Code(command) => code::run(&dir, command),
-        Command::Service(command) => service::run(&dir, command),
-        Command::Serve(arguments) => serve::run(home, arguments),
-        Command::Revoke(arguments) => revoke::run(&dir, &arguments),
-        Command::Term(command) => term::run(&dir, command),
+        Command::Roster(command) => roster::run(&desk, command),
+        Command::Code(command) => code::run(&desk, command),
+        Command::Service(command) => service::run(&desk, command),
+        Command::Serve(arguments) => serve::run(home, clock, arguments),
+        Command::Revoke(arguments) => revoke::run(&desk, &arguments),
+        Command::Term(command) => term::run(&desk, command),
         Command::Witness(command) => witness::run(&dir, command),
         Command::Certs(command) => certs::run(&dir, command),
         Command::Doctor(arguments) => doctor::run(&dir, &arguments),
-        Command::Keys(command) => keys::run(&dir, command),
+        Command::Keys(command) => keys::run(&desk, command),
         Command::Backup(arguments) => backup::run_backup(&dir, &arguments),
         Command::Restore(arguments) => backup::run_restore(&dir, &arguments),
-        Command::Prune(arguments) => prune::run(&dir, &arguments),
+        Command::Prune(arguments) => prune::run(&desk, &arguments),
         Command::Generate(what) => Ok(what.run(<Arguments as clap::CommandFactory>::command())?),
-        Command::Root(command) => root::run(&dir, &command),
+        Command::Root(command) => root::run(&desk, &command),
+    }
+}
+
+/// Whether somebody has vouched for this machine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClockCheck {
+    /// It must not be behind the records.
+    AgainstRecords,
+    /// It is right, and was ahead when they were written.
+    Waived,
+}
+
+/// Where a command does its work.
+#[derive(Debug)]
+struct Desk<'a> {
+    dir: &'a Path,
+    clock: ClockCheck,
+}
+
+impl Desk<'_> {
+    /// [`open`], for a command that signs or writes down a time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ClockSetBack`] besides.
+    fn open_to_write(&self) -> Result<(Home, Store), Error> {
+        let (home, store) = open(self.dir)?;
+        if self.clock == ClockCheck::AgainstRecords {
+            store.read_blocking(|records| clock::check(records, now()))?;
+        }
+        Ok((home, store))
     }
 }
 

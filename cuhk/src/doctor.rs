@@ -4,6 +4,7 @@
 //! mend it. What cannot even be looked at is a finding, too, so that one broken thing never
 //! hides another.
 
+mod authorities;
 mod expiry;
 mod files;
 mod log;
@@ -114,8 +115,9 @@ pub(crate) fn examine(home: &Home, passphrases: &Passphrases, now: UnixTime) -> 
             Config::default()
         }
     };
-    findings.extend(files::check(home, passphrases));
-    findings.extend(expiry::check(home, now));
+    let authorities = authorities::look(home, now);
+    findings.extend(files::check(home, &authorities, passphrases));
+    findings.extend(expiry::check(home, &authorities, now));
     findings.extend(records::check(home, now));
     findings.extend(names::check(home, &config));
     findings

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{ServiceName, StudentId, TrustDomain};
+use scb_certs::{Fingerprint, ServiceName, StudentId, TrustDomain};
 use scb_cli::{Failure, counted, rfc3339};
 use scb_protocol::{Code, Refusal, Step};
 
@@ -130,6 +130,14 @@ pub enum Error {
         /// The trust domain of the request.
         found: TrustDomain,
     },
+    /// The root that is asked to sign, or has signed, is not the one that the request names.
+    #[error("this is the root {found}, but the request is for the root {asked}")]
+    WrongRoot {
+        /// SHA-256 of the root's certificate that was asked.
+        asked: Fingerprint,
+        /// SHA-256 of the other one's.
+        found: Fingerprint,
+    },
     /// An answer that nobody has asked for.
     #[error("there is no request for {0} in this home")]
     NothingRequested(CrlSigner),
@@ -168,6 +176,20 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// A passphrase does not open a key.
+    #[error("the passphrase does not open {}", path.display())]
+    WrongPassphrase {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// The key of an issuing authority that is in this home is not.
+    #[error("the key of `{signer}` is gone: there is no {}", path.display())]
+    AuthorityKeyGone {
+        /// Whose it is.
+        signer: CrlSigner,
+        /// Where it was.
+        path: PathBuf,
     },
     /// A key that must be encrypted is not.
     #[error("the key in {} is not encrypted, and a backup never holds such a key", path.display())]
@@ -288,6 +310,10 @@ impl Error {
             Self::CeremonyInvalid(_) | Self::NothingRequested(_) => {
                 "make a new request: cuhk keys request WHICH --out FILE"
             }
+            Self::WrongRoot { .. } => {
+                "name the directory of the newest root with --root-dir; `cuhk keys list` shows the \
+                 SHA-256 of each"
+            }
             Self::RequestNotOurs { .. } => "sign it with the root of that CUHK",
             Self::KeyWithdrawn(_) => "there is nothing left to do: cuhk keys list",
             Self::SheetExists { .. } => "name a file that does not exist yet",
@@ -304,8 +330,8 @@ impl Error {
             }
             Self::RowsRefused { .. } => "correct those rows and import the file again",
             Self::ClockSetBack { .. } => {
-                "set the clock (`timedatectl` shows it) and start again; if it is right and was \
-                 ahead before, start with --clock-is-right"
+                "nothing was done; set the clock (`timedatectl` shows it) and do the same again; if \
+                 it is right and was ahead before, add --clock-is-right"
             }
             Self::LogContradicted { .. } => {
                 "put back the database and the directory `log` of the same time; never remove \
@@ -322,9 +348,14 @@ impl Error {
             Self::Transport(scb_transport::Error::AddressInUse(_)) => {
                 "stop what listens there, or choose another address with --listen or --http"
             }
-            Self::Certificates(scb_certs::Error::WrongPassphrase) => {
-                "the issuing authorities and the root have a passphrase each, given to `cuhk init`; \
-                 the one asked for here has not opened the key"
+            Self::WrongPassphrase { .. } => {
+                "`cuhk init` was given two: that of --root-passphrase-file opens a root's key, that \
+                 of --passphrase-file those of the issuing authorities and of the log"
+            }
+            Self::AuthorityKeyGone { .. } => {
+                "put its directory back from the newest backup: cuhk restore FILE --home NEW, and \
+                 copy it from there. Also one that issues no more signs its revocation list until \
+                 the last certificate ends: never remove it"
             }
             Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => {
                 "whoever could read it may have copied it: if others use this machine, set up a \
@@ -346,6 +377,7 @@ impl Error {
             Self::NotInitialised { .. }
             | Self::PassphraseShort { .. }
             | Self::PassphrasesSame
+            | Self::WrongPassphrase { .. }
             | Self::InitialisedOtherwise { .. }
             | Self::RootKeyAbsent { .. }
             | Self::SheetExists { .. }
@@ -368,15 +400,14 @@ impl Error {
             | Self::KeyInTheClear { .. }
             | Self::CeremonyInvalid(_)
             | Self::RequestNotOurs { .. }
+            | Self::WrongRoot { .. }
             | Self::NothingRequested(_)
             | Self::ManyMissing { .. }
             | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
             Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
             Self::Transport(scb_transport::Error::LogLevel(_))
             | Self::Certificates(
-                scb_certs::Error::WrongPassphrase
-                | scb_certs::Error::PassphraseNeeded
-                | scb_certs::Error::UrlInvalid,
+                scb_certs::Error::PassphraseNeeded | scb_certs::Error::UrlInvalid,
             ) => scb_cli::exit::USAGE,
             _ => scb_cli::exit::FAULT,
         }
@@ -402,6 +433,7 @@ impl Error {
             Self::RootKeyAbsent { .. } => "root_key_absent",
             Self::CeremonyInvalid(_) => "ceremony_invalid",
             Self::RequestNotOurs { .. } => "request_not_ours",
+            Self::WrongRoot { .. } => "wrong_root",
             Self::NothingRequested(_) => "nothing_requested",
             Self::ClockSetBack { .. } => "clock_set_back",
             Self::RecordInvalid { .. } | Self::ListMissing(_) | Self::LogContradicted { .. } => {
@@ -416,16 +448,13 @@ impl Error {
             Self::RosterInvalid { .. } => "roster_invalid",
             Self::RowsRefused { .. } => "rows_refused",
             Self::ManyMissing { .. } => "many_missing",
-            Self::Storage(scb_storage::Error::HomeInUse { .. }) => "home_in_use",
-            Self::Storage(error) if error.is_damaged() => "damaged",
-            Self::Storage(error) if error.is_read_only() || error.is_full() => error.code(),
-            Self::Storage(scb_storage::Error::NewerDatabase { .. }) => "newer_database",
-            Self::Storage(error @ scb_storage::Error::Gone { .. }) => error.code(),
+            Self::Storage(error) => error.code(),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
             Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",
             Self::Certificates(scb_certs::Error::UrlInvalid) => "url_invalid",
             Self::Certificates(scb_certs::Error::ProfileBroken(_)) => Code::ProfileBroken.as_str(),
-            Self::Certificates(scb_certs::Error::WrongPassphrase) => "wrong_passphrase",
+            Self::WrongPassphrase { .. } => "wrong_passphrase",
+            Self::AuthorityKeyGone { .. } => "authority_key_gone",
             _ => "fault",
         }
     }
@@ -467,6 +496,10 @@ fn storage_remedy(error: &scb_storage::Error) -> Option<&'static str> {
         scb_storage::Error::Gone { .. } => Some(RESTORE_GONE),
         error if error.is_damaged() => Some(RESTORE),
         error if error.is_full() => Some("make room on the disk, then repeat the command"),
+        error if error.is_busy() => Some(
+            "somebody else writes into the database, such as a large import: repeat the command in a \
+             moment",
+        ),
         _ => None,
     }
 }

@@ -58,8 +58,8 @@ impl Issuers {
     ///
     /// # Errors
     ///
-    /// [`scb_certs::Error::WrongPassphrase`], [`scb_certs::Error::KeyFileReadable`] and others
-    /// of [`Error::Certificates`]; [`Error::Local`] for a missing file.
+    /// [`Error::WrongPassphrase`], [`Error::AuthorityKeyGone`], [`scb_certs::Error::KeyFileReadable`]
+    /// and others of [`Error::Certificates`]; [`Error::Local`] for a missing file.
     pub fn unlock(home: &Home, passphrase: &Passphrase) -> Result<Self, Error> {
         let roots = stored_roots(home)?;
         let trust_domain = read_certificate(home, path::ROOT)?.authority_trust_domain()?;
@@ -281,12 +281,33 @@ fn open(
     passphrase: &Passphrase,
 ) -> Result<Issuing, Error> {
     let dir = path::authority(signer);
-    let key = read_private(&home.path(&dir).join(path::KEY))?;
-    let key = SigningKey::from_pem(&key, Some(passphrase))?;
+    let file = home.path(&dir).join(path::KEY);
+    if !file.exists() {
+        return Err(Error::AuthorityKeyGone { signer, path: file });
+    }
+    let key = open_key(&file, passphrase)?;
     let certificate = read_certificate(home, &dir)?;
     let root = named_root(&certificate, roots)?.clone();
     let issuer = Issuer::from_parts(kind, certificate, key, root)?;
     Ok(Issuing { signer, issuer })
+}
+
+/// Decrypts the key in a file.
+///
+/// # Errors
+///
+/// [`Error::WrongPassphrase`], which names the file; [`Error::Certificates`].
+pub(crate) fn open_key(file: &Path, passphrase: &Passphrase) -> Result<SigningKey, Error> {
+    SigningKey::from_pem(&read_private(file)?, Some(passphrase)).map_err(not_opened(file))
+}
+
+fn not_opened(file: &Path) -> impl FnOnce(scb_certs::Error) -> Error {
+    move |error| match error {
+        scb_certs::Error::WrongPassphrase => Error::WrongPassphrase {
+            path: file.to_owned(),
+        },
+        error => error.into(),
+    }
 }
 
 /// The root that a certificate names as its issuer, else the first, under which it then is not.
@@ -391,10 +412,7 @@ fn unlock_log(home: &Home, passphrase: &Passphrase) -> Result<Ed25519Seed, Error
     if !file.exists() && !home.path(path::LOG).exists() {
         create_log_key(home, passphrase)?;
     }
-    Ok(Ed25519Seed::from_pem(
-        &read_private(&file)?,
-        Some(passphrase),
-    )?)
+    Ed25519Seed::from_pem(&read_private(&file)?, Some(passphrase)).map_err(not_opened(&file))
 }
 
 /// The key that cosigns the logs of services, encrypted with a secret that follows from that of

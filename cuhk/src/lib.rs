@@ -11,6 +11,7 @@ mod backup;
 mod calendar;
 mod ceremony;
 mod cli;
+mod clock;
 mod code_sheet;
 mod config;
 mod doctor;

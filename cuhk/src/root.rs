@@ -40,7 +40,7 @@ pub(crate) fn open_roots(
 ///
 /// # Errors
 ///
-/// [`scb_certs::Error::WrongPassphrase`] and others of [`Error::Certificates`];
+/// [`Error::WrongPassphrase`] and others of [`Error::Certificates`];
 /// [`Error::RootKeyAbsent`]; [`Error::Storage`].
 pub fn sign_root_list(
     home: &Home,

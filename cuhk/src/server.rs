@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Passphrase};
@@ -13,6 +12,7 @@ use scb_transport::{Clock, Limits, Listener, Shutdown, raise_descriptor_limit};
 
 use crate::Error;
 use crate::authority::Authority;
+use crate::clock;
 use crate::config::{Config, DEFAULT_LISTEN, path};
 use crate::fault::{Fault, Faults};
 use crate::handler::Handler;
@@ -22,11 +22,7 @@ use crate::log::IssuanceLog;
 use crate::monitor::Watch;
 use crate::signing::Signing;
 use crate::store::Store;
-use crate::time::later;
 use crate::upkeep::Upkeep;
-
-/// How far behind the records a clock may be.
-pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
 /// A home that is held and unlocked, so that it can be served.
 #[derive(Debug)]
@@ -43,7 +39,7 @@ impl Unlocked {
     ///
     /// # Errors
     ///
-    /// [`scb_storage::Error::HomeInUse`]; [`scb_certs::Error::WrongPassphrase`];
+    /// [`scb_storage::Error::HomeInUse`]; [`Error::WrongPassphrase`];
     /// [`scb_certs::Error::KeyFileReadable`]; a damaged or newer database; a configuration
     /// that is not understood.
     pub fn open(home: Home, passphrase: &Passphrase) -> Result<Self, Error> {
@@ -107,15 +103,8 @@ impl Unlocked {
     ///
     /// [`Error::ClockSetBack`], [`Error::Storage`].
     pub fn check_clock(&self, now: UnixTime) -> Result<(), Error> {
-        let last = self
-            .store()
-            .read_blocking(|records| records.status().last_recorded())?;
-        match last {
-            Some(last) if last > later(now, CLOCK_TOLERANCE) => {
-                Err(Error::ClockSetBack { last, now })
-            }
-            _ => Ok(()),
-        }
+        self.store()
+            .read_blocking(move |records| clock::check(records, now))
     }
 
     /// What to say about an address that no name in CUHK's own certificate covers: every client

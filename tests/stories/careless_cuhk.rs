@@ -85,6 +85,12 @@ fn a_wrong_passphrase_is_told_from_a_key_that_is_open_to_others() {
     fs::write(office.path("issuers.pass"), "a wrong one\n").unwrap();
     let said = office.refuses_to_serve(2, "wrong_passphrase");
     assert!(said.contains("cuhk init"), "{said}");
+    assert!(said.contains("issuers/students/key.pem"), "{said}");
+    let rotate = "keys rotate root --root-passphrase-file issuers.pass";
+    let arguments: Vec<&str> = rotate.split(' ').collect();
+    let ran = Ran::of(&mut office.command(&arguments));
+    assert!(ran.stderr.contains("root/key.pem"), "{ran:#?}");
+    assert!(ran.stderr.contains("--root-passphrase-file"), "{ran:#?}");
     let key = office.path("home/issuers/students/key.pem");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
     let said = office.refuses_to_serve(5, "key_file_readable");
@@ -267,4 +273,40 @@ fn a_clock_that_was_set_back_is_told_and_can_be_overruled() {
     assert!(said.contains("--clock-is-right"), "{said}");
     let overruled = [&listen[..], &["--clock-is-right"]].concat();
     drop(Server::start_command(&mut office.serve(&overruled)));
+
+    // Whatever signs or writes down a time says so as well, and does nothing.
+    let epoch = || store.read_blocking(|records| records.status().epoch());
+    let before = epoch().unwrap();
+    let roots = office.path("root.pass").display().to_string();
+    let issuers = office.path("issuers.pass").display().to_string();
+    let files = format!("--passphrase-file {issuers} --root-passphrase-file {roots}");
+    for line in [
+        "code issue 1155000001".to_owned(),
+        "revoke 1155000001".to_owned(),
+        "roster suspend 1155000001".to_owned(),
+        "roster import roster.csv".to_owned(),
+        "service add blackboard --dns lms.example.edu".to_owned(),
+        "term set 2026-27-T1 --ends 2099-12-31".to_owned(),
+        "keys rotate tokens".to_owned(),
+        format!("keys rotate students {files}"),
+        format!("keys rotate root --root-passphrase-file {roots}"),
+        "keys request lists --out request.json".to_owned(),
+        format!("root sign-crl --root-passphrase-file {roots}"),
+        "prune".to_owned(),
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let ran = Ran::of(&mut office.command(&arguments));
+        assert_eq!(ran.exit, Some(5), "{line}: {ran:#?}");
+        assert!(ran.stderr.contains("[clock_set_back]"), "{line}: {ran:#?}");
+        assert!(ran.stderr.contains("--clock-is-right"), "{line}: {ran:#?}");
+    }
+    assert_eq!(epoch().unwrap(), before);
+    for line in [
+        "roster list",
+        "keys list",
+        "code issue 1155000001 --clock-is-right",
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        Ran::of(&mut office.command(&arguments)).succeeded();
+    }
 }

@@ -161,3 +161,33 @@ fn another_root_is_made_where_the_first_is_and_the_server_never_sees_either_key(
     campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
     drop(cuhk);
 }
+
+#[test]
+fn an_older_root_signs_nothing_once_another_one_is_in_its_place() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let root = ["--root-passphrase-file", "root.pass"];
+    let rotate = [&["keys", "rotate", "root"][..], &root].concat();
+    campus.cuhk(&rotate).succeeded();
+    let sign = |which: &str, dir: &str| {
+        let request = ["keys", "request", which, "--out", "request.json"];
+        let request = match which {
+            "lists" => campus.cuhk(&request),
+            _ => campus.cuhk(&[&request[..], &["--passphrase-file", "issuers.pass"]].concat()),
+        };
+        request.succeeded();
+        let there = ["keys", "sign-request", "request.json", "--root-dir", dir];
+        campus.cuhk(&[&there[..], &["--out", "answer.json"], &root].concat())
+    };
+    for which in ["services", "lists"] {
+        let refused = sign(which, "cuhk.home/root");
+        assert_eq!(refused.exit, Some(3), "{refused:#?}");
+        assert!(refused.stderr.contains("[wrong_root]"), "{refused:#?}");
+        assert!(refused.stderr.contains("--root-dir"), "{refused:#?}");
+        assert!(!campus.path("answer.json").exists(), "{which}");
+    }
+    for which in ["services", "lists"] {
+        sign(which, "cuhk.home/root-2").succeeded();
+        campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+    }
+}

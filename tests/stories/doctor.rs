@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::campus::{Campus, Ran, Server, program, serve, write_secret};
+use crate::campus::{ByHand, Campus, Ran, Server, program, serve, write_secret};
 
 /// A sandbox's CUHK, which runs unless it is stopped.
 struct Surgery {
@@ -92,6 +92,78 @@ fn keys_that_others_can_read_are_found_with_how_to_mend_it() {
     assert!(mended.unwrap().success());
     surgery.set_mode("issuers/students/key.pem", 0o600);
     assert_eq!(surgery.findings(0, "fail"), []);
+}
+
+#[test]
+fn keys_that_took_the_place_of_others_are_looked_at_like_the_first_ones() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let root = ["--root-passphrase-file", "root.pass"];
+    campus
+        .cuhk(&[&["keys", "rotate", "root"][..], &root].concat())
+        .succeeded();
+    let students = [
+        "keys",
+        "rotate",
+        "students",
+        "--passphrase-file",
+        "issuers.pass",
+    ];
+    campus.cuhk(&[&students[..], &root].concat()).succeeded();
+    campus.cuhk(&["doctor"]).succeeded();
+
+    let key = campus.path("cuhk.home/issuers/students-2/key.pem");
+    for (name, file) in [
+        ("students-2", &key),
+        ("root-2", &campus.path("cuhk.home/root-2/key.pem")),
+    ] {
+        fs::set_permissions(file, Permissions::from_mode(0o666)).unwrap();
+        let ran = campus.cuhk(&["doctor"]);
+        assert_eq!(ran.exit, Some(5), "{ran:#?}");
+        let told = ran
+            .stdout
+            .lines()
+            .find(|line| line.starts_with("FAIL"))
+            .unwrap();
+        assert!(
+            told.contains("authority-key") && told.contains(name),
+            "{told}"
+        );
+        fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
+    }
+
+    // One that is gone is told with how to mend it, by the server as well; a root's may be elsewhere.
+    fs::remove_file(campus.path("cuhk.home/root-2/key.pem")).unwrap();
+    campus.cuhk(&["doctor"]).succeeded();
+    let kept = campus.path("kept.pem");
+    fs::rename(&key, &kept).unwrap();
+    let serve = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--passphrase-file",
+        "issuers.pass",
+    ];
+    for (ran, told) in [
+        (campus.cuhk(&["doctor"]), "FAIL  authority-key"),
+        (campus.cuhk(&serve), "[authority_key_gone]"),
+    ] {
+        assert_eq!(ran.exit, Some(5), "{ran:#?}");
+        let said = ran.stdout + &ran.stderr;
+        assert!(
+            said.contains(told) && said.contains("`students-2`"),
+            "{said}"
+        );
+        assert!(said.contains("cuhk restore"), "{said}");
+    }
+    fs::rename(&kept, &key).unwrap();
+    fs::rename(
+        campus.path("cuhk.home/issuers/students-2/cert.pem"),
+        campus.path("kept.pem"),
+    )
+    .unwrap();
+    let ran = campus.cuhk(&["doctor"]);
+    assert!(ran.stdout.contains("FAIL  authority-expiry"), "{ran:#?}");
 }
 
 #[test]

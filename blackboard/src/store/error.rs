@@ -1,11 +1,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::rules::RulesError;
 use scb_protocol::statement::{Label, SubmissionId, SubmissionNumber};
-use scb_protocol::{Code, Refusal, Step};
+use scb_protocol::{Code, Refusal, Step, rfc3339};
 
 /// After how many seconds a full queue is worth another try.
 const RETRY_AFTER: u32 = 2;
@@ -147,6 +148,18 @@ pub enum Error {
     /// A thread that writes the files of a log has died.
     #[error(transparent)]
     LogStopped(#[from] scb_storage::LogStopped),
+    /// The clock was set back since the last number was given, or was ahead then.
+    #[error(
+        "this machine's clock says {}, but the last number was given at {}",
+        rfc3339(*now),
+        rfc3339(*last)
+    )]
+    ClockSetBack {
+        /// When the last number was given.
+        last: UnixTime,
+        /// The time now.
+        now: UnixTime,
+    },
     /// All numbers have been given.
     #[error("there are no numbers left")]
     NumbersExhausted,
@@ -222,6 +235,7 @@ impl Error {
             Self::NotInCourse { .. } => "not_course_member",
             Self::Rules(_) => "rules_invalid",
             Self::CoursesAltered { .. } => "altered",
+            Self::ClockSetBack { .. } => "clock_set_back",
             _ if self.is_full() => "disk_full",
             _ => "store",
         }
@@ -274,6 +288,11 @@ impl Error {
                     .into(),
             ),
             Self::LogFiles { source, .. } | Self::Log(source) => Some(of_log(source).into()),
+            Self::ClockSetBack { .. } => Some(
+                "nothing was done; set the clock (`timedatectl` shows it) and start again; if it is \
+                 right and was ahead before, start with --clock-is-right"
+                    .into(),
+            ),
             Self::Mark { .. } if self.is_full() => {
                 Some("make room on the disk, then do the same again".into())
             }

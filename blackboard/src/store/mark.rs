@@ -16,6 +16,20 @@ const LEAP: u64 = 1_000_000;
 /// How far the file system's time of a write may be from the time noted in it.
 const SLACK: Duration = Duration::from_secs(2);
 
+/// How far this machine's clock may be behind the file: 5 min.
+const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// The time at which the last number was noted in the file, if the clock says less by more than
+/// five minutes: since 1970.
+pub(crate) fn behind(path: &Path, now: Duration) -> Option<Duration> {
+    let mut file = File::open(path).ok()?;
+    match read(&mut file) {
+        Ok(Noted::At { written, .. }) if written > now + TOLERANCE => Some(written),
+        // What else is wrong with it is told when it is used.
+        _ => None,
+    }
+}
+
 /// The open file and what it says.
 #[derive(Debug)]
 pub(crate) struct Mark {
@@ -136,6 +150,17 @@ mod tests {
         assert_eq!(mark.highest(), 0);
         mark.raise(7).unwrap();
         assert_eq!(Mark::open(&path, 7).unwrap().highest(), 7);
+    }
+
+    #[test]
+    fn says_when_the_clock_is_behind_it_by_more_than_five_minutes() {
+        let (_dir, path) = path();
+        let now = Duration::from_secs(1_795_262_400);
+        assert_eq!(behind(&path, now), None, "there is no file");
+        let last = now + TOLERANCE;
+        fs::write(&path, format!("v1 {:020} {:020}\n", 7, last.as_secs())).unwrap();
+        assert_eq!(behind(&path, now), None);
+        assert_eq!(behind(&path, now - Duration::from_secs(1)), Some(last));
     }
 
     #[test]

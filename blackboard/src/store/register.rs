@@ -1,14 +1,15 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use rustls_pki_types::UnixTime;
 use scb_cli::Home;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::{SignedLeaf, accepted_entry};
 use scb_protocol::statement::SubmissionNumber;
 use scb_storage::ContentStore;
 
-use super::mark::Mark;
+use super::mark::{self, Mark};
 use super::{
     Draft, Error, Record, Store, by_submission, contents, count, insert, last_number, log,
 };
@@ -22,6 +23,23 @@ pub struct Register {
 }
 
 impl Register {
+    /// Refuses a clock that is behind the last number that was given: what is taken in now would be
+    /// dated before it, and deadlines that are over would be open again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ClockSetBack`].
+    pub fn check_clock(home: &Home, now: UnixTime) -> Result<(), Error> {
+        let since = Duration::from_secs(now.as_secs());
+        match mark::behind(&home.path(super::NUMBERS), since) {
+            Some(last) => Err(Error::ClockSetBack {
+                last: UnixTime::since_unix_epoch(last),
+                now,
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Opens the register of a home whose lock is held.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! The store's contract.
 
 use std::fs;
+use std::time::Duration;
 
 use rusqlite::Connection;
+use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, SpiffeId};
 use scb_cli::{Home, Role};
 use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
@@ -10,6 +12,7 @@ use scb_protocol::statement::{FileEntry, Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 use scb_storage::ContentStore;
 use scb_testkit::TestCampus;
+use scb_transport::{Clock, SystemClock};
 
 use super::campus::Campus;
 use crate::authority::Numbers;
@@ -327,4 +330,22 @@ async fn a_database_that_is_gone_is_told_and_never_made_anew() {
     assert!(!database.exists());
     std::fs::rename(&kept, &database).unwrap();
     Store::open(&desk.home).unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_behind_the_last_number_is_told_as_such() {
+    let desk = Desk::new();
+    drop(desk.register());
+    let now = SystemClock.now();
+    Register::check_clock(&desk.home, now).unwrap();
+    let an_hour_ago = Duration::from_secs(now.as_secs() - 3600);
+    let behind = UnixTime::since_unix_epoch(an_hour_ago);
+    let error = Register::check_clock(&desk.home, behind).unwrap_err();
+    assert_eq!(error.code(), "clock_set_back");
+    let told = error.to_string() + &error.remedy().unwrap();
+    assert!(
+        told.contains("clock") && told.contains("--clock-is-right"),
+        "{told}"
+    );
+    assert!(!told.contains("backup"), "{told}");
 }

@@ -4,6 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Issuer};
 use scb_cli::{Home, read_limited, write_atomic};
 
+use super::sign::require_root;
 use super::{ANSWER, REQUEST, SigningAnswer, SigningRequest};
 use crate::Error;
 use crate::config::path;
@@ -66,8 +67,8 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
 /// # Errors
 ///
 /// [`Error::NothingRequested`] if there is no such request, [`Error::CeremonyInvalid`] if the
-/// answer is for another key, [`scb_certs::Error::IssuerInvalid`] if another root signed it. Then
-/// nothing is changed.
+/// answer is for another key, [`Error::WrongRoot`] if another root of this home signed it,
+/// [`scb_certs::Error::IssuerInvalid`] if a stranger did. Then nothing is changed.
 pub fn import(
     home: &Home,
     store: &Store,
@@ -103,7 +104,9 @@ fn check(home: &Home, request: &SigningRequest, certificate: &Certificate) -> Re
     let kind =
         issuer_kind(request.authority).ok_or(Error::CeremonyInvalid("no issuing authority"))?;
     let roots = stored_roots(home)?;
-    Issuer::check(kind, certificate, named_root(certificate, &roots)?)?;
+    let root = named_root(certificate, &roots)?;
+    Issuer::check(kind, certificate, root)?;
+    require_root(request.root, root)?;
     let requested = request.verified()?;
     match certificate.public_key()? == *requested.public_key() {
         true => Ok(()),

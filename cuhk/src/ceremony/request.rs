@@ -1,13 +1,13 @@
 //! The first act: a new key, and the request for its certificate.
 
-use scb_certs::{IssuerKind, Passphrase, SigningKey, create_request, read_private, write_private};
+use scb_certs::{IssuerKind, Passphrase, SigningKey, create_request, write_private};
 use scb_cli::{Home, create_private_dir, write_atomic};
 use scb_protocol::values::Der;
 
 use super::{REQUEST, SigningRequest};
 use crate::Error;
 use crate::config::{Config, path};
-use crate::issuers::read_certificate;
+use crate::issuers::{self, read_certificate};
 use crate::store::{AuthorityKind, CrlSigner, Store};
 
 /// Makes the key of the next issuing authority of this kind, encrypted with the same passphrase as
@@ -16,7 +16,7 @@ use crate::store::{AuthorityKind, CrlSigner, Store};
 ///
 /// # Errors
 ///
-/// [`scb_certs::Error::WrongPassphrase`]: the server could not open the new key.
+/// [`Error::WrongPassphrase`]: the server could not open the new key.
 /// [`Error::Certificates`], [`Error::Local`], [`Error::Storage`].
 pub fn request(
     home: &Home,
@@ -30,11 +30,13 @@ pub fn request(
     let key = next_key(home, authority, passphrase)?;
     let root = newest_root(store)?;
     let urls = config.urls(root);
+    let certificate = read_certificate(home, &path::authority(root))?;
     let request = SigningRequest {
         kind: REQUEST.to_owned(),
         v: 1,
-        trust_domain: read_certificate(home, &path::authority(root))?.authority_trust_domain()?,
+        trust_domain: certificate.authority_trust_domain()?,
         authority,
+        root: certificate.fingerprint(),
         request: Der::new(create_request(&key)?),
         crl_url: urls.crl,
         ca_url: urls.ca,
@@ -80,6 +82,8 @@ fn open_key(
     authority: CrlSigner,
     passphrase: &Passphrase,
 ) -> Result<SigningKey, Error> {
-    let pem = read_private(&home.path(&path::authority(authority)).join(path::KEY))?;
-    Ok(SigningKey::from_pem(&pem, Some(passphrase))?)
+    issuers::open_key(
+        &home.path(&path::authority(authority)).join(path::KEY),
+        passphrase,
+    )
 }

@@ -5,11 +5,12 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Crl, Root, SigningKey, TrustDomain, TrustStore, Validities};
 use scb_cli::{Home, write_atomic};
-use scb_protocol::SignedBundle;
 use scb_protocol::values::Der;
+use scb_protocol::{BundleError, SignedBundle};
 use serde::{Deserialize, Serialize};
 
 use super::import::to_json;
+use super::sign::{check_time, require_root};
 use crate::Error;
 use crate::config::path;
 use crate::issuers::{counting_roots, stored_roots};
@@ -171,8 +172,9 @@ pub fn request_root(
 ///
 /// # Errors
 ///
-/// [`Error::RequestNotOurs`] if a root is not among those that go on; [`Error::CeremonyInvalid`]
-/// if a next root is asked for and its key is not there, or the other way round.
+/// [`Error::RequestNotOurs`] if a root is not among those that go on, [`Error::WrongRoot`] if the
+/// newest does not sign, [`Error::ClockSetBack`] before a root's beginning;
+/// [`Error::CeremonyInvalid`] if a next root is asked for and its key is not there, or the other way round.
 pub fn sign_root(
     request: &RootRequest,
     by: &[Root],
@@ -189,6 +191,12 @@ pub fn sign_root(
             });
         }
     }
+    let newest = roots.last().ok_or(Error::RecordInvalid { what: "root" })?;
+    let first = by.first().ok_or(Error::CeremonyInvalid("no root"))?;
+    if !by.iter().any(|root| root.certificate() == newest) {
+        require_root(newest.fingerprint(), first.certificate())?;
+    }
+    by.iter().try_for_each(|root| check_time(root, now))?;
     let next = match (request.next, next) {
         (Some(_), Some(key)) => Some(Root::create(&request.trust_domain, key, now)?),
         (None, None) => None,
@@ -235,8 +243,14 @@ pub fn import_root(
     let bundle = answer
         .signed()
         .verify(&trusted, known + 1, now)
-        .map_err(|_| {
-            Error::CeremonyInvalid("no root of this home has signed a later trust bundle")
+        .map_err(|error| {
+            Error::CeremonyInvalid(match error {
+                BundleError::NotInForce { .. } => {
+                    "what was signed is not in force now: look at the clock, here and where the \
+                     root is"
+                }
+                _ => "no root of this home has signed a later trust bundle",
+            })
         })?;
     if let Some(next) = next_root(answer, bundle.trust(), &all)? {
         let dir = home.path(&path::authority(next.0));
@@ -257,6 +271,11 @@ pub fn import_root(
         0o644,
     )?;
     let (sequence, signed, lists) = (bundle.sequence(), answer.signed(), answer.lists()?);
+    if lists.iter().any(|list| list.next_update() <= now) {
+        return Err(Error::CeremonyInvalid(
+            "a revocation list in it is over already",
+        ));
+    }
     let next = answer.next;
     store.write_blocking(move |records| {
         let epoch = records.status().advance(now)?;

@@ -3,18 +3,18 @@
 use std::path::Path;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{DistributionUrls, Passphrase, Root, SigningKey, read_private};
+use scb_certs::{Certificate, DistributionUrls, Fingerprint, Passphrase, Root};
 
 use super::{ANSWER, SigningAnswer, SigningRequest};
 use crate::Error;
 use crate::config::path;
-use crate::issuers::{issuer_kind, read_certificate_file};
+use crate::issuers::{issuer_kind, open_key, read_certificate_file};
 
 /// Opens the root in this directory: `cert.pem` and the encrypted `key.pem`.
 ///
 /// # Errors
 ///
-/// [`Error::RootKeyAbsent`], [`scb_certs::Error::WrongPassphrase`] and others of
+/// [`Error::RootKeyAbsent`], [`Error::WrongPassphrase`] and others of
 /// [`Error::Certificates`].
 pub fn open_root(dir: &Path, passphrase: &Passphrase) -> Result<Root, Error> {
     let key = dir.join(path::KEY);
@@ -23,7 +23,7 @@ pub fn open_root(dir: &Path, passphrase: &Passphrase) -> Result<Root, Error> {
             path: dir.to_owned(),
         });
     }
-    let key = SigningKey::from_pem(&read_private(&key)?, Some(passphrase))?;
+    let key = open_key(&key, passphrase)?;
     let certificate = read_certificate_file(&dir.join(path::CERTIFICATE))?;
     Ok(Root::from_parts(certificate, key)?)
 }
@@ -33,7 +33,8 @@ pub fn open_root(dir: &Path, passphrase: &Passphrase) -> Result<Root, Error> {
 ///
 /// # Errors
 ///
-/// [`Error::RequestNotOurs`] if it is for another trust domain, [`Error::CeremonyInvalid`] if it
+/// [`Error::RequestNotOurs`] if it is for another trust domain, [`Error::WrongRoot`] if for another
+/// root of it, [`Error::ClockSetBack`] before the root's beginning; [`Error::CeremonyInvalid`] if it
 /// is not signed by its own key, [`Error::Certificates`].
 pub fn sign(request: &SigningRequest, root: &Root, now: UnixTime) -> Result<SigningAnswer, Error> {
     let own = root.certificate().authority_trust_domain()?;
@@ -43,6 +44,8 @@ pub fn sign(request: &SigningRequest, root: &Root, now: UnixTime) -> Result<Sign
             found: request.trust_domain.clone(),
         });
     }
+    require_root(request.root, root.certificate())?;
+    check_time(root, now)?;
     let kind =
         issuer_kind(request.authority).ok_or(Error::CeremonyInvalid("no issuing authority"))?;
     let key = request.verified()?;
@@ -57,4 +60,23 @@ pub fn sign(request: &SigningRequest, root: &Root, now: UnixTime) -> Result<Sign
         authority: request.authority,
         certificate: certificate.to_pem(),
     })
+}
+
+/// Refuses every root but the one that was asked: another one's lists and certificates would be
+/// looked for where they are not.
+pub(super) fn require_root(asked: Fingerprint, root: &Certificate) -> Result<(), Error> {
+    let found = root.fingerprint();
+    match found == asked {
+        true => Ok(()),
+        false => Err(Error::WrongRoot { asked, found }),
+    }
+}
+
+/// On a machine without records the root's own beginning is all that is known of the time.
+pub(super) fn check_time(root: &Root, now: UnixTime) -> Result<(), Error> {
+    let last = root.certificate().not_before();
+    match last > now {
+        true => Err(Error::ClockSetBack { last, now }),
+        false => Ok(()),
+    }
 }

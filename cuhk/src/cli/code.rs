@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Failure, local_time, printable, say};
 
-use super::{now, open};
+use super::{Desk, now};
 use crate::admin::{IssuedCode, issue_code};
 use crate::code_sheet::{SheetRow, refuse_existing, with_codes_at, write_code, write_sheet};
 use crate::issuers::served_root;
@@ -41,14 +41,14 @@ pub(super) enum Command {
     },
 }
 
-pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
+pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     let Command::Issue {
         subject,
         replace,
         out,
     } = command;
-    let root = served_root(&open_home(dir)?)?.fingerprint();
-    let (_, store) = open(dir)?;
+    let root = served_root(&open_home(desk.dir)?)?.fingerprint();
+    let (_, store) = desk.open_to_write()?;
     let (wanted, file) = (subject.clone(), out.clone());
     let issue = move |records: &Records<'_>| {
         let issued = issue_code(records, &wanted, replace, now())?;

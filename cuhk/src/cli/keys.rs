@@ -2,7 +2,7 @@
 
 mod ceremony;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use scb_cli::{Failure, Home, rfc3339, say};
 use serde::Serialize;
 
 use self::ceremony::{rotate_issuer, rotate_root};
-use super::{now, open};
+use super::{Desk, now, open};
 use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
 use crate::keys::{KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
@@ -192,12 +192,15 @@ impl Command {
     }
 }
 
-pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
+pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     // The one command for a machine that has no home.
     if let Command::SignRequest(signing) = &command {
         return ceremony::sign_request(signing);
     }
-    let (home, store) = open(dir)?;
+    let (home, store) = match &command {
+        Command::List { .. } => open(desk.dir)?,
+        _ => desk.open_to_write()?,
+    };
     match command {
         Command::List { json } => list(&home, &store, json),
         Command::Rotate { which, passphrases } => match which {

@@ -1,13 +1,12 @@
 //! `cuhk prune`
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use scb_cli::{Failure, load_config, rfc3339, say};
 use scb_storage::compact;
 
-use super::{now, open};
+use super::{Desk, now};
 use crate::config::path;
 use crate::store::Pruned;
 use crate::time::earlier;
@@ -37,8 +36,8 @@ pub(super) struct Arguments {
     dry_run: bool,
 }
 
-pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let (home, store) = open(dir)?;
+pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
+    let (home, store) = desk.open_to_write()?;
     let keep = DAY.saturating_mul(arguments.keep_days);
     // What may still be renewed must be there to be found.
     let grace = load_config::<Config>(&home)?.renewal_grace();

@@ -1,7 +1,5 @@
 //! `cuhk revoke`
 
-use std::path::Path;
-
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
@@ -12,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
-use super::{now, open};
+use super::{Desk, now};
 use crate::revocation::{Grounds, NamedTarget, revoke};
 
 const EXAMPLES: &str = "\
@@ -54,9 +52,9 @@ pub(super) struct Arguments {
     pub(super) json: bool,
 }
 
-pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
     let (named, grounds) = (arguments.target.clone(), grounds(arguments)?);
-    let (_, store) = open(dir)?;
+    let (_, store) = desk.open_to_write()?;
     let (target, revoked) = store.write_blocking(move |records| {
         let target = named.resolve(records)?;
         let revoked = revoke(records, &target, grounds, now())?;

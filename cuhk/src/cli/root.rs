@@ -1,10 +1,10 @@
 //! `cuhk root`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use scb_cli::{Failure, passphrase_from_flag, rfc3339, say};
 
-use super::{now, open};
+use super::{Desk, now};
 use crate::root::sign_root_list;
 
 pub(super) const EXAMPLES: &str = "\
@@ -31,11 +31,11 @@ pub(super) enum Command {
     },
 }
 
-pub(super) fn run(dir: &Path, command: &Command) -> Result<(), Failure> {
+pub(super) fn run(desk: &Desk<'_>, command: &Command) -> Result<(), Failure> {
     let Command::SignCrl {
         root_passphrase_file,
     } = command;
-    let (home, store) = open(dir)?;
+    let (home, store) = desk.open_to_write()?;
     let passphrase = passphrase_from_flag(
         "--root-passphrase-file",
         root_passphrase_file.as_deref(),

@@ -9,7 +9,7 @@ use scb_certs::StudentId;
 use scb_cli::{Failure, counted, printable, say};
 use serde::Serialize;
 
-use super::{now, open};
+use super::{Desk, now, open};
 use crate::Error;
 use crate::revocation::{Suspension, restore, suspend};
 use crate::store::Records;
@@ -77,12 +77,12 @@ impl Command {
     }
 }
 
-pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
+pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Import(arguments) => import::run(dir, &arguments),
-        Command::List => list(dir),
-        Command::Suspend(named) => each(dir, named, "suspended", suspend),
-        Command::Restore(named) => each(dir, named, "restored", restore),
+        Command::Import(arguments) => import::run(desk, &arguments),
+        Command::List => list(desk.dir),
+        Command::Suspend(named) => each(desk, named, "suspended", suspend),
+        Command::Restore(named) => each(desk, named, "restored", restore),
     }
 }
 
@@ -116,8 +116,8 @@ struct Outcome {
 }
 
 /// All in one transaction; who is not on the roster keeps nobody else from it.
-fn each(dir: &Path, named: Named, done: &'static str, change: Act) -> Result<(), Failure> {
-    let (_, store) = open(dir)?;
+fn each(desk: &Desk<'_>, named: Named, done: &'static str, change: Act) -> Result<(), Failure> {
+    let (_, store) = desk.open_to_write()?;
     let Named { sids, json } = named;
     let outcomes = store.write_blocking(move |records| {
         let one = |sid: StudentId| one(records, sid, done, change);

@@ -16,7 +16,7 @@ use scb_protocol::{Fact, Step, StepEvent};
 use scb_transport::telemetry::{self, LogFormat};
 use scb_transport::{Limits, Shutdown, SystemClock, tell_service_manager};
 
-use super::{config, now};
+use super::{ClockCheck, config, now};
 use crate::fault::{Fault, FaultChoice};
 use crate::monitor::Watch;
 use crate::{Config, Error, Server, Unlocked, open_home, sandbox};
@@ -68,9 +68,6 @@ pub(super) struct Arguments {
     /// does
     #[arg(long, value_name = "NAME")]
     fault: Option<FaultChoice>,
-    /// Start though the records were written at a later time than it is now
-    #[arg(long)]
-    clock_is_right: bool,
     /// Print the configuration in force with these arguments, each option explained, and end
     #[arg(long, conflicts_with = "sandbox")]
     print_config: bool,
@@ -99,7 +96,7 @@ impl Arguments {
     }
 }
 
-pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(home: &HomeArgs, clock: ClockCheck, arguments: Arguments) -> Result<(), Failure> {
     let fault = match arguments.fault {
         Some(FaultChoice::List) => return Ok(fault::list::<Fault>("CUHK")?),
         Some(FaultChoice::One(fault)) => Some(fault),
@@ -125,7 +122,7 @@ pub(super) fn run(home: &HomeArgs, arguments: Arguments) -> Result<(), Failure> 
         say(&format!("FAULT {fault}: {}", fault.done()))?;
         unlocked.commit(fault);
     }
-    if !arguments.clock_is_right {
+    if clock == ClockCheck::AgainstRecords {
         unlocked.check_clock(now())?;
     }
     if let Some(most) = arguments.max_connections {

@@ -1,12 +1,12 @@
 //! `cuhk service`
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use scb_certs::ServiceName;
 use scb_cli::Failure;
 
-use super::{code, dns_name, now, open};
+use super::{Desk, code, dns_name, now};
 use crate::admin::add_service;
 use crate::code_sheet::{with_codes_at, write_code};
 use crate::issuers::served_root;
@@ -44,7 +44,7 @@ pub(super) enum Command {
     },
 }
 
-pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
+pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     let Command::Add {
         name,
         dns,
@@ -57,8 +57,8 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
                 .with_remedy("give --dns NAME or --ip ADDRESS"),
         );
     }
-    let root = served_root(&open_home(dir)?)?.fingerprint();
-    let (_, store) = open(dir)?;
+    let root = served_root(&open_home(desk.dir)?)?.fingerprint();
+    let (_, store) = desk.open_to_write()?;
     let subject = Subject::Service(name.clone());
     let service = Service {
         name,

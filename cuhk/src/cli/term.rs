@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::{Failure, counted, load_config, rfc3339, say};
 use serde::Serialize;
 
-use super::{now, open};
+use super::{Desk, now, open};
 use crate::store::Term;
 use crate::{CampusOffset, Config, Error};
 
@@ -78,16 +78,16 @@ impl Command {
     }
 }
 
-pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
+pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Set { name, ends, json } => set(dir, name, &ends, json),
-        Command::List { json } => list(dir, json),
-        Command::Remove { name } => remove(dir, name),
+        Command::Set { name, ends, json } => set(desk, name, &ends, json),
+        Command::List { json } => list(desk.dir, json),
+        Command::Remove { name } => remove(desk.dir, name),
     }
 }
 
-fn set(dir: &Path, name: String, ends: &str, json: bool) -> Result<(), Failure> {
-    let (home, store) = open(dir)?;
+fn set(desk: &Desk<'_>, name: String, ends: &str, json: bool) -> Result<(), Failure> {
+    let (home, store) = desk.open_to_write()?;
     let offset = load_config::<Config>(&home)?.utc_offset;
     let term = Term {
         name,

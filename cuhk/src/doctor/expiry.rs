@@ -7,10 +7,12 @@ use scb_certs::{Certificate, Chain};
 use scb_cli::{Home, counted, read_limited, rfc3339};
 
 use super::Finding;
+use super::authorities::Standing;
 use crate::Error;
 use crate::config::path;
 use crate::issuers::read_certificate;
 use crate::own_identity::CHAIN;
+use crate::store::AuthorityKind;
 use crate::time::later;
 use crate::warnings::AHEAD;
 
@@ -18,38 +20,42 @@ use crate::warnings::AHEAD;
 const OWN_AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MAX_PEM: u64 = 64 * 1024;
 
-pub(super) fn check(home: &Home, now: UnixTime) -> Vec<Finding> {
-    vec![
-        authority(home, path::ROOT, "the root", now),
-        authority(
-            home,
-            path::STUDENTS,
-            "the issuing authority `students`",
-            now,
-        ),
-        authority(
-            home,
-            path::SERVICES,
-            "the issuing authority `services`",
-            now,
-        ),
+pub(super) fn check(home: &Home, authorities: &[Standing], now: UnixTime) -> Vec<Finding> {
+    let mut findings: Vec<_> = authorities
+        .iter()
+        .filter(|one| one.is_in_use)
+        .map(|one| authority(home, one, now))
+        .collect();
+    findings.extend([
         own(home, path::TLS, "the server's certificate for TLS", now),
         own(home, path::TOKENS, "the certificate that signs tokens", now),
-    ]
+    ]);
+    findings
 }
 
-fn authority(home: &Home, dir: &str, name: &str, now: UnixTime) -> Finding {
-    match read_certificate(home, dir) {
-        Ok(certificate) => judge(
-            "authority-expiry",
-            name,
-            &certificate,
-            AHEAD,
-            "no later certificate can be issued: make a new one in time",
-            now,
-        ),
-        Err(error) => Finding::unseen("authority-expiry", error),
+fn authority(home: &Home, authority: &Standing, now: UnixTime) -> Finding {
+    const CHECK: &str = "authority-expiry";
+    let Standing {
+        signer, has_heir, ..
+    } = authority;
+    let certificate = match read_certificate(home, &path::authority(*signer)) {
+        Ok(certificate) => certificate,
+        Err(error) => return Finding::unseen(CHECK, error),
+    };
+    let name = match signer.kind() {
+        AuthorityKind::Root => format!("the root `{signer}`"),
+        _ => format!("the issuing authority `{signer}`"),
+    };
+    if *has_heir && now <= certificate.not_after() {
+        let end = rfc3339(certificate.not_after());
+        return Finding::ok(
+            CHECK,
+            format!("{name} ends at {end}; another has taken its place"),
+        );
     }
+    let kind = signer.kind().as_str();
+    let mend = format!("no later certificate can be issued: cuhk keys rotate {kind}");
+    judge(CHECK, &name, &certificate, AHEAD, &mend, now)
 }
 
 fn own(home: &Home, dir: &str, name: &str, now: UnixTime) -> Finding {

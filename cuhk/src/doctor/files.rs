@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use scb_certs::{Passphrase, SigningKey, is_encrypted, read_private};
 use scb_cli::{Access, Home, free_space, read_limited};
 
+use super::authorities::Standing;
 use super::{Finding, Passphrases};
 use crate::Error;
 use crate::config::path;
+use crate::store::AuthorityKind;
 
 /// With less than this the disk is as good as full: 64 MiB.
 const LEAST_SPACE: u64 = 64 << 20;
@@ -17,12 +19,13 @@ const SCARCE_SPACE: u64 = 1 << 30;
 /// Largest key file that is looked at, in bytes.
 const MAX_PEM: u64 = 64 * 1024;
 
-/// The authorities' directories, each with the key of its own that is always encrypted.
-const AUTHORITIES: [&str; 3] = [path::ROOT, path::STUDENTS, path::SERVICES];
-
-pub(super) fn check(home: &Home, passphrases: &Passphrases) -> Vec<Finding> {
-    let mut findings = vec![directories(home)];
-    findings.extend(AUTHORITIES.map(|dir| authority_key(home, dir)));
+pub(super) fn check(
+    home: &Home,
+    authorities: &[Standing],
+    passphrases: &Passphrases,
+) -> Vec<Finding> {
+    let mut findings = vec![directories(home, authorities)];
+    findings.extend(authorities.iter().map(|one| authority_key(home, one)));
     findings.push(log_key(home));
     findings.push(witness_key(home));
     findings.extend(own_keys(home));
@@ -33,20 +36,14 @@ pub(super) fn check(home: &Home, passphrases: &Passphrases) -> Vec<Finding> {
     findings
 }
 
-fn directories(home: &Home) -> Finding {
-    let below = [
-        path::ROOT,
-        path::STUDENTS,
-        path::SERVICES,
-        path::TLS,
-        path::TOKENS,
-        path::KEYS,
-    ];
-    // A home from before the issuance log has no directory for its key yet.
-    let below = below.map(|dir| home.path(dir));
-    let below = below
-        .into_iter()
-        .filter(|dir| !dir.ends_with(path::KEYS) || dir.exists());
+fn directories(home: &Home, authorities: &[Standing]) -> Finding {
+    let of_authorities = authorities.iter().map(|one| path::authority(one.signer));
+    let others = [path::TLS, path::TOKENS, path::KEYS].map(str::to_owned);
+    let below = of_authorities.chain(others).map(|dir| home.path(&dir));
+    // A home from before the issuance log has no directory for its key yet; that of an authority
+    // is looked for with its key.
+    let below =
+        below.filter(|dir| dir.ends_with(path::TLS) || dir.ends_with(path::TOKENS) || dir.exists());
     let all = std::iter::once(home.dir().to_owned()).chain(below);
     for dir in all {
         match Access::of(&dir) {
@@ -81,14 +78,27 @@ fn not_own(check: &'static str, path: &Path) -> Finding {
 }
 
 /// The key of an authority: there, encrypted, for its owner only.
-fn authority_key(home: &Home, dir: &str) -> Finding {
+fn authority_key(home: &Home, authority: &Standing) -> Finding {
     const CHECK: &str = "authority-key";
-    let file = home.path(dir).join(path::KEY);
-    if dir == path::ROOT && !file.exists() {
-        return Finding::ok(
-            CHECK,
-            "root/key.pem is not here: kept elsewhere, as it may be",
-        );
+    let dir = path::authority(authority.signer);
+    let file = home.path(&dir).join(path::KEY);
+    if !file.exists() {
+        return match authority.signer.kind() {
+            AuthorityKind::Root => Finding::ok(
+                CHECK,
+                format!(
+                    "{dir}/{} is not here: kept elsewhere, as it may be",
+                    path::KEY
+                ),
+            ),
+            _ => Finding::unseen(
+                CHECK,
+                Error::AuthorityKeyGone {
+                    signer: authority.signer,
+                    path: file,
+                },
+            ),
+        };
     }
     if let Some(finding) = unsafe_key(CHECK, &file) {
         return finding;
@@ -233,7 +243,7 @@ fn issuers_open(home: &Home, passphrase: Option<&Passphrase>) -> Finding {
     match crate::Issuers::unlock(home, passphrase) {
         Ok(_) => Finding::ok(
             CHECK,
-            "it opens both issuing authorities' keys, which are theirs",
+            "it opens every issuing authority's key, which is its own",
         ),
         Err(error) => Finding::unseen(CHECK, error),
     }

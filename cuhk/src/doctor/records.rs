@@ -7,14 +7,13 @@ use scb_cli::{Home, counted, rfc3339};
 use scb_storage::Inspection;
 
 use super::{Finding, log};
-use crate::Error;
 use crate::config::path;
 use crate::error::with_causes;
 use crate::issuers::counting_roots;
-use crate::server::CLOCK_TOLERANCE;
 use crate::store::{AuthorityKind, CrlSigner, Records, Store};
 use crate::time::later;
 use crate::warnings::AHEAD;
+use crate::{Error, clock};
 
 /// A list that `serve` signs has less than this left only if nothing serves: 12 h.
 const LIST_AHEAD: Duration = Duration::from_secs(12 * 60 * 60);
@@ -111,7 +110,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
             or_unseen("records", rows(records)),
             or_unseen("log", log::look(&log, records)),
             or_unseen("witness", witness(records)),
-            or_unseen("clock", clock(records, now)),
+            or_unseen("clock", time(records, now)),
             or_unseen("term", term(records, now)),
         ];
         let in_use = records.authorities().in_use(now)?.into_iter();
@@ -148,15 +147,12 @@ fn witness(records: &Records<'_>) -> Result<Finding, Error> {
     Ok(Finding::ok("witness", seen))
 }
 
-fn clock(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
+fn time(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
     let seen = |last| format!("now {}, last record {}", rfc3339(now), rfc3339(last));
-    Ok(match records.status().last_recorded()? {
-        Some(last) if last > later(now, CLOCK_TOLERANCE) => Finding::fail(
-            "clock",
-            seen(last),
-            "set the clock (`timedatectl` shows it); if it is right and was ahead before, start \
-             with --clock-is-right",
-        ),
+    if let Err(error) = clock::check(records, now) {
+        return Ok(Finding::unseen("clock", error));
+    }
+    Ok(match clock::last_seen(records)? {
         Some(last) => Finding::ok("clock", seen(last)),
         None => Finding::ok("clock", format!("now {}, no record yet", rfc3339(now))),
     })

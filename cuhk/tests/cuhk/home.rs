@@ -122,10 +122,7 @@ fn refuses_a_wrong_passphrase_and_a_second_server() {
     .unwrap();
     let home = open_home(&path).unwrap();
     let refused = Unlocked::open(home.clone(), &passphrase(ROOT_PASSPHRASE));
-    assert!(matches!(
-        refused,
-        Err(Error::Certificates(scb_certs::Error::WrongPassphrase))
-    ));
+    assert!(matches!(refused, Err(Error::WrongPassphrase { .. })));
     let _first = Unlocked::open(home.clone(), &passphrase(PASSPHRASE)).unwrap();
     let refused = Unlocked::open(home, &passphrase(PASSPHRASE));
     assert!(matches!(
@@ -196,10 +193,7 @@ async fn the_roots_list_is_renewed_by_hand_and_handed_out() {
     let (store, now) = (university.store.clone(), university.clock.now());
     let signing = move || {
         let wrong = sign_root_list(&home, &store, &passphrase(PASSPHRASE), now);
-        assert!(matches!(
-            wrong,
-            Err(Error::Certificates(scb_certs::Error::WrongPassphrase))
-        ));
+        assert!(matches!(wrong, Err(Error::WrongPassphrase { .. })));
         sign_root_list(&home, &store, &passphrase(ROOT_PASSPHRASE), now).unwrap()
     };
     let crl = tokio::task::spawn_blocking(signing).await.unwrap();

@@ -279,10 +279,7 @@ async fn a_ceremony_with_the_wrong_passphrase_root_or_key_changes_nothing() {
     let university = University::open().await;
     let kind = IssuerKind::Students;
     let refused = university.requested(kind, ROOT_PASSPHRASE).await;
-    assert!(matches!(
-        refused,
-        Err(Error::Certificates(scb_certs::Error::WrongPassphrase))
-    ));
+    assert!(matches!(refused, Err(Error::WrongPassphrase { .. })));
     let request = university.requested(kind, PASSPHRASE).await.unwrap();
     let now = university.clock.now();
     let stranger = |domain: &str| {
@@ -291,7 +288,13 @@ async fn a_ceremony_with_the_wrong_passphrase_root_or_key_changes_nothing() {
     };
     let refused = sign(&request, &stranger("other.example"), now);
     assert!(matches!(refused, Err(Error::RequestNotOurs { .. })));
-    let forged = sign(&request, &stranger("cuhk.example"), now).unwrap();
+    let other = stranger("cuhk.example");
+    let refused = sign(&request, &other, now);
+    assert!(matches!(refused, Err(Error::WrongRoot { .. })));
+    let mut json: serde_json::Value = serde_json::from_slice(&request.to_json()).unwrap();
+    json["root"] = other.certificate().fingerprint().to_string().into();
+    let for_other = SigningRequest::from_json(json.to_string().as_bytes()).unwrap();
+    let forged = sign(&for_other, &other, now).unwrap();
     assert!(university.imported(forged).await.is_err(), "another root");
 
     // A request whose key was exchanged on the way.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use scb_certs::{IssuerKind, Passphrase, Root, SigningKey, read_private, write_private};
+use scb_certs::{IssuerKind, Passphrase, Root, SigningKey, write_private};
 use scb_cli::{
     Failure, Home, create_private_dir, load_config, passphrase_from, passphrase_from_flag,
     printable, read_limited, say, write_atomic,
@@ -15,6 +15,7 @@ use crate::ceremony::{
     open_root, request, request_root, sign, sign_root,
 };
 use crate::config::{Config, path};
+use crate::issuers::open_key;
 use crate::root::open_roots;
 use crate::store::{CrlSigner, Store};
 
@@ -71,10 +72,7 @@ pub(super) fn rotate_root(
 fn next_root_key(dir: &Path, passphrase: &Passphrase) -> Result<SigningKey, Error> {
     let file = dir.join(path::KEY);
     if file.exists() {
-        return Ok(SigningKey::from_pem(
-            &read_private(&file)?,
-            Some(passphrase),
-        )?);
+        return open_key(&file, passphrase);
     }
     if !dir.exists() {
         create_private_dir(dir)?;
@@ -128,11 +126,12 @@ fn sign_issuer_request(
     request: &SigningRequest,
 ) -> Result<SigningAnswer, Failure> {
     say(&format!(
-        "{}  certified by the root for:",
+        "{}  to be certified by the root:",
         request.authority
     ))?;
     say(&format!("  trust domain  {}", request.trust_domain))?;
     say(&format!("  key (SHA-256) {}", request.key()?))?;
+    say(&format!("  by root       {}", request.root))?;
     let (root, _) = opened(signing)?;
     Ok(sign(request, &root, now())?)
 }

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use scb_cli::{Failure, counted};
 
-use crate::cli::{now, open};
+use crate::cli::{Desk, now};
 use crate::issuers::served_root;
 use crate::roster_file::RosterReader;
 use crate::roster_import::{Import, ImportOptions, Missing, import_roster, rehearse_import};
@@ -78,12 +78,12 @@ enum Fate {
     Suspend,
 }
 
-pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
     if arguments.suspend_many.is_some() && arguments.missing == Fate::Keep {
         return Err(Failure::usage("--suspend-many goes with --missing suspend"));
     }
-    let root = served_root(&open_home(dir)?)?.fingerprint();
-    let (_, store) = open(dir)?;
+    let root = served_root(&open_home(desk.dir)?)?.fingerprint();
+    let (_, store) = desk.open_to_write()?;
     let mut options = ImportOptions {
         sheet: arguments.codes_out.clone().map(|path| (path, root)),
         missing: match arguments.missing {

@@ -1,0 +1,60 @@
+//! Which authorities there are: those in the records, and those whose certificates are in the home.
+
+use std::collections::BTreeSet;
+
+use rustls_pki_types::UnixTime;
+use scb_cli::Home;
+
+use crate::config::path;
+use crate::issuers::{counting_roots, stored};
+use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner, Store};
+
+/// An authority, and whether anybody still needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) signer: CrlSigner,
+    /// Something that it certified may still count.
+    pub(super) is_in_use: bool,
+    /// Another of its kind comes after it.
+    pub(super) has_heir: bool,
+}
+
+/// All of them, each kind in its order. Where the records cannot be read, the first ones count, and
+/// whatever the home holds.
+pub(super) fn look(home: &Home, now: UnixTime) -> Vec<Standing> {
+    let records = recorded(home).unwrap_or_default();
+    let roots = counting_roots(home, &records, now).unwrap_or_default();
+    let mut signers: BTreeSet<_> = records.iter().map(|record| record.signer).collect();
+    signers.extend([CrlSigner::ROOT, CrlSigner::STUDENTS, CrlSigner::SERVICES]);
+    for kind in [
+        AuthorityKind::Root,
+        AuthorityKind::Students,
+        AuthorityKind::Services,
+    ] {
+        signers.extend(stored(home, kind).unwrap_or_default());
+    }
+    let standing = |signer: CrlSigner| {
+        let record = records.iter().find(|record| record.signer == signer);
+        let retired = record.is_some_and(|one| one.state(&records, now) == AuthorityState::Retired);
+        let dropped =
+            signer.kind() == AuthorityKind::Root && !roots.is_empty() && !roots.contains(&signer);
+        let has_heir =
+            |other: &AuthorityRecord| other.signer.kind() == signer.kind() && other.signer > signer;
+        Standing {
+            signer,
+            is_in_use: !retired && !dropped,
+            has_heir: records.iter().any(has_heir),
+        }
+    };
+    signers.into_iter().map(standing).collect()
+}
+
+/// What the database says; nothing if it cannot be read or would have to be brought up to date.
+fn recorded(home: &Home) -> Option<Vec<AuthorityRecord>> {
+    let file = home.path(path::DATABASE);
+    let current = Store::inspect(&file).is_ok_and(|found| found.pending == 0);
+    let store = Store::open(&file).ok().filter(|_| current)?;
+    let all = store.read_blocking(|records| records.authorities().all());
+    store.close_blocking();
+    all.ok()
+}
