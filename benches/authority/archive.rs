@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    DistributionUrls, Fingerprint, Issuer, IssuerKind, Root, Serial, SigningKey, StudentId,
-    Validity,
+    Certificate, DistributionUrls, Fingerprint, Issuer, IssuerKind, Passphrase, Serial, SigningKey,
+    StudentId, Validity,
 };
 use scb_cuhk::{Intent, Profile, Store, Student, Subject};
 use scb_transport::{Clock, SystemClock};
@@ -26,19 +26,14 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens the records beside the server. The certificates that it will hold come from an
-    /// authority with the name of the server's: what is asked is what the records say.
+    /// Opens the records beside the server, and the key with which it certifies students: what is
+    /// revoked here belongs on its list.
     pub fn open(sandbox: &Path) -> Self {
-        let now = SystemClock.now();
-        let key = || SigningKey::generate().unwrap();
-        let root = Root::create(&"sandbox.example".parse().unwrap(), key(), now).unwrap();
-        let urls = DistributionUrls::default();
-        let issuer = root.issue_issuer(IssuerKind::Students, key(), now, &urls);
         Self {
             store: Store::open(&sandbox.join("cuhk/cuhk.db")).unwrap(),
             certificates: Vec::new(),
-            issuer: issuer.unwrap(),
-            now,
+            issuer: issuer(sandbox),
+            now: SystemClock.now(),
         }
     }
 
@@ -84,6 +79,21 @@ impl Archive {
         });
         self.certificates.extend(added.unwrap());
     }
+}
+
+/// The sandbox's issuing authority; the passphrase of its key lies beside it.
+fn issuer(sandbox: &Path) -> Issuer {
+    let read = |file: &str| std::fs::read_to_string(sandbox.join(file)).unwrap();
+    let certificate = |file| Certificate::from_pem(&read(file)).unwrap();
+    let passphrase = Passphrase::from(read("cuhk.passphrase").trim_end().to_owned());
+    let key = read("cuhk/issuers/students/key.pem");
+    Issuer::from_parts(
+        IssuerKind::Students,
+        certificate("cuhk/issuers/students/cert.pem"),
+        SigningKey::from_pem(&key, Some(&passphrase)).unwrap(),
+        certificate("ca.pem"),
+    )
+    .unwrap()
 }
 
 fn student_id(number: usize) -> StudentId {

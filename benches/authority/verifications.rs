@@ -1,13 +1,14 @@
 //! Blackboard asks about three members, again and again, on the one connection that it keeps.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
-use scb_certs::{Chain, ServiceName, SigningKey, create_request};
-use scb_protocol::Step;
+use scb_certs::{Chain, ServiceName, SigningKey, SpiffeId, TrustStore, create_request};
 use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
 use scb_protocol::values::{Der, Nonce};
-use scb_transport::{ClientTls, Connection, ServerTrust, connect};
+use scb_protocol::{Code, Question, Step, Verification};
+use scb_transport::{Clock, ClientTls, Connection, ServerTrust, SystemClock, connect};
 
 use crate::archive::Archive;
 use crate::enrolments::trust;
@@ -18,6 +19,7 @@ use crate::servers::{PATIENCE, Server};
 pub struct Asker {
     connection: Connection,
     tls: ClientTls,
+    trust: Arc<TrustStore>,
     address: String,
     /// Where the pseudo-random choice of members stands.
     state: u64,
@@ -44,6 +46,7 @@ impl Asker {
         Self {
             connection: dial(&cuhk.address, &tls).await,
             tls,
+            trust: trust(sandbox),
             address: cuhk.address.clone(),
             state: 1,
         }
@@ -59,7 +62,7 @@ impl Asker {
         self.reconnect().await;
         let mut times = Vec::with_capacity(count);
         for _ in 0..count {
-            let members = (0..3).map(|_| self.member(archive)).collect();
+            let members = self.group(archive);
             let nonce = Nonce::random().unwrap();
             let request = Request::Verify { nonce, members };
             let started = Instant::now();
@@ -97,6 +100,38 @@ impl Asker {
             }
         }
         sizes
+    }
+
+    /// Whether CUHK says that this member is active.
+    pub async fn is_active(&mut self, member: MemberQuestion) -> bool {
+        let (nonce, members) = (Nonce::random().unwrap(), vec![member]);
+        let request = Request::Verify {
+            nonce,
+            members: members.clone(),
+        };
+        let Reply::Verification { verification } = self.ask(&request).await else {
+            panic!("no verification");
+        };
+        let domain = self.trust.trust_domain();
+        let asker = SpiffeId::new_service(domain, &ServiceName::blackboard());
+        let (question, now) = (Question { nonce, members }, SystemClock.now());
+        match Verification::verify(&verification, &self.trust, &asker, &question, now) {
+            Ok(_) => true,
+            Err(refusal) if refusal.code == Code::StudentInactive => false,
+            Err(refusal) => panic!("{refusal:?}"),
+        }
+    }
+
+    /// Three different students.
+    fn group(&mut self, archive: &Archive) -> Vec<MemberQuestion> {
+        let mut group: Vec<MemberQuestion> = Vec::with_capacity(3);
+        while group.len() < 3 {
+            let member = self.member(archive);
+            if group.iter().all(|other| other.sid != member.sid) {
+                group.push(member);
+            }
+        }
+        group
     }
 
     /// Anybody, wherever their rows lie (a linear congruential generator, Knuth's MMIX).
