@@ -224,12 +224,22 @@ impl Desk {
             "curl -sSf --cacert CA {certificate} -d 'token={token}' {urls}"
         ))
         .succeeded();
+        self.waits_for(before + more)
+    }
+
+    /// How many entries the log holds, once there are so many.
+    fn waits_for(&self, entries: u64) -> u64 {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            match self.logged() {
-                now if now >= before + more => return now,
-                _ => assert!(Instant::now() < deadline, "it is not in the log"),
+            let logged = self.logged();
+            if logged >= entries {
+                return logged;
             }
+            let log = self.campus.cuhk.log();
+            assert!(
+                Instant::now() < deadline,
+                "{logged} entries of {entries}:\n{log}"
+            );
         }
     }
 }

@@ -204,6 +204,41 @@ async fn what_cannot_be_published_is_refused_and_not_lost() {
     university.stop().await;
 }
 
+/// How many entries the database has.
+async fn recorded(university: &University) -> u64 {
+    let size = university.store.read(|records| records.log().size());
+    size.await.unwrap()
+}
+
+#[tokio::test]
+async fn what_could_not_be_published_is_in_the_log_once() {
+    let university = University::open().await;
+    let student = university.student(SID).await;
+    let checkpoint = directory(&university).join("checkpoint");
+    let aside = directory(&university).join("aside");
+    fs::rename(&checkpoint, &aside).unwrap();
+    fs::create_dir(&checkpoint).unwrap();
+    university.student("1155000002").await;
+    for _ in 0..3 {
+        let mut connection = university.connect_as(&student).await;
+        let failed = look(&mut connection, None).await.unwrap_err();
+        assert_eq!(failed.code, Code::Internal);
+    }
+    fs::remove_dir(&checkpoint).unwrap();
+    fs::rename(&aside, &checkpoint).unwrap();
+
+    let third = university.student("1155000003").await;
+    let audited = audit_as(&university, &third, "1155000003").await;
+    let sid = "1155000003".parse().unwrap();
+    let certificate = third.chain.leaf().fingerprint();
+    audited.require(&sid, &certificate).unwrap();
+    let size = audited.log().known().head.size;
+    assert_eq!(size, recorded(&university).await);
+    let university = university.restart().await;
+    assert_eq!(size, recorded(&university).await);
+    university.stop().await;
+}
+
 #[tokio::test]
 async fn an_old_backup_does_not_fork_the_log() {
     let university = University::open().await;
