@@ -8,7 +8,7 @@ use scb_certs::{Chain, ServiceName, SigningKey, SpiffeId, TrustStore, create_req
 use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
 use scb_protocol::values::{Der, Nonce};
 use scb_protocol::{Code, Question, Step, Verification};
-use scb_transport::{Clock, ClientTls, Connection, ServerTrust, SystemClock, connect};
+use scb_transport::{ClientTls, Clock, Connection, ServerTrust, SystemClock, connect};
 
 use crate::archive::Archive;
 use crate::enrolments::trust;

@@ -161,6 +161,11 @@ impl Certificate {
         self.parsed().subject_key_id.as_deref()
     }
 
+    /// The identifier of the key that signed it (authority key identifier), if it says so.
+    pub fn authority_key_id(&self) -> Option<&[u8]> {
+        self.parsed().authority_key_id.as_deref()
+    }
+
     /// Whether the key usages are exactly these.
     pub(crate) fn has_key_usages(&self, expected: &[KeyUsages]) -> bool {
         let found = &self.parsed().key_usages;

@@ -3,6 +3,7 @@
 mod backup;
 mod certs;
 mod certs_filter;
+mod certs_list;
 mod code;
 mod config;
 mod doctor;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rustls_pki_types::{DnsName, UnixTime};
 use scb_cli::{Failure, Generate, Home, HomeArgs, Role, finish, finish_json, generate_examples};
+use scb_storage::HomeLock;
 use scb_transport::{Clock, SystemClock};
 
 use crate::config::path;
@@ -206,7 +208,11 @@ impl Desk<'_> {
 /// The home and its records; `serve` may run meanwhile.
 fn open(dir: &Path) -> Result<(Home, Store), Error> {
     let home = open_home(dir)?;
-    let store = Store::open(&home.path(path::DATABASE))?;
+    let database = home.path(path::DATABASE);
+    let store = match HomeLock::is_held(home.dir()) {
+        true => Store::open_in_use(&database)?,
+        false => Store::open(&database)?,
+    };
     Ok((home, store))
 }
 

@@ -1,6 +1,8 @@
 //! The revocation lists as they are handed out: signed again when anybody's status has
 //! changed and long before they run out.
 
+mod revoked;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use crate::Error;
 use crate::issuers::{Issuers, Issuing};
 use crate::store::{CrlSigner, Records, Store, StoredList};
 use crate::time::{earlier, later};
+
+pub(crate) use self::revoked::RevokedCertificates;
 
 /// A list is signed again when it has less than this left.
 const RENEW_BEFORE: Duration = Duration::from_secs(12 * 60 * 60);
@@ -31,11 +35,12 @@ pub(crate) struct Publication {
 }
 
 impl Publication {
-    /// The current lists, signed anew where that is needed. An issuing authority whose list was
-    /// not there before may issue from a little later on.
+    /// The current lists, signed anew where that is needed, from what has changed in `revoked`. An
+    /// issuing authority whose list was not there before may issue from a little later on.
     pub(crate) async fn current(
         store: &Store,
         issuers: &Arc<Issuers>,
+        revoked: &mut RevokedCertificates,
         now: UnixTime,
     ) -> Result<Self, Error> {
         let known = Arc::clone(issuers);
@@ -43,10 +48,14 @@ impl Publication {
         if let Some(current) = current.await? {
             return Ok(current);
         }
-        let issuers = Arc::clone(issuers);
-        let signed = store
-            .read(move |records| sign(records, &issuers, now))
-            .await?;
+        // After an error nothing is left of them, and all are read again.
+        let (issuers, before) = (Arc::clone(issuers), std::mem::take(revoked));
+        let signing = store.read(move |records| {
+            let revoked = before.updated(records, now)?;
+            Ok((sign(records, &issuers, &revoked, now)?, revoked))
+        });
+        let (signed, updated) = signing.await?;
+        *revoked = updated;
         store.write(move |records| keep(records, signed)).await
     }
 
@@ -94,8 +103,8 @@ fn stored(
     let mut lists = root_lists(records, issuers, now)?;
     let roots = lists.len();
     for issuing in issuers.listing(now) {
-        match records.lists().find(issuing.signer)? {
-            Some(list) if list.epoch == epoch && is_fresh(&list.crl, now) => lists.push(list.crl),
+        match records.lists().covering(issuing.signer, epoch)? {
+            Some(list) if is_fresh(&list.crl, now) => lists.push(list.crl),
             _ => return Ok(None),
         }
     }
@@ -117,17 +126,20 @@ struct Signed {
 }
 
 /// Signs all lists of one snapshot. Nobody waits for it: what is revoked meanwhile belongs to
-/// the next epoch. No list is signed while a row is altered: a revocation that was lost on disk
-/// would be missing from it.
-fn sign(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result<Signed, Error> {
-    records.certificates().check()?;
+/// the next epoch. No list is signed if a revocation was lost on disk: see [`RevokedCertificates`].
+fn sign(
+    records: &Records<'_>,
+    issuers: &Issuers,
+    revoked: &RevokedCertificates,
+    now: UnixTime,
+) -> Result<Signed, Error> {
     let since = earlier(now, KEEP_AFTER_END);
     let mut lists = Vec::new();
     for issuing in issuers.listing(now) {
         let Issuing { signer, issuer } = &**issuing;
-        let revoked = records.certificates().revoked(issuer, since)?;
+        let listed = revoked.listed_by(issuer, since);
         let number = records.lists().next_number(*signer, now)?;
-        let crl = issuer.sign_crl(number, now, later(now, Validities::CRL), &revoked)?;
+        let crl = issuer.sign_crl(number, now, later(now, Validities::CRL), &listed)?;
         lists.push((*signer, crl));
     }
     Ok(Signed {

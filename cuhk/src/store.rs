@@ -14,6 +14,7 @@ mod log;
 mod plans;
 mod pruning;
 mod renewals;
+mod revocations;
 mod roster;
 mod seal;
 mod services;
@@ -38,6 +39,7 @@ pub use lists::{RevocationLists, StoredList};
 pub use log::{Log, LoggedEntry, Witness};
 pub use pruning::{Pruned, Pruning};
 pub use renewals::Renewals;
+pub(crate) use revocations::{Revocations, RevokedRow, Tally};
 pub use roster::{Change, Roster, Student};
 pub use services::{Service, Services};
 pub use signers::{TokenSigner, TokenSigners};
@@ -70,6 +72,17 @@ impl Store {
     /// [`Error::Storage`]: gone, newer than this program, damaged, or not accessible.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let database = Database::open_existing(path, &migrations())?;
+        Ok(Self { database })
+    }
+
+    /// As [`Store::open`], for a command beside the server that has it open and looked at every
+    /// page: costs the same however large it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`].
+    pub(crate) fn open_in_use(path: &Path) -> Result<Self, Error> {
+        let database = Database::open_in_use(path, &migrations())?;
         Ok(Self { database })
     }
 
@@ -163,6 +176,12 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
+    /// The connection itself, for tests that alter what is on the disk.
+    #[cfg(test)]
+    pub(crate) fn connection(&self) -> &'a Connection {
+        self.connection
+    }
+
     /// Students.
     pub fn roster(&self) -> Roster<'a> {
         Roster::on(self.connection)
@@ -201,6 +220,11 @@ impl<'a> Records<'a> {
     /// Renewals of students' certificates.
     pub fn renewals(&self) -> Renewals<'a> {
         Renewals::on(self.connection)
+    }
+
+    /// Who is revoked, and what changed that.
+    pub(crate) fn revocations(&self) -> Revocations<'a> {
+        Revocations::on(self.connection)
     }
 
     /// Terms.
@@ -253,6 +277,10 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("store/migrations/0009.sql")),
         M::up(include_str!("store/migrations/0010.sql")),
         M::up(include_str!("store/migrations/0011.sql")),
+        M::up_with_hook(
+            include_str!("store/migrations/0012.sql"),
+            |transaction: &Transaction<'_>| Revocations::count_all(transaction),
+        ),
     ])
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::Error;
 use crate::error::with_causes;
 use crate::own_identity::{OwnIdentity, Purpose};
-use crate::publication::Publication;
+use crate::publication::{Publication, RevokedCertificates};
 use crate::published_keys::PublishedKeys;
 use crate::signing::Signing;
 use crate::time::later;
@@ -45,7 +45,8 @@ pub(crate) struct Upkeep {
     home: Home,
     signing: Signing,
     clock: Arc<dyn Clock>,
-    one_at_a_time: Mutex<()>,
+    /// Whoever holds it refreshes.
+    revoked: Mutex<RevokedCertificates>,
     current: watch::Sender<Arc<Current>>,
     tls: watch::Sender<Arc<ServerTls>>,
     seen: watch::Sender<UnixTime>,
@@ -65,7 +66,8 @@ impl Upkeep {
             .write(move |records| records.status().advance(now));
         epoch.await?;
         update_issuers(&home, &signing, now).await?;
-        let current = look(&home, &signing, None, now).await?;
+        let mut revoked = RevokedCertificates::default();
+        let current = look(&home, &signing, &mut revoked, None, now).await?;
         update_issuers(&home, &signing, now).await?;
         warn(&current, &signing, now);
         let tls = server_tls(&current, &signing, &clock).await?;
@@ -73,7 +75,7 @@ impl Upkeep {
             home,
             signing,
             clock,
-            one_at_a_time: Mutex::default(),
+            revoked: Mutex::new(revoked),
             current: watch::Sender::new(Arc::new(current)),
             tls: watch::Sender::new(Arc::new(tls)),
             seen: watch::Sender::new(now),
@@ -92,7 +94,7 @@ impl Upkeep {
 
     /// Looks whether anything has changed or grown old, and renews it.
     pub(crate) async fn refresh(&self) -> Result<Arc<Current>, Error> {
-        let _turn = self.one_at_a_time.lock().await;
+        let mut revoked = self.revoked.lock().await;
         let now = self.clock.now();
         self.watch_clock(now);
         let known = self.current();
@@ -107,7 +109,8 @@ impl Upkeep {
             return Ok(known);
         }
         update_issuers(&self.home, &self.signing, now).await?;
-        let current = look(&self.home, &self.signing, Some(&known.keys), now).await?;
+        let keys = Some(&known.keys);
+        let current = look(&self.home, &self.signing, &mut revoked, keys, now).await?;
         let current = Arc::new(current);
         // Whoever was published just now is known to begin a little later.
         update_issuers(&self.home, &self.signing, now).await?;
@@ -188,13 +191,14 @@ async fn update_issuers(home: &Home, signing: &Signing, now: UnixTime) -> Result
 async fn look(
     home: &Home,
     signing: &Signing,
+    revoked: &mut RevokedCertificates,
     known: Option<&Arc<PublishedKeys>>,
     now: UnixTime,
 ) -> Result<Current, Error> {
     let tls = OwnIdentity::current(home, Purpose::Tls, signing, now).await?;
     let tokens = OwnIdentity::current(home, Purpose::Tokens, signing, now).await?;
     let issuers = signing.issuers.current();
-    let publication = Publication::current(&signing.store, &issuers, now).await?;
+    let publication = Publication::current(&signing.store, &issuers, revoked, now).await?;
     let keys = PublishedKeys::of_epoch(publication.epoch, known, &signing.store, now).await?;
     let roots = issuers.roots(now).into_iter().map(|(_, root)| root);
     let trust = TrustStore::of_roots(roots.collect())?.with_crls(publication.lists.clone())?;

@@ -27,13 +27,17 @@ const STATEMENTS: usize = 128;
 /// Bytes of the smallest page. SQLite takes a file of one byte for a new database.
 const SMALLEST: u64 = 512;
 
-/// What becomes of a database that is not there.
+/// How a database is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Absent {
-    /// It is made.
+pub(crate) enum Opening {
+    /// After a look at every page; one that is not there is made.
     Create,
-    /// It was there and is gone: an empty one in its place would hide that.
-    Refuse,
+    /// After a look at every page; one that is not there was and is gone: an empty one in its place
+    /// would hide that.
+    Existing,
+    /// Beside somebody who looked at every page when they opened it: after a look at its size, its
+    /// header and its schema.
+    InUse,
 }
 
 /// Sees to it that a whole database of the latest schema is at `path`, and opens it for
@@ -41,7 +45,7 @@ pub(crate) enum Absent {
 pub(crate) fn open_writer(
     path: &Path,
     migrations: &Migrations<'static>,
-    absent: Absent,
+    opening: Opening,
 ) -> Result<Connection, Error> {
     // One at a time, or two would apply the same migration.
     let _held = durable::lock_dir(durable::parent(path))?;
@@ -49,11 +53,11 @@ pub(crate) fn open_writer(
         Ok(found) if found.len() < SMALLEST => return Err(damaged(path, "the file is too short")),
         Ok(_) => {
             durable::check_writable(path)?;
-            check(path, migrations)?;
+            check(path, migrations, opening)?;
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match absent {
-            Absent::Create => create(path, migrations)?,
-            Absent::Refuse => require(path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match opening {
+            Opening::Create => create(path, migrations)?,
+            Opening::Existing | Opening::InUse => require(path)?,
         },
         Err(error) => return Err(Error::io("open", path)(error)),
     }
@@ -116,7 +120,7 @@ pub(crate) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Erro
 
 /// Looks at a database through a read-only connection, which writes nothing into it and
 /// leaves its log where it is.
-fn check(path: &Path, migrations: &Migrations<'static>) -> Result<(), Error> {
+fn check(path: &Path, migrations: &Migrations<'static>, opening: Opening) -> Result<(), Error> {
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(as_damage(path))?;
     let found: i64 = conn
         .query_row("PRAGMA user_version", [], |row| row.get(0))
@@ -132,14 +136,21 @@ fn check(path: &Path, migrations: &Migrations<'static>) -> Result<(), Error> {
             known: found + i64::from(pending),
         });
     }
+    if opening != Opening::InUse {
+        check_pages(path, &conn)?;
+    }
+    check_last_page(path, &conn)
+}
+
+fn check_pages(path: &Path, conn: &Connection) -> Result<(), Error> {
     let verdict: String = conn
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(Error::from)
         .map_err(as_damage(path))?;
-    if verdict != "ok" {
-        return Err(damaged(path, &verdict));
+    match verdict.as_str() {
+        "ok" => Ok(()),
+        verdict => Err(damaged(path, verdict)),
     }
-    check_last_page(path, &conn)
 }
 
 /// SQLite reads a last page that was cut short as if zeros followed. That is right only
@@ -258,6 +269,6 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap()[VERSIONS], [2, 2]);
         let names = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name());
         assert_eq!(names.collect::<Vec<_>>(), ["db"]);
-        check(&path, &migrations).unwrap();
+        check(&path, &migrations, Opening::Existing).unwrap();
     }
 }

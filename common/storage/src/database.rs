@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     Error,
-    connection::{self, Absent},
+    connection::{self, Opening},
     queue::Queue,
     readers::{self, Read, ReadJob},
     wait::{block_on, is_worker, refuse_nested},
@@ -61,7 +61,7 @@ impl Database {
     /// [`Error::NewerDatabase`] and [`Error::Damaged`], with the file left as it was;
     /// [`Error::Migration`] if a migration failed, with the schema left as it was.
     pub fn open(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
-        Self::with(path, migrations, Absent::Create)
+        Self::with(path, migrations, Opening::Create)
     }
 
     /// Opens a database that was created before, and applies the migrations that are missing.
@@ -70,11 +70,26 @@ impl Database {
     ///
     /// [`Error::Gone`] if it is not there; else as for [`open`](Self::open).
     pub fn open_existing(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
-        Self::with(path, migrations, Absent::Refuse)
+        Self::with(path, migrations, Opening::Existing)
     }
 
-    fn with(path: &Path, migrations: &Migrations<'static>, absent: Absent) -> Result<Self, Error> {
-        let conn = connection::open_writer(path, migrations, absent)?;
+    /// Opens a database that somebody else has open, for a short time beside them. They looked at
+    /// every page when they opened it; here only its size, its header and its schema are looked at,
+    /// which takes as long for a large database as for a small one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open_existing`](Self::open_existing).
+    pub fn open_in_use(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
+        Self::with(path, migrations, Opening::InUse)
+    }
+
+    fn with(
+        path: &Path,
+        migrations: &Migrations<'static>,
+        opening: Opening,
+    ) -> Result<Self, Error> {
+        let conn = connection::open_writer(path, migrations, opening)?;
         let (finished, finishing) = watch::channel(());
         let shared = Shared {
             path: path.to_owned(),

@@ -4,9 +4,14 @@ use std::{
     fs::{File, TryLockError},
     io::{Read, Write},
     path::Path,
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::{Error, durable};
+
+/// How long to try: somebody may only be looking whether the home is held.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Holds a home directory against a second server while it lives, by an advisory lock
 /// on `HOME/lock`. The system releases it when the process ends, however it ends.
@@ -25,7 +30,7 @@ impl HomeLock {
     pub fn acquire(home: &Path, role: &str) -> Result<Self, Error> {
         let path = home.join("lock");
         let mut file = durable::open_or_create(&path)?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::HomeInUse {
@@ -39,6 +44,24 @@ impl HomeLock {
             .and_then(|()| writeln!(file, "{} {role}", std::process::id()))
             .map_err(Error::io("write", &path))?;
         Ok(Self { _file: file })
+    }
+
+    /// Whether somebody holds the home at this moment.
+    pub fn is_held(home: &Path) -> bool {
+        let shared = File::open(home.join("lock")).map(|file| file.try_lock_shared());
+        matches!(shared, Ok(Err(TryLockError::WouldBlock)))
+    }
+}
+
+fn lock(file: &File) -> Result<(), TryLockError> {
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if started.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
     }
 }
 

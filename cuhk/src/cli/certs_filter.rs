@@ -34,6 +34,8 @@ pub(super) struct Filter {
 enum Status {
     /// Counts now; also one that is about to be signed.
     Live,
+    /// Renewed: another one has taken its place, and it counts beside it until its end.
+    Replaced,
     /// Past its end.
     Expired,
     /// Revoked for good.
@@ -49,14 +51,12 @@ impl Filter {
     }
 
     /// Whether the record is asked for.
-    pub(super) fn wants(&self, record: &CertificateRecord, now: UnixTime) -> bool {
+    pub(super) fn wants(&self, record: &CertificateRecord, state: State, now: UnixTime) -> bool {
         let end = record.intent.validity.not_after;
         let of_subject = |subject: &Subject| *subject == record.intent.subject;
         let ends_soon = |days: u32| end >= now && end <= later(now, DAY.saturating_mul(days));
         self.subject.as_ref().is_none_or(of_subject)
-            && self
-                .status
-                .is_none_or(|status| status.is_that_of(State::of(record, now)))
+            && self.status.is_none_or(|status| status.is_that_of(state))
             && self.expires_before.is_none_or(|moment| end < moment)
             && self.expires_within.is_none_or(ends_soon)
     }
@@ -66,6 +66,7 @@ impl Status {
     fn is_that_of(self, state: State) -> bool {
         match self {
             Self::Live => matches!(state, State::Live | State::Intended),
+            Self::Replaced => state == State::Replaced,
             Self::Expired => state == State::Expired,
             Self::Revoked => state == State::Revoked,
             Self::Suspended => state == State::Suspended,
@@ -86,10 +87,12 @@ pub(super) enum State {
     Intended,
     /// It counts.
     Live,
+    /// It counts, and so does another one that took its place.
+    Replaced,
 }
 
 impl State {
-    /// Of this certificate at this time.
+    /// Of this certificate at this time. Whether it is replaced is known to others.
     pub(super) fn of(record: &CertificateRecord, now: UnixTime) -> Self {
         match (&record.revocation, &record.certificate) {
             _ if record.is_on_hold() => Self::Suspended,
@@ -108,6 +111,7 @@ impl State {
             Self::Expired => "expired",
             Self::Intended => "intended",
             Self::Live => "live",
+            Self::Replaced => "replaced",
         }
     }
 }
@@ -164,7 +168,7 @@ mod tests {
         let wanted = records
             .iter()
             .enumerate()
-            .filter(|(_, record)| filter.wants(record, at(10)));
+            .filter(|(_, record)| filter.wants(record, State::of(record, at(10)), at(10)));
         wanted.map(|(place, _)| place).collect()
     }
 
@@ -187,6 +191,23 @@ mod tests {
                 ..Filter::default()
             };
             assert_eq!(wanted(&filter), places, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_replaced_is_not_live() {
+        let (record, now) = (record("1155000001", 30, None), at(10));
+        for (status, state, wanted) in [
+            (Status::Live, State::Replaced, false),
+            (Status::Replaced, State::Replaced, true),
+            (Status::Replaced, State::Live, false),
+        ] {
+            let status = Some(status);
+            let filter = Filter {
+                status,
+                ..Filter::default()
+            };
+            assert_eq!(filter.wants(&record, state, now), wanted, "{status:?}");
         }
     }
 

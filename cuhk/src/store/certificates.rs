@@ -2,11 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use rustls_pki_types::UnixTime;
-use scb_certs::{
-    Certificate, Fingerprint, Issuer, IssuerKind, RevocationReason, RevokedEntry, Serial, Validity,
-};
+use scb_certs::{Certificate, Fingerprint, RevocationReason, Serial, Validity};
 
-use super::{Log, convert, seal};
+use super::{Log, Revocations, convert, seal};
 use crate::{Error, Subject};
 
 const COLUMNS: &str = "serial, subject, profile, public_key, not_before, not_after, \
@@ -135,14 +133,15 @@ impl<'a> Certificates<'a> {
         if intended.certificate.is_some() {
             return Ok(intended);
         }
-        self.connection
-            .prepare_cached("UPDATE certificate SET sha256 = ?2, der = ?3 WHERE serial = ?1")?
-            .execute(params![
+        self.alter(
+            &serial,
+            "sha256 = ?2, der = ?3",
+            params![
                 serial.as_bytes(),
                 certificate.fingerprint().as_bytes(),
                 certificate.der(),
-            ])?;
-        self.seal(&serial)?;
+            ],
+        )?;
         let record = self.find(&serial)?.ok_or_else(invalid)?;
         Log::on(self.connection).append_certificate(&record)?;
         Ok(record)
@@ -209,13 +208,24 @@ impl<'a> Certificates<'a> {
         self.many("public_key = ?1 ORDER BY rowid", [public_key.as_bytes()])
     }
 
-    /// All there ever were, oldest first.
+    /// Each there ever was, or each of one subject, oldest first, one after another as they are read.
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`].
-    pub fn all(&self) -> Result<Vec<CertificateRecord>, Error> {
-        self.many("TRUE ORDER BY rowid", [])
+    /// [`Error::RecordInvalid`], [`Error::Storage`], and what `visit` returns.
+    pub fn each(
+        &self,
+        subject: Option<&Subject>,
+        mut visit: impl FnMut(CertificateRecord) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (filter, subject) = match subject {
+            Some(subject) => ("subject = ?1", Some(subject.to_string())),
+            None => ("?1 IS NULL", None),
+        };
+        let sql = format!("SELECT {COLUMNS} FROM certificate WHERE {filter} ORDER BY rowid");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query_map([subject], Raw::read)?;
+        rows.try_for_each(|raw| visit(self.intact(raw?)?))
     }
 
     /// Revokes one certificate; answers whether that changed anything. The first revocation
@@ -239,19 +249,17 @@ impl<'a> Certificates<'a> {
         if record.revocation.is_some_and(stands) {
             return Ok(false);
         }
-        self.connection
-            .prepare_cached(
-                "UPDATE certificate SET revoked_at = coalesce(revoked_at, ?2), reason = ?3,
-                                        invalid_since = coalesce(?4, invalid_since)
-                 WHERE serial = ?1",
-            )?
-            .execute(params![
+        self.alter(
+            serial,
+            "revoked_at = coalesce(revoked_at, ?2), reason = ?3,
+             invalid_since = coalesce(?4, invalid_since)",
+            params![
                 serial.as_bytes(),
                 convert::seconds(revocation.at),
                 revocation.reason.as_str(),
                 revocation.invalid_since.map(convert::seconds),
-            ])?;
-        self.seal(serial)?;
+            ],
+        )?;
         Ok(true)
     }
 
@@ -266,63 +274,36 @@ impl<'a> Certificates<'a> {
         held.retain(CertificateRecord::is_on_hold);
         for record in &held {
             let serial = &record.intent.serial;
-            self.connection
-                .prepare_cached(
-                    "UPDATE certificate SET revoked_at = NULL, reason = NULL WHERE serial = ?1",
-                )?
-                .execute([serial.as_bytes()])?;
-            self.seal(serial)?;
+            let free = "revoked_at = NULL, reason = NULL";
+            self.alter(serial, free, [serial.as_bytes()])?;
         }
         Ok(held.len())
     }
 
-    /// Looks whether every certificate's row is what was stored.
+    /// Looks whether every certificate's row is what was stored, and no revocation was lost.
     ///
     /// # Errors
     ///
     /// [`Error::RecordInvalid`], [`Error::Storage`].
     pub fn check(&self) -> Result<(), Error> {
-        seal::CERTIFICATE.check_all(self.connection)
+        seal::CERTIFICATE.check_all(self.connection)?;
+        Revocations::on(self.connection).check()
+    }
+
+    /// Changes the row `?1` that was looked at before, seals it, and notes whether that changes who
+    /// is revoked.
+    fn alter(&self, serial: &Serial, change: &str, params: impl Params) -> Result<(), Error> {
+        let revocations = Revocations::on(self.connection);
+        let before = revocations.checksum(serial)?;
+        let sql = format!("UPDATE certificate SET {change} WHERE serial = ?1");
+        self.connection.prepare_cached(&sql)?.execute(params)?;
+        self.seal(serial)?;
+        let after = revocations.checksum(serial)?;
+        revocations.note(serial, (before, after))
     }
 
     fn seal(&self, serial: &Serial) -> Result<(), Error> {
         seal::CERTIFICATE.seal(self.connection, &serial.as_bytes())
-    }
-
-    /// What the revocation list of an issuer names: the certificates by this issuer that were
-    /// revoked and end at or after `since`. Who issued one stands in the certificate itself; what
-    /// was only intended is listed by every issuer of its kind.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`].
-    pub fn revoked(&self, issuer: &Issuer, since: UnixTime) -> Result<Vec<RevokedEntry>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT serial, revoked_at, reason, invalid_since, der FROM certificate
-             WHERE revoked_at IS NOT NULL AND not_after >= ?1 AND (profile = 'student') = ?2
-             ORDER BY rowid",
-        )?;
-        let students = issuer.kind() == IssuerKind::Students;
-        let rows = statement.query_map(params![convert::seconds(since), students], |row| {
-            let revoked = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok((revoked, row.get(4)?))
-        })?;
-        let mut revoked = Vec::new();
-        for row in rows {
-            let (row, der): (_, Option<Vec<u8>>) = row?;
-            if !der.is_none_or(|der| is_issued_by(&der, issuer)) {
-                continue;
-            }
-            let (serial, at, reason, since): (Vec<u8>, i64, String, Option<i64>) = row;
-            let revocation = revocation(at, &reason, since)?;
-            revoked.push(RevokedEntry {
-                serial: convert::serial(&serial)?,
-                revoked_at: revocation.at,
-                reason: revocation.reason,
-                invalid_since: revocation.invalid_since,
-            });
-        }
-        Ok(revoked)
     }
 
     /// Reserves the key of an authority, so that it is never certified for anybody.
@@ -449,14 +430,7 @@ fn certificate(sha256: &[u8], der: &[u8], intent: &Intent) -> Result<Certificate
     Ok(certificate)
 }
 
-/// What cannot be read is listed by all: rather once too often.
-fn is_issued_by(der: &[u8], issuer: &Issuer) -> bool {
-    Certificate::from_der(der).map_or(true, |certificate| {
-        certificate.names_issuer(issuer.certificate())
-    })
-}
-
-fn revocation(at: i64, reason: &str, since: Option<i64>) -> Result<Revocation, Error> {
+pub(super) fn revocation(at: i64, reason: &str, since: Option<i64>) -> Result<Revocation, Error> {
     let at = convert::time(at)?;
     let invalid_since = since.map(convert::time).transpose()?;
     let reason = reason

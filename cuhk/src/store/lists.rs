@@ -1,6 +1,6 @@
 //! Revocation lists.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Crl;
 
@@ -33,12 +33,25 @@ impl<'a> RevocationLists<'a> {
     ///
     /// [`Error::Storage`]; [`Error::RecordInvalid`] if it is no longer what was stored.
     pub fn find(&self, signer: CrlSigner) -> Result<Option<StoredList>, Error> {
+        self.one("authority = ?1", params![signer.to_string()])
+    }
+
+    /// The current list, if it covers this epoch.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RevocationLists::find`].
+    pub fn covering(&self, signer: CrlSigner, epoch: u64) -> Result<Option<StoredList>, Error> {
+        let params = params![signer.to_string(), convert::integer(epoch)];
+        self.one("authority = ?1 AND epoch = ?2", params)
+    }
+
+    fn one(&self, filter: &str, params: impl Params) -> Result<Option<StoredList>, Error> {
+        let sql = format!("SELECT der, number, epoch FROM revocation_list WHERE {filter}");
         let row: Option<(Vec<u8>, i64, i64)> = self
             .connection
-            .prepare_cached("SELECT der, number, epoch FROM revocation_list WHERE authority = ?1")?
-            .query_row([signer.to_string()], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
+            .prepare_cached(&sql)?
+            .query_row(params, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         row.map(|(der, number, epoch)| {
             let invalid = || Error::RecordInvalid {
@@ -139,6 +152,9 @@ mod tests {
                 assert_eq!((students.crl.number(), students.epoch), (6, 2));
                 assert_eq!(lists.find(CrlSigner::SERVICES)?.unwrap().crl.number(), 3);
                 assert!(lists.find(CrlSigner::ROOT)?.is_none());
+                assert!(lists.covering(CrlSigner::STUDENTS, 1)?.is_none());
+                let covering = lists.covering(CrlSigner::STUDENTS, 2)?;
+                assert_eq!(covering.unwrap().crl.number(), 6);
                 Ok(())
             })
             .unwrap();

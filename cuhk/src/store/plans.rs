@@ -13,6 +13,7 @@ use super::*;
 use crate::admin::fresh_code;
 use crate::answers::answer;
 use crate::issuance::{Claim, claim, knows_code};
+use crate::publication::RevokedCertificates;
 use crate::revocation::{restore, revoke, suspend};
 use crate::store::convert::time;
 use crate::{Subject, Target};
@@ -188,6 +189,40 @@ fn one_student_among_twenty_thousand_costs_what_one_among_a_hundred_does() {
             let (_, many_ended) = watched(records, || end(records, 100_001));
             assert!(few > 100, "{few}");
             assert_eq!((few, few_ended), (many, many_ended));
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// What a revocation list needs is read: what was revoked since the last one.
+#[test]
+fn the_two_thousandth_revocation_reads_what_the_tenth_did() {
+    let (_dir, store) = temporary();
+    store
+        .write_blocking(|records| {
+            crowd(records, 1..2_100);
+            let now = time(3000).unwrap();
+            let revoke = |number| {
+                let target = Target::Subject(Subject::Student(student_id(number)));
+                let reason = scb_certs::RevocationReason::Superseded;
+                revoke(records, &target, reason, now).unwrap();
+            };
+            let mut revoked = RevokedCertificates::default();
+            let mut list = || {
+                let before = std::mem::take(&mut revoked);
+                let update = || revoked = before.updated(records, now).unwrap();
+                watched(records, update).1
+            };
+            (1..10).for_each(revoke);
+            let first = list();
+            revoke(10);
+            let tenth = list();
+            (11..2_000).for_each(revoke);
+            list();
+            revoke(2_000);
+            let last = list();
+            assert_eq!(tenth, last);
+            assert!(first > 2 * tenth, "{first}: all were read");
             Ok(())
         })
         .unwrap();

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 
-use super::convert;
+use super::{Revocations, convert};
 use crate::Error;
 
 /// Codes that are past their end. The answer to somebody who tries one is then that it is not
@@ -68,13 +68,14 @@ impl<'a> Pruning<'a> {
     /// [`Error::Storage`].
     pub fn remove_ended(&self, moment: UnixTime) -> Result<Pruned, Error> {
         let before = convert::seconds(moment);
-        let remove = |what: &str| {
-            self.connection
-                .execute(&format!("DELETE {what}"), params![before])
+        let remove = |what: &str| -> Result<usize, Error> {
+            let sql = format!("DELETE {what}");
+            Ok(self.connection.execute(&sql, params![before])?)
         };
+        let certificates = || remove(CERTIFICATES);
         Ok(Pruned {
             codes: remove(CODES)?,
-            certificates: remove(CERTIFICATES)?,
+            certificates: Revocations::on(self.connection).without(certificates)?,
         })
     }
 }

@@ -1,14 +1,26 @@
 //! Which certificate took the place of which. A student's certificates are lines of renewals, one
 //! line for each device.
 
-use std::collections::BTreeSet;
-
 use rusqlite::{Connection, OptionalExtension, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Serial;
 
 use super::convert;
 use crate::{Error, Subject};
+
+/// Renewals whose successor is at the time `?1` neither revoked nor past its end.
+const SUCCEEDED: &str = "SELECT 1 FROM renewal
+     JOIN certificate AS successor ON successor.serial = renewal.successor
+     WHERE successor.not_after >= ?1 AND successor.revoked_at IS NULL";
+
+/// Certificates that stand for a device each at the time `?1`.
+fn devices() -> String {
+    format!(
+        "certificate.not_after >= ?1 AND certificate.revoked_at IS NULL
+         AND certificate.profile = 'student'
+         AND NOT EXISTS ({SUCCEEDED} AND renewal.serial = certificate.serial)"
+    )
+}
 
 /// The renewals.
 #[derive(Debug)]
@@ -63,19 +75,58 @@ impl<'a> Renewals<'a> {
         rows.map(|row| convert::serial(&row?)).collect()
     }
 
-    /// As [`Renewals::replaced`], of all subjects: the serial numbers as bytes.
+    /// Whether there is another one in the place of this certificate that is neither revoked nor
+    /// past its end.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn all_replaced(&self, now: UnixTime) -> Result<BTreeSet<Vec<u8>>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT renewal.serial FROM renewal
-             JOIN certificate ON certificate.serial = renewal.successor
-             WHERE certificate.not_after >= ?1 AND certificate.revoked_at IS NULL",
-        )?;
-        let rows = statement.query_map([convert::seconds(now)], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    pub fn is_replaced(&self, serial: &Serial, now: UnixTime) -> Result<bool, Error> {
+        let sql = format!("SELECT EXISTS ({SUCCEEDED} AND renewal.serial = ?2)");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let parameters = params![convert::seconds(now), serial.as_bytes()];
+        Ok(statement.query_one(parameters, |row| row.get(0))?)
+    }
+
+    /// How many devices of a student have a certificate that is neither revoked nor past its end:
+    /// what was renewed counts together with what took its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn devices(&self, subject: &Subject, now: UnixTime) -> Result<u64, Error> {
+        let devices = devices();
+        let sql = format!("SELECT count(*) FROM certificate WHERE subject = ?2 AND {devices}");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let parameters = params![convert::seconds(now), subject.to_string()];
+        convert::number(statement.query_one(parameters, |row| row.get(0))?)
+    }
+
+    /// The same of each student with a certificate, or of one of them, by student ID.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], and what `visit` returns.
+    pub fn each_devices(
+        &self,
+        subject: Option<&Subject>,
+        now: UnixTime,
+        mut visit: impl FnMut(&Subject, u64) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let devices = devices();
+        let sql = format!(
+            "SELECT subject, count(*) FILTER (WHERE {devices}) FROM certificate
+             WHERE profile = 'student' AND subject = coalesce(?2, subject)
+             GROUP BY subject ORDER BY subject"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let subject = subject.map(ToString::to_string);
+        let mut rows = statement.query(params![convert::seconds(now), subject])?;
+        while let Some(row) = rows.next()? {
+            let subject: String = row.get(0)?;
+            visit(&convert::subject(&subject)?, convert::number(row.get(1)?)?)?;
+        }
+        Ok(())
     }
 
     /// The whole line that a certificate is in: those before it, itself, those after it.
@@ -174,18 +225,35 @@ mod tests {
         store
             .write_blocking(|records| {
                 let (old, new) = (certificate(records, 100)?, certificate(records, 200)?);
-                let replaced = |now| records.renewals().replaced(&sid(), at(now));
-                assert_eq!(replaced(50)?, []);
-                records.renewals().succeed(&old, &new)?;
-                assert_eq!(replaced(50)?, [old]);
-                assert_eq!(replaced(201)?, []);
+                let renewals = records.renewals();
+                // Which are replaced, and how many devices there are.
+                let seen = |now| -> Result<(Vec<Serial>, u64), Error> {
+                    let (replaced, now) = (renewals.replaced(&sid(), at(now))?, at(now));
+                    for serial in [old, new] {
+                        let told = renewals.is_replaced(&serial, now)?;
+                        assert_eq!(told, replaced.contains(&serial));
+                    }
+                    let devices = renewals.devices(&sid(), now)?;
+                    let mut of_all = Vec::new();
+                    renewals.each_devices(None, now, |student, devices| {
+                        of_all.push((student.clone(), devices));
+                        Ok(())
+                    })?;
+                    assert_eq!(of_all, [(sid(), devices)]);
+                    Ok((replaced, devices))
+                };
+                assert_eq!(seen(50)?, (vec![], 2));
+                renewals.succeed(&old, &new)?;
+                assert_eq!(seen(50)?, (vec![old], 1));
+                assert_eq!(seen(150)?, (vec![old], 1));
+                assert_eq!(seen(201)?, (vec![], 0));
                 let revocation = Revocation {
                     at: at(60),
                     reason: RevocationReason::Superseded,
                     invalid_since: None,
                 };
                 records.certificates().revoke(&new, &revocation)?;
-                assert_eq!(replaced(70)?, []);
+                assert_eq!(seen(70)?, (vec![], 1));
                 Ok(())
             })
             .unwrap();

@@ -30,6 +30,26 @@ fn takes_a_home_that_was_let_go() {
 }
 
 #[test]
+fn tells_whether_a_home_is_held_without_getting_in_the_way() {
+    let home = tempfile::tempdir().unwrap();
+    assert!(!HomeLock::is_held(home.path()), "nobody ever held it");
+    let held = HomeLock::acquire(home.path(), "cuhk").unwrap();
+    assert!(HomeLock::is_held(home.path()));
+    drop(held);
+    assert!(!HomeLock::is_held(home.path()));
+
+    let path = home.path().to_owned();
+    let looking = std::thread::spawn(move || {
+        let times = (0..2000).filter(|_| HomeLock::is_held(&path));
+        times.count()
+    });
+    for _ in 0..200 {
+        drop(HomeLock::acquire(home.path(), "cuhk").unwrap());
+    }
+    looking.join().unwrap();
+}
+
+#[test]
 fn refuses_a_home_that_is_not_there() {
     let home = tempfile::tempdir().unwrap();
     let refused = HomeLock::acquire(&home.path().join("none"), "cuhk").unwrap_err();

@@ -164,6 +164,41 @@ fn refuses_a_damaged_file() {
 }
 
 #[test]
+fn one_in_use_is_opened_without_a_look_at_every_page() {
+    let (_home, path, whole) = stored();
+    let mut bytes = whole.clone();
+    // A page of rows in the middle.
+    let page = whole.len() / 8192 * 4096;
+    bytes[page..page + 64].fill(0xff);
+    fs::write(&path, &bytes).unwrap();
+    assert!(Database::open(&path, &NEW).unwrap_err().is_damaged());
+    let beside = Database::open_in_use(&path, &NEW).unwrap();
+    let read = beside.read_blocking(|conn| {
+        conn.query_row("SELECT count(length(body)) FROM note", [], |row| row.get(0))
+            .map_err(Error::from)
+    });
+    let read: Result<i64, Error> = read;
+    assert!(read.unwrap_err().is_damaged(), "whoever reads it notices");
+    beside.close_blocking();
+
+    for wrong in [
+        &whole[..0],
+        &whole[..whole.len() - 1],
+        b"sid,name\n".as_slice(),
+    ] {
+        fs::write(&path, wrong).unwrap();
+        assert!(Database::open_in_use(&path, &NEW).unwrap_err().is_damaged());
+    }
+    fs::write(&path, &whole).unwrap();
+    let newer = Database::open_in_use(&path, &OLD).unwrap_err();
+    assert!(matches!(newer, Error::NewerDatabase { .. }), "{newer}");
+    assert_eq!(
+        notes(&Database::open_in_use(&path, &NEW).unwrap()).len(),
+        20
+    );
+}
+
+#[test]
 fn refuses_a_log_whose_database_is_gone() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("db");
