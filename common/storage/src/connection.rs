@@ -79,6 +79,11 @@ pub(crate) fn require(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Opens a database that a writer has open, to copy its log.
+pub(crate) fn open_beside(path: &Path) -> Result<Connection, Error> {
+    connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
 /// Opens a database for reading; a writer must have it open.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;

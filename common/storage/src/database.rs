@@ -16,6 +16,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     Error,
+    checkpoints::Checkpoints,
     connection::{self, Opening},
     queue::Queue,
     readers::{self, Read, ReadJob},
@@ -29,7 +30,8 @@ const READERS: usize = 4;
 /// Jobs that may wait, for writing and for reading each.
 const QUEUE: usize = 1024;
 
-/// One SQLite file: one writer thread, four reader threads. Clones share them.
+/// One SQLite file: one writer thread, four reader threads, and one that copies the log into the
+/// file. Clones share them.
 ///
 /// Other processes and other handles may have the same file open: writers take turns
 /// (waiting up to 5 s), readers never wait. Dropping the last clone never blocks:
@@ -109,6 +111,7 @@ impl Database {
             conn,
             jobs: shared.writes.consumer(),
             commits: Arc::clone(&shared.commits),
+            checkpoints: Checkpoints::start(path)?,
             readers,
             finished,
         };
@@ -242,7 +245,7 @@ impl Drop for Shared {
     }
 }
 
-fn spawn(
+pub(crate) fn spawn(
     name: &str,
     path: &Path,
     body: impl FnOnce() + Send + 'static,

@@ -11,6 +11,7 @@
 //! crate knows no table, no clock, no socket and no role: the SQL is in the roles'
 //! stores. It never alters a database that it does not understand.
 
+mod checkpoints;
 mod connection;
 mod content;
 mod database;

@@ -15,13 +15,13 @@ use std::{
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
-use crate::{Error, connection::die_on_failed_sync, queue::Consumer, wait::become_worker};
+use crate::{
+    Error, checkpoints::Checkpoints, connection::die_on_failed_sync, queue::Consumer,
+    wait::become_worker,
+};
 
 /// Most jobs in one transaction.
 const BATCH: usize = 64;
-
-/// Pages in the write-ahead log after which it is copied into the database.
-const CHECKPOINT_PAGES: i32 = 1000;
 
 thread_local! {
     /// Pages in the write-ahead log after the last commit of this thread.
@@ -84,6 +84,7 @@ pub(crate) struct Writer {
     pub(crate) conn: Connection,
     pub(crate) jobs: Consumer<Box<dyn WriteJob>>,
     pub(crate) commits: Arc<AtomicU64>,
+    pub(crate) checkpoints: Checkpoints,
     /// Waited for before the connection is closed: the last connection to close tidies
     /// up the log, and only a writing one can.
     pub(crate) readers: Vec<JoinHandle<()>>,
@@ -95,7 +96,7 @@ impl Writer {
     /// Works until the queue is closed and drained, then closes the database.
     pub(crate) fn run(mut self) {
         become_worker();
-        // Replaces SQLite's own checkpoints, whose failures nobody would hear of.
+        // In the place of SQLite's own checkpoints.
         self.conn.wal_hook(Some(|_, pages| {
             WAL_PAGES.set(pages);
             Ok(())
@@ -108,8 +109,10 @@ impl Writer {
             while !waiting.is_empty() {
                 self.run_transaction(&mut waiting);
             }
-            self.checkpoint();
+            self.checkpoints
+                .after(WAL_PAGES.take(), &self.conn, &self.path);
         }
+        self.checkpoints.stop();
         for reader in self.readers {
             let _ = reader.join();
         }
@@ -151,20 +154,6 @@ impl Writer {
             die_on_failed_sync(&self.path, &error);
             error.into()
         })
-    }
-
-    fn checkpoint(&self) {
-        if WAL_PAGES.get() < CHECKPOINT_PAGES {
-            return;
-        }
-        WAL_PAGES.set(0);
-        if let Err(error) = self
-            .conn
-            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-        {
-            die_on_failed_sync(&self.path, &error);
-            tracing::warn!(path = %self.path.display(), %error, "database checkpoint failed");
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The writer: grouping, isolation of jobs, shutdown.
 
-use std::sync::mpsc::channel;
+use std::{fs, sync::mpsc::channel};
 
 use scb_storage::{Database, Error};
 
@@ -282,4 +282,23 @@ fn last_handle_may_go_inside_a_job() {
     // The writer drops the result that nobody takes, and with it the last handle.
     assert!(finished.recv().is_err());
     assert_eq!(notes(&open(&home.path().join("db"))), [1]);
+}
+
+#[test]
+fn the_log_is_copied_while_writing_goes_on() {
+    let (home, db) = fresh();
+    let log = home.path().join("db-wal");
+    let mut largest = 0;
+    for n in 1..=120 {
+        db.write_blocking(move |tx| {
+            tx.execute("INSERT INTO note VALUES (?1, zeroblob(1000000))", [n])?;
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+        largest = largest.max(fs::metadata(&log).unwrap().len());
+    }
+    // 120 MB were written, and at most 16,000 pages wait, beside those of one transaction.
+    assert!(largest < 72 << 20, "{largest}");
+    db.close_blocking();
+    assert!(!log.exists(), "all of it is in the database");
 }
