@@ -1,6 +1,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use der::Encode;
 use der::pem::{LineEnding, encode_string};
@@ -111,10 +112,16 @@ impl Certificate {
         self.parsed().not_after
     }
 
-    /// Whether less than a third of its life is left, so that it is time for the next one.
-    pub fn is_due_for_renewal(&self, now: UnixTime) -> bool {
+    /// From when on it is time for the next one: when a third of its life is left.
+    pub fn renewal_due(&self) -> UnixTime {
         let (from, to) = (self.not_before().as_secs(), self.not_after().as_secs());
-        to.saturating_sub(now.as_secs()) < to.saturating_sub(from) / 3
+        let third = to.saturating_sub(from) / 3;
+        UnixTime::since_unix_epoch(Duration::from_secs(to.saturating_sub(third)))
+    }
+
+    /// Whether it is time for the next one.
+    pub fn is_due_for_renewal(&self, now: UnixTime) -> bool {
+        now > self.renewal_due()
     }
 
     /// The DNS names of a service.

@@ -104,6 +104,16 @@ fn a_certificate_is_renewed_with_a_new_key_once() {
     campus.student(&["submit", "--ids", ONE]).succeeded();
     let devices = campus.administer_cuhk(&["certs", "list", ONE]).succeeded();
     assert!(devices.stdout.contains("1 of 3 devices"), "{devices:?}");
+    for (status, wanted) in [("live", 1), ("replaced", 1), ("expired", 0)] {
+        let list = ["certs", "list", ONE, "--status", status, "--json"];
+        let listed = campus.administer_cuhk(&list).succeeded().json();
+        let listed = listed.as_array().unwrap();
+        assert_eq!(listed.len(), wanted, "{listed:?}");
+        assert!(
+            listed.iter().all(|one| one["state"] == status),
+            "{listed:?}"
+        );
+    }
 
     // A copy of the old key gets nothing, and hands in until its certificate ends.
     let refused = campus.student_elsewhere(&elsewhere, &["renew", "--ids", ONE, "--json"]);
@@ -145,6 +155,11 @@ fn certificates_end_with_the_term_and_renew_themselves_when_the_next_is_set() {
         status["students"][0]["certificate_expires"],
         term["ends_at"]
     );
+    let due = status["students"][0]["renewal_due"].as_str().unwrap();
+    assert!(due < rfc3339(SystemClock.now()).as_str(), "{status}");
+    let told = campus.student(&["status"]).succeeded().stdout;
+    let at_once = "renewed by the next command that needs CUHK";
+    assert!(told.contains(at_once), "{told}");
     let (key, name, end) = (key_of(&home), name_of(&home), end_of(&home));
     assert!(end <= SystemClock.now().as_secs() + 120);
 
@@ -167,6 +182,8 @@ fn certificates_end_with_the_term_and_renew_themselves_when_the_next_is_set() {
     );
     assert_ne!(key_of(&home), key);
     assert_eq!(name_of(&home), name);
+    let told = campus.student(&["status"]).succeeded().stdout;
+    assert!(told.contains("renewed by itself from "), "{told}");
     let later = end_of(&home);
     assert!(later > end && later <= SystemClock.now().as_secs() + 3600);
 }

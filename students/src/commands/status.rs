@@ -1,7 +1,7 @@
 //! `student status`: what this home holds and whom it knows.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::StudentId;
+use scb_certs::{Certificate, Chain, StudentId};
 use scb_cli::{local_time, printable, rfc3339, say};
 use scb_protocol::own_token_expiry;
 use scb_protocol::statement::Statement;
@@ -31,6 +31,8 @@ struct Student {
     sid: StudentId,
     standing: Standing,
     certificate: Option<UnixTime>,
+    /// From when on the certificate is renewed by itself.
+    renewal_due: Option<UnixTime>,
     token: Option<UnixTime>,
     passphrase: Option<bool>,
 }
@@ -39,9 +41,12 @@ impl Student {
     fn read(setup: &Setup, sid: StudentId, now: UnixTime) -> Result<Self, Error> {
         let (home, trust) = (&setup.home, setup.trust().map(AsRef::as_ref));
         let token = identity::token(home, &sid)?;
+        let chain = identity::chain(home, &sid)?;
+        let leaf = chain.as_ref().map(Chain::leaf);
         Ok(Self {
             standing: identity::standing(home, &sid, trust, now)?,
-            certificate: identity::chain(home, &sid)?.map(|chain| chain.leaf().not_after()),
+            certificate: leaf.map(Certificate::not_after),
+            renewal_due: leaf.map(Certificate::renewal_due),
             token: token.as_deref().and_then(own_token_expiry),
             passphrase: identity::has_passphrase(home, &sid)?,
             sid,
@@ -51,7 +56,7 @@ impl Student {
     fn line(&self, now: UnixTime) -> String {
         let certificate = match (&self.standing, self.certificate) {
             (Standing::Bad(reason), _) => format!("NOT good: {reason}"),
-            (_, Some(until)) => format!("until {}", local_time(until)),
+            (_, Some(until)) => format!("until {}, {}", local_time(until), self.renewal(now)),
             (_, None) => "none".to_owned(),
         };
         let token = match self.token {
@@ -65,6 +70,15 @@ impl Student {
             None => "no key",
         };
         format!("certificate {certificate}, token {token}, passphrase {passphrase}")
+    }
+
+    /// When the certificate is renewed: by whatever command talks to CUHK next.
+    fn renewal(&self, now: UnixTime) -> String {
+        match self.renewal_due {
+            Some(due) if due < now => "renewed by the next command that needs CUHK".to_owned(),
+            Some(due) => format!("renewed by itself from {} on", local_time(due)),
+            None => "never renewed".to_owned(),
+        }
     }
 }
 
@@ -143,6 +157,7 @@ fn as_json(setup: &Setup, students: &[Student], pending: &[Statement]) -> serde_
             "sid": student.sid,
             "certificate_good": student.standing == Standing::Good,
             "certificate_expires": student.certificate.map(rfc3339),
+            "renewal_due": student.renewal_due.map(rfc3339),
             "token_expires": student.token.map(rfc3339),
             "passphrase": student.passphrase,
         })
