@@ -22,4 +22,5 @@ mod ledger;
 mod limits;
 mod process;
 mod proxy;
+mod renewals;
 mod slow;
