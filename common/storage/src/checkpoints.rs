@@ -1,19 +1,15 @@
 //! The thread that copies the write-ahead log into the database, so that nobody who writes waits
 //! for it.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
-    thread::JoinHandle,
-};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use crate::{
-    Error,
-    connection::{self, die_on_failed_sync},
-    database::spawn,
-};
+use crate::Error;
+use crate::connection::{self, die_on_failed_sync};
+use crate::database::spawn;
 
 /// Pages in the log after which it is copied.
 const PAGES: i32 = 1000;
@@ -56,7 +52,7 @@ impl Checkpoints {
     }
 }
 
-fn run(conn: &Connection, path: &PathBuf, asked: &Receiver<()>) {
+fn run(conn: &Connection, path: &Path, asked: &Receiver<()>) {
     while asked.recv().is_ok() {
         checkpoint(conn, path);
     }

@@ -129,8 +129,9 @@ fn live_means_neither_revoked_nor_ended() {
                 assert_eq!(visited.len(), serials);
                 assert_eq!(visited[..2], [first.serial, second.serial]);
             }
-            let stopped = certificates.each(None, |_| Err(Error::LogStopped));
-            assert!(matches!(stopped, Err(Error::LogStopped)));
+            let stopped =
+                certificates.each(None, |_| Err(Error::LogStopped(scb_storage::LogStopped)));
+            assert!(matches!(stopped, Err(Error::LogStopped(_))));
             Ok(())
         })
         .unwrap();
