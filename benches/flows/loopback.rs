@@ -126,10 +126,12 @@ impl Client {
         let signatures = sign(&statement, &group, SystemClock.now()).unwrap();
         let (client, submit) = session.submit(&statement, signatures).unwrap();
         connection.send(&submit).await.unwrap();
-        let proceed = connection.receive(Step::Six, PATIENCE).await.unwrap();
-        let Answer::Proceed(client) = client.handle(proceed).unwrap() else {
+        let committed = connection.receive(Step::Six, PATIENCE).await.unwrap();
+        let Answer::Committed(client) = client.handle(committed).unwrap() else {
             panic!("stored already");
         };
+        let (client, upload) = client.upload(&[]);
+        connection.send(&upload).await.unwrap();
         connection.send_chunk(Bytes::from(content)).await.unwrap();
         let (client, end) = client.end();
         connection.send(&end).await.unwrap();

@@ -8,11 +8,13 @@ use bytes::BytesMut;
 use scb_certs::{Fingerprint, ServiceName, ServiceUsage, SpiffeId, TrustStore};
 use scb_protocol::client::{Answer, ExpectGreeting, Member, named, sign, state};
 use scb_protocol::log_leaf::{Leaf, LogName};
-use scb_protocol::message::blackboard::Reply;
+use scb_protocol::message::blackboard::{Received, Reply};
 use scb_protocol::receipt::{
     CommittedAt, Evidence, SignedLeaf, VerifiedReceipt, accepted_entry, build,
 };
-use scb_protocol::server::{ExpectPresentation, Outage, Policy, VerifiedSubmission, Wanted};
+use scb_protocol::server::{
+    Commitment, ExpectPresentation, Outage, Policy, VerifiedSubmission, Wanted,
+};
 use scb_protocol::statement::{FileEntry, SubmissionId, SubmissionNumber};
 use scb_protocol::values::Nonce;
 use scb_protocol::{
@@ -254,24 +256,30 @@ fn hand_in(group: &Group<'_>) -> (usize, Stopwatch) {
         let (client, request) = session.submit(&statement, signatures).unwrap();
         (client, to_wire(&request))
     });
-    let (mut server, proceed) = timed(&mut w.blackboard, || {
-        let Wanted::HandIn(server) = server.handle(from_wire(submit)).unwrap() else {
+    let (server, committed) = timed(&mut w.blackboard, || {
+        let Wanted::HandIn(accepted) = server.handle(from_wire(submit)).unwrap() else {
             panic!("a statement was sent");
         };
-        let (server, reply) = server.proceed();
+        let commitment = Commitment {
+            at: now,
+            upload_until: now,
+        };
+        let (server, reply) = accepted.committed(commitment, vec![Received::nothing()]);
         (server, to_wire(&reply))
     });
-    let (client, end) = timed(&mut w.student, || {
-        let Answer::Proceed(client) = client.handle(from_wire(proceed)).unwrap() else {
+    let (client, upload, end) = timed(&mut w.student, || {
+        let Answer::Committed(client) = client.handle(from_wire(committed)).unwrap() else {
             panic!("stored already");
         };
-        let (client, request) = client.end();
-        (client, to_wire(&request))
+        let (client, upload) = client.upload(&[]);
+        let (client, end) = client.end();
+        (client, to_wire(&upload), to_wire(&end))
     });
     let server = timed(&mut w.blackboard, || {
+        let mut server = server.handle(from_wire(upload)).unwrap();
         server.chunk(content.len()).unwrap();
-        let sha256 = Fingerprint::of(&content);
-        server.handle(from_wire(end), sha256).unwrap()
+        let sha256 = [Fingerprint::of(&content)];
+        server.handle(from_wire(end), &sha256).unwrap()
     });
     let answer = timed(&mut w.cuhk, || group.answer(server.question()));
     let (zip, receipt) = timed(&mut w.blackboard, || {

@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU8;
+use std::time::Duration;
 
 use scb_protocol::MAX_QUESTION;
 use scb_protocol::server::Outage;
@@ -30,6 +31,9 @@ pub struct Config {
     pub assignment: Label,
     /// Most bytes of one hand-in, whatever an assignment allows.
     pub max_bytes: u64,
+    /// How long after the signed statement the files may come; in the file, seconds.
+    #[serde(with = "window")]
+    pub upload_window: Duration,
     /// Largest group, 1 to 8, of assignments that do not say otherwise.
     #[serde(deserialize_with = "group_size")]
     pub max_members: NonZeroU8,
@@ -48,6 +52,7 @@ impl Default for Config {
             course: label("SANDBOX"),
             assignment: label("lab"),
             max_bytes: 512 * 1024 * 1024,
+            upload_window: Duration::from_secs(24 * 60 * 60),
             max_members: NonZeroU8::MIN.saturating_add(2),
             outage: Outage::Refuse,
             limits: Limits::default(),
@@ -95,6 +100,9 @@ impl Config {
              assignment = \"{assignment}\"\n\
              # Most bytes of one hand-in, whatever an assignment allows. Default: 536870912\n\
              max_bytes = {max_bytes}\n\
+             # How long the files of a signed statement may follow it, in seconds: whoever signed in\n\
+             # time is in time, however slow the link. Default: 86400, a day\n\
+             upload_window = {upload_window}\n\
              # Largest group, 1 to 8 members, of assignments that do not say otherwise. Default: 3\n\
              max_members = {max_members}\n\
              # While CUHK cannot be reached: \"refuse\" everybody, or accept the \"tokens\" that it\n\
@@ -109,6 +117,7 @@ impl Config {
             course = self.course,
             assignment = self.assignment,
             max_bytes = self.max_bytes,
+            upload_window = self.upload_window.as_secs(),
             max_members = self.max_members,
             outage = self.outage,
         )
@@ -127,6 +136,29 @@ fn group_size<'de, D: serde::Deserializer<'de>>(from: D) -> Result<NonZeroU8, D:
         return Err(serde::de::Error::custom("a group has 1 to 8 members"));
     }
     Ok(size)
+}
+
+/// Serde for whole seconds, from a minute to a year.
+mod window {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const YEAR: u64 = 366 * 24 * 60 * 60;
+
+    pub(super) fn serialize<S: Serializer>(window: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(window.as_secs())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let seconds = u64::deserialize(from)?;
+        if !(60..=YEAR).contains(&seconds) {
+            return Err(serde::de::Error::custom(
+                "files may follow for at least 60 seconds and at most a year",
+            ));
+        }
+        Ok(Duration::from_secs(seconds))
+    }
 }
 
 #[cfg(test)]
@@ -184,6 +216,8 @@ mod tests {
             "max_members = 9",
             "max_member = 2",
             "max_bytes = -1",
+            "upload_window = 59",
+            "upload_window = 31622401",
             "course = \"../x\"",
             "outage = \"accept\"",
             "listen = \"localhost\"",

@@ -50,7 +50,7 @@ faults! {
         "alters one bit of its confirmation of the session key",
         "only who knows every share can compute it";
     NeverProceeds = "never-proceeds", "student", Timeout,
-        "says nothing where `proceed` is expected",
+        "says nothing where `committed` is expected",
         "every wait has a total deadline (30 seconds here); the hand-in stays pending";
     AlteredReceipt = "altered-receipt", "student", ReceiptInvalid,
         "alters one bit of the statement in the receipt, and announces the receipt like that",
@@ -107,7 +107,7 @@ impl Faults {
     pub(crate) fn outgoing(&self, mut reply: Reply) -> Outgoing {
         match (self.fault, &mut reply) {
             (Some(Fault::Silent), Reply::Shares { .. })
-            | (Some(Fault::NeverProceeds), Reply::Proceed {}) => return Outgoing::Silence,
+            | (Some(Fault::NeverProceeds), Reply::Committed { .. }) => return Outgoing::Silence,
             (Some(Fault::HugeFrame), Reply::Shares { .. }) => return Outgoing::Bytes(&HUGE),
             (
                 Some(Fault::ReplayedVerification),
@@ -173,7 +173,12 @@ mod tests {
     fn an_honest_one_alters_nothing() {
         let honest = Faults::default();
         let mac = Mac::from_bytes([7; 32]);
-        for reply in [Reply::Proceed {}, Reply::Confirmed { mac }] {
+        let committed = Reply::Committed {
+            committed_at: 1,
+            upload_until: 2,
+            have: Vec::new(),
+        };
+        for reply in [committed, Reply::Confirmed { mac }] {
             let Outgoing::Message(out) = honest.outgoing(reply.clone()) else {
                 panic!("not a message");
             };

@@ -16,22 +16,25 @@ use scb_certs::{Fingerprint, StudentId, TrustStore};
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
 use scb_protocol::server::{
-    AcceptedStatement, AwaitReverification, AwaitVerification, ExpectConfirmation,
-    ExpectPresentation, ExpectRequest, Policy, VerifiedSubmission,
+    AcceptedStatement, AwaitReverification, AwaitVerification, Commitment, ExpectConfirmation,
+    ExpectPresentation, ExpectRequest, ExpectUpload, Policy, VerifiedSubmission,
 };
-use scb_protocol::{Assurance, Channel, Code, Fact, Refusal, Step, StepEvent};
-use scb_storage::{ContentStore, ContentWriter};
+use scb_protocol::{Assurance, Channel, Code, Fact, Refusal, Step, StepEvent, from_seconds};
+use scb_storage::{ContentStore, Upload};
 use scb_transport::{Clock, Connection, Limits, Shutdown, telemetry};
 use tokio::sync::watch;
 use tokio::time::{self, timeout};
-use vigil::Vigil;
+
+use self::content::Receiver;
+use self::vigil::Vigil;
 
 pub(crate) use self::largest_group::LargestGroup;
 use crate::authority::{Authority, Unanswered};
 use crate::fault::{Faults, Outgoing};
 use crate::identity::Identity;
 use crate::logs::Logs;
-use crate::store::{Draft, Record, Register};
+use crate::store::{Committal, Draft, Record, Register};
+use crate::uploads::Uploads;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -44,6 +47,10 @@ pub(crate) struct Shared {
     pub(crate) register: Register,
     /// Where reports are kept.
     pub(crate) content: ContentStore,
+    /// Who is bringing them.
+    pub(crate) uploads: Uploads,
+    /// How long after its commitment the files of a statement may come.
+    pub(crate) upload_window: Duration,
     /// The assignments' logs.
     pub(crate) logs: Logs,
     /// With what log entries are signed.
@@ -115,15 +122,7 @@ impl Handler {
         let Some(accepted) = self.step_6_desk(confirmed).await? else {
             return Ok(());
         };
-        let record = match self.stored_before(&accepted).await? {
-            Some(record) => record,
-            None => {
-                self.step_6_admit(&accepted).await?;
-                let (received, content) = self.step_6_receive(accepted).await?;
-                let verified = self.step_6_verify_again(received).await?;
-                self.step_6_store(verified, content).await?
-            }
-        };
+        let record = self.step_6_content(accepted).await?;
         self.step_6_receipt(&record).await
     }
 
@@ -207,14 +206,68 @@ impl Handler {
         }
     }
 
-    /// The report streams in.
-    async fn step_6_receive(
+    /// What was stored before is the answer; otherwise the statement is committed, and its files
+    /// come and are stored.
+    async fn step_6_content(&mut self, accepted: AcceptedStatement) -> Result<Record, Refusal> {
+        let submission = accepted.statement().submission;
+        let lease = self.shared.uploads.claim(submission).await?;
+        if let Some(record) = self.stored_before(&accepted).await? {
+            return Ok(record);
+        }
+        let (state, upload) = self.step_6_commit(accepted).await?;
+        let receiver = Receiver {
+            connection: &mut self.connection,
+            vigil: &mut self.vigil,
+            lease: &lease,
+            shared: &self.shared,
+        };
+        let (received, upload) = receiver.receive(state, upload).await?;
+        let verified = self.step_6_verify_again(received).await?;
+        self.step_6_store(verified, upload).await
+    }
+
+    /// The signed statement is recorded: whatever its files take, it was handed in now. The
+    /// second time it keeps the time of the first.
+    async fn step_6_commit(
         &mut self,
         accepted: AcceptedStatement,
-    ) -> Result<(AwaitReverification, ContentWriter), Refusal> {
-        let (state, reply) = accepted.proceed();
+    ) -> Result<(ExpectUpload, Upload), Refusal> {
+        self.vigil.insist(Step::Six).await?;
+        let committal = self.committal(&accepted);
+        let commitment = self.shared.register.commit(committal).await?;
+        let files = &accepted.statement().files;
+        let (id, size) = (accepted.statement().submission, files.size());
+        let sizes = files.iter().map(|file| file.size).collect();
+        let upload = self.shared.content.upload(id.as_bytes(), sizes).await;
+        let upload = upload.map_err(content::refusal)?;
+        let have = content::received(&upload);
+        let committed = Fact::Committed {
+            submission: id,
+            at: commitment.at,
+            until: commitment.upload_until,
+            have: have.iter().map(|file| file.received).sum(),
+            size,
+        };
+        self.done(Step::Six, committed);
+        let (state, reply) = accepted.committed(commitment, have);
         self.send(reply).await?;
-        content::receive(&mut self.connection, &mut self.vigil, state, &self.shared).await
+        Ok((state, upload))
+    }
+
+    fn committal(&self, accepted: &AcceptedStatement) -> Committal {
+        let at = self.shared.clock.now();
+        let window = self.shared.upload_window.as_secs();
+        let commitment = Commitment {
+            at,
+            upload_until: from_seconds(at.as_secs().saturating_add(window)),
+        };
+        Committal {
+            statement: accepted.statement().clone(),
+            bytes: accepted.bytes().to_vec(),
+            signatures: accepted.signatures().to_vec(),
+            assurance: accepted.assurance(),
+            commitment,
+        }
     }
 
     /// CUHK is asked again: a revocation counts up to the last moment.
@@ -234,21 +287,23 @@ impl Handler {
             Err(Unanswered::Away(away)) => state.without_cuhk(at_six(away), &trust, now)?,
             Err(Unanswered::Unusable(refusal)) => return Err(at_six(refusal)),
         };
-        let sha256 = verified.statement().file().sha256;
-        let again = Fact::VerifiedAgain { nonce, sha256 };
+        let files = verified.statement().files.clone();
+        let again = Fact::VerifiedAgain { nonce, files };
         let fact = tokens_count(verified.assurance()).unwrap_or(again);
         self.done(Step::Six, fact);
         Ok(verified)
     }
 
-    /// First the report is durable, then one transaction makes number, log entry and
-    /// record.
+    /// First the files are durable and were read back, then one transaction makes number, log
+    /// entry and record.
     async fn step_6_store(
         &mut self,
         submission: VerifiedSubmission,
-        content: ContentWriter,
+        upload: Upload,
     ) -> Result<Record, Refusal> {
-        content::keep(content, &submission.statement().file().sha256).await?;
+        let files = submission.statement().files.iter();
+        let contents = files.map(|file| *file.sha256.as_bytes()).collect();
+        upload.store(contents).await.map_err(content::refusal)?;
         let (trust, now) = (self.trust(), self.shared.clock.now());
         submission.check_again(&trust, now)?;
         let identity = Arc::clone(&self.shared.identity.borrow());
@@ -262,7 +317,11 @@ impl Handler {
             accepted_at: now,
         };
         let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), now);
-        Ok(self.shared.register.accept(draft, sign).await?)
+        let record = self.shared.register.accept(draft, sign).await?;
+        if let Err(error) = upload.discard().await {
+            tracing::warn!("an upload that is stored was not removed: {error}");
+        }
+        Ok(record)
     }
 
     /// The receipt goes back.
@@ -279,11 +338,10 @@ impl Handler {
             size: receipt.len() as u64,
             sha256: Fingerprint::of(&receipt),
         };
-        let file = record.statement().file();
         let stored = Fact::Stored {
             number: record.number(),
             submission: record.statement().submission,
-            size: file.size,
+            size: record.statement().files.size(),
             receipt: Fingerprint::of(&receipt),
         };
         self.done(Step::Six, stored);

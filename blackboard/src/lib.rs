@@ -26,6 +26,7 @@ mod sandbox;
 mod serve;
 mod store;
 mod submissions;
+mod uploads;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -34,4 +35,4 @@ mod tests;
 pub use arguments::Arguments;
 pub use commands::{main, run};
 pub use config::Config;
-pub use store::{Draft, Error, Record, Register, Store, Summary};
+pub use store::{Committal, Draft, Error, Record, Register, Store, Summary, Unfinished};

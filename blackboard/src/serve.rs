@@ -10,10 +10,11 @@ use scb_certs::{Certificate, Fingerprint, TrustStore};
 use scb_cli::{Failure, Home};
 use scb_protocol::rules::{GroupSize, Terms};
 use scb_protocol::server::Policy;
-use scb_protocol::{Code, Refusal, Step};
+use scb_protocol::{Code, Refusal, Step, from_seconds};
 use scb_storage::{ContentStore, HomeLock};
 use scb_transport::{ClientAuth, Clock, Listener, ServerTls, Shutdown, raise_descriptor_limit};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use crate::authority::{Authority, CuhkAddress, Settings, Witness};
@@ -27,6 +28,7 @@ use crate::monitor::Watch;
 use crate::note_keys::{LogKey, witness_key};
 use crate::renewal::Renewal;
 use crate::store::{Place, Register, Store};
+use crate::uploads::Uploads;
 
 /// How long a start waits for CUHK to come up.
 pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -35,6 +37,11 @@ pub(crate) const START_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long content that no record names is kept.
 const UNNAMED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often uploads that are over are removed.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+/// How long after its time an upload may still be on its way.
+const SENDING: Duration = Duration::from_secs(60 * 60);
 
 /// A server that has all it needs and a bound socket.
 pub(crate) struct Server {
@@ -70,6 +77,7 @@ impl Server {
         let content = ContentStore::open(&home.path("content"))?;
         sweep(&register, &content);
         let logs = Logs::open(home, store.clone(), LogKey::open(home)?)?;
+        sweep_uploads(&register, &content, clock.now());
         let cosigner = witness_key(home, policy.service.trust_domain())?;
         let identity = watch::Sender::new(Arc::new(identity));
         let authority = reach_cuhk(|| Settings {
@@ -102,6 +110,8 @@ impl Server {
             authority: authority.clone(),
             register,
             content,
+            uploads: Uploads::default(),
+            upload_window: config.upload_window,
             logs,
             identity: identity.subscribe(),
             clock: Arc::clone(&clock),
@@ -150,6 +160,7 @@ impl Server {
         let logs = tokio::spawn(self.shared.logs.clone().run(shutdown.clone()));
         let tls = self.tls.subscribe();
         let updates = tokio::spawn(self.tls_maker.follow(self.tls));
+        let sweeping = tokio::spawn(keep_sweeping(Arc::clone(&self.shared)));
         let (shared, stop) = (Arc::clone(&self.shared), shutdown.clone());
         let handler =
             move |connection| Handler::new(connection, Arc::clone(&shared), stop.clone()).run();
@@ -159,6 +170,7 @@ impl Server {
         renewal.abort();
         witness.abort();
         updates.abort();
+        sweeping.abort();
         let _ = logs.await;
         self.shared.register.store().close().await;
     }
@@ -171,6 +183,30 @@ fn sweep(register: &Register, content: &ContentStore) {
         .map(|moment| register.sweep(content, moment));
     if let Some(Err(error)) = swept {
         tracing::warn!("content that no record names was not removed: {error}");
+    }
+}
+
+/// Removes what came of uploads that nobody can go on with any more. Whoever is sending when the
+/// time is over has a little more.
+fn sweep_uploads(register: &Register, content: &ContentStore, now: UnixTime) {
+    let past = from_seconds(now.as_secs().saturating_sub(SENDING.as_secs()));
+    match register.sweep_uploads(content, past) {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!("removed what came of {removed} uploads never finished"),
+        Err(error) => tracing::warn!("uploads that are over were not removed: {error}"),
+    }
+}
+
+async fn keep_sweeping(shared: Arc<Shared>) {
+    loop {
+        sleep(SWEEP).await;
+        let shared = Arc::clone(&shared);
+        let swept = spawn_blocking(move || {
+            sweep_uploads(&shared.register, &shared.content, shared.clock.now());
+        });
+        if swept.await.is_err() {
+            return;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The database of submissions: only the files of this module name SQL.
 
 mod assignments;
+mod commitment;
 mod courses;
 mod error;
 mod known_log;
@@ -25,6 +26,7 @@ use scb_storage::Database;
 
 use crate::authority::Numbers;
 pub(crate) use assignments::{Assignment, Given, Place};
+pub use commitment::{Committal, Unfinished};
 pub(crate) use courses::{Course, Membership};
 pub use error::Error;
 pub use record::{Draft, Record, Summary};
@@ -38,6 +40,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_courses.sql")),
     M::up(include_str!("store/migration_log.sql")),
     M::up(include_str!("store/migration_leaf.sql")),
+    M::up(include_str!("store/migration_commitments.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -108,6 +111,15 @@ impl Store {
     /// [`Error::Storage`].
     pub fn numbers(&self) -> Result<Vec<SubmissionNumber>, Error> {
         self.database.read_blocking(numbers)
+    }
+
+    /// What was committed and has not come, or not whole, the earliest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn unfinished(&self) -> Result<Vec<Unfinished>, Error> {
+        self.database.read_blocking(commitment::unfinished)
     }
 
     /// The highest numbers of revocation lists that were seen.
@@ -387,7 +399,7 @@ fn contents(connection: &Connection) -> Result<Option<HashSet<[u8; 32]>>, Error>
         let Ok(statement) = Statement::parse(&row?) else {
             return Ok(None);
         };
-        contents.insert(*statement.file().sha256.as_bytes());
+        contents.extend(statement.files.iter().map(|file| *file.sha256.as_bytes()));
     }
     Ok(Some(contents))
 }

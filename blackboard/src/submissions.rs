@@ -104,7 +104,7 @@ fn table_or_json(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
         return Ok(say("nothing has been handed in yet")?);
     }
     let rows: Vec<[String; 5]> = submissions.iter().map(row).collect();
-    let title = ["NUMBER", "ACCEPTED", "MEMBERS", "BYTES", "FILE"].map(str::to_owned);
+    let title = ["NUMBER", "ACCEPTED", "MEMBERS", "BYTES", "FILES"].map(str::to_owned);
     for line in table(std::iter::once(title).chain(rows).collect()) {
         say(&line)?;
     }
@@ -112,7 +112,7 @@ fn table_or_json(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
 }
 
 fn row(submission: &Summary) -> [String; 5] {
-    let file = submission.statement.file();
+    let files = &submission.statement.files;
     [
         submission.number.to_string(),
         local_time(submission.accepted_at),
@@ -120,8 +120,8 @@ fn row(submission: &Summary) -> [String; 5] {
             .map(StudentId::as_str)
             .collect::<Vec<_>>()
             .join(" "),
-        file.size.to_string(),
-        printable(file.name.as_ref()),
+        files.size().to_string(),
+        printable(&files.to_string()),
     ]
 }
 
@@ -148,7 +148,6 @@ fn show(record: &Record, roots: &[Fingerprint], json: bool) -> anyhow::Result<()
         return print_json(&value);
     }
     let statement = &summary.statement;
-    let file = statement.file();
     say(&format!(
         "{}  accepted {}",
         summary.number,
@@ -164,12 +163,14 @@ fn show(record: &Record, roots: &[Fingerprint], json: bool) -> anyhow::Result<()
             member.sid, member.cert_sha256
         ))?;
     }
-    say(&format!(
-        "  file        {}, {}",
-        printable(file.name.as_ref()),
-        counted(file.size, "byte")
-    ))?;
-    say(&format!("  SHA-256     {}", file.sha256))?;
+    for file in &statement.files {
+        say(&format!(
+            "  file        {}, {}",
+            printable(file.name.as_ref()),
+            counted(file.size, "byte")
+        ))?;
+        say(&format!("  SHA-256     {}", file.sha256))?;
+    }
     say(&format!("  submission  {}", statement.submission))?;
     let confirmed = match summary.mode {
         Mode::Verified => "by CUHK",
@@ -210,7 +211,7 @@ fn as_json(submission: &Summary) -> Value {
         "course": statement.course,
         "assignment": statement.assignment,
         "members": sids(submission).collect::<Vec<_>>(),
-        "file": statement.file(),
+        "files": statement.files,
     })
 }
 

@@ -19,6 +19,7 @@ mod revocation;
 mod roots;
 mod submissions;
 mod sweep;
+mod uploads;
 mod witness;
 
 use std::time::Duration;

@@ -17,7 +17,7 @@ Examples:
       On a terminal: asks for everything it needs, then shows a menu.
   student --cuhk cuhk.example.edu:8011 --ca ca.pem enrol --ids 1155000001 --codes codes.csv
       Makes a key here and gets it certified. Addresses and root are remembered.
-  student submit --ids 1155000001,1155000002,1155000003 --report report.pdf
+  student submit --ids 1155000001,1155000002,1155000003 report.pdf
       Hands in for the three; leaves the receipt in the home's receipts directory.
   student verify S-000001.zip report.pdf
       Checks a receipt; needs no server.
@@ -76,8 +76,8 @@ pub struct Common {
     /// In a sandbox: do this wrong, and show what refuses it; `help` lists the faults
     #[arg(long, value_name = "NAME", global = true)]
     pub fault: Option<FaultChoice>,
-    /// What is handed in; without it, submission.txt made from the IDs
-    #[arg(long, value_name = "FILE", global = true)]
+    /// What is handed in, a file or a folder; without it, submission.txt made from the IDs
+    #[arg(long, value_name = "PATH", global = true)]
     pub report: Option<PathBuf>,
     /// The course to hand in for
     #[arg(long, value_name = "NAME", global = true, default_value = "SANDBOX")]
@@ -263,12 +263,19 @@ pub struct Renew {
 /// Arguments of `student submit`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  student submit --ids 1155000001,1155000002,1155000003 --report report.pdf
+  student submit --ids 1155000001,1155000002,1155000003 report.pdf
+  student submit --ids 1155000001 report.pdf src           (files and folders, up to 100 files)
   student submit --ids 1155000001 --course CSCI3310 --assignment lab --json
   student --sandbox /tmp/scb submit --explain --trace run.html      (for a class)
 
-The same command after an interruption resumes: nothing is stored twice.")]
+The same command after an interruption goes on where it stopped: what is there already is compared
+and not sent again, and nothing is stored twice. What counts for the deadline is when the signed
+statement was recorded, not when the last byte came.")]
 pub struct Submit {
+    /// What is handed in: files, or a folder of files; without any, submission.txt made from the
+    /// IDs
+    #[arg(value_name = "FILE|FOLDER", conflicts_with = "report")]
+    pub files: Vec<PathBuf>,
     /// Who, in the order of the group: student IDs, separated by commas
     #[command(flatten)]
     pub ids: Ids,
@@ -296,7 +303,7 @@ pub struct Verify {
     /// The receipt, a ZIP file
     #[arg(value_name = "RECEIPT")]
     pub receipt: PathBuf,
-    /// The file that was handed in
+    /// The file that was handed in, or one of them
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Have `openssl` check the signatures too, and check that an altered copy is refused

@@ -15,4 +15,7 @@ pub struct Config {
     /// The largest group that Blackboard takes, as it said last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_members: Option<u8>,
+    /// The most bytes that Blackboard takes in one hand-in, as it said last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
 }

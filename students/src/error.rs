@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use scb_certs::{CertificateError, Fingerprint, StudentId};
 use scb_cli::exit::Concern;
 use scb_cli::{Failure, exit, printable};
+use scb_protocol::statement::{FilesError, MAX_FILES};
 use scb_protocol::{Code, Refusal, counted};
 
 use crate::{ClockOffset, Fault};
@@ -36,12 +37,17 @@ pub enum Error {
         all: usize,
     },
     /// A receipt verifies, but for another file than the one beside it.
-    #[error("{} is not the file that was handed in: SHA-256 {found}, not {expected}", printable(&path.to_string_lossy()))]
+    #[error(
+        "{} is none of the {} that were handed in: SHA-256 {found}, not {}",
+        printable(&path.to_string_lossy()),
+        counted(expected.len(), "file"),
+        listed(expected)
+    )]
     OtherFile {
         /// The file.
         path: PathBuf,
-        /// SHA-256 in the receipt.
-        expected: Fingerprint,
+        /// SHA-256 in the receipt, of each file.
+        expected: Vec<Fingerprint>,
         /// SHA-256 of the file.
         found: Fingerprint,
     },
@@ -172,8 +178,8 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The report is a directory, a pipe or the like.
-    #[error("the report {} is not a file", path.display())]
+    /// A pipe, a device or the like.
+    #[error("{} is neither a file nor a folder", printable(&path.to_string_lossy()))]
     ReportKind {
         /// What was named.
         path: PathBuf,
@@ -186,6 +192,44 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A file without a byte, which is hardly what was meant.
+    #[error("{} is empty", printable(&path.to_string_lossy()))]
+    ReportEmpty {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// A folder without a file.
+    #[error("there is no file in {}", printable(&path.to_string_lossy()))]
+    ReportNoFiles {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A symbolic link in a folder: it may lead anywhere.
+    #[error("{} is a symbolic link", printable(&path.to_string_lossy()))]
+    ReportLink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// More files than can be handed in.
+    #[error(
+        "these are more than {MAX_FILES} files; {} is one too many",
+        printable(&path.to_string_lossy())
+    )]
+    ReportTooMany {
+        /// Where it was noticed.
+        path: PathBuf,
+    },
+    /// More bytes than Blackboard takes, as it said last.
+    #[error("these are {bytes} bytes, and Blackboard takes {limit}")]
+    ReportTooLarge {
+        /// How many there are.
+        bytes: u64,
+        /// How many may be.
+        limit: u64,
+    },
+    /// Files that cannot be handed in together.
+    #[error("these files cannot be handed in together: {0}")]
+    ReportFiles(FilesError),
     /// The report was changed between hashing and sending.
     #[error("the report was changed while it was being handed in")]
     ReportChanged,
@@ -263,6 +307,7 @@ impl Error {
             | Self::GroupTooLarge { .. }
             | Self::OtherFile { .. }
             | Self::ReportChanged
+            | Self::ReportTooLarge { .. }
             | Self::Openssl(_) => exit::REFUSED,
             Self::HomeBusy { .. } => exit::RETRY,
             Self::Certs(_)
@@ -308,6 +353,11 @@ impl Error {
             Self::FaultElsewhere | Self::FaultTakesTwo(_) => "fault",
             Self::FaultUnnoticed(_) => "fault_unnoticed",
             Self::Report { .. } | Self::ReportKind { .. } | Self::ReportName { .. } => "report",
+            Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => "report_empty",
+            Self::ReportLink { .. } => "report_link",
+            Self::ReportTooMany { .. } => "report_too_many",
+            Self::ReportFiles(_) => "report_names",
+            Self::ReportTooLarge { .. } => Code::ContentTooLarge.as_str(),
             Self::ReportChanged | Self::OtherFile { .. } => Code::ContentAltered.as_str(),
             Self::PendingDamaged { .. } => "pending_damaged",
             Self::LogMemoryDamaged { .. } => "log_memory_damaged",
@@ -360,7 +410,16 @@ impl Error {
             Self::FaultOutsideSandbox => "student --sandbox DIR --fault NAME".into(),
             Self::FaultElsewhere => "student --sandbox DIR --fault NAME submit".into(),
             Self::FaultTakesTwo(_) => "name two or three students with --ids".into(),
-            Self::Report { .. } | Self::ReportKind { .. } => "check --report".into(),
+            Self::Report { .. } | Self::ReportKind { .. } => {
+                "check what you named: files, or a folder of files".into()
+            }
+            Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => {
+                "check that you named the right one, and that it was saved".into()
+            }
+            Self::ReportLink { .. } => "put the file itself into the folder".into(),
+            Self::ReportTooMany { .. } => "pack them into one ZIP file and hand that in".into(),
+            Self::ReportTooLarge { .. } => Code::ContentTooLarge.remedy().to_owned(),
+            Self::ReportFiles(_) => "rename one of them, or pack them into one ZIP file".into(),
             Self::ReportName { .. } => "rename the file, then hand in again".into(),
             Self::ReportChanged => "hand in again; do not change the file meanwhile".into(),
             Self::PendingDamaged { path } => {
@@ -502,6 +561,15 @@ fn with_chain(inner: &scb_cli::Error, error: &Error) -> Failure {
     }
 }
 
+/// At most three hashes.
+fn listed(hashes: &[Fingerprint]) -> String {
+    let shown: Vec<_> = hashes.iter().take(3).map(Fingerprint::to_string).collect();
+    match hashes.len().saturating_sub(shown.len()) {
+        0 => shown.join(" or "),
+        more => format!("{} or {more} more", shown.join(", ")),
+    }
+}
+
 /// An error with all its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
@@ -565,8 +633,8 @@ mod tests {
     fn a_file_that_cannot_be_read_is_a_local_fault_wherever_it_is_named() {
         let missing = std::path::Path::new("/none/such");
         for error in [
-            crate::Report::open(missing).unwrap_err(),
-            crate::Report::open(&std::env::temp_dir()).unwrap_err(),
+            crate::Report::open(&[missing.to_owned()], None).unwrap_err(),
+            crate::Report::open(&[PathBuf::from("/dev/null")], None).unwrap_err(),
             crate::CodeSheet::read(missing).unwrap_err(),
             crate::home::read_roots(missing).unwrap_err(),
             crate::receipts::read(missing).unwrap_err(),

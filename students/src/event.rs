@@ -2,6 +2,7 @@
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
+use scb_protocol::statement::FilePath;
 use scb_protocol::{Code, Fact, Step, StepEvent};
 
 use crate::Error;
@@ -11,9 +12,18 @@ use crate::Error;
 pub enum Event {
     /// A step came to something.
     Step(StepEvent),
+    /// Step 6: Blackboard has the beginning of what is handed in, from an attempt before.
+    GoingOn {
+        /// Bytes that it has, compared by their hash and not sent again.
+        have: u64,
+        /// Bytes in all.
+        total: u64,
+        /// Files of which it has something else, which are sent from their beginning.
+        anew: Vec<FilePath>,
+    },
     /// Step 6: content is on its way.
     Sending {
-        /// Bytes sent so far.
+        /// Bytes that are there so far, those of an attempt before included.
         sent: u64,
         /// Bytes in all.
         total: u64,
@@ -78,7 +88,10 @@ impl Event {
     pub fn step_event(&self) -> Option<&StepEvent> {
         match self {
             Self::Step(event) => Some(event),
-            Self::Sending { .. } | Self::NotRenewed { .. } | Self::Waiting { .. } => None,
+            Self::GoingOn { .. }
+            | Self::Sending { .. }
+            | Self::NotRenewed { .. }
+            | Self::Waiting { .. } => None,
         }
     }
 }

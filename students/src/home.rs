@@ -326,6 +326,7 @@ mod tests {
             cuhk: Some("localhost:8011".into()),
             blackboard: None,
             max_members: Some(4),
+            max_bytes: Some(5),
         };
         home.save_config(&config).unwrap();
         assert_eq!(home.config().unwrap(), config);

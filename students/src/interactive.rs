@@ -7,7 +7,7 @@ mod prompt;
 mod servers;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 
 use scb_certs::StudentId;
 use scb_cli::{Term, printable, say};
@@ -229,12 +229,13 @@ impl Session<'_> {
 
     /// `--report`, else what is typed, until it can be read; none if input ended.
     fn ask_report(&self) -> Result<Option<Report>, Error> {
+        let most = self.prepared.engine.setup.max_bytes();
         if self.common.report.is_some() {
-            return Report::choose(self.common.report.as_deref(), &self.group).map(Some);
+            return Report::choose(self.common.report.as_slice(), most, &self.group).map(Some);
         }
         ask_until(self.words.report_file(), |typed| {
-            let path = (!typed.is_empty()).then(|| Path::new(typed));
-            Report::choose(path, &self.group)
+            let path = (!typed.is_empty()).then(|| PathBuf::from(typed));
+            Report::choose(path.as_slice(), most, &self.group)
                 .map_err(|error| failure(error, self.words.language()).message)
         })
     }

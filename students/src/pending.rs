@@ -11,7 +11,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, SpiffeId};
 use scb_cli::{read_limited, write_atomic};
 use scb_protocol::client::{self, Member};
-use scb_protocol::statement::{FileEntry, Label, Statement, SubmissionId};
+use scb_protocol::statement::{Files, Label, Statement, SubmissionId};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -29,7 +29,7 @@ pub struct Draft<'a> {
     /// Who hands it in, in order.
     pub members: &'a [Member],
     /// What is handed in.
-    pub file: &'a FileEntry,
+    pub files: &'a Files,
 }
 
 /// A statement with its signatures, safe on disk.
@@ -112,29 +112,29 @@ impl Pending {
 
 impl Draft<'_> {
     fn statement(&self, submission: SubmissionId) -> Result<Vec<u8>, Error> {
-        let (members, file) = (self.members, self.file.clone());
+        let (members, files) = (self.members, self.files.clone());
         let assignment = self.assignment.clone();
         Ok(client::state(
             members,
             self.service,
             assignment,
-            file,
+            files,
             submission,
         )?)
     }
 
     fn is_that_of(&self, statement: &Statement) -> bool {
-        let (members, file) = (client::named(self.members), self.file.clone());
+        let (members, files) = (client::named(self.members), self.files.clone());
         let assignment = self.assignment.clone();
         let service = self.service.clone();
-        *statement == Statement::new(service, assignment, members, file, statement.submission)
+        *statement == Statement::new(service, assignment, members, files, statement.submission)
     }
 
     /// A hash over everything that makes two hand-ins the same, the members' certificates too.
     fn file_name(&self) -> String {
         let (course, assignment) = &self.assignment;
         let members = client::named(self.members);
-        let same = (self.service, course, assignment, members, self.file);
+        let same = (self.service, course, assignment, members, self.files);
         // Names, numbers and hashes always have a JSON form.
         let json = serde_json::to_vec(&same).expect("plain data");
         let hash = Fingerprint::of(&json);

@@ -1,15 +1,18 @@
-//! What is handed in: a file, or the text that is made from the IDs.
+//! What is handed in: files, a folder of files, or the text that is made from the IDs.
+
+mod walk;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
 
 use ring::digest::{Context, SHA256};
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::MAX_PAYLOAD;
-use scb_protocol::statement::{FileEntry, FileName};
+use scb_protocol::statement::{FileEntry, Files};
 
+use self::walk::Found;
 use crate::{Error, Group};
 
 /// How often each student's line stands in the text that is made.
@@ -17,56 +20,59 @@ const LINES: usize = 10;
 /// The name of the text that is made.
 const GENERATED: &str = "submission.txt";
 
-/// A report whose size and hash are known and whose content can be read again.
+/// Files whose sizes and hashes are known and whose content can be read again.
 #[derive(Debug)]
 pub struct Report {
-    entry: FileEntry,
-    content: Content,
+    files: Files,
+    contents: Vec<Content>,
+}
+
+/// One file.
+struct Content {
+    source: Source,
+    /// The hash of its first so many bytes, as they were read last.
+    prefix: (u64, Context),
 }
 
 #[derive(Debug)]
-enum Content {
+enum Source {
     Text(io::Cursor<Vec<u8>>),
     File { path: PathBuf, file: File },
 }
 
 impl Report {
-    /// The report at `path`, or the text made from the IDs.
+    /// The files that are named, or the text made from the IDs.
     ///
     /// # Errors
     ///
     /// As [`Report::open`].
-    pub fn choose(path: Option<&Path>, group: &Group) -> Result<Self, Error> {
-        match path {
-            Some(path) => Self::open(path),
-            None => Self::generated(group.ids()),
+    pub fn choose(paths: &[PathBuf], most: Option<u64>, group: &Group) -> Result<Self, Error> {
+        match paths {
+            [] => Self::generated(group.ids()),
+            paths => Self::open(paths, most),
         }
     }
 
-    /// Opens and hashes a file.
+    /// Finds and hashes files. With more than `most` bytes none is read.
     ///
     /// # Errors
     ///
-    /// [`Error::Report`], [`Error::ReportKind`], [`Error::ReportName`].
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let fault = |source| Error::Report {
-            path: path.to_owned(),
-            source,
-        };
-        let name = file_name(path)?;
-        if !std::fs::metadata(path).map_err(fault)?.is_file() {
-            return Err(Error::ReportKind {
-                path: path.to_owned(),
-            });
+    /// [`Error::Report`] and the errors named after it.
+    pub fn open(paths: &[PathBuf], most: Option<u64>) -> Result<Self, Error> {
+        let found = walk::find(paths)?;
+        let sizes = found.iter().map(|file| file.size);
+        let bytes = sizes.fold(0_u64, u64::saturating_add);
+        if let Some(limit) = most.filter(|most| bytes > *most) {
+            return Err(Error::ReportTooLarge { bytes, limit });
         }
-        let mut file = File::open(path).map_err(fault)?;
-        let (size, sha256) = measure(&mut file).map_err(fault)?;
-        let entry = FileEntry { name, size, sha256 };
-        let path = path.to_owned();
-        Ok(Self {
-            entry,
-            content: Content::File { path, file },
-        })
+        let (mut entries, mut contents) = (Vec::new(), Vec::new());
+        for file in found {
+            let (entry, source) = opened(file)?;
+            entries.push(entry);
+            contents.push(Content::new(source));
+        }
+        let files = Files::new(entries).map_err(Error::ReportFiles)?;
+        Ok(Self { files, contents })
     }
 
     /// For each student in order, ten times the line `This is submission from <ID>`.
@@ -81,37 +87,64 @@ impl Report {
             size: text.len() as u64,
             sha256: Fingerprint::of(text.as_bytes()),
         };
+        let source = Source::Text(io::Cursor::new(text.into_bytes()));
         Ok(Self {
-            entry,
-            content: Content::Text(io::Cursor::new(text.into_bytes())),
+            files: Files::from(entry),
+            contents: vec![Content::new(source)],
         })
     }
 
-    /// Name, size and hash, as they stand in the statement.
-    pub fn entry(&self) -> &FileEntry {
-        &self.entry
+    /// Names, sizes and hashes, as they stand in the statement.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
-    /// The content from its beginning, in pieces of at most 64 KiB.
+    /// SHA-256 of the first so many bytes of a file.
     ///
     /// # Errors
     ///
-    /// [`Error::Report`].
-    pub fn pieces(&mut self) -> Result<Pieces<'_>, Error> {
-        self.content.rewind()?;
+    /// [`Error::ReportChanged`] if there are fewer; [`Error::Report`].
+    pub fn prefix(&mut self, index: usize, bytes: u64) -> Result<Fingerprint, Error> {
+        let content = self.contents.get_mut(index).ok_or(Error::ReportChanged)?;
+        content.hash_prefix(bytes)?;
+        Ok(finish(content.prefix.1.clone()))
+    }
+
+    /// A file from there on, in pieces of at most 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// As [`Report::prefix`].
+    pub fn pieces(&mut self, index: usize, from: u64) -> Result<Pieces<'_>, Error> {
+        let content = self.contents.get_mut(index).ok_or(Error::ReportChanged)?;
+        let entry = self.files.get(index).ok_or(Error::ReportChanged)?;
+        content.hash_prefix(from)?;
+        content.source.seek(from)?;
         Ok(Pieces {
-            entry: &self.entry,
-            content: &mut self.content,
-            hash: Context::new(&SHA256),
-            read: 0,
+            entry,
+            hash: content.prefix.1.clone(),
+            source: &mut content.source,
+            read: from,
         })
     }
 }
 
-/// Reads a report once more while it is sent, and notices if it was changed meanwhile.
+fn opened(found: Found) -> Result<(FileEntry, Source), Error> {
+    let Found { path, name, .. } = found;
+    let fault = |source| Error::Report {
+        path: path.clone(),
+        source,
+    };
+    let mut file = File::open(&path).map_err(fault)?;
+    let (size, sha256) = measure(&mut file).map_err(fault)?;
+    let entry = FileEntry { name, size, sha256 };
+    Ok((entry, Source::File { path, file }))
+}
+
+/// Reads a file once more while it is sent, and notices if it was changed meanwhile.
 pub struct Pieces<'a> {
     entry: &'a FileEntry,
-    content: &'a mut Content,
+    source: &'a mut Source,
     hash: Context,
     read: u64,
 }
@@ -133,7 +166,7 @@ impl Pieces<'_> {
     /// [`Error::ReportChanged`] if the content is longer, shorter or other than was hashed;
     /// [`Error::Report`].
     pub fn next_piece(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let piece = self.content.read_piece()?;
+        let piece = self.source.read_piece(MAX_PAYLOAD as u64)?;
         self.read += piece.len() as u64;
         if self.read > self.entry.size {
             return Err(Error::ReportChanged);
@@ -151,24 +184,57 @@ impl Pieces<'_> {
     }
 }
 
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Content").field(&self.source).finish()
+    }
+}
+
 impl Content {
-    fn rewind(&mut self) -> Result<(), Error> {
+    fn new(source: Source) -> Self {
+        let prefix = (0, Context::new(&SHA256));
+        Self { source, prefix }
+    }
+
+    fn hash_prefix(&mut self, bytes: u64) -> Result<(), Error> {
+        if self.prefix.0 == bytes {
+            return Ok(());
+        }
+        self.source.seek(0)?;
+        let (mut left, mut hash) = (bytes, Context::new(&SHA256));
+        while left > 0 {
+            let piece = self.source.read_piece(left.min(MAX_PAYLOAD as u64))?;
+            if piece.is_empty() {
+                return Err(Error::ReportChanged);
+            }
+            hash.update(&piece);
+            left -= piece.len() as u64;
+        }
+        self.prefix = (bytes, hash);
+        Ok(())
+    }
+}
+
+impl Source {
+    fn seek(&mut self, to: u64) -> Result<(), Error> {
         match self {
-            Self::Text(text) => text.set_position(0),
-            Self::File { path, file } => file.rewind().map_err(|source| Error::Report {
-                path: path.clone(),
-                source,
-            })?,
+            Self::Text(text) => text.set_position(to),
+            Self::File { path, file } => {
+                file.seek(SeekFrom::Start(to))
+                    .map_err(|source| Error::Report {
+                        path: path.clone(),
+                        source,
+                    })?;
+            }
         }
         Ok(())
     }
 
-    fn read_piece(&mut self) -> Result<Vec<u8>, Error> {
+    fn read_piece(&mut self, most: u64) -> Result<Vec<u8>, Error> {
         let mut piece = Vec::with_capacity(MAX_PAYLOAD);
-        let limit = MAX_PAYLOAD as u64;
         let read = match self {
-            Self::Text(text) => text.take(limit).read_to_end(&mut piece),
-            Self::File { file, .. } => file.take(limit).read_to_end(&mut piece),
+            Self::Text(text) => text.take(most).read_to_end(&mut piece),
+            Self::File { file, .. } => file.take(most).read_to_end(&mut piece),
         };
         match (read, self) {
             (Err(source), Self::File { path, .. }) => Err(Error::Report {
@@ -213,25 +279,11 @@ fn generated_text(ids: &[StudentId]) -> String {
     ids.iter().map(line).collect()
 }
 
-fn file_name(path: &Path) -> Result<FileName, Error> {
-    let fault = |reason: String| Error::ReportName {
-        path: path.to_owned(),
-        reason,
-    };
-    let name = path
-        .file_name()
-        .ok_or_else(|| fault("it names no file".into()))?;
-    let name = name
-        .to_str()
-        .ok_or_else(|| fault("it is not UTF-8".into()))?;
-    name.parse()
-        .map_err(|error: scb_protocol::Error| fault(error.to_string()))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::io::Write;
+    use std::path::Path;
 
     use super::*;
 
@@ -241,7 +293,11 @@ mod tests {
     }
 
     fn read(report: &mut Report) -> Result<Vec<u8>, Error> {
-        let mut pieces = report.pieces()?;
+        read_from(report, 0)
+    }
+
+    fn read_from(report: &mut Report, from: u64) -> Result<Vec<u8>, Error> {
+        let mut pieces = report.pieces(0, from)?;
         let mut all = Vec::new();
         while let Some(piece) = pieces.next_piece()? {
             assert!(piece.len() <= MAX_PAYLOAD);
@@ -250,30 +306,40 @@ mod tests {
         Ok(all)
     }
 
+    fn open(path: &Path) -> Result<Report, Error> {
+        Report::open(&[path.to_owned()], None)
+    }
+
     #[test]
     fn the_text_for_three_ten_digit_ids_has_1050_bytes() {
         let mut report = Report::generated(&ids()).unwrap();
         let content = read(&mut report).unwrap();
-        assert_eq!((content.len(), report.entry().size), (1050, 1050));
+        let file = report.files().single().unwrap();
+        assert_eq!((content.len(), file.size), (1050, 1050));
         let lines: Vec<_> = str::from_utf8(&content).unwrap().lines().collect();
         assert_eq!(lines.len(), 30);
         assert_eq!(lines[9], "This is submission from 1155000001");
         assert_eq!(lines[10], "This is submission from 1155000002");
-        assert_eq!(report.entry().name.as_ref(), "submission.txt");
-        assert_eq!(report.entry().sha256, Fingerprint::of(&content));
+        assert_eq!(file.name.as_ref(), "submission.txt");
+        assert_eq!(file.sha256, Fingerprint::of(&content));
     }
 
     #[test]
-    fn a_file_is_read_in_pieces_as_often_as_needed() {
+    fn a_file_is_read_in_pieces_as_often_as_needed_and_from_anywhere() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("報告.pdf");
         let content: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
         std::fs::write(&path, &content).unwrap();
-        let mut report = Report::open(&path).unwrap();
-        assert_eq!(report.entry().sha256, Fingerprint::of(&content));
-        for _ in 0..2 {
-            assert_eq!(read(&mut report).unwrap(), content);
+        let mut report = open(&path).unwrap();
+        assert_eq!(report.files()[0].sha256, Fingerprint::of(&content));
+        for from in [0, 1, 65_536, 199_999, 200_000, 0] {
+            let start = usize::try_from(from).unwrap();
+            let prefix = report.prefix(0, from).unwrap();
+            assert_eq!(prefix, Fingerprint::of(&content[..start]));
+            assert_eq!(read_from(&mut report, from).unwrap(), content[start..]);
         }
+        let beyond = report.prefix(0, 200_001);
+        assert!(matches!(beyond, Err(Error::ReportChanged)));
     }
 
     #[test]
@@ -281,37 +347,45 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r");
         for change in ["longer than before", "shorte", "altered!!"] {
-            std::fs::write(&path, "unchanged").unwrap();
-            let mut report = Report::open(&path).unwrap();
-            let mut file = File::options()
-                .write(true)
-                .truncate(true)
-                .open(&path)
-                .unwrap();
-            file.write_all(change.as_bytes()).unwrap();
-            assert!(
-                matches!(read(&mut report), Err(Error::ReportChanged)),
-                "{change}"
-            );
+            for from in [0, 3] {
+                std::fs::write(&path, "unchanged").unwrap();
+                let mut report = open(&path).unwrap();
+                let mut file = File::options()
+                    .write(true)
+                    .truncate(true)
+                    .open(&path)
+                    .unwrap();
+                file.write_all(change.as_bytes()).unwrap();
+                assert!(
+                    matches!(read_from(&mut report, from), Err(Error::ReportChanged)),
+                    "{change}"
+                );
+            }
         }
     }
 
     #[test]
-    fn refuses_directories_missing_files_and_odd_names() {
+    fn what_is_too_large_is_refused_unread() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            Report::open(dir.path()),
-            Err(Error::ReportKind { .. })
-        ));
+        let path = dir.path().join("sparse");
+        let file = File::create(&path).unwrap();
+        file.set_len(20 << 30).unwrap();
+        let refused = Report::open(&[path], Some(1 << 29));
+        let (bytes, limit) = match refused {
+            Err(Error::ReportTooLarge { bytes, limit }) => (bytes, limit),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((bytes, limit), (20 << 30, 1 << 29));
+    }
+
+    #[test]
+    fn refuses_missing_files_and_odd_names() {
+        let dir = tempfile::tempdir().unwrap();
         let missing = dir.path().join("missing");
-        assert!(matches!(Report::open(&missing), Err(Error::Report { .. })));
-        assert!(matches!(
-            Report::open(Path::new("..")),
-            Err(Error::ReportName { .. })
-        ));
+        assert!(matches!(open(&missing), Err(Error::Report { .. })));
         let escape = dir.path().join("a\u{1b}[2J");
         std::fs::write(&escape, "x").unwrap();
-        let error = Report::open(&escape).unwrap_err();
+        let error = open(&escape).unwrap_err();
         assert!(!error.to_string().contains('\u{1b}'), "{error}");
     }
 }

@@ -87,6 +87,7 @@ impl Setup {
                 cuhk: given(common.cuhk.as_ref(), CUHK, sandbox.is_some())?,
                 blackboard: given(common.blackboard.as_ref(), BLACKBOARD, sandbox.is_some())?,
                 max_members: None,
+                max_bytes: None,
             },
             remembered: home.config()?,
             root: Root::Unknown,
@@ -172,17 +173,24 @@ impl Setup {
         self.root = before.root;
     }
 
-    /// Takes note of the largest group that Blackboard takes, as it said itself.
+    /// Takes note of the largest group and of the largest hand-in that Blackboard takes, as it
+    /// said itself.
     ///
     /// # Errors
     ///
     /// [`Error::Cli`].
-    pub(crate) fn hear_max_members(&mut self, limit: u8) -> Result<(), Error> {
-        if self.remembered.max_members != Some(limit) {
-            self.remembered.max_members = Some(limit);
+    pub(crate) fn hear_limits(&mut self, members: u8, bytes: u64) -> Result<(), Error> {
+        let said = (Some(members), Some(bytes));
+        if (self.remembered.max_members, self.remembered.max_bytes) != said {
+            (self.remembered.max_members, self.remembered.max_bytes) = said;
             self.home.save_config(&self.remembered)?;
         }
         Ok(())
+    }
+
+    /// The most bytes that Blackboard takes in one hand-in, if it has said so.
+    pub fn max_bytes(&self) -> Option<u64> {
+        self.remembered.max_bytes
     }
 
     /// The largest group that Blackboard takes, as far as it is known here.
@@ -321,8 +329,9 @@ impl Setup {
     pub fn blackboard_proved(&mut self) -> Result<(), Error> {
         let given = self.given.blackboard.clone();
         if given.is_some() && given != self.remembered.blackboard {
-            // Another Blackboard, another limit.
+            // Another Blackboard, other limits.
             self.remembered.max_members = None;
+            self.remembered.max_bytes = None;
         }
         self.remember(given, |config| &mut config.blackboard)
     }

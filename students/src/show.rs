@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use indicatif::{ProgressBar, ProgressStyle};
 use scb_cli::{local_time, printable, say};
 use scb_explain::{Language, sentence, step_title};
+use scb_protocol::statement::FilePath;
 use scb_protocol::{Code, Step, StepEvent};
 
 use crate::Event;
@@ -50,6 +51,7 @@ impl Show {
         }
         match event {
             Event::Step(event) => self.step(event),
+            Event::GoingOn { have, total, anew } => self.going_on(*have, *total, anew),
             Event::Sending { sent, total } => self.progress(*sent, *total),
             Event::NotRenewed {
                 sid,
@@ -103,13 +105,30 @@ impl Show {
         let _ = say(&format!("{label}  {text}"));
     }
 
+    fn going_on(&mut self, have: u64, total: u64, anew: &[FilePath]) {
+        for file in anew {
+            let text = self.words.sent_anew(&printable(file.as_ref()));
+            self.line(Step::Six, &text);
+        }
+        if have > 0 {
+            let text = self.words.going_on(have, total);
+            self.line(Step::Six, &text);
+        }
+    }
+
     fn progress(&mut self, sent: u64, total: u64) {
         if total < LARGE || !std::io::stderr().is_terminal() {
             return;
         }
-        self.bar
-            .get_or_insert_with(|| bar(total, self.words))
-            .set_position(sent);
+        match &self.bar {
+            Some(bar) => bar.set_position(sent),
+            None => {
+                // What was there before says nothing about the rate of now.
+                let bar = bar(total, self.words).with_position(sent);
+                bar.reset_eta();
+                self.bar = Some(bar);
+            }
+        }
     }
 
     /// One line per wait; on a terminal, the seconds count down besides.
@@ -144,7 +163,8 @@ fn countdown() -> ProgressBar {
 
 fn bar(total: u64, words: Words) -> ProgressBar {
     let step = words.step();
-    let template = format!("{step} 6  {{bytes}} / {{total_bytes}} {{wide_bar}} {{eta}}");
+    let template =
+        format!("{step} 6  {{bytes}} / {{total_bytes}} {{wide_bar}} {{bytes_per_sec}} {{eta}}");
     let style = ProgressStyle::with_template(&template);
     ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

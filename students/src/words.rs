@@ -2,6 +2,7 @@
 
 use scb_certs::StudentId;
 use scb_explain::{Language, width};
+use scb_protocol::grouped;
 
 use crate::Group;
 
@@ -190,8 +191,8 @@ impl Words {
 
     pub(crate) fn report_file(self) -> &'static str {
         self.pick(
-            "Report file (Enter: submission.txt, made from the IDs): ",
-            "報告檔案（Enter：由編號產生的 submission.txt）：",
+            "File or folder (Enter: submission.txt, made from the IDs): ",
+            "檔案或資料夾（Enter：由編號產生的 submission.txt）：",
         )
     }
 
@@ -296,6 +297,25 @@ impl Words {
 
     pub(crate) fn not_done(self) -> &'static str {
         self.pick("Not done", "未完成")
+    }
+
+    pub(crate) fn going_on(self, have: u64, total: u64) -> String {
+        let (have, total) = (grouped(have), grouped(total));
+        match self.0 {
+            Language::English => {
+                format!("{have} of {total} bytes are there already: going on from there")
+            }
+            Language::Chinese => format!("{total} 位元組中已有 {have} 送達：由該處繼續"),
+        }
+    }
+
+    pub(crate) fn sent_anew(self, file: &str) -> String {
+        match self.0 {
+            Language::English => {
+                format!("what is there of {file} is something else: it is sent from its beginning")
+            }
+            Language::Chinese => format!("已送達的 {file} 內容不符：由頭再送"),
+        }
     }
 
     pub(crate) fn trying_again(self, seconds: u32) -> String {

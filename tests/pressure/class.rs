@@ -199,7 +199,9 @@ impl Class {
         connection.send(&request).await?;
         let mut receiving = match state.handle(reply(&mut connection).await?)? {
             Answer::AlreadyStored(receiving) => receiving,
-            Answer::Proceed(state) => {
+            Answer::Committed(state) => {
+                let (state, upload) = state.upload(&[]);
+                connection.send(&upload).await?;
                 connection.send_chunk(work.report.clone().into()).await?;
                 let (state, end) = state.end();
                 connection.send(&end).await?;

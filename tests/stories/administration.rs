@@ -70,7 +70,7 @@ fn a_campus_set_up_by_hand_does_the_main_job() {
         .blackboard(&["submissions", "show", "S-000001", "--json"])
         .succeeded()
         .json();
-    assert_eq!(shown["file"]["name"], "report.pdf");
+    assert_eq!(shown["files"][0]["name"], "report.pdf");
     campus
         .blackboard(&["submissions", "show", "S-000009"])
         .exit

@@ -52,7 +52,7 @@ fn messages(page: &str) -> Vec<(&str, bool)> {
     .collect()
 }
 
-const HAND_IN: [(&str, bool); 15] = [
+const HAND_IN: [(&str, bool); 16] = [
     ("handshake", true),
     ("greeting", true),
     ("present", true),
@@ -62,7 +62,8 @@ const HAND_IN: [(&str, bool); 15] = [
     ("confirm", true),
     ("confirmed", true),
     ("submit", true),
-    ("proceed", true),
+    ("committed", true),
+    ("upload", true),
     ("chunks", true),
     ("end", true),
     ("verify", false),

@@ -1,67 +1,178 @@
-//! The report on its way in: counted, hashed and written as it comes.
+//! The files on their way in: counted, hashed and written as they come. What has come stays when
+//! the connection does not.
 
 use scb_certs::Fingerprint;
-use scb_protocol::message::blackboard::Request;
-use scb_protocol::server::{AwaitReverification, ReceivingContent};
-use scb_protocol::{Frame, Refusal, Step, decode};
-use scb_storage::{ContentWriter, Error};
+use scb_protocol::message::blackboard::{Received, Request};
+use scb_protocol::server::{AwaitReverification, ExpectUpload, ReceivingContent};
+use scb_protocol::{Code, Frame, Refusal, Step, decode};
+use scb_storage::{ContentWriter, Error, Upload};
 use scb_transport::Connection;
 use tokio::time::Instant;
 
 use super::Shared;
 use super::vigil::Vigil;
+use crate::uploads::Lease;
 
-/// Receives chunks and then `end`. The content is in a temporary file when this returns, and
-/// has the hash that the members signed; dropped, it leaves nothing.
-pub(super) async fn receive(
-    connection: &mut Connection,
-    vigil: &mut Vigil,
-    mut state: ReceivingContent,
-    shared: &Shared,
-) -> Result<(AwaitReverification, ContentWriter), Refusal> {
-    let deadline = Instant::now() + shared.limits.content;
-    let size = state.statement().file().size;
-    let mut writer = shared.content.begin(size).await.map_err(refusal)?;
-    loop {
-        let next = deadline.min(Instant::now() + shared.limits.message);
-        match receive_frame(connection, vigil, next).await? {
-            Frame::Chunk(chunk) => {
-                state.chunk(chunk.len())?;
-                writer.write(&chunk).await.map_err(refusal)?;
+/// Reads from the connection until the files are there.
+pub(super) struct Receiver<'a> {
+    pub(super) connection: &'a mut Connection,
+    pub(super) vigil: &'a mut Vigil,
+    pub(super) lease: &'a Lease,
+    pub(super) shared: &'a Shared,
+}
+
+/// The files of one submission, one of them open.
+struct Incoming {
+    upload: Upload,
+    open: Option<(usize, ContentWriter)>,
+}
+
+impl Receiver<'_> {
+    /// Receives `upload`, chunks and then `end`. Everything has come, durably and with the hashes
+    /// that the members signed, when this returns; otherwise what has come is kept.
+    pub(super) async fn receive(
+        mut self,
+        state: ExpectUpload,
+        upload: Upload,
+    ) -> Result<(AwaitReverification, Upload), Refusal> {
+        // The client reads what it sent before, to compare: that may take a while.
+        let deadline = Instant::now() + self.shared.limits.idle;
+        let Frame::Message(payload) = self.frame(deadline).await? else {
+            return Err(Refusal::new(Code::UnexpectedMessage, Step::Six)
+                .with("expected", "upload")
+                .with("got", "chunk"));
+        };
+        let state = state.handle(decode(&payload, Step::Six)?)?;
+        let mut incoming = Incoming { upload, open: None };
+        match self.chunks(state, &mut incoming).await {
+            Ok(state) => Ok((state, incoming.upload)),
+            Err(refusal) => {
+                incoming.interrupted(&refusal).await;
+                Err(refusal)
             }
-            Frame::Message(payload) => {
-                let request: Request = decode(&payload, Step::Six)?;
-                #[cfg(test)]
-                crate::tests::panics::if_wanted(state.statement());
-                let received = writer.sha256().await.map_err(refusal)?;
-                let state = state.handle(request, Fingerprint::from_bytes(received))?;
-                return Ok((state, writer));
+        }
+    }
+
+    async fn chunks(
+        &mut self,
+        mut state: ReceivingContent,
+        incoming: &mut Incoming,
+    ) -> Result<AwaitReverification, Refusal> {
+        let deadline = Instant::now() + self.shared.limits.content;
+        loop {
+            let next = deadline.min(Instant::now() + self.shared.limits.message);
+            match self.frame(next).await? {
+                Frame::Chunk(chunk) => {
+                    let index = state.chunk(chunk.len())?;
+                    let from_beginning = state.from()[index] == 0;
+                    let size = state.statement().files[index].size;
+                    incoming.open(index, from_beginning, size).await?;
+                    incoming.write(&chunk).await?;
+                }
+                Frame::Message(payload) => {
+                    let request: Request = decode(&payload, Step::Six)?;
+                    #[cfg(test)]
+                    crate::tests::panics::if_wanted(state.statement());
+                    incoming.close().await?;
+                    let statement = state.statement().clone();
+                    let received = incoming.hashes();
+                    let ended = state.handle(request, &received);
+                    if matches!(&ended, Err(refusal) if refusal.code == Code::ContentAltered) {
+                        let signed = statement.files.iter().map(|file| file.sha256);
+                        incoming.forget_others(signed).await?;
+                    }
+                    return ended;
+                }
+            }
+        }
+    }
+
+    /// One frame; meanwhile a revocation ends the connection at once, and so does another one
+    /// that brings the same files.
+    async fn frame(&mut self, deadline: Instant) -> Result<Frame, Refusal> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.vigil.alarm() => self.vigil.look(Step::Six).await?,
+                superseded = self.lease.superseded() => return Err(superseded),
+                frame = self.connection.receive_frame_until(Step::Six, deadline) => return frame,
             }
         }
     }
 }
 
-/// One frame; meanwhile a revocation ends the connection at once.
-async fn receive_frame(
-    connection: &mut Connection,
-    vigil: &mut Vigil,
-    deadline: Instant,
-) -> Result<Frame, Refusal> {
-    loop {
-        tokio::select! {
-            biased;
-            () = vigil.alarm() => vigil.look(Step::Six).await?,
-            frame = connection.receive_frame_until(Step::Six, deadline) => return frame,
+impl Incoming {
+    /// The next bytes are of this file; one before it has come to its end.
+    async fn open(&mut self, index: usize, from_beginning: bool, size: u64) -> Result<(), Refusal> {
+        if self.open.as_ref().is_some_and(|(open, _)| *open == index) {
+            return Ok(());
+        }
+        self.close().await?;
+        let writer = self.upload.writer(index, from_beginning, size).await;
+        self.open = Some((index, writer.map_err(refusal)?));
+        Ok(())
+    }
+
+    async fn write(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
+        match &mut self.open {
+            Some((_, writer)) => writer.write(chunk).await.map_err(refusal),
+            None => Ok(()),
+        }
+    }
+
+    /// What came of the open file is durable.
+    async fn close(&mut self) -> Result<(), Refusal> {
+        if let Some((index, writer)) = self.open.take() {
+            self.upload.keep(index, writer).await.map_err(refusal)?;
+        }
+        Ok(())
+    }
+
+    fn hashes(&self) -> Vec<Fingerprint> {
+        let hashes = self.upload.received();
+        hashes
+            .map(|(_, sha256)| Fingerprint::from_bytes(sha256))
+            .collect()
+    }
+
+    /// Files whose bytes are others than were signed are no beginning of anything.
+    async fn forget_others(
+        &mut self,
+        signed: impl Iterator<Item = Fingerprint>,
+    ) -> Result<(), Refusal> {
+        let others: Vec<usize> = signed
+            .zip(self.hashes())
+            .enumerate()
+            .filter(|(_, (signed, received))| signed != received)
+            .map(|(index, _)| index)
+            .collect();
+        for index in others {
+            self.upload.forget(index).await.map_err(refusal)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what came, for the next time; where there is no room, room is made.
+    async fn interrupted(mut self, why: &Refusal) {
+        let kept = self.close().await;
+        if why.code == Code::StorageFull || kept.is_err() {
+            let discarded = self.upload.discard().await;
+            if let Err(error) = discarded {
+                tracing::error!("a part of an upload was not removed: {error}");
+            }
         }
     }
 }
 
-/// Makes the content durable under its hash.
-pub(super) async fn keep(writer: ContentWriter, sha256: &Fingerprint) -> Result<(), Refusal> {
-    writer.finish(*sha256.as_bytes()).await.map_err(refusal)?;
-    Ok(())
+/// What is here of each file.
+pub(super) fn received(upload: &Upload) -> Vec<Received> {
+    let told = |(received, sha256)| Received {
+        received,
+        sha256: Fingerprint::from_bytes(sha256),
+    };
+    upload.received().map(told).collect()
 }
 
-fn refusal(error: Error) -> Refusal {
+pub(super) fn refusal(error: Error) -> Refusal {
     crate::store::Error::Storage(error).into()
 }

@@ -20,6 +20,12 @@ pub enum Error {
         /// The submission ID.
         submission: SubmissionId,
     },
+    /// The time in which the files of a commitment might come is over.
+    #[error("the files of submission {submission} might come no longer")]
+    UploadExpired {
+        /// The submission ID.
+        submission: SubmissionId,
+    },
     /// A record is not what was stored.
     #[error("the record of {number} was altered")]
     Altered {
@@ -342,6 +348,9 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         if let Error::Conflict { .. } = error {
             return Refusal::new(Code::SubmissionConflict, Step::Six);
+        }
+        if let Error::UploadExpired { .. } = error {
+            return Refusal::new(Code::UploadExpired, Step::Six);
         }
         let refusal = if error.is_full() {
             Refusal::new(Code::StorageFull, Step::Six)

@@ -6,12 +6,14 @@ use rustls_pki_types::UnixTime;
 use scb_cli::Home;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::{SignedLeaf, accepted_entry};
+use scb_protocol::server::Commitment;
 use scb_protocol::statement::SubmissionNumber;
 use scb_storage::ContentStore;
 
 use super::mark::{self, Mark};
 use super::{
-    Draft, Error, Record, Store, by_submission, contents, count, insert, last_number, log,
+    Committal, Draft, Error, Record, Store, by_submission, commitment, contents, count, insert,
+    last_number, log,
 };
 
 /// Takes in submissions and gives them their numbers. One per home. Cheap to clone.
@@ -81,6 +83,49 @@ impl Register {
             Some(named) if records == highest => Ok(content.sweep_blocking(moment, &named)?),
             _ => Ok(0),
         }
+    }
+
+    /// Removes what came of uploads that nobody can go on with: those whose time is over, that
+    /// were never committed, or that are stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn sweep_uploads(&self, content: &ContentStore, now: UnixTime) -> Result<usize, Error> {
+        let ids = content.uploads_blocking()?;
+        let open = move |connection: &rusqlite::Connection| commitment::open(connection, now);
+        let open = self.store.database.read_blocking(open)?;
+        let over = ids.iter().filter(|id| !open.contains(*id));
+        over.map(|id| Ok(content.discard_upload_blocking(id)?))
+            .collect::<Result<Vec<()>, Error>>()
+            .map(|removed| removed.len())
+    }
+
+    /// Records a statement before its files come. The same statement again keeps the time at
+    /// which it was committed first. Answered once it is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] for the same submission ID with another statement;
+    /// [`Error::UploadExpired`] if its time was over at this moment; [`Error::Storage`].
+    pub async fn commit(&self, committal: Committal) -> Result<Commitment, Error> {
+        let commit = move |transaction: &rusqlite::Transaction<'_>| {
+            let submission = committal.statement.submission;
+            match commitment::find(transaction, submission)? {
+                Some((_, statement)) if statement != committal.bytes => {
+                    Err(Error::Conflict { submission })
+                }
+                Some((found, _)) if found.upload_until < committal.commitment.at => {
+                    Err(Error::UploadExpired { submission })
+                }
+                Some((found, _)) => Ok(found),
+                None => {
+                    commitment::insert(transaction, &committal)?;
+                    Ok(committal.commitment)
+                }
+            }
+        };
+        self.store.database.write(commit).await
     }
 
     /// Accepts a submission whose content is durable: one transaction gives it its number,

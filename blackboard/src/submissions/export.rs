@@ -2,12 +2,13 @@
 
 mod target;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use scb_certs::Fingerprint;
 use scb_cli::{Failure, counted, printable, say, write_atomic};
-use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::statement::{FileEntry, Files, SubmissionNumber};
 use scb_storage::ContentStore;
 use serde_json::{Value, json};
 
@@ -48,7 +49,15 @@ pub(super) fn run(source: &Source<'_>, dir: &Path, json: bool) -> anyhow::Result
     let mut left_out = LeftOut::default();
     for number in source.store.numbers()? {
         match export(source, number, dir) {
-            Ok((submission, report)) => exported.push(described(&submission, &report, json)?),
+            Ok(Exported {
+                submission,
+                files,
+                receipt,
+            }) => {
+                let mut value = described(&submission, &files, json)?;
+                value["receipt"] = json!(receipt);
+                exported.push(value);
+            }
             Err(error) => {
                 let may_go_on = error.is_about_one();
                 left_out.add(number, error.into());
@@ -64,15 +73,19 @@ pub(super) fn run(source: &Source<'_>, dir: &Path, json: bool) -> anyhow::Result
     left_out.into_result("exported")
 }
 
-fn described(submission: &Summary, report: &Path, json: bool) -> anyhow::Result<Value> {
-    let path = printable(&report.to_string_lossy());
-    if !json {
-        let size = counted(submission.statement.file().size, "byte");
+fn described(submission: &Summary, paths: &[PathBuf], json: bool) -> anyhow::Result<Value> {
+    let files = &submission.statement.files;
+    for (file, path) in files.iter().zip(paths).filter(|_| !json) {
+        let (path, size) = (
+            printable(&path.to_string_lossy()),
+            counted(file.size, "byte"),
+        );
         say(&format!("{}  {path}  {size}", submission.number))?;
     }
     let mut value = as_json(submission);
-    value["report"] = json!(report);
-    value["receipt"] = json!(report.with_file_name(RECEIPT));
+    for (index, path) in paths.iter().enumerate() {
+        value["files"][index]["path"] = json!(path);
+    }
     Ok(value)
 }
 
@@ -95,12 +108,19 @@ impl From<NotExported> for Failure {
     }
 }
 
-/// The report and its receipt, each checked while it is copied; both, or no new folder.
+/// One submission, and where its files and its receipt are now.
+struct Exported {
+    submission: Summary,
+    files: Vec<PathBuf>,
+    receipt: PathBuf,
+}
+
+/// The files and their receipt, each checked while it is copied; all, or no new folder.
 fn export(
     source: &Source<'_>,
     number: SubmissionNumber,
     dir: &Path,
-) -> Result<(Summary, PathBuf), NotExported> {
+) -> Result<Exported, NotExported> {
     let record = source.store.record(number)?;
     let record = record.ok_or(Error::Altered { number })?;
     let receipt = record.receipt(&source.roots)?;
@@ -111,7 +131,11 @@ fn export(
         // Made above, and nothing of it counts.
         let _ = fs::remove_dir_all(&folder);
     }
-    Ok((record.summary(), written?))
+    Ok(Exported {
+        submission: record.summary(),
+        files: written?,
+        receipt: folder.join(RECEIPT),
+    })
 }
 
 fn write(
@@ -119,17 +143,41 @@ fn write(
     record: &Record,
     receipt: &[u8],
     folder: &Path,
-) -> Result<PathBuf, NotExported> {
-    fs::create_dir_all(folder).map_err(TargetError::at(folder))?;
-    let file = record.statement().file();
-    let report = folder.join(safe_name(file.name.as_ref()));
-    let copied = source
-        .content
-        .copy_to_blocking(file.sha256.as_bytes(), &report);
-    copied.map_err(not_copied)?;
+) -> Result<Vec<PathBuf>, NotExported> {
+    let files = &record.statement().files;
+    let paths = safe_paths(files).into_iter().map(|path| folder.join(path));
+    let paths: Vec<PathBuf> = paths.collect();
+    for (file, path) in files.iter().zip(&paths) {
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(TargetError::at(parent))?;
+        let copied = source
+            .content
+            .copy_to_blocking(file.sha256.as_bytes(), path);
+        copied.map_err(not_copied)?;
+    }
     let path = folder.join(RECEIPT);
     write_atomic(&path, receipt, 0o600).map_err(TargetError::of_cli(&path))?;
-    Ok(report)
+    Ok(paths)
+}
+
+/// Where each file goes below the submission's folder: as it was handed in, in harmless names; or
+/// all side by side under their numbers, where those would not be told apart.
+fn safe_paths(files: &Files) -> Vec<PathBuf> {
+    let harmless = |file: &FileEntry| file.name.parts().map(safe_name).collect::<PathBuf>();
+    let paths: Vec<PathBuf> = files.iter().map(harmless).collect();
+    let key = |path: &Path| path.to_string_lossy().to_lowercase();
+    let taken: HashSet<String> = paths.iter().map(|path| key(path)).collect();
+    let folders = paths.iter().flat_map(|path| path.ancestors().skip(1));
+    let clash = folders
+        .into_iter()
+        .any(|folder| taken.contains(&key(folder)));
+    if taken.len() == paths.len() && !clash {
+        return paths;
+    }
+    let numbered = |(index, file): (usize, &FileEntry)| {
+        PathBuf::from(safe_name(&format!("{:03}-{}", index + 1, file.name.name())))
+    };
+    files.iter().enumerate().map(numbered).collect()
 }
 
 fn not_copied(error: scb_storage::Error) -> NotExported {
@@ -198,5 +246,31 @@ mod tests {
         }
         let longest = format!(".{}", "報".repeat(84));
         assert!(safe_name(&longest).len() <= LONGEST);
+    }
+
+    fn paths(names: &[&str]) -> Vec<String> {
+        let file = |name: &&str| FileEntry {
+            name: name.parse().expect("a path"),
+            size: 1,
+            sha256: Fingerprint::of(name.as_bytes()),
+        };
+        let files = Files::new(names.iter().map(file).collect()).expect("files");
+        let paths = safe_paths(&files).into_iter();
+        paths
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn keeps_folders() {
+        let names = ["src/main.rs", "報告/最終.pdf", "receipt.zip"];
+        let kept = ["src/main.rs", "報告/最終.pdf", "report-receipt.zip"];
+        assert_eq!(paths(&names), kept);
+    }
+
+    #[test]
+    fn numbers_files_that_harmless_names_do_not_tell_apart() {
+        assert_eq!(paths(&["a;b", "a|b"]), ["001-a_b", "002-a_b"]);
+        assert_eq!(paths(&["a;/x", "a_"]), ["001-x", "002-a_"]);
     }
 }

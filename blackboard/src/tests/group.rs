@@ -5,11 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use scb_certs::{Chain, Fingerprint, ServiceName, SigningKey, SpiffeId};
 use scb_protocol::client::{
-    Answer, ExpectGreeting, Member, ReceivingReceipt, Session, sign, state,
+    Answer, Committed, ExpectGreeting, Member, ReceivingReceipt, SendingContent, Session, sign,
+    state,
 };
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::receipt::VerifiedReceipt;
-use scb_protocol::statement::{FileEntry, Label, SubmissionId};
+use scb_protocol::statement::{FileEntry, Files, Label, SubmissionId};
 use scb_protocol::{Frame, Refusal, Step, TokenRequest, issue_token};
 use scb_transport::{ClientTls, Connection, ServerTrust, connect};
 
@@ -28,6 +29,8 @@ pub(super) struct Group<'a> {
     pub(super) name: &'a str,
     pub(super) assignment: (&'a str, &'a str),
     pub(super) report: Vec<u8>,
+    /// Further files, which nobody sends by [`Group::hand_in`].
+    pub(super) more: Vec<(&'a str, Vec<u8>)>,
     /// Sent instead of the report.
     pub(super) sent: Option<Vec<u8>>,
     /// Who signs, if not exactly the members.
@@ -48,6 +51,7 @@ impl<'a> Group<'a> {
             report: "This is submission from all of us\n"
                 .repeat(4000)
                 .into_bytes(),
+            more: Vec::new(),
             sent: None,
             signers: None,
             client: None,
@@ -120,7 +124,9 @@ impl<'a> Group<'a> {
         self.send(&mut connection, request).await?;
         let receiving = match state.handle(reply(&mut connection).await?)? {
             Answer::AlreadyStored(receiving) => receiving,
-            Answer::Proceed(state) => {
+            Answer::Committed(state) => {
+                let (state, upload) = state.upload(&[]);
+                self.send(&mut connection, upload).await?;
                 let content = self.sent.as_ref().unwrap_or(&self.report);
                 connection
                     .send_chunk(Bytes::copy_from_slice(content))
@@ -135,6 +141,31 @@ impl<'a> Group<'a> {
         Ok(receipt)
     }
 
+    /// A connection of its own, up to the commitment.
+    pub(super) async fn commit(&mut self) -> Result<(Connection, Committed), Refusal> {
+        let (mut connection, session) = self.open_session().await?;
+        let statement = self.statement();
+        let signatures = sign(&statement, &self.members, self.campus.certs.now()).unwrap();
+        let (state, request) = session.submit(&statement, signatures)?;
+        self.send(&mut connection, request).await?;
+        match state.handle(reply(&mut connection).await?)? {
+            Answer::Committed(committed) => Ok((connection, committed)),
+            Answer::AlreadyStored(_) => panic!("stored before"),
+        }
+    }
+
+    /// Ends the content, and takes the receipt.
+    pub(super) async fn end(
+        &mut self,
+        mut connection: Connection,
+        sending: SendingContent,
+    ) -> Result<Vec<u8>, Refusal> {
+        let (state, end) = sending.end();
+        self.send(&mut connection, end).await?;
+        let receiving = state.handle(reply(&mut connection).await?)?;
+        receive(&mut connection, receiving).await
+    }
+
     /// Step 6 up to the first piece of content.
     pub(super) async fn begin_content(
         &mut self,
@@ -145,9 +176,11 @@ impl<'a> Group<'a> {
         let signatures = sign(&statement, &self.members, self.campus.certs.now()).unwrap();
         let (state, request) = session.submit(&statement, signatures)?;
         self.send(&mut connection, request).await?;
-        let Answer::Proceed(_) = state.handle(reply(&mut connection).await?)? else {
+        let Answer::Committed(state) = state.handle(reply(&mut connection).await?)? else {
             panic!("stored before");
         };
+        let (_, upload) = state.upload(&[]);
+        self.send(&mut connection, upload).await?;
         let piece = Bytes::copy_from_slice(&self.report[..100]);
         connection.send_chunk(piece).await?;
         Ok(connection)
@@ -156,16 +189,22 @@ impl<'a> Group<'a> {
     pub(super) fn statement(&self) -> Vec<u8> {
         let label = |text: &str| text.parse::<Label>().unwrap();
         let assignment = (label(self.assignment.0), label(self.assignment.1));
-        let file = FileEntry {
-            name: self.name.parse().unwrap(),
-            size: self.report.len() as u64,
-            sha256: Fingerprint::of(&self.report),
+        let file = |(name, content): (&str, &[u8])| FileEntry {
+            name: name.parse().unwrap(),
+            size: content.len() as u64,
+            sha256: Fingerprint::of(content),
         };
+        let more = self
+            .more
+            .iter()
+            .map(|(name, content)| (*name, &content[..]));
+        let all = std::iter::once((self.name, &self.report[..])).chain(more);
+        let files = Files::new(all.map(file).collect()).unwrap();
         state(
             &self.members,
             &self.campus.service,
             assignment,
-            file,
+            files,
             self.submission,
         )
         .unwrap()

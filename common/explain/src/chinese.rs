@@ -192,6 +192,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         ),
         Code::ContentTooLarge => ("報告超過此處接受的大小", "把檔案縮小"),
         Code::TooManyQuestions => ("同一連線上的查詢過多，連線已關閉", "再執行一次指令"),
+        Code::UploadExpired => ("此提交的檔案上載時限已過", "重新提交；時間以此刻為準"),
         Code::SubmissionConflict => ("此提交編號已用於其他內容", "以新的提交編號再提交"),
         Code::ReceiptInvalid => ("收據驗證失敗", "保留它作為證據，並索取新的副本"),
         Code::LogForked => (

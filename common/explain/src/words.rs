@@ -80,13 +80,17 @@ pub fn message_title(name: &str, language: Language) -> Option<&'static str> {
         "confirm" => ("I have the session key", "我已有會話金鑰"),
         "assignments" => ("what these members can hand in", "這些組員可提交的作業"),
         "submit" => ("the statement, signed by all", "全組簽署的聲明"),
+        "upload" => ("this is what will come", "以下是將送出的內容"),
         "end" => ("that was all of it", "內容已全部送出"),
         "shares" => (
             "verified; here are the sealed shares",
             "核實無誤；這是封存的份額",
         ),
         "confirmed" => ("I have the same key", "我有相同的金鑰"),
-        "proceed" => ("accepted, send the content", "已接納，請送出內容"),
+        "committed" => (
+            "recorded; this is what I have of the files",
+            "已登記；檔案已收到這些",
+        ),
         "receipt" => ("stored; this is your receipt", "已存妥；這是收據"),
         "refusal" => ("refused", "已拒絕"),
         _ => return None,

@@ -7,6 +7,7 @@ mod confirmation;
 mod greeting;
 mod receipt;
 mod shares;
+mod upload;
 
 use std::fmt;
 
@@ -14,8 +15,9 @@ use scb_certs::{Chain, SigningKey, StudentId};
 
 pub use confirmation::{Assignments, ExpectAssignments, ExpectConfirmed, Session, sign, state};
 pub use greeting::ExpectGreeting;
-pub use receipt::{Answer, ExpectProceed, ExpectReceipt, ReceivingReceipt, SendingContent};
+pub use receipt::{ExpectReceipt, ReceivingReceipt};
 pub use shares::ExpectShares;
+pub use upload::{Answer, Committed, ExpectCommitted, SendingContent};
 
 use crate::message::cuhk::MemberQuestion;
 

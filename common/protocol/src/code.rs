@@ -246,6 +246,9 @@ codes! {
     TooManyQuestions = "too_many_questions", EXIT_RETRY, 429,
         "too many questions on one connection; it is closed",
         "run the command again";
+    UploadExpired = "upload_expired", EXIT_REFUSED, 410,
+        "the time in which this submission's files might come is over",
+        "hand in again: it is a new submission, with the time of now";
     SubmissionConflict = "submission_conflict", EXIT_REFUSED, 409,
         "this submission ID was already used for something else",
         "hand in under a new submission ID";

@@ -20,7 +20,8 @@ pub use confirmation::ExpectConfirmation;
 pub use desk::{ExpectRequest, Inquiry, MAX_QUESTIONS, Wanted};
 pub use presentation::{ExpectPresentation, VerifiedPresentation};
 pub use submission::{
-    AcceptedStatement, AwaitReverification, ReceivingContent, VerifiedSubmission,
+    AcceptedStatement, AwaitReverification, Commitment, ExpectUpload, ReceivingContent,
+    VerifiedSubmission,
 };
 pub(crate) use submission::{verify_signatures, verify_signers};
 pub use verification::{AwaitVerification, VerifiedMember};

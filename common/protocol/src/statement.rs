@@ -3,11 +3,13 @@
 //! A statement is JSON whose exact bytes are signed, stored and verified; nobody
 //! re-serialises it.
 
+mod files;
 mod names;
 
-use scb_certs::{Fingerprint, SpiffeId};
+use scb_certs::SpiffeId;
 use serde::{Deserialize, Serialize};
 
+pub use files::{FileEntry, FilePath, Files, FilesError, MAX_FILES};
 pub use names::{FileName, Label, SubmissionId, SubmissionNumber};
 
 use crate::error::Error;
@@ -18,19 +20,7 @@ use crate::{Code, Refusal, Step};
 /// The statement's `type`.
 const TYPE: &str = "scb-statement";
 /// Largest statement in bytes.
-pub const MAX_STATEMENT: usize = 16 * 1024;
-
-/// One file that is handed in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
-pub struct FileEntry {
-    /// Its name; never a path.
-    pub name: FileName,
-    /// Its size in bytes.
-    pub size: u64,
-    /// SHA-256 of its content.
-    pub sha256: Fingerprint,
-}
+pub const MAX_STATEMENT: usize = 32 * 1024;
 
 /// What the members sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,21 +37,21 @@ pub struct Statement {
     pub assignment: Label,
     /// The members and their certificates, in order.
     pub members: Vec<MemberQuestion>,
-    /// The files; exactly one in this version.
-    pub files: [FileEntry; 1],
+    /// The files, in the order in which they are sent.
+    pub files: Files,
     /// Chosen by the client before it sends anything.
     pub submission: SubmissionId,
 }
 
-objects!(FileEntry, Statement);
+objects!(Statement);
 
 impl Statement {
-    /// A statement about one file.
+    /// A statement about these files.
     pub fn new(
         service: SpiffeId,
         (course, assignment): (Label, Label),
         members: Vec<MemberQuestion>,
-        file: FileEntry,
+        files: impl Into<Files>,
         submission: SubmissionId,
     ) -> Self {
         Self {
@@ -71,7 +61,7 @@ impl Statement {
             course,
             assignment,
             members,
-            files: [file],
+            files: files.into(),
             submission,
         }
     }
@@ -89,42 +79,19 @@ impl Statement {
     ///
     /// # Errors
     ///
-    /// `statement_invalid`: over 16 KiB, not JSON, a field missing, unknown, repeated or of
-    /// the wrong form, another type or version, not exactly one file.
+    /// `statement_invalid`: over 32 KiB, not JSON, a field missing, unknown, repeated or of
+    /// the wrong form, another type or version, files that cannot be handed in together.
     pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         let refuse =
             |reason: &str| Refusal::new(Code::StatementInvalid, Step::Six).with("reason", reason);
         if bytes.len() > MAX_STATEMENT {
-            return Err(refuse("over 16 KiB"));
+            return Err(refuse("over 32 KiB"));
         }
-        let statement: Self = serde_json::from_slice(bytes).map_err(|error| {
-            refuse(&wrong_number_of_files(bytes).unwrap_or_else(|| error.to_string()))
-        })?;
+        let statement: Self =
+            serde_json::from_slice(bytes).map_err(|error| refuse(&error.to_string()))?;
         if statement.kind != TYPE || statement.v != 1 {
             return Err(refuse("another type or version"));
         }
         Ok(statement)
     }
-
-    /// The file that is handed in.
-    pub fn file(&self) -> &FileEntry {
-        let [file] = &self.files;
-        file
-    }
-}
-
-/// What is said of a statement about no file or several; nothing of one that is wrong
-/// otherwise.
-fn wrong_number_of_files(bytes: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Files {
-        files: Vec<serde::de::IgnoredAny>,
-    }
-    let count = serde_json::from_slice::<Files>(bytes).ok()?.files.len();
-    (count != 1).then(|| {
-        format!(
-            "a statement names exactly one file (several go into one archive), this one names \
-             {count}"
-        )
-    })
 }

@@ -22,7 +22,8 @@ use crate::{
 /// A directory of files `ab/abcdef…`, each named by the SHA-256 of its bytes, which is
 /// checked whenever they are read. Clones share it; other processes may have it open.
 ///
-/// The directory also holds `tmp/` for what is on its way in, and `lock`. The async calls
+/// The directory also holds `uploads/` for what comes in parts, `tmp/` for what is gone after a
+/// crash, and `lock`. The async calls
 /// need a tokio runtime, whose threads for blocking work they use.
 #[derive(Debug, Clone)]
 pub struct ContentStore {
@@ -46,6 +47,7 @@ impl ContentStore {
     pub fn open(dir: &Path) -> Result<Self, Error> {
         durable::create_dir(dir)?;
         durable::create_dir(&dir.join("tmp"))?;
+        durable::create_dir(&dir.join("uploads"))?;
         for prefix in 0..=u8::MAX {
             durable::create_dir(&dir.join(HEXLOWER.encode(&[prefix])))?;
         }
@@ -200,6 +202,10 @@ impl ContentStore {
 
     pub(crate) fn tmp(&self) -> PathBuf {
         self.dir().join("tmp")
+    }
+
+    pub(crate) fn uploads(&self) -> PathBuf {
+        self.dir().join("uploads")
     }
 
     fn dir(&self) -> &Path {

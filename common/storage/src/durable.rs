@@ -46,6 +46,21 @@ pub(crate) fn open_or_create(path: &Path) -> Result<File, Error> {
     .map_err(Error::io("open", path))
 }
 
+/// Opens an existing file to write at its end.
+pub(crate) fn open_to_append(path: &Path) -> Result<File, Error> {
+    let opened = OpenOptions::new().append(true).open(path);
+    opened.map_err(Error::io("open", path))
+}
+
+/// Has the next reader of a synced file get it from the disk, where the system knows how.
+pub(crate) fn forget_cached(file: &File) {
+    // Advice: what is not taken changes nothing but where the bytes come from.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}
+
 /// Whether an existing file could be written to; nothing is.
 pub(crate) fn check_writable(path: &Path) -> Result<(), Error> {
     let opened = OpenOptions::new().append(true).open(path);
@@ -130,6 +145,12 @@ impl TempFile {
         let file = create_file(&path)?;
         let placed = false;
         Ok((file, Self { path, placed }))
+    }
+
+    /// A file that exists.
+    pub(crate) fn of(path: PathBuf) -> Self {
+        let placed = false;
+        Self { path, placed }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -1,6 +1,11 @@
 //! Content on its way in.
 
-use std::{fs::File, io::Write, mem, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    mem,
+    path::{Path, PathBuf},
+};
 
 use data_encoding::HEXLOWER;
 use ring::digest::{Context, SHA256};
@@ -26,6 +31,9 @@ pub struct ContentWriter {
     stage: Stage,
 }
 
+/// Bytes of a part after which it is made durable, so that a power cut costs no more.
+const UNSYNCED: u64 = 64 * 1024 * 1024;
+
 #[derive(Debug)]
 enum Stage {
     Idle(Box<Incoming>),
@@ -42,6 +50,12 @@ impl ContentWriter {
             buffer: Vec::with_capacity(CHUNK),
             stage: Stage::Idle(Box::new(incoming)),
         }
+    }
+
+    /// So many bytes were there before.
+    pub(crate) fn after(mut self, taken: u64) -> Self {
+        self.taken = taken;
+        self
     }
 
     /// Takes the next bytes. Cancel-safe: a future that was dropped took none of them.
@@ -100,6 +114,14 @@ impl ContentWriter {
         Ok(self.taken)
     }
 
+    /// Leaves what was taken where it is, durably; how many bytes there are, and their hash.
+    pub(crate) async fn keep(mut self) -> Result<(u64, Context), Error> {
+        self.flush().await?;
+        let incoming = self.idle().await?;
+        let taken = self.taken;
+        in_background(move || Ok((taken, incoming.keep()?))).await
+    }
+
     /// Sends the buffer on its way, after the one before it.
     async fn flush(&mut self) -> Result<(), Error> {
         let mut incoming = self.idle().await?;
@@ -125,16 +147,34 @@ impl ContentWriter {
     }
 }
 
-/// A temporary file and the hash of what is in it.
+/// A file and the hash of what is in it.
 pub(crate) struct Incoming {
     file: File,
-    temp: TempFile,
+    place: Place,
     hash: Context,
+    unsynced: u64,
+}
+
+/// What becomes of the file when nobody finishes it.
+enum Place {
+    /// It goes.
+    Temp(TempFile),
+    /// It stays: somebody will go on with it.
+    Part(PathBuf),
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temp(temp) => temp.path(),
+            Self::Part(path) => path,
+        }
+    }
 }
 
 impl std::fmt::Debug for Incoming {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Incoming").field(&self.temp.path()).finish()
+        f.debug_tuple("Incoming").field(&self.place.path()).finish()
     }
 }
 
@@ -142,20 +182,57 @@ impl Incoming {
     pub(crate) fn create(tmp: &Path) -> Result<Self, Error> {
         let (file, temp) = TempFile::create(tmp.join(durable::random_name()?))?;
         let hash = Context::new(&SHA256);
-        Ok(Self { file, temp, hash })
+        Ok(Self {
+            file,
+            place: Place::Temp(temp),
+            hash,
+            unsynced: 0,
+        })
+    }
+
+    /// Goes on with a part after its first `received` bytes, which have this hash.
+    pub(crate) fn part(path: PathBuf, received: u64, hash: Context) -> Result<Self, Error> {
+        if received == 0 {
+            // A new file, never the old one cut short: other names may lead to its bytes.
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &path)(error));
+                }
+                _ => drop(durable::create_file(&path)?),
+            }
+        }
+        let file = durable::open_to_append(&path)?;
+        Ok(Self {
+            file,
+            place: Place::Part(path),
+            hash,
+            unsynced: 0,
+        })
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.hash.update(bytes);
+        let path = self.place.path();
         self.file
             .write_all(bytes)
-            .map_err(Error::io("write", self.temp.path()))
+            .map_err(Error::io("write", path))?;
+        self.unsynced += bytes.len() as u64;
+        if self.unsynced >= UNSYNCED && matches!(self.place, Place::Part(_)) {
+            durable::sync_file(&self.file, path)?;
+            self.unsynced = 0;
+        }
+        Ok(())
+    }
+
+    fn keep(self) -> Result<Context, Error> {
+        let path = self.place.path();
+        durable::sync_file(&self.file, path)?;
+        durable::sync_dir(durable::parent(path))?;
+        Ok(self.hash)
     }
 
     fn sha256(&self) -> [u8; 32] {
-        let mut sha256 = [0; 32];
-        sha256.copy_from_slice(self.hash.clone().finish().as_ref());
-        sha256
+        finished(&self.hash)
     }
 
     fn place(self, store: &ContentStore, expected: &[u8; 32]) -> Result<(), Error> {
@@ -166,12 +243,22 @@ impl Incoming {
                 found: HEXLOWER.encode(&found),
             });
         }
-        durable::sync_file(&self.file, self.temp.path())?;
+        durable::sync_file(&self.file, self.place.path())?;
         let target = store.path_of(expected);
-        self.temp.place(&target)?;
+        match self.place {
+            Place::Temp(temp) => temp.place(&target)?,
+            Place::Part(part) => TempFile::of(part).place(&target)?,
+        }
         durable::sync_dir(durable::parent(&target))?;
         durable::sync_dir(&store.tmp())
     }
+}
+
+/// The hash so far; more may follow.
+pub(crate) fn finished(hash: &Context) -> [u8; 32] {
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(hash.clone().finish().as_ref());
+    sha256
 }
 
 /// Does blocking work on the runtime's threads for that.

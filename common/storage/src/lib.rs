@@ -25,6 +25,7 @@ mod queue;
 mod readers;
 mod snapshot;
 mod sweep;
+mod upload;
 mod wait;
 mod writer;
 
@@ -36,3 +37,4 @@ pub use inspect::Inspection;
 pub use lock::HomeLock;
 pub use published_log::{BATCH, LogStopped, Published, PublishedLog};
 pub use snapshot::{compact, snapshot};
+pub use upload::{Upload, UploadId};

@@ -92,7 +92,7 @@ impl Kept {
                     statement.course,
                     statement.assignment,
                     ids.join(","),
-                    printable(statement.file().name.as_ref()),
+                    printable(&statement.files.to_string()),
                 )
             }
         }
@@ -116,8 +116,7 @@ impl Kept {
                     "course": statement.course,
                     "assignment": statement.assignment,
                     "members": members,
-                    "name": statement.file().name,
-                    "sha256": statement.file().sha256,
+                    "files": statement.files,
                 })
             }
         }

@@ -27,7 +27,7 @@ pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
     } else {
         sample
     };
-    let kept = whole_job(&mut prepared, common, &group)?;
+    let kept = whole_job(&mut prepared, common, &group, common.report.as_slice())?;
     let trust = prepared.engine.setup.require_trust()?;
     let roots = trust
         .roots()

@@ -110,7 +110,7 @@ fn say_all(
             .collect();
         let what = format!(
             "{} of {} for {}/{}: the same command again resumes it",
-            statement.file().name,
+            statement.files,
             ids.join(","),
             statement.course,
             statement.assignment
@@ -142,7 +142,7 @@ fn unfinished(statement: &Statement) -> serde_json::Value {
         "course": statement.course,
         "assignment": statement.assignment,
         "members": members,
-        "name": statement.file().name,
+        "files": statement.files,
     })
 }
 

@@ -1,6 +1,6 @@
 //! `student submit`: steps 1 to 6.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
 use scb_cli::{Term, printable, rfc3339, say, write_atomic};
@@ -23,7 +23,11 @@ pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(),
     let group = prepared.group(&arguments.ids)?;
     let trace = arguments.trace.as_deref().map(Trace::new);
     prepared.engine.setup.recorder = trace.as_ref().map(|trace| trace.recorder.clone());
-    let result = whole_job(&mut prepared, common, &group);
+    let paths = match arguments.files.as_slice() {
+        [] => common.report.as_slice(),
+        files => files,
+    };
+    let result = whole_job(&mut prepared, common, &group, paths);
     let traced = trace.map(|trace| trace.write(&result, common)).transpose();
     let kept = result?;
     match common.json {
@@ -80,15 +84,16 @@ impl<'a> Trace<'a> {
     }
 }
 
-/// Hashes the report, enrols who needs it, hands in.
+/// Hashes the files, enrols who needs it, hands in.
 pub(super) fn whole_job(
     prepared: &mut Prepared,
     common: &Common,
     group: &Group,
+    paths: &[PathBuf],
 ) -> Result<KeptReceipt, Error> {
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
-    let mut report = Report::choose(common.report.as_deref(), group)?;
+    let mut report = Report::choose(paths, prepared.engine.setup.max_bytes(), group)?;
     let mut show = Show::new(common);
     let Prepared { codes, engine } = prepared;
     let recorder = engine.setup.recorder.clone();
@@ -121,7 +126,6 @@ pub(crate) fn say_receipt(kept: &KeptReceipt, words: Words) -> Result<(), Error>
 
 pub(super) fn as_json(kept: &KeptReceipt) -> serde_json::Value {
     let statement = kept.receipt.statement();
-    let file = statement.file();
     let members: Vec<_> = statement.members.iter().map(|member| &member.sid).collect();
     json!({
         "submission": kept.receipt.number(),
@@ -129,9 +133,7 @@ pub(super) fn as_json(kept: &KeptReceipt) -> serde_json::Value {
         "course": statement.course,
         "assignment": statement.assignment,
         "members": members,
-        "name": file.name,
-        "size": file.size,
-        "sha256": file.sha256,
+        "files": statement.files,
         "accepted_at": rfc3339(kept.receipt.accepted_at()),
         "receipt": kept.path.to_string_lossy(),
     })

@@ -77,19 +77,24 @@ fn say_checks(receipt: &VerifiedReceipt) -> Result<(), Error> {
 fn check_file(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<(), Error> {
     let mut file = File::open(path).map_err(Error::file("read", path))?;
     let (size, sha256) = measure(&mut file).map_err(Error::file("read", path))?;
-    if receipt.verify_file(size, sha256).is_err() {
+    let files = &receipt.statement().files;
+    let Ok(file) = receipt.verify_file(size, sha256) else {
         return Err(Error::OtherFile {
             path: path.to_owned(),
-            expected: receipt.statement().file().sha256,
+            expected: files.iter().map(|file| file.sha256).collect(),
             found: sha256,
         });
-    }
+    };
     if quiet {
         return Ok(());
     }
+    let which = match files.single() {
+        Some(_) => "the file".to_owned(),
+        None => format!("the file {}", file.name),
+    };
     line(
         "compared",
-        &format!("{} is the file that was handed in", path.display()),
+        &format!("{} is {which} that was handed in", path.display()),
     )
 }
 
@@ -100,10 +105,12 @@ fn verdict(receipt: &VerifiedReceipt, with_file: bool) -> String {
         .iter()
         .map(|member| member.sid.to_string())
         .collect();
-    let what = if with_file {
-        "this file"
-    } else {
-        "the file with this SHA-256"
+    let files = statement.files.len();
+    let what = match (with_file, statement.files.single()) {
+        (true, Some(_)) => "this file".to_owned(),
+        (true, None) => format!("this file, one of {files},"),
+        (false, Some(_)) => "the file with this SHA-256".to_owned(),
+        (false, None) => format!("the {files} files with these SHA-256"),
     };
     format!(
         "it verifies: {} handed in {what} for {}/{} on {}",
@@ -150,7 +157,6 @@ pub(super) fn say_outside_check(
 
 fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
     let statement = receipt.statement();
-    let file = statement.file();
     let members: Vec<_> = statement.members.iter().map(|member| &member.sid).collect();
     json!({
         "verified": true,
@@ -161,9 +167,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "course": statement.course,
         "assignment": statement.assignment,
         "members": members,
-        "name": file.name,
-        "size": file.size,
-        "sha256": file.sha256,
+        "files": statement.files,
         "file_compared": arguments.file.is_some(),
         "openssl": arguments.openssl,
     })

@@ -1,7 +1,8 @@
 //! What the messages of steps 3 to 6 say, as facts for whoever watches.
 
+use scb_protocol::client::Committed;
 use scb_protocol::message::blackboard::{Presented, Reply, Request};
-use scb_protocol::statement::Statement;
+use scb_protocol::statement::{Files, Statement};
 use scb_protocol::values::Challenge;
 use scb_protocol::{Assurance, Fact, PresentedMember, SignedStatement, Transcript1};
 
@@ -57,8 +58,19 @@ pub(super) fn statement_sent(request: &Request, signatures: usize) -> Option<Fac
     let parsed = Statement::parse(statement.as_bytes()).ok()?;
     Some(Fact::StatementSent(SignedStatement {
         submission: parsed.submission,
-        file: parsed.file().clone(),
+        files: parsed.files,
         signatures,
         mac: *mac,
     }))
+}
+
+/// Step 6: the statement is recorded at Blackboard.
+pub(super) fn committed(committed: &Committed, files: &Files) -> Fact {
+    Fact::Committed {
+        submission: committed.statement().submission,
+        at: committed.at(),
+        until: committed.upload_until(),
+        have: committed.have().iter().map(|file| file.received).sum(),
+        size: files.size(),
+    }
 }

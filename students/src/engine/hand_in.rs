@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use scb_certs::{Fingerprint, ServiceName, TrustStore};
 use scb_protocol::client::{
-    Answer, ExpectGreeting, Member, ReceivingReceipt, SendingContent, Session,
+    Answer, Committed, ExpectGreeting, Member, ReceivingReceipt, SendingContent, Session,
 };
 use scb_protocol::message::blackboard::Reply;
 use scb_protocol::receipt::VerifiedReceipt;
@@ -24,7 +24,7 @@ use crate::{Error, Event, Observer, Report, Setup, receipts};
 /// What is handed in, to which course and assignment.
 #[derive(Debug)]
 pub struct HandIn<'a> {
-    /// The report, hashed.
+    /// The files, hashed.
     pub report: &'a mut Report,
     /// The course.
     pub course: Label,
@@ -84,11 +84,14 @@ impl Talk<'_, '_> {
 
         let greeting = self.connection.receive(Step::Three, REPLY).await?;
         if let Reply::Greeting {
-            time, max_members, ..
+            time,
+            max_members,
+            max_bytes,
+            ..
         } = &greeting
         {
             self.setup.hear_time(self.clock.now(), *time)?;
-            self.setup.hear_max_members(*max_members)?;
+            self.setup.hear_limits(*max_members, *max_bytes)?;
         }
         let challenge = facts::challenge(&greeting);
         let (expect, present) = expect.handle(greeting)?;
@@ -121,17 +124,19 @@ impl Talk<'_, '_> {
             service: session.service(),
             assignment: (hand_in.course.clone(), hand_in.assignment.clone()),
             members: self.members,
-            file: hand_in.report.entry(),
+            files: hand_in.report.files(),
         };
         let pending = Pending::prepare(&self.setup.home, &draft, self.clock.now())?;
-        match self.exchange(session, &pending, hand_in.report).await {
+        let mut certain = !pending.resumed;
+        let exchanged = self.exchange(session, &pending, hand_in.report, &mut certain);
+        match exchanged.await {
             Ok(kept) => {
                 pending.remove()?;
                 self.connection.close().await;
                 Ok(kept)
             }
             Err(error) => {
-                if is_final(&error, pending.resumed) {
+                if is_final(&error, certain) {
                     pending.remove()?;
                 }
                 Err(error)
@@ -144,6 +149,7 @@ impl Talk<'_, '_> {
         session: Session,
         pending: &Pending,
         report: &mut Report,
+        certain: &mut bool,
     ) -> Result<KeptReceipt, Error> {
         let (expect, submit) = session.submit(&pending.statement, pending.signatures.clone())?;
         self.connection.at_step(Step::Six);
@@ -154,16 +160,17 @@ impl Talk<'_, '_> {
         );
         let reply = self.connection.receive(Step::Six, REPLY).await?;
         let (receiving, before) = match expect.handle(reply)? {
-            Answer::Proceed(sending) => (self.send_content(sending, report).await?, false),
+            Answer::Committed(committed) => {
+                *certain = false;
+                (self.send_content(committed, report).await?, false)
+            }
             Answer::AlreadyStored(receiving) => (receiving, true),
         };
         let (bytes, receipt) = self.receive_receipt(receiving).await?;
         let path = receipts::save(&self.setup.receipts, receipt.number(), &bytes)?;
-        let file = report.entry();
         let kept = Fact::ReceiptKept {
             number: receipt.number(),
-            size: file.size,
-            sha256: file.sha256,
+            files: report.files().clone(),
             receipt: Fingerprint::of(&bytes),
             signatures: self.members.len(),
             before,
@@ -176,22 +183,54 @@ impl Talk<'_, '_> {
         })
     }
 
+    /// Sends what Blackboard does not have yet.
     async fn send_content(
         &mut self,
-        sending: SendingContent,
+        committed: Committed,
         report: &mut Report,
     ) -> Result<ReceivingReceipt, Error> {
-        let (mut sent, total) = (0, report.entry().size);
-        let mut pieces = report.pieces()?;
-        while let Some(piece) = pieces.next_piece()? {
-            sent += piece.len() as u64;
-            self.connection.send_chunk(piece.into()).await?;
-            (self.observer)(&Event::Sending { sent, total });
+        self.tell(
+            Step::Six,
+            Some(facts::committed(&committed, report.files())),
+        );
+        let sending = self.compare(committed, report).await?;
+        let (mut sent, total) = (sending.from().iter().sum::<u64>(), report.files().size());
+        for (index, from) in sending.from().iter().enumerate() {
+            let mut pieces = report.pieces(index, *from)?;
+            while let Some(piece) = pieces.next_piece()? {
+                sent += piece.len() as u64;
+                self.connection.send_chunk(piece.into()).await?;
+                (self.observer)(&Event::Sending { sent, total });
+            }
         }
         let (expect, end) = sending.end();
         self.connection.send(&end).await?;
         let reply = self.connection.receive(Step::Six, RECEIPT).await?;
         Ok(expect.handle(reply)?)
+    }
+
+    /// Compares what Blackboard has with the files here, and says what will come.
+    async fn compare(
+        &mut self,
+        committed: Committed,
+        report: &mut Report,
+    ) -> Result<SendingContent, Error> {
+        let (mut own, mut anew) = (Vec::new(), Vec::new());
+        for (index, have) in committed.have().iter().enumerate() {
+            let prefix = report.prefix(index, have.received)?;
+            if prefix != have.sha256 {
+                anew.push(report.files()[index].name.clone());
+            }
+            own.push(prefix);
+        }
+        let (sending, upload) = committed.upload(&own);
+        let have = sending.from().iter().sum();
+        if have > 0 || !anew.is_empty() {
+            let total = report.files().size();
+            (self.observer)(&Event::GoingOn { have, total, anew });
+        }
+        self.connection.send(&upload).await?;
+        Ok(sending)
     }
 
     async fn receive_receipt(
@@ -238,13 +277,13 @@ fn is_about_certificate(code: Code) -> bool {
     code.as_str().starts_with("certificate_")
 }
 
-/// The same statement can never succeed, and was never stored: its ID is taken, its report is
-/// gone, or it was refused at its first attempt. Whatever is uncertain stays pending.
-fn is_final(error: &Error, resumed: bool) -> bool {
+/// The same statement can never succeed: its ID is taken, its time is over, its files are gone,
+/// or it was refused for certain before it was committed. Whatever is uncertain stays pending.
+fn is_final(error: &Error, certain: bool) -> bool {
     match error {
         Error::ReportChanged => true,
         Error::Refused(refusal) => match refusal.code {
-            Code::SubmissionConflict => true,
+            Code::SubmissionConflict | Code::UploadExpired => true,
             Code::AssignmentUnknown
             | Code::StatementInvalid
             | Code::MemberMismatch
@@ -252,10 +291,7 @@ fn is_final(error: &Error, resumed: bool) -> bool {
             | Code::SignatureMissing
             | Code::MacInvalid
             | Code::ContentTooLarge
-            | Code::ContentShort
-            | Code::ContentLong
-            | Code::ContentAltered
-            | Code::StudentInactive => !resumed,
+            | Code::StudentInactive => certain,
             _ => false,
         },
         _ => false,

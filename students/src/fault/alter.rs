@@ -76,7 +76,7 @@ impl Alteration {
                 Fault::TwoSignatures => *signatures = self.all_but_one(statement)?,
                 _ => {}
             },
-            Request::Assignments { .. } | Request::End {} => {}
+            Request::Assignments { .. } | Request::Upload { .. } | Request::End {} => {}
         }
         Ok(Outgoing::Message(request))
     }
@@ -150,8 +150,9 @@ fn altered(mac: &Mac) -> Mac {
 /// The same statement about a report that is one byte larger.
 fn larger(statement: &str) -> Result<String, Error> {
     let mut statement = Statement::parse(statement.as_bytes())?;
-    let [file] = &mut statement.files;
-    file.size += 1;
+    let mut files = Vec::from(statement.files);
+    files.iter_mut().take(1).for_each(|file| file.size += 1);
+    statement.files = files.try_into().map_err(Error::ReportFiles)?;
     Ok(String::from_utf8_lossy(&statement.to_bytes()?).into_owned())
 }
 

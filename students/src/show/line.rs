@@ -5,6 +5,9 @@ use scb_cli::local_time;
 use scb_explain::Language;
 use scb_protocol::{Fact, StepEvent, counted, grouped};
 
+/// From this size on, in bytes, files may take long enough for somebody to worry.
+const SLOW: u64 = 1024 * 1024;
+
 /// The text of a fact that has a line.
 pub(super) fn line(event: &StepEvent, language: Language) -> Option<String> {
     let sid = event.sid.as_ref().map(StudentId::as_str).unwrap_or("");
@@ -45,18 +48,28 @@ fn english(fact: &Fact, sid: &str) -> Option<String> {
         }
         Fact::KeyConfirmed { .. } => "session key confirmed".to_owned(),
         Fact::ReceiptKept {
-            size,
+            files,
             signatures,
             before,
             ..
         } => {
-            let (size, signatures) = (counted(*size, "byte"), counted(*signatures, "signature"));
+            let size = match files.len() {
+                1 => counted(files.size(), "byte"),
+                count => format!("{count} files, {}", counted(files.size(), "byte")),
+            };
+            let signatures = counted(*signatures, "signature");
             let stored = if *before {
                 "stored before, the same receipt"
             } else {
                 "stored"
             };
             format!("{size}, MAC, {signatures}: {stored}")
+        }
+        Fact::Committed { at, size, .. } if *size >= SLOW => {
+            format!(
+                "signed and recorded at {}: that counts, however long the files take",
+                local_time(*at)
+            )
         }
         _ => return None,
     })
@@ -90,18 +103,27 @@ fn chinese(fact: &Fact, sid: &str) -> Option<String> {
         Fact::SharesOpened { shares, .. } => format!("收到 {shares} 個份額，每位組員一個"),
         Fact::KeyConfirmed { .. } => "會話金鑰已確認".to_owned(),
         Fact::ReceiptKept {
-            size,
+            files,
             signatures,
             before,
             ..
         } => {
-            let size = grouped(*size);
+            let size = match files.len() {
+                1 => grouped(files.size()),
+                count => format!("{count} 個檔案，{}", grouped(files.size())),
+            };
             let stored = if *before {
                 "先前已存妥，收據相同"
             } else {
                 "已存妥"
             };
             format!("{size} 位元組，MAC，{signatures} 個簽署：{stored}")
+        }
+        Fact::Committed { at, size, .. } if *size >= SLOW => {
+            format!(
+                "已簽署並於 {} 登記：以此時間為準，不論檔案傳送多久",
+                local_time(*at)
+            )
         }
         _ => return None,
     })
@@ -112,6 +134,7 @@ fn chinese(fact: &Fact, sid: &str) -> Option<String> {
 mod tests {
     use scb_certs::Fingerprint;
     use scb_protocol::Step;
+    use scb_protocol::statement::{FileEntry, Files};
 
     use super::*;
 
@@ -122,8 +145,11 @@ mod tests {
     fn kept(size: u64) -> Fact {
         Fact::ReceiptKept {
             number: "S-000001".parse().unwrap(),
-            size,
-            sha256: Fingerprint::of(b""),
+            files: Files::from(FileEntry {
+                name: "report.pdf".parse().unwrap(),
+                size,
+                sha256: Fingerprint::of(b""),
+            }),
             receipt: Fingerprint::of(b""),
             signatures: 1,
             before: false,

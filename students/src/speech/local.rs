@@ -1,6 +1,7 @@
 //! What a hand-in usually fails of on this machine, in Chinese.
 
 use scb_cli::printable;
+use scb_protocol::statement::MAX_FILES;
 
 use crate::Error;
 
@@ -60,11 +61,35 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
         ),
         Error::Report { path, source } => (
             format!("無法讀取報告 {}：{source}", shown(path)),
-            "核對 --report".to_owned(),
+            "核對所指的檔案或資料夾".to_owned(),
         ),
         Error::ReportKind { path } => (
-            format!("報告 {} 不是檔案", shown(path)),
-            "核對 --report".to_owned(),
+            format!("{} 既不是檔案，也不是資料夾", shown(path)),
+            "核對所指的檔案或資料夾".to_owned(),
+        ),
+        Error::ReportEmpty { path } => (
+            format!("{} 是空的", shown(path)),
+            "核對是否選對檔案，以及檔案是否已儲存".to_owned(),
+        ),
+        Error::ReportNoFiles { path } => (
+            format!("{} 內沒有檔案", shown(path)),
+            "核對是否選對資料夾，以及檔案是否已儲存".to_owned(),
+        ),
+        Error::ReportLink { path } => (
+            format!("{} 是符號連結", shown(path)),
+            "把檔案本身放入資料夾".to_owned(),
+        ),
+        Error::ReportTooMany { path } => (
+            format!("檔案超過 {MAX_FILES} 個；{} 已屬多出", shown(path)),
+            "打包成一個 ZIP 檔案再提交".to_owned(),
+        ),
+        Error::ReportTooLarge { bytes, limit } => (
+            format!("共 {bytes} 位元組，Blackboard 最多接受 {limit}"),
+            "把檔案縮小".to_owned(),
+        ),
+        Error::ReportFiles(why) => (
+            format!("這些檔案不能一併提交：{why}"),
+            "把其中一個改名，或打包成一個 ZIP 檔案".to_owned(),
         ),
         Error::ReportName { path, reason } => (
             format!("報告的檔名 {} 不能使用：{reason}", shown(path)),

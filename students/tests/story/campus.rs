@@ -186,7 +186,7 @@ pub(crate) fn hand_in_for(
     let group = group(ids);
     let mut events = Vec::new();
     let hand_in = HandIn {
-        report: &mut Report::choose(report, &group).unwrap(),
+        report: &mut Report::choose(report.map(Path::to_owned).as_slice(), None, &group).unwrap(),
         course: course.parse().unwrap(),
         assignment: "lab".parse().unwrap(),
     };
@@ -210,6 +210,7 @@ pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str
 pub(crate) fn told(events: &[Event]) -> Vec<String> {
     let line = |event: &Event| match event {
         Event::Step(event) => event.to_string(),
+        Event::GoingOn { have, .. } => format!("going on after {have}"),
         Event::Sending { sent, total } => format!("sending {sent} of {total}"),
         Event::Waiting { step, left, .. } => format!("step {step} waiting {left}"),
         Event::NotRenewed {

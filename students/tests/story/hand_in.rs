@@ -42,6 +42,7 @@ fn the_whole_job() {
             "step 4 shares opened 3".to_owned(),
             "step 5 session key confirmed".to_owned(),
             format!("step 6 statement sent {submission}"),
+            format!("step 6 committed {submission}, has 0 of 1050 bytes"),
             "sending 1050 of 1050".to_owned(),
             "step 6 receipt kept S-000001".to_owned(),
         ]
@@ -122,7 +123,7 @@ fn a_large_report_goes_in_pieces() {
     let report = campus.path("large.bin");
     std::fs::write(&report, vec![7; 300_000]).unwrap();
     let (result, events) = hand_in(&mut campus.enrolled(&THREE), &THREE, Some(&report));
-    assert_eq!(result.unwrap().receipt.statement().file().size, 300_000);
+    assert_eq!(result.unwrap().receipt.statement().files.size(), 300_000);
     let pieces = events
         .iter()
         .filter(|event| matches!(event, Event::Sending { .. }));

@@ -18,14 +18,15 @@ use scb_protocol::message::blackboard;
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf, accepted_entry, build};
 use scb_protocol::server::{
-    AcceptedStatement, ExpectPresentation, ExpectRequest as ExpectDesk, Inquiry, Outage, Policy,
-    VerifiedSubmission, Wanted,
+    AcceptedStatement, Commitment, ExpectPresentation, ExpectRequest as ExpectDesk, Inquiry,
+    Outage, Policy, VerifiedSubmission, Wanted,
 };
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use scb_protocol::values::Der;
 use scb_protocol::{
     AuthorityChannel, Channel, Code, EnrolmentCode, Frame, MemberAnswer, Question, Refusal,
-    Reply as _, SignedBundle, Step, TokenRequest, decode, issue_token, issue_verification,
+    Reply as _, SignedBundle, Step, TokenRequest, decode, from_seconds, issue_token,
+    issue_verification,
 };
 use scb_testkit::{TestCampus, TestIdentity};
 use scb_transport::{ClientAuth, ClockFn, Connection, Limits, Listener, ServerTls, Shutdown};
@@ -489,8 +490,14 @@ async fn content(
     desk: &Desk,
     accepted: AcceptedStatement,
 ) -> Result<VerifiedSubmission, Refusal> {
-    let (mut state, reply) = accepted.proceed();
+    let day = 24 * 60 * 60;
+    let commitment = Commitment {
+        at: desk.now(),
+        upload_until: from_seconds(desk.now().as_secs() + day),
+    };
+    let (state, reply) = accepted.committed(commitment, vec![blackboard::Received::nothing()]);
     connection.send(&reply).await?;
+    let mut state = state.handle(connection.receive(Step::Six, PATIENCE).await?)?;
     let mut received = Vec::new();
     let end = loop {
         match connection.receive_frame(Step::Six, PATIENCE).await? {
@@ -501,7 +508,7 @@ async fn content(
             Frame::Message(payload) => break decode(&payload, Step::Six)?,
         }
     };
-    let state = state.handle(end, Fingerprint::of(&received))?;
+    let state = state.handle(end, &[Fingerprint::of(&received)])?;
     let answer = desk.verification(state.question());
     state.handle(&answer, &desk.trust, desk.now())
 }

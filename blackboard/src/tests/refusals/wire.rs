@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use scb_protocol::client::Answer;
 use scb_protocol::message::Message;
 use scb_protocol::message::blackboard::Request;
 use scb_protocol::{Code, Step};
@@ -37,7 +38,7 @@ async fn messages_that_are_unknown_malformed_or_out_of_order() {
     let campus = Campus::open().await;
     let deep = (0..1000).fold(json!(1), |inner, _| json!([inner]));
     for (message, code) in [
-        (json!({"type": "upload"}), Code::UnknownMessage),
+        (json!({"type": "proceed"}), Code::UnknownMessage),
         (
             json!({"type": "enrol", "sid": "1155000001"}),
             Code::UnknownMessage,
@@ -165,9 +166,13 @@ async fn sending_content(campus: &Campus) -> (Connection, Group<'_>) {
     let statement = group.statement();
     let now = campus.certs.now();
     let signatures = scb_protocol::client::sign(&statement, &group.members, now).unwrap();
-    let (_, request) = session.submit(&statement, signatures).unwrap();
+    let (state, request) = session.submit(&statement, signatures).unwrap();
     connection.send(&request).await.unwrap();
-    reply(&mut connection).await.unwrap();
+    let Answer::Committed(committed) = state.handle(reply(&mut connection).await.unwrap()).unwrap()
+    else {
+        panic!("stored before");
+    };
+    connection.send(&committed.upload(&[]).1).await.unwrap();
     (connection, group)
 }
 

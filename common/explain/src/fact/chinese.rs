@@ -126,13 +126,19 @@ pub(super) fn text(event: &StepEvent) -> String {
             "MAC 與會話金鑰相符，{} 個簽署均驗證無誤，每位組員一個。現在可以接收內容。",
             statement.signatures
         ),
+        Fact::Committed { .. } => {
+            "已簽署的聲明已登記；截止與否以這一刻為準，檔案傳送多久都不影響。\
+            已收到的部分不用再傳送。"
+                .to_owned()
+        }
         Fact::VerifiedAgain { .. } => {
             "內容已全部收到，雜湊值與組員所簽署的相符。再以新的隨機數向中大\
             查詢一次：期間被撤銷者此刻會被拒絕。"
                 .to_owned()
         }
         Fact::Stored { .. } => {
-            "報告先安全寫入磁碟，才由一次交易給予編號；之後才送出已簽署的收據。".to_owned()
+            "報告先安全寫入磁碟並讀回核對，才由一次交易給予編號；之後才送出已簽署的收據。"
+                .to_owned()
         }
         Fact::ReceiptKept {
             signatures, before, ..
@@ -177,6 +183,10 @@ pub(super) fn name(label: &Label) -> String {
         Label::Size => "大小",
         Label::Content => "內容 SHA-256",
         Label::Mac => "MAC",
+        Label::MoreFiles => "其餘檔案",
+        Label::CommittedAt => "登記時間",
+        Label::UploadUntil => "檔案上載期限",
+        Label::Received => "已收到",
         Label::Number => "編號",
         Label::Receipt => "收據 SHA-256",
         Label::Code => "代碼",

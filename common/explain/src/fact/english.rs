@@ -139,8 +139,8 @@ pub(super) fn text(event: &StepEvent) -> String {
                 .to_owned()
         }
         Fact::StatementSent(statement) => format!(
-            "{} signed the statement, which names members, assignment, file, size and \
-             hash. The MAC ties it to this session. The content follows.",
+            "{} signed the statement, which names members, assignment, files, sizes and \
+             hashes. The MAC ties it to this session. The content follows.",
             counted(statement.signatures, "member")
         ),
         Fact::AssignmentsTold { assignments } => format!(
@@ -153,11 +153,14 @@ pub(super) fn text(event: &StepEvent) -> String {
              {}. Now the content may come.",
             statement.signatures
         ),
+        Fact::Committed { .. } => "The signed statement is recorded. That moment counts for the \
+            deadline, however long the files take; what is there already is not sent again."
+            .to_owned(),
         Fact::VerifiedAgain { .. } => "All content came, with the hash that the members signed. \
             CUHK was asked a second time, under a new nonce: whoever was revoked meanwhile would \
             be refused now."
             .to_owned(),
-        Fact::Stored { .. } => "The report was safe on disk before one transaction gave it its \
+        Fact::Stored { .. } => "The report was safe on disk, and read back from it, before one transaction gave it its \
             number. Only then is the signed receipt sent."
             .to_owned(),
         Fact::ReceiptKept {
@@ -205,6 +208,10 @@ pub(super) fn name(label: &Label) -> String {
         Label::Size => "size",
         Label::Content => "content SHA-256",
         Label::Mac => "MAC",
+        Label::MoreFiles => "more files",
+        Label::CommittedAt => "committed at",
+        Label::UploadUntil => "files may come until",
+        Label::Received => "there already",
         Label::Number => "number",
         Label::Receipt => "receipt SHA-256",
         Label::Code => "code",

@@ -25,6 +25,12 @@ pub(crate) enum Label {
     FileName,
     Size,
     Content,
+    /// How many files are not shown.
+    MoreFiles,
+    CommittedAt,
+    UploadUntil,
+    /// What came of the files.
+    Received,
     Mac,
     Number,
     Receipt,

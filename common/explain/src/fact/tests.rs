@@ -1,7 +1,7 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, Serial, StudentId};
 use scb_protocol::message::cuhk::MemberQuestion;
-use scb_protocol::statement::{FileEntry, SubmissionId, SubmissionNumber};
+use scb_protocol::statement::{FileEntry, Files, SubmissionId, SubmissionNumber};
 use scb_protocol::values::{Challenge, Mac, Nonce, SessionPublicKey};
 use scb_protocol::{
     CertificateRequest, CertificateSummary, Channel, Code, Fact, InactiveReason, MemberAnswer,
@@ -70,14 +70,19 @@ fn certificate() -> CertificateSummary {
 fn statement() -> SignedStatement {
     SignedStatement {
         submission: submission(),
-        file: FileEntry {
-            name: "report.pdf".parse().unwrap(),
-            size: 1050,
-            sha256: hash("content"),
-        },
+        files: files(),
         signatures: 3,
         mac: Mac::from_bytes([4; 32]),
     }
+}
+
+fn files() -> Files {
+    let file = FileEntry {
+        name: "report.pdf".parse().unwrap(),
+        size: 1050,
+        sha256: hash("content"),
+    };
+    file.into()
 }
 
 fn number() -> SubmissionNumber {
@@ -206,9 +211,16 @@ fn all() -> Vec<Fact> {
         Fact::AssignmentsTold { assignments: 2 },
         Fact::StatementSent(statement()),
         Fact::StatementAccepted(statement()),
+        Fact::Committed {
+            submission: submission(),
+            at: time(NOW),
+            until: time(LATER),
+            have: 271,
+            size: 1050,
+        },
         Fact::VerifiedAgain {
             nonce,
-            sha256: hash("content"),
+            files: files(),
         },
         Fact::Stored {
             number: number(),
@@ -218,8 +230,7 @@ fn all() -> Vec<Fact> {
         },
         Fact::ReceiptKept {
             number: number(),
-            size: 1050,
-            sha256: hash("content"),
+            files: files(),
             receipt: hash("receipt"),
             signatures: 3,
             before: true,

@@ -2,6 +2,7 @@
 
 use rustls_pki_types::UnixTime;
 use scb_protocol::message::cuhk::MemberQuestion;
+use scb_protocol::statement::{FileEntry, Files};
 use scb_protocol::{
     CertificateRequest, CertificateSummary, Fact, MemberAnswer, PresentedMember, Refusal,
     SignedStatement, counted, grouped, rfc3339,
@@ -11,6 +12,9 @@ use super::Label;
 use crate::Language;
 
 type Values = Vec<(Label, String)>;
+
+/// How many files are shown one by one.
+const LISTED: usize = 3;
 
 /// Every value of the fact, in the order in which it is explained.
 pub(super) fn values(fact: &Fact, language: Language) -> Values {
@@ -127,10 +131,25 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
         Fact::StatementSent(statement) | Fact::StatementAccepted(statement) => {
             signed(statement, language)
         }
-        Fact::VerifiedAgain { nonce, sha256 } => vec![
-            (Label::Nonce, nonce.to_string()),
-            (Label::Content, sha256.to_string()),
+        Fact::Committed {
+            submission,
+            at,
+            until,
+            have,
+            size,
+        } => vec![
+            (Label::Submission, submission.to_string()),
+            (Label::CommittedAt, rfc3339(*at)),
+            (Label::UploadUntil, rfc3339(*until)),
+            (Label::Received, bytes(*have, language)),
+            (Label::Size, bytes(*size, language)),
         ],
+        Fact::VerifiedAgain { nonce, files } => {
+            let nonce = (Label::Nonce, nonce.to_string());
+            std::iter::once(nonce)
+                .chain(contents(files, language))
+                .collect()
+        }
         Fact::Stored {
             number,
             submission,
@@ -144,16 +163,15 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
         ],
         Fact::ReceiptKept {
             number,
-            size,
-            sha256,
+            files,
             receipt,
             ..
-        } => vec![
-            (Label::Number, number.to_string()),
-            (Label::Size, bytes(*size, language)),
-            (Label::Content, sha256.to_string()),
-            (Label::Receipt, receipt.to_string()),
-        ],
+        } => {
+            let mut values = vec![(Label::Number, number.to_string())];
+            values.extend(contents(files, language));
+            values.push((Label::Receipt, receipt.to_string()));
+            values
+        }
         Fact::Refused(refusal) => refused(refusal),
     }
 }
@@ -225,13 +243,27 @@ fn at(time: UnixTime, language: Language) -> String {
 }
 
 fn signed(statement: &SignedStatement, language: Language) -> Values {
-    vec![
-        (Label::Submission, statement.submission.to_string()),
-        (Label::FileName, statement.file.name.to_string()),
-        (Label::Size, bytes(statement.file.size, language)),
-        (Label::Content, statement.file.sha256.to_string()),
-        (Label::Mac, statement.mac.to_string()),
-    ]
+    let mut values = vec![(Label::Submission, statement.submission.to_string())];
+    values.extend(contents(&statement.files, language));
+    values.push((Label::Mac, statement.mac.to_string()));
+    values
+}
+
+/// The first few files, each with size and hash, and how many more there are.
+fn contents(files: &Files, language: Language) -> Values {
+    let one = |file: &FileEntry| {
+        [
+            (Label::FileName, file.name.to_string()),
+            (Label::Size, bytes(file.size, language)),
+            (Label::Content, file.sha256.to_string()),
+        ]
+    };
+    let mut values: Values = files.iter().take(LISTED).flat_map(one).collect();
+    let more = files.len().saturating_sub(LISTED);
+    if more > 0 {
+        values.push((Label::MoreFiles, more.to_string()));
+    }
+    values
 }
 
 fn refused(refusal: &Refusal) -> Values {

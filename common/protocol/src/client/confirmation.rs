@@ -5,12 +5,12 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::{SpiffeId, TrustStore, sign_detached};
 
-use super::{ExpectProceed, Member, named};
+use super::{ExpectCommitted, Member, named};
 use crate::assurance::Assurance;
 use crate::message::blackboard::{ListedAssignment, Reply, Request};
 use crate::message::{Reply as _, unexpected};
 use crate::session::SessionKey;
-use crate::statement::{FileEntry, Label, Statement, SubmissionId};
+use crate::statement::{Files, Label, Statement, SubmissionId};
 use crate::transcript::Transcript2;
 use crate::values::{Der, Mac};
 use crate::{Code, Error, Refusal, Step, from_seconds};
@@ -109,7 +109,7 @@ impl Session {
         self,
         statement: &[u8],
         signatures: Vec<u8>,
-    ) -> Result<(ExpectProceed, Request), Refusal> {
+    ) -> Result<(ExpectCommitted, Request), Refusal> {
         let parsed = Statement::parse(statement)?;
         let text = String::from_utf8(statement.to_vec())
             .map_err(|_| Refusal::new(Code::StatementInvalid, Step::Six))?;
@@ -118,7 +118,7 @@ impl Session {
             statement: text,
             signatures: Der::new(signatures),
         };
-        let next = ExpectProceed::new(self.trust, parsed, statement.to_vec());
+        let next = ExpectCommitted::new(self.trust, parsed, statement.to_vec());
         Ok((next, request))
     }
 }
@@ -174,7 +174,7 @@ impl ExpectAssignments {
     }
 }
 
-/// What the members sign about one file, as the exact bytes to keep and send.
+/// What the members sign about these files, as the exact bytes to keep and send.
 ///
 /// # Errors
 ///
@@ -183,14 +183,14 @@ pub fn state(
     members: &[Member],
     service: &SpiffeId,
     assignment: (Label, Label),
-    file: FileEntry,
+    files: impl Into<Files>,
     submission: SubmissionId,
 ) -> Result<Vec<u8>, Error> {
     Statement::new(
         service.clone(),
         assignment,
         named(members),
-        file,
+        files,
         submission,
     )
     .to_bytes()

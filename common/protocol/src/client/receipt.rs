@@ -1,79 +1,21 @@
-//! Step 6: the content goes out, the receipt comes back and is verified before it counts.
+//! Step 6: the receipt comes back and is verified before it counts.
 
 use std::sync::Arc;
 
 use scb_certs::{Certificate, Fingerprint, TrustStore};
 
-use crate::message::blackboard::{Reply, Request};
+use crate::message::blackboard::Reply;
 use crate::message::{Reply as _, unexpected};
 use crate::receipt::{MAX_RECEIPT, VerifiedReceipt};
 use crate::statement::{Statement, SubmissionNumber};
 use crate::{Code, Refusal, Step};
 
-/// Waits for `proceed`, or for the receipt of a submission that is stored already.
-#[derive(Debug)]
-pub struct ExpectProceed {
-    sent: Sent,
-}
-
 /// What the receipt must be about.
 #[derive(Debug)]
-struct Sent {
-    trust: Arc<TrustStore>,
-    statement: Statement,
-    bytes: Vec<u8>,
-}
-
-/// What the server wants after the statement.
-#[derive(Debug)]
-pub enum Answer {
-    /// Send the content.
-    Proceed(SendingContent),
-    /// It is stored already; the receipt follows.
-    AlreadyStored(ReceivingReceipt),
-}
-
-impl ExpectProceed {
-    pub(super) fn new(trust: Arc<TrustStore>, statement: Statement, bytes: Vec<u8>) -> Self {
-        Self {
-            sent: Sent {
-                trust,
-                statement,
-                bytes,
-            },
-        }
-    }
-
-    /// # Errors
-    ///
-    /// The server's refusal, or `unexpected_message`.
-    pub fn handle(self, reply: Reply) -> Result<Answer, Refusal> {
-        match reply.accepted()? {
-            Reply::Proceed {} => Ok(Answer::Proceed(SendingContent { sent: self.sent })),
-            reply @ Reply::Receipt { .. } => {
-                ReceivingReceipt::new(self.sent, reply).map(Answer::AlreadyStored)
-            }
-            reply => Err(unexpected("proceed", &reply, Step::Six)),
-        }
-    }
-}
-
-/// The content goes out in chunk frames.
-#[derive(Debug)]
-pub struct SendingContent {
-    sent: Sent,
-}
-
-impl SendingContent {
-    /// The statement about the content.
-    pub fn statement(&self) -> &Statement {
-        &self.sent.statement
-    }
-
-    /// All content has been sent.
-    pub fn end(self) -> (ExpectReceipt, Request) {
-        (ExpectReceipt { sent: self.sent }, Request::End {})
-    }
+pub(super) struct Sent {
+    pub(super) trust: Arc<TrustStore>,
+    pub(super) statement: Statement,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// Waits for `receipt`.
@@ -83,6 +25,10 @@ pub struct ExpectReceipt {
 }
 
 impl ExpectReceipt {
+    pub(super) fn new(sent: Sent) -> Self {
+        Self { sent }
+    }
+
     /// # Errors
     ///
     /// The server's refusal, `unexpected_message` or `server_misbehaved` (too large).
@@ -102,7 +48,7 @@ pub struct ReceivingReceipt {
 }
 
 impl ReceivingReceipt {
-    fn new(sent: Sent, reply: Reply) -> Result<Self, Refusal> {
+    pub(super) fn new(sent: Sent, reply: Reply) -> Result<Self, Refusal> {
         let Reply::Receipt {
             number,
             size,
@@ -162,6 +108,6 @@ impl ReceivingReceipt {
     }
 }
 
-fn misbehaved(reason: &str) -> Refusal {
+pub(super) fn misbehaved(reason: &str) -> Refusal {
     Refusal::new(Code::ServerMisbehaved, Step::Six).with("reason", reason)
 }

@@ -8,7 +8,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, Serial, ServiceName, SpiffeId, StudentId};
 
 use crate::message::cuhk::MemberQuestion;
-use crate::statement::{FileEntry, SubmissionId, SubmissionNumber};
+use crate::statement::{Files, SubmissionId, SubmissionNumber};
 use crate::values::{Challenge, Mac, Nonce, SessionPublicKey};
 use crate::{Code, MemberAnswer, Refusal, Transcript1, Transcript2};
 
@@ -188,12 +188,25 @@ pub enum Fact {
     StatementSent(SignedStatement),
     /// Step 6, Blackboard: statement, MAC and every signature are in order.
     StatementAccepted(SignedStatement),
+    /// Step 6, both: the statement is recorded; what is missing of its files may come.
+    Committed {
+        /// The client's submission ID.
+        submission: SubmissionId,
+        /// When it was recorded: what counts for the deadline.
+        at: UnixTime,
+        /// Until when the files may come.
+        until: UnixTime,
+        /// Bytes that are there already, of all files together.
+        have: u64,
+        /// Bytes of all files together.
+        size: u64,
+    },
     /// Step 6, Blackboard: the content is as stated, and CUHK confirmed all members again.
     VerifiedAgain {
         /// The nonce of the second question to CUHK.
         nonce: Nonce,
-        /// SHA-256 of the content that came.
-        sha256: Fingerprint,
+        /// What came.
+        files: Files,
     },
     /// Step 6, Blackboard: stored durably, under a number.
     Stored {
@@ -210,10 +223,8 @@ pub enum Fact {
     ReceiptKept {
         /// The submission's number.
         number: SubmissionNumber,
-        /// Size of the content in bytes.
-        size: u64,
-        /// SHA-256 of the content.
-        sha256: Fingerprint,
+        /// What was handed in.
+        files: Files,
         /// SHA-256 of the receipt.
         receipt: Fingerprint,
         /// How many members signed.
@@ -273,8 +284,8 @@ pub struct PresentedMember {
 pub struct SignedStatement {
     /// The client's submission ID.
     pub submission: SubmissionId,
-    /// The file that is stated.
-    pub file: FileEntry,
+    /// The files that are stated.
+    pub files: Files,
     /// How many members signed.
     pub signatures: usize,
     /// The MAC under the session key.
@@ -338,6 +349,12 @@ impl fmt::Display for Fact {
             Self::StatementAccepted(statement) => {
                 write!(f, "statement accepted {}", statement.submission)
             }
+            Self::Committed {
+                submission,
+                have,
+                size,
+                ..
+            } => write!(f, "committed {submission}, has {have} of {size} bytes"),
             Self::VerifiedAgain { .. } => f.write_str("verified again"),
             Self::Stored { number, .. } => write!(f, "stored {number}"),
             Self::ReceiptKept { number, .. } => write!(f, "receipt kept {number}"),

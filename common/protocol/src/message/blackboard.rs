@@ -87,7 +87,27 @@ impl ListedAssignment {
     }
 }
 
-objects!(Presented, SealedShare, ListedAssignment);
+/// How much of a file is on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Received {
+    /// Its first so many bytes.
+    pub received: u64,
+    /// SHA-256 of them.
+    pub sha256: Fingerprint,
+}
+
+objects!(Presented, Received, SealedShare, ListedAssignment);
+
+impl Received {
+    /// Nothing yet.
+    pub fn nothing() -> Self {
+        Self {
+            received: 0,
+            sha256: Fingerprint::of(b""),
+        }
+    }
+}
 
 messages! {
     /// What a student's program sends.
@@ -119,6 +139,12 @@ messages! {
             /// Detached CMS SignedData (RFC 5652), DER, one SignerInfo per member.
             signatures: Der,
         }
+        /// Step 6: the content follows in chunk frames, file after file, then `end`.
+        "upload" Upload {
+            /// From where each file is sent, in the order of the statement: 0, or the end of
+            /// what the server has of it.
+            from: Vec<u64>,
+        }
         /// Step 6: all content has been sent.
         "end" End {}
     }
@@ -139,6 +165,8 @@ replies! {
             challenge: Challenge,
             /// How many members a group may have.
             max_members: u8,
+            /// Most bytes of all files of a hand-in together.
+            max_bytes: u64,
         }
         /// Steps 3 and 4: the members are verified, here are their shares.
         "shares" Shares {
@@ -166,8 +194,15 @@ replies! {
             /// As many as fit into a message, by course and name.
             assignments: Vec<ListedAssignment>,
         }
-        /// Step 6: the statement is accepted, send the content in chunk frames, then `end`.
-        "proceed" Proceed {}
+        /// Step 6: the statement is accepted and recorded durably; its files may come.
+        "committed" Committed {
+            /// When it was recorded, seconds since 1970-01-01 UTC: what counts for the deadline.
+            committed_at: u64,
+            /// Until when the files may come, seconds since 1970-01-01 UTC.
+            upload_until: u64,
+            /// What is here already, one for each file, in the order of the statement.
+            have: Vec<Received>,
+        }
         /// Step 6: stored; the receipt (a ZIP file) follows in chunk frames.
         "receipt" Receipt {
             /// The submission's number.

@@ -15,7 +15,7 @@ use super::signed_leaf::{accepted, hashes};
 use crate::assurance::{Mode, VerifiedTokens};
 use crate::log_leaf::{Accepted, Leaf, LogName, leaf_commitment};
 use crate::server::{verify_signatures, verify_signers};
-use crate::statement::{Statement, SubmissionNumber};
+use crate::statement::{FileEntry, Statement, SubmissionNumber};
 use crate::time::{is_future, rfc3339};
 use crate::verification::Verification;
 use crate::{COMMITMENT_SIZE, Code, Refusal, Step, counted};
@@ -87,19 +87,22 @@ impl VerifiedReceipt {
             .map_err(refusal)
     }
 
-    /// Checks that a file is the one that was handed in.
+    /// Checks that a file is one of those that were handed in, and says which; by its content,
+    /// whatever it is called now.
     ///
     /// # Errors
     ///
     /// `content_altered`.
-    pub fn verify_file(&self, size: u64, sha256: Fingerprint) -> Result<(), Refusal> {
-        let file = self.statement.file();
-        if file.size == size && file.sha256 == sha256 {
-            return Ok(());
-        }
-        Err(Refusal::new(Code::ContentAltered, Step::Six)
-            .with("expected", file.sha256)
-            .with("got", sha256))
+    pub fn verify_file(&self, size: u64, sha256: Fingerprint) -> Result<&FileEntry, Refusal> {
+        let mut files = self.statement.files.iter();
+        let found = files.find(|file| file.size == size && file.sha256 == sha256);
+        found.ok_or_else(|| {
+            let refusal = Refusal::new(Code::ContentAltered, Step::Six).with("got", sha256);
+            match self.statement.files.single() {
+                Some(file) => refusal.with("expected", file.sha256),
+                None => refusal.with("files", self.statement.files.len()),
+            }
+        })
     }
 
     /// The submission's number.
@@ -340,9 +343,17 @@ impl Verifier {
             Mode::Tokens => ("tokens", self.tokens()?),
         };
         self.passed(what, found);
-        let file = self.statement.file();
-        let found = format!("{}, SHA-256 {}", counted(file.size, "byte"), file.sha256);
-        self.passed("file", found);
+        for file in &self.statement.files {
+            let (size, sha256) = (counted(file.size, "byte"), file.sha256);
+            let found = match self.statement.files.single() {
+                Some(_) => format!("{size}, SHA-256 {sha256}"),
+                None => format!("{}, {size}, SHA-256 {sha256}", file.name),
+            };
+            self.checks.push(Check {
+                what: "file",
+                found,
+            });
+        }
         Ok(())
     }
 }

@@ -59,7 +59,7 @@ impl ExpectConfirmation {
         let reply = Reply::Confirmed {
             mac: self.key.server_confirmation(),
         };
-        let next = ExpectRequest::new(self.policy, self.members, self.key);
+        let next = ExpectRequest::new(self.policy, self.members, self.assurance, self.key);
         Ok((next, reply))
     }
 }

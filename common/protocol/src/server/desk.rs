@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::submission::accept_statement;
 use super::{AcceptedStatement, Policy, VerifiedMember};
+use crate::assurance::Assurance;
 use crate::message::blackboard::Request;
 use crate::message::unexpected;
 use crate::session::SessionKey;
@@ -19,6 +20,7 @@ pub const MAX_QUESTIONS: u32 = 256;
 pub struct ExpectRequest {
     policy: Arc<Policy>,
     members: Vec<VerifiedMember>,
+    assurance: Assurance,
     key: SessionKey,
     questions: u32,
 }
@@ -45,10 +47,16 @@ pub enum Inquiry {
 }
 
 impl ExpectRequest {
-    pub(super) fn new(policy: Arc<Policy>, members: Vec<VerifiedMember>, key: SessionKey) -> Self {
+    pub(super) fn new(
+        policy: Arc<Policy>,
+        members: Vec<VerifiedMember>,
+        assurance: Assurance,
+        key: SessionKey,
+    ) -> Self {
         Self {
             policy,
             members,
+            assurance,
             key,
             questions: 0,
         }
@@ -84,8 +92,8 @@ impl ExpectRequest {
                     return Err(Refusal::new(Code::MacInvalid, Step::Six));
                 }
                 let signatures = signatures.as_bytes().to_vec();
-                let (policy, members) = (self.policy, self.members);
-                let accepted = accept_statement(policy, members, bytes, mac, signatures)?;
+                let members = (self.members, self.assurance);
+                let accepted = accept_statement(self.policy, members, bytes, mac, signatures)?;
                 Ok(Wanted::HandIn(Box::new(accepted)))
             }
             Request::Assignments { course, from } => {

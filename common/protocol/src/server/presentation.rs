@@ -48,6 +48,7 @@ impl ExpectPresentation {
             time: now.as_secs(),
             challenge: self.challenge,
             max_members: self.policy.max_members,
+            max_bytes: self.policy.max_bytes,
         }
     }
 

@@ -2,19 +2,23 @@
 
 mod content;
 mod signatures;
+mod upload;
 
 use std::sync::Arc;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::Signer;
 
 use super::{Policy, VerifiedMember};
-use crate::message::blackboard::Reply;
+use crate::assurance::{Assurance, Mode};
+use crate::message::blackboard::{Received, Reply};
 use crate::statement::Statement;
 use crate::values::Mac;
 use crate::{Code, Refusal, SignedStatement, Step};
 
 pub use content::{AwaitReverification, ReceivingContent, VerifiedSubmission};
 pub(crate) use signatures::{verify_signatures, verify_signers};
+pub use upload::ExpectUpload;
 
 /// Checks a statement whose MAC was right, and every member's signature of it.
 ///
@@ -24,7 +28,7 @@ pub(crate) use signatures::{verify_signatures, verify_signers};
 /// `signature_missing`.
 pub(super) fn accept_statement(
     policy: Arc<Policy>,
-    members: Vec<VerifiedMember>,
+    (members, assurance): (Vec<VerifiedMember>, Assurance),
     bytes: Vec<u8>,
     mac: Mac,
     signatures: Vec<u8>,
@@ -36,6 +40,7 @@ pub(super) fn accept_statement(
     Ok(AcceptedStatement {
         policy,
         members,
+        assurance,
         bytes,
         statement,
         mac,
@@ -50,9 +55,9 @@ fn check_terms(statement: &Statement, policy: &Policy) -> Result<(), Refusal> {
             .with("expected", &policy.service)
             .with("got", &statement.service));
     }
-    if statement.file().size > policy.max_bytes {
+    if statement.files.size() > policy.max_bytes {
         return Err(Refusal::new(Code::ContentTooLarge, Step::Six)
-            .with("bytes", statement.file().size)
+            .with("bytes", statement.files.size())
             .with("limit", policy.max_bytes));
     }
     Ok(())
@@ -78,6 +83,7 @@ fn check_members(statement: &Statement, members: &[VerifiedMember]) -> Result<()
 pub struct AcceptedStatement {
     policy: Arc<Policy>,
     members: Vec<VerifiedMember>,
+    assurance: Assurance,
     bytes: Vec<u8>,
     statement: Statement,
     mac: Mac,
@@ -100,14 +106,38 @@ impl AcceptedStatement {
     pub fn signed(&self) -> SignedStatement {
         SignedStatement {
             submission: self.statement.submission,
-            file: self.statement.file().clone(),
+            files: self.statement.files.clone(),
             signatures: self.signers.len(),
             mac: self.mac,
         }
     }
 
-    /// The submission is new: asks for the content.
-    pub fn proceed(self) -> (ReceivingContent, Reply) {
-        (ReceivingContent::new(self), Reply::Proceed {})
+    /// The members' detached CMS signatures, DER.
+    pub fn signatures(&self) -> &[u8] {
+        &self.signatures
     }
+
+    /// What stood behind the members when they came, as it is kept.
+    pub fn assurance(&self) -> (Mode, String) {
+        (self.assurance.mode(), self.assurance.to_text())
+    }
+
+    /// The statement is committed, durably: tells so, and what of its files is here already.
+    pub fn committed(self, commitment: Commitment, have: Vec<Received>) -> (ExpectUpload, Reply) {
+        let reply = Reply::Committed {
+            committed_at: commitment.at.as_secs(),
+            upload_until: commitment.upload_until.as_secs(),
+            have: have.clone(),
+        };
+        (ExpectUpload::new(self, commitment, have), reply)
+    }
+}
+
+/// When a statement was committed: that is what counts for the deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commitment {
+    /// When it was recorded.
+    pub at: UnixTime,
+    /// Until when its files may come.
+    pub upload_until: UnixTime,
 }

@@ -184,6 +184,8 @@ impl fmt::Display for SubmissionNumber {
 
 parsed_text!(SubmissionNumber);
 
+pub(super) use parsed_text;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -61,7 +61,7 @@ fn states_what_its_members_hand_in() {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE);
     let expected = group.statement();
-    let file: FileEntry = expected.file().clone();
+    let file: FileEntry = expected.files[0].clone();
     let assignment = (expected.course.clone(), expected.assignment.clone());
     let (members, service) = (&group.members, &group.policy.service);
     let bytes = state(members, service, assignment, file, expected.submission).unwrap();

@@ -91,7 +91,12 @@ fn the_client_asks_on_until_it_has_been_told_all() {
 #[test]
 fn the_client_refuses_another_answer_and_one_without_an_end() {
     let six = |what: &str, reply, code| refused_in(Step::Six, what, answered(reply), code);
-    six("proceed", Reply::Proceed {}, Code::UnexpectedMessage);
+    let mac = scb_protocol::values::Mac::from_bytes([0; 32]);
+    six(
+        "confirmed",
+        Reply::Confirmed { mac },
+        Code::UnexpectedMessage,
+    );
     six("none of one", told(1, vec![]), Code::ServerMisbehaved);
     let refusal = Refusal::new(Code::Busy, Step::Six);
     six("busy", scb_protocol::Reply::refusal(refusal), Code::Busy);

@@ -47,9 +47,9 @@ fn the_receipt_knows_its_file_and_no_other() {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE);
     let stored = group.run().go().unwrap();
-    let file = stored.receipt.statement().file().clone();
+    let file = stored.receipt.statement().files[0].clone();
     let verdict = stored.receipt.verify_file(file.size, file.sha256);
-    assert_eq!(verdict, Ok(()));
+    assert_eq!(verdict, Ok(&file));
     for (size, sha256) in [
         (file.size + 1, file.sha256),
         (file.size, Fingerprint::of(b"another file")),

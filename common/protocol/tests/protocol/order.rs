@@ -1,6 +1,6 @@
 //! Messages out of order, on both sides, in every state.
 
-use scb_protocol::message::blackboard::{Reply, Request};
+use scb_protocol::message::blackboard::{Received, Reply, Request};
 use scb_protocol::message::{Message, Reply as _};
 use scb_protocol::values::{Challenge, Der, Mac};
 use scb_protocol::{Code, Mode, Refusal, Step};
@@ -9,7 +9,7 @@ use scb_testkit::TestCampus;
 use crate::support::{Group, Side, THREE, name, other_fingerprint};
 
 /// What the client sends in a run without questions, in order.
-fn requests() -> [Request; 4] {
+fn requests() -> [Request; 5] {
     let mac = Mac::from_bytes([0; 32]);
     [
         Request::Present { members: vec![] },
@@ -19,6 +19,7 @@ fn requests() -> [Request; 4] {
             mac,
             signatures: Der::new(vec![]),
         },
+        Request::Upload { from: vec![0] },
         Request::End {},
     ]
 }
@@ -31,6 +32,7 @@ fn replies() -> [Reply; 5] {
             time: 0,
             challenge: Challenge::from_bytes([0; 32]),
             max_members: 3,
+            max_bytes: 1,
         },
         Reply::Shares {
             mode: Mode::Verified,
@@ -40,7 +42,11 @@ fn replies() -> [Reply; 5] {
         Reply::Confirmed {
             mac: Mac::from_bytes([0; 32]),
         },
-        Reply::Proceed {},
+        Reply::Committed {
+            committed_at: 0,
+            upload_until: 0,
+            have: vec![Received::nothing()],
+        },
         Reply::Receipt {
             number: "S-000001".parse().unwrap(),
             size: 1,
@@ -64,7 +70,7 @@ fn instead<T: Clone>(turn: usize, other: &T) -> impl FnMut(&mut T) {
 fn the_server_refuses_every_request_out_of_order_and_says_what_it_expected() {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE[..1]);
-    let steps = [Step::Three, Step::Five, Step::Six, Step::Six];
+    let steps = [Step::Three, Step::Five, Step::Six, Step::Six, Step::Six];
     for (turn, expected) in requests().iter().enumerate() {
         let question = Request::Assignments {
             course: None,
@@ -94,7 +100,7 @@ fn the_client_refuses_every_reply_out_of_order_and_says_what_it_expected() {
     for (turn, expected) in replies().iter().enumerate() {
         for got in replies().iter().filter(|got| got.name() != expected.name()) {
             // A receipt at once is right for what is stored already.
-            if (expected.name(), got.name()) == ("proceed", "receipt") {
+            if (expected.name(), got.name()) == ("committed", "receipt") {
                 continue;
             }
             let what = format!("{} for {}", got.name(), expected.name());

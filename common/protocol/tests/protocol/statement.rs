@@ -63,7 +63,7 @@ fn refuses_a_statement_that_says_something_else() {
         ("another certificate", members, &|s| {
             s["members"][1]["cert_sha256"] = json!(other_fingerprint());
         }),
-        ("two files", form, &|s| {
+        ("a file twice", form, &|s| {
             let file = s["files"][0].clone();
             list(s, "files").push(file);
         }),
@@ -129,19 +129,32 @@ fn refuses_lists_where_objects_belong() {
 }
 
 #[test]
-fn two_files_or_none_are_told_what_is_allowed() {
+fn no_files_or_too_many_are_told_what_is_allowed() {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE);
-    for count in [0, 2] {
+    let with = |count: usize| {
         let statement = altered(&group, |statement| {
-            let file = statement["files"][0].clone();
-            statement["files"] = vec![file; count].into();
+            let file = |index| {
+                let mut file = statement["files"][0].clone();
+                file["name"] = json!(format!("{index}"));
+                file
+            };
+            statement["files"] = (0..count).map(file).collect();
         });
-        let refusal = state(&group, &statement).unwrap_err();
+        state(&group, &statement)
+    };
+    for count in [1, 2, 100] {
+        assert_eq!(with(count).unwrap().statement().files.len(), count);
+    }
+    for count in [0, 101] {
+        let refusal = with(count).unwrap_err();
         assert_eq!(refusal.code, Code::StatementInvalid);
         let sentence = refusal.sentence();
-        assert!(sentence.contains("exactly one file"), "{sentence}");
-        assert!(sentence.contains(&format!("names {count}")), "{sentence}");
+        assert!(sentence.contains("1 to 100 files"), "{sentence}");
+        assert!(
+            sentence.contains(&format!("this one {count}")),
+            "{sentence}"
+        );
     }
 }
 
@@ -191,7 +204,7 @@ fn refuses_names_that_could_be_paths() {
         state(&group, &statement)
     };
     let (longest, long) = ("x".repeat(255), "x".repeat(300));
-    for name in ["報告.pdf", ".hidden", "-rf", "a b", "..x", &longest] {
+    for name in ["報告.pdf", ".hidden", "-rf", "a b", "..x", "a/b", &longest] {
         named(name).unwrap();
     }
     for name in [
@@ -200,7 +213,8 @@ fn refuses_names_that_could_be_paths() {
         "..",
         "../x",
         "/abs",
-        "a/b",
+        "a//b",
+        "a/../b",
         "a\\b",
         "C:\\x",
         "a\0b",

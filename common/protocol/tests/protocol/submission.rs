@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use scb_certs::Fingerprint;
-use scb_protocol::message::blackboard::Request;
-use scb_protocol::server::{AwaitReverification, Policy};
+use scb_protocol::message::blackboard::{Received, Request};
+use scb_protocol::server::{AcceptedStatement, AwaitReverification, Policy, ReceivingContent};
 use scb_protocol::session::SessionKey;
 use scb_protocol::values::{Der, Mac};
 use scb_protocol::{Code, Refusal, Step};
 use scb_testkit::TestCampus;
 
-use crate::support::{Group, Hand, REPORT, Side, THREE, refused, refused_in, state, submit, text};
+use crate::support::{
+    Group, Hand, REPORT, Side, THREE, commitment, refused, refused_in, state, submit, text,
+};
 
 #[test]
 fn refuses_every_other_mac() {
@@ -96,17 +98,26 @@ fn refuses_content_that_is_short_long_or_altered() {
     }
 }
 
+/// The server when it waits for the content, nothing of which is there.
+fn uploading(group: &Group<'_>, accepted: AcceptedStatement) -> ReceivingContent {
+    let files = accepted.statement().files.len();
+    let have = vec![Received::nothing(); files];
+    let (server, _) = accepted.committed(commitment(group.campus.now()), have);
+    let from = vec![0; files];
+    server.handle(Request::Upload { from }).unwrap()
+}
+
 /// The server after these chunks and `end`.
 fn receive(
     group: &Group<'_>,
     statement: &str,
     chunks: &[&[u8]],
 ) -> Result<AwaitReverification, Refusal> {
-    let (mut server, _) = state(group, statement)?.proceed();
+    let mut server = uploading(group, state(group, statement)?);
     for chunk in chunks {
         server.chunk(chunk.len())?;
     }
-    server.handle(Request::End {}, Fingerprint::of(&chunks.concat()))
+    server.handle(Request::End {}, &[Fingerprint::of(&chunks.concat())])
 }
 
 #[test]
@@ -135,7 +146,7 @@ fn accepts_content_of_any_chunks_up_to_its_limit() {
 fn a_chunk_too_many_is_noticed_at_its_first_byte() {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE[..1]);
-    let (mut server, _) = state(&group, &text(&group)).unwrap().proceed();
+    let mut server = uploading(&group, state(&group, &text(&group)).unwrap());
     server.chunk(REPORT.len()).unwrap();
     for bytes in [1, usize::MAX, usize::MAX] {
         refused_in(Step::Six, "long", server.chunk(bytes), Code::ContentLong);

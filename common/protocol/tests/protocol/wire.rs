@@ -1,6 +1,7 @@
 //! The wire: how every message looks, and which way it goes.
 
 use scb_protocol::message::{Message, Reply as _, blackboard, cuhk};
+use scb_protocol::values::Mac;
 use scb_protocol::{Code, MAX_PAYLOAD, Refusal, Step, decode, encode};
 
 use crate::malformed::code;
@@ -58,8 +59,10 @@ fn a_refusal_says_no_more_than_it_must_and_comes_back_whole() {
         let back: blackboard::Reply = decode(messages::json(&reply).as_bytes(), Step::Six).unwrap();
         assert_eq!(back.accepted(), Err(refusal));
     }
-    let proceed = blackboard::Reply::Proceed {};
-    assert_eq!(proceed.clone().accepted(), Ok(proceed));
+    let confirmed = blackboard::Reply::Confirmed {
+        mac: Mac::from_bytes([0; 32]),
+    };
+    assert_eq!(confirmed.clone().accepted(), Ok(confirmed));
 }
 
 /// Messages of one direction, sent in another.

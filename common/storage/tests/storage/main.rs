@@ -10,4 +10,5 @@ mod published_log;
 mod reading;
 mod snapshots;
 mod support;
+mod uploads;
 mod writing;

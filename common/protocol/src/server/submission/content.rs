@@ -3,7 +3,7 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::{Chain, Fingerprint, TrustStore};
 
-use super::{AcceptedStatement, verify_signers};
+use super::{AcceptedStatement, Commitment, verify_signers};
 use crate::assurance::{Assurance, VerifiedTokens};
 use crate::certificate::certificate_refusal;
 use crate::message::blackboard::Request;
@@ -14,18 +14,22 @@ use crate::statement::Statement;
 use crate::verification::{Question, VERIFICATION_LIFETIME, Verification};
 use crate::{Code, Refusal, Step};
 
-/// Waits for chunks of content and then `end`.
+/// Waits for chunks of content, file after file, and then `end`.
 #[derive(Debug)]
 pub struct ReceivingContent {
     accepted: AcceptedStatement,
-    received: u64,
+    commitment: Commitment,
+    from: Vec<u64>,
+    received: Vec<u64>,
 }
 
 impl ReceivingContent {
-    pub(super) fn new(accepted: AcceptedStatement) -> Self {
+    pub(super) fn new(accepted: AcceptedStatement, commitment: Commitment, from: Vec<u64>) -> Self {
         Self {
             accepted,
-            received: 0,
+            commitment,
+            received: from.clone(),
+            from,
         }
     }
 
@@ -34,21 +38,34 @@ impl ReceivingContent {
         &self.accepted.statement
     }
 
-    /// Counts a chunk of `bytes` bytes.
+    /// From where each file comes: 0, or as much of it as was there.
+    pub fn from(&self) -> &[u64] {
+        &self.from
+    }
+
+    /// Counts a chunk of `bytes` bytes, and says of which file they are. No chunk holds bytes of
+    /// two.
     ///
     /// # Errors
     ///
     /// `content_long` at the first byte too many.
-    pub fn chunk(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let expected = self.statement().file().size;
-        self.received = self.received.saturating_add(bytes as u64);
-        if self.received > expected {
-            return Err(Refusal::new(Code::ContentLong, Step::Six).with("expected", expected));
+    pub fn chunk(&mut self, bytes: usize) -> Result<usize, Refusal> {
+        let files = &self.accepted.statement.files;
+        let mut unfinished = files.iter().zip(&self.received);
+        let index = unfinished.position(|(file, received)| *received < file.size);
+        // With nothing missing, whatever comes is too much of the last file.
+        let index = index.unwrap_or(files.len() - 1);
+        let (file, received) = (&files[index], &mut self.received[index]);
+        *received = received.saturating_add(bytes as u64);
+        if *received > file.size {
+            return Err(self
+                .about(Code::ContentLong, index)
+                .with("expected", file.size));
         }
-        Ok(())
+        Ok(index)
     }
 
-    /// Takes `end`, with the SHA-256 of all chunks, computed while they streamed in.
+    /// Takes `end`, with the SHA-256 of each file, computed while it streamed in.
     ///
     /// # Errors
     ///
@@ -56,28 +73,43 @@ impl ReceivingContent {
     pub fn handle(
         self,
         request: Request,
-        received: Fingerprint,
+        received: &[Fingerprint],
     ) -> Result<AwaitReverification, Refusal> {
         let Request::End {} = request else {
             return Err(unexpected("end", &request, Step::Six));
         };
-        let file = self.statement().file();
-        if self.received != file.size {
-            return Err(Refusal::new(Code::ContentShort, Step::Six)
-                .with("expected", file.size)
-                .with("got", self.received));
-        }
-        if received != file.sha256 {
-            return Err(Refusal::new(Code::ContentAltered, Step::Six)
-                .with("expected", file.sha256)
-                .with("got", received));
+        for (index, file) in self.statement().files.iter().enumerate() {
+            if self.received[index] != file.size {
+                return Err(self
+                    .about(Code::ContentShort, index)
+                    .with("expected", file.size)
+                    .with("got", self.received[index]));
+            }
+            if received.get(index) != Some(&file.sha256) {
+                let refusal = self.about(Code::ContentAltered, index);
+                let refusal = refusal.with("expected", file.sha256);
+                return Err(match received.get(index) {
+                    Some(got) => refusal.with("got", got),
+                    None => refusal,
+                });
+            }
         }
         let members = &self.accepted.members;
         let question = ask_about(members.iter().map(VerifiedMember::student))?;
         Ok(AwaitReverification {
             accepted: self.accepted,
+            commitment: self.commitment,
             question,
         })
+    }
+
+    /// A refusal about one file, named where there are several.
+    fn about(&self, code: Code, index: usize) -> Refusal {
+        let refusal = Refusal::new(code, Step::Six);
+        match self.statement().files.single() {
+            Some(_) => refusal,
+            None => refusal.with("file", &self.statement().files[index].name),
+        }
     }
 }
 
@@ -85,6 +117,7 @@ impl ReceivingContent {
 #[derive(Debug)]
 pub struct AwaitReverification {
     accepted: AcceptedStatement,
+    commitment: Commitment,
     question: Question,
 }
 
@@ -116,6 +149,7 @@ impl AwaitReverification {
         verify_signers(&accepted.signers, &accepted.statement.members, trust, now)?;
         Ok(VerifiedSubmission {
             accepted: self.accepted,
+            commitment: self.commitment,
             assurance: Assurance::Verified(verification),
         })
     }
@@ -144,6 +178,7 @@ impl AwaitReverification {
         let tokens = VerifiedTokens::verify(shown, trust, &policy.service, now, Step::Six)?;
         Ok(VerifiedSubmission {
             accepted: self.accepted,
+            commitment: self.commitment,
             assurance: Assurance::Tokens(tokens),
         })
     }
@@ -155,6 +190,7 @@ impl AwaitReverification {
 #[derive(Debug)]
 pub struct VerifiedSubmission {
     accepted: AcceptedStatement,
+    commitment: Commitment,
     assurance: Assurance,
 }
 
@@ -167,6 +203,11 @@ impl VerifiedSubmission {
     /// The statement's exact bytes.
     pub fn statement_bytes(&self) -> &[u8] {
         &self.accepted.bytes
+    }
+
+    /// When it was committed: that is what counts for the deadline.
+    pub fn commitment(&self) -> Commitment {
+        self.commitment
     }
 
     /// The members' detached CMS signatures, DER.

@@ -182,6 +182,9 @@ pub(crate) fn blackboard_requests() -> Vec<blackboard::Request> {
             mac: Mac::from_bytes([5; 32]),
             signatures: Der::new(vec![0x30, 0x00]),
         },
+        Upload {
+            from: vec![65_536, 0],
+        },
         End {},
     ]
 }
@@ -228,6 +231,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             time: 1_772_424_000,
             challenge: Challenge::from_bytes([6; 32]),
             max_members: 3,
+            max_bytes: 536_870_912,
         },
         Shares {
             mode: Mode::Verified,
@@ -245,7 +249,14 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             count: 17,
             assignments: vec![listed()],
         },
-        Proceed {},
+        Committed {
+            committed_at: 1_772_424_001,
+            upload_until: 1_772_510_401,
+            have: vec![blackboard::Received {
+                received: 65_536,
+                sha256: hash(11),
+            }],
+        },
         Receipt {
             number: "S-000001".parse().unwrap(),
             size: 12_345,

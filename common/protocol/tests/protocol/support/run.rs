@@ -4,20 +4,23 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustStore};
 use scb_protocol::client::{
-    Answer, ExpectGreeting, ExpectProceed, ExpectReceipt, ReceivingReceipt, Session,
+    Answer, ExpectCommitted, ExpectGreeting, ExpectReceipt, ReceivingReceipt, Session,
 };
 use scb_protocol::log_leaf::{Leaf, LogName};
-use scb_protocol::message::blackboard::{Reply, Request};
+use scb_protocol::message::blackboard::{Received, Reply, Request};
 use scb_protocol::receipt::{
     CommittedAt, Evidence, SignedLeaf, VerifiedReceipt, accepted_entry, build,
 };
 use scb_protocol::server::{
-    AcceptedStatement, ExpectPresentation, ExpectRequest, VerifiedSubmission, Wanted,
+    AcceptedStatement, Commitment, ExpectPresentation, ExpectRequest, VerifiedSubmission, Wanted,
 };
 use scb_protocol::statement::{Statement, SubmissionNumber};
-use scb_protocol::{Channel, Code, Frame, Message, Question, Refusal, Step, decode, encode};
+use scb_protocol::{
+    Channel, Code, Frame, Message, Question, Refusal, Step, decode, encode, from_seconds,
+};
 use scb_testkit::TestIdentity;
 
 use super::Group;
@@ -188,7 +191,7 @@ impl<'a> Run<'a> {
         &mut self,
         server: ExpectRequest,
         client: Session,
-    ) -> Result<(AcceptedStatement, ExpectProceed), Refused> {
+    ) -> Result<(AcceptedStatement, ExpectCommitted), Refused> {
         let statement = self.group.statement().to_bytes().unwrap();
         let signatures = self.signatures.take();
         let signatures = signatures.unwrap_or_else(|| self.group.sign(&statement));
@@ -203,20 +206,24 @@ impl<'a> Run<'a> {
     fn send(
         &mut self,
         server: AcceptedStatement,
-        client: ExpectProceed,
+        client: ExpectCommitted,
     ) -> Result<(VerifiedSubmission, ExpectReceipt), Refused> {
-        let (mut server, reply) = server.proceed();
+        let now = self.group.campus.now();
+        let (server, reply) = server.committed(commitment(now), vec![Received::nothing()]);
         let answer = client.handle(self.reply(reply)).by_client()?;
-        let Answer::Proceed(client) = answer else {
+        let Answer::Committed(client) = answer else {
             panic!("stored already")
         };
+        self.saw(&[&server, &client]);
+        let (client, request) = client.upload(&[]);
+        let mut server = server.handle(self.request(request)).by_server()?;
         self.saw(&[&server, &client]);
         let (client, request) = client.end();
         for chunk in self.content.chunks(10) {
             server.chunk(chunk.len()).by_server()?;
         }
-        let content = Fingerprint::of(&self.content);
-        let server = server.handle(self.request(request), content).by_server()?;
+        let content = [Fingerprint::of(&self.content)];
+        let server = server.handle(self.request(request), &content).by_server()?;
         self.saw(&[&server, &client]);
         let (trust, now) = (&self.group.trust, self.group.campus.now());
         let submission = match self.away.contains(&Step::Six) {
@@ -305,6 +312,14 @@ pub(crate) fn handed_in(wanted: Wanted) -> AcceptedStatement {
     match wanted {
         Wanted::HandIn(accepted) => *accepted,
         Wanted::Know(inquiry, _) => panic!("not a statement: {inquiry:?}"),
+    }
+}
+
+/// A statement that is committed now, with a day for its files.
+pub(crate) fn commitment(now: UnixTime) -> Commitment {
+    Commitment {
+        at: now,
+        upload_until: from_seconds(now.as_secs() + 24 * 60 * 60),
     }
 }
 

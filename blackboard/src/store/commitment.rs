@@ -1,0 +1,129 @@
+//! The table of commitments: signed statements whose files were to follow.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::Fingerprint;
+use scb_protocol::log_leaf::{Committed, Entry, LogName};
+use scb_protocol::server::Commitment;
+use scb_protocol::statement::{Statement, SubmissionId};
+use scb_protocol::{Mode, from_seconds};
+
+use super::{Error, as_integer, log};
+
+/// What is recorded of a statement before its files come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committal {
+    /// The statement.
+    pub statement: Statement,
+    /// Its exact bytes.
+    pub bytes: Vec<u8>,
+    /// The members' detached CMS signatures, DER.
+    pub signatures: Vec<u8>,
+    /// What stood behind the members, and what it said.
+    pub assurance: (Mode, String),
+    /// When it is committed, and until when the files may come.
+    pub commitment: Commitment,
+}
+
+impl Committal {
+    /// What the log says of it.
+    fn entry(&self) -> Entry {
+        let (mode, assurance) = &self.assurance;
+        let members = self.statement.members.iter();
+        Entry::Committed(Committed {
+            submission: self.statement.submission,
+            statement_sha256: Fingerprint::of(&self.bytes),
+            p7s_sha256: Fingerprint::of(&self.signatures),
+            mode: *mode,
+            verification_sha256: Fingerprint::of(assurance.as_bytes()),
+            members: members.map(|member| member.sid.clone()).collect(),
+        })
+    }
+}
+
+/// A commitment whose files have not come, or not all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// When it was committed, and until when the files may come.
+    pub commitment: Commitment,
+    /// What the members signed.
+    pub statement: Statement,
+}
+
+/// The commitment of this submission, and the statement that it is about.
+pub(super) fn find(
+    connection: &Connection,
+    submission: SubmissionId,
+) -> Result<Option<(Commitment, Vec<u8>)>, Error> {
+    let sql = "SELECT committed_at, upload_until, statement FROM commitments WHERE submission = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let found = query.query_row([submission.as_bytes()], |row| {
+        Ok((read(row)?, row.get("statement")?))
+    });
+    Ok(found.optional()?)
+}
+
+/// Records a commitment, here and in the log of its assignment.
+pub(super) fn insert(transaction: &Transaction<'_>, committal: &Committal) -> Result<(), Error> {
+    let at = committal.commitment.at;
+    let log = LogName::of(&committal.statement).map_err(Error::Leaf)?;
+    log::append(transaction, &log, at, committal.entry())?;
+    let (mode, assurance) = &committal.assurance;
+    let sql = "INSERT INTO commitments (submission, committed_at, upload_until, statement, \
+               signatures, mode, assurance) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    transaction.prepare_cached(sql)?.execute(params![
+        committal.statement.submission.as_bytes(),
+        as_integer(committal.commitment.at.as_secs()),
+        as_integer(committal.commitment.upload_until.as_secs()),
+        committal.bytes,
+        committal.signatures,
+        mode.as_str(),
+        assurance.as_bytes(),
+    ])?;
+    Ok(())
+}
+
+/// Every commitment without a record, in order; those whose statement was altered are left out.
+pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>, Error> {
+    let sql = "SELECT committed_at, upload_until, statement FROM commitments \
+               WHERE submission NOT IN (SELECT submission FROM submissions) \
+               ORDER BY committed_at, submission";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([], |row| {
+        Ok((read(row)?, row.get::<_, Vec<u8>>("statement")?))
+    })?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (commitment, bytes) = row?;
+        match Statement::parse(&bytes) {
+            Ok(statement) => found.push(Unfinished {
+                commitment,
+                statement,
+            }),
+            Err(refusal) => tracing::error!("the statement of a commitment was altered: {refusal}"),
+        }
+    }
+    Ok(found)
+}
+
+/// The submissions whose files may still come.
+pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<HashSet<[u8; 16]>, Error> {
+    let sql = "SELECT submission FROM commitments WHERE upload_until >= ? \
+               AND submission NOT IN (SELECT submission FROM submissions)";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([as_integer(now.as_secs())], |row| row.get(0))?;
+    rows.map(|row| row.map_err(Error::from)).collect()
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Commitment> {
+    let time = |name| -> rusqlite::Result<UnixTime> {
+        let seconds: i64 = row.get(name)?;
+        Ok(from_seconds(seconds.unsigned_abs()))
+    };
+    Ok(Commitment {
+        at: time("committed_at")?,
+        upload_until: time("upload_until")?,
+    })
+}

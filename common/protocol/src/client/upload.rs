@@ -1,0 +1,143 @@
+//! Step 6: the statement is committed, and the content goes out, or what the server lacks of it.
+
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, TrustStore};
+
+use super::receipt::{ExpectReceipt, ReceivingReceipt, Sent, misbehaved};
+use crate::message::blackboard::{Received, Reply, Request};
+use crate::message::{Reply as _, unexpected};
+use crate::statement::Statement;
+use crate::time::from_seconds;
+use crate::{Refusal, Step};
+
+/// Waits for `committed`, or for the receipt of a submission that is stored already.
+#[derive(Debug)]
+pub struct ExpectCommitted {
+    sent: Sent,
+}
+
+/// What the server wants after the statement.
+#[derive(Debug)]
+pub enum Answer {
+    /// It is recorded; the content may come.
+    Committed(Committed),
+    /// It is stored already; the receipt follows.
+    AlreadyStored(ReceivingReceipt),
+}
+
+impl ExpectCommitted {
+    pub(super) fn new(trust: Arc<TrustStore>, statement: Statement, bytes: Vec<u8>) -> Self {
+        Self {
+            sent: Sent {
+                trust,
+                statement,
+                bytes,
+            },
+        }
+    }
+
+    /// # Errors
+    ///
+    /// The server's refusal, `unexpected_message`, or `server_misbehaved` if the server says
+    /// that it has what there is not.
+    pub fn handle(self, reply: Reply) -> Result<Answer, Refusal> {
+        match reply.accepted()? {
+            Reply::Committed {
+                committed_at,
+                upload_until,
+                have,
+            } => {
+                check(&have, &self.sent.statement)?;
+                Ok(Answer::Committed(Committed {
+                    sent: self.sent,
+                    at: from_seconds(committed_at),
+                    upload_until: from_seconds(upload_until),
+                    have,
+                }))
+            }
+            reply @ Reply::Receipt { .. } => {
+                ReceivingReceipt::new(self.sent, reply).map(Answer::AlreadyStored)
+            }
+            reply => Err(unexpected("committed", &reply, Step::Six)),
+        }
+    }
+}
+
+fn check(have: &[Received], statement: &Statement) -> Result<(), Refusal> {
+    let fits = |(have, size): (&Received, u64)| have.received <= size;
+    let sizes = statement.files.iter().map(|file| file.size);
+    if have.len() == statement.files.len() && have.iter().zip(sizes).all(fits) {
+        return Ok(());
+    }
+    Err(misbehaved("it has other files than those of the statement"))
+}
+
+/// The statement is recorded. What the server has of the files is to be compared with them.
+#[derive(Debug)]
+pub struct Committed {
+    sent: Sent,
+    at: UnixTime,
+    upload_until: UnixTime,
+    have: Vec<Received>,
+}
+
+impl Committed {
+    /// The statement.
+    pub fn statement(&self) -> &Statement {
+        &self.sent.statement
+    }
+
+    /// When it was recorded: what counts for the deadline.
+    pub fn at(&self) -> UnixTime {
+        self.at
+    }
+
+    /// Until when the files may come.
+    pub fn upload_until(&self) -> UnixTime {
+        self.upload_until
+    }
+
+    /// What the server has of each file.
+    pub fn have(&self) -> &[Received] {
+        &self.have
+    }
+
+    /// `own` is SHA-256 of as many bytes of each file as the server has. Where it differs, the
+    /// file is sent from its beginning.
+    pub fn upload(self, own: &[Fingerprint]) -> (SendingContent, Request) {
+        let from = |(index, have): (usize, &Received)| match own.get(index) {
+            Some(own) if *own == have.sha256 => have.received,
+            _ => 0,
+        };
+        let from: Vec<u64> = self.have.iter().enumerate().map(from).collect();
+        let request = Request::Upload { from: from.clone() };
+        let sent = self.sent;
+        (SendingContent { sent, from }, request)
+    }
+}
+
+/// The content goes out in chunk frames.
+#[derive(Debug)]
+pub struct SendingContent {
+    sent: Sent,
+    from: Vec<u64>,
+}
+
+impl SendingContent {
+    /// The statement about the content.
+    pub fn statement(&self) -> &Statement {
+        &self.sent.statement
+    }
+
+    /// From where each file is sent.
+    pub fn from(&self) -> &[u64] {
+        &self.from
+    }
+
+    /// All content has been sent.
+    pub fn end(self) -> (ExpectReceipt, Request) {
+        (ExpectReceipt::new(self.sent), Request::End {})
+    }
+}

@@ -1,0 +1,283 @@
+//! Content that comes in parts: what has come stays, whoever is interrupted.
+//!
+//! An upload is a directory `uploads/<its ID>` with a file for each part, by its place. What of
+//! it can be trusted is not noted anywhere: it is hashed when somebody goes on with it.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use data_encoding::HEXLOWER;
+use ring::digest::{Context, SHA256};
+
+use crate::{
+    ContentStore, ContentWriter, Error,
+    durable::{self, TempFile},
+    incoming::{CHUNK, Incoming, finished, in_background},
+};
+
+/// 128 bits that name an upload.
+pub type UploadId = [u8; 16];
+
+/// Some contents on their way in. Dropped, everything that was kept stays for the next time.
+/// Only one at a time may exist of an ID; the caller sees to that.
+#[derive(Debug)]
+pub struct Upload {
+    store: ContentStore,
+    dir: PathBuf,
+    parts: Vec<Part>,
+}
+
+/// What is here of one content.
+#[derive(Clone)]
+struct Part {
+    received: u64,
+    hash: Context,
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Part").field(&self.received).finish()
+    }
+}
+
+impl ContentStore {
+    /// Begins an upload of contents of these sizes, or goes on with it: whatever is here of them
+    /// is hashed. Nothing is written yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub async fn upload(&self, id: &UploadId, sizes: Vec<u64>) -> Result<Upload, Error> {
+        let (store, dir) = (self.clone(), self.upload_dir(id));
+        in_background(move || {
+            let parts = sizes.iter().enumerate();
+            let parts = parts.map(|(index, size)| Part::find(&part_path(&dir, index), *size));
+            let parts = parts.collect::<Result<_, _>>()?;
+            Ok(Upload { store, dir, parts })
+        })
+        .await
+    }
+
+    /// The IDs of all uploads of which something is here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn uploads_blocking(&self) -> Result<Vec<UploadId>, Error> {
+        let dir = self.uploads();
+        let id = |entry: io::Result<fs::DirEntry>| -> Result<Option<UploadId>, Error> {
+            let name = entry.map_err(Error::io("list", &dir))?.file_name();
+            let id = HEXLOWER.decode(name.as_encoded_bytes()).ok();
+            Ok(id.and_then(|id| id.try_into().ok()))
+        };
+        let entries = fs::read_dir(&dir).map_err(Error::io("list", &dir))?;
+        entries.filter_map(|entry| id(entry).transpose()).collect()
+    }
+
+    /// Forgets an upload that nobody goes on with, if it is here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn discard_upload_blocking(&self, id: &UploadId) -> Result<(), Error> {
+        remove_dir(&self.upload_dir(id))
+    }
+
+    fn upload_dir(&self, id: &UploadId) -> PathBuf {
+        self.uploads().join(HEXLOWER.encode(id))
+    }
+}
+
+impl Upload {
+    /// Of each content how many bytes are here, and their SHA-256.
+    pub fn received(&self) -> impl Iterator<Item = (u64, [u8; 32])> + '_ {
+        let told = |part: &Part| (part.received, finished(&part.hash));
+        self.parts.iter().map(told)
+    }
+
+    /// Takes in the rest of a content, of at most `size` bytes in all: what is here stays, or
+    /// goes if it is to come from its beginning.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; [`Error::Missing`] for a place beyond the last.
+    pub async fn writer(
+        &mut self,
+        index: usize,
+        from_beginning: bool,
+        size: u64,
+    ) -> Result<ContentWriter, Error> {
+        let Some(part) = self.parts.get_mut(index) else {
+            return Err(Error::Closed);
+        };
+        if from_beginning {
+            *part = Part::empty();
+        }
+        let (part, path) = (part.clone(), part_path(&self.dir, index));
+        let received = part.received;
+        let (dir, uploads) = (self.dir.clone(), self.store.uploads());
+        let incoming = in_background(move || {
+            durable::create_dir(&dir)?;
+            durable::sync_dir(&uploads)?;
+            Incoming::part(path, part.received, part.hash)
+        })
+        .await?;
+        Ok(ContentWriter::new(self.store.clone(), incoming, size).after(received))
+    }
+
+    /// A content has come to its end, or to where it was interrupted: what there is of it is
+    /// durable when this returns, with its SHA-256.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; [`Error::Closed`] after an earlier error.
+    pub async fn keep(&mut self, index: usize, writer: ContentWriter) -> Result<[u8; 32], Error> {
+        let (received, hash) = writer.keep().await?;
+        let sha256 = finished(&hash);
+        if let Some(part) = self.parts.get_mut(index) {
+            *part = Part { received, hash };
+        }
+        Ok(sha256)
+    }
+
+    /// Stores every content under its hash, once it was read back from the disk and found to have
+    /// it. Durable when this returns. The upload stays until it is discarded, so that nothing is
+    /// lost if what names the contents cannot be written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::HashMismatch`] if the disk gives back something else, which is then removed;
+    /// [`Error::Io`].
+    pub async fn store(&self, contents: Vec<[u8; 32]>) -> Result<(), Error> {
+        let (store, dir) = (self.store.clone(), self.dir.clone());
+        in_background(move || {
+            durable::create_dir(&dir)?;
+            let (mut done, mut dirs) = (HashSet::new(), BTreeSet::new());
+            for (index, sha256) in contents.iter().enumerate() {
+                if done.insert(*sha256) {
+                    place(&store, &part_path(&dir, index), sha256)?;
+                    dirs.insert(durable::parent(&store.path_of(sha256)).to_owned());
+                }
+            }
+            dirs.iter().try_for_each(|dir| durable::sync_dir(dir))
+        })
+        .await
+    }
+
+    /// What was to come has come, and is named: the upload is no longer needed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub async fn discard(self) -> Result<(), Error> {
+        in_background(move || remove_dir(&self.dir)).await
+    }
+
+    /// Removes what is here of one content.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub async fn forget(&mut self, index: usize) -> Result<(), Error> {
+        if let Some(part) = self.parts.get_mut(index) {
+            *part = Part::empty();
+        }
+        let path = part_path(&self.dir, index);
+        in_background(move || remove_file(&path)).await
+    }
+}
+
+impl Part {
+    fn empty() -> Self {
+        Self {
+            received: 0,
+            hash: Context::new(&SHA256),
+        }
+    }
+
+    /// What is in the file. One that is longer than it may be is not this content's.
+    fn find(path: &Path, size: u64) -> Result<Self, Error> {
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::empty()),
+            opened => opened.map_err(Error::io("open", path))?,
+        };
+        let (received, hash) = hash(&mut file, path)?;
+        if received > size {
+            remove_file(path)?;
+            return Ok(Self::empty());
+        }
+        Ok(Self { received, hash })
+    }
+}
+
+fn part_path(dir: &Path, index: usize) -> PathBuf {
+    dir.join(index.to_string())
+}
+
+/// Reads back what is on the disk, and gives it its name if it is what it should be.
+fn place(store: &ContentStore, part: &Path, sha256: &[u8; 32]) -> Result<(), Error> {
+    let mut file = match File::open(part) {
+        // Nothing was written of a content without a byte.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            drop(durable::create_file(part)?);
+            File::open(part)
+        }
+        opened => opened,
+    }
+    .map_err(Error::io("open", part))?;
+    durable::sync_file(&file, part)?;
+    durable::forget_cached(&file);
+    let (_, found) = hash(&mut file, part)?;
+    let found = finished(&found);
+    if found != *sha256 {
+        remove_file(part)?;
+        return Err(Error::HashMismatch {
+            expected: HEXLOWER.encode(sha256),
+            found: HEXLOWER.encode(&found),
+        });
+    }
+    let temporary = store.tmp().join(durable::random_name()?);
+    // The part keeps its name: a second link to the same bytes. Where there are no links it moves.
+    if fs::hard_link(part, &temporary).is_err() {
+        fs::rename(part, &temporary).map_err(Error::io("rename", part))?;
+    }
+    TempFile::of(temporary).place(&store.path_of(sha256))
+}
+
+fn hash(file: &mut File, path: &Path) -> Result<(u64, Context), Error> {
+    let mut hash = Context::new(&SHA256);
+    let (mut buffer, mut size) = (vec![0; CHUNK], 0);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((size, hash)),
+            Ok(count) => {
+                hash.update(&buffer[..count]);
+                size += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::io("read", path)(error)),
+        }
+    }
+}
+
+fn remove_file(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn remove_dir(path: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
