@@ -209,6 +209,14 @@ Examples:
 Makes DIR/S-000001/ with the report under its name and receipt.zip, and so on. Reports and
 receipts are verified while they are copied. Run again, it writes the same files again.";
 
+const UPLOADS_EXAMPLES: &str = "\
+Examples:
+  blackboard submissions uploads
+  blackboard submissions uploads --json
+
+RECORDED is what counts for the deadline. Until UNTIL the group's same command sends the rest;
+after that what came of the files is removed, and the line stays here.";
+
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Submissions {
     /// List all submissions
@@ -228,7 +236,13 @@ pub(crate) enum Submissions {
         #[command(flatten)]
         output: Output,
     },
-    /// Write every submission into a folder of its own: the report and receipt.zip
+    /// List what was signed and recorded in time, but whose files have not all come
+    #[command(after_help = UPLOADS_EXAMPLES)]
+    Uploads {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Write every submission into a folder of its own: its files and receipt.zip
     #[command(after_help = EXPORT_EXAMPLES)]
     Export {
         /// Directory to write into; it is made if it does not exist
@@ -242,9 +256,10 @@ impl Submissions {
     /// Whether the result, and an error, are wanted as JSON.
     pub(crate) fn json(&self) -> bool {
         match self {
-            Self::List { output, .. } | Self::Show { output, .. } | Self::Export { output, .. } => {
-                output.json
-            }
+            Self::List { output, .. }
+            | Self::Show { output, .. }
+            | Self::Uploads { output }
+            | Self::Export { output, .. } => output.json,
         }
     }
 }

@@ -1,13 +1,14 @@
 //! `blackboard submissions`: list, show and export what was handed in.
 
 mod export;
+mod uploads;
 
 use std::path::Path;
 
 use anyhow::Context;
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Failure, Home, Role, counted, local_time, printable, say};
-use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Mode, rfc3339};
 use scb_storage::ContentStore;
 use serde_json::{Value, json};
@@ -32,6 +33,7 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
         Submissions::Show { number, output } => {
             show(&find(&store, number)?, &roots()?, output.json)
         }
+        Submissions::Uploads { output } => uploads::run(&store, output.json),
         Submissions::Export { dir, output } => {
             let source = export::Source {
                 store: &store,
@@ -103,8 +105,12 @@ fn table_or_json(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
     if submissions.is_empty() {
         return Ok(say("nothing has been handed in yet")?);
     }
-    let rows: Vec<[String; 5]> = submissions.iter().map(row).collect();
-    let title = ["NUMBER", "ACCEPTED", "MEMBERS", "BYTES", "FILES"].map(str::to_owned);
+    let rows = submissions.iter().map(row);
+    say_table(["NUMBER", "ACCEPTED", "MEMBERS", "BYTES", "FILES"], rows)
+}
+
+fn say_table(title: [&str; 5], rows: impl Iterator<Item = [String; 5]>) -> anyhow::Result<()> {
+    let title = title.map(str::to_owned);
     for line in table(std::iter::once(title).chain(rows).collect()) {
         say(&line)?;
     }
@@ -116,10 +122,7 @@ fn row(submission: &Summary) -> [String; 5] {
     [
         submission.number.to_string(),
         local_time(submission.accepted_at),
-        sids(submission)
-            .map(StudentId::as_str)
-            .collect::<Vec<_>>()
-            .join(" "),
+        listed(&submission.statement),
         files.size().to_string(),
         printable(&files.to_string()),
     ]
@@ -210,17 +213,19 @@ fn as_json(submission: &Summary) -> Value {
         "submission": statement.submission,
         "course": statement.course,
         "assignment": statement.assignment,
-        "members": sids(submission).collect::<Vec<_>>(),
+        "members": sids(statement).collect::<Vec<_>>(),
         "files": statement.files,
     })
 }
 
-fn sids(submission: &Summary) -> impl Iterator<Item = &StudentId> {
-    submission
-        .statement
-        .members
-        .iter()
-        .map(|member| &member.sid)
+fn sids(statement: &Statement) -> impl Iterator<Item = &StudentId> {
+    statement.members.iter().map(|member| &member.sid)
+}
+
+/// The members, a blank between two.
+fn listed(statement: &Statement) -> String {
+    let sids: Vec<_> = sids(statement).map(StudentId::as_str).collect();
+    sids.join(" ")
 }
 
 fn print_json(value: &Value) -> anyhow::Result<()> {

@@ -111,6 +111,11 @@ impl Campus {
     /// Stops `blackboard` and starts it again on the same port.
     pub fn restart_blackboard(&mut self) {
         self.blackboard.stop();
+        self.start_blackboard_again();
+    }
+
+    /// Starts `blackboard`, which has ended, on the same port.
+    pub fn start_blackboard_again(&mut self) {
         let arguments = serve_at(&self.path(), &self.blackboard.address());
         self.blackboard = Server::start("blackboard", &arguments);
     }

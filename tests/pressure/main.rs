@@ -24,3 +24,4 @@ mod process;
 mod proxy;
 mod renewals;
 mod slow;
+mod uploads;

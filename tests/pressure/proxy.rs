@@ -1,6 +1,7 @@
 //! A small proxy between a client and a server, which slows its connections down or cuts
 //! them off.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub enum Fault {
     None,
     /// After so many bytes one way, both sockets are closed.
     Cut(Way, usize),
+    /// After so many bytes one way, nothing more goes that way, and nothing is closed.
+    Stall(Way, usize),
     /// After so many bytes up, a byte at a time, with this pause before each.
     Slow(usize, Duration),
 }
@@ -97,6 +100,8 @@ async fn pass(
     loop {
         let (most, pause) = match fault {
             Fault::Cut(cut, at) if cut == way => (at - gone, None),
+            Fault::Stall(stalled, at) if stalled == way && gone >= at => pending().await,
+            Fault::Stall(stalled, at) if stalled == way => (at - gone, None),
             Fault::Slow(after, pause) if way == Way::Up && gone >= after => (1, Some(pause)),
             Fault::Slow(after, _) if way == Way::Up => (after - gone, None),
             _ => (buffer.len(), None),

@@ -45,6 +45,7 @@ mod roster;
 mod secrets;
 mod separation;
 mod servers;
+mod several_files;
 mod suspension;
 mod teaching;
 mod untouched;

@@ -69,10 +69,10 @@ pub(super) fn find(
 pub(super) fn insert(transaction: &Transaction<'_>, committal: &Committal) -> Result<(), Error> {
     let at = committal.commitment.at;
     let log = LogName::of(&committal.statement).map_err(Error::Leaf)?;
-    log::append(transaction, &log, at, committal.entry())?;
+    let entered = log::append(transaction, &log, at, committal.entry())?;
     let (mode, assurance) = &committal.assurance;
     let sql = "INSERT INTO commitments (submission, committed_at, upload_until, statement, \
-               signatures, mode, assurance) VALUES (?, ?, ?, ?, ?, ?, ?)";
+               signatures, mode, assurance, log_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     transaction.prepare_cached(sql)?.execute(params![
         committal.statement.submission.as_bytes(),
         as_integer(committal.commitment.at.as_secs()),
@@ -81,6 +81,7 @@ pub(super) fn insert(transaction: &Transaction<'_>, committal: &Committal) -> Re
         committal.signatures,
         mode.as_str(),
         assurance.as_bytes(),
+        as_integer(entered.index),
     ])?;
     Ok(())
 }

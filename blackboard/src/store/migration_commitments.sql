@@ -7,5 +7,6 @@ CREATE TABLE commitments (
     statement    BLOB NOT NULL,
     signatures   BLOB NOT NULL,
     mode         TEXT NOT NULL CHECK (mode IN ('verified', 'tokens')),
-    assurance    BLOB NOT NULL
+    assurance    BLOB NOT NULL,
+    log_index    INTEGER NOT NULL CHECK (log_index >= 0)
 ) STRICT;

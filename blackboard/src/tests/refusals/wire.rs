@@ -177,7 +177,7 @@ async fn sending_content(campus: &Campus) -> (Connection, Group<'_>) {
 }
 
 #[tokio::test]
-async fn a_connection_cut_amid_the_content_leaves_nothing() {
+async fn a_connection_cut_amid_the_content_stores_nothing() {
     let campus = Campus::open().await;
     let (mut connection, mut group) = sending_content(&campus).await;
     connection

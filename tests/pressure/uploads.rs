@@ -1,0 +1,172 @@
+//! Hand-ins that are interrupted anywhere: the same command goes on where they stopped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::block_in_place;
+
+use crate::campus::{Campus, Ran, program};
+use crate::process::until;
+use crate::proxy::{Fault, Proxy, Way};
+
+/// Size of what is handed in, in bytes.
+const SIZE: usize = 8 << 20;
+/// More bytes than go up beside the content: handshake, presentation, statement, frames.
+const BESIDE: usize = 64 << 10;
+/// How long a part may take to come.
+const SOON: Duration = Duration::from_secs(60);
+
+/// A campus whose first student hands in a large report, through a proxy or not.
+struct Scene {
+    campus: Campus,
+    report: PathBuf,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let campus = Campus::sandbox();
+        let report = campus.outside().join("report.bin");
+        let content: Vec<u8> = (0..SIZE).map(|n| (n / 251 + n % 241) as u8).collect();
+        fs::write(&report, content).unwrap();
+        block_in_place(|| campus.student(&["enrol", "--ids", "1155000001"])).succeeded();
+        Self { campus, report }
+    }
+
+    fn command(&self, blackboard: &str) -> Command {
+        let mut command = program("student");
+        command.arg("--sandbox").arg(self.campus.path());
+        command.args(["--blackboard", blackboard]);
+        command.args(["submit", "--ids", "1155000001"]);
+        command.arg(&self.report);
+        command
+    }
+
+    /// The command, through a proxy with this fault; how it ended, and how many bytes went up.
+    async fn through(&self, fault: Fault) -> (Ran, usize) {
+        let proxy = Proxy::before(&self.campus.blackboard.address(), fault).await;
+        let ran = block_in_place(|| Ran::of(&mut self.command(&proxy.address)));
+        (ran, proxy.passed(Way::Up))
+    }
+
+    /// The command, running behind a proxy that lets no more than so many bytes up, once all
+    /// of them have come.
+    async fn stalled(&self, at: usize) -> (Child, Proxy) {
+        let fault = Fault::Stall(Way::Up, at);
+        let proxy = Proxy::before(&self.campus.blackboard.address(), fault).await;
+        let mut command = self.command(&proxy.address);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
+        block_in_place(|| until("it stalls", SOON, || proxy.passed(Way::Up) >= at));
+        (child, proxy)
+    }
+
+    /// The same command, directly: it goes on, and sends no more than what is missing.
+    async fn goes_on(&self, at_least: usize) {
+        let (ran, up) = self.through(Fault::None).await;
+        let ran = ran.succeeded();
+        assert!(ran.stdout.contains("going on from there"), "{ran:#?}");
+        let most = SIZE - at_least + BESIDE;
+        assert!(up < most, "{up} bytes went up, {most} would do");
+        self.is_stored_once();
+    }
+
+    fn is_stored_once(&self) {
+        let stored = self.campus.submissions();
+        assert_eq!(stored.len(), 1);
+        assert_eq!(stored[0]["files"][0]["size"], SIZE);
+        assert_eq!(self.unfinished(), Vec::<Value>::new());
+        let uploads = self.uploads();
+        assert_eq!(fs::read_dir(uploads).unwrap().count(), 0, "nothing is left");
+    }
+
+    fn unfinished(&self) -> Vec<Value> {
+        let command = ["submissions", "uploads", "--json"];
+        let listed = self.campus.administer_blackboard(&command).succeeded();
+        listed.json().as_array().unwrap().clone()
+    }
+
+    fn uploads(&self) -> PathBuf {
+        self.campus.path().join("blackboard/content/uploads")
+    }
+
+    /// What came of the report so far.
+    fn part(&self) -> PathBuf {
+        let upload = fs::read_dir(self.uploads()).unwrap().next().unwrap();
+        upload.unwrap().path().join("0")
+    }
+
+    fn has(&self, at_least: usize) {
+        let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let come = || size(&self.part()) >= at_least as u64;
+        block_in_place(|| until("what came is kept", SOON, come));
+    }
+}
+
+fn killed(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_hand_in_goes_on_where_it_stopped() {
+    let scene = Scene::new();
+    let mut before = 0;
+    for cut in [SIZE / 4, SIZE / 4, SIZE / 8] {
+        let (ran, up) = scene.through(Fault::Cut(Way::Up, cut)).await;
+        assert_eq!(ran.exit, Some(4), "{ran:#?}");
+        assert_eq!(ran.stdout.contains("going on from there"), before > 0);
+        assert!(up <= cut);
+        before += cut - BESIDE;
+        scene.has(before);
+        let unfinished = scene.unfinished();
+        assert_eq!(unfinished.len(), 1);
+        assert_eq!(unfinished[0]["members"][0], "1155000001");
+    }
+    scene.goes_on(before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_client_goes_on_where_it_stopped() {
+    let scene = Scene::new();
+    let mut before = 0;
+    for at in [SIZE / 4, SIZE / 2] {
+        let (child, proxy) = scene.stalled(at).await;
+        killed(child);
+        // The connection behind the proxy is open still: the server has not noticed.
+        before = at.max(before) - BESIDE;
+        drop(proxy);
+    }
+    scene.goes_on(before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hand_in_goes_on_after_blackboard_was_killed() {
+    let mut scene = Scene::new();
+    let (child, _proxy) = scene.stalled(SIZE / 2).await;
+    let before = SIZE / 2 - BESIDE - (256 << 10);
+    scene.has(before);
+    scene.campus.blackboard.kill();
+    let ran = block_in_place(|| Ran::from(child.wait_with_output().unwrap()));
+    assert_eq!(ran.exit, Some(4), "{ran:#?}");
+    block_in_place(|| scene.campus.start_blackboard_again());
+    scene.goes_on(before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_altered_on_the_disk_is_noticed_and_sent_again() {
+    let scene = Scene::new();
+    let (ran, _) = scene.through(Fault::Cut(Way::Up, SIZE / 2)).await;
+    assert_eq!(ran.exit, Some(4), "{ran:#?}");
+    scene.has(SIZE / 2 - BESIDE);
+    let mut part = fs::read(scene.part()).unwrap();
+    part[SIZE / 4] ^= 1;
+    fs::write(scene.part(), part).unwrap();
+    let (ran, up) = scene.through(Fault::None).await;
+    let ran = ran.succeeded();
+    assert!(ran.stdout.contains("sent from its beginning"), "{ran:#?}");
+    assert!(up > SIZE);
+    scene.is_stored_once();
+}

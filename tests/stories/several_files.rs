@@ -1,0 +1,167 @@
+//! Several files or a folder in one hand-in, and what cannot be handed in.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::campus::{Campus, Ran};
+
+const ID: &str = "1155000001";
+
+/// A campus and a folder beside it.
+struct Scene {
+    campus: Campus,
+    work: PathBuf,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let campus = Campus::sandbox();
+        let work = campus.outside().join("work");
+        fs::create_dir_all(work.join("src/報告")).unwrap();
+        Self { campus, work }
+    }
+
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.work.join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn submit(&self, paths: &[&Path]) -> Ran {
+        let mut arguments = vec!["submit".into(), "--ids".into(), ID.into(), "--json".into()];
+        arguments.extend(paths.iter().map(|path| path.as_os_str().to_owned()));
+        self.campus.student(&arguments)
+    }
+
+    /// Refused here, with words about what to do; nothing has reached Blackboard.
+    #[track_caller]
+    fn refused(&self, paths: &[&Path], exit: i32, code: &str) -> Value {
+        let error = self.submit(paths).refused(exit, code);
+        assert!(error["remedy"].is_string(), "{error:#}");
+        error
+    }
+}
+
+fn names(told: &Value) -> Vec<&str> {
+    let files = told["files"].as_array().unwrap().iter();
+    files.map(|file| file["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_folder_is_handed_in_listed_exported_and_verified() {
+    let scene = Scene::new();
+    let report = scene.write("report.pdf", "the report");
+    scene.write("src/main.c", "int main(void) { return 0; }\n");
+    scene.write("src/empty.h", "");
+    scene.write("src/報告/最終.txt", "完");
+    let told = scene.submit(&[&scene.work]).succeeded().json();
+    let expected = [
+        "report.pdf",
+        "src/empty.h",
+        "src/main.c",
+        "src/報告/最終.txt",
+    ];
+    assert_eq!(names(&told), expected);
+
+    let listed = scene.campus.administer_blackboard(&["submissions", "list"]);
+    let listed = listed.succeeded().stdout;
+    assert!(listed.contains("report.pdf and 3 more"), "{listed}");
+    let out = scene.campus.outside().join("out");
+    let export = ["submissions", "export", out.to_str().unwrap(), "--json"];
+    let exported = scene
+        .campus
+        .administer_blackboard(&export)
+        .succeeded()
+        .json();
+    assert_eq!(names(&exported[0]), expected);
+    for name in expected {
+        let (from, to) = (scene.work.join(name), out.join("S-000001").join(name));
+        assert_eq!(fs::read(from).unwrap(), fs::read(to).unwrap(), "{name}");
+    }
+
+    let receipt = told["receipt"].as_str().unwrap();
+    let verify = |file: &Path| {
+        let file = file.to_str().unwrap();
+        scene.campus.student(&["verify", receipt, file])
+    };
+    let verified = verify(&report).succeeded().stdout;
+    assert!(verified.contains("this file, one of 4,"), "{verified}");
+    fs::write(&report, "another report").unwrap();
+    assert_eq!(verify(&report).exit, Some(3));
+}
+
+#[test]
+fn files_and_folders_side_by_side_keep_the_folders_names() {
+    let scene = Scene::new();
+    let report = scene.write("report.pdf", "the report");
+    scene.write("src/main.c", "int main(void) { return 0; }\n");
+    let paths = [report.as_path(), &scene.work.join("src")];
+    let told = scene.submit(&paths).succeeded().json();
+    assert_eq!(names(&told), ["report.pdf", "src/main.c"]);
+    // What is named on the command line is handed in, and --report says the same again.
+    let both = ["submit", "--report", "x", "y"];
+    assert_eq!(scene.campus.student(&both).exit, Some(2));
+}
+
+#[test]
+fn what_cannot_be_handed_in_is_told_before_anything_is_sent() {
+    let scene = Scene::new();
+    let folder = scene.work.as_path();
+    scene.refused(&[folder], 2, "report_empty");
+    scene.refused(&[&folder.join("missing")], 5, "report");
+    let empty = scene.write("empty.pdf", "");
+    scene.refused(&[&empty], 2, "report_empty");
+    fs::remove_file(&empty).unwrap();
+
+    scene.write("a.txt", "a");
+    std::os::unix::fs::symlink("/etc/passwd", folder.join("src/link")).unwrap();
+    scene.refused(&[folder], 2, "report_link");
+    fs::remove_file(folder.join("src/link")).unwrap();
+
+    let pipe = folder.join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    scene.refused(&[&pipe], 5, "report");
+    scene.refused(&[folder], 5, "report");
+    fs::remove_file(&pipe).unwrap();
+
+    let newline = scene.write("two\nlines", "x");
+    let error = scene.refused(&[folder], 2, "report");
+    assert!(
+        !error["message"].as_str().unwrap().contains('\n'),
+        "{error}"
+    );
+    fs::remove_file(newline).unwrap();
+
+    let capital = scene.write("A.TXT", "A");
+    scene.refused(&[folder], 2, "report_names");
+    fs::remove_file(capital).unwrap();
+
+    for n in 0..100 {
+        scene.write(&format!("n{n}"), "x");
+    }
+    let error = scene.refused(&[folder], 2, "report_too_many");
+    assert!(error["remedy"].as_str().unwrap().contains("ZIP"), "{error}");
+    assert_eq!(scene.campus.submissions(), Vec::<Value>::new());
+    let uploads = ["submissions", "uploads", "--json"];
+    let uploads = scene.campus.administer_blackboard(&uploads).succeeded();
+    assert_eq!(uploads.json(), json!([]));
+}
+
+#[test]
+fn twenty_gibibytes_are_refused_unread_once_the_limit_is_known() {
+    let scene = Scene::new();
+    let small = scene.write("small.pdf", "small");
+    scene.submit(&[&small]).succeeded();
+    let huge = scene.work.join("huge.bin");
+    File::create(&huge).unwrap().set_len(20 << 30).unwrap();
+    // Reading all of it would take longer than any test may.
+    let error = scene.refused(&[&huge], 3, "content_too_large");
+    assert!(
+        error["message"].as_str().unwrap().contains("21474836480"),
+        "{error}"
+    );
+}
