@@ -115,13 +115,14 @@ impl Client {
 
         let sids: Vec<&str> = group.iter().map(|member| member.sid.as_str()).collect();
         let content = submission_txt(&sids);
+        let id = SubmissionId::random().unwrap();
         let file = FileEntry {
-            name: "submission.txt".parse().unwrap(),
+            // Under the same name it would be the same version again, and stored already.
+            name: format!("submission-{id}.txt").parse().unwrap(),
             size: content.len() as u64,
             sha256: Fingerprint::of(&content),
         };
         let assignment = ("SANDBOX".parse().unwrap(), "lab".parse().unwrap());
-        let id = SubmissionId::random().unwrap();
         let statement = state(&group, &self.service, assignment, file, id).unwrap();
         let signatures = sign(&statement, &group, SystemClock.now()).unwrap();
         let (client, submit) = session.submit(&statement, signatures).unwrap();

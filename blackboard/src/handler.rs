@@ -202,8 +202,21 @@ impl Handler {
                 self.vigil.insist(Step::Six).await?;
                 Ok(Some(record))
             }
-            None => Ok(None),
+            None => self.same_version(accepted).await,
         }
+    }
+
+    /// The record of the members' last version, if this is the same again: it changes nothing.
+    async fn same_version(
+        &mut self,
+        accepted: &AcceptedStatement,
+    ) -> Result<Option<Record>, Refusal> {
+        let statement = accepted.statement().clone();
+        let same = self.shared.register.store().same_version(statement).await?;
+        if same.is_some() {
+            self.vigil.insist(Step::Six).await?;
+        }
+        Ok(same)
     }
 
     /// What was stored before is the answer; otherwise the statement is committed, and its files

@@ -10,6 +10,7 @@ mod mark;
 mod record;
 mod register;
 mod revocation;
+mod versions;
 
 use std::collections::HashSet;
 
@@ -81,6 +82,18 @@ impl Store {
     pub async fn find(&self, submission: SubmissionId) -> Result<Option<Record>, Error> {
         self.database
             .read(move |connection| by_submission(connection, submission))
+            .await
+    }
+
+    /// The record of the last version of any of these members, if it has the same files by the
+    /// same members, and this submission was not committed before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Altered`].
+    pub async fn same_version(&self, statement: Statement) -> Result<Option<Record>, Error> {
+        self.database
+            .read(move |connection| versions::same(connection, &statement))
             .await
     }
 
@@ -455,7 +468,7 @@ fn insert(transaction: &Transaction<'_>, record: &Record) -> Result<(), Error> {
         leaf.leaf,
         leaf.signature,
     ])?;
-    Ok(())
+    versions::insert(transaction, record)
 }
 
 /// The highest number that the database has ever given, also to records since deleted.

@@ -241,22 +241,29 @@ impl Class {
 
     /// A report with a submission ID of its own, signed by all.
     pub fn work(&self, members: &[Member], report: &[u8]) -> Work {
-        let statement = self.statement(members, report);
+        let submission = SubmissionId::random().unwrap();
+        // The same again would change nothing.
+        let report = [report, submission.as_bytes()].concat();
+        let statement = self.statement(members, &report, submission);
         Work {
-            report: report.to_vec(),
+            report,
             signatures: sign(&statement, members, SystemClock.now()).unwrap(),
             statement,
         }
     }
 
-    fn statement(&self, members: &[Member], report: &[u8]) -> Vec<u8> {
+    fn statement(
+        &self,
+        members: &[Member],
+        report: &[u8],
+        submission: SubmissionId,
+    ) -> Vec<u8> {
         let file = FileEntry {
             name: "report.txt".parse().unwrap(),
             size: report.len() as u64,
             sha256: Fingerprint::of(report),
         };
         let assignment = ("SANDBOX".parse().unwrap(), "lab".parse().unwrap());
-        let submission = SubmissionId::random().unwrap();
         state(members, &self.service(), assignment, file, submission).unwrap()
     }
 

@@ -63,6 +63,7 @@ fn campus_group_again<'a>(group: &super::group::Group<'a>) -> super::group::Grou
     let mut again = group.campus.group(&[]);
     again.members = group.members.clone();
     again.submission = group.submission;
+    again.report = group.report.clone();
     again
 }
 

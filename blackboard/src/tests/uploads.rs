@@ -24,6 +24,7 @@ fn again<'a>(group: &Group<'a>) -> Group<'a> {
     let mut again = group.campus.group(&[]);
     again.members = group.members.clone();
     again.submission = group.submission;
+    again.report = group.report.clone();
     again.more = group.more.clone();
     again
 }
@@ -78,14 +79,14 @@ async fn what_came_before_the_connection_broke_is_not_sent_again() {
 #[tokio::test]
 async fn what_came_before_the_server_stopped_is_not_sent_again() {
     let mut campus = Campus::open().await;
-    let (members, submission) = {
+    let (members, submission, report) = {
         let group = interrupted(&campus).await;
-        (group.members.clone(), group.submission)
+        (group.members.clone(), group.submission, group.report.clone())
     };
     campus.stop().await;
     campus.start().await.unwrap();
     let mut group = campus.group(&[]);
-    (group.members, group.submission) = (members, submission);
+    (group.members, group.submission, group.report) = (members, submission, report);
     assert_eq!(go_on(&mut group).await.0, PART as u64);
 }
 
@@ -236,8 +237,10 @@ async fn a_chunk_with_bytes_of_two_files_is_refused() {
 #[tokio::test]
 async fn nobody_is_told_what_others_have_handed_in() {
     let campus = Campus::open().await;
-    campus.three().hand_in().await.unwrap();
+    let mut one = campus.three();
+    one.hand_in().await.unwrap();
     let mut other = campus.group(&["1155000007"]);
+    other.report = one.report.clone();
     let (_, committed) = other.commit().await.unwrap();
     assert_eq!(committed.have()[0].received, 0, "the same content");
 }
@@ -253,4 +256,42 @@ async fn two_members_in_the_same_second_are_two_versions() {
     let numbers = [first, second].map(|receipt| one.verify(&receipt.unwrap()).number().get());
     assert_eq!(numbers.iter().sum::<u64>(), 3);
     assert_eq!((campus.submissions().len(), campus.content_files()), (2, 2));
+}
+
+/// The same members under another submission ID.
+fn anew<'a>(group: &Group<'a>) -> Group<'a> {
+    let mut anew = again(group);
+    anew.submission = SubmissionId::random().unwrap();
+    anew
+}
+
+#[tokio::test]
+async fn an_identical_version_changes_nothing() {
+    let campus = Campus::open().await;
+    let mut group = campus.three();
+    let first = group.hand_in().await.unwrap();
+    let mut same = anew(&group);
+    same.members.reverse();
+    assert_eq!(same.hand_in().await.unwrap(), first, "in another order");
+    assert_eq!((campus.submissions().len(), campus.content_files()), (1, 1));
+    let unfinished = Store::open(&campus.home).unwrap().unfinished().unwrap();
+    assert_eq!(unfinished, [], "nothing was committed");
+}
+
+#[tokio::test]
+async fn whatever_differs_from_the_last_version_is_another_one() {
+    let campus = Campus::open().await;
+    let mut first = campus.three();
+    first.hand_in().await.unwrap();
+    let mut renamed = anew(&first);
+    renamed.name = "final.txt";
+    let mut altered = anew(&first);
+    altered.report.push(b'!');
+    let mut fewer = anew(&altered);
+    fewer.members.pop();
+    // What was handed in first, after others: it is the last version again.
+    for (number, mut group) in (2..).zip([renamed, altered, fewer, anew(&first)]) {
+        let receipt = group.hand_in().await.unwrap();
+        assert_eq!(group.verify(&receipt).number().get(), number);
+    }
 }

@@ -6,6 +6,8 @@
 mod files;
 mod names;
 
+use std::collections::BTreeSet;
+
 use scb_certs::SpiffeId;
 use serde::{Deserialize, Serialize};
 
@@ -93,5 +95,23 @@ impl Statement {
             return Err(refuse("another type or version"));
         }
         Ok(statement)
+    }
+
+    /// Whether both hand in the same files under the same names, for the same assignment, by the
+    /// same students, whatever their certificates and in whatever order.
+    pub fn is_same_version(&self, other: &Self) -> bool {
+        let place = |of: &Self| (of.service.clone(), of.course.clone(), of.assignment.clone());
+        let members = |of: &Self| -> BTreeSet<_> {
+            let members = of.members.iter();
+            members.map(|member| member.sid.clone()).collect()
+        };
+        let files = |of: &Self| -> BTreeSet<_> {
+            let files = of.files.iter();
+            let key = |file: &FileEntry| (file.name.clone(), file.size, file.sha256.to_string());
+            files.map(key).collect()
+        };
+        place(self) == place(other)
+            && members(self) == members(other)
+            && files(self) == files(other)
     }
 }

@@ -18,6 +18,15 @@ pub(super) struct Sent {
     pub(super) bytes: Vec<u8>,
 }
 
+/// What a receipt may be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// The statement that was sent.
+    Sent,
+    /// That one, or an earlier one of the same students about the same files.
+    SameVersion,
+}
+
 /// Waits for `receipt`.
 #[derive(Debug)]
 pub struct ExpectReceipt {
@@ -33,7 +42,7 @@ impl ExpectReceipt {
     ///
     /// The server's refusal, `unexpected_message` or `server_misbehaved` (too large).
     pub fn handle(self, reply: Reply) -> Result<ReceivingReceipt, Refusal> {
-        ReceivingReceipt::new(self.sent, reply.accepted()?)
+        ReceivingReceipt::new(self.sent, About::Sent, reply.accepted()?)
     }
 }
 
@@ -41,6 +50,7 @@ impl ExpectReceipt {
 #[derive(Debug)]
 pub struct ReceivingReceipt {
     sent: Sent,
+    about: About,
     number: SubmissionNumber,
     size: usize,
     sha256: Fingerprint,
@@ -48,7 +58,7 @@ pub struct ReceivingReceipt {
 }
 
 impl ReceivingReceipt {
-    pub(super) fn new(sent: Sent, reply: Reply) -> Result<Self, Refusal> {
+    pub(super) fn new(sent: Sent, about: About, reply: Reply) -> Result<Self, Refusal> {
         let Reply::Receipt {
             number,
             size,
@@ -63,6 +73,7 @@ impl ReceivingReceipt {
             .ok_or_else(|| misbehaved("the receipt is too large"))?;
         Ok(Self {
             sent,
+            about,
             number,
             size,
             sha256,
@@ -89,7 +100,7 @@ impl ReceivingReceipt {
     }
 
     /// Verifies the receipt: that it is what was announced, and that it proves exactly what
-    /// was sent. Returns its bytes, to be kept, and the evidence.
+    /// was sent, or that the same was handed in before. Returns its bytes, to be kept, and the evidence.
     ///
     /// # Errors
     ///
@@ -101,7 +112,11 @@ impl ReceivingReceipt {
         let roots = self.sent.trust.roots().iter();
         let roots: Vec<_> = roots.map(Certificate::fingerprint).collect();
         let receipt = VerifiedReceipt::verify_under(&self.bytes, &roots)?;
-        if receipt.number() != self.number || receipt.statement_bytes() != self.sent.bytes {
+        let is_meant = match self.about {
+            About::Sent => receipt.statement_bytes() == self.sent.bytes,
+            About::SameVersion => receipt.statement().is_same_version(&self.sent.statement),
+        };
+        if receipt.number() != self.number || !is_meant {
             return Err(misbehaved("the receipt is about something else"));
         }
         Ok((self.bytes, receipt))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustStore};
 
-use super::receipt::{ExpectReceipt, ReceivingReceipt, Sent, misbehaved};
+use super::receipt::{About, ExpectReceipt, ReceivingReceipt, Sent, misbehaved};
 use crate::message::blackboard::{Received, Reply, Request};
 use crate::message::{Reply as _, unexpected};
 use crate::statement::Statement;
@@ -58,7 +58,8 @@ impl ExpectCommitted {
                 }))
             }
             reply @ Reply::Receipt { .. } => {
-                ReceivingReceipt::new(self.sent, reply).map(Answer::AlreadyStored)
+                ReceivingReceipt::new(self.sent, About::SameVersion, reply)
+                    .map(Answer::AlreadyStored)
             }
             reply => Err(unexpected("committed", &reply, Step::Six)),
         }
