@@ -261,6 +261,7 @@ fn hand_in(group: &Group<'_>) -> (usize, Stopwatch) {
             panic!("a statement was sent");
         };
         let commitment = Commitment {
+            index: 0,
             at: now,
             upload_until: now,
         };

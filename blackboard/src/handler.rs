@@ -16,7 +16,7 @@ use scb_certs::{Fingerprint, StudentId, TrustStore};
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
 use scb_protocol::server::{
-    AcceptedStatement, AwaitReverification, AwaitVerification, Commitment, ExpectConfirmation,
+    AcceptedStatement, AwaitReverification, AwaitVerification, ExpectConfirmation,
     ExpectPresentation, ExpectRequest, ExpectUpload, Policy, VerifiedSubmission,
 };
 use scb_protocol::{Assurance, Channel, Code, Fact, Refusal, Step, StepEvent, from_seconds};
@@ -270,16 +270,13 @@ impl Handler {
     fn committal(&self, accepted: &AcceptedStatement) -> Committal {
         let at = self.shared.clock.now();
         let window = self.shared.upload_window.as_secs();
-        let commitment = Commitment {
-            at,
-            upload_until: from_seconds(at.as_secs().saturating_add(window)),
-        };
         Committal {
             statement: accepted.statement().clone(),
             bytes: accepted.bytes().to_vec(),
             signatures: accepted.signatures().to_vec(),
             assurance: accepted.assurance(),
-            commitment,
+            at,
+            upload_until: from_seconds(at.as_secs().saturating_add(window)),
         }
     }
 
@@ -324,8 +321,8 @@ impl Handler {
             statement: submission.statement().clone(),
             evidence: Evidence::collect(&submission, &identity.chain, &trust),
             committed: CommittedAt {
-                index: None,
-                at: now,
+                index: Some(submission.commitment().index),
+                at: submission.commitment().at,
             },
             accepted_at: now,
         };

@@ -252,12 +252,7 @@ impl Class {
         }
     }
 
-    fn statement(
-        &self,
-        members: &[Member],
-        report: &[u8],
-        submission: SubmissionId,
-    ) -> Vec<u8> {
+    fn statement(&self, members: &[Member], report: &[u8], submission: SubmissionId) -> Vec<u8> {
         let file = FileEntry {
             name: "report.txt".parse().unwrap(),
             size: report.len() as u64,

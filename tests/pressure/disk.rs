@@ -268,7 +268,11 @@ fn a_failing_fsync_ends_blackboard_and_the_same_command_finishes_later() {
     campus.student(&["enrol"]).succeeded();
     let mut ledger = Ledger::default();
     // The report on its way in, the database, and the highest number.
-    for path in ["/content/uploads/", "/blackboard.db-wal", "/blackboard/numbers"] {
+    for path in [
+        "/content/uploads/",
+        "/blackboard.db-wal",
+        "/blackboard/numbers",
+    ] {
         let trigger = dir.path().join("trigger");
         campus.blackboard.stop();
         let arguments = serve_at(&campus.path(), &campus.blackboard.address());

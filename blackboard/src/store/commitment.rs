@@ -23,8 +23,10 @@ pub struct Committal {
     pub signatures: Vec<u8>,
     /// What stood behind the members, and what it said.
     pub assurance: (Mode, String),
-    /// When it is committed, and until when the files may come.
-    pub commitment: Commitment,
+    /// When it is committed.
+    pub at: UnixTime,
+    /// Until when the files may come.
+    pub upload_until: UnixTime,
 }
 
 impl Committal {
@@ -57,7 +59,7 @@ pub(super) fn find(
     connection: &Connection,
     submission: SubmissionId,
 ) -> Result<Option<(Commitment, Vec<u8>)>, Error> {
-    let sql = "SELECT committed_at, upload_until, statement FROM commitments WHERE submission = ?";
+    let sql = "SELECT committed_at, upload_until, log_index, statement FROM commitments WHERE submission = ?";
     let mut query = connection.prepare_cached(sql)?;
     let found = query.query_row([submission.as_bytes()], |row| {
         Ok((read(row)?, row.get("statement")?))
@@ -66,8 +68,11 @@ pub(super) fn find(
 }
 
 /// Records a commitment, here and in the log of its assignment.
-pub(super) fn insert(transaction: &Transaction<'_>, committal: &Committal) -> Result<(), Error> {
-    let at = committal.commitment.at;
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    committal: &Committal,
+) -> Result<Commitment, Error> {
+    let (at, upload_until) = (committal.at, committal.upload_until);
     let log = LogName::of(&committal.statement).map_err(Error::Leaf)?;
     let entered = log::append(transaction, &log, at, committal.entry())?;
     let (mode, assurance) = &committal.assurance;
@@ -75,20 +80,24 @@ pub(super) fn insert(transaction: &Transaction<'_>, committal: &Committal) -> Re
                signatures, mode, assurance, log_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     transaction.prepare_cached(sql)?.execute(params![
         committal.statement.submission.as_bytes(),
-        as_integer(committal.commitment.at.as_secs()),
-        as_integer(committal.commitment.upload_until.as_secs()),
+        as_integer(at.as_secs()),
+        as_integer(upload_until.as_secs()),
         committal.bytes,
         committal.signatures,
         mode.as_str(),
         assurance.as_bytes(),
         as_integer(entered.index),
     ])?;
-    Ok(())
+    Ok(Commitment {
+        index: entered.index,
+        at,
+        upload_until,
+    })
 }
 
 /// Every commitment without a record, in order; those whose statement was altered are left out.
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>, Error> {
-    let sql = "SELECT committed_at, upload_until, statement FROM commitments \
+    let sql = "SELECT committed_at, upload_until, log_index, statement FROM commitments \
                WHERE submission NOT IN (SELECT submission FROM submissions) \
                ORDER BY committed_at, submission";
     let mut query = connection.prepare_cached(sql)?;
@@ -123,7 +132,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Commitment> {
         let seconds: i64 = row.get(name)?;
         Ok(from_seconds(seconds.unsigned_abs()))
     };
+    let index: i64 = row.get("log_index")?;
     Ok(Commitment {
+        index: index.unsigned_abs(),
         at: time("committed_at")?,
         upload_until: time("upload_until")?,
     })

@@ -115,14 +115,11 @@ impl Register {
                 Some((_, statement)) if statement != committal.bytes => {
                     Err(Error::Conflict { submission })
                 }
-                Some((found, _)) if found.upload_until < committal.commitment.at => {
+                Some((found, _)) if found.upload_until < committal.at => {
                     Err(Error::UploadExpired { submission })
                 }
                 Some((found, _)) => Ok(found),
-                None => {
-                    commitment::insert(transaction, &committal)?;
-                    Ok(committal.commitment)
-                }
+                None => commitment::insert(transaction, &committal),
             }
         };
         self.store.database.write(commit).await

@@ -21,13 +21,13 @@ pub(super) fn same(
     Ok(record.filter(|record| record.statement().is_same_version(statement)))
 }
 
-fn last(
-    connection: &Connection,
-    statement: &Statement,
-) -> Result<Option<SubmissionNumber>, Error> {
+fn last(connection: &Connection, statement: &Statement) -> Result<Option<SubmissionNumber>, Error> {
     let sql = "SELECT max(number) FROM parts WHERE course = ? AND assignment = ? AND sid = ?";
     let mut query = connection.prepare_cached(sql)?;
-    let (course, assignment) = (statement.course.to_string(), statement.assignment.to_string());
+    let (course, assignment) = (
+        statement.course.to_string(),
+        statement.assignment.to_string(),
+    );
     let mut last: Option<i64> = None;
     for member in &statement.members {
         let key = params![course, assignment, member.sid.as_str()];

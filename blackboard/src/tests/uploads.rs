@@ -81,7 +81,11 @@ async fn what_came_before_the_server_stopped_is_not_sent_again() {
     let mut campus = Campus::open().await;
     let (members, submission, report) = {
         let group = interrupted(&campus).await;
-        (group.members.clone(), group.submission, group.report.clone())
+        (
+            group.members.clone(),
+            group.submission,
+            group.report.clone(),
+        )
     };
     campus.stop().await;
     campus.start().await.unwrap();

@@ -492,6 +492,7 @@ async fn content(
 ) -> Result<VerifiedSubmission, Refusal> {
     let day = 24 * 60 * 60;
     let commitment = Commitment {
+        index: 0,
         at: desk.now(),
         upload_until: from_seconds(desk.now().as_secs() + day),
     };

@@ -136,6 +136,8 @@ impl AcceptedStatement {
 /// When a statement was committed: that is what counts for the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Commitment {
+    /// The number of its entry in the log of the assignment, from 0.
+    pub index: u64,
     /// When it was recorded.
     pub at: UnixTime,
     /// Until when its files may come.

@@ -318,6 +318,7 @@ pub(crate) fn handed_in(wanted: Wanted) -> AcceptedStatement {
 /// A statement that is committed now, with a day for its files.
 pub(crate) fn commitment(now: UnixTime) -> Commitment {
     Commitment {
+        index: 0,
         at: now,
         upload_until: from_seconds(now.as_secs() + 24 * 60 * 60),
     }
