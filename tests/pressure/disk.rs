@@ -76,6 +76,13 @@ impl Drop for Filler {
     }
 }
 
+/// Hands in this text.
+fn submit(campus: &Campus, text: &str) -> Ran {
+    let report = campus.outside().join("report.txt");
+    fs::write(&report, text).unwrap();
+    campus.student(&["submit", "--json", report.to_str().unwrap()])
+}
+
 #[test]
 fn blackboard_without_space_says_so_and_goes_on_when_there_is_some() {
     if !can_mount() {
@@ -85,23 +92,23 @@ fn blackboard_without_space_says_so_and_goes_on_when_there_is_some() {
     let sandbox = campus.path();
     let disk = move_to_small_disk(&sandbox, "blackboard", "8m", &mut campus.blackboard);
     let mut ledger = Ledger::default();
-    ledger.note(&campus.student(&["submit", "--json"]).succeeded());
+    ledger.note(&submit(&campus, "first").succeeded());
 
     // Larger than the disk: refused, and the space is given back at once.
     let report = campus.outside().join("large.bin");
     fs::write(&report, vec![7; 12 << 20]).unwrap();
     let large = ["submit", "--json", "--report", report.to_str().unwrap()];
     campus.student(&large).refused(4, "storage_full");
-    ledger.note(&campus.student(&["submit", "--json"]).succeeded());
+    ledger.note(&submit(&campus, "second").succeeded());
 
     // Not a byte left: refused, listed all the same, and finished by the same command.
     let filler = Filler::fill(&disk);
-    let full = campus.student(&["submit", "--json"]);
+    let full = submit(&campus, "third");
     let error = full.refused(4, "storage_full");
     assert!(error["remedy"].is_string(), "{error:#}");
     ledger.is_all_of(&campus);
     drop(filler);
-    ledger.note(&campus.student(&["submit", "--json"]).succeeded());
+    ledger.note(&submit(&campus, "third").succeeded());
 
     ledger.is_all_of(&campus);
 }
@@ -282,10 +289,11 @@ fn a_failing_fsync_ends_blackboard_and_the_same_command_finishes_later() {
             .env("FAULT_PATH", path)
             .env("FAULT_TRIGGER", &trigger);
         campus.blackboard = Server::start_command(&mut failing);
-        ledger.note(&campus.student(&["submit", "--json"]).succeeded());
+        ledger.note(&submit(&campus, &format!("before {path}")).succeeded());
 
         fs::write(&trigger, "").unwrap();
-        let lost = campus.student(&["submit", "--json"]);
+        let report = format!("amid {path}");
+        let lost = submit(&campus, &report);
         assert_eq!(lost.exit, Some(4), "{path}: {lost:#?}");
         assert_eq!(
             campus.blackboard.wait().signal(),
@@ -301,7 +309,7 @@ fn a_failing_fsync_ends_blackboard_and_the_same_command_finishes_later() {
         fs::remove_file(&trigger).unwrap();
         campus.blackboard = Server::start("blackboard", &arguments);
         ledger.is_kept_by(&campus);
-        ledger.note(&campus.student(&["submit", "--json"]).succeeded());
+        ledger.note(&submit(&campus, &report).succeeded());
         ledger.is_all_of(&campus);
     }
 }
