@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId, TrustStore};
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
@@ -246,10 +247,15 @@ impl Handler {
         accepted: AcceptedStatement,
     ) -> Result<(ExpectUpload, Upload), Refusal> {
         self.vigil.insist(Step::Six).await?;
-        let committal = self.committal(&accepted);
+        let (id, at) = (accepted.statement().submission, self.shared.clock.now());
+        // What was recorded in time is in time, whatever the clock says now.
+        if !self.shared.register.store().is_committed(id).await? {
+            self.step_6_admit(&accepted, at).await?;
+        }
+        let committal = self.committal(&accepted, at);
         let commitment = self.shared.register.commit(committal).await?;
         let files = &accepted.statement().files;
-        let (id, size) = (accepted.statement().submission, files.size());
+        let size = files.size();
         let sizes = files.iter().map(|file| file.size).collect();
         let upload = self.shared.content.upload(id.as_bytes(), sizes).await;
         let upload = upload.map_err(content::refusal)?;
@@ -267,8 +273,7 @@ impl Handler {
         Ok((state, upload))
     }
 
-    fn committal(&self, accepted: &AcceptedStatement) -> Committal {
-        let at = self.shared.clock.now();
+    fn committal(&self, accepted: &AcceptedStatement, at: UnixTime) -> Committal {
         let window = self.shared.upload_window.as_secs();
         Committal {
             statement: accepted.statement().clone(),

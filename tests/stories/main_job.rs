@@ -118,10 +118,13 @@ fn what_this_machine_cannot_do_says_nothing_against_a_receipt() {
 #[test]
 fn programs_in_one_home_take_turns() {
     let campus = Campus::sandbox();
-    let start = |_| {
+    let start = |n: usize| {
+        let report = campus.outside().join(format!("report-{n}.txt"));
+        fs::write(&report, "a report").unwrap();
         let mut command = program("student");
         command.arg("--sandbox").arg(campus.path());
         command.args(["submit", "--ids", SAMPLE, "--json"]);
+        command.arg(report);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(Stdio::piped()).spawn().unwrap()
     };
@@ -132,6 +135,21 @@ fn programs_in_one_home_take_turns() {
     assert_eq!(campus.submissions().len(), 8);
     let students = campus.path().join("student/students");
     assert_eq!(fs::read_dir(students).unwrap().count(), 3);
+}
+
+#[test]
+fn the_same_again_is_the_same_receipt() {
+    let campus = Campus::sandbox();
+    let submit = || {
+        campus
+            .student(&["submit", "--ids", SAMPLE])
+            .succeeded()
+            .stdout
+    };
+    assert!(!submit().contains("stored before"));
+    let again = submit();
+    assert!(again.contains("stored before, the same receipt"), "{again}");
+    assert_eq!(campus.submissions().len(), 1);
 }
 
 #[test]

@@ -104,8 +104,16 @@ fn both_servers_go_on_after_a_restart() {
     campus.restart_cuhk();
     campus.blackboard.stop();
     campus.blackboard = Server::start("blackboard", &serve(&campus.path()));
+    let report = campus.outside().join("report.txt");
+    std::fs::write(&report, "another version").unwrap();
     let told = campus
-        .student(&["submit", "--ids", SAMPLE, "--json"])
+        .student(&[
+            "submit",
+            "--ids",
+            SAMPLE,
+            "--json",
+            report.to_str().unwrap(),
+        ])
         .succeeded()
         .json();
     assert_eq!(told["submission"], "S-000002");

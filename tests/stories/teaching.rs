@@ -114,8 +114,11 @@ fn a_trace_shows_each_message_once() {
     expected.extend(HAND_IN);
     expected.push(("chunks", true));
     assert_eq!(messages(&page), expected);
-    let (_, again) = trace(&campus, &["--ids", SAMPLE, "--lang", "zh-Hant"]);
-    assert_eq!(messages(&again)[..15], HAND_IN);
+    let report = campus.outside().join("report.txt");
+    fs::write(&report, "another version").unwrap();
+    let report = report.to_str().unwrap();
+    let (_, again) = trace(&campus, &["--ids", SAMPLE, "--lang", "zh-Hant", report]);
+    assert_eq!(messages(&again)[..16], HAND_IN);
     assert!(again.contains("<html lang=\"zh-Hant\">") && again.contains("逐個訊息看"));
 }
 

@@ -1,5 +1,6 @@
 //! After step 5: questions of the members, until their statement comes or they leave.
 
+use rustls_pki_types::UnixTime;
 use scb_protocol::message::blackboard::{ListedAssignment, Reply};
 use scb_protocol::rules::admit;
 use scb_protocol::server::{AcceptedStatement, ExpectRequest, Inquiry, Wanted};
@@ -80,6 +81,7 @@ impl Handler {
     pub(super) async fn step_6_admit(
         &mut self,
         accepted: &AcceptedStatement,
+        at: UnixTime,
     ) -> Result<(), Refusal> {
         let statement = accepted.statement();
         let found = self
@@ -88,7 +90,7 @@ impl Handler {
             .store()
             .look_up(statement.clone())
             .await?;
-        admit(statement, &found, self.shared.clock.now())?;
+        admit(statement, &found, at)?;
         Ok(())
     }
 }

@@ -41,10 +41,12 @@ fn tiles(campus: &Campus) -> Tiles {
 #[tokio::test]
 async fn a_hand_in_is_in_the_log_before_its_receipt_goes_out() {
     let campus = Campus::open().await;
-    for index in 0..3 {
+    for hand_in in 0..3 {
         let mut group = campus.three();
         let receipt = group.hand_in().await.unwrap();
         let tiles = tiles(&campus);
+        // After the commitment.
+        let index = 2 * hand_in + 1;
         let receipt = group.verify(&receipt);
         assert_eq!(receipt.entry(), (&log_name(), index));
         assert_eq!(tiles.entry(index).unwrap(), receipt.commitment());
@@ -61,13 +63,13 @@ async fn what_a_command_enters_is_published_by_the_server() {
     let rules = Entry::Rules(Contents::new());
     let entered = log::append(&transaction, &log_name(), from_seconds(1000), rules).unwrap();
     transaction.commit().unwrap();
-    assert_eq!(entered.index, 1);
-    eventually("the entry is in the tiles", || tiles(&campus).size() == 2).await;
-    let entry = tiles(&campus).entry(1).unwrap();
+    assert_eq!(entered.index, 2);
+    eventually("the entry is in the tiles", || tiles(&campus).size() == 3).await;
+    let entry = tiles(&campus).entry(2).unwrap();
     assert_eq!(entry, leaf_commitment(&entered.leaf));
 }
 
-/// After three were handed in and the server has stopped.
+/// After three were handed in, with two entries each, and the server has stopped.
 async fn three_handed_in() -> Campus {
     let mut campus = Campus::open().await;
     for _ in 0..3 {
@@ -93,11 +95,11 @@ async fn refused(campus: &mut Campus) -> (&'static str, String) {
 #[tokio::test]
 async fn a_database_that_lacks_what_was_published_is_not_served() {
     let mut campus = three_handed_in().await;
-    sql(&campus, "DELETE FROM log_entries WHERE number = 2");
+    sql(&campus, "DELETE FROM log_entries WHERE number = 5");
     let (code, message) = refused(&mut campus).await;
     assert_eq!(code, "log_behind");
     let expected = format!(
-        "has 2 entries of the log {}, but 3 were published",
+        "has 5 entries of the log {}, but 6 were published",
         log_name()
     );
     assert!(message.contains(&expected), "{message}");
@@ -122,9 +124,9 @@ async fn a_database_with_another_entry_is_not_served() {
 #[tokio::test]
 async fn a_log_whose_tail_was_cut_off_is_not_served() {
     let mut campus = three_handed_in().await;
-    let bundle = directory(&campus).join("tile/entries/000.p/3");
+    let bundle = directory(&campus).join("tile/entries/000.p/6");
     let whole = fs::read(&bundle).unwrap();
-    fs::write(&bundle, &whole[..2 * 34]).unwrap();
+    fs::write(&bundle, &whole[..5 * 34]).unwrap();
     let (code, _) = refused(&mut campus).await;
     assert_eq!(code, "damaged");
     fs::write(&bundle, &whole).unwrap();
@@ -134,7 +136,7 @@ async fn a_log_whose_tail_was_cut_off_is_not_served() {
 #[tokio::test]
 async fn tiles_that_were_lost_are_made_anew() {
     let mut campus = three_handed_in().await;
-    let before: Vec<_> = (0..3)
+    let before: Vec<_> = (0..6)
         .map(|index| tiles(&campus).entry(index).unwrap())
         .collect();
     fs::remove_dir_all(directory(&campus)).unwrap();
@@ -143,8 +145,8 @@ async fn tiles_that_were_lost_are_made_anew() {
         directory(&campus).join("tile").exists()
     })
     .await;
-    eventually("all of them", || tiles(&campus).size() == 3).await;
-    let after: Vec<_> = (0..3)
+    eventually("all of them", || tiles(&campus).size() == 6).await;
+    let after: Vec<_> = (0..6)
         .map(|index| tiles(&campus).entry(index).unwrap())
         .collect();
     assert_eq!(after, before);

@@ -74,7 +74,8 @@ fn a_certificate_is_replaced_in_the_menu_when_it_is_refused_and_when_somebody_as
             ("1155000010 簽發完成", SEEN),
             ("Q 離開", "2"),
             ("檔案或資料夾", ""),
-            ("S-000002.zip", SEEN),
+            // The same version as before, whatever the certificate.
+            ("S-000001.zip", SEEN),
             ("Q 離開", "1"),
             ("更換誰的證書？", ""),
             ("Q 離開", "q"),
