@@ -93,6 +93,9 @@ pub(crate) enum Command {
     /// More time for single students; works while the server runs
     #[command(subcommand, after_help = courses::EXTENSION_EXAMPLES)]
     Extension(ExtensionCommand),
+    /// Go on after an old backup was put back: says what is lost, and waits for your word
+    #[command(after_help = RECOVER_EXAMPLES)]
+    Recover(Recover),
     /// Look at what was handed in; works while the server runs
     #[command(subcommand, after_help = SUBMISSIONS_EXAMPLES)]
     Submissions(Submissions),
@@ -176,6 +179,23 @@ pub(crate) struct Serve {
     /// In a sandbox: do this wrong, to show what refuses it; `help` lists the faults
     #[arg(long, value_name = "NAME")]
     pub(crate) fault: Option<FaultChoice>,
+}
+
+const RECOVER_EXAMPLES: &str = "\
+Examples:
+  blackboard recover                (changes nothing: says what is lost)
+  blackboard recover --lose 12      (goes on without those twelve entries)
+
+`serve` refuses to run on a home whose logs are behind what CUHK, their witness, has seen of them:
+it is an old backup. CUHK must be running, this server not. The numbers that were given stay taken.";
+
+/// `blackboard recover`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Recover {
+    /// How many entries are lost in all, as `blackboard recover` says: your word that no newer
+    /// backup exists
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) lose: Option<u64>,
 }
 
 const SUBMISSIONS_EXAMPLES: &str = "\
@@ -303,6 +323,7 @@ mod tests {
             "blackboard course members CSCI3150 --list class.csv",
             "blackboard assignment add --course C --title T --due 2026-12-01T23:59:00+08:00 --group-size 1..3 --accept pdf,zip",
             "blackboard extension add lab-1 --course C --student a,b --due 2026-12-01T23:59:00Z",
+            "blackboard recover --lose 12",
         ] {
             parse(line).unwrap();
         }

@@ -9,6 +9,7 @@
 
 mod address;
 mod link;
+mod log_witness;
 mod revocations;
 mod subscription;
 mod witness;
@@ -35,6 +36,7 @@ use revocations::all_in_force;
 use worker::{Ask, Worker};
 
 pub(crate) use address::CuhkAddress;
+pub(crate) use log_witness::{LogWitness, Lost, Trouble};
 pub(crate) use revocations::Numbers;
 pub(crate) use subscription::Subscription;
 pub(crate) use witness::Witness;

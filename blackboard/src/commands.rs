@@ -25,6 +25,7 @@ use crate::identity::{Identity, IdentityFiles};
 use crate::init::{Attempt, CODE_REMEDY};
 use crate::monitor::Watch;
 use crate::platform::readable_by_others;
+use crate::recover::recover;
 use crate::serve::Server;
 use crate::store::Register;
 use crate::{courses, sandbox, submissions};
@@ -100,6 +101,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Course(command) => courses::course(&home, &command),
         Command::Assignment(command) => courses::assignment(&home, &command),
         Command::Extension(command) => courses::extension(&home, &command),
+        Command::Recover(command) => runtime()?.block_on(recover(&home, &command, clock())),
         Command::Submissions(command) => submissions::run(&home, &command),
         Command::Generate(what) => Ok(what.run(Arguments::command())?),
     }
@@ -301,13 +303,13 @@ pub(crate) async fn run_server(
         "blackboard  step 0  certified by CUHK, listening on {address}"
     ))?;
     tell_service_manager(address, &shutdown);
-    server.run(shutdown).await;
+    let ran = server.run(shutdown).await;
     if let Some(watch) = watch {
         watch.stop().await;
     }
     remove(ready_files);
     tracing::info!("stopped");
-    Ok(())
+    Ok(ran?)
 }
 
 fn remove(files: &[&Path]) {

@@ -36,6 +36,7 @@ use crate::identity::Identity;
 use crate::logs::Logs;
 use crate::store::{Committal, Draft, Record, Register};
 use crate::uploads::Uploads;
+use crate::witnessed::Witnessed;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -54,6 +55,9 @@ pub(crate) struct Shared {
     pub(crate) upload_window: Duration,
     /// The assignments' logs.
     pub(crate) logs: Logs,
+    /// What CUHK has cosigned of them.
+    #[allow(dead_code)] // Until receipts carry it.
+    pub(crate) witnessed: Witnessed,
     /// With what log entries are signed.
     pub(crate) identity: watch::Receiver<Arc<Identity>>,
     /// The time.

@@ -21,12 +21,15 @@ mod logs;
 mod monitor;
 mod note_keys;
 mod platform;
+mod recover;
 mod renewal;
 mod sandbox;
 mod serve;
 mod store;
 mod submissions;
 mod uploads;
+#[allow(dead_code)] // Until receipts carry what CUHK cosigned.
+mod witnessed;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -16,6 +16,7 @@ use scb_cli::Home;
 use scb_protocol::log_leaf::LogName;
 use scb_storage::{BATCH, Published, PublishedLog};
 use scb_transport::Shutdown;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -35,6 +36,8 @@ struct Shared {
     key: LogKey,
     directory: PathBuf,
     open: Mutex<BTreeMap<LogName, Arc<PublishedLog>>>,
+    /// Told whenever any of them has grown.
+    grown: watch::Sender<()>,
 }
 
 impl Logs {
@@ -54,6 +57,7 @@ impl Logs {
             key,
             directory,
             open: Mutex::default(),
+            grown: watch::Sender::default(),
         }));
         names
             .iter()
@@ -68,8 +72,26 @@ impl Logs {
         index: u64,
     ) -> Result<Arc<Published>, Error> {
         let log = self.log(name).await?;
+        let before = log.published().checkpoint.head().size;
         let published = log.publish_entry(index, |from| self.commitments(name, from));
-        published.await.map_err(|error| error.in_log(name))
+        let published = published.await.map_err(|error| error.in_log(name))?;
+        if published.checkpoint.head().size > before {
+            self.0.grown.send_replace(());
+        }
+        Ok(published)
+    }
+
+    /// All logs.
+    pub(crate) fn all(&self) -> Vec<(LogName, Arc<PublishedLog>)> {
+        let open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter()
+            .map(|(name, log)| (name.clone(), Arc::clone(log)))
+            .collect()
+    }
+
+    /// Changes whenever any of them has grown.
+    pub(crate) fn grown(&self) -> watch::Receiver<()> {
+        self.0.grown.subscribe()
     }
 
     /// Has a submission's entry reach the tiles before anybody holds a receipt of it. What is
@@ -118,7 +140,8 @@ impl Logs {
         }
     }
 
-    async fn publish_all(&self) -> Result<(), Error> {
+    /// Has the tiles follow the database in every log.
+    pub(crate) async fn publish_all(&self) -> Result<(), Error> {
         for (name, size) in self.0.store.log_sizes().await? {
             if let Some(last) = size.checked_sub(1) {
                 self.published(&name, last).await?;

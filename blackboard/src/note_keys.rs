@@ -94,7 +94,7 @@ mod tests {
                 "cuhk.example/blackboard/c/a"
             ]
         );
-        let public = |key: &str| key.rsplit('+').next().unwrap()[4..].to_owned();
+        let public = |key: &str| key.splitn(3, '+').last().unwrap()[4..].to_owned();
         assert_ne!(public(&made[0]), public(&made[1]));
     }
 

@@ -1,5 +1,6 @@
 //! `blackboard serve`: everything that runs, put together.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use crate::authority::{Authority, CuhkAddress, Settings, Witness};
+use crate::authority::{Authority, CuhkAddress, LogWitness, Settings, Witness};
 use crate::config::Config;
 use crate::enrol::stored_roots;
 use crate::fault::Faults;
@@ -29,6 +30,7 @@ use crate::note_keys::{LogKey, witness_key};
 use crate::renewal::Renewal;
 use crate::store::{Place, Register, Store};
 use crate::uploads::Uploads;
+use crate::witnessed::Witnessed;
 
 /// How long a start waits for CUHK to come up.
 pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -51,6 +53,7 @@ pub(crate) struct Server {
     tls_maker: TlsMaker,
     renewal: Renewal,
     witness: Witness,
+    log_witness: LogWitness,
     shared: Arc<Shared>,
 }
 
@@ -99,12 +102,25 @@ impl Server {
         let tls = watch::Sender::new(tls_maker.make()?);
         let witness = Witness {
             cosigner,
-            address: cuhk,
+            address: cuhk.clone(),
             identity: identity.subscribe(),
             trust: authority.trust(),
-            store,
+            store: store.clone(),
             clock: Arc::clone(&clock),
         };
+        let witnessed = Witnessed::default();
+        let mut log_witness = LogWitness {
+            address: cuhk,
+            service: policy.service.clone(),
+            identity: identity.subscribe(),
+            trust: authority.trust(),
+            logs: logs.clone(),
+            store,
+            witnessed: witnessed.clone(),
+            clock: Arc::clone(&clock),
+            known: BTreeMap::new(),
+        };
+        log_witness.compare_at_start().await?;
         let shared = Arc::new(Shared {
             policy: Arc::new(policy),
             authority: authority.clone(),
@@ -113,6 +129,7 @@ impl Server {
             uploads: Uploads::default(),
             upload_window: config.upload_window,
             logs,
+            witnessed,
             identity: identity.subscribe(),
             clock: Arc::clone(&clock),
             largest_group: LargestGroup::default(),
@@ -134,6 +151,7 @@ impl Server {
                 clock,
             },
             witness,
+            log_witness,
             shared,
         })
     }
@@ -154,9 +172,19 @@ impl Server {
     }
 
     /// Serves until `shutdown`, then lets open connections finish, for a bounded time.
-    pub(crate) async fn run(self, shutdown: Shutdown) {
+    ///
+    /// # Errors
+    ///
+    /// Why it stopped of itself: a log turned out to be behind what CUHK has seen of it.
+    pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), Failure> {
         let renewal = tokio::spawn(self.renewal.run());
         let witness = tokio::spawn(self.witness.run());
+        let stop = shutdown.clone();
+        let log_witness = tokio::spawn(async move {
+            let failure = self.log_witness.run().await;
+            stop.trigger();
+            failure
+        });
         let logs = tokio::spawn(self.shared.logs.clone().run(shutdown.clone()));
         let tls = self.tls.subscribe();
         let updates = tokio::spawn(self.tls_maker.follow(self.tls));
@@ -169,11 +197,58 @@ impl Server {
             .await;
         renewal.abort();
         witness.abort();
+        log_witness.abort();
         updates.abort();
         sweeping.abort();
         let _ = logs.await;
         self.shared.register.store().close().await;
+        match log_witness.await {
+            Ok(failure) => Err(failure),
+            Err(_) => Ok(()),
+        }
     }
+}
+
+/// What compares the logs of a home with what CUHK has seen of them. Nothing is served.
+///
+/// # Errors
+///
+/// As for [`Server::open`].
+pub(crate) async fn log_witness_of(
+    home: &Home,
+    store: &Store,
+    config: &Config,
+    cuhk: CuhkAddress,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<LogWitness> {
+    let identity = IdentityFiles::open(home)?
+        .current()?
+        .ok_or_else(not_certified)?;
+    let service = identity.chain.leaf().spiffe_id()?;
+    let roots = stored_roots(home)?;
+    let logs = Logs::open(home, store.clone(), LogKey::open(home)?)?;
+    let identity = watch::Sender::new(Arc::new(identity));
+    let authority = reach_cuhk(|| Settings {
+        address: cuhk.clone(),
+        roots: roots.clone(),
+        home: home.clone(),
+        identity: identity.subscribe(),
+        store: store.clone(),
+        outage: config.outage,
+        clock: Arc::clone(&clock),
+    })
+    .await?;
+    Ok(LogWitness {
+        address: cuhk,
+        service,
+        identity: identity.subscribe(),
+        trust: authority.trust(),
+        logs,
+        store: store.clone(),
+        witnessed: Witnessed::default(),
+        clock,
+        known: BTreeMap::new(),
+    })
 }
 
 /// Content without a record harms nobody: what cannot be swept stays.

@@ -11,18 +11,21 @@ mod record;
 mod register;
 mod revocation;
 mod versions;
+mod witnessed;
 
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rusqlite_migration::{M, Migrations};
+use rustls_pki_types::UnixTime;
 use scb_certs::{Crl, Fingerprint};
 use scb_cli::Home;
 use scb_protocol::audit::{GrownLog, KnownLog};
-use scb_protocol::log_leaf::LogName;
+use scb_protocol::log_leaf::{Entry, LogName, Recovered};
 use scb_protocol::receipt::{Evidence, SignedLeaf};
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
-use scb_protocol::{COMMITMENT_SIZE, Mode, from_seconds};
+use scb_protocol::witness::CosignedCheckpoint;
+use scb_protocol::{COMMITMENT_SIZE, Mode, SignedLogKeys, from_seconds};
 use scb_storage::Database;
 
 use crate::authority::Numbers;
@@ -42,6 +45,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_log.sql")),
     M::up(include_str!("store/migration_leaf.sql")),
     M::up(include_str!("store/migration_commitments.sql")),
+    M::up(include_str!("store/migration_witness.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -263,6 +267,91 @@ impl Store {
         let name = name.clone();
         self.database
             .read_blocking(move |connection| log::commitments(connection, &name, from, most))
+    }
+
+    /// CUHK's endorsement of a log's keys, as it was kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn endorsement(&self, log: &LogName) -> Result<Option<SignedLogKeys>, Error> {
+        let log = log.clone();
+        self.database
+            .read(move |connection| witnessed::endorsement(connection, &log))
+            .await
+    }
+
+    /// Keeps CUHK's endorsement of a log's keys in the place of the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn keep_endorsement(
+        &self,
+        log: &LogName,
+        signed: &SignedLogKeys,
+    ) -> Result<(), Error> {
+        let (log, signed) = (log.clone(), signed.clone());
+        self.database
+            .write(move |transaction| witnessed::keep_endorsement(transaction, &log, &signed))
+            .await
+    }
+
+    /// The newest checkpoint of a log that CUHK cosigned, with both signatures.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn cosigned(&self, log: &LogName) -> Result<Option<String>, Error> {
+        let log = log.clone();
+        self.database
+            .read(move |connection| witnessed::cosigned(connection, &log))
+            .await
+    }
+
+    /// [`Store::cosigned`] for tests that look again and again.
+    #[cfg(test)]
+    pub(crate) fn cosigned_blocking(&self, log: &LogName) -> Result<Option<String>, Error> {
+        let log = log.clone();
+        self.database
+            .read_blocking(move |connection| witnessed::cosigned(connection, &log))
+    }
+
+    /// Keeps a checkpoint that CUHK cosigned in the place of the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn keep_cosigned(
+        &self,
+        log: &LogName,
+        cosigned: &CosignedCheckpoint,
+    ) -> Result<(), Error> {
+        let (log, note) = (log.clone(), cosigned.note().to_string());
+        self.database
+            .write(move |transaction| witnessed::keep_cosigned(transaction, &log, &note))
+            .await
+    }
+
+    /// Goes on with a log after `lost` entries of which only the commitments are known, the first
+    /// of them number `kept`, and enters that it was so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LogGrown`] if the log has not `kept` entries; [`Error::Storage`].
+    pub(crate) fn recover_log(
+        &self,
+        name: &LogName,
+        (kept, lost): (u64, Vec<Fingerprint>),
+        at: UnixTime,
+    ) -> Result<(), Error> {
+        let name = name.clone();
+        let seen = kept + lost.len() as u64;
+        self.database.write_blocking(move |transaction| {
+            log::adopt(transaction, &name, kept, &lost)?;
+            let recovered = Entry::Recovered(Recovered { kept, seen });
+            log::append(transaction, &name, at, recovered).map(drop)
+        })
     }
 
     /// Finishes what is queued and closes the file.

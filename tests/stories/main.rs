@@ -50,3 +50,4 @@ mod suspension;
 mod teaching;
 mod untouched;
 mod waiting;
+mod witness;

@@ -124,6 +124,12 @@ pub enum Error {
         /// The log's directory.
         path: PathBuf,
     },
+    /// A log has grown meanwhile.
+    #[error("the log {log} has grown meanwhile")]
+    LogGrown {
+        /// The log.
+        log: LogName,
+    },
     /// Database and tiles hold different entries of a log.
     #[error("entry {index} of the log {log} is another one in the database than was published")]
     LogContradicted {

@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
+use scb_certs::Fingerprint;
 use scb_protocol::COMMITMENT_SIZE;
 use scb_protocol::log_leaf::{Entry, Leaf, LogName, leaf_commitment};
 
@@ -44,6 +45,30 @@ pub(crate) fn append(
         leaf,
     ])?;
     Ok(Appended { index, leaf })
+}
+
+/// Takes over commitments whose leaves are lost, the first of them number `from`, which must be
+/// the next.
+///
+/// # Errors
+///
+/// [`Error::LogGrown`] if the log has another number of entries; [`Error::Storage`].
+pub(crate) fn adopt(
+    transaction: &Transaction<'_>,
+    log: &LogName,
+    from: u64,
+    commitments: &[Fingerprint],
+) -> Result<(), Error> {
+    let id = begin(transaction, log)?;
+    if size_of(transaction, id)? != from {
+        return Err(Error::LogGrown { log: log.clone() });
+    }
+    let sql = "INSERT INTO log_entries (log, number, commitment) VALUES (?, ?, ?)";
+    let mut insert = transaction.prepare_cached(sql)?;
+    for (number, commitment) in (from..).zip(commitments) {
+        insert.execute(params![id, as_integer(number), commitment.as_bytes()])?;
+    }
+    Ok(())
 }
 
 /// How many entries a log has.

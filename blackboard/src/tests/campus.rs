@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use scb_certs::{SpiffeId, write_private};
-use scb_cli::{Home, Role};
+use scb_cli::{Failure, Home, Role};
 use scb_protocol::install_crypto;
 use scb_storage::HomeLock;
 use scb_testkit::{TestCampus, TestIdentity};
@@ -33,7 +33,7 @@ pub(super) struct Campus {
     pub(super) address: SocketAddr,
     pub(super) service: SpiffeId,
     shutdown: Shutdown,
-    server: Option<JoinHandle<()>>,
+    server: Option<JoinHandle<Result<(), Failure>>>,
 }
 
 impl Campus {
@@ -90,8 +90,13 @@ impl Campus {
     pub(super) async fn stop(&mut self) {
         self.shutdown.trigger();
         if let Some(server) = self.server.take() {
-            server.await.unwrap();
+            server.await.unwrap().unwrap();
         }
+    }
+
+    /// Waits until the server ends of itself, and how it did.
+    pub(super) async fn ended(&mut self) -> Result<(), Failure> {
+        self.server.take().unwrap().await.unwrap()
     }
 
     /// What this server has to ask CUHK, as the identity in the home.

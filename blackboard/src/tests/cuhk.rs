@@ -17,6 +17,7 @@ use scb_transport::{ClientAuth, ClockFn, Connection, Limits, Listener, ServerTls
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::fake_witness::FakeWitness;
 use super::log::FakeLog;
 
 /// How questions about members are answered.
@@ -63,6 +64,8 @@ pub(super) struct State {
     pub(super) code: Option<EnrolmentCode>,
     /// The issuance log.
     pub(super) log: FakeLog,
+    /// Of this service's logs.
+    pub(super) witness: FakeWitness,
 }
 
 /// A running one; stops when dropped.
@@ -96,6 +99,7 @@ impl FakeCuhk {
             wrong_key: None,
             code: None,
             log: FakeLog::of(&["first"]),
+            witness: FakeWitness::of(campus),
         };
         let listener = Listener::bind(address).await.unwrap();
         let cuhk = Self {
@@ -261,6 +265,16 @@ impl Desk {
                 verifier_key,
                 checkpoint,
             } => Ok(Some(state.log.cosign(&verifier_key, &checkpoint))),
+            asked @ (Request::Endorse { .. }
+            | Request::Witness { .. }
+            | Request::Witnessed { .. }
+            | Request::WitnessedEntries { .. }) => {
+                let asker = connection.peer_chain().unwrap();
+                let answer = state
+                    .witness
+                    .answer(asked, asker, &self.campus, &self.signer);
+                answer.map(Some)
+            }
             other => panic!("a service never sends {}", other.name()),
         }
     }

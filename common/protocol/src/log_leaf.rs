@@ -12,7 +12,7 @@ use ring::digest;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
-pub use entry::{Accepted, Committed, Contents, Entry, Refused};
+pub use entry::{Accepted, Committed, Contents, Entry, Recovered, Refused};
 pub use name::LogName;
 
 use crate::error::Error;
@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn leaves_are_as_documented() {
-        let leaves = [rules(), committed(), accepted(), refused()].map(leaf);
+        let recovered = Entry::Recovered(Recovered { kept: 4, seen: 7 });
+        let leaves = [rules(), committed(), accepted(), refused(), recovered].map(leaf);
         let bytes = leaves.clone().map(|leaf| leaf.to_bytes().unwrap());
         let text = bytes.clone().map(|bytes| String::from_utf8(bytes).unwrap());
         insta::assert_snapshot!(text.join("\n"));

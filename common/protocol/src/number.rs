@@ -2,12 +2,16 @@
 
 use std::fmt::Display;
 
-/// `1 byte`, `0 bytes`, `1,050 bytes`: a count with its noun, which takes an `s` unless there is
-/// one.
+/// `1 byte`, `0 bytes`, `2 entries`, `1,050 bytes`: a count with its noun, which takes an `s`, or
+/// `ies` in the place of its `y` after a consonant, unless there is one.
 pub fn counted(count: impl Display, noun: &str) -> String {
     let count = grouped(count);
-    let plural = if count == "1" { "" } else { "s" };
-    format!("{count} {noun}{plural}")
+    let is_vowel = |letter: char| "aeiou".contains(letter);
+    match noun.strip_suffix('y') {
+        _ if count == "1" => format!("{count} {noun}"),
+        Some(stem) if !stem.ends_with(is_vowel) => format!("{count} {stem}ies"),
+        _ => format!("{count} {noun}s"),
+    }
 }
 
 /// `1,234,567`.
@@ -33,6 +37,11 @@ mod tests {
             assert_eq!(counted(count, "code"), text);
         }
         assert_eq!(counted(16_777_216_u64, "byte"), "16,777,216 bytes");
+        assert_eq!(counted(2, "entry"), "2 entries");
+        assert_eq!(
+            (counted(1, "entry"), counted(3, "key")),
+            ("1 entry".into(), "3 keys".into())
+        );
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use scb_tlog::{NoteKey, TileLog, Tiles, VerifiedCheckpoint, VerifierKey};
+use scb_tlog::{
+    Checkpoint, Error as LogError, NoteKey, TileLog, Tiles, TreeHead, VerifiedCheckpoint,
+    VerifierKey, root,
+};
 use tokio::sync::{Mutex as Turn, watch};
 use tokio::task::spawn_blocking;
 
@@ -70,6 +73,19 @@ impl PublishedLog {
     /// What was published last.
     pub fn published(&self) -> Arc<Published> {
         Arc::clone(&self.current.borrow())
+    }
+
+    /// A checkpoint of the first `size` entries that were published: for a witness who takes no
+    /// more of them at a time. Reads files.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::OutOfRange`] if there are not that many; [`LogError::File`].
+    pub fn checkpoint_of(&self, size: u64) -> Result<VerifiedCheckpoint, LogError> {
+        let root = root(&self.published().tiles, size)?;
+        let head = TreeHead { size, root };
+        let origin = self.key().name().clone();
+        Checkpoint { origin, head }.sign(&self.key)
     }
 
     /// A checkpoint that covers every entry that was durable when this was called. `entries`

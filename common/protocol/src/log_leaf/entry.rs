@@ -27,6 +27,8 @@ pub enum Entry {
     Accepted(Accepted),
     /// Verified members were refused.
     Refused(Refused),
+    /// What came before this is lost in part: the log went on after what its witness had seen.
+    Recovered(Recovered),
 }
 
 impl Entry {
@@ -38,6 +40,7 @@ impl Entry {
             Self::Committed(_) => "committed",
             Self::Accepted(_) => "accepted",
             Self::Refused(_) => "refused",
+            Self::Recovered(_) => "recovered",
         }
     }
 }
@@ -93,4 +96,15 @@ pub struct Refused {
     pub statement_sha256: Option<Fingerprint>,
 }
 
-objects!(Committed, Accepted, Refused);
+/// A log that went on after its newest entries were lost, as its operator wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Recovered {
+    /// How many entries the service still had, whole. Of those after them up to this one it has
+    /// only the commitments, as its witness had kept them.
+    pub kept: u64,
+    /// How many entries the witness had seen.
+    pub seen: u64,
+}
+
+objects!(Committed, Accepted, Refused, Recovered);

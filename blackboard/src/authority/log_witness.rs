@@ -1,0 +1,451 @@
+//! CUHK as witness of this server's logs (C2SP tlog-cosignature).
+//!
+//! Over a kept connection of its own, each new checkpoint is handed to CUHK, which cosigns what
+//! provably grew. Before a log is gone on with, it is compared with what CUHK has seen of it: one
+//! that is behind that, or another one, is an old backup or a fork, and this server does not run.
+
+mod lost;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, ServiceName, SpiffeId, TrustStore};
+use scb_cli::{Failure, counted};
+use scb_protocol::log_leaf::LogName;
+use scb_protocol::witness::{
+    CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectSeen, MAX_ENTRIES, Offer,
+    SeenByWitness, Standing, WitnessAnswer,
+};
+use scb_protocol::{Code, Refusal, SignedLogKeys, Step, VerifiedLogKeys};
+use scb_storage::{Published, PublishedLog};
+use scb_tlog::{Error as LogError, VerifierKey, consistency_proof, root};
+use scb_transport::{ClientTls, Clock, ServerTrust};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout};
+
+pub(crate) use self::lost::Lost;
+use super::link::Link;
+use super::worker::unusable;
+use super::{CuhkAddress, is_away};
+use crate::identity::Identity;
+use crate::logs::Logs;
+use crate::store::Store;
+use crate::witnessed::{Cosigned, Witnessed};
+
+/// Between two looks, if no log tells that it has grown; and after CUHK was away.
+const PERIOD: Duration = Duration::from_secs(1);
+/// For how long a log is left alone about which something was wrong.
+const PAUSE: Duration = Duration::from_secs(30);
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// An endorsement is asked for anew when it is so old, so that its signer's certificate is in force
+/// when receipts are made.
+const ENDORSEMENT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The task that has this server's logs witnessed.
+pub(crate) struct LogWitness {
+    /// Where CUHK listens.
+    pub(crate) address: CuhkAddress,
+    /// Whose logs they are.
+    pub(crate) service: SpiffeId,
+    /// Who asks.
+    pub(crate) identity: watch::Receiver<Arc<Identity>>,
+    /// By what CUHK is recognised.
+    pub(crate) trust: watch::Receiver<Arc<TrustStore>>,
+    /// The logs.
+    pub(crate) logs: Logs,
+    /// Keeps what CUHK said.
+    pub(crate) store: Store,
+    /// Is told of it.
+    pub(crate) witnessed: Witnessed,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What is known of each log.
+    pub(crate) known: BTreeMap<LogName, Known>,
+}
+
+/// What is known of a log in this run.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    keys: Option<(SignedLogKeys, VerifiedLogKeys)>,
+    /// How many entries CUHK has seen; none before that was compared.
+    seen: Option<u64>,
+    /// Until when it is left alone.
+    paused: Option<Instant>,
+}
+
+/// Why a look ended.
+pub(crate) enum Trouble {
+    /// CUHK is away, or refused something.
+    Refused(Refusal),
+    /// A log must not be gone on with.
+    Astray(Failure),
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<crate::store::Error> for Trouble {
+    fn from(error: crate::store::Error) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl LogWitness {
+    /// Compares every log with what CUHK has seen of it, if CUHK can be asked, and says so if not:
+    /// it is made up for as soon as CUHK is back.
+    ///
+    /// # Errors
+    ///
+    /// What is to be told of a log that is behind, or another one.
+    pub(crate) async fn compare_at_start(&mut self) -> Result<(), Failure> {
+        let logs = self.logs.all();
+        if logs.is_empty() {
+            return Ok(());
+        }
+        for (name, log) in &logs {
+            if let Err(Trouble::Astray(failure)) = self.keys_at_hand(name, log.key()).await {
+                return Err(failure);
+            }
+        }
+        match self.compare_all(&logs).await {
+            Ok(()) => Ok(()),
+            Err(Trouble::Astray(failure)) => Err(failure),
+            Err(Trouble::Refused(refusal)) => {
+                tracing::warn!(
+                    "the logs of this server could not be compared with what CUHK has seen of them \
+                     ({refusal}); that is made up for as soon as CUHK answers, and until then no \
+                     receipt has its cosignature"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    async fn compare_all(&mut self, logs: &[(LogName, Arc<PublishedLog>)]) -> Result<(), Trouble> {
+        // Tiles may be behind the database, which is what counts.
+        self.logs.publish_all().await?;
+        let mut link = self.open().await?;
+        for (name, log) in logs {
+            link.by(Instant::now() + PATIENCE);
+            self.compared(&mut link, name, log).await?;
+        }
+        Ok(())
+    }
+
+    /// Has every log witnessed as it grows, for as long as none is astray. What is wrong otherwise
+    /// is logged, and tried again.
+    pub(crate) async fn run(mut self) -> Failure {
+        loop {
+            match self.watch().await {
+                Ok(()) => {}
+                Err(Trouble::Astray(failure)) => return failure,
+                // The other connection tells about that.
+                Err(Trouble::Refused(refusal)) if is_away(&refusal) => sleep(PERIOD).await,
+                Err(Trouble::Refused(refusal)) => {
+                    let (code, remedy) = (refusal.code, refusal.remedy());
+                    tracing::error!("a log is not witnessed [{code}]: {refusal}; {remedy}");
+                    sleep(PERIOD).await;
+                }
+            }
+        }
+    }
+
+    /// Over one connection, until this server has another certificate or something is wrong.
+    async fn watch(&mut self) -> Result<(), Trouble> {
+        let mut grown = self.logs.grown();
+        let mut link = self.open().await?;
+        while !self.identity.has_changed().unwrap_or(false) {
+            grown.borrow_and_update();
+            for (name, log) in self.logs.all() {
+                if self.is_paused(&name) {
+                    continue;
+                }
+                let witnessed = self.witness(&mut link, &name, &log).await;
+                if let Err(Trouble::Refused(refusal)) = &witnessed
+                    && !is_away(refusal)
+                {
+                    self.known(&name).paused = Some(Instant::now() + PAUSE);
+                }
+                witnessed?;
+            }
+            // Whether it has grown or was long enough: the next look tells.
+            let _ = timeout(PERIOD, grown.changed()).await;
+        }
+        Ok(())
+    }
+
+    /// Hands in what CUHK has not cosigned yet of one log.
+    async fn witness(
+        &mut self,
+        link: &mut Link,
+        name: &LogName,
+        log: &Arc<PublishedLog>,
+    ) -> Result<(), Trouble> {
+        let size = log.published().checkpoint.head().size;
+        if size == 0 {
+            return Ok(());
+        }
+        link.by(Instant::now() + PATIENCE);
+        let keys = self.keys(link, name, log.key()).await?;
+        let mut old = self.compared(link, name, log).await?;
+        let is_done = |witnessed: &Witnessed| {
+            let newest = witnessed.newest(name);
+            newest.is_some_and(|newest| newest.keys == keys.1 && newest.checkpoint.size() >= size)
+        };
+        let mut told = false;
+        while !is_done(&self.witnessed) {
+            link.by(Instant::now() + PATIENCE);
+            match self.offer(link, log, &keys.1, old).await? {
+                WitnessAnswer::Cosigned(cosigned) => {
+                    old = cosigned.size();
+                    self.keep(name, cosigned, &keys).await?;
+                }
+                WitnessAnswer::Seen(seen) if !told => {
+                    old = self.check(name, log, &seen).await?;
+                    told = true;
+                }
+                WitnessAnswer::Seen(_) => {
+                    let refusal = Refusal::new(Code::ServerMisbehaved, Step::Six);
+                    return Err(refusal.with("log", name).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One checkpoint, with no more entries than a message takes.
+    async fn offer(
+        &self,
+        link: &mut Link,
+        log: &Arc<PublishedLog>,
+        keys: &VerifiedLogKeys,
+        old: u64,
+    ) -> Result<WitnessAnswer, Refusal> {
+        let log = Arc::clone(log);
+        let offer = off_the_runtime(move || offer(&log, old)).await?;
+        let (expect, request) = ExpectCosignature::new(keys, offer);
+        expect.handle(link.ask(&request).await?)
+    }
+
+    /// How many entries CUHK has seen, after that was compared with the log in this run.
+    async fn compared(
+        &mut self,
+        link: &mut Link,
+        name: &LogName,
+        log: &Arc<PublishedLog>,
+    ) -> Result<u64, Trouble> {
+        if let Some(seen) = self.known(name).seen {
+            return Ok(seen);
+        }
+        let (expect, request) = ExpectSeen::new(log.key().clone());
+        let seen = expect.handle(link.ask(&request).await?)?;
+        self.check(name, log, &seen).await
+    }
+
+    async fn check(
+        &mut self,
+        name: &LogName,
+        log: &Arc<PublishedLog>,
+        seen: &SeenByWitness,
+    ) -> Result<u64, Trouble> {
+        let (published, size) = (log.published(), seen.head().size);
+        let has = published.checkpoint.head().size;
+        let then = off_the_runtime(move || Ok(root(&published.tiles, size).ok())).await?;
+        match seen.compare(has, then) {
+            Standing::Extends => {
+                self.known(name).seen = Some(size);
+                Ok(size)
+            }
+            astray => Err(Trouble::Astray(failure(name, &astray))),
+        }
+    }
+
+    /// CUHK's endorsement: the one at hand if it counts and is not old, else a new one.
+    async fn keys(
+        &mut self,
+        link: &mut Link,
+        name: &LogName,
+        key: &VerifierKey,
+    ) -> Result<(SignedLogKeys, VerifiedLogKeys), Trouble> {
+        if let Some(keys) = self.keys_at_hand(name, key).await? {
+            return Ok(keys);
+        }
+        let (expect, request) = ExpectEndorsement::new(self.service.clone(), key.clone());
+        let reply = link.ask(&request).await?;
+        let keys = expect.handle(reply, &self.lists(), self.clock.now())?;
+        self.store.keep_endorsement(name, &keys.0).await?;
+        self.known(name).keys = Some(keys.clone());
+        Ok(keys)
+    }
+
+    async fn keys_at_hand(
+        &mut self,
+        name: &LogName,
+        key: &VerifierKey,
+    ) -> Result<Option<(SignedLogKeys, VerifiedLogKeys)>, Trouble> {
+        let signed = match self.known(name).keys.take() {
+            Some((signed, _)) => Some(signed),
+            None => self.store.endorsement(name).await?,
+        };
+        let keys = signed.and_then(|signed| {
+            let verified = self.verify(&signed, key)?;
+            Some((signed, verified))
+        });
+        self.known(name).keys.clone_from(&keys);
+        self.recall(name, keys.as_ref()).await?;
+        let now = self.clock.now();
+        Ok(keys.filter(|(_, verified)| is_young(verified, now)))
+    }
+
+    /// What an earlier run kept counts from the start on.
+    async fn recall(
+        &self,
+        name: &LogName,
+        keys: Option<&(SignedLogKeys, VerifiedLogKeys)>,
+    ) -> Result<(), Trouble> {
+        let (Some((signed, verified)), None) = (keys, self.witnessed.newest(name)) else {
+            return Ok(());
+        };
+        let read =
+            |note: String| CosignedCheckpoint::read(&note, verified.log(), verified.witness()).ok();
+        if let Some(checkpoint) = self.store.cosigned(name).await?.and_then(read) {
+            let cosigned = Cosigned {
+                checkpoint,
+                endorsement: signed.clone(),
+                keys: verified.clone(),
+            };
+            self.witnessed.set(name, cosigned);
+        }
+        Ok(())
+    }
+
+    fn verify(&self, signed: &SignedLogKeys, key: &VerifierKey) -> Option<VerifiedLogKeys> {
+        let (keys, signature) = (signed.keys.as_bytes(), &signed.signature);
+        let (trust, now) = (self.lists(), self.clock.now());
+        let verified = VerifiedLogKeys::verify(keys, signature, &trust, &self.service, now);
+        verified.ok().filter(|verified| verified.log() == key)
+    }
+
+    /// Durable first, told second.
+    async fn keep(
+        &mut self,
+        name: &LogName,
+        checkpoint: CosignedCheckpoint,
+        (signed, verified): &(SignedLogKeys, VerifiedLogKeys),
+    ) -> Result<(), Trouble> {
+        self.store.keep_cosigned(name, &checkpoint).await?;
+        self.known(name).seen = Some(checkpoint.size());
+        let cosigned = Cosigned {
+            checkpoint,
+            endorsement: signed.clone(),
+            keys: verified.clone(),
+        };
+        self.witnessed.set(name, cosigned);
+        Ok(())
+    }
+
+    async fn open(&mut self) -> Result<Link, Refusal> {
+        let tls = self.tls()?;
+        let address = self.address.current().to_owned();
+        Link::open(&address, &tls, Instant::now() + PATIENCE).await
+    }
+
+    fn tls(&mut self) -> Result<ClientTls, Refusal> {
+        let identity = Arc::clone(&self.identity.borrow_and_update());
+        let identity = (identity.chain.clone(), identity.key.clone());
+        let trust = ServerTrust::Pinned(self.lists());
+        let clock = Arc::clone(&self.clock);
+        ClientTls::with_clock(trust, ServiceName::cuhk(), Some(identity), clock)
+            .map_err(|error| unusable(&error))
+    }
+
+    fn lists(&self) -> Arc<TrustStore> {
+        Arc::clone(&self.trust.borrow())
+    }
+
+    fn known(&mut self, name: &LogName) -> &mut Known {
+        self.known.entry(name.clone()).or_default()
+    }
+
+    fn is_paused(&self, name: &LogName) -> bool {
+        let until = self.known.get(name).and_then(|known| known.paused);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
+/// What comes after the first `old` entries, as far as one message takes it.
+fn offer(log: &PublishedLog, old: u64) -> Result<Offer, LogError> {
+    let Published { checkpoint, tiles } = &*log.published();
+    let size = checkpoint.head().size;
+    let end = size.min(old.saturating_add(MAX_ENTRIES as u64));
+    let checkpoint = match end == size {
+        true => checkpoint.clone(),
+        false => log.checkpoint_of(end)?,
+    };
+    let entry = |number| {
+        let entry = tiles.entry(number)?.try_into();
+        let entry = entry.map_err(|_| LogError::OutOfRange {
+            asked: number,
+            size,
+        })?;
+        Ok(Fingerprint::from_bytes(entry))
+    };
+    Ok(Offer {
+        checkpoint,
+        old,
+        growth: consistency_proof(tiles, old, end)?,
+        entries: (old..end).map(entry).collect::<Result<_, LogError>>()?,
+    })
+}
+
+fn is_young(keys: &VerifiedLogKeys, now: UnixTime) -> bool {
+    let age = now.as_secs().saturating_sub(keys.issued_at().as_secs());
+    age < ENDORSEMENT_AGE.as_secs()
+}
+
+/// What is told when a log must not be gone on with.
+pub(crate) fn failure(log: &LogName, astray: &Standing) -> Failure {
+    match astray {
+        Standing::Behind { has, seen } => Failure::refused(format!(
+            "the log {log} has {} here, but CUHK has seen {seen} of it: this home is an old backup, \
+             and to go on with it would give the same numbers twice",
+            counted(has, "entry")
+        ))
+        .with_remedy(
+            "put the newest backup of this home in its place; if there is none, `blackboard \
+             recover` says what is lost and how to go on",
+        )
+        .with_code("log_behind"),
+        Standing::Forked { has, seen } => Failure::refused(format!(
+            "the log {log} has {} here, which are not those that CUHK has seen, {seen} of them: \
+             something was entered into an old copy of it",
+            counted(has, "entry")
+        ))
+        .with_remedy(
+            "keep this home as evidence, and put the one in its place that CUHK has seen, or the \
+             newest backup of that",
+        )
+        .with_code("log_forked"),
+        Standing::Extends => Failure::fault(format!("the log {log} is in order")),
+    }
+}
+
+/// Reads tiles where nobody waits for it.
+async fn off_the_runtime<T: Send + 'static>(
+    job: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+) -> Result<T, Refusal> {
+    let internal = |reason: &dyn std::fmt::Display| {
+        Refusal::new(Code::Internal, Step::Six).with("reason", reason)
+    };
+    match spawn_blocking(job).await {
+        Ok(done) => done.map_err(|error| internal(&error)),
+        Err(error) => Err(internal(&error)),
+    }
+}

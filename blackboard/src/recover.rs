@@ -1,0 +1,108 @@
+//! `blackboard recover`: going on with logs whose newest entries are lost.
+//!
+//! What CUHK has seen stays: the commitments of the lost entries are taken over from it, an entry
+//! says that they were lost, and no number is given twice. What they recorded is not brought back.
+
+use std::path::Path;
+
+use scb_cli::{Failure, Home, Role, counted, load_config, say};
+use scb_transport::Clock;
+
+use crate::arguments::Recover;
+use crate::authority::{CuhkAddress, LogWitness, Lost, Trouble};
+use crate::commands::lock;
+use crate::config::Config;
+use crate::serve::log_witness_of;
+use crate::store::Store;
+
+/// Says what is lost; with the number of lost entries as the operator's word it goes on.
+pub(crate) async fn recover(
+    home: &Path,
+    command: &Recover,
+    clock: std::sync::Arc<dyn Clock>,
+) -> anyhow::Result<()> {
+    let home = Home::open(home, Role::Blackboard)?;
+    let _lock = lock(&home)?;
+    let config = load_config::<Config>(&home)?;
+    let cuhk = CuhkAddress::fixed(config.cuhk.clone().unwrap_or_default());
+    let store = Store::open(&home)?;
+    let now = clock.now();
+    let mut witness = log_witness_of(&home, &store, &config, cuhk, clock).await?;
+    let lost = witness.lost().await.map_err(told)?;
+    if lost.is_empty() {
+        say("nothing to recover: every log begins with all that CUHK has seen of it")?;
+        return Ok(());
+    }
+    explain(&lost)?;
+    let total: u64 = lost.iter().map(Lost::count).sum();
+    check_word(command.lose, total)?;
+    for log in &lost {
+        go_on(&home, &store, &mut witness, log, now).await?;
+    }
+    say("`blackboard serve` can start again")?;
+    store.close().await;
+    Ok(())
+}
+
+fn explain(lost: &[Lost]) -> anyhow::Result<()> {
+    for log in lost {
+        let (first, last) = (log.has, log.seen().saturating_sub(1));
+        say(&format!(
+            "{}  {} here, CUHK has seen {}: lost are numbers {first} to {last}",
+            log.name,
+            counted(log.has, "entry"),
+            log.seen()
+        ))?;
+    }
+    for line in [
+        "What was recorded there is lost here:",
+        "  - submissions that were acknowledged since. Their receipts stay good, and prove what was",
+        "    handed in and when; the files are not here. Ask the groups for both: they hand in the",
+        "    same files again",
+        "  - rules of assignments and extensions entered since: enter them again",
+        "A newer backup of this home, if there is one, is better than this: put it in its place.",
+        "To go on without: the lost numbers stay taken, and each log says from then on that it",
+        "was so (an entry `recovered`).",
+    ] {
+        say(line)?;
+    }
+    Ok(())
+}
+
+/// The operator's word is the number of entries that are lost.
+fn check_word(word: Option<u64>, total: u64) -> Result<(), Failure> {
+    let failure = match word {
+        Some(word) if word == total => return Ok(()),
+        Some(word) => format!("{total} are lost in all, not {word}: nothing was changed"),
+        None => format!(
+            "{} are lost in all: nothing was changed yet",
+            counted(total, "entry")
+        ),
+    };
+    Err(Failure::refused(failure)
+        .with_remedy(format!(
+            "look for a newer backup; if there is none: blackboard recover --lose {total}"
+        ))
+        .with_code("log_behind"))
+}
+
+async fn go_on(
+    home: &Home,
+    store: &Store,
+    witness: &mut LogWitness,
+    log: &Lost,
+    now: rustls_pki_types::UnixTime,
+) -> anyhow::Result<()> {
+    let scratch = home.path("logs/recovering");
+    let commitments = witness.commitments(log, &scratch).await.map_err(told)?;
+    store.recover_log(&log.name, (log.has, commitments), now)?;
+    let next = log.seen() + 1;
+    Ok(say(&format!("{}  goes on with number {next}", log.name))?)
+}
+
+fn told(trouble: Trouble) -> anyhow::Error {
+    match trouble {
+        Trouble::Astray(failure) => failure.into(),
+        Trouble::Refused(refusal) => refusal.into(),
+    }
+}

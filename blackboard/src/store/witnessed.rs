@@ -1,0 +1,55 @@
+//! The tables with what CUHK said of these logs. It is verified whenever it is read: nothing here
+//! is believed for having been stored.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use scb_protocol::SignedLogKeys;
+use scb_protocol::log_leaf::LogName;
+
+use super::Error;
+
+pub(super) fn endorsement(
+    connection: &Connection,
+    log: &LogName,
+) -> Result<Option<SignedLogKeys>, Error> {
+    let sql = "SELECT keys, signature FROM log_endorsements WHERE log = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let signed = query.query_row([log.to_string()], |row| {
+        Ok(SignedLogKeys {
+            keys: row.get(0)?,
+            signature: row.get(1)?,
+        })
+    });
+    Ok(signed.optional()?)
+}
+
+pub(super) fn keep_endorsement(
+    transaction: &Transaction<'_>,
+    log: &LogName,
+    signed: &SignedLogKeys,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO log_endorsements (log, keys, signature) VALUES (?, ?, ?) \
+               ON CONFLICT DO UPDATE SET keys = excluded.keys, signature = excluded.signature";
+    let row = params![log.to_string(), signed.keys, signed.signature];
+    transaction.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+pub(super) fn cosigned(connection: &Connection, log: &LogName) -> Result<Option<String>, Error> {
+    let sql = "SELECT note FROM cosigned_checkpoints WHERE log = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    Ok(query
+        .query_row([log.to_string()], |row| row.get(0))
+        .optional()?)
+}
+
+pub(super) fn keep_cosigned(
+    transaction: &Transaction<'_>,
+    log: &LogName,
+    note: &str,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO cosigned_checkpoints (log, note) VALUES (?, ?) \
+               ON CONFLICT DO UPDATE SET note = excluded.note";
+    let row = params![log.to_string(), note];
+    transaction.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}

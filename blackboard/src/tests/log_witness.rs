@@ -1,0 +1,249 @@
+//! CUHK as witness of this server's logs: what grew is cosigned, and what is behind or another log
+//! is not served.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::Connection;
+use scb_certs::Fingerprint;
+use scb_cli::{Failure, Home, Role, save_config};
+use scb_protocol::log_leaf::{Contents, Entry, Leaf, LogName, Recovered};
+use scb_protocol::server::Outage;
+use scb_protocol::witness::{CosignedCheckpoint, MAX_ENTRIES};
+use scb_protocol::{VerifiedLogKeys, from_seconds};
+
+use super::campus::Campus;
+use super::eventually;
+use crate::arguments::Recover;
+use crate::failure::failure;
+use crate::recover::recover;
+use crate::store::{Store, log};
+
+fn log_name() -> LogName {
+    let config = crate::config::Config::default();
+    let name = format!(
+        "campus.test/blackboard/{}/{}",
+        config.course, config.assignment
+    );
+    name.parse().unwrap()
+}
+
+fn seen(campus: &Campus) -> u64 {
+    let state = campus.cuhk.state.lock().unwrap();
+    state.witness.size(&log_name().to_string())
+}
+
+/// How many entries the log has.
+fn entries(campus: &Campus) -> u64 {
+    let store = Store::open(&campus.home).unwrap();
+    store.log_size_blocking(&log_name()).unwrap()
+}
+
+/// Waits until the witness has seen all entries there are; how many.
+async fn witnessed(campus: &Campus) -> u64 {
+    let all = entries(campus);
+    eventually("the witness has seen it", || seen(campus) >= all).await;
+    all
+}
+
+/// What is kept, verified as whoever gets it will.
+async fn kept(campus: &Campus) -> Option<CosignedCheckpoint> {
+    let store = Store::open(&campus.home).unwrap();
+    let (name, now) = (log_name(), campus.certs.now());
+    let signed = store.endorsement(&name).await.unwrap()?;
+    let note = store.cosigned(&name).await.unwrap()?;
+    store.close().await;
+    let (keys, trust) = (signed.keys.as_bytes(), campus.certs.trust());
+    let verified =
+        VerifiedLogKeys::verify(keys, &signed.signature, &trust, &campus.service, now).unwrap();
+    Some(CosignedCheckpoint::read(&note, verified.log(), verified.witness()).unwrap())
+}
+
+async fn hand_in(campus: &Campus) -> u64 {
+    campus.three().hand_in().await.unwrap();
+    witnessed(campus).await
+}
+
+/// Something that a command enters.
+fn enter(campus: &Campus, count: usize) {
+    let mut connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let transaction = connection.transaction().unwrap();
+    for _ in 0..count {
+        let rules = Entry::Rules(Contents::new());
+        log::append(&transaction, &log_name(), from_seconds(1000), rules).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, name) = entry
+            .map(|entry| (entry.path(), entry.file_name()))
+            .unwrap();
+        match path.is_dir() {
+            true => copy(&path, &to.join(name)),
+            false => drop(fs::copy(&path, to.join(name)).unwrap()),
+        }
+    }
+}
+
+/// A campus whose home was put back to how it was after the first of three hand-ins; how many
+/// entries its log has, and had.
+async fn put_back(outage: Outage) -> (Campus, u64, u64) {
+    let mut campus = Campus::with(|config| config.outage = outage).await;
+    let kept = hand_in(&campus).await;
+    campus.stop().await;
+    let backup = campus.dir.path().join("backup");
+    copy(campus.home.dir(), &backup);
+    campus.start().await.unwrap();
+    hand_in(&campus).await;
+    let had = hand_in(&campus).await;
+    campus.stop().await;
+    fs::remove_dir_all(campus.home.dir()).unwrap();
+    copy(&backup, campus.home.dir());
+    campus.home = Home::open(campus.home.dir(), Role::Blackboard).unwrap();
+    assert!(kept + 1 < had, "each hand-in is entered");
+    (campus, kept, had)
+}
+
+async fn refused_start(campus: &mut Campus) -> Failure {
+    failure(campus.start().await.unwrap_err())
+}
+
+async fn recovered(campus: &Campus, lose: Option<u64>) -> Result<(), Failure> {
+    save_config(&campus.home, &campus.config).unwrap();
+    let command = Recover { lose };
+    let done = recover(campus.home.dir(), &command, campus.clock()).await;
+    done.map_err(failure)
+}
+
+#[tokio::test]
+async fn what_is_entered_is_cosigned_and_kept() {
+    let mut campus = Campus::open().await;
+    hand_in(&campus).await;
+    hand_in(&campus).await;
+    enter(&campus, 1);
+    let all = witnessed(&campus).await;
+    campus.stop().await;
+    let checkpoint = kept(&campus).await.unwrap();
+    assert_eq!(checkpoint.size(), all);
+    assert_eq!(checkpoint.time().as_secs(), campus.certs.now().as_secs());
+    // What is up to date needs no further word.
+    let endorsed = campus.cuhk.state.lock().unwrap().witness.endorsed;
+    campus.start().await.unwrap();
+    hand_in(&campus).await;
+    assert_eq!(campus.cuhk.state.lock().unwrap().witness.endorsed, endorsed);
+    campus.stop().await;
+}
+
+#[tokio::test]
+async fn what_grew_while_cuhk_was_away_is_cosigned_when_it_is_back() {
+    let mut campus = Campus::with(|config| config.outage = Outage::Tokens).await;
+    let before = hand_in(&campus).await;
+    campus.cuhk.stop().await;
+    campus.three().hand_in().await.unwrap();
+    enter(&campus, 2 * MAX_ENTRIES + 1);
+    assert_eq!(seen(&campus), before);
+    campus.cuhk.resume().await;
+    witnessed(&campus).await;
+    assert_eq!(campus.cuhk.state.lock().unwrap().witness.most, MAX_ENTRIES);
+    campus.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_asked_for_again() {
+    let mut campus = Campus::open().await;
+    let before = hand_in(&campus).await;
+    campus.cuhk.set(|state| state.witness.lose_answers = true);
+    let all = hand_in(&campus).await;
+    campus.stop().await;
+    assert_eq!(kept(&campus).await.unwrap().size(), before);
+    campus.start().await.unwrap();
+    let store = Store::open(&campus.home).unwrap();
+    let looks = || store.cosigned_blocking(&log_name()).unwrap().unwrap();
+    let newest = format!("\n{all}\n");
+    eventually("it is cosigned", || looks().contains(&newest)).await;
+    store.close().await;
+    campus.stop().await;
+    assert_eq!(kept(&campus).await.unwrap().size(), all);
+}
+
+#[tokio::test]
+async fn an_old_backup_is_not_served() {
+    let (mut campus, kept, had) = put_back(Outage::Refuse).await;
+    let refused = refused_start(&mut campus).await;
+    assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
+    let kept = scb_cli::counted(kept, "entry");
+    let told = format!("has {kept} here, but CUHK has seen {had} of it");
+    assert!(refused.message.contains(&told), "{refused:?}");
+    assert!(refused.remedy.unwrap().contains("blackboard recover"));
+    assert_eq!(seen(&campus), had, "nothing has changed");
+}
+
+#[tokio::test]
+async fn an_old_backup_into_which_something_was_entered_is_not_served() {
+    let (mut campus, kept, had) = put_back(Outage::Refuse).await;
+    for _ in 0..2 {
+        enter(&campus, (had - kept) as usize);
+        let refused = refused_start(&mut campus).await;
+        assert_eq!(refused.code, Some("log_forked"), "{refused:?}");
+    }
+    let refused = recovered(&campus, Some(0)).await.unwrap_err();
+    assert_eq!(refused.code, Some("log_forked"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_old_backup_that_was_started_without_cuhk_stops_when_cuhk_is_back() {
+    let (mut campus, _, had) = put_back(Outage::Tokens).await;
+    campus.cuhk.stop().await;
+    campus.start().await.unwrap();
+    campus.cuhk.resume().await;
+    let refused = campus.ended().await.unwrap_err();
+    assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
+    assert_eq!(seen(&campus), had);
+}
+
+#[tokio::test]
+async fn with_the_operators_word_it_goes_on_after_what_the_witness_has_seen() {
+    let (mut campus, kept, had) = put_back(Outage::Refuse).await;
+    let lost = had - kept;
+    for word in [None, Some(lost - 1), Some(lost + 1)] {
+        let refused = recovered(&campus, word).await.unwrap_err();
+        assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
+        let named = format!("--lose {lost}");
+        assert!(refused.remedy.unwrap().contains(&named));
+    }
+    recovered(&campus, Some(lost)).await.unwrap();
+    // Once is enough.
+    recovered(&campus, None).await.unwrap();
+    campus.start().await.unwrap();
+    hand_in(&campus).await;
+    campus.stop().await;
+    let database = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let leaf = |number: u64| {
+        let sql = "SELECT leaf FROM log_entries WHERE number = ?";
+        let leaf: Option<Vec<u8>> = database
+            .query_row(sql, [number as i64], |row| row.get(0))
+            .unwrap();
+        leaf.map(|leaf| Leaf::parse(&leaf).unwrap())
+    };
+    assert!(leaf(kept - 1).is_some());
+    assert!((kept..had).all(|number| leaf(number).is_none()));
+    let said = Entry::Recovered(Recovered { kept, seen: had });
+    assert_eq!(leaf(had).unwrap().entry, said);
+    assert!(leaf(had + 1).is_some());
+}
+
+#[tokio::test]
+async fn commitments_that_are_not_the_logs_are_not_taken_over() {
+    let (mut campus, kept, had) = put_back(Outage::Refuse).await;
+    campus.cuhk.set(|state| {
+        let log = state.witness.logs.get_mut(&log_name().to_string());
+        log.unwrap().entries[kept as usize] = Fingerprint::of(b"another");
+    });
+    let refused = recovered(&campus, Some(had - kept)).await.unwrap_err();
+    assert_eq!(refused.code, Some("log_forked"), "{refused:?}");
+    let refused = refused_start(&mut campus).await;
+    assert_eq!(refused.code, Some("log_behind"), "nothing has changed");
+}

@@ -1,0 +1,174 @@
+//! CUHK as witness of Blackboard's logs: what people type and see when a log is behind, and when
+//! CUHK is away.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::campus::{Campus, Ran, SAMPLE, Server, program, serve_at};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many entries CUHK has seen of the one log there is.
+fn seen(campus: &Campus) -> u64 {
+    let listed = campus.administer_cuhk(&["witness", "list", "--json"]);
+    let listed = listed.succeeded().json();
+    listed[0]["entries"].as_u64().unwrap_or(0)
+}
+
+/// How many entries the one log has.
+fn entries(campus: &Campus) -> u64 {
+    let database = rusqlite::Connection::open(home(campus).join("blackboard.db")).unwrap();
+    let count = "SELECT count(*) FROM log_entries";
+    let count: i64 = database.query_row(count, [], |row| row.get(0)).unwrap();
+    count.unsigned_abs()
+}
+
+/// Waits until CUHK has seen all there are; how many.
+fn until_seen(campus: &Campus) -> u64 {
+    let (began, all) = (Instant::now(), entries(campus));
+    while seen(campus) < all {
+        assert!(began.elapsed() < PATIENCE, "{}", campus.blackboard.log());
+    }
+    all
+}
+
+fn hand_in(campus: &Campus) -> u64 {
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    until_seen(campus)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        match path.is_dir() {
+            true => copy(&path, &target),
+            false => drop(fs::copy(path, target).unwrap()),
+        }
+    }
+}
+
+fn home(campus: &Campus) -> PathBuf {
+    campus.path().join("blackboard")
+}
+
+/// Puts back the home as it was.
+fn put_back(campus: &Campus, backup: &Path) {
+    fs::remove_dir_all(home(campus)).unwrap();
+    copy(backup, &home(campus));
+}
+
+/// Starts Blackboard again, after it was stopped.
+fn start_blackboard(campus: &mut Campus) {
+    let arguments = serve_at(&campus.path(), &campus.blackboard.address());
+    campus.blackboard = Server::start("blackboard", &arguments);
+}
+
+/// `blackboard serve`, which is going to end by itself.
+fn serve_in_vain(campus: &Campus) -> Ran {
+    let arguments = serve_at(&campus.path(), &campus.blackboard.address());
+    Ran::of(program("blackboard").args(arguments))
+}
+
+#[test]
+fn an_old_backup_of_blackboard_is_refused_until_the_operator_says_what_is_lost() {
+    let mut campus = Campus::sandbox();
+    let kept = hand_in(&campus);
+    campus.blackboard.stop();
+    let backup = campus.outside().join("backup");
+    copy(&home(&campus), &backup);
+    start_blackboard(&mut campus);
+    hand_in(&campus);
+    let had = hand_in(&campus);
+    campus.blackboard.stop();
+    put_back(&campus, &backup);
+
+    let refused = serve_in_vain(&campus);
+    assert_eq!(refused.exit, Some(3), "{refused:#?}");
+    for told in [
+        &*format!("here, but CUHK has seen {had} of it"),
+        "blackboard recover",
+    ] {
+        assert!(refused.stderr.contains(told), "{told}: {refused:#?}");
+    }
+    let lose = (had - kept).to_string();
+    let explained = campus.administer_blackboard(&["recover"]);
+    assert_eq!(explained.exit, Some(3), "{explained:#?}");
+    let numbers = format!("lost are numbers {kept} to {}", had - 1);
+    assert!(explained.stdout.contains(&numbers), "{explained:#?}");
+    let named = format!("blackboard recover --lose {lose}");
+    assert!(explained.stderr.contains(&named), "{explained:#?}");
+    let wrong = campus.administer_blackboard(&["recover", "--lose", "1"]);
+    assert_eq!(wrong.exit, Some(3), "{wrong:#?}");
+
+    let recovered = campus.administer_blackboard(&["recover", "--lose", &lose]);
+    let goes_on = format!("goes on with number {}", had + 1);
+    assert!(recovered.succeeded().stdout.contains(&goes_on));
+    start_blackboard(&mut campus);
+    hand_in(&campus);
+    let again = campus.administer_blackboard(&["submissions", "list", "--json"]);
+    assert_eq!(again.succeeded().json().as_array().unwrap().len(), 2);
+    // What was acknowledged meanwhile stays proved.
+    let lost = campus.path().join("receipts/S-000002.zip");
+    let verdict = campus.student(&["verify", lost.to_str().unwrap()]);
+    verdict.succeeded();
+}
+
+#[test]
+fn what_was_entered_while_cuhk_was_away_is_witnessed_when_it_is_back() {
+    let mut campus = Campus::sandbox();
+    let before = hand_in(&campus);
+    campus.blackboard.stop();
+    let file = home(&campus).join("config.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    let lenient = config.replace("outage = \"refuse\"", "outage = \"tokens\"");
+    assert_ne!(lenient, config);
+    fs::write(&file, lenient).unwrap();
+    start_blackboard(&mut campus);
+    campus.cuhk.kill();
+    campus.restart_blackboard();
+    let log = campus.blackboard.log();
+    assert!(
+        log.contains("could not be compared with what CUHK"),
+        "{log}"
+    );
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    assert_eq!(seen(&campus), before);
+    let again = serve_at(&campus.path(), &campus.cuhk.address());
+    campus.cuhk = Server::start("cuhk", &again);
+    assert!(until_seen(&campus) > before);
+}
+
+#[test]
+fn a_log_under_another_key_waits_for_cuhks_operator() {
+    let mut campus = Campus::sandbox();
+    let before = hand_in(&campus);
+    campus.blackboard.stop();
+    // Its key is lost, and with it the tiles: they are made anew from the database.
+    fs::remove_dir_all(home(&campus).join("logs")).unwrap();
+    start_blackboard(&mut campus);
+    let began = Instant::now();
+    let key = loop {
+        assert!(began.elapsed() < PATIENCE, "{}", campus.blackboard.log());
+        let log = campus.blackboard.log();
+        if let Some((_, refused)) = log.split_once("log_key_changed") {
+            let (_, key) = refused.split_once("got: ").unwrap();
+            break key.split([',', ')']).next().unwrap().to_owned();
+        }
+    };
+    let other = key.replacen('/', "//", 1);
+    let unknown = campus.administer_cuhk(&["witness", "accept-key", &other]);
+    assert_ne!(unknown.exit, Some(0), "{unknown:#?}");
+    let accepted = campus.administer_cuhk(&["witness", "accept-key", &key]);
+    assert!(
+        accepted
+            .succeeded()
+            .stdout
+            .contains("goes on under the key")
+    );
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    campus.restart_blackboard();
+    assert!(until_seen(&campus) > before);
+}
