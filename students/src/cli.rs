@@ -19,6 +19,8 @@ Examples:
       Makes a key here and gets it certified. Addresses and root are remembered.
   student submit --ids 1155000001,1155000002,1155000003 report.pdf
       Hands in for the three; leaves the receipt in the home's receipts directory.
+  student assignments
+      Shows what can be handed in, until when, and what lateness would cost.
   student verify S-000001.zip report.pdf
       Checks a receipt; needs no server.
   student audit
@@ -79,12 +81,12 @@ pub struct Common {
     /// What is handed in, a file or a folder; without it, submission.txt made from the IDs
     #[arg(long, value_name = "PATH", global = true)]
     pub report: Option<PathBuf>,
-    /// The course to hand in for
-    #[arg(long, value_name = "NAME", global = true, default_value = "SANDBOX")]
-    pub course: Label,
-    /// The assignment to hand in for
-    #[arg(long, value_name = "NAME", global = true, default_value = "lab")]
-    pub assignment: Label,
+    /// The course [default: that of the one assignment that is open]
+    #[arg(long, value_name = "NAME", global = true)]
+    pub course: Option<Label>,
+    /// The assignment [default: the one that is open]
+    #[arg(long, value_name = "NAME", global = true)]
+    pub assignment: Option<Label>,
     /// Explanations, and their language.
     #[command(flatten)]
     pub explain: ExplainArgs,
@@ -102,6 +104,8 @@ pub enum Command {
     Renew(Renew),
     /// Hand in for a group; enrols who still needs it (steps 1 to 6)
     Submit(Submit),
+    /// List what can be handed in, the rules, and how long is left by Blackboard's clock
+    Assignments(Assignments),
     /// Check a receipt, and that FILE is what was handed in; needs no server
     Verify(Verify),
     /// List every certificate ever issued in one's name and every service that asked, from
@@ -143,6 +147,20 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
     const OFFLINE: &[&str] = &["home", "sandbox", "lang", "json"];
     const RECEIPTS: &[&str] = &["home", "sandbox", "ca", "ca_fingerprint", "lang", "json"];
     const PASSPHRASE: &[&str] = &["home", "sandbox", "passphrase_file", "lang", "json"];
+    const ASSIGNMENTS: &[&str] = &[
+        "home",
+        "sandbox",
+        "cuhk",
+        "blackboard",
+        "ca",
+        "ca_fingerprint",
+        "passphrase_file",
+        "course",
+        "assignment",
+        "explain",
+        "lang",
+        "json",
+    ];
     const AUDIT: &[&str] = &[
         "home",
         "sandbox",
@@ -182,6 +200,7 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
         "verify" | "receipts" => Some(RECEIPTS),
         "status" => Some(OFFLINE),
         "passphrase" => Some(PASSPHRASE),
+        "assignments" => Some(ASSIGNMENTS),
         "audit" => Some(AUDIT),
         "enrol" => Some(ENROL),
         "renew" => Some(RENEW),
@@ -311,6 +330,25 @@ pub struct Verify {
     pub openssl: bool,
 }
 
+/// Arguments of `student assignments`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student assignments
+  student assignments --course CSCI3310 --all
+  student assignments --ids 1155000001,1155000002 --json
+  student --sandbox /tmp/scb assignments
+
+Shown is what all of these students can hand in together, by Blackboard's clock, and what lateness
+would cost each. Times are those of this machine's zone, with its offset from UTC.")]
+pub struct Assignments {
+    /// Who: student IDs, separated by commas; everybody with a certificate here when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
+    /// Show what has closed as well
+    #[arg(long)]
+    pub all: bool,
+}
+
 /// Arguments of `student audit`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -416,7 +454,7 @@ mod tests {
         let matches = definition().try_get_matches_from(line.split(' ')).unwrap();
         let cli = Cli::from_arg_matches(&matches).unwrap();
         assert_eq!(cli.common.cuhk.as_deref(), Some("localhost:8011"));
-        assert_eq!(cli.common.course.to_string(), "SANDBOX");
+        assert_eq!(cli.common.course, None);
     }
 
     #[test]
@@ -471,10 +509,9 @@ mod tests {
     }
 
     #[test]
-    fn defaults_to_the_sandbox_lab() {
+    fn without_a_command_nothing_is_chosen() {
         let cli = parse("student").unwrap();
-        assert_eq!(cli.common.course.to_string(), "SANDBOX");
-        assert_eq!(cli.common.assignment.to_string(), "lab");
+        assert_eq!((cli.common.course, cli.common.assignment), (None, None));
         assert!(cli.command.is_none());
     }
 

@@ -1,5 +1,6 @@
 //! The scripted commands, one file each.
 
+mod assignments;
 mod audit;
 mod enrol;
 mod fault;
@@ -42,6 +43,7 @@ fn run(cli: &Cli, term: Term) -> Result<(), Error> {
         Some(Command::Enrol(arguments)) => enrol::run(common, arguments, term),
         Some(Command::Renew(arguments)) => renew::run(common, arguments, term),
         Some(Command::Submit(arguments)) => submit::run(common, arguments, term),
+        Some(Command::Assignments(arguments)) => assignments::run(common, arguments, term),
         Some(Command::Verify(arguments)) => verify::run(common, arguments),
         Some(Command::Audit(arguments)) => audit::run(common, arguments, term),
         Some(Command::Receipts) => receipts::run(common),
@@ -77,6 +79,18 @@ impl Prepared {
         }
         Group::new(ids.ids.clone())
     }
+}
+
+/// Whoever has a certificate in this home.
+fn everybody_here(prepared: &Prepared) -> Result<Group, Error> {
+    let home = &prepared.engine.setup.home;
+    let mut here = Vec::new();
+    for sid in home.students()? {
+        if crate::identity::chain(home, &sid)?.is_some() {
+            here.push(sid);
+        }
+    }
+    Group::new(here)
 }
 
 fn passphrases(common: &Common) -> Passphrases {

@@ -1,6 +1,7 @@
 //! What talks to the servers. It neither prints nor asks; it tells an observer.
 
 mod audit;
+mod desk;
 mod enrolment;
 mod facts;
 mod hand_in;
@@ -19,11 +20,13 @@ use std::time::Duration;
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::exit;
 use scb_protocol::client::Member;
+use scb_protocol::statement::Label;
 use scb_protocol::{Code, EnrolmentCode, Fact, Step};
 use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
 pub(crate) use audit::Looked;
+pub(crate) use desk::ToldAssignments;
 pub use hand_in::{HandIn, KeptReceipt};
 pub use skew::ClockOffset;
 
@@ -391,9 +394,40 @@ impl Engine {
                     }
                     Err(error) => {
                         let error = with_clock(setup, clock, error).await;
+                        let error = desk::in_local_time(error);
                         patience.wait(error, &mut observer).await?;
                     }
                 }
+            }
+        })
+    }
+
+    /// What these students can hand in together: in one course, or in all of theirs.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub(crate) fn assignments(
+        &mut self,
+        group: &Group,
+        course: Option<Label>,
+        observer: &mut Observer<'_>,
+    ) -> Result<ToldAssignments, Error> {
+        let mut members = Vec::new();
+        for sid in group.ids() {
+            members.push(identity::open(
+                &self.setup.home,
+                sid,
+                &mut self.passphrases,
+            )?);
+        }
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            match desk::assignments(setup, clock, &mut members, course, &mut observer).await {
+                Ok(told) => Ok(told),
+                Err(error) => Err(with_clock(setup, clock, error).await),
             }
         })
     }

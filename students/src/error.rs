@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use scb_certs::{CertificateError, Fingerprint, StudentId};
 use scb_cli::exit::Concern;
 use scb_cli::{Failure, exit, printable};
-use scb_protocol::statement::{FilesError, MAX_FILES};
+use scb_protocol::statement::{FilesError, Label, MAX_FILES};
 use scb_protocol::{Code, Refusal, counted};
 
 use crate::{ClockOffset, Fault};
@@ -233,6 +233,21 @@ pub enum Error {
     /// The report was changed between hashing and sending.
     #[error("the report was changed while it was being handed in")]
     ReportChanged,
+    /// There is nothing that these students can hand in now.
+    #[error(
+        "there is nothing that these students can hand in now{}",
+        in_course(course)
+    )]
+    NothingOpen {
+        /// The course that was given.
+        course: Option<Label>,
+    },
+    /// It was not said what is handed in, and several assignments are open.
+    #[error("several assignments are open: {}", places(open))]
+    SeveralOpen {
+        /// Courses and assignments.
+        open: Vec<(Label, Label)>,
+    },
     /// A pending hand-in on disk is damaged.
     #[error("{} is damaged", path.display())]
     PendingDamaged {
@@ -273,6 +288,17 @@ pub enum Error {
     },
 }
 
+fn in_course(course: &Option<Label>) -> String {
+    let course = course.as_ref().map(|course| format!(" in {course}"));
+    course.unwrap_or_default()
+}
+
+/// `CSCI3150/lab-1, CSCI3150/lab-2`.
+pub(crate) fn places(open: &[(Label, Label)]) -> String {
+    let name = |(course, assignment): &(Label, Label)| format!("{course}/{assignment}");
+    open.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
 impl Error {
     /// For `map_err` on a file of one's own.
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -308,6 +334,7 @@ impl Error {
             | Self::OtherFile { .. }
             | Self::ReportChanged
             | Self::ReportTooLarge { .. }
+            | Self::NothingOpen { .. }
             | Self::Openssl(_) => exit::REFUSED,
             Self::HomeBusy { .. } => exit::RETRY,
             Self::Certs(_)
@@ -361,6 +388,8 @@ impl Error {
             Self::ReportChanged | Self::OtherFile { .. } => Code::ContentAltered.as_str(),
             Self::PendingDamaged { .. } => "pending_damaged",
             Self::LogMemoryDamaged { .. } => "log_memory_damaged",
+            Self::NothingOpen { .. } => "nothing_open",
+            Self::SeveralOpen { .. } => "several_open",
             Self::NoIds => "no_ids",
             Self::NoCommand => "no_command",
             Self::Openssl(_) => "openssl",
@@ -431,6 +460,13 @@ impl Error {
                 path.display()
             ),
             Self::HomeBusy { .. } => "wait until it is done, then try again".into(),
+            Self::NothingOpen { .. } => {
+                "`student assignments --all` shows what there is, and when it is open".into()
+            }
+            Self::SeveralOpen { .. } => {
+                "say which: --course NAME --assignment NAME; `student assignments` shows them"
+                    .into()
+            }
             Self::NoIds => "name them: --ids 1155000001,1155000002".into(),
             Self::NoCommand => "see student --help".into(),
             Self::NoOpenssl => "install openssl, or leave --openssl away".into(),

@@ -12,10 +12,11 @@ use std::path::PathBuf;
 use scb_certs::StudentId;
 use scb_cli::{Term, printable, say};
 use scb_protocol::Code;
+use scb_protocol::statement::Label;
 
 use crate::cli::Common;
 use crate::commands::{Prepared, say_failure, say_place, say_receipt};
-use crate::engine::{EnrolOptions, HandIn, already_certified};
+use crate::engine::{EnrolOptions, HandIn, KeptReceipt, already_certified};
 use crate::error::is_certificate_dead;
 use crate::show::Show;
 use crate::speech::failure;
@@ -165,17 +166,49 @@ impl Session<'_> {
             say(&self.words.needs_certificate(sid))?;
         }
         self.enrol()?;
-        let hand_in = HandIn {
-            report: &mut report,
-            course: self.common.course.clone(),
-            assignment: self.common.assignment.clone(),
+        let (course, assignment) = (self.common.course.clone(), self.common.assignment.clone());
+        let kept = match self.hand_in_for(&mut report, course, assignment) {
+            Err(Error::SeveralOpen { open }) => {
+                let Some((course, assignment)) = self.ask_assignment(&open)? else {
+                    return Ok(());
+                };
+                self.hand_in_for(&mut report, Some(course), Some(assignment))?
+            }
+            handed_in => handed_in?,
         };
-        let mut show = Show::new(self.common);
-        let engine = &mut self.prepared.engine;
-        let kept = engine.hand_in(&self.group, hand_in, &mut |event| show.event(event))?;
         say("")?;
         say_receipt(&kept, self.words)?;
         say_place(&kept.path, |path| self.words.kept_in(path))
+    }
+
+    fn hand_in_for(
+        &mut self,
+        report: &mut Report,
+        course: Option<Label>,
+        assignment: Option<Label>,
+    ) -> Result<KeptReceipt, Error> {
+        let hand_in = HandIn {
+            report,
+            course,
+            assignment,
+        };
+        let mut show = Show::new(self.common);
+        let engine = &mut self.prepared.engine;
+        engine.hand_in(&self.group, hand_in, &mut |event| show.event(event))
+    }
+
+    /// Which of those that are open; none if input ended.
+    fn ask_assignment(&self, open: &[(Label, Label)]) -> Result<Option<(Label, Label)>, Error> {
+        for (number, (course, assignment)) in (1..).zip(open) {
+            say(&format!("  {number}  {course} / {assignment}"))?;
+        }
+        ask_until(self.words.which_assignment(), |typed| {
+            let number = typed.parse::<usize>().ok();
+            let chosen = number.and_then(|number| open.get(number.checked_sub(1)?));
+            chosen
+                .cloned()
+                .ok_or_else(|| self.words.no_such_number(open.len()))
+        })
     }
 
     /// Who hands in and where the servers are. An address is changed only when the server has

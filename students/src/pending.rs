@@ -123,7 +123,8 @@ impl Draft<'_> {
         )?)
     }
 
-    fn is_that_of(&self, statement: &Statement) -> bool {
+    /// Whether the statement is this draft's.
+    pub fn is_that_of(&self, statement: &Statement) -> bool {
         let (members, files) = (client::named(self.members), self.files.clone());
         let assignment = self.assignment.clone();
         let service = self.service.clone();

@@ -53,6 +53,20 @@ impl Words {
         }
     }
 
+    pub(crate) fn which_assignment(self) -> &'static str {
+        self.pick(
+            "Several assignments are open. Which one? ",
+            "現正接受提交的作業不止一份。提交哪一份？",
+        )
+    }
+
+    pub(crate) fn no_such_number(self, most: usize) -> String {
+        match self.0 {
+            Language::English => format!("Type a number from 1 to {most}."),
+            Language::Chinese => format!("請輸入 1 至 {most}。"),
+        }
+    }
+
     pub(crate) fn choose_one(self) -> &'static str {
         self.pick("Type 1, 2, 3 or Q.", "請輸入 1、2、3 或 Q。")
     }

@@ -10,6 +10,7 @@
 mod campus;
 
 mod administration;
+mod assignments;
 mod audit;
 mod backup;
 mod careless_cuhk;

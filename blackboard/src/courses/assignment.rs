@@ -19,9 +19,11 @@ pub(super) fn run(desk: &Desk, command: &AssignmentCommand) -> anyhow::Result<()
         AssignmentCommand::Add(add) => self::add(desk, add),
         AssignmentCommand::Change(change) => self::change(desk, change),
         AssignmentCommand::Close { which, output } => {
-            let (place, now) = (desk.place(which), desk.now);
-            let close = move |terms| closed(terms, now);
-            let changed = desk.store.change_assignment(place, close, now)?;
+            // The last moment at which it was open is over.
+            let last = from_seconds(desk.now.as_secs().saturating_sub(1));
+            let close = move |terms| closed(terms, last);
+            let place = desk.place(which);
+            let changed = desk.store.change_assignment(place, close, desk.now)?;
             say_changed(which, &changed, output.json)
         }
         AssignmentCommand::List { course, output } => list(desk, course.as_ref(), output.json),

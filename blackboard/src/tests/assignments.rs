@@ -251,6 +251,30 @@ fn a_course_to_begin_with_is_made_only_where_there_is_none() {
 }
 
 #[test]
+fn a_database_from_before_there_were_courses_gets_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::create(&dir.path().join("home"), Role::Blackboard).unwrap();
+    let connection = Connection::open(home.path("blackboard.db")).unwrap();
+    for step in [
+        include_str!("../store/migration_1.sql"),
+        include_str!("../store/migration_2.sql"),
+        include_str!("../store/migration_3.sql"),
+        include_str!("../store/migration_4.sql"),
+        "PRAGMA user_version = 4",
+    ] {
+        connection.execute_batch(step).unwrap();
+    }
+    drop(connection);
+    let store = Store::open(&home).unwrap();
+    assert_eq!(store.courses().unwrap(), []);
+    assert!(
+        store
+            .begin_with(place("lab-1"), rules(now()), now())
+            .unwrap()
+    );
+}
+
+#[test]
 fn rules_that_were_altered_in_the_database_are_not_believed() {
     let desk = Desk::new(None);
     desk.store

@@ -7,7 +7,7 @@ use scb_protocol::audit::{VerifiedEntry, VerifiedWitness};
 use scb_protocol::{InactiveReason, LogEntry, from_seconds};
 use serde_json::{Value, json};
 
-use super::{Prepared, say_json};
+use super::{Prepared, everybody_here, say_json};
 use crate::cli::{Audit, Common};
 use crate::engine::Looked;
 use crate::log_memory::WitnessKey;
@@ -33,18 +33,6 @@ pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), 
         say_student(sid, looked, now)?;
     }
     looked.last().map_or(Ok(()), say_log)
-}
-
-/// Whoever has a certificate in this home.
-fn everybody_here(prepared: &Prepared) -> Result<Group, Error> {
-    let home = &prepared.engine.setup.home;
-    let mut here = Vec::new();
-    for sid in home.students()? {
-        if crate::identity::chain(home, &sid)?.is_some() {
-            here.push(sid);
-        }
-    }
-    Group::new(here)
 }
 
 fn say_student(sid: &StudentId, looked: &Looked, now: UnixTime) -> Result<(), Error> {

@@ -26,10 +26,10 @@ use crate::{Error, Event, Observer, Report, Setup, receipts};
 pub struct HandIn<'a> {
     /// The files, hashed.
     pub report: &'a mut Report,
-    /// The course.
-    pub course: Label,
-    /// The assignment.
-    pub assignment: Label,
+    /// The course; without one it is chosen as [`HandIn::assignment`].
+    pub course: Option<Label>,
+    /// The assignment; without one it is the only one that is open.
+    pub assignment: Option<Label>,
 }
 
 /// A receipt that was verified and saved.
@@ -51,31 +51,47 @@ pub(super) async fn hand_in(
     hand_in: &mut HandIn<'_>,
     observer: &mut Observer<'_>,
 ) -> Result<KeptReceipt, Error> {
-    let connection = Wire::open(setup, clock, members).await?;
-    let trust = setup.require_trust()?;
-    let mut talk = Talk {
-        setup,
-        clock,
-        connection,
-        members,
-        observer,
-    };
-    let session = talk
-        .open_session(trust)
-        .await
-        .map_err(|error| talk.name_first(error))?;
-    talk.submit(session, hand_in).await
+    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
+    let (session, place) = talk.choose(session, hand_in).await?;
+    talk.submit(session, place, hand_in).await
 }
 
-struct Talk<'a, 'o> {
-    setup: &'a mut Setup,
-    clock: &'a Arc<dyn Clock>,
-    connection: Wire,
-    members: &'a [Member],
+/// One connection of a group.
+pub(super) struct Talk<'a, 'o> {
+    pub(super) setup: &'a mut Setup,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) connection: Wire,
+    pub(super) members: &'a [Member],
     observer: &'a mut Observer<'o>,
 }
 
-impl Talk<'_, '_> {
+impl<'a, 'o> Talk<'a, 'o> {
+    /// Connects, and opens a session for the members.
+    pub(super) async fn open(
+        setup: &'a mut Setup,
+        clock: &'a Arc<dyn Clock>,
+        members: &'a [Member],
+        observer: &'a mut Observer<'o>,
+    ) -> Result<(Self, Session), Error> {
+        let connection = Wire::open(setup, clock, members).await?;
+        let trust = setup.require_trust()?;
+        let mut talk = Self {
+            setup,
+            clock,
+            connection,
+            members,
+            observer,
+        };
+        let session = talk.open_session(trust).await;
+        let session = session.map_err(|error| talk.name_first(error))?;
+        Ok((talk, session))
+    }
+
+    /// Leaves with what was told.
+    pub(super) async fn close(self) {
+        self.connection.close().await;
+    }
+
     /// Steps 3, 4 and 5.
     async fn open_session(&mut self, trust: Arc<TrustStore>) -> Result<Session, Error> {
         let service = service_id(&trust, &ServiceName::blackboard());
@@ -118,11 +134,12 @@ impl Talk<'_, '_> {
     async fn submit(
         mut self,
         session: Session,
+        assignment: (Label, Label),
         hand_in: &mut HandIn<'_>,
     ) -> Result<KeptReceipt, Error> {
         let draft = Draft {
             service: session.service(),
-            assignment: (hand_in.course.clone(), hand_in.assignment.clone()),
+            assignment,
             members: self.members,
             files: hand_in.report.files(),
         };
@@ -256,7 +273,7 @@ impl Talk<'_, '_> {
         Ok(receiving.finish()?)
     }
 
-    fn tell(&mut self, step: Step, fact: Option<Fact>) {
+    pub(super) fn tell(&mut self, step: Step, fact: Option<Fact>) {
         if let Some(fact) = fact {
             (self.observer)(&Event::new(step, fact));
         }
@@ -284,7 +301,13 @@ fn is_final(error: &Error, certain: bool) -> bool {
         Error::ReportChanged => true,
         Error::Refused(refusal) => match refusal.code {
             Code::SubmissionConflict | Code::UploadExpired => true,
-            Code::AssignmentUnknown
+            Code::CourseUnknown
+            | Code::AssignmentUnknown
+            | Code::NotCourseMember
+            | Code::AssignmentNotOpen
+            | Code::AssignmentClosed
+            | Code::GroupSize
+            | Code::FileType
             | Code::StatementInvalid
             | Code::MemberMismatch
             | Code::SignatureInvalid

@@ -23,6 +23,12 @@ impl ClockOffset {
         }
     }
 
+    /// By how many seconds this machine's clock is behind; less than 0 if it is ahead.
+    pub fn behind(self) -> i64 {
+        let seconds = i64::try_from(self.seconds).unwrap_or(i64::MAX);
+        if self.ahead { -seconds } else { seconds }
+    }
+
     /// Within what the protocol allows anyway.
     fn is_allowed(self) -> bool {
         self.seconds <= CLOCK_SKEW

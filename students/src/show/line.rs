@@ -3,7 +3,7 @@
 use scb_certs::StudentId;
 use scb_cli::local_time;
 use scb_explain::Language;
-use scb_protocol::{Fact, StepEvent, counted, grouped};
+use scb_protocol::{Fact, StepEvent, counted, grouped, in_words};
 
 /// From this size on, in bytes, files may take long enough for somebody to worry.
 const SLOW: u64 = 1024 * 1024;
@@ -47,6 +47,15 @@ fn english(fact: &Fact, sid: &str) -> Option<String> {
             format!("{} received, one per member", counted(*shares, "share"))
         }
         Fact::KeyConfirmed { .. } => "session key confirmed".to_owned(),
+        Fact::AssignmentChosen {
+            course,
+            assignment,
+            due: Some(due),
+            left: Some(left),
+        } => {
+            let (due, left) = (local_time(*due), in_words(*left));
+            format!("for {course} / {assignment}, the one that is open: due {due}, {left} left")
+        }
         Fact::ReceiptKept {
             files,
             signatures,
@@ -102,6 +111,17 @@ fn chinese(fact: &Fact, sid: &str) -> Option<String> {
         }
         Fact::SharesOpened { shares, .. } => format!("收到 {shares} 個份額，每位組員一個"),
         Fact::KeyConfirmed { .. } => "會話金鑰已確認".to_owned(),
+        Fact::AssignmentChosen {
+            course,
+            assignment,
+            due: Some(due),
+            left: Some(left),
+        } => {
+            let (due, left) = (local_time(*due), in_words(*left));
+            format!(
+                "提交至 {course} / {assignment}，現正開放的只有這份作業：限期 {due}，尚餘 {left}"
+            )
+        }
         Fact::ReceiptKept {
             files,
             signatures,

@@ -4,6 +4,7 @@ use scb_cli::printable;
 use scb_protocol::statement::MAX_FILES;
 
 use crate::Error;
+use crate::error::places;
 
 /// What happened and what to do about it; none for what is told in English only.
 pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
@@ -98,6 +99,14 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
         Error::ReportChanged => (
             "提交期間報告被更改".to_owned(),
             "再提交一次；期間不要更改檔案".to_owned(),
+        ),
+        Error::NothingOpen { .. } => (
+            "目前沒有這些學生可以提交的作業".to_owned(),
+            "`student assignments --all` 列出所有作業及其時間".to_owned(),
+        ),
+        Error::SeveralOpen { open } => (
+            format!("現正接受提交的作業不止一份：{}", places(open)),
+            "請指明：--course 名稱 --assignment 名稱；`student assignments` 列出它們".to_owned(),
         ),
         Error::HomeBusy { dir } => (
             format!("另一個 `student` 正在使用 {}", shown(dir)),

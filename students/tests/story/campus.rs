@@ -187,8 +187,8 @@ pub(crate) fn hand_in_for(
     let mut events = Vec::new();
     let hand_in = HandIn {
         report: &mut Report::choose(report.map(Path::to_owned).as_slice(), None, &group).unwrap(),
-        course: course.parse().unwrap(),
-        assignment: "lab".parse().unwrap(),
+        course: Some(course.parse().unwrap()),
+        assignment: Some("lab".parse().unwrap()),
     };
     let result = engine.hand_in(&group, hand_in, &mut |event| {
         watch(event);

@@ -118,6 +118,9 @@ pub(super) fn text(event: &StepEvent) -> String {
              內容。",
             statement.signatures
         ),
+        Fact::AssignmentChosen { .. } => {
+            "沒有指明提交甚麼。向 Blackboard 查詢後，現正對這些組員開放的作業只有一份。".to_owned()
+        }
         Fact::AssignmentsTold { assignments } => format!(
             "組員已證明身分，獲告知 {assignments} 份作業的規則、他們本身的延期及曾作的更改。\
              其他人只會獲知自己的。"
@@ -178,6 +181,8 @@ pub(super) fn name(label: &Label) -> String {
         Label::SignedAt => "簽署時間",
         Label::ClientMac => "學生的 MAC",
         Label::ServerMac => "Blackboard 的 MAC",
+        Label::Assignment => "作業",
+        Label::Due => "限期",
         Label::Submission => "提交編號",
         Label::FileName => "檔案",
         Label::Size => "大小",

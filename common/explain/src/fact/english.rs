@@ -143,6 +143,9 @@ pub(super) fn text(event: &StepEvent) -> String {
              hashes. The MAC ties it to this session. The content follows.",
             counted(statement.signatures, "member")
         ),
+        Fact::AssignmentChosen { .. } => "It was not said what is handed in. Blackboard was asked \
+            what is open to these members: there is one assignment."
+            .to_owned(),
         Fact::AssignmentsTold { assignments } => format!(
             "The members, who have proved who they are, were told of {}: the rules, \
              their own extensions, and what was changed. Others are told of their own.",
@@ -203,6 +206,8 @@ pub(super) fn name(label: &Label) -> String {
         Label::SignedAt => "signed at",
         Label::ClientMac => "student's MAC",
         Label::ServerMac => "Blackboard's MAC",
+        Label::Assignment => "assignment",
+        Label::Due => "due",
         Label::Submission => "submission ID",
         Label::FileName => "file",
         Label::Size => "size",

@@ -21,6 +21,8 @@ pub(crate) enum Label {
     SignedAt,
     ClientMac,
     ServerMac,
+    Assignment,
+    Due,
     Submission,
     FileName,
     Size,

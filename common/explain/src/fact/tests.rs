@@ -209,6 +209,12 @@ fn all() -> Vec<Fact> {
             server: Mac::from_bytes([7; 32]),
         },
         Fact::AssignmentsTold { assignments: 2 },
+        Fact::AssignmentChosen {
+            course: "CSCI3150".parse().unwrap(),
+            assignment: "lab-1".parse().unwrap(),
+            due: Some(time(LATER)),
+            left: Some(60),
+        },
         Fact::StatementSent(statement()),
         Fact::StatementAccepted(statement()),
         Fact::Committed {

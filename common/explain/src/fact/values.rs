@@ -128,6 +128,16 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
             (Label::ClientMac, client.to_string()),
             (Label::ServerMac, server.to_string()),
         ],
+        Fact::AssignmentChosen {
+            course,
+            assignment,
+            due,
+            ..
+        } => {
+            let place = (Label::Assignment, format!("{course}/{assignment}"));
+            let due = due.map(|due| (Label::Due, rfc3339(due)));
+            std::iter::once(place).chain(due).collect()
+        }
         Fact::StatementSent(statement) | Fact::StatementAccepted(statement) => {
             signed(statement, language)
         }

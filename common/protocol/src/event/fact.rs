@@ -8,7 +8,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, Serial, ServiceName, SpiffeId, StudentId};
 
 use crate::message::cuhk::MemberQuestion;
-use crate::statement::{Files, SubmissionId, SubmissionNumber};
+use crate::statement::{Files, Label, SubmissionId, SubmissionNumber};
 use crate::values::{Challenge, Mac, Nonce, SessionPublicKey};
 use crate::{Code, MemberAnswer, Refusal, Transcript1, Transcript2};
 
@@ -184,6 +184,17 @@ pub enum Fact {
         /// How many assignments.
         assignments: usize,
     },
+    /// Step 6, student: nothing else is open, so that it is handed in for this.
+    AssignmentChosen {
+        /// The course.
+        course: Label,
+        /// The assignment.
+        assignment: Label,
+        /// When it is due, if ever.
+        due: Option<UnixTime>,
+        /// Seconds until then by Blackboard's clock.
+        left: Option<u64>,
+    },
     /// Step 6, student: the statement was signed by all and sent.
     StatementSent(SignedStatement),
     /// Step 6, Blackboard: statement, MAC and every signature are in order.
@@ -345,6 +356,9 @@ impl fmt::Display for Fact {
             Self::SharesOpened { shares, .. } => write!(f, "shares opened {shares}"),
             Self::KeyConfirmed { .. } => f.write_str("session key confirmed"),
             Self::AssignmentsTold { assignments } => write!(f, "assignments told {assignments}"),
+            Self::AssignmentChosen {
+                course, assignment, ..
+            } => write!(f, "assignment chosen {course}/{assignment}"),
             Self::StatementSent(statement) => write!(f, "statement sent {}", statement.submission),
             Self::StatementAccepted(statement) => {
                 write!(f, "statement accepted {}", statement.submission)

@@ -1,0 +1,278 @@
+//! What the list of assignments says, in two languages.
+
+use rustls_pki_types::UnixTime;
+use scb_cli::local_time;
+use scb_explain::{Language, width};
+use scb_protocol::message::blackboard::ListedAssignment;
+use scb_protocol::rules::{Counts, LateRule, Per, Rules, Standing};
+use scb_protocol::{counted, grouped, in_words};
+
+use crate::ClockOffset;
+
+/// Columns of the labels.
+const LABEL: usize = 11;
+/// An offset that is not worth a word, in seconds.
+const NEGLIGIBLE: i64 = 2;
+
+/// The words in one language.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words(Language);
+
+impl Words {
+    pub(super) fn of(language: Language) -> Self {
+        Self(language)
+    }
+
+    fn pick(self, english: &'static str, chinese: &'static str) -> String {
+        self.0.pick(english, chinese).to_owned()
+    }
+
+    /// A label and what stands behind it.
+    pub(super) fn row(self, label: &str, text: &str) -> String {
+        let pad = " ".repeat(LABEL.saturating_sub(width(label)));
+        format!("  {label}{pad} {text}")
+    }
+
+    /// Whose clock counts, and how far the one here is off.
+    pub(super) fn clock(self, time: &str, offset: Option<ClockOffset>) -> String {
+        let off = offset.map(ClockOffset::behind);
+        let off = off.filter(|seconds| seconds.abs() > NEGLIGIBLE);
+        let length = in_words(off.unwrap_or(0).unsigned_abs());
+        match (self.0, off) {
+            (Language::English, None) => {
+                format!("It is {time} by Blackboard's clock, which counts.")
+            }
+            (Language::English, Some(behind)) => {
+                let side = if behind > 0 { "behind" } else { "ahead" };
+                format!(
+                    "It is {time} by Blackboard's clock, which counts; the one here is {length} \
+                     {side}."
+                )
+            }
+            (Language::Chinese, None) => format!("以 Blackboard 的時鐘為準，現在是 {time}。"),
+            (Language::Chinese, Some(behind)) => {
+                let side = if behind > 0 { "慢" } else { "快" };
+                format!("以 Blackboard 的時鐘為準，現在是 {time}；本機的{side}了 {length}。")
+            }
+        }
+    }
+
+    pub(super) fn nothing(self, at_all: bool) -> &'static str {
+        match at_all {
+            true => self.0.pick(
+                "There is nothing that these students could hand in together.",
+                "這些學生沒有可以一起提交的作業。",
+            ),
+            false => self.0.pick(
+                "Everything has closed; --all shows it.",
+                "所有作業均已截止；--all 列出它們。",
+            ),
+        }
+    }
+
+    pub(super) fn state(self) -> String {
+        self.pick("now", "現在")
+    }
+
+    pub(super) fn due(self) -> String {
+        self.pick("due", "限期")
+    }
+
+    pub(super) fn late(self) -> String {
+        self.pick("late work", "逾期")
+    }
+
+    pub(super) fn group(self) -> String {
+        self.pick("group", "組員")
+    }
+
+    pub(super) fn files(self) -> String {
+        self.pick("files", "檔案")
+    }
+
+    pub(super) fn changed(self) -> String {
+        self.pick("changed", "曾更改")
+    }
+
+    pub(super) fn none(self) -> &'static str {
+        self.0.pick("none", "無")
+    }
+
+    /// How it stands, and how long that lasts.
+    pub(super) fn standing(
+        self,
+        standing: Standing,
+        one: &ListedAssignment,
+        now: UnixTime,
+    ) -> String {
+        let until = |moment: UnixTime| in_words(moment.as_secs().saturating_sub(now.as_secs()));
+        let due = latest(one);
+        match (self.0, standing) {
+            (Language::English, Standing::NotYetOpen { opens }) => {
+                format!("not yet open: in {}, {}", until(opens), local_time(opens))
+            }
+            (Language::Chinese, Standing::NotYetOpen { opens }) => {
+                format!("尚未開放：{} 後，{}", until(opens), local_time(opens))
+            }
+            (Language::English, Standing::OnTime) => match due {
+                Some(due) => format!("open, {} left", until(due)),
+                None => "open, never due".to_owned(),
+            },
+            (Language::Chinese, Standing::OnTime) => match due {
+                Some(due) => format!("接受提交，尚餘 {}", until(due)),
+                None => "接受提交，不設限期".to_owned(),
+            },
+            (Language::English, Standing::Closed { since }) => {
+                format!("closed since {}", local_time(since))
+            }
+            (Language::Chinese, Standing::Closed { since }) => {
+                format!("已於 {} 截止", local_time(since))
+            }
+            (_, standing) => self.member(standing),
+        }
+    }
+
+    /// How one student stands.
+    pub(super) fn member(self, standing: Standing) -> String {
+        let (english, chinese) = match standing {
+            Standing::NotYetOpen { .. } => ("not yet open".to_owned(), "尚未開放".to_owned()),
+            Standing::OnTime => ("on time".to_owned(), "準時".to_owned()),
+            Standing::WithinGrace => (
+                "open, within the grace: not late".to_owned(),
+                "寬限期內，不算逾期".to_owned(),
+            ),
+            Standing::Late { by, costs } => {
+                let by = in_words(by);
+                match costs {
+                    0 => (format!("late by {by}"), format!("逾期 {by}")),
+                    costs => (
+                        format!("late by {by}, which costs {costs}%"),
+                        format!("逾期 {by}，扣 {costs}%"),
+                    ),
+                }
+            }
+            Standing::Closed { since } => {
+                let since = local_time(since);
+                let english = format!("closed since {since}: would not count for this student");
+                (english, format!("已於 {since} 截止：不計入此學生"))
+            }
+        };
+        match self.0 {
+            Language::English => english,
+            Language::Chinese => chinese,
+        }
+    }
+
+    /// Due time and grace.
+    pub(super) fn deadline(self, rules: &Rules) -> String {
+        let Some(due) = rules.due else {
+            return self.pick("never", "不設");
+        };
+        let (due, grace) = (local_time(due), in_words(rules.grace));
+        match (self.0, rules.grace) {
+            (_, 0) => due,
+            (Language::English, _) => format!("{due}, then {grace} of grace"),
+            (Language::Chinese, _) => format!("{due}，另有 {grace} 寬限"),
+        }
+    }
+
+    pub(super) fn late_work(self, rules: &Rules) -> String {
+        let rule = match (self.0, rules.late) {
+            (Language::English, LateRule::None) => return "is refused".to_owned(),
+            (Language::Chinese, LateRule::None) => return "不接受".to_owned(),
+            (Language::English, LateRule::Mark) => "is taken and marked as late".to_owned(),
+            (Language::Chinese, LateRule::Mark) => "接受，並註明逾期".to_owned(),
+            (language, LateRule::Penalty { percent, per, most }) => {
+                penalty(language, percent, per, most)
+            }
+        };
+        match (self.0, rules.cutoff.map(local_time)) {
+            (_, None) => rule,
+            (Language::English, Some(cutoff)) => format!("{rule}, until {cutoff}"),
+            (Language::Chinese, Some(cutoff)) => format!("{rule}，至 {cutoff} 止"),
+        }
+    }
+
+    /// For how many it is, and which version counts.
+    pub(super) fn members(self, rules: &Rules, here: usize) -> String {
+        let (least, most) = (rules.group.least(), rules.group.most());
+        let size = match (self.0, least == most) {
+            (Language::English, true) => counted(most, "member"),
+            (Language::English, false) => format!("{least} to {most} members"),
+            (Language::Chinese, true) => format!("{most} 人"),
+            (Language::Chinese, false) => format!("{least} 至 {most} 人"),
+        };
+        let counts = match rules.counts {
+            Counts::Latest => self.pick("the latest version counts", "以最後一版為準"),
+            Counts::First => self.pick("the first version counts", "以第一版為準"),
+        };
+        let fits = match (self.0, rules.group.allows(here)) {
+            (_, true) => String::new(),
+            (Language::English, false) => format!("; these are {here}"),
+            (Language::Chinese, false) => format!("；現為 {here} 人"),
+        };
+        match self.0 {
+            Language::English => format!("{size}, {counts}{fits}"),
+            Language::Chinese => format!("{size}，{counts}{fits}"),
+        }
+    }
+
+    pub(super) fn kinds(self, rules: &Rules) -> String {
+        let kinds: Vec<_> = rules.accept.iter().map(ToString::to_string).collect();
+        let kinds = match kinds.is_empty() {
+            true => self.pick("of every kind", "不限種類"),
+            false => kinds.join(", "),
+        };
+        match self.0 {
+            Language::English => format!("{kinds}; at most {}", counted(rules.max_bytes, "byte")),
+            Language::Chinese => format!("{kinds}；最多 {} 位元組", grouped(rules.max_bytes)),
+        }
+    }
+
+    pub(super) fn extension(self, due: UnixTime, closes: Option<UnixTime>) -> String {
+        let due = local_time(due);
+        match (self.0, closes.map(local_time)) {
+            (Language::English, None) => format!("has an extension: due {due}"),
+            (Language::Chinese, None) => format!("獲延期至 {due}"),
+            (Language::English, Some(closes)) => {
+                format!("has an extension: due {due}, closes {closes}")
+            }
+            (Language::Chinese, Some(closes)) => format!("獲延期至 {due}，{closes} 截止"),
+        }
+    }
+
+    pub(super) fn change(self, at: &str, field: &str, was: &str, is: &str) -> String {
+        match self.0 {
+            Language::English => format!("{at}: {field} was {was}, is {is}"),
+            Language::Chinese => format!("{at}：{field} 由 {was} 改為 {is}"),
+        }
+    }
+}
+
+/// The due time of the member with the most time.
+fn latest(one: &ListedAssignment) -> Option<UnixTime> {
+    let own = one.extensions.iter();
+    let own = own.filter_map(|own| one.rules.due_for(Some(own)));
+    own.chain(one.rules.due).max()
+}
+
+fn penalty(language: Language, percent: u8, per: Per, most: u8) -> String {
+    let (per_english, per_chinese) = match per {
+        Per::Day => ("day", "天"),
+        Per::Hour => ("hour", "小時"),
+    };
+    match (language, most) {
+        (Language::English, 100) => {
+            format!("costs {percent}% of the full mark for each {per_english} begun")
+        }
+        (Language::English, most) => {
+            format!(
+                "costs {percent}% of the full mark for each {per_english} begun, {most}% at most"
+            )
+        }
+        (Language::Chinese, 100) => format!("每{per_chinese}扣滿分的 {percent}%，不足亦計"),
+        (Language::Chinese, most) => {
+            format!("每{per_chinese}扣滿分的 {percent}%，不足亦計，最多 {most}%")
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Questions to Blackboard, which answers them about the members who asked.
+
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+use scb_cli::{local_time, parse_moment};
+use scb_protocol::client::{Member, Session};
+use scb_protocol::message::blackboard::ListedAssignment;
+use scb_protocol::server::MAX_QUESTIONS;
+use scb_protocol::statement::Label;
+use scb_protocol::{Code, Fact, Step};
+use scb_transport::Clock;
+
+use super::hand_in::{HandIn, Talk};
+use super::links::REPLY;
+use super::tokens;
+use crate::pending::{self, Draft};
+use crate::{Error, Observer, Setup};
+
+/// What these members can hand in, as Blackboard told it.
+#[derive(Debug, Clone)]
+pub(crate) struct ToldAssignments {
+    /// The time by Blackboard's clock, which is the one that counts.
+    pub time: UnixTime,
+    /// By course and name.
+    pub listed: Vec<ListedAssignment>,
+}
+
+impl ToldAssignments {
+    /// What is open to the members, of this course and of this name if they are given.
+    fn open(&self, course: Option<&Label>, assignment: Option<&Label>) -> Vec<&ListedAssignment> {
+        let wanted = |wanted: Option<&Label>, name: &Label| wanted.is_none_or(|it| it == name);
+        let listed = self.listed.iter();
+        listed
+            .filter(|one| wanted(course, &one.course) && wanted(assignment, &one.assignment))
+            .filter(|one| one.rules.judge_group(self.time, &one.extensions).is_open())
+            .collect()
+    }
+}
+
+/// What the members can hand in: in one course, or in all.
+pub(super) async fn assignments(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &mut [Member],
+    course: Option<Label>,
+    observer: &mut Observer<'_>,
+) -> Result<ToldAssignments, Error> {
+    tokens::refresh(setup, clock, members, observer).await?;
+    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
+    let (_, told) = talk.ask_assignments(session, course).await?;
+    talk.close().await;
+    Ok(told)
+}
+
+impl Talk<'_, '_> {
+    /// Asks until everything was told.
+    async fn ask_assignments(
+        &mut self,
+        mut session: Session,
+        course: Option<Label>,
+    ) -> Result<(Session, ToldAssignments), Error> {
+        let (mut listed, mut from) = (Vec::new(), Some(0));
+        let mut time = self.clock.now();
+        for _ in 0..MAX_QUESTIONS {
+            let Some(next) = from else { break };
+            let (expect, request) = session.ask_assignments(course.clone(), next);
+            self.connection.at_step(Step::Six);
+            self.connection.send(&request).await?;
+            let reply = self.connection.receive(Step::Six, REPLY).await?;
+            let (open, answer) = expect.handle(reply)?;
+            (session, time, from) = (open, answer.time, answer.next);
+            listed.extend(answer.listed);
+        }
+        Ok((session, ToldAssignments { time, listed }))
+    }
+
+    /// Course and assignment of the hand-in: as they were given; else those of the same hand-in
+    /// when it was interrupted; else, asked of Blackboard, the only ones that are open.
+    pub(super) async fn choose(
+        &mut self,
+        session: Session,
+        hand_in: &HandIn<'_>,
+    ) -> Result<(Session, (Label, Label)), Error> {
+        let (course, assignment) = (&hand_in.course, &hand_in.assignment);
+        if let (Some(course), Some(assignment)) = (course, assignment) {
+            return Ok((session, (course.clone(), assignment.clone())));
+        }
+        if let Some(place) = self.interrupted(hand_in)? {
+            return Ok((session, place));
+        }
+        let (session, told) = self.ask_assignments(session, course.clone()).await?;
+        match told.open(course.as_ref(), assignment.as_ref())[..] {
+            [one] => {
+                self.tell(Step::Six, Some(chosen(one, told.time)));
+                Ok((session, (one.course.clone(), one.assignment.clone())))
+            }
+            [] => Err(Error::NothingOpen {
+                course: course.clone(),
+            }),
+            ref several => Err(Error::SeveralOpen {
+                open: several.iter().map(|one| place(one)).collect(),
+            }),
+        }
+    }
+
+    /// Where the same was to be handed in when it was interrupted.
+    fn interrupted(&self, hand_in: &HandIn<'_>) -> Result<Option<(Label, Label)>, Error> {
+        let given =
+            |given: &Option<Label>, name: &Label| given.as_ref().is_none_or(|it| it == name);
+        for statement in pending::list(&self.setup.home)? {
+            let place = (statement.course.clone(), statement.assignment.clone());
+            let draft = Draft {
+                service: &statement.service,
+                assignment: place.clone(),
+                members: self.members,
+                file: hand_in.report.entry(),
+            };
+            let is_wanted =
+                given(&hand_in.course, &place.0) && given(&hand_in.assignment, &place.1);
+            if is_wanted && draft.is_that_of(&statement) {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What a refusal says of times, as the clock here would show them.
+pub(super) fn in_local_time(error: Error) -> Error {
+    let Error::Refused(mut refusal) = error else {
+        return error;
+    };
+    if matches!(
+        refusal.code,
+        Code::AssignmentNotOpen | Code::AssignmentClosed
+    ) {
+        for value in refusal.params.values_mut() {
+            let moment = parse_moment(value).ok().filter(|_| value.ends_with('Z'));
+            if let Some(moment) = moment {
+                *value = local_time(moment);
+            }
+        }
+    }
+    refusal.into()
+}
+
+fn place(one: &ListedAssignment) -> (Label, Label) {
+    (one.course.clone(), one.assignment.clone())
+}
+
+fn chosen(one: &ListedAssignment, now: UnixTime) -> Fact {
+    let due = one.rules.due;
+    Fact::AssignmentChosen {
+        course: one.course.clone(),
+        assignment: one.assignment.clone(),
+        due,
+        left: due.map(|due| due.as_secs().saturating_sub(now.as_secs())),
+    }
+}

@@ -1,0 +1,333 @@
+//! Courses and assignments: what a teacher sets up, and what students see and may hand in.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use scb_protocol::{from_seconds, rfc3339};
+use serde_json::Value;
+
+use crate::campus::{Campus, Ran, SAMPLE, program};
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+
+/// The time so many seconds from now, as it is typed.
+fn at(seconds: i64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    rfc3339(from_seconds(
+        now.as_secs().checked_add_signed(seconds).unwrap(),
+    ))
+}
+
+/// A campus whose only course is CSCI3150: what was there to begin with is closed.
+fn campus() -> Campus {
+    let campus = Campus::sandbox();
+    for words in [
+        "assignment close lab --course SANDBOX",
+        "course add CSCI3150 --title OS",
+    ] {
+        teacher(&campus, words).succeeded();
+    }
+    campus
+}
+
+fn teacher(campus: &Campus, words: &str) -> Ran {
+    campus.administer_blackboard(&words.split(' ').collect::<Vec<_>>())
+}
+
+/// Adds an assignment of this name, due so many seconds from now.
+fn add(campus: &Campus, name: &str, due: i64, options: &str) {
+    let words = format!(
+        "assignment add --course CSCI3150 --title {name} --due {} {options}",
+        at(due)
+    );
+    teacher(campus, words.trim_end()).succeeded();
+}
+
+fn student(campus: &Campus, words: &str) -> Ran {
+    campus.student(&words.split(' ').collect::<Vec<_>>())
+}
+
+fn report(campus: &Campus, name: &str) -> PathBuf {
+    let path = campus.outside().join(name);
+    fs::write(&path, "a report").unwrap();
+    path
+}
+
+#[test]
+fn students_see_what_is_open_until_when_and_with_which_offset() {
+    let campus = campus();
+    let options = "--grace 10min --late-rule 10%/day --group-size 1..3 --accept txt,pdf";
+    add(&campus, "Lab-1", 3 * DAY + HOUR, options);
+    student(&campus, &format!("enrol --ids {SAMPLE}")).succeeded();
+    let mut command = program("student");
+    command
+        .arg("--sandbox")
+        .arg(campus.path())
+        .env("TZ", "HKT-8");
+    let told = Ran::of(command.arg("assignments")).succeeded().stdout;
+    for part in [
+        "by Blackboard's clock, which counts",
+        "CSCI3150 / lab-1  Lab-1  (OS)",
+        "open, 3 d 1 h left",
+        "+08:00, then 10 min of grace",
+        "costs 10% of the full mark for each day begun",
+        "1 to 3 members, the latest version counts",
+        "txt, pdf; at most 536,870,912 bytes",
+    ] {
+        assert!(told.contains(part), "{part} is missing:\n{told}");
+    }
+    assert!(!told.contains("SANDBOX"), "{told}");
+    let all = student(&campus, "assignments --all --json")
+        .succeeded()
+        .json();
+    let listed = all["assignments"].as_array().unwrap();
+    let states: Vec<_> = listed.iter().map(|one| &one["state"]).collect();
+    assert_eq!(states, ["on_time", "closed"]);
+    assert_eq!(all["members"].as_array().unwrap().len(), 3);
+    let left = listed[0]["members"][0]["seconds_left"].as_i64().unwrap();
+    assert!((3 * DAY..=3 * DAY + HOUR).contains(&left), "{left}");
+    let chinese = student(&campus, "assignments --lang zh-Hant")
+        .succeeded()
+        .stdout;
+    assert!(chinese.contains("接受提交，尚餘 3 d"), "{chinese}");
+}
+
+#[test]
+fn the_one_assignment_that_is_open_is_meant_and_of_several_one_must_be_named() {
+    let campus = campus();
+    add(&campus, "Lab-1", DAY + HOUR, "");
+    let told = student(&campus, &format!("submit --ids {SAMPLE}")).succeeded();
+    let chosen = "step 6  for CSCI3150 / lab-1, the one that is open: due ";
+    assert!(told.stdout.contains(chosen), "{told:#?}");
+    add(&campus, "Lab-2", DAY, "");
+    let refused = student(&campus, &format!("submit --ids {SAMPLE} --json"));
+    let refused = refused.refused(2, "several_open");
+    let message = refused["message"].as_str().unwrap();
+    assert!(
+        message.contains("CSCI3150/lab-1, CSCI3150/lab-2"),
+        "{message}"
+    );
+    let named = format!("submit --ids {SAMPLE} --assignment lab-2 --json");
+    let told = student(&campus, &named).succeeded().json();
+    assert_eq!(
+        (&told["course"], &told["assignment"]),
+        (&"CSCI3150".into(), &"lab-2".into())
+    );
+    assert_eq!(campus.submissions().len(), 2);
+    let elsewhere = format!("submit --ids {SAMPLE} --course SANDBOX --json");
+    student(&campus, &elsewhere).refused(3, "nothing_open");
+}
+
+#[test]
+fn what_the_rules_do_not_allow_is_refused_with_what_to_do_in_both_languages() {
+    let campus = campus();
+    add(&campus, "Early", 2 * DAY, &format!("--opens {}", at(DAY)));
+    add(&campus, "Closed", -DAY, "");
+    add(&campus, "Pair", DAY, "--group-size 2");
+    add(&campus, "Pdf", DAY, "--accept pdf");
+    add(&campus, "Small", DAY, "--max-bytes 7");
+    add(&campus, "Listed", DAY, "");
+    let list = campus.outside().join("class.csv");
+    let report = report(&campus, "report.txt");
+    let submit = |assignment: &str, ids: &str, lang: &str| {
+        let report = report.to_str().unwrap();
+        student(
+            &campus,
+            &format!(
+                "submit --ids {ids} --course CSCI3150 --assignment {assignment} --report {report} \
+                 --json --lang {lang}"
+            ),
+        )
+    };
+    for (assignment, code, english, chinese) in [
+        ("early", "assignment_not_open", "yet", "尚未開始"),
+        ("closed", "assignment_closed", "any more", "已不再接受"),
+        ("pair", "group_size", "another size", "人數"),
+        ("pdf", "file_type", "end so", "檔名結尾"),
+        ("small", "content_too_large", "larger than", "大小"),
+        (
+            "none",
+            "assignment_unknown",
+            "no such assignment",
+            "沒有這份作業",
+        ),
+    ] {
+        for (lang, part) in [("en", english), ("zh-Hant", chinese)] {
+            let error = submit(assignment, SAMPLE, lang).refused(3, code);
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(part), "{message}");
+            assert!(!error["remedy"].as_str().unwrap().is_empty());
+            assert_eq!(error["step"], 6);
+        }
+    }
+    fs::write(&list, "Student ID,Name\n1155000001,陳\n1155000002,李\n").unwrap();
+    let words = format!("course members CSCI3150 --list {}", list.display());
+    teacher(&campus, &words).succeeded();
+    let error = submit("listed", SAMPLE, "en").refused(3, "not_course_member");
+    assert_eq!(error["sid"], "1155000003");
+    assert_eq!(campus.submissions(), Vec::<Value>::new());
+    submit("listed", "1155000002,1155000001", "en").succeeded();
+    assert_eq!(campus.submissions().len(), 1);
+}
+
+#[test]
+fn an_extension_is_one_members_and_lets_his_group_in() {
+    let campus = campus();
+    add(&campus, "Lab-1", -DAY - HOUR, "");
+    let submit = |ids: &str| {
+        student(
+            &campus,
+            &format!("submit --ids {ids} --json --assignment lab-1 --course CSCI3150"),
+        )
+    };
+    submit(SAMPLE).refused(3, "assignment_closed");
+    let words = format!(
+        "extension add lab-1 --course CSCI3150 --student 1155000003 --due {}",
+        at(HOUR)
+    );
+    teacher(&campus, &words).succeeded();
+    submit("1155000001,1155000002").refused(3, "assignment_closed");
+    let told = student(&campus, &format!("assignments --ids {SAMPLE} --json"));
+    let told = told.succeeded().json();
+    let one = &told["assignments"][0];
+    let members = one["members"].as_array().unwrap();
+    let states: Vec<_> = members.iter().map(|member| &member["state"]).collect();
+    assert_eq!(states, ["closed", "closed", "on_time"]);
+    assert_eq!(one["state"], "on_time");
+    assert_eq!(one["extensions"].as_array().unwrap().len(), 1);
+    submit(SAMPLE).succeeded();
+    let words = "extension remove lab-1 --course CSCI3150 --student 1155000003";
+    teacher(&campus, words).succeeded();
+    submit("1155000003").refused(3, "assignment_closed");
+}
+
+#[test]
+fn students_see_what_lateness_would_cost_each() {
+    let campus = campus();
+    add(&campus, "Lab-1", -DAY - HOUR, "--late-rule 10%/day");
+    let words = format!(
+        "extension add lab-1 --course CSCI3150 --student 1155000002 --due {}",
+        at(-HOUR)
+    );
+    teacher(&campus, &words).succeeded();
+    student(&campus, &format!("enrol --ids {SAMPLE}")).succeeded();
+    let told = student(&campus, "assignments").succeeded().stdout;
+    for part in [
+        "1155000001  late by 25 h 0 min, which costs 20%",
+        "1155000002  late by 1 h 0 min, which costs 10%",
+        "1155000003  late by 25 h 0 min, which costs 20%",
+    ] {
+        assert!(told.contains(part), "{part} is missing:\n{told}");
+    }
+}
+
+#[test]
+fn a_changed_deadline_is_seen_with_when_and_what_it_was() {
+    let campus = campus();
+    add(&campus, "Lab-1", DAY, "");
+    let (before, after) = (at(DAY), at(2 * DAY));
+    let words = format!("assignment change lab-1 --course CSCI3150 --due {after} --json");
+    let told = teacher(&campus, &words).succeeded().json();
+    assert_eq!(told["changes"][0]["is"], after.as_str());
+    student(&campus, "enrol --ids 1155000001").succeeded();
+    let listed = student(&campus, "assignments --json").succeeded().json();
+    let change = &listed["assignments"][0]["changes"][0];
+    assert_eq!(
+        (&change["field"], &change["is"]),
+        (&"due".into(), &after.as_str().into())
+    );
+    assert_eq!(change["was"].as_str().unwrap()[..13], before[..13]);
+    let text = student(&campus, "assignments").succeeded().stdout;
+    assert!(text.contains(": due was 2"), "{text}");
+}
+
+#[test]
+fn a_teachers_mistakes_change_nothing_and_are_explained() {
+    let campus = campus();
+    add(&campus, "Lab-1", DAY, "");
+    let day = at(DAY);
+    for (words, exit, code) in [
+        (
+            "course add CSCI3150 --title Again".to_owned(),
+            3,
+            "course_exists",
+        ),
+        ("course members CSCI9999".to_owned(), 3, "course_unknown"),
+        (
+            format!("assignment add --course CSCI3150 --title Lab-1 --due {day}"),
+            3,
+            "assignment_exists",
+        ),
+        (
+            format!("assignment add --course NOPE --title Lab-2 --due {day}"),
+            3,
+            "course_unknown",
+        ),
+        (
+            format!("assignment add --course CSCI3150 --title 實驗 --due {day}"),
+            2,
+            "no_id",
+        ),
+        (
+            format!("assignment add --course CSCI3150 --title X --due {day} --opens {day}"),
+            3,
+            "rules_invalid",
+        ),
+        (
+            format!(
+                "assignment add --course CSCI3150 --title X --due {day} --cutoff {}",
+                at(2 * DAY)
+            ),
+            3,
+            "rules_invalid",
+        ),
+        (
+            format!("assignment add --course CSCI3150 --title X --due {day} --max-bytes 1000GiB"),
+            3,
+            "max_bytes",
+        ),
+        (
+            format!("assignment change lab-9 --course CSCI3150 --due {day}"),
+            3,
+            "assignment_unknown",
+        ),
+        (
+            format!(
+                "extension add lab-1 --course CSCI3150 --student 1155000001 --due {}",
+                at(HOUR)
+            ),
+            3,
+            "rules_invalid",
+        ),
+        (
+            "extension remove lab-1 --course CSCI3150 --student 1155000001".to_owned(),
+            3,
+            "no_extension",
+        ),
+    ] {
+        let error = teacher(&campus, &format!("{words} --json")).refused(exit, code);
+        assert!(!error["remedy"].as_str().unwrap().is_empty(), "{words}");
+    }
+    for typed in ["tomorrow", "2026-12-01", "2026-02-30 10:00"] {
+        let arguments = [
+            "assignment",
+            "add",
+            "--course",
+            "CSCI3150",
+            "--title",
+            "X",
+            "--due",
+            typed,
+        ];
+        let ran = campus.administer_blackboard(&arguments);
+        assert_eq!(ran.exit, Some(2), "{ran:#?}");
+        assert!(ran.stderr.contains("not a time such as"), "{ran:#?}");
+    }
+    let list = teacher(&campus, "assignment list --json")
+        .succeeded()
+        .json();
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    assert_eq!(list[0]["changes"], Value::Array(vec![]));
+}
