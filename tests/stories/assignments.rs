@@ -70,7 +70,7 @@ fn students_see_what_is_open_until_when_and_with_which_offset() {
     for part in [
         "by Blackboard's clock, which counts",
         "CSCI3150 / lab-1  Lab-1  (OS)",
-        "open, 3 d 1 h left",
+        "open, 3 d 0 h left",
         "+08:00, then 10 min of grace",
         "costs 10% of the full mark for each day begun",
         "1 to 3 members, the latest version counts",

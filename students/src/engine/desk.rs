@@ -114,7 +114,7 @@ impl Talk<'_, '_> {
                 service: &statement.service,
                 assignment: place.clone(),
                 members: self.members,
-                file: hand_in.report.entry(),
+                files: hand_in.report.files(),
             };
             let is_wanted =
                 given(&hand_in.course, &place.0) && given(&hand_in.assignment, &place.1);

@@ -25,7 +25,7 @@ pub(super) fn step(name: &str, body: &Json, first: Step) -> Step {
         "present" => Step::Three,
         "shares" => Step::Four,
         "confirm" | "confirmed" => Step::Five,
-        "submit" | "committed" | "upload" | "end" | "receipt" => Step::Six,
+        "assignments" | "submit" | "committed" | "upload" | "end" | "receipt" => Step::Six,
         "refusal" => refused_step(body).unwrap_or(first),
         _ => first,
     }
