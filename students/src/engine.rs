@@ -26,7 +26,7 @@ use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
 pub(crate) use audit::Looked;
-pub(crate) use desk::ToldAssignments;
+pub use desk::ToldAssignments;
 pub use hand_in::{HandIn, KeptReceipt};
 pub use skew::ClockOffset;
 
@@ -407,7 +407,7 @@ impl Engine {
     /// # Errors
     ///
     /// What was refused, or what failed here.
-    pub(crate) fn assignments(
+    pub fn assignments(
         &mut self,
         group: &Group,
         course: Option<Label>,

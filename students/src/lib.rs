@@ -39,7 +39,7 @@ pub use code_sheet::CodeSheet;
 pub use codes::Codes;
 pub use commands::execute;
 pub use config::Config;
-pub use engine::{ClockOffset, Engine, EnrolOptions, HandIn, KeptReceipt};
+pub use engine::{ClockOffset, Engine, EnrolOptions, HandIn, KeptReceipt, ToldAssignments};
 pub use error::Error;
 pub use event::{Event, Observer};
 pub use fault::{Fault, FaultChoice};

@@ -432,3 +432,36 @@ fn fingerprint(pem: &str) -> String {
         .fingerprint()
         .to_string()
 }
+
+#[test]
+fn which_of_several_assignments_is_meant_is_asked() {
+    let newcomer = Newcomer::new();
+    let campus = &newcomer.campus;
+    let words = "assignment add --course SANDBOX --title Lab-2 --due 2099-12-01T12:00:00Z";
+    let added = campus.administer_blackboard(&words.split(' ').collect::<Vec<_>>());
+    added.succeeded();
+    let (cuhk, blackboard) = (campus.cuhk.address(), campus.blackboard.address());
+    let mut terminal = terminal(newcomer.command(&[]));
+    answer(
+        &mut terminal,
+        &[
+            ("CUHK's address", &cuhk),
+            ("SHA-256 of CUHK's root", &newcomer.root),
+            ("Student ID 1", "1155000010"),
+            ("Student ID 2", ""),
+            ("Q quit", "2"),
+            ("Blackboard's address", &blackboard),
+            ("Report file", ""),
+            ("Enrolment code", &newcomer.code("1155000010")),
+            ("New passphrase for 1155000010's key", ""),
+            ("2  SANDBOX / lab-2", SEEN),
+            ("Which one?", "3"),
+            ("Type a number from 1 to 2.", SEEN),
+            ("Which one?", "2"),
+            ("S-000001.zip", SEEN),
+            ("Q quit", "q"),
+        ],
+    );
+    terminal.expect(Eof).unwrap();
+    assert_eq!(newcomer.campus.submissions()[0]["assignment"], "lab-2");
+}

@@ -19,7 +19,7 @@ use crate::{Error, Observer, Setup};
 
 /// What these members can hand in, as Blackboard told it.
 #[derive(Debug, Clone)]
-pub(crate) struct ToldAssignments {
+pub struct ToldAssignments {
     /// The time by Blackboard's clock, which is the one that counts.
     pub time: UnixTime,
     /// By course and name.

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use scb_protocol::Fact;
 use scb_student::{Error, Event, identity, pending, receipts};
+use scb_testkit::FixedClock;
 
-use crate::campus::{Campus, THREE, code, hand_in, hand_in_for, sid, told};
-use crate::servers::Fault;
+use crate::campus::{
+    Campus, THREE, code, group, hand_in, hand_in_for, hand_in_what_is_open, sid, told,
+};
+use crate::servers::{Fault, listed};
 
 impl Campus {
     fn pending(&self) -> usize {
@@ -272,4 +275,65 @@ fn a_signer_that_is_always_withdrawn_is_told_in_the_end() {
     let refreshed = |line: &&String| line.contains("token refreshed");
     assert_eq!(told(&events).iter().filter(refreshed).count(), 9);
     assert_eq!(campus.desk.stored_count(), 0);
+}
+
+#[test]
+fn the_only_assignment_that_is_open_is_chosen() {
+    let campus = Campus::new();
+    let (result, events) = hand_in_what_is_open(&mut campus.enrolled(&THREE), &THREE);
+    let kept = result.unwrap();
+    let statement = kept.receipt.statement();
+    let place = format!("{}/{}", statement.course, statement.assignment);
+    assert_eq!(place, "SANDBOX/lab");
+    let chosen = "step 6 assignment chosen SANDBOX/lab".to_owned();
+    assert!(told(&events).contains(&chosen), "{:?}", told(&events));
+}
+
+#[test]
+fn refuses_to_choose_among_several_or_none() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    let offer = |names: &[&str]| {
+        *campus.desk.listed.lock().unwrap() = names.iter().map(|name| listed(name)).collect();
+    };
+    offer(&["lab", "lab-2"]);
+    let (result, _) = hand_in_what_is_open(&mut engine, &THREE);
+    assert!(matches!(result, Err(Error::SeveralOpen { open }) if open.len() == 2));
+    offer(&[]);
+    let (result, _) = hand_in_what_is_open(&mut engine, &THREE);
+    assert!(matches!(result, Err(Error::NothingOpen { .. })));
+    assert_eq!((campus.desk.stored_count(), campus.pending()), (0, 0));
+}
+
+#[test]
+fn an_interrupted_hand_in_goes_on_where_it_was_whatever_is_open_now() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    campus.fail_once(Fault::LoseReceipt);
+    let (result, _) = hand_in_what_is_open(&mut engine, &THREE);
+    assert_eq!(code(result), "connection_lost");
+    *campus.desk.listed.lock().unwrap() = vec![listed("lab-2"), listed("lab-3")];
+    let (result, _) = hand_in_what_is_open(&mut engine, &THREE);
+    let kept = result.unwrap();
+    assert_eq!(kept.receipt.statement().assignment.to_string(), "lab");
+    assert_eq!((campus.desk.stored_count(), campus.pending()), (1, 0));
+}
+
+#[test]
+fn assignments_are_told_by_blackboards_clock_and_not_by_the_one_here() {
+    let campus = Campus::new();
+    drop(campus.enrolled(&THREE));
+    let behind = FixedClock::new(campus.desk.campus.now());
+    behind.rewind(Duration::from_secs(50));
+    let mut engine = campus.engine_at(&behind);
+    let told = engine
+        .assignments(&group(&THREE), None, &mut |_| {})
+        .unwrap();
+    assert_eq!(told.time, campus.desk.campus.now());
+    assert_eq!(engine.setup.clock_offset().unwrap().behind(), 50);
+    behind.rewind(Duration::from_secs(24 * 3600));
+    let mut engine = campus.engine_at(&behind);
+    let refused = engine.assignments(&group(&THREE), None, &mut |_| {});
+    let failure = scb_cli::Failure::from(refused.unwrap_err());
+    assert!(failure.message.contains("24 h 0 min behind"), "{failure}");
 }

@@ -92,6 +92,8 @@ pub(crate) struct Desk {
     pub(crate) bundle: Mutex<SignedBundle>,
     /// Those before it, by their numbers.
     pub(crate) earlier: Mutex<BTreeMap<u64, SignedBundle>>,
+    /// What can be handed in.
+    pub(crate) listed: Mutex<Vec<ListedAssignment>>,
     /// Certifies students in the place of the campus' own authority.
     pub(crate) issuer: Mutex<Option<Issuer>>,
 }
@@ -126,6 +128,7 @@ impl Desk {
             trust: campus.trust(),
             bundle: Mutex::new(bundle(&campus, &[campus.root().certificate().clone()], 1)),
             earlier: Mutex::default(),
+            listed: Mutex::new(vec![listed("lab")]),
             issuer: Mutex::default(),
             campus,
         }
@@ -429,7 +432,7 @@ async fn take_in(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal
     connection.send(&reply).await?;
     let (state, reply) = state.handle(connection.receive(Step::Five, PATIENCE).await?)?;
     connection.send(&reply).await?;
-    let accepted = statement(connection, state).await?;
+    let accepted = statement(connection, desk, state).await?;
     let before = desk
         .stored
         .lock()
@@ -447,19 +450,21 @@ async fn take_in(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal
     send_receipt(connection, desk, stored).await
 }
 
-/// Answers that `lab` can be handed in, until a statement comes.
+/// Answers what can be handed in until a statement comes.
 async fn statement(
     connection: &mut Connection,
+    desk: &Desk,
     mut state: ExpectDesk,
 ) -> Result<AcceptedStatement, Refusal> {
     loop {
         match state.handle(connection.receive(Step::Six, PATIENCE).await?)? {
             Wanted::HandIn(accepted) => return Ok(*accepted),
             Wanted::Know(Inquiry::Assignments { .. }, next) => {
+                let listed = desk.listed.lock().unwrap().clone();
                 let reply = blackboard::Reply::Assignments {
-                    time: 0,
-                    count: 1,
-                    assignments: vec![lab()],
+                    time: desk.now().as_secs(),
+                    count: u32::try_from(listed.len()).unwrap(),
+                    assignments: listed,
                 };
                 connection.send(&reply).await?;
                 state = *next;
@@ -468,14 +473,14 @@ async fn statement(
     }
 }
 
-/// The assignment that is always open.
-fn lab() -> ListedAssignment {
+/// An assignment that is always open.
+pub(crate) fn listed(name: &str) -> ListedAssignment {
     let group = "1..3".parse().unwrap();
     let terms = Terms::always_open("Lab".parse().unwrap(), group, 4 * 1024 * 1024);
     ListedAssignment {
         course: "SANDBOX".parse().unwrap(),
         course_title: "Sandbox".parse().unwrap(),
-        assignment: "lab".parse().unwrap(),
+        assignment: name.parse().unwrap(),
         rules: terms.check().unwrap(),
         extensions: Vec::new(),
         changes: Vec::new(),
