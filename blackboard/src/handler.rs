@@ -218,6 +218,9 @@ impl Handler {
     ) -> Result<Option<Record>, Refusal> {
         let statement = accepted.statement().clone();
         let same = self.shared.register.store().same_version(statement).await?;
+        // A receipt that counts no longer, as under a root of the past, is no answer.
+        let trust = self.trust();
+        let same = same.filter(|record| record.receipt_by(&trust).is_ok());
         if same.is_some() {
             self.vigil.insist(Step::Six).await?;
         }

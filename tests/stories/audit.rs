@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::campus::{Campus, Ran, SAMPLE, Server, program, python, serve_at};
+use crate::campus::{Campus, Ran, SAMPLE, Server, program, python, serve_at, version};
 
 const SID: &str = "1155000001";
 /// By then the witness has come back, also after it has seen something wrong.
@@ -179,7 +179,7 @@ fn a_log_that_was_begun_anew_is_refused_by_students_and_by_the_witness() {
     // Grown beyond what was seen, it is another one still; and the proof of that is kept.
     until(
         || {
-            campus.student(&["submit", "--ids", SAMPLE]);
+            campus.student(&["submit", "--ids", SAMPLE, &version(campus.outside())]);
             campus.submissions().len() >= 4
         },
         "Blackboard is in touch with CUHK again, and takes in work",

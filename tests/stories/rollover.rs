@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::campus::{ByHand, Ran, Server, judge, program};
+use crate::campus::{ByHand, Ran, Server, judge, program, version};
 
 /// How long one change may take until it is in force.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -98,7 +98,8 @@ struct Flows {
 impl Flows {
     fn run(&self, campus: &Campus, group: usize) {
         while !self.stop.load(Ordering::SeqCst) {
-            let ran = campus.student(group, &["submit", "--ids", GROUPS[group]]);
+            let report = version(&campus.by_hand.path(""));
+            let ran = campus.student(group, &["submit", "--ids", GROUPS[group], &report]);
             if ran.exit != Some(0) {
                 self.stop.store(true, Ordering::SeqCst);
             }
@@ -217,7 +218,8 @@ fn every_key_rolls_while_groups_hand_in_and_no_flow_fails() {
 
     // Students under the new root beside others under the old one, and all receipts verify.
     campus.enrol_anew(1);
-    let fresh = campus.student(1, &["submit", "--ids", GROUPS[1], "--json"]);
+    let report = version(&campus.by_hand.path(""));
+    let fresh = campus.student(1, &["submit", "--ids", GROUPS[1], "--json", &report]);
     let fresh = fresh.succeeded().json()["receipt"]
         .as_str()
         .unwrap()
@@ -266,8 +268,9 @@ fn two_roots_in_a_row_strand_nobody_who_missed_the_first() {
     let known = fs::read_to_string(campus.by_hand.path("group-0.home/ca.pem")).unwrap();
     assert_eq!(known.matches("BEGIN CERTIFICATE").count(), 3);
     for (group, members) in GROUPS.iter().enumerate() {
+        let report = version(&campus.by_hand.path(""));
         campus
-            .student(group, &["submit", "--ids", members])
+            .student(group, &["submit", "--ids", members, &report])
             .succeeded();
     }
 }

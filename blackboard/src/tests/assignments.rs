@@ -365,6 +365,21 @@ async fn what_is_stored_gives_its_receipt_again_after_it_has_closed() {
 }
 
 #[tokio::test]
+async fn what_was_committed_in_time_is_in_time_whenever_its_files_come() {
+    let campus = campus().await;
+    to(&campus, 3 * HOUR);
+    let mut group = group(&campus, &THREE);
+    let (connection, committed) = group.commit().await.unwrap();
+    assert_eq!(committed.at().as_secs(), NOW + 3 * HOUR);
+    drop(connection);
+    to(&campus, 5 * HOUR);
+    let receipt = group.hand_in().await.unwrap();
+    let receipt = group.verify(&receipt);
+    assert_eq!(receipt.committed_at().as_secs(), NOW + 3 * HOUR);
+    assert_eq!(receipt.accepted_at().as_secs(), NOW + 5 * HOUR);
+}
+
+#[tokio::test]
 async fn an_extension_of_one_member_keeps_it_open_for_his_group() {
     let campus = campus().await;
     to(&campus, 4 * HOUR);
