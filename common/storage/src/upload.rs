@@ -245,7 +245,9 @@ fn place(store: &ContentStore, part: &Path, sha256: &[u8; 32]) -> Result<(), Err
     if fs::hard_link(part, &temporary).is_err() {
         fs::rename(part, &temporary).map_err(Error::io("rename", part))?;
     }
-    TempFile::of(temporary).place(&store.path_of(sha256))
+    TempFile::of(temporary.clone()).place(&store.path_of(sha256))?;
+    // Where the name leads to these very bytes already, as after a crash, nothing was moved.
+    remove_file(&temporary)
 }
 
 fn hash(file: &mut File, path: &Path) -> Result<(u64, Context), Error> {

@@ -106,8 +106,13 @@ async fn beginning_anew_does_not_touch_what_is_stored() {
     let content = content();
     let mut upload = store.upload(&ID, vec![SIZE]).await.unwrap();
     take(&mut upload, 0, &content, SIZE).await;
-    // Here the process dies, before anything names what is stored: the upload is still there.
-    upload.store(vec![sha256(&content)]).await.unwrap();
+    // Here the process dies, before anything names what is stored: the upload is still there, and
+    // is stored again.
+    for _ in 0..2 {
+        upload.store(vec![sha256(&content)]).await.unwrap();
+        let left = fs::read_dir(home.path().join("content/tmp")).unwrap();
+        assert_eq!(left.count(), 0);
+    }
     let mut upload = store.upload(&ID, vec![SIZE]).await.unwrap();
     assert_eq!(first(&upload).0, SIZE);
     let mut writer = upload.writer(0, true, SIZE).await.unwrap();
