@@ -34,6 +34,8 @@ pub struct TrustStore {
     anchors: Vec<TrustAnchor<'static>>,
     trust_domain: TrustDomain,
     revocation: Option<Vec<Crl>>,
+    /// Issuing authorities that complete the chain of whoever does not show them.
+    issuers: Vec<Certificate>,
     known: KnownPaths,
 }
 
@@ -80,8 +82,41 @@ impl TrustStore {
             anchors,
             trust_domain,
             revocation: None,
+            issuers: Vec::new(),
             known: KnownPaths::default(),
         })
+    }
+
+    /// Completes chains with these issuing authorities from now on: standard clients show what they
+    /// were given, a leaf alone or with authorities beside its own. They are verified like any
+    /// that is shown.
+    #[must_use]
+    pub fn with_issuers(mut self, issuers: Vec<Certificate>) -> Self {
+        self.issuers = issuers;
+        self
+    }
+
+    /// The chain of whoever presents these certificates, the leaf first: with the issuing authority
+    /// that the leaf names, if it is known here; else as it is, without roots. Nothing is verified
+    /// yet.
+    ///
+    /// # Errors
+    /// [`Error::ChainLength`].
+    pub fn chain_of(&self, presented: Vec<Certificate>) -> Result<Chain, Error> {
+        let issuer_of = |leaf: &Certificate| {
+            let mut known = self.issuers.iter();
+            known.find(|issuer| leaf.names_issuer(issuer)).cloned()
+        };
+        match presented
+            .first()
+            .map(|leaf| (leaf.clone(), issuer_of(leaf)))
+        {
+            Some((leaf, Some(issuer))) => Chain::new(vec![leaf, issuer]),
+            _ => {
+                let not_root = |one: &Certificate| !self.roots.contains(one);
+                Chain::new(presented.into_iter().filter(not_root).collect())
+            }
+        }
     }
 
     /// Checks every chain against these revocation lists from now on, the root's included: a

@@ -12,13 +12,18 @@ mod names;
 mod records;
 
 use std::fmt;
+use std::path::Path;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::Passphrase;
-use scb_cli::{Home, load_config};
+use scb_certs::{Passphrase, all_from_pem};
+use scb_cli::{Home, counted, load_config, read_limited};
 use serde::Serialize;
 
+use crate::config::path;
 use crate::{Config, Error};
+
+/// Largest file of certificates that is looked at, in bytes.
+const MAX_PEM: u64 = 64 * 1024;
 
 /// How a check went. The later ones are worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -107,7 +112,7 @@ pub(crate) fn examine(home: &Home, passphrases: &Passphrases, now: UnixTime) -> 
     let mut findings = vec![version()];
     let config = match load_config::<Config>(home) {
         Ok(config) => {
-            findings.push(Finding::ok("config", "every option is understood"));
+            findings.push(config_file(home));
             config
         }
         Err(error) => {
@@ -119,8 +124,42 @@ pub(crate) fn examine(home: &Home, passphrases: &Passphrases, now: UnixTime) -> 
     findings.extend(files::check(home, &authorities, passphrases));
     findings.extend(expiry::check(home, &authorities, now));
     findings.extend(records::check(home, now));
+    findings.push(root_copy(home));
     findings.extend(names::check(home, &config));
     findings
+}
+
+/// `cuhk init` has written one: without it the names in the server's certificate are the defaults.
+fn config_file(home: &Home) -> Finding {
+    let file = home.path(path::CONFIG);
+    match file.exists() {
+        true => Finding::ok("config", "every option is understood"),
+        false => Finding::fail(
+            "config",
+            format!("{} is gone: every option has its default", file.display()),
+            "put it back from a backup, or write it anew: `cuhk --print-config` shows how, and the \
+             names that clients know must be in it",
+        ),
+    }
+}
+
+/// Whoever is given this file knows CUHK by it.
+fn root_copy(home: &Home) -> Finding {
+    const CHECK: &str = "ca-pem";
+    let file = home.path(path::ROOT_CERTIFICATE_COPY);
+    match read_roots(&file) {
+        Ok(count) => Finding::ok(CHECK, format!("{} in it", counted(count, "root"))),
+        Err(error) => {
+            let told = scb_cli::Failure::from(error).message;
+            let mend = "`cuhk root sign-crl` writes it anew, with every root that counts";
+            Finding::warn(CHECK, told, mend)
+        }
+    }
+}
+
+fn read_roots(file: &Path) -> Result<usize, Error> {
+    let pem = read_limited(file, MAX_PEM)?;
+    Ok(all_from_pem(&String::from_utf8_lossy(&pem))?.len())
 }
 
 fn version() -> Finding {

@@ -177,6 +177,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// The certificate of the authority that issues has run out.
+    #[error("the issuing authority `{signer}` ended at {}: it can certify nothing", rfc3339(*ended))]
+    AuthorityEnded {
+        /// Which one.
+        signer: CrlSigner,
+        /// When it ended.
+        ended: UnixTime,
+    },
     /// A passphrase does not open a key.
     #[error("the passphrase does not open {}", path.display())]
     WrongPassphrase {
@@ -352,6 +360,10 @@ impl Error {
                 "`cuhk init` was given two: that of --root-passphrase-file opens a root's key, that \
                  of --passphrase-file those of the issuing authorities and of the log"
             }
+            Self::AuthorityEnded { .. } => {
+                "put another one in its place: `cuhk keys rotate services` or `students`, then start \
+                 the server again. `cuhk doctor` says so 60 days before"
+            }
             Self::AuthorityKeyGone { .. } => {
                 "put its directory back from the newest backup: cuhk restore FILE --home NEW, and \
                  copy it from there. Also one that issues no more signs its revocation list until \
@@ -455,6 +467,7 @@ impl Error {
             Self::Certificates(scb_certs::Error::ProfileBroken(_)) => Code::ProfileBroken.as_str(),
             Self::WrongPassphrase { .. } => "wrong_passphrase",
             Self::AuthorityKeyGone { .. } => "authority_key_gone",
+            Self::AuthorityEnded { .. } => "authority_ended",
             _ => "fault",
         }
     }

@@ -179,17 +179,23 @@ impl Issuers {
         due.students.signer != self.students.signer || due.services.signer != self.services.signer
     }
 
+    /// Those that are active. Where one has ended before the next was, nothing is lost by not
+    /// waiting for that any longer.
     fn choose(&mut self, now: UnixTime) {
         for record in &self.records {
             let Some(issuing) = self.find(record.signer) else {
                 continue;
             };
-            if record.state(&self.records, now) == AuthorityState::Active {
-                match record.signer.kind() {
-                    AuthorityKind::Students => self.students = issuing,
-                    AuthorityKind::Services => self.services = issuing,
-                    AuthorityKind::Root => {}
-                }
+            let present = match record.signer.kind() {
+                AuthorityKind::Students => &mut self.students,
+                AuthorityKind::Services => &mut self.services,
+                AuthorityKind::Root => continue,
+            };
+            let has_ended = present.issuer.certificate().not_after() <= now;
+            match record.state(&self.records, now) {
+                AuthorityState::Active => *present = issuing,
+                AuthorityState::New if has_ended => *present = issuing,
+                _ => {}
             }
         }
     }

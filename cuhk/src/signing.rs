@@ -24,6 +24,10 @@ pub(crate) struct Signing {
 
 impl Signing {
     /// A new certificate as it is going to be: with a serial number, beginning now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AuthorityEnded`] if nothing can be issued any more; [`Error::Certificates`].
     pub(crate) fn intent(
         &self,
         subject: Subject,
@@ -31,16 +35,20 @@ impl Signing {
         key: &PublicKey,
         now: UnixTime,
     ) -> Result<Intent, Error> {
+        let issuing = self.issuing(profile);
+        let authority = issuing.issuer.certificate();
+        if authority.not_after() <= now {
+            return Err(Error::AuthorityEnded {
+                signer: issuing.signer,
+                ended: authority.not_after(),
+            });
+        }
         Ok(Intent {
             serial: Serial::random()?,
             subject,
             profile,
             public_key: key.fingerprint(),
-            validity: leaf_validity(
-                now,
-                lifetime(profile),
-                self.issuing(profile).issuer.certificate(),
-            ),
+            validity: leaf_validity(now, lifetime(profile), authority),
         })
     }
 

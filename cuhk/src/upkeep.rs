@@ -201,7 +201,12 @@ async fn look(
     let publication = Publication::current(&signing.store, &issuers, revoked, now).await?;
     let keys = PublishedKeys::of_epoch(publication.epoch, known, &signing.store, now).await?;
     let roots = issuers.roots(now).into_iter().map(|(_, root)| root);
-    let trust = TrustStore::of_roots(roots.collect())?.with_crls(publication.lists.clone())?;
+    let known = issuers
+        .listing(now)
+        .map(|known| known.issuer.certificate().clone());
+    let trust = TrustStore::of_roots(roots.collect())?
+        .with_crls(publication.lists.clone())?
+        .with_issuers(known.collect());
     Ok(Current {
         tls,
         tokens,

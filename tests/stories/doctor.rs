@@ -222,6 +222,22 @@ fn a_log_that_was_altered_is_found() {
 }
 
 #[test]
+fn a_configuration_or_a_root_file_that_is_gone_is_found() {
+    let surgery = Surgery::open();
+    let config = fs::read(surgery.home("config.toml")).unwrap();
+    fs::remove_file(surgery.home("config.toml")).unwrap();
+    let failed = surgery.findings(5, "fail");
+    assert_eq!(failed[0].0, "config", "{failed:?}");
+    assert!(failed[0].2.contains("--print-config"), "{failed:?}");
+    fs::write(surgery.home("config.toml"), config).unwrap();
+    assert_eq!(surgery.findings(0, "fail"), []);
+    fs::remove_file(surgery.home("ca.pem")).unwrap();
+    let warned = surgery.findings(4, "warn");
+    assert_eq!(warned[0].0, "ca-pem", "{warned:?}");
+    assert!(warned[0].2.contains("cuhk root sign-crl"), "{warned:?}");
+}
+
+#[test]
 fn an_address_that_no_name_covers_is_a_warning() {
     let surgery = Surgery::open();
     let config = "listen = \"0.0.0.0:8011\"\n";

@@ -159,6 +159,30 @@ fn the_certificate_renews_itself_and_without_one_nothing_is_renewed() {
     assert_ne!(revoked.exit, Some(0), "{revoked:?}");
 }
 
+/// As the README leaves it: the certificate alone, or with what `cacerts` gave, in its order.
+#[test]
+fn a_certificate_is_renewed_without_the_chain_that_it_needs() {
+    let Some(student) = Outsider::new() else {
+        return;
+    };
+    student.types_lines(&[0, 1, 2, 3]);
+    student.types(NEXT_KEY).succeeded();
+    student.types("cp next.b64 request.b64").succeeded();
+    student.types("cat cert.pem cas.pem > all.pem").succeeded();
+    for shown in ["cert.pem", "all.pem"] {
+        let renewed = student.asks("simplereenroll", &format!("--cert {shown} --key key.pem"));
+        assert!(renewed.ends_with("200"), "{shown}: {renewed}");
+    }
+    // With a certificate that only looks like one of CUHK's there is no connection.
+    let forge = "openssl req -x509 -new -key next.pem -subj /CN=students -out forged.pem";
+    student.types(forge).succeeded();
+    let refused = student.types(
+        "curl -sS --cacert ca.pem --cert forged.pem --key next.pem --data-binary @request.b64 \
+         https://localhost:8011/.well-known/est/simplereenroll",
+    );
+    assert_ne!(refused.exit, Some(0), "{refused:#?}");
+}
+
 #[test]
 fn wrong_codes_are_told_alike_and_the_fifth_closes_the_connection() {
     let Some(student) = Outsider::new() else {

@@ -236,3 +236,30 @@ fn a_formula_is_kept_and_no_spreadsheet_gets_to_compute_it() {
     }
     assert!(codes.contains("\"'=HYPERLINK("), "{codes}");
 }
+
+#[test]
+fn of_thousands_of_differences_twenty_of_each_kind_are_named_unless_all_are_wanted() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let mut rows: String = (1..=1000)
+        .map(|number| format!("11550{number:05},Student {number},,CSCI\n"))
+        .collect();
+    rows += "1155999999,\"left open,,CSCI\n1155999998,Next,,CSCI\n\",,\n\
+             1155999997,\"left open,,CSCI\n1155999996,\"Next\",,CSCI\n";
+    let roster = format!("sid,name,email,programme\n{rows}");
+    let few = campus.import(&roster, &["--dry-run"]);
+    let added = |ran: &Ran| ran.stdout.matches("   added\n").count();
+    assert_eq!((few.exit, added(&few)), (Some(3), 20), "{few:#?}");
+    told(
+        &few,
+        &[
+            "… and 980 more: added (--all names them)",
+            "1155999999   refused: the name goes on over several lines: a quotation mark",
+            "1155999997   refused: 3 fields, but the header has 4: a quotation mark is left open",
+            "1000 added",
+        ],
+    );
+    let all = campus.import(&roster, &["--dry-run", "--all"]);
+    assert_eq!(added(&all), 1000, "{}", all.stderr);
+    assert!(!all.stdout.contains("more:"), "{}", all.stderr);
+}

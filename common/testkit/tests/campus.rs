@@ -136,3 +136,42 @@ fn crls_expire_with_the_clock() {
     let verdict = trust.verify_student(&student.chain, campus.now()).map(drop);
     assert_eq!(verdict, Err(CertificateError::CrlExpired));
 }
+
+#[test]
+fn a_leaf_alone_is_completed_by_an_authority_that_is_known_and_by_no_other() {
+    let campus = TestCampus::new();
+    let (students, services) = (IssuerKind::Students, IssuerKind::Services);
+    let known = [students, services].map(|kind| campus.issuer(kind).certificate().clone());
+    let knowing = campus.trust().as_ref().clone().with_issuers(known.to_vec());
+    let leaf = campus.student("1155000001").chain.leaf().clone();
+    let verdict = |presented: Vec<_>| {
+        let chain = knowing.chain_of(presented).unwrap();
+        knowing.verify_any_client(&chain, campus.now()).map(drop)
+    };
+    let [own, other] = known.clone();
+    for presented in [
+        vec![leaf.clone()],
+        vec![leaf.clone(), own.clone()],
+        vec![leaf.clone(), other.clone(), own.clone()],
+        vec![
+            leaf.clone(),
+            own,
+            other,
+            campus.root().certificate().clone(),
+        ],
+    ] {
+        assert_eq!(verdict(presented), Ok(()));
+    }
+    // Whoever knows no authorities takes only what is shown; a stranger's leaf stays a stranger's,
+    // and so does one that names ours and is signed by another.
+    let alone = campus.trust().chain_of(vec![leaf]).unwrap();
+    let refused = campus.trust().verify_any_client(&alone, campus.now());
+    assert_eq!(refused.map(drop), Err(CertificateError::UnknownIssuer));
+    let stranger = TestCampus::new().student("1155000001").chain;
+    assert!(verdict(stranger.certificates().to_vec()).is_err());
+    assert!(verdict(vec![stranger.leaf().clone()]).is_err());
+    assert_eq!(
+        knowing.chain_of(Vec::new()).unwrap_err().to_string(),
+        Chain::new(Vec::new()).unwrap_err().to_string()
+    );
+}

@@ -13,7 +13,7 @@ use crate::alert::tls_error;
 use crate::connection::drain;
 use crate::http::Version;
 use crate::peer::{Peer, next_id};
-use crate::tls::{ALPN, HTTP_1, HTTP_2, ServerTls, Verdict, binding, chain_without, presented};
+use crate::tls::{ALPN, HTTP_1, HTTP_2, ServerTls, Verdict, binding, chain_of, presented};
 
 /// A fatal alert `no_application_protocol` (RFC 7301, section 3.2) as a plaintext record:
 /// nothing is encrypted before the ServerHello (RFC 8446, section 5.1).
@@ -176,7 +176,7 @@ fn peer(
     Ok(Peer {
         id: next_id(),
         address,
-        chain: chain_without(sent, tls.trust().roots())?,
+        chain: chain_of(sent, tls.trust())?,
         exporter: binding(tls_session)?,
         root_seen: None,
     })

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::{CommonState, ConnectionCommon, SignatureScheme, SupportedCipherSuite};
-use scb_certs::{Certificate, Chain};
+use scb_certs::{Certificate, Chain, TrustStore};
 
 pub use client::{ClientTls, ServerTrust};
 pub use server::{ClientAuth, ServerTls};
@@ -61,6 +61,17 @@ pub(crate) fn chain_without(
     match sent.is_empty() {
         true => Ok(None),
         false => verifier::chain_below(sent, roots).map(Some),
+    }
+}
+
+/// What a client presented, as a chain; `None` if nothing was presented.
+pub(crate) fn chain_of(
+    sent: Vec<Certificate>,
+    trust: &TrustStore,
+) -> Result<Option<Chain>, rustls::Error> {
+    match sent.is_empty() {
+        true => Ok(None),
+        false => verifier::client_chain(sent, trust).map(Some),
     }
 }
 

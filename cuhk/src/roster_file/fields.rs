@@ -43,6 +43,12 @@ pub(super) fn check(what: &str, text: &str) -> Result<(), String> {
     if text.chars().count() > MAX_TEXT {
         return Err(format!("the {what} has more than {MAX_TEXT} characters"));
     }
+    if text.contains(['\n', '\r']) {
+        return Err(format!(
+            "the {what} goes on over several lines: a quotation mark on this line is left open, or \
+             one too many"
+        ));
+    }
     if let Some(bad) = text.chars().find(|c| is_unseen(*c)) {
         let number = u32::from(bad);
         return Err(format!(

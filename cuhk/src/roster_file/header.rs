@@ -220,9 +220,11 @@ impl Columns {
             return Ok(());
         }
         let fields = counted(record.len(), "field");
-        Err(format!(
-            "{fields}, but the header has {count}: a text with a comma belongs in double quotes"
-        ))
+        let why = match record.iter().any(|field| field.contains('\n')) {
+            true => "a quotation mark is left open, and the lines after it are in its text",
+            false => "a text with a comma belongs in double quotes",
+        };
+        Err(format!("{fields}, but the header has {count}: {why}"))
     }
 
     fn no_sid(&self) -> String {

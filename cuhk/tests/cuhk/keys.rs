@@ -334,3 +334,29 @@ async fn a_ceremony_with_the_wrong_passphrase_root_or_key_changes_nothing() {
     university.imported(answer).await.unwrap();
     assert_eq!(lists(&university).await.1.len(), 4);
 }
+
+#[tokio::test]
+async fn an_authority_that_has_ended_is_named_and_the_next_one_issues_at_once() {
+    let university = University::open().await;
+    let five_years = std::time::Duration::from_secs(1827 * 24 * 60 * 60);
+    university.clock.advance(five_years);
+    let ended = university.refresher.refresh().await.unwrap_err();
+    assert!(matches!(ended, Error::AuthorityEnded { .. }), "{ended:?}");
+    assert!(ended.to_string().contains("`services`"), "{ended}");
+    for kind in [IssuerKind::Services, IssuerKind::Students] {
+        let request = university.requested(kind, PASSPHRASE).await.unwrap();
+        let answer = sign(
+            &request,
+            &university.root_with_key(),
+            university.clock.now(),
+        );
+        university.imported(answer.unwrap()).await.unwrap();
+    }
+    university.refresher.refresh().await.unwrap();
+    let student = university.student("1155000001").await;
+    let now = university.clock.now();
+    university
+        .trust()
+        .verify_student(&student.chain, now)
+        .unwrap();
+}

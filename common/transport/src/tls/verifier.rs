@@ -124,7 +124,7 @@ impl ClientVerifier {
     ) -> Result<(), CertificateError> {
         let malformed = |_| CertificateError::Malformed;
         let presented = parse_all(presented.iter().copied()).map_err(malformed)?;
-        let chain = chain_below(presented, self.trust.roots()).map_err(malformed)?;
+        let chain = client_chain(presented, &self.trust).map_err(malformed)?;
         self.trust.verify_any_client(&chain, now).map(drop)
     }
 }
@@ -190,6 +190,16 @@ pub(crate) fn chain_below(
     let not_root = |certificate: &Certificate| !roots.contains(certificate);
     let below: Vec<_> = presented.into_iter().filter(not_root).collect();
     Chain::new(below).map_err(|_| to_tls(CertificateError::Malformed))
+}
+
+/// The chain of a client, completed where the server knows who issued its certificate.
+pub(crate) fn client_chain(
+    presented: Vec<Certificate>,
+    trust: &TrustStore,
+) -> Result<Chain, Error> {
+    trust
+        .chain_of(presented)
+        .map_err(|_| to_tls(CertificateError::Malformed))
 }
 
 /// Parses what a peer sent, leaf first.

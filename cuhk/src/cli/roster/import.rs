@@ -65,7 +65,10 @@ pub(in crate::cli) struct Arguments {
     /// Write codes for those who need one to this new file (mode 0600)
     #[arg(long, value_name = "FILE")]
     codes_out: Option<PathBuf>,
-    /// Answer as a JSON object
+    /// Name every student; otherwise at most 20 of each kind of difference
+    #[arg(long)]
+    all: bool,
+    /// Answer as a JSON object, with all of them
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }

@@ -1,5 +1,7 @@
 //! What `cuhk roster import` says.
 
+use std::collections::BTreeMap;
+
 use scb_cli::{Failure, counted, printable, say};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -8,7 +10,10 @@ use super::Arguments;
 use crate::roster_import::{Counts, Difference, Finding, Import};
 use crate::store::Student;
 
-/// For people: a line for each difference, then the numbers.
+/// So many of each kind of difference are named, unless all are wanted.
+const SHOWN: usize = 20;
+
+/// For people: a line for each difference, up to twenty of a kind, then the numbers.
 pub(super) fn text(arguments: &Arguments, import: &Import) -> Result<(), Failure> {
     say(&format!("read as {}", import.layout))?;
     let shown = import.findings.iter().filter(|finding| {
@@ -17,8 +22,22 @@ pub(super) fn text(arguments: &Arguments, import: &Import) -> Result<(), Failure
             matches!(finding.difference, Difference::Missing { suspended, .. } if !suspended);
         !kept || arguments.dry_run
     });
+    let mut of_kind = BTreeMap::<&str, usize>::new();
     for finding in shown {
-        say(&line(finding, arguments.dry_run))?;
+        let so_far = of_kind.entry(word(&finding.difference)).or_default();
+        *so_far += 1;
+        if arguments.all || *so_far <= SHOWN {
+            say(&line(finding, arguments.dry_run))?;
+        }
+    }
+    for (kind, total) in of_kind {
+        if !arguments.all && total > SHOWN {
+            let more = total - SHOWN;
+            say(&format!(
+                "… and {more} more: {} (--all names them)",
+                kind.replace('_', " ")
+            ))?;
+        }
     }
     say(&summary(&import.counts, arguments.dry_run))?;
     codes(arguments, import)?;
