@@ -114,7 +114,7 @@ impl<'a> Group<'a> {
         let leaf = Leaf::new(LogName::of(statement).unwrap(), 0, at, entry).unwrap();
         let signer = (&blackboard.key, &blackboard.chain);
         let leaf = SignedLeaf::sign(leaf.to_bytes().unwrap(), signer, at).unwrap();
-        build(&evidence, &leaf).unwrap()
+        build(&evidence, &leaf, None).unwrap()
     }
 }
 

@@ -117,7 +117,7 @@ impl Record {
         &self,
         verify: impl FnOnce(&[u8]) -> Result<VerifiedReceipt, Refusal>,
     ) -> Result<Vec<u8>, Error> {
-        let receipt = build(&self.evidence, &self.leaf);
+        let receipt = build(&self.evidence, &self.leaf, None);
         let receipt = receipt.map_err(|error| match error {
             scb_protocol::Error::Leaf(_) => self.altered(),
             error => Error::Receipt(error),

@@ -1,6 +1,7 @@
 //! Receipts: a ZIP file that proves a submission to anybody who knows the root's fingerprint.
 
 mod archive;
+mod log_proof;
 mod pending;
 mod signed_leaf;
 mod verify;
@@ -8,6 +9,7 @@ mod verify;
 use scb_certs::{Certificate, Chain, TrustStore};
 
 pub use archive::{MAX_RECEIPT, build};
+pub use log_proof::{LogProof, WitnessPolicy, Witnessed};
 pub use signed_leaf::{CommittedAt, SignedLeaf, accepted_entry};
 pub use verify::{Check, ReceiptMember, VerifiedReceipt};
 
@@ -36,7 +38,18 @@ pub mod file {
     pub const LEAF: &str = "leaf.json";
     /// Blackboard's detached CMS signature of it, DER.
     pub const LEAF_SIGNATURE: &str = "leaf.p7s";
-    /// Says that the proof that the log holds the entry is still to come.
+    /// The proof that the log holds the entry (C2SP tlog-proof), with a checkpoint that was
+    /// cosigned.
+    pub const PROOF: &str = "receipt.tlog-proof";
+    /// The key with which the log's checkpoints are verified (C2SP verifier key).
+    pub const LOG_KEY: &str = "log.vkey";
+    /// The key with which CUHK's cosignatures are verified (C2SP verifier key).
+    pub const WITNESS_KEY: &str = "witness.vkey";
+    /// CUHK's endorsement of both keys.
+    pub const KEYS: &str = "keys.json";
+    /// CUHK's detached CMS signature of it, DER.
+    pub const KEYS_SIGNATURE: &str = "keys.p7s";
+    /// In the place of these five: says that the proof that the log holds the entry is still to come.
     pub const PENDING: &str = "pending.json";
     /// How to check all this without our programs.
     pub const INSTRUCTIONS: &str = "VERIFY.md";

@@ -291,7 +291,7 @@ impl Desk {
         let record = Stored {
             statement: submission.statement_bytes().to_vec(),
             number,
-            receipt: build(&evidence, &leaf).unwrap(),
+            receipt: build(&evidence, &leaf, None).unwrap(),
         };
         stored.insert(statement.submission, record.clone());
         record

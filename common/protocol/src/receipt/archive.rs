@@ -6,9 +6,10 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use super::pending::pending;
-use super::{Evidence, SignedLeaf, assurance_file, file};
+use super::{Evidence, LogProof, SignedLeaf, assurance_file, file};
 use crate::assurance::Mode;
 use crate::error::Error;
+use crate::log_keys::SignedLogKeys;
 use crate::log_leaf::Leaf;
 
 /// Largest receipt in bytes; revocation lists are what grows.
@@ -17,21 +18,40 @@ pub const MAX_RECEIPT: usize = 16 * 1024 * 1024;
 /// What `VERIFY.md` says.
 const INSTRUCTIONS: &str = include_str!("VERIFY.md");
 
-/// Builds a receipt whose proof is still to come. Files are stored uncompressed, with a fixed
-/// date.
+/// Builds a receipt with its proof, or one whose proof is still to come. Files are stored
+/// uncompressed, with a fixed date.
 ///
 /// # Errors
 ///
 /// [`Error::Encode`]; [`Error::Leaf`] if the leaf is none.
-pub fn build(evidence: &Evidence, leaf: &SignedLeaf) -> Result<Vec<u8>, Error> {
-    let pending = pending(&Leaf::parse(&leaf.leaf)?)?;
-    let own = [
+pub fn build(
+    evidence: &Evidence,
+    leaf: &SignedLeaf,
+    proof: Option<&LogProof>,
+) -> Result<Vec<u8>, Error> {
+    let waiting = pending(&Leaf::parse(&leaf.leaf)?)?;
+    let proof = match proof {
+        Some(proof) => proof.files().to_vec(),
+        None => vec![(file::PENDING, waiting.as_slice())],
+    };
+    let signed = [
         (file::LEAF, leaf.leaf.as_slice()),
         (file::LEAF_SIGNATURE, leaf.signature.as_slice()),
-        (file::PENDING, pending.as_slice()),
-        (file::INSTRUCTIONS, INSTRUCTIONS.as_bytes()),
     ];
-    write(evidence.files().into_iter().chain(own)).map_err(|error| Error::Encode(error.to_string()))
+    let files = evidence.files().into_iter().chain(signed).chain(proof);
+    write(files.chain([(file::INSTRUCTIONS, INSTRUCTIONS.as_bytes())]))
+        .map_err(|error| Error::Encode(error.to_string()))
+}
+
+/// The receipt with its proof, in the place of what says that it is still to come. Nothing of it
+/// is verified here.
+///
+/// # Errors
+///
+/// What is wrong with the receipt's form.
+pub(super) fn complete(receipt: &[u8], proof: &LogProof) -> Result<Vec<u8>, String> {
+    let parts = open(receipt)?;
+    build(&parts.evidence, &parts.leaf, Some(proof)).map_err(|error| error.to_string())
 }
 
 fn write<'a>(
@@ -53,7 +73,15 @@ fn write<'a>(
 pub(super) struct UnverifiedReceipt {
     pub(super) evidence: Evidence,
     pub(super) leaf: SignedLeaf,
-    pub(super) pending: Vec<u8>,
+    pub(super) proof: UnverifiedProof,
+}
+
+/// What a receipt has of the log.
+pub(super) enum UnverifiedProof {
+    /// The proof.
+    Here(LogProof),
+    /// The text that says that it is still to come.
+    Pending(Vec<u8>),
 }
 
 /// Reads the parts of a receipt.
@@ -67,7 +95,9 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     archive
         .validate_header_consistency()
         .map_err(|error| format!("an ambiguous ZIP file: {error}"))?;
-    if archive.len() != 10 || archive.index_for_name(file::INSTRUCTIONS).is_none() {
+    let is_pending = archive.index_for_name(file::PENDING).is_some();
+    let files = if is_pending { 10 } else { 14 };
+    if archive.len() != files || archive.index_for_name(file::INSTRUCTIONS).is_none() {
         return Err("it does not have the files of a receipt".to_owned());
     }
     let mode = match archive.index_for_name(file::TOKENS) {
@@ -96,7 +126,26 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     Ok(UnverifiedReceipt {
         evidence,
         leaf,
-        pending: part(&mut archive, file::PENDING)?,
+        proof: match is_pending {
+            true => UnverifiedProof::Pending(part(&mut archive, file::PENDING)?),
+            false => UnverifiedProof::Here(proof(&mut archive)?),
+        },
+    })
+}
+
+fn proof(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<LogProof, String> {
+    let mut text = |name| {
+        let bytes = part(archive, name)?;
+        String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))
+    };
+    Ok(LogProof {
+        proof: text(file::PROOF)?,
+        log_key: text(file::LOG_KEY)?,
+        witness_key: text(file::WITNESS_KEY)?,
+        keys: SignedLogKeys {
+            keys: text(file::KEYS)?,
+            signature: part(archive, file::KEYS_SIGNATURE)?,
+        },
     })
 }
 

@@ -8,8 +8,9 @@ use scb_certs::{
     StudentId, TrustStore, VerifiedStudent, all_from_pem,
 };
 
-use super::archive::{UnverifiedReceipt, open};
+use super::archive::{UnverifiedProof, UnverifiedReceipt, complete, open};
 use super::file;
+use super::log_proof::{self, Entered, LogProof, WitnessPolicy, Witnessed};
 use super::pending::pending;
 use super::signed_leaf::{accepted, hashes};
 use crate::assurance::{Mode, VerifiedTokens};
@@ -49,6 +50,7 @@ pub struct VerifiedReceipt {
     statement: Statement,
     bytes: Vec<u8>,
     members: Vec<ReceiptMember>,
+    witnessed: Option<Witnessed>,
     checks: Vec<Check>,
 }
 
@@ -68,9 +70,39 @@ impl VerifiedReceipt {
     ///
     /// As [`VerifiedReceipt::verify`].
     pub fn verify_under(receipt: &[u8], roots: &[Fingerprint]) -> Result<Self, Refusal> {
+        Self::verify_witnessed(receipt, roots, &WitnessPolicy::default())
+    }
+
+    /// As [`VerifiedReceipt::verify_under`], by the witnesses that this verifier wants. A receipt
+    /// whose proof is still to come is verified as that: then [`VerifiedReceipt::witnessed`] has
+    /// nothing to say.
+    ///
+    /// # Errors
+    ///
+    /// As [`VerifiedReceipt::verify`].
+    pub fn verify_witnessed(
+        receipt: &[u8],
+        roots: &[Fingerprint],
+        policy: &WitnessPolicy,
+    ) -> Result<Self, Refusal> {
         open(receipt)
-            .and_then(|parts| Verifier::new(parts, roots, None)?.run())
+            .and_then(|parts| Verifier::new(parts, roots, None)?.run(policy))
             .map_err(refusal)
+    }
+
+    /// Completes a receipt with its proof and verifies what comes of it. Returns its bytes, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`VerifiedReceipt::verify`].
+    pub fn complete(
+        receipt: &[u8],
+        proof: &LogProof,
+        roots: &[Fingerprint],
+    ) -> Result<(Vec<u8>, Self), Refusal> {
+        let completed = complete(receipt, proof).map_err(refusal)?;
+        let verified = Self::verify_under(&completed, roots)?;
+        Ok((completed, verified))
     }
 
     /// Verifies a receipt by a trust store in use. If it carries the very revocation lists of
@@ -83,7 +115,9 @@ impl VerifiedReceipt {
     pub fn verify_by(receipt: &[u8], trust: &TrustStore) -> Result<Self, Refusal> {
         let roots: Vec<_> = trust.roots().iter().map(Certificate::fingerprint).collect();
         open(receipt)
-            .and_then(|parts| Verifier::new(parts, &roots, Some(trust))?.run())
+            .and_then(|parts| {
+                Verifier::new(parts, &roots, Some(trust))?.run(&WitnessPolicy::default())
+            })
             .map_err(refusal)
     }
 
@@ -128,6 +162,11 @@ impl VerifiedReceipt {
     /// What is entered there: SHA-256 of the leaf.
     pub fn commitment(&self) -> [u8; COMMITMENT_SIZE] {
         self.commitment
+    }
+
+    /// Who has seen the entry in the log; nobody yet if the proof is still to come.
+    pub fn witnessed(&self) -> Option<&Witnessed> {
+        self.witnessed.as_ref()
     }
 
     /// What stood behind the members: CUHK's answer or, as CUHK was away, their tokens.
@@ -214,12 +253,13 @@ impl Verifier {
         })
     }
 
-    fn run(mut self) -> Result<VerifiedReceipt, String> {
+    fn run(mut self, policy: &WitnessPolicy) -> Result<VerifiedReceipt, String> {
         self.check_accepted()?;
         let members = self.check_members()?;
         self.check_assurance()?;
-        self.check_log()?;
+        let witnessed = self.check_log(policy)?;
         Ok(VerifiedReceipt {
+            witnessed,
             commitment: leaf_commitment(&self.parts.leaf.leaf),
             leaf: self.leaf,
             accepted: self.accepted,
@@ -296,17 +336,41 @@ impl Verifier {
         }
     }
 
-    /// The proof that the log holds the entry is still to come.
-    fn check_log(&mut self) -> Result<(), String> {
-        if self.parts.pending != pending(&self.leaf).map_err(text)? {
+    /// The log holds the entry, and witnesses have seen it; or the proof is still to come.
+    fn check_log(&mut self, policy: &WitnessPolicy) -> Result<Option<Witnessed>, String> {
+        let proof = match &self.parts.proof {
+            UnverifiedProof::Here(proof) => proof,
+            UnverifiedProof::Pending(text) => {
+                let found = self.check_pending(text)?;
+                self.passed("pending", found);
+                return Ok(None);
+            }
+        };
+        let entered = Entered {
+            bytes: &self.parts.leaf.leaf,
+            leaf: &self.leaf,
+            service: &self.statement.service,
+        };
+        let witnessed = log_proof::verify(proof, &entered, &self.trust, policy)?;
+        let (Leaf { log, index, .. }, size) = (&self.leaf, witnessed.size);
+        self.passed(
+            "logged",
+            format!("entry {index} of {log}, in a tree of {size}"),
+        );
+        for (name, time) in &witnessed.by {
+            self.passed("witnessed", format!("by {name} at {}", rfc3339(*time)));
+        }
+        Ok(Some(witnessed))
+    }
+
+    fn check_pending(&self, text: &[u8]) -> Result<String, String> {
+        if text != pending(&self.leaf).map_err(self::text)? {
             return Err(format!("{} is about another entry", file::PENDING));
         }
-        let found = format!(
-            "the proof that entry {} of {} was witnessed is still to come",
-            self.leaf.index, self.leaf.log
-        );
-        self.passed("pending", found);
-        Ok(())
+        let Leaf { log, index, .. } = &self.leaf;
+        Ok(format!(
+            "the proof that entry {index} of {log} was witnessed is still to come"
+        ))
     }
 
     /// Exactly the members signed the statement, with certificates in force at that time.

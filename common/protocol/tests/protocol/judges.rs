@@ -13,7 +13,9 @@ use scb_testkit::TestCampus;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Group, Judge, REPORT, Run, THREE, judge, retain, unpack};
+use crate::support::{
+    Given, Group, Judge, REPORT, Run, THREE, Witnessing, judge, repack, retain, unpack,
+};
 
 const PYTHON: &str = include_str!("judge.py");
 /// Where the first member's identity token lies, for Python; no part of a receipt.
@@ -41,9 +43,15 @@ impl Unpacked {
         Self::after(run, group)
     }
 
+    /// A complete one: the entry was witnessed.
     fn after(run: Run<'_>, group: &Group<'_>) -> Self {
+        let given = Given::after(run, group);
+        Self::from(&Witnessing::of(&given).zip(), group)
+    }
+
+    fn from(zip: &[u8], group: &Group<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for (name, bytes) in unpack(&run.go().unwrap().zip) {
+        for (name, bytes) in unpack(zip) {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
         std::fs::write(folder.path().join("report.txt"), REPORT).unwrap();
@@ -106,6 +114,15 @@ impl Verdict {
     fn fails(&self, what: &str) {
         let verified = self.output.contains("CMS Verification successful");
         assert!(!self.succeeded && !verified, "{what}: {}", self.output);
+    }
+}
+
+impl Verdict {
+    /// Step 8 fails, or says that the log does not hold the entry.
+    #[track_caller]
+    fn refuses_log(&self, what: &str) {
+        let holds = self.output.contains("the log holds the entry: True");
+        assert!(!self.succeeded || !holds, "{what}: {}", self.output);
     }
 }
 
@@ -179,6 +196,18 @@ fn openssl_confirms(receipt: &Unpacked, count: usize) {
 
     let stated = receipt.json(file::STATEMENT)["files"][0]["sha256"].clone();
     receipt.step(6).says(stated.as_str().unwrap());
+
+    let log = receipt.step(8);
+    log.says("CMS Verification successful");
+    log.says("URI:spiffe://campus.test/service/cuhk");
+    assert_eq!(
+        log.output
+            .matches("Signature Verified Successfully")
+            .count(),
+        2
+    );
+    log.says("Mon Mar  2 04:00:02");
+    log.says("the log holds the entry: True");
 }
 
 #[test]
@@ -205,6 +234,34 @@ fn openssl_refuses_altered_receipts() {
         receipt.flip(name, last / 2);
         receipt.step_at(step, time.as_str().unwrap()).fails(name);
     }
+
+    for name in [
+        file::KEYS,
+        file::KEYS_SIGNATURE,
+        file::LOG_KEY,
+        file::WITNESS_KEY,
+    ] {
+        let receipt = fresh();
+        receipt.flip(name, receipt.read(name).len() / 2);
+        receipt.step(8).refuses_log(name);
+    }
+    let proof = String::from_utf8(fresh().read(file::PROOF)).unwrap();
+    for place in [
+        proof.find("\n\n").unwrap() - 5,
+        proof.len() - 200,
+        proof.len() - 20,
+    ] {
+        let receipt = fresh();
+        receipt.flip(file::PROOF, place);
+        receipt.step(8).refuses_log(file::PROOF);
+    }
+    let receipt = fresh();
+    let other = String::from_utf8(receipt.read(file::LEAF)).unwrap();
+    receipt.write(
+        file::LEAF,
+        other.replace("\"salt\":\"", "\"salt\": \"").as_bytes(),
+    );
+    receipt.step(8).refuses_log(file::LEAF);
 
     let receipt = fresh();
     receipt.flip("report.txt", 0);
@@ -258,69 +315,122 @@ fn python(receipt: &Unpacked) -> Verdict {
     output.unwrap().into()
 }
 
-#[test]
-fn python_confirms_certificates_lists_signers_tokens_and_verification() {
-    if !judge(Judge::Cryptography) {
-        return;
+/// What the script in `docs/` says of the files, put into an archive again.
+fn script(receipt: &Unpacked, more: &[&str]) -> Verdict {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(receipt.folder.path()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name != "report.txt" && name != TOKEN {
+            files.push((name.clone(), receipt.read(&name)));
+        }
     }
-    let campus = TestCampus::new();
-    let mut group = Group::of(&campus, &THREE);
-    let verdict = python(&Unpacked::of(&group));
-    for line in [
-        "chains: 3 students, 1 service, 2 issuers",
-        "lists: 3, nobody revoked",
-        "signers: certificates of all 3",
-        "verification: 1155000001 1155000002 1155000003 active",
-        "token: 1155000001 for spiffe://campus.test/service/blackboard",
-    ] {
-        verdict.says(line);
-    }
-    let verdict = python(&Unpacked::without_cuhk(&mut group));
-    verdict.says("tokens: 1155000001 1155000002 1155000003 in force");
+    let folder = tempfile::tempdir().unwrap();
+    let zip = folder.path().join("receipt.zip");
+    std::fs::write(&zip, repack(&files)).unwrap();
+    let mut python = Command::new("python3");
+    python.arg(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/verify_receipt.py"
+    ));
+    python.arg(&zip).arg(receipt.root.to_string()).args(more);
+    let output = python.current_dir(receipt.folder.path()).output();
+    output.unwrap().into()
 }
 
 #[test]
-fn python_refuses_what_is_altered() {
+fn python_confirms_an_identity_token_and_refuses_another() {
     if !judge(Judge::Cryptography) {
         return;
     }
     let (campus, impostor) = (TestCampus::new(), TestCampus::new());
     let group = Group::of(&campus, &THREE);
-    let others = Unpacked::of(&Group::of(&campus, &THREE[..2]));
+    let receipt = Unpacked::of(&group);
+    python(&receipt).says("token: 1155000001 for spiffe://campus.test/service/blackboard");
     let forged = Unpacked::of(&Group::of(&impostor, &THREE));
-    for (what, name, bytes) in [
-        (
-            "others' answer",
-            file::VERIFICATION,
-            others.read(file::VERIFICATION),
-        ),
-        (
-            "impostor's answer",
-            file::VERIFICATION,
-            forged.read(file::VERIFICATION),
-        ),
-        (
-            "another statement",
-            file::STATEMENT,
-            others.read(file::STATEMENT),
-        ),
-        (
-            "others' signatures",
-            file::SIGNATURES,
-            others.read(file::SIGNATURES),
-        ),
-        ("impostor's lists", file::CRLS, forged.read(file::CRLS)),
-        ("impostor's root", file::ROOT, forged.read(file::ROOT)),
-        ("impostor's token", TOKEN, forged.read(TOKEN)),
-        ("another's token", TOKEN, others.read(file::VERIFICATION)),
+    for (what, bytes) in [
+        ("impostor's token", forged.read(TOKEN)),
+        ("CUHK's answer", receipt.read(file::VERIFICATION)),
     ] {
         let receipt = Unpacked::of(&group);
-        receipt.write(name, &bytes);
+        receipt.write(TOKEN, &bytes);
         python(&receipt).fails(what);
     }
-    for name in [file::VERIFICATION, TOKEN] {
-        let receipt = Unpacked::of(&group);
-        receipt.flip(name, receipt.read(name).len() - 10);
-        python(&receipt).fails(name);
+    receipt.flip(TOKEN, receipt.read(TOKEN).len() - 10);
+    python(&receipt).fails(TOKEN);
+}
+
+#[test]
+fn the_script_confirms_what_a_receipt_proves() {
+    if !judge(Judge::Cryptography) {
+        return;
     }
+    let campus = TestCampus::new();
+    let mut group = Group::of(&campus, &THREE);
+    let verdict = script(&Unpacked::of(&group), &["report.txt"]);
+    for line in [
+        "accepted   S-000001 at 2026-03-02T04:00:00Z by spiffe://campus.test/service/blackboard",
+        "signed     1155000003 with certificate ",
+        "confirmed  3 active, by spiffe://campus.test/service/cuhk",
+        "compared   report.txt was handed in",
+        "logged     entry 7 of campus.test/blackboard/SANDBOX/lab, in a tree of 10",
+        "witnessed  by campus.test/witness/cuhk at 2026-03-02T04:00:02Z",
+        "verdict    it verifies\n",
+    ] {
+        verdict.says(line);
+    }
+    script(&Unpacked::without_cuhk(&mut group), &[]).says("tokens     CUHK was away; 3 tokens");
+    let pending = Given::to(&group);
+    script(&Unpacked::from(&pending.zip, &group), &[]).says("it verifies, but is PENDING");
+    // Whoever was revoked or has expired since changes nothing.
+    let receipt = Unpacked::of(&group);
+    campus
+        .clock()
+        .advance(std::time::Duration::from_secs(10 * 365 * 24 * 3600));
+    script(&receipt, &[]).says("it verifies\n");
+}
+
+#[test]
+fn the_script_refuses_what_is_altered() {
+    if !judge(Judge::Cryptography) {
+        return;
+    }
+    let (campus, impostor) = (TestCampus::new(), TestCampus::new());
+    let group = Group::of(&campus, &THREE);
+    let given = Given::to(&group);
+    let right = Unpacked::from(&Witnessing::of(&given).zip(), &group);
+    script(&right, &["report.txt"]).says("it verifies\n");
+    let others = Unpacked::of(&Group::of(&campus, &THREE[..2]));
+    let forged = Unpacked::of(&Group::of(&impostor, &THREE));
+    let names: Vec<String> = given.files().into_iter().map(|(name, _)| name).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.retain(|name| ![file::INSTRUCTIONS, file::PENDING].contains(name));
+    names.extend([
+        file::PROOF,
+        file::LOG_KEY,
+        file::WITNESS_KEY,
+        file::KEYS,
+        file::KEYS_SIGNATURE,
+    ]);
+    for name in names {
+        let bytes = right.read(name);
+        let mut middle = bytes.clone();
+        middle[bytes.len() / 2] ^= 1;
+        for other in [middle, others.read(name), forged.read(name), Vec::new()] {
+            if other == bytes {
+                continue;
+            }
+            right.write(name, &other);
+            script(&right, &[]).fails(name);
+        }
+        right.write(name, &bytes);
+    }
+    let two = retain(&right.read(file::SIGNATURES), 2);
+    let all = right.read(file::SIGNATURES);
+    right.write(file::SIGNATURES, &two);
+    script(&right, &[]).fails("a signature fewer");
+    right.write(file::SIGNATURES, &all);
+    script(&right, &["VERIFY.md"]).fails("another file");
+    let press = "press.example/witness+00000000+BAAA";
+    script(&right, &["--quorum", "2", "--witness", press]).fails("one witness too few");
+    script(&right, &["report.txt"]).says("it verifies\n");
 }

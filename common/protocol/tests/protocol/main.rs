@@ -15,6 +15,7 @@ mod introspection;
 mod judges;
 mod leaf;
 mod leaks;
+mod log_proof;
 mod main_job;
 mod malformed;
 mod order;

@@ -32,7 +32,7 @@ fn has_its_files_and_the_same_parts_give_the_same_bytes() {
         leaf: part(&given.files(), file::LEAF),
         signature: part(&given.files(), file::LEAF_SIGNATURE),
     };
-    assert_eq!(build(&given.evidence(), &leaf).unwrap(), given.zip);
+    assert_eq!(build(&given.evidence(), &leaf, None).unwrap(), given.zip);
     given.verify(&repack(&given.files())).unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! A receipt that was given, and receipts that Blackboard should not have given.
 
 use scb_certs::Crl;
-use scb_protocol::receipt::{Evidence, SignedLeaf, VerifiedReceipt, build, file};
+use scb_protocol::receipt::{Evidence, LogProof, SignedLeaf, VerifiedReceipt, build, file};
 use scb_protocol::server::VerifiedSubmission;
 use scb_protocol::statement::Statement;
 use scb_protocol::{Code, Refusal};
@@ -70,7 +70,7 @@ impl<'a> Given<'a> {
         let statement = Statement::parse(&evidence.statement);
         let statement = statement.unwrap_or_else(|_| self.submission.statement().clone());
         let leaf = accepted_by(evidence, &statement, service, self.group);
-        build(evidence, &leaf).unwrap()
+        build(evidence, &leaf, None).unwrap()
     }
 
     /// The receipt with a log entry that was altered before Blackboard signed it.
@@ -106,5 +106,22 @@ pub(crate) fn with_part(files: &Files, name: &str, bytes: Vec<u8>) -> Vec<u8> {
     let mut files = files.clone();
     let found = files.iter_mut().find(|(found, _)| found == name);
     found.unwrap().1 = bytes;
+    repack(&files)
+}
+
+/// The files of a receipt whose proof was to come, with a proof.
+pub(crate) fn completed(files: &Files, proof: &LogProof) -> Vec<u8> {
+    let mut files = files.clone();
+    let place = files.iter().position(|(name, _)| name == file::PENDING);
+    let named = |(name, bytes): (&str, &[u8])| (name.to_owned(), bytes.to_vec());
+    let parts: [(&str, &[u8]); 5] = [
+        (file::PROOF, proof.proof.as_bytes()),
+        (file::LOG_KEY, proof.log_key.as_bytes()),
+        (file::WITNESS_KEY, proof.witness_key.as_bytes()),
+        (file::KEYS, proof.keys.keys.as_bytes()),
+        (file::KEYS_SIGNATURE, &proof.keys.signature),
+    ];
+    let place = place.unwrap();
+    files.splice(place..=place, parts.map(named));
     repack(&files)
 }

@@ -10,16 +10,18 @@ mod jws;
 pub(crate) mod messages;
 mod run;
 mod submit;
+mod witnessing;
 mod zip;
 
 pub(crate) use cms::{merge, retain};
-pub(crate) use given::{Given, part, pem, with_part};
+pub(crate) use given::{Given, completed, part, pem, with_part};
 pub(crate) use group::{Group, Issued, REPORT, token};
 pub(crate) use hand::{Hand, proof};
 pub(crate) use judge::{Judge, judge};
 pub(crate) use jws::Jws;
 pub(crate) use run::{Run, Side, Stored, commitment};
 pub(crate) use submit::{state, submit, text};
+pub(crate) use witnessing::{Witnessing, witness};
 pub(crate) use zip::{Files, repack, unpack};
 
 use scb_certs::{Fingerprint, SpiffeId};

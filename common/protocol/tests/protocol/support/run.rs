@@ -334,7 +334,7 @@ pub(crate) fn receipt(group: &Group<'_>, submission: &VerifiedSubmission) -> Vec
     let Group { blackboard, .. } = group;
     let evidence = Evidence::collect(submission, &blackboard.chain, &group.trust);
     let leaf = accepted_by(&evidence, submission.statement(), blackboard, group);
-    build(&evidence, &leaf).unwrap()
+    build(&evidence, &leaf, None).unwrap()
 }
 
 /// The log entry that accepts this, number 7 of its log, signed by `service`.

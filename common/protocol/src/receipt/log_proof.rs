@@ -1,0 +1,183 @@
+//! The proof that the assignment's log holds the entry, that witnesses have seen it, and that CUHK
+//! endorsed the keys of both.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{SpiffeId, TrustStore};
+use scb_tlog::{Error as LogError, KeyName, TlogProof, VerifiedCheckpoint, VerifierKey};
+
+use super::file;
+use crate::log_keys::{SignedLogKeys, VerifiedLogKeys};
+use crate::log_leaf::{Leaf, leaf_commitment};
+use crate::rfc3339;
+use crate::time::{from_seconds, is_future};
+
+/// The files of a receipt that are the proof; nothing of it is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogProof {
+    /// C2SP tlog-proof, with a checkpoint that witnesses cosigned.
+    pub proof: String,
+    /// CUHK's endorsement of the log's key and of its own as a witness.
+    pub keys: SignedLogKeys,
+    /// The log's verifier key (C2SP signed-note) and a line feed.
+    pub log_key: String,
+    /// The verifier key of CUHK as a witness and a line feed.
+    pub witness_key: String,
+}
+
+impl LogProof {
+    /// The proof, with the keys that CUHK endorsed.
+    pub fn new(proof: &TlogProof, keys: SignedLogKeys, endorsed: &VerifiedLogKeys) -> Self {
+        Self {
+            proof: proof.to_string(),
+            keys,
+            log_key: line(endorsed.log()),
+            witness_key: line(endorsed.witness()),
+        }
+    }
+
+    /// Name and bytes of each file, in the order of the archive.
+    pub(super) fn files(&self) -> [(&'static str, &[u8]); 5] {
+        [
+            (file::PROOF, self.proof.as_bytes()),
+            (file::LOG_KEY, self.log_key.as_bytes()),
+            (file::WITNESS_KEY, self.witness_key.as_bytes()),
+            (file::KEYS, self.keys.keys.as_bytes()),
+            (file::KEYS_SIGNATURE, &self.keys.signature),
+        ]
+    }
+}
+
+/// Whose cosignatures a verifier wants to see: so many of CUHK's, which CUHK itself endorsed, and
+/// of those whose keys the verifier brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WitnessPolicy {
+    quorum: usize,
+    outside: Vec<VerifierKey>,
+}
+
+impl WitnessPolicy {
+    /// At least `quorum` of CUHK and these; `None` if there are not that many, or none at all
+    /// would do.
+    pub fn new(quorum: usize, outside: Vec<VerifierKey>) -> Option<Self> {
+        let possible = (1..=outside.len() + 1).contains(&quorum);
+        possible.then_some(Self { quorum, outside })
+    }
+}
+
+/// CUHK's cosignature.
+impl Default for WitnessPolicy {
+    fn default() -> Self {
+        Self {
+            quorum: 1,
+            outside: Vec::new(),
+        }
+    }
+}
+
+/// Evidence: the log holds the entry, and these have seen it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witnessed {
+    /// Entries of the tree that was seen.
+    pub size: u64,
+    /// Who has seen it and when, by its own clock. CUHK first, if it did.
+    pub by: Vec<(KeyName, UnixTime)>,
+}
+
+/// What is proved, and about what.
+pub(super) struct Entered<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) leaf: &'a Leaf,
+    pub(super) service: &'a SpiffeId,
+}
+
+/// Verifies all of it. The chain of whoever endorsed the keys is judged at the entry's time: for
+/// that, the receipt has the revocation lists.
+pub(super) fn verify(
+    proof: &LogProof,
+    entered: &Entered<'_>,
+    trust: &TrustStore,
+    policy: &WitnessPolicy,
+) -> Result<Witnessed, String> {
+    let keys = endorsed(proof, entered, trust)?;
+    let in_proof = |error: LogError| format!("{}: {error}", file::PROOF);
+    let parsed: TlogProof = proof.proof.parse().map_err(in_proof)?;
+    if parsed.extra.is_some() || parsed.index != entered.leaf.index {
+        return Err(format!("{} is about another entry", file::PROOF));
+    }
+    let commitment = leaf_commitment(entered.bytes);
+    let included = parsed.verify(&commitment, keys.log()).map_err(in_proof)?;
+    let checkpoint = included.checkpoint();
+    let by = witnesses(checkpoint, keys.witness(), policy).map_err(in_proof)?;
+    if let Some((name, time)) = by.iter().find(|(_, time)| is_early(entered.leaf, *time)) {
+        return Err(format!(
+            "{name} saw it at {}, before it was entered",
+            rfc3339(*time)
+        ));
+    }
+    if by.len() < policy.quorum {
+        let (seen, wanted) = (by.len(), policy.quorum);
+        let reason = format!("{seen} of its witnesses cosigned, {wanted} must");
+        return Err(format!("{}: {reason}", file::PROOF));
+    }
+    let size = checkpoint.head().size;
+    Ok(Witnessed { size, by })
+}
+
+/// CUHK endorsed both keys, for the log of the entry.
+fn endorsed(
+    proof: &LogProof,
+    entered: &Entered<'_>,
+    trust: &TrustStore,
+) -> Result<VerifiedLogKeys, String> {
+    let Entered { leaf, service, .. } = entered;
+    let SignedLogKeys { keys, signature } = &proof.keys;
+    let verified = VerifiedLogKeys::verify(keys.as_bytes(), signature, trust, service, leaf.at)
+        .map_err(|error| error.to_string())?;
+    if verified.log().name().as_str() != leaf.log.to_string() {
+        return Err(format!("{} is about another log", file::KEYS));
+    }
+    for (name, found, key) in [
+        (file::LOG_KEY, &proof.log_key, verified.log()),
+        (file::WITNESS_KEY, &proof.witness_key, verified.witness()),
+    ] {
+        if *found != line(key) {
+            return Err(format!("{name} is not the key that CUHK endorsed"));
+        }
+    }
+    Ok(verified)
+}
+
+/// Who cosigned, of those that count; each once. A cosignature that does not verify is never
+/// passed over.
+fn witnesses(
+    checkpoint: &VerifiedCheckpoint,
+    own: &VerifierKey,
+    policy: &WitnessPolicy,
+) -> Result<Vec<(KeyName, UnixTime)>, LogError> {
+    let mut counted: Vec<&VerifierKey> = Vec::new();
+    let mut seen = Vec::new();
+    for key in std::iter::once(own).chain(&policy.outside) {
+        if counted
+            .iter()
+            .any(|known| known.public_key() == key.public_key())
+        {
+            continue;
+        }
+        counted.push(key);
+        match checkpoint.cosignature(key) {
+            Ok(cosignature) => seen.push((key.name().clone(), from_seconds(cosignature.time()))),
+            Err(LogError::SignatureMissing { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(seen)
+}
+
+/// Whether that was before the entry was made, by more than two clocks may differ.
+fn is_early(leaf: &Leaf, time: UnixTime) -> bool {
+    is_future(leaf.at.as_secs(), time)
+}
+
+fn line(key: &VerifierKey) -> String {
+    format!("{key}\n")
+}

@@ -1,0 +1,111 @@
+//! The log that holds a receipt's entry, CUHK as its witness, and the endorsement of both keys.
+
+use scb_protocol::SignedLogKeys;
+use scb_protocol::log_leaf::leaf_commitment;
+use scb_protocol::receipt::{LogProof, VerifiedReceipt, file};
+use scb_protocol::witness::witness_name;
+use scb_testkit::TestLog;
+use scb_tlog::{
+    Algorithm, ConsistencyProof, Cosigner, NoteKey, SignatureLine, TlogProof, TreeHead,
+    VerifiedCheckpoint, inclusion_proof, verify_growth,
+};
+
+use super::{Given, part};
+
+/// A log of ten entries, of which number 7 is that of the receipt.
+pub(crate) struct Witnessing<'a> {
+    pub(crate) given: &'a Given<'a>,
+    pub(crate) log: TestLog,
+    pub(crate) witness: Cosigner,
+}
+
+/// A witness of this name.
+pub(crate) fn witness(name: &str, seed: u8) -> Cosigner {
+    let name = name.parse().unwrap();
+    let key = NoteKey::from_seed(name, Algorithm::CosignatureV1, &[seed; 32]);
+    Cosigner::new(key.unwrap()).unwrap()
+}
+
+impl<'a> Witnessing<'a> {
+    pub(crate) fn of(given: &'a Given<'a>) -> Self {
+        let receipt = given.verify(&given.zip).unwrap();
+        let mut log = TestLog::of(&receipt.entry().0.to_string(), 7);
+        log.push(leaf_commitment(&part(&given.files(), file::LEAF)));
+        log.grow(2);
+        let name = witness_name(&"campus.test".parse().unwrap());
+        Self {
+            given,
+            log,
+            witness: witness(&name, 9),
+        }
+    }
+
+    /// What CUHK endorses.
+    pub(crate) fn keys(&self) -> SignedLogKeys {
+        let group = self.given.group;
+        let (service, now) = (&group.policy.service, group.campus.now());
+        let signer = (&group.cuhk.key, &group.cuhk.chain);
+        let (log, witness) = (self.log.key(), self.witness.verifier());
+        SignedLogKeys::sign(service, log, witness, signer, now).unwrap()
+    }
+
+    /// The whole log, as it signs it.
+    pub(crate) fn checkpoint(&self) -> VerifiedCheckpoint {
+        self.log.checkpoint(self.log.size())
+    }
+
+    /// What a witness says of a checkpoint so many seconds from now.
+    pub(crate) fn cosign(
+        &self,
+        by: &Cosigner,
+        checkpoint: VerifiedCheckpoint,
+        later: i64,
+    ) -> SignatureLine {
+        let nothing = (TreeHead::empty(), ConsistencyProof::default());
+        let growth = verify_growth(&nothing.0, checkpoint, &nothing.1).unwrap();
+        let now = self.given.group.campus.now().as_secs();
+        by.cosign(&growth, now.saturating_add_signed(later))
+    }
+
+    /// The checkpoint, cosigned.
+    pub(crate) fn cosigned(&self) -> VerifiedCheckpoint {
+        let checkpoint = self.checkpoint();
+        let line = self.cosign(&self.witness, checkpoint.clone(), 2);
+        checkpoint.with(line)
+    }
+
+    /// The proof of entry 7 under this checkpoint.
+    pub(crate) fn proof_of(&self, checkpoint: &VerifiedCheckpoint) -> LogProof {
+        let (tiles, size) = (self.log.tiles(), checkpoint.head().size);
+        let proof = TlogProof {
+            index: 7,
+            inclusion: inclusion_proof(&tiles, 7, size).unwrap(),
+            checkpoint: checkpoint.to_string().parse().unwrap(),
+            extra: None,
+        };
+        LogProof {
+            proof: proof.to_string(),
+            keys: self.keys(),
+            log_key: format!("{}\n", self.log.key()),
+            witness_key: format!("{}\n", self.witness.verifier()),
+        }
+    }
+
+    pub(crate) fn proof(&self) -> LogProof {
+        self.proof_of(&self.cosigned())
+    }
+
+    /// The receipt with this proof, whatever it is worth.
+    pub(crate) fn with(&self, proof: &LogProof) -> Vec<u8> {
+        super::completed(&self.given.files(), proof)
+    }
+
+    /// The complete receipt.
+    pub(crate) fn zip(&self) -> Vec<u8> {
+        let root = self.given.group.campus.root_fingerprint();
+        let proof = self.proof();
+        let (zip, _) = VerifiedReceipt::complete(&self.given.zip, &proof, &[root]).unwrap();
+        assert!(zip == self.with(&proof), "the same files in the same order");
+        zip
+    }
+}
