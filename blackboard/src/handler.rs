@@ -128,7 +128,7 @@ impl Handler {
             return Ok(());
         };
         let record = self.step_6_content(accepted).await?;
-        self.step_6_receipt(&record).await
+        self.step_6_receipt(record).await
     }
 
     /// The members present themselves: chains, tokens and proofs are checked.
@@ -347,9 +347,13 @@ impl Handler {
     }
 
     /// The receipt goes back.
-    async fn step_6_receipt(&mut self, record: &Record) -> Result<(), Refusal> {
-        self.shared.logs.follow(record).await?;
-        let receipt = record.receipt_by(&self.trust())?;
+    async fn step_6_receipt(&mut self, record: Record) -> Result<(), Refusal> {
+        let (shared, trust) = (Arc::clone(&self.shared), self.trust());
+        let record = shared
+            .logs
+            .proved(record, &shared.witnessed, &trust)
+            .await?;
+        let receipt = record.receipt_by(&trust)?;
         let receipt = self
             .shared
             .faults

@@ -5,6 +5,7 @@
 //! the tiles within a second, or before a receipt is made.
 
 mod compare;
+mod proof;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -100,7 +101,7 @@ impl Logs {
     /// # Errors
     ///
     /// [`Error::Altered`].
-    pub(crate) async fn follow(&self, record: &Record) -> Result<(), Error> {
+    async fn follow(&self, record: &Record) -> Result<(), Error> {
         let (name, index) = record.entry()?;
         if let Err(error) = self.published(&name, index).await {
             let error = anyhow::Error::new(error);

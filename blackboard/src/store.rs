@@ -7,6 +7,7 @@ mod error;
 mod known_log;
 pub(crate) mod log;
 mod mark;
+mod proof;
 mod record;
 mod register;
 mod revocation;
@@ -22,7 +23,7 @@ use scb_certs::{Crl, Fingerprint};
 use scb_cli::Home;
 use scb_protocol::audit::{GrownLog, KnownLog};
 use scb_protocol::log_leaf::{Entry, LogName, Recovered};
-use scb_protocol::receipt::{Evidence, SignedLeaf};
+use scb_protocol::receipt::{Evidence, LogProof, SignedLeaf};
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::witness::CosignedCheckpoint;
 use scb_protocol::{COMMITMENT_SIZE, Mode, SignedLogKeys, from_seconds};
@@ -46,6 +47,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_leaf.sql")),
     M::up(include_str!("store/migration_commitments.sql")),
     M::up(include_str!("store/migration_witness.sql")),
+    M::up(include_str!("store/migration_proof.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -354,6 +356,21 @@ impl Store {
         })
     }
 
+    /// Keeps the proof of a submission's entry, unless there is one. Answers the one that counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Altered`].
+    pub(crate) async fn keep_proof(
+        &self,
+        number: SubmissionNumber,
+        proof: LogProof,
+    ) -> Result<LogProof, Error> {
+        self.database
+            .write(move |transaction| proof::keep(transaction, number, &proof))
+            .await
+    }
+
     /// Finishes what is queued and closes the file.
     pub async fn close(&self) {
         self.database.close().await;
@@ -429,6 +446,7 @@ impl RawRecord {
                 root: blob(root)?,
             },
             leaf: self.head.leaf,
+            proof: proof::find(connection, number)?,
         })
     }
 }

@@ -1,7 +1,7 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, TrustStore, all_from_pem};
 use scb_protocol::log_leaf::{Leaf, LogName};
-use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf, VerifiedReceipt, build};
+use scb_protocol::receipt::{CommittedAt, Evidence, LogProof, SignedLeaf, VerifiedReceipt, build};
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Mode, Refusal};
 
@@ -41,6 +41,7 @@ pub struct Record {
     pub(super) statement: Statement,
     pub(super) evidence: Evidence,
     pub(super) leaf: SignedLeaf,
+    pub(super) proof: Option<LogProof>,
 }
 
 impl Record {
@@ -84,8 +85,24 @@ impl Record {
         Ok((leaf.log, leaf.index))
     }
 
-    /// `receipt.zip`: of one record always the same bytes. Verified as an outsider would
-    /// verify it who trusts these roots, so that nothing that was altered in the database is ever
+    /// Whether its receipt is complete.
+    pub(crate) fn is_proved(&self) -> bool {
+        self.proof.is_some()
+    }
+
+    /// The proof that makes its receipt complete, if it is there.
+    pub(crate) fn proof(&self) -> Option<&LogProof> {
+        self.proof.as_ref()
+    }
+
+    /// With this proof.
+    pub(crate) fn with(mut self, proof: LogProof) -> Self {
+        self.proof = Some(proof);
+        self
+    }
+
+    /// `receipt.zip`: of one record that is proved always the same bytes. Verified as an outsider
+    /// would verify it who trusts these roots, so that nothing that was altered in the database is ever
     /// given out, a root that somebody put there included.
     ///
     /// # Errors
@@ -117,7 +134,7 @@ impl Record {
         &self,
         verify: impl FnOnce(&[u8]) -> Result<VerifiedReceipt, Refusal>,
     ) -> Result<Vec<u8>, Error> {
-        let receipt = build(&self.evidence, &self.leaf, None);
+        let receipt = build(&self.evidence, &self.leaf, self.proof.as_ref());
         let receipt = receipt.map_err(|error| match error {
             scb_protocol::Error::Leaf(_) => self.altered(),
             error => Error::Receipt(error),

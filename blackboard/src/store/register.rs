@@ -190,5 +190,6 @@ fn record(draft: Draft, number: SubmissionNumber, leaf: SignedLeaf) -> Record {
         statement: draft.statement,
         evidence: draft.evidence,
         leaf,
+        proof: None,
     }
 }

@@ -1,0 +1,104 @@
+//! The proof of a submission's entry: a receipt goes out with it if CUHK has seen the entry by then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use scb_certs::TrustStore;
+use scb_protocol::Mode;
+use scb_protocol::log_leaf::LogName;
+use scb_protocol::receipt::LogProof;
+use scb_storage::LogStopped;
+use scb_tlog::{Error as LogError, TlogProof, inclusion_proof};
+use tokio::task::spawn_blocking;
+
+use super::Logs;
+use crate::store::{Error, Record};
+use crate::witnessed::{Cosigned, Witnessed};
+
+/// How long a receipt waits for CUHK's cosignature.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Logs {
+    /// The record with the proof that makes its receipt complete; as it is if CUHK has not seen
+    /// the entry yet. What is stored is accepted, whatever becomes of the proof: it follows later.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`].
+    pub(crate) async fn proved(
+        &self,
+        record: Record,
+        witnessed: &Witnessed,
+        trust: &Arc<TrustStore>,
+    ) -> Result<Record, Error> {
+        if record.is_proved() {
+            return Ok(record);
+        }
+        // While CUHK is away nobody waits for it.
+        let patience = match record.summary().mode {
+            Mode::Verified => PATIENCE,
+            Mode::Tokens => Duration::ZERO,
+        };
+        self.follow(&record).await?;
+        let (name, index) = record.entry()?;
+        let Some(cosigned) = witnessed.covering_within(&name, index, patience).await else {
+            tracing::warn!(
+                "{}: its receipt is pending, CUHK has not cosigned yet",
+                record.number()
+            );
+            return Ok(record);
+        };
+        match self
+            .complete(&record, (&name, index), &cosigned, trust)
+            .await
+        {
+            Ok(proved) => Ok(proved),
+            Err(error) => {
+                let (number, error) = (record.number(), anyhow::Error::new(error));
+                tracing::error!("{number}: its receipt stays pending: {error:#}");
+                Ok(record)
+            }
+        }
+    }
+
+    /// Only a proof with which the receipt verifies is kept; one is kept for ever.
+    async fn complete(
+        &self,
+        record: &Record,
+        (name, index): (&LogName, u64),
+        cosigned: &Arc<Cosigned>,
+        trust: &Arc<TrustStore>,
+    ) -> Result<Record, Error> {
+        let proof = self.proof(name, index, cosigned).await?;
+        let proved = record.clone().with(proof.clone());
+        proved.receipt_by(trust)?;
+        let kept = self.0.store.keep_proof(record.number(), proof).await?;
+        Ok(proved.with(kept))
+    }
+
+    /// The proof under a checkpoint that covers the entry.
+    async fn proof(
+        &self,
+        name: &LogName,
+        index: u64,
+        cosigned: &Arc<Cosigned>,
+    ) -> Result<LogProof, Error> {
+        let (log, cosigned) = (self.log(name).await?, Arc::clone(cosigned));
+        let prove = move || {
+            let size = cosigned.checkpoint.size();
+            let proof = TlogProof {
+                index,
+                inclusion: inclusion_proof(&log.published().tiles, index, size)?,
+                checkpoint: cosigned.checkpoint.note().to_string().parse()?,
+                extra: None,
+            };
+            Ok::<_, LogError>(LogProof::new(
+                &proof,
+                cosigned.endorsement.clone(),
+                &cosigned.keys,
+            ))
+        };
+        let proved = spawn_blocking(prove).await.map_err(|_| LogStopped)?;
+        proved.map_err(|error| Error::from(error).in_log(name))
+    }
+}

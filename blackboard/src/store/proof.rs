@@ -1,0 +1,65 @@
+//! The table with what makes a receipt complete.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use scb_protocol::SignedLogKeys;
+use scb_protocol::receipt::LogProof;
+use scb_protocol::statement::SubmissionNumber;
+
+use super::{Error, as_integer, blob, insert_blob};
+
+/// The proof of a submission's entry, if it is there.
+pub(super) fn find(
+    connection: &Connection,
+    number: SubmissionNumber,
+) -> Result<Option<LogProof>, Error> {
+    let sql = "SELECT proof, log_key, witness_key, keys, signature FROM proofs WHERE number = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let row = query.query_row([as_integer(number.get())], |row| {
+        let blobs: [Vec<u8>; 2] = [row.get(3)?, row.get(4)?];
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, blobs))
+    });
+    let Some((proof, log_key, witness_key, [keys, signature])) = row.optional()? else {
+        return Ok(None);
+    };
+    let altered = || Error::Altered { number };
+    let keys = blob(connection, &keys)?.ok_or_else(altered)?;
+    Ok(Some(LogProof {
+        proof,
+        log_key,
+        witness_key,
+        keys: SignedLogKeys {
+            keys: String::from_utf8(keys).map_err(|_| altered())?,
+            signature: blob(connection, &signature)?.ok_or_else(altered)?,
+        },
+    }))
+}
+
+/// Keeps a proof, unless there is one already. Answers the one that counts.
+pub(super) fn keep(
+    transaction: &Transaction<'_>,
+    number: SubmissionNumber,
+    proof: &LogProof,
+) -> Result<LogProof, Error> {
+    if let Some(kept) = find(transaction, number)? {
+        return Ok(kept);
+    }
+    let keys = insert_blob(transaction, proof.keys.keys.as_bytes())?;
+    let signature = insert_blob(transaction, &proof.keys.signature)?;
+    let sql = "INSERT INTO proofs (number, proof, log_key, witness_key, keys, signature) \
+               VALUES (?, ?, ?, ?, ?, ?)";
+    let LogProof {
+        proof: text,
+        log_key,
+        witness_key,
+        ..
+    } = proof;
+    transaction.prepare_cached(sql)?.execute(params![
+        as_integer(number.get()),
+        text,
+        log_key,
+        witness_key,
+        keys,
+        signature
+    ])?;
+    Ok(proof.clone())
+}
