@@ -14,6 +14,7 @@ mod log_witness;
 mod logs;
 mod outage;
 pub(crate) mod panics;
+mod receipts;
 mod records;
 mod refusals;
 mod renewal;

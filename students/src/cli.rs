@@ -7,6 +7,7 @@ use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Generate, HomeArgs, generate_examples};
 use scb_explain::ExplainArgs;
 use scb_protocol::statement::Label;
+use scb_tlog::VerifierKey;
 
 use crate::fault::FaultChoice;
 use crate::passphrases::PassphraseFile;
@@ -328,6 +329,12 @@ pub struct Verify {
     /// Have `openssl` check the signatures too, and check that an altered copy is refused
     #[arg(long)]
     pub openssl: bool,
+    /// A witness besides CUHK (C2SP verifier key) whose cosignature counts; repeat it for more
+    #[arg(long, value_name = "KEY")]
+    pub witness: Vec<VerifierKey>,
+    /// How many witnesses must have cosigned, CUHK among them
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub quorum: usize,
 }
 
 /// Arguments of `student assignments`.

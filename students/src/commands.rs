@@ -46,7 +46,7 @@ fn run(cli: &Cli, term: Term) -> Result<(), Error> {
         Some(Command::Assignments(arguments)) => assignments::run(common, arguments, term),
         Some(Command::Verify(arguments)) => verify::run(common, arguments),
         Some(Command::Audit(arguments)) => audit::run(common, arguments, term),
-        Some(Command::Receipts) => receipts::run(common),
+        Some(Command::Receipts) => receipts::run(common, term),
         Some(Command::Status) => status::run(common),
         Some(Command::Passphrase(arguments)) => passphrase::run(common, arguments),
         Some(Command::Generate(what)) => Ok(what.run(definition())?),

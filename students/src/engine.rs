@@ -1,6 +1,7 @@
 //! What talks to the servers. It neither prints nor asks; it tells an observer.
 
 mod audit;
+mod completion;
 mod desk;
 mod enrolment;
 mod facts;
@@ -14,6 +15,7 @@ mod tokens;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ pub use desk::ToldAssignments;
 pub use hand_in::{HandIn, KeptReceipt};
 pub use skew::ClockOffset;
 
+use self::completion::Unproved;
 use self::patience::Patience;
 use self::renewal::Renewal;
 use crate::home::HomeLock;
@@ -430,6 +433,45 @@ impl Engine {
                 Err(error) => Err(with_clock(setup, clock, error).await),
             }
         })
+    }
+
+    /// Completes the receipts kept here whose proof was still to come, asking in the name of those
+    /// of their members whose keys are here. Answers which ones were completed.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be asked; receipts that were completed before stay so.
+    pub fn complete_receipts(
+        &mut self,
+        observer: &mut Observer<'_>,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let mut asked = BTreeSet::new();
+        let mut completed = Vec::new();
+        for unproved in Unproved::all(&self.setup)? {
+            let mut named = unproved.receipt.statement().members.iter();
+            let here =
+                |sid: &StudentId| matches!(identity::chain(&self.setup.home, sid), Ok(Some(_)));
+            let Some(member) = named.find(|named| here(&named.sid)) else {
+                continue;
+            };
+            if !asked.insert(member.sid.clone()) {
+                continue;
+            }
+            let sid = &member.sid;
+            let mut members = vec![identity::open(
+                &self.setup.home,
+                sid,
+                &mut self.passphrases,
+            )?];
+            let _lock = self.lock()?;
+            let mut observer = logged(observer);
+            let (setup, clock) = (&mut self.setup, &self.clock);
+            completed.extend(self.runtime.block_on(async {
+                tokens::refresh(setup, clock, &mut members, &mut observer).await?;
+                hand_in::complete_receipts(setup, clock, &members, &mut observer).await
+            })?);
+        }
+        Ok(completed)
     }
 
     /// Everything that CUHK's issuance log holds about each of them, verified here.

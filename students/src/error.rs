@@ -36,6 +36,14 @@ pub enum Error {
         /// How many are kept.
         all: usize,
     },
+    /// More witnesses are wanted than there are, or none.
+    #[error("{quorum} of {} cannot have cosigned", format_args!("{witnesses} witness{}", if *witnesses == 1 { "" } else { "es" }))]
+    Quorum {
+        /// How many are wanted.
+        quorum: usize,
+        /// How many there are.
+        witnesses: usize,
+    },
     /// A receipt verifies, but for another file than the one beside it.
     #[error(
         "{} is none of the {} that were handed in: SHA-256 {found}, not {}",
@@ -394,6 +402,7 @@ impl Error {
             Self::NoCommand => "no_command",
             Self::Openssl(_) => "openssl",
             Self::NoOpenssl => "no_openssl",
+            Self::Quorum { .. } => "quorum",
             Self::HomeBusy { .. } => "home_busy",
             Self::System { .. } => "system",
         }
@@ -469,6 +478,10 @@ impl Error {
             }
             Self::NoIds => "name them: --ids 1155000001,1155000002".into(),
             Self::NoCommand => "see student --help".into(),
+            Self::Quorum { .. } => {
+                "give --quorum a number from 1 to as many as there are: CUHK and each --witness"
+                    .into()
+            }
             Self::NoOpenssl => "install openssl, or leave --openssl away".into(),
             _ => return None,
         };

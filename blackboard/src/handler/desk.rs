@@ -45,6 +45,7 @@ impl Handler {
         state: &ExpectRequest,
     ) -> Result<(Reply, Fact), Refusal> {
         match inquiry {
+            Inquiry::Proof { submission } => self.proof_for(submission, state).await,
             Inquiry::Assignments { course, from } => {
                 let all = self.assignments(course, state).await?;
                 let count = u32::try_from(all.len()).unwrap_or(u32::MAX);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::TrustStore;
-use scb_protocol::Mode;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::LogProof;
 use scb_storage::LogStopped;
@@ -15,12 +14,9 @@ use super::Logs;
 use crate::store::{Error, Record};
 use crate::witnessed::{Cosigned, Witnessed};
 
-/// How long a receipt waits for CUHK's cosignature.
-const PATIENCE: Duration = Duration::from_secs(3);
-
 impl Logs {
     /// The record with the proof that makes its receipt complete; as it is if CUHK has not seen
-    /// the entry yet. What is stored is accepted, whatever becomes of the proof: it follows later.
+    /// the entry after `patience`. What is stored is accepted, whatever becomes of the proof: it follows later.
     ///
     /// # Errors
     ///
@@ -30,15 +26,11 @@ impl Logs {
         record: Record,
         witnessed: &Witnessed,
         trust: &Arc<TrustStore>,
+        patience: Duration,
     ) -> Result<Record, Error> {
-        if record.is_proved() {
+        if record.proof().is_some() {
             return Ok(record);
         }
-        // While CUHK is away nobody waits for it.
-        let patience = match record.summary().mode {
-            Mode::Verified => PATIENCE,
-            Mode::Tokens => Duration::ZERO,
-        };
         self.follow(&record).await?;
         let (name, index) = record.entry()?;
         let Some(cosigned) = witnessed.covering_within(&name, index, patience).await else {

@@ -1,7 +1,7 @@
 -- The proof that the log holds a submission's entry and that it was witnessed: kept once it is
 -- there, so that a receipt is complete once and for all.
 CREATE TABLE proofs (
-    number      INTEGER NOT NULL PRIMARY KEY REFERENCES submissions (number),
+    number      INTEGER NOT NULL PRIMARY KEY,
     proof       TEXT NOT NULL,
     log_key     TEXT NOT NULL,
     witness_key TEXT NOT NULL,

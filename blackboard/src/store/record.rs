@@ -85,11 +85,6 @@ impl Record {
         Ok((leaf.log, leaf.index))
     }
 
-    /// Whether its receipt is complete.
-    pub(crate) fn is_proved(&self) -> bool {
-        self.proof.is_some()
-    }
-
     /// The proof that makes its receipt complete, if it is there.
     pub(crate) fn proof(&self) -> Option<&LogProof> {
         self.proof.as_ref()

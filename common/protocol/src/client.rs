@@ -13,7 +13,9 @@ use std::fmt;
 
 use scb_certs::{Chain, SigningKey, StudentId};
 
-pub use confirmation::{Assignments, ExpectAssignments, ExpectConfirmed, Session, sign, state};
+pub use confirmation::{
+    Assignments, ExpectAssignments, ExpectConfirmed, ExpectProof, Session, sign, state,
+};
 pub use greeting::ExpectGreeting;
 pub use receipt::{ExpectReceipt, ReceivingReceipt};
 pub use shares::ExpectShares;

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use scb_certs::StudentId;
 
-pub use fact::{CertificateRequest, CertificateSummary, Fact, PresentedMember, SignedStatement};
+pub use fact::{
+    CertificateRequest, CertificateSummary, Fact, PresentedMember, Proved, SignedStatement,
+};
 
 use crate::{Refusal, Step};
 

@@ -45,7 +45,8 @@ pub use code::{Code, EXIT_DONE, EXIT_FAULT, EXIT_REFUSED, EXIT_RETRY, EXIT_USAGE
 pub use enrolment_code::EnrolmentCode;
 pub use error::Error;
 pub use event::{
-    CertificateRequest, CertificateSummary, Fact, PresentedMember, SignedStatement, StepEvent,
+    CertificateRequest, CertificateSummary, Fact, PresentedMember, Proved, SignedStatement,
+    StepEvent,
 };
 pub use frame::{Frame, MAX_PAYLOAD};
 pub use identity_token::{

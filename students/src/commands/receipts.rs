@@ -3,23 +3,34 @@
 use std::path::Path;
 
 use scb_certs::Fingerprint;
-use scb_cli::{local_time, printable, rfc3339, say};
+use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_protocol::receipt::VerifiedReceipt;
 use serde_json::json;
 
-use super::say_json;
+use super::{Prepared, say_json};
 use crate::cli::Common;
 use crate::setup::{receipts_dir, verification_roots};
 use crate::{Error, receipts};
 
-pub(super) fn run(common: &Common) -> Result<(), Error> {
+pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
     let dir = receipts_dir(common)?;
     let paths = receipts::list(&dir)?;
     if paths.is_empty() {
         return none(&dir, common.json);
     }
     let roots = verification_roots(common)?;
-    let kept: Vec<_> = paths.iter().map(|path| Kept::read(path, &roots)).collect();
+    let read = || -> Vec<_> { paths.iter().map(|path| Kept::read(path, &roots)).collect() };
+    let mut kept = read();
+    if kept.iter().any(Kept::is_pending) {
+        let completed = complete(common, term);
+        kept = read();
+        if let (Err(error), false) = (completed, common.json) {
+            say(&format!(
+                "Pending receipts could not be completed now: {}",
+                printable(&told(&error))
+            ))?;
+        }
+    }
     let pairs = || paths.iter().zip(&kept);
     if common.json {
         let list: Vec<_> = pairs().map(|(path, kept)| kept.as_json(path)).collect();
@@ -28,6 +39,12 @@ pub(super) fn run(common: &Common) -> Result<(), Error> {
         pairs().try_for_each(|(path, kept)| say(&kept.line(path)))?;
     }
     conclusion(kept)
+}
+
+/// What cannot be completed now stays pending, and is listed as such.
+fn complete(common: &Common, term: Term) -> Result<(), Error> {
+    let mut prepared = Prepared::new(common, term)?;
+    prepared.engine.complete_receipts(&mut |_| {}).map(drop)
 }
 
 /// A receipt that does not verify counts more than one that could not be read.
@@ -74,6 +91,10 @@ impl Kept {
         }
     }
 
+    fn is_pending(&self) -> bool {
+        matches!(self, Self::Good(receipt) if receipt.witnessed().is_none())
+    }
+
     fn line(&self, path: &Path) -> String {
         let name = name(path);
         match self {
@@ -86,8 +107,12 @@ impl Kept {
                     .iter()
                     .map(|m| m.sid.to_string())
                     .collect();
+                let pending = match self.is_pending() {
+                    true => "  pending: CUHK has not witnessed it yet",
+                    false => "",
+                };
                 format!(
-                    "{name}  {}  {}/{}  {}  {}",
+                    "{name}  {}  {}/{}  {}  {}{pending}",
                     local_time(receipt.accepted_at()),
                     statement.course,
                     statement.assignment,
@@ -111,6 +136,7 @@ impl Kept {
                 json!({
                     "receipt": path,
                     "verified": true,
+                    "pending": self.is_pending(),
                     "submission": receipt.number(),
                     "accepted_at": rfc3339(receipt.accepted_at()),
                     "course": statement.course,

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::path::Path;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{local_time, printable, rfc3339, say};
-use scb_protocol::receipt::VerifiedReceipt;
+use scb_protocol::receipt::{VerifiedReceipt, WitnessPolicy};
+use scb_tlog::KeyName;
 use serde_json::json;
 
 use super::say_json;
@@ -17,8 +19,13 @@ use crate::{Error, openssl, receipts};
 
 pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
     let roots = verification_roots(common)?;
+    let policy = WitnessPolicy::new(arguments.quorum, arguments.witness.clone());
+    let policy = policy.ok_or(Error::Quorum {
+        quorum: arguments.quorum,
+        witnesses: arguments.witness.len() + 1,
+    })?;
     let zip = receipts::read(&arguments.receipt)?;
-    let judged = judge(common, arguments, &zip, &roots);
+    let judged = judge(common, arguments, &zip, (&roots, &policy));
     if let (Err(error), false) = (&judged, common.json) {
         line("verdict", without_success(error))?;
     }
@@ -41,9 +48,10 @@ fn judge(
     common: &Common,
     arguments: &Verify,
     zip: &[u8],
-    roots: &[Fingerprint],
+    (roots, policy): (&[Fingerprint], &WitnessPolicy),
 ) -> Result<(), Error> {
-    let receipt = VerifiedReceipt::verify_under(zip, roots).map_err(Error::ReceiptRefused)?;
+    let receipt = VerifiedReceipt::verify_witnessed(zip, roots, policy);
+    let receipt = receipt.map_err(Error::ReceiptRefused)?;
     if !common.json {
         say_checks(&receipt)?;
     }
@@ -112,8 +120,12 @@ fn verdict(receipt: &VerifiedReceipt, with_file: bool) -> String {
         (false, Some(_)) => "the file with this SHA-256".to_owned(),
         (false, None) => format!("the {files} files with these SHA-256"),
     };
+    let pending = match receipt.witnessed() {
+        Some(_) => "",
+        None => "; PENDING: no witness has seen it in the log yet",
+    };
     format!(
-        "it verifies: {} handed in {what} for {}/{} on {}",
+        "it verifies: {} handed in {what} for {}/{} on {}{pending}",
         ids.join(", "),
         statement.course,
         statement.assignment,
@@ -163,6 +175,11 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "submission": receipt.number(),
         "accepted_at": rfc3339(receipt.accepted_at()),
         "mode": receipt.mode(),
+        "committed_at": rfc3339(receipt.committed_at()),
+        "log": receipt.entry().0,
+        "index": receipt.entry().1,
+        "pending": receipt.witnessed().is_none(),
+        "witnesses": receipt.witnessed().map(|witnessed| witnesses(&witnessed.by)),
         "service": receipt.service(),
         "course": statement.course,
         "assignment": statement.assignment,
@@ -171,6 +188,12 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "file_compared": arguments.file.is_some(),
         "openssl": arguments.openssl,
     })
+}
+
+fn witnesses(by: &[(KeyName, UnixTime)]) -> Vec<serde_json::Value> {
+    let one =
+        |(name, time): &(KeyName, UnixTime)| json!({ "name": name.as_str(), "at": rfc3339(*time) });
+    by.iter().map(one).collect()
 }
 
 fn line(what: &str, found: &str) -> Result<(), Error> {

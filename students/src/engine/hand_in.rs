@@ -52,8 +52,22 @@ pub(super) async fn hand_in(
     observer: &mut Observer<'_>,
 ) -> Result<KeptReceipt, Error> {
     let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
+    let (session, _) = talk.complete_receipts(session).await?;
     let (session, place) = talk.choose(session, hand_in).await?;
     talk.submit(session, place, hand_in).await
+}
+
+/// Completes what is kept of these members' receipts. Answers which ones.
+pub(super) async fn complete_receipts(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &[Member],
+    observer: &mut Observer<'_>,
+) -> Result<Vec<PathBuf>, Error> {
+    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
+    let (_, completed) = talk.complete_receipts(session).await?;
+    talk.close().await;
+    Ok(completed)
 }
 
 /// One connection of a group.

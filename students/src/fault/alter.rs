@@ -76,7 +76,10 @@ impl Alteration {
                 Fault::TwoSignatures => *signatures = self.all_but_one(statement)?,
                 _ => {}
             },
-            Request::Assignments { .. } | Request::Upload { .. } | Request::End {} => {}
+            Request::Assignments { .. }
+            | Request::Proof { .. }
+            | Request::Upload { .. }
+            | Request::End {} => {}
         }
         Ok(Outgoing::Message(request))
     }

@@ -1,6 +1,6 @@
 //! Facts in Chinese.
 
-use scb_protocol::{Fact, StepEvent};
+use scb_protocol::{Fact, Proved, StepEvent};
 
 use super::{Label, refused};
 use crate::Language;
@@ -121,6 +121,15 @@ pub(super) fn text(event: &StepEvent) -> String {
         Fact::AssignmentChosen { .. } => {
             "沒有指明提交甚麼。向 Blackboard 查詢後，現正對這些組員開放的作業只有一份。".to_owned()
         }
+        Fact::ProofTold { proved, .. } => match proved {
+            Proved::Yes => "組員獲給予證明：作業的紀錄載有他們的提交，而中大亦見證了該紀錄。\
+                 他們的收據由此完整。"
+                .to_owned(),
+            Proved::NotYet => {
+                "組員索取收據的證明，但仍未有：中大尚未簽署至該處，或並無屬於他們的這份提交。"
+                    .to_owned()
+            }
+        },
         Fact::AssignmentsTold { assignments } => format!(
             "組員已證明身分，獲告知 {assignments} 份作業的規則、他們本身的延期及曾作的更改。\
              其他人只會獲知自己的。"

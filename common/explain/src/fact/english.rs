@@ -1,6 +1,6 @@
 //! Facts in English.
 
-use scb_protocol::{Fact, StepEvent, counted};
+use scb_protocol::{Fact, Proved, StepEvent, counted};
 
 use super::{Label, refused};
 use crate::Language;
@@ -146,6 +146,18 @@ pub(super) fn text(event: &StepEvent) -> String {
         Fact::AssignmentChosen { .. } => "It was not said what is handed in. Blackboard was asked \
             what is open to these members: there is one assignment."
             .to_owned(),
+        Fact::ProofTold { proved, .. } => match proved {
+            Proved::Yes => {
+                "The members were given the proof that the assignment's log holds their \
+                 submission and that CUHK has seen it. It makes their receipt complete."
+                    .to_owned()
+            }
+            Proved::NotYet => {
+                "The members asked for the proof that belongs into a receipt. There is \
+                 none yet: CUHK has not cosigned the log that far, or no such submission is theirs."
+                    .to_owned()
+            }
+        },
         Fact::AssignmentsTold { assignments } => format!(
             "The members, who have proved who they are, were told of {}: the rules, \
              their own extensions, and what was changed. Others are told of their own.",

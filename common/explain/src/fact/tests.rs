@@ -5,7 +5,7 @@ use scb_protocol::statement::{FileEntry, Files, SubmissionId, SubmissionNumber};
 use scb_protocol::values::{Challenge, Mac, Nonce, SessionPublicKey};
 use scb_protocol::{
     CertificateRequest, CertificateSummary, Channel, Code, Fact, InactiveReason, MemberAnswer,
-    PresentedMember, Refusal, SignedStatement, Step, StepEvent, Transcript1, Transcript2,
+    PresentedMember, Proved, Refusal, SignedStatement, Step, StepEvent, Transcript1, Transcript2,
     from_seconds,
 };
 
@@ -214,6 +214,10 @@ fn all() -> Vec<Fact> {
             assignment: "lab-1".parse().unwrap(),
             due: Some(time(LATER)),
             left: Some(60),
+        },
+        Fact::ProofTold {
+            submission: statement().submission,
+            proved: Proved::Yes,
         },
         Fact::StatementSent(statement()),
         Fact::StatementAccepted(statement()),

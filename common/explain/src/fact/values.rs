@@ -24,6 +24,9 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
             (Label::Root, root.to_string()),
         ],
         Fact::AlreadyCertified { .. } | Fact::AssignmentsTold { .. } => Vec::new(),
+        Fact::ProofTold { submission, .. } => {
+            vec![(Label::Submission, submission.to_string())]
+        }
         Fact::RequestsSent {
             to, root, requests, ..
         } => {

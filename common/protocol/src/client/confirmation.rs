@@ -9,6 +9,7 @@ use super::{ExpectCommitted, Member, named};
 use crate::assurance::Assurance;
 use crate::message::blackboard::{ListedAssignment, Reply, Request};
 use crate::message::{Reply as _, unexpected};
+use crate::receipt::LogProof;
 use crate::session::SessionKey;
 use crate::statement::{Files, Label, Statement, SubmissionId};
 use crate::transcript::Transcript2;
@@ -100,6 +101,11 @@ impl Session {
         (next, Request::Assignments { course, from })
     }
 
+    /// Asks for the proof that belongs into the receipt of a submission of these members.
+    pub fn ask_proof(self, submission: SubmissionId) -> (ExpectProof, Request) {
+        (ExpectProof { session: self }, Request::Proof { submission })
+    }
+
     /// Sends a statement, with its MAC and the members' signatures.
     ///
     /// # Errors
@@ -120,6 +126,27 @@ impl Session {
         };
         let next = ExpectCommitted::new(self.trust, parsed, statement.to_vec());
         Ok((next, request))
+    }
+}
+
+/// Waits for `proof`.
+#[derive(Debug)]
+pub struct ExpectProof {
+    session: Session,
+}
+
+impl ExpectProof {
+    /// The session goes on. No proof if it is still to come, or there is no such submission of
+    /// these members; nothing of it is verified: for that it is put into the receipt.
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal, `unexpected_message`.
+    pub fn handle(self, reply: Reply) -> Result<(Session, Option<LogProof>), Refusal> {
+        match reply.accepted()? {
+            Reply::Proof { proof } => Ok((self.session, proof.map(LogProof::from))),
+            other => Err(unexpected("proof", &other, Step::Six)),
+        }
     }
 }
 

@@ -15,6 +15,15 @@ use crate::{Code, MemberAnswer, Refusal, Transcript1, Transcript2};
 /// Most members that one log line names.
 const NAMED: usize = 10;
 
+/// Whether the proof of a submission's entry is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proved {
+    /// It is.
+    Yes,
+    /// It is still to come.
+    NotYet,
+}
+
 /// What happened. Never a secret: no private key, code, token, share or session key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
@@ -195,6 +204,13 @@ pub enum Fact {
         /// Seconds until then by Blackboard's clock.
         left: Option<u64>,
     },
+    /// Step 6, Blackboard: the members asked for the proof of a submission's entry.
+    ProofTold {
+        /// Which submission.
+        submission: SubmissionId,
+        /// Whether there was one.
+        proved: Proved,
+    },
     /// Step 6, student: the statement was signed by all and sent.
     StatementSent(SignedStatement),
     /// Step 6, Blackboard: statement, MAC and every signature are in order.
@@ -359,6 +375,10 @@ impl fmt::Display for Fact {
             Self::AssignmentChosen {
                 course, assignment, ..
             } => write!(f, "assignment chosen {course}/{assignment}"),
+            Self::ProofTold { submission, proved } => match proved {
+                Proved::Yes => write!(f, "proof told {submission}"),
+                Proved::NotYet => write!(f, "no proof yet {submission}"),
+            },
             Self::StatementSent(statement) => write!(f, "statement sent {}", statement.submission),
             Self::StatementAccepted(statement) => {
                 write!(f, "statement accepted {}", statement.submission)

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{messages, replies};
 use crate::assurance::Mode;
+use crate::log_keys::SignedLogKeys;
 use crate::object::objects;
+use crate::receipt::LogProof;
 use crate::rules::{Change, Extension, Rules, Title};
-use crate::statement::{Label, SubmissionNumber};
+use crate::statement::{Label, SubmissionId, SubmissionNumber};
 use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
 
 /// What one member shows in step 3. `Debug` prints neither token nor proof.
@@ -97,8 +99,6 @@ pub struct Received {
     pub sha256: Fingerprint,
 }
 
-objects!(Presented, Received, SealedShare, ListedAssignment);
-
 impl Received {
     /// Nothing yet.
     pub fn nothing() -> Self {
@@ -108,6 +108,56 @@ impl Received {
         }
     }
 }
+
+/// The proof of a submission's entry, as it belongs into its receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct CarriedProof {
+    /// `receipt.tlog-proof`.
+    pub proof: String,
+    /// `log.vkey`.
+    pub log_key: String,
+    /// `witness.vkey`.
+    pub witness_key: String,
+    /// `keys.json`.
+    pub keys: String,
+    /// `keys.p7s`.
+    pub signature: Der,
+}
+
+impl From<&LogProof> for CarriedProof {
+    fn from(proof: &LogProof) -> Self {
+        Self {
+            proof: proof.proof.clone(),
+            log_key: proof.log_key.clone(),
+            witness_key: proof.witness_key.clone(),
+            keys: proof.keys.keys.clone(),
+            signature: Der::new(proof.keys.signature.clone()),
+        }
+    }
+}
+
+impl From<CarriedProof> for LogProof {
+    fn from(carried: CarriedProof) -> Self {
+        Self {
+            proof: carried.proof,
+            log_key: carried.log_key,
+            witness_key: carried.witness_key,
+            keys: SignedLogKeys {
+                keys: carried.keys,
+                signature: carried.signature.as_bytes().to_vec(),
+            },
+        }
+    }
+}
+
+objects!(
+    Presented,
+    Received,
+    SealedShare,
+    ListedAssignment,
+    CarriedProof
+);
 
 messages! {
     /// What a student's program sends.
@@ -129,6 +179,11 @@ messages! {
             course: Option<Label>,
             /// From the how-manyth on, counted from 0.
             from: u32,
+        }
+        /// Step 6: the proof that belongs into the receipt of a submission of these members.
+        "proof" Proof {
+            /// The submission.
+            submission: SubmissionId,
         }
         /// Step 6: the statement, its MAC and the members' signatures.
         "submit" Submit {
@@ -202,6 +257,13 @@ replies! {
             upload_until: u64,
             /// What is here already, one for each file, in the order of the statement.
             have: Vec<Received>,
+        }
+        /// Step 6: the proof, if it is there; the same answer if there is no such submission of
+        /// these members.
+        "proof" Proof {
+            /// The proof.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            proof: Option<CarriedProof>,
         }
         /// Step 6: stored; the receipt (a ZIP file) follows in chunk frames.
         "receipt" Receipt {

@@ -8,7 +8,7 @@ use crate::assurance::Assurance;
 use crate::message::blackboard::Request;
 use crate::message::unexpected;
 use crate::session::SessionKey;
-use crate::statement::Label;
+use crate::statement::{Label, SubmissionId};
 use crate::values::Mac;
 use crate::{Code, Refusal, Step};
 
@@ -43,6 +43,11 @@ pub enum Inquiry {
         course: Option<Label>,
         /// From the how-manyth on, counted from 0.
         from: u32,
+    },
+    /// The proof that belongs into the receipt of a submission.
+    Proof {
+        /// The submission.
+        submission: SubmissionId,
     },
 }
 
@@ -99,6 +104,7 @@ impl ExpectRequest {
             Request::Assignments { course, from } => {
                 self.question(Inquiry::Assignments { course, from })
             }
+            Request::Proof { submission } => self.question(Inquiry::Proof { submission }),
             request => Err(unexpected("submit", &request, Step::Six)),
         }
     }

@@ -1,13 +1,14 @@
 //! Questions after step 5, before a statement comes.
 
 use scb_protocol::client::Assignments;
-use scb_protocol::message::blackboard::{ListedAssignment, Reply, Request};
+use scb_protocol::message::blackboard::{CarriedProof, ListedAssignment, Reply, Request};
 use scb_protocol::message::encode;
+use scb_protocol::receipt::{LogProof, VerifiedReceipt};
 use scb_protocol::server::{ExpectRequest, Inquiry, MAX_QUESTIONS, Wanted};
 use scb_protocol::{Code, Refusal, Step, from_seconds};
 use scb_testkit::TestCampus;
 
-use crate::support::{Group, Hand, THREE, messages, refused_in, text};
+use crate::support::{Given, Group, Hand, THREE, Witnessing, messages, refused_in, text};
 
 fn ask(from: u32) -> Request {
     let course = Some("CSCI3150".parse().unwrap());
@@ -37,6 +38,37 @@ fn questions_are_answered_before_a_statement() {
     let submit = hand.submit(&key, &text(&group));
     let handed_in = server.handle(submit).unwrap();
     assert!(matches!(handed_in, Wanted::HandIn(_)));
+}
+
+#[test]
+fn members_ask_for_the_proof_of_their_receipt() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let given = Given::to(&group);
+    let witnessing = Witnessing::of(&given);
+    let submission = group.statement().submission;
+    let (server, _) = Hand::of(&group).open();
+    let (inquiry, _) = asked(server, Request::Proof { submission }).unwrap();
+    assert_eq!(inquiry, Inquiry::Proof { submission });
+    let told = |proof: Option<&LogProof>| {
+        let (expect, request) = group.run().session().ask_proof(submission);
+        assert_eq!(request, Request::Proof { submission });
+        let reply = Reply::Proof {
+            proof: proof.map(CarriedProof::from),
+        };
+        expect.handle(reply).unwrap().1
+    };
+    let proof = witnessing.proof();
+    assert_eq!(told(Some(&proof)).as_ref(), Some(&proof));
+    assert_eq!(told(None), None);
+    let root = campus.root_fingerprint();
+    let complete = |receipt: &[u8], proof| VerifiedReceipt::complete(receipt, proof, &[root]);
+    let (zip, receipt) = complete(&given.zip, &proof).unwrap();
+    assert!(receipt.witnessed().is_some());
+    given.verify(&zip).unwrap();
+    let others = Given::to(&group);
+    let verdict = complete(&others.zip, &proof);
+    refused_in(Step::Six, "another's proof", verdict, Code::ReceiptInvalid);
 }
 
 #[test]

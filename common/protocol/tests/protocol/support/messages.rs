@@ -1,7 +1,9 @@
 //! One of every message, with values that never change.
 
 use scb_certs::{Chain, Fingerprint};
-use scb_protocol::message::blackboard::{self, ListedAssignment, Presented, SealedShare};
+use scb_protocol::message::blackboard::{
+    self, CarriedProof, ListedAssignment, Presented, SealedShare,
+};
 use scb_protocol::message::cuhk::{self, MemberQuestion};
 use scb_protocol::message::{Message, Reply as _};
 use scb_protocol::rules::{Change, Counts, Extension, Terms};
@@ -177,6 +179,9 @@ pub(crate) fn blackboard_requests() -> Vec<blackboard::Request> {
             course: Some("CSCI3150".parse().unwrap()),
             from: 16,
         },
+        Proof {
+            submission: "0b".repeat(16).parse().unwrap(),
+        },
         Submit {
             statement: "{\"type\":\"scb-statement\"}".to_owned(),
             mac: Mac::from_bytes([5; 32]),
@@ -257,6 +262,16 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 sha256: hash(11),
             }],
         },
+        Proof {
+            proof: Some(CarriedProof {
+                proof: "c2sp.org/tlog-proof@v1\n".to_owned(),
+                log_key: "log\n".to_owned(),
+                witness_key: "witness\n".to_owned(),
+                keys: "{\"type\":\"scb-log-keys\"}".to_owned(),
+                signature: Der::new(vec![0x30, 0x00]),
+            }),
+        },
+        Proof { proof: None },
         Receipt {
             number: "S-000001".parse().unwrap(),
             size: 12_345,

@@ -1,0 +1,83 @@
+//! Receipts whose proof was still to come are completed whenever their members talk to Blackboard.
+
+use std::path::PathBuf;
+
+use scb_certs::{Certificate, Fingerprint};
+use scb_protocol::Step;
+use scb_protocol::client::{Member, Session};
+use scb_protocol::receipt::VerifiedReceipt;
+
+use super::hand_in::Talk;
+use super::links::REPLY;
+use crate::{Error, Setup, receipts};
+
+/// So many proofs are asked for on one connection; the rest later.
+const MOST: usize = 64;
+
+/// A receipt kept here whose proof is still to come.
+#[derive(Debug)]
+pub(crate) struct Unproved {
+    /// Where it is kept.
+    pub(crate) path: PathBuf,
+    zip: Vec<u8>,
+    /// What it proves already.
+    pub(crate) receipt: VerifiedReceipt,
+}
+
+impl Unproved {
+    /// Every one that is kept here and verifies.
+    pub(crate) fn all(setup: &Setup) -> Result<Vec<Self>, Error> {
+        let roots = roots(setup);
+        let read = |path: PathBuf| {
+            let zip = receipts::read(&path).ok()?;
+            let receipt = VerifiedReceipt::verify_under(&zip, &roots).ok()?;
+            receipt
+                .witnessed()
+                .is_none()
+                .then_some(Self { path, zip, receipt })
+        };
+        let paths = receipts::list(&setup.receipts)?;
+        Ok(paths.into_iter().filter_map(read).collect())
+    }
+
+    /// Whether all of these were members: Blackboard tells nobody else.
+    fn is_of(&self, members: &[Member]) -> bool {
+        let named = &self.receipt.statement().members;
+        let is_named = |member: &Member| named.iter().any(|named| named.sid == member.sid);
+        members.iter().all(is_named)
+    }
+}
+
+fn roots(setup: &Setup) -> Vec<Fingerprint> {
+    let trust = setup.trust().map(AsRef::as_ref);
+    let roots = trust.map_or(&[][..], scb_certs::TrustStore::roots);
+    roots.iter().map(Certificate::fingerprint).collect()
+}
+
+impl Talk<'_, '_> {
+    /// Asks for what these members' receipts wait for, and completes those whose proof is there.
+    /// What Blackboard gives and does not verify is left alone. The session goes on.
+    pub(super) async fn complete_receipts(
+        &mut self,
+        mut session: Session,
+    ) -> Result<(Session, Vec<PathBuf>), Error> {
+        let mut completed = Vec::new();
+        let waiting = Unproved::all(self.setup)?;
+        let own = waiting.into_iter().filter(|one| one.is_of(self.members));
+        for unproved in own.take(MOST) {
+            let submission = unproved.receipt.statement().submission;
+            let (expect, request) = session.ask_proof(submission);
+            self.connection.send(&request).await?;
+            let reply = self.connection.receive(Step::Six, REPLY).await?;
+            let (next, proof) = expect.handle(reply)?;
+            session = next;
+            let Some(proof) = proof else { continue };
+            let complete = VerifiedReceipt::complete(&unproved.zip, &proof, &roots(self.setup));
+            if let Ok((zip, _)) = complete {
+                receipts::complete(&unproved.path, &zip)?;
+                completed.push(unproved.path);
+            }
+        }
+        Ok((session, completed))
+    }
+}
