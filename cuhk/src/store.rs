@@ -281,6 +281,7 @@ fn migrations() -> Migrations<'static> {
             include_str!("store/migrations/0012.sql"),
             |transaction: &Transaction<'_>| Revocations::count_all(transaction),
         ),
+        M::up(include_str!("store/migrations/0013.sql")),
     ])
 }
 

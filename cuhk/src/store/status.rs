@@ -46,11 +46,13 @@ impl<'a> Status<'a> {
         let last: Option<i64> = self
             .connection
             .prepare_cached(
-                "SELECT max(at) FROM (
-                     SELECT max(added_at) AS at FROM student
-                     UNION ALL SELECT max(issued_at) FROM enrolment_code
-                     UNION ALL SELECT max(recorded_at) FROM certificate
-                     UNION ALL SELECT max(revoked_at) FROM certificate)",
+                // Each by an index; the greatest of several values is null if one of them is.
+                "SELECT nullif(max(
+                     coalesce((SELECT max(added_at) FROM student), -1),
+                     coalesce((SELECT max(issued_at) FROM enrolment_code), -1),
+                     coalesce((SELECT max(recorded_at) FROM certificate), -1),
+                     coalesce((SELECT max(revoked_at) FROM certificate
+                               WHERE revoked_at IS NOT NULL), -1)), -1)",
             )?
             .query_one([], |row| row.get(0))?;
         last.map(convert::time).transpose()
