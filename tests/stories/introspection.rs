@@ -207,6 +207,15 @@ fn a_token_stops_counting_with_its_key_and_with_its_certificate() {
 }
 
 impl Desk {
+    /// How many entries the issuance log's records have.
+    fn recorded(&self) -> u64 {
+        let database = self.campus.path().join("cuhk/cuhk.db");
+        let database = rusqlite::Connection::open(database).unwrap();
+        let count = "SELECT count(*) FROM log_entry";
+        let count = database.query_one(count, [], |row| row.get::<_, i64>(0));
+        count.unwrap().try_into().unwrap()
+    }
+
     /// How many entries the last checkpoint of the issuance log covers.
     fn logged(&self) -> u64 {
         let checkpoint = self.campus.path().join("cuhk/log/checkpoint");
@@ -214,9 +223,9 @@ impl Desk {
         checkpoint.lines().nth(1).unwrap().parse().unwrap()
     }
 
-    /// The same question twenty times, and what the log holds once it holds so many more.
-    fn asks_often(&self, who: &str, more: u64) -> u64 {
-        let before = self.logged();
+    /// The same question twenty times; how many entries there are more.
+    fn asks_often(&self, who: &str) -> u64 {
+        let before = self.recorded();
         let certificate = self.certificate(who);
         let urls = " URL/introspect".repeat(20);
         let token = &self.token;
@@ -224,21 +233,18 @@ impl Desk {
             "curl -sSf --cacert CA {certificate} -d 'token={token}' {urls}"
         ))
         .succeeded();
-        self.waits_for(before + more)
+        self.recorded() - before
     }
 
-    /// How many entries the log holds, once there are so many.
-    fn waits_for(&self, entries: u64) -> u64 {
+    /// Until everything that is recorded is in the log.
+    fn waits_for_the_log(&self) {
+        let recorded = self.recorded();
         let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            let logged = self.logged();
-            if logged >= entries {
-                return logged;
-            }
-            let log = self.campus.cuhk.log();
+        while self.logged() < recorded {
+            let (logged, said) = (self.logged(), self.campus.cuhk.log());
             assert!(
                 Instant::now() < deadline,
-                "{logged} entries of {entries}:\n{log}"
+                "{logged} of {recorded} entries:\n{said}"
             );
         }
     }
@@ -247,14 +253,18 @@ impl Desk {
 #[test]
 fn whoever_is_told_of_a_student_is_in_the_issuance_log_and_nobody_else() {
     let Some(desk) = desk() else { return };
-    let told = desk.asks_often(BLACKBOARD, 20);
-    desk.asks_often("library", 0);
-    desk.told(BLACKBOARD, &desk.token);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while desk.logged() == told {
-        assert!(Instant::now() < deadline, "it is not in the log");
-    }
-    assert!(desk.logged() < told + 20, "what told nobody anything");
+    // It is recorded before the answer.
+    assert_eq!(
+        desk.asks_often(BLACKBOARD),
+        20,
+        "{}",
+        desk.campus.cuhk.log()
+    );
+    assert_eq!(desk.asks_often("library"), 0, "what told nobody anything");
+    let (before, told) = (desk.recorded(), desk.told(BLACKBOARD, &desk.token));
+    assert_eq!(told["active"], true, "{}", desk.campus.cuhk.log());
+    assert_eq!(desk.recorded(), before + 1);
+    desk.waits_for_the_log();
 }
 
 /// RFC 9701: by the key that the JWK set holds, and for the asker alone.
