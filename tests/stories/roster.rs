@@ -6,7 +6,7 @@ use std::fs;
 use expectrl::session::Session;
 use expectrl::{Eof, Expect};
 
-use crate::campus::{ByHand, Ran, program};
+use crate::campus::{ByHand, Ran, program, shell};
 
 const FIRST: &str = "sid,name,email,programme\n\
     1155000001,陳大文,chan@link.example,CSCI\n\
@@ -262,4 +262,33 @@ fn of_thousands_of_differences_twenty_of_each_kind_are_named_unless_all_are_want
     let all = campus.import(&roster, &["--dry-run", "--all"]);
     assert_eq!(added(&all), 1000, "{}", all.stderr);
     assert!(!all.stdout.contains("more:"), "{}", all.stderr);
+}
+
+/// Seconds of CPU time, in a build that is not optimised: what others do at the same time does not
+/// count.
+#[test]
+fn ten_thousand_students_are_imported_within_two_seconds() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let row = |n| format!("{},Student {n},{n}@link.example,BSc\n", 2_055_000_000 + n);
+    let rows: String = (0..10_000).map(row).collect();
+    let roster = format!("sid,name,email,programme\n{rows}");
+    fs::write(campus.path("students.csv"), roster).unwrap();
+    let import = format!(
+        "'{}' --home cuhk.home roster import students.csv --codes-out codes.csv; times",
+        program("cuhk").get_program().display()
+    );
+    let ran = shell(&campus.path("."), &import).succeeded();
+    let codes = fs::read_to_string(campus.path("codes.csv")).unwrap();
+    assert_eq!(codes.lines().count(), 10_001);
+    // The last line is about what the shell started: user and system, each as 0m0.123s.
+    let spent = ran.stdout.lines().last().unwrap().split(' ');
+    let spent: f64 = spent.map(seconds).sum();
+    assert!(spent < 2.0, "{spent} seconds");
+}
+
+/// What `times` of a shell writes.
+fn seconds(text: &str) -> f64 {
+    let (minutes, seconds) = text.strip_suffix('s').unwrap().split_once('m').unwrap();
+    minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
 }
