@@ -85,12 +85,15 @@ fn main() {
         enrolments::measure(&cuhk, &sandbox, codes, &scale.effort).await;
         let mut archive = archive::Archive::open(&sandbox);
         let mut asker = verifications::Asker::enrol(&cuhk, &sandbox).await;
+        archive.grow(scale.certificates[0]);
+        let mut revocations = revocations::Revocations::new(&cuhk, &sandbox);
+        revocations.measure(&archive, &mut asker).await;
         verifications::header(scale.verifications);
         for count in &scale.certificates {
             archive.grow(*count);
             asker.measure(&archive, scale.verifications).await;
         }
-        let mut revocations = revocations::Revocations::new(&cuhk, &sandbox);
+        revocations.header();
         revocations.measure(&archive, &mut asker).await;
         revocations.many(&archive, scale.revocations);
         revocations.measure(&archive, &mut asker).await;

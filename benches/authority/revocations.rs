@@ -29,18 +29,23 @@ pub struct Revocations<'a> {
 
 impl<'a> Revocations<'a> {
     pub fn new(cuhk: &'a Server, sandbox: &Path) -> Self {
+        let revocations = Self {
+            cuhk,
+            home: sandbox.join("cuhk"),
+            done: 0,
+        };
+        revocations.header();
+        revocations
+    }
+
+    /// What stands above the lines of [`Revocations::measure`].
+    pub fn header(&self) {
         println!(
-            "\nrevocation, median of {FEW}: `cuhk revoke SERIAL`; asking until CUHK says that the \
-             member is not active;\nfetching the revocation lists, which are signed for that; \
-             milliseconds; the server's CPU for all of it\n  \
+            "\nrevocation, median of {FEW}, milliseconds: `cuhk revoke SERIAL`; asking CUHK until \
+             the member is not active;\nfetching the revocation lists, which are signed for that; \
+             the server's CPU for all of it\n  \
              revoked before  certificates  command   effect    lists      KiB      CPU"
         );
-        let home = sandbox.join("cuhk");
-        Self {
-            cuhk,
-            home,
-            done: 0,
-        }
     }
 
     /// Prints what the next few cost.
