@@ -55,12 +55,13 @@ impl Desk {
         .succeeded();
     }
 
-    /// A line in a shell; `CA` and `URL` stand for the root and the address of this CUHK.
+    /// A line in a shell; `--cacert CA` and `URL/` stand for the root and the address of this CUHK.
+    /// A token may have those letters in it as well, but no space and no slash.
     fn types(&self, line: &str) -> Ran {
         let ca = self.campus.path().join("ca.pem");
         let line = line
-            .replace("CA", ca.to_str().unwrap())
-            .replace("URL", &format!("https://{}", self.campus.cuhk.address()));
+            .replace("--cacert CA", &format!("--cacert {}", ca.display()))
+            .replace("URL/", &format!("https://{}/", self.campus.cuhk.address()));
         shell(self.campus.outside(), &line)
     }
 
