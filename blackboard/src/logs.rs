@@ -16,6 +16,7 @@ use scb_certs::Fingerprint;
 use scb_cli::Home;
 use scb_protocol::log_leaf::LogName;
 use scb_storage::{BATCH, Published, PublishedLog};
+use scb_tlog::VerifierKey;
 use scb_transport::Shutdown;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -88,6 +89,11 @@ impl Logs {
         open.iter()
             .map(|(name, log)| (name.clone(), Arc::clone(log)))
             .collect()
+    }
+
+    /// The public key of a log, also of one that is not here.
+    pub(crate) fn key_of(&self, name: &LogName) -> Result<VerifierKey, Error> {
+        Ok(self.0.key.of(name)?.verifier().clone())
     }
 
     /// Changes whenever any of them has grown.

@@ -46,9 +46,12 @@ pub(crate) async fn recover(
 
 fn explain(lost: &[Lost]) -> anyhow::Result<()> {
     for log in lost {
-        let (first, last) = (log.has, log.seen().saturating_sub(1));
+        let numbers = match (log.has, log.seen().saturating_sub(1)) {
+            (first, last) if first == last => format!("lost is number {first}"),
+            (first, last) => format!("lost are numbers {first} to {last}"),
+        };
         say(&format!(
-            "{}  {} here, CUHK has seen {}: lost are numbers {first} to {last}",
+            "{}  {} here, CUHK has seen {}: {numbers}",
             log.name,
             counted(log.has, "entry"),
             log.seen()
@@ -57,9 +60,9 @@ fn explain(lost: &[Lost]) -> anyhow::Result<()> {
     for line in [
         "What was recorded there is lost here:",
         "  - submissions that were acknowledged since. Their receipts stay good, and prove what was",
-        "    handed in and when; the files are not here. Ask the groups for both: they hand in the",
-        "    same files again",
-        "  - rules of assignments and extensions entered since: enter them again",
+        "    handed in and when; the files are not here: ask those groups to hand in the same files",
+        "    again, and to keep the receipts that they have",
+        "  - courses, rules of assignments and extensions entered since: enter them again",
         "A newer backup of this home, if there is one, is better than this: put it in its place.",
         "To go on without: the lost numbers stay taken, and each log says from then on that it",
         "was so (an entry `recovered`).",
@@ -73,9 +76,9 @@ fn explain(lost: &[Lost]) -> anyhow::Result<()> {
 fn check_word(word: Option<u64>, total: u64) -> Result<(), Failure> {
     let failure = match word {
         Some(word) if word == total => return Ok(()),
-        Some(word) => format!("{total} are lost in all, not {word}: nothing was changed"),
+        Some(word) => format!("lost in all: {total}, not {word}; nothing was changed"),
         None => format!(
-            "{} are lost in all: nothing was changed yet",
+            "lost in all: {}; nothing was changed yet",
             counted(total, "entry")
         ),
     };

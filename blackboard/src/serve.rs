@@ -119,6 +119,7 @@ impl Server {
             witnessed: witnessed.clone(),
             clock: Arc::clone(&clock),
             known: BTreeMap::new(),
+            has_all: false,
         };
         log_witness.compare_at_start().await?;
         let shared = Arc::new(Shared {
@@ -248,6 +249,7 @@ pub(crate) async fn log_witness_of(
         witnessed: Witnessed::default(),
         clock,
         known: BTreeMap::new(),
+        has_all: false,
     })
 }
 

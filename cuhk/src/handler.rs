@@ -166,6 +166,10 @@ impl Handler {
                 let seen = self.authority.witnessed(&asker, &log).await;
                 self.about_log(seen).await
             }
+            Admitted::WitnessedLogs { asker, after } => {
+                let known = self.authority.witnessed_logs(&asker, after).await;
+                self.about_log(known).await
+            }
             Admitted::WitnessedEntries {
                 asker,
                 log,

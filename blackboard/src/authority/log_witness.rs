@@ -65,6 +65,8 @@ pub(crate) struct LogWitness {
     pub(crate) clock: Arc<dyn Clock>,
     /// What is known of each log.
     pub(crate) known: BTreeMap<LogName, Known>,
+    /// No log is missing that CUHK has seen.
+    pub(crate) has_all: bool,
 }
 
 /// What is known of a log in this run.
@@ -106,9 +108,6 @@ impl LogWitness {
     /// What is to be told of a log that is behind, or another one.
     pub(crate) async fn compare_at_start(&mut self) -> Result<(), Failure> {
         let logs = self.logs.all();
-        if logs.is_empty() {
-            return Ok(());
-        }
         for (name, log) in &logs {
             if let Err(Trouble::Astray(failure)) = self.keys_at_hand(name, log.key()).await {
                 return Err(failure);
@@ -136,6 +135,22 @@ impl LogWitness {
             link.by(Instant::now() + PATIENCE);
             self.compared(&mut link, name, log).await?;
         }
+        self.check_forgotten(&mut link).await
+    }
+
+    /// No log is missing here that CUHK has seen; once in a run.
+    async fn check_forgotten(&mut self, link: &mut Link) -> Result<(), Trouble> {
+        if self.has_all {
+            return Ok(());
+        }
+        if let Some((name, _, seen)) = self.forgotten(link).await?.first() {
+            let (has, seen) = (0, seen.head().size);
+            return Err(Trouble::Astray(failure(
+                name,
+                &Standing::Behind { has, seen },
+            )));
+        }
+        self.has_all = true;
         Ok(())
     }
 
@@ -161,6 +176,7 @@ impl LogWitness {
     async fn watch(&mut self) -> Result<(), Trouble> {
         let mut grown = self.logs.grown();
         let mut link = self.open().await?;
+        self.check_forgotten(&mut link).await?;
         while !self.identity.has_changed().unwrap_or(false) {
             grown.borrow_and_update();
             for (name, log) in self.logs.all() {

@@ -268,7 +268,8 @@ impl Desk {
             asked @ (Request::Endorse { .. }
             | Request::Witness { .. }
             | Request::Witnessed { .. }
-            | Request::WitnessedEntries { .. }) => {
+            | Request::WitnessedEntries { .. }
+            | Request::WitnessedLogs { .. }) => {
                 let asker = connection.peer_chain().unwrap();
                 let answer = state
                     .witness

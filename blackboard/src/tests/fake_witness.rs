@@ -93,6 +93,11 @@ impl FakeWitness {
                 }
             }
             Admitted::Witnessed { log, .. } => Ok(self.shown(log.name().as_str())),
+            Admitted::WitnessedLogs { after, .. } => {
+                let names = self.logs.keys().filter(|name| **name > after);
+                let logs = names.take(1).cloned().collect();
+                Ok(Reply::WitnessedLogs { logs })
+            }
             Admitted::WitnessedEntries {
                 log, from, count, ..
             } => {

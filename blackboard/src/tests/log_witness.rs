@@ -236,6 +236,39 @@ async fn with_the_operators_word_it_goes_on_after_what_the_witness_has_seen() {
 }
 
 #[tokio::test]
+async fn a_log_that_the_backup_does_not_know_at_all_is_missed_and_gone_on_with() {
+    let mut campus = Campus::open().await;
+    hand_in(&campus).await;
+    campus.stop().await;
+    let backup = campus.dir.path().join("backup");
+    copy(campus.home.dir(), &backup);
+    campus.start().await.unwrap();
+    // A second assignment, for all that the logs know of it.
+    let second: LogName = format!("{}-2", log_name()).parse().unwrap();
+    let mut connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let transaction = connection.transaction().unwrap();
+    let rules = Entry::Rules(Contents::new());
+    log::append(&transaction, &second, from_seconds(1000), rules).unwrap();
+    transaction.commit().unwrap();
+    drop(connection);
+    let size = |campus: &Campus| {
+        let state = campus.cuhk.state.lock().unwrap();
+        state.witness.size(&second.to_string())
+    };
+    eventually("the second log is witnessed", || size(&campus) == 1).await;
+    campus.stop().await;
+    fs::remove_dir_all(campus.home.dir()).unwrap();
+    copy(&backup, campus.home.dir());
+    let refused = refused_start(&mut campus).await;
+    assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
+    assert!(refused.message.contains(&second.to_string()), "{refused:?}");
+    recovered(&campus, Some(1)).await.unwrap();
+    campus.start().await.unwrap();
+    eventually("it is gone on with", || size(&campus) == 2).await;
+    campus.stop().await;
+}
+
+#[tokio::test]
 async fn commitments_that_are_not_the_logs_are_not_taken_over() {
     let (mut campus, kept, had) = put_back(Outage::Refuse).await;
     campus.cuhk.set(|state| {

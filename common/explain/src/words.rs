@@ -71,6 +71,7 @@ pub fn message_title(name: &str, language: Language) -> Option<&'static str> {
         "witness" => ("cosign how my log grew", "為我的日誌增長加簽"),
         "cosignature" => ("my cosignature, with my time", "我的加簽及時間"),
         "witnessed" => ("how much of the log you have seen", "已見證至日誌何處"),
+        "witnessed_logs" => ("which of my logs you know", "你所知我的日誌"),
         "witnessed_entries" => ("entries of the log that you keep", "代為保存的日誌條目"),
         "enrolled" => ("certificate and identity token", "證書及身分權杖"),
         "token" => ("a fresh identity token", "新的身分權杖"),

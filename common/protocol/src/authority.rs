@@ -205,6 +205,13 @@ pub enum Admitted {
         /// How many entries, at most 512.
         count: usize,
     },
+    /// Tell this service which of its logs are known.
+    WitnessedLogs {
+        /// Who asks.
+        asker: VerifiedService,
+        /// The name after which to begin.
+        after: String,
+    },
 }
 
 /// CUHK's state on one connection: any admitted request, as long as codes are not guessed.
@@ -326,7 +333,8 @@ impl ExpectRequest {
                 request @ (Request::Endorse { .. }
                 | Request::Witness { .. }
                 | Request::Witnessed { .. }
-                | Request::WitnessedEntries { .. }),
+                | Request::WitnessedEntries { .. }
+                | Request::WitnessedLogs { .. }),
                 Caller::Service(asker),
             ) => about_log(request, asker),
             (request, caller) => Err(denied(&request, caller)),
@@ -384,6 +392,7 @@ fn about_log(request: Request, asker: &VerifiedService) -> Result<Admitted, Refu
                 .unwrap_or(MAX_ENTRIES)
                 .min(MAX_ENTRIES),
         }),
+        Request::WitnessedLogs { after } => Ok(Admitted::WitnessedLogs { asker: who, after }),
         other => Err(denied(&other, &Caller::Service(who))),
     }
 }
@@ -394,7 +403,8 @@ fn denied(request: &Request, caller: &Caller) -> Refusal {
         Request::Endorse { .. }
         | Request::Witness { .. }
         | Request::Witnessed { .. }
-        | Request::WitnessedEntries { .. } => witness::STEP,
+        | Request::WitnessedEntries { .. }
+        | Request::WitnessedLogs { .. } => witness::STEP,
         _ => Step::One,
     };
     caller.denied(request.name(), step)

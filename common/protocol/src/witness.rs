@@ -8,8 +8,8 @@ mod ask;
 mod judge;
 
 pub use ask::{
-    CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectEntries, ExpectSeen, Offer,
-    SeenByWitness, Standing, WitnessAnswer,
+    CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectEntries, ExpectLogs,
+    ExpectSeen, Offer, SeenByWitness, Standing, WitnessAnswer,
 };
 pub use judge::{GrownServiceLog, Judgement, OfferedCheckpoint, ServiceLog};
 
@@ -21,6 +21,8 @@ use crate::Step;
 pub const STEP: Step = Step::Six;
 /// Most entries in one message, either way: with everything else they fit a frame.
 pub const MAX_ENTRIES: usize = 512;
+/// Most names of logs in one message.
+pub const MAX_NAMES: usize = 128;
 
 /// The name of CUHK's key for cosignatures: `<trust domain>/witness/cuhk`.
 pub fn witness_name(trust_domain: &TrustDomain) -> String {

@@ -7,7 +7,7 @@ use scb_certs::VerifiedService;
 use scb_protocol::message::cuhk::Reply;
 use scb_protocol::values::Der;
 use scb_protocol::witness::{
-    GrownServiceLog, Judgement, OfferedCheckpoint, STEP, ServiceLog, witness_name,
+    GrownServiceLog, Judgement, MAX_NAMES, OfferedCheckpoint, STEP, ServiceLog, witness_name,
 };
 use scb_protocol::{Code, Refusal, SignedLogKeys};
 use scb_tlog::{Algorithm, Cosigner, NoteKey, TreeHead, VerifierKey};
@@ -134,6 +134,25 @@ impl Authority {
         });
         let entries = entries.await?;
         Ok(Reply::WitnessedEntries { entries })
+    }
+
+    /// A page of the names of the service's logs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn witnessed_logs(
+        &self,
+        asker: &VerifiedService,
+        after: String,
+    ) -> Result<Reply, Error> {
+        let (live, service) = (live_service(asker, self.now(), STEP), asker.name().clone());
+        let logs = self.store().read(move |records| {
+            live(records)?;
+            records.witnessed().names(&service, &after, MAX_NAMES)
+        });
+        let logs = logs.await?;
+        Ok(Reply::WitnessedLogs { logs })
     }
 
     async fn what_was_seen(&self, log: &ServiceLog) -> Result<Reply, Error> {

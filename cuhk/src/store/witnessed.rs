@@ -67,6 +67,26 @@ impl<'a> WitnessedLogs<'a> {
         rows.map(|row| witnessed(row?)).collect()
     }
 
+    /// The names of a service's logs after this one, in order, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn names(
+        &self,
+        service: &ServiceName,
+        after: &str,
+        most: usize,
+    ) -> Result<Vec<String>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT name FROM witnessed_log WHERE service = ?1 AND name > ?2
+             ORDER BY name LIMIT ?3",
+        )?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![service.as_str(), after, most], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Notes under which key a log is known, unless it is noted already; whether it is new. A
     /// service has `most` logs at most.
     ///

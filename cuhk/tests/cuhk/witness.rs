@@ -5,8 +5,8 @@ use scb_certs::{Crl, ServiceName, SpiffeId, TrustStore};
 use scb_cuhk::{Config, Unlocked, open_home};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::witness::{
-    CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectEntries, ExpectSeen, Offer,
-    SeenByWitness, WitnessAnswer,
+    CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectEntries, ExpectLogs,
+    ExpectSeen, Offer, SeenByWitness, WitnessAnswer,
 };
 use scb_protocol::{Code, Frame, Refusal, Step, VerifiedLogKeys};
 use scb_testkit::TestLog;
@@ -267,6 +267,34 @@ async fn entries_that_were_witnessed_are_given_back() {
         entries: Vec::new(),
     };
     assert_eq!(ask(&mut asker.connection, &nothing).await.unwrap(), none);
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_learns_which_of_its_logs_are_known() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let mut asker = Asker::of(&university, &blackboard).await;
+    let name = |number: u32| format!("cuhk.example/blackboard/CSCI-3150/asg{number:04}");
+    for number in 0..130 {
+        let log = TestLog::of(&name(number), 0);
+        asker.endorse(&log).await.unwrap();
+    }
+    let (mut expect, mut request) = ExpectLogs::new(service());
+    let mut known = Vec::new();
+    loop {
+        let reply = ask(&mut asker.connection, &request).await.unwrap();
+        let (page, more) = expect.handle(reply).unwrap();
+        known.extend(page);
+        match more {
+            Some(more) => (expect, request) = more,
+            None => break,
+        }
+    }
+    assert_eq!(known, (0..130).map(name).collect::<Vec<_>>());
+    let student = university.student("1155000001").await;
+    let denied = university.ask(Some(&student), &request).await;
+    assert_eq!(refused(denied), Code::NotPermitted);
     university.stop().await;
 }
 

@@ -1,17 +1,18 @@
 //! Which entries of its logs this server has lost, and getting their commitments back from CUHK.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use scb_certs::Fingerprint;
 use scb_cli::Failure;
 use scb_protocol::log_leaf::LogName;
-use scb_protocol::witness::{ExpectEntries, ExpectSeen, SeenByWitness, Standing};
-use scb_storage::PublishedLog;
-use scb_tlog::{Error as LogError, HashReader as _, TileLog, Tiles, TreeHead, root};
+use scb_protocol::witness::{ExpectEntries, ExpectLogs, ExpectSeen, SeenByWitness, Standing};
+use scb_tlog::{Error as LogError, HashReader as _, TileLog, Tiles, TreeHead, VerifierKey, root};
 use tokio::time::Instant;
 
+use super::super::is_away;
+use super::super::link::Link;
 use super::{LogWitness, PATIENCE, Trouble, failure, off_the_runtime};
 
 /// A log that has fewer entries than CUHK has seen.
@@ -21,7 +22,9 @@ pub(crate) struct Lost {
     pub(crate) name: LogName,
     /// How many entries it has.
     pub(crate) has: u64,
-    log: Arc<PublishedLog>,
+    key: VerifierKey,
+    /// None of a log that is not here at all.
+    tiles: Option<Tiles>,
     seen: SeenByWitness,
 }
 
@@ -53,13 +56,15 @@ impl LogWitness {
             let seen = expect.handle(link.ask(&request).await?)?;
             let (published, size) = (log.published(), seen.head().size);
             let has = published.checkpoint.head().size;
+            let tiles = published.tiles.clone();
             let then = off_the_runtime(move || Ok(root(&published.tiles, size).ok())).await?;
             match seen.compare(has, then) {
                 Standing::Extends => {}
                 Standing::Behind { has, .. } => lost.push(Lost {
                     name,
                     has,
-                    log,
+                    key: log.key().clone(),
+                    tiles: Some(tiles),
                     seen,
                 }),
                 forked @ Standing::Forked { .. } => {
@@ -67,7 +72,50 @@ impl LogWitness {
                 }
             }
         }
+        let forgotten = self.forgotten(&mut link).await?.into_iter();
+        lost.extend(forgotten.map(|(name, key, seen)| Lost {
+            name,
+            has: 0,
+            key,
+            tiles: None,
+            seen,
+        }));
         Ok(lost)
+    }
+
+    /// Logs that CUHK has seen, and that are not here at all.
+    pub(super) async fn forgotten(
+        &self,
+        link: &mut Link,
+    ) -> Result<Vec<(LogName, VerifierKey, SeenByWitness)>, Trouble> {
+        let mut forgotten = Vec::new();
+        for name in self.missing(link).await? {
+            let key = self.logs.key_of(&name)?;
+            let (expect, request) = ExpectSeen::new(key.clone());
+            link.by(Instant::now() + PATIENCE);
+            match expect.handle(link.ask(&request).await?) {
+                Ok(seen) if seen.head().size == 0 => {}
+                Ok(seen) => forgotten.push((name, key, seen)),
+                Err(refusal) if is_away(&refusal) => return Err(refusal.into()),
+                // Signed with a key that is lost: there is nothing to go on with.
+                Err(refusal) => tracing::warn!("CUHK knows a log {name} that is lost: {refusal}"),
+            }
+        }
+        Ok(forgotten)
+    }
+
+    async fn missing(&self, link: &mut Link) -> Result<Vec<LogName>, Trouble> {
+        let here: BTreeSet<_> = self.logs.all().into_iter().map(|(name, _)| name).collect();
+        let mut missing = Vec::new();
+        let mut next = Some(ExpectLogs::new(self.service.clone()));
+        while let Some((expect, request)) = next {
+            link.by(Instant::now() + PATIENCE);
+            let (page, more) = expect.handle(link.ask(&request).await?)?;
+            let named = page.iter().filter_map(|name| name.parse().ok());
+            missing.extend(named.filter(|name| !here.contains(name)));
+            next = more;
+        }
+        Ok(missing)
     }
 
     /// The commitments of what is lost: with them the log is the one that it signed itself.
@@ -86,16 +134,16 @@ impl LogWitness {
         }
         let mut link = self.open().await?;
         let mut entries = Vec::new();
-        let mut next = Some(ExpectEntries::new(lost.log.key(), lost.has, lost.seen()));
+        let mut next = Some(ExpectEntries::new(&lost.key, lost.has, lost.seen()));
         while let Some((expect, request)) = next {
             link.by(Instant::now() + PATIENCE);
             let (page, more) = expect.handle(link.ask(&request).await?)?;
             entries.extend(page);
             next = more;
         }
-        let (tiles, scratch) = (lost.log.published().tiles.clone(), scratch.to_owned());
+        let (tiles, scratch) = (lost.tiles.clone(), scratch.to_owned());
         let given = entries.clone();
-        let rebuilt = off_the_runtime(move || rebuilt(&tiles, &given, &scratch)).await?;
+        let rebuilt = off_the_runtime(move || rebuilt(tiles.as_ref(), &given, &scratch)).await?;
         match rebuilt == lost.seen.head() {
             true => Ok(entries),
             false => Err(Trouble::Astray(others(&lost.name))),
@@ -104,10 +152,16 @@ impl LogWitness {
 }
 
 /// The tree of what is here and what was given.
-fn rebuilt(tiles: &Tiles, given: &[Fingerprint], scratch: &Path) -> Result<TreeHead, LogError> {
+fn rebuilt(
+    here: Option<&Tiles>,
+    given: &[Fingerprint],
+    scratch: &Path,
+) -> Result<TreeHead, LogError> {
     let mut log = TileLog::open(scratch)?;
-    let entries: Result<Vec<_>, _> = (0..tiles.size()).map(|index| tiles.entry(index)).collect();
-    log.append(&entries?)?;
+    if let Some(tiles) = here {
+        let entries = (0..tiles.size()).map(|index| tiles.entry(index));
+        log.append(&entries.collect::<Result<Vec<_>, _>>()?)?;
+    }
     let given: Vec<_> = given.iter().map(|entry| *entry.as_bytes()).collect();
     let head = log.append(&given)?;
     // What is left over harms nobody.

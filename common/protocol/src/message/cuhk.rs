@@ -161,6 +161,11 @@ messages! {
             /// The number after the last one.
             end: u64,
         }
+        /// Which logs of the service of the client certificate CUHK knows, a page at a time.
+        "witnessed_logs" WitnessedLogs {
+            /// The name after which to begin; empty for the first page.
+            after: String,
+        }
     }
 }
 
@@ -266,6 +271,11 @@ replies! {
         "witnessed_entries" WitnessedEntries {
             /// The next entries, each 32 bytes, at most 512.
             entries: Vec<Fingerprint>,
+        }
+        /// Answer to `witnessed_logs`.
+        "witnessed_logs" WitnessedLogs {
+            /// The next names, in order, at most 128; none at the end.
+            logs: Vec<String>,
         }
     }
 }

@@ -7,7 +7,7 @@ use scb_tlog::{
     UnverifiedCheckpoint, VerifiedCheckpoint, VerifierKey,
 };
 
-use super::{MAX_ENTRIES, STEP};
+use super::{MAX_ENTRIES, MAX_NAMES, STEP, is_log_of};
 use crate::log_keys::{SignedLogKeys, VerifiedLogKeys};
 use crate::message::cuhk::{Reply, Request};
 use crate::message::{Reply as _, unexpected};
@@ -319,6 +319,59 @@ impl ExpectEntries {
             log: self.log.clone(),
             from: self.next,
             end: self.end,
+        }
+    }
+}
+
+/// Waits for `witnessed_logs`, page after page.
+#[derive(Debug)]
+pub struct ExpectLogs {
+    service: SpiffeId,
+    last: String,
+}
+
+impl ExpectLogs {
+    /// Asks which logs of `service` CUHK knows.
+    pub fn new(service: SpiffeId) -> (Self, Request) {
+        let last = String::new();
+        let expect = Self { service, last };
+        let request = expect.request();
+        (expect, request)
+    }
+
+    /// Takes a page; with it the next request, until a page is empty.
+    ///
+    /// # Errors
+    ///
+    /// CUHK's refusal; `server_misbehaved` if a name is not one of the service's, or not after the
+    /// one before; `unexpected_message`.
+    #[expect(clippy::type_complexity, reason = "a page, and how to go on")]
+    pub fn handle(
+        mut self,
+        reply: Reply,
+    ) -> Result<(Vec<String>, Option<(Self, Request)>), Refusal> {
+        let logs = match reply.accepted()? {
+            Reply::WitnessedLogs { logs } => logs,
+            other => return Err(unexpected("witnessed_logs", &other, STEP)),
+        };
+        for name in &logs {
+            if *name <= self.last || !is_log_of(name, &self.service) || logs.len() > MAX_NAMES {
+                return Err(misbehaved(
+                    &"names that are not the next ones of this service",
+                ));
+            }
+            self.last.clone_from(name);
+        }
+        let more = (!logs.is_empty()).then(|| {
+            let request = self.request();
+            (self, request)
+        });
+        Ok((logs, more))
+    }
+
+    fn request(&self) -> Request {
+        Request::WitnessedLogs {
+            after: self.last.clone(),
         }
     }
 }

@@ -67,7 +67,7 @@ fn members(count: usize) -> Vec<MemberQuestion> {
 }
 
 /// Every request that there is, in a form that is right in itself.
-fn requests(request: &[u8]) -> [Request; 17] {
+fn requests(request: &[u8]) -> [Request; 18] {
     let code: EnrolmentCode = CODE.parse().unwrap();
     let request = Der::new(request.to_vec());
     let (log_key, checkpoint) = LOG_WORDS.clone();
@@ -116,6 +116,9 @@ fn requests(request: &[u8]) -> [Request; 17] {
             from: 0,
             end: 1,
         },
+        Request::WitnessedLogs {
+            after: String::new(),
+        },
     ]
 }
 
@@ -141,7 +144,7 @@ fn callers(campus: &TestCampus) -> [(&'static str, Caller); 3] {
 }
 
 /// What may be done, by whom. Everything else is denied.
-const PERMITTED: [(&str, &[&str]); 17] = [
+const PERMITTED: [(&str, &[&str]); 18] = [
     ("enrol", &["anonymous"]),
     ("refresh_token", &["student"]),
     ("renew", &["student"]),
@@ -159,6 +162,7 @@ const PERMITTED: [(&str, &[&str]); 17] = [
     ("witness", &["service"]),
     ("witnessed", &["service"]),
     ("witnessed_entries", &["service"]),
+    ("witnessed_logs", &["service"]),
 ];
 
 fn handle(request: Request, caller: &Caller) -> Result<Admitted, Refusal> {

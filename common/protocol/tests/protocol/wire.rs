@@ -82,6 +82,7 @@ fn sent_back<M: Message, N: Message>(messages: &[M]) {
                 | "proof"
                 | "witnessed"
                 | "witnessed_entries"
+                | "witnessed_logs"
         );
         let is_known = both_ways && N::NAMES.contains(&what);
         let expected = match is_known {

@@ -9,9 +9,9 @@ use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
 use scb_protocol::witness::{
-    CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectEntries, ExpectSeen,
-    GrownServiceLog, Judgement, MAX_ENTRIES, Offer, SeenByWitness, Standing, WitnessAnswer,
-    witness_name,
+    CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectEntries, ExpectLogs,
+    ExpectSeen, GrownServiceLog, Judgement, MAX_ENTRIES, Offer, SeenByWitness, Standing,
+    WitnessAnswer, witness_name,
 };
 use scb_protocol::{Code, LogKeysError, Refusal, SignedLogKeys, VerifiedLogKeys};
 use scb_testkit::{TestCampus, TestIdentity, TestLog};
@@ -632,6 +632,35 @@ fn entries_come_page_by_page_and_neither_more_nor_fewer() {
     let (expect, _) = ExpectEntries::new(log.key(), 0, u64::MAX);
     let verdict = expect.handle(flood).map(|(page, _)| page);
     refused("a flood", verdict, Code::ServerMisbehaved);
+}
+
+#[test]
+fn names_of_logs_come_in_order_and_are_the_services_own() {
+    let asked = |after: &str| Request::WitnessedLogs {
+        after: after.to_owned(),
+    };
+    let reply = |names: &[&str]| Reply::WitnessedLogs {
+        logs: names.iter().map(ToString::to_string).collect(),
+    };
+    let (a, b) = ("campus.test/blackboard/c/a", "campus.test/blackboard/c/b");
+    let (expect, request) = ExpectLogs::new(service());
+    assert_eq!(request, asked(""));
+    let (first, more) = expect.handle(reply(&[a, b])).unwrap();
+    assert_eq!(first, [a, b]);
+    let (expect, request) = more.unwrap();
+    assert_eq!(request, asked(b));
+    let (last, more) = expect.handle(reply(&[])).unwrap();
+    assert!(last.is_empty() && more.is_none());
+    for names in [
+        &[b, a][..],
+        &[a, a],
+        &["campus.test/library/c/a"],
+        &[a; 200],
+    ] {
+        let (expect, _) = ExpectLogs::new(service());
+        let verdict = expect.handle(reply(names)).map(|(page, _)| page);
+        refused(&format!("{names:?}"), verdict, Code::ServerMisbehaved);
+    }
 }
 
 #[test]

@@ -89,6 +89,9 @@ pub(crate) fn cuhk_requests() -> Vec<cuhk::Request> {
             from: 4,
             end: 6,
         },
+        WitnessedLogs {
+            after: "cuhk.example/blackboard/c/a".to_owned(),
+        },
     ]
 }
 
@@ -155,6 +158,9 @@ pub(crate) fn cuhk_replies() -> Vec<cuhk::Reply> {
         },
         WitnessedEntries {
             entries: vec![hash(4), hash(5)],
+        },
+        WitnessedLogs {
+            logs: vec!["cuhk.example/blackboard/c/b".to_owned()],
         },
         cuhk::Reply::refusal(refusal()),
     ]
