@@ -1,9 +1,9 @@
 //! Receipts with their proof, at once or later.
 
 use rusqlite::Connection as Database;
-use scb_protocol::Refusal;
 use scb_protocol::receipt::{LogProof, VerifiedReceipt};
 use scb_protocol::statement::SubmissionId;
+use scb_protocol::{Code, Refusal};
 
 use super::campus::Campus;
 use super::group::{Group, reply};
@@ -39,10 +39,10 @@ async fn a_receipt_goes_out_with_its_proof() {
     assert!(witnessed.size > receipt.entry().1);
     // The log goes on; the receipt of what was proved once stays the same.
     campus.group(&["1155000004"]).hand_in().await.unwrap();
-    let submission = group.submission;
     let mut again = campus.three();
-    again.submission = submission;
+    again.submission = group.submission;
     again.members.clone_from(&group.members);
+    again.report.clone_from(&group.report);
     assert!(again.hand_in().await.unwrap() == zip, "another receipt");
 }
 
@@ -54,6 +54,7 @@ async fn a_pending_receipt_is_completed_once_cuhk_has_seen_the_entry() {
     let zip = group.hand_in().await.unwrap();
     assert_eq!(group.verify(&zip).witnessed(), None);
     let (submission, members) = (group.submission, group.members.clone());
+    let report = group.report.clone();
     drop(group);
     campus.cuhk.set(|state| state.witness.lose_answers = false);
     campus.stop().await;
@@ -100,6 +101,7 @@ async fn a_proof_that_was_altered_on_disk_is_not_given_out() {
         let mut group = campus.three();
         group.hand_in().await.unwrap();
         let (submission, members) = (group.submission, group.members.clone());
+        let report = group.report.clone();
         drop(group);
         campus.stop().await;
         let database = Database::open(campus.home.path("blackboard.db")).unwrap();
@@ -108,7 +110,8 @@ async fn a_proof_that_was_altered_on_disk_is_not_given_out() {
         drop(database);
         campus.start().await.unwrap();
         let mut again = campus.three();
-        (again.submission, again.members) = (submission, members);
-        assert!(again.hand_in().await.is_err(), "{change}");
+        (again.submission, again.members, again.report) = (submission, members, report);
+        let refused = again.hand_in().await.unwrap_err();
+        assert_eq!(refused.code, Code::Internal, "{change}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use scb_cli::{Failure, Term};
 use scb_student::{Error, execute};
@@ -44,6 +45,22 @@ fn never_asks_without_a_terminal() {
     ] {
         assert_eq!(failure(&campus, arguments).exit, 2, "{arguments}");
     }
+}
+
+#[test]
+fn an_audit_renews_what_is_due_as_every_command_does_that_talks_to_cuhk() {
+    let campus = Campus::new();
+    let audit = |sid: &str| {
+        // This CUHK has no log to show; a renewal comes before the look at it.
+        run(&campus, &format!("audit --ids {sid}")).unwrap_err();
+        campus.desk.renewed.lock().unwrap().len()
+    };
+    campus.enrolled(&THREE[..1]);
+    assert_eq!(audit(THREE[0]), 0, "there is time");
+    // They begin ten minutes before they are issued: two thirds are over at once.
+    *campus.desk.lifetime.lock().unwrap() = Duration::from_secs(120);
+    campus.enrolled(&THREE[1..2]);
+    assert_eq!(audit(THREE[1]), 1);
 }
 
 #[test]

@@ -65,13 +65,13 @@ fn spoilt<M: Message>(messages: &[M], optional: &[&str]) {
 
 #[test]
 fn refuses_fields_missing_repeated_unknown_or_of_another_type() {
-    let optional = ["sid", "params", "retry_after", "signed"];
+    let optional = ["sid", "params", "retry_after", "signed", "proof"];
     spoilt(&messages::cuhk_requests(), &[]);
     spoilt(&messages::cuhk_replies()[..7], &[]);
     spoilt(&messages::cuhk_replies()[7..], &optional);
     spoilt(&messages::blackboard_requests(), &["course"]);
-    spoilt(&messages::blackboard_replies()[..6], &[]);
-    spoilt(&messages::blackboard_replies()[6..], &optional);
+    spoilt(&messages::blackboard_replies()[..5], &[]);
+    spoilt(&messages::blackboard_replies()[5..], &optional);
 }
 
 /// Where and why `M` refuses a payload: field, reason, place.

@@ -277,7 +277,6 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 signature: Der::new(vec![0x30, 0x00]),
             }),
         },
-        Proof { proof: None },
         Receipt {
             number: "S-000001".parse().unwrap(),
             size: 12_345,
