@@ -468,7 +468,7 @@ impl Engine {
             let (setup, clock) = (&mut self.setup, &self.clock);
             completed.extend(self.runtime.block_on(async {
                 tokens::refresh(setup, clock, &mut members, &mut observer).await?;
-                hand_in::complete_receipts(setup, clock, &members, &mut observer).await
+                completion::complete(setup, clock, &members, &mut observer).await
             })?);
         }
         Ok(completed)

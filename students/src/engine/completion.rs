@@ -1,15 +1,17 @@
 //! Receipts whose proof was still to come are completed whenever their members talk to Blackboard.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use scb_certs::{Certificate, Fingerprint};
 use scb_protocol::Step;
 use scb_protocol::client::{Member, Session};
 use scb_protocol::receipt::VerifiedReceipt;
+use scb_transport::Clock;
 
 use super::hand_in::Talk;
 use super::links::REPLY;
-use crate::{Error, Setup, receipts};
+use crate::{Error, Observer, Setup, receipts};
 
 /// So many proofs are asked for on one connection; the rest later.
 const MOST: usize = 64;
@@ -52,6 +54,19 @@ fn roots(setup: &Setup) -> Vec<Fingerprint> {
     let trust = setup.trust().map(AsRef::as_ref);
     let roots = trust.map_or(&[][..], scb_certs::TrustStore::roots);
     roots.iter().map(Certificate::fingerprint).collect()
+}
+
+/// Completes what is kept of these members' receipts. Answers which ones.
+pub(super) async fn complete(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &[Member],
+    observer: &mut Observer<'_>,
+) -> Result<Vec<PathBuf>, Error> {
+    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
+    let (_, completed) = talk.complete_receipts(session).await?;
+    talk.close().await;
+    Ok(completed)
 }
 
 impl Talk<'_, '_> {

@@ -57,19 +57,6 @@ pub(super) async fn hand_in(
     talk.submit(session, place, hand_in).await
 }
 
-/// Completes what is kept of these members' receipts. Answers which ones.
-pub(super) async fn complete_receipts(
-    setup: &mut Setup,
-    clock: &Arc<dyn Clock>,
-    members: &[Member],
-    observer: &mut Observer<'_>,
-) -> Result<Vec<PathBuf>, Error> {
-    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
-    let (_, completed) = talk.complete_receipts(session).await?;
-    talk.close().await;
-    Ok(completed)
-}
-
 /// One connection of a group.
 pub(super) struct Talk<'a, 'o> {
     pub(super) setup: &'a mut Setup,
