@@ -66,7 +66,7 @@ async fn a_pending_receipt_is_completed_once_cuhk_has_seen_the_entry() {
     assert!(receipt.witnessed().is_some());
     // Whoever hands in the same again gets that very receipt.
     let mut again = campus.three();
-    (again.submission, again.members) = (submission, members);
+    (again.submission, again.members, again.report) = (submission, members, report);
     assert!(
         again.hand_in().await.unwrap() == complete,
         "another receipt"
