@@ -451,7 +451,7 @@ fn which_of_several_assignments_is_meant_is_asked() {
             ("Student ID 2", ""),
             ("Q quit", "2"),
             ("Blackboard's address", &blackboard),
-            ("Report file", ""),
+            ("File or folder", ""),
             ("Enrolment code", &newcomer.code("1155000010")),
             ("New passphrase for 1155000010's key", ""),
             ("2  SANDBOX / lab-2", SEEN),
