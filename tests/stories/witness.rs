@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, Ran, SAMPLE, Server, program, serve_at};
+use crate::campus::{Campus, Ran, SAMPLE, Server, program, serve_at, version};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -34,7 +34,9 @@ fn until_seen(campus: &Campus) -> u64 {
 }
 
 fn hand_in(campus: &Campus) -> u64 {
-    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    campus
+        .student(&["submit", "--ids", SAMPLE, &version(campus.outside())])
+        .succeeded();
     until_seen(campus)
 }
 
@@ -134,7 +136,9 @@ fn what_was_entered_while_cuhk_was_away_is_witnessed_when_it_is_back() {
         log.contains("could not be compared with what CUHK"),
         "{log}"
     );
-    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    campus
+        .student(&["submit", "--ids", SAMPLE, &version(campus.outside())])
+        .succeeded();
     assert_eq!(seen(&campus), before);
     let again = serve_at(&campus.path(), &campus.cuhk.address());
     campus.cuhk = Server::start("cuhk", &again);
@@ -168,7 +172,9 @@ fn a_log_under_another_key_waits_for_cuhks_operator() {
             .stdout
             .contains("goes on under the key")
     );
-    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    campus
+        .student(&["submit", "--ids", SAMPLE, &version(campus.outside())])
+        .succeeded();
     campus.restart_blackboard();
     assert!(until_seen(&campus) > before);
 }
