@@ -60,7 +60,6 @@ pub(crate) struct Shared {
     /// The assignments' logs.
     pub(crate) logs: Logs,
     /// What CUHK has cosigned of them.
-    #[allow(dead_code)] // Until receipts carry it.
     pub(crate) witnessed: Witnessed,
     /// With what log entries are signed.
     pub(crate) identity: watch::Receiver<Arc<Identity>>,

@@ -28,7 +28,6 @@ mod serve;
 mod store;
 mod submissions;
 mod uploads;
-#[allow(dead_code)] // Until receipts carry what CUHK cosigned.
 mod witnessed;
 
 #[cfg(test)]

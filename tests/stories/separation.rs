@@ -23,8 +23,8 @@ fn blackboard_works_where_no_key_of_cuhk_can_be_read() {
     let keys = private_keys(&cuhk);
     assert_eq!(
         keys.len(),
-        6,
-        "root, two issuers, log, TLS, tokens: {keys:?}"
+        7,
+        "root, two issuers, log, witness, TLS, tokens: {keys:?}"
     );
     let of_cuhk: Vec<_> = keys.iter().map(|key| fs::read(key).unwrap()).collect();
     let of_blackboard = private_keys(&campus.path().join("blackboard"));
