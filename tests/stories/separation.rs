@@ -28,7 +28,11 @@ fn blackboard_works_where_no_key_of_cuhk_can_be_read() {
     );
     let of_cuhk: Vec<_> = keys.iter().map(|key| fs::read(key).unwrap()).collect();
     let of_blackboard = private_keys(&campus.path().join("blackboard"));
-    assert_eq!(of_blackboard.len(), 2, "TLS, witness: {of_blackboard:?}");
+    assert_eq!(
+        of_blackboard.len(),
+        3,
+        "TLS, logs, witness: {of_blackboard:?}"
+    );
     for own in &of_blackboard {
         assert!(!of_cuhk.contains(&fs::read(own).unwrap()));
     }

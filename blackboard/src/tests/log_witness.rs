@@ -94,6 +94,9 @@ async fn put_back(outage: Outage) -> (Campus, u64, u64) {
     let mut campus = Campus::with(|config| config.outage = outage).await;
     let kept = hand_in(&campus).await;
     campus.stop().await;
+    // The last reader to let go of the database removes SQLite's log.
+    let log = campus.home.path("blackboard.db-wal");
+    eventually("the database is closed", || !log.exists()).await;
     let backup = campus.dir.path().join("backup");
     copy(campus.home.dir(), &backup);
     campus.start().await.unwrap();
