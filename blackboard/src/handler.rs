@@ -258,10 +258,6 @@ impl Handler {
     ) -> Result<(ExpectUpload, Upload), Refusal> {
         self.vigil.insist(Step::Six).await?;
         let (id, at) = (accepted.statement().submission, self.shared.clock.now());
-        // What was recorded in time is in time, whatever the clock says now.
-        if !self.shared.register.store().is_committed(id).await? {
-            self.step_6_admit(&accepted, at).await?;
-        }
         let committal = self.committal(&accepted, at);
         let commitment = self.shared.register.commit(committal).await?;
         let files = &accepted.statement().files;

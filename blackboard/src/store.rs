@@ -132,16 +132,6 @@ impl Store {
         self.database.read_blocking(numbers)
     }
 
-    /// Whether a statement was committed under this ID.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`].
-    pub async fn is_committed(&self, submission: SubmissionId) -> Result<bool, Error> {
-        let find = move |connection: &Connection| commitment::find(connection, submission);
-        Ok(self.database.read(find).await?.is_some())
-    }
-
     /// What was committed and has not come, or not whole, the earliest first.
     ///
     /// # Errors

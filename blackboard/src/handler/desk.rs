@@ -1,8 +1,6 @@
 //! After step 5: questions of the members, until their statement comes or they leave.
 
-use rustls_pki_types::UnixTime;
 use scb_protocol::message::blackboard::{ListedAssignment, Reply};
-use scb_protocol::rules::admit;
 use scb_protocol::server::{AcceptedStatement, ExpectRequest, Inquiry, Wanted};
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Refusal, Step};
@@ -76,22 +74,5 @@ impl Handler {
         let sids = members.map(|member| member.sid().clone()).collect();
         let store = self.shared.register.store();
         Ok(store.listed_for(sids, course).await?)
-    }
-
-    /// Whether the rules of the assignment take the statement at this moment.
-    pub(super) async fn step_6_admit(
-        &mut self,
-        accepted: &AcceptedStatement,
-        at: UnixTime,
-    ) -> Result<(), Refusal> {
-        let statement = accepted.statement();
-        let found = self
-            .shared
-            .register
-            .store()
-            .look_up(statement.clone())
-            .await?;
-        admit(statement, &found, at)?;
-        Ok(())
     }
 }

@@ -222,17 +222,6 @@ impl Store {
             .await
     }
 
-    /// What a statement names, as it stands for its members.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`], [`Error::CoursesAltered`].
-    pub async fn look_up(&self, statement: Statement) -> Result<Found, Error> {
-        self.database
-            .read(move |connection| look_up(connection, &statement))
-            .await
-    }
-
     /// Most members that any assignment is for; 0 if there is none.
     ///
     /// # Errors

@@ -26,6 +26,9 @@ pub enum Error {
         /// The submission ID.
         submission: SubmissionId,
     },
+    /// The rules of the assignment do not take it.
+    #[error(transparent)]
+    NotAdmitted(Box<Refusal>),
     /// A record is not what was stored.
     #[error("the record of {number} was altered")]
     Altered {
@@ -357,6 +360,9 @@ impl From<Error> for Refusal {
         }
         if let Error::UploadExpired { .. } = error {
             return Refusal::new(Code::UploadExpired, Step::Six);
+        }
+        if let Error::NotAdmitted(refusal) = error {
+            return *refusal;
         }
         let refusal = if error.is_full() {
             Refusal::new(Code::StorageFull, Step::Six)

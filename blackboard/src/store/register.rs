@@ -6,14 +6,15 @@ use rustls_pki_types::UnixTime;
 use scb_cli::Home;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::{SignedLeaf, accepted_entry};
+use scb_protocol::rules::admit;
 use scb_protocol::server::Commitment;
 use scb_protocol::statement::SubmissionNumber;
 use scb_storage::ContentStore;
 
 use super::mark::{self, Mark};
 use super::{
-    Committal, Draft, Error, Record, Store, by_submission, commitment, contents, count, insert,
-    last_number, log,
+    Committal, Draft, Error, Record, Store, assignments, by_submission, commitment, contents,
+    count, insert, last_number, log,
 };
 
 /// Takes in submissions and gives them their numbers. One per home. Cheap to clone.
@@ -101,11 +102,13 @@ impl Register {
             .map(|removed| removed.len())
     }
 
-    /// Records a statement before its files come. The same statement again keeps the time at
-    /// which it was committed first. Answered once it is durable.
+    /// Records a statement before its files come, if the rules as they are at this moment take it.
+    /// The same statement again keeps the time at which it was committed first, and is not judged
+    /// again. Answered once it is durable.
     ///
     /// # Errors
     ///
+    /// [`Error::NotAdmitted`] by the rules of this moment, if it is new;
     /// [`Error::Conflict`] for the same submission ID with another statement;
     /// [`Error::UploadExpired`] if its time was over at this moment; [`Error::Storage`].
     pub async fn commit(&self, committal: Committal) -> Result<Commitment, Error> {
@@ -119,15 +122,21 @@ impl Register {
                     Err(Error::UploadExpired { submission })
                 }
                 Some((found, _)) => Ok(found),
-                None => commitment::insert(transaction, &committal),
+                None => {
+                    let found = assignments::look_up(transaction, &committal.statement)?;
+                    admit(&committal.statement, &found, committal.at)
+                        .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))?;
+                    commitment::insert(transaction, &committal)
+                }
             }
         };
         self.store.database.write(commit).await
     }
 
     /// Accepts a submission whose content is durable: one transaction gives it its number,
-    /// enters it in the assignment's log, has `sign` sign the entry and stores it all. The same submission ID with the
-    /// same statement gives the record that is there already. Answered once it is durable.
+    /// enters it in the assignment's log, has `sign` sign the entry and stores it all. The same
+    /// submission ID with the same statement gives the record that is there already. Answered once
+    /// it is durable.
     ///
     /// # Errors
     ///
