@@ -22,7 +22,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rustls_pki_types::{DnsName, UnixTime};
+use rustls_pki_types::UnixTime;
 use scb_cli::{Failure, Generate, Home, HomeArgs, Role, finish, finish_json, generate_examples};
 use scb_storage::HomeLock;
 use scb_transport::{Clock, SystemClock};
@@ -218,14 +218,6 @@ fn open(dir: &Path) -> Result<(Home, Store), Error> {
 
 fn now() -> UnixTime {
     SystemClock.now()
-}
-
-/// A DNS name as certificates carry it.
-fn dns_name(text: &str) -> Result<String, String> {
-    match DnsName::try_from(text) {
-        Ok(_) => Ok(text.to_ascii_lowercase()),
-        Err(_) => Err("not a DNS name".to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use scb_certs::DistributionUrls;
 use scb_transport::Limits;
 use serde::{Deserialize, Serialize};
 
+use crate::addresses;
 use crate::calendar::{CampusOffset, days};
 use crate::store::{AuthorityKind, CrlSigner};
 
@@ -54,11 +55,15 @@ pub(crate) mod path {
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// DNS names of this server.
+    #[serde(deserialize_with = "addresses::dns_names")]
     pub dns: Vec<String>,
     /// IP addresses of this server.
     pub ip: Vec<IpAddr>,
     /// Where revocation lists and CA certificates will be published (HTTP), if anywhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "addresses::public_url_if_any"
+    )]
     pub public_url: Option<String>,
     /// Where `serve` listens.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -250,9 +255,9 @@ mod tests {
     /// Every option that there is, none of them at its default.
     fn unusual() -> Config {
         Config {
-            dns: vec!["a.example".into(), "b\u{7f}\"\n".into()],
+            dns: vec!["a.example".into(), "b.example".into()],
             ip: Vec::new(),
-            public_url: Some("http://ca.example/\"x".into()),
+            public_url: Some("http://ca.example/x".into()),
             listen: Some("[::1]:9".parse().unwrap()),
             http: Some("[::1]:10".parse().unwrap()),
             metrics: Some("[::1]:11".parse().unwrap()),
@@ -279,6 +284,28 @@ mod tests {
         for config in [Config::default(), unusual()] {
             let text = config.to_toml();
             assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_text_holds_is_read_back() {
+        let text = "a\u{7f}\"\\\n\t名";
+        let table: toml::Table = toml::from_str(&format!("name = {}", quoted(text))).unwrap();
+        assert_eq!(table["name"].as_str(), Some(text));
+    }
+
+    #[test]
+    fn a_name_or_an_address_that_no_certificate_should_carry_is_told_with_its_line() {
+        for (line, what) in [
+            (
+                "dns = [\"a.example\", \"a b\"]",
+                "\"a b\" is not a DNS name",
+            ),
+            ("public_url = \"https://ca.example\"", "not plain HTTP"),
+        ] {
+            let told = toml::from_str::<Config>(&format!("ip = []\n{line}\n"));
+            let told = told.unwrap_err().to_string();
+            assert!(told.contains("line 2") && told.contains(what), "{told}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! passphrase, never takes a name from a request, and `serve` never loads the root's key.
 //! It never sees a report: what students hand in is none of its business.
 
+mod addresses;
 mod admin;
 mod answers;
 mod authority;

@@ -227,8 +227,16 @@ fn wrong_codes_are_told_alike_and_the_fifth_closes_the_connection() {
         // On a new connection, or already under way on the old one.
         assert!(["401 1", "429 0"].contains(&told[5]), "{}", told[5]);
     }
+    // Whoever waits to be asked who it is has guessed nothing, however often.
+    let nobody = format!(
+        "-sS --cacert ca.pem -H 'Content-Type: application/pkcs10' --data-binary @request.b64 \
+         -o /dev/null -w '%{{http_code}} %{{num_connects}}\\n' {url}"
+    );
+    let line = format!("curl {}", [nobody.as_str(); 6].join(" --next "));
+    let told = student.types(&line).succeeded().stdout;
+    assert_eq!(told.matches("401 0").count(), 5, "{told}");
     student.holds(&student.credentials("1155000001"));
-    let right = student.asks("simpleenroll", "-K code.curl");
+    let right = student.asks("simpleenroll", "--anyauth -K code.curl");
     assert!(right.ends_with("200"), "nobody is locked out: {right}");
 }
 

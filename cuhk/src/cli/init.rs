@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use scb_certs::{Certificate, Passphrase, TrustDomain};
 use scb_cli::{Failure, load_config, passphrase_from_flag, printable, say};
 
-use super::{dns_name, now};
+use super::now;
+use crate::addresses::{dns_name, public_url};
 use crate::config::path;
 use crate::passphrases::{check_different, check_length};
 use crate::{Config, Error, NewAuthority, existing, init, open_home};
@@ -38,7 +39,7 @@ pub(super) struct Arguments {
     ip: Vec<IpAddr>,
     /// Under which address others reach `cuhk serve --http` (HTTP, no TLS): certificates then
     /// name their revocation list and issuer there
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
     /// File (mode 0600) whose first line protects the issuing authorities' keys, instead of a
     /// prompt

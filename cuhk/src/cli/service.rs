@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use scb_certs::ServiceName;
 use scb_cli::Failure;
 
-use super::{Desk, code, dns_name, now};
+use super::{Desk, code, now};
+use crate::addresses::dns_name;
 use crate::admin::add_service;
 use crate::code_sheet::{with_codes_at, write_code};
 use crate::issuers::served_root;

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, State};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Response};
 use axum::routing::{get, post};
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
@@ -67,6 +68,11 @@ async fn enrol(
 ) -> Result<Response<Body>, PlainRefusal> {
     let visit = Visit::new(&authority, &connection);
     let body = visit.body(body)?;
+    if !headers.contains_key(AUTHORIZATION) {
+        // It waits to be asked (RFC 7617, section 2) and has guessed nothing.
+        let nobody = Refusal::new(Code::EnrolmentRefused, Step::One);
+        return Err(visit.refuse(nobody.with("reason", "no user and password were given")));
+    }
     let mut attempts = attempts.0.lock().await;
     let Some(expect) = attempts.as_mut() else {
         return Err(visit.refuse(Refusal::new(Code::TooManyCodes, Step::One)));

@@ -1,0 +1,98 @@
+//! Names and addresses of this server as certificates carry them. They are checked where they come
+//! in, on a command line or in a file: a certificate that says something else stays wrong until it
+//! ends.
+
+use axum::http::Uri;
+use rustls_pki_types::DnsName;
+use serde::de::{Deserialize, Deserializer, Error};
+
+/// A DNS name, in lower case.
+pub(crate) fn dns_name(text: &str) -> Result<String, String> {
+    match DnsName::try_from(text) {
+        Ok(_) => Ok(text.to_ascii_lowercase()),
+        Err(_) => Err("not a DNS name".to_owned()),
+    }
+}
+
+/// The beginning of the addresses at which revocation lists and authorities are fetched: plain HTTP
+/// (RFC 5280, section 4.2.1.13), as whoever fetches them is about to find out whom to trust.
+pub(crate) fn public_url(text: &str) -> Result<String, String> {
+    let like = "it is to be like http://ca.example.edu";
+    let url: Uri = text.parse().map_err(|_| format!("not a URL; {like}"))?;
+    let host = url.host().unwrap_or_default();
+    if url.scheme_str() != Some("http") {
+        return Err(format!("not plain HTTP; {like}"));
+    }
+    if host.is_empty()
+        || url
+            .authority()
+            .is_some_and(|whole| whole.as_str().contains('@'))
+    {
+        return Err(format!("no host, or a user beside it; {like}"));
+    }
+    match url.query() {
+        Some(_) => Err(format!("no path can follow a `?`; {like}")),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// [`dns_name`] of each in a file.
+pub(crate) fn dns_names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(from)?;
+    let named = |name: String| {
+        dns_name(&name).map_err(|wrong| D::Error::custom(format!("{name:?} is {wrong}")))
+    };
+    names.into_iter().map(named).collect()
+}
+
+/// [`public_url`] in a file.
+pub(crate) fn public_url_if_any<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<String>, D::Error> {
+    let url = Option::<String>::deserialize(from)?;
+    url.map(|url| public_url(&url))
+        .transpose()
+        .map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_plain_http_to_a_host() {
+        for right in [
+            "http://ca.example.edu",
+            "http://ca.example.edu/",
+            "http://ca.example.edu:8012/pki",
+            "http://[2001:db8::1]:8012",
+        ] {
+            assert_eq!(public_url(right).unwrap(), right);
+        }
+        for wrong in [
+            "https://ca.example.edu",
+            "ftp://ca.example.edu",
+            "ca.example.edu",
+            "http://",
+            "http:///crl",
+            "http://root@ca.example.edu",
+            "http://ca.example.edu/?list=",
+            "http://ca example",
+            "",
+        ] {
+            assert!(
+                public_url(wrong).unwrap_err().contains("http://ca."),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_dns_name_is_one_name_without_spaces() {
+        assert_eq!(dns_name("CA.Example.edu").unwrap(), "ca.example.edu");
+        for wrong in ["a b", "", "ca..example", "http://ca.example"] {
+            assert!(dns_name(wrong).is_err(), "{wrong}");
+        }
+    }
+}
