@@ -1,0 +1,418 @@
+//! How what went wrong is told: its exit code, its stable code, and what to do about it.
+
+use scb_cli::exit::Concern;
+use scb_cli::{Failure, exit};
+use scb_protocol::{Code, Refusal};
+
+use super::Error;
+
+/// What helps when two clocks differ.
+const MEND_CLOCK: &str = "set this machine's date, time and time zone; if they are right, tell \
+                          your IT service that the server's clock is wrong";
+
+impl Error {
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Refused(refusal) | Self::ReceiptRefused(refusal) => refusal.exit_code(),
+            Self::SeveralRefused(refusals) => {
+                refusals.first().map_or(exit::REFUSED, Refusal::exit_code)
+            }
+            Self::Cli(error) => error.exit_code(),
+            Self::ReceiptsRefused { .. }
+            | Self::OwnCertificate { .. }
+            | Self::GroupTooLarge { .. }
+            | Self::OtherFile { .. }
+            | Self::ReportChanged
+            | Self::ReportTooLarge { .. }
+            | Self::NothingOpen { .. }
+            | Self::Openssl(_) => exit::REFUSED,
+            Self::HomeBusy { .. } => exit::RETRY,
+            Self::Certs(_)
+            | Self::Protocol(_)
+            | Self::ClockOff(_)
+            | Self::FaultUnnoticed(_)
+            | Self::Report { .. }
+            | Self::ReportKind { .. }
+            | Self::PendingDamaged { .. }
+            | Self::NoOpenssl
+            | Self::LogMemoryDamaged { .. }
+            | Self::System { .. } => exit::FAULT,
+            _ => exit::USAGE,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code.as_str(),
+            Self::ReceiptRefused(_) | Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.as_str(),
+            Self::SeveralRefused(refusals) => refusals
+                .first()
+                .map_or("refused", |refusal| refusal.code.as_str()),
+            Self::Cli(error) => error.code(),
+            Self::Certs(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",
+            Self::Certs(_) => "key",
+            Self::Protocol(_) => "protocol",
+            Self::DuplicateId(_) => Code::DuplicateMember.as_str(),
+            Self::GroupTooLarge { .. } => Code::MemberCount.as_str(),
+            Self::NoKey { .. } => "no_key",
+            Self::NoAddress { .. } => "no_address",
+            Self::Environment { .. } => "environment",
+            Self::NoRoot => "no_root",
+            Self::OtherRoot { .. } => "other_root",
+            Self::RootFile { .. } => "root_file",
+            Self::CodeSheet { .. } => "code_sheet",
+            Self::NoCode { .. } => "no_code",
+            Self::NotEnrolled { .. } => Code::CertificateMissing.as_str(),
+            Self::OwnCertificate { .. } => "own_certificate",
+            Self::WrongPassphrase { .. } => "wrong_passphrase",
+            Self::ClockOff(_) => "clock_off",
+            Self::FaultOutsideSandbox => "fault_outside_sandbox",
+            Self::FaultElsewhere | Self::FaultTakesTwo(_) => "fault",
+            Self::FaultUnnoticed(_) => "fault_unnoticed",
+            Self::Report { .. } | Self::ReportKind { .. } | Self::ReportName { .. } => "report",
+            Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => "report_empty",
+            Self::ReportLink { .. } => "report_link",
+            Self::ReportTooMany { .. } => "report_too_many",
+            Self::ReportFiles(_) => "report_names",
+            Self::ReportTooLarge { .. } => Code::ContentTooLarge.as_str(),
+            Self::ReportChanged | Self::OtherFile { .. } => Code::ContentAltered.as_str(),
+            Self::PendingDamaged { .. } => "pending_damaged",
+            Self::LogMemoryDamaged { .. } => "log_memory_damaged",
+            Self::NothingOpen { .. } => "nothing_open",
+            Self::SeveralOpen { .. } => "several_open",
+            Self::NoIds => "no_ids",
+            Self::NoCommand => "no_command",
+            Self::Openssl(_) => "openssl",
+            Self::NoOpenssl => "no_openssl",
+            Self::Quorum { .. } => "quorum",
+            Self::HomeBusy { .. } => "home_busy",
+            Self::System { .. } => "system",
+        }
+    }
+
+    /// What the person at the keyboard can do about it.
+    fn remedy(&self) -> Option<String> {
+        let text = match self {
+            Self::Refused(refusal) | Self::ReceiptRefused(refusal) => remedy_of(refusal),
+            Self::SeveralRefused(refusals) => remedy_of(refusals.first()?),
+            Self::Cli(error) => return error.remedy(),
+            Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.remedy().to_owned(),
+            Self::OtherFile { .. } => "find the file as it was when it was handed in".into(),
+            Self::DuplicateId(_) => "name every student once".into(),
+            Self::GroupTooLarge { ids, limit, .. } => format!(
+                "hand in as a group of at most {limit}; if you know that this Blackboard takes \
+                 more, get the certificates first (student enrol --ids {ids}), then it is asked"
+            ),
+            Self::NoKey { sid } => format!("student enrol --ids {sid}"),
+            Self::NoAddress { flag, .. } => format!("give it once with {flag} HOST:PORT"),
+            Self::NoRoot => {
+                "give --ca FILE, --ca-fingerprint HEX or a code sheet with the column ca_sha256"
+                    .into()
+            }
+            Self::OtherRoot { .. } => {
+                "check the fingerprint; for another CUHK use another --home".into()
+            }
+            Self::RootFile { .. } => "use the ca.pem that CUHK publishes".into(),
+            Self::CodeSheet { .. } => {
+                "use the file as your department sent it: sid,name,email,code,ca_sha256,expires"
+                    .into()
+            }
+            Self::NoCode { .. } => "give the code sheet with --codes FILE".into(),
+            Self::NotEnrolled { sid } => format!("student enrol --ids {sid}"),
+            Self::OwnCertificate { sid, .. } => {
+                format!("student enrol --ids {sid} --replace, with a new code")
+            }
+            Self::WrongPassphrase { sid } => format!(
+                "try again, or check --passphrase-file; if it is forgotten, nobody can find it \
+                 out: student enrol --ids {sid} --replace --protect, with a new code"
+            ),
+            Self::ClockOff(_) => MEND_CLOCK.into(),
+            Self::FaultOutsideSandbox => "student --sandbox DIR --fault NAME".into(),
+            Self::FaultElsewhere => "student --sandbox DIR --fault NAME submit".into(),
+            Self::FaultTakesTwo(_) => "name two or three students with --ids".into(),
+            Self::Report { .. } | Self::ReportKind { .. } => {
+                "check what you named: files, or a folder of files".into()
+            }
+            Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => {
+                "check that you named the right one, and that it was saved".into()
+            }
+            Self::ReportLink { .. } => "put the file itself into the folder".into(),
+            Self::ReportTooMany { .. } => "pack them into one ZIP file and hand that in".into(),
+            Self::ReportTooLarge { .. } => Code::ContentTooLarge.remedy().to_owned(),
+            Self::ReportFiles(_) => "rename one of them, or pack them into one ZIP file".into(),
+            Self::ReportName { .. } => "rename the file, then hand in again".into(),
+            Self::ReportChanged => "hand in again; do not change the file meanwhile".into(),
+            Self::PendingDamaged { path } => {
+                format!("remove {} and hand in again", path.display())
+            }
+            Self::LogMemoryDamaged { path } => format!(
+                "put back {} from a backup; without it a log that was rewritten since the last \
+                 look is not noticed: only if there is none, move it away and look again",
+                path.display()
+            ),
+            Self::HomeBusy { .. } => "wait until it is done, then try again".into(),
+            Self::NothingOpen { .. } => {
+                "`student assignments --all` shows what there is, and when it is open".into()
+            }
+            Self::SeveralOpen { .. } => {
+                "say which: --course NAME --assignment NAME; `student assignments` shows them"
+                    .into()
+            }
+            Self::NoIds => "name them: --ids 1155000001,1155000002".into(),
+            Self::NoCommand => "see student --help".into(),
+            Self::Quorum { .. } => {
+                "give --quorum a number from 1 to as many as there are: CUHK and each --witness"
+                    .into()
+            }
+            Self::NoOpenssl => "install openssl, or leave --openssl away".into(),
+            _ => return None,
+        };
+        Some(text)
+    }
+
+    /// The step and the student that it is about.
+    fn concern(&self) -> Concern {
+        match self {
+            Self::NoKey { sid }
+            | Self::NoCode { sid }
+            | Self::NotEnrolled { sid }
+            | Self::OwnCertificate { sid, .. }
+            | Self::WrongPassphrase { sid } => Concern {
+                sid: Some(sid.to_string()),
+                ..Concern::default()
+            },
+            _ => self
+                .refusals()
+                .first()
+                .map(Concern::from)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Whether the sentence should say that nothing was changed.
+    fn of_a_step(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_) | Self::SeveralRefused(_) | Self::ReportChanged
+        )
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        if let Error::SeveralRefused(refusals) = error {
+            return one_below_the_other(refusals, Self::from);
+        }
+        let mut message = match &error {
+            Error::Cli(inner) => return with_chain(inner, &error),
+            other => chain(other),
+        };
+        if error.of_a_step() {
+            message += "; nothing was changed by this step";
+        }
+        Self {
+            exit: error.exit(),
+            message,
+            remedy: error.remedy(),
+            code: Some(error.code()),
+            concern: Box::new(error.concern()),
+            others: Vec::new(),
+        }
+    }
+}
+
+/// The failure of each student on a line of its own; the first one's exit code counts.
+pub(crate) fn one_below_the_other(
+    refusals: Vec<Refusal>,
+    tell: impl Fn(Error) -> Failure,
+) -> Failure {
+    let mut failures = refusals.into_iter().map(|refusal| tell(refusal.into()));
+    // Nobody makes an empty list.
+    let first = failures.next();
+    let mut first = first.unwrap_or_else(|| Failure::refused("refused"));
+    first.others = failures.collect();
+    first
+}
+
+/// Whether the student's certificate no longer works, so that only a new one helps.
+pub(crate) fn is_certificate_dead(refusal: &Refusal) -> bool {
+    match refusal.code {
+        Code::CertificateRevoked | Code::CertificateExpired | Code::RenewalTooLate => true,
+        Code::StudentInactive => {
+            let reason = refusal.params.get("reason").map(String::as_str);
+            matches!(reason, Some("revoked" | "expired"))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a clock that is off explains it: this program found the offset, or a server's
+/// certificate is not good by the clock here.
+pub(crate) fn blames_clock(refusal: &Refusal) -> bool {
+    let by_clock = |name| refusal.params.contains_key(name);
+    by_clock("clock") || refusal.code == Code::ServerIdentity && by_clock("time_here")
+}
+
+fn remedy_of(refusal: &Refusal) -> String {
+    match &refusal.sid {
+        _ if blames_clock(refusal) => MEND_CLOCK.to_owned(),
+        Some(sid) if refusal.code == Code::CertificateExpired => format!(
+            "student renew --ids {sid}; if that is refused, ask your department for a new code, \
+             then: student enrol --ids {sid} --replace"
+        ),
+        Some(sid) if refusal.code == Code::CertificateSuperseded => format!(
+            "use the machine where it was renewed; if nobody of you renewed it, somebody has a \
+             copy of the key: tell your department at once; for a certificate here, with a new \
+             code: student enrol --ids {sid} --replace"
+        ),
+        Some(sid) if is_certificate_dead(refusal) => {
+            format!("ask your department for a new code, then: student enrol --ids {sid} --replace")
+        }
+        Some(sid) if refusal.code == Code::CodeUsed => format!(
+            "use the machine where it was used, or ask your department for a further code (cuhk \
+             code issue {sid}), then here: student enrol --ids {sid} --new-device"
+        ),
+        Some(sid) if refusal.code == Code::TooManyDevices => format!(
+            "ask your department to revoke the certificate of a machine that is no longer used \
+             (cuhk revoke SERIAL), or for one code in place of them all (cuhk code issue {sid} \
+             --replace); then run the same command again"
+        ),
+        _ => refusal.remedy().to_owned(),
+    }
+}
+
+fn with_chain(inner: &scb_cli::Error, error: &Error) -> Failure {
+    Failure {
+        exit: error.exit(),
+        message: chain(inner),
+        remedy: error.remedy(),
+        code: Some(error.code()),
+        concern: Box::default(),
+        others: Vec::new(),
+    }
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message += &format!(": {error}");
+        cause = error.source();
+    }
+    message
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::PathBuf;
+
+    use scb_certs::StudentId;
+    use scb_protocol::Step;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_step_student_reason_remedy_and_that_nothing_changed() {
+        let sid: StudentId = "1155000002".parse().unwrap();
+        let refusal = Refusal::new(Code::EnrolmentRefused, Step::Two).about(&sid);
+        let failure = Failure::from(Error::from(refusal));
+        assert!(
+            failure.message.starts_with("step 2: 1155000002: "),
+            "{failure}"
+        );
+        assert!(
+            failure
+                .message
+                .ends_with("nothing was changed by this step"),
+            "{failure}"
+        );
+        assert!(failure.remedy.unwrap().contains("code sheet"));
+        assert_eq!(
+            (failure.exit, failure.code),
+            (exit::REFUSED, Some("enrolment_refused"))
+        );
+    }
+
+    #[test]
+    fn each_student_who_was_refused_is_told_alone() {
+        let refusal = |sid: &str, code| Refusal::new(code, Step::Two).about(&sid.parse().unwrap());
+        let error = Error::SeveralRefused(vec![
+            refusal("A", Code::CodeUsed),
+            refusal("B", Code::EnrolmentRefused),
+        ]);
+        let failure = Failure::from(error);
+        assert!(failure.message.starts_with("step 2: A: "), "{failure}");
+        let remedy = failure.remedy.as_deref().unwrap();
+        assert!(remedy.contains("enrol --ids A --new-device"), "{remedy}");
+        let [other] = &failure.others[..] else {
+            panic!("{failure:?}");
+        };
+        assert!(other.message.starts_with("step 2: B: "), "{other}");
+        assert_eq!(other.code, Some("enrolment_refused"));
+        assert!(other.remedy.as_deref().unwrap().contains("code sheet"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_a_local_fault_wherever_it_is_named() {
+        let missing = std::path::Path::new("/none/such");
+        for error in [
+            crate::Report::open(&[missing.to_owned()], None).unwrap_err(),
+            crate::Report::open(&[PathBuf::from("/dev/null")], None).unwrap_err(),
+            crate::CodeSheet::read(missing).unwrap_err(),
+            crate::home::read_roots(missing).unwrap_err(),
+            crate::receipts::read(missing).unwrap_err(),
+        ] {
+            let told = format!("{error:?}");
+            assert_eq!(Failure::from(error).exit, exit::FAULT, "{told}");
+        }
+    }
+
+    #[test]
+    fn the_same_id_twice_is_a_usage_error() {
+        let error = Error::DuplicateId("A".parse().unwrap());
+        assert_eq!(Failure::from(error).exit, exit::USAGE);
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_worth_another_try() {
+        let refusal = Refusal::new(Code::ConnectionFailed, Step::Three);
+        assert_eq!(Failure::from(Error::from(refusal)).exit, exit::RETRY);
+    }
+
+    #[test]
+    fn a_readable_key_says_how_to_mend_it() {
+        let error = scb_certs::Error::KeyFileReadable {
+            path: "k.pem".into(),
+            mode: 0o644,
+        };
+        let failure = Failure::from(Error::from(error));
+        assert!(failure.message.contains("chmod 600 k.pem"), "{failure}");
+    }
+
+    #[test]
+    fn only_a_new_certificate_helps_when_the_old_one_is_dead() {
+        let sid: StudentId = "A".parse().unwrap();
+        let inactive = Refusal::new(Code::StudentInactive, Step::Three).about(&sid);
+        let revoked = inactive.clone().with("reason", "revoked");
+        let remedy = Failure::from(Error::from(revoked)).remedy.unwrap();
+        assert!(
+            remedy.ends_with("student enrol --ids A --replace"),
+            "{remedy}"
+        );
+        let suspended = inactive.with("reason", "suspended");
+        let remedy = Failure::from(Error::from(suspended)).remedy.unwrap();
+        assert!(!remedy.contains("--replace"), "{remedy}");
+    }
+
+    #[test]
+    fn a_missing_address_is_a_usage_error_that_names_the_flag() {
+        let failure = Failure::from(Error::NoAddress {
+            service: "CUHK",
+            flag: "--cuhk",
+        });
+        assert_eq!(failure.exit, exit::USAGE);
+        assert!(failure.remedy.unwrap().contains("--cuhk"));
+    }
+}
