@@ -328,6 +328,13 @@ impl Engine {
         result.map_err(|error| skew::explain(error, self.setup.clock_offset()))
     }
 
+    /// Opens these students' keys. Done before the home is locked: whoever is asked for a
+    /// passphrase may take long.
+    fn open_all(&mut self, sids: &[StudentId]) -> Result<Vec<Member>, Error> {
+        let open = |sid| identity::open(&self.setup.home, sid, &mut self.passphrases);
+        sids.iter().map(open).collect()
+    }
+
     /// Keeps other programs out of the home, and takes in what they left there.
     fn lock(&mut self) -> Result<HomeLock, Error> {
         let lock = self.setup.home.lock()?;
@@ -363,15 +370,7 @@ impl Engine {
         mut hand_in: HandIn<'_>,
         observer: &mut Observer<'_>,
     ) -> Result<KeptReceipt, Error> {
-        // Passphrases are asked for before the home is locked: a person may take long.
-        let mut members = Vec::new();
-        for sid in group.ids() {
-            members.push(identity::open(
-                &self.setup.home,
-                sid,
-                &mut self.passphrases,
-            )?);
-        }
+        let mut members = self.open_all(group.ids())?;
         let _lock = self.lock()?;
         let mut observer = logged(observer);
         let mut patience = Patience::new(self.patience);
@@ -416,14 +415,7 @@ impl Engine {
         course: Option<Label>,
         observer: &mut Observer<'_>,
     ) -> Result<ToldAssignments, Error> {
-        let mut members = Vec::new();
-        for sid in group.ids() {
-            members.push(identity::open(
-                &self.setup.home,
-                sid,
-                &mut self.passphrases,
-            )?);
-        }
+        let mut members = self.open_all(group.ids())?;
         let _lock = self.lock()?;
         let mut observer = logged(observer);
         let (setup, clock) = (&mut self.setup, &self.clock);
@@ -457,12 +449,7 @@ impl Engine {
             if !asked.insert(member.sid.clone()) {
                 continue;
             }
-            let sid = &member.sid;
-            let mut members = vec![identity::open(
-                &self.setup.home,
-                sid,
-                &mut self.passphrases,
-            )?];
+            let mut members = self.open_all(std::slice::from_ref(&member.sid))?;
             let _lock = self.lock()?;
             let mut observer = logged(observer);
             let (setup, clock) = (&mut self.setup, &self.clock);
@@ -481,14 +468,7 @@ impl Engine {
     /// `log_forked`, `log_invalid`, `log_incomplete`; [`Error::LogMemoryDamaged`]; what was
     /// refused, or what failed here.
     pub(crate) fn audit(&mut self, group: &Group) -> Result<Vec<Looked>, Error> {
-        let mut members = Vec::new();
-        for sid in group.ids() {
-            members.push(identity::open(
-                &self.setup.home,
-                sid,
-                &mut self.passphrases,
-            )?);
-        }
+        let members = self.open_all(group.ids())?;
         let _lock = self.setup.home.lock()?;
         let (setup, clock) = (&mut self.setup, &self.clock);
         self.runtime.block_on(async {
