@@ -43,8 +43,6 @@ pub(crate) use witness::Witness;
 
 /// How long a question may take in all, waiting for its turn included.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2200);
-/// Whoever answered others so recently is not away, only slower than is asked of it.
-const IN_TOUCH: Duration = Duration::from_secs(1);
 /// Questions that may wait.
 const QUEUE: usize = 1024;
 /// How many of these may be about members of connections that are open already.
@@ -172,7 +170,8 @@ impl Authority {
 
     async fn ask(&self, request: Request) -> Result<Reply, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let deadline = Instant::now() + PATIENCE;
+        let asked = Instant::now();
+        let deadline = asked + PATIENCE;
         let ask = Ask {
             request,
             deadline,
@@ -184,10 +183,8 @@ impl Authority {
         match timeout_at(deadline, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Refusal::new(Code::ShuttingDown, Step::Three)),
-            // CUHK answers, only there are too many questions before this one.
-            Err(_) if self.has_heard_since(deadline - IN_TOUCH) => {
-                Err(Refusal::new(Code::Busy, Step::Three))
-            }
+            // CUHK has answered others meanwhile, only there are too many questions before this.
+            Err(_) if self.has_heard_since(asked) => Err(Refusal::new(Code::Busy, Step::Three)),
             Err(_) => Err(Refusal::new(Code::Timeout, Step::Three)),
         }
     }

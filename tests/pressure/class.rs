@@ -15,7 +15,7 @@ use scb_protocol::message::{blackboard, cuhk};
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::statement::{FileEntry, SubmissionId};
 use scb_protocol::values::Der;
-use scb_protocol::{Code, Frame, Refusal, Step};
+use scb_protocol::{Frame, Refusal, Step};
 use scb_transport::{ClientTls, Clock, Connection, ServerTrust, SystemClock, connect};
 use tokio::time::{Instant, sleep};
 
@@ -271,8 +271,8 @@ async fn reply(connection: &mut Connection) -> Result<blackboard::Reply, Refusal
     connection.receive_reply(Step::Three, WAIT).await
 }
 
-/// Does it again as long as the server says `busy`, after as long as it says; returns how
-/// often it was told so, too.
+/// Does it again as long as the server says when to come back, after as long as it says;
+/// returns how often it was told so, too.
 pub async fn patiently<T, F>(mut attempt: impl FnMut() -> F) -> (T, usize)
 where
     F: Future<Output = Result<T, Refusal>>,
@@ -282,9 +282,9 @@ where
     loop {
         match attempt().await {
             Ok(done) => return (done, told),
-            Err(busy) if busy.code == Code::Busy && Instant::now() < deadline => {
+            Err(later) if later.retry_after.is_some() && Instant::now() < deadline => {
                 told += 1;
-                let seconds = busy.retry_after.expect("busy says when to come back");
+                let seconds = later.retry_after.unwrap_or(1);
                 sleep(Duration::from_secs(seconds.into())).await;
             }
             Err(refusal) => panic!("{refusal:?}"),
