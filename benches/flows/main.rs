@@ -10,6 +10,7 @@
     unreachable_pub
 )]
 
+mod client;
 mod handshake;
 mod loopback;
 mod machine;

@@ -30,11 +30,24 @@ pub struct Servers {
 impl Servers {
     /// Starts both, with `students` on the roster; returns their enrolment codes, too.
     pub fn start(students: usize) -> (Self, Vec<(String, String)>) {
+        Self::start_in(students, [&[], &[]])
+    }
+
+    /// Likewise, each with something more in its environment.
+    pub fn start_in(
+        students: usize,
+        [cuhk, blackboard]: [Environment<'_>; 2],
+    ) -> (Self, Vec<(String, String)>) {
         let dir = tempfile::tempdir().unwrap();
         let sandbox = dir.path().join("sandbox");
-        let cuhk = Server::start(env!("CARGO_BIN_EXE_cuhk"), &sandbox);
-        let codes = import(dir.path(), &sandbox, students);
-        let blackboard = Server::start(env!("CARGO_BIN_EXE_blackboard"), &sandbox);
+        let cuhk = Server::start_in(env!("CARGO_BIN_EXE_cuhk"), &sandbox, cuhk);
+        let codes = match students {
+            // Those of the sandbox are there anyway.
+            0 => Vec::new(),
+            _ => import(dir.path(), &sandbox, students),
+        };
+        let program = env!("CARGO_BIN_EXE_blackboard");
+        let blackboard = Server::start_in(program, &sandbox, blackboard);
         let servers = Self {
             dir,
             cuhk,
@@ -43,9 +56,14 @@ impl Servers {
         (servers, codes)
     }
 
+    /// The directory that both have made.
+    pub fn sandbox(&self) -> PathBuf {
+        self.dir.path().join("sandbox")
+    }
+
     /// The root, without revocation lists, as a student's program trusts it.
     pub fn trust(&self) -> Arc<TrustStore> {
-        let pem = std::fs::read_to_string(self.dir.path().join("sandbox/ca.pem")).unwrap();
+        let pem = std::fs::read_to_string(self.sandbox().join("ca.pem")).unwrap();
         let root = Certificate::from_pem(&pem).unwrap();
         Arc::new(TrustStore::new(root).unwrap())
     }
@@ -114,6 +132,9 @@ pub fn import(dir: &Path, sandbox: &Path, students: usize) -> Vec<(String, Strin
     sheet.lines().skip(1).map(pick).collect()
 }
 
+/// Variables and their values.
+pub type Environment<'a> = &'a [(&'static str, &'a Path)];
+
 /// One server process.
 pub struct Server {
     child: Child,
@@ -122,8 +143,14 @@ pub struct Server {
 
 impl Server {
     /// Starts a program in a sandbox, on a free port.
-    pub fn start(program: &str, sandbox: &PathBuf) -> Self {
+    pub fn start(program: &str, sandbox: &Path) -> Self {
+        Self::start_in(program, sandbox, &[])
+    }
+
+    /// Likewise, with something more in its environment.
+    pub fn start_in(program: &str, sandbox: &Path, environment: Environment<'_>) -> Self {
         let mut child = Command::new(program)
+            .envs(environment.iter().copied())
             .args(["serve", "--listen", "127.0.0.1:0", "--sandbox"])
             .arg(sandbox)
             .stdin(Stdio::null())
@@ -144,17 +171,21 @@ impl Server {
         Self { child, address }
     }
 
-    /// `utime` and `stime` of `/proc/PID/stat` (proc_pid_stat(5)), in hundredths of a second.
+    /// CPU time used, in seconds.
     pub fn cpu(&self) -> f64 {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let Ok(stat) = std::fs::read_to_string(path) else {
-            return 0.0;
-        };
-        let (_, fields) = stat.rsplit_once(") ").unwrap();
-        let fields: Vec<&str> = fields.split(' ').collect();
-        let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
-        (ticks(11) + ticks(12)) / 100.0
+        cpu_of(self.child.id())
     }
+}
+
+/// `utime` and `stime` of `/proc/PID/stat` (proc_pid_stat(5)), in hundredths of a second.
+pub fn cpu_of(process: u32) -> f64 {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {
+        return 0.0;
+    };
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let fields: Vec<&str> = fields.split(' ').collect();
+    let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / 100.0
 }
 
 impl Drop for Server {
