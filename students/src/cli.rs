@@ -107,7 +107,7 @@ pub enum Command {
     Submit(Submit),
     /// List what can be handed in, the rules, and how long is left by Blackboard's clock
     Assignments(Assignments),
-    /// Check a receipt, and that FILE is what was handed in; needs no server
+    /// Check a receipt, and that FILE (or a folder) is what was handed in; needs no server
     Verify(Verify),
     /// List every certificate ever issued in one's name and every service that asked, from
     /// CUHK's public log; every line is proved and checked here
@@ -316,6 +316,7 @@ pub struct Ids {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   student verify receipts/S-000001.zip
+  student verify S-000001.zip my-project/
   student verify S-000001.zip report.pdf --ca-fingerprint 3f…
 
 Exit code 0 when everything verifies, 3 when it does not.")]
@@ -323,7 +324,7 @@ pub struct Verify {
     /// The receipt, a ZIP file
     #[arg(value_name = "RECEIPT")]
     pub receipt: PathBuf,
-    /// The file that was handed in, or one of them
+    /// The file that was handed in, or one of them, or the folder
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Have `openssl` check the signatures too, and check that an altered copy is refused

@@ -58,6 +58,14 @@ pub enum Error {
         /// SHA-256 of the file.
         found: Fingerprint,
     },
+    /// A folder is not what a receipt names.
+    #[error("{} is not what was handed in: {}", printable(&path.to_string_lossy()), some_of(differences))]
+    OtherFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing, another, or was not handed in; by name.
+        differences: Vec<String>,
+    },
     /// A file, the terminal or the configuration.
     #[error(transparent)]
     Cli(#[from] scb_cli::Error),
@@ -330,6 +338,17 @@ impl Error {
 }
 
 /// At most three hashes.
+/// As many as one line takes.
+fn some_of(differences: &[String]) -> String {
+    const MOST: usize = 5;
+    let shown = differences.iter().take(MOST).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match differences.len().checked_sub(MOST) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
+    }
+}
+
 fn listed(hashes: &[Fingerprint]) -> String {
     let shown: Vec<_> = hashes.iter().take(3).map(Fingerprint::to_string).collect();
     match hashes.len().saturating_sub(shown.len()) {

@@ -89,8 +89,19 @@ fn a_folder_is_handed_in_listed_exported_and_verified() {
     };
     let verified = verify(&report).succeeded().stdout;
     assert!(verified.contains("this file, one of 4,"), "{verified}");
+    let folder = verify(&scene.work).succeeded().stdout;
+    assert!(folder.contains("handed in this folder"), "{folder}");
     fs::write(&report, "another report").unwrap();
     assert_eq!(verify(&report).exit, Some(3));
+    fs::rename(scene.work.join("src/main.c"), scene.work.join("src/mine.c")).unwrap();
+    let folder = verify(&scene.work);
+    assert_eq!(folder.exit, Some(3), "{folder:#?}");
+    let differences = "report.pdf is another, src/main.c is missing, src/mine.c was not handed in";
+    assert!(folder.stderr.contains(differences), "{folder:#?}");
+    assert!(
+        folder.stdout.contains("but NOT for this folder"),
+        "{folder:#?}"
+    );
 }
 
 #[test]

@@ -7,12 +7,13 @@ use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{local_time, printable, rfc3339, say};
 use scb_protocol::receipt::{VerifiedReceipt, WitnessPolicy};
+use scb_protocol::statement::{FilePath, Files};
 use scb_tlog::KeyName;
 use serde_json::json;
 
 use super::say_json;
 use crate::cli::{Common, Verify};
-use crate::report::measure;
+use crate::report::{Report, measure};
 use crate::setup::verification_roots;
 use crate::words::Words;
 use crate::{Error, openssl, receipts};
@@ -38,6 +39,7 @@ fn without_success(error: &Error) -> &'static str {
     match error {
         Error::ReceiptRefused(_) => "it does NOT verify",
         Error::OtherFile { .. } => "the receipt verifies, but NOT for this file",
+        Error::OtherFolder { .. } => "the receipt verifies, but NOT for this folder",
         Error::Openssl(_) => "this program verifies it, but openssl does NOT",
         Error::NoOpenssl => "the receipt verifies; openssl could not be asked",
         _ => "the receipt verifies; the rest could not be checked here",
@@ -55,9 +57,10 @@ fn judge(
     if !common.json {
         say_checks(&receipt)?;
     }
-    if let Some(path) = &arguments.file {
-        check_file(&receipt, path, common.json)?;
-    }
+    let compared = match &arguments.file {
+        Some(path) => compare(&receipt, path, common.json)?,
+        None => Compared::Nothing,
+    };
     if arguments.openssl {
         let words = Words::of(common.explain.language.language());
         outside_check(zip, &receipt, roots, common.json, words)?;
@@ -65,7 +68,66 @@ fn judge(
     if common.json {
         return say_json(&as_json(&receipt, arguments));
     }
-    line("verdict", &verdict(&receipt, arguments.file.is_some()))
+    line("verdict", &verdict(&receipt, compared))
+}
+
+/// What was compared with the receipt, and is what was handed in.
+#[derive(Clone, Copy)]
+enum Compared {
+    Nothing,
+    /// One file, which may be one of several.
+    File,
+    /// A folder with every file that was handed in, and no other.
+    Folder,
+}
+
+fn compare(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<Compared, Error> {
+    if path.is_dir() {
+        check_folder(receipt, path, quiet)?;
+        return Ok(Compared::Folder);
+    }
+    check_file(receipt, path, quiet)?;
+    Ok(Compared::File)
+}
+
+/// Every file by its name within the folder, as it was handed in.
+fn check_folder(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<(), Error> {
+    let report = Report::open(&[path.to_owned()], None)?;
+    let differences = differences(&receipt.statement().files, report.files());
+    if !differences.is_empty() {
+        let path = path.to_owned();
+        return Err(Error::OtherFolder { path, differences });
+    }
+    if quiet {
+        return Ok(());
+    }
+    let files = report.files().len();
+    line(
+        "compared",
+        &format!(
+            "{} has every file that was handed in ({files})",
+            path.display()
+        ),
+    )
+}
+
+fn differences(handed_in: &Files, here: &Files) -> Vec<String> {
+    let named = |files: &Files, name: &FilePath| {
+        let found = files.iter().find(|file| file.name == *name);
+        found.map(|file| file.sha256)
+    };
+    let absent = handed_in
+        .iter()
+        .filter_map(|file| match named(here, &file.name) {
+            None => Some(format!("{} is missing", file.name)),
+            Some(sha256) if sha256 != file.sha256 => Some(format!("{} is another", file.name)),
+            Some(_) => None,
+        });
+    let extra = here
+        .iter()
+        .filter(|file| named(handed_in, &file.name).is_none());
+    let extra = extra.map(|file| format!("{} was not handed in", file.name));
+    absent.chain(extra).collect()
 }
 
 fn say_checks(receipt: &VerifiedReceipt) -> Result<(), Error> {
@@ -106,7 +168,7 @@ fn check_file(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<(),
     )
 }
 
-fn verdict(receipt: &VerifiedReceipt, with_file: bool) -> String {
+fn verdict(receipt: &VerifiedReceipt, compared: Compared) -> String {
     let statement = receipt.statement();
     let ids: Vec<_> = statement
         .members
@@ -114,11 +176,12 @@ fn verdict(receipt: &VerifiedReceipt, with_file: bool) -> String {
         .map(|member| member.sid.to_string())
         .collect();
     let files = statement.files.len();
-    let what = match (with_file, statement.files.single()) {
-        (true, Some(_)) => "this file".to_owned(),
-        (true, None) => format!("this file, one of {files},"),
-        (false, Some(_)) => "the file with this SHA-256".to_owned(),
-        (false, None) => format!("the {files} files with these SHA-256"),
+    let what = match (compared, statement.files.single()) {
+        (Compared::Folder, _) => "this folder".to_owned(),
+        (Compared::File, Some(_)) => "this file".to_owned(),
+        (Compared::File, None) => format!("this file, one of {files},"),
+        (Compared::Nothing, Some(_)) => "the file with this SHA-256".to_owned(),
+        (Compared::Nothing, None) => format!("the {files} files with these SHA-256"),
     };
     let pending = match receipt.witnessed() {
         Some(_) => "",

@@ -22,6 +22,7 @@ impl Error {
             | Self::OwnCertificate { .. }
             | Self::GroupTooLarge { .. }
             | Self::OtherFile { .. }
+            | Self::OtherFolder { .. }
             | Self::ReportChanged
             | Self::ReportTooLarge { .. }
             | Self::NothingOpen { .. }
@@ -75,7 +76,9 @@ impl Error {
             Self::ReportTooMany { .. } => "report_too_many",
             Self::ReportFiles(_) => "report_names",
             Self::ReportTooLarge { .. } => Code::ContentTooLarge.as_str(),
-            Self::ReportChanged | Self::OtherFile { .. } => Code::ContentAltered.as_str(),
+            Self::ReportChanged | Self::OtherFile { .. } | Self::OtherFolder { .. } => {
+                Code::ContentAltered.as_str()
+            }
             Self::PendingDamaged { .. } => "pending_damaged",
             Self::LogMemoryDamaged { .. } => "log_memory_damaged",
             Self::NothingOpen { .. } => "nothing_open",
@@ -98,6 +101,10 @@ impl Error {
             Self::Cli(error) => return error.remedy(),
             Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.remedy().to_owned(),
             Self::OtherFile { .. } => "find the file as it was when it was handed in".into(),
+            Self::OtherFolder { .. } => {
+                "find the files as they were when they were handed in, or compare one of them alone"
+                    .into()
+            }
             Self::DuplicateId(_) => "name every student once".into(),
             Self::GroupTooLarge { ids, limit, .. } => format!(
                 "hand in as a group of at most {limit}; if you know that this Blackboard takes \
