@@ -56,6 +56,12 @@ impl Servers {
         (servers, codes)
     }
 
+    /// Stops it and starts it again, on another port.
+    pub fn restart_blackboard(&mut self) {
+        self.blackboard.stop();
+        self.blackboard = Server::start(env!("CARGO_BIN_EXE_blackboard"), &self.sandbox());
+    }
+
     /// The directory that both have made.
     pub fn sandbox(&self) -> PathBuf {
         self.dir.path().join("sandbox")
@@ -175,6 +181,11 @@ impl Server {
     pub fn cpu(&self) -> f64 {
         cpu_of(self.child.id())
     }
+
+    fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// `utime` and `stime` of `/proc/PID/stat` (proc_pid_stat(5)), in hundredths of a second.
@@ -190,7 +201,6 @@ pub fn cpu_of(process: u32) -> f64 {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
 }

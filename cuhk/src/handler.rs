@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use scb_certs::{ServiceName, StudentId, VerifiedRequest, VerifiedService, VerifiedStudent};
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
 use scb_protocol::message::cuhk::{Reply, Request};
@@ -19,6 +20,9 @@ use crate::authority::{Authority, Enrolled};
 use crate::error::with_causes;
 use crate::facts;
 
+/// Questions of a service that are answered at once.
+const TOGETHER: usize = 32;
+
 /// Answers the requests of one connection, one after another.
 pub(crate) struct Handler {
     connection: Connection,
@@ -30,6 +34,8 @@ pub(crate) struct Handler {
     started: Instant,
     /// Something was answered, and the peer keeps the connection for its next question.
     kept: bool,
+    /// What had come already while the one before it was answered.
+    next: Option<Result<Admitted, Refusal>>,
 }
 
 impl Handler {
@@ -51,6 +57,7 @@ impl Handler {
             shutdown,
             started: Instant::now(),
             kept: false,
+            next: None,
         }
     }
 
@@ -76,8 +83,13 @@ impl Handler {
         self.greet().await?;
         let mut patience = self.limits.message;
         loop {
-            let request = self.next_request(patience).await?;
-            let admitted = self.expect.handle(request, &self.caller)?;
+            let admitted = match self.next.take() {
+                Some(admitted) => admitted?,
+                None => {
+                    let request = self.next_request(patience).await?;
+                    self.expect.handle(request, &self.caller)?
+                }
+            };
             self.carry_out(admitted).await?;
             self.kept = true;
             patience = self.limits.idle;
@@ -259,20 +271,45 @@ impl Handler {
         self.reply(Step::Two, &Reply::Token { token }).await
     }
 
+    /// A service may ask on before it is answered. What has come by now is answered at once, so
+    /// that it is recorded at once: one wait for the disk, and not one for each question.
     async fn verify(&mut self, asker: &VerifiedService, question: Question) -> Result<(), Refusal> {
-        let nonce = question.nonce;
-        let verified = self.authority.verify(asker, question).await;
-        let (verification, answers) =
-            verified.map_err(|error| self.refusal(&error, Step::Three))?;
-        let asker = asker.name().clone();
-        let fact = Fact::MembersAnswered {
-            asker,
-            nonce,
-            answers,
-        };
-        self.emit(StepEvent::new(Step::Three, fact));
-        self.reply(Step::Three, &Reply::Verification { verification })
-            .await
+        let questions = self.with_those_that_wait(question).await;
+        let answers = questions.into_iter().map(|question| {
+            let (nonce, authority) = (question.nonce, &self.authority);
+            async move { (nonce, authority.verify(asker, question).await) }
+        });
+        for (nonce, verified) in join_all(answers).await {
+            let (verification, answers) =
+                verified.map_err(|error| self.refusal(&error, Step::Three))?;
+            let asker = asker.name().clone();
+            let fact = Fact::MembersAnswered {
+                asker,
+                nonce,
+                answers,
+            };
+            self.emit(StepEvent::new(Step::Three, fact));
+            self.reply(Step::Three, &Reply::Verification { verification })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn with_those_that_wait(&mut self, first: Question) -> Vec<Question> {
+        let mut questions = vec![first];
+        while questions.len() < TOGETHER && self.next.is_none() {
+            let request = match self.connection.receive(Step::One, Duration::ZERO).await {
+                Err(none) if none.code == Code::Timeout => break,
+                arrived => arrived,
+            };
+            let admitted = request.and_then(|request| self.expect.handle(request, &self.caller));
+            match admitted {
+                Ok(Admitted::Verify { question, .. }) => questions.push(question),
+                // Its turn comes when these are answered.
+                other => self.next = Some(other),
+            }
+        }
+        questions
     }
 
     /// Asked every second or so: too often for a log line each.

@@ -1,4 +1,4 @@
-//! One connection to CUHK and the questions that are asked on it, one after another.
+//! One connection to CUHK and the questions that are asked on it; it answers in their order.
 
 use std::time::Duration;
 
@@ -45,11 +45,16 @@ impl Link {
 
     /// Asks and waits for the one reply.
     pub(crate) async fn ask(&mut self, request: &Request) -> Result<Reply, Refusal> {
+        self.send(request).await?;
+        self.receive().await
+    }
+
+    /// Asks without waiting for the reply; replies come in the order of the questions.
+    pub(crate) async fn send(&mut self, request: &Request) -> Result<(), Refusal> {
         let sending = self.connection.send(request);
         tokio::time::timeout_at(self.deadline, sending)
             .await
-            .unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, STEP)))?;
-        self.receive().await
+            .unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, STEP)))
     }
 
     /// The number of the last change of any status.
@@ -99,7 +104,8 @@ impl Link {
         self.connection.peer_chain()
     }
 
-    async fn receive(&mut self) -> Result<Reply, Refusal> {
+    /// The next reply.
+    pub(crate) async fn receive(&mut self) -> Result<Reply, Refusal> {
         self.connection
             .receive_reply(STEP, left(self.deadline))
             .await

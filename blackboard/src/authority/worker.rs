@@ -1,5 +1,6 @@
 //! The task that owns the connection to CUHK.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::fro
 const JUST_FAILED: Duration = Duration::from_millis(200);
 /// Shortest time between two fetches of lists that are getting old.
 const REFRESH: Duration = Duration::from_secs(60);
+/// Questions that are asked at once, before the first is answered.
+const TOGETHER: usize = 32;
 /// A question on its way to the task.
 #[derive(Debug)]
 pub(super) struct Ask {
@@ -120,37 +123,64 @@ impl Worker {
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Ask>) {
         let mut polls = interval(POLL);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut asks = Vec::with_capacity(TOGETHER);
         loop {
             tokio::select! {
-                ask = queue.recv() => match ask {
-                    Some(ask) => self.answer(ask).await,
-                    None => return,
+                waiting = queue.recv_many(&mut asks, TOGETHER) => match waiting {
+                    0 => return,
+                    _ => self.answer(asks.drain(..).collect()).await,
                 },
                 _ = polls.tick() => self.poll().await,
             }
         }
     }
 
-    /// Answers one question, on a new connection if the kept one turns out to be dead.
-    async fn answer(&mut self, ask: Ask) {
-        if ask.reply.is_closed() {
-            return;
+    /// Answers all that wait, on a new connection if the kept one turns out to be dead.
+    async fn answer(&mut self, mut asks: VecDeque<Ask>) {
+        asks.retain(|ask| !ask.reply.is_closed());
+        let mut kept = self.link.is_some();
+        while !asks.is_empty() {
+            let Err(refusal) = self.ask(&mut asks).await else {
+                continue;
+            };
+            if !is_away(&refusal) {
+                // It was about the first of them, and ended the connection.
+                tell(asks.pop_front(), refusal);
+            } else if !kept || refusal.code != Code::ConnectionLost {
+                asks.drain(..)
+                    .for_each(|ask| tell(Some(ask), refusal.clone()));
+            }
+            kept = false;
         }
-        let kept = self.link.is_some();
-        let mut result = self.ask(&ask).await;
-        if kept && matches!(&result, Err(lost) if lost.code == Code::ConnectionLost) {
-            result = self.ask(&ask).await;
-        }
-        // Whoever asked may have gone away meanwhile.
-        let _ = ask.reply.send(result);
     }
 
-    async fn ask(&mut self, ask: &Ask) -> Result<Reply, Refusal> {
-        let mut link = self.linked(ask.deadline).await?;
+    /// Asks all of it before the first answer has come, so that CUHK can record the answers
+    /// together. Those that are answered are taken out.
+    async fn ask(&mut self, asks: &mut VecDeque<Ask>) -> Result<(), Refusal> {
+        let Some(deadline) = asks.front().map(|first| first.deadline) else {
+            return Ok(());
+        };
+        let mut link = self.linked(deadline).await?;
         // Time spent waiting for a turn is no reason to give up a connection that works.
-        let deadline = Instant::now() + PATIENCE;
-        let reply = link.by(deadline).ask(&ask.request).await;
-        self.keep(link, reply)
+        link.by(Instant::now() + PATIENCE);
+        let mut answered = Ok(());
+        for ask in asks.iter() {
+            answered = link.send(&ask.request).await;
+            if answered.is_err() {
+                break;
+            }
+        }
+        while answered.is_ok() && !asks.is_empty() {
+            link.by(Instant::now() + PATIENCE);
+            answered = link.receive().await.map(|reply| {
+                self.heard();
+                if let Some(ask) = asks.pop_front() {
+                    // Whoever asked may have gone away meanwhile.
+                    let _ = ask.reply.send(Ok(reply));
+                }
+            });
+        }
+        self.keep(link, answered)
     }
 
     /// Follows CUHK's changes, or tries to connect when the time for that has come.
@@ -318,6 +348,13 @@ impl Worker {
 
     fn current(&self) -> Arc<TrustStore> {
         Arc::clone(&self.trust.borrow())
+    }
+}
+
+fn tell(ask: Option<Ask>, refusal: Refusal) {
+    if let Some(ask) = ask {
+        // Whoever asked may have gone away meanwhile.
+        let _ = ask.reply.send(Err(refusal));
     }
 }
 

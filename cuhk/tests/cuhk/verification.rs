@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scb_certs::{Fingerprint, RevocationReason, SpiffeId};
 use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
-use scb_protocol::{Code, Question, Refusal, Verification};
+use scb_protocol::{Code, Question, Refusal, Step, Verification};
 
 use crate::university::{Credentials, University, refused, verify};
 
@@ -167,4 +167,48 @@ async fn an_answer_is_for_its_own_nonce_members_and_asker() {
         let refusal = Verification::verify(&verification, &trust, asker, question, now);
         assert_eq!(refusal.unwrap_err().code, Code::VerificationInvalid);
     }
+}
+
+#[tokio::test]
+async fn what_is_asked_at_once_is_answered_in_its_order() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let first = university.student("1155000001").await;
+    let mut connection = university.connect_as(&blackboard).await;
+    let question = || verify(&[("1155000001", sha256(&first))]);
+    let refused = verify(&[
+        ("1155000001", sha256(&first)),
+        ("1155000001", sha256(&first)),
+    ]);
+    let asked = [
+        question(),
+        question(),
+        Request::Status {},
+        question(),
+        refused,
+    ];
+    for request in &asked {
+        connection.send(request).await.unwrap();
+    }
+    for request in &asked[..4] {
+        let wait = Duration::from_secs(10);
+        let reply = connection.receive_reply(Step::Three, wait).await.unwrap();
+        match (request, reply) {
+            (Request::Verify { nonce, members }, Reply::Verification { verification }) => {
+                let question = Question {
+                    nonce: *nonce,
+                    members: members.clone(),
+                };
+                let asker = blackboard.chain.leaf().spiffe_id().unwrap();
+                let (trust, now) = (university.trust(), university.clock.now());
+                Verification::verify(&verification, &trust, &asker, &question, now).unwrap();
+            }
+            (Request::Status {}, Reply::Status { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let last: Result<Reply, _> = connection
+        .receive_reply(Step::Three, Duration::from_secs(10))
+        .await;
+    assert_eq!(last.unwrap_err().code, Code::DuplicateMember);
 }
