@@ -63,12 +63,20 @@ pub(crate) fn fresh_code(
     subject: &Subject,
     now: UnixTime,
 ) -> Result<IssuedCode, Error> {
-    let code = EnrolmentCode::generate()?;
-    let expires_at = later(now, CODE_LIFETIME);
+    let issued = new_code(now)?;
+    let digest = issued.code.digest(&subject.to_string());
     records
         .codes()
-        .add(&code.digest(&subject.to_string()), subject, now, expires_at)?;
-    Ok(IssuedCode { code, expires_at })
+        .add(&digest, subject, now, issued.expires_at)?;
+    Ok(issued)
+}
+
+/// A code that nothing is stored of yet.
+pub(crate) fn new_code(now: UnixTime) -> Result<IssuedCode, Error> {
+    Ok(IssuedCode {
+        code: EnrolmentCode::generate()?,
+        expires_at: later(now, CODE_LIFETIME),
+    })
 }
 
 /// Adds a service and issues its first code.

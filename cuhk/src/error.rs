@@ -229,6 +229,18 @@ pub enum Error {
         /// What became of the others, in words.
         others: &'static str,
     },
+    /// Another import is under way.
+    #[error("another roster is being imported at this moment; nothing was imported")]
+    ImportRunning,
+    /// The import counts, but not all of it is done.
+    #[error("the import is not complete: {} left to be made", counted(*left, "change"))]
+    ImportUnfinished {
+        /// How many changes are left.
+        left: u64,
+        /// What is in the way.
+        #[source]
+        source: Box<Error>,
+    },
     /// So many students would be suspended that it may be a mistake.
     #[error(
         "{missing} of {} are not in this file, more than a third: nothing was imported",
@@ -337,6 +349,11 @@ impl Error {
                  --suspend-many NUMBER"
             }
             Self::RowsRefused { .. } => "correct those rows and import the file again",
+            Self::ImportRunning => "wait until it has ended, then do the same again",
+            Self::ImportUnfinished { .. } => {
+                "mend that (a full disk: make room) and run the command again: it makes the changes \
+                 that are left first. A code sheet that was written stays good"
+            }
             Self::ClockSetBack { .. } => {
                 "nothing was done; set the clock (`timedatectl` shows it) and do the same again; if \
                  it is right and was ahead before, add --clock-is-right"
@@ -416,6 +433,8 @@ impl Error {
             | Self::NothingRequested(_)
             | Self::ManyMissing { .. }
             | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
+            Self::ImportRunning => scb_cli::exit::RETRY,
+            Self::ImportUnfinished { source, .. } => source.exit(),
             Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
             Self::Transport(scb_transport::Error::LogLevel(_))
             | Self::Certificates(
@@ -460,6 +479,8 @@ impl Error {
             Self::RosterInvalid { .. } => "roster_invalid",
             Self::RowsRefused { .. } => "rows_refused",
             Self::ManyMissing { .. } => "many_missing",
+            Self::ImportRunning => "import_running",
+            Self::ImportUnfinished { source, .. } => source.code(),
             Self::Storage(error) => error.code(),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
             Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",

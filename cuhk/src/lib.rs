@@ -72,7 +72,8 @@ pub use revocation::{Grounds, NamedTarget, Revoked, Suspension, Target, restore,
 pub use root::sign_root_list;
 pub use roster_file::{Entry, Listed, RosterFault, RosterReader, RosterRow};
 pub use roster_import::{
-    Counts, Difference, Finding, Import, ImportOptions, Missing, import_roster, rehearse_import,
+    Counts, Difference, Earlier, Finding, Import, ImportOptions, Missing, import_roster,
+    import_roster_watched, rehearse_import,
 };
 pub use server::{Refresher, Server, Unlocked};
 pub use store::{

@@ -8,6 +8,7 @@ mod bundles;
 mod certificates;
 mod codes;
 mod convert;
+mod imports;
 mod lists;
 mod log;
 #[cfg(test)]
@@ -23,7 +24,7 @@ mod status;
 mod terms;
 mod witnessed;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction};
 use rusqlite_migration::{M, Migrations};
@@ -35,6 +36,7 @@ pub use authorities::{Authorities, AuthorityKind, AuthorityRecord, AuthorityStat
 pub use bundles::TrustBundles;
 pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocation};
 pub use codes::{CodeRecord, Codes};
+pub(crate) use imports::{Begun, Imports, Step};
 pub use lists::{RevocationLists, StoredList};
 pub use log::{Log, LoggedEntry, Witness};
 pub use pruning::{Pruned, Pruning};
@@ -153,6 +155,11 @@ impl Store {
             .read_blocking(|connection| job(&Records { connection }))
     }
 
+    /// A file beside the database.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.database.path().with_file_name(name)
+    }
+
     /// Bytes that it takes on the disk.
     pub(crate) fn size(&self) -> u64 {
         self.database.size()
@@ -185,6 +192,11 @@ impl<'a> Records<'a> {
     /// Students.
     pub fn roster(&self) -> Roster<'a> {
         Roster::on(self.connection)
+    }
+
+    /// The roster's import that is under way.
+    pub(crate) fn imports(&self) -> Imports<'a> {
+        Imports::on(self.connection)
     }
 
     /// Services.
@@ -282,6 +294,7 @@ fn migrations() -> Migrations<'static> {
             |transaction: &Transaction<'_>| Revocations::count_all(transaction),
         ),
         M::up(include_str!("store/migrations/0013.sql")),
+        M::up(include_str!("store/migrations/0014_roster_import.sql")),
     ])
 }
 

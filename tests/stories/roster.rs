@@ -2,6 +2,8 @@
 //! sometimes not what it should be.
 
 use std::fs;
+use std::io::Write;
+use std::process::Stdio;
 
 use expectrl::session::Session;
 use expectrl::{Eof, Expect};
@@ -132,6 +134,46 @@ fn the_roster_of_one_course_does_not_suspend_the_university() {
     }
     let restored = campus.import(FIRST, &[]).succeeded();
     told(&restored, &["3 restored"]);
+}
+
+/// The first rows of a large roster, of which each has its number as name.
+fn many(rows: std::ops::Range<u32>) -> String {
+    let rows = rows.map(|n| format!("{},Student {n},{n}@link.example,BSc\n", 2_055_000_000 + n));
+    format!("sid,name,email,programme\n{}", rows.collect::<String>())
+}
+
+#[test]
+fn a_laptop_is_revoked_during_an_import_that_is_then_killed() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.roster(FIRST).succeeded();
+    let cuhk = campus.serve_cuhk();
+    let mut import = campus
+        .command("cuhk", &["roster", "import", "/dev/stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Far more than a pipe holds: when this returns, some thousand rows were read.
+    let rows = import.stdin.as_mut().unwrap();
+    rows.write_all(many(0..10_000).as_bytes()).unwrap();
+
+    let revoke = ["revoke", "1155000001", "--reason", "key_compromise"];
+    told(&campus.cuhk(&revoke).succeeded(), &["1 unused code"]);
+    let again = campus.import(FIRST, &["--json"]);
+    again.refused(4, "import_running");
+    import.kill().unwrap();
+    import.wait().unwrap();
+    assert!(!campus.listed().contains("Student 0"));
+
+    let next = campus.import(many(0..10), &[]).succeeded();
+    told(
+        &next,
+        &["an earlier import was interrupted before", "10 added"],
+    );
+    let next = campus.import(many(0..10), &[]).succeeded();
+    assert!(!next.stdout.contains("interrupted"), "{next:#?}");
+    drop(cuhk);
 }
 
 #[test]
@@ -270,10 +312,7 @@ fn of_thousands_of_differences_twenty_of_each_kind_are_named_unless_all_are_want
 fn ten_thousand_students_are_imported_within_two_seconds() {
     let campus = ByHand::new();
     campus.init().succeeded();
-    let row = |n| format!("{},Student {n},{n}@link.example,BSc\n", 2_055_000_000 + n);
-    let rows: String = (0..10_000).map(row).collect();
-    let roster = format!("sid,name,email,programme\n{rows}");
-    fs::write(campus.path("students.csv"), roster).unwrap();
+    fs::write(campus.path("students.csv"), many(0..10_000)).unwrap();
     let import = format!(
         "'{}' --home cuhk.home roster import students.csv --codes-out codes.csv; times",
         program("cuhk").get_program().display()

@@ -207,6 +207,11 @@ impl Database {
         block_on(self.close());
     }
 
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
     /// Bytes that the file and its log take on the disk.
     pub fn size(&self) -> u64 {
         let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());

@@ -10,6 +10,7 @@ use super::{Finding, log};
 use crate::config::path;
 use crate::error::with_causes;
 use crate::issuers::counting_roots;
+use crate::roster_import::interrupted;
 use crate::store::{AuthorityKind, CrlSigner, Records, Store};
 use crate::time::later;
 use crate::warnings::AHEAD;
@@ -120,8 +121,23 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
         }
         Ok(findings)
     });
+    let mut findings = looked.unwrap_or_else(|error| vec![Finding::unseen("records", error)]);
+    findings.extend(import(&store).unwrap_or_else(|error| Some(Finding::unseen("import", error))));
     store.close_blocking();
-    looked.unwrap_or_else(|error| vec![Finding::unseen("records", error)])
+    findings
+}
+
+/// An import of a roster that was interrupted.
+fn import(store: &Store) -> Result<Option<Finding>, Error> {
+    let begun = interrupted(store)?.filter(|begun| begun.decided);
+    Ok(begun.map(|begun| {
+        let left = counted(begun.left, "change");
+        Finding::warn(
+            "import",
+            format!("the import of a roster was interrupted: {left} left to be made"),
+            "the next import makes them first: cuhk roster import FILE",
+        )
+    }))
 }
 
 fn or_unseen(check: &'static str, looked: Result<Finding, Error>) -> Finding {
@@ -190,4 +206,29 @@ fn list(records: &Records<'_>, signer: CrlSigner, now: UnixTime) -> Result<Findi
         () if end < later(now, ahead) => Finding::warn(CHECK, seen, mend),
         () => Finding::ok(CHECK, seen),
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::doctor::Outcome;
+    use crate::store::{Step, temporary};
+
+    #[test]
+    fn an_import_that_was_interrupted_is_told_once_it_counts() {
+        let (_dir, store) = temporary();
+        let restore = || Step::Restore("1155000001".parse().unwrap());
+        assert_eq!(import(&store).unwrap(), None);
+        store
+            .write_blocking(move |records| records.imports().stage(&[restore(), restore()]))
+            .unwrap();
+        assert_eq!(import(&store).unwrap(), None, "nothing is changed by it");
+        store
+            .write_blocking(|records| records.imports().decide())
+            .unwrap();
+        let found = import(&store).unwrap().unwrap();
+        assert_eq!(found.outcome, Outcome::Warn);
+        assert!(found.seen.contains("2 changes left"), "{found:?}");
+    }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod enrolment;
 mod guessing;
 mod home;
+mod imports;
 mod keys;
 mod log;
 mod monitor;

@@ -13,7 +13,9 @@ use scb_cli::{Failure, counted};
 use crate::cli::{Desk, now};
 use crate::issuers::served_root;
 use crate::roster_file::RosterReader;
-use crate::roster_import::{Import, ImportOptions, Missing, import_roster, rehearse_import};
+use crate::roster_import::{
+    Import, ImportOptions, Missing, import_roster_watched, rehearse_import,
+};
 use crate::store::Store;
 use crate::{Error, open_home};
 
@@ -33,6 +35,11 @@ A row is refused, with its line and the reason, if it has more or fewer fields t
 if its student is in the file already, or if a text has marks that control a screen or turn text
 round (U+202E); the other rows are imported. Texts such as =1+1 are kept as they are; on the code
 sheet they get an apostrophe in front, so that no spreadsheet computes them.
+
+The file is compared first; if it is refused, nothing has changed. Then the changes are made, a
+thousand at a time, so that other commands and a running server wait for half a second at most, also
+for a million rows. If that is interrupted (a full disk, a power cut) the import counts all the same:
+the next one makes the changes that are left first, and `cuhk doctor` says so until then.
 
 With --codes-out, students who have neither a certificate nor an open code get a code; the file
 is for you to hand out and then to delete.
@@ -114,14 +121,20 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
 
 fn import(store: &Store, arguments: &Arguments, options: ImportOptions) -> Result<Import, Error> {
     let path = arguments.file.clone();
-    let (source, bar) = source(&path)?;
+    let (source, reading) = source(&path)?;
+    let changing = bar(reading.length().unwrap_or_default(), CHANGING);
     let reader = RosterReader::new(source, arguments.sid_column.as_deref());
     let reader = reader.map_err(|reason| Error::roster(&path, reason));
     let done = reader.and_then(|reader| match arguments.dry_run {
         true => rehearse_import(store, path, reader, options),
-        false => import_roster(store, path, reader, options),
+        false => import_roster_watched(store, path, reader, options, &mut |done, all| {
+            reading.finish_and_clear();
+            changing.set_length(all);
+            changing.set_position(done);
+        }),
     });
-    bar.finish_and_clear();
+    reading.finish_and_clear();
+    changing.finish_and_clear();
     done
 }
 
@@ -134,16 +147,23 @@ fn source(path: &Path) -> Result<(impl Read + Send + 'static, ProgressBar), Erro
     };
     let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
-    // Without a terminal on standard error it draws nothing.
+    let bar = bar(size, READING);
+    Ok((bar.wrap_read(file), bar))
+}
+
+const READING: &str = "compared {bar:40} {bytes} of {total_bytes}, {eta} left";
+const CHANGING: &str = "changes made {bar:40} {pos} of {len}, {eta} left";
+
+/// For a large file. Without a terminal on standard error it draws nothing.
+fn bar(size: u64, template: &str) -> ProgressBar {
     let bar = match size >= LARGE {
         true => ProgressBar::new(size),
         false => ProgressBar::hidden(),
     };
-    let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left");
-    if let Ok(style) = style {
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    Ok((bar.wrap_read(file), bar))
+    bar
 }
 
 /// Asks somebody at the keyboard; nobody there has not agreed.

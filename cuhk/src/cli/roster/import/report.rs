@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::Arguments;
-use crate::roster_import::{Counts, Difference, Finding, Import};
+use crate::roster_import::{Counts, Difference, Earlier, Finding, Import};
 use crate::store::Student;
 
 /// So many of each kind of difference are named, unless all are wanted.
@@ -15,6 +15,9 @@ const SHOWN: usize = 20;
 
 /// For people: a line for each difference, up to twenty of a kind, then the numbers.
 pub(super) fn text(arguments: &Arguments, import: &Import) -> Result<(), Failure> {
+    if let Some(earlier) = import.earlier {
+        say(&of_earlier(earlier))?;
+    }
     say(&format!("read as {}", import.layout))?;
     let shown = import.findings.iter().filter(|finding| {
         // Of a roster of one course nearly everybody is missing.
@@ -45,6 +48,24 @@ pub(super) fn text(arguments: &Arguments, import: &Import) -> Result<(), Failure
         dry_run(import)?;
     }
     Ok(())
+}
+
+fn of_earlier(earlier: Earlier) -> String {
+    match earlier {
+        Earlier::Forgotten => {
+            "an earlier import was interrupted before anything had changed, and is \
+                               forgotten; a code sheet that it left is void"
+                .to_owned()
+        }
+        Earlier::Finished(left) => format!(
+            "an earlier import was interrupted: {} that were left are made now",
+            counted(left, "change")
+        ),
+        Earlier::Unfinished(left) => format!(
+            "an earlier import was interrupted: {} are left, which the next import makes first",
+            counted(left, "change")
+        ),
+    }
 }
 
 fn codes(arguments: &Arguments, import: &Import) -> Result<(), Failure> {
@@ -166,6 +187,8 @@ struct Report<'a> {
     counts: &'a Counts,
     active_before: usize,
     codes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earlier_import: Option<Earlier>,
     differences: Differences<'a>,
 }
 
@@ -186,6 +209,7 @@ pub(super) fn json(arguments: &Arguments, import: &Import) -> Result<(), Failure
         counts: &import.counts,
         active_before: import.active,
         codes: import.codes,
+        earlier_import: import.earlier,
         differences: Differences(&import.findings),
     };
     let text = serde_json::to_string_pretty(&report);

@@ -1,0 +1,129 @@
+//! What an import finds: the differences between a roster and the records, and their numbers.
+
+use crate::store::Student;
+
+/// Of how many active students one may be suspended without more ado: of each three.
+const MANY: usize = 3;
+
+/// What the roster says of one student, where that is not what the records say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Line in the file; none for those who are not listed.
+    pub line: Option<u64>,
+    /// The student ID, or what stands in its place.
+    pub sid: String,
+    /// What it is.
+    pub difference: Difference,
+}
+
+/// A difference between a roster and the records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// The student is new.
+    Added,
+    /// Name, e-mail address or programme changed.
+    Changed {
+        /// As it was.
+        before: Box<Student>,
+        /// As it is now.
+        after: Box<Student>,
+    },
+    /// The student was missing from an earlier roster, and is back.
+    Restored,
+    /// The student is listed, and stays suspended: somebody did that by hand.
+    StaysSuspended,
+    /// An active student is not listed, or listed as one who has left: in the words of the file.
+    Missing {
+        /// Such as `status: deleted`.
+        says: Option<String>,
+        /// What becomes of it.
+        suspended: bool,
+    },
+    /// Somebody who has left and was not here.
+    Left(String),
+    /// The row is refused.
+    Refused(String),
+    /// A spreadsheet would compute the name, the address or the programme; what is stored is the
+    /// text as it is.
+    Formula(&'static str),
+}
+
+/// What an import does, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Import {
+    /// How the header was understood.
+    pub layout: String,
+    /// All differences, in the file's order, then who is missing.
+    pub findings: Vec<Finding>,
+    /// How many there are.
+    pub counts: Counts,
+    /// How many active students there were.
+    pub active: usize,
+    /// How many codes were written, or would be.
+    pub codes: usize,
+    /// An earlier import that was interrupted, if there was one.
+    pub earlier: Option<Earlier>,
+}
+
+/// What became of an earlier import that was interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Earlier {
+    /// It had not changed anything yet, and is forgotten.
+    Forgotten,
+    /// This many changes were left, and were made first.
+    Finished(u64),
+    /// This many changes are left: the next import that is no rehearsal makes them first.
+    Unfinished(u64),
+}
+
+/// How many rows or students of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Counts {
+    /// Rows in the file.
+    pub rows: usize,
+    /// New students.
+    pub added: usize,
+    /// Students with another name, e-mail address or programme.
+    pub changed: usize,
+    /// Students listed as they were.
+    pub unchanged: usize,
+    /// Students who are back.
+    pub restored: usize,
+    /// Active students who are not listed.
+    pub missing: usize,
+    /// Those of them who are suspended.
+    pub suspended: usize,
+    /// Rows refused.
+    pub refused: usize,
+}
+
+impl Import {
+    /// Whether so many are missing that suspending them may be a mistake.
+    pub fn many_missing(&self) -> bool {
+        self.is_many(self.counts.missing)
+    }
+
+    pub(super) fn is_many(&self, missing: usize) -> bool {
+        missing * MANY > self.active
+    }
+
+    pub(super) fn found(&mut self, line: Option<u64>, sid: impl ToString, difference: Difference) {
+        let counter = match difference {
+            Difference::Added => Some(&mut self.counts.added),
+            Difference::Changed { .. } => Some(&mut self.counts.changed),
+            Difference::Restored => Some(&mut self.counts.restored),
+            Difference::Missing { .. } => Some(&mut self.counts.missing),
+            Difference::Refused(_) => Some(&mut self.counts.refused),
+            _ => None,
+        };
+        if let Some(counter) = counter {
+            *counter += 1;
+        }
+        self.findings.push(Finding {
+            line,
+            sid: sid.to_string(),
+            difference,
+        });
+    }
+}
