@@ -1,0 +1,169 @@
+//! The arguments of each command.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use scb_certs::StudentId;
+use scb_tlog::VerifierKey;
+
+use super::values::student_id;
+use crate::passphrases::PassphraseFile;
+
+/// Arguments of `student enrol`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student enrol --ids 1155000001 --codes codes.csv
+  student enrol --ids 1155000001 --new-device   (with a code of its own: a further machine)
+  student enrol --ids 1155000001 --replace      (with a new code: lost or revoked key)
+  student enrol --ids 1155000001 --protect      (asks for a passphrase for the new key)")]
+pub struct Enrol {
+    /// Who: student IDs, separated by commas
+    #[command(flatten)]
+    pub ids: Ids,
+    /// Make a new key although there is a certificate, for instance a revoked one
+    #[arg(long)]
+    pub replace: bool,
+    /// For a student who has a certificate on another machine, which stays good: takes a code
+    /// of its own
+    #[arg(long, conflicts_with = "replace")]
+    pub new_device: bool,
+    /// Encrypt new keys: asks for a passphrase, unless --passphrase-file gives it
+    #[arg(long)]
+    pub protect: bool,
+}
+
+/// Arguments of `student renew`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student renew                                   (everybody whose key is here)
+  student renew --ids 1155000001 --json
+  student renew --ids 1155000001 --same-key       (the same key for another 30 days)
+
+Every command that talks to CUHK does this by itself when two thirds of a certificate's life are
+over, so that it is seldom needed. A certificate that has ended can be renewed by its key for some
+time (30 days, unless CUHK says otherwise); later it takes a code: student enrol. The passphrase
+of a key stays. The old key is removed when the new certificate is stored; the same command after
+an interruption goes on where it was.")]
+pub struct Renew {
+    /// Who: student IDs, separated by commas; without it, everybody who has a certificate here
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
+    /// Have the present key certified again instead of a new one
+    #[arg(long)]
+    pub same_key: bool,
+}
+
+/// Arguments of `student submit`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student submit --ids 1155000001,1155000002,1155000003 report.pdf
+  student submit --ids 1155000001 report.pdf src           (files and folders, up to 100 files)
+  student submit --ids 1155000001 --course CSCI3310 --assignment lab --json
+  student --sandbox /tmp/scb submit --explain --trace run.html      (for a class)
+
+The same command after an interruption goes on where it stopped: what is there already is compared
+and not sent again, and nothing is stored twice. What counts for the deadline is when the signed
+statement was recorded, not when the last byte came.")]
+pub struct Submit {
+    /// What is handed in: files, or a folder of files; without any, submission.txt made from the
+    /// IDs
+    #[arg(value_name = "FILE|FOLDER", conflicts_with = "report")]
+    pub files: Vec<PathBuf>,
+    /// Who, in the order of the group: student IDs, separated by commas
+    #[command(flatten)]
+    pub ids: Ids,
+    /// Write a page (HTML) that shows every message of this run; without secrets
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+/// `--ids A,B,C`.
+#[derive(Debug, Args)]
+pub struct Ids {
+    /// Student IDs, separated by commas; in a sandbox the sample IDs when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
+}
+
+/// Arguments of `student verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student verify receipts/S-000001.zip
+  student verify S-000001.zip my-project/
+  student verify S-000001.zip report.pdf --ca-fingerprint 3f…
+
+Exit code 0 when everything verifies, 3 when it does not.")]
+pub struct Verify {
+    /// The receipt, a ZIP file
+    #[arg(value_name = "RECEIPT")]
+    pub receipt: PathBuf,
+    /// The file that was handed in, or one of them, or the folder
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Have `openssl` check the signatures too, and check that an altered copy is refused
+    #[arg(long)]
+    pub openssl: bool,
+    /// A witness besides CUHK (C2SP verifier key) whose cosignature counts; repeat it for more
+    #[arg(long, value_name = "KEY")]
+    pub witness: Vec<VerifierKey>,
+    /// How many witnesses must have cosigned, CUHK among them
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub quorum: usize,
+}
+
+/// Arguments of `student assignments`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student assignments
+  student assignments --course CSCI3310 --all
+  student assignments --ids 1155000001,1155000002 --json
+  student --sandbox /tmp/scb assignments
+
+Shown is what all of these students can hand in together, by Blackboard's clock, and what lateness
+would cost each. Times are those of this machine's zone, with its offset from UTC.")]
+pub struct Assignments {
+    /// Who: student IDs, separated by commas; everybody with a certificate here when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
+    /// Show what has closed as well
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Arguments of `student audit`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student audit
+  student audit --ids 1155000001 --json
+  student --sandbox /tmp/scb audit
+
+`here` is the certificate of this home, `not here` one of another machine or an earlier one. What
+was seen of the log is remembered; a log that contradicts it later is refused (log_forked), one
+whose proofs are wrong too (log_invalid), and one that lacks a certificate (log_incomplete).")]
+pub struct Audit {
+    /// Who: student IDs, separated by commas; everybody with a certificate here when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
+}
+
+/// Arguments of `student passphrase`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student passphrase --ids 1155000001             (asks for the old one, if any, and the new one)
+  student passphrase --ids 1155000001 --remove
+  student passphrase --ids A,B --passphrase-file A=a.old --passphrase-file B=b.old \\
+      --new-passphrase-file A=a.new --new-passphrase-file B=b.new
+
+The keys themselves stay, and so do their certificates. No key file is changed unless every
+passphrase is right. An earlier copy of a key file, as in a backup, keeps its earlier passphrase.")]
+pub struct Passphrase {
+    /// Whose keys: student IDs, separated by commas
+    #[command(flatten)]
+    pub ids: Ids,
+    /// File whose first line is the new passphrase of the keys, or of one ID's key; repeatable
+    #[arg(long, value_name = "[SID=]FILE", conflicts_with = "remove")]
+    pub new_passphrase_file: Vec<PassphraseFile>,
+    /// Store the keys without a passphrase: whoever gets at a key file can sign in that name
+    #[arg(long)]
+    pub remove: bool,
+}

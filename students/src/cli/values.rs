@@ -1,0 +1,54 @@
+//! Values of the command line that are more than a word.
+
+use scb_certs::StudentId;
+
+/// A student ID of a list, with the blanks that people type after commas.
+pub(super) fn student_id(text: &str) -> Result<StudentId, String> {
+    let sid = text.trim().parse();
+    sid.map_err(|error: scb_certs::Error| error.to_string())
+}
+
+/// `host:port`; the host may be a name, an IPv4 address or an IPv6 address in brackets.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    const EXPECTED: &str = "expected HOST:PORT, such as 127.0.0.1:8011";
+    let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let acceptable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let named = !host.is_empty() && host.chars().all(acceptable);
+    let literal = bracketed && text.parse::<std::net::SocketAddr>().is_ok();
+    match port.parse::<u16>() {
+        Ok(1..) if named || literal => Ok(text.to_owned()),
+        _ => Err(EXPECTED.to_owned()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_need_a_host_and_a_port() {
+        for good in [
+            "127.0.0.1:8011",
+            "localhost:1",
+            "[::1]:8011",
+            "a-b.example.edu:65535",
+        ] {
+            assert_eq!(address(good).unwrap(), good);
+        }
+        for bad in [
+            "",
+            "localhost",
+            ":8011",
+            "localhost:0",
+            "localhost:x",
+            "::1:80",
+            "a b:1",
+            "[x]:1",
+            "h:99999",
+        ] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+}

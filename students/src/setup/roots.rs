@@ -1,0 +1,178 @@
+//! Which roots a run trusts: from the command line, the sandbox, the home, and the trust bundles
+//! that came since.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Certificate, Fingerprint, TrustStore};
+use scb_cli::{Home, ROOTS, Role, Sandbox, former_roots};
+use scb_protocol::{Code, Refusal, SignedBundle, Step};
+
+use super::{Root, Setup};
+use crate::cli::Common;
+use crate::home::read_roots;
+use crate::{CodeSheet, Error};
+
+impl Setup {
+    pub(super) fn find_root(
+        &mut self,
+        common: &Common,
+        sheet: Option<&CodeSheet>,
+    ) -> Result<(), Error> {
+        let remembered = match &self.sandbox {
+            Some(sandbox) => Some(self.sandbox_trust(sandbox)?),
+            None => match self.home.roots()? {
+                roots if roots.is_empty() => None,
+                roots => Some(TrustStore::of_roots(roots)?),
+            },
+        };
+        if let Some(store) = remembered {
+            self.root = Root::Known(Arc::new(store));
+            self.root_remembered = true;
+        }
+        if let Some(path) = &common.ca {
+            let store = trust_store(path)?;
+            self.claim(store.root().fingerprint())?;
+            if self.trust().is_none() {
+                self.root = Root::Known(Arc::new(store));
+            }
+        }
+        let claims = common.ca_fingerprint.into_iter();
+        for fingerprint in claims.chain(sheet.and_then(CodeSheet::root)) {
+            self.claim(fingerprint)?;
+        }
+        Ok(())
+    }
+
+    fn knows(&self, given: &Fingerprint) -> bool {
+        match &self.root {
+            Root::Unknown => false,
+            Root::Fingerprint(known) => known == given,
+            Root::Known(store) => is_root_of(store, given),
+        }
+    }
+
+    /// The sandbox's root, and what became of it since.
+    fn sandbox_trust(&self, sandbox: &Sandbox) -> Result<TrustStore, Error> {
+        let first = sandbox_trust(sandbox)?;
+        let kept = self.home.roots()?;
+        match kept.contains(first.root()) {
+            true => Ok(TrustStore::of_roots(kept)?),
+            false => Ok(first),
+        }
+    }
+
+    /// Whether CUHK should be asked for the trust bundle. In a sandbox only when in doubt.
+    pub(crate) fn is_bundle_due(&self) -> bool {
+        self.sandbox.is_none() && self.home.is_bundle_due()
+    }
+
+    /// The numbers of the trust bundles without which this one cannot be judged here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRoot`], [`Error::Cli`].
+    pub(crate) fn missed_bundles(&self, latest: &SignedBundle) -> Result<Range<u64>, Error> {
+        let trust = self.require_trust()?;
+        Ok(latest.missed(&trust, self.home.bundle_sequence()?))
+    }
+
+    /// Judges a trust bundle; the roots of a later one count from now on. Whether others count now.
+    ///
+    /// # Errors
+    ///
+    /// `server_misbehaved` for one that does not count, [`Error::NoRoot`], [`Error::Cli`].
+    pub(crate) fn take_bundle(
+        &mut self,
+        signed: &SignedBundle,
+        now: UnixTime,
+    ) -> Result<bool, Error> {
+        let trust = self.require_trust()?;
+        let known = self.home.bundle_sequence()?;
+        let bundle = signed.verify(&trust, known, now).map_err(|error| {
+            Refusal::new(Code::ServerMisbehaved, Step::Zero).with(
+                "reason",
+                format!("the trust bundle does not count: {error}"),
+            )
+        })?;
+        let present = trust.roots();
+        self.home.keep_bundle(present, signed, &bundle)?;
+        let changed = present != bundle.trust().roots();
+        self.root = Root::Known(Arc::new(bundle.trust().clone()));
+        self.root_remembered = true;
+        Ok(changed)
+    }
+
+    /// Every source must name a root that is known.
+    pub(super) fn claim(&mut self, given: Fingerprint) -> Result<(), Error> {
+        match self.fingerprint() {
+            None => self.root = Root::Fingerprint(given),
+            Some(_) if self.knows(&given) => {}
+            Some(remembered) => return Err(Error::OtherRoot { remembered, given }),
+        }
+        Ok(())
+    }
+}
+
+/// The root fingerprints by which a receipt is judged: `--ca-fingerprint`, else `--ca`, else the
+/// sandbox's or the remembered roots, those among them that count no more. Needs no home and makes
+/// none.
+///
+/// # Errors
+///
+/// [`Error::NoRoot`], [`Error::RootFile`], [`Error::Cli`].
+pub(crate) fn verification_roots(common: &Common) -> Result<Vec<Fingerprint>, Error> {
+    if let Some(fingerprint) = common.ca_fingerprint {
+        return Ok(vec![fingerprint]);
+    }
+    let roots = match (&common.ca, &common.sandbox) {
+        (Some(path), _) => trust_store(path)?.roots().to_vec(),
+        (None, Some(dir)) => {
+            let sandbox = Sandbox::open(dir)?;
+            let first = sandbox_trust(&sandbox)?;
+            let mut roots = remembered_roots(&sandbox.student_home())?;
+            roots.retain(|root| root != first.root());
+            roots.push(first.root().clone());
+            roots
+        }
+        (None, None) => match remembered_roots(&common.home.resolve(Role::Student))? {
+            roots if roots.is_empty() => return Err(Error::NoRoot),
+            roots => roots,
+        },
+    };
+    Ok(roots.iter().map(Certificate::fingerprint).collect())
+}
+
+/// The roots that a home trusts, and those that it trusted once; none if there is no home.
+fn remembered_roots(dir: &Path) -> Result<Vec<Certificate>, Error> {
+    if !dir.join(ROOTS).exists() {
+        return Ok(Vec::new());
+    }
+    let trusted = trust_store(&dir.join(ROOTS))?;
+    let home = Home::open(dir, Role::Student)?;
+    let former = former_roots(&home).into_iter();
+    Ok(trusted.roots().iter().cloned().chain(former).collect())
+}
+
+pub(super) fn is_root_of(store: &TrustStore, fingerprint: &Fingerprint) -> bool {
+    let mut roots = store.roots().iter();
+    roots.any(|root| root.fingerprint() == *fingerprint)
+}
+
+/// The sandbox's root; while it is not there, says which server to start.
+fn sandbox_trust(sandbox: &Sandbox) -> Result<TrustStore, Error> {
+    let path = sandbox.ca_pem();
+    if !path.exists() {
+        sandbox.cuhk_address()?;
+    }
+    trust_store(&path)
+}
+
+fn trust_store(path: &Path) -> Result<TrustStore, Error> {
+    TrustStore::of_roots(read_roots(path)?).map_err(|error| Error::RootFile {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
