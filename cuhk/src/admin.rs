@@ -6,8 +6,8 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{RevocationReason, ServiceName};
 use scb_protocol::EnrolmentCode;
 
-use crate::revocation::revoke_all;
-use crate::store::{Records, Service};
+use crate::revocation::{Revoked, revoke_all};
+use crate::store::{CertificateRecord, Records, Service};
 use crate::time::later;
 use crate::{Error, Subject};
 
@@ -94,4 +94,74 @@ pub fn add_service(
     }
     records.services().add(service, now)?;
     fresh_code(records, &Subject::Service(service.name.clone()), now)
+}
+
+/// Gives a service other names and addresses; answers which it had, and its certificates that
+/// count, oldest first. They keep theirs: the next one takes the new ones.
+///
+/// # Errors
+///
+/// [`Error::ServiceReserved`] for CUHK's own name, [`Error::ServiceUnknown`].
+pub fn change_service(
+    records: &Records<'_>,
+    service: &Service,
+    now: UnixTime,
+) -> Result<(Service, Vec<CertificateRecord>), Error> {
+    let before = known_service(records, &service.name)?;
+    records.services().change(service)?;
+    let subject = Subject::Service(service.name.clone());
+    Ok((before, records.certificates().live(&subject, now)?))
+}
+
+/// Removes a service: its certificates are revoked at once, its unused codes withdrawn.
+///
+/// # Errors
+///
+/// As for [`change_service`].
+pub fn remove_service(
+    records: &Records<'_>,
+    name: &ServiceName,
+    now: UnixTime,
+) -> Result<Revoked, Error> {
+    known_service(records, name)?;
+    let subject = Subject::Service(name.clone());
+    let reason = RevocationReason::CessationOfOperation;
+    let removed = Revoked {
+        certificates: revoke_all(records, &subject, reason.into(), now)?,
+        codes: records.codes().withdraw(&subject, now)?,
+    };
+    records.services().remove(name)?;
+    Ok(removed)
+}
+
+/// A service that is not CUHK itself.
+pub(crate) fn known_service(records: &Records<'_>, name: &ServiceName) -> Result<Service, Error> {
+    if *name == ServiceName::cuhk() {
+        return Err(Error::ServiceReserved(name.clone()));
+    }
+    let service = records.services().find(name)?;
+    service.ok_or_else(|| Error::ServiceUnknown(name.clone()))
+}
+
+/// Withdraws the unused codes of a subject, for good, and leaves its certificates alone; answers
+/// how many there were.
+///
+/// # Errors
+///
+/// [`Error::StudentUnknown`], [`Error::ServiceUnknown`].
+pub fn withdraw_codes(
+    records: &Records<'_>,
+    subject: &Subject,
+    now: UnixTime,
+) -> Result<usize, Error> {
+    check_known(records, subject)?;
+    records.codes().withdraw(subject, now)
+}
+
+/// Looks whether there is such a student, suspended or not, or such a service.
+pub(crate) fn check_known(records: &Records<'_>, subject: &Subject) -> Result<(), Error> {
+    match check_subject(records, subject) {
+        Err(Error::StudentInactive(_)) => Ok(()),
+        checked => checked,
+    }
 }

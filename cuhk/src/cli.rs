@@ -6,9 +6,11 @@ mod certs_filter;
 mod certs_list;
 mod code;
 mod config;
+mod confirm;
 mod doctor;
 mod init;
 mod keys;
+mod listing;
 mod prune;
 mod revoke;
 mod root;
@@ -73,7 +75,7 @@ enum Command {
     /// Say who is a student
     #[command(subcommand, after_help = roster::EXAMPLES)]
     Roster(roster::Command),
-    /// Issue enrolment codes
+    /// Issue enrolment codes, list and withdraw unused ones
     #[command(subcommand, after_help = code::EXAMPLES)]
     Code(code::Command),
     /// Say which services there are
@@ -115,6 +117,8 @@ impl Command {
     fn is_json(&self) -> bool {
         match self {
             Self::Certs(command) => command.is_json(),
+            Self::Code(command) => command.is_json(),
+            Self::Service(command) => command.is_json(),
             Self::Keys(command) => command.is_json(),
             Self::Roster(command) => command.is_json(),
             Self::Term(command) => command.is_json(),

@@ -112,7 +112,7 @@ fn sheet(rows: &[SheetRow], root: &Fingerprint) -> Result<Zeroizing<Vec<u8>>, cs
 }
 
 /// What a spreadsheet would compute gets an apostrophe in front.
-fn inert(text: &str) -> String {
+pub(crate) fn inert(text: &str) -> String {
     match is_formula(text) {
         true => format!("'{text}"),
         false => text.to_owned(),

@@ -51,7 +51,10 @@ mod tests;
 #[cfg(test)]
 extern crate self as scb_cuhk;
 
-pub use admin::{CODE_LIFETIME, IssuedCode, add_service, issue_code};
+pub use admin::{
+    CODE_LIFETIME, IssuedCode, add_service, change_service, issue_code, remove_service,
+    withdraw_codes,
+};
 pub use calendar::CampusOffset;
 pub use ceremony::{
     RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, open_root,
@@ -78,9 +81,9 @@ pub use roster_import::{
 pub use server::{Refresher, Server, Unlocked};
 pub use store::{
     Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CertificateRecord, Certificates,
-    Change, CodeRecord, Codes, CrlSigner, Intent, Log, LoggedEntry, Profile, Pruned, Pruning,
-    Records, Renewals, Revocation, RevocationLists, Roster, Service, Services, Status, Store,
-    StoredList, Student, Term, Terms, TokenSigner, TokenSigners, TrustBundles, Witness,
+    Change, CodeRecord, Codes, CrlSigner, Intent, Log, LoggedEntry, OpenCode, Profile, Pruned,
+    Pruning, Records, Renewals, Revocation, RevocationLists, Roster, Service, Services, Status,
+    Store, StoredList, Student, Term, Terms, TokenSigner, TokenSigners, TrustBundles, Witness,
     WitnessedLog, WitnessedLogs,
 };
 pub use subject::Subject;

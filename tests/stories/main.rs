@@ -30,6 +30,7 @@ mod introspection;
 mod key_sets;
 mod keys;
 mod lint;
+mod listings;
 mod load;
 mod main_job;
 mod monitoring;

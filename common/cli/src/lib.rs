@@ -33,5 +33,5 @@ pub use ready::{read_address, write_ready};
 pub use roots::{ROOTS, bundle_age, bundle_sequence, former_roots, keep_bundle};
 pub use sandbox::{Sandbox, loopback_only};
 pub use scb_protocol::{counted, rfc3339};
-pub use terminal::{Term, printable, say, steers};
+pub use terminal::{Term, note, printable, say, steers};
 pub use time::{local_time, parse_date, parse_duration, parse_moment};

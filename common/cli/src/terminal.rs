@@ -78,6 +78,14 @@ pub fn say(line: &str) -> Result<(), Error> {
     write_line(&mut io::stdout().lock(), line).map_err(Error::Output)
 }
 
+/// Prints one line on standard error: what is said beside the result, such as that there is none.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn note(line: &str) -> Result<(), Error> {
+    write_line(&mut io::stderr().lock(), line).map_err(Error::Output)
+}
+
 /// `text` with everything escaped that could steer a terminal, forge a line or reorder
 /// what is read: control characters (C0, DEL, C1), line separators, bidirectional and
 /// invisible formatting. For all that a peer or a file said.

@@ -1,14 +1,14 @@
 //! `cuhk certs`
 
-use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use scb_cli::Failure;
 
+use super::certs_filter::Filter;
+use super::certs_list::{Listed, rows};
+use super::listing::{Form, Next};
 use super::{now, open};
-use crate::Error;
-use crate::cli::certs_filter::Filter;
-use crate::cli::certs_list::{Format, Listing};
+use crate::store::Records;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +24,10 @@ Examples:
   cuhk certs list --status live --expires-within 7
   cuhk certs list --status replaced                   renewed, and not ended yet
   cuhk certs list --status revoked --csv > revoked.csv
-  cuhk certs list --json | jq '.[] | select(.profile == \"service\")'";
+  cuhk certs list --json | jq '.[] | select(.profile == \"service\")'
+
+DEVICES says on how many machines the student has a certificate that counts. Exit codes: 0, also for
+an empty list (which is said on standard error), 3 for a student or a service that is not known.";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -37,48 +40,26 @@ pub(super) enum Command {
 pub(super) struct List {
     #[command(flatten)]
     filter: Filter,
-    /// As CSV with a header
-    #[arg(long, conflicts_with = "json")]
-    csv: bool,
-    /// As a JSON array
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: Form,
 }
 
 impl Command {
     pub(super) fn is_json(&self) -> bool {
         let Self::List(list) = self;
-        list.json
+        list.form.json
     }
 }
 
 pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
-    let Command::List(List { filter, csv, json }) = command;
+    let Command::List(List { filter, form }) = command;
     let (_, store) = open(dir)?;
-    let format = match () {
-        () if json => Format::Json,
-        () if csv => Format::Csv,
-        () => Format::Lines,
+    let empty = match (&filter.subject, filter.narrows()) {
+        (_, true) => "no certificate is like that".to_owned(),
+        (Some(subject), false) => format!("{subject} has no certificate"),
+        (None, false) => "there is no certificate yet".to_owned(),
     };
-    let listing = Listing {
-        filter,
-        format,
-        now: now(),
-    };
-    // Row by row as it is read: as much memory for a million as for ten.
-    let written = store.read_blocking(move |records| {
-        let mut out = BufWriter::new(io::stdout());
-        listing.write(records, &mut out)?;
-        out.flush().map_err(scb_cli::Error::Output)?;
-        Ok(())
-    });
-    match written {
-        // `head` has seen enough.
-        Err(Error::Local(scb_cli::Error::Output(error)))
-            if error.kind() == ErrorKind::BrokenPipe =>
-        {
-            Ok(())
-        }
-        written => Ok(written?),
-    }
+    let each =
+        move |records: &Records<'_>, next: Next<'_, Listed>| rows(records, &filter, now(), next);
+    form.print(&store, &empty, each)
 }

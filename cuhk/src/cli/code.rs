@@ -1,10 +1,13 @@
 //! `cuhk code`
 
+mod unused;
+
 use std::path::{Path, PathBuf};
 
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Failure, local_time, printable, say};
 
+use super::listing::Form;
 use super::{Desk, now};
 use crate::admin::{IssuedCode, issue_code};
 use crate::code_sheet::{SheetRow, refuse_existing, with_codes_at, write_code, write_sheet};
@@ -16,14 +19,34 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   cuhk code issue 1155000001 --out code.csv
   cuhk code issue service/blackboard --out bb.code
+  cuhk code list
+  cuhk code withdraw 1155000001
 
-Many codes at once: cuhk roster import FILE --codes-out FILE. Withdrawing: cuhk revoke SID";
+Many codes at once: cuhk roster import FILE --codes-out FILE";
 
 const ISSUE_EXAMPLES: &str = "\
 Examples:
   cuhk code issue 1155000001                       for one more device
   cuhk code issue 1155000001 --replace             for a new device instead of the old ones
   cuhk code issue service/blackboard --out bb.code";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  cuhk code list
+  cuhk code list 1155000001
+  cuhk code list --csv > unused.csv
+
+Shown is whom a code is for and until when, the one that ends first before the others; never the
+code, which nobody can read from the records. Exit codes: 0, also if there is none (which is said on
+standard error), 3 for a student or a service that is not known.";
+
+const WITHDRAW_EXAMPLES: &str = "\
+Examples:
+  cuhk code withdraw 1155000001                    the code sheet went to somebody else
+  cuhk code withdraw 1155000001 service/library --json
+
+Certificates stay. To end those as well: cuhk revoke SID. If one of the names is not known
+(exit code 3), nothing is changed. A new code: cuhk code issue SID";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -39,14 +62,55 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// List the codes that can still be used: for whom and until when
+    #[command(after_help = LIST_EXAMPLES)]
+    List {
+        /// Only those of this student, or of a service: service/NAME
+        #[arg(value_name = "SUBJECT")]
+        subject: Option<Subject>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Withdraw unused codes, for good; certificates stay
+    #[command(after_help = WITHDRAW_EXAMPLES)]
+    Withdraw {
+        /// Student IDs, or service/NAME
+        #[arg(value_name = "SUBJECT", required = true)]
+        subjects: Vec<Subject>,
+        /// Answer as a JSON array, one object per subject
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Command {
+    pub(super) fn is_json(&self) -> bool {
+        match self {
+            Self::Issue { .. } => false,
+            Self::List { form, .. } => form.json,
+            Self::Withdraw { json, .. } => *json,
+        }
+    }
 }
 
 pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
-    let Command::Issue {
-        subject,
-        replace,
-        out,
-    } = command;
+    match command {
+        Command::Issue {
+            subject,
+            replace,
+            out,
+        } => issue(desk, subject, replace, out),
+        Command::List { subject, form } => unused::list(desk.dir, subject, form),
+        Command::Withdraw { subjects, json } => unused::withdraw(desk, subjects, json),
+    }
+}
+
+fn issue(
+    desk: &Desk<'_>,
+    subject: Subject,
+    replace: bool,
+    out: Option<PathBuf>,
+) -> Result<(), Failure> {
     let root = served_root(&open_home(desk.dir)?)?.fingerprint();
     let (_, store) = desk.open_to_write()?;
     let (wanted, file) = (subject.clone(), out.clone());
@@ -117,8 +181,7 @@ pub(super) fn report(
                 "{subject}  {}  good until {until}",
                 issued.code.reveal().as_str()
             ))?;
-            say(&format!("root fingerprint (SHA-256)  {root}"))?;
         }
     }
-    Ok(())
+    Ok(say(&format!("root fingerprint (SHA-256)  {root}"))?)
 }

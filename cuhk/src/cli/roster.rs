@@ -1,15 +1,14 @@
 //! `cuhk roster`
 
 mod import;
-
-use std::path::Path;
+mod list;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_cli::{Failure, counted, printable, say};
+use scb_cli::{Failure, counted, say};
 use serde::Serialize;
 
-use super::{Desk, now, open};
+use super::{Desk, now};
 use crate::Error;
 use crate::revocation::{Suspension, restore, suspend};
 use crate::store::Records;
@@ -20,13 +19,6 @@ Examples:
   cuhk roster import roster.csv --codes-out codes.csv
   cuhk roster list
   cuhk roster suspend 1155000001          until: cuhk roster restore 1155000001";
-
-const LIST_EXAMPLES: &str = "\
-Examples:
-  cuhk roster list
-  cuhk roster list | grep suspended
-
-One line for each student: the ID, active or suspended, the name, the programme.";
 
 const SUSPEND_EXAMPLES: &str = "\
 Examples:
@@ -44,9 +36,9 @@ pub(super) enum Command {
     /// Add and correct students from a CSV file, and suspend those who are gone
     #[command(after_help = import::EXAMPLES)]
     Import(import::Arguments),
-    /// List the students
-    #[command(after_help = LIST_EXAMPLES)]
-    List,
+    /// List the students: their status, and whether they have enrolled
+    #[command(after_help = list::EXAMPLES)]
+    List(list::Arguments),
     /// Suspend students: nothing is issued to them, they are not confirmed, and their
     /// certificates are listed as on hold
     #[command(after_help = SUSPEND_EXAMPLES)]
@@ -73,35 +65,17 @@ impl Command {
             Self::Suspend(Named { json: true, .. })
                 | Self::Restore(Named { json: true, .. })
                 | Self::Import(import::Arguments { json: true, .. })
-        )
+        ) || matches!(self, Self::List(arguments) if arguments.form.json)
     }
 }
 
 pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     match command {
         Command::Import(arguments) => import::run(desk, &arguments),
-        Command::List => list(desk.dir),
+        Command::List(arguments) => list::run(desk.dir, arguments),
         Command::Suspend(named) => each(desk, named, "suspended", suspend),
         Command::Restore(named) => each(desk, named, "restored", restore),
     }
-}
-
-fn list(dir: &Path) -> Result<(), Failure> {
-    let (_, store) = open(dir)?;
-    for student in store.read_blocking(|records| records.roster().all())? {
-        let state = if student.active {
-            "active"
-        } else {
-            "suspended"
-        };
-        let name = printable(&student.name);
-        say(&format!(
-            "{:<12} {state:<10} {name}  {}",
-            student.sid,
-            printable(&student.programme)
-        ))?;
-    }
-    Ok(())
 }
 
 type Act = fn(&Records<'_>, &StudentId, UnixTime) -> Result<Suspension, Error>;

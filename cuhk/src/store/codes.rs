@@ -22,6 +22,17 @@ pub struct CodeRecord {
     pub serial: Option<Serial>,
 }
 
+/// A code that can still be used, as anybody may know it: nothing of the code itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenCode {
+    /// Whom it is for.
+    pub subject: Subject,
+    /// When it was issued.
+    pub issued_at: UnixTime,
+    /// When it ends.
+    pub expires_at: UnixTime,
+}
+
 /// Digest, end, withdrawal and serial number, as they are stored.
 type Raw = (Vec<u8>, i64, Option<i64>, Option<Vec<u8>>);
 
@@ -132,6 +143,36 @@ impl<'a> Codes<'a> {
         Ok(open)
     }
 
+    /// Each code that can still be used, or each of one subject, the one that ends first before the
+    /// others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], and what `visit` returns.
+    pub fn each_open(
+        &self,
+        subject: Option<&Subject>,
+        now: UnixTime,
+        mut visit: impl FnMut(OpenCode) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT subject, issued_at, expires_at FROM enrolment_code
+             WHERE serial IS NULL AND withdrawn_at IS NULL AND expires_at > ?1
+             AND (?2 IS NULL OR subject = ?2) ORDER BY expires_at, subject",
+        )?;
+        let subject = subject.map(ToString::to_string);
+        let mut rows = statement.query(params![convert::seconds(now), subject])?;
+        while let Some(row) = rows.next()? {
+            let of: String = row.get(0)?;
+            visit(OpenCode {
+                subject: convert::subject(&of)?,
+                issued_at: convert::time(row.get(1)?)?,
+                expires_at: convert::time(row.get(2)?)?,
+            })?;
+        }
+        Ok(())
+    }
+
     /// Withdraws all unused codes of the subject, for good; answers how many.
     ///
     /// # Errors
@@ -228,6 +269,39 @@ mod tests {
                     Some(first)
                 );
                 assert!(!codes.has_open(&student(), at(10))?);
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn lists_what_can_still_be_used_the_next_to_end_first() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let codes = records.codes();
+                let blackboard: Subject = "service/blackboard".parse().unwrap();
+                codes.add(&[1; 32], &student(), at(10), at(40))?;
+                codes.add(&[2; 32], &blackboard, at(10), at(30))?;
+                codes.add(&[3; 32], &student(), at(10), at(20))?;
+                codes.add(&[4; 32], &student(), at(10), at(50))?;
+                codes.spend(&[4; 32], &certificate(records, 1))?;
+                let open = |subject: Option<&Subject>| {
+                    let mut ends = Vec::new();
+                    codes
+                        .each_open(subject, at(20), |code| {
+                            ends.push((code.subject.to_string(), code.expires_at.as_secs()));
+                            Ok(())
+                        })
+                        .unwrap();
+                    ends
+                };
+                let (students, services) =
+                    (("1155000001".to_owned(), 40), (blackboard.to_string(), 30));
+                assert_eq!(open(None), [services.clone(), students.clone()]);
+                assert_eq!(open(Some(&blackboard)), [services.clone()]);
+                codes.withdraw(&student(), at(20))?;
+                assert_eq!(open(None), [services]);
                 Ok(())
             })
             .unwrap();

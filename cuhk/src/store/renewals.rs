@@ -102,33 +102,6 @@ impl<'a> Renewals<'a> {
         convert::number(statement.query_one(parameters, |row| row.get(0))?)
     }
 
-    /// The same of each student with a certificate, or of one of them, by student ID.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`], and what `visit` returns.
-    pub fn each_devices(
-        &self,
-        subject: Option<&Subject>,
-        now: UnixTime,
-        mut visit: impl FnMut(&Subject, u64) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let devices = devices();
-        let sql = format!(
-            "SELECT subject, count(*) FILTER (WHERE {devices}) FROM certificate
-             WHERE profile = 'student' AND subject = coalesce(?2, subject)
-             GROUP BY subject ORDER BY subject"
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let subject = subject.map(ToString::to_string);
-        let mut rows = statement.query(params![convert::seconds(now), subject])?;
-        while let Some(row) = rows.next()? {
-            let subject: String = row.get(0)?;
-            visit(&convert::subject(&subject)?, convert::number(row.get(1)?)?)?;
-        }
-        Ok(())
-    }
-
     /// The whole line that a certificate is in: those before it, itself, those after it.
     ///
     /// # Errors
@@ -234,12 +207,6 @@ mod tests {
                         assert_eq!(told, replaced.contains(&serial));
                     }
                     let devices = renewals.devices(&sid(), now)?;
-                    let mut of_all = Vec::new();
-                    renewals.each_devices(None, now, |student, devices| {
-                        of_all.push((student.clone(), devices));
-                        Ok(())
-                    })?;
-                    assert_eq!(of_all, [(sid(), devices)]);
                     Ok((replaced, devices))
                 };
                 assert_eq!(seen(50)?, (vec![], 2));

@@ -73,6 +73,19 @@ impl<'a> Roster<'a> {
         rows.map(|row| self.student(row?)).collect()
     }
 
+    /// Each student, by ID, one after another as they are read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], and what `visit` returns.
+    pub fn each(&self, mut visit: impl FnMut(Student) -> Result<(), Error>) -> Result<(), Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sid, name, email, programme, active FROM student ORDER BY sid",
+        )?;
+        let mut rows = statement.query_map([], raw)?;
+        rows.try_for_each(|row| visit(self.student(row?)?))
+    }
+
     /// Looks whether every student's row is what was stored.
     ///
     /// # Errors

@@ -42,14 +42,34 @@ impl<'a> Services<'a> {
             .prepare_cached("SELECT dns_names, ip_addresses FROM service WHERE name = ?1")?
             .query_row([name.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        raw.map(|(dns_names, ip_addresses)| {
-            Ok(Service {
-                name: name.clone(),
-                dns_names: list(&dns_names)?,
-                ip_addresses: list(&ip_addresses)?,
-            })
+        raw.map(|(dns_names, ip_addresses)| service(name.clone(), &dns_names, &ip_addresses))
+            .transpose()
+    }
+
+    /// All of them, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordInvalid`], [`Error::Storage`].
+    pub fn all(&self) -> Result<Vec<Service>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT name, dns_names, ip_addresses FROM service ORDER BY name")?;
+        let rows = statement.query_map([], |row| {
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+            ))
+        })?;
+        rows.map(|row| {
+            let (name, dns_names, ip_addresses) = row?;
+            let name = name.parse().map_err(|_| Error::RecordInvalid {
+                what: "service name",
+            })?;
+            service(name, &dns_names, &ip_addresses)
         })
-        .transpose()
+        .collect()
     }
 
     /// Adds a service.
@@ -75,6 +95,51 @@ impl<'a> Services<'a> {
             _ => Ok(()),
         }
     }
+
+    /// Gives a service other names and addresses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ServiceUnknown`].
+    pub fn change(&self, service: &Service) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE service SET dns_names = ?2, ip_addresses = ?3 WHERE name = ?1")?
+            .execute(params![
+                service.name.as_str(),
+                json(&service.dns_names)?,
+                json(&service.ip_addresses)?,
+            ])?;
+        one(changed, &service.name)
+    }
+
+    /// Removes a service. Its certificates and codes are the caller's to end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ServiceUnknown`].
+    pub fn remove(&self, name: &ServiceName) -> Result<(), Error> {
+        let removed = self
+            .connection
+            .prepare_cached("DELETE FROM service WHERE name = ?1")?
+            .execute([name.as_str()])?;
+        one(removed, name)
+    }
+}
+
+fn one(changed: usize, name: &ServiceName) -> Result<(), Error> {
+    match changed {
+        0 => Err(Error::ServiceUnknown(name.clone())),
+        _ => Ok(()),
+    }
+}
+
+fn service(name: ServiceName, dns_names: &str, ip_addresses: &str) -> Result<Service, Error> {
+    Ok(Service {
+        name,
+        dns_names: list(dns_names)?,
+        ip_addresses: list(ip_addresses)?,
+    })
 }
 
 fn list<T: serde::de::DeserializeOwned>(text: &str) -> Result<Vec<T>, Error> {
@@ -114,6 +179,32 @@ mod tests {
             .read_blocking(|records| records.services().find(&ServiceName::blackboard()))
             .unwrap();
         assert_eq!(found, Some(blackboard()));
+    }
+
+    #[test]
+    fn changes_and_removes_what_is_there_and_nothing_else() {
+        let (_dir, store) = temporary();
+        let now = convert::time(1).unwrap();
+        store
+            .write_blocking(move |records| {
+                let services = records.services();
+                let moved = Service {
+                    dns_names: vec!["bb.example".into()],
+                    ip_addresses: Vec::new(),
+                    ..blackboard()
+                };
+                let unknown = [services.change(&moved), services.remove(&moved.name)];
+                for refused in unknown {
+                    assert!(matches!(refused, Err(Error::ServiceUnknown(_))));
+                }
+                services.add(&blackboard(), now)?;
+                services.change(&moved)?;
+                assert_eq!(services.all()?, [moved]);
+                services.remove(&ServiceName::blackboard())?;
+                assert!(services.all()?.is_empty());
+                Ok(())
+            })
+            .unwrap();
     }
 
     #[test]

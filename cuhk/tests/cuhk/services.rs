@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use scb_certs::{RevocationReason, ServiceName, ServiceUsage, SigningKey};
+use scb_cuhk::{Service, change_service, remove_service};
 use scb_protocol::Code;
 
 use crate::university::{University, ask, enrol_service, refused, renew_service, service_enrolled};
@@ -58,6 +59,58 @@ async fn renewal_keeps_the_name_and_takes_the_new_key() {
 
     let again = service_enrolled(ask(&mut connection, &renew_service(&key)).await);
     assert_eq!(again, renewed, "the reply was lost");
+}
+
+#[tokio::test]
+async fn the_next_certificate_has_the_names_that_were_set() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let now = university.clock.now();
+    let moved = Service {
+        name: ServiceName::blackboard(),
+        dns_names: vec!["bb.example".into()],
+        ip_addresses: Vec::new(),
+    };
+    let (before, live) = university
+        .change(move |records| change_service(records, &moved, now))
+        .await;
+    assert_eq!(before.dns_names, ["localhost"]);
+    assert_eq!(live.len(), 1, "it keeps its names");
+    let key = SigningKey::generate().unwrap();
+    let mut connection = university.connect_as(&blackboard).await;
+    let renewed = service_enrolled(ask(&mut connection, &renew_service(&key)).await);
+    assert_eq!(renewed.leaf().dns_names(), ["bb.example"]);
+    assert!(renewed.leaf().ip_addresses().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_was_removed_is_refused_and_so_are_its_codes() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let unused = university.code("service/blackboard").await;
+    let key = SigningKey::generate().unwrap();
+    let mut open = university.connect_as(&blackboard).await;
+    let now = university.clock.now();
+    let removed = university
+        .change(move |records| remove_service(records, &ServiceName::blackboard(), now))
+        .await;
+    // Its first code, which was never used, is the other one.
+    assert_eq!((removed.certificates, removed.codes), (1, 2));
+    let reply = ask(&mut open, &renew_service(&key)).await;
+    assert_eq!(
+        refused(reply),
+        Code::NotPermitted,
+        "nor over an open connection"
+    );
+    university.refresher.refresh().await.unwrap();
+    let reply = university
+        .ask(Some(&blackboard), &renew_service(&key))
+        .await;
+    assert_eq!(refused(reply), Code::CertificateRevoked);
+    let reply = university
+        .ask(None, &enrol_service("blackboard", &unused, &key))
+        .await;
+    assert_eq!(refused(reply), Code::EnrolmentRefused);
 }
 
 #[tokio::test]

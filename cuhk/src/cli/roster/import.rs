@@ -3,14 +3,14 @@
 mod report;
 
 use std::fs::File;
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use scb_cli::{Failure, counted};
 
-use crate::cli::{Desk, now};
+use crate::cli::{Desk, confirm, now};
 use crate::issuers::served_root;
 use crate::roster_file::RosterReader;
 use crate::roster_import::{
@@ -168,20 +168,12 @@ fn bar(size: u64, template: &str) -> ProgressBar {
 
 /// Asks somebody at the keyboard; nobody there has not agreed.
 fn confirmed(missing: usize, active: usize) -> bool {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return false;
-    }
     let question = format!(
         "{missing} of {} are not in this file and would be suspended.\n\
          Type their number to do that, or anything else to leave it: ",
         counted(active, "active student")
     );
-    if std::io::stderr().write_all(question.as_bytes()).is_err() {
-        return false;
-    }
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().take(100).read_line(&mut answer);
-    read.is_ok() && answer.trim() == missing.to_string()
+    confirm::confirmed(&question, &missing.to_string())
 }
 
 /// Rows that were refused are an error, after all else is said.
