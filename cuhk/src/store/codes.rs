@@ -299,7 +299,7 @@ mod tests {
                 let (students, services) =
                     (("1155000001".to_owned(), 40), (blackboard.to_string(), 30));
                 assert_eq!(open(None), [services.clone(), students.clone()]);
-                assert_eq!(open(Some(&blackboard)), [services.clone()]);
+                assert_eq!(open(Some(&blackboard)), std::slice::from_ref(&services));
                 codes.withdraw(&student(), at(20))?;
                 assert_eq!(open(None), [services]);
                 Ok(())
