@@ -12,7 +12,7 @@ use scb_cli::{Generate, HomeArgs, generate_examples};
 use scb_explain::ExplainArgs;
 use scb_transport::Limits;
 
-use self::courses::{AssignmentCommand, CourseCommand, ExtensionCommand};
+use self::courses::{AssignmentCommand, CourseCommand, ExtensionCommand, Of};
 use crate::fault::{Fault, FaultChoice};
 
 /// The learning platform: verifies students through CUHK and takes in their work.
@@ -200,9 +200,21 @@ pub(crate) struct Recover {
 
 const SUBMISSIONS_EXAMPLES: &str = "\
 Examples:
+  blackboard submissions overview --course CSCI3150 --assignment lab-1
   blackboard submissions list
   blackboard submissions show S-000001 --json
   blackboard submissions export ./lab --json";
+
+const OVERVIEW_EXAMPLES: &str = "\
+Examples:
+  blackboard submissions overview --course CSCI3150 --assignment lab-1
+  blackboard submissions overview --course CSCI3150 --assignment lab-1 --csv > lab-1.csv
+  blackboard submissions overview --course CSCI3150 --assignment lab-1 --json
+
+A line for each student of the class list, and for each who has handed in: the version that counts,
+when its signed statement was recorded, by how much that is late by the student's own due time, and
+what the rules say that it costs. Who has nothing is `missing` once it would be late. In a course
+without a class list only those are shown who have handed in.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -239,6 +251,17 @@ after that what came of the files is removed, and the line stays here.";
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Submissions {
+    /// Show who has handed in for an assignment, who is missing, and who is late by how much
+    #[command(after_help = OVERVIEW_EXAMPLES)]
+    Overview {
+        #[command(flatten)]
+        of: Of,
+        /// Print CSV
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+        #[command(flatten)]
+        output: Output,
+    },
     /// List all submissions
     #[command(after_help = LIST_EXAMPLES)]
     List {
@@ -276,7 +299,8 @@ impl Submissions {
     /// Whether the result, and an error, are wanted as JSON.
     pub(crate) fn json(&self) -> bool {
         match self {
-            Self::List { output, .. }
+            Self::Overview { output, .. }
+            | Self::List { output, .. }
             | Self::Show { output, .. }
             | Self::Uploads { output }
             | Self::Export { output, .. } => output.json,
@@ -319,6 +343,7 @@ mod tests {
             "blackboard --home /h --log json submissions show S-000001 --json",
             "blackboard submissions export ./lab --json --home /h",
             "blackboard submissions list --verify",
+            "blackboard submissions overview --course C --assignment lab-1 --csv",
             "blackboard init --cuhk c:1",
             "blackboard course members CSCI3150 --list class.csv",
             "blackboard assignment add --course C --title T --due 2026-12-01T23:59:00+08:00 --group-size 1..3 --accept pdf,zip",

@@ -4,7 +4,7 @@
 mod assignment;
 mod course;
 mod extension;
-mod text;
+pub(crate) mod text;
 
 use std::path::Path;
 
@@ -34,17 +34,17 @@ pub(crate) fn extension(home: &Path, command: &ExtensionCommand) -> anyhow::Resu
     extension::run(&Desk::open(home)?, command)
 }
 
-/// What these commands work on.
-struct Desk {
-    store: Store,
-    config: Config,
+/// What teachers' commands work on.
+pub(crate) struct Desk {
+    pub(crate) store: Store,
+    pub(crate) config: Config,
     /// Part of the names of logs.
-    domain: TrustDomain,
-    now: UnixTime,
+    pub(crate) domain: TrustDomain,
+    pub(crate) now: UnixTime,
 }
 
 impl Desk {
-    fn open(home: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(home: &Path) -> anyhow::Result<Self> {
         let home = Home::open(home, Role::Blackboard)?;
         let identity = IdentityFiles::open(&home)?.current()?;
         let identity = identity.ok_or_else(not_certified)?;
@@ -57,7 +57,7 @@ impl Desk {
         })
     }
 
-    fn place(&self, which: &Which) -> Place {
+    pub(crate) fn place(&self, which: &Which) -> Place {
         Place {
             domain: self.domain.clone(),
             course: which.course.clone(),

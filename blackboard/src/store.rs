@@ -7,6 +7,7 @@ mod error;
 mod known_log;
 pub(crate) mod log;
 mod mark;
+pub(crate) mod parts;
 mod proof;
 mod record;
 mod register;

@@ -1,6 +1,7 @@
-//! `blackboard submissions`: list, show and export what was handed in.
+//! `blackboard submissions`: look at what was handed in, and export it.
 
 mod export;
+pub(crate) mod overview;
 mod uploads;
 
 use std::path::Path;
@@ -14,17 +15,27 @@ use scb_storage::ContentStore;
 use serde_json::{Value, json};
 
 use crate::arguments::Submissions;
+use crate::courses::Desk;
+use crate::courses::text::table;
 use crate::enrol::receipt_roots;
 use crate::failure::failure;
 use crate::store::{Error, Listed, Record, Store, Summary};
 
 /// Does what the command says.
 pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
+    if let Submissions::Overview { of, csv, output } = command {
+        return overview::run(
+            &Desk::open(home)?,
+            &of.which(),
+            overview::Form::of(*csv, output.json),
+        );
+    }
     let home = Home::open(home, Role::Blackboard)?;
     let store = Store::open(&home)?;
     // Whatever the database says, the roots that count are the home's.
     let roots = || receipt_roots(&home);
     match command {
+        Submissions::Overview { .. } => Ok(()),
         Submissions::List {
             verify: true,
             output,
@@ -111,7 +122,7 @@ fn table_or_json(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
 
 fn say_table(title: [&str; 5], rows: impl Iterator<Item = [String; 5]>) -> anyhow::Result<()> {
     let title = title.map(str::to_owned);
-    for line in table(std::iter::once(title).chain(rows).collect()) {
+    for line in table(&std::iter::once(title).chain(rows).collect::<Vec<_>>()) {
         say(&line)?;
     }
     Ok(())
@@ -126,20 +137,6 @@ fn row(submission: &Summary) -> [String; 5] {
         files.size().to_string(),
         printable(&files.to_string()),
     ]
-}
-
-/// Columns as wide as their widest cell, two spaces apart.
-fn table(rows: Vec<[String; 5]>) -> Vec<String> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..5).map(|column| width(column).unwrap_or(0)).collect();
-    let line = |row: &[String; 5]| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}  "));
-        cells.collect::<String>().trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
 }
 
 fn show(record: &Record, roots: &[Fingerprint], json: bool) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ mod log;
 mod log_witness;
 mod logs;
 mod outage;
+mod overview;
 pub(crate) mod panics;
 mod receipts;
 mod records;

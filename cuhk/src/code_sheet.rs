@@ -4,12 +4,11 @@ use std::path::Path;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
-use scb_cli::{rfc3339, write_atomic};
+use scb_cli::{inert, rfc3339, write_atomic};
 use scb_protocol::EnrolmentCode;
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::roster_file::is_formula;
 
 const HEADER: [&str; 6] = ["sid", "name", "email", "code", "ca_sha256", "expires"];
 /// Bytes to set aside for one row.
@@ -99,8 +98,8 @@ fn sheet(rows: &[SheetRow], root: &Fingerprint) -> Result<Zeroizing<Vec<u8>>, cs
         for row in rows {
             writer.write_record([
                 row.sid.as_str(),
-                &inert(&row.name),
-                &inert(&row.email),
+                inert(&row.name).as_ref(),
+                inert(&row.email).as_ref(),
                 row.code.reveal().as_str(),
                 &root.to_string(),
                 &rfc3339(row.expires_at),
@@ -109,14 +108,6 @@ fn sheet(rows: &[SheetRow], root: &Fingerprint) -> Result<Zeroizing<Vec<u8>>, cs
         writer.flush()?;
     }
     Ok(sheet)
-}
-
-/// What a spreadsheet would compute gets an apostrophe in front.
-pub(crate) fn inert(text: &str) -> String {
-    match is_formula(text) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ use crate::Error;
 use crate::store::Student;
 
 pub use fault::RosterFault;
-pub(crate) use fields::is_formula;
 use header::Columns;
 use text::Text;
 use window::Window;

@@ -49,6 +49,7 @@ mod separation;
 mod servers;
 mod several_files;
 mod suspension;
+mod teacher;
 mod teaching;
 mod untouched;
 mod waiting;

@@ -172,6 +172,27 @@ pub(crate) struct Which {
     pub(crate) course: Label,
 }
 
+/// One assignment, of a command that is about something else.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Of {
+    /// The course
+    #[arg(long)]
+    pub(crate) course: Label,
+    /// The assignment
+    #[arg(long)]
+    pub(crate) assignment: Label,
+}
+
+impl Of {
+    /// The same as it is named elsewhere.
+    pub(crate) fn which(&self) -> Which {
+        Which {
+            assignment: self.assignment.clone(),
+            course: self.course.clone(),
+        }
+    }
+}
+
 /// `blackboard assignment add`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AddAssignment {

@@ -66,7 +66,7 @@ fn late(rule: LateRule) -> String {
 }
 
 /// How the assignment stands for everybody without an extension.
-pub(super) fn standing(rules: &Rules, now: UnixTime) -> &'static str {
+pub(crate) fn standing(rules: &Rules, now: UnixTime) -> &'static str {
     match rules.judge(now, None) {
         Standing::NotYetOpen { .. } => "not yet open",
         Standing::OnTime => "open",
@@ -89,7 +89,7 @@ pub(super) fn value(value: &str) -> String {
 }
 
 /// Columns as wide as their widest cell, two spaces apart.
-pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
     let line = |row: &[String; N]| {
@@ -101,6 +101,6 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
 }
 
 /// JSON as results are printed.
-pub(super) fn say_json(value: &Value) -> anyhow::Result<()> {
+pub(crate) fn say_json(value: &Value) -> anyhow::Result<()> {
     Ok(scb_cli::say(&serde_json::to_string_pretty(value)?)?)
 }

@@ -132,6 +132,18 @@ impl Store {
             .read_blocking(move |connection| all(connection, course.as_ref()))
     }
 
+    /// One assignment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCourse`], [`Error::NoAssignment`]; [`Error::Storage`],
+    /// [`Error::CoursesAltered`].
+    pub(crate) fn assignment(&self, place: &Place) -> Result<Assignment, Error> {
+        let place = place.clone();
+        self.database
+            .read_blocking(move |connection| require(connection, &place))
+    }
+
     /// Gives these students more time, in the place of what they had.
     ///
     /// # Errors

@@ -185,6 +185,14 @@ fn complete(raw: RawCourse) -> Result<Course, Error> {
     })
 }
 
+/// The class list of a course in order; nobody where everybody is in it.
+pub(super) fn listed(connection: &Connection, course: &Label) -> Result<Vec<StudentId>, Error> {
+    match require(connection, course)?.members {
+        Membership::Anybody => Ok(Vec::new()),
+        Membership::Listed(_) => members(connection, course),
+    }
+}
+
 fn members(connection: &Connection, course: &Label) -> Result<Vec<StudentId>, Error> {
     let sql = "SELECT sid FROM course_members WHERE course = ? ORDER BY sid";
     let mut query = connection.prepare_cached(sql)?;

@@ -8,6 +8,7 @@ use scb_protocol::receipt::{Evidence, SignedLeaf};
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::{Mode, from_seconds};
 
+use super::parts::Version;
 use super::{Error, Listed, Record, Summary, as_integer, proof, versions};
 
 pub(super) fn by_submission(
@@ -146,6 +147,18 @@ pub(super) fn summaries(connection: &Connection) -> Result<Vec<Listed>, Error> {
     rows.map(|row| row.map(|row| (number(row.number), row.compared())))
         .map(|listed| listed.map_err(Error::from))
         .collect()
+}
+
+/// A row of `submissions` as a version, or the number of one that is not what was stored.
+pub(super) fn version(row: &Row<'_>) -> rusqlite::Result<Result<Version, SubmissionNumber>> {
+    let raw = RawSummary::read(row)?;
+    let altered = number(raw.number);
+    let version = raw.compared().ok().and_then(|summary| {
+        let accepted = raw.leaf.accepted()?;
+        let (at, index) = (accepted.committed_at, accepted.committed_index);
+        Some(Version::new(summary, at, index))
+    });
+    Ok(version.ok_or(altered))
 }
 
 pub(super) fn numbers(connection: &Connection) -> Result<Vec<SubmissionNumber>, Error> {

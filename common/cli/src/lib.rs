@@ -17,6 +17,7 @@ mod passphrase;
 mod ready;
 mod roots;
 mod sandbox;
+mod spreadsheet;
 mod terminal;
 mod time;
 
@@ -33,5 +34,6 @@ pub use ready::{read_address, write_ready};
 pub use roots::{ROOTS, bundle_age, bundle_sequence, former_roots, keep_bundle};
 pub use sandbox::{Sandbox, loopback_only};
 pub use scb_protocol::{counted, rfc3339};
+pub use spreadsheet::{inert, is_formula};
 pub use terminal::{Term, note, printable, say, steers};
 pub use time::{local_time, parse_date, parse_duration, parse_moment};

@@ -1,19 +1,10 @@
 //! What a text on a roster may be.
 
 use scb_certs::StudentId;
-use scb_cli::steers;
+use scb_cli::{is_formula, steers};
 
 /// Longest text of a column, in characters.
 const MAX_TEXT: usize = 200;
-
-/// What spreadsheets compute when a cell begins with it. Some take the full-width signs of
-/// Chinese and Japanese keyboards for the usual ones.
-const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-
-/// Whether a spreadsheet would compute this text instead of showing it.
-pub(crate) fn is_formula(text: &str) -> bool {
-    text.starts_with(FORMULA)
-}
 
 /// The student ID in a cell.
 pub(super) fn student_id(text: &str) -> Result<StudentId, String> {

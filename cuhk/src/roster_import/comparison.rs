@@ -3,12 +3,13 @@
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
+use scb_cli::is_formula;
 
 use super::findings::{Difference, Import};
 use super::{ImportOptions, Missing};
 use crate::admin::{IssuedCode, new_code};
 use crate::code_sheet::SheetRow;
-use crate::roster_file::{Entry, Listed, RosterFault, RosterReader, RosterRow, is_formula};
+use crate::roster_file::{Entry, Listed, RosterFault, RosterReader, RosterRow};
 use crate::store::{CertificateRecord, Records, Step, Student};
 use crate::{Error, Subject};
 

@@ -90,6 +90,11 @@ impl SignedLeaf {
             && leaf.at == accepted_at
             && accepted.mode == mode
     }
+
+    /// What it says was accepted, if it says so. Nothing is verified.
+    pub fn accepted(&self) -> Option<Accepted> {
+        accepted(&self.leaf).ok().map(|(_, accepted)| accepted)
+    }
 }
 
 /// The leaf, and what it says was accepted.

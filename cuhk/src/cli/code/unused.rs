@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use scb_cli::{Failure, counted, printable, say};
+use scb_cli::{Failure, counted, inert, printable, say};
 use serde::Serialize;
 
 use crate::admin::{check_known, withdraw_codes};
 use crate::cli::listing::{Form, MOMENT, Moment, Next, Row};
 use crate::cli::{Desk, now, open};
-use crate::code_sheet::inert;
 use crate::store::{OpenCode, Records};
 use crate::{Error, Subject};
 
@@ -57,7 +56,7 @@ impl Row for Unused {
     }
 
     fn inert(mut self) -> Self {
-        self.name = self.name.as_deref().map(inert);
+        self.name = self.name.as_deref().map(|name| inert(name).into_owned());
         self
     }
 }

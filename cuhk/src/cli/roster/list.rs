@@ -5,12 +5,11 @@ use std::path::Path;
 use clap::ValueEnum;
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_cli::{Failure, printable};
+use scb_cli::{Failure, inert, printable};
 use serde::Serialize;
 
 use crate::cli::listing::{Form, Next, Row};
 use crate::cli::{now, open};
-use crate::code_sheet::inert;
 use crate::store::{Records, Student};
 use crate::{Error, Subject};
 
@@ -155,7 +154,7 @@ impl Row for Listed {
 
     fn inert(mut self) -> Self {
         for text in [&mut self.name, &mut self.email, &mut self.programme] {
-            *text = inert(text);
+            *text = inert(text).into_owned();
         }
         self
     }

@@ -1,0 +1,199 @@
+//! What each student has handed in for an assignment: who has a part in which versions, which of
+//! these counts, and what was signed and has not all come.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, Row, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+use scb_protocol::from_seconds;
+use scb_protocol::rules::Counts;
+use scb_protocol::statement::{Label, Statement, SubmissionNumber};
+
+use super::{Error, Place, Store, Summary, courses, rows};
+
+/// One student's part in an assignment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The student.
+    pub(crate) sid: StudentId,
+    /// How many versions he has a part in.
+    pub(crate) versions: u64,
+    /// The one of them that counts.
+    pub(crate) counting: Option<Version>,
+    /// Versions that are not what was stored.
+    pub(crate) altered: Vec<SubmissionNumber>,
+}
+
+/// A version that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// What a list shows of it.
+    pub(crate) summary: Summary,
+    /// When the signed statement came: what counts for lateness.
+    pub(crate) committed_at: UnixTime,
+    /// Where that was entered in the log; nothing for what was accepted at once.
+    committed_index: Option<u64>,
+}
+
+impl Version {
+    pub(super) fn new(summary: Summary, committed_at: UnixTime, index: Option<u64>) -> Self {
+        Self {
+            summary,
+            committed_at,
+            committed_index: index,
+        }
+    }
+
+    /// Versions come in this order.
+    fn order(&self) -> (u64, Option<u64>, SubmissionNumber) {
+        let at = self.committed_at.as_secs();
+        (at, self.committed_index, self.summary.number)
+    }
+
+    /// Of two versions the one that counts.
+    fn or(self, other: Self, counts: Counts) -> Self {
+        let is_later = other.order() > self.order();
+        match is_later == (counts == Counts::Latest) {
+            true => other,
+            false => self,
+        }
+    }
+}
+
+/// What was signed, and has not all come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Upload {
+    /// When it was recorded: what counts for lateness.
+    pub(crate) committed_at: UnixTime,
+    /// Until when the files may come.
+    pub(crate) until: UnixTime,
+}
+
+impl Store {
+    /// Everybody of whom something can be said in an assignment, in order: who is on the class
+    /// list, and who has handed in; and whether each is on it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCourse`]; [`Error::Storage`], [`Error::CoursesAltered`].
+    pub(crate) fn participants(&self, place: &Place) -> Result<BTreeMap<StudentId, bool>, Error> {
+        let place = place.clone();
+        self.database.read_blocking(move |connection| {
+            let handed_in = handed_in(connection, &place)?.into_iter();
+            let mut all: BTreeMap<_, _> = handed_in.map(|sid| (sid, false)).collect();
+            let listed = courses::listed(connection, &place.course)?;
+            all.extend(listed.into_iter().map(|sid| (sid, true)));
+            Ok(all)
+        })
+    }
+
+    /// The parts of these students, in their order. Statements are held one at a time besides
+    /// those that count.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn parts(
+        &self,
+        place: &Place,
+        sids: Vec<StudentId>,
+        counts: Counts,
+    ) -> Result<Vec<Part>, Error> {
+        let place = place.clone();
+        self.database.read_blocking(move |connection| {
+            let part = |sid| part(connection, &place, sid, counts);
+            sids.into_iter().map(part).collect()
+        })
+    }
+
+    /// The last upload of each student that has not come to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn uploads(&self, place: &Place) -> Result<BTreeMap<StudentId, Upload>, Error> {
+        let place = place.clone();
+        self.database
+            .read_blocking(move |connection| uploads(connection, &place))
+    }
+}
+
+fn handed_in(connection: &Connection, place: &Place) -> Result<BTreeSet<StudentId>, Error> {
+    let sql = "SELECT DISTINCT sid FROM parts WHERE course = ? AND assignment = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map(key(place), |row| row.get::<_, String>(0))?;
+    let altered = |_| Error::CoursesAltered {
+        name: format!("{}/{}", place.course, place.assignment),
+    };
+    rows.map(|row| row?.parse().map_err(altered)).collect()
+}
+
+fn part(
+    connection: &Connection,
+    place: &Place,
+    sid: StudentId,
+    counts: Counts,
+) -> Result<Part, Error> {
+    let sql = "SELECT submissions.number, accepted_at, statement, mode, leaf, leaf_signature \
+               FROM parts JOIN submissions USING (number) \
+               WHERE course = ? AND assignment = ? AND sid = ? ORDER BY number";
+    let mut query = connection.prepare_cached(sql)?;
+    let [course, assignment] = key(place);
+    let mut found = query.query(params![course, assignment, sid.as_str()])?;
+    let (mut versions, mut counting, mut altered) = (0, None, Vec::new());
+    while let Some(row) = found.next()? {
+        versions += 1;
+        match rows::version(row)? {
+            Ok(version) => {
+                counting = Some(match counting {
+                    None => version,
+                    Some(other) => version.or(other, counts),
+                });
+            }
+            Err(number) => altered.push(number),
+        }
+    }
+    Ok(Part {
+        sid,
+        versions,
+        counting,
+        altered,
+    })
+}
+
+fn uploads(connection: &Connection, place: &Place) -> Result<BTreeMap<StudentId, Upload>, Error> {
+    let sql = "SELECT committed_at, upload_until, statement FROM commitments \
+               WHERE submission NOT IN (SELECT submission FROM submissions) \
+               ORDER BY committed_at, log_index";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([], |row| Ok((upload(row)?, row.get::<_, Vec<u8>>(2)?)))?;
+    let mut uploads = BTreeMap::new();
+    for row in rows {
+        let (upload, statement) = row?;
+        let Ok(statement) = Statement::parse(&statement) else {
+            continue;
+        };
+        if statement.course == place.course && statement.assignment == place.assignment {
+            let members = statement.members.into_iter();
+            uploads.extend(members.map(|member| (member.sid, upload)));
+        }
+    }
+    Ok(uploads)
+}
+
+fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
+    let time = |index| -> rusqlite::Result<UnixTime> {
+        let seconds: i64 = row.get(index)?;
+        Ok(from_seconds(seconds.unsigned_abs()))
+    };
+    Ok(Upload {
+        committed_at: time(0)?,
+        until: time(1)?,
+    })
+}
+
+fn key(place: &Place) -> [String; 2] {
+    let name = |label: &Label| label.to_string();
+    [name(&place.course), name(&place.assignment)]
+}

@@ -1,0 +1,263 @@
+//! `blackboard submissions overview`: who has handed in for an assignment, who is missing, and who
+//! is late by how much.
+
+mod csv;
+mod json;
+mod text;
+
+use std::collections::BTreeMap;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+use scb_cli::rfc3339;
+use scb_protocol::rules::{Extension, Rules, Standing};
+use scb_protocol::statement::SubmissionNumber;
+use serde::Serialize;
+
+use super::{LeftOut, sids};
+use crate::arguments::courses::Which;
+use crate::courses::Desk;
+use crate::failure::failure;
+use crate::store::parts::{Part, Upload, Version};
+use crate::store::{Error, Place};
+
+/// Of how many students is read at a time: of them statements are held, of all others the IDs.
+const PAGE: usize = 500;
+
+/// How the overview looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A table for people.
+    Text,
+    /// For spreadsheets.
+    Csv,
+    /// For programs.
+    Json,
+}
+
+impl Form {
+    /// As it is asked for; never both.
+    pub(super) fn of(csv: bool, json: bool) -> Self {
+        match (csv, json) {
+            (true, _) => Self::Csv,
+            (_, true) => Self::Json,
+            _ => Self::Text,
+        }
+    }
+}
+
+/// Shows it. Versions that are not what was stored do not count, and are named at the end.
+pub(super) fn run(desk: &Desk, which: &Which, form: Form) -> anyhow::Result<()> {
+    let mut overview = Overview::open(desk, which)?;
+    match form {
+        Form::Text => text::print(&mut overview)?,
+        Form::Csv => csv::print(&mut overview)?,
+        Form::Json => json::print(&mut overview)?,
+    }
+    let mut left_out = LeftOut::default();
+    for number in overview.altered {
+        left_out.add(number, failure(Error::Altered { number }.into()));
+    }
+    left_out.into_result("counted")
+}
+
+/// An assignment, whose students are read page by page.
+pub(crate) struct Overview<'a> {
+    desk: &'a Desk,
+    which: &'a Which,
+    place: Place,
+    rules: Rules,
+    extensions: BTreeMap<StudentId, Extension>,
+    uploads: BTreeMap<StudentId, Upload>,
+    /// Who is still to be shown, the last one first, and whether he is on the class list.
+    left: Vec<(StudentId, bool)>,
+    totals: Totals,
+    pub(crate) altered: Vec<SubmissionNumber>,
+}
+
+impl<'a> Overview<'a> {
+    pub(crate) fn open(desk: &'a Desk, which: &'a Which) -> anyhow::Result<Self> {
+        let (store, place) = (&desk.store, desk.place(which));
+        let rules = store.assignment(&place)?.rules().clone();
+        let extensions = store.extensions(place.clone())?.into_iter();
+        let extensions = extensions.map(|given| (given.extension.sid.clone(), given.extension));
+        let uploads = store.uploads(&place)?;
+        let mut everybody = store.participants(&place)?;
+        for sid in uploads.keys() {
+            everybody.entry(sid.clone()).or_insert(false);
+        }
+        Ok(Self {
+            extensions: extensions.collect(),
+            uploads,
+            left: everybody.into_iter().rev().collect(),
+            desk,
+            which,
+            place,
+            rules,
+            totals: Totals::default(),
+            altered: Vec::new(),
+        })
+    }
+
+    /// The next students; none at the end.
+    pub(crate) fn page(&mut self) -> Result<Vec<Line>, Error> {
+        let rest = self.left.len().saturating_sub(PAGE);
+        let mut page = self.left.split_off(rest);
+        page.reverse();
+        let sids = page.iter().map(|(sid, _)| sid.clone()).collect();
+        let store = &self.desk.store;
+        let parts = store.parts(&self.place, sids, self.rules.counts)?;
+        let parts = parts.into_iter().zip(page);
+        Ok(parts
+            .map(|(part, (_, listed))| self.line(part, listed))
+            .collect())
+    }
+
+    fn line(&mut self, part: Part, listed: bool) -> Line {
+        self.note_altered(&part.altered);
+        let extension = self.extensions.get(&part.sid);
+        let upload = self.uploads.get(&part.sid).copied();
+        let judge = |at| self.rules.judge(at, extension);
+        let came = part.counting.map(|version| {
+            let standing = judge(version.committed_at);
+            Came::new(version, standing)
+        });
+        let state = match (&came, upload) {
+            (Some(_), _) => State::HandedIn,
+            (None, Some(upload)) if upload.until >= self.desk.now => State::Uploading,
+            (None, Some(_)) => State::NeverCame,
+            (None, None) => match judge(self.desk.now) {
+                Standing::Late { .. } | Standing::Closed { .. } => State::Missing,
+                _ => State::NothingYet,
+            },
+        };
+        let line = Line {
+            state,
+            versions: part.versions,
+            came,
+            upload_until: upload.map(|upload| rfc3339(upload.until)),
+            extended_to: extension.map(|extension| rfc3339(extension.due)),
+            on_class_list: listed,
+            sid: part.sid,
+        };
+        self.totals.add(&line);
+        line
+    }
+
+    /// A group's version is each member's: it is named once.
+    fn note_altered(&mut self, altered: &[SubmissionNumber]) {
+        for number in altered {
+            if !self.altered.contains(number) {
+                self.altered.push(*number);
+            }
+        }
+    }
+}
+
+/// How far a student is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    /// There is a version that counts.
+    HandedIn,
+    /// Signed and recorded; the files may still come.
+    Uploading,
+    /// Signed and recorded; the files never came, and no longer can.
+    NeverCame,
+    /// Nothing is there, and what comes now is late or refused.
+    Missing,
+    /// Nothing is there, and there is time.
+    NothingYet,
+}
+
+impl State {
+    /// A stable word for it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::HandedIn => "handed_in",
+            Self::Uploading => "uploading",
+            Self::NeverCame => "never_came",
+            Self::Missing => "missing",
+            Self::NothingYet => "nothing_yet",
+        }
+    }
+}
+
+/// What is shown of one student. Times are RFC 3339 in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Line {
+    pub(crate) sid: StudentId,
+    pub(crate) state: State,
+    pub(crate) versions: u64,
+    #[serde(flatten)]
+    pub(crate) came: Option<Came>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extended_to: Option<String>,
+    on_class_list: bool,
+}
+
+/// The version that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Came {
+    pub(crate) number: SubmissionNumber,
+    members: Vec<StudentId>,
+    committed_at: String,
+    accepted_at: String,
+    standing: &'static str,
+    late_seconds: u64,
+    costs_percent: u8,
+    #[serde(skip)]
+    at: UnixTime,
+}
+
+impl Came {
+    fn new(version: Version, standing: Standing) -> Self {
+        let (late_seconds, costs_percent) = match standing {
+            Standing::Late { by, costs } => (by, costs),
+            _ => (0, 0),
+        };
+        Self {
+            number: version.summary.number,
+            members: sids(&version.summary.statement).cloned().collect(),
+            committed_at: rfc3339(version.committed_at),
+            accepted_at: rfc3339(version.summary.accepted_at),
+            standing: standing.as_str(),
+            late_seconds,
+            costs_percent,
+            at: version.committed_at,
+        }
+    }
+
+    /// Whether the student's own time was over; he may have handed in with one who had more.
+    fn is_late(&self) -> bool {
+        self.late_seconds > 0 || self.standing == "closed"
+    }
+}
+
+/// How many students there are of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Totals {
+    students: u64,
+    handed_in: u64,
+    late: u64,
+    uploading: u64,
+    never_came: u64,
+    missing: u64,
+    nothing_yet: u64,
+}
+
+impl Totals {
+    fn add(&mut self, line: &Line) {
+        self.students += 1;
+        self.late += u64::from(line.came.as_ref().is_some_and(Came::is_late));
+        *match line.state {
+            State::HandedIn => &mut self.handed_in,
+            State::Uploading => &mut self.uploading,
+            State::NeverCame => &mut self.never_came,
+            State::Missing => &mut self.missing,
+            State::NothingYet => &mut self.nothing_yet,
+        } += 1;
+    }
+}

@@ -1,0 +1,61 @@
+//! The overview for spreadsheets.
+
+use std::io;
+
+use scb_cli::inert;
+
+use super::{Line, Overview};
+
+const HEADER: [&str; 13] = [
+    "sid",
+    "state",
+    "number",
+    "versions",
+    "committed_at",
+    "accepted_at",
+    "standing",
+    "late_seconds",
+    "costs_percent",
+    "members",
+    "extended_to",
+    "upload_until",
+    "on_class_list",
+];
+
+pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
+    let mut writer = csv::Writer::from_writer(io::stdout().lock());
+    writer.write_record(HEADER)?;
+    loop {
+        let page = overview.page()?;
+        if page.is_empty() {
+            break;
+        }
+        for line in &page {
+            let cells = cells(line);
+            writer.write_record(cells.iter().map(|cell| inert(cell).into_owned()))?;
+        }
+    }
+    Ok(writer.flush()?)
+}
+
+fn cells(line: &Line) -> [String; 13] {
+    let came = line.came.as_ref();
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let members = came.iter().flat_map(|came| &came.members);
+    let members: Vec<_> = members.map(ToString::to_string).collect();
+    [
+        line.sid.to_string(),
+        line.state.as_str().to_owned(),
+        came.map_or(String::new(), |came| came.number.to_string()),
+        line.versions.to_string(),
+        text(came.map(|came| came.committed_at.as_str())),
+        text(came.map(|came| came.accepted_at.as_str())),
+        text(came.map(|came| came.standing)),
+        came.map_or(String::new(), |came| came.late_seconds.to_string()),
+        came.map_or(String::new(), |came| came.costs_percent.to_string()),
+        members.join(" "),
+        text(line.extended_to.as_deref()),
+        text(line.upload_until.as_deref()),
+        line.on_class_list.to_string(),
+    ]
+}

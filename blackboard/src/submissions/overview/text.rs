@@ -1,0 +1,118 @@
+//! The overview as a table.
+
+use scb_cli::{local_time, parse_moment, printable, say};
+use scb_protocol::in_words;
+
+use super::{Came, Line, Overview, State, Totals};
+use crate::courses::text::{standing, table};
+
+const TITLE: [&str; 8] = [
+    "STUDENT", "STATE", "NUMBER", "VERSIONS", "SIGNED", "LATE BY", "COSTS", "REMARKS",
+];
+
+pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
+    let rules = &overview.rules;
+    let title = printable(&rules.title.to_string());
+    let (which, state) = (overview.which, standing(rules, overview.desk.now));
+    let due = rules.due.map_or("never".to_owned(), local_time);
+    say(&format!(
+        "{}/{}  {title}  ({state}; due {due}; the {} version counts)",
+        which.course, which.assignment, rules.counts
+    ))?;
+    loop {
+        let page = overview.page()?;
+        if page.is_empty() {
+            break;
+        }
+        let mut rows = vec![TITLE.map(str::to_owned)];
+        rows.extend(page.iter().map(row));
+        for line in table(&rows) {
+            say(&line)?;
+        }
+    }
+    Ok(say(&totals(&overview.totals))?)
+}
+
+fn row(line: &Line) -> [String; 8] {
+    let of_version = |text: fn(&Came) -> String| line.came.as_ref().map_or(String::new(), text);
+    [
+        line.sid.to_string(),
+        state(line.state).to_owned(),
+        of_version(|came| came.number.to_string()),
+        line.versions.to_string(),
+        of_version(|came| local_time(came.at)),
+        of_version(late),
+        of_version(|came| match came.costs_percent {
+            0 => String::new(),
+            percent => format!("{percent}%"),
+        }),
+        remarks(line).join("; "),
+    ]
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::HandedIn => "handed in",
+        State::Uploading => "files not here yet",
+        State::NeverCame => "files never came",
+        State::Missing => "MISSING",
+        State::NothingYet => "nothing yet",
+    }
+}
+
+fn late(came: &Came) -> String {
+    match came.standing {
+        "late" => in_words(came.late_seconds),
+        "closed" => "after the end".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn remarks(line: &Line) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let members = line.came.iter().flat_map(|came| &came.members);
+    let others = members.filter(|sid| **sid != line.sid);
+    let others: Vec<_> = others.map(ToString::to_string).collect();
+    if !others.is_empty() {
+        remarks.push(format!("with {}", others.join(" ")));
+    }
+    if let Some(due) = &line.extended_to {
+        remarks.push(format!("extended to {}", local(due)));
+    }
+    match (&line.upload_until, line.state) {
+        (Some(until), State::HandedIn) => remarks.push(format!(
+            "another version was signed; its files may come until {}",
+            local(until)
+        )),
+        (Some(until), _) => remarks.push(format!("files may come until {}", local(until))),
+        (None, _) => {}
+    }
+    if !line.on_class_list {
+        remarks.push("not on the class list".to_owned());
+    }
+    remarks
+}
+
+/// A moment that was written in UTC.
+fn local(moment: &str) -> String {
+    parse_moment(moment).map_or_else(|_| moment.to_owned(), local_time)
+}
+
+fn totals(totals: &Totals) -> String {
+    let mut parts = vec![format!(
+        "{} of {} handed in",
+        totals.handed_in, totals.students
+    )];
+    for (count, what) in [
+        (totals.late, "late"),
+        (totals.uploading, "with files not here yet"),
+        (totals.never_came, "whose files never came"),
+        (totals.missing, "missing"),
+        (totals.nothing_yet, "with nothing yet"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    parts.join(", ")
+}

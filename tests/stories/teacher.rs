@@ -1,0 +1,115 @@
+//! A teacher's week: who has handed in, who is late, and who is missing.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use scb_protocol::{from_seconds, rfc3339};
+use serde_json::Value;
+
+use crate::campus::{Campus, Ran, SAMPLE, version};
+
+const HOUR: i64 = 3600;
+const OF: &str = "--course CSCI3150 --assignment lab-1";
+
+/// The time so many seconds from now, as it is typed.
+fn at(seconds: i64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let moment = now.as_secs().checked_add_signed(seconds).unwrap();
+    rfc3339(from_seconds(moment))
+}
+
+fn teacher(campus: &Campus, words: &str) -> Ran {
+    campus.administer_blackboard(&words.split(' ').collect::<Vec<_>>())
+}
+
+/// A course with a class list of five, and an assignment that was due two hours ago; one of the
+/// five has more time.
+fn campus() -> Campus {
+    let campus = Campus::sandbox();
+    let list = campus.outside().join("class.csv");
+    let sids: Vec<_> = (1..=5).map(|n| format!("115500000{n}\n")).collect();
+    fs::write(&list, format!("sid\n{}", sids.concat())).unwrap();
+    let list = list.to_str().unwrap();
+    for words in [
+        format!("course add CSCI3150 --title OS --list {list}"),
+        format!(
+            "assignment add --course CSCI3150 --title Lab-1 --due {} --late-rule 10%/day",
+            at(-2 * HOUR)
+        ),
+        format!(
+            "extension add lab-1 --course CSCI3150 --student 1155000002 --due {}",
+            at(HOUR)
+        ),
+    ] {
+        teacher(&campus, &words).succeeded();
+    }
+    campus
+}
+
+fn hand_in(campus: &Campus, sids: &str) {
+    let report = version(campus.outside());
+    let arguments = ["submit", "--ids", sids, "--course", "CSCI3150", &report];
+    campus.student(&arguments).succeeded();
+}
+
+fn overview(campus: &Campus, form: &str) -> Ran {
+    teacher(campus, &format!("submissions overview {OF} {form}"))
+}
+
+#[test]
+fn the_overview_tells_who_is_missing_and_who_is_late_by_how_much() {
+    let campus = campus();
+    hand_in(&campus, SAMPLE);
+    hand_in(&campus, "1155000001");
+    let told = overview(&campus, "--json").succeeded().json();
+    let students = told["students"].as_array().unwrap();
+    let of = |field: &str| -> Vec<Value> {
+        let values = students.iter().map(|one| one[field].clone());
+        values.collect()
+    };
+    let (came, missing) = ("handed_in", "missing");
+    assert_eq!(of("state"), [came, came, came, missing, missing]);
+    assert_eq!(of("number")[..3], ["S-000002", "S-000001", "S-000001"]);
+    assert_eq!(of("standing")[..3], ["late", "on_time", "late"]);
+    assert_eq!(of("costs_percent")[..3], [10, 0, 10]);
+    assert_eq!(of("versions"), [2, 1, 1, 0, 0]);
+    let late = of("late_seconds")[0].as_i64().unwrap();
+    assert!((2 * HOUR..3 * HOUR).contains(&late), "{late}");
+    assert_eq!(told["totals"]["handed_in"], 3);
+    assert_eq!(told["totals"]["late"], 2);
+    assert_eq!(told["totals"]["missing"], 2);
+
+    let shown = overview(&campus, "--log text").succeeded().stdout;
+    for part in [
+        "CSCI3150/lab-1  Lab-1  (open, late; due ",
+        "1155000001  handed in  S-000002  2",
+        "2 h 0 min",
+        "with 1155000001 1155000003; extended to ",
+        "1155000004  MISSING",
+        "3 of 5 handed in, 2 late, 2 missing",
+    ] {
+        assert!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+    let csv = overview(&campus, "--csv").succeeded().stdout;
+    let rows: Vec<_> = csv.lines().collect();
+    assert!(rows[0].starts_with("sid,state,number,"), "{csv}");
+    assert!(
+        rows[2].contains("1155000001 1155000002 1155000003"),
+        "{csv}"
+    );
+    assert_eq!(rows.len(), 6);
+}
+
+#[test]
+fn an_overview_of_what_is_not_there_is_refused() {
+    let campus = campus();
+    for (of, code) in [
+        ("--course CSCI3150 --assignment lab-9", "assignment_unknown"),
+        ("--course CSCI9999 --assignment lab-1", "course_unknown"),
+    ] {
+        let words = format!("submissions overview {of} --json");
+        teacher(&campus, &words).refused(3, code);
+    }
+    let both = overview(&campus, "--json --csv");
+    assert_eq!(both.exit, Some(2), "{both:#?}");
+}
