@@ -129,10 +129,9 @@ fn refuses_an_altered_receipt_and_one_under_another_root() {
 fn a_file_that_cannot_be_read_is_no_fault_of_the_receipt() {
     let campus = Campus::new();
     let receipt = receipt(&campus).display().to_string();
-    for file in [campus.path("missing"), campus.path("")] {
-        let failed = failure(&campus, &format!("verify {receipt} {}", file.display()));
-        assert_eq!((failed.exit, failed.code), (5, Some("file")), "{failed}");
-    }
+    let file = campus.path("missing");
+    let failed = failure(&campus, &format!("verify {receipt} {}", file.display()));
+    assert_eq!((failed.exit, failed.code), (5, Some("file")), "{failed}");
 }
 
 #[test]
