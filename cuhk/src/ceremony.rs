@@ -14,8 +14,8 @@ use scb_protocol::values::Der;
 use serde::{Deserialize, Serialize};
 
 pub use import::import;
-pub(crate) use request::newest_root;
 pub use request::request;
+pub(crate) use request::{newest_root, next_key};
 pub use root::{RootAnswer, RootRequest, import_root, request_root, sign_root};
 pub use sign::{open_root, sign};
 

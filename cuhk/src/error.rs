@@ -1,5 +1,8 @@
 //! What can go wrong at CUHK, and what is said about it to peers and to people.
 
+use std::error::Error as _;
+use std::io;
+use std::iter::successors;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
@@ -177,6 +180,12 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// The database is pruned, but there is no room to make its file smaller.
+    #[error("there is no room to make the database smaller: that takes {kib} KiB for a moment")]
+    NoRoomToCompact {
+        /// Size of the database in KiB.
+        kib: u64,
+    },
     /// The certificate of the authority that issues has run out.
     #[error("the issuing authority `{signer}` ended at {}: it can certify nothing", rfc3339(*ended))]
     AuthorityEnded {
@@ -273,8 +282,7 @@ impl Error {
     pub fn refusal(&self, step: Step) -> Refusal {
         match self {
             Self::Refused(refusal) => refusal.clone(),
-            Self::Storage(error) if error.is_full() => Refusal::new(Code::StorageFull, step),
-            Self::Log(error) if error.is_full() => Refusal::new(Code::StorageFull, step),
+            _ if self.disk() == Some(Disk::Full) => Refusal::new(Code::StorageFull, step),
             Self::Storage(error) if error.is_busy() => {
                 Refusal::new(Code::Busy, step).retry_after(1)
             }
@@ -350,6 +358,10 @@ impl Error {
             }
             Self::RowsRefused { .. } => "correct those rows and import the file again",
             Self::ImportRunning => "wait until it has ended, then do the same again",
+            Self::NoRoomToCompact { .. } => {
+                "what is said above is removed, and its room will be used again; to have the file \
+                 smaller make room on the disk, then do the same again"
+            }
             Self::ImportUnfinished { .. } => {
                 "mend that (a full disk: make room) and run the command again: it makes the changes \
                  that are left first. A code sheet that was written stays good"
@@ -365,7 +377,6 @@ impl Error {
             Self::Log(scb_tlog::Error::Damaged { .. })
             | Self::RecordInvalid { .. }
             | Self::ListMissing(_) => RESTORE,
-            Self::Log(error) if error.is_full() => "make room on the disk, then start again",
             Self::Log(scb_tlog::Error::File { .. }) => {
                 "see whether the directory is there and belongs to the user who runs this"
             }
@@ -395,10 +406,32 @@ impl Error {
     }
 
     fn full_remedy(&self) -> Option<String> {
-        match self {
-            Self::Storage(error) if error.is_read_only() => error.remedy(),
-            _ => self.remedy().map(str::to_owned),
+        match (self, self.disk()) {
+            (Self::Storage(error), Some(Disk::ReadOnly)) => error.remedy(),
+            (Self::NoRoomToCompact { .. } | Self::ImportUnfinished { .. }, _) | (_, None) => {
+                self.remedy().map(str::to_owned)
+            }
+            (_, Some(disk)) => Some(disk.remedy().to_owned()),
         }
+    }
+
+    /// What the disk is to blame for, however deep that is said.
+    fn disk(&self) -> Option<Disk> {
+        match self {
+            Self::NoRoomToCompact { .. } => return Some(Disk::Full),
+            Self::ImportUnfinished { source, .. } => return source.disk(),
+            Self::Storage(error) if error.is_full() => return Some(Disk::Full),
+            Self::Storage(error) if error.is_read_only() => return Some(Disk::ReadOnly),
+            Self::Log(error) if error.is_full() => return Some(Disk::Full),
+            _ => {}
+        }
+        let causes = successors(self.source(), source);
+        let mut systems = causes.filter_map(|error| error.downcast_ref::<io::Error>());
+        systems.find_map(|error| match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Disk::Full),
+            io::ErrorKind::ReadOnlyFilesystem => Some(Disk::ReadOnly),
+            _ => None,
+        })
     }
 
     fn exit(&self) -> u8 {
@@ -446,6 +479,9 @@ impl Error {
 
     fn code(&self) -> &'static str {
         match self {
+            _ if self.disk() == Some(Disk::Full) => "disk_full",
+            _ if self.disk() == Some(Disk::ReadOnly) => "read_only",
+            Self::ImportUnfinished { source, .. } => source.code(),
             Self::NotInitialised { .. } => "not_initialised",
             Self::PassphraseShort { .. } => "passphrase_short",
             Self::PassphrasesSame => "passphrases_same",
@@ -471,7 +507,6 @@ impl Error {
                 "damaged"
             }
             Self::Log(scb_tlog::Error::Damaged { .. }) => "damaged",
-            Self::Log(error) if error.is_full() => "disk_full",
             Self::SheetExists { .. } | Self::BackupExists { .. } => "file_exists",
             Self::BackupInvalid { .. } => "backup_invalid",
             Self::KeyInTheClear { .. } => "key_in_the_clear",
@@ -480,7 +515,6 @@ impl Error {
             Self::RowsRefused { .. } => "rows_refused",
             Self::ManyMissing { .. } => "many_missing",
             Self::ImportRunning => "import_running",
-            Self::ImportUnfinished { source, .. } => source.code(),
             Self::Storage(error) => error.code(),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
             Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",
@@ -490,6 +524,28 @@ impl Error {
             Self::AuthorityKeyGone { .. } => "authority_key_gone",
             Self::AuthorityEnded { .. } => "authority_ended",
             _ => "fault",
+        }
+    }
+}
+
+fn source<'a>(
+    error: &&'a (dyn std::error::Error + 'static),
+) -> Option<&'a (dyn std::error::Error + 'static)> {
+    (**error).source()
+}
+
+/// What is wrong with the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    Full,
+    ReadOnly,
+}
+
+impl Disk {
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Full => "make room on the disk, then do the same again",
+            Self::ReadOnly => "name a path on another disk, or mount this one for writing",
         }
     }
 }
@@ -529,10 +585,9 @@ fn storage_remedy(error: &scb_storage::Error) -> Option<&'static str> {
         }
         scb_storage::Error::Gone { .. } => Some(RESTORE_GONE),
         error if error.is_damaged() => Some(RESTORE),
-        error if error.is_full() => Some("make room on the disk, then repeat the command"),
         error if error.is_busy() => Some(
-            "somebody else writes into the database, such as a large import: repeat the command in a \
-             moment",
+            "somebody else has been writing into the database for five seconds, such as `cuhk prune`: \
+             do the same again in a moment",
         ),
         _ => None,
     }

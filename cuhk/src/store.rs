@@ -160,6 +160,15 @@ impl Store {
         self.database.path().with_file_name(name)
     }
 
+    /// Bytes that may still be written where the database is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Local`].
+    pub(crate) fn free_space(&self) -> Result<u64, Error> {
+        Ok(scb_cli::free_space(self.database.path())?)
+    }
+
     /// Bytes that it takes on the disk.
     pub(crate) fn size(&self) -> u64 {
         self.database.size()

@@ -154,6 +154,100 @@ fn cuhk_without_space_says_so_and_goes_on_when_there_is_some() {
     one_certificate_each(&campus, &enrolled);
 }
 
+/// A command of `cuhk` beside the server, on its disk.
+fn administer(campus: &Campus, home: &Path, arguments: &[&str]) -> Ran {
+    let mut command = campus.cuhk.beside("cuhk");
+    command.arg("--home").arg(home).args(arguments);
+    command.current_dir(campus.outside());
+    Ran::of(&mut command)
+}
+
+#[test]
+fn every_command_of_cuhk_tells_a_full_disk_in_the_same_words_and_leaves_nothing_half_done() {
+    if !can_mount() {
+        return;
+    }
+    let mut campus = Campus::sandbox();
+    let sandbox = campus.path();
+    let disk = move_to_small_disk(&sandbox, "cuhk", "4m", &mut campus.cuhk);
+    let home = sandbox.join("cuhk");
+    let passphrase = sandbox.join("cuhk.passphrase");
+    let with = passphrase.to_str().unwrap();
+    let rotate = |which| {
+        [
+            "keys",
+            "rotate",
+            which,
+            "--passphrase-file",
+            with,
+            "--root-passphrase-file",
+            with,
+        ]
+    };
+    let filler = Filler::fill(&disk);
+    for arguments in [
+        &rotate("students")[..],
+        &rotate("root"),
+        &["root", "sign-crl", "--root-passphrase-file", with],
+        &["revoke", "1155000001"],
+        &["prune"],
+    ] {
+        let told = administer(&campus, &home, arguments);
+        assert_eq!(told.exit, Some(5), "{arguments:?}: {told:#?}");
+        for words in ["error[disk_full]", "make room on the disk"] {
+            assert!(told.stderr.contains(words), "{arguments:?}: {told:#?}");
+        }
+    }
+    for made in ["issuers/students-2", "root-2"] {
+        assert!(!disk.join(made).exists(), "{made}");
+    }
+    let told = administer(&campus, &home, &["doctor"]);
+    assert!(told.stdout.contains("make room on that disk"), "{told:#?}");
+    drop(filler);
+    administer(&campus, &home, &rotate("students")).succeeded();
+    administer(&campus, &home, &["prune"]).succeeded();
+}
+
+#[test]
+fn a_backup_can_be_made_of_a_home_that_cannot_be_written_to() {
+    if !can_mount() {
+        return;
+    }
+    let mut campus = Campus::sandbox();
+    campus
+        .student(&["enrol", "--ids", "1155000001"])
+        .succeeded();
+    // Nobody tidies up the log of the database, as when the machine goes down.
+    campus.cuhk.kill();
+    let home = campus.path().join("cuhk");
+    let mut command = program("cuhk");
+    let file = campus.outside().join("backup.zip");
+    command.arg("--home").arg(&home).arg("backup").arg(&file);
+    on_frozen_disk(&home, &command).succeeded();
+
+    let mut restore = program("cuhk");
+    let new = campus.outside().join("restored");
+    restore.arg("restore").arg(&file).arg("--home").arg(&new);
+    let restored = Ran::of(&mut restore).succeeded();
+    // That of the student, and CUHK's own.
+    let words = "active students";
+    assert!(restored.stdout.contains(words), "{restored:#?}");
+    let mut list = program("cuhk");
+    list.arg("--home")
+        .arg(&new)
+        .args(["certs", "list", "1155000001"]);
+    let listed = Ran::of(&mut list).succeeded();
+    assert!(listed.stdout.contains("live"), "{listed:#?}");
+
+    // Nor is there a file where none can be.
+    let mut command = program("cuhk");
+    command.arg("--home").arg(&home).arg("backup");
+    command.arg(home.join("backup.zip"));
+    let told = on_frozen_disk(&home, &command);
+    assert_eq!(told.exit, Some(5), "{told:#?}");
+    assert!(told.stderr.contains("error[read_only]"), "{told:#?}");
+}
+
 /// Makes `$1` read-only for this process and its children.
 const FREEZE: &str = r#"
 set -e

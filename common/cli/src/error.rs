@@ -158,7 +158,12 @@ impl Error {
     /// A stable word for scripts.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::File { .. } | Self::FileTooLarge { .. } => "file",
+            Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk_full",
+                io::ErrorKind::ReadOnlyFilesystem => "read_only",
+                _ => "file",
+            },
+            Self::FileTooLarge { .. } => "file",
             Self::NoHome { .. } => "no_home",
             Self::WrongRole { .. } => "wrong_home",
             Self::NotEmpty { .. } => "not_empty",
@@ -210,8 +215,9 @@ impl Error {
 fn file_remedy(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         io::ErrorKind::NotFound => "check the path",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "let this user use it, or name another path"
+        io::ErrorKind::PermissionDenied => "let this user use it, or name another path",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "name a path on another disk, or mount this one for writing"
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "make room on the disk, then do the same again"
@@ -236,14 +242,16 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_used_says_what_to_do() {
-        for (kind, word) in [
-            (io::ErrorKind::NotFound, "path"),
-            (io::ErrorKind::PermissionDenied, "this user"),
-            (io::ErrorKind::StorageFull, "room"),
-            (io::ErrorKind::IsADirectory, "file"),
+        for (kind, code, word) in [
+            (io::ErrorKind::NotFound, "file", "path"),
+            (io::ErrorKind::PermissionDenied, "file", "this user"),
+            (io::ErrorKind::StorageFull, "disk_full", "room"),
+            (io::ErrorKind::QuotaExceeded, "disk_full", "room"),
+            (io::ErrorKind::ReadOnlyFilesystem, "read_only", "mount"),
+            (io::ErrorKind::IsADirectory, "file", "file"),
         ] {
             let error = Error::file("read", Path::new("/x"))(kind.into());
-            assert_eq!((error.exit_code(), error.code()), (exit::FAULT, "file"));
+            assert_eq!((error.exit_code(), error.code()), (exit::FAULT, code));
             assert!(error.remedy().unwrap().contains(word), "{kind}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi::SQLITE_IOERR_SHMSIZE};
 
 /// Why the store did not do what it was asked. Nothing was changed unless the variant
 /// says otherwise. Cheap to clone: one failed commit answers many callers.
@@ -123,7 +123,18 @@ impl Error {
     pub fn is_full(&self) -> bool {
         match self {
             Self::Io { source, .. } | Self::Target { source, .. } => is_full_disk(source),
-            _ => self.sqlite_code() == Some(ErrorCode::DiskFull),
+            _ => self.sqlite_code() == Some(ErrorCode::DiskFull) || self.lacks_index(),
+        }
+    }
+
+    /// Whether SQLite could not make the index of its log, which lies beside it and has 32 KiB: for
+    /// want of room it says no more than that.
+    fn lacks_index(&self) -> bool {
+        match self {
+            Self::Database(error) => error
+                .sqlite_error()
+                .is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE),
+            _ => false,
         }
     }
 

@@ -36,5 +36,5 @@ pub use incoming::ContentWriter;
 pub use inspect::Inspection;
 pub use lock::HomeLock;
 pub use published_log::{BATCH, LogStopped, Published, PublishedLog};
-pub use snapshot::{compact, snapshot};
+pub use snapshot::{compact, empty_log, snapshot};
 pub use upload::{Upload, UploadId};

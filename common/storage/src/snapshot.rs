@@ -1,17 +1,23 @@
 //! A copy of a database that may be in use, and making a file smaller.
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::{OpenFlags, backup::Backup};
 
-use crate::{Error, connection, durable};
+use crate::{Error, connection, durable, durable::TempFile};
 
 /// How long to wait between tries when somebody else holds the database.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Copies the database at `from`, as it is at one moment, to `to`, which must not exist: by
 /// SQLite's backup interface, so that servers may read and write meanwhile. Nothing is migrated.
-/// The copy is durable (0600) and was checked whole.
+/// The copy is durable (0600) and was checked whole. `from` may be in a file system that takes
+/// nothing, such as that of a disk that fails.
 ///
 /// # Errors
 ///
@@ -19,6 +25,37 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// [`Error::Io`].
 pub fn snapshot(from: &Path, to: &Path) -> Result<(), Error> {
     connection::require(from)?;
+    match durable::check_writable(from) {
+        Err(error) if error.is_read_only() => snapshot_of_frozen(from, to),
+        _ => copy(from, to),
+    }
+}
+
+/// SQLite keeps an index beside a log that it reads, which cannot be made where nothing can be
+/// written. There nothing changes either: the file and its log are copied first.
+fn snapshot_of_frozen(from: &Path, to: &Path) -> Result<(), Error> {
+    let thawed = durable::sibling(to, ".", ".thawed");
+    let log = durable::sibling(from, "", "-wal");
+    let mut held = vec![duplicate(from, thawed.clone())?];
+    if log.exists() {
+        held.push(duplicate(&log, durable::sibling(&thawed, "", "-wal"))?);
+    }
+    let copied = copy(&thawed, to);
+    // Whoever closes the database last removes its log; the index goes with it.
+    let _ = fs::remove_file(durable::sibling(&thawed, "", "-shm"));
+    drop(held);
+    copied
+}
+
+/// A copy that goes when the result is dropped.
+fn duplicate(from: &Path, to: PathBuf) -> Result<TempFile, Error> {
+    let mut source = File::open(from).map_err(Error::io("open", from))?;
+    let (mut file, held) = TempFile::create(to)?;
+    io::copy(&mut source, &mut file).map_err(Error::io("write", held.path()))?;
+    Ok(held)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     let source = connection::connect(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let (file, copy) = durable::TempFile::create(to.to_owned())?;
     let mut target = connection::connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -46,6 +83,25 @@ fn check(path: &Path, copy: &rusqlite::Connection) -> Result<(), Error> {
     }
 }
 
+/// Copies the log into the database and gives its room back to the file system, as far as others
+/// who have the database open let it.
+///
+/// # Errors
+///
+/// [`Error::Database`].
+pub fn empty_log(path: &Path) -> Result<(), Error> {
+    let conn = connection::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    truncate_log(path, &conn)
+}
+
+fn truncate_log(path: &Path, conn: &rusqlite::Connection) -> Result<(), Error> {
+    let truncated = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    truncated.map_err(|error| {
+        connection::die_on_failed_sync(path, &error);
+        error.into()
+    })
+}
+
 /// Gives the pages that nothing uses back to the file system. Others may have the database open;
 /// those who write wait meanwhile.
 ///
@@ -60,6 +116,5 @@ pub fn compact(path: &Path) -> Result<(), Error> {
     }
     result?;
     // Readers may keep the log in use; then it shrinks later.
-    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    Ok(())
+    truncate_log(path, &conn)
 }

@@ -1,5 +1,8 @@
 //! The first act: a new key, and the request for its certificate.
 
+use std::fs;
+use std::path::Path;
+
 use scb_certs::{IssuerKind, Passphrase, SigningKey, create_request, write_private};
 use scb_cli::{Home, create_private_dir, write_atomic};
 use scb_protocol::values::Der;
@@ -27,7 +30,7 @@ pub fn request(
 ) -> Result<SigningRequest, Error> {
     open_key(home, CrlSigner::first(kind.into()), passphrase)?;
     let authority = store.read_blocking(move |records| records.authorities().next(kind.into()))?;
-    let key = next_key(home, authority, passphrase)?;
+    let key = next_key(&home.path(&path::authority(authority)), passphrase)?;
     let root = newest_root(store)?;
     let urls = config.urls(root);
     let certificate = read_certificate(home, &path::authority(root))?;
@@ -60,20 +63,23 @@ pub(crate) fn newest_root(store: &Store) -> Result<CrlSigner, Error> {
     Ok(newest.unwrap_or(CrlSigner::ROOT))
 }
 
-fn next_key(
-    home: &Home,
-    authority: CrlSigner,
-    passphrase: &Passphrase,
-) -> Result<SigningKey, Error> {
-    let dir = home.path(&path::authority(authority));
-    if dir.join(path::KEY).exists() {
-        return open_key(home, authority, passphrase);
+/// The key that an interrupted ceremony has left in this directory, or a new one. If that cannot be
+/// written, no directory is left that was not there.
+pub(crate) fn next_key(dir: &Path, passphrase: &Passphrase) -> Result<SigningKey, Error> {
+    let file = dir.join(path::KEY);
+    if file.exists() {
+        return issuers::open_key(&file, passphrase);
     }
     if !dir.exists() {
-        create_private_dir(&dir)?;
+        create_private_dir(dir)?;
     }
     let key = SigningKey::generate()?;
-    write_private(&dir.join(path::KEY), &key.to_pem(Some(passphrase))?)?;
+    let written = write_private(&file, &key.to_pem(Some(passphrase))?);
+    if written.is_err() {
+        // Goes only if it is empty.
+        let _ = fs::remove_dir(dir);
+    }
+    written?;
     Ok(key)
 }
 

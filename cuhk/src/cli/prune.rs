@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use scb_cli::{Failure, load_config, rfc3339, say};
-use scb_storage::compact;
+use scb_storage::{compact, empty_log};
 
 use super::{Desk, now};
 use crate::config::path;
@@ -22,8 +22,8 @@ Examples:
 Removes enrolment codes and certificates that ended more than so many days ago, and gives the room
 back to the disk. What any revocation list names stays, and so do certificates that can still be
 renewed (`renewal_grace_days`) and keys that were revoked as compromised, so that they are never
-certified again. Receipts need none of it. Works while
-`cuhk serve` runs.";
+certified again. Receipts need none of it. Works while `cuhk serve` runs. Giving the room back takes
+as much again for a moment: on a full disk make room elsewhere first.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -46,13 +46,18 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
         let pruned = store.read_blocking(move |records| records.pruning().count_ended(moment))?;
         return told("would remove", pruned, &rfc3339(moment));
     }
+    let database = home.path(path::DATABASE);
+    // On a disk that is nearly full the room of the log is what removing takes.
+    empty_log(&database).map_err(Error::from)?;
     let pruned = store.write_blocking(move |records| records.pruning().remove_ended(moment))?;
     store.close_blocking();
     told("removed", pruned, &rfc3339(moment))?;
-    let database = home.path(path::DATABASE);
     let size = || fs::metadata(&database).map_or(0, |found| found.len() >> 10);
     let before = size();
-    compact(&database).map_err(Error::from)?;
+    compact(&database).map_err(|error| match error.is_full() {
+        true => Error::NoRoomToCompact { kib: before },
+        false => error.into(),
+    })?;
     Ok(say(&format!(
         "database  {before} KiB before, {} KiB now",
         size()

@@ -276,7 +276,8 @@ fn room(free: u64, database: &Path) -> Finding {
         free >> 20,
         size >> 10
     );
-    let mend = "make room on that disk; `cuhk prune` removes what nobody needs any more";
+    let mend = "make room on that disk, for example by moving old backups to another one; then `cuhk \
+                prune` makes the database smaller, which takes as much room again for a moment";
     match free {
         ..LEAST_SPACE => Finding::fail("disk", seen, mend),
         LEAST_SPACE..SCARCE_SPACE => Finding::warn("disk", seen, mend),

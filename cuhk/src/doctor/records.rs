@@ -28,7 +28,7 @@ pub(super) fn check(home: &Home, now: UnixTime) -> Vec<Finding> {
     let file = home.path(path::DATABASE);
     let inspection = match Store::inspect(&file) {
         Ok(inspection) => inspection,
-        Err(Error::Storage(error)) if error.is_read_only() => {
+        Err(Error::Storage(error)) if error.is_read_only() || error.is_full() => {
             return vec![Finding::unseen("database", error.into())];
         }
         Err(error @ Error::Storage(scb_storage::Error::Gone { .. })) => {

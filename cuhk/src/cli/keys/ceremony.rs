@@ -2,20 +2,19 @@
 
 use std::path::Path;
 
-use scb_certs::{IssuerKind, Passphrase, Root, SigningKey, write_private};
+use scb_certs::{IssuerKind, Passphrase, Root};
 use scb_cli::{
-    Failure, Home, create_private_dir, load_config, passphrase_from, passphrase_from_flag,
-    printable, read_limited, say, write_atomic,
+    Failure, Home, load_config, passphrase_from, passphrase_from_flag, printable, read_limited,
+    say, write_atomic,
 };
 
 use super::{PassphraseFiles, Requested, SignRequest, now};
 use crate::Error;
 use crate::ceremony::{
     RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, newest_root,
-    open_root, request, request_root, sign, sign_root,
+    next_key, open_root, request, request_root, sign, sign_root,
 };
 use crate::config::{Config, path};
-use crate::issuers::open_key;
 use crate::root::open_roots;
 use crate::store::{CrlSigner, Store};
 
@@ -63,23 +62,9 @@ pub(super) fn rotate_root(
     let roots = open_roots(home, store, &passphrase, now())?;
     let request = request_root(home, store, true, now())?;
     let next = request.next.unwrap_or(CrlSigner::ROOT);
-    let key = next_root_key(&home.path(&path::authority(next)), &passphrase)?;
+    let key = next_key(&home.path(&path::authority(next)), &passphrase)?;
     let answer = sign_root(&request, &roots, Some(key), now())?;
     root_told(import_root(home, store, &answer, now())?)
-}
-
-/// The key that an interrupted ceremony has left, or a new one.
-fn next_root_key(dir: &Path, passphrase: &Passphrase) -> Result<SigningKey, Error> {
-    let file = dir.join(path::KEY);
-    if file.exists() {
-        return open_key(&file, passphrase);
-    }
-    if !dir.exists() {
-        create_private_dir(dir)?;
-    }
-    let key = SigningKey::generate()?;
-    write_private(&file, &key.to_pem(Some(passphrase))?)?;
-    Ok(key)
 }
 
 pub(super) fn write_request(
@@ -154,9 +139,7 @@ fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<Roo
         }
     };
     let (root, passphrase) = opened(signing)?;
-    let key = next
-        .map(|dir| next_root_key(dir, &passphrase))
-        .transpose()?;
+    let key = next.map(|dir| next_key(dir, &passphrase)).transpose()?;
     let answer = sign_root(request, &[root], key, now())?;
     if let (Some(dir), Some(pem)) = (next, answer.certificate()) {
         write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
