@@ -7,6 +7,7 @@
 mod fault;
 mod fields;
 mod header;
+mod quotes;
 mod text;
 mod window;
 
@@ -24,6 +25,7 @@ use crate::store::Student;
 
 pub use fault::RosterFault;
 use header::Columns;
+use quotes::Quotes;
 use text::Text;
 use window::Window;
 
@@ -123,8 +125,12 @@ impl RosterReader {
         let mut reader = ReaderBuilder::new()
             .flexible(true)
             .delimiter(delimiter)
-            .from_reader(Window::new(text));
+            .from_reader(Window::new(text, delimiter));
         let header = reader.byte_headers()?.clone();
+        if header.iter().all(<[u8]>::is_empty) {
+            return Err(RosterFault::Empty);
+        }
+        refuse_open_quote(&mut reader)?;
         let header = StringRecord::from_byte_record(header).map_err(|error| {
             let column = error.utf8_error().field() + 1;
             RosterFault::encoding(1, format!("number {column}"))
@@ -170,11 +176,17 @@ impl RosterReader {
         if self.rows > MAX_ROWS {
             return Err(RosterFault::TooLong);
         }
+        let stray = refuse_open_quote(&mut self.reader)?;
         let record = self.decode(line)?;
         let row = RosterRow {
             line,
             sid: self.columns.sid(&record).to_owned(),
-            entry: self.columns.read(&record),
+            entry: match stray {
+                None => self.columns.read(&record),
+                Some(line) => Entry::Refused(format!(
+                    "a quotation mark on line {line} is left open, or there is one too many"
+                )),
+            },
         };
         Ok(Some(self.refuse_repeated(row)))
     }
@@ -206,6 +218,17 @@ impl RosterReader {
             ));
         }
         row
+    }
+}
+
+/// Refuses a record, the one that was read last, whose quotation mark is never closed: it took in all
+/// the rows after it. Answers the line of one that closes amid a field.
+fn refuse_open_quote(reader: &mut csv::Reader<Window<Text>>) -> Result<Option<u64>, RosterFault> {
+    let end = reader.position().byte();
+    match reader.get_ref().quotes(end) {
+        Quotes::Fine => Ok(None),
+        Quotes::Stray(line) => Ok(Some(line)),
+        Quotes::Open(line) => Err(RosterFault::OpenQuote { line }),
     }
 }
 

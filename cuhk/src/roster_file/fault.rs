@@ -40,6 +40,9 @@ pub enum RosterFault {
     /// Something that is no text at all.
     #[error("it is {0}, not a text file")]
     NoText(&'static str),
+    /// Nothing in it.
+    #[error("it is empty")]
+    Empty,
     /// No layout that is known.
     #[error(
         "it has no column sid, nor the columns of a Canvas, Moodle or Blackboard export; it has: \
@@ -63,11 +66,14 @@ pub enum RosterFault {
         /// The other.
         second: String,
     },
+    /// A quotation mark that takes in all that follows.
+    #[error("line {line}: a quotation mark is opened and never closed")]
+    OpenQuote {
+        /// The line on which it opens.
+        line: u64,
+    },
     /// A row that does not end.
-    #[error(
-        "the row after line {line} does not end within {} KiB: a quotation mark is left open",
-        MAX_ROW / 1024
-    )]
+    #[error("the row after line {line} does not end within {} KiB", MAX_ROW / 1024)]
     Endless {
         /// Where the row before it begins.
         line: u64,
@@ -101,8 +107,13 @@ impl RosterFault {
                 "remove the columns that do not count, or name the column of the student ID with \
                  --sid-column"
             }
-            Self::Endless { .. } => "close the quotation mark on that row or remove it",
-            Self::TooLong => "look whether it is the right file",
+            Self::OpenQuote { .. } => {
+                "close the quotation mark on that line or remove it; one that belongs to a text is \
+                 written twice, and the text in quotation marks"
+            }
+            Self::Endless { .. } | Self::Empty | Self::TooLong => {
+                "look whether it is the right file"
+            }
         }
     }
 }

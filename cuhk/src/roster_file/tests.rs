@@ -221,7 +221,10 @@ fn names_are_joined_as_they_are_written() {
 #[test]
 fn refuses_files_that_are_no_roster() {
     for (bytes, why) in [
-        (&b""[..], "no column sid"),
+        (&b""[..], "it is empty"),
+        (b"\n\n", "it is empty"),
+        (b"\xef\xbb\xbf", "it is empty"),
+        (b"sid,\"name\n1155000001,A\n", "line 1: a quotation mark"),
         (b"number,name\n1,A\n", "it has: number, name"),
         (b"sid,email\n", "no column name"),
         (b"sid,name,SID\n", "two columns sid"),
@@ -326,10 +329,41 @@ fn keeps_the_joiners_that_scripts_need() {
 }
 
 #[test]
+fn a_quotation_mark_that_is_never_closed_makes_the_file_no_roster() {
+    for (text, opens) in [
+        ("sid,name\n1155000001,A\n1155000002,\"B\n", 3),
+        ("sid,name\n1155000001,A\n1155000002,\"B", 3),
+        ("sid,name\n1155000001,\"A\n1155000002,B\n", 2),
+        // Also in a column that nobody reads, on the second line of its row.
+        (
+            "sid,name,a,b\r\n1155000001,A,\"x\r\ny\",\"z\r\n1155000002,B,,\r\n",
+            3,
+        ),
+    ] {
+        let error = read(text, None).unwrap_err();
+        assert!(
+            matches!(error, RosterFault::OpenQuote { line } if line == opens),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
 fn a_quotation_mark_left_open_takes_no_row_in_unseen() {
-    let rows = rows("sid,name\n1155000001,\"A\n1155000002,B\n");
-    assert_eq!(rows.len(), 1);
-    assert!(refusal(&rows[0]).contains("several lines"), "{rows:?}");
+    for text in [
+        "sid,name,note\n1155000001,\"A,\n1155000002,\"B\",\n1155000003,C,\n",
+        "sid,name,note\n1155000001,A,\"x\n1155000002,B,\"y\"\n1155000003,C,\n",
+    ] {
+        let rows = rows(text);
+        assert_eq!(rows.len(), 2, "{rows:?}");
+        assert!(
+            refusal(&rows[0]).contains("on line 2 is left open"),
+            "{rows:?}"
+        );
+        assert_eq!(rows[1].line, 4);
+    }
+    let whole = rows("sid,name,note\n1155000001,A,\"two\nlines, \"\"so\"\"\"\n");
+    assert!(matches!(whole[0].entry, Entry::Listed(_)), "{whole:?}");
 }
 
 #[test]
@@ -337,7 +371,13 @@ fn a_quotation_mark_left_open_in_a_long_file_is_found_where_it_is() {
     let mut text = "sid,name\n1155000001,A\n1155000002,\"B\n".to_owned();
     text += &"1155000003,C\n".repeat(MAX_ROW / 4);
     let error = read(text, None).unwrap_err();
-    assert!(matches!(error, RosterFault::Endless { line: 2 }), "{error}");
+    assert!(
+        matches!(error, RosterFault::OpenQuote { line: 3 }),
+        "{error}"
+    );
+    let endless = "sid,name\n1155000001,".to_owned() + &"A".repeat(3 * MAX_ROW);
+    let error = read(endless, None).unwrap_err();
+    assert!(matches!(error, RosterFault::Endless { line: 1 }), "{error}");
 }
 
 /// Rows without end, made as they are read.

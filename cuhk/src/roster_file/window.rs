@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use super::RosterFault;
+use super::quotes::{Quotes, judge};
 
 /// Largest file in bytes, once it is UTF-8.
 pub(super) const MAX_SIZE: u64 = 256 * 1024 * 1024;
@@ -20,12 +21,14 @@ pub(super) struct Window<R> {
     /// Where what is kept begins.
     at: u64,
     line: u64,
+    delimiter: u8,
 }
 
 impl<R> Window<R> {
-    pub(super) fn new(inner: R) -> Self {
+    pub(super) fn new(inner: R, delimiter: u8) -> Self {
         Self {
             inner,
+            delimiter,
             kept: VecDeque::new(),
             at: 0,
             line: 1,
@@ -44,6 +47,24 @@ impl<R> Window<R> {
         }
         self.line
     }
+
+    /// What the quotation marks of the record are worth that ends before this byte, the last one
+    /// whose line was asked for; lines are those of the file.
+    pub(super) fn quotes(&self, end: u64) -> Quotes {
+        let length = usize::try_from(end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        match judge(self.kept.iter().copied().take(length), self.delimiter) {
+            Quotes::Fine => Quotes::Fine,
+            Quotes::Open(line) => Quotes::Open(self.line + line),
+            Quotes::Stray(line) => Quotes::Stray(self.line + line),
+        }
+    }
+
+    fn endless(&self) -> RosterFault {
+        match self.quotes(u64::MAX) {
+            Quotes::Open(line) => RosterFault::OpenQuote { line },
+            _ => RosterFault::Endless { line: self.line },
+        }
+    }
 }
 
 impl<R: Read> Read for Window<R> {
@@ -54,8 +75,7 @@ impl<R: Read> Read for Window<R> {
             return Err(io::Error::other(RosterFault::TooLong));
         }
         if self.kept.len() > MAX_ROW + AHEAD {
-            let line = self.line;
-            return Err(io::Error::other(RosterFault::Endless { line }));
+            return Err(io::Error::other(self.endless()));
         }
         Ok(count)
     }

@@ -36,6 +36,10 @@ if its student is in the file already, or if a text has marks that control a scr
 round (U+202E); the other rows are imported. Texts such as =1+1 are kept as they are; on the code
 sheet they get an apostrophe in front, so that no spreadsheet computes them.
 
+A quotation mark that is opened and never closed makes the whole file useless: it is refused, with
+the line on which it opens. One that is left open and closed by another one further down has its row
+refused.
+
 The file is compared first; if it is refused, nothing has changed. Then the changes are made, a
 thousand at a time, so that other commands and a running server wait for half a second at most, also
 for a million rows. If that is interrupted (a full disk, a power cut) the import counts all the same:
