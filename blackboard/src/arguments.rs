@@ -14,6 +14,7 @@ use scb_transport::Limits;
 
 use self::courses::{AssignmentCommand, CourseCommand, ExtensionCommand, Of};
 use crate::fault::{Fault, FaultChoice};
+use crate::fsck::OneAssignment;
 
 /// The learning platform: verifies students through CUHK and takes in their work.
 #[derive(Debug, Parser)]
@@ -99,6 +100,9 @@ pub(crate) enum Command {
     /// Look at what was handed in; works while the server runs
     #[command(subcommand, after_help = SUBMISSIONS_EXAMPLES)]
     Submissions(Submissions),
+    /// Compare everything that is stored with what was signed and hashed; works while the server runs
+    #[command(after_help = FSCK_EXAMPLES)]
+    Fsck(Fsck),
     /// Shell completions and man pages, for packagers
     #[command(subcommand, hide = true, after_help = generate_examples("blackboard"))]
     Generate(Generate),
@@ -196,6 +200,30 @@ pub(crate) struct Recover {
     /// backup exists
     #[arg(long, value_name = "NUMBER")]
     pub(crate) lose: Option<u64>,
+}
+
+const FSCK_EXAMPLES: &str = "\
+Examples:
+  blackboard fsck
+  blackboard fsck --assignment CSCI3150/lab-1
+  blackboard fsck --json
+
+Reads every stored file and compares it with its hash; verifies every receipt; compares records with
+the assignments' logs, the logs with their tiles and checkpoints, and these with what CUHK cosigned
+last. It changes nothing and says for each finding what to do. With --assignment, files that no
+record names are not looked for.
+
+Exit codes: 0 nothing is damaged (what is only left over is listed), 5 something is not as it was
+stored, 3 there is no such assignment.";
+
+/// `blackboard fsck`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Fsck {
+    /// Look at one assignment only
+    #[arg(long, value_name = "COURSE/ASSIGNMENT")]
+    pub(crate) assignment: Option<OneAssignment>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 const SUBMISSIONS_EXAMPLES: &str = "\
@@ -349,6 +377,7 @@ mod tests {
             "blackboard assignment add --course C --title T --due 2026-12-01T23:59:00+08:00 --group-size 1..3 --accept pdf,zip",
             "blackboard extension add lab-1 --course C --student a,b --due 2026-12-01T23:59:00Z",
             "blackboard recover --lose 12",
+            "blackboard fsck --assignment CSCI3150/lab-1 --json",
         ] {
             parse(line).unwrap();
         }

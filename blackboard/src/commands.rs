@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::enrol::{Enrolment, KnownRoot, stored_roots};
 use crate::failure::failure;
 use crate::fault::{Fault, FaultChoice, Faults};
+use crate::fsck::fsck;
 use crate::identity::{Identity, IdentityFiles};
 use crate::init::{Attempt, CODE_REMEDY};
 use crate::monitor::Watch;
@@ -42,6 +43,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Course(command)) => command.json(),
         Some(Command::Assignment(command)) => command.json(),
         Some(Command::Extension(command)) => command.json(),
+        Some(Command::Fsck(command)) => command.output.json,
         _ => false,
     };
     let language = language(&arguments);
@@ -103,6 +105,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Extension(command) => courses::extension(&home, &command),
         Command::Recover(command) => runtime()?.block_on(recover(&home, &command, clock())),
         Command::Submissions(command) => submissions::run(&home, &command),
+        Command::Fsck(command) => fsck(&home, &command, clock().now()),
         Command::Generate(what) => Ok(what.run(Arguments::command())?),
     }
 }

@@ -14,6 +14,7 @@ mod courses;
 mod enrol;
 mod failure;
 mod fault;
+mod fsck;
 mod handler;
 mod identity;
 mod init;

@@ -190,6 +190,6 @@ impl Shared {
 }
 
 /// The directory of a log: no part of a name ever becomes a path.
-fn directory(name: &LogName) -> String {
+pub(crate) fn directory(name: &LogName) -> String {
     Fingerprint::of(name.to_string().as_bytes()).to_string()
 }

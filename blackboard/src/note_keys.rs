@@ -34,6 +34,15 @@ impl LogKey {
         made_once(home, LOGS).map(Self)
     }
 
+    /// The stored key; `None` if there is none, and none is made.
+    pub(crate) fn existing(home: &Home) -> anyhow::Result<Option<Self>> {
+        let path = home.path(LOGS).join(KEY);
+        match path.exists() {
+            true => read(&path).map(Self).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// The key under the name of a log.
     pub(crate) fn of(&self, log: &LogName) -> Result<NoteKey, scb_tlog::Error> {
         let name = log.to_string().parse()?;
@@ -48,7 +57,11 @@ fn made_once(home: &Home, directory: &str) -> anyhow::Result<Ed25519Seed> {
     if !path.exists() {
         make(home, &directory, &path)?;
     }
-    Ed25519Seed::from_pem(&read_private(&path)?, None)
+    read(&path)
+}
+
+fn read(path: &Path) -> anyhow::Result<Ed25519Seed> {
+    Ed25519Seed::from_pem(&read_private(path)?, None)
         .with_context(|| format!("cannot read {}", path.display()))
 }
 

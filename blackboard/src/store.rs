@@ -4,6 +4,7 @@ mod assignments;
 mod commitment;
 mod courses;
 mod error;
+mod inspector;
 mod known_log;
 pub(crate) mod log;
 mod mark;
@@ -33,6 +34,7 @@ pub(crate) use assignments::{Assignment, Given, Place};
 pub use commitment::{Committal, Unfinished};
 pub(crate) use courses::{Course, Membership};
 pub use error::Error;
+pub(crate) use inspector::{CommittedRow, EntryRow, Inspector};
 pub use record::{Draft, Record, Summary};
 pub use register::Register;
 use rows::{
@@ -54,6 +56,7 @@ const STEPS: &[M<'static>] = &[
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
+const DATABASE: &str = "blackboard.db";
 /// The file that notes the highest number ever given.
 const NUMBERS: &str = "numbers";
 
@@ -74,7 +77,7 @@ impl Store {
     ///
     /// [`Error::Storage`]: gone, damaged, newer than this program, or not accessible.
     pub fn open(home: &Home) -> Result<Self, Error> {
-        let path = home.path("blackboard.db");
+        let path = home.path(DATABASE);
         // Numbers were given: an empty database in its place would hide that records are lost.
         let database = match home.path(NUMBERS).exists() {
             true => Database::open_existing(&path, &MIGRATIONS)?,

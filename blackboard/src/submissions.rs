@@ -225,7 +225,7 @@ fn listed(statement: &Statement) -> String {
     sids.join(" ")
 }
 
-fn print_json(value: &Value) -> anyhow::Result<()> {
+pub(crate) fn print_json(value: &Value) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value).context("cannot write JSON")?;
     Ok(say(&text)?)
 }

@@ -7,6 +7,7 @@ mod cuhk_away;
 mod desk;
 mod enrolment;
 mod fake_witness;
+mod fsck;
 mod group;
 mod hand_in;
 mod log;

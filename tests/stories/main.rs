@@ -25,6 +25,7 @@ mod est;
 mod faults;
 mod faults_blackboard;
 mod faults_cuhk;
+mod fsck;
 mod interactive;
 mod introspection;
 mod key_sets;

@@ -75,6 +75,11 @@ impl Record {
         &self.evidence.statement
     }
 
+    /// The exact bytes of its entry in the log.
+    pub(crate) fn leaf(&self) -> &[u8] {
+        &self.leaf.leaf
+    }
+
     /// The log in which it is entered, and its number there, from 0.
     ///
     /// # Errors

@@ -75,8 +75,7 @@ impl ContentStore {
 
     /// Where content of this hash is, if it is stored.
     pub fn path_of(&self, sha256: &[u8; 32]) -> PathBuf {
-        let name = HEXLOWER.encode(sha256);
-        self.dir().join(&name[..2]).join(name)
+        path_of(self.dir(), sha256)
     }
 
     /// All bytes of a content. Meant for small ones: they are held in memory.
@@ -166,38 +165,12 @@ impl ContentStore {
         sweep(self.dir(), before, named)
     }
 
-    /// Hands all bytes of a content to `sink`; an error means that what it got is not
-    /// the content.
     fn pour(
         &self,
         sha256: &[u8; 32],
-        mut sink: impl FnMut(&[u8]) -> Result<(), Error>,
+        sink: impl FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<File, Error> {
-        let path = self.path_of(sha256);
-        let mut file = File::open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::Missing {
-                sha256: HEXLOWER.encode(sha256),
-            },
-            _ => Error::io("open", &path)(error),
-        })?;
-        let mut hash = Context::new(&SHA256);
-        let mut buffer = vec![0; CHUNK];
-        loop {
-            let count = match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Error::io("read", &path)(error)),
-            };
-            hash.update(&buffer[..count]);
-            sink(&buffer[..count])?;
-        }
-        if hash.finish().as_ref() != sha256 {
-            return Err(Error::Altered {
-                sha256: HEXLOWER.encode(sha256),
-            });
-        }
-        Ok(file)
+        pour(&self.path_of(sha256), sha256, sink)
     }
 
     pub(crate) fn tmp(&self) -> PathBuf {
@@ -211,6 +184,45 @@ impl ContentStore {
     fn dir(&self) -> &Path {
         &self.shared.dir
     }
+}
+
+/// Where content of this hash belongs in a store.
+pub(crate) fn path_of(dir: &Path, sha256: &[u8; 32]) -> PathBuf {
+    let name = HEXLOWER.encode(sha256);
+    dir.join(&name[..2]).join(name)
+}
+
+/// Hands all bytes of a content to `sink`; an error means that what it got is not
+/// the content.
+pub(crate) fn pour(
+    path: &Path,
+    sha256: &[u8; 32],
+    mut sink: impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<File, Error> {
+    let mut file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::Missing {
+            sha256: HEXLOWER.encode(sha256),
+        },
+        _ => Error::io("open", path)(error),
+    })?;
+    let mut hash = Context::new(&SHA256);
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let count = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::io("read", path)(error)),
+        };
+        hash.update(&buffer[..count]);
+        sink(&buffer[..count])?;
+    }
+    if hash.finish().as_ref() != sha256 {
+        return Err(Error::Altered {
+            sha256: HEXLOWER.encode(sha256),
+        });
+    }
+    Ok(file)
 }
 
 /// Takes the store's lock as one of several; clears `tmp/` if it is the only one.

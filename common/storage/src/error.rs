@@ -30,6 +30,19 @@ pub enum Error {
         /// Highest schema version known here.
         known: i64,
     },
+    /// The database was written by an older version of this program, and is only looked at.
+    #[error(
+        "database {} has schema version {found}, and not yet {known}",
+        .path.display()
+    )]
+    OlderDatabase {
+        /// The database file.
+        path: PathBuf,
+        /// Schema version found in the file.
+        found: i64,
+        /// The schema version of this program.
+        known: i64,
+    },
     /// The database file is truncated, overwritten or otherwise not what was stored.
     #[error("database {} is damaged ({reason})", .path.display())]
     Damaged {
@@ -174,6 +187,7 @@ impl Error {
         match self {
             Self::HomeInUse { .. } => "home_in_use",
             Self::NewerDatabase { .. } => "newer_database",
+            Self::OlderDatabase { .. } => "older_database",
             Self::Gone { .. } => "database_gone",
             Self::Target { .. } => "target",
             Self::Missing { .. } => "damaged",
@@ -195,6 +209,9 @@ impl Error {
                 "install the newer version of the program again, or restore a backup from before \
                  it"
                 .into()
+            }
+            Self::OlderDatabase { .. } => {
+                "start the server once: it brings the database up to date".into()
             }
             Self::Damaged { path, .. } | Self::Gone { path } => {
                 restore_database(&path.display().to_string())

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::OpenFlags;
+use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::Migrations;
 
 use crate::{Error, connection, durable};
@@ -50,5 +50,46 @@ impl Inspection {
             pending: pending.into(),
             problems: problems.into_iter().filter(is_problem).collect(),
         })
+    }
+}
+
+/// A database that is only looked at: nothing is migrated, nothing is written, not even its log is
+/// copied into it. Others may have it open. One thread, no queue.
+#[derive(Debug)]
+pub struct ReadOnly(Connection);
+
+impl ReadOnly {
+    /// Opens the database at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`]; [`Error::OlderDatabase`] and [`Error::NewerDatabase`] if it has not the
+    /// schema of this program; [`Error::Database`], [`Error::Io`].
+    pub fn open(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
+        connection::require(path)?;
+        let conn = connection::open_reader(path)?;
+        let pending = migrations
+            .pending_migrations(&conn)
+            .map_err(connection::migration_failed(path))?;
+        let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let (path, known) = (path.to_owned(), found + i64::from(pending));
+        match pending {
+            0 => Ok(Self(conn)),
+            1.. => Err(Error::OlderDatabase { path, found, known }),
+            _ => Err(Error::NewerDatabase { path, found, known }),
+        }
+    }
+
+    /// Reads as of one moment.
+    ///
+    /// # Errors
+    ///
+    /// What the work returns; [`Error::Database`].
+    pub fn read<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let snapshot = self.0.unchecked_transaction().map_err(Error::from)?;
+        work(&snapshot)
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn sweep(
 }
 
 /// The hash that the file's name says, if it is one that belongs here.
-fn content_of(entry: &DirEntry, prefix: u8) -> Option<[u8; 32]> {
+pub(crate) fn content_of(entry: &DirEntry, prefix: u8) -> Option<[u8; 32]> {
     let name = entry.file_name();
     let sha256: [u8; 32] = HEXLOWER
         .decode(name.as_encoded_bytes())

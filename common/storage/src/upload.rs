@@ -68,14 +68,7 @@ impl ContentStore {
     ///
     /// [`Error::Io`].
     pub fn uploads_blocking(&self) -> Result<Vec<UploadId>, Error> {
-        let dir = self.uploads();
-        let id = |entry: io::Result<fs::DirEntry>| -> Result<Option<UploadId>, Error> {
-            let name = entry.map_err(Error::io("list", &dir))?.file_name();
-            let id = HEXLOWER.decode(name.as_encoded_bytes()).ok();
-            Ok(id.and_then(|id| id.try_into().ok()))
-        };
-        let entries = fs::read_dir(&dir).map_err(Error::io("list", &dir))?;
-        entries.filter_map(|entry| id(entry).transpose()).collect()
+        upload_ids(&self.uploads())
     }
 
     /// Forgets an upload that nobody goes on with, if it is here.
@@ -90,6 +83,17 @@ impl ContentStore {
     fn upload_dir(&self, id: &UploadId) -> PathBuf {
         self.uploads().join(HEXLOWER.encode(id))
     }
+}
+
+/// The IDs of the uploads in this directory.
+pub(crate) fn upload_ids(dir: &Path) -> Result<Vec<UploadId>, Error> {
+    let id = |entry: io::Result<fs::DirEntry>| -> Result<Option<UploadId>, Error> {
+        let name = entry.map_err(Error::io("list", dir))?.file_name();
+        let id = HEXLOWER.decode(name.as_encoded_bytes()).ok();
+        Ok(id.and_then(|id| id.try_into().ok()))
+    };
+    let entries = fs::read_dir(dir).map_err(Error::io("list", dir))?;
+    entries.filter_map(|entry| id(entry).transpose()).collect()
 }
 
 impl Upload {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rusqlite_migration::{M, Migrations};
-use scb_storage::{Database, Error, Inspection};
+use scb_storage::{Database, Error, Inspection, ReadOnly};
 
 use crate::support::{NEW, OLD, fresh, insert, mode, notes, open};
 
@@ -288,6 +288,34 @@ fn looking_at_a_database_tells_its_schema_and_changes_nothing() {
     assert!(Inspection::of(&home.path().join("none"), &NEW).is_err());
     fs::write(&path, b"not a database, though long enough".repeat(100)).unwrap();
     assert!(Inspection::of(&path, &NEW).is_err());
+}
+
+#[test]
+fn what_is_only_read_is_read_as_it_is_or_not_at_all() {
+    let (home, db) = fresh();
+    let path = home.path().join("db");
+    db.write_blocking(|tx| insert(tx, 7)).unwrap();
+    let beside = ReadOnly::open(&path, &NEW).unwrap();
+    let count = |conn: &rusqlite::Connection| {
+        let sql = "SELECT count(*) FROM note WHERE n > 0";
+        Ok::<i64, Error>(conn.query_row(sql, [], |row| row.get(0))?)
+    };
+    assert_eq!(beside.read(count).unwrap(), 1);
+    db.write_blocking(|tx| insert(tx, 8)).unwrap();
+    assert_eq!(beside.read(count).unwrap(), 2);
+    let write = |conn: &rusqlite::Connection| Ok::<_, Error>(conn.execute("DELETE FROM note", [])?);
+    assert!(beside.read(write).is_err());
+    assert_eq!(
+        ReadOnly::open(&path, &OLD).unwrap_err().code(),
+        "newer_database"
+    );
+    let older = home.path().join("older");
+    Database::open(&older, &OLD).unwrap().close_blocking();
+    let before = fs::read(&older).unwrap();
+    let refused = ReadOnly::open(&older, &NEW).unwrap_err();
+    assert_eq!(refused.code(), "older_database");
+    assert!(refused.remedy().unwrap().contains("start the server"));
+    assert_eq!(fs::read(&older).unwrap(), before);
 }
 
 #[test]

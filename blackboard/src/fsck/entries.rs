@@ -1,0 +1,180 @@
+//! The entries of one log, each against what it records.
+
+use std::collections::BTreeMap;
+
+use scb_protocol::log_leaf::{
+    Accepted, Committed, Contents, Entry, Leaf, LogName, leaf_commitment,
+};
+use scb_protocol::statement::SubmissionNumber;
+
+use super::logs::entry_of;
+use super::report::Report;
+use crate::store::{CommittedRow, EntryRow, Inspector};
+
+/// Entries read at a time.
+pub(super) const PAGE: usize = 256;
+
+/// Goes through a log from its beginning. It keeps the extensions that are in force, and no more.
+pub(super) struct Entries<'a> {
+    database: &'a Inspector,
+    log: &'a LogName,
+    next: u64,
+    rules: u64,
+    extensions: BTreeMap<String, Option<Contents>>,
+}
+
+impl<'a> Entries<'a> {
+    pub(super) fn new(database: &'a Inspector, log: &'a LogName) -> Self {
+        Self {
+            database,
+            log,
+            next: 0,
+            rules: 0,
+            extensions: BTreeMap::new(),
+        }
+    }
+
+    /// The number after the last that was looked at.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Looks at the entry that comes next.
+    pub(super) fn look(&mut self, row: &EntryRow, report: &mut Report) -> anyhow::Result<()> {
+        let about = entry_of(self.log, row.number);
+        if row.number != self.next {
+            let found = format!("number {} is missing before it", self.next);
+            report.damage("log_gap", &about, found)?;
+        }
+        self.next = row.number.saturating_add(1);
+        // Lost once, and only its commitment taken over from the witness.
+        let Some(bytes) = &row.leaf else {
+            return Ok(());
+        };
+        match self.leaf(row, bytes) {
+            Ok(leaf) => self.recorded(&about, &leaf, report),
+            Err(found) => report.damage("leaf_altered", &about, found),
+        }
+    }
+
+    /// The leaf, if it is what was committed to, and its row says the same.
+    fn leaf(&self, row: &EntryRow, bytes: &[u8]) -> Result<Leaf, String> {
+        if leaf_commitment(bytes).as_slice() != row.commitment {
+            return Err("its leaf is not what the log commits to".to_owned());
+        }
+        let leaf = Leaf::parse(bytes).map_err(|error| error.to_string())?;
+        let says = (&leaf.log, leaf.index, Some(leaf.at.as_secs()));
+        let named = row.kind.as_deref() == Some(leaf.entry.name());
+        match says == (self.log, row.number, row.at) && named {
+            true => Ok(leaf),
+            false => Err("its leaf speaks of another entry".to_owned()),
+        }
+    }
+
+    /// What the entry speaks of is there.
+    fn recorded(&mut self, about: &str, leaf: &Leaf, report: &mut Report) -> anyhow::Result<()> {
+        match &leaf.entry {
+            Entry::Accepted(accepted) => self.accepted(about, accepted, report),
+            Entry::Committed(committed) => self.committed(about, leaf, committed, report),
+            Entry::Rules(rules) => self.rules(about, leaf, rules, report),
+            Entry::Extension(changed) => {
+                self.extended(changed);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn accepted(
+        &self,
+        about: &str,
+        accepted: &Accepted,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let before = accepted.number.get().saturating_sub(1);
+        match self.database.after(before)? == Some(accepted.number) {
+            true => Ok(()),
+            false => {
+                let number: SubmissionNumber = accepted.number;
+                let found = format!("it accepted {number}, of which there is no record");
+                report.damage("record_missing", about, found)
+            }
+        }
+    }
+
+    fn committed(
+        &self,
+        about: &str,
+        leaf: &Leaf,
+        committed: &Committed,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let expected = CommittedRow {
+            statement: committed.statement_sha256,
+            signatures: committed.p7s_sha256,
+            assurance: committed.verification_sha256,
+            index: leaf.index,
+            at: leaf.at.as_secs(),
+        };
+        let (code, found) = match self.database.committed(committed.submission)? {
+            Some(row) if row == expected => return Ok(()),
+            Some(_) => ("commitment_altered", "is not what was entered"),
+            None => ("commitment_missing", "is not there"),
+        };
+        let found = format!(
+            "the statement of submission {} {found}",
+            committed.submission
+        );
+        report.damage(code, about, found)
+    }
+
+    /// Each entry of rules is a row, in the same order.
+    fn rules(
+        &mut self,
+        about: &str,
+        leaf: &Leaf,
+        rules: &Contents,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        self.rules += 1;
+        let place = (self.log.course(), self.log.assignment());
+        let expected = (leaf.at.as_secs(), Some(rules.clone()));
+        match self.database.rules(place, self.rules)? == Some(expected) {
+            true => Ok(()),
+            false => report.damage("rules_altered", about, "the rules here are others"),
+        }
+    }
+
+    fn extended(&mut self, changed: &Contents) {
+        let list = |name: &str| changed.get(name).and_then(|list| list.as_array());
+        for given in list("given").into_iter().flatten() {
+            let contents = given.as_object();
+            let sid = contents.and_then(|given| given.get("sid")?.as_str());
+            if let (Some(sid), Some(contents)) = (sid, contents) {
+                self.extensions
+                    .insert(sid.to_owned(), Some(contents.clone()));
+            }
+        }
+        for sid in list("taken_back").into_iter().flatten() {
+            self.extensions.remove(sid.as_str().unwrap_or_default());
+        }
+    }
+
+    /// At the end of the log the tables say what it says, and no more.
+    pub(super) fn end(&self, report: &mut Report) -> anyhow::Result<()> {
+        let place = (self.log.course(), self.log.assignment());
+        // Entered meanwhile, while a server is at work: then it is not the end.
+        if !self.database.entries(self.log, self.next, 1)?.is_empty() {
+            return Ok(());
+        }
+        if self.database.rules(place, self.rules + 1)?.is_some() {
+            let found = "there are rules that were never entered";
+            report.damage("rules_altered", self.log, found)?;
+        }
+        if self.database.extensions(place)? != self.extensions {
+            let found = "the extensions here are not those that were entered";
+            report.damage("extension_altered", self.log, found)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! What to do about each kind of finding.
+
+/// Nothing that `fsck` finds is mended by it: what is damaged is evidence.
+pub(super) fn remedy(code: &str) -> &'static str {
+    match code {
+        "content_altered" | "content_missing" => {
+            "put this file back from a backup, or from the group: its name is its SHA-256, so that \
+             no other file fits; until then it is neither exported nor sent"
+        }
+        "content_extra" => {
+            "no record names it: if a record is missing, too, put a backup of blackboard.db back; \
+             else the next start of the server removes it"
+        }
+        "content_foreign" => "find out who put it there, and move it away",
+        "record_missing" | "entry_missing" | "commitment_missing" | "commitment_altered"
+        | "part_missing" | "leaf_altered" | "log_gap" => {
+            "keep this home as evidence, and put a backup of blackboard.db in its place; the \
+             group's receipt says what was entered"
+        }
+        "rules_altered" | "extension_altered" => {
+            "the log says what was decided: put it right with `blackboard assignment change` or \
+             `extension`, which is entered, or put a backup of blackboard.db back"
+        }
+        "log_behind" | "log_unknown" => {
+            "put the newest backup of blackboard.db in its place: what was published once must \
+             not be numbered anew"
+        }
+        "log_contradicted" => {
+            "keep both as evidence; put a backup of blackboard.db of the same server in its place"
+        }
+        "log_cut" => {
+            "CUHK has seen more than is here: put the newest backup of this home in its place; if \
+             there is none, `blackboard recover` says what is lost"
+        }
+        "log_forked" => {
+            "CUHK has seen another log: put the right home back, and keep this one as evidence"
+        }
+        "log_key" => "put back the key in HOME/logs/key.pem with which this server signed before",
+        "log_unpublished" => "start the server: the tiles follow within a second",
+        "upload_leftover" => "nothing: the server removes it within an hour of its start",
+        "temporary_leftover" => "nothing: the next start of the server removes it",
+        _ => "restore it from a backup of this home",
+    }
+}

@@ -1,0 +1,217 @@
+//! What was found, told while the rest is still looked at.
+
+use std::io::IsTerminal;
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use scb_cli::{Failure, counted, printable, say};
+use serde::Serialize;
+use serde_json::json;
+
+use super::remedy::remedy;
+use crate::submissions::print_json;
+
+/// What a finding means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Weight {
+    /// Something is not what was stored.
+    Damage,
+    /// Something is left over, or not done yet; nothing is lost.
+    Leftover,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    /// What kind of thing it is: a word for scripts.
+    pub(crate) code: &'static str,
+    pub(crate) weight: Weight,
+    /// What it is about: a submission, a file, an entry of a log.
+    pub(crate) about: String,
+    /// What is wrong with it.
+    pub(crate) found: String,
+    /// What to do about it.
+    pub(crate) remedy: String,
+}
+
+/// How much was looked at.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Counts {
+    pub(crate) submissions: u64,
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+    pub(crate) logs: u64,
+    pub(crate) entries: u64,
+}
+
+/// Takes findings, prints them, and shows how far it has come.
+#[derive(Debug)]
+pub(crate) struct Report {
+    json: bool,
+    findings: Vec<Finding>,
+    damages: u64,
+    leftovers: u64,
+    pub(crate) counts: Counts,
+    bar: ProgressBar,
+}
+
+impl Report {
+    pub(crate) fn new(json: bool) -> Self {
+        Self {
+            json,
+            findings: Vec::new(),
+            damages: 0,
+            leftovers: 0,
+            counts: Counts::default(),
+            bar: ProgressBar::hidden(),
+        }
+    }
+
+    /// Something is not what was stored.
+    pub(crate) fn damage(
+        &mut self,
+        code: &'static str,
+        about: impl ToString,
+        found: impl ToString,
+    ) -> anyhow::Result<()> {
+        let told = (about.to_string(), found.to_string());
+        self.add(code, Weight::Damage, told, remedy(code).to_owned())
+    }
+
+    /// As [`Report::damage`], with what the failure says there is to do.
+    pub(crate) fn failed(&mut self, about: impl ToString, failure: Failure) -> anyhow::Result<()> {
+        let code = failure.code.unwrap_or("unreadable");
+        let remedy = failure.remedy.unwrap_or_else(|| remedy(code).to_owned());
+        let told = (about.to_string(), failure.message);
+        self.add(code, Weight::Damage, told, remedy)
+    }
+
+    /// Something is left over.
+    pub(crate) fn leftover(
+        &mut self,
+        code: &'static str,
+        about: impl ToString,
+        found: impl ToString,
+    ) -> anyhow::Result<()> {
+        let told = (about.to_string(), found.to_string());
+        self.add(code, Weight::Leftover, told, remedy(code).to_owned())
+    }
+
+    fn add(
+        &mut self,
+        code: &'static str,
+        weight: Weight,
+        (about, found): (String, String),
+        remedy: String,
+    ) -> anyhow::Result<()> {
+        match weight {
+            Weight::Damage => self.damages += 1,
+            Weight::Leftover => self.leftovers += 1,
+        }
+        let finding = Finding {
+            code,
+            weight,
+            about,
+            found,
+            remedy,
+        };
+        if self.json {
+            self.findings.push(finding);
+            return Ok(());
+        }
+        self.bar.suspend(|| print(&finding))
+    }
+
+    /// What was found, where it is kept: for JSON.
+    #[cfg(test)]
+    pub(super) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// A part of the work begins, of so many steps.
+    pub(crate) fn begin(&mut self, what: &'static str, steps: u64) {
+        self.bar.finish_and_clear();
+        if self.json || !std::io::stderr().is_terminal() {
+            return;
+        }
+        let style = ProgressStyle::with_template("{prefix} {bar:30} {pos} of {len}  {msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.bar = ProgressBar::new(steps).with_style(style).with_prefix(what);
+    }
+
+    /// So many steps are done.
+    pub(crate) fn step(&self, steps: u64) {
+        self.bar.inc(steps);
+    }
+
+    /// Bytes of a file were read.
+    pub(crate) fn read(&mut self, bytes: u64) {
+        self.counts.bytes += bytes;
+        if !self.bar.is_hidden() {
+            let read = HumanBytes(self.counts.bytes);
+            self.bar.set_message(format!("{read} read"));
+        }
+    }
+
+    /// Sums up; fails if anything was damaged.
+    pub(crate) fn end(self) -> anyhow::Result<()> {
+        self.bar.finish_and_clear();
+        if self.json {
+            print_json(&json!({ "looked_at": self.counts, "findings": self.findings }))?;
+        } else {
+            say(&self.summary())?;
+        }
+        match self.damages {
+            0 => Ok(()),
+            damages => Err(Failure::fault(format!("{damages} not as stored"))
+                .with_remedy("do what each finding says, then run `blackboard fsck` again")
+                .with_code("damaged")
+                .into()),
+        }
+    }
+
+    fn summary(&self) -> String {
+        let Counts {
+            submissions,
+            files,
+            bytes,
+            logs,
+            entries,
+        } = self.counts;
+        let looked_at = [
+            counted(submissions, "submission"),
+            format!("{} ({})", counted(files, "file"), HumanBytes(bytes)),
+            format!(
+                "{} with {}",
+                counted(logs, "log"),
+                plural(entries, "entry", "entries")
+            ),
+        ];
+        let found = match (self.damages, self.leftovers) {
+            (0, 0) => "everything is as it was stored".to_owned(),
+            (0, leftovers) => format!(
+                "everything is as it was stored; {} over",
+                plural(leftovers, "thing left", "things left")
+            ),
+            (damages, _) => format!("{damages} not as stored"),
+        };
+        format!("looked at {}: {found}", looked_at.join(", "))
+    }
+}
+
+fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn print(finding: &Finding) -> anyhow::Result<()> {
+    let Finding {
+        code,
+        about,
+        found,
+        remedy,
+        ..
+    } = finding;
+    say(&format!("{code}  {}", printable(about)))?;
+    say(&format!("  found  {}", printable(found)))?;
+    Ok(say(&format!("  do     {}", printable(remedy)))?)
+}
