@@ -73,7 +73,7 @@ fn students_see_what_is_open_until_when_and_with_which_offset() {
         "open, 3 d 1 h left",
         "+08:00, then 10 min of grace",
         "costs 10% of the full mark for each day begun",
-        "1 to 3 members, the latest version counts",
+        "1 to 3 members, groups stay together, the latest version counts",
         "txt, pdf; at most 536,870,912 bytes",
     ] {
         assert!(told.contains(part), "{part} is missing:\n{told}");

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::{parse_duration, parse_moment};
-use scb_protocol::rules::{Counts, FileKind, GroupSize, LateRule, Title};
+use scb_protocol::rules::{Counts, FileKind, GroupSize, Groups, LateRule, Title};
 use scb_protocol::statement::Label;
 
 use super::Output;
@@ -259,6 +259,10 @@ pub(crate) struct RuleOptions {
     /// config.toml]
     #[arg(long, value_name = "SIZE")]
     pub(crate) group_size: Option<GroupSize>,
+    /// Whether students stay with those with whom they have handed in: kept (more may join,
+    /// nobody is left behind) or free [default: kept]
+    #[arg(long, value_name = "WHETHER")]
+    pub(crate) groups: Option<Groups>,
     /// Most bytes of all files together: 20MiB, 500KiB, 1GiB or a number [default: `max_bytes` of
     /// config.toml, which is the most that can be given]
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]

@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::{Failure, counted, local_time, printable, rfc3339, say};
 use scb_protocol::from_seconds;
 use scb_protocol::rules::{
-    Change, Counts, Extension, GroupSize, LateRule, Rules, RulesError, Terms, Title,
+    Change, Counts, Extension, GroupSize, Groups, LateRule, Rules, RulesError, Terms, Title,
 };
 use scb_protocol::statement::Label;
 use serde_json::{Value, json};
@@ -46,6 +46,7 @@ fn add(desk: &Desk, add: &AddAssignment) -> anyhow::Result<()> {
         late: options.late_rule.unwrap_or(LateRule::None),
         counts: options.counts.unwrap_or(Counts::Latest),
         group,
+        groups: options.groups.unwrap_or(Groups::Kept),
         max_bytes: options.max_bytes.unwrap_or(desk.config.max_bytes),
         accept: options.accept.clone(),
     };
@@ -117,6 +118,7 @@ fn changed(mut terms: Terms, change: &ChangeAssignment) -> Result<Rules, RulesEr
     replace(&mut terms.late, rules.late_rule);
     replace(&mut terms.counts, rules.counts);
     replace(&mut terms.group, rules.group_size);
+    replace(&mut terms.groups, rules.groups);
     replace(&mut terms.max_bytes, rules.max_bytes);
     terms.opens = rules.opens.or(terms.opens);
     terms.due = change.due.or(terms.due);

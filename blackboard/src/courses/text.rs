@@ -3,7 +3,7 @@
 use rustls_pki_types::UnixTime;
 use scb_cli::{counted, local_time, printable};
 use scb_protocol::in_words;
-use scb_protocol::rules::{Counts, LateRule, Per, Rules, Standing};
+use scb_protocol::rules::{Counts, Groups, LateRule, Per, Rules, Standing};
 use serde_json::Value;
 
 /// The rules, a line for each, without the title.
@@ -26,9 +26,18 @@ pub(super) fn rules(rules: &Rules) -> Vec<(&'static str, String)> {
                 Counts::First => "the first version".to_owned(),
             },
         ),
-        ("group", members(rules)),
+        ("group", group(rules)),
         ("files", files(rules)),
     ]
+}
+
+fn group(rules: &Rules) -> String {
+    match rules.groups {
+        Groups::Kept if rules.group.most() > 1 => {
+            format!("{}, who stay together", members(rules))
+        }
+        _ => members(rules),
+    }
 }
 
 pub(super) fn members(rules: &Rules) -> String {

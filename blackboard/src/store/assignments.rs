@@ -8,11 +8,13 @@ use scb_certs::{StudentId, TrustDomain};
 use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Contents, Entry, LogName};
 use scb_protocol::message::blackboard::{ListedAssignment, MAX_CHANGES};
-use scb_protocol::rules::{Assigned, Change, Extension, Found, Rules, RulesError, Terms, changes};
+use scb_protocol::rules::{
+    Assigned, Change, Extension, Found, Groups, Rules, RulesError, Terms, changes,
+};
 use scb_protocol::statement::{Label, Statement};
 use serde::Serialize;
 
-use super::{Error, Store, as_integer, courses, log};
+use super::{Error, Store, as_integer, courses, log, versions};
 
 /// An assignment and the history of its rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,6 +288,10 @@ pub(crate) fn look_up(connection: &Connection, statement: &Statement) -> Result<
         rules: assigned.rules().clone(),
         outsiders: courses::outsiders(connection, &found, &members)?,
         extensions: own_extensions(connection, course, assignment, &members)?,
+        parts: match assigned.rules().groups {
+            Groups::Free => Vec::new(),
+            Groups::Kept => versions::parts(connection, statement)?,
+        },
     }))
 }
 

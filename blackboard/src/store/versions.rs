@@ -1,6 +1,8 @@
 //! The table of who has a part in which version.
 
 use rusqlite::{Connection, Transaction, params};
+use scb_protocol::message::cuhk::MemberQuestion;
+use scb_protocol::rules::Part;
 use scb_protocol::statement::{Statement, SubmissionNumber};
 
 use super::{Error, Record, as_integer, by_number, commitment, number};
@@ -14,14 +16,38 @@ pub(super) fn same(
     if commitment::find(connection, statement.submission)?.is_some() {
         return Ok(None);
     }
-    let Some(last) = last(connection, statement)? else {
+    let Some(last) = last(connection, statement, &statement.members)? else {
         return Ok(None);
     };
     let record = by_number(connection, last)?;
     Ok(record.filter(|record| record.statement().is_same_version(statement)))
 }
 
-fn last(connection: &Connection, statement: &Statement) -> Result<Option<SubmissionNumber>, Error> {
+/// The last version of each member who has one, and who else has a part in it.
+pub(super) fn parts(connection: &Connection, statement: &Statement) -> Result<Vec<Part>, Error> {
+    let mut parts = Vec::new();
+    for member in &statement.members {
+        let Some(number) = last(connection, statement, std::slice::from_ref(member))? else {
+            continue;
+        };
+        if let Some(record) = by_number(connection, number)? {
+            let members = record.statement().members.iter();
+            parts.push(Part {
+                sid: member.sid.clone(),
+                number,
+                members: members.map(|member| member.sid.clone()).collect(),
+            });
+        }
+    }
+    Ok(parts)
+}
+
+/// The last version in which any of these has a part.
+fn last(
+    connection: &Connection,
+    statement: &Statement,
+    members: &[MemberQuestion],
+) -> Result<Option<SubmissionNumber>, Error> {
     let sql = "SELECT max(number) FROM parts WHERE course = ? AND assignment = ? AND sid = ?";
     let mut query = connection.prepare_cached(sql)?;
     let (course, assignment) = (
@@ -29,7 +55,7 @@ fn last(connection: &Connection, statement: &Statement) -> Result<Option<Submiss
         statement.assignment.to_string(),
     );
     let mut last: Option<i64> = None;
-    for member in &statement.members {
+    for member in members {
         let key = params![course, assignment, member.sid.as_str()];
         last = last.max(query.query_one(key, |row| row.get(0))?);
     }

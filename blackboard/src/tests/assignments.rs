@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::{Home, Role};
 use scb_protocol::log_leaf::{Entry, Leaf};
-use scb_protocol::rules::{Extension, GroupSize, Rules, RulesError, Terms};
+use scb_protocol::rules::{Extension, GroupSize, Groups, Rules, RulesError, Terms};
 use scb_protocol::{Code, Refusal, from_seconds};
 
 use super::campus::Campus;
@@ -38,6 +38,7 @@ fn terms(now: UnixTime) -> Terms {
         grace: 60,
         cutoff: at(3),
         late: "mark".parse().unwrap(),
+        groups: Groups::Free,
         accept: vec!["txt".parse().unwrap()],
         ..Terms::always_open(
             "Lab 1".parse().unwrap(),
@@ -462,6 +463,32 @@ async fn groups_of_another_size_are_refused_and_larger_ones_taken_where_it_wants
         (&*refusal.params["got"], &*refusal.params["expected"]),
         ("3", "4")
     );
+}
+
+#[tokio::test]
+async fn who_has_handed_in_with_others_leaves_none_of_them_behind() {
+    let campus = campus().await;
+    let store = Store::open(&campus.home).unwrap();
+    let kept = |mut terms: Terms| {
+        terms.groups = Groups::Kept;
+        terms.check()
+    };
+    let now = campus.certs.now();
+    store.change_assignment(place("lab-1"), kept, now).unwrap();
+    to(&campus, HOUR);
+    group(&campus, &THREE[..1]).hand_in().await.unwrap();
+    // Others may join whom he has handed in with so far, which is nobody.
+    group(&campus, &THREE[..2]).hand_in().await.unwrap();
+    let refusal = refused(group(&campus, &[THREE[0], THREE[2]])).await;
+    assert_eq!(refusal.code, Code::OtherGroup);
+    assert_eq!(refusal.sid.as_ref().unwrap().as_str(), THREE[0]);
+    assert_eq!(refusal.params["submission"], "S-000002");
+    assert_eq!(
+        refused(group(&campus, &THREE[1..2])).await.code,
+        Code::OtherGroup
+    );
+    group(&campus, &THREE).hand_in().await.unwrap();
+    assert_eq!(campus.submissions().len(), 3);
 }
 
 #[tokio::test]

@@ -174,6 +174,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "組員人數與這份作業所要求的不符",
             "按作業要求的人數給出學生編號；`student assignments` 列出人數",
         ),
+        Code::OtherGroup => (
+            "該學生已與其他人一起提交，而這份作業的組別不變",
+            "與那次提交的所有組員一起提交，可再加入其他人；若組別有變，請找老師",
+        ),
         Code::FileType => (
             "這份作業不接受這種檔名結尾的檔案",
             "提交所接受的檔案種類；`student assignments` 列出種類",

@@ -15,11 +15,11 @@ use std::ops::Deref;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
-pub use admission::{Assigned, Found, admit};
+pub use admission::{Assigned, Found, Part, admit};
 pub use change::{Change, changes};
 pub use extension::Extension;
 pub use late::{LateRule, Per};
-pub use parts::{Counts, FileKind, GroupSize, MAX_GROUP, Title};
+pub use parts::{Counts, FileKind, GroupSize, Groups, MAX_GROUP, Title};
 pub use standing::{MemberStanding, Standing};
 
 use crate::object::objects;
@@ -58,6 +58,9 @@ pub struct Terms {
     pub counts: Counts,
     /// How many hand in together.
     pub group: GroupSize,
+    /// Whether they stay together; absent in rules from before there was a choice: free.
+    #[serde(default)]
+    pub groups: Groups,
     /// Most bytes of all files together.
     pub max_bytes: u64,
     /// Which kinds of files, by the end of their names; empty: every kind.
@@ -122,6 +125,7 @@ impl Terms {
             late: LateRule::None,
             counts: Counts::Latest,
             group,
+            groups: Groups::Free,
             max_bytes,
             accept: Vec::new(),
         }

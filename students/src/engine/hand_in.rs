@@ -308,6 +308,7 @@ fn is_final(error: &Error, certain: bool) -> bool {
             | Code::AssignmentNotOpen
             | Code::AssignmentClosed
             | Code::GroupSize
+            | Code::OtherGroup
             | Code::FileType
             | Code::StatementInvalid
             | Code::MemberMismatch

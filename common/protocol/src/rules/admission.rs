@@ -3,8 +3,8 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 
-use super::{Extension, MemberStanding, Rules, Standing};
-use crate::statement::Statement;
+use super::{Extension, Groups, MemberStanding, Rules, Standing};
+use crate::statement::{Statement, SubmissionNumber};
 use crate::{Code, Refusal, Step, rfc3339};
 
 /// What is known of the course and the assignment that a statement names.
@@ -27,6 +27,19 @@ pub struct Assigned {
     pub outsiders: Vec<StudentId>,
     /// The members' extensions.
     pub extensions: Vec<Extension>,
+    /// Where the rules keep groups together, the last version of each member who has one.
+    pub parts: Vec<Part>,
+}
+
+/// A member's part in a version that was accepted before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The member.
+    pub sid: StudentId,
+    /// The version.
+    pub number: SubmissionNumber,
+    /// Everybody who has a part in it.
+    pub members: Vec<StudentId>,
 }
 
 /// How each member stands, if a statement that is committed at this moment is taken.
@@ -34,8 +47,8 @@ pub struct Assigned {
 /// # Errors
 ///
 /// `course_unknown`, `assignment_unknown`, `not_course_member`, `assignment_not_open`,
-/// `assignment_closed`, `group_size`, `file_type` or `content_too_large`: the first of them in this
-/// order.
+/// `assignment_closed`, `group_size`, `other_group`, `file_type` or `content_too_large`: the first of
+/// them in this order.
 pub fn admit(
     statement: &Statement,
     found: &Found,
@@ -45,6 +58,7 @@ pub fn admit(
         rules,
         outsiders,
         extensions,
+        parts,
     } = match found {
         Found::NoCourse => return Err(about(statement, Code::CourseUnknown)),
         Found::NoAssignment => return Err(about(statement, Code::AssignmentUnknown)),
@@ -55,6 +69,7 @@ pub fn admit(
     }
     check_time(statement, rules, extensions, at)?;
     check_group(statement, rules)?;
+    check_parts(statement, rules, parts)?;
     check_files(statement, rules)?;
     let members = statement.members.iter().map(|member| &member.sid);
     Ok(rules.judge_each(at, members, extensions))
@@ -83,6 +98,23 @@ fn check_group(statement: &Statement, rules: &Rules) -> Result<(), Refusal> {
     }
     let refusal = about(statement, Code::GroupSize).with("got", members);
     Err(refusal.with("expected", rules.group))
+}
+
+/// Nobody who has handed in with one of them is left behind.
+fn check_parts(statement: &Statement, rules: &Rules, parts: &[Part]) -> Result<(), Refusal> {
+    if rules.groups == Groups::Free {
+        return Ok(());
+    }
+    let is_member = |sid: &StudentId| statement.members.iter().any(|member| member.sid == *sid);
+    match parts
+        .iter()
+        .find(|part| !part.members.iter().all(is_member))
+    {
+        None => Ok(()),
+        Some(part) => Err(about(statement, Code::OtherGroup)
+            .with("submission", part.number)
+            .about(&part.sid)),
+    }
 }
 
 fn check_files(statement: &Statement, rules: &Rules) -> Result<(), Refusal> {
@@ -149,6 +181,7 @@ mod tests {
             late: "mark".parse().unwrap(),
             counts: Counts::Latest,
             group: "2..3".parse().unwrap(),
+            groups: Groups::Kept,
             max_bytes: 100,
             accept: vec!["pdf".parse().unwrap(), "tar.gz".parse().unwrap()],
         };
@@ -156,7 +189,31 @@ mod tests {
             rules: terms.check().unwrap(),
             outsiders: Vec::new(),
             extensions: Vec::new(),
+            parts: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_group_may_grow_and_nobody_is_left_behind() {
+        let mut assigned = assigned();
+        assigned.parts.push(Part {
+            sid: THREE[0].parse().unwrap(),
+            number: SubmissionNumber::new(7).unwrap(),
+            members: THREE[..2].iter().map(|sid| sid.parse().unwrap()).collect(),
+        });
+        for sids in [&THREE[..2], &THREE[..]] {
+            let found = Found::Assigned(assigned.clone());
+            admit(&statement(sids, "a.pdf", 1), &found, from_seconds(DUE)).unwrap();
+        }
+        let others = statement(&[THREE[0], THREE[2]], "a.pdf", 1);
+        let refusal = refused(&others, assigned.clone(), DUE);
+        assert_eq!(refusal.code, Code::OtherGroup);
+        assert_eq!(refusal.sid.unwrap().as_str(), THREE[0]);
+        assert_eq!(refusal.params["submission"], "S-000007");
+        let mut terms = Terms::from(assigned.rules.clone());
+        terms.groups = Groups::Free;
+        assigned.rules = terms.check().unwrap();
+        admit(&others, &Found::Assigned(assigned), from_seconds(DUE)).unwrap();
     }
 
     fn refused(statement: &Statement, assigned: Assigned, at: u64) -> Refusal {

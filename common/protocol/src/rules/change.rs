@@ -38,7 +38,7 @@ pub fn changes(before: &Rules, now: &Rules, at: UnixTime) -> Vec<Change> {
         .collect()
 }
 
-fn values(rules: &Rules) -> [(&'static str, String); 10] {
+fn values(rules: &Rules) -> [(&'static str, String); 11] {
     let moment = |moment: Option<UnixTime>| moment.map(rfc3339).unwrap_or_default();
     let accept: Vec<_> = rules.accept.iter().map(ToString::to_string).collect();
     [
@@ -50,6 +50,7 @@ fn values(rules: &Rules) -> [(&'static str, String); 10] {
         ("late", rules.late.to_string()),
         ("counts", rules.counts.to_string()),
         ("group", rules.group.to_string()),
+        ("groups", rules.groups.to_string()),
         ("max_bytes", rules.max_bytes.to_string()),
         ("accept", accept.join(",")),
     ]

@@ -161,6 +161,41 @@ impl fmt::Display for Counts {
     }
 }
 
+/// Whether a student may hand in with others than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Groups {
+    /// With anybody, each time.
+    #[default]
+    Free,
+    /// With those of his last version, and perhaps more: nobody is left behind.
+    Kept,
+}
+
+impl FromStr for Groups {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "free" => Ok(Self::Free),
+            "kept" => Ok(Self::Kept),
+            _ => Err(Error::Form {
+                what: "whether groups are kept",
+                reason: "`kept` or `free`",
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Free => "free",
+            Self::Kept => "kept",
+        })
+    }
+}
+
 /// A kind of file, told by the end of its name alone, such as `pdf` or `tar.gz`: 1 to 16 of
 /// `a-z 0-9 .`. What is in the file is not looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,6 +24,7 @@ fn terms(late: &str) -> Terms {
         counts: Counts::Latest,
         group: GroupSize::new(1, 3).unwrap(),
         max_bytes: 1 << 20,
+        groups: Groups::Kept,
         accept: vec!["pdf".parse().unwrap()],
     }
 }

@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
 use scb_explain::{Language, width};
 use scb_protocol::message::blackboard::ListedAssignment;
-use scb_protocol::rules::{Counts, LateRule, Per, Rules, Standing};
+use scb_protocol::rules::{Counts, Groups, LateRule, Per, Rules, Standing};
 use scb_protocol::{counted, grouped, in_words};
 
 use crate::ClockOffset;
@@ -206,14 +206,18 @@ impl Words {
             Counts::Latest => self.pick("the latest version counts", "以最後一版為準"),
             Counts::First => self.pick("the first version counts", "以第一版為準"),
         };
+        let groups = match rules.groups {
+            Groups::Kept if most > 1 => self.pick(", groups stay together", "，組別不變"),
+            _ => String::new(),
+        };
         let fits = match (self.0, rules.group.allows(here)) {
             (_, true) => String::new(),
             (Language::English, false) => format!("; these are {here}"),
             (Language::Chinese, false) => format!("；現為 {here} 人"),
         };
         match self.0 {
-            Language::English => format!("{size}, {counts}{fits}"),
-            Language::Chinese => format!("{size}，{counts}{fits}"),
+            Language::English => format!("{size}{groups}, {counts}{fits}"),
+            Language::Chinese => format!("{size}{groups}，{counts}{fits}"),
         }
     }
 

@@ -6,7 +6,7 @@ use scb_protocol::message::blackboard::{
 };
 use scb_protocol::message::cuhk::{self, MemberQuestion};
 use scb_protocol::message::{Message, Reply as _};
-use scb_protocol::rules::{Change, Counts, Extension, Terms};
+use scb_protocol::rules::{Change, Counts, Extension, Groups, Terms};
 use scb_protocol::values::{
     Challenge, Ciphertext, Der, Encapsulation, Mac, Nonce, Salt, SessionPublicKey,
 };
@@ -212,6 +212,7 @@ pub(crate) fn listed() -> ListedAssignment {
         counts: Counts::Latest,
         group: "1..3".parse().unwrap(),
         max_bytes: 1 << 29,
+        groups: Groups::Kept,
         accept: vec!["pdf".parse().unwrap(), "zip".parse().unwrap()],
     };
     ListedAssignment {
