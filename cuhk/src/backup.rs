@@ -8,9 +8,11 @@
 mod archive;
 mod manifest;
 mod restore;
+mod retention;
 mod source;
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
@@ -31,12 +33,37 @@ pub(crate) use restore::{Restored, restore};
 /// A backup that was written and read back.
 #[derive(Debug)]
 pub(crate) struct Backup {
+    /// Where it is.
+    pub(crate) file: PathBuf,
     /// How many files are in it.
     pub(crate) files: usize,
     /// How many bytes they have together.
     pub(crate) bytes: u64,
     /// Files of the home that were left out because they hold a key in the clear.
     pub(crate) left_out: Vec<String>,
+}
+
+/// Writes a backup of `home` into a directory, named by its time.
+///
+/// # Errors
+///
+/// As for [`back_up`].
+pub(crate) fn back_up_into(home: &Home, dir: &Path, now: UnixTime) -> Result<Backup, Error> {
+    back_up(home, &dir.join(retention::name(now)), now)
+}
+
+/// Removes all but the newest backups of this home that [`back_up_into`] has made in a directory;
+/// answers which.
+///
+/// # Errors
+///
+/// [`Error::Local`].
+pub(crate) fn thin(home: &Home, dir: &Path, keep: NonZeroUsize) -> Result<Vec<PathBuf>, Error> {
+    retention::thin(
+        dir,
+        keep,
+        &read_certificate(home, path::ROOT)?.fingerprint(),
+    )
 }
 
 /// Writes a backup of `home` to `file`, which must not exist. A server may run meanwhile: the
@@ -76,6 +103,7 @@ pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup,
     fs::rename(&draft, file).map_err(draft::file("write", file))?;
     draft::sync_parent(file)?;
     Ok(Backup {
+        file: file.to_owned(),
         files: files.len(),
         bytes: files.iter().map(|file| file.size).sum(),
         left_out,

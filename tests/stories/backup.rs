@@ -81,6 +81,50 @@ fn a_backup_made_while_students_enrol_is_whole_and_holds_no_secret_in_the_clear(
 }
 
 #[test]
+fn of_backups_in_a_directory_the_newest_stay_and_what_others_made() {
+    let campus = Campus::sandbox();
+    let dir = campus.outside().join("backups");
+    fs::create_dir(&dir).unwrap();
+    let keep = |number: &str| {
+        let to = dir.to_str().unwrap();
+        campus.administer_cuhk(&["backup", to, "--keep", number])
+    };
+    let told = keep("9").succeeded().stdout;
+    assert!(told.contains("no backup was older"), "{told}");
+    let newest = || {
+        let names = fs::read_dir(&dir).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().path()).collect();
+        names.sort();
+        names.pop().unwrap()
+    };
+    let first = newest();
+    // Older ones of this CUHK, and what has no business there.
+    let older = |n: u32| dir.join(format!("cuhk-2026-01-0{n}T031500Z.zip"));
+    (1..=3).for_each(|n| drop(fs::copy(&first, older(n)).unwrap()));
+    let stranger = Campus::sandbox();
+    let theirs = dir.join("cuhk-2026-01-04T031500Z.zip");
+    fs::rename(back_up(&stranger, "theirs.zip"), &theirs).unwrap();
+    let others = ["cuhk-2026-01-05T031500Z.zip", "cuhk-old.zip", "notes.txt"];
+    for other in others {
+        fs::write(dir.join(other), "not a backup").unwrap();
+    }
+    let mine = dir.join("cuhk-before-the-upgrade.zip");
+    fs::copy(&first, &mine).unwrap();
+
+    let told = keep("3").succeeded().stdout;
+    assert!(told.contains("2 backups were older"), "{told}");
+    assert!(!older(1).exists() && !older(2).exists(), "{told}");
+    assert!(older(3).exists() && first.exists(), "{told}");
+    assert!(theirs.exists() && mine.exists());
+    assert!(others.iter().all(|other| dir.join(other).exists()));
+
+    let file = campus.outside().join("one.zip");
+    let refused = campus.administer_cuhk(&["backup", file.to_str().unwrap(), "--keep", "3"]);
+    assert_eq!(refused.exit, Some(2), "{refused:#?}");
+    assert!(!file.exists());
+}
+
+#[test]
 fn a_restored_cuhk_goes_on_and_never_uses_a_serial_again() {
     let mut campus = Campus::sandbox();
     enrol(&campus, "1155000001").succeeded();

@@ -121,17 +121,8 @@ impl Verified {
     ///
     /// [`Error::BackupInvalid`], [`Error::Local`].
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(draft::file("read", path))?;
-        let invalid = |reason: String| Error::BackupInvalid {
-            path: path.to_owned(),
-            reason,
-        };
-        let mut archive =
-            ZipArchive::new(file).map_err(|error| invalid(format!("not a ZIP file: {error}")))?;
-        // Duplicates and headers that differ are read otherwise by other programs.
-        archive
-            .validate_header_consistency()
-            .map_err(|error| invalid(format!("an ambiguous ZIP file: {error}")))?;
+        let invalid = |reason| invalid(path, reason);
+        let mut archive = open(path)?;
         let manifest = read_manifest(&mut archive).map_err(invalid)?;
         if archive.len() != manifest.files.len() + 1 {
             return Err(invalid(
@@ -169,6 +160,33 @@ impl Verified {
             false => Err(invalid("it is not what the manifest says".to_owned())),
         }
     }
+}
+
+fn open(path: &Path) -> Result<ZipArchive<File>, Error> {
+    let file = File::open(path).map_err(draft::file("read", path))?;
+    let mut archive =
+        ZipArchive::new(file).map_err(|error| invalid(path, format!("not a ZIP file: {error}")))?;
+    // Duplicates and headers that differ are read otherwise by other programs.
+    archive
+        .validate_header_consistency()
+        .map_err(|error| invalid(path, format!("an ambiguous ZIP file: {error}")))?;
+    Ok(archive)
+}
+
+fn invalid(path: &Path, reason: String) -> Error {
+    Error::BackupInvalid {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+/// What an archive says of itself; whether its files are what it says is not looked at.
+///
+/// # Errors
+///
+/// [`Error::BackupInvalid`], [`Error::Local`].
+pub(super) fn manifest_of(path: &Path) -> Result<Manifest, Error> {
+    read_manifest(&mut open(path)?).map_err(|reason| invalid(path, reason))
 }
 
 fn read_manifest(archive: &mut ZipArchive<File>) -> Result<Manifest, String> {

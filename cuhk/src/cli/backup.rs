@@ -1,20 +1,25 @@
 //! `cuhk backup` and `cuhk restore`
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use scb_cli::{Failure, printable, rfc3339, say};
+use scb_cli::{Failure, counted, printable, rfc3339, say};
 
 use super::now;
-use crate::backup::{Restored, back_up, restore};
+use crate::backup::{Restored, back_up, back_up_into, restore, thin};
 use crate::open_home;
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:
   cuhk backup /var/backups/cuhk-2026-11-21.zip
+  cuhk backup /var/lib/cuhk/backups --keep 14         cuhk-2026-11-21T031500Z.zip, in UTC
 
 Works while `cuhk serve` runs. The file holds the database, the authorities' encrypted keys and
 certificates, the configuration and the issuance log; no passphrase and no key in the clear. Keep it where the
-roster may be kept.";
+roster may be kept.
+
+--keep removes older backups from that directory, once the new one is written and read back: those of
+this CUHK that have such a name. Any other file stays, and does not count.";
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:
@@ -25,9 +30,12 @@ Only to a directory that does not exist yet. Stop the old server first and never
 #[derive(Debug, clap::Args)]
 #[command(after_help = BACKUP_EXAMPLES)]
 pub(super) struct Backup {
-    /// File to write; it must not exist
-    #[arg(value_name = "FILE")]
+    /// File to write, which must not exist; or a directory for a file named by the time
+    #[arg(value_name = "FILE|DIR")]
     file: PathBuf,
+    /// Keep this many backups in the directory, the newest, and remove older ones made like this
+    #[arg(long, value_name = "N")]
+    keep: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -39,17 +47,42 @@ pub(super) struct Restore {
 }
 
 pub(super) fn run_backup(dir: &Path, arguments: &Backup) -> Result<(), Failure> {
-    let backup = back_up(&open_home(dir)?, &arguments.file, now())?;
+    let (home, file) = (open_home(dir)?, &arguments.file);
+    let backup = match (file.is_dir(), arguments.keep) {
+        (true, _) => back_up_into(&home, file, now())?,
+        (false, None) => back_up(&home, file, now())?,
+        (false, Some(_)) => {
+            return Err(Failure::usage(format!(
+                "--keep goes with a directory, and {} is none",
+                shown(file)
+            )));
+        }
+    };
     for name in &backup.left_out {
         say(&format!(
             "left out {name}: it holds a key that is not encrypted"
         ))?;
     }
-    Ok(say(&format!(
+    say(&format!(
         "{}: {} files, {} KiB, written and read back",
-        shown(&arguments.file),
+        shown(&backup.file),
         backup.files,
         backup.bytes >> 10
+    ))?;
+    let Some(keep) = arguments.keep else {
+        return Ok(());
+    };
+    let removed = thin(&home, file, keep)?;
+    for old in &removed {
+        say(&format!("removed {}", shown(old)))?;
+    }
+    Ok(say(&format!(
+        "{} older than the newest {keep}",
+        match removed.len() {
+            0 => "no backup was".to_owned(),
+            1 => "1 backup was".to_owned(),
+            many => format!("{} were", counted(many, "backup")),
+        }
     ))?)
 }
 
