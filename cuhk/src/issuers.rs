@@ -212,6 +212,23 @@ impl Issuers {
         self.all.iter().filter(in_use)
     }
 
+    /// Who certified services before those who do now, under another root, and until when what it
+    /// issued may count.
+    pub(crate) fn services_under_older_root(
+        &self,
+        now: UnixTime,
+    ) -> Option<(Arc<Issuing>, UnixTime)> {
+        let is_older = |issuing: &&Arc<Issuing>| {
+            issuing.signer.kind() == AuthorityKind::Services
+                && issuing.signer < self.services.signer
+                && issuing.issuer.root() != self.services.issuer.root()
+        };
+        let oldest = self.listing(now).find(is_older)?;
+        let mut records = self.records.iter();
+        let record = records.find(|record| record.signer == oldest.signer)?;
+        Some((Arc::clone(oldest), record.retires_at(&self.records, now)?))
+    }
+
     /// Those whose list was never published.
     pub(crate) fn unpublished(&self) -> impl Iterator<Item = CrlSigner> {
         let unpublished = |record: &&AuthorityRecord| {

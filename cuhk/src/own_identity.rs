@@ -7,6 +7,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
@@ -16,12 +18,17 @@ use scb_certs::{
 use scb_cli::{Home, read_limited, write_atomic};
 
 use crate::config::path;
+use crate::issuers::Issuing;
 use crate::signing::Signing;
 use crate::store::{CertificateRecord, Profile, Service};
+use crate::time::later;
 use crate::{Error, Subject};
 
 pub(crate) const CHAIN: &str = "chain.pem";
 const MAX_PEM: u64 = 64 * 1024;
+/// A certificate that was lost is made anew under an older root if that counts for so long yet: then
+/// the one that was lost would have been kept, too.
+const OLDER_ROOT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 /// What the secret is for.
 const SECRET: &str = "own keys at rest";
 
@@ -79,6 +86,7 @@ impl OwnIdentity {
         now: UnixTime,
     ) -> Result<Self, Error> {
         let directory = purpose.directory(home);
+        let mut issuing = (signing.issuing(purpose.profile()), None);
         if let Some(stored) = Self::load(&directory, signing)? {
             let serial = stored.chain.leaf().serial();
             let record = signing.store.read(move |records| {
@@ -89,8 +97,12 @@ impl OwnIdentity {
             if stored.fits(record.await?.as_ref(), purpose, signing, now) {
                 return Ok(stored);
             }
+        } else if purpose == Purpose::Tls
+            && let Some((older, until)) = older_root(signing, now)
+        {
+            issuing = (older, Some(until));
         }
-        let made = Self::make(&directory, purpose, signing, now).await?;
+        let made = Self::make(&directory, purpose, signing, issuing, now).await?;
         made.remove_others(&directory)?;
         Ok(made)
     }
@@ -171,12 +183,17 @@ impl OwnIdentity {
         directory: &Path,
         purpose: Purpose,
         signing: &Signing,
+        (issuing, until): (Arc<Issuing>, Option<UnixTime>),
         now: UnixTime,
     ) -> Result<Self, Error> {
         let key = SigningKey::generate()?;
         let subject = Subject::Service(ServiceName::cuhk());
-        let intent = signing.intent(subject, purpose.profile(), key.public_key(), now)?;
-        let secret = signing.issuing(purpose.profile()).issuer.secret(SECRET)?;
+        let profile = purpose.profile();
+        let mut intent = Signing::intent_by(&issuing, subject, profile, key.public_key(), now)?;
+        if let Some(until) = until {
+            intent.validity.not_after = intent.validity.not_after.min(until);
+        }
+        let secret = issuing.issuer.secret(SECRET)?;
         let pem = key.to_pem(Some(&secret))?;
         write_private(&key_file(directory, &intent.public_key), &pem)?;
         let record = CertificateRecord {
@@ -198,7 +215,7 @@ impl OwnIdentity {
             .await?;
         let service = purpose.service(signing);
         let chain = signing
-            .finish(record, key.public_key(), service.as_ref())
+            .finish_by(&issuing, record, key.public_key(), service.as_ref())
             .await?;
         write_atomic(&directory.join(CHAIN), chain.to_pem().as_bytes(), 0o644)?;
         Ok(Self { key, chain })
@@ -223,6 +240,13 @@ impl OwnIdentity {
         }
         Ok(())
     }
+}
+
+/// For a home without its certificate for TLS, such as one that was restored: not long after another
+/// root was put to use, clients may know only the one before it.
+fn older_root(signing: &Signing, now: UnixTime) -> Option<(Arc<Issuing>, UnixTime)> {
+    let older = signing.issuers.current().services_under_older_root(now);
+    older.filter(|(_, until)| later(now, OLDER_ROOT) <= *until)
 }
 
 fn key_file(directory: &Path, public_key: &Fingerprint) -> PathBuf {

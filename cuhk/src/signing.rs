@@ -35,7 +35,21 @@ impl Signing {
         key: &PublicKey,
         now: UnixTime,
     ) -> Result<Intent, Error> {
-        let issuing = self.issuing(profile);
+        Self::intent_by(&self.issuing(profile), subject, profile, key, now)
+    }
+
+    /// [`Signing::intent`], of a certificate of this authority.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Signing::intent`].
+    pub(crate) fn intent_by(
+        issuing: &Issuing,
+        subject: Subject,
+        profile: Profile,
+        key: &PublicKey,
+        now: UnixTime,
+    ) -> Result<Intent, Error> {
         let authority = issuing.issuer.certificate();
         if authority.not_after() <= now {
             return Err(Error::AuthorityEnded {
@@ -66,12 +80,28 @@ impl Signing {
         key: &PublicKey,
         service: Option<&Service>,
     ) -> Result<Chain, Error> {
+        let issuing = self.issuing(record.intent.profile);
+        self.finish_by(&issuing, record, key, service).await
+    }
+
+    /// [`Signing::finish`], by this authority.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Signing::finish`].
+    pub(crate) async fn finish_by(
+        &self,
+        issuing: &Issuing,
+        record: CertificateRecord,
+        key: &PublicKey,
+        service: Option<&Service>,
+    ) -> Result<Chain, Error> {
         if let Some(certificate) = record.certificate {
             return self.chain(certificate);
         }
         #[cfg(test)]
         crate::tests::panics::before_signing(&record.intent.subject);
-        let signed = self.sign(&record.intent, key, service)?;
+        let signed = self.sign(issuing, &record.intent, key, service)?;
         let record = self
             .store
             .write(move |records| records.certificates().record(&signed))
@@ -84,11 +114,11 @@ impl Signing {
 
     fn sign(
         &self,
+        Issuing { signer, issuer }: &Issuing,
         intent: &Intent,
         key: &PublicKey,
         service: Option<&Service>,
     ) -> Result<Certificate, Error> {
-        let Issuing { signer, issuer } = &*self.issuing(intent.profile);
         let urls = self.config.urls(*signer);
         let Intent {
             serial, validity, ..

@@ -167,21 +167,25 @@ pub struct AuthorityRecord {
 impl AuthorityRecord {
     /// What it does now, beside all the others.
     pub fn state(&self, all: &[Self], now: UnixTime) -> AuthorityState {
-        let begun = |record: &Self| record.active_from.filter(|from| *from <= now);
-        if begun(self).is_none() {
+        if self.active_from.is_none_or(|from| from > now) {
             return AuthorityState::New;
         }
+        match self.retires_at(all, now) {
+            None => AuthorityState::Active,
+            Some(end) if now < end => AuthorityState::Retiring,
+            Some(_) => AuthorityState::Retired,
+        }
+    }
+
+    /// When everything has run out that it has issued; none as long as no other issues in its place.
+    pub fn retires_at(&self, all: &[Self], now: UnixTime) -> Option<UnixTime> {
         let successors = all.iter().filter(|other| {
             other.signer.kind == self.signer.kind
                 && other.signer.generation > self.signer.generation
         });
-        match successors.filter_map(begun).min() {
-            None => AuthorityState::Active,
-            Some(since) if now < later(since, self.signer.kind.longest()) => {
-                AuthorityState::Retiring
-            }
-            Some(_) => AuthorityState::Retired,
-        }
+        let begun = successors.filter_map(|record| record.active_from);
+        let since = begun.filter(|from| *from <= now).min()?;
+        Some(later(since, self.signer.kind.longest()))
     }
 }
 

@@ -88,6 +88,15 @@ impl University {
         self.refresher.refresh().await.unwrap();
     }
 
+    /// As in a home that was restored from a backup.
+    fn lose_own_keys(&self) {
+        for name in ["tls", "tokens"] {
+            let dir = self.home().path(name);
+            std::fs::remove_dir_all(&dir).unwrap();
+            scb_cli::create_private_dir(&dir).unwrap();
+        }
+    }
+
     async fn root_in_tls(&self) -> bool {
         let chain = self.connect().await.peer_chain().unwrap().clone();
         chain.certificates()[1].names_issuer(&self.root)
@@ -133,8 +142,12 @@ async fn a_new_root_is_announced_by_the_first_and_both_count() {
     assert!(first_alone.verify_student(&after.chain, now).is_err());
     first_alone.verify_student(&before.chain, now).unwrap();
 
-    // Who knows the first root alone can still connect, and learns of the other.
+    // Who knows the first root alone can still connect, and learns of the other; also where CUHK has
+    // no certificate of its own any more, as after a backup was restored.
     assert!(university.root_in_tls().await);
+    let university = university.restart().await;
+    assert!(university.root_in_tls().await);
+    university.lose_own_keys();
     let university = university.restart().await;
     assert!(university.root_in_tls().await);
     assert_eq!(university.bundle().await.0, 2);
@@ -221,4 +234,22 @@ async fn what_no_root_of_this_home_has_signed_changes_nothing() {
     let again = university.take_in(honest).await;
     assert!(matches!(again, Err(Error::CeremonyInvalid(_))), "{again:?}");
     assert_eq!(university.bundle().await.0, 2);
+}
+
+#[tokio::test]
+async fn own_keys_that_are_lost_long_after_another_root_came_are_under_that_one() {
+    let university = University::open().await;
+    let new = university.another_root().await;
+    university.rotate_under(&new, IssuerKind::Services).await;
+    university.pass(Duration::from_secs(10)).await;
+    university.pass(59 * DAY).await;
+    university.lose_own_keys();
+    let university = university.restart().await;
+    assert!(university.root_in_tls().await, "as the one that was lost");
+    university.pass(2 * DAY).await;
+    university.lose_own_keys();
+    let university = university.restart().await;
+    let chain = std::fs::read_to_string(university.home().path("tls/chain.pem")).unwrap();
+    let chain = scb_certs::Chain::from_pem(&chain).unwrap();
+    assert!(chain.certificates()[1].names_issuer(new.certificate()));
 }
