@@ -73,8 +73,9 @@ pub struct Common {
     /// CUHK's root certificate (PEM); remembered
     #[arg(long, value_name = "FILE", global = true)]
     pub ca: Option<PathBuf>,
-    /// SHA-256 of CUHK's root certificate, 64 hexadecimal digits, instead of --ca
-    #[arg(long, value_name = "HEX", global = true, conflicts_with = "ca")]
+    /// SHA-256 of CUHK's root certificate, 64 hexadecimal digits, instead of --ca; or of one of
+    /// several in that file
+    #[arg(long, value_name = "HEX", global = true)]
     pub ca_fingerprint: Option<Fingerprint>,
     /// Code sheet (CSV) with the enrolment codes, instead of the hidden prompt; keep it to
     /// yourself (chmod 600)

@@ -185,14 +185,14 @@ impl StudentHome {
         Ok(keep_bundle(&self.home, present, signed, verified)?)
     }
 
-    /// Remembers the root certificate.
+    /// Remembers the roots that are trusted, the oldest first.
     ///
     /// # Errors
     ///
     /// [`Error::Cli`].
-    pub fn save_root(&self, root: &Certificate) -> Result<(), Error> {
-        let path = self.home.path(ROOTS);
-        Ok(write_atomic(&path, root.to_pem().as_bytes(), 0o644)?)
+    pub fn save_roots(&self, roots: &[Certificate]) -> Result<(), Error> {
+        let pem: String = roots.iter().map(Certificate::to_pem).collect();
+        Ok(write_atomic(&self.home.path(ROOTS), pem.as_bytes(), 0o644)?)
     }
 
     /// Waits until no other `student` changes this home, and keeps others out while the

@@ -56,6 +56,10 @@ pub struct Setup {
     remembered: Config,
     root: Root,
     root_remembered: bool,
+    /// Roots from a file that names one that is known, and others: whom to ask about them.
+    introduced: Option<Arc<TrustStore>>,
+    /// Whether somebody has vouched for a root that is not remembered yet.
+    root_vouched: bool,
     clock_offset: Option<ClockOffset>,
 }
 
@@ -94,6 +98,8 @@ impl Setup {
             remembered: home.config()?,
             root: Root::Unknown,
             root_remembered: false,
+            introduced: None,
+            root_vouched: false,
             clock_offset: None,
             fault,
             recorder: None,
@@ -347,9 +353,10 @@ impl Setup {
         if self.sandbox.is_some() {
             return Ok(());
         }
-        if let (false, Root::Known(store)) = (self.root_remembered, &self.root) {
-            self.home.save_root(store.root())?;
-            self.root_remembered = true;
+        let is_new = !self.root_remembered || self.root_vouched;
+        if let (true, Root::Known(store)) = (is_new, &self.root) {
+            self.home.save_roots(store.roots())?;
+            (self.root_remembered, self.root_vouched) = (true, false);
         }
         let place = field(&mut self.remembered);
         if given.is_some() && *place != given {

@@ -8,8 +8,9 @@ use scb_protocol::client::Member;
 use scb_protocol::message::Message as _;
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::{Code, Refusal, SignedBundle, Step};
-use scb_transport::{ClientTls, Clock, Connection, connect};
+use scb_transport::{ClientTls, Clock, Connection, ServerTrust, connect};
 
+use super::is_about_roots;
 use crate::setup::service_id;
 use crate::trace::Server;
 use crate::{Error, Setup};
@@ -24,8 +25,24 @@ const LATEST: u64 = 0;
 pub(super) const RECEIPT: Duration = Duration::from_secs(120);
 
 /// Connects to CUHK, as `member` or as nobody in particular, and remembers the address and
-/// the root that CUHK proved.
+/// the root that CUHK proved. If it shows a root that somebody has introduced, it is asked for proof.
 pub(super) async fn cuhk(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    member: Option<&Member>,
+    step: Step,
+) -> Result<Connection, Error> {
+    match greet_cuhk(setup, clock, member, step).await {
+        Err(error) if setup.introduced().is_some() && is_about_roots(&error) => {
+            let proof = refresh_roots(setup, clock).await;
+            proof.map_err(|error| setup.unproven(error))?;
+            greet_cuhk(setup, clock, member, step).await
+        }
+        greeted => greeted,
+    }
+}
+
+async fn greet_cuhk(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,
     member: Option<&Member>,
@@ -54,7 +71,15 @@ pub(super) async fn refresh_roots(
 ) -> Result<bool, Error> {
     let step = Step::Zero;
     let tls = client_tls(setup, clock, ServiceName::cuhk(), None, step)?;
-    let mut connection = connect(&setup.cuhk()?, &tls, step, CONNECT).await?;
+    let address = setup.cuhk()?;
+    let connected = connect(&address, &tls, step, CONNECT).await;
+    let mut connection = match (connected, setup.introduced()) {
+        (Err(refusal), Some(trust)) if refusal.code == Code::ServerIdentity => {
+            let tls = tls_by(trust, clock, ServiceName::cuhk(), None, step)?;
+            connect(&address, &tls, step, CONNECT).await?
+        }
+        (connected, _) => connected?,
+    };
     let greeting = connection.receive_reply(step, REPLY).await?;
     check_greeting(&greeting, setup.require_trust()?.as_ref(), step)?;
     let changed = fetch_bundle(setup, clock, &mut connection, step).await?;
@@ -148,14 +173,22 @@ fn client_tls(
     member: Option<&Member>,
     step: Step,
 ) -> Result<ClientTls, Error> {
+    tls_by(setup.server_trust()?, clock, expected, member, step)
+}
+
+fn tls_by(
+    trust: ServerTrust,
+    clock: &Arc<dyn Clock>,
+    expected: ServiceName,
+    member: Option<&Member>,
+    step: Step,
+) -> Result<ClientTls, Error> {
     let identity = member.map(|member| (member.chain.clone(), member.key.clone()));
-    ClientTls::with_clock(setup.server_trust()?, expected, identity, Arc::clone(clock)).map_err(
-        |error| {
-            Refusal::new(Code::CertificateInvalid, step)
-                .with("reason", error)
-                .into()
-        },
-    )
+    ClientTls::with_clock(trust, expected, identity, Arc::clone(clock)).map_err(|error| {
+        Refusal::new(Code::CertificateInvalid, step)
+            .with("reason", error)
+            .into()
+    })
 }
 
 /// TLS has proved who it is; what it says of itself must agree. Returns the server's time.

@@ -117,7 +117,10 @@ impl Error {
                     .into()
             }
             Self::OtherRoot { .. } => {
-                "check the fingerprint; for another CUHK use another --home".into()
+                "check the fingerprint; for another CUHK use another --home. If CUHK has another root \
+                 since this home was last used: --ca FILE with the old root and the new one (ca.pem, \
+                 from CUHK), and --ca-fingerprint of the new one, as your department told you"
+                    .into()
             }
             Self::RootFile { .. } => "use the ca.pem that CUHK publishes".into(),
             Self::CodeSheet { .. } => {

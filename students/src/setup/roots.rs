@@ -9,6 +9,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, TrustStore};
 use scb_cli::{Home, ROOTS, Role, Sandbox, former_roots};
 use scb_protocol::{Code, Refusal, SignedBundle, Step};
+use scb_transport::ServerTrust;
 
 use super::{Root, Setup};
 use crate::cli::Common;
@@ -33,17 +34,79 @@ impl Setup {
             self.root_remembered = true;
         }
         if let Some(path) = &common.ca {
-            let store = trust_store(path)?;
-            self.claim(store.root().fingerprint())?;
-            if self.trust().is_none() {
-                self.root = Root::Known(Arc::new(store));
-            }
+            self.meet(named_store(path, common.ca_fingerprint.as_ref())?)?;
         }
-        let claims = common.ca_fingerprint.into_iter();
-        for fingerprint in claims.chain(sheet.and_then(CodeSheet::root)) {
+        if let Some(fingerprint) = common.ca_fingerprint {
+            self.vouch(&fingerprint)?;
             self.claim(fingerprint)?;
         }
+        match sheet.and_then(CodeSheet::root) {
+            // CUHK itself is asked for proof.
+            Some(root) if self.introduced_root(&root).is_some() => Ok(()),
+            Some(root) => self.claim(root),
+            None => Ok(()),
+        }
+    }
+
+    /// A file of roots. Where some are known already, one of them must be in it; what else is in it
+    /// proves nothing, but tells how CUHK may be recognised when it is asked for proof.
+    fn meet(&mut self, store: TrustStore) -> Result<(), Error> {
+        let Some(known) = self.trust() else {
+            self.root = Root::Known(Arc::new(store));
+            return Ok(());
+        };
+        let is_known = |root: &Certificate| known.roots().contains(root);
+        if !store.roots().iter().any(is_known) {
+            return Err(Error::OtherRoot {
+                remembered: known.root().fingerprint(),
+                given: store.root().fingerprint(),
+            });
+        }
+        if !store.roots().iter().all(is_known) {
+            self.introduced = Some(Arc::new(store));
+        }
         Ok(())
+    }
+
+    fn introduced_root(&self, given: &Fingerprint) -> Option<&Certificate> {
+        let mut roots = self.introduced.iter().flat_map(|store| store.roots());
+        roots.find(|root| root.fingerprint() == *given)
+    }
+
+    /// Somebody has typed the fingerprint of a root that is in such a file: it counts like the first
+    /// one, and is remembered once CUHK has proved itself.
+    fn vouch(&mut self, given: &Fingerprint) -> Result<(), Error> {
+        if self.knows(given) {
+            return Ok(());
+        }
+        if let (Some(root), Some(known)) = (self.introduced_root(given), self.trust()) {
+            let mut roots = known.roots().to_vec();
+            roots.push(root.clone());
+            self.root = Root::Known(Arc::new(TrustStore::of_roots(roots)?));
+            self.root_vouched = true;
+        }
+        Ok(())
+    }
+
+    /// How to recognise a CUHK that shows a root that is not known here, to ask it for the trust
+    /// bundle and nothing else.
+    pub(crate) fn introduced(&self) -> Option<ServerTrust> {
+        let store = self.introduced.as_ref()?;
+        Some(ServerTrust::Pinned(Arc::clone(store)))
+    }
+
+    /// What is said if the bundle proves nothing.
+    pub(crate) fn unproven(&self, error: Error) -> Error {
+        let newest = self.introduced.as_ref().and_then(|it| it.roots().last());
+        match (error, newest, self.fingerprint()) {
+            (Error::Refused(refusal), Some(newest), Some(remembered))
+                if refusal.code == Code::ServerMisbehaved =>
+            {
+                let given = newest.fingerprint();
+                Error::OtherRoot { remembered, given }
+            }
+            (error, ..) => error,
+        }
     }
 
     fn knows(&self, given: &Fingerprint) -> bool {
@@ -125,6 +188,9 @@ impl Setup {
 /// [`Error::NoRoot`], [`Error::RootFile`], [`Error::Cli`].
 pub(crate) fn verification_roots(common: &Common) -> Result<Vec<Fingerprint>, Error> {
     if let Some(fingerprint) = common.ca_fingerprint {
+        if let Some(path) = &common.ca {
+            named_store(path, Some(&fingerprint))?;
+        }
         return Ok(vec![fingerprint]);
     }
     let roots = match (&common.ca, &common.sandbox) {
@@ -168,6 +234,18 @@ fn sandbox_trust(sandbox: &Sandbox) -> Result<TrustStore, Error> {
         sandbox.cuhk_address()?;
     }
     trust_store(&path)
+}
+
+/// A file of roots, among which must be the one whose fingerprint is given beside it.
+fn named_store(path: &Path, named: Option<&Fingerprint>) -> Result<TrustStore, Error> {
+    let store = trust_store(path)?;
+    match named {
+        Some(named) if !is_root_of(&store, named) => Err(Error::RootFile {
+            path: path.to_owned(),
+            reason: format!("the root {named} is not in it"),
+        }),
+        _ => Ok(store),
+    }
 }
 
 fn trust_store(path: &Path) -> Result<TrustStore, Error> {

@@ -35,7 +35,9 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
         ),
         Error::OtherRoot { remembered, given } => (
             format!("此目錄屬於根證書為 {remembered} 的中大，並非 {given}"),
-            "核對指紋；如屬另一個中大，請用另一個 --home".to_owned(),
+            "核對指紋；如屬另一個中大，請用另一個 --home。若此目錄久未使用而中大已更換根證書：以 --ca FILE \
+             提供載有新舊根證書的 ca.pem，並以 --ca-fingerprint 提供所屬部門告知的新指紋"
+                .to_owned(),
         ),
         Error::NoCode { sid } => (
             format!("{sid}：沒有此學生的註冊碼"),

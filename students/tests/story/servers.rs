@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use scb_certs::Certificate;
 use scb_testkit::TestIdentity;
 use scb_transport::{ClientAuth, ClockFn, Connection, Limits, Listener, ServerTls, Shutdown};
 use tokio::sync::watch;
@@ -17,7 +18,16 @@ pub(crate) use desk::{Desk, Fault, bundle, listed};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) async fn serve_cuhk(desk: &Arc<Desk>, identity: &TestIdentity) -> SocketAddr {
-    let tls = tls(desk, identity, ClientAuth::Optional);
+    serve_cuhk_under(desk, identity, desk.campus.root().certificate()).await
+}
+
+/// CUHK with a certificate under this root.
+pub(crate) async fn serve_cuhk_under(
+    desk: &Arc<Desk>,
+    identity: &TestIdentity,
+    root: &Certificate,
+) -> SocketAddr {
+    let tls = tls(desk, identity, root, ClientAuth::Optional);
     let desk = Arc::clone(desk);
     serve(tls, move |connection| {
         cuhk::serve(connection, Arc::clone(&desk))
@@ -26,7 +36,8 @@ pub(crate) async fn serve_cuhk(desk: &Arc<Desk>, identity: &TestIdentity) -> Soc
 }
 
 pub(crate) async fn serve_blackboard(desk: &Arc<Desk>) -> SocketAddr {
-    let tls = tls(desk, &desk.blackboard, ClientAuth::Required);
+    let root = desk.campus.root().certificate();
+    let tls = tls(desk, &desk.blackboard, root, ClientAuth::Required);
     let desk = Arc::clone(desk);
     serve(tls, move |connection| {
         blackboard::serve(connection, Arc::clone(&desk))
@@ -34,9 +45,13 @@ pub(crate) async fn serve_blackboard(desk: &Arc<Desk>) -> SocketAddr {
     .await
 }
 
-fn tls(desk: &Desk, identity: &TestIdentity, client_auth: ClientAuth) -> ServerTls {
+fn tls(
+    desk: &Desk,
+    identity: &TestIdentity,
+    root: &Certificate,
+    client_auth: ClientAuth,
+) -> ServerTls {
     let clock = Arc::new(ClockFn(desk.campus.clock().reader()));
-    let root = desk.campus.root().certificate();
     let trust = Arc::clone(&desk.trust);
     ServerTls::new(identity.pair(), root, trust, client_auth, clock).unwrap()
 }

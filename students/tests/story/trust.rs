@@ -9,7 +9,7 @@ use scb_student::{Error, Setup};
 use scb_testkit::{TestCampus, TestIdentity};
 
 use crate::campus::{Campus, THREE, code, enrol};
-use crate::servers::bundle;
+use crate::servers::{bundle, serve_cuhk_under};
 
 fn refused_by_the_client(identity: impl FnOnce(&TestCampus) -> TestIdentity) {
     let campus = Campus::with_cuhk(identity);
@@ -278,4 +278,110 @@ fn whoever_missed_a_root_catches_up_step_by_step() {
     desk.earlier.lock().unwrap().insert(2, announced);
     campus.enrol(&THREE[1..2]).0.unwrap();
     assert_eq!(campus.home().roots().unwrap().len(), 3);
+}
+
+/// CUHK as it shows itself under another root, at another address.
+struct Stranded {
+    campus: Campus,
+    second: Root,
+    address: String,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Stranded {
+    /// A home that knows the first root alone, and `both.pem`.
+    fn new() -> Self {
+        let campus = Campus::new();
+        campus.enrol(&THREE[..1]).0.unwrap();
+        let certs = &campus.desk.campus;
+        let second = next_root(certs);
+        let key = || SigningKey::generate().unwrap();
+        let (now, urls) = (certs.now(), DistributionUrls::default());
+        let issuer = second.issue_issuer(IssuerKind::Services, key(), now, &urls);
+        let (own, names) = (key(), ["localhost".to_owned()]);
+        let ips = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
+        let serial = scb_certs::Serial::random().unwrap();
+        let validity = certs.validity(Duration::from_secs(24 * 3600));
+        let (issuer, name) = (issuer.unwrap(), scb_certs::ServiceName::cuhk());
+        let chain = issuer.issue_service(
+            &name,
+            own.public_key(),
+            &serial,
+            &validity,
+            &names,
+            &ips,
+            &urls,
+        );
+        let identity = TestIdentity {
+            chain: chain.unwrap(),
+            key: own,
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let served = serve_cuhk_under(&campus.desk, &identity, second.certificate());
+        let address = runtime.block_on(served).to_string();
+        let both = [certs.root().certificate(), second.certificate()].map(Certificate::to_pem);
+        std::fs::write(campus.path("both.pem"), both.concat()).unwrap();
+        Self {
+            campus,
+            second,
+            address,
+            _runtime: runtime,
+        }
+    }
+
+    fn enrol(&self, flags: &str) -> Result<(), Error> {
+        let both = self.campus.path("both.pem");
+        let flags = flags.replace("BOTH", &both.display().to_string());
+        let flags = format!("--cuhk {} {flags}", self.address);
+        let mut engine = self.campus.try_engine(&flags)?;
+        enrol(&mut engine, self.campus.codes(&THREE[1..2])).0
+    }
+
+    fn known(&self) -> usize {
+        self.campus.home().roots().unwrap().len()
+    }
+
+    fn announce(&self, by: &[&Root]) {
+        let certs = &self.campus.desk.campus;
+        let roots = [certs.root(), &self.second];
+        *self.campus.desk.bundle.lock().unwrap() = bundle_by(certs, by, &roots, 2);
+    }
+}
+
+#[test]
+fn a_home_that_knows_one_root_of_a_file_follows_a_bundle_to_the_others() {
+    let stranded = Stranded::new();
+    let first = stranded.campus.desk.campus.root();
+    assert_eq!(code(stranded.enrol("--ca CA")), "server_identity");
+
+    // That both are in one file proves nothing, nor does what the new root says of itself.
+    stranded.announce(&[&stranded.second]);
+    let refused = stranded.enrol("--ca BOTH");
+    assert!(
+        matches!(refused, Err(Error::OtherRoot { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(stranded.known(), 1);
+
+    stranded.announce(&[first, &stranded.second]);
+    stranded.enrol("--ca BOTH").unwrap();
+    assert_eq!(stranded.known(), 2);
+}
+
+#[test]
+fn a_home_follows_to_a_root_of_the_file_whose_fingerprint_somebody_gives() {
+    let stranded = Stranded::new();
+    stranded.announce(&[&stranded.second]);
+    let second = stranded.second.certificate().fingerprint();
+    // Alone it is another CUHK's.
+    let alone = stranded.enrol(&format!("--ca-fingerprint {second}"));
+    assert!(matches!(alone, Err(Error::OtherRoot { .. })), "{alone:?}");
+    let other = TestCampus::new().root_fingerprint();
+    let neither = stranded.enrol(&format!("--ca BOTH --ca-fingerprint {other}"));
+    assert!(matches!(neither, Err(Error::RootFile { .. })));
+    assert_eq!(stranded.known(), 1);
+    stranded
+        .enrol(&format!("--ca BOTH --ca-fingerprint {second}"))
+        .unwrap();
+    assert_eq!(stranded.known(), 2);
 }
