@@ -282,7 +282,32 @@ fn requests_that_are_not_for_est_are_refused() {
         "curl -sS --cacert ca.pem -K code.curl --data-binary @request.b64 \
          https://localhost:8011/.well-known/est/simpleenroll",
     );
-    assert!(form.stdout.starts_with("malformed_message:"), "{form:?}");
+    let form = form.succeeded().stdout;
+    assert!(form.starts_with("media_type_unsupported:"), "{form}");
+    assert!(
+        form.contains("send the header Content-Type: application/pkcs10"),
+        "{form}"
+    );
+    let head = student.types(
+        "curl -sS -o /dev/null -D - --cacert ca.pem -K code.curl --data-binary @request.b64 \
+         https://localhost:8011/.well-known/est/simpleenroll",
+    );
+    let head = head.succeeded().stdout.to_lowercase();
+    for line in [
+        "415",
+        "accept: application/pkcs10",
+        "content-type: text/plain",
+    ] {
+        assert!(head.contains(line), "{head}");
+    }
+    // What people send first: the file as `openssl req` has written it.
+    student
+        .types("cp request.b64 right.b64; cp request.pem request.b64")
+        .succeeded();
+    let pem = student.asks("simpleenroll", "-K code.curl");
+    assert!(pem.starts_with("malformed_message:"), "{pem}");
+    assert!(pem.contains("got: PEM") && pem.ends_with("400"), "{pem}");
+    student.types("cp right.b64 request.b64").succeeded();
     student
         .types(
             "(openssl req -in request.pem -outform DER | head -c -4; printf '\\0\\0\\0\\0') | \
@@ -300,6 +325,10 @@ fn requests_that_are_not_for_est_are_refused() {
     student.types("echo AAAA > request.b64").succeeded();
     let garbage = student.asks("simpleenroll", "-K code.curl");
     assert!(garbage.starts_with("request_invalid:"), "{garbage}");
+    assert!(
+        garbage.contains("RFC 2986") && garbage.ends_with("400"),
+        "{garbage}"
+    );
     student
         .types(
             "openssl req -new -newkey rsa:2048 -noenc -keyout rsa.pem -subj / -outform DER | \

@@ -153,8 +153,8 @@ fn whoever_is_no_service_is_told_so_and_what_is_no_question_as_well() {
         ),
         (
             format!("{blackboard} -H 'Content-Type: application/json' -d '{{}}'"),
-            "malformed_message",
-            400,
+            "media_type_unsupported",
+            415,
         ),
         (
             format!("{blackboard} --data-binary @long"),

@@ -237,6 +237,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "請求的內容超過此處接受的大小",
             "減少所傳送的內容；docs/PROTOCOL.md 列出上限",
         ),
+        Code::MediaTypeUnsupported => (
+            "此處不接受這種類型的請求內容",
+            "在標頭 Content-Type 註明所要求的類型",
+        ),
         Code::NotFound => (
             "此網址沒有任何內容",
             "核對網址；docs/PROTOCOL.md 列出全部網址",

@@ -300,6 +300,9 @@ codes! {
     BodyTooLarge = "body_too_large", EXIT_REFUSED, 413,
         "the body of the request is larger than is accepted here",
         "send less; docs/PROTOCOL.md says how much may be sent";
+    MediaTypeUnsupported = "media_type_unsupported", EXIT_REFUSED, 415,
+        "the body of the request is of a type that is not taken here",
+        "name the type that is expected in the header Content-Type";
     NotFound = "not_found", EXIT_REFUSED, 404,
         "there is nothing at this address",
         "check the address; docs/PROTOCOL.md lists what there is";

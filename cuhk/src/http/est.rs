@@ -3,6 +3,7 @@
 
 mod answer;
 mod asked;
+mod words;
 
 use std::sync::Arc;
 

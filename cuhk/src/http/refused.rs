@@ -23,6 +23,7 @@ pub(super) fn unreadable(rejection: impl IntoResponse, step: Step) -> Refusal {
         StatusCode::PAYLOAD_TOO_LARGE => {
             Refusal::new(Code::BodyTooLarge, step).with("limit", MAX_BODY)
         }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Refusal::new(Code::MediaTypeUnsupported, step),
         _ => Refusal::new(Code::MalformedMessage, step),
     }
 }

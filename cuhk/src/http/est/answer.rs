@@ -1,13 +1,16 @@
 //! What a client gets: certificates in base64, or why not, as text.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use data_encoding::BASE64;
 use scb_certs::{Certificate, certs_only};
 use scb_protocol::{Code, Refusal, Step};
 use scb_transport::problem;
+
+use super::asked::PKCS10;
+use super::words;
 
 /// RFC 7030, sections 4.1.3 and 4.2.3.
 const CERTS_ONLY: &str = "application/pkcs7-mime; smime-type=certs-only";
@@ -50,18 +53,20 @@ pub(super) fn certificates(all: &[&Certificate]) -> Result<Response<Body>, Plain
     }
 }
 
-/// A refusal as text that people read (RFC 8951, section 4); its first word is the code.
+/// A refusal as text that people read (RFC 7030, section 4.2.3); its first word is the code, and the
+/// status says of what kind it is.
 pub(super) struct PlainRefusal(pub(super) Refusal);
 
 impl IntoResponse for PlainRefusal {
     fn into_response(self) -> axum::response::Response {
         let Self(refusal) = self;
-        let (code, sentence) = (refusal.code, refusal.code.sentence());
+        let code = refusal.code;
+        let (sentence, remedy) = words::told(code);
         let mut text = format!("{code}: {sentence}\n");
         for (name, value) in &refusal.params {
             text += &format!("{name}: {value}\n");
         }
-        text += &format!("{}\n", refusal.code.remedy());
+        text += &format!("{remedy}\n");
         let mut response = problem(&refusal);
         *response.body_mut() = Body::from(text);
         let headers = response.headers_mut();
@@ -69,6 +74,10 @@ impl IntoResponse for PlainRefusal {
             CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
+        if code == Code::MediaTypeUnsupported {
+            // RFC 9110, section 15.5.16.
+            headers.insert(ACCEPT, HeaderValue::from_static(PKCS10));
+        }
         if code == Code::EnrolmentRefused {
             let challenge = r#"Basic realm="student ID and enrolment code", charset="UTF-8""#;
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -11,29 +11,41 @@ use zeroize::Zeroizing;
 
 use crate::Subject;
 
-const PKCS10: &str = "application/pkcs10";
+pub(super) const PKCS10: &str = "application/pkcs10";
 
 /// RFC 8951, section 3: base64, broken into lines or not, whatever a header says about it.
 pub(super) fn request(headers: &HeaderMap, body: &[u8]) -> Result<Der, Refusal> {
-    let malformed = |got: &str| {
-        Refusal::new(Code::MalformedMessage, Step::One)
-            .with("expected", "PKCS#10 in base64 as application/pkcs10")
-            .with("got", got)
-    };
     let named = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let media_type = named.unwrap_or_default().split(';').next();
     if !media_type.is_some_and(|named| named.trim().eq_ignore_ascii_case(PKCS10)) {
-        return Err(malformed(named.unwrap_or("no Content-Type")));
+        return Err(Refusal::new(Code::MediaTypeUnsupported, Step::One)
+            .with("expected", PKCS10)
+            .with("got", named.unwrap_or("no Content-Type")));
     }
     let compact: Vec<u8> = body
         .iter()
         .copied()
         .filter(|byte| !byte.is_ascii_whitespace())
         .collect();
-    let der = BASE64.decode(&compact);
-    der.map(Der::new).map_err(|_| malformed("other bytes"))
+    match BASE64.decode(&compact) {
+        Ok(der) if !der.is_empty() => Ok(Der::new(der)),
+        _ => Err(Refusal::new(Code::MalformedMessage, Step::One)
+            .with("expected", "a PKCS#10 request, DER in base64")
+            .with("got", instead_of_base64(&compact))),
+    }
+}
+
+/// What people send most often in its place.
+fn instead_of_base64(body: &[u8]) -> &'static str {
+    match body {
+        [] => "an empty body",
+        [b'-', ..] => "PEM, with its BEGIN and END lines",
+        // A SEQUENCE of DER.
+        [0x30, ..] => "DER that is not in base64",
+        _ => "something else",
+    }
 }
 
 /// The request, signed by its own key.
@@ -80,17 +92,20 @@ mod tests {
     #[test]
     fn refuses_other_types_and_what_is_not_base64() {
         let right = with(CONTENT_TYPE, PKCS10);
-        let refused = [
-            request(&HeaderMap::new(), b"AQID"),
-            request(
-                &with(CONTENT_TYPE, "application/x-www-form-urlencoded"),
-                b"AQID",
-            ),
-            request(&right, b"AQI"),
-            request(&right, b"\x30\x82"),
-        ];
-        for refused in refused {
-            assert_eq!(refused.unwrap_err().code, Code::MalformedMessage);
+        let form = with(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for headers in [HeaderMap::new(), form] {
+            let refused = request(&headers, b"AQID").unwrap_err();
+            assert_eq!(refused.code, Code::MediaTypeUnsupported);
+        }
+        for (body, got) in [
+            (&b"AQI"[..], "something else"),
+            (b" \r\n", "an empty body"),
+            (b"\x30\x82\x01", "DER"),
+            (b"-----BEGIN CERTIFICATE REQUEST-----", "PEM"),
+        ] {
+            let refused = request(&right, body).unwrap_err();
+            assert_eq!(refused.code, Code::MalformedMessage);
+            assert!(refused.params["got"].starts_with(got), "{refused:?}");
         }
     }
 

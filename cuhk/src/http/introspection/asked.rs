@@ -106,15 +106,15 @@ mod tests {
 
     #[tokio::test]
     async fn refuses_other_types_no_token_and_two_of_them() {
-        for (media_type, body) in [
-            (FORM, ""),
-            (FORM, "Token=a"),
-            (FORM, "token=a&token=a"),
-            (JSON, "token=a"),
-            ("", "token=a"),
+        for (media_type, body, code) in [
+            (FORM, "", Code::MalformedMessage),
+            (FORM, "Token=a", Code::MalformedMessage),
+            (FORM, "token=a&token=a", Code::MalformedMessage),
+            (JSON, "token=a", Code::MediaTypeUnsupported),
+            ("", "token=a", Code::MediaTypeUnsupported),
         ] {
             let refused = sent(media_type, body).await.unwrap_err();
-            assert_eq!(refused.code, Code::MalformedMessage, "{body:?}");
+            assert_eq!(refused.code, code, "{body:?}");
         }
     }
 
