@@ -214,6 +214,19 @@ impl Crl {
         self.0.held.contains(serial)
     }
 
+    /// When and why this serial number was revoked, if it is listed.
+    pub fn revocation(&self, serial: &Serial) -> Option<(UnixTime, RevocationReason)> {
+        if !self.contains(serial) {
+            return None;
+        }
+        let list = decode(self.der()).ok()?.tbs_cert_list;
+        let mut entries = list.revoked_certificates.as_deref()?.iter();
+        let entry = entries.find(|entry| {
+            Serial::from_bytes(entry.serial_number.as_bytes()).is_ok_and(|listed| listed == *serial)
+        })?;
+        Some((unix_time(&entry.revocation_date), reason(entry)))
+    }
+
     /// Verifies that `issuer` signed this list. Its time is another matter.
     ///
     /// # Errors
@@ -312,9 +325,21 @@ fn serials(
 }
 
 fn is_on_hold(entry: &RevokedCert) -> bool {
+    reason(entry) == RevocationReason::CertificateHold
+}
+
+/// No reason is given for one that is not used here.
+fn reason(entry: &RevokedCert) -> RevocationReason {
     let extensions = entry.crl_entry_extensions.as_deref().unwrap_or_default();
-    let reason = extensions.iter().find(|found| found.extn_id == REASON);
-    reason.is_some_and(|found| {
-        CrlReason::from_der(found.extn_value.as_bytes()) == Ok(CrlReason::CertificateHold)
-    })
+    let extension = extensions.iter().find(|found| found.extn_id == REASON);
+    let reason = extension.map(|found| CrlReason::from_der(found.extn_value.as_bytes()));
+    match reason {
+        Some(Ok(CrlReason::KeyCompromise)) => RevocationReason::KeyCompromise,
+        Some(Ok(CrlReason::AffiliationChanged)) => RevocationReason::AffiliationChanged,
+        Some(Ok(CrlReason::Superseded)) => RevocationReason::Superseded,
+        Some(Ok(CrlReason::CessationOfOperation)) => RevocationReason::CessationOfOperation,
+        Some(Ok(CrlReason::CertificateHold)) => RevocationReason::CertificateHold,
+        Some(Ok(CrlReason::PrivilegeWithdrawn)) => RevocationReason::PrivilegeWithdrawn,
+        _ => RevocationReason::Unspecified,
+    }
 }

@@ -10,6 +10,7 @@ mod issued;
 mod links;
 mod patience;
 mod renewal;
+mod revocation;
 mod skew;
 mod tokens;
 mod wire;
@@ -23,13 +24,14 @@ use scb_certs::{Fingerprint, StudentId};
 use scb_cli::exit;
 use scb_protocol::client::Member;
 use scb_protocol::statement::Label;
-use scb_protocol::{Code, EnrolmentCode, Fact, Step};
+use scb_protocol::{Code, EnrolmentCode, Fact, Refusal, Step};
 use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
 pub(crate) use audit::Looked;
 pub use desk::ToldAssignments;
 pub use hand_in::{HandIn, KeptReceipt};
+pub(crate) use revocation::Revoked;
 pub use skew::ClockOffset;
 
 use self::completion::Unproved;
@@ -257,8 +259,14 @@ impl Engine {
             same_key,
         };
         let work = renewal.renew(&member, patience, &mut observer);
-        let result = self.runtime.block_on(work);
-        result.map_err(|error| skew::explain(error, self.setup.clock_offset()))
+        let Err(error) = self.runtime.block_on(work) else {
+            return Ok(());
+        };
+        let error = skew::explain(error, self.setup.clock_offset());
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        let members = std::slice::from_ref(&member);
+        let explained = revocation::explain(setup, clock, members, error);
+        Err(self.runtime.block_on(explained))
     }
 
     /// Those of the group who need a certificate.
@@ -285,6 +293,32 @@ impl Engine {
         let trust = self.setup.trust().map(AsRef::as_ref);
         let standing = identity::standing(&self.setup.home, sid, trust, self.clock.now())?;
         Ok(options.replace.contains(sid) || standing.needs_new())
+    }
+
+    /// Those of the group whose certificate here CUHK has revoked, which it knows and this home
+    /// does not. Nobody is asked for where no CUHK is known yet.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be asked, or what failed here.
+    pub(crate) fn revoked(&mut self, group: &Group) -> Result<Vec<(StudentId, Revoked)>, Error> {
+        let mut here = Vec::new();
+        for sid in group.ids() {
+            if let Some(chain) = identity::chain(&self.setup.home, sid)? {
+                here.push((sid.clone(), chain));
+            }
+        }
+        if here.is_empty() || self.setup.cuhk().is_err() || self.setup.trust().is_none() {
+            return Ok(Vec::new());
+        }
+        let _lock = self.lock()?;
+        let (sids, chains): (Vec<_>, Vec<_>) = here.into_iter().unzip();
+        let looked = revocation::look(&mut self.setup, &self.clock, &chains);
+        let looked = self.runtime.block_on(looked)?;
+        let revoked = sids.into_iter().zip(looked);
+        Ok(revoked
+            .filter_map(|(sid, revoked)| Some((sid, revoked?)))
+            .collect())
     }
 
     /// Steps 1 and 2 for these students, all over one connection. Those whom CUHK certifies
@@ -396,6 +430,7 @@ impl Engine {
                     }
                     Err(error) => {
                         let error = with_clock(setup, clock, error).await;
+                        let error = revocation::explain(setup, clock, &members, error).await;
                         let error = desk::in_local_time(error);
                         patience.wait(error, &mut observer).await?;
                     }
@@ -461,25 +496,37 @@ impl Engine {
         Ok(completed)
     }
 
-    /// Everything that CUHK's issuance log holds about each of them, verified here.
+    /// Everything that CUHK's issuance log holds about each of them, verified here; and those whose
+    /// certificate was revoked, who are shown nothing with it.
     ///
     /// # Errors
     ///
-    /// `log_forked`, `log_invalid`, `log_incomplete`; [`Error::LogMemoryDamaged`]; what was
+    /// `log_forked`, `log_invalid`, `log_incomplete`; [`Error::LogMemoryDamaged`]; what else was
     /// refused, or what failed here.
-    pub(crate) fn audit(&mut self, group: &Group) -> Result<Vec<Looked>, Error> {
+    pub(crate) fn audit(
+        &mut self,
+        group: &Group,
+    ) -> Result<(Vec<(StudentId, Looked)>, Vec<Refusal>), Error> {
         let members = self.open_all(group.ids())?;
         let _lock = self.setup.home.lock()?;
         let (setup, clock) = (&mut self.setup, &self.clock);
         self.runtime.block_on(async {
-            let mut looked = Vec::new();
+            let (mut looked, mut refused) = (Vec::new(), Vec::new());
             for member in &members {
-                match audit::audit(setup, clock, member).await {
-                    Ok(one) => looked.push(one),
-                    Err(error) => return Err(with_clock(setup, clock, error).await),
+                let error = match audit::audit(setup, clock, member).await {
+                    Ok(one) => {
+                        looked.push((member.sid.clone(), one));
+                        continue;
+                    }
+                    Err(error) => with_clock(setup, clock, error).await,
+                };
+                let member = std::slice::from_ref(member);
+                match revocation::explain(setup, clock, member, error).await {
+                    Error::Refused(refusal) if is_revoked(&refusal) => refused.push(refusal),
+                    error => return Err(error),
                 }
             }
-            Ok(looked)
+            Ok((looked, refused))
         })
     }
 
@@ -492,6 +539,10 @@ impl Engine {
 /// So many who came for a certificate have one.
 pub(crate) fn already_certified(certificates: usize) -> Event {
     Event::new(Step::One, Fact::AlreadyCertified { certificates })
+}
+
+fn is_revoked(refusal: &Refusal) -> bool {
+    [Code::CertificateRevoked, Code::CertificateOnHold].contains(&refusal.code)
 }
 
 /// Whether it may be that the server is under a root that is not known here yet.

@@ -94,9 +94,97 @@ fn every_certificate_and_every_service_that_asked_is_shown_and_proved() {
     ] {
         assert!(stdout.contains(told), "{told}: {stdout}");
     }
-    // Whose certificate was revoked is asked for no proof of anything any more.
-    let revoked = audit(&campus, &[]);
-    assert_eq!(revoked.exit, Some(3), "{revoked:#?}");
+}
+
+/// Whoever has the key of a revoked certificate may be a thief: it shows nothing. With a new one the
+/// student sees all.
+#[test]
+fn who_is_revoked_is_told_since_when_and_sees_everything_with_a_new_certificate() {
+    let campus = Campus::sandbox();
+    let both = ["enrol", "--ids", "1155000001,1155000002"];
+    campus.student(&both).succeeded();
+    let first = audit(&campus, &[]).succeeded().json();
+    let lost = list(&first, "certificates")[0]["serial"].as_str().unwrap();
+    let revoke = ["revoke", SID, "--reason", "key_compromise"];
+    campus.administer_cuhk(&revoke).succeeded();
+    let refused = refused_once_listed(&campus, "since: 20");
+    assert_eq!(refused["code"], "certificate_revoked");
+    assert_eq!(refused["sid"], SID);
+    let message = refused["message"].as_str().unwrap();
+    for told in [lost, "reason: key_compromise"] {
+        assert!(message.contains(told), "{told}: {message}");
+    }
+    let remedy = refused["remedy"].as_str().unwrap();
+    assert!(
+        remedy.contains("student enrol --ids 1155000001 --codes"),
+        "{remedy}"
+    );
+    // Others are shown theirs all the same.
+    let group = campus.student(&["audit"]);
+    assert_eq!(group.exit, Some(3), "{group:#?}");
+    assert!(
+        group.stdout.contains("1155000002  1 certificate"),
+        "{group:#?}"
+    );
+    assert!(!group.stdout.contains("1155000001"), "{group:#?}");
+
+    // What the remedy says.
+    let key = campus
+        .path()
+        .join("student/students")
+        .join(SID)
+        .join("key.pem");
+    let before = fs::read(&key).unwrap();
+    let codes = campus.outside().join("new.csv");
+    let out = codes.to_str().unwrap();
+    let issue = ["code", "issue", SID, "--out", out];
+    campus.administer_cuhk(&issue).succeeded();
+    let enrolled = campus.student(&["enrol", "--ids", SID, "--codes", out]);
+    let told = enrolled.succeeded().stdout;
+    assert!(
+        told.contains("was revoked at") && told.contains("a new key"),
+        "{told}"
+    );
+    assert_ne!(fs::read(&key).unwrap(), before);
+    let all = audit(&campus, &[]).succeeded().json();
+    let statuses: Vec<_> = list(&all, "certificates")
+        .iter()
+        .map(|one| one["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(statuses, ["revoked", "active"]);
+}
+
+/// Why a look is refused, once CUHK has listed the certificate.
+fn refused_once_listed(campus: &Campus, told: &str) -> Value {
+    let mut stderr = String::new();
+    until(
+        || {
+            stderr = audit(campus, &[]).stderr;
+            stderr.contains(told)
+        },
+        told,
+    );
+    let refused: Value = serde_json::from_str(&stderr).unwrap();
+    refused["error"].clone()
+}
+
+/// A suspension is lifted: no code is spent on it.
+#[test]
+fn a_certificate_on_hold_is_told_as_such_and_takes_no_code() {
+    let campus = Campus::sandbox();
+    campus.student(&["enrol", "--ids", SID]).succeeded();
+    let codes = campus.outside().join("new.csv");
+    let out = codes.to_str().unwrap();
+    let issue = ["code", "issue", SID, "--out", out];
+    campus.administer_cuhk(&issue).succeeded();
+    campus
+        .administer_cuhk(&["roster", "suspend", SID])
+        .succeeded();
+    refused_once_listed(&campus, "certificate_on_hold");
+    let enrolled = campus.student(&["enrol", "--ids", SID, "--codes", out]);
+    assert!(enrolled.succeeded().stdout.contains("here already"));
+    let open = campus.administer_cuhk(&["code", "list", SID, "--json"]);
+    assert_eq!(open.succeeded().json().as_array().unwrap().len(), 1);
 }
 
 #[test]

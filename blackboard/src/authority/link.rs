@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use scb_certs::{Chain, Crl, MAX_CRL_SIZE};
+use scb_certs::{Chain, Crl};
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{Code, Frame, Message as _, Refusal, SignedBundle, Step};
+use scb_protocol::{Code, ExpectLists, Frame, Message as _, Refusal, SignedBundle, Step};
 use scb_transport::{ClientTls, Connection, connect};
 use tokio::time::Instant;
 
-/// Lists that CUHK publishes: of roots and of issuing authorities, those that retire among them.
-const LISTS: std::ops::RangeInclusive<usize> = 3..=32;
 /// All that is asked of CUHK belongs to this step.
 const STEP: Step = Step::Three;
 
@@ -87,16 +85,22 @@ impl Link {
 
     /// The current revocation lists, not yet judged, and the epoch that they cover.
     pub(crate) async fn crls(&mut self) -> Result<(u64, Vec<Crl>), Refusal> {
-        let (epoch, sizes) = match self.ask(&Request::Crls {}).await? {
-            Reply::Crls { epoch, sizes } => (epoch, sizes),
-            other => return Err(misbehaved("crls", &other)),
-        };
-        let too_large = sizes.iter().any(|size| *size > MAX_CRL_SIZE as u64);
-        if !LISTS.contains(&sizes.len()) || too_large {
-            return Err(Refusal::new(Code::ServerMisbehaved, STEP).with("lists", sizes.len()));
+        let mut expect = ExpectLists::new(self.ask(&Request::Crls {}).await?, STEP)?;
+        while expect.is_waiting() {
+            match self
+                .connection
+                .receive_frame_until(STEP, self.deadline)
+                .await?
+            {
+                Frame::Chunk(chunk) => expect.chunk(&chunk)?,
+                Frame::Message(_) => {
+                    return Err(
+                        Refusal::new(Code::UnexpectedMessage, STEP).with("expected", "chunk")
+                    );
+                }
+            }
         }
-        let bytes = self.chunks(sizes.iter().sum()).await?;
-        Ok((epoch, split(&bytes, &sizes)?))
+        Ok((expect.epoch(), expect.lists()?))
     }
 
     /// Who answers on the other side.
@@ -110,45 +114,6 @@ impl Link {
             .receive_reply(STEP, left(self.deadline))
             .await
     }
-
-    /// Exactly `size` bytes of chunks.
-    async fn chunks(&mut self, size: u64) -> Result<Vec<u8>, Refusal> {
-        let mut bytes = Vec::new();
-        while (bytes.len() as u64) < size {
-            match self
-                .connection
-                .receive_frame_until(STEP, self.deadline)
-                .await?
-            {
-                Frame::Chunk(chunk) => bytes.extend_from_slice(&chunk),
-                Frame::Message(_) => {
-                    return Err(
-                        Refusal::new(Code::UnexpectedMessage, STEP).with("expected", "chunk")
-                    );
-                }
-            }
-        }
-        if bytes.len() as u64 != size {
-            return Err(Refusal::new(Code::ServerMisbehaved, STEP).with("bytes", bytes.len()));
-        }
-        Ok(bytes)
-    }
-}
-
-fn split(mut bytes: &[u8], sizes: &[u64]) -> Result<Vec<Crl>, Refusal> {
-    let mut lists = Vec::with_capacity(sizes.len());
-    for size in sizes {
-        let (list, rest) = bytes
-            .split_at_checked(*size as usize)
-            .unwrap_or((bytes, &[]));
-        bytes = rest;
-        lists.push(
-            Crl::from_der(list).map_err(|error| {
-                Refusal::new(Code::ServerMisbehaved, STEP).with("reason", error)
-            })?,
-        );
-    }
-    Ok(lists)
 }
 
 fn left(deadline: Instant) -> Duration {

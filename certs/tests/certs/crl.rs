@@ -34,6 +34,33 @@ fn a_list_says_what_it_was_made_of() {
 }
 
 #[test]
+fn a_list_says_when_and_why_of_what_it_lists_and_of_nothing_else() {
+    let campus = Campus::new();
+    let other = campus.student("1155000002").leaf().serial();
+    for reason in [
+        RevocationReason::Unspecified,
+        RevocationReason::KeyCompromise,
+        RevocationReason::AffiliationChanged,
+        RevocationReason::Superseded,
+        RevocationReason::CessationOfOperation,
+        RevocationReason::CertificateHold,
+        RevocationReason::PrivilegeWithdrawn,
+    ] {
+        let serial = campus.student("1155000001").leaf().serial();
+        let entry = RevokedEntry {
+            serial,
+            revoked_at: days_ago(3),
+            reason,
+            invalid_since: None,
+        };
+        let sign = campus.students.sign_crl(1, now(), in_days(1), &[entry]);
+        let crl = sign.unwrap();
+        assert_eq!(crl.revocation(&serial), Some((days_ago(3), reason)));
+        assert_eq!(crl.revocation(&other), None);
+    }
+}
+
+#[test]
 fn refuses_a_list_that_ends_before_it_begins() {
     let campus = Campus::new();
     assert!(matches!(

@@ -14,7 +14,7 @@ use crate::passphrases::PassphraseFile;
 #[command(after_help = "Examples:
   student enrol --ids 1155000001 --codes codes.csv
   student enrol --ids 1155000001 --new-device   (with a code of its own: a further machine)
-  student enrol --ids 1155000001 --replace      (with a new code: lost or revoked key)
+  student enrol --ids 1155000001 --replace      (with a new code: a lost key)
   student enrol --ids 1155000001 --protect      (asks for a passphrase for the new key)")]
 pub struct Enrol {
     /// Who: student IDs, separated by commas
@@ -139,7 +139,10 @@ pub struct Assignments {
 
 `here` is the certificate of this home, `not here` one of another machine or an earlier one. What
 was seen of the log is remembered; a log that contradicts it later is refused (log_forked), one
-whose proofs are wrong too (log_invalid), and one that lacks a certificate (log_incomplete).")]
+whose proofs are wrong too (log_invalid), and one that lacks a certificate (log_incomplete).
+A certificate that was revoked shows nothing, as whoever else has its key must be shown nothing: look
+from another machine of yours, or enrol again with a new code. Everything in the name is shown then,
+the revoked certificate and who asked about it too.")]
 pub struct Audit {
     /// Who: student IDs, separated by commas; everybody with a certificate here when left out
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]

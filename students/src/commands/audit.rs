@@ -24,15 +24,22 @@ pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), 
     prepared
         .engine
         .renew_due(&group, &mut |event| show.event(event))?;
-    let looked = prepared.engine.audit(&group)?;
+    let (looked, refused) = prepared.engine.audit(&group)?;
     let now = prepared.engine.now();
-    if common.json {
-        return say_json(&as_json(&group, &looked, now));
+    match (looked.last(), common.json) {
+        (None, _) => {}
+        (Some(_), true) => say_json(&as_json(&looked, now))?,
+        (Some((_, last)), false) => {
+            for (sid, looked) in &looked {
+                say_student(sid, looked, now)?;
+            }
+            say_log(last)?;
+        }
     }
-    for (sid, looked) in group.ids().iter().zip(&looked) {
-        say_student(sid, looked, now)?;
+    match refused.len() {
+        0 => Ok(()),
+        _ => Err(Error::SeveralRefused(refused)),
     }
-    looked.last().map_or(Ok(()), say_log)
 }
 
 fn say_student(sid: &StudentId, looked: &Looked, now: UnixTime) -> Result<(), Error> {
@@ -226,8 +233,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn as_json(group: &Group, looked: &[Looked], now: UnixTime) -> Value {
-    let student = |(sid, looked): (&StudentId, &Looked)| {
+fn as_json(all: &[(StudentId, Looked)], now: UnixTime) -> Value {
+    let student = |(sid, looked): &(StudentId, Looked)| {
         let entries = looked.audited.entries();
         let certificates = entries.iter().filter_map(Issued::of);
         let certificates: Vec<_> = certificates
@@ -237,8 +244,9 @@ fn as_json(group: &Group, looked: &[Looked], now: UnixTime) -> Value {
         let asked: Vec<_> = asked.map(|one| one.as_json()).collect();
         json!({ "sid": sid, "certificates": certificates, "asked": asked })
     };
-    let students: Vec<_> = group.ids().iter().zip(looked).map(student).collect();
-    json!({ "students": students, "log": looked.last().map(log_as_json) })
+    let students: Vec<_> = all.iter().map(student).collect();
+    let log = all.last().map(|(_, looked)| log_as_json(looked));
+    json!({ "students": students, "log": log })
 }
 
 fn log_as_json(looked: &Looked) -> Value {

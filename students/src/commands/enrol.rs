@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 
 use scb_certs::StudentId;
-use scb_cli::{Term, rfc3339, say};
+use scb_cli::{Term, local_time, rfc3339, say};
 use serde_json::json;
 
 use super::{Prepared, say_json};
 use crate::cli::{Common, Enrol};
-use crate::engine::{EnrolOptions, already_certified};
+use crate::engine::{EnrolOptions, Revoked, already_certified};
 use crate::show::Show;
 use crate::{Codes, Engine, Error, Group, Observer, Protection, identity};
 
 pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
     let group = prepared.group(&arguments.ids)?;
-    let options = EnrolOptions {
+    let mut options = EnrolOptions {
         replace: match arguments.replace {
             true => group.ids().iter().cloned().collect(),
             false => BTreeSet::new(),
@@ -27,6 +27,13 @@ pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), 
     };
     let mut show = Show::new(common);
     let Prepared { codes, engine } = &mut prepared;
+    if !arguments.replace {
+        let revoked = revoked(engine, &group);
+        if !common.json {
+            revoked.iter().try_for_each(|one| say(&told(one)))?;
+        }
+        options.replace = revoked.into_iter().map(|(sid, _)| sid).collect();
+    }
     enrol_missing(engine, codes, &group, &options, &mut |event| {
         show.event(event)
     })?;
@@ -37,6 +44,23 @@ pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), 
         say("A machine that is lost: ask your department to revoke its certificate.")?;
     }
     Ok(())
+}
+
+/// Those whose certificate here was revoked for good: a certificate that is no use to them is in
+/// the place of none. Where CUHK cannot be asked, what is here counts as it did.
+fn revoked(engine: &mut Engine, group: &Group) -> Vec<(StudentId, Revoked)> {
+    let mut revoked = engine.revoked(group).unwrap_or_default();
+    revoked.retain(|(_, revoked)| !revoked.is_on_hold());
+    revoked
+}
+
+fn told((sid, revoked): &(StudentId, Revoked)) -> String {
+    let Revoked { serial, at, reason } = revoked;
+    format!(
+        "{sid} certificate {serial} was revoked at {} ({reason}): a new key takes its place, with a \
+         new code",
+        local_time(*at)
+    )
 }
 
 /// Enrols those of the group who need it: all codes first, then one connection.

@@ -275,6 +275,11 @@ fn remedy_of(refusal: &Refusal) -> String {
              copy of the key: tell your department at once; for a certificate here, with a new \
              code: student enrol --ids {sid} --replace"
         ),
+        Some(sid) if refusal.code == Code::CertificateRevoked => format!(
+            "ask your department for a new code, then: student enrol --ids {sid} --codes FILE. With \
+             the new certificate, as with that of another machine of yours, `student audit` shows \
+             everything in this name, what was revoked among it"
+        ),
         Some(sid) if is_certificate_dead(refusal) => {
             format!("ask your department for a new code, then: student enrol --ids {sid} --replace")
         }

@@ -1,0 +1,147 @@
+//! Whether CUHK has revoked a certificate that is here. Its lists are public and signed: they are
+//! asked for as nobody in particular, since whoever is revoked is let in no more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Chain, Crl, RevocationReason, Serial};
+use scb_cli::local_time;
+use scb_protocol::client::Member;
+use scb_protocol::message::cuhk::Request;
+use scb_protocol::{Code, ExpectLists, Frame, Refusal, Step};
+use scb_transport::Clock;
+use tokio::time::Instant;
+
+use super::links::{self, REPLY, about};
+use crate::{Error, Setup};
+
+const STEP: Step = Step::Zero;
+/// Total time for all lists: those of a university have megabytes.
+const LISTS: Duration = Duration::from_secs(60);
+
+/// A certificate that counts no more, by a list that counts now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Revoked {
+    pub(crate) serial: Serial,
+    pub(crate) at: UnixTime,
+    pub(crate) reason: RevocationReason,
+}
+
+impl Revoked {
+    /// Whether the student is suspended only, and a new certificate would not help.
+    pub(crate) fn is_on_hold(&self) -> bool {
+        self.reason == RevocationReason::CertificateHold
+    }
+
+    fn of(chain: &Chain, lists: &[Crl], now: UnixTime) -> Option<Self> {
+        let issuer = chain.certificates().get(1)?;
+        let own = |list: &&Crl| list.verify(issuer).is_ok() && now <= list.next_update();
+        let newest = lists.iter().filter(own).max_by_key(|list| list.number())?;
+        let serial = chain.leaf().serial();
+        let (at, reason) = newest.revocation(&serial)?;
+        Some(Self { serial, at, reason })
+    }
+}
+
+/// Looks these chains up, each in the newest list of its issuer that counts now.
+pub(super) async fn look(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    chains: &[Chain],
+) -> Result<Vec<Option<Revoked>>, Error> {
+    let mut connection = links::cuhk(setup, clock, None, STEP).await?;
+    let deadline = Instant::now() + LISTS;
+    connection.send(&Request::Crls {}).await?;
+    let reply = connection.receive_reply(STEP, REPLY).await?;
+    let mut expect = ExpectLists::new(reply, STEP)?;
+    while expect.is_waiting() {
+        match connection.receive_frame_until(STEP, deadline).await? {
+            Frame::Chunk(chunk) => expect.chunk(&chunk)?,
+            Frame::Message(_) => {
+                let refusal = Refusal::new(Code::UnexpectedMessage, STEP);
+                return Err(refusal.with("expected", "chunk").into());
+            }
+        }
+    }
+    connection.close().await;
+    let (lists, now) = (expect.lists()?, clock.now());
+    let one = |chain| Revoked::of(chain, &lists, now);
+    Ok(chains.iter().map(one).collect())
+}
+
+/// A handshake in which a revoked certificate is refused says no more than that: whose it is,
+/// which one, since when and why is looked up.
+pub(super) async fn explain(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &[Member],
+    error: Error,
+) -> Error {
+    let refusal = match error {
+        Error::Refused(refusal) if refusal.code == Code::CertificateRevoked => refusal,
+        other => return other,
+    };
+    // The first one's certificate opens the connection.
+    let named = |member: &&Member| refusal.sid.as_ref().is_none_or(|sid| *sid == member.sid);
+    let Some(member) = members.iter().find(named) else {
+        return refusal.into();
+    };
+    let refusal = about(refusal, &member.sid);
+    let refusal = refusal.with("certificate", member.chain.leaf().serial());
+    let looked = look(setup, clock, std::slice::from_ref(&member.chain)).await;
+    // The refusal stands, also if nothing more can be learned about it.
+    let Ok(Some(revoked)) = looked.map(|found| found.into_iter().flatten().next()) else {
+        return refusal.into();
+    };
+    let refusal = match revoked.is_on_hold() {
+        true => Refusal {
+            code: Code::CertificateOnHold,
+            ..refusal
+        },
+        false => refusal.with("reason", revoked.reason),
+    };
+    refusal.with("since", local_time(revoked.at)).into()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_testkit::TestCampus;
+
+    use super::*;
+
+    #[test]
+    fn what_is_listed_is_told_with_time_and_reason() {
+        let campus = TestCampus::new();
+        let (one, other) = (campus.student("1155000001"), campus.student("1155000002"));
+        let lists = campus.crls(1, &[one.chain.leaf()]);
+        let revoked = Revoked::of(&one.chain, &lists, campus.now()).unwrap();
+        assert_eq!(revoked.serial, one.chain.leaf().serial());
+        assert_eq!(revoked.at, campus.now());
+        assert!(!revoked.is_on_hold());
+        assert_eq!(Revoked::of(&other.chain, &lists, campus.now()), None);
+    }
+
+    #[test]
+    fn a_list_of_somebody_else_or_one_that_has_ended_says_nothing() {
+        let (campus, forger) = (TestCampus::new(), TestCampus::new());
+        let one = campus.student("1155000001");
+        let revoked = [one.chain.leaf()];
+        let forged = forger.crls(9, &revoked);
+        assert_eq!(Revoked::of(&one.chain, &forged, campus.now()), None);
+        let lists = campus.crls(1, &revoked);
+        let later = campus.now().as_secs() + 2 * 24 * 60 * 60;
+        let later = UnixTime::since_unix_epoch(Duration::from_secs(later));
+        assert_eq!(Revoked::of(&one.chain, &lists, later), None);
+    }
+
+    #[test]
+    fn the_newest_list_counts() {
+        let campus = TestCampus::new();
+        let one = campus.student("1155000001");
+        let mut lists = campus.crls(1, &[one.chain.leaf()]);
+        lists.extend(campus.crls(2, &[]));
+        assert_eq!(Revoked::of(&one.chain, &lists, campus.now()), None);
+    }
+}
