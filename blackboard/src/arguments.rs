@@ -231,7 +231,8 @@ Examples:
   blackboard submissions overview --course CSCI3150 --assignment lab-1
   blackboard submissions list
   blackboard submissions show S-000001 --json
-  blackboard submissions export ./lab --json";
+  blackboard submissions export ./lab --json
+  blackboard submissions archive lab-1.zip --course CSCI3150 --assignment lab-1";
 
 const OVERVIEW_EXAMPLES: &str = "\
 Examples:
@@ -268,6 +269,18 @@ Examples:
 
 Makes DIR/S-000001/ with the report under its name and receipt.zip, and so on. Reports and
 receipts are verified while they are copied. Run again, it writes the same files again.";
+
+const ARCHIVE_EXAMPLES: &str = "\
+Examples:
+  blackboard submissions archive lab-1.zip --course CSCI3150 --assignment lab-1
+  student verify lab-1.zip                 (checks all of it, on any machine)
+  unzip lab-1.zip && less VERIFY.md        (how to check it without our programs)
+
+Every file and every receipt, and all entries of the assignment's log under a checkpoint that CUHK
+has cosigned: whoever has the archive sees that none was left out. Once nothing can come any more,
+by the rules, every extension and every upload that has begun, this is entered in the log and the
+archive is final; before, it says that it is not. The server and CUHK must be running, so that CUHK
+sees the last entries. A file that was altered on the disk ends it, and no archive is written.";
 
 const UPLOADS_EXAMPLES: &str = "\
 Examples:
@@ -313,6 +326,9 @@ pub(crate) enum Submissions {
         #[command(flatten)]
         output: Output,
     },
+    /// Write everything of one assignment into one file that proves that nothing is missing
+    #[command(after_help = ARCHIVE_EXAMPLES)]
+    Archive(Archive),
     /// Write every submission into a folder of its own: its files and receipt.zip
     #[command(after_help = EXPORT_EXAMPLES)]
     Export {
@@ -323,10 +339,25 @@ pub(crate) enum Submissions {
     },
 }
 
+/// `blackboard submissions archive`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Archive {
+    /// ZIP file to write; it takes the place of one that is there
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: Of,
+    /// For how long to wait until CUHK has seen the last entries: 0, 30s, 2min
+    #[arg(long, value_name = "LENGTH", value_parser = scb_cli::parse_duration, default_value = "30s")]
+    pub(crate) wait: u64,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
 impl Submissions {
     /// Whether the result, and an error, are wanted as JSON.
     pub(crate) fn json(&self) -> bool {
         match self {
+            Self::Archive(archive) => archive.output.json,
             Self::Overview { output, .. }
             | Self::List { output, .. }
             | Self::Show { output, .. }
@@ -371,6 +402,7 @@ mod tests {
             "blackboard --home /h --log json submissions show S-000001 --json",
             "blackboard submissions export ./lab --json --home /h",
             "blackboard submissions list --verify",
+            "blackboard submissions archive lab-1.zip --course C --assignment lab-1 --wait 2min",
             "blackboard submissions overview --course C --assignment lab-1 --csv",
             "blackboard init --cuhk c:1",
             "blackboard course members CSCI3150 --list class.csv",

@@ -1,6 +1,7 @@
 //! The database of submissions: only the files of this module name SQL.
 
 mod assignments;
+pub(crate) mod closing;
 mod commitment;
 mod courses;
 mod error;

@@ -1,5 +1,6 @@
 //! `blackboard submissions`: look at what was handed in, and export it.
 
+mod archive;
 mod export;
 pub(crate) mod overview;
 mod uploads;
@@ -30,12 +31,16 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
             overview::Form::of(*csv, output.json),
         );
     }
+    if let Submissions::Archive(command) = command {
+        return archive::run(home, command);
+    }
     let home = Home::open(home, Role::Blackboard)?;
     let store = Store::open(&home)?;
     // Whatever the database says, the roots that count are the home's.
     let roots = || receipt_roots(&home);
     match command {
-        Submissions::Overview { .. } => Ok(()),
+        // Done above.
+        Submissions::Overview { .. } | Submissions::Archive(_) => Ok(()),
         Submissions::List {
             verify: true,
             output,

@@ -27,6 +27,12 @@ pub enum Error {
     /// A receipt does not verify.
     #[error("{0}; the receipt proves nothing")]
     ReceiptRefused(Refusal),
+    /// An archive of an assignment does not verify.
+    #[error("{0}; the archive proves nothing")]
+    ArchiveRefused(scb_protocol::export::ExportError),
+    /// Something was to be compared with an archive of an assignment that is for receipts.
+    #[error("an archive of an assignment is checked whole: FILE and --openssl are for receipts")]
+    ArchiveAlone,
     /// Of the receipts kept here, some do not verify.
     #[error("{} kept here, of which {bad} failed verification", counted(*all, "receipt"))]
     ReceiptsRefused {

@@ -10,6 +10,7 @@
 mod campus;
 
 mod administration;
+mod archive;
 mod assignments;
 mod audit;
 mod backup;

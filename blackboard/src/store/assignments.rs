@@ -322,7 +322,7 @@ fn listed_for(
     Ok(listed)
 }
 
-fn require(connection: &Connection, place: &Place) -> Result<Assignment, Error> {
+pub(super) fn require(connection: &Connection, place: &Place) -> Result<Assignment, Error> {
     courses::require(connection, &place.course)?;
     let found = find(connection, &place.course, &place.assignment)?;
     found.ok_or_else(|| Error::NoAssignment {
@@ -436,7 +436,7 @@ fn remove_extension(
     Ok(removed > 0)
 }
 
-fn extensions(
+pub(super) fn extensions(
     connection: &Connection,
     course: &Label,
     assignment: &Label,

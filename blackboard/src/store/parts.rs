@@ -162,7 +162,10 @@ fn part(
     })
 }
 
-fn uploads(connection: &Connection, place: &Place) -> Result<BTreeMap<StudentId, Upload>, Error> {
+pub(super) fn uploads(
+    connection: &Connection,
+    place: &Place,
+) -> Result<BTreeMap<StudentId, Upload>, Error> {
     let sql = "SELECT committed_at, upload_until, statement FROM commitments \
                WHERE submission NOT IN (SELECT submission FROM submissions) \
                ORDER BY committed_at, log_index";

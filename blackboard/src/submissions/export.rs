@@ -162,7 +162,7 @@ fn write(
 
 /// Where each file goes below the submission's folder: as it was handed in, in harmless names; or
 /// all side by side under their numbers, where those would not be told apart.
-fn safe_paths(files: &Files) -> Vec<PathBuf> {
+pub(super) fn safe_paths(files: &Files) -> Vec<PathBuf> {
     let harmless = |file: &FileEntry| file.name.parts().map(safe_name).collect::<PathBuf>();
     let paths: Vec<PathBuf> = files.iter().map(harmless).collect();
     let key = |path: &Path| path.to_string_lossy().to_lowercase();

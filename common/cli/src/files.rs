@@ -19,10 +19,26 @@ const TEMPORARY: &str = ".scb.";
 /// # Errors
 /// [`Error::File`].
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
-    let temporary = Temporary::beside(path, mode).map_err(Error::file("write", path))?;
-    temporary
-        .publish(path, bytes)
-        .map_err(Error::file("write", path))
+    write_atomic_with(path, mode, |file| {
+        file.write_all(bytes).map_err(Error::file("write", path))
+    })
+}
+
+/// As [`write_atomic`], for bytes that come one after the other: the file appears once `write` has
+/// succeeded, and is as it was if it has not.
+///
+/// # Errors
+/// What `write` returns; else [`Error::File`].
+pub fn write_atomic_with<T, E: From<Error>>(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut File) -> Result<T, E>,
+) -> Result<T, E> {
+    let cannot = || Error::file("write", path);
+    let mut temporary = Temporary::beside(path, mode).map_err(cannot())?;
+    let written = write(&mut temporary.file)?;
+    temporary.publish(path).map_err(cannot())?;
+    Ok(written)
 }
 
 /// Reads a whole file of at most `max_bytes` bytes; pipes are fine.
@@ -107,8 +123,7 @@ impl Temporary {
         }
     }
 
-    fn publish(mut self, target: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+    fn publish(mut self, target: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.path, target)?;
         self.published = true;

@@ -24,7 +24,9 @@ mod time;
 pub use config::{load_config, save_config};
 pub use error::Error;
 pub use exit::{Failure, finish, finish_in, finish_json};
-pub use files::{create_private_dir, create_private_file, read_limited, write_atomic};
+pub use files::{
+    create_private_dir, create_private_file, read_limited, write_atomic, write_atomic_with,
+};
 pub use generate::{Generate, generate_examples};
 pub use hidden::Hidden;
 pub use home::{Home, HomeArgs, Role, default_home};

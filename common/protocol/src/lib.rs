@@ -14,6 +14,7 @@ mod cuhk_signed;
 mod enrolment_code;
 mod error;
 mod event;
+pub mod export;
 mod frame;
 mod identity_token;
 mod introspection;

@@ -12,7 +12,7 @@ use ring::digest;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
-pub use entry::{Accepted, Committed, Contents, Entry, Recovered, Refused};
+pub use entry::{Accepted, Closed, Committed, Contents, Entry, Grades, Recovered, Refused};
 pub use name::LogName;
 
 use crate::error::Error;
@@ -173,7 +173,21 @@ mod tests {
     #[test]
     fn leaves_are_as_documented() {
         let recovered = Entry::Recovered(Recovered { kept: 4, seen: 7 });
-        let leaves = [rules(), committed(), accepted(), refused(), recovered].map(leaf);
+        let grades = Entry::Grades(Grades {
+            sid: "1155000001".parse().unwrap(),
+            grade_sha256: Fingerprint::from_bytes([4; 32]),
+        });
+        let closed = Entry::Closed(Closed { accepted: 2 });
+        let leaves = [
+            rules(),
+            committed(),
+            accepted(),
+            refused(),
+            recovered,
+            grades,
+            closed,
+        ];
+        let leaves = leaves.map(leaf);
         let bytes = leaves.clone().map(|leaf| leaf.to_bytes().unwrap());
         let text = bytes.clone().map(|bytes| String::from_utf8(bytes).unwrap());
         insta::assert_snapshot!(text.join("\n"));

@@ -1,10 +1,10 @@
 //! Receipts: a ZIP file that proves a submission to anybody who knows the root's fingerprint.
 
 mod archive;
-mod log_proof;
+pub(crate) mod log_proof;
 mod pending;
 mod signed_leaf;
-mod verify;
+pub(crate) mod verify;
 
 use scb_certs::{Certificate, Chain, TrustStore};
 

@@ -150,6 +150,27 @@ impl ContentStore {
         Ok(size)
     }
 
+    /// Writes a content to `sink` while it is read and hashed. What the sink got counts only if this
+    /// answers its size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`], [`Error::Altered`], [`Error::Io`]; [`Error::Target`] with the name
+    /// `dest` if the sink fails.
+    pub fn write_to_blocking(
+        &self,
+        sha256: &[u8; 32],
+        sink: &mut impl Write,
+        dest: &Path,
+    ) -> Result<u64, Error> {
+        let mut size = 0;
+        self.pour(sha256, |chunk| {
+            size += chunk.len() as u64;
+            sink.write_all(chunk).map_err(Error::target(dest))
+        })?;
+        Ok(size)
+    }
+
     /// Removes content that was written before this moment and that is not `named`; returns
     /// how many files. For a start, before anything is taken in: content on its way to being
     /// named is not told from content that never will be.

@@ -91,10 +91,14 @@ pub struct Ids {
   student verify receipts/S-000001.zip
   student verify S-000001.zip my-project/
   student verify S-000001.zip report.pdf --ca-fingerprint 3f…
+  student verify lab-1.zip --ca-fingerprint 3f…
+
+The last one is an archive of a whole assignment (`blackboard submissions archive`): everything in
+it is checked, and that nothing is missing.
 
 Exit code 0 when everything verifies, 3 when it does not.")]
 pub struct Verify {
-    /// The receipt, a ZIP file
+    /// The receipt, or the archive of an assignment: a ZIP file
     #[arg(value_name = "RECEIPT")]
     pub receipt: PathBuf,
     /// The file that was handed in, or one of them, or the folder

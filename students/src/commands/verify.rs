@@ -1,11 +1,16 @@
-//! `student verify`: a receipt is checked with no server and no account.
+//! `student verify`: a receipt, or an archive of an assignment, is checked with no server and no
+//! account.
+
+mod archive;
 
 use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{local_time, printable, rfc3339, say};
+use scb_protocol::export::is_export;
 use scb_protocol::receipt::{VerifiedReceipt, WitnessPolicy};
 use scb_protocol::statement::{FilePath, Files};
 use scb_tlog::KeyName;
@@ -25,12 +30,21 @@ pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
         quorum: arguments.quorum,
         witnesses: arguments.witness.len() + 1,
     })?;
+    if is_archive(&arguments.receipt)? {
+        return archive::run(common, arguments, (&roots, &policy));
+    }
     let zip = receipts::read(&arguments.receipt)?;
     let judged = judge(common, arguments, &zip, (&roots, &policy));
     if let (Err(error), false) = (&judged, common.json) {
         line("verdict", without_success(error))?;
     }
     judged
+}
+
+/// Whether it is an archive of an assignment, whatever its size.
+fn is_archive(path: &Path) -> Result<bool, Error> {
+    let file = File::open(path).map_err(Error::file("read", path))?;
+    Ok(is_export(BufReader::new(file)))
 }
 
 /// What is known of the receipt although the command fails: what this machine could not do says

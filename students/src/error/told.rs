@@ -19,6 +19,7 @@ impl Error {
             }
             Self::Cli(error) => error.exit_code(),
             Self::ReceiptsRefused { .. }
+            | Self::ArchiveRefused(_)
             | Self::OwnCertificate { .. }
             | Self::GroupTooLarge { .. }
             | Self::OtherFile { .. }
@@ -46,6 +47,8 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.code.as_str(),
             Self::ReceiptRefused(_) | Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.as_str(),
+            Self::ArchiveRefused(_) => "archive_invalid",
+            Self::ArchiveAlone => "archive_alone",
             Self::SeveralRefused(refusals) => refusals
                 .first()
                 .map_or("refused", |refusal| refusal.code.as_str()),
@@ -100,6 +103,12 @@ impl Error {
             Self::SeveralRefused(refusals) => remedy_of(refusals.first()?),
             Self::Cli(error) => return error.remedy(),
             Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.remedy().to_owned(),
+            Self::ArchiveAlone => "leave them out, or name a receipt.zip of the archive".into(),
+            Self::ArchiveRefused(_) => {
+                "ask whoever gave you the archive for another copy, made by `blackboard submissions \
+                 archive`; keep this one as evidence"
+                    .into()
+            }
             Self::OtherFile { .. } => "find the file as it was when it was handed in".into(),
             Self::OtherFolder { .. } => {
                 "find the files as they were when they were handed in, or compare one of them alone"

@@ -27,6 +27,10 @@ pub enum Entry {
     Accepted(Accepted),
     /// Verified members were refused.
     Refused(Refused),
+    /// A student was graded, or graded anew.
+    Grades(Grades),
+    /// Nothing more is taken: what is here is all.
+    Closed(Closed),
     /// What came before this is lost in part: the log went on after what its witness had seen.
     Recovered(Recovered),
 }
@@ -40,8 +44,15 @@ impl Entry {
             Self::Committed(_) => "committed",
             Self::Accepted(_) => "accepted",
             Self::Refused(_) => "refused",
+            Self::Grades(_) => "grades",
+            Self::Closed(_) => "closed",
             Self::Recovered(_) => "recovered",
         }
+    }
+
+    /// Whether more may have come than what was all when the assignment was closed.
+    pub fn reopens(&self) -> bool {
+        !matches!(self, Self::Refused(_) | Self::Grades(_) | Self::Closed(_))
     }
 }
 
@@ -96,6 +107,24 @@ pub struct Refused {
     pub statement_sha256: Option<Fingerprint>,
 }
 
+/// A student's grade. What it is, the student is told and nobody else learns from the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Grades {
+    /// The student.
+    pub sid: StudentId,
+    /// SHA-256 of the grade's exact bytes, which have a salt of their own.
+    pub grade_sha256: Fingerprint,
+}
+
+/// The end of an assignment: after the last cut-off, and when no upload could come any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Closed {
+    /// How many submissions were accepted before it.
+    pub accepted: u64,
+}
+
 /// A log that went on after its newest entries were lost, as its operator wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
@@ -107,4 +136,4 @@ pub struct Recovered {
     pub seen: u64,
 }
 
-objects!(Committed, Accepted, Refused, Recovered);
+objects!(Committed, Accepted, Refused, Grades, Closed, Recovered);

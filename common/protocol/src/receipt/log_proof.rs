@@ -51,7 +51,7 @@ impl LogProof {
 /// of those whose keys the verifier brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WitnessPolicy {
-    quorum: usize,
+    pub(crate) quorum: usize,
     outside: Vec<VerifierKey>,
 }
 
@@ -149,7 +149,7 @@ fn endorsed(
 
 /// Who cosigned, of those that count; each once. A cosignature that does not verify is never
 /// passed over.
-fn witnesses(
+pub(crate) fn witnesses(
     checkpoint: &VerifiedCheckpoint,
     own: &VerifierKey,
     policy: &WitnessPolicy,

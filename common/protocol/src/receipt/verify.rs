@@ -463,7 +463,7 @@ impl Verifier {
     }
 }
 
-fn check_root(root: &Certificate, trusted: &[Fingerprint]) -> Result<Check, String> {
+pub(crate) fn check_root(root: &Certificate, trusted: &[Fingerprint]) -> Result<Check, String> {
     let found = root.fingerprint();
     if !trusted.contains(&found) {
         let trusted: Vec<_> = trusted.iter().map(Fingerprint::to_string).collect();
@@ -486,7 +486,7 @@ fn refusal(reason: String) -> Refusal {
     Refusal::new(Code::ReceiptInvalid, Step::Six).with("reason", reason)
 }
 
-fn revocation_lists(pem: &str) -> Result<Vec<Crl>, String> {
+pub(crate) fn revocation_lists(pem: &str) -> Result<Vec<Crl>, String> {
     CertificateRevocationListDer::pem_slice_iter(pem.as_bytes())
         .map(|der| Crl::from_der(&der.map_err(text)?).map_err(text))
         .collect()

@@ -1,0 +1,153 @@
+//! The end of an assignment, as an entry of its log; and the entries themselves, for an archive.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::Crl;
+use scb_protocol::log_leaf::{Closed, Entry, LogName};
+use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
+
+use super::{Error, Place, Store, as_integer, assignments, log, parts, revocation, witnessed};
+
+/// Whether more may come for an assignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// Nothing can: this entry of the log says so.
+    Closed(u64),
+    /// Work is taken until this moment, by the rules and the extensions; `None`: always.
+    TakenUntil(Option<UnixTime>),
+    /// Work was signed in time, and its files may come until this moment.
+    UploadUntil(UnixTime),
+}
+
+/// An entry as it is stored.
+pub(crate) type StoredEntry = ([u8; COMMITMENT_SIZE], Option<Vec<u8>>);
+
+/// What CUHK said of a log, as it is stored: its endorsement of the keys, and the newest
+/// checkpoint that it cosigned.
+pub(crate) type SaidByCuhk = (Option<SignedLogKeys>, Option<String>);
+
+impl Store {
+    /// Enters that nothing more is taken, if that is so and is not entered yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAssignment`], [`Error::Leaf`]; [`Error::Storage`].
+    pub(crate) fn close_assignment(&self, place: &Place, now: UnixTime) -> Result<Closing, Error> {
+        let place = place.clone();
+        self.database
+            .write_blocking(move |transaction| close(transaction, &place, now))
+    }
+
+    /// Entries of a log from number `from` on, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn entries(
+        &self,
+        name: &LogName,
+        from: u64,
+        most: u64,
+    ) -> Result<Vec<StoredEntry>, Error> {
+        let name = name.clone();
+        self.database
+            .read_blocking(move |connection| entries(connection, &name, from, most))
+    }
+
+    /// What CUHK said of a log. Nothing of it is verified here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn said_by_cuhk(&self, name: &LogName) -> Result<SaidByCuhk, Error> {
+        let name = name.clone();
+        self.database.read_blocking(move |connection| {
+            let endorsement = witnessed::endorsement(connection, &name)?;
+            Ok((endorsement, witnessed::cosigned(connection, &name)?))
+        })
+    }
+
+    /// The last revocation lists that were remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn remembered_crls(&self) -> Result<Vec<Crl>, Error> {
+        let lists = self.database.read_blocking(revocation::lists)?.into_iter();
+        let parsed = lists.map(|der| Crl::from_der(&der));
+        // One that cannot be read is as good as none: what needs it is refused for it.
+        Ok(parsed.filter_map(Result::ok).collect())
+    }
+}
+
+fn close(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result<Closing, Error> {
+    let rules = assignments::require(transaction, place)?.rules().clone();
+    let extensions = assignments::extensions(transaction, &place.course, &place.assignment)?;
+    let mut ends = vec![rules.closes_for(None)];
+    ends.extend(
+        extensions
+            .iter()
+            .map(|given| rules.closes_for(Some(&given.extension))),
+    );
+    // The last one counts; one that never comes is the last.
+    let last = ends
+        .into_iter()
+        .max_by_key(|end| end.map_or(u64::MAX, |end| end.as_secs()));
+    let last = last.flatten();
+    if last.is_none_or(|last| now <= last) {
+        return Ok(Closing::TakenUntil(last));
+    }
+    let uploads = parts::uploads(transaction, place)?;
+    let until = uploads.values().map(|upload| upload.until).max();
+    if let Some(until) = until.filter(|until| *until >= now) {
+        return Ok(Closing::UploadUntil(until));
+    }
+    enter(transaction, place, now).map(Closing::Closed)
+}
+
+/// The entry that is there, or a new one.
+fn enter(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result<u64, Error> {
+    let name = LogName::new(&place.domain, &place.course, &place.assignment);
+    let name = name.map_err(Error::Leaf)?;
+    if let Some(index) = entered(transaction, &name)? {
+        return Ok(index);
+    }
+    let accepted = accepted(transaction, &name)?;
+    let entry = Entry::Closed(Closed { accepted });
+    Ok(log::append(transaction, &name, now, entry)?.index)
+}
+
+/// The entry that closed the assignment, if nothing after it opened it again.
+fn entered(connection: &Connection, name: &LogName) -> Result<Option<u64>, Error> {
+    let sql = "SELECT number, kind FROM log_entries JOIN logs ON log = id \
+               WHERE origin = ? AND (kind IS NULL OR kind NOT IN ('refused', 'grades')) \
+               ORDER BY number DESC LIMIT 1";
+    let mut query = connection.prepare_cached(sql)?;
+    let last: Option<(i64, Option<String>)> = query
+        .query_row([name.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let closed = last.filter(|(_, kind)| kind.as_deref() == Some("closed"));
+    Ok(closed.map(|(number, _)| number.unsigned_abs()))
+}
+
+fn accepted(connection: &Connection, name: &LogName) -> Result<u64, Error> {
+    let sql = "SELECT count(*) FROM log_entries JOIN logs ON log = id \
+               WHERE origin = ? AND kind = 'accepted'";
+    let mut query = connection.prepare_cached(sql)?;
+    let count: i64 = query.query_one([name.to_string()], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+fn entries(
+    connection: &Connection,
+    name: &LogName,
+    from: u64,
+    most: u64,
+) -> Result<Vec<StoredEntry>, Error> {
+    let sql = "SELECT commitment, leaf FROM log_entries JOIN logs ON log = id \
+               WHERE origin = ? AND number >= ? ORDER BY number LIMIT ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let key = params![name.to_string(), as_integer(from), as_integer(most)];
+    let rows = query.query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

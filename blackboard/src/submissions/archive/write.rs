@@ -1,0 +1,211 @@
+//! The ZIP file of an archive, written as it is read: in memory are one receipt, a piece of a file
+//! and the names of what is in it.
+
+use std::io::{Seek, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use scb_certs::{Certificate, Crl, Fingerprint};
+use scb_cli::{inert, rfc3339};
+use scb_protocol::export::{Head, INSTRUCTIONS, LogLine, Reading, SignedHead, file};
+use scb_protocol::log_leaf::leaf_commitment;
+use scb_protocol::statement::{FileEntry, SubmissionNumber};
+use scb_storage::ContentStore;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::proof::Proof;
+use crate::identity::Identity;
+use crate::store::{Error, Record, Store};
+use crate::submissions::export::safe_paths;
+use crate::submissions::listed;
+
+/// How many entries are read at a time.
+const PAGE: u64 = 1000;
+/// From this size on a file has sizes of 64 bits in the archive, with room for the archive's own.
+const LARGE: u64 = 0xffff_0000;
+
+/// What is packed, and from where.
+pub(super) struct Packing<'a> {
+    pub(super) store: &'a Store,
+    pub(super) content: ContentStore,
+    /// SHA-256 of the roots by which receipts are judged.
+    pub(super) roots: Vec<Fingerprint>,
+    pub(super) identity: Identity,
+    pub(super) proof: Proof,
+}
+
+/// What came of it.
+pub(super) struct Written {
+    pub(super) head: Head,
+    /// How many files were handed in.
+    pub(super) files: u64,
+}
+
+impl Packing<'_> {
+    /// Writes all of it to what will be `target`.
+    pub(super) fn write(&self, out: impl Write + Seek, target: &Path) -> anyhow::Result<Written> {
+        let mut zip = Zip {
+            writer: ZipWriter::new(out),
+            target,
+        };
+        let reading = self.entries(&mut zip)?;
+        let files = self.submissions(&mut zip, &reading)?;
+        let head = self.head(&reading);
+        self.evidence(&mut zip, &head)?;
+        let mut out = zip.writer.finish().context("cannot finish the archive")?;
+        out.flush()?;
+        Ok(Written { head, files })
+    }
+
+    /// The entries, as many as the checkpoint covers; they must be its tree.
+    fn entries<W: Write + Seek>(&self, zip: &mut Zip<'_, W>) -> anyhow::Result<Reading> {
+        let (name, tree) = (&self.proof.name, self.proof.checkpoint.checkpoint().head());
+        let mut reading = Reading::of(name.clone());
+        zip.begin(file::LEAVES, 0)?;
+        while reading.head().size < tree.size {
+            let from = reading.head().size;
+            let page = self.store.entries(name, from, PAGE.min(tree.size - from))?;
+            if page.is_empty() {
+                break;
+            }
+            for (commitment, leaf) in page {
+                let line = LogLine::new(&commitment, leaf);
+                reading
+                    .line(&line)
+                    .map_err(|error| contradicted(name, &error))?;
+                zip.writer.write_all(&line.0)?;
+                zip.writer.write_all(b"\n")?;
+            }
+        }
+        match reading.head() == tree {
+            true => Ok(reading),
+            false => Err(contradicted(name, "they are not those of the checkpoint")),
+        }
+    }
+
+    /// Receipt and files of each, and a table of them; how many files there are.
+    fn submissions<W: Write + Seek>(
+        &self,
+        zip: &mut Zip<'_, W>,
+        reading: &Reading,
+    ) -> anyhow::Result<u64> {
+        let mut table = csv::Writer::from_writer(Vec::new());
+        table.write_record(["number", "accepted_at", "members", "file", "size", "sha256"])?;
+        let mut files = 0;
+        for (number, _, commitment) in reading.submissions() {
+            let record = self
+                .store
+                .record(number)?
+                .ok_or(Error::Altered { number })?;
+            let receipt = record.receipt(&self.roots)?;
+            if leaf_commitment(record.leaf_bytes()) != *commitment {
+                return Err(Error::Altered { number }.into());
+            }
+            let folder = format!("{}{number}/", file::SUBMISSIONS);
+            zip.whole(&format!("{folder}{}", file::RECEIPT), &receipt)?;
+            files += self.files(zip, &folder, &record, &mut table)?;
+        }
+        let table = table.into_inner().context("cannot write the table")?;
+        zip.whole(file::TABLE, &table)?;
+        Ok(files)
+    }
+
+    /// Every file is hashed while it is packed.
+    fn files<W: Write + Seek>(
+        &self,
+        zip: &mut Zip<'_, W>,
+        folder: &str,
+        record: &Record,
+        table: &mut csv::Writer<Vec<u8>>,
+    ) -> anyhow::Result<u64> {
+        let summary = record.summary();
+        let files = &summary.statement.files;
+        for (entry, path) in files.iter().zip(safe_paths(files)) {
+            let path = format!("{folder}{}", path.to_string_lossy());
+            zip.begin(&path, entry.size)?;
+            let (hash, sink) = (entry.sha256.as_bytes(), &mut zip.writer);
+            let copied = self.content.write_to_blocking(hash, sink, zip.target);
+            copied.with_context(|| in_submission(summary.number, entry))?;
+            table.write_record([
+                &summary.number.to_string(),
+                &rfc3339(summary.accepted_at),
+                inert(&listed(&summary.statement)).as_ref(),
+                inert(&path).as_ref(),
+                &entry.size.to_string(),
+                &entry.sha256.to_string(),
+            ])?;
+        }
+        Ok(files.len() as u64)
+    }
+
+    fn head(&self, reading: &Reading) -> Head {
+        let (service, name) = (self.proof.service.clone(), self.proof.name.clone());
+        Head::new(service, name, self.proof.at).over(reading)
+    }
+
+    fn evidence<W: Write + Seek>(&self, zip: &mut Zip<'_, W>, head: &Head) -> anyhow::Result<()> {
+        let Identity { key, chain } = &self.identity;
+        let signed = SignedHead::sign(head, (key, chain))?;
+        let Proof {
+            keys,
+            checkpoint,
+            roots,
+            crls,
+            ..
+        } = &self.proof;
+        let roots: String = roots.iter().map(Certificate::to_pem).collect();
+        let crls: String = crls.iter().map(Crl::to_pem).collect();
+        let checkpoint = checkpoint.note().to_string();
+        for (name, bytes) in [
+            (file::HEAD, signed.head.as_slice()),
+            (file::HEAD_SIGNATURE, &signed.signature),
+            (file::CHECKPOINT, checkpoint.as_bytes()),
+            (file::KEYS, keys.keys.as_bytes()),
+            (file::KEYS_SIGNATURE, &keys.signature),
+            (file::ROOT, roots.as_bytes()),
+            (file::CRLS, crls.as_bytes()),
+            (file::INSTRUCTIONS, INSTRUCTIONS.as_bytes()),
+        ] {
+            zip.whole(name, bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// The ZIP file, and what it will be called.
+struct Zip<'a, W: Write + Seek> {
+    writer: ZipWriter<W>,
+    target: &'a Path,
+}
+
+impl<W: Write + Seek> Zip<'_, W> {
+    /// Begins a file of this size. Files are stored as they are: reports are compressed already.
+    fn begin(&mut self, name: &str, size: u64) -> anyhow::Result<()> {
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .large_file(size >= LARGE || name == file::LEAVES)
+            .unix_permissions(0o644);
+        let begun = self.writer.start_file(name, options);
+        begun.with_context(|| format!("cannot write {}", self.target.display()))
+    }
+
+    fn whole(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        self.begin(name, bytes.len() as u64)?;
+        let written = self.writer.write_all(bytes);
+        written.with_context(|| format!("cannot write {}", self.target.display()))
+    }
+}
+
+fn in_submission(number: SubmissionNumber, entry: &FileEntry) -> String {
+    let name = scb_cli::printable(entry.name.as_ref());
+    format!("{name} of {number} cannot be packed, and no archive was written")
+}
+
+/// What is stored of the log is not what was signed.
+fn contradicted(name: &scb_protocol::log_leaf::LogName, why: &str) -> anyhow::Error {
+    scb_cli::Failure::fault(format!("the entries of {name} were altered: {why}"))
+        .with_remedy("put the database back from a backup; `blackboard serve` says more")
+        .with_code("log_contradicted")
+        .into()
+}

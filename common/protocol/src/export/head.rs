@@ -1,0 +1,120 @@
+//! What an archive is, signed by Blackboard: of which log, how many entries, and whether these are
+//! all there will be.
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{
+    Chain, DetachedSignature, ServiceName, ServiceUsage, SigningKey, SpiffeId, TrustStore,
+    sign_detached,
+};
+use serde::{Deserialize, Serialize};
+
+use super::Reading;
+use crate::error::Error;
+use crate::log_leaf::LogName;
+use crate::object::objects;
+use crate::time::as_rfc3339;
+
+/// The document's `type`.
+const TYPE: &str = "scb-export";
+
+/// What an archive is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Head {
+    #[serde(rename = "type")]
+    kind: String,
+    v: u8,
+    /// Who exported it.
+    pub service: SpiffeId,
+    /// The assignment's log.
+    pub log: LogName,
+    /// When it was exported, by Blackboard's clock.
+    #[serde(with = "as_rfc3339")]
+    pub exported_at: UnixTime,
+    /// How many entries of the log are in it: all there were.
+    pub entries: u64,
+    /// How many submissions are in it: all that these entries accept.
+    pub accepted: u64,
+    /// The entry that closed the assignment, if nothing can come after it; absent: more may come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<u64>,
+}
+
+objects!(Head);
+
+impl Head {
+    /// Of a log, with nothing in it yet.
+    pub fn new(service: SpiffeId, log: LogName, exported_at: UnixTime) -> Self {
+        Self {
+            kind: TYPE.to_owned(),
+            v: 1,
+            service,
+            log,
+            exported_at,
+            entries: 0,
+            accepted: 0,
+            closed: None,
+        }
+    }
+
+    /// Of an archive with these entries.
+    #[must_use]
+    pub fn over(mut self, reading: &Reading) -> Self {
+        self.entries = reading.head().size;
+        self.accepted = reading.accepted();
+        self.closed = reading.closed();
+        self
+    }
+}
+
+/// A head and Blackboard's signature of its exact bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedHead {
+    /// The exact bytes (JSON).
+    pub head: Vec<u8>,
+    /// Detached CMS SignedData (RFC 5652), DER.
+    pub signature: Vec<u8>,
+}
+
+impl SignedHead {
+    /// Signs a head.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Encode`], [`Error::Sign`].
+    pub fn sign(head: &Head, (key, chain): (&SigningKey, &Chain)) -> Result<Self, Error> {
+        let bytes = serde_json::to_vec(head).map_err(|error| Error::Encode(error.to_string()))?;
+        let signature = sign_detached(&bytes, &[(key, chain)], head.exported_at);
+        Ok(Self {
+            signature: signature.map_err(|_| Error::Sign)?,
+            head: bytes,
+        })
+    }
+
+    /// Reads it; nothing is verified.
+    pub(super) fn read(&self) -> Result<Head, String> {
+        let head: Head = serde_json::from_slice(&self.head).map_err(|error| error.to_string())?;
+        match head.kind == TYPE && head.v == 1 && head.log.is_of(&head.service) {
+            true => Ok(head),
+            false => Err("another type, version or service".to_owned()),
+        }
+    }
+
+    /// Blackboard signed it, and nobody else.
+    pub(super) fn verify(&self, head: &Head, trust: &TrustStore) -> Result<(), String> {
+        let text = |error: scb_certs::Error| error.to_string();
+        let signature = DetachedSignature::parse(&self.signature).map_err(text)?;
+        let signers = signature.verify(&self.head).map_err(text)?;
+        let [signer] = signers.as_slice() else {
+            return Err("not exactly one signature".to_owned());
+        };
+        let (name, usage) = (ServiceName::blackboard(), ServiceUsage::Signature);
+        let service = trust
+            .verify_service(&signer.chain, &name, usage, head.exported_at)
+            .map_err(|error| error.to_string())?;
+        match *service.spiffe_id() == head.service {
+            true => Ok(()),
+            false => Err("another service exported it".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The entries of a log, read line by line: which tree they are, what they accept, and whether the
+//! assignment is closed after them.
+
+use std::collections::BTreeMap;
+
+use data_encoding::HEXLOWER;
+use scb_tlog::{StreamedTree, TreeHead};
+use serde::{Deserialize, Serialize};
+
+use crate::COMMITMENT_SIZE;
+use crate::log_leaf::{Entry, Leaf, LogName, leaf_commitment};
+use crate::object::objects;
+use crate::statement::SubmissionNumber;
+
+/// The `type` of an entry of which only the commitment is left.
+const LOST: &str = "scb-lost-entry";
+
+/// An entry whose leaf is lost: the log went on after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+struct Lost {
+    #[serde(rename = "type")]
+    kind: String,
+    commitment: String,
+}
+
+objects!(Lost);
+
+/// A line of `leaves.jsonl`, without its line feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine(pub Vec<u8>);
+
+impl LogLine {
+    /// The line of an entry: its leaf, or, if that is lost, what is committed to.
+    pub fn new(commitment: &[u8; COMMITMENT_SIZE], leaf: Option<Vec<u8>>) -> Self {
+        Self(leaf.unwrap_or_else(|| {
+            let commitment = HEXLOWER.encode(commitment);
+            format!(r#"{{"type":"{LOST}","commitment":"{commitment}"}}"#).into_bytes()
+        }))
+    }
+}
+
+/// What was read of a log so far.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    log: LogName,
+    tree: StreamedTree,
+    accepted: BTreeMap<SubmissionNumber, (u64, [u8; COMMITMENT_SIZE])>,
+    closed: Option<u64>,
+    lost: u64,
+}
+
+impl Reading {
+    /// Of a log, from its first entry on.
+    pub fn of(log: LogName) -> Self {
+        Self {
+            log,
+            tree: StreamedTree::default(),
+            accepted: BTreeMap::new(),
+            closed: None,
+            lost: 0,
+        }
+    }
+
+    /// Reads the next line.
+    ///
+    /// # Errors
+    ///
+    /// It is no leaf, is one of another log or place, or accepts what was accepted before.
+    pub fn line(&mut self, line: &LogLine) -> Result<(), String> {
+        let index = self.tree.head().size;
+        if let Ok(lost) = serde_json::from_slice::<Lost>(&line.0) {
+            return self.lost(&lost);
+        }
+        let leaf = Leaf::parse(&line.0).map_err(|error| format!("entry {index}: {error}"))?;
+        if leaf.log != self.log || leaf.index != index {
+            return Err(format!("entry {index} is one of another place"));
+        }
+        let commitment = leaf_commitment(&line.0);
+        self.entry(&leaf.entry, (index, commitment))?;
+        self.tree.push(&commitment);
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        entry: &Entry,
+        (index, commitment): (u64, [u8; COMMITMENT_SIZE]),
+    ) -> Result<(), String> {
+        if entry.reopens() {
+            self.closed = None;
+        }
+        match entry {
+            Entry::Accepted(accepted) => {
+                let number = accepted.number;
+                let before = self.accepted.insert(number, (index, commitment));
+                before.map_or(Ok(()), |_| Err(format!("{number} is accepted twice")))
+            }
+            Entry::Closed(closed) if closed.accepted != self.accepted() => Err(format!(
+                "entry {index} closes after {} submissions, not {}",
+                closed.accepted,
+                self.accepted()
+            )),
+            Entry::Closed(_) => {
+                self.closed = Some(index);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn lost(&mut self, lost: &Lost) -> Result<(), String> {
+        let bytes = HEXLOWER.decode(lost.commitment.as_bytes());
+        let commitment: Option<[u8; COMMITMENT_SIZE]> =
+            bytes.ok().and_then(|bytes| bytes.try_into().ok());
+        let commitment = commitment.filter(|_| lost.kind == LOST);
+        let index = self.tree.head().size;
+        self.tree
+            .push(&commitment.ok_or_else(|| format!("entry {index} is not one"))?);
+        (self.closed, self.lost) = (None, self.lost + 1);
+        Ok(())
+    }
+
+    /// The tree of all entries so far.
+    pub fn head(&self) -> TreeHead {
+        self.tree.head()
+    }
+
+    /// How many submissions were accepted.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.len() as u64
+    }
+
+    /// What was accepted: number, entry and what is committed to in it.
+    pub fn submissions(
+        &self,
+    ) -> impl Iterator<Item = (SubmissionNumber, u64, &[u8; COMMITMENT_SIZE])> {
+        let all = self.accepted.iter();
+        all.map(|(number, (index, commitment))| (*number, *index, commitment))
+    }
+
+    /// The entry after which nothing can come, if there is one.
+    pub fn closed(&self) -> Option<u64> {
+        self.closed
+    }
+
+    /// Of how many entries only the commitment is left.
+    pub fn lost_entries(&self) -> u64 {
+        self.lost
+    }
+}

@@ -1,0 +1,362 @@
+//! Verifying an archive offline: everything in it is what was handed in, and nothing is missing.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Seek};
+
+use ring::digest;
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, TrustStore, all_from_pem};
+use scb_tlog::{UnverifiedCheckpoint, VerifiedCheckpoint};
+use zip::ZipArchive;
+
+use super::file;
+use super::head::{Head, SignedHead};
+use super::leaves::{LogLine, Reading};
+use crate::counted;
+use crate::log_keys::VerifiedLogKeys;
+use crate::log_leaf::MAX_LEAF;
+use crate::receipt::log_proof::witnesses;
+use crate::receipt::verify::{check_root, revocation_lists};
+use crate::receipt::{MAX_RECEIPT, VerifiedReceipt, WitnessPolicy};
+use crate::statement::SubmissionNumber;
+use crate::time::{is_future, rfc3339};
+
+pub use crate::receipt::Check;
+
+/// Why an archive does not verify.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ExportError(String);
+
+impl From<String> for ExportError {
+    fn from(reason: String) -> Self {
+        Self(reason)
+    }
+}
+
+/// Whether this is meant to be an archive of an assignment.
+pub fn is_export(archive: impl Read + Seek) -> bool {
+    ZipArchive::new(archive).is_ok_and(|archive| archive.index_for_name(file::HEAD).is_some())
+}
+
+/// Evidence: the archive holds every submission that the assignment's log accepts, each as it was
+/// handed in.
+#[derive(Debug, Clone)]
+pub struct VerifiedExport {
+    head: Head,
+    witnessed_at: UnixTime,
+    checks: Vec<Check>,
+}
+
+impl VerifiedExport {
+    /// Verifies an archive by these roots and witnesses. Reads all of it, and holds one file of a
+    /// receipt's size at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`]: the first thing that is not in order.
+    pub fn verify(
+        archive: impl Read + Seek,
+        roots: &[Fingerprint],
+        policy: &WitnessPolicy,
+    ) -> Result<Self, ExportError> {
+        let archive =
+            ZipArchive::new(archive).map_err(|error| format!("not a ZIP file: {error}"))?;
+        let mut verifier = Verifier {
+            archive,
+            checks: Vec::new(),
+        };
+        Ok(verifier.run(roots, policy)?)
+    }
+
+    /// What it is.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// When the witness had seen all entries of it.
+    pub fn witnessed_at(&self) -> UnixTime {
+        self.witnessed_at
+    }
+
+    /// What was checked, in order.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+}
+
+struct Verifier<R> {
+    archive: ZipArchive<R>,
+    checks: Vec<Check>,
+}
+
+impl<R: Read + Seek> Verifier<R> {
+    fn run(
+        &mut self,
+        roots: &[Fingerprint],
+        policy: &WitnessPolicy,
+    ) -> Result<VerifiedExport, String> {
+        // Duplicates and headers that differ are read otherwise by other programs.
+        self.archive
+            .validate_header_consistency()
+            .map_err(|error| format!("an ambiguous ZIP file: {error}"))?;
+        let (head, trust) = self.head(roots)?;
+        let (checkpoint, witnessed_at) = self.checkpoint(&head, &trust, policy)?;
+        let reading = self.entries(&head, &checkpoint)?;
+        self.submissions(&reading, roots, policy)?;
+        Ok(VerifiedExport {
+            head,
+            witnessed_at,
+            checks: std::mem::take(&mut self.checks),
+        })
+    }
+
+    fn passed(&mut self, what: &'static str, found: String) {
+        self.checks.push(Check { what, found });
+    }
+
+    /// What it is, and by what it is judged.
+    fn head(&mut self, roots: &[Fingerprint]) -> Result<(Head, TrustStore), String> {
+        let signed = SignedHead {
+            head: self.part(file::HEAD)?,
+            signature: self.part(file::HEAD_SIGNATURE)?,
+        };
+        let head = signed.read().map_err(in_file(file::HEAD))?;
+        let own = all_from_pem(&self.text(file::ROOT)?).map_err(|error| error.to_string())?;
+        for root in &own {
+            let check = check_root(root, roots)?;
+            self.checks.push(check);
+        }
+        let lists = revocation_lists(&self.text(file::CRLS)?)?;
+        let mut later = lists.iter().map(scb_certs::Crl::this_update);
+        if later.any(|update| is_future(update.as_secs(), head.exported_at)) {
+            return Err("a revocation list is of later than the archive".to_owned());
+        }
+        let trust = TrustStore::of_roots(own)
+            .and_then(|trust| trust.with_crls(lists))
+            .map_err(|error| error.to_string())?;
+        let signed_by = signed.verify(&head, &trust);
+        signed_by.map_err(in_file(file::HEAD_SIGNATURE))?;
+        let found = format!(
+            "{} at {} by {}",
+            head.log,
+            rfc3339(head.exported_at),
+            head.service
+        );
+        self.passed("exported", found);
+        Ok((head, trust))
+    }
+
+    /// The checkpoint, by keys that CUHK endorsed.
+    fn checkpoint(
+        &mut self,
+        head: &Head,
+        trust: &TrustStore,
+        policy: &WitnessPolicy,
+    ) -> Result<(VerifiedCheckpoint, UnixTime), String> {
+        let (keys, signature) = (self.part(file::KEYS)?, self.part(file::KEYS_SIGNATURE)?);
+        let keys =
+            VerifiedLogKeys::verify(&keys, &signature, trust, &head.service, head.exported_at);
+        let keys = keys.map_err(|error| error.to_string())?;
+        if keys.log().name().as_str() != head.log.to_string() {
+            return Err(format!("{} is about another log", file::KEYS));
+        }
+        let in_checkpoint = |error: scb_tlog::Error| format!("{}: {error}", file::CHECKPOINT);
+        let note: UnverifiedCheckpoint = self
+            .text(file::CHECKPOINT)?
+            .parse()
+            .map_err(in_checkpoint)?;
+        let checkpoint = note.verify(keys.log()).map_err(in_checkpoint)?;
+        let by = witnesses(&checkpoint, keys.witness(), policy).map_err(in_checkpoint)?;
+        if by.len() < policy.quorum {
+            let (seen, wanted) = (by.len(), policy.quorum);
+            return Err(format!("{seen} of its witnesses cosigned, {wanted} must"));
+        }
+        for (name, time) in &by {
+            self.passed("witnessed", format!("by {name} at {}", rfc3339(*time)));
+        }
+        let seen = by.iter().map(|(_, time)| *time);
+        Ok((checkpoint, seen.max().unwrap_or(head.exported_at)))
+    }
+
+    /// The entries are those of the checkpoint, all of them.
+    fn entries(&mut self, head: &Head, checkpoint: &VerifiedCheckpoint) -> Result<Reading, String> {
+        let mut reading = Reading::of(head.log.clone());
+        let leaves = self.archive.by_name(file::LEAVES);
+        let leaves = leaves.map_err(|error| format!("{}: {error}", file::LEAVES))?;
+        let mut leaves = BufReader::new(leaves);
+        while let Some(line) = next_line(&mut leaves)? {
+            reading.line(&line)?;
+        }
+        drop(leaves);
+        let tree = reading.head();
+        if tree != checkpoint.head() {
+            let (size, root) = (tree.size, tree.root);
+            return Err(format!(
+                "its {size} entries with the root {root} are not those of the checkpoint"
+            ));
+        }
+        let told = (head.entries, head.accepted, head.closed);
+        if told != (tree.size, reading.accepted(), reading.closed()) {
+            return Err(format!(
+                "{} says other numbers than the entries",
+                file::HEAD
+            ));
+        }
+        let all = counted(tree.size, "entry");
+        self.passed("logged", format!("{all}, with the checkpoint's root"));
+        if reading.lost_entries() > 0 {
+            let lost = reading.lost_entries();
+            self.passed(
+                "LOST",
+                format!("{lost} of them were lost before an old backup"),
+            );
+        }
+        Ok(reading)
+    }
+
+    /// Of everything that was accepted the receipt and the files are here, and nothing else.
+    fn submissions(
+        &mut self,
+        reading: &Reading,
+        roots: &[Fingerprint],
+        policy: &WitnessPolicy,
+    ) -> Result<(), String> {
+        let mut folders = self.folders()?;
+        for (number, index, commitment) in reading.submissions() {
+            let files = folders.remove(&number);
+            let files = files.ok_or_else(|| format!("{number} (entry {index}) is missing"))?;
+            let receipt = self.receipt(number, roots, policy)?;
+            if receipt.commitment() != *commitment {
+                return Err(format!("the receipt of {number} is about another entry"));
+            }
+            self.files(number, &receipt, &files)?;
+        }
+        if let Some(number) = folders.keys().next() {
+            return Err(format!(
+                "{number} is here, and no entry of the log accepts it"
+            ));
+        }
+        let all = counted(reading.accepted(), "submission");
+        self.passed(
+            "complete",
+            format!("{all} with files and receipt, none left out"),
+        );
+        Ok(())
+    }
+
+    /// The files of each submission, without its receipt, by their place in the archive.
+    fn folders(&self) -> Result<BTreeMap<SubmissionNumber, Vec<usize>>, String> {
+        let mut folders: BTreeMap<SubmissionNumber, Vec<usize>> = BTreeMap::new();
+        for index in 0..self.archive.len() {
+            let name = self.archive.name_for_index(index).and_then(Result::ok);
+            let name = name.unwrap_or_default();
+            if file::ALL.contains(&name.as_ref()) {
+                continue;
+            }
+            let place = name.strip_prefix(file::SUBMISSIONS);
+            let place = place.and_then(|place| place.split_once('/'));
+            let number = place.and_then(|(number, _)| number.parse().ok());
+            let (Some((_, rest)), Some(number)) = (place, number) else {
+                return Err("there is a file in it that does not belong there".to_owned());
+            };
+            let files = folders.entry(number).or_default();
+            if rest != file::RECEIPT {
+                files.push(index);
+            }
+        }
+        Ok(folders)
+    }
+
+    fn receipt(
+        &mut self,
+        number: SubmissionNumber,
+        roots: &[Fingerprint],
+        policy: &WitnessPolicy,
+    ) -> Result<VerifiedReceipt, String> {
+        let receipt = self.part(&format!("{}{number}/{}", file::SUBMISSIONS, file::RECEIPT))?;
+        let verified = VerifiedReceipt::verify_witnessed(&receipt, roots, policy);
+        verified.map_err(|refusal| format!("{number}: {refusal}"))
+    }
+
+    /// The files have the hashes that the members signed, whatever they are called here.
+    fn files(
+        &mut self,
+        number: SubmissionNumber,
+        receipt: &VerifiedReceipt,
+        files: &[usize],
+    ) -> Result<(), String> {
+        let mut found = Vec::new();
+        for index in files {
+            found.push(
+                self.hash(*index)
+                    .map_err(|error| format!("{number}: {error}"))?,
+            );
+        }
+        let entries = receipt.statement().files.iter();
+        let mut signed: Vec<_> = entries.map(|file| (file.sha256, file.size)).collect();
+        found.sort();
+        signed.sort();
+        match found == signed {
+            true => Ok(()),
+            false => Err(format!(
+                "the files of {number} are not those that were signed"
+            )),
+        }
+    }
+
+    fn hash(&mut self, index: usize) -> Result<(Fingerprint, u64), String> {
+        let mut file = self
+            .archive
+            .by_index(index)
+            .map_err(|error| error.to_string())?;
+        let mut hash = digest::Context::new(&digest::SHA256);
+        let (mut buffer, mut size) = (vec![0; 64 * 1024], 0);
+        loop {
+            let count = file.read(&mut buffer).map_err(|error| error.to_string())?;
+            if count == 0 {
+                break;
+            }
+            hash.update(&buffer[..count]);
+            size += count as u64;
+        }
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(hash.finish().as_ref());
+        Ok((Fingerprint::from_bytes(sha256), size))
+    }
+
+    fn text(&mut self, name: &str) -> Result<String, String> {
+        String::from_utf8(self.part(name)?).map_err(|_| format!("{name} is not UTF-8"))
+    }
+
+    fn part(&mut self, name: &str) -> Result<Vec<u8>, String> {
+        let file = self.archive.by_name(name);
+        let file = file.map_err(|error| format!("{name}: {error}"))?;
+        if file.size() > MAX_RECEIPT as u64 {
+            return Err(format!("{name} is larger than 16 MiB"));
+        }
+        let mut bytes = Vec::new();
+        file.take(MAX_RECEIPT as u64)
+            .read_to_end(&mut bytes)
+            .map_err(|error| format!("{name}: {error}"))?;
+        Ok(bytes)
+    }
+}
+
+/// The next line; an entry is never longer than a leaf.
+fn next_line(leaves: &mut impl BufRead) -> Result<Option<LogLine>, String> {
+    let mut line = Vec::new();
+    let limited = leaves
+        .take(MAX_LEAF as u64 + 1)
+        .read_until(b'\n', &mut line);
+    limited.map_err(|error| format!("{}: {error}", file::LEAVES))?;
+    match line.pop() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(LogLine(line))),
+        Some(_) => Err(format!("{}: a line is too long or cut off", file::LEAVES)),
+    }
+}
+
+fn in_file(name: &'static str) -> impl Fn(String) -> String {
+    move |error| format!("{name}: {error}")
+}

@@ -1,0 +1,69 @@
+//! An archive of an assignment: everything that was handed in, and that nothing is missing.
+
+use std::fs::File;
+use std::io::BufReader;
+
+use scb_certs::Fingerprint;
+use scb_cli::{counted, local_time, rfc3339};
+use scb_protocol::export::VerifiedExport;
+use scb_protocol::receipt::WitnessPolicy;
+use serde_json::json;
+
+use super::line;
+use crate::Error;
+use crate::cli::{Common, Verify};
+use crate::commands::say_json;
+
+pub(super) fn run(
+    common: &Common,
+    arguments: &Verify,
+    (roots, policy): (&[Fingerprint], &WitnessPolicy),
+) -> Result<(), Error> {
+    if arguments.file.is_some() || arguments.openssl {
+        return Err(Error::ArchiveAlone);
+    }
+    let path = &arguments.receipt;
+    let file = File::open(path).map_err(Error::file("read", path))?;
+    let verified = VerifiedExport::verify(BufReader::new(file), roots, policy);
+    let verified = verified.map_err(Error::ArchiveRefused);
+    match (&verified, common.json) {
+        (Ok(export), true) => return say_json(&as_json(export)),
+        (Ok(export), false) => say(export)?,
+        (Err(_), false) => line("verdict", "it does NOT verify")?,
+        (Err(_), true) => {}
+    }
+    verified.map(drop)
+}
+
+fn say(export: &VerifiedExport) -> Result<(), Error> {
+    for check in export.checks() {
+        line(check.what, &check.found)?;
+    }
+    let head = export.head();
+    let all = counted(head.accepted, "submission");
+    let verdict = match head.closed {
+        Some(index) => {
+            format!("it verifies, and is FINAL: {all}, and nothing came after entry {index}")
+        }
+        None => format!(
+            "it verifies, and is NOT final: {all} until {}; more may have come later",
+            local_time(head.exported_at)
+        ),
+    };
+    line("verdict", &verdict)
+}
+
+fn as_json(export: &VerifiedExport) -> serde_json::Value {
+    let head = export.head();
+    json!({
+        "verified": true,
+        "log": head.log,
+        "service": head.service,
+        "exported_at": rfc3339(head.exported_at),
+        "witnessed_at": rfc3339(export.witnessed_at()),
+        "entries": head.entries,
+        "submissions": head.accepted,
+        "final": head.closed.is_some(),
+        "closed": head.closed,
+    })
+}

@@ -1,0 +1,249 @@
+//! Everything of an assignment in one file, and the proof that nothing was left out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::campus::{Campus, Ran, SAMPLE, judge, python, version};
+
+const OF: [&str; 4] = ["--course", "SANDBOX", "--assignment", "lab"];
+
+/// A campus to which a group and one of its members alone have handed in.
+fn campus() -> Campus {
+    let campus = Campus::sandbox();
+    let folder = campus.outside().join("work");
+    fs::create_dir_all(folder.join("src")).unwrap();
+    fs::write(folder.join("report.pdf"), "the report").unwrap();
+    fs::write(folder.join("src/=cmd.c"), "int main;").unwrap();
+    let folder = folder.to_str().unwrap();
+    campus
+        .student(&["submit", "--ids", SAMPLE, folder])
+        .succeeded();
+    let alone = version(campus.outside());
+    campus
+        .student(&["submit", "--ids", "1155000001", &alone])
+        .succeeded();
+    campus
+}
+
+fn archive(campus: &Campus, path: &Path) -> Ran {
+    let mut arguments = vec!["submissions", "archive", path.to_str().unwrap(), "--json"];
+    arguments.extend(OF);
+    campus.administer_blackboard(&arguments)
+}
+
+fn close(campus: &Campus) {
+    let arguments = ["assignment", "close", "lab", "--course", "SANDBOX"];
+    campus.administer_blackboard(&arguments).succeeded();
+}
+
+fn verify(campus: &Campus, path: &Path) -> Ran {
+    campus.student(&["verify", path.to_str().unwrap()])
+}
+
+/// What the script in `docs/` says of it; nothing where it cannot run.
+fn by_python(campus: &Campus, path: &Path) -> Option<Ran> {
+    let mut python = python()?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_export.py");
+    let receipt = campus.path().join("receipts/S-000001.zip");
+    let ours = verify(campus, &receipt).succeeded().stdout;
+    let root = ours
+        .lines()
+        .find_map(|line| line.strip_prefix("root       SHA-256 "));
+    python.env("PYTHONDONTWRITEBYTECODE", "1");
+    Some(Ran::of(python.arg(script).arg(path).arg(root.unwrap())))
+}
+
+#[test]
+fn an_archive_holds_everything_and_says_whether_more_may_come() {
+    let campus = campus();
+    let path = campus.outside().join("lab.zip");
+    let told = archive(&campus, &path).succeeded().json();
+    let numbers = |told: &Value| {
+        let number = |field: &str| told[field].as_u64().unwrap();
+        ["submissions", "files", "entries"].map(number)
+    };
+    assert_eq!(told["final"], false);
+    assert_eq!(
+        numbers(&told),
+        [2, 3, 5],
+        "rules, two committed, two accepted"
+    );
+    let said = verify(&campus, &path).succeeded().stdout;
+    assert!(
+        said.contains("it verifies, and is NOT final: 2 submissions"),
+        "{said}"
+    );
+
+    close(&campus);
+    for _ in 0..2 {
+        let told = archive(&campus, &path).succeeded().json();
+        assert_eq!(told["final"], true);
+        assert_eq!(
+            told["closed"], 6,
+            "after the changed rules, and entered once"
+        );
+    }
+    let said = verify(&campus, &path).succeeded().stdout;
+    for part in [
+        "complete   2 submissions with files and receipt, none left out",
+        "it verifies, and is FINAL: 2 submissions, and nothing came after entry 6",
+    ] {
+        assert!(said.contains(part), "{part} is missing:\n{said}");
+    }
+    if let Some(ran) = by_python(&campus, &path) {
+        let said = ran.succeeded().stdout;
+        assert!(
+            said.contains("\nverdict    it verifies, and is FINAL"),
+            "{said}"
+        );
+    }
+}
+
+/// The same archive after a Python program has had its way with the files in it.
+fn rewritten(path: &Path, name: &str, program: &str) -> Option<PathBuf> {
+    let mut python = judge("python3")?;
+    let other = path.with_file_name(name);
+    let script = format!(
+        "import sys, zipfile\n\
+         a = zipfile.ZipFile(sys.argv[1])\n\
+         files = {{name: a.read(name) for name in a.namelist()}}\n\
+         one, two = 'submissions/S-000001/', 'submissions/S-000002/'\n\
+         lines = files['leaves.jsonl'].splitlines(keepends=True)\n\
+         {program}\n\
+         b = zipfile.ZipFile(sys.argv[2], 'w')\n\
+         [b.writestr(name, data) for name, data in files.items()]\n\
+         b.close()\n"
+    );
+    let mut command: &mut Command = &mut python;
+    command = command.arg("-c").arg(script).arg(path).arg(&other);
+    Ran::of(command).succeeded();
+    Some(other)
+}
+
+#[test]
+fn what_was_left_out_changed_or_added_is_found_by_both_judges() {
+    let campus = campus();
+    close(&campus);
+    let path = campus.outside().join("lab.zip");
+    archive(&campus, &path).succeeded();
+    for (name, program, reason) in [
+        ("same.zip", "pass", ""),
+        (
+            "left-out.zip",
+            "files = {n: d for n, d in files.items() if not n.startswith(two)}",
+            "S-000002",
+        ),
+        (
+            "without-trace.zip",
+            "files = {n: d for n, d in files.items() if not n.startswith(two)}; \
+             files['leaves.jsonl'] = b''.join(lines[:3] + lines[5:])",
+            "entry 3",
+        ),
+        (
+            "changed-entry.zip",
+            "files['leaves.jsonl'] = files['leaves.jsonl'].replace(b'\"rules\"', b'\"rules\" ', 1)",
+            "entries",
+        ),
+        (
+            "cut-off.zip",
+            "files['leaves.jsonl'] = b''.join(lines[:-1])",
+            "entries",
+        ),
+        (
+            "changed-file.zip",
+            "files[one + 'report.pdf'] = b'another report'",
+            "signed",
+        ),
+        (
+            "added-file.zip",
+            "files[one + 'more.pdf'] = b'more'",
+            "signed",
+        ),
+        (
+            "other-receipt.zip",
+            "files[one + 'receipt.zip'] = files[two + 'receipt.zip']",
+            "entry",
+        ),
+        (
+            "added-folder.zip",
+            "files['submissions/S-000009/receipt.zip'] = files[two + 'receipt.zip']",
+            "S-000009",
+        ),
+        (
+            "said-to-be-open.zip",
+            "files['export.json'] = files['export.json'].replace(b',\"closed\":6', b'')",
+            "",
+        ),
+    ] {
+        let Some(other) = rewritten(&path, name, program) else {
+            return;
+        };
+        let ours = verify(&campus, &other);
+        let theirs = by_python(&campus, &other);
+        if name == "same.zip" {
+            ours.succeeded();
+            let _ = theirs.map(Ran::succeeded);
+            continue;
+        }
+        assert_eq!(ours.exit, Some(3), "{name}: {ours:#?}");
+        assert!(
+            ours.stdout.contains("it does NOT verify"),
+            "{name}: {ours:#?}"
+        );
+        assert!(ours.stderr.contains(reason), "{name}: {ours:#?}");
+        let exit = theirs.map(|theirs| theirs.exit);
+        assert!(matches!(exit, None | Some(Some(1))), "{name}: {exit:?}");
+    }
+}
+
+#[test]
+fn a_file_altered_on_the_disk_is_named_and_no_archive_is_written() {
+    let campus = campus();
+    let content = campus.path().join("blackboard/content");
+    let report = files(&content)
+        .into_iter()
+        .find(|path| fs::read(path).unwrap() == b"the report")
+        .unwrap();
+    fs::write(&report, "The report").unwrap();
+    let path = campus.outside().join("lab.zip");
+    fs::write(&path, "what was there before").unwrap();
+    let error = archive(&campus, &path).refused(5, "altered");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("report.pdf of S-000001"), "{message}");
+    assert_eq!(fs::read(&path).unwrap(), b"what was there before");
+    let left = fs::read_dir(campus.outside()).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let hidden: Vec<_> = names.filter(|name| name.starts_with('.')).collect();
+    assert!(hidden.is_empty(), "{hidden:?}");
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| match path.is_dir() {
+            true => files(&path),
+            false => vec![path],
+        })
+        .collect()
+}
+
+#[test]
+fn without_cuhk_s_word_there_is_no_archive_and_it_is_worth_another_try() {
+    let mut campus = campus();
+    campus.blackboard.stop();
+    close(&campus);
+    let path = campus.outside().join("lab.zip");
+    let mut arguments = vec!["submissions", "archive", path.to_str().unwrap(), "--json"];
+    arguments.extend(OF);
+    arguments.extend(["--wait", "0"]);
+    campus
+        .administer_blackboard(&arguments)
+        .refused(4, "not_witnessed");
+    assert!(!path.exists());
+    campus.start_blackboard_again();
+    archive(&campus, &path).succeeded();
+}
