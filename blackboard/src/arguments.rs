@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod courses;
+pub(crate) mod grades;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use scb_explain::ExplainArgs;
 use scb_transport::Limits;
 
 use self::courses::{AssignmentCommand, CourseCommand, ExtensionCommand, Of};
+use self::grades::GradesCommand;
 use crate::fault::{Fault, FaultChoice};
 use crate::fsck::OneAssignment;
 
@@ -103,6 +105,9 @@ pub(crate) enum Command {
     /// Compare everything that is stored with what was signed and hashed; works while the server runs
     #[command(after_help = FSCK_EXAMPLES)]
     Fsck(Fsck),
+    /// Gradebooks, and what students are shown of them; works while the server runs
+    #[command(subcommand, after_help = grades::GRADES_EXAMPLES)]
+    Grades(GradesCommand),
     /// Shell completions and man pages, for packagers
     #[command(subcommand, hide = true, after_help = generate_examples("blackboard"))]
     Generate(Generate),
@@ -410,6 +415,9 @@ mod tests {
             "blackboard extension add lab-1 --course C --student a,b --due 2026-12-01T23:59:00Z",
             "blackboard recover --lose 12",
             "blackboard fsck --assignment CSCI3150/lab-1 --json",
+            "blackboard grades import c.csv --course C --assignment lab-1 --grader T --groups --dry-run",
+            "blackboard grades export --course C --assignment lab-1 --for canvas --template c.csv",
+            "blackboard grades release --course C --assignment lab-1",
         ] {
             parse(line).unwrap();
         }
@@ -419,7 +427,7 @@ mod tests {
     fn every_command_shows_examples_and_its_own_options_before_those_of_all() {
         let mut program = Arguments::command();
         program.build();
-        let groups = ["submissions", "course", "assignment", "extension"];
+        let groups = ["submissions", "course", "assignment", "extension", "grades"];
         let groups = groups.map(|name| program.find_subcommand(name).unwrap().clone());
         let below = groups.iter().flat_map(clap::Command::get_subcommands);
         for command in program.get_subcommands().chain(below) {

@@ -29,7 +29,7 @@ use crate::platform::readable_by_others;
 use crate::recover::recover;
 use crate::serve::Server;
 use crate::store::Register;
-use crate::{courses, sandbox, submissions};
+use crate::{courses, gradebook, sandbox, submissions};
 
 /// The program: reads the command line, does what it says, gives the exit code.
 pub fn main() -> ExitCode {
@@ -44,6 +44,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Assignment(command)) => command.json(),
         Some(Command::Extension(command)) => command.json(),
         Some(Command::Fsck(command)) => command.output.json,
+        Some(Command::Grades(command)) => command.json(),
         _ => false,
     };
     let language = language(&arguments);
@@ -103,6 +104,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Course(command) => courses::course(&home, &command),
         Command::Assignment(command) => courses::assignment(&home, &command),
         Command::Extension(command) => courses::extension(&home, &command),
+        Command::Grades(command) => gradebook::run(&home, &command),
         Command::Recover(command) => runtime()?.block_on(recover(&home, &command, clock())),
         Command::Submissions(command) => submissions::run(&home, &command),
         Command::Fsck(command) => fsck(&home, &command, clock().now()),

@@ -15,6 +15,7 @@ mod enrol;
 mod failure;
 mod fault;
 mod fsck;
+mod gradebook;
 mod handler;
 mod identity;
 mod init;

@@ -6,6 +6,7 @@ mod commitment;
 mod courses;
 mod error;
 mod inspector;
+pub(crate) mod grades;
 mod known_log;
 pub(crate) mod log;
 mod mark;
@@ -54,6 +55,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_commitments.sql")),
     M::up(include_str!("store/migration_witness.sql")),
     M::up(include_str!("store/migration_proof.sql")),
+    M::up(include_str!("store/migration_grades.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -210,7 +210,7 @@ fn a_file_altered_on_the_disk_is_named_and_no_archive_is_written() {
     fs::write(&report, "The report").unwrap();
     let path = campus.outside().join("lab.zip");
     fs::write(&path, "what was there before").unwrap();
-    let error = archive(&campus, &path).refused(5, "altered");
+    let error = archive(&campus, &path).refused(5, "damaged");
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("report.pdf of S-000001"), "{message}");
     assert_eq!(fs::read(&path).unwrap(), b"what was there before");

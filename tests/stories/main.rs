@@ -27,6 +27,7 @@ mod faults;
 mod faults_blackboard;
 mod faults_cuhk;
 mod fsck;
+mod grades;
 mod interactive;
 mod introspection;
 mod key_sets;

@@ -16,6 +16,7 @@ mod error;
 mod event;
 pub mod export;
 mod frame;
+pub mod grade;
 mod identity_token;
 mod introspection;
 mod jose;

@@ -84,15 +84,15 @@ pub struct Witnessed {
 }
 
 /// What is proved, and about what.
-pub(super) struct Entered<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) leaf: &'a Leaf,
-    pub(super) service: &'a SpiffeId,
+pub(crate) struct Entered<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) leaf: &'a Leaf,
+    pub(crate) service: &'a SpiffeId,
 }
 
 /// Verifies all of it. The chain of whoever endorsed the keys is judged at the entry's time: for
 /// that, the receipt has the revocation lists.
-pub(super) fn verify(
+pub(crate) fn verify(
     proof: &LogProof,
     entered: &Entered<'_>,
     trust: &TrustStore,

@@ -1,0 +1,142 @@
+//! `blackboard grades` as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use scb_protocol::grade::Points;
+use scb_protocol::rules::Title;
+
+use super::Output;
+use super::courses::Of;
+
+pub(crate) const GRADES_EXAMPLES: &str = "\
+Examples:
+  blackboard grades import canvas.csv --course CSCI3150 --assignment lab-1 --dry-run
+  blackboard grades import canvas.csv --course CSCI3150 --assignment lab-1 --grader 'Dr Chan'
+  blackboard grades release --course CSCI3150 --assignment lab-1";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  blackboard grades import canvas.csv --course CSCI3150 --assignment lab-1 --dry-run
+  blackboard grades import moodle.csv --course CSCI3150 --assignment lab-1 --grader 'Dr Chan'
+  blackboard grades import marks.csv --course CSCI3150 --assignment lab-1 --groups --maximum 10
+
+Read are the gradebooks that Canvas and Moodle export, as they are, and CSV files with the columns
+`sid` and `grade`; further `group_grade`, `maximum` and `comment` if they are there. An empty cell
+changes nothing. With --groups a grade is that of the whole group; a member's own comes before it,
+as it does before `group_grade`. If one row is wrong nothing is imported, and every wrong row is
+named. Each grade that differs from what is here is signed and entered in the assignment's log;
+students see it after `blackboard grades release`.";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  blackboard grades export --course CSCI3150 --assignment lab-1 --for canvas --template canvas.csv > new.csv
+  blackboard grades export --course CSCI3150 --assignment lab-1 --for moodle --out moodle.csv
+
+The template is what the platform exported: in it only the grades and comments of this assignment
+are changed, all other cells, the byte order mark and the ends of lines stay as they are. Without a
+template only students with a grade are written.";
+
+const RELEASE_EXAMPLES: &str = "\
+Examples:
+  blackboard grades release --course CSCI3150 --assignment lab-1
+
+Until then students are told nothing. A grade that is changed later is not shown until it is released,
+too.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  blackboard grades list --course CSCI3150 --assignment lab-1
+  blackboard grades list --course CSCI3150 --assignment lab-1 --json";
+
+/// `blackboard grades`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum GradesCommand {
+    /// Take grades from a gradebook: all of them, or none if a row is wrong
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Import),
+    /// Write grades as a gradebook, or into one
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
+    /// Let students see their grades
+    #[command(after_help = RELEASE_EXAMPLES)]
+    Release {
+        #[command(flatten)]
+        of: Of,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the grades of an assignment
+    #[command(after_help = LIST_EXAMPLES)]
+    List {
+        #[command(flatten)]
+        of: Of,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `blackboard grades import`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Import {
+    /// The gradebook, a CSV file in UTF-8
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: Of,
+    /// Who graded
+    #[arg(long, value_name = "NAME", env = "USER")]
+    pub(crate) grader: Title,
+    /// The points of a work without fault, where the file does not say
+    #[arg(long, value_name = "POINTS")]
+    pub(crate) maximum: Option<Points>,
+    /// The column of the grades [default: the one that is called like the assignment]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) column: Option<String>,
+    /// A grade is that of the student's whole group; a member's own comes before it
+    #[arg(long)]
+    pub(crate) groups: bool,
+    /// Change nothing; show what would be changed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `blackboard grades export`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) of: Of,
+    /// Whose gradebook it is
+    #[arg(long = "for", value_enum, value_name = "PLATFORM")]
+    pub(crate) platform: PlatformName,
+    /// The gradebook that the platform exported, into which the grades are written
+    #[arg(long, value_name = "FILE")]
+    pub(crate) template: Option<PathBuf>,
+    /// The column of the grades [default: the one that is called like the assignment]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) column: Option<String>,
+    /// File to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Platforms with a gradebook of their own form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlatformName {
+    /// Instructure's Canvas.
+    Canvas,
+    /// Moodle's grading worksheet.
+    Moodle,
+}
+
+impl GradesCommand {
+    /// Whether the result, and an error, are wanted as JSON.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Import(import) => import.output.json,
+            Self::Export(_) => false,
+            Self::Release { output, .. } | Self::List { output, .. } => output.json,
+        }
+    }
+}

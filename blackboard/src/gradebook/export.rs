@@ -1,0 +1,141 @@
+//! `blackboard grades export`: grades as a gradebook, or in the teacher's own.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use scb_certs::StudentId;
+use scb_cli::{Failure, inert, write_atomic};
+use scb_protocol::grade::Points;
+use scb_protocol::rules::Title;
+
+use super::columns::{Columns, Form};
+use super::refused;
+use super::sheet::{Row, Sheet};
+use crate::arguments::grades::{Export, PlatformName};
+use crate::courses::Desk;
+use crate::store::grades::Graded;
+
+const CANVAS: [&str; 5] = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"];
+const MOODLE: [&str; 6] = [
+    "Identifier",
+    "Full name",
+    "ID number",
+    "Grade",
+    "Maximum grade",
+    "Feedback comments",
+];
+
+type Grades = BTreeMap<StudentId, Graded>;
+
+pub(super) fn run(desk: &Desk, command: &Export) -> anyhow::Result<()> {
+    let place = desk.place(&command.of.which());
+    let title = desk.store.assignment(&place)?.rules().title.clone();
+    let grades = desk.store.grades(&place)?;
+    let sheet = match &command.template {
+        Some(path) => filled(Sheet::read(path)?, command, &title, &grades)?,
+        None => anew(command.platform, &title, &grades),
+    };
+    let bytes = sheet.to_bytes();
+    match &command.out {
+        Some(path) => Ok(write_atomic(path, &bytes, 0o600)?),
+        None => {
+            let mut out = io::stdout().lock();
+            out.write_all(&bytes)?;
+            Ok(out.flush()?)
+        }
+    }
+}
+
+/// The teacher's gradebook with the grades in it, and all else as it was.
+fn filled(
+    mut sheet: Sheet,
+    command: &Export,
+    title: &Title,
+    grades: &Grades,
+) -> Result<Sheet, Failure> {
+    let columns = Columns::of(&sheet, title, command.column.as_deref())?;
+    if columns.form != Form::Of(command.platform) {
+        return Err(refused("the template is not what that platform exports"));
+    }
+    let possible = columns.points_possible(&sheet).map(str::to_owned);
+    for row in &mut sheet.rows {
+        let sid: Result<StudentId, _> = row.cell(Some(columns.sid)).parse();
+        if let Some(graded) = sid.ok().and_then(|sid| grades.get(&sid)) {
+            let told = match &possible {
+                Some(possible) => possible.clone(),
+                None => row.cell(columns.maximum).to_owned(),
+            };
+            check_maximum(row, &told, graded)?;
+            fill(row, &columns, graded);
+        }
+    }
+    Ok(sheet)
+}
+
+/// Eight of ten points are not eight of twenty.
+fn check_maximum(row: &Row, told: &str, graded: &Graded) -> Result<(), Failure> {
+    let told: Option<Points> = told.parse().ok();
+    let maximum = graded.grade.maximum;
+    match told {
+        Some(told) if told != maximum => Err(refused(&format!(
+            "line {}: the gradebook has {told} points at most, the grade {maximum}",
+            row.line
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn fill(row: &mut Row, columns: &Columns, graded: &Graded) {
+    let grade = &graded.grade;
+    let there: Option<Points> = row.cell(Some(columns.grade)).parse().ok();
+    // `8.50` says the same as `8.5`.
+    if there != Some(grade.points) {
+        row.set(columns.grade, &grade.points.to_string());
+    }
+    if let (Some(column), Some(comment)) = (columns.comment, &grade.comment) {
+        let cell = row.cell(Some(column));
+        if cell != comment {
+            row.set(column, &inert(comment));
+        }
+    }
+}
+
+/// Only those who are graded, by what is known of them here.
+fn anew(platform: PlatformName, title: &Title, grades: &Grades) -> Sheet {
+    match platform {
+        PlatformName::Canvas => canvas(title, grades),
+        PlatformName::Moodle => moodle(grades),
+    }
+}
+
+fn canvas(title: &Title, grades: &Grades) -> Sheet {
+    let title = title.to_string();
+    let title = inert(&title);
+    let header: Vec<&str> = CANVAS.into_iter().chain([title.as_ref()]).collect();
+    let row = |first: &str, sid: &str, points: String| {
+        let cells = [first, "", sid, "", ""].map(str::to_owned);
+        cells.into_iter().chain([points]).collect::<Vec<_>>()
+    };
+    let maximum = grades.values().map(|graded| graded.grade.maximum).max();
+    let maximum = maximum.map(|maximum| row("    Points Possible", "", maximum.to_string()));
+    let students = grades
+        .iter()
+        .map(|(sid, graded)| row("", sid.as_str(), graded.grade.points.to_string()));
+    Sheet::new(&header, maximum.into_iter().chain(students).collect())
+}
+
+fn moodle(grades: &Grades) -> Sheet {
+    let row = |(sid, graded): (&StudentId, &Graded)| {
+        let grade = &graded.grade;
+        let comment = grade.comment.as_deref().unwrap_or_default();
+        vec![
+            String::new(),
+            String::new(),
+            sid.to_string(),
+            grade.points.to_string(),
+            grade.maximum.to_string(),
+            inert(comment).into_owned(),
+        ]
+    };
+    Sheet::new(&MOODLE, grades.iter().map(row).collect())
+}

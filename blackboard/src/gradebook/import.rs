@@ -1,0 +1,192 @@
+//! `blackboard grades import`: every row is looked at before anything is changed.
+
+use std::path::Path;
+
+use scb_cli::{Failure, Home, Role, counted, printable, say};
+use scb_protocol::grade::{Grade, MAX_COMMENT, Points, SignedGrade};
+use serde_json::json;
+
+use super::columns::Columns;
+use super::plan::{Change, Plan};
+use super::refused;
+use super::sheet::{Row, Sheet};
+use crate::arguments::grades::Import;
+use crate::courses::Desk;
+use crate::courses::text::say_json;
+use crate::identity::IdentityFiles;
+use crate::serve::not_certified;
+
+/// How many wrong rows are named.
+const NAMED: usize = 20;
+
+/// A row with something in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Marked {
+    pub(super) line: u64,
+    pub(super) sid: scb_certs::StudentId,
+    pub(super) own: Option<Points>,
+    pub(super) group: Option<Points>,
+    pub(super) maximum: Option<Points>,
+    pub(super) comment: Option<String>,
+}
+
+pub(super) fn run(home: &Path, desk: &Desk, command: &Import) -> anyhow::Result<()> {
+    let place = desk.place(&command.of.which());
+    let title = desk.store.assignment(&place)?.rules().title.clone();
+    let sheet = Sheet::read(&command.file)?;
+    let columns = Columns::of(&sheet, &title, command.column.as_deref())?;
+    let maximum = maximum(command, columns.points_possible(&sheet))?;
+    let (rows, wrong) = marked(&sheet, &columns);
+    let plan = Plan::make(desk, &place, command, (rows, maximum), wrong)?;
+    if !plan.wrong.is_empty() {
+        return Err(not_taken(&plan.wrong).into());
+    }
+    if !command.dry_run && !plan.changes.is_empty() {
+        let grades = signed(home, desk, command, &plan.changes)?;
+        desk.store.put_grades(&place, grades)?;
+    }
+    tell(command, &plan)
+}
+
+/// What is said on the command line and in a Canvas gradebook must be the same.
+fn maximum(command: &Import, told: Option<&str>) -> Result<Option<Points>, Failure> {
+    // Canvas writes `(read only)` where it computes the column itself.
+    let told: Option<Points> = told.and_then(|text| text.parse().ok());
+    match (command.maximum, told) {
+        (Some(wanted), Some(told)) if wanted != told => Err(refused(&format!(
+            "the gradebook says that {told} points are possible, and not {wanted}"
+        ))),
+        (wanted, told) => Ok(wanted.or(told)),
+    }
+}
+
+/// Every row with a student and a grade or a comment; and what is wrong with the others.
+fn marked(sheet: &Sheet, columns: &Columns) -> (Vec<Marked>, Vec<(u64, String)>) {
+    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    for row in &sheet.rows {
+        match of_row(row, columns) {
+            Ok(Some(marked)) => rows.push(marked),
+            Ok(None) => {}
+            Err(reason) => wrong.push((row.line, reason)),
+        }
+    }
+    (rows, wrong)
+}
+
+fn of_row(row: &Row, columns: &Columns) -> Result<Option<Marked>, String> {
+    let sid = row.cell(Some(columns.sid));
+    let points = |column: Option<usize>| match row.cell(column) {
+        "" | "-" => Ok(None),
+        text => {
+            let parsed: Result<Points, _> = text.parse();
+            parsed
+                .map(Some)
+                .map_err(|_| format!("`{}` is no number of points", printable(text)))
+        }
+    };
+    if sid.is_empty() {
+        // The rows of a platform that are no student's.
+        return Ok(None);
+    }
+    let (own, group) = (points(Some(columns.grade))?, points(columns.group)?);
+    let comment = comment(row.cell(columns.comment))?;
+    if own.is_none() && group.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Marked {
+        line: row.line,
+        sid: sid
+            .parse()
+            .map_err(|_| format!("`{}` is no student ID", printable(sid)))?,
+        own,
+        group,
+        maximum: points(columns.maximum)?,
+        comment,
+    }))
+}
+
+/// Without the apostrophe that keeps a spreadsheet from computing it.
+fn comment(text: &str) -> Result<Option<String>, String> {
+    let bare = text
+        .strip_prefix('\'')
+        .filter(|rest| scb_cli::is_formula(rest));
+    match bare.unwrap_or(text) {
+        "" => Ok(None),
+        text if text.len() > MAX_COMMENT => Err(format!("the comment is over {MAX_COMMENT} bytes")),
+        text => Ok(Some(text.to_owned())),
+    }
+}
+
+fn not_taken(wrong: &[(u64, String)]) -> Failure {
+    let named = wrong.iter().take(NAMED);
+    let mut told: Vec<_> = named
+        .map(|(line, reason)| format!("line {line}: {reason}"))
+        .collect();
+    if wrong.len() > NAMED {
+        told.push(format!("and {} more", wrong.len() - NAMED));
+    }
+    refused(&format!(
+        "{} cannot be taken, so none is: {}",
+        counted(wrong.len() as u64, "row"),
+        told.join("; ")
+    ))
+}
+
+fn signed(
+    home: &Path,
+    desk: &Desk,
+    command: &Import,
+    changes: &[Change],
+) -> anyhow::Result<Vec<(Grade, SignedGrade)>> {
+    let home = Home::open(home, Role::Blackboard)?;
+    let identity = IdentityFiles::open(&home)?.current()?;
+    let identity = identity.ok_or_else(not_certified)?;
+    let service = identity.chain.leaf().spiffe_id()?;
+    let by = (&identity.key, &identity.chain);
+    let sign = |change: &Change| {
+        let names = (command.of.course.clone(), command.of.assignment.clone());
+        let grade = Grade::new(service.clone(), names, change.given.clone(), desk.now)?;
+        let signed = SignedGrade::sign(&grade, by)?;
+        Ok((grade, signed))
+    };
+    changes.iter().map(sign).collect()
+}
+
+fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
+    let (changes, same) = (&plan.changes, plan.same);
+    if command.output.json {
+        return say_json(&json!({
+            "course": command.of.course,
+            "assignment": command.of.assignment,
+            "dry_run": command.dry_run,
+            "changed": changes.iter().map(|change| json!({
+                "sid": change.given.sid,
+                "was": change.was.map(|was| was.to_string()),
+                "points": change.given.points,
+                "maximum": change.given.maximum,
+                "group": change.given.group,
+                "submission": change.given.submission,
+            })).collect::<Vec<_>>(),
+            "same": same,
+        }));
+    }
+    for change in changes {
+        let was = change.was.map_or("none".to_owned(), |was| was.to_string());
+        let given = &change.given;
+        let group = match given.group {
+            Some(group) if group == given.points => "  (the group's)".to_owned(),
+            Some(group) => format!("  (the group's is {group})"),
+            None => String::new(),
+        };
+        let (sid, points, maximum) = (&given.sid, given.points, given.maximum);
+        say(&format!(
+            "{sid}  was {was}, is {points} of {maximum}{group}"
+        ))?;
+    }
+    let done = match command.dry_run {
+        true => "would be changed; nothing was",
+        false => "changed; `blackboard grades release` lets students see them",
+    };
+    let all = counted(changes.len() as u64, "grade");
+    Ok(say(&format!("{all} {done}; {same} the same"))?)
+}

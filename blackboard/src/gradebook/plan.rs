@@ -1,0 +1,235 @@
+//! What an import would change: each student's grade, his own before that of his group.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scb_certs::StudentId;
+use scb_protocol::grade::{Given, Points};
+use scb_protocol::rules::Counts;
+use scb_protocol::statement::SubmissionNumber;
+
+use super::import::Marked;
+use crate::arguments::grades::Import;
+use crate::courses::Desk;
+use crate::store::{Error, Place};
+
+/// How many students are looked up at a time.
+const PAGE: usize = 500;
+
+/// A grade that is not what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) given: Given,
+    /// The points before.
+    pub(super) was: Option<Points>,
+}
+
+/// All that an import would change, or why it is refused.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) changes: Vec<Change>,
+    /// How many grades are there already.
+    pub(super) same: u64,
+    /// Lines that cannot be taken, and why.
+    pub(super) wrong: Vec<(u64, String)>,
+}
+
+/// The submission that counts for a student, and its members.
+type Part = (SubmissionNumber, Vec<StudentId>);
+
+/// A grade on its way to a student.
+#[derive(Debug, Clone)]
+struct Due {
+    line: u64,
+    own: Option<Points>,
+    group: Option<Points>,
+    maximum: Option<Points>,
+    comment: Option<String>,
+}
+
+impl Plan {
+    /// Of these rows; `maximum` counts where a row has none.
+    pub(super) fn make(
+        desk: &Desk,
+        place: &Place,
+        command: &Import,
+        (rows, maximum): (Vec<Marked>, Option<Points>),
+        wrong: Vec<(u64, String)>,
+    ) -> Result<Self, Error> {
+        let mut plan = Self {
+            wrong,
+            ..Self::default()
+        };
+        let counts = desk.store.assignment(place)?.rules().counts;
+        let rows = plan.students(desk, place, rows)?;
+        let parts = parts(desk, place, rows.keys().cloned().collect(), counts)?;
+        let due = plan.with_groups(rows, &parts, command.groups);
+        let before = desk.store.grades(place)?;
+        let submissions = parts_of(&due, parts, desk, place, counts)?;
+        for (sid, due) in due {
+            let Some(points) = due.own.or(due.group) else {
+                continue;
+            };
+            let Some(maximum) = plan.maximum(&due, points, maximum) else {
+                continue;
+            };
+            let given = Given {
+                points,
+                maximum,
+                group: due.group,
+                submission: submissions.get(&sid).map(|(number, _)| *number),
+                comment: due.comment,
+                grader: command.grader.clone(),
+                sid,
+            };
+            match before.get(&given.sid) {
+                Some(graded) if graded.grade.is_same_as(&given) => plan.same += 1,
+                graded => plan.changes.push(Change {
+                    was: graded.map(|graded| graded.grade.points),
+                    given,
+                }),
+            }
+        }
+        plan.wrong.sort();
+        Ok(plan)
+    }
+
+    /// Each student once, and only those of the class.
+    fn students(
+        &mut self,
+        desk: &Desk,
+        place: &Place,
+        rows: Vec<Marked>,
+    ) -> Result<BTreeMap<StudentId, Marked>, Error> {
+        let list = desk.store.class_list(&place.course)?;
+        let list: Option<BTreeSet<_>> = list.map(|list| list.into_iter().collect());
+        let mut students = BTreeMap::new();
+        for row in rows {
+            let (line, sid) = (row.line, row.sid.clone());
+            if list.as_ref().is_some_and(|list| !list.contains(&sid)) {
+                let course = &place.course;
+                self.wrong
+                    .push((line, format!("{sid} is not in the course {course}")));
+            } else if let Some(other) = students.insert(sid.clone(), row) {
+                self.wrong
+                    .push((line, format!("{sid} was in line {} before", other.line)));
+            }
+        }
+        Ok(students)
+    }
+
+    /// Every member of a group that was given a grade, with it.
+    fn with_groups(
+        &mut self,
+        rows: BTreeMap<StudentId, Marked>,
+        parts: &BTreeMap<StudentId, Part>,
+        for_groups: bool,
+    ) -> BTreeMap<StudentId, Due> {
+        let mut groups: BTreeMap<SubmissionNumber, BTreeMap<Points, &Marked>> = BTreeMap::new();
+        for (sid, row) in &rows {
+            let given = row.group.or(row.own.filter(|_| for_groups));
+            match (given, parts.get(sid)) {
+                (Some(points), Some((number, _))) => {
+                    groups.entry(*number).or_default().insert(points, row);
+                }
+                (Some(_), None) if row.group.is_some() => {
+                    let reason = format!("{sid} has handed in nothing: there is no group");
+                    self.wrong.push((row.line, reason));
+                }
+                _ => {}
+            }
+        }
+        let mut due: BTreeMap<_, _> = rows
+            .iter()
+            .map(|(sid, row)| (sid.clone(), due(row)))
+            .collect();
+        for (number, grades) in &groups {
+            let mut several = grades.iter();
+            let (Some((points, row)), None) = (several.next(), several.next()) else {
+                self.several(*number, grades, for_groups);
+                continue;
+            };
+            let members = parts.get(&row.sid).map_or(&[][..], |(_, members)| members);
+            for sid in members {
+                let entry = due.entry(sid.clone()).or_insert_with(|| Due {
+                    own: None,
+                    comment: None,
+                    ..self::due(row)
+                });
+                entry.group = Some(*points);
+            }
+        }
+        due
+    }
+
+    /// With `--groups` members may each have their own; `group_grade` is one for all.
+    fn several(
+        &mut self,
+        number: SubmissionNumber,
+        grades: &BTreeMap<Points, &Marked>,
+        for_groups: bool,
+    ) {
+        let told = grades
+            .values()
+            .filter(|row| !for_groups || row.group.is_some());
+        for row in told {
+            let reason = format!("the group of {number} has several grades as a group");
+            self.wrong.push((row.line, reason));
+        }
+    }
+
+    /// What is to be reached, if that is said and not exceeded.
+    fn maximum(&mut self, due: &Due, points: Points, common: Option<Points>) -> Option<Points> {
+        let highest = points.max(due.group.unwrap_or(points));
+        let reason = match due.maximum.or(common) {
+            Some(maximum) if highest <= maximum => return Some(maximum),
+            Some(maximum) => format!("{highest} points are more than {maximum}: see --maximum"),
+            None => "how many points are possible is not said: give --maximum".to_owned(),
+        };
+        self.wrong.push((due.line, reason));
+        None
+    }
+}
+
+fn due(row: &Marked) -> Due {
+    Due {
+        line: row.line,
+        own: row.own,
+        group: row.group,
+        maximum: row.maximum,
+        comment: row.comment.clone(),
+    }
+}
+
+/// What counts for each of these students, who has handed in.
+fn parts(
+    desk: &Desk,
+    place: &Place,
+    sids: Vec<StudentId>,
+    counts: Counts,
+) -> Result<BTreeMap<StudentId, Part>, Error> {
+    let mut found = BTreeMap::new();
+    for page in sids.chunks(PAGE) {
+        for part in desk.store.parts(place, page.to_vec(), counts)? {
+            if let Some(version) = part.counting {
+                let members = version.summary.statement.members.into_iter();
+                let members = members.map(|member| member.sid).collect();
+                found.insert(part.sid, (version.summary.number, members));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The same, with those who came in with their group.
+fn parts_of(
+    due: &BTreeMap<StudentId, Due>,
+    mut known: BTreeMap<StudentId, Part>,
+    desk: &Desk,
+    place: &Place,
+    counts: Counts,
+) -> Result<BTreeMap<StudentId, Part>, Error> {
+    let others = due.keys().filter(|sid| !known.contains_key(*sid));
+    let others = others.cloned().collect();
+    known.extend(parts(desk, place, others, counts)?);
+    Ok(known)
+}

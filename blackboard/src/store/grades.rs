@@ -1,0 +1,212 @@
+//! Grades: those that count, each with its entry in the assignment's log.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, Row, Transaction, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+use scb_protocol::from_seconds;
+use scb_protocol::grade::{Grade, SignedGrade};
+use scb_protocol::log_leaf::LogName;
+use scb_protocol::statement::Label;
+
+use super::{Error, Place, Store, as_integer, assignments, log};
+
+/// A grade that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Graded {
+    /// The grade.
+    pub(crate) grade: Grade,
+    /// Its exact bytes and Blackboard's signature.
+    pub(crate) signed: SignedGrade,
+    /// The log in which it is entered, and its number there.
+    pub(crate) entry: (LogName, u64),
+    /// The entry's exact bytes.
+    pub(crate) leaf: Vec<u8>,
+    /// Since when the student may see it.
+    pub(crate) released_at: Option<UnixTime>,
+}
+
+impl Store {
+    /// Puts these grades in the place of those that these students had, all of them or none, each
+    /// with an entry in the log. They are not released.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAssignment`], [`Error::Leaf`]; [`Error::Storage`].
+    pub(crate) fn put_grades(
+        &self,
+        place: &Place,
+        grades: Vec<(Grade, SignedGrade)>,
+    ) -> Result<(), Error> {
+        let place = place.clone();
+        self.database.write_blocking(move |transaction| {
+            assignments::require(transaction, &place)?;
+            let name = LogName::new(&place.domain, &place.course, &place.assignment);
+            let name = name.map_err(Error::Leaf)?;
+            for (grade, signed) in &grades {
+                put(transaction, &name, grade, signed)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The grades of an assignment, by student.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CoursesAltered`]; [`Error::Storage`].
+    pub(crate) fn grades(&self, place: &Place) -> Result<BTreeMap<StudentId, Graded>, Error> {
+        let place = place.clone();
+        self.database.read_blocking(move |connection| {
+            assignments::require(connection, &place)?;
+            let sql = format!("{SELECT} WHERE course = ? AND assignment = ?");
+            let mut query = connection.prepare_cached(&sql)?;
+            let key = [place.course.to_string(), place.assignment.to_string()];
+            let rows = query.query_map(key, raw)?;
+            rows.map(|row| {
+                let graded = row?.parse()?;
+                Ok((graded.grade.sid.clone(), graded))
+            })
+            .collect()
+        })
+    }
+
+    /// Lets students see the grades that are there now; answers how many are new to them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAssignment`]; [`Error::Storage`].
+    pub(crate) fn release_grades(&self, place: &Place, now: UnixTime) -> Result<u64, Error> {
+        let place = place.clone();
+        self.database.write_blocking(move |transaction| {
+            assignments::require(transaction, &place)?;
+            let sql = "UPDATE grades SET released_at = ? \
+                       WHERE course = ? AND assignment = ? AND released_at IS NULL";
+            let released = transaction.prepare_cached(sql)?.execute(params![
+                as_integer(now.as_secs()),
+                place.course.to_string(),
+                place.assignment.to_string(),
+            ])?;
+            Ok(released as u64)
+        })
+    }
+
+    /// What these students may see: their own grades that are released, of all courses or one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CoursesAltered`]; [`Error::Storage`].
+    pub(crate) async fn released_grades(
+        &self,
+        sids: Vec<StudentId>,
+        course: Option<Label>,
+    ) -> Result<Vec<Graded>, Error> {
+        self.database
+            .read(move |connection| released(connection, &sids, course.as_ref()))
+            .await
+    }
+}
+
+fn put(
+    transaction: &Transaction<'_>,
+    name: &LogName,
+    grade: &Grade,
+    signed: &SignedGrade,
+) -> Result<(), Error> {
+    let entry = signed.entry(grade.sid.clone());
+    let entered = log::append(transaction, name, grade.at, entry)?;
+    let sql = "INSERT INTO grades (course, assignment, sid, grade, signature, log, log_index) \
+               VALUES (?, ?, ?, ?, ?, (SELECT id FROM logs WHERE origin = ?), ?) \
+               ON CONFLICT DO UPDATE SET grade = excluded.grade, signature = excluded.signature, \
+               log = excluded.log, log_index = excluded.log_index, released_at = NULL";
+    transaction.prepare_cached(sql)?.execute(params![
+        grade.course.to_string(),
+        grade.assignment.to_string(),
+        grade.sid.as_str(),
+        signed.grade,
+        signed.signature,
+        name.to_string(),
+        as_integer(entered.index),
+    ])?;
+    Ok(())
+}
+
+const SELECT: &str = "SELECT course, assignment, sid, grade, signature, log_index, released_at, \
+    origin, leaf FROM grades JOIN logs ON grades.log = logs.id \
+    LEFT JOIN log_entries ON log_entries.log = grades.log AND log_entries.number = log_index";
+
+fn released(
+    connection: &Connection,
+    sids: &[StudentId],
+    course: Option<&Label>,
+) -> Result<Vec<Graded>, Error> {
+    let sql = format!(
+        "{SELECT} WHERE sid = ?1 AND (?2 IS NULL OR course = ?2) AND released_at IS NOT NULL \
+         ORDER BY course, assignment"
+    );
+    let mut query = connection.prepare_cached(&sql)?;
+    let mut found = Vec::new();
+    for sid in sids {
+        let key = params![sid.as_str(), course.map(ToString::to_string)];
+        for row in query.query_map(key, raw)? {
+            found.push(row?.parse()?);
+        }
+    }
+    Ok(found)
+}
+
+struct RawGrade {
+    place: [String; 3],
+    grade: Vec<u8>,
+    signature: Vec<u8>,
+    index: i64,
+    released_at: Option<i64>,
+    origin: String,
+    leaf: Option<Vec<u8>>,
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<RawGrade> {
+    Ok(RawGrade {
+        place: [row.get(0)?, row.get(1)?, row.get(2)?],
+        grade: row.get(3)?,
+        signature: row.get(4)?,
+        index: row.get(5)?,
+        released_at: row.get(6)?,
+        origin: row.get(7)?,
+        leaf: row.get(8)?,
+    })
+}
+
+impl RawGrade {
+    /// The row must be about what is in it; whether that is what was signed, the student's program
+    /// and every import check.
+    fn parse(self) -> Result<Graded, Error> {
+        let [course, assignment, sid] = &self.place;
+        let altered = || Error::CoursesAltered {
+            name: format!("the grade of {sid} in {course}/{assignment}"),
+        };
+        let grade = Grade::parse(&self.grade).map_err(|_| altered())?;
+        let named = [
+            grade.course.to_string(),
+            grade.assignment.to_string(),
+            grade.sid.to_string(),
+        ];
+        if named != self.place {
+            return Err(altered());
+        }
+        Ok(Graded {
+            entry: (
+                self.origin.parse().map_err(|_| altered())?,
+                self.index.unsigned_abs(),
+            ),
+            leaf: self.leaf.ok_or_else(altered)?,
+            released_at: self.released_at.map(|at| from_seconds(at.unsigned_abs())),
+            signed: SignedGrade {
+                grade: self.grade,
+                signature: self.signature,
+            },
+            grade,
+        })
+    }
+}

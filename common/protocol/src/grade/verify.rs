@@ -1,0 +1,116 @@
+//! Verifying a grade: Blackboard signed it, and the assignment's log holds it.
+
+use scb_certs::{DetachedSignature, Fingerprint, ServiceName, ServiceUsage, SpiffeId, TrustStore};
+
+use super::{Grade, SignedGrade};
+use crate::log_leaf::{Entry, Leaf, LogName};
+use crate::receipt::log_proof::{self, Entered};
+use crate::receipt::{LogProof, WitnessPolicy, Witnessed};
+
+/// Why a grade does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct GradeError(String);
+
+impl From<String> for GradeError {
+    fn from(reason: String) -> Self {
+        Self(reason)
+    }
+}
+
+/// Evidence: Blackboard gave this grade, and entered it in the assignment's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedGrade {
+    grade: Grade,
+    leaf: Leaf,
+    witnessed: Option<Witnessed>,
+}
+
+impl VerifiedGrade {
+    /// Verifies a grade of this service with its log entry, and the proof that the log holds it,
+    /// if that is there. The signer's chain is judged at the time of the entry.
+    ///
+    /// # Errors
+    ///
+    /// [`GradeError`].
+    pub fn verify(
+        signed: &SignedGrade,
+        leaf: &[u8],
+        proof: Option<&LogProof>,
+        (trust, service): (&TrustStore, &SpiffeId),
+    ) -> Result<Self, GradeError> {
+        let grade = Grade::parse(&signed.grade).map_err(|error| error.to_string())?;
+        let entry = Leaf::parse(leaf).map_err(|error| error.to_string())?;
+        check_signer(signed, &entry, (trust, service))?;
+        check_entry(&grade, signed, &entry, service)?;
+        let entered = Entered {
+            bytes: leaf,
+            leaf: &entry,
+            service,
+        };
+        let policy = WitnessPolicy::default();
+        let witnessed = proof
+            .map(|proof| log_proof::verify(proof, &entered, trust, &policy))
+            .transpose()?;
+        Ok(Self {
+            grade,
+            leaf: entry,
+            witnessed,
+        })
+    }
+
+    /// The grade.
+    pub fn grade(&self) -> &Grade {
+        &self.grade
+    }
+
+    /// The log in which it is entered, and its number there, from 0.
+    pub fn entry(&self) -> (&LogName, u64) {
+        (&self.leaf.log, self.leaf.index)
+    }
+
+    /// Who has seen the entry; nobody yet if the proof is still to come.
+    pub fn witnessed(&self) -> Option<&Witnessed> {
+        self.witnessed.as_ref()
+    }
+}
+
+fn check_signer(
+    signed: &SignedGrade,
+    leaf: &Leaf,
+    (trust, service): (&TrustStore, &SpiffeId),
+) -> Result<(), String> {
+    let text = |error: scb_certs::Error| format!("the grade's signature: {error}");
+    let signature = DetachedSignature::parse(&signed.signature).map_err(text)?;
+    let signers = signature.verify(&signed.grade).map_err(text)?;
+    let [signer] = signers.as_slice() else {
+        return Err("the grade has not exactly one signature".to_owned());
+    };
+    let (name, usage) = (ServiceName::blackboard(), ServiceUsage::Signature);
+    let signer = trust.verify_service(&signer.chain, &name, usage, leaf.at);
+    let signer = signer.map_err(|error| format!("the grade's signer: {error}"))?;
+    match signer.spiffe_id() == service {
+        true => Ok(()),
+        false => Err("another service signed the grade".to_owned()),
+    }
+}
+
+/// The entry is about this grade, in the log of its assignment.
+fn check_entry(
+    grade: &Grade,
+    signed: &SignedGrade,
+    leaf: &Leaf,
+    service: &SpiffeId,
+) -> Result<(), String> {
+    let log = LogName::new(service.trust_domain(), &grade.course, &grade.assignment);
+    let log = log.map_err(|error| error.to_string())?;
+    let sha256 = Fingerprint::of(&signed.grade);
+    let is_meant = match &leaf.entry {
+        Entry::Grades(entry) => entry.grade_sha256 == sha256 && entry.sid == grade.sid,
+        _ => false,
+    };
+    match is_meant && leaf.log == log && grade.service == *service && grade.at == leaf.at {
+        true => Ok(()),
+        false => Err("the log entry is not about this grade".to_owned()),
+    }
+}

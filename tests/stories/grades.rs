@@ -1,0 +1,195 @@
+//! Grades: from the teacher's gradebook to the student, and back into the gradebook.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::campus::{Campus, Ran, SAMPLE, version};
+
+const OF: [&str; 4] = ["--course", "CSCI3150", "--assignment", "lab-1"];
+
+/// What Canvas exports of a class of five: with a byte order mark, a formula, a row that is no
+/// student's, and line ends of its own.
+const CANVAS: &str = "\u{feff}Student,ID,SIS User ID,SIS Login ID,Section,Lab 1 (4711),Lab 2 (4712)\r\n\
+    \x20   Points Possible,,,,,10.00,20.00\r\n\
+    \"Chan, Tai Man\",1,1155000001,ctm,\"CSCI3150-A\",8.50,\r\n\
+    \"=HYPERLINK(\"\"http://x\"\")\",2,1155000002,lsm,\"CSCI3150-A\",,7\r\n\
+    \"Wong, 小明\",3,1155000003,wsm,CSCI3150-B,9,\r\n\
+    \"Ho, D\",4,1155000004,hd,CSCI3150-B,,\r\n\
+    \"Student, Test\",5,,x,CSCI3150-B,,\r\n";
+
+struct Teacher {
+    campus: Campus,
+}
+
+impl Teacher {
+    /// A course of five in which the first three have handed in together.
+    fn new() -> Self {
+        let teacher = Self {
+            campus: Campus::sandbox(),
+        };
+        let sids: Vec<_> = (1..=5).map(|n| format!("115500000{n}\n")).collect();
+        let list = teacher.file("class.csv", &format!("sid\n{}", sids.concat()));
+        let list = list.to_str().unwrap();
+        teacher
+            .run(&["course", "add", "CSCI3150", "--title", "OS", "--list", list])
+            .succeeded();
+        let due = ["--due", "2099-12-01T00:00:00Z", "--title", "Lab 1"];
+        let add = ["assignment", "add", "--course", "CSCI3150"];
+        teacher.run(&[&add[..], &due[..]].concat()).succeeded();
+        let report = version(teacher.campus.outside());
+        let submit = ["submit", "--ids", SAMPLE, "--course", "CSCI3150", &report];
+        teacher.campus.student(&submit).succeeded();
+        teacher
+    }
+
+    fn run(&self, words: &[&str]) -> Ran {
+        self.campus.administer_blackboard(words)
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.campus.outside().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn grades(&self, what: &str, more: &[&str]) -> Ran {
+        self.run(&[&["grades", what][..], more, &OF[..]].concat())
+    }
+
+    fn import(&self, text: &str, more: &[&str]) -> Ran {
+        let path = self.file("gradebook.csv", text);
+        let path = [path.to_str().unwrap(), "--grader", "Dr Chan", "--json"];
+        self.grades("import", &[&path[..], more].concat())
+    }
+
+    /// Student, points, group's points.
+    fn listed(&self) -> Vec<[String; 3]> {
+        let listed = self.grades("list", &["--json"]).succeeded().json();
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let listed = listed.as_array().unwrap().iter();
+        listed
+            .map(|one| [&one["sid"], &one["points"], &one["group"]].map(text))
+            .collect()
+    }
+}
+
+#[test]
+fn a_canvas_gradebook_comes_back_with_the_grades_and_nothing_else_changed() {
+    let teacher = Teacher::new();
+    let dry = teacher.import(CANVAS, &["--dry-run"]).succeeded().json();
+    assert_eq!(dry["changed"].as_array().unwrap().len(), 2);
+    assert_eq!(teacher.listed().len(), 0, "a dry run changes nothing");
+    let told = teacher.import(CANVAS, &[]).succeeded().json();
+    assert_eq!(told["changed"][0]["points"], "8.5");
+    assert_eq!(told["changed"][0]["maximum"], "10");
+    assert_eq!(told["changed"][0]["submission"], "S-000001");
+    let again = teacher.import(CANVAS, &[]).succeeded().json();
+    assert_eq!(
+        (&again["changed"], &again["same"]),
+        (&Value::Array(vec![]), &2.into())
+    );
+
+    let template = teacher.file("template.csv", CANVAS);
+    let out = teacher.campus.outside().join("out.csv");
+    let export = |text: &str| {
+        fs::write(&template, text).unwrap();
+        let (template, out) = (template.to_str().unwrap(), out.to_str().unwrap());
+        let arguments = ["--for", "canvas", "--template", template, "--out", out];
+        teacher.grades("export", &arguments).succeeded();
+        fs::read_to_string(out).unwrap()
+    };
+    assert_eq!(export(CANVAS), CANVAS, "8.50 says what 8.5 says");
+    let empty = CANVAS
+        .replace("8.50", "")
+        .replace("CSCI3150-B,9,", "CSCI3150-B,,");
+    let filled = CANVAS
+        .replace("\"CSCI3150-A\",8.50", "CSCI3150-A,8.5")
+        .replace("小明\",3", "小明\",3");
+    assert_eq!(export(&empty), filled);
+    let twenty = CANVAS.replace("10.00", "20.00");
+    fs::write(&template, twenty).unwrap();
+    let path = template.to_str().unwrap();
+    let refused = teacher.grades("export", &["--for", "canvas", "--template", path]);
+    assert_eq!(
+        refused.exit,
+        Some(2),
+        "eight of ten are not eight of twenty: {refused:#?}"
+    );
+    let fresh = teacher
+        .grades("export", &["--for", "canvas"])
+        .succeeded()
+        .stdout;
+    assert!(fresh.contains("\r\n,,1155000001,,,8.5\r\n"), "{fresh}");
+}
+
+#[test]
+fn a_moodle_worksheet_comes_back_with_comments_that_no_spreadsheet_computes() {
+    let teacher = Teacher::new();
+    let sheet = "Identifier,Full name,ID number,Email address,Status,Grade,Maximum Grade,Feedback comments\n\
+        Participant 1,Chan,1155000001,c@x,Submitted,8.00,10.00,'=good\n\
+        Participant 2,Lee,1155000002,l@x,Submitted,,10.00,\n";
+    teacher.import(sheet, &[]).succeeded();
+    let listed = teacher.grades("list", &["--json"]).succeeded().json();
+    assert_eq!(listed[0]["comment"], "=good");
+    let template = teacher.file(
+        "moodle.csv",
+        &sheet.replace("8.00", "").replace("'=good", ""),
+    );
+    let arguments = ["--for", "moodle", "--template", template.to_str().unwrap()];
+    let back = teacher.grades("export", &arguments).succeeded().stdout;
+    assert_eq!(back, sheet.replace("8.00", "8"));
+}
+
+#[test]
+fn a_grade_is_the_group_s_and_a_member_s_own_comes_before_it() {
+    let teacher = Teacher::new();
+    let text = "sid,grade,group_grade,comment\n\
+        1155000002,9.5,8,\"alone better, =1\"\n\
+        1155000004,3,,\n";
+    teacher.import(text, &["--maximum", "10"]).succeeded();
+    let listed = teacher.listed();
+    let expected = [
+        ["1155000001", "8", "8"],
+        ["1155000002", "9.5", "8"],
+        ["1155000003", "8", "8"],
+        ["1155000004", "3", "-"],
+    ];
+    assert_eq!(listed, expected.map(|row| row.map(str::to_owned)));
+    let told = teacher
+        .import(
+            "sid,grade\n1155000003,7\n",
+            &["--maximum", "10", "--groups"],
+        )
+        .succeeded()
+        .json();
+    assert_eq!(told["changed"].as_array().unwrap().len(), 3, "{told:#}");
+}
+
+#[test]
+fn one_bad_row_and_nothing_is_imported() {
+    let teacher = Teacher::new();
+    let good = "sid,grade,maximum\n1155000001,8,10\n";
+    for (row, reason) in [
+        (
+            "1155000002,eight,10",
+            "line 3: `eight` is no number of points",
+        ),
+        ("1155000002,11,10", "line 3: 11 points are more than 10"),
+        ("1155000002,8,", "line 3: how many points are possible"),
+        ("1155009999,8,10", "line 3: 1155009999 is not in the course"),
+        ("1155000001,9,10", "line 3: 1155000001 was in line 2 before"),
+        ("=1+1,9,10", "line 3: `=1+1` is no student ID"),
+        ("1155000002,8", "line 3 has 2 cells"),
+    ] {
+        let error = teacher.import(&format!("{good}{row}\n"), &[]);
+        let error = error.refused(2, "gradebook");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(reason), "{row}: {message}");
+        assert_eq!(teacher.listed().len(), 0, "{row}");
+    }
+    let without = teacher.import("Student,SIS User ID,Lab 9\nA,1155000001,1\n", &[]);
+    without.refused(2, "gradebook");
+    teacher.import(good, &[]).succeeded();
+}
