@@ -5,6 +5,7 @@
 
 mod content;
 mod desk;
+mod grades;
 mod largest_group;
 mod proof;
 mod vigil;

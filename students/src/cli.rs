@@ -16,7 +16,9 @@ use scb_cli::{Generate, HomeArgs, generate_examples};
 use scb_explain::ExplainArgs;
 use scb_protocol::statement::Label;
 
-pub(crate) use arguments::{Assignments, Audit, Enrol, Ids, Passphrase, Renew, Submit, Verify};
+pub(crate) use arguments::{
+    Assignments, Audit, Enrol, Grades, Ids, Passphrase, Renew, Submit, Verify,
+};
 pub(crate) use help::definition;
 pub(crate) use values::address;
 
@@ -119,6 +121,8 @@ pub enum Command {
     Submit(Submit),
     /// List what can be handed in, the rules, and how long is left by Blackboard's clock
     Assignments(Assignments),
+    /// Show one's own grades, each with Blackboard's signature and the log's proof checked
+    Grades(Grades),
     /// Check a receipt, and that FILE (or a folder) is what was handed in; needs no server
     Verify(Verify),
     /// List every certificate ever issued in one's name and every service that asked, from

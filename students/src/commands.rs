@@ -4,6 +4,7 @@ mod assignments;
 mod audit;
 mod enrol;
 mod fault;
+mod grades;
 mod passphrase;
 mod receipts;
 mod renew;
@@ -44,6 +45,7 @@ fn run(cli: &Cli, term: Term) -> Result<(), Error> {
         Some(Command::Renew(arguments)) => renew::run(common, arguments, term),
         Some(Command::Submit(arguments)) => submit::run(common, arguments, term),
         Some(Command::Assignments(arguments)) => assignments::run(common, arguments, term),
+        Some(Command::Grades(arguments)) => grades::run(common, arguments, term),
         Some(Command::Verify(arguments)) => verify::run(common, arguments),
         Some(Command::Audit(arguments)) => audit::run(common, arguments, term),
         Some(Command::Receipts) => receipts::run(common, term),

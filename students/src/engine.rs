@@ -23,6 +23,7 @@ use std::time::Duration;
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::exit;
 use scb_protocol::client::Member;
+use scb_protocol::grade::VerifiedGrade;
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, EnrolmentCode, Fact, Refusal, Step};
 use scb_transport::{Clock, SystemClock};
@@ -457,6 +458,30 @@ impl Engine {
         self.runtime.block_on(async {
             match desk::assignments(setup, clock, &mut members, course, &mut observer).await {
                 Ok(told) => Ok(told),
+                Err(error) => Err(with_clock(setup, clock, error).await),
+            }
+        })
+    }
+
+    /// The grades of these students that were released, of one course or of all. Each is verified:
+    /// Blackboard's signature, and that the assignment's log holds it.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn grades(
+        &mut self,
+        group: &Group,
+        course: Option<Label>,
+        observer: &mut Observer<'_>,
+    ) -> Result<Vec<VerifiedGrade>, Error> {
+        let mut members = self.open_all(group.ids())?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            match desk::grades(setup, clock, &mut members, course, &mut observer).await {
+                Ok(grades) => Ok(grades),
                 Err(error) => Err(with_clock(setup, clock, error).await),
             }
         })

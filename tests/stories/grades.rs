@@ -193,3 +193,68 @@ fn one_bad_row_and_nothing_is_imported() {
     without.refused(2, "gradebook");
     teacher.import(good, &[]).succeeded();
 }
+
+#[test]
+fn students_are_shown_their_own_grades_once_these_are_released_and_nobody_else_s() {
+    let teacher = Teacher::new();
+    let text = "sid,grade,group_grade,comment\n1155000002,9.5,8,\"well\nargued\"\n";
+    teacher.import(text, &["--maximum", "10"]).succeeded();
+    let ask = |ids: &str, more: &[&str]| {
+        let arguments = [&["grades", "--ids", ids][..], more].concat();
+        teacher.campus.student(&arguments).succeeded()
+    };
+    let told = |ids: &str| ask(ids, &["--json"]).json()["grades"].clone();
+    assert_eq!(told(SAMPLE), Value::Array(vec![]), "nothing is released");
+    let unknown = ["--course", "CSCI9999", "--json"];
+    assert_eq!(ask(SAMPLE, &unknown).json()["grades"], Value::Array(vec![]));
+
+    teacher.grades("release", &[]).succeeded();
+    // CUHK sees the entries within seconds; until then they are proved by the signature alone.
+    let archive = teacher.campus.outside().join("lab.zip");
+    let archive = ["submissions", "archive", archive.to_str().unwrap()];
+    teacher.run(&[&archive[..], &OF[..]].concat()).succeeded();
+    let own = told("1155000001");
+    assert_eq!(own.as_array().unwrap().len(), 1, "{own:#}");
+    assert_eq!(
+        (&own[0]["sid"], &own[0]["points"]),
+        (&"1155000001".into(), &"8".into())
+    );
+    assert_eq!(own[0]["grader"], "Dr Chan");
+    assert_eq!(told(SAMPLE).as_array().unwrap().len(), 3);
+    let shown = ask("1155000002", &[]).stdout;
+    for part in [
+        "CSCI3150 / lab-1  1155000002  9.5 of 10",
+        "the group as a whole has 8",
+        "well\\nargued",
+        "graded by Dr Chan at ",
+        "verified: signed by Blackboard, entry ",
+    ] {
+        assert!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+    let chinese = ask("1155000001", &["--lang", "zh-Hant"]).stdout;
+    assert!(chinese.contains("8 分，滿分 10 分"), "{chinese}");
+
+    // A grade that is changed is not shown before it is released, too.
+    let changed = teacher.import("sid,grade\n1155000001,4\n", &["--maximum", "10"]);
+    changed.succeeded();
+    assert_eq!(told("1155000001"), Value::Array(vec![]));
+    teacher.grades("release", &[]).succeeded();
+    assert_eq!(told("1155000001")[0]["points"], "4");
+}
+
+#[test]
+fn a_grade_altered_on_the_disk_is_not_believed() {
+    let teacher = Teacher::new();
+    let text = "sid,grade\n1155000001,4\n";
+    teacher.import(text, &["--maximum", "10"]).succeeded();
+    teacher.grades("release", &[]).succeeded();
+    let database = teacher.campus.path().join("blackboard/blackboard.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    let alter = "UPDATE grades SET grade = CAST(replace(CAST(grade AS TEXT), \
+                 '\"points\":\"4\"', '\"points\":\"9\"') AS BLOB)";
+    assert_eq!(database.execute(alter, []).unwrap(), 1);
+    let refused = teacher
+        .campus
+        .student(&["grades", "--ids", "1155000001", "--json"]);
+    refused.refused(3, "server_misbehaved");
+}

@@ -44,6 +44,7 @@ impl Handler {
     ) -> Result<(Reply, Fact), Refusal> {
         match inquiry {
             Inquiry::Proof { submission } => self.proof_for(submission, state).await,
+            Inquiry::Grades { course, from } => self.grades_for(course, from, state).await,
             Inquiry::Assignments { course, from } => {
                 let all = self.assignments(course, state).await?;
                 let count = u32::try_from(all.len()).unwrap_or(u32::MAX);

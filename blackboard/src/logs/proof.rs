@@ -53,6 +53,27 @@ impl Logs {
         }
     }
 
+    /// The proof of any entry, if CUHK has seen it; an entry whose proof cannot be made is as good
+    /// as one that CUHK has not seen yet.
+    pub(crate) async fn proof_of(
+        &self,
+        name: &LogName,
+        index: u64,
+        witnessed: &Witnessed,
+    ) -> Option<LogProof> {
+        let cosigned = witnessed
+            .covering_within(name, index, Duration::ZERO)
+            .await?;
+        match self.proof(name, index, &cosigned).await {
+            Ok(proof) => Some(proof),
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                tracing::error!("entry {index} of {name} cannot be proved: {error:#}");
+                None
+            }
+        }
+    }
+
     /// Only a proof with which the receipt verifies is kept; one is kept for ever.
     async fn complete(
         &self,

@@ -4,6 +4,7 @@
 //! believes no more than the server does: it verifies CUHK's answer and the receipt itself.
 
 mod confirmation;
+mod grades;
 mod greeting;
 mod receipt;
 mod shares;
@@ -16,6 +17,7 @@ use scb_certs::{Chain, SigningKey, StudentId};
 pub use confirmation::{
     Assignments, ExpectAssignments, ExpectConfirmed, ExpectProof, Session, sign, state,
 };
+pub use grades::{ExpectGrades, Told};
 pub use greeting::ExpectGreeting;
 pub use receipt::{ExpectReceipt, ReceivingReceipt};
 pub use shares::ExpectShares;

@@ -134,6 +134,22 @@ pub struct Assignments {
     pub all: bool,
 }
 
+/// Arguments of `student grades`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student grades
+  student grades --course CSCI3150 --assignment lab-1 --json
+  student grades --ids 1155000001
+  student --sandbox /tmp/scb grades
+
+Shown are the grades that the teacher has released, of these students and nobody else. Each is signed
+by Blackboard and entered in the assignment's log; both are checked here.")]
+pub struct Grades {
+    /// Who: student IDs, separated by commas; everybody with a certificate here when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
+}
+
 /// Arguments of `student audit`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -63,7 +63,7 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
         "verify" | "receipts" => Some(RECEIPTS),
         "status" => Some(OFFLINE),
         "passphrase" => Some(PASSPHRASE),
-        "assignments" => Some(ASSIGNMENTS),
+        "assignments" | "grades" => Some(ASSIGNMENTS),
         "audit" => Some(AUDIT),
         "enrol" => Some(ENROL),
         "renew" => Some(RENEW),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_cli::{local_time, parse_moment};
 use scb_protocol::client::{Member, Session};
+use scb_protocol::grade::VerifiedGrade;
 use scb_protocol::message::blackboard::ListedAssignment;
 use scb_protocol::server::MAX_QUESTIONS;
 use scb_protocol::statement::Label;
@@ -53,7 +54,47 @@ pub(super) async fn assignments(
     Ok(told)
 }
 
+/// The members' grades: in one course, or in all.
+pub(super) async fn grades(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &mut [Member],
+    course: Option<Label>,
+    observer: &mut Observer<'_>,
+) -> Result<Vec<VerifiedGrade>, Error> {
+    tokens::refresh(setup, clock, members, observer).await?;
+    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
+    let grades = talk.ask_grades(session, course).await?;
+    talk.close().await;
+    Ok(grades)
+}
+
 impl Talk<'_, '_> {
+    /// Asks until every grade was told.
+    async fn ask_grades(
+        &mut self,
+        mut session: Session,
+        course: Option<Label>,
+    ) -> Result<Vec<VerifiedGrade>, Error> {
+        let sids: Vec<_> = self
+            .members
+            .iter()
+            .map(|member| member.sid.clone())
+            .collect();
+        let (mut grades, mut from) = (Vec::new(), Some(0));
+        for _ in 0..MAX_QUESTIONS {
+            let Some(next) = from else { break };
+            let (expect, request) = session.ask_grades(course.clone(), next);
+            self.connection.at_step(Step::Six);
+            self.connection.send(&request).await?;
+            let reply = self.connection.receive(Step::Six, REPLY).await?;
+            let (open, told) = expect.handle(reply, &sids)?;
+            (session, from) = (open, told.next);
+            grades.extend(told.grades);
+        }
+        Ok(grades)
+    }
+
     /// Asks until everything was told.
     async fn ask_assignments(
         &mut self,

@@ -77,6 +77,7 @@ impl Alteration {
                 _ => {}
             },
             Request::Assignments { .. }
+            | Request::Grades { .. }
             | Request::Proof { .. }
             | Request::Upload { .. }
             | Request::End {} => {}

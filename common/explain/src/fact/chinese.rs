@@ -130,6 +130,10 @@ pub(super) fn text(event: &StepEvent) -> String {
                     .to_owned()
             }
         },
+        Fact::GradesTold { grades } => format!(
+            "組員已證明身分，獲告知他們本身已公布的 {grades} 個評分，各附簽署及紀錄的證明。\
+             其他人的不會告知。"
+        ),
         Fact::AssignmentsTold { assignments } => format!(
             "組員已證明身分，獲告知 {assignments} 份作業的規則、他們本身的延期及曾作的更改。\
              其他人只會獲知自己的。"

@@ -158,6 +158,12 @@ pub(super) fn text(event: &StepEvent) -> String {
                     .to_owned()
             }
         },
+        Fact::GradesTold { grades } => format!(
+            "The members, who have proved who they are, were told {} of their own that {} \
+             released, with the signature and the log's proof. Nobody is told those of others.",
+            counted(grades, "grade"),
+            if *grades == 1 { "was" } else { "were" }
+        ),
         Fact::AssignmentsTold { assignments } => format!(
             "The members, who have proved who they are, were told of {}: the rules, \
              their own extensions, and what was changed. Others are told of their own.",

@@ -209,6 +209,7 @@ fn all() -> Vec<Fact> {
             server: Mac::from_bytes([7; 32]),
         },
         Fact::AssignmentsTold { assignments: 2 },
+        Fact::GradesTold { grades: 2 },
         Fact::AssignmentChosen {
             course: "CSCI3150".parse().unwrap(),
             assignment: "lab-1".parse().unwrap(),

@@ -23,7 +23,9 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
             (Label::Address, address.to_string()),
             (Label::Root, root.to_string()),
         ],
-        Fact::AlreadyCertified { .. } | Fact::AssignmentsTold { .. } => Vec::new(),
+        Fact::AlreadyCertified { .. } | Fact::AssignmentsTold { .. } | Fact::GradesTold { .. } => {
+            Vec::new()
+        }
         Fact::ProofTold { submission, .. } => {
             vec![(Label::Submission, submission.to_string())]
         }

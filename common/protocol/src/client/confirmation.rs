@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::{SpiffeId, TrustStore, sign_detached};
 
+use super::grades::ExpectGrades;
 use super::{ExpectCommitted, Member, named};
 use crate::assurance::Assurance;
 use crate::message::blackboard::{ListedAssignment, Reply, Request};
@@ -99,6 +100,20 @@ impl Session {
             from,
         };
         (next, Request::Assignments { course, from })
+    }
+
+    /// Asks for the grades of these members: in one course only, if one is named, and from the
+    /// how-manyth on.
+    pub fn ask_grades(self, course: Option<Label>, from: u32) -> (ExpectGrades, Request) {
+        (
+            ExpectGrades::new(self, from),
+            Request::Grades { course, from },
+        )
+    }
+
+    /// What the service is judged by, and its name.
+    pub(super) fn trust(&self) -> (&TrustStore, &SpiffeId) {
+        (&self.trust, &self.service)
     }
 
     /// Asks for the proof that belongs into the receipt of a submission of these members.

@@ -193,6 +193,11 @@ pub enum Fact {
         /// How many assignments.
         assignments: usize,
     },
+    /// Step 6, Blackboard: the members were told their grades that were released.
+    GradesTold {
+        /// How many grades.
+        grades: usize,
+    },
     /// Step 6, student: nothing else is open, so that it is handed in for this.
     AssignmentChosen {
         /// The course.
@@ -372,6 +377,7 @@ impl fmt::Display for Fact {
             Self::SharesOpened { shares, .. } => write!(f, "shares opened {shares}"),
             Self::KeyConfirmed { .. } => f.write_str("session key confirmed"),
             Self::AssignmentsTold { assignments } => write!(f, "assignments told {assignments}"),
+            Self::GradesTold { grades } => write!(f, "grades told {grades}"),
             Self::AssignmentChosen {
                 course, assignment, ..
             } => write!(f, "assignment chosen {course}/{assignment}"),

@@ -77,15 +77,26 @@ pub const MAX_CHANGES: usize = 10;
 impl ListedAssignment {
     /// As many as fit into one message, from the first on; one always does.
     pub fn that_fit(all: impl IntoIterator<Item = Self>) -> Vec<Self> {
-        let mut left = ROOM;
-        let fits = move |one: &Self| {
-            // What cannot be written takes all the room; the message will tell why.
-            let size = serde_json::to_vec(one).map_or(ROOM, |json| json.len() + 1);
-            let fits = size <= left;
-            left = left.saturating_sub(size);
-            fits
-        };
-        all.into_iter().take_while(fits).collect()
+        all.into_iter().take_while(room()).collect()
+    }
+}
+
+impl CarriedGrade {
+    /// As many as fit into one message, from the first on; one always does.
+    pub fn that_fit(all: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        all.into_iter().take_while(room()).collect()
+    }
+}
+
+/// Whether there is still room in a message for one more.
+fn room<T: Serialize>() -> impl FnMut(&T) -> bool {
+    let mut left = ROOM;
+    move |one| {
+        // What cannot be written takes all the room; the message will tell why.
+        let size = serde_json::to_vec(one).map_or(ROOM, |json| json.len() + 1);
+        let fits = size <= left;
+        left = left.saturating_sub(size);
+        fits
     }
 }
 
@@ -151,7 +162,23 @@ impl From<CarriedProof> for LogProof {
     }
 }
 
+/// A grade with all that proves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct CarriedGrade {
+    /// Its exact bytes (JSON).
+    pub grade: String,
+    /// Blackboard's detached CMS signature of them.
+    pub signature: Der,
+    /// The exact bytes of its entry in the assignment's log (JSON).
+    pub leaf: String,
+    /// The proof that the log holds the entry, once CUHK has seen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<CarriedProof>,
+}
+
 objects!(
+    CarriedGrade,
     Presented,
     Received,
     SealedShare,
@@ -174,6 +201,14 @@ messages! {
         }
         /// Step 6: what can be handed in, by these members.
         "assignments" Assignments {
+            /// In this course only.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            course: Option<Label>,
+            /// From the how-manyth on, counted from 0.
+            from: u32,
+        }
+        /// Step 6: the grades of these members.
+        "grades" Grades {
             /// In this course only.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             course: Option<Label>,
@@ -248,6 +283,14 @@ replies! {
             count: u32,
             /// As many as fit into a message, by course and name.
             assignments: Vec<ListedAssignment>,
+        }
+        /// Step 6: the members' grades that were released; ask again from where it ends, if there
+        /// are more.
+        "grades" Grades {
+            /// How many there are in all.
+            count: u32,
+            /// As many as fit into a message, by member, course and assignment.
+            grades: Vec<CarriedGrade>,
         }
         /// Step 6: the statement is accepted and recorded durably; its files may come.
         "committed" Committed {

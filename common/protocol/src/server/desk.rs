@@ -44,6 +44,13 @@ pub enum Inquiry {
         /// From the how-manyth on, counted from 0.
         from: u32,
     },
+    /// The grades that they may see.
+    Grades {
+        /// In this course only.
+        course: Option<Label>,
+        /// From the how-manyth on, counted from 0.
+        from: u32,
+    },
     /// The proof that belongs into the receipt of a submission.
     Proof {
         /// The submission.
@@ -104,6 +111,7 @@ impl ExpectRequest {
             Request::Assignments { course, from } => {
                 self.question(Inquiry::Assignments { course, from })
             }
+            Request::Grades { course, from } => self.question(Inquiry::Grades { course, from }),
             Request::Proof { submission } => self.question(Inquiry::Proof { submission }),
             request => Err(unexpected("submit", &request, Step::Six)),
         }

@@ -10,6 +10,7 @@ mod confirmation;
 mod desk;
 mod evidence;
 mod formats;
+mod grade;
 mod identity_token;
 mod introspection;
 mod judges;

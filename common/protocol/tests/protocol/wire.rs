@@ -79,6 +79,7 @@ fn sent_back<M: Message, N: Message>(messages: &[M]) {
                 | "audit"
                 | "trust_bundle"
                 | "assignments"
+                | "grades"
                 | "proof"
                 | "witnessed"
                 | "witnessed_entries"

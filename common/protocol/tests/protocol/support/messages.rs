@@ -185,6 +185,10 @@ pub(crate) fn blackboard_requests() -> Vec<blackboard::Request> {
             course: Some("CSCI3150".parse().unwrap()),
             from: 16,
         },
+        Grades {
+            course: None,
+            from: 0,
+        },
         Proof {
             submission: "0b".repeat(16).parse().unwrap(),
         },
@@ -260,6 +264,15 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             time: 1_772_424_000,
             count: 17,
             assignments: vec![listed()],
+        },
+        Grades {
+            count: 1,
+            grades: vec![blackboard::CarriedGrade {
+                grade: "{\"type\":\"scb-grade\"}".to_owned(),
+                signature: Der::new(vec![0x30, 0x00]),
+                leaf: "{\"type\":\"scb-entry\"}".to_owned(),
+                proof: None,
+            }],
         },
         Committed {
             committed_at: 1_772_424_001,

@@ -1,0 +1,149 @@
+//! `student grades`: one's own grades, as Blackboard signed them and the log holds them.
+
+use rustls_pki_types::UnixTime;
+use scb_cli::{Term, local_time, printable, rfc3339, say};
+use scb_explain::Language;
+use scb_protocol::grade::VerifiedGrade;
+use serde_json::{Value, json};
+
+use super::{Prepared, everybody_here, say_json};
+use crate::cli::{Common, Grades};
+use crate::show::Show;
+use crate::{Error, Group};
+
+pub(super) fn run(common: &Common, arguments: &Grades, term: Term) -> Result<(), Error> {
+    let mut prepared = Prepared::new(common, term)?;
+    prepared.engine.setup.blackboard()?;
+    let group = match arguments.ids.is_empty() {
+        true => everybody_here(&prepared)?,
+        false => Group::new(arguments.ids.clone())?,
+    };
+    let mut show = Show::new(common);
+    // The steps themselves are only of interest to whoever wants them explained.
+    let explained = common.explain.wanted().is_some();
+    let mut observer = |event: &crate::Event| {
+        if explained || event.step_event().is_none() {
+            show.event(event);
+        }
+    };
+    prepared.engine.renew_due(&group, &mut observer)?;
+    let course = common.course.clone();
+    let grades = prepared.engine.grades(&group, course, &mut observer)?;
+    let wanted = |one: &&VerifiedGrade| {
+        let asked = common.assignment.as_ref();
+        asked.is_none_or(|it| *it == one.grade().assignment)
+    };
+    let grades: Vec<_> = grades.iter().filter(wanted).collect();
+    if common.json {
+        let listed: Vec<_> = grades.iter().map(|one| as_json(one)).collect();
+        return say_json(&json!({"members": group.ids(), "grades": listed}));
+    }
+    let words = Words(common.explain.language.language());
+    if grades.is_empty() {
+        return Ok(say(words.nothing())?);
+    }
+    for one in grades {
+        say_one(one, words)?;
+    }
+    Ok(())
+}
+
+fn say_one(verified: &VerifiedGrade, words: Words) -> Result<(), Error> {
+    let grade = verified.grade();
+    say(&format!(
+        "{} / {}  {}  {}",
+        grade.course,
+        grade.assignment,
+        grade.sid,
+        words.points(&grade.points.to_string(), &grade.maximum.to_string())
+    ))?;
+    if let Some(group) = grade.group.filter(|group| *group != grade.points) {
+        say(&format!("  {}", words.group(&group.to_string())))?;
+    }
+    if let Some(comment) = &grade.comment {
+        say(&format!("  {}", printable(comment)))?;
+    }
+    let grader = printable(&grade.grader.to_string());
+    say(&format!("  {}", words.graded(&grader, grade.at)))?;
+    Ok(say(&format!("  {}", words.proved(verified)))?)
+}
+
+fn as_json(verified: &VerifiedGrade) -> Value {
+    let (grade, (log, index)) = (verified.grade(), verified.entry());
+    json!({
+        "course": grade.course,
+        "assignment": grade.assignment,
+        "sid": grade.sid,
+        "points": grade.points,
+        "maximum": grade.maximum,
+        "group": grade.group,
+        "submission": grade.submission,
+        "comment": grade.comment,
+        "grader": grade.grader,
+        "at": rfc3339(grade.at),
+        "verified": true,
+        "log": log,
+        "index": index,
+        "witnessed_at": seen_at(verified).map(rfc3339),
+    })
+}
+
+/// When CUHK had seen the log entry.
+fn seen_at(verified: &VerifiedGrade) -> Option<UnixTime> {
+    let seen = verified.witnessed()?.by.first();
+    seen.map(|(_, time)| *time)
+}
+
+/// What is said, in one language.
+#[derive(Clone, Copy)]
+struct Words(Language);
+
+impl Words {
+    fn nothing(self) -> &'static str {
+        self.0.pick(
+            "No grade of these students has been released.",
+            "這些學生沒有已公布的評分。",
+        )
+    }
+
+    fn points(self, points: &str, maximum: &str) -> String {
+        match self.0 {
+            Language::English => format!("{points} of {maximum}"),
+            Language::Chinese => format!("{points} 分，滿分 {maximum} 分"),
+        }
+    }
+
+    fn group(self, points: &str) -> String {
+        match self.0 {
+            Language::English => format!("the group as a whole has {points}"),
+            Language::Chinese => format!("全組的評分是 {points} 分"),
+        }
+    }
+
+    fn graded(self, grader: &str, at: UnixTime) -> String {
+        let at = local_time(at);
+        match self.0 {
+            Language::English => format!("graded by {grader} at {at}"),
+            Language::Chinese => format!("由 {grader} 於 {at} 評分"),
+        }
+    }
+
+    fn proved(self, verified: &VerifiedGrade) -> String {
+        let (log, index) = verified.entry();
+        let seen = seen_at(verified).map(local_time);
+        match (self.0, seen) {
+            (Language::English, Some(seen)) => format!(
+                "verified: signed by Blackboard, entry {index} of {log}, which CUHK has seen at {seen}"
+            ),
+            (Language::English, None) => format!(
+                "verified: signed by Blackboard, entry {index} of {log}; CUHK has not seen it yet"
+            ),
+            (Language::Chinese, Some(seen)) => {
+                format!("已驗證：Blackboard 已簽署，載於 {log} 第 {index} 項，中大於 {seen} 見證")
+            }
+            (Language::Chinese, None) => {
+                format!("已驗證：Blackboard 已簽署，載於 {log} 第 {index} 項；中大尚未見證")
+            }
+        }
+    }
+}
