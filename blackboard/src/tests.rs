@@ -2,6 +2,7 @@
 
 mod assignments;
 mod campus;
+mod closing;
 mod cuhk;
 mod cuhk_away;
 mod desk;

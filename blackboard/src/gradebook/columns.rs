@@ -129,3 +129,54 @@ fn optional(sheet: &Sheet, name: &str) -> Result<Option<usize>, Failure> {
         _ => Err(refused(&format!("it has several columns `{name}`"))),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn of(header: &str, named: Option<&str>) -> Result<Columns, String> {
+        let sheet = Sheet::parse(header.as_bytes()).unwrap();
+        let title = "Lab 1".parse().unwrap();
+        Columns::of(&sheet, &title, named).map_err(|failure| failure.message)
+    }
+
+    const CANVAS: &str = "Student,ID,SIS User ID,SIS Login ID,Section,Lab 10 (1),";
+
+    #[test]
+    fn a_column_is_the_assignment_s_if_it_is_called_like_it() {
+        for name in ["Lab 1", "Lab 1 (4711)", " lab 1 ", "LAB_1 (2)"] {
+            let columns = of(&format!("{CANVAS}{name}\n"), None).unwrap();
+            assert_eq!((columns.sid, columns.grade), (2, 6), "{name}");
+            assert_eq!(columns.form, Form::Of(PlatformName::Canvas));
+        }
+        let columns = of(&format!("{CANVAS}Final\n"), Some("Final")).unwrap();
+        assert_eq!(columns.grade, 6);
+    }
+
+    #[test]
+    fn what_may_mean_several_columns_or_none_is_refused() {
+        for (header, named, reason) in [
+            ("Lab 2 (1)\n", None, "no column is called like"),
+            ("Lab 1 (a)\n", None, "no column is called like"),
+            ("Lab 1 (1),Lab 1 (2)\n", None, "several columns are called"),
+            ("A,A\n", Some("A"), "several columns `A`"),
+            ("A\n", Some("B"), "no column `B`"),
+        ] {
+            let error = of(&format!("{CANVAS}{header}"), named).unwrap_err();
+            assert!(error.contains(reason), "{header}: {error}");
+        }
+        assert!(of("name,grade\n", None).unwrap_err().contains("`sid`"));
+        assert!(of("sid,points\n", None).unwrap_err().contains("`grade`"));
+    }
+
+    #[test]
+    fn a_moodle_worksheet_is_known_by_its_columns() {
+        let header = "Identifier,Full name,ID number,Email address,Status,Grade,Maximum Grade,\
+                      Feedback comments\n";
+        let columns = of(header, None).unwrap();
+        assert_eq!(columns.form, Form::Of(PlatformName::Moodle));
+        let places = (columns.sid, columns.grade, columns.maximum, columns.comment);
+        assert_eq!(places, (2, 5, Some(6), Some(7)));
+    }
+}

@@ -35,7 +35,7 @@ fn kept(campus: &Campus, group: &Group<'_>) -> PathBuf {
 }
 
 /// A group whose connection breaks after a part of its report.
-async fn interrupted(campus: &Campus) -> Group<'_> {
+pub(super) async fn interrupted(campus: &Campus) -> Group<'_> {
     let mut group = campus.three();
     let (mut connection, committed) = group.commit().await.unwrap();
     let (_, upload) = committed.upload(&[]);
