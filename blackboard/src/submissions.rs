@@ -24,40 +24,54 @@ use crate::store::{Error, Listed, Record, Store, Summary};
 
 /// Does what the command says.
 pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
-    if let Submissions::Overview { of, csv, output } = command {
-        return overview::run(
-            &Desk::open(home)?,
-            &of.which(),
-            overview::Form::of(*csv, output.json),
-        );
-    }
-    if let Submissions::Archive(command) = command {
-        return archive::run(home, command);
-    }
-    let home = Home::open(home, Role::Blackboard)?;
-    let store = Store::open(&home)?;
-    // Whatever the database says, the roots that count are the home's.
-    let roots = || receipt_roots(&home);
+    let here = || Here::open(home);
     match command {
-        // Done above.
-        Submissions::Overview { .. } | Submissions::Archive(_) => Ok(()),
+        Submissions::Overview { of, csv, output } => {
+            let form = overview::Form::of(*csv, output.json);
+            overview::run(&Desk::open(home)?, &of.which(), form)
+        }
         Submissions::List {
             verify: true,
             output,
-        } => print(verified(&store, &roots()?)?, output.json),
-        Submissions::List { output, .. } => print(store.summaries()?, output.json),
-        Submissions::Show { number, output } => {
-            show(&find(&store, number)?, &roots()?, output.json)
+        } => {
+            let here = here()?;
+            print(verified(&here.store, &here.roots()?)?, output.json)
         }
-        Submissions::Uploads { output } => uploads::run(&store, output.json),
+        Submissions::List { output, .. } => print(here()?.store.summaries()?, output.json),
+        Submissions::Show { number, output } => {
+            let here = here()?;
+            show(&find(&here.store, number)?, &here.roots()?, output.json)
+        }
+        Submissions::Uploads { output } => uploads::run(&here()?.store, output.json),
+        Submissions::Archive(command) => archive::run(home, command),
         Submissions::Export { dir, output } => {
+            let here = here()?;
             let source = export::Source {
-                store: &store,
-                content: ContentStore::open(&home.path("content"))?,
-                roots: roots()?,
+                content: ContentStore::open(&here.home.path("content"))?,
+                roots: here.roots()?,
+                store: &here.store,
             };
             export::run(&source, dir, output.json)
         }
+    }
+}
+
+/// A home, and what was handed in there.
+struct Here {
+    home: Home,
+    store: Store,
+}
+
+impl Here {
+    fn open(home: &Path) -> anyhow::Result<Self> {
+        let home = Home::open(home, Role::Blackboard)?;
+        let store = Store::open(&home)?;
+        Ok(Self { home, store })
+    }
+
+    /// Whatever the database says, the roots that count are the home's.
+    fn roots(&self) -> anyhow::Result<Vec<Fingerprint>> {
+        receipt_roots(&self.home)
     }
 }
 
