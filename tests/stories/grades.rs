@@ -176,7 +176,10 @@ fn one_bad_row_and_nothing_is_imported() {
             "1155000002,eight,10",
             "line 3: `eight` is no number of points",
         ),
-        ("1155000002,11,10", "line 3: 11 points are more than 10"),
+        (
+            "1155000002,11,10",
+            "line 3: 11 points are more than the 10 that are possible",
+        ),
         ("1155000002,8,", "line 3: how many points are possible"),
         ("1155009999,8,10", "line 3: 1155009999 is not in the course"),
         ("1155000001,9,10", "line 3: 1155000001 was in line 2 before"),

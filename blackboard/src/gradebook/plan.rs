@@ -182,7 +182,9 @@ impl Plan {
         let highest = points.max(due.group.unwrap_or(points));
         let reason = match due.maximum.or(common) {
             Some(maximum) if highest <= maximum => return Some(maximum),
-            Some(maximum) => format!("{highest} points are more than {maximum}: see --maximum"),
+            Some(maximum) => {
+                format!("{highest} points are more than the {maximum} that are possible")
+            }
             None => "how many points are possible is not said: give --maximum".to_owned(),
         };
         self.wrong.push((due.line, reason));

@@ -126,7 +126,6 @@ impl Sheet {
 impl Row {
     /// Between the ends of lines that it had.
     fn rewritten(&self) -> Vec<u8> {
-        let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
         let before = self.bytes.iter().take_while(|byte| is_end(byte)).count();
         let after = self
             .bytes
@@ -153,24 +152,36 @@ fn records(bytes: &[u8]) -> Result<Vec<Row>, String> {
         .flexible(true)
         .from_reader(bytes);
     let (mut rows, mut record) = (Vec::new(), StringRecord::new());
-    let mut start = 0;
+    let (mut start, mut line) = (0, 1);
     while reader
         .read_record(&mut record)
         .map_err(|error| error.to_string())?
     {
         let end = usize::try_from(reader.position().byte()).unwrap_or(bytes.len());
+        // The reader leaves half of `\r\n`, and empty lines, to the next record.
+        let own = &bytes[start..end];
+        let before = own.iter().take_while(|byte| is_end(byte)).count();
         rows.push(Row {
-            line: record.position().map_or(0, csv::Position::line),
+            line: line + line_ends(&own[..before]),
             cells: record.iter().map(str::to_owned).collect(),
-            bytes: bytes[start..end].to_vec(),
+            bytes: own.to_vec(),
             changed: false,
         });
-        start = end;
+        (start, line) = (end, line + line_ends(own));
     }
     if let Some(last) = rows.last_mut() {
         last.bytes.extend_from_slice(&bytes[start..]);
     }
     Ok(rows)
+}
+
+/// How many lines end in these bytes.
+fn line_ends(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+fn is_end(byte: &u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
 }
 
 fn written(cells: &[String], end: &[u8]) -> Vec<u8> {
@@ -221,6 +232,7 @@ mod tests {
         for (text, reason) in [
             ("", "empty"),
             ("a,b\n1,2\n3\n", "line 3 has 1 cells"),
+            ("a,b\r\n1,2\r\n\r\n3\r\n", "line 4 has 1 cells"),
             ("a,b\n1,2\n\"3,4\n5,6\n", "line 3 has 1 cells"),
         ] {
             let error = Sheet::parse(text.as_bytes()).unwrap_err();
