@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use scb_certs::Fingerprint;
 use scb_protocol::log_leaf::{
     Accepted, Committed, Contents, Entry, Leaf, LogName, leaf_commitment,
 };
@@ -14,13 +15,15 @@ use crate::store::{CommittedRow, EntryRow, Inspector};
 /// Entries read at a time.
 pub(super) const PAGE: usize = 256;
 
-/// Goes through a log from its beginning. It keeps the extensions that are in force, and no more.
+/// Goes through a log from its beginning. It keeps the extensions and grades that are in force, and
+/// no more.
 pub(super) struct Entries<'a> {
     database: &'a Inspector,
     log: &'a LogName,
     next: u64,
     rules: u64,
     extensions: BTreeMap<String, Option<Contents>>,
+    grades: BTreeMap<String, Fingerprint>,
 }
 
 impl<'a> Entries<'a> {
@@ -31,6 +34,7 @@ impl<'a> Entries<'a> {
             next: 0,
             rules: 0,
             extensions: BTreeMap::new(),
+            grades: BTreeMap::new(),
         }
     }
 
@@ -79,6 +83,11 @@ impl<'a> Entries<'a> {
             Entry::Rules(rules) => self.rules(about, leaf, rules, report),
             Entry::Extension(changed) => {
                 self.extended(changed);
+                Ok(())
+            }
+            Entry::Grades(graded) => {
+                let sid = graded.sid.to_string();
+                self.grades.insert(sid, graded.grade_sha256);
                 Ok(())
             }
             _ => Ok(()),
@@ -174,6 +183,10 @@ impl<'a> Entries<'a> {
         if self.database.extensions(place)? != self.extensions {
             let found = "the extensions here are not those that were entered";
             report.damage("extension_altered", self.log, found)?;
+        }
+        if self.database.grades(place)? != self.grades {
+            let found = "the grades here are not those that were entered";
+            report.damage("grade_altered", self.log, found)?;
         }
         Ok(())
     }

@@ -21,6 +21,10 @@ pub(super) fn remedy(code: &str) -> &'static str {
             "the log says what was decided: put it right with `blackboard assignment change` or \
              `extension`, which is entered, or put a backup of blackboard.db back"
         }
+        "grade_altered" => {
+            "the log says what was graded: import the teacher's gradebook again, which is entered, \
+             or put a backup of blackboard.db back"
+        }
         "log_behind" | "log_unknown" => {
             "put the newest backup of blackboard.db in its place: what was published once must \
              not be numbered anew"

@@ -198,6 +198,21 @@ impl Inspector {
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
+
+    /// SHA-256 of the grades of an assignment, by student.
+    pub(crate) fn grades(
+        &self,
+        (course, assignment): (&Label, &Label),
+    ) -> Result<BTreeMap<String, Fingerprint>, Error> {
+        self.0.read(|connection| {
+            let sql = "SELECT sid, grade FROM grades WHERE course = ? AND assignment = ?";
+            let mut query = connection.prepare_cached(sql)?;
+            let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
+                Ok((row.get(0)?, hashed(row, 1)?))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<EntryRow> {

@@ -8,11 +8,13 @@ use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{Home, Role};
+use scb_protocol::grade::{Given, Grade, SignedGrade};
 use scb_tlog::{Checkpoint, Hash, TreeHead};
 
 use super::campus::Campus;
 use crate::fsck::found;
 use crate::note_keys::LogKey;
+use crate::store::{Place, Store};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -355,4 +357,47 @@ async fn without_a_database_files_are_compared_with_their_names() {
     assert_eq!(codes[1..], ["content_altered"], "{codes:?}");
     fs::remove_file(home.home.path("blackboard.db")).unwrap();
     assert_eq!(home.codes(), ["database_gone", "content_altered"]);
+}
+
+/// Grades a student, as an import does.
+fn grade(campus: &Campus, sid: &str) {
+    let identity = campus.certs.service("blackboard");
+    let place = Place {
+        domain: campus.service.trust_domain().clone(),
+        course: "SANDBOX".parse().unwrap(),
+        assignment: "lab".parse().unwrap(),
+    };
+    let given = Given {
+        sid: sid.parse().unwrap(),
+        points: "8".parse().unwrap(),
+        maximum: "10".parse().unwrap(),
+        group: None,
+        submission: None,
+        comment: None,
+        grader: "Dr Chan".parse().unwrap(),
+    };
+    let names = (place.course.clone(), place.assignment.clone());
+    let grade = Grade::new(campus.service.clone(), names, given, campus.certs.now()).unwrap();
+    let signed = SignedGrade::sign(&grade, (&identity.key, &identity.chain)).unwrap();
+    let store = Store::open(&campus.home).unwrap();
+    store.put_grades(&place, vec![(grade, signed)]).unwrap();
+}
+
+#[tokio::test]
+async fn grades_that_are_not_what_was_entered_are_found() {
+    let mut campus = Campus::open().await;
+    for sid in ["1155000001", "1155000001", "1155000009"] {
+        grade(&campus, sid);
+    }
+    campus.stop().await;
+    assert_eq!(Copy::of(&campus).codes(), [""; 0]);
+    for statement in [
+        "UPDATE grades SET grade = CAST(replace(CAST(grade AS TEXT), '\"8\"', '\"9\"') AS BLOB)",
+        "DELETE FROM grades WHERE sid = '1155000009'",
+        "UPDATE grades SET sid = '1155000002' WHERE sid = '1155000009'",
+    ] {
+        let home = Copy::of(&campus);
+        home.sql(statement);
+        assert_eq!(home.codes(), ["grade_altered"], "{statement}");
+    }
 }
