@@ -55,6 +55,9 @@ pub struct EnrolOptions {
     pub protection: Protection,
 }
 
+/// What the log holds about each student, and whose certificate was revoked.
+type Audits = (Vec<(StudentId, Looked)>, Vec<Refusal>);
+
 /// One run's work with CUHK and Blackboard.
 #[derive(Debug)]
 pub struct Engine {
@@ -528,10 +531,7 @@ impl Engine {
     ///
     /// `log_forked`, `log_invalid`, `log_incomplete`; [`Error::LogMemoryDamaged`]; what else was
     /// refused, or what failed here.
-    pub(crate) fn audit(
-        &mut self,
-        group: &Group,
-    ) -> Result<(Vec<(StudentId, Looked)>, Vec<Refusal>), Error> {
+    pub(crate) fn audit(&mut self, group: &Group) -> Result<Audits, Error> {
         let members = self.open_all(group.ids())?;
         let _lock = self.setup.home.lock()?;
         let (setup, clock) = (&mut self.setup, &self.clock);

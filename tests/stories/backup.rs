@@ -100,7 +100,9 @@ fn of_backups_in_a_directory_the_newest_stay_and_what_others_made() {
     let first = newest();
     // Older ones of this CUHK, and what has no business there.
     let older = |n: u32| dir.join(format!("cuhk-2026-01-0{n}T031500Z.zip"));
-    (1..=3).for_each(|n| drop(fs::copy(&first, older(n)).unwrap()));
+    for n in 1..=3 {
+        fs::copy(&first, older(n)).unwrap();
+    }
     let stranger = Campus::sandbox();
     let theirs = dir.join("cuhk-2026-01-04T031500Z.zip");
     fs::rename(back_up(&stranger, "theirs.zip"), &theirs).unwrap();
