@@ -109,7 +109,7 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = grades::GRADES_EXAMPLES)]
     Grades(GradesCommand),
     /// Shell completions and man pages, for packagers
-    #[command(subcommand, hide = true, after_help = generate_examples("blackboard"))]
+    #[command(subcommand, after_help = generate_examples("blackboard"))]
     Generate(Generate),
 }
 

@@ -60,7 +60,7 @@ pub(crate) struct Authority {
 }
 
 /// What the task needs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// Where CUHK listens.
     pub(crate) address: CuhkAddress,

@@ -72,7 +72,6 @@ impl Server {
         // Before anything is made: without a certificate there is nothing to serve.
         let files = IdentityFiles::open(home)?;
         let identity = files.current()?.ok_or_else(not_certified)?;
-        let roots = stored_roots(home)?;
         let policy = policy(config, &identity)?;
         let store = Store::open(home)?;
         begin_courses(config, &policy, &store, clock.now())?;
@@ -83,16 +82,8 @@ impl Server {
         sweep_uploads(&register, &content, clock.now());
         let cosigner = witness_key(home, policy.service.trust_domain())?;
         let identity = watch::Sender::new(Arc::new(identity));
-        let authority = reach_cuhk(|| Settings {
-            address: cuhk.clone(),
-            roots: roots.clone(),
-            home: home.clone(),
-            identity: identity.subscribe(),
-            store: store.clone(),
-            outage: config.outage,
-            clock: Arc::clone(&clock),
-        })
-        .await?;
+        let settings = settings(home, config, (&cuhk, &identity), &store, &clock)?;
+        let authority = reach_cuhk(settings).await?;
         let tls_maker = TlsMaker {
             identity: identity.subscribe(),
             trust: authority.trust(),
@@ -226,19 +217,10 @@ pub(crate) async fn log_witness_of(
         .current()?
         .ok_or_else(not_certified)?;
     let service = identity.chain.leaf().spiffe_id()?;
-    let roots = stored_roots(home)?;
     let logs = Logs::open(home, store.clone(), LogKey::open(home)?)?;
     let identity = watch::Sender::new(Arc::new(identity));
-    let authority = reach_cuhk(|| Settings {
-        address: cuhk.clone(),
-        roots: roots.clone(),
-        home: home.clone(),
-        identity: identity.subscribe(),
-        store: store.clone(),
-        outage: config.outage,
-        clock: Arc::clone(&clock),
-    })
-    .await?;
+    let settings = settings(home, config, (&cuhk, &identity), store, &clock)?;
+    let authority = reach_cuhk(settings).await?;
     Ok(LogWitness {
         address: cuhk,
         service,
@@ -250,6 +232,25 @@ pub(crate) async fn log_witness_of(
         clock,
         known: BTreeMap::new(),
         has_all: false,
+    })
+}
+
+/// How the platform of this home asks CUHK, and as whom.
+fn settings(
+    home: &Home,
+    config: &Config,
+    (cuhk, identity): (&CuhkAddress, &watch::Sender<Arc<Identity>>),
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        address: cuhk.clone(),
+        roots: stored_roots(home)?,
+        home: home.clone(),
+        identity: identity.subscribe(),
+        store: store.clone(),
+        outage: config.outage,
+        clock: Arc::clone(clock),
     })
 }
 
@@ -327,11 +328,11 @@ fn begin_courses(
 
 /// Tries for [`START_PATIENCE`], saying once that it waits. What CUHK refuses for good ends
 /// it at once.
-async fn reach_cuhk(settings: impl Fn() -> Settings) -> anyhow::Result<Authority> {
+async fn reach_cuhk(settings: Settings) -> anyhow::Result<Authority> {
     let deadline = Instant::now() + START_PATIENCE;
     let mut said = false;
     loop {
-        let mut settings = settings();
+        let mut settings = settings.clone();
         let address = settings.address.current().to_owned();
         match Authority::start(settings).await {
             Err(refusal) if may_pass(&refusal) && Instant::now() < deadline => {

@@ -59,7 +59,8 @@ pub enum RevocationReason {
 }
 
 impl RevocationReason {
-    const ALL: [Self; 7] = [
+    /// All of them.
+    pub const ALL: [Self; 7] = [
         Self::Unspecified,
         Self::KeyCompromise,
         Self::AffiliationChanged,

@@ -86,6 +86,11 @@ impl CampusOffset {
         Ok(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
     }
 
+    /// A time on campus for people: `2026-12-31 23:59:59 +08:00`.
+    pub(crate) fn shown(self, moment: UnixTime) -> String {
+        scb_cli::time_in_zone(moment, self.0)
+    }
+
     /// A time on campus, with its offset: `2026-12-31T23:59:59+08:00`.
     pub(crate) fn local(self, moment: UnixTime) -> String {
         i64::try_from(moment.as_secs())

@@ -106,7 +106,7 @@ enum Command {
     /// Remove codes and certificates that ended long ago
     Prune(prune::Arguments),
     /// Shell completions and man pages, for packagers
-    #[command(subcommand, hide = true, after_help = generate_examples("cuhk"))]
+    #[command(subcommand, after_help = generate_examples("cuhk"))]
     Generate(Generate),
     /// Use the root's key, which `serve` never loads
     #[command(subcommand, after_help = root::EXAMPLES)]
@@ -145,7 +145,12 @@ pub fn main() -> ExitCode {
     };
     let json = command.as_ref().is_some_and(Command::is_json);
     let result = match command {
-        _ if print_config => config::print(&home.resolve(Role::Cuhk), |_| {}),
+        _ if print_config => {
+            let environment = serve::Arguments::of_environment();
+            config::print(&home.resolve(Role::Cuhk), |config| {
+                environment.overrule(config)
+            })
+        }
         Some(command) => run(&home, clock, command),
         None => Err(Failure::usage("no command is given").with_remedy("see `cuhk --help`")),
     };
@@ -251,7 +256,9 @@ mod tests {
             );
             for command in command.get_subcommands_mut() {
                 let called = format!("{called} {}", command.get_name());
-                if command.get_name() != "help" && !command.is_hide_set() {
+                // The examples of `generate`, which three programs share, are its own.
+                let shared = called.starts_with("cuhk generate ");
+                if command.get_name() != "help" && !shared {
                     check(command, &called);
                 }
             }
@@ -259,6 +266,18 @@ mod tests {
         let mut command = Arguments::command();
         command.build();
         check(&mut command, "cuhk");
+    }
+
+    #[test]
+    fn reasons_are_offered_to_whoever_types_one() {
+        let command = Arguments::command();
+        let revoke = command.find_subcommand("revoke").unwrap();
+        let mut arguments = revoke.get_arguments();
+        let reason = arguments.find(|argument| argument.get_id() == "reason");
+        let offered = reason.unwrap().get_possible_values();
+        let offered: Vec<_> = offered.iter().map(|reason| reason.get_name()).collect();
+        assert!(offered.contains(&"key_compromise"), "{offered:?}");
+        assert!(!offered.contains(&"certificate_hold"), "{offered:?}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod expiry;
 mod files;
 mod log;
 mod names;
+mod reach;
 mod records;
 
 use std::fmt;

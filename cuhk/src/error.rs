@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, ServiceName, StudentId, TrustDomain};
-use scb_cli::{Failure, counted, rfc3339};
+use scb_cli::{Failure, counted, local_time};
 use scb_protocol::{Code, Refusal, Step};
 
 use crate::passphrases::MIN_CHARACTERS;
-use crate::{CrlSigner, NamedKey, RosterFault, Subject, Target};
+use crate::{CrlSigner, NamedKey, NothingLeft, RosterFault, Subject, Target};
 
 /// Why CUHK did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -99,8 +99,13 @@ pub enum Error {
     #[error("there is a service {0} already")]
     ServiceExists(ServiceName),
     /// Nothing to revoke.
-    #[error("{0}: there is nothing that could be revoked")]
-    NothingToRevoke(Target),
+    #[error("{target}: there is nothing that could be revoked: {why}")]
+    NothingToRevoke {
+        /// What was to be revoked.
+        target: Target,
+        /// Why there is nothing left of it.
+        why: NothingLeft,
+    },
     /// There are both a student and a certificate of this name.
     #[error("{0} is a student ID and a serial number as well")]
     TargetAmbiguous(Subject),
@@ -145,7 +150,7 @@ pub enum Error {
     #[error("there is no request for {0} in this home")]
     NothingRequested(CrlSigner),
     /// The clock was set back, or the records were written by one that was ahead.
-    #[error("this machine's clock says {}, but the records were last written at {}", rfc3339(*now), rfc3339(*last))]
+    #[error("this machine's clock says {}, but the records were last written at {}", local_time(*now), local_time(*last))]
     ClockSetBack {
         /// The latest time in the records.
         last: UnixTime,
@@ -187,7 +192,7 @@ pub enum Error {
         kib: u64,
     },
     /// The certificate of the authority that issues has run out.
-    #[error("the issuing authority `{signer}` ended at {}: it can certify nothing", rfc3339(*ended))]
+    #[error("the issuing authority `{signer}` ended at {}: it can certify nothing", local_time(*ended))]
     AuthorityEnded {
         /// Which one.
         signer: CrlSigner,
@@ -325,7 +330,7 @@ impl Error {
             Self::ServiceExists(_) => {
                 "for a new code: cuhk code issue service/NAME --replace; else choose another name"
             }
-            Self::NothingToRevoke(_) => "see what there is: cuhk certs list",
+            Self::NothingToRevoke { .. } => "see what there is: cuhk certs list",
             Self::TermUnknown(_) => "see which there are: cuhk term list",
             Self::LogUnknown(_) => "see which there are, with their keys: cuhk witness list",
             Self::KeyUnknown(_) => {
@@ -453,7 +458,7 @@ impl Error {
             | Self::ServiceUnknown(_)
             | Self::ServiceReserved(_)
             | Self::ServiceExists(_)
-            | Self::NothingToRevoke(_)
+            | Self::NothingToRevoke { .. }
             | Self::TermUnknown(_)
             | Self::LogUnknown(_)
             | Self::KeyUnknown(_)
@@ -492,7 +497,7 @@ impl Error {
             Self::ServiceUnknown(_) => "service_unknown",
             Self::ServiceReserved(_) => "service_reserved",
             Self::ServiceExists(_) => "service_exists",
-            Self::NothingToRevoke(_) => "nothing_to_revoke",
+            Self::NothingToRevoke { .. } => "nothing_to_revoke",
             Self::TermUnknown(_) => "term_unknown",
             Self::LogUnknown(_) => "log_unknown",
             Self::KeyUnknown(_) => "key_unknown",

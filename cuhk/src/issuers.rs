@@ -135,6 +135,11 @@ impl Issuers {
         roots.find(|root| issuer.names_issuer(root)).cloned()
     }
 
+    /// Whether it is known what the records say of them; not before [`Issuers::updated`].
+    pub(crate) fn knows_records(&self) -> bool {
+        !self.records.is_empty()
+    }
+
     /// With what the records say of them now, and the keys of those that were put to use since. One
     /// that cannot be opened is told in the log and left out.
     pub(crate) fn updated(

@@ -71,7 +71,9 @@ pub use issuance::{
 pub use issuers::Issuers;
 pub use keys::{KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
 pub use monitor::Watch;
-pub use revocation::{Grounds, NamedTarget, Revoked, Suspension, Target, restore, revoke, suspend};
+pub use revocation::{
+    Grounds, NamedTarget, NothingLeft, Revoked, Suspension, Target, restore, revoke, suspend,
+};
 pub use root::sign_root_list;
 pub use roster_file::{Entry, Listed, RosterFault, RosterReader, RosterRow};
 pub use roster_import::{

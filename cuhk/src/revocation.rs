@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{RevocationReason, Serial, StudentId};
+use scb_cli::local_time;
 
+use crate::admin::check_known;
 use crate::store::{CertificateRecord, Records, Revocation};
 use crate::{Error, Subject};
 
@@ -109,6 +111,32 @@ pub struct Revoked {
     pub codes: usize,
 }
 
+/// Why there is nothing to revoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NothingLeft {
+    /// No certificate has this serial number, or nobody this name.
+    Unknown,
+    /// There was never a certificate, and there is no unused code.
+    Never,
+    /// It was revoked before; of several, the one that would have counted longest.
+    Revoked(Revocation),
+    /// The last certificate ended at this time.
+    Ended(UnixTime),
+}
+
+impl fmt::Display for NothingLeft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("CUHK knows no such certificate, student or service"),
+            Self::Never => f.write_str("no certificate was ever issued, and no code is unused"),
+            Self::Revoked(Revocation { at, reason, .. }) => {
+                write!(f, "revoked already, at {} ({reason})", local_time(*at))
+            }
+            Self::Ended(end) => write!(f, "the last certificate ended at {}", local_time(*end)),
+        }
+    }
+}
+
 /// What [`suspend`] or [`restore`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Suspension {
@@ -141,11 +169,37 @@ pub fn revoke(
         ),
     };
     match (certificates, codes) {
-        (0, 0) => Err(Error::NothingToRevoke(target.clone())),
+        (0, 0) => Err(Error::NothingToRevoke {
+            target: target.clone(),
+            why: nothing_left(records, target)?,
+        }),
         (certificates, codes) => Ok(Revoked {
             certificates,
             codes,
         }),
+    }
+}
+
+/// What became of the certificate that would have counted longest.
+fn nothing_left(records: &Records<'_>, target: &Target) -> Result<NothingLeft, Error> {
+    let all = match target {
+        Target::Subject(subject) => records.certificates().of(subject)?,
+        Target::Certificate(serial) => records.certificates().find(serial)?.into_iter().collect(),
+    };
+    let longest = all
+        .into_iter()
+        .max_by_key(|record| record.intent.validity.not_after);
+    match (longest, target) {
+        (Some(record), _) => Ok(match record.revocation {
+            Some(revocation) => NothingLeft::Revoked(revocation),
+            None => NothingLeft::Ended(record.intent.validity.not_after),
+        }),
+        (None, Target::Certificate(_)) => Ok(NothingLeft::Unknown),
+        (None, Target::Subject(subject)) => match check_known(records, subject) {
+            Ok(()) => Ok(NothingLeft::Never),
+            Err(Error::StudentUnknown(_) | Error::ServiceUnknown(_)) => Ok(NothingLeft::Unknown),
+            Err(error) => Err(error),
+        },
     }
 }
 

@@ -169,6 +169,8 @@ async fn update_issuers(home: &Home, signing: &Signing, now: UnixTime) -> Result
     let (home, issuers) = (home.clone(), signing.issuers.current());
     let updated = tokio::task::spawn_blocking(move || issuers.updated(&home, records, now));
     let before = signing.issuers.current();
+    // What a start finds is no change.
+    let is_start = !before.knows_records();
     let Ok(updated) = updated.await else {
         return Err(Error::RecordInvalid { what: "authority" });
     };
@@ -176,7 +178,7 @@ async fn update_issuers(home: &Home, signing: &Signing, now: UnixTime) -> Result
         (&before.students, &updated.students),
         (&before.services, &updated.services),
     ] {
-        if was.signer != is.signer {
+        if was.signer != is.signer && !is_start {
             tracing::info!(
                 "{} issues from now on, in the place of {}",
                 is.signer,

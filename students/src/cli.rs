@@ -137,7 +137,7 @@ pub enum Command {
     /// Give keys that are here another passphrase, or their first; needs no server and no code
     Passphrase(Passphrase),
     /// Shell completions and man pages, for packagers
-    #[command(subcommand, hide = true, after_help = generate_examples("student"))]
+    #[command(subcommand, after_help = generate_examples("student"))]
     Generate(Generate),
 }
 

@@ -536,22 +536,24 @@ impl Engine {
         let _lock = self.setup.home.lock()?;
         let (setup, clock) = (&mut self.setup, &self.clock);
         self.runtime.block_on(async {
-            let (mut looked, mut refused) = (Vec::new(), Vec::new());
+            let mut audits = Audits::default();
             for member in &members {
                 let error = match audit::audit(setup, clock, member).await {
                     Ok(one) => {
-                        looked.push((member.sid.clone(), one));
+                        audits.looked.push((member.sid.clone(), one));
                         continue;
                     }
                     Err(error) => with_clock(setup, clock, error).await,
                 };
                 let member = std::slice::from_ref(member);
                 match revocation::explain(setup, clock, member, error).await {
-                    Error::Refused(refusal) if is_revoked(&refusal) => refused.push(refusal),
+                    Error::Refused(refusal) if is_revoked(&refusal) => {
+                        audits.revoked.push(refusal);
+                    }
                     error => return Err(error),
                 }
             }
-            Ok((looked, refused))
+            Ok(audits)
         })
     }
 
@@ -559,6 +561,15 @@ impl Engine {
     pub fn now(&self) -> rustls_pki_types::UnixTime {
         self.clock.now()
     }
+}
+
+/// What looking at the log in the name of a group came to.
+#[derive(Debug, Default)]
+pub(crate) struct Audits {
+    /// Everything about each of them.
+    pub(crate) looked: Vec<(StudentId, Looked)>,
+    /// Whose certificate here was revoked, or is on hold.
+    pub(crate) revoked: Vec<Refusal>,
 }
 
 /// So many who came for a certificate have one.

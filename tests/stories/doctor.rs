@@ -247,6 +247,50 @@ fn an_address_that_no_name_covers_is_a_warning() {
     assert!(warned[0].2.contains("`dns` or `ip`"), "{warned:?}");
 }
 
+#[test]
+fn a_name_that_nobody_knows_is_a_warning() {
+    let surgery = Surgery::open();
+    // Nobody has such a name (RFC 6761).
+    let config = "dns = [\"localhost\", \"no-such-host.invalid\"]\n";
+    fs::write(surgery.home("config.toml"), config).unwrap();
+    let warned = surgery.findings(4, "warn");
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert_eq!(warned[0].0, "dns");
+    assert!(warned[0].1.contains("no-such-host.invalid"), "{warned:?}");
+}
+
+#[test]
+fn the_revocation_list_is_fetched_where_certificates_point() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let mut cuhk = campus.serve_cuhk_publicly();
+    let path = campus.path("cuhk.home/config.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let points_to = |url: &str| {
+        fs::write(&path, format!("public_url = \"{url}\"\n{config}")).unwrap();
+        let looked = campus.cuhk(&["doctor", "--json"]).json();
+        let mut findings = looked.as_array().unwrap().iter();
+        let found = findings.find(|one| one["check"] == "public-url").unwrap();
+        let text = |name: &str| found[name].as_str().unwrap().to_owned();
+        (text("outcome"), text("seen"))
+    };
+    let right = format!("http://{}", campus.http_address());
+    let (outcome, seen) = points_to(&right);
+    assert_eq!(outcome, "ok", "{seen}");
+    assert!(seen.contains("/crl/root.crl is the root's list"), "{seen}");
+    for wrong in [
+        format!("{right}/elsewhere"),
+        "http://no-such-host.invalid".to_owned(),
+    ] {
+        let (outcome, seen) = points_to(&wrong);
+        assert_eq!(outcome, "warn", "{seen}");
+        assert!(seen.contains("leads nowhere"), "{seen}");
+    }
+    // Without a server there is nothing to be fetched, and nothing wrong with that.
+    cuhk.stop();
+    assert_eq!(points_to(&right).0, "ok");
+}
+
 fn listed(campus: &Campus, filter: &[&str]) -> Vec<String> {
     let arguments = [&["certs", "list", "--json"], filter].concat();
     let rows = campus.administer_cuhk(&arguments).succeeded().json();
@@ -325,19 +369,23 @@ fn the_configuration_in_force_is_printed_and_a_flag_comes_first() {
     assert_eq!(configuration("cuhk", &home, &["--print-config"]), defaults);
 
     fs::write(home.join("config.toml"), "listen = \"127.0.0.1:1\"\n").unwrap();
-    let of = |variable: Option<&str>, flags: &[&str]| {
+    let of = |variable: Option<&str>, serve: &[&str]| {
         let mut command = program("cuhk");
         command.env_remove("SCB_CUHK_LISTEN");
         command.envs(variable.map(|value| ("SCB_CUHK_LISTEN", value)));
         command.arg("--home").arg(&home);
-        command.args(["serve", "--print-config"]).args(flags);
+        command.args(serve).arg("--print-config");
         let text = Ran::of(&mut command).succeeded().stdout;
         let line = text.lines().find(|line| line.starts_with("listen"));
         line.unwrap().to_owned()
     };
-    assert_eq!(of(None, &[]), "listen = \"127.0.0.1:1\"");
-    assert_eq!(of(Some("127.0.0.1:2"), &[]), "listen = \"127.0.0.1:2\"");
-    let flag = ["--listen", "127.0.0.1:3"];
+    // With a command or without: what is in force is one thing.
+    for serve in [&["serve"][..], &[]] {
+        assert_eq!(of(None, serve), "listen = \"127.0.0.1:1\"");
+        let told = of(Some("127.0.0.1:2"), serve);
+        assert_eq!(told, "listen = \"127.0.0.1:2\"");
+    }
+    let flag = ["serve", "--listen", "127.0.0.1:3"];
     assert_eq!(of(Some("127.0.0.1:2"), &flag), "listen = \"127.0.0.1:3\"");
 
     let most = ["serve", "--max-connections", "7", "--print-config"];

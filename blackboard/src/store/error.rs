@@ -3,10 +3,11 @@ use std::path::PathBuf;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
+use scb_cli::local_time;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::rules::RulesError;
 use scb_protocol::statement::{Label, SubmissionId, SubmissionNumber};
-use scb_protocol::{Code, Refusal, Step, rfc3339};
+use scb_protocol::{Code, Refusal, Step};
 
 /// After how many seconds a full queue is worth another try.
 const RETRY_AFTER: u32 = 2;
@@ -166,8 +167,8 @@ pub enum Error {
     /// The clock was set back since the last number was given, or was ahead then.
     #[error(
         "this machine's clock says {}, but the last number was given at {}",
-        rfc3339(*now),
-        rfc3339(*last)
+        local_time(*now),
+        local_time(*last)
     )]
     ClockSetBack {
         /// When the last number was given.

@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use crate::Error;
 
-/// `generate`, which `--help` does not show.
+/// `generate`: what is installed beside a program.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Generate {
     /// Print completions for a shell

@@ -33,6 +33,11 @@ const MOMENTS: &str = "not a time such as `2026-12-01 23:59` or 2026-12-01T23:59
 /// Far enough that a shift to any time zone stays within four digits of year.
 const LATEST: OffsetDateTime = datetime!(9999-12-30 0:00 UTC);
 
+/// [`local_time`], in another zone.
+pub fn time_in_zone(at: UnixTime, offset: UtcOffset) -> String {
+    shifted(date_time(at), offset)
+}
+
 /// `2026-09-01 17:30:00 +08:00`, in the zone of this machine, or in UTC when it has none.
 pub fn local_time(at: UnixTime) -> String {
     let utc = date_time(at);

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, IssuerKind};
-use scb_cli::{Failure, Home, rfc3339, say};
+use scb_cli::{Failure, Home, say};
 use serde::Serialize;
 
 use self::ceremony::{rotate_issuer, rotate_root};
+use super::listing::Moment;
 use super::{Desk, now, open};
 use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
@@ -285,9 +286,9 @@ struct Row {
     state: &'static str,
     serial: String,
     sha256: Fingerprint,
-    not_before: String,
-    not_after: String,
-    retired_at: Option<String>,
+    not_before: Moment,
+    not_after: Moment,
+    retired_at: Option<Moment>,
 }
 
 impl Row {
@@ -297,8 +298,8 @@ impl Row {
             state: state.as_str(),
             serial: certificate.serial().to_string(),
             sha256: certificate.fingerprint(),
-            not_before: rfc3339(certificate.not_before()),
-            not_after: rfc3339(certificate.not_after()),
+            not_before: Moment(certificate.not_before()),
+            not_after: Moment(certificate.not_after()),
             retired_at: None,
         }
     }
@@ -312,7 +313,7 @@ impl Row {
             certificate,
         );
         Some(Self {
-            retired_at: signer.retired_at.map(rfc3339),
+            retired_at: signer.retired_at.map(Moment),
             ..row
         })
     }

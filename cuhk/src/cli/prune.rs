@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use scb_cli::{Failure, load_config, rfc3339, say};
+use scb_cli::{Failure, load_config, local_time, say};
 use scb_storage::{compact, empty_log};
 
 use super::{Desk, now};
@@ -44,14 +44,14 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     let moment = earlier(now(), keep.max(grace + DAY));
     if arguments.dry_run {
         let pruned = store.read_blocking(move |records| records.pruning().count_ended(moment))?;
-        return told("would remove", pruned, &rfc3339(moment));
+        return told("would remove", pruned, &local_time(moment));
     }
     let database = home.path(path::DATABASE);
     // On a disk that is nearly full the room of the log is what removing takes.
     empty_log(&database).map_err(Error::from)?;
     let pruned = store.write_blocking(move |records| records.pruning().remove_ended(moment))?;
     store.close_blocking();
-    told("removed", pruned, &rfc3339(moment))?;
+    told("removed", pruned, &local_time(moment))?;
     let size = || fs::metadata(&database).map_or(0, |found| found.len() >> 10);
     let before = size();
     compact(&database).map_err(|error| match error.is_full() {

@@ -1,7 +1,9 @@
 //! `cuhk revoke`
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, TypedValueParser};
 use rustls_pki_types::UnixTime;
 use scb_certs::RevocationReason;
 use scb_cli::{Failure, counted, rfc3339, say};
@@ -41,7 +43,8 @@ pub(super) struct Arguments {
     #[arg(value_name = "SID|SERIAL")]
     target: NamedTarget,
     /// Why; see below
-    #[arg(long, value_name = "REASON", default_value = "unspecified", value_parser = reason)]
+    #[arg(long, value_name = "REASON", default_value = "unspecified", value_parser = Reasons,
+        hide_possible_values = true)]
     reason: RevocationReason,
     /// Since when somebody else had, or may have had, the key: a date (UTC) or a time such as
     /// 2026-11-01T18:30:00+08:00; stands in the revocation list (invalidityDate)
@@ -103,6 +106,32 @@ fn past(text: &str) -> Result<UnixTime, String> {
     match UnixTime::since_unix_epoch(Duration::from_secs(seconds)) {
         time if time > now() => Err("this time has not come yet".to_owned()),
         time => Ok(time),
+    }
+}
+
+/// The reasons that can be given: for completions, and for who mistypes one.
+#[derive(Debug, Clone)]
+struct Reasons;
+
+impl TypedValueParser for Reasons {
+    type Value = RevocationReason;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<RevocationReason, clap::Error> {
+        reason.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let given = RevocationReason::ALL
+            .into_iter()
+            .filter(|reason| *reason != RevocationReason::CertificateHold);
+        Some(Box::new(
+            given.map(|reason| PossibleValue::new(reason.as_str())),
+        ))
     }
 }
 

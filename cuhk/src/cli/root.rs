@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use scb_cli::{Failure, passphrase_from_flag, rfc3339, say};
+use scb_cli::{Failure, local_time, passphrase_from_flag, say};
 
 use super::{Desk, now};
 use crate::root::sign_root_list;
@@ -43,7 +43,7 @@ pub(super) fn run(desk: &Desk<'_>, command: &Command) -> Result<(), Failure> {
         false,
     )?;
     let crl = sign_root_list(&home, &store, &passphrase, now())?;
-    let (number, until) = (crl.number(), rfc3339(crl.next_update()));
+    let (number, until) = (crl.number(), local_time(crl.next_update()));
     say(&format!(
         "the root's revocation list is number {number}, good until {until}"
     ))?;

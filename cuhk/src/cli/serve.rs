@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::{Args as _, FromArgMatches as _};
 use scb_certs::Passphrase;
 use scb_cli::fault::{self, FaultTable as _};
 use scb_cli::{
@@ -85,8 +86,16 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
+    /// As `cuhk serve` has them without a flag: from the environment. Ends the process if a variable
+    /// says nothing that can be understood.
+    pub(super) fn of_environment() -> Self {
+        let command = Self::augment_args(clap::Command::new("cuhk serve"));
+        let matches = command.get_matches_from(["cuhk serve"]);
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// What is said here comes before what the file says.
-    fn overrule(&self, config: &mut Config) {
+    pub(super) fn overrule(&self, config: &mut Config) {
         config.listen = self.listen.or(config.listen);
         config.http = self.http.or(config.http);
         config.metrics = self.metrics.or(config.metrics);

@@ -124,7 +124,7 @@ fn end(text: &str, offset: CampusOffset) -> Result<UnixTime, Failure> {
     if ends_at > now() {
         return Ok(ends_at);
     }
-    let over = format!("{} is over", offset.local(ends_at));
+    let over = format!("{} is over", offset.shown(ends_at));
     Err(Failure::usage(over).with_remedy(
         "give the term's last day; a term that is not to count: cuhk term remove NAME",
     ))
@@ -168,17 +168,17 @@ struct Row {
     ends_at_local: String,
     /// `over`, `current` or `later`.
     state: &'static str,
+    /// On campus, for people.
+    #[serde(skip)]
+    shown: String,
 }
 
 impl Row {
     fn line(&self) -> String {
         let Self {
-            name,
-            ends_at,
-            ends_at_local,
-            state,
+            name, state, shown, ..
         } = self;
-        format!("{name:<12}  {state:<7}  ends {ends_at_local} ({ends_at})")
+        format!("{name:<12}  {state:<7}  ends {shown}")
     }
 }
 
@@ -188,6 +188,7 @@ fn rows(terms: &[Term], offset: CampusOffset) -> Vec<Row> {
         name: term.name.clone(),
         ends_at: rfc3339(term.ends_at),
         ends_at_local: offset.local(term.ends_at),
+        shown: offset.shown(term.ends_at),
         state: match index {
             index if index < over => OVER,
             index if index == over => "current",

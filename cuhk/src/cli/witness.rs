@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use scb_cli::{Failure, counted, rfc3339, say};
+use scb_cli::{Failure, counted, say};
 use scb_tlog::{Algorithm, VerifierKey};
 use serde::Serialize;
 
+use super::listing::Moment;
 use super::open;
 use crate::Error;
 use crate::store::WitnessedLog;
@@ -116,7 +117,7 @@ struct Row {
     log: String,
     service: String,
     entries: u64,
-    seen_at: String,
+    seen_at: Moment,
     key: String,
 }
 
@@ -126,7 +127,7 @@ impl Row {
             log: log.name.to_string(),
             service: log.service.to_string(),
             entries: log.known.head.size,
-            seen_at: rfc3339(log.seen_at),
+            seen_at: Moment(log.seen_at),
             key: log.known.key.to_string(),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Chain};
-use scb_cli::{Home, counted, read_limited, rfc3339};
+use scb_cli::{Home, counted, local_time, read_limited};
 
 use super::Finding;
 use super::authorities::Standing;
@@ -47,7 +47,7 @@ fn authority(home: &Home, authority: &Standing, now: UnixTime) -> Finding {
         _ => format!("the issuing authority `{signer}`"),
     };
     if *has_heir && now <= certificate.not_after() {
-        let end = rfc3339(certificate.not_after());
+        let end = local_time(certificate.not_after());
         return Finding::ok(
             CHECK,
             format!("{name} ends at {end}; another has taken its place"),
@@ -94,16 +94,16 @@ fn judge(
 ) -> Finding {
     let (start, end) = (certificate.not_before(), certificate.not_after());
     if now.as_secs() < start.as_secs() {
-        let seen = format!("{name} begins only at {}", rfc3339(start));
+        let seen = format!("{name} begins only at {}", local_time(start));
         return Finding::fail(check, seen, "this machine's clock is wrong: set it");
     }
     if end.as_secs() < now.as_secs() {
-        return Finding::fail(check, format!("{name} ended at {}", rfc3339(end)), mend);
+        return Finding::fail(check, format!("{name} ended at {}", local_time(end)), mend);
     }
     let days = (end.as_secs() - now.as_secs()) / (24 * 60 * 60);
     let seen = format!(
         "{name} ends at {}, in {}",
-        rfc3339(end),
+        local_time(end),
         counted(days, "day")
     );
     match end.as_secs() < later(now, ahead).as_secs() {

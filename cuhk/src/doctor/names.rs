@@ -1,13 +1,50 @@
-//! Whether clients will find this server's name in its certificate.
+//! Whether clients will find this server: its name in its certificate, its names in the DNS, and the
+//! revocation lists where certificates say that they are.
 
-use scb_cli::Home;
+use scb_certs::Crl;
+use scb_cli::{Home, local_time};
+use scb_storage::HomeLock;
 
 use super::Finding;
+use super::reach::{fetch, resolve};
 use crate::Config;
 use crate::config::{DEFAULT_LISTEN, path};
+use crate::issuers::stored_roots;
 
 pub(super) fn check(home: &Home, config: &Config) -> Vec<Finding> {
-    vec![listening(home, config), published(config)]
+    let mut findings = vec![listening(home, config)];
+    findings.extend(known_names(home, config));
+    findings.push(published(home, config));
+    findings
+}
+
+/// Other machines may have another view of the DNS: never more than a warning.
+fn known_names(home: &Home, config: &Config) -> Option<Finding> {
+    const CHECK: &str = "dns";
+    let port = config.listen.unwrap_or(DEFAULT_LISTEN).port();
+    let looked = config.dns.iter().map(|name| (name, resolve(name, port)));
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for (name, looked) in looked {
+        match looked {
+            Ok(addresses) => {
+                let first = addresses.first().map(|address| address.ip().to_string());
+                found.push(format!("{name} is {}", first.unwrap_or_default()));
+            }
+            Err(why) => missing.push(format!("{name}: {why}")),
+        }
+    }
+    match (found.is_empty(), missing.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(Finding::ok(CHECK, found.join(", "))),
+        (_, false) => Some(Finding::warn(
+            CHECK,
+            format!("not found from here: {}", missing.join(", ")),
+            format!(
+                "enter the name in the DNS, or correct `dns` in {} and start `cuhk serve` again",
+                home.path(path::CONFIG).display()
+            ),
+        )),
+    }
 }
 
 fn listening(home: &Home, config: &Config) -> Finding {
@@ -27,13 +64,41 @@ fn listening(home: &Home, config: &Config) -> Finding {
     }
 }
 
-fn published(config: &Config) -> Finding {
+/// Whoever checks a certificate fetches the list there.
+fn published(home: &Home, config: &Config) -> Finding {
     const CHECK: &str = "public-url";
-    match &config.public_url {
-        None => Finding::ok(
+    let Some(url) = &config.public_url else {
+        return Finding::ok(
             CHECK,
             "none: certificates name no address of revocation lists",
-        ),
-        Some(url) => Finding::ok(CHECK, format!("certificates point to {url}")),
+        );
+    };
+    if !HomeLock::is_held(home.dir()) {
+        let seen = format!("certificates point to {url}; no server runs here to ask it");
+        return Finding::ok(CHECK, seen);
     }
+    match fetched(home, config) {
+        Ok(seen) => Finding::ok(CHECK, seen),
+        Err(why) => Finding::warn(
+            CHECK,
+            format!("certificates point to {url}, and from here that leads nowhere: {why}"),
+            format!(
+                "see that `http` is set in {} or given to `cuhk serve --http`, and that {url} leads \
+                 there (name, port, firewall, reverse proxy): others cannot check certificates",
+                home.path(path::CONFIG).display()
+            ),
+        ),
+    }
+}
+
+/// The list of the newest root, as others get it.
+fn fetched(home: &Home, config: &Config) -> Result<String, String> {
+    let roots = stored_roots(home).map_err(|error| error.to_string())?;
+    let (signer, root) = roots.last().ok_or("there is no root")?;
+    let url = config.urls(*signer).crl.ok_or("there is no address")?;
+    let list = Crl::from_der(&fetch(&url)?).map_err(|error| format!("{url}: {error}"))?;
+    list.verify(root)
+        .map_err(|error| format!("{url} is no list of this CUHK: {error}"))?;
+    let until = local_time(list.next_update());
+    Ok(format!("{url} is the root's list, good until {until}"))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_cli::{Home, counted, rfc3339};
+use scb_cli::{Home, counted, local_time};
 use scb_storage::Inspection;
 
 use super::{Finding, log};
@@ -81,7 +81,7 @@ fn term(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
     let seen = format!(
         "the last term is {}, until {}",
         last.name,
-        rfc3339(last.ends_at)
+        local_time(last.ends_at)
     );
     Ok(match last.ends_at {
         end if end <= now => {
@@ -164,13 +164,13 @@ fn witness(records: &Records<'_>) -> Result<Finding, Error> {
 }
 
 fn time(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
-    let seen = |last| format!("now {}, last record {}", rfc3339(now), rfc3339(last));
+    let seen = |last| format!("now {}, last record {}", local_time(now), local_time(last));
     if let Err(error) = clock::check(records, now) {
         return Ok(Finding::unseen("clock", error));
     }
     Ok(match clock::last_seen(records)? {
         Some(last) => Finding::ok("clock", seen(last)),
-        None => Finding::ok("clock", format!("now {}, no record yet", rfc3339(now))),
+        None => Finding::ok("clock", format!("now {}, no record yet", local_time(now))),
     })
 }
 
@@ -196,11 +196,11 @@ fn list(records: &Records<'_>, signer: CrlSigner, now: UnixTime) -> Result<Findi
         });
     };
     let end = stored.crl.next_update();
-    let seen = format!("that of `{name}` is in force until {}", rfc3339(end));
+    let seen = format!("that of `{name}` is in force until {}", local_time(end));
     Ok(match () {
         () if end <= now => Finding::fail(
             CHECK,
-            format!("that of `{name}` ended at {}", rfc3339(end)),
+            format!("that of `{name}` ended at {}", local_time(end)),
             mend,
         ),
         () if end < later(now, ahead) => Finding::warn(CHECK, seen, mend),

@@ -11,6 +11,8 @@ use scb_transport::{Counters, Measured, seconds_between};
 
 use crate::store::CrlSigner;
 
+const STUDENT: &str = "student";
+const SERVICE: &str = "service";
 const DAY: f64 = 24.0 * 60.0 * 60.0;
 
 /// Clones share the numbers.
@@ -48,6 +50,10 @@ impl Metrics {
             list_remaining: Family::default(),
             authority_expiry: Family::default(),
         };
+        // A rate needs the number from before the first one.
+        for subject in [STUDENT, SERVICE] {
+            drop(metrics.certificates.get_or_create(&Subject { subject }));
+        }
         metrics.register(&mut registry);
         (metrics, registry)
     }
@@ -89,7 +95,7 @@ impl Metrics {
         match &event.fact {
             Fact::StudentCertified { before: false, .. }
             | Fact::StudentRenewed { before: false, .. } => {
-                self.certified("student");
+                self.certified(STUDENT);
                 self.tokens.inc();
             }
             // The same certificate again, with a token of its own.
@@ -99,7 +105,7 @@ impl Metrics {
                 self.tokens.inc();
             }
             Fact::ServiceCertified { before: false, .. } | Fact::ServiceRenewed { .. } => {
-                self.certified("service");
+                self.certified(SERVICE);
             }
             _ => {}
         }
@@ -165,8 +171,12 @@ mod tests {
         }
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
-        let issued = "cuhk_certificates_issued_total{subject=\"student\"} 1\n";
-        assert!(text.contains(issued), "{text}");
+        for issued in [
+            "cuhk_certificates_issued_total{subject=\"student\"} 1\n",
+            "cuhk_certificates_issued_total{subject=\"service\"} 0\n",
+        ] {
+            assert!(text.contains(issued), "{issued}: {text}");
+        }
         assert!(text.contains("cuhk_tokens_issued_total 2\n"), "{text}");
     }
 }

@@ -225,6 +225,35 @@ fn refuses_to_revoke_a_certificate_that_was_never_issued() {
     with_records(|records| {
         let stray = Target::Certificate(Serial::random().unwrap());
         let refused = revoke(records, &stray, RevocationReason::Unspecified, at(1));
-        assert!(matches!(refused, Err(Error::NothingToRevoke(_))));
+        assert_eq!(why(refused), NothingLeft::Unknown);
+    });
+}
+
+fn why(refused: Result<Revoked, Error>) -> NothingLeft {
+    match refused {
+        Err(Error::NothingToRevoke { why, .. }) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_cannot_be_revoked_is_told_apart() {
+    with_records(|records| {
+        let reason = RevocationReason::Superseded;
+        let all = Target::Subject(subject());
+        let try_again = |now| why(revoke(records, &all, reason, at(now)));
+        let stranger = Target::Subject("1155000009".parse().unwrap());
+        let unknown = why(revoke(records, &stranger, reason, at(1)));
+        assert_eq!(unknown, NothingLeft::Unknown, "not on the roster");
+        assert_eq!(try_again(1), NothingLeft::Never);
+        let serial = certify(records, subject(), 1000);
+        assert_eq!(try_again(1001), NothingLeft::Ended(at(1000)));
+        revoke(records, &all, reason, at(5)).unwrap();
+        for target in [&all, &Target::Certificate(serial)] {
+            let NothingLeft::Revoked(before) = why(revoke(records, target, reason, at(6))) else {
+                panic!("it was revoked");
+            };
+            assert_eq!((before.at, before.reason), (at(5), reason));
+        }
     });
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Prepared, everybody_here, say_json};
 use crate::cli::{Audit, Common};
-use crate::engine::Looked;
+use crate::engine::{Audits, Looked};
 use crate::log_memory::WitnessKey;
 use crate::show::Show;
 use crate::{Error, Group};
@@ -24,7 +24,7 @@ pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), 
     prepared
         .engine
         .renew_due(&group, &mut |event| show.event(event))?;
-    let (looked, refused) = prepared.engine.audit(&group)?;
+    let Audits { looked, revoked } = prepared.engine.audit(&group)?;
     let now = prepared.engine.now();
     match (looked.last(), common.json) {
         (None, _) => {}
@@ -36,9 +36,9 @@ pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), 
             say_log(last)?;
         }
     }
-    match refused.len() {
+    match revoked.len() {
         0 => Ok(()),
-        _ => Err(Error::SeveralRefused(refused)),
+        _ => Err(Error::SeveralRefused(revoked)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What both servers count of the events of their steps.
 
+use std::ops::Deref;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use rustls_pki_types::UnixTime;
-use scb_protocol::{Fact, StepEvent};
+use scb_protocol::{Code, Fact, StepEvent};
 
 /// Upper bounds of the histogram, in seconds: from a warm cache to the client's patience.
 const BOUNDS: [f64; 12] = [
@@ -49,6 +50,10 @@ impl Counters {
             verifications: Histogram::new(BOUNDS),
             database: Gauge::default(),
         };
+        // A rate needs the number from before the first one.
+        for code in Code::ALL {
+            drop(counters.refused(code.as_str()));
+        }
         registry.register(
             "refusals",
             "Refusals, by the code that the client is told",
@@ -69,6 +74,10 @@ impl Counters {
         counters
     }
 
+    fn refused(&self, code: &'static str) -> impl Deref<Target = Counter> {
+        self.refusals.get_or_create(&Refused { code })
+    }
+
     /// Sets the size of the database.
     pub fn database(&self, bytes: u64) {
         self.database.set(i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -78,8 +87,7 @@ impl Counters {
     pub fn count(&self, event: &StepEvent) {
         match (&event.fact, event.elapsed) {
             (Fact::Refused(refusal), _) => {
-                let code = refusal.code.as_str();
-                self.refusals.get_or_create(&Refused { code }).inc();
+                self.refused(refusal.code.as_str()).inc();
             }
             (Fact::GroupVerified { .. } | Fact::MembersAnswered { .. }, Some(elapsed)) => {
                 self.verifications.observe(elapsed.as_secs_f64());
@@ -93,7 +101,7 @@ impl Counters {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use prometheus_client::encoding::text::encode;
-    use scb_protocol::{Code, Refusal, Step};
+    use scb_protocol::{Refusal, Step};
 
     use super::*;
 
@@ -110,5 +118,10 @@ mod tests {
         encode(&mut text, &registry).unwrap();
         assert!(text.contains("cuhk_refusals_total{code=\"code_used\"} 2\n"));
         assert!(!text.contains("1155000001"), "{text}");
+        // What has not happened yet is a nought, not an absence.
+        for code in Code::ALL {
+            let line = format!("cuhk_refusals_total{{code=\"{code}\"}} ");
+            assert!(text.contains(&line), "{line}: {text}");
+        }
     }
 }
