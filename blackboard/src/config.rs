@@ -34,6 +34,9 @@ pub struct Config {
     /// How long after the signed statement the files may come; in the file, seconds.
     #[serde(with = "window")]
     pub upload_window: Duration,
+    /// How long a proposal waits for signatures; in the file, seconds.
+    #[serde(with = "window")]
+    pub cosign_window: Duration,
     /// Largest group, 1 to 8, of assignments that do not say otherwise.
     #[serde(deserialize_with = "group_size")]
     pub max_members: NonZeroU8,
@@ -53,6 +56,7 @@ impl Default for Config {
             assignment: label("lab"),
             max_bytes: 512 * 1024 * 1024,
             upload_window: Duration::from_secs(24 * 60 * 60),
+            cosign_window: Duration::from_secs(7 * 24 * 60 * 60),
             max_members: NonZeroU8::MIN.saturating_add(2),
             outage: Outage::Refuse,
             limits: Limits::default(),
@@ -103,6 +107,9 @@ impl Config {
              # How long the files of a signed statement may follow it, in seconds: whoever signed in\n\
              # time is in time, however slow the link. Default: 86400, a day\n\
              upload_window = {upload_window}\n\
+             # How long a report waits for the signatures of members who are elsewhere, in\n\
+             # seconds; never longer than its assignment is open. Default: 604800, a week\n\
+             cosign_window = {cosign_window}\n\
              # Largest group, 1 to 8 members, of assignments that do not say otherwise. Default: 3\n\
              max_members = {max_members}\n\
              # While CUHK cannot be reached: \"refuse\" everybody, or accept the \"tokens\" that it\n\
@@ -118,6 +125,7 @@ impl Config {
             assignment = self.assignment,
             max_bytes = self.max_bytes,
             upload_window = self.upload_window.as_secs(),
+            cosign_window = self.cosign_window.as_secs(),
             max_members = self.max_members,
             outage = self.outage,
         )
@@ -218,6 +226,7 @@ mod tests {
             "max_bytes = -1",
             "upload_window = 59",
             "upload_window = 31622401",
+            "cosign_window = 59",
             "course = \"../x\"",
             "outage = \"accept\"",
             "listen = \"localhost\"",

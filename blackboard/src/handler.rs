@@ -8,6 +8,7 @@ mod desk;
 mod grades;
 mod largest_group;
 mod proof;
+mod proposal;
 mod vigil;
 
 use std::sync::Arc;
@@ -17,11 +18,13 @@ use bytes::Bytes;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId, TrustStore};
 use scb_protocol::message::blackboard::{Reply, Request};
+use scb_protocol::message::proposal::ProposalStanding;
 use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
 use scb_protocol::server::{
     AcceptedStatement, AwaitReverification, AwaitVerification, ExpectConfirmation,
     ExpectPresentation, ExpectRequest, ExpectUpload, Policy, VerifiedSubmission,
 };
+use scb_protocol::statement::Statement;
 use scb_protocol::{Assurance, Channel, Code, Fact, Mode, Refusal, Step, StepEvent, from_seconds};
 use scb_storage::{ContentStore, Upload};
 use scb_transport::{Clock, Connection, Limits, Shutdown, telemetry};
@@ -29,6 +32,7 @@ use tokio::sync::watch;
 use tokio::time::{self, timeout};
 
 use self::content::Receiver;
+use self::desk::Statement as Signed;
 use self::vigil::Vigil;
 
 pub(crate) use self::largest_group::LargestGroup;
@@ -58,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) uploads: Uploads,
     /// How long after its commitment the files of a statement may come.
     pub(crate) upload_window: Duration,
+    /// How long a proposal waits for signatures.
+    pub(crate) cosign_window: Duration,
     /// The assignments' logs.
     pub(crate) logs: Logs,
     /// What CUHK has cosigned of them.
@@ -72,6 +78,14 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// What is done wrong on purpose, in a sandbox.
     pub(crate) faults: Faults,
+}
+
+/// What has come of a statement.
+enum Outcome {
+    /// It is a submission.
+    Stored(Box<Record>),
+    /// It waits for others to sign it.
+    Waits(Box<ProposalStanding>),
 }
 
 /// One connection.
@@ -128,11 +142,23 @@ impl Handler {
         let presented = self.step_3_present().await?;
         let shared_out = self.step_3_and_4_verify(presented).await?;
         let confirmed = self.step_5_confirm(shared_out).await?;
-        let Some(accepted) = self.step_6_desk(confirmed).await? else {
+        let Some(signed) = self.step_6_desk(confirmed).await? else {
             return Ok(());
         };
-        let record = self.step_6_content(accepted).await?;
-        self.step_6_receipt(record).await
+        let outcome = match signed {
+            Signed::HandIn(accepted) => {
+                Outcome::Stored(Box::new(self.step_6_content(*accepted).await?))
+            }
+            Signed::Propose(part) => self.step_6_propose(*part).await?,
+            Signed::Sign(part) => self.step_6_sign(*part).await?,
+        };
+        match outcome {
+            Outcome::Stored(record) => self.step_6_receipt(*record).await,
+            Outcome::Waits(proposal) => {
+                let proposal = *proposal;
+                self.send(Reply::Proposal { proposal }).await
+            }
+        }
     }
 
     /// The members present themselves: chains, tokens and proofs are checked.
@@ -200,27 +226,25 @@ impl Handler {
     /// under its submission ID.
     async fn stored_before(
         &mut self,
-        accepted: &AcceptedStatement,
+        statement: &Statement,
+        bytes: &[u8],
     ) -> Result<Option<Record>, Refusal> {
-        let submission = accepted.statement().submission;
-        match self.shared.register.store().find(submission).await? {
-            Some(record) if record.statement_bytes() != accepted.bytes() => {
+        let found = self.shared.register.store().find(statement.submission);
+        match found.await? {
+            Some(record) if record.statement_bytes() != bytes => {
                 Err(Refusal::new(Code::SubmissionConflict, Step::Six))
             }
             Some(record) => {
                 self.vigil.insist(Step::Six).await?;
                 Ok(Some(record))
             }
-            None => self.same_version(accepted).await,
+            None => self.same_version(statement).await,
         }
     }
 
     /// The record of the members' last version, if this is the same again: it changes nothing.
-    async fn same_version(
-        &mut self,
-        accepted: &AcceptedStatement,
-    ) -> Result<Option<Record>, Refusal> {
-        let statement = accepted.statement().clone();
+    async fn same_version(&mut self, statement: &Statement) -> Result<Option<Record>, Refusal> {
+        let statement = statement.clone();
         let same = self.shared.register.store().same_version(statement).await?;
         // A receipt that counts no longer, as under a root of the past, is no answer.
         let trust = self.trust();
@@ -236,7 +260,8 @@ impl Handler {
     async fn step_6_content(&mut self, accepted: AcceptedStatement) -> Result<Record, Refusal> {
         let submission = accepted.statement().submission;
         let lease = self.shared.uploads.claim(submission).await?;
-        if let Some(record) = self.stored_before(&accepted).await? {
+        let (statement, bytes) = (accepted.statement(), accepted.bytes());
+        if let Some(record) = self.stored_before(statement, bytes).await? {
             return Ok(record);
         }
         let (state, upload) = self.step_6_commit(accepted).await?;
@@ -261,11 +286,8 @@ impl Handler {
         let (id, at) = (accepted.statement().submission, self.shared.clock.now());
         let committal = self.committal(&accepted, at);
         let commitment = self.shared.register.commit(committal).await?;
-        let files = &accepted.statement().files;
-        let size = files.size();
-        let sizes = files.iter().map(|file| file.size).collect();
-        let upload = self.shared.content.upload(id.as_bytes(), sizes).await;
-        let upload = upload.map_err(content::refusal)?;
+        let size = accepted.statement().files.size();
+        let upload = self.upload_of(accepted.statement()).await?;
         let have = content::received(&upload);
         let committed = Fact::Committed {
             submission: id,
@@ -278,6 +300,16 @@ impl Handler {
         let (state, reply) = accepted.committed(commitment, have);
         self.send(reply).await?;
         Ok((state, upload))
+    }
+
+    /// What is here of the files of a statement.
+    async fn upload_of(&mut self, statement: &Statement) -> Result<Upload, Refusal> {
+        let sizes = statement.files.iter().map(|file| file.size).collect();
+        let upload = self
+            .shared
+            .content
+            .upload(statement.submission.as_bytes(), sizes);
+        upload.await.map_err(content::refusal)
     }
 
     fn committal(&self, accepted: &AcceptedStatement, at: UnixTime) -> Committal {
@@ -348,6 +380,25 @@ impl Handler {
 
     /// The receipt goes back.
     async fn step_6_receipt(&mut self, record: Record) -> Result<(), Refusal> {
+        let (submission, size) = (
+            record.statement().submission,
+            record.statement().files.size(),
+        );
+        let (announcement, receipt) = self.receipt_of(record).await?;
+        if let Reply::Receipt { number, sha256, .. } = &announcement {
+            let stored = Fact::Stored {
+                number: *number,
+                submission,
+                size,
+                receipt: *sha256,
+            };
+            self.done(Step::Six, stored);
+        }
+        self.send_receipt(announcement, receipt).await
+    }
+
+    /// What announces a receipt, and the receipt.
+    async fn receipt_of(&mut self, record: Record) -> Result<(Reply, Bytes), Refusal> {
         let (shared, trust) = (Arc::clone(&self.shared), self.trust());
         // While CUHK is away nobody waits for it.
         let patience = match record.summary().mode {
@@ -369,13 +420,10 @@ impl Handler {
             size: receipt.len() as u64,
             sha256: Fingerprint::of(&receipt),
         };
-        let stored = Fact::Stored {
-            number: record.number(),
-            submission: record.statement().submission,
-            size: record.statement().files.size(),
-            receipt: Fingerprint::of(&receipt),
-        };
-        self.done(Step::Six, stored);
+        Ok((announcement, receipt))
+    }
+
+    async fn send_receipt(&mut self, announcement: Reply, receipt: Bytes) -> Result<(), Refusal> {
         self.connection.at_step(Step::Six);
         let limit = self.shared.limits.content;
         let sending = async {

@@ -79,6 +79,7 @@ impl Server {
         let content = ContentStore::open(&home.path("content"))?;
         sweep(&register, &content);
         let logs = Logs::open(home, store.clone(), LogKey::open(home)?)?;
+        lapse(&register, clock.now());
         sweep_uploads(&register, &content, clock.now());
         let cosigner = witness_key(home, policy.service.trust_domain())?;
         let identity = watch::Sender::new(Arc::new(identity));
@@ -120,6 +121,7 @@ impl Server {
             content,
             uploads: Uploads::default(),
             upload_window: config.upload_window,
+            cosign_window: config.cosign_window,
             logs,
             witnessed,
             identity: identity.subscribe(),
@@ -275,11 +277,21 @@ fn sweep_uploads(register: &Register, content: &ContentStore, now: UnixTime) {
     }
 }
 
+/// Enters which proposals nobody can sign any more.
+fn lapse(register: &Register, now: UnixTime) {
+    match register.lapse_proposals(now) {
+        Ok(0) => {}
+        Ok(lapsed) => tracing::info!("{lapsed} proposals were not signed by everybody in time"),
+        Err(error) => tracing::warn!("it was not entered which proposals have lapsed: {error}"),
+    }
+}
+
 async fn keep_sweeping(shared: Arc<Shared>) {
     loop {
         sleep(SWEEP).await;
         let shared = Arc::clone(&shared);
         let swept = spawn_blocking(move || {
+            lapse(&shared.register, shared.clock.now());
             sweep_uploads(&shared.register, &shared.content, shared.clock.now());
         });
         if swept.await.is_err() {

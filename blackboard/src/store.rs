@@ -12,6 +12,7 @@ pub(crate) mod log;
 mod mark;
 pub(crate) mod parts;
 mod proof;
+mod proposals;
 mod record;
 mod register;
 mod revocation;
@@ -37,6 +38,9 @@ pub use commitment::{Committal, Unfinished};
 pub(crate) use courses::{Course, Membership};
 pub use error::Error;
 pub(crate) use inspector::{CommittedRow, EntryRow, Inspector};
+#[cfg(test)]
+pub(crate) use proposals::MAX_WAITING;
+pub(crate) use proposals::{End, Proposal, Signing};
 pub use record::{Draft, Record, Summary};
 pub use register::Register;
 use rows::{
@@ -56,6 +60,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_witness.sql")),
     M::up(include_str!("store/migration_proof.sql")),
     M::up(include_str!("store/migration_grades.sql")),
+    M::up(include_str!("store/migration_proposals.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::Context;
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Failure, Home, Role, counted, local_time, printable, say};
+use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Mode, rfc3339};
 use scb_storage::ContentStore;
@@ -176,7 +177,8 @@ fn show(record: &Record, roots: &[Fingerprint], json: bool) -> anyhow::Result<()
         "  course      {} / {}",
         statement.course, statement.assignment
     ))?;
-    for member in &statement.members {
+    let verified = VerifiedReceipt::verify_under(&receipt, roots)?;
+    for member in verified.members() {
         say(&format!(
             "  member      {}  certificate {}",
             member.sid, member.cert_sha256

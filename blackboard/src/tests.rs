@@ -17,6 +17,7 @@ mod logs;
 mod outage;
 mod overview;
 pub(crate) mod panics;
+mod proposals;
 mod receipts;
 mod records;
 mod refusals;

@@ -39,7 +39,9 @@ mod verified;
 pub use certificate::{Certificate, MAX_CERTIFICATE_SIZE, all_from_pem};
 pub use certificate_error::CertificateError;
 pub use chain::{Chain, MAX_CHAIN_LENGTH, root_in_chain};
-pub use cms::{DetachedSignature, MAX_SIGNATURE_SIZE, Signer, certs_only, sign_detached};
+pub use cms::{
+    DetachedSignature, MAX_SIGNATURE_SIZE, Signer, certs_only, join_detached, sign_detached,
+};
 pub use crl::{Crl, MAX_CRL_SIZE, RevocationReason, RevokedEntry};
 pub use ed25519::Ed25519Seed;
 pub use error::Error;

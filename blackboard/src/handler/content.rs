@@ -3,7 +3,7 @@
 
 use scb_certs::Fingerprint;
 use scb_protocol::message::blackboard::{Received, Request};
-use scb_protocol::server::{AwaitReverification, ExpectUpload, ReceivingContent};
+use scb_protocol::server::{ExpectUpload, ReceivingContent, WithFiles};
 use scb_protocol::{Code, Frame, Refusal, Step, decode};
 use scb_storage::{ContentWriter, Error, Upload};
 use scb_transport::Connection;
@@ -30,11 +30,11 @@ struct Incoming {
 impl Receiver<'_> {
     /// Receives `upload`, chunks and then `end`. Everything has come, durably and with the hashes
     /// that the members signed, when this returns; otherwise what has come is kept.
-    pub(super) async fn receive(
+    pub(super) async fn receive<S: WithFiles>(
         mut self,
-        state: ExpectUpload,
+        state: ExpectUpload<S>,
         upload: Upload,
-    ) -> Result<(AwaitReverification, Upload), Refusal> {
+    ) -> Result<(S::Next, Upload), Refusal> {
         // The client reads what it sent before, to compare: that may take a while.
         let deadline = Instant::now() + self.shared.limits.idle;
         let Frame::Message(payload) = self.frame(deadline).await? else {
@@ -53,11 +53,11 @@ impl Receiver<'_> {
         }
     }
 
-    async fn chunks(
+    async fn chunks<S: WithFiles>(
         &mut self,
-        mut state: ReceivingContent,
+        mut state: ReceivingContent<S>,
         incoming: &mut Incoming,
-    ) -> Result<AwaitReverification, Refusal> {
+    ) -> Result<S::Next, Refusal> {
         let deadline = Instant::now() + self.shared.limits.content;
         loop {
             let next = deadline.min(Instant::now() + self.shared.limits.message);

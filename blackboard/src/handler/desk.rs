@@ -1,18 +1,28 @@
 //! After step 5: questions of the members, until their statement comes or they leave.
 
 use scb_protocol::message::blackboard::{ListedAssignment, Reply};
-use scb_protocol::server::{AcceptedStatement, ExpectRequest, Inquiry, Wanted};
+use scb_protocol::server::{AcceptedStatement, ExpectRequest, Inquiry, PartlySigned, Wanted};
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Refusal, Step};
 
 use super::Handler;
+
+/// The statement with which members end their questions.
+pub(super) enum Statement {
+    /// All members are here and have signed it.
+    HandIn(Box<AcceptedStatement>),
+    /// Others are to sign it as well.
+    Propose(Box<PartlySigned>),
+    /// It was proposed before.
+    Sign(Box<PartlySigned>),
+}
 
 impl Handler {
     /// Answers until a statement comes; `None` if the members leave with what they were told.
     pub(super) async fn step_6_desk(
         &mut self,
         mut state: ExpectRequest,
-    ) -> Result<Option<AcceptedStatement>, Refusal> {
+    ) -> Result<Option<Statement>, Refusal> {
         // People read and sign: they have more time than for other messages.
         let idle = self.shared.limits.idle;
         let mut told = false;
@@ -21,20 +31,39 @@ impl Handler {
                 Err(lost) if told && lost.code == Code::ConnectionLost => return Ok(None),
                 request => request?,
             };
-            match state.handle(request)? {
+            let next = match state.handle(request)? {
                 Wanted::HandIn(accepted) => {
                     self.done(Step::Six, Fact::StatementAccepted(accepted.signed()));
-                    return Ok(Some(*accepted));
+                    return Ok(Some(Statement::HandIn(accepted)));
                 }
+                Wanted::Propose(part) => return Ok(Some(Statement::Propose(part))),
+                Wanted::Sign(part) => return Ok(Some(Statement::Sign(part))),
                 Wanted::Know(inquiry, next) => {
                     self.vigil.insist(Step::Six).await?;
-                    let (reply, fact) = self.answer(inquiry, &next).await?;
-                    self.send(reply).await?;
-                    self.done(Step::Six, fact);
-                    (state, told) = (*next, true);
+                    let answer = self.answer(inquiry, &next).await?;
+                    self.tell(answer).await?;
+                    next
                 }
-            }
+                Wanted::End(ending, next) => {
+                    self.vigil.insist(Step::Six).await?;
+                    let answer = self.end_proposal(ending, &next).await?;
+                    self.tell(answer).await?;
+                    next
+                }
+                Wanted::Fetch(submission, next) => {
+                    self.vigil.insist(Step::Six).await?;
+                    self.fetch(submission, &next).await?;
+                    next
+                }
+            };
+            (state, told) = (*next, true);
         }
+    }
+
+    async fn tell(&mut self, (reply, fact): (Reply, Fact)) -> Result<(), Refusal> {
+        self.send(reply).await?;
+        self.done(Step::Six, fact);
+        Ok(())
     }
 
     async fn answer(
@@ -45,11 +74,12 @@ impl Handler {
         match inquiry {
             Inquiry::Proof { submission } => self.proof_for(submission, state).await,
             Inquiry::Grades { course, from } => self.grades_for(course, from, state).await,
+            Inquiry::Proposals { from } => self.proposals(from, state).await,
             Inquiry::Assignments { course, from } => {
                 let all = self.assignments(course, state).await?;
                 let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
                 let from = usize::try_from(from).unwrap_or(usize::MAX);
-                let assignments = ListedAssignment::that_fit(all.into_iter().skip(from));
+                let assignments = that_fit(all.into_iter().skip(from));
                 let fact = Fact::AssignmentsTold {
                     assignments: assignments.len(),
                 };

@@ -29,7 +29,7 @@ impl Handler {
         for graded in all.into_iter().skip(from).take(AT_ONCE) {
             grades.push(self.carried(graded).await?);
         }
-        let grades = CarriedGrade::that_fit(grades);
+        let grades = that_fit(grades);
         let fact = Fact::GradesTold {
             grades: grades.len(),
         };

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use scb_certs::StudentId;
 use scb_protocol::message::blackboard::{CarriedProof, Reply};
 use scb_protocol::server::{ExpectRequest, VerifiedMember};
 use scb_protocol::statement::SubmissionId;
@@ -22,7 +21,7 @@ impl Handler {
         let (store, trust) = (self.shared.register.store(), self.trust());
         let mut proof = None;
         if let Some(record) = store.find(submission).await?
-            && asking.iter().all(|sid| names(&record, sid))
+            && asking.iter().all(|sid| record.names(sid))
         {
             let (logs, witnessed) = (&self.shared.logs, &self.shared.witnessed);
             let proved = logs.proved(record, witnessed, &trust, Duration::ZERO);
@@ -35,9 +34,4 @@ impl Handler {
         let fact = Fact::ProofTold { submission, proved };
         Ok((Reply::Proof { proof }, fact))
     }
-}
-
-fn names(record: &crate::store::Record, sid: &StudentId) -> bool {
-    let mut members = record.statement().members.iter();
-    members.any(|member| member.sid == *sid)
 }

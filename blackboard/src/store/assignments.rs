@@ -9,7 +9,7 @@ use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Contents, Entry, LogName};
 use scb_protocol::message::blackboard::{ListedAssignment, MAX_CHANGES};
 use scb_protocol::rules::{
-    Assigned, Change, Extension, Found, Groups, Rules, RulesError, Terms, changes,
+    Assigned, Change, Extension, Found, Groups, Rules, RulesError, Terms, Title, changes,
 };
 use scb_protocol::statement::{Label, Statement};
 use serde::Serialize;
@@ -293,6 +293,11 @@ pub(crate) fn look_up(connection: &Connection, statement: &Statement) -> Result<
             Groups::Kept => versions::parts(connection, statement)?,
         },
     }))
+}
+
+/// What a course is called.
+pub(super) fn course_title(connection: &Connection, course: &Label) -> Result<Title, Error> {
+    Ok(courses::require(connection, course)?.title)
 }
 
 fn listed_for(

@@ -5,6 +5,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::local_time;
 use scb_protocol::log_leaf::LogName;
+use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::rules::RulesError;
 use scb_protocol::statement::{Label, SubmissionId, SubmissionNumber};
 use scb_protocol::{Code, Refusal, Step};
@@ -24,6 +25,38 @@ pub enum Error {
     /// The time in which the files of a commitment might come is over.
     #[error("the files of submission {submission} might come no longer")]
     UploadExpired {
+        /// The submission ID.
+        submission: SubmissionId,
+    },
+    /// There is no such proposal of these students.
+    #[error("there is no proposal {submission} of these students")]
+    NoProposal {
+        /// The submission ID.
+        submission: SubmissionId,
+    },
+    /// Nobody can sign the proposal any more, or end it.
+    #[error("the proposal {submission} is {state}")]
+    ProposalEnded {
+        /// The submission ID.
+        submission: SubmissionId,
+        /// What has become of it.
+        state: ProposalState,
+    },
+    /// The very same work waits already.
+    #[error("the same work waits as {submission}")]
+    SameProposed {
+        /// The submission ID of the proposal that waits.
+        submission: SubmissionId,
+    },
+    /// As much waits as may.
+    #[error("{limit} proposals of this student wait already")]
+    TooManyProposals {
+        /// How many may.
+        limit: usize,
+    },
+    /// A proposal is not what was stored.
+    #[error("the proposal {submission} was altered")]
+    ProposalAltered {
         /// The submission ID.
         submission: SubmissionId,
     },
@@ -239,7 +272,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Storage(error) => error.code(),
-            Self::Altered { .. } => "altered",
+            Self::Altered { .. } | Self::ProposalAltered { .. } => "altered",
             Self::LogBehind { .. } | Self::LogUnknown { .. } => "log_behind",
             Self::LogContradicted { .. } => "log_contradicted",
             Self::LogFiles { source, .. } | Self::Log(source) => code_of_log(source),
@@ -353,18 +386,30 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
+/// What is wrong with what was asked for, if that is it.
+fn told(error: Error) -> Result<Refusal, Error> {
+    let refuse = |code| Refusal::new(code, Step::Six);
+    Ok(match error {
+        Error::NotAdmitted(refusal) => *refusal,
+        Error::Conflict { .. } => refuse(Code::SubmissionConflict),
+        Error::UploadExpired { .. } => refuse(Code::UploadExpired),
+        Error::NoProposal { .. } => refuse(Code::SubmissionUnknown),
+        Error::ProposalEnded { state, .. } => refuse(Code::ProposalEnded).with("state", state),
+        Error::SameProposed { submission } => {
+            refuse(Code::ProposalExists).with("submission", submission)
+        }
+        Error::TooManyProposals { limit } => refuse(Code::TooManyProposals).with("limit", limit),
+        error => return Err(error),
+    })
+}
+
 /// What a peer is told. What is wrong on this side is logged here, and only here.
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        if let Error::Conflict { .. } = error {
-            return Refusal::new(Code::SubmissionConflict, Step::Six);
-        }
-        if let Error::UploadExpired { .. } = error {
-            return Refusal::new(Code::UploadExpired, Step::Six);
-        }
-        if let Error::NotAdmitted(refusal) = error {
-            return *refusal;
-        }
+        let error = match told(error) {
+            Ok(refusal) => return refusal,
+            Err(error) => error,
+        };
         let refusal = if error.is_full() {
             Refusal::new(Code::StorageFull, Step::Six)
         } else if error.is_busy() {

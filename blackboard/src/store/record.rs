@@ -1,5 +1,5 @@
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Fingerprint, TrustStore, all_from_pem};
+use scb_certs::{Certificate, Fingerprint, StudentId, TrustStore, all_from_pem};
 use scb_protocol::log_leaf::{Leaf, LogName};
 use scb_protocol::receipt::{CommittedAt, Evidence, LogProof, SignedLeaf, VerifiedReceipt, build};
 use scb_protocol::statement::{Statement, SubmissionNumber};
@@ -58,6 +58,12 @@ impl Record {
     /// What the members signed.
     pub fn statement(&self) -> &Statement {
         &self.statement
+    }
+
+    /// Whether this student is one of its members.
+    pub(crate) fn names(&self, sid: &StudentId) -> bool {
+        let mut members = self.statement.members.iter();
+        members.any(|member| member.sid == *sid)
     }
 
     /// What a list shows of it.

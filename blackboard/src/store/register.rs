@@ -14,7 +14,7 @@ use scb_storage::ContentStore;
 use super::mark::{self, Mark};
 use super::{
     Committal, Draft, Error, Record, Store, assignments, by_submission, commitment, contents,
-    count, insert, last_number, log,
+    count, insert, last_number, log, proposals,
 };
 
 /// Takes in submissions and gives them their numbers. One per home. Cheap to clone.
@@ -94,7 +94,11 @@ impl Register {
     /// [`Error::Storage`].
     pub fn sweep_uploads(&self, content: &ContentStore, now: UnixTime) -> Result<usize, Error> {
         let ids = content.uploads_blocking()?;
-        let open = move |connection: &rusqlite::Connection| commitment::open(connection, now);
+        let open = move |connection: &rusqlite::Connection| {
+            let mut open = commitment::open(connection, now)?;
+            open.extend(proposals::open(connection, now)?);
+            Ok::<_, Error>(open)
+        };
         let open = self.store.database.read_blocking(open)?;
         let over = ids.iter().filter(|id| !open.contains(*id));
         over.map(|id| Ok(content.discard_upload_blocking(id)?))
@@ -122,6 +126,9 @@ impl Register {
                     Err(Error::UploadExpired { submission })
                 }
                 Some((found, _)) => Ok(found),
+                None if proposals::is_proposed(transaction, submission)? => {
+                    Err(Error::Conflict { submission })
+                }
                 None => {
                     let found = assignments::look_up(transaction, &committal.statement)?;
                     admit(&committal.statement, &found, committal.at)

@@ -229,7 +229,7 @@ pub(super) async fn reply(connection: &mut Connection) -> Result<Reply, Refusal>
     connection.receive_reply(Step::Three, WAIT).await
 }
 
-async fn receive(
+pub(super) async fn receive(
     connection: &mut Connection,
     mut state: ReceivingReceipt,
 ) -> Result<Vec<u8>, Refusal> {

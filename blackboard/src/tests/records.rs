@@ -8,7 +8,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, SpiffeId};
 use scb_cli::{Home, Role};
 use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
-use scb_protocol::statement::{FileEntry, Statement, SubmissionId};
+use scb_protocol::statement::{FileEntry, StatedMember, Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 use scb_storage::ContentStore;
 use scb_testkit::TestCampus;
@@ -49,7 +49,8 @@ fn draft(submission: SubmissionId, content: &[u8]) -> Draft {
         sha256: Fingerprint::of(content),
     };
     let assignment = ("SANDBOX".parse().unwrap(), "lab".parse().unwrap());
-    let statement = Statement::new(service, assignment, Vec::new(), file, submission);
+    let no_members: [StatedMember; 0] = [];
+    let statement = Statement::new(service, assignment, no_members, file, submission);
     let evidence = Evidence {
         statement: statement.to_bytes().unwrap(),
         signatures: b"signatures".to_vec(),

@@ -6,16 +6,20 @@
 
 mod attributes;
 mod certs_only;
+mod join;
 mod sign;
 mod verify;
 
-use cms::content_info::CmsVersion;
+use cms::content_info::{CmsVersion, ContentInfo};
 use cms::signed_data::EncapsulatedContentInfo;
 use der::asn1::{ObjectIdentifier, SetOfVec};
-use der::{Any, Sequence};
+use der::{Any, Decode, Encode, Sequence};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
+use crate::Certificate;
+
 pub use certs_only::certs_only;
+pub use join::join_detached;
 pub use sign::sign_detached;
 pub use verify::{DetachedSignature, MAX_SIGNATURE_SIZE, Signer};
 
@@ -41,6 +45,27 @@ struct SignedData {
     #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
     crls: Option<SetOfVec<Any>>,
     signer_infos: SetOfVec<Any>,
+}
+
+/// Detached `SignedData` in DER: the elements of its sets in the order of DER.
+fn encode(infos: Vec<Any>, certificates: &[&Certificate]) -> der::Result<Vec<u8>> {
+    let certificates = certificates.iter().map(|one| Any::from_der(one.der()));
+    let signed_data = SignedData {
+        version: CmsVersion::V1,
+        digest_algorithms: SetOfVec::try_from(vec![sha256()])?,
+        encap_content_info: EncapsulatedContentInfo {
+            econtent_type: DATA,
+            econtent: None,
+        },
+        certificates: Some(certificates.collect::<der::Result<Vec<_>>>()?.try_into()?),
+        crls: None,
+        signer_infos: infos.try_into()?,
+    };
+    ContentInfo {
+        content_type: SIGNED_DATA,
+        content: Any::encode_from(&signed_data)?,
+    }
+    .to_der()
 }
 
 /// SHA-256 without parameters (RFC 5754, section 2).

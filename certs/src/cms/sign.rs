@@ -1,12 +1,12 @@
 use cms::cert::IssuerAndSerialNumber;
-use cms::content_info::{CmsVersion, ContentInfo};
-use cms::signed_data::{EncapsulatedContentInfo, SignerIdentifier, SignerInfo};
-use der::asn1::{OctetString, SetOfVec};
-use der::{Any, Decode, Encode};
+use cms::content_info::CmsVersion;
+use cms::signed_data::{SignerIdentifier, SignerInfo};
+use der::asn1::OctetString;
+use der::{Any, Encode};
 use rustls_pki_types::UnixTime;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::{DATA, ECDSA_WITH_SHA256, MAX_SIGNERS, SIGNED_DATA, SignedData, attributes};
+use super::{ECDSA_WITH_SHA256, MAX_SIGNERS, attributes};
 use crate::{Certificate, Chain, Error, SigningKey, parse};
 
 /// Signs `content` as detached CMS `SignedData` (RFC 5652) in DER: one `SignerInfo` for each of
@@ -25,7 +25,9 @@ pub fn sign_detached(
         .iter()
         .map(|(key, chain)| signer_info(content, key, chain.leaf(), signing_time))
         .collect::<Result<Vec<_>, _>>()?;
-    encode(&infos, &certificates(signers)).map_err(encoding)
+    let infos = infos.iter().map(Any::encode_from);
+    let infos = infos.collect::<der::Result<_>>().map_err(encoding)?;
+    super::encode(infos, &certificates(signers)).map_err(encoding)
 }
 
 fn check_signers(signers: &[(&SigningKey, &Chain)]) -> Result<(), Error> {
@@ -82,27 +84,6 @@ fn certificates<'a>(signers: &[(&SigningKey, &'a Chain)]) -> Vec<&'a Certificate
         }
     }
     all
-}
-
-fn encode(infos: &[SignerInfo], certificates: &[&Certificate]) -> der::Result<Vec<u8>> {
-    let infos = infos.iter().map(Any::encode_from);
-    let certificates = certificates.iter().map(|other| Any::from_der(other.der()));
-    let signed_data = SignedData {
-        version: CmsVersion::V1,
-        digest_algorithms: SetOfVec::try_from(vec![super::sha256()])?,
-        encap_content_info: EncapsulatedContentInfo {
-            econtent_type: DATA,
-            econtent: None,
-        },
-        certificates: Some(certificates.collect::<der::Result<Vec<_>>>()?.try_into()?),
-        crls: None,
-        signer_infos: infos.collect::<der::Result<Vec<_>>>()?.try_into()?,
-    };
-    ContentInfo {
-        content_type: SIGNED_DATA,
-        content: Any::encode_from(&signed_data)?,
-    }
-    .to_der()
 }
 
 fn encoding(_: der::Error) -> Error {

@@ -8,7 +8,7 @@ use rustls_pki_types::UnixTime;
 
 use super::{DATA, ECDSA_WITH_SHA256, MAX_SIGNERS, SIGNED_DATA, SignedData, attributes, is_sha256};
 use crate::chain::MAX_CHAIN_LENGTH;
-use crate::{Certificate, Chain, Error, Serial};
+use crate::{Certificate, Chain, Error, Fingerprint, Serial};
 
 /// Bytes that a signature may have at most.
 pub const MAX_SIGNATURE_SIZE: usize = 64 * 1024;
@@ -84,6 +84,23 @@ impl DetachedSignature {
             .collect()
     }
 
+    /// What the holder of this certificate signed, and the chain that is here.
+    pub(super) fn part_of(
+        &self,
+        signer: &Fingerprint,
+    ) -> Result<(&SignerInfo, Vec<&Certificate>), Error> {
+        for info in &self.infos {
+            let SignerIdentifier::IssuerAndSerialNumber(id) = &info.sid else {
+                continue;
+            };
+            let certificate = self.certificate_of(id)?;
+            if certificate.fingerprint() == *signer {
+                return Ok((info, self.issuers_of(certificate)));
+            }
+        }
+        Err(Error::CmsMalformed("no signature under this certificate"))
+    }
+
     fn verify_signer(&self, info: &SignerInfo, content: &[u8]) -> Result<Signer, Error> {
         check_algorithms(info)?;
         let SignerIdentifier::IssuerAndSerialNumber(id) = &info.sid else {
@@ -130,7 +147,11 @@ impl DetachedSignature {
 
     /// The certificate and its issuers, as far as they are here.
     fn chain_of(&self, leaf: &Certificate) -> Result<Chain, Error> {
-        let mut chain = vec![leaf.clone()];
+        Chain::new(self.issuers_of(leaf).into_iter().cloned().collect())
+    }
+
+    fn issuers_of<'a>(&'a self, leaf: &'a Certificate) -> Vec<&'a Certificate> {
+        let mut chain = vec![leaf];
         let mut last = leaf;
         while chain.len() < MAX_CHAIN_LENGTH && !last.is_self_issued() {
             let Some(issuer) = self
@@ -140,10 +161,10 @@ impl DetachedSignature {
             else {
                 break;
             };
-            chain.push(issuer.clone());
+            chain.push(issuer);
             last = issuer;
         }
-        Chain::new(chain)
+        chain
     }
 }
 

@@ -197,6 +197,22 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::ContentTooLarge => ("報告超過此處接受的大小", "把檔案縮小"),
         Code::TooManyQuestions => ("同一連線上的查詢過多，連線已關閉", "再執行一次指令"),
         Code::UploadExpired => ("此提交的檔案上載時限已過", "重新提交；時間以此刻為準"),
+        Code::SubmissionUnknown => (
+            "這些組員沒有這份提交",
+            "請核對編號：`student cosign` 列出等待你的提案；他人的不會告知",
+        ),
+        Code::ProposalExists => (
+            "完全相同的作業已在等待簽署",
+            "請簽署該份提案：`student cosign` 會顯示",
+        ),
+        Code::ProposalEnded => (
+            "此提案不能再簽署或撤回",
+            "`student cosign` 顯示其結果；如要再提交，請重新提出",
+        ),
+        Code::TooManyProposals => (
+            "此學生等待簽署的提案過多",
+            "請完成簽署，或以 `student withdraw` 撤回",
+        ),
         Code::SubmissionConflict => ("此提交編號已用於其他內容", "以新的提交編號再提交"),
         Code::ReceiptInvalid => ("收據驗證失敗", "保留它作為證據，並索取新的副本"),
         Code::LogForked => (

@@ -82,6 +82,25 @@ pub fn message_title(name: &str, language: Language) -> Option<&'static str> {
         "proof" => ("the proof that completes a receipt", "令收據完整的證明"),
         "grades" => ("the grades of these members", "這些組員的評分"),
         "assignments" => ("what these members can hand in", "這些組員可提交的作業"),
+        "proposals" => (
+            "what waits for these members' signatures",
+            "等待這些組員簽署的提案",
+        ),
+        "propose" => (
+            "a statement for others to sign as well",
+            "提出聲明，待其他組員簽署",
+        ),
+        "sign" => ("we sign what was proposed", "我們簽署此提案"),
+        "end_proposal" => (
+            "we do not sign this, or not any more",
+            "我們不簽署，或撤回此提案",
+        ),
+        "fetch" => ("the receipt of this, please", "請給予此提交的收據"),
+        "proposed" => (
+            "recorded; this is what I have of the files",
+            "已登記提案；檔案已收到這些",
+        ),
+        "proposal" => ("recorded; it stands like this", "已登記；提案現況如此"),
         "submit" => ("the statement, signed by all", "全組簽署的聲明"),
         "upload" => ("this is what will come", "以下是將送出的內容"),
         "end" => ("that was all of it", "內容已全部送出"),

@@ -6,6 +6,7 @@
 mod confirmation;
 mod grades;
 mod greeting;
+mod proposal;
 mod receipt;
 mod shares;
 mod upload;
@@ -19,11 +20,16 @@ pub use confirmation::{
 };
 pub use grades::{ExpectGrades, Told};
 pub use greeting::ExpectGreeting;
+pub use proposal::{
+    ExpectEnded, ExpectOutcome, ExpectProposals, ExpectProposed, Outcome, Proposals, Proposed,
+    ProposedAnswer, ToldProposal,
+};
 pub use receipt::{ExpectReceipt, ReceivingReceipt};
 pub use shares::ExpectShares;
 pub use upload::{Answer, Committed, ExpectCommitted, SendingContent};
 
 use crate::message::cuhk::MemberQuestion;
+use crate::statement::StatedMember;
 
 /// A member whose key is on this machine. `Debug` prints neither key nor token.
 #[derive(Clone)]
@@ -45,6 +51,18 @@ impl fmt::Debug for Member {
             .field("chain", &self.chain)
             .finish_non_exhaustive()
     }
+}
+
+/// A group as a statement names it of which only some are here: with the certificates of those.
+pub fn stated<'a>(
+    group: impl IntoIterator<Item = &'a StudentId>,
+    here: &[Member],
+) -> Vec<StatedMember> {
+    let stated = |sid: &StudentId| match here.iter().find(|member| member.sid == *sid) {
+        Some(member) => named(std::slice::from_ref(member)).remove(0).into(),
+        None => StatedMember::elsewhere(sid.clone()),
+    };
+    group.into_iter().map(stated).collect()
 }
 
 /// The members as statements and questions name them.

@@ -252,6 +252,18 @@ codes! {
     UploadExpired = "upload_expired", EXIT_REFUSED, 410,
         "the time in which this submission's files might come is over",
         "hand in again: it is a new submission, with the time of now";
+    SubmissionUnknown = "submission_unknown", EXIT_REFUSED, 404,
+        "there is no such submission of these members",
+        "check the ID: `student cosign` lists what waits for you; what is others' is not told";
+    ProposalExists = "proposal_exists", EXIT_REFUSED, 409,
+        "the very same work already waits for signatures",
+        "sign that one: `student cosign` shows it";
+    ProposalEnded = "proposal_ended", EXIT_REFUSED, 410,
+        "nobody can sign this proposal any more, or take it back",
+        "`student cosign` shows what has become of it; to hand in again, propose it anew";
+    TooManyProposals = "too_many_proposals", EXIT_REFUSED, 429,
+        "too many proposals of this student wait for signatures",
+        "have them signed, or take them back with `student withdraw`";
     SubmissionConflict = "submission_conflict", EXIT_REFUSED, 409,
         "this submission ID was already used for something else",
         "hand in under a new submission ID";

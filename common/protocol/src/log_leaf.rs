@@ -12,7 +12,10 @@ use ring::digest;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
-pub use entry::{Accepted, Closed, Committed, Contents, Entry, Grades, Recovered, Refused};
+pub use entry::{
+    Accepted, Closed, Committed, Contents, Ended, Entry, Grades, Lapsed, Proposed, Recovered, Refused,
+    Signed,
+};
 pub use name::LogName;
 
 use crate::error::Error;
@@ -170,6 +173,39 @@ mod tests {
         )]))
     }
 
+    fn about_a_proposal() -> [Entry; 5] {
+        let submission = "0b".repeat(16).parse().unwrap();
+        let connection = Fingerprint::from_bytes([4; 32]);
+        let ended = Ended {
+            submission,
+            members: members()[1..].to_vec(),
+            connection,
+            reason: Some("page 3 is not mine".parse().unwrap()),
+        };
+        let taken_back = Ended {
+            reason: None,
+            ..ended.clone()
+        };
+        [
+            Entry::Proposed(Proposed {
+                submission,
+                statement_sha256: Fingerprint::from_bytes([1; 32]),
+                members: members(),
+            }),
+            Entry::Signed(Signed {
+                submission,
+                members: members()[..1].to_vec(),
+                connection,
+                p7s_sha256: Fingerprint::from_bytes([2; 32]),
+                mode: Mode::Verified,
+                verification_sha256: Fingerprint::from_bytes([3; 32]),
+            }),
+            Entry::Declined(ended),
+            Entry::Withdrawn(taken_back),
+            Entry::Lapsed(Lapsed { submission }),
+        ]
+    }
+
     #[test]
     fn leaves_are_as_documented() {
         let recovered = Entry::Recovered(Recovered { kept: 4, seen: 7 });
@@ -178,18 +214,13 @@ mod tests {
             grade_sha256: Fingerprint::from_bytes([4; 32]),
         });
         let closed = Entry::Closed(Closed { accepted: 2 });
-        let leaves = [
-            rules(),
-            committed(),
-            accepted(),
-            refused(),
-            recovered,
-            grades,
-            closed,
-        ];
-        let leaves = leaves.map(leaf);
-        let bytes = leaves.clone().map(|leaf| leaf.to_bytes().unwrap());
-        let text = bytes.clone().map(|bytes| String::from_utf8(bytes).unwrap());
+        let mut leaves = vec![rules(), committed(), accepted(), refused(), recovered, grades, closed];
+        leaves.extend(about_a_proposal());
+        let leaves: Vec<_> = leaves.into_iter().map(leaf).collect();
+        let bytes = leaves.iter().map(|leaf| leaf.to_bytes().unwrap());
+        let bytes: Vec<_> = bytes.collect();
+        let text = bytes.iter().map(|bytes| str::from_utf8(bytes).unwrap());
+        let text: Vec<_> = text.collect();
         insta::assert_snapshot!(text.join("\n"));
         for (leaf, bytes) in leaves.iter().zip(&bytes) {
             assert_eq!(Leaf::parse(bytes).unwrap(), *leaf);

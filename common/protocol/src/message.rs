@@ -2,6 +2,7 @@
 
 pub mod blackboard;
 pub mod cuhk;
+pub mod proposal;
 mod read;
 
 use std::fmt;

@@ -6,6 +6,7 @@
 mod confirmation;
 mod desk;
 mod presentation;
+mod proposal;
 mod submission;
 mod verification;
 mod watch;
@@ -17,13 +18,17 @@ use scb_certs::{Crl, SpiffeId, TrustStore};
 use serde::{Deserialize, Serialize};
 
 pub use confirmation::ExpectConfirmation;
-pub use desk::{ExpectRequest, Inquiry, MAX_QUESTIONS, Wanted};
+pub use desk::{Ending, ExpectRequest, Inquiry, MAX_QUESTIONS, Wanted};
 pub use presentation::{ExpectPresentation, VerifiedPresentation};
+pub use proposal::{
+    AwaitCosigners, ConfirmedSigners, DeliveredSignature, GatheredSignatures, PartlySigned,
+};
 pub use submission::{
-    AcceptedStatement, AwaitReverification, Commitment, ExpectUpload, ReceivingContent,
-    VerifiedSubmission,
+    AcceptedStatement, AwaitReverification, Commitment, CommittedStatement, ExpectUpload,
+    ReceivingContent, VerifiedSubmission, WithFiles,
 };
 pub(crate) use submission::{verify_signatures, verify_signers};
+pub(crate) use verification::questions;
 pub use verification::{AwaitVerification, VerifiedMember};
 pub use watch::{AwaitLook, MemberWatch};
 

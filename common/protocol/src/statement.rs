@@ -4,6 +4,7 @@
 //! re-serialises it.
 
 mod files;
+mod member;
 mod names;
 
 use std::collections::BTreeSet;
@@ -12,10 +13,10 @@ use scb_certs::SpiffeId;
 use serde::{Deserialize, Serialize};
 
 pub use files::{FileEntry, FilePath, Files, FilesError, MAX_FILES};
+pub use member::StatedMember;
 pub use names::{FileName, Label, SubmissionId, SubmissionNumber};
 
 use crate::error::Error;
-use crate::message::cuhk::MemberQuestion;
 use crate::object::objects;
 use crate::{Code, Refusal, Step};
 
@@ -37,8 +38,8 @@ pub struct Statement {
     pub course: Label,
     /// The assignment.
     pub assignment: Label,
-    /// The members and their certificates, in order.
-    pub members: Vec<MemberQuestion>,
+    /// The members, in order, each once.
+    pub members: Vec<StatedMember>,
     /// The files, in the order in which they are sent.
     pub files: Files,
     /// Chosen by the client before it sends anything.
@@ -52,7 +53,7 @@ impl Statement {
     pub fn new(
         service: SpiffeId,
         (course, assignment): (Label, Label),
-        members: Vec<MemberQuestion>,
+        members: impl IntoIterator<Item: Into<StatedMember>>,
         files: impl Into<Files>,
         submission: SubmissionId,
     ) -> Self {
@@ -62,7 +63,7 @@ impl Statement {
             service,
             course,
             assignment,
-            members,
+            members: members.into_iter().map(Into::into).collect(),
             files: files.into(),
             submission,
         }
@@ -82,7 +83,8 @@ impl Statement {
     /// # Errors
     ///
     /// `statement_invalid`: over 32 KiB, not JSON, a field missing, unknown, repeated or of
-    /// the wrong form, another type or version, files that cannot be handed in together.
+    /// the wrong form, another type or version, a member twice, files that cannot be handed in
+    /// together.
     pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         let refuse =
             |reason: &str| Refusal::new(Code::StatementInvalid, Step::Six).with("reason", reason);
@@ -94,7 +96,11 @@ impl Statement {
         if statement.kind != TYPE || statement.v != 1 {
             return Err(refuse("another type or version"));
         }
-        Ok(statement)
+        let sids: BTreeSet<_> = statement.members.iter().map(|one| &one.sid).collect();
+        match sids.len() == statement.members.len() {
+            true => Ok(statement),
+            false => Err(refuse("a member twice")),
+        }
     }
 
     /// Whether both hand in the same files under the same names, for the same assignment, by the

@@ -138,7 +138,7 @@ pub(super) fn due(
     let waits = until >= now
         && pending::list(home)?
             .iter()
-            .any(|statement| statement.members.iter().any(|m| m.cert_sha256 == own));
+            .any(|statement| statement.members.iter().any(|m| m.cert_sha256 == Some(own)));
     Ok((!waits).then_some(until))
 }
 

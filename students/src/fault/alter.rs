@@ -79,6 +79,11 @@ impl Alteration {
             Request::Assignments { .. }
             | Request::Grades { .. }
             | Request::Proof { .. }
+            | Request::Proposals { .. }
+            | Request::Fetch { .. }
+            | Request::Propose { .. }
+            | Request::Sign { .. }
+            | Request::EndProposal { .. }
             | Request::Upload { .. }
             | Request::End {} => {}
         }

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod forms;
+mod joining;
 mod signing;
 
 use cms::content_info::{CmsVersion, ContentInfo};

@@ -1,5 +1,6 @@
 //! Facts in Chinese.
 
+use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::{Fact, Proved, StepEvent};
 
 use super::{Label, refused};
@@ -121,6 +122,14 @@ pub(super) fn text(event: &StepEvent) -> String {
         Fact::AssignmentChosen { .. } => {
             "沒有指明提交甚麼。向 Blackboard 查詢後，現正對這些組員開放的作業只有一份。".to_owned()
         }
+        Fact::ProposalsTold { proposals } => format!(
+            "組員獲告知 {proposals} 份待簽提案：要簽署的逐字內容、誰已簽署，以及評定所依的規則。\
+             與他們無關的提案不會告知。"
+        ),
+        Fact::ProposalRecorded { state, missing, .. } => proposal(*state, *missing),
+        Fact::ReceiptTold { number } => format!(
+            "一位組員索取 {number} 的收據並已獲給予。其他人只會得知並無屬於他們的這份提交。"
+        ),
         Fact::ProofTold { proved, .. } => match proved {
             Proved::Yes => "組員獲給予證明：作業的紀錄載有他們的提交，而中大亦見證了該紀錄。\
                  他們的收據由此完整。"
@@ -212,4 +221,25 @@ pub(super) fn name(label: &Label) -> String {
         Label::Detail(name) => return name.clone(),
     }
     .to_owned()
+}
+
+fn proposal(state: ProposalState, missing: usize) -> String {
+    match state {
+        ProposalState::Waiting => format!(
+            "經此連線送達的簽署連同該連線已記錄在案。尚有 {missing} 位組員須各自在自己的電腦簽署。\
+             記錄最後一個簽署的一刻，提案便成為提交，遲交與否亦以該刻為準。"
+        ),
+        ProposalState::Signed => {
+            "所有組員均已簽署；遲交與否以最後一個簽署的時刻為準。尚欠檔案或中大的最後確認。"
+                .to_owned()
+        }
+        ProposalState::Accepted => "所有組員均已簽署，已成為正式提交。".to_owned(),
+        ProposalState::Declined => {
+            "一位須簽署的組員拒絕簽署。此事已記入作業的紀錄，此提案不能再簽署。".to_owned()
+        }
+        ProposalState::Withdrawn => {
+            "一位已簽署的組員撤回了提案。此事已記入作業的紀錄，此提案不能再簽署。".to_owned()
+        }
+        ProposalState::Lapsed => "未能在時限內集齊簽署：沒有提交任何東西。".to_owned(),
+    }
 }

@@ -1,5 +1,6 @@
 //! Facts in English.
 
+use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::{Fact, Proved, StepEvent, counted};
 
 use super::{Label, refused};
@@ -146,6 +147,16 @@ pub(super) fn text(event: &StepEvent) -> String {
         Fact::AssignmentChosen { .. } => "It was not said what is handed in. Blackboard was asked \
             what is open to these members: there is one assignment."
             .to_owned(),
+        Fact::ProposalsTold { proposals } => format!(
+            "The members were told of {}: what is to be signed, byte by byte, who has signed, and \
+             the rules by which it will be judged. Proposals that name others are not told.",
+            counted(*proposals, "proposal")
+        ),
+        Fact::ProposalRecorded { state, missing, .. } => proposal(*state, *missing),
+        Fact::ReceiptTold { number } => format!(
+            "A member of the group asked for the receipt of {number} and was given it. Others are \
+             told that there is no such submission of theirs."
+        ),
         Fact::ProofTold { proved, .. } => match proved {
             Proved::Yes => {
                 "The members were given the proof that the assignment's log holds their \
@@ -242,4 +253,33 @@ pub(super) fn name(label: &Label) -> String {
         Label::Detail(name) => return name.clone(),
     }
     .to_owned()
+}
+
+fn proposal(state: ProposalState, missing: usize) -> String {
+    match state {
+        ProposalState::Waiting => format!(
+            "Signatures over this connection are recorded, with the connection. {} still to sign, \
+             each from their own machine. It becomes a submission when the last signature is \
+             recorded, and that moment counts for lateness.",
+            match missing {
+                1 => "One member has".to_owned(),
+                more => format!("{more} members have"),
+            }
+        ),
+        ProposalState::Signed => {
+            "Everybody has signed: the moment of the last signature counts for \
+            lateness. What is missing are files, or CUHK's last word."
+                .to_owned()
+        }
+        ProposalState::Accepted => "Everybody has signed, and it is a submission.".to_owned(),
+        ProposalState::Declined => "A member who was to sign has said no. It is recorded in the \
+            assignment's log, and nobody can sign this any more."
+            .to_owned(),
+        ProposalState::Withdrawn => "A member who had signed has taken it back. It is recorded in \
+            the assignment's log, and nobody can sign this any more."
+            .to_owned(),
+        ProposalState::Lapsed => {
+            "Not everybody had signed in time: nothing was handed in.".to_owned()
+        }
+    }
 }

@@ -1,6 +1,7 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, Serial, StudentId};
 use scb_protocol::message::cuhk::MemberQuestion;
+use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::statement::{FileEntry, Files, SubmissionId, SubmissionNumber};
 use scb_protocol::values::{Challenge, Mac, Nonce, SessionPublicKey};
 use scb_protocol::{
@@ -216,6 +217,13 @@ fn all() -> Vec<Fact> {
             due: Some(time(LATER)),
             left: Some(60),
         },
+        Fact::ProposalsTold { proposals: 2 },
+        Fact::ProposalRecorded {
+            submission: submission(),
+            state: ProposalState::Waiting,
+            missing: 1,
+        },
+        Fact::ReceiptTold { number: number() },
         Fact::ProofTold {
             submission: statement().submission,
             proved: Proved::Yes,

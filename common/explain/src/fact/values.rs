@@ -23,10 +23,12 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
             (Label::Address, address.to_string()),
             (Label::Root, root.to_string()),
         ],
-        Fact::AlreadyCertified { .. } | Fact::AssignmentsTold { .. } | Fact::GradesTold { .. } => {
-            Vec::new()
-        }
-        Fact::ProofTold { submission, .. } => {
+        Fact::AlreadyCertified { .. }
+        | Fact::AssignmentsTold { .. }
+        | Fact::GradesTold { .. }
+        | Fact::ProposalsTold { .. } => Vec::new(),
+        Fact::ReceiptTold { number } => vec![(Label::Submission, number.to_string())],
+        Fact::ProofTold { submission, .. } | Fact::ProposalRecorded { submission, .. } => {
             vec![(Label::Submission, submission.to_string())]
         }
         Fact::RequestsSent {

@@ -75,9 +75,9 @@ impl ExpectConfirmed {
 /// An open session: the members are verified and the session key is confirmed.
 #[derive(Debug)]
 pub struct Session {
-    trust: Arc<TrustStore>,
+    pub(super) trust: Arc<TrustStore>,
     service: SpiffeId,
-    key: SessionKey,
+    pub(super) key: SessionKey,
 }
 
 impl Session {
@@ -228,14 +228,8 @@ pub fn state(
     files: impl Into<Files>,
     submission: SubmissionId,
 ) -> Result<Vec<u8>, Error> {
-    Statement::new(
-        service.clone(),
-        assignment,
-        named(members),
-        files,
-        submission,
-    )
-    .to_bytes()
+    let named = named(members);
+    Statement::new(service.clone(), assignment, named, files, submission).to_bytes()
 }
 
 /// Signs a statement with every member's key: detached CMS, DER.

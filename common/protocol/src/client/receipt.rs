@@ -12,7 +12,7 @@ use crate::{Code, Refusal, Step};
 
 /// What the receipt must be about.
 #[derive(Debug)]
-pub(super) struct Sent {
+pub struct Sent {
     pub(super) trust: Arc<TrustStore>,
     pub(super) statement: Statement,
     pub(super) bytes: Vec<u8>,
@@ -43,6 +43,12 @@ impl ExpectReceipt {
     /// The server's refusal, `unexpected_message` or `server_misbehaved` (too large).
     pub fn handle(self, reply: Reply) -> Result<ReceivingReceipt, Refusal> {
         ReceivingReceipt::new(self.sent, About::Sent, reply.accepted()?)
+    }
+}
+
+impl From<Sent> for ExpectReceipt {
+    fn from(sent: Sent) -> Self {
+        Self::new(sent)
     }
 }
 

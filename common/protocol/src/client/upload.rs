@@ -1,5 +1,6 @@
 //! Step 6: the statement is committed, and the content goes out, or what the server lacks of it.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
@@ -66,7 +67,7 @@ impl ExpectCommitted {
     }
 }
 
-fn check(have: &[Received], statement: &Statement) -> Result<(), Refusal> {
+pub(super) fn check(have: &[Received], statement: &Statement) -> Result<(), Refusal> {
     let fits = |(have, size): (&Received, u64)| have.received <= size;
     let sizes = statement.files.iter().map(|file| file.size);
     if have.len() == statement.files.len() && have.iter().zip(sizes).all(fits) {
@@ -108,25 +109,31 @@ impl Committed {
     /// `own` is SHA-256 of as many bytes of each file as the server has. Where it differs, the
     /// file is sent from its beginning.
     pub fn upload(self, own: &[Fingerprint]) -> (SendingContent, Request) {
-        let from = |(index, have): (usize, &Received)| match own.get(index) {
-            Some(own) if *own == have.sha256 => have.received,
-            _ => 0,
-        };
-        let from: Vec<u64> = self.have.iter().enumerate().map(from).collect();
-        let request = Request::Upload { from: from.clone() };
-        let sent = self.sent;
-        (SendingContent { sent, from }, request)
+        SendingContent::begin(self.sent, &self.have, own)
     }
 }
 
 /// The content goes out in chunk frames.
 #[derive(Debug)]
-pub struct SendingContent {
+pub struct SendingContent<Next = ExpectReceipt> {
     sent: Sent,
     from: Vec<u64>,
+    next: PhantomData<Next>,
 }
 
-impl SendingContent {
+impl<Next: From<Sent>> SendingContent<Next> {
+    /// From the end of what the server has of each file, where that is the same as here.
+    pub(super) fn begin(sent: Sent, have: &[Received], own: &[Fingerprint]) -> (Self, Request) {
+        let from = |(index, have): (usize, &Received)| match own.get(index) {
+            Some(own) if *own == have.sha256 => have.received,
+            _ => 0,
+        };
+        let from: Vec<u64> = have.iter().enumerate().map(from).collect();
+        let request = Request::Upload { from: from.clone() };
+        let next = PhantomData;
+        (Self { sent, from, next }, request)
+    }
+
     /// The statement about the content.
     pub fn statement(&self) -> &Statement {
         &self.sent.statement
@@ -138,7 +145,7 @@ impl SendingContent {
     }
 
     /// All content has been sent.
-    pub fn end(self) -> (ExpectReceipt, Request) {
-        (ExpectReceipt::new(self.sent), Request::End {})
+    pub fn end(self) -> (Next, Request) {
+        (self.sent.into(), Request::End {})
     }
 }

@@ -8,6 +8,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, Serial, ServiceName, SpiffeId, StudentId};
 
 use crate::message::cuhk::MemberQuestion;
+use crate::message::proposal::{ProposalStanding, ProposalState};
 use crate::statement::{Files, Label, SubmissionId, SubmissionNumber};
 use crate::values::{Challenge, Mac, Nonce, SessionPublicKey};
 use crate::{Code, MemberAnswer, Refusal, Transcript1, Transcript2};
@@ -216,6 +217,25 @@ pub enum Fact {
         /// Whether there was one.
         proved: Proved,
     },
+    /// Step 6, Blackboard: the members were told which proposals name them.
+    ProposalsTold {
+        /// How many proposals.
+        proposals: usize,
+    },
+    /// Step 6, both: what was said to a proposal is recorded.
+    ProposalRecorded {
+        /// The client's submission ID.
+        submission: SubmissionId,
+        /// What has become of it.
+        state: ProposalState,
+        /// How many have still to sign.
+        missing: usize,
+    },
+    /// Step 6, Blackboard: a member was given the receipt of a submission.
+    ReceiptTold {
+        /// The submission's number.
+        number: SubmissionNumber,
+    },
     /// Step 6, student: the statement was signed by all and sent.
     StatementSent(SignedStatement),
     /// Step 6, Blackboard: statement, MAC and every signature are in order.
@@ -266,6 +286,16 @@ pub enum Fact {
     },
     /// The step was refused.
     Refused(Refusal),
+}
+
+impl From<&ProposalStanding> for Fact {
+    fn from(standing: &ProposalStanding) -> Self {
+        Self::ProposalRecorded {
+            submission: standing.submission,
+            state: standing.state,
+            missing: standing.missing().count(),
+        }
+    }
 }
 
 /// A certificate request that was sent.
@@ -381,6 +411,13 @@ impl fmt::Display for Fact {
             Self::AssignmentChosen {
                 course, assignment, ..
             } => write!(f, "assignment chosen {course}/{assignment}"),
+            Self::ProposalsTold { proposals } => write!(f, "proposals told {proposals}"),
+            Self::ProposalRecorded {
+                submission,
+                state,
+                missing,
+            } => write!(f, "proposal {submission} {state}, {missing} to sign"),
+            Self::ReceiptTold { number } => write!(f, "receipt told {number}"),
             Self::ProofTold { submission, proved } => match proved {
                 Proved::Yes => write!(f, "proof told {submission}"),
                 Proved::NotYet => write!(f, "no proof yet {submission}"),

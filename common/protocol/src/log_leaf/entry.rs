@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assurance::Mode;
 use crate::code::Code;
+use crate::message::proposal::Reason;
 use crate::object::objects;
 use crate::statement::{SubmissionId, SubmissionNumber};
 use crate::time::as_rfc3339;
@@ -25,6 +26,17 @@ pub enum Entry {
     Committed(Committed),
     /// The files are there and were verified.
     Accepted(Accepted),
+    /// A statement came that others are to sign as well.
+    Proposed(Proposed),
+    /// Members signed it. With the last of them it is complete: what counts for lateness is that
+    /// leaf's time.
+    Signed(Signed),
+    /// Members who were to sign it said no.
+    Declined(Ended),
+    /// Members who had signed it took it back.
+    Withdrawn(Ended),
+    /// It waited long enough.
+    Lapsed(Lapsed),
     /// Verified members were refused.
     Refused(Refused),
     /// A student was graded, or graded anew.
@@ -43,6 +55,11 @@ impl Entry {
             Self::Extension(_) => "extension",
             Self::Committed(_) => "committed",
             Self::Accepted(_) => "accepted",
+            Self::Proposed(_) => "proposed",
+            Self::Signed(_) => "signed",
+            Self::Declined(_) => "declined",
+            Self::Withdrawn(_) => "withdrawn",
+            Self::Lapsed(_) => "lapsed",
             Self::Refused(_) => "refused",
             Self::Grades(_) => "grades",
             Self::Closed(_) => "closed",
@@ -82,7 +99,8 @@ pub struct Accepted {
     pub number: SubmissionNumber,
     /// The submission.
     pub submission: SubmissionId,
-    /// The number of its `committed` in the same log.
+    /// The number of its `committed` in the same log, or of the `signed` with which it was
+    /// complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed_index: Option<u64>,
     /// When the signed statement came: what counts for lateness.
@@ -92,6 +110,59 @@ pub struct Accepted {
     pub mode: Mode,
     /// SHA-256 of each file of the receipt that is evidence, by name.
     pub files: BTreeMap<String, Fingerprint>,
+}
+
+/// A statement that others are to sign as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Proposed {
+    /// The submission.
+    pub submission: SubmissionId,
+    /// SHA-256 of the statement's exact bytes.
+    pub statement_sha256: Fingerprint,
+    /// Who is to sign, in the order of the statement.
+    pub members: Vec<StudentId>,
+}
+
+/// Signatures of a proposal, as they came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Signed {
+    /// The submission.
+    pub submission: SubmissionId,
+    /// Who signed; they were verified on this connection, which the first of them opened.
+    pub members: Vec<StudentId>,
+    /// Which connection it was: its T2.
+    pub connection: Fingerprint,
+    /// SHA-256 of their signatures (CMS, DER), as they came.
+    pub p7s_sha256: Fingerprint,
+    /// What stood behind them, and all who had signed before.
+    pub mode: Mode,
+    /// SHA-256 of CUHK's answer about them, or of their tokens.
+    pub verification_sha256: Fingerprint,
+}
+
+/// A proposal to which members put an end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Ended {
+    /// The submission.
+    pub submission: SubmissionId,
+    /// Who did; they were verified on this connection, which the first of them opened.
+    pub members: Vec<StudentId>,
+    /// Which connection it was: its T2.
+    pub connection: Fingerprint,
+    /// What they said why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+/// A proposal that not everybody signed in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Lapsed {
+    /// The submission.
+    pub submission: SubmissionId,
 }
 
 /// Verified members who were refused.
@@ -136,4 +207,6 @@ pub struct Recovered {
     pub seen: u64,
 }
 
-objects!(Committed, Accepted, Refused, Grades, Closed, Recovered);
+objects!(
+    Committed, Accepted, Proposed, Signed, Ended, Lapsed, Refused, Grades, Closed, Recovered
+);

@@ -5,6 +5,7 @@ use std::fmt;
 use scb_certs::{Chain, Fingerprint, SpiffeId, StudentId};
 use serde::{Deserialize, Serialize};
 
+use super::proposal::{ListedProposal, ProposalStanding, Reason};
 use super::{messages, replies};
 use crate::assurance::Mode;
 use crate::log_keys::SignedLogKeys;
@@ -74,30 +75,17 @@ const ROOM: usize = 60 * 1024;
 /// Most changes that are told of one assignment.
 pub const MAX_CHANGES: usize = 10;
 
-impl ListedAssignment {
-    /// As many as fit into one message, from the first on; one always does.
-    pub fn that_fit(all: impl IntoIterator<Item = Self>) -> Vec<Self> {
-        all.into_iter().take_while(room()).collect()
-    }
-}
-
-impl CarriedGrade {
-    /// As many as fit into one message, from the first on; one always does.
-    pub fn that_fit(all: impl IntoIterator<Item = Self>) -> Vec<Self> {
-        all.into_iter().take_while(room()).collect()
-    }
-}
-
-/// Whether there is still room in a message for one more.
-fn room<T: Serialize>() -> impl FnMut(&T) -> bool {
+/// As many as fit into one message, from the first on; one always does.
+pub fn that_fit<T: Serialize>(all: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut left = ROOM;
-    move |one| {
+    let fits = move |one: &T| {
         // What cannot be written takes all the room; the message will tell why.
         let size = serde_json::to_vec(one).map_or(ROOM, |json| json.len() + 1);
         let fits = size <= left;
         left = left.saturating_sub(size);
         fits
-    }
+    };
+    all.into_iter().take_while(fits).collect()
 }
 
 /// How much of a file is on the server.
@@ -220,6 +208,48 @@ messages! {
             /// The submission.
             submission: SubmissionId,
         }
+        /// Step 6: the proposals that name these members: those that wait, and what became of
+        /// others in the last 30 days.
+        "proposals" Proposals {
+            /// From the how-manyth on, counted from 0.
+            from: u32,
+        }
+        /// Step 6: the receipt of a submission of these members.
+        "fetch" Fetch {
+            /// The submission.
+            submission: SubmissionId,
+        }
+        /// Step 6: a statement that names others besides those of this connection, who are to sign
+        /// it elsewhere; then `upload`.
+        "propose" Propose {
+            /// The statement's exact bytes (JSON, UTF-8).
+            statement: String,
+            /// HMAC-SHA-256 under the session's MAC key.
+            mac: Mac,
+            /// Detached CMS SignedData (RFC 5652), DER, one SignerInfo per member of this
+            /// connection.
+            signatures: Der,
+        }
+        /// Step 6: the signatures of the members of this connection, of a statement that was
+        /// proposed.
+        "sign" Sign {
+            /// The statement's exact bytes (JSON, UTF-8).
+            statement: String,
+            /// HMAC-SHA-256 under the session's MAC key.
+            mac: Mac,
+            /// Detached CMS SignedData (RFC 5652), DER, one SignerInfo per member of this
+            /// connection.
+            signatures: Der,
+        }
+        /// Step 6: puts an end to a proposal: who has not signed it declines, who has takes it
+        /// back.
+        "end_proposal" EndProposal {
+            /// The submission.
+            submission: SubmissionId,
+            /// What the others are told why.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reason: Option<Reason>,
+        }
         /// Step 6: the statement, its MAC and the members' signatures.
         "submit" Submit {
             /// The statement's exact bytes (JSON, UTF-8).
@@ -300,6 +330,29 @@ replies! {
             upload_until: u64,
             /// What is here already, one for each file, in the order of the statement.
             have: Vec<Received>,
+        }
+        /// Step 6: proposals, the latest first; ask again from where it ends, if there are more.
+        "proposals" Proposals {
+            /// The time by Blackboard's clock: seconds since 1970-01-01 UTC.
+            time: u64,
+            /// How many there are in all.
+            count: u32,
+            /// As many as fit into a message.
+            proposals: Vec<ListedProposal>,
+        }
+        /// Step 6: the statement is recorded durably with the signatures that came; its files may
+        /// come.
+        "proposed" Proposed {
+            /// How it stands.
+            proposal: ProposalStanding,
+            /// What is here already, one for each file, in the order of the statement.
+            have: Vec<Received>,
+        }
+        /// Step 6: what was said to the proposal is recorded durably; it is no submission yet, or
+        /// never will be.
+        "proposal" Proposal {
+            /// How it stands.
+            proposal: ProposalStanding,
         }
         /// Step 6: the proof, if it is there; the same answer if there is no such submission of
         /// these members.

@@ -15,7 +15,7 @@ use super::pending::pending;
 use super::signed_leaf::{accepted, hashes};
 use crate::assurance::{Mode, VerifiedTokens};
 use crate::log_leaf::{Accepted, Leaf, LogName, leaf_commitment};
-use crate::server::{verify_signatures, verify_signers};
+use crate::server::{questions, verify_signatures, verify_signers};
 use crate::statement::{FileEntry, Statement, SubmissionNumber};
 use crate::time::{is_future, rfc3339};
 use crate::verification::Verification;
@@ -385,7 +385,7 @@ impl Verifier {
             .zip(&signers)
             .map(|(named, signer)| ReceiptMember {
                 sid: named.sid.clone(),
-                cert_sha256: named.cert_sha256,
+                cert_sha256: signer.certificate.fingerprint(),
                 claimed_time: signer.claimed_time,
             })
             .collect();
@@ -429,7 +429,7 @@ impl Verifier {
             &self.parts.evidence.assurance,
             &self.trust,
             &self.statement.service,
-            &self.statement.members,
+            &questions(&self.students),
             self.leaf.at,
         )
         .map_err(text)?;

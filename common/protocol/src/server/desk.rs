@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use scb_certs::Fingerprint;
+
+use super::proposal::accept_part;
 use super::submission::accept_statement;
-use super::{AcceptedStatement, Policy, VerifiedMember};
+use super::{AcceptedStatement, PartlySigned, Policy, VerifiedMember};
 use crate::assurance::Assurance;
 use crate::message::blackboard::Request;
+use crate::message::proposal::Reason;
 use crate::message::unexpected;
 use crate::session::SessionKey;
 use crate::statement::{Label, SubmissionId};
-use crate::values::Mac;
+use crate::values::{Der, Mac};
 use crate::{Code, Refusal, Step};
 
 /// How many questions are answered on one connection. A statement after them is still taken.
@@ -30,8 +34,25 @@ pub struct ExpectRequest {
 pub enum Wanted {
     /// To hand in what they have signed. Nothing else is taken on this connection.
     HandIn(Box<AcceptedStatement>),
+    /// To propose what others have to sign as well. Nothing else is taken on this connection.
+    Propose(Box<PartlySigned>),
+    /// To sign what was proposed. Nothing else is taken on this connection.
+    Sign(Box<PartlySigned>),
+    /// To have the receipt of a submission of theirs; then comes the next request.
+    Fetch(SubmissionId, Box<ExpectRequest>),
+    /// To put an end to a proposal; then comes the next request.
+    End(Ending, Box<ExpectRequest>),
     /// To know something about themselves; then comes the next request.
     Know(Inquiry, Box<ExpectRequest>),
+}
+
+/// A proposal to which members put an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The submission.
+    pub submission: SubmissionId,
+    /// What the others are told why.
+    pub reason: Option<Reason>,
 }
 
 /// What members may ask. It is answered about them and nobody else.
@@ -56,6 +77,11 @@ pub enum Inquiry {
         /// The submission.
         submission: SubmissionId,
     },
+    /// What waits for their signatures, or did lately.
+    Proposals {
+        /// From the how-manyth on, counted from 0.
+        from: u32,
+    },
 }
 
 impl ExpectRequest {
@@ -79,6 +105,11 @@ impl ExpectRequest {
         &self.members
     }
 
+    /// What tells this connection from every other: its T2.
+    pub fn connection(&self) -> Fingerprint {
+        Fingerprint::from_bytes(*self.key.transcript().as_bytes())
+    }
+
     /// The confirmations that were exchanged: the client's and the server's.
     pub fn confirmations(&self) -> (Mac, Mac) {
         let key = &self.key;
@@ -91,7 +122,7 @@ impl ExpectRequest {
     /// # Errors
     ///
     /// `unexpected_message`, `too_many_questions`, `mac_invalid`, `statement_invalid`,
-    /// `member_mismatch`, `content_too_large`, `signature_invalid` or `signature_missing`.
+    /// `member_count`, `member_mismatch`, `content_too_large`, `signature_invalid` or `signature_missing`.
     pub fn handle(self, request: Request) -> Result<Wanted, Refusal> {
         match request {
             Request::Submit {
@@ -108,6 +139,27 @@ impl ExpectRequest {
                 let accepted = accept_statement(self.policy, members, bytes, mac, signatures)?;
                 Ok(Wanted::HandIn(Box::new(accepted)))
             }
+            Request::Propose {
+                statement,
+                mac,
+                signatures,
+            } => {
+                let part = self.part(statement, &mac, &signatures)?;
+                Ok(Wanted::Propose(Box::new(part)))
+            }
+            Request::Sign {
+                statement,
+                mac,
+                signatures,
+            } => {
+                let part = self.part(statement, &mac, &signatures)?;
+                Ok(Wanted::Sign(Box::new(part)))
+            }
+            Request::EndProposal { submission, reason } => {
+                self.counted(|next| Wanted::End(Ending { submission, reason }, next))
+            }
+            Request::Proposals { from } => self.question(Inquiry::Proposals { from }),
+            Request::Fetch { submission } => self.counted(|next| Wanted::Fetch(submission, next)),
             Request::Assignments { course, from } => {
                 self.question(Inquiry::Assignments { course, from })
             }
@@ -117,12 +169,27 @@ impl ExpectRequest {
         }
     }
 
-    fn question(mut self, question: Inquiry) -> Result<Wanted, Refusal> {
+    /// A statement that names others as well, signed by those who are here.
+    fn part(self, statement: String, mac: &Mac, signatures: &Der) -> Result<PartlySigned, Refusal> {
+        let bytes = statement.into_bytes();
+        if !self.key.awaited_for_statement(&bytes).matches(mac) {
+            return Err(Refusal::new(Code::MacInvalid, Step::Six));
+        }
+        let (members, connection) = ((self.members, self.assurance), self.key.transcript());
+        let signatures = signatures.as_bytes().to_vec();
+        accept_part(self.policy, members, connection, bytes, signatures)
+    }
+
+    fn question(self, question: Inquiry) -> Result<Wanted, Refusal> {
+        self.counted(|next| Wanted::Know(question, next))
+    }
+
+    fn counted(mut self, wanted: impl FnOnce(Box<Self>) -> Wanted) -> Result<Wanted, Refusal> {
         if self.questions >= MAX_QUESTIONS {
             let refusal = Refusal::new(Code::TooManyQuestions, Step::Six);
             return Err(refusal.with("limit", MAX_QUESTIONS));
         }
         self.questions += 1;
-        Ok(Wanted::Know(question, Box::new(self)))
+        Ok(wanted(Box::new(self)))
     }
 }

@@ -1,7 +1,9 @@
 //! Step 6: statement, signatures and content, and the last look before it is stored.
 
 mod content;
+mod reverification;
 mod signatures;
+mod signed;
 mod upload;
 
 use std::sync::Arc;
@@ -16,9 +18,11 @@ use crate::statement::Statement;
 use crate::values::Mac;
 use crate::{Code, Refusal, SignedStatement, Step};
 
-pub use content::{AwaitReverification, ReceivingContent, VerifiedSubmission};
+pub use content::ReceivingContent;
+pub use reverification::{AwaitReverification, VerifiedSubmission};
 pub(crate) use signatures::{verify_signatures, verify_signers};
-pub use upload::ExpectUpload;
+pub(super) use signed::{Signatory, Signed};
+pub use upload::{ExpectUpload, WithFiles};
 
 /// Checks a statement whose MAC was right, and every member's signature of it.
 ///
@@ -49,7 +53,7 @@ pub(super) fn accept_statement(
     })
 }
 
-fn check_terms(statement: &Statement, policy: &Policy) -> Result<(), Refusal> {
+pub(super) fn check_terms(statement: &Statement, policy: &Policy) -> Result<(), Refusal> {
     if statement.service != policy.service {
         return Err(Refusal::new(Code::StatementInvalid, Step::Six)
             .with("expected", &policy.service)
@@ -69,9 +73,10 @@ fn check_members(statement: &Statement, members: &[VerifiedMember]) -> Result<()
         .members
         .iter()
         .map(|member| (&member.sid, member.cert_sha256));
+    let certificate = |member: &VerifiedMember| member.student().certificate().fingerprint();
     let verified = members
         .iter()
-        .map(|member| (member.sid(), member.student().certificate().fingerprint()));
+        .map(|member| (member.sid(), Some(certificate(member))));
     if named.eq(verified) {
         return Ok(());
     }
@@ -129,7 +134,30 @@ impl AcceptedStatement {
             upload_until: commitment.upload_until.as_secs(),
             have: have.clone(),
         };
-        (ExpectUpload::new(self, commitment, have), reply)
+        let committed = CommittedStatement {
+            accepted: self,
+            commitment,
+        };
+        (ExpectUpload::new(committed, have), reply)
+    }
+}
+
+/// A statement that is committed. Its content has not come yet.
+#[derive(Debug)]
+pub struct CommittedStatement {
+    accepted: AcceptedStatement,
+    commitment: Commitment,
+}
+
+impl WithFiles for CommittedStatement {
+    type Next = AwaitReverification;
+
+    fn statement(&self) -> &Statement {
+        &self.accepted.statement
+    }
+
+    fn received(self) -> Result<AwaitReverification, Refusal> {
+        AwaitReverification::new(self.accepted.into(), self.commitment)
     }
 }
 

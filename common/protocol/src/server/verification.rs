@@ -138,14 +138,20 @@ impl AwaitVerification {
 pub(super) fn ask_about<'a>(
     students: impl Iterator<Item = &'a VerifiedStudent>,
 ) -> Result<Question, Refusal> {
-    let members = students
-        .map(|student| MemberQuestion {
-            sid: student.sid().clone(),
-            cert_sha256: student.certificate().fingerprint(),
-        })
-        .collect();
+    let members = questions(students);
     let nonce = Nonce::random().map_err(internal)?;
     Ok(Question { nonce, members })
+}
+
+/// The students and their certificates, as CUHK is asked about them.
+pub(crate) fn questions<'a>(
+    students: impl IntoIterator<Item = &'a VerifiedStudent>,
+) -> Vec<MemberQuestion> {
+    let question = |student: &VerifiedStudent| MemberQuestion {
+        sid: student.sid().clone(),
+        cert_sha256: student.certificate().fingerprint(),
+    };
+    students.into_iter().map(question).collect()
 }
 
 fn share_out(

@@ -109,6 +109,11 @@ parsed_text!(Label);
 pub struct SubmissionId([u8; 16]);
 
 impl SubmissionId {
+    /// Wraps the bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// A fresh ID.
     ///
     /// # Errors

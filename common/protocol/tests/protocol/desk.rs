@@ -18,7 +18,7 @@ fn ask(from: u32) -> Request {
 fn asked(server: ExpectRequest, request: Request) -> Result<(Inquiry, ExpectRequest), Refusal> {
     match server.handle(request)? {
         Wanted::Know(inquiry, next) => Ok((inquiry, *next)),
-        Wanted::HandIn(_) => panic!("not a question"),
+        other => panic!("not a question: {other:?}"),
     }
 }
 
@@ -137,9 +137,9 @@ fn the_client_refuses_another_answer_and_one_without_an_end() {
 #[test]
 fn no_more_assignments_are_told_than_fit_into_a_message() {
     let many = std::iter::repeat_with(messages::listed).take(1000);
-    let fit = ListedAssignment::that_fit(many);
+    let fit = that_fit(many);
     assert!((50..500).contains(&fit.len()), "{}", fit.len());
     encode(&told(1000, fit), Step::Six).unwrap();
-    let one = ListedAssignment::that_fit([messages::listed()]);
+    let one = that_fit([messages::listed()]);
     assert_eq!(one.len(), 1);
 }

@@ -90,7 +90,7 @@ fn refuses_evidence_that_blackboard_should_not_have_accepted() {
         ("nobody", "not a member", restate(&|s| list(s).clear())),
         (
             "one twice",
-            "not a member",
+            "a member twice",
             restate(&|s| {
                 let first = list(s)[0].clone();
                 list(s).push(first);
@@ -123,6 +123,81 @@ fn refuses_evidence_that_blackboard_should_not_have_accepted() {
         assert!(reason.contains(expected), "{what}: {reason}");
     }
     given.verify(&given.accepted(&right)).unwrap();
+}
+
+/// The second and the third member signed elsewhere: the statement does not say with which
+/// certificates.
+fn elsewhere(statement: &mut Value) {
+    for member in &mut list(statement)[1..] {
+        member.as_object_mut().unwrap().remove("cert_sha256");
+    }
+}
+
+#[test]
+fn of_members_who_signed_elsewhere_any_certificate_of_their_own_counts() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let given = Given::to(&group);
+    let (statement, signatures) = restated(&group, elsewhere);
+    let evidence = Evidence {
+        statement,
+        signatures,
+        ..given.evidence()
+    };
+    let receipt = given.verify(&given.accepted(&evidence)).unwrap();
+    let signed: Vec<_> = receipt
+        .members()
+        .iter()
+        .map(|one| one.cert_sha256)
+        .collect();
+    let own = group.named();
+    let own: Vec<_> = own.iter().map(|member| member.cert_sha256).collect();
+    assert_eq!(signed, own);
+}
+
+#[test]
+fn refuses_signatures_removed_added_or_exchanged_of_members_who_signed_elsewhere() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let given = Given::to(&group);
+    let (statement, right) = restated(&group, elsewhere);
+    let outsider = group.outsider();
+    let [a, b, c] = &group.members[..] else {
+        panic!("three members");
+    };
+    let device = Group::of(&campus, &THREE[2..]);
+    let other_device = &device.members[0];
+    let sign = |members: &[&Member]| {
+        let signers: Vec<_> = members.iter().map(|m| (&m.key, &m.chain)).collect();
+        sign_detached(&statement, &signers, campus.now()).unwrap()
+    };
+    for (what, expected, signatures) in [
+        ("one removed", "not every member", retain(&right, 2)),
+        (
+            "another student's",
+            "not every member",
+            sign(&[a, b, &outsider]),
+        ),
+        ("one more", "not a member", sign(&[a, b, c, &outsider])),
+        (
+            "one student twice",
+            "not a member",
+            sign(&[a, b, c, other_device]),
+        ),
+        (
+            "another device",
+            "other members",
+            sign(&[a, b, other_device]),
+        ),
+    ] {
+        let evidence = Evidence {
+            statement: statement.clone(),
+            signatures,
+            ..given.evidence()
+        };
+        let reason = given.refuses(what, &given.accepted(&evidence));
+        assert!(reason.contains(expected), "{what}: {reason}");
+    }
 }
 
 fn list(statement: &mut Value) -> &mut Vec<Value> {

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use scb_certs::{Crl, Fingerprint};
+use scb_certs::{Crl, Fingerprint, sign_detached};
 use scb_protocol::Step;
-use scb_protocol::receipt::file;
+use scb_protocol::client::Member;
+use scb_protocol::receipt::{Evidence, file};
 use scb_protocol::server::{Outage, Policy};
 use scb_testkit::TestCampus;
 use serde_json::Value;
@@ -387,6 +388,56 @@ fn the_script_confirms_what_a_receipt_proves() {
         .clock()
         .advance(std::time::Duration::from_secs(10 * 365 * 24 * 3600));
     script(&receipt, &[]).says("it verifies\n");
+}
+
+/// The first member signed here, the others elsewhere; with these signatures.
+fn cosigned(given: &Given<'_>, signers: &[&Member]) -> Vec<u8> {
+    let group = given.group;
+    let mut statement = serde_json::to_value(group.statement()).unwrap();
+    for member in &mut statement["members"].as_array_mut().unwrap()[1..] {
+        member.as_object_mut().unwrap().remove("cert_sha256");
+    }
+    let statement = statement.to_string().into_bytes();
+    let signers: Vec<_> = signers.iter().map(|one| (&one.key, &one.chain)).collect();
+    given.accepted(&Evidence {
+        signatures: sign_detached(&statement, &signers, group.campus.now()).unwrap(),
+        statement,
+        ..given.evidence()
+    })
+}
+
+#[test]
+fn others_judge_what_was_signed_on_several_machines() {
+    if !judge(Judge::Openssl) || !judge(Judge::Cryptography) {
+        return;
+    }
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let given = Given::to(&group);
+    let [a, b, c] = &group.members[..] else {
+        panic!("three members");
+    };
+    let right = Unpacked::from(&cosigned(&given, &[a, b, c]), &group);
+    script(&right, &["report.txt"]).says("it verifies, but is PENDING");
+    right.step(4).says("CMS Verification successful");
+    right.step(5).says("signers are the members, by name: True");
+
+    let (outsider, device) = (group.outsider(), Group::of(&campus, &THREE[2..]));
+    for (what, signers) in [
+        ("one removed", vec![a, b]),
+        ("another student", vec![a, b, &outsider]),
+        ("one more", vec![a, b, c, &outsider]),
+        ("one student twice", vec![a, b, c, &device.members[0]]),
+    ] {
+        let altered = Unpacked::from(&cosigned(&given, &signers), &group);
+        script(&altered, &[]).fails(what);
+        let by_name = altered.step(5);
+        by_name.says("signers are the members, by name: False");
+    }
+    // Which certificate of that student it was, CUHK said.
+    let signers = [a, b, &device.members[0]];
+    let exchanged = Unpacked::from(&cosigned(&given, &signers), &group);
+    script(&exchanged, &[]).fails("another device");
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn refuses_a_statement_that_says_something_else() {
             let outsider = json!({"sid": "1155000099", "cert_sha256": other_fingerprint()});
             list(s, "members").push(outsider);
         }),
-        ("one twice", members, &|s| {
+        ("one twice", form, &|s| {
             let first = s["members"][0].clone();
             list(s, "members").push(first);
         }),

@@ -81,6 +81,7 @@ fn sent_back<M: Message, N: Message>(messages: &[M]) {
                 | "assignments"
                 | "grades"
                 | "proof"
+                | "proposals"
                 | "witnessed"
                 | "witnessed_entries"
                 | "witnessed_logs"

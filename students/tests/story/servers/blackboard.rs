@@ -70,6 +70,19 @@ async fn statement(
     loop {
         match state.handle(connection.receive(Step::Six, PATIENCE).await?)? {
             Wanted::HandIn(accepted) => return Ok(*accepted),
+            Wanted::Know(Inquiry::Proposals { .. }, next) => {
+                let reply = blackboard::Reply::Proposals {
+                    time: desk.now().as_secs(),
+                    count: 0,
+                    proposals: Vec::new(),
+                };
+                connection.send(&reply).await?;
+                state = *next;
+            }
+            other @ (Wanted::Propose(_)
+            | Wanted::Sign(_)
+            | Wanted::Fetch(..)
+            | Wanted::End(..)) => panic!("not expected here: {other:?}"),
             Wanted::Know(Inquiry::Proof { .. }, next) => {
                 let reply = blackboard::Reply::Proof { proof: None };
                 connection.send(&reply).await?;

@@ -4,11 +4,12 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{DetachedSignature, Signer, TrustStore, VerifiedStudent};
 
 use crate::certificate::certificate_refusal;
-use crate::message::cuhk::MemberQuestion;
+use crate::statement::StatedMember;
 use crate::{Code, Refusal, Step};
 
 /// Verifies the detached CMS signatures of `statement` by the certificates of `members`, and
-/// returns the signers in member order. Their chains are not judged here.
+/// returns the signers in member order. Their chains are not judged here: until then a member without a stated
+/// certificate is who his certificate says.
 ///
 /// # Errors
 ///
@@ -18,7 +19,7 @@ use crate::{Code, Refusal, Step};
 pub(crate) fn verify_signatures(
     statement: &[u8],
     signatures: &[u8],
-    members: &[MemberQuestion],
+    members: &[StatedMember],
 ) -> Result<Vec<Signer>, Refusal> {
     let invalid = |reason: &dyn std::fmt::Display| {
         Refusal::new(Code::SignatureInvalid, Step::Six).with("reason", reason)
@@ -44,18 +45,18 @@ pub(crate) fn verify_signatures(
 fn first_refused<'a>(
     parsed: &DetachedSignature,
     statement: &[u8],
-    members: &'a [MemberQuestion],
-) -> Option<&'a MemberQuestion> {
+    members: &'a [StatedMember],
+) -> Option<&'a StatedMember> {
     let refused = parsed.refused_signers(statement);
     let refused: Vec<_> = refused.iter().map(|signer| signer.fingerprint()).collect();
     let mut members = members.iter();
-    members.find(|member| refused.contains(&member.cert_sha256))
+    members.find(|member| matches!(member.cert_sha256, Some(own) if refused.contains(&own)))
 }
 
-fn signer(signed: &[Signer], member: &MemberQuestion) -> Result<Signer, Refusal> {
+fn signer(signed: &[Signer], member: &StatedMember) -> Result<Signer, Refusal> {
     signed
         .iter()
-        .find(|signer| signer.certificate.fingerprint() == member.cert_sha256)
+        .find(|signer| member.is_signed_by(signer))
         .cloned()
         .ok_or_else(|| Refusal::new(Code::SignatureMissing, Step::Six).about(&member.sid))
 }
@@ -68,7 +69,7 @@ fn signer(signed: &[Signer], member: &MemberQuestion) -> Result<Signer, Refusal>
 /// A `certificate_…` code about the first member whose chain does not hold.
 pub(crate) fn verify_signers(
     signers: &[Signer],
-    members: &[MemberQuestion],
+    members: &[StatedMember],
     trust: &TrustStore,
     at: UnixTime,
 ) -> Result<Vec<VerifiedStudent>, Refusal> {

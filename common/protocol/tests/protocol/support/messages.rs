@@ -5,6 +5,9 @@ use scb_protocol::message::blackboard::{
     self, CarriedProof, ListedAssignment, Presented, SealedShare,
 };
 use scb_protocol::message::cuhk::{self, MemberQuestion};
+use scb_protocol::message::proposal::{
+    CosignerStanding, ListedProposal, ProposalStanding, ProposalState, Said,
+};
 use scb_protocol::message::{Message, Reply as _};
 use scb_protocol::rules::{Change, Counts, Extension, Groups, Terms};
 use scb_protocol::values::{
@@ -192,6 +195,24 @@ pub(crate) fn blackboard_requests() -> Vec<blackboard::Request> {
         Proof {
             submission: "0b".repeat(16).parse().unwrap(),
         },
+        Proposals { from: 3 },
+        Fetch {
+            submission: "0b".repeat(16).parse().unwrap(),
+        },
+        Propose {
+            statement: "{\"type\":\"scb-statement\"}".to_owned(),
+            mac: Mac::from_bytes([5; 32]),
+            signatures: Der::new(vec![0x30, 0x00]),
+        },
+        Sign {
+            statement: "{\"type\":\"scb-statement\"}".to_owned(),
+            mac: Mac::from_bytes([5; 32]),
+            signatures: Der::new(vec![0x30, 0x00]),
+        },
+        EndProposal {
+            submission: "0b".repeat(16).parse().unwrap(),
+            reason: Some("page 3 is not mine".parse().unwrap()),
+        },
         Submit {
             statement: "{\"type\":\"scb-statement\"}".to_owned(),
             mac: Mac::from_bytes([5; 32]),
@@ -235,6 +256,29 @@ pub(crate) fn listed() -> ListedAssignment {
             was: "2026-03-03T04:53:20Z".to_owned(),
             is: "2026-03-04T04:53:20Z".to_owned(),
         }],
+    }
+}
+
+/// A proposal of two, one of whom does not sign.
+fn standing() -> ProposalStanding {
+    let member = |place: usize, said, reason: Option<&str>| CosignerStanding {
+        sid: THREE[place].parse().unwrap(),
+        said,
+        at: Some(from_seconds(1_772_424_000)),
+        with: vec![THREE[place].parse().unwrap()],
+        reason: reason.map(|text| text.parse().unwrap()),
+    };
+    ProposalStanding {
+        submission: "0b".repeat(16).parse().unwrap(),
+        state: ProposalState::Declined,
+        proposed_at: from_seconds(1_772_420_000),
+        until: from_seconds(1_773_000_000),
+        files_at: None,
+        number: None,
+        members: vec![
+            member(0, Said::Signed, None),
+            member(1, Said::Declined, Some("page 3 is not mine")),
+        ],
     }
 }
 
@@ -290,6 +334,32 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 keys: "{\"type\":\"scb-log-keys\"}".to_owned(),
                 signature: Der::new(vec![0x30, 0x00]),
             }),
+        },
+        Proposals {
+            time: 1_772_424_000,
+            count: 1,
+            proposals: vec![ListedProposal {
+                statement: "{\"type\":\"scb-statement\"}".to_owned(),
+                standing: standing(),
+                course_title: "Operating Systems".parse().unwrap(),
+                rules: listed().rules,
+                extensions: listed().extensions,
+            }],
+        },
+        Proposed {
+            proposal: standing(),
+            have: vec![blackboard::Received {
+                received: 65_536,
+                sha256: hash(11),
+            }],
+        },
+        Proposal {
+            proposal: ProposalStanding {
+                state: ProposalState::Accepted,
+                number: Some("S-000001".parse().unwrap()),
+                files_at: Some(from_seconds(1_772_424_000)),
+                ..standing()
+            },
         },
         Receipt {
             number: "S-000001".parse().unwrap(),

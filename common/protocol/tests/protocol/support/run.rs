@@ -311,7 +311,7 @@ impl Refused {
 pub(crate) fn handed_in(wanted: Wanted) -> AcceptedStatement {
     match wanted {
         Wanted::HandIn(accepted) => *accepted,
-        Wanted::Know(inquiry, _) => panic!("not a statement: {inquiry:?}"),
+        other => panic!("not a statement: {other:?}"),
     }
 }
 

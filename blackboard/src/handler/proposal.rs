@@ -1,0 +1,230 @@
+//! Step 6 of a group whose members are not on one machine: what each of them says is recorded
+//! with the connection over which it came; with the last signature it is a submission.
+
+use scb_certs::{Fingerprint, StudentId};
+use scb_protocol::message::blackboard::{Reply, that_fit};
+use scb_protocol::message::proposal::{ProposalStanding, ProposalState};
+use scb_protocol::server::{
+    ConfirmedSigners, Ending, ExpectRequest, GatheredSignatures, PartlySigned, VerifiedMember,
+};
+use scb_protocol::statement::{Statement, SubmissionId};
+use scb_protocol::{Code, Fact, Refusal, Step, from_seconds};
+use scb_storage::Upload;
+
+use super::content::{self, Receiver};
+use super::{Handler, Outcome};
+use crate::authority::Unanswered;
+use crate::store::{End, Proposal, Record, Signing};
+
+impl Handler {
+    /// The statement is recorded with the signatures of those who are here, and its files come. It
+    /// waits for the others, unless they have signed meanwhile.
+    pub(super) async fn step_6_propose(&mut self, part: PartlySigned) -> Result<Outcome, Refusal> {
+        let submission = part.statement().submission;
+        let lease = self.shared.uploads.claim(submission).await?;
+        if let Some(record) = self.stored_before(part.statement(), part.bytes()).await? {
+            return Ok(Outcome::Stored(Box::new(record)));
+        }
+        self.vigil.insist(Step::Six).await?;
+        let (now, sids) = (self.shared.clock.now(), part.sids());
+        let until = now
+            .as_secs()
+            .saturating_add(self.shared.cosign_window.as_secs());
+        let signing = Signing::new(&part, part.assurance(), now);
+        let register = self.shared.register.clone();
+        let standing = register.propose(signing, from_seconds(until)).await?;
+        self.done(Step::Six, Fact::from(&standing));
+        let upload = self.upload_of(part.statement()).await?;
+        let (state, reply) = part.proposed(standing, content::received(&upload));
+        self.send(reply).await?;
+        let receiver = Receiver {
+            connection: &mut self.connection,
+            vigil: &mut self.vigil,
+            lease: &lease,
+            shared: &self.shared,
+        };
+        let (_, upload) = receiver.receive(state, upload).await?;
+        let now = self.shared.clock.now();
+        let came = register.proposal_files(submission, Some(now), (sids.clone(), now));
+        let standing = came.await?;
+        match standing.state {
+            ProposalState::Signed => self.complete(submission, sids, upload).await,
+            _ => Ok(Outcome::Waits(Box::new(standing))),
+        }
+    }
+
+    /// The signatures of those who are here are recorded, once CUHK has confirmed everybody who has
+    /// signed. The last one makes it a submission.
+    pub(super) async fn step_6_sign(&mut self, part: PartlySigned) -> Result<Outcome, Refusal> {
+        let (submission, sids) = (part.statement().submission, part.sids());
+        let found = self.proposed(submission, &sids).await?;
+        if found.bytes != part.bytes() {
+            return Err(Refusal::new(Code::SubmissionUnknown, Step::Six));
+        }
+        self.vigil.insist(Step::Six).await?;
+        if let Some(record) = self.shared.register.store().find(submission).await? {
+            return Ok(Outcome::Stored(Box::new(record)));
+        }
+        check_open(&found.standing)?;
+        let gathered = part.gather(&found.delivered)?;
+        let confirmed = self.confirm_signers(&gathered).await?;
+        let signing = Signing::new(&part, confirmed.assurance(), self.shared.clock.now());
+        let standing = self.shared.register.sign(signing).await?;
+        self.done(Step::Six, Fact::from(&standing));
+        if standing.state != ProposalState::Signed || standing.files_at.is_none() {
+            return Ok(Outcome::Waits(Box::new(standing)));
+        }
+        let _lease = self.shared.uploads.claim(submission).await?;
+        if let Some(record) = self.shared.register.store().find(submission).await? {
+            return Ok(Outcome::Stored(Box::new(record)));
+        }
+        let upload = self.upload_of(part.statement()).await?;
+        self.complete(submission, sids, upload).await
+    }
+
+    /// Everybody has signed and the files are here: CUHK is asked about all members at once, and it
+    /// is stored like any other submission.
+    async fn complete(
+        &mut self,
+        submission: SubmissionId,
+        sids: Vec<StudentId>,
+        upload: Upload,
+    ) -> Result<Outcome, Refusal> {
+        let found = self.proposed(submission, &sids).await?;
+        check_open(&found.standing)?;
+        let Some(commitment) = found.commitment else {
+            return Ok(Outcome::Waits(Box::new(found.standing)));
+        };
+        if !is_whole(&upload, &found.statement) {
+            tracing::error!("files of the proposal {submission} have changed on the disk");
+            let now = self.shared.clock.now();
+            let gone = self
+                .shared
+                .register
+                .proposal_files(submission, None, (sids, now));
+            return Ok(Outcome::Waits(Box::new(gone.await?)));
+        }
+        let (policy, trust) = (self.policy().await, self.trust());
+        let gathered = GatheredSignatures::new(policy, found.bytes, &found.delivered)?;
+        let state = gathered.complete(commitment, &trust, self.shared.clock.now())?;
+        let verified = self.step_6_verify_again(state).await?;
+        let record = self.step_6_store(verified, upload).await?;
+        Ok(Outcome::Stored(Box::new(record)))
+    }
+
+    /// CUHK is asked about all who have signed so far: with one who is no longer active it never
+    /// becomes a submission, and nobody else's signature is taken for it.
+    async fn confirm_signers(
+        &mut self,
+        gathered: &GatheredSignatures,
+    ) -> Result<ConfirmedSigners, Refusal> {
+        let state = gathered.ask(&self.trust(), self.shared.clock.now())?;
+        let answer = self.shared.authority.verify(state.question()).await;
+        let at_six = |refusal| Refusal {
+            step: Step::Six,
+            ..refusal
+        };
+        match answer {
+            Ok(answer) => state.handle(&answer, &self.trust(), self.shared.clock.now()),
+            Err(Unanswered::Away(refusal) | Unanswered::Unusable(refusal)) => Err(at_six(refusal)),
+        }
+    }
+
+    /// The proposal, if it names all of these; what is others' is not told from what is not there.
+    async fn proposed(
+        &mut self,
+        submission: SubmissionId,
+        sids: &[StudentId],
+    ) -> Result<Proposal, Refusal> {
+        let (store, now) = (self.shared.register.store(), self.shared.clock.now());
+        let found = store.proposal(submission, sids.to_vec(), now).await?;
+        let names = |proposal: &Proposal| {
+            let is_named = |sid| proposal.standing.said_by(sid).is_some();
+            sids.iter().all(is_named)
+        };
+        found
+            .filter(names)
+            .ok_or_else(|| Refusal::new(Code::SubmissionUnknown, Step::Six))
+    }
+
+    /// Members say no, or take back what they signed.
+    pub(super) async fn end_proposal(
+        &mut self,
+        ending: Ending,
+        state: &ExpectRequest,
+    ) -> Result<(Reply, Fact), Refusal> {
+        let end = End {
+            submission: ending.submission,
+            members: asking(state),
+            connection: state.connection(),
+            reason: ending.reason,
+            at: self.shared.clock.now(),
+        };
+        let proposal = self.shared.register.end_proposal(end).await?;
+        let fact = Fact::from(&proposal);
+        Ok((Reply::Proposal { proposal }, fact))
+    }
+
+    /// The proposals that name these members.
+    pub(super) async fn proposals(
+        &mut self,
+        from: u32,
+        state: &ExpectRequest,
+    ) -> Result<(Reply, Fact), Refusal> {
+        let (store, now) = (self.shared.register.store(), self.shared.clock.now());
+        let all = store.proposals_for(asking(state), now).await?;
+        let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let proposals = that_fit(all.into_iter().skip(from));
+        let fact = Fact::ProposalsTold {
+            proposals: proposals.len(),
+        };
+        let reply = Reply::Proposals {
+            time: now.as_secs(),
+            count,
+            proposals,
+        };
+        Ok((reply, fact))
+    }
+
+    /// The receipt of a submission of these members. The refusal is the same whether there is no
+    /// such submission or it is others'.
+    pub(super) async fn fetch(
+        &mut self,
+        submission: SubmissionId,
+        state: &ExpectRequest,
+    ) -> Result<(), Refusal> {
+        let found = self.shared.register.store().find(submission).await?;
+        let asking = asking(state);
+        let names = |record: &Record| asking.iter().all(|sid| record.names(sid));
+        let Some(record) = found.filter(names) else {
+            return Err(Refusal::new(Code::SubmissionUnknown, Step::Six));
+        };
+        let number = record.number();
+        let (announcement, receipt) = self.receipt_of(record).await?;
+        self.send_receipt(announcement, receipt).await?;
+        self.done(Step::Six, Fact::ReceiptTold { number });
+        Ok(())
+    }
+}
+
+fn asking(state: &ExpectRequest) -> Vec<StudentId> {
+    let members = state.members().iter();
+    members.map(VerifiedMember::sid).cloned().collect()
+}
+
+fn check_open(standing: &ProposalStanding) -> Result<(), Refusal> {
+    match standing.state {
+        ProposalState::Waiting | ProposalState::Signed | ProposalState::Accepted => Ok(()),
+        // Whether it has closed meanwhile is said by the rules, when the signature is recorded.
+        ProposalState::Lapsed => Ok(()),
+        state => Err(Refusal::new(Code::ProposalEnded, Step::Six).with("state", state)),
+    }
+}
+
+/// Whether the files that are here are those of the statement.
+fn is_whole(upload: &Upload, statement: &Statement) -> bool {
+    let here = upload.received();
+    let here = here.map(|(size, sha256)| (size, Fingerprint::from_bytes(sha256)));
+    here.eq(statement.files.iter().map(|file| (file.size, file.sha256)))
+}

@@ -1,0 +1,430 @@
+//! The tables of proposals, of who is to sign them, and of what came over which connection.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, StudentId};
+use scb_protocol::from_seconds;
+use scb_protocol::message::proposal::{CosignerStanding, ProposalState, Reason, Said};
+use scb_protocol::server::DeliveredSignature;
+use scb_protocol::statement::{Statement, SubmissionId};
+
+use super::{End, Signing};
+use crate::store::{Error, as_integer};
+
+/// For so many seconds after the last signature files may come, whatever else is missing.
+const SETTLING: u64 = 24 * 60 * 60;
+
+/// A proposal as it is kept.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) statement: Statement,
+    pub(super) bytes: Vec<u8>,
+    pub(super) kept: Kept,
+    cosigners: Vec<Cosigner>,
+}
+
+/// What is kept of it besides the statement.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
+    pub(super) proposed_at: UnixTime,
+    pub(super) waits_until: UnixTime,
+    pub(super) files_at: Option<UnixTime>,
+    /// When the last member signed, and which entry says so.
+    pub(super) signed: Option<(UnixTime, u64)>,
+    pub(super) ended: Option<ProposalState>,
+}
+
+/// A member, and what he has said over which connection.
+#[derive(Debug, Clone)]
+struct Cosigner {
+    sid: StudentId,
+    said: Said,
+    certificate: Option<Fingerprint>,
+    at: Option<UnixTime>,
+    with: Vec<StudentId>,
+    signatures: Option<Vec<u8>>,
+    reason: Option<Reason>,
+}
+
+impl Stored {
+    pub(super) fn submission(&self) -> SubmissionId {
+        self.statement.submission
+    }
+
+    pub(super) fn sids(&self) -> impl Iterator<Item = &StudentId> {
+        self.cosigners.iter().map(|one| &one.sid)
+    }
+
+    pub(super) fn names(&self, sid: &StudentId) -> bool {
+        self.sids().any(|named| named == sid)
+    }
+
+    pub(super) fn has_signed(&self, sid: &StudentId) -> bool {
+        let mut cosigners = self.cosigners.iter();
+        cosigners.any(|one| one.sid == *sid && one.said == Said::Signed)
+    }
+
+    pub(super) fn standings(&self) -> Vec<CosignerStanding> {
+        let standing = |one: &Cosigner| CosignerStanding {
+            sid: one.sid.clone(),
+            said: one.said,
+            at: one.at,
+            with: one.with.clone(),
+            reason: one.reason.clone(),
+        };
+        self.cosigners.iter().map(standing).collect()
+    }
+
+    pub(super) fn delivered(&self) -> Vec<DeliveredSignature> {
+        let signed = self.cosigners.iter().filter(|one| one.said == Said::Signed);
+        let delivered = signed.filter_map(|one| {
+            Some(DeliveredSignature {
+                sid: one.sid.clone(),
+                certificate: one.certificate?,
+                signatures: one.signatures.clone()?,
+            })
+        });
+        delivered.collect()
+    }
+}
+
+const PROPOSAL: &str = "SELECT submission, proposed_at, waits_until, statement, files_at, \
+                        signed_at, signed_index, ended FROM proposals";
+
+pub(super) fn find(
+    connection: &Connection,
+    submission: SubmissionId,
+) -> Result<Option<Stored>, Error> {
+    let sql = format!("{PROPOSAL} WHERE submission = ?");
+    let mut query = connection.prepare_cached(&sql)?;
+    let found = query.query_row([submission.as_bytes()], Raw::read);
+    let found = found.optional()?;
+    found.map(|raw| raw.complete(connection)).transpose()
+}
+
+/// Those that name all of these students and wait, or were proposed or ended since that moment;
+/// the latest first.
+pub(super) fn naming(
+    connection: &Connection,
+    sids: &[StudentId],
+    since: UnixTime,
+) -> Result<Vec<Stored>, Error> {
+    let Some((first, others)) = sids.split_first() else {
+        return Ok(Vec::new());
+    };
+    let sql = format!(
+        "{PROPOSAL} WHERE submission IN (SELECT submission FROM cosigners WHERE sid = ?1) \
+         AND max(coalesce(ended_at, 0), waits_until) >= ?2 ORDER BY proposed_at DESC, submission"
+    );
+    let key = params![first.as_str(), as_integer(since.as_secs())];
+    let mut found = all(connection, &sql, key)?;
+    found.retain(|stored| others.iter().all(|sid| stored.names(sid)));
+    Ok(found)
+}
+
+/// Those of the statement's assignment that wait for somebody.
+pub(super) fn waiting(
+    connection: &Connection,
+    statement: &Statement,
+    now: UnixTime,
+) -> Result<Vec<Stored>, Error> {
+    let sql = format!(
+        "{PROPOSAL} WHERE course = ?1 AND assignment = ?2 AND ended IS NULL AND waits_until >= ?3 \
+         AND submission NOT IN (SELECT submission FROM submissions) \
+         AND submission IN (SELECT submission FROM cosigners WHERE sid IN (SELECT value FROM json_each(?4)))"
+    );
+    let sids: Vec<_> = statement
+        .members
+        .iter()
+        .map(|one| one.sid.as_str())
+        .collect();
+    let sids = serde_json::to_string(&sids).unwrap_or_default();
+    let (course, assignment) = (
+        statement.course.to_string(),
+        statement.assignment.to_string(),
+    );
+    let key = params![course, assignment, as_integer(now.as_secs()), sids];
+    all(connection, &sql, key)
+}
+
+/// Those that have not ended and are no submissions.
+pub(super) fn unended(connection: &Connection) -> Result<Vec<Stored>, Error> {
+    let sql = format!(
+        "{PROPOSAL} WHERE ended IS NULL \
+         AND submission NOT IN (SELECT submission FROM submissions)"
+    );
+    all(connection, &sql, [])
+}
+
+fn all(
+    connection: &Connection,
+    sql: &str,
+    key: impl rusqlite::Params,
+) -> Result<Vec<Stored>, Error> {
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query
+        .query_map(key, Raw::read)?
+        .collect::<Result<Vec<_>, _>>()?;
+    let complete = |raw: Raw| raw.complete(connection);
+    rows.into_iter().map(complete).collect()
+}
+
+/// The submissions whose files may come, or wait for signatures.
+pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16]>, Error> {
+    let sql = "SELECT submission FROM proposals WHERE ended IS NULL AND waits_until >= ? \
+               AND submission NOT IN (SELECT submission FROM submissions)";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([as_integer(now.as_secs())], |row| row.get(0))?;
+    rows.map(|row| row.map_err(Error::from)).collect()
+}
+
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    signing: &Signing,
+    waits_until: UnixTime,
+) -> Result<(), Error> {
+    let statement = &signing.statement;
+    let sql = "INSERT INTO proposals (submission, course, assignment, proposed_at, waits_until, \
+               statement) VALUES (?, ?, ?, ?, ?, ?)";
+    transaction.prepare_cached(sql)?.execute(params![
+        statement.submission.as_bytes(),
+        statement.course.to_string(),
+        statement.assignment.to_string(),
+        as_integer(signing.at.as_secs()),
+        as_integer(waits_until.as_secs()),
+        signing.bytes,
+    ])?;
+    let sql = "INSERT INTO cosigners (submission, nth, sid, said) VALUES (?, ?, ?, 'nothing')";
+    let mut insert = transaction.prepare_cached(sql)?;
+    for (nth, member) in (1..).zip(&statement.members) {
+        let nth: i64 = nth;
+        insert.execute(params![
+            statement.submission.as_bytes(),
+            nth,
+            member.sid.as_str()
+        ])?;
+    }
+    Ok(())
+}
+
+/// Signatures came: of each who had said nothing, this one counts. When it was the last one, the
+/// proposal is complete.
+pub(super) fn deliver(
+    transaction: &Transaction<'_>,
+    signing: &Signing,
+    index: u64,
+) -> Result<(), Error> {
+    let submission = signing.statement.submission;
+    let members = joined(signing.delivered.iter().map(|one| &one.sid));
+    let (mode, assurance) = &signing.assurance;
+    let sql = "INSERT INTO deliveries (submission, at, connection, members, signatures, mode, \
+               assurance, log_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    transaction.prepare_cached(sql)?.execute(params![
+        submission.as_bytes(),
+        as_integer(signing.at.as_secs()),
+        signing.connection.as_bytes(),
+        members,
+        signing.signatures,
+        mode.as_str(),
+        assurance.as_bytes(),
+        as_integer(index),
+    ])?;
+    let delivery = transaction.last_insert_rowid();
+    let sql = "UPDATE cosigners SET said = 'signed', certificate = ?, delivery = ? \
+               WHERE submission = ? AND sid = ? AND said = 'nothing'";
+    let mut update = transaction.prepare_cached(sql)?;
+    for one in &signing.delivered {
+        update.execute(params![
+            one.certificate.as_bytes(),
+            delivery,
+            submission.as_bytes(),
+            one.sid.as_str(),
+        ])?;
+    }
+    complete(transaction, signing, index)
+}
+
+fn complete(transaction: &Transaction<'_>, signing: &Signing, index: u64) -> Result<(), Error> {
+    let sql = "UPDATE proposals SET signed_at = ?2, signed_index = ?3, \
+               waits_until = max(waits_until, ?4) \
+               WHERE submission = ?1 AND NOT EXISTS \
+               (SELECT 1 FROM cosigners WHERE submission = ?1 AND said <> 'signed')";
+    transaction.prepare_cached(sql)?.execute(params![
+        signing.statement.submission.as_bytes(),
+        as_integer(signing.at.as_secs()),
+        as_integer(index),
+        as_integer(signing.at.as_secs().saturating_add(SETTLING)),
+    ])?;
+    Ok(())
+}
+
+/// Members said that they do not sign, or do not any more.
+pub(super) fn say(
+    transaction: &Transaction<'_>,
+    end: &End,
+    (said, members): (Said, &[StudentId]),
+    index: u64,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO deliveries (submission, at, connection, members, reason, log_index) \
+               VALUES (?, ?, ?, ?, ?, ?)";
+    transaction.prepare_cached(sql)?.execute(params![
+        end.submission.as_bytes(),
+        as_integer(end.at.as_secs()),
+        end.connection.as_bytes(),
+        joined(end.members.iter()),
+        end.reason.as_ref().map(ToString::to_string),
+        as_integer(index),
+    ])?;
+    let delivery = transaction.last_insert_rowid();
+    let sql = "UPDATE cosigners SET said = ?, delivery = ? WHERE submission = ? AND sid = ?";
+    let mut update = transaction.prepare_cached(sql)?;
+    for sid in members {
+        update.execute(params![
+            said.as_str(),
+            delivery,
+            end.submission.as_bytes(),
+            sid.as_str()
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn end(
+    transaction: &Transaction<'_>,
+    submission: SubmissionId,
+    state: ProposalState,
+    at: UnixTime,
+) -> Result<(), Error> {
+    let sql = "UPDATE proposals SET ended = ?, ended_at = ? WHERE submission = ?";
+    transaction.prepare_cached(sql)?.execute(params![
+        state.as_str(),
+        as_integer(at.as_secs()),
+        submission.as_bytes(),
+    ])?;
+    Ok(())
+}
+
+pub(super) fn files(
+    transaction: &Transaction<'_>,
+    submission: SubmissionId,
+    files_at: Option<UnixTime>,
+) -> Result<(), Error> {
+    let sql = "UPDATE proposals SET files_at = ? WHERE submission = ?";
+    let files_at = files_at.map(|at| as_integer(at.as_secs()));
+    transaction
+        .prepare_cached(sql)?
+        .execute(params![files_at, submission.as_bytes()])?;
+    Ok(())
+}
+
+fn joined<'a>(sids: impl Iterator<Item = &'a StudentId>) -> String {
+    let sids: Vec<_> = sids.map(StudentId::as_str).collect();
+    sids.join(",")
+}
+
+/// A row of `proposals`.
+struct Raw {
+    submission: [u8; 16],
+    statement: Vec<u8>,
+    times: [i64; 2],
+    files_at: Option<i64>,
+    signed: [Option<i64>; 2],
+    ended: Option<String>,
+}
+
+impl Raw {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            submission: row.get("submission")?,
+            statement: row.get("statement")?,
+            times: [row.get("proposed_at")?, row.get("waits_until")?],
+            files_at: row.get("files_at")?,
+            signed: [row.get("signed_at")?, row.get("signed_index")?],
+            ended: row.get("ended")?,
+        })
+    }
+
+    fn complete(self, connection: &Connection) -> Result<Stored, Error> {
+        let submission = SubmissionId::from_bytes(self.submission);
+        let altered = || Error::ProposalAltered { submission };
+        let statement = Statement::parse(&self.statement).map_err(|_| altered())?;
+        let cosigners = cosigners(connection, submission)?.ok_or_else(altered)?;
+        let named = statement.members.iter().map(|one| &one.sid);
+        if statement.submission != submission || !named.eq(cosigners.iter().map(|one| &one.sid)) {
+            return Err(altered());
+        }
+        let ended = |text: &str| {
+            use ProposalState::{Declined, Lapsed, Withdrawn};
+            let mut states = [Declined, Withdrawn, Lapsed].into_iter();
+            states.find(|state| state.as_str() == text)
+        };
+        let kept = Kept {
+            proposed_at: time(self.times[0]),
+            waits_until: time(self.times[1]),
+            files_at: self.files_at.map(time),
+            signed: match self.signed {
+                [Some(at), Some(index)] => Some((time(at), index.unsigned_abs())),
+                _ => None,
+            },
+            ended: match self.ended {
+                Some(text) => Some(ended(&text).ok_or_else(altered)?),
+                None => None,
+            },
+        };
+        Ok(Stored {
+            statement,
+            bytes: self.statement,
+            kept,
+            cosigners,
+        })
+    }
+}
+
+/// Who is to sign, in order; `None` if something there is no such thing.
+fn cosigners(
+    connection: &Connection,
+    submission: SubmissionId,
+) -> Result<Option<Vec<Cosigner>>, Error> {
+    let sql = "SELECT sid, said, certificate, at, members, signatures, reason \
+               FROM cosigners LEFT JOIN deliveries ON deliveries.id = cosigners.delivery \
+               WHERE cosigners.submission = ? ORDER BY nth";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([submission.as_bytes()], |row| Ok(cosigner(row)))?;
+    let mut found = Vec::new();
+    for row in rows {
+        match row?? {
+            Some(cosigner) => found.push(cosigner),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(found))
+}
+
+fn cosigner(row: &Row<'_>) -> rusqlite::Result<Option<Cosigner>> {
+    let (sid, said): (String, String) = (row.get("sid")?, row.get("said")?);
+    let (members, reason): (Option<String>, Option<String>) =
+        (row.get("members")?, row.get("reason")?);
+    let certificate: Option<[u8; 32]> = row.get("certificate")?;
+    let at: Option<i64> = row.get("at")?;
+    let signatures = row.get("signatures")?;
+    let parsed = || {
+        let with = members.as_deref().unwrap_or_default();
+        let with = with.split(',').filter(|sid| !sid.is_empty());
+        use Said::{Declined, Nothing, Signed, Withdrawn};
+        let mut words = [Nothing, Signed, Declined, Withdrawn].into_iter();
+        Some(Cosigner {
+            sid: sid.parse().ok()?,
+            said: words.find(|word| word.as_str() == said)?,
+            certificate: certificate.map(Fingerprint::from_bytes),
+            at: at.map(time),
+            with: with.map(str::parse).collect::<Result<_, _>>().ok()?,
+            signatures,
+            reason: reason.as_deref().and_then(|text| text.parse().ok()),
+        })
+    };
+    Ok(parsed())
+}
+
+fn time(stored: i64) -> UnixTime {
+    from_seconds(stored.unsigned_abs())
+}

@@ -1,0 +1,123 @@
+//! Saying no, taking back, and waiting in vain.
+
+use std::time::Duration;
+
+use scb_protocol::Code;
+use scb_protocol::message::proposal::{ProposalState, Said};
+
+use super::{A, B, C, Campus, Machine, happened};
+use crate::store::{Register, Store};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+#[tokio::test]
+async fn who_says_no_ends_it_and_the_others_are_told_why() {
+    let campus = Campus::open().await;
+    let [mut a, mut b, mut c] = [A, B, C].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B, C], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    let id = work.submission();
+    let standing = b.end(id, Some("page 3 is not mine")).await.unwrap();
+    assert_eq!(standing.state, ProposalState::Declined);
+    assert_eq!(b.end(id, None).await.unwrap(), standing, "again");
+    let told = a.told().await.remove(0).listed.standing;
+    assert_eq!(told.members[1].said, Said::Declined);
+    let reason = told.members[1].reason.as_ref().unwrap();
+    assert_eq!(reason.to_string(), "page 3 is not mine");
+    let refusal = c.sign(&work).await.unwrap_err();
+    assert_eq!(refusal.code, Code::ProposalEnded);
+    assert_eq!(refusal.params["state"], "declined");
+    assert_eq!(a.begin(&work).await.unwrap_err().code, Code::ProposalEnded);
+    assert_eq!(happened(&campus), ["proposed", "signed", "declined"]);
+    assert_eq!(campus.submissions(), []);
+}
+
+#[tokio::test]
+async fn who_has_signed_takes_it_back() {
+    let campus = Campus::open().await;
+    let [mut a, mut b, mut c] = [A, B, C].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B, C], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    b.sign(&work).await.unwrap().waits();
+    let standing = b.end(work.submission(), None).await.unwrap();
+    assert_eq!(standing.state, ProposalState::Withdrawn);
+    assert_eq!(standing.members[1].said, Said::Withdrawn);
+    assert_eq!(c.sign(&work).await.unwrap_err().code, Code::ProposalEnded);
+    assert_eq!(
+        happened(&campus),
+        ["proposed", "signed", "signed", "withdrawn"]
+    );
+}
+
+#[tokio::test]
+async fn what_is_handed_in_is_not_taken_back() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    b.sign(&work).await.unwrap().receipt();
+    let refusal = a.end(work.submission(), None).await.unwrap_err();
+    assert_eq!(refusal.code, Code::ProposalEnded);
+    assert_eq!(refusal.params["state"], "accepted");
+    assert_eq!(campus.submissions().len(), 1);
+}
+
+#[tokio::test]
+async fn others_cannot_end_it_and_do_not_learn_of_it() {
+    let campus = Campus::open().await;
+    let [mut a, mut c] = [A, C].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    let other = a.work(&[A, B], b"another").submission();
+    for id in [work.submission(), other] {
+        let refusal = c.end(id, None).await.unwrap_err();
+        assert_eq!(refusal.code, Code::SubmissionUnknown);
+        assert_eq!(refusal.params.len(), 0);
+    }
+    assert_eq!(c.told().await, []);
+    let refusal = c.sign(&work).await.unwrap_err();
+    assert_eq!(refusal.code, Code::MemberMismatch);
+    let mut both = Machine::of(&campus, &[B, C]);
+    assert_eq!(both.told().await, [], "one of them is not named");
+    assert_eq!(happened(&campus), ["proposed", "signed"]);
+}
+
+#[tokio::test]
+async fn what_nobody_signs_in_time_lapses_and_its_files_go() {
+    let mut campus = Campus::with(|config| config.cosign_window = HOUR).await;
+    let work = {
+        let mut a = Machine::of(&campus, &[A]);
+        let work = a.work(&[A, B], b"our report");
+        a.propose(&work).await.unwrap().waits();
+        work
+    };
+    let kept = campus.home.path("content/uploads");
+    let kept = kept.join(work.submission().to_string());
+    assert!(kept.exists());
+    campus.certs.clock().advance(HOUR);
+    let mut b = Machine::of(&campus, &[B]);
+    assert_eq!(
+        b.told().await[0].listed.standing.state,
+        ProposalState::Waiting
+    );
+    drop(b);
+    campus.certs.clock().advance(Duration::from_secs(1));
+    let mut b = Machine::of(&campus, &[B]);
+    let told = b.told().await.remove(0).listed.standing;
+    assert_eq!(told.state, ProposalState::Lapsed);
+    let refusal = b.sign(&work).await.unwrap_err();
+    assert_eq!(refusal.code, Code::ProposalEnded);
+    assert_eq!(refusal.params["state"], "lapsed");
+    drop(b);
+    campus.stop().await;
+    campus.certs.clock().advance(HOUR);
+    campus.start().await.unwrap();
+    assert!(!kept.exists());
+    assert_eq!(happened(&campus), ["proposed", "signed", "lapsed"]);
+    let register = Register::open(&campus.home, Store::open(&campus.home).unwrap()).unwrap();
+    assert_eq!(
+        register.lapse_proposals(campus.certs.now()).unwrap(),
+        0,
+        "once"
+    );
+}

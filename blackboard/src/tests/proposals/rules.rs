@@ -1,0 +1,140 @@
+//! The rules of the assignment, by Blackboard's clock, and what nobody learns from a proposal.
+
+use std::time::Duration;
+
+use scb_protocol::message::proposal::ProposalState;
+use scb_protocol::rules::{Extension, Terms};
+use scb_protocol::{Code, from_seconds};
+
+use super::{A, B, C, Campus, Machine};
+use crate::store::{Place, Store};
+
+const HOUR: u64 = 3600;
+
+fn place(campus: &Campus) -> Place {
+    Place {
+        domain: campus.service.trust_domain().clone(),
+        course: "SANDBOX".parse().unwrap(),
+        assignment: "lab".parse().unwrap(),
+    }
+}
+
+/// Due in an hour, taken for two, 10 % a day.
+async fn due_in_an_hour() -> Campus {
+    let campus = Campus::open().await;
+    let now = campus.certs.now();
+    let change = move |mut terms: Terms| {
+        terms.due = Some(from_seconds(now.as_secs() + HOUR));
+        terms.cutoff = Some(from_seconds(now.as_secs() + 2 * HOUR));
+        terms.late = "10%/day".parse().unwrap();
+        terms.check()
+    };
+    let store = Store::open(&campus.home).unwrap();
+    store
+        .change_assignment(place(&campus), change, now)
+        .unwrap();
+    campus
+}
+
+fn extend(campus: &Campus, sid: &str, hours: u64) {
+    let now = campus.certs.now();
+    let due = from_seconds(now.as_secs() + hours * HOUR);
+    let extension = Extension {
+        sid: sid.parse().unwrap(),
+        due,
+        cutoff: None,
+    };
+    let store = Store::open(&campus.home).unwrap();
+    store.extend(place(campus), vec![extension], now).unwrap();
+}
+
+#[tokio::test]
+async fn it_waits_no_longer_than_the_assignment_is_open() {
+    let campus = due_in_an_hour().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    let standing = a.propose(&work).await.unwrap().waits();
+    let closes = campus.certs.now().as_secs() + 2 * HOUR;
+    assert_eq!(standing.until.as_secs(), closes);
+    campus
+        .certs
+        .clock()
+        .advance(Duration::from_secs(2 * HOUR + 1));
+    let refusal = b.sign(&work).await.unwrap_err();
+    assert_eq!(refusal.code, Code::AssignmentClosed);
+    assert_eq!(
+        b.told().await[0].listed.standing.state,
+        ProposalState::Lapsed
+    );
+    assert_eq!(campus.submissions(), []);
+}
+
+#[tokio::test]
+async fn what_the_last_one_signs_late_is_late() {
+    let campus = due_in_an_hour().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    campus.certs.clock().advance(Duration::from_secs(HOUR + 1));
+    let told = b.told().await.remove(0).listed;
+    let sids = told.standing.members.iter().map(|one| &one.sid);
+    let each = told
+        .rules
+        .judge_each(campus.certs.now(), sids, &told.extensions);
+    assert!(each.iter().all(|one| one.standing.as_str() == "late"));
+    let receipt = b.sign(&work).await.unwrap().receipt();
+    assert_eq!(b.verify(&receipt).committed_at(), campus.certs.now());
+}
+
+#[tokio::test]
+async fn nobody_learns_of_an_extension_before_its_owner_has_signed() {
+    let campus = due_in_an_hour().await;
+    extend(&campus, B, 5);
+    let [mut a, mut b, mut c] = [A, B, C].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B, C], b"our report");
+    let standing = a.propose(&work).await.unwrap().waits();
+    assert_eq!(
+        standing.until.as_secs(),
+        campus.certs.now().as_secs() + 2 * HOUR
+    );
+    assert_eq!(a.told().await[0].listed.extensions, []);
+    assert_eq!(b.told().await[0].listed.extensions.len(), 1, "his own");
+    campus
+        .certs
+        .clock()
+        .advance(Duration::from_secs(2 * HOUR + 1));
+    assert_eq!(
+        a.told().await[0].listed.standing.state,
+        ProposalState::Lapsed
+    );
+    let late = c.work(&[A, B, C], b"another");
+    assert_eq!(
+        c.begin(&late).await.unwrap_err().code,
+        Code::AssignmentClosed
+    );
+    // With his own it is open; whoever signs shows the group how he stands.
+    b.sign(&work).await.unwrap().waits();
+    assert_eq!(a.told().await[0].listed.extensions.len(), 1);
+    c.sign(&work).await.unwrap().receipt();
+}
+
+#[tokio::test]
+async fn what_the_rules_do_not_allow_is_not_proposed() {
+    let campus = Campus::open().await;
+    let mut a = Machine::of(&campus, &[A]);
+    let store = Store::open(&campus.home).unwrap();
+    let list = vec![A.parse().unwrap(), B.parse().unwrap()];
+    let course = "SANDBOX".parse().unwrap();
+    store.set_members(&course, Some(list)).unwrap();
+    let stranger = a.work(&[A, C], b"our report");
+    let refusal = a.begin(&stranger).await.unwrap_err();
+    assert_eq!(refusal.code, Code::NotCourseMember);
+    assert_eq!(refusal.sid.unwrap().as_str(), C);
+    let four = a.work(&[A, B, C, "1155000004"], b"our report");
+    assert_eq!(a.begin(&four).await.unwrap_err().code, Code::MemberCount);
+    let twice = a.work(&[A, B, B], b"our report");
+    assert_eq!(
+        a.begin(&twice).await.unwrap_err().code,
+        Code::StatementInvalid
+    );
+}

@@ -1,0 +1,307 @@
+//! Step 6 of a group whose members are not on one machine: proposing, signing, saying no.
+
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, TrustStore};
+
+use super::receipt::{About, ReceivingReceipt, Sent, misbehaved};
+use super::upload::{SendingContent, check};
+use super::{ExpectReceipt, Session};
+use crate::message::blackboard::{Received, Reply, Request};
+use crate::message::proposal::{ListedProposal, ProposalStanding, Reason};
+use crate::message::{Reply as _, unexpected};
+use crate::statement::{Statement, SubmissionId};
+use crate::time::from_seconds;
+use crate::values::Der;
+use crate::{Code, Refusal, Step};
+
+impl Session {
+    /// Asks for the proposals that name these members, from the how-manyth on.
+    pub fn ask_proposals(self, from: u32) -> (ExpectProposals, Request) {
+        let next = ExpectProposals {
+            session: self,
+            from,
+        };
+        (next, Request::Proposals { from })
+    }
+
+    /// Proposes a statement that the members here have signed and others are to sign.
+    ///
+    /// # Errors
+    ///
+    /// `statement_invalid` if it is not one or not UTF-8.
+    pub fn propose(
+        self,
+        statement: &[u8],
+        signatures: Vec<u8>,
+    ) -> Result<(ExpectProposed, Request), Refusal> {
+        let mac = self.key.statement_mac(statement);
+        let (sent, text) = sent(self.trust, statement)?;
+        let request = Request::Propose {
+            mac,
+            statement: text,
+            signatures: Der::new(signatures),
+        };
+        Ok((ExpectProposed { sent }, request))
+    }
+
+    /// Signs what others have proposed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::propose`].
+    pub fn sign_proposal(
+        self,
+        statement: &[u8],
+        signatures: Vec<u8>,
+    ) -> Result<(ExpectOutcome, Request), Refusal> {
+        let mac = self.key.statement_mac(statement);
+        let (sent, text) = sent(self.trust, statement)?;
+        let request = Request::Sign {
+            mac,
+            statement: text,
+            signatures: Der::new(signatures),
+        };
+        Ok((ExpectOutcome { sent }, request))
+    }
+
+    /// Puts an end to a proposal: declines it, or takes back what was signed.
+    pub fn end_proposal(
+        self,
+        submission: SubmissionId,
+        reason: Option<Reason>,
+    ) -> (ExpectEnded, Request) {
+        let next = ExpectEnded { submission };
+        (next, Request::EndProposal { submission, reason })
+    }
+
+    /// Asks for the receipt of a submission of these members with this statement.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::propose`].
+    pub fn ask_receipt(self, statement: &[u8]) -> Result<(ExpectReceipt, Request), Refusal> {
+        let (sent, _) = sent(self.trust, statement)?;
+        let submission = sent.statement.submission;
+        Ok((ExpectReceipt::new(sent), Request::Fetch { submission }))
+    }
+}
+
+fn sent(trust: Arc<TrustStore>, statement: &[u8]) -> Result<(Sent, String), Refusal> {
+    let text = String::from_utf8(statement.to_vec())
+        .map_err(|_| Refusal::new(Code::StatementInvalid, Step::Six))?;
+    let sent = Sent {
+        trust,
+        statement: Statement::parse(statement)?,
+        bytes: statement.to_vec(),
+    };
+    Ok((sent, text))
+}
+
+/// Waits for `proposals`.
+#[derive(Debug)]
+pub struct ExpectProposals {
+    session: Session,
+    from: u32,
+}
+
+/// A proposal whose statement could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldProposal {
+    /// What is to be signed.
+    pub statement: Statement,
+    /// As Blackboard told it, with the statement's exact bytes.
+    pub listed: ListedProposal,
+}
+
+/// Some of the proposals, as Blackboard tells of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposals {
+    /// The time by Blackboard's clock.
+    pub time: UnixTime,
+    /// From the one that was asked for on.
+    pub told: Vec<ToldProposal>,
+    /// From where to ask on; `None` if these were the last.
+    pub next: Option<u32>,
+}
+
+impl ExpectProposals {
+    /// The session goes on.
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal, `unexpected_message`, or `server_misbehaved`: what it tells of a
+    /// proposal is not about its statement, or there are more and none was told.
+    pub fn handle(self, reply: Reply) -> Result<(Session, Proposals), Refusal> {
+        let reply = reply.accepted()?;
+        let Reply::Proposals {
+            time,
+            count,
+            proposals,
+        } = reply
+        else {
+            return Err(unexpected("proposals", &reply, Step::Six));
+        };
+        let listed = u32::try_from(proposals.len()).unwrap_or(u32::MAX);
+        let reached = self.from.saturating_add(listed);
+        if listed == 0 && reached < count {
+            return Err(misbehaved("there are more proposals, but none was told"));
+        }
+        let told = proposals.into_iter().map(|one| self.read(one));
+        let answer = Proposals {
+            time: from_seconds(time),
+            told: told.collect::<Result<_, _>>()?,
+            next: (reached < count).then_some(reached),
+        };
+        Ok((self.session, answer))
+    }
+
+    /// Nobody is shown, or signs, what is meant for another service.
+    fn read(&self, listed: ListedProposal) -> Result<ToldProposal, Refusal> {
+        let statement = Statement::parse(listed.statement.as_bytes())?;
+        about(&listed.standing, &statement)?;
+        match statement.service == *self.session.service() {
+            true => Ok(ToldProposal { statement, listed }),
+            false => Err(misbehaved("a proposal is for another service")),
+        }
+    }
+}
+
+/// What is told of a proposal is about this statement.
+fn about(standing: &ProposalStanding, statement: &Statement) -> Result<(), Refusal> {
+    let told = standing.members.iter().map(|member| &member.sid);
+    let stated = statement.members.iter().map(|member| &member.sid);
+    match standing.submission == statement.submission && told.eq(stated) {
+        true => Ok(()),
+        false => Err(misbehaved("what it tells is about another proposal")),
+    }
+}
+
+/// Waits for `proposed`, or for the receipt of what is a submission already.
+#[derive(Debug)]
+pub struct ExpectProposed {
+    sent: Sent,
+}
+
+/// What the server says to a proposal.
+#[derive(Debug)]
+pub enum ProposedAnswer {
+    /// It is recorded; the content may come.
+    Proposed(Proposed),
+    /// It is stored already; the receipt follows.
+    AlreadyStored(ReceivingReceipt),
+}
+
+impl ExpectProposed {
+    /// # Errors
+    ///
+    /// The server's refusal, `unexpected_message`, or `server_misbehaved`.
+    pub fn handle(self, reply: Reply) -> Result<ProposedAnswer, Refusal> {
+        match reply.accepted()? {
+            Reply::Proposed { proposal, have } => {
+                about(&proposal, &self.sent.statement)?;
+                check(&have, &self.sent.statement)?;
+                let sent = self.sent;
+                Ok(ProposedAnswer::Proposed(Proposed {
+                    sent,
+                    proposal,
+                    have,
+                }))
+            }
+            reply @ Reply::Receipt { .. } => {
+                ReceivingReceipt::new(self.sent, About::SameVersion, reply)
+                    .map(ProposedAnswer::AlreadyStored)
+            }
+            reply => Err(unexpected("proposed", &reply, Step::Six)),
+        }
+    }
+}
+
+/// The proposal is recorded. What the server has of the files is to be compared with them.
+#[derive(Debug)]
+pub struct Proposed {
+    sent: Sent,
+    proposal: ProposalStanding,
+    have: Vec<Received>,
+}
+
+impl Proposed {
+    /// The statement.
+    pub fn statement(&self) -> &Statement {
+        &self.sent.statement
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> &ProposalStanding {
+        &self.proposal
+    }
+
+    /// What the server has of each file.
+    pub fn have(&self) -> &[Received] {
+        &self.have
+    }
+
+    /// As [`super::Committed::upload`].
+    pub fn upload(self, own: &[Fingerprint]) -> (SendingContent<ExpectOutcome>, Request) {
+        SendingContent::begin(self.sent, &self.have, own)
+    }
+}
+
+/// Waits for how the proposal stands, or for the receipt if it is complete.
+#[derive(Debug)]
+pub struct ExpectOutcome {
+    sent: Sent,
+}
+
+impl From<Sent> for ExpectOutcome {
+    fn from(sent: Sent) -> Self {
+        Self { sent }
+    }
+}
+
+/// What has come of a proposal.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It waits, for signatures or files.
+    Waits(ProposalStanding),
+    /// It is a submission; the receipt follows.
+    Complete(ReceivingReceipt),
+}
+
+impl ExpectOutcome {
+    /// # Errors
+    ///
+    /// The server's refusal, `unexpected_message` or `server_misbehaved`.
+    pub fn handle(self, reply: Reply) -> Result<Outcome, Refusal> {
+        match reply.accepted()? {
+            Reply::Proposal { proposal } => {
+                about(&proposal, &self.sent.statement)?;
+                Ok(Outcome::Waits(proposal))
+            }
+            reply @ Reply::Receipt { .. } => {
+                ReceivingReceipt::new(self.sent, About::Sent, reply).map(Outcome::Complete)
+            }
+            reply => Err(unexpected("proposal", &reply, Step::Six)),
+        }
+    }
+}
+
+/// Waits for how the proposal stands that was ended.
+#[derive(Debug)]
+pub struct ExpectEnded {
+    submission: SubmissionId,
+}
+
+impl ExpectEnded {
+    /// # Errors
+    ///
+    /// The server's refusal, `unexpected_message` or `server_misbehaved`.
+    pub fn handle(self, reply: Reply) -> Result<ProposalStanding, Refusal> {
+        match reply.accepted()? {
+            Reply::Proposal { proposal } if proposal.submission == self.submission => Ok(proposal),
+            Reply::Proposal { .. } => Err(misbehaved("what it tells is about another proposal")),
+            reply => Err(unexpected("proposal", &reply, Step::Six)),
+        }
+    }
+}
