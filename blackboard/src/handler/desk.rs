@@ -1,6 +1,6 @@
 //! After step 5: questions of the members, until their statement comes or they leave.
 
-use scb_protocol::message::blackboard::{ListedAssignment, Reply};
+use scb_protocol::message::blackboard::{ListedAssignment, Reply, that_fit};
 use scb_protocol::server::{AcceptedStatement, ExpectRequest, Inquiry, PartlySigned, Wanted};
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Refusal, Step};

@@ -1,6 +1,6 @@
 //! Grades, told to those whose they are.
 
-use scb_protocol::message::blackboard::{CarriedGrade, CarriedProof, Reply};
+use scb_protocol::message::blackboard::{CarriedGrade, CarriedProof, Reply, that_fit};
 use scb_protocol::server::{ExpectRequest, VerifiedMember};
 use scb_protocol::statement::Label;
 use scb_protocol::values::Der;
