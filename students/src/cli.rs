@@ -17,7 +17,7 @@ use scb_explain::ExplainArgs;
 use scb_protocol::statement::Label;
 
 pub(crate) use arguments::{
-    Assignments, Audit, Enrol, Grades, Ids, Passphrase, Renew, Submit, Verify,
+    Assignments, Audit, Cosign, Enrol, Grades, Ids, Passphrase, Renew, Submit, Verify, Withdraw,
 };
 pub(crate) use help::definition;
 pub(crate) use values::address;
@@ -119,6 +119,10 @@ pub enum Command {
     Renew(Renew),
     /// Hand in for a group; enrols who still needs it (steps 1 to 6)
     Submit(Submit),
+    /// Show what waits for the signature of students whose keys are here, and sign it or refuse
+    Cosign(Cosign),
+    /// Take back a signature while others have still to sign
+    Withdraw(Withdraw),
     /// List what can be handed in, the rules, and how long is left by Blackboard's clock
     Assignments(Assignments),
     /// Show one's own grades, each with Blackboard's signature and the log's proof checked

@@ -2,6 +2,7 @@
 
 mod assignments;
 mod audit;
+mod cosign;
 mod enrol;
 mod fault;
 mod grades;
@@ -44,6 +45,8 @@ fn run(cli: &Cli, term: Term) -> Result<(), Error> {
         Some(Command::Enrol(arguments)) => enrol::run(common, arguments, term),
         Some(Command::Renew(arguments)) => renew::run(common, arguments, term),
         Some(Command::Submit(arguments)) => submit::run(common, arguments, term),
+        Some(Command::Cosign(arguments)) => cosign::cosign(common, arguments, term),
+        Some(Command::Withdraw(arguments)) => cosign::withdraw(common, arguments, term),
         Some(Command::Assignments(arguments)) => assignments::run(common, arguments, term),
         Some(Command::Grades(arguments)) => grades::run(common, arguments, term),
         Some(Command::Verify(arguments)) => verify::run(common, arguments),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod completion;
+mod cosign;
 mod desk;
 mod enrolment;
 mod facts;
@@ -24,12 +25,14 @@ use scb_certs::{Fingerprint, StudentId};
 use scb_cli::exit;
 use scb_protocol::client::Member;
 use scb_protocol::grade::VerifiedGrade;
-use scb_protocol::statement::Label;
+use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Reason};
+use scb_protocol::statement::{Label, SubmissionId};
 use scb_protocol::{Code, EnrolmentCode, Fact, Refusal, Step};
 use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
 pub(crate) use audit::Looked;
+pub use cosign::{HandedIn, ToldProposals};
 pub use desk::ToldAssignments;
 pub use hand_in::{HandIn, KeptReceipt};
 pub(crate) use revocation::Revoked;
@@ -405,9 +408,24 @@ impl Engine {
     pub fn hand_in(
         &mut self,
         group: &Group,
-        mut hand_in: HandIn<'_>,
+        hand_in: HandIn<'_>,
         observer: &mut Observer<'_>,
     ) -> Result<KeptReceipt, Error> {
+        self.hand_in_or_propose(group, hand_in, observer)?.kept()
+    }
+
+    /// As [`Engine::hand_in`], for a group of which [some](HandIn::elsewhere) sign on other
+    /// machines: until they have, it waits.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn hand_in_or_propose(
+        &mut self,
+        group: &Group,
+        mut hand_in: HandIn<'_>,
+        observer: &mut Observer<'_>,
+    ) -> Result<HandedIn, Error> {
         let mut members = self.open_all(group.ids())?;
         let _lock = self.lock()?;
         let mut observer = logged(observer);
@@ -485,6 +503,90 @@ impl Engine {
         self.runtime.block_on(async {
             match desk::grades(setup, clock, &mut members, course, &mut observer).await {
                 Ok(grades) => Ok(grades),
+                Err(error) => Err(with_clock(setup, clock, error).await),
+            }
+        })
+    }
+
+    /// What waits for this student's signature, and what became of it lately. Receipts of what was
+    /// handed in meanwhile are fetched and kept.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn proposals(
+        &mut self,
+        sid: &StudentId,
+        observer: &mut Observer<'_>,
+    ) -> Result<ToldProposals, Error> {
+        let mut members = self.open_all(std::slice::from_ref(sid))?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            let told = cosign::proposals(setup, clock, &mut members, &mut observer).await;
+            let told = match told {
+                Ok(told) => told,
+                Err(error) => return Err(with_clock(setup, clock, error).await),
+            };
+            for one in &told.told {
+                let id = one.statement.submission;
+                if one.listed.standing.state == ProposalState::Accepted
+                    && !cosign::has_receipt(setup, id)?
+                {
+                    let statement = one.listed.statement.as_bytes();
+                    cosign::fetch(setup, clock, &members, statement, &mut observer).await?;
+                }
+            }
+            cosign::forget_ended(setup, &told.told)?;
+            Ok(told)
+        })
+    }
+
+    /// Signs a statement that was proposed, whose exact bytes these are, in this student's name.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn cosign(
+        &mut self,
+        sid: &StudentId,
+        statement: &[u8],
+        observer: &mut Observer<'_>,
+    ) -> Result<HandedIn, Error> {
+        let mut members = self.open_all(std::slice::from_ref(sid))?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            match cosign::cosign(setup, clock, &mut members, statement, &mut observer).await {
+                Ok(handed_in) => Ok(handed_in),
+                Err(error) => {
+                    let error = with_clock(setup, clock, error).await;
+                    Err(desk::in_local_time(error))
+                }
+            }
+        })
+    }
+
+    /// Declines a proposal in this student's name, or takes back his signature.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn end_proposal(
+        &mut self,
+        sid: &StudentId,
+        ending: (SubmissionId, Option<Reason>),
+        observer: &mut Observer<'_>,
+    ) -> Result<ProposalStanding, Error> {
+        let mut members = self.open_all(std::slice::from_ref(sid))?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            match cosign::end(setup, clock, &mut members, ending, &mut observer).await {
+                Ok(standing) => Ok(standing),
                 Err(error) => Err(with_clock(setup, clock, error).await),
             }
         })
@@ -599,9 +701,15 @@ async fn attempt(
     members: &mut [Member],
     hand_in: &mut HandIn<'_>,
     observer: &mut Observer<'_>,
-) -> Result<KeptReceipt, Error> {
+) -> Result<HandedIn, Error> {
     tokens::refresh(setup, clock, members, observer).await?;
-    hand_in::hand_in(setup, clock, members, hand_in, observer).await
+    match hand_in.elsewhere {
+        [] => {
+            let kept = hand_in::hand_in(setup, clock, members, hand_in, observer).await?;
+            Ok(HandedIn::Kept(Box::new(kept)))
+        }
+        _ => cosign::propose(setup, clock, members, hand_in, observer).await,
+    }
 }
 
 /// Says how far the clock is off where that may be why. A server that refuses a certificate in

@@ -263,6 +263,17 @@ pub enum Error {
         /// The course that was given.
         course: Option<Label>,
     },
+    /// Somebody declines what he has signed, or takes back what he has not.
+    #[error(
+        "{sid} has {} this",
+        if *signed { "already signed" } else { "not signed" }
+    )]
+    OtherEnding {
+        /// Who.
+        sid: StudentId,
+        /// Whether he has signed.
+        signed: bool,
+    },
     /// It was not said what is handed in, and several assignments are open.
     #[error("several assignments are open: {}", places(open))]
     SeveralOpen {

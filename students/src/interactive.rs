@@ -24,7 +24,8 @@ use crate::words::Words;
 use crate::{Error, Group, Protection, Report};
 
 pub(crate) use members::ask_group;
-use prompt::{ask, ask_until};
+pub(crate) use prompt::ask;
+use prompt::ask_until;
 
 /// Asks for what is not known, then shows the menu until somebody quits or input ends.
 pub(crate) fn run(common: &Common, term: Term) -> Result<(), Error> {
@@ -188,6 +189,7 @@ impl Session<'_> {
         assignment: Option<Label>,
     ) -> Result<KeptReceipt, Error> {
         let hand_in = HandIn {
+            elsewhere: &[],
             report,
             course,
             assignment,

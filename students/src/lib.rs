@@ -39,7 +39,10 @@ pub use code_sheet::CodeSheet;
 pub use codes::Codes;
 pub use commands::execute;
 pub use config::Config;
-pub use engine::{ClockOffset, Engine, EnrolOptions, HandIn, KeptReceipt, ToldAssignments};
+pub use engine::{
+    ClockOffset, Engine, EnrolOptions, HandIn, HandedIn, KeptReceipt, ToldAssignments,
+    ToldProposals,
+};
 pub use error::Error;
 pub use event::{Event, Observer};
 pub use fault::{Fault, FaultChoice};

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE64, HEXLOWER};
 use rustls_pki_types::UnixTime;
-use scb_certs::{Fingerprint, SpiffeId};
+use scb_certs::{Fingerprint, SpiffeId, StudentId};
 use scb_cli::{read_limited, write_atomic};
 use scb_protocol::client::{self, Member};
-use scb_protocol::statement::{Files, Label, Statement, SubmissionId};
+use scb_protocol::statement::{Files, Label, StatedMember, Statement, SubmissionId};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -26,8 +26,10 @@ pub struct Draft<'a> {
     pub service: &'a SpiffeId,
     /// Course and assignment.
     pub assignment: (Label, Label),
-    /// Who hands it in, in order.
+    /// Who hands it in, in order: those whose keys are here.
     pub members: &'a [Member],
+    /// And those who sign elsewhere, after them.
+    pub elsewhere: &'a [StudentId],
     /// What is handed in.
     pub files: &'a Files,
 }
@@ -112,20 +114,20 @@ impl Pending {
 
 impl Draft<'_> {
     fn statement(&self, submission: SubmissionId) -> Result<Vec<u8>, Error> {
-        let (members, files) = (self.members, self.files.clone());
-        let assignment = self.assignment.clone();
-        Ok(client::state(
-            members,
-            self.service,
-            assignment,
-            files,
-            submission,
-        )?)
+        let (members, files) = (self.stated(), self.files.clone());
+        let (service, assignment) = (self.service.clone(), self.assignment.clone());
+        Ok(Statement::new(service, assignment, members, files, submission).to_bytes()?)
+    }
+
+    /// The whole group, with the certificates of those who are here.
+    fn stated(&self) -> Vec<StatedMember> {
+        let here = self.members.iter().map(|member| &member.sid);
+        client::stated(here.chain(self.elsewhere), self.members)
     }
 
     /// Whether the statement is this draft's.
     pub fn is_that_of(&self, statement: &Statement) -> bool {
-        let (members, files) = (client::named(self.members), self.files.clone());
+        let (members, files) = (self.stated(), self.files.clone());
         let assignment = self.assignment.clone();
         let service = self.service.clone();
         *statement == Statement::new(service, assignment, members, files, statement.submission)
@@ -134,7 +136,7 @@ impl Draft<'_> {
     /// A hash over everything that makes two hand-ins the same, the members' certificates too.
     fn file_name(&self) -> String {
         let (course, assignment) = &self.assignment;
-        let members = client::named(self.members);
+        let members = self.stated();
         let same = (self.service, course, assignment, members, self.files);
         // Names, numbers and hashes always have a JSON form.
         let json = serde_json::to_vec(&same).expect("plain data");
@@ -167,6 +169,24 @@ pub fn list(home: &StudentHome) -> Result<Vec<Statement>, Error> {
     let paths = entries(&dir)?.into_iter().map(|name| dir.join(name));
     let paths = paths.filter(|path| path.extension() == Some("json".as_ref()));
     paths.map(|path| statement_in(&path)).collect()
+}
+
+/// Forgets those that are over.
+///
+/// # Errors
+///
+/// [`Error::PendingDamaged`], [`Error::Cli`].
+pub fn forget(home: &StudentHome, is_over: impl Fn(&Statement) -> bool) -> Result<(), Error> {
+    let dir = home.pending_dir();
+    for name in entries(&dir)? {
+        let path = dir.join(name);
+        let is_pending = path.extension() == Some("json".as_ref());
+        if is_pending && is_over(&statement_in(&path)?) {
+            std::fs::remove_file(&path).map_err(Error::file("remove", &path))?;
+            sync_dir(&dir)?;
+        }
+    }
+    Ok(())
 }
 
 fn statement_in(path: &Path) -> Result<Statement, Error> {

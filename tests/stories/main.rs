@@ -17,6 +17,7 @@ mod backup;
 mod careless_cuhk;
 mod ceremonies;
 mod certificates;
+mod cosign;
 mod crowd;
 mod devices;
 mod doctor;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use scb_certs::StudentId;
+use scb_protocol::message::proposal::Reason;
+use scb_protocol::statement::SubmissionId;
 use scb_tlog::VerifierKey;
 
 use super::values::student_id;
@@ -58,12 +60,14 @@ pub struct Renew {
 #[command(after_help = "Examples:
   student submit --ids 1155000001,1155000002,1155000003 report.pdf
   student submit --ids 1155000001 report.pdf src           (files and folders, up to 100 files)
+  student submit --ids 1155000001 --with 1155000002 report.pdf    (who signs on another machine)
   student submit --ids 1155000001 --course CSCI3310 --assignment lab --json
   student --sandbox /tmp/scb submit --explain --trace run.html      (for a class)
 
 The same command after an interruption goes on where it stopped: what is there already is compared
 and not sent again, and nothing is stored twice. What counts for the deadline is when the signed
-statement was recorded, not when the last byte came.")]
+statement was recorded, not when the last byte came; with --with, when the last member signed. The
+same command then gets the receipt.")]
 pub struct Submit {
     /// What is handed in: files, or a folder of files; without any, submission.txt made from the
     /// IDs
@@ -72,9 +76,62 @@ pub struct Submit {
     /// Who, in the order of the group: student IDs, separated by commas
     #[command(flatten)]
     pub ids: Ids,
+    /// Members of the group whose keys are on other machines: they sign there, by `student cosign`
+    #[arg(long, value_name = "B,C", value_delimiter = ',', value_parser = student_id)]
+    pub with: Vec<StudentId>,
     /// Write a page (HTML) that shows every message of this run; without secrets
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+}
+
+/// Arguments of `student cosign`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student cosign                                  (shows what waits; on a terminal: asks)
+  student cosign --file report.pdf                (and whether it is this very file)
+  student cosign --yes 5f2b6c0e9d8a4b7c8e1f0a2b3c4d5e6f
+  student cosign --refuse 5f2b6c0e9d8a4b7c8e1f0a2b3c4d5e6f --reason 'page 3 is not mine'
+  student cosign --json
+
+Without --yes and without a terminal nothing is signed. Shown are the files with their SHA-256, the
+members and what each has said, the rules, and what lateness would cost whom if the last signature
+came now: that moment counts. Receipts of what is complete are fetched.")]
+pub struct Cosign {
+    /// Who: student IDs, separated by commas; everybody with a certificate here when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
+    /// Compare this file with those that are to be signed
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Sign this one, for all students here who are to sign it, without asking
+    #[arg(long, value_name = "SUBMISSION-ID", conflicts_with = "refuse")]
+    pub yes: Option<SubmissionId>,
+    /// Do not sign this one: nobody can then, and the others are told
+    #[arg(long, value_name = "SUBMISSION-ID")]
+    pub refuse: Option<SubmissionId>,
+    /// What the others are told why, on one line
+    #[arg(long, value_name = "TEXT", requires = "refuse")]
+    pub reason: Option<Reason>,
+}
+
+/// Arguments of `student withdraw`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student withdraw 5f2b6c0e9d8a4b7c8e1f0a2b3c4d5e6f
+  student withdraw 5f2b6c0e9d8a4b7c8e1f0a2b3c4d5e6f --reason 'a page is missing'
+
+Everybody who has signed may; the others are told. What is handed in cannot be taken back: hand in
+another version. `student cosign` shows the IDs.")]
+pub struct Withdraw {
+    /// The submission ID of what waits
+    #[arg(value_name = "SUBMISSION-ID")]
+    pub submission: SubmissionId,
+    /// Who: student IDs, separated by commas; everybody with a certificate here when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
+    /// What the others are told why, on one line
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<Reason>,
 }
 
 /// `--ids A,B,C`.

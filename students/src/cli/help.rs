@@ -24,6 +24,18 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
         "lang",
         "json",
     ];
+    const COSIGN: &[&str] = &[
+        "home",
+        "sandbox",
+        "cuhk",
+        "blackboard",
+        "ca",
+        "ca_fingerprint",
+        "passphrase_file",
+        "explain",
+        "lang",
+        "json",
+    ];
     const AUDIT: &[&str] = &[
         "home",
         "sandbox",
@@ -64,6 +76,7 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
         "status" => Some(OFFLINE),
         "passphrase" => Some(PASSPHRASE),
         "assignments" | "grades" => Some(ASSIGNMENTS),
+        "cosign" | "withdraw" => Some(COSIGN),
         "audit" => Some(AUDIT),
         "enrol" => Some(ENROL),
         "renew" => Some(RENEW),

@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
 use scb_cli::{Term, printable, rfc3339, say, write_atomic};
 use scb_protocol::StepEvent;
 use scb_transport::{Clock, SystemClock};
 use serde_json::json;
 
+use super::cosign::{ProposalWords, standing_as_json};
 use super::enrol::enrol_missing;
 use super::{Prepared, say_json};
 use crate::cli::{Common, Submit};
-use crate::engine::{EnrolOptions, HandIn, KeptReceipt};
+use crate::engine::{EnrolOptions, HandIn, HandedIn, KeptReceipt};
 use crate::show::Show;
 use crate::trace::Recorder;
 use crate::words::Words;
@@ -27,21 +29,41 @@ pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(),
         [] => common.report.as_slice(),
         files => files,
     };
-    let result = whole_job(&mut prepared, common, &group, paths);
+    let elsewhere = elsewhere(&group, &arguments.with)?;
+    let result = job(&mut prepared, common, (&group, &elsewhere), paths);
     let traced = trace.map(|trace| trace.write(&result, common)).transpose();
-    let kept = result?;
-    match common.json {
-        true => say_json(&as_json(&kept))?,
-        false => {
-            say("")?;
-            say_receipt(&kept, words)?;
-            say_place(&kept.path, |path| words.kept_in(path))?;
-        }
-    }
+    say_handed_in(&result?, common)?;
     if let (Some(path), false) = (traced?, common.json) {
         say_place(path, |path| words.trace_in(path))?;
     }
     Ok(())
+}
+
+/// Members who sign elsewhere: none of them here, each once.
+fn elsewhere(group: &Group, with: &[StudentId]) -> Result<Vec<StudentId>, Error> {
+    let whole = group.ids().iter().chain(with).cloned().collect();
+    Group::new(whole)?;
+    Ok(with.to_vec())
+}
+
+/// What has come of it: the receipt, or who has still to sign.
+pub(super) fn say_handed_in(handed_in: &HandedIn, common: &Common) -> Result<(), Error> {
+    let language = common.explain.language.language();
+    match (handed_in, common.json) {
+        (HandedIn::Kept(kept), true) => say_json(&as_json(kept)),
+        (HandedIn::Waits(standing), true) => say_json(&standing_as_json(standing)),
+        (HandedIn::Kept(kept), false) => {
+            let words = Words::of(language);
+            say("")?;
+            say_receipt(kept, words)?;
+            say_place(&kept.path, |path| words.kept_in(path))
+        }
+        (HandedIn::Waits(standing), false) => {
+            say("")?;
+            let lines = ProposalWords::of(language).recorded(standing);
+            lines.iter().try_for_each(|line| Ok(say(line)?))
+        }
+    }
 }
 
 pub(crate) fn say_place(path: &Path, line: impl Fn(&str) -> String) -> Result<(), Error> {
@@ -64,13 +86,10 @@ impl<'a> Trace<'a> {
         }
     }
 
-    fn write(
-        self,
-        result: &Result<KeptReceipt, Error>,
-        common: &Common,
-    ) -> Result<&'a Path, Error> {
+    fn write(self, result: &Result<HandedIn, Error>, common: &Common) -> Result<&'a Path, Error> {
         match result {
-            Ok(kept) => self.recorder.receipt(&kept.bytes),
+            Ok(HandedIn::Kept(kept)) => self.recorder.receipt(&kept.bytes),
+            Ok(HandedIn::Waits(_)) => {}
             Err(error) => {
                 for refusal in error.refusals() {
                     self.recorder.event(&StepEvent::refused(refusal));
@@ -91,6 +110,16 @@ pub(super) fn whole_job(
     group: &Group,
     paths: &[PathBuf],
 ) -> Result<KeptReceipt, Error> {
+    job(prepared, common, (group, &[]), paths)?.kept()
+}
+
+/// The same for a group of which some sign elsewhere.
+fn job(
+    prepared: &mut Prepared,
+    common: &Common,
+    (group, elsewhere): (&Group, &[StudentId]),
+    paths: &[PathBuf],
+) -> Result<HandedIn, Error> {
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
     let mut report = Report::choose(paths, prepared.engine.setup.max_bytes(), group)?;
@@ -114,8 +143,9 @@ pub(super) fn whole_job(
         report: &mut report,
         course: common.course.clone(),
         assignment: common.assignment.clone(),
+        elsewhere,
     };
-    engine.hand_in(group, hand_in, &mut observer)
+    engine.hand_in_or_propose(group, hand_in, &mut observer)
 }
 
 /// `Receipt  S-000001.zip`.

@@ -15,7 +15,7 @@ use scb_transport::Clock;
 use super::hand_in::{HandIn, Talk};
 use super::links::REPLY;
 use super::tokens;
-use crate::pending::{self, Draft};
+use crate::pending;
 use crate::{Error, Observer, Setup};
 
 /// What these members can hand in, as Blackboard told it.
@@ -151,12 +151,7 @@ impl Talk<'_, '_> {
             |given: &Option<Label>, name: &Label| given.as_ref().is_none_or(|it| it == name);
         for statement in pending::list(&self.setup.home)? {
             let place = (statement.course.clone(), statement.assignment.clone());
-            let draft = Draft {
-                service: &statement.service,
-                assignment: place.clone(),
-                members: self.members,
-                files: hand_in.report.files(),
-            };
+            let draft = hand_in.draft(&statement.service, place.clone(), self.members);
             let is_wanted =
                 given(&hand_in.course, &place.0) && given(&hand_in.assignment, &place.1);
             if is_wanted && draft.is_that_of(&statement) {

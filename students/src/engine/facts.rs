@@ -52,7 +52,9 @@ pub(super) fn assured(assurance: &Assurance) -> Option<Fact> {
 
 /// Step 6: the statement has left, signed by so many.
 pub(super) fn statement_sent(request: &Request, signatures: usize) -> Option<Fact> {
-    let Request::Submit { statement, mac, .. } = request else {
+    let (Request::Submit { statement, mac, .. } | Request::Propose { statement, mac, .. }) =
+        request
+    else {
         return None;
     };
     let parsed = Statement::parse(statement.as_bytes()).ok()?;

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use scb_certs::{Fingerprint, ServiceName, TrustStore};
+use scb_certs::{Fingerprint, ServiceName, SpiffeId, StudentId, TrustStore};
 use scb_protocol::client::{
     Answer, Committed, ExpectGreeting, Member, ReceivingReceipt, SendingContent, Session,
 };
-use scb_protocol::message::blackboard::Reply;
+use scb_protocol::message::blackboard::{Received, Reply};
 use scb_protocol::receipt::VerifiedReceipt;
-use scb_protocol::statement::Label;
+use scb_protocol::statement::{FilePath, Label};
 use scb_protocol::{Code, Fact, Frame, Refusal, Step};
 use scb_transport::Clock;
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use super::links::{RECEIPT, REPLY, about};
 use super::wire::Wire;
 use crate::pending::{Draft, Pending};
 use crate::setup::service_id;
-use crate::{Error, Event, Observer, Report, Setup, receipts};
+use crate::{Error, Event, Observer, Report, Setup};
 
 /// What is handed in, to which course and assignment.
 #[derive(Debug)]
@@ -30,6 +30,26 @@ pub struct HandIn<'a> {
     pub course: Option<Label>,
     /// The assignment; without one it is the only one that is open.
     pub assignment: Option<Label>,
+    /// Members of the group who sign on other machines, after those who are here.
+    pub elsewhere: &'a [StudentId],
+}
+
+impl HandIn<'_> {
+    /// What is to be signed, for this assignment.
+    pub(super) fn draft<'d>(
+        &'d self,
+        service: &'d SpiffeId,
+        assignment: (Label, Label),
+        members: &'d [Member],
+    ) -> Draft<'d> {
+        Draft {
+            service,
+            assignment,
+            members,
+            elsewhere: self.elsewhere,
+            files: self.report.files(),
+        }
+    }
 }
 
 /// A receipt that was verified and saved.
@@ -138,12 +158,7 @@ impl<'a, 'o> Talk<'a, 'o> {
         assignment: (Label, Label),
         hand_in: &mut HandIn<'_>,
     ) -> Result<KeptReceipt, Error> {
-        let draft = Draft {
-            service: session.service(),
-            assignment,
-            members: self.members,
-            files: hand_in.report.files(),
-        };
+        let draft = hand_in.draft(session.service(), assignment, self.members);
         let pending = Pending::prepare(&self.setup.home, &draft, self.clock.now())?;
         let mut certain = !pending.resumed;
         let exchanged = self.exchange(session, &pending, hand_in.report, &mut certain);
@@ -184,21 +199,8 @@ impl<'a, 'o> Talk<'a, 'o> {
             }
             Answer::AlreadyStored(receiving) => (receiving, true),
         };
-        let (bytes, receipt) = self.receive_receipt(receiving).await?;
-        let path = receipts::save(&self.setup.receipts, receipt.number(), &bytes)?;
-        let kept = Fact::ReceiptKept {
-            number: receipt.number(),
-            files: report.files().clone(),
-            receipt: Fingerprint::of(&bytes),
-            signatures: self.members.len(),
-            before,
-        };
-        self.tell(Step::Six, Some(kept));
-        Ok(KeptReceipt {
-            path,
-            bytes,
-            receipt,
-        })
+        let received = self.receive_receipt(receiving).await?;
+        self.keep(received, before)
     }
 
     /// Sends what Blackboard does not have yet.
@@ -212,8 +214,21 @@ impl<'a, 'o> Talk<'a, 'o> {
             Some(facts::committed(&committed, report.files())),
         );
         let sending = self.compare(committed, report).await?;
-        let (mut sent, total) = (sending.from().iter().sum::<u64>(), report.files().size());
-        for (index, from) in sending.from().iter().enumerate() {
+        self.send_files(sending.from(), report).await?;
+        let (expect, end) = sending.end();
+        self.connection.send(&end).await?;
+        let reply = self.connection.receive(Step::Six, RECEIPT).await?;
+        Ok(expect.handle(reply)?)
+    }
+
+    /// Sends each file from its place on.
+    pub(super) async fn send_files(
+        &mut self,
+        from: &[u64],
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let (mut sent, total) = (from.iter().sum::<u64>(), report.files().size());
+        for (index, from) in from.iter().enumerate() {
             let mut pieces = report.pieces(index, *from)?;
             while let Some(piece) = pieces.next_piece()? {
                 sent += piece.len() as u64;
@@ -221,10 +236,7 @@ impl<'a, 'o> Talk<'a, 'o> {
                 (self.observer)(&Event::Sending { sent, total });
             }
         }
-        let (expect, end) = sending.end();
-        self.connection.send(&end).await?;
-        let reply = self.connection.receive(Step::Six, RECEIPT).await?;
-        Ok(expect.handle(reply)?)
+        Ok(())
     }
 
     /// Compares what Blackboard has with the files here, and says what will come.
@@ -233,25 +245,23 @@ impl<'a, 'o> Talk<'a, 'o> {
         committed: Committed,
         report: &mut Report,
     ) -> Result<SendingContent, Error> {
-        let (mut own, mut anew) = (Vec::new(), Vec::new());
-        for (index, have) in committed.have().iter().enumerate() {
-            let prefix = report.prefix(index, have.received)?;
-            if prefix != have.sha256 {
-                anew.push(report.files()[index].name.clone());
-            }
-            own.push(prefix);
-        }
+        let (own, anew) = prefixes(committed.have(), report)?;
         let (sending, upload) = committed.upload(&own);
-        let have = sending.from().iter().sum();
-        if have > 0 || !anew.is_empty() {
-            let total = report.files().size();
-            (self.observer)(&Event::GoingOn { have, total, anew });
-        }
+        self.going_on(sending.from(), anew, report);
         self.connection.send(&upload).await?;
         Ok(sending)
     }
 
-    async fn receive_receipt(
+    /// Says what Blackboard has of an attempt before, and what of it is sent anew.
+    pub(super) fn going_on(&mut self, from: &[u64], anew: Vec<FilePath>, report: &Report) {
+        let have = from.iter().sum();
+        if have > 0 || !anew.is_empty() {
+            let total = report.files().size();
+            (self.observer)(&Event::GoingOn { have, total, anew });
+        }
+    }
+
+    pub(super) async fn receive_receipt(
         &mut self,
         mut receiving: ReceivingReceipt,
     ) -> Result<(Vec<u8>, VerifiedReceipt), Error> {
@@ -291,17 +301,38 @@ impl<'a, 'o> Talk<'a, 'o> {
     }
 }
 
+/// SHA-256 of as much of each file here as Blackboard has, and the files of which it has something
+/// else.
+pub(super) fn prefixes(
+    have: &[Received],
+    report: &mut Report,
+) -> Result<(Vec<Fingerprint>, Vec<FilePath>), Error> {
+    let (mut own, mut anew) = (Vec::new(), Vec::new());
+    for (index, have) in have.iter().enumerate() {
+        let prefix = report.prefix(index, have.received)?;
+        if prefix != have.sha256 {
+            anew.push(report.files()[index].name.clone());
+        }
+        own.push(prefix);
+    }
+    Ok((own, anew))
+}
+
 fn is_about_certificate(code: Code) -> bool {
     code.as_str().starts_with("certificate_")
 }
 
 /// The same statement can never succeed: its ID is taken, its time is over, its files are gone,
 /// or it was refused for certain before it was committed. Whatever is uncertain stays pending.
-fn is_final(error: &Error, certain: bool) -> bool {
+pub(super) fn is_final(error: &Error, certain: bool) -> bool {
     match error {
         Error::ReportChanged => true,
         Error::Refused(refusal) => match refusal.code {
-            Code::SubmissionConflict | Code::UploadExpired => true,
+            Code::SubmissionConflict
+            | Code::UploadExpired
+            | Code::ProposalEnded
+            | Code::ProposalExists
+            | Code::TooManyProposals => true,
             Code::CourseUnknown
             | Code::AssignmentUnknown
             | Code::NotCourseMember

@@ -27,6 +27,7 @@ impl Error {
             | Self::ReportChanged
             | Self::ReportTooLarge { .. }
             | Self::NothingOpen { .. }
+            | Self::OtherEnding { .. }
             | Self::Openssl(_) => exit::REFUSED,
             Self::HomeBusy { .. } => exit::RETRY,
             Self::Certs(_)
@@ -86,6 +87,7 @@ impl Error {
             Self::LogMemoryDamaged { .. } => "log_memory_damaged",
             Self::NothingOpen { .. } => "nothing_open",
             Self::SeveralOpen { .. } => "several_open",
+            Self::OtherEnding { .. } => "other_ending",
             Self::NoIds => "no_ids",
             Self::NoCommand => "no_command",
             Self::Openssl(_) => "openssl",
@@ -173,6 +175,8 @@ impl Error {
             Self::NothingOpen { .. } => {
                 "`student assignments --all` shows what there is, and when it is open".into()
             }
+            Self::OtherEnding { signed: true, .. } => "take it back: student withdraw ID".into(),
+            Self::OtherEnding { signed: false, .. } => "say no: student cosign --refuse ID".into(),
             Self::SeveralOpen { .. } => {
                 "say which: --course NAME --assignment NAME; `student assignments` shows them"
                     .into()

@@ -10,7 +10,7 @@ use crate::Error;
 const LIMIT: u64 = 4096;
 
 /// Asks once; none if input ended.
-pub(super) fn ask(question: &str) -> Result<Option<String>, Error> {
+pub(crate) fn ask(question: &str) -> Result<Option<String>, Error> {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(question.as_bytes())

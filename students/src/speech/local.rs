@@ -106,6 +106,14 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             "目前沒有這些學生可以提交的作業".to_owned(),
             "`student assignments --all` 列出所有作業及其時間".to_owned(),
         ),
+        Error::OtherEnding { sid, signed: true } => (
+            format!("{sid} 已經簽署"),
+            "要撤回，請執行 student withdraw 編號".to_owned(),
+        ),
+        Error::OtherEnding { sid, signed: false } => (
+            format!("{sid} 尚未簽署"),
+            "要拒絕，請執行 student cosign --refuse 編號".to_owned(),
+        ),
         Error::SeveralOpen { open } => (
             format!("現正接受提交的作業不止一份：{}", places(open)),
             "請指明：--course 名稱 --assignment 名稱；`student assignments` 列出它們".to_owned(),

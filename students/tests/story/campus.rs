@@ -205,6 +205,7 @@ fn hand_in_to(
     let mut events = Vec::new();
     let label = |name: &str| name.parse().unwrap();
     let hand_in = HandIn {
+        elsewhere: &[],
         report: &mut Report::choose(report.map(Path::to_owned).as_slice(), None, &group).unwrap(),
         course: course.map(label),
         assignment: assignment.map(label),

@@ -406,6 +406,13 @@ fn cosigned(given: &Given<'_>, signers: &[&Member]) -> Vec<u8> {
     })
 }
 
+/// Who signed it, by the commands of the instructions.
+fn signers(receipt: &Unpacked) -> Verdict {
+    receipt.step(2).says("CMS Verification successful");
+    receipt.step(4).says("CMS Verification successful");
+    receipt.step(5)
+}
+
 #[test]
 fn others_judge_what_was_signed_on_several_machines() {
     if !judge(Judge::Openssl) || !judge(Judge::Cryptography) {
@@ -419,24 +426,22 @@ fn others_judge_what_was_signed_on_several_machines() {
     };
     let right = Unpacked::from(&cosigned(&given, &[a, b, c]), &group);
     script(&right, &["report.txt"]).says("it verifies, but is PENDING");
-    right.step(4).says("CMS Verification successful");
-    right.step(5).says("signers are the members, by name: True");
+    signers(&right).says("signers are the members, by name: True");
 
     let (outsider, device) = (group.outsider(), Group::of(&campus, &THREE[2..]));
-    for (what, signers) in [
+    for (what, by) in [
         ("one removed", vec![a, b]),
         ("another student", vec![a, b, &outsider]),
         ("one more", vec![a, b, c, &outsider]),
         ("one student twice", vec![a, b, c, &device.members[0]]),
     ] {
-        let altered = Unpacked::from(&cosigned(&given, &signers), &group);
+        let altered = Unpacked::from(&cosigned(&given, &by), &group);
         script(&altered, &[]).fails(what);
-        let by_name = altered.step(5);
-        by_name.says("signers are the members, by name: False");
+        signers(&altered).says("signers are the members, by name: False");
     }
     // Which certificate of that student it was, CUHK said.
-    let signers = [a, b, &device.members[0]];
-    let exchanged = Unpacked::from(&cosigned(&given, &signers), &group);
+    let by = [a, b, &device.members[0]];
+    let exchanged = Unpacked::from(&cosigned(&given, &by), &group);
     script(&exchanged, &[]).fails("another device");
 }
 

@@ -326,15 +326,6 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 sha256: hash(11),
             }],
         },
-        Proof {
-            proof: Some(CarriedProof {
-                proof: "c2sp.org/tlog-proof@v1\n".to_owned(),
-                log_key: "log\n".to_owned(),
-                witness_key: "witness\n".to_owned(),
-                keys: "{\"type\":\"scb-log-keys\"}".to_owned(),
-                signature: Der::new(vec![0x30, 0x00]),
-            }),
-        },
         Proposals {
             time: 1_772_424_000,
             count: 1,
@@ -360,6 +351,15 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 files_at: Some(from_seconds(1_772_424_000)),
                 ..standing()
             },
+        },
+        Proof {
+            proof: Some(CarriedProof {
+                proof: "c2sp.org/tlog-proof@v1\n".to_owned(),
+                log_key: "log\n".to_owned(),
+                witness_key: "witness\n".to_owned(),
+                keys: "{\"type\":\"scb-log-keys\"}".to_owned(),
+                signature: Der::new(vec![0x30, 0x00]),
+            }),
         },
         Receipt {
             number: "S-000001".parse().unwrap(),

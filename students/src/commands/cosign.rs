@@ -1,0 +1,258 @@
+//! `student cosign` and `student withdraw`: what waits for signatures of students whose keys are
+//! here. Nothing is signed that was not shown.
+
+mod show;
+mod words;
+
+use std::fs::File;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, StudentId};
+use scb_cli::{Term, say};
+use scb_protocol::client::ToldProposal;
+use scb_protocol::message::proposal::{ProposalState, Reason, Said};
+use scb_protocol::statement::SubmissionId;
+use scb_protocol::{Code, Refusal, Step};
+
+pub(super) use self::show::standing_as_json;
+use self::words::Words;
+pub(super) use self::words::Words as ProposalWords;
+use super::{Prepared, everybody_here, say_json};
+use crate::cli::{Common, Cosign, Withdraw};
+use crate::engine::{HandedIn, ToldProposals};
+use crate::interactive::ask;
+use crate::report::measure;
+use crate::show::Show;
+use crate::{Error, Event, Group};
+
+/// A proposal, and whose keys here are among its members.
+struct Waiting {
+    told: ToldProposal,
+    time: UnixTime,
+    /// Whose keys are here.
+    here: Vec<StudentId>,
+}
+
+impl Waiting {
+    fn submission(&self) -> SubmissionId {
+        self.told.statement.submission
+    }
+
+    /// Those here who are still to sign it; everybody here, if all have signed and it only has to
+    /// be completed.
+    fn signers(&self) -> Vec<StudentId> {
+        let standing = &self.told.listed.standing;
+        let is_wanted = |sid: &&StudentId| match standing.state {
+            ProposalState::Waiting => standing.said_by(sid) == Some(Said::Nothing),
+            _ => false,
+        };
+        self.here.iter().filter(is_wanted).cloned().collect()
+    }
+}
+
+pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<(), Error> {
+    let mut desk = Desk::open(common, &arguments.ids, term)?;
+    let file = arguments.file.as_deref().map(hash).transpose()?;
+    if let Some(submission) = arguments.refuse {
+        return desk.end(submission, arguments.reason.clone(), Said::Nothing);
+    }
+    let listed = desk.list()?;
+    if let Some(submission) = arguments.yes {
+        let one = named(&listed, submission)?;
+        check_file(one, file)?;
+        return desk.sign(one);
+    }
+    if common.json {
+        return say_json(&show::as_json(&listed, file));
+    }
+    show::all(&listed, file, desk.words)?;
+    match term.interactive {
+        true => desk.ask_each(&listed, file),
+        false => Ok(()),
+    }
+}
+
+pub(super) fn withdraw(common: &Common, arguments: &Withdraw, term: Term) -> Result<(), Error> {
+    let mut desk = Desk::open(common, &arguments.ids, term)?;
+    desk.end(arguments.submission, arguments.reason.clone(), Said::Signed)
+}
+
+/// What one command needs.
+struct Desk<'a> {
+    prepared: Prepared,
+    common: &'a Common,
+    group: Group,
+    show: Show,
+    words: Words,
+}
+
+impl<'a> Desk<'a> {
+    fn open(common: &'a Common, ids: &[StudentId], term: Term) -> Result<Self, Error> {
+        let mut prepared = Prepared::new(common, term)?;
+        prepared.engine.setup.blackboard()?;
+        let group = match ids {
+            [] => everybody_here(&prepared)?,
+            ids => Group::new(ids.to_vec())?,
+        };
+        let mut show = Show::new(common);
+        let explained = common.explain.wanted().is_some();
+        let mut observer = observer(&mut show, explained);
+        prepared.engine.renew_due(&group, &mut observer)?;
+        Ok(Self {
+            prepared,
+            common,
+            group,
+            show: Show::new(common),
+            words: Words::of(common.explain.language.language()),
+        })
+    }
+
+    fn explained(&self) -> bool {
+        self.common.explain.wanted().is_some()
+    }
+
+    /// Everything that names somebody whose key is here, each once; receipts that are there are
+    /// fetched.
+    fn list(&mut self) -> Result<Vec<Waiting>, Error> {
+        let mut listed: Vec<Waiting> = Vec::new();
+        for sid in self.group.ids().to_vec() {
+            let explained = self.explained();
+            let mut observer = observer(&mut self.show, explained);
+            let engine = &mut self.prepared.engine;
+            let ToldProposals { time, told } = engine.proposals(&sid, &mut observer)?;
+            for told in told {
+                let id = told.statement.submission;
+                match listed.iter_mut().find(|one| one.submission() == id) {
+                    Some(one) => {
+                        one.here.push(sid.clone());
+                        one.told = told;
+                    }
+                    None => listed.push(Waiting {
+                        told,
+                        time,
+                        here: vec![sid.clone()],
+                    }),
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Signs for everybody here who is to sign it, each over a connection of his own.
+    fn sign(&mut self, one: &Waiting) -> Result<(), Error> {
+        let mut signers = one.signers();
+        if signers.is_empty() {
+            // Nobody is left: whoever signed asks what has become of it.
+            signers = one.here[..1].to_vec();
+        }
+        let statement = one.told.listed.statement.as_bytes();
+        let mut came = None;
+        for sid in &signers {
+            let engine = &mut self.prepared.engine;
+            let show = &mut self.show;
+            let mut observer = |event: &Event| show.event(event);
+            came = Some(engine.cosign(sid, statement, &mut observer)?);
+        }
+        match came {
+            Some(came) => self.say(&came),
+            None => Ok(()),
+        }
+    }
+
+    fn say(&self, came: &HandedIn) -> Result<(), Error> {
+        super::submit::say_handed_in(came, self.common)
+    }
+
+    /// Somebody here says no, or takes back what he has signed.
+    fn end(
+        &mut self,
+        submission: SubmissionId,
+        reason: Option<Reason>,
+        who: Said,
+    ) -> Result<(), Error> {
+        let listed = self.list()?;
+        let one = named(&listed, submission)?;
+        let standing = &one.told.listed.standing;
+        let mut here = one.here.iter();
+        let sid = here.find(|sid| standing.said_by(sid) == Some(who));
+        let sid = sid.or(one.here.first()).cloned();
+        let Some(sid) = sid else {
+            return Err(unknown());
+        };
+        // Whoever means the other thing is told, instead of being taken at his word.
+        match (standing.state, standing.said_by(&sid)) {
+            (ProposalState::Waiting, Some(said)) if said != who => {
+                return Err(Error::OtherEnding {
+                    sid,
+                    signed: said == Said::Signed,
+                });
+            }
+            _ => {}
+        }
+        let explained = self.explained();
+        let mut observer = observer(&mut self.show, explained);
+        let engine = &mut self.prepared.engine;
+        let ended = engine.end_proposal(&sid, (submission, reason), &mut observer)?;
+        match self.common.json {
+            true => say_json(&show::standing_as_json(&ended)),
+            false => Ok(say(&self.words.ended(&sid, &ended))?),
+        }
+    }
+
+    /// Asks about each that waits for somebody here.
+    fn ask_each(&mut self, listed: &[Waiting], file: Option<Fingerprint>) -> Result<(), Error> {
+        for one in listed {
+            let signers = one.signers();
+            if signers.is_empty() || (file.is_some() && !show::has_file(one, file)) {
+                continue;
+            }
+            let names: Vec<_> = signers.iter().map(StudentId::as_str).collect();
+            let question = self.words.question(&one.submission(), &names.join(", "));
+            match ask(&question)?.as_deref() {
+                Some("y" | "yes") => self.sign(one)?,
+                Some("r" | "refuse") => self.end(one.submission(), None, Said::Nothing)?,
+                _ => say(self.words.later())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Steps are only of interest to whoever wants them explained.
+fn observer(show: &mut Show, explained: bool) -> impl FnMut(&Event) + '_ {
+    move |event| {
+        if explained || event.step_event().is_none() {
+            show.event(event);
+        }
+    }
+}
+
+fn named(listed: &[Waiting], submission: SubmissionId) -> Result<&Waiting, Error> {
+    let mut listed = listed.iter();
+    listed
+        .find(|one| one.submission() == submission)
+        .ok_or_else(unknown)
+}
+
+fn unknown() -> Error {
+    Refusal::new(Code::SubmissionUnknown, Step::Six).into()
+}
+
+fn hash(path: &std::path::Path) -> Result<Fingerprint, Error> {
+    let mut file = File::open(path).map_err(Error::file("read", path))?;
+    let (_, sha256) = measure(&mut file).map_err(Error::file("read", path))?;
+    Ok(sha256)
+}
+
+fn check_file(one: &Waiting, file: Option<Fingerprint>) -> Result<(), Error> {
+    match file {
+        Some(found) if !show::has_file(one, Some(found)) => {
+            let files = one.told.statement.files.iter();
+            let expected: Vec<_> = files.map(|file| file.sha256.to_string()).collect();
+            let refusal = Refusal::new(Code::ContentAltered, Step::Six);
+            let refusal = refusal.with("expected", expected.join(" or "));
+            Err(refusal.with("got", found).into())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,159 @@
+//! What is shown of a proposal before anybody signs it.
+
+use scb_certs::Fingerprint;
+use scb_cli::{local_time, printable, rfc3339, say};
+use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
+use scb_protocol::rules::{MemberStanding, Standing};
+use serde_json::{Value, json};
+
+use super::Waiting;
+use super::words::Words;
+use crate::Error;
+
+/// Whether this is one of its files.
+pub(super) fn has_file(one: &Waiting, sha256: Option<Fingerprint>) -> bool {
+    let mut files = one.told.statement.files.iter();
+    files.any(|file| Some(file.sha256) == sha256)
+}
+
+/// Each proposal, with what signing it means.
+pub(super) fn all(
+    listed: &[Waiting],
+    file: Option<Fingerprint>,
+    words: Words,
+) -> Result<(), Error> {
+    let Some(first) = listed.first() else {
+        return Ok(say(words.nothing())?);
+    };
+    say(&words.clock(&local_time(first.time)))?;
+    for one in listed {
+        say("")?;
+        for line in lines(one, file, words) {
+            say(&line)?;
+        }
+    }
+    Ok(())
+}
+
+fn lines(one: &Waiting, file: Option<Fingerprint>, words: Words) -> Vec<String> {
+    let (statement, listed) = (&one.told.statement, &one.told.listed);
+    let standing = &listed.standing;
+    let mut lines = vec![format!(
+        "{}  {}",
+        statement.submission,
+        words.state(standing)
+    )];
+    let mut row = |label: &str, text: String| lines.push(words.row(label, &text));
+    row(
+        words.work(),
+        format!(
+            "{} / {}  {}  ({})",
+            statement.course,
+            statement.assignment,
+            printable(&listed.rules.title.to_string()),
+            printable(&listed.course_title.to_string())
+        ),
+    );
+    for file in &statement.files {
+        row(
+            words.file(),
+            words.size(&printable(file.name.as_ref()), file.size),
+        );
+        row("", format!("SHA-256 {}", file.sha256));
+    }
+    if let Some(sha256) = file {
+        row(words.yours(), words.compared(has_file(one, Some(sha256))));
+    }
+    for member in &standing.members {
+        row(member.sid.as_str(), words.said(member));
+    }
+    if standing.state == ProposalState::Waiting {
+        row(words.counts(), words.last_signature());
+        for member in each(one) {
+            row("", words.would_be(&member, is_known(one, &member)));
+        }
+        row(words.until(), local_time(standing.until));
+    }
+    if standing.state == ProposalState::Waiting && !one.signers().is_empty() {
+        row(
+            words.to_sign(),
+            format!("student cosign --yes {}", statement.submission),
+        );
+        row(
+            words.to_refuse(),
+            format!("student cosign --refuse {}", statement.submission),
+        );
+    }
+    lines
+}
+
+/// How each member would stand if it were complete now.
+fn each(one: &Waiting) -> Vec<MemberStanding> {
+    let listed = &one.told.listed;
+    let sids = listed.standing.members.iter().map(|member| &member.sid);
+    listed.rules.judge_each(one.time, sids, &listed.extensions)
+}
+
+/// An extension is told of those who asked, and of those who have signed.
+fn is_known(one: &Waiting, member: &MemberStanding) -> bool {
+    let said = one.told.listed.standing.said_by(&member.sid);
+    said == Some(Said::Signed) || one.here.contains(&member.sid)
+}
+
+pub(super) fn as_json(listed: &[Waiting], file: Option<Fingerprint>) -> Value {
+    let proposals: Vec<_> = listed.iter().map(|one| one_as_json(one, file)).collect();
+    json!({
+        "time": listed.first().map(|one| rfc3339(one.time)),
+        "proposals": proposals,
+    })
+}
+
+fn one_as_json(one: &Waiting, file: Option<Fingerprint>) -> Value {
+    let (statement, listed) = (&one.told.statement, &one.told.listed);
+    let mut value = standing_as_json(&listed.standing);
+    value["course"] = json!(statement.course);
+    value["assignment"] = json!(statement.assignment);
+    value["files"] = json!(statement.files);
+    value["rules"] = json!(listed.rules);
+    value["to_sign"] = json!(one.signers());
+    if file.is_some() {
+        value["file_matches"] = json!(has_file(one, file));
+    }
+    for (member, standing) in value["members"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .zip(each(one))
+    {
+        let (late, costs) = match standing.standing {
+            Standing::Late { by, costs } => (Some(by), Some(costs)),
+            _ => (None, None),
+        };
+        member["would_be"] = json!(standing.standing.as_str());
+        member["late_seconds"] = json!(late);
+        member["costs_percent"] = json!(costs);
+        member["extension_known"] = json!(is_known(one, &standing));
+    }
+    value
+}
+
+pub(crate) fn standing_as_json(standing: &ProposalStanding) -> Value {
+    let member = |one: &CosignerStanding| {
+        json!({
+            "sid": one.sid,
+            "said": one.said,
+            "at": one.at.map(rfc3339),
+            "with": one.with,
+            "reason": one.reason,
+        })
+    };
+    json!({
+        "submission_id": standing.submission,
+        "state": standing.state,
+        "submission": standing.number,
+        "proposed_at": rfc3339(standing.proposed_at),
+        "until": rfc3339(standing.until),
+        "files_at": standing.files_at.map(rfc3339),
+        "members": standing.members.iter().map(member).collect::<Vec<_>>(),
+    })
+}

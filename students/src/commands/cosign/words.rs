@@ -1,0 +1,243 @@
+//! What is said about proposals, in two languages.
+
+use scb_certs::StudentId;
+use scb_cli::{local_time, printable};
+use scb_explain::{Language, width};
+use scb_protocol::counted;
+use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
+use scb_protocol::rules::{MemberStanding, Standing};
+use scb_protocol::statement::SubmissionId;
+
+/// Columns of the labels.
+const LABEL: usize = 11;
+
+/// The words in one language.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words(Language);
+
+impl Words {
+    pub(crate) fn of(language: Language) -> Self {
+        Self(language)
+    }
+
+    fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {
+        self.0.pick(english, chinese)
+    }
+
+    /// A label and what stands behind it.
+    pub(super) fn row(self, label: &str, text: &str) -> String {
+        let pad = " ".repeat(LABEL.saturating_sub(width(label)));
+        format!("  {label}{pad} {text}")
+    }
+
+    pub(super) fn clock(self, time: &str) -> String {
+        match self.0 {
+            Language::English => format!("It is {time} by Blackboard's clock, which counts."),
+            Language::Chinese => format!("以 Blackboard 的時鐘為準，現在是 {time}。"),
+        }
+    }
+
+    pub(super) fn nothing(self) -> &'static str {
+        self.pick(
+            "Nothing waits for these students' signatures.",
+            "沒有等待這些學生簽署的提案。",
+        )
+    }
+
+    pub(super) fn work(self) -> &'static str {
+        self.pick("for", "作業")
+    }
+
+    pub(super) fn file(self) -> &'static str {
+        self.pick("file", "檔案")
+    }
+
+    pub(super) fn yours(self) -> &'static str {
+        self.pick("your file", "你的檔案")
+    }
+
+    pub(super) fn counts(self) -> &'static str {
+        self.pick("lateness", "遲交")
+    }
+
+    pub(super) fn until(self) -> &'static str {
+        self.pick("waits until", "等候至")
+    }
+
+    pub(super) fn to_sign(self) -> &'static str {
+        self.pick("to sign", "簽署")
+    }
+
+    pub(super) fn to_refuse(self) -> &'static str {
+        self.pick("to refuse", "拒絕")
+    }
+
+    pub(super) fn later(self) -> &'static str {
+        self.pick(
+            "Not now: nothing was signed.",
+            "暫不簽署：沒有簽署任何東西。",
+        )
+    }
+
+    pub(super) fn size(self, name: &str, size: u64) -> String {
+        match self.0 {
+            Language::English => format!("{name}, {}", counted(size, "byte")),
+            Language::Chinese => format!("{name}，{size} 位元組"),
+        }
+    }
+
+    pub(super) fn compared(self, is_one: bool) -> String {
+        match is_one {
+            true => self.pick("is one of these files", "與其中一個檔案相同"),
+            false => self.pick("is NONE of these files", "與這些檔案都不相同"),
+        }
+        .to_owned()
+    }
+
+    /// What has become of it, in one line.
+    pub(crate) fn state(self, standing: &ProposalStanding) -> String {
+        let missing: Vec<_> = standing.missing().map(StudentId::as_str).collect();
+        let missing = missing.join(", ");
+        let number = standing.number.map(|number| number.to_string());
+        let number = number.unwrap_or_default();
+        match (self.0, standing.state) {
+            (Language::English, ProposalState::Waiting) => format!("waits for {missing}"),
+            (Language::Chinese, ProposalState::Waiting) => format!("等待 {missing} 簽署"),
+            (Language::English, ProposalState::Signed) => match standing.files_at {
+                Some(_) => "signed by all; Blackboard has still to complete it".to_owned(),
+                None => "signed by all; its files have not come yet".to_owned(),
+            },
+            (Language::Chinese, ProposalState::Signed) => match standing.files_at {
+                Some(_) => "全組已簽署；Blackboard 尚未完成".to_owned(),
+                None => "全組已簽署；檔案尚未送達".to_owned(),
+            },
+            (Language::English, ProposalState::Accepted) => format!("handed in as {number}"),
+            (Language::Chinese, ProposalState::Accepted) => format!("已提交，編號 {number}"),
+            (Language::English, ProposalState::Declined) => "declined: not handed in".to_owned(),
+            (Language::Chinese, ProposalState::Declined) => "已被拒絕：沒有提交".to_owned(),
+            (Language::English, ProposalState::Withdrawn) => "taken back: not handed in".to_owned(),
+            (Language::Chinese, ProposalState::Withdrawn) => "已撤回：沒有提交".to_owned(),
+            (Language::English, ProposalState::Lapsed) => {
+                "not signed by everybody in time: not handed in".to_owned()
+            }
+            (Language::Chinese, ProposalState::Lapsed) => "未能如期集齊簽署：沒有提交".to_owned(),
+        }
+    }
+
+    /// What a member has said, when, and over whose connection.
+    pub(super) fn said(self, member: &CosignerStanding) -> String {
+        let at = member.at.map(local_time).unwrap_or_default();
+        let others = member.with.iter().filter(|sid| **sid != member.sid);
+        let others: Vec<_> = others.map(StudentId::as_str).collect();
+        let said = match (self.0, member.said) {
+            (Language::English, Said::Nothing) => "has not signed".to_owned(),
+            (Language::Chinese, Said::Nothing) => "尚未簽署".to_owned(),
+            (Language::English, Said::Signed) => format!("signed {at}"),
+            (Language::Chinese, Said::Signed) => format!("已於 {at} 簽署"),
+            (Language::English, Said::Declined) => format!("declined {at}"),
+            (Language::Chinese, Said::Declined) => format!("已於 {at} 拒絕"),
+            (Language::English, Said::Withdrawn) => format!("took it back {at}"),
+            (Language::Chinese, Said::Withdrawn) => format!("已於 {at} 撤回"),
+        };
+        let with = match (self.0, others.as_slice()) {
+            (_, []) => String::new(),
+            (Language::English, others) => {
+                format!(", over one connection with {}", others.join(", "))
+            }
+            (Language::Chinese, others) => format!("，與 {} 同一連線", others.join("、")),
+        };
+        let reason = member
+            .reason
+            .as_ref()
+            .map(|reason| printable(&reason.to_string()));
+        let reason = reason
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
+        format!("{said}{with}{reason}")
+    }
+
+    pub(super) fn last_signature(self) -> String {
+        self.pick(
+            "what counts is when the last member signs; if that were now:",
+            "以最後一位組員簽署的時刻為準；若為此刻：",
+        )
+        .to_owned()
+    }
+
+    /// What lateness would cost this member.
+    pub(super) fn would_be(self, member: &MemberStanding, is_known: bool) -> String {
+        let sid = &member.sid;
+        let text = match (self.0, member.standing) {
+            (Language::English, Standing::OnTime) => format!("{sid} on time"),
+            (Language::Chinese, Standing::OnTime) => format!("{sid} 準時"),
+            (Language::English, Standing::WithinGrace) => {
+                format!("{sid} within the time of grace, costs nothing")
+            }
+            (Language::Chinese, Standing::WithinGrace) => format!("{sid} 在寬限期內，不扣分"),
+            (Language::English, Standing::Late { by, costs }) => format!(
+                "{sid} late by {}, costs {costs}% of the full mark",
+                scb_protocol::in_words(by)
+            ),
+            (Language::Chinese, Standing::Late { by, costs }) => format!(
+                "{sid} 遲交 {}，扣滿分的 {costs}%",
+                scb_protocol::in_words(by)
+            ),
+            (Language::English, Standing::NotYetOpen { .. }) => format!("{sid} not open yet"),
+            (Language::Chinese, Standing::NotYetOpen { .. }) => format!("{sid} 尚未開放"),
+            (Language::English, Standing::Closed { .. }) => {
+                format!("{sid} closed: it does not count as handed in")
+            }
+            (Language::Chinese, Standing::Closed { .. }) => format!("{sid} 已截止：不算提交"),
+        };
+        match (self.0, is_known) {
+            (_, true) => text,
+            (Language::English, false) => {
+                format!("{text} (by the common deadline; an extension is not shown to others)")
+            }
+            (Language::Chinese, false) => format!("{text}（按共同限期；個人延期不向他人顯示）"),
+        }
+    }
+
+    pub(super) fn question(self, submission: &SubmissionId, sids: &str) -> String {
+        match self.0 {
+            Language::English => {
+                format!("\n{submission}: sign it as {sids}? (y)es, (r)efuse, Enter for not now: ")
+            }
+            Language::Chinese => {
+                format!("\n{submission}：以 {sids} 簽署？(y) 簽署，(r) 拒絕，Enter 暫不：")
+            }
+        }
+    }
+
+    /// After somebody has said no.
+    pub(super) fn ended(self, sid: &StudentId, standing: &ProposalStanding) -> String {
+        let state = self.state(standing);
+        match self.0 {
+            Language::English => format!("Recorded for {sid}: {}  {state}", standing.submission),
+            Language::Chinese => format!("已為 {sid} 記錄：{}  {state}", standing.submission),
+        }
+    }
+
+    /// After a signature that was not the last one.
+    pub(crate) fn recorded(self, standing: &ProposalStanding) -> [String; 2] {
+        let state = self.state(standing);
+        let until = local_time(standing.until);
+        let id = standing.submission;
+        match self.0 {
+            Language::English => [
+                format!("Proposal {id}  {state}; NOT handed in yet."),
+                format!(
+                    "They run `student cosign` until {until}. What counts for lateness is when \
+                     the last one signs. The same command again gets the receipt."
+                ),
+            ],
+            Language::Chinese => [
+                format!("提案 {id}  {state}；尚未提交。"),
+                format!(
+                    "他們須在 {until} 前執行 `student cosign`。遲交與否以最後一位簽署的時刻為準。\
+                     其後再執行同一指令即可取得收據。"
+                ),
+            ],
+        }
+    }
+}

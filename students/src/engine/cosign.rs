@@ -1,0 +1,297 @@
+//! Groups whose keys are on several machines: proposing, looking at what waits, signing it or not.
+
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Certificate, Fingerprint};
+use scb_protocol::client::{
+    ExpectOutcome, Member, Outcome, Proposed, ProposedAnswer, SendingContent, Session,
+    ToldProposal, sign,
+};
+use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Reason};
+use scb_protocol::receipt::VerifiedReceipt;
+use scb_protocol::server::MAX_QUESTIONS;
+use scb_protocol::statement::{Statement, SubmissionId};
+use scb_protocol::{Code, Fact, Refusal, Step};
+use scb_transport::Clock;
+
+use super::facts;
+use super::hand_in::{HandIn, KeptReceipt, Talk};
+use super::links::{RECEIPT, REPLY};
+use super::tokens;
+use crate::pending::{self, Pending};
+use crate::{Error, Observer, Report, Setup, receipts};
+
+/// What has come of something that several have to sign.
+#[derive(Debug)]
+pub enum HandedIn {
+    /// It is handed in.
+    Kept(Box<KeptReceipt>),
+    /// It waits for others, and so stands.
+    Waits(Box<ProposalStanding>),
+}
+
+impl HandedIn {
+    /// The receipt, where nobody else had to sign.
+    ///
+    /// # Errors
+    ///
+    /// `server_misbehaved` if it waits all the same.
+    pub fn kept(self) -> Result<KeptReceipt, Error> {
+        match self {
+            Self::Kept(kept) => Ok(*kept),
+            Self::Waits(_) => {
+                let refusal = Refusal::new(Code::ServerMisbehaved, Step::Six);
+                Err(refusal.with("reason", "it waits for nobody").into())
+            }
+        }
+    }
+}
+
+/// The proposals that name a student, as Blackboard told them.
+#[derive(Debug, Clone)]
+pub struct ToldProposals {
+    /// The time by Blackboard's clock, which is the one that counts.
+    pub time: UnixTime,
+    /// The latest first.
+    pub told: Vec<ToldProposal>,
+}
+
+/// Proposes what others are to sign as well. Until it is handed in, the same again goes on with it.
+pub(super) async fn propose(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &[Member],
+    hand_in: &mut HandIn<'_>,
+    observer: &mut Observer<'_>,
+) -> Result<HandedIn, Error> {
+    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
+    let (session, _) = talk.complete_receipts(session).await?;
+    let (session, place) = talk.choose(session, hand_in).await?;
+    let draft = hand_in.draft(session.service(), place, members);
+    let pending = Pending::prepare(&talk.setup.home, &draft, clock.now())?;
+    talk.propose(session, pending, hand_in.report).await
+}
+
+/// What names this member.
+pub(super) async fn proposals(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &mut [Member],
+    observer: &mut Observer<'_>,
+) -> Result<ToldProposals, Error> {
+    tokens::refresh(setup, clock, members, observer).await?;
+    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
+    let (session, _) = talk.complete_receipts(session).await?;
+    let told = talk.ask_proposals(session).await?;
+    talk.close().await;
+    Ok(told)
+}
+
+/// Signs what was shown.
+pub(super) async fn cosign(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &mut [Member],
+    statement: &[u8],
+    observer: &mut Observer<'_>,
+) -> Result<HandedIn, Error> {
+    tokens::refresh(setup, clock, members, observer).await?;
+    let signatures = sign(statement, members, clock.now())?;
+    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
+    let (expect, request) = session.sign_proposal(statement, signatures)?;
+    talk.connection.at_step(Step::Six);
+    talk.connection.send(&request).await?;
+    let handed_in = talk.outcome(expect).await?;
+    talk.close().await;
+    Ok(handed_in)
+}
+
+/// Declines, or takes back what was signed.
+pub(super) async fn end(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &mut [Member],
+    (submission, reason): (SubmissionId, Option<Reason>),
+    observer: &mut Observer<'_>,
+) -> Result<ProposalStanding, Error> {
+    tokens::refresh(setup, clock, members, observer).await?;
+    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
+    let (expect, request) = session.end_proposal(submission, reason);
+    talk.connection.at_step(Step::Six);
+    talk.connection.send(&request).await?;
+    let reply = talk.connection.receive(Step::Six, REPLY).await?;
+    let standing = expect.handle(reply)?;
+    talk.tell(Step::Six, Some(Fact::from(&standing)));
+    talk.close().await;
+    Ok(standing)
+}
+
+/// Gets the receipt of a submission of this member and keeps it.
+pub(super) async fn fetch(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &[Member],
+    statement: &[u8],
+    observer: &mut Observer<'_>,
+) -> Result<KeptReceipt, Error> {
+    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
+    let (expect, request) = session.ask_receipt(statement)?;
+    talk.connection.at_step(Step::Six);
+    talk.connection.send(&request).await?;
+    let reply = talk.connection.receive(Step::Six, RECEIPT).await?;
+    let received = talk.receive_receipt(expect.handle(reply)?).await?;
+    let kept = talk.keep(received, true)?;
+    talk.close().await;
+    Ok(kept)
+}
+
+/// Whether a receipt of this submission is kept here.
+pub(super) fn has_receipt(setup: &Setup, submission: SubmissionId) -> Result<bool, Error> {
+    let trust = setup.require_trust()?;
+    let roots: Vec<_> = trust.roots().iter().map(Certificate::fingerprint).collect();
+    let is_it = |path: &std::path::PathBuf| {
+        let receipt = receipts::read(path).ok();
+        let receipt = receipt.and_then(|zip| VerifiedReceipt::verify_under(&zip, &roots).ok());
+        receipt.is_some_and(|receipt| receipt.statement().submission == submission)
+    };
+    Ok(receipts::list(&setup.receipts)?.iter().any(is_it))
+}
+
+impl Talk<'_, '_> {
+    async fn ask_proposals(&mut self, mut session: Session) -> Result<ToldProposals, Error> {
+        let (mut told, mut from) = (Vec::new(), Some(0));
+        let mut time = self.clock.now();
+        for _ in 0..MAX_QUESTIONS {
+            let Some(next) = from else { break };
+            let (expect, request) = session.ask_proposals(next);
+            self.connection.at_step(Step::Six);
+            self.connection.send(&request).await?;
+            let reply = self.connection.receive(Step::Six, REPLY).await?;
+            let (open, answer) = expect.handle(reply)?;
+            (session, time, from) = (open, answer.time, answer.next);
+            told.extend(answer.told);
+        }
+        Ok(ToldProposals { time, told })
+    }
+
+    async fn propose(
+        mut self,
+        session: Session,
+        pending: Pending,
+        report: &mut Report,
+    ) -> Result<HandedIn, Error> {
+        let mut certain = !pending.resumed;
+        let exchanged = self.exchange_proposal(session, &pending, report, &mut certain);
+        match exchanged.await {
+            // What waits is not forgotten: the same command asks for its receipt later.
+            Ok(HandedIn::Waits(standing)) => {
+                self.connection.close().await;
+                Ok(HandedIn::Waits(standing))
+            }
+            Ok(kept) => {
+                pending.remove()?;
+                self.connection.close().await;
+                Ok(kept)
+            }
+            Err(error) => {
+                if super::hand_in::is_final(&error, certain) {
+                    pending.remove()?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn exchange_proposal(
+        &mut self,
+        session: Session,
+        pending: &Pending,
+        report: &mut Report,
+        certain: &mut bool,
+    ) -> Result<HandedIn, Error> {
+        let signatures = pending.signatures.clone();
+        let (expect, propose) = session.propose(&pending.statement, signatures)?;
+        self.connection.at_step(Step::Six);
+        self.connection.send(&propose).await?;
+        let sent = facts::statement_sent(&propose, self.members.len());
+        self.tell(Step::Six, sent);
+        let reply = self.connection.receive(Step::Six, REPLY).await?;
+        match expect.handle(reply)? {
+            ProposedAnswer::AlreadyStored(receiving) => {
+                let received = self.receive_receipt(receiving).await?;
+                Ok(HandedIn::Kept(Box::new(self.keep(received, true)?)))
+            }
+            ProposedAnswer::Proposed(proposed) => {
+                *certain = false;
+                let sending = self.compare_proposed(proposed, report).await?;
+                self.send_files(sending.from(), report).await?;
+                let (expect, end) = sending.end();
+                self.connection.send(&end).await?;
+                self.outcome(expect).await
+            }
+        }
+    }
+
+    async fn compare_proposed(
+        &mut self,
+        proposed: Proposed,
+        report: &mut Report,
+    ) -> Result<SendingContent<ExpectOutcome>, Error> {
+        let (own, anew) = super::hand_in::prefixes(proposed.have(), report)?;
+        let (sending, upload) = proposed.upload(&own);
+        self.going_on(sending.from(), anew, report);
+        self.connection.send(&upload).await?;
+        Ok(sending)
+    }
+
+    /// How it stands, or the receipt.
+    async fn outcome(&mut self, expect: ExpectOutcome) -> Result<HandedIn, Error> {
+        let reply = self.connection.receive(Step::Six, RECEIPT).await?;
+        match expect.handle(reply)? {
+            Outcome::Waits(standing) => {
+                self.tell(Step::Six, Some(Fact::from(&standing)));
+                Ok(HandedIn::Waits(Box::new(standing)))
+            }
+            Outcome::Complete(receiving) => {
+                let received = self.receive_receipt(receiving).await?;
+                let kept = self.keep(received, false)?;
+                Ok(HandedIn::Kept(Box::new(kept)))
+            }
+        }
+    }
+
+    /// Saves a receipt that was verified.
+    pub(super) fn keep(
+        &mut self,
+        (bytes, receipt): (Vec<u8>, VerifiedReceipt),
+        before: bool,
+    ) -> Result<KeptReceipt, Error> {
+        let path = receipts::save(&self.setup.receipts, receipt.number(), &bytes)?;
+        let kept = Fact::ReceiptKept {
+            number: receipt.number(),
+            files: receipt.statement().files.clone(),
+            receipt: Fingerprint::of(&bytes),
+            signatures: receipt.members().len(),
+            before,
+        };
+        self.tell(Step::Six, Some(kept));
+        Ok(KeptReceipt {
+            path,
+            bytes,
+            receipt,
+        })
+    }
+}
+
+/// What was signed here and has come to an end is waited for no longer.
+pub(super) fn forget_ended(setup: &Setup, told: &[ToldProposal]) -> Result<(), Error> {
+    let over = |one: &&ToldProposal| {
+        !matches!(
+            one.listed.standing.state,
+            ProposalState::Waiting | ProposalState::Signed
+        )
+    };
+    let over: Vec<&Statement> = told.iter().filter(over).map(|one| &one.statement).collect();
+    pending::forget(&setup.home, |statement| over.contains(&statement))
+}

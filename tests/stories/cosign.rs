@@ -1,0 +1,201 @@
+//! Three students with a machine each: one proposes, the others see what they sign, and sign it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::campus::{Campus, Ran, python};
+
+const SIDS: [&str; 3] = ["1155000001", "1155000002", "1155000003"];
+
+/// A sandbox, and homes of their own for three students.
+struct Machines {
+    campus: Campus,
+}
+
+impl Machines {
+    fn new() -> Self {
+        let machines = Self {
+            campus: Campus::sandbox(),
+        };
+        let codes = machines.campus.path().join("codes.csv");
+        for sid in SIDS {
+            let enrol = ["enrol", "--ids", sid, "--codes", codes.to_str().unwrap()];
+            machines.on(sid, &enrol).succeeded();
+        }
+        machines
+    }
+
+    fn home(&self, sid: &str) -> PathBuf {
+        self.campus.outside().join(format!("home-{sid}"))
+    }
+
+    /// The program on this student's machine.
+    fn on(&self, sid: &str, arguments: &[&str]) -> Ran {
+        self.campus.student_elsewhere(&self.home(sid), arguments)
+    }
+
+    fn report(&self, text: &str) -> String {
+        let path = self.campus.outside().join("report.pdf");
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// The first student proposes for all three.
+    fn propose(&self, text: &str) -> Value {
+        let report = self.report(text);
+        let with = SIDS[1..].join(",");
+        let submit = [
+            "submit", "--ids", SIDS[0], "--with", &with, &report, "--json",
+        ];
+        self.on(SIDS[0], &submit).succeeded().json()
+    }
+
+    fn listed(&self, sid: &str) -> Value {
+        self.on(sid, &["cosign", "--json"]).succeeded().json()
+    }
+}
+
+fn id(proposal: &Value) -> String {
+    proposal["submission_id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn three_machines_sign_one_report_and_all_get_the_same_receipt() {
+    let machines = Machines::new();
+    let proposal = machines.propose("our report");
+    assert_eq!(proposal["state"], "waiting");
+    let id = id(&proposal);
+
+    let shown = machines.on(
+        SIDS[1],
+        &["cosign", "--file", &machines.report("our report")],
+    );
+    let shown = shown.succeeded().stdout;
+    for part in [
+        id.as_str(),
+        "waits for 1155000002, 1155000003",
+        "SANDBOX / lab",
+        "report.pdf, 10 bytes",
+        "SHA-256 ",
+        "is one of these files",
+        "1155000001  signed ",
+        "1155000003  has not signed",
+        "what counts is when the last member signs",
+        "1155000002 on time",
+        "student cosign --yes ",
+    ] {
+        assert!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+    // Without a terminal and without the ID nothing is signed.
+    let listed = machines.listed(SIDS[1]);
+    assert_eq!(listed["proposals"][0]["to_sign"][0], SIDS[1]);
+
+    let waits = machines.on(SIDS[1], &["cosign", "--yes", &id, "--json"]);
+    let waits = waits.succeeded().json();
+    assert_eq!(
+        (&waits["state"], &waits["members"][1]["said"]),
+        (&"waiting".into(), &"signed".into())
+    );
+    let told = machines
+        .on(SIDS[2], &["cosign", "--yes", &id])
+        .succeeded()
+        .stdout;
+    assert!(
+        told.contains("Receipt") && told.contains("S-000001.zip"),
+        "{told}"
+    );
+
+    // The others get it: by looking, or by the command with which it was proposed.
+    machines.on(SIDS[1], &["cosign"]).succeeded();
+    let again = machines.propose("our report");
+    assert_eq!(again["submission"], "S-000001");
+    let receipts: Vec<_> = SIDS
+        .iter()
+        .map(|sid| fs::read(machines.home(sid).join("receipts/S-000001.zip")).unwrap())
+        .collect();
+    assert!(receipts.iter().all(|one| *one == receipts[0]));
+    assert_eq!(machines.campus.submissions().len(), 1);
+
+    let receipt = machines.home(SIDS[2]).join("receipts/S-000001.zip");
+    let receipt = receipt.to_str().unwrap();
+    let report = machines.report("our report");
+    let ours = machines.on(SIDS[2], &["verify", receipt, &report, "--openssl"]);
+    let ours = ours.succeeded().stdout;
+    for sid in SIDS {
+        assert!(ours.contains(&format!("{sid} with certificate")), "{ours}");
+    }
+    let Some(mut python) = python() else { return };
+    let root = ours
+        .lines()
+        .find_map(|line| line.strip_prefix("root       SHA-256 "));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_receipt.py");
+    python
+        .arg(script)
+        .arg(receipt)
+        .arg(root.unwrap())
+        .arg(&report);
+    let theirs = Ran::of(&mut python).succeeded().stdout;
+    assert!(theirs.contains("\nverdict    it verifies\n"), "{theirs}");
+}
+
+#[test]
+fn who_refuses_ends_it_and_the_others_see_why() {
+    let machines = Machines::new();
+    let id = id(&machines.propose("our report"));
+    let refuse = ["cosign", "--refuse", &id, "--reason", "page 3 is not mine"];
+    let told = machines.on(SIDS[1], &refuse).succeeded().stdout;
+    assert!(told.contains("declined: not handed in"), "{told}");
+    let shown = machines.on(SIDS[0], &["cosign"]).succeeded().stdout;
+    assert!(shown.contains("page 3 is not mine"), "{shown}");
+    let refused = machines.on(SIDS[2], &["cosign", "--yes", &id, "--json"]);
+    refused.refused(3, "proposal_ended");
+    assert_eq!(machines.campus.submissions().len(), 0);
+    // The same again is a new proposal.
+    assert_ne!(self::id(&machines.propose("our report")), id);
+}
+
+#[test]
+fn who_has_signed_takes_it_back_and_nobody_signs_another_file() {
+    let machines = Machines::new();
+    let id = id(&machines.propose("our report"));
+    let other = machines.campus.outside().join("other.pdf");
+    fs::write(&other, "another report").unwrap();
+    let other = other.to_str().unwrap();
+    let sign = ["cosign", "--yes", &id, "--file", other, "--json"];
+    machines.on(SIDS[1], &sign).refused(3, "content_altered");
+    machines
+        .on(SIDS[1], &["withdraw", &id, "--json"])
+        .refused(3, "other_ending");
+    let told = machines.on(SIDS[0], &["withdraw", &id]).succeeded().stdout;
+    assert!(told.contains("taken back: not handed in"), "{told}");
+    machines
+        .on(SIDS[1], &["cosign", "--yes", &id, "--json"])
+        .refused(3, "proposal_ended");
+    let nobody = "00".repeat(16);
+    machines
+        .on(SIDS[1], &["cosign", "--yes", &nobody, "--json"])
+        .refused(3, "submission_unknown");
+}
+
+#[test]
+fn a_signature_that_blackboard_acknowledged_survives_its_kill() {
+    let mut machines = Machines::new();
+    let id = id(&machines.propose("our report"));
+    machines.on(SIDS[1], &["cosign", "--yes", &id]).succeeded();
+    machines.campus.blackboard.kill();
+    machines.campus.start_blackboard_again();
+    let listed = machines.listed(SIDS[2]);
+    let members = listed["proposals"][0]["members"]
+        .as_array()
+        .unwrap()
+        .clone();
+    let said: Vec<_> = members
+        .iter()
+        .map(|member| member["said"].clone())
+        .collect();
+    assert_eq!(said, ["signed", "signed", "nothing"]);
+    machines.on(SIDS[2], &["cosign", "--yes", &id]).succeeded();
+    assert_eq!(machines.campus.submissions().len(), 1);
+}
