@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use scb_certs::Fingerprint;
 use scb_protocol::log_leaf::{
-    Accepted, Committed, Contents, Entry, Leaf, LogName, leaf_commitment,
+    Accepted, Committed, Contents, Entry, Leaf, LogName, Proposed, Signed, leaf_commitment,
 };
 use scb_protocol::statement::SubmissionNumber;
 
@@ -80,6 +80,8 @@ impl<'a> Entries<'a> {
         match &leaf.entry {
             Entry::Accepted(accepted) => self.accepted(about, accepted, report),
             Entry::Committed(committed) => self.committed(about, leaf, committed, report),
+            Entry::Proposed(proposed) => self.proposed(about, proposed, report),
+            Entry::Signed(signed) => self.signed(about, leaf, signed, report),
             Entry::Rules(rules) => self.rules(about, leaf, rules, report),
             Entry::Extension(changed) => {
                 self.extended(changed);
@@ -134,6 +136,42 @@ impl<'a> Entries<'a> {
             "the statement of submission {} {found}",
             committed.submission
         );
+        report.damage(code, about, found)
+    }
+
+    fn proposed(
+        &self,
+        about: &str,
+        proposed: &Proposed,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let (code, found) = match self.database.proposed(proposed.submission)? {
+            Some(statement) if statement == proposed.statement_sha256 => return Ok(()),
+            Some(_) => ("commitment_altered", "is not what was entered"),
+            None => ("commitment_missing", "is not there"),
+        };
+        let found = format!("the statement of proposal {} {found}", proposed.submission);
+        report.damage(code, about, found)
+    }
+
+    fn signed(
+        &self,
+        about: &str,
+        leaf: &Leaf,
+        signed: &Signed,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let expected = (
+            signed.p7s_sha256,
+            signed.verification_sha256,
+            leaf.at.as_secs(),
+        );
+        let (code, found) = match self.database.delivered(signed.submission, leaf.index)? {
+            Some(row) if row == expected => return Ok(()),
+            Some(_) => ("commitment_altered", "are not what was entered"),
+            None => ("commitment_missing", "are not there"),
+        };
+        let found = format!("signatures of proposal {} {found}", signed.submission);
         report.damage(code, about, found)
     }
 

@@ -12,7 +12,7 @@ use scb_storage::{Inspection, ReadOnly};
 
 use super::{
     DATABASE, Error, MIGRATIONS, NUMBERS, Record, as_integer, by_number, commitment, count, log,
-    number, witnessed,
+    number, proposals, witnessed,
 };
 
 /// A database that is only looked at, while a server may be at work.
@@ -153,6 +153,35 @@ impl Inspector {
         })
     }
 
+    /// SHA-256 of the statement of a proposal, if there is one.
+    pub(crate) fn proposed(&self, id: SubmissionId) -> Result<Option<Fingerprint>, Error> {
+        self.0.read(|connection| {
+            let sql = "SELECT statement FROM proposals WHERE submission = ?";
+            let mut query = connection.prepare_cached(sql)?;
+            let found = query.query_row([id.as_bytes()], |row| hashed(row, 0));
+            Ok(found.optional()?)
+        })
+    }
+
+    /// What is stored of signatures of a proposal that this entry says came: SHA-256 of them and of
+    /// what stood behind them, and when.
+    pub(crate) fn delivered(
+        &self,
+        id: SubmissionId,
+        index: u64,
+    ) -> Result<Option<(Fingerprint, Fingerprint, u64)>, Error> {
+        self.0.read(|connection| {
+            let sql = "SELECT signatures, assurance, at FROM deliveries \
+                       WHERE submission = ? AND log_index = ? AND signatures IS NOT NULL";
+            let mut query = connection.prepare_cached(sql)?;
+            let key = params![id.as_bytes(), as_integer(index)];
+            let found = query.query_row(key, |row| {
+                Ok((hashed(row, 0)?, hashed(row, 1)?, unsigned(row.get(2)?)))
+            });
+            Ok(found.optional()?)
+        })
+    }
+
     /// The newest checkpoint of a log that CUHK cosigned.
     pub(crate) fn cosigned(&self, log: &LogName) -> Result<Option<String>, Error> {
         self.0
@@ -161,7 +190,11 @@ impl Inspector {
 
     /// The uploads that may still go on.
     pub(crate) fn open_uploads(&self, now: UnixTime) -> Result<HashSet<[u8; 16]>, Error> {
-        self.0.read(|connection| commitment::open(connection, now))
+        self.0.read(|connection| {
+            let mut open = commitment::open(connection, now)?;
+            open.extend(proposals::open(connection, now)?);
+            Ok(open)
+        })
     }
 
     /// The `nth` rules of an assignment, from 1, and since when they count.

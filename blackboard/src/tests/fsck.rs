@@ -12,6 +12,7 @@ use scb_protocol::grade::{Given, Grade, SignedGrade};
 use scb_tlog::{Checkpoint, Hash, TreeHead};
 
 use super::campus::Campus;
+use super::proposals::{A, B, Machine};
 use crate::fsck::found;
 use crate::note_keys::LogKey;
 use crate::store::{Place, Store};
@@ -399,5 +400,50 @@ async fn grades_that_are_not_what_was_entered_are_found() {
         let home = Copy::of(&campus);
         home.sql(statement);
         assert_eq!(home.codes(), ["grade_altered"], "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn what_waited_for_signatures_is_compared_with_its_entries() {
+    let mut campus = Campus::open().await;
+    {
+        let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+        let (done, waits) = (a.work(&[A, B], b"done"), a.work(&[A, B], b"waits"));
+        a.propose(&done).await.unwrap().waits();
+        b.sign(&done).await.unwrap().receipt();
+        a.propose(&waits).await.unwrap().waits();
+    }
+    campus.stop().await;
+    assert_eq!(Copy::of(&campus).codes(), [] as [&str; 0]);
+    for (statement, expected) in [
+        (
+            "UPDATE proposals SET statement = x'00' WHERE files_at = 1",
+            None,
+        ),
+        (
+            "UPDATE proposals SET statement = x'7b7d'",
+            Some("commitment_altered"),
+        ),
+        (
+            "UPDATE deliveries SET signatures = x'00' WHERE id = 1",
+            Some("commitment_altered"),
+        ),
+        (
+            "UPDATE deliveries SET at = at - 1 WHERE id = 2",
+            Some("commitment_altered"),
+        ),
+        (
+            "DELETE FROM deliveries WHERE id = 2",
+            Some("commitment_missing"),
+        ),
+        ("DELETE FROM proposals", Some("commitment_missing")),
+    ] {
+        let copy = Copy::of(&campus);
+        copy.sql(statement);
+        let codes = copy.codes();
+        match expected {
+            Some(code) => assert!(codes.contains(&code), "{statement}: {codes:?}"),
+            None => assert_eq!(codes, [] as [&str; 0], "{statement}"),
+        }
     }
 }

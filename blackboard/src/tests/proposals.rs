@@ -122,7 +122,7 @@ impl<'a> Machine<'a> {
         match expect.handle(reply(&mut connection).await?)? {
             Outcome::Waits(standing) => Ok(Came::Waits(standing)),
             Outcome::Complete(receiving) => {
-                Ok(Came::Receipt(receive(&mut connection, receiving).await?))
+                Ok(Came::Receipt(receive(&mut connection, *receiving).await?))
             }
         }
     }
@@ -134,7 +134,7 @@ impl<'a> Machine<'a> {
         match expect.handle(reply(&mut connection).await?)? {
             Outcome::Waits(standing) => Ok(Came::Waits(standing)),
             Outcome::Complete(receiving) => {
-                Ok(Came::Receipt(receive(&mut connection, receiving).await?))
+                Ok(Came::Receipt(receive(&mut connection, *receiving).await?))
             }
         }
     }

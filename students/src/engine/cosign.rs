@@ -254,7 +254,7 @@ impl Talk<'_, '_> {
                 Ok(HandedIn::Waits(Box::new(standing)))
             }
             Outcome::Complete(receiving) => {
-                let received = self.receive_receipt(receiving).await?;
+                let received = self.receive_receipt(*receiving).await?;
                 let kept = self.keep(received, false)?;
                 Ok(HandedIn::Kept(Box::new(kept)))
             }

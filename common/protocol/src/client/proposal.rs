@@ -266,7 +266,7 @@ pub enum Outcome {
     /// It waits, for signatures or files.
     Waits(ProposalStanding),
     /// It is a submission; the receipt follows.
-    Complete(ReceivingReceipt),
+    Complete(Box<ReceivingReceipt>),
 }
 
 impl ExpectOutcome {
@@ -279,9 +279,8 @@ impl ExpectOutcome {
                 about(&proposal, &self.sent.statement)?;
                 Ok(Outcome::Waits(proposal))
             }
-            reply @ Reply::Receipt { .. } => {
-                ReceivingReceipt::new(self.sent, About::Sent, reply).map(Outcome::Complete)
-            }
+            reply @ Reply::Receipt { .. } => ReceivingReceipt::new(self.sent, About::Sent, reply)
+                .map(|receipt| Outcome::Complete(Box::new(receipt))),
             reply => Err(unexpected("proposal", &reply, Step::Six)),
         }
     }

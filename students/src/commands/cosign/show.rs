@@ -84,6 +84,12 @@ fn lines(one: &Waiting, file: Option<Fingerprint>, words: Words) -> Vec<String> 
             format!("student cosign --refuse {}", statement.submission),
         );
     }
+    if standing.state == ProposalState::Signed && standing.files_at.is_some() {
+        row(
+            words.to_finish(),
+            format!("student cosign --yes {}", statement.submission),
+        );
+    }
     lines
 }
 

@@ -68,6 +68,10 @@ impl Words {
         self.pick("to sign", "簽署")
     }
 
+    pub(super) fn to_finish(self) -> &'static str {
+        self.pick("to finish", "完成")
+    }
+
     pub(super) fn to_refuse(self) -> &'static str {
         self.pick("to refuse", "拒絕")
     }

@@ -79,10 +79,10 @@ async fn statement(
                 connection.send(&reply).await?;
                 state = *next;
             }
-            other @ (Wanted::Propose(_)
-            | Wanted::Sign(_)
-            | Wanted::Fetch(..)
-            | Wanted::End(..)) => panic!("not expected here: {other:?}"),
+            other
+            @ (Wanted::Propose(_) | Wanted::Sign(_) | Wanted::Fetch(..) | Wanted::End(..)) => {
+                panic!("not expected here: {other:?}")
+            }
             Wanted::Know(Inquiry::Proof { .. }, next) => {
                 let reply = blackboard::Reply::Proof { proof: None };
                 connection.send(&reply).await?;
