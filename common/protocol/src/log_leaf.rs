@@ -13,8 +13,8 @@ use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
 pub use entry::{
-    Accepted, Closed, Committed, Contents, Ended, Entry, Grades, Lapsed, Proposed, Recovered, Refused,
-    Signed,
+    Accepted, Closed, Committed, Contents, Ended, Entry, Grades, Lapsed, Proposed, Recovered,
+    Refused, Signed,
 };
 pub use name::LogName;
 
@@ -214,7 +214,15 @@ mod tests {
             grade_sha256: Fingerprint::from_bytes([4; 32]),
         });
         let closed = Entry::Closed(Closed { accepted: 2 });
-        let mut leaves = vec![rules(), committed(), accepted(), refused(), recovered, grades, closed];
+        let mut leaves = vec![
+            rules(),
+            committed(),
+            accepted(),
+            refused(),
+            recovered,
+            grades,
+            closed,
+        ];
         leaves.extend(about_a_proposal());
         let leaves: Vec<_> = leaves.into_iter().map(leaf).collect();
         let bytes = leaves.iter().map(|leaf| leaf.to_bytes().unwrap());
