@@ -58,9 +58,6 @@ pub struct EnrolOptions {
     pub protection: Protection,
 }
 
-/// What the log holds about each student, and whose certificate was revoked.
-type Audits = (Vec<(StudentId, Looked)>, Vec<Refusal>);
-
 /// One run's work with CUHK and Blackboard.
 #[derive(Debug)]
 pub struct Engine {

@@ -1,6 +1,7 @@
 //! `kill -9` at any moment, under load.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread::{scope, sleep};
@@ -18,6 +19,8 @@ use crate::proxy::{Fault, Proxy, Way};
 const GROUPS: usize = 3;
 /// Members of each.
 const MEMBERS: usize = 2;
+/// Bytes of each report: enough for many chunks, so that some are killed amid them.
+const REPORT: usize = 2 << 20;
 /// How long a repeated command may be told to come back later.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How soon a server that was killed must be ready again, not counting the time for which
@@ -74,7 +77,10 @@ impl Siege {
             let ids = self.class.next_ids(MEMBERS);
             self.enrolled.extend(ids.split(',').map(str::to_owned));
             let home = self.campus.outside().join(format!("home-{ids}"));
-            groups.push(Group { home, ids });
+            let report = self.campus.outside().join(format!("{ids}.bin"));
+            let seed = ids.as_bytes().iter().cycle().copied();
+            fs::write(&report, seed.take(REPORT).collect::<Vec<u8>>()).unwrap();
+            groups.push(Group { home, ids, report });
         }
         groups
     }
@@ -161,11 +167,14 @@ impl Siege {
 struct Group {
     home: PathBuf,
     ids: String,
+    report: PathBuf,
 }
 
 impl Group {
     fn command(&self, class: &Class) -> Command {
-        class.student(self.home.clone(), &["submit", "--ids", &self.ids, "--json"])
+        let report = self.report.to_str().unwrap();
+        let words = ["submit", "--ids", &self.ids, report, "--json"];
+        class.student(self.home.clone(), &words)
     }
 }
 
@@ -192,6 +201,7 @@ fn survives(victim: Victim) {
     assert_eq!(siege.ledger.len(), (kills + 1) * GROUPS);
     siege.ledger.is_all_of(&siege.campus);
     one_certificate_each(&siege.campus, &siege.enrolled);
+    siege.campus.administer_blackboard(&["fsck"]).succeeded();
     let [ready, wall] = [&siege.ready, &siege.ready_on_the_wall].map(|times| {
         let mut times = times.clone();
         times.sort();

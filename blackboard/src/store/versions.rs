@@ -1,9 +1,9 @@
 //! The table of who has a part in which version.
 
 use rusqlite::{Connection, Transaction, params};
-use scb_protocol::message::cuhk::MemberQuestion;
+
 use scb_protocol::rules::Part;
-use scb_protocol::statement::{Statement, SubmissionNumber};
+use scb_protocol::statement::{StatedMember, Statement, SubmissionNumber};
 
 use super::{Error, Record, as_integer, by_number, commitment, number};
 
@@ -46,7 +46,7 @@ pub(super) fn parts(connection: &Connection, statement: &Statement) -> Result<Ve
 fn last(
     connection: &Connection,
     statement: &Statement,
-    members: &[MemberQuestion],
+    members: &[StatedMember],
 ) -> Result<Option<SubmissionNumber>, Error> {
     let sql = "SELECT max(number) FROM parts WHERE course = ? AND assignment = ? AND sid = ?";
     let mut query = connection.prepare_cached(sql)?;

@@ -1,7 +1,7 @@
 //! Questions after step 5, before a statement comes.
 
 use scb_protocol::client::Assignments;
-use scb_protocol::message::blackboard::{CarriedProof, Reply, Request, that_fit};
+use scb_protocol::message::blackboard::{CarriedProof, ListedAssignment, Reply, Request, that_fit};
 use scb_protocol::message::encode;
 use scb_protocol::receipt::{LogProof, VerifiedReceipt};
 use scb_protocol::server::{ExpectRequest, Inquiry, MAX_QUESTIONS, Wanted};
