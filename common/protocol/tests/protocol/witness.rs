@@ -1,5 +1,8 @@
 //! CUHK as witness of a service's log: what it endorses and cosigns, and what the service believes.
 
+mod belief;
+mod endorsement;
+
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
@@ -55,6 +58,15 @@ fn seen(log: &TestLog, size: u64) -> KnownLog {
     KnownLog {
         key: log.key().clone(),
         head: log.checkpoint(size).head(),
+    }
+}
+
+fn shown(log: &TestLog, size: u64) -> Reply {
+    let checkpoint = log.checkpoint(size);
+    Reply::Witnessed {
+        size,
+        root: checkpoint.head().root.to_string(),
+        signed: (size > 0).then(|| checkpoint.to_string()),
     }
 }
 
@@ -119,163 +131,6 @@ impl Campus {
             Judgement::Stale => panic!("stale"),
         }
     }
-}
-
-#[test]
-fn keys_that_cuhk_endorsed_are_believed() {
-    let campus = Campus::new();
-    let log = TestLog::of(LOG, 1);
-    let keys = campus.keys(&log);
-    assert_eq!(keys.log(), log.key());
-    assert_eq!(keys.witness(), cosigner(1).verifier());
-    assert_eq!(*keys.service(), service());
-    assert_eq!(keys.issued_at(), campus.now());
-}
-
-#[test]
-fn keys_that_somebody_else_endorsed_are_not() {
-    let campus = Campus::new();
-    let log = TestLog::of(LOG, 1);
-    let good = campus.endorsement(log.key());
-    let signed_by = |who: &TestIdentity| SignedLogKeys {
-        signature: sign_detached(
-            good.keys.as_bytes(),
-            &[(&who.key, &who.chain)],
-            campus.now(),
-        )
-        .unwrap(),
-        ..good.clone()
-    };
-    let blackboard = campus.campus.service("blackboard");
-    let both = [
-        (&campus.signer.key, &campus.signer.chain),
-        (&blackboard.key, &blackboard.chain),
-    ];
-    let mut cases = vec![
-        (
-            "a TLS key of CUHK",
-            signed_by(&campus.campus.service("cuhk")),
-        ),
-        ("the service itself", signed_by(&blackboard)),
-        ("a student", signed_by(&campus.campus.student(THREE[0]))),
-        ("another CUHK", signed_by(&TestCampus::new().token_signer())),
-    ];
-    cases.push((
-        "somebody beside CUHK",
-        SignedLogKeys {
-            signature: sign_detached(good.keys.as_bytes(), &both, campus.now()).unwrap(),
-            ..good.clone()
-        },
-    ));
-    cases.push((
-        "altered bytes",
-        SignedLogKeys {
-            keys: good.keys.replace("asg1", "asg2"),
-            ..good.clone()
-        },
-    ));
-    for (what, wrong) in cases {
-        let verdict = campus.verify(&wrong);
-        assert!(
-            matches!(verdict, Err(LogKeysError::Untrusted(_))),
-            "{what}: {verdict:?}"
-        );
-    }
-    campus.verify(&good).unwrap();
-}
-
-#[test]
-fn an_endorsement_counts_while_its_signer_does_and_for_its_service() {
-    let campus = Campus::new();
-    let good = campus.endorsement(TestLog::of(LOG, 1).key());
-    let (keys, signature) = (good.keys.as_bytes(), &good.signature);
-    let verify = |trust: &TrustStore, service: &str, at| {
-        VerifiedLogKeys::verify(keys, signature, trust, &name(service), at)
-    };
-    let (trust, now) = (campus.trust(), campus.now());
-    verify(&trust, "service/blackboard", now).unwrap();
-    let other = verify(&trust, "service/library", now);
-    assert_eq!(other, Err(LogKeysError::OtherService(service())));
-    let ended = campus.signer.leaf().not_after().as_secs() + 1;
-    let ended = UnixTime::since_unix_epoch(Duration::from_secs(ended));
-    let revoked = campus.campus.trust_revoking(&[campus.signer.leaf()]);
-    for verdict in [
-        verify(&trust, "service/blackboard", ended),
-        verify(&revoked, "service/blackboard", now),
-    ] {
-        assert!(
-            matches!(verdict, Err(LogKeysError::Untrusted(_))),
-            "{verdict:?}"
-        );
-    }
-}
-
-#[test]
-fn keys_under_other_names_or_for_other_purposes_are_not_believed() {
-    let campus = Campus::new();
-    let (log, witness) = (TestLog::of(LOG, 1), cosigner(1));
-    let other = |name: &str| TestLog::of(name, 1).key().clone();
-    let as_log = VerifierKey::new(
-        witness.verifier().name().clone(),
-        Algorithm::Ed25519,
-        *witness.verifier().public_key(),
-    );
-    let as_witness = VerifierKey::new(
-        log.key().name().clone(),
-        Algorithm::CosignatureV1,
-        *log.key().public_key(),
-    );
-    for (log, witness) in [
-        (other("campus.test/library/c/a"), witness.verifier().clone()),
-        (
-            other("other.test/blackboard/c/a"),
-            witness.verifier().clone(),
-        ),
-        (other("campus.test/issuance"), witness.verifier().clone()),
-        (as_witness.clone(), witness.verifier().clone()),
-        (log.key().clone(), log.key().clone()),
-        (log.key().clone(), as_log),
-        (log.key().clone(), as_witness),
-    ] {
-        let verdict = campus.verify(&campus.endorsed(&log, &witness));
-        assert!(
-            matches!(verdict, Err(LogKeysError::OtherKey(_))),
-            "{verdict:?}"
-        );
-    }
-}
-
-#[test]
-fn an_endorsement_in_another_form_is_refused() {
-    let campus = Campus::new();
-    let good = campus.endorsement(TestLog::of(LOG, 1).key());
-    let with = |from: &str, to: &str| {
-        let keys = good.keys.replacen(from, to, 1);
-        assert_ne!(keys, good.keys, "{from}");
-        let by = [(&campus.signer.key, &campus.signer.chain)];
-        let signature = sign_detached(keys.as_bytes(), &by, campus.now()).unwrap();
-        campus.verify(&SignedLogKeys { keys, signature })
-    };
-    for (from, to) in [
-        ("scb-log-keys", "scb-trust-bundle"),
-        ("\"v\":1", "\"v\":2"),
-        ("\"v\":1", "\"v\":1,\"v\":1"),
-        ("\"v\":1", "\"v\":1,\"more\":1"),
-        ("\"log\"", "\"lag\""),
-        ("+", "-"),
-        ("Z\"", "+00:00\""),
-    ] {
-        let verdict = with(from, to);
-        assert!(
-            matches!(verdict, Err(LogKeysError::Malformed(_))),
-            "{from}: {verdict:?}"
-        );
-    }
-    let early = with(&scb_protocol::rfc3339(campus.now()), "2001-01-01T00:00:00Z");
-    assert!(
-        matches!(early, Err(LogKeysError::OtherTime(_))),
-        "{early:?}"
-    );
 }
 
 #[test]
@@ -477,192 +332,6 @@ fn whoever_thinks_of_another_size_is_told_what_was_seen() {
 }
 
 /// What CUHK answers that has seen so many entries.
-fn shown(log: &TestLog, size: u64) -> Reply {
-    let checkpoint = log.checkpoint(size);
-    Reply::Witnessed {
-        size,
-        root: checkpoint.head().root.to_string(),
-        signed: (size > 0).then(|| checkpoint.to_string()),
-    }
-}
-
-fn ask(log: &TestLog, reply: Reply) -> Result<SeenByWitness, Refusal> {
-    let (expect, request) = ExpectSeen::new(log.key().clone());
-    let asked = Request::Witnessed {
-        log: LOG.to_owned(),
-    };
-    assert_eq!(request, asked);
-    expect.handle(reply)
-}
-
-#[test]
-fn a_log_is_compared_with_what_its_witness_has_seen() {
-    let log = TestLog::of(LOG, 9);
-    let compare = |own: &TestLog, seen: u64| {
-        let seen = ask(&log, shown(&log, seen)).unwrap();
-        let then = root(&own.tiles(), seen.head().size).ok();
-        seen.compare(own.size(), then)
-    };
-    for seen in [0, 6, 9] {
-        assert_eq!(compare(&log, seen), Standing::Extends, "{seen}");
-    }
-    let old = TestLog::of(LOG, 4);
-    assert_eq!(compare(&old, 6), Standing::Behind { has: 4, seen: 6 });
-    let mut fork = TestLog::of(LOG, 4);
-    fork.push([7; 32]);
-    fork.grow(4);
-    assert_eq!(compare(&fork, 6), Standing::Forked { has: 9, seen: 6 });
-    assert_eq!(compare(&fork, 4), Standing::Extends);
-}
-
-#[test]
-fn what_the_witness_says_to_have_seen_must_be_signed_by_the_log() {
-    let log = TestLog::of(LOG, 9);
-    let mut other = TestLog::with_key(LOG, 2);
-    other.grow(6);
-    let altered = |alter: fn(&mut u64, &mut String)| {
-        let mut reply = shown(&log, 6);
-        if let Reply::Witnessed { size, root, .. } = &mut reply {
-            alter(size, root);
-        }
-        reply
-    };
-    for (what, reply) in [
-        ("another key", shown(&other, 6)),
-        ("another size", altered(|size, _| *size = 7)),
-        ("no root", altered(|_, root| root.clear())),
-    ] {
-        refused(what, ask(&log, reply), Code::ServerMisbehaved);
-    }
-    refused(
-        "something else",
-        ask(&log, Reply::Cosigned {}),
-        Code::UnexpectedMessage,
-    );
-    // Under a key that was accepted since, it is CUHK's word alone.
-    let head = log.checkpoint(6).head();
-    let unsigned = Reply::Witnessed {
-        size: 6,
-        root: head.root.to_string(),
-        signed: None,
-    };
-    let seen = ask(&log, unsigned).unwrap();
-    assert_eq!((seen.head(), seen.checkpoint()), (head, None));
-    assert_eq!(ask(&log, shown(&log, 0)).unwrap().head(), TreeHead::empty());
-}
-
-#[test]
-fn a_cosignature_of_another_key_or_checkpoint_is_not_believed() {
-    let campus = Campus::new();
-    let log = TestLog::of(LOG, 9);
-    let keys = campus.keys(&log);
-    let cosigned = |size: u64, witness: Cosigner| {
-        let known = TreeHead::empty();
-        let growth = scb_tlog::verify_growth(&known, log.checkpoint(size), &log.growth(0, size));
-        let line = witness.cosign(&growth.unwrap(), 1234);
-        let cosignature = line.to_string();
-        let (expect, _) = ExpectCosignature::new(&keys, offer(&log, 0));
-        expect.handle(Reply::Cosignature { cosignature })
-    };
-    cosigned(9, cosigner(1)).unwrap();
-    for (what, verdict) in [
-        ("another key", cosigned(9, cosigner(2))),
-        ("another checkpoint", cosigned(8, cosigner(1))),
-    ] {
-        refused(what, verdict, Code::ServerMisbehaved);
-    }
-    let (expect, _) = ExpectCosignature::new(&keys, offer(&log, 0));
-    let none = expect.handle(Reply::Cosignature {
-        cosignature: String::new(),
-    });
-    refused("no line", none, Code::ServerMisbehaved);
-    let stored = log.checkpoint(9).to_string();
-    let unsigned = CosignedCheckpoint::read(&stored, log.key(), cosigner(1).verifier());
-    assert!(matches!(unsigned, Err(LogError::SignatureMissing { .. })));
-}
-
-#[test]
-fn an_endorsement_is_believed_for_the_key_that_was_asked_about() {
-    let campus = Campus::new();
-    let (log, mut other) = (TestLog::of(LOG, 1), TestLog::with_key(LOG, 2));
-    other.grow(1);
-    let ask = |about: &VerifierKey| {
-        let signed = campus.endorsement(about);
-        let reply = Reply::Endorsed {
-            keys: signed.keys,
-            signature: Der::new(signed.signature),
-        };
-        let (expect, _) = ExpectEndorsement::new(service(), log.key().clone());
-        expect.handle(reply, &campus.trust(), campus.now())
-    };
-    let (signed, verified) = ask(log.key()).unwrap();
-    assert_eq!(campus.verify(&signed).unwrap(), verified);
-    refused("another key", ask(other.key()), Code::ServerMisbehaved);
-}
-
-#[test]
-fn entries_come_page_by_page_and_neither_more_nor_fewer() {
-    let log = TestLog::of(LOG, 9);
-    let reply = |from, end| Reply::WitnessedEntries {
-        entries: fingerprints(&log, from, end),
-    };
-    let (expect, request) = ExpectEntries::new(log.key(), 2, 9);
-    let asked = |from| Request::WitnessedEntries {
-        log: LOG.to_owned(),
-        from,
-        end: 9,
-    };
-    assert_eq!(request, asked(2));
-    let (first, more) = expect.handle(reply(2, 5)).unwrap();
-    let (expect, request) = more.unwrap();
-    assert_eq!(request, asked(5));
-    let (rest, more) = expect.handle(reply(5, 9)).unwrap();
-    assert!(more.is_none());
-    assert_eq!([first, rest].concat(), fingerprints(&log, 2, 9));
-
-    for (what, reply) in [("none", reply(2, 2)), ("too many", reply(1, 9))] {
-        let (expect, _) = ExpectEntries::new(log.key(), 2, 9);
-        let verdict = expect.handle(reply).map(|(page, _)| page);
-        refused(what, verdict, Code::ServerMisbehaved);
-    }
-    let large = TestCampus::new().root_fingerprint();
-    let flood = Reply::WitnessedEntries {
-        entries: vec![large; MAX_ENTRIES + 1],
-    };
-    let (expect, _) = ExpectEntries::new(log.key(), 0, u64::MAX);
-    let verdict = expect.handle(flood).map(|(page, _)| page);
-    refused("a flood", verdict, Code::ServerMisbehaved);
-}
-
-#[test]
-fn names_of_logs_come_in_order_and_are_the_services_own() {
-    let asked = |after: &str| Request::WitnessedLogs {
-        after: after.to_owned(),
-    };
-    let reply = |names: &[&str]| Reply::WitnessedLogs {
-        logs: names.iter().map(ToString::to_string).collect(),
-    };
-    let (a, b) = ("campus.test/blackboard/c/a", "campus.test/blackboard/c/b");
-    let (expect, request) = ExpectLogs::new(service());
-    assert_eq!(request, asked(""));
-    let (first, more) = expect.handle(reply(&[a, b])).unwrap();
-    assert_eq!(first, [a, b]);
-    let (expect, request) = more.unwrap();
-    assert_eq!(request, asked(b));
-    let (last, more) = expect.handle(reply(&[])).unwrap();
-    assert!(last.is_empty() && more.is_none());
-    for names in [
-        &[b, a][..],
-        &[a, a],
-        &["campus.test/library/c/a"],
-        &[a; 200],
-    ] {
-        let (expect, _) = ExpectLogs::new(service());
-        let verdict = expect.handle(reply(names)).map(|(page, _)| page);
-        refused(&format!("{names:?}"), verdict, Code::ServerMisbehaved);
-    }
-}
-
 #[test]
 fn the_largest_messages_fit_a_frame() {
     let hash = TestCampus::new().root_fingerprint();
