@@ -166,9 +166,12 @@ pub(super) fn uploads(
     connection: &Connection,
     place: &Place,
 ) -> Result<BTreeMap<StudentId, Upload>, Error> {
-    let sql = "SELECT committed_at, upload_until, statement FROM commitments \
+    let sql = "SELECT committed_at, upload_until, statement, log_index FROM commitments \
                WHERE submission NOT IN (SELECT submission FROM submissions) \
-               ORDER BY committed_at, log_index";
+               UNION ALL SELECT signed_at, waits_until, statement, signed_index FROM proposals \
+               WHERE signed_at IS NOT NULL AND ended IS NULL \
+               AND submission NOT IN (SELECT submission FROM submissions) \
+               ORDER BY 1, 4";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map([], |row| Ok((upload(row)?, row.get::<_, Vec<u8>>(2)?)))?;
     let mut uploads = BTreeMap::new();

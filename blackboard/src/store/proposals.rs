@@ -342,8 +342,8 @@ fn sign(
     .standing)
 }
 
-/// What rules say if it were complete now, with the extensions of those who have signed by then:
-/// nobody learns from a proposal what others have been given.
+/// What rules say if it were complete now, with the extensions and earlier versions of those who
+/// have signed by then: nobody learns from a proposal what others have been given, or handed in.
 fn check_rules(connection: &Connection, stored: &Stored, signing: &Signing) -> Result<(), Error> {
     let mut found = assignments::look_up(connection, &stored.statement)?;
     if let Found::Assigned(assigned) = &mut found {
@@ -352,6 +352,7 @@ fn check_rules(connection: &Connection, stored: &Stored, signing: &Signing) -> R
         assigned
             .extensions
             .retain(|extension| counts(&extension.sid));
+        assigned.parts.retain(|part| counts(&part.sid));
     }
     admit(&stored.statement, &found, signing.at)
         .map(drop)

@@ -1,7 +1,6 @@
 //! The table of who has a part in which version.
 
 use rusqlite::{Connection, Transaction, params};
-
 use scb_protocol::rules::Part;
 use scb_protocol::statement::{StatedMember, Statement, SubmissionNumber};
 
