@@ -5,7 +5,9 @@
 
 mod content;
 mod desk;
+mod download;
 mod grades;
+mod history;
 mod largest_group;
 mod proof;
 mod proposal;
@@ -74,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// Most members that any assignment is for.
     pub(crate) largest_group: LargestGroup,
+    /// SHA-256 of the roots under which receipts were given, as they were known at the start.
+    pub(crate) receipt_roots: Vec<Fingerprint>,
     /// Deadlines.
     pub(crate) limits: Limits,
     /// What is done wrong on purpose, in a sandbox.

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::authority::{Authority, CuhkAddress, LogWitness, Settings, Witness};
 use crate::config::Config;
+use crate::enrol::receipt_roots;
 use crate::enrol::stored_roots;
 use crate::fault::Faults;
 use crate::handler::{Handler, LargestGroup, Shared};
@@ -127,6 +128,7 @@ impl Server {
             identity: identity.subscribe(),
             clock: Arc::clone(&clock),
             largest_group: LargestGroup::default(),
+            receipt_roots: receipt_roots(home)?,
             limits: config.limits,
             faults,
         });

@@ -6,6 +6,7 @@ mod commitment;
 mod courses;
 mod error;
 pub(crate) mod grades;
+mod history;
 mod inspector;
 mod known_log;
 pub(crate) mod log;
@@ -37,6 +38,7 @@ pub(crate) use assignments::{Assignment, Given, Place};
 pub use commitment::{Committal, Unfinished};
 pub(crate) use courses::{Course, Membership};
 pub use error::Error;
+pub(crate) use history::Own;
 pub(crate) use inspector::{CommittedRow, EntryRow, Inspector};
 #[cfg(test)]
 pub(crate) use proposals::MAX_WAITING;
@@ -61,6 +63,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_proof.sql")),
     M::up(include_str!("store/migration_grades.sql")),
     M::up(include_str!("store/migration_proposals.sql")),
+    M::up(include_str!("store/migration_history.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

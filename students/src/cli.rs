@@ -17,7 +17,8 @@ use scb_explain::ExplainArgs;
 use scb_protocol::statement::Label;
 
 pub(crate) use arguments::{
-    Assignments, Audit, Cosign, Enrol, Grades, Ids, Passphrase, Renew, Submit, Verify, Withdraw,
+    Assignments, Audit, Cosign, Download, Enrol, Grades, Ids, Own, Passphrase, Receipts, Renew,
+    Submit, Verify, Withdraw,
 };
 pub(crate) use help::definition;
 pub(crate) use values::address;
@@ -134,12 +135,16 @@ pub enum Command {
     Audit(Audit),
     /// List the receipts that are kept here
     #[command(after_help = RECEIPTS_EXAMPLES)]
-    Receipts,
+    Receipts(Receipts),
     /// Show certificates, tokens, servers and the root fingerprint
     #[command(after_help = STATUS_EXAMPLES)]
     Status,
     /// Give keys that are here another passphrase, or their first; needs no server and no code
     Passphrase(Passphrase),
+    /// List every version that was handed in, which one counts, and what lateness costs
+    History(Own),
+    /// Get back the files and the receipt of a submission of one's own
+    Download(Download),
     /// Shell completions and man pages, for packagers
     #[command(subcommand, after_help = generate_examples("student"))]
     Generate(Generate),
@@ -149,6 +154,7 @@ const RECEIPTS_EXAMPLES: &str = "\
 Examples:
   student receipts
   student receipts --json
+  student receipts --fetch         (asks Blackboard for those that are not here)
   student --sandbox /tmp/scb receipts
 
 Every receipt is verified again; one that does not verify is listed as such, and the exit code

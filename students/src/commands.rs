@@ -3,9 +3,11 @@
 mod assignments;
 mod audit;
 mod cosign;
+mod download;
 mod enrol;
 mod fault;
 mod grades;
+mod history;
 mod passphrase;
 mod receipts;
 mod renew;
@@ -16,13 +18,15 @@ mod verify;
 
 use std::time::Duration;
 
+use scb_certs::StudentId;
 use scb_cli::{Term, printable, say};
 use scb_explain::{Language, what_to_do};
 
 use crate::cli::{Cli, Command, Common, Ids, definition};
+use crate::show::Show;
 use crate::speech::failure;
 use crate::words::Words;
-use crate::{Codes, Engine, Error, FaultChoice, Group, Passphrases, Setup, interactive};
+use crate::{Codes, Engine, Error, Event, FaultChoice, Group, Passphrases, Setup, interactive};
 
 pub(crate) use submit::{say_place, say_receipt};
 
@@ -51,7 +55,9 @@ fn run(cli: &Cli, term: Term) -> Result<(), Error> {
         Some(Command::Grades(arguments)) => grades::run(common, arguments, term),
         Some(Command::Verify(arguments)) => verify::run(common, arguments),
         Some(Command::Audit(arguments)) => audit::run(common, arguments, term),
-        Some(Command::Receipts) => receipts::run(common, term),
+        Some(Command::Receipts(arguments)) => receipts::run(common, arguments, term),
+        Some(Command::History(arguments)) => history::run(common, arguments, term),
+        Some(Command::Download(arguments)) => download::run(common, arguments, term),
         Some(Command::Status) => status::run(common),
         Some(Command::Passphrase(arguments)) => passphrase::run(common, arguments),
         Some(Command::Generate(what)) => Ok(what.run(definition())?),
@@ -83,6 +89,24 @@ impl Prepared {
             return sandbox::sample_group(sandbox);
         }
         Group::new(ids.ids.clone())
+    }
+}
+
+/// Those who are named, or everybody who has a certificate here.
+fn group_or_everybody(prepared: &Prepared, ids: &[StudentId]) -> Result<Group, Error> {
+    match ids {
+        [] => everybody_here(prepared),
+        ids => Group::new(ids.to_vec()),
+    }
+}
+
+/// The steps themselves are only of interest to whoever wants them explained.
+fn quiet<'a>(common: &Common, show: &'a mut Show) -> impl FnMut(&Event) + 'a {
+    let explained = common.explain.wanted().is_some();
+    move |event| {
+        if explained || event.step_event().is_none() {
+            show.event(event);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod hand_in;
 mod issued;
 mod links;
 mod patience;
+mod reading;
 mod renewal;
 mod revocation;
 mod skew;
@@ -35,6 +36,7 @@ pub(crate) use audit::Looked;
 pub use cosign::{HandedIn, ToldProposals};
 pub use desk::ToldAssignments;
 pub use hand_in::{HandIn, KeptReceipt};
+pub use reading::{FetchedSubmission, ToldHistory};
 pub(crate) use revocation::Revoked;
 pub use skew::ClockOffset;
 

@@ -292,6 +292,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Something else is where a file that comes back would be.
+    #[error("{} is there already, and is something else", printable(&path.to_string_lossy()))]
+    TargetTaken {
+        /// Where.
+        path: PathBuf,
+    },
     /// A command that needs IDs got none.
     #[error("no student ID was given")]
     NoIds,

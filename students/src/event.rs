@@ -21,7 +21,7 @@ pub enum Event {
         /// Files of which it has something else, which are sent from their beginning.
         anew: Vec<FilePath>,
     },
-    /// Step 6: content is on its way.
+    /// Step 6: content is on its way, to Blackboard or back.
     Sending {
         /// Bytes that are there so far, those of an attempt before included.
         sent: u64,

@@ -42,6 +42,11 @@ pub struct StudentHome {
 }
 
 impl StudentHome {
+    /// The roots that this home trusted once: receipts under them still count.
+    pub(crate) fn former_roots(&self) -> Vec<scb_certs::Certificate> {
+        scb_cli::former_roots(&self.home)
+    }
+
     /// Opens the home, making it (mode 0700) when there is none.
     ///
     /// # Errors

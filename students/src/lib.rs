@@ -31,6 +31,7 @@ mod run;
 mod setup;
 mod show;
 mod speech;
+mod target;
 mod trace;
 mod words;
 
@@ -40,8 +41,8 @@ pub use codes::Codes;
 pub use commands::execute;
 pub use config::Config;
 pub use engine::{
-    ClockOffset, Engine, EnrolOptions, HandIn, HandedIn, KeptReceipt, ToldAssignments,
-    ToldProposals,
+    ClockOffset, Engine, EnrolOptions, FetchedSubmission, HandIn, HandedIn, KeptReceipt,
+    ToldAssignments, ToldHistory, ToldProposals,
 };
 pub use error::Error;
 pub use event::{Event, Observer};

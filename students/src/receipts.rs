@@ -39,6 +39,27 @@ pub fn save(dir: &Path, number: SubmissionNumber, zip: &[u8]) -> Result<PathBuf,
     ))
 }
 
+/// As [`save`], but in the place of the same receipt that was pending, if `is_it` says so.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn keep(
+    dir: &Path,
+    number: SubmissionNumber,
+    zip: &[u8],
+    is_it: impl Fn(&[u8]) -> bool,
+) -> Result<PathBuf, Error> {
+    for path in list(dir)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(&number.to_string()) && is_it(&read(&path)?) {
+            complete(&path, zip)?;
+            return Ok(path);
+        }
+    }
+    save(dir, number, zip)
+}
+
 /// Puts a receipt that is complete in the place of the same one whose proof was still to come.
 ///
 /// # Errors

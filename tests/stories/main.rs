@@ -43,6 +43,7 @@ mod outage;
 mod outsiders;
 mod packaging;
 mod publication;
+mod reading;
 mod refusals;
 mod renewal;
 mod revocation;

@@ -40,8 +40,8 @@ impl Handler {
                 Wanted::Sign(part) => return Ok(Some(Statement::Sign(part))),
                 Wanted::Know(inquiry, next) => {
                     self.vigil.insist(Step::Six).await?;
-                    let answer = self.answer(inquiry, &next).await?;
-                    self.tell(answer).await?;
+                    let fact = self.answer(inquiry, &next).await?;
+                    self.done(Step::Six, fact);
                     next
                 }
                 Wanted::End(ending, next) => {
@@ -66,12 +66,31 @@ impl Handler {
         Ok(())
     }
 
-    async fn answer(
+    /// Answers, and says what was told.
+    async fn answer(&mut self, inquiry: Inquiry, state: &ExpectRequest) -> Result<Fact, Refusal> {
+        let (reply, fact) = match inquiry {
+            Inquiry::Download { number, file, from } => {
+                return self.download((number, file), from, state).await;
+            }
+            inquiry => self.told(inquiry, state).await?,
+        };
+        self.send(reply).await?;
+        Ok(fact)
+    }
+
+    async fn told(
         &mut self,
         inquiry: Inquiry,
         state: &ExpectRequest,
     ) -> Result<(Reply, Fact), Refusal> {
         match inquiry {
+            Inquiry::History {
+                course,
+                assignment,
+                from,
+            } => self.history((course, assignment), from, state).await,
+            // Answered with more than a message.
+            Inquiry::Download { .. } => Err(Refusal::new(Code::Internal, Step::Six)),
             Inquiry::Proof { submission } => self.proof_for(submission, state).await,
             Inquiry::Grades { course, from } => self.grades_for(course, from, state).await,
             Inquiry::Proposals { from } => self.proposals(from, state).await,

@@ -336,7 +336,7 @@ pub(super) fn require(connection: &Connection, place: &Place) -> Result<Assignme
     })
 }
 
-fn find(
+pub(super) fn find(
     connection: &Connection,
     course: &Label,
     assignment: &Label,
@@ -465,7 +465,7 @@ pub(super) fn extensions(
     .collect()
 }
 
-fn own_extensions(
+pub(super) fn own_extensions(
     connection: &Connection,
     course: &Label,
     assignment: &Label,

@@ -161,6 +161,21 @@ pub(super) fn version(row: &Row<'_>) -> rusqlite::Result<Result<Version, Submiss
     Ok(version.ok_or(altered))
 }
 
+/// A submission as a list shows it, and its entry.
+pub(super) fn summary(
+    connection: &Connection,
+    number: SubmissionNumber,
+) -> Result<Option<(Summary, SignedLeaf)>, Error> {
+    let sql = "SELECT number, accepted_at, statement, mode, leaf, leaf_signature \
+               FROM submissions WHERE number = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let found = query.query_row([as_integer(number.get())], RawSummary::read);
+    let Some(raw) = found.optional()? else {
+        return Ok(None);
+    };
+    Ok(Some((raw.compared()?, raw.leaf)))
+}
+
 pub(super) fn numbers(connection: &Connection) -> Result<Vec<SubmissionNumber>, Error> {
     let mut query = connection.prepare_cached("SELECT number FROM submissions ORDER BY number")?;
     let rows = query.query_map([], |row| row.get(0))?;

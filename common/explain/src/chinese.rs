@@ -214,6 +214,14 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "請完成簽署，或以 `student withdraw` 撤回",
         ),
         Code::SubmissionConflict => ("此提交編號已用於其他內容", "以新的提交編號再提交"),
+        Code::SubmissionUnknown => (
+            "這些組員並無此提交",
+            "核對編號：`student history` 列出你本人的提交；若是小組提交，以其中一位組員的身分索取",
+        ),
+        Code::StoredDamaged => (
+            "Blackboard 所儲存的內容與所提交的不符，不會交出",
+            "告知老師；你的收據仍能證明你所提交的內容",
+        ),
         Code::ReceiptInvalid => ("收據驗證失敗", "保留它作為證據，並索取新的副本"),
         Code::LogForked => (
             "CUHK 的日誌與先前所示互相矛盾：歷史被改寫",

@@ -113,6 +113,8 @@ pub fn message_title(name: &str, language: Language) -> Option<&'static str> {
             "recorded; this is what I have of the files",
             "已登記；檔案已收到這些",
         ),
+        "history" => ("what these members handed in", "這些組員所提交的各個版本"),
+        "download" => ("what was handed in, back again", "取回所提交的內容"),
         "receipt" => ("stored; this is your receipt", "已存妥；這是收據"),
         "refusal" => ("refused", "已拒絕"),
         _ => return None,

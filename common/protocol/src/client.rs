@@ -7,6 +7,7 @@ mod confirmation;
 mod grades;
 mod greeting;
 mod proposal;
+mod reading;
 mod receipt;
 mod shares;
 mod upload;
@@ -24,6 +25,7 @@ pub use proposal::{
     ExpectEnded, ExpectOutcome, ExpectProposals, ExpectProposed, Outcome, Proposals, Proposed,
     ProposedAnswer, ToldProposal,
 };
+pub use reading::{Downloading, ExpectDownload, ExpectHistory, History};
 pub use receipt::{ExpectReceipt, ReceivingReceipt};
 pub use shares::ExpectShares;
 pub use upload::{Answer, Committed, ExpectCommitted, SendingContent};

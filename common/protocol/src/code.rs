@@ -267,6 +267,12 @@ codes! {
     SubmissionConflict = "submission_conflict", EXIT_REFUSED, 409,
         "this submission ID was already used for something else",
         "hand in under a new submission ID";
+    SubmissionUnknown = "submission_unknown", EXIT_REFUSED, 404,
+        "these members have no such submission",
+        "check the number: `student history` lists your own; where a group handed in, ask as one of it";
+    StoredDamaged = "stored_damaged", EXIT_FAULT, 500,
+        "what Blackboard has stored of this is not what was handed in, and is not given out",
+        "tell your teacher; your receipt still proves what you handed in";
     ReceiptInvalid = "receipt_invalid", EXIT_REFUSED, 422,
         "the receipt does not verify",
         "keep it as evidence and ask for a new copy";

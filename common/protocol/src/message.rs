@@ -2,6 +2,7 @@
 
 pub mod blackboard;
 pub mod cuhk;
+mod history;
 pub mod proposal;
 mod read;
 

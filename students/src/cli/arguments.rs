@@ -6,9 +6,10 @@ use clap::Args;
 use scb_certs::StudentId;
 use scb_protocol::message::proposal::Reason;
 use scb_protocol::statement::SubmissionId;
+use scb_protocol::statement::SubmissionNumber;
 use scb_tlog::VerifierKey;
 
-use super::values::student_id;
+use super::values::{student_id, submission_number};
 use crate::passphrases::PassphraseFile;
 
 /// Arguments of `student enrol`.
@@ -246,4 +247,53 @@ pub struct Passphrase {
     /// Store the keys without a passphrase: whoever gets at a key file can sign in that name
     #[arg(long)]
     pub remove: bool,
+}
+
+/// Arguments of `student receipts`.
+#[derive(Debug, Args)]
+pub struct Receipts {
+    /// Ask Blackboard for receipts of one's own that are not kept here, as on another machine
+    #[arg(long)]
+    pub fetch: bool,
+    /// With --fetch, whose: student IDs, separated by commas; everybody with a certificate here
+    /// when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
+}
+
+/// Arguments of `student history`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student history
+  student history --course CSCI3310 --assignment lab --json
+  student history --ids 1155000001
+
+Each student is told of his own submissions alone, with all who handed in with him; how others stand is
+told to them. Times are those of this machine's zone, with its offset from UTC.")]
+pub struct Own {
+    /// Who: student IDs, separated by commas; everybody with a certificate here when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
+}
+
+/// Arguments of `student download`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  student download S-000001
+  student download S-000001 --to lab-1/
+  student download S-000001 --ids 1155000001 --json
+
+The receipt is verified first and kept with the others; each file is compared with the hash that was
+signed. Nothing that is there is overwritten. The same command after an interruption goes on where it
+stopped. A submission of others is answered as one that does not exist.")]
+pub struct Download {
+    /// The submission's number; `student history` lists them
+    #[arg(value_name = "NUMBER", value_parser = submission_number)]
+    pub number: SubmissionNumber,
+    /// Folder for the files; it is made if it does not exist [default: NUMBER]
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// Who asks: student IDs, separated by commas; everybody with a certificate here when left out
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
+    pub ids: Vec<StudentId>,
 }

@@ -9,6 +9,18 @@ use super::Cli;
 fn applicable(command: &str) -> Option<&'static [&'static str]> {
     const OFFLINE: &[&str] = &["home", "sandbox", "lang", "json"];
     const RECEIPTS: &[&str] = &["home", "sandbox", "ca", "ca_fingerprint", "lang", "json"];
+    const DOWNLOAD: &[&str] = &[
+        "home",
+        "sandbox",
+        "cuhk",
+        "blackboard",
+        "ca",
+        "ca_fingerprint",
+        "passphrase_file",
+        "explain",
+        "lang",
+        "json",
+    ];
     const PASSPHRASE: &[&str] = &["home", "sandbox", "passphrase_file", "lang", "json"];
     const ASSIGNMENTS: &[&str] = &[
         "home",
@@ -72,7 +84,9 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
         "json",
     ];
     match command {
-        "verify" | "receipts" => Some(RECEIPTS),
+        "verify" => Some(RECEIPTS),
+        "receipts" | "download" => Some(DOWNLOAD),
+        "history" => Some(ASSIGNMENTS),
         "status" => Some(OFFLINE),
         "passphrase" => Some(PASSPHRASE),
         "assignments" | "grades" => Some(ASSIGNMENTS),

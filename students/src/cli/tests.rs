@@ -23,7 +23,7 @@ fn help_of(name: &str) -> String {
 
 #[test]
 fn help_shows_what_applies_and_nothing_else() {
-    for name in ["verify", "receipts", "status", "passphrase"] {
+    for name in ["verify", "status", "passphrase"] {
         let help = help_of(name);
         for idle in ["--cuhk", "--blackboard", "--codes", "--fault", "--report"] {
             assert!(!help.contains(idle), "{name}: {idle}");

@@ -1,11 +1,19 @@
 //! Values of the command line that are more than a word.
 
 use scb_certs::StudentId;
+use scb_protocol::statement::SubmissionNumber;
 
 /// A student ID of a list, with the blanks that people type after commas.
 pub(super) fn student_id(text: &str) -> Result<StudentId, String> {
     let sid = text.trim().parse();
     sid.map_err(|error: scb_certs::Error| error.to_string())
+}
+
+/// `S-000001`, `S-1` or `1`.
+pub(super) fn submission_number(text: &str) -> Result<SubmissionNumber, String> {
+    let digits = text.strip_prefix("S-").unwrap_or(text);
+    let number = digits.parse().ok().and_then(SubmissionNumber::new);
+    number.ok_or_else(|| "expected a number such as S-000001".to_owned())
 }
 
 /// `host:port`; the host may be a name, an IPv4 address or an IPv6 address in brackets.

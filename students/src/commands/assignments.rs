@@ -10,7 +10,7 @@ use scb_protocol::rules::{Change, MemberStanding, Standing};
 use serde_json::{Value, json};
 
 use self::words::Words;
-use super::{Prepared, everybody_here, say_json};
+use super::{Prepared, group_or_everybody, quiet, say_json};
 use crate::cli::{Assignments, Common};
 use crate::engine::ToldAssignments;
 use crate::show::Show;
@@ -19,18 +19,9 @@ use crate::{ClockOffset, Error, Group};
 pub(super) fn run(common: &Common, arguments: &Assignments, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
     prepared.engine.setup.blackboard()?;
-    let group = match arguments.ids.is_empty() {
-        true => everybody_here(&prepared)?,
-        false => Group::new(arguments.ids.clone())?,
-    };
+    let group = group_or_everybody(&prepared, &arguments.ids)?;
     let mut show = Show::new(common);
-    // The steps themselves are only of interest to whoever wants them explained.
-    let explained = common.explain.wanted().is_some();
-    let mut observer = |event: &crate::Event| {
-        if explained || event.step_event().is_none() {
-            show.event(event);
-        }
-    };
+    let mut observer = quiet(common, &mut show);
     prepared.engine.renew_due(&group, &mut observer)?;
     let course = common.course.clone();
     let told = prepared.engine.assignments(&group, course, &mut observer)?;

@@ -4,16 +4,21 @@ use std::path::Path;
 
 use scb_certs::Fingerprint;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
+use scb_protocol::counted;
 use scb_protocol::receipt::VerifiedReceipt;
 use serde_json::json;
 
-use super::{Prepared, say_json};
-use crate::cli::Common;
+use super::{Prepared, group_or_everybody, quiet, say_json};
+use crate::cli::{Common, Receipts};
 use crate::setup::{receipts_dir, verification_roots};
+use crate::show::Show;
 use crate::{Error, receipts};
 
-pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
+pub(super) fn run(common: &Common, arguments: &Receipts, term: Term) -> Result<(), Error> {
     let dir = receipts_dir(common)?;
+    if arguments.fetch {
+        fetch(common, arguments, term)?;
+    }
     let paths = receipts::list(&dir)?;
     if paths.is_empty() {
         return none(&dir, common.json);
@@ -39,6 +44,24 @@ pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
         pairs().try_for_each(|(path, kept)| say(&kept.line(path)))?;
     }
     conclusion(kept)
+}
+
+/// Those that another machine of the same student has, or that were lost here.
+fn fetch(common: &Common, arguments: &Receipts, term: Term) -> Result<(), Error> {
+    let mut prepared = Prepared::new(common, term)?;
+    prepared.engine.setup.blackboard()?;
+    let group = group_or_everybody(&prepared, &arguments.ids)?;
+    let mut show = Show::new(common);
+    let mut observer = quiet(common, &mut show);
+    prepared.engine.renew_due(&group, &mut observer)?;
+    let fetched = prepared.engine.fetch_receipts(&group, &mut observer)?;
+    match common.json {
+        true => Ok(()),
+        false => Ok(say(&format!(
+            "Fetched {}",
+            counted(fetched.len(), "receipt")
+        ))?),
+    }
 }
 
 /// What cannot be completed now stays pending, and is listed as such.

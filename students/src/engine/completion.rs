@@ -7,6 +7,7 @@ use scb_certs::{Certificate, Fingerprint};
 use scb_protocol::Step;
 use scb_protocol::client::{Member, Session};
 use scb_protocol::receipt::VerifiedReceipt;
+use scb_protocol::statement::SubmissionNumber;
 use scb_transport::Clock;
 
 use super::hand_in::Talk;
@@ -50,10 +51,23 @@ impl Unproved {
     }
 }
 
-fn roots(setup: &Setup) -> Vec<Fingerprint> {
+/// The submissions of which a good receipt is kept here.
+pub(super) fn numbers_kept(setup: &Setup) -> Result<Vec<SubmissionNumber>, Error> {
+    let roots = roots(setup);
+    let number = |path: PathBuf| {
+        let receipt = VerifiedReceipt::verify_under(&receipts::read(&path).ok()?, &roots);
+        receipt.ok().map(|receipt| receipt.number())
+    };
+    let paths = receipts::list(&setup.receipts)?;
+    Ok(paths.into_iter().filter_map(number).collect())
+}
+
+/// SHA-256 of the roots under which receipts count here.
+pub(super) fn roots(setup: &Setup) -> Vec<Fingerprint> {
     let trust = setup.trust().map(AsRef::as_ref);
-    let roots = trust.map_or(&[][..], scb_certs::TrustStore::roots);
-    roots.iter().map(Certificate::fingerprint).collect()
+    let roots = trust.map_or(&[][..], scb_certs::TrustStore::roots).iter();
+    let former = setup.home.former_roots();
+    roots.chain(&former).map(Certificate::fingerprint).collect()
 }
 
 /// Completes what is kept of these members' receipts. Answers which ones.

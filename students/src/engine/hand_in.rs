@@ -284,6 +284,10 @@ impl<'a, 'o> Talk<'a, 'o> {
         Ok(receiving.finish()?)
     }
 
+    pub(super) fn observe(&mut self, event: &Event) {
+        (self.observer)(event);
+    }
+
     pub(super) fn tell(&mut self, step: Step, fact: Option<Fact>) {
         if let Some(fact) = fact {
             (self.observer)(&Event::new(step, fact));

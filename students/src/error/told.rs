@@ -88,6 +88,7 @@ impl Error {
             Self::NothingOpen { .. } => "nothing_open",
             Self::SeveralOpen { .. } => "several_open",
             Self::OtherEnding { .. } => "other_ending",
+            Self::TargetTaken { .. } => "target_taken",
             Self::NoIds => "no_ids",
             Self::NoCommand => "no_command",
             Self::Openssl(_) => "openssl",
@@ -154,6 +155,7 @@ impl Error {
             Self::Report { .. } | Self::ReportKind { .. } => {
                 "check what you named: files, or a folder of files".into()
             }
+            Self::TargetTaken { .. } => "move it away, or name another folder with --to".into(),
             Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => {
                 "check that you named the right one, and that it was saved".into()
             }

@@ -85,6 +85,8 @@ impl Alteration {
             | Request::Sign { .. }
             | Request::EndProposal { .. }
             | Request::Upload { .. }
+            | Request::History { .. }
+            | Request::Download { .. }
             | Request::End {} => {}
         }
         Ok(Outgoing::Message(request))

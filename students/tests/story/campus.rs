@@ -82,7 +82,11 @@ impl Campus {
             }
         }
         let ca = self.path("ca.pem").display().to_string();
-        Cli::try_parse_from(line.replace("CA", &ca).split_whitespace()).unwrap()
+        Cli::try_parse_from(
+            line.replace("--ca CA", &format!("--ca {ca}"))
+                .split_whitespace(),
+        )
+        .unwrap()
     }
 
     /// The engine as this command line sets it up, with the campus' clock.

@@ -1,7 +1,7 @@
 //! Facts in Chinese.
 
 use scb_protocol::message::proposal::ProposalState;
-use scb_protocol::{Fact, Proved, StepEvent};
+use scb_protocol::{Fact, Proved, StepEvent, grouped};
 
 use super::{Label, refused};
 use crate::Language;
@@ -142,6 +142,13 @@ pub(super) fn text(event: &StepEvent) -> String {
         Fact::GradesTold { grades } => format!(
             "組員已證明身分，獲告知他們本身已公布的 {grades} 個評分，各附簽署及紀錄的證明。\
              其他人的不會告知。"
+        ),
+        Fact::HistoryTold { versions } => format!(
+            "組員已證明身分，獲告知他們本身的 {versions} 個版本。其他人的提交，答覆與不存在的無異。"
+        ),
+        Fact::Downloaded { bytes, .. } => format!(
+            "組員取回自己提交的內容，共 {} 位元組。送出之前已從磁碟重新讀取並核對雜湊值。",
+            grouped(*bytes)
         ),
         Fact::AssignmentsTold { assignments } => format!(
             "組員已證明身分，獲告知 {assignments} 份作業的規則、他們本身的延期及曾作的更改。\

@@ -175,6 +175,16 @@ pub(super) fn text(event: &StepEvent) -> String {
             counted(grades, "grade"),
             if *grades == 1 { "was" } else { "were" }
         ),
+        Fact::HistoryTold { versions } => format!(
+            "The members, who have proved who they are, were told of {} of their own. Of those of \
+             others nobody learns even that they exist.",
+            counted(*versions, "version")
+        ),
+        Fact::Downloaded { bytes, .. } => format!(
+            "The members got back {} of what they handed in. It was read from the disk and compared \
+             with its hash before the first byte went out.",
+            counted(*bytes, "byte")
+        ),
         Fact::AssignmentsTold { assignments } => format!(
             "The members, who have proved who they are, were told of {}: the rules, \
              their own extensions, and what was changed. Others are told of their own.",

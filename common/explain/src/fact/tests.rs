@@ -224,6 +224,11 @@ fn all() -> Vec<Fact> {
             missing: 1,
         },
         Fact::ReceiptTold { number: number() },
+        Fact::HistoryTold { versions: 2 },
+        Fact::Downloaded {
+            number: "S-000007".parse().unwrap(),
+            bytes: 1050,
+        },
         Fact::ProofTold {
             submission: statement().submission,
             proved: Proved::Yes,

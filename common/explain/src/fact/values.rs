@@ -26,8 +26,10 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
         Fact::AlreadyCertified { .. }
         | Fact::AssignmentsTold { .. }
         | Fact::GradesTold { .. }
+        | Fact::HistoryTold { .. }
         | Fact::ProposalsTold { .. } => Vec::new(),
         Fact::ReceiptTold { number } => vec![(Label::Submission, number.to_string())],
+        Fact::Downloaded { number, .. } => vec![(Label::Number, number.to_string())],
         Fact::ProofTold { submission, .. } | Fact::ProposalRecorded { submission, .. } => {
             vec![(Label::Submission, submission.to_string())]
         }

@@ -236,6 +236,18 @@ pub enum Fact {
         /// The submission's number.
         number: SubmissionNumber,
     },
+    /// Step 6, Blackboard: the members were told of their own versions.
+    HistoryTold {
+        /// How many versions.
+        versions: usize,
+    },
+    /// Step 6, Blackboard: the members were sent something of a submission of theirs.
+    Downloaded {
+        /// Which submission.
+        number: SubmissionNumber,
+        /// How many bytes.
+        bytes: u64,
+    },
     /// Step 6, student: the statement was signed by all and sent.
     StatementSent(SignedStatement),
     /// Step 6, Blackboard: statement, MAC and every signature are in order.
@@ -422,6 +434,8 @@ impl fmt::Display for Fact {
                 Proved::Yes => write!(f, "proof told {submission}"),
                 Proved::NotYet => write!(f, "no proof yet {submission}"),
             },
+            Self::HistoryTold { versions } => write!(f, "versions told {versions}"),
+            Self::Downloaded { number, bytes } => write!(f, "sent {bytes} bytes of {number}"),
             Self::StatementSent(statement) => write!(f, "statement sent {}", statement.submission),
             Self::StatementAccepted(statement) => {
                 write!(f, "statement accepted {}", statement.submission)

@@ -5,6 +5,7 @@ use std::fmt;
 use scb_certs::{Chain, Fingerprint, SpiffeId, StudentId};
 use serde::{Deserialize, Serialize};
 
+pub use super::history::{ListedFile, ListedVersion, OwnStanding};
 use super::proposal::{ListedProposal, ProposalStanding, Reason};
 use super::{messages, replies};
 use crate::assurance::Mode;
@@ -70,17 +71,22 @@ pub struct ListedAssignment {
     pub changes: Vec<Change>,
 }
 
-/// So many bytes of a message may be assignments; the rest is room for what is around them.
+/// So many bytes of a message may be a list; the rest is room for what is around it.
 const ROOM: usize = 60 * 1024;
 /// Most changes that are told of one assignment.
 pub const MAX_CHANGES: usize = 10;
 
 /// As many as fit into one message, from the first on; one always does.
 pub fn that_fit<T: Serialize>(all: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut left = ROOM;
+    fit_into(all, ROOM)
+}
+
+/// As many as fit into `room` bytes of JSON.
+pub(super) fn fit_into<T: Serialize>(all: impl IntoIterator<Item = T>, room: usize) -> Vec<T> {
+    let mut left = room;
     let fits = move |one: &T| {
         // What cannot be written takes all the room; the message will tell why.
-        let size = serde_json::to_vec(one).map_or(ROOM, |json| json.len() + 1);
+        let size = serde_json::to_vec(one).map_or(room, |json| json.len() + 1);
         let fits = size <= left;
         left = left.saturating_sub(size);
         fits
@@ -267,6 +273,27 @@ messages! {
         }
         /// Step 6: all content has been sent.
         "end" End {}
+        /// Step 6: the versions in which all these members have a part.
+        "history" History {
+            /// Of this course only.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            course: Option<Label>,
+            /// Of this assignment only.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            assignment: Option<Label>,
+            /// From the how-manyth on, counted from 0.
+            from: u32,
+        }
+        /// Step 6: the receipt of a submission of these members, or one of its files.
+        "download" Download {
+            /// The submission's number.
+            number: SubmissionNumber,
+            /// Which file of its statement, from 0; absent: the receipt.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            file: Option<u32>,
+            /// How many of its first bytes are not to be sent.
+            from: u64,
+        }
     }
 }
 
@@ -368,6 +395,22 @@ replies! {
             /// Size of the receipt in bytes.
             size: u64,
             /// SHA-256 of the receipt.
+            sha256: Fingerprint,
+        }
+        /// Step 6: the members' own versions; ask again from where it ends, if there are more.
+        "history" History {
+            /// The time by Blackboard's clock, seconds since 1970-01-01 UTC.
+            time: u64,
+            /// How many there are in all.
+            count: u32,
+            /// As many as fit into a message, in the order of their numbers.
+            versions: Vec<ListedVersion>,
+        }
+        /// Step 6: what was asked for follows in chunk frames, from where it was asked for.
+        "download" Download {
+            /// Size of the whole in bytes.
+            size: u64,
+            /// SHA-256 of the whole.
             sha256: Fingerprint,
         }
     }

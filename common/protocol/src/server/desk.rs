@@ -12,7 +12,7 @@ use crate::message::blackboard::Request;
 use crate::message::proposal::Reason;
 use crate::message::unexpected;
 use crate::session::SessionKey;
-use crate::statement::{Label, SubmissionId};
+use crate::statement::{Label, SubmissionId, SubmissionNumber};
 use crate::values::{Der, Mac};
 use crate::{Code, Refusal, Step};
 
@@ -81,6 +81,24 @@ pub enum Inquiry {
     Proposals {
         /// From the how-manyth on, counted from 0.
         from: u32,
+    },
+    /// Their own versions.
+    History {
+        /// Of this course only.
+        course: Option<Label>,
+        /// Of this assignment only.
+        assignment: Option<Label>,
+        /// From the how-manyth on, counted from 0.
+        from: u32,
+    },
+    /// The receipt of a submission of theirs, or one of its files.
+    Download {
+        /// Its number.
+        number: SubmissionNumber,
+        /// Which file, from 0; none for the receipt.
+        file: Option<u32>,
+        /// How many of its first bytes are not to be sent.
+        from: u64,
     },
 }
 
@@ -165,6 +183,18 @@ impl ExpectRequest {
             }
             Request::Grades { course, from } => self.question(Inquiry::Grades { course, from }),
             Request::Proof { submission } => self.question(Inquiry::Proof { submission }),
+            Request::History {
+                course,
+                assignment,
+                from,
+            } => self.question(Inquiry::History {
+                course,
+                assignment,
+                from,
+            }),
+            Request::Download { number, file, from } => {
+                self.question(Inquiry::Download { number, file, from })
+            }
             request => Err(unexpected("submit", &request, Step::Six)),
         }
     }

@@ -22,6 +22,7 @@ mod malformed;
 mod order;
 mod presentation;
 mod random;
+mod reading;
 mod receipt;
 mod renewal;
 mod signatures;

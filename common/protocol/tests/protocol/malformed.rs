@@ -69,7 +69,10 @@ fn refuses_fields_missing_repeated_unknown_or_of_another_type() {
     spoilt(&messages::cuhk_requests(), &[]);
     spoilt(&messages::cuhk_replies()[..7], &[]);
     spoilt(&messages::cuhk_replies()[7..], &optional);
-    spoilt(&messages::blackboard_requests(), &["course", "reason"]);
+    spoilt(
+        &messages::blackboard_requests(),
+        &["course", "reason", "file"],
+    );
     spoilt(&messages::blackboard_replies()[..5], &[]);
     spoilt(&messages::blackboard_replies()[5..], &optional);
 }

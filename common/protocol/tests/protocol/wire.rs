@@ -82,6 +82,8 @@ fn sent_back<M: Message, N: Message>(messages: &[M]) {
                 | "grades"
                 | "proof"
                 | "proposals"
+                | "history"
+                | "download"
                 | "witnessed"
                 | "witnessed_entries"
                 | "witnessed_logs"

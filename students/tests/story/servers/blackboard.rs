@@ -83,6 +83,9 @@ async fn statement(
             @ (Wanted::Propose(_) | Wanted::Sign(_) | Wanted::Fetch(..) | Wanted::End(..)) => {
                 panic!("not expected here: {other:?}")
             }
+            Wanted::Know(Inquiry::History { .. } | Inquiry::Download { .. }, _) => {
+                return Err(Refusal::new(Code::SubmissionUnknown, Step::Six));
+            }
             Wanted::Know(Inquiry::Proof { .. }, next) => {
                 let reply = blackboard::Reply::Proof { proof: None };
                 connection.send(&reply).await?;

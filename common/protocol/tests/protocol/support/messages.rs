@@ -2,7 +2,8 @@
 
 use scb_certs::{Chain, Fingerprint};
 use scb_protocol::message::blackboard::{
-    self, CarriedProof, ListedAssignment, Presented, SealedShare,
+    self, CarriedProof, ListedAssignment, ListedFile, ListedVersion, OwnStanding, Presented,
+    SealedShare,
 };
 use scb_protocol::message::cuhk::{self, MemberQuestion};
 use scb_protocol::message::proposal::{
@@ -222,6 +223,16 @@ pub(crate) fn blackboard_requests() -> Vec<blackboard::Request> {
             from: vec![65_536, 0],
         },
         End {},
+        History {
+            course: Some("CSCI3150".parse().unwrap()),
+            assignment: None,
+            from: 16,
+        },
+        Download {
+            number: "S-000001".parse().unwrap(),
+            file: Some(2),
+            from: 65_536,
+        },
     ]
 }
 
@@ -279,6 +290,31 @@ fn standing() -> ProposalStanding {
             member(0, Said::Signed, None),
             member(1, Said::Declined, Some("page 3 is not mine")),
         ],
+    }
+}
+
+/// A version, as its members are told of it.
+pub(crate) fn version() -> ListedVersion {
+    ListedVersion {
+        number: "S-000001".parse().unwrap(),
+        course: "CSCI3150".parse().unwrap(),
+        assignment: "lab-1".parse().unwrap(),
+        committed_at: 1_772_424_001,
+        accepted_at: 1_772_424_011,
+        members: THREE.map(|sid| sid.parse().unwrap()).into(),
+        file_count: 2,
+        size: 1050,
+        files: vec![ListedFile {
+            name: "src/報告.pdf".parse().unwrap(),
+            size: 1000,
+        }],
+        standings: vec![OwnStanding {
+            sid: THREE[0].parse().unwrap(),
+            counts: true,
+            late: 3600,
+            costs: 10,
+        }],
+        proved: true,
     }
 }
 
@@ -365,6 +401,15 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             number: "S-000001".parse().unwrap(),
             size: 12_345,
             sha256: hash(10),
+        },
+        History {
+            time: 1_772_424_000,
+            count: 17,
+            versions: vec![version()],
+        },
+        Download {
+            size: 12_345,
+            sha256: hash(12),
         },
         blackboard::Reply::refusal(refusal()),
     ]

@@ -1,0 +1,44 @@
+//! What members have handed in before, told to themselves.
+
+use scb_certs::StudentId;
+use scb_protocol::message::blackboard::Reply;
+use scb_protocol::server::ExpectRequest;
+use scb_protocol::statement::Label;
+use scb_protocol::{Fact, Refusal};
+
+use super::Handler;
+use crate::store::Own;
+
+impl Handler {
+    /// The versions in which every member of this session has a part.
+    pub(super) async fn history(
+        &mut self,
+        (course, assignment): (Option<Label>, Option<Label>),
+        from: u32,
+        state: &ExpectRequest,
+    ) -> Result<(Reply, Fact), Refusal> {
+        let own = Own {
+            sids: sids(state),
+            course,
+            assignment,
+        };
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let found = self.shared.register.store().history(own, from);
+        let (count, versions) = found.await?;
+        let fact = Fact::HistoryTold {
+            versions: versions.len(),
+        };
+        let reply = Reply::History {
+            time: self.shared.clock.now().as_secs(),
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            versions,
+        };
+        Ok((reply, fact))
+    }
+}
+
+/// Who was verified on this connection.
+pub(super) fn sids(state: &ExpectRequest) -> Vec<StudentId> {
+    let members = state.members().iter();
+    members.map(|member| member.sid().clone()).collect()
+}

@@ -1,0 +1,220 @@
+//! What students have handed in, for themselves. Whether something is theirs is decided by a key of
+//! the table `parts`, before anything of it is read: what is others' and what is not there take the
+//! same way.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+use scb_protocol::log_leaf::{Entry, Leaf};
+use scb_protocol::message::blackboard::{ListedFile, ListedVersion, OwnStanding, that_fit};
+use scb_protocol::rules::{Counts, Extension, Rules, Standing};
+use scb_protocol::statement::{Label, SubmissionNumber};
+
+use super::rows::summary;
+use super::{Error, Record, Store, Summary, as_integer, assignments, by_number, number};
+
+/// Which versions are wanted: of whom, of which course and assignment.
+#[derive(Debug, Clone)]
+pub(crate) struct Own {
+    /// All of them must have a part in it.
+    pub(crate) sids: Vec<StudentId>,
+    pub(crate) course: Option<Label>,
+    pub(crate) assignment: Option<Label>,
+}
+
+impl Store {
+    /// The versions in which all of these students have a part, by number: how many there are, and
+    /// as many as fit into a message from the how-manyth on. What was altered is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::CoursesAltered`].
+    pub(crate) async fn history(
+        &self,
+        own: Own,
+        from: usize,
+    ) -> Result<(usize, Vec<ListedVersion>), Error> {
+        self.database
+            .read(move |connection| {
+                let numbers = numbers(connection, &own)?;
+                let mut versions = Vec::new();
+                for number in numbers {
+                    versions.extend(version(connection, number, &own.sids)?);
+                }
+                let count = versions.len();
+                let listed = that_fit(versions.into_iter().skip(from));
+                Ok((count, listed))
+            })
+            .await
+    }
+
+    /// The record of this number if all of these students have a part in it. If not, nothing is
+    /// read but that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Altered`].
+    pub(crate) async fn own_record(
+        &self,
+        number: SubmissionNumber,
+        sids: Vec<StudentId>,
+    ) -> Result<Option<Record>, Error> {
+        self.database
+            .read(move |connection| match is_own(connection, number, &sids)? {
+                true => Ok(by_number(connection, number)?.filter(|record| names(record, &sids))),
+                false => Ok(None),
+            })
+            .await
+    }
+}
+
+fn names(record: &Record, sids: &[StudentId]) -> bool {
+    let members = &record.statement().members;
+    sids.iter()
+        .all(|sid| members.iter().any(|member| member.sid == *sid))
+}
+
+fn is_own(
+    connection: &Connection,
+    number: SubmissionNumber,
+    sids: &[StudentId],
+) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM parts WHERE sid = ? AND number = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    for sid in sids {
+        let key = params![sid.as_str(), as_integer(number.get())];
+        if query.query_row(key, |_| Ok(())).optional()?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(!sids.is_empty())
+}
+
+fn numbers(connection: &Connection, own: &Own) -> Result<Vec<SubmissionNumber>, Error> {
+    let Some((first, others)) = own.sids.split_first() else {
+        return Ok(Vec::new());
+    };
+    let sql = "SELECT number FROM parts WHERE sid = ?1 AND (?2 IS NULL OR course = ?2) \
+               AND (?3 IS NULL OR assignment = ?3) ORDER BY number";
+    let mut query = connection.prepare_cached(sql)?;
+    let label = |label: &Option<Label>| label.as_ref().map(ToString::to_string);
+    let key = params![first.as_str(), label(&own.course), label(&own.assignment)];
+    let found = query.query_map(key, |row| row.get(0))?;
+    let found: Vec<i64> = found.collect::<Result<_, _>>()?;
+    let mut numbers = Vec::new();
+    for stored in found {
+        let number = number(stored);
+        if others.is_empty() || is_own(connection, number, others)? {
+            numbers.push(number);
+        }
+    }
+    Ok(numbers)
+}
+
+/// What is told of a version; nothing of one that was altered.
+fn version(
+    connection: &Connection,
+    number: SubmissionNumber,
+    asking: &[StudentId],
+) -> Result<Option<ListedVersion>, Error> {
+    let (summary, leaf) = match summary(connection, number) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(None),
+        Err(error @ Error::Altered { .. }) => {
+            tracing::error!("left out of a history: {error}");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let Ok(Entry::Accepted(accepted)) = Leaf::parse(&leaf.leaf).map(|leaf| leaf.entry) else {
+        return Ok(None);
+    };
+    let committed_at = accepted.committed_at;
+    let statement = &summary.statement;
+    Ok(Some(ListedVersion {
+        number,
+        course: statement.course.clone(),
+        assignment: statement.assignment.clone(),
+        committed_at: committed_at.as_secs(),
+        accepted_at: summary.accepted_at.as_secs(),
+        members: statement
+            .members
+            .iter()
+            .map(|member| member.sid.clone())
+            .collect(),
+        file_count: u32::try_from(statement.files.len()).unwrap_or(u32::MAX),
+        size: statement.files.size(),
+        files: ListedFile::first_of(&statement.files),
+        standings: standings(connection, &summary, committed_at, asking)?,
+        proved: is_proved(connection, number)?,
+    }))
+}
+
+fn is_proved(connection: &Connection, number: SubmissionNumber) -> Result<bool, Error> {
+    let mut query = connection.prepare_cached("SELECT 1 FROM proofs WHERE number = ?")?;
+    let found = query.query_row([as_integer(number.get())], |_| Ok(()));
+    Ok(found.optional()?.is_some())
+}
+
+/// By the rules and extensions of now; of an assignment that is gone nothing is late.
+fn standings(
+    connection: &Connection,
+    version: &Summary,
+    at: UnixTime,
+    asking: &[StudentId],
+) -> Result<Vec<OwnStanding>, Error> {
+    let (course, assignment) = (&version.statement.course, &version.statement.assignment);
+    let found = assignments::find(connection, course, assignment)?;
+    let rules = found.as_ref().map(|found| found.rules());
+    let counts = rules.map_or(Counts::Latest, |rules| rules.counts);
+    let extensions = assignments::own_extensions(connection, course, assignment, asking)?;
+    let standing = |sid: &StudentId| {
+        let own = extensions.iter().find(|extension| extension.sid == *sid);
+        let (late, costs) = rules.map_or((0, 0), |rules| late(rules, at, own));
+        let counting = counting(connection, (course, assignment), sid, counts)?;
+        Ok(OwnStanding {
+            sid: sid.clone(),
+            counts: counting == Some(version.number),
+            late,
+            costs,
+        })
+    };
+    asking.iter().map(standing).collect()
+}
+
+/// By how many seconds, and what that costs in percent.
+fn late(rules: &Rules, at: UnixTime, extension: Option<&Extension>) -> (u64, u8) {
+    match rules.judge(at, extension) {
+        Standing::Late { by, costs } => (by, costs),
+        // Taken by other rules than those of now.
+        Standing::Closed { .. } => {
+            let due = rules.due_for(extension).unwrap_or(at);
+            (at.as_secs().saturating_sub(due.as_secs()), 100)
+        }
+        Standing::OnTime | Standing::WithinGrace | Standing::NotYetOpen { .. } => (0, 0),
+    }
+}
+
+/// Of the versions in which a student has a part the one that counts.
+fn counting(
+    connection: &Connection,
+    (course, assignment): (&Label, &Label),
+    sid: &StudentId,
+    counts: Counts,
+) -> Result<Option<SubmissionNumber>, Error> {
+    let order = match counts {
+        Counts::Latest => "DESC",
+        Counts::First => "ASC",
+    };
+    let sql = format!(
+        "SELECT parts.number FROM parts JOIN submissions USING (number) \
+         LEFT JOIN commitments USING (submission) \
+         WHERE course = ? AND assignment = ? AND sid = ? \
+         ORDER BY coalesce(committed_at, accepted_at) {order}, log_index {order}, \
+         parts.number {order} LIMIT 1"
+    );
+    let mut query = connection.prepare_cached(&sql)?;
+    let key = params![course.to_string(), assignment.to_string(), sid.as_str()];
+    let found: Option<i64> = query.query_row(key, |row| row.get(0)).optional()?;
+    Ok(found.map(number))
+}

@@ -1,0 +1,54 @@
+//! `student download`: the files and the receipt of a submission of one's own.
+
+use std::path::{Path, PathBuf};
+
+use scb_cli::{Term, printable, say};
+use serde_json::json;
+
+use super::{Prepared, group_or_everybody, quiet, say_json};
+use crate::Error;
+use crate::cli::{Common, Download};
+use crate::show::Show;
+use crate::target::Place;
+
+pub(super) fn run(common: &Common, arguments: &Download, term: Term) -> Result<(), Error> {
+    let mut prepared = Prepared::new(common, term)?;
+    prepared.engine.setup.blackboard()?;
+    let group = group_or_everybody(&prepared, &arguments.ids)?;
+    let number = arguments.number;
+    let folder = arguments.to.clone();
+    let folder = folder.unwrap_or_else(|| PathBuf::from(number.to_string()));
+    let mut show = Show::new(common);
+    let mut observer = quiet(common, &mut show);
+    prepared.engine.renew_due(&group, &mut observer)?;
+    let place = Place::new(&folder);
+    let fetched = prepared
+        .engine
+        .download(&group, number, &place, &mut observer)?;
+    drop(observer);
+    drop(show);
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    let files = &fetched.receipt.statement().files;
+    if common.json {
+        let listed = files.iter().zip(&fetched.files).map(|(file, at)| {
+            json!({ "name": file.name, "size": file.size, "sha256": file.sha256, "path": path(at) })
+        });
+        return say_json(&json!({
+            "submission": number,
+            "receipt": path(&fetched.kept),
+            "receipt_pending": fetched.receipt.witnessed().is_none(),
+            "files": listed.collect::<Vec<_>>(),
+        }));
+    }
+    for (file, at) in files.iter().zip(&fetched.files) {
+        say(&format!(
+            "{}  SHA-256 {}",
+            printable(&path(at)),
+            file.sha256
+        ))?;
+    }
+    Ok(say(&format!(
+        "{}  the receipt, verified",
+        printable(&path(&fetched.kept))
+    ))?)
+}

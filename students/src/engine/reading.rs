@@ -1,0 +1,404 @@
+//! What was handed in before: the list of it, its receipts and its files, asked for by each member
+//! alone, in a session of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, StudentId};
+use scb_protocol::client::{Downloading, Member, Session};
+use scb_protocol::message::blackboard::ListedVersion;
+use scb_protocol::receipt::VerifiedReceipt;
+use scb_protocol::server::MAX_QUESTIONS;
+use scb_protocol::statement::{FileEntry, Label, SubmissionNumber};
+use scb_protocol::{Code, Frame, Refusal, Step};
+use scb_transport::Clock;
+use tokio::time::{Duration, Instant};
+
+use super::completion::{numbers_kept, roots};
+use super::hand_in::Talk;
+use super::links::REPLY;
+use super::{Engine, logged, tokens, with_clock};
+use crate::target::{Part, Place, Target};
+use crate::{Error, Event, Group, Observer, Setup, receipts};
+
+/// Total time for what is asked for in one go.
+const CONTENT: Duration = Duration::from_secs(11 * 60);
+/// So many receipts are fetched on one connection, besides the questions for the list.
+const MOST: u32 = MAX_QUESTIONS / 2;
+
+/// Course and assignment, where only some are wanted.
+pub(crate) type Only = (Option<Label>, Option<Label>);
+
+/// A student's own versions, as Blackboard told of them.
+#[derive(Debug, Clone)]
+pub struct ToldHistory {
+    /// The time by Blackboard's clock.
+    pub time: UnixTime,
+    /// In the order of their numbers.
+    pub versions: Vec<ListedVersion>,
+}
+
+impl ToldHistory {
+    /// Those of another student; what both have is told once.
+    fn add(&mut self, other: Self) {
+        self.time = other.time;
+        for version in other.versions {
+            let same = |one: &&mut ListedVersion| one.number == version.number;
+            match self.versions.iter_mut().find(same) {
+                Some(known) => known.standings.extend(version.standings),
+                None => self.versions.push(version),
+            }
+        }
+        self.versions.sort_by_key(|version| version.number);
+    }
+}
+
+/// What came back of a submission.
+#[derive(Debug)]
+pub struct FetchedSubmission {
+    /// The receipt, and where it is kept.
+    pub receipt: VerifiedReceipt,
+    /// Where the receipt is kept.
+    pub kept: PathBuf,
+    /// Where each file is, in the order of the statement.
+    pub files: Vec<PathBuf>,
+}
+
+impl Engine {
+    /// Every version in which any of these students has a part, each asked about by himself.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub(crate) fn history(
+        &mut self,
+        group: &Group,
+        only: Only,
+        observer: &mut Observer<'_>,
+    ) -> Result<ToldHistory, Error> {
+        let mut all = ToldHistory {
+            time: self.now(),
+            versions: Vec::new(),
+        };
+        for sid in group.ids() {
+            let only = only.clone();
+            let told = self.alone(
+                sid,
+                observer,
+                async move |setup, clock, member, observer| {
+                    history(setup, clock, member, only.clone(), observer).await
+                },
+            )?;
+            all.add(told);
+        }
+        Ok(all)
+    }
+
+    /// Fetches the receipts of these students' submissions that are not kept here; where they are
+    /// now.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here; those that came before are kept.
+    pub(crate) fn fetch_receipts(
+        &mut self,
+        group: &Group,
+        observer: &mut Observer<'_>,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let mut fetched = Vec::new();
+        for sid in group.ids() {
+            let kept = numbers_kept(&self.setup)?;
+            let one = self.alone(sid, observer, async |setup, clock, member, observer| {
+                fetch_receipts(setup, clock, member, &kept, observer).await
+            })?;
+            fetched.extend(one);
+        }
+        Ok(fetched)
+    }
+
+    /// Fetches the receipt and the files of a submission in which one of these students has a part.
+    ///
+    /// # Errors
+    ///
+    /// `submission_unknown` if none of them has; [`Error::TargetTaken`]; what else was refused, or
+    /// failed here.
+    pub(crate) fn download(
+        &mut self,
+        group: &Group,
+        number: SubmissionNumber,
+        place: &Place,
+        observer: &mut Observer<'_>,
+    ) -> Result<FetchedSubmission, Error> {
+        let mut unknown = Err(Error::NoIds);
+        for sid in group.ids() {
+            let fetched = self.alone(sid, observer, async |setup, clock, member, observer| {
+                download(setup, clock, member, (number, place), observer).await
+            });
+            match fetched {
+                Err(Error::Refused(refusal)) if refusal.code == Code::SubmissionUnknown => {
+                    unknown = Err(refusal.into());
+                }
+                fetched => return fetched,
+            }
+        }
+        unknown
+    }
+
+    /// Work with Blackboard in a session of one student, who is told of nobody else's.
+    fn alone<T>(
+        &mut self,
+        sid: &StudentId,
+        observer: &mut Observer<'_>,
+        work: impl AsyncFn(
+            &mut Setup,
+            &Arc<dyn Clock>,
+            &mut [Member],
+            &mut Observer<'_>,
+        ) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut members = self.open_all(std::slice::from_ref(sid))?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            match work(setup, clock, &mut members, &mut observer).await {
+                Ok(done) => Ok(done),
+                Err(error) => Err(with_clock(setup, clock, error).await),
+            }
+        })
+    }
+}
+
+/// Opens a session for one member.
+async fn open<'a, 'o>(
+    setup: &'a mut Setup,
+    clock: &'a Arc<dyn Clock>,
+    members: &'a mut [Member],
+    observer: &'a mut Observer<'o>,
+) -> Result<(Talk<'a, 'o>, Session), Error> {
+    tokens::refresh(setup, clock, members, observer).await?;
+    Talk::open(setup, clock, members, observer).await
+}
+
+/// The versions of one member.
+async fn history(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    member: &mut [Member],
+    only: Only,
+    observer: &mut Observer<'_>,
+) -> Result<ToldHistory, Error> {
+    let (mut talk, session) = open(setup, clock, member, observer).await?;
+    let (_, told) = talk.ask_history(session, only).await?;
+    talk.close().await;
+    Ok(told)
+}
+
+/// The receipts of one member that are not kept here; where each is now.
+async fn fetch_receipts(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    member: &mut [Member],
+    kept: &[SubmissionNumber],
+    observer: &mut Observer<'_>,
+) -> Result<Vec<PathBuf>, Error> {
+    let (mut talk, session) = open(setup, clock, member, observer).await?;
+    let (mut session, told) = talk.ask_history(session, (None, None)).await?;
+    let missing = told.versions.iter().map(|version| version.number);
+    let missing = missing.filter(|number| !kept.contains(number));
+    let mut fetched = Vec::new();
+    for number in missing.take(MOST as usize) {
+        let (next, zip, receipt) = talk.fetch_receipt(session, number).await?;
+        session = next;
+        fetched.push(receipts::save(
+            &talk.setup.receipts,
+            receipt.number(),
+            &zip,
+        )?);
+    }
+    talk.close().await;
+    Ok(fetched)
+}
+
+/// The receipt and all files of a submission of this member.
+async fn download(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    member: &mut [Member],
+    (number, place): (SubmissionNumber, &Place),
+    observer: &mut Observer<'_>,
+) -> Result<FetchedSubmission, Error> {
+    let (mut talk, session) = open(setup, clock, member, observer).await?;
+    let (mut session, zip, receipt) = talk.fetch_receipt(session, number).await?;
+    let roots = roots(talk.setup);
+    let is_it = |old: &[u8]| is_the_same_pending(old, &receipt, &roots);
+    let kept = receipts::keep(&talk.setup.receipts, number, &zip, is_it)?;
+    let entries = &receipt.statement().files;
+    let targets: Vec<Target> = entries.iter().map(|file| place.of(file)).collect();
+    // Before a byte comes: nothing that is there may be in the way.
+    targets.iter().try_for_each(Target::check)?;
+    let (mut come, total) = (0, entries.size());
+    for (index, target) in (0..).zip(&targets) {
+        let sent = (come, total);
+        session = talk
+            .fetch_file(session, (number, index), target, sent)
+            .await?;
+        come += target.file().size;
+    }
+    talk.close().await;
+    let files = targets.iter().map(|target| target.path().to_owned());
+    Ok(FetchedSubmission {
+        files: files.collect(),
+        receipt,
+        kept,
+    })
+}
+
+/// Whether these bytes are the same receipt, before its proof was there.
+fn is_the_same_pending(old: &[u8], receipt: &VerifiedReceipt, roots: &[Fingerprint]) -> bool {
+    let old = VerifiedReceipt::verify_under(old, roots);
+    old.is_ok_and(|old| {
+        old.witnessed().is_none()
+            && receipt.witnessed().is_some()
+            && old.commitment() == receipt.commitment()
+    })
+}
+
+impl Talk<'_, '_> {
+    async fn ask_history(
+        &mut self,
+        mut session: Session,
+        only: Only,
+    ) -> Result<(Session, ToldHistory), Error> {
+        let (mut versions, mut from) = (Vec::new(), Some(0));
+        let mut time = self.clock.now();
+        for _ in 0..MOST {
+            let Some(next) = from else { break };
+            let (expect, request) = session.ask_history(only.clone(), next);
+            self.connection.at_step(Step::Six);
+            self.connection.send(&request).await?;
+            let reply = self.connection.receive(Step::Six, REPLY).await?;
+            let (open, answer) = expect.handle(reply)?;
+            (session, time, from) = (open, answer.time, answer.next);
+            versions.extend(answer.versions);
+        }
+        Ok((session, ToldHistory { time, versions }))
+    }
+
+    /// A receipt, verified: it is of this number, and the member who asks is one of its members.
+    async fn fetch_receipt(
+        &mut self,
+        session: Session,
+        number: SubmissionNumber,
+    ) -> Result<(Session, Vec<u8>, VerifiedReceipt), Error> {
+        let (expect, request) = session.ask_receipt(number);
+        self.connection.at_step(Step::Six);
+        self.connection.send(&request).await?;
+        let reply = self.connection.receive(Step::Six, REPLY).await?;
+        let downloading = expect
+            .handle(reply)
+            .map_err(|refusal| named(refusal, number))?;
+        let (mut zip, sha256) = (Vec::new(), downloading.sha256());
+        let keep = |chunk: &[u8]| {
+            zip.extend_from_slice(chunk);
+            Ok(())
+        };
+        let session = self.take(downloading, keep).await?;
+        if Fingerprint::of(&zip) != sha256 {
+            return Err(misbehaved("the receipt is not the one that was announced").into());
+        }
+        let receipt = VerifiedReceipt::verify_under(&zip, &roots(self.setup))?;
+        let mut of = receipt.statement().members.iter();
+        if receipt.number() != number || !of.any(|one| one.sid == self.members[0].sid) {
+            return Err(misbehaved("the receipt is about something else").into());
+        }
+        Ok((session, zip, receipt))
+    }
+
+    /// A file, from where it broke off before. It gets its name only with its hash.
+    async fn fetch_file(
+        &mut self,
+        session: Session,
+        (number, index): (SubmissionNumber, u32),
+        target: &Target,
+        (come, total): (u64, u64),
+    ) -> Result<Session, Error> {
+        let Some(mut part) = target.begin()? else {
+            return Ok(session);
+        };
+        let file: &FileEntry = target.file();
+        let (expect, request) = session.ask_file(number, (index, file), part.size());
+        self.connection.send(&request).await?;
+        let reply = self.connection.receive(Step::Six, CONTENT).await?;
+        let downloading = expect
+            .handle(reply)
+            .map_err(|refusal| named(refusal, number))?;
+        let session = self
+            .take_file(downloading, &mut part, (come, total))
+            .await?;
+        match part.finish(target)? {
+            true => Ok(session),
+            false => Err(misbehaved("the bytes do not have the hash that was signed").into()),
+        }
+    }
+
+    async fn take_file(
+        &mut self,
+        downloading: Downloading,
+        part: &mut Part,
+        (come, total): (u64, u64),
+    ) -> Result<Session, Error> {
+        let deadline = Instant::now() + CONTENT;
+        let mut downloading = downloading;
+        while downloading.left() > 0 {
+            let chunk = self.next_chunk(&mut downloading, deadline).await?;
+            part.write(&chunk)?;
+            let sent = come + part.size();
+            self.observe(&Event::Sending { sent, total });
+        }
+        Ok(downloading.end()?)
+    }
+
+    async fn take(
+        &mut self,
+        mut downloading: Downloading,
+        mut keep: impl FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<Session, Error> {
+        let deadline = Instant::now() + CONTENT;
+        while downloading.left() > 0 {
+            keep(&self.next_chunk(&mut downloading, deadline).await?)?;
+        }
+        Ok(downloading.end()?)
+    }
+
+    async fn next_chunk(
+        &mut self,
+        downloading: &mut Downloading,
+        deadline: Instant,
+    ) -> Result<bytes::Bytes, Error> {
+        let frame = self.connection.receive_frame_until(Step::Six, deadline);
+        match frame.await? {
+            Frame::Chunk(chunk) => {
+                downloading.chunk(&chunk)?;
+                Ok(chunk)
+            }
+            Frame::Message(_) => Err(Refusal::new(Code::UnexpectedMessage, Step::Six)
+                .with("expected", "chunk")
+                .with("got", "message")
+                .into()),
+        }
+    }
+}
+
+/// Blackboard does not repeat what was asked for.
+fn named(refusal: Refusal, number: SubmissionNumber) -> Refusal {
+    match refusal.code {
+        Code::SubmissionUnknown | Code::StoredDamaged => refusal.with("submission", number),
+        _ => refusal,
+    }
+}
+
+fn misbehaved(reason: &str) -> Refusal {
+    Refusal::new(Code::ServerMisbehaved, Step::Six).with("reason", reason)
+}
