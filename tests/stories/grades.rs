@@ -155,6 +155,16 @@ fn a_grade_is_the_group_s_and_a_member_s_own_comes_before_it() {
         ["1155000004", "3", "-"],
     ];
     assert_eq!(listed, expected.map(|row| row.map(str::to_owned)));
+    // A gradebook that knows no groups and no comments leaves them as they are.
+    let template = CANVAS
+        .replace("8.50", "")
+        .replace("CSCI3150-B,9,", "CSCI3150-B,,");
+    let template = teacher.file("template.csv", &template);
+    let arguments = ["--for", "canvas", "--template", template.to_str().unwrap()];
+    let canvas = teacher.grades("export", &arguments).succeeded().stdout;
+    let back = teacher.import(&canvas, &[]).succeeded().json();
+    let nothing = (&Value::Array(vec![]), &4.into());
+    assert_eq!((&back["changed"], &back["same"]), nothing);
     let told = teacher
         .import(
             "sid,grade\n1155000003,7\n",

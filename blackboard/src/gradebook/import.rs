@@ -7,7 +7,7 @@ use scb_protocol::grade::{Grade, MAX_COMMENT, Points, SignedGrade};
 use serde_json::json;
 
 use super::columns::Columns;
-use super::plan::{Change, Plan};
+use super::plan::{Change, Plan, Says};
 use super::refused;
 use super::sheet::{Row, Sheet};
 use crate::arguments::grades::Import;
@@ -37,7 +37,12 @@ pub(super) fn run(home: &Path, desk: &Desk, command: &Import) -> anyhow::Result<
     let columns = Columns::of(&sheet, &title, command.column.as_deref())?;
     let maximum = maximum(command, columns.points_possible(&sheet))?;
     let (rows, wrong) = marked(&sheet, &columns);
-    let plan = Plan::make(desk, &place, command, (rows, maximum), wrong)?;
+    let says = Says {
+        maximum,
+        groups: command.groups || columns.group.is_some(),
+        comments: columns.comment.is_some(),
+    };
+    let plan = Plan::make(desk, &place, command, (rows, says), wrong)?;
     if !plan.wrong.is_empty() {
         return Err(not_taken(&plan.wrong).into());
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scb_certs::StudentId;
-use scb_protocol::grade::{Given, Points};
-use scb_protocol::rules::Counts;
+use scb_protocol::grade::{Given, Grade, Points};
+use scb_protocol::rules::{Counts, Title};
 use scb_protocol::statement::SubmissionNumber;
 
 use super::import::Marked;
@@ -21,6 +21,17 @@ pub(super) struct Change {
     pub(super) given: Given,
     /// The points before.
     pub(super) was: Option<Points>,
+}
+
+/// What a gradebook says besides its rows. Of what it does not speak nothing is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Says {
+    /// The points of a work without fault, where a row has none.
+    pub(super) maximum: Option<Points>,
+    /// Whether it speaks of groups.
+    pub(super) groups: bool,
+    /// Whether it has comments.
+    pub(super) comments: bool,
 }
 
 /// All that an import would change, or why it is refused.
@@ -47,12 +58,12 @@ struct Due {
 }
 
 impl Plan {
-    /// Of these rows; `maximum` counts where a row has none.
+    /// Of these rows.
     pub(super) fn make(
         desk: &Desk,
         place: &Place,
         command: &Import,
-        (rows, maximum): (Vec<Marked>, Option<Points>),
+        (rows, says): (Vec<Marked>, Says),
         wrong: Vec<(u64, String)>,
     ) -> Result<Self, Error> {
         let mut plan = Self {
@@ -66,31 +77,53 @@ impl Plan {
         let before = desk.store.grades(place)?;
         let submissions = parts_of(&due, parts, desk, place, counts)?;
         for (sid, due) in due {
-            let Some(points) = due.own.or(due.group) else {
-                continue;
-            };
-            let Some(maximum) = plan.maximum(&due, points, maximum) else {
-                continue;
-            };
-            let given = Given {
-                points,
-                maximum,
-                group: due.group,
-                submission: submissions.get(&sid).map(|(number, _)| *number),
-                comment: due.comment,
-                grader: command.grader.clone(),
-                sid,
-            };
-            match before.get(&given.sid) {
-                Some(graded) if graded.grade.is_same_as(&given) => plan.same += 1,
-                graded => plan.changes.push(Change {
-                    was: graded.map(|graded| graded.grade.points),
-                    given,
-                }),
+            let there = before.get(&sid).map(|graded| &graded.grade);
+            let grader = command.grader.clone();
+            if let Some(mut given) = plan.given((sid, due), there, says, grader) {
+                let submission = submissions.get(&given.sid);
+                given.submission = submission.map(|(number, _)| *number);
+                plan.add(given, there);
             }
         }
         plan.wrong.sort();
         Ok(plan)
+    }
+
+    /// What a student is to have; what the gradebook does not speak of is as it is.
+    fn given(
+        &mut self,
+        (sid, due): (StudentId, Due),
+        there: Option<&Grade>,
+        says: Says,
+        grader: Title,
+    ) -> Option<Given> {
+        let points = due.own.or(due.group)?;
+        let maximum = self.maximum(&due, points, says.maximum)?;
+        Some(Given {
+            sid,
+            points,
+            maximum,
+            group: match says.groups {
+                true => due.group,
+                false => there.and_then(|there| there.group),
+            },
+            submission: None,
+            comment: match says.comments {
+                true => due.comment,
+                false => there.and_then(|there| there.comment.clone()),
+            },
+            grader,
+        })
+    }
+
+    fn add(&mut self, given: Given, there: Option<&Grade>) {
+        match there {
+            Some(there) if there.is_same_as(&given) => self.same += 1,
+            there => self.changes.push(Change {
+                was: there.map(|there| there.points),
+                given,
+            }),
+        }
     }
 
     /// Each student once, and only those of the class.

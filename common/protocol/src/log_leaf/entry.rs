@@ -69,7 +69,14 @@ impl Entry {
 
     /// Whether more may have come than what was all when the assignment was closed.
     pub fn reopens(&self) -> bool {
-        !matches!(self, Self::Refused(_) | Self::Grades(_) | Self::Closed(_))
+        matches!(
+            self,
+            Self::Rules(_)
+                | Self::Extension(_)
+                | Self::Committed(_)
+                | Self::Accepted(_)
+                | Self::Recovered(_)
+        )
     }
 }
 
