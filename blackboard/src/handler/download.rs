@@ -31,7 +31,7 @@ impl Handler {
         let limit = self.shared.limits.content;
         let sending = async {
             match file {
-                None => self.send_receipt(record, from).await,
+                None => self.send_kept_receipt(record, from).await,
                 Some(index) => self.send_file(&record, index, from).await,
             }
         };
@@ -41,7 +41,7 @@ impl Handler {
     }
 
     /// The receipt as it is now, verified; with its proof, if that is there by now.
-    async fn send_receipt(&mut self, record: Record, from: u64) -> Result<u64, Refusal> {
+    async fn send_kept_receipt(&mut self, record: Record, from: u64) -> Result<u64, Refusal> {
         let (logs, witnessed, trust) = (&self.shared.logs, &self.shared.witnessed, self.trust());
         let proved = logs.proved(record, witnessed, &trust, Duration::ZERO);
         let own = trust.roots().iter().map(Certificate::fingerprint);

@@ -38,7 +38,7 @@ async fn receipt(
     wanted: u64,
 ) -> Result<(Vec<u8>, Connection, Session), Refusal> {
     let (mut connection, session) = group.open_session().await?;
-    let (expect, request) = session.ask_receipt(number(wanted));
+    let (expect, request) = session.ask_receipt_of(number(wanted));
     connection.send(&request).await?;
     let downloading = expect.handle(reply(&mut connection).await?)?;
     let (bytes, session) = take(&mut connection, downloading).await?;

@@ -199,7 +199,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::UploadExpired => ("此提交的檔案上載時限已過", "重新提交；時間以此刻為準"),
         Code::SubmissionUnknown => (
             "這些組員沒有這份提交",
-            "請核對編號：`student cosign` 列出等待你的提案；他人的不會告知",
+            "請核對編號：`student history` 列出你提交過的，`student cosign` 列出等待你的；他人的不會告知",
         ),
         Code::ProposalExists => (
             "完全相同的作業已在等待簽署",
@@ -214,10 +214,6 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "請完成簽署，或以 `student withdraw` 撤回",
         ),
         Code::SubmissionConflict => ("此提交編號已用於其他內容", "以新的提交編號再提交"),
-        Code::SubmissionUnknown => (
-            "這些組員並無此提交",
-            "核對編號：`student history` 列出你本人的提交；若是小組提交，以其中一位組員的身分索取",
-        ),
         Code::StoredDamaged => (
             "Blackboard 所儲存的內容與所提交的不符，不會交出",
             "告知老師；你的收據仍能證明你所提交的內容",

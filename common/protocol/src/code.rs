@@ -254,7 +254,7 @@ codes! {
         "hand in again: it is a new submission, with the time of now";
     SubmissionUnknown = "submission_unknown", EXIT_REFUSED, 404,
         "there is no such submission of these members",
-        "check the ID: `student cosign` lists what waits for you; what is others' is not told";
+        "check it: `student history` lists what you have handed in, `student cosign` what waits for you; what is others' is not told";
     ProposalExists = "proposal_exists", EXIT_REFUSED, 409,
         "the very same work already waits for signatures",
         "sign that one: `student cosign` shows it";
@@ -267,9 +267,6 @@ codes! {
     SubmissionConflict = "submission_conflict", EXIT_REFUSED, 409,
         "this submission ID was already used for something else",
         "hand in under a new submission ID";
-    SubmissionUnknown = "submission_unknown", EXIT_REFUSED, 404,
-        "these members have no such submission",
-        "check the number: `student history` lists your own; where a group handed in, ask as one of it";
     StoredDamaged = "stored_damaged", EXIT_FAULT, 500,
         "what Blackboard has stored of this is not what was handed in, and is not given out",
         "tell your teacher; your receipt still proves what you handed in";

@@ -292,7 +292,7 @@ impl Talk<'_, '_> {
         session: Session,
         number: SubmissionNumber,
     ) -> Result<(Session, Vec<u8>, VerifiedReceipt), Error> {
-        let (expect, request) = session.ask_receipt(number);
+        let (expect, request) = session.ask_receipt_of(number);
         self.connection.at_step(Step::Six);
         self.connection.send(&request).await?;
         let reply = self.connection.receive(Step::Six, REPLY).await?;

@@ -29,7 +29,7 @@ impl Session {
     }
 
     /// Asks for the receipt of a submission of these members.
-    pub fn ask_receipt(self, number: SubmissionNumber) -> (ExpectDownload, Request) {
+    pub fn ask_receipt_of(self, number: SubmissionNumber) -> (ExpectDownload, Request) {
         let (file, from) = (None, 0);
         let next = ExpectDownload {
             session: self,

@@ -2,7 +2,7 @@
 
 use scb_certs::Fingerprint;
 use scb_protocol::client::{Downloading, History};
-use scb_protocol::message::blackboard::{ListedFile, Reply, Request, that_fit};
+use scb_protocol::message::blackboard::{ListedFile, ListedVersion, Reply, Request, that_fit};
 use scb_protocol::message::encode;
 use scb_protocol::receipt::MAX_RECEIPT;
 use scb_protocol::server::{Inquiry, Wanted};
@@ -102,7 +102,7 @@ fn file(reply: Reply, from: u64) -> Result<Downloading, Refusal> {
 fn receipt(size: u64) -> Result<Downloading, Refusal> {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE[..1]);
-    let (expect, _) = group.run().session().ask_receipt(number());
+    let (expect, _) = group.run().session().ask_receipt_of(number());
     let sha256 = Fingerprint::of(b"receipt");
     expect.handle(Reply::Download { size, sha256 })
 }
