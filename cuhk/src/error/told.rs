@@ -1,0 +1,307 @@
+//! How an error is told at the keyboard: code, exit code and what to do about it.
+
+use std::error::Error as _;
+use std::io;
+use std::iter::successors;
+
+use scb_cli::Failure;
+use scb_protocol::Code;
+
+use super::{Error, with_causes};
+
+impl Error {
+    /// Whether a full disk is to blame.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.disk() == Some(Disk::Full)
+    }
+
+    fn remedy(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotInitialised { .. } => {
+                "run `cuhk init` first, or name its directory with --home"
+            }
+            Self::PassphraseShort { .. } => "choose a longer one; several words are easy to keep",
+            Self::PassphrasesSame => {
+                "choose another one for the root and keep it apart: `serve` never needs it"
+            }
+            Self::InitialisedOtherwise { .. } => {
+                "for another CUHK name a new directory with --home; names, addresses and the public \
+                 URL of this one stand in its config.toml, its trust domain stays"
+            }
+            Self::StudentUnknown(_) | Self::StudentsUnknown { .. } => {
+                "import a roster that lists the student: cuhk roster import"
+            }
+            Self::StudentInactive(_) => "to let the student in again: cuhk roster restore SID",
+            Self::TargetAmbiguous(_) => "write student/SID or serial/SERIAL",
+            Self::ServiceUnknown(_) => "add it first: cuhk service add NAME --dns NAME",
+            Self::ServiceReserved(_) => "choose another name",
+            Self::ServiceExists(_) => {
+                "for a new code: cuhk code issue service/NAME --replace; else choose another name"
+            }
+            Self::NothingToRevoke { .. } => "see what there is: cuhk certs list",
+            Self::TermUnknown(_) => "see which there are: cuhk term list",
+            Self::LogUnknown(_) => "see which there are, with their keys: cuhk witness list",
+            Self::KeyUnknown(_) => {
+                "see which there are: cuhk keys list; any other certificate: cuhk revoke"
+            }
+            Self::RootKeyAbsent { .. } => {
+                "if it is kept on another machine: `cuhk keys request WHICH --out FILE` here, `cuhk \
+                 keys sign-request FILE` there, `cuhk keys import FILE` here"
+            }
+            Self::CeremonyInvalid(_) | Self::NothingRequested(_) => {
+                "make a new request: cuhk keys request WHICH --out FILE"
+            }
+            Self::WrongRoot { .. } => {
+                "name the directory of the newest root with --root-dir; `cuhk keys list` shows the \
+                 SHA-256 of each"
+            }
+            Self::RequestNotOurs { .. } => "sign it with the root of that CUHK",
+            Self::KeyWithdrawn(_) => "there is nothing left to do: cuhk keys list",
+            Self::SheetExists { .. } => "name a file that does not exist yet",
+            Self::BackupExists { .. } => "name a file that does not exist yet",
+            Self::BackupInvalid { .. } => "use another backup; nothing was changed",
+            Self::KeyInTheClear { .. } => {
+                "put back the encrypted file that `cuhk init` wrote, then try again"
+            }
+            Self::HomeExists { .. } => "name a new directory: cuhk restore FILE --home NEW",
+            Self::RosterInvalid { reason, .. } => reason.remedy(),
+            Self::ManyMissing { .. } => {
+                "look at them with --dry-run; if they have all left, say how many they are: \
+                 --suspend-many NUMBER"
+            }
+            Self::RowsRefused { .. } => "correct those rows and import the file again",
+            Self::ImportRunning => "wait until it has ended, then do the same again",
+            Self::NoRoomToCompact { .. } => {
+                "what is said above is removed, and its room will be used again; to have the file \
+                 smaller make room on the disk, then do the same again"
+            }
+            Self::ImportUnfinished { .. } => {
+                "mend that (a full disk: make room) and run the command again: it makes the changes \
+                 that are left first. A code sheet that was written stays good"
+            }
+            Self::ClockSetBack { .. } => {
+                "nothing was done; set the clock (`timedatectl` shows it) and do the same again; if \
+                 it is right and was ahead before, add --clock-is-right"
+            }
+            Self::LogContradicted { .. } => {
+                "put back the database and the directory `log` of the same time; never remove \
+                 the log: whoever has seen a checkpoint would notice"
+            }
+            Self::Log(scb_tlog::Error::Damaged { .. })
+            | Self::RecordInvalid { .. }
+            | Self::ListMissing(_) => RESTORE,
+            Self::Log(scb_tlog::Error::File { .. }) => {
+                "see whether the directory is there and belongs to the user who runs this"
+            }
+            Self::Storage(error) => return storage_remedy(error),
+            Self::Transport(scb_transport::Error::AddressInUse(_)) => {
+                "stop what listens there, or choose another address with --listen or --http"
+            }
+            Self::WrongPassphrase { .. } => {
+                "`cuhk init` was given two: that of --root-passphrase-file opens a root's key, that \
+                 of --passphrase-file those of the issuing authorities and of the log"
+            }
+            Self::AuthorityEnded { .. } => {
+                "put another one in its place: `cuhk keys rotate services` or `students`, then start \
+                 the server again. `cuhk doctor` says so 60 days before"
+            }
+            Self::AuthorityKeyGone { .. } => {
+                "put its directory back from the newest backup: cuhk restore FILE --home NEW, and \
+                 copy it from there. Also one that issues no more signs its revocation list until \
+                 the last certificate ends: never remove it"
+            }
+            Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => {
+                "whoever could read it may have copied it: if others use this machine, set up a \
+                 new CUHK instead"
+            }
+            _ => return None,
+        })
+    }
+
+    fn full_remedy(&self) -> Option<String> {
+        match (self, self.disk()) {
+            (Self::Storage(error), Some(Disk::ReadOnly)) => error.remedy(),
+            (Self::NoRoomToCompact { .. } | Self::ImportUnfinished { .. }, _) | (_, None) => {
+                self.remedy().map(str::to_owned)
+            }
+            (_, Some(disk)) => Some(disk.remedy().to_owned()),
+        }
+    }
+
+    /// What the disk is to blame for, however deep that is said.
+    fn disk(&self) -> Option<Disk> {
+        match self {
+            Self::NoRoomToCompact { .. } => return Some(Disk::Full),
+            Self::ImportUnfinished { source, .. } => return source.disk(),
+            Self::Storage(error) if error.is_full() => return Some(Disk::Full),
+            Self::Storage(error) if error.is_read_only() => return Some(Disk::ReadOnly),
+            Self::Log(error) if error.is_full() => return Some(Disk::Full),
+            _ => {}
+        }
+        let causes = successors(self.source(), source);
+        let mut systems = causes.filter_map(|error| error.downcast_ref::<io::Error>());
+        systems.find_map(|error| match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Disk::Full),
+            io::ErrorKind::ReadOnlyFilesystem => Some(Disk::ReadOnly),
+            _ => None,
+        })
+    }
+
+    fn exit(&self) -> u8 {
+        match self {
+            Self::NotInitialised { .. }
+            | Self::PassphraseShort { .. }
+            | Self::PassphrasesSame
+            | Self::WrongPassphrase { .. }
+            | Self::InitialisedOtherwise { .. }
+            | Self::RootKeyAbsent { .. }
+            | Self::SheetExists { .. }
+            | Self::BackupExists { .. }
+            | Self::HomeExists { .. }
+            | Self::RosterInvalid { .. }
+            | Self::TargetAmbiguous(_) => scb_cli::exit::USAGE,
+            Self::StudentUnknown(_)
+            | Self::StudentsUnknown { .. }
+            | Self::StudentInactive(_)
+            | Self::ServiceUnknown(_)
+            | Self::ServiceReserved(_)
+            | Self::ServiceExists(_)
+            | Self::NothingToRevoke { .. }
+            | Self::TermUnknown(_)
+            | Self::LogUnknown(_)
+            | Self::KeyUnknown(_)
+            | Self::KeyWithdrawn(_)
+            | Self::BackupInvalid { .. }
+            | Self::KeyInTheClear { .. }
+            | Self::CeremonyInvalid(_)
+            | Self::RequestNotOurs { .. }
+            | Self::WrongRoot { .. }
+            | Self::NothingRequested(_)
+            | Self::ManyMissing { .. }
+            | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
+            Self::ImportRunning => scb_cli::exit::RETRY,
+            Self::ImportUnfinished { source, .. } => source.exit(),
+            Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
+            Self::Transport(scb_transport::Error::LogLevel(_))
+            | Self::Certificates(
+                scb_certs::Error::PassphraseNeeded | scb_certs::Error::UrlInvalid,
+            ) => scb_cli::exit::USAGE,
+            _ => scb_cli::exit::FAULT,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            _ if self.disk() == Some(Disk::Full) => "disk_full",
+            _ if self.disk() == Some(Disk::ReadOnly) => "read_only",
+            Self::ImportUnfinished { source, .. } => source.code(),
+            Self::NotInitialised { .. } => "not_initialised",
+            Self::PassphraseShort { .. } => "passphrase_short",
+            Self::PassphrasesSame => "passphrases_same",
+            Self::InitialisedOtherwise { .. } => "initialised_otherwise",
+            Self::StudentUnknown(_) | Self::StudentsUnknown { .. } => "student_unknown",
+            Self::TargetAmbiguous(_) => "target_ambiguous",
+            Self::StudentInactive(_) => "student_inactive",
+            Self::ServiceUnknown(_) => "service_unknown",
+            Self::ServiceReserved(_) => "service_reserved",
+            Self::ServiceExists(_) => "service_exists",
+            Self::NothingToRevoke { .. } => "nothing_to_revoke",
+            Self::TermUnknown(_) => "term_unknown",
+            Self::LogUnknown(_) => "log_unknown",
+            Self::KeyUnknown(_) => "key_unknown",
+            Self::KeyWithdrawn(_) => "key_withdrawn",
+            Self::RootKeyAbsent { .. } => "root_key_absent",
+            Self::CeremonyInvalid(_) => "ceremony_invalid",
+            Self::RequestNotOurs { .. } => "request_not_ours",
+            Self::WrongRoot { .. } => "wrong_root",
+            Self::NothingRequested(_) => "nothing_requested",
+            Self::ClockSetBack { .. } => "clock_set_back",
+            Self::RecordInvalid { .. } | Self::ListMissing(_) | Self::LogContradicted { .. } => {
+                "damaged"
+            }
+            Self::Log(scb_tlog::Error::Damaged { .. }) => "damaged",
+            Self::SheetExists { .. } | Self::BackupExists { .. } => "file_exists",
+            Self::BackupInvalid { .. } => "backup_invalid",
+            Self::KeyInTheClear { .. } => "key_in_the_clear",
+            Self::HomeExists { .. } => "home_exists",
+            Self::RosterInvalid { .. } => "roster_invalid",
+            Self::RowsRefused { .. } => "rows_refused",
+            Self::ManyMissing { .. } => "many_missing",
+            Self::ImportRunning => "import_running",
+            Self::Storage(error) => error.code(),
+            Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
+            Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",
+            Self::Certificates(scb_certs::Error::UrlInvalid) => "url_invalid",
+            Self::Certificates(scb_certs::Error::ProfileBroken(_)) => Code::ProfileBroken.as_str(),
+            Self::WrongPassphrase { .. } => "wrong_passphrase",
+            Self::AuthorityKeyGone { .. } => "authority_key_gone",
+            Self::AuthorityEnded { .. } => "authority_ended",
+            _ => "fault",
+        }
+    }
+}
+
+fn source<'a>(
+    error: &&'a (dyn std::error::Error + 'static),
+) -> Option<&'a (dyn std::error::Error + 'static)> {
+    (**error).source()
+}
+
+/// What is wrong with the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    Full,
+    ReadOnly,
+}
+
+impl Disk {
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Full => "make room on the disk, then do the same again",
+            Self::ReadOnly => "name a path on another disk, or mount this one for writing",
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal.into(),
+            Error::Local(error) => error.into(),
+            error => Self {
+                exit: error.exit(),
+                message: with_causes(&error),
+                remedy: error.full_remedy(),
+                code: Some(error.code()),
+                concern: Box::default(),
+                others: Vec::new(),
+            },
+        }
+    }
+}
+
+const RESTORE: &str =
+    "stop the server and restore the newest backup to a new home: cuhk restore FILE --home NEW";
+
+/// An old database would be put in place with one copied file, and its numbers used again.
+const RESTORE_GONE: &str = "put the file back if it was moved; else restore the newest backup to a \
+                            new home: cuhk restore FILE --home NEW. Nothing was made in its place: \
+                            without it every revocation would be forgotten";
+
+fn storage_remedy(error: &scb_storage::Error) -> Option<&'static str> {
+    match error {
+        scb_storage::Error::HomeInUse { .. } => {
+            Some("stop that process first, or name another directory with --home")
+        }
+        scb_storage::Error::NewerDatabase { .. } => {
+            Some("install the newer version again, or restore a backup from before it")
+        }
+        scb_storage::Error::Gone { .. } => Some(RESTORE_GONE),
+        error if error.is_damaged() => Some(RESTORE),
+        error if error.is_busy() => Some(
+            "somebody else has been writing into the database for five seconds, such as `cuhk prune`: \
+             do the same again in a moment",
+        ),
+        _ => None,
+    }
+}
