@@ -18,21 +18,16 @@ mod tokens;
 mod wire;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{Fingerprint, StudentId};
-use scb_cli::exit;
 use scb_protocol::client::Member;
-use scb_protocol::grade::VerifiedGrade;
-use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Reason};
-use scb_protocol::statement::{Label, SubmissionId};
 use scb_protocol::{Code, EnrolmentCode, Fact, Refusal, Step};
 use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
-pub(crate) use audit::Looked;
+pub(crate) use audit::{Audits, Looked};
 pub use cosign::{HandedIn, ToldProposals};
 pub use desk::ToldAssignments;
 pub use hand_in::{HandIn, KeptReceipt};
@@ -40,9 +35,7 @@ pub use reading::{FetchedSubmission, ToldHistory};
 pub(crate) use revocation::Revoked;
 pub use skew::ClockOffset;
 
-use self::completion::Unproved;
 use self::patience::Patience;
-use self::renewal::Renewal;
 use crate::home::HomeLock;
 use crate::identity::NextKey;
 use crate::{Error, Event, Group, Observer, Passphrases, Protection, Setup, identity};
@@ -174,105 +167,6 @@ impl Engine {
     /// [`Error::Certs`], [`Error::Cli`].
     pub fn ask_passphrase(&mut self, sid: &StudentId, protection: Protection) -> Result<(), Error> {
         NextKey::ask(&self.setup.home, sid, protection, &mut self.passphrases)
-    }
-
-    /// Renews these students' certificates, all who can be; answers once it was tried for each.
-    /// With `same_key` the key stays, otherwise there is a new one.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotEnrolled`], [`Error::WrongPassphrase`] before anybody is asked; what was
-    /// refused, or what failed here.
-    pub fn renew(
-        &mut self,
-        students: &[StudentId],
-        same_key: bool,
-        observer: &mut Observer<'_>,
-    ) -> Result<(), Error> {
-        // Passphrases are asked for before the home is locked: a person may take long.
-        for sid in students {
-            identity::settle(&self.setup.home, sid)?;
-            identity::open(&self.setup.home, sid, &mut self.passphrases)?;
-        }
-        let mut refusals = Vec::new();
-        for sid in students {
-            let patience = Patience::new(self.patience);
-            match self.renew_one(sid, same_key, patience, observer) {
-                Ok(()) => {}
-                Err(Error::Refused(refusal)) if refusal.exit_code() == exit::REFUSED => {
-                    refusals.push(refusal);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        match refusals.len() {
-            0 => Ok(()),
-            1 => Err(refusals.remove(0).into()),
-            _ => Err(Error::SeveralRefused(refusals)),
-        }
-    }
-
-    /// Renews the certificates of the group of which two thirds of the life are over, once in a
-    /// run. Where that fails, the observer is told, and a certificate that is still good is used.
-    ///
-    /// # Errors
-    ///
-    /// Why the next certificate of one that has ended could not be had, unless a code helps.
-    pub fn renew_due(&mut self, group: &Group, observer: &mut Observer<'_>) -> Result<(), Error> {
-        let known = self.setup.cuhk().is_ok() && self.setup.trust().is_some();
-        for sid in group.ids() {
-            let now = self.clock.now();
-            let until = match renewal::due(&self.setup.home, sid, now)? {
-                Some(until) if known && !self.tried.contains(sid) => until,
-                _ => continue,
-            };
-            self.tried.insert(sid.clone());
-            let opened = identity::open(&self.setup.home, sid, &mut self.passphrases);
-            let renewed =
-                opened.and_then(|_| self.renew_one(sid, false, Patience::none(), observer));
-            let Err(error) = renewed else {
-                continue;
-            };
-            if until < now && !renewal::takes_a_code(&error) {
-                return Err(error);
-            }
-            let away = renewal::is_away(&error);
-            if let Some(event) = Event::not_renewed(sid, &error, until, now) {
-                observer(&event);
-            }
-            if away {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whoever calls this has opened the key: nobody is asked while the home is locked.
-    fn renew_one(
-        &mut self,
-        sid: &StudentId,
-        same_key: bool,
-        patience: Patience,
-        observer: &mut Observer<'_>,
-    ) -> Result<(), Error> {
-        let _lock = self.lock()?;
-        let member = identity::open(&self.setup.home, sid, &mut self.passphrases)?;
-        let mut observer = logged(observer);
-        let mut renewal = Renewal {
-            setup: &mut self.setup,
-            passphrases: &mut self.passphrases,
-            clock: &self.clock,
-            same_key,
-        };
-        let work = renewal.renew(&member, patience, &mut observer);
-        let Err(error) = self.runtime.block_on(work) else {
-            return Ok(());
-        };
-        let error = skew::explain(error, self.setup.clock_offset());
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        let members = std::slice::from_ref(&member);
-        let explained = revocation::explain(setup, clock, members, error);
-        Err(self.runtime.block_on(explained))
     }
 
     /// Those of the group who need a certificate.
@@ -460,226 +354,15 @@ impl Engine {
         })
     }
 
-    /// What these students can hand in together: in one course, or in all of theirs.
-    ///
-    /// # Errors
-    ///
-    /// What was refused, or what failed here.
-    pub fn assignments(
-        &mut self,
-        group: &Group,
-        course: Option<Label>,
-        observer: &mut Observer<'_>,
-    ) -> Result<ToldAssignments, Error> {
-        let mut members = self.open_all(group.ids())?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            match desk::assignments(setup, clock, &mut members, course, &mut observer).await {
-                Ok(told) => Ok(told),
-                Err(error) => Err(with_clock(setup, clock, error).await),
-            }
-        })
-    }
-
-    /// The grades of these students that were released, of one course or of all. Each is verified:
-    /// Blackboard's signature, and that the assignment's log holds it.
-    ///
-    /// # Errors
-    ///
-    /// What was refused, or what failed here.
-    pub fn grades(
-        &mut self,
-        group: &Group,
-        course: Option<Label>,
-        observer: &mut Observer<'_>,
-    ) -> Result<Vec<VerifiedGrade>, Error> {
-        let mut members = self.open_all(group.ids())?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            match desk::grades(setup, clock, &mut members, course, &mut observer).await {
-                Ok(grades) => Ok(grades),
-                Err(error) => Err(with_clock(setup, clock, error).await),
-            }
-        })
-    }
-
-    /// What waits for this student's signature, and what became of it lately. Receipts of what was
-    /// handed in meanwhile are fetched and kept.
-    ///
-    /// # Errors
-    ///
-    /// What was refused, or what failed here.
-    pub fn proposals(
-        &mut self,
-        sid: &StudentId,
-        observer: &mut Observer<'_>,
-    ) -> Result<ToldProposals, Error> {
-        let mut members = self.open_all(std::slice::from_ref(sid))?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            let told = cosign::proposals(setup, clock, &mut members, &mut observer).await;
-            let told = match told {
-                Ok(told) => told,
-                Err(error) => return Err(with_clock(setup, clock, error).await),
-            };
-            for one in &told.told {
-                let id = one.statement.submission;
-                if one.listed.standing.state == ProposalState::Accepted
-                    && !cosign::has_receipt(setup, id)?
-                {
-                    let statement = one.listed.statement.as_bytes();
-                    cosign::fetch(setup, clock, &members, statement, &mut observer).await?;
-                }
-            }
-            cosign::forget_ended(setup, &told.told)?;
-            Ok(told)
-        })
-    }
-
-    /// Signs a statement that was proposed, whose exact bytes these are, in this student's name.
-    ///
-    /// # Errors
-    ///
-    /// What was refused, or what failed here.
-    pub fn cosign(
-        &mut self,
-        sid: &StudentId,
-        statement: &[u8],
-        observer: &mut Observer<'_>,
-    ) -> Result<HandedIn, Error> {
-        let mut members = self.open_all(std::slice::from_ref(sid))?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            match cosign::cosign(setup, clock, &mut members, statement, &mut observer).await {
-                Ok(handed_in) => Ok(handed_in),
-                Err(error) => {
-                    let error = with_clock(setup, clock, error).await;
-                    Err(desk::in_local_time(error))
-                }
-            }
-        })
-    }
-
-    /// Declines a proposal in this student's name, or takes back his signature.
-    ///
-    /// # Errors
-    ///
-    /// What was refused, or what failed here.
-    pub fn end_proposal(
-        &mut self,
-        sid: &StudentId,
-        ending: (SubmissionId, Option<Reason>),
-        observer: &mut Observer<'_>,
-    ) -> Result<ProposalStanding, Error> {
-        let mut members = self.open_all(std::slice::from_ref(sid))?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            match cosign::end(setup, clock, &mut members, ending, &mut observer).await {
-                Ok(standing) => Ok(standing),
-                Err(error) => Err(with_clock(setup, clock, error).await),
-            }
-        })
-    }
-
-    /// Completes the receipts kept here whose proof was still to come, asking in the name of those
-    /// of their members whose keys are here. Answers which ones were completed.
-    ///
-    /// # Errors
-    ///
-    /// Why it could not be asked; receipts that were completed before stay so.
-    pub fn complete_receipts(
-        &mut self,
-        observer: &mut Observer<'_>,
-    ) -> Result<Vec<PathBuf>, Error> {
-        let mut asked = BTreeSet::new();
-        let mut completed = Vec::new();
-        for unproved in Unproved::all(&self.setup)? {
-            let mut named = unproved.receipt.statement().members.iter();
-            let here =
-                |sid: &StudentId| matches!(identity::chain(&self.setup.home, sid), Ok(Some(_)));
-            let Some(member) = named.find(|named| here(&named.sid)) else {
-                continue;
-            };
-            if !asked.insert(member.sid.clone()) {
-                continue;
-            }
-            let mut members = self.open_all(std::slice::from_ref(&member.sid))?;
-            let _lock = self.lock()?;
-            let mut observer = logged(observer);
-            let (setup, clock) = (&mut self.setup, &self.clock);
-            completed.extend(self.runtime.block_on(async {
-                tokens::refresh(setup, clock, &mut members, &mut observer).await?;
-                completion::complete(setup, clock, &members, &mut observer).await
-            })?);
-        }
-        Ok(completed)
-    }
-
-    /// Everything that CUHK's issuance log holds about each of them, verified here; and those whose
-    /// certificate was revoked, who are shown nothing with it.
-    ///
-    /// # Errors
-    ///
-    /// `log_forked`, `log_invalid`, `log_incomplete`; [`Error::LogMemoryDamaged`]; what else was
-    /// refused, or what failed here.
-    pub(crate) fn audit(&mut self, group: &Group) -> Result<Audits, Error> {
-        let members = self.open_all(group.ids())?;
-        let _lock = self.setup.home.lock()?;
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            let mut audits = Audits::default();
-            for member in &members {
-                let error = match audit::audit(setup, clock, member).await {
-                    Ok(one) => {
-                        audits.looked.push((member.sid.clone(), one));
-                        continue;
-                    }
-                    Err(error) => with_clock(setup, clock, error).await,
-                };
-                let member = std::slice::from_ref(member);
-                match revocation::explain(setup, clock, member, error).await {
-                    Error::Refused(refusal) if is_revoked(&refusal) => {
-                        audits.revoked.push(refusal);
-                    }
-                    error => return Err(error),
-                }
-            }
-            Ok(audits)
-        })
-    }
-
     /// The time by this engine's clock.
     pub fn now(&self) -> rustls_pki_types::UnixTime {
         self.clock.now()
     }
 }
 
-/// What looking at the log in the name of a group came to.
-#[derive(Debug, Default)]
-pub(crate) struct Audits {
-    /// Everything about each of them.
-    pub(crate) looked: Vec<(StudentId, Looked)>,
-    /// Whose certificate here was revoked, or is on hold.
-    pub(crate) revoked: Vec<Refusal>,
-}
-
 /// So many who came for a certificate have one.
 pub(crate) fn already_certified(certificates: usize) -> Event {
     Event::new(Step::One, Fact::AlreadyCertified { certificates })
-}
-
-fn is_revoked(refusal: &Refusal) -> bool {
-    [Code::CertificateRevoked, Code::CertificateOnHold].contains(&refusal.code)
 }
 
 /// Whether it may be that the server is under a root that is not known here yet.

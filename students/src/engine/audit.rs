@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scb_certs::Fingerprint;
+use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::audit::{Audit, Audited, ExpectCheckpoint, ExpectEntries, GrownLog, KnownLog};
 use scb_protocol::client::Member;
 use scb_protocol::message::cuhk::{Reply, Request};
@@ -10,8 +10,9 @@ use scb_protocol::{Code, Refusal, Step};
 use scb_transport::{Clock, Connection};
 
 use super::links::{self, REPLY, about};
+use super::{Engine, revocation, with_clock};
 use crate::log_memory::{LogMemory, WitnessKey, keep_evidence};
-use crate::{Error, Setup};
+use crate::{Error, Group, Setup};
 
 const STEP: Step = Step::Two;
 
@@ -110,4 +111,52 @@ async fn entries(
 async fn ask(connection: &mut Connection, request: &Request) -> Result<Reply, Refusal> {
     connection.send(request).await?;
     connection.receive_reply(STEP, REPLY).await
+}
+
+impl Engine {
+    /// Everything that CUHK's issuance log holds about each of them, verified here; and those whose
+    /// certificate was revoked, who are shown nothing with it.
+    ///
+    /// # Errors
+    ///
+    /// `log_forked`, `log_invalid`, `log_incomplete`; [`Error::LogMemoryDamaged`]; what else was
+    /// refused, or what failed here.
+    pub(crate) fn audit(&mut self, group: &Group) -> Result<Audits, Error> {
+        let members = self.open_all(group.ids())?;
+        let _lock = self.setup.home.lock()?;
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            let mut audits = Audits::default();
+            for member in &members {
+                let error = match audit(setup, clock, member).await {
+                    Ok(one) => {
+                        audits.looked.push((member.sid.clone(), one));
+                        continue;
+                    }
+                    Err(error) => with_clock(setup, clock, error).await,
+                };
+                let member = std::slice::from_ref(member);
+                match revocation::explain(setup, clock, member, error).await {
+                    Error::Refused(refusal) if is_revoked(&refusal) => {
+                        audits.revoked.push(refusal);
+                    }
+                    error => return Err(error),
+                }
+            }
+            Ok(audits)
+        })
+    }
+}
+
+/// What looking at the log in the name of a group came to.
+#[derive(Debug, Default)]
+pub(crate) struct Audits {
+    /// Everything about each of them.
+    pub(crate) looked: Vec<(StudentId, Looked)>,
+    /// Whose certificate here was revoked, or is on hold.
+    pub(crate) revoked: Vec<Refusal>,
+}
+
+fn is_revoked(refusal: &Refusal) -> bool {
+    [Code::CertificateRevoked, Code::CertificateOnHold].contains(&refusal.code)
 }

@@ -1,9 +1,10 @@
 //! Receipts whose proof was still to come are completed whenever their members talk to Blackboard.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use scb_certs::{Certificate, Fingerprint};
+use scb_certs::{Certificate, Fingerprint, StudentId};
 use scb_protocol::Step;
 use scb_protocol::client::{Member, Session};
 use scb_protocol::receipt::VerifiedReceipt;
@@ -12,7 +13,8 @@ use scb_transport::Clock;
 
 use super::hand_in::Talk;
 use super::links::REPLY;
-use crate::{Error, Observer, Setup, receipts};
+use super::{Engine, logged, tokens};
+use crate::{Error, Observer, Setup, identity, receipts};
 
 /// So many proofs are asked for on one connection; the rest later.
 const MOST: usize = 64;
@@ -108,5 +110,41 @@ impl Talk<'_, '_> {
             }
         }
         Ok((session, completed))
+    }
+}
+
+impl Engine {
+    /// Completes the receipts kept here whose proof was still to come, asking in the name of those
+    /// of their members whose keys are here. Answers which ones were completed.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be asked; receipts that were completed before stay so.
+    pub fn complete_receipts(
+        &mut self,
+        observer: &mut Observer<'_>,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let mut asked = BTreeSet::new();
+        let mut completed = Vec::new();
+        for unproved in Unproved::all(&self.setup)? {
+            let mut named = unproved.receipt.statement().members.iter();
+            let here =
+                |sid: &StudentId| matches!(identity::chain(&self.setup.home, sid), Ok(Some(_)));
+            let Some(member) = named.find(|named| here(&named.sid)) else {
+                continue;
+            };
+            if !asked.insert(member.sid.clone()) {
+                continue;
+            }
+            let mut members = self.open_all(std::slice::from_ref(&member.sid))?;
+            let _lock = self.lock()?;
+            let mut observer = logged(observer);
+            let (setup, clock) = (&mut self.setup, &self.clock);
+            completed.extend(self.runtime.block_on(async {
+                tokens::refresh(setup, clock, &mut members, &mut observer).await?;
+                complete(setup, clock, &members, &mut observer).await
+            })?);
+        }
+        Ok(completed)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Fingerprint};
+use scb_certs::{Certificate, Fingerprint, StudentId};
 use scb_protocol::client::{
     ExpectOutcome, Member, Outcome, Proposed, ProposedAnswer, SendingContent, Session,
     ToldProposal, sign,
@@ -15,10 +15,11 @@ use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Code, Fact, Refusal, Step};
 use scb_transport::Clock;
 
+use super::desk;
 use super::facts;
 use super::hand_in::{HandIn, KeptReceipt, Talk};
 use super::links::{RECEIPT, REPLY};
-use super::tokens;
+use super::{Engine, logged, tokens, with_clock};
 use crate::pending::{self, Pending};
 use crate::{Error, Observer, Report, Setup, receipts};
 
@@ -294,4 +295,89 @@ pub(super) fn forget_ended(setup: &Setup, told: &[ToldProposal]) -> Result<(), E
     };
     let over: Vec<&Statement> = told.iter().filter(over).map(|one| &one.statement).collect();
     pending::forget(&setup.home, |statement| over.contains(&statement))
+}
+
+impl Engine {
+    /// What waits for this student's signature, and what became of it lately. Receipts of what was
+    /// handed in meanwhile are fetched and kept.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn proposals(
+        &mut self,
+        sid: &StudentId,
+        observer: &mut Observer<'_>,
+    ) -> Result<ToldProposals, Error> {
+        let mut members = self.open_all(std::slice::from_ref(sid))?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            let told = proposals(setup, clock, &mut members, &mut observer).await;
+            let told = match told {
+                Ok(told) => told,
+                Err(error) => return Err(with_clock(setup, clock, error).await),
+            };
+            for one in &told.told {
+                let id = one.statement.submission;
+                if one.listed.standing.state == ProposalState::Accepted && !has_receipt(setup, id)?
+                {
+                    let statement = one.listed.statement.as_bytes();
+                    fetch(setup, clock, &members, statement, &mut observer).await?;
+                }
+            }
+            forget_ended(setup, &told.told)?;
+            Ok(told)
+        })
+    }
+
+    /// Signs a statement that was proposed, whose exact bytes these are, in this student's name.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn cosign(
+        &mut self,
+        sid: &StudentId,
+        statement: &[u8],
+        observer: &mut Observer<'_>,
+    ) -> Result<HandedIn, Error> {
+        let mut members = self.open_all(std::slice::from_ref(sid))?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            match cosign(setup, clock, &mut members, statement, &mut observer).await {
+                Ok(handed_in) => Ok(handed_in),
+                Err(error) => {
+                    let error = with_clock(setup, clock, error).await;
+                    Err(desk::in_local_time(error))
+                }
+            }
+        })
+    }
+
+    /// Declines a proposal in this student's name, or takes back his signature.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn end_proposal(
+        &mut self,
+        sid: &StudentId,
+        ending: (SubmissionId, Option<Reason>),
+        observer: &mut Observer<'_>,
+    ) -> Result<ProposalStanding, Error> {
+        let mut members = self.open_all(std::slice::from_ref(sid))?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            match end(setup, clock, &mut members, ending, &mut observer).await {
+                Ok(standing) => Ok(standing),
+                Err(error) => Err(with_clock(setup, clock, error).await),
+            }
+        })
+    }
 }

@@ -14,9 +14,9 @@ use scb_transport::Clock;
 
 use super::hand_in::{HandIn, Talk};
 use super::links::REPLY;
-use super::tokens;
+use super::{Engine, logged, tokens, with_clock};
 use crate::pending;
-use crate::{Error, Observer, Setup};
+use crate::{Error, Group, Observer, Setup};
 
 /// What these members can hand in, as Blackboard told it.
 #[derive(Debug, Clone)]
@@ -192,5 +192,54 @@ fn chosen(one: &ListedAssignment, now: UnixTime) -> Fact {
         assignment: one.assignment.clone(),
         due,
         left: due.map(|due| due.as_secs().saturating_sub(now.as_secs())),
+    }
+}
+
+impl Engine {
+    /// What these students can hand in together: in one course, or in all of theirs.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn assignments(
+        &mut self,
+        group: &Group,
+        course: Option<Label>,
+        observer: &mut Observer<'_>,
+    ) -> Result<ToldAssignments, Error> {
+        let mut members = self.open_all(group.ids())?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            match assignments(setup, clock, &mut members, course, &mut observer).await {
+                Ok(told) => Ok(told),
+                Err(error) => Err(with_clock(setup, clock, error).await),
+            }
+        })
+    }
+
+    /// The grades of these students that were released, of one course or of all. Each is verified:
+    /// Blackboard's signature, and that the assignment's log holds it.
+    ///
+    /// # Errors
+    ///
+    /// What was refused, or what failed here.
+    pub fn grades(
+        &mut self,
+        group: &Group,
+        course: Option<Label>,
+        observer: &mut Observer<'_>,
+    ) -> Result<Vec<VerifiedGrade>, Error> {
+        let mut members = self.open_all(group.ids())?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            match grades(setup, clock, &mut members, course, &mut observer).await {
+                Ok(grades) => Ok(grades),
+                Err(error) => Err(with_clock(setup, clock, error).await),
+            }
+        })
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{ServiceName, StudentId, create_request};
+use scb_cli::exit;
 use scb_protocol::client::Member;
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
@@ -11,10 +12,11 @@ use scb_protocol::{AuthorityChannel, Code, Fact, Step, prove_renewal};
 use scb_transport::Clock;
 
 use super::links::{self, REPLY, about};
-use super::{issued, patience::Patience};
+use super::patience::Patience;
+use super::{Engine, issued, logged, revocation, skew};
 use crate::identity::NextKey;
 use crate::setup::service_id;
-use crate::{Error, Event, Observer, Passphrases, Setup, StudentHome, identity, pending};
+use crate::{Error, Event, Group, Observer, Passphrases, Setup, StudentHome, identity, pending};
 
 /// How somebody's certificate is renewed.
 pub(super) struct Renewal<'a> {
@@ -171,5 +173,106 @@ fn concerning(error: Error, member: &Member) -> Error {
     match error {
         Error::Refused(refusal) => about(refusal, &member.sid).into(),
         other => other,
+    }
+}
+
+impl Engine {
+    /// Renews these students' certificates, all who can be; answers once it was tried for each.
+    /// With `same_key` the key stays, otherwise there is a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotEnrolled`], [`Error::WrongPassphrase`] before anybody is asked; what was
+    /// refused, or what failed here.
+    pub fn renew(
+        &mut self,
+        students: &[StudentId],
+        same_key: bool,
+        observer: &mut Observer<'_>,
+    ) -> Result<(), Error> {
+        // Passphrases are asked for before the home is locked: a person may take long.
+        for sid in students {
+            identity::settle(&self.setup.home, sid)?;
+            identity::open(&self.setup.home, sid, &mut self.passphrases)?;
+        }
+        let mut refusals = Vec::new();
+        for sid in students {
+            let patience = Patience::new(self.patience);
+            match self.renew_one(sid, same_key, patience, observer) {
+                Ok(()) => {}
+                Err(Error::Refused(refusal)) if refusal.exit_code() == exit::REFUSED => {
+                    refusals.push(refusal);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match refusals.len() {
+            0 => Ok(()),
+            1 => Err(refusals.remove(0).into()),
+            _ => Err(Error::SeveralRefused(refusals)),
+        }
+    }
+
+    /// Renews the certificates of the group of which two thirds of the life are over, once in a
+    /// run. Where that fails, the observer is told, and a certificate that is still good is used.
+    ///
+    /// # Errors
+    ///
+    /// Why the next certificate of one that has ended could not be had, unless a code helps.
+    pub fn renew_due(&mut self, group: &Group, observer: &mut Observer<'_>) -> Result<(), Error> {
+        let known = self.setup.cuhk().is_ok() && self.setup.trust().is_some();
+        for sid in group.ids() {
+            let now = self.clock.now();
+            let until = match due(&self.setup.home, sid, now)? {
+                Some(until) if known && !self.tried.contains(sid) => until,
+                _ => continue,
+            };
+            self.tried.insert(sid.clone());
+            let opened = identity::open(&self.setup.home, sid, &mut self.passphrases);
+            let renewed =
+                opened.and_then(|_| self.renew_one(sid, false, Patience::none(), observer));
+            let Err(error) = renewed else {
+                continue;
+            };
+            if until < now && !takes_a_code(&error) {
+                return Err(error);
+            }
+            let away = is_away(&error);
+            if let Some(event) = Event::not_renewed(sid, &error, until, now) {
+                observer(&event);
+            }
+            if away {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever calls this has opened the key: nobody is asked while the home is locked.
+    fn renew_one(
+        &mut self,
+        sid: &StudentId,
+        same_key: bool,
+        patience: Patience,
+        observer: &mut Observer<'_>,
+    ) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        let member = identity::open(&self.setup.home, sid, &mut self.passphrases)?;
+        let mut observer = logged(observer);
+        let mut renewal = Renewal {
+            setup: &mut self.setup,
+            passphrases: &mut self.passphrases,
+            clock: &self.clock,
+            same_key,
+        };
+        let work = renewal.renew(&member, patience, &mut observer);
+        let Err(error) = self.runtime.block_on(work) else {
+            return Ok(());
+        };
+        let error = skew::explain(error, self.setup.clock_offset());
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        let members = std::slice::from_ref(&member);
+        let explained = revocation::explain(setup, clock, members, error);
+        Err(self.runtime.block_on(explained))
     }
 }
