@@ -199,3 +199,41 @@ fn a_signature_that_blackboard_acknowledged_survives_its_kill() {
     machines.on(SIDS[2], &["cosign", "--yes", &id]).succeeded();
     assert_eq!(machines.campus.submissions().len(), 1);
 }
+
+#[test]
+fn the_teacher_sees_whose_signature_is_waited_for() {
+    let machines = Machines::new();
+    let overview = |form: &[&str]| {
+        let of = ["--course", "SANDBOX", "--assignment", "lab"];
+        let arguments = [&["submissions", "overview"][..], &of, form].concat();
+        machines
+            .campus
+            .administer_blackboard(&arguments)
+            .succeeded()
+    };
+    let proposal = machines.propose("our report");
+    let waits = overview(&["--json"]).json();
+    for (student, sid) in waits["students"].as_array().unwrap().iter().zip(SIDS) {
+        assert_eq!(
+            (&student["sid"], &student["state"]),
+            (&sid.into(), &"waiting".into())
+        );
+        assert_eq!(student["waiting_for"], serde_json::json!(SIDS[1..]));
+    }
+    assert_eq!(waits["totals"]["waiting"], 3);
+    let sign = |sid: &str| {
+        let arguments = ["cosign", "--yes", &id(&proposal)];
+        machines.on(sid, &arguments).succeeded();
+    };
+    sign(SIDS[1]);
+    let shown = overview(&[]).stdout;
+    assert!(shown.contains("1155000001  not signed by all"), "{shown}");
+    let waits = "waiting for the signature of 1155000003 until ";
+    assert!(shown.contains(waits), "{shown}");
+    let csv = overview(&["--csv"]).stdout;
+    assert!(csv.contains(",1155000003,,"), "{csv}");
+    sign(SIDS[2]);
+    let told = overview(&["--json"]).json();
+    assert_eq!(told["totals"]["handed_in"], 3);
+    assert_eq!(told["totals"]["waiting"], 0);
+}

@@ -10,7 +10,7 @@ use scb_protocol::from_seconds;
 use scb_protocol::rules::Counts;
 use scb_protocol::statement::{Label, Statement, SubmissionNumber};
 
-use super::{Error, Place, Store, Summary, courses, rows};
+use super::{Error, Place, Store, Summary, as_integer, courses, rows};
 
 /// One student's part in an assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,17 @@ pub(crate) struct Upload {
     pub(crate) until: UnixTime,
 }
 
+/// What was proposed, and not everybody has signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Proposed {
+    /// Who is to sign.
+    pub(crate) members: Vec<StudentId>,
+    /// Whose signatures are missing.
+    pub(crate) waiting_for: Vec<StudentId>,
+    /// Until when they may come.
+    pub(crate) until: UnixTime,
+}
+
 impl Store {
     /// Everybody of whom something can be said in an assignment, in order: who is on the class
     /// list, and who has handed in; and whether each is on it.
@@ -107,6 +118,21 @@ impl Store {
         })
     }
 
+    /// The last proposal of each student that waits for signatures at this moment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::CoursesAltered`].
+    pub(crate) fn proposed(
+        &self,
+        place: &Place,
+        now: UnixTime,
+    ) -> Result<BTreeMap<StudentId, Proposed>, Error> {
+        let place = place.clone();
+        self.database
+            .read_blocking(move |connection| proposed(connection, &place, now))
+    }
+
     /// The last upload of each student that has not come to its end.
     ///
     /// # Errors
@@ -123,10 +149,8 @@ fn handed_in(connection: &Connection, place: &Place) -> Result<BTreeSet<StudentI
     let sql = "SELECT DISTINCT sid FROM parts WHERE course = ? AND assignment = ?";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map(key(place), |row| row.get::<_, String>(0))?;
-    let altered = |_| Error::CoursesAltered {
-        name: format!("{}/{}", place.course, place.assignment),
-    };
-    rows.map(|row| row?.parse().map_err(altered)).collect()
+    rows.map(|row| row?.parse().map_err(|_| altered(place)))
+        .collect()
 }
 
 fn part(
@@ -186,6 +210,52 @@ pub(super) fn uploads(
         }
     }
     Ok(uploads)
+}
+
+fn proposed(
+    connection: &Connection,
+    place: &Place,
+    now: UnixTime,
+) -> Result<BTreeMap<StudentId, Proposed>, Error> {
+    let sql = "SELECT waits_until, group_concat(sid, ' '), \
+               coalesce(group_concat(CASE said WHEN 'nothing' THEN sid END, ' '), '') \
+               FROM proposals JOIN cosigners USING (submission) \
+               WHERE course = ? AND assignment = ? AND ended IS NULL AND signed_at IS NULL \
+               AND waits_until >= ? GROUP BY submission ORDER BY proposed_at";
+    let mut query = connection.prepare_cached(sql)?;
+    let [course, assignment] = key(place);
+    let now = as_integer(now.as_secs());
+    let rows = query.query_map(params![course, assignment, now], |row| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, String>(1)?,
+            row.get::<_, String>(2)?,
+        ))
+    })?;
+    let sids = |text: &str| -> Result<Vec<StudentId>, Error> {
+        let all = text.split_whitespace().map(str::parse);
+        all.collect::<Result<_, _>>().map_err(|_| altered(place))
+    };
+    let mut found = BTreeMap::new();
+    for row in rows {
+        let (until, members, missing) = row?;
+        let mut waiting_for = sids(&missing)?;
+        waiting_for.sort();
+        let members = sids(&members)?;
+        let proposed = Proposed {
+            waiting_for,
+            members: members.clone(),
+            until: from_seconds(until.unsigned_abs()),
+        };
+        found.extend(members.into_iter().map(|sid| (sid, proposed.clone())));
+    }
+    Ok(found)
+}
+
+fn altered(place: &Place) -> Error {
+    Error::CoursesAltered {
+        name: format!("{}/{}", place.course, place.assignment),
+    }
 }
 
 fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {

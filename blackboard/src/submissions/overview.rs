@@ -18,7 +18,7 @@ use super::{LeftOut, sids};
 use crate::arguments::courses::Which;
 use crate::courses::Desk;
 use crate::failure::failure;
-use crate::store::parts::{Part, Upload, Version};
+use crate::store::parts::{Part, Proposed, Upload, Version};
 use crate::store::{Error, Place};
 
 /// Of how many students is read at a time: of them statements are held, of all others the IDs.
@@ -69,6 +69,7 @@ pub(crate) struct Overview<'a> {
     rules: Rules,
     extensions: BTreeMap<StudentId, Extension>,
     uploads: BTreeMap<StudentId, Upload>,
+    proposed: BTreeMap<StudentId, Proposed>,
     /// Who is still to be shown, the last one first, and whether he is on the class list.
     left: Vec<(StudentId, bool)>,
     totals: Totals,
@@ -82,13 +83,15 @@ impl<'a> Overview<'a> {
         let extensions = store.extensions(place.clone())?.into_iter();
         let extensions = extensions.map(|given| (given.extension.sid.clone(), given.extension));
         let uploads = store.uploads(&place)?;
+        let proposed = store.proposed(&place, desk.now)?;
         let mut everybody = store.participants(&place)?;
-        for sid in uploads.keys() {
+        for sid in uploads.keys().chain(proposed.keys()) {
             everybody.entry(sid.clone()).or_insert(false);
         }
         Ok(Self {
             extensions: extensions.collect(),
             uploads,
+            proposed,
             left: everybody.into_iter().rev().collect(),
             desk,
             which,
@@ -117,6 +120,7 @@ impl<'a> Overview<'a> {
         self.note_altered(&part.altered);
         let extension = self.extensions.get(&part.sid);
         let upload = self.uploads.get(&part.sid).copied();
+        let proposed = self.waiting(&part.sid);
         let judge = |at| self.rules.judge(at, extension);
         let came = part.counting.map(|version| {
             let standing = judge(version.committed_at);
@@ -125,6 +129,7 @@ impl<'a> Overview<'a> {
         let state = match (&came, upload) {
             (Some(_), _) => State::HandedIn,
             (None, Some(upload)) if upload.until >= self.desk.now => State::Uploading,
+            (None, _) if proposed.is_some() => State::Waiting,
             (None, Some(_)) => State::NeverCame,
             (None, None) => match judge(self.desk.now) {
                 Standing::Late { .. } | Standing::Closed { .. } => State::Missing,
@@ -135,6 +140,8 @@ impl<'a> Overview<'a> {
             state,
             versions: part.versions,
             came,
+            waiting_for: proposed.map_or_else(Vec::new, |one| one.waiting_for.clone()),
+            waits_until: proposed.map(|one| rfc3339(one.until)),
             upload_until: upload.map(|upload| rfc3339(upload.until)),
             extended_to: extension.map(|extension| rfc3339(extension.due)),
             on_class_list: listed,
@@ -142,6 +149,15 @@ impl<'a> Overview<'a> {
         };
         self.totals.add(&line);
         line
+    }
+
+    /// What waits for signatures that would still be taken.
+    fn waiting(&self, sid: &StudentId) -> Option<&Proposed> {
+        let extension = |sid: &StudentId| self.extensions.get(sid).cloned();
+        self.proposed.get(sid).filter(|proposed| {
+            let extensions: Vec<_> = proposed.members.iter().filter_map(extension).collect();
+            self.rules.judge_group(self.desk.now, &extensions).is_open()
+        })
     }
 
     /// A group's version is each member's: it is named once.
@@ -162,6 +178,8 @@ pub(crate) enum State {
     HandedIn,
     /// Signed and recorded; the files may still come.
     Uploading,
+    /// Proposed, and not everybody has signed.
+    Waiting,
     /// Signed and recorded; the files never came, and no longer can.
     NeverCame,
     /// Nothing is there, and what comes now is late or refused.
@@ -176,6 +194,7 @@ impl State {
         match self {
             Self::HandedIn => "handed_in",
             Self::Uploading => "uploading",
+            Self::Waiting => "waiting",
             Self::NeverCame => "never_came",
             Self::Missing => "missing",
             Self::NothingYet => "nothing_yet",
@@ -191,6 +210,10 @@ pub(crate) struct Line {
     pub(crate) versions: u64,
     #[serde(flatten)]
     pub(crate) came: Option<Came>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) waiting_for: Vec<StudentId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     upload_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -243,6 +266,7 @@ pub(crate) struct Totals {
     handed_in: u64,
     late: u64,
     uploading: u64,
+    waiting: u64,
     never_came: u64,
     missing: u64,
     nothing_yet: u64,
@@ -255,6 +279,7 @@ impl Totals {
         *match line.state {
             State::HandedIn => &mut self.handed_in,
             State::Uploading => &mut self.uploading,
+            State::Waiting => &mut self.waiting,
             State::NeverCame => &mut self.never_came,
             State::Missing => &mut self.missing,
             State::NothingYet => &mut self.nothing_yet,

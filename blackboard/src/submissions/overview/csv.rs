@@ -6,7 +6,7 @@ use scb_cli::inert;
 
 use super::{Line, Overview};
 
-const HEADER: [&str; 13] = [
+const HEADER: [&str; 14] = [
     "sid",
     "state",
     "number",
@@ -17,6 +17,7 @@ const HEADER: [&str; 13] = [
     "late_seconds",
     "costs_percent",
     "members",
+    "waiting_for",
     "extended_to",
     "upload_until",
     "on_class_list",
@@ -38,11 +39,12 @@ pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
     Ok(writer.flush()?)
 }
 
-fn cells(line: &Line) -> [String; 13] {
+fn cells(line: &Line) -> [String; 14] {
     let came = line.came.as_ref();
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let members = came.iter().flat_map(|came| &came.members);
     let members: Vec<_> = members.map(ToString::to_string).collect();
+    let waiting: Vec<_> = line.waiting_for.iter().map(ToString::to_string).collect();
     [
         line.sid.to_string(),
         line.state.as_str().to_owned(),
@@ -54,6 +56,7 @@ fn cells(line: &Line) -> [String; 13] {
         came.map_or(String::new(), |came| came.late_seconds.to_string()),
         came.map_or(String::new(), |came| came.costs_percent.to_string()),
         members.join(" "),
+        waiting.join(" "),
         text(line.extended_to.as_deref()),
         text(line.upload_until.as_deref()),
         line.on_class_list.to_string(),

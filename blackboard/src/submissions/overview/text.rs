@@ -54,6 +54,7 @@ fn state(state: State) -> &'static str {
     match state {
         State::HandedIn => "handed in",
         State::Uploading => "files not here yet",
+        State::Waiting => "not signed by all",
         State::NeverCame => "files never came",
         State::Missing => "MISSING",
         State::NothingYet => "nothing yet",
@@ -78,6 +79,14 @@ fn remarks(line: &Line) -> Vec<String> {
     }
     if let Some(due) = &line.extended_to {
         remarks.push(format!("extended to {}", local(due)));
+    }
+    if let Some(until) = &line.waits_until {
+        let missing: Vec<_> = line.waiting_for.iter().map(ToString::to_string).collect();
+        remarks.push(format!(
+            "waiting for the signature of {} until {}",
+            missing.join(" "),
+            local(until)
+        ));
     }
     match (&line.upload_until, line.state) {
         (Some(until), State::HandedIn) => remarks.push(format!(
@@ -106,6 +115,7 @@ fn totals(totals: &Totals) -> String {
     for (count, what) in [
         (totals.late, "late"),
         (totals.uploading, "with files not here yet"),
+        (totals.waiting, "waiting for signatures"),
         (totals.never_came, "whose files never came"),
         (totals.missing, "missing"),
         (totals.nothing_yet, "with nothing yet"),
