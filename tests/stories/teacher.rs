@@ -33,7 +33,7 @@ fn campus() -> Campus {
     for words in [
         format!("course add CSCI3150 --title OS --list {list}"),
         format!(
-            "assignment add --course CSCI3150 --title Lab-1 --due {} --late-rule 10%/day",
+            "assignment add --course CSCI3150 --title Lab-1 --due {} --late-rule 10%/day --groups free",
             at(-2 * HOUR)
         ),
         format!(
