@@ -11,6 +11,7 @@ mod history;
 mod largest_group;
 mod proof;
 mod proposal;
+mod rejection;
 mod vigil;
 
 use std::sync::Arc;
@@ -149,12 +150,10 @@ impl Handler {
         let Some(signed) = self.step_6_desk(confirmed).await? else {
             return Ok(());
         };
-        let outcome = match signed {
-            Signed::HandIn(accepted) => {
-                Outcome::Stored(Box::new(self.step_6_content(*accepted).await?))
-            }
-            Signed::Propose(part) => self.step_6_propose(*part).await?,
-            Signed::Sign(part) => self.step_6_sign(*part).await?,
+        let rejection = rejection::of_signed(&signed);
+        let outcome = match self.step_6_take(signed).await {
+            Ok(outcome) => outcome,
+            Err(refusal) => return Err(self.rejected(rejection, refusal).await),
         };
         match outcome {
             Outcome::Stored(record) => self.step_6_receipt(*record).await,
@@ -162,6 +161,18 @@ impl Handler {
                 let proposal = *proposal;
                 self.send(Reply::Proposal { proposal }).await
             }
+        }
+    }
+
+    /// What the members have signed is handed in, or waits for others.
+    async fn step_6_take(&mut self, signed: Signed) -> Result<Outcome, Refusal> {
+        match signed {
+            Signed::HandIn(accepted) => {
+                let record = self.step_6_content(*accepted).await?;
+                Ok(Outcome::Stored(Box::new(record)))
+            }
+            Signed::Propose(part) => self.step_6_propose(*part).await,
+            Signed::Sign(part) => self.step_6_sign(*part).await,
         }
     }
 

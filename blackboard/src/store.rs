@@ -15,6 +15,7 @@ pub(crate) mod parts;
 mod proof;
 mod proposals;
 mod record;
+mod refused;
 mod register;
 mod revocation;
 mod rows;
@@ -44,6 +45,9 @@ pub(crate) use inspector::{CommittedRow, EntryRow, Inspector};
 pub(crate) use proposals::MAX_WAITING;
 pub(crate) use proposals::{End, Proposal, Signing};
 pub use record::{Draft, Record, Summary};
+#[cfg(test)]
+pub(crate) use refused::MOST_OF_ONE;
+pub(crate) use refused::Rejection;
 pub use register::Register;
 use rows::{
     blob, by_number, by_submission, contents, count, insert, insert_blob, last_number, number,

@@ -22,6 +22,7 @@ mod reading;
 mod receipts;
 mod records;
 mod refusals;
+mod rejections;
 mod renewal;
 mod revocation;
 mod roots;

@@ -5,7 +5,7 @@ use scb_protocol::server::{AcceptedStatement, ExpectRequest, Inquiry, PartlySign
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Refusal, Step};
 
-use super::Handler;
+use super::{Handler, rejection};
 
 /// The statement with which members end their questions.
 pub(super) enum Statement {
@@ -31,7 +31,12 @@ impl Handler {
                 Err(lost) if told && lost.code == Code::ConnectionLost => return Ok(None),
                 request => request?,
             };
-            let next = match state.handle(request)? {
+            let rejection = rejection::of_request(&request, &state);
+            let wanted = match state.handle(request) {
+                Ok(wanted) => wanted,
+                Err(refusal) => return Err(self.rejected(rejection, refusal).await),
+            };
+            let next = match wanted {
                 Wanted::HandIn(accepted) => {
                     self.done(Step::Six, Fact::StatementAccepted(accepted.signed()));
                     return Ok(Some(Statement::HandIn(accepted)));

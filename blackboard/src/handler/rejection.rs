@@ -1,0 +1,93 @@
+//! Verified members who are refused find that in the log of their assignment.
+
+use scb_certs::{Fingerprint, StudentId};
+use scb_protocol::log_leaf::LogName;
+use scb_protocol::message::blackboard::Request;
+use scb_protocol::server::ExpectRequest;
+use scb_protocol::statement::Statement;
+use scb_protocol::{Code, Refusal};
+
+use super::Handler;
+use super::desk::Statement as Signed;
+use super::history::sids;
+use crate::store::Rejection;
+
+/// The decisions that are entered: by the rules, about the members, about what they signed. What
+/// went wrong on the way is none.
+const DECISIONS: [Code; 16] = [
+    Code::NotCourseMember,
+    Code::AssignmentNotOpen,
+    Code::AssignmentClosed,
+    Code::GroupSize,
+    Code::OtherGroup,
+    Code::FileType,
+    Code::ContentTooLarge,
+    Code::MemberMismatch,
+    Code::SignatureInvalid,
+    Code::SignatureMissing,
+    Code::SubmissionConflict,
+    Code::ProposalEnded,
+    Code::TooManyProposals,
+    Code::UploadExpired,
+    Code::StudentInactive,
+    Code::CertificateRevoked,
+];
+
+/// What would be entered if this request is refused; nothing for a question.
+pub(super) fn of_request(request: &Request, state: &ExpectRequest) -> Option<Rejection> {
+    let (Request::Submit { statement, .. }
+    | Request::Propose { statement, .. }
+    | Request::Sign { statement, .. }) = request
+    else {
+        return None;
+    };
+    let bytes = statement.as_bytes();
+    of(&Statement::parse(bytes).ok()?, bytes, sids(state))
+}
+
+/// What would be entered if this is refused. Of those who sign for themselves, they alone.
+pub(super) fn of_signed(signed: &Signed) -> Option<Rejection> {
+    match signed {
+        Signed::HandIn(accepted) => {
+            let members = accepted.statement().members.iter();
+            let sids = members.map(|member| member.sid.clone()).collect();
+            of(accepted.statement(), accepted.bytes(), sids)
+        }
+        Signed::Propose(part) | Signed::Sign(part) => {
+            of(part.statement(), part.bytes(), part.sids())
+        }
+    }
+}
+
+fn of(statement: &Statement, bytes: &[u8], members: Vec<StudentId>) -> Option<Rejection> {
+    Some(Rejection {
+        log: LogName::of(statement).ok()?,
+        members,
+        statement: Fingerprint::of(bytes),
+    })
+}
+
+impl Handler {
+    /// Enters it before the members are told, and tells them where. What cannot be entered is refused
+    /// all the same.
+    pub(super) async fn rejected(
+        &mut self,
+        rejection: Option<Rejection>,
+        refusal: Refusal,
+    ) -> Refusal {
+        let Some(rejection) = rejection.filter(|_| DECISIONS.contains(&refusal.code)) else {
+            return refusal;
+        };
+        let (store, now) = (self.shared.register.store(), self.shared.clock.now());
+        let log = rejection.log.clone();
+        match store.enter_rejection(rejection, refusal.code, now).await {
+            Ok(Some(index)) => refusal.with("log", log).with("entry", index),
+            Ok(None) => refusal,
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                tracing::error!("a rejection is not in the log: {error:#}");
+                refusal
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Verified members who are refused find that in the log of their assignment.
+
+use rusqlite::Connection;
+use scb_certs::Fingerprint;
+use scb_protocol::log_leaf::{Entry, Leaf, Refused};
+use scb_protocol::message::blackboard::Request;
+use scb_protocol::rules::Terms;
+use scb_protocol::{Code, Refusal, from_seconds};
+
+use super::campus::Campus;
+use super::group::Group;
+use crate::store::{Place, Store};
+
+const LOG: &str = "campus.test/blackboard/SANDBOX/lab";
+
+/// A campus whose assignment has closed.
+async fn closed() -> Campus {
+    let campus = Campus::open().await;
+    change(&campus, |terms: Terms, now| Terms {
+        due: Some(from_seconds(now - 100)),
+        ..terms
+    })
+    .await;
+    campus
+}
+
+async fn change(campus: &Campus, change: impl FnOnce(Terms, u64) -> Terms + Send + 'static) {
+    let store = Store::open(&campus.home).unwrap();
+    let now = campus.certs.now();
+    let place = Place {
+        domain: campus.service.trust_domain().clone(),
+        course: "SANDBOX".parse().unwrap(),
+        assignment: "lab".parse().unwrap(),
+    };
+    let changed = move || {
+        let terms = move |terms| change(terms, now.as_secs()).check();
+        store.change_assignment(place, terms, now).unwrap();
+    };
+    tokio::task::spawn_blocking(changed).await.unwrap();
+}
+
+/// What was entered as refused, with its number, in all logs.
+fn entered(campus: &Campus) -> Vec<(u64, Refused)> {
+    let database = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let sql = "SELECT leaf FROM log_entries WHERE kind = 'refused' ORDER BY number";
+    let mut query = database.prepare(sql).unwrap();
+    let leaves = query.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+    let read = |leaf: Vec<u8>| match Leaf::parse(&leaf).unwrap() {
+        Leaf {
+            index,
+            entry: Entry::Refused(refused),
+            ..
+        } => (index, refused),
+        other => panic!("{other:?}"),
+    };
+    leaves.map(|leaf| read(leaf.unwrap())).collect()
+}
+
+async fn refused(group: &mut Group<'_>) -> Refusal {
+    group.hand_in().await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_rejection_by_the_rules_is_entered_before_the_members_are_told() {
+    let campus = closed().await;
+    let mut group = campus.three();
+    let told = refused(&mut group).await;
+    assert_eq!(told.code, Code::AssignmentClosed);
+    let entered = entered(&campus);
+    let members = group.members.iter().map(|member| member.sid.clone());
+    let expected = Refused {
+        code: Code::AssignmentClosed,
+        members: members.collect(),
+        statement_sha256: Some(Fingerprint::of(&group.statement())),
+    };
+    let [(index, entry)] = &entered[..] else {
+        panic!("{entered:?}");
+    };
+    assert_eq!(*entry, expected);
+    assert_eq!(told.params["entry"], index.to_string());
+    assert_eq!(told.params["log"], LOG);
+}
+
+#[tokio::test]
+async fn the_same_is_entered_once() {
+    let campus = closed().await;
+    let mut group = campus.three();
+    let (first, second) = (refused(&mut group).await, refused(&mut group).await);
+    assert_eq!(first, second);
+    assert_eq!(entered(&campus).len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_members_signed_is_judged_and_entered_as_well() {
+    let campus = Campus::open().await;
+    let mut group = campus.three().tampering(|request| {
+        if let Request::Submit { signatures, .. } = request {
+            let mut bytes = signatures.as_bytes().to_vec();
+            let last = bytes.len() - 1;
+            bytes[last] ^= 1;
+            *signatures = scb_protocol::values::Der::new(bytes);
+        }
+    });
+    let told = refused(&mut group).await;
+    assert_eq!(told.code, Code::SignatureInvalid);
+    assert_eq!(entered(&campus)[0].1.code, Code::SignatureInvalid);
+}
+
+#[tokio::test]
+async fn what_has_no_log_and_what_went_wrong_on_the_way_is_not_entered() {
+    let campus = Campus::open().await;
+    for (assignment, code) in [
+        (("SANDBOX", "lab-9"), Code::AssignmentUnknown),
+        (("CSCI9999", "lab"), Code::CourseUnknown),
+    ] {
+        let mut group = campus.three();
+        group.assignment = assignment;
+        assert_eq!(refused(&mut group).await.code, code);
+    }
+    let mut group = campus.three();
+    group.sent = Some(vec![b'x'; group.report.len()]);
+    assert_eq!(refused(&mut group).await.code, Code::ContentAltered);
+    assert_eq!(entered(&campus), []);
+}
+
+#[tokio::test]
+async fn nobody_fills_a_log_with_rejections() {
+    let campus = closed().await;
+    for _ in 0..crate::store::MOST_OF_ONE {
+        let told = refused(&mut campus.group(&["1155000001"])).await;
+        assert!(told.params.contains_key("entry"));
+    }
+    let most = entered(&campus).len();
+    for sids in [&["1155000001"][..], &["1155000002", "1155000001"][..]] {
+        let told = refused(&mut campus.group(sids)).await;
+        assert_eq!(told.code, Code::AssignmentClosed, "refused all the same");
+        assert!(!told.params.contains_key("entry"));
+    }
+    assert_eq!(entered(&campus).len(), most);
+    let other = refused(&mut campus.group(&["1155000009"])).await;
+    assert!(other.params.contains_key("entry"), "others are entered");
+    campus
+        .certs
+        .clock()
+        .advance(std::time::Duration::from_secs(3601));
+    let later = refused(&mut campus.group(&["1155000001"])).await;
+    assert!(later.params.contains_key("entry"), "an hour later");
+}
