@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::client::Member;
-use scb_protocol::{Code, EnrolmentCode, Fact, Refusal, Step};
+use scb_protocol::{Code, EnrolmentCode, Fact, Step};
 use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
