@@ -28,7 +28,10 @@ async fn who_says_no_ends_it_and_the_others_are_told_why() {
     assert_eq!(refusal.code, Code::ProposalEnded);
     assert_eq!(refusal.params["state"], "declined");
     assert_eq!(a.begin(&work).await.unwrap_err().code, Code::ProposalEnded);
-    assert_eq!(happened(&campus), ["proposed", "signed", "declined"]);
+    assert_eq!(
+        happened(&campus),
+        ["proposed", "signed", "declined", "refused"]
+    );
     assert_eq!(campus.submissions(), []);
 }
 
@@ -45,7 +48,7 @@ async fn who_has_signed_takes_it_back() {
     assert_eq!(c.sign(&work).await.unwrap_err().code, Code::ProposalEnded);
     assert_eq!(
         happened(&campus),
-        ["proposed", "signed", "signed", "withdrawn"]
+        ["proposed", "signed", "signed", "withdrawn", "refused"]
     );
 }
 
@@ -79,7 +82,7 @@ async fn others_cannot_end_it_and_do_not_learn_of_it() {
     assert_eq!(refusal.code, Code::MemberMismatch);
     let mut both = Machine::of(&campus, &[B, C]);
     assert_eq!(both.told().await, [], "one of them is not named");
-    assert_eq!(happened(&campus), ["proposed", "signed"]);
+    assert_eq!(happened(&campus), ["proposed", "signed", "refused"]);
 }
 
 #[tokio::test]
@@ -113,7 +116,10 @@ async fn what_nobody_signs_in_time_lapses_and_its_files_go() {
     campus.certs.clock().advance(HOUR);
     campus.start().await.unwrap();
     assert!(!kept.exists());
-    assert_eq!(happened(&campus), ["proposed", "signed", "lapsed"]);
+    assert_eq!(
+        happened(&campus),
+        ["proposed", "signed", "refused", "lapsed"]
+    );
     let register = Register::open(&campus.home, Store::open(&campus.home).unwrap()).unwrap();
     assert_eq!(
         register.lapse_proposals(campus.certs.now()).unwrap(),

@@ -27,7 +27,7 @@ async fn with_a_proposer_who_was_revoked_nobody_signs() {
         (Code::StudentInactive, Step::Six)
     );
     assert_eq!(refusal.sid.unwrap().as_str(), A);
-    assert_eq!(happened(&campus), ["proposed", "signed"]);
+    assert_eq!(happened(&campus), ["proposed", "signed", "refused"]);
     campus.cuhk.answer(Answer::Honest);
     b.sign(&work).await.unwrap().receipt();
 }
@@ -49,7 +49,7 @@ async fn who_was_revoked_before_the_files_came_is_refused_then() {
     b.sign(&work).await.unwrap().receipt();
     assert_eq!(
         happened(&campus),
-        ["proposed", "signed", "signed", "accepted"]
+        ["proposed", "signed", "signed", "refused", "accepted"]
     );
 }
 
@@ -90,7 +90,7 @@ async fn only_the_very_statement_that_was_proposed_is_signed() {
     );
     let refusal = a.begin(&altered).await.unwrap_err();
     assert_eq!(refusal.code, Code::SubmissionConflict);
-    assert_eq!(happened(&campus), ["proposed", "signed"]);
+    assert_eq!(happened(&campus), ["proposed", "signed", "refused"]);
 }
 
 #[tokio::test]
@@ -111,7 +111,10 @@ async fn a_signature_counts_over_the_signers_own_connection_only() {
         connection.send(&request).await.unwrap();
         assert_eq!(reply(&mut connection).await.unwrap_err().code, code);
     }
-    assert_eq!(happened(&campus), ["proposed", "signed"]);
+    assert_eq!(
+        happened(&campus),
+        ["proposed", "signed", "refused", "refused"]
+    );
 }
 
 #[tokio::test]
