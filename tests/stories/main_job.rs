@@ -92,14 +92,12 @@ fn what_this_machine_cannot_do_says_nothing_against_a_receipt() {
         .succeeded();
     let receipt = told.json()["receipt"].as_str().unwrap().to_owned();
     let outside = campus.outside().to_str().unwrap();
-    for file in ["no-such-file", outside] {
-        let ran = campus.student(&["verify", &receipt, file]);
-        assert_eq!(ran.exit, Some(5), "{ran:#?}");
-        assert!(
-            ran.stdout.contains("verdict    the receipt verifies; "),
-            "{ran:#?}"
-        );
-    }
+    let ran = campus.student(&["verify", &receipt, "no-such-file"]);
+    assert_eq!(ran.exit, Some(5), "{ran:#?}");
+    assert!(
+        ran.stdout.contains("verdict    the receipt verifies; "),
+        "{ran:#?}"
+    );
     let mut command = program("student");
     command
         .env("PATH", outside)
