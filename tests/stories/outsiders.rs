@@ -41,6 +41,7 @@ fn the_script_in_docs_comes_to_the_same_verdict() {
         .succeeded()
         .json();
     let receipt = told["receipt"].as_str().unwrap();
+    revoke_one(&campus);
     let ours = campus.student(&["verify", receipt]).succeeded().stdout;
     let root = ours
         .lines()
@@ -126,6 +127,7 @@ fn the_commands_of_the_receipts_own_page_confirm_it() {
     };
     let campus = Campus::sandbox();
     let unpacked = unpacked_receipt(&campus);
+    revoke_one(&campus);
     let page = fs::read_to_string(unpacked.join("VERIFY.md")).unwrap();
     let report = campus.outside().join("submission.txt");
     let text = SAMPLE
@@ -178,6 +180,12 @@ fn the_commands_of_the_receipts_own_page_confirm_it() {
     assert_ne!(forged, statement);
     fs::write(unpacked.join("statement.json"), forged).unwrap();
     assert!(run(&compare).succeeded().stdout.contains("by name: False"));
+}
+
+/// A laptop is lost after the hand-in: what was signed before stays signed.
+fn revoke_one(campus: &Campus) {
+    let revoke = ["revoke", "1155000002", "--reason", "key_compromise"];
+    campus.administer_cuhk(&revoke).succeeded();
 }
 
 /// What stands indented as a command, in order.
