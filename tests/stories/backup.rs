@@ -91,13 +91,10 @@ fn of_backups_in_a_directory_the_newest_stay_and_what_others_made() {
     };
     let told = keep("9").succeeded().stdout;
     assert!(told.contains("no backup was older"), "{told}");
-    let newest = || {
-        let names = fs::read_dir(&dir).unwrap();
-        let mut names: Vec<_> = names.map(|entry| entry.unwrap().path()).collect();
-        names.sort();
-        names.pop().unwrap()
-    };
-    let first = newest();
+    let made = fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
+    // From another second than the next one, whose name says when it was made.
+    let first = dir.join("cuhk-2026-01-09T031500Z.zip");
+    fs::rename(made, &first).unwrap();
     // Older ones of this CUHK, and what has no business there.
     let older = |n: u32| dir.join(format!("cuhk-2026-01-0{n}T031500Z.zip"));
     for n in 1..=3 {
