@@ -1,6 +1,7 @@
 //! A campus with CUHK and this server running.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -176,4 +177,21 @@ fn files_below(dir: &Path) -> Vec<String> {
         }
     }
     found
+}
+
+/// A folder with all that is in it. A database that is being closed takes its log with it: what
+/// goes meanwhile is not copied.
+pub(super) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        match path.is_dir() {
+            true => copy(&path, &to),
+            false => match fs::copy(&path, &to) {
+                Err(gone) if gone.kind() == ErrorKind::NotFound => {}
+                copied => drop(copied.unwrap()),
+            },
+        }
+    }
 }

@@ -11,7 +11,7 @@ use scb_cli::{Home, Role};
 use scb_protocol::grade::{Given, Grade, SignedGrade};
 use scb_tlog::{Checkpoint, Hash, TreeHead};
 
-use super::campus::Campus;
+use super::campus::{Campus, copy};
 use super::proposals::{A, B, Machine};
 use crate::fsck::found;
 use crate::note_keys::LogKey;
@@ -76,18 +76,6 @@ impl Copy {
 }
 
 const LOG: &str = "campus.test/blackboard/SANDBOX/lab";
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
-}
 
 /// Every file with its hash, but those that SQLite has beside an open database.
 fn state(dir: &Path) -> Vec<(PathBuf, Fingerprint)> {

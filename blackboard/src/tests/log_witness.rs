@@ -2,7 +2,6 @@
 //! is not served.
 
 use std::fs;
-use std::path::Path;
 
 use rusqlite::Connection;
 use scb_certs::Fingerprint;
@@ -12,7 +11,7 @@ use scb_protocol::server::Outage;
 use scb_protocol::witness::{CosignedCheckpoint, MAX_ENTRIES};
 use scb_protocol::{VerifiedLogKeys, from_seconds};
 
-use super::campus::Campus;
+use super::campus::{Campus, copy};
 use super::eventually;
 use crate::arguments::Recover;
 use crate::failure::failure;
@@ -73,19 +72,6 @@ fn enter(campus: &Campus, count: usize) {
         log::append(&transaction, &log_name(), from_seconds(1000), rules).unwrap();
     }
     transaction.commit().unwrap();
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, name) = entry
-            .map(|entry| (entry.path(), entry.file_name()))
-            .unwrap();
-        match path.is_dir() {
-            true => copy(&path, &to.join(name)),
-            false => drop(fs::copy(&path, to.join(name)).unwrap()),
-        }
-    }
 }
 
 /// A campus whose home was put back to how it was after the first of three hand-ins; how many
