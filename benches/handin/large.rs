@@ -80,7 +80,8 @@ fn to_blackboard(dir: &Path, scale: &Scale) -> Took {
     Took(took)
 }
 
-/// Blackboard takes half a GiB at most unless its operator wants more.
+/// Blackboard takes half a GiB at most unless its operator wants more, for all and for the
+/// assignment.
 fn allow(servers: &mut Servers, size: u64) {
     let path = servers.sandbox().join("blackboard/config.toml");
     let config = std::fs::read_to_string(&path).unwrap();
@@ -92,6 +93,14 @@ fn allow(servers: &mut Servers, size: u64) {
         });
     std::fs::write(&path, lines.collect::<String>()).unwrap();
     servers.restart_blackboard();
+    let changed = Command::new(env!("CARGO_BIN_EXE_blackboard"))
+        .arg("--home")
+        .arg(servers.sandbox().join("blackboard"))
+        .args(["assignment", "change", "lab", "--course", "SANDBOX"])
+        .args(["--max-bytes", &size.max(1024).to_string()])
+        .output()
+        .unwrap();
+    assert!(changed.status.success(), "{changed:?}");
 }
 
 /// Steps 3 to 6 with the sandbox's three students; the first time steps 1 and 2, too.

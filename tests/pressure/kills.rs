@@ -20,7 +20,7 @@ const GROUPS: usize = 3;
 /// Members of each.
 const MEMBERS: usize = 2;
 /// Bytes of each report: enough for many chunks, so that some are killed amid them.
-const REPORT: usize = 2 << 20;
+const REPORT: usize = 256 << 10;
 /// How long a repeated command may be told to come back later.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How soon a server that was killed must be ready again, not counting the time for which
