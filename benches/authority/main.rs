@@ -26,6 +26,7 @@ mod verifications;
 
 use std::path::PathBuf;
 
+use machine::Wanted;
 use measure::Effort;
 use servers::Server;
 
@@ -43,21 +44,21 @@ pub struct Scale {
 }
 
 impl Scale {
-    fn chosen(quick: bool) -> Self {
+    fn chosen(wanted: &Wanted) -> Self {
         let number = |name: &str, otherwise: usize| {
             let set = std::env::var(name).ok();
             set.map_or(otherwise, |text| text.parse().unwrap())
         };
-        let (students, certificates, verifications, revocations) = match quick {
-            true => (60, 2_000, 60, 50),
-            false => (10_000, 1_000_000, 3_000, 10_000),
+        let (effort, (students, certificates, verifications, revocations)) = match wanted {
+            Wanted::Quick => (Effort::QUICK, (60, 2_000, 60, 50)),
+            Wanted::Full => (Effort::FULL, (10_000, 1_000_000, 3_000, 10_000)),
         };
         let most = number("SCB_BENCH_CERTIFICATES", certificates);
         let mut certificates = vec![1_000, 100_000, most];
         certificates.retain(|count| *count <= most);
         certificates.dedup();
         Self {
-            effort: if quick { Effort::QUICK } else { Effort::FULL },
+            effort,
             students: number("SCB_BENCH_STUDENTS", students),
             certificates,
             verifications,
@@ -67,13 +68,10 @@ impl Scale {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let given = |name: &str| arguments.iter().any(|argument| argument == name);
-    if given("--list") {
+    let Some(wanted) = machine::wanted() else {
         return;
-    }
-    let quick = given("--quick") || !given("--bench") || std::env::var("SCB_BENCH_QUICK").is_ok();
-    let scale = Scale::chosen(quick);
+    };
+    let scale = Scale::chosen(&wanted);
     scb_protocol::install_crypto();
     machine::introduce();
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,22 @@
-//! On what a benchmark runs, said before its numbers.
+//! On what a benchmark runs, said before its numbers, and how much of it is wanted.
+
+/// How much is wanted: little, or all. Nothing if the benchmarks are only listed.
+pub(crate) enum Wanted {
+    Quick,
+    Full,
+}
+
+/// By the command line and the environment; `cargo test`, which does not optimise, wants little.
+pub(crate) fn wanted() -> Option<Wanted> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let given = |name: &str| arguments.iter().any(|argument| argument == name);
+    let quick = given("--quick") || !given("--bench") || std::env::var("SCB_BENCH_QUICK").is_ok();
+    match (given("--list"), quick) {
+        (true, _) => None,
+        (false, true) => Some(Wanted::Quick),
+        (false, false) => Some(Wanted::Full),
+    }
+}
 
 /// Prints the profile, the number of processor cores and the load at the start.
 pub(crate) fn introduce() {

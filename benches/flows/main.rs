@@ -19,16 +19,15 @@ mod operations;
 mod protocol;
 mod servers;
 
+use machine::Wanted;
 use measure::Effort;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let given = |name: &str| arguments.iter().any(|argument| argument == name);
-    if given("--list") {
-        return;
-    }
-    let quick = given("--quick") || !given("--bench") || std::env::var("SCB_BENCH_QUICK").is_ok();
-    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    let effort = match machine::wanted() {
+        None => return,
+        Some(Wanted::Quick) => Effort::QUICK,
+        Some(Wanted::Full) => Effort::FULL,
+    };
     scb_protocol::install_crypto();
     introduce(&effort);
     let costs = operations::all(&effort);

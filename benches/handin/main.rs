@@ -27,6 +27,8 @@ mod proofs;
 mod servers;
 mod small;
 
+use machine::Wanted;
+
 /// How much is done.
 pub struct Scale {
     /// Clients at once, and hand-ins in all, of each run.
@@ -59,13 +61,11 @@ impl Scale {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let given = |name: &str| arguments.iter().any(|argument| argument == name);
-    if given("--list") {
-        return;
-    }
-    let quick = given("--quick") || !given("--bench") || std::env::var("SCB_BENCH_QUICK").is_ok();
-    let scale = if quick { Scale::QUICK } else { Scale::FULL };
+    let scale = match machine::wanted() {
+        None => return,
+        Some(Wanted::Quick) => Scale::QUICK,
+        Some(Wanted::Full) => Scale::FULL,
+    };
     scb_protocol::install_crypto();
     machine::introduce();
     small::measure(&scale);

@@ -269,6 +269,30 @@ impl Engine {
         sids.iter().map(open).collect()
     }
 
+    /// Work with Blackboard in the name of these students, who are told of nobody else's.
+    fn session<T>(
+        &mut self,
+        sids: &[StudentId],
+        observer: &mut Observer<'_>,
+        work: impl AsyncFnOnce(
+            &mut Setup,
+            &Arc<dyn Clock>,
+            &mut [Member],
+            &mut Observer<'_>,
+        ) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut members = self.open_all(sids)?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            match work(setup, clock, &mut members, &mut observer).await {
+                Ok(done) => Ok(done),
+                Err(error) => Err(with_clock(setup, clock, error).await),
+            }
+        })
+    }
+
     /// Keeps other programs out of the home, and takes in what they left there.
     fn lock(&mut self) -> Result<HomeLock, Error> {
         let lock = self.setup.home.lock()?;

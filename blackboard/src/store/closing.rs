@@ -119,10 +119,13 @@ fn enter(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result<
 
 /// The entry that closed the assignment, if nothing after it opened it again.
 fn entered(connection: &Connection, name: &LogName) -> Result<Option<u64>, Error> {
-    let sql = "SELECT number, kind FROM log_entries JOIN logs ON log = id \
-               WHERE origin = ? AND (kind IS NULL OR kind IN ('closed', 'rules', 'extension', \
-               'committed', 'accepted', 'recovered')) ORDER BY number DESC LIMIT 1";
-    let mut query = connection.prepare_cached(sql)?;
+    let sql = format!(
+        "SELECT number, kind FROM log_entries JOIN logs ON log = id \
+         WHERE origin = ? AND (kind IS NULL OR kind IN ('closed', '{}')) \
+         ORDER BY number DESC LIMIT 1",
+        Entry::REOPENING.join("', '")
+    );
+    let mut query = connection.prepare_cached(&sql)?;
     let last: Option<(i64, Option<String>)> = query
         .query_row([name.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;

@@ -1,6 +1,7 @@
 //! The table of who has a part in which version.
 
 use rusqlite::{Connection, Transaction, params};
+use scb_certs::StudentId;
 use scb_protocol::rules::Part;
 use scb_protocol::statement::{StatedMember, Statement, SubmissionNumber};
 
@@ -24,21 +25,32 @@ pub(super) fn same(
 
 /// The last version of each member who has one, and who else has a part in it.
 pub(super) fn parts(connection: &Connection, statement: &Statement) -> Result<Vec<Part>, Error> {
-    let mut parts = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     for member in &statement.members {
         let Some(number) = last(connection, statement, std::slice::from_ref(member))? else {
             continue;
         };
-        if let Some(record) = by_number(connection, number)? {
-            let members = record.statement().members.iter();
-            parts.push(Part {
-                sid: member.sid.clone(),
-                number,
-                members: members.map(|member| member.sid.clone()).collect(),
-            });
-        }
+        // Most often all of them have it together: it is read once.
+        let known = parts.iter().find(|part| part.number == number);
+        let members = match known.map(|part| part.members.clone()) {
+            Some(members) => members,
+            None => match by_number(connection, number)? {
+                Some(record) => sids(&record),
+                None => continue,
+            },
+        };
+        parts.push(Part {
+            sid: member.sid.clone(),
+            number,
+            members,
+        });
     }
     Ok(parts)
+}
+
+fn sids(record: &Record) -> Vec<StudentId> {
+    let members = record.statement().members.iter();
+    members.map(|member| member.sid.clone()).collect()
 }
 
 /// The last version in which any of these has a part.

@@ -9,7 +9,7 @@ use super::Cli;
 fn applicable(command: &str) -> Option<&'static [&'static str]> {
     const OFFLINE: &[&str] = &["home", "sandbox", "lang", "json"];
     const RECEIPTS: &[&str] = &["home", "sandbox", "ca", "ca_fingerprint", "lang", "json"];
-    const DOWNLOAD: &[&str] = &[
+    const SESSION: &[&str] = &[
         "home",
         "sandbox",
         "cuhk",
@@ -32,18 +32,6 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
         "passphrase_file",
         "course",
         "assignment",
-        "explain",
-        "lang",
-        "json",
-    ];
-    const COSIGN: &[&str] = &[
-        "home",
-        "sandbox",
-        "cuhk",
-        "blackboard",
-        "ca",
-        "ca_fingerprint",
-        "passphrase_file",
         "explain",
         "lang",
         "json",
@@ -85,12 +73,10 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
     ];
     match command {
         "verify" => Some(RECEIPTS),
-        "receipts" | "download" => Some(DOWNLOAD),
-        "history" => Some(ASSIGNMENTS),
+        "receipts" | "download" | "cosign" | "withdraw" => Some(SESSION),
         "status" => Some(OFFLINE),
         "passphrase" => Some(PASSPHRASE),
-        "assignments" | "grades" => Some(ASSIGNMENTS),
-        "cosign" | "withdraw" => Some(COSIGN),
+        "assignments" | "history" | "grades" => Some(ASSIGNMENTS),
         "audit" => Some(AUDIT),
         "enrol" => Some(ENROL),
         "renew" => Some(RENEW),

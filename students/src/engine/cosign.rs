@@ -343,19 +343,11 @@ impl Engine {
         statement: &[u8],
         observer: &mut Observer<'_>,
     ) -> Result<HandedIn, Error> {
-        let mut members = self.open_all(std::slice::from_ref(sid))?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            match cosign(setup, clock, &mut members, statement, &mut observer).await {
-                Ok(handed_in) => Ok(handed_in),
-                Err(error) => {
-                    let error = with_clock(setup, clock, error).await;
-                    Err(desk::in_local_time(error))
-                }
-            }
-        })
+        let alone = std::slice::from_ref(sid);
+        let signed = self.session(alone, observer, async |setup, clock, members, observer| {
+            cosign(setup, clock, members, statement, observer).await
+        });
+        signed.map_err(desk::in_local_time)
     }
 
     /// Declines a proposal in this student's name, or takes back his signature.
@@ -369,15 +361,9 @@ impl Engine {
         ending: (SubmissionId, Option<Reason>),
         observer: &mut Observer<'_>,
     ) -> Result<ProposalStanding, Error> {
-        let mut members = self.open_all(std::slice::from_ref(sid))?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            match end(setup, clock, &mut members, ending, &mut observer).await {
-                Ok(standing) => Ok(standing),
-                Err(error) => Err(with_clock(setup, clock, error).await),
-            }
+        let alone = std::slice::from_ref(sid);
+        self.session(alone, observer, async |setup, clock, members, observer| {
+            end(setup, clock, members, ending, observer).await
         })
     }
 }

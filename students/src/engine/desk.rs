@@ -14,7 +14,7 @@ use scb_transport::Clock;
 
 use super::hand_in::{HandIn, Talk};
 use super::links::REPLY;
-use super::{Engine, logged, tokens, with_clock};
+use super::{Engine, tokens};
 use crate::pending;
 use crate::{Error, Group, Observer, Setup};
 
@@ -207,16 +207,13 @@ impl Engine {
         course: Option<Label>,
         observer: &mut Observer<'_>,
     ) -> Result<ToldAssignments, Error> {
-        let mut members = self.open_all(group.ids())?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            match assignments(setup, clock, &mut members, course, &mut observer).await {
-                Ok(told) => Ok(told),
-                Err(error) => Err(with_clock(setup, clock, error).await),
-            }
-        })
+        self.session(
+            group.ids(),
+            observer,
+            async |setup, clock, members, observer| {
+                assignments(setup, clock, members, course, observer).await
+            },
+        )
     }
 
     /// The grades of these students that were released, of one course or of all. Each is verified:
@@ -231,15 +228,12 @@ impl Engine {
         course: Option<Label>,
         observer: &mut Observer<'_>,
     ) -> Result<Vec<VerifiedGrade>, Error> {
-        let mut members = self.open_all(group.ids())?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            match grades(setup, clock, &mut members, course, &mut observer).await {
-                Ok(grades) => Ok(grades),
-                Err(error) => Err(with_clock(setup, clock, error).await),
-            }
-        })
+        self.session(
+            group.ids(),
+            observer,
+            async |setup, clock, members, observer| {
+                grades(setup, clock, members, course, observer).await
+            },
+        )
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Fingerprint, StudentId};
+use scb_certs::Fingerprint;
 use scb_protocol::client::{Downloading, Member, Session};
 use scb_protocol::message::blackboard::ListedVersion;
 use scb_protocol::receipt::VerifiedReceipt;
@@ -18,7 +18,7 @@ use tokio::time::{Duration, Instant};
 use super::completion::{numbers_kept, roots};
 use super::hand_in::Talk;
 use super::links::REPLY;
-use super::{Engine, logged, tokens, with_clock};
+use super::{Engine, tokens};
 use crate::target::{Part, Place, Target};
 use crate::{Error, Event, Group, Observer, Setup, receipts};
 
@@ -82,14 +82,10 @@ impl Engine {
             versions: Vec::new(),
         };
         for sid in group.ids() {
-            let only = only.clone();
-            let told = self.alone(
-                sid,
-                observer,
-                async move |setup, clock, member, observer| {
-                    history(setup, clock, member, only.clone(), observer).await
-                },
-            )?;
+            let (only, alone) = (only.clone(), std::slice::from_ref(sid));
+            let told = self.session(alone, observer, async |setup, clock, member, observer| {
+                history(setup, clock, member, only, observer).await
+            })?;
             all.add(told);
         }
         Ok(all)
@@ -109,7 +105,8 @@ impl Engine {
         let mut fetched = Vec::new();
         for sid in group.ids() {
             let kept = numbers_kept(&self.setup)?;
-            let one = self.alone(sid, observer, async |setup, clock, member, observer| {
+            let alone = std::slice::from_ref(sid);
+            let one = self.session(alone, observer, async |setup, clock, member, observer| {
                 fetch_receipts(setup, clock, member, &kept, observer).await
             })?;
             fetched.extend(one);
@@ -132,7 +129,8 @@ impl Engine {
     ) -> Result<FetchedSubmission, Error> {
         let mut unknown = Err(Error::NoIds);
         for sid in group.ids() {
-            let fetched = self.alone(sid, observer, async |setup, clock, member, observer| {
+            let alone = std::slice::from_ref(sid);
+            let fetched = self.session(alone, observer, async |setup, clock, member, observer| {
                 download(setup, clock, member, (number, place), observer).await
             });
             match fetched {
@@ -143,30 +141,6 @@ impl Engine {
             }
         }
         unknown
-    }
-
-    /// Work with Blackboard in a session of one student, who is told of nobody else's.
-    fn alone<T>(
-        &mut self,
-        sid: &StudentId,
-        observer: &mut Observer<'_>,
-        work: impl AsyncFn(
-            &mut Setup,
-            &Arc<dyn Clock>,
-            &mut [Member],
-            &mut Observer<'_>,
-        ) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let mut members = self.open_all(std::slice::from_ref(sid))?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            match work(setup, clock, &mut members, &mut observer).await {
-                Ok(done) => Ok(done),
-                Err(error) => Err(with_clock(setup, clock, error).await),
-            }
-        })
     }
 }
 

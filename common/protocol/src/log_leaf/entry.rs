@@ -48,6 +48,9 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// The names of those that [reopen](Self::reopens) an assignment.
+    pub const REOPENING: [&str; 5] = ["rules", "extension", "committed", "accepted", "recovered"];
+
     /// Its name, as it stands in the leaf.
     pub fn name(&self) -> &'static str {
         match self {
@@ -69,14 +72,7 @@ impl Entry {
 
     /// Whether more may have come than what was all when the assignment was closed.
     pub fn reopens(&self) -> bool {
-        matches!(
-            self,
-            Self::Rules(_)
-                | Self::Extension(_)
-                | Self::Committed(_)
-                | Self::Accepted(_)
-                | Self::Recovered(_)
-        )
+        Self::REOPENING.contains(&self.name())
     }
 }
 

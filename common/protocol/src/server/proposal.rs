@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{DetachedSignature, Fingerprint, Signer, StudentId, TrustStore, join_detached};
 
 use super::submission::{Signed, check_terms};
-use super::verification::ask_about;
+use super::verification::{ask_about, verify_answer};
 use super::{
     AwaitReverification, Commitment, ExpectUpload, Policy, VerifiedMember, WithFiles,
     verify_signatures, verify_signers,
@@ -321,11 +321,8 @@ impl AwaitCosigners {
         now: UnixTime,
     ) -> Result<ConfirmedSigners, Refusal> {
         let service = &self.policy.service;
-        let verification = Verification::verify(verification, trust, service, &self.question, now)
-            .map_err(|refusal| Refusal {
-                step: Step::Six,
-                ..refusal
-            })?;
+        let judge = (trust, service);
+        let verification = verify_answer(verification, &self.question, Step::Six, judge, now)?;
         Ok(ConfirmedSigners(verification))
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{StudentId, TrustStore, VerifiedStudent};
+use scb_certs::{SpiffeId, StudentId, TrustStore, VerifiedStudent};
 
 use super::{ExpectConfirmation, MemberWatch, Policy, VerifiedPresentation};
 use crate::assurance::{Assurance, VerifiedTokens};
@@ -132,6 +132,18 @@ impl AwaitVerification {
         let next = ExpectConfirmation::new(self.policy, members, assurance, key);
         Ok((next, reply))
     }
+}
+
+/// CUHK's answer to this question, verified; a refusal names the step in which it was asked.
+pub(super) fn verify_answer(
+    verification: &str,
+    question: &Question,
+    step: Step,
+    (trust, service): (&TrustStore, &SpiffeId),
+    now: UnixTime,
+) -> Result<Verification, Refusal> {
+    Verification::verify(verification, trust, service, question, now)
+        .map_err(|refusal| Refusal { step, ..refusal })
 }
 
 /// A question about these students under a fresh nonce.

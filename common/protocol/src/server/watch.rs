@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{SpiffeId, TrustStore, VerifiedStudent};
 
 use super::presentation::VerifiedPresentation;
-use super::verification::ask_about;
+use super::verification::{ask_about, verify_answer};
 use crate::certificate::certificate_refusal;
 use crate::identity_token::VerifiedToken;
 use crate::verification::{Question, Verification};
@@ -82,11 +82,7 @@ impl AwaitLook<'_> {
         trust: &TrustStore,
         now: UnixTime,
     ) -> Result<Verification, Refusal> {
-        Verification::verify(verification, trust, self.service, &self.question, now).map_err(
-            |refusal| Refusal {
-                step: self.step,
-                ..refusal
-            },
-        )
+        let judge = (trust, self.service);
+        verify_answer(verification, &self.question, self.step, judge, now)
     }
 }

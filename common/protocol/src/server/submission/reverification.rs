@@ -7,9 +7,9 @@ use super::signed::{Signatory, Signed};
 use super::{Commitment, verify_signers};
 use crate::assurance::{Assurance, VerifiedTokens};
 use crate::certificate::certificate_refusal;
-use crate::server::verification::ask_about;
+use crate::server::verification::{ask_about, verify_answer};
 use crate::statement::Statement;
-use crate::verification::{Question, VERIFICATION_LIFETIME, Verification};
+use crate::verification::{Question, VERIFICATION_LIFETIME};
 use crate::{Code, Refusal, Step};
 
 /// Waits for CUHK's answer about the members, immediately before the submission is stored.
@@ -48,11 +48,8 @@ impl AwaitReverification {
         now: UnixTime,
     ) -> Result<VerifiedSubmission, Refusal> {
         let service = &self.signed.policy.service;
-        let verification = Verification::verify(verification, trust, service, &self.question, now)
-            .map_err(|refusal| Refusal {
-                step: Step::Six,
-                ..refusal
-            })?;
+        let judge = (trust, service);
+        let verification = verify_answer(verification, &self.question, Step::Six, judge, now)?;
         let signed = &self.signed;
         verify_signers(&signed.signers, &signed.statement.members, trust, now)?;
         Ok(VerifiedSubmission {
