@@ -4,7 +4,7 @@ use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord};
 use scb_certs::StudentId;
-use scb_cli::{Failure, printable, read_limited};
+use scb_cli::{Failure, line_of, printable, read_limited};
 
 /// Largest file in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -46,14 +46,15 @@ fn parse(bytes: &[u8]) -> Result<Vec<StudentId>, String> {
     let mut students: Vec<StudentId> = Vec::new();
     for row in reader.records() {
         let row = row.map_err(|error| error.to_string())?;
-        let line = row.position().map_or(0, csv::Position::line);
         let text = row.get(column).unwrap_or_default().trim();
         if text.is_empty() {
             continue;
         }
         let sid = text.parse();
-        let sid =
-            sid.map_err(|_| format!("line {line}: `{}` is no student ID", printable(text)))?;
+        let sid = sid.map_err(|_| {
+            let line = line_of(bytes, row.position().map_or(0, csv::Position::byte));
+            format!("line {line}: `{}` is no student ID", printable(text))
+        })?;
         students.push(sid);
     }
     students.sort();
@@ -104,6 +105,7 @@ mod tests {
             ("sid\n\n", "no student"),
             ("sid\n1155000001\n../etc\n", "line 3: `../etc`"),
             ("sid\n=1+1\n", "line 2"),
+            ("sid\r\n1155000001\r\n\r\n=1+1\r\n", "line 4"),
         ] {
             let error = sids(text).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");

@@ -306,14 +306,3 @@ impl Error {
         )
     }
 }
-
-/// An error with all its causes.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        message += &format!(": {error}");
-        cause = error.source();
-    }
-    message
-}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use scb_certs::{ServiceName, StudentId, VerifiedRequest, VerifiedService, VerifiedStudent};
+use scb_cli::with_causes;
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
@@ -17,7 +18,6 @@ use scb_transport::{Connection, Limits, Shutdown, telemetry};
 
 use crate::Error;
 use crate::authority::{Authority, Enrolled};
-use crate::error::with_causes;
 use crate::facts;
 
 /// Questions of a service that are answered at once.

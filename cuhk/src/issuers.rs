@@ -11,11 +11,10 @@ use scb_certs::{
     Certificate, Chain, Ed25519Seed, Issuer, IssuerKind, Passphrase, SigningKey, TrustDomain,
     read_private, write_private,
 };
-use scb_cli::{Home, create_private_dir, read_limited};
+use scb_cli::{Home, create_private_dir, read_limited, with_causes};
 
 use crate::Error;
 use crate::config::path;
-use crate::error::with_causes;
 use crate::own_identity::CHAIN;
 use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{Ed25519Seed, TrustDomain};
-use scb_cli::Home;
+use scb_cli::{Home, with_causes};
 use scb_storage::{BATCH, Published, PublishedLog};
 use scb_tlog::{Algorithm, HashReader, KeyName, NoteKey, Tiles};
 use scb_transport::Shutdown;
@@ -20,7 +20,6 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Error;
 use crate::config::path;
-use crate::error::with_causes;
 use crate::store::{CertificateRecord, Store};
 
 /// How long an entry may wait for its checkpoint when nobody asks.

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_cli::rfc3339;
+use scb_cli::{rfc3339, with_causes};
 use scb_protocol::CLOCK_SKEW;
 use scb_transport::{Clock, Monitor, Shutdown, telemetry};
 use tokio::time::timeout;
 
 use crate::Error;
 use crate::authority::Authority;
-use crate::error::with_causes;
 use crate::store::Store;
 use metrics::Metrics;
 

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::TrustStore;
-use scb_cli::{Home, rfc3339};
+use scb_cli::{Home, rfc3339, with_causes};
 use scb_transport::{ClientAuth, Clock, ServerTls, Shutdown};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Error;
-use crate::error::with_causes;
 use crate::own_identity::{OwnIdentity, Purpose};
 use crate::publication::{Publication, RevokedCertificates};
 use crate::published_keys::PublishedKeys;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use csv::StringRecord;
 use scb_certs::{Fingerprint, StudentId};
-use scb_cli::read_limited;
+use scb_cli::{line_of, read_limited};
 use scb_protocol::EnrolmentCode;
 use zeroize::Zeroizing;
 
@@ -43,18 +43,19 @@ impl CodeSheet {
             .has_headers(true)
             .trim(csv::Trim::All)
             .from_reader(text);
-        let header = rows.headers().map_err(|error| unreadable(path, &error))?;
+        let header = rows
+            .headers()
+            .map_err(|error| unreadable(path, text, &error))?;
         let columns = Columns::find(header).map_err(|reason| fault(path, Some(1), reason))?;
         let mut sheet = Self {
             codes: BTreeMap::new(),
             root: None,
         };
         for row in rows.records() {
-            let row = row.map_err(|error| unreadable(path, &error))?;
-            let line = row.position().map(csv::Position::line);
+            let row = row.map_err(|error| unreadable(path, text, &error))?;
             sheet
                 .add(&row, &columns)
-                .map_err(|reason| fault(path, line, reason))?;
+                .map_err(|reason| fault(path, line(text, row.position()), reason))?;
         }
         Ok(sheet)
     }
@@ -116,28 +117,33 @@ pub(crate) fn first_ids(path: &Path, count: usize) -> Result<Vec<StudentId>, Err
     let mut rows = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(text);
-    let header = rows.headers().map_err(|error| unreadable(path, &error))?;
+    let header = rows
+        .headers()
+        .map_err(|error| unreadable(path, text, &error))?;
     let column = header
         .iter()
         .position(|title| title.eq_ignore_ascii_case("sid"))
         .ok_or_else(|| fault(path, Some(1), "no column sid"))?;
     let id = |row: Result<StringRecord, csv::Error>| {
-        let row = row.map_err(|error| unreadable(path, &error))?;
-        let line = row.position().map(csv::Position::line);
+        let row = row.map_err(|error| unreadable(path, text, &error))?;
         let id = row.get(column).unwrap_or_default().parse();
-        id.map_err(|_| fault(path, line, "not a student ID"))
+        id.map_err(|_| fault(path, line(text, row.position()), "not a student ID"))
     };
     rows.records().take(count).map(id).collect()
 }
 
 /// csv's own messages may repeat the row, and with it a code: only the place is told.
-fn unreadable(path: &Path, error: &csv::Error) -> Error {
-    let line = error.position().map(csv::Position::line);
+fn unreadable(path: &Path, text: &[u8], error: &csv::Error) -> Error {
+    let line = line(text, error.position());
     fault(
         path,
         line,
         "not a row of a CSV file in UTF-8 with as many fields as the header",
     )
+}
+
+fn line(text: &[u8], start: Option<&csv::Position>) -> Option<u64> {
+    start.map(|start| line_of(text, start.byte()))
 }
 
 fn fault(path: &Path, line: Option<u64>, reason: &str) -> Error {
@@ -206,6 +212,8 @@ mod tests {
         );
         let said = refusal(&format!("sid,code\n../{canary},{CODE}\n"));
         assert_eq!(said, ", line 2: not a student ID");
+        let said = refusal(&format!("sid,code\r\n\r\nA,{CODE}\r\nB,{canary}\r\n"));
+        assert_eq!(said, ", line 4: not an enrolment code");
     }
 
     #[test]

@@ -83,17 +83,7 @@ impl Store {
 fn close(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result<Closing, Error> {
     let rules = assignments::require(transaction, place)?.rules().clone();
     let extensions = assignments::extensions(transaction, &place.course, &place.assignment)?;
-    let mut ends = vec![rules.closes_for(None)];
-    ends.extend(
-        extensions
-            .iter()
-            .map(|given| rules.closes_for(Some(&given.extension))),
-    );
-    // The last one counts; one that never comes is the last.
-    let last = ends
-        .into_iter()
-        .max_by_key(|end| end.map_or(u64::MAX, |end| end.as_secs()));
-    let last = last.flatten();
+    let last = rules.closes_for_all(extensions.iter().map(|given| &given.extension));
     if last.is_none_or(|last| now <= last) {
         return Ok(Closing::TakenUntil(last));
     }

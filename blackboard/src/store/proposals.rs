@@ -411,7 +411,9 @@ fn look(
     let assigned = assigned_for(connection, &stored, asking)?;
     let record = by_submission(connection, stored.submission())?;
     let number = record.map(|record| record.number());
-    let closes = assigned.as_ref().and_then(closes);
+    let closes = assigned
+        .as_ref()
+        .and_then(|assigned| assigned.rules.closes_for_all(&assigned.extensions));
     let until = match stored.kept.signed {
         Some(_) => stored.kept.waits_until,
         None => closes.map_or(stored.kept.waits_until, |closes| {
@@ -484,14 +486,6 @@ fn assigned_for(
         .extensions
         .retain(|extension| shown(&extension.sid));
     Ok(Some(assigned))
-}
-
-/// Until when work is taken of a group with these extensions; `None`: always.
-fn closes(assigned: &Assigned) -> Option<UnixTime> {
-    let common = assigned.rules.closes_for(None)?;
-    let own = assigned.extensions.iter();
-    let own = own.filter_map(|own| assigned.rules.closes_for(Some(own)));
-    Some(own.fold(common, UnixTime::max))
 }
 
 fn enter(

@@ -161,7 +161,7 @@ impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         Self {
             exit: error.exit_code(),
-            message: chain(error),
+            message: with_causes(error),
             remedy: error.remedy(),
             code: Some(error.code()),
             concern: Box::default(),
@@ -246,8 +246,8 @@ fn remedy_of(refusal: &Refusal) -> String {
     }
 }
 
-/// An error with all its causes.
-fn chain(error: &dyn StdError) -> String {
+/// An error with all its causes, as one line.
+pub fn with_causes(error: &dyn StdError) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

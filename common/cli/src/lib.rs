@@ -23,7 +23,7 @@ mod time;
 
 pub use config::{load_config, save_config};
 pub use error::Error;
-pub use exit::{Failure, finish, finish_in, finish_json};
+pub use exit::{Failure, finish, finish_in, finish_json, with_causes};
 pub use files::{
     create_private_dir, create_private_file, read_limited, write_atomic, write_atomic_with,
 };
@@ -36,6 +36,6 @@ pub use ready::{read_address, write_ready};
 pub use roots::{ROOTS, bundle_age, bundle_sequence, former_roots, keep_bundle};
 pub use sandbox::{Sandbox, loopback_only};
 pub use scb_protocol::{counted, rfc3339};
-pub use spreadsheet::{inert, is_formula};
+pub use spreadsheet::{inert, is_formula, line_of};
 pub use terminal::{Term, note, printable, say, steers};
 pub use time::{local_time, parse_date, parse_duration, parse_moment, time_in_zone};

@@ -19,9 +19,43 @@ pub fn inert(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The line, from 1, of the record that a CSV reader began at this byte.
+///
+/// A reader leaves empty lines, and half of `\r\n`, to the record after them: its own number
+/// of the line is then too low.
+pub fn line_of(table: &[u8], start: u64) -> u64 {
+    let start = usize::try_from(start).unwrap_or(table.len());
+    let (before, record) = table.split_at(start.min(table.len()));
+    let left = record.iter().take_while(|byte| is_line_end(byte));
+    let ends = before.iter().chain(left).filter(|byte| **byte == b'\n');
+    1 + ends.count() as u64
+}
+
+fn is_line_end(byte: &u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_has_the_line_that_an_editor_shows() {
+        for (table, start, line) in [
+            ("a\nb\n", 0, 1),
+            ("a\nb\n", 2, 2),
+            ("a\r\nb", 2, 2),
+            ("a\r\n\r\n\r\nb", 2, 4),
+            ("a\n\nb", 2, 3),
+            ("a", 9, 1),
+        ] {
+            assert_eq!(
+                line_of(table.as_bytes(), start),
+                line,
+                "{table:?} from {start}"
+            );
+        }
+    }
 
     #[test]
     fn a_formula_is_shown_and_not_computed() {

@@ -34,6 +34,7 @@ mod revocation_lists;
 pub mod rules;
 pub mod server;
 pub mod session;
+mod sole_signer;
 pub mod statement;
 mod time;
 mod transcript;

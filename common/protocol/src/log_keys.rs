@@ -5,14 +5,14 @@
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Chain, DetachedSignature, ServiceName, ServiceUsage, SigningKey, SpiffeId, TrustStore,
-    sign_detached,
+    Chain, ServiceName, ServiceUsage, SigningKey, SpiffeId, TrustStore, sign_detached,
 };
 use scb_tlog::{Algorithm, VerifierKey};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::object::objects;
+use crate::sole_signer::sole_signer;
 use crate::time::{as_rfc3339, is_future, is_past, rfc3339};
 use crate::witness::{is_log_of, is_witness_of};
 
@@ -118,7 +118,7 @@ impl VerifiedLogKeys {
         service: &SpiffeId,
         at: UnixTime,
     ) -> Result<Self, LogKeysError> {
-        let chain = signer(keys, signature)?;
+        let chain = sole_signer(keys, signature).map_err(LogKeysError::Untrusted)?;
         trust
             .verify_service(&chain, &ServiceName::cuhk(), ServiceUsage::Token, at)
             .map_err(|error| LogKeysError::Untrusted(error.to_string()))?;
@@ -162,16 +162,6 @@ impl VerifiedLogKeys {
     /// When CUHK says to have endorsed them.
     pub fn issued_at(&self) -> UnixTime {
         self.issued_at
-    }
-}
-
-/// The chain of the one who signed; nobody has judged it yet.
-fn signer(keys: &[u8], signature: &[u8]) -> Result<Chain, LogKeysError> {
-    let untrusted = |error: scb_certs::Error| LogKeysError::Untrusted(error.to_string());
-    let signature = DetachedSignature::parse(signature).map_err(untrusted)?;
-    match signature.verify(keys).map_err(untrusted)?.as_slice() {
-        [signer] => Ok(signer.chain.clone()),
-        _ => Err(LogKeysError::Untrusted("not exactly one signature".into())),
     }
 }
 

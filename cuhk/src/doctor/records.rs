@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_cli::{Home, counted, local_time};
+use scb_cli::{Home, counted, local_time, with_causes};
 use scb_storage::Inspection;
 
 use super::{Finding, log};
 use crate::config::path;
-use crate::error::with_causes;
 use crate::issuers::counting_roots;
 use crate::roster_import::interrupted;
 use crate::store::{AuthorityKind, CrlSigner, Records, Store};

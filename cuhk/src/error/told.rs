@@ -4,10 +4,10 @@ use std::error::Error as _;
 use std::io;
 use std::iter::successors;
 
-use scb_cli::Failure;
+use scb_cli::{Failure, with_causes};
 use scb_protocol::Code;
 
-use super::{Error, with_causes};
+use super::Error;
 
 impl Error {
     /// Whether a full disk is to blame.

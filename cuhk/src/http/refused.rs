@@ -2,11 +2,11 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use scb_cli::with_causes;
 use scb_protocol::{Code, Refusal, Step};
 use scb_transport::{HttpConnection, MAX_BODY, problem};
 
 use crate::Error;
-use crate::error::with_causes;
 
 /// A refusal as RFC 9457 has it.
 pub(super) struct Refused(pub(super) Refusal);

@@ -1,7 +1,7 @@
 //! How what went wrong is told: its exit code, its stable code, and what to do about it.
 
 use scb_cli::exit::Concern;
-use scb_cli::{Failure, exit};
+use scb_cli::{Failure, exit, with_causes};
 use scb_protocol::{Code, Refusal};
 
 use super::Error;
@@ -230,7 +230,7 @@ impl From<Error> for Failure {
         }
         let mut message = match &error {
             Error::Cli(inner) => return with_chain(inner, &error),
-            other => chain(other),
+            other => with_causes(other),
         };
         if error.of_a_step() {
             message += "; nothing was changed by this step";
@@ -314,23 +314,12 @@ fn remedy_of(refusal: &Refusal) -> String {
 fn with_chain(inner: &scb_cli::Error, error: &Error) -> Failure {
     Failure {
         exit: error.exit(),
-        message: chain(inner),
+        message: with_causes(inner),
         remedy: error.remedy(),
         code: Some(error.code()),
         concern: Box::default(),
         others: Vec::new(),
     }
-}
-
-/// An error with all its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        message += &format!(": {error}");
-        cause = error.source();
-    }
-    message
 }
 
 #[cfg(test)]

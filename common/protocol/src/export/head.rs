@@ -2,16 +2,14 @@
 //! all there will be.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{
-    Chain, DetachedSignature, ServiceName, ServiceUsage, SigningKey, SpiffeId, TrustStore,
-    sign_detached,
-};
+use scb_certs::{Chain, SigningKey, SpiffeId, TrustStore, sign_detached};
 use serde::{Deserialize, Serialize};
 
 use super::Reading;
 use crate::error::Error;
 use crate::log_leaf::LogName;
 use crate::object::objects;
+use crate::sole_signer::signing_blackboard;
 use crate::time::as_rfc3339;
 
 /// The document's `type`.
@@ -102,17 +100,8 @@ impl SignedHead {
 
     /// Blackboard signed it, and nobody else.
     pub(super) fn verify(&self, head: &Head, trust: &TrustStore) -> Result<(), String> {
-        let text = |error: scb_certs::Error| error.to_string();
-        let signature = DetachedSignature::parse(&self.signature).map_err(text)?;
-        let signers = signature.verify(&self.head).map_err(text)?;
-        let [signer] = signers.as_slice() else {
-            return Err("not exactly one signature".to_owned());
-        };
-        let (name, usage) = (ServiceName::blackboard(), ServiceUsage::Signature);
-        let service = trust
-            .verify_service(&signer.chain, &name, usage, head.exported_at)
-            .map_err(|error| error.to_string())?;
-        match *service.spiffe_id() == head.service {
+        let service = signing_blackboard(&self.head, &self.signature, trust, head.exported_at)?;
+        match service == head.service {
             true => Ok(()),
             false => Err("another service exported it".to_owned()),
         }

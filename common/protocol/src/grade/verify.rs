@@ -1,11 +1,12 @@
 //! Verifying a grade: Blackboard signed it, and the assignment's log holds it.
 
-use scb_certs::{DetachedSignature, Fingerprint, ServiceName, ServiceUsage, SpiffeId, TrustStore};
+use scb_certs::{Fingerprint, SpiffeId, TrustStore};
 
 use super::{Grade, SignedGrade};
 use crate::log_leaf::{Entry, Leaf, LogName};
 use crate::receipt::log_proof::{self, Entered};
 use crate::receipt::{LogProof, WitnessPolicy, Witnessed};
+use crate::sole_signer::signing_blackboard;
 
 /// Why a grade does not count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,16 +81,9 @@ fn check_signer(
     leaf: &Leaf,
     (trust, service): (&TrustStore, &SpiffeId),
 ) -> Result<(), String> {
-    let text = |error: scb_certs::Error| format!("the grade's signature: {error}");
-    let signature = DetachedSignature::parse(&signed.signature).map_err(text)?;
-    let signers = signature.verify(&signed.grade).map_err(text)?;
-    let [signer] = signers.as_slice() else {
-        return Err("the grade has not exactly one signature".to_owned());
-    };
-    let (name, usage) = (ServiceName::blackboard(), ServiceUsage::Signature);
-    let signer = trust.verify_service(&signer.chain, &name, usage, leaf.at);
-    let signer = signer.map_err(|error| format!("the grade's signer: {error}"))?;
-    match signer.spiffe_id() == service {
+    let signer = signing_blackboard(&signed.grade, &signed.signature, trust, leaf.at)
+        .map_err(|reason| format!("the grade's signature: {reason}"))?;
+    match signer == *service {
         true => Ok(()),
         false => Err("another service signed the grade".to_owned()),
     }

@@ -4,18 +4,18 @@
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateRevocationListDer, UnixTime};
 use scb_certs::{
-    Certificate, Crl, DetachedSignature, Fingerprint, ServiceName, ServiceUsage, SpiffeId,
-    StudentId, TrustStore, VerifiedStudent, all_from_pem,
+    Certificate, Crl, Fingerprint, SpiffeId, StudentId, TrustStore, VerifiedStudent, all_from_pem,
 };
 
 use super::archive::{UnverifiedProof, UnverifiedReceipt, complete, open};
 use super::file;
 use super::log_proof::{self, Entered, LogProof, WitnessPolicy, Witnessed};
 use super::pending::pending;
-use super::signed_leaf::{accepted, hashes};
+use super::signed_leaf::{SignedLeaf, accepted, hashes};
 use crate::assurance::{Mode, VerifiedTokens};
 use crate::log_leaf::{Accepted, Leaf, LogName, leaf_commitment};
 use crate::server::{questions, verify_signatures, verify_signers};
+use crate::sole_signer::signing_blackboard;
 use crate::statement::{FileEntry, Statement, SubmissionNumber};
 use crate::time::{is_future, rfc3339};
 use crate::verification::Verification;
@@ -300,19 +300,10 @@ impl Verifier {
 
     /// The service to which it was handed in signed the entry, and nobody else.
     fn check_signer(&self) -> Result<(), String> {
-        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file::LEAF_SIGNATURE);
-        let signers = DetachedSignature::parse(&self.parts.leaf.signature)
-            .and_then(|signature| signature.verify(&self.parts.leaf.leaf))
-            .map_err(|error| named(&error))?;
-        let [signer] = signers.as_slice() else {
-            return Err(named(&"not exactly one signature"));
-        };
-        let (name, usage) = (ServiceName::blackboard(), ServiceUsage::Signature);
-        let service = self
-            .trust
-            .verify_service(&signer.chain, &name, usage, self.leaf.at)
-            .map_err(|error| named(&error))?;
-        match *service.spiffe_id() == self.statement.service {
+        let SignedLeaf { leaf, signature } = &self.parts.leaf;
+        let service = signing_blackboard(leaf, signature, &self.trust, self.leaf.at)
+            .map_err(|reason| format!("{}: {reason}", file::LEAF_SIGNATURE))?;
+        match service == self.statement.service {
             true => Ok(()),
             false => Err("it was handed in to another service than accepted it".to_owned()),
         }

@@ -85,4 +85,16 @@ impl Rules {
     pub fn closes_for(&self, extension: Option<&Extension>) -> Option<UnixTime> {
         self.moments(extension).and_then(|moments| moments.last)
     }
+
+    /// Until when work is taken of anybody at all, or of somebody with one of these extensions;
+    /// `None`: always.
+    pub fn closes_for_all<'a>(
+        &self,
+        extensions: impl IntoIterator<Item = &'a Extension>,
+    ) -> Option<UnixTime> {
+        let common = self.closes_for(None)?;
+        let own = extensions.into_iter();
+        let own = own.filter_map(|extension| self.closes_for(Some(extension)));
+        Some(own.fold(common, UnixTime::max))
+    }
 }
