@@ -38,4 +38,4 @@ pub use sandbox::{Sandbox, loopback_only};
 pub use scb_protocol::{counted, rfc3339};
 pub use spreadsheet::{inert, is_formula, line_of};
 pub use terminal::{Term, note, printable, say, steers};
-pub use time::{local_time, parse_date, parse_duration, parse_moment, time_in_zone};
+pub use time::{local_moments, local_time, parse_date, parse_duration, parse_moment, time_in_zone};

@@ -47,6 +47,19 @@ pub fn local_time(at: UnixTime) -> String {
     )
 }
 
+/// A text in which moments stand as data have them (`2026-09-01T09:30:00Z`), with each as
+/// [`local_time`] shows it.
+pub fn local_moments(text: &str) -> String {
+    let words = text.split_inclusive(' ').map(|word| {
+        let bare = word.trim_end_matches([' ', ',', ';', ':', ')', '.']);
+        match bare.ends_with('Z').then(|| parse_moment(bare)) {
+            Some(Ok(moment)) => local_time(moment) + &word[bare.len()..],
+            _ => word.to_owned(),
+        }
+    });
+    words.collect()
+}
+
 /// Reads `2027-01-31`, the beginning of that day in UTC, or RFC 3339 with a time.
 ///
 /// # Errors
@@ -182,6 +195,28 @@ mod tests {
             "2026-09-01 06:00:00 -03:30"
         );
         assert_eq!(local_time(at(0)).len(), "1970-01-01 00:00:00 +00:00".len());
+    }
+
+    #[test]
+    fn shows_the_moments_of_a_text_and_leaves_the_rest() {
+        let local = local_time(at(1_788_220_800));
+        let moment = "2026-09-01T00:00:00Z";
+        for (text, shown) in [
+            (format!("by A at {moment}"), format!("by A at {local}")),
+            (
+                format!("at {moment}, {moment}; so"),
+                format!("at {local}, {local}; so"),
+            ),
+            (
+                format!("{moment}: ({moment})"),
+                format!("{local}: ({moment})"),
+            ),
+        ] {
+            assert_eq!(local_moments(&text), shown);
+        }
+        for text in ["", "A to Z", "2026-09-01", " Z ", "at 2026-13-01T00:00:00Z"] {
+            assert_eq!(local_moments(text), text);
+        }
     }
 
     #[test]

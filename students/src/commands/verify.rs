@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
-use scb_cli::{local_time, printable, rfc3339, say};
+use scb_cli::{local_moments, local_time, printable, rfc3339, say};
 use scb_protocol::export::is_export;
 use scb_protocol::receipt::{VerifiedReceipt, WitnessPolicy};
 use scb_protocol::statement::{FilePath, Files};
@@ -146,7 +146,7 @@ fn differences(handed_in: &Files, here: &Files) -> Vec<String> {
 
 fn say_checks(receipt: &VerifiedReceipt) -> Result<(), Error> {
     for check in receipt.checks() {
-        line(check.what, &check.found)?;
+        line(check.what, &local_moments(&check.found))?;
     }
     for member in receipt.members() {
         let claimed = local_time(member.claimed_time);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_cli::{local_time, parse_moment};
+use scb_cli::local_moments;
 use scb_protocol::client::{Member, Session};
 use scb_protocol::grade::VerifiedGrade;
 use scb_protocol::message::blackboard::ListedAssignment;
@@ -172,10 +172,7 @@ pub(super) fn in_local_time(error: Error) -> Error {
         Code::AssignmentNotOpen | Code::AssignmentClosed
     ) {
         for value in refusal.params.values_mut() {
-            let moment = parse_moment(value).ok().filter(|_| value.ends_with('Z'));
-            if let Some(moment) = moment {
-                *value = local_time(moment);
-            }
+            *value = local_moments(value);
         }
     }
     refusal.into()

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 
 use scb_certs::Fingerprint;
-use scb_cli::{counted, local_time, rfc3339};
+use scb_cli::{counted, local_moments, local_time, rfc3339};
 use scb_protocol::export::VerifiedExport;
 use scb_protocol::receipt::WitnessPolicy;
 use serde_json::json;
@@ -37,7 +37,7 @@ pub(super) fn run(
 
 fn say(export: &VerifiedExport) -> Result<(), Error> {
     for check in export.checks() {
-        line(check.what, &check.found)?;
+        line(check.what, &local_moments(&check.found))?;
     }
     let head = export.head();
     let all = counted(head.accepted, "submission");
