@@ -88,7 +88,7 @@ pub struct Common {
     #[arg(long, value_name = "[SID=]FILE", global = true)]
     pub passphrase_file: Vec<PassphraseFile>,
     /// Wait up to SECONDS in all for a server that is busy or away; without it, two minutes for
-    /// one that is busy
+    /// one that is busy. With 0, an upload that is interrupted does not go on by itself
     #[arg(long, value_name = "SECONDS", global = true)]
     pub wait: Option<u64>,
     /// In a sandbox: do this wrong, and show what refuses it; `help` lists the faults

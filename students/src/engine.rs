@@ -12,6 +12,7 @@ mod links;
 mod patience;
 mod reading;
 mod renewal;
+mod resumption;
 mod revocation;
 mod skew;
 mod tokens;
@@ -36,6 +37,7 @@ pub(crate) use revocation::Revoked;
 pub use skew::ClockOffset;
 
 use self::patience::Patience;
+use self::resumption::Resumption;
 use crate::home::HomeLock;
 use crate::identity::NextKey;
 use crate::{Error, Event, Group, Observer, Passphrases, Protection, Setup, identity};
@@ -105,7 +107,8 @@ impl Engine {
     }
 
     /// How long each enrolment and hand-in may wait in all for servers that are busy or away.
-    /// With `None` two minutes, and only for one that says that it is busy.
+    /// With `None` two minutes, and only for one that says that it is busy. An upload that was
+    /// interrupted may wait so long whenever something of it has come; with zero it does not go on.
     #[must_use]
     pub fn with_patience(mut self, patience: Option<Duration>) -> Self {
         self.patience = patience;
@@ -317,7 +320,7 @@ impl Engine {
 
     /// Steps 3 to 6: refreshes tokens where needed, hands in, verifies and keeps the receipt. When
     /// CUHK has withdrawn the key that signed the tokens, they are refreshed and the same hand-in
-    /// goes on.
+    /// goes on; so it does over another connection when one breaks while files are on their way.
     ///
     /// # Errors
     ///
@@ -347,6 +350,7 @@ impl Engine {
         let _lock = self.lock()?;
         let mut observer = logged(observer);
         let mut patience = Patience::new(self.patience);
+        let mut resumption = Resumption::new(self.patience);
         let (setup, clock) = (&mut self.setup, &self.clock);
         let (mut withdrawals, mut doubted) = (0, false);
         self.runtime.block_on(async {
@@ -371,7 +375,10 @@ impl Engine {
                         let error = with_clock(setup, clock, error).await;
                         let error = revocation::explain(setup, clock, &members, error).await;
                         let error = desk::in_local_time(error);
-                        patience.wait(error, &mut observer).await?;
+                        let again = resumption.wait(error, hand_in.there, &mut observer).await;
+                        if let Err(error) = again {
+                            patience.wait(error, &mut observer).await?;
+                        }
                     }
                 }
             }

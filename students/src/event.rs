@@ -28,6 +28,12 @@ pub enum Event {
         /// Bytes in all.
         total: u64,
     },
+    /// Step 6: the connection broke while content was on its way. Another one goes on with it, and
+    /// goes through the steps before once more.
+    Interrupted {
+        /// What it broke of.
+        code: Code,
+    },
     /// Step 2: a certificate was to be renewed, and could not be.
     NotRenewed {
         /// Whose.
@@ -90,6 +96,7 @@ impl Event {
             Self::Step(event) => Some(event),
             Self::GoingOn { .. }
             | Self::Sending { .. }
+            | Self::Interrupted { .. }
             | Self::NotRenewed { .. }
             | Self::Waiting { .. } => None,
         }

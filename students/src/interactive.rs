@@ -188,12 +188,7 @@ impl Session<'_> {
         course: Option<Label>,
         assignment: Option<Label>,
     ) -> Result<KeptReceipt, Error> {
-        let hand_in = HandIn {
-            elsewhere: &[],
-            report,
-            course,
-            assignment,
-        };
+        let hand_in = HandIn::new(report, course, assignment);
         let mut show = Show::new(self.common);
         let engine = &mut self.prepared.engine;
         engine.hand_in(&self.group, hand_in, &mut |event| show.event(event))

@@ -10,7 +10,7 @@ use indicatif::{FormattedDuration, HumanBytes, ProgressBar, ProgressState, Progr
 use scb_cli::{local_time, printable, say};
 use scb_explain::{Language, sentence, step_title};
 use scb_protocol::statement::FilePath;
-use scb_protocol::{Code, Step, StepEvent};
+use scb_protocol::{Code, Fact, Step, StepEvent};
 
 use crate::Event;
 use crate::cli::Common;
@@ -32,6 +32,8 @@ pub(crate) struct Show {
     words: Words,
     last: Option<Step>,
     bar: Option<ProgressBar>,
+    /// Another connection goes through the steps that were shown.
+    again: bool,
 }
 
 impl Show {
@@ -43,6 +45,7 @@ impl Show {
             words: Words::of(common.explain.language.language()),
             last: None,
             bar: None,
+            again: false,
         }
     }
 
@@ -55,6 +58,7 @@ impl Show {
             Event::Step(event) => self.step(event),
             Event::GoingOn { have, total, anew } => self.going_on(*have, *total, anew),
             Event::Sending { sent, total } => self.progress(*sent, *total),
+            Event::Interrupted { code } => self.interrupted(*code),
             Event::NotRenewed {
                 sid,
                 code,
@@ -79,6 +83,9 @@ impl Show {
     }
 
     fn step(&mut self, event: &StepEvent) {
+        if self.again && self.explain.is_none() && is_repeated(event) {
+            return;
+        }
         match (line(event, self.words.language()), self.explain) {
             (Some(text), _) => self.line(event.step, &text),
             // What has no line of its own: the words of the log, or what the step is about.
@@ -112,7 +119,7 @@ impl Show {
             let text = self.words.sent_anew(&printable(file.as_ref()));
             self.line(Step::Six, &text);
         }
-        if have > 0 {
+        if have > 0 && !self.again {
             let text = self.words.going_on(have, total);
             self.line(Step::Six, &text);
         }
@@ -126,6 +133,14 @@ impl Show {
             Some(bar) => bar.set_position(sent),
             None => self.bar = Some(bar(sent, total, self.words)),
         }
+    }
+
+    /// The one line about it, however many connections it takes.
+    fn interrupted(&mut self, code: Code) {
+        let why = sentence(code, self.words.language());
+        let again = self.words.connecting_again();
+        self.line(Step::Six, &format!("{why} [{code}]: {again}"));
+        self.again = true;
     }
 
     /// One line per wait; on a terminal, the seconds count down besides.
@@ -151,6 +166,12 @@ impl Drop for Show {
             bar.finish_and_clear();
         }
     }
+}
+
+/// What every connection comes to before it goes on with an upload.
+fn is_repeated(event: &StepEvent) -> bool {
+    let before = matches!(event.step, Step::Three | Step::Four | Step::Five);
+    before || matches!(event.fact, Fact::Committed { .. })
 }
 
 fn countdown() -> ProgressBar {

@@ -332,6 +332,13 @@ impl Words {
         }
     }
 
+    pub(crate) fn connecting_again(self) -> &'static str {
+        self.pick(
+            "connecting again, to go on where it stopped",
+            "正重新連線，由中斷處繼續",
+        )
+    }
+
     pub(crate) fn trying_again(self, seconds: u32) -> String {
         match self.0 {
             Language::English => format!("trying again in {seconds} s"),

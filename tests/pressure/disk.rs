@@ -78,9 +78,14 @@ impl Drop for Filler {
 
 /// Hands in this text.
 fn submit(campus: &Campus, text: &str) -> Ran {
+    submit_with(campus, text, &[])
+}
+
+fn submit_with(campus: &Campus, text: &str, with: &[&str]) -> Ran {
     let report = campus.outside().join("report.txt");
     fs::write(&report, text).unwrap();
-    campus.student(&["submit", "--json", report.to_str().unwrap()])
+    let command = ["submit", "--json", report.to_str().unwrap()];
+    campus.student(&[&command[..], with].concat())
 }
 
 #[test]
@@ -387,7 +392,7 @@ fn a_failing_fsync_ends_blackboard_and_the_same_command_finishes_later() {
 
         fs::write(&trigger, "").unwrap();
         let report = format!("amid {path}");
-        let lost = submit(&campus, &report);
+        let lost = submit_with(&campus, &report, &["--wait", "0"]);
         assert_eq!(lost.exit, Some(4), "{path}: {lost:#?}");
         assert_eq!(
             campus.blackboard.wait().signal(),

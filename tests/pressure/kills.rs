@@ -146,7 +146,7 @@ impl Siege {
     fn through(&self, group: &Group, [cuhk, blackboard]: [&Proxy; 2]) -> Ran {
         let mut command = group.command(&self.class);
         command.args(["--cuhk", &cuhk.address]);
-        command.args(["--blackboard", &blackboard.address]);
+        command.args(["--blackboard", &blackboard.address, "--wait", "0"]);
         block_in_place(|| Ran::of(&mut command))
     }
 

@@ -44,13 +44,24 @@ pub struct Proxy {
 impl Proxy {
     /// Listens before `server`.
     pub async fn before(server: &str, fault: Fault) -> Self {
+        Self::before_some(server, fault, usize::MAX).await
+    }
+
+    /// Does something only to the first so many connections.
+    pub async fn before_some(server: &str, fault: Fault, connections: usize) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap().to_string();
         let passed = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
         let (server, counts) = (server.to_owned(), Arc::clone(&passed));
         let task = tokio::spawn(async move {
+            let mut left = connections;
             while let Ok((client, _)) = socket.accept().await {
-                let server = TcpStream::connect(&server).await.unwrap();
+                let fault = if left > 0 { fault } else { Fault::None };
+                left = left.saturating_sub(1);
+                // A server that is away is away for whoever comes this way as well.
+                let Ok(server) = TcpStream::connect(&server).await else {
+                    continue;
+                };
                 tokio::spawn(relay(client, server, fault, Arc::clone(&counts)));
             }
         });

@@ -44,18 +44,28 @@ impl Scene {
         command
     }
 
-    /// The command, through a proxy with this fault; how it ended, and how many bytes went up.
+    /// The command of somebody who waits for nothing, through a proxy with this fault; how it
+    /// ended, and how many bytes went up.
     async fn through(&self, fault: Fault) -> (Ran, usize) {
         let proxy = Proxy::before(&self.campus.blackboard.address(), fault).await;
+        let mut command = self.command(&proxy.address);
+        let ran = block_in_place(|| Ran::of(command.args(["--wait", "0"])));
+        (ran, proxy.passed(Way::Up))
+    }
+
+    /// The command, whose first so many connections are cut off after so many bytes up.
+    async fn cut(&self, at: usize, connections: usize) -> (Ran, usize) {
+        let (server, fault) = (self.campus.blackboard.address(), Fault::Cut(Way::Up, at));
+        let proxy = Proxy::before_some(&server, fault, connections).await;
         let ran = block_in_place(|| Ran::of(&mut self.command(&proxy.address)));
         (ran, proxy.passed(Way::Up))
     }
 
-    /// The command, running behind a proxy that lets no more than so many bytes up, once all
-    /// of them have come.
+    /// The command, running behind a proxy that lets no more than so many bytes of the first
+    /// connection up, once all of them have come.
     async fn stalled(&self, at: usize) -> (Child, Proxy) {
-        let fault = Fault::Stall(Way::Up, at);
-        let proxy = Proxy::before(&self.campus.blackboard.address(), fault).await;
+        let (server, fault) = (self.campus.blackboard.address(), Fault::Stall(Way::Up, at));
+        let proxy = Proxy::before_some(&server, fault, 1).await;
         let mut command = self.command(&proxy.address);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -128,6 +138,69 @@ async fn a_cut_hand_in_goes_on_where_it_stopped() {
     scene.goes_on(before).await;
 }
 
+/// How often the one line about an interruption stands there.
+fn interruptions(ran: &Ran) -> usize {
+    ran.stdout.matches("connecting again").count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hand_in_that_is_cut_goes_on_by_itself_with_one_line() {
+    for cuts in [1, 3] {
+        let scene = Scene::new();
+        let (ran, up) = scene.cut(SIZE / 4, cuts).await;
+        let ran = ran.succeeded();
+        assert_eq!(interruptions(&ran), cuts, "{ran:#?}");
+        assert_eq!(ran.stdout.matches("session key confirmed").count(), 1);
+        let most = SIZE + (cuts + 1) * 2 * BESIDE;
+        assert!(up < most, "{up} bytes went up, {most} would do");
+        scene.is_stored_once();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hand_in_that_is_always_cut_goes_on_as_long_as_something_comes() {
+    let scene = Scene::new();
+    let (ran, _) = scene.cut(SIZE / 4, usize::MAX).await;
+    let ran = ran.succeeded();
+    assert!(interruptions(&ran) >= 4, "{ran:#?}");
+    scene.is_stored_once();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nothing_comes_it_gives_up_and_the_same_command_goes_on() {
+    let scene = Scene::new();
+    scene.through(Fault::Cut(Way::Up, SIZE / 4)).await;
+    let before = SIZE / 4 - BESIDE;
+    scene.has(before);
+    // Enough for the statement, and for no chunk.
+    let (ran, _) = scene.cut(BESIDE / 2, usize::MAX).await;
+    assert_eq!((ran.exit, interruptions(&ran)), (Some(4), 1), "{ran:#?}");
+    assert!(ran.stderr.contains("[connection_lost]"), "{ran:#?}");
+    assert!(ran.stderr.contains("attempts"), "{ran:#?}");
+    assert!(
+        ran.stderr.contains("run the same command again"),
+        "{ran:#?}"
+    );
+    assert_eq!(
+        scene.unfinished().len(),
+        1,
+        "it was signed and recorded once"
+    );
+    scene.goes_on(before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hand_in_goes_on_by_itself_once_blackboard_is_back() {
+    let mut scene = Scene::new();
+    let (child, _proxy) = scene.stalled(SIZE / 2).await;
+    scene.has(SIZE / 2 - BESIDE - (256 << 10));
+    scene.campus.blackboard.kill();
+    block_in_place(|| scene.campus.start_blackboard_again());
+    let ran = block_in_place(|| Ran::from(child.wait_with_output().unwrap())).succeeded();
+    assert_eq!(interruptions(&ran), 1, "{ran:#?}");
+    scene.is_stored_once();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_client_goes_on_where_it_stopped() {
     let scene = Scene::new();
@@ -139,19 +212,6 @@ async fn a_killed_client_goes_on_where_it_stopped() {
         before = at.max(before) - BESIDE;
         drop(proxy);
     }
-    scene.goes_on(before).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hand_in_goes_on_after_blackboard_was_killed() {
-    let mut scene = Scene::new();
-    let (child, _proxy) = scene.stalled(SIZE / 2).await;
-    let before = SIZE / 2 - BESIDE - (256 << 10);
-    scene.has(before);
-    scene.campus.blackboard.kill();
-    let ran = block_in_place(|| Ran::from(child.wait_with_output().unwrap()));
-    assert_eq!(ran.exit, Some(4), "{ran:#?}");
-    block_in_place(|| scene.campus.start_blackboard_again());
     scene.goes_on(before).await;
 }
 

@@ -139,12 +139,8 @@ fn job(
         engine.setup.check_size(group)?;
     }
     enrol_missing(engine, codes, group, &options, &mut observer)?;
-    let hand_in = HandIn {
-        report: &mut report,
-        course: common.course.clone(),
-        assignment: common.assignment.clone(),
-        elsewhere,
-    };
+    let (course, assignment) = (common.course.clone(), common.assignment.clone());
+    let hand_in = HandIn::new(&mut report, course, assignment).with(elsewhere);
     engine.hand_in_or_propose(group, hand_in, &mut observer)
 }
 

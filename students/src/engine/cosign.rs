@@ -71,7 +71,7 @@ pub(super) async fn propose(
     let (session, place) = talk.choose(session, hand_in).await?;
     let draft = hand_in.draft(session.service(), place, members);
     let pending = Pending::prepare(&talk.setup.home, &draft, clock.now())?;
-    talk.propose(session, pending, hand_in.report).await
+    talk.propose(session, pending, hand_in).await
 }
 
 /// What names this member.
@@ -180,10 +180,10 @@ impl Talk<'_, '_> {
         mut self,
         session: Session,
         pending: Pending,
-        report: &mut Report,
+        hand_in: &mut HandIn<'_>,
     ) -> Result<HandedIn, Error> {
         let mut certain = !pending.resumed;
-        let exchanged = self.exchange_proposal(session, &pending, report, &mut certain);
+        let exchanged = self.exchange_proposal(session, &pending, hand_in, &mut certain);
         match exchanged.await {
             // What waits is not forgotten: the same command asks for its receipt later.
             Ok(HandedIn::Waits(standing)) => {
@@ -208,7 +208,7 @@ impl Talk<'_, '_> {
         &mut self,
         session: Session,
         pending: &Pending,
-        report: &mut Report,
+        hand_in: &mut HandIn<'_>,
         certain: &mut bool,
     ) -> Result<HandedIn, Error> {
         let signatures = pending.signatures.clone();
@@ -225,8 +225,9 @@ impl Talk<'_, '_> {
             }
             ProposedAnswer::Proposed(proposed) => {
                 *certain = false;
-                let sending = self.compare_proposed(proposed, report).await?;
-                self.send_files(sending.from(), report).await?;
+                hand_in.is_recorded(proposed.have());
+                let sending = self.compare_proposed(proposed, hand_in.report).await?;
+                self.send_files(sending.from(), hand_in.report).await?;
                 let (expect, end) = sending.end();
                 self.connection.send(&end).await?;
                 self.outcome(expect).await

@@ -32,9 +32,33 @@ pub struct HandIn<'a> {
     pub assignment: Option<Label>,
     /// Members of the group who sign on other machines, after those who are here.
     pub elsewhere: &'a [StudentId],
+    /// Bytes that Blackboard had of it when it last recorded it, or found it recorded.
+    pub(super) there: Option<u64>,
 }
 
-impl HandIn<'_> {
+impl<'a> HandIn<'a> {
+    /// These files, for the assignment that is chosen if none is named.
+    pub fn new(report: &'a mut Report, course: Option<Label>, assignment: Option<Label>) -> Self {
+        Self {
+            report,
+            course,
+            assignment,
+            elsewhere: &[],
+            there: None,
+        }
+    }
+
+    /// With members who sign on other machines.
+    #[must_use]
+    pub fn with(self, elsewhere: &'a [StudentId]) -> Self {
+        Self { elsewhere, ..self }
+    }
+
+    /// Blackboard has recorded it, and has so much of each file.
+    pub(super) fn is_recorded(&mut self, have: &[Received]) {
+        self.there = Some(have.iter().map(|file| file.received).sum());
+    }
+
     /// What is to be signed, for this assignment.
     pub(super) fn draft<'d>(
         &'d self,
@@ -161,7 +185,7 @@ impl<'a, 'o> Talk<'a, 'o> {
         let draft = hand_in.draft(session.service(), assignment, self.members);
         let pending = Pending::prepare(&self.setup.home, &draft, self.clock.now())?;
         let mut certain = !pending.resumed;
-        let exchanged = self.exchange(session, &pending, hand_in.report, &mut certain);
+        let exchanged = self.exchange(session, &pending, hand_in, &mut certain);
         match exchanged.await {
             Ok(kept) => {
                 pending.remove()?;
@@ -181,7 +205,7 @@ impl<'a, 'o> Talk<'a, 'o> {
         &mut self,
         session: Session,
         pending: &Pending,
-        report: &mut Report,
+        hand_in: &mut HandIn<'_>,
         certain: &mut bool,
     ) -> Result<KeptReceipt, Error> {
         let (expect, submit) = session.submit(&pending.statement, pending.signatures.clone())?;
@@ -195,7 +219,8 @@ impl<'a, 'o> Talk<'a, 'o> {
         let (receiving, before) = match expect.handle(reply)? {
             Answer::Committed(committed) => {
                 *certain = false;
-                (self.send_content(committed, report).await?, false)
+                hand_in.is_recorded(committed.have());
+                (self.send_content(committed, hand_in.report).await?, false)
             }
             Answer::AlreadyStored(receiving) => (receiving, true),
         };

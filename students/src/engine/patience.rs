@@ -8,7 +8,7 @@ use scb_protocol::{Code, Refusal};
 use crate::{Error, Event, Observer};
 
 /// How long one command waits in all unless told otherwise.
-const USUAL: Duration = Duration::from_secs(120);
+pub(super) const USUAL: Duration = Duration::from_secs(120);
 /// How long to wait for a server that does not say how long, in seconds.
 const PAUSE: u32 = 2;
 /// Most that a server may ask for at a time, in seconds.
@@ -91,7 +91,7 @@ impl Patience {
 }
 
 /// Up to half a second, so that those who were turned away together do not come back together.
-fn jitter() -> Duration {
+pub(super) fn jitter() -> Duration {
     let mut byte = [0];
     // Without randomness there is no jitter; the wait itself does not depend on it.
     let _ = SystemRandom::new().fill(&mut byte);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use scb_certs::StudentId;
@@ -129,6 +130,11 @@ impl Campus {
         engine
     }
 
+    /// The same for somebody who waits for nothing: what is interrupted stays interrupted.
+    pub(crate) fn impatient(&self, ids: &[&str]) -> Engine {
+        self.enrolled(ids).with_patience(Some(Duration::ZERO))
+    }
+
     pub(crate) fn fail_once(&self, fault: Fault) {
         self.desk.fault.lock().unwrap().replace(fault);
     }
@@ -208,12 +214,8 @@ fn hand_in_to(
     let group = group(ids);
     let mut events = Vec::new();
     let label = |name: &str| name.parse().unwrap();
-    let hand_in = HandIn {
-        elsewhere: &[],
-        report: &mut Report::choose(report.map(Path::to_owned).as_slice(), None, &group).unwrap(),
-        course: course.map(label),
-        assignment: assignment.map(label),
-    };
+    let mut report = Report::choose(report.map(Path::to_owned).as_slice(), None, &group).unwrap();
+    let hand_in = HandIn::new(&mut report, course.map(label), assignment.map(label));
     let result = engine.hand_in(&group, hand_in, &mut |event| {
         watch(event);
         events.push(event.clone());
@@ -237,6 +239,7 @@ pub(crate) fn told(events: &[Event]) -> Vec<String> {
         Event::GoingOn { have, .. } => format!("going on after {have}"),
         Event::Sending { sent, total } => format!("sending {sent} of {total}"),
         Event::Waiting { step, left, .. } => format!("step {step} waiting {left}"),
+        Event::Interrupted { code } => format!("interrupted {code}"),
         Event::NotRenewed {
             sid, code, until, ..
         } => {

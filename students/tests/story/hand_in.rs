@@ -56,7 +56,7 @@ fn the_whole_job() {
 #[test]
 fn a_lost_receipt_comes_back_and_nothing_is_stored_twice() {
     let campus = Campus::new();
-    let mut engine = campus.enrolled(&THREE);
+    let mut engine = campus.impatient(&THREE);
     campus.fail_once(Fault::LoseReceipt);
     let (result, _) = hand_in(&mut engine, &THREE, None);
     assert_eq!(code(result), "connection_lost");
@@ -69,9 +69,23 @@ fn a_lost_receipt_comes_back_and_nothing_is_stored_twice() {
 }
 
 #[test]
-fn another_report_or_other_members_are_a_new_submission() {
+fn a_connection_that_breaks_before_the_receipt_is_followed_by_another_at_once() {
     let campus = Campus::new();
     let mut engine = campus.enrolled(&THREE);
+    campus.fail_once(Fault::LoseReceipt);
+    let (result, events) = hand_in(&mut engine, &THREE, None);
+    assert_eq!(result.unwrap().receipt.number().get(), 1);
+    let told = told(&events);
+    let about = |start: &str| told.iter().filter(|line| line.starts_with(start)).count();
+    assert_eq!(about("interrupted connection_lost"), 1, "{told:?}");
+    assert_eq!(about("step 3 presented"), 2);
+    assert_eq!((campus.pending(), campus.desk.stored_count()), (0, 1));
+}
+
+#[test]
+fn another_report_or_other_members_are_a_new_submission() {
+    let campus = Campus::new();
+    let mut engine = campus.impatient(&THREE);
     campus.fail_once(Fault::LoseReceipt);
     assert!(hand_in(&mut engine, &THREE, None).0.is_err());
     let report = campus.path("report.txt");
@@ -233,7 +247,7 @@ fn refuses_a_key_that_others_can_read() {
 #[test]
 fn refuses_a_damaged_pending_hand_in() {
     let campus = Campus::new();
-    let mut engine = campus.enrolled(&THREE);
+    let mut engine = campus.impatient(&THREE);
     campus.fail_once(Fault::LoseReceipt);
     assert!(hand_in(&mut engine, &THREE, None).0.is_err());
     let entry = std::fs::read_dir(campus.home().pending_dir())
@@ -308,7 +322,7 @@ fn refuses_to_choose_among_several_or_none() {
 #[test]
 fn an_interrupted_hand_in_goes_on_where_it_was_whatever_is_open_now() {
     let campus = Campus::new();
-    let mut engine = campus.enrolled(&THREE);
+    let mut engine = campus.impatient(&THREE);
     campus.fail_once(Fault::LoseReceipt);
     let (result, _) = hand_in_what_is_open(&mut engine, &THREE);
     assert_eq!(code(result), "connection_lost");

@@ -319,7 +319,7 @@ fn where_only_a_code_helps_it_is_asked_for_and_elsewhere_not() {
 #[test]
 fn a_hand_in_that_waits_is_finished_with_the_certificate_that_signed_it() {
     let campus = Campus::with_short_lives();
-    let mut engine = campus.enrolled(&[ONE]);
+    let mut engine = campus.impatient(&[ONE]);
     let before = campus.kept();
     campus.pass(21);
     campus.fail_once(Fault::LoseReceipt);
