@@ -11,30 +11,26 @@ mod history;
 mod largest_group;
 mod proof;
 mod proposal;
+mod receipt;
 mod rejection;
+mod submission;
 mod vigil;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId, TrustStore};
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::message::proposal::ProposalStanding;
-use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
 use scb_protocol::server::{
-    AcceptedStatement, AwaitReverification, AwaitVerification, ExpectConfirmation,
-    ExpectPresentation, ExpectRequest, ExpectUpload, Policy, VerifiedSubmission,
+    AwaitVerification, ExpectConfirmation, ExpectPresentation, ExpectRequest, Policy,
 };
-use scb_protocol::statement::Statement;
-use scb_protocol::{Assurance, Channel, Code, Fact, Mode, Refusal, Step, StepEvent, from_seconds};
-use scb_storage::{ContentStore, Upload};
+use scb_protocol::{Assurance, Channel, Code, Fact, Refusal, Step, StepEvent};
+use scb_storage::ContentStore;
 use scb_transport::{Clock, Connection, Limits, Shutdown, telemetry};
 use tokio::sync::watch;
-use tokio::time::{self, timeout};
+use tokio::time;
 
-use self::content::Receiver;
 use self::desk::Statement as Signed;
 use self::vigil::Vigil;
 
@@ -43,12 +39,9 @@ use crate::authority::{Authority, Unanswered};
 use crate::fault::{Faults, Outgoing};
 use crate::identity::Identity;
 use crate::logs::Logs;
-use crate::store::{Committal, Draft, Record, Register};
+use crate::store::{Record, Register};
 use crate::uploads::Uploads;
 use crate::witnessed::Witnessed;
-
-/// How long a receipt waits for CUHK's cosignature of the log.
-const COSIGNATURE: Duration = Duration::from_secs(3);
 
 /// What all connections share.
 #[derive(Debug)]
@@ -235,219 +228,6 @@ impl Handler {
         let (client, server) = state.confirmations();
         self.done(Step::Five, Fact::KeyConfirmed { client, server });
         Ok(state)
-    }
-
-    /// The record, if this very statement was stored before; refused if another was stored
-    /// under its submission ID.
-    async fn stored_before(
-        &mut self,
-        statement: &Statement,
-        bytes: &[u8],
-    ) -> Result<Option<Record>, Refusal> {
-        let found = self.shared.register.store().find(statement.submission);
-        match found.await? {
-            Some(record) if record.statement_bytes() != bytes => {
-                Err(Refusal::new(Code::SubmissionConflict, Step::Six))
-            }
-            Some(record) => {
-                self.vigil.insist(Step::Six).await?;
-                Ok(Some(record))
-            }
-            None => self.same_version(statement).await,
-        }
-    }
-
-    /// The record of the members' last version, if this is the same again: it changes nothing.
-    async fn same_version(&mut self, statement: &Statement) -> Result<Option<Record>, Refusal> {
-        let statement = statement.clone();
-        let same = self.shared.register.store().same_version(statement).await?;
-        // A receipt that counts no longer, as under a root of the past, is no answer.
-        let trust = self.trust();
-        let same = same.filter(|record| record.receipt_by(&trust).is_ok());
-        if same.is_some() {
-            self.vigil.insist(Step::Six).await?;
-        }
-        Ok(same)
-    }
-
-    /// What was stored before is the answer; otherwise the statement is committed, and its files
-    /// come and are stored.
-    async fn step_6_content(&mut self, accepted: AcceptedStatement) -> Result<Record, Refusal> {
-        let submission = accepted.statement().submission;
-        let lease = self.shared.uploads.claim(submission).await?;
-        let (statement, bytes) = (accepted.statement(), accepted.bytes());
-        if let Some(record) = self.stored_before(statement, bytes).await? {
-            return Ok(record);
-        }
-        let (state, upload) = self.step_6_commit(accepted).await?;
-        let receiver = Receiver {
-            connection: &mut self.connection,
-            vigil: &mut self.vigil,
-            lease: &lease,
-            shared: &self.shared,
-        };
-        let (received, upload) = receiver.receive(state, upload).await?;
-        let verified = self.step_6_verify_again(received).await?;
-        self.step_6_store(verified, upload).await
-    }
-
-    /// The signed statement is recorded: whatever its files take, it was handed in now. The
-    /// second time it keeps the time of the first.
-    async fn step_6_commit(
-        &mut self,
-        accepted: AcceptedStatement,
-    ) -> Result<(ExpectUpload, Upload), Refusal> {
-        self.vigil.insist(Step::Six).await?;
-        let (id, at) = (accepted.statement().submission, self.shared.clock.now());
-        let committal = self.committal(&accepted, at);
-        let commitment = self.shared.register.commit(committal).await?;
-        let size = accepted.statement().files.size();
-        let upload = self.upload_of(accepted.statement()).await?;
-        let have = content::received(&upload);
-        let committed = Fact::Committed {
-            submission: id,
-            at: commitment.at,
-            until: commitment.upload_until,
-            have: have.iter().map(|file| file.received).sum(),
-            size,
-        };
-        self.done(Step::Six, committed);
-        let (state, reply) = accepted.committed(commitment, have);
-        self.send(reply).await?;
-        Ok((state, upload))
-    }
-
-    /// What is here of the files of a statement.
-    async fn upload_of(&mut self, statement: &Statement) -> Result<Upload, Refusal> {
-        let sizes = statement.files.iter().map(|file| file.size).collect();
-        let upload = self
-            .shared
-            .content
-            .upload(statement.submission.as_bytes(), sizes);
-        upload.await.map_err(content::refusal)
-    }
-
-    fn committal(&self, accepted: &AcceptedStatement, at: UnixTime) -> Committal {
-        let window = self.shared.upload_window.as_secs();
-        Committal {
-            statement: accepted.statement().clone(),
-            bytes: accepted.bytes().to_vec(),
-            signatures: accepted.signatures().to_vec(),
-            assurance: accepted.assurance(),
-            at,
-            upload_until: from_seconds(at.as_secs().saturating_add(window)),
-        }
-    }
-
-    /// CUHK is asked again: a revocation counts up to the last moment.
-    async fn step_6_verify_again(
-        &mut self,
-        state: AwaitReverification,
-    ) -> Result<VerifiedSubmission, Refusal> {
-        let answer = self.shared.authority.verify(state.question()).await;
-        let nonce = state.question().nonce;
-        let (trust, now) = (self.trust(), self.shared.clock.now());
-        let at_six = |refusal| Refusal {
-            step: Step::Six,
-            ..refusal
-        };
-        let verified = match answer {
-            Ok(answer) => state.handle(&answer, &trust, now)?,
-            Err(Unanswered::Away(away)) => state.without_cuhk(at_six(away), &trust, now)?,
-            Err(Unanswered::Unusable(refusal)) => return Err(at_six(refusal)),
-        };
-        let files = verified.statement().files.clone();
-        let again = Fact::VerifiedAgain { nonce, files };
-        let fact = tokens_count(verified.assurance()).unwrap_or(again);
-        self.done(Step::Six, fact);
-        Ok(verified)
-    }
-
-    /// First the files are durable and were read back, then one transaction makes number, log
-    /// entry and record.
-    async fn step_6_store(
-        &mut self,
-        submission: VerifiedSubmission,
-        upload: Upload,
-    ) -> Result<Record, Refusal> {
-        let files = submission.statement().files.iter();
-        let contents = files.map(|file| *file.sha256.as_bytes()).collect();
-        upload.store(contents).await.map_err(content::refusal)?;
-        let (trust, now) = (self.trust(), self.shared.clock.now());
-        submission.check_again(&trust, now)?;
-        let identity = Arc::clone(&self.shared.identity.borrow());
-        let draft = Draft {
-            statement: submission.statement().clone(),
-            evidence: Evidence::collect(&submission, &identity.chain, &trust),
-            committed: CommittedAt {
-                index: Some(submission.commitment().index),
-                at: submission.commitment().at,
-            },
-            accepted_at: now,
-        };
-        let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), now);
-        let record = self.shared.register.accept(draft, sign).await?;
-        if let Err(error) = upload.discard().await {
-            tracing::warn!("an upload that is stored was not removed: {error}");
-        }
-        Ok(record)
-    }
-
-    /// The receipt goes back.
-    async fn step_6_receipt(&mut self, record: Record) -> Result<(), Refusal> {
-        let (submission, size) = (
-            record.statement().submission,
-            record.statement().files.size(),
-        );
-        let (announcement, receipt) = self.receipt_of(record).await?;
-        if let Reply::Receipt { number, sha256, .. } = &announcement {
-            let stored = Fact::Stored {
-                number: *number,
-                submission,
-                size,
-                receipt: *sha256,
-            };
-            self.done(Step::Six, stored);
-        }
-        self.send_receipt(announcement, receipt).await
-    }
-
-    /// What announces a receipt, and the receipt.
-    async fn receipt_of(&mut self, record: Record) -> Result<(Reply, Bytes), Refusal> {
-        let (shared, trust) = (Arc::clone(&self.shared), self.trust());
-        // While CUHK is away nobody waits for it.
-        let patience = match record.summary().mode {
-            Mode::Verified => COSIGNATURE,
-            Mode::Tokens => Duration::ZERO,
-        };
-        let proved = shared
-            .logs
-            .proved(record, &shared.witnessed, &trust, patience);
-        let record = proved.await?;
-        let receipt = record.receipt_by(&trust)?;
-        let receipt = self
-            .shared
-            .faults
-            .receipt(receipt, record.statement_bytes());
-        let receipt = Bytes::from(receipt);
-        let announcement = Reply::Receipt {
-            number: record.number(),
-            size: receipt.len() as u64,
-            sha256: Fingerprint::of(&receipt),
-        };
-        Ok((announcement, receipt))
-    }
-
-    async fn send_receipt(&mut self, announcement: Reply, receipt: Bytes) -> Result<(), Refusal> {
-        self.connection.at_step(Step::Six);
-        let limit = self.shared.limits.content;
-        let sending = async {
-            self.send(announcement).await?;
-            self.connection.send_chunk(receipt).await
-        };
-        timeout(limit, sending)
-            .await
-            .unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, Step::Six)))
     }
 
     /// Sends a reply. In a sandbox a fault may have its way with it.
