@@ -3,21 +3,22 @@
 //! Whatever is said about one is an entry of the assignment's log, in the same transaction.
 
 mod rows;
+mod signing;
+mod standing;
 
 use rusqlite::{Connection, Transaction};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
-use scb_protocol::log_leaf::{Ended, Entry, Lapsed, LogName, Proposed, Signed};
-use scb_protocol::message::proposal::{
-    ListedProposal, ProposalStanding, ProposalState, Reason, Said,
-};
-use scb_protocol::rules::{Assigned, Found, admit};
+use scb_protocol::log_leaf::{Entry, Lapsed, LogName, Proposed};
+use scb_protocol::message::proposal::{ListedProposal, ProposalStanding, ProposalState, Reason};
 use scb_protocol::server::{Commitment, DeliveredSignature, PartlySigned};
 use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 
 use self::rows::Stored;
-use super::{Error, Register, Store, assignments, by_submission, commitment, log};
+use self::signing::{check_new, end_one, sign};
+use self::standing::{list_one, look};
+use super::{Error, Register, Store, log};
 
 /// Most proposals of one assignment that a student may have waiting for others.
 pub(crate) const MAX_WAITING: usize = 8;
@@ -275,217 +276,6 @@ pub(super) fn is_proposed(
 
 fn known(connection: &Connection, submission: SubmissionId) -> Result<Stored, Error> {
     rows::find(connection, submission)?.ok_or(Error::NoProposal { submission })
-}
-
-/// A statement under an ID that is used for nothing, of work that does not wait already, by
-/// somebody for whom not too much waits.
-fn check_new(connection: &Connection, signing: &Signing) -> Result<(), Error> {
-    let submission = signing.statement.submission;
-    if commitment::find(connection, submission)?.is_some()
-        || by_submission(connection, submission)?.is_some()
-    {
-        return Err(Error::Conflict { submission });
-    }
-    let sids = signing.sids();
-    let mut own = 0;
-    for stored in rows::waiting(connection, &signing.statement, signing.at)? {
-        if stored.statement.is_same_version(&signing.statement) {
-            let submission = stored.submission();
-            return Err(Error::SameProposed { submission });
-        }
-        own += usize::from(sids.iter().any(|sid| stored.has_signed(sid)));
-    }
-    match own < MAX_WAITING {
-        true => Ok(()),
-        false => Err(Error::TooManyProposals { limit: MAX_WAITING }),
-    }
-}
-
-/// Records those signatures that are new.
-fn sign(
-    transaction: &Transaction<'_>,
-    stored: Stored,
-    signing: &Signing,
-) -> Result<ProposalStanding, Error> {
-    let (submission, sids) = (stored.submission(), signing.sids());
-    let standing = look(transaction, stored.clone(), &sids, signing.at)?.standing;
-    match standing.state {
-        ProposalState::Waiting | ProposalState::Signed => {}
-        state if state == ProposalState::Lapsed && stored.kept.ended.is_none() => {
-            // The rules may say better why: it is closed.
-            check_rules(transaction, &stored, signing)?;
-            return Err(Error::ProposalEnded { submission, state });
-        }
-        state => return Err(Error::ProposalEnded { submission, state }),
-    }
-    if sids.iter().all(|sid| stored.has_signed(sid)) {
-        return Ok(standing);
-    }
-    check_rules(transaction, &stored, signing)?;
-    let (mode, assurance) = &signing.assurance;
-    let entry = Entry::Signed(Signed {
-        submission,
-        members: sids.clone(),
-        connection: signing.connection,
-        p7s_sha256: Fingerprint::of(&signing.signatures),
-        mode: *mode,
-        verification_sha256: Fingerprint::of(assurance.as_bytes()),
-    });
-    let index = enter(transaction, &stored.statement, signing.at, entry)?;
-    rows::deliver(transaction, signing, index)?;
-    Ok(look(
-        transaction,
-        known(transaction, submission)?,
-        &sids,
-        signing.at,
-    )?
-    .standing)
-}
-
-/// What rules say if it were complete now, with the extensions and earlier versions of those who
-/// have signed by then: nobody learns from a proposal what others have been given, or handed in.
-fn check_rules(connection: &Connection, stored: &Stored, signing: &Signing) -> Result<(), Error> {
-    let mut found = assignments::look_up(connection, &stored.statement)?;
-    if let Found::Assigned(assigned) = &mut found {
-        let sids = signing.sids();
-        let counts = |sid: &StudentId| sids.contains(sid) || stored.has_signed(sid);
-        assigned
-            .extensions
-            .retain(|extension| counts(&extension.sid));
-        assigned.parts.retain(|part| counts(&part.sid));
-    }
-    admit(&stored.statement, &found, signing.at)
-        .map(drop)
-        .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))
-}
-
-fn end_one(transaction: &Transaction<'_>, end: &End) -> Result<ProposalStanding, Error> {
-    let submission = end.submission;
-    let stored = known(transaction, submission)?;
-    if !end.members.iter().all(|sid| stored.names(sid)) {
-        return Err(Error::NoProposal { submission });
-    }
-    let standing = look(transaction, stored.clone(), &end.members, end.at)?.standing;
-    match standing.state {
-        ProposalState::Waiting => {}
-        ProposalState::Declined | ProposalState::Withdrawn => return Ok(standing),
-        state => return Err(Error::ProposalEnded { submission, state }),
-    }
-    let declines = end.members.iter().any(|sid| !stored.has_signed(sid));
-    let (state, said) = match declines {
-        true => (ProposalState::Declined, Said::Declined),
-        false => (ProposalState::Withdrawn, Said::Withdrawn),
-    };
-    let speaks = |sid: &&StudentId| !declines || !stored.has_signed(sid);
-    let members: Vec<_> = end.members.iter().filter(speaks).cloned().collect();
-    let ended = Ended {
-        submission,
-        members: members.clone(),
-        connection: end.connection,
-        reason: end.reason.clone(),
-    };
-    let entry = match declines {
-        true => Entry::Declined(ended),
-        false => Entry::Withdrawn(ended),
-    };
-    let index = enter(transaction, &stored.statement, end.at, entry)?;
-    rows::say(transaction, end, (said, &members), index)?;
-    rows::end(transaction, submission, state, end.at)?;
-    Ok(look(
-        transaction,
-        known(transaction, submission)?,
-        &end.members,
-        end.at,
-    )?
-    .standing)
-}
-
-/// The proposal as it stands for those who ask: by the extensions of theirs and of those who have
-/// signed. Others' are not told, not even by the time until which it waits.
-fn look(
-    connection: &Connection,
-    stored: Stored,
-    asking: &[StudentId],
-    now: UnixTime,
-) -> Result<Proposal, Error> {
-    let assigned = assigned_for(connection, &stored, asking)?;
-    let record = by_submission(connection, stored.submission())?;
-    let number = record.map(|record| record.number());
-    let closes = assigned
-        .as_ref()
-        .and_then(|assigned| assigned.rules.closes_for_all(&assigned.extensions));
-    let until = match stored.kept.signed {
-        Some(_) => stored.kept.waits_until,
-        None => closes.map_or(stored.kept.waits_until, |closes| {
-            closes.min(stored.kept.waits_until)
-        }),
-    };
-    let state = match (number, stored.kept.ended) {
-        (Some(_), _) => ProposalState::Accepted,
-        (None, Some(ended)) => ended,
-        (None, None) if now > until => ProposalState::Lapsed,
-        (None, None) if stored.kept.signed.is_some() => ProposalState::Signed,
-        (None, None) => ProposalState::Waiting,
-    };
-    let commitment = stored.kept.signed.map(|(at, index)| Commitment {
-        index,
-        at,
-        upload_until: until,
-    });
-    let standing = ProposalStanding {
-        submission: stored.submission(),
-        state,
-        proposed_at: stored.kept.proposed_at,
-        until,
-        files_at: stored.kept.files_at,
-        number,
-        members: stored.standings(),
-    };
-    Ok(Proposal {
-        delivered: stored.delivered(),
-        statement: stored.statement,
-        bytes: stored.bytes,
-        standing,
-        commitment,
-    })
-}
-
-fn list_one(
-    connection: &Connection,
-    stored: Stored,
-    asking: &[StudentId],
-    now: UnixTime,
-) -> Result<Option<ListedProposal>, Error> {
-    let Some(assigned) = assigned_for(connection, &stored, asking)? else {
-        return Ok(None);
-    };
-    let course_title = assignments::course_title(connection, &stored.statement.course)?;
-    let proposal = look(connection, stored, asking, now)?;
-    let submission = proposal.standing.submission;
-    let statement = String::from_utf8(proposal.bytes);
-    Ok(Some(ListedProposal {
-        statement: statement.map_err(|_| Error::ProposalAltered { submission })?,
-        standing: proposal.standing,
-        course_title,
-        rules: assigned.rules,
-        extensions: assigned.extensions,
-    }))
-}
-
-/// The assignment, with the extensions of those who ask and of those who have signed.
-fn assigned_for(
-    connection: &Connection,
-    stored: &Stored,
-    asking: &[StudentId],
-) -> Result<Option<Assigned>, Error> {
-    let Found::Assigned(mut assigned) = assignments::look_up(connection, &stored.statement)? else {
-        return Ok(None);
-    };
-    let shown = |sid: &StudentId| asking.contains(sid) || stored.has_signed(sid);
-    assigned
-        .extensions
-        .retain(|extension| shown(&extension.sid));
-    Ok(Some(assigned))
 }
 
 fn enter(

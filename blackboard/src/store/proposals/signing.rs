@@ -1,0 +1,135 @@
+//! What members say about a proposal: that they sign it, or that they do not.
+
+use rusqlite::{Connection, Transaction};
+use scb_certs::{Fingerprint, StudentId};
+use scb_protocol::log_leaf::{Ended, Entry, Signed};
+use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
+use scb_protocol::rules::{Found, admit};
+
+use super::rows::{self, Stored};
+use super::standing::look;
+use super::{End, MAX_WAITING, Signing, enter, known};
+use crate::store::{Error, assignments, by_submission, commitment};
+
+/// A statement under an ID that is used for nothing, of work that does not wait already, by
+/// somebody for whom not too much waits.
+pub(super) fn check_new(connection: &Connection, signing: &Signing) -> Result<(), Error> {
+    let submission = signing.statement.submission;
+    if commitment::find(connection, submission)?.is_some()
+        || by_submission(connection, submission)?.is_some()
+    {
+        return Err(Error::Conflict { submission });
+    }
+    let sids = signing.sids();
+    let mut own = 0;
+    for stored in rows::waiting(connection, &signing.statement, signing.at)? {
+        if stored.statement.is_same_version(&signing.statement) {
+            let submission = stored.submission();
+            return Err(Error::SameProposed { submission });
+        }
+        own += usize::from(sids.iter().any(|sid| stored.has_signed(sid)));
+    }
+    match own < MAX_WAITING {
+        true => Ok(()),
+        false => Err(Error::TooManyProposals { limit: MAX_WAITING }),
+    }
+}
+
+/// Records those signatures that are new.
+pub(super) fn sign(
+    transaction: &Transaction<'_>,
+    stored: Stored,
+    signing: &Signing,
+) -> Result<ProposalStanding, Error> {
+    let (submission, sids) = (stored.submission(), signing.sids());
+    let standing = look(transaction, stored.clone(), &sids, signing.at)?.standing;
+    match standing.state {
+        ProposalState::Waiting | ProposalState::Signed => {}
+        state if state == ProposalState::Lapsed && stored.kept.ended.is_none() => {
+            // The rules may say better why: it is closed.
+            check_rules(transaction, &stored, signing)?;
+            return Err(Error::ProposalEnded { submission, state });
+        }
+        state => return Err(Error::ProposalEnded { submission, state }),
+    }
+    if sids.iter().all(|sid| stored.has_signed(sid)) {
+        return Ok(standing);
+    }
+    check_rules(transaction, &stored, signing)?;
+    let (mode, assurance) = &signing.assurance;
+    let entry = Entry::Signed(Signed {
+        submission,
+        members: sids.clone(),
+        connection: signing.connection,
+        p7s_sha256: Fingerprint::of(&signing.signatures),
+        mode: *mode,
+        verification_sha256: Fingerprint::of(assurance.as_bytes()),
+    });
+    let index = enter(transaction, &stored.statement, signing.at, entry)?;
+    rows::deliver(transaction, signing, index)?;
+    Ok(look(
+        transaction,
+        known(transaction, submission)?,
+        &sids,
+        signing.at,
+    )?
+    .standing)
+}
+
+/// What rules say if it were complete now, with the extensions and earlier versions of those who
+/// have signed by then: nobody learns from a proposal what others have been given, or handed in.
+fn check_rules(connection: &Connection, stored: &Stored, signing: &Signing) -> Result<(), Error> {
+    let mut found = assignments::look_up(connection, &stored.statement)?;
+    if let Found::Assigned(assigned) = &mut found {
+        let sids = signing.sids();
+        let counts = |sid: &StudentId| sids.contains(sid) || stored.has_signed(sid);
+        assigned
+            .extensions
+            .retain(|extension| counts(&extension.sid));
+        assigned.parts.retain(|part| counts(&part.sid));
+    }
+    admit(&stored.statement, &found, signing.at)
+        .map(drop)
+        .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))
+}
+
+pub(super) fn end_one(transaction: &Transaction<'_>, end: &End) -> Result<ProposalStanding, Error> {
+    let submission = end.submission;
+    let stored = known(transaction, submission)?;
+    if !end.members.iter().all(|sid| stored.names(sid)) {
+        return Err(Error::NoProposal { submission });
+    }
+    let standing = look(transaction, stored.clone(), &end.members, end.at)?.standing;
+    match standing.state {
+        ProposalState::Waiting => {}
+        ProposalState::Declined | ProposalState::Withdrawn => return Ok(standing),
+        state => return Err(Error::ProposalEnded { submission, state }),
+    }
+    let declines = end.members.iter().any(|sid| !stored.has_signed(sid));
+    let (state, said) = match declines {
+        true => (ProposalState::Declined, Said::Declined),
+        false => (ProposalState::Withdrawn, Said::Withdrawn),
+    };
+    let speaks = |sid: &&StudentId| !declines || !stored.has_signed(sid);
+    let members: Vec<_> = end.members.iter().filter(speaks).cloned().collect();
+    let ended = Ended {
+        submission,
+        members: members.clone(),
+        connection: end.connection,
+        reason: end.reason.clone(),
+    };
+    let entry = match declines {
+        true => Entry::Declined(ended),
+        false => Entry::Withdrawn(ended),
+    };
+    let index = enter(transaction, &stored.statement, end.at, entry)?;
+    rows::say(transaction, end, (said, &members), index)?;
+    rows::end(transaction, submission, state, end.at)?;
+    Ok(look(
+        transaction,
+        known(transaction, submission)?,
+        &end.members,
+        end.at,
+    )?
+    .standing)
+}

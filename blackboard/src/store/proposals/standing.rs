@@ -1,0 +1,100 @@
+//! How a proposal stands, for those who ask.
+
+use rusqlite::Connection;
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+use scb_protocol::message::proposal::{ListedProposal, ProposalStanding, ProposalState};
+use scb_protocol::rules::{Assigned, Found};
+use scb_protocol::server::Commitment;
+
+use super::Proposal;
+use super::rows::Stored;
+use crate::store::{Error, assignments, by_submission};
+
+/// The proposal as it stands for those who ask: by the extensions of theirs and of those who have
+/// signed. Others' are not told, not even by the time until which it waits.
+pub(super) fn look(
+    connection: &Connection,
+    stored: Stored,
+    asking: &[StudentId],
+    now: UnixTime,
+) -> Result<Proposal, Error> {
+    let assigned = assigned_for(connection, &stored, asking)?;
+    let record = by_submission(connection, stored.submission())?;
+    let number = record.map(|record| record.number());
+    let closes = assigned
+        .as_ref()
+        .and_then(|assigned| assigned.rules.closes_for_all(&assigned.extensions));
+    let until = match stored.kept.signed {
+        Some(_) => stored.kept.waits_until,
+        None => closes.map_or(stored.kept.waits_until, |closes| {
+            closes.min(stored.kept.waits_until)
+        }),
+    };
+    let state = match (number, stored.kept.ended) {
+        (Some(_), _) => ProposalState::Accepted,
+        (None, Some(ended)) => ended,
+        (None, None) if now > until => ProposalState::Lapsed,
+        (None, None) if stored.kept.signed.is_some() => ProposalState::Signed,
+        (None, None) => ProposalState::Waiting,
+    };
+    let commitment = stored.kept.signed.map(|(at, index)| Commitment {
+        index,
+        at,
+        upload_until: until,
+    });
+    let standing = ProposalStanding {
+        submission: stored.submission(),
+        state,
+        proposed_at: stored.kept.proposed_at,
+        until,
+        files_at: stored.kept.files_at,
+        number,
+        members: stored.standings(),
+    };
+    Ok(Proposal {
+        delivered: stored.delivered(),
+        statement: stored.statement,
+        bytes: stored.bytes,
+        standing,
+        commitment,
+    })
+}
+
+pub(super) fn list_one(
+    connection: &Connection,
+    stored: Stored,
+    asking: &[StudentId],
+    now: UnixTime,
+) -> Result<Option<ListedProposal>, Error> {
+    let Some(assigned) = assigned_for(connection, &stored, asking)? else {
+        return Ok(None);
+    };
+    let course_title = assignments::course_title(connection, &stored.statement.course)?;
+    let proposal = look(connection, stored, asking, now)?;
+    let submission = proposal.standing.submission;
+    let statement = String::from_utf8(proposal.bytes);
+    Ok(Some(ListedProposal {
+        statement: statement.map_err(|_| Error::ProposalAltered { submission })?,
+        standing: proposal.standing,
+        course_title,
+        rules: assigned.rules,
+        extensions: assigned.extensions,
+    }))
+}
+
+/// The assignment, with the extensions of those who ask and of those who have signed.
+fn assigned_for(
+    connection: &Connection,
+    stored: &Stored,
+    asking: &[StudentId],
+) -> Result<Option<Assigned>, Error> {
+    let Found::Assigned(mut assigned) = assignments::look_up(connection, &stored.statement)? else {
+        return Ok(None);
+    };
+    let shown = |sid: &StudentId| asking.contains(sid) || stored.has_signed(sid);
+    assigned
+        .extensions
+        .retain(|extension| shown(&extension.sid));
+    Ok(Some(assigned))
+}
