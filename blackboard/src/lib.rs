@@ -39,4 +39,6 @@ mod tests;
 pub use arguments::Arguments;
 pub use commands::{main, run};
 pub use config::Config;
-pub use store::{Committal, Draft, Error, Record, Register, Store, Summary, Unfinished};
+pub use store::{
+    CommitOutcome, Committal, Draft, Error, Record, Register, Store, Summary, Unfinished,
+};

@@ -36,7 +36,7 @@ use scb_storage::Database;
 
 use crate::authority::Numbers;
 pub(crate) use assignments::{Assignment, Given, Place};
-pub use commitment::{Committal, Unfinished};
+pub use commitment::{CommitOutcome, Committal, Unfinished};
 pub(crate) use courses::{Course, Membership};
 pub use error::Error;
 pub(crate) use history::Own;
@@ -68,6 +68,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_grades.sql")),
     M::up(include_str!("store/migration_proposals.sql")),
     M::up(include_str!("store/migration_history.sql")),
+    M::up(include_str!("store/migration_repeats.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -112,8 +113,19 @@ impl Store {
             .await
     }
 
+    /// The record whose receipt answers a submission ID: its own, or that of the same version.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Altered`].
+    pub(crate) async fn answer(&self, submission: SubmissionId) -> Result<Option<Record>, Error> {
+        self.database
+            .read(move |connection| versions::answer(connection, submission))
+            .await
+    }
+
     /// The record of the last version of any of these members, if it has the same files by the
-    /// same members, and this submission was not committed before.
+    /// same members, and this statement, if it was committed before, would stand no better.
     ///
     /// # Errors
     ///

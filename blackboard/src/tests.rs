@@ -24,6 +24,7 @@ mod records;
 mod refusals;
 mod rejections;
 mod renewal;
+mod repeats;
 mod revocation;
 mod roots;
 mod submissions;

@@ -62,7 +62,7 @@ impl Handler {
             return Err(Refusal::new(Code::SubmissionUnknown, Step::Six));
         }
         self.vigil.insist(Step::Six).await?;
-        if let Some(record) = self.shared.register.store().find(submission).await? {
+        if let Some(record) = self.shared.register.store().answer(submission).await? {
             return Ok(Outcome::Stored(Box::new(record)));
         }
         check_open(&found.standing)?;
@@ -75,7 +75,7 @@ impl Handler {
             return Ok(Outcome::Waits(Box::new(standing)));
         }
         let _lease = self.shared.uploads.claim(submission).await?;
-        if let Some(record) = self.shared.register.store().find(submission).await? {
+        if let Some(record) = self.shared.register.store().answer(submission).await? {
             return Ok(Outcome::Stored(Box::new(record)));
         }
         let upload = self.upload_of(part.statement()).await?;
@@ -194,7 +194,7 @@ impl Handler {
         submission: SubmissionId,
         state: &ExpectRequest,
     ) -> Result<(), Refusal> {
-        let found = self.shared.register.store().find(submission).await?;
+        let found = self.shared.register.store().answer(submission).await?;
         let asking = asking(state);
         let names = |record: &Record| asking.iter().all(|sid| record.names(sid));
         let Some(record) = found.filter(names) else {

@@ -1,8 +1,10 @@
 //! What the members here have signed is committed, its files come, and it is stored.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
+use scb_certs::TrustStore;
 use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
 use scb_protocol::server::{
     AcceptedStatement, AwaitReverification, ExpectUpload, VerifiedSubmission,
@@ -14,7 +16,7 @@ use scb_storage::Upload;
 use super::content::{self, Receiver};
 use super::{Handler, tokens_count};
 use crate::authority::Unanswered;
-use crate::store::{Committal, Draft, Record};
+use crate::store::{CommitOutcome, Committal, Draft, Record};
 
 impl Handler {
     /// The record, if this very statement was stored before; refused if another was stored
@@ -41,9 +43,7 @@ impl Handler {
     async fn same_version(&mut self, statement: &Statement) -> Result<Option<Record>, Refusal> {
         let statement = statement.clone();
         let same = self.shared.register.store().same_version(statement).await?;
-        // A receipt that counts no longer, as under a root of the past, is no answer.
-        let trust = self.trust();
-        let same = same.filter(|record| record.receipt_by(&trust).is_ok());
+        let same = same.filter(counts_under(self.trust()));
         if same.is_some() {
             self.vigil.insist(Step::Six).await?;
         }
@@ -62,7 +62,10 @@ impl Handler {
         if let Some(record) = self.stored_before(statement, bytes).await? {
             return Ok(record);
         }
-        let (state, upload) = self.step_6_commit(accepted).await?;
+        let (state, upload) = match self.step_6_commit(accepted).await? {
+            ControlFlow::Continue(next) => next,
+            ControlFlow::Break(record) => return Ok(record),
+        };
         let receiver = Receiver {
             connection: &mut self.connection,
             vigil: &mut self.vigil,
@@ -75,15 +78,20 @@ impl Handler {
     }
 
     /// The signed statement is recorded: whatever its files take, it was handed in now. The
-    /// second time it keeps the time of the first.
+    /// second time it keeps the time of the first. Another connection may have brought the very same
+    /// meanwhile: then that is the answer.
     async fn step_6_commit(
         &mut self,
         accepted: AcceptedStatement,
-    ) -> Result<(ExpectUpload, Upload), Refusal> {
+    ) -> Result<ControlFlow<Record, (ExpectUpload, Upload)>, Refusal> {
         self.vigil.insist(Step::Six).await?;
         let (id, at) = (accepted.statement().submission, self.shared.clock.now());
         let committal = self.committal(&accepted, at);
-        let commitment = self.shared.register.commit(committal).await?;
+        let counts = counts_under(self.trust());
+        let commitment = match self.shared.register.commit(committal, counts).await? {
+            CommitOutcome::Committed(commitment) => commitment,
+            CommitOutcome::SameVersion(record) => return Ok(ControlFlow::Break(*record)),
+        };
         let size = accepted.statement().files.size();
         let upload = self.upload_of(accepted.statement()).await?;
         let have = content::received(&upload);
@@ -97,7 +105,7 @@ impl Handler {
         self.done(Step::Six, committed);
         let (state, reply) = accepted.committed(commitment, have);
         self.send(reply).await?;
-        Ok((state, upload))
+        Ok(ControlFlow::Continue((state, upload)))
     }
 
     /// What is here of the files of a statement.
@@ -169,10 +177,16 @@ impl Handler {
             accepted_at: now,
         };
         let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), now);
-        let record = self.shared.register.accept(draft, sign).await?;
+        let counts = counts_under(trust);
+        let record = self.shared.register.accept(draft, counts, sign).await?;
         if let Err(error) = upload.discard().await {
             tracing::warn!("an upload that is stored was not removed: {error}");
         }
         Ok(record)
     }
+}
+
+/// A receipt that counts no longer, as under a root of the past, is no answer.
+fn counts_under(trust: Arc<TrustStore>) -> impl Fn(&Record) -> bool + Send + 'static {
+    move |record| record.receipt_by(&trust).is_ok()
 }

@@ -10,7 +10,7 @@ use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 
-use super::{Error, as_integer, log};
+use super::{Error, Record, as_integer, log};
 
 /// What is recorded of a statement before its files come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,15 @@ impl Committal {
             members: members.map(|member| member.sid.clone()).collect(),
         })
     }
+}
+
+/// What has come of a statement that was to be committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// It is recorded; its files may come.
+    Committed(Commitment),
+    /// The members' last version is the very same: nothing was recorded.
+    SameVersion(Box<Record>),
 }
 
 /// A commitment whose files have not come, or not all of them.
@@ -98,7 +107,7 @@ pub(super) fn insert(
 /// Every commitment without a record, in order; those whose statement was altered are left out.
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>, Error> {
     let sql = "SELECT committed_at, upload_until, log_index, statement FROM commitments \
-               WHERE submission NOT IN (SELECT submission FROM submissions) \
+               WHERE submission NOT IN (SELECT submission FROM answered) \
                ORDER BY committed_at, submission";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map([], |row| {
@@ -121,7 +130,7 @@ pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>, Err
 /// The submissions whose files may still come.
 pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<HashSet<[u8; 16]>, Error> {
     let sql = "SELECT submission FROM commitments WHERE upload_until >= ? \
-               AND submission NOT IN (SELECT submission FROM submissions)";
+               AND submission NOT IN (SELECT submission FROM answered)";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map([as_integer(now.as_secs())], |row| row.get(0))?;
     rows.map(|row| row.map_err(Error::from)).collect()

@@ -191,10 +191,10 @@ pub(super) fn uploads(
     place: &Place,
 ) -> Result<BTreeMap<StudentId, Upload>, Error> {
     let sql = "SELECT committed_at, upload_until, statement, log_index FROM commitments \
-               WHERE submission NOT IN (SELECT submission FROM submissions) \
+               WHERE submission NOT IN (SELECT submission FROM answered) \
                UNION ALL SELECT signed_at, waits_until, statement, signed_index FROM proposals \
                WHERE signed_at IS NOT NULL AND ended IS NULL \
-               AND submission NOT IN (SELECT submission FROM submissions) \
+               AND submission NOT IN (SELECT submission FROM answered) \
                ORDER BY 1, 4";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map([], |row| Ok((upload(row)?, row.get::<_, Vec<u8>>(2)?)))?;

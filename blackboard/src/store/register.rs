@@ -7,14 +7,13 @@ use scb_cli::Home;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::{SignedLeaf, accepted_entry};
 use scb_protocol::rules::admit;
-use scb_protocol::server::Commitment;
 use scb_protocol::statement::SubmissionNumber;
 use scb_storage::ContentStore;
 
 use super::mark::{self, Mark};
 use super::{
-    Committal, Draft, Error, Record, Store, assignments, by_submission, commitment, contents,
-    count, insert, last_number, log, proposals,
+    CommitOutcome, Committal, Draft, Error, Record, Store, assignments, by_submission, commitment,
+    contents, count, insert, last_number, log, proposals, versions,
 };
 
 /// Takes in submissions and gives them their numbers. One per home. Cheap to clone.
@@ -108,14 +107,19 @@ impl Register {
 
     /// Records a statement before its files come, if the rules as they are at this moment take it.
     /// The same statement again keeps the time at which it was committed first, and is not judged
-    /// again. Answered once it is durable.
+    /// again. Nothing is recorded if the members' last version is the very same, and `counts` says
+    /// that its receipt does. Answered once it is durable.
     ///
     /// # Errors
     ///
     /// [`Error::NotAdmitted`] by the rules of this moment, if it is new;
     /// [`Error::Conflict`] for the same submission ID with another statement;
     /// [`Error::UploadExpired`] if its time was over at this moment; [`Error::Storage`].
-    pub async fn commit(&self, committal: Committal) -> Result<Commitment, Error> {
+    pub async fn commit(
+        &self,
+        committal: Committal,
+        counts: impl FnOnce(&Record) -> bool + Send + 'static,
+    ) -> Result<CommitOutcome, Error> {
         let commit = move |transaction: &rusqlite::Transaction<'_>| {
             let submission = committal.statement.submission;
             match commitment::find(transaction, submission)? {
@@ -125,15 +129,16 @@ impl Register {
                 Some((found, _)) if found.upload_until < committal.at => {
                     Err(Error::UploadExpired { submission })
                 }
-                Some((found, _)) => Ok(found),
+                Some((found, _)) => Ok(CommitOutcome::Committed(found)),
                 None if proposals::is_proposed(transaction, submission)? => {
                     Err(Error::Conflict { submission })
                 }
                 None => {
-                    let found = assignments::look_up(transaction, &committal.statement)?;
-                    admit(&committal.statement, &found, committal.at)
-                        .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))?;
-                    commitment::insert(transaction, &committal)
+                    let same = versions::same_since(transaction, &committal.statement, None)?;
+                    match same.filter(counts) {
+                        Some(record) => Ok(CommitOutcome::SameVersion(Box::new(record))),
+                        None => commit_new(transaction, &committal),
+                    }
                 }
             }
         };
@@ -142,14 +147,20 @@ impl Register {
 
     /// Accepts a submission whose content is durable: one transaction gives it its number,
     /// enters it in the assignment's log, has `sign` sign the entry and stores it all. The same
-    /// submission ID with the same statement gives the record that is there already. Answered once
-    /// it is durable.
+    /// submission ID with the same statement gives the record that is there already. So does one that
+    /// repeats the members' last version, if `counts` says that its receipt does: of two that are
+    /// on their way at once there is one version. Answered once it is durable.
     ///
     /// # Errors
     ///
     /// [`Error::Conflict`] for the same submission ID with another statement;
     /// [`Error::Receipt`] if `sign` fails; [`Error::Leaf`]; [`Error::Mark`], [`Error::Storage`].
-    pub async fn accept<F>(&self, draft: Draft, sign: F) -> Result<Record, Error>
+    pub async fn accept<F>(
+        &self,
+        draft: Draft,
+        counts: impl FnOnce(&Record) -> bool + Send + 'static,
+        sign: F,
+    ) -> Result<Record, Error>
     where
         F: FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error> + Send + 'static,
     {
@@ -160,6 +171,12 @@ impl Register {
                 Some(found) if found.statement_bytes() == draft.evidence.statement => Ok(found),
                 Some(_) => Err(Error::Conflict { submission }),
                 None => {
+                    let committed = Some(draft.committed.at);
+                    let same = versions::same_since(transaction, &draft.statement, committed)?;
+                    if let Some(record) = same.filter(counts) {
+                        versions::repeat(transaction, submission, record.number())?;
+                        return Ok(record);
+                    }
                     let number = register.next_number(last_number(transaction)?)?;
                     let leaf = enter(transaction, &draft, number)?;
                     let leaf = sign(leaf).map_err(Error::Receipt)?;
@@ -186,6 +203,16 @@ impl Register {
         })?;
         Ok(number)
     }
+}
+
+fn commit_new(
+    transaction: &rusqlite::Transaction<'_>,
+    committal: &Committal,
+) -> Result<CommitOutcome, Error> {
+    let found = assignments::look_up(transaction, &committal.statement)?;
+    admit(&committal.statement, &found, committal.at)
+        .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))?;
+    commitment::insert(transaction, committal).map(CommitOutcome::Committed)
 }
 
 /// The entry in the assignment's log.

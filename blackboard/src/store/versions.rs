@@ -1,26 +1,108 @@
-//! The table of who has a part in which version.
+//! The table of who has a part in which version, and that of what repeats one.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_protocol::rules::Part;
-use scb_protocol::statement::{StatedMember, Statement, SubmissionNumber};
+use scb_protocol::rules::{Found, Part};
+use scb_protocol::statement::{StatedMember, Statement, SubmissionId, SubmissionNumber};
 
-use super::{Error, Record, as_integer, by_number, commitment, number};
+use super::{Error, Record, as_integer, assignments, by_number, by_submission, commitment, number};
 
-/// The last version in which any of the members has a part, if it is the very same: the same
-/// files by the same students. Whoever has a commitment to keep is not spared it.
+/// The record whose receipt answers this submission ID: its own, or that of the same version.
+pub(super) fn answer(
+    connection: &Connection,
+    submission: SubmissionId,
+) -> Result<Option<Record>, Error> {
+    match (
+        by_submission(connection, submission)?,
+        repeated(connection, submission)?,
+    ) {
+        (Some(own), _) => Ok(Some(own)),
+        (None, Some(number)) => by_number(connection, number),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The version that this statement repeats: the one that answered it before, or the last one in
+/// which any of the members has a part.
 pub(super) fn same(
     connection: &Connection,
     statement: &Statement,
 ) -> Result<Option<Record>, Error> {
-    if commitment::find(connection, statement.submission)?.is_some() {
-        return Ok(None);
+    if let Some(number) = repeated(connection, statement.submission)? {
+        let record = by_number(connection, number)?;
+        return Ok(record.filter(|record| record.statement().is_same_version(statement)));
     }
+    let commitment = commitment::find(connection, statement.submission)?;
+    same_since(connection, statement, commitment.map(|(found, _)| found.at))
+}
+
+/// The last version in which any of the members has a part, if it is the very same: the same
+/// files by the same students. A statement that was committed at a moment by which a member stands
+/// otherwise, because that was earlier, is a version of its own.
+pub(super) fn same_since(
+    connection: &Connection,
+    statement: &Statement,
+    committed: Option<UnixTime>,
+) -> Result<Option<Record>, Error> {
     let Some(last) = last(connection, statement, &statement.members)? else {
         return Ok(None);
     };
     let record = by_number(connection, last)?;
-    Ok(record.filter(|record| record.statement().is_same_version(statement)))
+    let same = record.filter(|record| record.statement().is_same_version(statement));
+    match (same, committed) {
+        (Some(record), Some(at)) => {
+            let alike = is_judged_alike(connection, &record, at)?;
+            Ok(alike.then_some(record))
+        }
+        (same, _) => Ok(same),
+    }
+}
+
+/// Whether every member stands by this moment as he does by the record, or no better.
+fn is_judged_alike(connection: &Connection, record: &Record, at: UnixTime) -> Result<bool, Error> {
+    let Some(accepted) = record.leaf.accepted() else {
+        return Ok(false);
+    };
+    if accepted.committed_at <= at {
+        return Ok(true);
+    }
+    let statement = record.statement();
+    let Found::Assigned(assigned) = assignments::look_up(connection, statement)? else {
+        return Ok(false);
+    };
+    let members = || statement.members.iter().map(|member| &member.sid);
+    let judge = |at| {
+        assigned
+            .rules
+            .judge_each(at, members(), &assigned.extensions)
+    };
+    Ok(judge(at) == judge(accepted.committed_at))
+}
+
+/// The version of which this submission is a repetition.
+fn repeated(
+    connection: &Connection,
+    submission: SubmissionId,
+) -> Result<Option<SubmissionNumber>, Error> {
+    let sql = "SELECT number FROM repeats WHERE submission = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let found = query.query_row([submission.as_bytes()], |row| row.get(0));
+    Ok(found.optional()?.map(number))
+}
+
+/// What answers this submission from now on is the receipt of that version.
+pub(super) fn repeat(
+    transaction: &Transaction<'_>,
+    submission: SubmissionId,
+    version: SubmissionNumber,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO repeats (submission, number) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    let number = as_integer(version.get());
+    transaction
+        .prepare_cached(sql)?
+        .execute(params![submission.as_bytes(), number])?;
+    Ok(())
 }
 
 /// The last version of each member who has one, and who else has a part in it.

@@ -76,9 +76,17 @@ fn sign(leaf: Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error> {
     Ok(SignedLeaf { leaf, signature })
 }
 
+/// Every receipt counts.
+fn counts(_: &Record) -> bool {
+    true
+}
+
 async fn accept(register: &Register, content: &[u8]) -> Record {
     let id = SubmissionId::random().unwrap();
-    register.accept(draft(id, content), sign).await.unwrap()
+    register
+        .accept(draft(id, content), counts, sign)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -107,11 +115,14 @@ async fn the_same_submission_gives_the_same_record() {
     let desk = Desk::new();
     let register = desk.register();
     let id = SubmissionId::random().unwrap();
-    let first = register.accept(draft(id, b"a"), sign).await.unwrap();
+    let first = register
+        .accept(draft(id, b"a"), counts, sign)
+        .await
+        .unwrap();
     let mut later = draft(id, b"a");
     later.accepted_at = from_seconds(1_895_262_401);
     later.evidence.signatures = b"signed again".to_vec();
-    assert_eq!(register.accept(later, sign).await.unwrap(), first);
+    assert_eq!(register.accept(later, counts, sign).await.unwrap(), first);
 }
 
 #[tokio::test]
@@ -119,8 +130,14 @@ async fn refuses_the_same_submission_with_another_statement() {
     let desk = Desk::new();
     let register = desk.register();
     let id = SubmissionId::random().unwrap();
-    let first = register.accept(draft(id, b"a"), sign).await.unwrap();
-    let error = register.accept(draft(id, b"b"), sign).await.unwrap_err();
+    let first = register
+        .accept(draft(id, b"a"), counts, sign)
+        .await
+        .unwrap();
+    let error = register
+        .accept(draft(id, b"b"), counts, sign)
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Conflict { submission } if submission == id));
     assert_eq!(register.store().find(id).await.unwrap(), Some(first));
 }
@@ -130,7 +147,7 @@ async fn fifty_at_once_make_one_record() {
     let desk = Desk::new();
     let register = desk.register();
     let id = SubmissionId::random().unwrap();
-    let all = (0..50).map(|_| register.accept(draft(id, b"a"), sign));
+    let all = (0..50).map(|_| register.accept(draft(id, b"a"), counts, sign));
     let records = futures_util::future::join_all(all).await;
     let numbers: Vec<_> = records
         .into_iter()
@@ -159,7 +176,7 @@ async fn a_number_is_not_given_again_after_a_rollback() {
     let failed = draft(SubmissionId::random().unwrap(), b"a");
     let id = failed.statement.submission;
     assert!(matches!(
-        register.accept(failed, refuse).await,
+        register.accept(failed, counts, refuse).await,
         Err(Error::Receipt(_))
     ));
     assert_eq!(register.store().find(id).await.unwrap(), None);
@@ -168,12 +185,18 @@ async fn a_number_is_not_given_again_after_a_rollback() {
         panic!("the job dies after signing");
     };
     let failed = draft(SubmissionId::random().unwrap(), b"a");
-    register.accept(failed, signed_then_lost).await.unwrap_err();
+    register
+        .accept(failed, counts, signed_then_lost)
+        .await
+        .unwrap_err();
     // A number counts as given as soon as something may have been signed under it.
     let next = accept(&register, b"a").await.number().get();
     assert!(next >= 1);
     let id = SubmissionId::random().unwrap();
-    let again = register.accept(draft(id, b"x"), sign).await.unwrap();
+    let again = register
+        .accept(draft(id, b"x"), counts, sign)
+        .await
+        .unwrap();
     assert_eq!(again.number().get(), next + 1);
 }
 
@@ -267,7 +290,7 @@ async fn content_without_a_record_is_not_a_submission() {
     assert_eq!(register.store().find(id).await.unwrap(), None);
     assert_eq!(
         register
-            .accept(draft(id, b"report"), sign)
+            .accept(draft(id, b"report"), counts, sign)
             .await
             .unwrap()
             .number()

@@ -20,7 +20,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const PART: usize = 100_000;
 
 /// The same members with the same submission, on another connection.
-fn again<'a>(group: &Group<'a>) -> Group<'a> {
+pub(super) fn again<'a>(group: &Group<'a>) -> Group<'a> {
     let mut again = group.campus.group(&[]);
     again.members = group.members.clone();
     again.submission = group.submission;
@@ -263,7 +263,7 @@ async fn two_members_in_the_same_second_are_two_versions() {
 }
 
 /// The same members under another submission ID.
-fn anew<'a>(group: &Group<'a>) -> Group<'a> {
+pub(super) fn anew<'a>(group: &Group<'a>) -> Group<'a> {
     let mut anew = again(group);
     anew.submission = SubmissionId::random().unwrap();
     anew

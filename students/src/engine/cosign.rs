@@ -103,7 +103,7 @@ pub(super) async fn cosign(
     let (expect, request) = session.sign_proposal(statement, signatures)?;
     talk.connection.at_step(Step::Six);
     talk.connection.send(&request).await?;
-    let handed_in = talk.outcome(expect).await?;
+    let handed_in = talk.outcome(expect, statement).await?;
     talk.close().await;
     Ok(handed_in)
 }
@@ -147,14 +147,18 @@ pub(super) async fn fetch(
     Ok(kept)
 }
 
-/// Whether a receipt of this submission is kept here.
-pub(super) fn has_receipt(setup: &Setup, submission: SubmissionId) -> Result<bool, Error> {
+/// Whether the receipt is kept here with which a proposal was answered: its own, or that of the
+/// same version.
+fn has_receipt(setup: &Setup, proposal: &ToldProposal) -> Result<bool, Error> {
     let trust = setup.require_trust()?;
     let roots: Vec<_> = trust.roots().iter().map(Certificate::fingerprint).collect();
     let is_it = |path: &std::path::PathBuf| {
         let receipt = receipts::read(path).ok();
         let receipt = receipt.and_then(|zip| VerifiedReceipt::verify_under(&zip, &roots).ok());
-        receipt.is_some_and(|receipt| receipt.statement().submission == submission)
+        receipt.is_some_and(|receipt| {
+            Some(receipt.number()) == proposal.listed.standing.number
+                && receipt.statement().is_same_version(&proposal.statement)
+        })
     };
     Ok(receipts::list(&setup.receipts)?.iter().any(is_it))
 }
@@ -230,7 +234,7 @@ impl Talk<'_, '_> {
                 self.send_files(sending.from(), hand_in.report).await?;
                 let (expect, end) = sending.end();
                 self.connection.send(&end).await?;
-                self.outcome(expect).await
+                self.outcome(expect, &pending.statement).await
             }
         }
     }
@@ -248,7 +252,11 @@ impl Talk<'_, '_> {
     }
 
     /// How it stands, or the receipt.
-    async fn outcome(&mut self, expect: ExpectOutcome) -> Result<HandedIn, Error> {
+    async fn outcome(
+        &mut self,
+        expect: ExpectOutcome,
+        statement: &[u8],
+    ) -> Result<HandedIn, Error> {
         let reply = self.connection.receive(Step::Six, RECEIPT).await?;
         match expect.handle(reply)? {
             Outcome::Waits(standing) => {
@@ -257,7 +265,8 @@ impl Talk<'_, '_> {
             }
             Outcome::Complete(receiving) => {
                 let received = self.receive_receipt(*receiving).await?;
-                let kept = self.keep(received, false)?;
+                let before = received.1.statement_bytes() != statement;
+                let kept = self.keep(received, before)?;
                 Ok(HandedIn::Kept(Box::new(kept)))
             }
         }
@@ -321,8 +330,7 @@ impl Engine {
                 Err(error) => return Err(with_clock(setup, clock, error).await),
             };
             for one in &told.told {
-                let id = one.statement.submission;
-                if one.listed.standing.state == ProposalState::Accepted && !has_receipt(setup, id)?
+                if one.listed.standing.state == ProposalState::Accepted && !has_receipt(setup, one)?
                 {
                     let statement = one.listed.statement.as_bytes();
                     fetch(setup, clock, &members, statement, &mut observer).await?;

@@ -225,6 +225,7 @@ impl<'a, 'o> Talk<'a, 'o> {
             Answer::AlreadyStored(receiving) => (receiving, true),
         };
         let received = self.receive_receipt(receiving).await?;
+        let before = before || received.1.statement_bytes() != pending.statement;
         self.keep(received, before)
     }
 

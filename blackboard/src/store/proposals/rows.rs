@@ -130,7 +130,7 @@ pub(super) fn waiting(
 ) -> Result<Vec<Stored>, Error> {
     let sql = format!(
         "{PROPOSAL} WHERE course = ?1 AND assignment = ?2 AND ended IS NULL AND waits_until >= ?3 \
-         AND submission NOT IN (SELECT submission FROM submissions) \
+         AND submission NOT IN (SELECT submission FROM answered) \
          AND submission IN (SELECT submission FROM cosigners WHERE sid IN (SELECT value FROM json_each(?4)))"
     );
     let sids: Vec<_> = statement
@@ -151,7 +151,7 @@ pub(super) fn waiting(
 pub(super) fn unended(connection: &Connection) -> Result<Vec<Stored>, Error> {
     let sql = format!(
         "{PROPOSAL} WHERE ended IS NULL \
-         AND submission NOT IN (SELECT submission FROM submissions)"
+         AND submission NOT IN (SELECT submission FROM answered)"
     );
     all(connection, &sql, [])
 }
@@ -172,7 +172,7 @@ fn all(
 /// The submissions whose files may come, or wait for signatures.
 pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16]>, Error> {
     let sql = "SELECT submission FROM proposals WHERE ended IS NULL AND waits_until >= ? \
-               AND submission NOT IN (SELECT submission FROM submissions)";
+               AND submission NOT IN (SELECT submission FROM answered)";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map([as_integer(now.as_secs())], |row| row.get(0))?;
     rows.map(|row| row.map_err(Error::from)).collect()

@@ -9,7 +9,7 @@ use scb_protocol::server::Commitment;
 
 use super::Proposal;
 use super::rows::Stored;
-use crate::store::{Error, assignments, by_submission};
+use crate::store::{Error, assignments, versions};
 
 /// The proposal as it stands for those who ask: by the extensions of theirs and of those who have
 /// signed. Others' are not told, not even by the time until which it waits.
@@ -20,7 +20,7 @@ pub(super) fn look(
     now: UnixTime,
 ) -> Result<Proposal, Error> {
     let assigned = assigned_for(connection, &stored, asking)?;
-    let record = by_submission(connection, stored.submission())?;
+    let record = versions::answer(connection, stored.submission())?;
     let number = record.map(|record| record.number());
     let closes = assigned
         .as_ref()

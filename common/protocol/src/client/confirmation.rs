@@ -139,7 +139,7 @@ impl Session {
             statement: text,
             signatures: Der::new(signatures),
         };
-        let next = ExpectCommitted::new(self.trust, parsed, statement.to_vec());
+        let next = ExpectCommitted::new(self.trust, parsed);
         Ok((next, request))
     }
 }

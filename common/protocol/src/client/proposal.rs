@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustStore};
 
-use super::receipt::{About, ReceivingReceipt, Sent, misbehaved};
+use super::receipt::{ReceivingReceipt, Sent, misbehaved};
 use super::upload::{SendingContent, check};
 use super::{ExpectReceipt, Session};
 use crate::message::blackboard::{Received, Reply, Request};
@@ -94,7 +94,6 @@ fn sent(trust: Arc<TrustStore>, statement: &[u8]) -> Result<(Sent, String), Refu
     let sent = Sent {
         trust,
         statement: Statement::parse(statement)?,
-        bytes: statement.to_vec(),
     };
     Ok((sent, text))
 }
@@ -210,8 +209,7 @@ impl ExpectProposed {
                 }))
             }
             reply @ Reply::Receipt { .. } => {
-                ReceivingReceipt::new(self.sent, About::SameVersion, reply)
-                    .map(ProposedAnswer::AlreadyStored)
+                ReceivingReceipt::new(self.sent, reply).map(ProposedAnswer::AlreadyStored)
             }
             reply => Err(unexpected("proposed", &reply, Step::Six)),
         }
@@ -279,7 +277,7 @@ impl ExpectOutcome {
                 about(&proposal, &self.sent.statement)?;
                 Ok(Outcome::Waits(proposal))
             }
-            reply @ Reply::Receipt { .. } => ReceivingReceipt::new(self.sent, About::Sent, reply)
+            reply @ Reply::Receipt { .. } => ReceivingReceipt::new(self.sent, reply)
                 .map(|receipt| Outcome::Complete(Box::new(receipt))),
             reply => Err(unexpected("proposal", &reply, Step::Six)),
         }

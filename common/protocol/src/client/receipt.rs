@@ -15,16 +15,6 @@ use crate::{Code, Refusal, Step};
 pub struct Sent {
     pub(super) trust: Arc<TrustStore>,
     pub(super) statement: Statement,
-    pub(super) bytes: Vec<u8>,
-}
-
-/// What a receipt may be about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum About {
-    /// The statement that was sent.
-    Sent,
-    /// That one, or an earlier one of the same students about the same files.
-    SameVersion,
 }
 
 /// Waits for `receipt`.
@@ -42,7 +32,7 @@ impl ExpectReceipt {
     ///
     /// The server's refusal, `unexpected_message` or `server_misbehaved` (too large).
     pub fn handle(self, reply: Reply) -> Result<ReceivingReceipt, Refusal> {
-        ReceivingReceipt::new(self.sent, About::Sent, reply.accepted()?)
+        ReceivingReceipt::new(self.sent, reply.accepted()?)
     }
 }
 
@@ -56,7 +46,6 @@ impl From<Sent> for ExpectReceipt {
 #[derive(Debug)]
 pub struct ReceivingReceipt {
     sent: Sent,
-    about: About,
     number: SubmissionNumber,
     size: usize,
     sha256: Fingerprint,
@@ -64,7 +53,7 @@ pub struct ReceivingReceipt {
 }
 
 impl ReceivingReceipt {
-    pub(super) fn new(sent: Sent, about: About, reply: Reply) -> Result<Self, Refusal> {
+    pub(super) fn new(sent: Sent, reply: Reply) -> Result<Self, Refusal> {
         let Reply::Receipt {
             number,
             size,
@@ -79,7 +68,6 @@ impl ReceivingReceipt {
             .ok_or_else(|| misbehaved("the receipt is too large"))?;
         Ok(Self {
             sent,
-            about,
             number,
             size,
             sha256,
@@ -106,7 +94,8 @@ impl ReceivingReceipt {
     }
 
     /// Verifies the receipt: that it is what was announced, and that it proves exactly what
-    /// was sent, or that the same was handed in before. Returns its bytes, to be kept, and the evidence.
+    /// was sent, or that the same students handed in the same before, be it while this was on its
+    /// way. Returns its bytes, to be kept, and the evidence.
     ///
     /// # Errors
     ///
@@ -118,10 +107,7 @@ impl ReceivingReceipt {
         let roots = self.sent.trust.roots().iter();
         let roots: Vec<_> = roots.map(Certificate::fingerprint).collect();
         let receipt = VerifiedReceipt::verify_under(&self.bytes, &roots)?;
-        let is_meant = match self.about {
-            About::Sent => receipt.statement_bytes() == self.sent.bytes,
-            About::SameVersion => receipt.statement().is_same_version(&self.sent.statement),
-        };
+        let is_meant = receipt.statement().is_same_version(&self.sent.statement);
         if receipt.number() != self.number || !is_meant {
             return Err(misbehaved("the receipt is about something else"));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustStore};
 
-use super::receipt::{About, ExpectReceipt, ReceivingReceipt, Sent, misbehaved};
+use super::receipt::{ExpectReceipt, ReceivingReceipt, Sent, misbehaved};
 use crate::message::blackboard::{Received, Reply, Request};
 use crate::message::{Reply as _, unexpected};
 use crate::statement::Statement;
@@ -29,13 +29,9 @@ pub enum Answer {
 }
 
 impl ExpectCommitted {
-    pub(super) fn new(trust: Arc<TrustStore>, statement: Statement, bytes: Vec<u8>) -> Self {
+    pub(super) fn new(trust: Arc<TrustStore>, statement: Statement) -> Self {
         Self {
-            sent: Sent {
-                trust,
-                statement,
-                bytes,
-            },
+            sent: Sent { trust, statement },
         }
     }
 
@@ -59,8 +55,7 @@ impl ExpectCommitted {
                 }))
             }
             reply @ Reply::Receipt { .. } => {
-                ReceivingReceipt::new(self.sent, About::SameVersion, reply)
-                    .map(Answer::AlreadyStored)
+                ReceivingReceipt::new(self.sent, reply).map(Answer::AlreadyStored)
             }
             reply => Err(unexpected("committed", &reply, Step::Six)),
         }
