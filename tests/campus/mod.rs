@@ -80,12 +80,18 @@ impl Campus {
 
     /// A student on another machine: a home of its own, told where everything is.
     pub fn student_elsewhere(&self, home: &Path, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.command_elsewhere(home, arguments))
+    }
+
+    /// The command of [`Campus::student_elsewhere`], not yet run.
+    pub fn command_elsewhere(&self, home: &Path, arguments: &[&str]) -> Command {
         let mut command = program("student");
         command.arg("--home").arg(home);
         command.arg("--cuhk").arg(self.cuhk.address());
         command.arg("--blackboard").arg(self.blackboard.address());
         command.arg("--ca").arg(self.path().join("ca.pem"));
-        Ran::of(command.args(arguments))
+        command.args(arguments);
+        command
     }
 
     /// `cuhk` on the sandbox's home, as its administrator types it.
@@ -142,6 +148,19 @@ pub fn write_secret(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::write(path, text).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Copies a directory with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        match path.is_dir() {
+            true => copy(&path, &target),
+            false => drop(std::fs::copy(path, target).unwrap()),
+        }
+    }
 }
 
 /// Arguments of `serve --sandbox` on a free port.

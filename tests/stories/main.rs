@@ -12,6 +12,7 @@ mod campus;
 mod administration;
 mod archive;
 mod assignments;
+mod at_once;
 mod audit;
 mod backup;
 mod careless_cuhk;

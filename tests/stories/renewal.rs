@@ -1,7 +1,6 @@
 //! The life of a certificate: renewed by itself or because somebody asks, ended by the term,
 //! renewed by its old key. `openssl` looks at every certificate.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 use scb_protocol::{from_seconds, rfc3339};
 use scb_transport::{Clock, SystemClock};
 
-use crate::campus::{Campus, judge};
+use crate::campus::{Campus, copy, judge};
 
 const ONE: &str = "1155000001";
 /// What must have happened this long after it was due at the latest.
@@ -61,18 +60,6 @@ fn end_of(directory: &Path) -> u64 {
 fn set_term(campus: &Campus, name: &str, ends: &str) -> serde_json::Value {
     let set = campus.administer_cuhk(&["term", "set", name, "--ends", ends, "--json"]);
     set.succeeded().json()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, Ran, SAMPLE, Server, program, serve_at, version};
+use crate::campus::{Campus, Ran, SAMPLE, Server, copy, program, serve_at, version};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,18 +38,6 @@ fn hand_in(campus: &Campus) -> u64 {
         .student(&["submit", "--ids", SAMPLE, &version(campus.outside())])
         .succeeded();
     until_seen(campus)
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        match path.is_dir() {
-            true => copy(&path, &target),
-            false => drop(fs::copy(path, target).unwrap()),
-        }
-    }
 }
 
 fn home(campus: &Campus) -> PathBuf {

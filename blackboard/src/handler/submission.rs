@@ -35,15 +35,21 @@ impl Handler {
                 self.vigil.insist(Step::Six).await?;
                 Ok(Some(record))
             }
-            None => self.same_version(statement).await,
+            None => self.same_version(statement, bytes).await,
         }
     }
 
     /// The record of the members' last version, if this is the same again: it changes nothing.
-    async fn same_version(&mut self, statement: &Statement) -> Result<Option<Record>, Refusal> {
-        let statement = statement.clone();
-        let same = self.shared.register.store().same_version(statement).await?;
-        let same = same.filter(counts_under(self.trust()));
+    async fn same_version(
+        &mut self,
+        statement: &Statement,
+        bytes: &[u8],
+    ) -> Result<Option<Record>, Refusal> {
+        let (counts, signed) = (
+            counts_under(self.trust()),
+            (statement.clone(), bytes.to_vec()),
+        );
+        let same = self.shared.register.same_version(signed, counts).await?;
         if same.is_some() {
             self.vigil.insist(Step::Six).await?;
         }

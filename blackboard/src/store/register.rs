@@ -7,7 +7,7 @@ use scb_cli::Home;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::{SignedLeaf, accepted_entry};
 use scb_protocol::rules::admit;
-use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_storage::ContentStore;
 
 use super::mark::{self, Mark};
@@ -143,6 +143,37 @@ impl Register {
             }
         };
         self.store.database.write(commit).await
+    }
+
+    /// The record of the members' last version, if this statement is the very same and `counts` says
+    /// that its receipt does; see [`Store::same_version`]. If it was committed, nobody waits for its
+    /// files any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Altered`].
+    pub async fn same_version(
+        &self,
+        (statement, bytes): (Statement, Vec<u8>),
+        counts: impl FnOnce(&Record) -> bool,
+    ) -> Result<Option<Record>, Error> {
+        let submission = statement.submission;
+        let same = self.store.same_version(statement).await?;
+        let Some(record) = same.filter(counts) else {
+            return Ok(None);
+        };
+        let number = record.number();
+        let settle = move |transaction: &rusqlite::Transaction<'_>| match commitment::find(
+            transaction,
+            submission,
+        )? {
+            Some((_, committed)) if committed == bytes => {
+                versions::repeat(transaction, submission, number)
+            }
+            _ => Ok(()),
+        };
+        self.store.database.write(settle).await?;
+        Ok(Some(record))
     }
 
     /// Accepts a submission whose content is durable: one transaction gives it its number,

@@ -184,6 +184,25 @@ async fn what_was_answered_so_is_answered_so_after_later_versions() {
     assert_eq!(accepted, [1, 1, 2]);
     let same = desk.register.store().same_version(other.statement).await;
     assert_eq!(same.unwrap().unwrap().number().get(), 1);
+    assert_eq!(desk.numbers().await, [1, 2]);
+}
+
+#[tokio::test]
+async fn who_comes_back_for_a_commitment_that_is_a_repetition_leaves_none_open() {
+    let desk = Desk::new().await;
+    let one = desk.commit(b"report", DUE - 60).await.unwrap();
+    let other = desk.commit(b"report", DUE - 60).await.unwrap();
+    desk.accept(&one).await;
+    let come_back = async |bytes| {
+        let signed = (other.statement.clone(), bytes);
+        let same = desk.register.same_version(signed, |_| true).await;
+        same.unwrap().unwrap().number().get()
+    };
+    // Something else under the ID of what was committed closes nothing.
+    assert_eq!(come_back(b"other bytes".to_vec()).await, 1);
+    assert_eq!(desk.unfinished().await, 1);
+    assert_eq!(come_back(other.statement.to_bytes().unwrap()).await, 1);
+    assert_eq!(desk.unfinished().await, 0);
 }
 
 #[tokio::test]
