@@ -253,7 +253,7 @@ async fn two_connections_that_bring_the_same_end_with_the_same_receipt() {
         let mut one = campus.three();
         let mut other = anew(&one);
         let (mut first, mut second) = (
-            Some((&mut one).commit().await.unwrap()),
+            Some(one.commit().await.unwrap()),
             Some(other.commit().await.unwrap()),
         );
         let mut receipts = Vec::new();
