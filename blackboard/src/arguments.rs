@@ -118,11 +118,11 @@ Examples:
   blackboard init --cuhk 127.0.0.1:8011 --ca ca.pem --code-file blackboard.code
   blackboard init --cuhk cuhk.example:8011 --ca-fingerprint 3f9c…e1 --dns blackboard.example
 
-CUHK is known by its root: its file ca.pem, or the SHA-256 fingerprint that `cuhk init` and
-`cuhk service add` print. The code comes from `cuhk service add blackboard`; without --code-file it is asked for.
-If the answer is lost on the way, run the same command again: the same code and key give
-the same certificate. Once there is a certificate in force, running it again changes
-nothing; it renews itself. With --replace and a new code it is replaced.";
+CUHK is known by its root: its file ca.pem, or the SHA-256 fingerprint that `cuhk init` and `cuhk
+service add` print. The code comes from `cuhk service add blackboard`; without --code-file it is
+asked for. If the answer is lost on the way, run the same command again: the same code and key
+give the same certificate. Once there is a certificate in force, running it again changes nothing;
+it renews itself. With --replace and a new code it is replaced.";
 
 /// `blackboard init`.
 #[derive(Debug, Clone, Args)]
@@ -167,7 +167,7 @@ pub(crate) struct Serve {
     pub(crate) listen: Option<SocketAddr>,
     /// Answer /healthz, /readyz and /metrics at this address, HTTP without TLS, for your
     /// monitoring; port 0 takes a free one [default: config.toml, else nowhere]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", env = "SCB_BLACKBOARD_METRICS")]
     pub(crate) metrics: Option<SocketAddr>,
     /// Work in the sandbox that `cuhk serve --sandbox DIR` made: loopback only, no set-up
     #[arg(long, value_name = "DIR")]

@@ -94,7 +94,7 @@ impl Config {
              # Default: \"127.0.0.1:8002\"\n\
              listen = \"{listen}\"\n\
              # Where it answers /healthz, /readyz and /metrics, HTTP without TLS, for your\n\
-             # monitoring only; --metrics comes first. Default: nowhere\n\
+             # monitoring only; --metrics and SCB_BLACKBOARD_METRICS come first. Default: nowhere\n\
              {metrics}\n\
              # A start that finds no course makes this one, for everybody. Once there is one it is\n\
              # never looked at again: use `blackboard course`. Default: \"SANDBOX\"\n\

@@ -181,7 +181,7 @@ pub fn serve_at(sandbox: &Path, address: &str) -> Vec<std::ffi::OsString> {
 }
 
 /// The environment variables that one of them reads.
-const READ: [&str; 12] = [
+const READ: [&str; 14] = [
     "XDG_DATA_HOME",
     "LC_ALL",
     "LC_MESSAGES",
@@ -192,8 +192,10 @@ const READ: [&str; 12] = [
     "SCB_CUHK_HOME",
     "SCB_CUHK_LISTEN",
     "SCB_CUHK_HTTP",
+    "SCB_CUHK_METRICS",
     "SCB_BLACKBOARD_HOME",
     "SCB_BLACKBOARD_LISTEN",
+    "SCB_BLACKBOARD_METRICS",
 ];
 
 /// One of the three programs, without anything of this process's environment that it reads.

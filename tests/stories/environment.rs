@@ -13,22 +13,27 @@ fn run(name: &str, home: &Path, variables: &[(&str, &str)], arguments: &[&str]) 
 
 #[test]
 fn servers_listen_where_flag_variable_or_file_say_in_this_order() {
-    for (name, variable) in [
-        ("cuhk", "SCB_CUHK_LISTEN"),
-        ("blackboard", "SCB_BLACKBOARD_LISTEN"),
+    for (name, option, variable) in [
+        ("cuhk", "listen", "SCB_CUHK_LISTEN"),
+        ("cuhk", "http", "SCB_CUHK_HTTP"),
+        ("cuhk", "metrics", "SCB_CUHK_METRICS"),
+        ("blackboard", "listen", "SCB_BLACKBOARD_LISTEN"),
+        ("blackboard", "metrics", "SCB_BLACKBOARD_METRICS"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("role"), format!("{name}\n")).unwrap();
-        fs::write(dir.path().join("config.toml"), "listen = \"127.0.0.1:3\"\n").unwrap();
+        let kept = format!("{option} = \"127.0.0.1:3\"\n");
+        fs::write(dir.path().join("config.toml"), kept).unwrap();
         let set = [(variable, "127.0.0.1:2")];
-        let flag = ["serve", "--print-config", "--listen", "127.0.0.1:1"];
-        for (variables, arguments, listen) in [
+        let flag = format!("--{option}");
+        let flag = ["serve", "--print-config", &flag, "127.0.0.1:1"];
+        for (variables, arguments, address) in [
             (&set[..], &flag[..], "127.0.0.1:1"),
             (&set[..], &flag[..2], "127.0.0.1:2"),
             (&[], &flag[..2], "127.0.0.1:3"),
         ] {
             let told = run(name, dir.path(), variables, arguments).succeeded();
-            let line = format!("listen = \"{listen}\"\n");
+            let line = format!("\n{option} = \"{address}\"\n");
             assert!(told.stdout.contains(&line), "{told:#?}");
         }
     }

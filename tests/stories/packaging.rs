@@ -80,14 +80,31 @@ fn every_command_has_a_man_page_that_reads_well() {
             let page = dir.path().join(format!("{name}-{command}.1"));
             assert!(pages.contains(&page), "{page:?}");
         }
-        if is_installed("groff") {
-            for page in &pages {
+        for page in &pages {
+            reads_well(page);
+            if is_installed("groff") {
                 lint(page);
             }
         }
     }
     let nowhere = Ran::of(program("cuhk").args(["generate", "man", "/none/such"]));
     assert_eq!(nowhere.exit, Some(5), "{nowhere:#?}");
+}
+
+/// Examples are lines that can be copied, and none is so wide that `--help` breaks it.
+fn reads_well(page: &Path) {
+    let text = fs::read_to_string(page).unwrap();
+    assert!(!text.contains(".SH EXTRA"), "{page:?}");
+    let title = text.lines().find(|line| line.starts_with(".TH ")).unwrap();
+    assert!(title.contains(env!("CARGO_PKG_VERSION")), "{title}");
+    let Some((_, examples)) = text.split_once(".SH EXAMPLES\n.nf\n") else {
+        return;
+    };
+    let (examples, _) = examples.split_once(".fi\n").unwrap();
+    for line in examples.lines() {
+        let line = line.replace("\\-", "-").replace("\\*(Aq", "'");
+        assert!(line.chars().count() <= 100, "{page:?}: {line}");
+    }
 }
 
 fn lint(page: &Path) {

@@ -30,7 +30,8 @@ students see it after `blackboard grades release`.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
-  blackboard grades export --course CSCI3150 --assignment lab-1 --for canvas --template canvas.csv > new.csv
+  blackboard grades export --course CSCI3150 --assignment lab-1 \\
+      --for canvas --template canvas.csv > new.csv
   blackboard grades export --course CSCI3150 --assignment lab-1 --for moodle --out moodle.csv
 
 The template is what the platform exported: in it only the grades and comments of this assignment
@@ -41,8 +42,8 @@ const RELEASE_EXAMPLES: &str = "\
 Examples:
   blackboard grades release --course CSCI3150 --assignment lab-1
 
-Until then students are told nothing. A grade that is changed later is not shown until it is released,
-too.";
+Until then students are told nothing. A grade that is changed later is not shown until it is
+released, too.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:

@@ -1,11 +1,15 @@
 //! What packagers install beside a program: shell completions and man pages, made from the
 //! definition of its command line, so that they never say anything else than `--help`.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use clap::Command;
+use clap::builder::Resettable;
 use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
 
 use crate::Error;
 
@@ -51,9 +55,49 @@ impl Generate {
                 written.map_err(Error::Output)
             }
             Self::Man { dir } => {
-                let written = clap_mangen::generate_to(definition, dir);
+                let mut definition = definition.disable_help_subcommand(true);
+                definition.build();
+                let source = format!("{} {}", definition.get_name(), env!("CARGO_PKG_VERSION"));
+                let written = write_pages(&definition, &source, dir);
                 written.map_err(Error::file("write into", dir))
             }
         }
     }
+}
+
+/// A page for the command and for each below it.
+fn write_pages(command: &Command, source: &str, dir: &Path) -> io::Result<()> {
+    for below in command
+        .get_subcommands()
+        .filter(|below| !below.is_hide_set())
+    {
+        write_pages(below, source, dir)?;
+    }
+    let help = command.get_after_long_help().or(command.get_after_help());
+    let help = help.map(ToString::to_string);
+    let bare = command.clone().after_help(Resettable::Reset);
+    // An empty date would move what comes after it to its place.
+    let page = Man::new(bare.after_long_help(Resettable::Reset))
+        .date(" ")
+        .source(source);
+    let mut file = File::create(dir.join(page.get_filename()))?;
+    page.render(&mut file)?;
+    if let Some(help) = help {
+        as_it_stands(&help).to_writer(&mut file)?;
+    }
+    file.flush()
+}
+
+/// What stands below the options in `--help`, line by line.
+fn as_it_stands(help: &str) -> Roff {
+    let examples = help.strip_prefix("Examples:\n");
+    let examples = examples.or_else(|| help.strip_prefix("Example:\n"));
+    let heading = examples.map_or("NOTES", |_| "EXAMPLES");
+    let mut section = Roff::new();
+    section.control("SH", [heading]).control("nf", []);
+    for line in examples.unwrap_or(help).lines() {
+        section.text([roman(line)]);
+    }
+    section.control("fi", []);
+    section
 }

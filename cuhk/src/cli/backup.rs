@@ -15,11 +15,11 @@ Examples:
   cuhk backup /var/lib/cuhk/backups --keep 14         cuhk-2026-11-21T031500Z.zip, in UTC
 
 Works while `cuhk serve` runs. The file holds the database, the authorities' encrypted keys and
-certificates, the configuration and the issuance log; no passphrase and no key in the clear. Keep it where the
-roster may be kept.
+certificates, the configuration and the issuance log; no passphrase and no key in the clear. Keep
+it where the roster may be kept.
 
---keep removes older backups from that directory, once the new one is written and read back: those of
-this CUHK that have such a name. Any other file stays, and does not count.";
+--keep removes older backups from that directory, once the new one is written and read back: those
+of this CUHK that have such a name. Any other file stays, and does not count.";
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:

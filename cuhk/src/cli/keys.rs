@@ -30,8 +30,9 @@ Examples:
   cuhk keys list
   cuhk keys list --json | jq '.[] | select(.state == \"active\")'
 
-States: a `new` key waits until everybody knows of it; an `active` key signs; of a `retiring` one what it signed still counts; of a `retired` one
-that has run out; of one that was `withdrawn` nothing counts.";
+States: a `new` key waits until everybody knows of it; an `active` key signs; of a `retiring` one
+what it signed still counts; of a `retired` one that has run out; of one that was `withdrawn`
+nothing counts.";
 
 const ROTATE_EXAMPLES: &str = "\
 Examples:
@@ -47,9 +48,9 @@ An issuing authority: a running server publishes the new one's revocation list w
 lets it issue 10 s later. What the old one issued counts until it ends; until then the old one goes
 on signing its revocation list. Where the root's key is on another machine: cuhk keys request
 
-The key for tokens: a running server has the new key within a second and signs with it from then on. Identity tokens
-that the old key signed count until they expire, 12 hours at most. If somebody else may have the
-old key: cuhk keys withdraw";
+The key for tokens: a running server has the new key within a second and signs with it from then
+on. Identity tokens that the old key signed count until they expire, 12 hours at most. If somebody
+else may have the old key: cuhk keys withdraw";
 
 const REQUEST_EXAMPLES: &str = "\
 Examples:
@@ -65,8 +66,9 @@ const SIGN_EXAMPLES: &str = "\
 Example:
   cuhk keys sign-request students.request.json --root-dir /media/root --out answer.json
 
-DIR holds cert.pem and key.pem, as they are in the directory `root` of CUHK's home. Nothing else of
-CUHK is needed on this machine. If another root is asked for, its key is made in --new-root-dir. See what is signed before you type the passphrase: it is told.";
+DIR holds cert.pem and key.pem, as they are in the directory `root` of CUHK's home. Nothing else
+of CUHK is needed on this machine. If another root is asked for, its key is made in
+--new-root-dir. See what is signed before you type the passphrase: it is told.";
 
 const IMPORT_EXAMPLES: &str = "\
 Example:

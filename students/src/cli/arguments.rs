@@ -200,8 +200,8 @@ pub struct Assignments {
   student grades --ids 1155000001
   student --sandbox /tmp/scb grades
 
-Shown are the grades that the teacher has released, of these students and nobody else. Each is signed
-by Blackboard and entered in the assignment's log; both are checked here.")]
+Shown are the grades that the teacher has released, of these students and nobody else. Each is
+signed by Blackboard and entered in the assignment's log; both are checked here.")]
 pub struct Grades {
     /// Who: student IDs, separated by commas; everybody with a certificate here when left out
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
@@ -217,10 +217,10 @@ pub struct Grades {
 
 `here` is the certificate of this home, `not here` one of another machine or an earlier one. What
 was seen of the log is remembered; a log that contradicts it later is refused (log_forked), one
-whose proofs are wrong too (log_invalid), and one that lacks a certificate (log_incomplete).
-A certificate that was revoked shows nothing, as whoever else has its key must be shown nothing: look
-from another machine of yours, or enrol again with a new code. Everything in the name is shown then,
-the revoked certificate and who asked about it too.")]
+whose proofs are wrong too (log_invalid), and one that lacks a certificate (log_incomplete). A
+certificate that was revoked shows nothing, as whoever else has its key must be shown nothing:
+look from another machine of yours, or enrol again with a new code. Everything in the name is
+shown then, the revoked certificate and who asked about it too.")]
 pub struct Audit {
     /// Who: student IDs, separated by commas; everybody with a certificate here when left out
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
@@ -268,8 +268,8 @@ pub struct Receipts {
   student history --course CSCI3310 --assignment lab --json
   student history --ids 1155000001
 
-Each student is told of his own submissions alone, with all who handed in with him; how others stand is
-told to them. Times are those of this machine's zone, with its offset from UTC.")]
+Each student is told of his own submissions alone, with all who handed in with him; how others
+stand is told to them. Times are those of this machine's zone, with its offset from UTC.")]
 pub struct Own {
     /// Who: student IDs, separated by commas; everybody with a certificate here when left out
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
@@ -283,9 +283,9 @@ pub struct Own {
   student download S-000001 --to lab-1/
   student download S-000001 --ids 1155000001 --json
 
-The receipt is verified first and kept with the others; each file is compared with the hash that was
-signed. Nothing that is there is overwritten. The same command after an interruption goes on where it
-stopped. A submission of others is answered as one that does not exist.")]
+The receipt is verified first and kept with the others; each file is compared with the hash that
+was signed. Nothing that is there is overwritten. The same command after an interruption goes on
+where it stopped. A submission of others is answered as one that does not exist.")]
 pub struct Download {
     /// The submission's number; `student history` lists them
     #[arg(value_name = "NUMBER", value_parser = submission_number)]

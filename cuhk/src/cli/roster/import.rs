@@ -41,9 +41,10 @@ the line on which it opens. One that is left open and closed by another one furt
 refused.
 
 The file is compared first; if it is refused, nothing has changed. Then the changes are made, a
-thousand at a time, so that other commands and a running server wait for half a second at most, also
-for a million rows. If that is interrupted (a full disk, a power cut) the import counts all the same:
-the next one makes the changes that are left first, and `cuhk doctor` says so until then.
+thousand at a time, so that other commands and a running server wait for half a second at most,
+also for a million rows. If that is interrupted (a full disk, a power cut) the import counts all
+the same: the next one makes the changes that are left first, and `cuhk doctor` says so until
+then.
 
 With --codes-out, students who have neither a certificate nor an open code get a code; the file
 is for you to hand out and then to delete.
