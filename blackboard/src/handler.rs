@@ -3,6 +3,8 @@
 //! It does the reading and writing and asks CUHK and the store; what may follow what, and
 //! what counts as proved, is decided by the protocol's states.
 
+mod acceptance;
+mod completion;
 mod content;
 mod desk;
 mod download;
@@ -34,6 +36,7 @@ use tokio::time;
 use self::desk::Statement as Signed;
 use self::vigil::Vigil;
 
+pub(crate) use self::completion::{Completer, Unfinished};
 pub(crate) use self::largest_group::LargestGroup;
 use crate::authority::{Authority, Unanswered};
 use crate::fault::{Faults, Outgoing};
@@ -60,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) upload_window: Duration,
     /// How long a proposal waits for signatures.
     pub(crate) cosign_window: Duration,
+    /// Tells of what everybody has signed.
+    pub(crate) unfinished: Arc<Unfinished>,
     /// The assignments' logs.
     pub(crate) logs: Logs,
     /// What CUHK has cosigned of them.
@@ -171,7 +176,7 @@ impl Handler {
 
     /// The members present themselves: chains, tokens and proofs are checked.
     async fn step_3_present(&mut self) -> Result<AwaitVerification, Refusal> {
-        let state = ExpectPresentation::new(self.policy().await, self.channel()?)?;
+        let state = ExpectPresentation::new(self.shared.policy().await, self.channel()?)?;
         self.connection.at_step(Step::Three);
         let greeting = state.greeting(self.shared.clock.now());
         self.send(greeting).await?;
@@ -260,23 +265,6 @@ impl Handler {
         };
         self.begun = Instant::now();
         request
-    }
-
-    /// What is accepted now: a group is as large as any assignment wants it.
-    async fn policy(&mut self) -> Arc<Policy> {
-        let largest = self
-            .shared
-            .largest_group
-            .get(self.shared.register.store())
-            .await;
-        let policy = &self.shared.policy;
-        match largest > policy.max_members {
-            false => Arc::clone(policy),
-            true => Arc::new(Policy {
-                max_members: largest,
-                ..Policy::clone(policy)
-            }),
-        }
     }
 
     /// What T1 says of this connection.

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::enrol::receipt_roots;
 use crate::enrol::stored_roots;
 use crate::fault::Faults;
-use crate::handler::{Handler, LargestGroup, Shared};
+use crate::handler::{Completer, Handler, LargestGroup, Shared};
 use crate::identity::{Identity, IdentityFiles};
 use crate::logs::Logs;
 use crate::monitor::Watch;
@@ -123,6 +123,7 @@ impl Server {
             uploads: Uploads::default(),
             upload_window: config.upload_window,
             cosign_window: config.cosign_window,
+            unfinished: Arc::default(),
             logs,
             witnessed,
             identity: identity.subscribe(),
@@ -185,6 +186,7 @@ impl Server {
         let tls = self.tls.subscribe();
         let updates = tokio::spawn(self.tls_maker.follow(self.tls));
         let sweeping = tokio::spawn(keep_sweeping(Arc::clone(&self.shared)));
+        let completing = tokio::spawn(Completer::new(Arc::clone(&self.shared)).run());
         let (shared, stop) = (Arc::clone(&self.shared), shutdown.clone());
         let handler =
             move |connection| Handler::new(connection, Arc::clone(&shared), stop.clone()).run();
@@ -196,6 +198,7 @@ impl Server {
         log_witness.abort();
         updates.abort();
         sweeping.abort();
+        completing.abort();
         let _ = logs.await;
         self.shared.register.store().close().await;
         match log_witness.await {

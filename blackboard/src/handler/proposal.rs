@@ -1,20 +1,21 @@
 //! Step 6 of a group whose members are not on one machine: what each of them says is recorded
 //! with the connection over which it came; with the last signature it is a submission.
 
-use scb_certs::{Fingerprint, StudentId};
+use scb_certs::StudentId;
+use scb_cli::exit;
 use scb_protocol::message::blackboard::{Reply, that_fit};
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState};
 use scb_protocol::server::{
     ConfirmedSigners, Ending, ExpectRequest, GatheredSignatures, PartlySigned, VerifiedMember,
 };
-use scb_protocol::statement::{Statement, SubmissionId};
+use scb_protocol::statement::SubmissionId;
 use scb_protocol::{Code, Fact, Refusal, Step, from_seconds};
-use scb_storage::Upload;
 
+use super::completion::Completed;
 use super::content::{self, Receiver};
 use super::{Handler, Outcome};
 use crate::authority::Unanswered;
-use crate::store::{End, Proposal, Record, Signing};
+use crate::store::{End, Record, Signing};
 
 impl Handler {
     /// The statement is recorded with the signatures of those who are here, and its files come. It
@@ -34,7 +35,7 @@ impl Handler {
         let register = self.shared.register.clone();
         let standing = register.propose(signing, from_seconds(until)).await?;
         self.done(Step::Six, Fact::from(&standing));
-        let upload = self.upload_of(part.statement()).await?;
+        let upload = self.shared.upload_of(part.statement()).await?;
         let (state, reply) = part.proposed(standing, content::received(&upload));
         self.send(reply).await?;
         let receiver = Receiver {
@@ -47,17 +48,19 @@ impl Handler {
         let now = self.shared.clock.now();
         let came = register.proposal_files(submission, Some(now), (sids.clone(), now));
         let standing = came.await?;
-        match standing.state {
-            ProposalState::Signed => self.complete(submission, sids, upload).await,
-            _ => Ok(Outcome::Waits(Box::new(standing))),
+        if standing.state != ProposalState::Signed {
+            return Ok(Outcome::Waits(Box::new(standing)));
         }
+        let _left = self.shared.unfinished.left_over();
+        let completed = self.shared.complete(submission, sids, upload).await;
+        self.completed(completed, standing)
     }
 
     /// The signatures of those who are here are recorded, once CUHK has confirmed everybody who has
     /// signed. The last one makes it a submission.
     pub(super) async fn step_6_sign(&mut self, part: PartlySigned) -> Result<Outcome, Refusal> {
         let (submission, sids) = (part.statement().submission, part.sids());
-        let found = self.proposed(submission, &sids).await?;
+        let found = self.shared.proposed(submission, &sids).await?;
         if found.bytes != part.bytes() {
             return Err(Refusal::new(Code::SubmissionUnknown, Step::Six));
         }
@@ -74,42 +77,32 @@ impl Handler {
         if standing.state != ProposalState::Signed || standing.files_at.is_none() {
             return Ok(Outcome::Waits(Box::new(standing)));
         }
-        let _lease = self.shared.uploads.claim(submission).await?;
-        if let Some(record) = self.shared.register.store().answer(submission).await? {
-            return Ok(Outcome::Stored(Box::new(record)));
-        }
-        let upload = self.upload_of(part.statement()).await?;
-        self.complete(submission, sids, upload).await
+        let _left = self.shared.unfinished.left_over();
+        let completed = self.shared.claim_and_complete(submission, sids).await;
+        self.completed(completed, standing)
     }
 
-    /// Everybody has signed and the files are here: CUHK is asked about all members at once, and it
-    /// is stored like any other submission.
-    async fn complete(
+    /// What has come of completing it. What was signed is recorded: if nothing is wrong with it, and
+    /// it only cannot be completed at once, that is told, and it is completed without anybody asking.
+    fn completed(
         &mut self,
-        submission: SubmissionId,
-        sids: Vec<StudentId>,
-        upload: Upload,
+        completed: Result<Completed, Refusal>,
+        standing: ProposalStanding,
     ) -> Result<Outcome, Refusal> {
-        let found = self.proposed(submission, &sids).await?;
-        check_open(&found.standing)?;
-        let Some(commitment) = found.commitment else {
-            return Ok(Outcome::Waits(Box::new(found.standing)));
-        };
-        if !is_whole(&upload, &found.statement) {
-            tracing::error!("files of the proposal {submission} have changed on the disk");
-            let now = self.shared.clock.now();
-            let gone = self
-                .shared
-                .register
-                .proposal_files(submission, None, (sids, now));
-            return Ok(Outcome::Waits(Box::new(gone.await?)));
+        match completed {
+            Ok(completed) => {
+                if let Some(fact) = completed.verified {
+                    self.done(Step::Six, fact);
+                }
+                Ok(completed.outcome)
+            }
+            Err(refusal) if refusal.exit_code() == exit::RETRY => {
+                let submission = standing.submission;
+                tracing::warn!("proposal {submission} is completed later: {refusal}");
+                Ok(Outcome::Waits(Box::new(standing)))
+            }
+            Err(refusal) => Err(refusal),
         }
-        let (policy, trust) = (self.policy().await, self.trust());
-        let gathered = GatheredSignatures::new(policy, found.bytes, &found.delivered)?;
-        let state = gathered.complete(commitment, &trust, self.shared.clock.now())?;
-        let verified = self.step_6_verify_again(state).await?;
-        let record = self.step_6_store(verified, upload).await?;
-        Ok(Outcome::Stored(Box::new(record)))
     }
 
     /// CUHK is asked about all who have signed so far: with one who is no longer active it never
@@ -128,23 +121,6 @@ impl Handler {
             Ok(answer) => state.handle(&answer, &self.trust(), self.shared.clock.now()),
             Err(Unanswered::Away(refusal) | Unanswered::Unusable(refusal)) => Err(at_six(refusal)),
         }
-    }
-
-    /// The proposal, if it names all of these; what is others' is not told from what is not there.
-    async fn proposed(
-        &mut self,
-        submission: SubmissionId,
-        sids: &[StudentId],
-    ) -> Result<Proposal, Refusal> {
-        let (store, now) = (self.shared.register.store(), self.shared.clock.now());
-        let found = store.proposal(submission, sids.to_vec(), now).await?;
-        let names = |proposal: &Proposal| {
-            let is_named = |sid| proposal.standing.said_by(sid).is_some();
-            sids.iter().all(is_named)
-        };
-        found
-            .filter(names)
-            .ok_or_else(|| Refusal::new(Code::SubmissionUnknown, Step::Six))
     }
 
     /// Members say no, or take back what they signed.
@@ -213,18 +189,11 @@ fn asking(state: &ExpectRequest) -> Vec<StudentId> {
     members.map(VerifiedMember::sid).cloned().collect()
 }
 
-fn check_open(standing: &ProposalStanding) -> Result<(), Refusal> {
+pub(super) fn check_open(standing: &ProposalStanding) -> Result<(), Refusal> {
     match standing.state {
         ProposalState::Waiting | ProposalState::Signed | ProposalState::Accepted => Ok(()),
         // Whether it has closed meanwhile is said by the rules, when the signature is recorded.
         ProposalState::Lapsed => Ok(()),
         state => Err(Refusal::new(Code::ProposalEnded, Step::Six).with("state", state)),
     }
-}
-
-/// Whether the files that are here are those of the statement.
-fn is_whole(upload: &Upload, statement: &Statement) -> bool {
-    let here = upload.received();
-    let here = here.map(|(size, sha256)| (size, Fingerprint::from_bytes(sha256)));
-    here.eq(statement.files.iter().map(|file| (file.size, file.sha256)))
 }

@@ -1,11 +1,8 @@
 //! What the members here have signed is committed, its files come, and it is stored.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::TrustStore;
-use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
 use scb_protocol::server::{
     AcceptedStatement, AwaitReverification, ExpectUpload, VerifiedSubmission,
 };
@@ -13,10 +10,10 @@ use scb_protocol::statement::Statement;
 use scb_protocol::{Code, Fact, Refusal, Step, from_seconds};
 use scb_storage::Upload;
 
+use super::Handler;
+use super::acceptance::counts_under;
 use super::content::{self, Receiver};
-use super::{Handler, tokens_count};
-use crate::authority::Unanswered;
-use crate::store::{CommitOutcome, Committal, Draft, Record};
+use crate::store::{CommitOutcome, Committal, Record};
 
 impl Handler {
     /// The record, if this very statement was stored before; refused if another was stored
@@ -80,7 +77,7 @@ impl Handler {
         };
         let (received, upload) = receiver.receive(state, upload).await?;
         let verified = self.step_6_verify_again(received).await?;
-        self.step_6_store(verified, upload).await
+        self.shared.store(verified, upload).await
     }
 
     /// The signed statement is recorded: whatever its files take, it was handed in now. The
@@ -99,7 +96,7 @@ impl Handler {
             CommitOutcome::SameVersion(record) => return Ok(ControlFlow::Break(*record)),
         };
         let size = accepted.statement().files.size();
-        let upload = self.upload_of(accepted.statement()).await?;
+        let upload = self.shared.upload_of(accepted.statement()).await?;
         let have = content::received(&upload);
         let committed = Fact::Committed {
             submission: id,
@@ -114,16 +111,6 @@ impl Handler {
         Ok(ControlFlow::Continue((state, upload)))
     }
 
-    /// What is here of the files of a statement.
-    pub(super) async fn upload_of(&mut self, statement: &Statement) -> Result<Upload, Refusal> {
-        let sizes = statement.files.iter().map(|file| file.size).collect();
-        let upload = self
-            .shared
-            .content
-            .upload(statement.submission.as_bytes(), sizes);
-        upload.await.map_err(content::refusal)
-    }
-
     fn committal(&self, accepted: &AcceptedStatement, at: UnixTime) -> Committal {
         let window = self.shared.upload_window.as_secs();
         Committal {
@@ -136,63 +123,13 @@ impl Handler {
         }
     }
 
-    /// CUHK is asked again: a revocation counts up to the last moment.
-    pub(super) async fn step_6_verify_again(
+    /// CUHK is asked again, and what it said is logged with this connection.
+    async fn step_6_verify_again(
         &mut self,
         state: AwaitReverification,
     ) -> Result<VerifiedSubmission, Refusal> {
-        let answer = self.shared.authority.verify(state.question()).await;
-        let nonce = state.question().nonce;
-        let (trust, now) = (self.trust(), self.shared.clock.now());
-        let at_six = |refusal| Refusal {
-            step: Step::Six,
-            ..refusal
-        };
-        let verified = match answer {
-            Ok(answer) => state.handle(&answer, &trust, now)?,
-            Err(Unanswered::Away(away)) => state.without_cuhk(at_six(away), &trust, now)?,
-            Err(Unanswered::Unusable(refusal)) => return Err(at_six(refusal)),
-        };
-        let files = verified.statement().files.clone();
-        let again = Fact::VerifiedAgain { nonce, files };
-        let fact = tokens_count(verified.assurance()).unwrap_or(again);
+        let (verified, fact) = self.shared.verify_again(state).await?;
         self.done(Step::Six, fact);
         Ok(verified)
     }
-
-    /// First the files are durable and were read back, then one transaction makes number, log
-    /// entry and record.
-    pub(super) async fn step_6_store(
-        &mut self,
-        submission: VerifiedSubmission,
-        upload: Upload,
-    ) -> Result<Record, Refusal> {
-        let files = submission.statement().files.iter();
-        let contents = files.map(|file| *file.sha256.as_bytes()).collect();
-        upload.store(contents).await.map_err(content::refusal)?;
-        let (trust, now) = (self.trust(), self.shared.clock.now());
-        submission.check_again(&trust, now)?;
-        let identity = Arc::clone(&self.shared.identity.borrow());
-        let draft = Draft {
-            statement: submission.statement().clone(),
-            evidence: Evidence::collect(&submission, &identity.chain, &trust),
-            committed: CommittedAt {
-                index: Some(submission.commitment().index),
-                at: submission.commitment().at,
-            },
-            accepted_at: now,
-        };
-        let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), now);
-        let counts = counts_under(trust);
-        let record = self.shared.register.accept(draft, counts, sign).await?;
-        if let Err(error) = upload.discard().await {
-            tracing::warn!("an upload that is stored was not removed: {error}");
-        }
-        Ok(record)
-    }
-}
-
-/// A receipt that counts no longer, as under a root of the past, is no answer.
-fn counts_under(trust: Arc<TrustStore>) -> impl Fn(&Record) -> bool + Send + 'static {
-    move |record| record.receipt_by(&trust).is_ok()
 }

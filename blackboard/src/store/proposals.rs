@@ -113,6 +113,24 @@ impl Store {
         self.database.read(find).await
     }
 
+    /// The proposals that everybody has signed, whose files are here, and that have no receipt yet;
+    /// with their members.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::ProposalAltered`].
+    pub(crate) async fn signed_proposals(
+        &self,
+        now: UnixTime,
+    ) -> Result<Vec<(SubmissionId, Vec<StudentId>)>, Error> {
+        let list = move |connection: &Connection| {
+            let signed = rows::signed(connection, now)?;
+            let with_members = |one: &Stored| (one.submission(), one.sids().cloned().collect());
+            Ok(signed.iter().map(with_members).collect())
+        };
+        self.database.read(list).await
+    }
+
     /// The proposals that name all of these students and wait, or ended lately; the latest first.
     ///
     /// # Errors

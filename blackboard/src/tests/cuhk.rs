@@ -40,8 +40,10 @@ pub(super) enum Answer {
 /// What a test sets, and what it can look at.
 pub(super) struct State {
     pub(super) answer: Answer,
-    /// From the second question of a connection on; a group is asked about twice.
+    /// Instead of that, after so many questions.
     pub(super) later_answer: Option<Answer>,
+    /// After how many: one, as a group is asked about twice.
+    pub(super) later_from: usize,
     /// How long each question about members takes.
     pub(super) pace: std::time::Duration,
     pub(super) epoch: u64,
@@ -87,6 +89,7 @@ impl FakeCuhk {
         let state = State {
             answer: Answer::Honest,
             later_answer: None,
+            later_from: 1,
             pace: std::time::Duration::ZERO,
             epoch: 1,
             crls: campus.crls(10, &[]),
@@ -241,7 +244,8 @@ impl Desk {
             Request::Verify { nonce, members } => {
                 let answered = state.questions.len();
                 state.questions.push(members.len());
-                let later = state.later_answer.clone().filter(|_| answered > 0);
+                let is_later = answered >= state.later_from;
+                let later = state.later_answer.clone().filter(|_| is_later);
                 let answer = later.unwrap_or_else(|| state.answer.clone());
                 Ok(self.verification(&answer, nonce, members, connection))
             }

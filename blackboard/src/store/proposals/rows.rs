@@ -147,6 +147,17 @@ pub(super) fn waiting(
     all(connection, &sql, key)
 }
 
+/// Those that everybody has signed, whose files are here, and that have no receipt yet; the one
+/// that was signed first comes first.
+pub(super) fn signed(connection: &Connection, now: UnixTime) -> Result<Vec<Stored>, Error> {
+    let sql = format!(
+        "{PROPOSAL} WHERE signed_at IS NOT NULL AND files_at IS NOT NULL AND ended IS NULL \
+         AND waits_until >= ? AND submission NOT IN (SELECT submission FROM answered) \
+         ORDER BY signed_at, signed_index"
+    );
+    all(connection, &sql, [as_integer(now.as_secs())])
+}
+
 /// Those that have not ended and are no submissions.
 pub(super) fn unended(connection: &Connection) -> Result<Vec<Stored>, Error> {
     let sql = format!(

@@ -222,11 +222,31 @@ impl Words {
         }
     }
 
+    /// After the last signature, if it could not be completed at once.
+    fn left_to_blackboard(self, id: SubmissionId, state: String) -> [String; 2] {
+        match self.0 {
+            Language::English => [
+                format!("Proposal {id}  {state}."),
+                "It does so by itself, and the time of the last signature counts. The same command \
+                 again gets the receipt."
+                    .to_owned(),
+            ],
+            Language::Chinese => [
+                format!("提案 {id}  {state}。"),
+                "它會自行完成，並以最後一位簽署的時刻為準。其後再執行同一指令即可取得收據。"
+                    .to_owned(),
+            ],
+        }
+    }
+
     /// After a signature that was not the last one.
     pub(crate) fn recorded(self, standing: &ProposalStanding) -> [String; 2] {
         let state = self.state(standing);
         let until = local_time(standing.until);
         let id = standing.submission;
+        if standing.state == ProposalState::Signed && standing.files_at.is_some() {
+            return self.left_to_blackboard(id, state);
+        }
         match self.0 {
             Language::English => [
                 format!("Proposal {id}  {state}; NOT handed in yet."),

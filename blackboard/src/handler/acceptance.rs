@@ -1,0 +1,100 @@
+//! From the last question to CUHK to the record: over a connection, and for what is completed
+//! without one.
+
+use std::sync::Arc;
+
+use scb_certs::TrustStore;
+use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
+use scb_protocol::server::{AwaitReverification, Policy, VerifiedSubmission};
+use scb_protocol::statement::Statement;
+use scb_protocol::{Fact, Refusal, Step};
+use scb_storage::Upload;
+
+use super::{Shared, content, tokens_count};
+use crate::authority::Unanswered;
+use crate::store::{Draft, Record};
+
+impl Shared {
+    /// The trust store of this moment.
+    pub(super) fn trust(&self) -> Arc<TrustStore> {
+        self.authority.lists()
+    }
+
+    /// What is accepted now: a group is as large as any assignment wants it.
+    pub(super) async fn policy(&self) -> Arc<Policy> {
+        let largest = self.largest_group.get(self.register.store()).await;
+        match largest > self.policy.max_members {
+            false => Arc::clone(&self.policy),
+            true => Arc::new(Policy {
+                max_members: largest,
+                ..Policy::clone(&self.policy)
+            }),
+        }
+    }
+
+    /// What is here of the files of a statement.
+    pub(super) async fn upload_of(&self, statement: &Statement) -> Result<Upload, Refusal> {
+        let sizes = statement.files.iter().map(|file| file.size).collect();
+        let upload = self.content.upload(statement.submission.as_bytes(), sizes);
+        upload.await.map_err(content::refusal)
+    }
+
+    /// CUHK is asked again: a revocation counts up to the last moment. Answers what it said as well.
+    pub(super) async fn verify_again(
+        &self,
+        state: AwaitReverification,
+    ) -> Result<(VerifiedSubmission, Fact), Refusal> {
+        let answer = self.authority.verify(state.question()).await;
+        let nonce = state.question().nonce;
+        let (trust, now) = (self.trust(), self.clock.now());
+        let at_six = |refusal| Refusal {
+            step: Step::Six,
+            ..refusal
+        };
+        let verified = match answer {
+            Ok(answer) => state.handle(&answer, &trust, now)?,
+            Err(Unanswered::Away(away)) => state.without_cuhk(at_six(away), &trust, now)?,
+            Err(Unanswered::Unusable(refusal)) => return Err(at_six(refusal)),
+        };
+        let files = verified.statement().files.clone();
+        let again = Fact::VerifiedAgain { nonce, files };
+        let fact = tokens_count(verified.assurance()).unwrap_or(again);
+        Ok((verified, fact))
+    }
+
+    /// First the files are durable and were read back, then one transaction makes number, log
+    /// entry and record.
+    pub(super) async fn store(
+        &self,
+        submission: VerifiedSubmission,
+        upload: Upload,
+    ) -> Result<Record, Refusal> {
+        let files = submission.statement().files.iter();
+        let contents = files.map(|file| *file.sha256.as_bytes()).collect();
+        upload.store(contents).await.map_err(content::refusal)?;
+        let (trust, now) = (self.trust(), self.clock.now());
+        submission.check_again(&trust, now)?;
+        let identity = Arc::clone(&self.identity.borrow());
+        let draft = Draft {
+            statement: submission.statement().clone(),
+            evidence: Evidence::collect(&submission, &identity.chain, &trust),
+            committed: CommittedAt {
+                index: Some(submission.commitment().index),
+                at: submission.commitment().at,
+            },
+            accepted_at: now,
+        };
+        let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), now);
+        let counts = counts_under(trust);
+        let record = self.register.accept(draft, counts, sign).await?;
+        if let Err(error) = upload.discard().await {
+            tracing::warn!("an upload that is stored was not removed: {error}");
+        }
+        Ok(record)
+    }
+}
+
+/// A receipt that counts no longer, as under a root of the past, is no answer.
+pub(super) fn counts_under(trust: Arc<TrustStore>) -> impl Fn(&Record) -> bool + Send + 'static {
+    move |record| record.receipt_by(&trust).is_ok()
+}
