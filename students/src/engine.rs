@@ -106,9 +106,10 @@ impl Engine {
         })
     }
 
-    /// How long each enrolment and hand-in may wait in all for servers that are busy or away.
-    /// With `None` two minutes, and only for one that says that it is busy. An upload that was
-    /// interrupted may wait so long whenever something of it has come; with zero it does not go on.
+    /// How long each enrolment, and whatever is asked of Blackboard or sent to it, may wait in all for
+    /// servers that are busy or away. With `None` two minutes, and only for one that says that it is
+    /// busy. An upload that was interrupted may wait so long whenever something of it has come; with
+    /// zero it does not go on.
     #[must_use]
     pub fn with_patience(mut self, patience: Option<Duration>) -> Self {
         self.patience = patience;
@@ -272,12 +273,14 @@ impl Engine {
         sids.iter().map(open).collect()
     }
 
-    /// Work with Blackboard in the name of these students, who are told of nobody else's.
+    /// Work with Blackboard in the name of these students, who are told of nobody else's. It is done
+    /// again after waiting for a server that has no time or is away, and with fresh tokens when CUHK
+    /// has withdrawn the key that signed them: the same work twice must be the same as once.
     fn session<T>(
         &mut self,
         sids: &[StudentId],
         observer: &mut Observer<'_>,
-        work: impl AsyncFnOnce(
+        mut work: impl AsyncFnMut(
             &mut Setup,
             &Arc<dyn Clock>,
             &mut [Member],
@@ -287,11 +290,34 @@ impl Engine {
         let mut members = self.open_all(sids)?;
         let _lock = self.lock()?;
         let mut observer = logged(observer);
+        let mut patience = Patience::new(self.patience);
         let (setup, clock) = (&mut self.setup, &self.clock);
+        let (mut withdrawals, mut doubted) = (0, false);
         self.runtime.block_on(async {
-            match work(setup, clock, &mut members, &mut observer).await {
-                Ok(done) => Ok(done),
-                Err(error) => Err(with_clock(setup, clock, error).await),
+            loop {
+                match work(setup, clock, &mut members, &mut observer).await {
+                    Ok(done) => return Ok(done),
+                    Err(Error::Refused(refusal))
+                        if refusal.code == Code::SignerWithdrawn && withdrawals < WITHDRAWALS =>
+                    {
+                        withdrawals += 1;
+                        tokens::forget(&mut members, &refusal);
+                    }
+                    // A server may show a root that CUHK has announced since this home last asked.
+                    Err(error) if !doubted && is_about_roots(&error) => {
+                        doubted = true;
+                        match links::refresh_roots(setup, clock).await {
+                            Ok(true) => {}
+                            _ => return Err(with_clock(setup, clock, error).await),
+                        }
+                    }
+                    Err(error) => {
+                        let error = with_clock(setup, clock, error).await;
+                        let error = revocation::explain(setup, clock, &members, error).await;
+                        let error = desk::in_local_time(error);
+                        patience.wait(error, &mut observer).await?;
+                    }
+                }
             }
         })
     }
@@ -346,43 +372,17 @@ impl Engine {
         mut hand_in: HandIn<'_>,
         observer: &mut Observer<'_>,
     ) -> Result<HandedIn, Error> {
-        let mut members = self.open_all(group.ids())?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let mut patience = Patience::new(self.patience);
         let mut resumption = Resumption::new(self.patience);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        let (mut withdrawals, mut doubted) = (0, false);
-        self.runtime.block_on(async {
-            loop {
-                match attempt(setup, clock, &mut members, &mut hand_in, &mut observer).await {
+        self.session(
+            group.ids(),
+            observer,
+            async |setup, clock, members, observer| loop {
+                match attempt(setup, clock, members, &mut hand_in, observer).await {
                     Ok(kept) => return Ok(kept),
-                    Err(Error::Refused(refusal))
-                        if refusal.code == Code::SignerWithdrawn && withdrawals < WITHDRAWALS =>
-                    {
-                        withdrawals += 1;
-                        tokens::forget(&mut members, &refusal);
-                    }
-                    // A server may show a root that CUHK has announced since this home last asked.
-                    Err(error) if !doubted && is_about_roots(&error) => {
-                        doubted = true;
-                        match links::refresh_roots(setup, clock).await {
-                            Ok(true) => {}
-                            _ => return Err(with_clock(setup, clock, error).await),
-                        }
-                    }
-                    Err(error) => {
-                        let error = with_clock(setup, clock, error).await;
-                        let error = revocation::explain(setup, clock, &members, error).await;
-                        let error = desk::in_local_time(error);
-                        let again = resumption.wait(error, hand_in.there, &mut observer).await;
-                        if let Err(error) = again {
-                            patience.wait(error, &mut observer).await?;
-                        }
-                    }
+                    Err(error) => resumption.wait(error, hand_in.there, observer).await?,
                 }
-            }
-        })
+            },
+        )
     }
 
     /// The time by this engine's clock.

@@ -22,25 +22,64 @@ fn full() -> (Campus, TcpStream) {
     (campus, idle)
 }
 
-#[test]
-fn a_full_server_is_waited_for_with_one_line_per_wait() {
-    let (campus, idle) = full();
+/// What the program says from when it waits for this reason on; meanwhile that ends.
+fn waits<T>(
+    campus: &Campus,
+    arguments: &[&str],
+    reason: &str,
+    meanwhile: impl FnOnce() -> T,
+) -> (String, T) {
     let mut child = program("student")
         .arg("--sandbox")
         .arg(campus.path())
-        .args(["submit", "--ids", SAMPLE])
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    read_until(&mut stdout, "[busy]: trying again in ");
-    drop(idle);
+    read_until(&mut stdout, &format!("[{reason}]: trying again in "));
+    let done = meanwhile();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
-    assert!(child.wait().unwrap().success(), "{rest}");
-    assert!(rest.contains("S-000001.zip"), "{rest}");
+    assert!(child.wait().unwrap().success(), "{arguments:?}: {rest}");
+    (rest, done)
+}
+
+/// Waits for CUHK, which is away, and comes back meanwhile.
+fn waits_for_cuhk(campus: &mut Campus, arguments: &[&str]) -> String {
+    let address = campus.cuhk.address();
+    campus.cuhk.kill();
+    let start = || Server::start("cuhk", &serve_at(&campus.path(), &address));
+    let (said, cuhk) = waits(campus, arguments, "cuhk_unavailable", start);
+    campus.cuhk = cuhk;
+    said
+}
+
+#[test]
+fn a_full_server_is_waited_for_with_one_line_per_wait() {
+    let (campus, idle) = full();
+    let submit = ["submit", "--ids", SAMPLE];
+    let (said, ()) = waits(&campus, &submit, "busy", || drop(idle));
+    assert!(said.contains("S-000001.zip"), "{said}");
     assert_eq!(campus.submissions().len(), 1);
+}
+
+#[test]
+fn whatever_is_asked_of_a_full_server_waits_for_it() {
+    let (campus, idle) = full();
+    drop(idle);
+    for (arguments, says) in [
+        (&["assignments"][..], "SANDBOX / lab"),
+        (&["cosign"], "Nothing waits"),
+        (&["history"], ""),
+    ] {
+        let idle = TcpStream::connect(campus.blackboard.address()).unwrap();
+        let now = [arguments, &["--wait", "0", "--json"]].concat();
+        campus.student(&now).refused(4, "busy");
+        let (said, ()) = waits(&campus, arguments, "busy", || drop(idle));
+        assert!(said.contains(says), "{said}");
+    }
 }
 
 #[test]
@@ -55,23 +94,31 @@ fn who_does_not_want_to_wait_is_told_to_retry_later() {
 fn who_wants_to_wait_sees_cuhk_come_back() {
     let mut campus = Campus::sandbox();
     campus.student(&["enrol", "--ids", SAMPLE]).succeeded();
-    let address = campus.cuhk.address();
-    campus.cuhk.kill();
-    let mut child = program("student")
-        .arg("--sandbox")
-        .arg(campus.path())
-        .args(["submit", "--ids", SAMPLE, "--wait", "100"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    read_until(&mut stdout, "[cuhk_unavailable]: trying again in ");
-    campus.cuhk = Server::start("cuhk", &serve_at(&campus.path(), &address));
-    let mut rest = String::new();
-    stdout.read_to_string(&mut rest).unwrap();
-    assert!(child.wait().unwrap().success(), "{rest}");
+    let submit = ["submit", "--ids", SAMPLE, "--wait", "100"];
+    waits_for_cuhk(&mut campus, &submit);
     assert_eq!(campus.submissions().len(), 1);
+}
+
+#[test]
+fn who_signs_or_takes_it_back_waits_as_well() {
+    let mut campus = Campus::sandbox();
+    campus.student(&["enrol", "--ids", SAMPLE]).succeeded();
+    let propose = |text: &str| {
+        let report = campus.outside().join("report.txt");
+        std::fs::write(&report, text).unwrap();
+        let mut submit = vec!["submit", "--ids", "1155000001", "--with", "1155000002"];
+        submit.extend(["--json", report.to_str().unwrap()]);
+        let told = campus.student(&submit).succeeded().json();
+        told["submission_id"].as_str().unwrap().to_owned()
+    };
+    let (signed, taken_back) = (propose("one"), propose("another"));
+    let said = waits_for_cuhk(&mut campus, &["cosign", "--yes", &signed, "--wait", "100"]);
+    assert!(said.contains("S-000001.zip"), "{said}");
+    let said = waits_for_cuhk(&mut campus, &["withdraw", &taken_back, "--wait", "100"]);
+    assert!(said.contains("taken back: not handed in"), "{said}");
+    campus.cuhk.kill();
+    let now = ["cosign", "--json", "--wait", "0"];
+    campus.student(&now).refused(4, "cuhk_unavailable");
 }
 
 /// Reads lines until one has this in it.

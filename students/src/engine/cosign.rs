@@ -15,11 +15,10 @@ use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Code, Fact, Refusal, Step};
 use scb_transport::Clock;
 
-use super::desk;
 use super::facts;
 use super::hand_in::{HandIn, KeptReceipt, Talk};
 use super::links::{RECEIPT, REPLY};
-use super::{Engine, logged, tokens, with_clock};
+use super::{Engine, tokens};
 use crate::pending::{self, Pending};
 use crate::{Error, Observer, Report, Setup, receipts};
 
@@ -319,21 +318,14 @@ impl Engine {
         sid: &StudentId,
         observer: &mut Observer<'_>,
     ) -> Result<ToldProposals, Error> {
-        let mut members = self.open_all(std::slice::from_ref(sid))?;
-        let _lock = self.lock()?;
-        let mut observer = logged(observer);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        self.runtime.block_on(async {
-            let told = proposals(setup, clock, &mut members, &mut observer).await;
-            let told = match told {
-                Ok(told) => told,
-                Err(error) => return Err(with_clock(setup, clock, error).await),
-            };
+        let alone = std::slice::from_ref(sid);
+        self.session(alone, observer, async |setup, clock, members, observer| {
+            let told = proposals(setup, clock, members, observer).await?;
             for one in &told.told {
                 if one.listed.standing.state == ProposalState::Accepted && !has_receipt(setup, one)?
                 {
                     let statement = one.listed.statement.as_bytes();
-                    fetch(setup, clock, &members, statement, &mut observer).await?;
+                    fetch(setup, clock, members, statement, observer).await?;
                 }
             }
             forget_ended(setup, &told.told)?;
@@ -353,10 +345,9 @@ impl Engine {
         observer: &mut Observer<'_>,
     ) -> Result<HandedIn, Error> {
         let alone = std::slice::from_ref(sid);
-        let signed = self.session(alone, observer, async |setup, clock, members, observer| {
+        self.session(alone, observer, async |setup, clock, members, observer| {
             cosign(setup, clock, members, statement, observer).await
-        });
-        signed.map_err(desk::in_local_time)
+        })
     }
 
     /// Declines a proposal in this student's name, or takes back his signature.
@@ -372,7 +363,7 @@ impl Engine {
     ) -> Result<ProposalStanding, Error> {
         let alone = std::slice::from_ref(sid);
         self.session(alone, observer, async |setup, clock, members, observer| {
-            end(setup, clock, members, ending, observer).await
+            end(setup, clock, members, ending.clone(), observer).await
         })
     }
 }

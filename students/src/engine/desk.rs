@@ -208,7 +208,7 @@ impl Engine {
             group.ids(),
             observer,
             async |setup, clock, members, observer| {
-                assignments(setup, clock, members, course, observer).await
+                assignments(setup, clock, members, course.clone(), observer).await
             },
         )
     }
@@ -229,7 +229,7 @@ impl Engine {
             group.ids(),
             observer,
             async |setup, clock, members, observer| {
-                grades(setup, clock, members, course, observer).await
+                grades(setup, clock, members, course.clone(), observer).await
             },
         )
     }

@@ -84,7 +84,7 @@ impl Engine {
         for sid in group.ids() {
             let (only, alone) = (only.clone(), std::slice::from_ref(sid));
             let told = self.session(alone, observer, async |setup, clock, member, observer| {
-                history(setup, clock, member, only, observer).await
+                history(setup, clock, member, only.clone(), observer).await
             })?;
             all.add(told);
         }
