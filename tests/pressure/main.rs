@@ -23,5 +23,6 @@ mod limits;
 mod process;
 mod proxy;
 mod renewals;
+mod signatures;
 mod slow;
 mod uploads;

@@ -2,6 +2,7 @@
 //! them off.
 
 use std::future::pending;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 /// Which way bytes go.
@@ -34,7 +35,7 @@ pub enum Fault {
     Slow(usize, Duration),
 }
 
-/// A listening proxy. Stops when dropped.
+/// A listening proxy. Stops when dropped, and then its connections end.
 pub struct Proxy {
     pub address: String,
     passed: Arc<[AtomicUsize; 2]>,
@@ -44,25 +45,25 @@ pub struct Proxy {
 impl Proxy {
     /// Listens before `server`.
     pub async fn before(server: &str, fault: Fault) -> Self {
-        Self::before_some(server, fault, usize::MAX).await
+        Self::before_some(server, fault, 0..usize::MAX).await
     }
 
-    /// Does something only to the first so many connections.
-    pub async fn before_some(server: &str, fault: Fault, connections: usize) -> Self {
+    /// Does something only to these connections, counted from 0.
+    pub async fn before_some(server: &str, fault: Fault, which: Range<usize>) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap().to_string();
         let passed = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
         let (server, counts) = (server.to_owned(), Arc::clone(&passed));
         let task = tokio::spawn(async move {
-            let mut left = connections;
+            let (mut accepted, mut relays) = (0, JoinSet::new());
             while let Ok((client, _)) = socket.accept().await {
-                let fault = if left > 0 { fault } else { Fault::None };
-                left = left.saturating_sub(1);
+                let fault = if which.contains(&accepted) { fault } else { Fault::None };
+                accepted += 1;
                 // A server that is away is away for whoever comes this way as well.
                 let Ok(server) = TcpStream::connect(&server).await else {
                     continue;
                 };
-                tokio::spawn(relay(client, server, fault, Arc::clone(&counts)));
+                relays.spawn(relay(client, server, fault, Arc::clone(&counts)));
             }
         });
         Self {

@@ -56,7 +56,7 @@ impl Scene {
     /// The command, whose first so many connections are cut off after so many bytes up.
     async fn cut(&self, at: usize, connections: usize) -> (Ran, usize) {
         let (server, fault) = (self.campus.blackboard.address(), Fault::Cut(Way::Up, at));
-        let proxy = Proxy::before_some(&server, fault, connections).await;
+        let proxy = Proxy::before_some(&server, fault, 0..connections).await;
         let ran = block_in_place(|| Ran::of(&mut self.command(&proxy.address)));
         (ran, proxy.passed(Way::Up))
     }
@@ -65,7 +65,7 @@ impl Scene {
     /// connection up, once all of them have come.
     async fn stalled(&self, at: usize) -> (Child, Proxy) {
         let (server, fault) = (self.campus.blackboard.address(), Fault::Stall(Way::Up, at));
-        let proxy = Proxy::before_some(&server, fault, 1).await;
+        let proxy = Proxy::before_some(&server, fault, 0..1).await;
         let mut command = self.command(&proxy.address);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -102,15 +102,18 @@ impl Scene {
         self.campus.path().join("blackboard/content/uploads")
     }
 
-    /// What came of the report so far.
-    fn part(&self) -> PathBuf {
-        let upload = fs::read_dir(self.uploads()).unwrap().next().unwrap();
-        upload.unwrap().path().join("0")
+    /// What came of the report so far; none before anything has.
+    fn part(&self) -> Option<PathBuf> {
+        let upload = fs::read_dir(self.uploads()).ok()?.next()?;
+        Some(upload.unwrap().path().join("0"))
     }
 
     fn has(&self, at_least: usize) {
         let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
-        let come = || size(&self.part()) >= at_least as u64;
+        let come = || {
+            self.part()
+                .is_some_and(|part| size(&part) >= at_least as u64)
+        };
         block_in_place(|| until("what came is kept", SOON, come));
     }
 }
@@ -221,9 +224,9 @@ async fn what_was_altered_on_the_disk_is_noticed_and_sent_again() {
     let (ran, _) = scene.through(Fault::Cut(Way::Up, SIZE / 2)).await;
     assert_eq!(ran.exit, Some(4), "{ran:#?}");
     scene.has(SIZE / 2 - BESIDE);
-    let mut part = fs::read(scene.part()).unwrap();
+    let mut part = fs::read(scene.part().unwrap()).unwrap();
     part[SIZE / 4] ^= 1;
-    fs::write(scene.part(), part).unwrap();
+    fs::write(scene.part().unwrap(), part).unwrap();
     let (ran, up) = scene.through(Fault::None).await;
     let ran = ran.succeeded();
     assert!(ran.stdout.contains("sent from its beginning"), "{ran:#?}");
