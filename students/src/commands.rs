@@ -28,6 +28,7 @@ use crate::speech::failure;
 use crate::words::Words;
 use crate::{Codes, Engine, Error, Event, FaultChoice, Group, Passphrases, Setup, interactive};
 
+pub(crate) use cosign::ask_about_all;
 pub(crate) use submit::{say_place, say_receipt};
 
 /// Runs what the command line says.

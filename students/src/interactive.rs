@@ -15,7 +15,7 @@ use scb_protocol::Code;
 use scb_protocol::statement::Label;
 
 use crate::cli::Common;
-use crate::commands::{Prepared, say_failure, say_place, say_receipt};
+use crate::commands::{Prepared, ask_about_all, say_failure, say_place, say_receipt};
 use crate::engine::{EnrolOptions, HandIn, KeptReceipt, already_certified};
 use crate::error::is_certificate_dead;
 use crate::show::Show;
@@ -71,6 +71,7 @@ impl Session<'_> {
                 "1" => self.certificates(),
                 "2" => self.hand_in(),
                 "3" => self.change(),
+                "4" => self.sign(),
                 "q" => return Ok(()),
                 _ => {
                     say(self.words.choose_one())?;
@@ -192,6 +193,24 @@ impl Session<'_> {
         let mut show = Show::new(self.common);
         let engine = &mut self.prepared.engine;
         engine.hand_in(&self.group, hand_in, &mut |event| show.event(event))
+    }
+
+    /// What other members have proposed is shown to those whose keys are here, and signed or not.
+    fn sign(&mut self) -> Result<(), Error> {
+        let engine = &mut self.prepared.engine;
+        if engine.setup.blackboard().is_err() && !servers::ask_blackboard(engine, self.words)? {
+            return Ok(());
+        }
+        let missing = self.missing()?;
+        for sid in &missing {
+            say(&self.words.needs_certificate(sid))?;
+        }
+        let mut here = self.group.ids().to_vec();
+        here.retain(|sid| !missing.contains(sid));
+        match here.is_empty() {
+            true => Ok(()),
+            false => ask_about_all(&mut self.prepared, self.common, Group::new(here)?),
+        }
     }
 
     /// Which of those that are open; none if input ended.

@@ -33,7 +33,10 @@ impl Words {
                 "1 CUHK: get certificates  2 Blackboard: hand in  Q quit",
                 "1 中大：領取證書  2 Blackboard：提交  Q 離開",
             ),
-            self.pick("3 Change IDs or servers", "3 更改學生編號或伺服器"),
+            self.pick(
+                "3 Change IDs or servers  4 Sign what others have proposed",
+                "3 更改學生編號或伺服器  4 簽署組員的提案",
+            ),
         ]
     }
 

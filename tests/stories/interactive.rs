@@ -2,6 +2,7 @@
 
 mod passphrases;
 mod replacement;
+mod signing;
 
 use std::path::PathBuf;
 use std::process::Command;

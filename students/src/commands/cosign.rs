@@ -17,7 +17,7 @@ use scb_protocol::{Code, Refusal, Step};
 pub(super) use self::show::standing_as_json;
 use self::words::Words;
 pub(super) use self::words::Words as ProposalWords;
-use super::{Prepared, everybody_here, say_json};
+use super::{Prepared, group_or_everybody, say_json};
 use crate::cli::{Common, Cosign, Withdraw};
 use crate::engine::{HandedIn, ToldProposals};
 use crate::interactive::ask;
@@ -51,7 +51,9 @@ impl Waiting {
 }
 
 pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<(), Error> {
-    let mut desk = Desk::open(common, &arguments.ids, term)?;
+    let mut prepared = Prepared::new(common, term)?;
+    let group = group_or_everybody(&prepared, &arguments.ids)?;
+    let mut desk = Desk::open(&mut prepared, common, group)?;
     let file = arguments.file.as_deref().map(hash).transpose()?;
     if let Some(submission) = arguments.refuse {
         return desk.end(submission, arguments.reason.clone(), Said::Nothing);
@@ -73,13 +75,27 @@ pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<
 }
 
 pub(super) fn withdraw(common: &Common, arguments: &Withdraw, term: Term) -> Result<(), Error> {
-    let mut desk = Desk::open(common, &arguments.ids, term)?;
+    let mut prepared = Prepared::new(common, term)?;
+    let group = group_or_everybody(&prepared, &arguments.ids)?;
+    let mut desk = Desk::open(&mut prepared, common, group)?;
     desk.end(arguments.submission, arguments.reason.clone(), Said::Signed)
+}
+
+/// Shows what names these students, and asks about each that waits for one of them.
+pub(crate) fn ask_about_all(
+    prepared: &mut Prepared,
+    common: &Common,
+    group: Group,
+) -> Result<(), Error> {
+    let mut desk = Desk::open(prepared, common, group)?;
+    let listed = desk.list()?;
+    show::all(&listed, None, desk.words)?;
+    desk.ask_each(&listed, None)
 }
 
 /// What one command needs.
 struct Desk<'a> {
-    prepared: Prepared,
+    prepared: &'a mut Prepared,
     common: &'a Common,
     group: Group,
     show: Show,
@@ -87,13 +103,8 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    fn open(common: &'a Common, ids: &[StudentId], term: Term) -> Result<Self, Error> {
-        let mut prepared = Prepared::new(common, term)?;
+    fn open(prepared: &'a mut Prepared, common: &'a Common, group: Group) -> Result<Self, Error> {
         prepared.engine.setup.blackboard()?;
-        let group = match ids {
-            [] => everybody_here(&prepared)?,
-            ids => Group::new(ids.to_vec())?,
-        };
         let mut show = Show::new(common);
         let explained = common.explain.wanted().is_some();
         let mut observer = observer(&mut show, explained);
