@@ -47,7 +47,7 @@ pub(crate) use proposals::{End, Proposal, Signing};
 pub use record::{Draft, Record, Summary};
 #[cfg(test)]
 pub(crate) use refused::MOST_OF_ONE;
-pub(crate) use refused::Rejection;
+pub(crate) use refused::{Entered, Rejection};
 pub use register::Register;
 use rows::{
     blob, by_number, by_submission, contents, count, insert, insert_blob, last_number, number,

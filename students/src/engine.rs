@@ -11,6 +11,7 @@ mod issued;
 mod links;
 mod patience;
 mod reading;
+mod rejection;
 mod renewal;
 mod resumption;
 mod revocation;

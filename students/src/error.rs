@@ -30,8 +30,9 @@ pub enum Error {
     /// An archive of an assignment does not verify.
     #[error("{0}; the archive proves nothing")]
     ArchiveRefused(scb_protocol::export::ExportError),
-    /// Something was to be compared with an archive of an assignment that is for receipts.
-    #[error("an archive of an assignment is checked whole: FILE and --openssl are for receipts")]
+    /// Something was to be compared with an archive of an assignment, or with a signed refusal, that
+    /// is for receipts.
+    #[error("only a receipt is compared with FILE or asked about with --openssl")]
     ArchiveAlone,
     /// Of the receipts kept here, some do not verify.
     #[error("{} kept here, of which {bad} failed verification", counted(*all, "receipt"))]

@@ -1,5 +1,7 @@
 //! What the engine tells while it works; whoever shows it decides how.
 
+use std::path::PathBuf;
+
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::statement::FilePath;
@@ -44,6 +46,11 @@ pub enum Event {
         reason: String,
         /// Until when the present one is good; `None` if it has ended.
         until: Option<UnixTime>,
+    },
+    /// Step 6: Blackboard's signed word that it refused was verified, and is kept.
+    RejectionKept {
+        /// Where.
+        path: PathBuf,
     },
     /// A server has no time now; the same request goes out again after a while. Told every
     /// second.
@@ -98,6 +105,7 @@ impl Event {
             | Self::Sending { .. }
             | Self::Interrupted { .. }
             | Self::NotRenewed { .. }
+            | Self::RejectionKept { .. }
             | Self::Waiting { .. } => None,
         }
     }

@@ -1,14 +1,18 @@
-//! The receipts that are kept here.
+//! The receipts that are kept here, and beside them what Blackboard signed when it refused.
 
 use std::path::{Path, PathBuf};
 
 use scb_certs::Fingerprint;
 use scb_cli::{read_limited, write_atomic};
 use scb_protocol::receipt::MAX_RECEIPT;
+use scb_protocol::rejection::VerifiedRejection;
 use scb_protocol::statement::SubmissionNumber;
 
 use crate::Error;
 use crate::home::{ensure_dir, entries};
+
+/// Where rejections are, within the directory of receipts.
+const REFUSED: &str = "refused";
 
 /// Keeps a verified receipt as `S-000001.zip`. Evidence is never overwritten: if another
 /// receipt of that number is there, such as another Blackboard's, a part of the hash is added
@@ -76,6 +80,41 @@ pub fn complete(path: &Path, zip: &[u8]) -> Result<(), Error> {
 /// [`Error::Cli`].
 pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(read_limited(path, MAX_RECEIPT as u64)?)
+}
+
+/// Keeps a verified rejection in `refused/`, under the place of its entry. The same entry is kept
+/// once.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn save_rejection(
+    dir: &Path,
+    rejection: &VerifiedRejection,
+    zip: &[u8],
+) -> Result<PathBuf, Error> {
+    let dir = dir.join(REFUSED);
+    ensure_dir(&dir)?;
+    let (log, index) = rejection.entry();
+    let (course, assignment) = (log.course(), log.assignment());
+    let commitment = rejection.commitment().to_string();
+    let path = dir.join(format!(
+        "{course}-{assignment}-{index}-{}.zip",
+        &commitment[..8]
+    ));
+    if !path.exists() {
+        write_atomic(&path, zip, 0o644)?;
+    }
+    Ok(path)
+}
+
+/// Every rejection file, in the order of its name.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn list_rejections(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    list(&dir.join(REFUSED))
 }
 
 /// Every receipt file, in the order of its name.

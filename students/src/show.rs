@@ -73,6 +73,10 @@ impl Show {
                 let text = self.words.not_renewed(sid, &why, until.as_deref());
                 self.line(Step::Two, &text);
             }
+            Event::RejectionKept { path } => {
+                let path = printable(&path.to_string_lossy());
+                self.line(Step::Six, &self.words.rejection_in(&path));
+            }
             Event::Waiting {
                 step,
                 code,

@@ -358,6 +358,14 @@ impl Words {
         self.result(self.pick("kept in", "存於"), path)
     }
 
+    /// Where the evidence that it was refused is.
+    pub(crate) fn rejection_in(self, path: &str) -> String {
+        match self.0 {
+            Language::English => format!("refused; Blackboard signed that, kept in {path}"),
+            Language::Chinese => format!("遭拒絕；Blackboard 已就此簽署，存於 {path}"),
+        }
+    }
+
     pub(crate) fn trace_in(self, path: &str) -> String {
         self.result(self.pick("trace in", "記錄於"), path)
     }

@@ -46,6 +46,7 @@ mod packaging;
 mod publication;
 mod reading;
 mod refusals;
+mod rejections;
 mod renewal;
 mod revocation;
 mod rollover;

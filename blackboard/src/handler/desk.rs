@@ -97,6 +97,7 @@ impl Handler {
             // Answered with more than a message.
             Inquiry::Download { .. } => Err(Refusal::new(Code::Internal, Step::Six)),
             Inquiry::Proof { submission } => self.proof_for(submission, state).await,
+            Inquiry::RefusalProof { log, entry } => self.refusal_proof((log, entry), state).await,
             Inquiry::Grades { course, from } => self.grades_for(course, from, state).await,
             Inquiry::Proposals { from } => self.proposals(from, state).await,
             Inquiry::Assignments { course, from } => {

@@ -1,8 +1,13 @@
-//! Verified members who are refused find that in the log of their assignment.
+//! Verified members who are refused find that in the log of their assignment, and
+//! are given the signed entry.
 
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::message::blackboard::Request;
+use scb_protocol::rejection::SignedRejection;
 use scb_protocol::server::ExpectRequest;
 use scb_protocol::statement::Statement;
 use scb_protocol::{Code, Refusal};
@@ -10,7 +15,7 @@ use scb_protocol::{Code, Refusal};
 use super::Handler;
 use super::desk::Statement as Signed;
 use super::history::sids;
-use crate::store::Rejection;
+use crate::store::{Entered, Rejection};
 
 /// The decisions that are entered: by the rules, about the members, about what they signed. What
 /// went wrong on the way is none.
@@ -81,11 +86,30 @@ impl Handler {
         let (store, now) = (self.shared.register.store(), self.shared.clock.now());
         let log = rejection.log.clone();
         match store.enter_rejection(rejection, refusal.code, now).await {
-            Ok(Some(index)) => refusal.with("log", log).with("entry", index),
+            Ok(Some(entered)) => {
+                let told = refusal.with("log", log).with("entry", entered.index);
+                self.signed(told, entered, now)
+            }
             Ok(None) => refusal,
             Err(error) => {
                 let error = anyhow::Error::new(error);
                 tracing::error!("a rejection is not in the log: {error:#}");
+                refusal
+            }
+        }
+    }
+
+    /// The refusal with the signed entry. Without it if the certificate of now is younger than the
+    /// entry, which was made within the last hour: nobody could verify that.
+    fn signed(&self, refusal: Refusal, entered: Entered, now: UnixTime) -> Refusal {
+        let identity = Arc::clone(&self.shared.identity.borrow());
+        if identity.chain.leaf().not_before() > entered.at {
+            return refusal;
+        }
+        match SignedRejection::sign(entered.leaf, (&identity.key, &identity.chain), now) {
+            Ok(rejection) => refusal.signed(rejection),
+            Err(error) => {
+                tracing::error!("a rejection cannot be signed: {error}");
                 refusal
             }
         }

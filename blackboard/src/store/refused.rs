@@ -2,16 +2,15 @@
 //! later that they were not, or that there were others. How many are entered is bounded: nobody fills
 //! a log with them.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::Code;
 use scb_protocol::log_leaf::{Entry, Leaf, LogName, Refused};
+use scb_protocol::rejection::ENTERED_ONCE;
 
 use super::{Error, Store, as_integer, log};
 
-/// Seconds within which the limits hold.
-const HOUR: u64 = 60 * 60;
 /// So many of each student are entered in an assignment's log within an hour.
 pub(crate) const MOST_OF_ONE: usize = 10;
 /// So many of all students are entered in an assignment's log within an hour.
@@ -28,10 +27,20 @@ pub(crate) struct Rejection {
     pub(crate) statement: Fingerprint,
 }
 
+/// A rejection that is in the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Entered {
+    /// The number of the entry.
+    pub(crate) index: u64,
+    /// When it was entered.
+    pub(crate) at: UnixTime,
+    /// The leaf's exact bytes.
+    pub(crate) leaf: Vec<u8>,
+}
+
 impl Store {
-    /// Enters a rejection; the same within an hour is entered once. Answers the number of the entry.
-    /// `None` if there is no such assignment, or if too many were entered of late: then it is refused
-    /// without an entry.
+    /// Enters a rejection; the same within an hour is entered once. `None` if there is no such
+    /// assignment, or if too many were entered of late: then it is refused without an entry.
     ///
     /// # Errors
     ///
@@ -41,75 +50,120 @@ impl Store {
         rejection: Rejection,
         code: Code,
         at: UnixTime,
-    ) -> Result<Option<u64>, Error> {
+    ) -> Result<Option<Entered>, Error> {
         self.database
             .write(move |transaction| {
                 let Rejection { log, .. } = &rejection;
                 if log::size(transaction, log)? == 0 {
                     return Ok(None);
                 }
-                match admitted(&of_late(transaction, log, at)?, &rejection, code) {
-                    Room::Entered(index) => Ok(Some(index)),
+                match admitted(of_late(transaction, log, at)?, &rejection, code) {
+                    Room::Entered(entered) => Ok(Some(entered)),
                     Room::Full => Ok(None),
-                    Room::ForThis => {
-                        let entry = Entry::Refused(Refused {
-                            code,
-                            members: rejection.members,
-                            statement_sha256: Some(rejection.statement),
-                        });
-                        let entered = log::append(transaction, &rejection.log, at, entry)?;
-                        Ok(Some(entered.index))
-                    }
+                    Room::ForThis => enter(transaction, rejection, code, at).map(Some),
                 }
+            })
+            .await
+    }
+
+    /// What this entry of a log says of a refusal, if it says that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn refused_in(
+        &self,
+        log: LogName,
+        index: u64,
+    ) -> Result<Option<Refused>, Error> {
+        self.database
+            .read(move |connection| {
+                let sql = "SELECT leaf FROM log_entries WHERE kind = 'refused' AND number = ? \
+                           AND log = (SELECT id FROM logs WHERE origin = ?)";
+                let mut query = connection.prepare_cached(sql)?;
+                let leaf = query.query_row(params![as_integer(index), log.to_string()], |row| {
+                    row.get::<_, Vec<u8>>(0)
+                });
+                Ok(leaf
+                    .optional()?
+                    .and_then(|leaf| read(&leaf))
+                    .map(|(_, refused)| refused))
             })
             .await
     }
 }
 
+fn enter(
+    transaction: &Transaction<'_>,
+    rejection: Rejection,
+    code: Code,
+    at: UnixTime,
+) -> Result<Entered, Error> {
+    let entry = Entry::Refused(Refused {
+        code,
+        members: rejection.members,
+        statement_sha256: Some(rejection.statement),
+    });
+    let log::Appended { index, leaf } = log::append(transaction, &rejection.log, at, entry)?;
+    Ok(Entered { index, at, leaf })
+}
+
 /// Whether there is room for another entry.
 enum Room {
     /// This very one is there.
-    Entered(u64),
+    Entered(Entered),
     Full,
     ForThis,
 }
 
-fn admitted(of_late: &[(u64, Refused)], rejection: &Rejection, code: Code) -> Room {
-    let is_it = |(_, one): &&(u64, Refused)| {
-        one.code == code && one.statement_sha256 == Some(rejection.statement)
+fn admitted(of_late: Vec<(Entered, Refused)>, rejection: &Rejection, code: Code) -> Room {
+    let is_it = |one: &Refused| {
+        one.code == code
+            && one.statement_sha256 == Some(rejection.statement)
+            && one.members == rejection.members
     };
-    if let Some((index, _)) = of_late.iter().find(is_it) {
-        return Room::Entered(*index);
-    }
     let has_enough = |sid: &StudentId| {
         let own = of_late.iter().filter(|(_, one)| one.members.contains(sid));
         own.count() >= MOST_OF_ONE
     };
-    match of_late.len() >= MOST_OF_ALL || rejection.members.iter().any(has_enough) {
-        true => Room::Full,
-        false => Room::ForThis,
+    let is_full = of_late.len() >= MOST_OF_ALL || rejection.members.iter().any(has_enough);
+    match of_late.into_iter().find(|(_, one)| is_it(one)) {
+        Some((entered, _)) => Room::Entered(entered),
+        None if is_full => Room::Full,
+        None => Room::ForThis,
     }
 }
 
-/// What was entered in the last hour, with its numbers.
+/// What was entered in the last hour.
 fn of_late(
     connection: &Connection,
     log: &LogName,
     now: UnixTime,
-) -> Result<Vec<(u64, Refused)>, Error> {
-    let sql = "SELECT number, leaf FROM log_entries \
+) -> Result<Vec<(Entered, Refused)>, Error> {
+    let sql = "SELECT leaf FROM log_entries \
                WHERE log = (SELECT id FROM logs WHERE origin = ?) AND kind = 'refused' AND at > ?";
     let mut query = connection.prepare_cached(sql)?;
-    let since = as_integer(now.as_secs().saturating_sub(HOUR));
+    let since = as_integer(now.as_secs().saturating_sub(ENTERED_ONCE.as_secs()));
     let rows = query.query_map(params![log.to_string(), since], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        row.get::<_, Vec<u8>>(0)
     })?;
     let mut found = Vec::new();
-    for row in rows {
-        let (number, leaf) = row?;
-        if let Ok(Entry::Refused(refused)) = Leaf::parse(&leaf).map(|leaf| leaf.entry) {
-            found.push((number.unsigned_abs(), refused));
+    for leaf in rows {
+        let leaf = leaf?;
+        if let Some((Leaf { index, at, .. }, refused)) = read(&leaf) {
+            found.push((Entered { index, at, leaf }, refused));
         }
     }
     Ok(found)
+}
+
+fn read(leaf: &[u8]) -> Option<(Leaf, Refused)> {
+    let leaf = Leaf::parse(leaf).ok()?;
+    match &leaf.entry {
+        Entry::Refused(refused) => {
+            let refused = refused.clone();
+            Some((leaf, refused))
+        }
+        _ => None,
+    }
 }

@@ -4,10 +4,12 @@ use rusqlite::Connection;
 use scb_certs::Fingerprint;
 use scb_protocol::log_leaf::{Entry, Leaf, Refused};
 use scb_protocol::message::blackboard::Request;
+use scb_protocol::rejection::{Refused as Sent, VerifiedRejection};
 use scb_protocol::rules::Terms;
-use scb_protocol::{Code, Refusal, from_seconds};
+use scb_protocol::{Code, InactiveReason, Refusal, from_seconds};
 
 use super::campus::Campus;
+use super::cuhk::Answer;
 use super::group::Group;
 use crate::store::{Place, Store};
 
@@ -79,6 +81,15 @@ async fn a_rejection_by_the_rules_is_entered_before_the_members_are_told() {
     assert_eq!(*entry, expected);
     assert_eq!(told.params["entry"], index.to_string());
     assert_eq!(told.params["log"], LOG);
+    let members: Vec<_> = group.members.iter().map(|one| one.sid.clone()).collect();
+    let statement = group.statement();
+    let sent = Sent {
+        statement: &statement,
+        members: &members,
+    };
+    let by = (&*campus.certs.trust(), &campus.service);
+    let (_, rejection) = VerifiedRejection::of(&told, sent, by, campus.certs.now()).unwrap();
+    assert_eq!(rejection.entry().1, *index, "signed as it was entered");
 }
 
 #[tokio::test]
@@ -86,7 +97,8 @@ async fn the_same_is_entered_once() {
     let campus = closed().await;
     let mut group = campus.three();
     let (first, second) = (refused(&mut group).await, refused(&mut group).await);
-    assert_eq!(first, second);
+    assert_eq!(first.params, second.params);
+    assert!(second.rejection.is_some(), "signed once more");
     assert_eq!(entered(&campus).len(), 1);
 }
 
@@ -115,7 +127,8 @@ async fn what_has_no_log_and_what_went_wrong_on_the_way_is_not_entered() {
     ] {
         let mut group = campus.three();
         group.assignment = assignment;
-        assert_eq!(refused(&mut group).await.code, code);
+        let told = refused(&mut group).await;
+        assert_eq!((told.code, told.rejection), (code, None));
     }
     let mut group = campus.three();
     group.sent = Some(vec![b'x'; group.report.len()]);
@@ -135,6 +148,10 @@ async fn nobody_fills_a_log_with_rejections() {
         let told = refused(&mut campus.group(sids)).await;
         assert_eq!(told.code, Code::AssignmentClosed, "refused all the same");
         assert!(!told.params.contains_key("entry"));
+        assert!(
+            told.rejection.is_none(),
+            "what is not entered is not signed"
+        );
     }
     assert_eq!(entered(&campus).len(), most);
     let other = refused(&mut campus.group(&["1155000009"])).await;
@@ -145,4 +162,16 @@ async fn nobody_fills_a_log_with_rejections() {
         .advance(std::time::Duration::from_secs(3601));
     let later = refused(&mut campus.group(&["1155000001"])).await;
     assert!(later.params.contains_key("entry"), "an hour later");
+}
+
+#[tokio::test]
+async fn who_was_never_verified_is_given_no_signed_refusal() {
+    let campus = closed().await;
+    let reason = InactiveReason::Suspended;
+    let inactive = Answer::Inactive("1155000002".to_owned(), reason);
+    campus.cuhk.answer(inactive);
+    let told = refused(&mut campus.three()).await;
+    assert_eq!(told.code, Code::StudentInactive);
+    assert!(told.rejection.is_none());
+    assert_eq!(entered(&campus), []);
 }

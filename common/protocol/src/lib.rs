@@ -29,6 +29,7 @@ mod object;
 mod proof;
 pub mod receipt;
 mod refusal;
+pub mod rejection;
 mod renewal;
 mod revocation_lists;
 pub mod rules;

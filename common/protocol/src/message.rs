@@ -169,6 +169,9 @@ macro_rules! replies {
                     /// Seconds after which the same request may succeed.
                     #[serde(default, skip_serializing_if = "Option::is_none")]
                     retry_after: Option<u32>,
+                    /// Of verified members: the signed log entry that says so.
+                    #[serde(default, skip_serializing_if = "Option::is_none")]
+                    rejection: Option<Box<crate::rejection::SignedRejection>>,
                 }
             }
         }
@@ -181,6 +184,7 @@ macro_rules! replies {
                     sid: refusal.sid,
                     params: refusal.params,
                     retry_after: refusal.retry_after,
+                    rejection: refusal.rejection,
                 }
             }
 
@@ -192,12 +196,14 @@ macro_rules! replies {
                         sid,
                         params,
                         retry_after,
+                        rejection,
                     } => Err(crate::Refusal {
                         code,
                         step,
                         sid,
                         params,
                         retry_after,
+                        rejection,
                     }),
                     reply => Ok(reply),
                 }

@@ -1,8 +1,8 @@
 //! Receipts: a ZIP file that proves a submission to anybody who knows the root's fingerprint.
 
-mod archive;
+pub(crate) mod archive;
 pub(crate) mod log_proof;
-mod pending;
+pub(crate) mod pending;
 mod signed_leaf;
 pub(crate) mod verify;
 

@@ -7,6 +7,7 @@ use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code;
+use crate::rejection::SignedRejection;
 
 /// The step of the main job (0 to 6) in which something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,6 +81,9 @@ pub struct Refusal {
     /// Seconds after which the same request may succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
+    /// Of verified members: Blackboard's signed word that it refused them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Box<SignedRejection>>,
 }
 
 impl Refusal {
@@ -91,6 +95,7 @@ impl Refusal {
             sid: None,
             params: BTreeMap::new(),
             retry_after: None,
+            rejection: None,
         }
     }
 
@@ -113,6 +118,13 @@ impl Refusal {
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Goes with the signed log entry that says so.
+    #[must_use]
+    pub fn signed(mut self, rejection: SignedRejection) -> Self {
+        self.rejection = Some(Box::new(rejection));
         self
     }
 

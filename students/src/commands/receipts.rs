@@ -1,4 +1,6 @@
-//! `student receipts`: what is kept here.
+//! `student receipts`: what is kept here, and what Blackboard signed when it refused.
+
+mod refused;
 
 use std::path::Path;
 
@@ -8,6 +10,7 @@ use scb_protocol::counted;
 use scb_protocol::receipt::VerifiedReceipt;
 use serde_json::json;
 
+use self::refused::Refused;
 use super::{Prepared, group_or_everybody, quiet, say_json};
 use crate::cli::{Common, Receipts};
 use crate::setup::{receipts_dir, verification_roots};
@@ -19,16 +22,20 @@ pub(super) fn run(common: &Common, arguments: &Receipts, term: Term) -> Result<(
     if arguments.fetch {
         fetch(common, arguments, term)?;
     }
-    let paths = receipts::list(&dir)?;
-    if paths.is_empty() {
+    let (paths, refused) = (receipts::list(&dir)?, receipts::list_rejections(&dir)?);
+    if paths.is_empty() && refused.is_empty() {
         return none(&dir, common.json);
     }
     let roots = verification_roots(common)?;
     let read = || -> Vec<_> { paths.iter().map(|path| Kept::read(path, &roots)).collect() };
-    let mut kept = read();
-    if kept.iter().any(Kept::is_pending) {
+    let read_refused = || -> Result<Vec<_>, Error> {
+        let read = |path| Refused::read(path, &roots);
+        refused.iter().map(read).collect()
+    };
+    let (mut kept, mut refusals) = (read(), read_refused()?);
+    if kept.iter().any(Kept::is_pending) || refusals.iter().any(Refused::is_pending) {
         let completed = complete(common, term);
-        kept = read();
+        (kept, refusals) = (read(), read_refused()?);
         if let (Err(error), false) = (completed, common.json) {
             say(&format!(
                 "Pending receipts could not be completed now: {}",
@@ -39,10 +46,13 @@ pub(super) fn run(common: &Common, arguments: &Receipts, term: Term) -> Result<(
     let pairs = || paths.iter().zip(&kept);
     if common.json {
         let list: Vec<_> = pairs().map(|(path, kept)| kept.as_json(path)).collect();
-        say_json(&json!({ "receipts": list }))?;
+        let refusals: Vec<_> = refusals.iter().map(Refused::as_json).collect();
+        say_json(&json!({ "receipts": list, "refusals": refusals }))?;
     } else {
         pairs().try_for_each(|(path, kept)| say(&kept.line(path)))?;
+        refusals.iter().try_for_each(|one| say(&one.line()))?;
     }
+    refused::conclusion(&refusals)?;
     conclusion(kept)
 }
 
@@ -86,7 +96,7 @@ fn conclusion(kept: Vec<Kept>) -> Result<(), Error> {
 
 fn none(dir: &Path, json: bool) -> Result<(), Error> {
     if json {
-        return say_json(&json!({ "receipts": [] }));
+        return say_json(&json!({ "receipts": [], "refusals": [] }));
     }
     Ok(say(&format!(
         "No receipts in {}",

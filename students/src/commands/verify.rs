@@ -1,7 +1,8 @@
-//! `student verify`: a receipt, or an archive of an assignment, is checked with no server and no
+//! `student verify`: a receipt, a signed refusal, or an archive of an assignment, is checked with no server and no
 //! account.
 
 mod archive;
+mod rejection;
 
 use std::fs::File;
 use std::io::BufReader;
@@ -11,7 +12,8 @@ use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{local_moments, local_time, printable, rfc3339, say};
 use scb_protocol::export::is_export;
-use scb_protocol::receipt::{VerifiedReceipt, WitnessPolicy};
+use scb_protocol::receipt::{Check, VerifiedReceipt, WitnessPolicy, Witnessed};
+use scb_protocol::rejection::is_rejection;
 use scb_protocol::statement::{FilePath, Files};
 use scb_tlog::KeyName;
 use serde_json::json;
@@ -34,7 +36,10 @@ pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
         return archive::run(common, arguments, (&roots, &policy));
     }
     let zip = receipts::read(&arguments.receipt)?;
-    let judged = judge(common, arguments, &zip, (&roots, &policy));
+    let judged = match is_rejection(&zip) {
+        true => rejection::run(common, arguments, &zip, (&roots, &policy)),
+        false => judge(common, arguments, &zip, (&roots, &policy)),
+    };
     if let (Err(error), false) = (&judged, common.json) {
         line("verdict", without_success(error))?;
     }
@@ -145,9 +150,7 @@ fn differences(handed_in: &Files, here: &Files) -> Vec<String> {
 }
 
 fn say_checks(receipt: &VerifiedReceipt) -> Result<(), Error> {
-    for check in receipt.checks() {
-        line(check.what, &local_moments(&check.found))?;
-    }
+    say_all(receipt.checks())?;
     for member in receipt.members() {
         let claimed = local_time(member.claimed_time);
         line(
@@ -156,6 +159,11 @@ fn say_checks(receipt: &VerifiedReceipt) -> Result<(), Error> {
         )?;
     }
     Ok(())
+}
+
+fn say_all(checks: &[Check]) -> Result<(), Error> {
+    let mut checks = checks.iter();
+    checks.try_for_each(|check| line(check.what, &local_moments(&check.found)))
 }
 
 fn check_file(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<(), Error> {
@@ -197,10 +205,7 @@ fn verdict(receipt: &VerifiedReceipt, compared: Compared) -> String {
         (Compared::Nothing, Some(_)) => "the file with this SHA-256".to_owned(),
         (Compared::Nothing, None) => format!("the {files} files with these SHA-256"),
     };
-    let pending = match receipt.witnessed() {
-        Some(_) => "",
-        None => "; PENDING: no witness has seen it in the log yet",
-    };
+    let pending = pending(receipt.witnessed());
     format!(
         "it verifies: {} handed in {what} for {}/{} on {}{pending}",
         ids.join(", "),
@@ -208,6 +213,13 @@ fn verdict(receipt: &VerifiedReceipt, compared: Compared) -> String {
         statement.assignment,
         local_time(receipt.accepted_at())
     )
+}
+
+fn pending(witnessed: Option<&Witnessed>) -> &'static str {
+    match witnessed {
+        Some(_) => "",
+        None => "; PENDING: no witness has seen it in the log yet",
+    }
 }
 
 fn outside_check(

@@ -8,11 +8,13 @@ use scb_certs::{Certificate, Fingerprint, StudentId};
 use scb_protocol::Step;
 use scb_protocol::client::{Member, Session};
 use scb_protocol::receipt::VerifiedReceipt;
+use scb_protocol::rejection::VerifiedRejection;
 use scb_protocol::statement::SubmissionNumber;
 use scb_transport::Clock;
 
 use super::hand_in::Talk;
 use super::links::REPLY;
+use super::rejection::UnprovedRejection;
 use super::{Engine, logged, tokens};
 use crate::{Error, Observer, Setup, identity, receipts};
 
@@ -72,6 +74,19 @@ pub(super) fn roots(setup: &Setup) -> Vec<Fingerprint> {
     roots.chain(&former).map(Certificate::fingerprint).collect()
 }
 
+/// The members of each receipt and rejection kept here whose proof is still to come.
+fn waiting_members(setup: &Setup) -> Result<Vec<Vec<StudentId>>, Error> {
+    let receipts = Unproved::all(setup)?.into_iter().map(|one| {
+        let members = one.receipt.statement().members.iter();
+        members.map(|member| member.sid.clone()).collect()
+    });
+    let rejections = UnprovedRejection::all(setup)?;
+    let rejections = rejections
+        .iter()
+        .map(|one| one.rejection.members().to_vec());
+    Ok(receipts.chain(rejections).collect())
+}
+
 /// Completes what is kept of these members' receipts. Answers which ones.
 pub(super) async fn complete(
     setup: &mut Setup,
@@ -86,7 +101,7 @@ pub(super) async fn complete(
 }
 
 impl Talk<'_, '_> {
-    /// Asks for what these members' receipts wait for, and completes those whose proof is there.
+    /// Asks for what these members' receipts and rejections wait for, and completes those whose proof is there.
     /// What Blackboard gives and does not verify is left alone. The session goes on.
     pub(super) async fn complete_receipts(
         &mut self,
@@ -109,7 +124,37 @@ impl Talk<'_, '_> {
                 completed.push(unproved.path);
             }
         }
+        let session = self.complete_rejections(session, &mut completed).await?;
         Ok((session, completed))
+    }
+
+    /// The same for what is kept of refusals.
+    async fn complete_rejections(
+        &mut self,
+        mut session: Session,
+        completed: &mut Vec<PathBuf>,
+    ) -> Result<Session, Error> {
+        let own = |one: &UnprovedRejection| {
+            let mut members = self.members.iter();
+            members.all(|member| one.rejection.members().contains(&member.sid))
+        };
+        let waiting = UnprovedRejection::all(self.setup)?;
+        let waiting: Vec<_> = waiting.into_iter().filter(own).take(MOST).collect();
+        for unproved in waiting {
+            let (log, entry) = unproved.rejection.entry();
+            let (expect, request) = session.ask_refusal_proof(log.clone(), entry);
+            self.connection.send(&request).await?;
+            let reply = self.connection.receive(Step::Six, REPLY).await?;
+            let (next, proof) = expect.handle(reply)?;
+            session = next;
+            let Some(proof) = proof else { continue };
+            let complete = VerifiedRejection::complete(&unproved.zip, &proof, &roots(self.setup));
+            if let Ok((zip, _)) = complete {
+                receipts::complete(&unproved.path, &zip)?;
+                completed.push(unproved.path);
+            }
+        }
+        Ok(session)
     }
 }
 
@@ -126,17 +171,16 @@ impl Engine {
     ) -> Result<Vec<PathBuf>, Error> {
         let mut asked = BTreeSet::new();
         let mut completed = Vec::new();
-        for unproved in Unproved::all(&self.setup)? {
-            let mut named = unproved.receipt.statement().members.iter();
+        for members in waiting_members(&self.setup)? {
             let here =
-                |sid: &StudentId| matches!(identity::chain(&self.setup.home, sid), Ok(Some(_)));
-            let Some(member) = named.find(|named| here(&named.sid)) else {
+                |sid: &&StudentId| matches!(identity::chain(&self.setup.home, sid), Ok(Some(_)));
+            let Some(sid) = members.iter().find(here) else {
                 continue;
             };
-            if !asked.insert(member.sid.clone()) {
+            if !asked.insert(sid.clone()) {
                 continue;
             }
-            let mut members = self.open_all(std::slice::from_ref(&member.sid))?;
+            let mut members = self.open_all(std::slice::from_ref(sid))?;
             let _lock = self.lock()?;
             let mut observer = logged(observer);
             let (setup, clock) = (&mut self.setup, &self.clock);

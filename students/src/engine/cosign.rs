@@ -102,7 +102,8 @@ pub(super) async fn cosign(
     let (expect, request) = session.sign_proposal(statement, signatures)?;
     talk.connection.at_step(Step::Six);
     talk.connection.send(&request).await?;
-    let handed_in = talk.outcome(expect, statement).await?;
+    let outcome = talk.outcome(expect, statement).await;
+    let handed_in = outcome.map_err(|error| talk.refused(error, statement))?;
     talk.close().await;
     Ok(handed_in)
 }
@@ -199,6 +200,7 @@ impl Talk<'_, '_> {
                 Ok(kept)
             }
             Err(error) => {
+                let error = self.refused(error, &pending.statement);
                 if super::hand_in::is_final(&error, certain) {
                     pending.remove()?;
                 }

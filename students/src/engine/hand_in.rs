@@ -193,6 +193,7 @@ impl<'a, 'o> Talk<'a, 'o> {
                 Ok(kept)
             }
             Err(error) => {
+                let error = self.refused(error, &pending.statement);
                 if is_final(&error, certain) {
                     pending.remove()?;
                 }

@@ -106,7 +106,7 @@ impl Error {
             Self::SeveralRefused(refusals) => remedy_of(refusals.first()?),
             Self::Cli(error) => return error.remedy(),
             Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.remedy().to_owned(),
-            Self::ArchiveAlone => "leave them out, or name a receipt.zip of the archive".into(),
+            Self::ArchiveAlone => "leave them out, or name a receipt; an archive has a receipt.zip for each submission".into(),
             Self::ArchiveRefused(_) => {
                 "ask whoever gave you the archive for another copy, made by `blackboard submissions \
                  archive`; keep this one as evidence"

@@ -79,6 +79,7 @@ impl Alteration {
             Request::Assignments { .. }
             | Request::Grades { .. }
             | Request::Proof { .. }
+            | Request::RefusalProof { .. }
             | Request::Proposals { .. }
             | Request::Fetch { .. }
             | Request::Propose { .. }

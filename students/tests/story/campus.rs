@@ -238,6 +238,7 @@ pub(crate) fn told(events: &[Event]) -> Vec<String> {
         Event::Step(event) => event.to_string(),
         Event::GoingOn { have, .. } => format!("going on after {have}"),
         Event::Sending { sent, total } => format!("sending {sent} of {total}"),
+        Event::RejectionKept { .. } => "rejection kept".to_owned(),
         Event::Waiting { step, left, .. } => format!("step {step} waiting {left}"),
         Event::Interrupted { code } => format!("interrupted {code}"),
         Event::NotRenewed {

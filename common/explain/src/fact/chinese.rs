@@ -139,6 +139,15 @@ pub(super) fn text(event: &StepEvent) -> String {
                     .to_owned()
             }
         },
+        Fact::RefusalProofTold { proved, .. } => match proved {
+            Proved::Yes => "組員獲給予證明：作業的紀錄載有對他們的拒絕，而中大亦見證了該紀錄。\
+                 他們所存的憑證由此完整。"
+                .to_owned(),
+            Proved::NotYet => {
+                "組員索取拒絕的證明，但仍未有：中大尚未簽署至該處，或並無屬於他們的這項拒絕。"
+                    .to_owned()
+            }
+        },
         Fact::GradesTold { grades } => format!(
             "組員已證明身分，獲告知他們本身已公布的 {grades} 個評分，各附簽署及紀錄的證明。\
              其他人的不會告知。"

@@ -169,6 +169,18 @@ pub(super) fn text(event: &StepEvent) -> String {
                     .to_owned()
             }
         },
+        Fact::RefusalProofTold { proved, .. } => match proved {
+            Proved::Yes => {
+                "The members were given the proof that the assignment's log holds their \
+                 refusal and that CUHK has seen it. It makes what they keep of it complete."
+                    .to_owned()
+            }
+            Proved::NotYet => {
+                "The members asked for the proof that the log holds their refusal. There is \
+                 none yet: CUHK has not cosigned the log that far, or no such refusal is theirs."
+                    .to_owned()
+            }
+        },
         Fact::GradesTold { grades } => format!(
             "The members, who have proved who they are, were told {} of their own that {} \
              released, with the signature and the log's proof. Nobody is told those of others.",

@@ -233,6 +233,11 @@ fn all() -> Vec<Fact> {
             submission: statement().submission,
             proved: Proved::Yes,
         },
+        Fact::RefusalProofTold {
+            log: "cuhk.example/blackboard/CSCI3150/lab-1".parse().unwrap(),
+            entry: 8,
+            proved: Proved::NotYet,
+        },
         Fact::StatementSent(statement()),
         Fact::StatementAccepted(statement()),
         Fact::Committed {

@@ -27,6 +27,7 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
         | Fact::AssignmentsTold { .. }
         | Fact::GradesTold { .. }
         | Fact::HistoryTold { .. }
+        | Fact::RefusalProofTold { .. }
         | Fact::ProposalsTold { .. } => Vec::new(),
         Fact::ReceiptTold { number } => vec![(Label::Submission, number.to_string())],
         Fact::Downloaded { number, .. } => vec![(Label::Number, number.to_string())],

@@ -8,6 +8,7 @@ use scb_certs::{SpiffeId, TrustStore, sign_detached};
 use super::grades::ExpectGrades;
 use super::{ExpectCommitted, Member, named};
 use crate::assurance::Assurance;
+use crate::log_leaf::LogName;
 use crate::message::blackboard::{ListedAssignment, Reply, Request};
 use crate::message::{Reply as _, unexpected};
 use crate::receipt::LogProof;
@@ -121,6 +122,12 @@ impl Session {
         (ExpectProof { session: self }, Request::Proof { submission })
     }
 
+    /// Asks for the proof of the entry that says that these members were refused.
+    pub fn ask_refusal_proof(self, log: LogName, entry: u64) -> (ExpectProof, Request) {
+        let next = ExpectProof { session: self };
+        (next, Request::RefusalProof { log, entry })
+    }
+
     /// Sends a statement, with its MAC and the members' signatures.
     ///
     /// # Errors
@@ -151,8 +158,8 @@ pub struct ExpectProof {
 }
 
 impl ExpectProof {
-    /// The session goes on. No proof if it is still to come, or there is no such submission of
-    /// these members; nothing of it is verified: for that it is put into the receipt.
+    /// The session goes on. No proof if it is still to come, or there is no such submission or
+    /// refusal of these members; nothing of it is verified: for that it is put where it belongs.
     ///
     /// # Errors
     ///

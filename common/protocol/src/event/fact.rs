@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, Serial, ServiceName, SpiffeId, StudentId};
 
+use crate::log_leaf::LogName;
 use crate::message::cuhk::MemberQuestion;
 use crate::message::proposal::{ProposalStanding, ProposalState};
 use crate::statement::{Files, Label, SubmissionId, SubmissionNumber};
@@ -236,6 +237,15 @@ pub enum Fact {
         /// The submission's number.
         number: SubmissionNumber,
     },
+    /// Step 6, Blackboard: the members asked for the proof that their refusal is in the log.
+    RefusalProofTold {
+        /// The log.
+        log: LogName,
+        /// The number of the entry.
+        entry: u64,
+        /// Whether it was there.
+        proved: Proved,
+    },
     /// Step 6, Blackboard: the members were told of their own versions.
     HistoryTold {
         /// How many versions.
@@ -433,6 +443,10 @@ impl fmt::Display for Fact {
             Self::ProofTold { submission, proved } => match proved {
                 Proved::Yes => write!(f, "proof told {submission}"),
                 Proved::NotYet => write!(f, "no proof yet {submission}"),
+            },
+            Self::RefusalProofTold { log, entry, proved } => match proved {
+                Proved::Yes => write!(f, "proof told {log} entry {entry}"),
+                Proved::NotYet => write!(f, "no proof yet {log} entry {entry}"),
             },
             Self::HistoryTold { versions } => write!(f, "versions told {versions}"),
             Self::Downloaded { number, bytes } => write!(f, "sent {bytes} bytes of {number}"),

@@ -10,6 +10,7 @@ use super::proposal::{ListedProposal, ProposalStanding, Reason};
 use super::{messages, replies};
 use crate::assurance::Mode;
 use crate::log_keys::SignedLogKeys;
+use crate::log_leaf::LogName;
 use crate::object::objects;
 use crate::receipt::LogProof;
 use crate::rules::{Change, Extension, Rules, Title};
@@ -213,6 +214,13 @@ messages! {
         "proof" Proof {
             /// The submission.
             submission: SubmissionId,
+        }
+        /// Step 6: the proof of the entry that says that these members were refused.
+        "refusal_proof" RefusalProof {
+            /// The log.
+            log: LogName,
+            /// The number of the entry in it.
+            entry: u64,
         }
         /// Step 6: the proposals that name these members: those that wait, and what became of
         /// others in the last 30 days.

@@ -54,7 +54,8 @@ pub(super) fn complete(receipt: &[u8], proof: &LogProof) -> Result<Vec<u8>, Stri
     build(&parts.evidence, &parts.leaf, Some(proof)).map_err(|error| error.to_string())
 }
 
-fn write<'a>(
+/// The ZIP file of these files, in this order.
+pub(crate) fn write<'a>(
     files: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> Result<Vec<u8>, zip::result::ZipError> {
     let options = SimpleFileOptions::default()
@@ -77,15 +78,15 @@ pub(super) struct UnverifiedReceipt {
 }
 
 /// What a receipt has of the log.
-pub(super) enum UnverifiedProof {
+pub(crate) enum UnverifiedProof {
     /// The proof.
     Here(LogProof),
     /// The text that says that it is still to come.
     Pending(Vec<u8>),
 }
 
-/// Reads the parts of a receipt.
-pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
+/// A ZIP file that every program reads in the same way.
+pub(crate) fn unpack(bytes: &[u8]) -> Result<ZipArchive<Cursor<&[u8]>>, String> {
     if bytes.len() > MAX_RECEIPT {
         return Err("it is larger than 16 MiB".to_owned());
     }
@@ -95,6 +96,12 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     archive
         .validate_header_consistency()
         .map_err(|error| format!("an ambiguous ZIP file: {error}"))?;
+    Ok(archive)
+}
+
+/// Reads the parts of a receipt.
+pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
+    let mut archive = unpack(bytes)?;
     let is_pending = archive.index_for_name(file::PENDING).is_some();
     let files = if is_pending { 10 } else { 14 };
     if archive.len() != files || archive.index_for_name(file::INSTRUCTIONS).is_none() {
@@ -126,10 +133,17 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     Ok(UnverifiedReceipt {
         evidence,
         leaf,
-        proof: match is_pending {
-            true => UnverifiedProof::Pending(part(&mut archive, file::PENDING)?),
-            false => UnverifiedProof::Here(proof(&mut archive)?),
-        },
+        proof: unverified_proof(&mut archive)?,
+    })
+}
+
+/// The five files of the proof, or the one in their place.
+pub(crate) fn unverified_proof(
+    archive: &mut ZipArchive<Cursor<&[u8]>>,
+) -> Result<UnverifiedProof, String> {
+    Ok(match archive.index_for_name(file::PENDING) {
+        Some(_) => UnverifiedProof::Pending(part(archive, file::PENDING)?),
+        None => UnverifiedProof::Here(proof(archive)?),
     })
 }
 
@@ -150,7 +164,7 @@ fn proof(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<LogProof, String> {
 }
 
 /// One file of the archive, which may not unpack to more than the whole may be.
-fn part(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn part(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str) -> Result<Vec<u8>, String> {
     let file = archive
         .by_name(name)
         .map_err(|error| format!("{name}: {error}"))?;

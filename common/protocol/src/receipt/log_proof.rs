@@ -5,7 +5,9 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{SpiffeId, TrustStore};
 use scb_tlog::{Error as LogError, KeyName, TlogProof, VerifiedCheckpoint, VerifierKey};
 
-use super::file;
+use super::archive::UnverifiedProof;
+use super::pending::pending;
+use super::{Check, file};
 use crate::log_keys::{SignedLogKeys, VerifiedLogKeys};
 use crate::log_leaf::{Leaf, leaf_commitment};
 use crate::rfc3339;
@@ -36,7 +38,7 @@ impl LogProof {
     }
 
     /// Name and bytes of each file, in the order of the archive.
-    pub(super) fn files(&self) -> [(&'static str, &[u8]); 5] {
+    pub(crate) fn files(&self) -> [(&'static str, &[u8]); 5] {
         [
             (file::PROOF, self.proof.as_bytes()),
             (file::LOG_KEY, self.log_key.as_bytes()),
@@ -171,6 +173,44 @@ pub(crate) fn witnesses(
         }
     }
     Ok(seen)
+}
+
+/// What a receipt, or whatever is kept like one, has of the log: the proof, or what says that it is
+/// still to come.
+///
+/// # Errors
+///
+/// As [`verify`]; a text that says so of another entry.
+pub(crate) fn judge(
+    proof: &UnverifiedProof,
+    entered: &Entered<'_>,
+    trust: &TrustStore,
+    policy: &WitnessPolicy,
+) -> Result<(Option<Witnessed>, Vec<Check>), String> {
+    let Leaf { log, index, .. } = entered.leaf;
+    let check = |what, found| Check { what, found };
+    let proof = match proof {
+        UnverifiedProof::Here(proof) => proof,
+        UnverifiedProof::Pending(text) => {
+            if *text != pending(entered.leaf).map_err(|error| error.to_string())? {
+                return Err(format!("{} is about another entry", file::PENDING));
+            }
+            let found =
+                format!("the proof that entry {index} of {log} was witnessed is still to come");
+            return Ok((None, vec![check("pending", found)]));
+        }
+    };
+    let witnessed = verify(proof, entered, trust, policy)?;
+    let size = witnessed.size;
+    let logged = format!("entry {index} of {log}, in a tree of {size}");
+    let mut checks = vec![check("logged", logged)];
+    for (name, time) in &witnessed.by {
+        checks.push(check(
+            "witnessed",
+            format!("by {name} at {}", rfc3339(*time)),
+        ));
+    }
+    Ok((Some(witnessed), checks))
 }
 
 /// Whether that was before the entry was made, by more than two clocks may differ.

@@ -15,8 +15,8 @@ struct Pending<'a> {
     index: u64,
 }
 
-/// The one text of a receipt with this leaf whose proof is still to come.
-pub(super) fn pending(leaf: &Leaf) -> Result<Vec<u8>, Error> {
+/// The one text beside a leaf whose proof is still to come.
+pub(crate) fn pending(leaf: &Leaf) -> Result<Vec<u8>, Error> {
     let pending = Pending {
         kind: "scb-pending",
         v: 1,

@@ -7,10 +7,9 @@ use scb_certs::{
     Certificate, Crl, Fingerprint, SpiffeId, StudentId, TrustStore, VerifiedStudent, all_from_pem,
 };
 
-use super::archive::{UnverifiedProof, UnverifiedReceipt, complete, open};
+use super::archive::{UnverifiedReceipt, complete, open};
 use super::file;
 use super::log_proof::{self, Entered, LogProof, WitnessPolicy, Witnessed};
-use super::pending::pending;
 use super::signed_leaf::{SignedLeaf, accepted, hashes};
 use crate::assurance::{Mode, VerifiedTokens};
 use crate::log_leaf::{Accepted, Leaf, LogName, leaf_commitment};
@@ -329,39 +328,15 @@ impl Verifier {
 
     /// The log holds the entry, and witnesses have seen it; or the proof is still to come.
     fn check_log(&mut self, policy: &WitnessPolicy) -> Result<Option<Witnessed>, String> {
-        let proof = match &self.parts.proof {
-            UnverifiedProof::Here(proof) => proof,
-            UnverifiedProof::Pending(text) => {
-                let found = self.check_pending(text)?;
-                self.passed("pending", found);
-                return Ok(None);
-            }
-        };
         let entered = Entered {
             bytes: &self.parts.leaf.leaf,
             leaf: &self.leaf,
             service: &self.statement.service,
         };
-        let witnessed = log_proof::verify(proof, &entered, &self.trust, policy)?;
-        let (Leaf { log, index, .. }, size) = (&self.leaf, witnessed.size);
-        self.passed(
-            "logged",
-            format!("entry {index} of {log}, in a tree of {size}"),
-        );
-        for (name, time) in &witnessed.by {
-            self.passed("witnessed", format!("by {name} at {}", rfc3339(*time)));
-        }
-        Ok(Some(witnessed))
-    }
-
-    fn check_pending(&self, text: &[u8]) -> Result<String, String> {
-        if text != pending(&self.leaf).map_err(self::text)? {
-            return Err(format!("{} is about another entry", file::PENDING));
-        }
-        let Leaf { log, index, .. } = &self.leaf;
-        Ok(format!(
-            "the proof that entry {index} of {log} was witnessed is still to come"
-        ))
+        let (witnessed, checks) =
+            log_proof::judge(&self.parts.proof, &entered, &self.trust, policy)?;
+        self.checks.extend(checks);
+        Ok(witnessed)
     }
 
     /// Exactly the members signed the statement, with certificates in force at that time.

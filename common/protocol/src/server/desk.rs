@@ -8,6 +8,7 @@ use super::proposal::accept_part;
 use super::submission::accept_statement;
 use super::{AcceptedStatement, PartlySigned, Policy, VerifiedMember};
 use crate::assurance::Assurance;
+use crate::log_leaf::LogName;
 use crate::message::blackboard::Request;
 use crate::message::proposal::Reason;
 use crate::message::unexpected;
@@ -76,6 +77,13 @@ pub enum Inquiry {
     Proof {
         /// The submission.
         submission: SubmissionId,
+    },
+    /// The proof of the entry that says that they were refused.
+    RefusalProof {
+        /// The log.
+        log: LogName,
+        /// The number of the entry.
+        entry: u64,
     },
     /// What waits for their signatures, or did lately.
     Proposals {
@@ -183,6 +191,9 @@ impl ExpectRequest {
             }
             Request::Grades { course, from } => self.question(Inquiry::Grades { course, from }),
             Request::Proof { submission } => self.question(Inquiry::Proof { submission }),
+            Request::RefusalProof { log, entry } => {
+                self.question(Inquiry::RefusalProof { log, entry })
+            }
             Request::History {
                 course,
                 assignment,

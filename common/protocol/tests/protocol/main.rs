@@ -24,6 +24,7 @@ mod presentation;
 mod random;
 mod reading;
 mod receipt;
+mod rejection;
 mod renewal;
 mod signatures;
 mod statement;

@@ -86,7 +86,7 @@ async fn statement(
             Wanted::Know(Inquiry::History { .. } | Inquiry::Download { .. }, _) => {
                 return Err(Refusal::new(Code::SubmissionUnknown, Step::Six));
             }
-            Wanted::Know(Inquiry::Proof { .. }, next) => {
+            Wanted::Know(Inquiry::Proof { .. } | Inquiry::RefusalProof { .. }, next) => {
                 let reply = blackboard::Reply::Proof { proof: None };
                 connection.send(&reply).await?;
                 state = *next;

@@ -37,6 +37,12 @@ pub(crate) fn refusal() -> Refusal {
         .retry_after(30)
 }
 
+/// With the log entry that says so.
+fn signed_refusal() -> Refusal {
+    let signed = r#"{"leaf":"{\"type\":\"scb-entry\"}","signature":"MAA="}"#;
+    refusal().signed(serde_json::from_str(signed).unwrap())
+}
+
 pub(crate) fn cuhk_requests() -> Vec<cuhk::Request> {
     use cuhk::Request::*;
     let code = || "01234-56789-ABCDE-FGHJK-MNPQR".parse().unwrap();
@@ -195,6 +201,10 @@ pub(crate) fn blackboard_requests() -> Vec<blackboard::Request> {
         },
         Proof {
             submission: "0b".repeat(16).parse().unwrap(),
+        },
+        RefusalProof {
+            log: "cuhk.example/blackboard/CSCI3150/lab-1".parse().unwrap(),
+            entry: 8,
         },
         Proposals { from: 3 },
         Fetch {
@@ -412,6 +422,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             sha256: hash(12),
         },
         blackboard::Reply::refusal(refusal()),
+        blackboard::Reply::refusal(signed_refusal()),
     ]
 }
 

@@ -1,0 +1,220 @@
+//! Signed refusals as a client takes them, keeps them, and shows them years later.
+
+use scb_certs::{Fingerprint, StudentId};
+use scb_protocol::log_leaf::{Entry, Leaf, LogName, Refused as RefusedEntry, leaf_commitment};
+use scb_protocol::receipt::{WitnessPolicy, file};
+use scb_protocol::rejection::{Refused, SignedRejection, VerifiedRejection, is_rejection};
+use scb_protocol::{Code, Refusal, Step, from_seconds};
+use scb_testkit::{TestCampus, TestIdentity, TestLog};
+
+use crate::support::{Given, Group, THREE, Witnessing, part, refused, repack, unpack, with_part};
+
+const LOG: &str = "campus.test/blackboard/SANDBOX/lab";
+
+/// What Blackboard says when it refuses a group, and what may be wrong with it.
+struct Said {
+    statement: Vec<u8>,
+    members: Vec<StudentId>,
+    code: Code,
+    entry: RefusedEntry,
+    log: LogName,
+    /// Seconds before now.
+    ago: u64,
+    signer: TestIdentity,
+}
+
+impl Said {
+    fn to(group: &Group<'_>) -> Self {
+        let statement = group.statement().to_bytes().unwrap();
+        let members: Vec<_> = THREE.map(|sid| sid.parse().unwrap()).into();
+        let entry = RefusedEntry {
+            code: Code::AssignmentClosed,
+            members: members.clone(),
+            statement_sha256: Some(Fingerprint::of(&statement)),
+        };
+        Self {
+            statement,
+            members,
+            code: Code::AssignmentClosed,
+            entry,
+            log: LOG.parse().unwrap(),
+            ago: 0,
+            signer: group.blackboard.clone(),
+        }
+    }
+
+    fn refusal(&self, campus: &TestCampus) -> Refusal {
+        let at = from_seconds(campus.now().as_secs() - self.ago);
+        let entry = Entry::Refused(self.entry.clone());
+        let leaf = Leaf::new(self.log.clone(), 7, at, entry).unwrap();
+        let by = (&self.signer.key, &self.signer.chain);
+        let signed = SignedRejection::sign(leaf.to_bytes().unwrap(), by, at).unwrap();
+        let refusal = Refusal::new(self.code, Step::Six);
+        let refusal = refusal.with("log", LOG).with("entry", 7);
+        refusal.signed(signed)
+    }
+
+    /// What the members make of it.
+    fn taken(&self, group: &Group<'_>) -> Result<(Vec<u8>, VerifiedRejection), Refusal> {
+        self.taken_as(&self.refusal(group.campus), group)
+    }
+
+    fn taken_as(
+        &self,
+        refusal: &Refusal,
+        group: &Group<'_>,
+    ) -> Result<(Vec<u8>, VerifiedRejection), Refusal> {
+        let sent = Refused {
+            statement: &self.statement,
+            members: &self.members,
+        };
+        let by = (&*group.campus.trust_without_crls(), &group.policy.service);
+        VerifiedRejection::of(refusal, sent, by, group.campus.now())
+    }
+}
+
+fn verify(zip: &[u8], campus: &TestCampus) -> Result<VerifiedRejection, Refusal> {
+    let roots = [campus.root_fingerprint()];
+    VerifiedRejection::verify(zip, &roots, &WitnessPolicy::default())
+}
+
+#[test]
+fn a_signed_refusal_is_kept_and_verifies_offline() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let said = Said::to(&group);
+    let (zip, taken) = said.taken(&group).unwrap();
+    assert!(is_rejection(&zip));
+    assert!(!is_rejection(&Given::to(&group).zip), "a receipt is none");
+    let kept = verify(&zip, &campus).unwrap();
+    for rejection in [&taken, &kept] {
+        assert_eq!(rejection.code(), Code::AssignmentClosed);
+        assert_eq!(rejection.members(), said.members);
+        assert_eq!(rejection.refused_at(), campus.now());
+        assert_eq!(rejection.entry(), (&said.log, 7));
+        assert!(rejection.witnessed().is_none());
+    }
+    let years = std::time::Duration::from_secs(5 * 365 * 86_400);
+    campus.clock().advance(years);
+    assert!(verify(&zip, &campus).is_ok(), "judged at its own time");
+}
+
+#[test]
+fn the_same_refusal_within_the_hour_may_name_the_earlier_entry_and_no_older_one() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let mut said = Said::to(&group);
+    for (ago, accepted) in [(550, true), (4000, false)] {
+        said.ago = ago;
+        assert_eq!(said.taken(&group).is_ok(), accepted, "{ago}");
+    }
+}
+
+#[test]
+fn what_is_not_about_this_very_refusal_is_the_servers_misbehaviour() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    type Alter = fn(&mut Said, &TestCampus);
+    let wrong: [(&str, Alter); 7] = [
+        ("another reason", |said, _| {
+            said.entry.code = Code::GroupSize;
+        }),
+        ("fewer members", |said, _| {
+            said.entry.members.pop();
+        }),
+        ("another statement", |said, _| {
+            said.entry.statement_sha256 = Some(Fingerprint::of(b"x"));
+        }),
+        ("no statement", |said, _| said.entry.statement_sha256 = None),
+        ("another log", |said, _| {
+            said.log = "campus.test/blackboard/SANDBOX/lab-2".parse().unwrap();
+        }),
+        ("signed by CUHK", |said, campus| {
+            said.signer = campus.token_signer();
+        }),
+        ("signed by another campus", |said, _| {
+            said.signer = TestCampus::new().service("blackboard");
+        }),
+    ];
+    for (what, alter) in wrong {
+        let mut said = Said::to(&group);
+        alter(&mut said, &campus);
+        refused(what, said.taken(&group), Code::ServerMisbehaved);
+    }
+    let said = Said::to(&group);
+    for (name, value) in [("entry", "8"), ("log", "campus.test/blackboard/c/a")] {
+        let told = said.refusal(&campus).with(name, value);
+        refused(name, said.taken_as(&told, &group), Code::ServerMisbehaved);
+    }
+    let mut bare = said.refusal(&campus);
+    bare.rejection = None;
+    let taken = said.taken_as(&bare, &group);
+    refused("not signed at all", taken, Code::ServerMisbehaved);
+}
+
+#[test]
+fn an_altered_one_does_not_verify() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let (zip, _) = Said::to(&group).taken(&group).unwrap();
+    let files = unpack(&zip);
+    let leaf = String::from_utf8(part(&files, file::LEAF)).unwrap();
+    for (from, to) in [
+        ("assignment_closed", "group_size"),
+        ("\"index\":7", "\"index\":8"),
+        (THREE[1], "1155000009"),
+    ] {
+        let altered = leaf.replacen(from, to, 1).into_bytes();
+        let zip = with_part(&files, file::LEAF, altered);
+        refused(from, verify(&zip, &campus), Code::ReceiptInvalid);
+    }
+    for name in [file::STATEMENT, file::LEAF_SIGNATURE, file::PENDING] {
+        let mut bytes = part(&files, name);
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        let zip = with_part(&files, name, bytes);
+        refused(name, verify(&zip, &campus), Code::ReceiptInvalid);
+    }
+    let without = repack(&files[..files.len() - 1].to_vec());
+    refused(
+        "one missing",
+        verify(&without, &campus),
+        Code::ReceiptInvalid,
+    );
+    let mut more = files.clone();
+    more.push(("more".to_owned(), Vec::new()));
+    refused(
+        "one more",
+        verify(&repack(&more), &campus),
+        Code::ReceiptInvalid,
+    );
+    let other = TestCampus::new();
+    refused("another root", verify(&zip, &other), Code::ReceiptInvalid);
+}
+
+#[test]
+fn its_proof_completes_it_and_another_does_not() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let (zip, taken) = Said::to(&group).taken(&group).unwrap();
+    let given = Given::to(&group);
+    let of_receipt = Witnessing::of(&given);
+    let mut log = TestLog::of(LOG, 7);
+    log.push(leaf_commitment(&part(&unpack(&zip), file::LEAF)));
+    log.grow(2);
+    let witnessing = Witnessing {
+        log,
+        ..Witnessing::of(&given)
+    };
+    let roots = [campus.root_fingerprint()];
+    let completed = VerifiedRejection::complete(&zip, &witnessing.proof(), &roots);
+    let (complete, verified) = completed.unwrap();
+    assert_eq!(verified.commitment(), taken.commitment());
+    assert_eq!(verified.witnessed().unwrap().by.len(), 1);
+    assert!(verify(&complete, &campus).unwrap().witnessed().is_some());
+    let other = VerifiedRejection::complete(&zip, &of_receipt.proof(), &roots);
+    refused("the proof of another entry", other, Code::ReceiptInvalid);
+    let two = WitnessPolicy::new(2, vec![of_receipt.log.key().clone()]).unwrap();
+    let judged = VerifiedRejection::verify(&complete, &roots, &two);
+    refused("one of two witnesses", judged, Code::ReceiptInvalid);
+}

@@ -1,0 +1,63 @@
+//! Blackboard's signed word that it refused: for whom, what, when and why.
+
+use scb_certs::{Fingerprint, StudentId};
+use scb_cli::{local_time, rfc3339};
+use scb_explain::sentence;
+use scb_protocol::receipt::WitnessPolicy;
+use scb_protocol::rejection::VerifiedRejection;
+use serde_json::json;
+
+use super::{line, pending, say_all, witnesses};
+use crate::Error;
+use crate::cli::{Common, Verify};
+use crate::commands::say_json;
+
+pub(super) fn run(
+    common: &Common,
+    arguments: &Verify,
+    zip: &[u8],
+    (roots, policy): (&[Fingerprint], &WitnessPolicy),
+) -> Result<(), Error> {
+    if arguments.file.is_some() || arguments.openssl {
+        return Err(Error::ArchiveAlone);
+    }
+    let rejection = VerifiedRejection::verify(zip, roots, policy);
+    let rejection = rejection.map_err(Error::ReceiptRefused)?;
+    if common.json {
+        return say_json(&as_json(&rejection));
+    }
+    say_all(rejection.checks())?;
+    line("verdict", &verdict(&rejection, common))
+}
+
+fn verdict(rejection: &VerifiedRejection, common: &Common) -> String {
+    let members = rejection.members().iter().map(StudentId::to_string);
+    let members = members.collect::<Vec<_>>().join(", ");
+    let (code, log) = (rejection.code(), rejection.entry().0);
+    format!(
+        "it verifies: {members} refused at {} for {}/{} because {} [{code}]{}",
+        local_time(rejection.refused_at()),
+        log.course(),
+        log.assignment(),
+        sentence(code, common.explain.language.language()),
+        pending(rejection.witnessed())
+    )
+}
+
+fn as_json(rejection: &VerifiedRejection) -> serde_json::Value {
+    let statement = rejection.statement();
+    json!({
+        "verified": true,
+        "refused": rejection.code(),
+        "refused_at": rfc3339(rejection.refused_at()),
+        "log": rejection.entry().0,
+        "index": rejection.entry().1,
+        "pending": rejection.witnessed().is_none(),
+        "witnesses": rejection.witnessed().map(|witnessed| witnesses(&witnessed.by)),
+        "service": statement.service,
+        "course": statement.course,
+        "assignment": statement.assignment,
+        "members": rejection.members(),
+        "files": statement.files,
+    })
+}
