@@ -80,6 +80,7 @@ pub fn message_title(name: &str, language: Language) -> Option<&'static str> {
         "present" => ("these are the members, with proofs", "這是各組員及其證明"),
         "confirm" => ("I have the session key", "我已有會話金鑰"),
         "proof" => ("the proof that completes a receipt", "令收據完整的證明"),
+        "refusal_proof" => ("the proof of a refusal", "拒絕的證明"),
         "grades" => ("the grades of these members", "這些組員的評分"),
         "assignments" => ("what these members can hand in", "這些組員可提交的作業"),
         "proposals" => (

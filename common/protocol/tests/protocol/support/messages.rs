@@ -421,7 +421,6 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             size: 12_345,
             sha256: hash(12),
         },
-        blackboard::Reply::refusal(refusal()),
         blackboard::Reply::refusal(signed_refusal()),
     ]
 }
