@@ -60,7 +60,9 @@ fn a_refusal_is_signed_kept_and_judged_without_the_server() {
     ] {
         assert!(verdict.contains(told), "{told}: {verdict}");
     }
-    let chinese = verify(&campus, &file, &["--lang", "zh-Hant"]).succeeded().stdout;
+    let chinese = verify(&campus, &file, &["--lang", "zh-Hant"])
+        .succeeded()
+        .stdout;
     assert!(chinese.contains("[assignment_closed]"), "{chinese}");
     let json = verify(&campus, &file, &["--json"]).succeeded().json();
     assert_eq!(json["refused"], "assignment_closed");

@@ -65,7 +65,14 @@ fn spoilt<M: Message>(messages: &[M], optional: &[&str]) {
 
 #[test]
 fn refuses_fields_missing_repeated_unknown_or_of_another_type() {
-    let optional = ["sid", "params", "retry_after", "rejection", "signed", "proof"];
+    let optional = [
+        "sid",
+        "params",
+        "retry_after",
+        "rejection",
+        "signed",
+        "proof",
+    ];
     spoilt(&messages::cuhk_requests(), &[]);
     spoilt(&messages::cuhk_replies()[..7], &[]);
     spoilt(&messages::cuhk_replies()[7..], &optional);
