@@ -47,13 +47,14 @@ class Tree:
 def entries(lines, log):
     """The tree of all entries, what they accept, and which one closed the assignment."""
     tree, accepted, closed = Tree(), {}, None
+    graded, lost = set(), False
     for line in lines:
         check(line.endswith(b"\n"), "the last line is cut off")
         line = line[:-1]
         leaf = json.loads(line, object_pairs_hook=receipts.once)
         if leaf["type"] == "scb-lost-entry":
             tree.push(bytes.fromhex(leaf["commitment"]))
-            closed = None
+            closed, lost = None, True
             say("LOST", "entry %d" % (tree.size - 1))
             continue
         document(line, "scb-entry")
@@ -64,6 +65,10 @@ def entries(lines, log):
             closed = tree.size
         elif kind in REOPENS:
             closed = None
+        if kind == "grades":
+            graded.add(tree.size)
+        if kind == "released" and not lost:
+            check(graded.issuperset(value["entries"]), "entry %d releases a grade that was never entered" % tree.size)
         if kind == "accepted":
             check(value["number"] not in accepted, value["number"] + " is accepted twice")
             accepted[value["number"]] = line

@@ -55,6 +55,9 @@ faults! {
     AlteredReceipt = "altered-receipt", "student", ReceiptInvalid,
         "alters one bit of the statement in the receipt, and announces the receipt like that",
         "the student's program verifies the receipt as an outsider would before it reports success";
+    WrongGradeProof = "wrong-grade-proof", "student", ServerMisbehaved,
+        "shows, for the log entry of a grade, the proof of another entry of the same log",
+        "the student's program recomputes the path from this very entry to the root that CUHK cosigned";
 }
 
 /// The argument of `--fault`.
@@ -136,6 +139,11 @@ impl Faults {
                 let mut bytes = *mac.as_bytes();
                 bytes[0] ^= 1;
                 *mac = Mac::from_bytes(bytes);
+            }
+            (Some(Fault::WrongGradeProof), Reply::Grades { grades, .. }) => {
+                for grade in grades {
+                    std::mem::swap(&mut grade.proof, &mut grade.released.proof);
+                }
             }
             _ => {}
         }

@@ -8,13 +8,16 @@ mod sheet;
 
 use std::path::Path;
 
-use scb_cli::{Failure, counted, local_time, printable, rfc3339, say};
+use scb_cli::{Failure, Home, Role, counted, local_time, printable, rfc3339, say};
+use scb_protocol::receipt::SignedLeaf;
 use serde_json::{Value, json};
 
 use crate::arguments::courses::Of;
 use crate::arguments::grades::GradesCommand;
 use crate::courses::Desk;
 use crate::courses::text::{say_json, table};
+use crate::identity::{Identity, IdentityFiles};
+use crate::serve::not_certified;
 use crate::store::grades::Graded;
 
 /// Does what the command says.
@@ -23,15 +26,17 @@ pub(crate) fn run(home: &Path, command: &GradesCommand) -> anyhow::Result<()> {
     match command {
         GradesCommand::Import(command) => import::run(home, &desk, command),
         GradesCommand::Export(command) => export::run(&desk, command),
-        GradesCommand::Release { of, output } => release(&desk, of, output.json),
+        GradesCommand::Release { of, output } => release((home, &desk), of, output.json),
         GradesCommand::List { of, output } => list(&desk, of, output.json),
     }
 }
 
-fn release(desk: &Desk, of: &Of, json: bool) -> anyhow::Result<()> {
+fn release((home, desk): (&Path, &Desk), of: &Of, json: bool) -> anyhow::Result<()> {
+    let (identity, now) = (identity(home)?, desk.now);
+    let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), now);
     let released = desk
         .store
-        .release_grades(&desk.place(&of.which()), desk.now)?;
+        .release_grades(&desk.place(&of.which()), now, sign)?;
     if json {
         return say_json(&json!({
             "course": of.course,
@@ -74,8 +79,9 @@ fn list(desk: &Desk, of: &Of, json: bool) -> anyhow::Result<()> {
             printable(&grade.grader.to_string()),
             local_time(grade.at),
             graded
-                .released_at
-                .map_or("no".to_owned(), |_| "yes".to_owned()),
+                .released
+                .as_ref()
+                .map_or("no".to_owned(), |released| local_time(released.at)),
         ]
     }));
     for line in table(&rows) {
@@ -97,8 +103,16 @@ fn as_json(graded: &Graded) -> Value {
         "at": rfc3339(grade.at),
         "log": graded.entry.0,
         "index": graded.entry.1,
-        "released_at": graded.released_at.map(rfc3339),
+        "released_at": graded.released.as_ref().map(|released| rfc3339(released.at)),
+        "release_index": graded.released.as_ref().map(|released| released.index),
     })
+}
+
+/// With what Blackboard signs.
+fn identity(home: &Path) -> anyhow::Result<Identity> {
+    let home = Home::open(home, Role::Blackboard)?;
+    let identity = IdentityFiles::open(&home)?.current()?;
+    Ok(identity.ok_or_else(not_certified)?)
 }
 
 /// A gradebook that is not taken, or not understood.

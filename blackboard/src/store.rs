@@ -17,6 +17,7 @@ mod proposals;
 mod record;
 mod refused;
 mod register;
+mod releases;
 mod revocation;
 mod rows;
 mod versions;
@@ -69,6 +70,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_proposals.sql")),
     M::up(include_str!("store/migration_history.sql")),
     M::up(include_str!("store/migration_repeats.sql")),
+    M::up(include_str!("store/migration_releases.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

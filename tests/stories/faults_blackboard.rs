@@ -18,7 +18,7 @@ struct Row {
     stored: usize,
 }
 
-const FAULTS: [Row; 11] = [
+const FAULTS: [Row; 12] = [
     row("expired-certificate", "server_identity", "expired"),
     row("wrong-service", "server_identity", "library"),
     waits("silent"),
@@ -36,6 +36,7 @@ const FAULTS: [Row; 11] = [
         stored: 1,
         ..row("altered-receipt", "receipt_invalid", "")
     },
+    row("wrong-grade-proof", "server_misbehaved", "another entry"),
 ];
 
 const fn row(fault: &'static str, code: &'static str, reason: &'static str) -> Row {
@@ -64,17 +65,44 @@ fn hand_in(campus: &Campus, row: &Row) -> Ran {
     campus.student(&["submit", "--ids", GROUP, "--json", report])
 }
 
+/// A grade that CUHK has seen in the log, and that it may be seen.
+fn grade(campus: &Campus) {
+    let of = ["--course", "SANDBOX", "--assignment", "lab"];
+    let teacher = |words: &[&str]| {
+        let words = [words, &of].concat();
+        campus.administer_blackboard(&words).succeeded();
+    };
+    let file = |name: &str| campus.outside().join(name).to_str().unwrap().to_owned();
+    let book = file("gradebook.csv");
+    std::fs::write(&book, "sid,grade,maximum\n1155000001,8,10\n").unwrap();
+    teacher(&["grades", "import", &book, "--grader", "Dr Chan"]);
+    teacher(&["grades", "release"]);
+    // Waits for CUHK, to which Blackboard hands in what is new.
+    teacher(&["submissions", "archive", &file("archive.zip")]);
+}
+
+/// What the fault is to spoil.
+fn commit(campus: &Campus, row: &Row) -> Ran {
+    match row.fault {
+        "wrong-grade-proof" => campus.student(&["grades", "--ids", GROUP, "--json"]),
+        _ => hand_in(campus, row),
+    }
+}
+
 /// Commits the fault and hands in; the number of submissions grows by what is honest about it.
 fn check(campus: &mut Campus, row: &Row) {
     let before = campus.submissions().len();
     let receipts = receipts(campus);
+    if row.fault == "wrong-grade-proof" {
+        grade(campus);
+    }
     campus.restart_blackboard_with(row.fault);
     let mut honest = 0;
     if row.fault == "replayed-verification" {
         hand_in(campus, row).succeeded();
         honest = 1;
     }
-    let ran = hand_in(campus, row);
+    let ran = commit(campus, row);
     let both = format!("{}: {ran:#?}\n{}", row.fault, campus.blackboard.log());
     assert_eq!(ran.exit, Some(row.exit), "{both}");
     assert!(

@@ -231,6 +231,10 @@ fn students_are_shown_their_own_grades_once_these_are_released_and_nobody_else_s
         (&"1155000001".into(), &"8".into())
     );
     assert_eq!(own[0]["grader"], "Dr Chan");
+    for seen in ["witnessed_at", "released_at", "release_witnessed_at"] {
+        assert!(own[0][seen].is_string(), "{seen}: {own:#}");
+    }
+    assert!(own[0]["release_index"].as_u64() > own[0]["index"].as_u64());
     assert_eq!(told(SAMPLE).as_array().unwrap().len(), 3);
     let shown = ask("1155000002", &[]).stdout;
     for part in [
@@ -239,6 +243,9 @@ fn students_are_shown_their_own_grades_once_these_are_released_and_nobody_else_s
         "well\\nargued",
         "graded by Dr Chan at ",
         "verified: signed by Blackboard, entry ",
+        ", which CUHK has seen at ",
+        "could be seen since ",
+        ", signed and witnessed",
     ] {
         assert!(shown.contains(part), "{part} is missing:\n{shown}");
     }

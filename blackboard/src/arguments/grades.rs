@@ -43,7 +43,8 @@ Examples:
   blackboard grades release --course CSCI3150 --assignment lab-1
 
 Until then students are told nothing. A grade that is changed later is not shown until it is
-released, too.";
+released, too. The release is signed and entered in the assignment's log: since when a grade could
+be seen, nobody can dispute.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:

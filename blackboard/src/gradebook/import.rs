@@ -2,19 +2,17 @@
 
 use std::path::Path;
 
-use scb_cli::{Failure, Home, Role, counted, printable, say};
+use scb_cli::{Failure, counted, printable, say};
 use scb_protocol::grade::{Grade, MAX_COMMENT, Points, SignedGrade};
 use serde_json::json;
 
 use super::columns::Columns;
 use super::plan::{Change, Plan, Says};
-use super::refused;
 use super::sheet::{Row, Sheet};
+use super::{identity, refused};
 use crate::arguments::grades::Import;
 use crate::courses::Desk;
 use crate::courses::text::say_json;
-use crate::identity::IdentityFiles;
-use crate::serve::not_certified;
 
 /// How many wrong rows are named.
 const NAMED: usize = 20;
@@ -143,9 +141,7 @@ fn signed(
     command: &Import,
     changes: &[Change],
 ) -> anyhow::Result<Vec<(Grade, SignedGrade)>> {
-    let home = Home::open(home, Role::Blackboard)?;
-    let identity = IdentityFiles::open(&home)?.current()?;
-    let identity = identity.ok_or_else(not_certified)?;
+    let identity = identity(home)?;
     let service = identity.chain.leaf().spiffe_id()?;
     let by = (&identity.key, &identity.chain);
     let sign = |change: &Change| {

@@ -1,6 +1,8 @@
 //! Grades, told to those whose they are.
 
-use scb_protocol::message::blackboard::{CarriedGrade, CarriedProof, Reply, that_fit};
+use scb_protocol::message::blackboard::{
+    CarriedGrade, CarriedProof, CarriedRelease, Reply, that_fit,
+};
 use scb_protocol::server::{ExpectRequest, VerifiedMember};
 use scb_protocol::statement::Label;
 use scb_protocol::values::Der;
@@ -40,6 +42,9 @@ impl Handler {
         let (logs, witnessed) = (&self.shared.logs, &self.shared.witnessed);
         let (name, index) = &graded.entry;
         let proof = logs.proof_of(name, *index, witnessed).await;
+        let released = graded.released;
+        let released = released.ok_or_else(|| Refusal::new(Code::Internal, Step::Six))?;
+        let release_proof = logs.proof_of(name, released.index, witnessed).await;
         let text = |bytes: Vec<u8>| {
             String::from_utf8(bytes).map_err(|_| Refusal::new(Code::Internal, Step::Six))
         };
@@ -48,6 +53,11 @@ impl Handler {
             signature: Der::new(graded.signed.signature),
             leaf: text(graded.leaf)?,
             proof: proof.as_ref().map(CarriedProof::from),
+            released: CarriedRelease {
+                leaf: text(released.leaf.leaf)?,
+                signature: Der::new(released.leaf.signature),
+                proof: release_proof.as_ref().map(CarriedProof::from),
+            },
         })
     }
 }

@@ -8,6 +8,7 @@ use scb_certs::StudentId;
 use scb_protocol::from_seconds;
 use scb_protocol::grade::{Grade, SignedGrade};
 use scb_protocol::log_leaf::LogName;
+use scb_protocol::receipt::SignedLeaf;
 use scb_protocol::statement::Label;
 
 use super::{Error, Place, Store, as_integer, assignments, log};
@@ -23,8 +24,19 @@ pub(crate) struct Graded {
     pub(crate) entry: (LogName, u64),
     /// The entry's exact bytes.
     pub(crate) leaf: Vec<u8>,
-    /// Since when the student may see it.
-    pub(crate) released_at: Option<UnixTime>,
+    /// Since when the student may see it, if that is so.
+    pub(crate) released: Option<Released>,
+}
+
+/// That a student may see a grade.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Released {
+    /// Since when.
+    pub(crate) at: UnixTime,
+    /// The number of the entry in the log of the grade.
+    pub(crate) index: u64,
+    /// The entry and Blackboard's signature of it.
+    pub(crate) leaf: SignedLeaf,
 }
 
 impl Store {
@@ -72,26 +84,6 @@ impl Store {
         })
     }
 
-    /// Lets students see the grades that are there now; answers how many are new to them.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoAssignment`]; [`Error::Storage`].
-    pub(crate) fn release_grades(&self, place: &Place, now: UnixTime) -> Result<u64, Error> {
-        let place = place.clone();
-        self.database.write_blocking(move |transaction| {
-            assignments::require(transaction, &place)?;
-            let sql = "UPDATE grades SET released_at = ? \
-                       WHERE course = ? AND assignment = ? AND released_at IS NULL";
-            let released = transaction.prepare_cached(sql)?.execute(params![
-                as_integer(now.as_secs()),
-                place.course.to_string(),
-                place.assignment.to_string(),
-            ])?;
-            Ok(released as u64)
-        })
-    }
-
     /// What these students may see: their own grades that are released, of all courses or one.
     ///
     /// # Errors
@@ -119,7 +111,8 @@ fn put(
     let sql = "INSERT INTO grades (course, assignment, sid, grade, signature, log, log_index) \
                VALUES (?, ?, ?, ?, ?, (SELECT id FROM logs WHERE origin = ?), ?) \
                ON CONFLICT DO UPDATE SET grade = excluded.grade, signature = excluded.signature, \
-               log = excluded.log, log_index = excluded.log_index, released_at = NULL";
+               log = excluded.log, log_index = excluded.log_index, released_at = NULL, \
+               release_index = NULL";
     transaction.prepare_cached(sql)?.execute(params![
         grade.course.to_string(),
         grade.assignment.to_string(),
@@ -132,9 +125,12 @@ fn put(
     Ok(())
 }
 
-const SELECT: &str = "SELECT course, assignment, sid, grade, signature, log_index, released_at, \
-    origin, leaf FROM grades JOIN logs ON grades.log = logs.id \
-    LEFT JOIN log_entries ON log_entries.log = grades.log AND log_entries.number = log_index";
+const SELECT: &str = "SELECT course, assignment, sid, grade, grades.signature, log_index, \
+    released_at, origin, own.leaf, release_index, shown.leaf, releases.signature \
+    FROM grades JOIN logs ON grades.log = logs.id \
+    LEFT JOIN log_entries AS own ON own.log = grades.log AND own.number = log_index \
+    LEFT JOIN log_entries AS shown ON shown.log = grades.log AND shown.number = release_index \
+    LEFT JOIN releases ON releases.log = grades.log AND releases.number = release_index";
 
 fn released(
     connection: &Connection,
@@ -164,6 +160,8 @@ struct RawGrade {
     released_at: Option<i64>,
     origin: String,
     leaf: Option<Vec<u8>>,
+    /// Number, leaf and signature of the entry that released it.
+    release: (Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>),
 }
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<RawGrade> {
@@ -175,6 +173,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<RawGrade> {
         released_at: row.get(6)?,
         origin: row.get(7)?,
         leaf: row.get(8)?,
+        release: (row.get(9)?, row.get(10)?, row.get(11)?),
     })
 }
 
@@ -201,7 +200,15 @@ impl RawGrade {
                 self.index.unsigned_abs(),
             ),
             leaf: self.leaf.ok_or_else(altered)?,
-            released_at: self.released_at.map(|at| from_seconds(at.unsigned_abs())),
+            released: match (self.released_at, self.release) {
+                (None, _) => None,
+                (Some(at), (Some(index), Some(leaf), Some(signature))) => Some(Released {
+                    at: from_seconds(at.unsigned_abs()),
+                    index: index.unsigned_abs(),
+                    leaf: SignedLeaf { leaf, signature },
+                }),
+                (Some(_), _) => return Err(altered()),
+            },
             signed: SignedGrade {
                 grade: self.grade,
                 signature: self.signature,

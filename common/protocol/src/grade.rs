@@ -3,6 +3,7 @@
 //! does not learn the grade.
 
 mod points;
+mod release;
 mod verify;
 
 use rustls_pki_types::UnixTime;
@@ -10,6 +11,7 @@ use scb_certs::{Chain, Fingerprint, SigningKey, SpiffeId, StudentId, sign_detach
 use serde::{Deserialize, Serialize};
 
 pub use points::Points;
+pub use release::{Release, VerifiedRelease};
 pub use verify::{GradeError, VerifiedGrade};
 
 use crate::error::Error;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use entry::{
     Accepted, Closed, Committed, Contents, Ended, Entry, Grades, Lapsed, Proposed, Recovered,
-    Refused, Signed,
+    Refused, Released, Signed,
 };
 pub use name::LogName;
 
@@ -213,6 +213,9 @@ mod tests {
             sid: "1155000001".parse().unwrap(),
             grade_sha256: Fingerprint::from_bytes([4; 32]),
         });
+        let released = Entry::Released(Released {
+            entries: vec![5, 6],
+        });
         let closed = Entry::Closed(Closed { accepted: 2 });
         let mut leaves = vec![
             rules(),
@@ -221,6 +224,7 @@ mod tests {
             refused(),
             recovered,
             grades,
+            released,
             closed,
         ];
         leaves.extend(about_a_proposal());

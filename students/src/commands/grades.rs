@@ -3,7 +3,8 @@
 use rustls_pki_types::UnixTime;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_explain::Language;
-use scb_protocol::grade::VerifiedGrade;
+use scb_protocol::grade::{VerifiedGrade, VerifiedRelease};
+use scb_protocol::receipt::Witnessed;
 use serde_json::{Value, json};
 
 use super::{Prepared, everybody_here, say_json};
@@ -65,6 +66,7 @@ fn say_one(verified: &VerifiedGrade, words: Words) -> Result<(), Error> {
     }
     let grader = printable(&grade.grader.to_string());
     say(&format!("  {}", words.graded(&grader, grade.at)))?;
+    say(&format!("  {}", words.released(verified.released())))?;
     Ok(say(&format!("  {}", words.proved(verified)))?)
 }
 
@@ -81,6 +83,9 @@ fn as_json(verified: &VerifiedGrade) -> Value {
         "comment": grade.comment,
         "grader": grade.grader,
         "at": rfc3339(grade.at),
+        "released_at": rfc3339(verified.released().at()),
+        "release_index": verified.released().index(),
+        "release_witnessed_at": first_seen(verified.released().witnessed()).map(rfc3339),
         "verified": true,
         "log": log,
         "index": index,
@@ -90,7 +95,11 @@ fn as_json(verified: &VerifiedGrade) -> Value {
 
 /// When CUHK had seen the log entry.
 fn seen_at(verified: &VerifiedGrade) -> Option<UnixTime> {
-    let seen = verified.witnessed()?.by.first();
+    first_seen(verified.witnessed())
+}
+
+fn first_seen(witnessed: Option<&Witnessed>) -> Option<UnixTime> {
+    let seen = witnessed?.by.first();
     seen.map(|(_, time)| *time)
 }
 
@@ -125,6 +134,25 @@ impl Words {
         match self.0 {
             Language::English => format!("graded by {grader} at {at}"),
             Language::Chinese => format!("由 {grader} 於 {at} 評分"),
+        }
+    }
+
+    fn released(self, released: &VerifiedRelease) -> String {
+        let (at, index) = (local_time(released.at()), released.index());
+        let seen = first_seen(released.witnessed()).is_some();
+        match (self.0, seen) {
+            (Language::English, true) => {
+                format!("could be seen since {at}: entry {index}, signed and witnessed")
+            }
+            (Language::English, false) => {
+                format!("could be seen since {at}: entry {index}, signed; CUHK has not seen it yet")
+            }
+            (Language::Chinese, true) => {
+                format!("自 {at} 起公布：第 {index} 項，已簽署並獲見證")
+            }
+            (Language::Chinese, false) => {
+                format!("自 {at} 起公布：第 {index} 項，已簽署；中大尚未見證")
+            }
         }
     }
 

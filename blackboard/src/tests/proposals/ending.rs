@@ -28,9 +28,10 @@ async fn who_says_no_ends_it_and_the_others_are_told_why() {
     assert_eq!(refusal.code, Code::ProposalEnded);
     assert_eq!(refusal.params["state"], "declined");
     assert_eq!(a.begin(&work).await.unwrap_err().code, Code::ProposalEnded);
+    // Each who was refused has an entry about himself.
     assert_eq!(
         happened(&campus),
-        ["proposed", "signed", "declined", "refused"]
+        ["proposed", "signed", "declined", "refused", "refused"]
     );
     assert_eq!(campus.submissions(), []);
 }

@@ -4,7 +4,7 @@ use scb_certs::StudentId;
 
 use super::confirmation::Session;
 use super::receipt::misbehaved;
-use crate::grade::{SignedGrade, VerifiedGrade};
+use crate::grade::{Release, SignedGrade, VerifiedGrade};
 use crate::message::blackboard::{CarriedGrade, Reply};
 use crate::message::{Reply as _, unexpected};
 use crate::receipt::LogProof;
@@ -66,7 +66,9 @@ impl ExpectGrades {
         };
         let proof = carried.proof.map(LogProof::from);
         let leaf = carried.leaf.as_bytes();
-        let verified = VerifiedGrade::verify(&signed, leaf, proof.as_ref(), self.session.trust());
+        let release = Release::from(carried.released);
+        let by = self.session.trust();
+        let verified = VerifiedGrade::verify(&signed, leaf, proof.as_ref(), &release, by);
         let verified = verified.map_err(|error| misbehaved(&error.to_string()))?;
         match members.contains(&verified.grade().sid) {
             true => Ok(verified),

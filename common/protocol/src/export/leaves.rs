@@ -1,14 +1,14 @@
 //! The entries of a log, read line by line: which tree they are, what they accept, and whether the
 //! assignment is closed after them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::HEXLOWER;
 use scb_tlog::{StreamedTree, TreeHead};
 use serde::{Deserialize, Serialize};
 
 use crate::COMMITMENT_SIZE;
-use crate::log_leaf::{Entry, Leaf, LogName, leaf_commitment};
+use crate::log_leaf::{Entry, Leaf, LogName, Released, leaf_commitment};
 use crate::object::objects;
 use crate::statement::SubmissionNumber;
 
@@ -47,6 +47,8 @@ pub struct Reading {
     tree: StreamedTree,
     accepted: BTreeMap<SubmissionNumber, (u64, [u8; COMMITMENT_SIZE])>,
     closed: Option<u64>,
+    /// The entries `grades`.
+    graded: BTreeSet<u64>,
     lost: u64,
 }
 
@@ -58,6 +60,7 @@ impl Reading {
             tree: StreamedTree::default(),
             accepted: BTreeMap::new(),
             closed: None,
+            graded: BTreeSet::new(),
             lost: 0,
         }
     }
@@ -105,8 +108,21 @@ impl Reading {
                 self.closed = Some(index);
                 Ok(())
             }
+            Entry::Grades(_) => {
+                self.graded.insert(index);
+                Ok(())
+            }
+            // What it released may be among what was lost.
+            Entry::Released(released) if self.lost == 0 && !self.has_graded(released) => Err(
+                format!("entry {index} releases a grade that was never entered"),
+            ),
             _ => Ok(()),
         }
+    }
+
+    fn has_graded(&self, released: &Released) -> bool {
+        let mut entries = released.entries.iter();
+        entries.all(|entry| self.graded.contains(entry))
     }
 
     fn lost(&mut self, lost: &Lost) -> Result<(), String> {

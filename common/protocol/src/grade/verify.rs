@@ -2,7 +2,7 @@
 
 use scb_certs::{Fingerprint, SpiffeId, TrustStore};
 
-use super::{Grade, SignedGrade};
+use super::{Grade, Release, SignedGrade, VerifiedRelease};
 use crate::log_leaf::{Entry, Leaf, LogName};
 use crate::receipt::log_proof::{self, Entered};
 use crate::receipt::{LogProof, WitnessPolicy, Witnessed};
@@ -25,11 +25,12 @@ pub struct VerifiedGrade {
     grade: Grade,
     leaf: Leaf,
     witnessed: Option<Witnessed>,
+    released: VerifiedRelease,
 }
 
 impl VerifiedGrade {
-    /// Verifies a grade of this service with its log entry, and the proof that the log holds it,
-    /// if that is there. The signer's chain is judged at the time of the entry.
+    /// Verifies a grade of this service with its log entry and the one that released it, and the
+    /// proofs that the log holds them, as far as these are there. The signer's chain is judged at the time of the entry.
     ///
     /// # Errors
     ///
@@ -38,6 +39,7 @@ impl VerifiedGrade {
         signed: &SignedGrade,
         leaf: &[u8],
         proof: Option<&LogProof>,
+        release: &Release,
         (trust, service): (&TrustStore, &SpiffeId),
     ) -> Result<Self, GradeError> {
         let grade = Grade::parse(&signed.grade).map_err(|error| error.to_string())?;
@@ -53,8 +55,10 @@ impl VerifiedGrade {
         let witnessed = proof
             .map(|proof| log_proof::verify(proof, &entered, trust, &policy))
             .transpose()?;
+        let released = VerifiedRelease::verify(release, &entry, (trust, service))?;
         Ok(Self {
             grade,
+            released,
             leaf: entry,
             witnessed,
         })
@@ -68,6 +72,11 @@ impl VerifiedGrade {
     /// The log in which it is entered, and its number there, from 0.
     pub fn entry(&self) -> (&LogName, u64) {
         (&self.leaf.log, self.leaf.index)
+    }
+
+    /// Since when it may be seen.
+    pub fn released(&self) -> &VerifiedRelease {
+        &self.released
     }
 
     /// Who has seen the entry; nobody yet if the proof is still to come.

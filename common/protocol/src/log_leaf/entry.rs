@@ -41,6 +41,8 @@ pub enum Entry {
     Refused(Refused),
     /// A student was graded, or graded anew.
     Grades(Grades),
+    /// Students may see grades from now on.
+    Released(Released),
     /// Nothing more is taken: what is here is all.
     Closed(Closed),
     /// What came before this is lost in part: the log went on after what its witness had seen.
@@ -65,6 +67,7 @@ impl Entry {
             Self::Lapsed(_) => "lapsed",
             Self::Refused(_) => "refused",
             Self::Grades(_) => "grades",
+            Self::Released(_) => "released",
             Self::Closed(_) => "closed",
             Self::Recovered(_) => "recovered",
         }
@@ -191,6 +194,20 @@ pub struct Grades {
     pub grade_sha256: Fingerprint,
 }
 
+/// Grades that those who have them may see from now on. Others learn nothing of them from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Released {
+    /// The numbers of their entries `grades` in the same log, which come before it. At most
+    /// [`Released::MOST`].
+    pub entries: Vec<u64>,
+}
+
+impl Released {
+    /// Most grades that one entry releases; for more there are several entries.
+    pub const MOST: usize = 256;
+}
+
 /// The end of an assignment: after the last cut-off, and when no upload could come any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
@@ -211,5 +228,6 @@ pub struct Recovered {
 }
 
 objects!(
-    Committed, Accepted, Proposed, Signed, Ended, Lapsed, Refused, Grades, Closed, Recovered
+    Committed, Accepted, Proposed, Signed, Ended, Lapsed, Refused, Grades, Released, Closed,
+    Recovered
 );

@@ -9,10 +9,11 @@ pub use super::history::{ListedFile, ListedVersion, OwnStanding};
 use super::proposal::{ListedProposal, ProposalStanding, Reason};
 use super::{messages, replies};
 use crate::assurance::Mode;
+use crate::grade::Release;
 use crate::log_keys::SignedLogKeys;
 use crate::log_leaf::LogName;
 use crate::object::objects;
-use crate::receipt::LogProof;
+use crate::receipt::{LogProof, SignedLeaf};
 use crate::rules::{Change, Extension, Rules, Title};
 use crate::statement::{Label, SubmissionId, SubmissionNumber};
 use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
@@ -170,10 +171,38 @@ pub struct CarriedGrade {
     /// The proof that the log holds the entry, once CUHK has seen it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<CarriedProof>,
+    /// Since when it may be seen.
+    pub released: CarriedRelease,
+}
+
+/// The entry that says that a grade was released, with all that proves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct CarriedRelease {
+    /// The exact bytes of the entry in the assignment's log (JSON).
+    pub leaf: String,
+    /// Blackboard's detached CMS signature of them.
+    pub signature: Der,
+    /// The proof that the log holds the entry, once CUHK has seen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<CarriedProof>,
+}
+
+impl From<CarriedRelease> for Release {
+    fn from(carried: CarriedRelease) -> Self {
+        Self {
+            leaf: SignedLeaf {
+                leaf: carried.leaf.into_bytes(),
+                signature: carried.signature.as_bytes().to_vec(),
+            },
+            proof: carried.proof.map(LogProof::from),
+        }
+    }
 }
 
 objects!(
     CarriedGrade,
+    CarriedRelease,
     Presented,
     Received,
     SealedShare,

@@ -3,13 +3,16 @@
 use scb_certs::{Fingerprint, SpiffeId, StudentId};
 use scb_protocol::client::Told;
 use scb_protocol::grade::{Given, Grade, SignedGrade};
-use scb_protocol::log_leaf::{Entry, Grades, Leaf};
-use scb_protocol::message::blackboard::{CarriedGrade, Reply, Request};
+use scb_protocol::log_leaf::{Entry, Grades, Leaf, Released, leaf_commitment};
+use scb_protocol::message::blackboard::{
+    CarriedGrade, CarriedProof, CarriedRelease, Reply, Request,
+};
+use scb_protocol::receipt::SignedLeaf;
 use scb_protocol::values::Der;
 use scb_protocol::{Code, Refusal, Step};
-use scb_testkit::{TestCampus, TestIdentity};
+use scb_testkit::{TestCampus, TestIdentity, TestLog};
 
-use crate::support::{Group, THREE, refused_in};
+use crate::support::{self, Group, THREE, Witnessing, refused_in};
 
 /// A grade on its way, and what may be wrong with it.
 struct Sent {
@@ -20,6 +23,8 @@ struct Sent {
     /// What the log says, if not the truth.
     entry: Option<Entry>,
     log: &'static str,
+    /// What the release says, if not the truth.
+    release: Option<Entry>,
 }
 
 impl Sent {
@@ -42,6 +47,7 @@ impl Sent {
             signer,
             campus,
             entry: None,
+            release: None,
             log: "campus.test/blackboard/CSCI3150/lab-1",
         }
     }
@@ -58,6 +64,26 @@ impl Sent {
             signature: Der::new(signed.signature),
             leaf: text(leaf.unwrap().to_bytes().unwrap()),
             proof: None,
+            released: self.released(),
+        }
+    }
+
+    /// The entry after it, which releases it.
+    fn released(&self) -> CarriedRelease {
+        let entry = self.release.clone();
+        let entry = entry.unwrap_or_else(|| {
+            Entry::Released(Released {
+                entries: vec![3, 7],
+            })
+        });
+        let leaf = Leaf::new(self.log.parse().unwrap(), 8, self.grade.at, entry);
+        let by = (&self.signer.key, &self.signer.chain);
+        let signed = SignedLeaf::sign(leaf.unwrap().to_bytes().unwrap(), by, self.grade.at);
+        let SignedLeaf { leaf, signature } = signed.unwrap();
+        CarriedRelease {
+            leaf: String::from_utf8(leaf).unwrap(),
+            signature: Der::new(signature),
+            proof: None,
         }
     }
 
@@ -65,27 +91,32 @@ impl Sent {
     fn told(&self, alter: impl FnOnce(&mut CarriedGrade)) -> Result<Told, Refusal> {
         let mut carried = self.carried();
         alter(&mut carried);
-        let group = Group::of(&self.campus, &THREE[..2]);
-        let (expect, request) = group.run().session().ask_grades(None, 0);
-        assert_eq!(
-            request,
-            Request::Grades {
-                course: None,
-                from: 0
-            }
-        );
-        let reply = Reply::Grades {
-            count: 2,
-            grades: vec![carried],
-        };
-        let members: Vec<StudentId> = THREE[..2].iter().map(|sid| sid.parse().unwrap()).collect();
-        expect.handle(reply, &members).map(|(_, told)| told)
+        told(&self.campus, carried)
     }
 
     fn refused(&self, what: &str, alter: impl FnOnce(&mut CarriedGrade)) {
         let verdict = self.told(alter);
         refused_in(Step::Six, what, verdict, Code::ServerMisbehaved);
     }
+}
+
+/// What the first two of the three make of it.
+fn told(campus: &TestCampus, carried: CarriedGrade) -> Result<Told, Refusal> {
+    let group = Group::of(campus, &THREE[..2]);
+    let (expect, request) = group.run().session().ask_grades(None, 0);
+    assert_eq!(
+        request,
+        Request::Grades {
+            course: None,
+            from: 0
+        }
+    );
+    let reply = Reply::Grades {
+        count: 2,
+        grades: vec![carried],
+    };
+    let members: Vec<StudentId> = THREE[..2].iter().map(|sid| sid.parse().unwrap()).collect();
+    expect.handle(reply, &members).map(|(_, told)| told)
 }
 
 #[test]
@@ -95,6 +126,8 @@ fn a_member_s_grade_is_verified_and_told() {
     assert_eq!(told.grades[0].grade(), &sent.grade);
     assert_eq!(told.grades[0].entry().1, 7);
     assert!(told.grades[0].witnessed().is_none());
+    let released = told.grades[0].released();
+    assert_eq!((released.at(), released.index()), (sent.grade.at, 8));
     assert_eq!(told.next, Some(1));
 }
 
@@ -151,6 +184,37 @@ fn a_grade_that_the_log_does_not_hold_is_refused() {
 }
 
 #[test]
+fn a_grade_whose_release_is_not_entered_or_not_signed_is_refused() {
+    for entries in [vec![], vec![6, 8]] {
+        let mut sent = Sent::to(THREE[0]);
+        sent.release = Some(Entry::Released(Released { entries }));
+        sent.refused("the release of others", |_| {});
+    }
+    let mut sent = Sent::to(THREE[0]);
+    sent.release = Some(Entry::Closed(scb_protocol::log_leaf::Closed {
+        accepted: 1,
+    }));
+    sent.refused("no release", |_| {});
+    let sent = Sent::to(THREE[0]);
+    sent.refused("an altered release", |carried| {
+        carried.released.leaf = carried.released.leaf.replace("[3,7]", "[3,7,9]");
+    });
+    let other = TestCampus::new();
+    let mut forged = Sent::to(THREE[0]);
+    forged.signer = other.service("blackboard");
+    let release = forged.released();
+    sent.refused("a release that another signed", |carried| {
+        carried.released = release;
+    });
+    sent.refused("a release in another log", |carried| {
+        let mut elsewhere = Sent::to(THREE[0]);
+        elsewhere.log = "campus.test/blackboard/CSCI3150/lab-2";
+        elsewhere.signer = sent.signer.clone();
+        carried.released = elsewhere.released();
+    });
+}
+
+#[test]
 fn what_lies_outside_the_form_is_refused() {
     let sent = Sent::to(THREE[0]);
     let good = sent.carried().grade;
@@ -167,4 +231,48 @@ fn what_lies_outside_the_form_is_refused() {
         assert_ne!(bad, good, "{from}");
         assert!(Grade::parse(bad.as_bytes()).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn a_proof_that_comes_along_must_be_that_of_the_entry() {
+    let sent = Sent::to(THREE[0]);
+    let carried = sent.carried();
+    let group = Group::of(&sent.campus, &THREE);
+    let given = support::Given::to(&group);
+    let mut log = TestLog::of(sent.log, 7);
+    for leaf in [&carried.leaf, &carried.released.leaf] {
+        log.push(leaf_commitment(leaf.as_bytes()));
+    }
+    let witnessing = Witnessing {
+        log,
+        ..Witnessing::of(&given)
+    };
+    let proof = CarriedProof::from(&witnessing.proof());
+    let judged = |alter: &dyn Fn(&mut CarriedGrade)| {
+        let mut carried = carried.clone();
+        alter(&mut carried);
+        told(&sent.campus, carried)
+    };
+    let proved = judged(&|carried| carried.proof = Some(proof.clone())).unwrap();
+    let proved = &proved.grades[0];
+    assert_eq!(proved.witnessed().unwrap().by.len(), 1);
+    assert!(proved.released().witnessed().is_none(), "still to come");
+    let swapped = judged(&|carried| carried.released.proof = Some(proof.clone()));
+    refused_in(
+        Step::Six,
+        "of another entry",
+        swapped,
+        Code::ServerMisbehaved,
+    );
+    let altered = judged(&|carried| {
+        let mut proof = proof.clone();
+        proof.witness_key = proof.log_key.clone();
+        carried.proof = Some(proof);
+    });
+    refused_in(
+        Step::Six,
+        "another witness",
+        altered,
+        Code::ServerMisbehaved,
+    );
 }

@@ -362,6 +362,11 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 signature: Der::new(vec![0x30, 0x00]),
                 leaf: "{\"type\":\"scb-entry\"}".to_owned(),
                 proof: None,
+                released: blackboard::CarriedRelease {
+                    leaf: "{\"type\":\"scb-entry\"}".to_owned(),
+                    signature: Der::new(vec![0x30, 0x00]),
+                    proof: None,
+                },
             }],
         },
         Committed {
