@@ -241,20 +241,15 @@ pub enum Error {
         /// Where it was noticed.
         path: PathBuf,
     },
-    /// More bytes than Blackboard takes, as it said last.
-    #[error("these are {bytes} bytes, and Blackboard takes {limit}")]
-    ReportTooLarge {
-        /// How many there are.
-        bytes: u64,
-        /// How many may be.
-        limit: u64,
-    },
     /// Files that cannot be handed in together.
     #[error("these files cannot be handed in together: {0}")]
     ReportFiles(FilesError),
-    /// The report was changed between hashing and sending.
-    #[error("the report was changed while it was being handed in")]
-    ReportChanged,
+    /// A file was changed while it was hashed, or between hashing and sending.
+    #[error("{} was changed while it was being handed in", printable(file))]
+    ReportChanged {
+        /// What it is called in the hand-in.
+        file: String,
+    },
     /// There is nothing that these students can hand in now.
     #[error(
         "there is nothing that these students can hand in now{}",

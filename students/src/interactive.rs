@@ -21,11 +21,14 @@ use crate::error::is_certificate_dead;
 use crate::show::Show;
 use crate::speech::failure;
 use crate::words::Words;
-use crate::{Error, Group, Protection, Report};
+use crate::{Error, Group, Protection, Report, Selection};
 
 pub(crate) use members::ask_group;
 pub(crate) use prompt::ask;
 use prompt::ask_until;
+
+/// Course and assignment, as far as they are named.
+type Place = (Option<Label>, Option<Label>);
 
 /// Asks for what is not known, then shows the menu until somebody quits or input ends.
 pub(crate) fn run(common: &Common, term: Term) -> Result<(), Error> {
@@ -157,7 +160,7 @@ impl Session<'_> {
         if engine.setup.blackboard().is_err() && !servers::ask_blackboard(engine, self.words)? {
             return Ok(());
         }
-        let Some(mut report) = self.ask_report()? else {
+        let Some(chosen) = self.ask_report()? else {
             return Ok(());
         };
         let missing = self.missing()?;
@@ -168,7 +171,10 @@ impl Session<'_> {
             say(&self.words.needs_certificate(sid))?;
         }
         self.enrol()?;
-        let (course, assignment) = (self.common.course.clone(), self.common.assignment.clone());
+        let Some((course, assignment)) = self.ask_whether_taken(&chosen)? else {
+            return Ok(());
+        };
+        let mut report = chosen.hash()?;
         let kept = match self.hand_in_for(&mut report, course, assignment) {
             Err(Error::SeveralOpen { open }) => {
                 let Some((course, assignment)) = self.ask_assignment(&open)? else {
@@ -181,6 +187,28 @@ impl Session<'_> {
         say("")?;
         say_receipt(&kept, self.words)?;
         say_place(&kept.path, |path| self.words.kept_in(path))
+    }
+
+    /// Before any of it is read: for which assignment it is, as far as that is known by then, and
+    /// whether it is taken there. None if input ended.
+    fn ask_whether_taken(&mut self, chosen: &Selection) -> Result<Option<Place>, Error> {
+        let place = (self.common.course.clone(), self.common.assignment.clone());
+        let open = match self.is_taken(chosen, &place) {
+            Err(Error::SeveralOpen { open }) => open,
+            taken => return taken.map(|()| Some(place)),
+        };
+        let Some((course, assignment)) = self.ask_assignment(&open)? else {
+            return Ok(None);
+        };
+        let place = (Some(course), Some(assignment));
+        self.is_taken(chosen, &place)?;
+        Ok(Some(place))
+    }
+
+    fn is_taken(&mut self, chosen: &Selection, (course, assignment): &Place) -> Result<(), Error> {
+        let place = (course.as_ref(), assignment.as_ref());
+        let engine = &mut self.prepared.engine;
+        engine.ask_whether_taken(&self.group, chosen, place)
     }
 
     fn hand_in_for(
@@ -277,15 +305,15 @@ impl Session<'_> {
     }
 
     /// `--report`, else what is typed, until it can be read; none if input ended.
-    fn ask_report(&self) -> Result<Option<Report>, Error> {
+    fn ask_report(&self) -> Result<Option<Selection>, Error> {
         let most = self.prepared.engine.setup.max_bytes();
+        let select = |paths: &[PathBuf]| Selection::choose(paths, &self.group)?.at_most(most);
         if self.common.report.is_some() {
-            return Report::choose(self.common.report.as_slice(), most, &self.group).map(Some);
+            return select(self.common.report.as_slice()).map(Some);
         }
         ask_until(self.words.report_file(), |typed| {
             let path = (!typed.is_empty()).then(|| PathBuf::from(typed));
-            Report::choose(path.as_slice(), most, &self.group)
-                .map_err(|error| failure(error, self.words.language()).message)
+            select(path.as_slice()).map_err(|error| failure(error, self.words.language()).message)
         })
     }
 

@@ -50,6 +50,6 @@ pub use fault::{Fault, FaultChoice};
 pub use group::{Group, USUAL_MEMBERS};
 pub use home::{HomeLock, StudentHome};
 pub use passphrases::{PassphraseFile, Passphrases, Protection};
-pub use report::{Pieces, Report};
+pub use report::{Pieces, Report, Selection};
 pub use run::run;
 pub use setup::Setup;

@@ -1,5 +1,6 @@
 //! What is handed in: files, a folder of files, or the text that is made from the IDs.
 
+mod selection;
 mod walk;
 
 use std::fmt;
@@ -8,17 +9,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use ring::digest::{Context, SHA256};
-use scb_certs::{Fingerprint, StudentId};
+use scb_certs::Fingerprint;
 use scb_protocol::MAX_PAYLOAD;
-use scb_protocol::statement::{FileEntry, Files};
+use scb_protocol::statement::{FileEntry, FilePath, Files};
 
-use self::walk::Found;
+pub use self::selection::Selection;
 use crate::{Error, Group};
-
-/// How often each student's line stands in the text that is made.
-const LINES: usize = 10;
-/// The name of the text that is made.
-const GENERATED: &str = "submission.txt";
 
 /// Files whose sizes and hashes are known and whose content can be read again.
 #[derive(Debug)]
@@ -46,52 +42,17 @@ impl Report {
     /// # Errors
     ///
     /// As [`Report::open`].
-    pub fn choose(paths: &[PathBuf], most: Option<u64>, group: &Group) -> Result<Self, Error> {
-        match paths {
-            [] => Self::generated(group.ids()),
-            paths => Self::open(paths, most),
-        }
+    pub fn choose(paths: &[PathBuf], group: &Group) -> Result<Self, Error> {
+        Selection::choose(paths, group)?.hash()
     }
 
-    /// Finds and hashes files. With more than `most` bytes none is read.
+    /// Finds and hashes files.
     ///
     /// # Errors
     ///
     /// [`Error::Report`] and the errors named after it.
-    pub fn open(paths: &[PathBuf], most: Option<u64>) -> Result<Self, Error> {
-        let found = walk::find(paths)?;
-        let sizes = found.iter().map(|file| file.size);
-        let bytes = sizes.fold(0_u64, u64::saturating_add);
-        if let Some(limit) = most.filter(|most| bytes > *most) {
-            return Err(Error::ReportTooLarge { bytes, limit });
-        }
-        let (mut entries, mut contents) = (Vec::new(), Vec::new());
-        for file in found {
-            let (entry, source) = opened(file)?;
-            entries.push(entry);
-            contents.push(Content::new(source));
-        }
-        let files = Files::new(entries).map_err(Error::ReportFiles)?;
-        Ok(Self { files, contents })
-    }
-
-    /// For each student in order, ten times the line `This is submission from <ID>`.
-    ///
-    /// # Errors
-    ///
-    /// None in practice: the name is a fixed one.
-    pub fn generated(ids: &[StudentId]) -> Result<Self, Error> {
-        let text = generated_text(ids);
-        let entry = FileEntry {
-            name: GENERATED.parse()?,
-            size: text.len() as u64,
-            sha256: Fingerprint::of(text.as_bytes()),
-        };
-        let source = Source::Text(io::Cursor::new(text.into_bytes()));
-        Ok(Self {
-            files: Files::from(entry),
-            contents: vec![Content::new(source)],
-        })
+    pub fn open(paths: &[PathBuf]) -> Result<Self, Error> {
+        Selection::find(paths)?.hash()
     }
 
     /// Names, sizes and hashes, as they stand in the statement.
@@ -105,8 +66,8 @@ impl Report {
     ///
     /// [`Error::ReportChanged`] if there are fewer; [`Error::Report`].
     pub fn prefix(&mut self, index: usize, bytes: u64) -> Result<Fingerprint, Error> {
-        let content = self.contents.get_mut(index).ok_or(Error::ReportChanged)?;
-        content.hash_prefix(bytes)?;
+        let (entry, content) = self.file(index)?;
+        content.hash_prefix(bytes, &entry.name)?;
         Ok(finish(content.prefix.1.clone()))
     }
 
@@ -116,9 +77,8 @@ impl Report {
     ///
     /// As [`Report::prefix`].
     pub fn pieces(&mut self, index: usize, from: u64) -> Result<Pieces<'_>, Error> {
-        let content = self.contents.get_mut(index).ok_or(Error::ReportChanged)?;
-        let entry = self.files.get(index).ok_or(Error::ReportChanged)?;
-        content.hash_prefix(from)?;
+        let (entry, content) = self.file(index)?;
+        content.hash_prefix(from, &entry.name)?;
         content.source.seek(from)?;
         Ok(Pieces {
             entry,
@@ -127,18 +87,13 @@ impl Report {
             read: from,
         })
     }
-}
 
-fn opened(found: Found) -> Result<(FileEntry, Source), Error> {
-    let Found { path, name, .. } = found;
-    let fault = |source| Error::Report {
-        path: path.clone(),
-        source,
-    };
-    let mut file = File::open(&path).map_err(fault)?;
-    let (size, sha256) = measure(&mut file).map_err(fault)?;
-    let entry = FileEntry { name, size, sha256 };
-    Ok((entry, Source::File { path, file }))
+    fn file(&mut self, index: usize) -> Result<(&FileEntry, &mut Content), Error> {
+        let file = self.files.get(index).zip(self.contents.get_mut(index));
+        file.ok_or_else(|| Error::ReportChanged {
+            file: index.to_string(),
+        })
+    }
 }
 
 /// Reads a file once more while it is sent, and notices if it was changed meanwhile.
@@ -169,7 +124,7 @@ impl Pieces<'_> {
         let piece = self.source.read_piece(MAX_PAYLOAD as u64)?;
         self.read += piece.len() as u64;
         if self.read > self.entry.size {
-            return Err(Error::ReportChanged);
+            return Err(changed(&self.entry.name));
         }
         if !piece.is_empty() {
             self.hash.update(&piece);
@@ -179,7 +134,7 @@ impl Pieces<'_> {
         if same {
             Ok(None)
         } else {
-            Err(Error::ReportChanged)
+            Err(changed(&self.entry.name))
         }
     }
 }
@@ -196,7 +151,7 @@ impl Content {
         Self { source, prefix }
     }
 
-    fn hash_prefix(&mut self, bytes: u64) -> Result<(), Error> {
+    fn hash_prefix(&mut self, bytes: u64, name: &FilePath) -> Result<(), Error> {
         if self.prefix.0 == bytes {
             return Ok(());
         }
@@ -205,7 +160,7 @@ impl Content {
         while left > 0 {
             let piece = self.source.read_piece(left.min(MAX_PAYLOAD as u64))?;
             if piece.is_empty() {
-                return Err(Error::ReportChanged);
+                return Err(changed(name));
             }
             hash.update(&piece);
             left -= piece.len() as u64;
@@ -274,9 +229,10 @@ fn finish(hash: Context) -> Fingerprint {
     Fingerprint::from_bytes(bytes)
 }
 
-fn generated_text(ids: &[StudentId]) -> String {
-    let line = |sid: &StudentId| format!("This is submission from {sid}\n").repeat(LINES);
-    ids.iter().map(line).collect()
+fn changed(name: &FilePath) -> Error {
+    Error::ReportChanged {
+        file: name.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -286,15 +242,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-
-    fn ids() -> Vec<StudentId> {
-        let texts = ["1155000001", "1155000002", "1155000003"];
-        texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
-
-    fn read(report: &mut Report) -> Result<Vec<u8>, Error> {
-        read_from(report, 0)
-    }
 
     fn read_from(report: &mut Report, from: u64) -> Result<Vec<u8>, Error> {
         let mut pieces = report.pieces(0, from)?;
@@ -307,21 +254,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Result<Report, Error> {
-        Report::open(&[path.to_owned()], None)
-    }
-
-    #[test]
-    fn the_text_for_three_ten_digit_ids_has_1050_bytes() {
-        let mut report = Report::generated(&ids()).unwrap();
-        let content = read(&mut report).unwrap();
-        let file = report.files().single().unwrap();
-        assert_eq!((content.len(), file.size), (1050, 1050));
-        let lines: Vec<_> = str::from_utf8(&content).unwrap().lines().collect();
-        assert_eq!(lines.len(), 30);
-        assert_eq!(lines[9], "This is submission from 1155000001");
-        assert_eq!(lines[10], "This is submission from 1155000002");
-        assert_eq!(file.name.as_ref(), "submission.txt");
-        assert_eq!(file.sha256, Fingerprint::of(&content));
+        Report::open(&[path.to_owned()])
     }
 
     #[test]
@@ -339,7 +272,7 @@ mod tests {
             assert_eq!(read_from(&mut report, from).unwrap(), content[start..]);
         }
         let beyond = report.prefix(0, 200_001);
-        assert!(matches!(beyond, Err(Error::ReportChanged)));
+        assert!(matches!(beyond, Err(Error::ReportChanged { file }) if file == "報告.pdf"));
     }
 
     #[test]
@@ -357,25 +290,11 @@ mod tests {
                     .unwrap();
                 file.write_all(change.as_bytes()).unwrap();
                 assert!(
-                    matches!(read_from(&mut report, from), Err(Error::ReportChanged)),
+                    matches!(read_from(&mut report, from), Err(Error::ReportChanged { file }) if file == "r"),
                     "{change}"
                 );
             }
         }
-    }
-
-    #[test]
-    fn what_is_too_large_is_refused_unread() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sparse");
-        let file = File::create(&path).unwrap();
-        file.set_len(20 << 30).unwrap();
-        let refused = Report::open(&[path], Some(1 << 29));
-        let (bytes, limit) = match refused {
-            Err(Error::ReportTooLarge { bytes, limit }) => (bytes, limit),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!((bytes, limit), (20 << 30, 1 << 29));
     }
 
     #[test]

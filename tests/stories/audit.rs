@@ -22,7 +22,7 @@ fn list<'a>(looked: &'a Value, what: &str) -> &'a Vec<Value> {
 }
 
 /// Looks until it is as it should be.
-fn until(mut holds: impl FnMut() -> bool, what: &str) {
+pub(crate) fn until(mut holds: impl FnMut() -> bool, what: &str) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < PATIENCE, "{what}");

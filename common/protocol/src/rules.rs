@@ -15,7 +15,7 @@ use std::ops::Deref;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
-pub use admission::{Assigned, Found, Part, admit};
+pub use admission::{Assigned, Found, Part, admit, check_size, within};
 pub use change::{Change, changes};
 pub use extension::Extension;
 pub use late::{LateRule, Per};

@@ -17,7 +17,7 @@ use crate::engine::{EnrolOptions, HandIn, HandedIn, KeptReceipt};
 use crate::show::Show;
 use crate::trace::Recorder;
 use crate::words::Words;
-use crate::{Error, Group, Report};
+use crate::{Error, Group, Selection};
 
 pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(), Error> {
     let words = Words::of(common.explain.language.language());
@@ -103,7 +103,7 @@ impl<'a> Trace<'a> {
     }
 }
 
-/// Hashes the files, enrols who needs it, hands in.
+/// Enrols who needs it, hashes the files, hands in.
 pub(super) fn whole_job(
     prepared: &mut Prepared,
     common: &Common,
@@ -122,7 +122,7 @@ fn job(
 ) -> Result<HandedIn, Error> {
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
-    let mut report = Report::choose(paths, prepared.engine.setup.max_bytes(), group)?;
+    let chosen = Selection::choose(paths, group)?.at_most(prepared.engine.setup.max_bytes())?;
     let mut show = Show::new(common);
     let Prepared { codes, engine } = prepared;
     let recorder = engine.setup.recorder.clone();
@@ -140,6 +140,8 @@ fn job(
     }
     enrol_missing(engine, codes, group, &options, &mut observer)?;
     let (course, assignment) = (common.course.clone(), common.assignment.clone());
+    engine.ask_whether_taken(group, &chosen, (course.as_ref(), assignment.as_ref()))?;
+    let mut report = chosen.hash()?;
     let hand_in = HandIn::new(&mut report, course, assignment).with(elsewhere);
     engine.hand_in_or_propose(group, hand_in, &mut observer)
 }

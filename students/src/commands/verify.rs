@@ -111,7 +111,7 @@ fn compare(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<Compar
 
 /// Every file by its name within the folder, as it was handed in.
 fn check_folder(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<(), Error> {
-    let report = Report::open(&[path.to_owned()], None)?;
+    let report = Report::open(&[path.to_owned()])?;
     let differences = differences(&receipt.statement().files, report.files());
     if !differences.is_empty() {
         let path = path.to_owned();

@@ -7,6 +7,7 @@ use scb_cli::local_moments;
 use scb_protocol::client::{Member, Session};
 use scb_protocol::grade::VerifiedGrade;
 use scb_protocol::message::blackboard::ListedAssignment;
+use scb_protocol::rules::{check_size, within};
 use scb_protocol::server::MAX_QUESTIONS;
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Step};
@@ -16,7 +17,7 @@ use super::hand_in::{HandIn, Talk};
 use super::links::REPLY;
 use super::{Engine, tokens};
 use crate::pending;
-use crate::{Error, Group, Observer, Setup};
+use crate::{Error, Group, Observer, Selection, Setup};
 
 /// What these members can hand in, as Blackboard told it.
 #[derive(Debug, Clone)]
@@ -36,6 +37,38 @@ impl ToldAssignments {
             .filter(|one| wanted(course, &one.course) && wanted(assignment, &one.assignment))
             .filter(|one| one.rules.judge_group(self.time, &one.extensions).is_open())
             .collect()
+    }
+
+    /// The only one that is open.
+    fn only_open(
+        &self,
+        course: Option<&Label>,
+        assignment: Option<&Label>,
+    ) -> Result<&ListedAssignment, Error> {
+        match self.open(course, assignment)[..] {
+            [one] => Ok(one),
+            [] => Err(Error::NothingOpen {
+                course: course.cloned(),
+            }),
+            ref several => Err(Error::SeveralOpen {
+                open: several.iter().map(|one| place(one)).collect(),
+            }),
+        }
+    }
+
+    /// The one that is named, open or not, or the only one that is open; none where what is named is
+    /// not told.
+    fn meant(
+        &self,
+        course: Option<&Label>,
+        assignment: Option<&Label>,
+    ) -> Result<Option<&ListedAssignment>, Error> {
+        let (Some(course), Some(assignment)) = (course, assignment) else {
+            return self.only_open(course, assignment).map(Some);
+        };
+        let named =
+            |one: &&ListedAssignment| (&one.course, &one.assignment) == (course, assignment);
+        Ok(self.listed.iter().find(named))
     }
 }
 
@@ -131,18 +164,9 @@ impl Talk<'_, '_> {
             return Ok((session, place));
         }
         let (session, told) = self.ask_assignments(session, course.clone()).await?;
-        match told.open(course.as_ref(), assignment.as_ref())[..] {
-            [one] => {
-                self.tell(Step::Six, Some(chosen(one, told.time)));
-                Ok((session, (one.course.clone(), one.assignment.clone())))
-            }
-            [] => Err(Error::NothingOpen {
-                course: course.clone(),
-            }),
-            ref several => Err(Error::SeveralOpen {
-                open: several.iter().map(|one| place(one)).collect(),
-            }),
-        }
+        let one = told.only_open(course.as_ref(), assignment.as_ref())?;
+        self.tell(Step::Six, Some(chosen(one, told.time)));
+        Ok((session, place(one)))
     }
 
     /// Where the same was to be handed in when it was interrupted.
@@ -193,6 +217,36 @@ fn chosen(one: &ListedAssignment, now: UnixTime) -> Fact {
 }
 
 impl Engine {
+    /// Asks Blackboard whether the assignment takes files of these names and sizes, where reading
+    /// them would take longer than asking. What was interrupted goes on whatever the rules are now.
+    /// Whoever cannot be asked will say so when the files are handed in.
+    ///
+    /// # Errors
+    ///
+    /// `file_type`, `content_too_large`; [`Error::NothingOpen`], [`Error::SeveralOpen`] where no
+    /// assignment is named; what failed here.
+    pub fn ask_whether_taken(
+        &mut self,
+        group: &Group,
+        chosen: &Selection,
+        (course, assignment): (Option<&Label>, Option<&Label>),
+    ) -> Result<(), Error> {
+        let pending = pending::list(&self.setup.home)?;
+        if !chosen.is_large() || pending.iter().any(|one| chosen.may_be_that_of(one)) {
+            return Ok(());
+        }
+        let told = match self.assignments(group, course.cloned(), &mut |_| {}) {
+            Err(Error::Refused(_)) => return Ok(()),
+            told => told?,
+        };
+        check_size(chosen.files(), self.setup.max_bytes().unwrap_or(u64::MAX))?;
+        let Some(one) = told.meant(course, assignment)? else {
+            return Ok(());
+        };
+        let taken = one.rules.check_files(chosen.files());
+        Ok(taken.map_err(|refusal| within(refusal, &one.course, &one.assignment))?)
+    }
+
     /// What these students can hand in together: in one course, or in all of theirs.
     ///
     /// # Errors

@@ -357,7 +357,7 @@ fn is_about_certificate(code: Code) -> bool {
 /// or it was refused for certain before it was committed. Whatever is uncertain stays pending.
 pub(super) fn is_final(error: &Error, certain: bool) -> bool {
     match error {
-        Error::ReportChanged => true,
+        Error::ReportChanged { .. } => true,
         Error::Refused(refusal) => match refusal.code {
             Code::SubmissionConflict
             | Code::UploadExpired

@@ -24,8 +24,7 @@ impl Error {
             | Self::GroupTooLarge { .. }
             | Self::OtherFile { .. }
             | Self::OtherFolder { .. }
-            | Self::ReportChanged
-            | Self::ReportTooLarge { .. }
+            | Self::ReportChanged { .. }
             | Self::NothingOpen { .. }
             | Self::OtherEnding { .. }
             | Self::Openssl(_) => exit::REFUSED,
@@ -79,8 +78,7 @@ impl Error {
             Self::ReportLink { .. } => "report_link",
             Self::ReportTooMany { .. } => "report_too_many",
             Self::ReportFiles(_) => "report_names",
-            Self::ReportTooLarge { .. } => Code::ContentTooLarge.as_str(),
-            Self::ReportChanged | Self::OtherFile { .. } | Self::OtherFolder { .. } => {
+            Self::ReportChanged { .. } | Self::OtherFile { .. } | Self::OtherFolder { .. } => {
                 Code::ContentAltered.as_str()
             }
             Self::PendingDamaged { .. } => "pending_damaged",
@@ -161,10 +159,9 @@ impl Error {
             }
             Self::ReportLink { .. } => "put the file itself into the folder".into(),
             Self::ReportTooMany { .. } => "pack them into one ZIP file and hand that in".into(),
-            Self::ReportTooLarge { .. } => Code::ContentTooLarge.remedy().to_owned(),
             Self::ReportFiles(_) => "rename one of them, or pack them into one ZIP file".into(),
             Self::ReportName { .. } => "rename the file, then hand in again".into(),
-            Self::ReportChanged => "hand in again; do not change the file meanwhile".into(),
+            Self::ReportChanged { .. } => Code::ContentAltered.remedy().to_owned(),
             Self::PendingDamaged { path } => {
                 format!("remove {} and hand in again", path.display())
             }
@@ -218,7 +215,7 @@ impl Error {
     fn of_a_step(&self) -> bool {
         matches!(
             self,
-            Self::Refused(_) | Self::SeveralRefused(_) | Self::ReportChanged
+            Self::Refused(_) | Self::SeveralRefused(_) | Self::ReportChanged { .. }
         )
     }
 }
@@ -377,8 +374,8 @@ mod tests {
     fn a_file_that_cannot_be_read_is_a_local_fault_wherever_it_is_named() {
         let missing = std::path::Path::new("/none/such");
         for error in [
-            crate::Report::open(&[missing.to_owned()], None).unwrap_err(),
-            crate::Report::open(&[PathBuf::from("/dev/null")], None).unwrap_err(),
+            crate::Report::open(&[missing.to_owned()]).unwrap_err(),
+            crate::Report::open(&[PathBuf::from("/dev/null")]).unwrap_err(),
             crate::CodeSheet::read(missing).unwrap_err(),
             crate::home::read_roots(missing).unwrap_err(),
             crate::receipts::read(missing).unwrap_err(),

@@ -86,10 +86,6 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             format!("檔案超過 {MAX_FILES} 個；{} 已屬多出", shown(path)),
             "打包成一個 ZIP 檔案再提交".to_owned(),
         ),
-        Error::ReportTooLarge { bytes, limit } => (
-            format!("共 {bytes} 位元組，Blackboard 最多接受 {limit}"),
-            "把檔案縮小".to_owned(),
-        ),
         Error::ReportFiles(why) => (
             format!("這些檔案不能一併提交：{why}"),
             "把其中一個改名，或打包成一個 ZIP 檔案".to_owned(),
@@ -98,8 +94,8 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             format!("報告的檔名 {} 不能使用：{reason}", shown(path)),
             "把檔案改名後再提交".to_owned(),
         ),
-        Error::ReportChanged => (
-            "提交期間報告被更改".to_owned(),
+        Error::ReportChanged { file } => (
+            format!("提交期間 {} 被更改", printable(file)),
             "再提交一次；期間不要更改檔案".to_owned(),
         ),
         Error::NothingOpen { .. } => (

@@ -214,7 +214,7 @@ fn hand_in_to(
     let group = group(ids);
     let mut events = Vec::new();
     let label = |name: &str| name.parse().unwrap();
-    let mut report = Report::choose(report.map(Path::to_owned).as_slice(), None, &group).unwrap();
+    let mut report = Report::choose(report.map(Path::to_owned).as_slice(), &group).unwrap();
     let hand_in = HandIn::new(&mut report, course.map(label), assignment.map(label));
     let result = engine.hand_in(&group, hand_in, &mut |event| {
         watch(event);

@@ -165,7 +165,7 @@ fn refuses_a_report_that_is_changed_meanwhile() {
             }
         },
     );
-    assert!(matches!(result, Err(Error::ReportChanged)));
+    assert!(matches!(result, Err(Error::ReportChanged { file }) if file == "report.txt"));
     assert_eq!((campus.desk.stored_count(), campus.pending()), (0, 0));
 }
 

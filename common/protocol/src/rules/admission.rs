@@ -3,8 +3,8 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 
-use super::{Extension, Groups, MemberStanding, Rules, Standing};
-use crate::statement::{Statement, SubmissionNumber};
+use super::{Extension, FileKind, Groups, MemberStanding, Rules, Standing};
+use crate::statement::{FilePath, Label, Statement, SubmissionNumber};
 use crate::{Code, Refusal, Step, rfc3339};
 
 /// What is known of the course and the assignment that a statement names.
@@ -70,7 +70,10 @@ pub fn admit(
     check_time(statement, rules, extensions, at)?;
     check_group(statement, rules)?;
     check_parts(statement, rules, parts)?;
-    check_files(statement, rules)?;
+    let files = statement.files.iter().map(|file| (&file.name, file.size));
+    rules
+        .check_files(files)
+        .map_err(|refusal| within(refusal, &statement.course, &statement.assignment))?;
     let members = statement.members.iter().map(|member| &member.sid);
     Ok(rules.judge_each(at, members, extensions))
 }
@@ -117,29 +120,71 @@ fn check_parts(statement: &Statement, rules: &Rules, parts: &[Part]) -> Result<(
     }
 }
 
-fn check_files(statement: &Statement, rules: &Rules) -> Result<(), Refusal> {
-    let kinds: Vec<_> = rules.accept.iter().map(ToString::to_string).collect();
-    for file in statement.files.iter() {
-        let name = file.name.to_string();
-        let is_accepted = rules.accept.iter().any(|kind| kind.is_of(&name));
-        if !rules.accept.is_empty() && !is_accepted {
-            let refusal = about(statement, Code::FileType).with("file", name);
-            return Err(refusal.with("expected", kinds.join(", ")));
+impl Rules {
+    /// Whether files of these names and sizes, in bytes, are taken. Whoever hands them in can ask
+    /// before he reads them.
+    ///
+    /// # Errors
+    ///
+    /// `file_type` or `content_too_large`, with the file that it is about.
+    pub fn check_files<'f>(
+        &self,
+        files: impl Iterator<Item = (&'f FilePath, u64)> + Clone,
+    ) -> Result<(), Refusal> {
+        for (name, _) in files.clone() {
+            self.check_kind(name)?;
+        }
+        check_size(files, self.max_bytes)
+    }
+
+    fn check_kind(&self, name: &FilePath) -> Result<(), Refusal> {
+        let is_of = |kind: &FileKind| kind.is_of(name.as_ref());
+        if self.accept.is_empty() || self.accept.iter().any(is_of) {
+            return Ok(());
+        }
+        let kinds: Vec<_> = self.accept.iter().map(ToString::to_string).collect();
+        let refusal = Refusal::new(Code::FileType, Step::Six).with("file", name);
+        Err(refusal.with("expected", kinds.join(", ")))
+    }
+}
+
+/// Whether files of these names and sizes, in bytes, have no more than `limit` bytes together.
+///
+/// # Errors
+///
+/// `content_too_large`, with the largest of them.
+pub fn check_size<'f>(
+    files: impl Iterator<Item = (&'f FilePath, u64)> + Clone,
+    limit: u64,
+) -> Result<(), Refusal> {
+    let sizes = files.clone().map(|(_, size)| size);
+    let bytes = sizes.fold(0, u64::saturating_add);
+    if bytes <= limit {
+        return Ok(());
+    }
+    let mut refusal = Refusal::new(Code::ContentTooLarge, Step::Six)
+        .with("bytes", bytes)
+        .with("limit", limit);
+    let count = files.clone().count();
+    if let Some((name, size)) = files.max_by_key(|(_, size)| *size) {
+        refusal = refusal.with("file", name);
+        if count > 1 {
+            refusal = refusal.with("file_bytes", size).with("files", count);
         }
     }
-    let bytes = statement.files.iter().map(|file| file.size);
-    let bytes = bytes.fold(0, u64::saturating_add);
-    if bytes > rules.max_bytes {
-        let refusal = about(statement, Code::ContentTooLarge).with("bytes", bytes);
-        return Err(refusal.with("limit", rules.max_bytes));
-    }
-    Ok(())
+    Err(refusal)
+}
+
+/// Says for what it was to be handed in.
+pub fn within(refusal: Refusal, course: &Label, assignment: &Label) -> Refusal {
+    refusal
+        .with("course", course)
+        .with("assignment", assignment)
 }
 
 fn about(statement: &Statement, code: Code) -> Refusal {
-    Refusal::new(code, Step::Six)
-        .with("course", &statement.course)
-        .with("assignment", &statement.assignment)
+    let refusal = Refusal::new(code, Step::Six);
+    within(refusal, &statement.course, &statement.assignment)
 }
 
 #[cfg(test)]

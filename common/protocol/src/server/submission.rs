@@ -14,6 +14,7 @@ use scb_certs::Signer;
 use super::{Policy, VerifiedMember};
 use crate::assurance::{Assurance, Mode};
 use crate::message::blackboard::{Received, Reply};
+use crate::rules::check_size;
 use crate::statement::Statement;
 use crate::values::Mac;
 use crate::{Code, Refusal, SignedStatement, Step};
@@ -59,12 +60,8 @@ pub(super) fn check_terms(statement: &Statement, policy: &Policy) -> Result<(), 
             .with("expected", &policy.service)
             .with("got", &statement.service));
     }
-    if statement.files.size() > policy.max_bytes {
-        return Err(Refusal::new(Code::ContentTooLarge, Step::Six)
-            .with("bytes", statement.files.size())
-            .with("limit", policy.max_bytes));
-    }
-    Ok(())
+    let files = statement.files.iter().map(|file| (&file.name, file.size));
+    check_size(files, policy.max_bytes)
 }
 
 /// The statement names exactly the verified members, in order, with the same certificates.

@@ -1,0 +1,282 @@
+//! What was chosen to be handed in, before a byte of it is read: what is refused by its name or its
+//! size is refused at once.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use scb_certs::StudentId;
+use scb_protocol::rules::check_size;
+use scb_protocol::statement::{FileEntry, FilePath, Files, Statement};
+
+use super::walk::{self, Found};
+use super::{Content, Report, Source, changed, measure};
+use crate::{Error, Group};
+
+/// How often each student's line stands in the text that is made.
+const LINES: usize = 10;
+/// The name of the text that is made.
+const GENERATED: &str = "submission.txt";
+/// From so many bytes on, hashing may take longer than asking whether they are taken.
+const LARGE: u64 = 32 * 1024 * 1024;
+
+/// Files that are there and can be read, or the text that is made from the IDs.
+#[derive(Debug)]
+pub struct Selection(Vec<Selected>);
+
+#[derive(Debug)]
+struct Selected {
+    name: FilePath,
+    size: u64,
+    source: Source,
+}
+
+impl Selection {
+    /// The files that are named, or the text made from the IDs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Selection::find`].
+    pub fn choose(paths: &[PathBuf], group: &Group) -> Result<Self, Error> {
+        match paths {
+            [] => Self::generated(group.ids()),
+            paths => Self::find(paths),
+        }
+    }
+
+    /// Finds and opens files, and reads none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Report`] and the errors named after it.
+    pub fn find(paths: &[PathBuf]) -> Result<Self, Error> {
+        let found = walk::find(paths)?.into_iter().map(Selected::open);
+        found.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// For each student in order, ten times the line `This is submission from <ID>`.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the name is a fixed one.
+    pub fn generated(ids: &[StudentId]) -> Result<Self, Error> {
+        let text = generated_text(ids).into_bytes();
+        Ok(Self(vec![Selected {
+            name: GENERATED.parse()?,
+            size: text.len() as u64,
+            source: Source::Text(io::Cursor::new(text)),
+        }]))
+    }
+
+    /// Names and sizes in bytes, as they were found.
+    pub fn files(&self) -> impl Iterator<Item = (&FilePath, u64)> + Clone {
+        self.0.iter().map(|file| (&file.name, file.size))
+    }
+
+    /// The same, unless it has more bytes than this.
+    ///
+    /// # Errors
+    ///
+    /// `content_too_large`.
+    pub fn at_most(self, bytes: Option<u64>) -> Result<Self, Error> {
+        check_size(self.files(), bytes.unwrap_or(u64::MAX))?;
+        Ok(self)
+    }
+
+    /// Whether it takes a while to read all of it.
+    pub fn is_large(&self) -> bool {
+        let sizes = self.files().map(|(_, size)| size);
+        sizes.fold(0, u64::saturating_add) >= LARGE
+    }
+
+    /// Whether a statement is about files of these names and sizes.
+    pub(crate) fn may_be_that_of(&self, statement: &Statement) -> bool {
+        let stated = statement.files.iter();
+        stated.map(|file| (&file.name, file.size)).eq(self.files())
+    }
+
+    /// Reads all of it once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReportChanged`] if a file is changed meanwhile; [`Error::Report`] if one cannot be
+    /// read; [`Error::ReportFiles`] if they cannot be handed in together.
+    pub fn hash(self) -> Result<Report, Error> {
+        let (mut entries, mut contents) = (Vec::new(), Vec::new());
+        for mut file in self.0 {
+            entries.push(file.hash()?);
+            contents.push(Content::new(file.source));
+        }
+        let files = Files::new(entries).map_err(Error::ReportFiles)?;
+        Ok(Report { files, contents })
+    }
+}
+
+impl Selected {
+    fn open(found: Found) -> Result<Self, Error> {
+        let Found { path, name, size } = found;
+        let file = File::open(&path).map_err(unreadable(&path))?;
+        let source = Source::File { path, file };
+        Ok(Self { name, size, source })
+    }
+
+    fn hash(&mut self) -> Result<FileEntry, Error> {
+        let (size, sha256) = match &mut self.source {
+            Source::Text(text) => {
+                text.set_position(0);
+                measure(text).map_err(unreadable(Path::new(GENERATED)))?
+            }
+            Source::File { path, file } => {
+                let before = file.metadata().map_err(unreadable(path))?;
+                // One byte more than there were: what grows as fast as it is read has an end.
+                let mut content = file.take(before.len().saturating_add(1));
+                let measured = measure(&mut content).map_err(unreadable(path))?;
+                let after = file.metadata().map_err(unreadable(path))?;
+                if measured.0 != after.len() || stamp(&before) != stamp(&after) {
+                    return Err(changed(&self.name));
+                }
+                measured
+            }
+        };
+        let name = self.name.clone();
+        Ok(FileEntry { name, size, sha256 })
+    }
+}
+
+/// What is another one once somebody has written to a file. Where the system does not know it, the
+/// hash tells when the file is sent.
+fn stamp(metadata: &Metadata) -> (u64, Option<std::time::SystemTime>) {
+    (metadata.len(), metadata.modified().ok())
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
+    move |source| Error::Report {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn generated_text(ids: &[StudentId]) -> String {
+    let line = |sid: &StudentId| format!("This is submission from {sid}\n").repeat(LINES);
+    ids.iter().map(line).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::{Seek, SeekFrom, Write as _};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use scb_certs::Fingerprint;
+    use scb_protocol::Code;
+    use scb_protocol::statement::{StatedMember, SubmissionId};
+
+    use super::*;
+
+    fn ids() -> Vec<StudentId> {
+        let texts = ["1155000001", "1155000002", "1155000003"];
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_text_for_three_ten_digit_ids_has_1050_bytes() {
+        let mut report = Selection::generated(&ids()).unwrap().hash().unwrap();
+        let content = report.pieces(0, 0).unwrap().next_piece().unwrap().unwrap();
+        let file = report.files().single().unwrap();
+        assert_eq!((content.len(), file.size), (1050, 1050));
+        let lines: Vec<_> = str::from_utf8(&content).unwrap().lines().collect();
+        assert_eq!(lines.len(), 30);
+        assert_eq!(lines[9], "This is submission from 1155000001");
+        assert_eq!(lines[10], "This is submission from 1155000002");
+        assert_eq!(file.name.as_ref(), "submission.txt");
+        assert_eq!(file.sha256, Fingerprint::of(&content));
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_unread_and_the_largest_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let sparse = |name: &str, bytes: u64| {
+            let path = dir.path().join(name);
+            File::create(&path).unwrap().set_len(bytes).unwrap();
+            path
+        };
+        let paths = [sparse("one.iso", 20 << 30), sparse("two.iso", 7)];
+        let select = |paths: &[PathBuf]| Selection::find(paths).unwrap();
+        assert!(select(&paths).is_large() && !select(&paths[1..]).is_large());
+        let Err(Error::Refused(refusal)) = select(&paths[..1]).at_most(Some(1 << 29)) else {
+            panic!("taken");
+        };
+        assert_eq!(refusal.code, Code::ContentTooLarge);
+        assert_eq!(refusal.params["file"], "one.iso");
+        assert_eq!(refusal.params["bytes"], (20_u64 << 30).to_string());
+        assert_eq!(refusal.params["limit"], "536870912");
+        let Err(Error::Refused(refusal)) = select(&paths).at_most(Some(20 << 30)) else {
+            panic!("taken");
+        };
+        assert_eq!(
+            (
+                refusal.params["files"].as_str(),
+                refusal.params["file_bytes"].as_str()
+            ),
+            ("2", "21474836480")
+        );
+        select(&paths).at_most(Some((20 << 30) + 7)).unwrap();
+        select(&paths).at_most(None).unwrap();
+    }
+
+    #[test]
+    fn only_what_has_the_same_names_and_sizes_may_be_what_was_interrupted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.pdf");
+        std::fs::write(&path, "as it was").unwrap();
+        let select = || Selection::find(std::slice::from_ref(&path)).unwrap();
+        let service = "spiffe://campus.test/service/blackboard".parse().unwrap();
+        let place = ("SANDBOX".parse().unwrap(), "lab".parse().unwrap());
+        let files = select().hash().unwrap().files().clone();
+        let id = SubmissionId::random().unwrap();
+        let statement = Statement::new(service, place, Vec::<StatedMember>::new(), files, id);
+        assert!(select().may_be_that_of(&statement));
+        std::fs::write(&path, "as it is now").unwrap();
+        assert!(!select().may_be_that_of(&statement));
+    }
+
+    #[test]
+    fn a_file_that_has_grown_since_it_was_chosen_is_taken_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.pdf");
+        std::fs::write(&path, "as it was").unwrap();
+        let selection = Selection::find(std::slice::from_ref(&path)).unwrap();
+        std::fs::write(&path, "as it was, and more").unwrap();
+        assert_eq!(selection.hash().unwrap().files().size(), 19);
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_while_it_is_hashed_is_told_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.pdf");
+        let mut file = File::create(&path).unwrap();
+        file.set_len(256 << 20).unwrap();
+        let selection = Selection::find(std::slice::from_ref(&path)).unwrap();
+        let done = AtomicBool::new(false);
+        let hashed = std::thread::scope(|scope| {
+            let (begun, writing) = std::sync::mpsc::channel();
+            let done = &done;
+            scope.spawn(move || {
+                file.seek(SeekFrom::End(0)).unwrap();
+                while !done.load(Ordering::Relaxed) {
+                    file.write_all(b"and one line more\n").unwrap();
+                    let _ = begun.send(());
+                }
+            });
+            writing.recv().unwrap();
+            let hashed = selection.hash();
+            done.store(true, Ordering::Relaxed);
+            hashed
+        });
+        let error = hashed.unwrap_err();
+        assert!(
+            matches!(&error, Error::ReportChanged { file } if file == "report.pdf"),
+            "{error}"
+        );
+    }
+}
