@@ -13,6 +13,8 @@ use scb_protocol::statement::Label;
 use scb_transport::Limits;
 use serde::{Deserialize, Serialize};
 
+use crate::quota::Quota;
+
 /// What `config.toml` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,6 +36,12 @@ pub struct Config {
     /// How long after the signed statement the files may come; in the file, seconds.
     #[serde(with = "window")]
     pub upload_window: Duration,
+    /// Hand-ins of one student whose files may still come.
+    pub unfinished_per_student: u32,
+    /// Bytes of these together.
+    pub unfinished_bytes_per_student: u64,
+    /// Bytes of all hand-ins whose files may still come.
+    pub unfinished_bytes: u64,
     /// How long a proposal waits for signatures; in the file, seconds.
     #[serde(with = "window")]
     pub cosign_window: Duration,
@@ -56,6 +64,9 @@ impl Default for Config {
             assignment: label("lab"),
             max_bytes: 512 * 1024 * 1024,
             upload_window: Duration::from_secs(24 * 60 * 60),
+            unfinished_per_student: 32,
+            unfinished_bytes_per_student: 4 << 30,
+            unfinished_bytes: 64 << 30,
             cosign_window: Duration::from_secs(7 * 24 * 60 * 60),
             max_members: NonZeroU8::MIN.saturating_add(2),
             outage: Outage::Refuse,
@@ -65,6 +76,15 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How much may be unfinished.
+    pub(crate) fn quota(&self) -> Quota {
+        Quota {
+            per_student: self.unfinished_per_student,
+            bytes_per_student: self.unfinished_bytes_per_student,
+            bytes_in_all: self.unfinished_bytes,
+        }
+    }
+
     /// With at most so many connections at once, if the command line says so.
     pub(crate) fn limited(mut self, max_connections: Option<usize>) -> Self {
         if let Some(most) = max_connections {
@@ -107,6 +127,24 @@ impl Config {
              # How long the files of a signed statement may follow it, in seconds: whoever signed in\n\
              # time is in time, however slow the link. Default: 86400, a day\n\
              upload_window = {upload_window}\n\
+             # Hand-ins of one student that are signed and whose files have not come whole, and
+\
+             # their bytes together; one is always taken. Default: 32, and 4294967296
+\
+             unfinished_per_student = {unfinished_per_student}
+\
+             unfinished_bytes_per_student = {unfinished_bytes_per_student}
+\
+             # Bytes on the disk of all hand-ins that have not come whole. Beyond that files wait
+\
+             # (`storage_full`), and the time of the signed statement counts; the last quarter is
+\
+             # for those who have nothing else unfinished, and up to a MiB always finds room.
+\
+             # Default: 68719476736
+\
+             unfinished_bytes = {unfinished_bytes}
+\
              # How long a report waits for the signatures of members who are elsewhere, in\n\
              # seconds; never longer than its assignment is open. Default: 604800, a week\n\
              cosign_window = {cosign_window}\n\
@@ -125,6 +163,9 @@ impl Config {
             assignment = self.assignment,
             max_bytes = self.max_bytes,
             upload_window = self.upload_window.as_secs(),
+            unfinished_per_student = self.unfinished_per_student,
+            unfinished_bytes_per_student = self.unfinished_bytes_per_student,
+            unfinished_bytes = self.unfinished_bytes,
             cosign_window = self.cosign_window.as_secs(),
             max_members = self.max_members,
             outage = self.outage,

@@ -23,6 +23,7 @@ mod logs;
 mod monitor;
 mod note_keys;
 mod platform;
+mod quota;
 mod recover;
 mod renewal;
 mod sandbox;

@@ -83,6 +83,11 @@ impl scb_transport::Vitals for Vitals {
         self.metrics
             .own_certificate(own.chain.leaf().not_after(), now);
         self.metrics.database(self.store().size());
+        // What cannot be read is no number: the last one stays.
+        if let Ok(kept) = self.shared.content.upload_sizes_blocking() {
+            let bytes = kept.into_iter().map(|(_, bytes)| bytes);
+            self.metrics.unfinished(bytes.fold(0, u64::saturating_add));
+        }
     }
 }
 

@@ -120,7 +120,7 @@ impl Server {
             authority: authority.clone(),
             register,
             content,
-            uploads: Uploads::default(),
+            uploads: Uploads::new(config.quota()),
             upload_window: config.upload_window,
             cosign_window: config.cosign_window,
             unfinished: Arc::default(),

@@ -1,6 +1,7 @@
 //! The database of submissions: only the files of this module name SQL.
 
 mod assignments;
+mod backlog;
 pub(crate) mod closing;
 mod commitment;
 mod courses;
@@ -25,7 +26,7 @@ mod witnessed;
 
 use rusqlite_migration::{M, Migrations};
 use rustls_pki_types::UnixTime;
-use scb_certs::{Crl, Fingerprint};
+use scb_certs::{Crl, Fingerprint, StudentId};
 use scb_cli::Home;
 use scb_protocol::audit::{GrownLog, KnownLog};
 use scb_protocol::log_leaf::{Entry, LogName, Recovered};
@@ -71,6 +72,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_history.sql")),
     M::up(include_str!("store/migration_repeats.sql")),
     M::up(include_str!("store/migration_releases.sql")),
+    M::up(include_str!("store/migration_backlog.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -113,6 +115,28 @@ impl Store {
         self.database
             .read(move |connection| by_submission(connection, submission))
             .await
+    }
+
+    /// Whether none of these students has anything unfinished beside this submission.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn is_only_one(
+        &self,
+        sids: Vec<StudentId>,
+        submission: SubmissionId,
+        now: UnixTime,
+    ) -> Result<bool, Error> {
+        let look = move |connection: &rusqlite::Connection| {
+            for sid in &sids {
+                if backlog::of(connection, sid, submission, now)?.number > 0 {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        self.database.read(look).await
     }
 
     /// The record whose receipt answers a submission ID: its own, or that of the same version.

@@ -18,6 +18,7 @@ mod outage;
 mod overview;
 pub(crate) mod panics;
 mod proposals;
+mod quota;
 mod reading;
 mod receipts;
 mod records;

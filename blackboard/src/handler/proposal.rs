@@ -35,6 +35,7 @@ impl Handler {
         let register = self.shared.register.clone();
         let standing = register.propose(signing, from_seconds(until)).await?;
         self.done(Step::Six, Fact::from(&standing));
+        self.make_room(&lease, part.statement()).await?;
         let upload = self.shared.upload_of(part.statement()).await?;
         let (state, reply) = part.proposed(standing, content::received(&upload));
         self.send(reply).await?;

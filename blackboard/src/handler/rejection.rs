@@ -19,7 +19,7 @@ use crate::store::{Entered, Rejection};
 
 /// The decisions that are entered: by the rules, about the members, about what they signed. What
 /// went wrong on the way is none.
-const DECISIONS: [Code; 16] = [
+const DECISIONS: [Code; 17] = [
     Code::NotCourseMember,
     Code::AssignmentNotOpen,
     Code::AssignmentClosed,
@@ -33,6 +33,7 @@ const DECISIONS: [Code; 16] = [
     Code::SubmissionConflict,
     Code::ProposalEnded,
     Code::TooManyProposals,
+    Code::TooManyUploads,
     Code::UploadExpired,
     Code::StudentInactive,
     Code::CertificateRevoked,

@@ -7,13 +7,14 @@ use scb_protocol::server::{
     AcceptedStatement, AwaitReverification, ExpectUpload, VerifiedSubmission,
 };
 use scb_protocol::statement::Statement;
-use scb_protocol::{Code, Fact, Refusal, Step, from_seconds};
+use scb_protocol::{Code, Fact, Refusal, Step, from_seconds, rfc3339};
 use scb_storage::Upload;
 
 use super::Handler;
 use super::acceptance::counts_under;
 use super::content::{self, Receiver};
 use crate::store::{CommitOutcome, Committal, Record};
+use crate::uploads::Lease;
 
 impl Handler {
     /// The record, if this very statement was stored before; refused if another was stored
@@ -65,7 +66,7 @@ impl Handler {
         if let Some(record) = self.stored_before(statement, bytes).await? {
             return Ok(record);
         }
-        let (state, upload) = match self.step_6_commit(accepted).await? {
+        let (state, upload) = match self.step_6_commit(accepted, &lease).await? {
             ControlFlow::Continue(next) => next,
             ControlFlow::Break(record) => return Ok(record),
         };
@@ -86,16 +87,23 @@ impl Handler {
     async fn step_6_commit(
         &mut self,
         accepted: AcceptedStatement,
+        lease: &Lease,
     ) -> Result<ControlFlow<Record, (ExpectUpload, Upload)>, Refusal> {
         self.vigil.insist(Step::Six).await?;
         let (id, at) = (accepted.statement().submission, self.shared.clock.now());
         let committal = self.committal(&accepted, at);
         let counts = counts_under(self.trust());
-        let commitment = match self.shared.register.commit(committal, counts).await? {
+        let quota = self.shared.uploads.quota();
+        let committing = self.shared.register.commit(committal, quota, counts);
+        let commitment = match committing.await? {
             CommitOutcome::Committed(commitment) => commitment,
             CommitOutcome::SameVersion(record) => return Ok(ControlFlow::Break(*record)),
         };
         let size = accepted.statement().files.size();
+        // Only now: whoever finds no room was in time all the same.
+        self.make_room(lease, accepted.statement())
+            .await
+            .map_err(|refusal| refusal.with("recorded", rfc3339(commitment.at)))?;
         let upload = self.shared.upload_of(accepted.statement()).await?;
         let have = content::received(&upload);
         let committed = Fact::Committed {
@@ -109,6 +117,28 @@ impl Handler {
         let (state, reply) = accepted.committed(commitment, have);
         self.send(reply).await?;
         Ok(ControlFlow::Continue((state, upload)))
+    }
+
+    /// Finds room on the disk for the files of a statement that is recorded.
+    pub(super) async fn make_room(
+        &mut self,
+        lease: &Lease,
+        statement: &Statement,
+    ) -> Result<(), Refusal> {
+        let (bytes, store) = (statement.files.size(), self.shared.register.store());
+        if lease.always_fits(bytes) {
+            return Ok(());
+        }
+        let sids = statement
+            .members
+            .iter()
+            .map(|one| one.sid.clone())
+            .collect();
+        let now = self.shared.clock.now();
+        let is_only_one = store.is_only_one(sids, statement.submission, now).await?;
+        let kept = self.shared.content.upload_sizes().await;
+        let kept = kept.map_err(content::refusal)?;
+        lease.promise(bytes, &kept, is_only_one)
     }
 
     fn committal(&self, accepted: &AcceptedStatement, at: UnixTime) -> Committal {

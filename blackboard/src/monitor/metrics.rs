@@ -20,6 +20,7 @@ pub(super) struct Metrics {
     list_remaining: Measured,
     cuhk_in_touch: Gauge,
     certificate_expiry: Measured,
+    unfinished: Gauge,
 }
 
 impl Metrics {
@@ -34,6 +35,7 @@ impl Metrics {
             list_remaining: Gauge::default(),
             cuhk_in_touch: Gauge::default(),
             certificate_expiry: Gauge::default(),
+            unfinished: Gauge::default(),
         };
         metrics.register(&mut registry);
         (metrics, registry)
@@ -74,6 +76,12 @@ impl Metrics {
             Unit::Other("days".to_owned()),
             self.certificate_expiry.clone(),
         );
+        registry.register_with_unit(
+            "unfinished_size",
+            "Bytes on the disk of hand-ins that have not come whole",
+            Unit::Bytes,
+            self.unfinished.clone(),
+        );
     }
 
     /// Counts one event.
@@ -101,6 +109,11 @@ impl Metrics {
     pub(super) fn own_certificate(&self, ends: UnixTime, now: UnixTime) {
         self.certificate_expiry
             .set(seconds_between(now, ends) / DAY);
+    }
+
+    pub(super) fn unfinished(&self, bytes: u64) {
+        self.unfinished
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     pub(super) fn database(&self, bytes: u64) {

@@ -54,6 +54,16 @@ pub enum Error {
         /// How many may.
         limit: usize,
     },
+    /// As much is unfinished as may be.
+    #[error("{unfinished} hand-ins of {sid} with {bytes} bytes have not come whole")]
+    TooManyUploads {
+        /// The student.
+        sid: StudentId,
+        /// How many are unfinished.
+        unfinished: u32,
+        /// Bytes of these together.
+        bytes: u64,
+    },
     /// A proposal is not what was stored.
     #[error("the proposal {submission} was altered")]
     ProposalAltered {
@@ -399,6 +409,14 @@ fn told(error: Error) -> Result<Refusal, Error> {
             refuse(Code::ProposalExists).with("submission", submission)
         }
         Error::TooManyProposals { limit } => refuse(Code::TooManyProposals).with("limit", limit),
+        Error::TooManyUploads {
+            sid,
+            unfinished,
+            bytes,
+        } => refuse(Code::TooManyUploads)
+            .with("unfinished", unfinished)
+            .with("bytes", bytes)
+            .about(&sid),
         error => return Err(error),
     })
 }

@@ -12,9 +12,10 @@ use scb_storage::ContentStore;
 
 use super::mark::{self, Mark};
 use super::{
-    CommitOutcome, Committal, Draft, Error, Record, Store, assignments, by_submission, commitment,
-    contents, count, insert, last_number, log, proposals, versions,
+    CommitOutcome, Committal, Draft, Error, Record, Store, assignments, backlog, by_submission,
+    commitment, contents, count, insert, last_number, log, proposals, versions,
 };
+use crate::quota::Quota;
 
 /// Takes in submissions and gives them their numbers. One per home. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -112,12 +113,14 @@ impl Register {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAdmitted`] by the rules of this moment, if it is new;
+    /// [`Error::NotAdmitted`] by the rules of this moment, if it is new, and
+    /// [`Error::TooManyUploads`] beside what is unfinished;
     /// [`Error::Conflict`] for the same submission ID with another statement;
     /// [`Error::UploadExpired`] if its time was over at this moment; [`Error::Storage`].
-    pub async fn commit(
+    pub(crate) async fn commit(
         &self,
         committal: Committal,
+        quota: Quota,
         counts: impl FnOnce(&Record) -> bool + Send + 'static,
     ) -> Result<CommitOutcome, Error> {
         let commit = move |transaction: &rusqlite::Transaction<'_>| {
@@ -137,7 +140,7 @@ impl Register {
                     let same = versions::same_since(transaction, &committal.statement, None)?;
                     match same.filter(counts) {
                         Some(record) => Ok(CommitOutcome::SameVersion(Box::new(record))),
-                        None => commit_new(transaction, &committal),
+                        None => commit_new(transaction, &committal, quota),
                     }
                 }
             }
@@ -239,10 +242,12 @@ impl Register {
 fn commit_new(
     transaction: &rusqlite::Transaction<'_>,
     committal: &Committal,
+    quota: Quota,
 ) -> Result<CommitOutcome, Error> {
     let found = assignments::look_up(transaction, &committal.statement)?;
     admit(&committal.statement, &found, committal.at)
         .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))?;
+    backlog::enter(transaction, committal, quota)?;
     commitment::insert(transaction, committal).map(CommitOutcome::Committed)
 }
 

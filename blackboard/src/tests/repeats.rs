@@ -13,6 +13,7 @@ use scb_protocol::{Mode, from_seconds};
 use super::campus::Campus;
 use super::proposals::{A, B, Machine};
 use super::uploads::{again, anew, interrupted};
+use crate::config::Config;
 use crate::store::{CommitOutcome, Committal, Draft, Place, Record, Register, Store};
 
 const DUE: u64 = 1_795_262_400;
@@ -49,7 +50,13 @@ impl Desk {
             at: from_seconds(at),
             upload_until: from_seconds(at + 3600),
         };
-        match self.register.commit(committal, |_| true).await.unwrap() {
+        let quota = Config::default().quota();
+        match self
+            .register
+            .commit(committal, quota, |_| true)
+            .await
+            .unwrap()
+        {
             CommitOutcome::Committed(commitment) => Some(Pending {
                 statement,
                 at: commitment.at,

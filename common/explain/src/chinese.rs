@@ -197,6 +197,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::ContentTooLarge => ("報告超過此處接受的大小", "把檔案縮小"),
         Code::TooManyQuestions => ("同一連線上的查詢過多，連線已關閉", "再執行一次指令"),
         Code::UploadExpired => ("此提交的檔案上載時限已過", "重新提交；時間以此刻為準"),
+        Code::TooManyUploads => (
+            "此學生已簽署而檔案尚未送達的提交過多",
+            "完成中斷了的提交：再執行該指令；一直沒有送達的，期限過後不再計算",
+        ),
         Code::SubmissionUnknown => (
             "這些組員沒有這份提交",
             "請核對編號：`student history` 列出你提交過的，`student cosign` 列出等待你的；他人的不會告知",

@@ -252,6 +252,9 @@ codes! {
     UploadExpired = "upload_expired", EXIT_REFUSED, 410,
         "the time in which this submission's files might come is over",
         "hand in again: it is a new submission, with the time of now";
+    TooManyUploads = "too_many_uploads", EXIT_REFUSED, 429,
+        "too much of what this student has signed has not come yet",
+        "finish what was interrupted: run its command again; what never comes counts until its time is over";
     SubmissionUnknown = "submission_unknown", EXIT_REFUSED, 404,
         "there is no such submission of these members",
         "check it: `student history` lists what you have handed in, `student cosign` what waits for you; what is others' is not told";

@@ -71,6 +71,27 @@ impl ContentStore {
         upload_ids(&self.uploads())
     }
 
+    /// How many bytes are here of each upload.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub async fn upload_sizes(&self) -> Result<Vec<(UploadId, u64)>, Error> {
+        let store = self.clone();
+        in_background(move || store.upload_sizes_blocking()).await
+    }
+
+    /// The same, for whoever may wait for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn upload_sizes_blocking(&self) -> Result<Vec<(UploadId, u64)>, Error> {
+        let ids = self.uploads_blocking()?.into_iter();
+        ids.map(|id| Ok((id, size_of(&self.upload_dir(&id))?)))
+            .collect()
+    }
+
     /// Forgets an upload that nobody goes on with, if it is here.
     ///
     /// # Errors
@@ -83,6 +104,16 @@ impl ContentStore {
     fn upload_dir(&self, id: &UploadId) -> PathBuf {
         self.uploads().join(HEXLOWER.encode(id))
     }
+}
+
+/// Bytes of all parts in a directory, which may be removed meanwhile.
+fn size_of(dir: &Path) -> Result<u64, Error> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries.map_err(Error::io("list", dir))?,
+    };
+    let sizes = entries.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()));
+    Ok(sizes.fold(0, u64::saturating_add))
 }
 
 /// The IDs of the uploads in this directory.

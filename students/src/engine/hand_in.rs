@@ -363,7 +363,8 @@ pub(super) fn is_final(error: &Error, certain: bool) -> bool {
             | Code::UploadExpired
             | Code::ProposalEnded
             | Code::ProposalExists
-            | Code::TooManyProposals => true,
+            | Code::TooManyProposals
+            | Code::TooManyUploads => true,
             Code::CourseUnknown
             | Code::AssignmentUnknown
             | Code::NotCourseMember
