@@ -1,14 +1,17 @@
 //! Hand-ins that are interrupted anywhere: the same command goes on where they stopped.
 
 use std::fs;
+use std::io::{Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use scb_certs::Fingerprint;
 use serde_json::Value;
 use tokio::task::block_in_place;
 
 use crate::campus::{Campus, Ran, program};
+use crate::limits::set_limits;
 use crate::process::until;
 use crate::proxy::{Fault, Proxy, Way};
 
@@ -33,6 +36,14 @@ impl Scene {
         fs::write(&report, content).unwrap();
         block_in_place(|| campus.student(&["enrol", "--ids", "1155000001"])).succeeded();
         Self { campus, report }
+    }
+
+    /// Blackboard waits for a message no longer than a second.
+    fn with_short_deadlines() -> Self {
+        let mut scene = Self::new();
+        set_limits(&scene.campus.path().join("blackboard"), &[("message", 1.0)]);
+        block_in_place(|| scene.campus.restart_blackboard());
+        scene
     }
 
     fn command(&self, blackboard: &str) -> Command {
@@ -202,6 +213,46 @@ async fn a_hand_in_goes_on_by_itself_once_blackboard_is_back() {
     let ran = block_in_place(|| Ran::from(child.wait_with_output().unwrap())).succeeded();
     assert_eq!(interruptions(&ran), 1, "{ran:#?}");
     scene.is_stored_once();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hand_in_whose_time_on_a_connection_is_over_goes_on_by_itself() {
+    let scene = Scene::with_short_deadlines();
+    let (child, _proxy) = scene.stalled(SIZE / 2).await;
+    let ran = block_in_place(|| Ran::from(child.wait_with_output().unwrap())).succeeded();
+    assert_eq!(interruptions(&ran), 1, "{ran:#?}");
+    assert!(ran.stdout.contains("[timeout]"), "{ran:#?}");
+    scene.is_stored_once();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_changes_while_it_is_sent_is_named_and_the_next_run_hands_it_in() {
+    let scene = Scene::with_short_deadlines();
+    let (child, _proxy) = scene.stalled(SIZE / 2).await;
+    let mut report = fs::OpenOptions::new()
+        .write(true)
+        .open(&scene.report)
+        .unwrap();
+    report.seek(SeekFrom::Start(SIZE as u64 - 100)).unwrap();
+    report.write_all(b"another end").unwrap();
+    let ran = block_in_place(|| Ran::from(child.wait_with_output().unwrap()));
+    assert_eq!(ran.exit, Some(3), "{ran:#?}");
+    let told = "[content_altered]: report.bin was changed while it was being handed in";
+    assert!(ran.stderr.contains(told), "{ran:#?}");
+    assert!(
+        ran.stderr.contains("do not change the file meanwhile"),
+        "{ran:#?}"
+    );
+    assert_eq!(scene.campus.submissions(), Vec::<Value>::new());
+    assert_eq!(scene.unfinished().len(), 1, "what was signed is on record");
+
+    let (ran, _) = scene.through(Fault::None).await;
+    ran.succeeded();
+    let stored = scene.campus.submissions();
+    let sha256 = Fingerprint::of(&fs::read(&scene.report).unwrap());
+    assert_eq!(stored.len(), 1);
+    assert_eq!(stored[0]["files"][0]["sha256"], sha256.to_string());
+    scene.campus.administer_blackboard(&["fsck"]).succeeded();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -196,6 +197,19 @@ fn bytes_read_by(process: u32) -> u64 {
     let io = about("io");
     let read = io.lines().find_map(|line| line.strip_prefix("rchar: "));
     read.unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_hundred_thousand_files_in_one_folder_are_refused_with_what_to_do() {
+    let scene = Scene::new();
+    for n in 0..100_000 {
+        File::create(scene.work.join(n.to_string())).unwrap();
+    }
+    let began = Instant::now();
+    let error = scene.refused(&[&scene.work], 2, "report_too_many");
+    // Nobody waits until all of them are sorted.
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(error["remedy"].as_str().unwrap().contains("ZIP"), "{error}");
 }
 
 #[test]
