@@ -57,7 +57,11 @@ impl Proxy {
         let task = tokio::spawn(async move {
             let (mut accepted, mut relays) = (0, JoinSet::new());
             while let Ok((client, _)) = socket.accept().await {
-                let fault = if which.contains(&accepted) { fault } else { Fault::None };
+                let fault = if which.contains(&accepted) {
+                    fault
+                } else {
+                    Fault::None
+                };
                 accepted += 1;
                 // A server that is away is away for whoever comes this way as well.
                 let Ok(server) = TcpStream::connect(&server).await else {

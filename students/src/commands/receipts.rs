@@ -2,7 +2,7 @@
 
 mod refused;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use scb_certs::Fingerprint;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
@@ -29,7 +29,7 @@ pub(super) fn run(common: &Common, arguments: &Receipts, term: Term) -> Result<(
     let roots = verification_roots(common)?;
     let read = || -> Vec<_> { paths.iter().map(|path| Kept::read(path, &roots)).collect() };
     let read_refused = || -> Result<Vec<_>, Error> {
-        let read = |path| Refused::read(path, &roots);
+        let read = |path: &PathBuf| Refused::read(path, &roots);
         refused.iter().map(read).collect()
     };
     let (mut kept, mut refusals) = (read(), read_refused()?);

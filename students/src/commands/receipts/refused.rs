@@ -1,6 +1,6 @@
 //! What Blackboard signed when it refused, as it is listed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{local_time, printable, rfc3339};
@@ -19,10 +19,10 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    pub(super) fn read(path: &PathBuf, roots: &[Fingerprint]) -> Result<Self, Error> {
+    pub(super) fn read(path: &Path, roots: &[Fingerprint]) -> Result<Self, Error> {
         let zip = receipts::read(path)?;
         let verified = VerifiedRejection::verify(&zip, roots, &WitnessPolicy::default());
-        let path = path.clone();
+        let path = path.to_path_buf();
         Ok(Self { path, verified })
     }
 
