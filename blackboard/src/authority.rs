@@ -56,6 +56,7 @@ pub(crate) struct Authority {
     asks: mpsc::Sender<Ask>,
     trust: watch::Receiver<Arc<TrustStore>>,
     subscription: watch::Receiver<Subscription>,
+    objection: watch::Receiver<Option<String>>,
     looks: Arc<Semaphore>,
 }
 
@@ -87,13 +88,14 @@ impl Authority {
     /// Why CUHK cannot be reached, or what is wrong with what it says.
     pub(crate) async fn start(settings: Settings) -> Result<Self, Refusal> {
         let (worker, trust) = Worker::start(settings).await?;
-        let subscription = worker.subscription();
+        let (subscription, objection) = (worker.subscription(), worker.objection());
         let (asks, queue) = mpsc::channel(QUEUE);
         tokio::spawn(worker.run(queue));
         Ok(Self {
             asks,
             trust,
             subscription,
+            objection,
             looks: Arc::new(Semaphore::new(LOOKS)),
         })
     }
@@ -121,6 +123,11 @@ impl Authority {
     /// Whether CUHK has said something in the last seconds.
     pub(crate) fn is_in_touch(&self) -> bool {
         !self.subscription.borrow().is_stale(Instant::now())
+    }
+
+    /// Why what CUHK says does not count, if it was reached last time and was not believed.
+    pub(crate) fn objection(&self) -> Option<String> {
+        self.objection.borrow().clone()
     }
 
     /// As [`Authority::verify`], for members of a connection that is open already. When all

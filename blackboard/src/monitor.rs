@@ -110,10 +110,13 @@ impl Vitals {
     /// Without CUHK nobody is let in, unless tokens do meanwhile.
     fn cuhk(&self) -> Option<String> {
         let is_needed = self.shared.policy.outage == Outage::Refuse;
-        match is_needed && !self.shared.authority.is_in_touch() {
-            true => Some("CUHK does not answer: see whether `cuhk serve` runs".to_owned()),
-            false => None,
+        if !is_needed || self.shared.authority.is_in_touch() {
+            return None;
         }
+        Some(match self.shared.authority.objection() {
+            Some(reason) => format!("CUHK answers, but that does not count: {reason}"),
+            None => "CUHK does not answer: see whether `cuhk serve` runs".to_owned(),
+        })
     }
 
     fn own_certificate(&self) -> Option<String> {

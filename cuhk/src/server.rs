@@ -23,6 +23,7 @@ use crate::monitor::Watch;
 use crate::signing::Signing;
 use crate::store::Store;
 use crate::upkeep::Upkeep;
+use crate::warnings::unsigned_since_restored;
 
 /// A home that is held and unlocked, so that it can be served.
 #[derive(Debug)]
@@ -120,6 +121,20 @@ impl Unlocked {
             self.signing.config.names().join(", "),
             self.home.path(path::CONFIG).display()
         ))
+    }
+
+    /// What to say as long as the roots have not signed since this home was restored.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn behind(&self) -> Result<Option<String>, Error> {
+        self.store().read_blocking(|records| {
+            let bundles = records.bundles();
+            let (is_behind, number) = (bundles.may_be_behind()?, bundles.sequence()?);
+            let told = || format!("{}; cuhk root sign-crl", unsigned_since_restored(number));
+            Ok(is_behind.then(told))
+        })
     }
 
     /// Commits a fault on purpose from now on; for a sandbox.

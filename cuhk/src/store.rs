@@ -304,6 +304,7 @@ fn migrations() -> Migrations<'static> {
         ),
         M::up(include_str!("store/migrations/0013.sql")),
         M::up(include_str!("store/migrations/0014_roster_import.sql")),
+        M::up(include_str!("store/migrations/0015_restored.sql")),
     ])
 }
 

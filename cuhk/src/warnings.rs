@@ -44,6 +44,14 @@ pub(crate) fn ending_soon(issuers: &Issuers, root_lists: &[Crl], now: UnixTime) 
     told.collect()
 }
 
+/// What is the matter as long as the roots have not signed since a restoration.
+pub(crate) fn unsigned_since_restored(number: u64) -> String {
+    format!(
+        "this home was restored from a backup with trust bundle {number}, and no root has signed \
+         since: servers and students that have seen a later one refuse this CUHK"
+    )
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -134,6 +134,7 @@ fn another_root_is_made_where_the_first_is_and_the_server_never_sees_either_key(
     let made = fs::read_to_string(campus.path("safe-2/cert.pem")).unwrap();
     let known = fs::read_to_string(campus.path("cuhk.home/ca.pem")).unwrap();
     assert!(known.contains(&made), "{known}");
+    assert_eq!(campus.mode("cuhk.home/root-2"), 0o700);
     for key in ["cuhk.home/root/key.pem", "cuhk.home/root-2/key.pem"] {
         assert!(!campus.path(key).exists(), "{key}");
     }

@@ -2,12 +2,16 @@
 //! counted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::campus::{ByHand, Campus, Ran, SAMPLE, Server, program, python_with, serve, serve_at};
+use crate::campus::{
+    ByHand, Campus, Ran, SAMPLE, Server, copy, program, python_with, serve, serve_at,
+};
 use tempfile::TempDir;
 
 /// Longer than anything here takes: reached only by a failing test.
@@ -223,6 +227,74 @@ fn blackboard_is_not_ready_while_cuhk_is_away() {
     let again = serve_at(&campus.path(), &campus.cuhk.address());
     campus.cuhk = Server::start("cuhk", &again);
     wait_for(&blackboard, "/readyz", 200);
+}
+
+#[test]
+fn a_restored_cuhk_whose_root_has_signed_since_is_told_from_one_that_is_away() {
+    let Watched {
+        mut campus,
+        blackboard,
+        _dir,
+        ..
+    } = watched();
+    let [file, home] = ["b.zip", "restored"].map(|name| _dir.path().join(name));
+    let passphrase = campus.path().join("cuhk.passphrase");
+    let enrolled = campus.student(&["enrol", "--ids", "1155000001"]);
+    enrolled.succeeded();
+    campus
+        .administer_cuhk(&["backup", file.to_str().unwrap()])
+        .succeeded();
+    let on = |home: &Path, arguments: &[&str]| {
+        let mut command = program("cuhk");
+        Ran::of(command.arg("--home").arg(home).args(arguments))
+    };
+    let flag = ["--root-passphrase-file", passphrase.to_str().unwrap()];
+    let sign = [&["root", "sign-crl"][..], &flag].concat();
+    on(&campus.path().join("cuhk"), &sign).succeeded();
+    let seen = campus.path().join("blackboard/trust-bundle.json");
+    let begun = Instant::now();
+    while !fs::read_to_string(&seen).is_ok_and(|text| text.contains("\"sequence\":2")) {
+        assert!(begun.elapsed() < LONG);
+        std::thread::yield_now();
+    }
+    campus.cuhk.stop();
+
+    let told = on(&home, &["restore", file.to_str().unwrap()]).succeeded();
+    assert!(
+        told.stdout.contains("\n    cuhk root sign-crl\n"),
+        "{told:#?}"
+    );
+    let log = campus.path().join("cuhk/log");
+    fs::remove_dir_all(home.join("log")).unwrap();
+    copy(&log, &home.join("log"));
+    let mut serve = program("cuhk");
+    serve.arg("--home").arg(&home).arg("serve");
+    serve.args(["--listen", &campus.cuhk.address(), "--passphrase-file"]);
+    campus.cuhk = Server::start_command(serve.arg(&passphrase));
+    assert!(campus.cuhk.log().contains("cuhk root sign-crl"));
+    let doctor = on(&home, &["doctor"]).succeeded();
+    assert!(doctor.stdout.contains("warn  trust-bundle"), "{doctor:#?}");
+    let reason = "went back from number 2 to 1";
+    let begun = Instant::now();
+    loop {
+        let told = wait_for(&blackboard, "/readyz", 503);
+        if told.contains(reason) && !told.contains("does not answer") {
+            break;
+        }
+        assert!(begun.elapsed() < LONG, "{told}");
+        std::thread::yield_now();
+    }
+    let log = campus.blackboard.log();
+    assert!(log.contains(reason), "{log}");
+    assert!(log.contains("cuhk root sign-crl"), "{log}");
+
+    on(&home, &sign).succeeded();
+    wait_for(&blackboard, "/readyz", 200);
+    let doctor = on(&home, &["doctor"]).succeeded();
+    assert!(doctor.stdout.contains("ok    trust-bundle"), "{doctor:#?}");
+    campus
+        .student(&["submit", "--ids", "1155000001"])
+        .succeeded();
 }
 
 /// Killed when dropped.

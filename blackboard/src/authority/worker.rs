@@ -8,7 +8,7 @@ use scb_certs::{Crl, ServiceName, ServiceUsage, TrustStore};
 use scb_cli::{bundle_sequence, keep_bundle};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::server::Outage;
-use scb_protocol::{Code, Refusal, SignedBundle, Step, rfc3339};
+use scb_protocol::{BundleError, Code, Refusal, SignedBundle, Step, rfc3339};
 use scb_transport::{ClientTls, ServerTrust};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -46,6 +46,8 @@ pub(super) struct Worker {
     sequence: u64,
     trust: watch::Sender<Arc<TrustStore>>,
     subscription: watch::Sender<Subscription>,
+    /// Why what CUHK says does not count, if that is why it is not listened to.
+    objection: watch::Sender<Option<String>>,
     link: Option<Link>,
     epoch: u64,
     synced: Instant,
@@ -73,6 +75,7 @@ impl Worker {
             sequence,
             trust,
             subscription: watch::Sender::new(Subscription::new(Instant::now())),
+            objection: watch::Sender::new(None),
             link: None,
             epoch: 0,
             synced: Instant::now(),
@@ -117,6 +120,11 @@ impl Worker {
     /// What is known of changes.
     pub(super) fn subscription(&self) -> watch::Receiver<Subscription> {
         self.subscription.subscribe()
+    }
+
+    /// Why what CUHK says does not count, and every later word of it.
+    pub(super) fn objection(&self) -> watch::Receiver<Option<String>> {
+        self.objection.subscribe()
     }
 
     /// Works until the last handle is gone.
@@ -232,6 +240,7 @@ impl Worker {
         let mut link = Link::open(&address, &tls, deadline).await?;
         self.sync(&mut link).await?;
         self.failure = None;
+        self.objection.send_replace(None);
         self.pause = BACKOFF.0;
         tracing::info!("connected to CUHK at {address}");
         Ok(link)
@@ -250,11 +259,13 @@ impl Worker {
     }
 
     fn failed(&mut self, refusal: &Refusal) {
-        if self.failure.is_none() {
+        let known = self.failure.as_ref().map(|(_, known)| known);
+        if known.is_none_or(|known| !is_same(known, refusal)) {
             tracing::warn!("CUHK cannot be asked: {refusal}");
         }
         self.pause = (self.pause * 2).min(BACKOFF.1);
         self.failure = Some((Instant::now(), refusal.clone()));
+        self.objection.send_replace(objection(refusal));
     }
 
     /// Wakes nobody: that CUHK is in touch changes nothing.
@@ -307,7 +318,7 @@ impl Worker {
         let now = self.settings.clock.now();
         let bundle = signed
             .verify(&self.bare, self.sequence, now)
-            .map_err(|error| unusable(&format!("the trust bundle does not count: {error}")))?;
+            .map_err(|error| unusable(&not_counting(&error)))?;
         let (present, roots) = (self.bare.roots(), bundle.trust().roots());
         if bundle.sequence() == self.sequence && present == roots {
             return Ok(());
@@ -356,6 +367,27 @@ fn tell(ask: Option<Ask>, refusal: Refusal) {
         // Whoever asked may have gone away meanwhile.
         let _ = ask.reply.send(Err(refusal));
     }
+}
+
+/// Whether it is nothing new for the log.
+fn is_same(known: &Refusal, refusal: &Refusal) -> bool {
+    (known.code, &known.params) == (refusal.code, &refusal.params)
+}
+
+/// What CUHK has said that cannot be accepted; none if it said nothing.
+fn objection(refusal: &Refusal) -> Option<String> {
+    let reason = refusal.params.get("reason").cloned();
+    (!is_away(refusal)).then(|| reason.unwrap_or_else(|| refusal.sentence()))
+}
+
+fn not_counting(error: &BundleError) -> String {
+    let hint = match error {
+        BundleError::WentBack { .. } => {
+            "; after a restoration of CUHK its root has to sign: cuhk root sign-crl"
+        }
+        _ => "",
+    };
+    format!("the trust bundle does not count: {error}{hint}")
 }
 
 pub(super) fn unusable(reason: &dyn std::fmt::Display) -> Refusal {

@@ -115,6 +115,7 @@ fn check_in(
         })?;
         let last_recorded = records.status().last_recorded()?;
         records.status().jump(now)?;
+        records.bundles().restored()?;
         Ok(Restored {
             made_at,
             root,

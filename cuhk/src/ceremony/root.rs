@@ -4,7 +4,7 @@
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Crl, Root, SigningKey, TrustDomain, TrustStore, Validities};
-use scb_cli::{Home, write_atomic};
+use scb_cli::{Home, create_private_dir, write_atomic};
 use scb_protocol::values::Der;
 use scb_protocol::{BundleError, SignedBundle};
 use serde::{Deserialize, Serialize};
@@ -147,7 +147,7 @@ pub fn request_root(
         let roots = all.iter().map(|record| record.signer);
         let roots = roots.filter(|signer| signer.kind() == AuthorityKind::Root);
         let numbers = roots.map(number).collect::<Result<Vec<_>, _>>()?;
-        Ok((all, next, records.bundles().sequence()? + 1, numbers))
+        Ok((all, next, records.bundles().next_number()?, numbers))
     })?;
     let counting = counting_roots(home, &all, now)?;
     let roots = stored_roots(home)?;
@@ -254,7 +254,9 @@ pub fn import_root(
         })?;
     if let Some(next) = next_root(answer, bundle.trust(), &all)? {
         let dir = home.path(&path::authority(next.0));
-        std::fs::create_dir_all(&dir).map_err(crate::draft::file("make", &dir))?;
+        if !dir.exists() {
+            create_private_dir(&dir)?;
+        }
         let pem = next.1.to_pem();
         write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
         roots.push(next);

@@ -118,6 +118,10 @@ pub(super) fn run_restore(dir: &Path, arguments: &Restore) -> Result<(), Failure
             .to_owned(),
         "    not notice if such a log went back to the same time; never restore both in one go"
             .to_owned(),
+        "  - what the root signed since (cuhk root sign-crl, cuhk keys rotate root): whoever has seen it"
+            .to_owned(),
+        "    takes nothing older, and no group could hand in; sign anew before you serve:".to_owned(),
+        "    cuhk root sign-crl".to_owned(),
         "No serial, epoch or list number is used again. Next: cuhk doctor, then cuhk serve, with \
          this --home."
             .to_owned(),

@@ -155,6 +155,9 @@ pub(super) fn run(home: &HomeArgs, clock: ClockCheck, arguments: Arguments) -> R
     if let (None, Some(warning)) = (http, unlocked.unpublished()) {
         tracing::warn!("{warning}");
     }
+    if let Some(warning) = unlocked.behind()? {
+        tracing::warn!("{warning}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -12,7 +12,7 @@ use crate::issuers::counting_roots;
 use crate::roster_import::interrupted;
 use crate::store::{AuthorityKind, CrlSigner, Records, Store};
 use crate::time::later;
-use crate::warnings::AHEAD;
+use crate::warnings::{AHEAD, unsigned_since_restored};
 use crate::{Error, clock};
 
 /// A list that `serve` signs has less than this left only if nothing serves: 12 h.
@@ -112,6 +112,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
             or_unseen("witness", witness(records)),
             or_unseen("clock", time(records, now)),
             or_unseen("term", term(records, now)),
+            or_unseen("trust-bundle", bundle(records)),
         ];
         let in_use = records.authorities().in_use(now)?.into_iter();
         for authority in in_use.filter(|authority| counts(authority.signer)) {
@@ -170,6 +171,17 @@ fn time(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
     Ok(match clock::last_seen(records)? {
         Some(last) => Finding::ok("clock", seen(last)),
         None => Finding::ok("clock", format!("now {}, no record yet", local_time(now))),
+    })
+}
+
+/// The roots have to sign once after a restoration.
+fn bundle(records: &Records<'_>) -> Result<Finding, Error> {
+    const CHECK: &str = "trust-bundle";
+    let bundles = records.bundles();
+    let number = bundles.sequence()?;
+    Ok(match bundles.may_be_behind()? {
+        true => Finding::warn(CHECK, unsigned_since_restored(number), "cuhk root sign-crl"),
+        false => Finding::ok(CHECK, format!("number {number} is handed out")),
     })
 }
 

@@ -7,6 +7,10 @@ use scb_protocol::SignedBundle;
 use super::convert;
 use crate::Error;
 
+/// How far the next number is ahead after a restoration: more bundles than roots sign between a
+/// backup and the day when it is needed, and few enough to catch up with.
+const LEAP: u64 = 16;
+
 /// The trust bundles that roots have signed.
 #[derive(Debug)]
 pub struct TrustBundles<'a> {
@@ -62,6 +66,46 @@ impl<'a> TrustBundles<'a> {
         convert::number(last.unwrap_or(0))
     }
 
+    /// The number of the next one: ahead of all that may have been signed since an old backup.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub fn next_number(&self) -> Result<u64, Error> {
+        let leap = match self.may_be_behind()? {
+            true => LEAP,
+            false => 1,
+        };
+        Ok(self.sequence()?.saturating_add(leap))
+    }
+
+    /// Writes down that this is the database of a backup.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub(crate) fn restored(&self) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO restored (id, bundle) VALUES (1, ?1)")?
+            .execute([convert::integer(self.sequence()?)])?;
+        Ok(())
+    }
+
+    /// Whether no root has signed since this database was restored from a backup. Whoever has seen
+    /// a bundle that was signed after the backup takes no older one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub(crate) fn may_be_behind(&self) -> Result<bool, Error> {
+        let restored: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT bundle FROM restored")?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        Ok(restored == Some(convert::integer(self.sequence()?)))
+    }
+
     /// Hands out this one from now on. The same again changes nothing.
     ///
     /// # Errors
@@ -106,6 +150,36 @@ fn decode(signatures: &str) -> Result<Vec<Vec<u8>>, Error> {
 mod tests {
     use super::*;
     use crate::store::temporary;
+
+    #[test]
+    fn the_first_bundle_after_a_restoration_is_ahead_of_those_signed_since_the_backup() {
+        let (_dir, store) = temporary();
+        let bundle = SignedBundle {
+            bundle: String::new(),
+            signatures: Vec::new(),
+        };
+        store
+            .write_blocking(move |records| {
+                let bundles = records.bundles();
+                bundles.replace(1, &bundle)?;
+                assert_eq!(
+                    (bundles.may_be_behind()?, bundles.next_number()?),
+                    (false, 2)
+                );
+                bundles.restored()?;
+                assert_eq!(
+                    (bundles.may_be_behind()?, bundles.next_number()?),
+                    (true, 17)
+                );
+                bundles.replace(17, &bundle)?;
+                assert_eq!(
+                    (bundles.may_be_behind()?, bundles.next_number()?),
+                    (false, 18)
+                );
+                Ok(())
+            })
+            .unwrap();
+    }
 
     #[test]
     fn the_number_of_a_bundle_only_grows() {
