@@ -65,7 +65,7 @@ impl IdentityFiles {
         let path = dir.join(CHAIN);
         let pem = read_limited(&path, CHAIN_LIMIT)?;
         let chain = Chain::from_pem(&String::from_utf8_lossy(&pem))
-            .with_context(|| format!("cannot read {}", path.display()))?;
+            .map_err(scb_cli::Error::in_file::<anyhow::Error>(&path))?;
         if chain.leaf().public_key()? != *key.public_key() {
             bail!(
                 "{} is not the certificate of the key beside it",
@@ -137,8 +137,9 @@ impl IdentityFiles {
 }
 
 fn read_key(path: &Path) -> anyhow::Result<SigningKey> {
-    let pem = read_private(path)?;
-    SigningKey::from_pem(&pem, None).with_context(|| format!("cannot read {}", path.display()))
+    let pem = read_private(path);
+    pem.and_then(|pem| SigningKey::from_pem(&pem, None))
+        .map_err(scb_cli::Error::in_file(path))
 }
 
 fn rename_if_there(from: &Path, to: &Path) -> anyhow::Result<()> {

@@ -61,8 +61,9 @@ fn made_once(home: &Home, directory: &str) -> anyhow::Result<Ed25519Seed> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Ed25519Seed> {
-    Ed25519Seed::from_pem(&read_private(path)?, None)
-        .with_context(|| format!("cannot read {}", path.display()))
+    let pem = read_private(path);
+    pem.and_then(|pem| Ed25519Seed::from_pem(&pem, None))
+        .map_err(scb_cli::Error::in_file(path))
 }
 
 fn make(home: &Home, directory: &Path, path: &Path) -> anyhow::Result<()> {

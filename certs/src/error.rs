@@ -147,3 +147,22 @@ pub enum Error {
     #[error("the same certificate signed twice")]
     CmsDuplicate,
 }
+
+impl Error {
+    /// Whether what a file of one's own holds is to blame: it is not what was written there.
+    pub fn is_of_contents(&self) -> bool {
+        match self {
+            Self::KeyMalformed
+            | Self::KeyUnsupported
+            | Self::KeyMismatch
+            | Self::KeyFileTooLarge { .. }
+            | Self::CertificateMalformed(_)
+            | Self::ChainLength(_)
+            | Self::RootInvalid(_)
+            | Self::IssuerInvalid(_) => true,
+            // What the system says of bytes that are no text.
+            Self::KeyFile { source, .. } => source.kind() == io::ErrorKind::InvalidData,
+            _ => false,
+        }
+    }
+}

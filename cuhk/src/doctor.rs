@@ -21,7 +21,7 @@ use scb_cli::{Home, counted, load_config, read_limited};
 use serde::Serialize;
 
 use crate::config::path;
-use crate::{Config, Error};
+use crate::{Config, Error, issuers};
 
 /// Largest file of certificates that is looked at, in bytes.
 const MAX_PEM: u64 = 64 * 1024;
@@ -148,19 +148,21 @@ fn config_file(home: &Home) -> Finding {
 fn root_copy(home: &Home) -> Finding {
     const CHECK: &str = "ca-pem";
     let file = home.path(path::ROOT_CERTIFICATE_COPY);
+    const MEND: &str = "`cuhk root sign-crl` writes it anew, with every root that counts";
     match read_roots(&file) {
+        Ok(0) => Finding::fail(CHECK, format!("{}: no root in it", file.display()), MEND),
         Ok(count) => Finding::ok(CHECK, format!("{} in it", counted(count, "root"))),
         Err(error) => {
             let told = scb_cli::Failure::from(error).message;
-            let mend = "`cuhk root sign-crl` writes it anew, with every root that counts";
-            Finding::warn(CHECK, told, mend)
+            Finding::warn(CHECK, told, MEND)
         }
     }
 }
 
 fn read_roots(file: &Path) -> Result<usize, Error> {
     let pem = read_limited(file, MAX_PEM)?;
-    Ok(all_from_pem(&String::from_utf8_lossy(&pem))?.len())
+    let roots = all_from_pem(&String::from_utf8_lossy(&pem)).map_err(issuers::in_file(file))?;
+    Ok(roots.len())
 }
 
 fn version() -> Finding {

@@ -8,14 +8,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Certificate, Chain, Ed25519Seed, Issuer, IssuerKind, Passphrase, SigningKey, TrustDomain,
+    Certificate, Ed25519Seed, Issuer, IssuerKind, Passphrase, SigningKey, TrustDomain,
     read_private, write_private,
 };
 use scb_cli::{Home, create_private_dir, read_limited, with_causes};
 
 use crate::Error;
 use crate::config::path;
-use crate::own_identity::CHAIN;
+use crate::own_identity::{CHAIN, read_own_chain};
 use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 
 /// What the secret is for.
@@ -315,7 +315,8 @@ fn open(
     let key = open_key(&file, passphrase)?;
     let certificate = read_certificate(home, &dir)?;
     let root = named_root(&certificate, roots)?.clone();
-    let issuer = Issuer::from_parts(kind, certificate, key, root)?;
+    let issuer = Issuer::from_parts(kind, certificate, key, root);
+    let issuer = issuer.map_err(in_file(&certificate_file(home, signer)))?;
     Ok(Issuing { signer, issuer })
 }
 
@@ -325,16 +326,23 @@ fn open(
 ///
 /// [`Error::WrongPassphrase`], which names the file; [`Error::Certificates`].
 pub(crate) fn open_key(file: &Path, passphrase: &Passphrase) -> Result<SigningKey, Error> {
-    SigningKey::from_pem(&read_private(file)?, Some(passphrase)).map_err(not_opened(file))
+    let pem = read_private(file);
+    pem.and_then(|pem| SigningKey::from_pem(&pem, Some(passphrase)))
+        .map_err(not_opened(file))
 }
 
-fn not_opened(file: &Path) -> impl FnOnce(scb_certs::Error) -> Error {
+fn not_opened(file: &Path) -> impl FnOnce(scb_certs::Error) -> Error + '_ {
     move |error| match error {
         scb_certs::Error::WrongPassphrase => Error::WrongPassphrase {
             path: file.to_owned(),
         },
-        error => error.into(),
+        error => in_file(file)(error),
     }
+}
+
+/// Names the file where its contents are to blame.
+pub(crate) fn in_file(file: &Path) -> impl FnOnce(scb_certs::Error) -> Error {
+    scb_cli::Error::in_file(file)
 }
 
 /// The root that a certificate names as its issuer, else the first, under which it then is not.
@@ -394,9 +402,8 @@ pub(crate) fn served_root(home: &Home) -> Result<Certificate, Error> {
     let served = match chain.exists() {
         false => None,
         true => {
-            let pem = read_limited(&chain, MAX_PEM)?;
-            let chain = Chain::from_pem(&String::from_utf8_lossy(&pem))?;
-            let issuer = chain.certificates().get(1);
+            let chain = read_own_chain(&chain)?;
+            let issuer = chain.as_ref().and_then(|chain| chain.certificates().get(1));
             issuer.and_then(|issuer| roots.iter().find(|(_, root)| issuer.names_issuer(root)))
         }
     };
@@ -439,7 +446,9 @@ fn unlock_log(home: &Home, passphrase: &Passphrase) -> Result<Ed25519Seed, Error
     if !file.exists() && !home.path(path::LOG).exists() {
         create_log_key(home, passphrase)?;
     }
-    Ed25519Seed::from_pem(&read_private(&file)?, Some(passphrase)).map_err(not_opened(&file))
+    let pem = read_private(&file);
+    pem.and_then(|pem| Ed25519Seed::from_pem(&pem, Some(passphrase)))
+        .map_err(not_opened(&file))
 }
 
 /// The key that cosigns the logs of services, encrypted with a secret that follows from that of
@@ -452,12 +461,13 @@ fn unlock_witness(home: &Home, log: &Ed25519Seed) -> Result<Ed25519Seed, Error> 
         write_private(&file, &key.to_pem(Some(&secret))?)?;
         return Ok(key);
     }
-    match Ed25519Seed::from_pem(&read_private(&file)?, Some(&secret)) {
-        Err(scb_certs::Error::WrongPassphrase) => Err(Error::RecordInvalid {
-            what: "witness key",
-        }),
-        read => Ok(read?),
-    }
+    let pem = read_private(&file);
+    let read = pem.and_then(|pem| Ed25519Seed::from_pem(&pem, Some(&secret)));
+    read.map_err(|error| match error {
+        // The secret is always right: it follows from the log's key.
+        scb_certs::Error::WrongPassphrase => in_file(&file)(scb_certs::Error::KeyMalformed),
+        error => in_file(&file)(error),
+    })
 }
 
 /// Makes the key that signs the log's checkpoints.
@@ -475,5 +485,5 @@ pub(crate) fn read_certificate(home: &Home, dir: &str) -> Result<Certificate, Er
 /// The certificate in this file.
 pub(crate) fn read_certificate_file(file: &Path) -> Result<Certificate, Error> {
     let bytes = read_limited(file, MAX_PEM)?;
-    Ok(Certificate::from_pem(&String::from_utf8_lossy(&bytes))?)
+    Certificate::from_pem(&String::from_utf8_lossy(&bytes)).map_err(in_file(file))
 }

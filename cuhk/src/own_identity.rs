@@ -15,7 +15,7 @@ use scb_certs::{
     Certificate, Chain, Fingerprint, ServiceName, SigningKey, is_encrypted, read_private,
     write_private,
 };
-use scb_cli::{Home, read_limited, write_atomic};
+use scb_cli::{Home, read_limited, with_causes, write_atomic};
 
 use crate::config::path;
 use crate::issuers::Issuing;
@@ -121,8 +121,9 @@ impl OwnIdentity {
         if !chain.exists() {
             return Ok(None);
         }
-        let pem = read_limited(&chain, MAX_PEM)?;
-        let chain = Chain::from_pem(&String::from_utf8_lossy(&pem))?;
+        let Some(chain) = read_own_chain(&chain)? else {
+            return Ok(None);
+        };
         let key_file = key_file(directory, &chain.leaf().public_key()?.fingerprint());
         if !key_file.exists() {
             return Ok(None);
@@ -131,11 +132,16 @@ impl OwnIdentity {
         let Some(issuer) = issuers.of(chain.leaf()) else {
             return Ok(None);
         };
-        let (pem, secret) = (read_private(&key_file)?, issuer.secret(SECRET)?);
-        let key = match SigningKey::from_pem(&pem, Some(&secret)) {
+        let secret = issuer.secret(SECRET)?;
+        let read = read_private(&key_file)
+            .and_then(|pem| Ok((SigningKey::from_pem(&pem, Some(&secret))?, pem)));
+        let (key, pem) = match read {
             // Of another authority of that name: a new key takes its place.
             Err(scb_certs::Error::WrongPassphrase) => return Ok(None),
-            key => key?,
+            read => match unless_damaged(&key_file, read)? {
+                Some(read) => read,
+                None => return Ok(None),
+            },
         };
         if *key.public_key() != chain.leaf().public_key()? {
             return Ok(None);
@@ -239,6 +245,27 @@ impl OwnIdentity {
             }
         }
         Ok(())
+    }
+}
+
+/// The chain in this file; none if it is damaged: the server makes another.
+pub(crate) fn read_own_chain(file: &Path) -> Result<Option<Chain>, Error> {
+    let pem = read_limited(file, MAX_PEM)?;
+    unless_damaged(file, Chain::from_pem(&String::from_utf8_lossy(&pem)))
+}
+
+/// None for contents that are to blame: nobody else has this key, so that a new one takes its place.
+fn unless_damaged<T>(file: &Path, read: Result<T, scb_certs::Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(error) if error.is_of_contents() => {
+            tracing::warn!(
+                "{} is damaged: {}; a new key takes its place",
+                file.display(),
+                with_causes(&error)
+            );
+            Ok(None)
+        }
+        read => Ok(Some(read?)),
     }
 }
 

@@ -344,9 +344,9 @@ fn read_key(
     sid: &StudentId,
     passphrases: &mut Passphrases,
 ) -> Result<SigningKey, Error> {
-    let pem = read_private(path)?;
+    let pem = read_private(path).map_err(in_file(path))?;
     if !is_encrypted(&pem) {
-        return Ok(SigningKey::from_pem(&pem, None)?);
+        return SigningKey::from_pem(&pem, None).map_err(in_file(path));
     }
     let mut passphrase = passphrases.existing(sid)?;
     for attempt in 1.. {
@@ -358,16 +358,21 @@ fn read_key(
                 passphrase = another;
             }
             Err(CertsError::WrongPassphrase) => break,
-            other => return Ok(other?),
+            other => return other.map_err(in_file(path)),
         }
     }
     passphrases.forget(sid);
     Err(Error::WrongPassphrase { sid: sid.clone() })
 }
 
+fn in_file(path: &Path) -> impl FnOnce(CertsError) -> Error {
+    scb_cli::Error::in_file(path)
+}
+
 fn read_chain(path: &Path) -> Result<Option<Chain>, Error> {
     let text = read_text(path)?;
-    Ok(text.map(|text| Chain::from_pem(&text)).transpose()?)
+    let chain = text.map(|text| Chain::from_pem(&text)).transpose();
+    chain.map_err(in_file(path))
 }
 
 fn read_text(path: &Path) -> Result<Option<String>, Error> {

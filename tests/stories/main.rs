@@ -20,6 +20,7 @@ mod ceremonies;
 mod certificates;
 mod cosign;
 mod crowd;
+mod damage;
 mod devices;
 mod doctor;
 mod documents;

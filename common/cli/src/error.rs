@@ -31,6 +31,14 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
+    /// A key or certificate of one's own is not what was written into its file.
+    #[error("{} is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its contents.
+        source: scb_certs::Error,
+    },
     /// The home does not exist or was never set up.
     #[error("no home of `{role}` in {}", path.display())]
     NoHome {
@@ -138,6 +146,19 @@ impl Error {
         }
     }
 
+    /// For `map_err` where a key or certificate is read from a file: names the file if its contents
+    /// are to blame. A wrong passphrase or other people's rights to it stay what they are.
+    pub fn in_file<E>(path: &Path) -> impl FnOnce(scb_certs::Error) -> E
+    where
+        E: From<scb_certs::Error> + From<Self>,
+    {
+        let path = path.to_owned();
+        move |source| match source.is_of_contents() {
+            true => Self::Damaged { path, source }.into(),
+            false => source.into(),
+        }
+    }
+
     /// The exit code of a program that ends with this error, one of [`exit`].
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -164,6 +185,7 @@ impl Error {
                 _ => "file",
             },
             Self::FileTooLarge { .. } => "file",
+            Self::Damaged { .. } => "damaged",
             Self::NoHome { .. } => "no_home",
             Self::WrongRole { .. } => "wrong_home",
             Self::NotEmpty { .. } => "not_empty",
@@ -206,6 +228,7 @@ impl Error {
             }),
             Self::AddressMalformed { .. } => Some("start the server again".into()),
             Self::File { source, .. } => file_remedy(source).map(str::to_owned),
+            Self::Damaged { .. } => Some("restore this file from a backup".into()),
             Self::FileTooLarge { .. } => Some("check that it is the file that is meant".into()),
             _ => None,
         }
@@ -239,6 +262,26 @@ fn no_home_remedy(role: Role) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_damaged_is_named_and_what_is_not_stays_what_it_is() {
+        #[derive(Debug, thiserror::Error)]
+        enum Either {
+            #[error(transparent)]
+            Certs(#[from] scb_certs::Error),
+            #[error(transparent)]
+            Local(#[from] Error),
+        }
+        let told = |error| Error::in_file::<Either>(Path::new("/x/key.pem"))(error);
+        let Either::Local(damaged) = told(scb_certs::Error::KeyMalformed) else {
+            panic!("not damaged");
+        };
+        assert_eq!(damaged.to_string(), "/x/key.pem is damaged");
+        assert_eq!(damaged.code(), "damaged");
+        assert!(damaged.remedy().unwrap().contains("backup"));
+        let wrong = told(scb_certs::Error::WrongPassphrase);
+        assert!(matches!(wrong, Either::Certs(_)), "{wrong}");
+    }
 
     #[test]
     fn a_file_that_cannot_be_used_says_what_to_do() {

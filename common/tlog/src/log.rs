@@ -239,6 +239,15 @@ fn concat(hashes: &[Hash]) -> Vec<u8> {
     hashes.iter().flat_map(|hash| *hash.as_bytes()).collect()
 }
 
+/// What the log in `directory` has recorded of its growth: all that a checkpoint may cover.
+///
+/// # Errors
+///
+/// [`Error::Damaged`], [`Error::File`].
+pub fn recorded(directory: &Path) -> Result<TreeHead, Error> {
+    read_head(directory)
+}
+
 /// A log without `head` is empty; then there must be no checkpoint either.
 fn read_head(directory: &Path) -> Result<TreeHead, Error> {
     let path = directory.join(HEAD);

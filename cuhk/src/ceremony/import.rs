@@ -82,7 +82,7 @@ pub fn import(
         return Err(Error::NothingRequested(authority));
     }
     let request = SigningRequest::from_json(&read_limited(&file, LIMIT)?)?;
-    let certificate = Certificate::from_pem(&answer.certificate)?;
+    let certificate = Certificate::from_pem(&answer.certificate).map_err(altered)?;
     check(home, &request, &certificate)?;
     let key = certificate.public_key()?.fingerprint();
     let pem = certificate.to_pem();
@@ -98,6 +98,11 @@ pub fn import(
         records.status().advance(now).map(drop)
     })?;
     Ok(authority)
+}
+
+/// What the root has signed is not what came back.
+pub(super) fn altered(_: scb_certs::Error) -> Error {
+    Error::CeremonyInvalid("a certificate or list in the answer cannot be decoded")
 }
 
 fn check(home: &Home, request: &SigningRequest, certificate: &Certificate) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use scb_protocol::values::Der;
 use scb_protocol::{BundleError, SignedBundle};
 use serde::{Deserialize, Serialize};
 
-use super::import::to_json;
+use super::import::{altered, to_json};
 use super::sign::{check_time, require_root};
 use crate::Error;
 use crate::config::path;
@@ -121,7 +121,7 @@ impl RootAnswer {
 
     fn lists(&self) -> Result<Vec<Crl>, Error> {
         let lists = self.lists.iter().map(|pem| Crl::from_pem(pem));
-        Ok(lists.collect::<Result<_, _>>()?)
+        lists.collect::<Result<_, _>>().map_err(altered)
     }
 }
 
@@ -322,7 +322,7 @@ fn next_root(
         (None, None) => return Ok(None),
         _ => return Err(Error::CeremonyInvalid("a root without its name")),
     };
-    let certificate = Certificate::from_pem(pem)?;
+    let certificate = Certificate::from_pem(pem).map_err(altered)?;
     let is_new =
         signer.kind() == AuthorityKind::Root && all.iter().all(|record| record.signer != signer);
     match is_new && trust.roots().contains(&certificate) {

@@ -8,7 +8,7 @@ use scb_certs::{Certificate, DistributionUrls, Fingerprint, Passphrase, Root};
 use super::{ANSWER, SigningAnswer, SigningRequest};
 use crate::Error;
 use crate::config::path;
-use crate::issuers::{issuer_kind, open_key, read_certificate_file};
+use crate::issuers::{in_file, issuer_kind, open_key, read_certificate_file};
 
 /// Opens the root in this directory: `cert.pem` and the encrypted `key.pem`.
 ///
@@ -24,8 +24,8 @@ pub fn open_root(dir: &Path, passphrase: &Passphrase) -> Result<Root, Error> {
         });
     }
     let key = open_key(&key, passphrase)?;
-    let certificate = read_certificate_file(&dir.join(path::CERTIFICATE))?;
-    Ok(Root::from_parts(certificate, key)?)
+    let file = dir.join(path::CERTIFICATE);
+    Root::from_parts(read_certificate_file(&file)?, key).map_err(in_file(&file))
 }
 
 /// Certifies the new authority. Only its public key, its kind and the addresses are taken from the

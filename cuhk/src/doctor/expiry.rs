@@ -1,5 +1,6 @@
 //! When the authorities' and the server's own certificates end.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
@@ -8,9 +9,10 @@ use scb_cli::{Home, counted, local_time, read_limited};
 
 use super::Finding;
 use super::authorities::Standing;
+use super::files::made_anew;
 use crate::Error;
 use crate::config::path;
-use crate::issuers::read_certificate;
+use crate::issuers::{in_file, read_certificate};
 use crate::own_identity::CHAIN;
 use crate::store::AuthorityKind;
 use crate::time::later;
@@ -60,7 +62,8 @@ fn authority(home: &Home, authority: &Standing, now: UnixTime) -> Finding {
 
 fn own(home: &Home, dir: &str, name: &str, now: UnixTime) -> Finding {
     const CHECK: &str = "own-expiry";
-    match stored_leaf(home, dir) {
+    let file = home.path(dir).join(CHAIN);
+    match stored_leaf(&file) {
         Ok(None) => Finding::ok(CHECK, format!("{name} will be made by `cuhk serve`")),
         Ok(Some(leaf)) => judge(
             CHECK,
@@ -70,17 +73,17 @@ fn own(home: &Home, dir: &str, name: &str, now: UnixTime) -> Finding {
             "start `cuhk serve`, which renews it; if it runs, see its log",
             now,
         ),
+        Err(error @ Error::Local(scb_cli::Error::Damaged { .. })) => made_anew(CHECK, error, &file),
         Err(error) => Finding::unseen(CHECK, error),
     }
 }
 
-fn stored_leaf(home: &Home, dir: &str) -> Result<Option<Certificate>, Error> {
-    let file = home.path(dir).join(CHAIN);
+fn stored_leaf(file: &Path) -> Result<Option<Certificate>, Error> {
     if !file.exists() {
         return Ok(None);
     }
-    let pem = read_limited(&file, MAX_PEM)?;
-    let chain = Chain::from_pem(&String::from_utf8_lossy(&pem))?;
+    let pem = read_limited(file, MAX_PEM)?;
+    let chain = Chain::from_pem(&String::from_utf8_lossy(&pem)).map_err(in_file(file))?;
     Ok(Some(chain.leaf().clone()))
 }
 

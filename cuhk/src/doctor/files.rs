@@ -3,21 +3,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use scb_certs::{Passphrase, SigningKey, is_encrypted, read_private};
-use scb_cli::{Access, Home, free_space, read_limited};
+use scb_certs::{Passphrase, SigningKey, read_private};
+use scb_cli::{Access, Home, free_space, with_causes};
 
 use super::authorities::Standing;
 use super::{Finding, Passphrases};
 use crate::Error;
 use crate::config::path;
+use crate::issuers::{in_file, open_key};
 use crate::store::AuthorityKind;
 
 /// With less than this the disk is as good as full: 64 MiB.
 const LEAST_SPACE: u64 = 64 << 20;
 /// With less than this it is time to make room: 1 GiB.
 const SCARCE_SPACE: u64 = 1 << 30;
-/// Largest key file that is looked at, in bytes.
-const MAX_PEM: u64 = 64 * 1024;
 
 pub(super) fn check(
     home: &Home,
@@ -140,12 +139,10 @@ fn witness_key(home: &Home) -> Finding {
 }
 
 fn encrypted(check: &'static str, file: &Path, name: &str, power: &str) -> Finding {
-    match read_limited(file, MAX_PEM) {
-        Err(error) => Finding::unseen(check, error.into()),
-        Ok(pem) if is_encrypted(&String::from_utf8_lossy(&pem)) => {
-            Finding::ok(check, format!("{name} is encrypted, for its owner only"))
-        }
-        Ok(_) => Finding::fail(
+    match is_encrypted_key(file) {
+        Err(error) => Finding::unseen(check, error),
+        Ok(true) => Finding::ok(check, format!("{name} is encrypted, for its owner only")),
+        Ok(false) => Finding::fail(
             check,
             format!("{} is not encrypted", file.display()),
             format!(
@@ -153,6 +150,17 @@ fn encrypted(check: &'static str, file: &Path, name: &str, power: &str) -> Findi
                  from a backup"
             ),
         ),
+    }
+}
+
+/// Whether a passphrase is needed for the key in this file, as far as it can be told without one.
+fn is_encrypted_key(file: &Path) -> Result<bool, Error> {
+    let read = read_private(file).and_then(|pem| SigningKey::from_pem(&pem, None));
+    match read {
+        Err(scb_certs::Error::PassphraseNeeded) => Ok(true),
+        // That of a log lies open, too, if it is one at all.
+        Ok(_) | Err(scb_certs::Error::KeyUnsupported) => Ok(false),
+        Err(error) => Err(in_file(file)(error)),
     }
 }
 
@@ -184,7 +192,7 @@ fn own_keys(home: &Home) -> Vec<Finding> {
     let mut findings = Vec::new();
     for dir in [path::TLS, path::TOKENS] {
         match keys_in(&home.path(dir)) {
-            Ok(keys) => findings.extend(keys.iter().filter_map(|key| unsafe_key(CHECK, key))),
+            Ok(keys) => findings.extend(keys.iter().filter_map(|key| own_key(CHECK, key))),
             Err(error) => findings.push(Finding::unseen(CHECK, error)),
         }
     }
@@ -195,6 +203,21 @@ fn own_keys(home: &Home) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What is wrong with one of them.
+fn own_key(check: &'static str, file: &Path) -> Option<Finding> {
+    let damaged = |error| made_anew(check, error, file);
+    unsafe_key(check, file).or_else(|| is_encrypted_key(file).err().map(damaged))
+}
+
+/// What is damaged of the server's own needs no backup.
+pub(super) fn made_anew(check: &'static str, error: Error, file: &Path) -> Finding {
+    let mend = format!(
+        "remove {}: the next start of `cuhk serve` makes another",
+        file.display()
+    );
+    Finding::fail(check, with_causes(&error), mend)
 }
 
 fn keys_in(dir: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -255,10 +278,9 @@ fn root_opens(home: &Home, passphrase: Option<&Passphrase>) -> Finding {
         return Finding::ok(CHECK, "not tried: give --root-passphrase-file to try it");
     };
     let file = home.path(path::ROOT).join(path::KEY);
-    let opened = read_private(&file).and_then(|pem| SigningKey::from_pem(&pem, Some(passphrase)));
-    match opened {
+    match open_key(&file, passphrase) {
         Ok(_) => Finding::ok(CHECK, "it opens the root's key"),
-        Err(error) => Finding::unseen(CHECK, error.into()),
+        Err(error) => Finding::unseen(CHECK, error),
     }
 }
 

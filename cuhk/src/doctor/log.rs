@@ -10,14 +10,29 @@ use crate::store::Records;
 
 const CHECK: &str = "log";
 
+/// A log without a checkpoint is new, or the checkpoint is lost.
+fn unpublished(recorded: u64, known: u64) -> Finding {
+    match recorded {
+        0 => {
+            let seen = format!("nothing is published yet, {known} entries wait for `cuhk serve`");
+            Finding::ok(CHECK, seen)
+        }
+        _ => Finding::warn(
+            CHECK,
+            format!("there is no checkpoint, though {recorded} entries are in the log"),
+            "start `cuhk serve`, which signs one; if it was lost, others may be, too: compare the \
+             directory `log` with a backup",
+        ),
+    }
+}
+
 /// Reads the whole log: some seconds for a million entries.
 pub(super) fn look(directory: &Path, records: &Records<'_>) -> Result<Finding, Error> {
     let log = records.log();
     log.check()?;
     let known = log.size()?;
     let Some(checkpoint) = scb_tlog::inspect(directory)? else {
-        let seen = format!("nothing is published yet, {known} entries wait for `cuhk serve`");
-        return Ok(Finding::ok(CHECK, seen));
+        return Ok(unpublished(scb_tlog::recorded(directory)?.size, known));
     };
     let published = checkpoint.head().size;
     let tiles = Tiles::new(directory, published);

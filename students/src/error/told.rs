@@ -102,6 +102,11 @@ impl Error {
         let text = match self {
             Self::Refused(refusal) | Self::ReceiptRefused(refusal) => remedy_of(refusal),
             Self::SeveralRefused(refusals) => remedy_of(refusals.first()?),
+            Self::Cli(scb_cli::Error::Damaged { path, .. }) => format!(
+                "restore this file from a backup; if there is none, move {} away and enrol with a \
+                 new code",
+                path.parent().unwrap_or(path).display()
+            ),
             Self::Cli(error) => return error.remedy(),
             Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.remedy().to_owned(),
             Self::ArchiveAlone => "leave them out, or name a receipt; an archive has a receipt.zip for each submission".into(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{damaged, published};
+use super::{damaged, published, read_head};
 use crate::frontier::Frontier;
 use crate::tile::TILE_WIDTH;
 use crate::{Error, Hash, HashReader, Tile, Tiles, UnverifiedCheckpoint};
@@ -15,10 +15,15 @@ use crate::{Error, Hash, HashReader, Tile, Tiles, UnverifiedCheckpoint};
 /// [`Error::Damaged`] if anything contradicts the checkpoint; [`Error::Malformed`],
 /// [`Error::File`].
 pub fn inspect(directory: &Path) -> Result<Option<UnverifiedCheckpoint>, Error> {
-    let Some(checkpoint) = published(directory)? else {
+    let found = published(directory)?;
+    let recorded = read_head(directory)?;
+    let Some(checkpoint) = found else {
         return Ok(None);
     };
     let head = checkpoint.head();
+    if recorded.size < head.size {
+        return Err(damaged(directory, "the checkpoint is ahead of `head`"));
+    }
     let tiles = Tiles::new(directory, head.size);
     let computed = recompute(&tiles)?;
     for (tile, hashes) in computed.partial() {

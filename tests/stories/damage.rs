@@ -1,0 +1,185 @@
+//! Files of a home that are no longer what was written: each is named, by `serve` and by `doctor`,
+//! with what to do; what nobody else needs is made anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::campus::{ByHand, Campus, Ran};
+
+/// Writes nonsense into a file; answers what was in it.
+fn spoil(file: &Path) -> Vec<u8> {
+    let whole = fs::read(file).unwrap();
+    fs::write(file, "junk\n").unwrap();
+    whole
+}
+
+/// A CUHK that was served once, so that everything is there.
+fn served() -> ByHand {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.serve_cuhk().stop();
+    campus
+}
+
+/// The key file in `tls` or `tokens`.
+fn own_key(campus: &ByHand, dir: &str) -> PathBuf {
+    let entries = fs::read_dir(campus.path("cuhk.home").join(dir)).unwrap();
+    let mut paths = entries.map(|entry| entry.unwrap().path());
+    let is_key = |path: &PathBuf| {
+        path.file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("key-")
+    };
+    paths.find(is_key).unwrap()
+}
+
+fn serve(campus: &ByHand) -> Ran {
+    let flags = [
+        "--listen",
+        "127.0.0.1:0",
+        "--passphrase-file",
+        "issuers.pass",
+    ];
+    campus.cuhk(&[&["serve"][..], &flags].concat())
+}
+
+/// What `doctor` finds wrong: each `seen` and `mend`.
+fn failed(campus: &ByHand) -> Vec<(String, String)> {
+    let ran = campus.cuhk(&["doctor", "--json"]);
+    assert_eq!(ran.exit, Some(5), "{ran:#?}");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let all = ran.json();
+    let all = all.as_array().unwrap().iter();
+    all.filter(|one| one["outcome"] == "fail")
+        .map(|one| (text(&one["seen"]), text(&one["mend"])))
+        .collect()
+}
+
+/// That a command ended with `damaged`, named the file and said what to do.
+fn names(ran: &Ran, file: &Path) {
+    assert_eq!(ran.exit, Some(5), "{ran:#?}");
+    for part in ["damaged", &file.display().to_string(), "from a backup"] {
+        assert!(ran.stderr.contains(part), "{part}: {ran:#?}");
+    }
+}
+
+#[test]
+fn a_damaged_key_or_certificate_is_named_with_what_to_do() {
+    let campus = served();
+    for name in [
+        "issuers/students/key.pem",
+        "issuers/services/cert.pem",
+        "root/cert.pem",
+        "keys/log.pem",
+        "keys/witness.pem",
+    ] {
+        let file = Path::new("cuhk.home").join(name);
+        let whole = spoil(&campus.path(".").join(&file));
+        names(&serve(&campus), &file);
+        let found = failed(&campus);
+        let is_named = |(seen, mend): &(String, String)| {
+            seen.contains(name) && seen.contains("damaged") && mend.contains("backup")
+        };
+        assert!(found.iter().all(is_named), "{name}: {found:#?}");
+        assert!(!found.is_empty());
+        fs::write(campus.path(".").join(&file), whole).unwrap();
+    }
+    let root = Path::new("cuhk.home/root/key.pem");
+    let whole = spoil(&campus.path(".").join(root));
+    let sign = ["root", "sign-crl", "--root-passphrase-file", "root.pass"];
+    names(&campus.cuhk(&sign), root);
+    assert!(failed(&campus)[0].0.contains("root/key.pem"));
+    fs::write(campus.path(".").join(root), whole).unwrap();
+    campus.cuhk(&["doctor"]).succeeded();
+    campus.serve_cuhk().stop();
+}
+
+#[test]
+fn a_damaged_key_or_chain_of_the_server_itself_is_found_and_made_anew() {
+    let campus = served();
+    for dir in ["tls", "tokens"] {
+        let files = [
+            own_key(&campus, dir),
+            campus.path("cuhk.home").join(dir).join("chain.pem"),
+        ];
+        for file in files {
+            spoil(&file);
+            let found = failed(&campus);
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            let [(seen, mend)] = &found[..] else {
+                panic!("{found:#?}");
+            };
+            assert!(seen.contains(&name), "{seen}");
+            assert!(mend.contains("remove") && mend.contains(&name), "{mend}");
+            let mut served = campus.serve_cuhk();
+            assert!(served.log().contains("a new key takes its place"));
+            served.stop();
+            campus.cuhk(&["doctor"]).succeeded();
+        }
+    }
+}
+
+#[test]
+fn a_damaged_log_or_root_file_is_not_ok_to_doctor() {
+    let campus = served();
+    for (name, part) in [("log/head", "`head`"), ("ca.pem", "no root in it")] {
+        let file = campus.path("cuhk.home").join(name);
+        let whole = spoil(&file);
+        let found = failed(&campus);
+        assert!(found[0].0.contains(part), "{found:#?}");
+        fs::write(file, whole).unwrap();
+    }
+    let checkpoint = campus.path("cuhk.home/log/checkpoint");
+    fs::remove_file(&checkpoint).unwrap();
+    let told = campus.cuhk(&["doctor"]).succeeded().stdout;
+    assert!(told.contains("there is no checkpoint, though"), "{told}");
+    campus.serve_cuhk().stop();
+    let told = campus.cuhk(&["doctor"]).succeeded().stdout;
+    assert!(checkpoint.exists() && told.contains("ok    log "), "{told}");
+}
+
+#[test]
+fn an_altered_answer_of_a_root_is_refused_and_nothing_is_changed() {
+    let campus = served();
+    let (issuers, root) = (
+        ["--passphrase-file", "issuers.pass"],
+        ["--root-passphrase-file", "root.pass"],
+    );
+    let request = ["keys", "request", "students", "--out", "request.json"];
+    campus.cuhk(&[&request[..], &issuers].concat()).succeeded();
+    let sign = ["keys", "sign-request", "request.json", "--root-dir"];
+    let more = ["cuhk.home/root", "--out", "answer.json"];
+    campus.cuhk(&[&sign[..], &more, &root].concat()).succeeded();
+    let answer = fs::read_to_string(campus.path("answer.json")).unwrap();
+    fs::write(campus.path("answer.json"), answer.replace("MII", "MIX")).unwrap();
+    let ran = campus.cuhk(&["keys", "import", "answer.json"]);
+    assert_eq!(ran.exit, Some(3), "{ran:#?}");
+    assert!(ran.stderr.contains("ceremony_invalid"), "{ran:#?}");
+    fs::write(campus.path("answer.json"), answer).unwrap();
+    campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+}
+
+#[test]
+fn a_student_is_told_which_file_is_damaged() {
+    let campus = Campus::sandbox();
+    campus
+        .student(&["enrol", "--ids", "1155000001"])
+        .succeeded();
+    let home = campus.path().join("student/1155000001");
+    for name in ["key.pem", "cert.pem"] {
+        let file = home.join(name);
+        let whole = spoil(&file);
+        let ran = campus.student(&["submit", "--ids", "1155000001"]);
+        assert_eq!(ran.exit, Some(5), "{ran:#?}");
+        for part in ["damaged", "1155000001", name, "backup"] {
+            assert!(ran.stderr.contains(part), "{part}: {ran:#?}");
+        }
+        fs::write(file, whole).unwrap();
+    }
+    campus
+        .student(&["submit", "--ids", "1155000001"])
+        .succeeded();
+}
