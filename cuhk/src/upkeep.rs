@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Error;
+use crate::clock;
 use crate::own_identity::{OwnIdentity, Purpose};
 use crate::publication::{Publication, RevokedCertificates};
 use crate::published_keys::PublishedKeys;
@@ -93,8 +94,15 @@ impl Upkeep {
 
     /// Looks whether anything has changed or grown old, and renews it.
     pub(crate) async fn refresh(&self) -> Result<Arc<Current>, Error> {
-        let mut revoked = self.revoked.lock().await;
         let now = self.clock.now();
+        match self.refreshed(now).await {
+            Err(error) => Err(self.clock_or(error, now).await),
+            refreshed => refreshed,
+        }
+    }
+
+    async fn refreshed(&self, now: UnixTime) -> Result<Arc<Current>, Error> {
+        let mut revoked = self.revoked.lock().await;
         self.watch_clock(now);
         let known = self.current();
         let epoch = self
@@ -135,6 +143,18 @@ impl Upkeep {
                 rfc3339(before),
                 rfc3339(now)
             );
+        }
+    }
+
+    /// That the clock is behind the records, if it is: then it is to blame for what failed.
+    async fn clock_or(&self, error: Error, now: UnixTime) -> Error {
+        let checked = self
+            .signing
+            .store
+            .read(move |records| clock::check(records, now));
+        match checked.await {
+            Err(behind @ Error::ClockSetBack { .. }) => behind,
+            _ => error,
         }
     }
 

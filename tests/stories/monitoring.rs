@@ -75,6 +75,41 @@ fn watched() -> Watched {
     }
 }
 
+/// Asks over plain HTTP until CUHK has counted `refused` of this code.
+fn until_counted(monitor: &str, code: &str, refused: f64) {
+    let name = format!("cuhk_refusals_total{{code=\"{code}\"}}");
+    let begun = Instant::now();
+    while samples(&get(monitor, "/metrics").1).get(&name) != Some(&refused) {
+        assert!(begun.elapsed() < LONG, "{name}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_is_not_there_and_a_wrong_method_are_counted_and_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = program("cuhk");
+    command.args(serve(&dir.path().join("sandbox")));
+    command.args(["--metrics", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    let cuhk = Server::start_command(&mut command);
+    let monitor = monitor(cuhk.said()).unwrap();
+    let (_, rest) = cuhk.said().split_once("lists at http://").unwrap();
+    let http = rest.lines().next().unwrap();
+    assert_eq!(get(http, "/ca.pem").0, 200);
+    assert_eq!(get(http, "/nothing").0, 404);
+    assert_eq!(get(http, "/crl/nobody.crl").0, 404);
+    let mut stream = TcpStream::connect(http).unwrap();
+    let request =
+        "POST /ca.pem HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 405"), "{said}");
+    until_counted(&monitor, "not_found", 2.0);
+    until_counted(&monitor, "method_not_allowed", 1.0);
+    assert!(cuhk.log().contains("not_found"), "{}", cuhk.log());
+}
+
 /// Each sample's name with its labels, and its value.
 type Samples = BTreeMap<String, f64>;
 

@@ -109,6 +109,9 @@ fn a_certificate_is_renewed_with_a_new_key_once() {
         .student(&["renew", "--same-key", "--json"])
         .succeeded();
     assert_eq!(again.json()["students"][0]["sid"], ONE);
+    let told = campus.student(&["renew", "--same-key"]).succeeded();
+    let told = told.stdout + &told.stderr;
+    assert!(told.contains("not renewed"), "{told}");
     let listed = campus.administer_cuhk(&["certs", "list", ONE, "--json"]);
     assert_eq!(listed.succeeded().json().as_array().unwrap().len(), 2);
 

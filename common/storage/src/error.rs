@@ -75,8 +75,8 @@ pub enum Error {
     #[error("the transaction was rolled back")]
     RolledBack,
     /// SQLite refused.
-    #[error("database error")]
-    Database(#[source] Arc<rusqlite::Error>),
+    #[error("database error: {}", said_once(.0))]
+    Database(Arc<rusqlite::Error>),
     /// A migration could not be applied; the schema is as it was.
     #[error("database {} cannot be migrated", .path.display())]
     Migration {
@@ -262,6 +262,14 @@ impl Error {
             },
             error => error,
         }
+    }
+}
+
+/// What SQLite said. Its number says the same again in general words.
+fn said_once(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
     }
 }
 

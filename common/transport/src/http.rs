@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::peer::next_id;
 use crate::{Limits, Peer, Shutdown};
 
-pub use problem::problem;
+pub use problem::{problem, problem_in_words};
 
 /// Bytes that the body of a request may have at most.
 pub const MAX_BODY: usize = 64 * 1024;

@@ -29,7 +29,7 @@ pub use connect::connect;
 pub use connection::{Connection, Direction, Onlooker};
 pub use descriptors::raise_descriptor_limit;
 pub use error::Error;
-pub use http::{HttpConnection, MAX_BODY, Web, problem};
+pub use http::{HttpConnection, MAX_BODY, Web, problem, problem_in_words};
 pub use limits::Limits;
 pub use listener::Listener;
 pub use monitor::{Counters, Measured, Monitor, Vitals, seconds_between};

@@ -2,6 +2,7 @@
 //! a token was issued for learns what it says, everybody else that it does not count.
 
 mod asked;
+mod words;
 
 use std::sync::Arc;
 
@@ -14,11 +15,11 @@ use axum::http::{HeaderMap, Response};
 use axum::routing::post;
 use scb_protocol::authority::Caller;
 use scb_protocol::{Fact, Refusal, Step, StepEvent};
-use scb_transport::{HttpConnection, telemetry};
+use scb_transport::{HttpConnection, problem_in_words, telemetry};
 use tokio::time::Instant;
 
 use self::asked::{Parameters, Writing, token, writing};
-use super::refused::{Refused, refusal};
+use super::refused::refusal;
 use crate::authority::{Authority, Introspected};
 
 pub(super) fn routes() -> Router<Arc<Authority>> {
@@ -30,15 +31,18 @@ async fn introspect(
     Extension(connection): Extension<HttpConnection>,
     headers: HeaderMap,
     form: Result<Form<Parameters>, FormRejection>,
-) -> Result<Response<Body>, Refused> {
+) -> Response<Body> {
     let started = Instant::now();
     let emit = |event: StepEvent| {
         telemetry::emit(&event.on(connection.id()).took(started.elapsed()));
     };
     let answered = answer(&authority, &connection, &headers, form).await;
     let (event, answer) = match answered {
-        Ok((event, answer)) => (event, Ok(answer)),
-        Err(refusal) => (StepEvent::refused(&refusal), Err(Refused(refusal))),
+        Ok((event, answer)) => (event, answer),
+        Err(refusal) => {
+            let told = problem_in_words(&refusal, words::told(refusal.code));
+            (StepEvent::refused(&refusal), told)
+        }
     };
     emit(event);
     answer

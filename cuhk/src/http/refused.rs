@@ -3,16 +3,17 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use scb_cli::with_causes;
-use scb_protocol::{Code, Refusal, Step};
-use scb_transport::{HttpConnection, MAX_BODY, problem};
+use scb_protocol::{Code, Refusal, Step, StepEvent};
+use scb_transport::{HttpConnection, MAX_BODY, problem, telemetry};
 
 use crate::Error;
 
-/// A refusal as RFC 9457 has it.
+/// A refusal as RFC 9457 has it; it is counted and logged when it is answered.
 pub(super) struct Refused(pub(super) Refusal);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
+        telemetry::emit(&StepEvent::refused(&self.0));
         problem(&self.0)
     }
 }

@@ -247,6 +247,14 @@ fn refuses_files_that_are_no_roster() {
 }
 
 #[test]
+fn a_nul_byte_in_utf8_is_refused_with_its_row() {
+    let text = b"sid,name,email,programme\n1155000001,W\0,,\n1155000002,B,,\n";
+    let rows = read(text.to_vec(), None).unwrap();
+    assert!(refusal(&rows[0]).contains("U+0000"), "{rows:?}");
+    assert!(matches!(rows[1].entry, Entry::Listed(_)), "{rows:?}");
+}
+
+#[test]
 fn half_a_character_of_utf16_is_refused_with_its_row() {
     let mut bytes = utf16("\u{feff}sid,name\n1155000001,A", u16::to_le_bytes);
     bytes.extend([0x00, 0xd8]);

@@ -47,9 +47,17 @@ fn decode(start: &[u8], mut text: Text) -> Result<Text, RosterFault> {
         }
         [0xff, 0xfe, ..] => from_utf16(text, u16::from_le_bytes),
         [0xfe, 0xff, ..] => from_utf16(text, u16::from_be_bytes),
-        _ if start.iter().take(200).any(|byte| *byte == 0) => Err(RosterFault::Unmarked),
+        _ if is_utf16(start) => Err(RosterFault::Unmarked),
         _ => Ok(text),
     }
+}
+
+/// Of a header in UTF-16 about every second byte is zero. One in a text that is UTF-8 is refused with
+/// its row.
+fn is_utf16(start: &[u8]) -> bool {
+    let header = &start[..start.len().min(200)];
+    let zeros = header.iter().filter(|byte| **byte == 0).count();
+    zeros > header.len() / 8
 }
 
 /// What is half a character becomes U+FFFD, and is refused with its row.

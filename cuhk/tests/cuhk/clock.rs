@@ -82,3 +82,12 @@ async fn a_certificate_from_the_future_is_refused_after_the_clock_went_back() {
     let refusal = university.dial(Some(&student)).await.unwrap_err();
     assert_eq!(refusal.code, Code::CertificateNotYetValid);
 }
+
+#[tokio::test]
+async fn a_clock_that_went_back_a_year_is_to_blame_and_not_the_database() {
+    let university = University::open().await;
+    university.student("1155000001").await;
+    university.clock.rewind(10 * FORTY_DAYS);
+    let told = university.refresher.refresh().await.unwrap_err();
+    assert!(told.to_string().contains("clock says"), "{told}");
+}

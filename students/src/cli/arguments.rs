@@ -40,7 +40,8 @@ pub struct Enrol {
 #[command(after_help = "Examples:
   student renew                                   (everybody whose key is here)
   student renew --ids 1155000001 --json
-  student renew --ids 1155000001 --same-key       (the same key for another 30 days)
+  student renew --ids 1155000001 --same-key       (the same key for another 30 days,
+                                                   in the second half of its certificate's life)
 
 Every command that talks to CUHK does this by itself when two thirds of a certificate's life are
 over, so that it is seldom needed. A certificate that has ended can be renewed by its key for some

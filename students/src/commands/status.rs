@@ -1,7 +1,9 @@
 //! `student status`: what this home holds and whom it knows.
 
+use std::time::Duration;
+
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Chain, StudentId};
+use scb_certs::{Certificate, CertificateError, Chain, StudentId};
 use scb_cli::{local_time, printable, rfc3339, say};
 use scb_protocol::own_token_expiry;
 use scb_protocol::statement::Statement;
@@ -12,6 +14,9 @@ use super::say_json;
 use crate::cli::Common;
 use crate::identity::{self, Standing};
 use crate::{Error, Setup, pending};
+
+/// For how long after its end CUHK renews a certificate by its key, unless it is set up otherwise.
+const USUAL_GRACE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 pub(super) fn run(common: &Common) -> Result<(), Error> {
     let setup = Setup::new(common, None)?;
@@ -55,6 +60,7 @@ impl Student {
 
     fn line(&self, now: UnixTime) -> String {
         let certificate = match (&self.standing, self.certificate) {
+            (Standing::Bad(CertificateError::Expired), Some(until)) => expired(until, now),
             (Standing::Bad(reason), _) => format!("NOT good: {reason}"),
             (_, Some(until)) => format!("until {}, {}", local_time(until), self.renewal(now)),
             (_, None) => "none".to_owned(),
@@ -79,6 +85,23 @@ impl Student {
             Some(due) => format!("renewed by itself from {} on", local_time(due)),
             None => "never renewed".to_owned(),
         }
+    }
+}
+
+/// Its key still gets the next one for a time, which only CUHK knows.
+fn expired(until: UnixTime, now: UnixTime) -> String {
+    let ended = local_time(until);
+    let usual = UnixTime::since_unix_epoch(Duration::from_secs(until.as_secs()) + USUAL_GRACE);
+    match usual > now {
+        true => format!(
+            "ended at {ended}: the next command that needs CUHK, or `student renew`, renews it by \
+             its own key until {}, unless CUHK says otherwise; after that with a new code",
+            local_time(usual)
+        ),
+        false => format!(
+            "ended at {ended}: with a new code, `student enrol`, unless CUHK still renews it \
+             (`student renew`)"
+        ),
     }
 }
 
@@ -170,4 +193,20 @@ fn as_json(setup: &Setup, students: &[Student], pending: &[Statement]) -> serde_
         "students": students.iter().map(student).collect::<Vec<_>>(),
         "unfinished": pending.iter().map(unfinished).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_has_ended_says_how_it_is_renewed_and_until_when() {
+        let at = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(days * 24 * 60 * 60));
+        let told = expired(at(20_000), at(20_001));
+        assert!(told.contains("by its own key until"), "{told}");
+        assert!(told.contains(&local_time(at(20_030))), "{told}");
+        let told = expired(at(20_000), at(20_031));
+        assert!(!told.contains("by its own key"), "{told}");
+        assert!(told.contains("new code"), "{told}");
+    }
 }

@@ -102,8 +102,9 @@ impl Renewal<'_> {
         if issued.chain == member.chain {
             // The key is certified already, and not for long.
             next.discard()?;
-            let already = Fact::AlreadyCertified { certificates: 1 };
-            observer(&Event::about(&member.sid, Step::Two, already));
+            let until = member.chain.leaf().not_after();
+            let early = Fact::NotRenewedYet { until };
+            observer(&Event::about(&member.sid, Step::Two, early));
             return Ok(());
         }
         next.install(&self.setup.home, &issued.chain, &issued.token)?;

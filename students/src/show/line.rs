@@ -22,6 +22,11 @@ fn english(fact: &Fact, sid: &str) -> Option<String> {
         Fact::AlreadyCertified { certificates } => {
             format!("{} here already", counted(*certificates, "certificate"))
         }
+        Fact::NotRenewedYet { until } => format!(
+            "{sid} not renewed: the certificate, until {}, is in the first half of its life; later, \
+             or with a new key: student renew",
+            local_time(*until)
+        ),
         Fact::RequestsSent {
             fresh, requests, ..
         } => {
@@ -87,6 +92,10 @@ fn english(fact: &Fact, sid: &str) -> Option<String> {
 fn chinese(fact: &Fact, sid: &str) -> Option<String> {
     Some(match fact {
         Fact::AlreadyCertified { certificates } => format!("{certificates} 張證書已在本機"),
+        Fact::NotRenewedYet { until } => format!(
+            "{sid} 未續期：證書有效至 {}，有效期未過半；可稍後再試，或換新金鑰：student renew",
+            local_time(*until)
+        ),
         Fact::RequestsSent {
             fresh, requests, ..
         } => {

@@ -20,6 +20,10 @@ pub(super) fn text(event: &StepEvent) -> String {
         Fact::AlreadyCertified { certificates } => {
             format!("全組的 {certificates} 把金鑰及證書已在本機，毋須再做步驟 1 和 2。")
         }
+        Fact::NotRenewedYet { until } => format!(
+            "{who}的證書有效至 {}，有效期未過半：在此之前，同一把金鑰只會得到同一張證書。一切不變。",
+            scb_protocol::rfc3339(*until)
+        ),
         Fact::RequestsSent {
             fresh, requests, ..
         } => format!(

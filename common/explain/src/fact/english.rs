@@ -22,6 +22,11 @@ pub(super) fn text(event: &StepEvent) -> String {
              again.",
             counted(*certificates, "certificate")
         ),
+        Fact::NotRenewedYet { until } => format!(
+            "The certificate of {who} is good until {} and in the first half of its life: until \
+             that is over, the same key gets the same certificate. Nothing was changed.",
+            scb_protocol::rfc3339(*until)
+        ),
         Fact::RequestsSent {
             fresh, requests, ..
         } => format!(

@@ -101,6 +101,7 @@ fn all() -> Vec<Fact> {
             root: hash("root"),
         },
         Fact::AlreadyCertified { certificates: 3 },
+        Fact::NotRenewedYet { until: time(LATER) },
         Fact::RequestsSent {
             to: "spiffe://example.edu/service/cuhk".parse().unwrap(),
             root: hash("root"),

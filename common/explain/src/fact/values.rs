@@ -24,6 +24,7 @@ pub(super) fn values(fact: &Fact, language: Language) -> Values {
             (Label::Root, root.to_string()),
         ],
         Fact::AlreadyCertified { .. }
+        | Fact::NotRenewedYet { .. }
         | Fact::AssignmentsTold { .. }
         | Fact::GradesTold { .. }
         | Fact::HistoryTold { .. }

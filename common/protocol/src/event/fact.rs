@@ -41,6 +41,12 @@ pub enum Fact {
         /// How many certificates are here.
         certificates: usize,
     },
+    /// Step 2, student: the same key is not certified again in the first half of the certificate's
+    /// life.
+    NotRenewedYet {
+        /// Until when the certificate is good.
+        until: UnixTime,
+    },
     /// Step 1, student: the certificate requests have left.
     RequestsSent {
         /// Who got them, proved by its certificate.
@@ -384,6 +390,7 @@ impl fmt::Display for Fact {
             Self::AlreadyCertified { certificates } => {
                 write!(f, "already certified {certificates}")
             }
+            Self::NotRenewedYet { .. } => f.write_str("not renewed: the same key, too early"),
             Self::RequestsSent { requests, .. } => write!(f, "requests sent {}", requests.len()),
             Self::RequestVerified { .. } => f.write_str("request verified"),
             Self::StudentCertified {

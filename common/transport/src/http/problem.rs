@@ -20,14 +20,23 @@ struct Problem<'a> {
 
 /// A refusal as `application/problem+json`.
 pub fn problem(refusal: &Refusal) -> Response<Body> {
+    let code = refusal.code;
+    problem_in_words(refusal, (code.sentence(), code.remedy()))
+}
+
+/// As [`problem`], with another sentence and another remedy: for whoever uses no program of ours.
+pub fn problem_in_words(
+    refusal: &Refusal,
+    (detail, remedy): (&'static str, &'static str),
+) -> Response<Body> {
     // The registry holds statuses that exist; a test goes through them.
     let status = StatusCode::from_u16(refusal.code.http_status())
         .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let problem = Problem {
         title: status.canonical_reason().unwrap_or_default(),
         status: status.as_u16(),
-        detail: refusal.code.sentence(),
-        remedy: refusal.code.remedy(),
+        detail,
+        remedy,
         refusal,
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();

@@ -9,6 +9,7 @@ pub(super) fn told(code: Code) -> (&'static str, &'static str) {
     let sentence = match code {
         Code::MediaTypeUnsupported => "the body is not said to be a PKCS#10 request",
         Code::MalformedMessage => "the body is not base64",
+        Code::EnrolmentRefused => "CUHK does not accept this user with this enrolment code",
         Code::RequestInvalid => {
             "the body is no PKCS#10 request (RFC 2986) in DER, or not signed by the key that is in it"
         }
@@ -34,8 +35,9 @@ fn remedy(code: Code) -> &'static str {
         }
         Code::BodyTooLarge => "send a PKCS#10 request and nothing else: it has a few hundred bytes",
         Code::EnrolmentRefused => {
-            "give them by HTTP Basic authentication: the user is the student ID, the password the \
-             enrolment code. A new code comes from your department"
+            "give them by HTTP Basic authentication: the user is the student ID, for a service \
+             service/NAME, the password the enrolment code. A new code comes from your department, \
+             for a service from campus IT"
         }
         Code::CertificateMissing => {
             "connect with the certificate that is to be renewed (TLS client certificate); the first \
