@@ -413,6 +413,8 @@ mod tests {
             "blackboard init --cuhk c:1",
             "blackboard course members CSCI3150 --list class.csv",
             "blackboard assignment add --course C --title T --due 2026-12-01T23:59:00+08:00 --group-size 1..3 --accept pdf,zip",
+            "blackboard assignment withdraw lab-1 --course C --json",
+            "blackboard course withdraw CSCI3150",
             "blackboard extension add lab-1 --course C --student a,b --due 2026-12-01T23:59:00Z",
             "blackboard recover --lose 12",
             "blackboard fsck --assignment CSCI3150/lab-1 --json",

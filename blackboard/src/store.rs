@@ -6,6 +6,7 @@ pub(crate) mod closing;
 mod commitment;
 mod courses;
 mod error;
+mod extensions;
 pub(crate) mod grades;
 mod history;
 mod inspector;
@@ -19,6 +20,7 @@ mod record;
 mod refused;
 mod register;
 mod releases;
+mod removal;
 mod revocation;
 mod rows;
 mod versions;
@@ -37,10 +39,11 @@ use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
 use scb_storage::Database;
 
 use crate::authority::Numbers;
-pub(crate) use assignments::{Assignment, Given, Place};
+pub(crate) use assignments::{Assignment, Place};
 pub use commitment::{CommitOutcome, Committal, Unfinished};
 pub(crate) use courses::{Course, Membership};
 pub use error::Error;
+pub(crate) use extensions::Given;
 pub(crate) use history::Own;
 pub(crate) use inspector::{CommittedRow, EntryRow, Inspector};
 #[cfg(test)]
@@ -73,6 +76,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_repeats.sql")),
     M::up(include_str!("store/migration_releases.sql")),
     M::up(include_str!("store/migration_backlog.sql")),
+    M::up(include_str!("store/migration_removals.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -40,6 +40,13 @@ A class list is a CSV file with a header; the column of the student IDs is `sid`
 `SIS User ID` (Canvas), `ID number` (Moodle) or `Username` (Blackboard Learn). Rows without an ID
 are left out. The list takes the place of the one before, and counts from then on.";
 
+const COURSE_WITHDRAW_EXAMPLES: &str = "\
+Examples:
+  blackboard course withdraw CSCI3510
+
+For a course that was added by mistake. Its assignments are withdrawn with it, if nobody has handed in
+for any of them; otherwise nothing is changed.";
+
 /// `blackboard course`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum CourseCommand {
@@ -74,6 +81,14 @@ pub(crate) enum CourseCommand {
         /// Every student from now on
         #[arg(long)]
         anybody: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Take back a course that was added by mistake
+    #[command(after_help = COURSE_WITHDRAW_EXAMPLES)]
+    Withdraw {
+        /// The course
+        course: Label,
         #[command(flatten)]
         output: Output,
     },
@@ -126,6 +141,14 @@ Examples:
   blackboard assignment show lab-1 --course CSCI3150
   blackboard assignment show lab-1 --course CSCI3150 --json";
 
+const WITHDRAW_EXAMPLES: &str = "\
+Examples:
+  blackboard assignment withdraw lab-11 --course CSCI3150
+
+For an assignment that was added by mistake: students are shown it no longer, and an entry of its log
+says so. If somebody has handed in, signed or was graded, nothing is changed: close it instead, or
+change its rules. It may be added again under the same name.";
+
 /// `blackboard assignment`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum AssignmentCommand {
@@ -138,6 +161,14 @@ pub(crate) enum AssignmentCommand {
     /// Take nothing any more
     #[command(after_help = CLOSE_EXAMPLES)]
     Close {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Take back an assignment that was added by mistake
+    #[command(after_help = WITHDRAW_EXAMPLES)]
+    Withdraw {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
@@ -344,9 +375,10 @@ impl CourseCommand {
     /// Whether the result, and an error, are wanted as JSON.
     pub(crate) fn json(&self) -> bool {
         match self {
-            Self::Add { output, .. } | Self::List { output } | Self::Members { output, .. } => {
-                output.json
-            }
+            Self::Add { output, .. }
+            | Self::List { output }
+            | Self::Members { output, .. }
+            | Self::Withdraw { output, .. } => output.json,
         }
     }
 }
@@ -357,9 +389,10 @@ impl AssignmentCommand {
         match self {
             Self::Add(add) => add.output.json,
             Self::Change(change) => change.output.json,
-            Self::Close { output, .. } | Self::List { output, .. } | Self::Show { output, .. } => {
-                output.json
-            }
+            Self::Close { output, .. }
+            | Self::Withdraw { output, .. }
+            | Self::List { output, .. }
+            | Self::Show { output, .. } => output.json,
         }
     }
 }

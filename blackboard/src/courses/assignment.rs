@@ -26,8 +26,20 @@ pub(super) fn run(desk: &Desk, command: &AssignmentCommand) -> anyhow::Result<()
             let changed = desk.store.change_assignment(place, close, desk.now)?;
             say_changed(which, &changed, output.json)
         }
+        AssignmentCommand::Withdraw { which, output } => withdraw(desk, which, output.json),
         AssignmentCommand::List { course, output } => list(desk, course.as_ref(), output.json),
         AssignmentCommand::Show { which, output } => show(desk, which, output.json),
+    }
+}
+
+fn withdraw(desk: &Desk, which: &Which, json: bool) -> anyhow::Result<()> {
+    desk.store.remove_assignment(desk.place(which), desk.now)?;
+    let Which { course, assignment } = which;
+    match json {
+        true => say_json(&json!({"course": course, "assignment": assignment, "withdrawn": true})),
+        false => Ok(say(&format!(
+            "withdrew {course}/{assignment}: students are shown it no longer"
+        ))?),
     }
 }
 

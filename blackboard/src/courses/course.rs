@@ -23,6 +23,7 @@ pub(super) fn run(desk: &Desk, command: &CourseCommand) -> anyhow::Result<()> {
                 .add_course(course, title, read(list)?, desk.now)?;
             one(desk, course, "added", output.json)
         }
+        CourseCommand::Withdraw { course, output } => withdraw(desk, course, output.json),
         CourseCommand::List { output } => list_all(desk, output.json),
         CourseCommand::Members {
             course,
@@ -40,6 +41,17 @@ pub(super) fn run(desk: &Desk, command: &CourseCommand) -> anyhow::Result<()> {
             one(desk, course, "changed", output.json)
         }
     }
+}
+
+fn withdraw(desk: &Desk, course: &Label, json: bool) -> anyhow::Result<()> {
+    let (domain, store) = (desk.domain.clone(), &desk.store);
+    let removed = store.remove_course(domain, course.clone(), desk.now)?;
+    if json {
+        let told = json!({"course": course, "withdrawn": true, "assignments": removed});
+        return say_json(&told);
+    }
+    let assignments = counted(removed.len() as u64, "assignment");
+    Ok(say(&format!("withdrew {course}, with {assignments}"))?)
 }
 
 /// What became of the course.

@@ -1,19 +1,20 @@
-//! Assignments: their rules, all that they ever were, and the extensions of single students.
+//! Assignments: their rules, and all that these ever were.
 //!
 //! What is changed here is an entry of the assignment's log, in the same transaction.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{StudentId, TrustDomain};
 use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Contents, Entry, LogName};
 use scb_protocol::message::blackboard::{ListedAssignment, MAX_CHANGES};
 use scb_protocol::rules::{
-    Assigned, Change, Extension, Found, Groups, Rules, RulesError, Terms, Title, changes,
+    Assigned, Change, Found, Groups, Rules, RulesError, Terms, Title, changes,
 };
 use scb_protocol::statement::{Label, Statement};
 use serde::Serialize;
 
+use super::extensions::own_extensions;
 use super::{Error, Store, as_integer, courses, log, versions};
 
 /// An assignment and the history of its rules.
@@ -44,26 +45,6 @@ impl Assignment {
         let change = |pair: &[(UnixTime, Rules)]| changes(&pair[1].1, &pair[0].1, pair[0].0);
         steps.flat_map(change).collect()
     }
-}
-
-/// An extension, and when it was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
-    /// The extension.
-    pub extension: Extension,
-    /// When it was given.
-    pub at: UnixTime,
-}
-
-/// What is entered in the log about extensions.
-#[derive(Debug, Serialize)]
-struct ExtensionEntry<'a> {
-    /// Given, or given anew in the place of another.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    given: &'a [Extension],
-    /// Taken back: the common due time counts again for them.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    taken_back: &'a [StudentId],
 }
 
 /// An assignment, by its course and its name there.
@@ -146,80 +127,6 @@ impl Store {
             .read_blocking(move |connection| require(connection, &place))
     }
 
-    /// Gives these students more time, in the place of what they had.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoAssignment`], [`Error::Rules`]; [`Error::NotInCourse`] for a student who is not
-    /// in the course; [`Error::Storage`].
-    pub fn extend(
-        &self,
-        place: Place,
-        extensions: Vec<Extension>,
-        now: UnixTime,
-    ) -> Result<(), Error> {
-        self.database.write_blocking(move |transaction| {
-            let rules = require(transaction, &place)?.rules().clone();
-            let course = courses::require(transaction, &place.course)?;
-            let sids: Vec<_> = extensions.iter().map(|one| one.sid.clone()).collect();
-            if let Some(sid) = courses::outsiders(transaction, &course, &sids)?.pop() {
-                let course = place.course;
-                return Err(Error::NotInCourse { course, sid });
-            }
-            for extension in &extensions {
-                rules.check_extension(extension).map_err(Error::Rules)?;
-                put_extension(transaction, &place, extension, now)?;
-            }
-            let entry = ExtensionEntry {
-                given: &extensions,
-                taken_back: &[],
-            };
-            enter(transaction, &place, now, Entry::Extension(object(&entry)?))
-        })
-    }
-
-    /// Takes back the extensions of these students; answers of whom there was one.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoAssignment`]; [`Error::Storage`].
-    pub fn take_back(
-        &self,
-        place: Place,
-        sids: Vec<StudentId>,
-        now: UnixTime,
-    ) -> Result<Vec<StudentId>, Error> {
-        self.database.write_blocking(move |transaction| {
-            require(transaction, &place)?;
-            let mut had = Vec::new();
-            for sid in sids {
-                if remove_extension(transaction, &place, &sid)? {
-                    had.push(sid);
-                }
-            }
-            if !had.is_empty() {
-                let entry = ExtensionEntry {
-                    given: &[],
-                    taken_back: &had,
-                };
-                enter(transaction, &place, now, Entry::Extension(object(&entry)?))?;
-            }
-            Ok(had)
-        })
-    }
-
-    /// The extensions of an assignment, by student.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoAssignment`]; [`Error::Storage`], [`Error::CoursesAltered`].
-    pub fn extensions(&self, place: Place) -> Result<Vec<Given>, Error> {
-        self.database.read_blocking(move |connection| {
-            require(connection, &place)?;
-            extensions(connection, &place.course, &place.assignment)
-        })
-    }
-
     /// What these students can hand in together: the assignments of all courses in which all of
     /// them are, or of one of these courses.
     ///
@@ -259,7 +166,7 @@ impl Store {
     /// [`Error::Storage`].
     pub fn begin_with(&self, place: Place, rules: Rules, now: UnixTime) -> Result<bool, Error> {
         self.database.write_blocking(move |transaction| {
-            if !courses::all(transaction)?.is_empty() {
+            if courses::were_any(transaction)? {
                 return Ok(false);
             }
             let altered = |_| Error::CoursesAltered {
@@ -336,22 +243,29 @@ pub(super) fn require(connection: &Connection, place: &Place) -> Result<Assignme
     })
 }
 
+/// The rules of what was not taken back, and of what was added anew since.
+const SELECT: &str = "SELECT course, assignment, at, rules FROM rules WHERE nth > \
+    (SELECT coalesce(max(nth), 0) FROM removals WHERE removals.course = rules.course \
+    AND removals.assignment = rules.assignment)";
+
 pub(super) fn find(
     connection: &Connection,
     course: &Label,
     assignment: &Label,
 ) -> Result<Option<Assignment>, Error> {
-    let sql = "SELECT course, assignment, at, rules FROM rules \
-               WHERE course = ? AND assignment = ? ORDER BY nth DESC";
-    let mut query = connection.prepare_cached(sql)?;
+    let sql = format!("{SELECT} AND course = ? AND assignment = ? ORDER BY nth DESC");
+    let mut query = connection.prepare_cached(&sql)?;
     let rows = query.query_map([course.to_string(), assignment.to_string()], raw)?;
     Ok(collect(rows)?.pop())
 }
 
-fn all(connection: &Connection, course: Option<&Label>) -> Result<Vec<Assignment>, Error> {
-    let sql = "SELECT course, assignment, at, rules FROM rules \
-               WHERE ?1 IS NULL OR course = ?1 ORDER BY course, assignment, nth DESC";
-    let mut query = connection.prepare_cached(sql)?;
+pub(super) fn all(
+    connection: &Connection,
+    course: Option<&Label>,
+) -> Result<Vec<Assignment>, Error> {
+    let sql =
+        format!("{SELECT} AND (?1 IS NULL OR course = ?1) ORDER BY course, assignment, nth DESC");
+    let mut query = connection.prepare_cached(&sql)?;
     collect(query.query_map([course.map(ToString::to_string)], raw)?)
 }
 
@@ -408,88 +322,8 @@ fn put(
     enter(transaction, place, now, Entry::Rules(contents))
 }
 
-fn put_extension(
-    transaction: &Transaction<'_>,
-    place: &Place,
-    extension: &Extension,
-    now: UnixTime,
-) -> Result<(), Error> {
-    let sql = "INSERT INTO extensions (course, assignment, sid, given_at, extension) \
-               VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE \
-               SET given_at = excluded.given_at, extension = excluded.extension";
-    transaction.prepare_cached(sql)?.execute(params![
-        place.course.to_string(),
-        place.assignment.to_string(),
-        extension.sid.as_str(),
-        as_integer(now.as_secs()),
-        text(extension)?,
-    ])?;
-    Ok(())
-}
-
-fn remove_extension(
-    transaction: &Transaction<'_>,
-    place: &Place,
-    sid: &StudentId,
-) -> Result<bool, Error> {
-    let sql = "DELETE FROM extensions WHERE course = ? AND assignment = ? AND sid = ?";
-    let removed = transaction.prepare_cached(sql)?.execute(params![
-        place.course.to_string(),
-        place.assignment.to_string(),
-        sid.as_str(),
-    ])?;
-    Ok(removed > 0)
-}
-
-pub(super) fn extensions(
-    connection: &Connection,
-    course: &Label,
-    assignment: &Label,
-) -> Result<Vec<Given>, Error> {
-    let sql = "SELECT given_at, extension FROM extensions \
-               WHERE course = ? AND assignment = ? ORDER BY sid";
-    let mut query = connection.prepare_cached(sql)?;
-    let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-    })?;
-    let altered = || Error::CoursesAltered {
-        name: format!("{course}/{assignment}"),
-    };
-    rows.map(|row| {
-        let (at, extension) = row?;
-        Ok(Given {
-            extension: serde_json::from_str(&extension).map_err(|_| altered())?,
-            at: from_seconds(at.unsigned_abs()),
-        })
-    })
-    .collect()
-}
-
-pub(super) fn own_extensions(
-    connection: &Connection,
-    course: &Label,
-    assignment: &Label,
-    sids: &[StudentId],
-) -> Result<Vec<Extension>, Error> {
-    let sql = "SELECT extension FROM extensions \
-               WHERE course = ? AND assignment = ? AND sid = ?";
-    let mut query = connection.prepare_cached(sql)?;
-    let mut own = Vec::new();
-    for sid in sids {
-        let key = [course.to_string(), assignment.to_string(), sid.to_string()];
-        let found: Option<String> = query.query_row(key, |row| row.get(0)).optional()?;
-        if let Some(extension) = found {
-            let extension = serde_json::from_str(&extension);
-            own.push(extension.map_err(|_| Error::CoursesAltered {
-                name: format!("{course}/{assignment}"),
-            })?);
-        }
-    }
-    Ok(own)
-}
-
 /// Enters it in the assignment's log, in the same transaction.
-fn enter(
+pub(super) fn enter(
     transaction: &Transaction<'_>,
     place: &Place,
     now: UnixTime,
@@ -500,11 +334,11 @@ fn enter(
     Ok(())
 }
 
-fn text(value: &impl Serialize) -> Result<String, Error> {
+pub(super) fn text(value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value).map_err(not_written)
 }
 
-fn object(value: &impl Serialize) -> Result<Contents, Error> {
+pub(super) fn object(value: &impl Serialize) -> Result<Contents, Error> {
     match serde_json::to_value(value).map_err(not_written)? {
         serde_json::Value::Object(object) => Ok(object),
         _ => Err(Error::Receipt(scb_protocol::Error::Encode(

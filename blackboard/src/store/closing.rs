@@ -6,7 +6,9 @@ use scb_certs::Crl;
 use scb_protocol::log_leaf::{Closed, Entry, LogName};
 use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
 
-use super::{Error, Place, Store, as_integer, assignments, log, parts, revocation, witnessed};
+use super::{
+    Error, Place, Store, as_integer, assignments, extensions, log, parts, revocation, witnessed,
+};
 
 /// Whether more may come for an assignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +84,7 @@ impl Store {
 
 fn close(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result<Closing, Error> {
     let rules = assignments::require(transaction, place)?.rules().clone();
-    let extensions = assignments::extensions(transaction, &place.course, &place.assignment)?;
+    let extensions = extensions::extensions(transaction, &place.course, &place.assignment)?;
     let last = rules.closes_for_all(extensions.iter().map(|given| &given.extension));
     if last.is_none_or(|last| now <= last) {
         return Ok(Closing::TakenUntil(last));

@@ -91,7 +91,7 @@ impl Store {
 
 /// The course, if there is one.
 pub(super) fn find(connection: &Connection, course: &Label) -> Result<Option<Course>, Error> {
-    let sql = format!("{SELECT} WHERE course = ?");
+    let sql = format!("{SELECT} WHERE course = ? AND removed_at IS NULL");
     let mut query = connection.prepare_cached(&sql)?;
     let found = query.query_row([course.to_string()], raw).optional()?;
     found.map(complete).transpose()
@@ -113,12 +113,33 @@ pub(super) fn insert(
         let course = course.clone();
         return Err(Error::CourseExists { course });
     }
-    let sql = "INSERT INTO courses (course, title, listed, added_at) VALUES (?, ?, 0, ?)";
+    let sql = "INSERT INTO courses (course, title, listed, added_at) VALUES (?, ?, 0, ?) \
+               ON CONFLICT DO UPDATE SET title = excluded.title, listed = 0, \
+               added_at = excluded.added_at, removed_at = NULL";
     let at = as_integer(now.as_secs());
     transaction
         .prepare_cached(sql)?
         .execute(params![course.to_string(), title.to_string(), at])?;
     Ok(())
+}
+
+/// Takes it back, and its class list. It may be added again.
+pub(super) fn remove(
+    transaction: &Transaction<'_>,
+    course: &Label,
+    now: UnixTime,
+) -> Result<(), Error> {
+    replace_members(transaction, course, None)?;
+    let sql = "UPDATE courses SET removed_at = ? WHERE course = ?";
+    let row = params![as_integer(now.as_secs()), course.to_string()];
+    transaction.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// Whether there ever was one, also one that was taken back.
+pub(super) fn were_any(connection: &Connection) -> Result<bool, Error> {
+    let mut query = connection.prepare_cached("SELECT 1 FROM courses LIMIT 1")?;
+    Ok(query.exists([])?)
 }
 
 /// Those of the students who are not in the course.
@@ -146,7 +167,7 @@ const SELECT: &str = "SELECT course, title, listed, added_at, \
     FROM courses";
 
 pub(super) fn all(connection: &Connection) -> Result<Vec<Course>, Error> {
-    let sql = format!("{SELECT} ORDER BY course");
+    let sql = format!("{SELECT} WHERE removed_at IS NULL ORDER BY course");
     let mut query = connection.prepare_cached(&sql)?;
     let rows = query.query_map([], raw)?;
     rows.map(|row| complete(row?)).collect()

@@ -112,6 +112,14 @@ pub enum Error {
         /// The assignment's name.
         assignment: Label,
     },
+    /// It is not to be taken back: there is something of students' in it.
+    #[error("students have a part in {course}/{assignment} already")]
+    InUse {
+        /// The course.
+        course: Label,
+        /// The assignment's name.
+        assignment: Label,
+    },
     /// There is no such assignment.
     #[error("there is no assignment {assignment} in {course}")]
     NoAssignment {
@@ -291,6 +299,7 @@ impl Error {
             Self::NoCourse { .. } => "course_unknown",
             Self::AssignmentExists { .. } => "assignment_exists",
             Self::NoAssignment { .. } => "assignment_unknown",
+            Self::InUse { .. } => "assignment_in_use",
             Self::NotInCourse { .. } => "not_course_member",
             Self::Rules(_) => "rules_invalid",
             Self::CoursesAltered { .. } => "altered",
@@ -319,6 +328,11 @@ impl Error {
                 Some("change it with `blackboard assignment change`, or give another --id".into())
             }
             Self::NoAssignment { .. } => Some("`blackboard assignment list` shows all".into()),
+            Self::InUse { course, assignment } => Some(format!(
+                "nothing was changed: what was handed in, signed or graded stays; \
+                 `blackboard assignment close {assignment} --course {course}` takes nothing more, \
+                 `blackboard assignment change` mends the rules"
+            )),
             Self::NotInCourse { .. } => Some(
                 "check the ID; `blackboard course members` shows and replaces the class list"
                     .into(),
@@ -369,6 +383,7 @@ impl Error {
                 | Self::NoCourse { .. }
                 | Self::AssignmentExists { .. }
                 | Self::NoAssignment { .. }
+                | Self::InUse { .. }
                 | Self::NotInCourse { .. }
                 | Self::Rules(_)
         )

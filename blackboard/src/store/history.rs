@@ -11,7 +11,9 @@ use scb_protocol::rules::{Counts, Extension, Rules, Standing};
 use scb_protocol::statement::{Label, SubmissionNumber};
 
 use super::rows::summary;
-use super::{Error, Record, Store, Summary, as_integer, assignments, by_number, number};
+use super::{
+    Error, Record, Store, Summary, as_integer, assignments, by_number, extensions, number,
+};
 
 /// Which versions are wanted: of whom, of which course and assignment.
 #[derive(Debug, Clone)]
@@ -167,7 +169,7 @@ fn standings(
     let found = assignments::find(connection, course, assignment)?;
     let rules = found.as_ref().map(|found| found.rules());
     let counts = rules.map_or(Counts::Latest, |rules| rules.counts);
-    let extensions = assignments::own_extensions(connection, course, assignment, asking)?;
+    let extensions = extensions::own_extensions(connection, course, assignment, asking)?;
     let standing = |sid: &StudentId| {
         let own = extensions.iter().find(|extension| extension.sid == *sid);
         let (late, costs) = rules.map_or((0, 0), |rules| late(rules, at, own));

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use entry::{
     Accepted, Closed, Committed, Contents, Ended, Entry, Grades, Lapsed, Proposed, Recovered,
-    Refused, Released, Signed,
+    Refused, Released, Removed, Signed,
 };
 pub use name::LogName;
 
@@ -225,6 +225,7 @@ mod tests {
             recovered,
             grades,
             released,
+            Entry::Removed(Removed {}),
             closed,
         ];
         leaves.extend(about_a_proposal());

@@ -43,6 +43,8 @@ pub enum Entry {
     Grades(Grades),
     /// Students may see grades from now on.
     Released(Released),
+    /// It was added by mistake, and nobody had handed in: students see it no longer.
+    Removed(Removed),
     /// Nothing more is taken: what is here is all.
     Closed(Closed),
     /// What came before this is lost in part: the log went on after what its witness had seen.
@@ -68,6 +70,7 @@ impl Entry {
             Self::Refused(_) => "refused",
             Self::Grades(_) => "grades",
             Self::Released(_) => "released",
+            Self::Removed(_) => "removed",
             Self::Closed(_) => "closed",
             Self::Recovered(_) => "recovered",
         }
@@ -208,6 +211,11 @@ impl Released {
     pub const MOST: usize = 256;
 }
 
+/// An assignment that was added by mistake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Removed {}
+
 /// The end of an assignment: after the last cut-off, and when no upload could come any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
@@ -228,6 +236,6 @@ pub struct Recovered {
 }
 
 objects!(
-    Committed, Accepted, Proposed, Signed, Ended, Lapsed, Refused, Grades, Released, Closed,
-    Recovered
+    Committed, Accepted, Proposed, Signed, Ended, Lapsed, Refused, Grades, Released, Removed,
+    Closed, Recovered
 );
