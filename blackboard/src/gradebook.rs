@@ -3,6 +3,7 @@
 mod columns;
 mod export;
 mod import;
+mod late;
 mod plan;
 mod sheet;
 
@@ -97,6 +98,7 @@ fn as_json(graded: &Graded) -> Value {
         "points": grade.points,
         "maximum": grade.maximum,
         "group": grade.group,
+        "lateness": grade.lateness,
         "submission": grade.submission,
         "comment": grade.comment,
         "grader": grade.grader,

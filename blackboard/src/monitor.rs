@@ -68,6 +68,8 @@ struct Vitals {
 impl scb_transport::Vitals for Vitals {
     async fn ailments(&self) -> Vec<String> {
         let mut reasons: Vec<String> = self.database().await.into_iter().collect();
+        // What is acknowledged is stored first.
+        reasons.extend(scb_cli::unwritable(self.store().path()));
         reasons.extend(self.lists());
         reasons.extend(self.cuhk());
         reasons.extend(self.own_certificate());

@@ -241,6 +241,11 @@ impl Store {
         self.database.size()
     }
 
+    /// Where the database is.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.database.path()
+    }
+
     /// CUHK's issuance log as it was remembered last.
     ///
     /// # Errors

@@ -20,9 +20,6 @@ use metrics::Metrics;
 /// How long the database may take for one small question.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// With less than this on the disk nothing more can be recorded: 1 MiB.
-const LEAST_SPACE: u64 = 1 << 20;
-
 /// The port for health and metrics, and the numbers that it shows.
 #[derive(Debug)]
 pub struct Watch {
@@ -79,7 +76,8 @@ impl scb_transport::Vitals for Vitals {
     async fn ailments(&self) -> Vec<String> {
         let now = self.clock.now();
         let mut reasons: Vec<String> = self.database().await.into_iter().collect();
-        reasons.extend(room(self.store.free_space()));
+        // What is issued and answered is written down first.
+        reasons.extend(scb_cli::unwritable(self.store.path()));
         reasons.extend(self.lists(now));
         reasons.extend(self.own_certificate(now));
         reasons
@@ -138,29 +136,8 @@ impl Vitals {
     }
 }
 
-/// What is issued and answered is written down first.
-fn room(free: Result<u64, Error>) -> Option<String> {
-    match free {
-        Ok(LEAST_SPACE..) => None,
-        Ok(_) => Some("the disk is full: make room on it".to_owned()),
-        Err(error) => Some(with_causes(&error)),
-    }
-}
-
 /// Whether something that counts from one time to another does now; clocks may differ a little.
 fn counts(from: UnixTime, until: UnixTime, now: UnixTime) -> bool {
     (from.as_secs()..until.as_secs().saturating_add(1)).contains(&now.as_secs())
         || now.as_secs() < from.as_secs() && from.as_secs() - now.as_secs() <= CLOCK_SKEW
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_without_room_on_its_disk_is_not_ready() {
-        assert_eq!(room(Ok(LEAST_SPACE)), None);
-        let told = room(Ok(LEAST_SPACE - 1));
-        assert!(told.is_some_and(|told| told.contains("disk is full")));
-    }
 }

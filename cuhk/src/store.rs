@@ -160,13 +160,9 @@ impl Store {
         self.database.path().with_file_name(name)
     }
 
-    /// Bytes that may still be written where the database is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Local`].
-    pub(crate) fn free_space(&self) -> Result<u64, Error> {
-        Ok(scb_cli::free_space(self.database.path())?)
+    /// Where the database is.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.database.path()
     }
 
     /// Bytes that it takes on the disk.

@@ -417,7 +417,7 @@ impl Words {
 }
 
 /// The text and blanks up to that many columns; Chinese characters take two.
-fn padded(text: &str, columns: usize) -> String {
+pub(crate) fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 

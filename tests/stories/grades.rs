@@ -276,3 +276,72 @@ fn a_grade_altered_on_the_disk_is_not_believed() {
         .student(&["grades", "--ids", "1155000001", "--json"]);
     refused.refused(3, "server_misbehaved");
 }
+
+/// What a late rule costs is taken off once, whatever comes back from a gradebook.
+#[test]
+fn lateness_is_taken_off_by_the_rule_and_never_twice() {
+    let teacher = Teacher::new();
+    let change = ["assignment", "change", "lab-1", "--course", "CSCI3150"];
+    let rules = [
+        "--opens",
+        "2020-01-01T00:00:00Z",
+        "--late-rule",
+        "10%/day to 50%",
+    ];
+    let due = ["--due", "2020-01-02T00:00:00Z"];
+    teacher
+        .run(&[&change[..], &rules, &due].concat())
+        .succeeded();
+    let more = ["extension", "add", "lab-1", "--course", "CSCI3150"];
+    let for_one = ["--student", "1155000002", "--due", "2099-12-01T00:00:00Z"];
+    teacher.run(&[&more[..], &for_one].concat()).succeeded();
+
+    let raw = "sid,grade\n1155000001,8\n1155000002,8\n1155000003,2\n1155000004,3\n";
+    let told = teacher.import(raw, &["--maximum", "10", "--dry-run"]);
+    let told = told.succeeded().json();
+    let row = |index: usize, name: &str| told["changed"][index][name].clone();
+    assert_eq!(
+        (row(0, "lateness_percent"), row(0, "left")),
+        (50.into(), "3".into())
+    );
+    assert_eq!(
+        (row(0, "points"), row(0, "lateness_applied")),
+        ("8".into(), false.into())
+    );
+    assert_eq!(row(1, "lateness_percent"), Value::Null, "he had more time");
+
+    let apply = ["--maximum", "10", "--apply-lateness"];
+    teacher.import(raw, &apply).succeeded();
+    let points = || teacher.listed().into_iter().map(|[_, points, _]| points);
+    let left = ["3", "8", "0", "3"];
+    assert!(points().eq(left), "{:?}", points().collect::<Vec<_>>());
+    let listed = teacher.grades("list", &["--json"]).succeeded().json();
+    let lateness = &listed[0]["lateness"];
+    assert_eq!(
+        (&lateness["raw"], &lateness["percent"]),
+        (&"8".into(), &50.into())
+    );
+    assert_eq!(lateness["rule"], "10%/day to 50%");
+
+    // The same once more, and what was exported, change nothing.
+    let exported = "sid,grade\n1155000001,3\n1155000002,8\n1155000003,0\n1155000004,3\n";
+    for (text, applied) in [(raw, 0), (exported, 2)] {
+        for more in [&apply[..], &apply[..2]] {
+            if (text, more.len()) == (raw, 2) {
+                continue;
+            }
+            let told = teacher.import(text, more).succeeded().json();
+            assert_eq!(told["changed"], Value::Array(vec![]), "{text} {more:?}");
+            let before = told["lateness_applied_before"].as_array().unwrap();
+            assert_eq!(before.len(), applied, "{text} {more:?}");
+        }
+    }
+    teacher.grades("release", &[]).succeeded();
+    let shown = teacher.campus.student(&["grades", "--ids", "1155000001"]);
+    let shown = shown.succeeded().stdout;
+    assert!(shown.contains("3 of 10"), "{shown}");
+    assert!(
+        shown.contains("worth 8, less 50 % because it was late by "),
+        "{shown}"
+    );
+}

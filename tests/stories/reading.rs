@@ -82,6 +82,15 @@ fn every_version_is_listed_with_which_one_counts() {
     assert!(told.contains("report.pdf, 1,000,000 bytes"), "{told}");
     assert!(told.contains("counts; on time"), "{told}");
     assert!(told.contains("receipt   complete"), "{told}");
+    let chinese = scene.student(&["history", "--ids", ALONE, "--lang", "zh-Hant"]);
+    let chinese = chinese.succeeded().stdout;
+    for told in [
+        "檔案      report.pdf, 1,000,000 位元組",
+        "計算在內；準時",
+        "收據      完整",
+    ] {
+        assert!(chinese.contains(told), "{told}: {chinese}");
+    }
 }
 
 #[test]

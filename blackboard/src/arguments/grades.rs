@@ -25,7 +25,9 @@ Read are the gradebooks that Canvas and Moodle export, as they are, and CSV file
 `sid` and `grade`; further `group_grade`, `maximum` and `comment` if they are there. An empty cell
 changes nothing. With --groups a grade is that of the whole group; a member's own comes before it,
 as it does before `group_grade`. If one row is wrong nothing is imported, and every wrong row is
-named. Each grade that differs from what is here is signed and entered in the assignment's log;
+named. With --apply-lateness what the late rule says is taken off, for each student by his own due time;
+the signed grade keeps what the work was worth, the rule and what is left. Points that lateness has left
+before, as an exported gradebook has them, are not reduced again. Each grade that differs from what is here is signed and entered in the assignment's log;
 students see it after `blackboard grades release`.";
 
 const EXPORT_EXAMPLES: &str = "\
@@ -97,6 +99,9 @@ pub(crate) struct Import {
     /// A grade is that of the student's whole group; a member's own comes before it
     #[arg(long)]
     pub(crate) groups: bool,
+    /// The grades are for the work as such: take off what the assignment's late rule says
+    #[arg(long)]
+    pub(crate) apply_lateness: bool,
     /// Change nothing; show what would be changed
     #[arg(long)]
     pub(crate) dry_run: bool,

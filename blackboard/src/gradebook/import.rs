@@ -4,6 +4,7 @@ use std::path::Path;
 
 use scb_cli::{Failure, counted, printable, say};
 use scb_protocol::grade::{Grade, MAX_COMMENT, Points, SignedGrade};
+use scb_protocol::in_words;
 use serde_json::json;
 
 use super::columns::Columns;
@@ -153,6 +154,22 @@ fn signed(
     changes.iter().map(sign).collect()
 }
 
+/// What lateness costs, and whether that was taken off.
+fn late(change: &Change) -> String {
+    let Some(late) = change.lateness else {
+        return String::new();
+    };
+    let (by, percent, raw) = (in_words(late.seconds), late.percent, late.raw);
+    let costs = format!("  (late by {by}, which costs {percent} %: of {raw} ");
+    match change.given.lateness {
+        Some(_) => format!("{costs}these are left)"),
+        None => {
+            let left = late.left(change.given.maximum);
+            format!("{costs}{left} would be left with --apply-lateness)")
+        }
+    }
+}
+
 fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
     let (changes, same) = (&plan.changes, plan.same);
     if command.output.json {
@@ -167,8 +184,14 @@ fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
                 "maximum": change.given.maximum,
                 "group": change.given.group,
                 "submission": change.given.submission,
+                "late_seconds": change.lateness.map(|late| late.seconds),
+                "lateness_percent": change.lateness.map(|late| late.percent),
+                "raw": change.lateness.map(|late| late.raw),
+                "left": change.lateness.map(|late| late.left(change.given.maximum)),
+                "lateness_applied": change.given.lateness.is_some(),
             })).collect::<Vec<_>>(),
             "same": same,
+            "lateness_applied_before": plan.applied_before,
         }));
     }
     for change in changes {
@@ -180,8 +203,15 @@ fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
             None => String::new(),
         };
         let (sid, points, maximum) = (&given.sid, given.points, given.maximum);
+        let late = late(change);
         say(&format!(
-            "{sid}  was {was}, is {points} of {maximum}{group}"
+            "{sid}  was {was}, is {points} of {maximum}{group}{late}"
+        ))?;
+    }
+    if let applied @ 1.. = plan.applied_before.len() as u64 {
+        let grades = counted(applied, "grade");
+        say(&format!(
+            "{grades} as lateness had left them: nothing is taken off again"
         ))?;
     }
     let done = match command.dry_run {

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_protocol::grade::{Given, Grade, Points};
+use scb_protocol::grade::{Given, Grade, Lateness, Points};
 use scb_protocol::rules::{Counts, Title};
 use scb_protocol::statement::SubmissionNumber;
 
 use super::import::Marked;
+use super::late::Late;
 use crate::arguments::grades::Import;
 use crate::courses::Desk;
 use crate::store::{Error, Place};
@@ -21,6 +23,8 @@ pub(super) struct Change {
     pub(super) given: Given,
     /// The points before.
     pub(super) was: Option<Points>,
+    /// What lateness costs, or would cost if it were applied.
+    pub(super) lateness: Option<Lateness>,
 }
 
 /// What a gradebook says besides its rows. Of what it does not speak nothing is changed.
@@ -40,12 +44,14 @@ pub(super) struct Plan {
     pub(super) changes: Vec<Change>,
     /// How many grades are there already.
     pub(super) same: u64,
+    /// Those of them whose points are what lateness had left before: it is not taken off again.
+    pub(super) applied_before: Vec<StudentId>,
     /// Lines that cannot be taken, and why.
     pub(super) wrong: Vec<(u64, String)>,
 }
 
-/// The submission that counts for a student, and its members.
-type Part = (SubmissionNumber, Vec<StudentId>);
+/// The submission that counts for a student, its members, and when it came.
+type Part = (SubmissionNumber, Vec<StudentId>, UnixTime);
 
 /// A grade on its way to a student.
 #[derive(Debug, Clone)]
@@ -76,13 +82,18 @@ impl Plan {
         let due = plan.with_groups(rows, &parts, command.groups);
         let before = desk.store.grades(place)?;
         let submissions = parts_of(&due, parts, desk, place, counts)?;
+        let late = Late::of(desk, place, command.apply_lateness)?;
         for (sid, due) in due {
             let there = before.get(&sid).map(|graded| &graded.grade);
             let grader = command.grader.clone();
             if let Some(mut given) = plan.given((sid, due), there, says, grader) {
                 let submission = submissions.get(&given.sid);
-                given.submission = submission.map(|(number, _)| *number);
-                plan.add(given, there);
+                given.submission = submission.map(|(number, ..)| *number);
+                let lateness = submission.and_then(|(.., at)| late.lateness(&given, *at));
+                if late.apply(&mut given, lateness, there) {
+                    plan.applied_before.push(given.sid.clone());
+                }
+                plan.add(given, lateness, there);
             }
         }
         plan.wrong.sort();
@@ -107,6 +118,7 @@ impl Plan {
                 true => due.group,
                 false => there.and_then(|there| there.group),
             },
+            lateness: None,
             submission: None,
             comment: match says.comments {
                 true => due.comment,
@@ -116,11 +128,12 @@ impl Plan {
         })
     }
 
-    fn add(&mut self, given: Given, there: Option<&Grade>) {
+    fn add(&mut self, given: Given, lateness: Option<Lateness>, there: Option<&Grade>) {
         match there {
             Some(there) if there.is_same_as(&given) => self.same += 1,
             there => self.changes.push(Change {
                 was: there.map(|there| there.points),
+                lateness,
                 given,
             }),
         }
@@ -161,7 +174,7 @@ impl Plan {
         for (sid, row) in &rows {
             let given = row.group.or(row.own.filter(|_| for_groups));
             match (given, parts.get(sid)) {
-                (Some(points), Some((number, _))) => {
+                (Some(points), Some((number, ..))) => {
                     groups.entry(*number).or_default().insert(points, row);
                 }
                 (Some(_), None) if row.group.is_some() => {
@@ -181,7 +194,9 @@ impl Plan {
                 self.several(*number, grades, for_groups);
                 continue;
             };
-            let members = parts.get(&row.sid).map_or(&[][..], |(_, members)| members);
+            let members = parts
+                .get(&row.sid)
+                .map_or(&[][..], |(_, members, _)| members);
             for sid in members {
                 let entry = due.entry(sid.clone()).or_insert_with(|| Due {
                     own: None,
@@ -248,7 +263,8 @@ fn parts(
             if let Some(version) = part.counting {
                 let members = version.summary.statement.members.into_iter();
                 let members = members.map(|member| member.sid).collect();
-                found.insert(part.sid, (version.summary.number, members));
+                let part_of = (version.summary.number, members, version.committed_at);
+                found.insert(part.sid, part_of);
             }
         }
     }

@@ -361,6 +361,7 @@ fn grade(campus: &Campus, sid: &str) {
         points: "8".parse().unwrap(),
         maximum: "10".parse().unwrap(),
         group: None,
+        lateness: None,
         submission: None,
         comment: None,
         grader: "Dr Chan".parse().unwrap(),

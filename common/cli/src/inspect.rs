@@ -68,6 +68,37 @@ pub fn free_space(_path: &Path) -> Result<u64, Error> {
     Ok(u64::MAX)
 }
 
+/// With less than this in a file system nothing more can be recorded: 1 MiB.
+const LEAST_SPACE: u64 = 1 << 20;
+
+/// Why a server cannot record anything more where `path` is, if that is so: what it answers to whoever
+/// asks whether it is ready.
+#[cfg(unix)]
+pub fn unwritable(path: &Path) -> Option<String> {
+    use rustix::fs::StatVfsMountFlags;
+    match rustix::fs::statvfs(path) {
+        Ok(found) if found.f_flag.contains(StatVfsMountFlags::RDONLY) => {
+            Some("the disk is read-only: mount it for writing".to_owned())
+        }
+        Ok(found) => full(found.f_bavail.saturating_mul(found.f_frsize)),
+        Err(errno) => Some(format!(
+            "the disk of {} does not answer: {errno}",
+            path.display()
+        )),
+    }
+}
+
+/// As on Unix; nobody asks here.
+#[cfg(not(unix))]
+pub fn unwritable(_path: &Path) -> Option<String> {
+    None
+}
+
+#[cfg(unix)]
+fn full(free: u64) -> Option<String> {
+    (free < LEAST_SPACE).then(|| "the disk is full: make room on it".to_owned())
+}
+
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -87,6 +118,16 @@ mod tests {
             assert!(access.is_own);
         }
         assert!(Access::of(&dir.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn a_server_without_room_on_its_disk_is_not_ready() {
+        assert_eq!(full(LEAST_SPACE), None);
+        let told = full(LEAST_SPACE - 1);
+        assert!(told.is_some_and(|told| told.contains("disk is full")));
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(unwritable(dir.path()), None);
+        assert!(unwritable(&dir.path().join("none")).is_some());
     }
 
     #[test]

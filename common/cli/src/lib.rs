@@ -30,7 +30,7 @@ pub use files::{
 pub use generate::{Generate, generate_examples};
 pub use hidden::Hidden;
 pub use home::{Home, HomeArgs, Role, default_home};
-pub use inspect::{Access, free_space};
+pub use inspect::{Access, free_space, unwritable};
 pub use passphrase::{credential, passphrase_from, passphrase_from_flag};
 pub use ready::{read_address, write_ready};
 pub use roots::{ROOTS, bundle_age, bundle_sequence, former_roots, keep_bundle};

@@ -2,6 +2,7 @@
 //! assignment's log. The log holds the hash of a grade, which has a salt: whoever sees the entry
 //! does not learn the grade.
 
+mod lateness;
 mod points;
 mod release;
 mod verify;
@@ -10,6 +11,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Chain, Fingerprint, SigningKey, SpiffeId, StudentId, sign_detached};
 use serde::{Deserialize, Serialize};
 
+pub use lateness::Lateness;
 pub use points::Points;
 pub use release::{Release, VerifiedRelease};
 pub use verify::{GradeError, VerifiedGrade};
@@ -49,6 +51,9 @@ pub struct Grade {
     /// What his group was given as a whole, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Points>,
+    /// What lateness cost: then the points are what is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness: Option<Lateness>,
     /// The submission that counted when it was graded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submission: Option<SubmissionNumber>,
@@ -77,6 +82,8 @@ pub struct Given {
     pub maximum: Points,
     /// What his group was given as a whole.
     pub group: Option<Points>,
+    /// What lateness costs; it is taken off the points already.
+    pub lateness: Option<Lateness>,
     /// The submission that counts.
     pub submission: Option<SubmissionNumber>,
     /// What the teacher says of it.
@@ -107,6 +114,7 @@ impl Grade {
             points: given.points,
             maximum: given.maximum,
             group: given.group,
+            lateness: given.lateness,
             submission: given.submission,
             comment: given.comment,
             grader: given.grader,
@@ -125,6 +133,12 @@ impl Grade {
         let grade: Self =
             serde_json::from_slice(bytes).map_err(|error| Error::Leaf(error.to_string()))?;
         let comment = grade.comment.as_deref().unwrap_or_default();
+        let sound = |lateness: Lateness| lateness.is_sound(grade.points, grade.maximum);
+        if !grade.lateness.is_none_or(sound) {
+            return Err(Error::Leaf(
+                "the points are not what lateness leaves".to_owned(),
+            ));
+        }
         match grade.kind == TYPE && grade.v == 1 && comment.len() <= MAX_COMMENT {
             true => Ok(grade),
             false => Err(Error::Leaf("another type, version or size".to_owned())),
@@ -137,6 +151,7 @@ impl Grade {
         self.points == given.points
             && self.maximum == given.maximum
             && self.group == given.group
+            && self.lateness == given.lateness
             && self.comment == given.comment
     }
 }

@@ -47,8 +47,11 @@ pub(super) fn run(common: &Common, arguments: &Download, term: Term) -> Result<(
             file.sha256
         ))?;
     }
-    Ok(say(&format!(
-        "{}  the receipt, verified",
-        printable(&path(&fetched.kept))
-    ))?)
+    let receipt = common
+        .explain
+        .language
+        .language()
+        .pick("the receipt, verified", "收據，已驗證");
+    let kept = printable(&path(&fetched.kept));
+    Ok(say(&format!("{kept}  {receipt}"))?)
 }

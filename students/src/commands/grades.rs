@@ -3,7 +3,8 @@
 use rustls_pki_types::UnixTime;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_explain::Language;
-use scb_protocol::grade::{VerifiedGrade, VerifiedRelease};
+use scb_protocol::grade::{Lateness, VerifiedGrade, VerifiedRelease};
+use scb_protocol::in_words;
 use scb_protocol::receipt::Witnessed;
 use serde_json::{Value, json};
 
@@ -61,6 +62,9 @@ fn say_one(verified: &VerifiedGrade, words: Words) -> Result<(), Error> {
     if let Some(group) = grade.group.filter(|group| *group != grade.points) {
         say(&format!("  {}", words.group(&group.to_string())))?;
     }
+    if let Some(late) = &grade.lateness {
+        say(&format!("  {}", words.late(late)))?;
+    }
     if let Some(comment) = &grade.comment {
         say(&format!("  {}", printable(comment)))?;
     }
@@ -79,6 +83,7 @@ fn as_json(verified: &VerifiedGrade) -> Value {
         "points": grade.points,
         "maximum": grade.maximum,
         "group": grade.group,
+        "lateness": grade.lateness,
         "submission": grade.submission,
         "comment": grade.comment,
         "grader": grade.grader,
@@ -126,6 +131,19 @@ impl Words {
         match self.0 {
             Language::English => format!("the group as a whole has {points}"),
             Language::Chinese => format!("全組的評分是 {points} 分"),
+        }
+    }
+
+    fn late(self, late: &Lateness) -> String {
+        let Lateness {
+            raw, rule, percent, ..
+        } = late;
+        let by = in_words(late.seconds);
+        match self.0 {
+            Language::English => {
+                format!("worth {raw}, less {percent} % because it was late by {by} ({rule})")
+            }
+            Language::Chinese => format!("原得 {raw} 分，因遲交 {by} 扣 {percent} %（{rule}）"),
         }
     }
 

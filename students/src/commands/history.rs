@@ -1,14 +1,16 @@
 //! `student history`: every version of what these students have handed in, and which one counts.
 
 use scb_cli::{Term, local_time, printable, rfc3339, say};
+use scb_explain::Language;
 use scb_protocol::message::blackboard::{ListedVersion, OwnStanding};
-use scb_protocol::{counted, from_seconds, in_words};
+use scb_protocol::{counted, from_seconds, grouped, in_words};
 use serde_json::{Value, json};
 
 use super::{Prepared, group_or_everybody, quiet, say_json};
 use crate::Error;
 use crate::cli::{Common, Own};
 use crate::show::Show;
+use crate::words::padded;
 
 pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
@@ -23,13 +25,15 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
         let versions: Vec<Value> = told.versions.iter().map(as_json).collect();
         return say_json(&json!({ "time": rfc3339(told.time), "versions": versions }));
     }
+    let words = Words(common.explain.language.language());
     if told.versions.is_empty() {
-        return Ok(say("Nothing of these students has been handed in.")?);
+        return Ok(say(words.nothing())?);
     }
-    told.versions.iter().try_for_each(say_version)
+    let mut versions = told.versions.iter();
+    versions.try_for_each(|version| say_version(version, words))
 }
 
-fn say_version(version: &ListedVersion) -> Result<(), Error> {
+fn say_version(version: &ListedVersion, words: Words) -> Result<(), Error> {
     let members: Vec<_> = version.members.iter().map(ToString::to_string).collect();
     say(&format!(
         "{}  {}  {}/{}  {}",
@@ -41,39 +45,17 @@ fn say_version(version: &ListedVersion) -> Result<(), Error> {
     ))?;
     for file in &version.files {
         let name = printable(file.name.as_ref());
-        say(&format!(
-            "  file      {name}, {}",
-            counted(file.size, "byte")
-        ))?;
+        say(&words.line(words.file(), &format!("{name}, {}", words.bytes(file.size))))?;
     }
     let listed = u32::try_from(version.files.len()).unwrap_or(u32::MAX);
     if let more @ 1.. = version.file_count.saturating_sub(listed) {
-        let size = counted(version.size, "byte");
-        say(&format!("  file      and {more} more; all together {size}"))?;
+        say(&words.line(words.file(), &words.more(more, version.size)))?;
     }
     for own in &version.standings {
-        say(&format!("  {:<9} {}", own.sid, standing(own)))?;
+        say(&format!("  {:<9} {}", own.sid, words.standing(own)))?;
     }
-    let receipt = match version.proved {
-        true => "complete",
-        false => "pending: CUHK has not witnessed it yet",
-    };
-    Ok(say(&format!("  receipt   {receipt}"))?)
-}
-
-fn standing(own: &OwnStanding) -> String {
-    let counts = match own.counts {
-        true => "counts",
-        false => "does not count: another version does",
-    };
-    match own.late {
-        0 => format!("{counts}; on time"),
-        late => format!(
-            "{counts}; late by {}, which costs {} %",
-            in_words(late),
-            own.costs
-        ),
-    }
+    let receipt = words.line(words.receipt(), words.proved(version.proved));
+    Ok(say(&receipt)?)
 }
 
 fn as_json(version: &ListedVersion) -> Value {
@@ -98,4 +80,77 @@ fn as_json(version: &ListedVersion) -> Value {
         "standings": version.standings.iter().map(standing).collect::<Vec<_>>(),
         "receipt_pending": !version.proved,
     })
+}
+
+/// What is said, in one language.
+#[derive(Clone, Copy)]
+struct Words(Language);
+
+impl Words {
+    fn nothing(self) -> &'static str {
+        self.0.pick(
+            "Nothing of these students has been handed in.",
+            "這些學生尚未提交任何作業。",
+        )
+    }
+
+    /// A line below a version: what it is, in as many columns in either language, and what it says.
+    fn line(self, label: &str, text: &str) -> String {
+        format!("  {} {text}", padded(label, 9))
+    }
+
+    fn file(self) -> &'static str {
+        self.0.pick("file", "檔案")
+    }
+
+    fn receipt(self) -> &'static str {
+        self.0.pick("receipt", "收據")
+    }
+
+    fn bytes(self, bytes: u64) -> String {
+        match self.0 {
+            Language::English => counted(bytes, "byte"),
+            Language::Chinese => format!("{} 位元組", grouped(bytes)),
+        }
+    }
+
+    fn more(self, more: u32, size: u64) -> String {
+        let size = self.bytes(size);
+        match self.0 {
+            Language::English => format!("and {more} more; all together {size}"),
+            Language::Chinese => format!("另有 {more} 個；合共 {size}"),
+        }
+    }
+
+    fn proved(self, proved: bool) -> &'static str {
+        match proved {
+            true => self.0.pick("complete", "完整"),
+            false => self.0.pick(
+                "pending: CUHK has not witnessed it yet",
+                "待完成：中大尚未見證",
+            ),
+        }
+    }
+
+    fn standing(self, own: &OwnStanding) -> String {
+        let counts = match own.counts {
+            true => self.0.pick("counts", "計算在內"),
+            false => self.0.pick(
+                "does not count: another version does",
+                "不計算：以另一版本為準",
+            ),
+        };
+        match (self.0, own.late) {
+            (Language::English, 0) => format!("{counts}; on time"),
+            (Language::Chinese, 0) => format!("{counts}；準時"),
+            (Language::English, late) => format!(
+                "{counts}; late by {}, which costs {} %",
+                in_words(late),
+                own.costs
+            ),
+            (Language::Chinese, late) => {
+                format!("{counts}；遲交 {}，扣 {} %", in_words(late), own.costs)
+            }
+        }
+    }
 }

@@ -29,6 +29,18 @@ impl FromStr for Points {
     }
 }
 
+impl Points {
+    /// So many percent of them, rounded down to a ten-thousandth.
+    pub fn percent(self, percent: u8) -> Self {
+        Self(self.0 * u64::from(percent) / 100)
+    }
+
+    /// These, less others; none if those are more.
+    pub fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
 fn points(text: &str) -> Option<u64> {
     let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str, most: usize| {
@@ -97,6 +109,22 @@ mod tests {
         }
         let order = |text: &str| text.parse::<Points>().unwrap();
         assert!(order("9.5") < order("10"));
+    }
+
+    #[test]
+    fn percent_are_taken_off_exactly_and_never_below_nothing() {
+        let points = |text: &str| text.parse::<Points>().unwrap();
+        for (raw, maximum, percent, left) in [
+            ("8", "10", 20, "6"),
+            ("8.5", "10", 25, "6"),
+            ("1", "10", 20, "0"),
+            ("10", "10", 100, "0"),
+            ("0.0001", "0.0001", 50, "0.0001"),
+            ("999999.9999", "999999.9999", 1, "990000"),
+        ] {
+            let less = points(raw).less(points(maximum).percent(percent));
+            assert_eq!(less, points(left), "{raw} less {percent} % of {maximum}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use scb_certs::{Fingerprint, SpiffeId, StudentId};
 use scb_protocol::client::Told;
-use scb_protocol::grade::{Given, Grade, SignedGrade};
+use scb_protocol::grade::{Given, Grade, Lateness, SignedGrade};
 use scb_protocol::log_leaf::{Entry, Grades, Leaf, Released, leaf_commitment};
 use scb_protocol::message::blackboard::{
     CarriedGrade, CarriedProof, CarriedRelease, Reply, Request,
@@ -38,6 +38,7 @@ impl Sent {
             points: "8.5".parse().unwrap(),
             maximum: "10".parse().unwrap(),
             group: None,
+            lateness: None,
             submission: None,
             comment: Some("well argued".to_owned()),
             grader: "Dr Chan".parse().unwrap(),
@@ -212,6 +213,27 @@ fn a_grade_whose_release_is_not_entered_or_not_signed_is_refused() {
         elsewhere.signer = sent.signer.clone();
         carried.released = elsewhere.released();
     });
+}
+
+#[test]
+fn what_lateness_cost_must_be_what_the_rule_says() {
+    let mut sent = Sent::to(THREE[0]);
+    let raw = sent.grade.points;
+    let two_days = 2 * 86_400;
+    let lateness = Lateness::of(raw, two_days, "10%/day".parse().unwrap()).unwrap();
+    assert_eq!(lateness.left(sent.grade.maximum).to_string(), "6.5");
+    assert!(Lateness::of(raw, two_days, "mark".parse().unwrap()).is_none());
+    sent.grade.lateness = Some(lateness);
+    sent.refused("nothing was taken off", |_| {});
+    sent.grade.points = lateness.left(sent.grade.maximum);
+    let told = sent.told(|_| {}).unwrap();
+    assert_eq!(told.grades[0].grade().lateness, Some(lateness));
+    sent.grade.lateness = Some(Lateness {
+        percent: 10,
+        ..lateness
+    });
+    sent.grade.points = "7.5".parse().unwrap();
+    sent.refused("less than the rule says", |_| {});
 }
 
 #[test]
