@@ -28,8 +28,9 @@ struct Incoming {
 }
 
 impl Receiver<'_> {
-    /// Receives `upload`, chunks and then `end`. Everything has come, durably and with the hashes
-    /// that the members signed, when this returns; otherwise what has come is kept.
+    /// Receives `upload`, chunks and then `end`. Everything has come, with the hashes that the members
+    /// signed, when this returns, and is durable once it is stored or settled; otherwise what has come
+    /// is kept.
     pub(super) async fn receive<S: WithFiles>(
         mut self,
         state: ExpectUpload<S>,
@@ -120,12 +121,18 @@ impl Incoming {
         }
     }
 
-    /// What came of the open file is durable.
+    /// Nothing more comes of the open file. It is durable once it is stored.
     async fn close(&mut self) -> Result<(), Refusal> {
         if let Some((index, writer)) = self.open.take() {
-            self.upload.keep(index, writer).await.map_err(refusal)?;
+            self.upload.end(index, writer).await.map_err(refusal)?;
         }
         Ok(())
+    }
+
+    /// What came of all files is durable.
+    async fn settle(&mut self) -> Result<(), Refusal> {
+        self.close().await?;
+        self.upload.settle().await.map_err(refusal)
     }
 
     fn hashes(&self) -> Vec<Fingerprint> {
@@ -154,7 +161,7 @@ impl Incoming {
 
     /// Keeps what came, for the next time; where there is no room, room is made.
     async fn interrupted(mut self, why: &Refusal) {
-        let kept = self.close().await;
+        let kept = self.settle().await;
         if why.code == Code::StorageFull || kept.is_err() {
             let discarded = self.upload.discard().await;
             if let Err(error) = discarded {

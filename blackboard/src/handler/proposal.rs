@@ -45,7 +45,9 @@ impl Handler {
             lease: &lease,
             shared: &self.shared,
         };
-        let (_, upload) = receiver.receive(state, upload).await?;
+        let (_, mut upload) = receiver.receive(state, upload).await?;
+        // It may be days until it is stored.
+        upload.settle().await.map_err(content::refusal)?;
         let now = self.shared.clock.now();
         let came = register.proposal_files(submission, Some(now), (sids.clone(), now));
         let standing = came.await?;

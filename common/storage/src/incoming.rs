@@ -32,7 +32,7 @@ pub struct ContentWriter {
 }
 
 /// Bytes of a part after which it is made durable, so that a power cut costs no more.
-const UNSYNCED: u64 = 64 * 1024 * 1024;
+pub(crate) const UNSYNCED: u64 = 64 * 1024 * 1024;
 
 #[derive(Debug)]
 enum Stage {
@@ -114,12 +114,13 @@ impl ContentWriter {
         Ok(self.taken)
     }
 
-    /// Leaves what was taken where it is, durably; how many bytes there are, and their hash.
-    pub(crate) async fn keep(mut self) -> Result<(u64, Context), Error> {
+    /// Leaves what was taken where it is; how many bytes there are, their hash, and how many of them
+    /// are not durable yet.
+    pub(crate) async fn leave(mut self) -> Result<(u64, Context, u64), Error> {
         self.flush().await?;
         let incoming = self.idle().await?;
-        let taken = self.taken;
-        in_background(move || Ok((taken, incoming.keep()?))).await
+        let (hash, unsynced) = incoming.leave();
+        Ok((self.taken, hash, unsynced))
     }
 
     /// Sends the buffer on its way, after the one before it.
@@ -153,6 +154,8 @@ pub(crate) struct Incoming {
     place: Place,
     hash: Context,
     unsynced: u64,
+    /// Its name is durable.
+    named: bool,
 }
 
 /// What becomes of the file when nobody finishes it.
@@ -187,6 +190,7 @@ impl Incoming {
             place: Place::Temp(temp),
             hash,
             unsynced: 0,
+            named: false,
         })
     }
 
@@ -207,6 +211,7 @@ impl Incoming {
             place: Place::Part(path),
             hash,
             unsynced: 0,
+            named: false,
         })
     }
 
@@ -218,17 +223,27 @@ impl Incoming {
             .map_err(Error::io("write", path))?;
         self.unsynced += bytes.len() as u64;
         if self.unsynced >= UNSYNCED && matches!(self.place, Place::Part(_)) {
-            durable::sync_file(&self.file, path)?;
-            self.unsynced = 0;
+            self.settle()?;
         }
         Ok(())
     }
 
-    fn keep(self) -> Result<Context, Error> {
+    fn leave(self) -> (Context, u64) {
+        (self.hash, self.unsynced)
+    }
+
+    /// What has come of a part survives a power cut, and so does the way to it: once is enough for
+    /// the two directories, which get no other names that matter.
+    fn settle(&mut self) -> Result<(), Error> {
         let path = self.place.path();
         durable::sync_file(&self.file, path)?;
-        durable::sync_dir(durable::parent(path))?;
-        Ok(self.hash)
+        if !self.named {
+            let dir = durable::parent(path);
+            durable::sync_dir(dir)?;
+            durable::sync_dir(durable::parent(dir))?;
+        }
+        (self.named, self.unsynced) = (true, 0);
+        Ok(())
     }
 
     fn sha256(&self) -> [u8; 32] {

@@ -16,7 +16,7 @@ use ring::digest::{Context, SHA256};
 use crate::{
     ContentStore, ContentWriter, Error,
     durable::{self, TempFile},
-    incoming::{CHUNK, Incoming, finished, in_background},
+    incoming::{CHUNK, Incoming, UNSYNCED, finished, in_background},
 };
 
 /// 128 bits that name an upload.
@@ -29,6 +29,8 @@ pub struct Upload {
     store: ContentStore,
     dir: PathBuf,
     parts: Vec<Part>,
+    /// Parts that came since anything was made durable, and their bytes.
+    unsettled: (BTreeSet<usize>, u64),
 }
 
 /// What is here of one content.
@@ -57,7 +59,13 @@ impl ContentStore {
             let parts = sizes.iter().enumerate();
             let parts = parts.map(|(index, size)| Part::find(&part_path(&dir, index), *size));
             let parts = parts.collect::<Result<_, _>>()?;
-            Ok(Upload { store, dir, parts })
+            let unsettled = (BTreeSet::new(), 0);
+            Ok(Upload {
+                store,
+                dir,
+                parts,
+                unsettled,
+            })
         })
         .await
     }
@@ -154,29 +162,69 @@ impl Upload {
         }
         let (part, path) = (part.clone(), part_path(&self.dir, index));
         let received = part.received;
-        let (dir, uploads) = (self.dir.clone(), self.store.uploads());
+        let dir = self.dir.clone();
         let incoming = in_background(move || {
             durable::create_dir(&dir)?;
-            durable::sync_dir(&uploads)?;
             Incoming::part(path, part.received, part.hash)
         })
         .await?;
         Ok(ContentWriter::new(self.store.clone(), incoming, size).after(received))
     }
 
-    /// A content has come to its end, or to where it was interrupted: what there is of it is
-    /// durable when this returns, with its SHA-256.
+    /// A content has come to its end; its SHA-256. It is durable once it is stored, or once
+    /// [`Upload::settle`] has returned: whoever stores at once waits for the disk once. What a power cut
+    /// takes before is sent again, and is no more than if a single content had been interrupted.
     ///
     /// # Errors
     ///
     /// [`Error::Io`]; [`Error::Closed`] after an earlier error.
-    pub async fn keep(&mut self, index: usize, writer: ContentWriter) -> Result<[u8; 32], Error> {
-        let (received, hash) = writer.keep().await?;
+    pub async fn end(&mut self, index: usize, writer: ContentWriter) -> Result<[u8; 32], Error> {
+        let (received, hash, unsynced) = writer.leave().await?;
         let sha256 = finished(&hash);
         if let Some(part) = self.parts.get_mut(index) {
             *part = Part { received, hash };
         }
+        self.unsettled.0.insert(index);
+        self.unsettled.1 += unsynced;
+        if self.unsettled.1 >= UNSYNCED {
+            self.settle().await?;
+        }
         Ok(sha256)
+    }
+
+    /// A content has come to where it was interrupted: all that has come is durable when this
+    /// returns; SHA-256 of what there is of this one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Upload::end`].
+    pub async fn keep(&mut self, index: usize, writer: ContentWriter) -> Result<[u8; 32], Error> {
+        let sha256 = self.end(index, writer).await?;
+        self.settle().await?;
+        Ok(sha256)
+    }
+
+    /// Whatever has come is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub async fn settle(&mut self) -> Result<(), Error> {
+        let (unsettled, _) = std::mem::take(&mut self.unsettled);
+        if unsettled.is_empty() {
+            return Ok(());
+        }
+        let (dir, uploads) = (self.dir.clone(), self.store.uploads());
+        in_background(move || {
+            for index in unsettled {
+                let path = part_path(&dir, index);
+                let part = File::open(&path).map_err(Error::io("open", &path))?;
+                durable::sync_file(&part, &path)?;
+            }
+            durable::sync_dir(&dir)?;
+            durable::sync_dir(&uploads)
+        })
+        .await
     }
 
     /// Stores every content under its hash, once it was read back from the disk and found to have
@@ -221,6 +269,7 @@ impl Upload {
         if let Some(part) = self.parts.get_mut(index) {
             *part = Part::empty();
         }
+        self.unsettled.0.remove(&index);
         let path = part_path(&self.dir, index);
         in_background(move || remove_file(&path)).await
     }

@@ -20,7 +20,7 @@ use crate::{
 mod files;
 mod inspect;
 
-use files::{Batch, write};
+use files::{Batch, place, write};
 pub use inspect::inspect;
 
 const HEAD: &str = "head";
@@ -136,8 +136,10 @@ impl TileLog {
             let new = head.size;
             return Err(Error::GrowthUnproved { old, new });
         }
+        // The directory is not synced: what was recorded before it was signed is `head`, so that after
+        // a power cut the checkpoint of before is as true as this one, and is replaced at the next start.
         let path = self.directory.join(CHECKPOINT);
-        write(&path, checkpoint.to_string().as_bytes())
+        place(&path, checkpoint.to_string().as_bytes())
     }
 
     /// What is in the file `checkpoint`, if it is there.

@@ -70,8 +70,9 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     sync(parent(path))
 }
 
-/// There is one writer, so that one temporary name is enough.
-fn place(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+/// Replaces a file by a whole one; a power cut may bring back the one before. There is one writer, so
+/// that one temporary name is enough.
+pub(super) fn place(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
