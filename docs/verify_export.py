@@ -11,16 +11,22 @@ whether more may have come later. Exit code: 0 if it verifies, 1 if not.
 
 import argparse
 import contextlib
+import csv
 import hashlib
 import io
 import json
+import re
 import zipfile
 
 import verify_receipt as receipts
 from verify_receipt import check, document, say, seconds, sha256
 
-FILES = {"export.json", "export.p7s", "leaves.jsonl", "checkpoint", "keys.json", "keys.p7s",
-         "cuhk-ca.pem", "crl.pem", "submissions.csv", "VERIFY.md"}
+# The files whose SHA-256 is in export.json; it is signed itself, and leaves.jsonl is the checkpoint's.
+BOUND = {"checkpoint", "keys.json", "keys.p7s", "cuhk-ca.pem", "crl.pem", "submissions.csv", "VERIFY.md"}
+FILES = BOUND | {"export.json", "export.p7s", "leaves.jsonl"}
+TITLE = ["number", "committed_at", "accepted_at", "members", "file", "size", "sha256"]
+HARMFUL = re.compile("[^A-Za-z0-9._\\- ()+,=@#\\[\\]~\u00a0-\U0010ffff]|[\u00ad\u061c\u180e\ufeff\u200b-\u200f"
+                     "\u2028-\u202e\u2060-\u206f\ufff9-\ufffb\U000e0000-\U000e0fff]")
 REOPENS = {"rules", "extension", "committed", "accepted", "recovered"}
 
 
@@ -44,22 +50,67 @@ class Tree:
         return value or sha256(b"")
 
 
+class Moments:
+    """What counts for lateness is said twice: by the entry that was made then, and by the one that
+    accepts the files."""
+
+    def __init__(self):
+        self.found, self.proposed, self.lost, self.unknown = {}, {}, set(), 0
+
+    def read(self, leaf, kind, value):
+        index, submission = leaf["index"], value.get("submission")
+        if kind == "proposed":
+            self.proposed[submission] = value["statement_sha256"]
+        elif kind == "committed":
+            self.found[index] = submission, leaf["at"], value["statement_sha256"]
+        elif kind == "signed":
+            check(self.lost or submission in self.proposed, "signatures of what nobody had proposed")
+            self.found[index] = submission, leaf["at"], self.proposed.get(submission)
+        elif kind == "accepted":
+            self.compare(leaf, value)
+
+    def compare(self, leaf, value):
+        number, index = value["number"], value.get("committed_index")
+        if index is None:
+            check(value["committed_at"] == leaf["at"], "no entry shows when %s was committed" % number)
+        elif index in self.lost:
+            self.unknown += 1
+        else:
+            check(index in self.found, "%s names entry %s, which commits to nothing" % (number, index))
+            submission, at, statement = self.found[index]
+            check(submission == value["submission"] and
+                  statement in (None, value["files"]["statement.json"]),
+                  "%s names entry %s, which is about another statement" % (number, index))
+            check(at == value["committed_at"],
+                  "%s was committed at %s by entry %s, not at %s" % (number, at, index, value["committed_at"]))
+
+    def told(self):
+        but = "; but for %d, whose entry is lost" % self.unknown if self.unknown else ""
+        return "what counts for lateness is the time of each one's own entry" + but
+
+
 def entries(lines, log):
     """The tree of all entries, what they accept, and which one closed the assignment."""
     tree, accepted, closed = Tree(), {}, None
     graded, lost = set(), False
+    """The tree of all entries, what they accept, which one closed the assignment, and the moments
+    that count."""
+    tree, accepted, closed, moments = Tree(), {}, None, Moments()
     for line in lines:
         check(line.endswith(b"\n"), "the last line is cut off")
         line = line[:-1]
         leaf = json.loads(line, object_pairs_hook=receipts.once)
         if leaf["type"] == "scb-lost-entry":
+            moments.lost.add(tree.size)
             tree.push(bytes.fromhex(leaf["commitment"]))
             closed, lost = None, True
             say("LOST", "entry %d" % (tree.size - 1))
+            closed = None
             continue
         document(line, "scb-entry")
         check(leaf["log"] == log and leaf["index"] == tree.size, "entry %d" % tree.size)
         ((kind, value),) = leaf["entry"].items()
+        moments.read(leaf, kind, value)
         if kind == "closed":
             check(value["accepted"] == len(accepted), "it was closed after other submissions")
             closed = tree.size
@@ -73,30 +124,57 @@ def entries(lines, log):
             check(value["number"] not in accepted, value["number"] + " is accepted twice")
             accepted[value["number"]] = line
         tree.push(sha256(line))
-    return tree, accepted, closed
+    return tree, accepted, closed, moments
 
 
-def digest(file):
-    found = hashlib.sha256()
-    while block := file.read(1 << 20):
-        found.update(block)
-    return found.hexdigest()
+def digest(archive, name):
+    found, size = hashlib.sha256(), 0
+    with archive.open(name) as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+            size += len(block)
+    return size, found.hexdigest()
 
 
-def submission(archive, folder, names, line, root):
-    """The receipt is about this entry and verifies; the files are those that were signed."""
+def safe_name(name):
+    """Harmless in every file system and shell, never hidden, and never that of the receipt."""
+    safe = HARMFUL.sub("_", name)
+    if not re.match("[A-Za-z0-9_]|[^\x00-\x7f]", safe) or safe.encode().lower().startswith(b"receipt."):
+        safe = "report-" + safe
+    return safe.encode()[:255].decode(errors="ignore").rstrip(". ")
+
+
+def safe_paths(names):
+    """Where each file lies: as it was handed in; or all under their numbers, where that would not
+    tell them apart."""
+    paths = ["/".join(safe_name(part) for part in name.split("/")) for name in names]
+    keys = [path.encode().lower() for path in paths]
+    folders = {key[:place] for key in keys for place in range(len(key)) if key[place:place + 1] == b"/"}
+    if len(set(keys)) == len(keys) and not folders & set(keys):
+        return paths
+    return [safe_name("%03d-%s" % (place, name.split("/")[-1])) for place, name in enumerate(names, 1)]
+
+
+def submission(archive, number, here, line, root):
+    """The receipt is about this entry and verifies; under each name lies what the members signed
+    under that name, and nothing else. Returns its lines of the table."""
+    folder = "submissions/%s/" % number
     receipt = archive.read(folder + "receipt.zip")
     with contextlib.redirect_stdout(io.StringIO()):
         receipts.verify(argparse.Namespace(
             receipt=io.BytesIO(receipt), root=root, file=[], witness=[], quorum=1))
     parts = receipts.read(io.BytesIO(receipt))
     check(parts["leaf.json"] == line, "the receipt in %s is about another entry" % folder)
-    signed = sorted(entry["sha256"] for entry in json.loads(parts["statement.json"])["files"])
-    found = []
-    for name in names:
-        with archive.open(name) as file:
-            found.append(digest(file))
-    check(sorted(found) == signed, "the files in %s are not those that were signed" % folder)
+    leaf, statement = json.loads(line), json.loads(parts["statement.json"])
+    signed = {"receipt.zip": (len(receipt), sha256(receipt).hex())}
+    for path, entry in zip(safe_paths([entry["name"] for entry in statement["files"]]), statement["files"]):
+        signed[path] = entry["size"], entry["sha256"]
+    check({folder + path for path in signed} == here, "missing or too many in " + folder)
+    head = [number, leaf["entry"]["accepted"]["committed_at"], leaf["at"],
+            " ".join(member["sid"] for member in statement["members"])]
+    for path, expected in signed.items():
+        check(digest(archive, folder + path) == expected, folder + path + " is not what was signed")
+        yield head + [folder + path, *expected]
 
 
 def verify(arguments):
@@ -133,23 +211,38 @@ def verify(arguments):
         say("witnessed", "by %s at %s" % (witness[0], receipts.utc(time).strftime("%Y-%m-%dT%H:%M:%SZ")))
 
         with archive.open("leaves.jsonl") as lines:
-            tree, accepted, closed = entries(lines, log)
+            tree, accepted, closed, moments = entries(lines, log)
         check(str(tree.size) == size, "the checkpoint has %s entries, not %d" % (size, tree.size))
         check(tree.root() == receipts.base64.b64decode(root), "the entries are not the checkpoint's")
-        told = (head["entries"], head["accepted"], head.get("closed"))
-        check(told == (tree.size, len(accepted), closed), "export.json says other numbers")
+        lost = len(moments.lost)
+        told = (head["entries"], head["accepted"], head.get("closed"), head["lost"])
+        check(told == (tree.size, len(accepted), closed, lost), "export.json says other numbers")
         say("logged", "%d entries, with the checkpoint's root" % tree.size)
+        if lost:
+            say("LOST", "of %d of them nothing is left: what they said nobody knows" % lost)
+        say("committed", moments.told())
 
+        check(set(head["files"]) == BOUND, "export.json names other files")
+        for name, expected in head["files"].items():
+            check(digest(archive, name)[1] == expected, name + " is not what was exported")
         folders = {}
         for name in set(names) - FILES:
             top, number, rest = name.split("/", 2)
             check(top == "submissions", name + " does not belong there")
-            folders.setdefault(number, []).extend([name] if rest != "receipt.zip" else [])
+            folders.setdefault(number, set()).add(name)
         check(set(folders) == set(accepted),
               "missing or too many: %s" % " ".join(sorted(set(folders) ^ set(accepted))))
-        for number, line in accepted.items():
-            submission(archive, "submissions/%s/" % number, folders[number], line, arguments.root)
-        say("complete", "%d submissions with files and receipt, none left out" % len(accepted))
+        table = io.StringIO()
+        rows = csv.writer(table, lineterminator="\n")
+        rows.writerow(TITLE)
+        for number, line in sorted(accepted.items(), key=lambda one: int(one[0][2:])):
+            rows.writerows(submission(archive, number, folders[number], line, arguments.root))
+        check(table.getvalue().encode() == archive.read("submissions.csv"),
+              "submissions.csv does not say what the receipts and entries say")
+        still = " of what the entries still say; %d entries lost" % lost if lost else ""
+        say("complete", "%d submissions with files and receipt, none left out%s" % (len(accepted), still))
+    if lost:
+        return "it verifies, and is NOT final, and never can be: what %d entries said is LOST" % lost
     if closed is None:
         return "it verifies, and is NOT final: more may have come later"
     return "it verifies, and is FINAL: nothing came after entry %d" % closed

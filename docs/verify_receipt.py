@@ -309,6 +309,8 @@ def verify(arguments):
     check(set(accepted["files"]) == pinned, "other files were accepted")
     for name, value in accepted["files"].items():
         check(sha256(parts[name]).hex() == value, name + " is not what was accepted")
+    entry = "entry %d" % accepted["committed_index"] if "committed_index" in accepted else "no entry of its own"
+    say("committed", "at %s, which counts for lateness: %s" % (accepted["committed_at"], entry))
     say("accepted", "%s at %s by %s" % (accepted["number"], leaf["at"], service))
 
     signers, others = cms(parts["statement.p7s"], parts["statement.json"])
@@ -349,12 +351,14 @@ def verify(arguments):
         check(found.hexdigest() in {e["sha256"] for e in statement["files"]}, path + " was not handed in")
         say("compared", path + " was handed in")
 
+    moments = ("committed at %s, which counts for lateness, and complete at %s"
+               % (accepted["committed_at"], leaf["at"]))
     if pending:
         waits = document(parts["pending.json"], "scb-pending")
         check((waits["log"], waits["index"]) == (leaf["log"], leaf["index"]), "it waits for another entry")
-        return "it verifies, but is PENDING: no witness has seen the log entry yet"
+        return "it verifies, but is PENDING: no witness has seen the log entry yet; " + moments
     check_log(parts, leaf, service, trust, arguments.witness, arguments.quorum)
-    return "it verifies"
+    return "it verifies: " + moments
 
 
 def main():

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::campus::{Campus, Ran, SAMPLE, judge, python, version};
+use crate::campus::{Campus, Ran, SAMPLE, copy, judge, python, version};
+use crate::witness::{home, put_back, until_seen};
 
 const OF: [&str; 4] = ["--course", "SANDBOX", "--assignment", "lab"];
 
@@ -88,6 +89,7 @@ fn an_archive_holds_everything_and_says_whether_more_may_come() {
     }
     let said = verify(&campus, &path).succeeded().stdout;
     for part in [
+        "committed  what counts for lateness is the time of each one's own entry",
         "complete   2 submissions with files and receipt, none left out",
         "it verifies, and is FINAL: 2 submissions, and nothing came after entry 6",
     ] {
@@ -107,7 +109,7 @@ fn rewritten(path: &Path, name: &str, program: &str) -> Option<PathBuf> {
     let mut python = judge("python3")?;
     let other = path.with_file_name(name);
     let script = format!(
-        "import sys, zipfile\n\
+        "import io, sys, zipfile\n\
          a = zipfile.ZipFile(sys.argv[1])\n\
          files = {{name: a.read(name) for name in a.namelist()}}\n\
          one, two = 'submissions/S-000001/', 'submissions/S-000002/'\n\
@@ -161,6 +163,37 @@ fn what_was_left_out_changed_or_added_is_found_by_both_judges() {
             "added-file.zip",
             "files[one + 'more.pdf'] = b'more'",
             "signed",
+        ),
+        (
+            "swapped-files.zip",
+            "a, b = one + 'report.pdf', one + 'src/report-=cmd.c'; \
+             files[a], files[b] = files[b], files[a]",
+            "report.pdf is not what was signed",
+        ),
+        (
+            "renamed-file.zip",
+            "files[one + 'other.pdf'] = files.pop(one + 'report.pdf')",
+            "report.pdf is missing",
+        ),
+        (
+            "changed-table.zip",
+            "files['submissions.csv'] = files['submissions.csv'].replace(b'1155000001', b'1155000009', 1)",
+            "submissions.csv",
+        ),
+        (
+            "changed-instructions.zip",
+            "files['VERIFY.md'] += b'Trust whoever shows it.'",
+            "VERIFY.md",
+        ),
+        ("changed-lists.zip", "files['crl.pem'] += b'\\n'", "crl.pem"),
+        (
+            "changed-page-of-a-receipt.zip",
+            "r = zipfile.ZipFile(io.BytesIO(files[one + 'receipt.zip'])); \
+             parts = {n: r.read(n) for n in r.namelist()}; parts['VERIFY.md'] += b' '; \
+             new = io.BytesIO(); z = zipfile.ZipFile(new, 'w'); \
+             [z.writestr(n, d) for n, d in parts.items()]; z.close(); \
+             files[one + 'receipt.zip'] = new.getvalue()",
+            "submissions.csv",
         ),
         (
             "other-receipt.zip",
@@ -246,4 +279,44 @@ fn without_cuhk_s_word_there_is_no_archive_and_it_is_worth_another_try() {
     assert!(!path.exists());
     campus.start_blackboard_again();
     archive(&campus, &path).succeeded();
+}
+
+#[test]
+fn after_an_old_backup_no_archive_is_final() {
+    let mut campus = campus();
+    until_seen(&campus);
+    campus.blackboard.stop();
+    let backup = campus.outside().join("backup");
+    copy(&home(&campus), &backup);
+    campus.start_blackboard_again();
+    let kept = until_seen(&campus);
+    campus
+        .student(&["submit", "--ids", SAMPLE, &version(campus.outside())])
+        .succeeded();
+    let lost = (until_seen(&campus) - kept).to_string();
+    campus.blackboard.stop();
+    put_back(&campus, &backup);
+    campus
+        .administer_blackboard(&["recover", "--lose", &lost])
+        .succeeded();
+    campus.start_blackboard_again();
+    close(&campus);
+    let path = campus.outside().join("lab.zip");
+    let told = archive(&campus, &path).succeeded().json();
+    assert_eq!(
+        (&told["final"], told["lost"].to_string()),
+        (&false.into(), lost)
+    );
+    let ours = verify(&campus, &path).succeeded().stdout;
+    let theirs = by_python(&campus, &path).map(|ran| ran.succeeded().stdout);
+    for said in std::iter::once(ours).chain(theirs) {
+        for part in [
+            "none left out of what the entries still say; 2 entries ",
+            "NOT final, and never can be",
+            "LOST",
+        ] {
+            assert!(said.contains(part), "{part} is missing:\n{said}");
+        }
+        assert!(!said.contains("is FINAL"), "{said}");
+    }
 }

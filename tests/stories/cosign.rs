@@ -137,7 +137,10 @@ fn three_machines_sign_one_report_and_all_get_the_same_receipt() {
         .arg(root.unwrap())
         .arg(&report);
     let theirs = Ran::of(&mut python).succeeded().stdout;
-    assert!(theirs.contains("\nverdict    it verifies\n"), "{theirs}");
+    assert!(
+        theirs.contains("\nverdict    it verifies: committed at 2"),
+        "{theirs}"
+    );
 }
 
 #[test]

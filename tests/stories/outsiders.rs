@@ -49,9 +49,19 @@ fn the_script_in_docs_comes_to_the_same_verdict() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_receipt.py");
     python.arg(script).arg(receipt).arg(root.unwrap());
     let theirs = Ran::of(&mut python).succeeded().stdout;
-    assert!(theirs.contains("\nverdict    it verifies"), "{theirs}");
+    assert!(
+        theirs.contains("\nverdict    it verifies: committed at 2"),
+        "{theirs}"
+    );
     // Line by line the same, as far as both say it in the same words.
-    for what in ["accepted ", "signed ", "file ", "logged ", "witnessed "] {
+    for what in [
+        "committed ",
+        "accepted ",
+        "signed ",
+        "file ",
+        "logged ",
+        "witnessed ",
+    ] {
         let lines = |text: &str| text.lines().filter(|line| line.starts_with(what)).count();
         assert_eq!(lines(&theirs), lines(&ours), "{what}: {ours}{theirs}");
     }

@@ -25,7 +25,7 @@ fn entries(campus: &Campus) -> u64 {
 }
 
 /// Waits until CUHK has seen all there are; how many.
-fn until_seen(campus: &Campus) -> u64 {
+pub(crate) fn until_seen(campus: &Campus) -> u64 {
     let (began, all) = (Instant::now(), entries(campus));
     while seen(campus) < all {
         assert!(began.elapsed() < PATIENCE, "{}", campus.blackboard.log());
@@ -40,12 +40,12 @@ fn hand_in(campus: &Campus) -> u64 {
     until_seen(campus)
 }
 
-fn home(campus: &Campus) -> PathBuf {
+pub(crate) fn home(campus: &Campus) -> PathBuf {
     campus.path().join("blackboard")
 }
 
 /// Puts back the home as it was.
-fn put_back(campus: &Campus, backup: &Path) {
+pub(crate) fn put_back(campus: &Campus, backup: &Path) {
     fs::remove_dir_all(home(campus)).unwrap();
     copy(backup, &home(campus));
 }

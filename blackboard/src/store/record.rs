@@ -55,6 +55,11 @@ impl Record {
         self.accepted_at
     }
 
+    /// When its signed statement had come, if its log entry says so.
+    pub(crate) fn committed_at(&self) -> Option<UnixTime> {
+        Some(self.leaf.accepted()?.committed_at)
+    }
+
     /// What the members signed.
     pub fn statement(&self) -> &Statement {
         &self.statement

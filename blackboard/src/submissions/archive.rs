@@ -55,8 +55,9 @@ fn tell(command: &Archive, written: &Written, closing: Closing) -> anyhow::Resul
             "entries": head.entries,
             "submissions": head.accepted,
             "files": files,
-            "final": head.closed.is_some(),
+            "final": head.is_final(),
             "closed": head.closed,
+            "lost": head.lost,
         }));
     }
     say(&format!(
@@ -72,6 +73,12 @@ fn tell(command: &Archive, written: &Written, closing: Closing) -> anyhow::Resul
 
 /// Whether more may come, and until when.
 fn ending(head: &Head, closing: Closing) -> String {
+    if head.lost > 0 {
+        let lost = counted(head.lost, "entry");
+        return format!(
+            "NOT final, and never will be: {lost} of the log lost before an old backup"
+        );
+    }
     match (head.closed, closing) {
         (Some(index), _) => format!("final: entry {index} closed the assignment"),
         (None, Closing::TakenUntil(Some(until))) => {

@@ -2,13 +2,13 @@
 
 mod target;
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use scb_certs::Fingerprint;
 use scb_cli::{Failure, counted, printable, say, write_atomic};
-use scb_protocol::statement::{FileEntry, Files, SubmissionNumber};
+use scb_protocol::export::safe_paths;
+use scb_protocol::statement::SubmissionNumber;
 use scb_storage::ContentStore;
 use serde_json::{Value, json};
 
@@ -18,8 +18,6 @@ use crate::failure::failure;
 use crate::store::{Error, Record, Store, Summary};
 
 const RECEIPT: &str = "receipt.zip";
-/// Longest name of a report, in bytes: that of most file systems, and of a statement's file.
-const LONGEST: usize = 255;
 
 /// From where everything is exported.
 pub(super) struct Source<'a> {
@@ -160,26 +158,6 @@ fn write(
     Ok(paths)
 }
 
-/// Where each file goes below the submission's folder: as it was handed in, in harmless names; or
-/// all side by side under their numbers, where those would not be told apart.
-pub(super) fn safe_paths(files: &Files) -> Vec<PathBuf> {
-    let harmless = |file: &FileEntry| file.name.parts().map(safe_name).collect::<PathBuf>();
-    let paths: Vec<PathBuf> = files.iter().map(harmless).collect();
-    let key = |path: &Path| path.to_string_lossy().to_lowercase();
-    let taken: HashSet<String> = paths.iter().map(|path| key(path)).collect();
-    let folders = paths.iter().flat_map(|path| path.ancestors().skip(1));
-    let clash = folders
-        .into_iter()
-        .any(|folder| taken.contains(&key(folder)));
-    if taken.len() == paths.len() && !clash {
-        return paths;
-    }
-    let numbered = |(index, file): (usize, &FileEntry)| {
-        PathBuf::from(safe_name(&format!("{:03}-{}", index + 1, file.name.name())))
-    };
-    files.iter().enumerate().map(numbered).collect()
-}
-
 fn not_copied(error: scb_storage::Error) -> NotExported {
     match error {
         scb_storage::Error::Target { path, source } => TargetError { path, source }.into(),
@@ -190,87 +168,4 @@ fn not_copied(error: scb_storage::Error) -> NotExported {
 /// Made of a number, never of what a peer has chosen.
 fn folder_name(number: SubmissionNumber) -> String {
     number.to_string()
-}
-
-/// A name that is harmless in every file system and shell: letters and digits of any script,
-/// and a few signs, not at the front; never that of the receipt.
-fn safe_name(name: &str) -> String {
-    let harmless = |c: char| {
-        if c.is_alphanumeric() || "._- ()+,".contains(c) {
-            c
-        } else {
-            '_'
-        }
-    };
-    let mut safe: String = name.chars().map(harmless).collect();
-    let starts_well = safe.starts_with(char::is_alphanumeric);
-    if !starts_well || safe.to_lowercase().starts_with("receipt.") {
-        safe.insert_str(0, "report-");
-    }
-    while safe.len() > LONGEST {
-        safe.pop();
-    }
-    safe.trim_end_matches(['.', ' ']).to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keeps_names_that_people_use() {
-        let longest = "é".repeat(127) + "z";
-        for name in [
-            "submission.txt",
-            "報告 final (2).pdf",
-            "a-b_c,d+e.tar.gz",
-            longest.as_str(),
-        ] {
-            assert_eq!(safe_name(name), name);
-        }
-    }
-
-    #[test]
-    fn defuses_names_that_do_harm() {
-        for (name, safe) in [
-            ("../x", "report-.._x"),
-            (".bashrc", "report-.bashrc"),
-            ("-rf", "report--rf"),
-            ("a;rm b|c", "a_rm b_c"),
-            ("x\u{202e}fdp.exe", "x_fdp.exe"),
-            ("receipt.zip", "report-receipt.zip"),
-            ("Receipt.ZIP", "report-Receipt.ZIP"),
-            ("x. .", "x"),
-        ] {
-            assert_eq!(safe_name(name), safe);
-        }
-        let longest = format!(".{}", "報".repeat(84));
-        assert!(safe_name(&longest).len() <= LONGEST);
-    }
-
-    fn paths(names: &[&str]) -> Vec<String> {
-        let file = |name: &&str| FileEntry {
-            name: name.parse().expect("a path"),
-            size: 1,
-            sha256: Fingerprint::of(name.as_bytes()),
-        };
-        let files = Files::new(names.iter().map(file).collect()).expect("files");
-        let paths = safe_paths(&files).into_iter();
-        paths
-            .map(|path| path.to_string_lossy().into_owned())
-            .collect()
-    }
-
-    #[test]
-    fn keeps_folders() {
-        let names = ["src/main.rs", "報告/最終.pdf", "receipt.zip"];
-        let kept = ["src/main.rs", "報告/最終.pdf", "report-receipt.zip"];
-        assert_eq!(paths(&names), kept);
-    }
-
-    #[test]
-    fn numbers_files_that_harmless_names_do_not_tell_apart() {
-        assert_eq!(paths(&["a;b", "a|b"]), ["001-a_b", "002-a_b"]);
-        assert_eq!(paths(&["a;/x", "a_"]), ["001-x", "002-a_"]);
-    }
 }

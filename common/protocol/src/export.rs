@@ -6,10 +6,15 @@
 
 mod head;
 mod leaves;
+mod moments;
+mod paths;
+mod table;
 mod verify;
 
 pub use head::{Head, SignedHead};
 pub use leaves::{LogLine, Reading};
+pub use paths::safe_paths;
+pub use table::{Submission, Table};
 pub use verify::{Check, ExportError, VerifiedExport, is_export};
 
 /// Names of the files in an archive.
@@ -30,7 +35,7 @@ pub mod file {
     pub const ROOT: &str = "cuhk-ca.pem";
     /// Revocation lists that were in force when it was exported, PEM.
     pub const CRLS: &str = "crl.pem";
-    /// The submissions for people and spreadsheets. Nothing here is evidence.
+    /// Every file of the submissions, for people and spreadsheets; it follows from the rest.
     pub const TABLE: &str = "submissions.csv";
     /// How to check all this without our programs.
     pub const INSTRUCTIONS: &str = "VERIFY.md";
@@ -39,11 +44,9 @@ pub mod file {
     /// The receipt in the folder of a submission; all else there is what was handed in.
     pub const RECEIPT: &str = "receipt.zip";
 
-    /// Every file but those of the submissions.
-    pub(super) const ALL: [&str; 10] = [
-        HEAD,
-        HEAD_SIGNATURE,
-        LEAVES,
+    /// The files whose SHA-256 is in the head. The head itself is signed, and the entries are those
+    /// of the checkpoint.
+    pub const BOUND: [&str; 7] = [
         CHECKPOINT,
         KEYS,
         KEYS_SIGNATURE,
@@ -52,6 +55,11 @@ pub mod file {
         TABLE,
         INSTRUCTIONS,
     ];
+
+    /// Whether a file of this name belongs in an archive beside the submissions.
+    pub(super) fn is_known(name: &str) -> bool {
+        BOUND.contains(&name) || [HEAD, HEAD_SIGNATURE, LEAVES].contains(&name)
+    }
 }
 
 /// What `VERIFY.md` says.

@@ -207,11 +207,11 @@ fn verdict(receipt: &VerifiedReceipt, compared: Compared) -> String {
     };
     let pending = pending(receipt.witnessed());
     format!(
-        "it verifies: {} handed in {what} for {}/{} on {}{pending}",
+        "it verifies: {} handed in {what} for {}/{}, {}{pending}",
         ids.join(", "),
         statement.course,
         statement.assignment,
-        local_time(receipt.accepted_at())
+        moments(receipt)
     )
 }
 
@@ -220,6 +220,12 @@ fn pending(witnessed: Option<&Witnessed>) -> &'static str {
         Some(_) => "",
         None => "; PENDING: no witness has seen it in the log yet",
     }
+}
+
+/// When it was committed, which is what counts, and when its files were there.
+fn moments(receipt: &VerifiedReceipt) -> String {
+    let [committed, accepted] = [receipt.committed_at(), receipt.accepted_at()].map(local_time);
+    format!("committed on {committed}, which counts for lateness, and complete on {accepted}")
 }
 
 fn outside_check(
@@ -265,6 +271,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "accepted_at": rfc3339(receipt.accepted_at()),
         "mode": receipt.mode(),
         "committed_at": rfc3339(receipt.committed_at()),
+        "committed_index": receipt.committed_index(),
         "log": receipt.entry().0,
         "index": receipt.entry().1,
         "pending": receipt.witnessed().is_none(),

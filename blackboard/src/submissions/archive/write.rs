@@ -1,13 +1,15 @@
 //! The ZIP file of an archive, written as it is read: in memory are one receipt, a piece of a file
 //! and the names of what is in it.
 
+use std::collections::BTreeMap;
 use std::io::{Seek, Write};
 use std::path::Path;
 
 use anyhow::Context;
 use scb_certs::{Certificate, Crl, Fingerprint};
-use scb_cli::{inert, rfc3339};
-use scb_protocol::export::{Head, INSTRUCTIONS, LogLine, Reading, SignedHead, file};
+use scb_protocol::export::{
+    Head, INSTRUCTIONS, LogLine, Reading, SignedHead, Submission, Table, file, safe_paths,
+};
 use scb_protocol::log_leaf::leaf_commitment;
 use scb_protocol::statement::{FileEntry, SubmissionNumber};
 use scb_storage::ContentStore;
@@ -17,8 +19,6 @@ use zip::{CompressionMethod, ZipWriter};
 use super::proof::Proof;
 use crate::identity::Identity;
 use crate::store::{Error, Record, Store};
-use crate::submissions::export::safe_paths;
-use crate::submissions::listed;
 
 /// How many entries are read at a time.
 const PAGE: u64 = 1000;
@@ -48,11 +48,12 @@ impl Packing<'_> {
         let mut zip = Zip {
             writer: ZipWriter::new(out),
             target,
+            bound: BTreeMap::new(),
         };
         let reading = self.entries(&mut zip)?;
         let files = self.submissions(&mut zip, &reading)?;
-        let head = self.head(&reading);
-        self.evidence(&mut zip, &head)?;
+        self.evidence(&mut zip)?;
+        let head = self.head(&mut zip, &reading)?;
         let mut out = zip.writer.finish().context("cannot finish the archive")?;
         out.flush()?;
         Ok(Written { head, files })
@@ -90,8 +91,7 @@ impl Packing<'_> {
         zip: &mut Zip<'_, W>,
         reading: &Reading,
     ) -> anyhow::Result<u64> {
-        let mut table = csv::Writer::from_writer(Vec::new());
-        table.write_record(["number", "accepted_at", "members", "file", "size", "sha256"])?;
+        let mut table = Table::new(Vec::new())?;
         let mut files = 0;
         for (number, _, commitment) in reading.submissions() {
             let record = self
@@ -102,51 +102,45 @@ impl Packing<'_> {
             if leaf_commitment(record.leaf_bytes()) != *commitment {
                 return Err(Error::Altered { number }.into());
             }
-            let folder = format!("{}{number}/", file::SUBMISSIONS);
-            zip.whole(&format!("{folder}{}", file::RECEIPT), &receipt)?;
-            files += self.files(zip, &folder, &record, &mut table)?;
+            files += self.submission(zip, &record, &receipt, &mut table)?;
         }
-        let table = table.into_inner().context("cannot write the table")?;
-        zip.whole(file::TABLE, &table)?;
+        zip.bound(file::TABLE, &table.finish()?)?;
         Ok(files)
     }
 
     /// Every file is hashed while it is packed.
-    fn files<W: Write + Seek>(
+    fn submission<W: Write + Seek>(
         &self,
         zip: &mut Zip<'_, W>,
-        folder: &str,
         record: &Record,
-        table: &mut csv::Writer<Vec<u8>>,
+        receipt: &[u8],
+        table: &mut Table<Vec<u8>>,
     ) -> anyhow::Result<u64> {
-        let summary = record.summary();
-        let files = &summary.statement.files;
-        for (entry, path) in files.iter().zip(safe_paths(files)) {
-            let path = format!("{folder}{}", path.to_string_lossy());
+        let (number, statement) = (record.number(), record.statement());
+        let submission = Submission {
+            number,
+            committed_at: record.committed_at().ok_or(Error::Altered { number })?,
+            accepted_at: record.accepted_at(),
+            statement,
+        };
+        let within = |path: &str| format!("{}{number}/{path}", file::SUBMISSIONS);
+        let path = within(file::RECEIPT);
+        zip.whole(&path, receipt)?;
+        let size = receipt.len() as u64;
+        table.file(&submission, &path, (size, Fingerprint::of(receipt)))?;
+        let paths = safe_paths(&statement.files);
+        for (entry, path) in statement.files.iter().zip(&paths) {
+            let path = within(path);
             zip.begin(&path, entry.size)?;
             let (hash, sink) = (entry.sha256.as_bytes(), &mut zip.writer);
             let copied = self.content.write_to_blocking(hash, sink, zip.target);
-            copied.with_context(|| in_submission(summary.number, entry))?;
-            table.write_record([
-                &summary.number.to_string(),
-                &rfc3339(summary.accepted_at),
-                inert(&listed(&summary.statement)).as_ref(),
-                inert(&path).as_ref(),
-                &entry.size.to_string(),
-                &entry.sha256.to_string(),
-            ])?;
+            copied.with_context(|| in_submission(number, entry))?;
+            table.file(&submission, &path, (entry.size, entry.sha256))?;
         }
-        Ok(files.len() as u64)
+        Ok(paths.len() as u64)
     }
 
-    fn head(&self, reading: &Reading) -> Head {
-        let (service, name) = (self.proof.service.clone(), self.proof.name.clone());
-        Head::new(service, name, self.proof.at).over(reading)
-    }
-
-    fn evidence<W: Write + Seek>(&self, zip: &mut Zip<'_, W>, head: &Head) -> anyhow::Result<()> {
-        let Identity { key, chain } = &self.identity;
-        let signed = SignedHead::sign(head, (key, chain))?;
+    fn evidence<W: Write + Seek>(&self, zip: &mut Zip<'_, W>) -> anyhow::Result<()> {
         let Proof {
             keys,
             checkpoint,
@@ -158,8 +152,6 @@ impl Packing<'_> {
         let crls: String = crls.iter().map(Crl::to_pem).collect();
         let checkpoint = checkpoint.note().to_string();
         for (name, bytes) in [
-            (file::HEAD, signed.head.as_slice()),
-            (file::HEAD_SIGNATURE, &signed.signature),
             (file::CHECKPOINT, checkpoint.as_bytes()),
             (file::KEYS, keys.keys.as_bytes()),
             (file::KEYS_SIGNATURE, &keys.signature),
@@ -167,9 +159,25 @@ impl Packing<'_> {
             (file::CRLS, crls.as_bytes()),
             (file::INSTRUCTIONS, INSTRUCTIONS.as_bytes()),
         ] {
-            zip.whole(name, bytes)?;
+            zip.bound(name, bytes)?;
         }
         Ok(())
+    }
+
+    /// Comes last: it has the hashes of the files before it.
+    fn head<W: Write + Seek>(
+        &self,
+        zip: &mut Zip<'_, W>,
+        reading: &Reading,
+    ) -> anyhow::Result<Head> {
+        let (service, name) = (self.proof.service.clone(), self.proof.name.clone());
+        let bound = std::mem::take(&mut zip.bound);
+        let head = Head::new(service, name, self.proof.at).over(reading, bound);
+        let Identity { key, chain } = &self.identity;
+        let signed = SignedHead::sign(&head, (key, chain))?;
+        zip.whole(file::HEAD, &signed.head)?;
+        zip.whole(file::HEAD_SIGNATURE, &signed.signature)?;
+        Ok(head)
     }
 }
 
@@ -177,6 +185,8 @@ impl Packing<'_> {
 struct Zip<'a, W: Write + Seek> {
     writer: ZipWriter<W>,
     target: &'a Path,
+    /// SHA-256 of what the head names.
+    bound: BTreeMap<String, Fingerprint>,
 }
 
 impl<W: Write + Seek> Zip<'_, W> {
@@ -188,6 +198,12 @@ impl<W: Write + Seek> Zip<'_, W> {
             .unix_permissions(0o644);
         let begun = self.writer.start_file(name, options);
         begun.with_context(|| format!("cannot write {}", self.target.display()))
+    }
+
+    /// Writes a file that the head names.
+    fn bound(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        self.bound.insert(name.to_owned(), Fingerprint::of(bytes));
+        self.whole(name, bytes)
     }
 
     fn whole(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {

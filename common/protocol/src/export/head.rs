@@ -1,8 +1,10 @@
 //! What an archive is, signed by Blackboard: of which log, how many entries, and whether these are
 //! all there will be.
 
+use std::collections::BTreeMap;
+
 use rustls_pki_types::UnixTime;
-use scb_certs::{Chain, SigningKey, SpiffeId, TrustStore, sign_detached};
+use scb_certs::{Chain, Fingerprint, SigningKey, SpiffeId, TrustStore, sign_detached};
 use serde::{Deserialize, Serialize};
 
 use super::Reading;
@@ -36,6 +38,11 @@ pub struct Head {
     /// The entry that closed the assignment, if nothing can come after it; absent: more may come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<u64>,
+    /// Of how many entries only the commitment is left. With one of them the archive is never
+    /// final: what they said nobody knows.
+    pub lost: u64,
+    /// SHA-256 of each of [`file::BOUND`](super::file::BOUND), by name.
+    pub files: BTreeMap<String, Fingerprint>,
 }
 
 objects!(Head);
@@ -52,15 +59,24 @@ impl Head {
             entries: 0,
             accepted: 0,
             closed: None,
+            lost: 0,
+            files: BTreeMap::new(),
         }
     }
 
-    /// Of an archive with these entries.
+    /// Whether nothing can come any more, and everything that came is known.
+    pub fn is_final(&self) -> bool {
+        self.closed.is_some() && self.lost == 0
+    }
+
+    /// Of an archive with these entries, and with these files beside them.
     #[must_use]
-    pub fn over(mut self, reading: &Reading) -> Self {
+    pub fn over(mut self, reading: &Reading, files: BTreeMap<String, Fingerprint>) -> Self {
         self.entries = reading.head().size;
         self.accepted = reading.accepted();
         self.closed = reading.closed();
+        self.lost = reading.lost_entries();
+        self.files = files;
         self
     }
 }

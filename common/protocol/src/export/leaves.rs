@@ -7,6 +7,7 @@ use data_encoding::HEXLOWER;
 use scb_tlog::{StreamedTree, TreeHead};
 use serde::{Deserialize, Serialize};
 
+use super::moments::Moments;
 use crate::COMMITMENT_SIZE;
 use crate::log_leaf::{Entry, Leaf, LogName, Released, leaf_commitment};
 use crate::object::objects;
@@ -46,10 +47,10 @@ pub struct Reading {
     log: LogName,
     tree: StreamedTree,
     accepted: BTreeMap<SubmissionNumber, (u64, [u8; COMMITMENT_SIZE])>,
+    moments: Moments,
     closed: Option<u64>,
     /// The entries `grades`.
     graded: BTreeSet<u64>,
-    lost: u64,
 }
 
 impl Reading {
@@ -59,9 +60,9 @@ impl Reading {
             log,
             tree: StreamedTree::default(),
             accepted: BTreeMap::new(),
+            moments: Moments::default(),
             closed: None,
             graded: BTreeSet::new(),
-            lost: 0,
         }
     }
 
@@ -69,7 +70,8 @@ impl Reading {
     ///
     /// # Errors
     ///
-    /// It is no leaf, is one of another log or place, or accepts what was accepted before.
+    /// It is no leaf, is one of another log or place, accepts what was accepted before, or says
+    /// otherwise of the moment that counts than the entry it names.
     pub fn line(&mut self, line: &LogLine) -> Result<(), String> {
         let index = self.tree.head().size;
         if let Ok(lost) = serde_json::from_slice::<Lost>(&line.0) {
@@ -80,6 +82,9 @@ impl Reading {
             return Err(format!("entry {index} is one of another place"));
         }
         let commitment = leaf_commitment(&line.0);
+        self.moments
+            .read(&leaf)
+            .map_err(|error| format!("entry {index}: {error}"))?;
         self.entry(&leaf.entry, (index, commitment))?;
         self.tree.push(&commitment);
         Ok(())
@@ -133,7 +138,8 @@ impl Reading {
         let index = self.tree.head().size;
         self.tree
             .push(&commitment.ok_or_else(|| format!("entry {index} is not one"))?);
-        (self.closed, self.lost) = (None, self.lost + 1);
+        self.moments.lost(index);
+        self.closed = None;
         Ok(())
     }
 
@@ -160,8 +166,13 @@ impl Reading {
         self.closed
     }
 
+    /// The moments that count, each compared with its own entry.
+    pub(super) fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
     /// Of how many entries only the commitment is left.
     pub fn lost_entries(&self) -> u64 {
-        self.lost
+        self.moments.lost_entries()
     }
 }

@@ -153,6 +153,11 @@ impl VerifiedReceipt {
         self.accepted.committed_at
     }
 
+    /// The number of the entry that Blackboard made of it then, in the same log.
+    pub fn committed_index(&self) -> Option<u64> {
+        self.accepted.committed_index
+    }
+
     /// The log in which the acceptance is entered, and its number there, from 0.
     pub fn entry(&self) -> (&LogName, u64) {
         (&self.leaf.log, self.leaf.index)
@@ -287,6 +292,7 @@ impl Verifier {
             return Err("accepted before the statement was entered".to_owned());
         }
         self.check_hashes()?;
+        self.passed("committed", self.accepted.moment());
         let found = format!(
             "{} at {} by {}",
             self.accepted.number,
@@ -375,10 +381,7 @@ impl Verifier {
         self.passed(what, found);
         for file in &self.statement.files {
             let (size, sha256) = (counted(file.size, "byte"), file.sha256);
-            let found = match self.statement.files.single() {
-                Some(_) => format!("{size}, SHA-256 {sha256}"),
-                None => format!("{}, {size}, SHA-256 {sha256}", file.name),
-            };
+            let found = format!("{}, {size}, SHA-256 {sha256}", file.name);
             self.checks.push(Check {
                 what: "file",
                 found,

@@ -375,7 +375,9 @@ fn the_script_confirms_what_a_receipt_proves() {
         "compared   report.txt was handed in",
         "logged     entry 7 of campus.test/blackboard/SANDBOX/lab, in a tree of 10",
         "witnessed  by campus.test/witness/cuhk at 2026-03-02T04:00:02Z",
-        "verdict    it verifies\n",
+        "committed  at 2026-03-02T04:00:00Z, which counts for lateness: ",
+        "verdict    it verifies: committed at 2026-03-02T04:00:00Z, which counts for lateness, and \
+         complete at 2026-03-02T04:00:00Z\n",
     ] {
         verdict.says(line);
     }
@@ -387,7 +389,7 @@ fn the_script_confirms_what_a_receipt_proves() {
     campus
         .clock()
         .advance(std::time::Duration::from_secs(10 * 365 * 24 * 3600));
-    script(&receipt, &[]).says("it verifies\n");
+    script(&receipt, &[]).says("it verifies: committed at");
 }
 
 /// The first member signed here, the others elsewhere; with these signatures.
@@ -454,7 +456,7 @@ fn the_script_refuses_what_is_altered() {
     let group = Group::of(&campus, &THREE);
     let given = Given::to(&group);
     let right = Unpacked::from(&Witnessing::of(&given).zip(), &group);
-    script(&right, &["report.txt"]).says("it verifies\n");
+    script(&right, &["report.txt"]).says("it verifies: committed at");
     let forged = Unpacked::of(&Group::of(&impostor, &THREE));
     let names: Vec<String> = given.files().into_iter().map(|(name, _)| name).collect();
     let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -487,5 +489,5 @@ fn the_script_refuses_what_is_altered() {
     script(&right, &["VERIFY.md"]).fails("another file");
     let press = "press.example/witness+00000000+BAAA";
     script(&right, &["--quorum", "2", "--witness", press]).fails("one witness too few");
-    script(&right, &["report.txt"]).says("it verifies\n");
+    script(&right, &["report.txt"]).says("it verifies: committed at");
 }

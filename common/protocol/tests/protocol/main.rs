@@ -9,6 +9,7 @@ mod client;
 mod confirmation;
 mod desk;
 mod evidence;
+mod export;
 mod formats;
 mod grade;
 mod identity_token;

@@ -5,7 +5,7 @@ use std::io::BufReader;
 
 use scb_certs::Fingerprint;
 use scb_cli::{counted, local_moments, local_time, rfc3339};
-use scb_protocol::export::VerifiedExport;
+use scb_protocol::export::{Head, VerifiedExport};
 use scb_protocol::receipt::WitnessPolicy;
 use serde_json::json;
 
@@ -39,18 +39,25 @@ fn say(export: &VerifiedExport) -> Result<(), Error> {
     for check in export.checks() {
         line(check.what, &local_moments(&check.found))?;
     }
-    let head = export.head();
+    line("verdict", &verdict(export.head()))
+}
+
+fn verdict(head: &Head) -> String {
     let all = counted(head.accepted, "submission");
-    let verdict = match head.closed {
+    let until = local_time(head.exported_at);
+    match head.closed {
+        _ if head.lost > 0 => format!(
+            "it verifies, and is NOT final, and never can be: {all} until {until}; what {} said \
+             is LOST, and more may have been handed in",
+            counted(head.lost, "further entry")
+        ),
         Some(index) => {
             format!("it verifies, and is FINAL: {all}, and nothing came after entry {index}")
         }
-        None => format!(
-            "it verifies, and is NOT final: {all} until {}; more may have come later",
-            local_time(head.exported_at)
-        ),
-    };
-    line("verdict", &verdict)
+        None => {
+            format!("it verifies, and is NOT final: {all} until {until}; more may have come later")
+        }
+    }
 }
 
 fn as_json(export: &VerifiedExport) -> serde_json::Value {
@@ -63,7 +70,8 @@ fn as_json(export: &VerifiedExport) -> serde_json::Value {
         "witnessed_at": rfc3339(export.witnessed_at()),
         "entries": head.entries,
         "submissions": head.accepted,
-        "final": head.closed.is_some(),
+        "final": head.is_final(),
         "closed": head.closed,
+        "lost": head.lost,
     })
 }

@@ -1,0 +1,215 @@
+//! What an archive's judges, ours and the script in `docs/`, make of the entries of a log and of
+//! the names of files: they come to the same.
+
+use std::process::Command;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::Fingerprint;
+use scb_protocol::export::{LogLine, Reading, safe_paths};
+use scb_protocol::log_leaf::{Accepted, Committed, Entry, Leaf, LogName, Proposed, Signed};
+use scb_protocol::statement::{FileEntry, Files, SubmissionId};
+use scb_protocol::{Mode, from_seconds};
+use serde_json::{Value, json};
+
+use crate::support::{Judge, judge};
+
+const MOMENT: u64 = 1_795_262_401;
+
+/// What the script makes of some JSON, by an expression over it.
+fn script(expression: &str, input: &Value) -> Option<(bool, String)> {
+    if !judge(Judge::Cryptography) {
+        return None;
+    }
+    let program = format!(
+        "import json, sys; sys.path.insert(0, sys.argv[1]); import verify_export as judge\n\
+         given = json.loads(sys.argv[2]); print(json.dumps({expression}))"
+    );
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+    let mut python = Command::new("python3");
+    python.env("PYTHONDONTWRITEBYTECODE", "1");
+    python.args(["-c", &program, docs, &input.to_string()]);
+    let output = python.output().unwrap();
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
+    Some((output.status.success(), said.concat().trim().to_owned()))
+}
+
+fn log() -> LogName {
+    "cuhk.example/blackboard/CSCI-3150/asg1".parse().unwrap()
+}
+
+fn at(second: u64) -> UnixTime {
+    from_seconds(MOMENT + second)
+}
+
+fn submission(number: u8) -> SubmissionId {
+    SubmissionId::from_bytes([number; 16])
+}
+
+fn hash(number: u8) -> Fingerprint {
+    Fingerprint::from_bytes([number; 32])
+}
+
+fn committed(number: u8) -> Entry {
+    Entry::Committed(Committed {
+        submission: submission(number),
+        statement_sha256: hash(number),
+        p7s_sha256: hash(20),
+        mode: Mode::Verified,
+        verification_sha256: hash(21),
+        members: vec!["1155000001".parse().unwrap()],
+    })
+}
+
+fn proposed(number: u8) -> Entry {
+    Entry::Proposed(Proposed {
+        submission: submission(number),
+        statement_sha256: hash(number),
+        members: vec!["1155000001".parse().unwrap()],
+    })
+}
+
+fn signed(number: u8) -> Entry {
+    Entry::Signed(Signed {
+        submission: submission(number),
+        members: vec!["1155000001".parse().unwrap()],
+        connection: hash(22),
+        p7s_sha256: hash(20),
+        mode: Mode::Verified,
+        verification_sha256: hash(21),
+    })
+}
+
+/// Submission `number`, committed in that second by that entry.
+fn accepted(number: u8, (second, index): (u64, Option<u64>)) -> Entry {
+    Entry::Accepted(Accepted {
+        number: format!("S-{number:06}").parse().unwrap(),
+        submission: submission(number),
+        committed_index: index,
+        committed_at: at(second),
+        mode: Mode::Verified,
+        files: [("statement.json".to_owned(), hash(number))].into(),
+    })
+}
+
+/// The lines of a log; an entry is made in the second of its number. Nothing: a lost one.
+fn lines(entries: Vec<Option<Entry>>) -> Vec<LogLine> {
+    let line = |(index, entry): (usize, Option<Entry>)| {
+        let leaf = |entry| Leaf::new(log(), index as u64, at(index as u64), entry);
+        LogLine::new(
+            &[7; 32],
+            entry.map(|entry| leaf(entry).unwrap().to_bytes().unwrap()),
+        )
+    };
+    entries.into_iter().enumerate().map(line).collect()
+}
+
+fn ours(lines: &[LogLine]) -> Result<(), String> {
+    let mut reading = Reading::of(log());
+    lines.iter().try_for_each(|line| reading.line(line))
+}
+
+fn theirs(lines: &[LogLine]) -> Option<(bool, String)> {
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| str::from_utf8(&line.0).unwrap())
+        .collect();
+    let given = json!({ "log": log(), "lines": lines });
+    let expression =
+        "judge.entries([(l + '\\n').encode() for l in given['lines']], given['log'])[3].told()";
+    script(expression, &given)
+}
+
+#[track_caller]
+fn both_take(entries: Vec<Option<Entry>>) -> Option<String> {
+    let lines = lines(entries);
+    ours(&lines).unwrap();
+    let (taken, said) = theirs(&lines)?;
+    assert!(taken, "{said}");
+    Some(said)
+}
+
+#[track_caller]
+fn both_refuse(entries: Vec<Option<Entry>>, reason: &str) {
+    let lines = lines(entries);
+    let ours = ours(&lines).unwrap_err();
+    assert!(ours.contains(reason), "{ours}");
+    let Some((taken, said)) = theirs(&lines) else {
+        return;
+    };
+    assert!(!taken && said.contains(reason), "{said}");
+}
+
+#[test]
+fn the_moment_that_counts_is_that_of_the_entry_which_is_named() {
+    both_take(vec![
+        Some(committed(1)),
+        Some(proposed(2)),
+        Some(signed(2)),
+        Some(signed(2)),
+        Some(accepted(2, (3, Some(3)))),
+        Some(accepted(1, (0, Some(0)))),
+    ]);
+    let said = both_take(vec![None, Some(accepted(1, (0, Some(0))))]);
+    assert!(said.is_none_or(|said| said.contains("but for 1, whose entry is lost")));
+    both_take(vec![None, Some(signed(2)), Some(accepted(2, (1, Some(1))))]);
+}
+
+#[test]
+fn another_moment_than_that_of_the_entry_is_refused() {
+    let only = |entries: [Entry; 2]| entries.into_iter().map(Some).collect();
+    for (second, reason) in [(1, "not at"), (9, "not at")] {
+        let accepted = accepted(1, (second, Some(0)));
+        both_refuse(only([committed(1), accepted]), reason);
+    }
+    let back_dated = accepted(1, (0, None));
+    both_refuse(only([committed(1), back_dated]), "no entry shows when");
+    both_refuse(
+        only([committed(2), accepted(1, (0, Some(0)))]),
+        "another statement",
+    );
+    both_refuse(
+        only([proposed(1), accepted(1, (0, Some(0)))]),
+        "commits to nothing",
+    );
+    both_refuse(
+        only([committed(1), accepted(1, (7, Some(7)))]),
+        "commits to nothing",
+    );
+    both_refuse(only([committed(1), signed(2)]), "nobody had proposed");
+    let Entry::Accepted(mut other) = accepted(1, (0, Some(0))) else {
+        panic!("accepted");
+    };
+    other.files.insert("statement.json".to_owned(), hash(9));
+    both_refuse(
+        only([committed(1), Entry::Accepted(other)]),
+        "another statement",
+    );
+}
+
+#[test]
+fn both_find_a_file_under_the_same_name() {
+    for names in [
+        vec!["_pkg/__init__.py", "報告/最終 (2).pdf", "Ünïcode – “x”.md"],
+        vec!["..x", "-rf", "~a", " b", "receipt.zip", "RECEIPT.z", "x. ."],
+        vec!["x\u{202e}y", "\u{ad}z", "e\u{301}", "\u{e0041}", "a$b`c"],
+        vec!["a;b", "A|b", "c/d"],
+        vec!["a;/x", "a_"],
+        vec!["ﬁ\u{feff}.txt", "[1]#2@3=4~5.c"],
+    ] {
+        let file = |name: &&str| FileEntry {
+            name: name.parse().unwrap(),
+            size: 1,
+            sha256: hash(1),
+        };
+        let long = format!(".{}", "報".repeat(84));
+        let files = names.iter().chain([&long.as_str()]).map(file).collect();
+        let files = Files::new(files).unwrap();
+        let ours = json!(safe_paths(&files));
+        let names: Vec<_> = files.iter().map(|file| file.name.to_string()).collect();
+        let Some((_, theirs)) = script("judge.safe_paths(given)", &json!(names)) else {
+            return;
+        };
+        let theirs: Value = serde_json::from_str(&theirs).unwrap();
+        assert_eq!(theirs, ours, "{names:?}");
+    }
+}
