@@ -118,7 +118,7 @@ impl Reading {
                 Ok(())
             }
             // What it released may be among what was lost.
-            Entry::Released(released) if self.lost == 0 && !self.has_graded(released) => Err(
+            Entry::Released(released) if self.lost_entries() == 0 && !self.has_graded(released) => Err(
                 format!("entry {index} releases a grade that was never entered"),
             ),
             _ => Ok(()),
