@@ -77,7 +77,12 @@ impl Handler {
         let signing = Signing::new(&part, confirmed.assurance(), self.shared.clock.now());
         let standing = self.shared.register.sign(signing).await?;
         self.done(Step::Six, Fact::from(&standing));
-        if standing.state != ProposalState::Signed || standing.files_at.is_none() {
+        let is_waited_for = match standing.state {
+            ProposalState::Accepted => false,
+            ProposalState::Signed => standing.files_at.is_none(),
+            _ => true,
+        };
+        if is_waited_for {
             return Ok(Outcome::Waits(Box::new(standing)));
         }
         let _left = self.shared.unfinished.left_over();

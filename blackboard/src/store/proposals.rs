@@ -198,7 +198,8 @@ impl Register {
 
     /// Records signatures of what was proposed, if the rules as they are at this moment take it.
     /// Whoever has signed before keeps that signature. With the last one the statement is complete:
-    /// that moment counts for lateness. Answered once it is durable.
+    /// that moment counts for lateness. Of what is a submission by now nothing is recorded. Answered
+    /// once it is durable.
     ///
     /// # Errors
     ///

@@ -45,6 +45,8 @@ pub(super) fn sign(
     let standing = look(transaction, stored.clone(), &sids, signing.at)?.standing;
     match standing.state {
         ProposalState::Waiting | ProposalState::Signed => {}
+        // It was completed a moment ago: nothing is left to sign, and there is a receipt.
+        ProposalState::Accepted => return Ok(standing),
         state if state == ProposalState::Lapsed && stored.kept.ended.is_none() => {
             // The rules may say better why: it is closed.
             check_rules(transaction, &stored, signing)?;

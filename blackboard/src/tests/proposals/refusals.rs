@@ -44,7 +44,7 @@ async fn who_was_revoked_before_the_files_came_is_refused_then() {
     assert_eq!(refusal.code, Code::StudentInactive);
     assert_eq!(refusal.sid.unwrap().as_str(), B);
     campus.assert_nothing_stored().await;
-    // It waits for CUHK's word: whoever asks next completes it, without signing anew.
+    // It waits for CUHK's word, and is completed without signing anew, whoever asks in that moment.
     campus.cuhk.answer(Answer::Honest);
     b.sign(&work).await.unwrap().receipt();
     assert_eq!(
