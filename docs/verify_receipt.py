@@ -262,7 +262,7 @@ def check_log(parts, leaf, service, trust, outside, quorum):
     domain = leaf["log"].split("/")[0]
     check(own[0] == domain + "/witness/cuhk", "the witness's key has another name")
     witnesses = {key[1:2] + (key[0],): key for key in [own] + [verifier_key(text, 4) for text in outside]}
-    seen = 0
+    seen, latest = 0, 0
     for name, key_id, key in witnesses.values():
         line = note_signature(note, (name, key_id, key))
         if line is None:
@@ -271,8 +271,14 @@ def check_log(parts, leaf, service, trust, outside, quorum):
         key.verify(line[8:], (text_signed % (int.from_bytes(line[:8], "big"), text)).encode())
         check(time + SKEW >= seconds(leaf["at"]), "witnessed before it was entered")
         say("witnessed", "by %s at %s" % (name, utc(time).strftime("%Y-%m-%dT%H:%M:%SZ")))
-        seen += 1
+        seen, latest = seen + 1, max(latest, time)
     check(seen >= quorum, "%d of %d witnesses cosigned, %d must" % (seen, len(witnesses), quorum))
+    until = min((one.next_update_utc for one in trust.lists), default=utc(0))
+    covered = utc(latest) <= until
+    said = ("%s, past the time of every cosignature" if covered else "%s ONLY, before a cosignature: "
+            "that the witness's key was still endorsed then is not shown")
+    say("lists", "in force until " + said % until.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return "" if covered else "; its revocation lists ended BEFORE a witness saw it in the log"
 
 
 def read(path):
@@ -357,8 +363,8 @@ def verify(arguments):
         waits = document(parts["pending.json"], "scb-pending")
         check((waits["log"], waits["index"]) == (leaf["log"], leaf["index"]), "it waits for another entry")
         return "it verifies, but is PENDING: no witness has seen the log entry yet; " + moments
-    check_log(parts, leaf, service, trust, arguments.witness, arguments.quorum)
-    return "it verifies: " + moments
+    gap = check_log(parts, leaf, service, trust, arguments.witness, arguments.quorum)
+    return "it verifies: " + moments + gap
 
 
 def main():

@@ -217,7 +217,8 @@ fn verdict(receipt: &VerifiedReceipt, compared: Compared) -> String {
 
 fn pending(witnessed: Option<&Witnessed>) -> &'static str {
     match witnessed {
-        Some(_) => "",
+        Some(witnessed) if witnessed.is_covered() => "",
+        Some(_) => "; its revocation lists ended BEFORE a witness saw it in the log",
         None => "; PENDING: no witness has seen it in the log yet",
     }
 }
@@ -275,6 +276,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "log": receipt.entry().0,
         "index": receipt.entry().1,
         "pending": receipt.witnessed().is_none(),
+        "lists_cover_cosignatures": receipt.witnessed().map(Witnessed::is_covered),
         "witnesses": receipt.witnessed().map(|witnessed| witnesses(&witnessed.by)),
         "service": receipt.service(),
         "course": statement.course,

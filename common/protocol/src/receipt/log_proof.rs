@@ -2,7 +2,7 @@
 //! endorsed the keys of both.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{SpiffeId, TrustStore};
+use scb_certs::{Crl, SpiffeId, TrustStore};
 use scb_tlog::{Error as LogError, KeyName, TlogProof, VerifiedCheckpoint, VerifierKey};
 
 use super::archive::UnverifiedProof;
@@ -83,6 +83,33 @@ pub struct Witnessed {
     pub size: u64,
     /// Who has seen it and when, by its own clock. CUHK first, if it did.
     pub by: Vec<(KeyName, UnixTime)>,
+    /// Until when the revocation lists of the receipt are in force; absent if it has none.
+    pub lists_until: Option<UnixTime>,
+}
+
+impl Witnessed {
+    /// Whether the lists cover the time of every cosignature: then they show that what endorses the
+    /// witness's key had not been revoked by then.
+    pub fn is_covered(&self) -> bool {
+        let until = self.lists_until.map(|until| until.as_secs());
+        self.by
+            .iter()
+            .all(|(_, time)| Some(time.as_secs()) <= until)
+    }
+
+    /// The same for a verdict.
+    pub(super) fn lists(&self) -> String {
+        let until = self
+            .lists_until
+            .map_or_else(|| "no time".to_owned(), rfc3339);
+        match self.is_covered() {
+            true => format!("in force until {until}, past the time of every cosignature"),
+            false => format!(
+                "in force until {until} ONLY, before a cosignature: that the witness's key was \
+                 still endorsed then is not shown"
+            ),
+        }
+    }
 }
 
 /// What is proved, and about what.
@@ -122,7 +149,12 @@ pub(crate) fn verify(
         return Err(format!("{}: {reason}", file::PROOF));
     }
     let size = checkpoint.head().size;
-    Ok(Witnessed { size, by })
+    let ends = trust.crls().iter().map(Crl::next_update);
+    Ok(Witnessed {
+        size,
+        by,
+        lists_until: ends.min(),
+    })
 }
 
 /// CUHK endorsed both keys, for the log of the entry.
@@ -210,6 +242,7 @@ pub(crate) fn judge(
             format!("by {name} at {}", rfc3339(*time)),
         ));
     }
+    checks.push(check("lists", witnessed.lists()));
     Ok((Some(witnessed), checks))
 }
 
