@@ -92,15 +92,15 @@ impl Target {
         if self.path.exists() {
             return Ok(None);
         }
+        let mut traces = Traces::of(self.part());
         for folder in self.folders() {
             match fs::create_dir(&folder) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(Error::file("make", &folder)(error));
-                }
-                _ => {}
+                Ok(()) => traces.made.push(folder),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(Error::file("make", &folder)(error)),
             }
         }
-        Part::open(self.part(), self.file.size).map(Some)
+        Part::open(traces, self.file.size).map(Some)
     }
 
     /// The folder of the submission and those below it, down to the file's own.
@@ -118,16 +118,45 @@ impl Target {
     }
 }
 
+/// What was made for a file before anything came of it. Dropped, it goes again, as far as nothing
+/// is in it.
+struct Traces {
+    part: PathBuf,
+    /// The folders that were not there, the outermost first.
+    made: Vec<PathBuf>,
+}
+
+impl Traces {
+    fn of(part: PathBuf) -> Self {
+        let made = Vec::new();
+        Self { part, made }
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        if fs::symlink_metadata(&self.part).is_ok_and(|part| part.len() == 0) {
+            let _ = fs::remove_file(&self.part);
+        }
+        // Only what is empty can be removed like this.
+        for folder in self.made.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
 /// What has come of a file. Dropped, it stays for the next time.
 pub(crate) struct Part {
     path: PathBuf,
+    _traces: Traces,
     file: File,
     size: u64,
     hash: Context,
 }
 
 impl Part {
-    fn open(path: PathBuf, most: u64) -> Result<Self, Error> {
+    fn open(traces: Traces, most: u64) -> Result<Self, Error> {
+        let path = traces.part.clone();
         let (size, hash) = match fs::symlink_metadata(&path) {
             Ok(found) if found.is_file() && found.len() <= most => read(&path)?,
             Ok(_) => {
@@ -143,6 +172,7 @@ impl Part {
             path,
             size,
             hash,
+            _traces: traces,
         })
     }
 
@@ -256,8 +286,18 @@ mod tests {
         let mut part = target.begin().unwrap().unwrap();
         part.write(b"the rEport").unwrap();
         assert!(!part.finish(&target).unwrap());
-        let left = fs::read_dir(dir.path().join("S-000001")).unwrap();
-        assert_eq!(left.count(), 0);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn where_nothing_comes_nothing_is_left_but_what_was_there() {
+        let (dir, target) = scene("src/final.txt");
+        drop(target.begin().unwrap().unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let folder = dir.path().join("S-000001");
+        fs::create_dir(&folder).unwrap();
+        drop(target.begin().unwrap().unwrap());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     }
 
     #[test]
