@@ -23,6 +23,7 @@ mod releases;
 mod removal;
 mod revocation;
 mod rows;
+pub(crate) mod setbacks;
 mod versions;
 mod witnessed;
 

@@ -143,6 +143,14 @@ fn three_machines_sign_one_report_and_all_get_the_same_receipt() {
     );
 }
 
+/// What the teacher sees.
+fn overview(machines: &Machines, form: &[&str]) -> Ran {
+    let of = ["--course", "SANDBOX", "--assignment", "lab"];
+    let arguments = [&["submissions", "overview"][..], &of, form].concat();
+    let told = machines.campus.administer_blackboard(&arguments);
+    told.succeeded()
+}
+
 #[test]
 fn who_refuses_ends_it_and_the_others_see_why() {
     let machines = Machines::new();
@@ -155,6 +163,9 @@ fn who_refuses_ends_it_and_the_others_see_why() {
     let refused = machines.on(SIDS[2], &["cosign", "--yes", &id, "--json"]);
     refused.refused(3, "proposal_ended");
     assert_eq!(machines.campus.submissions().len(), 0);
+    let seen = overview(&machines, &[]).stdout;
+    let seen = seen.lines().find(|line| line.starts_with(SIDS[0])).unwrap();
+    assert!(seen.contains("1155000002 declined to sign on "), "{seen}");
     // The same again is a new proposal.
     assert_ne!(self::id(&machines.propose("our report")), id);
 }
@@ -173,6 +184,11 @@ fn who_has_signed_takes_it_back_and_nobody_signs_another_file() {
         .refused(3, "other_ending");
     let told = machines.on(SIDS[0], &["withdraw", &id]).succeeded().stdout;
     assert!(told.contains("taken back: not handed in"), "{told}");
+    let seen = &overview(&machines, &["--json"]).json()["students"][0]["setback"];
+    assert_eq!(
+        (&seen["kind"], &seen["by"][0]),
+        (&"withdrawn".into(), &SIDS[0].into())
+    );
     machines
         .on(SIDS[1], &["cosign", "--yes", &id, "--json"])
         .refused(3, "proposal_ended");
@@ -206,14 +222,7 @@ fn a_signature_that_blackboard_acknowledged_survives_its_kill() {
 #[test]
 fn the_teacher_sees_whose_signature_is_waited_for() {
     let machines = Machines::new();
-    let overview = |form: &[&str]| {
-        let of = ["--course", "SANDBOX", "--assignment", "lab"];
-        let arguments = [&["submissions", "overview"][..], &of, form].concat();
-        machines
-            .campus
-            .administer_blackboard(&arguments)
-            .succeeded()
-    };
+    let overview = |form: &[&str]| overview(&machines, form);
     let proposal = machines.propose("our report");
     let waits = overview(&["--json"]).json();
     for (student, sid) in waits["students"].as_array().unwrap().iter().zip(SIDS) {

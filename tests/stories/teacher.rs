@@ -101,6 +101,38 @@ fn the_overview_tells_who_is_missing_and_who_is_late_by_how_much() {
 }
 
 #[test]
+fn the_overview_tells_who_was_refused_and_calls_nobody_absent_from_no_list() {
+    let campus = campus();
+    hand_in(&campus, "1155000001");
+    teacher(&campus, "assignment close lab-1 --course CSCI3150").succeeded();
+    let report = version(campus.outside());
+    for sid in ["1155000001", "1155000004"] {
+        let of = ["submit", "--ids", sid, "--course", "CSCI3150", &report];
+        assert_eq!(campus.student(&of).exit, Some(3), "{sid}");
+    }
+    let told = overview(&campus, "--json").succeeded().json();
+    for (place, state) in [(0, "handed_in"), (3, "missing")] {
+        let one = &told["students"][place];
+        assert_eq!(
+            (&one["state"], &one["setback"]["kind"]),
+            (&state.into(), &"refused".into())
+        );
+        assert!(one["setback"]["code"].is_string(), "{one}");
+    }
+    assert_eq!(told["students"][4]["setback"], Value::Null);
+    let shown = overview(&campus, "--log text").succeeded().stdout;
+    assert_eq!(shown.matches("last REFUSED on ").count(), 2, "{shown}");
+
+    campus
+        .student(&["submit", "--ids", SAMPLE, &report])
+        .succeeded();
+    let without = "submissions overview --course SANDBOX --assignment lab";
+    let shown = teacher(&campus, without).succeeded().stdout;
+    assert!(shown.contains("3 of 3 handed in"), "{shown}");
+    assert!(!shown.contains("class list"), "{shown}");
+}
+
+#[test]
 fn an_overview_of_what_is_not_there_is_refused() {
     let campus = campus();
     for (of, code) in [

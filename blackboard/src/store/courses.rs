@@ -80,12 +80,8 @@ impl Store {
     /// [`Error::NoCourse`]; [`Error::Storage`], [`Error::CoursesAltered`].
     pub fn class_list(&self, course: &Label) -> Result<Option<Vec<StudentId>>, Error> {
         let course = course.clone();
-        self.database.read_blocking(
-            move |connection| match require(connection, &course)?.members {
-                Membership::Anybody => Ok(None),
-                Membership::Listed(_) => members(connection, &course).map(Some),
-            },
-        )
+        self.database
+            .read_blocking(move |connection| listed(connection, &course))
     }
 }
 
@@ -206,11 +202,14 @@ fn complete(raw: RawCourse) -> Result<Course, Error> {
     })
 }
 
-/// The class list of a course in order; nobody where everybody is in it.
-pub(super) fn listed(connection: &Connection, course: &Label) -> Result<Vec<StudentId>, Error> {
+/// The class list of a course in order; none where everybody is in it.
+pub(super) fn listed(
+    connection: &Connection,
+    course: &Label,
+) -> Result<Option<Vec<StudentId>>, Error> {
     match require(connection, course)?.members {
-        Membership::Anybody => Ok(Vec::new()),
-        Membership::Listed(_) => members(connection, course),
+        Membership::Anybody => Ok(None),
+        Membership::Listed(_) => members(connection, course).map(Some),
     }
 }
 

@@ -81,20 +81,43 @@ pub(crate) struct Proposed {
     pub(crate) until: UnixTime,
 }
 
+/// Everybody of whom something can be said, and whether each is on the class list; nothing where
+/// there is none.
+#[derive(Debug)]
+pub(crate) struct Participants {
+    pub(crate) found: BTreeMap<StudentId, Option<bool>>,
+    has_list: bool,
+}
+
+impl Participants {
+    /// One more, who is on no list if not known already.
+    pub(crate) fn add(&mut self, sid: StudentId) {
+        let listed = self.has_list.then_some(false);
+        self.found.entry(sid).or_insert(listed);
+    }
+}
+
 impl Store {
     /// Everybody of whom something can be said in an assignment, in order: who is on the class
-    /// list, and who has handed in; and whether each is on it.
+    /// list, and who has handed in; and whether each is on it, if there is one.
     ///
     /// # Errors
     ///
     /// [`Error::NoCourse`]; [`Error::Storage`], [`Error::CoursesAltered`].
-    pub(crate) fn participants(&self, place: &Place) -> Result<BTreeMap<StudentId, bool>, Error> {
+    pub(crate) fn participants(&self, place: &Place) -> Result<Participants, Error> {
         let place = place.clone();
         self.database.read_blocking(move |connection| {
-            let handed_in = handed_in(connection, &place)?.into_iter();
-            let mut all: BTreeMap<_, _> = handed_in.map(|sid| (sid, false)).collect();
             let listed = courses::listed(connection, &place.course)?;
-            all.extend(listed.into_iter().map(|sid| (sid, true)));
+            let has_list = listed.is_some();
+            let mut all = Participants {
+                found: BTreeMap::new(),
+                has_list,
+            };
+            handed_in(connection, &place)?
+                .into_iter()
+                .for_each(|sid| all.add(sid));
+            let listed = listed.into_iter().flatten();
+            all.found.extend(listed.map(|sid| (sid, Some(true))));
             Ok(all)
         })
     }

@@ -19,6 +19,7 @@ use crate::arguments::courses::Which;
 use crate::courses::Desk;
 use crate::failure::failure;
 use crate::store::parts::{Part, Proposed, Upload, Version};
+use crate::store::setbacks::Setback;
 use crate::store::{Error, Place};
 
 /// Of how many students is read at a time: of them statements are held, of all others the IDs.
@@ -70,8 +71,10 @@ pub(crate) struct Overview<'a> {
     extensions: BTreeMap<StudentId, Extension>,
     uploads: BTreeMap<StudentId, Upload>,
     proposed: BTreeMap<StudentId, Proposed>,
-    /// Who is still to be shown, the last one first, and whether he is on the class list.
-    left: Vec<(StudentId, bool)>,
+    setbacks: BTreeMap<StudentId, Setback>,
+    /// Who is still to be shown, the last one first, and whether he is on the class list, if there
+    /// is one.
+    left: Vec<(StudentId, Option<bool>)>,
     totals: Totals,
     pub(crate) altered: Vec<SubmissionNumber>,
 }
@@ -85,14 +88,15 @@ impl<'a> Overview<'a> {
         let uploads = store.uploads(&place)?;
         let proposed = store.proposed(&place, desk.now)?;
         let mut everybody = store.participants(&place)?;
-        for sid in uploads.keys().chain(proposed.keys()) {
-            everybody.entry(sid.clone()).or_insert(false);
-        }
+        let setbacks = store.setbacks(&place)?;
+        let others = uploads.keys().chain(proposed.keys()).chain(setbacks.keys());
+        others.for_each(|sid| everybody.add(sid.clone()));
         Ok(Self {
             extensions: extensions.collect(),
             uploads,
             proposed,
-            left: everybody.into_iter().rev().collect(),
+            setbacks,
+            left: everybody.found.into_iter().rev().collect(),
             desk,
             which,
             place,
@@ -116,7 +120,7 @@ impl<'a> Overview<'a> {
             .collect())
     }
 
-    fn line(&mut self, part: Part, listed: bool) -> Line {
+    fn line(&mut self, part: Part, listed: Option<bool>) -> Line {
         self.note_altered(&part.altered);
         let extension = self.extensions.get(&part.sid);
         let upload = self.uploads.get(&part.sid).copied();
@@ -136,8 +140,11 @@ impl<'a> Overview<'a> {
                 _ => State::NothingYet,
             },
         };
+        let setback = self.setbacks.get(&part.sid);
+        let setback = setback.filter(|one| came.as_ref().is_none_or(|came| came.at <= one.at));
         let line = Line {
             state,
+            setback: setback.map(Failed::new),
             versions: part.versions,
             came,
             waiting_for: proposed.map_or_else(Vec::new, |one| one.waiting_for.clone()),
@@ -218,7 +225,35 @@ pub(crate) struct Line {
     upload_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     extended_to: Option<String>,
-    on_class_list: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) setback: Option<Failed>,
+    /// Nothing where there is no class list.
+    on_class_list: Option<bool>,
+}
+
+/// What came to nothing since the version that counts: the last such thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Failed {
+    /// `refused`, `declined`, `withdrawn` or `lapsed`.
+    pub(crate) kind: &'static str,
+    at: String,
+    /// The code of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
+    /// Who ended a proposal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    by: Vec<StudentId>,
+}
+
+impl Failed {
+    fn new(setback: &Setback) -> Self {
+        Self {
+            kind: setback.kind,
+            at: rfc3339(setback.at),
+            code: setback.code.clone(),
+            by: setback.by.clone(),
+        }
+    }
 }
 
 /// The version that counts.

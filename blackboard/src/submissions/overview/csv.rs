@@ -6,7 +6,7 @@ use scb_cli::inert;
 
 use super::{Line, Overview};
 
-const HEADER: [&str; 14] = [
+const HEADER: [&str; 17] = [
     "sid",
     "state",
     "number",
@@ -21,6 +21,9 @@ const HEADER: [&str; 14] = [
     "extended_to",
     "upload_until",
     "on_class_list",
+    "setback",
+    "setback_code",
+    "setback_at",
 ];
 
 pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
@@ -39,8 +42,8 @@ pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
     Ok(writer.flush()?)
 }
 
-fn cells(line: &Line) -> [String; 14] {
-    let came = line.came.as_ref();
+fn cells(line: &Line) -> [String; 17] {
+    let (came, failed) = (line.came.as_ref(), line.setback.as_ref());
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let members = came.iter().flat_map(|came| &came.members);
     let members: Vec<_> = members.map(ToString::to_string).collect();
@@ -59,6 +62,10 @@ fn cells(line: &Line) -> [String; 14] {
         waiting.join(" "),
         text(line.extended_to.as_deref()),
         text(line.upload_until.as_deref()),
-        line.on_class_list.to_string(),
+        line.on_class_list
+            .map_or(String::new(), |listed| listed.to_string()),
+        text(failed.map(|failed| failed.kind)),
+        text(failed.and_then(|failed| failed.code.as_deref())),
+        text(failed.map(|failed| failed.at.as_str())),
     ]
 }

@@ -3,7 +3,7 @@
 use scb_cli::{local_time, parse_moment, printable, say};
 use scb_protocol::in_words;
 
-use super::{Came, Line, Overview, State, Totals};
+use super::{Came, Failed, Line, Overview, State, Totals};
 use crate::courses::text::{standing, table};
 
 const TITLE: [&str; 8] = [
@@ -96,10 +96,23 @@ fn remarks(line: &Line) -> Vec<String> {
         (Some(until), _) => remarks.push(format!("files may come until {}", local(until))),
         (None, _) => {}
     }
-    if !line.on_class_list {
+    remarks.extend(line.setback.as_ref().map(setback));
+    if line.on_class_list == Some(false) {
         remarks.push("not on the class list".to_owned());
     }
     remarks
+}
+
+/// What came to nothing, when, and by whom.
+fn setback(failed: &Failed) -> String {
+    let by: Vec<_> = failed.by.iter().map(ToString::to_string).collect();
+    let (by, at) = (by.join(" "), local(&failed.at));
+    match (failed.kind, &failed.code) {
+        ("refused", Some(code)) => format!("last REFUSED on {at} ({code})"),
+        ("declined", _) => format!("{by} declined to sign on {at}"),
+        ("withdrawn", _) => format!("{by} withdrew a signature on {at}"),
+        _ => format!("not signed by everybody in time, on {at}"),
+    }
 }
 
 /// A moment that was written in UTC.
