@@ -96,6 +96,7 @@ def entries(lines, log):
     """The tree of all entries, what they accept, which one closed the assignment, and the moments
     that count."""
     tree, accepted, closed, moments = Tree(), {}, None, Moments()
+    graded, lost, rules = set(), False, []
     for line in lines:
         check(line.endswith(b"\n"), "the last line is cut off")
         line = line[:-1]
@@ -120,7 +121,12 @@ def entries(lines, log):
             graded.add(tree.size)
         if kind == "released" and not lost:
             check(graded.issuperset(value["entries"]), "entry %d releases a grade that was never entered" % tree.size)
+        if kind == "rules":
+            rules.append({"index": tree.size, "leaf_sha256": sha256(line).hex()})
         if kind == "accepted":
+            pinned, committed = value.get("rules"), value.get("committed_index", tree.size)
+            in_force = [one for one in rules if one["index"] < committed][-1:]
+            check(not pinned or [pinned] == in_force, "rules that were not in force")
             check(value["number"] not in accepted, value["number"] + " is accepted twice")
             accepted[value["number"]] = line
         tree.push(sha256(line))

@@ -318,6 +318,11 @@ def verify(arguments):
     entry = "entry %d" % accepted["committed_index"] if "committed_index" in accepted else "no entry of its own"
     say("committed", "at %s, which counts for lateness: %s" % (accepted["committed_at"], entry))
     say("accepted", "%s at %s by %s" % (accepted["number"], leaf["at"], service))
+    rules = accepted.get("rules")
+    if rules:
+        check(rules["index"] < accepted.get("committed_index", leaf["index"]), "rules entered after it")
+        pinned = (rules["index"], accepted["committed_at"], rules["leaf_sha256"])
+        say("rules", "entry %d of the log, in force at %s, SHA-256 %s" % pinned)
 
     signers, others = cms(parts["statement.p7s"], parts["statement.json"])
     names = ["spiffe://%s/student/%s" % (domain, m["sid"]) for m in statement["members"]]

@@ -110,7 +110,7 @@ impl<'a> Group<'a> {
         let (statement, at) = (submission.statement(), self.campus.now());
         let number = SubmissionNumber::new(1).unwrap();
         let committed = CommittedAt { index: None, at };
-        let entry = accepted_entry(&evidence, statement, number, committed);
+        let entry = accepted_entry(&evidence, statement, number, committed, None);
         let leaf = Leaf::new(LogName::of(statement).unwrap(), 0, at, entry).unwrap();
         let signer = (&blackboard.key, &blackboard.chain);
         let leaf = SignedLeaf::sign(leaf.to_bytes().unwrap(), signer, at).unwrap();

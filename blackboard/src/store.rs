@@ -24,6 +24,7 @@ mod removal;
 mod revocation;
 mod rows;
 pub(crate) mod setbacks;
+mod rulebook;
 mod versions;
 mod witnessed;
 
@@ -40,7 +41,7 @@ use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
 use scb_storage::Database;
 
 use crate::authority::Numbers;
-pub(crate) use assignments::{Assignment, Place};
+pub(crate) use assignments::{Amended, Assignment, Place};
 pub use commitment::{CommitOutcome, Committal, Unfinished};
 pub(crate) use courses::{Course, Membership};
 pub use error::Error;
@@ -202,7 +203,12 @@ impl Store {
     ///
     /// [`Error::Storage`].
     pub fn unfinished(&self) -> Result<Vec<Unfinished>, Error> {
-        self.database.read_blocking(commitment::unfinished)
+        self.database.read_blocking(|connection| {
+            let mut unfinished = commitment::unfinished(connection)?;
+            unfinished.extend(proposals::unfinished(connection)?);
+            unfinished.sort_by_key(|one| (one.commitment.at, one.statement.submission));
+            Ok(unfinished)
+        })
     }
 
     /// The highest numbers of revocation lists that were seen.

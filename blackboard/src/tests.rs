@@ -28,6 +28,7 @@ mod renewal;
 mod repeats;
 mod revocation;
 mod roots;
+mod rulebook;
 mod submissions;
 mod sweep;
 mod uploads;

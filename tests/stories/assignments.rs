@@ -295,6 +295,14 @@ fn a_teachers_mistakes_change_nothing_and_are_explained() {
         ),
         (
             format!(
+                "assignment change lab-1 --course CSCI3150 --due {}",
+                at(-HOUR)
+            ),
+            3,
+            "rules_backdated",
+        ),
+        (
+            format!(
                 "extension add lab-1 --course CSCI3150 --student 1155000001 --due {}",
                 at(HOUR)
             ),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::text::{say_json, standing, table, value};
 use super::{Desk, text};
 use crate::arguments::courses::{AddAssignment, AssignmentCommand, ChangeAssignment, Which};
-use crate::store::{Assignment, Given};
+use crate::store::{Amended, Assignment, Given};
 
 pub(super) fn run(desk: &Desk, command: &AssignmentCommand) -> anyhow::Result<()> {
     match command {
@@ -170,13 +170,15 @@ fn closed(mut terms: Terms, now: UnixTime) -> Result<Rules, RulesError> {
     terms.check()
 }
 
-fn say_changed(which: &Which, changes: &[Change], json: bool) -> anyhow::Result<()> {
+fn say_changed(which: &Which, amended: &Amended, json: bool) -> anyhow::Result<()> {
+    let Amended { changes, students } = amended;
     let name = format!("{}/{}", which.course, which.assignment);
     if json {
         return say_json(&json!({
             "course": which.course,
             "assignment": which.assignment,
             "changes": changes.iter().map(change_as_json).collect::<Vec<_>>(),
+            "handed_in_before": students,
         }));
     }
     if changes.is_empty() {
@@ -185,6 +187,14 @@ fn say_changed(which: &Which, changes: &[Change], json: bool) -> anyhow::Result<
     for change in changes {
         let (was, is) = (value(&change.was), value(&change.is));
         say(&format!("{name}: {} was {was}, is {is}", change.field))?;
+    }
+    let judged = changes.iter().any(|change| change.judges());
+    if judged && *students > 0 {
+        say(&format!(
+            "{} handed in before: what was handed in is judged by the rules of then or by these, \
+             whichever are better for the student; these alone count for what comes from now on",
+            counted(*students, "student")
+        ))?;
     }
     Ok(())
 }
@@ -208,7 +218,7 @@ fn list(desk: &Desk, course: Option<&Label>, json: bool) -> anyhow::Result<()> {
             one.course.to_string(),
             one.assignment.to_string(),
             standing(rules, desk.now).to_owned(),
-            rules.due.map_or("never".to_owned(), local_time),
+            rules.due.map_or("no deadline".to_owned(), local_time),
             rules.group.to_string(),
             printable(&rules.title.to_string()),
         ]

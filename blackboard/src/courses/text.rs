@@ -15,10 +15,10 @@ pub(super) fn rules(rules: &Rules) -> Vec<(&'static str, String)> {
     };
     vec![
         ("opens", or(rules.opens, "at once")),
-        ("due", or(rules.due, "never")),
+        ("due", or(rules.due, "no deadline")),
         ("grace", in_words(rules.grace)),
         ("closes", or(closes, "never")),
-        ("late work", late(rules.late)),
+        ("late work", late(rules)),
         (
             "counts",
             match rules.counts {
@@ -56,8 +56,9 @@ fn files(rules: &Rules) -> String {
     format!("{kinds}; at most {}", counted(rules.max_bytes, "byte"))
 }
 
-fn late(rule: LateRule) -> String {
-    match rule {
+fn late(rules: &Rules) -> String {
+    match rules.late {
+        LateRule::None if rules.due.is_none() => "there is none".to_owned(),
         LateRule::None => "is refused".to_owned(),
         LateRule::Mark => "is taken and marked".to_owned(),
         LateRule::Penalty { percent, per, most } => {

@@ -31,7 +31,8 @@ impl Handler {
         let until = now
             .as_secs()
             .saturating_add(self.shared.cosign_window.as_secs());
-        let signing = Signing::new(&part, part.assurance(), now);
+        let window = self.shared.upload_window;
+        let signing = Signing::new(&part, part.assurance(), now, window);
         let register = self.shared.register.clone();
         let standing = register.propose(signing, from_seconds(until)).await?;
         self.done(Step::Six, Fact::from(&standing));
@@ -74,7 +75,8 @@ impl Handler {
         check_open(&found.standing)?;
         let gathered = part.gather(&found.delivered)?;
         let confirmed = self.confirm_signers(&gathered).await?;
-        let signing = Signing::new(&part, confirmed.assurance(), self.shared.clock.now());
+        let (now, window) = (self.shared.clock.now(), self.shared.upload_window);
+        let signing = Signing::new(&part, confirmed.assurance(), now, window);
         let standing = self.shared.register.sign(signing).await?;
         self.done(Step::Six, Fact::from(&standing));
         let is_waited_for = match standing.state {

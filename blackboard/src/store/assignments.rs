@@ -14,8 +14,7 @@ use scb_protocol::rules::{
 use scb_protocol::statement::{Label, Statement};
 use serde::Serialize;
 
-use super::extensions::own_extensions;
-use super::{Error, Store, as_integer, courses, log, versions};
+use super::{Error, Store, as_integer, courses, extensions, log, rulebook, versions};
 
 /// An assignment and the history of its rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +44,15 @@ impl Assignment {
         let change = |pair: &[(UnixTime, Rules)]| changes(&pair[1].1, &pair[0].1, pair[0].0);
         steps.flat_map(change).collect()
     }
+}
+
+/// What came of other rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amended {
+    /// What differs from those before.
+    pub changes: Vec<Change>,
+    /// How many students had handed in before.
+    pub students: u64,
 }
 
 /// An assignment, by its course and its name there.
@@ -82,25 +90,28 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NoAssignment`], [`Error::Rules`] and what else `change` refuses;
-    /// [`Error::Storage`].
+    /// [`Error::NoAssignment`], [`Error::Rules`] and what else `change` refuses; [`Error::Amend`]
+    /// for what would take back what was promised; [`Error::Storage`].
     pub fn change_assignment<F>(
         &self,
         place: Place,
         change: F,
         now: UnixTime,
-    ) -> Result<Vec<Change>, Error>
+    ) -> Result<Amended, Error>
     where
         F: FnOnce(Terms) -> Result<Rules, RulesError> + Send + 'static,
     {
         self.database.write_blocking(move |transaction| {
             let before = require(transaction, &place)?;
             let rules = change(before.rules().clone().into()).map_err(Error::Rules)?;
-            let differing = changes(before.rules(), &rules, now);
-            if !differing.is_empty() {
+            let changes = changes(before.rules(), &rules, now);
+            let (students, handed_in) = rulebook::handed_in(transaction, &place, now)?;
+            if !changes.is_empty() {
+                let amended = before.rules().check_amended(&rules, handed_in, now);
+                amended.map_err(Error::Amend)?;
                 put(transaction, &place, &rules, now)?;
             }
-            Ok(differing)
+            Ok(Amended { changes, students })
         })
     }
 
@@ -194,7 +205,7 @@ pub(crate) fn look_up(connection: &Connection, statement: &Statement) -> Result<
     Ok(Found::Assigned(Assigned {
         rules: assigned.rules().clone(),
         outsiders: courses::outsiders(connection, &found, &members)?,
-        extensions: own_extensions(connection, course, assignment, &members)?,
+        extensions: extensions::own(connection, course, assignment, &members)?,
         parts: match assigned.rules().groups {
             Groups::Free => Vec::new(),
             Groups::Kept => versions::parts(connection, statement)?,
@@ -222,7 +233,7 @@ fn listed_for(
             let mut changes = one.changes();
             changes.truncate(MAX_CHANGES);
             listed.push(ListedAssignment {
-                extensions: own_extensions(connection, &one.course, &one.assignment, sids)?,
+                extensions: extensions::own(connection, &one.course, &one.assignment, sids)?,
                 rules: one.rules().clone(),
                 changes,
                 course: one.course,

@@ -6,7 +6,7 @@ use scb_certs::{Fingerprint, StudentId};
 use scb_cli::local_time;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::message::proposal::ProposalState;
-use scb_protocol::rules::RulesError;
+use scb_protocol::rules::{AmendError, RulesError};
 use scb_protocol::statement::{Label, SubmissionId, SubmissionNumber};
 use scb_protocol::{Code, Refusal, Step};
 
@@ -139,6 +139,9 @@ pub enum Error {
     /// The rules contradict themselves.
     #[error(transparent)]
     Rules(#[from] RulesError),
+    /// The rules would take back what was promised.
+    #[error(transparent)]
+    Amend(AmendError),
     /// A course or an assignment is not what was stored.
     #[error("what is stored of {name} was altered")]
     CoursesAltered {
@@ -302,6 +305,8 @@ impl Error {
             Self::InUse { .. } => "assignment_in_use",
             Self::NotInCourse { .. } => "not_course_member",
             Self::Rules(_) => "rules_invalid",
+            Self::Amend(AmendError::Backdated { .. }) => "rules_backdated",
+            Self::Amend(AmendError::CountsSettled { .. }) => "counts_settled",
             Self::CoursesAltered { .. } => "altered",
             Self::ClockSetBack { .. } => "clock_set_back",
             _ if self.is_full() => "disk_full",
@@ -340,6 +345,16 @@ impl Error {
             Self::Rules(_) => Some(
                 "the times must follow each other: opens < due <= due + grace <= cutoff; see \
                  `blackboard assignment add --help`"
+                    .into(),
+            ),
+            Self::Amend(AmendError::Backdated { .. }) => Some(
+                "nothing was changed; name a time that is still to come, or end it now with \
+                 `blackboard assignment close`"
+                    .into(),
+            ),
+            Self::Amend(AmendError::CountsSettled { .. }) => Some(
+                "nothing was changed; `blackboard assignment add --counts` makes another \
+                 assignment, for what is handed in from now on"
                     .into(),
             ),
             Self::CoursesAltered { .. } => {
@@ -386,6 +401,7 @@ impl Error {
                 | Self::InUse { .. }
                 | Self::NotInCourse { .. }
                 | Self::Rules(_)
+                | Self::Amend(_)
         )
     }
 

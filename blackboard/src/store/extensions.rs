@@ -6,9 +6,8 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::Entry;
-use scb_protocol::rules::Extension;
+use scb_protocol::rules::{Extended, Extension};
 use scb_protocol::statement::Label;
-use serde::Serialize;
 
 use super::assignments::{Place, enter, object, require, text};
 use super::{Error, Store, as_integer, courses};
@@ -20,17 +19,6 @@ pub struct Given {
     pub extension: Extension,
     /// When it was given.
     pub at: UnixTime,
-}
-
-/// What is entered in the log about extensions.
-#[derive(Debug, Serialize)]
-struct ExtensionEntry<'a> {
-    /// Given, or given anew in the place of another.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    given: &'a [Extension],
-    /// Taken back: the common due time counts again for them.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    taken_back: &'a [StudentId],
 }
 
 impl Store {
@@ -58,9 +46,9 @@ impl Store {
                 rules.check_extension(extension).map_err(Error::Rules)?;
                 put_extension(transaction, &place, extension, now)?;
             }
-            let entry = ExtensionEntry {
-                given: &extensions,
-                taken_back: &[],
+            let entry = Extended {
+                given: extensions,
+                taken_back: Vec::new(),
             };
             enter(transaction, &place, now, Entry::Extension(object(&entry)?))
         })
@@ -86,9 +74,9 @@ impl Store {
                 }
             }
             if !had.is_empty() {
-                let entry = ExtensionEntry {
-                    given: &[],
-                    taken_back: &had,
+                let entry = Extended {
+                    given: Vec::new(),
+                    taken_back: had.clone(),
                 };
                 enter(transaction, &place, now, Entry::Extension(object(&entry)?))?;
             }
@@ -104,7 +92,7 @@ impl Store {
     pub fn extensions(&self, place: Place) -> Result<Vec<Given>, Error> {
         self.database.read_blocking(move |connection| {
             require(connection, &place)?;
-            extensions(connection, &place.course, &place.assignment)
+            all(connection, &place.course, &place.assignment)
         })
     }
 }
@@ -142,7 +130,7 @@ fn remove_extension(
     Ok(removed > 0)
 }
 
-pub(super) fn extensions(
+pub(super) fn all(
     connection: &Connection,
     course: &Label,
     assignment: &Label,
@@ -166,7 +154,7 @@ pub(super) fn extensions(
     .collect()
 }
 
-pub(super) fn own_extensions(
+pub(super) fn own(
     connection: &Connection,
     course: &Label,
     assignment: &Label,
@@ -175,16 +163,16 @@ pub(super) fn own_extensions(
     let sql = "SELECT extension FROM extensions \
                WHERE course = ? AND assignment = ? AND sid = ?";
     let mut query = connection.prepare_cached(sql)?;
-    let mut own = Vec::new();
+    let mut found = Vec::new();
     for sid in sids {
         let key = [course.to_string(), assignment.to_string(), sid.to_string()];
-        let found: Option<String> = query.query_row(key, |row| row.get(0)).optional()?;
-        if let Some(extension) = found {
+        let stored: Option<String> = query.query_row(key, |row| row.get(0)).optional()?;
+        if let Some(extension) = stored {
             let extension = serde_json::from_str(&extension);
-            own.push(extension.map_err(|_| Error::CoursesAltered {
+            found.push(extension.map_err(|_| Error::CoursesAltered {
                 name: format!("{course}/{assignment}"),
             })?);
         }
     }
-    Ok(own)
+    Ok(found)
 }

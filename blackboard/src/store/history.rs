@@ -2,18 +2,17 @@
 //! the table `parts`, before anything of it is read: what is others' and what is not there take the
 //! same way.
 
+use std::collections::{HashMap, hash_map};
+
 use rusqlite::{Connection, OptionalExtension, params};
-use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_protocol::log_leaf::{Entry, Leaf};
+use scb_protocol::log_leaf::{Accepted, Entry, Leaf};
 use scb_protocol::message::blackboard::{ListedFile, ListedVersion, OwnStanding, that_fit};
-use scb_protocol::rules::{Counts, Extension, Rules, Standing};
+use scb_protocol::rules::{Counts, Rulebook, Standing};
 use scb_protocol::statement::{Label, SubmissionNumber};
 
 use super::rows::summary;
-use super::{
-    Error, Record, Store, Summary, as_integer, assignments, by_number, extensions, number,
-};
+use super::{Error, Record, Store, Summary, as_integer, by_number, number, rulebook};
 
 /// Which versions are wanted: of whom, of which course and assignment.
 #[derive(Debug, Clone)]
@@ -39,9 +38,9 @@ impl Store {
         self.database
             .read(move |connection| {
                 let numbers = numbers(connection, &own)?;
-                let mut versions = Vec::new();
+                let (mut versions, mut books) = (Vec::new(), Books::new());
                 for number in numbers {
-                    versions.extend(version(connection, number, &own.sids)?);
+                    versions.extend(version(connection, number, &own.sids, &mut books)?);
                 }
                 let count = versions.len();
                 let listed = that_fit(versions.into_iter().skip(from));
@@ -118,6 +117,7 @@ fn version(
     connection: &Connection,
     number: SubmissionNumber,
     asking: &[StudentId],
+    books: &mut Books,
 ) -> Result<Option<ListedVersion>, Error> {
     let (summary, leaf) = match summary(connection, number) {
         Ok(Some(found)) => found,
@@ -147,7 +147,7 @@ fn version(
         file_count: u32::try_from(statement.files.len()).unwrap_or(u32::MAX),
         size: statement.files.size(),
         files: ListedFile::first_of(&statement.files),
-        standings: standings(connection, &summary, committed_at, asking)?,
+        standings: standings(connection, &summary, &accepted, (asking, books))?,
         proved: is_proved(connection, number)?,
     }))
 }
@@ -158,21 +158,29 @@ fn is_proved(connection: &Connection, number: SubmissionNumber) -> Result<bool, 
     Ok(found.optional()?.is_some())
 }
 
-/// By the rules and extensions of now; of an assignment that is gone nothing is late.
+/// The rulebooks of assignments, each read once.
+type Books = HashMap<(String, String), Option<Rulebook>>;
+
+/// By the rules that count for the version; of an assignment that is gone nothing is late.
 fn standings(
     connection: &Connection,
     version: &Summary,
-    at: UnixTime,
-    asking: &[StudentId],
+    accepted: &Accepted,
+    (asking, books): (&[StudentId], &mut Books),
 ) -> Result<Vec<OwnStanding>, Error> {
     let (course, assignment) = (&version.statement.course, &version.statement.assignment);
-    let found = assignments::find(connection, course, assignment)?;
-    let rules = found.as_ref().map(|found| found.rules());
-    let counts = rules.map_or(Counts::Latest, |rules| rules.counts);
-    let extensions = extensions::own_extensions(connection, course, assignment, asking)?;
+    let book = match books.entry((course.to_string(), assignment.to_string())) {
+        hash_map::Entry::Occupied(read) => read.into_mut(),
+        hash_map::Entry::Vacant(unread) => {
+            unread.insert(rulebook::of_statement(connection, &version.statement)?)
+        }
+    };
+    let counts = book.as_ref().map(|book| book.rules().counts);
+    let counts = counts.unwrap_or(Counts::Latest);
     let standing = |sid: &StudentId| {
-        let own = extensions.iter().find(|extension| extension.sid == *sid);
-        let (late, costs) = rules.map_or((0, 0), |rules| late(rules, at, own));
+        let (late, costs) = book
+            .as_ref()
+            .map_or((0, 0), |book| late(book, accepted, sid));
         let counting = counting(connection, (course, assignment), sid, counts)?;
         Ok(OwnStanding {
             sid: sid.clone(),
@@ -185,12 +193,13 @@ fn standings(
 }
 
 /// By how many seconds, and what that costs in percent.
-fn late(rules: &Rules, at: UnixTime, extension: Option<&Extension>) -> (u64, u8) {
-    match rules.judge(at, extension) {
+fn late(book: &Rulebook, accepted: &Accepted, sid: &StudentId) -> (u64, u8) {
+    let at = accepted.committed_at;
+    match book.judge(at, accepted.committed_index, sid) {
         Standing::Late { by, costs } => (by, costs),
-        // Taken by other rules than those of now.
+        // Handed in with one who had more time.
         Standing::Closed { .. } => {
-            let due = rules.due_for(extension).unwrap_or(at);
+            let due = book.rules().due_for(book.extension(sid)).unwrap_or(at);
             (at.as_secs().saturating_sub(due.as_secs()), 100)
         }
         Standing::OnTime | Standing::WithinGrace | Standing::NotYetOpen { .. } => (0, 0),

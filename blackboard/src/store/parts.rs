@@ -10,7 +10,8 @@ use scb_protocol::from_seconds;
 use scb_protocol::rules::Counts;
 use scb_protocol::statement::{Label, Statement, SubmissionNumber};
 
-use super::{Error, Place, Store, Summary, as_integer, courses, rows};
+use super::proposals::signable_until;
+use super::{Error, Place, Store, Summary, as_integer, assignments, courses, extensions, rows};
 
 /// One student's part in an assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(crate) struct Version {
     /// When the signed statement came: what counts for lateness.
     pub(crate) committed_at: UnixTime,
     /// Where that was entered in the log; nothing for what was accepted at once.
-    committed_index: Option<u64>,
+    pub(crate) committed_index: Option<u64>,
 }
 
 impl Version {
@@ -73,8 +74,6 @@ pub(crate) struct Upload {
 /// What was proposed, and not everybody has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Proposed {
-    /// Who is to sign.
-    pub(crate) members: Vec<StudentId>,
     /// Whose signatures are missing.
     pub(crate) waiting_for: Vec<StudentId>,
     /// Until when they may come.
@@ -247,7 +246,7 @@ fn proposed(
                AND waits_until >= ? GROUP BY submission ORDER BY proposed_at";
     let mut query = connection.prepare_cached(sql)?;
     let [course, assignment] = key(place);
-    let now = as_integer(now.as_secs());
+    let (asked, now) = (now, as_integer(now.as_secs()));
     let rows = query.query_map(params![course, assignment, now], |row| {
         Ok((
             row.get::<_, i64>(0)?,
@@ -259,17 +258,20 @@ fn proposed(
         let all = text.split_whitespace().map(str::parse);
         all.collect::<Result<_, _>>().map_err(|_| altered(place))
     };
+    let assignment = assignments::require(connection, place)?;
     let mut found = BTreeMap::new();
     for row in rows {
         let (until, members, missing) = row?;
         let mut waiting_for = sids(&missing)?;
         waiting_for.sort();
         let members = sids(&members)?;
-        let proposed = Proposed {
-            waiting_for,
-            members: members.clone(),
-            until: from_seconds(until.unsigned_abs()),
-        };
+        let own = extensions::own(connection, &place.course, &place.assignment, &members)?;
+        let until = from_seconds(until.unsigned_abs());
+        let until = signable_until(assignment.rules(), &own, until);
+        if until < asked {
+            continue;
+        }
+        let proposed = Proposed { waiting_for, until };
         found.extend(members.into_iter().map(|sid| (sid, proposed.clone())));
     }
     Ok(found)

@@ -6,6 +6,8 @@ mod rows;
 mod signing;
 mod standing;
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Transaction};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
@@ -17,8 +19,9 @@ use scb_protocol::{Mode, from_seconds};
 
 use self::rows::Stored;
 use self::signing::{check_new, end_one, sign};
+pub(super) use self::standing::signable_until;
 use self::standing::{list_one, look};
-use super::{Error, Register, Store, log};
+use super::{Error, Register, Store, Unfinished, log};
 
 /// Most proposals of one assignment that a student may have waiting for others.
 pub(crate) const MAX_WAITING: usize = 8;
@@ -42,12 +45,22 @@ pub(crate) struct Signing {
     pub(crate) assurance: (Mode, String),
     /// When they came.
     pub(crate) at: UnixTime,
+    /// Until when the files may come, if these are the last.
+    pub(crate) upload_until: UnixTime,
 }
 
 impl Signing {
-    /// What was signed over a connection, with this behind the signers.
-    pub(crate) fn new(part: &PartlySigned, assurance: (Mode, String), at: UnixTime) -> Self {
+    /// What was signed over a connection, with this behind the signers. If they are the last, the
+    /// files may come for so long.
+    pub(crate) fn new(
+        part: &PartlySigned,
+        assurance: (Mode, String),
+        at: UnixTime,
+        upload_window: Duration,
+    ) -> Self {
+        let until = at.as_secs().saturating_add(upload_window.as_secs());
         Self {
+            upload_until: from_seconds(until),
             statement: part.statement().clone(),
             bytes: part.bytes().to_vec(),
             delivered: part.delivered(),
@@ -283,6 +296,19 @@ impl Register {
 /// The submissions whose files may come, or wait for signatures.
 pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16]>, Error> {
     rows::open(connection, now)
+}
+
+/// What everybody has signed, and whose files have not come.
+pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>, Error> {
+    let complete = rows::unended(connection)?.into_iter();
+    let without_files = complete.filter(|stored| stored.kept.files_at.is_none());
+    let unfinished = without_files.filter_map(|stored| {
+        Some(Unfinished {
+            commitment: stored.commitment()?,
+            statement: stored.statement,
+        })
+    });
+    Ok(unfinished.collect())
 }
 
 /// Whether this submission ID was proposed.

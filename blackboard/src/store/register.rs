@@ -13,7 +13,7 @@ use scb_storage::ContentStore;
 use super::mark::{self, Mark};
 use super::{
     CommitOutcome, Committal, Draft, Error, Record, Store, assignments, backlog, by_submission,
-    commitment, contents, count, insert, last_number, log, proposals, versions,
+    commitment, contents, count, insert, last_number, log, proposals, rulebook, versions,
 };
 use crate::quota::Quota;
 
@@ -205,7 +205,7 @@ impl Register {
                 Some(found) if found.statement_bytes() == draft.evidence.statement => Ok(found),
                 Some(_) => Err(Error::Conflict { submission }),
                 None => {
-                    let committed = Some(draft.committed.at);
+                    let committed = Some((draft.committed.at, draft.committed.index));
                     let same = versions::same_since(transaction, &draft.statement, committed)?;
                     if let Some(record) = same.filter(counts) {
                         versions::repeat(transaction, submission, record.number())?;
@@ -258,7 +258,12 @@ fn enter(
     number: SubmissionNumber,
 ) -> Result<Vec<u8>, Error> {
     let name = LogName::of(&draft.statement).map_err(Error::Leaf)?;
-    let entry = accepted_entry(&draft.evidence, &draft.statement, number, draft.committed);
+    let rules = match draft.committed.index {
+        Some(index) => rulebook::in_force(transaction, &name, index)?,
+        None => None,
+    };
+    let committed = draft.committed;
+    let entry = accepted_entry(&draft.evidence, &draft.statement, number, committed, rules);
     Ok(log::append(transaction, &name, draft.accepted_at, entry)?.leaf)
 }
 

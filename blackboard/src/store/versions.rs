@@ -3,10 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_protocol::rules::{Found, Part};
+use scb_protocol::rules::Part;
 use scb_protocol::statement::{StatedMember, Statement, SubmissionId, SubmissionNumber};
 
-use super::{Error, Record, as_integer, assignments, by_number, by_submission, commitment, number};
+use super::{Error, Record, as_integer, by_number, by_submission, commitment, number, rulebook};
 
 /// The record whose receipt answers this submission ID: its own, or that of the same version.
 pub(super) fn answer(
@@ -34,7 +34,11 @@ pub(super) fn same(
         return Ok(record.filter(|record| record.statement().is_same_version(statement)));
     }
     let commitment = commitment::find(connection, statement.submission)?;
-    same_since(connection, statement, commitment.map(|(found, _)| found.at))
+    same_since(
+        connection,
+        statement,
+        commitment.map(|(found, _)| (found.at, Some(found.index))),
+    )
 }
 
 /// The last version in which any of the members has a part, if it is the very same: the same
@@ -43,7 +47,7 @@ pub(super) fn same(
 pub(super) fn same_since(
     connection: &Connection,
     statement: &Statement,
-    committed: Option<UnixTime>,
+    committed: Option<(UnixTime, Option<u64>)>,
 ) -> Result<Option<Record>, Error> {
     let Some(last) = last(connection, statement, &statement.members)? else {
         return Ok(None);
@@ -51,8 +55,8 @@ pub(super) fn same_since(
     let record = by_number(connection, last)?;
     let same = record.filter(|record| record.statement().is_same_version(statement));
     match (same, committed) {
-        (Some(record), Some(at)) => {
-            let alike = is_judged_alike(connection, &record, at)?;
+        (Some(record), Some(committed)) => {
+            let alike = is_judged_alike(connection, &record, committed)?;
             Ok(alike.then_some(record))
         }
         (same, _) => Ok(same),
@@ -60,7 +64,11 @@ pub(super) fn same_since(
 }
 
 /// Whether every member stands by this moment as he does by the record, or no better.
-fn is_judged_alike(connection: &Connection, record: &Record, at: UnixTime) -> Result<bool, Error> {
+fn is_judged_alike(
+    connection: &Connection,
+    record: &Record,
+    (at, index): (UnixTime, Option<u64>),
+) -> Result<bool, Error> {
     let Some(accepted) = record.leaf.accepted() else {
         return Ok(false);
     };
@@ -68,16 +76,12 @@ fn is_judged_alike(connection: &Connection, record: &Record, at: UnixTime) -> Re
         return Ok(true);
     }
     let statement = record.statement();
-    let Found::Assigned(assigned) = assignments::look_up(connection, statement)? else {
+    let Some(book) = rulebook::of_statement(connection, statement)? else {
         return Ok(false);
     };
-    let members = || statement.members.iter().map(|member| &member.sid);
-    let judge = |at| {
-        assigned
-            .rules
-            .judge_each(at, members(), &assigned.extensions)
-    };
-    Ok(judge(at) == judge(accepted.committed_at))
+    let (then, entry) = (accepted.committed_at, accepted.committed_index);
+    let mut members = statement.members.iter().map(|member| &member.sid);
+    Ok(members.all(|sid| book.judge(at, index, sid) == book.judge(then, entry, sid)))
 }
 
 /// The version of which this submission is a repetition.

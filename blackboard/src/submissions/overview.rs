@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::rfc3339;
-use scb_protocol::rules::{Extension, Rules, Standing};
+use scb_protocol::rules::{Rulebook, Standing};
 use scb_protocol::statement::SubmissionNumber;
 use serde::Serialize;
 
@@ -67,8 +67,7 @@ pub(crate) struct Overview<'a> {
     desk: &'a Desk,
     which: &'a Which,
     place: Place,
-    rules: Rules,
-    extensions: BTreeMap<StudentId, Extension>,
+    book: Rulebook,
     uploads: BTreeMap<StudentId, Upload>,
     proposed: BTreeMap<StudentId, Proposed>,
     setbacks: BTreeMap<StudentId, Setback>,
@@ -82,9 +81,6 @@ pub(crate) struct Overview<'a> {
 impl<'a> Overview<'a> {
     pub(crate) fn open(desk: &'a Desk, which: &'a Which) -> anyhow::Result<Self> {
         let (store, place) = (&desk.store, desk.place(which));
-        let rules = store.assignment(&place)?.rules().clone();
-        let extensions = store.extensions(place.clone())?.into_iter();
-        let extensions = extensions.map(|given| (given.extension.sid.clone(), given.extension));
         let uploads = store.uploads(&place)?;
         let proposed = store.proposed(&place, desk.now)?;
         let mut everybody = store.participants(&place)?;
@@ -92,7 +88,7 @@ impl<'a> Overview<'a> {
         let others = uploads.keys().chain(proposed.keys()).chain(setbacks.keys());
         others.for_each(|sid| everybody.add(sid.clone()));
         Ok(Self {
-            extensions: extensions.collect(),
+            book: store.rulebook(&place)?,
             uploads,
             proposed,
             setbacks,
@@ -100,7 +96,6 @@ impl<'a> Overview<'a> {
             desk,
             which,
             place,
-            rules,
             totals: Totals::default(),
             altered: Vec::new(),
         })
@@ -113,7 +108,7 @@ impl<'a> Overview<'a> {
         page.reverse();
         let sids = page.iter().map(|(sid, _)| sid.clone()).collect();
         let store = &self.desk.store;
-        let parts = store.parts(&self.place, sids, self.rules.counts)?;
+        let parts = store.parts(&self.place, sids, self.book.rules().counts)?;
         let parts = parts.into_iter().zip(page);
         Ok(parts
             .map(|(part, (_, listed))| self.line(part, listed))
@@ -122,12 +117,11 @@ impl<'a> Overview<'a> {
 
     fn line(&mut self, part: Part, listed: Option<bool>) -> Line {
         self.note_altered(&part.altered);
-        let extension = self.extensions.get(&part.sid);
         let upload = self.uploads.get(&part.sid).copied();
-        let proposed = self.waiting(&part.sid);
-        let judge = |at| self.rules.judge(at, extension);
+        let proposed = self.proposed.get(&part.sid);
         let came = part.counting.map(|version| {
-            let standing = judge(version.committed_at);
+            let (at, index) = (version.committed_at, version.committed_index);
+            let standing = self.book.judge(at, index, &part.sid);
             Came::new(version, standing)
         });
         let state = match (&came, upload) {
@@ -135,13 +129,14 @@ impl<'a> Overview<'a> {
             (None, Some(upload)) if upload.until >= self.desk.now => State::Uploading,
             (None, _) if proposed.is_some() => State::Waiting,
             (None, Some(_)) => State::NeverCame,
-            (None, None) => match judge(self.desk.now) {
+            (None, None) => match self.book.judge_now(self.desk.now, &part.sid) {
                 Standing::Late { .. } | Standing::Closed { .. } => State::Missing,
                 _ => State::NothingYet,
             },
         };
         let setback = self.setbacks.get(&part.sid);
         let setback = setback.filter(|one| came.as_ref().is_none_or(|came| came.at <= one.at));
+        let extended_to = self.book.extension(&part.sid);
         let line = Line {
             state,
             setback: setback.map(Failed::new),
@@ -150,21 +145,12 @@ impl<'a> Overview<'a> {
             waiting_for: proposed.map_or_else(Vec::new, |one| one.waiting_for.clone()),
             waits_until: proposed.map(|one| rfc3339(one.until)),
             upload_until: upload.map(|upload| rfc3339(upload.until)),
-            extended_to: extension.map(|extension| rfc3339(extension.due)),
+            extended_to: extended_to.map(|extension| rfc3339(extension.due)),
             on_class_list: listed,
             sid: part.sid,
         };
         self.totals.add(&line);
         line
-    }
-
-    /// What waits for signatures that would still be taken.
-    fn waiting(&self, sid: &StudentId) -> Option<&Proposed> {
-        let extension = |sid: &StudentId| self.extensions.get(sid).cloned();
-        self.proposed.get(sid).filter(|proposed| {
-            let extensions: Vec<_> = proposed.members.iter().filter_map(extension).collect();
-            self.rules.judge_group(self.desk.now, &extensions).is_open()
-        })
     }
 
     /// A group's version is each member's: it is named once.
@@ -264,8 +250,8 @@ pub(crate) struct Came {
     committed_at: String,
     accepted_at: String,
     standing: &'static str,
-    late_seconds: u64,
-    costs_percent: u8,
+    pub(crate) late_seconds: u64,
+    pub(crate) costs_percent: u8,
     #[serde(skip)]
     at: UnixTime,
 }

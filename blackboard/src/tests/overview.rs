@@ -7,12 +7,13 @@ use scb_protocol::rules::Counts;
 
 use super::campus::Campus;
 use super::group::Group;
+use super::proposals::{A, B, Machine};
 use crate::arguments::courses::Which;
 use crate::courses::Desk;
 use crate::store::Store;
 use crate::submissions::overview::{Line, Overview, State};
 
-fn which() -> Which {
+pub(super) fn which() -> Which {
     Which {
         course: "SANDBOX".parse().unwrap(),
         assignment: "lab".parse().unwrap(),
@@ -20,7 +21,7 @@ fn which() -> Which {
 }
 
 /// A teacher at the server's home, so many seconds after the clock of the campus.
-fn desk(campus: &Campus, later: u64) -> Desk {
+pub(super) fn desk(campus: &Campus, later: u64) -> Desk {
     Desk {
         store: Store::open(&campus.home).unwrap(),
         config: campus.config.clone(),
@@ -34,7 +35,7 @@ fn list(desk: &Desk, sids: &[&str]) {
     desk.store.set_members(&which().course, Some(sids)).unwrap();
 }
 
-fn lines(desk: &Desk) -> Vec<Line> {
+pub(super) fn lines(desk: &Desk) -> Vec<Line> {
     let which = which();
     Overview::open(desk, &which).unwrap().page().unwrap()
 }
@@ -52,21 +53,22 @@ async fn three_and_then_the_first_alone(campus: &Campus) {
 
 #[tokio::test]
 async fn the_version_that_counts_is_the_latest_or_the_first_as_the_rules_say() {
-    let campus = Campus::open().await;
-    three_and_then_the_first_alone(&campus).await;
-    let desk = desk(&campus, 0);
-    assert_eq!(numbers(&lines(&desk)), [2, 1, 1]);
-    let versions: Vec<_> = lines(&desk).iter().map(|line| line.versions).collect();
-    assert_eq!(versions, [2, 1, 1]);
-    let first = |mut terms: scb_protocol::rules::Terms| {
-        terms.counts = Counts::First;
-        terms.check()
-    };
-    let place = desk.place(&which());
-    desk.store
-        .change_assignment(place, first, desk.now)
-        .unwrap();
-    assert_eq!(numbers(&lines(&desk)), [1, 1, 1]);
+    for (counts, expected) in [(Counts::Latest, [2, 1, 1]), (Counts::First, [1, 1, 1])] {
+        let campus = Campus::open().await;
+        let desk = desk(&campus, 0);
+        let change = move |mut terms: scb_protocol::rules::Terms| {
+            terms.counts = counts;
+            terms.check()
+        };
+        let place = desk.place(&which());
+        desk.store
+            .change_assignment(place, change, desk.now)
+            .unwrap();
+        three_and_then_the_first_alone(&campus).await;
+        assert_eq!(numbers(&lines(&desk)), expected);
+        let versions: Vec<_> = lines(&desk).iter().map(|line| line.versions).collect();
+        assert_eq!(versions, [2, 1, 1]);
+    }
 }
 
 /// A member of the class list whose files have come in part.
@@ -91,6 +93,30 @@ async fn what_was_signed_and_is_not_here_is_told_from_nothing_at_all() {
     assert_eq!(states(&desk_now), [State::Uploading, State::NothingYet]);
     let window = desk(&campus, 10 * 24 * 3600);
     assert_eq!(states(&window), [State::NeverCame, State::NothingYet]);
+}
+
+#[tokio::test]
+async fn what_waits_for_signatures_waits_no_longer_than_the_assignment_is_open() {
+    let campus = Campus::open().await;
+    let due = campus.certs.now().as_secs() + 3600;
+    let change = move |mut terms: scb_protocol::rules::Terms| {
+        terms.due = Some(from_seconds(due));
+        terms.check()
+    };
+    let here = desk(&campus, 0);
+    let place = here.place(&which());
+    here.store
+        .change_assignment(place.clone(), change, here.now)
+        .unwrap();
+    let mut a = Machine::of(&campus, &[A]);
+    let work = a.work(&[A, B], b"our report");
+    let standing = a.propose(&work).await.unwrap().waits();
+    let told = here.store.proposed(&place, here.now).unwrap();
+    let waiting = &told[&A.parse().unwrap()];
+    assert_eq!(waiting.until, standing.until, "as the members are told");
+    assert_eq!(waiting.until.as_secs(), due);
+    let after = from_seconds(due + 1);
+    assert!(here.store.proposed(&place, after).unwrap().is_empty());
 }
 
 #[tokio::test]

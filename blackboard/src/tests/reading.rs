@@ -16,7 +16,7 @@ use super::group::{Group, WAIT, reply};
 use crate::store::{Place, Store};
 
 /// What the group is told of its versions.
-async fn history(group: &mut Group<'_>) -> Vec<ListedVersion> {
+pub(super) async fn history(group: &mut Group<'_>) -> Vec<ListedVersion> {
     let (mut connection, session) = group.open_session().await.unwrap();
     let (expect, request) = session.ask_history((None, None), 0);
     connection.send(&request).await.unwrap();
@@ -132,7 +132,7 @@ async fn lateness_is_told_by_the_rules_and_the_own_extension() {
         cutoff: None,
     };
     let changed = tokio::task::spawn_blocking(move || {
-        store.change_assignment(place.clone(), change, now).unwrap();
+        store.change_assignment(place.clone(), change, due).unwrap();
         store.extend(place, vec![extension], now).unwrap();
     });
     changed.await.unwrap();

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use entry::{
     Accepted, Closed, Committed, Contents, Ended, Entry, Grades, Lapsed, Proposed, Recovered,
-    Refused, Released, Removed, Signed,
+    Refused, Released, Removed, RulesEntry, Signed,
 };
 pub use name::LogName;
 
@@ -149,6 +149,10 @@ mod tests {
             submission: "0b".repeat(16).parse().unwrap(),
             committed_index: Some(6),
             committed_at: from_seconds(MOMENT - 60),
+            rules: Some(RulesEntry {
+                index: 0,
+                leaf_sha256: Fingerprint::from_bytes([5; 32]),
+            }),
             mode: Mode::Verified,
             files: [(
                 "statement.json".to_owned(),

@@ -4,10 +4,12 @@
 //! the same rules and the same moment give the same judgement, years later as well.
 
 mod admission;
+mod amend;
 mod change;
 mod extension;
 mod late;
 mod parts;
+mod rulebook;
 mod standing;
 
 use std::ops::Deref;
@@ -16,10 +18,12 @@ use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
 pub use admission::{Assigned, Found, Part, admit, check_size, within};
+pub use amend::{AmendError, HandedIn};
 pub use change::{Change, changes};
 pub use extension::Extension;
 pub use late::{LateRule, Per};
 pub use parts::{Counts, FileKind, GroupSize, Groups, MAX_GROUP, Title};
+pub use rulebook::{Extended, Rulebook};
 pub use standing::{MemberStanding, Standing};
 
 use crate::object::objects;

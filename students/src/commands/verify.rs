@@ -273,6 +273,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "mode": receipt.mode(),
         "committed_at": rfc3339(receipt.committed_at()),
         "committed_index": receipt.committed_index(),
+        "rules": receipt.rules(),
         "log": receipt.entry().0,
         "index": receipt.entry().1,
         "pending": receipt.witnessed().is_none(),

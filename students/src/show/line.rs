@@ -79,12 +79,13 @@ fn english(fact: &Fact, sid: &str) -> Option<String> {
             };
             format!("{size}, MAC, {signatures}: {stored}")
         }
-        Fact::Committed { at, size, .. } if *size >= SLOW => {
-            format!(
-                "signed and recorded at {}: that counts, however long the files take",
-                local_time(*at)
-            )
-        }
+        Fact::Committed {
+            at, until, size, ..
+        } if *size >= SLOW => format!(
+            "signed and recorded at {}: that counts, if the files are here by {}",
+            local_time(*at),
+            local_time(*until)
+        ),
         _ => return None,
     })
 }
@@ -148,12 +149,13 @@ fn chinese(fact: &Fact, sid: &str) -> Option<String> {
             };
             format!("{size} 位元組，MAC，{signatures} 個簽署：{stored}")
         }
-        Fact::Committed { at, size, .. } if *size >= SLOW => {
-            format!(
-                "已簽署並於 {} 登記：以此時間為準，不論檔案傳送多久",
-                local_time(*at)
-            )
-        }
+        Fact::Committed {
+            at, until, size, ..
+        } if *size >= SLOW => format!(
+            "已簽署並於 {} 登記：檔案如在 {} 前送達，以此時間為準",
+            local_time(*at),
+            local_time(*until)
+        ),
         _ => return None,
     })
 }

@@ -5,14 +5,11 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::from_seconds;
 use scb_protocol::message::proposal::{CosignerStanding, ProposalState, Reason, Said};
-use scb_protocol::server::DeliveredSignature;
+use scb_protocol::server::{Commitment, DeliveredSignature};
 use scb_protocol::statement::{Statement, SubmissionId};
 
 use super::{End, Signing};
 use crate::store::{Error, as_integer};
-
-/// For so many seconds after the last signature files may come, whatever else is missing.
-const SETTLING: u64 = 24 * 60 * 60;
 
 /// A proposal as it is kept.
 #[derive(Debug, Clone)]
@@ -62,6 +59,15 @@ impl Stored {
     pub(super) fn has_signed(&self, sid: &StudentId) -> bool {
         let mut cosigners = self.cosigners.iter();
         cosigners.any(|one| one.sid == *sid && one.said == Said::Signed)
+    }
+
+    /// Since when, and by which entry, everybody has signed it; and until when its files may come.
+    pub(super) fn commitment(&self) -> Option<Commitment> {
+        self.kept.signed.map(|(at, index)| Commitment {
+            index,
+            at,
+            upload_until: self.kept.waits_until,
+        })
     }
 
     pub(super) fn standings(&self) -> Vec<CosignerStanding> {
@@ -255,16 +261,18 @@ pub(super) fn deliver(
     complete(transaction, signing, index)
 }
 
+/// Once everybody has signed, the files must follow within the window for uploads. If they are here
+/// already, nobody waits for anything but CUHK.
 fn complete(transaction: &Transaction<'_>, signing: &Signing, index: u64) -> Result<(), Error> {
     let sql = "UPDATE proposals SET signed_at = ?2, signed_index = ?3, \
-               waits_until = max(waits_until, ?4) \
+               waits_until = CASE WHEN files_at IS NULL THEN ?4 ELSE max(waits_until, ?4) END \
                WHERE submission = ?1 AND NOT EXISTS \
                (SELECT 1 FROM cosigners WHERE submission = ?1 AND said <> 'signed')";
     transaction.prepare_cached(sql)?.execute(params![
         signing.statement.submission.as_bytes(),
         as_integer(signing.at.as_secs()),
         as_integer(index),
-        as_integer(signing.at.as_secs().saturating_add(SETTLING)),
+        as_integer(signing.upload_until.as_secs()),
     ])?;
     Ok(())
 }

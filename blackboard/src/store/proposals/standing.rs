@@ -4,8 +4,7 @@ use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::message::proposal::{ListedProposal, ProposalStanding, ProposalState};
-use scb_protocol::rules::{Assigned, Found};
-use scb_protocol::server::Commitment;
+use scb_protocol::rules::{Assigned, Extension, Found, Rules};
 
 use super::Proposal;
 use super::rows::Stored;
@@ -22,14 +21,12 @@ pub(super) fn look(
     let assigned = assigned_for(connection, &stored, asking)?;
     let record = versions::answer(connection, stored.submission())?;
     let number = record.map(|record| record.number());
-    let closes = assigned
-        .as_ref()
-        .and_then(|assigned| assigned.rules.closes_for_all(&assigned.extensions));
-    let until = match stored.kept.signed {
-        Some(_) => stored.kept.waits_until,
-        None => closes.map_or(stored.kept.waits_until, |closes| {
-            closes.min(stored.kept.waits_until)
-        }),
+    let waits_until = stored.kept.waits_until;
+    let until = match (stored.kept.signed, &assigned) {
+        (None, Some(assigned)) => {
+            signable_until(&assigned.rules, &assigned.extensions, waits_until)
+        }
+        _ => waits_until,
     };
     let state = match (number, stored.kept.ended) {
         (Some(_), _) => ProposalState::Accepted,
@@ -38,11 +35,7 @@ pub(super) fn look(
         (None, None) if stored.kept.signed.is_some() => ProposalState::Signed,
         (None, None) => ProposalState::Waiting,
     };
-    let commitment = stored.kept.signed.map(|(at, index)| Commitment {
-        index,
-        at,
-        upload_until: until,
-    });
+    let commitment = stored.commitment();
     let standing = ProposalStanding {
         submission: stored.submission(),
         state,
@@ -59,6 +52,17 @@ pub(super) fn look(
         standing,
         commitment,
     })
+}
+
+/// Until when signatures are taken of what waits until then: no longer than the rules take work of
+/// anybody, or of somebody with one of these extensions.
+pub(in crate::store) fn signable_until(
+    rules: &Rules,
+    extensions: &[Extension],
+    waits_until: UnixTime,
+) -> UnixTime {
+    let closes = rules.closes_for_all(extensions);
+    closes.map_or(waits_until, |closes| closes.min(waits_until))
 }
 
 pub(super) fn list_one(

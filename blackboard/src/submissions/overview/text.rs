@@ -11,12 +11,13 @@ const TITLE: [&str; 8] = [
 ];
 
 pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
-    let rules = &overview.rules;
+    let rules = overview.book.rules();
     let title = printable(&rules.title.to_string());
     let (which, state) = (overview.which, standing(rules, overview.desk.now));
-    let due = rules.due.map_or("never".to_owned(), local_time);
+    let due = |due| format!("due {}", local_time(due));
+    let due = rules.due.map_or("no deadline".to_owned(), due);
     say(&format!(
-        "{}/{}  {title}  ({state}; due {due}; the {} version counts)",
+        "{}/{}  {title}  ({state}; {due}; the {} version counts)",
         which.course, which.assignment, rules.counts
     ))?;
     loop {

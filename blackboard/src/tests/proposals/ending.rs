@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use scb_protocol::Code;
 use scb_protocol::message::proposal::{ProposalState, Said};
+use scb_protocol::{Code, from_seconds};
 
 use super::{A, B, C, Campus, Machine, happened};
 use crate::store::{Register, Store};
@@ -127,4 +127,29 @@ async fn what_nobody_signs_in_time_lapses_and_its_files_go() {
         0,
         "once"
     );
+}
+
+#[tokio::test]
+async fn once_all_have_signed_the_files_follow_within_the_window_for_uploads() {
+    let campus = Campus::with(|config| config.upload_window = HOUR).await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.begin(&work).await.unwrap();
+    let store = Store::open(&campus.home).unwrap();
+    assert_eq!(store.unfinished().unwrap(), [], "one has still to sign");
+    campus.certs.clock().advance(HOUR);
+    let standing = b.sign(&work).await.unwrap().waits();
+    assert_eq!(standing.state, ProposalState::Signed);
+    let until = campus.certs.now().as_secs() + HOUR.as_secs();
+    assert_eq!(standing.until.as_secs(), until);
+    let waits = store.unfinished().unwrap();
+    assert_eq!(waits.len(), 1, "the teacher is told of it");
+    assert_eq!(waits[0].statement.submission, work.submission());
+    assert_eq!(waits[0].commitment.upload_until.as_secs(), until);
+    campus.certs.clock().set(from_seconds(until));
+    a.begin(&work).await.unwrap();
+    campus.certs.clock().advance(Duration::from_secs(1));
+    let refusal = a.begin(&work).await.unwrap_err();
+    assert_eq!(refusal.code, Code::ProposalEnded);
+    assert_eq!(refusal.params["state"], "lapsed");
 }

@@ -172,7 +172,7 @@ pub(super) fn text(event: &StepEvent) -> String {
             statement.signatures
         ),
         Fact::Committed { .. } => {
-            "已簽署的聲明已登記；截止與否以這一刻為準，檔案傳送多久都不影響。\
+            "已簽署的聲明已登記；檔案如在所示時間前送達，截止與否以這一刻為準。\
             已收到的部分不用再傳送。"
                 .to_owned()
         }

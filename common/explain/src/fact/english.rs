@@ -213,7 +213,8 @@ pub(super) fn text(event: &StepEvent) -> String {
             statement.signatures
         ),
         Fact::Committed { .. } => "The signed statement is recorded. That moment counts for the \
-            deadline, however long the files take; what is there already is not sent again."
+            deadline, if the files are here by the time named; what is there already is not sent \
+            again."
             .to_owned(),
         Fact::VerifiedAgain { .. } => "All content came, with the hash that the members signed. \
             CUHK was asked a second time, under a new nonce: whoever was revoked meanwhile would \

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::HEXLOWER;
+use scb_certs::Fingerprint;
 use scb_tlog::{StreamedTree, TreeHead};
 use serde::{Deserialize, Serialize};
 
 use super::moments::Moments;
 use crate::COMMITMENT_SIZE;
-use crate::log_leaf::{Entry, Leaf, LogName, Released, leaf_commitment};
+use crate::log_leaf::{Accepted, Entry, Leaf, LogName, Released, RulesEntry, leaf_commitment};
 use crate::object::objects;
 use crate::statement::SubmissionNumber;
 
@@ -48,6 +49,7 @@ pub struct Reading {
     tree: StreamedTree,
     accepted: BTreeMap<SubmissionNumber, (u64, [u8; COMMITMENT_SIZE])>,
     moments: Moments,
+    rules: Vec<RulesEntry>,
     closed: Option<u64>,
     /// The entries `grades`.
     graded: BTreeSet<u64>,
@@ -61,6 +63,7 @@ impl Reading {
             tree: StreamedTree::default(),
             accepted: BTreeMap::new(),
             moments: Moments::default(),
+            rules: Vec::new(),
             closed: None,
             graded: BTreeSet::new(),
         }
@@ -99,7 +102,13 @@ impl Reading {
             self.closed = None;
         }
         match entry {
+            Entry::Rules(_) => {
+                let leaf_sha256 = Fingerprint::from_bytes(commitment);
+                self.rules.push(RulesEntry { index, leaf_sha256 });
+                Ok(())
+            }
             Entry::Accepted(accepted) => {
+                self.check_rules(accepted)?;
                 let number = accepted.number;
                 let before = self.accepted.insert(number, (index, commitment));
                 before.map_or(Ok(()), |_| Err(format!("{number} is accepted twice")))
@@ -128,6 +137,21 @@ impl Reading {
     fn has_graded(&self, released: &Released) -> bool {
         let mut entries = released.entries.iter();
         entries.all(|entry| self.graded.contains(entry))
+    }
+
+    /// The rules that it says were in force are those of the last such entry before it was
+    /// committed.
+    fn check_rules(&self, accepted: &Accepted) -> Result<(), String> {
+        let committed = accepted.committed_index.unwrap_or(self.tree.head().size);
+        let mut rules = self.rules.iter().rev();
+        let in_force = rules.find(|rules| rules.index < committed);
+        match accepted.rules.is_none() || accepted.rules.as_ref() == in_force {
+            true => Ok(()),
+            false => Err(format!(
+                "{} names rules that were not in force",
+                accepted.number
+            )),
+        }
     }
 
     fn lost(&mut self, lost: &Lost) -> Result<(), String> {

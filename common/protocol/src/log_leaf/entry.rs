@@ -100,6 +100,16 @@ pub struct Committed {
     pub members: Vec<StudentId>,
 }
 
+/// The rules that were in force: the last of their entries before something was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct RulesEntry {
+    /// Its number in the same log.
+    pub index: u64,
+    /// SHA-256 of its leaf: what the log holds of it.
+    pub leaf_sha256: Fingerprint,
+}
+
 /// A submission that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
@@ -115,6 +125,9 @@ pub struct Accepted {
     /// When the signed statement came: what counts for lateness.
     #[serde(with = "as_rfc3339")]
     pub committed_at: UnixTime,
+    /// The rules in force when it was committed; absent if that entry is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RulesEntry>,
     /// What stood behind the members.
     pub mode: Mode,
     /// SHA-256 of each file of the receipt that is evidence, by name.
@@ -247,6 +260,7 @@ pub struct Recovered {
 }
 
 objects!(
-    Committed, Accepted, Proposed, Signed, Ended, Lapsed, Refused, Grades, Released, Removed,
+    Committed, RulesEntry, Accepted, Proposed, Signed, Ended, Lapsed, Refused, Grades, Released,
+    Removed,
     Closed, Recovered
 );

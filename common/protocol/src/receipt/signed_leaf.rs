@@ -9,7 +9,7 @@ use scb_certs::{Chain, Fingerprint, SigningKey, sign_detached};
 use super::Evidence;
 use crate::assurance::Mode;
 use crate::error::Error;
-use crate::log_leaf::{Accepted, Entry, Leaf};
+use crate::log_leaf::{Accepted, Entry, Leaf, RulesEntry};
 use crate::statement::{Statement, SubmissionNumber};
 
 /// SHA-256 of each file of the evidence, by name.
@@ -30,18 +30,21 @@ pub struct CommittedAt {
     pub at: UnixTime,
 }
 
-/// What is entered in the log about a submission that is accepted.
+/// What is entered in the log about a submission that is accepted, and was committed under these
+/// rules; nothing if their entry is lost.
 pub fn accepted_entry(
     evidence: &Evidence,
     statement: &Statement,
     number: SubmissionNumber,
     committed: CommittedAt,
+    rules: Option<RulesEntry>,
 ) -> Entry {
     Entry::Accepted(Accepted {
         number,
         submission: statement.submission,
         committed_index: committed.index,
         committed_at: committed.at,
+        rules,
         mode: evidence.mode,
         files: hashes(evidence),
     })

@@ -12,7 +12,7 @@ use super::file;
 use super::log_proof::{self, Entered, LogProof, WitnessPolicy, Witnessed};
 use super::signed_leaf::{SignedLeaf, accepted, hashes};
 use crate::assurance::{Mode, VerifiedTokens};
-use crate::log_leaf::{Accepted, Leaf, LogName, leaf_commitment};
+use crate::log_leaf::{Accepted, Leaf, LogName, RulesEntry, leaf_commitment};
 use crate::server::{questions, verify_signatures, verify_signers};
 use crate::sole_signer::signing_blackboard;
 use crate::statement::{FileEntry, Statement, SubmissionNumber};
@@ -158,6 +158,11 @@ impl VerifiedReceipt {
         self.accepted.committed_index
     }
 
+    /// The rules in force when it was committed, if it says so: an entry of the same log.
+    pub fn rules(&self) -> Option<RulesEntry> {
+        self.accepted.rules
+    }
+
     /// The log in which the acceptance is entered, and its number there, from 0.
     pub fn entry(&self) -> (&LogName, u64) {
         (&self.leaf.log, self.leaf.index)
@@ -300,6 +305,20 @@ impl Verifier {
             self.statement.service
         );
         self.passed("accepted", found);
+        self.check_rules()
+    }
+
+    /// The rules that it pins were entered before the statement was.
+    fn check_rules(&mut self) -> Result<(), String> {
+        let Some(RulesEntry { index, leaf_sha256 }) = self.accepted.rules else {
+            return Ok(());
+        };
+        if index >= self.accepted.committed_index.unwrap_or(self.leaf.index) {
+            return Err("the rules were entered after the statement".to_owned());
+        }
+        let at = rfc3339(self.accepted.committed_at);
+        let found = format!("entry {index} of the log, in force at {at}, SHA-256 {leaf_sha256}");
+        self.passed("rules", found);
         Ok(())
     }
 

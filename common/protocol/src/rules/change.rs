@@ -24,6 +24,13 @@ pub struct Change {
 
 objects!(Change);
 
+impl Change {
+    /// Whether lateness, and what it costs, is judged by what was changed.
+    pub fn judges(&self) -> bool {
+        ["opens", "due", "grace", "cutoff", "late"].contains(&self.field.as_str())
+    }
+}
+
 /// Each value that differs between rules and those in whose place they came at that moment.
 pub fn changes(before: &Rules, now: &Rules, at: UnixTime) -> Vec<Change> {
     let values = values(before).into_iter().zip(values(now));

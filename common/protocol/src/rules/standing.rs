@@ -38,6 +38,15 @@ impl Standing {
         matches!(self, Self::OnTime | Self::WithinGrace | Self::Late { .. })
     }
 
+    /// This one, or the other if that is better for the student. What costs less is better before
+    /// what is less late.
+    pub fn or_better(self, other: Self) -> Self {
+        match rank(other) < rank(self) {
+            true => other,
+            false => self,
+        }
+    }
+
     /// A stable word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -106,21 +115,17 @@ impl Rules {
     /// stands as the one among them with the most time.
     pub fn judge_group(&self, at: UnixTime, extensions: &[Extension]) -> Standing {
         let each = extensions.iter().map(|own| self.judge(at, Some(own)));
-        let common = self.judge(at, None);
-        each.fold(common, |best, own| match rank(own) < rank(best) {
-            true => own,
-            false => best,
-        })
+        each.fold(self.judge(at, None), Standing::or_better)
     }
 }
 
 /// Better standings first.
-fn rank(standing: Standing) -> (u8, u64) {
+fn rank(standing: Standing) -> (u8, u8, u64) {
     match standing {
-        Standing::OnTime => (0, 0),
-        Standing::WithinGrace => (1, 0),
-        Standing::Late { by, .. } => (2, by),
-        Standing::Closed { since } => (3, u64::MAX - since.as_secs()),
-        Standing::NotYetOpen { .. } => (4, 0),
+        Standing::OnTime => (0, 0, 0),
+        Standing::WithinGrace => (1, 0, 0),
+        Standing::Late { by, costs } => (2, costs, by),
+        Standing::Closed { since } => (3, 0, u64::MAX - since.as_secs()),
+        Standing::NotYetOpen { .. } => (4, 0, 0),
     }
 }

@@ -61,7 +61,7 @@ fn refuses_an_entry_that_says_something_else() {
     let hour = 3600;
     let hash = json!(Fingerprint::of(b"x"));
     type Alter<'a> = &'a dyn Fn(&mut Value);
-    let cases: [(&str, Alter<'_>); 25] = [
+    let cases: [(&str, Alter<'_>); 27] = [
         ("type", &|a| a["type"] = json!("scb-statement")),
         ("version", &|a| a["v"] = json!(2)),
         ("unknown field", &|a| a["note"] = json!("")),
@@ -103,6 +103,12 @@ fn refuses_an_entry_that_says_something_else() {
         }),
         ("committed later", &|a| {
             accepted(a)["committed_at"] = time(&campus, |now| now + 1);
+        }),
+        ("rules since it was committed", &|a| {
+            accepted(a)["rules"] = json!({ "index": 6, "leaf_sha256": hash });
+        }),
+        ("rules without a hash", &|a| {
+            accepted(a)["rules"] = json!({ "index": 5 });
         }),
         ("no time", &|a| {
             a.as_object_mut().unwrap().remove("at");
@@ -160,6 +166,21 @@ fn refuses_lists_where_objects_belong() {
     given
         .verify(&given.with_leaf_bytes(right.into_bytes()))
         .unwrap();
+}
+
+#[test]
+fn says_which_rules_were_in_force() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let given = Given::to(&group);
+    let hash = Fingerprint::of(b"rules");
+    let pinned = given.with_leaf(|leaf| {
+        accepted(leaf)["rules"] = json!({ "index": 5, "leaf_sha256": hash });
+    });
+    let receipt = given.verify(&pinned).unwrap();
+    assert_eq!(receipt.rules().unwrap().leaf_sha256, hash);
+    let told = receipt.checks().iter().find(|check| check.what == "rules");
+    assert!(told.unwrap().found.starts_with("entry 5 of the log"));
 }
 
 fn accepted(leaf: &mut Value) -> &mut Value {

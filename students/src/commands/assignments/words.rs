@@ -116,7 +116,7 @@ impl Words {
             }
             (Language::English, Standing::OnTime) => match due {
                 Some(due) => format!("open, {} left", until(due)),
-                None => "open, never due".to_owned(),
+                None => "open, no deadline".to_owned(),
             },
             (Language::Chinese, Standing::OnTime) => match due {
                 Some(due) => format!("接受提交，尚餘 {}", until(due)),
@@ -166,7 +166,7 @@ impl Words {
     /// Due time and grace.
     pub(super) fn deadline(self, rules: &Rules) -> String {
         let Some(due) = rules.due else {
-            return self.pick("never", "不設");
+            return self.pick("no deadline", "不設限期");
         };
         let (due, grace) = (local_time(due), in_words(rules.grace));
         match (self.0, rules.grace) {
@@ -178,6 +178,9 @@ impl Words {
 
     pub(super) fn late_work(self, rules: &Rules) -> String {
         let rule = match (self.0, rules.late) {
+            (_, LateRule::None) if rules.due.is_none() => {
+                return self.pick("nothing is ever late", "不會逾期");
+            }
             (Language::English, LateRule::None) => return "is refused".to_owned(),
             (Language::Chinese, LateRule::None) => return "不接受".to_owned(),
             (Language::English, LateRule::Mark) => "is taken and marked as late".to_owned(),
@@ -248,8 +251,26 @@ impl Words {
     pub(super) fn change(self, at: &str, field: &str, was: &str, is: &str) -> String {
         match self.0 {
             Language::English => format!("{at}: {field} was {was}, is {is}"),
-            Language::Chinese => format!("{at}：{field} 由 {was} 改為 {is}"),
+            Language::Chinese => format!("{at}：{}由 {was} 改為 {is}", in_chinese(field)),
         }
+    }
+}
+
+/// What a field of the rules is called.
+fn in_chinese(field: &str) -> &str {
+    match field {
+        "title" => "名稱",
+        "opens" => "開放時間",
+        "due" => "限期",
+        "grace" => "寬限期",
+        "cutoff" => "截止時間",
+        "late" => "逾期規則",
+        "counts" => "計分版本",
+        "group" => "人數",
+        "groups" => "組別",
+        "max_bytes" => "檔案上限",
+        "accept" => "檔案種類",
+        other => other,
     }
 }
 
@@ -278,5 +299,37 @@ fn penalty(language: Language, percent: u8, per: Per, most: u8) -> String {
         (Language::Chinese, most) => {
             format!("每{per_chinese}扣滿分的 {percent}%，不足亦計，最多 {most}%")
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_protocol::rules::{GroupSize, Terms};
+
+    use super::*;
+
+    #[test]
+    fn what_is_never_due_is_never_late_and_has_no_deadline() {
+        let group = GroupSize::new(1, 3).unwrap();
+        let open = Terms::always_open("Lab".parse().unwrap(), group, 1);
+        let open = open.check().unwrap();
+        let words = Words(Language::English);
+        assert_eq!(words.deadline(&open), "no deadline");
+        assert_eq!(words.late_work(&open), "nothing is ever late");
+        let mut due = Terms::from(open);
+        due.due = Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+            1,
+        )));
+        let due = due.check().unwrap();
+        assert_eq!(words.late_work(&due), "is refused");
+    }
+
+    #[test]
+    fn a_change_is_told_in_one_language() {
+        let told = Words(Language::Chinese).change("10:00", "due", "11:00", "12:00");
+        assert_eq!(told, "10:00：限期由 11:00 改為 12:00");
+        let told = Words(Language::English).change("10:00", "due", "11:00", "12:00");
+        assert_eq!(told, "10:00: due was 11:00, is 12:00");
     }
 }

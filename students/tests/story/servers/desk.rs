@@ -278,7 +278,7 @@ impl Desk {
         let statement = submission.statement();
         let (index, at) = (stored.len() as u64, self.now());
         let committed = CommittedAt { index: None, at };
-        let entry = accepted_entry(&evidence, statement, number, committed);
+        let entry = accepted_entry(&evidence, statement, number, committed, None);
         let leaf = Leaf::new(LogName::of(statement).unwrap(), index, at, entry).unwrap();
         let leaf = SignedLeaf::sign(leaf.to_bytes().unwrap(), (key, chain), at).unwrap();
         let record = Stored {

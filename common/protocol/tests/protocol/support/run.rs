@@ -349,7 +349,7 @@ pub(crate) fn accepted_by(
         index: Some(6),
         at: now,
     };
-    let entry = accepted_entry(evidence, statement, number, committed);
+    let entry = accepted_entry(evidence, statement, number, committed, None);
     let leaf = Leaf::new(LogName::of(statement).unwrap(), 7, now, entry).unwrap();
     let leaf = leaf.to_bytes().unwrap();
     SignedLeaf::sign(leaf, (&service.key, &service.chain), now).unwrap()

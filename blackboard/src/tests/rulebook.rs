@@ -1,0 +1,162 @@
+//! Rules do not work backwards: what was handed in is judged by those of then, or better ones.
+
+use scb_protocol::from_seconds;
+use scb_protocol::message::blackboard::OwnStanding;
+use scb_protocol::rules::{AmendError, Change, Counts, Extension, LateRule, Terms};
+
+use super::campus::Campus;
+use super::overview::{desk, lines, which};
+use super::reading::history;
+use crate::store::{Error, Place, Store};
+
+const ALONE: &str = "1155000001";
+const LATE: u64 = 60;
+
+fn place(campus: &Campus) -> Place {
+    desk(campus, 0).place(&which())
+}
+
+/// Work is due a minute before the campus' clock, and lateness costs 10 % a day.
+fn due_a_minute_ago(campus: &Campus) {
+    let due = from_seconds(campus.certs.now().as_secs() - LATE);
+    let change = move |mut terms: Terms| {
+        (terms.due, terms.late) = (Some(due), "10%/day".parse().unwrap());
+        terms.check()
+    };
+    let store = Store::open(&campus.home).unwrap();
+    store.change_assignment(place(campus), change, due).unwrap();
+}
+
+/// What differs when the rules are changed now.
+fn change<F>(campus: &Campus, change: F) -> Result<Vec<Change>, Error>
+where
+    F: FnOnce(&mut Terms) + Send + 'static,
+{
+    let store = Store::open(&campus.home).unwrap();
+    let change = move |mut terms: Terms| {
+        change(&mut terms);
+        terms.check()
+    };
+    let amended = store.change_assignment(place(campus), change, campus.certs.now());
+    amended.map(|amended| amended.changes)
+}
+
+/// What each version costs, as the student is told.
+async fn told(campus: &Campus) -> Vec<(u64, u8)> {
+    let versions = history(&mut campus.group(&[ALONE])).await;
+    let own = |one: &OwnStanding| (one.late, one.costs);
+    versions.iter().map(|one| own(&one.standings[0])).collect()
+}
+
+/// What the version that counts costs, as the teacher sees it.
+fn seen(campus: &Campus) -> (u64, u8) {
+    let lines = lines(&desk(campus, 0));
+    let came = lines[0].came.as_ref().unwrap();
+    (came.late_seconds, came.costs_percent)
+}
+
+#[tokio::test]
+async fn a_dearer_rule_counts_for_what_comes_after_it_only() {
+    let campus = Campus::open().await;
+    due_a_minute_ago(&campus);
+    campus.group(&[ALONE]).hand_in().await.unwrap();
+    let dearer: LateRule = "50%/day".parse().unwrap();
+    change(&campus, move |terms| terms.late = dearer).unwrap();
+    assert_eq!(
+        (told(&campus).await, seen(&campus)),
+        (vec![(LATE, 10)], (LATE, 10))
+    );
+    let mut again = campus.group(&[ALONE]);
+    again.report = b"another version".to_vec();
+    again.hand_in().await.unwrap();
+    assert_eq!(told(&campus).await, [(LATE, 10), (LATE, 50)]);
+    assert_eq!(seen(&campus), (LATE, 50), "the latest counts");
+    change(&campus, |terms| terms.late = LateRule::Mark).unwrap();
+    assert_eq!(told(&campus).await, [(LATE, 0), (LATE, 0)], "milder helps");
+}
+
+#[tokio::test]
+async fn an_extension_that_is_taken_back_still_counts_for_what_was_handed_in_under_it() {
+    let campus = Campus::open().await;
+    due_a_minute_ago(&campus);
+    let store = Store::open(&campus.home).unwrap();
+    let now = campus.certs.now();
+    let more = Extension {
+        sid: ALONE.parse().unwrap(),
+        due: from_seconds(now.as_secs() + 100),
+        cutoff: None,
+    };
+    store.extend(place(&campus), vec![more], now).unwrap();
+    campus.group(&[ALONE]).hand_in().await.unwrap();
+    let sids = vec![ALONE.parse().unwrap()];
+    store.take_back(place(&campus), sids, now).unwrap();
+    assert_eq!((told(&campus).await, seen(&campus)), (vec![(0, 0)], (0, 0)));
+    let mut again = campus.group(&[ALONE]);
+    again.report = b"another version".to_vec();
+    again.hand_in().await.unwrap();
+    assert_eq!(told(&campus).await, [(0, 0), (LATE, 10)]);
+}
+
+#[tokio::test]
+async fn a_deadline_in_the_past_is_refused_and_nothing_is_changed() {
+    let campus = Campus::open().await;
+    campus.group(&[ALONE]).hand_in().await.unwrap();
+    let before = campus.certs.now().as_secs() - 3600;
+    let refused = change(&campus, move |terms| terms.due = Some(from_seconds(before)));
+    let refused = refused.unwrap_err();
+    assert!(matches!(
+        refused,
+        Error::Amend(AmendError::Backdated { .. })
+    ));
+    assert_eq!(refused.code(), "rules_backdated");
+    assert!(refused.remedy().unwrap().contains("assignment close"));
+    assert_eq!(told(&campus).await, [(0, 0)]);
+    let later = before + 7200;
+    change(&campus, move |terms| terms.due = Some(from_seconds(later))).unwrap();
+}
+
+#[tokio::test]
+async fn which_version_counts_is_settled_by_the_first_that_is_handed_in() {
+    let campus = Campus::open().await;
+    let first = |terms: &mut Terms| terms.counts = Counts::First;
+    let latest = |terms: &mut Terms| terms.counts = Counts::Latest;
+    change(&campus, first).unwrap();
+    change(&campus, latest).unwrap();
+    campus.group(&[ALONE]).hand_in().await.unwrap();
+    let refused = change(&campus, first).unwrap_err();
+    assert_eq!(refused.code(), "counts_settled");
+    assert!(refused.remedy().unwrap().contains("assignment add"));
+}
+
+#[tokio::test]
+async fn a_receipt_pins_the_rules_in_force_when_it_was_committed() {
+    let campus = Campus::open().await;
+    let mut one = campus.group(&[ALONE]);
+    let (connection, _) = one.commit().await.unwrap();
+    drop(connection);
+    change(&campus, |terms| terms.max_bytes += 1).unwrap();
+    let receipt = one.hand_in().await.unwrap();
+    let pinned = one.verify(&receipt).rules().unwrap();
+    assert_eq!(pinned.index, 0, "those of before the change");
+    let mut other = campus.group(&["1155000002"]);
+    let receipt = other.hand_in().await.unwrap();
+    let since = other.verify(&receipt).rules().unwrap();
+    assert_eq!(since.index, 2, "after rules and commitment");
+    assert_ne!(since.leaf_sha256, pinned.leaf_sha256);
+    let database = rusqlite::Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let sql = "SELECT commitment FROM log_entries WHERE kind = 'rules' AND number = 2";
+    let entered: Vec<u8> = database.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(since.leaf_sha256.as_bytes().as_slice(), entered);
+}
+
+#[tokio::test]
+async fn rules_of_before_that_were_altered_are_not_believed() {
+    let campus = Campus::open().await;
+    campus.group(&[ALONE]).hand_in().await.unwrap();
+    let database = rusqlite::Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let alter = "UPDATE log_entries SET leaf = CAST(replace(leaf, 'latest', 'first') AS BLOB) \
+                 WHERE kind = 'rules'";
+    assert_eq!(database.execute(alter, []).unwrap(), 1);
+    let refused = Store::open(&campus.home).unwrap().rulebook(&place(&campus));
+    assert!(matches!(refused, Err(Error::CoursesAltered { .. })));
+}

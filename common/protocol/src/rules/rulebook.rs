@@ -1,0 +1,215 @@
+//! What was in force when. Work is judged by the rules of the moment at which it was committed, or
+//! by those of now, whichever are better for the student: rules do not work backwards.
+
+use std::collections::BTreeMap;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+use serde::{Deserialize, Serialize};
+
+use super::{Extension, Rules, Standing};
+use crate::object::objects;
+
+/// More time that was given to some, or taken back, as the log has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Extended {
+    /// Given, or given anew in the place of another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<Extension>,
+    /// Taken back: the common due time counts again for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_back: Vec<StudentId>,
+}
+
+objects!(Extended);
+
+impl Extended {
+    /// What it says of a student, if it says something: an extension, or none any more.
+    fn of(&self, sid: &StudentId) -> Option<Option<&Extension>> {
+        let given = self.given.iter().find(|given| given.sid == *sid);
+        let taken_back = self.taken_back.contains(sid).then_some(None);
+        given.map(Some).or(taken_back)
+    }
+}
+
+/// The rules and extensions of now, and those of every moment before.
+#[derive(Debug, Clone)]
+pub struct Rulebook {
+    rules: Rules,
+    extensions: BTreeMap<StudentId, Extension>,
+    rules_before: Vec<(u64, Rules)>,
+    extended_before: Vec<(u64, Extended)>,
+}
+
+impl Rulebook {
+    /// Of an assignment with these rules and extensions.
+    pub fn new(rules: Rules, extensions: impl IntoIterator<Item = Extension>) -> Self {
+        let extensions = extensions.into_iter();
+        Self {
+            rules,
+            extensions: extensions.map(|one| (one.sid.clone(), one)).collect(),
+            rules_before: Vec::new(),
+            extended_before: Vec::new(),
+        }
+    }
+
+    /// From this entry of its log on, these rules were in force. Entries come in order.
+    pub fn enter_rules(&mut self, index: u64, rules: Rules) {
+        self.rules_before.push((index, rules));
+    }
+
+    /// With this entry of its log, more time was given to some, or taken back. Entries come in
+    /// order.
+    pub fn enter_extended(&mut self, index: u64, extended: Extended) {
+        self.extended_before.push((index, extended));
+    }
+
+    /// The rules of now.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// A student's extension of now.
+    pub fn extension(&self, sid: &StudentId) -> Option<&Extension> {
+        self.extensions.get(sid)
+    }
+
+    /// How work of a student stands if it is committed at this moment.
+    pub fn judge_now(&self, at: UnixTime, sid: &StudentId) -> Standing {
+        self.rules.judge(at, self.extension(sid))
+    }
+
+    /// How work of a student stands that was committed then, with this entry of the log: by the
+    /// rules and the extension that were in force before that entry, or by those of now, whichever
+    /// are better for the student. Without an entry, by those of now.
+    pub fn judge(&self, at: UnixTime, index: Option<u64>, sid: &StudentId) -> Standing {
+        let now = self.judge_now(at, sid);
+        match index.and_then(|index| self.judge_then(at, index, sid)) {
+            Some(then) => now.or_better(then),
+            None => now,
+        }
+    }
+
+    fn judge_then(&self, at: UnixTime, index: u64, sid: &StudentId) -> Option<Standing> {
+        let mut rules = self.rules_before.iter().rev();
+        let (_, rules) = rules.find(|(entered, _)| *entered < index)?;
+        let extended = self.extended_before.iter().rev();
+        let mut extended = extended.filter(|(entered, _)| *entered < index);
+        let own = extended.find_map(|(_, extended)| extended.of(sid));
+        Some(rules.judge(at, own.flatten()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::rules::{GroupSize, LateRule, Terms};
+    use crate::time::from_seconds;
+
+    const DUE: u64 = 100_000;
+
+    fn sid() -> StudentId {
+        "1155000001".parse().unwrap()
+    }
+
+    fn rules(due: u64, late: &str) -> Rules {
+        let group = GroupSize::new(1, 1).unwrap();
+        let terms = Terms {
+            due: Some(from_seconds(due)),
+            late: late.parse().unwrap(),
+            ..Terms::always_open("Lab".parse().unwrap(), group, 1)
+        };
+        terms.check().unwrap()
+    }
+
+    fn extension(due: u64) -> Extension {
+        Extension {
+            sid: sid(),
+            due: from_seconds(due),
+            cutoff: None,
+        }
+    }
+
+    /// Rules of entry 0, and others since entry 5.
+    fn book(before: Rules, now: Rules) -> Rulebook {
+        let mut book = Rulebook::new(now.clone(), []);
+        book.enter_rules(0, before);
+        book.enter_rules(5, now);
+        book
+    }
+
+    #[test]
+    fn a_tightening_does_not_make_late_what_was_committed_before() {
+        let earlier = book(rules(DUE, "10%/day"), rules(DUE - 50_000, "10%/day"));
+        let at = from_seconds(DUE - 10);
+        assert_eq!(earlier.judge(at, Some(3), &sid()), Standing::OnTime);
+        let (by, costs) = (49_990, 10);
+        let late = Standing::Late { by, costs };
+        assert_eq!(earlier.judge(at, Some(6), &sid()), late, "committed since");
+        assert_eq!(earlier.judge(at, None, &sid()), late);
+    }
+
+    #[test]
+    fn a_dearer_late_rule_does_not_cost_more_than_was_said() {
+        let dearer = book(rules(DUE, "10%/day"), rules(DUE, "50%/day"));
+        let refused = book(rules(DUE, "10%/day"), rules(DUE, "none"));
+        let at = from_seconds(DUE + 60);
+        let costs = |costs| Standing::Late { by: 60, costs };
+        assert_eq!(dearer.judge(at, Some(3), &sid()), costs(10));
+        assert_eq!(dearer.judge(at, Some(6), &sid()), costs(50));
+        assert_eq!(refused.judge(at, Some(3), &sid()), costs(10));
+    }
+
+    #[test]
+    fn more_time_that_is_given_afterwards_helps() {
+        let mut book = book(rules(DUE, "10%/day"), rules(DUE, "10%/day"));
+        let at = from_seconds(DUE + 60);
+        assert!(matches!(
+            book.judge(at, Some(3), &sid()),
+            Standing::Late { .. }
+        ));
+        book.extensions.insert(sid(), extension(DUE + 100));
+        assert_eq!(book.judge(at, Some(3), &sid()), Standing::OnTime);
+        let later = self::book(rules(DUE, "none"), rules(DUE + 100, "none"));
+        assert_eq!(later.judge(at, Some(3), &sid()), Standing::OnTime);
+    }
+
+    #[test]
+    fn an_extension_that_is_taken_back_counts_for_what_was_committed_under_it() {
+        let mut book = book(rules(DUE, "10%/day"), rules(DUE, "10%/day"));
+        let given = Extended {
+            given: vec![extension(DUE + 100)],
+            ..Extended::default()
+        };
+        let taken_back = Extended {
+            taken_back: vec![sid()],
+            ..Extended::default()
+        };
+        book.enter_extended(1, given);
+        book.enter_extended(4, taken_back);
+        let at = from_seconds(DUE + 60);
+        assert_eq!(book.judge(at, Some(3), &sid()), Standing::OnTime);
+        for index in [1, 5] {
+            let standing = book.judge(at, Some(index), &sid());
+            assert!(matches!(standing, Standing::Late { .. }), "{index}");
+        }
+        let other = "1155000002".parse().unwrap();
+        let standing = book.judge(at, Some(3), &other);
+        assert!(matches!(standing, Standing::Late { .. }));
+    }
+
+    #[test]
+    fn what_costs_less_is_better_before_what_is_less_late() {
+        let late = |by, costs| Standing::Late { by, costs };
+        assert_eq!(late(60, 50).or_better(late(90, 10)), late(90, 10));
+        assert_eq!(late(60, 10).or_better(late(90, 10)), late(60, 10));
+        let closed = Standing::Closed {
+            since: from_seconds(DUE),
+        };
+        assert_eq!(closed.or_better(late(60, 100)), late(60, 100));
+        assert_eq!(Standing::OnTime.or_better(closed), Standing::OnTime);
+        assert_eq!("mark".parse::<LateRule>().unwrap().costs(60), 0);
+    }
+}
