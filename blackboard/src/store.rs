@@ -23,8 +23,8 @@ mod releases;
 mod removal;
 mod revocation;
 mod rows;
-pub(crate) mod setbacks;
 mod rulebook;
+pub(crate) mod setbacks;
 mod versions;
 mod witnessed;
 

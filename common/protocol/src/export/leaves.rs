@@ -127,9 +127,11 @@ impl Reading {
                 Ok(())
             }
             // What it released may be among what was lost.
-            Entry::Released(released) if self.lost_entries() == 0 && !self.has_graded(released) => Err(
-                format!("entry {index} releases a grade that was never entered"),
-            ),
+            Entry::Released(released) if self.lost_entries() == 0 && !self.has_graded(released) => {
+                Err(format!(
+                    "entry {index} releases a grade that was never entered"
+                ))
+            }
             _ => Ok(()),
         }
     }

@@ -261,6 +261,5 @@ pub struct Recovered {
 
 objects!(
     Committed, RulesEntry, Accepted, Proposed, Signed, Ended, Lapsed, Refused, Grades, Released,
-    Removed,
-    Closed, Recovered
+    Removed, Closed, Recovered
 );

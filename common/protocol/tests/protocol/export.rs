@@ -86,6 +86,7 @@ fn accepted(number: u8, (second, index): (u64, Option<u64>)) -> Entry {
         submission: submission(number),
         committed_index: index,
         committed_at: at(second),
+        rules: None,
         mode: Mode::Verified,
         files: [("statement.json".to_owned(), hash(number))].into(),
     })
