@@ -134,8 +134,12 @@ fn a_damaged_log_or_root_file_is_not_ok_to_doctor() {
     }
     let checkpoint = campus.path("cuhk.home/log/checkpoint");
     fs::remove_file(&checkpoint).unwrap();
-    let told = campus.cuhk(&["doctor"]).succeeded().stdout;
-    assert!(told.contains("there is no checkpoint, though"), "{told}");
+    let told = campus.cuhk(&["doctor"]);
+    assert_eq!(told.exit, Some(4), "{told:#?}");
+    assert!(
+        told.stdout.contains("there is no checkpoint, though"),
+        "{told:#?}"
+    );
     campus.serve_cuhk().stop();
     let told = campus.cuhk(&["doctor"]).succeeded().stdout;
     assert!(checkpoint.exists() && told.contains("ok    log "), "{told}");
@@ -168,8 +172,8 @@ fn a_student_is_told_which_file_is_damaged() {
     campus
         .student(&["enrol", "--ids", "1155000001"])
         .succeeded();
-    let home = campus.path().join("student/1155000001");
-    for name in ["key.pem", "cert.pem"] {
+    let home = campus.path().join("student/students/1155000001");
+    for name in ["key.pem", "chain.pem"] {
         let file = home.join(name);
         let whole = spoil(&file);
         let ran = campus.student(&["submit", "--ids", "1155000001"]);
