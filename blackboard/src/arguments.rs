@@ -105,6 +105,9 @@ pub(crate) enum Command {
     /// Compare everything that is stored with what was signed and hashed; works while the server runs
     #[command(after_help = FSCK_EXAMPLES)]
     Fsck(Fsck),
+    /// The assignments' logs and their keys, as their witnesses need them; works while the server runs
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(Logs),
     /// Gradebooks, and what students are shown of them; works while the server runs
     #[command(subcommand, after_help = grades::GRADES_EXAMPLES)]
     Grades(GradesCommand),
@@ -227,6 +230,23 @@ pub(crate) struct Fsck {
     /// Look at one assignment only
     #[arg(long, value_name = "COURSE/ASSIGNMENT")]
     pub(crate) assignment: Option<OneAssignment>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  blackboard logs
+  blackboard logs --json
+  blackboard logs | cut -d ' ' -f 1     (the keys alone, for a witness's operator)
+
+Each line begins with the log's verifier key (C2SP signed-note), whose name is the log's. All logs of
+this server have one key under many names. Witnesses besides CUHK are named in config.toml:
+`witnesses` and `quorum`.";
+
+/// `blackboard logs`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Logs {
     #[command(flatten)]
     pub(crate) output: Output,
 }

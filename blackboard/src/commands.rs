@@ -24,6 +24,7 @@ use crate::fault::{Fault, FaultChoice, Faults};
 use crate::fsck::fsck;
 use crate::identity::{Identity, IdentityFiles};
 use crate::init::{Attempt, CODE_REMEDY};
+use crate::log_list::logs;
 use crate::monitor::Watch;
 use crate::platform::readable_by_others;
 use crate::recover::recover;
@@ -44,6 +45,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Assignment(command)) => command.json(),
         Some(Command::Extension(command)) => command.json(),
         Some(Command::Fsck(command)) => command.output.json,
+        Some(Command::Logs(command)) => command.output.json,
         Some(Command::Grades(command)) => command.json(),
         _ => false,
     };
@@ -107,6 +109,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Grades(command) => gradebook::run(&home, &command),
         Command::Recover(command) => runtime()?.block_on(recover(&home, &command, clock())),
         Command::Submissions(command) => submissions::run(&home, &command),
+        Command::Logs(command) => logs(&home, &command),
         Command::Fsck(command) => fsck(&home, &command, clock().now()),
         Command::Generate(what) => Ok(what.run(Arguments::command())?),
     }

@@ -3,6 +3,8 @@
 //! Every key has a default; unknown keys are refused with their line. `blackboard init`
 //! writes all of them with a comment each (see [`Config::to_toml`]), to be edited by hand.
 
+mod witness;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU8;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use scb_protocol::server::Outage;
 use scb_protocol::statement::Label;
 use scb_transport::Limits;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use witness::{NamedWitness, WitnessPolicyError};
 
 use crate::quota::Quota;
 
@@ -50,6 +54,10 @@ pub struct Config {
     pub max_members: NonZeroU8,
     /// What happens while CUHK cannot be reached.
     pub outage: Outage,
+    /// Witnesses of this server's logs besides CUHK.
+    pub witnesses: Vec<NamedWitness>,
+    /// How many of CUHK and these must have cosigned before a receipt is complete.
+    pub quorum: usize,
     /// Connections and deadlines.
     pub limits: Limits,
 }
@@ -70,6 +78,8 @@ impl Default for Config {
             cosign_window: Duration::from_secs(7 * 24 * 60 * 60),
             max_members: NonZeroU8::MIN.saturating_add(2),
             outage: Outage::Refuse,
+            witnesses: Vec::new(),
+            quorum: 1,
             limits: Limits::default(),
         }
     }
@@ -155,6 +165,16 @@ impl Config {
              # is handed in so says so in its receipt. Once CUHK answers, its answer counts.\n\
              # Default: \"refuse\"\n\
              outage = \"{outage}\"\n\
+             # Who cosigns the logs of this server besides CUHK: each with its verifier key and the\n\
+             # address at which it speaks C2SP tlog-witness; https needs `ca`, a file with the\n\
+             # certificates of the authorities, http is for this machine only. Such as\n\
+             #     {{ key = \"library.example/w+…\", url = \"https://w.library.example\",\n\
+             #       ca = \"/etc/ssl/certs/ca-certificates.crt\" }}\n\
+             # on one line. Default: none\n\
+             witnesses = {witnesses}\n\
+             # How many must have cosigned, CUHK always among them, before a receipt is complete; until\n\
+             # then it is pending. Default: 1\n\
+             quorum = {quorum}\n\
              \n\
              {limits}",
             limits = self.limits.to_toml(),
@@ -169,6 +189,8 @@ impl Config {
             cosign_window = self.cosign_window.as_secs(),
             max_members = self.max_members,
             outage = self.outage,
+            witnesses = witness::list(&self.witnesses),
+            quorum = self.quorum,
         )
     }
 }

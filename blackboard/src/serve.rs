@@ -15,11 +15,11 @@ use scb_protocol::{Code, Refusal, Step, from_seconds};
 use scb_storage::{ContentStore, HomeLock};
 use scb_transport::{ClientAuth, Clock, Listener, ServerTls, Shutdown, raise_descriptor_limit};
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
 
 use crate::authority::{Authority, CuhkAddress, LogWitness, Settings, Witness};
-use crate::config::Config;
+use crate::config::{Config, WitnessPolicyError};
 use crate::enrol::receipt_roots;
 use crate::enrol::stored_roots;
 use crate::fault::Faults;
@@ -28,6 +28,7 @@ use crate::identity::{Identity, IdentityFiles};
 use crate::logs::Logs;
 use crate::monitor::Watch;
 use crate::note_keys::{LogKey, witness_key};
+use crate::outside_witness::{OutsideWitness, outside_witnesses};
 use crate::renewal::Renewal;
 use crate::store::{Place, Register, Store};
 use crate::uploads::Uploads;
@@ -55,6 +56,7 @@ pub(crate) struct Server {
     renewal: Renewal,
     witness: Witness,
     log_witness: LogWitness,
+    outside: Vec<OutsideWitness>,
     shared: Arc<Shared>,
 }
 
@@ -101,7 +103,9 @@ impl Server {
             store: store.clone(),
             clock: Arc::clone(&clock),
         };
-        let witnessed = Witnessed::default();
+        let witnessed = Witnessed::by(config.witness_policy().map_err(unusable_witness)?);
+        let outside = outside_witnesses(home, config, (&logs, &witnessed), &clock);
+        let outside = outside.map_err(unusable_witness)?;
         let mut log_witness = LogWitness {
             address: cuhk,
             service: policy.service.clone(),
@@ -149,6 +153,7 @@ impl Server {
             },
             witness,
             log_witness,
+            outside,
             shared,
         })
     }
@@ -182,6 +187,11 @@ impl Server {
             stop.trigger();
             failure
         });
+        // Dropped, it ends them.
+        let mut outside = JoinSet::new();
+        for witness in self.outside {
+            outside.spawn(witness.run());
+        }
         let logs = tokio::spawn(self.shared.logs.clone().run(shutdown.clone()));
         let tls = self.tls.subscribe();
         let updates = tokio::spawn(self.tls_maker.follow(self.tls));
@@ -196,6 +206,7 @@ impl Server {
         renewal.abort();
         witness.abort();
         log_witness.abort();
+        outside.abort_all();
         updates.abort();
         sweeping.abort();
         completing.abort();
@@ -309,6 +320,13 @@ pub(crate) fn not_certified() -> Failure {
     Failure::usage("this platform has no certificate from CUHK yet")
         .with_remedy("run `blackboard init` first")
         .with_code("not_certified")
+}
+
+fn unusable_witness(error: WitnessPolicyError) -> Failure {
+    let error = anyhow::Error::new(error);
+    Failure::usage(format!("witnesses of the logs: {error:#}"))
+        .with_remedy("correct `witnesses` and `quorum` in config.toml of this home")
+        .with_code("config")
 }
 
 fn policy(config: &Config, identity: &Identity) -> anyhow::Result<Policy> {

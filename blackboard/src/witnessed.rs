@@ -1,19 +1,26 @@
-//! What CUHK, the witness of this server's logs, has cosigned of them so far.
+//! What the witnesses of this server's logs, CUHK first, have cosigned of them so far.
+//!
+//! A checkpoint that CUHK has cosigned is offered to the other witnesses until enough of them have
+//! cosigned this very one; only then the next one is. So witnesses of different speed, one of which
+//! may have been away, always come together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use scb_protocol::log_leaf::LogName;
+use scb_protocol::receipt::WitnessPolicy;
 use scb_protocol::witness::CosignedCheckpoint;
 use scb_protocol::{SignedLogKeys, VerifiedLogKeys};
+use scb_tlog::{Error as LogError, SignatureLine, VerifierKey};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// The newest checkpoint of a log that CUHK cosigned, with what proves both keys.
-#[derive(Debug)]
+/// A checkpoint of a log that CUHK cosigned, with what proves both keys, and with the cosignatures of
+/// other witnesses that have come.
+#[derive(Debug, Clone)]
 pub(crate) struct Cosigned {
-    /// The checkpoint with both signatures.
+    /// The checkpoint with its signatures.
     pub(crate) checkpoint: CosignedCheckpoint,
     /// CUHK's endorsement as it was signed.
     pub(crate) endorsement: SignedLogKeys,
@@ -21,20 +28,41 @@ pub(crate) struct Cosigned {
     pub(crate) keys: VerifiedLogKeys,
 }
 
-/// Whoever makes receipts asks here; the task that talks to CUHK tells. Cheap to clone.
+/// What was cosigned of one log; often the same three times.
+#[derive(Debug)]
+struct Seen {
+    /// The newest one that CUHK cosigned.
+    newest: Arc<Cosigned>,
+    /// The one that is offered to the other witnesses.
+    offered: Arc<Cosigned>,
+    /// The newest one that enough have cosigned.
+    complete: Option<Arc<Cosigned>>,
+}
+
+/// Whoever makes receipts asks here; the tasks that talk to the witnesses tell. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Witnessed(watch::Sender<BTreeMap<LogName, Arc<Cosigned>>>);
+pub(crate) struct Witnessed {
+    policy: Arc<WitnessPolicy>,
+    logs: watch::Sender<BTreeMap<LogName, Seen>>,
+}
 
 impl Witnessed {
-    /// The newest cosigned checkpoint of a log if it covers entry number `index`; if there is none
-    /// yet, it waits for one as long as `patience`.
+    /// Nothing yet; so many of these must have cosigned, CUHK always among them.
+    pub(crate) fn by(policy: WitnessPolicy) -> Self {
+        let policy = Arc::new(policy);
+        let logs = watch::Sender::default();
+        Self { policy, logs }
+    }
+
+    /// The newest checkpoint of a log that enough have cosigned, if it covers entry number `index`;
+    /// if there is none yet, it waits for one as long as `patience`.
     pub(crate) async fn covering_within(
         &self,
         log: &LogName,
         index: u64,
         patience: Duration,
     ) -> Option<Arc<Cosigned>> {
-        let mut changes = self.0.subscribe();
+        let mut changes = self.logs.subscribe();
         let covered = changes.wait_for(|all| covering(all, log, index).is_some());
         match timeout(patience, covered).await {
             Ok(Ok(all)) => covering(&all, log, index),
@@ -42,26 +70,125 @@ impl Witnessed {
         }
     }
 
-    /// The newest one of a log.
+    /// The newest one of a log that CUHK cosigned.
     pub(crate) fn newest(&self, log: &LogName) -> Option<Arc<Cosigned>> {
-        self.0.borrow().get(log).cloned()
+        let logs = self.logs.borrow();
+        logs.get(log).map(|seen| Arc::clone(&seen.newest))
     }
 
-    /// There is a newer one.
+    /// There is a newer one by CUHK.
     pub(crate) fn set(&self, log: &LogName, cosigned: Cosigned) {
-        self.0.send_modify(|all| {
-            all.insert(log.clone(), Arc::new(cosigned));
+        let newest = Arc::new(cosigned);
+        self.logs.send_modify(|all| {
+            let seen = all.entry(log.clone()).or_insert_with(|| Seen {
+                newest: Arc::clone(&newest),
+                offered: Arc::clone(&newest),
+                complete: None,
+            });
+            seen.newest = newest;
+            seen.go_on(&self.policy);
         });
+    }
+
+    /// What is offered, and this witness has not cosigned.
+    pub(crate) fn offered_to(&self, witness: &VerifierKey) -> Vec<(LogName, Arc<Cosigned>)> {
+        let logs = self.logs.borrow();
+        let open = logs
+            .iter()
+            .filter(|(_, seen)| !seen.offered.checkpoint.has_line_of(witness));
+        open.map(|(name, seen)| (name.clone(), Arc::clone(&seen.offered)))
+            .collect()
+    }
+
+    /// A witness besides CUHK has cosigned the checkpoint that was offered.
+    ///
+    /// # Errors
+    ///
+    /// As for [`CosignedCheckpoint::with_outside`].
+    pub(crate) fn add(
+        &self,
+        log: &LogName,
+        offered: &Cosigned,
+        (line, witness): (SignatureLine, &VerifierKey),
+    ) -> Result<(), LogError> {
+        // Evidence before anybody is told.
+        offered.checkpoint.with_outside(line.clone(), witness)?;
+        self.logs.send_modify(|all| {
+            if let Some(seen) = all.get_mut(log) {
+                seen.add(offered, &line, witness);
+                seen.go_on(&self.policy);
+            }
+        });
+        Ok(())
+    }
+
+    /// A witness has seen more than is offered: the newest is offered in its place.
+    pub(crate) fn offer_newest(&self, log: &LogName) {
+        self.logs.send_modify(|all| {
+            if let Some(seen) = all.get_mut(log) {
+                seen.offered = Arc::clone(&seen.newest);
+            }
+        });
+    }
+
+    /// Changes whenever anything was cosigned.
+    pub(crate) fn changes(&self) -> Changes {
+        Changes(self.logs.subscribe())
     }
 }
 
-fn covering(
-    all: &BTreeMap<LogName, Arc<Cosigned>>,
-    log: &LogName,
-    index: u64,
-) -> Option<Arc<Cosigned>> {
-    let newest = all.get(log)?;
-    (index < newest.checkpoint.size()).then(|| Arc::clone(newest))
+/// Tells that something was cosigned.
+pub(crate) struct Changes(watch::Receiver<BTreeMap<LogName, Seen>>);
+
+impl Changes {
+    /// What was until now is known.
+    pub(crate) fn mark_known(&mut self) {
+        self.0.borrow_and_update();
+    }
+
+    /// Until the next one, or for as long as `patience`.
+    pub(crate) async fn next_within(&mut self, patience: Duration) {
+        let _ = timeout(patience, self.0.changed()).await;
+    }
+}
+
+impl Seen {
+    /// Wherever it stands, and with what others have added meanwhile.
+    fn add(&mut self, offered: &Cosigned, line: &SignatureLine, witness: &VerifierKey) {
+        let text = offered.checkpoint.note().text();
+        for place in [&mut self.newest, &mut self.offered]
+            .into_iter()
+            .chain(&mut self.complete)
+            .filter(|place| place.checkpoint.note().text() == text)
+        {
+            if let Ok(checkpoint) = place.checkpoint.with_outside(line.clone(), witness) {
+                *place = Arc::new(Cosigned {
+                    checkpoint,
+                    ..Cosigned::clone(place)
+                });
+            }
+        }
+    }
+
+    /// What enough have cosigned is complete; then the newest is offered.
+    fn go_on(&mut self, policy: &WitnessPolicy) {
+        let is_met = |cosigned: &Cosigned| {
+            let (checkpoint, keys) = (cosigned.checkpoint.checkpoint(), &cosigned.keys);
+            policy.is_met_by(checkpoint, keys.witness())
+        };
+        if is_met(&self.offered) {
+            self.complete = Some(Arc::clone(&self.offered));
+            self.offered = Arc::clone(&self.newest);
+        }
+        if is_met(&self.offered) {
+            self.complete = Some(Arc::clone(&self.offered));
+        }
+    }
+}
+
+fn covering(all: &BTreeMap<LogName, Seen>, log: &LogName, index: u64) -> Option<Arc<Cosigned>> {
+    let complete = all.get(log)?.complete.as_ref()?;
+    (index < complete.checkpoint.size()).then(|| Arc::clone(complete))
 }
 
 #[cfg(test)]
@@ -106,18 +233,18 @@ mod tests {
     #[test]
     fn a_checkpoint_covers_what_came_before_it_in_its_log() {
         let (witnessed, name) = (Witnessed::default(), LOG.parse().unwrap());
-        assert!(covering(&witnessed.0.borrow(), &name, 0).is_none());
+        assert!(covering(&witnessed.logs.borrow(), &name, 0).is_none());
         witnessed.set(&name, cosigned(3));
         assert_eq!(
-            covering(&witnessed.0.borrow(), &name, 2)
+            covering(&witnessed.logs.borrow(), &name, 2)
                 .unwrap()
                 .checkpoint
                 .size(),
             3
         );
-        assert!(covering(&witnessed.0.borrow(), &name, 3).is_none());
+        assert!(covering(&witnessed.logs.borrow(), &name, 3).is_none());
         let other = "campus.test/blackboard/c/b".parse().unwrap();
-        assert!(covering(&witnessed.0.borrow(), &other, 0).is_none());
+        assert!(covering(&witnessed.logs.borrow(), &other, 0).is_none());
     }
 
     #[tokio::test]

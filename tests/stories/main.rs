@@ -42,6 +42,7 @@ mod main_job;
 mod monitoring;
 mod operations;
 mod outage;
+mod outside_witness;
 mod outsiders;
 mod packaging;
 mod publication;

@@ -1,4 +1,5 @@
-//! The proof of a submission's entry: a receipt goes out with it if CUHK has seen the entry by then.
+//! The proof of a submission's entry: a receipt goes out with it if enough witnesses have
+//! seen the entry by then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,9 @@ use scb_certs::TrustStore;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::LogProof;
 use scb_storage::LogStopped;
-use scb_tlog::{Error as LogError, TlogProof, inclusion_proof};
+use scb_tlog::{
+    ConsistencyProof, Error as LogError, TlogProof, consistency_proof, inclusion_proof,
+};
 use tokio::task::spawn_blocking;
 
 use super::Logs;
@@ -15,8 +18,8 @@ use crate::store::{Error, Record};
 use crate::witnessed::{Cosigned, Witnessed};
 
 impl Logs {
-    /// The record with the proof that makes its receipt complete; as it is if CUHK has not seen
-    /// the entry after `patience`. What is stored is accepted, whatever becomes of the proof: it follows later.
+    /// The record with the proof that makes its receipt complete; as it is if too few
+    /// witnesses have seen the entry after `patience`. What is stored is accepted, whatever becomes of the proof: it follows later.
     ///
     /// # Errors
     ///
@@ -35,7 +38,7 @@ impl Logs {
         let (name, index) = record.entry()?;
         let Some(cosigned) = witnessed.covering_within(&name, index, patience).await else {
             tracing::warn!(
-                "{}: its receipt is pending, CUHK has not cosigned yet",
+                "{}: its receipt is pending, its witnesses have not cosigned yet",
                 record.number()
             );
             return Ok(record);
@@ -53,8 +56,8 @@ impl Logs {
         }
     }
 
-    /// The proof of any entry, if CUHK has seen it; an entry whose proof cannot be made is as good
-    /// as one that CUHK has not seen yet.
+    /// The proof of any entry, if enough witnesses have seen it; an entry whose proof cannot be made
+    /// is as good as one that they have not seen yet.
     pub(crate) async fn proof_of(
         &self,
         name: &LogName,
@@ -72,6 +75,19 @@ impl Logs {
                 None
             }
         }
+    }
+
+    /// The proof that the first `size` entries of a log begin with its first `old` ones.
+    pub(crate) async fn growth(
+        &self,
+        name: &LogName,
+        old: u64,
+        size: u64,
+    ) -> Result<ConsistencyProof, Error> {
+        let log = self.log(name).await?;
+        let prove = move || consistency_proof(&log.published().tiles, old, size);
+        let proved = spawn_blocking(prove).await.map_err(|_| LogStopped)?;
+        proved.map_err(|error| Error::from(error).in_log(name))
     }
 
     /// Only a proof with which the receipt verifies is kept; one is kept for ever.

@@ -1,6 +1,6 @@
 //! An append-only log whose history can be checked: a Merkle tree (RFC 6962, section 2.1) in
 //! the public formats of C2SP: tlog-tiles on disk, tlog-checkpoint over signed-note,
-//! tlog-cosignature and tlog-proof.
+//! tlog-cosignature, tlog-witness and tlog-proof.
 //!
 //! Everything but [`TileLog`] and [`Tiles`] is bytes in, values out. What was verified is a
 //! type: a [`VerifiedCheckpoint`] is signed by the log's key, [`Growth`] is a checkpoint that
@@ -10,6 +10,7 @@
 //! checkpoints that contradict each other: what a checkpoint says is on disk before it is
 //! signed.
 
+mod add_checkpoint;
 mod checkpoint;
 mod cosignature;
 mod error;
@@ -25,6 +26,7 @@ mod tiles;
 mod tlog_proof;
 mod tree;
 
+pub use add_checkpoint::{AddCheckpoint, read_tree_size};
 pub use checkpoint::{Checkpoint, UnverifiedCheckpoint, VerifiedCheckpoint};
 pub use cosignature::{Cosignature, Cosigner, Growth, verify_growth};
 pub use error::Error;

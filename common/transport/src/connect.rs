@@ -59,7 +59,7 @@ async fn open(address: &str, tls: &ClientTls, step: Step) -> Result<Connection, 
     Ok(Connection::client(stream, peer, step, &limits).examined_by(examiner))
 }
 
-fn server_name(address: &str) -> Option<ServerName<'static>> {
+pub(crate) fn server_name(address: &str) -> Option<ServerName<'static>> {
     let (host, _port) = address.rsplit_once(':')?;
     let host = host
         .strip_prefix('[')
@@ -69,7 +69,7 @@ fn server_name(address: &str) -> Option<ServerName<'static>> {
 }
 
 /// Tries every address that the name stands for, in the resolver's order.
-async fn dial(address: &str) -> io::Result<(TcpStream, SocketAddr)> {
+pub(crate) async fn dial(address: &str) -> io::Result<(TcpStream, SocketAddr)> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for candidate in lookup_host(address).await? {
         match TcpStream::connect(candidate).await {

@@ -64,6 +64,16 @@ impl WitnessPolicy {
         let possible = (1..=outside.len() + 1).contains(&quorum);
         possible.then_some(Self { quorum, outside })
     }
+
+    /// Whether enough of them cosigned this checkpoint, CUHK with its key `own`, and nobody wrongly.
+    pub fn is_met_by(&self, checkpoint: &VerifiedCheckpoint, own: &VerifierKey) -> bool {
+        witnesses(checkpoint, own, self).is_ok_and(|seen| seen.len() >= self.quorum)
+    }
+
+    /// The witnesses besides CUHK.
+    pub fn outside(&self) -> &[VerifierKey] {
+        &self.outside
+    }
 }
 
 /// CUHK's cosignature.

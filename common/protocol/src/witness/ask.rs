@@ -246,7 +246,29 @@ impl CosignedCheckpoint {
         Ok(Self { checkpoint, time })
     }
 
-    /// The checkpoint with both signatures.
+    /// The same with the cosignature of another witness besides, which is verified.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::SignatureMissing`] if it is by another key, [`LogError::SignatureInvalid`].
+    pub fn with_outside(
+        &self,
+        line: SignatureLine,
+        witness: &VerifierKey,
+    ) -> Result<Self, LogError> {
+        let checkpoint = self.checkpoint.clone().with(line);
+        checkpoint.cosignature(witness)?;
+        let time = self.time;
+        Ok(Self { checkpoint, time })
+    }
+
+    /// Whether there is a line by this witness.
+    pub fn has_line_of(&self, witness: &VerifierKey) -> bool {
+        let mut lines = self.note().signatures().iter();
+        lines.any(|line| line.is_by(witness))
+    }
+
+    /// The checkpoint with all its signatures.
     pub fn checkpoint(&self) -> &VerifiedCheckpoint {
         &self.checkpoint
     }

@@ -1,8 +1,8 @@
 //! A witness cosigns growth and nothing else.
 
 use scb_tlog::{
-    Algorithm, Checkpoint, Cosigner, Error, NoteKey, TreeHead, UnverifiedCheckpoint,
-    VerifiedCheckpoint, consistency_proof, verify_growth,
+    AddCheckpoint, Algorithm, Checkpoint, Cosigner, Error, NoteKey, TreeHead, UnverifiedCheckpoint,
+    VerifiedCheckpoint, consistency_proof, read_tree_size, verify_growth,
 };
 
 use crate::{Definition, entries, log_key, name, witness_key};
@@ -76,4 +76,84 @@ fn a_fork_is_not_growth() {
 #[test]
 fn a_log_key_does_not_cosign() {
     assert!(matches!(Cosigner::new(log_key()), Err(Error::KeyMalformed)));
+}
+
+fn offered(tree: &Definition, old: u64, size: u64) -> AddCheckpoint {
+    let growth = consistency_proof(tree, old, size).unwrap();
+    AddCheckpoint::new(checkpoint(tree, size), old, growth)
+}
+
+/// What a witness answers that cosigns the first `size` entries.
+fn answered(tree: &Definition, size: u64, cosigner: &Cosigner) -> String {
+    let nothing = TreeHead::empty();
+    let growth = verify_growth(&nothing, checkpoint(tree, size), &Default::default());
+    format!("{}\n", cosigner.cosign(&growth.unwrap(), 1000))
+}
+
+#[test]
+fn a_request_has_the_old_size_the_proof_and_the_checkpoint() {
+    let tree = Definition::of(&entries(8));
+    let proof = consistency_proof(&tree, 5, 8).unwrap();
+    let lines: String = proof
+        .hashes()
+        .iter()
+        .map(|hash| format!("{hash}\n"))
+        .collect();
+    let expected = format!("old 5\n{lines}\n{}", checkpoint(&tree, 8));
+    assert_eq!(offered(&tree, 5, 8).body(), expected);
+    let first = format!("old 0\n\n{}", checkpoint(&tree, 8));
+    assert_eq!(offered(&tree, 0, 8).body(), first);
+}
+
+#[test]
+fn the_cosignature_is_found_among_those_of_others_and_verified() {
+    let tree = Definition::of(&entries(8));
+    let cosigner = Cosigner::new(witness_key()).unwrap();
+    let other = NoteKey::generate(name("other.example/w"), Algorithm::CosignatureV1);
+    let other = Cosigner::new(other.unwrap()).unwrap();
+    let request = offered(&tree, 5, 8);
+    let (own, others) = (answered(&tree, 8, &cosigner), answered(&tree, 8, &other));
+    let both = format!("{others}{own}");
+    let (line, cosignature) = request.cosignature(&both, cosigner.verifier()).unwrap();
+    assert_eq!(format!("{line}\n"), own);
+    assert_eq!(cosignature.time(), 1000);
+    let of = |answer: &str| {
+        request
+            .cosignature(answer, cosigner.verifier())
+            .unwrap_err()
+    };
+    assert!(matches!(of(&others), Error::SignatureMissing { .. }));
+    let smaller = answered(&tree, 7, &cosigner);
+    assert!(matches!(of(&smaller), Error::SignatureInvalid { .. }));
+    for garbage in [
+        "",
+        "\n",
+        "ok\n",
+        own.trim_end(),
+        &format!("{own}\n"),
+        "— x AAAA\n",
+    ] {
+        assert!(
+            matches!(of(garbage), Error::Malformed { .. }),
+            "{garbage:?}"
+        );
+    }
+}
+
+#[test]
+fn a_tree_size_is_a_number_and_a_newline() {
+    assert_eq!(read_tree_size("20852014\n").unwrap(), 20_852_014);
+    assert_eq!(read_tree_size("0\n").unwrap(), 0);
+    for wrong in [
+        "",
+        "\n",
+        "5",
+        "05\n",
+        "+5\n",
+        "-5\n",
+        "5\n5\n",
+        "18446744073709551616\n",
+    ] {
+        assert!(read_tree_size(wrong).is_err(), "{wrong:?}");
+    }
 }

@@ -1,0 +1,247 @@
+//! A witness besides CUHK, which is a program that has nothing of ours: what it takes to have it
+//! cosign, and what becomes of receipts when it is away or says what is not so.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::campus::{Campus, Ran, SAMPLE, Server, python, version};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A campus whose receipts need the cosignatures of CUHK and of a witness elsewhere.
+struct Witnessed {
+    campus: Campus,
+    witness: Server,
+    key: String,
+}
+
+/// The witness that is told of the logs in `logs`.
+fn witness(python: &mut Command, logs: &Path, more: &[&str]) -> Server {
+    let program = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/stories/judge_witness.py"
+    );
+    let logs = logs.to_str().unwrap();
+    Server::start_command(python.arg(program).args(["--logs", logs]).args(more))
+}
+
+fn logs_of(campus: &Campus) -> PathBuf {
+    let listed = campus.administer_blackboard(&["logs", "--json"]);
+    let listed = listed.succeeded().json();
+    let key = |log: &serde_json::Value| format!("{}\n", log["key"].as_str().unwrap());
+    let keys: String = listed.as_array().unwrap().iter().map(key).collect();
+    assert!(keys.contains("/SANDBOX/lab+"), "{keys}");
+    let file = campus.outside().join("logs.txt");
+    fs::write(&file, keys).unwrap();
+    file
+}
+
+/// Names the witness in Blackboard's configuration.
+fn configure(campus: &Campus, key: &str, address: &str, quorum: usize) {
+    let file = campus.path().join("blackboard/config.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    let named = format!("witnesses = [{{ key = \"{key}\", url = \"http://{address}\" }}]");
+    let with = config
+        .replace("witnesses = []", &named)
+        .replace("quorum = 1", &format!("quorum = {quorum}"));
+    assert_ne!(with, config);
+    fs::write(file, with).unwrap();
+}
+
+impl Witnessed {
+    /// None where there is no Python with `cryptography`.
+    fn campus() -> Option<Self> {
+        let mut python = python()?;
+        let mut campus = Campus::sandbox();
+        let witness = witness(&mut python, &logs_of(&campus), &[]);
+        let (_, key) = witness.said().split_once("key ").unwrap();
+        let key = key.lines().next().unwrap().to_owned();
+        configure(&campus, &key, &witness.address(), 2);
+        campus.restart_blackboard();
+        Some(Self {
+            campus,
+            witness,
+            key,
+        })
+    }
+
+    /// Another one in its place, at the same address.
+    fn exchange(&mut self, more: &[&str]) {
+        self.witness.kill();
+        let address = self.witness.address();
+        let logs = self.campus.outside().join("logs.txt");
+        let more = [&["--listen", &address], more].concat();
+        self.witness = witness(&mut python().unwrap(), &logs, &more);
+    }
+
+    fn hand_in(&self) -> Ran {
+        let report = version(self.campus.outside());
+        self.campus
+            .student(&["submit", "--ids", SAMPLE, &report])
+            .succeeded()
+    }
+
+    fn receipt(&self, number: u64) -> PathBuf {
+        let name = format!("receipts/S-{number:06}.zip");
+        self.campus.path().join(name)
+    }
+
+    /// What `student verify` says with this witness's key and two that must have cosigned.
+    fn verify(&self, number: u64, key: &str) -> Ran {
+        let receipt = self.receipt(number);
+        let receipt = receipt.to_str().unwrap();
+        self.campus
+            .student(&["verify", receipt, "--witness", key, "--quorum", "2"])
+    }
+
+    /// Fetches what is pending until nothing is.
+    fn until_complete(&self, number: u64) {
+        let began = Instant::now();
+        loop {
+            self.campus.student(&["receipts"]);
+            if self.verify(number, &self.key).exit == Some(0) {
+                return;
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{}",
+                self.campus.blackboard.log()
+            );
+        }
+    }
+
+    fn until_logged(&self, what: &str) {
+        let began = Instant::now();
+        while !self.campus.blackboard.log().contains(what) {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{what}: {}",
+                self.campus.blackboard.log()
+            );
+        }
+    }
+}
+
+/// The script in `docs/`, which has nothing of ours either.
+fn by_python(of: &Witnessed, number: u64, more: &[&str]) -> Ran {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_receipt.py");
+    let receipt = of.receipt(number);
+    let ours = of.campus.student(&["verify", receipt.to_str().unwrap()]);
+    let ours = ours.succeeded().stdout;
+    let root = ours
+        .lines()
+        .find_map(|line| line.strip_prefix("root       SHA-256 "));
+    let mut python = python().unwrap();
+    python.args([Path::new(script), &receipt]);
+    Ran::of(python.arg(root.unwrap()).args(more))
+}
+
+#[test]
+fn a_receipt_has_the_cosignature_of_an_outside_witness_and_who_knows_its_key_counts_it() {
+    let Some(of) = Witnessed::campus() else {
+        return;
+    };
+    of.hand_in();
+    let verified = of.verify(1, &of.key).succeeded();
+    assert!(
+        verified.stdout.contains("library.example/witness"),
+        "{verified:#?}"
+    );
+    let quorum = ["--witness", &of.key, "--quorum", "2"];
+    let by_script = by_python(&of, 1, &quorum).succeeded();
+    assert!(by_script.stdout.contains("by library.example/witness at"));
+    // Whoever does not know it passes it over.
+    let by_script = by_python(&of, 1, &[]).succeeded();
+    assert!(
+        !by_script.stdout.contains("library.example"),
+        "{by_script:#?}"
+    );
+
+    let stranger = witness(
+        &mut python().unwrap(),
+        &of.campus.outside().join("logs.txt"),
+        &["--seed", "08"],
+    );
+    let (_, unknown) = stranger.said().split_once("key ").unwrap();
+    let unknown = unknown.lines().next().unwrap();
+    let refused = of.verify(1, unknown);
+    assert_eq!(refused.exit, Some(3), "{refused:#?}");
+    let told = "1 of its witnesses cosigned, 2 must";
+    assert!(
+        refused.stdout.contains(told) || refused.stderr.contains(told),
+        "{refused:#?}"
+    );
+    let quorum = ["--witness", unknown, "--quorum", "2"];
+    assert_ne!(by_python(&of, 1, &quorum).exit, Some(0));
+}
+
+#[test]
+fn a_receipt_is_pending_while_the_witness_is_away_and_complete_when_it_is_back() {
+    let Some(mut of) = Witnessed::campus() else {
+        return;
+    };
+    of.witness.kill();
+    let pending = of.hand_in();
+    assert!(pending.stdout.contains("pending"), "{pending:#?}");
+    of.until_logged("the witness library.example/witness at http://");
+    of.hand_in();
+    // It has lost what it knew: it cosigns the log from the start.
+    of.exchange(&[]);
+    of.until_complete(1);
+    of.until_complete(2);
+    of.until_logged("answers again");
+}
+
+#[test]
+fn what_a_witness_says_that_is_not_so_is_named_and_no_receipt_has_it() {
+    let Some(mut of) = Witnessed::campus() else {
+        return;
+    };
+    for (lie, told) in [
+        ("other", "the signature by library.example/witness is wrong"),
+        ("name", "no signature by library.example/witness"),
+        ("garbage", "not a list of cosignatures"),
+        ("bytes", "its answer is not text"),
+        ("long", "answers with more than 16384 bytes"),
+        ("clock", "its clock is wrong"),
+        (
+            "ahead",
+            "it says that it has cosigned 1099511627776 entries",
+        ),
+    ] {
+        of.exchange(&["--lie", lie]);
+        // It does not remember what it said to be wrong.
+        of.campus.restart_blackboard();
+        let pending = of.hand_in();
+        assert!(pending.stdout.contains("pending"), "{lie}: {pending:#?}");
+        of.until_logged(told);
+    }
+    // One that nobody has told of the log.
+    fs::write(of.campus.outside().join("logs.txt"), "").unwrap();
+    of.exchange(&[]);
+    of.campus.restart_blackboard();
+    of.until_logged("it does not know this log (404)");
+    logs_of(&of.campus);
+    of.campus.restart_blackboard();
+    for number in 1..=7 {
+        of.until_complete(number);
+    }
+}
+
+#[test]
+fn blackboard_does_not_start_with_witnesses_that_cannot_be_enough() {
+    let Some(mut of) = Witnessed::campus() else {
+        return;
+    };
+    of.campus.blackboard.stop();
+    let file = of.campus.path().join("blackboard/config.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    fs::write(&file, config.replace("quorum = 2", "quorum = 3")).unwrap();
+    let arguments = crate::campus::serve(&of.campus.path());
+    let refused = Ran::of(crate::campus::program("blackboard").args(arguments));
+    assert_eq!(refused.exit, Some(2), "{refused:#?}");
+    let told = "quorum = 3, but with CUHK there are 2 witnesses";
+    assert!(refused.stderr.contains(told), "{refused:#?}");
+}
