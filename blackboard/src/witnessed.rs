@@ -230,6 +230,73 @@ mod tests {
         }
     }
 
+    /// A witness besides CUHK.
+    fn outside(seed: u8) -> Cosigner {
+        let name = format!("library.example/w{seed}").parse().unwrap();
+        let key = NoteKey::from_seed(name, Algorithm::CosignatureV1, &[seed; 32]).unwrap();
+        Cosigner::new(key).unwrap()
+    }
+
+    fn adds(witnessed: &Witnessed, witness: &Cosigner, offered: &Cosigned) {
+        let checkpoint = offered.checkpoint.checkpoint().clone();
+        let growth = verify_growth(&TreeHead::empty(), checkpoint, &Default::default());
+        let line = witness.cosign(&growth.unwrap(), 1000);
+        let name = LOG.parse().unwrap();
+        let added = witnessed.add(&name, offered, (line, witness.verifier()));
+        added.unwrap();
+    }
+
+    fn offered_size(witnessed: &Witnessed, to: &Cosigner) -> Option<u64> {
+        let offered = witnessed.offered_to(to.verifier());
+        offered
+            .first()
+            .map(|(_, offered)| offered.checkpoint.size())
+    }
+
+    #[test]
+    fn the_same_is_offered_until_enough_have_cosigned_it_and_then_the_newest() {
+        let (fast, slow, name) = (outside(5), outside(6), LOG.parse().unwrap());
+        let keys = [&fast, &slow].map(|witness| witness.verifier().clone());
+        let policy = WitnessPolicy::new(3, keys.to_vec()).unwrap();
+        let witnessed = Witnessed::by(policy);
+        let covers = |index| covering(&witnessed.logs.borrow(), &name, index);
+        let (first, second) = (cosigned(3), cosigned(5));
+        witnessed.set(&name, first.clone());
+        adds(&witnessed, &fast, &first);
+        witnessed.set(&name, second);
+        assert_eq!(
+            offered_size(&witnessed, &fast),
+            None,
+            "it waits for the other"
+        );
+        assert_eq!(offered_size(&witnessed, &slow), Some(3));
+        assert!(covers(0).is_none(), "two of three are not enough");
+        adds(&witnessed, &slow, &first);
+        let complete = covers(2).unwrap();
+        assert!(keys.iter().all(|key| complete.checkpoint.has_line_of(key)));
+        assert!(covers(3).is_none());
+        assert_eq!(offered_size(&witnessed, &fast), Some(5));
+        assert_eq!(witnessed.newest(&name).unwrap().checkpoint.size(), 5);
+    }
+
+    #[test]
+    fn a_cosignature_of_another_checkpoint_or_by_another_key_is_not_added() {
+        let (witness, name) = (outside(5), LOG.parse().unwrap());
+        let policy = WitnessPolicy::new(2, vec![witness.verifier().clone()]).unwrap();
+        let witnessed = Witnessed::by(policy);
+        let offered = cosigned(3);
+        witnessed.set(&name, offered.clone());
+        let other = cosigned(4).checkpoint.checkpoint().clone();
+        let growth = verify_growth(&TreeHead::empty(), other, &Default::default()).unwrap();
+        let line = witness.cosign(&growth, 1000);
+        for by in [&witness, &outside(6)] {
+            let added = witnessed.add(&name, &offered, (line.clone(), by.verifier()));
+            assert!(added.is_err());
+        }
+        assert!(covering(&witnessed.logs.borrow(), &name, 0).is_none());
+        assert_eq!(offered_size(&witnessed, &witness), Some(3));
+    }
+
     #[test]
     fn a_checkpoint_covers_what_came_before_it_in_its_log() {
         let (witnessed, name) = (Witnessed::default(), LOG.parse().unwrap());

@@ -2,19 +2,24 @@
 machine, keeps what it has cosigned in memory, and cosigns what provably grew. With --lie it is one
 that nobody should believe.
 
-usage: judge_witness.py --logs FILE [--listen 127.0.0.1:0] [--seed 07] [--lie NAME]
+usage: judge_witness.py --logs FILE [--listen 127.0.0.1:0] [--seed 07] [--lie NAME] [--tls FILE]
 
 FILE has the verifier keys of the logs that it serves, one a line. It prints its own, and where it
-listens."""
+listens. With --tls it speaks TLS under a certificate that it makes and writes there."""
 
 import argparse
 import base64
+import datetime
 import hashlib
+import ipaddress
+import ssl
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 NAME = "library.example/witness"
@@ -127,6 +132,8 @@ class Witness:
 
     def answer(self, text):
         now = int(time.time())
+        if self.lie == "silent":
+            time.sleep(3600)
         if self.lie == "clock":
             now -= 3600
         if self.lie == "other":
@@ -169,16 +176,37 @@ def handler(witness):
     return Handler
 
 
+def over_tls(server, file):
+    """Under a certificate of its own for this machine, key and all in one file."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.timezone.utc)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a witness")])
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - datetime.timedelta(days=1))
+    builder = builder.not_valid_after(now + datetime.timedelta(days=1)).add_extension(here, False)
+    certificate = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                               serialization.NoEncryption())
+    with open(file, "wb") as to:
+        to.write(secret + certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--logs", required=True)
     parser.add_argument("--listen", default="127.0.0.1:0")
     parser.add_argument("--seed", default="07")
     parser.add_argument("--lie")
+    parser.add_argument("--tls")
     arguments = parser.parse_args()
     witness = Witness(arguments)
     host, port = arguments.listen.rsplit(":", 1)
     server = ThreadingHTTPServer((host, int(port)), handler(witness))
+    if arguments.tls:
+        over_tls(server, arguments.tls)
     print("key %s" % witness.verifier_key(), flush=True)
     print("listening on %s:%d" % server.server_address[:2], flush=True)
     server.serve_forever()

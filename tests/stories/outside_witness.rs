@@ -27,6 +27,15 @@ fn witness(python: &mut Command, logs: &Path, more: &[&str]) -> Server {
     Server::start_command(python.arg(program).args(["--logs", logs]).args(more))
 }
 
+/// The key that a witness has said to be its own.
+fn key_of(witness: &Server) -> String {
+    let key = witness
+        .said()
+        .lines()
+        .find_map(|line| line.strip_prefix("key "));
+    key.unwrap().to_owned()
+}
+
 fn logs_of(campus: &Campus) -> PathBuf {
     let listed = campus.administer_blackboard(&["logs", "--json"]);
     let listed = listed.succeeded().json();
@@ -38,15 +47,12 @@ fn logs_of(campus: &Campus) -> PathBuf {
     file
 }
 
-/// Names the witness in Blackboard's configuration.
-fn configure(campus: &Campus, key: &str, address: &str, quorum: usize) {
+/// Changes a line of Blackboard's configuration.
+fn configure(campus: &Campus, from: &str, to: &str) {
     let file = campus.path().join("blackboard/config.toml");
     let config = fs::read_to_string(&file).unwrap();
-    let named = format!("witnesses = [{{ key = \"{key}\", url = \"http://{address}\" }}]");
-    let with = config
-        .replace("witnesses = []", &named)
-        .replace("quorum = 1", &format!("quorum = {quorum}"));
-    assert_ne!(with, config);
+    let with = config.replace(from, to);
+    assert_ne!(with, config, "{from}");
     fs::write(file, with).unwrap();
 }
 
@@ -56,9 +62,10 @@ impl Witnessed {
         let mut python = python()?;
         let mut campus = Campus::sandbox();
         let witness = witness(&mut python, &logs_of(&campus), &[]);
-        let (_, key) = witness.said().split_once("key ").unwrap();
-        let key = key.lines().next().unwrap().to_owned();
-        configure(&campus, &key, &witness.address(), 2);
+        let (key, address) = (key_of(&witness), witness.address());
+        let named = format!("witnesses = [{{ key = \"{key}\", url = \"http://{address}\" }}]");
+        configure(&campus, "witnesses = []", &named);
+        configure(&campus, "quorum = 1", "quorum = 2");
         campus.restart_blackboard();
         Some(Self {
             campus,
@@ -76,16 +83,23 @@ impl Witnessed {
         self.witness = witness(&mut python().unwrap(), &logs, &more);
     }
 
-    fn hand_in(&self) -> Ran {
+    fn hand_in(&self) {
         let report = version(self.campus.outside());
         self.campus
             .student(&["submit", "--ids", SAMPLE, &report])
-            .succeeded()
+            .succeeded();
     }
 
     fn receipt(&self, number: u64) -> PathBuf {
         let name = format!("receipts/S-{number:06}.zip");
         self.campus.path().join(name)
+    }
+
+    /// Whether the receipt that came at once has no cosignatures yet.
+    fn is_pending(&self, number: u64) -> bool {
+        let receipt = self.receipt(number);
+        let verdict = ["verify", receipt.to_str().unwrap(), "--json"];
+        self.campus.student(&verdict).succeeded().json()["pending"] == true
     }
 
     /// What `student verify` says with this witness's key and two that must have cosigned.
@@ -164,16 +178,15 @@ fn a_receipt_has_the_cosignature_of_an_outside_witness_and_who_knows_its_key_cou
         &of.campus.outside().join("logs.txt"),
         &["--seed", "08"],
     );
-    let (_, unknown) = stranger.said().split_once("key ").unwrap();
-    let unknown = unknown.lines().next().unwrap();
-    let refused = of.verify(1, unknown);
+    let unknown = key_of(&stranger);
+    let refused = of.verify(1, &unknown);
     assert_eq!(refused.exit, Some(3), "{refused:#?}");
     let told = "1 of its witnesses cosigned, 2 must";
     assert!(
         refused.stdout.contains(told) || refused.stderr.contains(told),
         "{refused:#?}"
     );
-    let quorum = ["--witness", unknown, "--quorum", "2"];
+    let quorum = ["--witness", &unknown, "--quorum", "2"];
     assert_ne!(by_python(&of, 1, &quorum).exit, Some(0));
 }
 
@@ -183,8 +196,8 @@ fn a_receipt_is_pending_while_the_witness_is_away_and_complete_when_it_is_back()
         return;
     };
     of.witness.kill();
-    let pending = of.hand_in();
-    assert!(pending.stdout.contains("pending"), "{pending:#?}");
+    of.hand_in();
+    assert!(of.is_pending(1));
     of.until_logged("the witness library.example/witness at http://");
     of.hand_in();
     // It has lost what it knew: it cosigns the log from the start.
@@ -199,23 +212,24 @@ fn what_a_witness_says_that_is_not_so_is_named_and_no_receipt_has_it() {
     let Some(mut of) = Witnessed::campus() else {
         return;
     };
-    for (lie, told) in [
+    for (number, (lie, told)) in (1..).zip([
         ("other", "the signature by library.example/witness is wrong"),
         ("name", "no signature by library.example/witness"),
         ("garbage", "not a list of cosignatures"),
         ("bytes", "its answer is not text"),
         ("long", "answers with more than 16384 bytes"),
         ("clock", "its clock is wrong"),
+        ("silent", "did not answer within 10 s"),
         (
             "ahead",
             "it says that it has cosigned 1099511627776 entries",
         ),
-    ] {
+    ]) {
         of.exchange(&["--lie", lie]);
         // It does not remember what it said to be wrong.
         of.campus.restart_blackboard();
-        let pending = of.hand_in();
-        assert!(pending.stdout.contains("pending"), "{lie}: {pending:#?}");
+        of.hand_in();
+        assert!(of.is_pending(number), "{lie}");
         of.until_logged(told);
     }
     // One that nobody has told of the log.
@@ -225,7 +239,7 @@ fn what_a_witness_says_that_is_not_so_is_named_and_no_receipt_has_it() {
     of.until_logged("it does not know this log (404)");
     logs_of(&of.campus);
     of.campus.restart_blackboard();
-    for number in 1..=7 {
+    for number in 1..=8 {
         of.until_complete(number);
     }
 }
@@ -236,12 +250,33 @@ fn blackboard_does_not_start_with_witnesses_that_cannot_be_enough() {
         return;
     };
     of.campus.blackboard.stop();
-    let file = of.campus.path().join("blackboard/config.toml");
-    let config = fs::read_to_string(&file).unwrap();
-    fs::write(&file, config.replace("quorum = 2", "quorum = 3")).unwrap();
+    configure(&of.campus, "quorum = 2", "quorum = 3");
     let arguments = crate::campus::serve(&of.campus.path());
     let refused = Ran::of(crate::campus::program("blackboard").args(arguments));
     assert_eq!(refused.exit, Some(2), "{refused:#?}");
     let told = "quorum = 3, but with CUHK there are 2 witnesses";
     assert!(refused.stderr.contains(told), "{refused:#?}");
+}
+
+#[test]
+fn over_https_a_witness_is_known_by_the_authorities_that_are_named_for_it() {
+    let Some(mut of) = Witnessed::campus() else {
+        return;
+    };
+    let file = of.campus.outside().join("witness.pem");
+    of.exchange(&["--tls", file.to_str().unwrap()]);
+    let address = of.witness.address();
+    let plain = format!("url = \"http://{address}\"");
+    let by = |ca: &str| format!("url = \"https://{address}\", ca = \"{ca}\"");
+    // Relative to Blackboard's home, where CUHK's root is, which has not certified it.
+    configure(&of.campus, &plain, &by("ca.pem"));
+    of.campus.restart_blackboard();
+    of.hand_in();
+    assert!(of.is_pending(1));
+    of.until_logged("cannot be reached: invalid peer certificate: UnknownIssuer");
+    configure(&of.campus, &by("ca.pem"), &by(file.to_str().unwrap()));
+    of.campus.restart_blackboard();
+    of.until_complete(1);
+    of.hand_in();
+    of.verify(2, &of.key).succeeded();
 }

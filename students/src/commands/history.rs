@@ -126,7 +126,7 @@ impl Words {
         match proved {
             true => self.0.pick("complete", "完整"),
             false => self.0.pick(
-                "pending: CUHK has not witnessed it yet",
+                "pending: its witnesses have not signed yet",
                 "待完成：中大尚未見證",
             ),
         }

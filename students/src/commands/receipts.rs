@@ -141,7 +141,7 @@ impl Kept {
                     .map(|m| m.sid.to_string())
                     .collect();
                 let pending = match self.is_pending() {
-                    true => "  pending: CUHK has not witnessed it yet",
+                    true => "  pending: its witnesses have not signed yet",
                     false => "",
                 };
                 format!(
