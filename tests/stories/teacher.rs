@@ -107,7 +107,8 @@ fn the_overview_tells_who_was_refused_and_calls_nobody_absent_from_no_list() {
     teacher(&campus, "assignment close lab-1 --course CSCI3150").succeeded();
     let report = version(campus.outside());
     for sid in ["1155000001", "1155000004"] {
-        let of = ["submit", "--ids", sid, "--course", "CSCI3150", &report];
+        let of = format!("submit --ids {sid} --course CSCI3150 --assignment lab-1");
+        let of: Vec<_> = of.split(' ').chain([report.as_str()]).collect();
         assert_eq!(campus.student(&of).exit, Some(3), "{sid}");
     }
     let told = overview(&campus, "--json").succeeded().json();
@@ -124,7 +125,7 @@ fn the_overview_tells_who_was_refused_and_calls_nobody_absent_from_no_list() {
     assert_eq!(shown.matches("last REFUSED on ").count(), 2, "{shown}");
 
     campus
-        .student(&["submit", "--ids", SAMPLE, &report])
+        .student(&["submit", "--ids", SAMPLE, "--course", "SANDBOX", &report])
         .succeeded();
     let without = "submissions overview --course SANDBOX --assignment lab";
     let shown = teacher(&campus, without).succeeded().stdout;
