@@ -92,11 +92,8 @@ class Moments:
 def entries(lines, log):
     """The tree of all entries, what they accept, and which one closed the assignment."""
     tree, accepted, closed = Tree(), {}, None
-    graded, lost = set(), False
-    """The tree of all entries, what they accept, which one closed the assignment, and the moments
-    that count."""
-    tree, accepted, closed, moments = Tree(), {}, None, Moments()
     graded, lost, rules = set(), False, []
+    tree, accepted, closed, moments = Tree(), {}, None, Moments()
     for line in lines:
         check(line.endswith(b"\n"), "the last line is cut off")
         line = line[:-1]

@@ -1,35 +1,34 @@
-//! What lateness costs whom, by the late rule of the assignment and each student's own extension.
+//! What lateness costs whom, by the rules that count for the version and each student's own extension.
 
 use rustls_pki_types::UnixTime;
 use scb_protocol::grade::{Given, Grade, Lateness};
-use scb_protocol::rules::{Extension, Rules, Standing};
+use scb_protocol::rules::{Rulebook, Standing};
 
 use crate::courses::Desk;
 use crate::store::{Error, Place};
 
 /// By what lateness is judged, and whether it is taken off.
 pub(super) struct Late {
-    rules: Rules,
-    extensions: Vec<Extension>,
+    book: Rulebook,
     apply: bool,
 }
 
 impl Late {
     pub(super) fn of(desk: &Desk, place: &Place, apply: bool) -> Result<Self, Error> {
-        let given = desk.store.extensions(place.clone())?.into_iter();
         Ok(Self {
-            rules: desk.store.assignment(place)?.rules().clone(),
-            extensions: given.map(|given| given.extension).collect(),
+            book: desk.store.rulebook(place)?,
             apply,
         })
     }
 
-    /// What it costs that the work of this student came at this moment.
-    pub(super) fn lateness(&self, given: &Given, at: UnixTime) -> Option<Lateness> {
-        let mut extensions = self.extensions.iter();
-        let own = extensions.find(|extension| extension.sid == given.sid);
-        match self.rules.judge(at, own) {
-            Standing::Late { by, .. } => Lateness::of(given.points, by, self.rules.late),
+    /// What it costs that the work of this student came at this moment, with this entry of the log.
+    pub(super) fn lateness(
+        &self,
+        given: &Given,
+        (at, index): (UnixTime, Option<u64>),
+    ) -> Option<Lateness> {
+        match self.book.judge_by(at, index, &given.sid) {
+            (Standing::Late { by, .. }, rule) => Lateness::of(given.points, by, rule),
             _ => None,
         }
     }

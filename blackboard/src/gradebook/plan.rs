@@ -50,8 +50,9 @@ pub(super) struct Plan {
     pub(super) wrong: Vec<(u64, String)>,
 }
 
-/// The submission that counts for a student, its members, and when it came.
-type Part = (SubmissionNumber, Vec<StudentId>, UnixTime);
+/// The submission that counts for a student, its members, and when it came, with which entry of
+/// the log.
+type Part = (SubmissionNumber, Vec<StudentId>, (UnixTime, Option<u64>));
 
 /// A grade on its way to a student.
 #[derive(Debug, Clone)]
@@ -263,7 +264,8 @@ fn parts(
             if let Some(version) = part.counting {
                 let members = version.summary.statement.members.into_iter();
                 let members = members.map(|member| member.sid).collect();
-                let part_of = (version.summary.number, members, version.committed_at);
+                let came = (version.committed_at, version.committed_index);
+                let part_of = (version.summary.number, members, came);
                 found.insert(part.sid, part_of);
             }
         }

@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
-use super::{Extension, Rules, Standing};
+use super::{Extension, LateRule, Rules, Standing};
 use crate::object::objects;
 
 /// More time that was given to some, or taken back, as the log has it.
@@ -84,20 +84,35 @@ impl Rulebook {
     /// rules and the extension that were in force before that entry, or by those of now, whichever
     /// are better for the student. Without an entry, by those of now.
     pub fn judge(&self, at: UnixTime, index: Option<u64>, sid: &StudentId) -> Standing {
-        let now = self.judge_now(at, sid);
+        self.judge_by(at, index, sid).0
+    }
+
+    /// The same, with the late rule by which it is judged.
+    pub fn judge_by(
+        &self,
+        at: UnixTime,
+        index: Option<u64>,
+        sid: &StudentId,
+    ) -> (Standing, LateRule) {
+        let now = (self.judge_now(at, sid), self.rules.late);
         match index.and_then(|index| self.judge_then(at, index, sid)) {
-            Some(then) => now.or_better(then),
-            None => now,
+            Some(then) if now.0.or_better(then.0) != now.0 => then,
+            _ => now,
         }
     }
 
-    fn judge_then(&self, at: UnixTime, index: u64, sid: &StudentId) -> Option<Standing> {
+    fn judge_then(
+        &self,
+        at: UnixTime,
+        index: u64,
+        sid: &StudentId,
+    ) -> Option<(Standing, LateRule)> {
         let mut rules = self.rules_before.iter().rev();
         let (_, rules) = rules.find(|(entered, _)| *entered < index)?;
         let extended = self.extended_before.iter().rev();
         let mut extended = extended.filter(|(entered, _)| *entered < index);
         let own = extended.find_map(|(_, extended)| extended.of(sid));
-        Some(rules.judge(at, own.flatten()))
+        Some((rules.judge(at, own.flatten()), rules.late))
     }
 }
 
@@ -105,7 +120,7 @@ impl Rulebook {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::rules::{GroupSize, LateRule, Terms};
+    use crate::rules::{GroupSize, Terms};
     use crate::time::from_seconds;
 
     const DUE: u64 = 100_000;
@@ -158,6 +173,8 @@ mod tests {
         let at = from_seconds(DUE + 60);
         let costs = |costs| Standing::Late { by: 60, costs };
         assert_eq!(dearer.judge(at, Some(3), &sid()), costs(10));
+        let (_, rule) = dearer.judge_by(at, Some(3), &sid());
+        assert_eq!(rule.to_string(), "10%/day");
         assert_eq!(dearer.judge(at, Some(6), &sid()), costs(50));
         assert_eq!(refused.judge(at, Some(3), &sid()), costs(10));
     }
