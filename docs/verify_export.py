@@ -90,8 +90,8 @@ class Moments:
 
 
 def entries(lines, log):
-    """The tree of all entries, what they accept, and which one closed the assignment."""
-    tree, accepted, closed = Tree(), {}, None
+    """The tree of all entries, what they accept, which one closed the assignment, and the moments
+    that count."""
     graded, lost, rules = set(), False, []
     tree, accepted, closed, moments = Tree(), {}, None, Moments()
     for line in lines:
@@ -103,7 +103,6 @@ def entries(lines, log):
             tree.push(bytes.fromhex(leaf["commitment"]))
             closed, lost = None, True
             say("LOST", "entry %d" % (tree.size - 1))
-            closed = None
             continue
         document(line, "scb-entry")
         check(leaf["log"] == log and leaf["index"] == tree.size, "entry %d" % tree.size)
