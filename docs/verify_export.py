@@ -94,6 +94,7 @@ def entries(lines, log):
     that count."""
     graded, lost, rules = set(), False, []
     tree, accepted, closed, moments = Tree(), {}, None, Moments()
+    graded = set()
     for line in lines:
         check(line.endswith(b"\n"), "the last line is cut off")
         line = line[:-1]
@@ -103,6 +104,7 @@ def entries(lines, log):
             tree.push(bytes.fromhex(leaf["commitment"]))
             closed, lost = None, True
             say("LOST", "entry %d" % (tree.size - 1))
+            closed = None
             continue
         document(line, "scb-entry")
         check(leaf["log"] == log and leaf["index"] == tree.size, "entry %d" % tree.size)
@@ -115,7 +117,7 @@ def entries(lines, log):
             closed = None
         if kind == "grades":
             graded.add(tree.size)
-        if kind == "released" and not lost:
+        if kind == "released" and not moments.lost:
             check(graded.issuperset(value["entries"]), "entry %d releases a grade that was never entered" % tree.size)
         if kind == "rules":
             rules.append({"index": tree.size, "leaf_sha256": sha256(line).hex()})

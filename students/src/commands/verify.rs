@@ -217,8 +217,10 @@ fn verdict(receipt: &VerifiedReceipt, compared: Compared) -> String {
 
 fn pending(witnessed: Option<&Witnessed>) -> &'static str {
     match witnessed {
-        Some(witnessed) if witnessed.is_covered() => "",
-        Some(_) => "; its revocation lists ended BEFORE a witness saw it in the log",
+        Some(witnessed) if witnessed.outlives_lists() => {
+            "; its revocation lists ended BEFORE a witness saw it in the log"
+        }
+        Some(_) => "",
         None => "; PENDING: no witness has seen it in the log yet",
     }
 }
@@ -277,7 +279,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "log": receipt.entry().0,
         "index": receipt.entry().1,
         "pending": receipt.witnessed().is_none(),
-        "lists_cover_cosignatures": receipt.witnessed().map(Witnessed::is_covered),
+        "lists_ended_before_witness": receipt.witnessed().map(Witnessed::outlives_lists),
         "witnesses": receipt.witnessed().map(|witnessed| witnesses(&witnessed.by)),
         "service": receipt.service(),
         "course": statement.course,

@@ -93,32 +93,28 @@ pub struct Witnessed {
     pub size: u64,
     /// Who has seen it and when, by its own clock. CUHK first, if it did.
     pub by: Vec<(KeyName, UnixTime)>,
-    /// Until when the revocation lists of the receipt are in force; absent if it has none.
+    /// Until when the revocation lists are in force that came with it; nothing if none did.
     pub lists_until: Option<UnixTime>,
 }
 
 impl Witnessed {
-    /// Whether the lists cover the time of every cosignature: then they show that what endorses the
-    /// witness's key had not been revoked by then.
-    pub fn is_covered(&self) -> bool {
-        let until = self.lists_until.map(|until| until.as_secs());
-        self.by
-            .iter()
-            .all(|(_, time)| Some(time.as_secs()) <= until)
+    /// Whether a cosignature is of later than the lists were in force: then they do not show that
+    /// what endorses the witness's key had not been revoked by then.
+    pub fn outlives_lists(&self) -> bool {
+        let ends = |until: UnixTime| self.by.iter().any(|(_, time)| *time > until);
+        self.lists_until.is_some_and(ends)
     }
 
-    /// The same for a verdict.
-    pub(super) fn lists(&self) -> String {
-        let until = self
-            .lists_until
-            .map_or_else(|| "no time".to_owned(), rfc3339);
-        match self.is_covered() {
-            true => format!("in force until {until}, past the time of every cosignature"),
-            false => format!(
+    /// The same for a verdict; nothing if there are no lists.
+    fn lists(&self) -> Option<String> {
+        let until = rfc3339(self.lists_until?);
+        Some(match self.outlives_lists() {
+            false => format!("in force until {until}, past the time of every cosignature"),
+            true => format!(
                 "in force until {until} ONLY, before a cosignature: that the witness's key was \
                  still endorsed then is not shown"
             ),
-        }
+        })
     }
 }
 
@@ -252,7 +248,7 @@ pub(crate) fn judge(
             format!("by {name} at {}", rfc3339(*time)),
         ));
     }
-    checks.push(check("lists", witnessed.lists()));
+    checks.extend(witnessed.lists().map(|found| check("lists", found)));
     Ok((Some(witnessed), checks))
 }
 
