@@ -127,7 +127,7 @@ impl Words {
             true => self.0.pick("complete", "完整"),
             false => self.0.pick(
                 "pending: its witnesses have not signed yet",
-                "待完成：中大尚未見證",
+                "待完成：見證者尚未簽署",
             ),
         }
     }

@@ -43,7 +43,7 @@ impl Refused {
         let members = rejection.members().iter().map(StudentId::to_string);
         let log = rejection.entry().0;
         let pending = match self.is_pending() {
-            true => "  pending: CUHK has not witnessed it yet",
+            true => "  pending: its witnesses have not signed yet",
             false => "",
         };
         format!(
