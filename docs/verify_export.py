@@ -92,9 +92,8 @@ class Moments:
 def entries(lines, log):
     """The tree of all entries, what they accept, which one closed the assignment, and the moments
     that count."""
-    graded, lost, rules = set(), False, []
     tree, accepted, closed, moments = Tree(), {}, None, Moments()
-    graded = set()
+    graded, rules = set(), []
     for line in lines:
         check(line.endswith(b"\n"), "the last line is cut off")
         line = line[:-1]
@@ -102,9 +101,8 @@ def entries(lines, log):
         if leaf["type"] == "scb-lost-entry":
             moments.lost.add(tree.size)
             tree.push(bytes.fromhex(leaf["commitment"]))
-            closed, lost = None, True
-            say("LOST", "entry %d" % (tree.size - 1))
             closed = None
+            say("LOST", "entry %d" % (tree.size - 1))
             continue
         document(line, "scb-entry")
         check(leaf["log"] == log and leaf["index"] == tree.size, "entry %d" % tree.size)
