@@ -146,8 +146,13 @@ fn what_was_left_out_changed_or_added_is_found_by_both_judges() {
         ),
         (
             "changed-entry.zip",
-            "files['leaves.jsonl'] = files['leaves.jsonl'].replace(b'\"rules\"', b'\"rules\" ', 1)",
+            "files['leaves.jsonl'] = files['leaves.jsonl'].replace(b'\"closed\"', b'\"closed\" ', 1)",
             "entries",
+        ),
+        (
+            "changed-rules.zip",
+            "files['leaves.jsonl'] = files['leaves.jsonl'].replace(b'\"rules\"', b'\"rules\" ', 1)",
+            "rules that were not in force",
         ),
         (
             "cut-off.zip",
