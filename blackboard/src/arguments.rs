@@ -265,11 +265,11 @@ Examples:
   blackboard submissions overview --course CSCI3150 --assignment lab-1 --csv > lab-1.csv
   blackboard submissions overview --course CSCI3150 --assignment lab-1 --json
 
-A line for each student of the class list, and for each who has handed in: the version that counts,
-when its signed statement was recorded, by how much that is late by the student's own due time, and
-what the rules say that it costs; else whose signatures are missing, or that files are. Who has
-nothing is `missing` once it would be late. What was refused, declined or withdrawn since is remarked.
-In a course without a class list only those are shown who have tried to hand in.";
+A line for each student of the class list, and for each who has handed in: the version that
+counts, when its signed statement was recorded, by how much that is late by the student's own due
+time, and what the rules say that it costs; else whose signatures are missing, or that files are.
+Who has nothing is `missing` once it would be late. What was refused, declined or withdrawn since
+is remarked. In a course without a class list only those are shown who have tried to hand in.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:

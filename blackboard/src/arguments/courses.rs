@@ -44,8 +44,8 @@ const COURSE_WITHDRAW_EXAMPLES: &str = "\
 Examples:
   blackboard course withdraw CSCI3510
 
-For a course that was added by mistake. Its assignments are withdrawn with it, if nobody has handed in
-for any of them; otherwise nothing is changed.";
+For a course that was added by mistake. Its assignments are withdrawn with it, if nobody has
+handed in for any of them; otherwise nothing is changed.";
 
 /// `blackboard course`.
 #[derive(Debug, Clone, Subcommand)]
@@ -145,9 +145,9 @@ const WITHDRAW_EXAMPLES: &str = "\
 Examples:
   blackboard assignment withdraw lab-11 --course CSCI3150
 
-For an assignment that was added by mistake: students are shown it no longer, and an entry of its log
-says so. If somebody has handed in, signed or was graded, nothing is changed: close it instead, or
-change its rules. It may be added again under the same name.";
+For an assignment that was added by mistake: students are shown it no longer, and an entry of its
+log says so. If somebody has handed in, signed or was graded, nothing is changed: close it
+instead, or change its rules. It may be added again under the same name.";
 
 /// `blackboard assignment`.
 #[derive(Debug, Clone, Subcommand)]

@@ -25,10 +25,11 @@ Read are the gradebooks that Canvas and Moodle export, as they are, and CSV file
 `sid` and `grade`; further `group_grade`, `maximum` and `comment` if they are there. An empty cell
 changes nothing. With --groups a grade is that of the whole group; a member's own comes before it,
 as it does before `group_grade`. If one row is wrong nothing is imported, and every wrong row is
-named. With --apply-lateness what the late rule says is taken off, for each student by his own due time;
-the signed grade keeps what the work was worth, the rule and what is left. Points that lateness has left
-before, as an exported gradebook has them, are not reduced again. Each grade that differs from what is here is signed and entered in the assignment's log;
-students see it after `blackboard grades release`.";
+named. With --apply-lateness what the late rule says is taken off, for each student by his own due
+time; the signed grade keeps what the work was worth, the rule and what is left. Points that
+lateness has left before, as an exported gradebook has them, are not reduced again. Each grade
+that differs from what is here is signed and entered in the assignment's log; students see it
+after `blackboard grades release`.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:

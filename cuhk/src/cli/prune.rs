@@ -22,10 +22,10 @@ Examples:
 Removes enrolment codes and certificates that ended more than so many days ago, and gives the room
 back to the disk. What any revocation list names stays, and so do certificates that can still be
 renewed (`renewal_grace_days`) and keys that were revoked as compromised, so that they are never
-certified again. Receipts need none of it. Never removed is the issuance log, by which students see
-who asked about them: it grows by about 340 bytes for each member of each question, and a hand-in is
-two questions, so by 2 KiB for a group of three. Works while `cuhk serve` runs. Giving the room back takes
-as much again for a moment: on a full disk make room elsewhere first.";
+certified again. Receipts need none of it. Never removed is the issuance log, by which students
+see who asked about them: it grows by about 340 bytes for each member of each question, and a
+hand-in is two questions, so by 2 KiB for a group of three. Works while `cuhk serve` runs. Giving
+the room back takes as much again for a moment: on a full disk make room elsewhere first.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
