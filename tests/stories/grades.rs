@@ -26,6 +26,11 @@ struct Teacher {
 impl Teacher {
     /// A course of five in which the first three have handed in together.
     fn new() -> Self {
+        Self::with(&["--due", "2099-12-01T00:00:00Z"])
+    }
+
+    /// The same, for an assignment with these rules.
+    fn with(rules: &[&str]) -> Self {
         let teacher = Self {
             campus: Campus::sandbox(),
         };
@@ -35,9 +40,9 @@ impl Teacher {
         teacher
             .run(&["course", "add", "CSCI3150", "--title", "OS", "--list", list])
             .succeeded();
-        let due = ["--due", "2099-12-01T00:00:00Z", "--title", "Lab 1"];
         let add = ["assignment", "add", "--course", "CSCI3150"];
-        teacher.run(&[&add[..], &due[..]].concat()).succeeded();
+        let title = ["--title", "Lab 1"];
+        teacher.run(&[&add[..], &title, rules].concat()).succeeded();
         let report = version(teacher.campus.outside());
         let submit = ["submit", "--ids", SAMPLE, "--course", "CSCI3150", &report];
         teacher.campus.student(&submit).succeeded();
@@ -280,18 +285,14 @@ fn a_grade_altered_on_the_disk_is_not_believed() {
 /// What a late rule costs is taken off once, whatever comes back from a gradebook.
 #[test]
 fn lateness_is_taken_off_by_the_rule_and_never_twice() {
-    let teacher = Teacher::new();
+    let (due, rule) = ("2020-01-02T00:00:00Z", "10%/day to 50%");
+    let teacher = Teacher::with(&["--due", due, "--late-rule", rule]);
+    // What is dearer since is not for what was handed in before.
     let change = ["assignment", "change", "lab-1", "--course", "CSCI3150"];
-    let rules = [
-        "--opens",
-        "2020-01-01T00:00:00Z",
-        "--late-rule",
-        "10%/day to 50%",
-    ];
-    let due = ["--due", "2020-01-02T00:00:00Z"];
-    teacher
-        .run(&[&change[..], &rules, &due].concat())
-        .succeeded();
+    let dearer = ["--late-rule", "90%/day"];
+    let told = teacher.run(&[&change[..], &dearer].concat()).succeeded();
+    let said = "3 students handed in before";
+    assert!(told.stdout.contains(said), "{}", told.stdout);
     let more = ["extension", "add", "lab-1", "--course", "CSCI3150"];
     let for_one = ["--student", "1155000002", "--due", "2099-12-01T00:00:00Z"];
     teacher.run(&[&more[..], &for_one].concat()).succeeded();
