@@ -15,30 +15,23 @@ use crate::store::{Place, Store};
 
 const LOG: &str = "campus.test/blackboard/SANDBOX/lab";
 
-/// A campus whose assignment has closed.
+/// A campus whose assignment was closed 100 s ago.
 async fn closed() -> Campus {
     let campus = Campus::open().await;
-    change(&campus, |terms: Terms, now| Terms {
-        due: Some(from_seconds(now - 100)),
-        ..terms
-    })
-    .await;
-    campus
-}
-
-async fn change(campus: &Campus, change: impl FnOnce(Terms, u64) -> Terms + Send + 'static) {
     let store = Store::open(&campus.home).unwrap();
-    let now = campus.certs.now();
+    let then = from_seconds(campus.certs.now().as_secs() - 100);
     let place = Place {
         domain: campus.service.trust_domain().clone(),
         course: "SANDBOX".parse().unwrap(),
         assignment: "lab".parse().unwrap(),
     };
-    let changed = move || {
-        let terms = move |terms| change(terms, now.as_secs()).check();
-        store.change_assignment(place, terms, now).unwrap();
+    let due = move |terms: Terms| {
+        let due = Some(then);
+        Terms { due, ..terms }.check()
     };
+    let changed = move || drop(store.change_assignment(place, due, then).unwrap());
     tokio::task::spawn_blocking(changed).await.unwrap();
+    campus
 }
 
 /// What was entered as refused, with its number, in all logs.
