@@ -88,6 +88,16 @@ pub fn import_roster_watched(
     Ok(import)
 }
 
+/// Has nothing left of an import that was interrupted, as the next one would see to first.
+///
+/// # Errors
+///
+/// [`Error::ImportRunning`], [`Error::Storage`].
+pub(crate) fn settle_import(store: &Store, now: UnixTime) -> Result<(), Error> {
+    let _turn = Turn::take(store)?;
+    Steps::new(store).settle(now).map(drop)
+}
+
 /// What [`import_roster`] would do. Nothing is changed and no code is made.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::admin::issue_code;
 use crate::code_sheet::write_code;
 use crate::config::{Config, path};
 use crate::roster_file::RosterReader;
-use crate::roster_import::{ImportOptions, Missing, import_roster};
+use crate::roster_import::{ImportOptions, Missing, import_roster, settle_import};
 use crate::store::{Records, Service, Store};
 use crate::{Error, NewAuthority, Subject, init, open_home};
 
@@ -24,14 +24,7 @@ const TRUST_DOMAIN: &str = "sandbox.example";
 /// Makes what is missing and answers CUHK's home and passphrase. `ca.pem` in the sandbox is
 /// written last: where it is missing, all codes are issued anew.
 pub(crate) fn prepare(sandbox: &Sandbox, now: UnixTime) -> Result<(Home, Passphrase), Error> {
-    let passphrase = || passphrase(sandbox);
-    let new = NewAuthority {
-        trust_domain: TRUST_DOMAIN.parse()?,
-        config: Config::default(),
-        passphrase: passphrase()?,
-        root_passphrase: passphrase()?,
-    };
-    let root = init(&sandbox.cuhk_home(), &new, now)?;
+    let root = authority(sandbox, now)?;
     let home = open_home(&sandbox.cuhk_home())?;
     if !sandbox.ca_pem().exists() {
         let store = Store::open(&home.path(path::DATABASE))?;
@@ -39,7 +32,17 @@ pub(crate) fn prepare(sandbox: &Sandbox, now: UnixTime) -> Result<(Home, Passphr
         store.close_blocking();
         write_atomic(&sandbox.ca_pem(), root.to_pem().as_bytes(), 0o644)?;
     }
-    Ok((home, passphrase()?))
+    Ok((home, passphrase(sandbox)?))
+}
+
+fn authority(sandbox: &Sandbox, now: UnixTime) -> Result<Certificate, Error> {
+    let new = NewAuthority {
+        trust_domain: TRUST_DOMAIN.parse()?,
+        config: Config::default(),
+        passphrase: passphrase(sandbox)?,
+        root_passphrase: passphrase(sandbox)?,
+    };
+    init(&sandbox.cuhk_home(), &new, now)
 }
 
 fn furnish(
@@ -48,6 +51,8 @@ fn furnish(
     root: &Certificate,
     now: UnixTime,
 ) -> Result<(), Error> {
+    // Or the students of an earlier start would come with codes of the sheet that is removed now.
+    settle_import(store, now)?;
     for codes in [sandbox.codes(), sandbox.blackboard_code()] {
         remove(&codes)?;
     }
@@ -58,15 +63,18 @@ fn furnish(
         students.try_for_each(|student| records.codes().withdraw(&student, now).map(drop))
     })?;
     let path = sandbox.roster();
-    let options = ImportOptions {
+    let reader = RosterReader::open(&path, None)?;
+    import_roster(store, path, reader, options(sandbox, root, now))?;
+    let file = sandbox.blackboard_code();
+    store.write_blocking(move |records| blackboard(records, &file, now))
+}
+
+fn options(sandbox: &Sandbox, root: &Certificate, now: UnixTime) -> ImportOptions {
+    ImportOptions {
         sheet: Some((sandbox.codes(), root.fingerprint())),
         missing: Missing::Keep,
         now,
-    };
-    let reader = RosterReader::open(&path, None)?;
-    import_roster(store, path, reader, options)?;
-    let file = sandbox.blackboard_code();
-    store.write_blocking(move |records| blackboard(records, &file, now))
+    }
 }
 
 /// Blackboard on this machine, with a code that nobody has used yet.
@@ -108,10 +116,13 @@ fn remove(file: &Path) -> Result<(), Error> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use rustls_pki_types::UnixTime;
     use scb_protocol::EnrolmentCode;
 
     use super::*;
+    use crate::roster_import::import_roster_watched;
 
     fn now() -> UnixTime {
         scb_testkit::FixedClock::default().now()
@@ -137,6 +148,28 @@ mod tests {
         assert_eq!(again.expose(), passphrase.expose());
         assert_eq!(files.each_ref().map(|file| read(file)), before);
         assert_eq!(read(&home.path(path::ROOT_CERTIFICATE_COPY)), before[0]);
+    }
+
+    #[test]
+    fn a_start_that_was_interrupted_among_its_students_still_gets_codes_for_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::create(dir.path()).unwrap();
+        let root = authority(&sandbox, now()).unwrap();
+        let interrupted = || {
+            let database = sandbox.cuhk_home().join(path::DATABASE);
+            let store = Store::open(&database).unwrap();
+            fs::write(sandbox.roster(), SAMPLE_ROSTER).unwrap();
+            let reader = RosterReader::open(&sandbox.roster(), None).unwrap();
+            let options = options(&sandbox, &root, now());
+            let killed = &mut |_: u64, _: u64| panic!("killed here");
+            import_roster_watched(&store, sandbox.roster(), reader, options, killed)
+        };
+        catch_unwind(AssertUnwindSafe(interrupted)).unwrap_err();
+        prepare(&sandbox, now()).unwrap();
+        assert_eq!(
+            fs::read_to_string(sandbox.codes()).unwrap().lines().count(),
+            13
+        );
     }
 
     #[test]
