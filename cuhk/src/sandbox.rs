@@ -158,7 +158,11 @@ mod tests {
         let interrupted = || {
             let database = sandbox.cuhk_home().join(path::DATABASE);
             let store = Store::open(&database).unwrap();
-            fs::write(sandbox.roster(), SAMPLE_ROSTER).unwrap();
+            let (header, sample) = SAMPLE_ROSTER.split_once('\n').unwrap();
+            // More than are changed at once: the sample's turn has not come.
+            let others = (0..1000).map(|number| format!("{},A,,\n", 1_200_000_000 + number));
+            let roster = format!("{header}\n{}{sample}", others.collect::<String>());
+            fs::write(sandbox.roster(), roster).unwrap();
             let reader = RosterReader::open(&sandbox.roster(), None).unwrap();
             let options = options(&sandbox, &root, now());
             let killed = &mut |_: u64, _: u64| panic!("killed here");
