@@ -8,6 +8,7 @@ mod cuhk_away;
 mod desk;
 mod enrolment;
 mod fake_witness;
+mod form;
 mod fsck;
 mod group;
 mod hand_in;

@@ -7,14 +7,15 @@ use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, SpiffeId};
 use scb_cli::{Home, Role};
-use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
+use scb_protocol::from_seconds;
+use scb_protocol::receipt::CommittedAt;
 use scb_protocol::statement::{FileEntry, StatedMember, Statement, SubmissionId};
-use scb_protocol::{Mode, from_seconds};
 use scb_storage::ContentStore;
 use scb_testkit::TestCampus;
 use scb_transport::{Clock, SystemClock};
 
 use super::campus::Campus;
+use super::form::{evidence, sign};
 use crate::authority::Numbers;
 use crate::enrol::receipt_roots;
 use crate::store::{Draft, Error, Record, Register, Store};
@@ -51,15 +52,7 @@ fn draft(submission: SubmissionId, content: &[u8]) -> Draft {
     let assignment = ("SANDBOX".parse().unwrap(), "lab".parse().unwrap());
     let no_members: [StatedMember; 0] = [];
     let statement = Statement::new(service, assignment, no_members, file, submission);
-    let evidence = Evidence {
-        statement: statement.to_bytes().unwrap(),
-        signatures: b"signatures".to_vec(),
-        mode: Mode::Verified,
-        assurance: "a.b.c".to_owned(),
-        chains: "chains".to_owned(),
-        crls: "lists".to_owned(),
-        root: "root".to_owned(),
-    };
+    let evidence = evidence(&statement);
     Draft {
         statement,
         evidence,
@@ -69,11 +62,6 @@ fn draft(submission: SubmissionId, content: &[u8]) -> Draft {
         },
         accepted_at: from_seconds(1_795_262_401),
     }
-}
-
-fn sign(leaf: Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error> {
-    let signature = b"signature".to_vec();
-    Ok(SignedLeaf { leaf, signature })
 }
 
 /// Every receipt counts.

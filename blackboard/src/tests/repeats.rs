@@ -5,12 +5,13 @@ use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{Home, Role};
 use scb_protocol::message::proposal::ProposalState;
-use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
+use scb_protocol::receipt::CommittedAt;
 use scb_protocol::rules::{GroupSize, Rules, Terms};
 use scb_protocol::statement::{FileEntry, StatedMember, Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 
 use super::campus::Campus;
+use super::form::{evidence, sign};
 use super::proposals::{A, B, Machine};
 use super::uploads::{again, anew, interrupted};
 use crate::config::Config;
@@ -136,23 +137,6 @@ fn statement(report: &[u8]) -> Statement {
     let place = (place.course, place.assignment);
     let submission = SubmissionId::random().unwrap();
     Statement::new(service, place, [A, B].map(member), file, submission)
-}
-
-fn evidence(statement: &Statement) -> Evidence {
-    Evidence {
-        statement: statement.to_bytes().unwrap(),
-        signatures: b"signatures".to_vec(),
-        mode: Mode::Verified,
-        assurance: "a.b.c".to_owned(),
-        chains: "chains".to_owned(),
-        crls: "lists".to_owned(),
-        root: "root".to_owned(),
-    }
-}
-
-fn sign(leaf: Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error> {
-    let signature = b"signature".to_vec();
-    Ok(SignedLeaf { leaf, signature })
 }
 
 #[tokio::test]

@@ -6,52 +6,110 @@ use std::sync::Arc;
 
 use scb_certs::{Certificate, Fingerprint, StudentId};
 use scb_protocol::Step;
-use scb_protocol::client::{Member, Session};
-use scb_protocol::receipt::VerifiedReceipt;
+use scb_protocol::client::{ExpectProof, Member, Session};
+use scb_protocol::message::blackboard::Request;
+use scb_protocol::receipt::{LogProof, VerifiedReceipt, WitnessPolicy};
 use scb_protocol::rejection::VerifiedRejection;
 use scb_protocol::statement::SubmissionNumber;
 use scb_transport::Clock;
 
 use super::hand_in::Talk;
 use super::links::REPLY;
-use super::rejection::UnprovedRejection;
 use super::{Engine, logged, tokens};
 use crate::{Error, Observer, Setup, identity, receipts};
 
-/// So many proofs are asked for on one connection; the rest later.
+/// So many proofs of each kind are asked for on one connection; the rest later.
 const MOST: usize = 64;
 
-/// A receipt kept here whose proof is still to come.
+/// What is kept here and waits for its proof.
 #[derive(Debug)]
-pub(crate) struct Unproved {
-    /// Where it is kept.
-    pub(crate) path: PathBuf,
+struct Unproved {
+    path: PathBuf,
     zip: Vec<u8>,
-    /// What it proves already.
-    pub(crate) receipt: VerifiedReceipt,
+    kept: Kept,
+}
+
+/// What waits; it verifies as far as it goes.
+#[derive(Debug)]
+enum Kept {
+    Receipt(Box<VerifiedReceipt>),
+    Rejection(Box<VerifiedRejection>),
 }
 
 impl Unproved {
-    /// Every one that is kept here and verifies.
-    pub(crate) fn all(setup: &Setup) -> Result<Vec<Self>, Error> {
+    /// Every receipt that waits.
+    fn receipts(setup: &Setup) -> Result<Vec<Self>, Error> {
         let roots = roots(setup);
+        let waiting = |zip: &[u8]| {
+            let receipt = VerifiedReceipt::verify_under(zip, &roots).ok()?;
+            let waits = receipt.witnessed().is_none();
+            waits.then(|| Kept::Receipt(Box::new(receipt)))
+        };
+        Ok(Self::among(receipts::list(&setup.receipts)?, waiting))
+    }
+
+    /// Every rejection that waits.
+    fn rejections(setup: &Setup) -> Result<Vec<Self>, Error> {
+        let (roots, policy) = (roots(setup), WitnessPolicy::default());
+        let waiting = |zip: &[u8]| {
+            let rejection = VerifiedRejection::verify(zip, &roots, &policy).ok()?;
+            let waits = rejection.witnessed().is_none();
+            waits.then(|| Kept::Rejection(Box::new(rejection)))
+        };
+        let paths = receipts::list_rejections(&setup.receipts)?;
+        Ok(Self::among(paths, waiting))
+    }
+
+    fn among(paths: Vec<PathBuf>, waiting: impl Fn(&[u8]) -> Option<Kept>) -> Vec<Self> {
         let read = |path: PathBuf| {
             let zip = receipts::read(&path).ok()?;
-            let receipt = VerifiedReceipt::verify_under(&zip, &roots).ok()?;
-            receipt
-                .witnessed()
-                .is_none()
-                .then_some(Self { path, zip, receipt })
+            let kept = waiting(&zip)?;
+            Some(Self { path, zip, kept })
         };
-        let paths = receipts::list(&setup.receipts)?;
-        Ok(paths.into_iter().filter_map(read).collect())
+        paths.into_iter().filter_map(read).collect()
+    }
+
+    fn members(&self) -> Vec<StudentId> {
+        match &self.kept {
+            Kept::Receipt(receipt) => {
+                let members = receipt.statement().members.iter();
+                members.map(|member| member.sid.clone()).collect()
+            }
+            Kept::Rejection(rejection) => rejection.members().to_vec(),
+        }
     }
 
     /// Whether all of these were members: Blackboard tells nobody else.
     fn is_of(&self, members: &[Member]) -> bool {
-        let named = &self.receipt.statement().members;
-        let is_named = |member: &Member| named.iter().any(|named| named.sid == member.sid);
-        members.iter().all(is_named)
+        let named = self.members();
+        members.iter().all(|member| named.contains(&member.sid))
+    }
+
+    fn ask(&self, session: Session) -> (ExpectProof, Request) {
+        match &self.kept {
+            Kept::Receipt(receipt) => session.ask_proof(receipt.statement().submission),
+            Kept::Rejection(rejection) => {
+                let (log, entry) = rejection.entry();
+                session.ask_refusal_proof(log.clone(), entry)
+            }
+        }
+    }
+
+    /// Puts what it becomes with this proof in its place. Answers whether that verifies.
+    fn complete(&self, proof: &LogProof, setup: &Setup) -> Result<bool, Error> {
+        let roots = roots(setup);
+        let zip = match &self.kept {
+            Kept::Receipt(_) => {
+                VerifiedReceipt::complete(&self.zip, proof, &roots).map(|(zip, _)| zip)
+            }
+            Kept::Rejection(_) => {
+                VerifiedRejection::complete(&self.zip, proof, &roots).map(|(zip, _)| zip)
+            }
+        };
+        match zip {
+            Ok(zip) => receipts::complete(&self.path, &zip).map(|()| true),
+            Err(_) => Ok(false),
+        }
     }
 }
 
@@ -76,15 +134,9 @@ pub(super) fn roots(setup: &Setup) -> Vec<Fingerprint> {
 
 /// The members of each receipt and rejection kept here whose proof is still to come.
 fn waiting_members(setup: &Setup) -> Result<Vec<Vec<StudentId>>, Error> {
-    let receipts = Unproved::all(setup)?.into_iter().map(|one| {
-        let members = one.receipt.statement().members.iter();
-        members.map(|member| member.sid.clone()).collect()
-    });
-    let rejections = UnprovedRejection::all(setup)?;
-    let rejections = rejections
-        .iter()
-        .map(|one| one.rejection.members().to_vec());
-    Ok(receipts.chain(rejections).collect())
+    let (receipts, rejections) = (Unproved::receipts(setup)?, Unproved::rejections(setup)?);
+    let waiting = receipts.iter().chain(&rejections);
+    Ok(waiting.map(Unproved::members).collect())
 }
 
 /// Completes what is kept of these members' receipts. Answers which ones.
@@ -107,54 +159,24 @@ impl Talk<'_, '_> {
         &mut self,
         mut session: Session,
     ) -> Result<(Session, Vec<PathBuf>), Error> {
+        let receipts = Unproved::receipts(self.setup)?.into_iter();
+        let rejections = Unproved::rejections(self.setup)?.into_iter();
+        let own = |one: &Unproved| one.is_of(self.members);
+        let waiting = receipts.filter(own).take(MOST);
+        let waiting: Vec<_> = waiting.chain(rejections.filter(own).take(MOST)).collect();
         let mut completed = Vec::new();
-        let waiting = Unproved::all(self.setup)?;
-        let own = waiting.into_iter().filter(|one| one.is_of(self.members));
-        for unproved in own.take(MOST) {
-            let submission = unproved.receipt.statement().submission;
-            let (expect, request) = session.ask_proof(submission);
-            self.connection.send(&request).await?;
-            let reply = self.connection.receive(Step::Six, REPLY).await?;
-            let (next, proof) = expect.handle(reply)?;
-            session = next;
-            let Some(proof) = proof else { continue };
-            let complete = VerifiedReceipt::complete(&unproved.zip, &proof, &roots(self.setup));
-            if let Ok((zip, _)) = complete {
-                receipts::complete(&unproved.path, &zip)?;
-                completed.push(unproved.path);
-            }
-        }
-        let session = self.complete_rejections(session, &mut completed).await?;
-        Ok((session, completed))
-    }
-
-    /// The same for what is kept of refusals.
-    async fn complete_rejections(
-        &mut self,
-        mut session: Session,
-        completed: &mut Vec<PathBuf>,
-    ) -> Result<Session, Error> {
-        let own = |one: &UnprovedRejection| {
-            let mut members = self.members.iter();
-            members.all(|member| one.rejection.members().contains(&member.sid))
-        };
-        let waiting = UnprovedRejection::all(self.setup)?;
-        let waiting: Vec<_> = waiting.into_iter().filter(own).take(MOST).collect();
         for unproved in waiting {
-            let (log, entry) = unproved.rejection.entry();
-            let (expect, request) = session.ask_refusal_proof(log.clone(), entry);
+            let (expect, request) = unproved.ask(session);
             self.connection.send(&request).await?;
             let reply = self.connection.receive(Step::Six, REPLY).await?;
             let (next, proof) = expect.handle(reply)?;
             session = next;
             let Some(proof) = proof else { continue };
-            let complete = VerifiedRejection::complete(&unproved.zip, &proof, &roots(self.setup));
-            if let Ok((zip, _)) = complete {
-                receipts::complete(&unproved.path, &zip)?;
+            if unproved.complete(&proof, self.setup)? {
                 completed.push(unproved.path);
             }
         }
-        Ok(session)
+        Ok((session, completed))
     }
 }
 

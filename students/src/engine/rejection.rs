@@ -4,13 +4,11 @@ use std::path::PathBuf;
 
 use scb_certs::ServiceName;
 use scb_protocol::Refusal;
-use scb_protocol::receipt::WitnessPolicy;
 use scb_protocol::rejection::{Refused, VerifiedRejection};
 
-use super::completion::roots;
 use super::hand_in::Talk;
 use crate::setup::service_id;
-use crate::{Error, Event, Setup, receipts};
+use crate::{Error, Event, receipts};
 
 impl Talk<'_, '_> {
     /// What to say of a statement that was refused. The signed entry that came along is kept; if it
@@ -44,31 +42,5 @@ impl Talk<'_, '_> {
         let now = self.clock.now();
         let (zip, rejection) = VerifiedRejection::of(refusal, sent, (&trust, &service), now)?;
         receipts::save_rejection(&self.setup.receipts, &rejection, &zip)
-    }
-}
-
-/// A rejection kept here whose proof is still to come.
-pub(super) struct UnprovedRejection {
-    pub(super) path: PathBuf,
-    pub(super) zip: Vec<u8>,
-    pub(super) rejection: VerifiedRejection,
-}
-
-impl UnprovedRejection {
-    /// Every one that is kept here and verifies.
-    pub(super) fn all(setup: &Setup) -> Result<Vec<Self>, Error> {
-        let (roots, policy) = (roots(setup), WitnessPolicy::default());
-        let read = |path: PathBuf| {
-            let zip = receipts::read(&path).ok()?;
-            let rejection = VerifiedRejection::verify(&zip, &roots, &policy).ok()?;
-            let unproved = rejection.witnessed().is_none();
-            unproved.then_some(Self {
-                path,
-                zip,
-                rejection,
-            })
-        };
-        let paths = receipts::list_rejections(&setup.receipts)?;
-        Ok(paths.into_iter().filter_map(read).collect())
     }
 }

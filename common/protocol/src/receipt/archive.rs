@@ -29,18 +29,32 @@ pub fn build(
     leaf: &SignedLeaf,
     proof: Option<&LogProof>,
 ) -> Result<Vec<u8>, Error> {
-    let waiting = pending(&Leaf::parse(&leaf.leaf)?)?;
-    let proof = match proof {
-        Some(proof) => proof.files().to_vec(),
-        None => vec![(file::PENDING, waiting.as_slice())],
-    };
+    let waiting = waiting(leaf)?;
+    let files = evidence.files().into_iter();
+    let files = files.chain(entered(leaf, proof, &waiting));
+    write(files.chain([(file::INSTRUCTIONS, INSTRUCTIONS.as_bytes())]))
+}
+
+/// What says that the proof of this leaf is still to come.
+pub(crate) fn waiting(leaf: &SignedLeaf) -> Result<Vec<u8>, Error> {
+    pending(&Leaf::parse(&leaf.leaf)?)
+}
+
+/// The files of the log: the leaf, signed, and its proof or what says that it is still to come.
+pub(crate) fn entered<'a>(
+    leaf: &'a SignedLeaf,
+    proof: Option<&'a LogProof>,
+    waiting: &'a [u8],
+) -> impl Iterator<Item = (&'a str, &'a [u8])> {
     let signed = [
         (file::LEAF, leaf.leaf.as_slice()),
         (file::LEAF_SIGNATURE, leaf.signature.as_slice()),
     ];
-    let files = evidence.files().into_iter().chain(signed).chain(proof);
-    write(files.chain([(file::INSTRUCTIONS, INSTRUCTIONS.as_bytes())]))
-        .map_err(|error| Error::Encode(error.to_string()))
+    let proof = match proof {
+        Some(proof) => proof.files().to_vec(),
+        None => vec![(file::PENDING, waiting)],
+    };
+    signed.into_iter().chain(proof)
 }
 
 /// The receipt with its proof, in the place of what says that it is still to come. Nothing of it
@@ -55,7 +69,17 @@ pub(super) fn complete(receipt: &[u8], proof: &LogProof) -> Result<Vec<u8>, Stri
 }
 
 /// The ZIP file of these files, in this order.
+///
+/// # Errors
+///
+/// [`Error::Encode`].
 pub(crate) fn write<'a>(
+    files: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Result<Vec<u8>, Error> {
+    zipped(files).map_err(|error| Error::Encode(error.to_string()))
+}
+
+fn zipped<'a>(
     files: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> Result<Vec<u8>, zip::result::ZipError> {
     let options = SimpleFileOptions::default()

@@ -86,7 +86,7 @@ impl VerifiedReceipt {
     ) -> Result<Self, Refusal> {
         open(receipt)
             .and_then(|parts| Verifier::new(parts, roots, None)?.run(policy))
-            .map_err(refusal)
+            .map_err(invalid)
     }
 
     /// Completes a receipt with its proof and verifies what comes of it. Returns its bytes, too.
@@ -99,7 +99,7 @@ impl VerifiedReceipt {
         proof: &LogProof,
         roots: &[Fingerprint],
     ) -> Result<(Vec<u8>, Self), Refusal> {
-        let completed = complete(receipt, proof).map_err(refusal)?;
+        let completed = complete(receipt, proof).map_err(invalid)?;
         let verified = Self::verify_under(&completed, roots)?;
         Ok((completed, verified))
     }
@@ -117,7 +117,7 @@ impl VerifiedReceipt {
             .and_then(|parts| {
                 Verifier::new(parts, &roots, Some(trust))?.run(&WitnessPolicy::default())
             })
-            .map_err(refusal)
+            .map_err(invalid)
     }
 
     /// Checks that a file is one of those that were handed in, and says which; by its content,
@@ -470,7 +470,7 @@ fn has_lists(store: &TrustStore, crls: &[Crl]) -> bool {
     !crls.is_empty() && own.eq(crls.iter().map(Crl::der))
 }
 
-fn refusal(reason: String) -> Refusal {
+pub(crate) fn invalid(reason: String) -> Refusal {
     Refusal::new(Code::ReceiptInvalid, Step::Six).with("reason", reason)
 }
 

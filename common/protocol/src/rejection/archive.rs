@@ -1,8 +1,10 @@
 //! The ZIP file in which members keep a rejection.
 
+use crate::error::Error;
 use crate::log_leaf::{Entry, Leaf};
-use crate::receipt::archive::{UnverifiedProof, part, unpack, unverified_proof, write};
-use crate::receipt::pending::pending;
+use crate::receipt::archive::{
+    UnverifiedProof, entered, part, unpack, unverified_proof, waiting, write,
+};
 use crate::receipt::{LogProof, SignedLeaf, file};
 
 /// What a rejection is made of; nothing of it is verified.
@@ -27,20 +29,11 @@ pub(super) fn build(
     leaf: &SignedLeaf,
     root: &str,
     proof: Option<&LogProof>,
-) -> Result<Vec<u8>, String> {
-    let text = |error: crate::Error| error.to_string();
-    let waiting = pending(&Leaf::parse(&leaf.leaf).map_err(text)?).map_err(text)?;
-    let proof = match proof {
-        Some(proof) => proof.files().to_vec(),
-        None => vec![(file::PENDING, waiting.as_slice())],
-    };
-    let files = [
-        (file::STATEMENT, statement),
-        (file::LEAF, &leaf.leaf),
-        (file::LEAF_SIGNATURE, &leaf.signature),
-        (file::ROOT, root.as_bytes()),
-    ];
-    write(files.into_iter().chain(proof)).map_err(|error| error.to_string())
+) -> Result<Vec<u8>, Error> {
+    let waiting = waiting(leaf)?;
+    let statement = [(file::STATEMENT, statement)].into_iter();
+    let files = statement.chain(entered(leaf, proof, &waiting));
+    write(files.chain([(file::ROOT, root.as_bytes())]))
 }
 
 pub(super) fn open(bytes: &[u8]) -> Result<Parts, String> {

@@ -8,7 +8,7 @@ use scb_certs::{Certificate, Fingerprint, SpiffeId, StudentId, TrustStore, all_f
 use super::archive::{Parts, build, open};
 use crate::log_leaf::{self, Entry, Leaf, LogName};
 use crate::receipt::log_proof::{self, Entered};
-use crate::receipt::verify::check_root;
+use crate::receipt::verify::{check_root, invalid};
 use crate::receipt::{Check, LogProof, SignedLeaf, WitnessPolicy, Witnessed, file};
 use crate::sole_signer::signing_blackboard;
 use crate::statement::Statement;
@@ -57,7 +57,8 @@ impl VerifiedRejection {
             let rejection = Self::judge(&leaf, sent.statement, trust)?;
             rejection.is_of(refusal, sent.members, service, now)?;
             let roots = trust.roots().iter().map(Certificate::to_pem);
-            let zip = build(sent.statement, &leaf, &roots.collect::<String>(), None)?;
+            let zip = build(sent.statement, &leaf, &roots.collect::<String>(), None)
+                .map_err(|error| error.to_string())?;
             Ok((zip, rejection))
         };
         verify().map_err(|reason: String| {
@@ -81,7 +82,7 @@ impl VerifiedRejection {
     ) -> Result<Self, Refusal> {
         open(rejection)
             .and_then(|parts| Self::verify_parts(&parts, roots, policy))
-            .map_err(|reason| Refusal::new(Code::ReceiptInvalid, Step::Six).with("reason", reason))
+            .map_err(invalid)
     }
 
     /// Completes a rejection with its proof and verifies what comes of it. Returns its bytes, too.
@@ -94,18 +95,9 @@ impl VerifiedRejection {
         proof: &LogProof,
         roots: &[Fingerprint],
     ) -> Result<(Vec<u8>, Self), Refusal> {
-        let completed = open(rejection)
-            .and_then(
-                |Parts {
-                     statement,
-                     leaf,
-                     root,
-                     ..
-                 }| { build(&statement, &leaf, &root, Some(proof)) },
-            )
-            .map_err(|reason| {
-                Refusal::new(Code::ReceiptInvalid, Step::Six).with("reason", reason)
-            })?;
+        let parts = open(rejection).map_err(invalid)?;
+        let completed = build(&parts.statement, &parts.leaf, &parts.root, Some(proof))
+            .map_err(|error| invalid(error.to_string()))?;
         let verified = Self::verify(&completed, roots, &WitnessPolicy::default())?;
         Ok((completed, verified))
     }
