@@ -11,6 +11,7 @@ mod history;
 mod passphrase;
 mod receipts;
 mod renew;
+mod rules;
 mod sandbox;
 mod status;
 mod submit;
@@ -29,7 +30,7 @@ use crate::words::Words;
 use crate::{Codes, Engine, Error, Event, FaultChoice, Group, Passphrases, Setup, interactive};
 
 pub(crate) use cosign::ask_about_all;
-pub(crate) use submit::{say_place, say_receipt};
+pub(crate) use submit::say_kept;
 
 /// Runs what the command line says.
 ///

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use scb_certs::{CertificateError, Fingerprint, StudentId};
 use scb_cli::printable;
-use scb_protocol::statement::{FilesError, Label, MAX_FILES};
+use scb_protocol::statement::{FileEntry, Files, FilesError, Label, MAX_FILES};
 use scb_protocol::{Refusal, counted};
 
 pub(crate) use told::{blames_clock, is_certificate_dead, one_below_the_other};
@@ -64,6 +64,20 @@ pub enum Error {
         expected: Vec<Fingerprint>,
         /// SHA-256 of the file.
         found: Fingerprint,
+    },
+    /// What waits for a signature is about other files than the one that is here.
+    #[error(
+        "{} is not what you would sign: its SHA-256 is {found}, but {}; nothing was signed",
+        printable(&path.to_string_lossy()),
+        proposed(files)
+    )]
+    NotProposed {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 of the file.
+        found: Fingerprint,
+        /// What is to be signed.
+        files: Files,
     },
     /// A folder is not what a receipt names.
     #[error("{} is not what was handed in: {}", printable(&path.to_string_lossy()), some_of(differences))]
@@ -356,7 +370,20 @@ impl Error {
     }
 }
 
-/// At most three hashes.
+/// `that of report.pdf is 3f…`: at most three files.
+fn proposed(files: &Files) -> String {
+    const MOST: usize = 3;
+    let told = |file: &FileEntry| {
+        let name = printable(file.name.as_ref());
+        format!("that of {name} is {}", file.sha256)
+    };
+    let shown: Vec<_> = files.iter().take(MOST).map(told).collect();
+    match files.len().saturating_sub(MOST) {
+        0 => shown.join(" and "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 /// As many as one line takes.
 fn some_of(differences: &[String]) -> String {
     const MOST: usize = 5;
@@ -368,6 +395,7 @@ fn some_of(differences: &[String]) -> String {
     }
 }
 
+/// At most three hashes.
 fn listed(hashes: &[Fingerprint]) -> String {
     let shown: Vec<_> = hashes.iter().take(3).map(Fingerprint::to_string).collect();
     match hashes.len().saturating_sub(shown.len()) {

@@ -15,7 +15,7 @@ use scb_protocol::Code;
 use scb_protocol::statement::Label;
 
 use crate::cli::Common;
-use crate::commands::{Prepared, ask_about_all, say_failure, say_place, say_receipt};
+use crate::commands::{Prepared, ask_about_all, say_failure, say_kept};
 use crate::engine::{EnrolOptions, HandIn, KeptReceipt, already_certified};
 use crate::error::is_certificate_dead;
 use crate::show::Show;
@@ -185,8 +185,7 @@ impl Session<'_> {
             handed_in => handed_in?,
         };
         say("")?;
-        say_receipt(&kept, self.words)?;
-        say_place(&kept.path, |path| self.words.kept_in(path))
+        say_kept(&kept, self.words)
     }
 
     /// Before any of it is read: for which assignment it is, as far as that is known by then, and

@@ -1,5 +1,7 @@
 //! What the dialogue asks and tells, in the language of the person at the keyboard.
 
+mod results;
+
 use scb_certs::StudentId;
 use scb_explain::{Language, width};
 use scb_protocol::grouped;
@@ -9,9 +11,6 @@ use crate::Group;
 /// The dialogue's words in one language.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Words(Language);
-
-/// Columns of the labels in front of results.
-const LABEL: usize = 9;
 
 impl Words {
     pub(crate) fn of(language: Language) -> Self {
@@ -349,51 +348,6 @@ impl Words {
         }
     }
 
-    /// `Receipt  S-000001.zip`.
-    pub(crate) fn receipt(self, name: &str) -> String {
-        self.result(self.pick("Receipt", "收據"), name)
-    }
-
-    pub(crate) fn kept_in(self, path: &str) -> String {
-        self.result(self.pick("kept in", "存於"), path)
-    }
-
-    /// Where the evidence that it was refused is.
-    pub(crate) fn rejection_in(self, path: &str) -> String {
-        match self.0 {
-            Language::English => format!("refused; Blackboard signed that, kept in {path}"),
-            Language::Chinese => format!("遭拒絕；Blackboard 已就此簽署，存於 {path}"),
-        }
-    }
-
-    pub(crate) fn trace_in(self, path: &str) -> String {
-        self.result(self.pick("trace in", "記錄於"), path)
-    }
-
-    pub(crate) fn openssl_confirms(self) -> String {
-        let english = "Verification successful";
-        self.result(
-            "openssl",
-            self.pick(english, "驗證成功 (Verification successful)"),
-        )
-    }
-
-    pub(crate) fn no_openssl(self) -> String {
-        let found = self.pick("skipped: no openssl", "略過：沒有 openssl");
-        self.result("openssl", found)
-    }
-
-    pub(crate) fn altered_is_refused(self) -> String {
-        self.result(
-            self.pick("altered", "經改動"),
-            self.pick("refused, as it must be", "被拒絕，理應如此"),
-        )
-    }
-
-    fn result(self, label: &str, value: &str) -> String {
-        format!("{}{value}", padded(label, LABEL))
-    }
-
     /// In front of the number of a step; as wide in every language.
     pub(crate) fn step(self) -> &'static str {
         self.pick("step", "步驟")
@@ -430,25 +384,6 @@ mod tests {
 
     fn sid(text: &str) -> StudentId {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn results_begin_in_the_same_column_in_both_languages() {
-        for words in BOTH {
-            for line in [
-                words.receipt("|"),
-                words.kept_in("|"),
-                words.trace_in("|"),
-                words.altered_is_refused().replace(
-                    words.pick("refused, as it must be", "被拒絕，理應如此"),
-                    "|",
-                ),
-            ] {
-                let (label, _) = line.split_once('|').unwrap();
-                assert_eq!(width(label), LABEL, "{line}");
-            }
-            assert_eq!(width(words.step()), 4);
-        }
     }
 
     #[test]

@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::campus::{Campus, Ran, SAMPLE, program};
 
-const HOUR: i64 = 3600;
-const DAY: i64 = 24 * HOUR;
+pub(crate) const HOUR: i64 = 3600;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// The time so many seconds from now, as it is typed.
-fn at(seconds: i64) -> String {
+pub(crate) fn at(seconds: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     rfc3339(from_seconds(
         now.as_secs().checked_add_signed(seconds).unwrap(),

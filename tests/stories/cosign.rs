@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::assignments::{DAY, HOUR, at};
 use crate::campus::{Campus, Ran, python};
 
 const SIDS: [&str; 3] = ["1155000001", "1155000002", "1155000003"];
@@ -152,6 +153,54 @@ fn overview(machines: &Machines, form: &[&str]) -> Ran {
 }
 
 #[test]
+fn what_holds_and_what_lateness_costs_is_shown_before_anybody_signs() {
+    let machines = Machines::new();
+    let campus = &machines.campus;
+    let administer = |words: &str| {
+        let words: Vec<_> = words.split(' ').collect();
+        campus.administer_blackboard(&words).succeeded();
+    };
+    let (due, cutoff) = (at(-25 * HOUR), at(7 * DAY));
+    administer(&format!(
+        "assignment add --course SANDBOX --title Essay --due {due} --grace 10min \
+         --late-rule 10%/day --cutoff {cutoff}"
+    ));
+    administer(&format!(
+        "extension add essay --course SANDBOX --student {} --due {cutoff}",
+        SIDS[1]
+    ));
+    let (report, with) = (machines.report("our report"), SIDS[1..].join(","));
+    let submit = ["submit", "--ids", SIDS[0], "--with", &with, &report];
+    let place = ["--course", "SANDBOX", "--assignment", "essay"];
+    let submit = [&submit[..], &place].concat();
+    machines.on(SIDS[0], &submit).succeeded();
+    let shown = |language: &str| {
+        let mut command =
+            campus.command_elsewhere(&machines.home(SIDS[1]), &["cosign", "--lang", language]);
+        Ran::of(command.env("TZ", "HKT-8")).succeeded().stdout
+    };
+    let told = shown("en");
+    for part in [
+        " +08:00, then 10 min of grace",
+        "late work   costs 10% of the full mark for each day begun, until 2",
+        "versions    the latest version counts",
+        "1155000002  has an extension: due 2",
+        "1155000001 late by 25 h 0 min, costs 20% of the full mark",
+        "1155000002 on time",
+    ] {
+        assert!(told.contains(part), "{part} is missing:\n{told}");
+    }
+    // What others were given is not told.
+    assert!(
+        told.contains("1155000003 late by 25 h 0 min, costs 20% of the full mark (by the common")
+    );
+    let told = shown("zh-Hant");
+    for part in ["另有 10 min 寬限", "每天扣滿分的 10%", "以最後一版為準"] {
+        assert!(told.contains(part), "{part} is missing:\n{told}");
+    }
+}
+
+#[test]
 fn who_refuses_ends_it_and_the_others_see_why() {
     let machines = Machines::new();
     let id = id(&machines.propose("our report"));
@@ -178,7 +227,25 @@ fn who_has_signed_takes_it_back_and_nobody_signs_another_file() {
     fs::write(&other, "another report").unwrap();
     let other = other.to_str().unwrap();
     let sign = ["cosign", "--yes", &id, "--file", other, "--json"];
-    machines.on(SIDS[1], &sign).refused(3, "content_altered");
+    let refused = machines.on(SIDS[1], &sign).refused(3, "content_altered");
+    let message = refused["message"].as_str().unwrap();
+    for told in [
+        "other.pdf is not what you would sign: its SHA-256 is 3e468cbc",
+        "but that of report.pdf is ",
+        "nothing was signed",
+    ] {
+        assert!(message.contains(told), "{told}: {message}");
+    }
+    let shown = machines.on(SIDS[1], &["cosign", "--file", other]);
+    let shown = shown.succeeded().stdout;
+    assert!(
+        shown.contains("other.pdf is NONE of these files: its SHA-256 is 3e468cbc"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("do not sign yet: ask who proposed it"),
+        "{shown}"
+    );
     machines
         .on(SIDS[1], &["withdraw", &id, "--json"])
         .refused(3, "other_ending");

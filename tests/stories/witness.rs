@@ -124,13 +124,23 @@ fn what_was_entered_while_cuhk_was_away_is_witnessed_when_it_is_back() {
         log.contains("could not be compared with what CUHK"),
         "{log}"
     );
-    campus
-        .student(&["submit", "--ids", SAMPLE, &version(campus.outside())])
-        .succeeded();
+    let report = version(campus.outside());
+    let submit = ["submit", "--ids", SAMPLE, &report];
+    let told = campus.student(&submit).succeeded().stdout;
+    let pending = "pending  accepted and signed by Blackboard; no witness has cosigned it yet.";
+    assert!(told.contains(pending), "{told}");
+    let told = campus.student(&[&submit[..], &["--json"]].concat());
+    assert_eq!(told.succeeded().json()["pending"], true);
     assert_eq!(seen(&campus), before);
     let again = serve_at(&campus.path(), &campus.cuhk.address());
     campus.cuhk = Server::start("cuhk", &again);
     assert!(until_seen(&campus) > before);
+    // As it was said: any later command completes it, and then nothing is pending.
+    campus.student(&["receipts"]).succeeded();
+    let told = campus.student(&[&submit[..], &["--json"]].concat());
+    assert_eq!(told.succeeded().json()["pending"], false);
+    let told = campus.student(&submit).succeeded().stdout;
+    assert!(!told.contains("pending"), "{told}");
 }
 
 #[test]

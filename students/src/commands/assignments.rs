@@ -91,13 +91,14 @@ fn rows(
 ) -> Vec<(String, String)> {
     let rules = &one.rules;
     let mut rows = vec![(words.state(), words.standing(standing(one, now), one, now))];
-    rows.push((words.due(), words.deadline(rules)));
-    rows.push((words.late(), words.late_work(rules)));
+    let told = words.of_rules();
+    rows.push((told.due(), told.deadline(rules)));
+    rows.push((told.late(), told.late_work(rules)));
     rows.push((words.group(), words.members(rules, group.ids().len())));
     rows.push((words.files(), words.kinds(rules)));
     for own in &one.extensions {
         let cutoff = rules.closes_for(Some(own));
-        rows.push((own.sid.to_string(), words.extension(own.due, cutoff)));
+        rows.push((own.sid.to_string(), told.extension(own.due, cutoff)));
     }
     let differs = |it: &MemberStanding| it.standing != Standing::OnTime;
     let standings = each(one, group, now);

@@ -5,6 +5,7 @@ mod show;
 mod words;
 
 use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
@@ -33,6 +34,23 @@ struct Waiting {
     here: Vec<StudentId>,
 }
 
+/// A file here, to be compared with what is to be signed.
+struct OwnFile {
+    path: PathBuf,
+    sha256: Fingerprint,
+}
+
+impl OwnFile {
+    fn read(path: &Path) -> Result<Self, Error> {
+        let mut file = File::open(path).map_err(Error::file("read", path))?;
+        let (_, sha256) = measure(&mut file).map_err(Error::file("read", path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            sha256,
+        })
+    }
+}
+
 impl Waiting {
     fn submission(&self) -> SubmissionId {
         self.told.statement.submission
@@ -54,22 +72,23 @@ pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<
     let mut prepared = Prepared::new(common, term)?;
     let group = group_or_everybody(&prepared, &arguments.ids)?;
     let mut desk = Desk::open(&mut prepared, common, group)?;
-    let file = arguments.file.as_deref().map(hash).transpose()?;
+    let own = arguments.file.as_deref().map(OwnFile::read).transpose()?;
+    let own = own.as_ref();
     if let Some(submission) = arguments.refuse {
         return desk.end(submission, arguments.reason.clone(), Said::Nothing);
     }
     let listed = desk.list()?;
     if let Some(submission) = arguments.yes {
         let one = named(&listed, submission)?;
-        check_file(one, file)?;
+        check_file(one, own)?;
         return desk.sign(one);
     }
     if common.json {
-        return say_json(&show::as_json(&listed, file));
+        return say_json(&show::as_json(&listed, own));
     }
-    show::all(&listed, file, desk.words)?;
+    show::all(&listed, own, desk.words)?;
     match term.interactive {
-        true => desk.ask_each(&listed, file),
+        true => desk.ask_each(&listed, own),
         false => Ok(()),
     }
 }
@@ -211,10 +230,14 @@ impl<'a> Desk<'a> {
     }
 
     /// Asks about each that waits for somebody here.
-    fn ask_each(&mut self, listed: &[Waiting], file: Option<Fingerprint>) -> Result<(), Error> {
+    fn ask_each(&mut self, listed: &[Waiting], own: Option<&OwnFile>) -> Result<(), Error> {
         for one in listed {
             let signers = one.signers();
-            if signers.is_empty() || (file.is_some() && !show::has_file(one, file)) {
+            if signers.is_empty() {
+                continue;
+            }
+            if own.is_some_and(|own| !show::has_file(one, own)) {
+                say(&self.words.skipped(&one.submission()))?;
                 continue;
             }
             let names: Vec<_> = signers.iter().map(StudentId::as_str).collect();
@@ -249,21 +272,13 @@ fn unknown() -> Error {
     Refusal::new(Code::SubmissionUnknown, Step::Six).into()
 }
 
-fn hash(path: &std::path::Path) -> Result<Fingerprint, Error> {
-    let mut file = File::open(path).map_err(Error::file("read", path))?;
-    let (_, sha256) = measure(&mut file).map_err(Error::file("read", path))?;
-    Ok(sha256)
-}
-
-fn check_file(one: &Waiting, file: Option<Fingerprint>) -> Result<(), Error> {
-    match file {
-        Some(found) if !show::has_file(one, Some(found)) => {
-            let files = one.told.statement.files.iter();
-            let expected: Vec<_> = files.map(|file| file.sha256.to_string()).collect();
-            let refusal = Refusal::new(Code::ContentAltered, Step::Six);
-            let refusal = refusal.with("expected", expected.join(" or "));
-            Err(refusal.with("got", found).into())
-        }
+fn check_file(one: &Waiting, own: Option<&OwnFile>) -> Result<(), Error> {
+    match own {
+        Some(own) if !show::has_file(one, own) => Err(Error::NotProposed {
+            path: own.path.clone(),
+            found: own.sha256,
+            files: one.told.statement.files.clone(),
+        }),
         _ => Ok(()),
     }
 }

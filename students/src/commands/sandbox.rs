@@ -3,7 +3,7 @@
 use scb_cli::{Sandbox, Term, say};
 
 use super::Prepared;
-use super::submit::{say_receipt, whole_job};
+use super::submit::{say_pending, say_receipt, whole_job};
 use super::verify::say_outside_check;
 use crate::cli::Common;
 use crate::words::Words;
@@ -39,6 +39,7 @@ pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
     }
     say("")?;
     say_receipt(&kept, words)?;
+    say_pending(&kept, words)?;
     say_outside_check(&kept.bytes, &kept.receipt, &roots, words)
 }
 

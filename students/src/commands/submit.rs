@@ -55,8 +55,7 @@ pub(super) fn say_handed_in(handed_in: &HandedIn, common: &Common) -> Result<(),
         (HandedIn::Kept(kept), false) => {
             let words = Words::of(language);
             say("")?;
-            say_receipt(kept, words)?;
-            say_place(&kept.path, |path| words.kept_in(path))
+            say_kept(kept, words)
         }
         (HandedIn::Waits(standing), false) => {
             say("")?;
@@ -66,7 +65,22 @@ pub(super) fn say_handed_in(handed_in: &HandedIn, common: &Common) -> Result<(),
     }
 }
 
-pub(crate) fn say_place(path: &Path, line: impl Fn(&str) -> String) -> Result<(), Error> {
+/// The receipt, where it is, and whether anything is still to come of it.
+pub(crate) fn say_kept(kept: &KeptReceipt, words: Words) -> Result<(), Error> {
+    say_receipt(kept, words)?;
+    say_place(&kept.path, |path| words.kept_in(path))?;
+    say_pending(kept, words)
+}
+
+/// Says that its witnesses have not signed yet, if so.
+pub(super) fn say_pending(kept: &KeptReceipt, words: Words) -> Result<(), Error> {
+    match kept.receipt.witnessed() {
+        None => Ok(say(&words.pending())?),
+        Some(_) => Ok(()),
+    }
+}
+
+fn say_place(path: &Path, line: impl Fn(&str) -> String) -> Result<(), Error> {
     Ok(say(&line(&printable(&path.to_string_lossy())))?)
 }
 
@@ -147,7 +161,7 @@ fn job(
 }
 
 /// `Receipt  S-000001.zip`.
-pub(crate) fn say_receipt(kept: &KeptReceipt, words: Words) -> Result<(), Error> {
+pub(super) fn say_receipt(kept: &KeptReceipt, words: Words) -> Result<(), Error> {
     let name = kept.path.file_name().unwrap_or_default();
     Ok(say(&words.receipt(&name.to_string_lossy()))?)
 }
@@ -164,5 +178,6 @@ pub(super) fn as_json(kept: &KeptReceipt) -> serde_json::Value {
         "files": statement.files,
         "accepted_at": rfc3339(kept.receipt.accepted_at()),
         "receipt": kept.path.to_string_lossy(),
+        "pending": kept.receipt.witnessed().is_none(),
     })
 }

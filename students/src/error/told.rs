@@ -24,6 +24,7 @@ impl Error {
             | Self::GroupTooLarge { .. }
             | Self::OtherFile { .. }
             | Self::OtherFolder { .. }
+            | Self::NotProposed { .. }
             | Self::ReportChanged { .. }
             | Self::NothingOpen { .. }
             | Self::OtherEnding { .. }
@@ -78,9 +79,10 @@ impl Error {
             Self::ReportLink { .. } => "report_link",
             Self::ReportTooMany { .. } => "report_too_many",
             Self::ReportFiles(_) => "report_names",
-            Self::ReportChanged { .. } | Self::OtherFile { .. } | Self::OtherFolder { .. } => {
-                Code::ContentAltered.as_str()
-            }
+            Self::ReportChanged { .. }
+            | Self::OtherFile { .. }
+            | Self::OtherFolder { .. }
+            | Self::NotProposed { .. } => Code::ContentAltered.as_str(),
             Self::PendingDamaged { .. } => "pending_damaged",
             Self::LogMemoryDamaged { .. } => "log_memory_damaged",
             Self::NothingOpen { .. } => "nothing_open",
@@ -113,6 +115,11 @@ impl Error {
             Self::ArchiveRefused(_) => {
                 "ask whoever gave you the archive for another copy, made by `blackboard submissions \
                  archive`; keep this one as evidence"
+                    .into()
+            }
+            Self::NotProposed { .. } => {
+                "ask who proposed it for the very file and compare that; if it is not what you want \
+                 to hand in: student cosign --refuse ID"
                     .into()
             }
             Self::OtherFile { .. } => "find the file as it was when it was handed in".into(),

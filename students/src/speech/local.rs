@@ -1,7 +1,7 @@
 //! What a hand-in usually fails of on this machine, in Chinese.
 
 use scb_cli::printable;
-use scb_protocol::statement::MAX_FILES;
+use scb_protocol::statement::{FileEntry, Files, MAX_FILES};
 
 use crate::Error;
 use crate::error::places;
@@ -114,6 +114,15 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             format!("現正接受提交的作業不止一份：{}", places(open)),
             "請指明：--course 名稱 --assignment 名稱；`student assignments` 列出它們".to_owned(),
         ),
+        Error::NotProposed { path, found, files } => (
+            format!(
+                "{} 並非你將簽署的檔案：其 SHA-256 為 {found}，而提案所載是 {}；沒有簽署任何東西",
+                shown(path),
+                hashes(files)
+            ),
+            "請向提出者索取同一檔案再作比較；若不想提交該檔案，請執行 student cosign --refuse 編號"
+                .to_owned(),
+        ),
         Error::HomeBusy { dir } => (
             format!("另一個 `student` 正在使用 {}", shown(dir)),
             "等它完成後再試".to_owned(),
@@ -122,6 +131,17 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
         _ => return None,
     };
     Some((message, Some(remedy)))
+}
+
+/// Name and SHA-256, of at most three files.
+fn hashes(files: &Files) -> String {
+    const MOST: usize = 3;
+    let one = |file: &FileEntry| format!("{}：{}", printable(file.name.as_ref()), file.sha256);
+    let shown: Vec<_> = files.iter().take(MOST).map(one).collect();
+    match files.len().saturating_sub(MOST) {
+        0 => shown.join("、"),
+        more => format!("{}，另有 {more} 個", shown.join("、")),
+    }
 }
 
 fn too_large(got: usize, limit: u8, said: bool) -> String {

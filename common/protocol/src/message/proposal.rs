@@ -182,6 +182,14 @@ impl ProposalStanding {
             .map(|member| member.said)
     }
 
+    /// Whose files these are: who was verified on the connection that proposed it, the one who opened
+    /// it first.
+    pub fn proposers(&self) -> &[StudentId] {
+        let mut members = self.members.iter();
+        let first = members.find(|member| member.at == Some(self.proposed_at));
+        first.map_or(&[], |member| &member.with)
+    }
+
     /// When the last signature was recorded, if everybody has signed: what counts for lateness.
     pub fn signed_at(&self) -> Option<UnixTime> {
         let has_signed = |member: &CosignerStanding| member.said == Said::Signed;

@@ -4,10 +4,11 @@ use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
 use scb_explain::{Language, width};
 use scb_protocol::message::blackboard::ListedAssignment;
-use scb_protocol::rules::{Counts, Groups, LateRule, Per, Rules, Standing};
+use scb_protocol::rules::{Groups, Rules, Standing};
 use scb_protocol::{counted, grouped, in_words};
 
 use crate::ClockOffset;
+use crate::commands::rules::RuleWords;
 
 /// Columns of the labels.
 const LABEL: usize = 11;
@@ -25,6 +26,11 @@ impl Words {
 
     fn pick(self, english: &'static str, chinese: &'static str) -> String {
         self.0.pick(english, chinese).to_owned()
+    }
+
+    /// What is said of rules.
+    pub(super) fn of_rules(self) -> RuleWords {
+        RuleWords::of(self.0)
     }
 
     /// A label and what stands behind it.
@@ -72,14 +78,6 @@ impl Words {
 
     pub(super) fn state(self) -> String {
         self.pick("now", "現在")
-    }
-
-    pub(super) fn due(self) -> String {
-        self.pick("due", "限期")
-    }
-
-    pub(super) fn late(self) -> String {
-        self.pick("late work", "逾期")
     }
 
     pub(super) fn group(self) -> String {
@@ -163,39 +161,6 @@ impl Words {
         }
     }
 
-    /// Due time and grace.
-    pub(super) fn deadline(self, rules: &Rules) -> String {
-        let Some(due) = rules.due else {
-            return self.pick("no deadline", "不設限期");
-        };
-        let (due, grace) = (local_time(due), in_words(rules.grace));
-        match (self.0, rules.grace) {
-            (_, 0) => due,
-            (Language::English, _) => format!("{due}, then {grace} of grace"),
-            (Language::Chinese, _) => format!("{due}，另有 {grace} 寬限"),
-        }
-    }
-
-    pub(super) fn late_work(self, rules: &Rules) -> String {
-        let rule = match (self.0, rules.late) {
-            (_, LateRule::None) if rules.due.is_none() => {
-                return self.pick("nothing is ever late", "不會逾期");
-            }
-            (Language::English, LateRule::None) => return "is refused".to_owned(),
-            (Language::Chinese, LateRule::None) => return "不接受".to_owned(),
-            (Language::English, LateRule::Mark) => "is taken and marked as late".to_owned(),
-            (Language::Chinese, LateRule::Mark) => "接受，並註明逾期".to_owned(),
-            (language, LateRule::Penalty { percent, per, most }) => {
-                penalty(language, percent, per, most)
-            }
-        };
-        match (self.0, rules.cutoff.map(local_time)) {
-            (_, None) => rule,
-            (Language::English, Some(cutoff)) => format!("{rule}, until {cutoff}"),
-            (Language::Chinese, Some(cutoff)) => format!("{rule}，至 {cutoff} 止"),
-        }
-    }
-
     /// For how many it is, and which version counts.
     pub(super) fn members(self, rules: &Rules, here: usize) -> String {
         let (least, most) = (rules.group.least(), rules.group.most());
@@ -205,10 +170,7 @@ impl Words {
             (Language::Chinese, true) => format!("{most} 人"),
             (Language::Chinese, false) => format!("{least} 至 {most} 人"),
         };
-        let counts = match rules.counts {
-            Counts::Latest => self.pick("the latest version counts", "以最後一版為準"),
-            Counts::First => self.pick("the first version counts", "以第一版為準"),
-        };
+        let counts = self.of_rules().counts(rules);
         let groups = match rules.groups {
             Groups::Kept if most > 1 => self.pick(", groups stay together", "，組別不變"),
             _ => String::new(),
@@ -233,18 +195,6 @@ impl Words {
         match self.0 {
             Language::English => format!("{kinds}; at most {}", counted(rules.max_bytes, "byte")),
             Language::Chinese => format!("{kinds}；最多 {} 位元組", grouped(rules.max_bytes)),
-        }
-    }
-
-    pub(super) fn extension(self, due: UnixTime, closes: Option<UnixTime>) -> String {
-        let due = local_time(due);
-        match (self.0, closes.map(local_time)) {
-            (Language::English, None) => format!("has an extension: due {due}"),
-            (Language::Chinese, None) => format!("獲延期至 {due}"),
-            (Language::English, Some(closes)) => {
-                format!("has an extension: due {due}, closes {closes}")
-            }
-            (Language::Chinese, Some(closes)) => format!("獲延期至 {due}，{closes} 截止"),
         }
     }
 
@@ -281,49 +231,9 @@ fn latest(one: &ListedAssignment) -> Option<UnixTime> {
     own.chain(one.rules.due).max()
 }
 
-fn penalty(language: Language, percent: u8, per: Per, most: u8) -> String {
-    let (per_english, per_chinese) = match per {
-        Per::Day => ("day", "天"),
-        Per::Hour => ("hour", "小時"),
-    };
-    match (language, most) {
-        (Language::English, 100) => {
-            format!("costs {percent}% of the full mark for each {per_english} begun")
-        }
-        (Language::English, most) => {
-            format!(
-                "costs {percent}% of the full mark for each {per_english} begun, {most}% at most"
-            )
-        }
-        (Language::Chinese, 100) => format!("每{per_chinese}扣滿分的 {percent}%，不足亦計"),
-        (Language::Chinese, most) => {
-            format!("每{per_chinese}扣滿分的 {percent}%，不足亦計，最多 {most}%")
-        }
-    }
-}
-
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
-    use scb_protocol::rules::{GroupSize, Terms};
-
     use super::*;
-
-    #[test]
-    fn what_is_never_due_is_never_late_and_has_no_deadline() {
-        let group = GroupSize::new(1, 3).unwrap();
-        let open = Terms::always_open("Lab".parse().unwrap(), group, 1);
-        let open = open.check().unwrap();
-        let words = Words(Language::English);
-        assert_eq!(words.deadline(&open), "no deadline");
-        assert_eq!(words.late_work(&open), "nothing is ever late");
-        let mut due = Terms::from(open);
-        due.due = Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
-            1,
-        )));
-        let due = due.check().unwrap();
-        assert_eq!(words.late_work(&due), "is refused");
-    }
 
     #[test]
     fn a_change_is_told_in_one_language() {

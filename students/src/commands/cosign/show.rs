@@ -1,41 +1,36 @@
 //! What is shown of a proposal before anybody signs it.
 
-use scb_certs::Fingerprint;
 use scb_cli::{local_time, printable, rfc3339, say};
 use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
 use scb_protocol::rules::{MemberStanding, Standing};
 use serde_json::{Value, json};
 
-use super::Waiting;
 use super::words::Words;
+use super::{OwnFile, Waiting};
 use crate::Error;
 
 /// Whether this is one of its files.
-pub(super) fn has_file(one: &Waiting, sha256: Option<Fingerprint>) -> bool {
+pub(super) fn has_file(one: &Waiting, own: &OwnFile) -> bool {
     let mut files = one.told.statement.files.iter();
-    files.any(|file| Some(file.sha256) == sha256)
+    files.any(|file| file.sha256 == own.sha256)
 }
 
 /// Each proposal, with what signing it means.
-pub(super) fn all(
-    listed: &[Waiting],
-    file: Option<Fingerprint>,
-    words: Words,
-) -> Result<(), Error> {
+pub(super) fn all(listed: &[Waiting], own: Option<&OwnFile>, words: Words) -> Result<(), Error> {
     let Some(first) = listed.first() else {
         return Ok(say(words.nothing())?);
     };
     say(&words.clock(&local_time(first.time)))?;
     for one in listed {
         say("")?;
-        for line in lines(one, file, words) {
+        for line in lines(one, own, words) {
             say(&line)?;
         }
     }
     Ok(())
 }
 
-fn lines(one: &Waiting, file: Option<Fingerprint>, words: Words) -> Vec<String> {
+fn lines(one: &Waiting, own: Option<&OwnFile>, words: Words) -> Vec<String> {
     let (statement, listed) = (&one.told.statement, &one.told.listed);
     let standing = &listed.standing;
     let mut lines = vec![format!(
@@ -61,16 +56,22 @@ fn lines(one: &Waiting, file: Option<Fingerprint>, words: Words) -> Vec<String> 
         );
         row("", format!("SHA-256 {}", file.sha256));
     }
-    if let Some(sha256) = file {
-        row(words.yours(), words.compared(has_file(one, Some(sha256))));
+    if let Some(own) = own {
+        let is_one = has_file(one, own);
+        row(words.yours(), words.compared(own, is_one));
+        if !is_one {
+            row("", words.other_file().to_owned());
+        }
     }
     for member in &standing.members {
         row(member.sid.as_str(), words.said(member));
     }
+    if is_unfinished(standing) && standing.files_at.is_none() {
+        row(words.files(), words.without_files(standing));
+    }
     if standing.state == ProposalState::Waiting {
-        row(words.counts(), words.last_signature());
-        for member in each(one) {
-            row("", words.would_be(&member, is_known(one, &member)));
+        for (label, text) in terms(one, words) {
+            row(&label, text);
         }
         row(words.until(), local_time(standing.until));
     }
@@ -93,6 +94,33 @@ fn lines(one: &Waiting, file: Option<Fingerprint>, words: Words) -> Vec<String> 
     lines
 }
 
+/// What holds for it, and what lateness would cost whom: told before anybody signs.
+fn terms(one: &Waiting, words: Words) -> Vec<(String, String)> {
+    let (rules, told) = (&one.told.listed.rules, words.of_rules());
+    let mut rows = vec![
+        (told.due(), told.deadline(rules)),
+        (told.late(), told.late_work(rules)),
+        (words.versions().to_owned(), told.counts(rules)),
+    ];
+    for own in &one.told.listed.extensions {
+        let closes = rules.closes_for(Some(own));
+        rows.push((own.sid.to_string(), told.extension(own.due, closes)));
+    }
+    rows.push((words.counts().to_owned(), words.last_signature()));
+    rows.extend(each(one).iter().map(|member| {
+        let text = words.would_be(member, is_known(one, member));
+        (String::new(), text)
+    }));
+    rows
+}
+
+fn is_unfinished(standing: &ProposalStanding) -> bool {
+    matches!(
+        standing.state,
+        ProposalState::Waiting | ProposalState::Signed
+    )
+}
+
 /// How each member would stand if it were complete now.
 fn each(one: &Waiting) -> Vec<MemberStanding> {
     let listed = &one.told.listed;
@@ -106,15 +134,15 @@ fn is_known(one: &Waiting, member: &MemberStanding) -> bool {
     said == Some(Said::Signed) || one.here.contains(&member.sid)
 }
 
-pub(super) fn as_json(listed: &[Waiting], file: Option<Fingerprint>) -> Value {
-    let proposals: Vec<_> = listed.iter().map(|one| one_as_json(one, file)).collect();
+pub(super) fn as_json(listed: &[Waiting], own: Option<&OwnFile>) -> Value {
+    let proposals: Vec<_> = listed.iter().map(|one| one_as_json(one, own)).collect();
     json!({
         "time": listed.first().map(|one| rfc3339(one.time)),
         "proposals": proposals,
     })
 }
 
-fn one_as_json(one: &Waiting, file: Option<Fingerprint>) -> Value {
+fn one_as_json(one: &Waiting, own: Option<&OwnFile>) -> Value {
     let (statement, listed) = (&one.told.statement, &one.told.listed);
     let mut value = standing_as_json(&listed.standing);
     value["course"] = json!(statement.course);
@@ -122,8 +150,9 @@ fn one_as_json(one: &Waiting, file: Option<Fingerprint>) -> Value {
     value["files"] = json!(statement.files);
     value["rules"] = json!(listed.rules);
     value["to_sign"] = json!(one.signers());
-    if file.is_some() {
-        value["file_matches"] = json!(has_file(one, file));
+    if let Some(own) = own {
+        value["file_matches"] = json!(has_file(one, own));
+        value["file_sha256"] = json!(own.sha256);
     }
     for (member, standing) in value["members"]
         .as_array_mut()

@@ -3,10 +3,13 @@
 use scb_certs::StudentId;
 use scb_cli::{local_time, printable};
 use scb_explain::{Language, width};
-use scb_protocol::counted;
 use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
 use scb_protocol::rules::{MemberStanding, Standing};
 use scb_protocol::statement::SubmissionId;
+use scb_protocol::{counted, grouped};
+
+use super::OwnFile;
+use crate::commands::rules::RuleWords;
 
 /// Columns of the labels.
 const LABEL: usize = 11;
@@ -22,6 +25,11 @@ impl Words {
 
     fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {
         self.0.pick(english, chinese)
+    }
+
+    /// What is said of rules.
+    pub(super) fn of_rules(self) -> RuleWords {
+        RuleWords::of(self.0)
     }
 
     /// A label and what stands behind it.
@@ -56,8 +64,16 @@ impl Words {
         self.pick("your file", "你的檔案")
     }
 
+    pub(super) fn versions(self) -> &'static str {
+        self.pick("versions", "版本")
+    }
+
     pub(super) fn counts(self) -> &'static str {
         self.pick("lateness", "遲交")
+    }
+
+    pub(super) fn files(self) -> &'static str {
+        self.pick("files", "檔案")
     }
 
     pub(super) fn until(self) -> &'static str {
@@ -86,16 +102,58 @@ impl Words {
     pub(super) fn size(self, name: &str, size: u64) -> String {
         match self.0 {
             Language::English => format!("{name}, {}", counted(size, "byte")),
-            Language::Chinese => format!("{name}，{size} 位元組"),
+            Language::Chinese => format!("{name}，{} 位元組", grouped(size)),
         }
     }
 
-    pub(super) fn compared(self, is_one: bool) -> String {
-        match is_one {
-            true => self.pick("is one of these files", "與其中一個檔案相同"),
-            false => self.pick("is NONE of these files", "與這些檔案都不相同"),
+    /// How a file here compares with those that are to be signed.
+    pub(super) fn compared(self, own: &OwnFile, is_one: bool) -> String {
+        let name = printable(&own.path.to_string_lossy());
+        match (self.0, is_one) {
+            (Language::English, true) => format!("{name} is one of these files"),
+            (Language::Chinese, true) => format!("{name} 與其中一個檔案相同"),
+            (Language::English, false) => format!(
+                "{name} is NONE of these files: its SHA-256 is {}",
+                own.sha256
+            ),
+            (Language::Chinese, false) => {
+                format!("{name} 與這些檔案都不相同：其 SHA-256 為 {}", own.sha256)
+            }
         }
-        .to_owned()
+    }
+
+    /// What to do where it is none of them.
+    pub(super) fn other_file(self) -> &'static str {
+        self.pick(
+            "do not sign yet: ask who proposed it for the very file, and compare that",
+            "暫勿簽署：請向提出者索取同一檔案，再作比較",
+        )
+    }
+
+    pub(super) fn skipped(self, submission: &SubmissionId) -> String {
+        match self.0 {
+            Language::English => {
+                format!(
+                    "{submission}: your file is none of its files; you are not asked to sign it"
+                )
+            }
+            Language::Chinese => format!("{submission}：你的檔案不在其中，不會請你簽署"),
+        }
+    }
+
+    /// Whose turn it is where files have not come.
+    pub(super) fn without_files(self, standing: &ProposalStanding) -> String {
+        let proposers: Vec<_> = standing.proposers().iter().map(StudentId::as_str).collect();
+        match self.0 {
+            Language::English => format!(
+                "they have not all come: the same `student submit` again, by {}, sends the rest",
+                proposers.join(", ")
+            ),
+            Language::Chinese => format!(
+                "尚未全部送達：{} 須再執行同一 `student submit` 指令，送出餘下部分",
+                proposers.join("、")
+            ),
+        }
     }
 
     /// What has become of it, in one line.
@@ -222,46 +280,113 @@ impl Words {
         }
     }
 
-    /// After the last signature, if it could not be completed at once.
-    fn left_to_blackboard(self, id: SubmissionId, state: String) -> [String; 2] {
+    /// After a signature with which it was not handed in: how it stands, and whose turn it is.
+    pub(crate) fn recorded(self, standing: &ProposalStanding) -> Vec<String> {
+        let (id, state) = (standing.submission, self.state(standing));
+        let waits = standing.state == ProposalState::Waiting;
+        let lines = match (waits, standing.files_at) {
+            (false, Some(_)) => vec![self.completes_itself()],
+            (false, None) => vec![self.proposer_goes_on(standing)],
+            (true, Some(_)) => vec![self.others_sign(standing)],
+            (true, None) => vec![self.others_sign(standing), self.proposer_goes_on(standing)],
+        };
+        let first = match (self.0, waits || standing.files_at.is_none()) {
+            (Language::English, true) => format!("Proposal {id}  {state}; NOT handed in yet."),
+            (Language::English, false) => format!("Proposal {id}  {state}."),
+            (Language::Chinese, true) => format!("提案 {id}  {state}；尚未提交。"),
+            (Language::Chinese, false) => format!("提案 {id}  {state}。"),
+        };
+        std::iter::once(first).chain(lines).collect()
+    }
+
+    /// Nothing but Blackboard's last word is missing.
+    fn completes_itself(self) -> String {
+        self.pick(
+            "It does so by itself, and the time of the last signature counts. The same command \
+             again gets the receipt.",
+            "它會自行完成，並以最後一位簽署的時刻為準。其後再執行同一指令即可取得收據。",
+        )
+        .to_owned()
+    }
+
+    fn others_sign(self, standing: &ProposalStanding) -> String {
+        let until = local_time(standing.until);
         match self.0 {
-            Language::English => [
-                format!("Proposal {id}  {state}."),
-                "It does so by itself, and the time of the last signature counts. The same command \
-                 again gets the receipt."
-                    .to_owned(),
-            ],
-            Language::Chinese => [
-                format!("提案 {id}  {state}。"),
-                "它會自行完成，並以最後一位簽署的時刻為準。其後再執行同一指令即可取得收據。"
-                    .to_owned(),
-            ],
+            Language::English => format!(
+                "They run `student cosign` until {until}. What counts for lateness is when the last \
+                 one signs. The same command again gets the receipt."
+            ),
+            Language::Chinese => format!(
+                "他們須在 {until} 前執行 `student cosign`。遲交與否以最後一位簽署的時刻為準。其後再執行\
+                 同一指令即可取得收據。"
+            ),
         }
     }
 
-    /// After a signature that was not the last one.
-    pub(crate) fn recorded(self, standing: &ProposalStanding) -> [String; 2] {
-        let state = self.state(standing);
-        let until = local_time(standing.until);
-        let id = standing.submission;
-        if standing.state == ProposalState::Signed && standing.files_at.is_some() {
-            return self.left_to_blackboard(id, state);
-        }
+    /// Its files were cut off: nobody's signature brings them.
+    fn proposer_goes_on(self, standing: &ProposalStanding) -> String {
+        let (until, files) = (local_time(standing.until), self.without_files(standing));
         match self.0 {
-            Language::English => [
-                format!("Proposal {id}  {state}; NOT handed in yet."),
-                format!(
-                    "They run `student cosign` until {until}. What counts for lateness is when \
-                     the last one signs. The same command again gets the receipt."
-                ),
-            ],
-            Language::Chinese => [
-                format!("提案 {id}  {state}；尚未提交。"),
-                format!(
-                    "他們須在 {until} 前執行 `student cosign`。遲交與否以最後一位簽署的時刻為準。\
-                     其後再執行同一指令即可取得收據。"
-                ),
-            ],
+            Language::English => format!("Its files: {files}, until {until}."),
+            Language::Chinese => format!("檔案{files}，限 {until} 前。"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_protocol::from_seconds;
+
+    use super::*;
+
+    const BOTH: [Words; 2] = [Words(Language::English), Words(Language::Chinese)];
+
+    /// Signed by `A`, who proposed it, and by `B` where nobody is missing.
+    fn standing(state: ProposalState, files_at: Option<u64>) -> ProposalStanding {
+        let member = |sid: &str, at: u64| {
+            let has_signed = state == ProposalState::Signed || sid == "A";
+            let sid: StudentId = sid.parse().unwrap();
+            CosignerStanding {
+                said: if has_signed {
+                    Said::Signed
+                } else {
+                    Said::Nothing
+                },
+                at: has_signed.then(|| from_seconds(at)),
+                with: has_signed.then(|| sid.clone()).into_iter().collect(),
+                reason: None,
+                sid,
+            }
+        };
+        ProposalStanding {
+            submission: "5f2b6c0e9d8a4b7c8e1f0a2b3c4d5e6f".parse().unwrap(),
+            state,
+            proposed_at: from_seconds(1_795_262_401),
+            until: from_seconds(1_795_262_999),
+            files_at: files_at.map(from_seconds),
+            number: None,
+            members: vec![member("A", 1_795_262_401), member("B", 1_795_262_500)],
+        }
+    }
+
+    fn told(words: Words, state: ProposalState, files_at: Option<u64>) -> String {
+        words.recorded(&standing(state, files_at)).join("\n")
+    }
+
+    #[test]
+    fn whose_turn_it_is_is_told_as_it_is() {
+        let came = Some(1_795_262_402);
+        for words in BOTH {
+            let waits = told(words, ProposalState::Waiting, came);
+            assert!(waits.contains("student cosign") && !waits.contains("student submit"));
+            let cut_off = told(words, ProposalState::Signed, None);
+            assert!(cut_off.contains("student submit") && !cut_off.contains("student cosign"));
+            assert!(cut_off.contains('A') && !cut_off.contains('B'), "{cut_off}");
+            let both = told(words, ProposalState::Waiting, None);
+            assert!(both.contains("student cosign") && both.contains("student submit"));
+            let complete = told(words, ProposalState::Signed, came);
+            assert!(!complete.contains("student cosign") && !complete.contains("student submit"));
         }
     }
 }

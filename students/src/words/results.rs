@@ -1,0 +1,94 @@
+//! What is said of what came out: the receipt, its place, and what an outsider found.
+
+use scb_explain::Language;
+
+use super::{Words, padded};
+
+/// Columns of the labels in front of results.
+const LABEL: usize = 9;
+
+impl Words {
+    /// `Receipt  S-000001.zip`.
+    pub(crate) fn receipt(self, name: &str) -> String {
+        self.result(self.pick("Receipt", "收據"), name)
+    }
+
+    pub(crate) fn kept_in(self, path: &str) -> String {
+        self.result(self.pick("kept in", "存於"), path)
+    }
+
+    /// Of a receipt that no witness has cosigned yet: what that means, and what comes next.
+    pub(crate) fn pending(self) -> String {
+        let told = self.pick(
+            "accepted and signed by Blackboard; no witness has cosigned it yet. Nothing is left to \
+             do: the next `student` command that asks Blackboard completes it, such as \
+             `student receipts`",
+            "Blackboard 已接受並簽署；尚未有見證者加簽。毋須再做什麼：下一個連接 Blackboard 的 `student` \
+             指令（例如 `student receipts`）會自動補全收據",
+        );
+        self.result(self.pick("pending", "待完成"), told)
+    }
+
+    /// Where the evidence that it was refused is.
+    pub(crate) fn rejection_in(self, path: &str) -> String {
+        match self.0 {
+            Language::English => format!("refused; Blackboard signed that, kept in {path}"),
+            Language::Chinese => format!("遭拒絕；Blackboard 已就此簽署，存於 {path}"),
+        }
+    }
+
+    pub(crate) fn trace_in(self, path: &str) -> String {
+        self.result(self.pick("trace in", "記錄於"), path)
+    }
+
+    pub(crate) fn openssl_confirms(self) -> String {
+        let english = "Verification successful";
+        self.result(
+            "openssl",
+            self.pick(english, "驗證成功 (Verification successful)"),
+        )
+    }
+
+    pub(crate) fn no_openssl(self) -> String {
+        let found = self.pick("skipped: no openssl", "略過：沒有 openssl");
+        self.result("openssl", found)
+    }
+
+    pub(crate) fn altered_is_refused(self) -> String {
+        self.result(
+            self.pick("altered", "經改動"),
+            self.pick("refused, as it must be", "被拒絕，理應如此"),
+        )
+    }
+
+    /// A label, and what stands behind it.
+    fn result(self, label: &str, value: &str) -> String {
+        format!("{}{value}", padded(label, LABEL))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scb_explain::width;
+
+    use super::*;
+
+    #[test]
+    fn results_begin_in_the_same_column_in_both_languages() {
+        for words in [Language::English, Language::Chinese].map(Words::of) {
+            for line in [
+                words.receipt("|"),
+                words.kept_in("|"),
+                words.trace_in("|"),
+                words.altered_is_refused().replace(
+                    words.pick("refused, as it must be", "被拒絕，理應如此"),
+                    "|",
+                ),
+            ] {
+                let (label, _) = line.split_once('|').expect("it was given");
+                assert_eq!(width(label), LABEL, "{line}");
+            }
+            assert_eq!(width(words.step()), 4);
+        }
+    }
+}
