@@ -77,12 +77,10 @@ impl Server {
         let identity = files.current()?.ok_or_else(not_certified)?;
         let policy = policy(config, &identity)?;
         let store = Store::open(home)?;
-        begin_courses(config, &policy, &store, clock.now())?;
         let register = Register::open(home, store.clone())?;
         let content = ContentStore::open(&home.path("content"))?;
         sweep(&register, &content);
         let logs = Logs::open(home, store.clone(), LogKey::open(home)?)?;
-        lapse(&register, clock.now());
         sweep_uploads(&register, &content, clock.now());
         let cosigner = witness_key(home, policy.service.trust_domain())?;
         let identity = watch::Sender::new(Arc::new(identity));
@@ -112,13 +110,16 @@ impl Server {
             identity: identity.subscribe(),
             trust: authority.trust(),
             logs: logs.clone(),
-            store,
+            store: store.clone(),
             witnessed: witnessed.clone(),
             clock: Arc::clone(&clock),
             known: BTreeMap::new(),
             has_all: false,
         };
-        log_witness.compare_at_start().await?;
+        log_witness.compare_at_start(&register).await?;
+        // What is entered into an old copy of a log makes another log of it.
+        begin_courses(config, &policy, &store, clock.now())?;
+        lapse(&register, clock.now());
         let shared = Arc::new(Shared {
             policy: Arc::new(policy),
             authority: authority.clone(),

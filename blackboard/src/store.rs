@@ -436,6 +436,20 @@ impl Store {
             .await
     }
 
+    /// What a command of the teacher writes, most of which is an entry of a log: never into a home
+    /// whose logs may be older than what the witness has seen of them, where it would be a fork.
+    fn enter_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let path = self.database.path().with_file_name(NUMBERS);
+        match mark::is_put_back(&path) {
+            Ok(false) => self.database.write_blocking(work),
+            Ok(true) => Err(Error::PutBack),
+            Err(source) => Err(Error::Mark { path, source }),
+        }
+    }
+
     /// Finishes what is queued and closes the file.
     pub async fn close(&self) {
         self.database.close().await;

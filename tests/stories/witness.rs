@@ -111,11 +111,7 @@ fn what_was_entered_while_cuhk_was_away_is_witnessed_when_it_is_back() {
     let mut campus = Campus::sandbox();
     let before = hand_in(&campus);
     campus.blackboard.stop();
-    let file = home(&campus).join("config.toml");
-    let config = fs::read_to_string(&file).unwrap();
-    let lenient = config.replace("outage = \"refuse\"", "outage = \"tokens\"");
-    assert_ne!(lenient, config);
-    fs::write(&file, lenient).unwrap();
+    use_tokens(&campus);
     start_blackboard(&mut campus);
     campus.cuhk.kill();
     campus.restart_blackboard();
@@ -141,6 +137,66 @@ fn what_was_entered_while_cuhk_was_away_is_witnessed_when_it_is_back() {
     assert_eq!(told.succeeded().json()["pending"], false);
     let told = campus.student(&submit).succeeded().stdout;
     assert!(!told.contains("pending"), "{told}");
+}
+
+/// As if the copy that was put back were an hour old: a test does not wait so long.
+fn age(home: &Path) {
+    let file = home.join("numbers");
+    let text = fs::read_to_string(&file).unwrap();
+    let at = text.split(' ').nth(2).unwrap().to_owned();
+    let before = at.parse::<u64>().unwrap() - 3600;
+    fs::write(file, text.replace(&at, &format!("{before:020}"))).unwrap();
+}
+
+#[test]
+fn a_backup_put_back_while_cuhk_is_away_waits_for_it() {
+    let mut campus = Campus::sandbox();
+    let kept = hand_in(&campus);
+    campus.blackboard.stop();
+    use_tokens(&campus);
+    let backup = campus.outside().join("backup");
+    copy(&home(&campus), &backup);
+    age(&backup);
+    campus.cuhk.kill();
+    put_back(&campus, &backup);
+    let title = ["--title", "Lab 2", "--due", "2099-01-01 00:00"];
+    let add = ["assignment", "add", "--course", "SANDBOX"];
+    let entered = campus.administer_blackboard(&[&add[..], &title[..]].concat());
+    assert_eq!(entered.exit, Some(3), "{entered:#?}");
+    for _ in 0..2 {
+        let refused = serve_in_vain(&campus);
+        assert_eq!(refused.exit, Some(4), "{refused:#?}");
+        for told in ["was put back from a backup", "start CUHK", "put_back"] {
+            assert!(refused.stderr.contains(told), "{told}: {refused:#?}");
+        }
+    }
+    assert_eq!(entries(&campus), kept);
+    let again = serve_at(&campus.path(), &campus.cuhk.address());
+    campus.cuhk = Server::start("cuhk", &again);
+    // It was the newest backup: nothing is lost, and numbers go on far away.
+    start_blackboard(&mut campus);
+    campus
+        .administer_blackboard(&[&add[..], &title[..]].concat())
+        .succeeded();
+    let ids = ["submit", "--ids", SAMPLE, "--assignment", "lab", "--json"];
+    let mut submit = ids.to_vec();
+    let report = version(campus.outside());
+    submit.push(&report);
+    campus.student(&submit).succeeded();
+    let listed = campus.administer_blackboard(&["submissions", "list", "--json"]);
+    let listed = listed.succeeded().json();
+    assert_eq!(listed[0]["number"], "S-000001");
+    let next = listed[1]["number"].as_str().unwrap();
+    assert_eq!(next.len(), "S-17952624001231".len(), "{next}");
+}
+
+/// While CUHK is away, tokens do.
+fn use_tokens(campus: &Campus) {
+    let file = home(campus).join("config.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    let lenient = config.replace("outage = \"refuse\"", "outage = \"tokens\"");
+    assert_ne!(lenient, config);
+    fs::write(&file, lenient).unwrap();
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! that is behind that, or another one, is an old backup or a fork, and this server does not run.
 
 mod lost;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, ServiceName, SpiffeId, TrustStore};
-use scb_cli::{Failure, counted};
+use scb_cli::Failure;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::witness::{
     CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectSeen, MAX_ENTRIES, Offer,
@@ -27,12 +28,15 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use self::lost::Lost;
+pub(crate) use self::told::failure;
+use self::told::not_compared;
 use super::link::Link;
 use super::worker::unusable;
 use super::{CuhkAddress, is_away};
+use crate::failure::failure as failed;
 use crate::identity::Identity;
 use crate::logs::Logs;
-use crate::store::Store;
+use crate::store::{Register, Store};
 use crate::witnessed::{Cosigned, Witnessed};
 
 /// Between two looks, if no log tells that it has grown; and after CUHK was away.
@@ -101,12 +105,14 @@ impl From<crate::store::Error> for Trouble {
 
 impl LogWitness {
     /// Compares every log with what CUHK has seen of it, if CUHK can be asked, and says so if not:
-    /// it is made up for as soon as CUHK is back.
+    /// it is made up for as soon as CUHK is back. A home that was put back from a backup does not
+    /// go on before: it might give numbers, and enter what makes other logs of those that were seen.
     ///
     /// # Errors
     ///
-    /// What is to be told of a log that is behind, or another one.
-    pub(crate) async fn compare_at_start(&mut self) -> Result<(), Failure> {
+    /// What is to be told of a log that is behind, or another one; and of a home that was put back
+    /// while CUHK cannot be asked.
+    pub(crate) async fn compare_at_start(&mut self, register: &Register) -> Result<(), Failure> {
         let logs = self.logs.all();
         for (name, log) in &logs {
             if let Err(Trouble::Astray(failure)) = self.keys_at_hand(name, log.key()).await {
@@ -114,8 +120,9 @@ impl LogWitness {
             }
         }
         match self.compare_all(&logs).await {
-            Ok(()) => Ok(()),
+            Ok(()) => register.compared().map_err(|error| failed(error.into())),
             Err(Trouble::Astray(failure)) => Err(failure),
+            Err(Trouble::Refused(refusal)) if register.is_put_back() => Err(not_compared(&refusal)),
             Err(Trouble::Refused(refusal)) => {
                 tracing::warn!(
                     "the logs of this server could not be compared with what CUHK has seen of them \
@@ -424,33 +431,6 @@ fn offer(log: &PublishedLog, old: u64) -> Result<Offer, LogError> {
 fn is_young(keys: &VerifiedLogKeys, now: UnixTime) -> bool {
     let age = now.as_secs().saturating_sub(keys.issued_at().as_secs());
     age < ENDORSEMENT_AGE.as_secs()
-}
-
-/// What is told when a log must not be gone on with.
-pub(crate) fn failure(log: &LogName, astray: &Standing) -> Failure {
-    match astray {
-        Standing::Behind { has, seen } => Failure::refused(format!(
-            "the log {log} has {} here, but CUHK has seen {seen} of it: this home is an old backup, \
-             and to go on with it would give the same numbers twice",
-            counted(has, "entry")
-        ))
-        .with_remedy(
-            "put the newest backup of this home in its place; if there is none, `blackboard \
-             recover` says what is lost and how to go on",
-        )
-        .with_code("log_behind"),
-        Standing::Forked { has, seen } => Failure::refused(format!(
-            "the log {log} has {} here, which are not those that CUHK has seen, {seen} of them: \
-             something was entered into an old copy of it",
-            counted(has, "entry")
-        ))
-        .with_remedy(
-            "keep this home as evidence, and put the one in its place that CUHK has seen, or the \
-             newest backup of that",
-        )
-        .with_code("log_forked"),
-        Standing::Extends => Failure::fault(format!("the log {log} is in order")),
-    }
 }
 
 /// Reads tiles where nobody waits for it.

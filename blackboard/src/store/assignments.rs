@@ -73,7 +73,7 @@ impl Store {
     ///
     /// [`Error::NoCourse`], [`Error::AssignmentExists`]; [`Error::Storage`].
     pub fn add_assignment(&self, place: Place, rules: Rules, now: UnixTime) -> Result<(), Error> {
-        self.database.write_blocking(move |transaction| {
+        self.enter_blocking(move |transaction| {
             courses::require(transaction, &place.course)?;
             if find(transaction, &place.course, &place.assignment)?.is_some() {
                 return Err(Error::AssignmentExists {
@@ -101,7 +101,7 @@ impl Store {
     where
         F: FnOnce(Terms) -> Result<Rules, RulesError> + Send + 'static,
     {
-        self.database.write_blocking(move |transaction| {
+        self.enter_blocking(move |transaction| {
             let before = require(transaction, &place)?;
             let rules = change(before.rules().clone().into()).map_err(Error::Rules)?;
             let changes = changes(before.rules(), &rules, now);
@@ -176,7 +176,7 @@ impl Store {
     ///
     /// [`Error::Storage`].
     pub fn begin_with(&self, place: Place, rules: Rules, now: UnixTime) -> Result<bool, Error> {
-        self.database.write_blocking(move |transaction| {
+        self.enter_blocking(move |transaction| {
             if courses::were_any(transaction)? {
                 return Ok(false);
             }

@@ -36,8 +36,7 @@ impl Store {
     /// [`Error::NoAssignment`], [`Error::Leaf`]; [`Error::Storage`].
     pub(crate) fn close_assignment(&self, place: &Place, now: UnixTime) -> Result<Closing, Error> {
         let place = place.clone();
-        self.database
-            .write_blocking(move |transaction| close(transaction, &place, now))
+        self.enter_blocking(move |transaction| close(transaction, &place, now))
     }
 
     /// Entries of a log from number `from` on, at most `most`.

@@ -45,7 +45,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<(), Error> {
         let (course, title) = (course.clone(), title.clone());
-        self.database.write_blocking(move |transaction| {
+        self.enter_blocking(move |transaction| {
             insert(transaction, &course, &title, now)?;
             replace_members(transaction, &course, list.as_deref())
         })
@@ -58,7 +58,7 @@ impl Store {
     /// [`Error::NoCourse`]; [`Error::Storage`].
     pub fn set_members(&self, course: &Label, list: Option<Vec<StudentId>>) -> Result<(), Error> {
         let course = course.clone();
-        self.database.write_blocking(move |transaction| {
+        self.enter_blocking(move |transaction| {
             require(transaction, &course)?;
             replace_members(transaction, &course, list.as_deref())
         })

@@ -230,6 +230,12 @@ pub enum Error {
         /// The time now.
         now: UnixTime,
     },
+    /// The home was put back from a backup, which may be an old one.
+    #[error(
+        "this home was put back from a backup, or its files were touched, and nobody has compared \
+         its logs with what CUHK has seen of them since"
+    )]
+    PutBack,
     /// All numbers have been given.
     #[error("there are no numbers left")]
     NumbersExhausted,
@@ -309,6 +315,7 @@ impl Error {
             Self::Amend(AmendError::CountsSettled { .. }) => "counts_settled",
             Self::CoursesAltered { .. } => "altered",
             Self::ClockSetBack { .. } => "clock_set_back",
+            Self::PutBack => "put_back",
             _ if self.is_full() => "disk_full",
             _ => "store",
         }
@@ -381,6 +388,11 @@ impl Error {
                  right and was ahead before, start with --clock-is-right"
                     .into(),
             ),
+            Self::PutBack => Some(
+                "nothing was changed; start `blackboard serve` while CUHK runs: it compares them, \
+                 and says what to do if the backup is an old one; then do the same again"
+                    .into(),
+            ),
             Self::Mark { .. } if self.is_full() => {
                 Some("make room on the disk, then do the same again".into())
             }
@@ -390,7 +402,7 @@ impl Error {
     }
 
     /// Whether nothing is wrong here: what was asked for is not there, or is there already, or
-    /// makes no sense.
+    /// makes no sense, now at least.
     pub(crate) fn is_asked_wrongly(&self) -> bool {
         matches!(
             self,
@@ -400,6 +412,7 @@ impl Error {
                 | Self::NoAssignment { .. }
                 | Self::InUse { .. }
                 | Self::NotInCourse { .. }
+                | Self::PutBack
                 | Self::Rules(_)
                 | Self::Amend(_)
         )

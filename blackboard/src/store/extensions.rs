@@ -34,7 +34,7 @@ impl Store {
         extensions: Vec<Extension>,
         now: UnixTime,
     ) -> Result<(), Error> {
-        self.database.write_blocking(move |transaction| {
+        self.enter_blocking(move |transaction| {
             let rules = require(transaction, &place)?.rules().clone();
             let course = courses::require(transaction, &place.course)?;
             let sids: Vec<_> = extensions.iter().map(|one| one.sid.clone()).collect();
@@ -65,7 +65,7 @@ impl Store {
         sids: Vec<StudentId>,
         now: UnixTime,
     ) -> Result<Vec<StudentId>, Error> {
-        self.database.write_blocking(move |transaction| {
+        self.enter_blocking(move |transaction| {
             require(transaction, &place)?;
             let mut had = Vec::new();
             for sid in sids {

@@ -52,7 +52,7 @@ impl Store {
         grades: Vec<(Grade, SignedGrade)>,
     ) -> Result<(), Error> {
         let place = place.clone();
-        self.database.write_blocking(move |transaction| {
+        self.enter_blocking(move |transaction| {
             assignments::require(transaction, &place)?;
             let name = LogName::new(&place.domain, &place.course, &place.assignment);
             let name = name.map_err(Error::Leaf)?;

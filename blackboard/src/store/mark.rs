@@ -2,7 +2,8 @@
 //!
 //! A backup of the database put back knows less than was given out since. This file still
 //! knows; and if it was put back too, the time at which the file system last touched it
-//! gives that away, and numbering goes on far beyond whatever may have been given.
+//! gives that away. Then numbering goes on far beyond whatever may have been given, and the file
+//! says that the home was put back until its logs are known to be no older than the witness's.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,8 +12,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::platform::{changed_at, open_private, sync_dir};
 
-/// Numbering goes on at a multiple of this after a backup was put back.
-const LEAP: u64 = 1_000_000;
+/// Numbers for each millisecond since 1970: after a backup was put back, numbering goes on at the
+/// one that the moment has. Nobody takes in so much, so that the next time the same backup is put
+/// back is beyond all that was given since this time.
+const PER_MILLISECOND: u64 = 10;
+/// What the file says of a home that was put back and not compared with its witness since; of any
+/// other nothing.
+const PUT_BACK: &str = "put-back";
 /// How far the file system's time of a write may be from the time noted in it.
 const SLACK: Duration = Duration::from_secs(2);
 
@@ -24,10 +30,30 @@ const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 pub(crate) fn behind(path: &Path, now: Duration) -> Option<Duration> {
     let mut file = File::open(path).ok()?;
     match read(&mut file) {
-        Ok(Noted::At { written, .. }) if written > now + TOLERANCE => Some(written),
+        Ok(Noted::At(Line { written, .. })) if written > now + TOLERANCE => Some(written),
         // What else is wrong with it is told when it is used.
         _ => None,
     }
+}
+
+/// Whether the home was put back from a backup, as far as the file can tell, and has not been
+/// compared with its witness since. Nothing is changed.
+///
+/// # Errors
+///
+/// The file cannot be read.
+pub(crate) fn is_put_back(path: &Path) -> io::Result<bool> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    let noted = read(&mut file)?;
+    let touched = changed_at(&file)?;
+    Ok(match noted {
+        Noted::At(line) => line.is_put_back || !is_untouched(line.written, touched),
+        // Whoever opens it says what follows.
+        Noted::Nothing | Noted::Garbage => false,
+    })
 }
 
 /// The open file and what it says.
@@ -35,28 +61,35 @@ pub(crate) fn behind(path: &Path, now: Duration) -> Option<Duration> {
 pub(crate) struct Mark {
     file: File,
     highest: u64,
+    is_put_back: bool,
 }
 
 impl Mark {
     /// Opens the file, given the highest number in the database.
     pub(crate) fn open(path: &Path, in_database: u64) -> io::Result<Self> {
+        Self::open_at(path, in_database, since_1970())
+    }
+
+    fn open_at(path: &Path, in_database: u64, now: Duration) -> io::Result<Self> {
         let mut file = open_private(path)?;
         let noted = read(&mut file)?;
         let touched = changed_at(&file)?;
         let mut mark = Self {
             file,
             highest: in_database,
+            is_put_back: false,
         };
         match noted {
             Noted::Nothing if in_database == 0 => {
                 mark.raise(0)?;
                 sync_dir(path.parent().unwrap_or(Path::new(".")))?;
             }
-            Noted::At { number, written } if untouched(written, touched) => {
-                mark.highest = number.max(in_database);
+            Noted::At(line) if is_untouched(line.written, touched) => {
+                mark.highest = line.number.max(in_database);
+                mark.is_put_back = line.is_put_back;
             }
-            Noted::At { number, .. } => mark.leap(number.max(in_database))?,
-            Noted::Nothing | Noted::Garbage => mark.leap(in_database)?,
+            Noted::At(line) => mark.leap(line.number.max(in_database), now)?,
+            Noted::Nothing | Noted::Garbage => mark.leap(in_database, now)?,
         }
         Ok(mark)
     }
@@ -66,30 +99,54 @@ impl Mark {
         self.highest
     }
 
+    /// Whether the home was put back from a backup and not compared with its witness since.
+    pub(crate) fn is_put_back(&self) -> bool {
+        self.is_put_back
+    }
+
     /// Notes a higher number, durably.
     pub(crate) fn raise(&mut self, number: u64) -> io::Result<()> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let line = format!("v1 {number:020} {:020}\n", now.as_secs());
+        self.write(number, self.is_put_back)
+    }
+
+    /// Notes, durably, that the logs were compared with what the witness has seen of them.
+    pub(crate) fn compared(&mut self) -> io::Result<()> {
+        self.write(self.highest, false)
+    }
+
+    fn leap(&mut self, from: u64, now: Duration) -> io::Result<()> {
+        let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let next = milliseconds
+            .saturating_mul(PER_MILLISECOND)
+            .max(from.saturating_add(1));
+        tracing::warn!(
+            "this home was put back from a backup or its files were touched: to use no number \
+             twice, numbering goes on after S-{next:06}"
+        );
+        self.write(next, true)
+    }
+
+    /// One short line in place of the one before, so that the number is never without the word.
+    fn write(&mut self, number: u64, is_put_back: bool) -> io::Result<()> {
+        let (at, word) = (
+            since_1970().as_secs(),
+            if is_put_back { PUT_BACK } else { "" },
+        );
+        let line = format!("v1 {number:020} {at:020} {word:8}\n");
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(line.as_bytes())?;
         match self.file.sync_data() {
             Err(error) if error.kind() != io::ErrorKind::StorageFull => die(&error),
             synced => synced?,
         }
-        self.highest = number;
+        (self.highest, self.is_put_back) = (number, is_put_back);
         Ok(())
     }
+}
 
-    fn leap(&mut self, from: u64) -> io::Result<()> {
-        let next = (from / LEAP + 1) * LEAP;
-        tracing::warn!(
-            "this home was put back from a backup or its files were touched: to use no number \
-             twice, numbering goes on after S-{next:06}"
-        );
-        self.raise(next)
-    }
+fn since_1970() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default()
 }
 
 /// A failed fsync must not be tried again: the next one would report success for bytes that
@@ -103,7 +160,13 @@ fn die(error: &io::Error) -> ! {
 enum Noted {
     Nothing,
     Garbage,
-    At { number: u64, written: Duration },
+    At(Line),
+}
+
+struct Line {
+    number: u64,
+    written: Duration,
+    is_put_back: bool,
 }
 
 fn read(file: &mut File) -> io::Result<Noted> {
@@ -114,19 +177,26 @@ fn read(file: &mut File) -> io::Result<Noted> {
     if text.is_empty() {
         return Ok(Noted::Nothing);
     }
-    let mut parts = text.split_whitespace();
-    let mut number = || parts.next()?.parse().ok();
-    let noted = match (text.starts_with("v1 "), number(), number(), number()) {
-        (true, None, Some(number), Some(seconds)) => Noted::At {
-            number,
-            written: Duration::from_secs(seconds),
-        },
-        _ => Noted::Garbage,
-    };
-    Ok(noted)
+    Ok(parse(&text).map_or(Noted::Garbage, Noted::At))
 }
 
-fn untouched(written: Duration, touched: Option<Duration>) -> bool {
+fn parse(text: &str) -> Option<Line> {
+    let mut parts = text.strip_prefix("v1 ")?.split_whitespace();
+    let number = parts.next()?.parse().ok()?;
+    let written = Duration::from_secs(parts.next()?.parse().ok()?);
+    let is_put_back = match (parts.next(), parts.next()) {
+        (None, None) => false,
+        (Some(PUT_BACK), None) => true,
+        _ => return None,
+    };
+    Some(Line {
+        number,
+        written,
+        is_put_back,
+    })
+}
+
+fn is_untouched(written: Duration, touched: Option<Duration>) -> bool {
     touched.is_none_or(|touched| touched.abs_diff(written) <= SLACK)
 }
 
@@ -170,26 +240,72 @@ mod tests {
         assert_eq!(Mark::open(&path, 3).unwrap().highest(), 7);
     }
 
+    const NOW: Duration = Duration::from_millis(1_795_262_400_123);
+    const LEAP: u64 = 17_952_624_001_230;
+
     #[test]
     fn leaps_when_it_is_missing_or_unreadable_beside_a_database_in_use() {
-        for content in ["", "v1 x y\n", "v2 1 1\n", "\u{fffd}"] {
+        for content in ["", "v1 x y\n", "v2 1 1\n", "v1 1 1 put-forth\n", "\u{fffd}"] {
             let (_dir, path) = path();
             fs::write(&path, content).unwrap();
-            assert_eq!(Mark::open(&path, 3).unwrap().highest(), LEAP, "{content:?}");
+            let mark = Mark::open_at(&path, 3, NOW).unwrap();
+            assert_eq!(mark.highest(), LEAP, "{content:?}");
+            assert!(mark.is_put_back());
         }
+    }
+
+    /// As a backup of an hour ago that was put back just now.
+    #[cfg(unix)]
+    fn put_back(path: &Path, number: u64) {
+        let an_hour_ago = since_1970().as_secs() - 3600;
+        fs::write(
+            path,
+            format!("v1 {number:020} {an_hour_ago:020} {:8}\n", ""),
+        )
+        .unwrap();
     }
 
     #[cfg(unix)]
     #[test]
     fn leaps_when_it_was_put_back_later_than_it_was_written() {
         let (_dir, path) = path();
-        let an_hour_ago = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_secs()
-            - 3600;
-        fs::write(&path, format!("v1 {:020} {an_hour_ago:020}\n", LEAP + 5)).unwrap();
-        assert_eq!(Mark::open(&path, 3).unwrap().highest(), 2 * LEAP);
-        assert_eq!(Mark::open(&path, 3).unwrap().highest(), 2 * LEAP);
+        for (number, next) in [(5, LEAP), (LEAP, LEAP + 1)] {
+            put_back(&path, number);
+            assert_eq!(Mark::open_at(&path, 3, NOW).unwrap().highest(), next);
+            assert_eq!(Mark::open_at(&path, 3, NOW).unwrap().highest(), next);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn leaps_beyond_what_it_gave_after_the_same_backup_was_put_back_before() {
+        let (_dir, path) = path();
+        put_back(&path, 5);
+        let mut first = Mark::open_at(&path, 5, NOW).unwrap();
+        let given = first.highest() + 9_999;
+        first.raise(given).unwrap();
+        put_back(&path, 5);
+        let second = Mark::open_at(&path, 5, NOW + Duration::from_secs(1)).unwrap();
+        assert!(second.highest() > given);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn says_that_it_was_put_back_until_the_logs_were_compared() {
+        let (_dir, path) = path();
+        assert!(!is_put_back(&path).unwrap(), "there is no file");
+        Mark::open(&path, 0).unwrap().raise(3).unwrap();
+        assert!(!is_put_back(&path).unwrap());
+        put_back(&path, 3);
+        assert!(is_put_back(&path).unwrap(), "before anybody opened it");
+        let mut mark = Mark::open(&path, 3).unwrap();
+        mark.raise(mark.highest() + 1).unwrap();
+        assert!(Mark::open(&path, 3).unwrap().is_put_back());
+        assert!(is_put_back(&path).unwrap());
+        mark.compared().unwrap();
+        assert!(!is_put_back(&path).unwrap());
+        let again = Mark::open(&path, 3).unwrap();
+        assert!(!again.is_put_back());
+        assert_eq!(again.highest(), mark.highest());
     }
 }

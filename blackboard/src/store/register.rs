@@ -1,5 +1,6 @@
+use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rustls_pki_types::UnixTime;
@@ -62,6 +63,25 @@ impl Register {
         })
     }
 
+    /// Whether this home was put back from a backup, as far as can be told, and its logs were not
+    /// compared with what the witness has seen of them since.
+    pub(crate) fn is_put_back(&self) -> bool {
+        self.mark().is_put_back()
+    }
+
+    /// Notes that the logs have all that the witness has seen of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mark`].
+    pub(crate) fn compared(&self) -> Result<(), Error> {
+        let mut mark = self.mark();
+        if mark.is_put_back() {
+            mark.compared().map_err(|source| self.unusable(source))?;
+        }
+        Ok(())
+    }
+
     /// What was handed in, for reading.
     pub fn store(&self) -> &Store {
         &self.store
@@ -75,7 +95,7 @@ impl Register {
     ///
     /// [`Error::Storage`].
     pub fn sweep(&self, content: &ContentStore, moment: SystemTime) -> Result<usize, Error> {
-        let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = self.mark();
         let highest = mark.highest();
         let (records, named) = self.store.database.read_blocking(|connection| {
             Ok::<_, Error>((count(connection)?, contents(connection)?))
@@ -225,17 +245,24 @@ impl Register {
 
     /// A number that was never given, noted as given before anything is signed under it.
     fn next_number(&self, last: u64) -> Result<SubmissionNumber, Error> {
-        // What a panic may have left behind is still the highest number.
-        let mut mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mark = self.mark();
         let next = last.max(mark.highest()).checked_add(1);
         let number = next
             .and_then(SubmissionNumber::new)
             .ok_or(Error::NumbersExhausted)?;
-        mark.raise(number.get()).map_err(|source| Error::Mark {
-            path: self.path.clone(),
-            source,
-        })?;
+        let raised = mark.raise(number.get());
+        raised.map_err(|source| self.unusable(source))?;
         Ok(number)
+    }
+
+    fn mark(&self) -> MutexGuard<'_, Mark> {
+        // What a panic may have left behind is still the highest number.
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unusable(&self, source: io::Error) -> Error {
+        let path = self.path.clone();
+        Error::Mark { path, source }
     }
 }
 

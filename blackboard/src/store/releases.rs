@@ -24,7 +24,7 @@ impl Store {
         F: Fn(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error> + Send + 'static,
     {
         let place = place.clone();
-        self.database.write_blocking(move |transaction| {
+        self.enter_blocking(move |transaction| {
             assignments::require(transaction, &place)?;
             let name = LogName::new(&place.domain, &place.course, &place.assignment);
             let name = name.map_err(Error::Leaf)?;

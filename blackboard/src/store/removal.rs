@@ -17,7 +17,7 @@ impl Store {
     /// [`Error::NoAssignment`]; [`Error::InUse`] if somebody has handed in, or signed, or was graded;
     /// [`Error::Storage`].
     pub(crate) fn remove_assignment(&self, place: Place, now: UnixTime) -> Result<(), Error> {
-        self.database.write_blocking(move |transaction| {
+        self.enter_blocking(move |transaction| {
             assignments::require(transaction, &place)?;
             remove(transaction, &place, now)
         })
@@ -34,7 +34,7 @@ impl Store {
         course: Label,
         now: UnixTime,
     ) -> Result<Vec<Label>, Error> {
-        self.database.write_blocking(move |transaction| {
+        self.enter_blocking(move |transaction| {
             courses::require(transaction, &course)?;
             let mut removed = Vec::new();
             for one in assignments::all(transaction, Some(&course))? {

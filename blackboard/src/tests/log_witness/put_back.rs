@@ -1,0 +1,147 @@
+//! A home that was put back from a backup does not go on before its logs were compared with the
+//! witness: nothing is given or entered twice, however often and whenever it is put back.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{collections::BTreeSet, fs};
+
+use scb_cli::exit;
+use scb_protocol::rules::{Terms, Title};
+use scb_protocol::server::Outage;
+use scb_protocol::statement::SubmissionNumber;
+
+use super::super::campus::Campus;
+use super::super::proposals::{A, B, Machine};
+use super::{back_up, entries, hand_in, put_back, recovered, refused_start, restore, seen};
+use crate::store::{Error, Place, Store};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+fn numbers(campus: &Campus) -> Vec<SubmissionNumber> {
+    let submissions = campus.submissions().into_iter();
+    submissions.map(|one| one.number).collect()
+}
+
+#[tokio::test]
+async fn it_does_not_start_while_cuhk_is_away_also_where_tokens_do() {
+    let (mut campus, kept, _) = put_back(Outage::Tokens).await;
+    campus.cuhk.stop().await;
+    // The first attempt notes that numbers were leapt over, and forgets nothing by that.
+    for _ in 0..2 {
+        let refused = refused_start(&mut campus).await;
+        let known = (refused.code, refused.exit);
+        assert_eq!(known, (Some("put_back"), exit::RETRY), "{refused:?}");
+        assert!(
+            refused.message.contains("outage = \"tokens\""),
+            "{refused:?}"
+        );
+        assert!(refused.remedy.unwrap().contains("start CUHK"));
+    }
+    assert_eq!(entries(&campus), kept, "nothing was entered");
+    campus.cuhk.resume().await;
+    let refused = refused_start(&mut campus).await;
+    assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn once_it_was_compared_it_starts_without_cuhk_as_any_other() {
+    let mut campus = Campus::with(|config| config.outage = Outage::Tokens).await;
+    hand_in(&campus).await;
+    campus.stop().await;
+    back_up(&campus).await;
+    restore(&mut campus);
+    campus.start().await.unwrap();
+    hand_in(&campus).await;
+    campus.stop().await;
+    campus.cuhk.stop().await;
+    campus.start().await.unwrap();
+    campus.three().hand_in().await.unwrap();
+    campus.stop().await;
+    let given: BTreeSet<_> = numbers(&campus).into_iter().collect();
+    assert_eq!(given.len(), 3);
+}
+
+#[tokio::test]
+async fn a_backup_put_back_twice_gives_no_number_twice() {
+    let (mut campus, kept, _) = put_back(Outage::Refuse).await;
+    let mut given: Vec<_> = (1..=3).filter_map(SubmissionNumber::new).collect();
+    for _ in 0..2 {
+        let lost = seen(&campus) - kept;
+        recovered(&campus, Some(lost)).await.unwrap();
+        campus.start().await.unwrap();
+        hand_in(&campus).await;
+        hand_in(&campus).await;
+        campus.stop().await;
+        given.extend(numbers(&campus).into_iter().skip(1));
+        restore(&mut campus);
+    }
+    assert_eq!(given.len(), 3 + 2 * 2);
+    assert!(given.is_sorted(), "{given:?}");
+    let once: BTreeSet<_> = given.iter().collect();
+    assert_eq!(once.len(), given.len(), "{given:?}");
+}
+
+#[tokio::test]
+async fn what_lapsed_since_is_entered_after_the_logs_were_compared() {
+    let mut campus = Campus::with(|config| config.cosign_window = HOUR).await;
+    let mut a = Machine::of(&campus, &[A]);
+    let work = a.work(&[A, B], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    drop(a);
+    let kept = super::witnessed(&campus).await;
+    campus.stop().await;
+    back_up(&campus).await;
+    campus.start().await.unwrap();
+    let had = hand_in(&campus).await;
+    campus.stop().await;
+    restore(&mut campus);
+    campus.certs.clock().advance(HOUR + Duration::from_secs(1));
+    let refused = refused_start(&mut campus).await;
+    assert_eq!(refused.code, Some("log_behind"), "no fork: {refused:?}");
+    assert_eq!(entries(&campus), kept);
+    recovered(&campus, Some(had - kept)).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_command_enters_anything_before_the_logs_were_compared() {
+    let (mut campus, kept, had) = put_back(Outage::Refuse).await;
+    let place = Place {
+        domain: campus.service.trust_domain().clone(),
+        course: campus.config.course.clone(),
+        assignment: campus.config.assignment.clone(),
+    };
+    let now = campus.certs.now();
+    let enter = |campus: &Campus| {
+        let store = Store::open(&campus.home).unwrap();
+        let called = |title: Title| move |terms| Terms { title, ..terms }.check();
+        store.change_assignment(place.clone(), called("Another".parse().unwrap()), now)
+    };
+    assert!(matches!(enter(&campus), Err(Error::PutBack)));
+    assert_eq!(entries(&campus), kept);
+    recovered(&campus, Some(had - kept)).await.unwrap();
+    assert!(matches!(enter(&campus), Err(Error::PutBack)), "not yet");
+    campus.start().await.unwrap();
+    enter(&campus).unwrap();
+    campus.stop().await;
+}
+
+/// As a snapshot of the whole machine, which takes the file system's times along.
+fn as_a_snapshot(campus: &Campus) {
+    let noted = campus.home.path("numbers");
+    let text = fs::read_to_string(&noted).unwrap();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let at = format!("{:020}", since.as_secs());
+    let was = text.split(' ').nth(2).unwrap();
+    fs::write(&noted, text.replace(was, &at)).unwrap();
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_told_stops_when_cuhk_is_back() {
+    let (mut campus, _, had) = put_back(Outage::Tokens).await;
+    as_a_snapshot(&campus);
+    campus.cuhk.stop().await;
+    campus.start().await.unwrap();
+    campus.cuhk.resume().await;
+    let refused = campus.ended().await.unwrap_err();
+    assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
+    assert_eq!(seen(&campus), had);
+}
