@@ -21,6 +21,12 @@ const WRONG_CODES: NonZeroU32 = NonZeroU32::new(60).expect("60 is not 0");
 /// Logs of one service that are witnessed.
 const WITNESSED_LOGS: NonZeroU32 = NonZeroU32::new(10_000).expect("10000 is not 0");
 
+/// For how many days a question about a student is kept, unless configured otherwise.
+const QUESTION_RETENTION_DAYS: u32 = 400;
+/// And at least: ten more than a student's program insists on, so that no clock that is wrong by
+/// hours makes it complain.
+pub(crate) const MIN_QUESTION_RETENTION_DAYS: u32 = 100;
+
 /// Files and directories in the home.
 pub(crate) mod path {
     pub(crate) const ROOT_CERTIFICATE_COPY: &str = "ca.pem";
@@ -83,6 +89,9 @@ pub struct Config {
     pub utc_offset: CampusOffset,
     /// How many logs of one service CUHK witnesses.
     pub witnessed_logs: NonZeroU32,
+    /// For how many days the issuance log's questions about students are kept; at least 100.
+    #[serde(deserialize_with = "question_retention")]
+    pub question_retention_days: u32,
     /// Deadlines and bounds.
     pub limits: Limits,
 }
@@ -100,6 +109,7 @@ impl Default for Config {
             renewal_grace_days: 30,
             utc_offset: CampusOffset::default(),
             witnessed_logs: WITNESSED_LOGS,
+            question_retention_days: QUESTION_RETENTION_DAYS,
             limits: Limits::default(),
         }
     }
@@ -120,6 +130,7 @@ impl Config {
             renewal_grace_days,
             utc_offset,
             witnessed_logs,
+            question_retention_days,
             limits,
         } = self;
         let ip: Vec<String> = ip.iter().map(ToString::to_string).collect();
@@ -161,6 +172,10 @@ impl Config {
              # How many logs of one service CUHK witnesses: of blackboard one per assignment, for\n\
              # ever. More are refused as `too_many_logs`. Default: {WITNESSED_LOGS}\n\
              witnessed_logs = {witnessed_logs}\n\
+             # For how many days the issuance log keeps who asked about a student; `cuhk prune`\n\
+             # removes what is older. At least {MIN_QUESTION_RETENTION_DAYS}, as students miss what is younger than 90.\n\
+             # Default: {QUESTION_RETENTION_DAYS}\n\
+             question_retention_days = {question_retention_days}\n\
              \n\
              {limits}",
             dns = list(dns),
@@ -215,6 +230,15 @@ impl Config {
     }
 }
 
+fn question_retention<'de, D: serde::Deserializer<'de>>(source: D) -> Result<u32, D::Error> {
+    match u32::deserialize(source)? {
+        days @ MIN_QUESTION_RETENTION_DAYS.. => Ok(days),
+        _ => Err(serde::de::Error::custom(format!(
+            "questions are kept for {MIN_QUESTION_RETENTION_DAYS} days at least"
+        ))),
+    }
+}
+
 fn list(values: &[String]) -> String {
     let quoted: Vec<String> = values.iter().map(|value| quoted(value)).collect();
     format!("[{}]", quoted.join(", "))
@@ -265,6 +289,7 @@ mod tests {
             renewal_grace_days: 7,
             utc_offset: "-03:30".parse().unwrap(),
             witnessed_logs: NonZeroU32::MIN,
+            question_retention_days: MIN_QUESTION_RETENTION_DAYS,
             limits: Limits {
                 max_connections: 7,
                 ..Limits::default()
@@ -295,13 +320,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_or_an_address_that_no_certificate_should_carry_is_told_with_its_line() {
+    fn a_value_that_nobody_should_choose_is_told_with_its_line() {
         for (line, what) in [
             (
                 "dns = [\"a.example\", \"a b\"]",
                 "\"a b\" is not a DNS name",
             ),
             ("public_url = \"https://ca.example\"", "not plain HTTP"),
+            ("question_retention_days = 99", "100 days at least"),
         ] {
             let told = toml::from_str::<Config>(&format!("ip = []\n{line}\n"));
             let told = told.unwrap_err().to_string();

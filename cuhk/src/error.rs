@@ -43,6 +43,19 @@ pub enum Error {
         /// The log's directory.
         path: PathBuf,
     },
+    /// The tiles lack entries of which the database has kept nothing.
+    #[error(
+        "the issuance log in {} holds {held} entries, and of the first {removed} the database keeps \
+         no old questions: they are nowhere else", path.display()
+    )]
+    LogFilesBehind {
+        /// The log's directory.
+        path: PathBuf,
+        /// Entries that are there.
+        held: u64,
+        /// Entries of which some were removed from the database.
+        removed: u64,
+    },
     /// The thread that writes the log's files died.
     #[error("the issuance log has stopped")]
     LogStopped(#[from] scb_storage::LogStopped),

@@ -3,8 +3,9 @@
 //!
 //! An entry is durable in the database, in the same transaction as its certificate or before
 //! its answer, and reaches the tiles within a second, or before somebody audits. The database
-//! never waits for the tiles.
+//! never waits for the tiles. What is old leaves it (`removal`): then the tiles are all there is.
 
+mod removal;
 mod requests;
 
 use std::path::Path;
@@ -20,7 +21,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Error;
 use crate::config::path;
-use crate::store::{CertificateRecord, Store};
+use crate::store::{CertificateRecord, Log, Store};
+
+pub(crate) use removal::OldQuestions;
 
 /// How long an entry may wait for its checkpoint when nobody asks.
 const TICK: Duration = Duration::from_secs(1);
@@ -108,14 +111,36 @@ fn compare(store: &Store, tiles: Tiles, directory: &Path) -> Result<(), Error> {
 }
 
 /// Compares the two where both have entries, and takes over what only the tiles have.
-fn adopt(log: &crate::store::Log<'_>, tiles: &Tiles, directory: &Path) -> Result<u64, Error> {
-    if !log.agrees_with(tiles)? {
-        let path = directory.to_owned();
-        return Err(Error::LogContradicted { path });
-    }
+fn adopt(log: &Log<'_>, tiles: &Tiles, directory: &Path) -> Result<u64, Error> {
+    require_agreement(log, tiles, directory)?;
     let (published, known) = (tiles.size(), log.size()?);
     for number in known..published {
         log.adopt(&tiles.entry(number)?)?;
     }
     Ok(published.saturating_sub(known))
+}
+
+/// Whether the tiles are those of this database, and hold what it no longer does.
+///
+/// # Errors
+///
+/// [`Error::LogContradicted`], [`Error::LogFilesBehind`]; what could not be read.
+pub(crate) fn require_agreement(
+    log: &Log<'_>,
+    tiles: &Tiles,
+    directory: &Path,
+) -> Result<(), Error> {
+    let (path, held) = (directory.to_owned(), tiles.size());
+    let removed = log.removed()?.map_or(0, |removed| removed.below);
+    if held < removed {
+        return Err(Error::LogFilesBehind {
+            path,
+            held,
+            removed,
+        });
+    }
+    match log.agrees_with(tiles)? {
+        true => Ok(()),
+        false => Err(Error::LogContradicted { path }),
+    }
 }

@@ -38,7 +38,7 @@ pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocat
 pub use codes::{CodeRecord, Codes, OpenCode};
 pub(crate) use imports::{Begun, Imports, Step};
 pub use lists::{RevocationLists, StoredList};
-pub use log::{Log, LoggedEntry, Witness};
+pub use log::{Log, LoggedEntry, Place, Removed, Witness};
 pub use pruning::{Pruned, Pruning};
 pub use renewals::Renewals;
 pub(crate) use revocations::{Revocations, RevokedRow, Tally};
@@ -301,6 +301,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("store/migrations/0013.sql")),
         M::up(include_str!("store/migrations/0014_roster_import.sql")),
         M::up(include_str!("store/migrations/0015_restored.sql")),
+        M::up(include_str!("store/migrations/0016_removed_questions.sql")),
     ])
 }
 

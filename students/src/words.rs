@@ -55,6 +55,19 @@ impl Words {
         }
     }
 
+    /// Questions about a student that CUHK's log no longer holds.
+    pub(crate) fn questions_removed(self, count: u64, before: &str) -> String {
+        match (self.0, count) {
+            (Language::English, 1) => {
+                format!("1 older question, from before {before}, is no longer kept")
+            }
+            (Language::English, _) => {
+                format!("{count} older questions, from before {before}, are no longer kept")
+            }
+            (Language::Chinese, _) => format!("{before} 前的 {count} 次查詢記錄已不再保存"),
+        }
+    }
+
     pub(crate) fn which_assignment(self) -> &'static str {
         self.pick(
             "Several assignments are open. Which one? ",

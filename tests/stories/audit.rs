@@ -13,11 +13,11 @@ const SID: &str = "1155000001";
 const PATIENCE: Duration = Duration::from_secs(90);
 const JUDGE: &str = include_str!("audit_judge.py");
 
-fn audit(campus: &Campus, more: &[&str]) -> Ran {
+pub(crate) fn audit(campus: &Campus, more: &[&str]) -> Ran {
     campus.student(&[&["audit", "--ids", SID, "--json"], more].concat())
 }
 
-fn list<'a>(looked: &'a Value, what: &str) -> &'a Vec<Value> {
+pub(crate) fn list<'a>(looked: &'a Value, what: &str) -> &'a Vec<Value> {
     looked["students"][0][what].as_array().unwrap()
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn until(mut holds: impl FnMut() -> bool, what: &str) {
 }
 
 /// Stops CUHK, alters its database and whatever else, and starts it again.
-fn alter(campus: &mut Campus, sql: &str, more: impl FnOnce(&Path)) {
+pub(crate) fn alter(campus: &mut Campus, sql: &str, more: impl FnOnce(&Path)) {
     campus.cuhk.stop();
     let home = campus.path().join("cuhk");
     let database = rusqlite::Connection::open(home.join("cuhk.db")).unwrap();
@@ -227,7 +227,7 @@ fn blackboard_s_cosignature_is_checked_and_shown() {
 }
 
 /// Python reads the tiles, the checkpoint and the cosignature by their specifications.
-fn judged(log: &Path, shown: &Value) {
+pub(crate) fn judged(log: &Path, shown: &Value) {
     let Some(mut python) = python() else {
         return;
     };
@@ -309,7 +309,7 @@ fn a_log_that_lacks_a_certificate_or_an_entry_is_refused() {
     // Of somebody else an earlier one: what comes after it is out of line.
     alter(&mut campus, &forget("1155000002", "nth = 2"), |_| ());
     let other = campus.student(&["audit", "--ids", "1155000002", "--json"]);
-    other.refused(3, "log_invalid");
+    other.refused(3, "log_incomplete");
 }
 
 #[test]

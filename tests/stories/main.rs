@@ -45,6 +45,7 @@ mod outage;
 mod outside_witness;
 mod outsiders;
 mod packaging;
+mod pruning;
 mod publication;
 mod reading;
 mod refusals;

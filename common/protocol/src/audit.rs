@@ -15,7 +15,9 @@ use crate::message::cuhk::{Reply, Request, Witnessed};
 use crate::message::{Reply as _, unexpected};
 use crate::{Code, Refusal, Step};
 
-pub use entries::{Audit, Audited, ExpectEntries, SeenEntries, VerifiedEntry};
+pub use entries::{
+    Audit, Audited, ExpectEntries, QUESTIONS_KEPT, RemovedQuestions, SeenEntries, VerifiedEntry,
+};
 
 /// All of this belongs to the step in which certificates are issued.
 const STEP: Step = Step::Two;

@@ -28,6 +28,8 @@ pub enum LogEntry {
         subject: String,
         /// Which entry about this subject it is, from 1: none can be left out.
         nth: u64,
+        /// How many certificates were issued to this subject, with this one.
+        certificates: u64,
         /// `student`, `service` or `token_signer`.
         profile: String,
         /// Its serial number.
@@ -49,6 +51,9 @@ pub enum LogEntry {
         subject: String,
         /// Which entry about this subject it is, from 1: none can be left out.
         nth: u64,
+        /// How many certificates were issued to this subject until then: an entry about one
+        /// cannot be passed off as a question that was removed.
+        certificates: u64,
         /// Which service asked.
         asker: ServiceName,
         /// The question's nonce, which is in the signed answer, too.
@@ -75,6 +80,24 @@ impl LogEntry {
     pub fn nth(&self) -> u64 {
         match self {
             Self::Certificate { nth, .. } | Self::Verification { nth, .. } => *nth,
+        }
+    }
+
+    /// How many certificates were issued to its subject, with this entry.
+    pub fn certificates(&self) -> u64 {
+        match self {
+            Self::Certificate { certificates, .. } | Self::Verification { certificates, .. } => {
+                *certificates
+            }
+        }
+    }
+
+    /// When it was made, seconds since 1970-01-01 UTC; of a certificate when it begins, which is
+    /// some minutes earlier.
+    pub fn at(&self) -> u64 {
+        match self {
+            Self::Certificate { not_before, .. } => *not_before,
+            Self::Verification { at, .. } => *at,
         }
     }
 
@@ -126,6 +149,7 @@ mod tests {
             v: 1,
             subject: "1155000001".into(),
             nth: 1,
+            certificates: 1,
             profile: "student".into(),
             serial: Serial::from_bytes(&[1; 16]).unwrap(),
             cert_sha256: Fingerprint::from_bytes([2; 32]),
@@ -140,6 +164,7 @@ mod tests {
             v: 1,
             subject: "1155000001".into(),
             nth: 2,
+            certificates: 1,
             asker: ServiceName::blackboard(),
             nonce: Nonce::from_bytes([4; 16]),
             cert_sha256: Fingerprint::from_bytes([2; 32]),

@@ -8,7 +8,7 @@ use scb_protocol::{Code, Introspection, LogEntry, MemberAnswer, Question, Step, 
 use super::{Authority, live_service};
 use crate::fault::Answer;
 use crate::own_identity::OwnIdentity;
-use crate::store::Records;
+use crate::store::{Place, Records};
 use crate::{Error, Subject, answers};
 
 /// What is told of a token, and to the log why it does not count.
@@ -134,10 +134,11 @@ fn log_answer(
     answer: MemberAnswer,
 ) -> Result<(), Error> {
     let subject = Subject::Student(answer.sid);
-    let entry = |nth| LogEntry::Verification {
+    let entry = |place: Place| LogEntry::Verification {
         v: 1,
         subject: subject.to_string(),
-        nth,
+        nth: place.nth,
+        certificates: place.certificates,
         asker: asker.clone(),
         nonce,
         cert_sha256: answer.cert_sha256,

@@ -1,38 +1,54 @@
 //! `cuhk prune`
 
 use std::fs;
-use std::time::Duration;
+use std::path::Path;
 
+use rustls_pki_types::UnixTime;
 use scb_cli::{Failure, load_config, local_time, say};
 use scb_storage::{compact, empty_log};
 
 use super::{Desk, now};
-use crate::config::path;
+use crate::calendar::days;
+use crate::config::{MIN_QUESTION_RETENTION_DAYS, path};
+use crate::log::OldQuestions;
 use crate::store::Pruned;
 use crate::time::earlier;
 use crate::{Config, Error};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// A century.
+const MOST_DAYS: i64 = 36_500;
+const LEAST_QUESTION_DAYS: i64 = MIN_QUESTION_RETENTION_DAYS as i64;
 
 const EXAMPLES: &str = "\
 Examples:
   cuhk prune --dry-run
   cuhk prune --keep-days 400
+  cuhk prune --keep-questions-days 200
 
 Removes enrolment codes and certificates that ended more than so many days ago, and gives the room
 back to the disk. What any revocation list names stays, and so do certificates that can still be
 renewed (`renewal_grace_days`) and keys that were revoked as compromised, so that they are never
-certified again. Receipts need none of it. Never removed is the issuance log, by which students
-see who asked about them: it grows by about 340 bytes for each member of each question, and a
-hand-in is two questions, so by 2 KiB for a group of three. Works while `cuhk serve` runs. Giving
-the room back takes as much again for a moment: on a full disk make room elsewhere first.";
+certified again. Receipts need none of it.
+
+Of the issuance log go the questions about students that are older (`question_retention_days`), as
+far as they are published, and cosigned if there is a witness. Their hashes stay in HOME/log, which
+is then the only place that has them, so that nothing in the log can be changed; `student audit` says
+how many are gone. The entry about each certificate stays for ever (about 550 bytes), and so does the
+newest entry about each student.
+
+Works while `cuhk serve` runs. Giving the room back takes as much again for a moment: on a full disk
+make room elsewhere first.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// Keep what ended at most so many days ago; at least 7, longer than any list names it
-    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(7..=36_500))]
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(7..=MOST_DAYS))]
     keep_days: u32,
+    /// Keep questions about students for so many days, at least 100
+    /// [default: `question_retention_days` of config.toml]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(LEAST_QUESTION_DAYS..=MOST_DAYS))]
+    keep_questions_days: Option<u32>,
     /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,
@@ -40,23 +56,35 @@ pub(super) struct Arguments {
 
 pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
     let (home, store) = desk.open_to_write()?;
-    let keep = DAY.saturating_mul(arguments.keep_days);
+    let config = load_config::<Config>(&home)?;
     // What may still be renewed must be there to be found.
-    let grace = load_config::<Config>(&home)?.renewal_grace();
-    let moment = earlier(now(), keep.max(grace + DAY));
+    let keep = days(arguments.keep_days).max(config.renewal_grace() + days(1));
+    let ended = earlier(now(), keep);
+    let kept = arguments.keep_questions_days;
+    let kept = days(kept.unwrap_or(config.question_retention_days));
+    let asked = earlier(now(), kept);
+    let questions = OldQuestions::find(&home.path(path::LOG), &store, asked)?;
     if arguments.dry_run {
-        let pruned = store.read_blocking(move |records| records.pruning().count_ended(moment))?;
-        return told("would remove", pruned, &local_time(moment));
+        let pruned = store.read_blocking(move |records| records.pruning().count_ended(ended))?;
+        told("would remove", pruned, ended)?;
+        return told_questions("would remove", &questions, asked);
     }
     let database = home.path(path::DATABASE);
     // On a disk that is nearly full the room of the log is what removing takes.
     empty_log(&database).map_err(Error::from)?;
-    let pruned = store.write_blocking(move |records| records.pruning().remove_ended(moment))?;
+    let pruned = store.write_blocking(move |records| records.pruning().remove_ended(ended))?;
+    told("removed", pruned, ended)?;
+    questions.remove()?;
+    told_questions("removed", &questions, asked)?;
     store.close_blocking();
-    told("removed", pruned, &local_time(moment))?;
-    let size = || fs::metadata(&database).map_or(0, |found| found.len() >> 10);
+    give_back(&database)
+}
+
+/// Makes the file smaller.
+fn give_back(database: &Path) -> Result<(), Failure> {
+    let size = || fs::metadata(database).map_or(0, |found| found.len() >> 10);
     let before = size();
-    compact(&database).map_err(|error| match error.is_full() {
+    compact(database).map_err(|error| match error.is_full() {
         true => Error::NoRoomToCompact { kib: before },
         false => error.into(),
     })?;
@@ -66,12 +94,32 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     ))?)
 }
 
-fn told(verb: &str, pruned: Pruned, moment: &str) -> Result<(), Failure> {
+fn told(verb: &str, pruned: Pruned, moment: UnixTime) -> Result<(), Failure> {
     let Pruned {
         codes,
         certificates,
     } = pruned;
     Ok(say(&format!(
-        "{verb} {codes} codes and {certificates} certificates that ended before {moment}"
+        "{verb} {codes} codes and {certificates} certificates that ended before {}",
+        local_time(moment)
     ))?)
+}
+
+fn told_questions(verb: &str, questions: &OldQuestions, moment: UnixTime) -> Result<(), Failure> {
+    let OldQuestions {
+        count,
+        kept,
+        waiting,
+        ..
+    } = questions;
+    say(&format!(
+        "{verb} {count} questions about students from before {}; {kept} stay",
+        local_time(moment)
+    ))?;
+    match waiting {
+        0 => Ok(()),
+        _ => Ok(say(&format!(
+            "          {waiting} of them are as old, and stay until a witness has cosigned the log"
+        ))?),
+    }
 }

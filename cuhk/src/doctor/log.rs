@@ -6,6 +6,7 @@ use scb_tlog::{HashReader as _, Tiles};
 
 use super::Finding;
 use crate::Error;
+use crate::log::require_agreement;
 use crate::store::Records;
 
 const CHECK: &str = "log";
@@ -32,14 +33,12 @@ pub(super) fn look(directory: &Path, records: &Records<'_>) -> Result<Finding, E
     log.check()?;
     let known = log.size()?;
     let Some(checkpoint) = scb_tlog::inspect(directory)? else {
+        require_agreement(&log, &Tiles::new(directory, 0), directory)?;
         return Ok(unpublished(scb_tlog::recorded(directory)?.size, known));
     };
     let published = checkpoint.head().size;
     let tiles = Tiles::new(directory, published);
-    if !log.agrees_with(&tiles)? {
-        let path = directory.to_owned();
-        return Err(Error::LogContradicted { path });
-    }
+    require_agreement(&log, &tiles, directory)?;
     Ok(match known.checked_sub(tiles.size()) {
         Some(waiting) => Finding::ok(
             CHECK,

@@ -87,6 +87,10 @@ impl Error {
                 "put back the database and the directory `log` of the same time; never remove \
                  the log: whoever has seen a checkpoint would notice"
             }
+            Self::LogFilesBehind { .. } => {
+                "put back the directory `log` of the newest backup: cuhk restore FILE --home NEW, and \
+                 copy it from there; `cuhk serve` goes on after it. Leave the database as it is"
+            }
             Self::Log(scb_tlog::Error::Damaged { .. })
             | Self::RecordInvalid { .. }
             | Self::ListMissing(_) => RESTORE,
@@ -216,9 +220,10 @@ impl Error {
             Self::WrongRoot { .. } => "wrong_root",
             Self::NothingRequested(_) => "nothing_requested",
             Self::ClockSetBack { .. } => "clock_set_back",
-            Self::RecordInvalid { .. } | Self::ListMissing(_) | Self::LogContradicted { .. } => {
-                "damaged"
-            }
+            Self::RecordInvalid { .. }
+            | Self::ListMissing(_)
+            | Self::LogContradicted { .. }
+            | Self::LogFilesBehind { .. } => "damaged",
             Self::Log(scb_tlog::Error::Damaged { .. }) => "damaged",
             Self::SheetExists { .. } | Self::BackupExists { .. } => "file_exists",
             Self::BackupInvalid { .. } => "backup_invalid",

@@ -61,7 +61,7 @@ impl IssuanceLog {
             return Err(beyond(size, tiles.size()));
         }
         let subject = Subject::Student(sid.clone());
-        let (count, entries) = self
+        let (count, removed, entries) = self
             .store
             .read(move |records| {
                 let log = records.log();
@@ -72,15 +72,22 @@ impl IssuanceLog {
                 };
                 let entries = entries.into_iter().map(with_status);
                 let entries: Vec<_> = entries.collect::<Result<_, Error>>()?;
-                Ok((log.count(&subject, size)?, entries))
+                Ok((log.count(&subject, size)?, log.removed()?, entries))
             })
             .await?;
+        if removed.is_some_and(|removed| size <= removed.below) {
+            return Err(invalid(&"a tree of which entries are no longer kept"));
+        }
         off_the_runtime(move || {
             let entries = entries
                 .into_iter()
                 .map(|(entry, inactive)| proved(entry, inactive, size, &tiles));
             let entries = entries.collect::<Result<_, _>>()?;
-            Ok(Reply::Audit { count, entries })
+            Ok(Reply::Audit {
+                count,
+                removed_before: removed.map(|removed| removed.before.as_secs()),
+                entries,
+            })
         })
         .await
     }

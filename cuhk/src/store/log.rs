@@ -1,5 +1,9 @@
 //! The issuance log's entries: numbered in the same transaction as what they are about.
 
+mod removal;
+#[cfg(test)]
+mod tests;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use scb_certs::{Serial, ServiceName};
 use scb_protocol::values::Salt;
@@ -9,10 +13,21 @@ use scb_tlog::{HashReader as _, Tiles};
 use super::{CertificateRecord, convert};
 use crate::{Error, Subject};
 
-/// The last entry about a subject in a log of some size. It reads the index backwards: to append
-/// costs the same however many there are.
-const LAST: &str = "SELECT nth FROM log_entry WHERE subject = ?1 AND number < ?2
-                    ORDER BY nth DESC LIMIT 1";
+pub use removal::Removed;
+
+/// The last entry about a subject in a log of some size; it is never removed. It reads the index
+/// backwards: to append costs the same however many there are.
+const LAST: &str = "SELECT nth, json_extract(content, '$.certificates') FROM log_entry
+                    WHERE subject = ?1 AND number < ?2 ORDER BY nth DESC LIMIT 1";
+
+/// Where an entry stands among those about its subject.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Which entry it is, from 1.
+    pub nth: u64,
+    /// How many certificates were issued, with this entry.
+    pub certificates: u64,
+}
 
 /// An entry as its subject may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +64,7 @@ impl<'a> Log<'a> {
         Self { connection }
     }
 
-    /// Appends what `entry` says, given which entry about its subject it is. Answers its number.
+    /// Appends what `entry` says, given its place. Answers its number.
     ///
     /// # Errors
     ///
@@ -57,7 +72,7 @@ impl<'a> Log<'a> {
     pub fn append(
         &self,
         subject: &Subject,
-        entry: impl FnOnce(u64) -> LogEntry,
+        entry: impl FnOnce(Place) -> LogEntry,
     ) -> Result<u64, Error> {
         self.insert(subject, None, entry)
     }
@@ -75,10 +90,11 @@ impl<'a> Log<'a> {
         if self.number_of(&intent.serial)?.is_some() {
             return Ok(());
         }
-        let entry = |nth| LogEntry::Certificate {
+        let entry = |place: Place| LogEntry::Certificate {
             v: 1,
             subject: intent.subject.to_string(),
-            nth,
+            nth: place.nth,
+            certificates: place.certificates,
             profile: intent.profile.as_str().to_owned(),
             serial: intent.serial,
             cert_sha256: certificate.fingerprint(),
@@ -121,15 +137,19 @@ impl<'a> Log<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`].
+    /// [`Error::Storage`]; [`Error::RecordInvalid`] if one is missing.
     pub fn commitments(&self, from: u64, most: usize) -> Result<Vec<[u8; COMMITMENT_SIZE]>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT commitment FROM log_entry WHERE number >= ?1 ORDER BY number LIMIT ?2",
+            "SELECT number, commitment FROM log_entry WHERE number >= ?1 ORDER BY number LIMIT ?2",
         )?;
-        let rows = statement.query_map(params![convert::integer(from), most as i64], |row| {
-            row.get(0)
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let parameters = params![convert::integer(from), most as i64];
+        let rows = statement.query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.zip(from..)
+            .map(|(row, expected)| match row? {
+                (number, commitment) if convert::number(number)? == expected => Ok(commitment),
+                _ => Err(Error::RecordInvalid { what: "log entry" }),
+            })
+            .collect()
     }
 
     /// Whether the last entry that both have is the same; of what is before it the tree's root
@@ -139,11 +159,20 @@ impl<'a> Log<'a> {
     ///
     /// [`Error::Storage`], [`Error::Log`].
     pub fn agrees_with(&self, tiles: &Tiles) -> Result<bool, Error> {
-        let Some(last) = self.size()?.min(tiles.size()).checked_sub(1) else {
-            return Ok(true);
-        };
-        let here = self.commitments(last, 1)?;
-        Ok(here.first().map(<[u8; COMMITMENT_SIZE]>::as_slice) == Some(&tiles.entry(last)?))
+        let last: Option<(i64, [u8; COMMITMENT_SIZE])> = self
+            .connection
+            .prepare_cached(
+                "SELECT number, commitment FROM log_entry WHERE number < ?1
+                 ORDER BY number DESC LIMIT 1",
+            )?
+            .query_row([convert::integer(tiles.size())], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        match last {
+            Some((number, here)) => Ok(tiles.entry(convert::number(number)?)? == here),
+            None => Ok(true),
+        }
     }
 
     /// Takes over a commitment that is in the tiles already; its content is lost.
@@ -194,21 +223,31 @@ impl<'a> Log<'a> {
         rows.try_for_each(|row| logged(row?).map(drop))
     }
 
-    /// How many entries about a subject are among the first `size` of the log.
+    /// How many entries about a subject there were ever among the first `size` of the log, if none
+    /// of later ones was removed.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
     pub fn count(&self, subject: &Subject, size: u64) -> Result<u64, Error> {
+        Ok(self.last(subject, size)?.nth)
+    }
+
+    fn last(&self, subject: &Subject, size: u64) -> Result<Place, Error> {
         let last = self
             .connection
             .prepare_cached(LAST)?
             .query_row(
                 params![subject.to_string(), convert::integer(size)],
-                |row| row.get(0),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()?;
-        last.map_or(Ok(0), convert::number)
+        last.map_or(Ok(Place::default()), |(nth, certificates)| {
+            Ok(Place {
+                nth: convert::number(nth)?,
+                certificates: convert::number(certificates)?,
+            })
+        })
     }
 
     /// The witnesses.
@@ -268,18 +307,22 @@ impl<'a> Log<'a> {
         &self,
         subject: &Subject,
         serial: Option<&Serial>,
-        entry: impl FnOnce(u64) -> LogEntry,
+        entry: impl FnOnce(Place) -> LogEntry,
     ) -> Result<u64, Error> {
         let number = self.size()?;
-        let nth = self.count(subject, number)? + 1;
-        let (salt, content) = (Salt::random()?, entry(nth).to_content()?);
+        let last = self.last(subject, number)?;
+        let place = Place {
+            nth: last.nth + 1,
+            certificates: last.certificates + u64::from(serial.is_some()),
+        };
+        let (salt, content) = (Salt::random()?, entry(place).to_content()?);
         self.connection
             .prepare_cached("INSERT INTO log_entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
             .execute(params![
                 convert::integer(number),
                 commitment(&salt, &content),
                 subject.to_string(),
-                convert::integer(nth),
+                convert::integer(place.nth),
                 salt.as_bytes(),
                 content,
                 serial.map(Serial::as_bytes),
@@ -305,154 +348,4 @@ fn logged((number, salt, content, committed): Raw) -> Result<LoggedEntry, Error>
         salt,
         content,
     })
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use rusqlite::StatementStatus;
-    use scb_protocol::values::Nonce;
-
-    use super::*;
-    use crate::store::temporary;
-
-    fn asked(subject: &Subject) -> impl FnOnce(u64) -> LogEntry {
-        let subject = subject.to_string();
-        |nth| LogEntry::Verification {
-            v: 1,
-            subject,
-            nth,
-            asker: ServiceName::blackboard(),
-            nonce: Nonce::from_bytes([1; 16]),
-            cert_sha256: scb_certs::Fingerprint::from_bytes([2; 32]),
-            inactive: None,
-            at: 1000,
-        }
-    }
-
-    #[test]
-    fn entries_are_numbered_without_gaps() {
-        let (_dir, store) = temporary();
-        store
-            .write_blocking(|records| {
-                let (one, other) = ("1155000001".parse()?, "1155000002".parse()?);
-                let log = records.log();
-                for (number, subject) in [&one, &other, &one, &one].into_iter().enumerate() {
-                    assert_eq!(log.append(subject, asked(subject))?, number as u64);
-                }
-                let entries = log.of(&one, 1, 4, 10)?;
-                let numbers: Vec<_> = entries.iter().map(|entry| entry.number).collect();
-                assert_eq!(numbers, [0, 2, 3]);
-                let nth =
-                    |entry: &LoggedEntry| LogEntry::from_content(&entry.content).unwrap().nth();
-                assert_eq!(entries.iter().map(nth).collect::<Vec<_>>(), [1, 2, 3]);
-                assert_eq!(
-                    log.of(&one, 2, 3, 10)?,
-                    entries[1..2],
-                    "a page of a smaller log"
-                );
-                assert_eq!(log.of(&one, 1, 4, 1)?, entries[..1], "a short page");
-                assert_eq!((log.count(&one, 3)?, log.count(&one, 4)?), (2, 3));
-                Ok(())
-            })
-            .unwrap();
-    }
-
-    #[test]
-    fn commitments_are_those_of_the_entries() {
-        let (_dir, store) = temporary();
-        store
-            .write_blocking(|records| {
-                let (subject, log) = ("1155000001".parse()?, records.log());
-                log.append(&subject, asked(&subject))?;
-                log.adopt(&[9; 32])?;
-                log.append(&subject, asked(&subject))?;
-                let all = log.commitments(0, 10)?;
-                let entries = log.of(&subject, 1, 3, 10)?;
-                let computed = |entry: &LoggedEntry| commitment(&entry.salt, &entry.content);
-                assert_eq!(all[0], computed(&entries[0]));
-                assert_eq!(all[1], [9; 32], "whose content is lost");
-                assert_eq!(all[2], computed(&entries[1]));
-                assert_eq!(log.commitments(1, 1)?, all[1..2]);
-                assert_eq!(log.size()?, 3);
-                assert!(log.adopt(&[9; 31]).is_err());
-                Ok(())
-            })
-            .unwrap();
-    }
-
-    #[test]
-    fn the_ten_thousandth_entry_costs_what_the_first_did() {
-        let (_dir, store) = temporary();
-        store
-            .write_blocking(|records| {
-                let (subject, log) = ("1155000001".parse()?, records.log());
-                let cost = || {
-                    log.append(&subject, asked(&subject))?;
-                    let asking = log.connection.prepare_cached(LAST)?;
-                    Ok::<_, Error>(asking.reset_status(StatementStatus::VmStep))
-                };
-                cost()?;
-                cost()?;
-                let early = cost()?;
-                for _ in 3..10_000 {
-                    log.append(&subject, asked(&subject))?;
-                }
-                cost()?;
-                assert_eq!(cost()?, early, "steps of the database for one more");
-                Ok(())
-            })
-            .unwrap();
-    }
-
-    #[test]
-    fn an_altered_entry_is_never_shown() {
-        let (_dir, store) = temporary();
-        store
-            .write_blocking(|records| {
-                let (subject, log) = ("1155000001".parse()?, records.log());
-                log.append(&subject, asked(&subject))?;
-                log.check()?;
-                let alter = "UPDATE log_entry SET content = replace(content, '1000', '1001')";
-                assert_eq!(log.connection.execute(alter, [])?, 1);
-                for looked in [log.check(), log.of(&subject, 1, 1, 1).map(drop)] {
-                    assert!(matches!(looked, Err(Error::RecordInvalid { .. })));
-                }
-                Ok(())
-            })
-            .unwrap();
-    }
-
-    #[test]
-    fn the_largest_log_that_a_witness_saw_is_kept() {
-        let (_dir, store) = temporary();
-        store
-            .write_blocking(|records| {
-                let mut witness = Witness {
-                    service: ServiceName::blackboard(),
-                    verifier_key: "key".into(),
-                    size: 5,
-                    checkpoint: "first".into(),
-                };
-                let log = records.log();
-                log.set_witness(&witness)?;
-                (witness.size, witness.checkpoint) = (7, "second".into());
-                log.set_witness(&witness)?;
-                assert_eq!(log.witnesses()?, [witness.clone()]);
-                let late = Witness {
-                    size: 6,
-                    ..witness.clone()
-                };
-                log.set_witness(&late)?;
-                assert_eq!(log.witnesses()?, [witness], "what came late is older");
-                let other_key = Witness {
-                    verifier_key: "another".into(),
-                    ..late
-                };
-                log.set_witness(&other_key)?;
-                assert_eq!(log.witnesses()?, [other_key]);
-                Ok(())
-            })
-            .unwrap();
-    }
 }

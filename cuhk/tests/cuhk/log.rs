@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustls_pki_types::UnixTime;
 use scb_certs::ServiceName;
 use scb_cuhk::{Error, Unlocked, open_home};
 use scb_protocol::audit::{Audit, Audited, ExpectCheckpoint, ExpectEntries, GrownLog, KnownLog};
@@ -21,9 +22,9 @@ async fn look(connection: &mut Connection, known: Option<KnownLog>) -> Result<Gr
 }
 
 /// What `student audit` does.
-async fn audit(connection: &mut Connection, sid: &str) -> Result<Audited, Refusal> {
+async fn audit(connection: &mut Connection, sid: &str, now: UnixTime) -> Result<Audited, Refusal> {
     let log = look(connection, None).await?;
-    let (mut expect, mut request) = ExpectEntries::new(log, sid.parse().unwrap());
+    let (mut expect, mut request) = ExpectEntries::new(log, sid.parse().unwrap(), now);
     loop {
         match expect.handle(ask(connection, &request).await?)? {
             Audit::Done(audited) => return Ok(audited),
@@ -34,7 +35,9 @@ async fn audit(connection: &mut Connection, sid: &str) -> Result<Audited, Refusa
 
 async fn audit_as(university: &University, who: &Credentials, sid: &str) -> Audited {
     let mut connection = university.connect_as(who).await;
-    audit(&mut connection, sid).await.unwrap()
+    audit(&mut connection, sid, university.clock.now())
+        .await
+        .unwrap()
 }
 
 fn directory(university: &University) -> PathBuf {
@@ -109,7 +112,9 @@ async fn nobody_reads_about_others() {
     );
     let blackboard = university.blackboard().await;
     let mut connection = university.connect_as(&other).await;
-    let shown = audit(&mut connection, SID).await.unwrap_err();
+    let shown = audit(&mut connection, SID, university.clock.now())
+        .await
+        .unwrap_err();
     assert_eq!(shown.code, Code::LogInvalid, "it is about the caller only");
     let request = Request::Audit { size: 1, from: 1 };
     let as_service = university.ask(Some(&blackboard), &request).await;

@@ -221,7 +221,10 @@ was seen of the log is remembered; a log that contradicts it later is refused (l
 whose proofs are wrong too (log_invalid), and one that lacks a certificate (log_incomplete). A
 certificate that was revoked shows nothing, as whoever else has its key must be shown nothing:
 look from another machine of yours, or enrol again with a new code. Everything in the name is
-shown then, the revoked certificate and who asked about it too.")]
+shown then, the revoked certificate and who asked about it too.
+
+CUHK keeps who asked for about a year (never less than 90 days), and every certificate for ever:
+what is no longer kept is counted. Look at least every 90 days, and nothing escapes you.")]
 pub struct Audit {
     /// Who: student IDs, separated by commas; everybody with a certificate here when left out
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]

@@ -12,6 +12,7 @@ use crate::cli::{Audit, Common};
 use crate::engine::{Audits, Looked};
 use crate::log_memory::WitnessKey;
 use crate::show::Show;
+use crate::words::Words;
 use crate::{Error, Group};
 
 pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), Error> {
@@ -30,8 +31,9 @@ pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), 
         (None, _) => {}
         (Some(_), true) => say_json(&as_json(&looked, now))?,
         (Some((_, last)), false) => {
+            let words = Words::of(common.explain.language.language());
             for (sid, looked) in &looked {
-                say_student(sid, looked, now)?;
+                say_student(sid, looked, now, words)?;
             }
             say_log(last)?;
         }
@@ -42,7 +44,7 @@ pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), 
     }
 }
 
-fn say_student(sid: &StudentId, looked: &Looked, now: UnixTime) -> Result<(), Error> {
+fn say_student(sid: &StudentId, looked: &Looked, now: UnixTime, words: Words) -> Result<(), Error> {
     let entries = looked.audited.entries();
     let certificates: Vec<_> = entries.iter().filter_map(Issued::of).collect();
     let questions: Vec<_> = entries.iter().filter_map(Asked::of).collect();
@@ -53,6 +55,13 @@ fn say_student(sid: &StudentId, looked: &Looked, now: UnixTime) -> Result<(), Er
     ))?;
     for certificate in &certificates {
         say(&format!("  {}", certificate.line(&looked.own, now)))?;
+    }
+    if let Some(removed) = looked.audited.removed() {
+        let before = local_time(removed.before);
+        say(&format!(
+            "  {}",
+            words.questions_removed(removed.count, &before)
+        ))?;
     }
     for question in &questions {
         say(&format!("  {}", question.line()))?;
@@ -242,7 +251,11 @@ fn as_json(all: &[(StudentId, Looked)], now: UnixTime) -> Value {
             .collect();
         let asked = entries.iter().filter_map(Asked::of);
         let asked: Vec<_> = asked.map(|one| one.as_json()).collect();
-        json!({ "sid": sid, "certificates": certificates, "asked": asked })
+        let removed = looked
+            .audited
+            .removed()
+            .map(|removed| json!({ "count": removed.count, "before": rfc3339(removed.before) }));
+        json!({ "sid": sid, "certificates": certificates, "asked": asked, "removed": removed })
     };
     let students: Vec<_> = all.iter().map(student).collect();
     let log = all.last().map(|(_, looked)| log_as_json(looked));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::audit::{Audit, Audited, ExpectCheckpoint, ExpectEntries, GrownLog, KnownLog};
 use scb_protocol::client::Member;
@@ -56,7 +57,7 @@ pub(super) async fn audit(
     let mut memory = LogMemory::after(memory, &log);
     memory.save(&setup.home)?;
 
-    let audited = entries(&mut connection, log, member).await;
+    let audited = entries(&mut connection, log, member, clock.now()).await;
     let audited = audited.map_err(|refusal| about(refusal, &member.sid))?;
     connection.close().await;
     let own = member.chain.leaf().fingerprint();
@@ -98,8 +99,9 @@ async fn entries(
     connection: &mut Connection,
     log: GrownLog,
     member: &Member,
+    now: UnixTime,
 ) -> Result<Audited, Refusal> {
-    let (mut expect, mut request) = ExpectEntries::new(log, member.sid.clone());
+    let (mut expect, mut request) = ExpectEntries::new(log, member.sid.clone(), now);
     loop {
         match expect.handle(ask(connection, &request).await?)? {
             Audit::Done(audited) => return Ok(audited),

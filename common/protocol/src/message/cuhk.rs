@@ -232,7 +232,11 @@ replies! {
         "audit" Audit {
             /// How many entries about this student there are in all.
             count: u64,
-            /// The next of them, at most 16.
+            /// Questions that were answered before this are no longer kept, except for the newest
+            /// entry about a student; absent if none was removed yet.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            removed_before: Option<u64>,
+            /// The next of those that are kept, at most 16.
             entries: Vec<AuditedEntry>,
         }
         /// Answer to `cosign`: it is stored.

@@ -1,18 +1,23 @@
 //! What a student and a witness believe of CUHK's log.
 
+mod removed;
+
 use scb_certs::{Fingerprint, ServiceName};
 use scb_protocol::audit::{
     Audit, Audited, ExpectCheckpoint, ExpectEntries, GrownLog, KnownLog, SeenEntries,
 };
 use scb_protocol::message::cuhk::{AuditedEntry, Reply, Request, Witnessed};
 use scb_protocol::values::{Nonce, Salt};
-use scb_protocol::{Code, LogEntry, Refusal, commitment};
+use scb_protocol::{Code, LogEntry, Refusal, commitment, from_seconds};
 use scb_tlog::{
     Algorithm, Checkpoint, Cosigner, Error, Hash, HashReader, NoteKey, TreeHead,
     VerifiedCheckpoint, consistency_proof, inclusion_proof, root, verify_growth,
 };
 
 use crate::support::THREE;
+
+/// When a student looks.
+const NOW: u64 = 1_800_000_000;
 
 fn hash(byte: u8) -> Fingerprint {
     Fingerprint::from_bytes([byte; 32])
@@ -41,6 +46,7 @@ fn asked(sid: &str, nth: u64) -> LogEntry {
         v: 1,
         subject: sid.to_owned(),
         nth,
+        certificates: 0,
         asker: ServiceName::blackboard(),
         nonce: Nonce::from_bytes([nth as u8; 16]),
         cert_sha256: hash(2),
@@ -116,7 +122,8 @@ fn look(known: Option<KnownLog>, reply: Reply) -> Result<GrownLog, Refusal> {
 
 fn audit(log: &Log, pages: Vec<Reply>) -> Result<Audited, Refusal> {
     let grown = look(None, log.shows(0)).unwrap();
-    let (mut expect, _) = ExpectEntries::new(grown, THREE[0].parse().unwrap());
+    let sid = THREE[0].parse().unwrap();
+    let (mut expect, _) = ExpectEntries::new(grown, sid, from_seconds(NOW));
     for page in pages {
         match expect.handle(page)? {
             Audit::Done(audited) => return Ok(audited),
@@ -127,7 +134,11 @@ fn audit(log: &Log, pages: Vec<Reply>) -> Result<Audited, Refusal> {
 }
 
 fn page(count: u64, entries: Vec<AuditedEntry>) -> Reply {
-    Reply::Audit { count, entries }
+    Reply::Audit {
+        count,
+        removed_before: None,
+        entries,
+    }
 }
 
 #[test]
@@ -261,14 +272,18 @@ fn what_was_shown_once_must_be_shown_again() {
     )];
     let audited = audit(&log, pages).unwrap();
     let sid = THREE[0].parse().unwrap();
-    assert_eq!(audited.seen(), SeenEntries { count: 5, last: 8 });
+    let seen = |count, last| SeenEntries {
+        count,
+        last,
+        last_at: 1000 + count,
+        looked_at: NOW,
+    };
+    assert_eq!(audited.seen(), seen(5, 8));
     for (count, last) in [(0, 0), (1, 0), (3, 4), (5, 8)] {
-        audited
-            .require_seen(&sid, SeenEntries { count, last })
-            .unwrap();
+        audited.require_seen(&sid, seen(count, last)).unwrap();
     }
-    for (count, last) in [(6, 10), (3, 6), (u64::MAX, 8)] {
-        let withheld = audited.require_seen(&sid, SeenEntries { count, last });
+    for (count, last) in [(6, 10), (3, 6), (u64::MAX - 1000, 8)] {
+        let withheld = audited.require_seen(&sid, seen(count, last));
         assert_eq!(withheld.unwrap_err().code, Code::LogIncomplete);
     }
 }
@@ -305,14 +320,15 @@ fn entries_that_are_not_proved_or_out_of_line_are_refused() {
     index.index = 2;
     let mut path = log.entry(0);
     path.path.pop();
-    let (other, later) = (log.entry(1), log.entry(2));
-    for entry in [content, salt, index, path, other, later] {
+    for entry in [content, salt, index, path, log.entry(1)] {
         let shown = format!("{entry:?}");
         let refused = audit(&log, vec![page(5, vec![entry])]).unwrap_err();
         assert_eq!(refused.code, Code::LogInvalid, "{shown}");
     }
     let twice = audit(&log, vec![page(5, vec![log.entry(0), log.entry(0)])]);
     assert_eq!(twice.unwrap_err().code, Code::LogInvalid);
+    let later = audit(&log, vec![page(5, vec![log.entry(2)])]);
+    assert_eq!(later.unwrap_err().code, Code::LogIncomplete);
     let fewer = audit(&log, vec![page(5, vec![log.entry(0)]), page(5, Vec::new())]);
     assert_eq!(fewer.unwrap_err().code, Code::LogIncomplete);
 }

@@ -141,6 +141,7 @@ pub(crate) fn cuhk_replies() -> Vec<cuhk::Reply> {
         },
         Audit {
             count: 1,
+            removed_before: Some(1_760_000_000),
             entries: vec![cuhk::AuditedEntry {
                 index: 6,
                 salt: Salt::from_bytes([6; 32]),

@@ -1,0 +1,227 @@
+//! `cuhk prune` and the issuance log: who asked long ago is forgotten, what is proved stays proved.
+
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use scb_protocol::values::{Nonce, Salt};
+use scb_protocol::{LogEntry, commitment};
+use serde_json::Value;
+
+use crate::audit::{alter, audit, judged, list, until};
+use crate::campus::{Campus, Ran, Server, copy, program, serve_at, version};
+
+const SID: &str = "1155000001";
+const DAY: u64 = 24 * 60 * 60;
+/// Questions about the student, two years ago.
+const OLD: u64 = 600;
+
+fn days_ago(days: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    (now - Duration::from_secs(days * DAY)).as_secs()
+}
+
+/// Question `nth` about the student, as CUHK would have entered it then.
+fn asked(nth: u64) -> String {
+    let entry = LogEntry::Verification {
+        v: 1,
+        subject: SID.to_owned(),
+        nth,
+        certificates: 0,
+        asker: scb_certs::ServiceName::blackboard(),
+        nonce: Nonce::from_bytes([nth as u8; 16]),
+        cert_sha256: scb_certs::Fingerprint::from_bytes([2; 32]),
+        inactive: None,
+        at: days_ago(730) + nth,
+    };
+    entry.to_content().unwrap()
+}
+
+/// A CUHK that has been asked about the student years ago, when somebody else's machine certified
+/// her; here she has a certificate since today. Blackboard has cosigned all of it.
+fn old_campus() -> Campus {
+    let mut campus = Campus::sandbox();
+    campus.cuhk.stop();
+    let file = campus.path().join("cuhk/cuhk.db");
+    let mut database = rusqlite::Connection::open(file).unwrap();
+    let all = database.transaction().unwrap();
+    for nth in 1..=OLD {
+        let (salt, content) = (Salt::from_bytes([nth as u8; 32]), asked(nth));
+        let insert = "INSERT INTO log_entry (number, commitment, subject, nth, salt, content)
+                      SELECT max(number) + 1, ?1, ?2, ?3, ?4, ?5 FROM log_entry";
+        let committed = commitment(&salt, &content);
+        let values = rusqlite::params![committed, SID, nth as i64, salt.as_bytes(), content];
+        assert_eq!(all.execute(insert, values).unwrap(), 1);
+    }
+    all.commit().unwrap();
+    drop(database);
+    start_cuhk_again(&mut campus);
+    campus.student(&["enrol", "--ids", SID]).succeeded();
+    witnessed(&campus);
+    campus
+}
+
+fn start_cuhk_again(campus: &mut Campus) {
+    let again = serve_at(&campus.path(), &campus.cuhk.address());
+    campus.cuhk = Server::start("cuhk", &again);
+}
+
+/// Looks until Blackboard has cosigned the whole log.
+fn witnessed(campus: &Campus) -> Value {
+    let mut looked = Value::Null;
+    until(
+        || {
+            looked = audit(campus, &[]).succeeded().json();
+            looked["log"]["witnesses"][0]["size"] == looked["log"]["size"]
+        },
+        "the witness sees the whole log",
+    );
+    looked
+}
+
+fn prune(campus: &Campus, more: &[&str]) -> String {
+    let ran = campus.administer_cuhk(&[&["prune"], more].concat());
+    ran.succeeded().stdout
+}
+
+fn hand_in(campus: &Campus) {
+    let report = version(campus.outside());
+    let submit = ["submit", "--ids", SID, &report];
+    campus.student(&submit).succeeded();
+}
+
+#[test]
+fn old_questions_go_and_the_log_is_proved_as_before() {
+    let mut campus = old_campus();
+    hand_in(&campus);
+    let before = witnessed(&campus);
+    let asked = list(&before, "asked").len() as u64;
+    assert!(asked > OLD, "{asked}");
+    assert!(before["students"][0]["removed"].is_null());
+
+    let told = prune(&campus, &["--dry-run"]);
+    assert!(
+        told.contains(&format!("would remove {OLD} questions")),
+        "{told}"
+    );
+    assert_eq!(
+        audit(&campus, &[]).succeeded().json()["students"],
+        before["students"]
+    );
+    let told = prune(&campus, &["--keep-questions-days", "800"]);
+    assert!(told.contains("removed 0 questions"), "{told}");
+    let told = prune(&campus, &[]);
+    let expected = format!("removed {OLD} questions about students");
+    assert!(told.contains(&expected), "{told}");
+    let kept = format!("; {} stay", asked - OLD);
+    assert!(told.contains(&kept), "{told}");
+    assert!(prune(&campus, &[]).contains("removed 0 questions"));
+
+    let after = audit(&campus, &[]).succeeded().json();
+    assert_eq!(after["students"][0]["removed"]["count"], OLD);
+    assert_eq!(list(&after, "asked").len() as u64, asked - OLD);
+    assert_eq!(list(&after, "certificates"), list(&before, "certificates"));
+    assert_eq!(after["log"]["size_before"], before["log"]["size"]);
+    let told = audit_in_words(&campus, "en");
+    assert!(told.contains("600 older questions, from before "), "{told}");
+    let told = audit_in_words(&campus, "zh-Hant");
+    assert!(told.contains("600 次查詢記錄已不再保存"), "{told}");
+
+    // It goes on: hand-ins, a restart, the witness, and the files are what they were.
+    campus.restart_cuhk();
+    hand_in(&campus);
+    let later = witnessed(&campus);
+    assert!(later["log"]["size"].as_u64() > before["log"]["size"].as_u64());
+    assert_eq!(
+        later["students"][0]["removed"],
+        after["students"][0]["removed"]
+    );
+    judged(&campus.path().join("cuhk/log"), &later["log"]);
+    assert_eq!(doctor_of_the_log(&campus), "ok");
+}
+
+fn audit_in_words(campus: &Campus, language: &str) -> String {
+    let audit = ["audit", "--ids", SID, "--lang", language];
+    campus.student(&audit).succeeded().stdout
+}
+
+fn doctor_of_the_log(campus: &Campus) -> String {
+    let findings = campus.administer_cuhk(&["doctor", "--json"]).json();
+    let findings = findings.as_array().unwrap();
+    let log = findings.iter().find(|finding| finding["check"] == "log");
+    log.unwrap()["outcome"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_is_hidden_as_if_it_were_old_is_missed() {
+    let mut campus = old_campus();
+    prune(&campus, &[]);
+    hand_in(&campus);
+    hand_in(&campus);
+    witnessed(&campus);
+    // A younger question, after a certificate that is as young.
+    let young = format!(
+        "CREATE TABLE aside AS SELECT * FROM log_entry WHERE subject = '{SID}' AND nth = {};
+         DELETE FROM log_entry WHERE number = (SELECT number FROM aside);",
+        OLD + 2
+    );
+    alter(&mut campus, &young, |_| ());
+    let error = audit(&campus, &[]).refused(3, "log_incomplete");
+    assert!(
+        error.to_string().contains("an entry is missing after"),
+        "{error:#}"
+    );
+    // As if the university forgot what is younger than anybody may forget.
+    let forget = format!("UPDATE removed_questions SET before = {};", days_ago(80));
+    let put_back = "INSERT INTO log_entry SELECT * FROM aside;";
+    alter(&mut campus, &format!("{forget}{put_back}"), |_| ());
+    let error = audit(&campus, &[]).refused(3, "log_incomplete");
+    assert!(
+        error.to_string().contains("of the last 90 days"),
+        "{error:#}"
+    );
+    // As if nothing had ever been removed.
+    alter(&mut campus, "DELETE FROM removed_questions;", |_| ());
+    let error = audit(&campus, &[]).refused(3, "log_incomplete");
+    assert!(
+        error.to_string().contains("none is said to be removed"),
+        "{error:#}"
+    );
+}
+
+#[test]
+fn a_log_whose_files_were_lost_after_pruning_comes_back_from_a_backup() {
+    let mut campus = old_campus();
+    let file = campus.outside().join("backup.zip");
+    let back_up = ["backup", file.to_str().unwrap()];
+    campus.administer_cuhk(&back_up).succeeded();
+    prune(&campus, &[]);
+    hand_in(&campus);
+    let before = witnessed(&campus);
+    campus.cuhk.stop();
+    let log = campus.path().join("cuhk/log");
+    fs::remove_dir_all(&log).unwrap();
+
+    assert_eq!(doctor_of_the_log(&campus), "fail");
+    let at = serve_at(&campus.path(), &campus.cuhk.address());
+    let served = Ran::of(program("cuhk").args(&at));
+    assert_eq!(served.exit, Some(5), "{served:#?}");
+    for told in ["nowhere else", "cuhk restore FILE --home NEW"] {
+        assert!(served.stderr.contains(told), "{served:#?}");
+    }
+
+    let restored = campus.outside().join("restored");
+    let mut restore = program("cuhk");
+    restore
+        .arg("restore")
+        .arg(&file)
+        .arg("--home")
+        .arg(&restored);
+    Ran::of(&mut restore).succeeded();
+    copy(&restored.join("log"), &log);
+    start_cuhk_again(&mut campus);
+    hand_in(&campus);
+    let after = witnessed(&campus);
+    assert_eq!(after["log"]["size_before"], after["log"]["size"]);
+    assert!(after["log"]["size"].as_u64() > before["log"]["size"].as_u64());
+    judged(&log, &after["log"]);
+}
