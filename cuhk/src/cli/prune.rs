@@ -30,10 +30,10 @@ back to the disk. What any revocation list names stays, and so do certificates t
 renewed (`renewal_grace_days`) and keys that were revoked as compromised, so that they are never
 certified again. Receipts need none of it.
 
-Of the issuance log go the questions about students that are older (`question_retention_days`), as
-far as they are published, and cosigned if there is a witness. Their hashes stay in HOME/log, which
-is then the only place that has them, so that nothing in the log can be changed; `student audit` says
-how many are gone. The entry about each certificate stays for ever (about 550 bytes), and so does the
+Of the issuance log go the questions about students that are older (`question_retention_days`),
+as far as they are published, and cosigned if there is a witness. Their hashes stay in HOME/log,
+which is then the only place that has them, so that nothing in the log can be changed; `student
+audit` says how many are gone. The entry about each certificate stays for ever, and so does the
 newest entry about each student.
 
 Works while `cuhk serve` runs. Giving the room back takes as much again for a moment: on a full disk
