@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scb_certs::Fingerprint;
 use scb_cli::fault::FaultTable as _;
-use scb_cli::{Generate, HomeArgs, generate_examples};
+use scb_cli::{Generate, HomeArgs, generate_examples, with_generate_examples};
 use scb_explain::ExplainArgs;
 use scb_transport::Limits;
 
@@ -112,7 +112,11 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = grades::GRADES_EXAMPLES)]
     Grades(GradesCommand),
     /// Shell completions and man pages, for packagers
-    #[command(subcommand, after_help = generate_examples("blackboard"))]
+    #[command(
+        subcommand,
+        after_help = generate_examples("blackboard"),
+        mut_subcommands = with_generate_examples("blackboard")
+    )]
     Generate(Generate),
 }
 

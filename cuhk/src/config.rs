@@ -173,8 +173,8 @@ impl Config {
              # ever. More are refused as `too_many_logs`. Default: {WITNESSED_LOGS}\n\
              witnessed_logs = {witnessed_logs}\n\
              # For how many days the issuance log keeps who asked about a student; `cuhk prune`\n\
-             # removes what is older. At least {MIN_QUESTION_RETENTION_DAYS}, as students miss what is younger than 90.\n\
-             # Default: {QUESTION_RETENTION_DAYS}\n\
+             # removes what is older, and the entries of witnessed logs that have not grown for as\n\
+             # long. At least {MIN_QUESTION_RETENTION_DAYS}, as students miss what is younger than 90. Default: {QUESTION_RETENTION_DAYS}\n\
              question_retention_days = {question_retention_days}\n\
              \n\
              {limits}",

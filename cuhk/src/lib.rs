@@ -83,9 +83,9 @@ pub use roster_import::{
 pub use server::{Refresher, Server, Unlocked};
 pub use store::{
     Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CertificateRecord, Certificates,
-    Change, CodeRecord, Codes, CrlSigner, Intent, Log, LoggedEntry, OpenCode, Place, Profile,
-    Pruned, Pruning, Records, Removed, Renewals, Revocation, RevocationLists, Roster, Service,
-    Services, Status, Store, StoredList, Student, Term, Terms, TokenSigner, TokenSigners,
+    Change, CodeRecord, Codes, CrlSigner, IdleLog, Intent, Log, LoggedEntry, OpenCode, Place,
+    Profile, Pruned, Pruning, Records, Removed, Renewals, Revocation, RevocationLists, Roster,
+    Service, Services, Status, Store, StoredList, Student, Term, Terms, TokenSigner, TokenSigners,
     TrustBundles, Witness, WitnessedLog, WitnessedLogs,
 };
 pub use subject::Subject;

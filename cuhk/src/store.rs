@@ -47,7 +47,7 @@ pub use services::{Service, Services};
 pub use signers::{TokenSigner, TokenSigners};
 pub use status::Status;
 pub use terms::{Term, Terms};
-pub use witnessed::{WitnessedLog, WitnessedLogs};
+pub use witnessed::{IdleLog, WitnessedLog, WitnessedLogs};
 
 /// The database of one CUHK. Clones share it.
 #[derive(Debug, Clone)]
@@ -302,6 +302,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("store/migrations/0014_roster_import.sql")),
         M::up(include_str!("store/migrations/0015_restored.sql")),
         M::up(include_str!("store/migrations/0016_removed_questions.sql")),
+        M::up(include_str!("store/migrations/0017_witnessed_growth.sql")),
     ])
 }
 

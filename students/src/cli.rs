@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 use scb_certs::Fingerprint;
-use scb_cli::{Generate, HomeArgs, generate_examples};
+use scb_cli::{Generate, HomeArgs, generate_examples, with_generate_examples};
 use scb_explain::ExplainArgs;
 use scb_protocol::statement::Label;
 
@@ -146,7 +146,11 @@ pub enum Command {
     /// Get back the files and the receipt of a submission of one's own
     Download(Download),
     /// Shell completions and man pages, for packagers
-    #[command(subcommand, after_help = generate_examples("student"))]
+    #[command(
+        subcommand,
+        after_help = generate_examples("student"),
+        mut_subcommands = with_generate_examples("student")
+    )]
     Generate(Generate),
 }
 

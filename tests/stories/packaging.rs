@@ -121,6 +121,19 @@ fn told(manager: &UnixDatagram) -> String {
 }
 
 #[test]
+fn what_is_generated_is_shown_by_examples_for_each_program() {
+    for name in ["student", "cuhk", "blackboard"] {
+        for what in ["completions", "man"] {
+            let help = Ran::of(program(name).args(["generate", what, "--help"]));
+            let help = help.succeeded().stdout;
+            let (_, examples) = help.split_once("Examples:\n").expect(&help);
+            let first = format!("  {name} generate {what} ");
+            assert!(examples.starts_with(&first), "{help}");
+        }
+    }
+}
+
+#[test]
 fn a_service_manager_is_told_when_a_server_is_ready_and_when_it_stops() {
     let dir = tempfile::tempdir().unwrap();
     let (sandbox, socket) = (dir.path().join("sandbox"), dir.path().join("notify"));

@@ -32,11 +32,39 @@ pub enum Generate {
 /// The examples at the end of `generate --help`, for the program of this name.
 #[must_use]
 pub fn generate_examples(program: &str) -> String {
-    format!(
-        "Examples:
-  {program} generate completions bash > /etc/bash_completion.d/{program}
-  {program} generate man /usr/local/share/man/man1"
-    )
+    format!("Examples:\n{}\n{}", completions(program), man(program))
+}
+
+/// Gives each command of `generate` its own examples, for the program of this name.
+pub fn with_generate_examples(program: &'static str) -> impl FnMut(Command) -> Command {
+    move |command| match command.get_name() {
+        "completions" => command.after_help(format!(
+            "Examples:
+{}
+  {program} generate completions zsh > \"${{fpath[1]}}/_{program}\"
+  {program} generate completions fish > ~/.config/fish/completions/{program}.fish
+
+They take effect in the next shell that is opened.",
+            completions(program)
+        )),
+        "man" => command.after_help(format!(
+            "Examples:
+{}
+  mkdir -p ~/.local/share/man/man1 && {program} generate man ~/.local/share/man/man1
+
+Then: man {program}",
+            man(program)
+        )),
+        _ => command,
+    }
+}
+
+fn completions(program: &str) -> String {
+    format!("  {program} generate completions bash > /etc/bash_completion.d/{program}")
+}
+
+fn man(program: &str) -> String {
+    format!("  {program} generate man /usr/local/share/man/man1")
 }
 
 impl Generate {

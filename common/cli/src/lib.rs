@@ -27,7 +27,7 @@ pub use exit::{Failure, finish, finish_in, finish_json, with_causes};
 pub use files::{
     create_private_dir, create_private_file, read_limited, write_atomic, write_atomic_with,
 };
-pub use generate::{Generate, generate_examples};
+pub use generate::{Generate, generate_examples, with_generate_examples};
 pub use hidden::Hidden;
 pub use home::{Home, HomeArgs, Role, default_home};
 pub use inspect::{Access, free_space, unwritable};

@@ -251,6 +251,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "中大為此服務見證的日誌已達上限",
             "在中大的 config.toml 調高 `witnessed_logs`",
         ),
+        Code::LogNotKept => (
+            "中大已不再保存此日誌中所要的條目",
+            "還原該服務較新的備份：久未增長的日誌，其條目會被移除",
+        ),
         Code::NotPermitted => ("此證書無權作此請求", "使用有權角色的證書"),
         Code::UnexpectedMessage => ("訊息的次序不對", "更新本程式"),
         Code::UnknownMessage => ("收到種類不明的訊息", "更新本程式"),

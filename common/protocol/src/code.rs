@@ -297,6 +297,9 @@ codes! {
     TooManyLogs = "too_many_logs", EXIT_REFUSED, 429,
         "CUHK witnesses as many logs of this service as it may",
         "raise `witnessed_logs` in CUHK's config.toml";
+    LogNotKept = "log_not_kept", EXIT_REFUSED, 410,
+        "CUHK no longer keeps the entries of this log that are asked for",
+        "restore a newer backup of the service: those of a log that has not grown for long are removed";
     NotPermitted = "not_permitted", EXIT_REFUSED, 403,
         "this certificate may not ask for that",
         "use the certificate of the role that may";

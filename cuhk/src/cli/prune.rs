@@ -11,7 +11,7 @@ use super::{Desk, now};
 use crate::calendar::days;
 use crate::config::{MIN_QUESTION_RETENTION_DAYS, path};
 use crate::log::OldQuestions;
-use crate::store::Pruned;
+use crate::store::{IdleLog, Pruned};
 use crate::time::earlier;
 use crate::{Config, Error};
 
@@ -35,6 +35,10 @@ as far as they are published, and cosigned if there is a witness. Their hashes s
 which is then the only place that has them, so that nothing in the log can be changed; `student
 audit` says how many are gone. The entry about each certificate stays for ever, and so does the
 newest entry about each student.
+
+Of the logs of services that CUHK witnesses go the entries of those that have not grown for as long;
+how far they had grown stays known. A Blackboard that is put back from a backup older than that gets
+them back no more (`log_not_kept`).
 
 Works while `cuhk serve` runs. Giving the room back takes as much again for a moment: on a full disk
 make room elsewhere first.";
@@ -64,10 +68,12 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     let kept = days(kept.unwrap_or(config.question_retention_days));
     let asked = earlier(now(), kept);
     let questions = OldQuestions::find(&home.path(path::LOG), &store, asked)?;
+    let idle = store.read_blocking(move |records| records.witnessed().idle_since(asked))?;
     if arguments.dry_run {
         let pruned = store.read_blocking(move |records| records.pruning().count_ended(ended))?;
         told("would remove", pruned, ended)?;
-        return told_questions("would remove", &questions, asked);
+        told_questions("would remove", &questions, asked)?;
+        return told_idle("would remove", &idle);
     }
     let database = home.path(path::DATABASE);
     // On a disk that is nearly full the room of the log is what removing takes.
@@ -76,6 +82,11 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     told("removed", pruned, ended)?;
     questions.remove()?;
     told_questions("removed", &questions, asked)?;
+    for log in &idle {
+        let log = *log;
+        store.write_blocking(move |records| records.witnessed().forget_entries(log, asked))?;
+    }
+    told_idle("removed", &idle)?;
     store.close_blocking();
     give_back(&database)
 }
@@ -102,6 +113,14 @@ fn told(verb: &str, pruned: Pruned, moment: UnixTime) -> Result<(), Failure> {
     Ok(say(&format!(
         "{verb} {codes} codes and {certificates} certificates that ended before {}",
         local_time(moment)
+    ))?)
+}
+
+fn told_idle(verb: &str, logs: &[IdleLog]) -> Result<(), Failure> {
+    let entries: u64 = logs.iter().map(|log| log.entries).sum();
+    Ok(say(&format!(
+        "{verb} {entries} entries of {} witnessed logs that have not grown since",
+        logs.len()
     ))?)
 }
 

@@ -29,6 +29,14 @@ pub struct WitnessedLog {
     pub seen_at: UnixTime,
 }
 
+/// A log that has not grown for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdleLog {
+    id: i64,
+    /// How many of its entries are kept.
+    pub entries: u64,
+}
+
 /// The logs.
 #[derive(Debug)]
 pub struct WitnessedLogs<'a> {
@@ -112,8 +120,8 @@ impl<'a> WitnessedLogs<'a> {
         }
         self.connection
             .prepare_cached(
-                "INSERT INTO witnessed_log (name, service, verifier_key, size, root, seen_at)
-                 VALUES (?1, ?2, ?3, 0, ?4, ?5)",
+                "INSERT INTO witnessed_log (name, service, verifier_key, size, root, seen_at, grown_at)
+                 VALUES (?1, ?2, ?3, 0, ?4, ?5, ?5)",
             )?
             .execute(params![
                 log.name().as_str(),
@@ -141,7 +149,8 @@ impl<'a> WitnessedLogs<'a> {
         let changed = self
             .connection
             .prepare_cached(
-                "UPDATE witnessed_log SET size = ?1, root = ?2, checkpoint = ?3, seen_at = ?4
+                "UPDATE witnessed_log SET size = ?1, root = ?2, checkpoint = ?3, seen_at = ?4,
+                     grown_at = CASE size WHEN ?1 THEN grown_at ELSE ?4 END
                  WHERE id = ?5 AND size = ?6 AND root = ?7 AND verifier_key = ?8",
             )?
             .execute(params![
@@ -170,6 +179,7 @@ impl<'a> WitnessedLogs<'a> {
     ///
     /// # Errors
     ///
+    /// [`Error::Refused`] with `log_not_kept` if the first of them is no longer kept;
     /// [`Error::Storage`].
     pub fn entries(
         &self,
@@ -178,13 +188,63 @@ impl<'a> WitnessedLogs<'a> {
         most: usize,
     ) -> Result<Vec<Fingerprint>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT entry FROM witnessed_entry JOIN witnessed_log ON log = id
+            "SELECT number, entry FROM witnessed_entry JOIN witnessed_log ON log = id
              WHERE name = ?1 AND number >= ?2 ORDER BY number LIMIT ?3",
         )?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let parameters = params![log.as_str(), convert::integer(from), most];
-        let rows = statement.query_map(parameters, |row| row.get(0))?;
-        rows.map(|row| Ok(Fingerprint::from_bytes(row?))).collect()
+        let rows = statement.query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let entries: Vec<_> = rows
+            .zip(from..)
+            .map(|(row, expected)| match row? {
+                (number, entry) if convert::number(number)? == expected => {
+                    Ok(Fingerprint::from_bytes(entry))
+                }
+                _ => Err(not_kept(log)),
+            })
+            .collect::<Result<_, Error>>()?;
+        let seen = self.find(log)?.map_or(0, |seen| seen.known.head.size);
+        match entries.is_empty() && from < seen {
+            true => Err(not_kept(log)),
+            false => Ok(entries),
+        }
+    }
+
+    /// Logs that have not grown since `moment`, of which entries are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn idle_since(&self, moment: UnixTime) -> Result<Vec<IdleLog>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, count(*) FROM witnessed_log JOIN witnessed_entry ON log = id
+             WHERE grown_at < ?1 GROUP BY id",
+        )?;
+        let rows = statement.query_map([convert::seconds(moment)], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        rows.map(|row| {
+            let (id, entries) = row?;
+            let entries = convert::number(entries)?;
+            Ok(IdleLog { id, entries })
+        })
+        .collect()
+    }
+
+    /// Removes a log's entries, unless it has grown since `moment` after all. How far it had grown
+    /// stays known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn forget_entries(&self, log: IdleLog, moment: UnixTime) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM witnessed_entry WHERE log =
+                     (SELECT id FROM witnessed_log WHERE id = ?1 AND grown_at < ?2)",
+            )?
+            .execute(params![log.id, convert::seconds(moment)])?;
+        Ok(())
     }
 
     /// From now on a log has another key; how far it had grown stays as it is. Whether there is
@@ -261,6 +321,10 @@ fn witnessed(row: Raw) -> Result<WitnessedLog, Error> {
         checkpoint,
         seen_at: convert::time(seen_at)?,
     })
+}
+
+fn not_kept(log: &KeyName) -> Error {
+    Refusal::new(Code::LogNotKept, STEP).with("log", log).into()
 }
 
 fn key_changed(known: &VerifierKey, got: &VerifierKey) -> Error {

@@ -1,14 +1,17 @@
 //! CUHK as witness of the logs of services: it endorses one key for each, cosigns only what grew,
-//! and forgets nothing of it.
+//! and never forgets how far.
 
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
 use scb_certs::{Crl, ServiceName, SpiffeId, TrustStore};
-use scb_cuhk::{Config, Unlocked, open_home};
+use scb_cuhk::{Config, IdleLog, Records, Unlocked, open_home};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::witness::{
     CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectEntries, ExpectLogs,
     ExpectSeen, Offer, SeenByWitness, WitnessAnswer,
 };
-use scb_protocol::{Code, Frame, Refusal, Step, VerifiedLogKeys};
+use scb_protocol::{Code, Frame, Refusal, Step, VerifiedLogKeys, from_seconds};
 use scb_testkit::TestLog;
 use scb_transport::Connection;
 use tokio::time::Instant;
@@ -88,6 +91,25 @@ impl Asker {
         let (expect, request) = ExpectSeen::new(log.key().clone());
         let reply = ask(&mut self.connection, &request).await.unwrap();
         expect.handle(reply).unwrap()
+    }
+
+    /// Asks for entries, page by page.
+    async fn given_back(
+        &mut self,
+        log: &TestLog,
+        from: u64,
+        end: u64,
+    ) -> Result<Vec<scb_certs::Fingerprint>, Refusal> {
+        let (mut expect, mut request) = ExpectEntries::new(log.key(), from, end);
+        let mut got = Vec::new();
+        loop {
+            let (page, more) = expect.handle(ask(&mut self.connection, &request).await?)?;
+            got.extend(page);
+            match more {
+                Some(more) => (expect, request) = more,
+                None => return Ok(got),
+            }
+        }
     }
 }
 
@@ -246,17 +268,7 @@ async fn entries_that_were_witnessed_are_given_back() {
     asker.cosigned(&keys, &log, 0).await;
     log.grow(400);
     asker.cosigned(&keys, &log, 300).await;
-    let (mut expect, mut request) = ExpectEntries::new(log.key(), 50, 700);
-    let mut got = Vec::new();
-    loop {
-        let reply = ask(&mut asker.connection, &request).await.unwrap();
-        let (page, more) = expect.handle(reply).unwrap();
-        got.extend(page);
-        match more {
-            Some(more) => (expect, request) = more,
-            None => break,
-        }
-    }
+    let got = asker.given_back(&log, 50, 700).await.unwrap();
     assert_eq!(got, entries(&log, 50, 700));
     let nothing = Request::WitnessedEntries {
         log: LOG.to_owned(),
@@ -268,6 +280,54 @@ async fn entries_that_were_witnessed_are_given_back() {
     };
     assert_eq!(ask(&mut asker.connection, &nothing).await.unwrap(), none);
     university.stop().await;
+}
+
+#[tokio::test]
+async fn entries_of_a_log_that_has_long_not_grown_go_and_it_still_goes_on() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let mut log = TestLog::of(LOG, 3);
+    let mut asker = Asker::of(&university, &blackboard).await;
+    let keys = asker.endorse(&log).await.unwrap();
+    asker.cosigned(&keys, &log, 0).await;
+    let grown = university.clock.now();
+    let after = from_seconds(grown.as_secs() + 1);
+    // Offered again an hour later, as after a restart: it has not grown by that.
+    university.clock.advance(Duration::from_secs(60 * 60));
+    asker.cosigned(&keys, &log, 3).await;
+    assert_eq!(idle_since(&university, grown).await, [], "it grew then");
+    let idle = idle_since(&university, after).await;
+    assert_eq!(idle.iter().map(|log| log.entries).collect::<Vec<_>>(), [3]);
+    let forget = |log: IdleLog, moment| {
+        let forget = move |records: &Records<'_>| records.witnessed().forget_entries(log, moment);
+        university.store.write(forget)
+    };
+    forget(idle[0], grown).await.unwrap();
+    assert_eq!(
+        asker.given_back(&log, 0, 3).await.unwrap(),
+        entries(&log, 0, 3)
+    );
+    forget(idle[0], after).await.unwrap();
+    let gone = asker.given_back(&log, 0, 3).await.unwrap_err();
+    assert_eq!(gone.code, Code::LogNotKept);
+
+    let mut asker = Asker::of(&university, &blackboard).await;
+    assert_eq!(asker.seen(&log).await.head(), log.checkpoint(3).head());
+    log.grow(2);
+    asker.cosigned(&keys, &log, 3).await;
+    assert_eq!(
+        asker.given_back(&log, 3, 5).await.unwrap(),
+        entries(&log, 3, 5)
+    );
+    let gone = asker.given_back(&log, 2, 5).await.unwrap_err();
+    assert_eq!(gone.code, Code::LogNotKept);
+    assert_eq!(idle_since(&university, after).await, []);
+    university.stop().await;
+}
+
+async fn idle_since(university: &University, moment: UnixTime) -> Vec<IdleLog> {
+    let idle = move |records: &Records<'_>| records.witnessed().idle_since(moment);
+    university.store.read(idle).await.unwrap()
 }
 
 #[tokio::test]
