@@ -1,5 +1,6 @@
 //! Class lists: CSV files in which one column has the student IDs.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord};
@@ -21,48 +22,169 @@ const COLUMNS: [&str; 8] = [
     "login",
 ];
 
-/// The students of a class list, each once, in the order of the file.
+/// How many wrong or repeated lines are named.
+const NAMED: usize = 5;
+
+/// The students of a class list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClassList {
+    /// Each once, in order.
+    pub(crate) students: Vec<StudentId>,
+    /// What stands there more than once, with both lines: `1155000001 (lines 2 and 5)`.
+    pub(crate) repeated: Vec<String>,
+}
+
+/// Whether IDs are taken that look unlike the others in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unlike {
+    /// They are taken for mistakes.
+    Refused,
+    /// The teacher says that they are right.
+    Taken,
+}
+
+/// Why a file is no class list.
+#[derive(Debug)]
+enum Wrong {
+    /// It cannot be read, or what stands in the column cannot be a student ID.
+    File(String),
+    /// These look like no ID beside the others.
+    Unlike(String),
+}
+
+/// The students of a class list.
 ///
 /// # Errors
 ///
-/// Cannot be read, has no column of IDs, or a row with something else in it: with its line.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<StudentId>> {
+/// Cannot be read, has no column of IDs, or rows with something else in it: with their lines.
+pub(crate) fn read(path: &Path, unlike: Unlike) -> anyhow::Result<ClassList> {
     let bytes = read_limited(path, MAX_BYTES)?;
-    Ok(parse(&bytes).map_err(|reason| {
-        Failure::usage(format!("{}: {reason}", path.display()))
+    let failure = |reason| Failure::usage(format!("{}: {reason}", path.display()));
+    Ok(parse(&bytes, unlike).map_err(|wrong| match wrong {
+        Wrong::File(reason) => failure(reason)
             .with_remedy(
                 "a class list is a CSV file in UTF-8 with a header and a column `sid` or `Student \
                  ID`; exports of Canvas, Moodle and Blackboard Learn are read as they are",
             )
-            .with_code("class_list")
+            .with_code("class_list"),
+        Wrong::Unlike(reason) => failure(reason)
+            .with_remedy(
+                "nothing was changed; correct these lines, or, if they are right, give \
+                 --mixed-ids as well",
+            )
+            .with_code("class_list"),
     })?)
 }
 
-fn parse(bytes: &[u8]) -> Result<Vec<StudentId>, String> {
+/// An ID, and at which byte its record begins.
+type Row = (StudentId, u64);
+
+fn parse(bytes: &[u8], unlike: Unlike) -> Result<ClassList, Wrong> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let rows = rows(bytes).map_err(Wrong::File)?;
+    let odd = odd_ones(&rows);
+    if unlike == Unlike::Refused && !odd.is_empty() {
+        let odd = odd.iter().map(|(sid, at)| (sid.as_str(), *at)).collect();
+        let named = named(bytes, odd);
+        return Err(Wrong::Unlike(format!(
+            "{named}: not like the other student IDs"
+        )));
+    }
+    let repeated = repeated(bytes, &rows);
+    let mut students: Vec<_> = rows.into_iter().map(|(sid, _)| sid).collect();
+    students.sort();
+    students.dedup();
+    Ok(ClassList { students, repeated })
+}
+
+fn rows(bytes: &[u8]) -> Result<Vec<Row>, String> {
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
     let header = reader.headers().map_err(|error| error.to_string())?;
     let column = column(header).ok_or("no column has the student IDs")?;
-    let mut students: Vec<StudentId> = Vec::new();
+    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
     for row in reader.records() {
         let row = row.map_err(|error| error.to_string())?;
         let text = row.get(column).unwrap_or_default().trim();
-        if text.is_empty() {
-            continue;
+        let at = row.position().map_or(0, csv::Position::byte);
+        match text.parse() {
+            _ if text.is_empty() => {}
+            Ok(sid) => rows.push((sid, at)),
+            Err(_) => wrong.push((text.to_owned(), at)),
         }
-        let sid = text.parse();
-        let sid = sid.map_err(|_| {
-            let line = line_of(bytes, row.position().map_or(0, csv::Position::byte));
-            format!("line {line}: `{}` is no student ID", printable(text))
-        })?;
-        students.push(sid);
     }
-    students.sort();
-    students.dedup();
-    match students.is_empty() {
-        true => Err("it has no student".to_owned()),
-        false => Ok(students),
+    let wrong: Vec<_> = wrong
+        .iter()
+        .map(|(text, at)| (text.as_str(), *at))
+        .collect();
+    match (wrong.is_empty(), rows.is_empty()) {
+        (false, _) => Err(format!("{}: no student ID", named(bytes, wrong))),
+        (true, true) => Err("it has no student".to_owned()),
+        (true, false) => Ok(rows),
     }
+}
+
+/// `line 3: `abc`, line 7: `x`, and 2 more`.
+fn named(bytes: &[u8], wrong: Vec<(&str, u64)>) -> String {
+    let name = |(text, at): &(&str, u64)| {
+        let line = line_of(bytes, *at);
+        format!("line {line}: `{}`", printable(text))
+    };
+    let mut named: Vec<_> = wrong.iter().take(NAMED).map(name).collect();
+    if let Some(more @ 1..) = wrong.len().checked_sub(NAMED) {
+        named.push(format!("and {more} more"));
+    }
+    named.join(", ")
+}
+
+/// What an ID looks like: all digits, and how many; or letters and digits; or no digit at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Shape {
+    Digits(usize),
+    Mixed,
+    NoDigit,
+}
+
+fn shape(sid: &StudentId) -> Shape {
+    let is_digit = |c: char| c.is_ascii_digit();
+    match sid.as_str() {
+        text if text.chars().all(is_digit) => Shape::Digits(text.len()),
+        text if text.chars().any(is_digit) => Shape::Mixed,
+        _ => Shape::NoDigit,
+    }
+}
+
+/// The IDs that look unlike most: a header that was taken for a row, a name, a digit too few.
+fn odd_ones(rows: &[Row]) -> Vec<&Row> {
+    let mut counts: HashMap<Shape, usize> = HashMap::new();
+    for (sid, _) in rows {
+        *counts.entry(shape(sid)).or_default() += 1;
+    }
+    let most = counts.iter().find(|(_, count)| **count * 2 > rows.len());
+    let usual = most.map(|(shape, _)| *shape);
+    let is_odd = |(sid, _): &&Row| match (usual, shape(sid)) {
+        (Some(usual), shape) => shape != usual,
+        (None, shape) => shape == Shape::NoDigit,
+    };
+    rows.iter().filter(is_odd).collect()
+}
+
+fn repeated(bytes: &[u8], rows: &[Row]) -> Vec<String> {
+    let mut first: HashMap<&StudentId, u64> = HashMap::new();
+    let mut repeated = Vec::new();
+    for (sid, at) in rows {
+        if let Some(before) = first.insert(sid, *at) {
+            repeated.push((sid, before, *at));
+        }
+    }
+    let name = |(sid, before, at): &(&StudentId, u64, u64)| {
+        let lines = (line_of(bytes, *before), line_of(bytes, *at));
+        format!("{sid} (lines {} and {})", lines.0, lines.1)
+    };
+    let mut named: Vec<_> = repeated.iter().take(NAMED).map(name).collect();
+    if let Some(more @ 1..) = repeated.len().checked_sub(NAMED) {
+        named.push(format!("and {more} more"));
+    }
+    named
 }
 
 fn column(header: &StringRecord) -> Option<usize> {
@@ -78,9 +200,14 @@ fn column(header: &StringRecord) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn sids(text: &str) -> Result<Vec<String>, String> {
-        let students = parse(text.as_bytes())?;
-        Ok(students.iter().map(ToString::to_string).collect())
+    fn list(text: &str) -> Result<ClassList, String> {
+        parse(text.as_bytes(), Unlike::Refused).map_err(|wrong| match wrong {
+            Wrong::File(reason) | Wrong::Unlike(reason) => reason,
+        })
+    }
+
+    fn sids(list: &ClassList) -> Vec<&str> {
+        list.students.iter().map(StudentId::as_str).collect()
     }
 
     #[test]
@@ -91,9 +218,43 @@ mod tests {
              \"Chan, Tai Man\",1,1155000001,ctm,A\n\
              Lee,2,1155000002,l,A\n    Points Possible,,,,\n",
             "First name,ID number,Email address\nA,1155000001,a@x\nB,1155000002,b@x\n",
-            "Last Name,Username\r\nA,1155000001\r\nB, 1155000002 \r\nB,1155000002\r\n",
+            "Last Name,Username\r\nA,1155000001\r\nB, 1155000002 \r\n",
         ] {
-            assert_eq!(sids(text).unwrap(), ["1155000001", "1155000002"], "{text}");
+            let list = list(text).unwrap();
+            assert_eq!(sids(&list), ["1155000001", "1155000002"], "{text}");
+            assert_eq!(list.repeated, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn says_who_stands_there_twice_and_takes_him_once() {
+        let list = list("sid\n1155000001\n1155000002\n\n1155000001\n").unwrap();
+        assert_eq!(sids(&list), ["1155000001", "1155000002"]);
+        assert_eq!(list.repeated, ["1155000001 (lines 2 and 5)"]);
+        let many: String = (0..20).map(|n| format!("115500000{}\n", n % 10)).collect();
+        let list = self::list(&format!("sid\n{many}")).unwrap();
+        assert_eq!((list.students.len(), list.repeated.len()), (10, NAMED + 1));
+        assert_eq!(list.repeated[NAMED], "and 5 more");
+    }
+
+    #[test]
+    fn an_id_unlike_the_others_is_refused_with_its_line_unless_it_is_right() {
+        for (text, told) in [
+            ("sid\n1155000001\n1155000002\nabc\n", "line 4: `abc`"),
+            ("sid\n1155000001\nabc\n", "line 3: `abc`"),
+            (
+                "sid\n1155000001\n1155000002\n115500003\n",
+                "line 4: `115500003`",
+            ),
+            ("sid\nx1\ny22\n12\nz\nz333\n", "line 4: `12`, line 5: `z`"),
+        ] {
+            let refused = list(text).unwrap_err();
+            assert!(refused.starts_with(told), "{text}: {refused}");
+            let taken = parse(text.as_bytes(), Unlike::Taken).unwrap();
+            assert!(taken.students.len() > 1);
+        }
+        for right in ["sid\nabc\nchan\n", "sid\n12\n123\n", "sid\n1\nx2\n"] {
+            list(right).unwrap();
         }
     }
 
@@ -104,12 +265,15 @@ mod tests {
             ("name\nChan\n", "no column"),
             ("sid\n\n", "no student"),
             ("sid\n1155000001\n../etc\n", "line 3: `../etc`"),
-            ("sid\n=1+1\n", "line 2"),
+            (
+                "sid\n=1+1\n1155000001\n../etc\n",
+                "line 2: `=1+1`, line 4: `../etc`",
+            ),
             ("sid\r\n1155000001\r\n\r\n=1+1\r\n", "line 4"),
         ] {
-            let error = sids(text).unwrap_err();
+            let error = list(text).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
         }
-        assert!(parse(b"sid\n\xff\xfe\n").is_err());
+        assert!(parse(b"sid\n\xff\xfe\n", Unlike::Refused).is_err());
     }
 }

@@ -44,6 +44,8 @@ pub struct Config {
     pub unfinished_per_student: u32,
     /// Bytes of these together.
     pub unfinished_bytes_per_student: u64,
+    /// Hand-ins of all students whose files may still come; beyond it only first ones are taken.
+    pub unfinished: u32,
     /// Bytes of all hand-ins whose files may still come.
     pub unfinished_bytes: u64,
     /// How long a proposal waits for signatures; in the file, seconds.
@@ -74,6 +76,7 @@ impl Default for Config {
             upload_window: Duration::from_secs(24 * 60 * 60),
             unfinished_per_student: 32,
             unfinished_bytes_per_student: 4 << 30,
+            unfinished: 100_000,
             unfinished_bytes: 64 << 30,
             cosign_window: Duration::from_secs(7 * 24 * 60 * 60),
             max_members: NonZeroU8::MIN.saturating_add(2),
@@ -91,6 +94,7 @@ impl Config {
         Quota {
             per_student: self.unfinished_per_student,
             bytes_per_student: self.unfinished_bytes_per_student,
+            in_all: self.unfinished,
             bytes_in_all: self.unfinished_bytes,
         }
     }
@@ -137,24 +141,18 @@ impl Config {
              # How long the files of a signed statement may follow it, in seconds: whoever signed in\n\
              # time is in time, however slow the link. Default: 86400, a day\n\
              upload_window = {upload_window}\n\
-             # Hand-ins of one student that are signed and whose files have not come whole, and
-\
-             # their bytes together; one is always taken. Default: 32, and 4294967296
-\
-             unfinished_per_student = {unfinished_per_student}
-\
-             unfinished_bytes_per_student = {unfinished_bytes_per_student}
-\
-             # Bytes on the disk of all hand-ins that have not come whole. Beyond that files wait
-\
-             # (`storage_full`), and the time of the signed statement counts; the last quarter is
-\
-             # for those who have nothing else unfinished, and up to a MiB always finds room.
-\
-             # Default: 68719476736
-\
-             unfinished_bytes = {unfinished_bytes}
-\
+             # Hand-ins of one student that are signed and whose files have not come whole, and\n\
+             # their bytes together; one is always taken. Default: 32, and 4294967296\n\
+             unfinished_per_student = {unfinished_per_student}\n\
+             unfinished_bytes_per_student = {unfinished_bytes_per_student}\n\
+             # Hand-ins of all students together that have not come whole; beyond that nobody who has\n\
+             # one begins another. Default: 100000\n\
+             unfinished = {unfinished}\n\
+             # Bytes on the disk of all hand-ins that have not come whole. Beyond that files wait\n\
+             # (`storage_full`), and the time of the signed statement counts; the last quarter is\n\
+             # for those who have nothing else unfinished, and up to a MiB always finds room.\n\
+             # Default: 68719476736\n\
+             unfinished_bytes = {unfinished_bytes}\n\
              # How long a report waits for the signatures of members who are elsewhere, in\n\
              # seconds; never longer than its assignment is open. Default: 604800, a week\n\
              cosign_window = {cosign_window}\n\
@@ -185,6 +183,7 @@ impl Config {
             upload_window = self.upload_window.as_secs(),
             unfinished_per_student = self.unfinished_per_student,
             unfinished_bytes_per_student = self.unfinished_bytes_per_student,
+            unfinished = self.unfinished,
             unfinished_bytes = self.unfinished_bytes,
             cosign_window = self.cosign_window.as_secs(),
             max_members = self.max_members,

@@ -13,6 +13,8 @@ pub(crate) struct Quota {
     pub(crate) per_student: u32,
     /// Bytes of these together, as they were signed.
     pub(crate) bytes_per_student: u64,
+    /// Hand-ins of all together, beside which only those begin one who have nothing else unfinished.
+    pub(crate) in_all: u32,
     /// Bytes of all together, on the disk or promised to those who are bringing them.
     pub(crate) bytes_in_all: u64,
 }
@@ -34,6 +36,11 @@ impl Quota {
         has.number == 0 || (has.number < self.per_student && together <= self.bytes_per_student)
     }
 
+    /// Whether somebody who has something unfinished may begin more, beside so many hand-ins of all.
+    pub(crate) fn takes_beside(&self, all: u32) -> bool {
+        all < self.in_all
+    }
+
     /// Whether there is room for a hand-in of so many bytes beside so many of others.
     pub(crate) fn has_room(&self, bytes: u64, others: u64, is_only_one: bool) -> bool {
         let (part, whole) = SHARED;
@@ -52,6 +59,7 @@ mod tests {
     const MIB: u64 = 1024 * 1024;
     const QUOTA: Quota = Quota {
         per_student: 3,
+        in_all: 10,
         bytes_per_student: 100 * MIB,
         bytes_in_all: 400 * MIB,
     };
@@ -64,6 +72,12 @@ mod tests {
         assert!(!QUOTA.takes_another(has(2, 60 * MIB), 40 * MIB + 1));
         assert!(!QUOTA.takes_another(has(3, 3), 1));
         assert!(!QUOTA.takes_another(has(1, 1), u64::MAX));
+    }
+
+    #[test]
+    fn all_together_begin_no_more_than_they_may() {
+        assert!(QUOTA.takes_beside(9));
+        assert!(!QUOTA.takes_beside(10));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) use assignments::{Amended, Assignment, Place};
 pub use commitment::{CommitOutcome, Committal, Unfinished};
 pub(crate) use courses::{Course, Membership};
 pub use error::Error;
-pub(crate) use extensions::Given;
+pub(crate) use extensions::{Changed, Given, NotListed};
 pub(crate) use history::Own;
 pub(crate) use inspector::{CommittedRow, EntryRow, Inspector};
 #[cfg(test)]

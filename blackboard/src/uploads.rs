@@ -196,6 +196,7 @@ mod tests {
 
     const MIB: u64 = 1024 * 1024;
     const QUOTA: Quota = Quota {
+        in_all: 100,
         per_student: 1,
         bytes_per_student: MIB,
         bytes_in_all: 40 * MIB,

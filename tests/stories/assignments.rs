@@ -198,9 +198,61 @@ fn an_extension_is_one_members_and_lets_his_group_in() {
     assert_eq!(one["state"], "on_time");
     assert_eq!(one["extensions"].as_array().unwrap().len(), 1);
     submit(SAMPLE).succeeded();
-    let words = "extension remove lab-1 --course CSCI3150 --student 1155000003";
-    teacher(&campus, words).succeeded();
-    submit("1155000003").refused(3, "assignment_closed");
+    // He has been told until when: that is not taken away for what is over.
+    let words = "extension remove lab-1 --course CSCI3150 --student 1155000003 --json";
+    let error = teacher(&campus, words).refused(3, "rules_backdated");
+    let remedy = error["remedy"].as_str().unwrap();
+    assert!(remedy.contains("extension add"), "{remedy}");
+    let words = format!(
+        "extension add lab-1 --course CSCI3150 --student 1155000003 --due {}",
+        at(HOUR / 2)
+    );
+    let told = teacher(&campus, &words).succeeded().stdout;
+    assert!(told.contains("1155000003 handed in before"), "{told}");
+    add(&campus, "Lab-2", DAY, "");
+    let words = format!(
+        "extension add lab-2 --course CSCI3150 --student 1155000003 --due {}",
+        at(2 * DAY)
+    );
+    teacher(&campus, &words).succeeded();
+    let words = "extension remove lab-2 --course CSCI3150 --student 1155000003";
+    let told = teacher(&campus, words).succeeded().stdout;
+    assert_eq!(told.trim(), "nobody has an extension");
+}
+
+#[test]
+fn ids_that_are_mistyped_do_not_pass_in_silence() {
+    let campus = campus();
+    add(&campus, "Lab-1", DAY, "");
+    let extend = |sid: &str, more: &str| {
+        let due = at(2 * DAY);
+        let words = "extension add lab-1 --course CSCI3150 --student";
+        let words = format!("{words} {sid} --due {due} {more}");
+        teacher(&campus, words.trim_end())
+    };
+    let told = extend("115500003", "").succeeded().stdout;
+    assert!(told.contains("CHECK THE ID: 115500003 is on no"), "{told}");
+    let list = campus.outside().join("class.csv");
+    let set = |rows: &str, more: &str| {
+        fs::write(&list, format!("Student ID,Name\n{rows}")).unwrap();
+        let words = format!("course members CSCI3150 --list {} {more}", list.display());
+        teacher(&campus, words.trim_end())
+    };
+    let wrong = set("1155000001,陳\nabc,李\n1155000002,黃\n", "");
+    assert_eq!(wrong.exit, Some(2), "{wrong:#?}");
+    for told in ["line 3: `abc`", "--mixed-ids"] {
+        assert!(wrong.stderr.contains(told), "{wrong:#?}");
+    }
+    set("1155000001,陳\nabc,李\n", "--mixed-ids").succeeded();
+    let twice = set("1155000001,陳\n1155000002,李\n1155000001,陳\n", "");
+    let told = twice.succeeded().stdout;
+    assert!(told.contains("changed CSCI3150: 2 students"), "{told}");
+    assert!(told.contains("1155000001 (lines 2 and 4)"), "{told}");
+    let outside = extend("1155000003", "--json").refused(3, "not_course_member");
+    let remedy = outside["remedy"].as_str().unwrap();
+    assert!(remedy.contains("--not-listed-yet"), "{remedy}");
+    let told = extend("1155000003", "--not-listed-yet --json").succeeded();
+    assert_eq!(told.json()["unknown"], Value::from(vec!["1155000003"]));
 }
 
 #[test]

@@ -38,7 +38,8 @@ Examples:
 
 A class list is a CSV file with a header; the column of the student IDs is `sid`, `Student ID`,
 `SIS User ID` (Canvas), `ID number` (Moodle) or `Username` (Blackboard Learn). Rows without an ID
-are left out. The list takes the place of the one before, and counts from then on.";
+are left out; an ID that looks unlike the others, as `abc` among numbers, is refused with its line, and
+one that stands there twice is told. The list takes the place of the one before, and counts from then on.";
 
 const COURSE_WITHDRAW_EXAMPLES: &str = "\
 Examples:
@@ -61,6 +62,9 @@ pub(crate) enum CourseCommand {
         /// CSV file of those who are in it; without it, every student
         #[arg(long, value_name = "FILE")]
         list: Option<PathBuf>,
+        /// Take IDs that look unlike the others in the file
+        #[arg(long, requires = "list")]
+        mixed_ids: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -78,6 +82,9 @@ pub(crate) enum CourseCommand {
         /// CSV file of those who are in it from now on
         #[arg(long, value_name = "FILE", conflicts_with = "anybody")]
         list: Option<PathBuf>,
+        /// Take IDs that look unlike the others in the file
+        #[arg(long, requires = "list")]
+        mixed_ids: bool,
         /// Every student from now on
         #[arg(long)]
         anybody: bool,
@@ -343,6 +350,9 @@ pub(crate) enum ExtensionCommand {
         /// Until when their work is on time
         #[arg(long, value_name = "TIME", value_parser = parse_moment)]
         due: UnixTime,
+        /// Also for who is not on the class list yet
+        #[arg(long)]
+        not_listed_yet: bool,
         /// Until when their late work is taken [default: the common cut-off, or, if that is
         /// earlier, the end of their grace]
         #[arg(long, value_name = "TIME", value_parser = parse_moment)]

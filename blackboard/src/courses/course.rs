@@ -1,5 +1,8 @@
 //! `blackboard course`.
 
+use std::path::Path;
+
+use scb_certs::StudentId;
 use scb_cli::{counted, printable, rfc3339, say};
 use scb_protocol::statement::Label;
 use serde_json::{Value, json};
@@ -7,21 +10,21 @@ use serde_json::{Value, json};
 use super::Desk;
 use super::text::{say_json, table};
 use crate::arguments::courses::CourseCommand;
-use crate::class_list;
+use crate::class_list::{self, ClassList, Unlike};
 use crate::store::{Course, Membership};
 
 pub(super) fn run(desk: &Desk, command: &CourseCommand) -> anyhow::Result<()> {
-    let read = |list: &Option<_>| list.as_deref().map(class_list::read).transpose();
     match command {
         CourseCommand::Add {
             course,
             title,
             list,
+            mixed_ids,
             output,
         } => {
-            desk.store
-                .add_course(course, title, read(list)?, desk.now)?;
-            one(desk, course, "added", output.json)
+            let (list, repeated) = read(list.as_deref(), *mixed_ids)?;
+            desk.store.add_course(course, title, list, desk.now)?;
+            one(desk, (course, "added"), &repeated, output.json)
         }
         CourseCommand::Withdraw { course, output } => withdraw(desk, course, output.json),
         CourseCommand::List { output } => list_all(desk, output.json),
@@ -30,17 +33,36 @@ pub(super) fn run(desk: &Desk, command: &CourseCommand) -> anyhow::Result<()> {
             list: None,
             anybody: false,
             output,
+            ..
         } => members(desk, course, output.json),
         CourseCommand::Members {
             course,
             list,
+            mixed_ids,
             output,
             ..
         } => {
-            desk.store.set_members(course, read(list)?)?;
-            one(desk, course, "changed", output.json)
+            let (list, repeated) = read(list.as_deref(), *mixed_ids)?;
+            desk.store.set_members(course, list)?;
+            one(desk, (course, "changed"), &repeated, output.json)
         }
     }
+}
+
+/// The students of a class list, and who stands in it more than once.
+fn read(
+    path: Option<&Path>,
+    mixed_ids: bool,
+) -> anyhow::Result<(Option<Vec<StudentId>>, Vec<String>)> {
+    let Some(path) = path else {
+        return Ok((None, Vec::new()));
+    };
+    let unlike = match mixed_ids {
+        true => Unlike::Taken,
+        false => Unlike::Refused,
+    };
+    let ClassList { students, repeated } = class_list::read(path, unlike)?;
+    Ok((Some(students), repeated))
 }
 
 fn withdraw(desk: &Desk, course: &Label, json: bool) -> anyhow::Result<()> {
@@ -55,13 +77,27 @@ fn withdraw(desk: &Desk, course: &Label, json: bool) -> anyhow::Result<()> {
 }
 
 /// What became of the course.
-fn one(desk: &Desk, course: &Label, done: &str, json: bool) -> anyhow::Result<()> {
+fn one(
+    desk: &Desk,
+    (course, done): (&Label, &str),
+    repeated: &[String],
+    json: bool,
+) -> anyhow::Result<()> {
     let courses = desk.store.courses()?;
     for found in courses.iter().filter(|found| found.course == *course) {
-        match json {
-            true => say_json(&as_json(found))?,
-            false => say(&format!("{done} {course}: {}", who(found)))?,
+        if json {
+            let mut shown = as_json(found);
+            shown["repeated"] = json!(repeated);
+            say_json(&shown)?;
+        } else {
+            say(&format!("{done} {course}: {}", who(found)))?;
         }
+    }
+    if !json && !repeated.is_empty() {
+        let repeated = repeated.join(", ");
+        say(&format!(
+            "more than once in the file, and taken once: {repeated}"
+        ))?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::Desk;
 use super::assignment::{extension, given_as_json};
 use super::text::say_json;
 use crate::arguments::courses::{ExtensionCommand, Which};
+use crate::store::{Changed, NotListed};
 
 pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()> {
     match command {
@@ -16,6 +17,7 @@ pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()>
             which,
             student,
             due,
+            not_listed_yet,
             cutoff,
             output,
         } => {
@@ -25,8 +27,13 @@ pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()>
                 cutoff: *cutoff,
             };
             let extensions = student.iter().map(more).collect();
-            desk.store.extend(desk.place(which), extensions, desk.now)?;
-            list(desk, which, output.json)
+            let not_listed = match not_listed_yet {
+                true => NotListed::Taken,
+                false => NotListed::Refused,
+            };
+            let place = desk.place(which);
+            let changed = desk.store.extend(place, extensions, not_listed, desk.now)?;
+            list(desk, which, Some(&changed), output.json)
         }
         ExtensionCommand::Remove {
             which,
@@ -34,34 +41,63 @@ pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()>
             output,
         } => {
             let place = desk.place(which);
-            let had = desk.store.take_back(place, student.clone(), desk.now)?;
-            if had.is_empty() {
+            let changed = desk.store.take_back(place, student.clone(), desk.now)?;
+            if changed.students.is_empty() {
                 return Err(Failure::refused("none of them has an extension")
                     .with_remedy("`blackboard extension list` shows all; nothing was changed")
                     .with_code("no_extension")
                     .into());
             }
-            list(desk, which, output.json)
+            list(desk, which, Some(&changed), output.json)
         }
-        ExtensionCommand::List { which, output } => list(desk, which, output.json),
+        ExtensionCommand::List { which, output } => list(desk, which, None, output.json),
     }
 }
 
-fn list(desk: &Desk, which: &Which, json: bool) -> anyhow::Result<()> {
+fn list(desk: &Desk, which: &Which, changed: Option<&Changed>, json: bool) -> anyhow::Result<()> {
     let extensions = desk.store.extensions(desk.place(which))?;
     if json {
-        return say_json(&json!({
+        let mut shown = json!({
             "course": which.course,
             "assignment": which.assignment,
             "extensions": extensions.iter().map(given_as_json).collect::<Vec<_>>(),
-        }));
+        });
+        if let Some(changed) = changed {
+            shown["unknown"] = json!(changed.unknown);
+            shown["handed_in_before"] = json!(changed.handed_in);
+        }
+        return say_json(&shown);
     }
     if extensions.is_empty() {
-        return Ok(say("nobody has an extension")?);
+        say("nobody has an extension")?;
     }
     for given in extensions {
         let since = local_time(given.at);
         say(&format!("{} (given {since})", extension(&given.extension)))?;
     }
+    changed.map_or(Ok(()), remarks)
+}
+
+/// What a teacher may not have meant, and what does not work backwards.
+fn remarks(changed: &Changed) -> anyhow::Result<()> {
+    if !changed.unknown.is_empty() {
+        let unknown = joined(&changed.unknown);
+        say(&format!(
+            "CHECK THE ID: {unknown} is on no class list here and has never handed in anything; the \
+             extension counts for whoever comes under it (`blackboard extension remove`)"
+        ))?;
+    }
+    if !changed.handed_in.is_empty() {
+        let handed_in = joined(&changed.handed_in);
+        say(&format!(
+            "{handed_in} handed in before: that is judged by the time of then or by this one, \
+             whichever is better; this one alone counts for what comes from now on"
+        ))?;
+    }
     Ok(())
+}
+
+fn joined(sids: &[StudentId]) -> String {
+    let sids: Vec<_> = sids.iter().map(StudentId::as_str).collect();
+    sids.join(", ")
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{Fingerprint, StudentId};
+use scb_cli::exit;
 use scb_protocol::server::GatheredSignatures;
 use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Code, Fact, Refusal, Step, StepEvent};
@@ -164,7 +165,7 @@ impl Completer {
     /// Completes what can be; says when to look again, if anything is left.
     async fn look(&mut self) -> Option<Instant> {
         let store = self.shared.register.store();
-        let signed = match store.signed_proposals(self.shared.clock.now()).await {
+        let signed = match store.signed_proposals().await {
             Ok(signed) => signed,
             Err(error) => {
                 let error = anyhow::Error::new(error);
@@ -186,6 +187,7 @@ impl Completer {
                         tracing::error!(
                             "proposal {submission} is not complete [{code}]: {refusal}"
                         );
+                        self.give_up(submission, &refusal).await;
                         PAUSE
                     }
                 };
@@ -197,6 +199,22 @@ impl Completer {
             }
         }
         self.paused.values().min().copied()
+    }
+
+    /// What waiting does not mend lapses when its time is over; for CUHK or for room it waits on.
+    async fn give_up(&self, submission: SubmissionId, refusal: &Refusal) {
+        if refusal.exit_code() == exit::RETRY || refusal.code == Code::Internal {
+            return;
+        }
+        let (register, now) = (&self.shared.register, self.shared.clock.now());
+        match register.lapse_refused(submission, now).await {
+            Ok(true) => tracing::warn!("proposal {submission} has lapsed: {refusal}"),
+            Ok(false) => {}
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                tracing::error!("it was not entered that {submission} has lapsed: {error:#}");
+            }
+        }
     }
 
     async fn try_one(

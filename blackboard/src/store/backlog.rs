@@ -8,7 +8,8 @@ use scb_protocol::statement::SubmissionId;
 use super::{Committal, Error, as_integer};
 use crate::quota::{Backlog, Quota};
 
-/// Enters a commitment for each of its members, unless one of them has too much already.
+/// Enters a commitment for each of its members, unless one of them has too much already, or one who
+/// has something would add to what is too much of all.
 pub(super) fn enter(
     transaction: &Transaction<'_>,
     committal: &Committal,
@@ -20,11 +21,18 @@ pub(super) fn enter(
     );
     for member in &committal.statement.members {
         let has = of(transaction, &member.sid, submission, committal.at)?;
-        if !quota.takes_another(has, bytes) {
+        // Whoever has nothing else need not wait for others.
+        let all = match has.number {
+            0 => 0,
+            _ => in_all(transaction, committal.at)?,
+        };
+        let is_too_much = !quota.takes_beside(all);
+        if is_too_much || !quota.takes_another(has, bytes) {
             return Err(Error::TooManyUploads {
                 sid: member.sid.clone(),
                 unfinished: has.number,
                 bytes: has.bytes,
+                in_all: is_too_much.then_some(all),
             });
         }
         forget(transaction, &member.sid, committal.at)?;
@@ -58,6 +66,15 @@ pub(super) fn of(
         number: u32::try_from(number).unwrap_or(u32::MAX),
         bytes: bytes.unsigned_abs(),
     })
+}
+
+/// How many hand-ins of all students are unfinished.
+fn in_all(connection: &Connection, now: UnixTime) -> Result<u32, Error> {
+    let sql = "SELECT count(DISTINCT submission) FROM backlog WHERE upload_until >= ? \
+               AND submission NOT IN (SELECT submission FROM answered)";
+    let mut query = connection.prepare_cached(sql)?;
+    let all: i64 = query.query_one([as_integer(now.as_secs())], |row| row.get(0))?;
+    Ok(u32::try_from(all).unwrap_or(u32::MAX))
 }
 
 /// Removes what this student's rows say of times that are over.

@@ -19,6 +19,8 @@ pub(crate) enum Closing {
     TakenUntil(Option<UnixTime>),
     /// Work was signed in time, and its files may come until this moment.
     UploadUntil(UnixTime),
+    /// Something that everybody has signed and that is here waits for CUHK, or for room.
+    Completing,
 }
 
 /// An entry as it is stored.
@@ -89,7 +91,10 @@ fn close(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result<
         return Ok(Closing::TakenUntil(last));
     }
     let uploads = parts::uploads(transaction, place)?;
-    let until = uploads.values().map(|upload| upload.until).max();
+    if uploads.values().any(|upload| upload.until.is_none()) {
+        return Ok(Closing::Completing);
+    }
+    let until = uploads.values().filter_map(|upload| upload.until).max();
     if let Some(until) = until.filter(|until| *until >= now) {
         return Ok(Closing::UploadUntil(until));
     }

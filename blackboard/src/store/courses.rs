@@ -158,6 +158,15 @@ pub(super) fn outsiders(
     Ok(outsiders)
 }
 
+/// Whether this server has met the ID: on any class list, or of whoever has handed in.
+pub(super) fn is_known(connection: &Connection, sid: &StudentId) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM course_members WHERE sid = ?1 \
+               UNION ALL SELECT 1 FROM parts WHERE sid = ?1 \
+               UNION ALL SELECT 1 FROM backlog WHERE sid = ?1 \
+               UNION ALL SELECT 1 FROM cosigners WHERE sid = ?1 LIMIT 1";
+    Ok(connection.prepare_cached(sql)?.exists([sid.as_str()])?)
+}
+
 const SELECT: &str = "SELECT course, title, listed, added_at, \
     (SELECT count(*) FROM course_members WHERE course_members.course = courses.course) AS members \
     FROM courses";

@@ -1,17 +1,18 @@
+//! Why the store did not do what it was asked.
+
+mod refusal;
+
 use std::io;
 use std::path::PathBuf;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::local_time;
+use scb_protocol::Refusal;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::rules::{AmendError, RulesError};
 use scb_protocol::statement::{Label, SubmissionId, SubmissionNumber};
-use scb_protocol::{Code, Refusal, Step};
-
-/// After how many seconds a full queue is worth another try.
-const RETRY_AFTER: u32 = 2;
 
 /// Why the store did not do what it was asked; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,8 @@ pub enum Error {
         unfinished: u32,
         /// Bytes of these together.
         bytes: u64,
+        /// How many of all students are unfinished, if that is too much.
+        in_all: Option<u32>,
     },
     /// A proposal is not what was stored.
     #[error("the proposal {submission} was altered")]
@@ -142,6 +145,14 @@ pub enum Error {
     /// The rules would take back what was promised.
     #[error(transparent)]
     Amend(AmendError),
+    /// A student's time would end before now.
+    #[error("{sid}: {source}")]
+    Backdated {
+        /// The student.
+        sid: StudentId,
+        /// Which moment.
+        source: AmendError,
+    },
     /// A course or an assignment is not what was stored.
     #[error("what is stored of {name} was altered")]
     CoursesAltered {
@@ -311,7 +322,7 @@ impl Error {
             Self::InUse { .. } => "assignment_in_use",
             Self::NotInCourse { .. } => "not_course_member",
             Self::Rules(_) => "rules_invalid",
-            Self::Amend(AmendError::Backdated { .. }) => "rules_backdated",
+            Self::Amend(AmendError::Backdated { .. }) | Self::Backdated { .. } => "rules_backdated",
             Self::Amend(AmendError::CountsSettled { .. }) => "counts_settled",
             Self::CoursesAltered { .. } => "altered",
             Self::ClockSetBack { .. } => "clock_set_back",
@@ -346,7 +357,8 @@ impl Error {
                  `blackboard assignment change` mends the rules"
             )),
             Self::NotInCourse { .. } => Some(
-                "check the ID; `blackboard course members` shows and replaces the class list"
+                "check the ID; `blackboard course members` shows and replaces the class list; if it \
+                 comes later, give --not-listed-yet as well"
                     .into(),
             ),
             Self::Rules(_) => Some(
@@ -357,6 +369,11 @@ impl Error {
             Self::Amend(AmendError::Backdated { .. }) => Some(
                 "nothing was changed; name a time that is still to come, or end it now with \
                  `blackboard assignment close`"
+                    .into(),
+            ),
+            Self::Backdated { .. } => Some(
+                "nothing was changed; `blackboard extension add` with a --due that is still to come \
+                 ends it then"
                     .into(),
             ),
             Self::Amend(AmendError::CountsSettled { .. }) => Some(
@@ -415,6 +432,7 @@ impl Error {
                 | Self::PutBack
                 | Self::Rules(_)
                 | Self::Amend(_)
+                | Self::Backdated { .. }
         )
     }
 
@@ -437,49 +455,5 @@ impl Error {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Self::Storage(error.into())
-    }
-}
-
-/// What is wrong with what was asked for, if that is it.
-fn told(error: Error) -> Result<Refusal, Error> {
-    let refuse = |code| Refusal::new(code, Step::Six);
-    Ok(match error {
-        Error::NotAdmitted(refusal) => *refusal,
-        Error::Conflict { .. } => refuse(Code::SubmissionConflict),
-        Error::UploadExpired { .. } => refuse(Code::UploadExpired),
-        Error::NoProposal { .. } => refuse(Code::SubmissionUnknown),
-        Error::ProposalEnded { state, .. } => refuse(Code::ProposalEnded).with("state", state),
-        Error::SameProposed { submission } => {
-            refuse(Code::ProposalExists).with("submission", submission)
-        }
-        Error::TooManyProposals { limit } => refuse(Code::TooManyProposals).with("limit", limit),
-        Error::TooManyUploads {
-            sid,
-            unfinished,
-            bytes,
-        } => refuse(Code::TooManyUploads)
-            .with("unfinished", unfinished)
-            .with("bytes", bytes)
-            .about(&sid),
-        error => return Err(error),
-    })
-}
-
-/// What a peer is told. What is wrong on this side is logged here, and only here.
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        let error = match told(error) {
-            Ok(refusal) => return refusal,
-            Err(error) => error,
-        };
-        let refusal = if error.is_full() {
-            Refusal::new(Code::StorageFull, Step::Six)
-        } else if error.is_busy() {
-            Refusal::new(Code::Busy, Step::Six).retry_after(RETRY_AFTER)
-        } else {
-            Refusal::new(Code::Internal, Step::Six)
-        };
-        tracing::error!("the store failed: {:#}", anyhow::Error::new(error));
-        refusal
     }
 }

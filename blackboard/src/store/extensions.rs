@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::Entry;
-use scb_protocol::rules::{Extended, Extension};
+use scb_protocol::rules::{Extended, Extension, Rules};
 use scb_protocol::statement::Label;
 
 use super::assignments::{Place, enter, object, require, text};
@@ -21,36 +21,62 @@ pub struct Given {
     pub at: UnixTime,
 }
 
+/// Whether somebody who is not on the class list gets an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotListed {
+    /// Not: it is taken for a mistake.
+    Refused,
+    /// The class list comes later.
+    Taken,
+}
+
+/// What is to be told of extensions that were changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Who has one, or has none any more.
+    pub students: Vec<StudentId>,
+    /// Of these, who is on no class list here and has never handed in anything.
+    pub unknown: Vec<StudentId>,
+    /// Of these, who has handed in before and has less time now.
+    pub handed_in: Vec<StudentId>,
+}
+
 impl Store {
     /// Gives these students more time, in the place of what they had.
     ///
     /// # Errors
     ///
     /// [`Error::NoAssignment`], [`Error::Rules`]; [`Error::NotInCourse`] for a student who is not
-    /// in the course; [`Error::Storage`].
+    /// in the course, unless that is taken; [`Error::Backdated`]; [`Error::Storage`].
     pub fn extend(
         &self,
         place: Place,
         extensions: Vec<Extension>,
+        not_listed: NotListed,
         now: UnixTime,
-    ) -> Result<(), Error> {
+    ) -> Result<Changed, Error> {
         self.enter_blocking(move |transaction| {
             let rules = require(transaction, &place)?.rules().clone();
             let course = courses::require(transaction, &place.course)?;
             let sids: Vec<_> = extensions.iter().map(|one| one.sid.clone()).collect();
-            if let Some(sid) = courses::outsiders(transaction, &course, &sids)?.pop() {
-                let course = place.course;
+            let outsiders = courses::outsiders(transaction, &course, &sids)?;
+            if let (NotListed::Refused, Some(sid)) = (not_listed, outsiders.last()) {
+                let (course, sid) = (place.course, sid.clone());
                 return Err(Error::NotInCourse { course, sid });
             }
+            let mut changed = Changed::default();
             for extension in &extensions {
                 rules.check_extension(extension).map_err(Error::Rules)?;
+                let change = (&extension.sid, Some(extension));
+                amend(transaction, (&place, &rules), change, now)?.note(&mut changed);
                 put_extension(transaction, &place, extension, now)?;
             }
             let entry = Extended {
                 given: extensions,
                 taken_back: Vec::new(),
             };
-            enter(transaction, &place, now, Entry::Extension(object(&entry)?))
+            enter(transaction, &place, now, Entry::Extension(object(&entry)?))?;
+            Ok(changed)
         })
     }
 
@@ -58,29 +84,30 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NoAssignment`]; [`Error::Storage`].
+    /// [`Error::NoAssignment`]; [`Error::Backdated`]; [`Error::Storage`].
     pub fn take_back(
         &self,
         place: Place,
         sids: Vec<StudentId>,
         now: UnixTime,
-    ) -> Result<Vec<StudentId>, Error> {
+    ) -> Result<Changed, Error> {
         self.enter_blocking(move |transaction| {
-            require(transaction, &place)?;
-            let mut had = Vec::new();
+            let rules = require(transaction, &place)?.rules().clone();
+            let mut changed = Changed::default();
             for sid in sids {
+                let step = amend(transaction, (&place, &rules), (&sid, None), now)?;
                 if remove_extension(transaction, &place, &sid)? {
-                    had.push(sid);
+                    step.note(&mut changed);
                 }
             }
-            if !had.is_empty() {
+            if !changed.students.is_empty() {
                 let entry = Extended {
                     given: Vec::new(),
-                    taken_back: had.clone(),
+                    taken_back: changed.students.clone(),
                 };
                 enter(transaction, &place, now, Entry::Extension(object(&entry)?))?;
             }
-            Ok(had)
+            Ok(changed)
         })
     }
 
@@ -95,6 +122,58 @@ impl Store {
             all(connection, &place.course, &place.assignment)
         })
     }
+}
+
+/// One student's extension that takes the place of another, or of none.
+struct Amended {
+    sid: StudentId,
+    is_unknown: bool,
+    loses: bool,
+}
+
+impl Amended {
+    fn note(self, changed: &mut Changed) {
+        if self.is_unknown {
+            changed.unknown.push(self.sid.clone());
+        }
+        if self.loses {
+            changed.handed_in.push(self.sid.clone());
+        }
+        changed.students.push(self.sid);
+    }
+}
+
+/// Checks what a student gets in the place of what he has: nothing that works backwards.
+fn amend(
+    transaction: &Transaction<'_>,
+    (place, rules): (&Place, &Rules),
+    (sid, other): (&StudentId, Option<&Extension>),
+    now: UnixTime,
+) -> Result<Amended, Error> {
+    let (course, assignment) = (&place.course, &place.assignment);
+    let own = own(transaction, course, assignment, std::slice::from_ref(sid))?.pop();
+    let checked = rules.check_extended(own.as_ref(), other, now);
+    checked.map_err(|source| Error::Backdated {
+        sid: sid.clone(),
+        source,
+    })?;
+    let ends = |one: Option<&Extension>| (rules.due_for(one), rules.closes_for(one));
+    let (was, is) = (ends(own.as_ref()), ends(other));
+    Ok(Amended {
+        is_unknown: !courses::is_known(transaction, sid)?,
+        loses: (is.0 < was.0 || is.1 < was.1) && has_part(transaction, place, sid)?,
+        sid: sid.clone(),
+    })
+}
+
+fn has_part(connection: &Connection, place: &Place, sid: &StudentId) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM parts WHERE course = ? AND assignment = ? AND sid = ?";
+    let key = [
+        place.course.to_string(),
+        place.assignment.to_string(),
+        sid.to_string(),
+    ];
+    Ok(connection.prepare_cached(sql)?.exists(key)?)
 }
 
 fn put_extension(

@@ -67,8 +67,15 @@ impl Version {
 pub(crate) struct Upload {
     /// When it was recorded: what counts for lateness.
     pub(crate) committed_at: UnixTime,
-    /// Until when the files may come.
-    pub(crate) until: UnixTime,
+    /// Until when the files may come; `None` if they are here, and only CUHK is waited for.
+    pub(crate) until: Option<UnixTime>,
+}
+
+impl Upload {
+    /// Whether it may still become a submission.
+    pub(crate) fn is_coming(&self, now: UnixTime) -> bool {
+        self.until.is_none_or(|until| until >= now)
+    }
 }
 
 /// What was proposed, and not everybody has signed.
@@ -214,7 +221,8 @@ pub(super) fn uploads(
 ) -> Result<BTreeMap<StudentId, Upload>, Error> {
     let sql = "SELECT committed_at, upload_until, statement, log_index FROM commitments \
                WHERE submission NOT IN (SELECT submission FROM answered) \
-               UNION ALL SELECT signed_at, waits_until, statement, signed_index FROM proposals \
+               UNION ALL SELECT signed_at, CASE WHEN files_at IS NULL THEN waits_until END, \
+               statement, signed_index FROM proposals \
                WHERE signed_at IS NOT NULL AND ended IS NULL \
                AND submission NOT IN (SELECT submission FROM answered) \
                ORDER BY 1, 4";
@@ -284,13 +292,10 @@ fn altered(place: &Place) -> Error {
 }
 
 fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
-    let time = |index| -> rusqlite::Result<UnixTime> {
-        let seconds: i64 = row.get(index)?;
-        Ok(from_seconds(seconds.unsigned_abs()))
-    };
+    let time = |seconds: i64| from_seconds(seconds.unsigned_abs());
     Ok(Upload {
-        committed_at: time(0)?,
-        until: time(1)?,
+        committed_at: time(row.get(0)?),
+        until: row.get::<_, Option<i64>>(1)?.map(time),
     })
 }
 

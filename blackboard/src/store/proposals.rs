@@ -21,7 +21,7 @@ use self::rows::Stored;
 use self::signing::{check_new, end_one, sign};
 pub(super) use self::standing::signable_until;
 use self::standing::{list_one, look};
-use super::{Error, Register, Store, Unfinished, log};
+use super::{Error, Register, Store, Unfinished, by_submission, log};
 
 /// Most proposals of one assignment that a student may have waiting for others.
 pub(crate) const MAX_WAITING: usize = 8;
@@ -134,10 +134,9 @@ impl Store {
     /// [`Error::Storage`], [`Error::ProposalAltered`].
     pub(crate) async fn signed_proposals(
         &self,
-        now: UnixTime,
     ) -> Result<Vec<(SubmissionId, Vec<StudentId>)>, Error> {
         let list = move |connection: &Connection| {
-            let signed = rows::signed(connection, now)?;
+            let signed = rows::signed(connection)?;
             let with_members = |one: &Stored| (one.submission(), one.sids().cloned().collect());
             Ok(signed.iter().map(with_members).collect())
         };
@@ -272,17 +271,37 @@ impl Register {
             for stored in rows::unended(transaction)? {
                 // By everybody's extensions: until then somebody could still sign.
                 let all: Vec<_> = stored.sids().cloned().collect();
-                let (submission, statement) = (stored.submission(), stored.statement.clone());
-                if look(transaction, stored, &all, now)?.standing.state == ProposalState::Lapsed {
-                    rows::end(transaction, submission, ProposalState::Lapsed, now)?;
-                    let entry = Entry::Lapsed(Lapsed { submission });
-                    enter(transaction, &statement, now, entry)?;
+                let state = look(transaction, stored.clone(), &all, now)?.standing.state;
+                if state == ProposalState::Lapsed {
+                    self::lapse(transaction, &stored, now)?;
                     lapsed += 1;
                 }
             }
             Ok(lapsed)
         };
         self.store().database.write_blocking(lapse)
+    }
+
+    /// Enters that a proposal which everybody has signed has lapsed, if its time is over: CUHK says no
+    /// of a member, or something else is wrong that waiting does not mend. Answers whether it has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::ProposalAltered`].
+    pub(crate) async fn lapse_refused(
+        &self,
+        submission: SubmissionId,
+        now: UnixTime,
+    ) -> Result<bool, Error> {
+        self.write(move |transaction| {
+            let stored = known(transaction, submission)?;
+            let is_over = now > stored.kept.waits_until && stored.kept.ended.is_none();
+            if !is_over || by_submission(transaction, submission)?.is_some() {
+                return Ok(false);
+            }
+            lapse(transaction, &stored, now).map(|()| true)
+        })
+        .await
     }
 
     async fn write<T: Send + 'static>(
@@ -293,7 +312,14 @@ impl Register {
     }
 }
 
-/// The submissions whose files may come, or wait for signatures.
+fn lapse(transaction: &Transaction<'_>, stored: &Stored, now: UnixTime) -> Result<(), Error> {
+    let submission = stored.submission();
+    rows::end(transaction, submission, ProposalState::Lapsed, now)?;
+    let entry = Entry::Lapsed(Lapsed { submission });
+    enter(transaction, &stored.statement, now, entry).map(drop)
+}
+
+/// The submissions whose files may come, or wait for signatures or for CUHK.
 pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16]>, Error> {
     rows::open(connection, now)
 }

@@ -111,7 +111,7 @@ pub(super) fn handed_in(
     let (students, most): (i64, i64) =
         query.query_one(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let uploads = parts::uploads(connection, place)?;
-    let coming = uploads.values().any(|upload| upload.until >= now);
+    let coming = uploads.values().any(|upload| upload.is_coming(now));
     let handed_in = match (coming, most) {
         (false, 0) => HandedIn::Nothing,
         (false, 1) => HandedIn::Once,

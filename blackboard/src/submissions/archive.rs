@@ -88,6 +88,9 @@ fn ending(head: &Head, closing: Closing) -> String {
             "NOT final: files of signed statements may come until {}",
             local_time(until)
         ),
+        (None, Closing::Completing) => {
+            "NOT final: what everybody has signed is completed as soon as CUHK answers".to_owned()
+        }
         (None, _) => {
             "NOT final: the assignment has no end; `blackboard assignment close` gives it \
                       one"

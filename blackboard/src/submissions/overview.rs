@@ -126,7 +126,7 @@ impl<'a> Overview<'a> {
         });
         let state = match (&came, upload) {
             (Some(_), _) => State::HandedIn,
-            (None, Some(upload)) if upload.until >= self.desk.now => State::Uploading,
+            (None, Some(upload)) if upload.is_coming(self.desk.now) => State::Uploading,
             (None, _) if proposed.is_some() => State::Waiting,
             (None, Some(_)) => State::NeverCame,
             (None, None) => match self.book.judge_now(self.desk.now, &part.sid) {
@@ -144,7 +144,7 @@ impl<'a> Overview<'a> {
             came,
             waiting_for: proposed.map_or_else(Vec::new, |one| one.waiting_for.clone()),
             waits_until: proposed.map(|one| rfc3339(one.until)),
-            upload_until: upload.map(|upload| rfc3339(upload.until)),
+            upload_until: upload.and_then(|upload| upload.until).map(rfc3339),
             extended_to: extended_to.map(|extension| rfc3339(extension.due)),
             on_class_list: listed,
             sid: part.sid,

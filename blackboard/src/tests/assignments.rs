@@ -1,5 +1,7 @@
 //! Assignments: what the store holds of them, and what the server makes of it.
 
+mod extensions;
+
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -136,7 +138,10 @@ fn refuses_what_is_there_already_and_what_is_not_there() {
     };
     let add = |place| desk.store.add_assignment(place, rules(now()), now());
     assert!(matches!(add(nowhere.clone()), Err(Error::NoCourse { .. })));
-    let extend = |place| desk.store.extend(place, vec![], now());
+    let extend = |place| {
+        desk.store
+            .extend(place, vec![], crate::store::NotListed::Refused, now())
+    };
     assert!(matches!(
         extend(place("lab-1")),
         Err(Error::NoAssignment { .. })
@@ -192,56 +197,6 @@ fn every_change_of_rules_is_an_entry_of_the_log() {
     assert_eq!((shown.len(), shown[0].changes().len()), (1, 2));
     assert_eq!(shown[0].changes()[0].at, NOW + 10);
     assert_eq!(shown[0].added_at(), now());
-}
-
-#[test]
-fn extensions_are_given_and_taken_back_and_both_are_entered() {
-    let desk = Desk::new(Some(&THREE[..2]));
-    desk.store
-        .add_assignment(place("lab-1"), rules(now()), now())
-        .unwrap();
-    let due = NOW + 4 * HOUR;
-    let both = vec![extension(THREE[0], due), extension(THREE[1], due)];
-    desk.store.extend(place("lab-1"), both, now()).unwrap();
-    let again = vec![extension(THREE[0], due + 1)];
-    desk.store.extend(place("lab-1"), again, now()).unwrap();
-    let given = desk.store.extensions(place("lab-1")).unwrap();
-    let dues: Vec<_> = given
-        .iter()
-        .map(|one| one.extension.due.as_secs())
-        .collect();
-    assert_eq!(dues, [due + 1, due]);
-
-    let take_back = |sids: &[&str]| {
-        let sids = sids.iter().map(|one| sid(one)).collect();
-        desk.store.take_back(place("lab-1"), sids, now()).unwrap()
-    };
-    assert_eq!(take_back(&[THREE[1], THREE[2]]), [sid(THREE[1])]);
-    assert_eq!(take_back(&[THREE[1]]), []);
-    let kinds: Vec<_> = desk.log("lab-1").iter().map(Entry::name).collect();
-    assert_eq!(kinds, ["rules", "extension", "extension", "extension"]);
-}
-
-#[test]
-fn an_extension_that_is_none_changes_nothing() {
-    let desk = Desk::new(Some(&THREE[..2]));
-    desk.store
-        .add_assignment(place("lab-1"), rules(now()), now())
-        .unwrap();
-    let early = vec![
-        extension(THREE[0], NOW + 4 * HOUR),
-        extension(THREE[1], NOW + 2 * HOUR),
-    ];
-    let refused = desk.store.extend(place("lab-1"), early, now());
-    assert!(matches!(
-        refused,
-        Err(Error::Rules(RulesError::NoExtension))
-    ));
-    let outsider = vec![extension(THREE[2], NOW + 4 * HOUR)];
-    let refused = desk.store.extend(place("lab-1"), outsider, now());
-    assert!(matches!(refused, Err(Error::NotInCourse { .. })));
-    assert_eq!(desk.store.extensions(place("lab-1")).unwrap(), []);
-    assert_eq!(desk.log("lab-1").len(), 1);
 }
 
 #[test]
@@ -382,22 +337,6 @@ async fn what_was_committed_in_time_is_in_time_whenever_its_files_come() {
     let receipt = group.verify(&receipt);
     assert_eq!(receipt.committed_at().as_secs(), NOW + 3 * HOUR);
     assert_eq!(receipt.accepted_at().as_secs(), NOW + 5 * HOUR);
-}
-
-#[tokio::test]
-async fn an_extension_of_one_member_keeps_it_open_for_his_group() {
-    let campus = campus().await;
-    to(&campus, 4 * HOUR);
-    let code = refused(group(&campus, &THREE)).await.code;
-    assert_eq!(code, Code::AssignmentClosed);
-    let store = Store::open(&campus.home).unwrap();
-    let more = vec![extension(THREE[2], NOW + 5 * HOUR)];
-    store
-        .extend(place("lab-1"), more, campus.certs.now())
-        .unwrap();
-    let others = refused(group(&campus, &THREE[..2])).await.code;
-    assert_eq!(others, Code::AssignmentClosed);
-    group(&campus, &THREE).hand_in().await.unwrap();
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use scb_protocol::rules::{Extension, Terms};
 use super::campus::Campus;
 use super::uploads::interrupted;
 use crate::store::closing::Closing;
-use crate::store::{Place, Store};
+use crate::store::{NotListed, Place, Store};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -53,7 +53,9 @@ async fn an_assignment_is_closed_after_the_last_extension_and_once() {
         cutoff: None,
     };
     let now = campus.certs.now();
-    store.extend(place(&campus), vec![extension], now).unwrap();
+    store
+        .extend(place(&campus), vec![extension], NotListed::Refused, now)
+        .unwrap();
     let until = Closing::TakenUntil(Some(later(&campus, DAY)));
     for seconds in [0, 2 * HOUR, DAY] {
         assert_eq!(close(seconds).unwrap(), until);

@@ -7,7 +7,7 @@ use scb_transport::Connection;
 
 use super::campus::Campus;
 use super::group::{Group, reply};
-use crate::store::{Place, Store};
+use crate::store::{NotListed, Place, Store};
 
 /// What the group is told, and the open connection.
 async fn ask(
@@ -68,7 +68,9 @@ async fn members_are_told_their_own_extensions_and_what_was_changed() {
         cutoff: None,
     };
     let extensions = vec![more("1155000001"), more("1155000009")];
-    store.extend(place, extensions, now).unwrap();
+    store
+        .extend(place, extensions, NotListed::Refused, now)
+        .unwrap();
 
     let (answer, ..) = ask(&mut campus.three(), None).await.unwrap();
     let told = &answer.listed[0];

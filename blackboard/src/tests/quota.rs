@@ -65,6 +65,22 @@ async fn nobody_begins_more_than_he_may_and_others_are_not_concerned() {
 }
 
 #[tokio::test]
+async fn beyond_what_all_may_begin_only_first_hand_ins_are_taken() {
+    let campus = Campus::with(|config| config.unfinished = 2).await;
+    let (mut first, connection, sending) = begun(&campus, ALICE, MIB).await;
+    let _other = begun(&campus, BOB, MIB).await;
+    let refusal = work(&campus, ALICE, 10).commit().await.unwrap_err();
+    assert_eq!(refusal.code, Code::TooManyUploads);
+    assert_eq!(
+        (&*refusal.params["in_all"], &*refusal.params["unfinished"]),
+        ("2", "1")
+    );
+    work(&campus, CAROL, 10).hand_in().await.unwrap();
+    finish(&mut first, connection, sending).await;
+    work(&campus, ALICE, 10).hand_in().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_bytes_of_one_student_are_bounded_and_the_first_hand_in_is_taken() {
     let campus = Campus::with(|config| config.unfinished_bytes_per_student = 3 << 20).await;
     let _large = begun(&campus, ALICE, 4 * MIB).await;

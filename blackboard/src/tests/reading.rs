@@ -13,7 +13,7 @@ use scb_transport::Connection;
 
 use super::campus::Campus;
 use super::group::{Group, WAIT, reply};
-use crate::store::{Place, Store};
+use crate::store::{NotListed, Place, Store};
 
 /// What the group is told of its versions.
 pub(super) async fn history(group: &mut Group<'_>) -> Vec<ListedVersion> {
@@ -133,7 +133,9 @@ async fn lateness_is_told_by_the_rules_and_the_own_extension() {
     };
     let changed = tokio::task::spawn_blocking(move || {
         store.change_assignment(place.clone(), change, due).unwrap();
-        store.extend(place, vec![extension], now).unwrap();
+        store
+            .extend(place, vec![extension], NotListed::Refused, now)
+            .unwrap();
     });
     changed.await.unwrap();
     campus.three().hand_in().await.unwrap();

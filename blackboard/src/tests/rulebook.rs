@@ -1,5 +1,7 @@
 //! Rules do not work backwards: what was handed in is judged by those of then, or better ones.
 
+use std::time::Duration;
+
 use scb_protocol::from_seconds;
 use scb_protocol::message::blackboard::OwnStanding;
 use scb_protocol::rules::{AmendError, Change, Counts, Extension, LateRule, Terms};
@@ -7,7 +9,7 @@ use scb_protocol::rules::{AmendError, Change, Counts, Extension, LateRule, Terms
 use super::campus::Campus;
 use super::overview::{desk, lines, which};
 use super::reading::history;
-use crate::store::{Error, Place, Store};
+use crate::store::{Error, NotListed, Place, Store};
 
 const ALONE: &str = "1155000001";
 const LATE: u64 = 60;
@@ -76,7 +78,7 @@ async fn a_dearer_rule_counts_for_what_comes_after_it_only() {
 }
 
 #[tokio::test]
-async fn an_extension_that_is_taken_back_still_counts_for_what_was_handed_in_under_it() {
+async fn an_extension_that_is_cut_short_still_counts_for_what_was_handed_in_under_it() {
     let campus = Campus::open().await;
     due_a_minute_ago(&campus);
     let store = Store::open(&campus.home).unwrap();
@@ -86,10 +88,19 @@ async fn an_extension_that_is_taken_back_still_counts_for_what_was_handed_in_und
         due: from_seconds(now.as_secs() + 100),
         cutoff: None,
     };
-    store.extend(place(&campus), vec![more], now).unwrap();
+    store
+        .extend(place(&campus), vec![more.clone()], NotListed::Refused, now)
+        .unwrap();
     campus.group(&[ALONE]).hand_in().await.unwrap();
+    // Back to a minute ago is not to be; it may end now.
     let sids = vec![ALONE.parse().unwrap()];
-    store.take_back(place(&campus), sids, now).unwrap();
+    let refused = store.take_back(place(&campus), sids, now).unwrap_err();
+    assert_eq!(refused.code(), "rules_backdated");
+    assert!(refused.remedy().unwrap().contains("extension add"));
+    let until_now = Extension { due: now, ..more };
+    let changed = store.extend(place(&campus), vec![until_now], NotListed::Refused, now);
+    assert_eq!(changed.unwrap().handed_in, [ALONE.parse().unwrap()]);
+    campus.certs.clock().advance(Duration::from_secs(LATE));
     assert_eq!((told(&campus).await, seen(&campus)), (vec![(0, 0)], (0, 0)));
     let mut again = campus.group(&[ALONE]);
     again.report = b"another version".to_vec();

@@ -70,6 +70,12 @@ impl Stored {
         })
     }
 
+    /// Everybody has signed, and the files are here: what keeps it from being a submission is nothing
+    /// that its members could do.
+    pub(super) fn waits_for_cuhk(&self) -> bool {
+        self.kept.signed.is_some() && self.kept.files_at.is_some()
+    }
+
     pub(super) fn standings(&self) -> Vec<CosignerStanding> {
         let standing = |one: &Cosigner| CosignerStanding {
             sid: one.sid.clone(),
@@ -120,7 +126,9 @@ pub(super) fn naming(
     };
     let sql = format!(
         "{PROPOSAL} WHERE submission IN (SELECT submission FROM cosigners WHERE sid = ?1) \
-         AND max(coalesce(ended_at, 0), waits_until) >= ?2 ORDER BY proposed_at DESC, submission"
+         AND (max(coalesce(ended_at, 0), waits_until) >= ?2 \
+         OR (ended IS NULL AND signed_at IS NOT NULL AND files_at IS NOT NULL \
+         AND submission NOT IN (SELECT submission FROM answered))) ORDER BY proposed_at DESC, submission"
     );
     let key = params![first.as_str(), as_integer(since.as_secs())];
     let mut found = all(connection, &sql, key)?;
@@ -135,7 +143,8 @@ pub(super) fn waiting(
     now: UnixTime,
 ) -> Result<Vec<Stored>, Error> {
     let sql = format!(
-        "{PROPOSAL} WHERE course = ?1 AND assignment = ?2 AND ended IS NULL AND waits_until >= ?3 \
+        "{PROPOSAL} WHERE course = ?1 AND assignment = ?2 AND ended IS NULL \
+         AND (waits_until >= ?3 OR (signed_at IS NOT NULL AND files_at IS NOT NULL)) \
          AND submission NOT IN (SELECT submission FROM answered) \
          AND submission IN (SELECT submission FROM cosigners WHERE sid IN (SELECT value FROM json_each(?4)))"
     );
@@ -155,13 +164,13 @@ pub(super) fn waiting(
 
 /// Those that everybody has signed, whose files are here, and that have no receipt yet; the one
 /// that was signed first comes first.
-pub(super) fn signed(connection: &Connection, now: UnixTime) -> Result<Vec<Stored>, Error> {
+pub(super) fn signed(connection: &Connection) -> Result<Vec<Stored>, Error> {
     let sql = format!(
         "{PROPOSAL} WHERE signed_at IS NOT NULL AND files_at IS NOT NULL AND ended IS NULL \
-         AND waits_until >= ? AND submission NOT IN (SELECT submission FROM answered) \
+         AND submission NOT IN (SELECT submission FROM answered) \
          ORDER BY signed_at, signed_index"
     );
-    all(connection, &sql, [as_integer(now.as_secs())])
+    all(connection, &sql, [])
 }
 
 /// Those that have not ended and are no submissions.
@@ -186,9 +195,10 @@ fn all(
     rows.into_iter().map(complete).collect()
 }
 
-/// The submissions whose files may come, or wait for signatures.
+/// The submissions whose files may come, or wait for signatures or for CUHK.
 pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16]>, Error> {
-    let sql = "SELECT submission FROM proposals WHERE ended IS NULL AND waits_until >= ? \
+    let sql = "SELECT submission FROM proposals WHERE ended IS NULL \
+               AND (waits_until >= ? OR (signed_at IS NOT NULL AND files_at IS NOT NULL)) \
                AND submission NOT IN (SELECT submission FROM answered)";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map([as_integer(now.as_secs())], |row| row.get(0))?;

@@ -31,7 +31,7 @@ pub(super) fn look(
     let state = match (number, stored.kept.ended) {
         (Some(_), _) => ProposalState::Accepted,
         (None, Some(ended)) => ended,
-        (None, None) if now > until => ProposalState::Lapsed,
+        (None, None) if now > until && !stored.waits_for_cuhk() => ProposalState::Lapsed,
         (None, None) if stored.kept.signed.is_some() => ProposalState::Signed,
         (None, None) => ProposalState::Waiting,
     };

@@ -8,7 +8,11 @@ use scb_protocol::{Code, InactiveReason};
 use super::super::campus::Campus;
 use super::super::cuhk::Answer;
 use super::super::eventually;
+use super::super::overview::{desk, which};
 use super::{A, B, Machine, Work, happened};
+use crate::store::Store;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Two have signed, and CUHK gives this answer when it is asked for the last time.
 async fn signed_while(campus: &Campus, answer: Answer) -> (Work, Result<ProposalState, Code>) {
@@ -105,4 +109,51 @@ async fn but_not_with_a_member_of_whom_cuhk_says_no() {
         b.fetch(&work).await.unwrap_err().code,
         Code::SubmissionUnknown
     );
+}
+
+/// Nothing waits for longer than an hour.
+async fn impatient() -> Campus {
+    Campus::with(|config| (config.upload_window, config.cosign_window) = (HOUR, HOUR)).await
+}
+
+#[tokio::test]
+async fn also_when_cuhk_is_away_for_longer_than_anything_else_waits() {
+    let mut campus = impatient().await;
+    let signed_at = campus.certs.now();
+    let (work, state) = signed_while(&campus, Answer::Silent).await;
+    assert_eq!(state, Ok(ProposalState::Signed));
+    campus.certs.clock().advance(2 * HOUR);
+    campus.stop().await;
+    campus.start().await.unwrap();
+    let place = desk(&campus, 0).place(&which());
+    let store = Store::open(&campus.home).unwrap();
+    let asking = vec![A.parse().unwrap()];
+    let proposal = store.proposal(work.submission(), asking, campus.certs.now());
+    let standing = proposal.await.unwrap().unwrap().standing;
+    assert_eq!(standing.state, ProposalState::Signed);
+    let uploads = store.uploads(&place).unwrap();
+    assert!(
+        uploads
+            .values()
+            .all(|upload| upload.is_coming(campus.certs.now()))
+    );
+    campus.cuhk.set(|state| state.later_answer = None);
+    eventually("it completes by itself", || completed(&campus)).await;
+    let mut a = Machine::of(&campus, &[A]);
+    let receipt = a.fetch(&work).await.unwrap();
+    assert_eq!(a.verify(&receipt).committed_at(), signed_at);
+}
+
+#[tokio::test]
+async fn what_cuhk_says_no_to_lapses_when_its_time_is_over() {
+    let mut campus = impatient().await;
+    let suspended = Answer::Inactive(A.to_owned(), InactiveReason::Suspended);
+    signed_while(&campus, suspended).await.1.unwrap_err();
+    campus.stop().await;
+    assert!(!happened(&campus).contains(&"lapsed"));
+    campus.certs.clock().advance(2 * HOUR);
+    campus.start().await.unwrap();
+    let lapsed = || happened(&campus).contains(&"lapsed");
+    eventually("it is given up", lapsed).await;
+    assert!(!completed(&campus));
 }

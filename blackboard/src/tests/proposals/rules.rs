@@ -7,7 +7,7 @@ use scb_protocol::rules::{Extension, Terms};
 use scb_protocol::{Code, from_seconds};
 
 use super::{A, B, C, Campus, Machine};
-use crate::store::{Place, Store};
+use crate::store::{NotListed, Place, Store};
 
 const HOUR: u64 = 3600;
 
@@ -45,7 +45,9 @@ fn extend(campus: &Campus, sid: &str, hours: u64) {
         cutoff: None,
     };
     let store = Store::open(&campus.home).unwrap();
-    store.extend(place(campus), vec![extension], now).unwrap();
+    store
+        .extend(place(campus), vec![extension], NotListed::Refused, now)
+        .unwrap();
 }
 
 #[tokio::test]

@@ -2,8 +2,11 @@
 
 use rustls_pki_types::UnixTime;
 
-use super::{Counts, Rules};
+use super::{Counts, Extension, Rules};
 use crate::time::{from_seconds, rfc3339};
+
+/// Moments until which something holds, and what.
+type Ends = [(&'static str, Option<UnixTime>); 3];
 
 /// What has been handed in, as far as it binds the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,12 +62,7 @@ impl Rules {
         handed_in: HandedIn,
         now: UnixTime,
     ) -> Result<(), AmendError> {
-        let moments = self.ends().into_iter().zip(other.ends());
-        for ((what, was), (_, at)) in moments {
-            if let Some(at) = at.filter(|at| is_backdated(*at, was, now)) {
-                return Err(AmendError::Backdated { what, at, was });
-            }
-        }
+        check_ends(self.ends(None), other.ends(None), now)?;
         match (handed_in, self.counts, other.counts) {
             (HandedIn::Nothing, _, _) => Ok(()),
             // Nobody has a version that would count no longer, and all may hand in a better one.
@@ -74,9 +72,25 @@ impl Rules {
         }
     }
 
-    /// The moments until which something holds for everybody.
-    fn ends(&self) -> [(&'static str, Option<UnixTime>); 3] {
-        let moments = self.moments(None);
+    /// Checks that a student's extension may now take the place of the one that he has, or of none;
+    /// and that it may be taken back (`other` is `None`). As with rules: no moment until which
+    /// something holds for him is moved back to before now.
+    ///
+    /// # Errors
+    ///
+    /// [`AmendError::Backdated`].
+    pub fn check_extended(
+        &self,
+        own: Option<&Extension>,
+        other: Option<&Extension>,
+        now: UnixTime,
+    ) -> Result<(), AmendError> {
+        check_ends(self.ends(own), self.ends(other), now)
+    }
+
+    /// The moments until which something holds for everybody, or for whom has this extension.
+    fn ends(&self, extension: Option<&Extension>) -> Ends {
+        let moments = self.moments(extension);
         [
             ("the due time", moments.map(|moments| moments.due)),
             (
@@ -89,6 +103,15 @@ impl Rules {
             ),
         ]
     }
+}
+
+fn check_ends(own: Ends, other: Ends, now: UnixTime) -> Result<(), AmendError> {
+    for ((what, was), (_, at)) in own.into_iter().zip(other) {
+        if let Some(at) = at.filter(|at| is_backdated(*at, was, now)) {
+            return Err(AmendError::Backdated { what, at, was });
+        }
+    }
+    Ok(())
 }
 
 /// The second before now is where something ends that ends now.
@@ -174,6 +197,45 @@ mod tests {
         let amend = |now| open.check_amended(&due, HandedIn::Nothing, from_seconds(now));
         amend(NOW).unwrap();
         assert_eq!(what(amend(DUE + 2)), "the due time");
+    }
+
+    fn extension(due: u64) -> Extension {
+        Extension {
+            sid: "1155000001".parse().unwrap(),
+            due: from_seconds(due),
+            cutoff: None,
+        }
+    }
+
+    #[test]
+    fn more_time_is_not_taken_away_for_what_is_over() {
+        let rules = terms().check().unwrap();
+        let own = extension(DUE + 4000);
+        let change = |other: Option<u64>, now| {
+            let other = other.map(extension);
+            rules.check_extended(Some(&own), other.as_ref(), from_seconds(now))
+        };
+        for taken_back in [DUE, DUE + 1] {
+            change(None, taken_back).unwrap();
+        }
+        assert_eq!(what(change(None, DUE + 2)), "the due time");
+        assert_eq!(what(change(Some(DUE + 10), DUE + 12)), "the due time");
+        for at in [DUE + 10, DUE + 11, DUE + 5000] {
+            change(Some(at), DUE + 11).unwrap();
+        }
+        // Also when all of it is over: what came in between was in time.
+        assert_eq!(what(change(None, DUE + 9000)), "the due time");
+    }
+
+    #[test]
+    fn more_time_may_be_given_after_the_event() {
+        let rules = terms().check().unwrap();
+        let (given, now) = (extension(DUE + 10), from_seconds(DUE + 9000));
+        rules.check_extended(None, Some(&given), now).unwrap();
+        let more = extension(DUE + 20);
+        rules
+            .check_extended(Some(&given), Some(&more), now)
+            .unwrap();
     }
 
     #[test]

@@ -1,0 +1,56 @@
+//! What a peer is told of what the store did not do.
+
+use scb_protocol::{Code, Refusal, Step};
+
+use super::Error;
+
+/// After how many seconds a full queue is worth another try.
+const RETRY_AFTER: u32 = 2;
+
+/// What is wrong with what was asked for, if that is it.
+fn told(error: Error) -> Result<Refusal, Error> {
+    let refuse = |code| Refusal::new(code, Step::Six);
+    Ok(match error {
+        Error::NotAdmitted(refusal) => *refusal,
+        Error::Conflict { .. } => refuse(Code::SubmissionConflict),
+        Error::UploadExpired { .. } => refuse(Code::UploadExpired),
+        Error::NoProposal { .. } => refuse(Code::SubmissionUnknown),
+        Error::ProposalEnded { state, .. } => refuse(Code::ProposalEnded).with("state", state),
+        Error::SameProposed { submission } => {
+            refuse(Code::ProposalExists).with("submission", submission)
+        }
+        Error::TooManyProposals { limit } => refuse(Code::TooManyProposals).with("limit", limit),
+        Error::TooManyUploads {
+            sid,
+            unfinished,
+            bytes,
+            in_all,
+        } => {
+            let refusal = refuse(Code::TooManyUploads)
+                .with("unfinished", unfinished)
+                .with("bytes", bytes)
+                .about(&sid);
+            in_all.map_or(refusal.clone(), |all| refusal.with("in_all", all))
+        }
+        error => return Err(error),
+    })
+}
+
+/// What a peer is told. What is wrong on this side is logged here, and only here.
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let error = match told(error) {
+            Ok(refusal) => return refusal,
+            Err(error) => error,
+        };
+        let refusal = if error.is_full() {
+            Refusal::new(Code::StorageFull, Step::Six)
+        } else if error.is_busy() {
+            Refusal::new(Code::Busy, Step::Six).retry_after(RETRY_AFTER)
+        } else {
+            Refusal::new(Code::Internal, Step::Six)
+        };
+        tracing::error!("the store failed: {:#}", anyhow::Error::new(error));
+        refusal
+    }
+}
