@@ -121,6 +121,7 @@ fn examine_with(
     let mut records = Records::new(database, content, &roots, scope);
     report.begin("submissions", database.count()?);
     records.look(report)?;
+    records.repeats(report)?;
     logs(home, database, scope, now, report)?;
     if scope.0.is_none() {
         // Those that came meanwhile name files, too.

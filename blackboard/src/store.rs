@@ -47,7 +47,7 @@ pub(crate) use courses::{Course, Membership};
 pub use error::Error;
 pub(crate) use extensions::{Changed, Given, NotListed};
 pub(crate) use history::Own;
-pub(crate) use inspector::{CommittedRow, EntryRow, Inspector};
+pub(crate) use inspector::{CommittedRow, EntryRow, Inspector, Release, Repeat};
 #[cfg(test)]
 pub(crate) use proposals::MAX_WAITING;
 pub(crate) use proposals::{End, Proposal, Signing};

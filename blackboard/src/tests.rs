@@ -27,6 +27,7 @@ mod refusals;
 mod rejections;
 mod renewal;
 mod repeats;
+mod restoring;
 mod revocation;
 mod roots;
 mod rulebook;

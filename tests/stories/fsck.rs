@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::campus::{Campus, SAMPLE};
+use crate::witness::{start_blackboard, until_seen};
 
 /// The one stored file of a campus.
 fn stored(campus: &Campus) -> PathBuf {
@@ -39,7 +40,9 @@ fn an_altered_file_is_found_and_not_exported() {
     let line = "content_altered  S-000001 report.txt";
     assert!(found.stdout.starts_with(line), "{found:#?}");
     assert!(
-        found.stdout.contains("  do     put this file back"),
+        found
+            .stdout
+            .contains("  do     have the same members hand in"),
         "{found:#?}"
     );
     let json = campus.administer_blackboard(&["fsck", "--json"]);
@@ -54,6 +57,57 @@ fn an_altered_file_is_found_and_not_exported() {
     assert_eq!(refused.exit, Some(5), "{refused:#?}");
     assert!(refused.stderr.contains("[damaged]"), "{refused:#?}");
     assert!(!out.join("S-000001").exists());
+
+    // As it says: the very same files once more.
+    let again = campus.student(&submit).succeeded();
+    assert!(again.stdout.contains("S-000001.zip"), "{again:#?}");
+    campus.administer_blackboard(&["fsck"]).succeeded();
+    campus.administer_blackboard(&export).succeeded();
+    let exported = fs::read_dir(out.join("S-000001")).unwrap();
+    let mut exported = exported.map(|file| fs::read(file.unwrap().path()).unwrap());
+    assert!(exported.any(|bytes| bytes == b"the report"));
+}
+
+/// The directory of the one log.
+fn log(campus: &Campus) -> PathBuf {
+    let logs = campus.path().join("blackboard/logs");
+    let entries = fs::read_dir(logs).unwrap().map(|entry| entry.unwrap());
+    let mut folders = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir());
+    folders.next().unwrap()
+}
+
+#[test]
+fn a_torn_tile_and_a_lost_checkpoint_are_mended_as_fsck_says() {
+    let mut campus = Campus::sandbox();
+    let submit = ["submit", "--ids", SAMPLE];
+    campus.student(&submit).succeeded();
+    until_seen(&campus);
+    campus.blackboard.stop();
+    let log = log(&campus);
+    let tile = log.join("tile/0/000.p");
+    let tile = fs::read_dir(tile).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read(&tile).unwrap();
+    fs::write(&tile, &whole[..whole.len() - 1]).unwrap();
+    let found = campus.administer_blackboard(&["fsck"]);
+    assert_eq!(found.exit, Some(5), "{found:#?}");
+    let remedy = "move the log's directory out of HOME/logs";
+    assert!(found.stdout.contains(remedy), "{found:#?}");
+    assert!(!found.stdout.contains("log_cut"), "{found:#?}");
+    fs::rename(&log, campus.outside().join("evidence")).unwrap();
+    start_blackboard(&mut campus);
+    campus.administer_blackboard(&["fsck"]).succeeded();
+
+    campus.blackboard.stop();
+    fs::remove_file(log.join("checkpoint")).unwrap();
+    let found = campus.administer_blackboard(&["fsck"]).stdout;
+    assert!(!found.contains("log_cut"), "{found}");
+    start_blackboard(&mut campus);
+    let sound = campus.administer_blackboard(&["fsck"]).succeeded().stdout;
+    let ends = "everything is as it was stored\n";
+    assert!(sound.ends_with(ends), "{sound}");
+    assert!(log.join("checkpoint").exists());
 }
 
 #[test]

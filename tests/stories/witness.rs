@@ -51,7 +51,7 @@ pub(crate) fn put_back(campus: &Campus, backup: &Path) {
 }
 
 /// Starts Blackboard again, after it was stopped.
-fn start_blackboard(campus: &mut Campus) {
+pub(crate) fn start_blackboard(campus: &mut Campus) {
     let arguments = serve_at(&campus.path(), &campus.blackboard.address());
     campus.blackboard = Server::start("blackboard", &arguments);
 }

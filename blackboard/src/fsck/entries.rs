@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use scb_certs::Fingerprint;
 use scb_protocol::log_leaf::{
-    Accepted, Committed, Contents, Entry, Leaf, LogName, Proposed, Signed, leaf_commitment,
+    Accepted, Committed, Contents, Entry, Leaf, LogName, Proposed, RulesEntry, Signed,
+    leaf_commitment,
 };
 use scb_protocol::statement::SubmissionNumber;
 
 use super::logs::entry_of;
 use super::report::Report;
-use crate::store::{CommittedRow, EntryRow, Inspector};
+use crate::store::{CommittedRow, EntryRow, Inspector, Release};
 
 /// Entries read at a time.
 pub(super) const PAGE: usize = 256;
@@ -22,8 +23,12 @@ pub(super) struct Entries<'a> {
     log: &'a LogName,
     next: u64,
     rules: u64,
+    /// The entries of rules, and what the log holds of each.
+    pins: Vec<RulesEntry>,
     extensions: BTreeMap<String, Option<Contents>>,
-    grades: BTreeMap<String, Fingerprint>,
+    grades: BTreeMap<String, (u64, Fingerprint)>,
+    /// Which entry let which grade be seen, and when.
+    releases: BTreeMap<u64, Release>,
 }
 
 impl<'a> Entries<'a> {
@@ -33,8 +38,10 @@ impl<'a> Entries<'a> {
             log,
             next: 0,
             rules: 0,
+            pins: Vec::new(),
             extensions: BTreeMap::new(),
             grades: BTreeMap::new(),
+            releases: BTreeMap::new(),
         }
     }
 
@@ -56,7 +63,11 @@ impl<'a> Entries<'a> {
             return Ok(());
         };
         match self.leaf(row, bytes) {
-            Ok(leaf) => self.recorded(&about, &leaf, report),
+            Ok(leaf) => {
+                self.recorded(&about, &leaf, report)?;
+                self.pin(&leaf, bytes);
+                Ok(())
+            }
             Err(found) => report.damage("leaf_altered", &about, found),
         }
     }
@@ -75,6 +86,16 @@ impl<'a> Entries<'a> {
         }
     }
 
+    /// Submissions that are committed after rules name them.
+    fn pin(&mut self, leaf: &Leaf, bytes: &[u8]) {
+        if matches!(leaf.entry, Entry::Rules(_)) {
+            self.pins.push(RulesEntry {
+                index: leaf.index,
+                leaf_sha256: Fingerprint::from_bytes(leaf_commitment(bytes)),
+            });
+        }
+    }
+
     /// What the entry speaks of is there.
     fn recorded(&mut self, about: &str, leaf: &Leaf, report: &mut Report) -> anyhow::Result<()> {
         match &leaf.entry {
@@ -89,9 +110,10 @@ impl<'a> Entries<'a> {
             }
             Entry::Grades(graded) => {
                 let sid = graded.sid.to_string();
-                self.grades.insert(sid, graded.grade_sha256);
+                self.grades.insert(sid, (leaf.index, graded.grade_sha256));
                 Ok(())
             }
+            Entry::Released(released) => self.released(about, leaf, &released.entries, report),
             _ => Ok(()),
         }
     }
@@ -102,6 +124,12 @@ impl<'a> Entries<'a> {
         accepted: &Accepted,
         report: &mut Report,
     ) -> anyhow::Result<()> {
+        let in_force = |index| self.pins.iter().rfind(|pin| pin.index < index);
+        let pinned = accepted.committed_index.and_then(in_force);
+        if pinned != accepted.rules.as_ref() {
+            let found = "it does not name the rules that were in force when it was committed";
+            report.damage("rules_pin", about, found)?;
+        }
         let before = accepted.number.get().saturating_sub(1);
         match self.database.after(before)? == Some(accepted.number) {
             true => Ok(()),
@@ -207,6 +235,36 @@ impl<'a> Entries<'a> {
         }
     }
 
+    /// What Blackboard signed of a release is there, and from then on those grades are shown.
+    fn released(
+        &mut self,
+        about: &str,
+        leaf: &Leaf,
+        entries: &[u64],
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let release = (leaf.index, leaf.at.as_secs());
+        let shown = entries.iter().map(|entry| (*entry, release));
+        self.releases.extend(shown);
+        match self.database.has_release(self.log, leaf.index)? {
+            true => Ok(()),
+            false => {
+                let found = "the signature of this release is not there";
+                report.damage("release_altered", about, found)
+            }
+        }
+    }
+
+    /// Of each student whose grade is shown, by which entry and since when.
+    fn shown(&self) -> BTreeMap<String, Release> {
+        let grades = self.grades.iter();
+        let shown = grades.filter_map(|(sid, (entry, _))| {
+            let release = self.releases.get(entry)?;
+            Some((sid.clone(), *release))
+        });
+        shown.collect()
+    }
+
     /// At the end of the log the tables say what it says, and no more.
     pub(super) fn end(&self, report: &mut Report) -> anyhow::Result<()> {
         let place = (self.log.course(), self.log.assignment());
@@ -222,9 +280,16 @@ impl<'a> Entries<'a> {
             let found = "the extensions here are not those that were entered";
             report.damage("extension_altered", self.log, found)?;
         }
-        if self.database.grades(place)? != self.grades {
+        let hashes = self
+            .grades
+            .iter()
+            .map(|(sid, (_, hash))| (sid.clone(), *hash));
+        if self.database.grades(place)? != hashes.collect() {
             let found = "the grades here are not those that were entered";
             report.damage("grade_altered", self.log, found)?;
+        } else if self.database.releases(place)? != self.shown() {
+            let found = "students see other grades than those whose release was entered";
+            report.damage("release_altered", self.log, found)?;
         }
         Ok(())
     }

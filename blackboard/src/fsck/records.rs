@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use scb_certs::Fingerprint;
-use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_storage::{Error as StorageError, StoredContents};
 
 use super::Scope;
 use super::report::Report;
 use crate::failure::failure;
-use crate::store::{Error, Inspector, Record};
+use crate::store::{Error, Inspector, Record, Repeat};
 
 /// What became of a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,33 @@ impl<'a> Records<'a> {
             self.last = number.get();
             self.submission(number, report)?;
             report.step(1);
+        }
+        Ok(())
+    }
+
+    /// Whatever is answered by the receipt of another was signed as the same work.
+    pub(super) fn repeats(&self, report: &mut Report) -> anyhow::Result<()> {
+        for Repeat {
+            submission,
+            number,
+            statement,
+        } in self.database.repeats()?
+        {
+            let statement = statement.and_then(|bytes| Statement::parse(&bytes).ok());
+            let is_same = match (&statement, self.database.record(number)) {
+                (Some(statement), Ok(Some(record))) => {
+                    record.statement().is_same_version(statement)
+                }
+                (None, _) | (_, Ok(None)) => false,
+                // Told already, with its number.
+                (_, Err(_)) => true,
+            };
+            let place = statement.map(|one| (one.course, one.assignment));
+            let in_scope = place.is_none_or(|(course, place)| self.scope.has(&course, &place));
+            if !is_same && in_scope {
+                let found = format!("submission {submission} was not signed as the same work");
+                report.damage("repeat_altered", number, found)?;
+            }
         }
         Ok(())
     }

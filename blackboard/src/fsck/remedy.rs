@@ -4,8 +4,9 @@
 pub(super) fn remedy(code: &str) -> &'static str {
     match code {
         "content_altered" | "content_missing" => {
-            "put this file back from a backup, or from the group: its name is its SHA-256, so that \
-             no other file fits; until then it is neither exported nor sent"
+            "have the same members hand in the very same files once more (`student submit`): they \
+             take their place here, and number and receipt stay; or put a copy of the file here \
+             under this name, which is its SHA-256. Until then it is neither exported nor sent"
         }
         "content_extra" => {
             "no record names it: if a record is missing, too, put a backup of blackboard.db back; \
@@ -39,8 +40,21 @@ pub(super) fn remedy(code: &str) -> &'static str {
         "log_forked" => {
             "CUHK has seen another log: put the right home back, and keep this one as evidence"
         }
+        "rules_pin" => {
+            "its receipt names rules that were not those in force when it was committed: keep this \
+             home as evidence, and judge that submission by the entries of the log"
+        }
+        "repeat_altered" => {
+            "somebody changed which receipt answers a submission: put a backup of blackboard.db back"
+        }
+        "release_altered" => {
+            "the log says which grades students see: `blackboard grades release` enters those that \
+             are not shown; for others put a backup of blackboard.db back"
+        }
         "log_key" => "put back the key in HOME/logs/key.pem with which this server signed before",
-        "log_unpublished" => "start the server: the tiles follow within a second",
+        "log_unpublished" => {
+            "start `blackboard serve`: the tiles follow within a second, from the database"
+        }
         "upload_leftover" => "nothing: the server removes it within an hour of its start",
         "temporary_leftover" => "nothing: the next start of the server removes it",
         _ => "restore it from a backup of this home",

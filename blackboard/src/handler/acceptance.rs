@@ -69,8 +69,7 @@ impl Shared {
         submission: VerifiedSubmission,
         upload: Upload,
     ) -> Result<Record, Refusal> {
-        let files = submission.statement().files.iter();
-        let contents = files.map(|file| *file.sha256.as_bytes()).collect();
+        let contents = contents(submission.statement());
         upload.store(contents).await.map_err(content::refusal)?;
         let (trust, now) = (self.trust(), self.clock.now());
         submission.check_again(&trust, now)?;
@@ -87,10 +86,43 @@ impl Shared {
         let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), now);
         let counts = counts_under(trust);
         let record = self.register.accept(draft, counts, sign).await?;
-        if let Err(error) = upload.discard().await {
-            tracing::warn!("an upload that is stored was not removed: {error}");
-        }
+        discard(upload).await;
         Ok(record)
+    }
+
+    /// Whether all files of a record are here as they were signed: each is read.
+    pub(super) async fn has_contents_of(&self, record: &Record) -> bool {
+        for file in &record.statement().files {
+            let found = self.content.open_verified(file.sha256.as_bytes()).await;
+            if let Err(error) = found {
+                tracing::error!("{} {}: {error}", record.number(), file.name);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The files of a statement that is stored already take the place of what is here of them.
+    pub(super) async fn keep_contents(
+        &self,
+        statement: &Statement,
+        upload: Upload,
+    ) -> Result<(), Refusal> {
+        let stored = upload.store(contents(statement)).await;
+        stored.map_err(content::refusal)?;
+        discard(upload).await;
+        Ok(())
+    }
+}
+
+fn contents(statement: &Statement) -> Vec<[u8; 32]> {
+    let files = statement.files.iter();
+    files.map(|file| *file.sha256.as_bytes()).collect()
+}
+
+async fn discard(upload: Upload) {
+    if let Err(error) = upload.discard().await {
+        tracing::warn!("an upload that is stored was not removed: {error}");
     }
 }
 

@@ -64,7 +64,10 @@ impl Handler {
         let lease = self.shared.uploads.claim(submission).await?;
         let (statement, bytes) = (accepted.statement(), accepted.bytes());
         if let Some(record) = self.stored_before(statement, bytes).await? {
-            return Ok(record);
+            return match self.shared.has_contents_of(&record).await {
+                true => Ok(record),
+                false => self.step_6_restore(accepted, &lease, record).await,
+            };
         }
         let (state, upload) = match self.step_6_commit(accepted, &lease).await? {
             ControlFlow::Continue(next) => next,
@@ -79,6 +82,36 @@ impl Handler {
         let (received, upload) = receiver.receive(state, upload).await?;
         let verified = self.step_6_verify_again(received).await?;
         self.shared.store(verified, upload).await
+    }
+
+    /// What was stored of this very work is damaged: its files come once more and take their place.
+    /// Record, log and receipt stay what they are.
+    async fn step_6_restore(
+        &mut self,
+        accepted: AcceptedStatement,
+        lease: &Lease,
+        record: Record,
+    ) -> Result<Record, Refusal> {
+        let number = record.number();
+        let now = self.shared.clock.now().as_secs();
+        let until = now.saturating_add(self.shared.upload_window.as_secs());
+        let commitment = record.commitment(from_seconds(until))?;
+        self.make_room(lease, accepted.statement()).await?;
+        let upload = self.shared.upload_of(accepted.statement()).await?;
+        let statement = accepted.statement().clone();
+        let (state, reply) = accepted.committed(commitment, content::received(&upload));
+        self.send(reply).await?;
+        let receiver = Receiver {
+            connection: &mut self.connection,
+            vigil: &mut self.vigil,
+            lease,
+            shared: &self.shared,
+        };
+        let (_, upload) = receiver.receive(state, upload).await?;
+        self.vigil.insist(Step::Six).await?;
+        self.shared.keep_contents(&statement, upload).await?;
+        tracing::info!("{number}: its files came once more and are whole again");
+        Ok(record)
     }
 
     /// The signed statement is recorded: whatever its files take, it was handed in now. The

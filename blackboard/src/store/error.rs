@@ -287,8 +287,9 @@ fn of_log(error: &scb_tlog::Error) -> &'static str {
             "put back the key in HOME/logs/key.pem with which this server signed before"
         }
         Damaged { .. } | Malformed { .. } => {
-            "keep the log's directory as evidence and put it back from a backup; if there is none, \
-             move it away: the tiles are made anew from the database, and the witness compares them"
+            "stop the server, move the log's directory out of HOME/logs, as evidence (`mv`), and start \
+             `blackboard serve`: the tiles are made anew from the database, and CUHK, the witness, \
+             compares them"
         }
         _ => "let this user read and write HOME/logs",
     }

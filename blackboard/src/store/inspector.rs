@@ -1,19 +1,23 @@
 //! The database as `fsck` looks at it: read-only, row by row, believing none of them.
 
-use std::collections::{BTreeMap, HashSet};
+mod teacher;
+
+use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, Row, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::Home;
-use scb_protocol::log_leaf::{Contents, LogName};
-use scb_protocol::statement::{Label, SubmissionId, SubmissionNumber};
+use scb_protocol::log_leaf::LogName;
+use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use scb_storage::{Inspection, ReadOnly};
 
 use super::{
     DATABASE, Error, MIGRATIONS, NUMBERS, Record, as_integer, by_number, commitment, count, log,
     number, proposals, witnessed,
 };
+
+pub(crate) use teacher::Release;
 
 /// A database that is only looked at, while a server may be at work.
 #[derive(Debug)]
@@ -47,6 +51,17 @@ pub(crate) struct CommittedRow {
     pub(crate) index: u64,
     /// When it was committed, in seconds since 1970.
     pub(crate) at: u64,
+}
+
+/// A submission that is answered by the receipt of the same version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Repeat {
+    /// Its ID.
+    pub(crate) submission: SubmissionId,
+    /// Whose receipt it is.
+    pub(crate) number: SubmissionNumber,
+    /// The exact bytes that were signed.
+    pub(crate) statement: Option<Vec<u8>>,
 }
 
 impl Inspector {
@@ -197,51 +212,21 @@ impl Inspector {
         })
     }
 
-    /// The `nth` rules of an assignment, from 1, and since when they count.
-    pub(crate) fn rules(
-        &self,
-        (course, assignment): (&Label, &Label),
-        nth: u64,
-    ) -> Result<Option<(u64, Option<Contents>)>, Error> {
+    /// What answers submissions by the receipt of another: each with its number, and with the statement
+    /// that was signed under it, if that is there.
+    pub(crate) fn repeats(&self) -> Result<Vec<Repeat>, Error> {
         self.0.read(|connection| {
-            let sql = "SELECT at, rules FROM rules \
-                       WHERE course = ? AND assignment = ? AND nth = ?";
+            let sql = "SELECT submission, number, coalesce( \
+                       (SELECT statement FROM commitments WHERE submission = repeats.submission), \
+                       (SELECT statement FROM proposals WHERE submission = repeats.submission)) \
+                       FROM repeats ORDER BY number, submission";
             let mut query = connection.prepare_cached(sql)?;
-            let key = params![course.to_string(), assignment.to_string(), as_integer(nth)];
-            let found = query.query_row(key, |row| {
-                let text: String = row.get(1)?;
-                Ok((unsigned(row.get(0)?), serde_json::from_str(&text).ok()))
-            });
-            Ok(found.optional()?)
-        })
-    }
-
-    /// The extensions of an assignment, by student; none of one that cannot be read.
-    pub(crate) fn extensions(
-        &self,
-        (course, assignment): (&Label, &Label),
-    ) -> Result<BTreeMap<String, Option<Contents>>, Error> {
-        self.0.read(|connection| {
-            let sql = "SELECT sid, extension FROM extensions WHERE course = ? AND assignment = ?";
-            let mut query = connection.prepare_cached(sql)?;
-            let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
-                let text: String = row.get(1)?;
-                Ok((row.get(0)?, serde_json::from_str(&text).ok()))
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-    }
-
-    /// SHA-256 of the grades of an assignment, by student.
-    pub(crate) fn grades(
-        &self,
-        (course, assignment): (&Label, &Label),
-    ) -> Result<BTreeMap<String, Fingerprint>, Error> {
-        self.0.read(|connection| {
-            let sql = "SELECT sid, grade FROM grades WHERE course = ? AND assignment = ?";
-            let mut query = connection.prepare_cached(sql)?;
-            let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
-                Ok((row.get(0)?, hashed(row, 1)?))
+            let rows = query.query_map([], |row| {
+                Ok(Repeat {
+                    submission: SubmissionId::from_bytes(row.get(0)?),
+                    number: number(row.get(1)?),
+                    statement: row.get(2)?,
+                })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
         })

@@ -2,6 +2,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, StudentId, TrustStore, all_from_pem};
 use scb_protocol::log_leaf::{Leaf, LogName};
 use scb_protocol::receipt::{CommittedAt, Evidence, LogProof, SignedLeaf, VerifiedReceipt, build};
+use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Mode, Refusal};
 
@@ -58,6 +59,20 @@ impl Record {
     /// When its signed statement had come, if its log entry says so.
     pub(crate) fn committed_at(&self) -> Option<UnixTime> {
         Some(self.leaf.accepted()?.committed_at)
+    }
+
+    /// Since when, and by which entry, it was committed; its files may come once more until then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`].
+    pub(crate) fn commitment(&self, upload_until: UnixTime) -> Result<Commitment, Error> {
+        let accepted = self.leaf.accepted().ok_or_else(|| self.altered())?;
+        Ok(Commitment {
+            index: accepted.committed_index.unwrap_or_default(),
+            at: accepted.committed_at,
+            upload_until,
+        })
     }
 
     /// What the members signed.

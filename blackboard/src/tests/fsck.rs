@@ -1,5 +1,7 @@
 //! `blackboard fsck`: what was altered is found, each by its word, and nothing is changed.
 
+mod grades;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -8,14 +10,15 @@ use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{Home, Role};
-use scb_protocol::grade::{Given, Grade, SignedGrade};
+use scb_protocol::log_leaf::{Entry, Leaf};
 use scb_tlog::{Checkpoint, Hash, TreeHead};
 
 use super::campus::{Campus, copy};
 use super::proposals::{A, B, Machine};
+use super::uploads::anew;
 use crate::fsck::found;
 use crate::note_keys::LogKey;
-use crate::store::{Place, Store};
+use crate::store::log;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -269,19 +272,26 @@ async fn every_alteration_of_a_log_is_found() {
     };
     let other_key = |home: &Copy| fs::remove_file(home.home.path("logs/key.pem")).unwrap();
     let unpublished = |home: &Copy| fs::remove_dir_all(home.log()).unwrap();
+    let no_checkpoint = |home: &Copy| fs::remove_file(home.log().join("checkpoint")).unwrap();
     type Harm<'a> = &'a dyn Fn(&Copy);
-    let harms: [(Harm<'_>, &str); 5] = [
+    let harms: [(Harm<'_>, &str); 6] = [
         (&cut, "damaged"),
         (&flip, "damaged"),
         (&unsigned, "log_key"),
         (&other_key, "log_key"),
         (&unpublished, "log_unpublished"),
+        (&no_checkpoint, "log_unpublished"),
     ];
     for (harm, code) in harms {
         let home = Copy::of(&campus);
         assert_eq!(home.codes(), [""; 0]);
         harm(&home);
-        assert!(home.codes().contains(&code), "{code}: {:?}", home.codes());
+        let codes = home.codes();
+        assert!(codes.contains(&code), "{code}: {codes:?}");
+        assert!(
+            !codes.contains(&"log_cut"),
+            "the database has all of it: {codes:?}"
+        );
     }
 }
 
@@ -348,48 +358,50 @@ async fn without_a_database_files_are_compared_with_their_names() {
     assert_eq!(home.codes(), ["database_gone", "content_altered"]);
 }
 
-/// Grades a student, as an import does.
-fn grade(campus: &Campus, sid: &str) {
-    let identity = campus.certs.service("blackboard");
-    let place = Place {
-        domain: campus.service.trust_domain().clone(),
-        course: "SANDBOX".parse().unwrap(),
-        assignment: "lab".parse().unwrap(),
+#[tokio::test]
+async fn a_submission_that_names_other_rules_than_those_in_force_is_found() {
+    let campus = stopped().await;
+    let home = Copy::of(&campus);
+    let mut connection = Connection::open(home.home.path("blackboard.db")).unwrap();
+    let sql = "SELECT leaf FROM log_entries WHERE kind = 'accepted' LIMIT 1";
+    let leaf: Vec<u8> = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    let leaf = Leaf::parse(&leaf).unwrap();
+    let Entry::Accepted(mut accepted) = leaf.entry else {
+        panic!("{leaf:?}");
     };
-    let given = Given {
-        sid: sid.parse().unwrap(),
-        points: "8".parse().unwrap(),
-        maximum: "10".parse().unwrap(),
-        group: None,
-        lateness: None,
-        submission: None,
-        comment: None,
-        grader: "Dr Chan".parse().unwrap(),
-    };
-    let names = (place.course.clone(), place.assignment.clone());
-    let grade = Grade::new(campus.service.clone(), names, given, campus.certs.now()).unwrap();
-    let signed = SignedGrade::sign(&grade, (&identity.key, &identity.chain)).unwrap();
-    let store = Store::open(&campus.home).unwrap();
-    store.put_grades(&place, vec![(grade, signed)]).unwrap();
+    accepted.rules.as_mut().unwrap().leaf_sha256 = Fingerprint::of(b"other rules");
+    let transaction = connection.transaction().unwrap();
+    let entry = Entry::Accepted(accepted);
+    log::append(&transaction, &leaf.log, leaf.at, entry).unwrap();
+    transaction.commit().unwrap();
+    let codes = home.codes();
+    assert_eq!(codes[0], "rules_pin", "{codes:?}");
 }
 
 #[tokio::test]
-async fn grades_that_are_not_what_was_entered_are_found() {
+async fn what_answers_another_submission_than_the_same_work_is_found() {
     let mut campus = Campus::open().await;
-    for sid in ["1155000001", "1155000001", "1155000009"] {
-        grade(&campus, sid);
-    }
+    let mut first = campus.group(&["1155000001"]);
+    first.report = b"first".to_vec();
+    // Signed before the very same was there.
+    let mut same = anew(&first);
+    drop(same.commit().await.unwrap());
+    first.hand_in().await.unwrap();
+    same.hand_in().await.unwrap();
+    let mut other = campus.group(&["1155000009"]);
+    other.hand_in().await.unwrap();
+    drop((first, same, other));
     campus.stop().await;
-    assert_eq!(Copy::of(&campus).codes(), [""; 0]);
-    for statement in [
-        "UPDATE grades SET grade = CAST(replace(CAST(grade AS TEXT), '\"8\"', '\"9\"') AS BLOB)",
-        "DELETE FROM grades WHERE sid = '1155000009'",
-        "UPDATE grades SET sid = '1155000002' WHERE sid = '1155000009'",
-    ] {
-        let home = Copy::of(&campus);
-        home.sql(statement);
-        assert_eq!(home.codes(), ["grade_altered"], "{statement}");
-    }
+    let home = Copy::of(&campus);
+    assert_eq!(home.codes(), [""; 0]);
+    let rows = "SELECT count(*) FROM repeats";
+    let connection = Connection::open(home.home.path("blackboard.db")).unwrap();
+    let rows: i64 = connection.query_row(rows, [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 1);
+    home.sql("UPDATE repeats SET number = 2");
+    assert_eq!(home.codes(), ["repeat_altered"]);
+    home.sql("UPDATE repeats SET number = 1, submission = randomblob(16)");
+    assert_eq!(home.codes(), ["repeat_altered"]);
 }
 
 #[tokio::test]

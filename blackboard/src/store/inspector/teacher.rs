@@ -1,0 +1,93 @@
+//! What teachers have set up and entered, as `fsck` looks at it.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension, params};
+use scb_certs::Fingerprint;
+use scb_protocol::log_leaf::{Contents, LogName};
+use scb_protocol::statement::Label;
+
+use super::{Inspector, hashed, unsigned};
+use crate::store::{Error, as_integer};
+
+/// The entry that let a grade be seen, and when, in seconds since 1970.
+pub(crate) type Release = (u64, u64);
+
+impl Inspector {
+    /// The `nth` rules of an assignment, from 1, and since when they count.
+    pub(crate) fn rules(
+        &self,
+        (course, assignment): (&Label, &Label),
+        nth: u64,
+    ) -> Result<Option<(u64, Option<Contents>)>, Error> {
+        self.0.read(|connection| {
+            let sql = "SELECT at, rules FROM rules \
+                       WHERE course = ? AND assignment = ? AND nth = ?";
+            let mut query = connection.prepare_cached(sql)?;
+            let key = params![course.to_string(), assignment.to_string(), as_integer(nth)];
+            let found = query.query_row(key, |row| {
+                let text: String = row.get(1)?;
+                Ok((unsigned(row.get(0)?), serde_json::from_str(&text).ok()))
+            });
+            Ok(found.optional()?)
+        })
+    }
+
+    /// The extensions of an assignment, by student; none of one that cannot be read.
+    pub(crate) fn extensions(
+        &self,
+        (course, assignment): (&Label, &Label),
+    ) -> Result<BTreeMap<String, Option<Contents>>, Error> {
+        self.0.read(|connection| {
+            let sql = "SELECT sid, extension FROM extensions WHERE course = ? AND assignment = ?";
+            let mut query = connection.prepare_cached(sql)?;
+            let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
+                let text: String = row.get(1)?;
+                Ok((row.get(0)?, serde_json::from_str(&text).ok()))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// SHA-256 of the grades of an assignment, by student.
+    pub(crate) fn grades(
+        &self,
+        (course, assignment): (&Label, &Label),
+    ) -> Result<BTreeMap<String, Fingerprint>, Error> {
+        self.0.read(|connection| {
+            let sql = "SELECT sid, grade FROM grades WHERE course = ? AND assignment = ?";
+            let mut query = connection.prepare_cached(sql)?;
+            let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
+                Ok((row.get(0)?, hashed(row, 1)?))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Of each student whose grade is shown, which entry let it be seen, and when.
+    pub(crate) fn releases(
+        &self,
+        (course, assignment): (&Label, &Label),
+    ) -> Result<BTreeMap<String, Release>, Error> {
+        self.0.read(|connection| {
+            let sql = "SELECT sid, coalesce(release_index, -1), coalesce(released_at, -1) \
+                       FROM grades WHERE course = ? AND assignment = ? \
+                       AND (release_index IS NOT NULL OR released_at IS NOT NULL)";
+            let mut query = connection.prepare_cached(sql)?;
+            let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
+                Ok((row.get(0)?, (unsigned(row.get(1)?), unsigned(row.get(2)?))))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Whether Blackboard's signature of this release is there.
+    pub(crate) fn has_release(&self, log: &LogName, index: u64) -> Result<bool, Error> {
+        self.0.read(|connection| {
+            let sql = "SELECT 1 FROM releases \
+                       WHERE log = (SELECT id FROM logs WHERE origin = ?) AND number = ?";
+            let key = params![log.to_string(), as_integer(index)];
+            Ok(connection.prepare_cached(sql)?.exists(key)?)
+        })
+    }
+}
