@@ -25,7 +25,9 @@ mod revocation;
 mod rows;
 mod rulebook;
 pub(crate) mod setbacks;
+mod unfinished;
 mod versions;
+mod withdrawal;
 mod witnessed;
 
 use rusqlite_migration::{M, Migrations};
@@ -79,6 +81,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_releases.sql")),
     M::up(include_str!("store/migration_backlog.sql")),
     M::up(include_str!("store/migration_removals.sql")),
+    M::up(include_str!("store/migration_withdrawals.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

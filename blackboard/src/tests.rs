@@ -34,6 +34,7 @@ mod rulebook;
 mod submissions;
 mod sweep;
 mod uploads;
+mod withdrawals;
 mod witness;
 
 use std::time::Duration;

@@ -122,7 +122,8 @@ pub enum Command {
     Submit(Submit),
     /// Show what waits for the signature of students whose keys are here, and sign it or refuse
     Cosign(Cosign),
-    /// Take back a signature while others have still to sign
+    /// Take back a signature while others have still to sign, or give up what was signed and has
+    /// not all come
     Withdraw(Withdraw),
     /// List what can be handed in, the rules, and how long is left by Blackboard's clock
     Assignments(Assignments),

@@ -13,6 +13,7 @@ mod patience;
 mod reading;
 mod rejection;
 mod renewal;
+mod replaced;
 mod resumption;
 mod revocation;
 mod skew;
@@ -32,7 +33,7 @@ use tokio::runtime::Runtime;
 pub(crate) use audit::{Audits, Looked};
 pub use cosign::{HandedIn, ToldProposals};
 pub use desk::ToldAssignments;
-pub use hand_in::{HandIn, KeptReceipt};
+pub use hand_in::{HandIn, KeptReceipt, Recorded};
 pub use reading::{FetchedSubmission, ToldHistory};
 pub(crate) use revocation::Revoked;
 pub use skew::ClockOffset;
@@ -374,7 +375,7 @@ impl Engine {
         observer: &mut Observer<'_>,
     ) -> Result<HandedIn, Error> {
         let mut resumption = Resumption::new(self.patience);
-        self.session(
+        let handed_in = self.session(
             group.ids(),
             observer,
             async |setup, clock, members, observer| loop {
@@ -383,7 +384,8 @@ impl Engine {
                     Err(error) => resumption.wait(error, hand_in.there, observer).await?,
                 }
             },
-        )
+        );
+        handed_in.map_err(|error| hand_in.with_record(error))
     }
 
     /// The time by this engine's clock.
@@ -417,13 +419,15 @@ async fn attempt(
     observer: &mut Observer<'_>,
 ) -> Result<HandedIn, Error> {
     tokens::refresh(setup, clock, members, observer).await?;
-    match hand_in.elsewhere {
+    let handed_in = match hand_in.elsewhere {
         [] => {
             let kept = hand_in::hand_in(setup, clock, members, hand_in, observer).await?;
-            Ok(HandedIn::Kept(Box::new(kept)))
+            HandedIn::Kept(Box::new(kept))
         }
-        _ => cosign::propose(setup, clock, members, hand_in, observer).await,
-    }
+        _ => cosign::propose(setup, clock, members, hand_in, observer).await?,
+    };
+    replaced::give_up(setup, clock, members, &handed_in, observer).await;
+    Ok(handed_in)
 }
 
 /// Says how far the clock is off where that may be why. A server that refuses a certificate in

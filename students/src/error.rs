@@ -10,9 +10,9 @@ use scb_cli::printable;
 use scb_protocol::statement::{FileEntry, Files, FilesError, Label, MAX_FILES};
 use scb_protocol::{Refusal, counted};
 
-pub(crate) use told::{blames_clock, is_certificate_dead, one_below_the_other};
+pub(crate) use told::{blames_clock, is_certificate_dead, is_recorded, one_below_the_other};
 
-use crate::{ClockOffset, Fault};
+use crate::{ClockOffset, Fault, Recorded};
 
 /// A fault on this machine, a wrong command, or what a server refused.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,15 @@ pub enum Error {
     /// A server, or this program in its place, refused a step.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// It failed after what was signed had been recorded, and that stands.
+    #[error("{cause}")]
+    Unfinished {
+        /// Why it is not handed in.
+        #[source]
+        cause: Box<Self>,
+        /// What stands.
+        recorded: Recorded,
+    },
     /// Several students of one group were refused, each for a reason of his own.
     #[error("{} students were refused", .0.len())]
     SeveralRefused(Vec<Refusal>),
@@ -365,6 +374,7 @@ impl Error {
         match self {
             Self::Refused(refusal) | Self::ReceiptRefused(refusal) => std::slice::from_ref(refusal),
             Self::SeveralRefused(refusals) => refusals,
+            Self::Unfinished { cause, .. } => cause.refusals(),
             _ => &[],
         }
     }

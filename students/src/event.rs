@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_protocol::statement::FilePath;
+use scb_protocol::statement::{FilePath, SubmissionId};
 use scb_protocol::{Code, Fact, Step, StepEvent};
 
 use crate::Error;
@@ -46,6 +46,11 @@ pub enum Event {
         reason: String,
         /// Until when the present one is good; `None` if it has ended.
         until: Option<UnixTime>,
+    },
+    /// Step 6: what was signed of other bytes under the same names, and had not come, is given up.
+    GivenUp {
+        /// Its submission ID.
+        submission: SubmissionId,
     },
     /// Step 6: Blackboard's signed word that it refused was verified, and is kept.
     RejectionKept {
@@ -106,6 +111,7 @@ impl Event {
             | Self::Interrupted { .. }
             | Self::NotRenewed { .. }
             | Self::RejectionKept { .. }
+            | Self::GivenUp { .. }
             | Self::Waiting { .. } => None,
         }
     }

@@ -41,7 +41,7 @@ pub use codes::Codes;
 pub use commands::execute;
 pub use config::Config;
 pub use engine::{
-    ClockOffset, Engine, EnrolOptions, FetchedSubmission, HandIn, HandedIn, KeptReceipt,
+    ClockOffset, Engine, EnrolOptions, FetchedSubmission, HandIn, HandedIn, KeptReceipt, Recorded,
     ToldAssignments, ToldHistory, ToldProposals,
 };
 pub use error::Error;

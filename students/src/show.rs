@@ -77,6 +77,9 @@ impl Show {
                 let path = printable(&path.to_string_lossy());
                 self.line(Step::Six, &self.words.rejection_in(&path));
             }
+            Event::GivenUp { submission } => {
+                self.line(Step::Six, &self.words.given_up(submission));
+            }
             Event::Waiting {
                 step,
                 code,

@@ -1,19 +1,23 @@
 //! What went wrong, in the language of the person at the keyboard. Codes stay as they are.
 
 mod local;
+mod unfinished;
 
 use scb_cli::Failure;
 use scb_explain::{Language, nothing_changed, refusal, remedy};
 use scb_protocol::{Code, Refusal};
 
 use crate::Error;
-use crate::error::{blames_clock, is_certificate_dead, one_below_the_other};
+use crate::error::{blames_clock, is_certificate_dead, is_recorded, one_below_the_other};
 
 /// A failure to show. Refusals, and what a hand-in usually fails of here, are told in every
 /// language; rarer faults of this machine in English.
 pub(crate) fn failure(error: Error, language: Language) -> Failure {
     if let Error::SeveralRefused(refusals) = error {
         return one_below_the_other(refusals, |error| failure(error, language));
+    }
+    if let Error::Unfinished { cause, recorded } = error {
+        return unfinished::told(*cause, &recorded, language);
     }
     let told = match (language, error.refusals()) {
         (Language::English, _) => None,
@@ -34,6 +38,7 @@ pub(crate) fn failure(error: Error, language: Language) -> Failure {
 fn sentence(error: &Error, one: &Refusal) -> String {
     let after = match error {
         Error::ReceiptRefused(_) => "；此收據不能證明任何事",
+        _ if is_recorded(one) => "",
         _ => nothing_changed(Language::Chinese),
     };
     refusal(one, Language::Chinese) + after

@@ -5,6 +5,7 @@ mod results;
 use scb_certs::StudentId;
 use scb_explain::{Language, width};
 use scb_protocol::grouped;
+use scb_protocol::statement::SubmissionId;
 
 use crate::Group;
 
@@ -344,6 +345,18 @@ impl Words {
                 format!("what is there of {file} is something else: it is sent from its beginning")
             }
             Language::Chinese => format!("已送達的 {file} 內容不符：由頭再送"),
+        }
+    }
+
+    pub(crate) fn given_up(self, submission: &SubmissionId) -> String {
+        match self.0 {
+            Language::English => format!(
+                "what was signed of these files before ({submission}), and could not come any more, \
+                 is given up"
+            ),
+            Language::Chinese => {
+                format!("先前就這些檔案簽署而不能再送達的（{submission}）已放棄")
+            }
         }
     }
 

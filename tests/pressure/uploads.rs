@@ -243,15 +243,69 @@ async fn a_file_that_changes_while_it_is_sent_is_named_and_the_next_run_hands_it
         ran.stderr.contains("do not change the file meanwhile"),
         "{ran:#?}"
     );
+    assert!(!ran.stderr.contains("nothing was changed"), "{ran:#?}");
+    for told in [
+        "what was signed is recorded at 2",
+        "gives up what was signed before",
+    ] {
+        assert!(ran.stderr.contains(told), "{told}: {ran:#?}");
+    }
     assert_eq!(scene.campus.submissions(), Vec::<Value>::new());
     assert_eq!(scene.unfinished().len(), 1, "what was signed is on record");
 
     let (ran, _) = scene.through(Fault::None).await;
-    ran.succeeded();
+    let ran = ran.succeeded();
+    assert!(
+        ran.stdout.contains("could not come any more, is given up"),
+        "{ran:#?}"
+    );
+    assert_eq!(
+        scene.unfinished(),
+        Vec::<Value>::new(),
+        "nobody waits for it"
+    );
     let stored = scene.campus.submissions();
     let sha256 = Fingerprint::of(&fs::read(&scene.report).unwrap());
     assert_eq!(stored.len(), 1);
     assert_eq!(stored[0]["files"][0]["sha256"], sha256.to_string());
+    scene.campus.administer_blackboard(&["fsck"]).succeeded();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_begun_and_never_came_is_shown_and_given_up() {
+    let scene = Scene::new();
+    let (child, proxy) = scene.stalled(SIZE / 2).await;
+    killed(child);
+    drop(proxy);
+    let student = |arguments: &[&str]| block_in_place(|| scene.campus.student(arguments));
+    let shown = student(&["history"]).succeeded().stdout;
+    let told = student(&["history", "--json"]).succeeded().json();
+    let one = &told["unfinished"][0];
+    assert_eq!(one["state"], "files_missing", "{told}");
+    let id = one["submission_id"].as_str().unwrap();
+    for part in [
+        "NOT handed in  2",
+        "report.bin, 8,388,608 bytes",
+        "signed and recorded, which counts if its files come until 2",
+        &format!("student withdraw {id}"),
+    ] {
+        assert!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+    let chinese = student(&["history", "--lang", "zh-Hant"])
+        .succeeded()
+        .stdout;
+    assert!(chinese.contains("尚未提交  2"), "{chinese}");
+
+    let ended = student(&["withdraw", id]).succeeded().stdout;
+    assert!(ended.contains("taken back: not handed in"), "{ended}");
+    assert_eq!(scene.unfinished(), Vec::<Value>::new());
+    let told = student(&["history", "--json"]).succeeded().json();
+    assert_eq!(told["unfinished"], Value::Array(Vec::new()));
+    student(&["withdraw", id, "--json"]).refused(3, "submission_unknown");
+    // The same command is a new submission.
+    let (ran, _) = scene.through(Fault::None).await;
+    ran.succeeded();
+    assert_eq!(scene.campus.submissions().len(), 1);
     scene.campus.administer_blackboard(&["fsck"]).succeeded();
 }
 

@@ -10,7 +10,8 @@ use super::Handler;
 use crate::store::Own;
 
 impl Handler {
-    /// The versions in which every member of this session has a part.
+    /// The versions in which every member of this session has a part, and what they have signed and
+    /// has not all come.
     pub(super) async fn history(
         &mut self,
         (course, assignment): (Option<Label>, Option<Label>),
@@ -24,14 +25,15 @@ impl Handler {
         };
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let found = self.shared.register.store().history(own, from);
-        let (count, versions) = found.await?;
+        let found = found.await?;
         let fact = Fact::HistoryTold {
-            versions: versions.len(),
+            versions: found.listed.len(),
         };
         let reply = Reply::History {
             time: self.shared.clock.now().as_secs(),
-            count: u32::try_from(count).unwrap_or(u32::MAX),
-            versions,
+            count: u32::try_from(found.count).unwrap_or(u32::MAX),
+            versions: found.listed,
+            unfinished: found.unfinished,
         };
         Ok((reply, fact))
     }

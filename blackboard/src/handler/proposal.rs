@@ -133,12 +133,13 @@ impl Handler {
         }
     }
 
-    /// Members say no, or take back what they signed.
+    /// Members say no, or take back what they signed. Nobody brings its files meanwhile.
     pub(super) async fn end_proposal(
         &mut self,
         ending: Ending,
         state: &ExpectRequest,
     ) -> Result<(Reply, Fact), Refusal> {
+        let _lease = self.shared.uploads.claim(ending.submission).await?;
         let end = End {
             submission: ending.submission,
             members: asking(state),

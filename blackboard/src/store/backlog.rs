@@ -56,7 +56,7 @@ pub(super) fn of(
 ) -> Result<Backlog, Error> {
     let sql = "SELECT count(*), CAST(total(bytes) AS INTEGER) FROM backlog \
                WHERE sid = ? AND submission <> ? AND upload_until >= ? \
-               AND submission NOT IN (SELECT submission FROM answered)";
+               AND submission NOT IN (SELECT submission FROM settled)";
     let key = params![sid.as_str(), beside.as_bytes(), as_integer(now.as_secs())];
     let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<(i64, i64)> {
         Ok((row.get(0)?, row.get(1)?))
@@ -80,7 +80,7 @@ fn in_all(connection: &Connection, now: UnixTime) -> Result<u32, Error> {
 /// Removes what this student's rows say of times that are over.
 fn forget(transaction: &Transaction<'_>, sid: &StudentId, now: UnixTime) -> Result<(), Error> {
     let sql = "DELETE FROM backlog WHERE sid = ? AND (upload_until < ? \
-               OR submission IN (SELECT submission FROM answered))";
+               OR submission IN (SELECT submission FROM settled))";
     let key = params![sid.as_str(), as_integer(now.as_secs())];
     transaction.prepare_cached(sql)?.execute(key)?;
     Ok(())

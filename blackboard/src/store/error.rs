@@ -35,6 +35,12 @@ pub enum Error {
         /// The submission ID.
         submission: SubmissionId,
     },
+    /// Others have signed what is to be given up, and are not here.
+    #[error("{sid} has signed it as well, and does not give it up on this connection")]
+    NotAllHere {
+        /// The first of them.
+        sid: StudentId,
+    },
     /// Nobody can sign the proposal any more, or end it.
     #[error("the proposal {submission} is {state}")]
     ProposalEnded {

@@ -7,12 +7,14 @@ use std::collections::{HashMap, hash_map};
 use rusqlite::{Connection, OptionalExtension, params};
 use scb_certs::StudentId;
 use scb_protocol::log_leaf::{Accepted, Entry, Leaf};
-use scb_protocol::message::blackboard::{ListedFile, ListedVersion, OwnStanding, that_fit};
+use scb_protocol::message::blackboard::{
+    ListedFile, ListedUnfinished, ListedVersion, OwnStanding, that_fit_beside,
+};
 use scb_protocol::rules::{Counts, Rulebook, Standing};
 use scb_protocol::statement::{Label, SubmissionNumber};
 
 use super::rows::summary;
-use super::{Error, Record, Store, Summary, as_integer, by_number, number, rulebook};
+use super::{Error, Record, Store, Summary, as_integer, by_number, number, rulebook, unfinished};
 
 /// Which versions are wanted: of whom, of which course and assignment.
 #[derive(Debug, Clone)]
@@ -23,18 +25,26 @@ pub(crate) struct Own {
     pub(crate) assignment: Option<Label>,
 }
 
+/// What is told of what was handed in.
+#[derive(Debug)]
+pub(crate) struct History {
+    /// How many versions there are.
+    pub(crate) count: usize,
+    /// As many of them as fit.
+    pub(crate) listed: Vec<ListedVersion>,
+    /// What has not all come.
+    pub(crate) unfinished: Vec<ListedUnfinished>,
+}
+
 impl Store {
     /// The versions in which all of these students have a part, by number: how many there are, and
-    /// as many as fit into a message from the how-manyth on. What was altered is left out.
+    /// as many as fit into a message from the how-manyth on; and, with the first of them, what they
+    /// have signed and has not all come. What was altered is left out.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::CoursesAltered`].
-    pub(crate) async fn history(
-        &self,
-        own: Own,
-        from: usize,
-    ) -> Result<(usize, Vec<ListedVersion>), Error> {
+    pub(crate) async fn history(&self, own: Own, from: usize) -> Result<History, Error> {
         self.database
             .read(move |connection| {
                 let numbers = numbers(connection, &own)?;
@@ -42,9 +52,15 @@ impl Store {
                 for number in numbers {
                     versions.extend(version(connection, number, &own.sids, &mut books)?);
                 }
-                let count = versions.len();
-                let listed = that_fit(versions.into_iter().skip(from));
-                Ok((count, listed))
+                let unfinished = match from {
+                    0 => unfinished::of(connection, &own)?,
+                    _ => Vec::new(),
+                };
+                Ok(History {
+                    count: versions.len(),
+                    listed: that_fit_beside(&unfinished, versions.into_iter().skip(from)),
+                    unfinished,
+                })
             })
             .await
     }

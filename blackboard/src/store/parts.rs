@@ -220,7 +220,7 @@ pub(super) fn uploads(
     place: &Place,
 ) -> Result<BTreeMap<StudentId, Upload>, Error> {
     let sql = "SELECT committed_at, upload_until, statement, log_index FROM commitments \
-               WHERE submission NOT IN (SELECT submission FROM answered) \
+               WHERE submission NOT IN (SELECT submission FROM settled) \
                UNION ALL SELECT signed_at, CASE WHEN files_at IS NULL THEN waits_until END, \
                statement, signed_index FROM proposals \
                WHERE signed_at IS NOT NULL AND ended IS NULL \

@@ -21,7 +21,7 @@ use self::rows::Stored;
 use self::signing::{check_new, end_one, sign};
 pub(super) use self::standing::signable_until;
 use self::standing::{list_one, look};
-use super::{Error, Register, Store, Unfinished, by_submission, log};
+use super::{Error, Register, Store, Unfinished, by_submission, log, withdrawal};
 
 /// Most proposals of one assignment that a student may have waiting for others.
 pub(crate) const MAX_WAITING: usize = 8;
@@ -230,15 +230,23 @@ impl Register {
     }
 
     /// Puts an end to a proposal: whoever has not signed it declines, whoever has takes it back.
-    /// Once it has ended so, the same again changes nothing.
+    /// What everybody has signed is given up as long as its files have not come: by who proposed it,
+    /// and what was signed over one connection by all together. Once it has ended so, the same again
+    /// changes nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::NoProposal`] if it does not name all of them; [`Error::ProposalEnded`] if
-    /// everybody has signed, or its time was over; [`Error::Storage`].
+    /// [`Error::NoProposal`] if it does not name all of them; [`Error::NotAllHere`] if others
+    /// have to give it up as well; [`Error::ProposalEnded`] if it is handed in, its files are here
+    /// or its time was over; [`Error::UploadExpired`]; [`Error::Storage`].
     pub(crate) async fn end_proposal(&self, end: End) -> Result<ProposalStanding, Error> {
-        self.write(move |transaction| end_one(transaction, &end))
-            .await
+        self.write(
+            move |transaction| match is_proposed(transaction, end.submission)? {
+                true => end_one(transaction, &end),
+                false => withdrawal::withdraw(transaction, &end),
+            },
+        )
+        .await
     }
 
     /// All files of a proposal have come, or are gone again (`None`).

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use rustls_pki_types::UnixTime;
 use scb_cli::Home;
 use scb_protocol::log_leaf::LogName;
+use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::receipt::{SignedLeaf, accepted_entry};
 use scb_protocol::rules::admit;
 use scb_protocol::statement::{Statement, SubmissionNumber};
@@ -15,6 +16,7 @@ use super::mark::{self, Mark};
 use super::{
     CommitOutcome, Committal, Draft, Error, Record, Store, assignments, backlog, by_submission,
     commitment, contents, count, insert, last_number, log, proposals, rulebook, versions,
+    withdrawal,
 };
 use crate::quota::Quota;
 
@@ -136,7 +138,8 @@ impl Register {
     /// [`Error::NotAdmitted`] by the rules of this moment, if it is new, and
     /// [`Error::TooManyUploads`] beside what is unfinished;
     /// [`Error::Conflict`] for the same submission ID with another statement;
-    /// [`Error::UploadExpired`] if its time was over at this moment; [`Error::Storage`].
+    /// [`Error::UploadExpired`] if its time was over at this moment; [`Error::ProposalEnded`] if it
+    /// was given up; [`Error::Storage`].
     pub(crate) async fn commit(
         &self,
         committal: Committal,
@@ -151,6 +154,10 @@ impl Register {
                 }
                 Some((found, _)) if found.upload_until < committal.at => {
                     Err(Error::UploadExpired { submission })
+                }
+                Some(_) if withdrawal::is_withdrawn(transaction, submission)? => {
+                    let state = ProposalState::Withdrawn;
+                    Err(Error::ProposalEnded { submission, state })
                 }
                 Some((found, _)) => Ok(CommitOutcome::Committed(found)),
                 None if proposals::is_proposed(transaction, submission)? => {
@@ -224,6 +231,10 @@ impl Register {
             match by_submission(transaction, submission)? {
                 Some(found) if found.statement_bytes() == draft.evidence.statement => Ok(found),
                 Some(_) => Err(Error::Conflict { submission }),
+                None if withdrawal::is_withdrawn(transaction, submission)? => {
+                    let state = ProposalState::Withdrawn;
+                    Err(Error::ProposalEnded { submission, state })
+                }
                 None => {
                     let committed = Some((draft.committed.at, draft.committed.index));
                     let same = versions::same_since(transaction, &draft.statement, committed)?;

@@ -1,5 +1,6 @@
 //! What came to nothing, by student, as the log of the assignment tells it: hand-ins that were
-//! refused, and proposals that somebody ended or not everybody signed in time.
+//! refused, what was given up before its files had come, and proposals that somebody ended or not everybody
+//! signed in time.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -52,16 +53,20 @@ fn setbacks(connection: &Connection, log: &LogName) -> Result<BTreeMap<StudentId
         let Ok(leaf) = Leaf::parse(&leaf?) else {
             continue;
         };
-        let all = |submission| proposed.get(submission).cloned().unwrap_or_default();
         let (members, code, by) = match &leaf.entry {
             Entry::Refused(refused) => {
                 let code = refused.code.to_string();
                 (refused.members.clone(), Some(code), Vec::new())
             }
             Entry::Declined(ended) | Entry::Withdrawn(ended) => {
-                (all(&ended.submission), None, ended.members.clone())
+                // What was committed is given up by all its members.
+                let members = proposed.get(&ended.submission).unwrap_or(&ended.members);
+                (members.clone(), None, ended.members.clone())
             }
-            Entry::Lapsed(lapsed) => (all(&lapsed.submission), None, Vec::new()),
+            Entry::Lapsed(lapsed) => {
+                let members = proposed.get(&lapsed.submission).cloned();
+                (members.unwrap_or_default(), None, Vec::new())
+            }
             Entry::Proposed(one) => {
                 proposed.insert(one.submission, one.members.clone());
                 continue;

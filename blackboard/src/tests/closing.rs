@@ -25,7 +25,7 @@ fn later(campus: &Campus, seconds: u64) -> UnixTime {
 }
 
 /// The assignment is due so many seconds from now.
-fn due(campus: &Campus, store: &Store, seconds: u64) {
+pub(super) fn due(campus: &Campus, store: &Store, seconds: u64) {
     let due = later(campus, seconds);
     let change = move |mut terms: Terms| {
         terms.due = Some(due);
@@ -35,17 +35,19 @@ fn due(campus: &Campus, store: &Store, seconds: u64) {
     store.change_assignment(place(campus), change, now).unwrap();
 }
 
+/// Closes it so many seconds from now.
+pub(super) fn close(campus: &Campus, store: &Store, seconds: u64) -> Closing {
+    let closed = store.close_assignment(&place(campus), later(campus, seconds));
+    closed.unwrap()
+}
+
 #[tokio::test]
 async fn an_assignment_is_closed_after_the_last_extension_and_once() {
     let campus = Campus::open().await;
     campus.three().hand_in().await.unwrap();
     let store = Store::open(&campus.home).unwrap();
-    let close = |seconds| store.close_assignment(&place(&campus), later(&campus, seconds));
-    assert_eq!(
-        close(DAY).unwrap(),
-        Closing::TakenUntil(None),
-        "always open"
-    );
+    let close = |seconds| close(&campus, &store, seconds);
+    assert_eq!(close(DAY), Closing::TakenUntil(None), "always open");
     due(&campus, &store, HOUR);
     let extension = Extension {
         sid: "1155000001".parse().unwrap(),
@@ -58,13 +60,13 @@ async fn an_assignment_is_closed_after_the_last_extension_and_once() {
         .unwrap();
     let until = Closing::TakenUntil(Some(later(&campus, DAY)));
     for seconds in [0, 2 * HOUR, DAY] {
-        assert_eq!(close(seconds).unwrap(), until);
+        assert_eq!(close(seconds), until);
     }
-    let closed = close(DAY + 1).unwrap();
+    let closed = close(DAY + 1);
     assert!(matches!(closed, Closing::Closed(_)), "{closed:?}");
-    assert_eq!(close(DAY + 2).unwrap(), closed, "entered once");
+    assert_eq!(close(DAY + 2), closed, "entered once");
     due(&campus, &store, 2 * HOUR);
-    let again = close(DAY + 3).unwrap();
+    let again = close(DAY + 3);
     assert!(matches!(again, Closing::Closed(_)) && again != closed);
 }
 
@@ -74,9 +76,9 @@ async fn an_upload_that_has_begun_keeps_an_assignment_from_being_closed() {
     interrupted(&campus).await;
     let store = Store::open(&campus.home).unwrap();
     due(&campus, &store, HOUR);
-    let close = |seconds| store.close_assignment(&place(&campus), later(&campus, seconds));
-    let waits = close(2 * HOUR).unwrap();
+    let close = |seconds| close(&campus, &store, seconds);
+    let waits = close(2 * HOUR);
     assert!(matches!(waits, Closing::UploadUntil(_)), "{waits:?}");
-    let closed = close(10 * DAY).unwrap();
+    let closed = close(10 * DAY);
     assert!(matches!(closed, Closing::Closed(_)), "{closed:?}");
 }

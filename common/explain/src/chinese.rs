@@ -199,11 +199,15 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::UploadExpired => ("此提交的檔案上載時限已過", "重新提交；時間以此刻為準"),
         Code::TooManyUploads => (
             "此學生已簽署而檔案尚未送達的提交過多",
-            "完成中斷了的提交：再執行該指令；一直沒有送達的，期限過後不再計算",
+            "完成中斷了的提交：再執行該指令；或放棄它：`student history` 列出其編號，以 `student withdraw 編號` 放棄",
         ),
         Code::SubmissionUnknown => (
             "這些組員沒有這份提交",
             "請核對編號：`student history` 列出你提交過的，`student cosign` 列出等待你的；他人的不會告知",
+        ),
+        Code::NotAllMembers => (
+            "其他組員亦已簽署，須全部一起才能放棄",
+            "在存有全組金鑰的電腦上為全組執行：student withdraw 編號 --ids A,B,C；或等待檔案的期限過去",
         ),
         Code::ProposalExists => (
             "完全相同的作業已在等待簽署",
@@ -211,7 +215,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         ),
         Code::ProposalEnded => (
             "此提案不能再簽署或撤回",
-            "`student cosign` 顯示其結果；如要再提交，請重新提出",
+            "`student cosign` 顯示其結果；如要再提交，再執行同一指令，即為新的提交",
         ),
         Code::TooManyProposals => (
             "此學生等待簽署的提案過多",

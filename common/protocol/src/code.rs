@@ -254,16 +254,19 @@ codes! {
         "hand in again: it is a new submission, with the time of now";
     TooManyUploads = "too_many_uploads", EXIT_REFUSED, 429,
         "too much of what this student has signed has not come yet",
-        "finish what was interrupted: run its command again; what never comes counts until its time is over";
+        "finish what was interrupted: run its command again; or give it up: `student history` shows its ID, `student withdraw ID` gives it up";
     SubmissionUnknown = "submission_unknown", EXIT_REFUSED, 404,
         "there is no such submission of these members",
         "check it: `student history` lists what you have handed in, `student cosign` what waits for you; what is others' is not told";
+    NotAllMembers = "not_all_members", EXIT_REFUSED, 403,
+        "others have signed this as well, and only all of them together give it up",
+        "run it where all their keys are, for all of them: student withdraw ID --ids A,B,C; or wait until its files' time is over";
     ProposalExists = "proposal_exists", EXIT_REFUSED, 409,
         "the very same work already waits for signatures",
         "sign that one: `student cosign` shows it";
     ProposalEnded = "proposal_ended", EXIT_REFUSED, 410,
         "nobody can sign this proposal any more, or take it back",
-        "`student cosign` shows what has become of it; to hand in again, propose it anew";
+        "`student cosign` shows what has become of it; to hand in again, run the same command again: it is a new one";
     TooManyProposals = "too_many_proposals", EXIT_REFUSED, 429,
         "too many proposals of this student wait for signatures",
         "have them signed, or take them back with `student withdraw`";

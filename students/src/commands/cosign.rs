@@ -201,12 +201,21 @@ impl<'a> Desk<'a> {
         who: Said,
     ) -> Result<(), Error> {
         let listed = self.list()?;
-        let one = named(&listed, submission)?;
+        let one = match named(&listed, submission) {
+            Err(unknown) if who == Said::Signed => {
+                return self.give_up(submission, reason, unknown);
+            }
+            one => one?,
+        };
         let standing = &one.told.listed.standing;
-        let mut here = one.here.iter();
-        let sid = here.find(|sid| standing.said_by(sid) == Some(who));
-        let sid = sid.or(one.here.first()).cloned();
-        let Some(sid) = sid else {
+        let proposed = |sid: &&StudentId| standing.proposers().contains(sid);
+        let spoke = |sid: &&StudentId| standing.said_by(sid) == Some(who);
+        // Where only files are missing, it is for who has them to say.
+        let sid = match standing.state {
+            ProposalState::Signed => one.here.iter().find(proposed),
+            _ => one.here.iter().find(spoke),
+        };
+        let Some(sid) = sid.or(one.here.first()).cloned() else {
             return Err(unknown());
         };
         // Whoever means the other thing is told, instead of being taken at his word.
@@ -219,13 +228,41 @@ impl<'a> Desk<'a> {
             }
             _ => {}
         }
+        self.end_as(&[sid], submission, reason)
+    }
+
+    /// What was signed here by all together, and whose files have not come.
+    fn give_up(
+        &mut self,
+        submission: SubmissionId,
+        reason: Option<Reason>,
+        unknown: Error,
+    ) -> Result<(), Error> {
         let explained = self.explained();
         let mut observer = observer(&mut self.show, explained);
         let engine = &mut self.prepared.engine;
-        let ended = engine.end_proposal(&sid, (submission, reason), &mut observer)?;
+        let told = engine.history(&self.group, (None, None), &mut observer)?;
+        drop(observer);
+        let mut unfinished = told.unfinished.into_iter();
+        match unfinished.find(|one| one.submission == submission) {
+            Some(one) => self.end_as(&one.members, submission, reason),
+            None => Err(unknown),
+        }
+    }
+
+    fn end_as(
+        &mut self,
+        sids: &[StudentId],
+        submission: SubmissionId,
+        reason: Option<Reason>,
+    ) -> Result<(), Error> {
+        let explained = self.explained();
+        let mut observer = observer(&mut self.show, explained);
+        let engine = &mut self.prepared.engine;
+        let ended = engine.end_proposal(sids, (submission, reason), &mut observer)?;
         match self.common.json {
             true => say_json(&show::standing_as_json(&ended)),
-            false => Ok(say(&self.words.ended(&sid, &ended))?),
+            false => Ok(say(&self.words.ended(sids, &ended))?),
         }
     }
 

@@ -1,8 +1,10 @@
 //! `student history`: every version of what these students have handed in, and which one counts.
 
+mod unfinished;
+
 use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_explain::Language;
-use scb_protocol::message::blackboard::{ListedVersion, OwnStanding};
+use scb_protocol::message::blackboard::{ListedFile, ListedVersion, OwnStanding};
 use scb_protocol::{counted, from_seconds, grouped, in_words};
 use serde_json::{Value, json};
 
@@ -23,14 +25,21 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
     let told = prepared.engine.history(&group, only, &mut observer)?;
     if common.json {
         let versions: Vec<Value> = told.versions.iter().map(as_json).collect();
-        return say_json(&json!({ "time": rfc3339(told.time), "versions": versions }));
+        let unfinished = unfinished::all_as_json(&told);
+        return say_json(&json!({
+            "time": rfc3339(told.time),
+            "versions": versions,
+            "unfinished": unfinished,
+        }));
     }
     let words = Words(common.explain.language.language());
-    if told.versions.is_empty() {
+    if told.versions.is_empty() && told.unfinished.is_empty() {
         return Ok(say(words.nothing())?);
     }
     let mut versions = told.versions.iter();
-    versions.try_for_each(|version| say_version(version, words))
+    versions.try_for_each(|version| say_version(version, words))?;
+    let mut unfinished = told.unfinished.iter();
+    unfinished.try_for_each(|one| unfinished::say_one(one, told.time, words))
 }
 
 fn say_version(version: &ListedVersion, words: Words) -> Result<(), Error> {
@@ -43,19 +52,25 @@ fn say_version(version: &ListedVersion, words: Words) -> Result<(), Error> {
         version.assignment,
         members.join(",")
     ))?;
-    for file in &version.files {
-        let name = printable(file.name.as_ref());
-        say(&words.line(words.file(), &format!("{name}, {}", words.bytes(file.size))))?;
-    }
-    let listed = u32::try_from(version.files.len()).unwrap_or(u32::MAX);
-    if let more @ 1.. = version.file_count.saturating_sub(listed) {
-        say(&words.line(words.file(), &words.more(more, version.size)))?;
-    }
+    say_files(&version.files, (version.file_count, version.size), words)?;
     for own in &version.standings {
         say(&format!("  {:<9} {}", own.sid, words.standing(own)))?;
     }
     let receipt = words.line(words.receipt(), words.proved(version.proved));
     Ok(say(&receipt)?)
+}
+
+/// Those that were told, and how many more there are.
+fn say_files(files: &[ListedFile], (count, size): (u32, u64), words: Words) -> Result<(), Error> {
+    for file in files {
+        let name = printable(file.name.as_ref());
+        say(&words.line(words.file(), &format!("{name}, {}", words.bytes(file.size))))?;
+    }
+    let listed = u32::try_from(files.len()).unwrap_or(u32::MAX);
+    if let more @ 1.. = count.saturating_sub(listed) {
+        say(&words.line(words.file(), &words.more(more, size)))?;
+    }
+    Ok(())
 }
 
 fn as_json(version: &ListedVersion) -> Value {

@@ -16,7 +16,7 @@ use scb_protocol::{Code, Fact, Refusal, Step};
 use scb_transport::Clock;
 
 use super::facts;
-use super::hand_in::{HandIn, KeptReceipt, Talk};
+use super::hand_in::{HandIn, KeptReceipt, Recorded, Talk};
 use super::links::{RECEIPT, REPLY};
 use super::{Engine, tokens};
 use crate::pending::{self, Pending};
@@ -230,7 +230,13 @@ impl Talk<'_, '_> {
             }
             ProposedAnswer::Proposed(proposed) => {
                 *certain = false;
-                hand_in.is_recorded(proposed.have());
+                let standing = proposed.standing();
+                let recorded = Recorded {
+                    submission: standing.submission,
+                    at: standing.signed_at(),
+                    until: standing.until,
+                };
+                hand_in.is_recorded(recorded, proposed.have());
                 let sending = self.compare_proposed(proposed, hand_in.report).await?;
                 self.send_files(sending.from(), hand_in.report).await?;
                 let (expect, end) = sending.end();
@@ -352,20 +358,22 @@ impl Engine {
         })
     }
 
-    /// Declines a proposal in this student's name, or takes back his signature.
+    /// Declines a proposal in these students' names, takes back their signatures, or gives up what all
+    /// of them have signed together and whose files have not come.
     ///
     /// # Errors
     ///
     /// What was refused, or what failed here.
     pub fn end_proposal(
         &mut self,
-        sid: &StudentId,
+        sids: &[StudentId],
         ending: (SubmissionId, Option<Reason>),
         observer: &mut Observer<'_>,
     ) -> Result<ProposalStanding, Error> {
-        let alone = std::slice::from_ref(sid);
-        self.session(alone, observer, async |setup, clock, members, observer| {
-            end(setup, clock, members, ending.clone(), observer).await
+        self.session(sids, observer, async |setup, clock, members, observer| {
+            let ended = end(setup, clock, members, ending.clone(), observer).await?;
+            pending::forget(&setup.home, |statement| statement.submission == ending.0)?;
+            Ok(ended)
         })
     }
 }

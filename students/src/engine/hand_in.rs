@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, ServiceName, SpiffeId, StudentId, TrustStore};
 use scb_protocol::client::{
     Answer, Committed, ExpectGreeting, Member, ReceivingReceipt, SendingContent, Session,
 };
 use scb_protocol::message::blackboard::{Received, Reply};
 use scb_protocol::receipt::VerifiedReceipt;
-use scb_protocol::statement::{FilePath, Label};
+use scb_protocol::statement::{FilePath, Label, SubmissionId};
 use scb_protocol::{Code, Fact, Frame, Refusal, Step};
 use scb_transport::Clock;
 use tokio::time::Instant;
@@ -34,6 +35,29 @@ pub struct HandIn<'a> {
     pub elsewhere: &'a [StudentId],
     /// Bytes that Blackboard had of it when it last recorded it, or found it recorded.
     pub(super) there: Option<u64>,
+    /// What it recorded.
+    pub(super) recorded: Option<Recorded>,
+}
+
+/// What stands at Blackboard though it is not handed in: a signed statement whose files may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The submission ID of the statement.
+    pub submission: SubmissionId,
+    /// When it was recorded, where that is what counts for lateness.
+    pub at: Option<UnixTime>,
+    /// Until when the files may come.
+    pub until: UnixTime,
+}
+
+impl From<&Committed> for Recorded {
+    fn from(committed: &Committed) -> Self {
+        Self {
+            submission: committed.statement().submission,
+            at: Some(committed.at()),
+            until: committed.upload_until(),
+        }
+    }
 }
 
 impl<'a> HandIn<'a> {
@@ -45,6 +69,7 @@ impl<'a> HandIn<'a> {
             assignment,
             elsewhere: &[],
             there: None,
+            recorded: None,
         }
     }
 
@@ -55,8 +80,21 @@ impl<'a> HandIn<'a> {
     }
 
     /// Blackboard has recorded it, and has so much of each file.
-    pub(super) fn is_recorded(&mut self, have: &[Received]) {
+    pub(super) fn is_recorded(&mut self, recorded: Recorded, have: &[Received]) {
         self.there = Some(have.iter().map(|file| file.received).sum());
+        self.recorded = Some(recorded);
+    }
+
+    /// What went wrong, with what stands all the same: nothing, if it was not recorded, or never
+    /// can be handed in any more.
+    pub(super) fn with_record(&self, error: Error) -> Error {
+        match self.recorded {
+            Some(recorded) if !is_final(&error, false) => Error::Unfinished {
+                cause: Box::new(error),
+                recorded,
+            },
+            _ => error,
+        }
     }
 
     /// What is to be signed, for this assignment.
@@ -220,7 +258,7 @@ impl<'a, 'o> Talk<'a, 'o> {
         let (receiving, before) = match expect.handle(reply)? {
             Answer::Committed(committed) => {
                 *certain = false;
-                hand_in.is_recorded(committed.have());
+                hand_in.is_recorded(Recorded::from(&committed), committed.have());
                 (self.send_content(committed, hand_in.report).await?, false)
             }
             Answer::AlreadyStored(receiving) => (receiving, true),
@@ -353,11 +391,12 @@ fn is_about_certificate(code: Code) -> bool {
     code.as_str().starts_with("certificate_")
 }
 
-/// The same statement can never succeed: its ID is taken, its time is over, its files are gone,
+/// The same statement can never succeed: its ID is taken, its time is over,
 /// or it was refused for certain before it was committed. Whatever is uncertain stays pending.
 pub(super) fn is_final(error: &Error, certain: bool) -> bool {
     match error {
-        Error::ReportChanged { .. } => true,
+        // What was recorded stands: the next version of the same files gives it up.
+        Error::ReportChanged { .. } => certain,
         Error::Refused(refusal) => match refusal.code {
             Code::SubmissionConflict
             | Code::UploadExpired

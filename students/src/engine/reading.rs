@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_protocol::client::{Downloading, Member, Session};
-use scb_protocol::message::blackboard::ListedVersion;
+use scb_protocol::message::blackboard::{ListedUnfinished, ListedVersion};
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::server::MAX_QUESTIONS;
 use scb_protocol::statement::{FileEntry, Label, SubmissionNumber};
@@ -37,9 +37,19 @@ pub struct ToldHistory {
     pub time: UnixTime,
     /// In the order of their numbers.
     pub versions: Vec<ListedVersion>,
+    /// What was signed and has not all come, the latest first.
+    pub unfinished: Vec<ListedUnfinished>,
 }
 
 impl ToldHistory {
+    fn nothing(time: UnixTime) -> Self {
+        Self {
+            time,
+            versions: Vec::new(),
+            unfinished: Vec::new(),
+        }
+    }
+
     /// Those of another student; what both have is told once.
     fn add(&mut self, other: Self) {
         self.time = other.time;
@@ -51,6 +61,14 @@ impl ToldHistory {
             }
         }
         self.versions.sort_by_key(|version| version.number);
+        for one in other.unfinished {
+            let mut known = self.unfinished.iter();
+            if known.all(|known| known.submission != one.submission) {
+                self.unfinished.push(one);
+            }
+        }
+        let latest_first = |one: &ListedUnfinished| std::cmp::Reverse(one.committed_at);
+        self.unfinished.sort_by_key(latest_first);
     }
 }
 
@@ -77,10 +95,7 @@ impl Engine {
         only: Only,
         observer: &mut Observer<'_>,
     ) -> Result<ToldHistory, Error> {
-        let mut all = ToldHistory {
-            time: self.now(),
-            versions: Vec::new(),
-        };
+        let mut all = ToldHistory::nothing(self.now());
         for sid in group.ids() {
             let (only, alone) = (only.clone(), std::slice::from_ref(sid));
             let told = self.session(alone, observer, async |setup, clock, member, observer| {
@@ -245,8 +260,7 @@ impl Talk<'_, '_> {
         mut session: Session,
         only: Only,
     ) -> Result<(Session, ToldHistory), Error> {
-        let (mut versions, mut from) = (Vec::new(), Some(0));
-        let mut time = self.clock.now();
+        let (mut told, mut from) = (ToldHistory::nothing(self.clock.now()), Some(0));
         for _ in 0..MOST {
             let Some(next) = from else { break };
             let (expect, request) = session.ask_history(only.clone(), next);
@@ -254,10 +268,11 @@ impl Talk<'_, '_> {
             self.connection.send(&request).await?;
             let reply = self.connection.receive(Step::Six, REPLY).await?;
             let (open, answer) = expect.handle(reply)?;
-            (session, time, from) = (open, answer.time, answer.next);
-            versions.extend(answer.versions);
+            (session, told.time, from) = (open, answer.time, answer.next);
+            told.versions.extend(answer.versions);
+            told.unfinished.extend(answer.unfinished);
         }
-        Ok((session, ToldHistory { time, versions }))
+        Ok((session, told))
     }
 
     /// A receipt, verified: it is of this number, and the member who asks is one of its members.

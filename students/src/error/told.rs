@@ -2,9 +2,11 @@
 
 use scb_cli::exit::Concern;
 use scb_cli::{Failure, exit, with_causes};
+use scb_explain::{Language, nothing_changed};
 use scb_protocol::{Code, Refusal};
 
 use super::Error;
+use crate::speech::failure;
 
 /// What helps when two clocks differ.
 const MEND_CLOCK: &str = "set this machine's date, time and time zone; if they are right, tell \
@@ -13,6 +15,7 @@ const MEND_CLOCK: &str = "set this machine's date, time and time zone; if they a
 impl Error {
     fn exit(&self) -> u8 {
         match self {
+            Self::Unfinished { cause, .. } => cause.exit(),
             Self::Refused(refusal) | Self::ReceiptRefused(refusal) => refusal.exit_code(),
             Self::SeveralRefused(refusals) => {
                 refusals.first().map_or(exit::REFUSED, Refusal::exit_code)
@@ -46,6 +49,7 @@ impl Error {
 
     fn code(&self) -> &'static str {
         match self {
+            Self::Unfinished { cause, .. } => cause.code(),
             Self::Refused(refusal) => refusal.code.as_str(),
             Self::ReceiptRefused(_) | Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.as_str(),
             Self::ArchiveRefused(_) => "archive_invalid",
@@ -223,12 +227,13 @@ impl Error {
         }
     }
 
-    /// Whether the sentence should say that nothing was changed.
+    /// Whether the sentence should say that nothing was changed: not where a statement stands.
     fn of_a_step(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused(_) | Self::SeveralRefused(_) | Self::ReportChanged { .. }
-        )
+        match self {
+            Self::Refused(refusal) => !is_recorded(refusal),
+            Self::SeveralRefused(_) | Self::ReportChanged { .. } => true,
+            _ => false,
+        }
     }
 }
 
@@ -237,12 +242,15 @@ impl From<Error> for Failure {
         if let Error::SeveralRefused(refusals) = error {
             return one_below_the_other(refusals, Self::from);
         }
+        if let Error::Unfinished { .. } = error {
+            return failure(error, Language::English);
+        }
         let mut message = match &error {
             Error::Cli(inner) => return with_chain(inner, &error),
             other => with_causes(other),
         };
         if error.of_a_step() {
-            message += "; nothing was changed by this step";
+            message += nothing_changed(Language::English);
         }
         Self {
             exit: error.exit(),
@@ -266,6 +274,11 @@ pub(crate) fn one_below_the_other(
     let mut first = first.unwrap_or_else(|| Failure::refused("refused"));
     first.others = failures.collect();
     first
+}
+
+/// Whether the statement that was refused now stands all the same: its files may come later.
+pub(crate) fn is_recorded(refusal: &Refusal) -> bool {
+    refusal.params.contains_key("recorded")
 }
 
 /// Whether the student's certificate no longer works, so that only a new one helps.

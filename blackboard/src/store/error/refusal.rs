@@ -15,6 +15,7 @@ fn told(error: Error) -> Result<Refusal, Error> {
         Error::Conflict { .. } => refuse(Code::SubmissionConflict),
         Error::UploadExpired { .. } => refuse(Code::UploadExpired),
         Error::NoProposal { .. } => refuse(Code::SubmissionUnknown),
+        Error::NotAllHere { sid } => refuse(Code::NotAllMembers).about(&sid),
         Error::ProposalEnded { state, .. } => refuse(Code::ProposalEnded).with("state", state),
         Error::SameProposed { submission } => {
             refuse(Code::ProposalExists).with("submission", submission)

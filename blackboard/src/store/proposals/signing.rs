@@ -95,6 +95,12 @@ fn check_rules(connection: &Connection, stored: &Stored, signing: &Signing) -> R
         .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))
 }
 
+/// Whether nothing but files is missing, and who has them gives it up.
+fn is_without_files(standing: &ProposalStanding, end: &End) -> bool {
+    let mut proposers = standing.proposers().iter();
+    standing.files_at.is_none() && proposers.any(|sid| end.members.contains(sid))
+}
+
 pub(super) fn end_one(transaction: &Transaction<'_>, end: &End) -> Result<ProposalStanding, Error> {
     let submission = end.submission;
     let stored = known(transaction, submission)?;
@@ -104,6 +110,7 @@ pub(super) fn end_one(transaction: &Transaction<'_>, end: &End) -> Result<Propos
     let standing = look(transaction, stored.clone(), &end.members, end.at)?.standing;
     match standing.state {
         ProposalState::Waiting => {}
+        ProposalState::Signed if is_without_files(&standing, end) => {}
         ProposalState::Declined | ProposalState::Withdrawn => return Ok(standing),
         state => return Err(Error::ProposalEnded { submission, state }),
     }

@@ -153,3 +153,21 @@ async fn once_all_have_signed_the_files_follow_within_the_window_for_uploads() {
     assert_eq!(refusal.code, Code::ProposalEnded);
     assert_eq!(refusal.params["state"], "lapsed");
 }
+
+#[tokio::test]
+async fn who_proposed_it_gives_up_what_all_have_signed_and_whose_files_have_not_come() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    drop(a.begin(&work).await.unwrap());
+    let standing = b.sign(&work).await.unwrap().waits();
+    assert_eq!(standing.state, ProposalState::Signed);
+    let id = work.submission();
+    // Who has not its files cannot say that they will never come.
+    assert_eq!(b.end(id, None).await.unwrap_err().code, Code::ProposalEnded);
+    let standing = a.end(id, None).await.unwrap();
+    assert_eq!(standing.state, ProposalState::Withdrawn);
+    assert_eq!(a.begin(&work).await.unwrap_err().code, Code::ProposalEnded);
+    let told = b.told().await.remove(0).listed.standing;
+    assert_eq!(told.state, ProposalState::Withdrawn);
+}

@@ -5,7 +5,7 @@ use scb_certs::Fingerprint;
 
 use super::Session;
 use super::receipt::misbehaved;
-use crate::message::blackboard::{ListedVersion, Reply, Request};
+use crate::message::blackboard::{ListedUnfinished, ListedVersion, Reply, Request};
 use crate::message::{Reply as _, unexpected};
 use crate::receipt::MAX_RECEIPT;
 use crate::statement::{FileEntry, Label, SubmissionNumber};
@@ -69,6 +69,8 @@ pub struct History {
     pub time: UnixTime,
     /// From the one that was asked for on.
     pub versions: Vec<ListedVersion>,
+    /// What was signed and has not all come; told with the first versions.
+    pub unfinished: Vec<ListedUnfinished>,
     /// From where to ask on; `None` if these were the last.
     pub next: Option<u32>,
 }
@@ -86,6 +88,7 @@ impl ExpectHistory {
             time,
             count,
             versions,
+            unfinished,
         } = reply
         else {
             return Err(unexpected("history", &reply, Step::Six));
@@ -100,6 +103,7 @@ impl ExpectHistory {
         let answer = History {
             time: from_seconds(time),
             versions,
+            unfinished,
             next: (reached < count).then_some(reached),
         };
         Ok((self.session, answer))

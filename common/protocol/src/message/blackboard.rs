@@ -5,7 +5,7 @@ use std::fmt;
 use scb_certs::{Chain, Fingerprint, SpiffeId, StudentId};
 use serde::{Deserialize, Serialize};
 
-pub use super::history::{ListedFile, ListedVersion, OwnStanding};
+pub use super::history::{ListedFile, ListedUnfinished, ListedVersion, OwnStanding};
 use super::proposal::{ListedProposal, ProposalStanding, Reason};
 use super::{messages, replies};
 use crate::assurance::Mode;
@@ -81,6 +81,15 @@ pub const MAX_CHANGES: usize = 10;
 /// As many as fit into one message, from the first on; one always does.
 pub fn that_fit<T: Serialize>(all: impl IntoIterator<Item = T>) -> Vec<T> {
     fit_into(all, ROOM)
+}
+
+/// As many as fit into one message beside these, from the first on.
+pub fn that_fit_beside<O: Serialize, T: Serialize>(
+    others: &[O],
+    all: impl IntoIterator<Item = T>,
+) -> Vec<T> {
+    let taken = serde_json::to_vec(others).map_or(ROOM, |json| json.len());
+    fit_into(all, ROOM.saturating_sub(taken))
 }
 
 /// As many as fit into `room` bytes of JSON.
@@ -442,6 +451,9 @@ replies! {
             count: u32,
             /// As many as fit into a message, in the order of their numbers.
             versions: Vec<ListedVersion>,
+            /// With the first of them: what the members have signed and has not all come, the latest
+            /// first.
+            unfinished: Vec<ListedUnfinished>,
         }
         /// Step 6: what was asked for follows in chunk frames, from where it was asked for.
         "download" Download {

@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::blackboard::fit_into;
 use crate::object::objects;
-use crate::statement::{FilePath, Files, Label, SubmissionNumber};
+use crate::statement::{FileEntry, FilePath, Files, Label, SubmissionId, SubmissionNumber};
 
 /// So many bytes of one version may be its files.
 const FILES: usize = 16 * 1024;
+
+/// So many bytes of something unfinished may be its files.
+const FEW: usize = 1024;
 
 /// A file of a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,15 +65,48 @@ pub struct ListedVersion {
     pub proved: bool,
 }
 
-objects!(ListedFile, OwnStanding, ListedVersion);
+/// What was signed and recorded, and whose files have not all come: nothing is handed in by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct ListedUnfinished {
+    /// The submission ID that its statement has.
+    pub submission: SubmissionId,
+    /// The course.
+    pub course: Label,
+    /// The assignment.
+    pub assignment: Label,
+    /// When the signed statement had come, seconds since 1970-01-01 UTC: what counts for lateness, if
+    /// the files come.
+    pub committed_at: u64,
+    /// Until when they may come, seconds since 1970-01-01 UTC.
+    pub until: u64,
+    /// All who signed it, in order.
+    pub members: Vec<StudentId>,
+    /// How many files it has.
+    pub file_count: u32,
+    /// Bytes of all of them together.
+    pub size: u64,
+    /// Its first files.
+    pub files: Vec<ListedFile>,
+}
+
+objects!(ListedFile, OwnStanding, ListedVersion, ListedUnfinished);
 
 impl ListedFile {
     /// The first of these files, as many as there is room for in one version.
     pub fn first_of(files: &Files) -> Vec<Self> {
-        let listed = |file: &crate::statement::FileEntry| Self {
+        fit_into(files.iter().map(Self::of), FILES)
+    }
+
+    /// The first of these files, of something that is told beside versions.
+    pub fn few_of(files: &Files) -> Vec<Self> {
+        fit_into(files.iter().map(Self::of), FEW)
+    }
+
+    fn of(file: &FileEntry) -> Self {
+        Self {
             name: file.name.clone(),
             size: file.size,
-        };
-        fit_into(files.iter().map(listed), FILES)
+        }
     }
 }

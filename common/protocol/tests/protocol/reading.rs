@@ -29,6 +29,7 @@ fn told(count: u32, versions: Vec<ListedVersion>) -> Reply {
         time: 1_772_424_000,
         count,
         versions,
+        unfinished: Vec::new(),
     }
 }
 

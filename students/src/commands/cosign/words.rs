@@ -272,11 +272,12 @@ impl Words {
     }
 
     /// After somebody has said no.
-    pub(super) fn ended(self, sid: &StudentId, standing: &ProposalStanding) -> String {
-        let state = self.state(standing);
+    pub(super) fn ended(self, sids: &[StudentId], standing: &ProposalStanding) -> String {
+        let (state, id) = (self.state(standing), standing.submission);
+        let sids: Vec<_> = sids.iter().map(StudentId::as_str).collect();
         match self.0 {
-            Language::English => format!("Recorded for {sid}: {}  {state}", standing.submission),
-            Language::Chinese => format!("已為 {sid} 記錄：{}  {state}", standing.submission),
+            Language::English => format!("Recorded for {}: {id}  {state}", sids.join(", ")),
+            Language::Chinese => format!("已為 {} 記錄：{id}  {state}", sids.join("、")),
         }
     }
 

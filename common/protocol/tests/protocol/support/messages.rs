@@ -2,8 +2,8 @@
 
 use scb_certs::{Chain, Fingerprint};
 use scb_protocol::message::blackboard::{
-    self, CarriedProof, ListedAssignment, ListedFile, ListedVersion, OwnStanding, Presented,
-    SealedShare,
+    self, CarriedProof, ListedAssignment, ListedFile, ListedUnfinished, ListedVersion, OwnStanding,
+    Presented, SealedShare,
 };
 use scb_protocol::message::cuhk::{self, MemberQuestion};
 use scb_protocol::message::proposal::{
@@ -11,6 +11,7 @@ use scb_protocol::message::proposal::{
 };
 use scb_protocol::message::{Message, Reply as _};
 use scb_protocol::rules::{Change, Counts, Extension, Groups, Terms};
+use scb_protocol::statement::SubmissionId;
 use scb_protocol::values::{
     Challenge, Ciphertext, Der, Encapsulation, Mac, Nonce, Salt, SessionPublicKey,
 };
@@ -305,6 +306,21 @@ fn standing() -> ProposalStanding {
 }
 
 /// A version, as its members are told of it.
+fn unfinished() -> ListedUnfinished {
+    let version = version();
+    ListedUnfinished {
+        submission: SubmissionId::from_bytes([7; 16]),
+        course: version.course,
+        assignment: version.assignment,
+        committed_at: 1_772_424_000,
+        until: 1_772_510_400,
+        members: version.members,
+        file_count: version.file_count,
+        size: version.size,
+        files: version.files,
+    }
+}
+
 pub(crate) fn version() -> ListedVersion {
     ListedVersion {
         number: "S-000001".parse().unwrap(),
@@ -422,6 +438,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             time: 1_772_424_000,
             count: 17,
             versions: vec![version()],
+            unfinished: vec![unfinished()],
         },
         Download {
             size: 12_345,

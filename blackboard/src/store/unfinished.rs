@@ -1,0 +1,84 @@
+//! What students have signed and whose files have not all come, told to themselves.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use scb_certs::StudentId;
+use scb_protocol::message::blackboard::{ListedFile, ListedUnfinished};
+use scb_protocol::statement::{Statement, SubmissionId};
+
+use super::{Error, Own, commitment};
+
+/// Most of them that are told.
+const MOST: usize = 16;
+
+/// What all of these students have signed together and what is not handed in: what may still come,
+/// and what did not come in time since they last signed something. What was altered is left out.
+pub(super) fn of(connection: &Connection, own: &Own) -> Result<Vec<ListedUnfinished>, Error> {
+    let Some((first, others)) = own.sids.split_first() else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for submission in signed_by(connection, first)? {
+        if !all_signed(connection, others, submission)? {
+            continue;
+        }
+        found.extend(listed(connection, submission)?.filter(|one| is_wanted(one, own)));
+    }
+    found.sort_by_key(|one| std::cmp::Reverse(one.committed_at));
+    found.truncate(MOST);
+    Ok(found)
+}
+
+fn signed_by(connection: &Connection, sid: &StudentId) -> Result<Vec<SubmissionId>, Error> {
+    let sql = "SELECT submission FROM backlog WHERE sid = ? \
+               AND submission NOT IN (SELECT submission FROM settled)";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([sid.as_str()], |row| row.get::<_, [u8; 16]>(0))?;
+    rows.map(|row| Ok(SubmissionId::from_bytes(row?))).collect()
+}
+
+fn all_signed(
+    connection: &Connection,
+    sids: &[StudentId],
+    submission: SubmissionId,
+) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM backlog WHERE sid = ? AND submission = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    for sid in sids {
+        let key = params![sid.as_str(), submission.as_bytes()];
+        if query.query_row(key, |_| Ok(())).optional()?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn listed(
+    connection: &Connection,
+    submission: SubmissionId,
+) -> Result<Option<ListedUnfinished>, Error> {
+    let Some((commitment, bytes)) = commitment::find(connection, submission)? else {
+        return Ok(None);
+    };
+    let Ok(statement) = Statement::parse(&bytes) else {
+        tracing::error!("left out of a history: the statement of {submission} was altered");
+        return Ok(None);
+    };
+    let members = statement.members.iter();
+    Ok(Some(ListedUnfinished {
+        submission,
+        members: members.map(|member| member.sid.clone()).collect(),
+        committed_at: commitment.at.as_secs(),
+        until: commitment.upload_until.as_secs(),
+        file_count: u32::try_from(statement.files.len()).unwrap_or(u32::MAX),
+        size: statement.files.size(),
+        files: ListedFile::few_of(&statement.files),
+        course: statement.course,
+        assignment: statement.assignment,
+    }))
+}
+
+fn is_wanted(one: &ListedUnfinished, own: &Own) -> bool {
+    let course = own.course.as_ref().is_none_or(|it| *it == one.course);
+    let assignment = own.assignment.as_ref();
+    course && assignment.is_none_or(|it| *it == one.assignment)
+}

@@ -1,0 +1,110 @@
+//! The table of commitments that were given up: their files can never come, or nobody wants to send
+//! them any more. Until then the place on the disk is kept, and the assignment is not closed.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+use scb_protocol::from_seconds;
+use scb_protocol::log_leaf::{Ended, Entry, LogName};
+use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
+use scb_protocol::server::Commitment;
+use scb_protocol::statement::{Statement, SubmissionId};
+
+use super::{End, Error, as_integer, commitment, log, versions};
+
+/// Records that all who signed a commitment give it up, here and in the log of its assignment. The
+/// same again changes nothing.
+pub(super) fn withdraw(
+    transaction: &Transaction<'_>,
+    end: &End,
+) -> Result<ProposalStanding, Error> {
+    let submission = end.submission;
+    let found = commitment::find(transaction, submission)?;
+    let (commitment, bytes) = found.ok_or(Error::NoProposal { submission })?;
+    let statement = Statement::parse(&bytes);
+    let statement = statement.map_err(|_| Error::ProposalAltered { submission })?;
+    check_members(&statement, &end.members)?;
+    if let Some(at) = at(transaction, submission)? {
+        return Ok(standing(&statement, commitment, at, end));
+    }
+    if versions::answer(transaction, submission)?.is_some() {
+        let state = ProposalState::Accepted;
+        return Err(Error::ProposalEnded { submission, state });
+    }
+    if commitment.upload_until < end.at {
+        return Err(Error::UploadExpired { submission });
+    }
+    enter(transaction, &statement, end)?;
+    Ok(standing(&statement, commitment, end.at, end))
+}
+
+/// Whether it was given up.
+pub(super) fn is_withdrawn(
+    connection: &Connection,
+    submission: SubmissionId,
+) -> Result<bool, Error> {
+    Ok(at(connection, submission)?.is_some())
+}
+
+/// Who is not named learns nothing of it; and one member does not give up what others rely on.
+fn check_members(statement: &Statement, here: &[StudentId]) -> Result<(), Error> {
+    let submission = statement.submission;
+    let named = || statement.members.iter().map(|member| &member.sid);
+    if !here.iter().all(|sid| named().any(|named| named == sid)) {
+        return Err(Error::NoProposal { submission });
+    }
+    let absent = named().find(|named| !here.contains(named));
+    absent.map_or(Ok(()), |sid| Err(Error::NotAllHere { sid: sid.clone() }))
+}
+
+fn at(connection: &Connection, submission: SubmissionId) -> Result<Option<UnixTime>, Error> {
+    let mut query = connection.prepare_cached("SELECT at FROM withdrawals WHERE submission = ?")?;
+    let at: Option<i64> = query
+        .query_row([submission.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(at.map(|at| from_seconds(at.unsigned_abs())))
+}
+
+fn enter(transaction: &Transaction<'_>, statement: &Statement, end: &End) -> Result<(), Error> {
+    let name = LogName::of(statement).map_err(Error::Leaf)?;
+    let entry = Entry::Withdrawn(Ended {
+        submission: end.submission,
+        members: end.members.clone(),
+        connection: end.connection,
+        reason: end.reason.clone(),
+    });
+    let index = log::append(transaction, &name, end.at, entry)?.index;
+    let sql = "INSERT INTO withdrawals (submission, at, log_index) VALUES (?, ?, ?)";
+    transaction.prepare_cached(sql)?.execute(params![
+        end.submission.as_bytes(),
+        as_integer(end.at.as_secs()),
+        as_integer(index),
+    ])?;
+    Ok(())
+}
+
+/// All have signed it over one connection, and taken it back over this one.
+fn standing(
+    statement: &Statement,
+    commitment: Commitment,
+    at: UnixTime,
+    end: &End,
+) -> ProposalStanding {
+    let member = |sid: &StudentId| CosignerStanding {
+        sid: sid.clone(),
+        said: Said::Withdrawn,
+        at: Some(at),
+        with: end.members.clone(),
+        reason: end.reason.clone(),
+    };
+    let members = statement.members.iter();
+    ProposalStanding {
+        submission: statement.submission,
+        state: ProposalState::Withdrawn,
+        proposed_at: commitment.at,
+        until: commitment.upload_until,
+        files_at: None,
+        number: None,
+        members: members.map(|named| member(&named.sid)).collect(),
+    }
+}

@@ -1,0 +1,100 @@
+//! What was signed of files that are others by now: their bytes can never come, so it is given up as
+//! soon as the next version of them is recorded. It would keep the assignment open for nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use scb_certs::StudentId;
+use scb_protocol::Code;
+use scb_protocol::client::Member;
+use scb_protocol::message::proposal::ProposalState;
+use scb_protocol::statement::{FilePath, Statement, SubmissionId};
+use scb_transport::Clock;
+
+use super::cosign::{self, HandedIn};
+use crate::{Error, Event, Observer, Setup, pending};
+
+/// Gives up what this replaces. What cannot be given up now is tried again with the next version: it
+/// is no reason to fail what has just succeeded.
+pub(super) async fn give_up(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &mut [Member],
+    handed_in: &HandedIn,
+    observer: &mut Observer<'_>,
+) {
+    for submission in replaced_by(setup, handed_in).unwrap_or_default() {
+        match give_up_one(setup, clock, members, submission, observer).await {
+            Ok(true) => observer(&Event::GivenUp { submission }),
+            Ok(false) => continue,
+            Err(Error::Refused(refusal)) if is_over(refusal.code) => {}
+            Err(_) => continue,
+        }
+        // A file that stays is looked at again.
+        let _ = pending::forget(&setup.home, |one| one.submission == submission);
+    }
+}
+
+/// Whether it was given up: what waits for others' signatures only, is theirs as well.
+async fn give_up_one(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &mut [Member],
+    submission: SubmissionId,
+    observer: &mut Observer<'_>,
+) -> Result<bool, Error> {
+    let told = cosign::proposals(setup, clock, members, observer).await?;
+    let mut proposed = told.told.iter().map(|one| &one.listed.standing);
+    if let Some(standing) = proposed.find(|one| one.submission == submission) {
+        let waits = matches!(
+            standing.state,
+            ProposalState::Waiting | ProposalState::Signed
+        );
+        if waits && standing.files_at.is_some() {
+            return Ok(false);
+        }
+    }
+    cosign::end(setup, clock, members, (submission, None), observer).await?;
+    Ok(true)
+}
+
+/// It was never recorded, or is nothing to wait for any more.
+fn is_over(code: Code) -> bool {
+    matches!(
+        code,
+        Code::SubmissionUnknown | Code::UploadExpired | Code::ProposalEnded
+    )
+}
+
+/// What was signed here of other bytes under the same names, for the same place by the same members.
+fn replaced_by(setup: &Setup, handed_in: &HandedIn) -> Result<Vec<SubmissionId>, Error> {
+    let pending = pending::list(&setup.home)?;
+    let new = match handed_in {
+        HandedIn::Kept(kept) => Some(kept.receipt.statement()),
+        HandedIn::Waits(standing) => pending
+            .iter()
+            .find(|one| one.submission == standing.submission),
+    };
+    let Some(new) = new else {
+        return Ok(Vec::new());
+    };
+    let replaced = pending.iter().filter(|old| is_replaced(old, new));
+    Ok(replaced.map(|old| old.submission).collect())
+}
+
+fn is_replaced(old: &Statement, new: &Statement) -> bool {
+    let place = |of: &Statement| (of.service.clone(), of.course.clone(), of.assignment.clone());
+    place(old) == place(new)
+        && sids(old) == sids(new)
+        && names(old) == names(new)
+        && !old.is_same_version(new)
+}
+
+fn sids(statement: &Statement) -> BTreeSet<&StudentId> {
+    let members = statement.members.iter();
+    members.map(|member| &member.sid).collect()
+}
+
+fn names(statement: &Statement) -> BTreeSet<&FilePath> {
+    statement.files.iter().map(|file| &file.name).collect()
+}
