@@ -194,9 +194,6 @@ def verify(arguments):
         say("exported", "%s at %s by %s" % (log, head["exported_at"], service))
 
         keys = document(archive.read("keys.json"), "scb-log-keys")
-        (signer,), others = receipts.cms(archive.read("keys.p7s"), archive.read("keys.json"))
-        name = trust.chain(signer, others, {receipts.DOCUMENT})
-        check(name.endswith("/service/cuhk") and keys["service"] == service, "who endorsed the keys")
         note = archive.read("checkpoint").decode()
         text = note.split("\n\n", 1)[0] + "\n"
         origin, size, root = text.splitlines()
@@ -205,11 +202,15 @@ def verify(arguments):
         key[2].verify(receipts.note_signature(note, key) or b"", text.encode())
         witness = receipts.verifier_key(keys["witness"], 4)
         check(witness[0] == domain + "/witness/cuhk", "the witness's key has another name")
-        line = receipts.note_signature(note, witness)
-        check(line is not None, "CUHK has not cosigned")
-        time = int.from_bytes(line[:8], "big")
-        witness[2].verify(line[8:], ("cosignature/v1\ntime %d\n%s" % (time, text)).encode())
+        seen = receipts.witnesses(note, text, [witness], 0)
+        check(seen, "CUHK has not cosigned")
+        ((_, time),) = seen
+        (signer,), others = receipts.cms(archive.read("keys.p7s"), archive.read("keys.json"))
+        for moment in (trust, trust.then(time, b"", [])):
+            name = moment.chain(signer, others, {receipts.DOCUMENT})
+            check(name.endswith("/service/cuhk") and keys["service"] == service, "who endorsed the keys")
         say("witnessed", "by %s at %s" % (witness[0], receipts.utc(time).strftime("%Y-%m-%dT%H:%M:%SZ")))
+        gap = receipts.covered(trust, time)
 
         with archive.open("leaves.jsonl") as lines:
             tree, accepted, closed, moments = entries(lines, log)
@@ -243,10 +244,10 @@ def verify(arguments):
         still = " of what the entries still say; %d entries lost" % lost if lost else ""
         say("complete", "%d submissions with files and receipt, none left out%s" % (len(accepted), still))
     if lost:
-        return "it verifies, and is NOT final, and never can be: what %d entries said is LOST" % lost
+        return "it verifies, and is NOT final, and never can be: what %d entries said is LOST%s" % (lost, gap)
     if closed is None:
-        return "it verifies, and is NOT final: more may have come later"
-    return "it verifies, and is FINAL: nothing came after entry %d" % closed
+        return "it verifies, and is NOT final: more may have come later" + gap
+    return "it verifies, and is FINAL: nothing came after entry %d%s" % (closed, gap)
 
 
 def main():

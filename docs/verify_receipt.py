@@ -12,11 +12,12 @@ verifies, 1 if not.
 
 import argparse
 import base64
+import copy
 import hashlib
 import json
 import re
 import zipfile
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 SERVER, CLIENT, DOCUMENT = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.36"
+LIST = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n", re.S)
 MESSAGE_DIGEST, SKEW = bytes.fromhex("06092a864886f70d010904"), 60
 COMMON = ["statement.json", "statement.p7s", "chains.pem", "crl.pem", "cuhk-ca.pem", "leaf.json",
           "leaf.p7s", "VERIFY.md"]
@@ -98,14 +100,32 @@ class Trust:
             check(thumbprint(root) in trusted, "the root is %s" % thumbprint(root))
             root.verify_directly_issued_by(root)
             say("root", "SHA-256 " + thumbprint(root))
-        blocks = re.findall(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", lists, re.S)
-        self.lists, self.at = [x509.load_pem_x509_crl(block) for block in blocks], utc(at)
+        self.lists, self.at = [x509.load_pem_x509_crl(one) for one in LIST.findall(lists)], utc(at)
         for one in self.lists:
             check(one.last_update_utc <= utc(at + SKEW), "a revocation list is of later")
 
+    def until(self):
+        """The end of the lists."""
+        return min((one.next_update_utc for one in self.lists), default=utc(0))
+
+    def then(self, at, later, issuers):
+        """The same at the time of the cosignature, by lists of that time where the others had ended."""
+        other = copy.copy(self)
+        if later:
+            check(b"".join(LIST.findall(later)) == later, "what follows the accepted lists is not only lists")
+            other.lists = [x509.load_pem_x509_crl(one) for one in LIST.findall(later)]
+            for one in other.lists:
+                check(one.last_update_utc <= utc(at + SKEW) and utc(at) < one.next_update_utc,
+                      "a later revocation list was not in force when CUHK saw it")
+                check(any(one.issuer == c.subject and one.is_signature_valid(c.public_key()) for c in issuers),
+                      "a later revocation list was not signed by an issuer in it")
+        if utc(at) < other.until():
+            other.at = utc(at)
+        return other
+
     def not_revoked(self, certificate, issuer):
         mine = [one for one in self.lists if one.issuer == issuer.subject
-                and one.is_signature_valid(issuer.public_key()) and self.at <= one.next_update_utc]
+                and one.is_signature_valid(issuer.public_key()) and self.at < one.next_update_utc]
         check(mine, "no revocation list of %s in force" % issuer.subject.rfc4514_string())
         for one in mine:
             entry = one.get_revoked_certificate_by_serial_number(certificate.serial_number)
@@ -214,6 +234,42 @@ def note_signature(note, key):
     return None
 
 
+def witnesses(note, text, keys, not_before):
+    """Who of these cosigned (C2SP tlog-cosignature), and when."""
+    found = []
+    for name, key_id, key in {key[1:2] + (key[0],): key for key in keys}.values():
+        line = note_signature(note, (name, key_id, key))
+        if line is None:
+            continue
+        time = int.from_bytes(line[:8], "big")
+        key.verify(line[8:], ("cosignature/v1\ntime %d\n%s" % (time, text)).encode())
+        check(time + SKEW >= not_before, "witnessed before it was entered")
+        found.append((name, time))
+    return found
+
+
+def covered(trust, time):
+    """Whether the lists were in force when CUHK cosigned: a line of the verdict, and what to add to it."""
+    until, told = trust.until().strftime("%Y-%m-%dT%H:%M:%SZ"), "in force until "
+    if utc(time) < trust.until():
+        say("lists", told + until + ", past the time of CUHK's cosignature")
+        return ""
+    say("lists", told + until + " ONLY, before CUHK's cosignature: that the witness's key was still "
+        "endorsed then is not shown")
+    return "; its revocation lists ended BEFORE a witness saw it in the log"
+
+
+def accepted_lists(parts, pinned):
+    """crl.pem begins with the lists that were accepted; those of the cosignature's time may follow."""
+    whole, found, end = parts["crl.pem"], hashlib.sha256(), 0
+    for one in LIST.finditer(whole):
+        found.update(whole[end:one.end()])
+        end = one.end()
+        if found.copy().hexdigest() == pinned:
+            return whole[:end], whole[end:]
+    return whole, b""
+
+
 def root_of(entry, index, size, path):
     """RFC 9162, section 2.1.3.2: the root that the proof leads to."""
     check(index < size, "no such entry")
@@ -231,7 +287,7 @@ def root_of(entry, index, size, path):
     return value
 
 
-def check_log(parts, leaf, service, trust, outside, quorum):
+def check_log(parts, leaf, service, trust, later, outside, quorum):
     """The log holds the entry, its checkpoint was witnessed, and CUHK endorsed both keys."""
     proof = parts["receipt.tlog-proof"].decode()
     head, note = proof.split("\n\n", 1)
@@ -244,41 +300,31 @@ def check_log(parts, leaf, service, trust, outside, quorum):
     check(root_of(entry, leaf["index"], int(size), path) == base64.b64decode(root), "the log lacks the entry")
 
     keys = document(parts["keys.json"], "scb-log-keys")
-    (signer,), others = cms(parts["keys.p7s"], parts["keys.json"])
-    check(trust.chain(signer, others, {DOCUMENT}).endswith("/service/cuhk"), "who endorsed the keys")
-    check(keys["service"] == service, "keys of another service")
     check(keys["log"] == parts["log.vkey"].decode().strip(), "log.vkey is not endorsed")
     check(keys["witness"] == parts["witness.vkey"].decode().strip(), "witness.vkey is not endorsed")
-    issued = utc(seconds(keys["issued_at"]))
-    check(signer.not_valid_before_utc <= issued <= signer.not_valid_after_utc, "time of the endorsement")
-    say("endorsed", "the keys of log and witness, by %s" % uri(signer))
-
-    log = verifier_key(keys["log"], 1)
+    log, own = verifier_key(keys["log"], 1), verifier_key(keys["witness"], 4)
     check(log[0] == origin, "the log's key has another name")
     log[2].verify(note_signature(note, log) or b"", text.encode())
-    say("logged", "entry %d of %s, in a tree of %s" % (leaf["index"], origin, size))
+    check(own[0] == leaf["log"].split("/")[0] + "/witness/cuhk", "the witness's key has another name")
+    wanted = [own] + [verifier_key(text, 4) for text in outside]
+    seen = witnesses(note, text, wanted, seconds(leaf["at"]))
+    check(len(seen) >= quorum, "%d of %d witnesses cosigned, %d must" % (len(seen), len(wanted), quorum))
+    time = dict(seen).get(own[0], max(time for _, time in seen))
 
-    own = verifier_key(keys["witness"], 4)
-    domain = leaf["log"].split("/")[0]
-    check(own[0] == domain + "/witness/cuhk", "the witness's key has another name")
-    witnesses = {key[1:2] + (key[0],): key for key in [own] + [verifier_key(text, 4) for text in outside]}
-    seen, latest = 0, 0
-    for name, key_id, key in witnesses.values():
-        line = note_signature(note, (name, key_id, key))
-        if line is None:
-            continue
-        time, text_signed = int.from_bytes(line[:8], "big"), "cosignature/v1\ntime %d\n%s"
-        key.verify(line[8:], (text_signed % (int.from_bytes(line[:8], "big"), text)).encode())
-        check(time + SKEW >= seconds(leaf["at"]), "witnessed before it was entered")
-        say("witnessed", "by %s at %s" % (name, utc(time).strftime("%Y-%m-%dT%H:%M:%SZ")))
-        seen, latest = seen + 1, max(latest, time)
-    check(seen >= quorum, "%d of %d witnesses cosigned, %d must" % (seen, len(witnesses), quorum))
-    until = min((one.next_update_utc for one in trust.lists), default=utc(0))
-    covered = utc(latest) <= until
-    said = ("%s, past the time of every cosignature" if covered else "%s ONLY, before a cosignature: "
-            "that the witness's key was still endorsed then is not shown")
-    say("lists", "in force until " + said % until.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return "" if covered else "; its revocation lists ended BEFORE a witness saw it in the log"
+    (signer,), others = cms(parts["keys.p7s"], parts["keys.json"])
+    issuers = trust.roots + others + x509.load_pem_x509_certificates(parts["chains.pem"])
+    then = trust.then(time, later, issuers)
+    check(then.chain(signer, others, {DOCUMENT}).endswith("/service/cuhk"), "who endorsed the keys")
+    check(keys["service"] == service, "keys of another service")
+    issued = utc(seconds(keys["issued_at"]))
+    skew = timedelta(seconds=SKEW)
+    check(signer.not_valid_before_utc - skew <= issued <= signer.not_valid_after_utc + skew,
+          "time of the endorsement")
+    say("endorsed", "the keys of log and witness, by %s" % uri(signer))
+    say("logged", "entry %d of %s, in a tree of %s" % (leaf["index"], origin, size))
+    for name, moment in seen:
+        say("witnessed", "by %s at %s" % (name, utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ")))
+    return covered(then, time)
 
 
 def read(path):
@@ -302,6 +348,9 @@ def verify(arguments):
     expected = COMMON + [assurance] + (["pending.json"] if pending else PROOF)
     check(sorted(parts) == sorted(expected), "not the files of a receipt")
     trusted = arguments.root.replace(":", "").lower().split(",")
+    later = b""
+    if not pending:
+        parts["crl.pem"], later = accepted_lists(parts, accepted["files"].get("crl.pem"))
     trust = Trust(parts["cuhk-ca.pem"], parts["crl.pem"], at, trusted)
 
     (signer,), others = cms(parts["leaf.p7s"], parts["leaf.json"])
@@ -368,7 +417,7 @@ def verify(arguments):
         waits = document(parts["pending.json"], "scb-pending")
         check((waits["log"], waits["index"]) == (leaf["log"], leaf["index"]), "it waits for another entry")
         return "it verifies, but is PENDING: no witness has seen the log entry yet; " + moments
-    gap = check_log(parts, leaf, service, trust, arguments.witness, arguments.quorum)
+    gap = check_log(parts, leaf, service, trust, later, arguments.witness, arguments.quorum)
     return "it verifies: " + moments + gap
 
 

@@ -9,6 +9,7 @@
 
 mod address;
 mod link;
+mod lists_then;
 mod log_witness;
 mod revocations;
 mod subscription;
@@ -36,6 +37,7 @@ use revocations::all_in_force;
 use worker::{Ask, Worker};
 
 pub(crate) use address::CuhkAddress;
+pub(crate) use lists_then::{ListsNow, ListsThen};
 pub(crate) use log_witness::{LogWitness, Lost, Trouble};
 pub(crate) use revocations::Numbers;
 pub(crate) use subscription::Subscription;

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
 
-use crate::authority::{Authority, CuhkAddress, LogWitness, Settings, Witness};
+use crate::authority::{Authority, CuhkAddress, ListsNow, LogWitness, Settings, Witness};
 use crate::config::{Config, WitnessPolicyError};
 use crate::enrol::receipt_roots;
 use crate::enrol::stored_roots;
@@ -115,6 +115,7 @@ impl Server {
             clock: Arc::clone(&clock),
             known: BTreeMap::new(),
             has_all: false,
+            lists_now: ListsNow::default(),
         };
         log_witness.compare_at_start(&register).await?;
         // What is entered into an old copy of a log makes another log of it.
@@ -251,6 +252,7 @@ pub(crate) async fn log_witness_of(
         clock,
         known: BTreeMap::new(),
         has_all: false,
+        lists_now: ListsNow::default(),
     })
 }
 

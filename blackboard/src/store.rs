@@ -30,6 +30,8 @@ mod versions;
 mod withdrawal;
 mod witnessed;
 
+use std::sync::Arc;
+
 use rusqlite_migration::{M, Migrations};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Crl, Fingerprint, StudentId};
@@ -82,6 +84,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_backlog.sql")),
     M::up(include_str!("store/migration_removals.sql")),
     M::up(include_str!("store/migration_withdrawals.sql")),
+    M::up(include_str!("store/migration_lists.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -387,7 +390,8 @@ impl Store {
             .read_blocking(move |connection| witnessed::cosigned(connection, &log))
     }
 
-    /// Keeps a checkpoint that CUHK cosigned in the place of the one before.
+    /// Keeps a checkpoint that CUHK cosigned in the place of the one before, and the revocation lists
+    /// (PEM) that were in force then.
     ///
     /// # Errors
     ///
@@ -396,10 +400,24 @@ impl Store {
         &self,
         log: &LogName,
         cosigned: &CosignedCheckpoint,
+        lists: Arc<str>,
     ) -> Result<(), Error> {
         let (log, note) = (log.clone(), cosigned.note().to_string());
         self.database
-            .write(move |transaction| witnessed::keep_cosigned(transaction, &log, &note))
+            .write(move |transaction| witnessed::keep_cosigned(transaction, &log, (&note, &lists)))
+            .await
+    }
+
+    /// The revocation lists (PEM) that were in force when CUHK cosigned the newest checkpoint of a log;
+    /// nothing if they were not kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn lists_of_cosigned(&self, log: &LogName) -> Result<Option<String>, Error> {
+        let log = log.clone();
+        self.database
+            .read(move |connection| witnessed::lists(connection, &log))
             .await
     }
 

@@ -16,6 +16,8 @@ use scb_tlog::{Error as LogError, SignatureLine, VerifierKey};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::authority::ListsThen;
+
 /// A checkpoint of a log that CUHK cosigned, with what proves both keys, and with the cosignatures of
 /// other witnesses that have come.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub(crate) struct Cosigned {
     pub(crate) endorsement: SignedLogKeys,
     /// The keys in it.
     pub(crate) keys: VerifiedLogKeys,
+    /// The revocation lists that were in force when CUHK cosigned.
+    pub(crate) lists: Arc<ListsThen>,
 }
 
 /// What was cosigned of one log; often the same three times.
@@ -227,6 +231,7 @@ mod tests {
             checkpoint,
             endorsement,
             keys: keys.unwrap(),
+            lists: Arc::default(),
         }
     }
 

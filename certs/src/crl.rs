@@ -174,6 +174,19 @@ impl Crl {
         Self::from_der(&der)
     }
 
+    /// Reads every list in this PEM, in order.
+    ///
+    /// # Errors
+    /// [`Error::CrlMalformed`].
+    pub fn all_from_pem(pem: &str) -> Result<Vec<Self>, Error> {
+        CertificateRevocationListDer::pem_slice_iter(pem.as_bytes())
+            .map(|der| match der {
+                Ok(der) => Self::from_der(&der),
+                Err(_) => Err(Error::CrlMalformed("not in PEM")),
+            })
+            .collect()
+    }
+
     /// The list in DER.
     pub fn der(&self) -> &[u8] {
         &self.0.der

@@ -89,6 +89,7 @@ fn an_archive_holds_everything_and_says_whether_more_may_come() {
     }
     let said = verify(&campus, &path).succeeded().stdout;
     for part in [
+        "past the time of CUHK's cosignature",
         "committed  what counts for lateness is the time of each one's own entry",
         "complete   2 submissions with files and receipt, none left out",
         "it verifies, and is FINAL: 2 submissions, and nothing came after entry 6",
@@ -101,6 +102,7 @@ fn an_archive_holds_everything_and_says_whether_more_may_come() {
             said.contains("\nverdict    it verifies, and is FINAL"),
             "{said}"
         );
+        assert!(said.contains("\nlists      in force until "), "{said}");
     }
 }
 

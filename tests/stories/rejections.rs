@@ -119,6 +119,14 @@ fn its_proof_comes_with_the_next_look_at_the_receipts() {
     let verdict = verify(&campus, &file, &[]).succeeded().stdout;
     assert!(verdict.contains("\nwitnessed  by "), "{verdict}");
     assert!(!verdict.contains("PENDING"), "{verdict}");
+    // With it came the lists by which CUHK's endorsement is judged.
+    assert!(
+        verdict.contains("\nlists      in force until "),
+        "{verdict}"
+    );
+    assert!(!verdict.contains("ONLY"), "{verdict}");
+    let json = verify(&campus, &file, &["--json"]).succeeded().json();
+    assert_eq!(json["lists_ended_before_witness"], false);
     let json = campus.student(&["receipts", "--json"]).succeeded().json();
     assert_eq!(json["refusals"][0]["pending"], false);
 }

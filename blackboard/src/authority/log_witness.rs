@@ -32,7 +32,7 @@ pub(crate) use self::told::failure;
 use self::told::not_compared;
 use super::link::Link;
 use super::worker::unusable;
-use super::{CuhkAddress, is_away};
+use super::{CuhkAddress, ListsNow, ListsThen, is_away};
 use crate::failure::failure as failed;
 use crate::identity::Identity;
 use crate::logs::Logs;
@@ -71,6 +71,8 @@ pub(crate) struct LogWitness {
     pub(crate) known: BTreeMap<LogName, Known>,
     /// No log is missing that CUHK has seen.
     pub(crate) has_all: bool,
+    /// The revocation lists in force.
+    pub(crate) lists_now: ListsNow,
 }
 
 /// What is known of a log in this run.
@@ -225,10 +227,12 @@ impl LogWitness {
         let mut told = false;
         while !is_done(&self.witnessed) {
             link.by(Instant::now() + PATIENCE);
+            // Before it cosigns: newer ones would not be in force at that time.
+            let lists = self.lists_now();
             match self.offer(link, log, &keys.1, old).await? {
                 WitnessAnswer::Cosigned(cosigned) => {
                     old = cosigned.size();
-                    self.keep(name, cosigned, &keys).await?;
+                    self.keep(name, (cosigned, lists), &keys).await?;
                 }
                 WitnessAnswer::Seen(seen) if !told => {
                     old = self.check(name, log, &seen).await?;
@@ -329,7 +333,7 @@ impl LogWitness {
 
     /// What an earlier run kept counts from the start on.
     async fn recall(
-        &self,
+        &mut self,
         name: &LogName,
         keys: Option<&(SignedLogKeys, VerifiedLogKeys)>,
     ) -> Result<(), Trouble> {
@@ -339,14 +343,24 @@ impl LogWitness {
         let read =
             |note: String| CosignedCheckpoint::read(&note, verified.log(), verified.witness()).ok();
         if let Some(checkpoint) = self.store.cosigned(name).await?.and_then(read) {
+            let lists = self.store.lists_of_cosigned(name).await?;
+            let lists = lists.and_then(|pem| ListsThen::read(&pem).ok());
+            let lists = lists.map_or_else(|| self.lists_now(), Arc::new);
             let cosigned = Cosigned {
                 checkpoint,
                 endorsement: signed.clone(),
                 keys: verified.clone(),
+                lists,
             };
             self.witnessed.set(name, cosigned);
         }
         Ok(())
+    }
+
+    /// Without lists in force CUHK is not recognised, and nothing cosigned.
+    fn lists_now(&mut self) -> Arc<ListsThen> {
+        let trust = self.lists();
+        self.lists_now.of(&trust)
     }
 
     fn verify(&self, signed: &SignedLogKeys, key: &VerifierKey) -> Option<VerifiedLogKeys> {
@@ -360,15 +374,18 @@ impl LogWitness {
     async fn keep(
         &mut self,
         name: &LogName,
-        checkpoint: CosignedCheckpoint,
+        (checkpoint, lists): (CosignedCheckpoint, Arc<ListsThen>),
         (signed, verified): &(SignedLogKeys, VerifiedLogKeys),
     ) -> Result<(), Trouble> {
-        self.store.keep_cosigned(name, &checkpoint).await?;
+        let pem = Arc::clone(lists.pem());
+        let kept = self.store.keep_cosigned(name, &checkpoint, pem);
+        kept.await?;
         self.known(name).seen = Some(checkpoint.size());
         let cosigned = Cosigned {
             checkpoint,
             endorsement: signed.clone(),
             keys: verified.clone(),
+            lists,
         };
         self.witnessed.set(name, cosigned);
         Ok(())

@@ -77,6 +77,10 @@ impl Handler {
             Inquiry::Download { number, file, from } => {
                 return self.download((number, file), from, state).await;
             }
+            Inquiry::Proof { submission } => return self.proof_for(submission, state).await,
+            Inquiry::RefusalProof { log, entry } => {
+                return self.refusal_proof((log, entry), state).await;
+            }
             inquiry => self.told(inquiry, state).await?,
         };
         self.send(reply).await?;
@@ -95,9 +99,9 @@ impl Handler {
                 from,
             } => self.history((course, assignment), from, state).await,
             // Answered with more than a message.
-            Inquiry::Download { .. } => Err(Refusal::new(Code::Internal, Step::Six)),
-            Inquiry::Proof { submission } => self.proof_for(submission, state).await,
-            Inquiry::RefusalProof { log, entry } => self.refusal_proof((log, entry), state).await,
+            Inquiry::Download { .. } | Inquiry::Proof { .. } | Inquiry::RefusalProof { .. } => {
+                Err(Refusal::new(Code::Internal, Step::Six))
+            }
             Inquiry::Grades { course, from } => self.grades_for(course, from, state).await,
             Inquiry::Proposals { from } => self.proposals(from, state).await,
             Inquiry::Assignments { course, from } => {

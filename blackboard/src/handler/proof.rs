@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use scb_protocol::log_leaf::{LogName, Refused};
 use scb_protocol::message::blackboard::{CarriedProof, Reply};
+use scb_protocol::receipt::LogProof;
 use scb_protocol::server::{ExpectRequest, VerifiedMember};
 use scb_protocol::statement::SubmissionId;
-use scb_protocol::{Fact, Proved, Refusal};
+use scb_protocol::{Code, Fact, Proved, Refusal, Step};
+use tokio::time::timeout;
 
 use super::Handler;
 
@@ -17,7 +19,7 @@ impl Handler {
         &mut self,
         submission: SubmissionId,
         state: &ExpectRequest,
-    ) -> Result<(Reply, Fact), Refusal> {
+    ) -> Result<Fact, Refusal> {
         let asking: Vec<_> = state.members().iter().map(VerifiedMember::sid).collect();
         let (store, trust) = (self.shared.register.store(), self.trust());
         let mut proof = None;
@@ -26,14 +28,10 @@ impl Handler {
         {
             let (logs, witnessed) = (&self.shared.logs, &self.shared.witnessed);
             let proved = logs.proved(record, witnessed, &trust, Duration::ZERO);
-            proof = proved.await?.proof().map(CarriedProof::from);
+            proof = proved.await?.proof().cloned();
         }
-        let proved = match proof {
-            Some(_) => Proved::Yes,
-            None => Proved::NotYet,
-        };
-        let fact = Fact::ProofTold { submission, proved };
-        Ok((Reply::Proof { proof }, fact))
+        let proved = self.send_proof(proof).await?;
+        Ok(Fact::ProofTold { submission, proved })
     }
 
     /// The proof of an entry that says that these very members were refused. The answer is the same
@@ -42,7 +40,7 @@ impl Handler {
         &mut self,
         (log, entry): (LogName, u64),
         state: &ExpectRequest,
-    ) -> Result<(Reply, Fact), Refusal> {
+    ) -> Result<Fact, Refusal> {
         let asking: Vec<_> = state.members().iter().map(VerifiedMember::sid).collect();
         let store = self.shared.register.store();
         let refused = store.refused_in(log.clone(), entry).await?;
@@ -50,16 +48,39 @@ impl Handler {
         let proof = match refused.is_some_and(is_theirs) {
             true => {
                 let logs = &self.shared.logs;
-                logs.proof_of(&log, entry, &self.shared.witnessed).await
+                let (witnessed, trust) = (&self.shared.witnessed, self.trust());
+                logs.refusal_proof_of((&log, entry), witnessed, &trust)
+                    .await
             }
             false => None,
         };
-        let proved = match proof {
-            Some(_) => Proved::Yes,
-            None => Proved::NotYet,
+        let proved = self.send_proof(proof).await?;
+        Ok(Fact::RefusalProofTold { log, entry, proved })
+    }
+
+    /// The message, and after it the revocation lists that belong to the proof.
+    async fn send_proof(&mut self, proof: Option<LogProof>) -> Result<Proved, Refusal> {
+        let Some(proof) = proof else {
+            let nothing = Reply::Proof {
+                proof: None,
+                lists: 0,
+            };
+            return self.send(nothing).await.map(|()| Proved::NotYet);
         };
-        let fact = Fact::RefusalProofTold { log, entry, proved };
-        let proof = proof.as_ref().map(CarriedProof::from);
-        Ok((Reply::Proof { proof }, fact))
+        let told = Reply::Proof {
+            proof: Some(CarriedProof::from(&proof)),
+            lists: proof.lists.len() as u64,
+        };
+        let limit = self.shared.limits.content;
+        let sending = async {
+            self.send(told).await?;
+            match proof.lists.is_empty() {
+                true => Ok(()),
+                false => self.connection.send_chunk(proof.lists.into()).await,
+            }
+        };
+        let sent = timeout(limit, sending).await;
+        sent.unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, Step::Six)))?;
+        Ok(Proved::Yes)
     }
 }

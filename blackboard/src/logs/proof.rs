@@ -67,11 +67,36 @@ impl Logs {
         let cosigned = witnessed
             .covering_within(name, index, Duration::ZERO)
             .await?;
-        match self.proof(name, index, &cosigned).await {
+        self.told(name, index, &cosigned).await
+    }
+
+    async fn told(&self, name: &LogName, index: u64, cosigned: &Arc<Cosigned>) -> Option<LogProof> {
+        match self.proof(name, index, cosigned).await {
             Ok(proof) => Some(proof),
             Err(error) => {
                 let error = anyhow::Error::new(error);
                 tracing::error!("entry {index} of {name} cannot be proved: {error:#}");
+                None
+            }
+        }
+    }
+
+    /// The same of an entry that says that somebody was refused, with the revocation lists that belong
+    /// to it.
+    pub(crate) async fn refusal_proof_of(
+        &self,
+        (name, index): (&LogName, u64),
+        witnessed: &Witnessed,
+        trust: &TrustStore,
+    ) -> Option<LogProof> {
+        let now = Duration::ZERO;
+        let cosigned = witnessed.covering_within(name, index, now).await?;
+        let proof = self.told(name, index, &cosigned).await?;
+        let seen = cosigned.checkpoint.time();
+        match proof.for_refusal(trust, (cosigned.lists.lists(), seen)) {
+            Ok(proof) => Some(proof),
+            Err(reason) => {
+                tracing::error!("entry {index} of {name} cannot be proved: {reason}");
                 None
             }
         }
@@ -99,6 +124,7 @@ impl Logs {
         trust: &Arc<TrustStore>,
     ) -> Result<Record, Error> {
         let proof = self.proof(name, index, cosigned).await?;
+        let proof = record.with_lists(proof, cosigned)?;
         let proved = record.clone().with(proof.clone());
         proved.receipt_by(trust)?;
         let kept = self.0.store.keep_proof(record.number(), proof).await?;

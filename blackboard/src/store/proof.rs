@@ -12,24 +12,33 @@ pub(super) fn find(
     connection: &Connection,
     number: SubmissionNumber,
 ) -> Result<Option<LogProof>, Error> {
-    let sql = "SELECT proof, log_key, witness_key, keys, signature FROM proofs WHERE number = ?";
+    let sql = "SELECT proof, log_key, witness_key, keys, signature, lists FROM proofs \
+               WHERE number = ?";
     let mut query = connection.prepare_cached(sql)?;
     let row = query.query_row([as_integer(number.get())], |row| {
         let blobs: [Vec<u8>; 2] = [row.get(3)?, row.get(4)?];
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, blobs))
+        let lists: Option<Vec<u8>> = row.get(5)?;
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, blobs, lists))
     });
-    let Some((proof, log_key, witness_key, [keys, signature])) = row.optional()? else {
+    let Some((proof, log_key, witness_key, [keys, signature], lists)) = row.optional()? else {
         return Ok(None);
     };
     let altered = || Error::Altered { number };
-    let keys = blob(connection, &keys)?.ok_or_else(altered)?;
+    let text = |sha256: &[u8]| {
+        let bytes = blob(connection, sha256)?.ok_or_else(altered)?;
+        String::from_utf8(bytes).map_err(|_| altered())
+    };
     Ok(Some(LogProof {
         proof,
         log_key,
         witness_key,
         keys: SignedLogKeys {
-            keys: String::from_utf8(keys).map_err(|_| altered())?,
+            keys: text(&keys)?,
             signature: blob(connection, &signature)?.ok_or_else(altered)?,
+        },
+        lists: match lists {
+            Some(lists) => text(&lists)?,
+            None => String::new(),
         },
     }))
 }
@@ -45,8 +54,12 @@ pub(super) fn keep(
     }
     let keys = insert_blob(transaction, proof.keys.keys.as_bytes())?;
     let signature = insert_blob(transaction, &proof.keys.signature)?;
-    let sql = "INSERT INTO proofs (number, proof, log_key, witness_key, keys, signature) \
-               VALUES (?, ?, ?, ?, ?, ?)";
+    let lists = match proof.lists.as_str() {
+        "" => None,
+        lists => Some(insert_blob(transaction, lists.as_bytes())?),
+    };
+    let sql = "INSERT INTO proofs (number, proof, log_key, witness_key, keys, signature, lists) \
+               VALUES (?, ?, ?, ?, ?, ?, ?)";
     let LogProof {
         proof: text,
         log_key,
@@ -59,7 +72,8 @@ pub(super) fn keep(
         log_key,
         witness_key,
         keys,
-        signature
+        signature,
+        lists
     ])?;
     Ok(proof.clone())
 }

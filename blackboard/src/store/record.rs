@@ -7,6 +7,7 @@ use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Mode, Refusal};
 
 use super::Error;
+use crate::witnessed::Cosigned;
 
 /// A submission that was verified and is about to be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +125,27 @@ impl Record {
     /// The proof that makes its receipt complete, if it is there.
     pub(crate) fn proof(&self) -> Option<&LogProof> {
         self.proof.as_ref()
+    }
+
+    /// A proof of its entry with the revocation lists that its receipt needs then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`].
+    pub(crate) fn with_lists(
+        &self,
+        proof: LogProof,
+        cosigned: &Cosigned,
+    ) -> Result<LogProof, Error> {
+        // As nearly always: what was in force then is in force still.
+        if *self.evidence.crls == **cosigned.lists.pem() {
+            return Ok(proof);
+        }
+        let then = (cosigned.lists.lists(), cosigned.checkpoint.time());
+        proof.for_receipt(&self.evidence, then).map_err(|reason| {
+            tracing::error!("{}: {reason}", self.number);
+            self.altered()
+        })
     }
 
     /// With this proof.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use scb_protocol::SignedLogKeys;
 use scb_protocol::log_leaf::LogName;
 
-use super::Error;
+use super::{Error, blob, insert_blob};
 
 pub(super) fn endorsement(
     connection: &Connection,
@@ -45,11 +45,26 @@ pub(super) fn cosigned(connection: &Connection, log: &LogName) -> Result<Option<
 pub(super) fn keep_cosigned(
     transaction: &Transaction<'_>,
     log: &LogName,
-    note: &str,
+    (note, lists): (&str, &str),
 ) -> Result<(), Error> {
-    let sql = "INSERT INTO cosigned_checkpoints (log, note) VALUES (?, ?) \
-               ON CONFLICT DO UPDATE SET note = excluded.note";
-    let row = params![log.to_string(), note];
+    let lists = insert_blob(transaction, lists.as_bytes())?;
+    let sql = "INSERT INTO cosigned_checkpoints (log, note, lists) VALUES (?, ?, ?) \
+               ON CONFLICT DO UPDATE SET note = excluded.note, lists = excluded.lists";
+    let row = params![log.to_string(), note, lists];
     transaction.prepare_cached(sql)?.execute(row)?;
     Ok(())
+}
+
+/// The revocation lists that were in force when it was cosigned; nothing if they were not kept, or were
+/// altered: as for the checkpoint, whoever uses them verifies them.
+pub(super) fn lists(connection: &Connection, log: &LogName) -> Result<Option<String>, Error> {
+    let sql = "SELECT lists FROM cosigned_checkpoints WHERE log = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let found = query.query_row([log.to_string()], |row| row.get(0));
+    let sha256: Option<Option<Vec<u8>>> = found.optional()?;
+    let Some(sha256) = sha256.flatten() else {
+        return Ok(None);
+    };
+    let lists = blob(connection, &sha256)?;
+    Ok(lists.and_then(|lists| String::from_utf8(lists).ok()))
 }

@@ -307,7 +307,7 @@ async fn a_log_behind_or_beside_what_cuhk_has_cosigned_is_found() {
         let head = TreeHead { size, root };
         let seen = Checkpoint { origin, head }.sign(&key).unwrap();
         home.sql(&format!(
-            "INSERT OR REPLACE INTO cosigned_checkpoints VALUES ('{LOG}', '{seen}')"
+            "INSERT OR REPLACE INTO cosigned_checkpoints (log, note) VALUES ('{LOG}', '{seen}')"
         ));
         assert_eq!(home.codes(), [code]);
     }

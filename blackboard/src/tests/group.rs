@@ -234,13 +234,17 @@ pub(super) async fn receive(
     mut state: ReceivingReceipt,
 ) -> Result<Vec<u8>, Refusal> {
     while !state.is_complete() {
-        match connection.receive_frame(Step::Six, WAIT).await? {
-            Frame::Chunk(chunk) => state.chunk(&chunk)?,
-            Frame::Message(_) => panic!("a message amid the receipt"),
-        }
+        state.chunk(&chunk(connection).await?)?;
     }
     let (receipt, _) = state.finish()?;
     Ok(receipt)
+}
+
+pub(super) async fn chunk(connection: &mut Connection) -> Result<Bytes, Refusal> {
+    match connection.receive_frame(Step::Six, WAIT).await? {
+        Frame::Chunk(chunk) => Ok(chunk),
+        Frame::Message(_) => panic!("a message amid what was announced"),
+    }
 }
 
 /// A certified student with a fresh token for this server.

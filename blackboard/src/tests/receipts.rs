@@ -1,19 +1,28 @@
 //! Receipts with their proof, at once or later.
 
+use std::time::Duration;
+
 use rusqlite::Connection as Database;
+use scb_certs::{Certificate, Crl};
 use scb_protocol::receipt::{LogProof, VerifiedReceipt};
 use scb_protocol::statement::SubmissionId;
 use scb_protocol::{Code, Refusal};
 
 use super::campus::Campus;
-use super::group::{Group, reply};
+use super::group::{Group, chunk, reply};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What the group is told of a submission's proof.
 async fn ask(group: &mut Group<'_>, submission: SubmissionId) -> Result<Option<LogProof>, Refusal> {
     let (mut connection, session) = group.open_session().await?;
     let (expect, request) = session.ask_proof(submission);
     connection.send(&request).await?;
-    let (_, proof) = expect.handle(reply(&mut connection).await?)?;
+    let mut receiving = expect.handle(reply(&mut connection).await?)?;
+    while !receiving.is_complete() {
+        receiving.chunk(&chunk(&mut connection).await?)?;
+    }
+    let (_, proof) = receiving.finish()?;
     connection.close().await;
     Ok(proof)
 }
@@ -73,6 +82,99 @@ async fn a_pending_receipt_is_completed_once_cuhk_has_seen_the_entry() {
     );
 }
 
+/// CUHK is back after two days with new lists, in which the second member has been revoked.
+async fn two_days_later(campus: &mut Campus, revoked: &Certificate) {
+    campus.stop().await;
+    campus.cuhk.stop().await;
+    campus.certs.clock().advance(2 * DAY);
+    let lists = campus.certs.crls(20, &[revoked]);
+    campus.cuhk.set(|state| {
+        state.crls = lists;
+        state.epoch += 1;
+        state.witness.lose_answers = false;
+    });
+    campus.cuhk.resume().await;
+    campus.start().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_completed_after_days_has_the_lists_of_that_time() {
+    let mut campus = Campus::open().await;
+    campus.cuhk.set(|state| state.witness.lose_answers = true);
+    let mut group = campus.three();
+    let zip = group.hand_in().await.unwrap();
+    let (submission, revoked) = (group.submission, group.members[1].chain.leaf().clone());
+    drop(group);
+    two_days_later(&mut campus, &revoked).await;
+    let mut one = campus.group(&["1155000001"]);
+    let proof = ask_until(&mut one, submission).await;
+    drop(one);
+    let then: String = campus
+        .certs
+        .crls(20, &[&revoked])
+        .iter()
+        .map(Crl::to_pem)
+        .collect();
+    assert_eq!(
+        proof.lists.len(),
+        then.len(),
+        "those of the root and both issuers"
+    );
+    let root = campus.certs.root_fingerprint();
+    let (complete, receipt) = VerifiedReceipt::complete(&zip, &proof, &[root]).unwrap();
+    assert!(!receipt.witnessed().unwrap().outlives_lists());
+    // It stays that one, also when this server starts again and the lists have ended once more.
+    let nobody = campus.certs.student("1155000009");
+    two_days_later(&mut campus, nobody.chain.leaf()).await;
+    let mut one = campus.group(&["1155000003"]);
+    assert_eq!(ask_until(&mut one, submission).await, proof);
+    drop(one);
+    let (_, again) = VerifiedReceipt::complete(&zip, &proof, &[root]).unwrap();
+    assert_eq!(again.witnessed(), receipt.witnessed());
+    assert!(!complete.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_cosigned_before_a_restart_is_told_with_the_lists_of_that_time() {
+    let mut campus = Campus::open().await;
+    campus.cuhk.set(|state| state.witness.lose_answers = true);
+    let mut group = campus.three();
+    let zip = group.hand_in().await.unwrap();
+    let submission = group.submission;
+    drop(group);
+    let nobody = campus.certs.student("1155000009");
+    two_days_later(&mut campus, nobody.chain.leaf()).await;
+    super::eventually("kept", || lists_kept(&campus) == 1).await;
+    // Nobody has asked yet. Half a day later there are newer lists, which were not there then.
+    campus.stop().await;
+    campus.certs.clock().advance(DAY / 2);
+    let lists = campus.certs.crls(30, &[]);
+    campus.cuhk.set(|state| {
+        state.crls = lists;
+        state.epoch += 1;
+    });
+    campus.start().await.unwrap();
+    let mut one = campus.group(&["1155000001"]);
+    let proof = ask_until(&mut one, submission).await;
+    let root = campus.certs.root_fingerprint();
+    let (_, receipt) = VerifiedReceipt::complete(&zip, &proof, &[root]).unwrap();
+    let witnessed = receipt.witnessed().unwrap();
+    let lists = Crl::all_from_pem(&proof.lists).unwrap();
+    assert!(lists.iter().all(|list| list.number() == 20), "{lists:?}");
+    assert!(
+        lists
+            .iter()
+            .all(|list| list.this_update() <= witnessed.seen)
+    );
+}
+
+/// In how many logs the lists are kept that were in force when CUHK cosigned.
+fn lists_kept(campus: &Campus) -> i64 {
+    let database = Database::open(campus.home.path("blackboard.db")).unwrap();
+    let sql = "SELECT count(*) FROM cosigned_checkpoints JOIN blobs ON lists = sha256";
+    database.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
 #[tokio::test]
 async fn others_get_the_answer_that_nobody_gets() {
     let campus = Campus::open().await;
@@ -96,6 +198,7 @@ async fn a_proof_that_was_altered_on_disk_is_not_given_out() {
         "proof = replace(proof, 'index ', 'index 1')",
         "log_key = witness_key",
         "keys = signature",
+        "lists = keys",
     ] {
         let mut campus = Campus::open().await;
         let mut group = campus.three();

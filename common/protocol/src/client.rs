@@ -6,6 +6,7 @@
 mod confirmation;
 mod grades;
 mod greeting;
+mod proof;
 mod proposal;
 mod reading;
 mod receipt;
@@ -21,6 +22,7 @@ pub use confirmation::{
 };
 pub use grades::{ExpectGrades, Told};
 pub use greeting::ExpectGreeting;
+pub use proof::ReceivingProof;
 pub use proposal::{
     ExpectEnded, ExpectOutcome, ExpectProposals, ExpectProposed, Outcome, Proposals, Proposed,
     ProposedAnswer, ToldProposal,

@@ -1,6 +1,7 @@
 //! Receipts: a ZIP file that proves a submission to anybody who knows the root's fingerprint.
 
 pub(crate) mod archive;
+pub(crate) mod lists;
 pub(crate) mod log_proof;
 pub(crate) mod pending;
 mod signed_leaf;
@@ -28,7 +29,8 @@ pub mod file {
     pub const TOKENS: &str = "tokens.jwt";
     /// All certificates but the root, PEM.
     pub const CHAINS: &str = "chains.pem";
-    /// The revocation lists of the roots and of the issuers, PEM.
+    /// The revocation lists of the roots and of the issuers, PEM: those in force when it was accepted and,
+    /// if they had ended by then, those in force when CUHK cosigned the log.
     pub const CRLS: &str = "crl.pem";
     /// The root certificate, PEM; two while one takes the place of another. The verifier brings
     /// their fingerprints.

@@ -9,7 +9,7 @@ use crate::message::cuhk::Reply;
 use crate::{Code, Refusal, Step};
 
 /// Lists that CUHK publishes: of roots and of issuing authorities, those that retire among them.
-const LISTS: RangeInclusive<usize> = 3..=32;
+pub(crate) const LISTS: RangeInclusive<usize> = 3..=32;
 
 /// Waits for the bytes of lists that were announced. Nothing is taken that was not.
 #[derive(Debug)]

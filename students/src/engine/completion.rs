@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use scb_certs::{Certificate, Fingerprint, StudentId};
 use scb_protocol::Step;
-use scb_protocol::client::{ExpectProof, Member, Session};
+use scb_protocol::client::{ExpectProof, Member, ReceivingProof, Session};
 use scb_protocol::message::blackboard::Request;
 use scb_protocol::receipt::{LogProof, VerifiedReceipt, WitnessPolicy};
 use scb_protocol::rejection::VerifiedRejection;
 use scb_protocol::statement::SubmissionNumber;
 use scb_transport::Clock;
+use tokio::time::Instant;
 
 use super::hand_in::Talk;
-use super::links::REPLY;
+use super::links::{RECEIPT, REPLY};
 use super::{Engine, logged, tokens};
 use crate::{Error, Observer, Setup, identity, receipts};
 
@@ -169,7 +170,7 @@ impl Talk<'_, '_> {
             let (expect, request) = unproved.ask(session);
             self.connection.send(&request).await?;
             let reply = self.connection.receive(Step::Six, REPLY).await?;
-            let (next, proof) = expect.handle(reply)?;
+            let (next, proof) = self.receive_proof(expect.handle(reply)?).await?;
             session = next;
             let Some(proof) = proof else { continue };
             if unproved.complete(&proof, self.setup)? {
@@ -177,6 +178,17 @@ impl Talk<'_, '_> {
             }
         }
         Ok((session, completed))
+    }
+
+    async fn receive_proof(
+        &mut self,
+        mut receiving: ReceivingProof,
+    ) -> Result<(Session, Option<LogProof>), Error> {
+        let deadline = Instant::now() + RECEIPT;
+        while !receiving.is_complete() {
+            receiving.chunk(&self.next_chunk(deadline).await?)?;
+        }
+        Ok(receiving.finish()?)
     }
 }
 

@@ -332,19 +332,7 @@ impl<'a, 'o> Talk<'a, 'o> {
     ) -> Result<(Vec<u8>, VerifiedReceipt), Error> {
         let deadline = Instant::now() + RECEIPT;
         while !receiving.is_complete() {
-            match self
-                .connection
-                .receive_frame_until(Step::Six, deadline)
-                .await?
-            {
-                Frame::Chunk(chunk) => receiving.chunk(&chunk)?,
-                Frame::Message(_) => {
-                    return Err(Refusal::new(Code::UnexpectedMessage, Step::Six)
-                        .with("expected", "chunk")
-                        .with("got", "message")
-                        .into());
-                }
-            }
+            receiving.chunk(&self.next_chunk(deadline).await?)?;
         }
         Ok(receiving.finish()?)
     }

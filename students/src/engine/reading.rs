@@ -341,7 +341,8 @@ impl Talk<'_, '_> {
         let deadline = Instant::now() + CONTENT;
         let mut downloading = downloading;
         while downloading.left() > 0 {
-            let chunk = self.next_chunk(&mut downloading, deadline).await?;
+            let chunk = self.next_chunk(deadline).await?;
+            downloading.chunk(&chunk)?;
             part.write(&chunk)?;
             let sent = come + part.size();
             self.observe(&Event::Sending { sent, total });
@@ -356,22 +357,18 @@ impl Talk<'_, '_> {
     ) -> Result<Session, Error> {
         let deadline = Instant::now() + CONTENT;
         while downloading.left() > 0 {
-            keep(&self.next_chunk(&mut downloading, deadline).await?)?;
+            let chunk = self.next_chunk(deadline).await?;
+            downloading.chunk(&chunk)?;
+            keep(&chunk)?;
         }
         Ok(downloading.end()?)
     }
 
-    async fn next_chunk(
-        &mut self,
-        downloading: &mut Downloading,
-        deadline: Instant,
-    ) -> Result<bytes::Bytes, Error> {
+    /// The next piece of what was announced.
+    pub(super) async fn next_chunk(&mut self, deadline: Instant) -> Result<bytes::Bytes, Error> {
         let frame = self.connection.receive_frame_until(Step::Six, deadline);
         match frame.await? {
-            Frame::Chunk(chunk) => {
-                downloading.chunk(&chunk)?;
-                Ok(chunk)
-            }
+            Frame::Chunk(chunk) => Ok(chunk),
             Frame::Message(_) => Err(Refusal::new(Code::UnexpectedMessage, Step::Six)
                 .with("expected", "chunk")
                 .with("got", "message")

@@ -6,12 +6,12 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{SpiffeId, TrustStore, sign_detached};
 
 use super::grades::ExpectGrades;
+use super::proof::ReceivingProof;
 use super::{ExpectCommitted, Member, named};
 use crate::assurance::Assurance;
 use crate::log_leaf::LogName;
 use crate::message::blackboard::{ListedAssignment, Reply, Request};
 use crate::message::{Reply as _, unexpected};
-use crate::receipt::LogProof;
 use crate::session::SessionKey;
 use crate::statement::{Files, Label, Statement, SubmissionId};
 use crate::transcript::Transcript2;
@@ -158,17 +158,11 @@ pub struct ExpectProof {
 }
 
 impl ExpectProof {
-    /// The session goes on. No proof if it is still to come, or there is no such submission or
-    /// refusal of these members; nothing of it is verified: for that it is put where it belongs.
-    ///
     /// # Errors
     ///
-    /// The server's refusal, `unexpected_message`.
-    pub fn handle(self, reply: Reply) -> Result<(Session, Option<LogProof>), Refusal> {
-        match reply.accepted()? {
-            Reply::Proof { proof } => Ok((self.session, proof.map(LogProof::from))),
-            other => Err(unexpected("proof", &other, Step::Six)),
-        }
+    /// The server's refusal, `unexpected_message` or `server_misbehaved` (too large).
+    pub fn handle(self, reply: Reply) -> Result<ReceivingProof, Refusal> {
+        ReceivingProof::new(self.session, reply.accepted()?)
     }
 }
 

@@ -4,8 +4,7 @@ mod contents;
 
 use std::io::{BufRead, BufReader, Read, Seek};
 
-use rustls_pki_types::UnixTime;
-use scb_certs::{Fingerprint, TrustStore, all_from_pem};
+use scb_certs::{Crl, Fingerprint, TrustStore, all_from_pem};
 use scb_tlog::{UnverifiedCheckpoint, VerifiedCheckpoint};
 use zip::ZipArchive;
 
@@ -15,9 +14,10 @@ use super::leaves::{LogLine, Reading};
 use crate::counted;
 use crate::log_keys::VerifiedLogKeys;
 use crate::log_leaf::MAX_LEAF;
-use crate::receipt::log_proof::witnesses;
-use crate::receipt::verify::{check_root, revocation_lists};
-use crate::receipt::{MAX_RECEIPT, WitnessPolicy};
+use crate::receipt::lists;
+use crate::receipt::log_proof::{seen, witnesses};
+use crate::receipt::verify::check_root;
+use crate::receipt::{MAX_RECEIPT, WitnessPolicy, Witnessed};
 use crate::time::{is_future, rfc3339};
 
 pub use crate::receipt::Check;
@@ -43,7 +43,7 @@ pub fn is_export(archive: impl Read + Seek) -> bool {
 #[derive(Debug, Clone)]
 pub struct VerifiedExport {
     head: Head,
-    witnessed_at: UnixTime,
+    witnessed: Witnessed,
     checks: Vec<Check>,
 }
 
@@ -73,9 +73,9 @@ impl VerifiedExport {
         &self.head
     }
 
-    /// When the witness had seen all entries of it.
-    pub fn witnessed_at(&self) -> UnixTime {
-        self.witnessed_at
+    /// Who had seen all entries of it, and when.
+    pub fn witnessed(&self) -> &Witnessed {
+        &self.witnessed
     }
 
     /// What was checked, in order.
@@ -100,13 +100,13 @@ impl<R: Read + Seek> Verifier<R> {
             .validate_header_consistency()
             .map_err(|error| format!("an ambiguous ZIP file: {error}"))?;
         let (head, trust) = self.head(roots)?;
-        let (checkpoint, witnessed_at) = self.checkpoint(&head, &trust, policy)?;
+        let (checkpoint, witnessed) = self.checkpoint(&head, &trust, policy)?;
         let reading = self.entries(&head, &checkpoint)?;
         self.bound(&head)?;
         self.submissions(&head, &reading, (roots, policy))?;
         Ok(VerifiedExport {
             head,
-            witnessed_at,
+            witnessed,
             checks: std::mem::take(&mut self.checks),
         })
     }
@@ -127,8 +127,9 @@ impl<R: Read + Seek> Verifier<R> {
             let check = check_root(root, roots)?;
             self.checks.push(check);
         }
-        let lists = revocation_lists(&self.text(file::CRLS)?)?;
-        let mut later = lists.iter().map(scb_certs::Crl::this_update);
+        let lists =
+            Crl::all_from_pem(&self.text(file::CRLS)?).map_err(|error| error.to_string())?;
+        let mut later = lists.iter().map(Crl::this_update);
         if later.any(|update| is_future(update.as_secs(), head.exported_at)) {
             return Err("a revocation list is of later than the archive".to_owned());
         }
@@ -153,11 +154,13 @@ impl<R: Read + Seek> Verifier<R> {
         head: &Head,
         trust: &TrustStore,
         policy: &WitnessPolicy,
-    ) -> Result<(VerifiedCheckpoint, UnixTime), String> {
-        let (keys, signature) = (self.part(file::KEYS)?, self.part(file::KEYS_SIGNATURE)?);
-        let keys =
-            VerifiedLogKeys::verify(&keys, &signature, trust, &head.service, head.exported_at);
-        let keys = keys.map_err(|error| error.to_string())?;
+    ) -> Result<(VerifiedCheckpoint, Witnessed), String> {
+        let signed = (self.part(file::KEYS)?, self.part(file::KEYS_SIGNATURE)?);
+        let endorsed = |at| {
+            let keys = VerifiedLogKeys::verify(&signed.0, &signed.1, trust, &head.service, at);
+            keys.map_err(|error| error.to_string())
+        };
+        let keys = endorsed(head.exported_at)?;
         if keys.log().name().as_str() != head.log.to_string() {
             return Err(format!("{} is about another log", file::KEYS));
         }
@@ -172,11 +175,17 @@ impl<R: Read + Seek> Verifier<R> {
             let (seen, wanted) = (by.len(), policy.quorum);
             return Err(format!("{seen} of its witnesses cosigned, {wanted} must"));
         }
-        for (name, time) in &by {
-            self.passed("witnessed", format!("by {name} at {}", rfc3339(*time)));
+        let witnessed = Witnessed {
+            size: checkpoint.head().size,
+            seen: seen(&by, keys.witness()).unwrap_or(head.exported_at),
+            by,
+            lists_until: lists::end_of(trust.crls()),
+        };
+        if !witnessed.outlives_lists() {
+            endorsed(witnessed.seen)?;
         }
-        let seen = by.iter().map(|(_, time)| *time);
-        Ok((checkpoint, seen.max().unwrap_or(head.exported_at)))
+        self.checks.extend(witnessed.checks());
+        Ok((checkpoint, witnessed))
     }
 
     /// The entries are those of the checkpoint, all of them.

@@ -50,6 +50,7 @@ impl VerifiedRelease {
             bytes,
             leaf: &leaf,
             service,
+            chains: "",
         };
         let (proof, policy) = (release.proof.as_ref(), WitnessPolicy::default());
         let prove = |proof| log_proof::verify(proof, &entered, trust, &policy);

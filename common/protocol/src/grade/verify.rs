@@ -50,6 +50,7 @@ impl VerifiedGrade {
             bytes: leaf,
             leaf: &entry,
             service,
+            chains: "",
         };
         let policy = WitnessPolicy::default();
         let witnessed = proof

@@ -163,6 +163,7 @@ impl From<CarriedProof> for LogProof {
                 keys: carried.keys,
                 signature: carried.signature.as_bytes().to_vec(),
             },
+            lists: String::new(),
         }
     }
 }
@@ -433,6 +434,9 @@ replies! {
             /// The proof.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             proof: Option<CarriedProof>,
+            /// So many bytes of revocation lists (PEM) follow in chunk frames: those in force when
+            /// CUHK cosigned, where they belong to it.
+            lists: u64,
         }
         /// Step 6: stored; the receipt (a ZIP file) follows in chunk frames.
         "receipt" Receipt {

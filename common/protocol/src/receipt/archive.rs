@@ -6,7 +6,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use super::pending::pending;
-use super::{Evidence, LogProof, SignedLeaf, assurance_file, file};
+use super::{Evidence, LogProof, SignedLeaf, assurance_file, file, lists};
 use crate::assurance::Mode;
 use crate::error::Error;
 use crate::log_keys::SignedLogKeys;
@@ -30,8 +30,13 @@ pub fn build(
     proof: Option<&LogProof>,
 ) -> Result<Vec<u8>, Error> {
     let waiting = waiting(leaf)?;
-    let files = evidence.files().into_iter();
-    let files = files.chain(entered(leaf, proof, &waiting));
+    let later = proof.map_or("", |proof| &proof.lists);
+    let crls = [evidence.crls.as_str(), later].concat();
+    let own = evidence.files().map(|(name, bytes)| match name {
+        file::CRLS => (name, crls.as_bytes()),
+        _ => (name, bytes),
+    });
+    let files = own.into_iter().chain(entered(leaf, proof, &waiting));
     write(files.chain([(file::INSTRUCTIONS, INSTRUCTIONS.as_bytes())]))
 }
 
@@ -135,12 +140,14 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
         Some(_) => Mode::Tokens,
         None => Mode::Verified,
     };
-    let mut text = |name| {
-        let bytes = part(&mut archive, name)?;
-        String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))
-    };
+    let mut text = |name| text_part(&mut archive, name);
     let (assurance, chains) = (text(assurance_file(mode))?, text(file::CHAINS)?);
-    let (crls, root) = (text(file::CRLS)?, text(file::ROOT)?);
+    let (mut crls, root) = (text(file::CRLS)?, text(file::ROOT)?);
+    let leaf = signed_leaf(&mut archive)?;
+    let mut proof = unverified_proof(&mut archive)?;
+    if let UnverifiedProof::Here(proof) = &mut proof {
+        proof.lists = crls.split_off(lists::accepted(&crls, &leaf));
+    }
     let evidence = Evidence {
         statement: part(&mut archive, file::STATEMENT)?,
         signatures: part(&mut archive, file::SIGNATURES)?,
@@ -150,18 +157,22 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
         crls,
         root,
     };
-    let leaf = SignedLeaf {
-        leaf: part(&mut archive, file::LEAF)?,
-        signature: part(&mut archive, file::LEAF_SIGNATURE)?,
-    };
     Ok(UnverifiedReceipt {
         evidence,
         leaf,
-        proof: unverified_proof(&mut archive)?,
+        proof,
     })
 }
 
-/// The five files of the proof, or the one in their place.
+/// The entry and its signature.
+pub(crate) fn signed_leaf(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<SignedLeaf, String> {
+    Ok(SignedLeaf {
+        leaf: part(archive, file::LEAF)?,
+        signature: part(archive, file::LEAF_SIGNATURE)?,
+    })
+}
+
+/// The five files of the proof, or the one in their place. Lists of the cosignature's time lie among others.
 pub(crate) fn unverified_proof(
     archive: &mut ZipArchive<Cursor<&[u8]>>,
 ) -> Result<UnverifiedProof, String> {
@@ -172,10 +183,7 @@ pub(crate) fn unverified_proof(
 }
 
 fn proof(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<LogProof, String> {
-    let mut text = |name| {
-        let bytes = part(archive, name)?;
-        String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))
-    };
+    let mut text = |name| text_part(archive, name);
     Ok(LogProof {
         proof: text(file::PROOF)?,
         log_key: text(file::LOG_KEY)?,
@@ -184,6 +192,7 @@ fn proof(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<LogProof, String> {
             keys: text(file::KEYS)?,
             signature: part(archive, file::KEYS_SIGNATURE)?,
         },
+        lists: String::new(),
     })
 }
 
@@ -200,4 +209,12 @@ pub(crate) fn part(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str) -> Resul
         .read_to_end(&mut bytes)
         .map_err(|error| format!("{name}: {error}"))?;
     Ok(bytes)
+}
+
+/// The same of a text.
+pub(crate) fn text_part(
+    archive: &mut ZipArchive<Cursor<&[u8]>>,
+    name: &str,
+) -> Result<String, String> {
+    String::from_utf8(part(archive, name)?).map_err(|_| format!("{name} is not UTF-8"))
 }

@@ -2,12 +2,12 @@
 //! endorsed the keys of both.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Crl, SpiffeId, TrustStore};
+use scb_certs::{SpiffeId, TrustStore, all_from_pem};
 use scb_tlog::{Error as LogError, KeyName, TlogProof, VerifiedCheckpoint, VerifierKey};
 
 use super::archive::UnverifiedProof;
 use super::pending::pending;
-use super::{Check, file};
+use super::{Check, file, lists};
 use crate::log_keys::{SignedLogKeys, VerifiedLogKeys};
 use crate::log_leaf::{Leaf, leaf_commitment};
 use crate::rfc3339;
@@ -24,6 +24,9 @@ pub struct LogProof {
     pub log_key: String,
     /// The verifier key of CUHK as a witness and a line feed.
     pub witness_key: String,
+    /// The revocation lists that were in force when CUHK cosigned (PEM), if those that were accepted
+    /// with the submission, or that there are without them, do not tell: the end of `crl.pem`.
+    pub lists: String,
 }
 
 impl LogProof {
@@ -34,10 +37,11 @@ impl LogProof {
             keys,
             log_key: line(endorsed.log()),
             witness_key: line(endorsed.witness()),
+            lists: String::new(),
         }
     }
 
-    /// Name and bytes of each file, in the order of the archive.
+    /// Name and bytes of each file of its own, in the order of the archive.
     pub(crate) fn files(&self) -> [(&'static str, &[u8]); 5] {
         [
             (file::PROOF, self.proof.as_bytes()),
@@ -93,25 +97,40 @@ pub struct Witnessed {
     pub size: u64,
     /// Who has seen it and when, by its own clock. CUHK first, if it did.
     pub by: Vec<(KeyName, UnixTime)>,
-    /// Until when the revocation lists are in force that came with it; nothing if none did.
+    /// When CUHK cosigned; if it did not, the last who did.
+    pub seen: UnixTime,
+    /// Until when the revocation lists were in force by which it was judged what endorses its key;
+    /// nothing if there are none.
     pub lists_until: Option<UnixTime>,
 }
 
 impl Witnessed {
-    /// Whether a cosignature is of later than the lists were in force: then they do not show that
+    /// Whether the cosignature is of later than the lists were in force: then they do not show that
     /// what endorses the witness's key had not been revoked by then.
     pub fn outlives_lists(&self) -> bool {
-        let ends = |until: UnixTime| self.by.iter().any(|(_, time)| *time > until);
-        self.lists_until.is_some_and(ends)
+        self.lists_until.is_some_and(|until| self.seen >= until)
+    }
+
+    /// Who has seen it, and whether the lists cover that, line by line.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        let by = self.by.iter().map(|(name, time)| Check {
+            what: "witnessed",
+            found: format!("by {name} at {}", rfc3339(*time)),
+        });
+        let lists = self.lists().map(|found| Check {
+            what: "lists",
+            found,
+        });
+        by.chain(lists).collect()
     }
 
     /// The same for a verdict; nothing if there are no lists.
     fn lists(&self) -> Option<String> {
         let until = rfc3339(self.lists_until?);
         Some(match self.outlives_lists() {
-            false => format!("in force until {until}, past the time of every cosignature"),
+            false => format!("in force until {until}, past the time of CUHK's cosignature"),
             true => format!(
-                "in force until {until} ONLY, before a cosignature: that the witness's key was \
+                "in force until {until} ONLY, before CUHK's cosignature: that the witness's key was \
                  still endorsed then is not shown"
             ),
         })
@@ -123,26 +142,29 @@ pub(crate) struct Entered<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) leaf: &'a Leaf,
     pub(crate) service: &'a SpiffeId,
+    /// The certificates that come with it besides the roots and those in signatures, PEM.
+    pub(crate) chains: &'a str,
 }
 
-/// Verifies all of it. The chain of whoever endorsed the keys is judged at the entry's time: for
-/// that, the receipt has the revocation lists.
+/// Verifies all of it. The chain of whoever endorsed the keys is judged at the time of CUHK's
+/// cosignature, as far as there are revocation lists of that time.
 pub(crate) fn verify(
     proof: &LogProof,
     entered: &Entered<'_>,
     trust: &TrustStore,
     policy: &WitnessPolicy,
 ) -> Result<Witnessed, String> {
-    let keys = endorsed(proof, entered, trust)?;
+    let log = key(&proof.log_key, file::LOG_KEY)?;
+    let own = key(&proof.witness_key, file::WITNESS_KEY)?;
     let in_proof = |error: LogError| format!("{}: {error}", file::PROOF);
     let parsed: TlogProof = proof.proof.parse().map_err(in_proof)?;
     if parsed.extra.is_some() || parsed.index != entered.leaf.index {
         return Err(format!("{} is about another entry", file::PROOF));
     }
     let commitment = leaf_commitment(entered.bytes);
-    let included = parsed.verify(&commitment, keys.log()).map_err(in_proof)?;
+    let included = parsed.verify(&commitment, &log).map_err(in_proof)?;
     let checkpoint = included.checkpoint();
-    let by = witnesses(checkpoint, keys.witness(), policy).map_err(in_proof)?;
+    let by = witnesses(checkpoint, &own, policy).map_err(in_proof)?;
     if let Some((name, time)) = by.iter().find(|(_, time)| is_early(entered.leaf, *time)) {
         return Err(format!(
             "{name} saw it at {}, before it was entered",
@@ -154,24 +176,56 @@ pub(crate) fn verify(
         let reason = format!("{seen} of its witnesses cosigned, {wanted} must");
         return Err(format!("{}: {reason}", file::PROOF));
     }
-    let size = checkpoint.head().size;
-    let ends = trust.crls().iter().map(Crl::next_update);
-    Ok(Witnessed {
-        size,
+    let seen = seen(&by, &own).unwrap_or(entered.leaf.at);
+    let trust = match proof.lists.is_empty() {
+        true => trust.clone(),
+        false => later_trust(proof, entered, trust, seen)?,
+    };
+    let witnessed = Witnessed {
+        size: checkpoint.head().size,
         by,
-        lists_until: ends.min(),
-    })
+        seen,
+        lists_until: lists::end_of(trust.crls()),
+    };
+    check_endorsed(proof, entered, &trust, &witnessed)?;
+    Ok(witnessed)
 }
 
-/// CUHK endorsed both keys, for the log of the entry.
-fn endorsed(
+/// When CUHK cosigned, or else the last who did.
+pub(crate) fn seen(by: &[(KeyName, UnixTime)], own: &VerifierKey) -> Option<UnixTime> {
+    let cuhk = by.iter().find(|(name, _)| name == own.name());
+    let last = || by.iter().map(|(_, time)| *time).max();
+    cuhk.map(|(_, time)| *time).or_else(last)
+}
+
+/// What judges the endorsement of a receipt that was completed late.
+fn later_trust(
     proof: &LogProof,
     entered: &Entered<'_>,
     trust: &TrustStore,
-) -> Result<VerifiedLogKeys, String> {
+    seen: UnixTime,
+) -> Result<TrustStore, String> {
+    let mut issuers = all_from_pem(entered.chains).map_err(|error| error.to_string())?;
+    issuers.extend_from_slice(trust.roots());
+    issuers.extend(proof.endorser()?);
+    lists::store((trust, &proof.lists), seen, &issuers)
+}
+
+/// CUHK endorsed both keys, for the log of the entry.
+fn check_endorsed(
+    proof: &LogProof,
+    entered: &Entered<'_>,
+    trust: &TrustStore,
+    witnessed: &Witnessed,
+) -> Result<(), String> {
     let Entered { leaf, service, .. } = entered;
     let SignedLogKeys { keys, signature } = &proof.keys;
-    let verified = VerifiedLogKeys::verify(keys.as_bytes(), signature, trust, service, leaf.at)
+    // Lists that had ended by then say at least that all was well when it was entered.
+    let at = match witnessed.outlives_lists() {
+        true => leaf.at,
+        false => witnessed.seen,
+    };
+    let verified = VerifiedLogKeys::verify(keys.as_bytes(), signature, trust, service, at)
         .map_err(|error| error.to_string())?;
     if verified.log().name().as_str() != leaf.log.to_string() {
         return Err(format!("{} is about another log", file::KEYS));
@@ -184,7 +238,12 @@ fn endorsed(
             return Err(format!("{name} is not the key that CUHK endorsed"));
         }
     }
-    Ok(verified)
+    Ok(())
+}
+
+fn key(text: &str, name: &str) -> Result<VerifierKey, String> {
+    let key = text.trim_end().parse();
+    key.map_err(|error: LogError| format!("{name}: {error}"))
 }
 
 /// Who cosigned, of those that count; each once. A cosignature that does not verify is never
@@ -242,13 +301,7 @@ pub(crate) fn judge(
     let size = witnessed.size;
     let logged = format!("entry {index} of {log}, in a tree of {size}");
     let mut checks = vec![check("logged", logged)];
-    for (name, time) in &witnessed.by {
-        checks.push(check(
-            "witnessed",
-            format!("by {name} at {}", rfc3339(*time)),
-        ));
-    }
-    checks.extend(witnessed.lists().map(|found| check("lists", found)));
+    checks.extend(witnessed.checks());
     Ok((Some(witnessed), checks))
 }
 

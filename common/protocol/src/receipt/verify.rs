@@ -1,8 +1,7 @@
 //! Verifying a receipt offline. All that the verifier brings is the root's fingerprint; the
 //! fingerprints of two roots, if it is of the time in which one took the place of the other.
 
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateRevocationListDer, UnixTime};
+use rustls_pki_types::UnixTime;
 use scb_certs::{
     Certificate, Crl, Fingerprint, SpiffeId, StudentId, TrustStore, VerifiedStudent, all_from_pem,
 };
@@ -231,7 +230,7 @@ impl Verifier {
             .iter()
             .map(|root| check_root(root, trusted))
             .collect::<Result<_, _>>()?;
-        let crls = revocation_lists(&parts.evidence.crls)?;
+        let crls = Crl::all_from_pem(&parts.evidence.crls).map_err(text)?;
         let (leaf, accepted) =
             accepted(&parts.leaf.leaf).map_err(|error| format!("{}: {error}", file::LEAF))?;
         if let Some(crl) = crls
@@ -357,6 +356,7 @@ impl Verifier {
             bytes: &self.parts.leaf.leaf,
             leaf: &self.leaf,
             service: &self.statement.service,
+            chains: &self.parts.evidence.chains,
         };
         let (witnessed, checks) =
             log_proof::judge(&self.parts.proof, &entered, &self.trust, policy)?;
@@ -472,12 +472,6 @@ fn has_lists(store: &TrustStore, crls: &[Crl]) -> bool {
 
 pub(crate) fn invalid(reason: String) -> Refusal {
     Refusal::new(Code::ReceiptInvalid, Step::Six).with("reason", reason)
-}
-
-pub(crate) fn revocation_lists(pem: &str) -> Result<Vec<Crl>, String> {
-    CertificateRevocationListDer::pem_slice_iter(pem.as_bytes())
-        .map(|der| Crl::from_der(&der.map_err(text)?).map_err(text))
-        .collect()
 }
 
 fn text(error: impl std::fmt::Display) -> String {

@@ -3,7 +3,8 @@
 use crate::error::Error;
 use crate::log_leaf::{Entry, Leaf};
 use crate::receipt::archive::{
-    UnverifiedProof, entered, part, unpack, unverified_proof, waiting, write,
+    UnverifiedProof, entered, part, signed_leaf, text_part, unpack, unverified_proof, waiting,
+    write,
 };
 use crate::receipt::{LogProof, SignedLeaf, file};
 
@@ -31,29 +32,32 @@ pub(super) fn build(
     proof: Option<&LogProof>,
 ) -> Result<Vec<u8>, Error> {
     let waiting = waiting(leaf)?;
+    let lists = proof.map_or("", |proof| &proof.lists);
+    let lists = (!lists.is_empty()).then_some((file::CRLS, lists.as_bytes()));
     let statement = [(file::STATEMENT, statement)].into_iter();
     let files = statement.chain(entered(leaf, proof, &waiting));
-    write(files.chain([(file::ROOT, root.as_bytes())]))
+    let root = [(file::ROOT, root.as_bytes())];
+    write(files.chain(root).chain(lists))
 }
 
 pub(super) fn open(bytes: &[u8]) -> Result<Parts, String> {
     let mut archive = unpack(bytes)?;
-    let proof = unverified_proof(&mut archive)?;
-    let files = match proof {
-        UnverifiedProof::Pending(_) => 5,
-        UnverifiedProof::Here(_) => 9,
-    };
+    let mut proof = unverified_proof(&mut archive)?;
+    let mut files = 5;
+    if let UnverifiedProof::Here(proof) = &mut proof {
+        files = 9;
+        if archive.index_for_name(file::CRLS).is_some() {
+            proof.lists = text_part(&mut archive, file::CRLS)?;
+            files += 1;
+        }
+    }
     if archive.len() != files {
         return Err("it does not have the files of a rejection".to_owned());
     }
-    let root = String::from_utf8(part(&mut archive, file::ROOT)?);
     Ok(Parts {
         statement: part(&mut archive, file::STATEMENT)?,
-        leaf: SignedLeaf {
-            leaf: part(&mut archive, file::LEAF)?,
-            signature: part(&mut archive, file::LEAF_SIGNATURE)?,
-        },
-        root: root.map_err(|_| format!("{} is not UTF-8", file::ROOT))?,
+        leaf: signed_leaf(&mut archive)?,
+        root: text_part(&mut archive, file::ROOT)?,
         proof,
     })
 }

@@ -232,6 +232,7 @@ impl VerifiedRejection {
             bytes: &parts.leaf.leaf,
             leaf: &self.leaf,
             service: &self.statement.service,
+            chains: "",
         };
         let (witnessed, checks) = log_proof::judge(&parts.proof, &entered, trust, policy)?;
         self.checks.extend(checks);

@@ -53,14 +53,25 @@ fn members_ask_for_the_proof_of_their_receipt() {
     let told = |proof: Option<&LogProof>| {
         let (expect, request) = group.run().session().ask_proof(submission);
         assert_eq!(request, Request::Proof { submission });
+        let lists = proof.map_or(&[][..], |proof| proof.lists.as_bytes());
         let reply = Reply::Proof {
             proof: proof.map(CarriedProof::from),
+            lists: lists.len() as u64,
         };
-        expect.handle(reply).unwrap().1
+        let mut receiving = expect.handle(reply).unwrap();
+        if !receiving.is_complete() {
+            receiving.chunk(lists).unwrap();
+        }
+        receiving.finish().unwrap().1
     };
     let proof = witnessing.proof();
     assert_eq!(told(Some(&proof)).as_ref(), Some(&proof));
     assert_eq!(told(None), None);
+    let lists = LogProof {
+        lists: "lists\n".to_owned(),
+        ..proof.clone()
+    };
+    assert_eq!(told(Some(&lists)).as_ref(), Some(&lists));
     let root = campus.root_fingerprint();
     let complete = |receipt: &[u8], proof| VerifiedReceipt::complete(receipt, proof, &[root]);
     let (zip, receipt) = complete(&given.zip, &proof).unwrap();

@@ -15,6 +15,7 @@ mod grade;
 mod identity_token;
 mod introspection;
 mod judges;
+mod late;
 mod leaf;
 mod leaks;
 mod log_proof;

@@ -1,6 +1,8 @@
 //! Signed refusals as a client takes them, keeps them, and shows them years later.
 
-use scb_certs::{Fingerprint, StudentId};
+use std::time::Duration;
+
+use scb_certs::{Crl, Fingerprint, StudentId};
 use scb_protocol::log_leaf::{Entry, Leaf, LogName, Refused as RefusedEntry, leaf_commitment};
 use scb_protocol::receipt::{WitnessPolicy, file};
 use scb_protocol::rejection::{Refused, SignedRejection, VerifiedRejection, is_rejection};
@@ -199,13 +201,7 @@ fn its_proof_completes_it_and_another_does_not() {
     let (zip, taken) = Said::to(&group).taken(&group).unwrap();
     let given = Given::to(&group);
     let of_receipt = Witnessing::of(&given);
-    let mut log = TestLog::of(LOG, 7);
-    log.push(leaf_commitment(&part(&unpack(&zip), file::LEAF)));
-    log.grow(2);
-    let witnessing = Witnessing {
-        log,
-        ..Witnessing::of(&given)
-    };
+    let witnessing = of_rejection(&zip, &given);
     let roots = [campus.root_fingerprint()];
     let completed = VerifiedRejection::complete(&zip, &witnessing.proof(), &roots);
     let (complete, verified) = completed.unwrap();
@@ -217,4 +213,57 @@ fn its_proof_completes_it_and_another_does_not() {
     let two = WitnessPolicy::new(2, vec![of_receipt.log.key().clone()]).unwrap();
     let judged = VerifiedRejection::verify(&complete, &roots, &two);
     refused("one of two witnesses", judged, Code::ReceiptInvalid);
+}
+
+/// The log that holds this rejection's entry.
+fn of_rejection<'a>(zip: &[u8], given: &'a Given<'a>) -> Witnessing<'a> {
+    let mut log = TestLog::of(LOG, 7);
+    log.push(leaf_commitment(&part(&unpack(zip), file::LEAF)));
+    log.grow(2);
+    Witnessing {
+        log,
+        ..Witnessing::of(given)
+    }
+}
+
+#[test]
+fn its_proof_brings_the_lists_that_were_in_force_then() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let (zip, _) = Said::to(&group).taken(&group).unwrap();
+    let given = Given::to(&group);
+    let witnessing = of_rejection(&zip, &given);
+    campus.clock().advance(Duration::from_secs(2 * 24 * 3600));
+    let roots = [campus.root_fingerprint()];
+    let complete = |lists: &[Crl]| {
+        let proof = witnessing.proof();
+        let proof = proof.for_refusal(&campus.trust(), (lists, campus.now()));
+        VerifiedRejection::complete(&zip, &proof.unwrap(), &roots)
+    };
+    let lists = campus.crls(5, &[]);
+    let revoking = campus.crls(6, &[group.cuhk.chain.leaf()]);
+    let (with_lists, rejection) = complete(&lists).unwrap();
+    let crls = part(&unpack(&with_lists), file::CRLS);
+    assert!(crls == [lists[0].to_pem(), lists[2].to_pem()].concat().into_bytes());
+    let told = |rejection: &VerifiedRejection| {
+        let mut checks = rejection.checks().iter();
+        checks.any(|check| check.what == "lists" && check.found.contains("past the time"))
+    };
+    assert!(told(&rejection));
+    campus
+        .clock()
+        .advance(Duration::from_secs(3600 * 24 * 3600));
+    assert!(told(&verify(&with_lists, &campus).unwrap()));
+    // CUHK's signer was revoked by then; or the lists are those of another time.
+    for lists in [revoking, campus.crls(5, &[])] {
+        let (zip, files) = (&with_lists, unpack(&with_lists));
+        let crls = [lists[0].to_pem(), lists[2].to_pem()].concat();
+        let altered = with_part(&files, file::CRLS, crls.into_bytes());
+        assert!(altered != *zip);
+        refused(
+            "other lists",
+            verify(&altered, &campus),
+            Code::ReceiptInvalid,
+        );
+    }
 }

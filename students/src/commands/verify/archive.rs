@@ -9,7 +9,7 @@ use scb_protocol::export::{Head, VerifiedExport};
 use scb_protocol::receipt::WitnessPolicy;
 use serde_json::json;
 
-use super::line;
+use super::{line, pending};
 use crate::Error;
 use crate::cli::{Common, Verify};
 use crate::commands::say_json;
@@ -39,7 +39,8 @@ fn say(export: &VerifiedExport) -> Result<(), Error> {
     for check in export.checks() {
         line(check.what, &local_moments(&check.found))?;
     }
-    line("verdict", &verdict(export.head()))
+    let (verdict, gap) = (verdict(export.head()), pending(Some(export.witnessed())));
+    line("verdict", &format!("{verdict}{gap}"))
 }
 
 fn verdict(head: &Head) -> String {
@@ -67,7 +68,8 @@ fn as_json(export: &VerifiedExport) -> serde_json::Value {
         "log": head.log,
         "service": head.service,
         "exported_at": rfc3339(head.exported_at),
-        "witnessed_at": rfc3339(export.witnessed_at()),
+        "witnessed_at": rfc3339(export.witnessed().seen),
+        "lists_ended_before_witness": export.witnessed().outlives_lists(),
         "entries": head.entries,
         "submissions": head.accepted,
         "final": head.is_final(),

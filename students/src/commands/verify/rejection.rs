@@ -3,7 +3,7 @@
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{local_time, rfc3339};
 use scb_explain::sentence;
-use scb_protocol::receipt::WitnessPolicy;
+use scb_protocol::receipt::{WitnessPolicy, Witnessed};
 use scb_protocol::rejection::VerifiedRejection;
 use serde_json::json;
 
@@ -53,6 +53,7 @@ fn as_json(rejection: &VerifiedRejection) -> serde_json::Value {
         "log": rejection.entry().0,
         "index": rejection.entry().1,
         "pending": rejection.witnessed().is_none(),
+        "lists_ended_before_witness": rejection.witnessed().map(Witnessed::outlives_lists),
         "witnesses": rejection.witnessed().map(|witnessed| witnesses(&witnessed.by)),
         "service": statement.service,
         "course": statement.course,

@@ -87,7 +87,10 @@ async fn statement(
                 return Err(Refusal::new(Code::SubmissionUnknown, Step::Six));
             }
             Wanted::Know(Inquiry::Proof { .. } | Inquiry::RefusalProof { .. }, next) => {
-                let reply = blackboard::Reply::Proof { proof: None };
+                let reply = blackboard::Reply::Proof {
+                    proof: None,
+                    lists: 0,
+                };
                 connection.send(&reply).await?;
                 state = *next;
             }

@@ -109,7 +109,7 @@ pub(crate) fn with_part(files: &Files, name: &str, bytes: Vec<u8>) -> Vec<u8> {
     repack(&files)
 }
 
-/// The files of a receipt whose proof was to come, with a proof.
+/// The files of a receipt whose proof was to come, with a proof and its lists.
 pub(crate) fn completed(files: &Files, proof: &LogProof) -> Vec<u8> {
     let mut files = files.clone();
     let place = files.iter().position(|(name, _)| name == file::PENDING);
@@ -122,6 +122,8 @@ pub(crate) fn completed(files: &Files, proof: &LogProof) -> Vec<u8> {
         (file::KEYS_SIGNATURE, &proof.keys.signature),
     ];
     let place = place.unwrap();
+    let lists = files.iter_mut().find(|(name, _)| name == file::CRLS);
+    lists.unwrap().1.extend(proof.lists.as_bytes());
     files.splice(place..=place, parts.map(named));
     repack(&files)
 }

@@ -428,6 +428,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 keys: "{\"type\":\"scb-log-keys\"}".to_owned(),
                 signature: Der::new(vec![0x30, 0x00]),
             }),
+            lists: 1_234,
         },
         Receipt {
             number: "S-000001".parse().unwrap(),

@@ -1,16 +1,17 @@
 //! The log that holds a receipt's entry, CUHK as its witness, and the endorsement of both keys.
 
+use scb_certs::Crl;
 use scb_protocol::SignedLogKeys;
 use scb_protocol::log_leaf::leaf_commitment;
 use scb_protocol::receipt::{LogProof, VerifiedReceipt, file};
 use scb_protocol::witness::witness_name;
-use scb_testkit::TestLog;
+use scb_testkit::{TestIdentity, TestLog};
 use scb_tlog::{
     Algorithm, ConsistencyProof, Cosigner, NoteKey, SignatureLine, TlogProof, TreeHead,
     VerifiedCheckpoint, inclusion_proof, verify_growth,
 };
 
-use super::{Given, part};
+use super::{Given, part, pem};
 
 /// A log of ten entries, of which number 7 is that of the receipt.
 pub(crate) struct Witnessing<'a> {
@@ -42,9 +43,14 @@ impl<'a> Witnessing<'a> {
 
     /// What CUHK endorses.
     pub(crate) fn keys(&self) -> SignedLogKeys {
+        self.keys_by(&self.given.group.cuhk)
+    }
+
+    /// The same, endorsed by this one.
+    pub(crate) fn keys_by(&self, signer: &TestIdentity) -> SignedLogKeys {
         let group = self.given.group;
         let (service, now) = (&group.policy.service, group.campus.now());
-        let signer = (&group.cuhk.key, &group.cuhk.chain);
+        let signer = (&signer.key, &signer.chain);
         let (log, witness) = (self.log.key(), self.witness.verifier());
         SignedLogKeys::sign(service, log, witness, signer, now).unwrap()
     }
@@ -88,6 +94,7 @@ impl<'a> Witnessing<'a> {
             keys: self.keys(),
             log_key: format!("{}\n", self.log.key()),
             witness_key: format!("{}\n", self.witness.verifier()),
+            lists: String::new(),
         }
     }
 
@@ -98,6 +105,16 @@ impl<'a> Witnessing<'a> {
     /// The receipt with this proof, whatever it is worth.
     pub(crate) fn with(&self, proof: &LogProof) -> Vec<u8> {
         super::completed(&self.given.files(), proof)
+    }
+
+    /// The proof, made two days after the hand-in: CUHK was away, and has another key for tokens since.
+    /// With these lists.
+    pub(crate) fn late_proof(&self, lists: &[Crl]) -> LogProof {
+        LogProof {
+            keys: self.keys_by(&self.given.group.campus.token_signer()),
+            lists: pem(lists),
+            ..self.proof()
+        }
     }
 
     /// The complete receipt.
