@@ -221,7 +221,6 @@ fn a_log_whose_files_were_lost_after_pruning_comes_back_from_a_backup() {
     start_cuhk_again(&mut campus);
     hand_in(&campus);
     let after = witnessed(&campus);
-    assert_eq!(after["log"]["size_before"], after["log"]["size"]);
     assert!(after["log"]["size"].as_u64() > before["log"]["size"].as_u64());
     judged(&log, &after["log"]);
 }

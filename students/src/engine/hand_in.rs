@@ -11,7 +11,7 @@ use scb_protocol::client::{
 use scb_protocol::message::blackboard::{Received, Reply};
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::statement::{FilePath, Label, SubmissionId};
-use scb_protocol::{Code, Fact, Frame, Refusal, Step};
+use scb_protocol::{Code, Fact, Step};
 use scb_transport::Clock;
 use tokio::time::Instant;
 

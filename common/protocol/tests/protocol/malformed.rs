@@ -72,6 +72,7 @@ fn refuses_fields_missing_repeated_unknown_or_of_another_type() {
         "rejection",
         "signed",
         "proof",
+        "removed_before",
     ];
     spoilt(&messages::cuhk_requests(), &[]);
     spoilt(&messages::cuhk_replies()[..7], &[]);
