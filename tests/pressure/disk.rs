@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::campus::{Campus, Ran, Server, program, serve_at};
+use crate::campus::{Campus, Ran, Server, judge, program, serve_at, shell};
 use crate::ledger::{Ledger, one_certificate_each};
 
 /// Puts a small file system with a copy of what is in `$1` over it, which only this process
@@ -129,11 +129,12 @@ fn cuhk_without_space_says_so_and_goes_on_when_there_is_some() {
     campus
         .student(&["enrol", "--ids", "1155000001", "--json"])
         .succeeded();
+    let outsider = EstRequest::of(&campus, "1155000011");
 
     let filler = Filler::fill(&disk);
     let mut enrolled = BTreeSet::from(["1155000001".to_owned()]);
     // What is left of the last page of the log may do for one more.
-    let refused = (2..=12).map(|n| format!("11550000{n:02}")).find(|sid| {
+    let refused = (2..=10).map(|n| format!("11550000{n:02}")).find(|sid| {
         let ran = campus.student(&["enrol", "--ids", sid, "--json"]);
         enrolled.insert(sid.clone());
         match ran.exit {
@@ -145,6 +146,14 @@ fn cuhk_without_space_says_so_and_goes_on_when_there_is_some() {
         }
     });
     let refused = refused.expect("a full disk takes nobody in");
+    if let Some(outsider) = &outsider {
+        let told = outsider.ask(&campus);
+        assert!(told.starts_with("storage_full: "), "{told}");
+        assert!(
+            told.contains("try again later") && told.ends_with("507"),
+            "{told}"
+        );
+    }
     // Who asks about a student is logged before the answer: without space there is none.
     let submit = ["submit", "--ids", "1155000001", "--json"];
     let ran = campus.student(&submit);
@@ -156,7 +165,43 @@ fn cuhk_without_space_says_so_and_goes_on_when_there_is_some() {
     campus
         .student(&["enrol", "--ids", &refused, "--json"])
         .succeeded();
+    if let Some(outsider) = &outsider {
+        assert!(outsider.ask(&campus).ends_with("200"), "the same request");
+        enrolled.insert("1155000011".to_owned());
+    }
     one_certificate_each(&campus, &enrolled);
+}
+
+/// A request by `curl`, where there is one, as for EST.
+struct EstRequest {
+    code: String,
+}
+
+impl EstRequest {
+    fn of(campus: &Campus, sid: &str) -> Option<Self> {
+        judge("openssl").and(judge("curl"))?;
+        let sheet = fs::read_to_string(campus.path().join("codes.csv")).unwrap();
+        let row = sheet.lines().find(|line| line.starts_with(sid)).unwrap();
+        let code = row.split(',').nth(3).unwrap();
+        let make = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc \
+                    -keyout est.pem -subj / -outform DER | openssl base64 > est.b64";
+        shell(campus.outside(), make).succeeded();
+        let code = format!("user = \"{sid}:{code}\"\n");
+        Some(Self { code })
+    }
+
+    /// What is answered, with its status at the end.
+    fn ask(&self, campus: &Campus) -> String {
+        fs::write(campus.outside().join("est.curl"), &self.code).unwrap();
+        let (root, address) = (campus.path().join("ca.pem"), campus.cuhk.address());
+        let ask = format!(
+            "curl -sS --cacert {} -K est.curl -w '%{{http_code}}' --data-binary @est.b64 \
+             -H 'Content-Type: application/pkcs10' \
+             https://{address}/.well-known/est/simpleenroll",
+            root.display()
+        );
+        shell(campus.outside(), &ask).succeeded().stdout
+    }
 }
 
 /// A command of `cuhk` beside the server, on its disk.

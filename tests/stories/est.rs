@@ -202,6 +202,11 @@ fn wrong_codes_are_told_alike_and_the_fifth_closes_the_connection() {
         answers.push(student.asks("simpleenroll", "-K code.curl"));
     }
     assert!(answers[0].starts_with("enrolment_refused:"), "{answers:#?}");
+    assert!(
+        answers[0].contains("does not accept this user") && answers[0].contains("service/NAME"),
+        "{}",
+        answers[0]
+    );
     assert!(answers.iter().all(|answer| answer.ends_with("401")));
     assert!(
         answers.iter().all(|answer| *answer == answers[0]),

@@ -86,3 +86,33 @@ impl IntoResponse for PlainRefusal {
         response
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    async fn answered(refusal: Refusal) -> (StatusCode, bool, String) {
+        let response = PlainRefusal(refusal).into_response();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body(), 4096).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        (status, headers.contains_key(WWW_AUTHENTICATE), text)
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_no_reason_to_ask_who_somebody_is() {
+        let full = answered(Refusal::new(Code::StorageFull, Step::Two)).await;
+        let text = "storage_full: the server has no space left\n\
+                    try again later; tell your IT service\n";
+        assert_eq!(
+            full,
+            (StatusCode::INSUFFICIENT_STORAGE, false, text.to_owned())
+        );
+        let (status, asks, text) = answered(Refusal::new(Code::EnrolmentRefused, Step::Two)).await;
+        assert_eq!((status, asks), (StatusCode::UNAUTHORIZED, true));
+        assert!(text.starts_with("enrolment_refused: CUHK does not accept this user"));
+    }
+}

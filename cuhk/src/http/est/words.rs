@@ -86,6 +86,23 @@ mod tests {
     ];
 
     #[test]
+    fn a_full_disk_and_a_wrong_code_are_told_with_what_to_send_or_when() {
+        let full = (
+            "the server has no space left",
+            "try again later; tell your IT service",
+        );
+        assert_eq!(told(Code::StorageFull), full);
+        let (sentence, remedy) = told(Code::EnrolmentRefused);
+        assert_eq!(
+            sentence,
+            "CUHK does not accept this user with this enrolment code"
+        );
+        for what in ["HTTP Basic", "the student ID", "service/NAME", "campus IT"] {
+            assert!(remedy.contains(what), "{remedy}");
+        }
+    }
+
+    #[test]
     fn nobody_is_told_of_a_program_that_was_not_used() {
         for code in REFUSED {
             let (sentence, remedy) = told(code);
