@@ -115,13 +115,13 @@ impl Authority {
         Ok(publication.with_lists(lists))
     }
 
-    /// The trust bundle of this number; with 0 the latest.
+    /// The trust bundle of this number, or the next after it; with 0 the latest.
     pub(crate) async fn trust_bundle(&self, sequence: u64) -> Result<SignedBundle, Error> {
         let found = self
             .store()
             .read(move |records| match sequence {
                 0 => records.bundles().latest(),
-                sequence => records.bundles().find(sequence),
+                sequence => records.bundles().starting_at(sequence),
             })
             .await?;
         found.ok_or_else(|| Refusal::new(Code::NotFound, Step::Zero).into())

@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::campus::{
-    ByHand, Campus, Ran, SAMPLE, Server, copy, program, python_with, serve, serve_at,
+    ByHand, Campus, Ran, SAMPLE, Server, copy, program, python_with, serve, serve_at, version,
 };
 use tempfile::TempDir;
 
@@ -272,40 +272,19 @@ fn a_restored_cuhk_whose_root_has_signed_since_is_told_from_one_that_is_away() {
         _dir,
         ..
     } = watched();
-    let [file, home] = ["b.zip", "restored"].map(|name| _dir.path().join(name));
+    let [file, home, again] = ["b.zip", "restored", "again"].map(|name| _dir.path().join(name));
     let passphrase = campus.path().join("cuhk.passphrase");
     let enrolled = campus.student(&["enrol", "--ids", "1155000001"]);
     enrolled.succeeded();
     campus
         .administer_cuhk(&["backup", file.to_str().unwrap()])
         .succeeded();
-    let on = |home: &Path, arguments: &[&str]| {
-        let mut command = program("cuhk");
-        Ran::of(command.arg("--home").arg(home).args(arguments))
-    };
     let flag = ["--root-passphrase-file", passphrase.to_str().unwrap()];
     let sign = [&["root", "sign-crl"][..], &flag].concat();
     on(&campus.path().join("cuhk"), &sign).succeeded();
-    let seen = campus.path().join("blackboard/trust-bundle.json");
-    let begun = Instant::now();
-    while !fs::read_to_string(&seen).is_ok_and(|text| text.contains("\"sequence\":2")) {
-        assert!(begun.elapsed() < LONG);
-        std::thread::yield_now();
-    }
-    campus.cuhk.stop();
-
-    let told = on(&home, &["restore", file.to_str().unwrap()]).succeeded();
-    assert!(
-        told.stdout.contains("\n    cuhk root sign-crl\n"),
-        "{told:#?}"
-    );
-    let log = campus.path().join("cuhk/log");
-    fs::remove_dir_all(home.join("log")).unwrap();
-    copy(&log, &home.join("log"));
-    let mut serve = program("cuhk");
-    serve.arg("--home").arg(&home).arg("serve");
-    serve.args(["--listen", &campus.cuhk.address(), "--passphrase-file"]);
-    campus.cuhk = Server::start_command(serve.arg(&passphrase));
+    trusts(&campus, "\"sequence\":2,");
+    let first = campus.path().join("cuhk");
+    put_back(&mut campus, &file, &first, &home);
     assert!(campus.cuhk.log().contains("cuhk root sign-crl"));
     let doctor = on(&home, &["doctor"]);
     assert_eq!(doctor.exit, Some(4), "{doctor:#?}");
@@ -328,9 +307,60 @@ fn a_restored_cuhk_whose_root_has_signed_since_is_told_from_one_that_is_away() {
     wait_for(&blackboard, "/readyz", 200);
     let doctor = on(&home, &["doctor"]).succeeded();
     assert!(doctor.stdout.contains("ok    trust-bundle"), "{doctor:#?}");
+    let submit = ["submit", "--ids", "1155000001"];
+    campus.student(&submit).succeeded();
+
+    // The same backup once more: it knows nothing of the numbers that were given since.
+    on(&home, &sign).succeeded();
+    let number = newest_bundle(&home);
+    trusts(&campus, &format!("\"sequence\":{number},"));
+    put_back(&mut campus, &file, &home, &again);
+    wait_for(&blackboard, "/readyz", 503);
+    on(&again, &sign).succeeded();
+    assert!(newest_bundle(&again) > number);
+    wait_for(&blackboard, "/readyz", 200);
+    let report = version(campus.outside());
     campus
-        .student(&["submit", "--ids", "1155000001"])
+        .student(&[&submit[..], &[&report]].concat())
         .succeeded();
+}
+
+fn on(home: &Path, arguments: &[&str]) -> Ran {
+    let mut command = program("cuhk");
+    Ran::of(command.arg("--home").arg(home).args(arguments))
+}
+
+/// Restores a backup, gives it the log of the home that it replaces, and serves it in its place.
+fn put_back(campus: &mut Campus, file: &Path, old: &Path, new: &Path) {
+    campus.cuhk.stop();
+    let told = on(new, &["restore", file.to_str().unwrap()]).succeeded();
+    assert!(
+        told.stdout.contains("\n    cuhk root sign-crl\n"),
+        "{told:#?}"
+    );
+    fs::remove_dir_all(new.join("log")).unwrap();
+    copy(&old.join("log"), &new.join("log"));
+    let mut serve = program("cuhk");
+    serve.arg("--home").arg(new).arg("serve");
+    serve.args(["--listen", &campus.cuhk.address(), "--passphrase-file"]);
+    serve.arg(campus.path().join("cuhk.passphrase"));
+    campus.cuhk = Server::start_command(&mut serve);
+}
+
+/// Waits until Blackboard has taken in the trust bundle with this in it.
+fn trusts(campus: &Campus, number: &str) {
+    let seen = campus.path().join("blackboard/trust-bundle.json");
+    let begun = Instant::now();
+    while !fs::read_to_string(&seen).is_ok_and(|text| text.contains(number)) {
+        assert!(begun.elapsed() < LONG);
+        std::thread::yield_now();
+    }
+}
+
+fn newest_bundle(home: &Path) -> i64 {
+    let database = rusqlite::Connection::open(home.join("cuhk.db")).unwrap();
+    let newest = "SELECT max(sequence) FROM trust_bundle";
+    database.query_row(newest, [], |row| row.get(0)).unwrap()
 }
 
 /// Killed when dropped.

@@ -280,12 +280,14 @@ impl Worker {
     async fn sync(&mut self, link: &mut Link) -> Result<(), Refusal> {
         if let Some(latest) = link.trust_bundle(0).await? {
             // Where CUHK has changed its root more than once since this home last asked.
-            for sequence in latest.missed(&self.bare, self.sequence) {
-                if let Some(missed) = link.trust_bundle(sequence).await?
-                    && missed.leads_on(&self.bare)
-                {
+            let mut way = latest.missed(&self.bare, self.sequence);
+            while let Some(number) = way.number()
+                && let Some(missed) = link.trust_bundle(number).await?
+            {
+                if missed.leads_on(&self.bare) {
                     self.take_bundle(&missed)?;
                 }
+                way = way.after(&missed);
             }
             self.take_bundle(&latest)?;
         }

@@ -70,6 +70,15 @@ pub(super) struct State {
     pub(super) witness: FakeWitness,
 }
 
+impl State {
+    /// The trust bundle of this number, or the next one; with 0 the latest.
+    fn bundle_from(&self, sequence: u64) -> Option<&SignedBundle> {
+        let mut earlier = self.earlier.range(sequence..).filter(|_| sequence > 0);
+        let earlier = earlier.next().map(|(_, bundle)| bundle);
+        earlier.or(self.bundle.as_ref())
+    }
+}
+
 /// A running one; stops when dropped.
 pub(super) struct FakeCuhk {
     pub(super) address: SocketAddr,
@@ -224,15 +233,13 @@ impl Desk {
         let state = &mut *self.state.lock().unwrap();
         match request {
             Request::Status {} => Ok(Some(Reply::Status { epoch: state.epoch })),
-            Request::TrustBundle { sequence } => Ok(Some(
-                match state.earlier.get(&sequence).or(state.bundle.as_ref()) {
-                    Some(signed) => Reply::TrustBundle {
-                        bundle: signed.bundle.clone(),
-                        signatures: signed.signatures.iter().cloned().map(Der::new).collect(),
-                    },
-                    None => Reply::refusal(Refusal::new(Code::NotFound, Step::Zero)),
+            Request::TrustBundle { sequence } => Ok(Some(match state.bundle_from(sequence) {
+                Some(signed) => Reply::TrustBundle {
+                    bundle: signed.bundle.clone(),
+                    signatures: signed.signatures.iter().cloned().map(Der::new).collect(),
                 },
-            )),
+                None => Reply::refusal(Refusal::new(Code::NotFound, Step::Zero)),
+            })),
             Request::Crls {} => Ok(Some(Reply::Crls {
                 epoch: state.epoch,
                 sizes: state

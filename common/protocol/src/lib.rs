@@ -69,7 +69,7 @@ pub use renewal::{AuthorityChannel, CertificateHolder, RENEWAL_TYPE, prove_renew
 pub use revocation_lists::ExpectLists;
 pub use time::{CLOCK_SKEW, from_seconds, in_words, rfc3339};
 pub use transcript::{Channel, PROTOCOL, Transcript1, Transcript2, TranscriptMember};
-pub use trust_bundle::{BundleError, SignedBundle, VerifiedBundle};
+pub use trust_bundle::{BundleError, MissedBundles, SignedBundle, VerifiedBundle};
 pub use verification::{
     InactiveReason, MAX_QUESTION, MemberAnswer, Question, VERIFICATION_LIFETIME, VERIFICATION_TYPE,
     Verification, issue_verification,

@@ -3,8 +3,6 @@
 //! JSON whose exact bytes are signed with a root's key (detached CMS). Its sequence number only
 //! grows; whoever has seen one takes no older one.
 
-use std::ops::Range;
-
 use rustls_pki_types::UnixTime;
 use scb_certs::{
     Certificate, Chain, DetachedSignature, MAX_ROOTS, Root, TrustDomain, TrustStore, sign_detached,
@@ -79,6 +77,33 @@ pub struct SignedBundle {
     /// Detached CMS SignedData (RFC 5652), DER, each by one root: whoever trusts any of them can
     /// tell.
     pub signatures: Vec<Vec<u8>>,
+}
+
+/// The way from one bundle to a later one. Numbers may be left out on it: for each number comes the
+/// bundle of that number, or the next one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissedBundles {
+    next: u64,
+    latest: u64,
+    left: u64,
+}
+
+impl MissedBundles {
+    /// Which to ask for; none at the end, and after 64.
+    pub fn number(&self) -> Option<u64> {
+        (self.next < self.latest && self.left > 0).then_some(self.next)
+    }
+
+    /// How the way goes on after what came for [`MissedBundles::number`], whether it counts or not.
+    #[must_use]
+    pub fn after(self, bundle: &SignedBundle) -> Self {
+        let came = bundle.sequence().unwrap_or(self.next).max(self.next);
+        Self {
+            next: came.saturating_add(1),
+            left: self.left.saturating_sub(1),
+            ..self
+        }
+    }
 }
 
 impl SignedBundle {
@@ -164,16 +189,19 @@ impl SignedBundle {
         })
     }
 
-    /// The numbers of the bundles between the one accepted last, `known`, and this one, which may
-    /// lead from the roots that are trusted to those that signed it; none if one that is trusted
-    /// has signed it, at most 64. Each is verified as any other.
-    pub fn missed(&self, trusted: &TrustStore, known: u64) -> Range<u64> {
+    /// The way to this bundle from the one accepted last, `known`, by those between them, which may
+    /// lead from the roots that are trusted to those that signed it; there is none if one that is
+    /// trusted has signed it.
+    pub fn missed(&self, trusted: &TrustStore, known: u64) -> MissedBundles {
         let latest = match self.leads_on(trusted) {
             true => known,
             false => self.sequence().unwrap_or(known),
         };
-        let first = known.saturating_add(1);
-        first..latest.clamp(first, first.saturating_add(MAX_MISSED))
+        MissedBundles {
+            next: known.saturating_add(1),
+            latest,
+            left: MAX_MISSED,
+        }
     }
 
     /// Whether a root that is trusted has signed it: worth to be verified.

@@ -147,7 +147,7 @@ pub fn request_root(
         let roots = all.iter().map(|record| record.signer);
         let roots = roots.filter(|signer| signer.kind() == AuthorityKind::Root);
         let numbers = roots.map(number).collect::<Result<Vec<_>, _>>()?;
-        Ok((all, next, records.bundles().next_number()?, numbers))
+        Ok((all, next, records.bundles().next_number(now)?, numbers))
     })?;
     let counting = counting_roots(home, &all, now)?;
     let roots = stored_roots(home)?;

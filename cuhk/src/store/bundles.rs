@@ -2,14 +2,11 @@
 
 use data_encoding::BASE64;
 use rusqlite::{Connection, OptionalExtension, params};
+use rustls_pki_types::UnixTime;
 use scb_protocol::SignedBundle;
 
 use super::convert;
 use crate::Error;
-
-/// How far the next number is ahead after a restoration: more bundles than roots sign between a
-/// backup and the day when it is needed, and few enough to catch up with.
-const LEAP: u64 = 16;
 
 /// The trust bundles that roots have signed.
 #[derive(Debug)]
@@ -28,18 +25,22 @@ impl<'a> TrustBundles<'a> {
     ///
     /// [`Error::Storage`], [`Error::RecordInvalid`].
     pub fn latest(&self) -> Result<Option<SignedBundle>, Error> {
-        self.find(self.sequence()?)
+        self.starting_at(self.sequence()?)
     }
 
-    /// The one of this number: whoever missed it needs it to believe the next one.
+    /// The one of this number, or the next after it, as numbers may be left out: whoever missed it
+    /// needs it to believe the next one.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::RecordInvalid`].
-    pub fn find(&self, sequence: u64) -> Result<Option<SignedBundle>, Error> {
+    pub fn starting_at(&self, sequence: u64) -> Result<Option<SignedBundle>, Error> {
         let found = self
             .connection
-            .prepare_cached("SELECT bundle, signatures FROM trust_bundle WHERE sequence = ?1")?
+            .prepare_cached(
+                "SELECT bundle, signatures FROM trust_bundle WHERE sequence >= ?1
+                 ORDER BY sequence LIMIT 1",
+            )?
             .query_row([convert::integer(sequence)], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })
@@ -66,17 +67,19 @@ impl<'a> TrustBundles<'a> {
         convert::number(last.unwrap_or(0))
     }
 
-    /// The number of the next one: ahead of all that may have been signed since an old backup.
+    /// The number of the next one. After a restoration it is the time, so that it is ahead of all
+    /// that were signed since the backup, also if the same backup was restored before: nobody signs
+    /// as many as there are seconds.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::RecordInvalid`].
-    pub fn next_number(&self) -> Result<u64, Error> {
-        let leap = match self.may_be_behind()? {
-            true => LEAP,
-            false => 1,
-        };
-        Ok(self.sequence()?.saturating_add(leap))
+    pub fn next_number(&self, now: UnixTime) -> Result<u64, Error> {
+        let next = self.sequence()?.saturating_add(1);
+        Ok(match self.may_be_behind()? {
+            true => next.max(now.as_secs()),
+            false => next,
+        })
     }
 
     /// Writes down that this is the database of a backup.
@@ -152,8 +155,10 @@ mod tests {
     use crate::store::temporary;
 
     #[test]
-    fn the_first_bundle_after_a_restoration_is_ahead_of_those_signed_since_the_backup() {
+    fn the_first_bundle_after_a_restoration_is_ahead_of_all_signed_since_the_backup() {
         let (_dir, store) = temporary();
+        let day = convert::time(1_800_000_000).unwrap();
+        let next_day = convert::time(1_800_086_400).unwrap();
         let bundle = SignedBundle {
             bundle: String::new(),
             signatures: Vec::new(),
@@ -162,20 +167,17 @@ mod tests {
             .write_blocking(move |records| {
                 let bundles = records.bundles();
                 bundles.replace(1, &bundle)?;
-                assert_eq!(
-                    (bundles.may_be_behind()?, bundles.next_number()?),
-                    (false, 2)
-                );
+                let next =
+                    |now| Ok::<_, Error>((bundles.may_be_behind()?, bundles.next_number(now)?));
+                assert_eq!(next(day)?, (false, 2));
                 bundles.restored()?;
-                assert_eq!(
-                    (bundles.may_be_behind()?, bundles.next_number()?),
-                    (true, 17)
-                );
-                bundles.replace(17, &bundle)?;
-                assert_eq!(
-                    (bundles.may_be_behind()?, bundles.next_number()?),
-                    (false, 18)
-                );
+                assert_eq!(next(day)?, (true, 1_800_000_000));
+                // The same backup once more, a day later: ahead of what was signed in between.
+                assert_eq!(next(next_day)?, (true, 1_800_086_400));
+                bundles.replace(1_800_086_400, &bundle)?;
+                assert_eq!(next(next_day)?, (false, 1_800_086_401));
+                bundles.restored()?;
+                assert_eq!(next(day)?, (true, 1_800_086_401), "a clock that is behind");
                 Ok(())
             })
             .unwrap();
@@ -196,10 +198,15 @@ mod tests {
                 assert!(bundles.replace(2, &bundle("another")).is_err());
                 assert!(bundles.replace(1, &bundle("first")).is_err());
                 assert_eq!(bundles.latest()?, Some(bundle("second")));
-                assert_eq!(bundles.find(1)?, None);
+                assert_eq!(
+                    bundles.starting_at(1)?,
+                    Some(bundle("second")),
+                    "1 is left out"
+                );
                 bundles.replace(3, &bundle("third"))?;
                 assert_eq!(bundles.sequence()?, 3);
-                assert_eq!(bundles.find(2)?, Some(bundle("second")));
+                assert_eq!(bundles.starting_at(2)?, Some(bundle("second")));
+                assert_eq!(bundles.starting_at(4)?, None);
                 Ok(())
             })
             .unwrap();

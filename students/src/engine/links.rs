@@ -99,17 +99,19 @@ async fn fetch_bundle(
     };
     let mut changed = false;
     // Where CUHK has changed its root more than once since this home last asked.
-    for sequence in setup.missed_bundles(&latest)? {
-        if let Some(missed) = ask_bundle(connection, sequence, step).await?
-            && missed.leads_on(setup.require_trust()?.as_ref())
-        {
+    let mut way = setup.missed_bundles(&latest)?;
+    while let Some(number) = way.number()
+        && let Some(missed) = ask_bundle(connection, number, step).await?
+    {
+        if missed.leads_on(setup.require_trust()?.as_ref()) {
             changed |= setup.take_bundle(&missed, clock.now())?;
         }
+        way = way.after(&missed);
     }
     Ok(setup.take_bundle(&latest, clock.now())? || changed)
 }
 
-/// The bundle of this number, not judged yet; none if there is none.
+/// The bundle of this number or the next one, not judged yet; none if there is none.
 async fn ask_bundle(
     connection: &mut Connection,
     sequence: u64,

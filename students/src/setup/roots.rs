@@ -1,14 +1,13 @@
 //! Which roots a run trusts: from the command line, the sandbox, the home, and the trust bundles
 //! that came since.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, TrustStore};
 use scb_cli::{Home, ROOTS, Role, Sandbox, former_roots};
-use scb_protocol::{Code, Refusal, SignedBundle, Step};
+use scb_protocol::{Code, MissedBundles, Refusal, SignedBundle, Step};
 use scb_transport::ServerTrust;
 
 use super::{Root, Setup};
@@ -132,12 +131,12 @@ impl Setup {
         self.sandbox.is_none() && self.home.is_bundle_due()
     }
 
-    /// The numbers of the trust bundles without which this one cannot be judged here.
+    /// The way by the trust bundles without which this one cannot be judged here.
     ///
     /// # Errors
     ///
     /// [`Error::NoRoot`], [`Error::Cli`].
-    pub(crate) fn missed_bundles(&self, latest: &SignedBundle) -> Result<Range<u64>, Error> {
+    pub(crate) fn missed_bundles(&self, latest: &SignedBundle) -> Result<MissedBundles, Error> {
         let trust = self.require_trust()?;
         Ok(latest.missed(&trust, self.home.bundle_sequence()?))
     }

@@ -61,7 +61,9 @@ async fn answer(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal>
                 desk.renew(holder.sid(), *holder.certificate(), key, "key")?
             }
             Admitted::TrustBundle { sequence } => {
-                let earlier = desk.earlier.lock().unwrap().get(&sequence).cloned();
+                let earlier = desk.earlier.lock().unwrap();
+                let mut earlier = earlier.range(sequence..).filter(|_| sequence > 0);
+                let earlier = earlier.next().map(|(_, bundle)| bundle.clone());
                 let signed = earlier.unwrap_or_else(|| desk.bundle.lock().unwrap().clone());
                 Reply::TrustBundle {
                     bundle: signed.bundle,
