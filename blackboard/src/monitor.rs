@@ -85,7 +85,12 @@ impl scb_transport::Vitals for Vitals {
         self.metrics
             .own_certificate(own.chain.leaf().not_after(), now);
         self.metrics.database(self.store().size());
+        let witnessed = &self.shared.witnessed;
+        self.metrics.witnesses(&witnessed.tally().so_far(), now);
         // What cannot be read is no number: the last one stays.
+        if let Ok(pending) = self.store().accepted_beyond(witnessed.complete_sizes()) {
+            self.metrics.pending(pending);
+        }
         if let Ok(kept) = self.shared.content.upload_sizes_blocking() {
             let bytes = kept.into_iter().map(|(_, bytes)| bytes);
             self.metrics.unfinished(bytes.fold(0, u64::saturating_add));

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use crate::config::{Config, NamedWitness, WitnessPolicyError};
 use crate::logs::Logs;
 use crate::store;
+use crate::witnessed::tally::COSIGNED;
 use crate::witnessed::{Cosigned, Witnessed};
 
 /// Between two looks, if nothing tells that there is something new; and after it was away.
@@ -136,6 +137,21 @@ pub(crate) fn outside_witnesses(
 }
 
 impl Error {
+    /// A word for the numbers.
+    fn word(&self) -> &'static str {
+        match self {
+            error if error.is_away() => "away",
+            Self::Http(_) | Self::NotText | Self::Answer(_) => "answer",
+            Self::Log(_) => "own_log",
+            Self::Unknown => "log_unknown",
+            Self::OtherKey => "log_key",
+            Self::NotGrown(_) => "log_forked",
+            Self::Status(_) => "status",
+            Self::Ahead { .. } => "ahead",
+            Self::Clock { .. } => "clock",
+        }
+    }
+
     /// Whether nothing can be said about the log.
     fn is_away(&self) -> bool {
         matches!(self, Self::Http(error) if error.is_away())
@@ -177,7 +193,11 @@ impl OutsideWitness {
             if self.is_paused(&log) {
                 continue;
             }
-            match self.offer(&log, &offered).await {
+            let came = self.offer(&log, &offered).await;
+            let end = came.as_ref().map_or_else(Error::word, |()| COSIGNED);
+            let name = self.key.name().to_string();
+            self.witnessed.tally().count(&name, end);
+            match came {
                 Ok(()) => {}
                 Err(error) if error.is_away() => return Err(error),
                 Err(error) => self.leave_alone(&log, error),
@@ -216,6 +236,9 @@ impl OutsideWitness {
         };
         self.check_clock(cosignature)?;
         self.witnessed.add(log, offered, (line, &self.key))?;
+        let name = self.key.name().to_string();
+        let time = cosignature.time();
+        self.witnessed.tally().cosigned(&name, time);
         self.known(log).seen = size;
         Ok(())
     }

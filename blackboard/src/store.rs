@@ -31,6 +31,7 @@ mod withdrawal;
 mod witnessed;
 
 use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use rusqlite_migration::{M, Migrations};
 use rustls_pki_types::UnixTime;
@@ -287,6 +288,16 @@ impl Store {
     /// [`Error::Storage`].
     pub(crate) async fn log_sizes(&self) -> Result<Vec<(LogName, u64)>, Error> {
         self.database.read(log::sizes).await
+    }
+
+    /// How many submissions were accepted by entries beyond the first so many of their logs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn accepted_beyond(&self, sizes: BTreeMap<LogName, u64>) -> Result<u64, Error> {
+        self.database
+            .read_blocking(move |connection| log::accepted_beyond(connection, &sizes))
     }
 
     /// All logs.

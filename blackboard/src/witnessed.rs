@@ -4,6 +4,8 @@
 //! cosigned this very one; only then the next one is. So witnesses of different speed, one of which
 //! may have been away, always come together.
 
+pub(crate) mod tally;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::authority::ListsThen;
+use self::tally::{CUHK, Tally};
 
 /// A checkpoint of a log that CUHK cosigned, with what proves both keys, and with the cosignatures of
 /// other witnesses that have come.
@@ -48,14 +51,34 @@ struct Seen {
 pub(crate) struct Witnessed {
     policy: Arc<WitnessPolicy>,
     logs: watch::Sender<BTreeMap<LogName, Seen>>,
+    tally: Tally,
 }
 
 impl Witnessed {
     /// Nothing yet; so many of these must have cosigned, CUHK always among them.
     pub(crate) fn by(policy: WitnessPolicy) -> Self {
         let policy = Arc::new(policy);
-        let logs = watch::Sender::default();
-        Self { policy, logs }
+        let (logs, tally) = (watch::Sender::default(), Tally::default());
+        Self {
+            policy,
+            logs,
+            tally,
+        }
+    }
+
+    /// What came of asking the witnesses.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// How many entries of each log enough have cosigned.
+    pub(crate) fn complete_sizes(&self) -> BTreeMap<LogName, u64> {
+        let logs = self.logs.borrow();
+        let complete = logs.iter().filter_map(|(name, seen)| {
+            let size = seen.complete.as_ref()?.checkpoint.size();
+            Some((name.clone(), size))
+        });
+        complete.collect()
     }
 
     /// The newest checkpoint of a log that enough have cosigned, if it covers entry number `index`;
@@ -83,6 +106,8 @@ impl Witnessed {
     /// There is a newer one by CUHK.
     pub(crate) fn set(&self, log: &LogName, cosigned: Cosigned) {
         let newest = Arc::new(cosigned);
+        let time = newest.checkpoint.time().as_secs();
+        self.tally.cosigned(CUHK, time);
         self.logs.send_modify(|all| {
             let seen = all.entry(log.clone()).or_insert_with(|| Seen {
                 newest: Arc::clone(&newest),

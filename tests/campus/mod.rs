@@ -7,6 +7,7 @@
 mod by_hand;
 mod faults;
 mod judge;
+mod monitored;
 mod server;
 
 use std::ffi::OsStr;
@@ -20,6 +21,7 @@ use tempfile::TempDir;
 pub use by_hand::ByHand;
 pub use faults::{FaultTable, KnownFault};
 pub use judge::{judge, python, python_with};
+pub use monitored::{get, monitor, wait_for};
 pub use server::Server;
 
 /// The sample IDs of a sandbox.

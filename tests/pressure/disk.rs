@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::campus::{Campus, Ran, Server, judge, program, serve_at, shell};
+use crate::campus::{Campus, Ran, Server, judge, monitor, program, serve_at, shell, wait_for};
 use crate::ledger::{Ledger, one_certificate_each};
 
 /// Puts a small file system with a copy of what is in `$1` over it, which only this process
@@ -52,6 +52,7 @@ fn move_to_small_disk(sandbox: &Path, name: &str, size: &str, server: &mut Serve
     let home = sandbox.join(name);
     let mut start = program(name);
     start.args(serve_at(sandbox, &server.address()));
+    start.args(["--metrics", "127.0.0.1:0"]);
     *server = Server::start_command(&mut on_small_disk(&home, size, &start)).apart();
     server.sees(&home)
 }
@@ -107,12 +108,17 @@ fn blackboard_without_space_says_so_and_goes_on_when_there_is_some() {
     ledger.note(&submit(&campus, "second").succeeded());
 
     // Not a byte left: refused, listed all the same, and finished by the same command.
+    let watched = monitor(campus.blackboard.said()).unwrap();
+    wait_for(&watched, "/readyz", 200);
     let filler = Filler::fill(&disk);
+    let told = wait_for(&watched, "/readyz", 503);
+    assert!(told.contains("the disk is full: make room on it"), "{told}");
     let full = submit(&campus, "third");
     let error = full.refused(4, "storage_full");
     assert!(error["remedy"].is_string(), "{error:#}");
     ledger.is_all_of(&campus);
     drop(filler);
+    wait_for(&watched, "/readyz", 200);
     ledger.note(&submit(&campus, "third").succeeded());
 
     ledger.is_all_of(&campus);

@@ -10,42 +10,14 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::campus::{
-    ByHand, Campus, Ran, SAMPLE, Server, copy, program, python_with, serve, serve_at, version,
+    ByHand, Campus, Ran, SAMPLE, Server, copy, get, monitor, program, python_with, serve, serve_at,
+    version, wait_for,
 };
+use crate::witness::use_tokens;
 use tempfile::TempDir;
 
 /// Longer than anything here takes: reached only by a failing test.
 const LONG: Duration = Duration::from_secs(30);
-
-/// Status and body of an answer.
-fn get(address: &str, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut said = String::new();
-    stream.read_to_string(&mut said).unwrap();
-    let (head, body) = said.split_once("\r\n\r\n").unwrap();
-    (head[9..12].parse().unwrap(), body.to_owned())
-}
-
-/// The address of the monitor, from what a server has said.
-fn monitor(said: &str) -> Option<String> {
-    let (_, rest) = said.split_once("health and metrics at http://")?;
-    Some(rest.lines().next()?.to_owned())
-}
-
-/// Asks until the answer has this status; returns its body.
-fn wait_for(address: &str, path: &str, status: u16) -> String {
-    let begun = Instant::now();
-    loop {
-        let (found, body) = get(address, path);
-        if found == status {
-            return body;
-        }
-        assert!(begun.elapsed() < LONG, "{found}: {body}");
-        std::thread::yield_now();
-    }
-}
 
 /// A sandbox whose servers are watched.
 struct Watched {
@@ -218,6 +190,62 @@ fn a_campus_that_works_is_ready_and_its_numbers_add_up() {
             assert!(names.lines().any(|line| line == name), "{names}");
         }
     }
+}
+
+/// Asks Blackboard for its numbers until these are as expected.
+fn until(address: &str, expected: &[(&str, f64)]) -> Samples {
+    let begun = Instant::now();
+    loop {
+        let numbers = samples(&get(address, "/metrics").1);
+        let is = |(name, value): &(&str, f64)| numbers.get(*name) == Some(value);
+        if expected.iter().all(is) {
+            return numbers;
+        }
+        assert!(begun.elapsed() < LONG, "{numbers:#?}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_waits_for_a_witness_is_counted() {
+    let Watched {
+        mut campus,
+        blackboard,
+        _dir,
+        ..
+    } = watched();
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    let numbers = until(&blackboard, &[("blackboard_pending_receipts", 0.0)]);
+    let cosigned = "blackboard_witness_requests_total{witness=\"cuhk\",end=\"cosigned\"}";
+    assert!(numbers[cosigned] >= 1.0, "{numbers:#?}");
+    let age = "blackboard_cosignature_age_seconds{witness=\"cuhk\"}";
+    assert!(numbers[age] < LONG.as_secs_f64(), "{numbers:#?}");
+
+    campus.blackboard.stop();
+    use_tokens(&campus);
+    let mut command = program("blackboard");
+    command.args(serve_at(&campus.path(), &campus.blackboard.address()));
+    campus.blackboard = Server::start_command(command.args(["--metrics", "127.0.0.1:0"]));
+    let blackboard = monitor(campus.blackboard.said()).unwrap();
+    campus.cuhk.kill();
+    campus
+        .student(&["submit", "--ids", SAMPLE, &version(campus.outside())])
+        .succeeded();
+    let numbers = until(&blackboard, &[("blackboard_pending_receipts", 1.0)]);
+    let refused = |(name, _): &(&String, &f64)| {
+        name.starts_with("blackboard_witness_requests_total") && !name.contains("cosigned")
+    };
+    let begun = Instant::now();
+    while !samples(&get(&blackboard, "/metrics").1)
+        .iter()
+        .any(|one| refused(&one))
+    {
+        assert!(begun.elapsed() < LONG, "{numbers:#?}");
+        std::thread::yield_now();
+    }
+    let again = serve_at(&campus.path(), &campus.cuhk.address());
+    campus.cuhk = Server::start("cuhk", &again);
+    until(&blackboard, &[("blackboard_pending_receipts", 0.0)]);
 }
 
 #[test]

@@ -37,6 +37,7 @@ use crate::failure::failure as failed;
 use crate::identity::Identity;
 use crate::logs::Logs;
 use crate::store::{Register, Store};
+use crate::witnessed::tally::{COSIGNED, CUHK};
 use crate::witnessed::{Cosigned, Witnessed};
 
 /// Between two looks, if no log tells that it has grown; and after CUHK was away.
@@ -258,7 +259,19 @@ impl LogWitness {
         let log = Arc::clone(log);
         let offer = off_the_runtime(move || offer(&log, old)).await?;
         let (expect, request) = ExpectCosignature::new(keys, offer);
-        expect.handle(link.ask(&request).await?)
+        let asked = link.ask(&request).await;
+        let answer = asked.and_then(|reply| expect.handle(reply));
+        self.count(&answer);
+        answer
+    }
+
+    fn count(&self, answer: &Result<WitnessAnswer, Refusal>) {
+        let end = match answer {
+            Ok(WitnessAnswer::Cosigned(_)) => COSIGNED,
+            Ok(WitnessAnswer::Seen(_)) => "seen",
+            Err(refusal) => refusal.code.as_str(),
+        };
+        self.witnessed.tally().count(CUHK, end);
     }
 
     /// How many entries CUHK has seen, after that was compared with the log in this run.
@@ -394,7 +407,11 @@ impl LogWitness {
     async fn open(&mut self) -> Result<Link, Refusal> {
         let tls = self.tls()?;
         let address = self.address.current().to_owned();
-        Link::open(&address, &tls, Instant::now() + PATIENCE).await
+        let opened = Link::open(&address, &tls, Instant::now() + PATIENCE).await;
+        opened.inspect_err(|refusal| {
+            let tally = self.witnessed.tally();
+            tally.count(CUHK, refusal.code.as_str());
+        })
     }
 
     fn tls(&mut self) -> Result<ClientTls, Refusal> {

@@ -1,12 +1,18 @@
 //! Blackboard's numbers. Labels are words of ours, so that there are never more than a few.
 
+use std::sync::atomic::Ordering;
+
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use rustls_pki_types::UnixTime;
 use scb_certs::TrustStore;
-use scb_protocol::{Fact, StepEvent};
+use scb_protocol::{Fact, StepEvent, from_seconds};
 use scb_transport::{Counters, Measured, seconds_between};
+
+use crate::witnessed::tally::Counts;
 
 const DAY: f64 = 24.0 * 60.0 * 60.0;
 
@@ -21,6 +27,22 @@ pub(super) struct Metrics {
     cuhk_in_touch: Gauge,
     certificate_expiry: Measured,
     unfinished: Gauge,
+    witness_requests: Family<Asked, Counter>,
+    cosignature_age: Family<Witness, Measured>,
+    pending: Gauge,
+}
+
+/// Whom it was asked of, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    witness: String,
+    end: &'static str,
+}
+
+/// `cuhk`, or the name in the key of another witness that `config.toml` names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Witness {
+    witness: String,
 }
 
 impl Metrics {
@@ -36,6 +58,9 @@ impl Metrics {
             cuhk_in_touch: Gauge::default(),
             certificate_expiry: Gauge::default(),
             unfinished: Gauge::default(),
+            witness_requests: Family::default(),
+            cosignature_age: Family::default(),
+            pending: Gauge::default(),
         };
         metrics.register(&mut registry);
         (metrics, registry)
@@ -82,6 +107,45 @@ impl Metrics {
             Unit::Bytes,
             self.unfinished.clone(),
         );
+        self.register_witnesses(registry);
+    }
+
+    fn register_witnesses(&self, registry: &mut Registry) {
+        registry.register(
+            "witness_requests",
+            "Checkpoints offered to a witness since the start, by what came of it",
+            self.witness_requests.clone(),
+        );
+        registry.register_with_unit(
+            "cosignature_age",
+            "How long ago a witness cosigned last, by its own clock",
+            Unit::Seconds,
+            self.cosignature_age.clone(),
+        );
+        registry.register(
+            "pending_receipts",
+            "Submissions whose entry has not been cosigned by as many witnesses as are wanted",
+            self.pending.clone(),
+        );
+    }
+
+    pub(super) fn witnesses(&self, counts: &Counts, now: UnixTime) {
+        for ((witness, end), count) in &counts.requests {
+            let witness = witness.clone();
+            let asked = Asked { witness, end };
+            let counter = self.witness_requests.get_or_create(&asked);
+            counter.inner().store(*count, Ordering::Relaxed);
+        }
+        for (witness, last) in &counts.last {
+            let witness = witness.clone();
+            let age = self.cosignature_age.get_or_create(&Witness { witness });
+            age.set(seconds_between(from_seconds(*last), now));
+        }
+    }
+
+    pub(super) fn pending(&self, receipts: u64) {
+        self.pending
+            .set(i64::try_from(receipts).unwrap_or(i64::MAX));
     }
 
     /// Counts one event.

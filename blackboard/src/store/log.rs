@@ -1,6 +1,8 @@
 //! The assignments' logs: entries are numbered in the same transaction as what they record. The
 //! tiles follow.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
@@ -133,6 +135,25 @@ fn size_of(connection: &Connection, id: i64) -> Result<u64, Error> {
         .prepare_cached(sql)?
         .query_one([id], |row| row.get(0))?;
     Ok(size.unsigned_abs())
+}
+
+/// How many submissions were accepted by entries beyond the first so many of their logs.
+pub(super) fn accepted_beyond(
+    connection: &Connection,
+    sizes: &BTreeMap<LogName, u64>,
+) -> Result<u64, Error> {
+    let sql = "SELECT count(*) FROM log_entries JOIN logs ON log = id \
+               WHERE origin = ? AND number >= ? AND kind = 'accepted'";
+    let mut query = connection.prepare_cached(sql)?;
+    let mut all: i64 = 0;
+    for (name, size) in self::sizes(connection)? {
+        let from = sizes.get(&name).copied().unwrap_or(0);
+        if from < size {
+            let key = params![name.to_string(), as_integer(from)];
+            all += query.query_one(key, |row| row.get::<_, i64>(0))?;
+        }
+    }
+    Ok(all.unsigned_abs())
 }
 
 #[cfg(test)]

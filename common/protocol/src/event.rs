@@ -2,6 +2,7 @@
 //! are rendered.
 
 mod fact;
+mod line;
 
 use std::fmt;
 use std::time::Duration;
