@@ -138,9 +138,9 @@ def digest(archive, name):
 
 
 def safe_name(name):
-    """Harmless in every file system and shell, never hidden, and never that of the receipt."""
+    """Harmless in every file system and shell, no option, and never that of the receipt."""
     safe = HARMFUL.sub("_", name)
-    if not re.match("[A-Za-z0-9_]|[^\x00-\x7f]", safe) or safe.encode().lower().startswith(b"receipt."):
+    if not re.match("[.]?([A-Za-z0-9_]|[^\x00-\x7f])", safe) or safe.encode().lower().startswith(b"receipt."):
         safe = "report-" + safe
     return safe.encode()[:255].decode(errors="ignore").rstrip(". ")
 

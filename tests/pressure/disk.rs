@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::campus::{Campus, Ran, Server, judge, monitor, program, serve_at, shell, wait_for};
 use crate::ledger::{Ledger, one_certificate_each};
@@ -122,6 +123,51 @@ fn blackboard_without_space_says_so_and_goes_on_when_there_is_some() {
     ledger.note(&submit(&campus, "third").succeeded());
 
     ledger.is_all_of(&campus);
+}
+
+#[test]
+fn what_the_last_member_signs_on_a_full_disk_is_completed_when_there_is_space() {
+    if !can_mount() {
+        return;
+    }
+    let mut campus = Campus::sandbox();
+    let sandbox = campus.path();
+    let codes = sandbox.join("codes.csv");
+    let [one, other] = ["1155000001", "1155000002"];
+    let home = |sid: &str| campus.outside().join(sid);
+    let homes = [home(one), home(other)];
+    for (sid, home) in [one, other].into_iter().zip(&homes) {
+        let enrol = ["enrol", "--ids", sid, "--codes", codes.to_str().unwrap()];
+        campus.student_elsewhere(home, &enrol).succeeded();
+    }
+    let disk = move_to_small_disk(&sandbox, "blackboard", "8m", &mut campus.blackboard);
+    let report = campus.outside().join("report.txt");
+    fs::write(&report, vec![7; 1 << 20]).unwrap();
+    let report = report.to_str().unwrap();
+    let propose = ["submit", "--ids", one, "--with", other, report, "--json"];
+    let proposed = campus.student_elsewhere(&homes[0], &propose);
+    let proposed = proposed.succeeded().json();
+    let sign = [
+        "cosign",
+        "--yes",
+        proposed["submission_id"].as_str().unwrap(),
+    ];
+    let sign = [&sign[..], &["--json"]].concat();
+
+    let filler = Filler::fill(&disk);
+    let full = campus.student_elsewhere(&homes[1], &sign);
+    if full.exit != Some(0) {
+        full.refused(4, "storage_full");
+    }
+    assert!(campus.submissions().is_empty());
+    drop(filler);
+    // Whether it was recorded or not: this is the same signature, and nothing comes twice.
+    campus.student_elsewhere(&homes[1], &sign).succeeded();
+    let began = Instant::now();
+    while campus.submissions().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(60));
+    }
+    assert_eq!(campus.submissions().len(), 1);
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn campus() -> Campus {
     fs::create_dir_all(folder.join("src")).unwrap();
     fs::write(folder.join("report.pdf"), "the report").unwrap();
     fs::write(folder.join("src/=cmd.c"), "int main;").unwrap();
+    fs::write(folder.join("src/.clang-format"), "Language: Cpp").unwrap();
     let folder = folder.to_str().unwrap();
     campus
         .student(&["submit", "--ids", SAMPLE, folder])
@@ -69,7 +70,7 @@ fn an_archive_holds_everything_and_says_whether_more_may_come() {
     assert_eq!(told["final"], false);
     assert_eq!(
         numbers(&told),
-        [2, 3, 5],
+        [2, 4, 5],
         "rules, two committed, two accepted"
     );
     let said = verify(&campus, &path).succeeded().stdout;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::campus::{Campus, SAMPLE};
-use crate::witness::{start_blackboard, until_seen};
+use crate::witness::until_seen;
 
 /// The one stored file of a campus.
 fn stored(campus: &Campus) -> PathBuf {
@@ -96,14 +96,14 @@ fn a_torn_tile_and_a_lost_checkpoint_are_mended_as_fsck_says() {
     assert!(found.stdout.contains(remedy), "{found:#?}");
     assert!(!found.stdout.contains("log_cut"), "{found:#?}");
     fs::rename(&log, campus.outside().join("evidence")).unwrap();
-    start_blackboard(&mut campus);
+    campus.start_blackboard_again();
     campus.administer_blackboard(&["fsck"]).succeeded();
 
     campus.blackboard.stop();
     fs::remove_file(log.join("checkpoint")).unwrap();
     let found = campus.administer_blackboard(&["fsck"]).stdout;
     assert!(!found.contains("log_cut"), "{found}");
-    start_blackboard(&mut campus);
+    campus.start_blackboard_again();
     let sound = campus.administer_blackboard(&["fsck"]).succeeded().stdout;
     let ends = "everything is as it was stored\n";
     assert!(sound.ends_with(ends), "{sound}");

@@ -50,12 +50,6 @@ pub(crate) fn put_back(campus: &Campus, backup: &Path) {
     copy(backup, &home(campus));
 }
 
-/// Starts Blackboard again, after it was stopped.
-pub(crate) fn start_blackboard(campus: &mut Campus) {
-    let arguments = serve_at(&campus.path(), &campus.blackboard.address());
-    campus.blackboard = Server::start("blackboard", &arguments);
-}
-
 /// `blackboard serve`, which is going to end by itself.
 fn serve_in_vain(campus: &Campus) -> Ran {
     let arguments = serve_at(&campus.path(), &campus.blackboard.address());
@@ -69,7 +63,7 @@ fn an_old_backup_of_blackboard_is_refused_until_the_operator_says_what_is_lost()
     campus.blackboard.stop();
     let backup = campus.outside().join("backup");
     copy(&home(&campus), &backup);
-    start_blackboard(&mut campus);
+    campus.start_blackboard_again();
     hand_in(&campus);
     let had = hand_in(&campus);
     campus.blackboard.stop();
@@ -96,7 +90,7 @@ fn an_old_backup_of_blackboard_is_refused_until_the_operator_says_what_is_lost()
     let recovered = campus.administer_blackboard(&["recover", "--lose", &lose]);
     let goes_on = format!("goes on with number {}", had + 1);
     assert!(recovered.succeeded().stdout.contains(&goes_on));
-    start_blackboard(&mut campus);
+    campus.start_blackboard_again();
     hand_in(&campus);
     let again = campus.administer_blackboard(&["submissions", "list", "--json"]);
     assert_eq!(again.succeeded().json().as_array().unwrap().len(), 2);
@@ -112,7 +106,7 @@ fn what_was_entered_while_cuhk_was_away_is_witnessed_when_it_is_back() {
     let before = hand_in(&campus);
     campus.blackboard.stop();
     use_tokens(&campus);
-    start_blackboard(&mut campus);
+    campus.start_blackboard_again();
     campus.cuhk.kill();
     campus.restart_blackboard();
     let log = campus.blackboard.log();
@@ -174,7 +168,7 @@ fn a_backup_put_back_while_cuhk_is_away_waits_for_it() {
     let again = serve_at(&campus.path(), &campus.cuhk.address());
     campus.cuhk = Server::start("cuhk", &again);
     // It was the newest backup: nothing is lost, and numbers go on far away.
-    start_blackboard(&mut campus);
+    campus.start_blackboard_again();
     campus
         .administer_blackboard(&[&add[..], &title[..]].concat())
         .succeeded();
@@ -206,7 +200,7 @@ fn a_log_under_another_key_waits_for_cuhks_operator() {
     campus.blackboard.stop();
     // Its key is lost, and with it the tiles: they are made anew from the database.
     fs::remove_dir_all(home(&campus).join("logs")).unwrap();
-    start_blackboard(&mut campus);
+    campus.start_blackboard_again();
     let began = Instant::now();
     let key = loop {
         assert!(began.elapsed() < PATIENCE, "{}", campus.blackboard.log());

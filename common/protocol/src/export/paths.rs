@@ -37,13 +37,14 @@ fn safe_path(path: &FilePath) -> String {
     parts.join("/")
 }
 
-/// A name that is harmless in every file system and shell, never hidden, and never that of the
-/// receipt.
+/// A name that is harmless in every file system and shell, no option of a command, and never that of
+/// the receipt. Names such as `.gitignore` stay: work is built with them.
 fn safe_name(name: &str) -> String {
     let harmless = |c| if is_harmless(c) { c } else { '_' };
     let mut safe: String = name.chars().map(harmless).collect();
     let begins_well = |c: char| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii();
-    if !safe.starts_with(begins_well) || safe.to_ascii_lowercase().starts_with("receipt.") {
+    let after_dot = safe.strip_prefix('.').unwrap_or(&safe);
+    if !after_dot.starts_with(begins_well) || safe.to_ascii_lowercase().starts_with("receipt.") {
         safe.insert_str(0, PREFIX);
     }
     while safe.len() > LONGEST {
@@ -79,6 +80,8 @@ mod tests {
             "a-b_c,d+e.tar.gz",
             "__init__.py",
             "_pkg",
+            ".gitignore",
+            ".報告",
             "lab [1] – “draft”.pdf",
             "e\u{301}tude, ภาษาไทย.md",
             longest.as_str(),
@@ -91,7 +94,10 @@ mod tests {
     fn defuses_names_that_do_harm() {
         for (name, safe) in [
             ("../x", "report-.._x"),
-            (".bashrc", "report-.bashrc"),
+            ("..bashrc", "report-..bashrc"),
+            (".-x", "report-.-x"),
+            ("...", "report-"),
+            (".", "report-"),
             ("-rf", "report--rf"),
             ("~root", "report-~root"),
             ("=cmd", "report-=cmd"),
@@ -119,7 +125,12 @@ mod tests {
 
     #[test]
     fn keeps_folders() {
-        let names = ["src/main.rs", "_pkg/__init__.py", "報告/最終.pdf"];
+        let names = [
+            "src/main.rs",
+            "_pkg/__init__.py",
+            ".github/workflows/ci.yml",
+            "報告/最終.pdf",
+        ];
         assert_eq!(paths(&names), names);
         assert_eq!(
             paths(&["a/receipt.zip", "b"]),
