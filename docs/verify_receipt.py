@@ -399,7 +399,8 @@ def verify(arguments):
             check(claims["aud"] == service and claims["sub"] == name
                   and unbase64(claims["cnf"]["x5t#S256"]).hex() == found[name], "a token")
             check(claims["iat"] - SKEW <= at <= claims["exp"] + SKEW, "time of a token")
-        say("tokens", "CUHK was away; %d tokens were in force" % len(names))
+        were = "token was" if len(names) == 1 else "tokens were"
+        say("tokens", "CUHK was away; %d %s in force" % (len(names), were))
 
     for entry in statement["files"]:
         say("file", "%s, %d bytes, SHA-256 %s" % (entry["name"], entry["size"], entry["sha256"]))

@@ -3,14 +3,21 @@
 
 use std::error::Error as StdError;
 
-use scb_cli::{Failure, exit};
+use scb_cli::{Failure, exit, local_moments};
 
 use crate::store;
+
+/// The code of rules that would have ended before they were given.
+const BACKDATED: &str = "rules_backdated";
 
 /// What is to be printed, and with which exit code the program ends.
 pub(crate) fn failure(error: anyhow::Error) -> Failure {
     let known = error.chain().find_map(known);
     let mut failure = Failure::from(error);
+    if known.as_ref().is_some_and(|known| known.code == BACKDATED) {
+        // Whoever typed a time in the zone of this machine reads it as he typed it.
+        failure.message = local_moments(&failure.message);
+    }
     if let (None, Some(known)) = (failure.code, known) {
         failure.exit = known.exit;
         failure.code = Some(known.code);

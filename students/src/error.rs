@@ -61,9 +61,9 @@ pub enum Error {
     },
     /// A receipt verifies, but for another file than the one beside it.
     #[error(
-        "{} is none of the {} that were handed in: SHA-256 {found}, not {}",
+        "{} is {} handed in: SHA-256 {found}, not {}",
         printable(&path.to_string_lossy()),
-        counted(expected.len(), "file"),
+        none_of(expected.len()),
         listed(expected)
     )]
     OtherFile {
@@ -402,6 +402,13 @@ fn some_of(differences: &[String]) -> String {
     match differences.len().checked_sub(MOST) {
         None | Some(0) => shown,
         Some(more) => format!("{shown} and {more} more"),
+    }
+}
+
+fn none_of(files: usize) -> String {
+    match files {
+        1 => "not the file that was".to_owned(),
+        more => format!("none of the {more} files that were"),
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) use prompt::ask;
 use prompt::ask_until;
 
 /// Course and assignment, as far as they are named.
-type Place = (Option<Label>, Option<Label>);
+pub(crate) type Place = (Option<Label>, Option<Label>);
 
 /// Asks for what is not known, then shows the menu until somebody quits or input ends.
 pub(crate) fn run(common: &Common, term: Term) -> Result<(), Error> {
@@ -49,6 +49,23 @@ pub(crate) fn run(common: &Common, term: Term) -> Result<(), Error> {
         words,
     };
     session.menu()
+}
+
+/// Which of those that are open; none if input ended.
+pub(crate) fn ask_assignment(
+    open: &[(Label, Label)],
+    words: Words,
+) -> Result<Option<(Label, Label)>, Error> {
+    for (number, (course, assignment)) in (1..).zip(open) {
+        say(&format!("  {number}  {course} / {assignment}"))?;
+    }
+    ask_until(words.which_assignment(), |typed| {
+        let number = typed.parse::<usize>().ok();
+        let chosen = number.and_then(|number| open.get(number.checked_sub(1)?));
+        chosen
+            .cloned()
+            .ok_or_else(|| words.no_such_number(open.len()))
+    })
 }
 
 struct Session<'a> {
@@ -177,7 +194,7 @@ impl Session<'_> {
         let mut report = chosen.hash()?;
         let kept = match self.hand_in_for(&mut report, course, assignment) {
             Err(Error::SeveralOpen { open }) => {
-                let Some((course, assignment)) = self.ask_assignment(&open)? else {
+                let Some((course, assignment)) = ask_assignment(&open, self.words)? else {
                     return Ok(());
                 };
                 self.hand_in_for(&mut report, Some(course), Some(assignment))?
@@ -196,7 +213,7 @@ impl Session<'_> {
             Err(Error::SeveralOpen { open }) => open,
             taken => return taken.map(|()| Some(place)),
         };
-        let Some((course, assignment)) = self.ask_assignment(&open)? else {
+        let Some((course, assignment)) = ask_assignment(&open, self.words)? else {
             return Ok(None);
         };
         let place = (Some(course), Some(assignment));
@@ -238,20 +255,6 @@ impl Session<'_> {
             true => Ok(()),
             false => ask_about_all(&mut self.prepared, self.common, Group::new(here)?),
         }
-    }
-
-    /// Which of those that are open; none if input ended.
-    fn ask_assignment(&self, open: &[(Label, Label)]) -> Result<Option<(Label, Label)>, Error> {
-        for (number, (course, assignment)) in (1..).zip(open) {
-            say(&format!("  {number}  {course} / {assignment}"))?;
-        }
-        ask_until(self.words.which_assignment(), |typed| {
-            let number = typed.parse::<usize>().ok();
-            let chosen = number.and_then(|number| open.get(number.checked_sub(1)?));
-            chosen
-                .cloned()
-                .ok_or_else(|| self.words.no_such_number(open.len()))
-        })
     }
 
     /// Who hands in and where the servers are. An address is changed only when the server has

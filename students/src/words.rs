@@ -145,6 +145,14 @@ impl Words {
         )
     }
 
+    /// Certificates are here, and the address of `--blackboard` did not prove to be right.
+    pub(crate) fn not_remembered(self) -> &'static str {
+        self.pick(
+            "The certificates are here; the address of --blackboard is not remembered:",
+            "證書已在本機；沒有記住 --blackboard 的位址：",
+        )
+    }
+
     /// What is asked for first and refused comes back as a question.
     pub(crate) fn ask_again(self) -> &'static str {
         self.pick(

@@ -296,6 +296,20 @@ fn a_changed_deadline_is_seen_with_when_and_what_it_was() {
 }
 
 #[test]
+fn a_deadline_that_is_over_is_refused_in_the_time_of_the_machine() {
+    let campus = campus();
+    add(&campus, "Lab-1", DAY, "");
+    let mut command = campus.blackboard.beside("blackboard");
+    command.arg("--home").arg(campus.path().join("blackboard"));
+    let change = "assignment change lab-1 --course CSCI3150 --due";
+    command.args(change.split(' ')).arg("2026-01-01 12:00");
+    let refused = Ran::of(command.env("TZ", "HKT-8"));
+    let told = "the due time would be 2026-01-01 12:00:00 +08:00, which is over; so far it is 2";
+    assert!(refused.stderr.contains(told), "{refused:#?}");
+    assert_eq!(refused.exit, Some(3));
+}
+
+#[test]
 fn a_teachers_mistakes_change_nothing_and_are_explained() {
     let campus = campus();
     add(&campus, "Lab-1", DAY, "");

@@ -127,6 +127,25 @@ fn three_machines_sign_one_report_and_all_get_the_same_receipt() {
     for sid in SIDS {
         assert!(ours.contains(&format!("{sid} with certificate")), "{ours}");
     }
+    let theirs = machines.on(SIDS[2], &["verify", receipt, &report, "--lang", "zh-Hant"]);
+    let theirs = theirs.succeeded().stdout;
+    for part in [
+        "結論       驗證通過：1155000001、1155000002、1155000003 為 SANDBOX/lab 提交了此檔案",
+        "比對       ",
+        "自稱       1155000001 自稱於 2",
+    ] {
+        assert!(theirs.contains(part), "{part} is missing:\n{theirs}");
+    }
+    let other = machines.report("another report");
+    let refused = machines.on(SIDS[2], &["verify", receipt, &other, "--lang", "zh-Hant"]);
+    assert!(
+        refused
+            .stdout
+            .contains("結論       收據驗證通過，但並非此檔案的收據"),
+        "{refused:#?}"
+    );
+    assert!(refused.stderr.contains("並非提交的檔案"), "{refused:#?}");
+    let report = machines.report("our report");
     let Some(mut python) = python() else { return };
     let root = ours
         .lines()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::campus::{Ran, program};
+use crate::campus::{Campus, Ran, program};
 
 fn run(name: &str, home: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
     let mut command = program(name);
@@ -67,4 +67,35 @@ fn a_student_is_told_of_the_servers_by_flag_variable_or_home_in_this_order() {
     }
     let wrong = [("SCB_STUDENT_CUHK", "nowhere")];
     run("student", &home, &wrong, &flags[..2]).refused(2, "environment");
+}
+
+#[test]
+fn the_servers_that_an_enrolment_named_are_remembered_once_they_have_proved_themselves() {
+    let campus = Campus::sandbox();
+    let codes = campus.path().join("codes.csv");
+    let home = campus.outside().join("home");
+    let enrol = |sid: &str, blackboard: &str| {
+        let (cuhk, ca) = (campus.cuhk.address(), campus.path().join("ca.pem"));
+        let mut arguments = vec!["enrol", "--ids", sid, "--codes", codes.to_str().unwrap()];
+        arguments.extend(["--cuhk", &cuhk, "--ca", ca.to_str().unwrap()]);
+        arguments.extend(["--blackboard", blackboard]);
+        run("student", &home, &[], &arguments).succeeded()
+    };
+    let known = || {
+        let status = run("student", &home, &[], &["status", "--json"]);
+        status.succeeded().json()["blackboard"].clone()
+    };
+    // CUHK is there, and is no Blackboard: nobody is left without a certificate for it.
+    let told = enrol("1155000001", &campus.cuhk.address());
+    assert!(
+        told.stdout
+            .contains("is not remembered:\nRefused [server_identity]"),
+        "{told:#?}"
+    );
+    assert_eq!(known(), serde_json::Value::Null);
+    let told = enrol("1155000002", &campus.blackboard.address());
+    assert!(!told.stdout.contains("not remembered"), "{told:#?}");
+    assert_eq!(known(), campus.blackboard.address());
+    let submit = ["submit", "--ids", "1155000001,1155000002"];
+    run("student", &home, &[], &submit).succeeded();
 }

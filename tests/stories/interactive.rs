@@ -466,3 +466,29 @@ fn which_of_several_assignments_is_meant_is_asked() {
     terminal.expect(Eof).unwrap();
     assert_eq!(newcomer.campus.submissions()[0]["assignment"], "lab-2");
 }
+
+#[test]
+fn in_a_sandbox_too_which_of_several_assignments_is_meant_is_asked() {
+    let campus = Campus::sandbox();
+    let words = "assignment add --course SANDBOX --title Lab-2 --due 2099-12-01T12:00:00Z";
+    let added = campus.administer_blackboard(&words.split(' ').collect::<Vec<_>>());
+    added.succeeded();
+    // Where nobody can answer, it is refused with the list.
+    let refused = campus.student(&["--json"]).refused(2, "several_open");
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("SANDBOX/lab, SANDBOX/lab-2"), "{message}");
+    let mut terminal = terminal(sandboxed(&campus));
+    answer(
+        &mut terminal,
+        &[
+            ("Student ID 1", ""),
+            ("Student ID 2", ""),
+            ("Student ID 3", ""),
+            ("2  SANDBOX / lab-2", SEEN),
+            ("Which one?", "2"),
+            ("S-000001.zip", SEEN),
+        ],
+    );
+    terminal.expect(Eof).unwrap();
+    assert_eq!(campus.submissions()[0]["assignment"], "lab-2");
+}

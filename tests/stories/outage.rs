@@ -41,7 +41,7 @@ fn tokens_count_where_the_configuration_says_so_and_the_receipt_tells_it() {
     let receipt = receipt.to_str().unwrap();
     let verdict = campus.student(&["verify", receipt]).succeeded().stdout;
     assert!(
-        verdict.contains("CUHK was away; 3 identity tokens"),
+        verdict.contains("CUHK was away; 3 identity tokens were in force, the first until 2"),
         "{verdict}"
     );
     let verdict = campus.student(&["verify", receipt, "--json"]).succeeded();

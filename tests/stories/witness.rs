@@ -94,10 +94,24 @@ fn an_old_backup_of_blackboard_is_refused_until_the_operator_says_what_is_lost()
     hand_in(&campus);
     let again = campus.administer_blackboard(&["submissions", "list", "--json"]);
     assert_eq!(again.succeeded().json().as_array().unwrap().len(), 2);
-    // What was acknowledged meanwhile stays proved.
+    // What was acknowledged meanwhile stays proved, and the students see what was lost.
     let lost = campus.path().join("receipts/S-000002.zip");
-    let verdict = campus.student(&["verify", lost.to_str().unwrap()]);
-    verdict.succeeded();
+    let lost = lost.to_str().unwrap();
+    campus.student(&["verify", lost]).succeeded();
+    let told = campus.student(&["history", "--json"]).succeeded().json();
+    let numbers = |list: &str| {
+        let listed = told[list].as_array().unwrap().iter();
+        let numbers = listed.map(|one| one["submission"].as_str().unwrap().to_owned());
+        numbers.collect::<Vec<_>>()
+    };
+    assert_eq!(numbers("lost"), ["S-000002", "S-000003"], "{told}");
+    assert_eq!(numbers("versions").len(), 2, "{told}");
+    assert_eq!(told["lost"][0]["receipt"], lost);
+    let shown = campus.student(&["history"]).succeeded().stdout;
+    assert!(
+        shown.contains("  LOST      Blackboard does not have it any more"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -52,6 +52,7 @@ fn applicable(command: &str) -> Option<&'static [&'static str]> {
         "home",
         "sandbox",
         "cuhk",
+        "blackboard",
         "ca",
         "ca_fingerprint",
         "codes",

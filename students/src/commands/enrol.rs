@@ -6,10 +6,11 @@ use scb_certs::StudentId;
 use scb_cli::{Term, local_time, rfc3339, say};
 use serde_json::json;
 
-use super::{Prepared, say_json};
+use super::{Prepared, say_failure, say_json};
 use crate::cli::{Common, Enrol};
 use crate::engine::{EnrolOptions, Revoked, already_certified};
 use crate::show::Show;
+use crate::words::Words;
 use crate::{Codes, Engine, Error, Group, Observer, Protection, identity};
 
 pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), Error> {
@@ -37,13 +38,31 @@ pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), 
     enrol_missing(engine, codes, &group, &options, &mut |event| {
         show.event(event)
     })?;
+    let met = meet_blackboard(common, engine);
     if common.json {
-        say_json(&certified(engine, group.ids())?)?;
+        let mut told = certified(engine, group.ids())?;
+        told["blackboard"] = json!(met.as_ref().map(Result::is_ok));
+        say_json(&told)?;
     } else if arguments.new_device {
         say("This machine has certificates of its own now; those of other machines stay good.")?;
         say("A machine that is lost: ask your department to revoke its certificate.")?;
     }
-    Ok(())
+    match met {
+        Some(Err(error)) if !common.json => {
+            let words = Words::of(common.explain.language.language());
+            say(words.not_remembered())?;
+            say_failure(error, words.language())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The address of `--blackboard` is remembered for the hand-ins to come, once Blackboard has proved
+/// itself there. Nobody is left without a certificate for that.
+fn meet_blackboard(common: &Common, engine: &mut Engine) -> Option<Result<(), Error>> {
+    let address = common.blackboard.clone()?;
+    let is_new = engine.setup.sandbox.is_none();
+    is_new.then(|| engine.meet_blackboard(address))
 }
 
 /// Those whose certificate here was revoked for good: a certificate that is no use to them is in

@@ -1,5 +1,6 @@
 //! `student history`: every version of what these students have handed in, and which one counts.
 
+mod lost;
 mod unfinished;
 
 use scb_cli::{Term, local_time, printable, rfc3339, say};
@@ -30,14 +31,17 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
             "time": rfc3339(told.time),
             "versions": versions,
             "unfinished": unfinished,
+            "lost": lost::all_as_json(&told.lost),
         }));
     }
     let words = Words(common.explain.language.language());
-    if told.versions.is_empty() && told.unfinished.is_empty() {
+    if told.versions.is_empty() && told.unfinished.is_empty() && told.lost.is_empty() {
         return Ok(say(words.nothing())?);
     }
     let mut versions = told.versions.iter();
     versions.try_for_each(|version| say_version(version, words))?;
+    let mut lost = told.lost.iter();
+    lost.try_for_each(|one| lost::say_one(one, words))?;
     let mut unfinished = told.unfinished.iter();
     unfinished.try_for_each(|one| unfinished::say_one(one, told.time, words))
 }

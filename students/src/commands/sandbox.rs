@@ -18,7 +18,8 @@ pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
         Some(sandbox) => sample_group(sandbox)?,
         None => return Err(Error::NoCommand),
     };
-    let group = if term.interactive && !common.json {
+    let asks = term.interactive && !common.json;
+    let group = if asks {
         let Some(group) = interactive::ask_group(sample.ids(), most, words)? else {
             return Ok(());
         };
@@ -27,7 +28,17 @@ pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
     } else {
         sample
     };
-    let kept = whole_job(&mut prepared, common, &group, common.report.as_slice())?;
+    let place = (common.course.clone(), common.assignment.clone());
+    let kept = match whole_job(&mut prepared, common, &group, &place) {
+        Err(Error::SeveralOpen { open }) if asks => {
+            let Some((course, assignment)) = interactive::ask_assignment(&open, words)? else {
+                return Ok(());
+            };
+            let place = (Some(course), Some(assignment));
+            whole_job(&mut prepared, common, &group, &place)?
+        }
+        kept => kept?,
+    };
     let trust = prepared.engine.setup.require_trust()?;
     let roots = trust
         .roots()

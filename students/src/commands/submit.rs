@@ -14,6 +14,7 @@ use super::enrol::enrol_missing;
 use super::{Prepared, say_json};
 use crate::cli::{Common, Submit};
 use crate::engine::{EnrolOptions, HandIn, HandedIn, KeptReceipt};
+use crate::interactive::Place;
 use crate::show::Show;
 use crate::trace::Recorder;
 use crate::words::Words;
@@ -30,7 +31,8 @@ pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(),
         files => files,
     };
     let elsewhere = elsewhere(&group, &arguments.with)?;
-    let result = job(&mut prepared, common, (&group, &elsewhere), paths);
+    let place = (common.course.clone(), common.assignment.clone());
+    let result = job(&mut prepared, common, (&group, &elsewhere), (paths, &place));
     let traced = trace.map(|trace| trace.write(&result, common)).transpose();
     say_handed_in(&result?, common)?;
     if let (Some(path), false) = (traced?, common.json) {
@@ -122,9 +124,10 @@ pub(super) fn whole_job(
     prepared: &mut Prepared,
     common: &Common,
     group: &Group,
-    paths: &[PathBuf],
+    place: &Place,
 ) -> Result<KeptReceipt, Error> {
-    job(prepared, common, (group, &[]), paths)?.kept()
+    let paths = common.report.as_slice();
+    job(prepared, common, (group, &[]), (paths, place))?.kept()
 }
 
 /// The same for a group of which some sign elsewhere.
@@ -132,7 +135,7 @@ fn job(
     prepared: &mut Prepared,
     common: &Common,
     (group, elsewhere): (&Group, &[StudentId]),
-    paths: &[PathBuf],
+    (paths, (course, assignment)): (&[PathBuf], &Place),
 ) -> Result<HandedIn, Error> {
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
@@ -153,10 +156,9 @@ fn job(
         engine.setup.check_size(group)?;
     }
     enrol_missing(engine, codes, group, &options, &mut observer)?;
-    let (course, assignment) = (common.course.clone(), common.assignment.clone());
     engine.ask_whether_taken(group, &chosen, (course.as_ref(), assignment.as_ref()))?;
     let mut report = chosen.hash()?;
-    let hand_in = HandIn::new(&mut report, course, assignment).with(elsewhere);
+    let hand_in = HandIn::new(&mut report, course.clone(), assignment.clone()).with(elsewhere);
     engine.hand_in_or_propose(group, hand_in, &mut observer)
 }
 

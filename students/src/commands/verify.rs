@@ -3,6 +3,7 @@
 
 mod archive;
 mod rejection;
+mod words;
 
 use std::fs::File;
 use std::io::BufReader;
@@ -18,11 +19,12 @@ use scb_protocol::statement::{FilePath, Files};
 use scb_tlog::KeyName;
 use serde_json::json;
 
+use self::words::VerdictWords;
 use super::say_json;
 use crate::cli::{Common, Verify};
 use crate::report::{Report, measure};
 use crate::setup::verification_roots;
-use crate::words::Words;
+use crate::words::{Words, padded};
 use crate::{Error, openssl, receipts};
 
 pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
@@ -41,7 +43,8 @@ pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
         false => judge(common, arguments, &zip, (&roots, &policy)),
     };
     if let (Err(error), false) = (&judged, common.json) {
-        line("verdict", without_success(error))?;
+        let words = words_of(common);
+        line(words.label(), words.without_success(error))?;
     }
     judged
 }
@@ -50,19 +53,6 @@ pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
 fn is_archive(path: &Path) -> Result<bool, Error> {
     let file = File::open(path).map_err(Error::file("read", path))?;
     Ok(is_export(BufReader::new(file)))
-}
-
-/// What is known of the receipt although the command fails: what this machine could not do says
-/// nothing against it.
-fn without_success(error: &Error) -> &'static str {
-    match error {
-        Error::ReceiptRefused(_) => "it does NOT verify",
-        Error::OtherFile { .. } => "the receipt verifies, but NOT for this file",
-        Error::OtherFolder { .. } => "the receipt verifies, but NOT for this folder",
-        Error::Openssl(_) => "this program verifies it, but openssl does NOT",
-        Error::NoOpenssl => "the receipt verifies; openssl could not be asked",
-        _ => "the receipt verifies; the rest could not be checked here",
-    }
 }
 
 fn judge(
@@ -74,10 +64,10 @@ fn judge(
     let receipt = VerifiedReceipt::verify_witnessed(zip, roots, policy);
     let receipt = receipt.map_err(Error::ReceiptRefused)?;
     if !common.json {
-        say_checks(&receipt)?;
+        say_checks(&receipt, words_of(common))?;
     }
     let compared = match &arguments.file {
-        Some(path) => compare(&receipt, path, common.json)?,
+        Some(path) => compare(&receipt, path, common)?,
         None => Compared::Nothing,
     };
     if arguments.openssl {
@@ -87,7 +77,8 @@ fn judge(
     if common.json {
         return say_json(&as_json(&receipt, arguments));
     }
-    line("verdict", &verdict(&receipt, compared))
+    let words = words_of(common);
+    line(words.label(), &words.verdict(&receipt, compared))
 }
 
 /// What was compared with the receipt, and is what was handed in.
@@ -100,33 +91,30 @@ enum Compared {
     Folder,
 }
 
-fn compare(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<Compared, Error> {
+fn compare(receipt: &VerifiedReceipt, path: &Path, common: &Common) -> Result<Compared, Error> {
     if path.is_dir() {
-        check_folder(receipt, path, quiet)?;
+        check_folder(receipt, path, common)?;
         return Ok(Compared::Folder);
     }
-    check_file(receipt, path, quiet)?;
+    check_file(receipt, path, common)?;
     Ok(Compared::File)
 }
 
 /// Every file by its name within the folder, as it was handed in.
-fn check_folder(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<(), Error> {
+fn check_folder(receipt: &VerifiedReceipt, path: &Path, common: &Common) -> Result<(), Error> {
     let report = Report::open(&[path.to_owned()])?;
     let differences = differences(&receipt.statement().files, report.files());
     if !differences.is_empty() {
         let path = path.to_owned();
         return Err(Error::OtherFolder { path, differences });
     }
-    if quiet {
+    if common.json {
         return Ok(());
     }
-    let files = report.files().len();
+    let (words, path) = (words_of(common), path.to_string_lossy());
     line(
-        "compared",
-        &format!(
-            "{} has every file that was handed in ({files})",
-            path.display()
-        ),
+        words.compared(),
+        &words.folder_is_it(&path, report.files().len()),
     )
 }
 
@@ -149,14 +137,12 @@ fn differences(handed_in: &Files, here: &Files) -> Vec<String> {
     absent.chain(extra).collect()
 }
 
-fn say_checks(receipt: &VerifiedReceipt) -> Result<(), Error> {
+fn say_checks(receipt: &VerifiedReceipt, words: VerdictWords) -> Result<(), Error> {
     say_all(receipt.checks())?;
     for member in receipt.members() {
         let claimed = local_time(member.claimed_time);
-        line(
-            "claimed",
-            &format!("{} says it signed at {claimed}", member.sid),
-        )?;
+        let told = words.says_it_signed(member.sid.as_str(), &claimed);
+        line(words.claimed(), &told)?;
     }
     Ok(())
 }
@@ -166,7 +152,7 @@ fn say_all(checks: &[Check]) -> Result<(), Error> {
     checks.try_for_each(|check| line(check.what, &local_moments(&check.found)))
 }
 
-fn check_file(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<(), Error> {
+fn check_file(receipt: &VerifiedReceipt, path: &Path, common: &Common) -> Result<(), Error> {
     let mut file = File::open(path).map_err(Error::file("read", path))?;
     let (size, sha256) = measure(&mut file).map_err(Error::file("read", path))?;
     let files = &receipt.statement().files;
@@ -177,58 +163,12 @@ fn check_file(receipt: &VerifiedReceipt, path: &Path, quiet: bool) -> Result<(),
             found: sha256,
         });
     };
-    if quiet {
+    if common.json {
         return Ok(());
     }
-    let which = match files.single() {
-        Some(_) => "the file".to_owned(),
-        None => format!("the file {}", file.name),
-    };
-    line(
-        "compared",
-        &format!("{} is {which} that was handed in", path.display()),
-    )
-}
-
-fn verdict(receipt: &VerifiedReceipt, compared: Compared) -> String {
-    let statement = receipt.statement();
-    let ids: Vec<_> = statement
-        .members
-        .iter()
-        .map(|member| member.sid.to_string())
-        .collect();
-    let files = statement.files.len();
-    let what = match (compared, statement.files.single()) {
-        (Compared::Folder, _) => "this folder".to_owned(),
-        (Compared::File, Some(_)) => "this file".to_owned(),
-        (Compared::File, None) => format!("this file, one of {files},"),
-        (Compared::Nothing, Some(_)) => "the file with this SHA-256".to_owned(),
-        (Compared::Nothing, None) => format!("the {files} files with these SHA-256"),
-    };
-    let pending = pending(receipt.witnessed());
-    format!(
-        "it verifies: {} handed in {what} for {}/{}, {}{pending}",
-        ids.join(", "),
-        statement.course,
-        statement.assignment,
-        moments(receipt)
-    )
-}
-
-fn pending(witnessed: Option<&Witnessed>) -> &'static str {
-    match witnessed {
-        Some(witnessed) if witnessed.outlives_lists() => {
-            "; its revocation lists ended BEFORE a witness saw it in the log"
-        }
-        Some(_) => "",
-        None => "; PENDING: no witness has seen it in the log yet",
-    }
-}
-
-/// When it was committed, which is what counts, and when its files were there.
-fn moments(receipt: &VerifiedReceipt) -> String {
-    let [committed, accepted] = [receipt.committed_at(), receipt.accepted_at()].map(local_time);
-    format!("committed on {committed}, which counts for lateness, and complete on {accepted}")
+    let (words, path) = (words_of(common), path.to_string_lossy());
+    let name = files.single().is_none().then_some(file.name.as_ref());
+    line(words.compared(), &words.file_is_it(&path, name))
 }
 
 fn outside_check(
@@ -298,5 +238,9 @@ fn witnesses(by: &[(KeyName, UnixTime)]) -> Vec<serde_json::Value> {
 }
 
 fn line(what: &str, found: &str) -> Result<(), Error> {
-    Ok(say(&format!("{what:<9}  {}", printable(found)))?)
+    Ok(say(&format!("{}  {}", padded(what, 9), printable(found)))?)
+}
+
+fn words_of(common: &Common) -> VerdictWords {
+    VerdictWords::of(common.explain.language.language())
 }

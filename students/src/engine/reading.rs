@@ -18,6 +18,7 @@ use tokio::time::{Duration, Instant};
 use super::completion::{numbers_kept, roots};
 use super::hand_in::Talk;
 use super::links::REPLY;
+use super::lost::{self, Lost};
 use super::{Engine, tokens};
 use crate::target::{Part, Place, Target};
 use crate::{Error, Event, Group, Observer, Setup, receipts};
@@ -39,6 +40,8 @@ pub struct ToldHistory {
     pub versions: Vec<ListedVersion>,
     /// What was signed and has not all come, the latest first.
     pub unfinished: Vec<ListedUnfinished>,
+    /// What receipts kept here prove, and Blackboard does not have any more.
+    pub lost: Vec<Lost>,
 }
 
 impl ToldHistory {
@@ -47,6 +50,7 @@ impl ToldHistory {
             time,
             versions: Vec::new(),
             unfinished: Vec::new(),
+            lost: Vec::new(),
         }
     }
 
@@ -103,6 +107,7 @@ impl Engine {
             })?;
             all.add(told);
         }
+        all.lost = lost::of(&self.setup, group, &only, &all.versions)?;
         Ok(all)
     }
 

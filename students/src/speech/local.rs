@@ -123,6 +123,10 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             "請向提出者索取同一檔案再作比較；若不想提交該檔案，請執行 student cosign --refuse 編號"
                 .to_owned(),
         ),
+        Error::OtherFile { path, found, .. } => (
+            format!("{} 並非提交的檔案：其 SHA-256 為 {found}", shown(path)),
+            "請找出提交時的檔案".to_owned(),
+        ),
         Error::HomeBusy { dir } => (
             format!("另一個 `student` 正在使用 {}", shown(dir)),
             "等它完成後再試".to_owned(),

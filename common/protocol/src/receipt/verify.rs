@@ -444,8 +444,12 @@ impl Verifier {
         )
         .map_err(text)?;
         Ok(format!(
-            "CUHK was away; {} identity tokens were in force, the first until {}",
-            tokens.members(),
+            "CUHK was away; {} {} until {}",
+            counted(tokens.members(), "identity token"),
+            match tokens.members() {
+                1 => "was in force,",
+                _ => "were in force, the first",
+            },
             rfc3339(tokens.until())
         ))
     }

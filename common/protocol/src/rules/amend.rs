@@ -24,9 +24,9 @@ pub enum HandedIn {
 pub enum AmendError {
     /// What was still to come would be over already.
     #[error(
-        "{what} would be at {}, which is over, and is {} so far",
+        "{what} would be {}, which is over; so far {}",
         rfc3339(*at),
-        moment(*was)
+        so_far(*was)
     )]
     Backdated {
         /// Which moment.
@@ -44,8 +44,11 @@ pub enum AmendError {
     },
 }
 
-fn moment(moment: Option<UnixTime>) -> String {
-    moment.map_or("never".to_owned(), rfc3339)
+fn so_far(was: Option<UnixTime>) -> String {
+    match was {
+        Some(was) => format!("it is {}", rfc3339(was)),
+        None => "there is none".to_owned(),
+    }
 }
 
 impl Rules {
@@ -138,6 +141,21 @@ mod tests {
             late: "mark".parse().unwrap(),
             ..Terms::always_open("Lab".parse().unwrap(), group, 1)
         }
+    }
+
+    #[test]
+    fn a_time_that_is_over_is_told_beside_what_holds_so_far() {
+        let told = |was: Option<u64>| {
+            let error = AmendError::Backdated {
+                what: "the due time",
+                at: from_seconds(DUE),
+                was: was.map(from_seconds),
+            };
+            error.to_string()
+        };
+        let at = "the due time would be 1970-01-02T04:03:20Z, which is over; so far ";
+        assert_eq!(told(None), format!("{at}there is none"));
+        assert_eq!(told(Some(NOW)), format!("{at}it is 1970-01-02T03:46:40Z"));
     }
 
     fn amend(

@@ -31,13 +31,24 @@ fn without_cuhk<'a>(group: &'a Group<'a>) -> Run<'a> {
 #[test]
 fn tokens_count_and_the_receipt_says_so() {
     let campus = TestCampus::new();
-    let group = group(&campus, &THREE);
-    let stored = without_cuhk(&group).go().unwrap();
-    assert_eq!(stored.receipt.mode(), Mode::Tokens);
-    let checks = stored.receipt.checks();
-    let said = checks.iter().find(|check| check.what == "tokens").unwrap();
-    assert!(said.found.starts_with("CUHK was away; 3 "), "{said:?}");
-    assert!(checks.iter().all(|check| check.what != "confirmed"));
+    for (members, told) in [
+        (
+            &THREE[..],
+            "CUHK was away; 3 identity tokens were in force, the first until 2",
+        ),
+        (
+            &THREE[..1],
+            "CUHK was away; 1 identity token was in force, until 2",
+        ),
+    ] {
+        let group = group(&campus, members);
+        let stored = without_cuhk(&group).go().unwrap();
+        assert_eq!(stored.receipt.mode(), Mode::Tokens);
+        let checks = stored.receipt.checks();
+        let said = checks.iter().find(|check| check.what == "tokens").unwrap();
+        assert!(said.found.starts_with(told), "{said:?}");
+        assert!(checks.iter().all(|check| check.what != "confirmed"));
+    }
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::BufReader;
 
 use scb_certs::Fingerprint;
-use scb_cli::{counted, local_moments, local_time, rfc3339};
-use scb_protocol::export::{Head, VerifiedExport};
+use scb_cli::{local_moments, rfc3339};
+use scb_protocol::export::VerifiedExport;
 use scb_protocol::receipt::WitnessPolicy;
 use serde_json::json;
 
-use super::{line, pending};
+use super::words::VerdictWords;
+use super::{line, words_of};
 use crate::Error;
 use crate::cli::{Common, Verify};
 use crate::commands::say_json;
@@ -28,37 +29,22 @@ pub(super) fn run(
     let verified = verified.map_err(Error::ArchiveRefused);
     match (&verified, common.json) {
         (Ok(export), true) => return say_json(&as_json(export)),
-        (Ok(export), false) => say(export)?,
-        (Err(_), false) => line("verdict", "it does NOT verify")?,
+        (Ok(export), false) => say(export, words_of(common))?,
+        (Err(_), false) => {
+            let words = words_of(common);
+            line(words.label(), words.does_not_verify())?;
+        }
         (Err(_), true) => {}
     }
     verified.map(drop)
 }
 
-fn say(export: &VerifiedExport) -> Result<(), Error> {
+fn say(export: &VerifiedExport, words: VerdictWords) -> Result<(), Error> {
     for check in export.checks() {
         line(check.what, &local_moments(&check.found))?;
     }
-    let (verdict, gap) = (verdict(export.head()), pending(Some(export.witnessed())));
-    line("verdict", &format!("{verdict}{gap}"))
-}
-
-fn verdict(head: &Head) -> String {
-    let all = counted(head.accepted, "submission");
-    let until = local_time(head.exported_at);
-    match head.closed {
-        _ if head.lost > 0 => format!(
-            "it verifies, and is NOT final, and never can be: {all} until {until}; what {} said \
-             is LOST, and more may have been handed in",
-            counted(head.lost, "further entry")
-        ),
-        Some(index) => {
-            format!("it verifies, and is FINAL: {all}, and nothing came after entry {index}")
-        }
-        None => {
-            format!("it verifies, and is NOT final: {all} until {until}; more may have come later")
-        }
-    }
+    let gap = words.pending(Some(export.witnessed()));
+    line(words.label(), &format!("{}{gap}", words.archive(export.head())))
 }
 
 fn as_json(export: &VerifiedExport) -> serde_json::Value {

@@ -7,7 +7,7 @@ use scb_protocol::receipt::{WitnessPolicy, Witnessed};
 use scb_protocol::rejection::VerifiedRejection;
 use serde_json::json;
 
-use super::{line, pending, say_all, witnesses};
+use super::{line, say_all, witnesses, words_of};
 use crate::Error;
 use crate::cli::{Common, Verify};
 use crate::commands::say_json;
@@ -27,21 +27,20 @@ pub(super) fn run(
         return say_json(&as_json(&rejection));
     }
     say_all(rejection.checks())?;
-    line("verdict", &verdict(&rejection, common))
+    line(words_of(common).label(), &verdict(&rejection, common))
 }
 
 fn verdict(rejection: &VerifiedRejection, common: &Common) -> String {
+    let words = words_of(common);
     let members = rejection.members().iter().map(StudentId::to_string);
-    let members = members.collect::<Vec<_>>().join(", ");
+    let members = members.collect::<Vec<_>>();
     let (code, log) = (rejection.code(), rejection.entry().0);
-    format!(
-        "it verifies: {members} refused at {} for {}/{} because {} [{code}]{}",
-        local_time(rejection.refused_at()),
-        log.course(),
-        log.assignment(),
-        sentence(code, common.explain.language.language()),
-        pending(rejection.witnessed())
-    )
+    let place = format!("{}/{}", log.course(), log.assignment());
+    let why = sentence(code, common.explain.language.language());
+    let at = local_time(rejection.refused_at());
+    let told = words.refused((&members, &at), &place, why);
+    let pending = words.pending(rejection.witnessed());
+    format!("{told} [{code}]{pending}")
 }
 
 fn as_json(rejection: &VerifiedRejection) -> serde_json::Value {

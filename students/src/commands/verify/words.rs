@@ -1,0 +1,206 @@
+//! What the verdict says, in two languages. What stands before it is evidence, told as it is.
+
+use scb_cli::{counted, local_time};
+use scb_explain::Language;
+use scb_protocol::export::Head;
+use scb_protocol::receipt::{VerifiedReceipt, Witnessed};
+
+use super::Compared;
+use crate::Error;
+
+/// The words in one language.
+#[derive(Clone, Copy)]
+pub(super) struct VerdictWords(Language);
+
+impl VerdictWords {
+    pub(super) fn of(language: Language) -> Self {
+        Self(language)
+    }
+
+    fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {
+        self.0.pick(english, chinese)
+    }
+
+    pub(super) fn label(self) -> &'static str {
+        self.pick("verdict", "結論")
+    }
+
+    pub(super) fn compared(self) -> &'static str {
+        self.pick("compared", "比對")
+    }
+
+    pub(super) fn claimed(self) -> &'static str {
+        self.pick("claimed", "自稱")
+    }
+
+    pub(super) fn says_it_signed(self, sid: &str, at: &str) -> String {
+        match self.0 {
+            Language::English => format!("{sid} says it signed at {at}"),
+            Language::Chinese => format!("{sid} 自稱於 {at} 簽署"),
+        }
+    }
+
+    pub(super) fn folder_is_it(self, path: &str, files: usize) -> String {
+        match self.0 {
+            Language::English => format!("{path} has every file that was handed in ({files})"),
+            Language::Chinese => format!("{path} 載有提交的全部 {files} 個檔案"),
+        }
+    }
+
+    /// `name`: where it is one of several.
+    pub(super) fn file_is_it(self, path: &str, name: Option<&str>) -> String {
+        match (self.0, name) {
+            (Language::English, None) => format!("{path} is the file that was handed in"),
+            (Language::English, Some(name)) => {
+                format!("{path} is the file {name} that was handed in")
+            }
+            (Language::Chinese, None) => format!("{path} 就是提交的檔案"),
+            (Language::Chinese, Some(name)) => format!("{path} 就是提交的檔案 {name}"),
+        }
+    }
+
+    pub(super) fn does_not_verify(self) -> &'static str {
+        self.pick("it does NOT verify", "驗證不通過")
+    }
+
+    /// What is known of the receipt although the command fails: what this machine could not do says
+    /// nothing against it.
+    pub(super) fn without_success(self, error: &Error) -> &'static str {
+        match error {
+            Error::ReceiptRefused(_) => self.does_not_verify(),
+            Error::OtherFile { .. } => self.pick(
+                "the receipt verifies, but NOT for this file",
+                "收據驗證通過，但並非此檔案的收據",
+            ),
+            Error::OtherFolder { .. } => self.pick(
+                "the receipt verifies, but NOT for this folder",
+                "收據驗證通過，但並非此資料夾的收據",
+            ),
+            Error::Openssl(_) => self.pick(
+                "this program verifies it, but openssl does NOT",
+                "本程式驗證通過，但 openssl 驗證不通過",
+            ),
+            Error::NoOpenssl => self.pick(
+                "the receipt verifies; openssl could not be asked",
+                "收據驗證通過；未能以 openssl 驗證",
+            ),
+            _ => self.pick(
+                "the receipt verifies; the rest could not be checked here",
+                "收據驗證通過；其餘未能在此核對",
+            ),
+        }
+    }
+
+    pub(super) fn verdict(self, receipt: &VerifiedReceipt, compared: Compared) -> String {
+        let statement = receipt.statement();
+        let ids = statement.members.iter().map(|one| one.sid.to_string());
+        let ids = ids.collect::<Vec<_>>();
+        let place = format!("{}/{}", statement.course, statement.assignment);
+        let what = self.what(compared, statement.files.len());
+        let [committed, accepted] = [receipt.committed_at(), receipt.accepted_at()].map(local_time);
+        let pending = self.pending(receipt.witnessed());
+        match self.0 {
+            Language::English => format!(
+                "it verifies: {} handed in {what} for {place}, committed on {committed}, which \
+                 counts for lateness, and complete on {accepted}{pending}",
+                ids.join(", ")
+            ),
+            Language::Chinese => format!(
+                "驗證通過：{} 為 {place} 提交了{what}，於 {committed} 簽署入冊（遲交與否以此為準），於 \
+                 {accepted} 收齊{pending}",
+                ids.join("、")
+            ),
+        }
+    }
+
+    fn what(self, compared: Compared, files: usize) -> String {
+        match (self.0, compared, files) {
+            (_, Compared::Folder, _) => self.pick("this folder", "此資料夾").to_owned(),
+            (_, Compared::File, 1) => self.pick("this file", "此檔案").to_owned(),
+            (_, Compared::Nothing, 1) => {
+                let told = self.pick("the file with this SHA-256", "具有此 SHA-256 的檔案");
+                told.to_owned()
+            }
+            (Language::English, Compared::File, more) => format!("this file, one of {more},"),
+            (Language::Chinese, Compared::File, more) => format!("此檔案（{more} 個之一）"),
+            (Language::English, Compared::Nothing, more) => {
+                format!("the {more} files with these SHA-256")
+            }
+            (Language::Chinese, Compared::Nothing, more) => {
+                format!("具有這些 SHA-256 的 {more} 個檔案")
+            }
+        }
+    }
+
+    /// What follows on a verdict for want of a witness, or of lists that last.
+    pub(super) fn pending(self, witnessed: Option<&Witnessed>) -> &'static str {
+        match witnessed {
+            Some(witnessed) if witnessed.outlives_lists() => self.pick(
+                "; its revocation lists ended BEFORE a witness saw it in the log",
+                "；其撤銷清單在見證者見到日誌之前已到期",
+            ),
+            Some(_) => "",
+            None => self.pick(
+                "; PENDING: no witness has seen it in the log yet",
+                "；待完成：尚未有見證者在日誌中見到它",
+            ),
+        }
+    }
+
+    /// `why`: the sentence of the code, in the same language.
+    pub(super) fn refused(
+        self,
+        (members, at): (&[String], &str),
+        place: &str,
+        why: &str,
+    ) -> String {
+        match self.0 {
+            Language::English => format!(
+                "it verifies: {} refused at {at} for {place} because {why}",
+                members.join(", ")
+            ),
+            Language::Chinese => format!(
+                "驗證通過：{} 為 {place} 的提交於 {at} 遭拒絕，因為{why}",
+                members.join("、")
+            ),
+        }
+    }
+
+    pub(super) fn archive(self, head: &Head) -> String {
+        let until = local_time(head.exported_at);
+        match self.0 {
+            Language::English => english_archive(head, &until),
+            Language::Chinese => chinese_archive(head, &until),
+        }
+    }
+}
+
+fn english_archive(head: &Head, until: &str) -> String {
+    let all = counted(head.accepted, "submission");
+    match head.closed {
+        _ if head.lost > 0 => format!(
+            "it verifies, and is NOT final, and never can be: {all} until {until}; what {} said \
+             is LOST, and more may have been handed in",
+            counted(head.lost, "further entry")
+        ),
+        Some(index) => {
+            format!("it verifies, and is FINAL: {all}, and nothing came after entry {index}")
+        }
+        None => {
+            format!("it verifies, and is NOT final: {all} until {until}; more may have come later")
+        }
+    }
+}
+
+fn chinese_archive(head: &Head, until: &str) -> String {
+    let all = head.accepted;
+    match head.closed {
+        _ if head.lost > 0 => format!(
+            "驗證通過，但並非最終，亦永不會是：截至 {until} 有 {all} 份提交；另有 {} 項紀錄的內容已遺失，\
+             可能還有其他提交",
+            head.lost
+        ),
+        Some(index) => format!("驗證通過，並為最終：{all} 份提交，第 {index} 項之後再無其他"),
+        None => format!("驗證通過，但並非最終：截至 {until} 有 {all} 份提交；其後可能還有"),
+    }
+}
