@@ -291,8 +291,20 @@ fn a_changed_deadline_is_seen_with_when_and_what_it_was() {
         (&"due".into(), &after.as_str().into())
     );
     assert_eq!(change["was"].as_str().unwrap()[..13], before[..13]);
+    assert_eq!(
+        change["entry"], 1,
+        "after the rules with which it was added"
+    );
+    let words = "assignment change lab-1 --course CSCI3150 --grace 10min";
+    teacher(&campus, words).succeeded();
     let text = student(&campus, "assignments").succeeded().stdout;
-    assert!(text.contains(": due was 2"), "{text}");
+    for part in [
+        ": due was 2",
+        " (entry 1 of the log)",
+        ": grace was none, is 10 min (entry 2 of the log)",
+    ] {
+        assert!(text.contains(part), "{part} is missing:\n{text}");
+    }
 }
 
 #[test]

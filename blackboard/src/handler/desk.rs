@@ -133,6 +133,7 @@ impl Handler {
         let members = state.members().iter();
         let sids = members.map(|member| member.sid().clone()).collect();
         let store = self.shared.register.store();
-        Ok(store.listed_for(sids, course).await?)
+        let domain = self.shared.policy.service.trust_domain().clone();
+        Ok(store.listed_for(domain, sids, course).await?)
     }
 }

@@ -44,6 +44,31 @@ impl Assignment {
         let change = |pair: &[(UnixTime, Rules)]| changes(&pair[1].1, &pair[0].1, pair[0].0);
         steps.flat_map(change).collect()
     }
+
+    /// The same, each with the entry of the log that says so: of these, the latest first, with their
+    /// times.
+    fn announced(&self, entries: &[(u64, UnixTime)]) -> Vec<Change> {
+        let mut left = entries;
+        let mut entry_of = |at: UnixTime| {
+            while let Some(((number, when), older)) = left.split_first() {
+                if *when < at {
+                    return None;
+                }
+                left = older;
+                if *when == at {
+                    return Some(*number);
+                }
+            }
+            None
+        };
+        let mut told = Vec::new();
+        for pair in self.history.windows(2) {
+            let (at, entry) = (pair[0].0, entry_of(pair[0].0));
+            let changes = changes(&pair[1].1, &pair[0].1, at).into_iter();
+            told.extend(changes.map(|change| Change { entry, ..change }));
+        }
+        told
+    }
 }
 
 /// What came of other rules.
@@ -146,11 +171,12 @@ impl Store {
     /// [`Error::Storage`], [`Error::CoursesAltered`].
     pub async fn listed_for(
         &self,
+        domain: TrustDomain,
         sids: Vec<StudentId>,
         course: Option<Label>,
     ) -> Result<Vec<ListedAssignment>, Error> {
         self.database
-            .read(move |connection| listed_for(connection, &sids, course.as_ref()))
+            .read(move |connection| listed_for(connection, &domain, &sids, course.as_ref()))
             .await
     }
 
@@ -220,6 +246,7 @@ pub(super) fn course_title(connection: &Connection, course: &Label) -> Result<Ti
 
 fn listed_for(
     connection: &Connection,
+    domain: &TrustDomain,
     sids: &[StudentId],
     only: Option<&Label>,
 ) -> Result<Vec<ListedAssignment>, Error> {
@@ -230,7 +257,8 @@ fn listed_for(
             continue;
         }
         for one in all(connection, Some(&course.course))? {
-            let mut changes = one.changes();
+            let log = LogName::new(domain, &one.course, &one.assignment).map_err(Error::Leaf)?;
+            let mut changes = one.announced(&rulebook::announced(connection, &log)?);
             changes.truncate(MAX_CHANGES);
             listed.push(ListedAssignment {
                 extensions: extensions::own(connection, &one.course, &one.assignment, sids)?,

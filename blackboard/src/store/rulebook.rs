@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
+use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Contents, Entry, Leaf, LogName, RulesEntry, leaf_commitment};
 use scb_protocol::rules::{HandedIn, Rulebook, Rules};
 use scb_protocol::statement::Statement;
@@ -50,6 +51,21 @@ pub(super) fn load(
         enter(&mut book, leaf).ok_or_else(altered)?;
     }
     Ok(book)
+}
+
+/// The entries of a log that say which rules hold from then on, the latest first, with their times.
+pub(super) fn announced(
+    connection: &Connection,
+    log: &LogName,
+) -> Result<Vec<(u64, UnixTime)>, Error> {
+    let sql = "SELECT number, at FROM log_entries JOIN logs ON log = id \
+               WHERE origin = ? AND kind = 'rules' AND at IS NOT NULL ORDER BY number DESC";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([log.to_string()], |row| {
+        let (number, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+        Ok((number.unsigned_abs(), from_seconds(at.unsigned_abs())))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// That of the assignment which a statement names, if there is one.

@@ -4,9 +4,9 @@ mod words;
 
 use rustls_pki_types::UnixTime;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
-use scb_protocol::from_seconds;
 use scb_protocol::message::blackboard::ListedAssignment;
 use scb_protocol::rules::{Change, MemberStanding, Standing};
+use scb_protocol::{from_seconds, grouped, in_words};
 use serde_json::{Value, json};
 
 use self::words::Words;
@@ -119,12 +119,23 @@ fn rows(
 
 fn change(change: &Change, words: Words) -> String {
     let at = local_time(from_seconds(change.at));
+    let told = |value: &str| value_of(&change.field, value, words);
     words.change(
-        &at,
+        (&at, change.entry),
         &printable(&change.field),
-        &value(&change.was, words),
-        &value(&change.is, words),
+        &told(&change.was),
+        &told(&change.is),
     )
+}
+
+/// Lengths and sizes in words, as in the rules themselves.
+fn value_of(field: &str, told: &str, words: Words) -> String {
+    match (field, told.parse::<u64>()) {
+        ("grace", Ok(0)) => words.none().to_owned(),
+        ("grace", Ok(seconds)) => in_words(seconds),
+        ("max_bytes", Ok(bytes)) => grouped(bytes),
+        _ => value(told, words),
+    }
 }
 
 /// Times are shown as the clock here would.
@@ -175,7 +186,7 @@ fn one_as_json(one: &ListedAssignment, group: &Group, now: UnixTime) -> Value {
     });
     let changes = one.changes.iter().map(|it| {
         let at = rfc3339(from_seconds(it.at));
-        json!({"at": at, "field": it.field, "was": it.was, "is": it.is})
+        json!({"at": at, "field": it.field, "was": it.was, "is": it.is, "entry": it.entry})
     });
     json!({
         "course": one.course,

@@ -20,6 +20,9 @@ pub struct Change {
     pub was: String,
     /// What it is since.
     pub is: String,
+    /// The number of the entry of the assignment's log that says so; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
 }
 
 objects!(Change);
@@ -41,6 +44,7 @@ pub fn changes(before: &Rules, now: &Rules, at: UnixTime) -> Vec<Change> {
             field: field.to_owned(),
             was,
             is,
+            entry: None,
         })
         .collect()
 }

@@ -198,10 +198,22 @@ impl Words {
         }
     }
 
-    pub(super) fn change(self, at: &str, field: &str, was: &str, is: &str) -> String {
+    /// `entry`: the number under which the assignment's log holds it.
+    pub(super) fn change(
+        self,
+        (at, entry): (&str, Option<u64>),
+        field: &str,
+        was: &str,
+        is: &str,
+    ) -> String {
+        let entry = entry.map(|entry| match self.0 {
+            Language::English => format!(" (entry {entry} of the log)"),
+            Language::Chinese => format!("（日誌第 {entry} 項）"),
+        });
+        let entry = entry.unwrap_or_default();
         match self.0 {
-            Language::English => format!("{at}: {field} was {was}, is {is}"),
-            Language::Chinese => format!("{at}：{}由 {was} 改為 {is}", in_chinese(field)),
+            Language::English => format!("{at}: {field} was {was}, is {is}{entry}"),
+            Language::Chinese => format!("{at}：{}由 {was} 改為 {is}{entry}", in_chinese(field)),
         }
     }
 }
@@ -237,9 +249,24 @@ mod tests {
 
     #[test]
     fn a_change_is_told_in_one_language() {
-        let told = Words(Language::Chinese).change("10:00", "due", "11:00", "12:00");
-        assert_eq!(told, "10:00：限期由 11:00 改為 12:00");
-        let told = Words(Language::English).change("10:00", "due", "11:00", "12:00");
-        assert_eq!(told, "10:00: due was 11:00, is 12:00");
+        let told = |language| {
+            let at = |entry| ("10:00", entry);
+            let words = Words(language);
+            [None, Some(7)].map(|entry| words.change(at(entry), "due", "11:00", "12:00"))
+        };
+        assert_eq!(
+            told(Language::Chinese),
+            [
+                "10:00：限期由 11:00 改為 12:00",
+                "10:00：限期由 11:00 改為 12:00（日誌第 7 項）"
+            ]
+        );
+        assert_eq!(
+            told(Language::English),
+            [
+                "10:00: due was 11:00, is 12:00",
+                "10:00: due was 11:00, is 12:00 (entry 7 of the log)"
+            ]
+        );
     }
 }

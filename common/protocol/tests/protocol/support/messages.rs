@@ -278,6 +278,7 @@ pub(crate) fn listed() -> ListedAssignment {
             field: "due".to_owned(),
             was: "2026-03-03T04:53:20Z".to_owned(),
             is: "2026-03-04T04:53:20Z".to_owned(),
+            entry: Some(7),
         }],
     }
 }
