@@ -31,6 +31,7 @@ MESSAGE_DIGEST, SKEW = bytes.fromhex("06092a864886f70d010904"), 60
 COMMON = ["statement.json", "statement.p7s", "chains.pem", "crl.pem", "cuhk-ca.pem", "leaf.json",
           "leaf.p7s", "VERIFY.md"]
 PROOF = ["receipt.tlog-proof", "log.vkey", "witness.vkey", "keys.json", "keys.p7s"]
+COMMITTED = ["committed.json", "committed.tlog-proof"]
 
 
 class Wrong(Exception):
@@ -287,17 +288,24 @@ def root_of(entry, index, size, path):
     return value
 
 
-def check_log(parts, leaf, service, trust, later, outside, quorum):
-    """The log holds the entry, its checkpoint was witnessed, and CUHK endorsed both keys."""
-    proof = parts["receipt.tlog-proof"].decode()
-    head, note = proof.split("\n\n", 1)
+def checkpoint_over(proof, content, leaf):
+    """C2SP tlog-proof: the checkpoint, signatures and all, whose tree has this leaf in its place."""
+    head, note = proof.decode().split("\n\n", 1)
     first, index, *path = head.split("\n")
     check(first == "c2sp.org/tlog-proof@v1" and index == "index %d" % leaf["index"], "head of the proof")
-    text = note.split("\n\n", 1)[0] + "\n"
-    origin, size, root = text.splitlines()
-    entry, path = sha256(parts["leaf.json"]), [base64.b64decode(line, validate=True) for line in path]
+    origin, size, root = note.split("\n\n", 1)[0].splitlines()
+    path = [base64.b64decode(line, validate=True) for line in path]
     check(origin == leaf["log"], "the checkpoint is of another log")
-    check(root_of(entry, leaf["index"], int(size), path) == base64.b64decode(root), "the log lacks the entry")
+    found = root_of(sha256(content), leaf["index"], int(size), path)
+    check(found == base64.b64decode(root), "the log lacks the entry")
+    return note
+
+
+def check_log(parts, leaf, service, trust, later, outside, quorum):
+    """The log holds the entry, its checkpoint was witnessed, and CUHK endorsed both keys."""
+    note = checkpoint_over(parts["receipt.tlog-proof"], parts["leaf.json"], leaf)
+    text = note.split("\n\n", 1)[0] + "\n"
+    origin, size, _ = text.splitlines()
 
     keys = document(parts["keys.json"], "scb-log-keys")
     check(keys["log"] == parts["log.vkey"].decode().strip(), "log.vkey is not endorsed")
@@ -324,7 +332,30 @@ def check_log(parts, leaf, service, trust, later, outside, quorum):
     say("logged", "entry %d of %s, in a tree of %s" % (leaf["index"], origin, size))
     for name, moment in seen:
         say("witnessed", "by %s at %s" % (name, utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ")))
-    return covered(then, time)
+    gap = covered(then, time)
+    check_committed(parts, leaf, note)
+    return gap
+
+
+def check_committed(parts, leaf, note):
+    """The entry of the moment that counts is in the same tree, and of the same statement."""
+    accepted = leaf["entry"]["accepted"]
+    named = accepted.get("committed_index")
+    if "committed.json" not in parts:
+        if named is not None:
+            say("entered", "entry %d is NOT in it: the time that counts is Blackboard's word alone" % named)
+        return
+    entry = document(parts["committed.json"], "scb-entry")
+    ((kind, value),) = entry["entry"].items()
+    check(kind in ("committed", "signed") and value["submission"] == accepted["submission"],
+          "committed.json is of something else")
+    check(kind == "signed" or value["statement_sha256"] == accepted["files"]["statement.json"],
+          "committed.json is of another statement")
+    check((entry["log"], entry["index"], entry["at"]) == (leaf["log"], named, accepted["committed_at"]),
+          "committed.json is not the entry that the acceptance names")
+    same = checkpoint_over(parts["committed.tlog-proof"], parts["committed.json"], entry)
+    check(same == note, "committed.tlog-proof is about another tree")
+    say("entered", "entry %d, %s at %s, in the same tree" % (named, kind, entry["at"]))
 
 
 def read(path):
@@ -346,6 +377,8 @@ def verify(arguments):
     assurance = {"verified": "verification.jwt", "tokens": "tokens.jwt"}[accepted["mode"]]
     pending = "pending.json" in parts
     expected = COMMON + [assurance] + (["pending.json"] if pending else PROOF)
+    if not pending and "committed.json" in parts:
+        expected += COMMITTED
     check(sorted(parts) == sorted(expected), "not the files of a receipt")
     trusted = arguments.root.replace(":", "").lower().split(",")
     later = b""

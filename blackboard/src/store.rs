@@ -86,6 +86,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_removals.sql")),
     M::up(include_str!("store/migration_withdrawals.sql")),
     M::up(include_str!("store/migration_lists.sql")),
+    M::up(include_str!("store/migration_committed.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -146,6 +146,14 @@ fn three_machines_sign_one_report_and_all_get_the_same_receipt() {
     );
     assert!(refused.stderr.contains("並非提交的檔案"), "{refused:#?}");
     let report = machines.report("our report");
+    // What counts is the entry of the last signature; the log holds it, too.
+    assert!(!ours.contains("is NOT in it"), "{ours}");
+    let entered = ours.lines().find(|line| line.starts_with("entered "));
+    let is_signed = |line: &str| line.contains(", signed at ");
+    assert!(
+        ours.contains("PENDING") || entered.is_some_and(is_signed),
+        "{ours}"
+    );
     let Some(mut python) = python() else { return };
     let root = ours
         .lines()

@@ -60,6 +60,7 @@ fn the_script_in_docs_comes_to_the_same_verdict() {
         "signed ",
         "file ",
         "logged ",
+        "entered ",
         "witnessed ",
     ] {
         let lines = |text: &str| text.lines().filter(|line| line.starts_with(what)).count();
@@ -169,6 +170,11 @@ fn the_commands_of_the_receipts_own_page_confirm_it() {
     let said = |text| ran.stderr.matches(text).count() + ran.stdout.matches(text).count();
     assert_eq!(said("CMS Verification successful"), signatures, "{ran:#?}");
     assert_eq!(said("Signature Verified Successfully"), keys, "{ran:#?}");
+    let held = [
+        "the log holds the entry: True",
+        "when it was committed: True",
+    ];
+    assert_eq!(held.map(said).iter().sum::<usize>(), keys, "{ran:#?}");
     let statement = fs::read_to_string(unpacked.join("statement.json")).unwrap();
     for sid in SAMPLE.split(',') {
         assert!(

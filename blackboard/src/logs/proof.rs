@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scb_certs::TrustStore;
 use scb_protocol::log_leaf::LogName;
-use scb_protocol::receipt::LogProof;
+use scb_protocol::receipt::{CommittedEntry, LogProof};
 use scb_storage::LogStopped;
 use scb_tlog::{
     ConsistencyProof, Error as LogError, TlogProof, consistency_proof, inclusion_proof,
@@ -70,7 +70,7 @@ impl Logs {
         self.told(name, index, &cosigned).await
     }
 
-    async fn told(&self, name: &LogName, index: u64, cosigned: &Arc<Cosigned>) -> Option<LogProof> {
+    async fn told(&self, name: &LogName, index: u64, cosigned: &Cosigned) -> Option<LogProof> {
         match self.proof(name, index, cosigned).await {
             Ok(proof) => Some(proof),
             Err(error) => {
@@ -120,10 +120,13 @@ impl Logs {
         &self,
         record: &Record,
         (name, index): (&LogName, u64),
-        cosigned: &Arc<Cosigned>,
+        cosigned: &Cosigned,
         trust: &Arc<TrustStore>,
     ) -> Result<Record, Error> {
-        let proof = self.proof(name, index, cosigned).await?;
+        let mut proof = self.proof(name, index, cosigned).await?;
+        if let Some(committed) = record.committed_index() {
+            proof.committed = self.committed(name, committed, cosigned).await?;
+        }
         let proof = record.with_lists(proof, cosigned)?;
         let proved = record.clone().with(proof.clone());
         proved.receipt_by(trust)?;
@@ -131,27 +134,47 @@ impl Logs {
         Ok(proved.with(kept))
     }
 
+    /// The entry of the moment that counts, proved under the same checkpoint; nothing if it is lost.
+    async fn committed(
+        &self,
+        name: &LogName,
+        index: u64,
+        cosigned: &Cosigned,
+    ) -> Result<Option<CommittedEntry>, Error> {
+        let leaf = self.0.store.leaf_of(name, index).await?;
+        let Some(leaf) = leaf.and_then(|leaf| String::from_utf8(leaf).ok()) else {
+            return Ok(None);
+        };
+        let proof = self.inclusion(name, index, cosigned).await?.to_string();
+        Ok(Some(CommittedEntry { leaf, proof }))
+    }
+
     /// The proof under a checkpoint that covers the entry.
     async fn proof(
         &self,
         name: &LogName,
         index: u64,
-        cosigned: &Arc<Cosigned>,
+        cosigned: &Cosigned,
     ) -> Result<LogProof, Error> {
-        let (log, cosigned) = (self.log(name).await?, Arc::clone(cosigned));
+        let proof = self.inclusion(name, index, cosigned).await?;
+        let (endorsement, keys) = (cosigned.endorsement.clone(), &cosigned.keys);
+        Ok(LogProof::new(&proof, endorsement, keys))
+    }
+
+    async fn inclusion(
+        &self,
+        name: &LogName,
+        index: u64,
+        cosigned: &Cosigned,
+    ) -> Result<TlogProof, Error> {
+        let (log, checkpoint) = (self.log(name).await?, cosigned.checkpoint.clone());
         let prove = move || {
-            let size = cosigned.checkpoint.size();
-            let proof = TlogProof {
+            Ok::<_, LogError>(TlogProof {
                 index,
-                inclusion: inclusion_proof(&log.published().tiles, index, size)?,
-                checkpoint: cosigned.checkpoint.note().to_string().parse()?,
+                inclusion: inclusion_proof(&log.published().tiles, index, checkpoint.size())?,
+                checkpoint: checkpoint.note().to_string().parse()?,
                 extra: None,
-            };
-            Ok::<_, LogError>(LogProof::new(
-                &proof,
-                cosigned.endorsement.clone(),
-                &cosigned.keys,
-            ))
+            })
         };
         let proved = spawn_blocking(prove).await.map_err(|_| LogStopped)?;
         proved.map_err(|error| Error::from(error).in_log(name))

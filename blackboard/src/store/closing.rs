@@ -57,6 +57,22 @@ impl Store {
             .read_blocking(move |connection| entries(connection, &name, from, most))
     }
 
+    /// The leaf of one entry; nothing if it is lost, or there is no such entry.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn leaf_of(
+        &self,
+        name: &LogName,
+        index: u64,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let name = name.clone();
+        let read = move |connection: &Connection| entries(connection, &name, index, 1);
+        let found = self.database.read(read).await?.into_iter().next();
+        Ok(found.and_then(|(_, leaf)| leaf))
+    }
+
     /// What CUHK said of a log. Nothing of it is verified here.
     ///
     /// # Errors

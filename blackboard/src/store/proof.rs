@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use scb_protocol::SignedLogKeys;
-use scb_protocol::receipt::LogProof;
+use scb_protocol::receipt::{CommittedEntry, LogProof};
 use scb_protocol::statement::SubmissionNumber;
 
 use super::{Error, as_integer, blob, insert_blob};
@@ -12,17 +12,21 @@ pub(super) fn find(
     connection: &Connection,
     number: SubmissionNumber,
 ) -> Result<Option<LogProof>, Error> {
-    let sql = "SELECT proof, log_key, witness_key, keys, signature, lists FROM proofs \
+    let sql = "SELECT proof, log_key, witness_key, keys, signature, lists, \
+               committed, committed_proof FROM proofs \
                WHERE number = ?";
     let mut query = connection.prepare_cached(sql)?;
     let row = query.query_row([as_integer(number.get())], |row| {
         let blobs: [Vec<u8>; 2] = [row.get(3)?, row.get(4)?];
         let lists: Option<Vec<u8>> = row.get(5)?;
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, blobs, lists))
+        let committed = (row.get(6)?, row.get(7)?);
+        let texts = [row.get(0)?, row.get(1)?, row.get(2)?];
+        Ok((texts, blobs, lists, committed))
     });
-    let Some((proof, log_key, witness_key, [keys, signature], lists)) = row.optional()? else {
+    let Some((texts, [keys, signature], lists, committed)) = row.optional()? else {
         return Ok(None);
     };
+    let [proof, log_key, witness_key] = texts;
     let altered = || Error::Altered { number };
     let text = |sha256: &[u8]| {
         let bytes = blob(connection, sha256)?.ok_or_else(altered)?;
@@ -35,6 +39,11 @@ pub(super) fn find(
         keys: SignedLogKeys {
             keys: text(&keys)?,
             signature: blob(connection, &signature)?.ok_or_else(altered)?,
+        },
+        committed: match committed {
+            (Some(leaf), Some(proof)) => Some(CommittedEntry { leaf, proof }),
+            (None, None) => None,
+            _ => return Err(altered()),
         },
         lists: match lists {
             Some(lists) => text(&lists)?,
@@ -58,8 +67,9 @@ pub(super) fn keep(
         "" => None,
         lists => Some(insert_blob(transaction, lists.as_bytes())?),
     };
-    let sql = "INSERT INTO proofs (number, proof, log_key, witness_key, keys, signature, lists) \
-               VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let committed = proof.committed.as_ref();
+    let sql = "INSERT INTO proofs (number, proof, log_key, witness_key, keys, signature, lists, \
+               committed, committed_proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let LogProof {
         proof: text,
         log_key,
@@ -73,7 +83,9 @@ pub(super) fn keep(
         witness_key,
         keys,
         signature,
-        lists
+        lists,
+        committed.map(|committed| &committed.leaf),
+        committed.map(|committed| &committed.proof),
     ])?;
     Ok(proof.clone())
 }

@@ -76,6 +76,11 @@ impl Record {
         })
     }
 
+    /// The entry of the same log that was made when its signed statement had come.
+    pub(crate) fn committed_index(&self) -> Option<u64> {
+        self.leaf.accepted()?.committed_index
+    }
+
     /// What the members signed.
     pub fn statement(&self) -> &Statement {
         &self.statement

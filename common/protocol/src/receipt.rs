@@ -1,6 +1,7 @@
 //! Receipts: a ZIP file that proves a submission to anybody who knows the root's fingerprint.
 
 pub(crate) mod archive;
+pub(crate) mod committed;
 pub(crate) mod lists;
 pub(crate) mod log_proof;
 pub(crate) mod pending;
@@ -10,6 +11,7 @@ pub(crate) mod verify;
 use scb_certs::{Certificate, Chain, TrustStore};
 
 pub use archive::{MAX_RECEIPT, build};
+pub use committed::CommittedEntry;
 pub use log_proof::{LogProof, WitnessPolicy, Witnessed};
 pub use signed_leaf::{CommittedAt, SignedLeaf, accepted_entry};
 pub use verify::{Check, ReceiptMember, VerifiedReceipt};
@@ -51,7 +53,11 @@ pub mod file {
     pub const KEYS: &str = "keys.json";
     /// CUHK's detached CMS signature of it, DER.
     pub const KEYS_SIGNATURE: &str = "keys.p7s";
-    /// In the place of these five: says that the proof that the log holds the entry is still to come.
+    /// With these, the entry that was made when the signed statement had come: what counts for lateness.
+    pub const COMMITTED: &str = "committed.json";
+    /// The proof that the log holds it (C2SP tlog-proof), with the same checkpoint.
+    pub const COMMITTED_PROOF: &str = "committed.tlog-proof";
+    /// In the place of all these: says that the proof that the log holds the entry is still to come.
     pub const PENDING: &str = "pending.json";
     /// How to check all this without our programs.
     pub const INSTRUCTIONS: &str = "VERIFY.md";

@@ -13,7 +13,7 @@ use crate::grade::Release;
 use crate::log_keys::SignedLogKeys;
 use crate::log_leaf::LogName;
 use crate::object::objects;
-use crate::receipt::{LogProof, SignedLeaf};
+use crate::receipt::{CommittedEntry, LogProof, SignedLeaf};
 use crate::rules::{Change, Extension, Rules, Title};
 use crate::statement::{Label, SubmissionId, SubmissionNumber};
 use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
@@ -139,6 +139,9 @@ pub struct CarriedProof {
     pub keys: String,
     /// `keys.p7s`.
     pub signature: Der,
+    /// `committed.json` and `committed.tlog-proof`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<CommittedEntry>,
 }
 
 impl From<&LogProof> for CarriedProof {
@@ -149,6 +152,7 @@ impl From<&LogProof> for CarriedProof {
             witness_key: proof.witness_key.clone(),
             keys: proof.keys.keys.clone(),
             signature: Der::new(proof.keys.signature.clone()),
+            committed: proof.committed.clone(),
         }
     }
 }
@@ -163,6 +167,7 @@ impl From<CarriedProof> for LogProof {
                 keys: carried.keys,
                 signature: carried.signature.as_bytes().to_vec(),
             },
+            committed: carried.committed,
             lists: String::new(),
         }
     }

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
+use super::committed::CommittedEntry;
 use super::pending::pending;
 use super::{Evidence, LogProof, SignedLeaf, assurance_file, file, lists};
 use crate::assurance::Mode;
@@ -56,7 +57,7 @@ pub(crate) fn entered<'a>(
         (file::LEAF_SIGNATURE, leaf.signature.as_slice()),
     ];
     let proof = match proof {
-        Some(proof) => proof.files().to_vec(),
+        Some(proof) => proof.files(),
         None => vec![(file::PENDING, waiting)],
     };
     signed.into_iter().chain(proof)
@@ -132,7 +133,11 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<ZipArchive<Cursor<&[u8]>>, String> 
 pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     let mut archive = unpack(bytes)?;
     let is_pending = archive.index_for_name(file::PENDING).is_some();
-    let files = if is_pending { 10 } else { 14 };
+    let files = match is_pending {
+        true => 10,
+        false if archive.index_for_name(file::COMMITTED).is_some() => 16,
+        false => 14,
+    };
     if archive.len() != files || archive.index_for_name(file::INSTRUCTIONS).is_none() {
         return Err("it does not have the files of a receipt".to_owned());
     }
@@ -183,7 +188,15 @@ pub(crate) fn unverified_proof(
 }
 
 fn proof(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<LogProof, String> {
+    let is_committed = archive.index_for_name(file::COMMITTED).is_some();
     let mut text = |name| text_part(archive, name);
+    let committed = match is_committed {
+        true => Some(CommittedEntry {
+            leaf: text(file::COMMITTED)?,
+            proof: text(file::COMMITTED_PROOF)?,
+        }),
+        false => None,
+    };
     Ok(LogProof {
         proof: text(file::PROOF)?,
         log_key: text(file::LOG_KEY)?,
@@ -192,6 +205,7 @@ fn proof(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<LogProof, String> {
             keys: text(file::KEYS)?,
             signature: part(archive, file::KEYS_SIGNATURE)?,
         },
+        committed,
         lists: String::new(),
     })
 }

@@ -6,6 +6,7 @@ use scb_certs::{SpiffeId, TrustStore, all_from_pem};
 use scb_tlog::{Error as LogError, KeyName, TlogProof, VerifiedCheckpoint, VerifierKey};
 
 use super::archive::UnverifiedProof;
+use super::committed::CommittedEntry;
 use super::pending::pending;
 use super::{Check, file, lists};
 use crate::log_keys::{SignedLogKeys, VerifiedLogKeys};
@@ -24,6 +25,8 @@ pub struct LogProof {
     pub log_key: String,
     /// The verifier key of CUHK as a witness and a line feed.
     pub witness_key: String,
+    /// The entry of the moment that counts, of a receipt whose acceptance names one, if it is not lost.
+    pub committed: Option<CommittedEntry>,
     /// The revocation lists that were in force when CUHK cosigned (PEM), if those that were accepted
     /// with the submission, or that there are without them, do not tell: the end of `crl.pem`.
     pub lists: String,
@@ -37,19 +40,27 @@ impl LogProof {
             keys,
             log_key: line(endorsed.log()),
             witness_key: line(endorsed.witness()),
+            committed: None,
             lists: String::new(),
         }
     }
 
     /// Name and bytes of each file of its own, in the order of the archive.
-    pub(crate) fn files(&self) -> [(&'static str, &[u8]); 5] {
-        [
+    pub(crate) fn files(&self) -> Vec<(&'static str, &[u8])> {
+        let mut files = vec![
             (file::PROOF, self.proof.as_bytes()),
             (file::LOG_KEY, self.log_key.as_bytes()),
             (file::WITNESS_KEY, self.witness_key.as_bytes()),
             (file::KEYS, self.keys.keys.as_bytes()),
-            (file::KEYS_SIGNATURE, &self.keys.signature),
-        ]
+            (file::KEYS_SIGNATURE, self.keys.signature.as_slice()),
+        ];
+        files.extend(self.committed.iter().flat_map(CommittedEntry::files));
+        files
+    }
+
+    /// The log's key, as it stands there.
+    pub(super) fn log(&self) -> Result<VerifierKey, String> {
+        key(&self.log_key, file::LOG_KEY)
     }
 }
 
@@ -154,7 +165,7 @@ pub(crate) fn verify(
     trust: &TrustStore,
     policy: &WitnessPolicy,
 ) -> Result<Witnessed, String> {
-    let log = key(&proof.log_key, file::LOG_KEY)?;
+    let log = proof.log()?;
     let own = key(&proof.witness_key, file::WITNESS_KEY)?;
     let in_proof = |error: LogError| format!("{}: {error}", file::PROOF);
     let parsed: TlogProof = proof.proof.parse().map_err(in_proof)?;

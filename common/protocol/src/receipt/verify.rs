@@ -7,6 +7,7 @@ use scb_certs::{
 };
 
 use super::archive::{UnverifiedReceipt, complete, open};
+use super::committed;
 use super::file;
 use super::log_proof::{self, Entered, LogProof, WitnessPolicy, Witnessed};
 use super::signed_leaf::{SignedLeaf, accepted, hashes};
@@ -361,6 +362,8 @@ impl Verifier {
         let (witnessed, checks) =
             log_proof::judge(&self.parts.proof, &entered, &self.trust, policy)?;
         self.checks.extend(checks);
+        let committed = committed::check(&self.parts.proof, &self.accepted, &entered)?;
+        self.checks.extend(committed);
         Ok(witnessed)
     }
 

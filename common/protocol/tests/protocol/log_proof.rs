@@ -31,6 +31,8 @@ fn has_its_files_and_says_who_has_seen_the_entry() {
         "witness.vkey",
         "keys.json",
         "keys.p7s",
+        "committed.json",
+        "committed.tlog-proof",
         "VERIFY.md",
     ];
     assert_eq!(names, expected);
@@ -62,6 +64,8 @@ fn refuses_every_file_of_the_proof_altered_in_any_byte() {
         file::WITNESS_KEY,
         file::KEYS,
         file::KEYS_SIGNATURE,
+        file::COMMITTED,
+        file::COMMITTED_PROOF,
         file::LEAF,
     ] {
         let bytes = part(&files, name);
@@ -97,14 +101,18 @@ fn refuses_a_proof_that_does_not_prove_it() {
     let given = Given::to(&group);
     let right = Witnessing::of(&given);
     let with_log = |log: TestLog| Witnessing {
-        given: &given,
         log,
-        witness: witness("campus.test/witness/cuhk", 9),
+        committed: right.committed.clone(),
+        ..Witnessing::of(&given)
     };
     let name = right.log.key().name().to_string();
     let mut other_key = TestLog::with_key(&name, 5);
-    other_key.grow(7);
-    other_key.push(right.log.entries(7, 8)[0]);
+    other_key.grow(6);
+    right
+        .log
+        .entries(6, 8)
+        .into_iter()
+        .for_each(|entry| other_key.push(entry));
     let other_key = with_log(other_key);
     let without = with_log(TestLog::of(&name, 10));
     let mut elsewhere = TestLog::of("campus.test/blackboard/SANDBOX/other", 7);
@@ -112,8 +120,7 @@ fn refuses_a_proof_that_does_not_prove_it() {
     let elsewhere = with_log(elsewhere);
     let impostor = Witnessing {
         witness: witness("campus.test/witness/cuhk", 4),
-        log: Witnessing::of(&given).log,
-        given: &given,
+        ..Witnessing::of(&given)
     };
     let early = {
         let checkpoint = right.checkpoint();

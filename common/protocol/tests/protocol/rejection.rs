@@ -222,6 +222,7 @@ fn of_rejection<'a>(zip: &[u8], given: &'a Given<'a>) -> Witnessing<'a> {
     log.grow(2);
     Witnessing {
         log,
+        committed: None,
         ..Witnessing::of(given)
     }
 }

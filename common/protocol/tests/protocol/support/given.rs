@@ -114,16 +114,20 @@ pub(crate) fn completed(files: &Files, proof: &LogProof) -> Vec<u8> {
     let mut files = files.clone();
     let place = files.iter().position(|(name, _)| name == file::PENDING);
     let named = |(name, bytes): (&str, &[u8])| (name.to_owned(), bytes.to_vec());
-    let parts: [(&str, &[u8]); 5] = [
+    let mut parts = vec![
         (file::PROOF, proof.proof.as_bytes()),
         (file::LOG_KEY, proof.log_key.as_bytes()),
         (file::WITNESS_KEY, proof.witness_key.as_bytes()),
         (file::KEYS, proof.keys.keys.as_bytes()),
-        (file::KEYS_SIGNATURE, &proof.keys.signature),
+        (file::KEYS_SIGNATURE, proof.keys.signature.as_slice()),
     ];
+    if let Some(committed) = &proof.committed {
+        parts.push((file::COMMITTED, committed.leaf.as_bytes()));
+        parts.push((file::COMMITTED_PROOF, committed.proof.as_bytes()));
+    }
     let place = place.unwrap();
     let lists = files.iter_mut().find(|(name, _)| name == file::CRLS);
     lists.unwrap().1.extend(proof.lists.as_bytes());
-    files.splice(place..=place, parts.map(named));
+    files.splice(place..=place, parts.into_iter().map(named));
     repack(&files)
 }

@@ -10,6 +10,7 @@ use scb_protocol::message::proposal::{
     CosignerStanding, ListedProposal, ProposalStanding, ProposalState, Said,
 };
 use scb_protocol::message::{Message, Reply as _};
+use scb_protocol::receipt::CommittedEntry;
 use scb_protocol::rules::{Change, Counts, Extension, Groups, Terms};
 use scb_protocol::statement::SubmissionId;
 use scb_protocol::values::{
@@ -428,6 +429,10 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 witness_key: "witness\n".to_owned(),
                 keys: "{\"type\":\"scb-log-keys\"}".to_owned(),
                 signature: Der::new(vec![0x30, 0x00]),
+                committed: Some(CommittedEntry {
+                    leaf: "{\"type\":\"scb-entry\"}".to_owned(),
+                    proof: "c2sp.org/tlog-proof@v1\n".to_owned(),
+                }),
             }),
             lists: 1_234,
         },

@@ -1,9 +1,9 @@
 //! The log that holds a receipt's entry, CUHK as its witness, and the endorsement of both keys.
 
-use scb_certs::Crl;
+use scb_certs::{Crl, Fingerprint};
 use scb_protocol::SignedLogKeys;
-use scb_protocol::log_leaf::leaf_commitment;
-use scb_protocol::receipt::{LogProof, VerifiedReceipt, file};
+use scb_protocol::log_leaf::{Committed, Entry, Leaf, leaf_commitment};
+use scb_protocol::receipt::{CommittedEntry, LogProof, VerifiedReceipt, file};
 use scb_protocol::witness::witness_name;
 use scb_testkit::{TestIdentity, TestLog};
 use scb_tlog::{
@@ -18,6 +18,8 @@ pub(crate) struct Witnessing<'a> {
     pub(crate) given: &'a Given<'a>,
     pub(crate) log: TestLog,
     pub(crate) witness: Cosigner,
+    /// The leaf of entry 6, by which the submission was committed.
+    pub(crate) committed: Option<Vec<u8>>,
 }
 
 /// A witness of this name.
@@ -27,10 +29,32 @@ pub(crate) fn witness(name: &str, seed: u8) -> Cosigner {
     Cosigner::new(key.unwrap()).unwrap()
 }
 
+/// The entry that was made of it when its statement had come.
+fn committed(given: &Given<'_>, receipt: &VerifiedReceipt) -> Vec<u8> {
+    let statement = receipt.statement();
+    let entry = Entry::Committed(Committed {
+        submission: statement.submission,
+        statement_sha256: Fingerprint::of(receipt.statement_bytes()),
+        p7s_sha256: Fingerprint::of(&part(&given.files(), file::SIGNATURES)),
+        mode: receipt.mode(),
+        verification_sha256: Fingerprint::of(b"an answer of then"),
+        members: statement
+            .members
+            .iter()
+            .map(|one| one.sid.clone())
+            .collect(),
+    });
+    let log = receipt.entry().0.clone();
+    let leaf = Leaf::new(log, 6, receipt.committed_at(), entry).unwrap();
+    leaf.to_bytes().unwrap()
+}
+
 impl<'a> Witnessing<'a> {
     pub(crate) fn of(given: &'a Given<'a>) -> Self {
         let receipt = given.verify(&given.zip).unwrap();
-        let mut log = TestLog::of(&receipt.entry().0.to_string(), 7);
+        let mut log = TestLog::of(&receipt.entry().0.to_string(), 6);
+        let committed = committed(given, &receipt);
+        log.push(leaf_commitment(&committed));
         log.push(leaf_commitment(&part(&given.files(), file::LEAF)));
         log.grow(2);
         let name = witness_name(&"campus.test".parse().unwrap());
@@ -38,6 +62,7 @@ impl<'a> Witnessing<'a> {
             given,
             log,
             witness: witness(&name, 9),
+            committed: Some(committed),
         }
     }
 
@@ -83,14 +108,19 @@ impl<'a> Witnessing<'a> {
     /// The proof of entry 7 under this checkpoint.
     pub(crate) fn proof_of(&self, checkpoint: &VerifiedCheckpoint) -> LogProof {
         let (tiles, size) = (self.log.tiles(), checkpoint.head().size);
-        let proof = TlogProof {
-            index: 7,
-            inclusion: inclusion_proof(&tiles, 7, size).unwrap(),
+        let proof = |index| TlogProof {
+            index,
+            inclusion: inclusion_proof(&tiles, index, size).unwrap(),
             checkpoint: checkpoint.to_string().parse().unwrap(),
             extra: None,
         };
+        let committed = self.committed.as_ref().map(|leaf| CommittedEntry {
+            leaf: String::from_utf8(leaf.clone()).unwrap(),
+            proof: proof(6).to_string(),
+        });
         LogProof {
-            proof: proof.to_string(),
+            proof: proof(7).to_string(),
+            committed,
             keys: self.keys(),
             log_key: format!("{}\n", self.log.key()),
             witness_key: format!("{}\n", self.witness.verifier()),

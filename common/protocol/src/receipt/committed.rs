@@ -1,0 +1,100 @@
+//! The entry of the moment that counts, in a complete receipt: it was made when the signed statement
+//! had come, and the log held it when witnesses saw the one that accepts.
+
+use scb_certs::Fingerprint;
+use scb_tlog::{Error as LogError, TlogProof};
+use serde::{Deserialize, Serialize};
+
+use super::archive::UnverifiedProof;
+use super::log_proof::{Entered, LogProof};
+use super::{Check, file};
+use crate::log_leaf::{Accepted, Entry, Leaf, leaf_commitment};
+use crate::object::objects;
+use crate::time::rfc3339;
+
+/// The entry, and the proof that the log holds it; nothing of it is verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct CommittedEntry {
+    /// The leaf's exact bytes (JSON, UTF-8): `committed.json`.
+    pub leaf: String,
+    /// C2SP tlog-proof, under the same checkpoint as the proof of the acceptance:
+    /// `committed.tlog-proof`.
+    pub proof: String,
+}
+
+objects!(CommittedEntry);
+
+/// What a receipt that is complete shows of the moment that counts, for a verdict; nothing if there is no
+/// entry of it.
+pub(super) fn check(
+    proof: &UnverifiedProof,
+    accepted: &Accepted,
+    entered: &Entered<'_>,
+) -> Result<Option<Check>, String> {
+    let UnverifiedProof::Here(proof) = proof else {
+        return Ok(None);
+    };
+    let found = match (&proof.committed, accepted.committed_index) {
+        (None, None) => return Ok(None),
+        (None, Some(index)) => {
+            format!("entry {index} is NOT in it: the time that counts is Blackboard's word alone")
+        }
+        (Some(committed), _) => committed.verify(accepted, entered, proof)?,
+    };
+    let what = "entered";
+    Ok(Some(Check { what, found }))
+}
+
+impl CommittedEntry {
+    /// Name and bytes of both files.
+    pub(super) fn files(&self) -> [(&'static str, &[u8]); 2] {
+        [
+            (file::COMMITTED, self.leaf.as_bytes()),
+            (file::COMMITTED_PROOF, self.proof.as_bytes()),
+        ]
+    }
+
+    /// Verifies that it is the entry which the acceptance names, of the same submission, statement
+    /// and time, in the very tree in which that was proved. Says what was found.
+    fn verify(
+        &self,
+        accepted: &Accepted,
+        entered: &Entered<'_>,
+        acceptance: &LogProof,
+    ) -> Result<String, String> {
+        let leaf = Leaf::parse(self.leaf.as_bytes());
+        let leaf = leaf.map_err(|error| format!("{}: {error}", file::COMMITTED))?;
+        let is_named = Some(leaf.index) == accepted.committed_index && leaf.log == entered.leaf.log;
+        if !is_named || leaf.at != accepted.committed_at || !is_of(&leaf.entry, accepted) {
+            return Err(format!("{} is not what was accepted", file::COMMITTED));
+        }
+        let in_proof = |error: LogError| format!("{}: {error}", file::COMMITTED_PROOF);
+        let proof: TlogProof = self.proof.parse().map_err(in_proof)?;
+        let same: TlogProof = acceptance.proof.parse().map_err(in_proof)?;
+        let is_its = proof.extra.is_none() && proof.index == leaf.index;
+        if !is_its || proof.checkpoint != same.checkpoint {
+            let name = file::COMMITTED_PROOF;
+            return Err(format!("{name} is about another entry or tree"));
+        }
+        let (commitment, log) = (leaf_commitment(self.leaf.as_bytes()), acceptance.log()?);
+        proof.verify(&commitment, &log).map_err(in_proof)?;
+        let (index, at) = (leaf.index, rfc3339(leaf.at));
+        let name = leaf.entry.name();
+        Ok(format!("entry {index}, {name} at {at}, in the same tree"))
+    }
+}
+
+/// Whether it says when this very statement had come: from whoever brought it, or with the last
+/// signature of those who signed elsewhere.
+fn is_of(entry: &Entry, accepted: &Accepted) -> bool {
+    match entry {
+        Entry::Committed(committed) => {
+            let statement: Option<&Fingerprint> = accepted.files.get(file::STATEMENT);
+            committed.submission == accepted.submission
+                && statement == Some(&committed.statement_sha256)
+        }
+        Entry::Signed(signed) => signed.submission == accepted.submission,
+        _ => false,
+    }
+}
