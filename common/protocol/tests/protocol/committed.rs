@@ -21,6 +21,7 @@ fn all_confirm(given: &Given<'_>, zip: &[u8], found: &str) {
     }
     let receipt = Unpacked::from(zip, given.group);
     script(&receipt, &[]).says(&format!("entered    {found}\n"));
+    receipt.step(2).says("CMS Verification successful");
     let log = receipt.step(8);
     log.says("the log holds when it was committed: True");
 }
@@ -35,7 +36,9 @@ fn all_refuse(given: &Given<'_>, (what, zip): (&str, &[u8]), reason: &str) {
     }
     let receipt = Unpacked::from(zip, given.group);
     script(&receipt, &[]).fails(what);
+    receipt.step(2).says("CMS Verification successful");
     let log = receipt.step(8);
+    log.says("the log holds the entry: True");
     log.lacks("the log holds when it was committed: True", what);
 }
 
