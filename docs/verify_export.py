@@ -2,7 +2,7 @@
 """Checks an archive of an assignment with Python's standard library and `cryptography`; nothing of
 the system's own. `verify_receipt.py` must be beside it.
 
-    verify_export.py ARCHIVE.zip ROOT
+    verify_export.py ARCHIVE.zip ROOT [--witness KEY ... --quorum N]
 
 ROOT is the SHA-256 fingerprint of CUHK's root certificate, from a place that you trust. Says
 whether every submission of the assignment's log is in the archive, each as it was handed in, and
@@ -156,14 +156,15 @@ def safe_paths(names):
     return [safe_name("%03d-%s" % (place, name.split("/")[-1])) for place, name in enumerate(names, 1)]
 
 
-def submission(archive, number, here, line, root):
+def submission(archive, number, here, line, arguments):
     """The receipt is about this entry and verifies; under each name lies what the members signed
     under that name, and nothing else. Returns its lines of the table."""
     folder = "submissions/%s/" % number
     receipt = archive.read(folder + "receipt.zip")
     with contextlib.redirect_stdout(io.StringIO()):
         receipts.verify(argparse.Namespace(
-            receipt=io.BytesIO(receipt), root=root, file=[], witness=[], quorum=1))
+            receipt=io.BytesIO(receipt), root=arguments.root, file=[],
+            witness=arguments.witness, quorum=arguments.quorum))
     parts = receipts.read(io.BytesIO(receipt))
     check(parts["leaf.json"] == line, "the receipt in %s is about another entry" % folder)
     leaf, statement = json.loads(line), json.loads(parts["statement.json"])
@@ -202,14 +203,17 @@ def verify(arguments):
         key[2].verify(receipts.note_signature(note, key) or b"", text.encode())
         witness = receipts.verifier_key(keys["witness"], 4)
         check(witness[0] == domain + "/witness/cuhk", "the witness's key has another name")
-        seen = receipts.witnesses(note, text, [witness], 0)
-        check(seen, "CUHK has not cosigned")
-        ((_, time),) = seen
+        wanted = [witness] + [receipts.verifier_key(one, 4) for one in arguments.witness]
+        seen = receipts.witnesses(note, text, wanted, 0)
+        check(len(seen) >= arguments.quorum,
+              "%d of its witnesses cosigned, %d must" % (len(seen), arguments.quorum))
+        time = dict(seen).get(witness[0], max(moment for _, moment in seen))
         (signer,), others = receipts.cms(archive.read("keys.p7s"), archive.read("keys.json"))
         for moment in (trust, trust.then(time, b"", [])):
             name = moment.chain(signer, others, {receipts.DOCUMENT})
             check(name.endswith("/service/cuhk") and keys["service"] == service, "who endorsed the keys")
-        say("witnessed", "by %s at %s" % (witness[0], receipts.utc(time).strftime("%Y-%m-%dT%H:%M:%SZ")))
+        for name, moment in seen:
+            say("witnessed", "by %s at %s" % (name, receipts.utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ")))
         gap = receipts.covered(trust, time)
 
         with archive.open("leaves.jsonl") as lines:
@@ -238,7 +242,7 @@ def verify(arguments):
         rows = csv.writer(table, lineterminator="\n")
         rows.writerow(TITLE)
         for number, line in sorted(accepted.items(), key=lambda one: int(one[0][2:])):
-            rows.writerows(submission(archive, number, folders[number], line, arguments.root))
+            rows.writerows(submission(archive, number, folders[number], line, arguments))
         check(table.getvalue().encode() == archive.read("submissions.csv"),
               "submissions.csv does not say what the receipts and entries say")
         still = " of what the entries still say; %d entries lost" % lost if lost else ""
@@ -254,6 +258,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("archive")
     parser.add_argument("root")
+    parser.add_argument("--witness", action="append", default=[], metavar="KEY")
+    parser.add_argument("--quorum", type=int, default=1, metavar="N")
     arguments = parser.parse_args()
     try:
         say("verdict", verify(arguments))

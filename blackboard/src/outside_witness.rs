@@ -173,6 +173,7 @@ impl OutsideWitness {
                         tracing::info!("the witness {name} answers again");
                     }
                     is_away = false;
+                    self.witnessed.answers(&self.key);
                     changes.next_within(PERIOD).await;
                 }
                 Err(away) => {
@@ -181,6 +182,7 @@ impl OutsideWitness {
                         tracing::warn!("the witness {name} at {url} is away: {error:#}");
                     }
                     is_away = true;
+                    self.witnessed.is_away(&self.key);
                     sleep(PERIOD).await;
                 }
             }
@@ -235,10 +237,11 @@ impl OutsideWitness {
             return Err(Error::NotGrown(409));
         };
         self.check_clock(cosignature)?;
-        self.witnessed.add(log, offered, (line, &self.key))?;
+        let said = (line.clone(), &self.key);
+        self.witnessed.add(log, offered, said)?;
         let name = self.key.name().to_string();
-        let time = cosignature.time();
-        self.witnessed.tally().cosigned(&name, time);
+        self.witnessed.tally().cosigned(&name, cosignature.time());
+        self.logs.keep_cosignature(log, offered, line).await?;
         self.known(log).seen = size;
         Ok(())
     }

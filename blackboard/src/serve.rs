@@ -325,7 +325,7 @@ pub(crate) fn not_certified() -> Failure {
         .with_code("not_certified")
 }
 
-fn unusable_witness(error: WitnessPolicyError) -> Failure {
+pub(crate) fn unusable_witness(error: WitnessPolicyError) -> Failure {
     let error = anyhow::Error::new(error);
     Failure::usage(format!("witnesses of the logs: {error:#}"))
         .with_remedy("correct `witnesses` and `quorum` in config.toml of this home")

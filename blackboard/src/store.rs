@@ -44,6 +44,7 @@ use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::witness::CosignedCheckpoint;
 use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
 use scb_storage::Database;
+use scb_tlog::SignatureLine;
 
 use crate::authority::Numbers;
 pub(crate) use assignments::{Amended, Assignment, Place};
@@ -418,6 +419,24 @@ impl Store {
         self.database
             .write(move |transaction| witnessed::keep_cosigned(transaction, &log, (&note, &lists)))
             .await
+    }
+
+    /// Adds what another witness said of a checkpoint of a log, which has this text; nothing if another
+    /// one is kept by now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn add_cosignature(
+        &self,
+        log: &LogName,
+        (text, line): (&str, SignatureLine),
+    ) -> Result<(), Error> {
+        let (log, text) = (log.clone(), text.to_owned());
+        let add = move |transaction: &rusqlite::Transaction<'_>| {
+            witnessed::add_cosignature(transaction, &log, (&text, line))
+        };
+        self.database.write(add).await
     }
 
     /// The revocation lists (PEM) that were in force when CUHK cosigned the newest checkpoint of a log;

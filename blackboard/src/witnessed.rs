@@ -6,7 +6,7 @@
 
 pub(crate) mod tally;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,17 +52,16 @@ pub(crate) struct Witnessed {
     policy: Arc<WitnessPolicy>,
     logs: watch::Sender<BTreeMap<LogName, Seen>>,
     tally: Tally,
+    /// The public keys of those besides CUHK that do not answer.
+    away: watch::Sender<BTreeSet<[u8; 32]>>,
 }
 
 impl Witnessed {
     /// Nothing yet; so many of these must have cosigned, CUHK always among them.
     pub(crate) fn by(policy: WitnessPolicy) -> Self {
-        let policy = Arc::new(policy);
-        let (logs, tally) = (watch::Sender::default(), Tally::default());
         Self {
-            policy,
-            logs,
-            tally,
+            policy: Arc::new(policy),
+            ..Self::default()
         }
     }
 
@@ -82,19 +81,42 @@ impl Witnessed {
     }
 
     /// The newest checkpoint of a log that enough have cosigned, if it covers entry number `index`;
-    /// if there is none yet, it waits for one as long as `patience`.
+    /// if there is none yet, it waits for one as long as `patience`. Nobody waits while so many witnesses
+    /// are away that there cannot be one.
     pub(crate) async fn covering_within(
         &self,
         log: &LogName,
         index: u64,
         patience: Duration,
     ) -> Option<Arc<Cosigned>> {
+        let patience = match self.may_be_complete() {
+            true => patience,
+            false => Duration::ZERO,
+        };
         let mut changes = self.logs.subscribe();
         let covered = changes.wait_for(|all| covering(all, log, index).is_some());
         match timeout(patience, covered).await {
             Ok(Ok(all)) => covering(&all, log, index),
             _ => None,
         }
+    }
+
+    /// A witness besides CUHK does not answer.
+    pub(crate) fn is_away(&self, witness: &VerifierKey) {
+        let key = *witness.public_key();
+        self.away.send_if_modified(|away| away.insert(key));
+    }
+
+    /// It answers, whatever it says.
+    pub(crate) fn answers(&self, witness: &VerifierKey) {
+        let key = witness.public_key();
+        self.away.send_if_modified(|away| away.remove(key));
+    }
+
+    /// Whether those who answer are enough.
+    fn may_be_complete(&self) -> bool {
+        let answering = self.policy.outside().len() + 1 - self.away.borrow().len();
+        answering >= self.policy.quorum()
     }
 
     /// The newest one of a log that CUHK cosigned.
@@ -354,5 +376,35 @@ mod tests {
             witnessed.set(&name, cosigned(4));
         });
         assert_eq!(covered.unwrap().checkpoint.size(), 4);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_witness_that_is_away() {
+        let (witness, name) = (outside(5), LOG.parse().unwrap());
+        let policy = WitnessPolicy::new(2, vec![witness.verifier().clone()]).unwrap();
+        let witnessed = Witnessed::by(policy);
+        witnessed.set(&name, cosigned(3));
+        witnessed.is_away(witness.verifier());
+        // Longer than any test may take.
+        let patience = Duration::from_secs(24 * 3600);
+        assert!(
+            witnessed
+                .covering_within(&name, 0, patience)
+                .await
+                .is_none()
+        );
+        witnessed.answers(witness.verifier());
+        let (covered, ()) = tokio::join!(witnessed.covering_within(&name, 0, patience), async {
+            adds(&witnessed, &witness, &cosigned(3));
+        });
+        assert_eq!(covered.unwrap().checkpoint.size(), 3);
+        // Where it is not needed, its absence changes nothing.
+        let one = WitnessPolicy::new(1, vec![witness.verifier().clone()]).unwrap();
+        let witnessed = Witnessed::by(one);
+        witnessed.is_away(witness.verifier());
+        let (covered, ()) = tokio::join!(witnessed.covering_within(&name, 0, patience), async {
+            witnessed.set(&name, cosigned(3));
+        });
+        assert!(covered.is_some());
     }
 }

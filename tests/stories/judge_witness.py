@@ -120,6 +120,10 @@ class Witness:
         seen, seen_root = self.seen.get(origin, (0, b""))
         if self.lie == "ahead":
             seen = 1 << 40
+        if self.lie == "forked":
+            raise Refused(409, "%d\n" % int(old), "text/x.tlog.size")
+        if self.lie in ("403", "404", "409", "422", "500"):
+            raise Refused(int(self.lie))
         if int(old) != seen:
             raise Refused(409, "%d\n" % seen, "text/x.tlog.size")
         try:

@@ -224,6 +224,12 @@ fn what_a_witness_says_that_is_not_so_is_named_and_no_receipt_has_it() {
             "ahead",
             "it says that it has cosigned 1099511627776 entries",
         ),
+        ("forked", "does not extend what it has cosigned of it (409)"),
+        ("409", "does not extend what it has cosigned of it (409)"),
+        ("422", "does not extend what it has cosigned of it (422)"),
+        ("403", "it knows this log under another key (403)"),
+        ("404", "it does not know this log (404)"),
+        ("500", "is away: it answers 500"),
     ]) {
         of.exchange(&["--lie", lie]);
         // It does not remember what it said to be wrong.
@@ -239,9 +245,62 @@ fn what_a_witness_says_that_is_not_so_is_named_and_no_receipt_has_it() {
     of.until_logged("it does not know this log (404)");
     logs_of(&of.campus);
     of.campus.restart_blackboard();
-    for number in 1..=8 {
+    for number in 1..=14 {
         of.until_complete(number);
     }
+}
+
+#[test]
+fn an_archive_has_the_cosignatures_that_its_receipts_need() {
+    let Some(mut of) = Witnessed::campus() else {
+        return;
+    };
+    of.hand_in();
+    let file = of.campus.outside().join("lab.zip");
+    let archive = |of: &Witnessed| {
+        let arguments = ["submissions", "archive", file.to_str().unwrap()];
+        let of_lab = ["--course", "SANDBOX", "--assignment", "lab", "--wait", "1s"];
+        let arguments = [&arguments[..], &of_lab].concat();
+        of.campus.administer_blackboard(&arguments)
+    };
+    let verify = |key: &str| {
+        let arguments = ["verify", file.to_str().unwrap(), "--witness", key];
+        of.campus
+            .student(&[&arguments[..], &["--quorum", "2"]].concat())
+    };
+    of.until_complete(1);
+    archive(&of).succeeded();
+    let said = verify(&of.key).succeeded().stdout;
+    assert!(
+        said.contains("\nwitnessed  by library.example/witness at "),
+        "{said}"
+    );
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_export.py");
+    let root = said
+        .lines()
+        .find_map(|line| line.strip_prefix("root       SHA-256 "));
+    let by_script = |key: &str| {
+        let mut python = python().unwrap();
+        python.env("PYTHONDONTWRITEBYTECODE", "1");
+        python.args([script, file.to_str().unwrap(), root.unwrap()]);
+        Ran::of(python.args(["--witness", key, "--quorum", "2"]))
+    };
+    let said = by_script(&of.key).succeeded().stdout;
+    assert!(said.contains("by library.example/witness at "), "{said}");
+    let logs = of.campus.outside().join("logs.txt");
+    let stranger = witness(&mut python().unwrap(), &logs, &["--seed", "08"]);
+    let unknown = key_of(&stranger);
+    assert_eq!(verify(&unknown).exit, Some(3));
+    assert_ne!(by_script(&unknown).exit, Some(0));
+
+    // Without the witness there is none of what came since.
+    of.witness.kill();
+    of.hand_in();
+    let refused = archive(&of);
+    assert_eq!(refused.exit, Some(4), "{refused:#?}");
+    of.exchange(&[]);
+    of.until_complete(2);
+    archive(&of).succeeded();
 }
 
 #[test]

@@ -9,7 +9,8 @@ use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::{CommittedEntry, LogProof};
 use scb_storage::LogStopped;
 use scb_tlog::{
-    ConsistencyProof, Error as LogError, TlogProof, consistency_proof, inclusion_proof,
+    ConsistencyProof, Error as LogError, SignatureLine, TlogProof, consistency_proof,
+    inclusion_proof,
 };
 use tokio::task::spawn_blocking;
 
@@ -100,6 +101,18 @@ impl Logs {
                 None
             }
         }
+    }
+
+    /// Keeps what another witness said of a checkpoint: an archive is made by another process, and a
+    /// start goes on with it.
+    pub(crate) async fn keep_cosignature(
+        &self,
+        name: &LogName,
+        offered: &Cosigned,
+        line: SignatureLine,
+    ) -> Result<(), Error> {
+        let text = offered.checkpoint.note().text();
+        self.0.store.add_cosignature(name, (text, line)).await
     }
 
     /// The proof that the first `size` entries of a log begin with its first `old` ones.

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use scb_protocol::SignedLogKeys;
 use scb_protocol::log_leaf::LogName;
+use scb_tlog::{SignatureLine, SignedNote};
 
 use super::{Error, blob, insert_blob};
 
@@ -51,6 +52,24 @@ pub(super) fn keep_cosigned(
     let sql = "INSERT INTO cosigned_checkpoints (log, note, lists) VALUES (?, ?, ?) \
                ON CONFLICT DO UPDATE SET note = excluded.note, lists = excluded.lists";
     let row = params![log.to_string(), note, lists];
+    transaction.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// Adds what another witness said of a checkpoint, if that is still the one which is kept.
+pub(super) fn add_cosignature(
+    transaction: &Transaction<'_>,
+    log: &LogName,
+    (text, line): (&str, SignatureLine),
+) -> Result<(), Error> {
+    let kept = cosigned(transaction, log)?;
+    let kept = kept.and_then(|note| note.parse::<SignedNote>().ok());
+    let Some(mut note) = kept.filter(|note| note.text() == text) else {
+        return Ok(());
+    };
+    note.add(line);
+    let sql = "UPDATE cosigned_checkpoints SET note = ? WHERE log = ?";
+    let row = params![note.to_string(), log.to_string()];
     transaction.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What proves an archive: the checkpoint that CUHK cosigned over all entries, and what endorses
+//! What proves an archive: the checkpoint that CUHK and the other witnesses cosigned over all entries, and what endorses
 //! the keys.
 
 use std::thread::sleep;
@@ -14,7 +14,7 @@ use super::not_yet;
 use crate::courses::Desk;
 use crate::enrol::stored_roots;
 use crate::identity::IdentityFiles;
-use crate::serve::not_certified;
+use crate::serve::{not_certified, unusable_witness};
 use crate::store::{Error, Place};
 
 /// How often to look whether CUHK has cosigned.
@@ -49,7 +49,8 @@ impl Proof {
                 Some(proof) if proof.checkpoint.size() >= entries => return Ok(proof),
                 _ if Instant::now() >= deadline => {
                     return Err(not_yet(&format!(
-                        "CUHK has not cosigned all {entries} entries of {name} yet"
+                        "CUHK, or another witness that is needed, has not cosigned all {entries} \
+                         entries of {name} yet"
                     ))
                     .into());
                 }
@@ -72,11 +73,16 @@ impl Proof {
         let verified = VerifiedLogKeys::verify(bytes, signature, &trust, &service, desk.now);
         let verified = verified.map_err(|error| not_yet(&error.to_string()))?;
         let checkpoint = CosignedCheckpoint::read(&note, verified.log(), verified.witness());
+        let checkpoint = checkpoint.map_err(|error| Error::from(error).in_log(name))?;
+        let policy = desk.config.witness_policy().map_err(unusable_witness)?;
+        if !policy.is_met_by(checkpoint.checkpoint(), verified.witness()) {
+            return Ok(None);
+        }
         Ok(Some(Self {
             name: name.clone(),
             service,
             at: desk.now,
-            checkpoint: checkpoint.map_err(|error| Error::from(error).in_log(name))?,
+            checkpoint,
             keys,
             roots,
             crls,

@@ -171,8 +171,8 @@ impl<R: Read + Seek> Verifier<R> {
             .map_err(in_checkpoint)?;
         let checkpoint = note.verify(keys.log()).map_err(in_checkpoint)?;
         let by = witnesses(&checkpoint, keys.witness(), policy).map_err(in_checkpoint)?;
-        if by.len() < policy.quorum {
-            let (seen, wanted) = (by.len(), policy.quorum);
+        if by.len() < policy.quorum() {
+            let (seen, wanted) = (by.len(), policy.quorum());
             return Err(format!("{seen} of its witnesses cosigned, {wanted} must"));
         }
         let witnessed = Witnessed {

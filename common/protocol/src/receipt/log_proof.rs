@@ -68,7 +68,7 @@ impl LogProof {
 /// of those whose keys the verifier brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WitnessPolicy {
-    pub(crate) quorum: usize,
+    quorum: usize,
     outside: Vec<VerifierKey>,
 }
 
@@ -83,6 +83,11 @@ impl WitnessPolicy {
     /// Whether enough of them cosigned this checkpoint, CUHK with its key `own`, and nobody wrongly.
     pub fn is_met_by(&self, checkpoint: &VerifiedCheckpoint, own: &VerifierKey) -> bool {
         witnesses(checkpoint, own, self).is_ok_and(|seen| seen.len() >= self.quorum)
+    }
+
+    /// How many must have cosigned.
+    pub fn quorum(&self) -> usize {
+        self.quorum
     }
 
     /// The witnesses besides CUHK.
@@ -182,7 +187,7 @@ pub(crate) fn verify(
             rfc3339(*time)
         ));
     }
-    if by.len() < policy.quorum {
+    if by.len() < policy.quorum() {
         let (seen, wanted) = (by.len(), policy.quorum);
         let reason = format!("{seen} of its witnesses cosigned, {wanted} must");
         return Err(format!("{}: {reason}", file::PROOF));
