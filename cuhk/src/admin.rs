@@ -23,8 +23,8 @@ pub struct IssuedCode {
     pub expires_at: UnixTime,
 }
 
-/// Issues one code. With `replace`, revokes the subject's live certificates as superseded and
-/// withdraws its unused codes.
+/// Issues one code. With `replace`, revokes the subject's certificates as superseded, so that no
+/// key of before renews, and withdraws its unused codes.
 ///
 /// # Errors
 ///

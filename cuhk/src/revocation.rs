@@ -8,7 +8,7 @@ use scb_certs::{RevocationReason, Serial, StudentId};
 use scb_cli::local_time;
 
 use crate::admin::check_known;
-use crate::store::{CertificateRecord, Records, Revocation};
+use crate::store::{CertificateRecord, Profile, Records, Revocation};
 use crate::{Error, Subject};
 
 /// What is revoked.
@@ -146,10 +146,10 @@ pub struct Suspension {
     pub certificates: usize,
 }
 
-/// Revokes all certificates of a subject that have not ended, those on hold among them, and
-/// withdraws its unused codes; or revokes the certificates of one device. A key that is compromised is refused
-/// for ever, in certificates that have run out as well. There is no way back: what can be lifted
-/// is a suspension.
+/// Revokes all certificates of a subject, those on hold among them, and withdraws its unused codes;
+/// or revokes the certificates of one device. A student's that have ended are revoked, too: their
+/// keys renew nothing any more. Of a service that is so only of a key that is compromised, which
+/// is refused for ever. There is no way back: what can be lifted is a suspension.
 ///
 /// # Errors
 ///
@@ -253,7 +253,7 @@ fn told(
     })
 }
 
-/// Revokes what a subject has: of a compromised key also what has ended.
+/// Revokes what a subject has, as [`revoke`] says.
 pub(crate) fn revoke_all(
     records: &Records<'_>,
     subject: &Subject,
@@ -285,8 +285,11 @@ fn revoke_line(
     revoke_each(records, concerned, grounds, now)
 }
 
+/// A student's certificate always: within the grace period its key still renews what has ended, and
+/// how long that is may be configured otherwise tomorrow.
 fn is_concerned(record: &CertificateRecord, grounds: Grounds, now: UnixTime) -> bool {
-    grounds.reason == RevocationReason::KeyCompromise
+    record.intent.profile == Profile::Student
+        || grounds.reason == RevocationReason::KeyCompromise
         || now.as_secs() <= record.intent.validity.not_after.as_secs()
 }
 

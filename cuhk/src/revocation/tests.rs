@@ -34,10 +34,14 @@ fn enlist(records: &Records<'_>, sid: &str) {
 
 fn certify(records: &Records<'_>, subject: Subject, ends: u64) -> Serial {
     let serial = Serial::random().unwrap();
+    let profile = match subject {
+        Subject::Student(_) => Profile::Student,
+        Subject::Service(_) => Profile::Service,
+    };
     let intent = Intent {
         serial,
         subject,
-        profile: Profile::Student,
+        profile,
         public_key: Fingerprint::of(serial.as_bytes()),
         validity: Validity {
             not_before: at(0),
@@ -237,6 +241,56 @@ fn why(refused: Result<Revoked, Error>) -> NothingLeft {
 }
 
 #[test]
+fn what_has_ended_of_a_student_is_revoked_for_every_reason() {
+    for given in [
+        RevocationReason::Unspecified,
+        RevocationReason::AffiliationChanged,
+        RevocationReason::Superseded,
+        RevocationReason::CessationOfOperation,
+        RevocationReason::PrivilegeWithdrawn,
+        RevocationReason::KeyCompromise,
+    ] {
+        with_records(move |records| {
+            let ended = certify(records, subject(), 10);
+            let live = certify(records, subject(), 1000);
+            let other = certify(records, "1155000002".parse().unwrap(), 10);
+            let revoked = revoke(records, &Target::Subject(subject()), given, at(20)).unwrap();
+            assert_eq!(revoked.certificates, 2);
+            for serial in [&ended, &live] {
+                assert_eq!(reason(records, serial), Some(given));
+            }
+            assert_eq!(reason(records, &other), None);
+            let lists = RevokedCertificates::default().updated(records, at(20));
+            let listed = lists
+                .unwrap()
+                .listed_by(&issuer(IssuerKind::Students), at(20));
+            let listed: Vec<_> = listed.iter().map(|entry| entry.serial).collect();
+            assert_eq!(listed, [live], "what has ended needs no list");
+        });
+    }
+}
+
+#[test]
+fn a_device_is_revoked_with_all_that_came_before() {
+    with_records(|records| {
+        let (first, second) = (
+            certify(records, subject(), 10),
+            certify(records, subject(), 15),
+        );
+        let (last, other) = (
+            certify(records, subject(), 1000),
+            certify(records, subject(), 10),
+        );
+        records.renewals().succeed(&first, &second).unwrap();
+        records.renewals().succeed(&second, &last).unwrap();
+        let why = RevocationReason::Superseded;
+        let revoked = revoke(records, &Target::Certificate(last), why, at(20)).unwrap();
+        assert_eq!(revoked.certificates, 3);
+        assert_eq!(reason(records, &other), None, "another device");
+    });
+}
+
+#[test]
 fn what_cannot_be_revoked_is_told_apart() {
     with_records(|records| {
         let reason = RevocationReason::Superseded;
@@ -246,8 +300,11 @@ fn what_cannot_be_revoked_is_told_apart() {
         let unknown = why(revoke(records, &stranger, reason, at(1)));
         assert_eq!(unknown, NothingLeft::Unknown, "not on the roster");
         assert_eq!(try_again(1), NothingLeft::Never);
+        let service: Subject = "service/blackboard".parse().unwrap();
+        certify(records, service.clone(), 10);
+        let ended = why(revoke(records, &Target::Subject(service), reason, at(11)));
+        assert_eq!(ended, NothingLeft::Ended(at(10)), "nothing renews it");
         let serial = certify(records, subject(), 1000);
-        assert_eq!(try_again(1001), NothingLeft::Ended(at(1000)));
         revoke(records, &all, reason, at(5)).unwrap();
         for target in [&all, &Target::Certificate(serial)] {
             let NothingLeft::Revoked(before) = why(revoke(records, target, reason, at(6))) else {

@@ -276,6 +276,67 @@ async fn a_revoked_certificate_is_not_renewed_after_its_end_either() {
 }
 
 #[tokio::test]
+async fn what_is_revoked_within_its_grace_period_is_not_renewed() {
+    for reason in [
+        RevocationReason::Unspecified,
+        RevocationReason::PrivilegeWithdrawn,
+    ] {
+        let university = University::open().await;
+        let only = university.student(SID).await;
+        pass(&university, 31).await;
+        university.revoke(SID, reason).await;
+        let refused = university.renewed_by_key(&only, &key()).await;
+        assert_eq!(code(refused), Code::CertificateRevoked, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn revocation_leaves_no_device_of_before_that_can_renew() {
+    let university = University::open().await;
+    let ended = university.student(SID).await;
+    pass(&university, 20).await;
+    let live = university.student(SID).await;
+    pass(&university, 15).await;
+    university
+        .revoke(SID, RevocationReason::PrivilegeWithdrawn)
+        .await;
+    let by_key = university.renewed_by_key(&ended, &key()).await;
+    assert_eq!(code(by_key), Code::CertificateRevoked);
+    let in_hand = university.renewed(&live, &key()).await;
+    assert_eq!(code(in_hand), Code::CertificateRevoked);
+}
+
+#[tokio::test]
+async fn a_replacing_code_leaves_no_key_of_before_that_can_renew() {
+    let university = University::open().await;
+    let old = university.student(SID).await;
+    pass(&university, 31).await;
+    let (fresh, next) = (university.code_replacing(SID, true).await, key());
+    let refused = university.renewed_by_key(&old, &key()).await;
+    assert_eq!(code(refused), Code::CertificateRevoked);
+    let enrolled = university.ask(None, &enrol(SID, &fresh, &next)).await;
+    assert!(enrolled.is_ok(), "{enrolled:?}");
+}
+
+/// Of three in a row the first two have ended when the last is revoked. The first, asked for the
+/// second's key, as after a lost answer, would lead to a new one.
+#[tokio::test]
+async fn no_lost_answer_of_a_revoked_device_is_made_up_for() {
+    let university = University::open().await;
+    let first = university.student(SID).await;
+    pass(&university, 20).await;
+    let second = key();
+    let chain = university.renewed(&first, &second).await.unwrap();
+    let renewed = Credentials { key: second, chain };
+    pass(&university, 20).await;
+    university.renewed(&renewed, &key()).await.unwrap();
+    pass(&university, 15).await;
+    university.revoke(SID, RevocationReason::Superseded).await;
+    let refused = university.renewed_by_key(&first, &renewed.key).await;
+    assert_eq!(code(refused), Code::CertificateRevoked);
+}
+
+#[tokio::test]
 async fn revoking_one_certificate_revokes_the_device() {
     let university = University::open().await;
     let (lost, kept) = (university.student(SID).await, university.student(SID).await);
