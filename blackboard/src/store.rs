@@ -30,9 +30,6 @@ mod versions;
 mod withdrawal;
 mod witnessed;
 
-use std::sync::Arc;
-use std::collections::BTreeMap;
-
 use rusqlite_migration::{M, Migrations};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Crl, Fingerprint, StudentId};
@@ -41,10 +38,8 @@ use scb_protocol::audit::{GrownLog, KnownLog};
 use scb_protocol::log_leaf::{Entry, LogName, Recovered};
 use scb_protocol::receipt::LogProof;
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
-use scb_protocol::witness::CosignedCheckpoint;
 use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
 use scb_storage::Database;
-use scb_tlog::SignatureLine;
 
 use crate::authority::Numbers;
 pub(crate) use assignments::{Amended, Assignment, Place};
@@ -401,55 +396,6 @@ impl Store {
         let log = log.clone();
         self.database
             .read_blocking(move |connection| witnessed::cosigned(connection, &log))
-    }
-
-    /// Keeps a checkpoint that CUHK cosigned in the place of the one before, and the revocation lists
-    /// (PEM) that were in force then.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`].
-    pub(crate) async fn keep_cosigned(
-        &self,
-        log: &LogName,
-        cosigned: &CosignedCheckpoint,
-        lists: Arc<str>,
-    ) -> Result<(), Error> {
-        let (log, note) = (log.clone(), cosigned.note().to_string());
-        self.database
-            .write(move |transaction| witnessed::keep_cosigned(transaction, &log, (&note, &lists)))
-            .await
-    }
-
-    /// Adds what another witness said of a checkpoint of a log, which has this text; nothing if another
-    /// one is kept by now.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`].
-    pub(crate) async fn add_cosignature(
-        &self,
-        log: &LogName,
-        (text, line): (&str, SignatureLine),
-    ) -> Result<(), Error> {
-        let (log, text) = (log.clone(), text.to_owned());
-        let add = move |transaction: &rusqlite::Transaction<'_>| {
-            witnessed::add_cosignature(transaction, &log, (&text, line))
-        };
-        self.database.write(add).await
-    }
-
-    /// The revocation lists (PEM) that were in force when CUHK cosigned the newest checkpoint of a log;
-    /// nothing if they were not kept.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`].
-    pub(crate) async fn lists_of_cosigned(&self, log: &LogName) -> Result<Option<String>, Error> {
-        let log = log.clone();
-        self.database
-            .read(move |connection| witnessed::lists(connection, &log))
-            .await
     }
 
     /// Goes on with a log after `lost` entries of which only the commitments are known, the first

@@ -1,12 +1,65 @@
 //! The tables with what CUHK said of these logs. It is verified whenever it is read: nothing here
 //! is believed for having been stored.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use scb_protocol::SignedLogKeys;
 use scb_protocol::log_leaf::LogName;
+use scb_protocol::witness::CosignedCheckpoint;
 use scb_tlog::{SignatureLine, SignedNote};
 
-use super::{Error, blob, insert_blob};
+use super::{Error, Store, blob, insert_blob};
+
+impl Store {
+    /// Keeps a checkpoint that CUHK cosigned in the place of the one before, and the revocation lists
+    /// (PEM) that were in force then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn keep_cosigned(
+        &self,
+        log: &LogName,
+        cosigned: &CosignedCheckpoint,
+        lists: Arc<str>,
+    ) -> Result<(), Error> {
+        let (log, note) = (log.clone(), cosigned.note().to_string());
+        self.database
+            .write(move |transaction| keep_cosigned(transaction, &log, (&note, &lists)))
+            .await
+    }
+
+    /// Adds what another witness said of a checkpoint of a log, which has this text; nothing if another
+    /// one is kept by now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn add_cosignature(
+        &self,
+        log: &LogName,
+        (text, line): (&str, SignatureLine),
+    ) -> Result<(), Error> {
+        let (log, text) = (log.clone(), text.to_owned());
+        let add =
+            move |transaction: &Transaction<'_>| add_cosignature(transaction, &log, (&text, line));
+        self.database.write(add).await
+    }
+
+    /// The revocation lists (PEM) that were in force when CUHK cosigned the newest checkpoint of a log;
+    /// nothing if they were not kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn lists_of_cosigned(&self, log: &LogName) -> Result<Option<String>, Error> {
+        let log = log.clone();
+        self.database
+            .read(move |connection| lists(connection, &log))
+            .await
+    }
+}
 
 pub(super) fn endorsement(
     connection: &Connection,
@@ -43,7 +96,7 @@ pub(super) fn cosigned(connection: &Connection, log: &LogName) -> Result<Option<
         .optional()?)
 }
 
-pub(super) fn keep_cosigned(
+fn keep_cosigned(
     transaction: &Transaction<'_>,
     log: &LogName,
     (note, lists): (&str, &str),
@@ -57,7 +110,7 @@ pub(super) fn keep_cosigned(
 }
 
 /// Adds what another witness said of a checkpoint, if that is still the one which is kept.
-pub(super) fn add_cosignature(
+fn add_cosignature(
     transaction: &Transaction<'_>,
     log: &LogName,
     (text, line): (&str, SignatureLine),
@@ -76,7 +129,7 @@ pub(super) fn add_cosignature(
 
 /// The revocation lists that were in force when it was cosigned; nothing if they were not kept, or were
 /// altered: as for the checkpoint, whoever uses them verifies them.
-pub(super) fn lists(connection: &Connection, log: &LogName) -> Result<Option<String>, Error> {
+fn lists(connection: &Connection, log: &LogName) -> Result<Option<String>, Error> {
     let sql = "SELECT lists FROM cosigned_checkpoints WHERE log = ?";
     let mut query = connection.prepare_cached(sql)?;
     let found = query.query_row([log.to_string()], |row| row.get(0));
