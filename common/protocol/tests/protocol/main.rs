@@ -11,6 +11,7 @@ mod confirmation;
 mod desk;
 mod evidence;
 mod export;
+mod export_lists;
 mod formats;
 mod grade;
 mod identity_token;
