@@ -117,17 +117,9 @@ async fn a_receipt_that_is_completed_after_days_has_the_lists_of_that_time() {
     let mut one = campus.group(&["1155000001"]);
     let proof = ask_until(&mut one, submission).await;
     drop(one);
-    let then: String = campus
-        .certs
-        .crls(20, &[&revoked])
-        .iter()
-        .map(Crl::to_pem)
-        .collect();
-    assert_eq!(
-        proof.lists.len(),
-        then.len(),
-        "those of the root and both issuers"
-    );
+    let lists = Crl::all_from_pem(&proof.lists).unwrap();
+    let numbers: Vec<_> = lists.iter().map(Crl::number).collect();
+    assert_eq!(numbers, [20; 3], "those of the root and both issuers");
     let root = campus.certs.root_fingerprint();
     let (complete, receipt) = VerifiedReceipt::complete(&zip, &proof, &[root]).unwrap();
     assert!(!receipt.witnessed().unwrap().outlives_lists());
@@ -137,9 +129,8 @@ async fn a_receipt_that_is_completed_after_days_has_the_lists_of_that_time() {
     let mut one = campus.group(&["1155000003"]);
     assert_eq!(ask_until(&mut one, submission).await, proof);
     drop(one);
-    let (_, again) = VerifiedReceipt::complete(&zip, &proof, &[root]).unwrap();
-    assert_eq!(again.witnessed(), receipt.witnessed());
-    assert!(!complete.is_empty());
+    let (again, _) = VerifiedReceipt::complete(&zip, &proof, &[root]).unwrap();
+    assert!(again == complete, "another receipt");
 }
 
 #[tokio::test]

@@ -121,6 +121,12 @@ impl Verdict {
 }
 
 impl Verdict {
+    /// It said so, whatever came afterwards.
+    #[track_caller]
+    pub(crate) fn has_said(&self, text: &str) {
+        assert!(self.output.contains(text), "no {text:?} in {}", self.output);
+    }
+
     /// It does not say so, or the command failed.
     #[track_caller]
     pub(crate) fn lacks(&self, text: &str, what: &str) {
