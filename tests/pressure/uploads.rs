@@ -26,6 +26,8 @@ const SOON: Duration = Duration::from_secs(60);
 struct Scene {
     campus: Campus,
     report: PathBuf,
+    /// Who hands in.
+    ids: String,
 }
 
 impl Scene {
@@ -34,8 +36,13 @@ impl Scene {
         let report = campus.outside().join("report.bin");
         let content: Vec<u8> = (0..SIZE).map(|n| (n / 251 + n % 241) as u8).collect();
         fs::write(&report, content).unwrap();
-        block_in_place(|| campus.student(&["enrol", "--ids", "1155000001"])).succeeded();
-        Self { campus, report }
+        let ids = "1155000001".to_owned();
+        block_in_place(|| campus.student(&["enrol", "--ids", &ids])).succeeded();
+        Self {
+            campus,
+            report,
+            ids,
+        }
     }
 
     /// Blackboard waits for a message no longer than a second.
@@ -50,7 +57,7 @@ impl Scene {
         let mut command = program("student");
         command.arg("--sandbox").arg(self.campus.path());
         command.args(["--blackboard", blackboard]);
-        command.args(["submit", "--ids", "1155000001"]);
+        command.args(["submit", "--ids", &self.ids]);
         command.arg(&self.report);
         command
     }
@@ -273,7 +280,8 @@ async fn a_file_that_changes_while_it_is_sent_is_named_and_the_next_run_hands_it
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_begun_and_never_came_is_shown_and_given_up() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
+    scene.ids = "1155000001,1155000002".to_owned();
     let (child, proxy) = scene.stalled(SIZE / 2).await;
     killed(child);
     drop(proxy);
@@ -296,6 +304,9 @@ async fn what_was_begun_and_never_came_is_shown_and_given_up() {
         .stdout;
     assert!(chinese.contains("尚未提交  2"), "{chinese}");
 
+    let alone = ["withdraw", id, "--ids", "1155000001", "--json"];
+    let refused = student(&alone).refused(3, "not_all_members");
+    assert_eq!(refused["sid"], "1155000002", "{refused}");
     let ended = student(&["withdraw", id]).succeeded().stdout;
     assert!(ended.contains("taken back: not handed in"), "{ended}");
     assert_eq!(scene.unfinished(), Vec::<Value>::new());

@@ -244,10 +244,13 @@ impl<'a> Desk<'a> {
         let told = engine.history(&self.group, (None, None), &mut observer)?;
         drop(observer);
         let mut unfinished = told.unfinished.into_iter();
-        match unfinished.find(|one| one.submission == submission) {
-            Some(one) => self.end_as(&one.members, submission, reason),
-            None => Err(unknown),
-        }
+        let Some(one) = unfinished.find(|one| one.submission == submission) else {
+            return Err(unknown);
+        };
+        // Nobody's key is used who was not meant: Blackboard says who is missing.
+        let mut members = one.members;
+        members.retain(|sid| self.group.ids().contains(sid));
+        self.end_as(&members, submission, reason)
     }
 
     fn end_as(
