@@ -30,6 +30,8 @@ mod versions;
 mod withdrawal;
 mod witnessed;
 
+use std::collections::BTreeMap;
+
 use rusqlite_migration::{M, Migrations};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Crl, Fingerprint, StudentId};

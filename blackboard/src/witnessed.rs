@@ -18,8 +18,8 @@ use scb_tlog::{Error as LogError, SignatureLine, VerifierKey};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::authority::ListsThen;
 use self::tally::{CUHK, Tally};
+use crate::authority::ListsThen;
 
 /// A checkpoint of a log that CUHK cosigned, with what proves both keys, and with the cosignatures of
 /// other witnesses that have come.

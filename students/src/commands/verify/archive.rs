@@ -44,7 +44,10 @@ fn say(export: &VerifiedExport, words: VerdictWords) -> Result<(), Error> {
         line(check.what, &local_moments(&check.found))?;
     }
     let gap = words.pending(Some(export.witnessed()));
-    line(words.label(), &format!("{}{gap}", words.archive(export.head())))
+    line(
+        words.label(),
+        &format!("{}{gap}", words.archive(export.head())),
+    )
 }
 
 fn as_json(export: &VerifiedExport) -> serde_json::Value {
