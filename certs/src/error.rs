@@ -105,6 +105,9 @@ pub enum Error {
     /// The self-signature of a certificate request does not match its key.
     #[error("the certificate request is not signed by its own key")]
     RequestSignature,
+    /// A certificate request is signed with another algorithm.
+    #[error("the certificate request is not signed with ECDSA and SHA-256")]
+    RequestAlgorithm,
 
     /// A certificate cannot be the root: says why.
     #[error("not a root certificate: {0}")]

@@ -39,7 +39,7 @@ impl VerifiedRequest {
     ///
     /// # Errors
     /// [`Error::RequestMalformed`], [`Error::KeyUnsupported`] for anything but P-256 on the named
-    /// curve, [`Error::RequestSignature`].
+    /// curve, [`Error::RequestAlgorithm`], [`Error::RequestSignature`].
     pub fn verify(der: &[u8]) -> Result<Self, Error> {
         let request = decode(der)?;
         let public_key =
@@ -74,7 +74,7 @@ fn decode(der: &[u8]) -> Result<CertReq, Error> {
 
 fn verify_signature(request: &CertReq, public_key: &PublicKey) -> Result<(), Error> {
     if request.algorithm.oid != ECDSA_WITH_SHA256 || request.algorithm.parameters.is_some() {
-        return Err(Error::RequestSignature);
+        return Err(Error::RequestAlgorithm);
     }
     let signed = request
         .info

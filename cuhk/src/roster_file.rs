@@ -160,23 +160,33 @@ impl RosterReader {
         self.lines.contains_key(sid) || self.refused.contains(sid)
     }
 
-    /// The next row.
+    /// The next row in which there is anything.
     ///
     /// # Errors
     ///
     /// What makes the file as a whole useless: another encoding, a quotation mark that is never
     /// closed, over a million rows or 256 MiB. A bad row is no error: its entry says so.
     pub fn next_row(&mut self) -> Result<Option<RosterRow>, RosterFault> {
-        if !self.reader.read_byte_record(&mut self.record)? {
-            return Ok(None);
-        }
+        let stray = loop {
+            if !self.reader.read_byte_record(&mut self.record)? {
+                return Ok(None);
+            }
+            let stray = refuse_open_quote(&mut self.reader)?;
+            // Spreadsheets write rows of which only the separators are left.
+            let is_blank = self
+                .record
+                .iter()
+                .all(|field| field.trim_ascii().is_empty());
+            if !is_blank || stray.is_some() {
+                break stray;
+            }
+        };
         let start = self.record.position().map_or(0, csv::Position::byte);
         let line = self.reader.get_mut().line_of(start);
         self.rows += 1;
         if self.rows > MAX_ROWS {
             return Err(RosterFault::TooLong);
         }
-        let stray = refuse_open_quote(&mut self.reader)?;
         let record = self.decode(line)?;
         let row = RosterRow {
             line,

@@ -218,7 +218,7 @@ fn we_judge_openssl_s_requests() {
     };
     assert!(request(&format!("{p256} -sha256")).is_ok());
     let sha384 = request(&format!("{p256} -sha384"));
-    assert!(matches!(sha384, Err(Error::RequestSignature)));
+    assert!(matches!(sha384, Err(Error::RequestAlgorithm)));
     let explicit = request(&format!("{p256} -pkeyopt ec_param_enc:explicit"));
     assert!(matches!(explicit, Err(Error::KeyUnsupported)));
     let p192 = request("ec -pkeyopt ec_paramgen_curve:P-192");

@@ -145,7 +145,7 @@ async fn finish(
 async fn refuse_application(mut socket: TcpStream) -> Failed {
     match socket.write_all(&NO_APPLICATION_PROTOCOL).await {
         Ok(()) => {
-            let error = io::Error::other("the client does not offer scb/1");
+            let error = io::Error::other("the client offers no protocol of this server (ALPN)");
             Failed::before_the_end(error, Some(socket))
         }
         Err(error) => error.into(),

@@ -38,11 +38,14 @@ impl Error {
             Self::ServiceExists(_) => {
                 "for a new code: cuhk code issue service/NAME --replace; else choose another name"
             }
-            Self::NothingToRevoke { .. } => "see what there is: cuhk certs list",
+            Self::NothingToRevoke { .. } => {
+                "see what there is: cuhk certs list (keys of CUHK itself: cuhk keys list)"
+            }
             Self::TermUnknown(_) => "see which there are: cuhk term list",
             Self::LogUnknown(_) => "see which there are, with their keys: cuhk witness list",
             Self::KeyUnknown(_) => {
-                "see which there are: cuhk keys list; any other certificate: cuhk revoke"
+                "see which there are: cuhk keys list; the certificate of a student or service: cuhk \
+                 revoke; that of an issuing authority is not revoked: docs/OPERATIONS.md, Disaster"
             }
             Self::RootKeyAbsent { .. } => {
                 "if it is kept on another machine: `cuhk keys request WHICH --out FILE` here, `cuhk \

@@ -56,9 +56,9 @@ fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
 #[test]
 fn finds_columns_by_their_header() {
     let text = "\u{feff}Name , PROGRAMME,remark,SID,eMail\r\n\
-                陳大文,BSc, x ,1155000001,a@b.example\r\n\r\n,,,,\r\n";
-    let [row, blank] = rows(text).try_into().unwrap();
-    assert_eq!((row.line, blank.line), (2, 4));
+                陳大文,BSc, x ,1155000001,a@b.example\r\n\r\nA,,,,\r\n";
+    let [row, without] = rows(text).try_into().unwrap();
+    assert_eq!((row.line, without.line), (2, 4));
     let expected = Listed {
         sid: "1155000001".parse().unwrap(),
         name: "陳大文".into(),
@@ -66,7 +66,35 @@ fn finds_columns_by_their_header() {
         programme: Some("BSc".into()),
     };
     assert_eq!(*listed(&row), expected);
-    assert!(refusal(&blank).contains("SID is empty"), "{blank:?}");
+    assert!(refusal(&without).contains("SID is empty"), "{without:?}");
+}
+
+#[test]
+fn rows_of_separators_alone_are_none() {
+    let text = "sid,name\r\n,\r\n1155000001,A\r\n , \r\n\"\",\r\n1155000002,B\r\n,,,\r\n";
+    let [one, two] = rows(text).try_into().unwrap();
+    assert_eq!((one.line, two.line), (3, 6));
+    assert_eq!(
+        (one.sid.as_str(), two.sid.as_str()),
+        ("1155000001", "1155000002")
+    );
+}
+
+#[test]
+fn a_file_may_say_itself_what_separates_its_fields() {
+    for text in [
+        "sep=;\r\nsid;name\r\n1155000001;Wong, Siu Ming\r\n",
+        "\u{feff}SEP=;\nsid;name,family\n1155000001;Wong, Siu Ming\n",
+    ] {
+        let rows = read(text, None);
+        let Ok(rows) = rows else {
+            panic!("{text:?}: {rows:?}");
+        };
+        assert_eq!(rows[0].line, 3, "{text:?}");
+        assert_eq!(listed(&rows[0]).name, "Wong, Siu Ming");
+    }
+    // Anything else there is a header, and none that is understood.
+    assert!(read("sep=x\nsid;name\n1155000001;A\n", None).is_err());
 }
 
 #[test]

@@ -15,6 +15,9 @@ const MAX_UTF16: u64 = 64 * 1024 * 1024;
 /// What separates fields, in the order in which it is believed.
 const DELIMITERS: [u8; 4] = *b",\t;|";
 
+/// How a line begins by which Excel is told what separates fields.
+const SEPARATOR: &[u8] = b"sep=";
+
 /// What files begin with that spreadsheets write, or that only have a spreadsheet's name.
 const NO_TEXT: [(&[u8], &str); 5] = [
     (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
@@ -28,8 +31,22 @@ const NO_TEXT: [(&[u8], &str); 5] = [
 pub(super) fn open(source: impl Read + Send + 'static) -> Result<(Text, u8), RosterFault> {
     let (start, text) = peek(Box::new(source))?;
     let utf8 = decode(&start, text)?;
-    let (start, text) = peek(utf8)?;
-    Ok((text, delimiter(&start)))
+    let (start, mut text) = peek(utf8)?;
+    let Some(delimiter) = named(&start) else {
+        return Ok((text, delimiter(&start)));
+    };
+    // Of this line an empty one stays, so that lines are counted as they stand in the file.
+    text.read_exact(&mut [0; SEPARATOR.len() + 1])?;
+    Ok((text, delimiter))
+}
+
+/// What Excel's own first line says: `sep=;`.
+fn named(start: &[u8]) -> Option<u8> {
+    let (word, rest) = start.split_at_checked(SEPARATOR.len())?;
+    let (delimiter, rest) = rest.split_first()?;
+    let is_line = rest.starts_with(b"\r\n") || rest.starts_with(b"\n");
+    let is_it = word.eq_ignore_ascii_case(SEPARATOR) && DELIMITERS.contains(delimiter) && is_line;
+    is_it.then_some(*delimiter)
 }
 
 fn decode(start: &[u8], mut text: Text) -> Result<Text, RosterFault> {
