@@ -124,6 +124,45 @@ fn of_backups_in_a_directory_the_newest_stay_and_what_others_made() {
 }
 
 #[test]
+fn an_empty_database_takes_no_good_backups_place() {
+    let campus = Campus::sandbox();
+    let dir = campus.outside().join("backups");
+    fs::create_dir(&dir).unwrap();
+    let home = campus.outside().join("home");
+    restore(&back_up(&campus, "backup.zip"), &home).succeeded();
+    let at_home = |arguments: &[&str]| {
+        let mut command = program("cuhk");
+        Ran::of(command.arg("--home").arg(&home).args(arguments))
+    };
+    let nightly = ["backup", dir.to_str().unwrap(), "--keep", "1"];
+    at_home(&nightly).succeeded();
+    let kept = || {
+        let entries = fs::read_dir(&dir).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name());
+        names.collect::<Vec<_>>()
+    };
+    // From another second than the next one, whose name says when it was made.
+    let older = dir.join("cuhk-2026-01-09T031500Z.zip");
+    fs::rename(dir.join(&kept()[0]), older).unwrap();
+    let good = kept();
+    assert_eq!(good.len(), 1);
+
+    let database = home.join("cuhk.db");
+    for log in ["cuhk.db-wal", "cuhk.db-shm"] {
+        let _ = fs::remove_file(home.join(log));
+    }
+    fs::write(&database, b"").unwrap();
+    let ran = at_home(&nightly);
+    assert_eq!(ran.exit, Some(5), "{ran:#?}");
+    assert!(ran.stderr.contains("[damaged]"), "{ran:#?}");
+    assert_eq!(kept(), good);
+    let ran = at_home(&["doctor"]);
+    assert_eq!(ran.exit, Some(5), "{ran:#?}");
+    assert!(ran.stdout.contains("the file is too short"), "{ran:#?}");
+    assert_eq!(fs::read(&database).unwrap(), b"");
+}
+
+#[test]
 fn a_restored_cuhk_goes_on_and_never_uses_a_serial_again() {
     let mut campus = Campus::sandbox();
     enrol(&campus, "1155000001").succeeded();

@@ -50,8 +50,8 @@ pub(crate) fn open_writer(
     // One at a time, or two would apply the same migration.
     let _held = durable::lock_dir(durable::parent(path))?;
     match fs::metadata(path) {
-        Ok(found) if found.len() < SMALLEST => return Err(damaged(path, "the file is too short")),
         Ok(_) => {
+            require(path)?;
             durable::check_writable(path)?;
             check(path, migrations, opening)?;
         }
@@ -69,9 +69,10 @@ pub(crate) fn open_writer(
     Ok(conn)
 }
 
-/// Refuses a database that is not there.
+/// Refuses a database that is not there, and a file that is too short to be one.
 pub(crate) fn require(path: &Path) -> Result<(), Error> {
     match fs::metadata(path) {
+        Ok(found) if found.len() < SMALLEST => Err(damaged(path, "the file is too short")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Gone {
             path: path.to_owned(),
         }),
@@ -123,14 +124,24 @@ pub(crate) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Erro
     Ok(conn)
 }
 
+/// The number of a database's schema. Each one gets its schema before its name, so that one without
+/// has lost everything.
+///
+/// # Errors
+///
+/// [`Error::Damaged`] if it has none; [`Error::Database`].
+pub(crate) fn schema(path: &Path, conn: &Connection) -> Result<i64, Error> {
+    match conn.query_row("PRAGMA user_version", [], |row| row.get(0))? {
+        0 => Err(damaged(path, "there is no table in it")),
+        schema => Ok(schema),
+    }
+}
+
 /// Looks at a database through a read-only connection, which writes nothing into it and
 /// leaves its log where it is.
 fn check(path: &Path, migrations: &Migrations<'static>, opening: Opening) -> Result<(), Error> {
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(as_damage(path))?;
-    let found: i64 = conn
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(Error::from)
-        .map_err(as_damage(path))?;
+    let found = schema(path, &conn).map_err(as_damage(path))?;
     let pending = migrations
         .pending_migrations(&conn)
         .map_err(migration_failed(path))?;

@@ -27,7 +27,8 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// [`Error::Gone`]; [`Error::Database`] if it cannot be opened or is no database;
+    /// [`Error::Gone`]; [`Error::Damaged`] if it is empty; [`Error::Database`] if it cannot be opened
+    /// or is no database;
     /// [`Error::Io`], also where nothing can be written: a log cannot be read there.
     pub fn of(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
         connection::require(path)?;
@@ -37,7 +38,7 @@ impl Inspection {
 
     fn look(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
         let conn = connection::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let schema = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let schema = connection::schema(path, &conn)?;
         let pending = migrations
             .pending_migrations(&conn)
             .map_err(connection::migration_failed(path))?;
@@ -63,7 +64,7 @@ impl ReadOnly {
     ///
     /// # Errors
     ///
-    /// [`Error::Gone`]; [`Error::OlderDatabase`] and [`Error::NewerDatabase`] if it has not the
+    /// [`Error::Gone`]; [`Error::Damaged`] if it is empty; [`Error::OlderDatabase`] and [`Error::NewerDatabase`] if it has not the
     /// schema of this program; [`Error::Database`], [`Error::Io`].
     pub fn open(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
         connection::require(path)?;
@@ -71,7 +72,7 @@ impl ReadOnly {
         let pending = migrations
             .pending_migrations(&conn)
             .map_err(connection::migration_failed(path))?;
-        let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let found = connection::schema(path, &conn)?;
         let (path, known) = (path.to_owned(), found + i64::from(pending));
         match pending {
             0 => Ok(Self(conn)),

@@ -21,8 +21,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 ///
-/// [`Error::Gone`]; [`Error::Damaged`] if the copy is not sound; [`Error::Database`],
-/// [`Error::Io`].
+/// [`Error::Gone`]; [`Error::Damaged`] if there is nothing in it or the copy is not sound;
+/// [`Error::Database`], [`Error::Io`].
 pub fn snapshot(from: &Path, to: &Path) -> Result<(), Error> {
     connection::require(from)?;
     match durable::check_writable(from) {
@@ -57,6 +57,7 @@ fn duplicate(from: &Path, to: PathBuf) -> Result<TempFile, Error> {
 
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     let source = connection::connect(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection::schema(from, &source)?;
     let (file, copy) = durable::TempFile::create(to.to_owned())?;
     let mut target = connection::connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // All pages at one go: a step in between would start again whenever somebody writes.

@@ -78,6 +78,9 @@ impl Manifest {
                 manifest.v
             ));
         }
+        if manifest.schema < 1 {
+            return Err("the database in it is empty".to_owned());
+        }
         if manifest.files.len() > MAX_FILES {
             return Err(format!("it has more than {MAX_FILES} files"));
         }
@@ -169,8 +172,12 @@ mod tests {
             kind: "receipt".into(),
             ..whole.clone()
         };
+        let empty = Manifest {
+            schema: 0,
+            ..whole.clone()
+        };
         let newer = Manifest { v: 2, ..whole };
-        for manifest in [other, newer, manifest(&NEEDED[1..])] {
+        for manifest in [other, empty, newer, manifest(&NEEDED[1..])] {
             assert!(parse(&manifest).is_err(), "{manifest:?}");
         }
         assert!(Manifest::parse(b"{}").is_err());

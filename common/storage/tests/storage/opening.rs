@@ -290,6 +290,34 @@ fn looking_at_a_database_tells_its_schema_and_changes_nothing() {
     assert!(Inspection::of(&path, &NEW).is_err());
 }
 
+/// As a write that never came leaves it, and as SQLite makes one of that.
+#[test]
+fn an_empty_database_is_damaged_for_everybody() {
+    let (home, path, _) = stored();
+    let copy = home.path().join("copy");
+    let blank = home.path().join("blank");
+    let made = rusqlite::Connection::open(&blank).unwrap();
+    made.execute_batch("CREATE TABLE t (n); DROP TABLE t")
+        .unwrap();
+    made.close().unwrap();
+    for content in [Vec::new(), fs::read(&blank).unwrap()] {
+        fs::write(&path, &content).unwrap();
+        for refused in [
+            Database::open(&path, &NEW).map(drop),
+            Database::open_existing(&path, &NEW).map(drop),
+            Inspection::of(&path, &NEW).map(drop),
+            ReadOnly::open(&path, &NEW).map(drop),
+            scb_storage::snapshot(&path, &copy),
+        ] {
+            let error = refused.unwrap_err();
+            let named = matches!(&error, Error::Damaged { path: of, .. } if *of == path);
+            assert!(named, "{} bytes: {error:?}", content.len());
+        }
+        assert!(!copy.exists(), "half a copy");
+        assert_eq!(fs::read(&path).unwrap(), content);
+    }
+}
+
 #[test]
 fn what_is_only_read_is_read_as_it_is_or_not_at_all() {
     let (home, db) = fresh();
