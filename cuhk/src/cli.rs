@@ -32,9 +32,10 @@ use scb_cli::{
 use scb_storage::HomeLock;
 use scb_transport::{Clock, SystemClock};
 
+use crate::clock::{self, ClockCheck};
 use crate::config::path;
 use crate::store::Store;
-use crate::{Error, clock, open_home};
+use crate::{Error, open_home};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -183,20 +184,11 @@ fn run(home: &HomeArgs, clock: ClockCheck, command: Command) -> Result<(), Failu
         Command::Doctor(arguments) => doctor::run(&dir, &arguments),
         Command::Keys(command) => keys::run(&desk, command),
         Command::Backup(arguments) => backup::run_backup(&dir, &arguments),
-        Command::Restore(arguments) => backup::run_restore(&dir, &arguments),
+        Command::Restore(arguments) => backup::run_restore(&desk, &arguments),
         Command::Prune(arguments) => prune::run(&desk, &arguments),
         Command::Generate(what) => Ok(what.run(<Arguments as clap::CommandFactory>::command())?),
         Command::Root(command) => root::run(&desk, &command),
     }
-}
-
-/// Whether somebody has vouched for this machine's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ClockCheck {
-    /// It must not be behind the records.
-    AgainstRecords,
-    /// It is right, and was ahead when they were written.
-    Waived,
 }
 
 /// Where a command does its work.
@@ -214,9 +206,8 @@ impl Desk<'_> {
     /// [`Error::ClockSetBack`] besides.
     fn open_to_write(&self) -> Result<(Home, Store), Error> {
         let (home, store) = open(self.dir)?;
-        if self.clock == ClockCheck::AgainstRecords {
-            store.read_blocking(|records| clock::check(records, now()))?;
-        }
+        let clock = self.clock;
+        store.read_blocking(move |records| clock.check(clock::last_seen(records)?, now()))?;
         Ok((home, store))
     }
 }

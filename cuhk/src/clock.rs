@@ -11,6 +11,32 @@ use crate::time::later;
 /// So far the clock may be behind the records: two machines' clocks, a little apart.
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
+/// Whether somebody has vouched for this machine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClockCheck {
+    /// It must not be behind the records.
+    AgainstRecords,
+    /// It is right, and was ahead when they were written.
+    Waived,
+}
+
+impl ClockCheck {
+    /// Refuses a clock that is behind the latest time known by more than five minutes, unless
+    /// somebody has vouched for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ClockSetBack`].
+    pub(crate) fn check(self, last: Option<UnixTime>, now: UnixTime) -> Result<(), Error> {
+        match (self, last) {
+            (Self::AgainstRecords, Some(last)) if last > later(now, TOLERANCE) => {
+                Err(Error::ClockSetBack { last, now })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The latest time at which anything was recorded or the root has signed a list.
 ///
 /// # Errors
@@ -29,8 +55,5 @@ pub(crate) fn last_seen(records: &Records<'_>) -> Result<Option<UnixTime>, Error
 ///
 /// [`Error::ClockSetBack`], [`Error::Storage`], [`Error::RecordInvalid`].
 pub(crate) fn check(records: &Records<'_>, now: UnixTime) -> Result<(), Error> {
-    match last_seen(records)? {
-        Some(last) if last > later(now, TOLERANCE) => Err(Error::ClockSetBack { last, now }),
-        _ => Ok(()),
-    }
+    ClockCheck::AgainstRecords.check(last_seen(records)?, now)
 }

@@ -301,6 +301,18 @@ fn a_clock_that_was_set_back_is_told_and_can_be_overruled() {
         assert!(ran.stderr.contains("--clock-is-right"), "{line}: {ran:#?}");
     }
     assert_eq!(epoch().unwrap(), before);
+    let (backup, restored) = (office.path("backup.zip"), office.path("restored"));
+    Ran::of(&mut office.command(&["backup", backup.to_str().unwrap()])).succeeded();
+    let restore = |flags: &[&str]| {
+        let mut command = program("cuhk");
+        command.arg("restore").arg(&backup).args(flags);
+        Ran::of(command.arg("--home").arg(&restored))
+    };
+    let ran = restore(&[]);
+    assert_eq!(ran.exit, Some(5), "{ran:#?}");
+    assert!(ran.stderr.contains("[clock_set_back]"), "{ran:#?}");
+    assert!(!restored.exists(), "half a home");
+    restore(&["--clock-is-right"]).succeeded();
     for line in [
         "roster list",
         "keys list",

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
-use scb_cli::{Home, Role, create_private_dir, create_private_file, load_config};
+use scb_cli::{Home, Role, create_private_dir, create_private_file, load_config, parse_date};
 
 use super::archive::Verified;
+use crate::clock::{ClockCheck, last_seen};
 use crate::config::path;
 use crate::draft::{self, Finished};
 use crate::issuers::read_certificate;
@@ -37,9 +39,15 @@ pub(crate) struct Restored {
 ///
 /// # Errors
 ///
-/// [`Error::HomeExists`], [`Error::BackupInvalid`]; a newer or damaged database. Then `dir` is
+/// [`Error::HomeExists`], [`Error::BackupInvalid`]; [`Error::ClockSetBack`] if the clock is behind the
+/// backup; a newer or damaged database. Then `dir` is
 /// as it was.
-pub(crate) fn restore(file: &Path, dir: &Path, now: UnixTime) -> Result<Restored, Error> {
+pub(crate) fn restore(
+    file: &Path,
+    dir: &Path,
+    now: UnixTime,
+    clock: ClockCheck,
+) -> Result<Restored, Error> {
     if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::HomeExists {
             path: dir.to_owned(),
@@ -48,7 +56,10 @@ pub(crate) fn restore(file: &Path, dir: &Path, now: UnixTime) -> Result<Restored
     let mut backup = Verified::open(file)?;
     draft::make(dir, |draft| {
         unpack(&mut backup, draft)?;
-        Ok((check_in(file, &backup, draft, now)?, Finished::Whole))
+        Ok((
+            check_in(file, &backup, draft, (now, clock))?,
+            Finished::Whole,
+        ))
     })
 }
 
@@ -92,7 +103,7 @@ fn check_in(
     file: &Path,
     backup: &Verified,
     draft: &Path,
-    now: UnixTime,
+    (now, clock): (UnixTime, ClockCheck),
 ) -> Result<Restored, Error> {
     let home = Home::open(draft, Role::Cuhk)?;
     load_config::<Config>(&home)?;
@@ -105,6 +116,7 @@ fn check_in(
     }
     let store = Store::open(&home.path(path::DATABASE))?;
     let made_at = backup.manifest.made_at.clone();
+    let made = parse_date(&made_at).ok();
     let restored = store.write_blocking(move |records| {
         records.roster().check()?;
         records.certificates().check()?;
@@ -114,7 +126,9 @@ fn check_in(
             Ok(())
         })?;
         let last_recorded = records.status().last_recorded()?;
-        records.status().jump(now)?;
+        let last_seen = last_seen(records)?.max(made);
+        clock.check(last_seen, now)?;
+        records.status().jump(beyond(now, last_seen))?;
         records.bundles().restored()?;
         Ok(Restored {
             made_at,
@@ -126,4 +140,13 @@ fn check_in(
     });
     store.close_blocking();
     restored
+}
+
+/// The later of the two times, with the part of a second that this machine's clock has now: two
+/// restorations within a second differ, and a clock that is behind brings no number back.
+fn beyond(now: UnixTime, seen: Option<UnixTime>) -> Duration {
+    let latest = seen.map_or(now, |seen| seen.max(now));
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    let micros = since_1970.map_or(0, |since| since.subsec_micros());
+    Duration::from_secs(latest.as_secs()) + Duration::from_micros(micros.into())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use scb_cli::{Failure, counted, printable, rfc3339, say};
 
-use super::now;
+use super::{Desk, now};
 use crate::backup::{Restored, back_up, back_up_into, restore, thin};
 use crate::open_home;
 
@@ -86,14 +86,15 @@ pub(super) fn run_backup(dir: &Path, arguments: &Backup) -> Result<(), Failure> 
     ))?)
 }
 
-pub(super) fn run_restore(dir: &Path, arguments: &Restore) -> Result<(), Failure> {
+pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Failure> {
+    let dir = desk.dir;
     let Restored {
         made_at,
         root,
         last_recorded,
         students,
         certificates,
-    } = restore(&arguments.file, dir, now())?;
+    } = restore(&arguments.file, dir, now(), desk.clock)?;
     let last = last_recorded.map_or_else(|| "none".to_owned(), rfc3339);
     for line in [
         format!("{}: restored from {}", shown(dir), shown(&arguments.file)),

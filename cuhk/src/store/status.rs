@@ -7,10 +7,11 @@ use rustls_pki_types::UnixTime;
 
 use super::convert;
 use crate::Error;
-use crate::time::later;
 
-/// How many epochs are left out after a backup was restored; one passes in a second.
-const JUMP: Duration = Duration::from_secs(1 << 20);
+/// Epochs for each second since 1970: after a backup was restored they go on at the one that the
+/// moment has. Nobody changes so much, so that the next time the same backup is restored is beyond
+/// all that was used since this time. Below 2^53, which JSON carries, until 2255.
+const PER_SECOND: u64 = 1_000_000;
 
 /// The status epoch.
 #[derive(Debug)]
@@ -58,14 +59,16 @@ impl<'a> Status<'a> {
         last.map(convert::time).transpose()
     }
 
-    /// Goes on to an epoch, as [`Status::advance`] does, and a million further: beyond all that
-    /// may have been used since an old backup was made, also if there were many in a second.
+    /// Goes on to the epoch of this moment, counted since 1970: beyond all that may have been used
+    /// since an old backup was made, also after it was restored before.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn jump(&self, now: UnixTime) -> Result<u64, Error> {
-        self.advance(later(now, JUMP))
+    pub fn jump(&self, moment: Duration) -> Result<u64, Error> {
+        let microseconds = u64::from(moment.subsec_micros());
+        let seconds = moment.as_secs().saturating_mul(PER_SECOND);
+        self.reach(seconds.saturating_add(microseconds))
     }
 
     /// Goes on to the next epoch: one more, or the time in seconds if that is later, so that
@@ -75,7 +78,11 @@ impl<'a> Status<'a> {
     ///
     /// [`Error::Storage`].
     pub fn advance(&self, now: UnixTime) -> Result<u64, Error> {
-        let next = self.epoch()?.saturating_add(1).max(now.as_secs());
+        self.reach(now.as_secs())
+    }
+
+    fn reach(&self, least: u64) -> Result<u64, Error> {
+        let next = self.epoch()?.saturating_add(1).max(least);
         self.connection
             .prepare_cached("UPDATE status SET epoch = ?1 WHERE id = 1")?
             .execute([convert::integer(next)])?;
@@ -124,5 +131,31 @@ mod tests {
                 .unwrap(),
             2000
         );
+    }
+
+    #[test]
+    fn what_is_restored_twice_is_beyond_all_that_was_used_in_between() {
+        let (_dir, store) = temporary();
+        let moment = |millis: u64| Duration::from_millis(1_795_000_000_000 + millis);
+        let now = convert::time(1_795_000_000).unwrap();
+        store
+            .write_blocking(move |records| {
+                let status = records.status();
+                let backup = status.advance(now)?;
+                let mut last = status.jump(moment(0))?;
+                for _ in 0..500 {
+                    last = status.advance(now)?;
+                }
+                let sql = "UPDATE status SET epoch = ?1";
+                let again = [convert::integer(backup)];
+                records.connection.execute(sql, again)?;
+                assert!(status.jump(moment(1))? > last);
+                assert!(last < 1 << 53, "JSON carries no more");
+                // A clock that went back brings nothing back.
+                let before = status.epoch()?;
+                assert_eq!(status.jump(Duration::from_secs(1))?, before + 1);
+                Ok(())
+            })
+            .unwrap();
     }
 }
