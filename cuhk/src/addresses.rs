@@ -2,9 +2,16 @@
 //! in, on a command line or in a file: a certificate that says something else stays wrong until it
 //! ends.
 
+use std::net::IpAddr;
+
 use axum::http::Uri;
 use rustls_pki_types::DnsName;
+use scb_certs::TrustDomain;
 use serde::de::{Deserialize, Deserializer, Error};
+
+/// Letters of the longest trust domain: the names of logs and keys begin with it, and have a limit of
+/// their own.
+const MAX_TRUST_DOMAIN: usize = 200;
 
 /// A DNS name, in lower case.
 pub(crate) fn dns_name(text: &str) -> Result<String, String> {
@@ -33,6 +40,27 @@ pub(crate) fn public_url(text: &str) -> Result<String, String> {
     match url.query() {
         Some(_) => Err(format!("no path can follow a `?`; {like}")),
         None => Ok(text.to_owned()),
+    }
+}
+
+/// A trust domain that CUHK can serve: no label of it is empty, and it leaves room for what the
+/// names of logs and keys add to it.
+pub(crate) fn trust_domain(text: &str) -> Result<TrustDomain, String> {
+    if text.len() > MAX_TRUST_DOMAIN || text.split('.').any(str::is_empty) {
+        return Err(format!(
+            "write a name such as cuhk.edu.hk, of at most {MAX_TRUST_DOMAIN} letters"
+        ));
+    }
+    text.parse()
+        .map_err(|error: scb_certs::Error| error.to_string())
+}
+
+/// An address by which a client can reach this server.
+pub(crate) fn server_address(text: &str) -> Result<IpAddr, String> {
+    let address: IpAddr = text.parse().map_err(|_| "not an IP address".to_owned())?;
+    match address.is_unspecified() || address.is_multicast() {
+        true => Err("no client reaches a server by it; name the server's own address".to_owned()),
+        false => Ok(address),
     }
 }
 
@@ -85,6 +113,23 @@ mod tests {
                 public_url(wrong).unwrap_err().contains("http://ca."),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn a_trust_domain_or_an_address_that_could_never_serve_is_refused() {
+        for good in ["cuhk.edu.hk", "localhost", &"a".repeat(MAX_TRUST_DOMAIN)] {
+            assert_eq!(trust_domain(good).unwrap().to_string(), good);
+        }
+        let long = "a".repeat(MAX_TRUST_DOMAIN + 1);
+        for bad in ["", "...", ".hk", "cuhk..hk", "cuhk.", "CUHK", "a b", &long] {
+            assert!(trust_domain(bad).is_err(), "{bad:?}");
+        }
+        for good in ["127.0.0.1", "::1", "192.0.2.1"] {
+            assert_eq!(server_address(good).unwrap().to_string(), good);
+        }
+        for bad in ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "localhost", ""] {
+            assert!(server_address(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use scb_certs::{Certificate, Passphrase, TrustDomain};
 use scb_cli::{Failure, load_config, passphrase_from_flag, printable, say};
 
 use super::now;
-use crate::addresses::{dns_name, public_url};
+use crate::addresses::{dns_name, public_url, server_address, trust_domain};
 use crate::config::path;
 use crate::passphrases::{check_different, check_length};
 use crate::{Config, Error, NewAuthority, existing, init, open_home};
@@ -29,13 +29,13 @@ const ROOT_FLAG: &str = "--root-passphrase-file";
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// Trust domain in every name: spiffe://NAME/student/… [default: cuhk.example]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = trust_domain)]
     trust_domain: Option<TrustDomain>,
     /// DNS name of this server, repeatable [default: localhost]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = dns_name)]
     dns: Vec<String>,
     /// IP address of this server, repeatable [default: 127.0.0.1 and ::1]
-    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = server_address)]
     ip: Vec<IpAddr>,
     /// Under which address others reach `cuhk serve --http` (HTTP, no TLS): certificates then
     /// name their revocation list and issuer there
