@@ -229,6 +229,34 @@ impl Engine {
             .collect())
     }
 
+    /// Those of these students of whose certificate here CUHK has no record. Nobody is asked for a
+    /// passphrase for that: whose key has one is left out.
+    ///
+    /// # Errors
+    ///
+    /// Why CUHK does not say, or what failed here.
+    pub(crate) fn unrecorded(&mut self, sids: &[StudentId]) -> Result<Vec<StudentId>, Error> {
+        let mut here = Vec::new();
+        for sid in sids {
+            let is_here = identity::chain(&self.setup.home, sid)?.is_some();
+            if is_here && identity::has_passphrase(&self.setup.home, sid)? == Some(false) {
+                here.push(sid.clone());
+            }
+        }
+        let members = self.open_all(&here)?;
+        let _lock = self.lock()?;
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            let mut unrecorded = Vec::new();
+            for member in members {
+                if tokens::is_unrecorded(setup, clock, &member).await? {
+                    unrecorded.push(member.sid);
+                }
+            }
+            Ok(unrecorded)
+        })
+    }
+
     /// Steps 1 and 2 for these students, all over one connection. Those whom CUHK certifies
     /// keep what they got even if others are refused. Whoever got a certificate from another
     /// program in this home meanwhile is left out, and the code stays unused.

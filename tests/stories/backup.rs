@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::campus::{Campus, Ran, Server, program, python};
+use crate::campus::{Campus, Ran, Server, copy, program, python, serve_at};
 
 /// Backs up the campus's CUHK into a file beside the sandbox.
 fn back_up(campus: &Campus, name: &str) -> PathBuf {
@@ -286,4 +286,46 @@ fn pruning_says_what_goes_and_keeps_what_counts() {
     // A list still names what ended two days ago.
     let ran = campus.administer_cuhk(&["prune", "--keep-days", "6"]);
     assert_eq!(ran.exit, Some(2), "{ran:#?}");
+}
+
+#[test]
+fn who_was_enrolled_after_the_backup_enrols_again_with_a_new_code() {
+    let mut campus = Campus::sandbox();
+    enrol(&campus, "1155000002").succeeded();
+    campus.cuhk.stop();
+    let (home, old) = (campus.path().join("cuhk"), campus.outside().join("old"));
+    copy(&home, &old);
+    start_cuhk_again(&mut campus);
+    enrol(&campus, "1155000001").succeeded();
+    campus.cuhk.stop();
+    fs::remove_dir_all(&home).unwrap();
+    copy(&old, &home);
+    start_cuhk_again(&mut campus);
+
+    let refused = campus.student(&["renew", "--ids", "1155000001"]);
+    assert_eq!(refused.exit, Some(3), "{refused:#?}");
+    let told = "student enrol --ids 1155000001 --replace";
+    assert!(refused.stderr.contains(told), "{refused:#?}");
+    // The sandbox's sheet has a code for each, and in the old records it is unused.
+    let again = campus.student(&["enrol", "--ids", "1155000001,1155000002"]);
+    let again = again.succeeded().stdout;
+    assert!(
+        again.contains("1155000001 CUHK has no record of the certificate here"),
+        "{again}"
+    );
+    assert!(!again.contains("1155000002 CUHK has no record"), "{again}");
+    let ids = ["--ids", "1155000001,1155000002"];
+    campus
+        .student(&[&["submit"][..], &ids].concat())
+        .succeeded();
+    let nothing = campus.student(&[&["enrol"][..], &ids].concat()).succeeded();
+    assert!(
+        nothing.stdout.contains("2 certificates here already"),
+        "{nothing:#?}"
+    );
+}
+
+fn start_cuhk_again(campus: &mut Campus) {
+    let again = serve_at(&campus.path(), &campus.cuhk.address());
+    campus.cuhk = Server::start("cuhk", &again);
 }

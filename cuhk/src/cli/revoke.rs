@@ -31,10 +31,11 @@ Reasons (RFC 5280, section 5.3.1):
   cessation_of_operation  needed no more
   privilege_withdrawn     the right to the certificate was withdrawn
 
-A student's certificates that have ended are revoked, too, and counted: their keys could renew them
-for `renewal_grace_days` otherwise. Revocation is for good. What is lifted later is a suspension: `cuhk roster suspend SID` lists the
-certificates as on hold (certificateHold), `cuhk roster restore SID` takes them off the list.
-A running server notices within a second. Afterwards: cuhk code issue SID";
+A student's certificates that have ended are revoked, too, and counted: their keys could renew
+them for `renewal_grace_days` otherwise. Revocation is for good. What is lifted later is a
+suspension: `cuhk roster suspend SID` lists the certificates as on hold (certificateHold), `cuhk
+roster restore SID` takes them off the list. A running server notices within a second. Afterwards:
+cuhk code issue SID";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

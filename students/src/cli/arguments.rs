@@ -122,9 +122,10 @@ pub struct Cosign {
   student withdraw 5f2b6c0e9d8a4b7c8e1f0a2b3c4d5e6f
   student withdraw 5f2b6c0e9d8a4b7c8e1f0a2b3c4d5e6f --reason 'a page is missing'
 
-Everybody who has signed may; the others are told. What was signed by all together and whose files have
-not come (`student history` shows it) is given up by all of them, from where their keys are. What is
-handed in cannot be taken back: hand in another version. `student cosign` shows the IDs.")]
+Everybody who has signed may; the others are told. What was signed by all together and whose
+files have not come (`student history` shows it) is given up by all of them, from where their
+keys are. What is handed in cannot be taken back: hand in another version. `student cosign`
+shows the IDs.")]
 pub struct Withdraw {
     /// The submission ID of what waits
     #[arg(value_name = "SUBMISSION-ID")]

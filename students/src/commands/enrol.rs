@@ -34,6 +34,15 @@ pub(super) fn run(common: &Common, arguments: &Enrol, term: Term) -> Result<(), 
             revoked.iter().try_for_each(|one| say(&told(one)))?;
         }
         options.replace = revoked.into_iter().map(|(sid, _)| sid).collect();
+        for sid in unrecorded(engine, codes, &group, &options.replace) {
+            if !common.json {
+                say(&format!(
+                    "{sid} CUHK has no record of the certificate here, as after a backup was put \
+                     back: a new key takes its place, with the code"
+                ))?;
+            }
+            options.replace.insert(sid);
+        }
     }
     enrol_missing(engine, codes, &group, &options, &mut |event| {
         show.event(event)
@@ -71,6 +80,20 @@ fn revoked(engine: &mut Engine, group: &Group) -> Vec<(StudentId, Revoked)> {
     let mut revoked = engine.revoked(group).unwrap_or_default();
     revoked.retain(|(_, revoked)| !revoked.is_on_hold());
     revoked
+}
+
+/// Those with a code on the sheet and a certificate here of which CUHK has no record. Where it cannot be
+/// asked, what is here counts as it did.
+fn unrecorded(
+    engine: &mut Engine,
+    codes: &Codes,
+    group: &Group,
+    revoked: &BTreeSet<StudentId>,
+) -> Vec<StudentId> {
+    let has_code = |sid: &&StudentId| codes.sheet().is_some_and(|sheet| sheet.code(sid).is_some());
+    let asked = group.ids().iter().filter(|sid| !revoked.contains(*sid));
+    let asked: Vec<_> = asked.filter(has_code).cloned().collect();
+    engine.unrecorded(&asked).unwrap_or_default()
 }
 
 fn told((sid, revoked): &(StudentId, Revoked)) -> String {

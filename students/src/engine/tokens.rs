@@ -48,6 +48,23 @@ pub(super) fn forget(members: &mut [Member], refusal: &Refusal) {
     }
 }
 
+/// Whether CUHK has no record of the certificate that this member has from it: an old backup of its
+/// was put back.
+///
+/// # Errors
+///
+/// Why it does not say.
+pub(super) async fn is_unrecorded(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    member: &Member,
+) -> Result<bool, Error> {
+    match fresh_token(setup, clock, member).await {
+        Err(Error::Refused(refusal)) if refusal.code == Code::CertificateUnknownIssuer => Ok(true),
+        answer => answer.map(|_| false),
+    }
+}
+
 async fn fresh_token(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,

@@ -284,10 +284,13 @@ pub(crate) fn is_recorded(refusal: &Refusal) -> bool {
 /// Whether the student's certificate no longer works, so that only a new one helps.
 pub(crate) fn is_certificate_dead(refusal: &Refusal) -> bool {
     match refusal.code {
-        Code::CertificateRevoked | Code::CertificateExpired | Code::RenewalTooLate => true,
+        Code::CertificateRevoked
+        | Code::CertificateExpired
+        | Code::CertificateUnknownIssuer
+        | Code::RenewalTooLate => true,
         Code::StudentInactive => {
             let reason = refusal.params.get("reason").map(String::as_str);
-            matches!(reason, Some("revoked" | "expired"))
+            matches!(reason, Some("revoked" | "expired" | "unknown"))
         }
         _ => false,
     }
@@ -316,6 +319,10 @@ fn remedy_of(refusal: &Refusal) -> String {
             "ask your department for a new code, then: student enrol --ids {sid} --codes FILE. With \
              the new certificate, as with that of another machine of yours, `student audit` shows \
              everything in this name, what was revoked among it"
+        ),
+        Some(sid) if refusal.code == Code::CertificateUnknownIssuer => format!(
+            "if the address is right, CUHK has no record of this certificate, as after a backup was \
+             put back: ask your department for a new code, then: student enrol --ids {sid} --replace"
         ),
         Some(sid) if is_certificate_dead(refusal) => {
             format!("ask your department for a new code, then: student enrol --ids {sid} --replace")
