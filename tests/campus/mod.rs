@@ -129,6 +129,12 @@ impl Campus {
         self.blackboard = Server::start("blackboard", &arguments);
     }
 
+    /// Starts `cuhk`, which has ended, on the same port.
+    pub fn start_cuhk_again(&mut self) {
+        let arguments = serve_at(&self.path(), &self.cuhk.address());
+        self.cuhk = Server::start("cuhk", &arguments);
+    }
+
     /// The submissions as Blackboard lists them.
     pub fn submissions(&self) -> Vec<Value> {
         let listed = self.administer_blackboard(&["submissions", "list", "--json"]);

@@ -37,8 +37,7 @@ pub(crate) fn alter(campus: &mut Campus, sql: &str, more: impl FnOnce(&Path)) {
     database.execute_batch(sql).unwrap();
     drop(database);
     more(&home);
-    let again = serve_at(&campus.path(), &campus.cuhk.address());
-    campus.cuhk = Server::start("cuhk", &again);
+    campus.start_cuhk_again();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::campus::{Campus, Ran, Server, copy, program, python, serve_at};
+use crate::campus::{Campus, Ran, Server, copy, program, python};
 
 /// Backs up the campus's CUHK into a file beside the sandbox.
 fn back_up(campus: &Campus, name: &str) -> PathBuf {
@@ -295,12 +295,12 @@ fn who_was_enrolled_after_the_backup_enrols_again_with_a_new_code() {
     campus.cuhk.stop();
     let (home, old) = (campus.path().join("cuhk"), campus.outside().join("old"));
     copy(&home, &old);
-    start_cuhk_again(&mut campus);
+    campus.start_cuhk_again();
     enrol(&campus, "1155000001").succeeded();
     campus.cuhk.stop();
     fs::remove_dir_all(&home).unwrap();
     copy(&old, &home);
-    start_cuhk_again(&mut campus);
+    campus.start_cuhk_again();
 
     let refused = campus.student(&["renew", "--ids", "1155000001"]);
     assert_eq!(refused.exit, Some(3), "{refused:#?}");
@@ -323,9 +323,4 @@ fn who_was_enrolled_after_the_backup_enrols_again_with_a_new_code() {
         nothing.stdout.contains("2 certificates here already"),
         "{nothing:#?}"
     );
-}
-
-fn start_cuhk_again(campus: &mut Campus) {
-    let again = serve_at(&campus.path(), &campus.cuhk.address());
-    campus.cuhk = Server::start("cuhk", &again);
 }

@@ -243,8 +243,7 @@ fn what_waits_for_a_witness_is_counted() {
         assert!(begun.elapsed() < LONG, "{numbers:#?}");
         std::thread::yield_now();
     }
-    let again = serve_at(&campus.path(), &campus.cuhk.address());
-    campus.cuhk = Server::start("cuhk", &again);
+    campus.start_cuhk_again();
     until(&blackboard, &[("blackboard_pending_receipts", 0.0)]);
 }
 
@@ -287,8 +286,7 @@ fn blackboard_is_not_ready_while_cuhk_is_away() {
     assert_eq!(get(&blackboard, "/healthz").0, 200);
     let (_, text) = get(&blackboard, "/metrics");
     assert_eq!(samples(&text)["blackboard_cuhk_in_touch"], 0.0);
-    let again = serve_at(&campus.path(), &campus.cuhk.address());
-    campus.cuhk = Server::start("cuhk", &again);
+    campus.start_cuhk_again();
     wait_for(&blackboard, "/readyz", 200);
 }
 

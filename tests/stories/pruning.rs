@@ -8,7 +8,7 @@ use scb_protocol::{LogEntry, commitment};
 use serde_json::Value;
 
 use crate::audit::{alter, audit, judged, list, until};
-use crate::campus::{Campus, Ran, Server, copy, program, serve_at, version};
+use crate::campus::{Campus, Ran, copy, program, serve_at, version};
 
 const SID: &str = "1155000001";
 const DAY: u64 = 24 * 60 * 60;
@@ -54,15 +54,10 @@ fn old_campus() -> Campus {
     }
     all.commit().unwrap();
     drop(database);
-    start_cuhk_again(&mut campus);
+    campus.start_cuhk_again();
     campus.student(&["enrol", "--ids", SID]).succeeded();
     witnessed(&campus);
     campus
-}
-
-fn start_cuhk_again(campus: &mut Campus) {
-    let again = serve_at(&campus.path(), &campus.cuhk.address());
-    campus.cuhk = Server::start("cuhk", &again);
 }
 
 /// Looks until Blackboard has cosigned the whole log.
@@ -225,7 +220,7 @@ fn a_log_whose_files_were_lost_after_pruning_comes_back_from_a_backup() {
         .arg(&restored);
     Ran::of(&mut restore).succeeded();
     copy(&restored.join("log"), &log);
-    start_cuhk_again(&mut campus);
+    campus.start_cuhk_again();
     hand_in(&campus);
     let after = witnessed(&campus);
     assert!(after["log"]["size"].as_u64() > before["log"]["size"].as_u64());

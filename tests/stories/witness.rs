@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, Ran, SAMPLE, Server, copy, program, serve_at, version};
+use crate::campus::{Campus, Ran, SAMPLE, copy, program, serve_at, version};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -136,8 +136,7 @@ fn what_was_entered_while_cuhk_was_away_is_witnessed_when_it_is_back() {
     let told = campus.student(&[&submit[..], &["--json"]].concat());
     assert_eq!(told.succeeded().json()["pending"], true);
     assert_eq!(seen(&campus), before);
-    let again = serve_at(&campus.path(), &campus.cuhk.address());
-    campus.cuhk = Server::start("cuhk", &again);
+    campus.start_cuhk_again();
     assert!(until_seen(&campus) > before);
     // As it was said: any later command completes it, and then nothing is pending.
     campus.student(&["receipts"]).succeeded();
@@ -179,8 +178,7 @@ fn a_backup_put_back_while_cuhk_is_away_waits_for_it() {
         }
     }
     assert_eq!(entries(&campus), kept);
-    let again = serve_at(&campus.path(), &campus.cuhk.address());
-    campus.cuhk = Server::start("cuhk", &again);
+    campus.start_cuhk_again();
     // It was the newest backup: nothing is lost, and numbers go on far away.
     campus.start_blackboard_again();
     campus
