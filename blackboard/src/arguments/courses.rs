@@ -38,8 +38,9 @@ Examples:
 
 A class list is a CSV file with a header; the column of the student IDs is `sid`, `Student ID`,
 `SIS User ID` (Canvas), `ID number` (Moodle) or `Username` (Blackboard Learn). Rows without an ID
-are left out; an ID that looks unlike the others, as `abc` among numbers, is refused with its line, and
-one that stands there twice is told. The list takes the place of the one before, and counts from then on.";
+are left out; an ID that looks unlike the others, as `abc` among numbers, is refused with its
+line, and one that stands there twice is told. The list takes the place of the one before, and
+counts from then on.";
 
 const COURSE_WITHDRAW_EXAMPLES: &str = "\
 Examples:

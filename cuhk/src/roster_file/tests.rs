@@ -84,7 +84,7 @@ fn rows_of_separators_alone_are_none() {
 fn a_file_may_say_itself_what_separates_its_fields() {
     for text in [
         "sep=;\r\nsid;name\r\n1155000001;Wong, Siu Ming\r\n",
-        "\u{feff}SEP=;\nsid;name,family\n1155000001;Wong, Siu Ming\n",
+        "\u{feff}SEP=;\nsid;name\n1155000001;Wong, Siu Ming\n",
     ] {
         let rows = read(text, None);
         let Ok(rows) = rows else {
