@@ -10,13 +10,14 @@ mod manifest;
 mod restore;
 mod retention;
 mod source;
+mod workshop;
 
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
-use scb_cli::{Home, create_private_dir, rfc3339};
+use scb_cli::{Home, rfc3339};
 use scb_storage::snapshot;
 
 use crate::Error;
@@ -27,6 +28,7 @@ use crate::store::Store;
 
 use archive::{Verified, Writing};
 use manifest::Manifest;
+use workshop::Workshop;
 
 pub(crate) use restore::{Restored, restore};
 
@@ -81,12 +83,12 @@ pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup,
         });
     }
     let workshop = Workshop::beside(file)?;
-    let database = workshop.dir.join(path::DATABASE);
+    let database = workshop.dir().join(path::DATABASE);
     // The database first: the log may have more than it says, never less.
     snapshot(&home.path(path::DATABASE), &database)?;
     let (sources, left_out) = source::collect(home, database.clone())?;
 
-    let draft = workshop.dir.join("archive");
+    let draft = workshop.dir().join("archive");
     let mut writing = Writing::create(&draft)?;
     for source in &sources {
         writing.add(source)?;
@@ -108,36 +110,4 @@ pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup,
         bytes: files.iter().map(|file| file.size).sum(),
         left_out,
     })
-}
-
-/// A private directory beside the file that is going to be written. It goes when this is
-/// dropped.
-struct Workshop {
-    dir: PathBuf,
-}
-
-impl Workshop {
-    fn beside(file: &Path) -> Result<Self, Error> {
-        let Some(name) = file.file_name() else {
-            return Err(Error::BackupInvalid {
-                path: file.to_owned(),
-                reason: "this is no name of a file".to_owned(),
-            });
-        };
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}", std::process::id()));
-        let dir = file.with_file_name(hidden);
-        // What a killed process of this number left.
-        draft::remove(&dir)?;
-        create_private_dir(&dir)?;
-        Ok(Self { dir })
-    }
-}
-
-impl Drop for Workshop {
-    fn drop(&mut self) {
-        // The next backup by a process of this number tries again.
-        let _ = draft::remove(&self.dir);
-    }
 }
