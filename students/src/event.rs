@@ -47,6 +47,12 @@ pub enum Event {
         /// Until when the present one is good; `None` if it has ended.
         until: Option<UnixTime>,
     },
+    /// Step 6: what was signed of other bytes under the same names, and had not come, still stands: the
+    /// version that was handed in now is late.
+    StillStands {
+        /// Its submission ID.
+        submission: SubmissionId,
+    },
     /// Step 6: what was signed of other bytes under the same names, and had not come, is given up.
     GivenUp {
         /// Its submission ID.
@@ -112,6 +118,7 @@ impl Event {
             | Self::NotRenewed { .. }
             | Self::RejectionKept { .. }
             | Self::GivenUp { .. }
+            | Self::StillStands { .. }
             | Self::Waiting { .. } => None,
         }
     }

@@ -80,6 +80,9 @@ impl Show {
             Event::GivenUp { submission } => {
                 self.line(Step::Six, &self.words.given_up(submission));
             }
+            Event::StillStands { submission } => {
+                self.line(Step::Six, &self.words.still_stands(submission));
+            }
             Event::Waiting {
                 step,
                 code,

@@ -368,6 +368,20 @@ impl Words {
         }
     }
 
+    pub(crate) fn still_stands(self, submission: &SubmissionId) -> String {
+        match self.0 {
+            Language::English => format!(
+                "this version is LATE; what was signed of these files before ({submission}) still \
+                 stands: put the file back as it was and run the same command, or give it up: \
+                 student withdraw {submission}"
+            ),
+            Language::Chinese => format!(
+                "此版本屬遲交；先前就這些檔案簽署的（{submission}）仍然有效：還原檔案後再執行同一指令，或放棄\
+                 它：student withdraw {submission}"
+            ),
+        }
+    }
+
     pub(crate) fn connecting_again(self) -> &'static str {
         self.pick(
             "connecting again, to go on where it stopped",

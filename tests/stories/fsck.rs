@@ -40,9 +40,7 @@ fn an_altered_file_is_found_and_not_exported() {
     let line = "content_altered  S-000001 report.txt";
     assert!(found.stdout.starts_with(line), "{found:#?}");
     assert!(
-        found
-            .stdout
-            .contains("  do     have the same members hand in"),
+        found.stdout.contains("  do     put a copy of the file"),
         "{found:#?}"
     );
     let json = campus.administer_blackboard(&["fsck", "--json"]);

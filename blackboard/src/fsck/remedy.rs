@@ -4,9 +4,10 @@
 pub(super) fn remedy(code: &str) -> &'static str {
     match code {
         "content_altered" | "content_missing" => {
-            "have the same members hand in the very same files once more (`student submit`): they \
-             take their place here, and number and receipt stay; or put a copy of the file here \
-             under this name, which is its SHA-256. Until then it is neither exported nor sent"
+            "put a copy of the file, of a backup or of the group, here under this name, which is its \
+             SHA-256. Where it is of their last version, it is enough that the same members hand in \
+             the very same files once more (`student submit`): number and receipt stay; an older \
+             one would become a new version by that. Until then it is neither exported nor sent"
         }
         "content_extra" => {
             "no record names it: if a record is missing, too, put a backup of blackboard.db back; \

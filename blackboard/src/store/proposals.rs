@@ -21,7 +21,7 @@ use self::rows::Stored;
 use self::signing::{check_new, end_one, sign};
 pub(super) use self::standing::signable_until;
 use self::standing::{list_one, look};
-use super::{Error, Register, Store, Unfinished, by_submission, log, withdrawal};
+use super::{Error, Record, Register, Store, Unfinished, by_submission, log, withdrawal};
 
 /// Most proposals of one assignment that a student may have waiting for others.
 pub(crate) const MAX_WAITING: usize = 8;
@@ -325,6 +325,28 @@ fn lapse(transaction: &Transaction<'_>, stored: &Stored, now: UnixTime) -> Resul
     rows::end(transaction, submission, ProposalState::Lapsed, now)?;
     let entry = Entry::Lapsed(Lapsed { submission });
     enter(transaction, &stored.statement, now, entry).map(drop)
+}
+
+/// Ends what the very same members had proposed before they committed this version and have not all
+/// signed: who signs it late would put an older report in the place of a newer one, without those
+/// who had signed both.
+pub(super) fn overtake(
+    transaction: &Transaction<'_>,
+    version: &Record,
+    committed_at: UnixTime,
+) -> Result<(), Error> {
+    let (statement, now) = (version.statement(), version.accepted_at());
+    for stored in rows::waiting(transaction, statement, now)? {
+        let is_older = stored.kept.proposed_at <= committed_at;
+        let same = stored.statement.members.len() == statement.members.len()
+            && statement.members.iter().all(|one| stored.names(&one.sid));
+        // The very same is answered with this version's receipt.
+        let is_it = stored.statement.is_same_version(statement);
+        if stored.kept.signed.is_none() && is_older && same && !is_it {
+            lapse(transaction, &stored, now)?;
+        }
+    }
+    Ok(())
 }
 
 /// The submissions whose files may come, or wait for signatures or for CUHK.

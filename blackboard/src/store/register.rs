@@ -210,7 +210,8 @@ impl Register {
     /// enters it in the assignment's log, has `sign` sign the entry and stores it all. The same
     /// submission ID with the same statement gives the record that is there already. So does one that
     /// repeats the members' last version, if `counts` says that its receipt does: of two that are
-    /// on their way at once there is one version. Answered once it is durable.
+    /// on their way at once there is one version. What the same members had proposed before waits no
+    /// longer. Answered once it is durable.
     ///
     /// # Errors
     ///
@@ -236,7 +237,8 @@ impl Register {
                     Err(Error::ProposalEnded { submission, state })
                 }
                 None => {
-                    let committed = Some((draft.committed.at, draft.committed.index));
+                    let committed_at = draft.committed.at;
+                    let committed = Some((committed_at, draft.committed.index));
                     let same = versions::same_since(transaction, &draft.statement, committed)?;
                     if let Some(record) = same.filter(counts) {
                         versions::repeat(transaction, submission, record.number())?;
@@ -247,6 +249,7 @@ impl Register {
                     let leaf = sign(leaf).map_err(Error::Receipt)?;
                     let record = record(draft, number, leaf);
                     insert(transaction, &record)?;
+                    proposals::overtake(transaction, &record, committed_at)?;
                     Ok(record)
                 }
             }

@@ -175,15 +175,15 @@ async fn open<'a, 'o>(
     Talk::open(setup, clock, members, observer).await
 }
 
-/// The versions of one member.
-async fn history(
+/// The versions of these members.
+pub(super) async fn history(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,
-    member: &mut [Member],
+    members: &mut [Member],
     only: Only,
     observer: &mut Observer<'_>,
 ) -> Result<ToldHistory, Error> {
-    let (mut talk, session) = open(setup, clock, member, observer).await?;
+    let (mut talk, session) = open(setup, clock, members, observer).await?;
     let (_, told) = talk.ask_history(session, only).await?;
     talk.close().await;
     Ok(told)

@@ -1,5 +1,6 @@
-//! What was signed of files that are others by now: their bytes can never come, so it is given up as
-//! soon as the next version of them is recorded. It would keep the assignment open for nothing.
+//! What was signed of files that are others by now: it is given up as soon as the next version of them
+//! is recorded. It would keep the assignment open for nothing. Not so if the next version is late:
+//! what was signed before may have been in time, and its files may come still.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use scb_protocol::statement::{FilePath, Statement, SubmissionId};
 use scb_transport::Clock;
 
 use super::cosign::{self, HandedIn};
+use super::reading;
 use crate::{Error, Event, Observer, Setup, pending};
 
 /// Gives up what this replaces. What cannot be given up now is tried again with the next version: it
@@ -23,7 +25,24 @@ pub(super) async fn give_up(
     handed_in: &HandedIn,
     observer: &mut Observer<'_>,
 ) {
-    for submission in replaced_by(setup, handed_in).unwrap_or_default() {
+    let replaced = replaced_by(setup, handed_in).unwrap_or_default();
+    if replaced.is_empty() {
+        return;
+    }
+    match kept_for_time(setup, clock, members, handed_in, observer).await {
+        Ok(None) => {}
+        Ok(Some(waiting)) => {
+            let stays = |one: &&SubmissionId| waiting.contains(*one);
+            replaced.iter().filter(stays).for_each(|submission| {
+                observer(&Event::StillStands {
+                    submission: *submission,
+                });
+            });
+            return;
+        }
+        Err(_) => return,
+    }
+    for submission in replaced {
         match give_up_one(setup, clock, members, submission, observer).await {
             Ok(true) => observer(&Event::GivenUp { submission }),
             Ok(false) => continue,
@@ -33,6 +52,28 @@ pub(super) async fn give_up(
         // A file that stays is looked at again.
         let _ = pending::forget(&setup.home, |one| one.submission == submission);
     }
+}
+
+/// What still waits for its files, if the new version is late for anybody who asks.
+async fn kept_for_time(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &mut [Member],
+    handed_in: &HandedIn,
+    observer: &mut Observer<'_>,
+) -> Result<Option<BTreeSet<SubmissionId>>, Error> {
+    let HandedIn::Kept(kept) = handed_in else {
+        return Ok(None);
+    };
+    let statement = kept.receipt.statement();
+    let place = (statement.course.clone(), statement.assignment.clone());
+    let only = (Some(place.0), Some(place.1));
+    let told = reading::history(setup, clock, members, only, observer).await?;
+    let number = kept.receipt.number();
+    let mut versions = told.versions.iter().filter(|one| one.number == number);
+    let is_late = versions.any(|one| one.standings.iter().any(|standing| standing.late > 0));
+    let waiting = told.unfinished.iter().map(|one| one.submission);
+    Ok(is_late.then(|| waiting.collect()))
 }
 
 /// Whether it was given up: what waits for others' signatures only, is theirs as well.

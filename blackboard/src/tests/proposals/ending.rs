@@ -171,3 +171,39 @@ async fn who_proposed_it_gives_up_what_all_have_signed_and_whose_files_have_not_
     let told = b.told().await.remove(0).listed.standing;
     assert_eq!(told.state, ProposalState::Withdrawn);
 }
+
+#[tokio::test]
+async fn a_newer_version_ends_what_the_same_members_proposed_before() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let [draft, other, report] = [
+        a.work(&[A, B], b"a draft"),
+        a.work(&[A, B, C], b"a draft"),
+        a.work(&[A, B], b"our report"),
+    ];
+    for work in [&draft, &other, &report] {
+        a.propose(work).await.unwrap().waits();
+    }
+    b.sign(&report).await.unwrap().receipt();
+    // Nobody puts the older one in its place, late and alone.
+    let refusal = b.sign(&draft).await.unwrap_err();
+    assert_eq!(refusal.code, Code::ProposalEnded);
+    assert_eq!(refusal.params["state"], "lapsed");
+    assert_eq!(campus.submissions().len(), 1);
+    let entered = happened(&campus);
+    let after = entered
+        .iter()
+        .position(|entry| *entry == "accepted")
+        .unwrap();
+    assert_eq!(entered[after + 1], "lapsed");
+    // What others are to sign as well is another matter, and so is what is proposed afterwards.
+    let waits = b.told().await;
+    assert!(
+        waits
+            .iter()
+            .any(|one| one.listed.standing.submission == other.submission())
+    );
+    let next = a.work(&[A, B], b"our last report");
+    a.propose(&next).await.unwrap().waits();
+    b.sign(&next).await.unwrap().receipt();
+}

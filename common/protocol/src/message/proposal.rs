@@ -71,7 +71,7 @@ pub enum ProposalState {
     Declined,
     /// Somebody who had signed has taken it back.
     Withdrawn,
-    /// Not everybody had signed in time.
+    /// Not everybody had signed in time, or before the same members handed in another version.
     Lapsed,
 }
 

@@ -180,9 +180,13 @@ impl Words {
             (Language::English, ProposalState::Withdrawn) => "taken back: not handed in".to_owned(),
             (Language::Chinese, ProposalState::Withdrawn) => "已撤回：沒有提交".to_owned(),
             (Language::English, ProposalState::Lapsed) => {
-                "not signed by everybody in time: not handed in".to_owned()
+                "not signed by everybody in time, or before another version was handed in: not \
+                 handed in"
+                    .to_owned()
             }
-            (Language::Chinese, ProposalState::Lapsed) => "未能如期集齊簽署：沒有提交".to_owned(),
+            (Language::Chinese, ProposalState::Lapsed) => {
+                "未能如期或在另一版本提交之前集齊簽署：沒有提交".to_owned()
+            }
         }
     }
 
