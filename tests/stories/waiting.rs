@@ -110,10 +110,10 @@ fn who_signs_or_takes_it_back_waits_as_well() {
         told["submission_id"].as_str().unwrap().to_owned()
     };
     let (signed, taken_back) = (propose("one"), propose("another"));
-    let said = waits_for_cuhk(&mut campus, &["cosign", "--yes", &signed, "--wait", "100"]);
-    assert!(said.contains("S-000001.zip"), "{said}");
     let said = waits_for_cuhk(&mut campus, &["withdraw", &taken_back, "--wait", "100"]);
     assert!(said.contains("taken back: not handed in"), "{said}");
+    let said = waits_for_cuhk(&mut campus, &["cosign", "--yes", &signed, "--wait", "100"]);
+    assert!(said.contains("S-000001.zip"), "{said}");
     campus.cuhk.kill();
     let now = ["cosign", "--json", "--wait", "0"];
     campus.student(&now).refused(4, "cuhk_unavailable");
