@@ -330,14 +330,10 @@ fn lapse(transaction: &Transaction<'_>, stored: &Stored, now: UnixTime) -> Resul
 /// Ends what the very same members had proposed before they committed this version and have not all
 /// signed: who signs it late would put an older report in the place of a newer one, without those
 /// who had signed both.
-pub(super) fn overtake(
-    transaction: &Transaction<'_>,
-    version: &Record,
-    committed_at: UnixTime,
-) -> Result<(), Error> {
+pub(super) fn overtake(transaction: &Transaction<'_>, version: &Record) -> Result<(), Error> {
     let (statement, now) = (version.statement(), version.accepted_at());
     for stored in rows::waiting(transaction, statement, now)? {
-        let is_older = stored.kept.proposed_at <= committed_at;
+        let is_older = version.committed_at() >= Some(stored.kept.proposed_at);
         let same = stored.statement.members.len() == statement.members.len()
             && statement.members.iter().all(|one| stored.names(&one.sid));
         // The very same is answered with this version's receipt.

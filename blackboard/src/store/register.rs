@@ -237,8 +237,7 @@ impl Register {
                     Err(Error::ProposalEnded { submission, state })
                 }
                 None => {
-                    let committed_at = draft.committed.at;
-                    let committed = Some((committed_at, draft.committed.index));
+                    let committed = Some((draft.committed.at, draft.committed.index));
                     let same = versions::same_since(transaction, &draft.statement, committed)?;
                     if let Some(record) = same.filter(counts) {
                         versions::repeat(transaction, submission, record.number())?;
@@ -249,7 +248,7 @@ impl Register {
                     let leaf = sign(leaf).map_err(Error::Receipt)?;
                     let record = record(draft, number, leaf);
                     insert(transaction, &record)?;
-                    proposals::overtake(transaction, &record, committed_at)?;
+                    proposals::overtake(transaction, &record)?;
                     Ok(record)
                 }
             }

@@ -40,34 +40,26 @@ enum Kept {
 impl Unproved {
     /// Every receipt that waits.
     fn receipts(setup: &Setup) -> Result<Vec<Self>, Error> {
-        let roots = roots(setup);
-        let waiting = |zip: &[u8]| {
-            let receipt = VerifiedReceipt::verify_under(zip, &roots).ok()?;
+        let waiting = |(path, zip, receipt): Good| {
             let waits = receipt.witnessed().is_none();
-            waits.then(|| Kept::Receipt(Box::new(receipt)))
+            let kept = Kept::Receipt(Box::new(receipt));
+            waits.then_some(Self { path, zip, kept })
         };
-        Ok(Self::among(receipts::list(&setup.receipts)?, waiting))
+        Ok(good_receipts(setup)?.filter_map(waiting).collect())
     }
 
     /// Every rejection that waits.
     fn rejections(setup: &Setup) -> Result<Vec<Self>, Error> {
         let (roots, policy) = (roots(setup), WitnessPolicy::default());
-        let waiting = |zip: &[u8]| {
-            let rejection = VerifiedRejection::verify(zip, &roots, &policy).ok()?;
+        let waiting = |path: PathBuf| {
+            let zip = receipts::read(&path).ok()?;
+            let rejection = VerifiedRejection::verify(&zip, &roots, &policy).ok()?;
             let waits = rejection.witnessed().is_none();
-            waits.then(|| Kept::Rejection(Box::new(rejection)))
+            let kept = Kept::Rejection(Box::new(rejection));
+            waits.then_some(Self { path, zip, kept })
         };
         let paths = receipts::list_rejections(&setup.receipts)?;
-        Ok(Self::among(paths, waiting))
-    }
-
-    fn among(paths: Vec<PathBuf>, waiting: impl Fn(&[u8]) -> Option<Kept>) -> Vec<Self> {
-        let read = |path: PathBuf| {
-            let zip = receipts::read(&path).ok()?;
-            let kept = waiting(&zip)?;
-            Some(Self { path, zip, kept })
-        };
-        paths.into_iter().filter_map(read).collect()
+        Ok(paths.into_iter().filter_map(waiting).collect())
     }
 
     fn members(&self) -> Vec<StudentId> {
@@ -114,15 +106,26 @@ impl Unproved {
     }
 }
 
+/// A receipt that is kept here: where, its bytes, and what it proves.
+pub(super) type Good = (PathBuf, Vec<u8>, VerifiedReceipt);
+
+/// Every receipt kept here that verifies.
+pub(super) fn good_receipts(setup: &Setup) -> Result<impl Iterator<Item = Good>, Error> {
+    let roots = roots(setup);
+    let good = move |path: PathBuf| {
+        let zip = receipts::read(&path).ok()?;
+        let receipt = VerifiedReceipt::verify_under(&zip, &roots).ok()?;
+        Some((path, zip, receipt))
+    };
+    Ok(receipts::list(&setup.receipts)?
+        .into_iter()
+        .filter_map(good))
+}
+
 /// The submissions of which a good receipt is kept here.
 pub(super) fn numbers_kept(setup: &Setup) -> Result<Vec<SubmissionNumber>, Error> {
-    let roots = roots(setup);
-    let number = |path: PathBuf| {
-        let receipt = VerifiedReceipt::verify_under(&receipts::read(&path).ok()?, &roots);
-        receipt.ok().map(|receipt| receipt.number())
-    };
-    let paths = receipts::list(&setup.receipts)?;
-    Ok(paths.into_iter().filter_map(number).collect())
+    let good = good_receipts(setup)?;
+    Ok(good.map(|(_, _, receipt)| receipt.number()).collect())
 }
 
 /// SHA-256 of the roots under which receipts count here.

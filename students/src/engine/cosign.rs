@@ -304,12 +304,7 @@ impl Talk<'_, '_> {
 
 /// What was signed here and has come to an end is waited for no longer.
 pub(super) fn forget_ended(setup: &Setup, told: &[ToldProposal]) -> Result<(), Error> {
-    let over = |one: &&ToldProposal| {
-        !matches!(
-            one.listed.standing.state,
-            ProposalState::Waiting | ProposalState::Signed
-        )
-    };
+    let over = |one: &&ToldProposal| !one.listed.standing.state.is_open();
     let over: Vec<&Statement> = told.iter().filter(over).map(|one| &one.statement).collect();
     pending::forget(&setup.home, |statement| over.contains(&statement))
 }

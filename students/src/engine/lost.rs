@@ -9,10 +9,10 @@ use scb_protocol::message::blackboard::ListedVersion;
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::statement::{Label, SubmissionNumber};
 
-use super::completion::roots;
+use super::completion::good_receipts;
 use super::reading::Only;
 use crate::setup::service_id;
-use crate::{Error, Group, Setup, receipts};
+use crate::{Error, Group, Setup};
 
 /// A submission that its receipt proves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,17 +40,12 @@ pub(super) fn of(
     (course, assignment): &Only,
     told: &[ListedVersion],
 ) -> Result<Vec<Lost>, Error> {
-    let roots = roots(setup);
     let trust = setup.require_trust()?;
     let service = service_id(&trust, &ServiceName::blackboard());
     let wanted = |wanted: &Option<Label>, name: &Label| wanted.as_ref().is_none_or(|it| it == name);
-    let read = |path: PathBuf| {
-        let receipt = VerifiedReceipt::verify_under(&receipts::read(&path).ok()?, &roots).ok()?;
+    let kept = good_receipts(setup)?.filter_map(|(path, _, receipt)| {
         (*receipt.service() == service).then(|| Lost::of(&receipt, path))
-    };
-    let kept = receipts::list(&setup.receipts)?
-        .into_iter()
-        .filter_map(read);
+    });
     let lost = kept
         .filter(|one| wanted(course, &one.course) && wanted(assignment, &one.assignment))
         .filter(|one| one.members.iter().any(|sid| group.ids().contains(sid)))

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use scb_certs::StudentId;
 use scb_protocol::Code;
 use scb_protocol::client::Member;
-use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::statement::{FilePath, Statement, SubmissionId};
 use scb_transport::Clock;
 
@@ -42,10 +41,19 @@ pub(super) async fn give_up(
         }
         Err(_) => return,
     }
-    for submission in replaced {
-        match give_up_one(setup, clock, members, submission, observer).await {
-            Ok(true) => observer(&Event::GivenUp { submission }),
-            Ok(false) => continue,
+    let Ok(proposed) = cosign::proposals(setup, clock, members, observer).await else {
+        return;
+    };
+    let waits_for_others = |submission: &SubmissionId| {
+        let mut standings = proposed.told.iter().map(|one| &one.listed.standing);
+        standings.any(|one| {
+            one.submission == *submission && one.state.is_open() && one.files_at.is_some()
+        })
+    };
+    // What waits for others' signatures only, is theirs as well.
+    for submission in replaced.into_iter().filter(|one| !waits_for_others(one)) {
+        match cosign::end(setup, clock, members, (submission, None), observer).await {
+            Ok(_) => observer(&Event::GivenUp { submission }),
             Err(Error::Refused(refusal)) if is_over(refusal.code) => {}
             Err(_) => continue,
         }
@@ -66,37 +74,16 @@ async fn kept_for_time(
         return Ok(None);
     };
     let statement = kept.receipt.statement();
-    let place = (statement.course.clone(), statement.assignment.clone());
-    let only = (Some(place.0), Some(place.1));
+    let only = (
+        Some(statement.course.clone()),
+        Some(statement.assignment.clone()),
+    );
     let told = reading::history(setup, clock, members, only, observer).await?;
     let number = kept.receipt.number();
     let mut versions = told.versions.iter().filter(|one| one.number == number);
     let is_late = versions.any(|one| one.standings.iter().any(|standing| standing.late > 0));
     let waiting = told.unfinished.iter().map(|one| one.submission);
     Ok(is_late.then(|| waiting.collect()))
-}
-
-/// Whether it was given up: what waits for others' signatures only, is theirs as well.
-async fn give_up_one(
-    setup: &mut Setup,
-    clock: &Arc<dyn Clock>,
-    members: &mut [Member],
-    submission: SubmissionId,
-    observer: &mut Observer<'_>,
-) -> Result<bool, Error> {
-    let told = cosign::proposals(setup, clock, members, observer).await?;
-    let mut proposed = told.told.iter().map(|one| &one.listed.standing);
-    if let Some(standing) = proposed.find(|one| one.submission == submission) {
-        let waits = matches!(
-            standing.state,
-            ProposalState::Waiting | ProposalState::Signed
-        );
-        if waits && standing.files_at.is_some() {
-            return Ok(false);
-        }
-    }
-    cosign::end(setup, clock, members, (submission, None), observer).await?;
-    Ok(true)
 }
 
 /// It was never recorded, or is nothing to wait for any more.

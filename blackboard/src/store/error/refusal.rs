@@ -31,7 +31,10 @@ fn told(error: Error) -> Result<Refusal, Error> {
                 .with("unfinished", unfinished)
                 .with("bytes", bytes)
                 .about(&sid);
-            in_all.map_or(refusal.clone(), |all| refusal.with("in_all", all))
+            match in_all {
+                Some(all) => refusal.with("in_all", all),
+                None => refusal,
+            }
         }
         error => return Err(error),
     })

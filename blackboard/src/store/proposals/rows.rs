@@ -100,6 +100,11 @@ impl Stored {
     }
 }
 
+/// As [`Stored::waits_for_cuhk`], of a row.
+const WAITS_FOR_CUHK: &str = "(signed_at IS NOT NULL AND files_at IS NOT NULL)";
+/// It has no receipt, nor that of the same version.
+const UNANSWERED: &str = "submission NOT IN (SELECT submission FROM answered)";
+
 const PROPOSAL: &str = "SELECT submission, proposed_at, waits_until, statement, files_at, \
                         signed_at, signed_index, ended FROM proposals";
 
@@ -127,8 +132,7 @@ pub(super) fn naming(
     let sql = format!(
         "{PROPOSAL} WHERE submission IN (SELECT submission FROM cosigners WHERE sid = ?1) \
          AND (max(coalesce(ended_at, 0), waits_until) >= ?2 \
-         OR (ended IS NULL AND signed_at IS NOT NULL AND files_at IS NOT NULL \
-         AND submission NOT IN (SELECT submission FROM answered))) ORDER BY proposed_at DESC, submission"
+         OR (ended IS NULL AND {WAITS_FOR_CUHK} AND {UNANSWERED})) ORDER BY proposed_at DESC, submission"
     );
     let key = params![first.as_str(), as_integer(since.as_secs())];
     let mut found = all(connection, &sql, key)?;
@@ -144,8 +148,7 @@ pub(super) fn waiting(
 ) -> Result<Vec<Stored>, Error> {
     let sql = format!(
         "{PROPOSAL} WHERE course = ?1 AND assignment = ?2 AND ended IS NULL \
-         AND (waits_until >= ?3 OR (signed_at IS NOT NULL AND files_at IS NOT NULL)) \
-         AND submission NOT IN (SELECT submission FROM answered) \
+         AND (waits_until >= ?3 OR {WAITS_FOR_CUHK}) AND {UNANSWERED} \
          AND submission IN (SELECT submission FROM cosigners WHERE sid IN (SELECT value FROM json_each(?4)))"
     );
     let sids: Vec<_> = statement
@@ -166,8 +169,7 @@ pub(super) fn waiting(
 /// that was signed first comes first.
 pub(super) fn signed(connection: &Connection) -> Result<Vec<Stored>, Error> {
     let sql = format!(
-        "{PROPOSAL} WHERE signed_at IS NOT NULL AND files_at IS NOT NULL AND ended IS NULL \
-         AND submission NOT IN (SELECT submission FROM answered) \
+        "{PROPOSAL} WHERE {WAITS_FOR_CUHK} AND ended IS NULL AND {UNANSWERED} \
          ORDER BY signed_at, signed_index"
     );
     all(connection, &sql, [])
@@ -175,10 +177,7 @@ pub(super) fn signed(connection: &Connection) -> Result<Vec<Stored>, Error> {
 
 /// Those that have not ended and are no submissions.
 pub(super) fn unended(connection: &Connection) -> Result<Vec<Stored>, Error> {
-    let sql = format!(
-        "{PROPOSAL} WHERE ended IS NULL \
-         AND submission NOT IN (SELECT submission FROM answered)"
-    );
+    let sql = format!("{PROPOSAL} WHERE ended IS NULL AND {UNANSWERED}");
     all(connection, &sql, [])
 }
 
@@ -197,10 +196,11 @@ fn all(
 
 /// The submissions whose files may come, or wait for signatures or for CUHK.
 pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16]>, Error> {
-    let sql = "SELECT submission FROM proposals WHERE ended IS NULL \
-               AND (waits_until >= ? OR (signed_at IS NOT NULL AND files_at IS NOT NULL)) \
-               AND submission NOT IN (SELECT submission FROM answered)";
-    let mut query = connection.prepare_cached(sql)?;
+    let sql = format!(
+        "SELECT submission FROM proposals WHERE ended IS NULL \
+         AND (waits_until >= ? OR {WAITS_FOR_CUHK}) AND {UNANSWERED}"
+    );
+    let mut query = connection.prepare_cached(&sql)?;
     let rows = query.query_map([as_integer(now.as_secs())], |row| row.get(0))?;
     rows.map(|row| row.map_err(Error::from)).collect()
 }

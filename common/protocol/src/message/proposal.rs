@@ -76,6 +76,11 @@ pub enum ProposalState {
 }
 
 impl ProposalState {
+    /// Whether it can still become a submission.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Waiting | Self::Signed)
+    }
+
     /// As it stands on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

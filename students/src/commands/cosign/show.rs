@@ -66,7 +66,7 @@ fn lines(one: &Waiting, own: Option<&OwnFile>, words: Words) -> Vec<String> {
     for member in &standing.members {
         row(member.sid.as_str(), words.said(member));
     }
-    if is_unfinished(standing) && standing.files_at.is_none() {
+    if standing.state.is_open() && standing.files_at.is_none() {
         row(words.files(), words.without_files(standing));
     }
     if standing.state == ProposalState::Waiting {
@@ -112,13 +112,6 @@ fn terms(one: &Waiting, words: Words) -> Vec<(String, String)> {
         (String::new(), text)
     }));
     rows
-}
-
-fn is_unfinished(standing: &ProposalStanding) -> bool {
-    matches!(
-        standing.state,
-        ProposalState::Waiting | ProposalState::Signed
-    )
 }
 
 /// How each member would stand if it were complete now.
