@@ -133,7 +133,12 @@ impl Server {
 }
 
 impl Drop for Server {
+    /// A test that fails says what its servers had to say.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let ended = self.child.try_wait();
+            eprintln!("{}: ended {ended:?}:\n{}", self.address, self.log());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_secs(1);
 const POLL_PATIENCE: Duration = Duration::from_secs(2);
 /// First and longest pause between two attempts to connect without being asked.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-/// For how long a failed attempt to connect answers the questions that come after it.
+/// For how long, at most, a failed attempt to connect answers the questions that come after it.
 const JUST_FAILED: Duration = Duration::from_millis(200);
 /// Shortest time between two fetches of lists that are getting old.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -35,6 +35,22 @@ pub(super) struct Ask {
     pub(super) request: Request,
     pub(super) deadline: Instant,
     pub(super) reply: oneshot::Sender<Result<Reply, Refusal>>,
+}
+
+/// An attempt to connect that failed.
+struct Failure {
+    at: Instant,
+    /// How long it took.
+    took: Duration,
+    refusal: Refusal,
+}
+
+impl Failure {
+    /// Whether to try again would keep others waiting for nothing: what failed at once is tried
+    /// again at once, as CUHK may just have started.
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed() < self.took.min(JUST_FAILED)
+    }
 }
 
 /// The task's own.
@@ -52,7 +68,7 @@ pub(super) struct Worker {
     epoch: u64,
     synced: Instant,
     /// The last attempt to connect, if it failed.
-    failure: Option<(Instant, Refusal)>,
+    failure: Option<Failure>,
     pause: Duration,
 }
 
@@ -82,9 +98,12 @@ impl Worker {
             failure: None,
             pause: BACKOFF.0,
         };
-        match worker.connect(Instant::now() + PATIENCE).await {
+        let started = Instant::now();
+        match worker.connect(started + PATIENCE).await {
             Ok(link) => worker.link = Some(link),
-            Err(refusal) if is_away(&refusal) && worker.recall().await? => worker.failed(&refusal),
+            Err(refusal) if is_away(&refusal) && worker.recall().await? => {
+                worker.failed(&refusal, started);
+            }
             Err(refusal) => return Err(refusal),
         }
         Ok((worker, receiver))
@@ -196,7 +215,7 @@ impl Worker {
         let pausing = self
             .failure
             .as_ref()
-            .is_some_and(|(at, _)| at.elapsed() < self.pause);
+            .is_some_and(|last| last.at.elapsed() < self.pause);
         if self.link.is_none() && pausing {
             return;
         }
@@ -225,10 +244,11 @@ impl Worker {
             return Ok(link);
         }
         match &self.failure {
-            Some((at, refusal)) if at.elapsed() < JUST_FAILED => Err(refusal.clone()),
+            Some(last) if last.is_fresh() => Err(last.refusal.clone()),
             _ => {
+                let started = Instant::now();
                 let connected = self.connect(deadline).await;
-                connected.inspect_err(|refusal| self.failed(refusal))
+                connected.inspect_err(|refusal| self.failed(refusal, started))
             }
         }
     }
@@ -258,13 +278,17 @@ impl Worker {
         result
     }
 
-    fn failed(&mut self, refusal: &Refusal) {
-        let known = self.failure.as_ref().map(|(_, known)| known);
+    fn failed(&mut self, refusal: &Refusal, started: Instant) {
+        let known = self.failure.as_ref().map(|last| &last.refusal);
         if known.is_none_or(|known| !is_same(known, refusal)) {
             tracing::warn!("CUHK cannot be asked: {refusal}");
         }
         self.pause = (self.pause * 2).min(BACKOFF.1);
-        self.failure = Some((Instant::now(), refusal.clone()));
+        self.failure = Some(Failure {
+            at: Instant::now(),
+            took: started.elapsed(),
+            refusal: refusal.clone(),
+        });
         self.objection.send_replace(objection(refusal));
     }
 

@@ -43,6 +43,15 @@ async fn closed_while_cuhk_is_away_and_open_again_by_itself() {
 }
 
 #[tokio::test]
+async fn a_cuhk_that_is_back_is_asked_at_once() {
+    let campus = Campus::open().await;
+    campus.cuhk.stop().await;
+    refused_in_time(&campus).await;
+    campus.cuhk.resume().await;
+    campus.three().hand_in().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_connection_that_died_unnoticed_is_replaced_for_the_next_question() {
     let campus = Campus::open().await;
     campus.cuhk.stop().await;
