@@ -3,6 +3,8 @@
 
 /// Whoever has nothing else that is unfinished may use all the room there is; others leave a quarter.
 const SHARED: (u64, u64) = (3, 4);
+/// For each hand-in that a student may have unfinished, so many may be given up.
+const GIVEN_UP: u32 = 4;
 /// Hand-ins of up to so many bytes always find room: they are over before anybody notices.
 const SMALL: u64 = 1024 * 1024;
 
@@ -34,6 +36,11 @@ impl Quota {
     pub(crate) fn takes_another(&self, has: Backlog, bytes: u64) -> bool {
         let together = has.bytes.saturating_add(bytes);
         has.number == 0 || (has.number < self.per_student && together <= self.bytes_per_student)
+    }
+
+    /// How many hand-ins a student may have given up whose time is not over.
+    pub(crate) fn most_given_up(&self) -> u32 {
+        self.per_student.saturating_mul(GIVEN_UP)
     }
 
     /// Whether somebody who has something unfinished may begin more, beside so many hand-ins of all.

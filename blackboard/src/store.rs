@@ -25,6 +25,7 @@ mod revocation;
 mod rows;
 mod rulebook;
 pub(crate) mod setbacks;
+mod superseded;
 mod unfinished;
 mod versions;
 mod withdrawal;
@@ -53,6 +54,8 @@ pub(crate) use history::Own;
 pub(crate) use inspector::{CommittedRow, EntryRow, Inspector, Release, Repeat};
 #[cfg(test)]
 pub(crate) use proposals::MAX_WAITING;
+#[cfg(test)]
+pub(crate) use proposals::MOST_TAKEN_BACK;
 pub(crate) use proposals::{End, Proposal, Signing};
 pub use record::{Draft, Record, Summary};
 #[cfg(test)]

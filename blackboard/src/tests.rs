@@ -32,6 +32,7 @@ mod revocation;
 mod roots;
 mod rulebook;
 mod submissions;
+mod superseded;
 mod sweep;
 mod uploads;
 mod withdrawals;

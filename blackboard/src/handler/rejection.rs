@@ -19,7 +19,7 @@ use crate::store::{Entered, Rejection};
 
 /// The decisions that are entered: by the rules, about the members, about what they signed. What
 /// went wrong on the way is none.
-const DECISIONS: [Code; 17] = [
+const DECISIONS: [Code; 18] = [
     Code::NotCourseMember,
     Code::AssignmentNotOpen,
     Code::AssignmentClosed,
@@ -32,6 +32,7 @@ const DECISIONS: [Code; 17] = [
     Code::SignatureMissing,
     Code::SubmissionConflict,
     Code::ProposalEnded,
+    Code::Superseded,
     Code::TooManyProposals,
     Code::TooManyUploads,
     Code::UploadExpired,

@@ -26,6 +26,11 @@ pub(super) fn enter(
             0 => 0,
             _ => in_all(transaction, committal.at)?,
         };
+        let given_up = given_up(transaction, &member.sid, committal.at)?;
+        if given_up >= quota.most_given_up() {
+            let sid = member.sid.clone();
+            return Err(Error::TooManyGivenUp { sid, given_up });
+        }
         let is_too_much = !quota.takes_beside(all);
         if is_too_much || !quota.takes_another(has, bytes) {
             return Err(Error::TooManyUploads {
@@ -56,7 +61,7 @@ pub(super) fn of(
 ) -> Result<Backlog, Error> {
     let sql = "SELECT count(*), CAST(total(bytes) AS INTEGER) FROM backlog \
                WHERE sid = ? AND submission <> ? AND upload_until >= ? \
-               AND submission NOT IN (SELECT submission FROM settled)";
+               AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = backlog.submission)";
     let key = params![sid.as_str(), beside.as_bytes(), as_integer(now.as_secs())];
     let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<(i64, i64)> {
         Ok((row.get(0)?, row.get(1)?))
@@ -68,19 +73,31 @@ pub(super) fn of(
     })
 }
 
+/// How much a student has given up whose files might still have come: it stays in the records and in
+/// the log.
+fn given_up(connection: &Connection, sid: &StudentId, now: UnixTime) -> Result<u32, Error> {
+    let sql = "SELECT count(*) FROM backlog JOIN withdrawals USING (submission) \
+               WHERE sid = ? AND upload_until >= ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let key = params![sid.as_str(), as_integer(now.as_secs())];
+    let number: i64 = query.query_one(key, |row| row.get(0))?;
+    Ok(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
 /// How many hand-ins of all students are unfinished.
 fn in_all(connection: &Connection, now: UnixTime) -> Result<u32, Error> {
     let sql = "SELECT count(DISTINCT submission) FROM backlog WHERE upload_until >= ? \
-               AND submission NOT IN (SELECT submission FROM answered)";
+               AND NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = backlog.submission)";
     let mut query = connection.prepare_cached(sql)?;
     let all: i64 = query.query_one([as_integer(now.as_secs())], |row| row.get(0))?;
     Ok(u32::try_from(all).unwrap_or(u32::MAX))
 }
 
-/// Removes what this student's rows say of times that are over.
+/// Removes what this student's rows say of times that are over, and of what is handed in. What was
+/// given up stays for its time.
 fn forget(transaction: &Transaction<'_>, sid: &StudentId, now: UnixTime) -> Result<(), Error> {
     let sql = "DELETE FROM backlog WHERE sid = ? AND (upload_until < ? \
-               OR submission IN (SELECT submission FROM settled))";
+               OR EXISTS (SELECT 1 FROM answered WHERE answered.submission = backlog.submission))";
     let key = params![sid.as_str(), as_integer(now.as_secs())];
     transaction.prepare_cached(sql)?.execute(key)?;
     Ok(())

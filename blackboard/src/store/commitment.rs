@@ -107,7 +107,7 @@ pub(super) fn insert(
 /// Every commitment without a record that was not given up, in order; those whose statement was altered are left out.
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>, Error> {
     let sql = "SELECT committed_at, upload_until, log_index, statement FROM commitments \
-               WHERE submission NOT IN (SELECT submission FROM settled) \
+               WHERE NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = commitments.submission) \
                ORDER BY committed_at, submission";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map([], |row| {
@@ -130,7 +130,7 @@ pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>, Err
 /// The submissions whose files may still come.
 pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<HashSet<[u8; 16]>, Error> {
     let sql = "SELECT submission FROM commitments WHERE upload_until >= ? \
-               AND submission NOT IN (SELECT submission FROM settled)";
+               AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = commitments.submission)";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map([as_integer(now.as_secs())], |row| row.get(0))?;
     rows.map(|row| row.map_err(Error::from)).collect()

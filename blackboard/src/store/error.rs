@@ -49,6 +49,22 @@ pub enum Error {
         /// What has become of it.
         state: ProposalState,
     },
+    /// A student has given up so much of late that no more is begun.
+    #[error("{sid} has given up {given_up} hand-ins of late")]
+    TooManyGivenUp {
+        /// Who.
+        sid: StudentId,
+        /// How many of them might still have come.
+        given_up: u32,
+    },
+    /// The very same members have committed another statement since, and it is too late to choose.
+    #[error("{by} has taken the place of {submission}")]
+    Superseded {
+        /// The submission ID whose files were to come.
+        submission: SubmissionId,
+        /// That of the later statement.
+        by: SubmissionId,
+    },
     /// The very same work waits already.
     #[error("the same work waits as {submission}")]
     SameProposed {

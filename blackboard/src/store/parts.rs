@@ -220,11 +220,11 @@ pub(super) fn uploads(
     place: &Place,
 ) -> Result<BTreeMap<StudentId, Upload>, Error> {
     let sql = "SELECT committed_at, upload_until, statement, log_index FROM commitments \
-               WHERE submission NOT IN (SELECT submission FROM settled) \
+               WHERE NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = commitments.submission) \
                UNION ALL SELECT signed_at, CASE WHEN files_at IS NULL THEN waits_until END, \
                statement, signed_index FROM proposals \
                WHERE signed_at IS NOT NULL AND ended IS NULL \
-               AND submission NOT IN (SELECT submission FROM answered) \
+               AND NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = proposals.submission) \
                ORDER BY 1, 4";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map([], |row| Ok((upload(row)?, row.get::<_, Vec<u8>>(2)?)))?;

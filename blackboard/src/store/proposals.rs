@@ -12,16 +12,22 @@ use rusqlite::{Connection, Transaction};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::{Entry, Lapsed, LogName, Proposed};
-use scb_protocol::message::proposal::{ListedProposal, ProposalStanding, ProposalState, Reason};
+use scb_protocol::message::proposal::{
+    ListedProposal, ProposalStanding, ProposalState, Reason, Said,
+};
 use scb_protocol::server::{Commitment, DeliveredSignature, PartlySigned};
 use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 
 use self::rows::Stored;
+#[cfg(test)]
+pub(crate) use self::signing::MOST_TAKEN_BACK;
 use self::signing::{check_new, end_one, sign};
 pub(super) use self::standing::signable_until;
 use self::standing::{list_one, look};
-use super::{Error, Record, Register, Store, Unfinished, by_submission, log, withdrawal};
+use super::{
+    Error, Record, Register, Store, Unfinished, by_submission, log, superseded, withdrawal,
+};
 
 /// Most proposals of one assignment that a student may have waiting for others.
 pub(crate) const MAX_WAITING: usize = 8;
@@ -253,7 +259,7 @@ impl Register {
     ///
     /// # Errors
     ///
-    /// [`Error::NoProposal`], [`Error::Storage`].
+    /// [`Error::NoProposal`], [`Error::Superseded`], [`Error::Storage`].
     pub(crate) async fn proposal_files(
         &self,
         submission: SubmissionId,
@@ -261,6 +267,10 @@ impl Register {
         (asking, now): (Vec<StudentId>, UnixTime),
     ) -> Result<ProposalStanding, Error> {
         let work = move |transaction: &Transaction<'_>| {
+            let stored = known(transaction, submission)?;
+            if let (Some(at), Some(committed)) = (files_at, stored.commitment()) {
+                superseded::check(transaction, &stored.statement, committed, at)?;
+            }
             rows::files(transaction, submission, files_at)?;
             let stored = known(transaction, submission)?;
             Ok(look(transaction, stored, &asking, now)?.standing)
@@ -348,6 +358,24 @@ pub(super) fn overtake(transaction: &Transaction<'_>, version: &Record) -> Resul
 /// The submissions whose files may come, or wait for signatures or for CUHK.
 pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16]>, Error> {
     rows::open(connection, now)
+}
+
+/// What everybody has signed of a student's proposals that waited or ended since that moment: the
+/// statement, since when and by which entry it counts, and when it was taken back.
+pub(super) fn signed_by_all(
+    connection: &Connection,
+    sid: &StudentId,
+    since: UnixTime,
+) -> Result<Vec<(Statement, Commitment, Option<UnixTime>)>, Error> {
+    let proposed = rows::naming(connection, std::slice::from_ref(sid), since)?;
+    let signed = proposed.into_iter().filter_map(|stored| {
+        let commitment = stored.commitment()?;
+        let said = stored.standings().into_iter();
+        let taken_back = said.filter(|one| one.said == Said::Withdrawn);
+        let taken_back = taken_back.filter_map(|one| one.at).max();
+        Some((stored.statement, commitment, taken_back))
+    });
+    Ok(signed.collect())
 }
 
 /// What everybody has signed, and whose files have not come.

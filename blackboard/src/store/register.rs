@@ -15,8 +15,8 @@ use scb_storage::ContentStore;
 use super::mark::{self, Mark};
 use super::{
     CommitOutcome, Committal, Draft, Error, Record, Store, assignments, backlog, by_submission,
-    commitment, contents, count, insert, last_number, log, proposals, rulebook, versions,
-    withdrawal,
+    commitment, contents, count, insert, last_number, log, proposals, rulebook, superseded,
+    versions, withdrawal,
 };
 use crate::quota::Quota;
 
@@ -139,7 +139,7 @@ impl Register {
     /// [`Error::TooManyUploads`] beside what is unfinished;
     /// [`Error::Conflict`] for the same submission ID with another statement;
     /// [`Error::UploadExpired`] if its time was over at this moment; [`Error::ProposalEnded`] if it
-    /// was given up; [`Error::Storage`].
+    /// was given up; [`Error::Superseded`]; [`Error::Storage`].
     pub(crate) async fn commit(
         &self,
         committal: Committal,
@@ -159,7 +159,10 @@ impl Register {
                     let state = ProposalState::Withdrawn;
                     Err(Error::ProposalEnded { submission, state })
                 }
-                Some((found, _)) => Ok(CommitOutcome::Committed(found)),
+                Some((found, _)) => {
+                    superseded::check(transaction, &committal.statement, found, committal.at)?;
+                    Ok(CommitOutcome::Committed(found))
+                }
                 None if proposals::is_proposed(transaction, submission)? => {
                     Err(Error::Conflict { submission })
                 }
@@ -216,7 +219,7 @@ impl Register {
     /// # Errors
     ///
     /// [`Error::Conflict`] for the same submission ID with another statement;
-    /// [`Error::Receipt`] if `sign` fails; [`Error::Leaf`]; [`Error::Mark`], [`Error::Storage`].
+    /// [`Error::Superseded`]; [`Error::Receipt`] if `sign` fails; [`Error::Leaf`]; [`Error::Mark`], [`Error::Storage`].
     pub async fn accept<F>(
         &self,
         draft: Draft,
@@ -242,6 +245,9 @@ impl Register {
                     if let Some(record) = same.filter(counts) {
                         versions::repeat(transaction, submission, record.number())?;
                         return Ok(record);
+                    }
+                    if let Some((found, _)) = commitment::find(transaction, submission)? {
+                        superseded::check(transaction, &draft.statement, found, draft.accepted_at)?;
                     }
                     let number = register.next_number(last_number(transaction)?)?;
                     let leaf = enter(transaction, &draft, number)?;

@@ -30,7 +30,7 @@ pub(super) fn of(connection: &Connection, own: &Own) -> Result<Vec<ListedUnfinis
 
 fn signed_by(connection: &Connection, sid: &StudentId) -> Result<Vec<SubmissionId>, Error> {
     let sql = "SELECT submission FROM backlog WHERE sid = ? \
-               AND submission NOT IN (SELECT submission FROM settled)";
+               AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = backlog.submission)";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map([sid.as_str()], |row| row.get::<_, [u8; 16]>(0))?;
     rows.map(|row| Ok(SubmissionId::from_bytes(row?))).collect()

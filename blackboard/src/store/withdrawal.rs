@@ -57,7 +57,11 @@ fn check_members(statement: &Statement, here: &[StudentId]) -> Result<(), Error>
     absent.map_or(Ok(()), |sid| Err(Error::NotAllHere { sid: sid.clone() }))
 }
 
-fn at(connection: &Connection, submission: SubmissionId) -> Result<Option<UnixTime>, Error> {
+/// When it was given up.
+pub(super) fn at(
+    connection: &Connection,
+    submission: SubmissionId,
+) -> Result<Option<UnixTime>, Error> {
     let mut query = connection.prepare_cached("SELECT at FROM withdrawals WHERE submission = ?")?;
     let at: Option<i64> = query
         .query_row([submission.as_bytes()], |row| row.get(0))

@@ -17,7 +17,7 @@ use crate::store::closing::Closing;
 
 const HOUR: u64 = 3600;
 
-async fn give_up(
+pub(super) async fn give_up(
     group: &mut Group<'_>,
     submission: SubmissionId,
 ) -> Result<ProposalStanding, Refusal> {
@@ -128,4 +128,26 @@ async fn members_are_told_what_they_have_signed_and_what_has_not_come() {
     assert_eq!(unfinished(&campus, &["1155000001"]).await.len(), 1);
     campus.three().hand_in().await.unwrap();
     assert_eq!(unfinished(&campus, &["1155000001"]).await, []);
+}
+
+#[tokio::test]
+async fn who_gives_up_again_and_again_begins_nothing_more_for_a_while() {
+    let window = Duration::from_secs(HOUR);
+    let campus = Campus::with(|config| {
+        (config.unfinished_per_student, config.upload_window) = (1, window);
+    });
+    let campus = campus.await;
+    for _ in 0..4 {
+        let group = interrupted(&campus).await;
+        give_up(&mut again(&group), group.submission).await.unwrap();
+    }
+    let refused = campus.three().commit().await.unwrap_err();
+    assert_eq!(refused.code, Code::TooManyUploads);
+    assert_eq!(refused.params["given_up"], "4");
+    campus.group(&["1155000009"]).hand_in().await.unwrap();
+    campus
+        .certs
+        .clock()
+        .advance(window + Duration::from_secs(1));
+    campus.three().hand_in().await.unwrap();
 }

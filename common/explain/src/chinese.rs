@@ -217,6 +217,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "此提案不能再簽署或撤回",
             "`student cosign` 顯示其結果；如要再提交，再執行同一指令，即為新的提交",
         ),
+        Code::Superseded => (
+            "同一組員其後簽署了另一份提交：期限過後，只接收最後一份的檔案",
+            "請為該份提交上載檔案：再執行其指令；或以現在的時間重新提交這些檔案",
+        ),
         Code::TooManyProposals => (
             "此學生等待簽署的提案過多",
             "請完成簽署，或以 `student withdraw` 撤回",

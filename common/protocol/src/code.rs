@@ -267,6 +267,9 @@ codes! {
     ProposalEnded = "proposal_ended", EXIT_REFUSED, 410,
         "nobody can sign this proposal any more, or take it back",
         "`student cosign` shows what has become of it; to hand in again, run the same command again: it is a new one";
+    Superseded = "superseded", EXIT_REFUSED, 409,
+        "the same members signed another hand-in after this one: once its time is over, only the last one's files are taken",
+        "bring the files of that one: run its command again; or hand these in anew, at the time of now";
     TooManyProposals = "too_many_proposals", EXIT_REFUSED, 429,
         "too many proposals of this student wait for signatures",
         "have them signed, or take them back with `student withdraw`";

@@ -389,6 +389,7 @@ pub(super) fn is_final(error: &Error, certain: bool) -> bool {
             Code::SubmissionConflict
             | Code::UploadExpired
             | Code::ProposalEnded
+            | Code::Superseded
             | Code::ProposalExists
             | Code::TooManyProposals
             | Code::TooManyUploads => true,

@@ -17,6 +17,10 @@ fn told(error: Error) -> Result<Refusal, Error> {
         Error::NoProposal { .. } => refuse(Code::SubmissionUnknown),
         Error::NotAllHere { sid } => refuse(Code::NotAllMembers).about(&sid),
         Error::ProposalEnded { state, .. } => refuse(Code::ProposalEnded).with("state", state),
+        Error::TooManyGivenUp { sid, given_up } => refuse(Code::TooManyUploads)
+            .with("given_up", given_up)
+            .about(&sid),
+        Error::Superseded { by, .. } => refuse(Code::Superseded).with("by", by),
         Error::SameProposed { submission } => {
             refuse(Code::ProposalExists).with("submission", submission)
         }

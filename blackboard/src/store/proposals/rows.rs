@@ -103,7 +103,8 @@ impl Stored {
 /// As [`Stored::waits_for_cuhk`], of a row.
 const WAITS_FOR_CUHK: &str = "(signed_at IS NOT NULL AND files_at IS NOT NULL)";
 /// It has no receipt, nor that of the same version.
-const UNANSWERED: &str = "submission NOT IN (SELECT submission FROM answered)";
+const UNANSWERED: &str =
+    "NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = proposals.submission)";
 
 const PROPOSAL: &str = "SELECT submission, proposed_at, waits_until, statement, files_at, \
                         signed_at, signed_index, ended FROM proposals";

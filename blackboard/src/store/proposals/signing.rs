@@ -2,14 +2,19 @@
 
 use rusqlite::{Connection, Transaction};
 use scb_certs::{Fingerprint, StudentId};
+use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Ended, Entry, Signed};
-use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
+use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
 use scb_protocol::rules::{Found, admit};
 
 use super::rows::{self, Stored};
 use super::standing::look;
 use super::{End, MAX_WAITING, Signing, enter, known};
 use crate::store::{Error, assignments, by_submission, commitment};
+
+/// Most proposals that a student may take back within a day.
+pub(crate) const MOST_TAKEN_BACK: usize = 32;
+const DAY: u64 = 24 * 60 * 60;
 
 /// A statement under an ID that is used for nothing, of work that does not wait already, by
 /// somebody for whom not too much waits.
@@ -29,9 +34,32 @@ pub(super) fn check_new(connection: &Connection, signing: &Signing) -> Result<()
         }
         own += usize::from(sids.iter().any(|sid| stored.has_signed(sid)));
     }
-    match own < MAX_WAITING {
+    if own >= MAX_WAITING {
+        return Err(Error::TooManyProposals { limit: MAX_WAITING });
+    }
+    sids.iter()
+        .try_for_each(|sid| check_taken_back(connection, sid, signing))
+}
+
+/// What is proposed and taken back stays in the records and in the log.
+fn check_taken_back(
+    connection: &Connection,
+    sid: &StudentId,
+    signing: &Signing,
+) -> Result<(), Error> {
+    let since = from_seconds(signing.at.as_secs().saturating_sub(DAY));
+    let of_late = |one: &CosignerStanding| {
+        one.sid == *sid && one.said == Said::Withdrawn && one.at >= Some(since)
+    };
+    let proposed = rows::naming(connection, std::slice::from_ref(sid), since)?;
+    let taken_back = proposed
+        .iter()
+        .filter(|one| one.standings().iter().any(of_late));
+    match taken_back.count() < MOST_TAKEN_BACK {
         true => Ok(()),
-        false => Err(Error::TooManyProposals { limit: MAX_WAITING }),
+        false => Err(Error::TooManyProposals {
+            limit: MOST_TAKEN_BACK,
+        }),
     }
 }
 

@@ -5,7 +5,7 @@ use scb_protocol::message::blackboard::Request;
 use scb_protocol::{Code, InactiveReason, Step};
 
 use super::{A, B, C, Campus, Machine, Work, happened};
-use crate::store::MAX_WAITING;
+use crate::store::{MAX_WAITING, MOST_TAKEN_BACK};
 use crate::tests::cuhk::Answer;
 use crate::tests::group::reply;
 
@@ -177,6 +177,23 @@ async fn nobody_has_more_waiting_than_may_be() {
     let refusal = a.begin(&more).await.unwrap_err();
     assert_eq!(refusal.code, Code::TooManyProposals);
     // Those in which others name a student do not count against him.
+    let mut b = Machine::of(&campus, &[B]);
+    let own = b.work(&[A, B], b"of b");
+    b.begin(&own).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_proposes_and_takes_back_without_end() {
+    let campus = Campus::open().await;
+    let mut a = Machine::of(&campus, &[A]);
+    for nth in 0..MOST_TAKEN_BACK {
+        let work = a.work(&[A, B], format!("report {nth}").as_bytes());
+        a.begin(&work).await.unwrap();
+        a.end(work.submission(), None).await.unwrap();
+    }
+    let more = a.work(&[A, B], b"one more");
+    let refusal = a.begin(&more).await.unwrap_err();
+    assert_eq!(refusal.code, Code::TooManyProposals);
     let mut b = Machine::of(&campus, &[B]);
     let own = b.work(&[A, B], b"of b");
     b.begin(&own).await.unwrap();
