@@ -28,6 +28,8 @@ TITLE = ["number", "committed_at", "accepted_at", "members", "file", "size", "sh
 HARMFUL = re.compile("[^A-Za-z0-9._\\- ()+,=@#\\[\\]~\u00a0-\U0010ffff]|[\u00ad\u061c\u180e\ufeff\u200b-\u200f"
                      "\u2028-\u202e\u2060-\u206f\ufff9-\ufffb\U000e0000-\U000e0fff]")
 REOPENS = {"rules", "extension", "committed", "accepted", "recovered"}
+ENDS = {"accepted", "declined", "lapsed", "withdrawn"}
+ABOUT = ENDS | {"committed", "proposed", "signed"}
 
 
 class Tree:
@@ -93,7 +95,7 @@ def entries(lines, log):
     """The tree of all entries, what they accept, which one closed the assignment, and the moments
     that count."""
     tree, accepted, closed, moments = Tree(), {}, None, Moments()
-    graded, rules = set(), []
+    graded, rules, ended = set(), [], {}
     for line in lines:
         check(line.endswith(b"\n"), "the last line is cut off")
         line = line[:-1]
@@ -107,6 +109,12 @@ def entries(lines, log):
         check(leaf["log"] == log and leaf["index"] == tree.size, "entry %d" % tree.size)
         ((kind, value),) = leaf["entry"].items()
         moments.read(leaf, kind, value)
+        if kind in ABOUT:
+            one = value["submission"]
+            check(one not in ended, "entry %d: %s of %s, which ended as %s by entry %d"
+                  % (tree.size, kind, one, *ended.get(one, ("", 0))))
+            if kind in ENDS:
+                ended[one] = kind, tree.size
         if kind == "closed":
             check(value["accepted"] == len(accepted), "it was closed after other submissions")
             closed = tree.size

@@ -10,7 +10,9 @@ mod logs;
 mod records;
 mod remedy;
 mod report;
+mod signing;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -145,6 +147,8 @@ fn logs(
         directory: directory_in(home.dir()),
         key: LogKey::existing(home)?,
         now,
+        // Read before the logs: whatever is there by then was entered by then.
+        not_entered: RefCell::new(Some(database.commitments()?)),
     };
     logs.unknown(&all, report)?;
     let wanted = all
@@ -157,7 +161,11 @@ fn logs(
     report.begin("log entries", wanted.iter().map(|(_, size)| size).sum());
     wanted
         .iter()
-        .try_for_each(|(name, _)| logs.look(name, report))
+        .try_for_each(|(name, _)| logs.look(name, report))?;
+    match scope.0 {
+        Some(_) => Ok(()),
+        None => logs.never_entered(report),
+    }
 }
 
 fn unknown(one: &OneAssignment) -> Failure {

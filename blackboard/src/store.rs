@@ -51,7 +51,10 @@ pub(crate) use courses::{Course, Membership};
 pub use error::Error;
 pub(crate) use extensions::{Changed, Given, NotListed};
 pub(crate) use history::Own;
-pub(crate) use inspector::{CommittedRow, EntryRow, Inspector, Release, Repeat};
+pub(crate) use inspector::{
+    AddedRow, CommittedRow, DeliveryRow, EntryRow, Inspector, ProposedRow, Release, Repeat,
+    SignedRow,
+};
 #[cfg(test)]
 pub(crate) use proposals::MAX_WAITING;
 #[cfg(test)]
@@ -88,6 +91,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_withdrawals.sql")),
     M::up(include_str!("store/migration_lists.sql")),
     M::up(include_str!("store/migration_committed.sql")),
+    M::up(include_str!("store/migration_endings.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -1,17 +1,18 @@
 //! The entries of one log, each against what it records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_protocol::log_leaf::{
-    Accepted, Committed, Contents, Entry, Leaf, LogName, Proposed, RulesEntry, Signed,
-    leaf_commitment,
+    Accepted, Contents, Entry, Leaf, LogName, RulesEntry, leaf_commitment,
 };
-use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 
 use super::logs::entry_of;
 use super::report::Report;
-use crate::store::{CommittedRow, EntryRow, Inspector, Release};
+use super::signing::{Difference, Signing};
+use crate::store::{AddedRow, EntryRow, Inspector, Release};
 
 /// Entries read at a time.
 pub(super) const PAGE: usize = 256;
@@ -29,10 +30,15 @@ pub(super) struct Entries<'a> {
     grades: BTreeMap<String, (u64, Fingerprint)>,
     /// Which entry let which grade be seen, and when.
     releases: BTreeMap<u64, Release>,
+    /// Up to which rules it was taken back, and when.
+    removals: Vec<(u64, u64)>,
+    signing: Signing<'a>,
+    /// Whether an entry is missing, or is not what was entered.
+    unread: bool,
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(database: &'a Inspector, log: &'a LogName) -> Self {
+    pub(super) fn new(database: &'a Inspector, log: &'a LogName, now: UnixTime) -> Self {
         Self {
             database,
             log,
@@ -42,7 +48,16 @@ impl<'a> Entries<'a> {
             extensions: BTreeMap::new(),
             grades: BTreeMap::new(),
             releases: BTreeMap::new(),
+            removals: Vec::new(),
+            signing: Signing::new(database, log, now),
+            unread: false,
         }
+    }
+
+    /// The submissions whose commitment was entered; nothing if some entries cannot be read, of which
+    /// nobody can tell what they entered.
+    pub(super) fn committed(&self) -> Option<&BTreeSet<SubmissionId>> {
+        (!self.unread).then(|| self.signing.committed_ones())
     }
 
     /// The number after the last that was looked at.
@@ -55,6 +70,7 @@ impl<'a> Entries<'a> {
         let about = entry_of(self.log, row.number);
         if row.number != self.next {
             let found = format!("number {} is missing before it", self.next);
+            self.unread = true;
             report.damage("log_gap", &about, found)?;
         }
         self.next = row.number.saturating_add(1);
@@ -68,7 +84,10 @@ impl<'a> Entries<'a> {
                 self.pin(&leaf, bytes);
                 Ok(())
             }
-            Err(found) => report.damage("leaf_altered", &about, found),
+            Err(found) => {
+                self.unread = true;
+                report.damage("leaf_altered", &about, found)
+            }
         }
     }
 
@@ -99,10 +118,10 @@ impl<'a> Entries<'a> {
     /// What the entry speaks of is there.
     fn recorded(&mut self, about: &str, leaf: &Leaf, report: &mut Report) -> anyhow::Result<()> {
         match &leaf.entry {
-            Entry::Accepted(accepted) => self.accepted(about, accepted, report),
-            Entry::Committed(committed) => self.committed(about, leaf, committed, report),
-            Entry::Proposed(proposed) => self.proposed(about, proposed, report),
-            Entry::Signed(signed) => self.signed(about, leaf, signed, report),
+            Entry::Accepted(accepted) => {
+                self.signing.look(about, leaf, report)?;
+                self.accepted(about, accepted, report)
+            }
             Entry::Rules(rules) => self.rules(about, leaf, rules, report),
             Entry::Extension(changed) => {
                 self.extended(changed);
@@ -114,7 +133,12 @@ impl<'a> Entries<'a> {
                 Ok(())
             }
             Entry::Released(released) => self.released(about, leaf, &released.entries, report),
-            _ => Ok(()),
+            Entry::Removed(_) => {
+                self.extensions.clear();
+                self.removals.push((self.rules, leaf.at.as_secs()));
+                Ok(())
+            }
+            _ => self.signing.look(about, leaf, report),
         }
     }
 
@@ -139,68 +163,6 @@ impl<'a> Entries<'a> {
                 report.damage("record_missing", about, found)
             }
         }
-    }
-
-    fn committed(
-        &self,
-        about: &str,
-        leaf: &Leaf,
-        committed: &Committed,
-        report: &mut Report,
-    ) -> anyhow::Result<()> {
-        let expected = CommittedRow {
-            statement: committed.statement_sha256,
-            signatures: committed.p7s_sha256,
-            assurance: committed.verification_sha256,
-            index: leaf.index,
-            at: leaf.at.as_secs(),
-        };
-        let (code, found) = match self.database.committed(committed.submission)? {
-            Some(row) if row == expected => return Ok(()),
-            Some(_) => ("commitment_altered", "is not what was entered"),
-            None => ("commitment_missing", "is not there"),
-        };
-        let found = format!(
-            "the statement of submission {} {found}",
-            committed.submission
-        );
-        report.damage(code, about, found)
-    }
-
-    fn proposed(
-        &self,
-        about: &str,
-        proposed: &Proposed,
-        report: &mut Report,
-    ) -> anyhow::Result<()> {
-        let (code, found) = match self.database.proposed(proposed.submission)? {
-            Some(statement) if statement == proposed.statement_sha256 => return Ok(()),
-            Some(_) => ("commitment_altered", "is not what was entered"),
-            None => ("commitment_missing", "is not there"),
-        };
-        let found = format!("the statement of proposal {} {found}", proposed.submission);
-        report.damage(code, about, found)
-    }
-
-    fn signed(
-        &self,
-        about: &str,
-        leaf: &Leaf,
-        signed: &Signed,
-        report: &mut Report,
-    ) -> anyhow::Result<()> {
-        let expected = (
-            signed.p7s_sha256,
-            signed.verification_sha256,
-            leaf.at.as_secs(),
-        );
-        let (code, found) = match self.database.delivered(signed.submission, leaf.index)? {
-            Some(row) if row == expected => return Ok(()),
-            Some(_) => ("commitment_altered", "are not what was entered"),
-            None => ("commitment_missing", "are not there"),
-        };
-        let found = format!("signatures of proposal {} {found}", signed.submission);
-        report.damage(code, about, found)
     }
 
     /// Each entry of rules is a row, in the same order.
@@ -267,30 +229,62 @@ impl<'a> Entries<'a> {
 
     /// At the end of the log the tables say what it says, and no more.
     pub(super) fn end(&self, report: &mut Report) -> anyhow::Result<()> {
-        let place = (self.log.course(), self.log.assignment());
-        // Entered meanwhile, while a server is at work: then it is not the end.
+        let mut found = self.differences()?;
+        if !self.unread {
+            found.extend(self.signing.end()?);
+        }
+        // Entered meanwhile, while a server is at work: then it is not the end. What is entered is
+        // there with its entry: without one, all of this was read as of the same.
         if !self.database.entries(self.log, self.next, 1)?.is_empty() {
             return Ok(());
         }
-        if self.database.rules(place, self.rules + 1)?.is_some() {
-            let found = "there are rules that were never entered";
-            report.damage("rules_altered", self.log, found)?;
-        }
-        if self.database.extensions(place)? != self.extensions {
-            let found = "the extensions here are not those that were entered";
-            report.damage("extension_altered", self.log, found)?;
-        }
-        let hashes = self
-            .grades
-            .iter()
-            .map(|(sid, (_, hash))| (sid.clone(), *hash));
-        if self.database.grades(place)? != hashes.collect() {
-            let found = "the grades here are not those that were entered";
-            report.damage("grade_altered", self.log, found)?;
-        } else if self.database.releases(place)? != self.shown() {
-            let found = "students see other grades than those whose release was entered";
-            report.damage("release_altered", self.log, found)?;
+        for (code, about, what) in found {
+            report.damage(code, about, what)?;
         }
         Ok(())
+    }
+
+    fn differences(&self) -> anyhow::Result<Vec<Difference>> {
+        let place = (self.log.course(), self.log.assignment());
+        let mut found = Vec::new();
+        let mut differs =
+            |code, what: &str| found.push((code, self.log.to_string(), what.to_owned()));
+        if self.database.rules(place, self.rules + 1)?.is_some() {
+            differs("rules_altered", "there are rules that were never entered");
+        }
+        if let Some(what) = self.hidden(&self.database.added(place)?) {
+            differs("assignment_hidden", what);
+        }
+        if self.database.extensions(place)? != self.extensions {
+            let what = "the extensions here are not those that were entered";
+            differs("extension_altered", what);
+        }
+        let hashes = self.grades.iter();
+        let hashes = hashes.map(|(sid, (_, hash))| (sid.clone(), *hash));
+        if self.database.grades(place)? != hashes.collect() {
+            differs(
+                "grade_altered",
+                "the grades here are not those that were entered",
+            );
+        } else if self.database.releases(place)? != self.shown() {
+            let what = "students see other grades than those whose release was entered";
+            differs("release_altered", what);
+        }
+        Ok(found)
+    }
+
+    /// Why students are shown it, or not, otherwise than the log says.
+    fn hidden(&self, here: &AddedRow) -> Option<&'static str> {
+        let last = self.removals.last().map_or(0, |(rules, _)| *rules);
+        match (here.removals == self.removals, last < self.rules) {
+            (false, true) if here.removals.len() > self.removals.len() => {
+                Some("it is taken back here, and not by the log: nobody is shown it")
+            }
+            (false, _) => Some("when it was taken back is not what was entered"),
+            (true, true) if !here.has_course => {
+                Some("its course is gone here, and the log goes on: nobody is shown it")
+            }
+            (true, _) => None,
+        }
     }
 }

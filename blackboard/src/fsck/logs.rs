@@ -1,12 +1,14 @@
 //! The assignments' logs: entries against what they record, tiles against entries, checkpoints
 //! against tiles, and all of it against what CUHK has seen.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
 use scb_protocol::log_leaf::LogName;
+use scb_protocol::statement::SubmissionId;
 use scb_tlog::{HashReader as _, Tiles, TreeHead, UnverifiedCheckpoint, inspect, root};
 
 use super::entries::{Entries, PAGE};
@@ -26,6 +28,8 @@ pub(super) struct Logs<'a> {
     /// Signs their checkpoints; none if it is lost.
     pub(super) key: Option<LogKey>,
     pub(super) now: UnixTime,
+    /// The submissions of whose commitment no entry was found so far; none if nobody can tell.
+    pub(super) not_entered: RefCell<Option<BTreeSet<SubmissionId>>>,
 }
 
 /// The files of a log, as of the checkpoint that was published last.
@@ -95,11 +99,12 @@ impl Logs<'_> {
         published: Option<&Published>,
         report: &mut Report,
     ) -> anyhow::Result<u64> {
-        let mut entries = Entries::new(self.database, name);
+        let mut entries = Entries::new(self.database, name, self.now);
         loop {
             let page = self.database.entries(name, entries.next(), PAGE)?;
             if page.is_empty() {
                 entries.end(report)?;
+                self.entered(entries.committed());
                 return Ok(entries.next());
             }
             if let Some(published) = published {
@@ -111,6 +116,23 @@ impl Logs<'_> {
             report.counts.entries += page.len() as u64;
             report.step(page.len() as u64);
         }
+    }
+
+    fn entered(&self, committed: Option<&BTreeSet<SubmissionId>>) {
+        let mut not_entered = self.not_entered.borrow_mut();
+        match (not_entered.as_mut(), committed) {
+            (Some(open), Some(entered)) => open.retain(|id| !entered.contains(id)),
+            _ => *not_entered = None,
+        }
+    }
+
+    /// What was committed or given up, and is in no log, after all of them were looked at.
+    pub(super) fn never_entered(&self, report: &mut Report) -> anyhow::Result<()> {
+        for id in self.not_entered.borrow().iter().flatten() {
+            let found = "it is committed or given up here, and no log has an entry of that";
+            report.damage("not_entered", format!("submission {id}"), found)?;
+        }
+        Ok(())
     }
 
     /// What has waited for its tiles for long.

@@ -19,6 +19,19 @@ pub(super) fn remedy(code: &str) -> &'static str {
             "keep this home as evidence, and put a backup of blackboard.db in its place; the \
              group's receipt says what was entered"
         }
+        "proposal_altered" | "withdrawal_altered" | "window_altered" | "not_entered" => {
+            "the log says who signed what, and how it ended, and the server takes its word: what has \
+             ended there is not accepted. Keep this home as evidence, and put a backup of \
+             blackboard.db in its place"
+        }
+        "entry_after_end" => {
+            "what has ended went on: judge that submission by the first of these entries. No archive \
+             of this log verifies; keep this home as evidence, and put a backup of it in its place"
+        }
+        "assignment_hidden" => {
+            "nothing of it is lost, but students and teachers are shown another state of it than was \
+             entered: put a backup of blackboard.db in its place"
+        }
         "rules_altered" | "extension_altered" => {
             "the log says what was decided: put it right with `blackboard assignment change` or \
              `extension`, which is entered, or put a backup of blackboard.db back"

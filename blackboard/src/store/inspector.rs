@@ -1,10 +1,11 @@
 //! The database as `fsck` looks at it: read-only, row by row, believing none of them.
 
+mod students;
 mod teacher;
 
 use std::collections::HashSet;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::Home;
@@ -17,7 +18,8 @@ use super::{
     number, proposals, witnessed,
 };
 
-pub(crate) use teacher::Release;
+pub(crate) use students::{CommittedRow, DeliveryRow, ProposedRow, SignedRow};
+pub(crate) use teacher::{AddedRow, Release};
 
 /// A database that is only looked at, while a server may be at work.
 #[derive(Debug)]
@@ -36,21 +38,6 @@ pub(crate) struct EntryRow {
     pub(crate) at: Option<u64>,
     /// The leaf's exact bytes; none of one that was lost and taken over from the witness.
     pub(crate) leaf: Option<Vec<u8>>,
-}
-
-/// SHA-256 of what is stored of a commitment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CommittedRow {
-    /// Of the statement.
-    pub(crate) statement: Fingerprint,
-    /// Of the members' signatures.
-    pub(crate) signatures: Fingerprint,
-    /// Of what stood behind the members.
-    pub(crate) assurance: Fingerprint,
-    /// The number of its entry.
-    pub(crate) index: u64,
-    /// When it was committed, in seconds since 1970.
-    pub(crate) at: u64,
 }
 
 /// A submission that is answered by the receipt of the same version.
@@ -147,54 +134,6 @@ impl Inspector {
         let row = self.entries(log, index, 1)?.pop();
         let row = row.filter(|row| row.number == index);
         Ok(row.and_then(|row| row.leaf))
-    }
-
-    /// What is stored of a commitment, if there is one.
-    pub(crate) fn committed(&self, id: SubmissionId) -> Result<Option<CommittedRow>, Error> {
-        self.0.read(|connection| {
-            let sql = "SELECT statement, signatures, assurance, log_index, committed_at \
-                       FROM commitments WHERE submission = ?";
-            let mut query = connection.prepare_cached(sql)?;
-            let found = query.query_row([id.as_bytes()], |row| {
-                Ok(CommittedRow {
-                    statement: hashed(row, 0)?,
-                    signatures: hashed(row, 1)?,
-                    assurance: hashed(row, 2)?,
-                    index: unsigned(row.get(3)?),
-                    at: unsigned(row.get(4)?),
-                })
-            });
-            Ok(found.optional()?)
-        })
-    }
-
-    /// SHA-256 of the statement of a proposal, if there is one.
-    pub(crate) fn proposed(&self, id: SubmissionId) -> Result<Option<Fingerprint>, Error> {
-        self.0.read(|connection| {
-            let sql = "SELECT statement FROM proposals WHERE submission = ?";
-            let mut query = connection.prepare_cached(sql)?;
-            let found = query.query_row([id.as_bytes()], |row| hashed(row, 0));
-            Ok(found.optional()?)
-        })
-    }
-
-    /// What is stored of signatures of a proposal that this entry says came: SHA-256 of them and of
-    /// what stood behind them, and when.
-    pub(crate) fn delivered(
-        &self,
-        id: SubmissionId,
-        index: u64,
-    ) -> Result<Option<(Fingerprint, Fingerprint, u64)>, Error> {
-        self.0.read(|connection| {
-            let sql = "SELECT signatures, assurance, at FROM deliveries \
-                       WHERE submission = ? AND log_index = ? AND signatures IS NOT NULL";
-            let mut query = connection.prepare_cached(sql)?;
-            let key = params![id.as_bytes(), as_integer(index)];
-            let found = query.query_row(key, |row| {
-                Ok((hashed(row, 0)?, hashed(row, 1)?, unsigned(row.get(2)?)))
-            });
-            Ok(found.optional()?)
-        })
     }
 
     /// The newest checkpoint of a log that CUHK cosigned.

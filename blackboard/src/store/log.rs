@@ -8,6 +8,8 @@ use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_protocol::COMMITMENT_SIZE;
 use scb_protocol::log_leaf::{Entry, Leaf, LogName, leaf_commitment};
+use scb_protocol::message::proposal::ProposalState;
+use scb_protocol::statement::SubmissionId;
 
 use super::{Error, as_integer};
 
@@ -25,7 +27,8 @@ pub(crate) struct Appended {
 ///
 /// # Errors
 ///
-/// [`Error::Leaf`] if the entry is too large; [`Error::Storage`].
+/// [`Error::ProposalEnded`] for what is about a hand-in that has ended by this very log, whatever the
+/// tables say; [`Error::Leaf`] if the entry is too large; [`Error::Storage`].
 pub(crate) fn append(
     transaction: &Transaction<'_>,
     log: &LogName,
@@ -33,6 +36,9 @@ pub(crate) fn append(
     entry: Entry,
 ) -> Result<Appended, Error> {
     let id = begin(transaction, log)?;
+    if let Some(submission) = entry.submission() {
+        check_open(transaction, id, submission)?;
+    }
     let (index, kind) = (size_of(transaction, id)?, entry.name());
     let leaf = Leaf::new(log.clone(), index, at, entry).and_then(|leaf| leaf.to_bytes());
     let leaf = leaf.map_err(Error::Leaf)?;
@@ -47,6 +53,46 @@ pub(crate) fn append(
         leaf,
     ])?;
     Ok(Appended { index, leaf })
+}
+
+/// Nothing follows what has ended.
+fn check_open(connection: &Connection, id: i64, submission: SubmissionId) -> Result<(), Error> {
+    match ending_in(connection, id, submission)? {
+        Some(state) => Err(Error::ProposalEnded { submission, state }),
+        None => Ok(()),
+    }
+}
+
+/// How a hand-in has ended, by the log's own word; nothing of one that is still open.
+pub(crate) fn ending(
+    connection: &Connection,
+    log: &LogName,
+    submission: SubmissionId,
+) -> Result<Option<ProposalState>, Error> {
+    match id_of(connection, log)? {
+        Some(id) => ending_in(connection, id, submission),
+        None => Ok(None),
+    }
+}
+
+/// As the index has it: where and how are to be written as there.
+const ENDING: &str = "SELECT kind FROM log_entries INDEXED BY log_entries_ending WHERE log = ?1 \
+    AND kind IN ('accepted', 'declined', 'lapsed', 'withdrawn') \
+    AND CASE WHEN json_valid(CAST(leaf AS TEXT)) \
+    THEN json_extract(CAST(leaf AS TEXT), '$.entry.' || kind || '.submission') END = ?2 LIMIT 1";
+
+fn ending_in(
+    connection: &Connection,
+    id: i64,
+    submission: SubmissionId,
+) -> Result<Option<ProposalState>, Error> {
+    let mut query = connection.prepare_cached(ENDING)?;
+    let kind: Option<String> = query
+        .query_row(params![id, submission.to_string()], |row| row.get(0))
+        .optional()?;
+    use ProposalState::{Accepted, Declined, Lapsed, Withdrawn};
+    let mut states = [Accepted, Declined, Lapsed, Withdrawn].into_iter();
+    Ok(kind.and_then(|kind| states.find(|state| state.as_str() == kind)))
 }
 
 /// Takes over commitments whose leaves are lost, the first of them number `from`, which must be
@@ -161,7 +207,7 @@ pub(super) fn accepted_beyond(
 mod tests {
     use scb_cli::{Home, Role};
     use scb_protocol::from_seconds;
-    use scb_protocol::log_leaf::Contents;
+    use scb_protocol::log_leaf::{Contents, Ended, Lapsed};
     use scb_storage::Database;
 
     use super::*;
@@ -223,6 +269,63 @@ mod tests {
         assert!(database.write_blocking(fail).is_err());
         let enter = |transaction: &Transaction<'_>| enter(transaction, &log("asg1"));
         assert_eq!(database.write_blocking(enter).unwrap().index, 0);
+    }
+
+    fn end(id: u8, kind: fn(Ended) -> Entry) -> Entry {
+        kind(Ended {
+            submission: SubmissionId::from_bytes([id; 16]),
+            members: vec!["1155000001".parse().unwrap()],
+            connection: Fingerprint::from_bytes([4; 32]),
+            reason: None,
+        })
+    }
+
+    #[test]
+    fn nothing_is_entered_after_what_has_ended_whatever_else_is_there() {
+        let (_dir, database) = database();
+        let work = |transaction: &Transaction<'_>| {
+            let (now, one) = (from_seconds(1000), log("asg1"));
+            let lapsed = |id| {
+                Entry::Lapsed(Lapsed {
+                    submission: SubmissionId::from_bytes([id; 16]),
+                })
+            };
+            for (id, entry) in [
+                (1, end(1, Entry::Withdrawn)),
+                (2, end(2, Entry::Declined)),
+                (3, lapsed(3)),
+            ] {
+                let state = entry.name();
+                append(transaction, &one, now, entry)?;
+                for after in [lapsed(id), end(id, Entry::Withdrawn)] {
+                    let refused = append(transaction, &one, now, after).unwrap_err();
+                    let Error::ProposalEnded { state: found, .. } = refused else {
+                        panic!("{refused}");
+                    };
+                    assert_eq!(found.as_str(), state);
+                }
+            }
+            // Of another hand-in, and in another log.
+            append(transaction, &one, now, lapsed(4))?;
+            append(transaction, &log("asg2"), now, lapsed(1))?;
+            assert_eq!(size(transaction, &one)?, 4);
+            Ok::<_, Error>(())
+        };
+        database.write_blocking(work).unwrap();
+    }
+
+    #[test]
+    fn how_a_hand_in_has_ended_is_found_without_reading_the_log() {
+        let (_dir, database) = database();
+        let plan = |transaction: &Transaction<'_>| {
+            let mut query = transaction.prepare(&format!("EXPLAIN QUERY PLAN {ENDING}"))?;
+            Ok::<_, Error>(query.query_one(params![1, "0b"], |row| row.get::<_, String>(3))?)
+        };
+        let plan = database.write_blocking(plan).unwrap();
+        assert!(
+            plan.ends_with("log_entries_ending (log=? AND <expr>=?)"),
+            "{plan}"
+        );
     }
 
     #[test]

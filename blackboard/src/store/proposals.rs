@@ -205,6 +205,7 @@ impl Register {
                             .iter()
                             .map(|one| one.sid.clone())
                             .collect(),
+                        waits_until,
                     });
                     enter(transaction, statement, signing.at, entry)?;
                     sign(transaction, known(transaction, submission)?, &signing)
@@ -291,8 +292,7 @@ impl Register {
                 let all: Vec<_> = stored.sids().cloned().collect();
                 let state = look(transaction, stored.clone(), &all, now)?.standing.state;
                 if state == ProposalState::Lapsed {
-                    self::lapse(transaction, &stored, now)?;
-                    lapsed += 1;
+                    lapsed += usize::from(self::lapse(transaction, &stored, now)?);
                 }
             }
             Ok(lapsed)
@@ -317,7 +317,7 @@ impl Register {
             if !is_over || by_submission(transaction, submission)?.is_some() {
                 return Ok(false);
             }
-            lapse(transaction, &stored, now).map(|()| true)
+            lapse(transaction, &stored, now)
         })
         .await
     }
@@ -330,11 +330,20 @@ impl Register {
     }
 }
 
-fn lapse(transaction: &Transaction<'_>, stored: &Stored, now: UnixTime) -> Result<(), Error> {
+/// Answers whether it lapses. What has ended by the log's word stays as it is: its record was altered,
+/// and others do not wait for that.
+fn lapse(transaction: &Transaction<'_>, stored: &Stored, now: UnixTime) -> Result<bool, Error> {
     let submission = stored.submission();
-    rows::end(transaction, submission, ProposalState::Lapsed, now)?;
     let entry = Entry::Lapsed(Lapsed { submission });
-    enter(transaction, &stored.statement, now, entry).map(drop)
+    match enter(transaction, &stored.statement, now, entry) {
+        Err(Error::ProposalEnded { state, .. }) => {
+            tracing::error!("the log says that {submission} is {state}; its record was altered");
+            return Ok(false);
+        }
+        entered => entered?,
+    };
+    rows::end(transaction, submission, ProposalState::Lapsed, now)?;
+    Ok(true)
 }
 
 /// Ends what the very same members had proposed before they committed this version and have not all

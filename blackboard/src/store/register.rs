@@ -155,7 +155,7 @@ impl Register {
                 Some((found, _)) if found.upload_until < committal.at => {
                     Err(Error::UploadExpired { submission })
                 }
-                Some(_) if withdrawal::is_withdrawn(transaction, submission)? => {
+                Some(_) if withdrawal::is_withdrawn(transaction, &committal.statement)? => {
                     let state = ProposalState::Withdrawn;
                     Err(Error::ProposalEnded { submission, state })
                 }
@@ -235,7 +235,7 @@ impl Register {
             match by_submission(transaction, submission)? {
                 Some(found) if found.statement_bytes() == draft.evidence.statement => Ok(found),
                 Some(_) => Err(Error::Conflict { submission }),
-                None if withdrawal::is_withdrawn(transaction, submission)? => {
+                None if withdrawal::is_withdrawn(transaction, &draft.statement)? => {
                     let state = ProposalState::Withdrawn;
                     Err(Error::ProposalEnded { submission, state })
                 }

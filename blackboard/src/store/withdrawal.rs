@@ -38,12 +38,12 @@ pub(super) fn withdraw(
     Ok(standing(&statement, commitment, end.at, end))
 }
 
-/// Whether it was given up.
-pub(super) fn is_withdrawn(
-    connection: &Connection,
-    submission: SubmissionId,
-) -> Result<bool, Error> {
-    Ok(at(connection, submission)?.is_some())
+/// Whether it was given up: the log's word is as good as the table's.
+pub(super) fn is_withdrawn(connection: &Connection, statement: &Statement) -> Result<bool, Error> {
+    let name = LogName::of(statement).map_err(Error::Leaf)?;
+    let ending = log::ending(connection, &name, statement.submission)?;
+    let is_there = at(connection, statement.submission)?.is_some();
+    Ok(is_there || ending == Some(ProposalState::Withdrawn))
 }
 
 /// Who is not named learns nothing of it; and one member does not give up what others rely on.

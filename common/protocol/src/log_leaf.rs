@@ -5,6 +5,7 @@
 //! a JSON object with 16 random bytes of salt in it. The leaf goes to those whom it concerns,
 //! in their receipt. Its exact bytes count; nobody writes them anew.
 
+mod endings;
 mod entry;
 mod name;
 
@@ -12,6 +13,7 @@ use ring::digest;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
+pub use endings::Endings;
 pub use entry::{
     Accepted, Closed, Committed, Contents, Ended, Entry, Grades, Lapsed, Proposed, Recovered,
     Refused, Released, Removed, RulesEntry, Signed,
@@ -195,6 +197,7 @@ mod tests {
                 submission,
                 statement_sha256: Fingerprint::from_bytes([1; 32]),
                 members: members(),
+                waits_until: from_seconds(MOMENT + 60),
             }),
             Entry::Signed(Signed {
                 submission,

@@ -13,7 +13,36 @@ use crate::store::{Error, as_integer};
 /// The entry that let a grade be seen, and when, in seconds since 1970.
 pub(crate) type Release = (u64, u64);
 
+/// Whether students are shown an assignment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AddedRow {
+    /// Up to which rules it was taken back, and when; each time.
+    pub(crate) removals: Vec<(u64, u64)>,
+    /// Whether its course is there, and was not taken back.
+    pub(crate) has_course: bool,
+}
+
 impl Inspector {
+    /// What hides an assignment.
+    pub(crate) fn added(&self, (course, assignment): (&Label, &Label)) -> Result<AddedRow, Error> {
+        self.0.read(|connection| {
+            let sql = "SELECT nth, at FROM removals WHERE course = ? AND assignment = ? \
+                       ORDER BY nth";
+            let mut query = connection.prepare_cached(sql)?;
+            let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
+                Ok((unsigned(row.get(0)?), unsigned(row.get(1)?)))
+            })?;
+            let removals = rows.collect::<Result<_, _>>()?;
+            let sql = "SELECT 1 FROM courses WHERE course = ? AND removed_at IS NULL";
+            let mut query = connection.prepare_cached(sql)?;
+            let has_course = query.exists([course.to_string()])?;
+            Ok(AddedRow {
+                removals,
+                has_course,
+            })
+        })
+    }
+
     /// The `nth` rules of an assignment, from 1, and since when they count.
     pub(crate) fn rules(
         &self,

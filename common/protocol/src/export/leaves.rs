@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::moments::Moments;
 use crate::COMMITMENT_SIZE;
-use crate::log_leaf::{Accepted, Entry, Leaf, LogName, Released, RulesEntry, leaf_commitment};
+use crate::log_leaf::{
+    Accepted, Endings, Entry, Leaf, LogName, Released, RulesEntry, leaf_commitment,
+};
 use crate::object::objects;
 use crate::statement::SubmissionNumber;
 
@@ -49,6 +51,7 @@ pub struct Reading {
     tree: StreamedTree,
     accepted: BTreeMap<SubmissionNumber, (u64, [u8; COMMITMENT_SIZE])>,
     moments: Moments,
+    endings: Endings,
     rules: Vec<RulesEntry>,
     closed: Option<u64>,
     /// The entries `grades`.
@@ -63,6 +66,7 @@ impl Reading {
             tree: StreamedTree::default(),
             accepted: BTreeMap::new(),
             moments: Moments::default(),
+            endings: Endings::default(),
             rules: Vec::new(),
             closed: None,
             graded: BTreeSet::new(),
@@ -73,8 +77,8 @@ impl Reading {
     ///
     /// # Errors
     ///
-    /// It is no leaf, is one of another log or place, accepts what was accepted before, or says
-    /// otherwise of the moment that counts than the entry it names.
+    /// It is no leaf, is one of another log or place, is about a hand-in that has ended, accepts what
+    /// was accepted before, or says otherwise of the moment that counts than the entry it names.
     pub fn line(&mut self, line: &LogLine) -> Result<(), String> {
         let index = self.tree.head().size;
         if let Ok(lost) = serde_json::from_slice::<Lost>(&line.0) {
@@ -85,9 +89,9 @@ impl Reading {
             return Err(format!("entry {index} is one of another place"));
         }
         let commitment = leaf_commitment(&line.0);
-        self.moments
-            .read(&leaf)
-            .map_err(|error| format!("entry {index}: {error}"))?;
+        let here = |error| format!("entry {index}: {error}");
+        self.moments.read(&leaf).map_err(here)?;
+        self.endings.read(index, &leaf.entry).map_err(here)?;
         self.entry(&leaf.entry, (index, commitment))?;
         self.tree.push(&commitment);
         Ok(())

@@ -54,6 +54,8 @@ pub enum Entry {
 impl Entry {
     /// The names of those that [reopen](Self::reopens) an assignment.
     pub const REOPENING: [&str; 5] = ["rules", "extension", "committed", "accepted", "recovered"];
+    /// The names of those that [end](Self::ends) a hand-in.
+    pub const ENDING: [&str; 4] = ["accepted", "declined", "lapsed", "withdrawn"];
 
     /// Its name, as it stands in the leaf.
     pub fn name(&self) -> &'static str {
@@ -79,6 +81,24 @@ impl Entry {
     /// Whether more may have come than what was all when the assignment was closed.
     pub fn reopens(&self) -> bool {
         Self::REOPENING.contains(&self.name())
+    }
+
+    /// Whether no entry after it can be about the same hand-in.
+    pub fn ends(&self) -> bool {
+        Self::ENDING.contains(&self.name())
+    }
+
+    /// The hand-in that it is about; none of what is about the assignment, a grade or a refusal.
+    pub fn submission(&self) -> Option<SubmissionId> {
+        match self {
+            Self::Committed(committed) => Some(committed.submission),
+            Self::Proposed(proposed) => Some(proposed.submission),
+            Self::Signed(signed) => Some(signed.submission),
+            Self::Declined(ended) | Self::Withdrawn(ended) => Some(ended.submission),
+            Self::Lapsed(lapsed) => Some(lapsed.submission),
+            Self::Accepted(accepted) => Some(accepted.submission),
+            _ => None,
+        }
     }
 }
 
@@ -155,6 +175,9 @@ pub struct Proposed {
     pub statement_sha256: Fingerprint,
     /// Who is to sign, in the order of the statement.
     pub members: Vec<StudentId>,
+    /// Until when the signatures may come, if the rules do not end it before.
+    #[serde(with = "as_rfc3339")]
+    pub waits_until: UnixTime,
 }
 
 /// Signatures of a proposal, as they came.

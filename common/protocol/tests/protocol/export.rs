@@ -6,7 +6,9 @@ use std::process::Command;
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_protocol::export::{LogLine, Reading, safe_paths};
-use scb_protocol::log_leaf::{Accepted, Committed, Entry, Leaf, LogName, Proposed, Signed};
+use scb_protocol::log_leaf::{
+    Accepted, Committed, Ended, Entry, Lapsed, Leaf, LogName, Proposed, Signed,
+};
 use scb_protocol::statement::{FileEntry, Files, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 use serde_json::{Value, json};
@@ -65,7 +67,18 @@ fn proposed(number: u8) -> Entry {
         submission: submission(number),
         statement_sha256: hash(number),
         members: vec!["1155000001".parse().unwrap()],
+        waits_until: at(60),
     })
+}
+
+/// What ends a proposal, or gives up what was committed.
+fn ended(number: u8) -> Ended {
+    Ended {
+        submission: submission(number),
+        members: vec!["1155000001".parse().unwrap()],
+        connection: hash(22),
+        reason: None,
+    }
 }
 
 fn signed(number: u8) -> Entry {
@@ -185,6 +198,54 @@ fn another_moment_than_that_of_the_entry_is_refused() {
         only([committed(1), Entry::Accepted(other)]),
         "another statement",
     );
+}
+
+#[test]
+fn what_has_ended_is_followed_by_nothing_about_it() {
+    let submission = submission(2);
+    for end in [
+        Entry::Declined(ended(2)),
+        Entry::Withdrawn(ended(2)),
+        Entry::Lapsed(Lapsed { submission }),
+    ] {
+        let how = format!("{submission}, which ended as {} by entry 2", end.name());
+        let before = [proposed(2), signed(2), end.clone()];
+        let with = |last: Entry| before.iter().cloned().chain([last]).map(Some).collect();
+        for last in [signed(2), accepted(2, (1, Some(1))), proposed(2), end] {
+            both_refuse(with(last.clone()), &how);
+        }
+        both_take(with(committed(1)));
+    }
+    let given_up = [committed(1), Entry::Withdrawn(ended(1))];
+    let with = |last: Entry| given_up.iter().cloned().chain([last]).map(Some).collect();
+    both_refuse(
+        with(accepted(1, (0, Some(0)))),
+        "ended as withdrawn by entry 1",
+    );
+    both_take(with(committed(2)));
+}
+
+#[test]
+fn what_was_accepted_is_not_accepted_again_nor_given_up() {
+    let before = [committed(1), accepted(1, (0, Some(0)))];
+    let with = |last: Entry| before.iter().cloned().chain([last]).map(Some).collect();
+    let Entry::Accepted(mut again) = accepted(1, (0, Some(0))) else {
+        panic!("accepted");
+    };
+    again.number = "S-000009".parse().unwrap();
+    for last in [Entry::Accepted(again), Entry::Withdrawn(ended(1))] {
+        both_refuse(with(last), "ended as accepted by entry 1");
+    }
+    both_take(with(committed(2)));
+}
+
+#[test]
+fn an_ending_that_is_lost_ends_nothing() {
+    both_take(vec![
+        Some(committed(1)),
+        None,
+        Some(accepted(1, (0, Some(0)))),
+    ]);
 }
 
 #[test]
