@@ -46,6 +46,9 @@ pub enum RevocationReason {
     Unspecified,
     /// Somebody else has, or may have, the private key.
     KeyCompromise,
+    /// Somebody else has, or may have, the private key of the authority that it is of, or that
+    /// issued it.
+    CaCompromise,
     /// The holder's name or role has changed.
     AffiliationChanged,
     /// Another certificate has taken its place.
@@ -60,9 +63,10 @@ pub enum RevocationReason {
 
 impl RevocationReason {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unspecified,
         Self::KeyCompromise,
+        Self::CaCompromise,
         Self::AffiliationChanged,
         Self::Superseded,
         Self::CessationOfOperation,
@@ -75,6 +79,7 @@ impl RevocationReason {
         match self {
             Self::Unspecified => "unspecified",
             Self::KeyCompromise => "key_compromise",
+            Self::CaCompromise => "ca_compromise",
             Self::AffiliationChanged => "affiliation_changed",
             Self::Superseded => "superseded",
             Self::CessationOfOperation => "cessation_of_operation",
@@ -88,6 +93,7 @@ impl RevocationReason {
         match self {
             Self::Unspecified => Reason::Unspecified,
             Self::KeyCompromise => Reason::KeyCompromise,
+            Self::CaCompromise => Reason::CaCompromise,
             Self::AffiliationChanged => Reason::AffiliationChanged,
             Self::Superseded => Reason::Superseded,
             Self::CessationOfOperation => Reason::CessationOfOperation,
@@ -349,6 +355,7 @@ fn reason(entry: &RevokedCert) -> RevocationReason {
     let reason = extension.map(|found| CrlReason::from_der(found.extn_value.as_bytes()));
     match reason {
         Some(Ok(CrlReason::KeyCompromise)) => RevocationReason::KeyCompromise,
+        Some(Ok(CrlReason::CaCompromise)) => RevocationReason::CaCompromise,
         Some(Ok(CrlReason::AffiliationChanged)) => RevocationReason::AffiliationChanged,
         Some(Ok(CrlReason::Superseded)) => RevocationReason::Superseded,
         Some(Ok(CrlReason::CessationOfOperation)) => RevocationReason::CessationOfOperation,

@@ -4,6 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_protocol::message::cuhk::MemberQuestion;
 use scb_protocol::{InactiveReason, MemberAnswer};
 
+use crate::issuance::is_of_withdrawn;
 use crate::store::{Profile, Records};
 use crate::{Error, Subject};
 
@@ -38,7 +39,7 @@ pub(crate) fn inactive(
     if record.is_on_hold() {
         return Ok(Some(InactiveReason::Suspended));
     }
-    if record.revocation.is_some() {
+    if record.revocation.is_some() || is_of_withdrawn(records, &record)? {
         return Ok(Some(InactiveReason::Revoked));
     }
     let begun = record.intent.validity.not_before.as_secs() <= now.as_secs();

@@ -80,13 +80,21 @@ impl Authority {
         self.signing.issuers.current().certificate_of(signer)
     }
 
-    /// The roots' certificates and those of the issuing authorities that have not retired.
+    /// The roots' certificates and those of the issuing authorities whose certificates may count.
     pub(crate) fn certificates(&self) -> Vec<Certificate> {
+        let issuers = self.signing.issuers.current();
         let named = self.named_certificates().into_iter();
-        named.map(|(_, certificate)| certificate).collect()
+        let counts = named.filter(|(signer, _)| !issuers.is_withdrawn(*signer));
+        counts.map(|(_, certificate)| certificate).collect()
     }
 
-    /// Likewise, each with the name of its authority.
+    /// Whether this authority counts no more.
+    pub(crate) fn is_withdrawn(&self, signer: CrlSigner) -> bool {
+        self.signing.issuers.current().is_withdrawn(signer)
+    }
+
+    /// The roots' certificates and those of the issuing authorities that sign a revocation list, each
+    /// with the name of its authority.
     pub(crate) fn named_certificates(&self) -> Vec<(CrlSigner, Certificate)> {
         let issuers = self.signing.issuers.current();
         let now = self.now();

@@ -6,6 +6,7 @@
 
 mod import;
 mod request;
+mod revoked;
 mod root;
 mod sign;
 
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use import::import;
 pub use request::request;
 pub(crate) use request::{newest_root, next_key};
+pub use revoked::Revoked as RevokedAuthority;
+pub(crate) use revoked::unlisted;
 pub use root::{RootAnswer, RootRequest, import_root, request_root, sign_root};
 pub use sign::{open_root, sign};
 

@@ -128,8 +128,16 @@ pub enum Error {
     #[error("no log {0} is witnessed under another key")]
     LogUnknown(String),
     /// No key of this name.
-    #[error("{0} is no key with which CUHK signs tokens")]
+    #[error("{0} is no issuing authority and no key with which CUHK signs tokens")]
     KeyUnknown(NamedKey),
+    /// A root that is to be revoked.
+    #[error(
+        "{0} is a root, and no list can say of it that it counts no more: it would sign that itself"
+    )]
+    RootNotRevocable(CrlSigner),
+    /// An issuing authority in whose place there is no other.
+    #[error("no other issuing authority was put to use in the place of `{0}`")]
+    AuthorityInUse(CrlSigner),
     /// A key that was withdrawn before.
     #[error("{0} was withdrawn before")]
     KeyWithdrawn(NamedKey),

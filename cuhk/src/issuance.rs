@@ -130,8 +130,21 @@ pub(crate) fn live_certificate(
         None => Err(refuse(Code::CertificateUnknownIssuer)),
         Some(record) if record.is_on_hold() => Err(refuse(Code::StudentInactive)),
         Some(record) if record.revocation.is_some() => Err(refuse(Code::CertificateRevoked)),
+        Some(record) if is_of_withdrawn(records, &record)? => Err(refuse(Code::CertificateRevoked)),
         Some(record) if !record.is_live(now) => Err(refuse(Code::CertificateExpired)),
         Some(record) => Ok(record),
+    }
+}
+
+/// Whether an authority that counts no more issued it. What it issued is revoked one after another;
+/// none counts meanwhile.
+pub(crate) fn is_of_withdrawn(
+    records: &Records<'_>,
+    record: &CertificateRecord,
+) -> Result<bool, Error> {
+    match &record.certificate {
+        Some(certificate) => records.authorities().is_of_withdrawn(certificate),
+        None => Ok(false),
     }
 }
 

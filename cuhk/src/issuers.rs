@@ -183,8 +183,8 @@ impl Issuers {
         due.students.signer != self.students.signer || due.services.signer != self.services.signer
     }
 
-    /// Those that are active. Where one has ended before the next was, nothing is lost by not
-    /// waiting for that any longer.
+    /// Those that are active. Where one has ended or was withdrawn before the next was, nothing is
+    /// lost by not waiting for that any longer.
     fn choose(&mut self, now: UnixTime) {
         for record in &self.records {
             let Some(issuing) = self.find(record.signer) else {
@@ -195,10 +195,16 @@ impl Issuers {
                 AuthorityKind::Services => &mut self.services,
                 AuthorityKind::Root => continue,
             };
+            let is_active = |other: &&AuthorityRecord| {
+                other.signer.kind() == record.signer.kind()
+                    && other.state(&self.records, now) == AuthorityState::Active
+            };
+            let mut others = self.records.iter();
             let has_ended = present.issuer.certificate().not_after() <= now;
+            let nobody_else = has_ended || others.find(is_active).is_none();
             match record.state(&self.records, now) {
                 AuthorityState::Active => *present = issuing,
-                AuthorityState::New if has_ended => *present = issuing,
+                AuthorityState::New if nobody_else => *present = issuing,
                 _ => {}
             }
         }
@@ -216,6 +222,12 @@ impl Issuers {
         self.all.iter().filter(in_use)
     }
 
+    /// Whether it counts no more, with everything that it issued.
+    pub(crate) fn is_withdrawn(&self, signer: CrlSigner) -> bool {
+        let mut records = self.records.iter();
+        records.any(|record| record.signer == signer && record.withdrawn.is_some())
+    }
+
     /// Who certified services before those who do now, under another root, and until when what it
     /// issued may count.
     pub(crate) fn services_under_older_root(
@@ -224,6 +236,7 @@ impl Issuers {
     ) -> Option<(Arc<Issuing>, UnixTime)> {
         let is_older = |issuing: &&Arc<Issuing>| {
             issuing.signer.kind() == AuthorityKind::Services
+                && !self.is_withdrawn(issuing.signer)
                 && issuing.signer < self.services.signer
                 && issuing.issuer.root() != self.services.issuer.root()
         };

@@ -9,7 +9,7 @@ use scb_protocol::TOKEN_LIFETIME;
 
 use crate::Error;
 use crate::revocation::revoke_each;
-use crate::store::{AuthorityState, Records, TokenSigner};
+use crate::store::{AuthorityState, CrlSigner, Records, TokenSigner};
 use crate::time::later;
 
 /// What a key is good for at the moment.
@@ -58,13 +58,17 @@ impl From<AuthorityState> for KeyState {
             AuthorityState::Active => Self::Active,
             AuthorityState::Retiring => Self::Retiring,
             AuthorityState::Retired => Self::Retired,
+            AuthorityState::Withdrawn => Self::Withdrawn,
         }
     }
 }
 
-/// A key as somebody names it: the SHA-256 of its certificate, or the certificate's serial number.
+/// A key as somebody names it: an authority's name, the SHA-256 of the key's certificate, or the
+/// certificate's serial number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamedKey {
+    /// The name of an authority, such as `students-2`.
+    Authority(CrlSigner),
     /// SHA-256 of the certificate.
     Fingerprint(Fingerprint),
     /// The certificate's serial number.
@@ -75,6 +79,9 @@ impl std::str::FromStr for NamedKey {
     type Err = scb_certs::Error;
 
     fn from_str(text: &str) -> Result<Self, scb_certs::Error> {
+        if let Ok(authority) = text.parse() {
+            return Ok(Self::Authority(authority));
+        }
         match text.parse() {
             Ok(fingerprint) => Ok(Self::Fingerprint(fingerprint)),
             Err(_) => text.parse().map(Self::Serial),
@@ -85,6 +92,7 @@ impl std::str::FromStr for NamedKey {
 impl std::fmt::Display for NamedKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Authority(authority) => write!(f, "{authority}"),
             Self::Fingerprint(fingerprint) => write!(f, "{fingerprint}"),
             Self::Serial(serial) => write!(f, "{serial}"),
         }
@@ -114,6 +122,7 @@ pub fn rotate_tokens(records: &Records<'_>, now: UnixTime) -> Result<usize, Erro
 /// before.
 pub fn withdraw(records: &Records<'_>, key: &NamedKey, now: UnixTime) -> Result<(), Error> {
     let is_meant = |signer: &&TokenSigner| match key {
+        NamedKey::Authority(_) => false,
         NamedKey::Serial(serial) => signer.record.intent.serial == *serial,
         NamedKey::Fingerprint(sha256) => {
             let certificate = signer.record.certificate.as_ref();

@@ -44,6 +44,7 @@ mod subject;
 mod time;
 mod upkeep;
 mod warnings;
+mod withdrawal;
 
 #[cfg(test)]
 mod tests;
@@ -57,8 +58,8 @@ pub use admin::{
 };
 pub use calendar::CampusOffset;
 pub use ceremony::{
-    RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, open_root,
-    request, request_root, sign, sign_root,
+    RevokedAuthority, RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root,
+    open_root, request, request_root, sign, sign_root,
 };
 pub use cli::main;
 pub use code_sheet::{SheetRow, write_code, write_sheet};
@@ -89,3 +90,4 @@ pub use store::{
     TrustBundles, Witness, WitnessedLog, WitnessedLogs,
 };
 pub use subject::Subject;
+pub use withdrawal::{Withdrawn, check_withdrawal, named_authority, withdraw_authority};

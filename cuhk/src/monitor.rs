@@ -88,7 +88,9 @@ impl scb_transport::Vitals for Vitals {
         let publication = &self.authority.current().publication;
         self.metrics.forget_authorities();
         for (signer, authority) in self.authority.named_certificates() {
-            self.metrics.authority(signer, &authority, now);
+            if !self.authority.is_withdrawn(signer) {
+                self.metrics.authority(signer, &authority, now);
+            }
             if let Some(list) = publication.list_of(&authority) {
                 self.metrics.list(signer, list, now);
             }

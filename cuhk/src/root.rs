@@ -34,9 +34,25 @@ pub(crate) fn open_roots(
     Ok(roots)
 }
 
+/// The revocation lists of these roots and the trust bundle, signed and stored.
+///
+/// # Errors
+///
+/// As for [`sign_root_list`].
+pub(crate) fn sign_lists(
+    home: &Home,
+    store: &Store,
+    roots: &[Root],
+    now: UnixTime,
+) -> Result<(), Error> {
+    let request = request_root(home, store, false, now)?;
+    let answer = sign_root(&request, roots, None, now)?;
+    import_root(home, store, &answer, now).map(drop)
+}
+
 /// Signs and stores the revocation list of every root that counts and whose key is here, and the
-/// trust bundle, for another 13 months; answers the newest root's list. No issuing authority was
-/// ever revoked, so the lists are empty.
+/// trust bundle, for another 13 months; answers the newest root's list. They name the issuing
+/// authorities that were withdrawn.
 ///
 /// # Errors
 ///
@@ -50,9 +66,7 @@ pub fn sign_root_list(
 ) -> Result<Crl, Error> {
     let newest = newest_root(store)?;
     let roots = open_roots(home, store, passphrase, now)?;
-    let request = request_root(home, store, false, now)?;
-    let answer = sign_root(&request, &roots, None, now)?;
-    import_root(home, store, &answer, now)?;
+    sign_lists(home, store, &roots, now)?;
     let stored = store.read_blocking(move |records| records.lists().find(newest))?;
     let missing = Error::RecordInvalid {
         what: "revocation list of the root",

@@ -303,6 +303,9 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("store/migrations/0015_restored.sql")),
         M::up(include_str!("store/migrations/0016_removed_questions.sql")),
         M::up(include_str!("store/migrations/0017_witnessed_growth.sql")),
+        M::up(include_str!(
+            "store/migrations/0018_withdrawn_authority.sql"
+        )),
     ])
 }
 

@@ -63,4 +63,5 @@ mod teacher;
 mod teaching;
 mod untouched;
 mod waiting;
+mod withdrawal;
 mod witness;

@@ -281,7 +281,7 @@ impl Worker {
     fn failed(&mut self, refusal: &Refusal, started: Instant) {
         let known = self.failure.as_ref().map(|last| &last.refusal);
         if known.is_none_or(|known| !is_same(known, refusal)) {
-            tracing::warn!("CUHK cannot be asked: {refusal}");
+            tracing::warn!("CUHK cannot be asked: {refusal}{}", own_fault(refusal));
         }
         self.pause = (self.pause * 2).min(BACKOFF.1);
         self.failure = Some(Failure {
@@ -403,7 +403,20 @@ fn is_same(known: &Refusal, refusal: &Refusal) -> bool {
 /// What CUHK has said that cannot be accepted; none if it said nothing.
 fn objection(refusal: &Refusal) -> Option<String> {
     let reason = refusal.params.get("reason").cloned();
-    (!is_away(refusal)).then(|| reason.unwrap_or_else(|| refusal.sentence()))
+    let told = || reason.unwrap_or_else(|| refusal.sentence()) + own_fault(refusal);
+    (!is_away(refusal)).then(told)
+}
+
+/// What this server's operator has to do before CUHK talks to it again.
+fn own_fault(refusal: &Refusal) -> &'static str {
+    match refusal.code {
+        Code::CertificateRevoked => {
+            "; it is this server's own, which cannot be renewed any more: ask CUHK's operator for a \
+             new code (cuhk code issue service/blackboard --replace), stop this server, then \
+             blackboard init --replace --code-file FILE"
+        }
+        _ => "",
+    }
 }
 
 fn not_counting(error: &BundleError) -> String {

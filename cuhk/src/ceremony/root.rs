@@ -10,6 +10,7 @@ use scb_protocol::{BundleError, SignedBundle};
 use serde::{Deserialize, Serialize};
 
 use super::import::{altered, to_json};
+use super::revoked::{self, Revoked, require_listed, to_be_listed};
 use super::sign::{check_time, require_root};
 use crate::Error;
 use crate::config::path;
@@ -38,6 +39,9 @@ pub struct RootRequest {
     sequence: u64,
     /// A number for revocation lists that no earlier one has.
     number: u64,
+    /// The issuing authorities that count no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<Revoked>,
 }
 
 /// What is carried back. Nothing secret.
@@ -164,6 +168,7 @@ pub fn request_root(
         sequence,
         number: numbers.into_iter().max().unwrap_or(0),
         roots,
+        revoked: to_be_listed(home, &all)?,
     })
 }
 
@@ -203,9 +208,12 @@ pub fn sign_root(
         _ => return Err(Error::CeremonyInvalid("a key for another root, or none")),
     };
     let until = later(now, Validities::ROOT_CRL);
-    let list = |root: &Root| root.sign_crl(request.number, now, until, &[]);
+    let list = |root: &Root| {
+        let listed = revoked::entries(&request.revoked, root.certificate())?;
+        Ok(root.sign_crl(request.number, now, until, &listed)?.to_pem())
+    };
     let signers: Vec<_> = by.iter().chain(&next).collect();
-    let lists = signers.iter().map(|root| Ok(list(root)?.to_pem()));
+    let lists = signers.iter().map(|root| list(root));
     let lists = lists.collect::<Result<_, Error>>()?;
     roots.extend(next.iter().map(|next| next.certificate().clone()));
     let signed = SignedBundle::sign(&signers, &roots, request.sequence, (now, until))?;
@@ -225,7 +233,8 @@ pub fn sign_root(
 /// # Errors
 ///
 /// [`Error::CeremonyInvalid`] if no root of this home has signed the bundle, if it is not a later
-/// one, or what comes with it does not belong to it. Then nothing is changed.
+/// one, what comes with it does not belong to it, or a list leaves out an authority that counts no
+/// more. Then nothing is changed.
 pub fn import_root(
     home: &Home,
     store: &Store,
@@ -278,6 +287,7 @@ pub fn import_root(
             "a revocation list in it is over already",
         ));
     }
+    require_listed(home, &all, (&lists, &roots))?;
     let next = answer.next;
     store.write_blocking(move |records| {
         let epoch = records.status().advance(now)?;

@@ -1,6 +1,7 @@
 //! `cuhk keys`
 
 mod ceremony;
+mod withdraw;
 
 use std::path::PathBuf;
 use std::thread::sleep;
@@ -16,14 +17,15 @@ use super::listing::Moment;
 use super::{Desk, now, open};
 use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
-use crate::keys::{KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
+use crate::keys::{KeyState, active_signer, rotate_tokens};
 use crate::store::{AuthorityKind, Store, TokenSigner};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   cuhk keys list
   cuhk keys rotate tokens
-  cuhk keys withdraw 1f6e…            see `cuhk keys list`";
+  cuhk keys withdraw 1f6e…            see `cuhk keys list`
+  cuhk keys withdraw students         an issuing authority whose key was stolen";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -74,14 +76,6 @@ const IMPORT_EXAMPLES: &str = "\
 Example:
   cuhk keys import answer.json";
 
-const WITHDRAW_EXAMPLES: &str = "\
-Examples:
-  cuhk keys withdraw 1f6e…            the SHA-256 or the serial number; see `cuhk keys list`
-
-For a key that somebody else has, or may have. Within five seconds nothing counts that it signed,
-on open connections as well; programs get fresh tokens by themselves. Receipts given before stay
-good. It is for keys that sign tokens; all other certificates: cuhk revoke";
-
 /// How long to wait for a server that may be running.
 const SERVER_PATIENCE: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -124,13 +118,8 @@ pub(super) enum Command {
         /// The answer
         file: PathBuf,
     },
-    /// Withdraw a key that signs tokens, at once
-    #[command(after_help = WITHDRAW_EXAMPLES)]
-    Withdraw {
-        /// SHA-256 of the key's certificate, or its serial number
-        #[arg(value_name = "FINGERPRINT|SERIAL")]
-        key: NamedKey,
-    },
+    /// Withdraw a key that signs tokens, or an issuing authority, at once
+    Withdraw(withdraw::Arguments),
 }
 
 /// What can be rotated.
@@ -218,14 +207,7 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
             passphrase_file,
         } => ceremony::write_request(&home, &store, which, &out, passphrase_file.as_deref()),
         Command::Import { file } => ceremony::take_in(&home, &store, &file),
-        Command::Withdraw { key } => {
-            let named = key.clone();
-            store.write_blocking(move |records| withdraw(records, &named, now()))?;
-            say(&format!(
-                "{key}  withdrawn: nothing that it signed counts any more"
-            ))?;
-            tell_active(&store)
-        }
+        Command::Withdraw(arguments) => withdraw::run(&home, &store, arguments),
         Command::SignRequest(_) => Ok(()),
     }
 }
@@ -263,6 +245,7 @@ fn list(home: &Home, store: &Store, json: bool) -> Result<(), Failure> {
         let is_root = authority.signer.kind() == AuthorityKind::Root;
         let counts = !is_root || roots.contains(&authority.signer);
         let state = match counts && now() <= certificate.not_after() {
+            _ if authority.withdrawn.is_some() => KeyState::Withdrawn,
             true => authority.state(&authorities, now()).into(),
             false => KeyState::Retired,
         };

@@ -99,7 +99,7 @@ fn grounds(arguments: &Arguments) -> Result<Grounds, Failure> {
 }
 
 /// A time that is over: nobody knows yet when a key will be stolen.
-fn past(text: &str) -> Result<UnixTime, String> {
+pub(super) fn past(text: &str) -> Result<UnixTime, String> {
     let midnight = |date: Date| date.midnight().assume_utc();
     let date = Date::parse(text, format_description!("[year]-[month]-[day]")).map(midnight);
     let time = date.or_else(|_| OffsetDateTime::parse(text, &Rfc3339));
@@ -128,9 +128,13 @@ impl TypedValueParser for Reasons {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let of_others = [
+            RevocationReason::CertificateHold,
+            RevocationReason::CaCompromise,
+        ];
         let given = RevocationReason::ALL
             .into_iter()
-            .filter(|reason| *reason != RevocationReason::CertificateHold);
+            .filter(move |reason| !of_others.contains(reason));
         Some(Box::new(
             given.map(|reason| PossibleValue::new(reason.as_str())),
         ))
@@ -142,6 +146,11 @@ fn reason(text: &str) -> Result<RevocationReason, String> {
         Ok(RevocationReason::CertificateHold) => Err("a hold is set by `cuhk roster suspend SID` \
              and lifted by `cuhk roster restore SID`"
             .to_owned()),
+        Ok(RevocationReason::CaCompromise) => {
+            Err("an issuing authority is withdrawn, with all that \
+             it issued: cuhk keys withdraw"
+                .to_owned())
+        }
         Ok(reason) => Ok(reason),
         Err(_) => Err("see --help for the reasons".to_owned()),
     }

@@ -17,6 +17,8 @@ pub(super) struct Standing {
     pub(super) is_in_use: bool,
     /// Another of its kind comes after it.
     pub(super) has_heir: bool,
+    /// It counts no more, with everything that it issued.
+    pub(super) is_withdrawn: bool,
 }
 
 /// All of them, each kind in its order. Where the records cannot be read, the first ones count, and
@@ -44,6 +46,7 @@ pub(super) fn look(home: &Home, now: UnixTime) -> Vec<Standing> {
             signer,
             is_in_use: !retired && !dropped,
             has_heir: records.iter().any(has_heir),
+            is_withdrawn: record.is_some_and(|one| one.withdrawn.is_some()),
         }
     };
     signers.into_iter().map(standing).collect()

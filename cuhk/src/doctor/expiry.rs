@@ -25,7 +25,7 @@ const MAX_PEM: u64 = 64 * 1024;
 pub(super) fn check(home: &Home, authorities: &[Standing], now: UnixTime) -> Vec<Finding> {
     let mut findings: Vec<_> = authorities
         .iter()
-        .filter(|one| one.is_in_use)
+        .filter(|one| one.is_in_use && !one.is_withdrawn)
         .map(|one| authority(home, one, now))
         .collect();
     findings.extend([

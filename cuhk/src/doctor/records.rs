@@ -7,6 +7,7 @@ use scb_cli::{Home, counted, local_time, with_causes};
 use scb_storage::Inspection;
 
 use super::{Finding, log};
+use crate::ceremony::unlisted;
 use crate::config::path;
 use crate::issuers::counting_roots;
 use crate::roster_import::interrupted;
@@ -20,6 +21,8 @@ const LIST_AHEAD: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Before the last term ends somebody has to say how it goes on: 14 days.
 const TERM_AHEAD: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+const WITHDRAWN: &str = "withdrawal";
 
 const RESTORE: &str = "stop the server and restore the newest backup: cuhk restore FILE --home NEW";
 
@@ -97,11 +100,8 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
         Err(error) => return vec![Finding::unseen("records", error)],
     };
     let log = home.path(path::LOG);
-    let (home, all) = (
-        home.clone(),
-        store.read_blocking(|records| records.authorities().all()),
-    );
-    let roots = all.and_then(|all| counting_roots(&home, &all, now));
+    let all = store.read_blocking(|records| records.authorities().all());
+    let roots = all.and_then(|all| counting_roots(home, &all, now));
     let looked = store.read_blocking(move |records| {
         // A root that cannot be read is told by another check.
         let is_counting = |signer| roots.as_ref().map_or(true, |roots| roots.contains(&signer));
@@ -123,9 +123,28 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
         Ok(findings)
     });
     let mut findings = looked.unwrap_or_else(|error| vec![Finding::unseen("records", error)]);
+    findings.extend(
+        withdrawn(&home, &store).unwrap_or_else(|error| Some(Finding::unseen(WITHDRAWN, error))),
+    );
     findings.extend(import(&store).unwrap_or_else(|error| Some(Finding::unseen("import", error))));
     store.close_blocking();
     findings
+}
+
+/// An issuing authority that was withdrawn, and that the root has not put on its list yet.
+fn withdrawn(home: &Home, store: &Store) -> Result<Option<Finding>, Error> {
+    let left = unlisted(home, store)?;
+    let names: Vec<_> = left.iter().map(CrlSigner::to_string).collect();
+    Ok((!left.is_empty()).then(|| {
+        Finding::fail(
+            WITHDRAWN,
+            format!(
+                "the root's revocation list does not name what was withdrawn: {}",
+                names.join(", ")
+            ),
+            "cuhk root sign-crl; with the root on another machine: cuhk keys request lists --out FILE",
+        )
+    }))
 }
 
 /// An import of a roster that was interrupted.

@@ -39,13 +39,22 @@ impl Error {
                 "for a new code: cuhk code issue service/NAME --replace; else choose another name"
             }
             Self::NothingToRevoke { .. } => {
-                "see what there is: cuhk certs list (keys of CUHK itself: cuhk keys list)"
+                "see what there is: cuhk certs list; an issuing authority, and a key that signs \
+                 tokens: cuhk keys list, cuhk keys withdraw"
             }
             Self::TermUnknown(_) => "see which there are: cuhk term list",
             Self::LogUnknown(_) => "see which there are, with their keys: cuhk witness list",
             Self::KeyUnknown(_) => {
                 "see which there are: cuhk keys list; the certificate of a student or service: cuhk \
-                 revoke; that of an issuing authority is not revoked: docs/OPERATIONS.md, Disaster"
+                 revoke"
+            }
+            Self::RootNotRevocable(_) => {
+                "if its key is safe: cuhk keys rotate root, and it retires with what is under it; if \
+                 somebody else may have its key: docs/OPERATIONS.md, Disaster"
+            }
+            Self::AuthorityInUse(_) => {
+                "put one there first: `cuhk keys rotate students` or `services`; or both at once: the \
+                 same command with --replace"
             }
             Self::RootKeyAbsent { .. } => {
                 "if it is kept on another machine: `cuhk keys request WHICH --out FILE` here, `cuhk \
@@ -177,6 +186,8 @@ impl Error {
             | Self::TermUnknown(_)
             | Self::LogUnknown(_)
             | Self::KeyUnknown(_)
+            | Self::RootNotRevocable(_)
+            | Self::AuthorityInUse(_)
             | Self::KeyWithdrawn(_)
             | Self::BackupInvalid { .. }
             | Self::KeyInTheClear { .. }
@@ -216,6 +227,8 @@ impl Error {
             Self::TermUnknown(_) => "term_unknown",
             Self::LogUnknown(_) => "log_unknown",
             Self::KeyUnknown(_) => "key_unknown",
+            Self::RootNotRevocable(_) => "root_not_revocable",
+            Self::AuthorityInUse(_) => "authority_in_use",
             Self::KeyWithdrawn(_) => "key_withdrawn",
             Self::RootKeyAbsent { .. } => "root_key_absent",
             Self::CeremonyInvalid(_) => "ceremony_invalid",

@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use rustls_pki_types::UnixTime;
-use scb_certs::{IssuerKind, Validities};
+use scb_certs::{Certificate, IssuerKind, Validities};
 use serde::{Deserialize, Serialize};
 
+use super::certificates::{Revocation, revocation};
 use super::convert;
 use crate::Error;
 use crate::time::later;
@@ -153,6 +154,8 @@ pub enum AuthorityState {
     Retiring,
     /// What it issued has run out.
     Retired,
+    /// It counts no more, and nothing that it issued, though not all of that has run out.
+    Withdrawn,
 }
 
 /// An authority that was put to use.
@@ -162,11 +165,19 @@ pub struct AuthorityRecord {
     pub signer: CrlSigner,
     /// From when on it issues; none as long as its revocation list was not published.
     pub active_from: Option<UnixTime>,
+    /// Since when and why it counts no more, if that is so.
+    pub withdrawn: Option<Revocation>,
 }
 
 impl AuthorityRecord {
     /// What it does now, beside all the others.
     pub fn state(&self, all: &[Self], now: UnixTime) -> AuthorityState {
+        if self.withdrawn.is_some() {
+            return match self.retires_at(all, now) {
+                Some(end) if end <= now => AuthorityState::Retired,
+                _ => AuthorityState::Withdrawn,
+            };
+        }
         if self.active_from.is_none_or(|from| from > now) {
             return AuthorityState::New;
         }
@@ -179,13 +190,22 @@ impl AuthorityRecord {
 
     /// When everything has run out that it has issued; none as long as no other issues in its place.
     pub fn retires_at(&self, all: &[Self], now: UnixTime) -> Option<UnixTime> {
-        let successors = all.iter().filter(|other| {
-            other.signer.kind == self.signer.kind
-                && other.signer.generation > self.signer.generation
-        });
-        let begun = successors.filter_map(|record| record.active_from);
-        let since = begun.filter(|from| *from <= now).min()?;
+        let begun = self.heirs(all).filter_map(|record| record.active_from);
+        let ended = begun.chain(self.withdrawn.map(|revocation| revocation.at));
+        let since = ended.filter(|from| *from <= now).min()?;
         Some(later(since, self.signer.kind.longest()))
+    }
+
+    /// Whether another that counts was put to use to take its place.
+    pub fn has_heir(&self, all: &[Self]) -> bool {
+        self.heirs(all).any(|heir| heir.withdrawn.is_none())
+    }
+
+    fn heirs<'a>(&self, all: &'a [Self]) -> impl Iterator<Item = &'a Self> {
+        let own = self.signer;
+        all.iter().filter(move |other| {
+            other.signer.kind == own.kind && other.signer.generation > own.generation
+        })
     }
 }
 
@@ -206,18 +226,12 @@ impl<'a> Authorities<'a> {
     ///
     /// [`Error::Storage`], [`Error::RecordInvalid`].
     pub fn all(&self) -> Result<Vec<AuthorityRecord>, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT name, active_from FROM authority")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT name, active_from, withdrawn_at, reason, invalid_since FROM authority",
+        )?;
+        let rows = statement.query_map([], Raw::read)?;
         let mut all = rows
-            .map(|row| {
-                let (name, from): (String, Option<i64>) = row?;
-                Ok(AuthorityRecord {
-                    signer: name.parse()?,
-                    active_from: from.map(convert::time).transpose()?,
-                })
-            })
+            .map(|row| row?.record())
             .collect::<Result<Vec<_>, Error>>()?;
         all.sort_by_key(|record| record.signer);
         Ok(all)
@@ -257,6 +271,54 @@ impl<'a> Authorities<'a> {
         Ok(())
     }
 
+    /// Writes down that one counts no more, with everything that it issued; answers whether that
+    /// changed anything: the first time and reason stand, unless its key turns out to be compromised.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub fn withdraw(
+        &self,
+        (signer, certificate): (CrlSigner, &Certificate),
+        revocation: &Revocation,
+    ) -> Result<bool, Error> {
+        let all = self.all()?;
+        let record = all.iter().find(|record| record.signer == signer);
+        let before = record.and_then(|record| record.withdrawn);
+        if before.is_some_and(|before| before.stands(revocation)) {
+            return Ok(false);
+        }
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE authority SET withdrawn_at = coalesce(withdrawn_at, ?2), reason = ?3,
+                     invalid_since = coalesce(?4, invalid_since), key_id = ?5 WHERE name = ?1",
+            )?
+            .execute(params![
+                signer.to_string(),
+                convert::seconds(revocation.at),
+                revocation.reason.as_str(),
+                revocation.invalid_since.map(convert::seconds),
+                certificate.subject_key_id(),
+            ])?;
+        Ok(changed == 1)
+    }
+
+    /// Whether one that was withdrawn issued this certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn is_of_withdrawn(&self, certificate: &Certificate) -> Result<bool, Error> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM authority
+                     WHERE withdrawn_at IS NOT NULL AND key_id = ?1)",
+            )?
+            .query_one([certificate.authority_key_id()], |row| row.get(0))?)
+    }
+
     /// Lets one issue from this time on, unless it was said before.
     ///
     /// # Errors
@@ -269,6 +331,38 @@ impl<'a> Authorities<'a> {
             )?
             .execute(params![signer.to_string(), convert::seconds(from)])?;
         Ok(())
+    }
+}
+
+struct Raw {
+    name: String,
+    active_from: Option<i64>,
+    withdrawn_at: Option<i64>,
+    reason: Option<String>,
+    invalid_since: Option<i64>,
+}
+
+impl Raw {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            name: row.get(0)?,
+            active_from: row.get(1)?,
+            withdrawn_at: row.get(2)?,
+            reason: row.get(3)?,
+            invalid_since: row.get(4)?,
+        })
+    }
+
+    fn record(self) -> Result<AuthorityRecord, Error> {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let withdrawn = self
+            .withdrawn_at
+            .map(|at| revocation(at, reason, self.invalid_since));
+        Ok(AuthorityRecord {
+            signer: self.name.parse()?,
+            active_from: self.active_from.map(convert::time).transpose()?,
+            withdrawn: withdrawn.transpose()?,
+        })
     }
 }
 

@@ -58,6 +58,22 @@ pub struct Revocation {
     pub invalid_since: Option<UnixTime>,
 }
 
+impl Revocation {
+    /// Whether this stands, although there is another one now. The first one does, except that a key
+    /// may turn out to be compromised later, or since another time, and that a hold becomes a
+    /// revocation for good.
+    pub(super) fn stands(&self, other: &Self) -> bool {
+        let for_good = self.reason != RevocationReason::CertificateHold;
+        let worse = match other.reason {
+            RevocationReason::KeyCompromise => true,
+            RevocationReason::CaCompromise => self.reason != RevocationReason::KeyCompromise,
+            _ => false,
+        };
+        let known = [None, self.invalid_since].contains(&other.invalid_since);
+        self.reason == other.reason && known || for_good && !worse
+    }
+}
+
 /// A certificate, or the intent to sign one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateRecord {
@@ -228,9 +244,7 @@ impl<'a> Certificates<'a> {
         rows.try_for_each(|raw| visit(self.intact(raw?)?))
     }
 
-    /// Revokes one certificate; answers whether that changed anything. The first revocation
-    /// stands, except that a key may turn out to be compromised later, or since another time,
-    /// and that a hold becomes a revocation for good.
+    /// Revokes one certificate; answers whether that changed anything: see [`Revocation::stands`].
     ///
     /// # Errors
     ///
@@ -239,14 +253,10 @@ impl<'a> Certificates<'a> {
         let Some(record) = self.find(serial)? else {
             return Ok(false);
         };
-        let stands = |before: Revocation| {
-            let for_good = before.reason != RevocationReason::CertificateHold;
-            let worse = revocation.reason == RevocationReason::KeyCompromise;
-            let same = before.reason == revocation.reason;
-            let known = [None, before.invalid_since].contains(&revocation.invalid_since);
-            same && known || for_good && !worse
-        };
-        if record.revocation.is_some_and(stands) {
+        if record
+            .revocation
+            .is_some_and(|before| before.stands(revocation))
+        {
             return Ok(false);
         }
         self.alter(

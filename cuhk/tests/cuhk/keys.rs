@@ -179,7 +179,7 @@ impl University {
         tokio::task::spawn_blocking(import).await.unwrap()
     }
 
-    async fn rotate(&self, kind: IssuerKind) -> CrlSigner {
+    pub(crate) async fn rotate(&self, kind: IssuerKind) -> CrlSigner {
         let request = self.requested(kind, PASSPHRASE).await.unwrap();
         let answer = sign(&request, &self.root_with_key(), self.clock.now()).unwrap();
         let signer = self.imported(answer).await.unwrap();

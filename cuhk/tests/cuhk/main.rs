@@ -24,4 +24,5 @@ mod suspension;
 mod timing;
 mod university;
 mod verification;
+mod withdrawal;
 mod witness;

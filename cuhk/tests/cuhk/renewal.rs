@@ -32,7 +32,11 @@ impl University {
     }
 
     /// Asks without it, by the signature of its key.
-    async fn renewed_by_key(&self, old: &Credentials, key: &SigningKey) -> Result<Chain, Refusal> {
+    pub(crate) async fn renewed_by_key(
+        &self,
+        old: &Credentials,
+        key: &SigningKey,
+    ) -> Result<Chain, Refusal> {
         let mut connection = self.connect().await;
         let channel = AuthorityChannel {
             exporter: connection.exporter(),

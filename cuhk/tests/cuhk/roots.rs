@@ -17,13 +17,13 @@ use crate::university::{PASSPHRASE, University, refused};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl University {
-    async fn asked_of_root(&self, another: bool) -> RootRequest {
+    pub(crate) async fn asked_of_root(&self, another: bool) -> RootRequest {
         let (home, store, now) = (self.home(), self.store.clone(), self.clock.now());
         let request = move || request_root(&home, &store, another, now);
         tokio::task::spawn_blocking(request).await.unwrap().unwrap()
     }
 
-    async fn take_in(&self, answer: RootAnswer) -> Result<Option<CrlSigner>, Error> {
+    pub(crate) async fn take_in(&self, answer: RootAnswer) -> Result<Option<CrlSigner>, Error> {
         let (home, store, now) = (self.home(), self.store.clone(), self.clock.now());
         let import = move || import_root(&home, &store, &answer, now);
         let taken = tokio::task::spawn_blocking(import).await.unwrap();

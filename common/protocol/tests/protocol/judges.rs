@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use scb_certs::{Crl, Fingerprint};
+use scb_certs::{Certificate, Crl, Fingerprint};
 use scb_protocol::Step;
-use scb_protocol::receipt::file;
+use scb_protocol::receipt::{Evidence, file};
 use scb_protocol::server::{Outage, Policy};
 use scb_testkit::TestCampus;
 use serde_json::Value;
@@ -316,12 +316,13 @@ fn openssl_refuses_another_time_another_root_and_who_was_revoked() {
     }
     receipt.step(2).says("CMS Verification successful");
 
-    let member = group.members[1].chain.leaf();
-    let crls: String = campus.crls(2, &[member]).iter().map(Crl::to_pem).collect();
     let right = receipt.read(file::CRLS);
-    receipt.write(file::CRLS, crls.as_bytes());
-    receipt.step(2).says("CMS Verification successful");
-    receipt.step(4).fails("revoked");
+    for revoked in group.members[1].chain.certificates() {
+        let crls: String = campus.crls(2, &[revoked]).iter().map(Crl::to_pem).collect();
+        receipt.write(file::CRLS, crls.as_bytes());
+        receipt.step(2).says("CMS Verification successful");
+        receipt.step(4).fails("revoked");
+    }
     receipt.write(file::CRLS, &right);
 
     let impostor = TestCampus::new();
@@ -413,6 +414,28 @@ fn the_script_confirms_what_a_receipt_proves() {
         .clock()
         .advance(std::time::Duration::from_secs(10 * 365 * 24 * 3600));
     script(&receipt, &[]).says("it verifies: committed at");
+}
+
+#[test]
+fn the_script_refuses_who_was_revoked_at_the_time_or_whose_authority_was() {
+    if !judge(Judge::Cryptography) {
+        return;
+    }
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let given = Given::to(&group);
+    let by = |revoked: &[&Certificate]| {
+        let crls = campus.crls(1, revoked).iter().map(Crl::to_pem).collect();
+        let evidence = Evidence {
+            crls,
+            ..given.evidence()
+        };
+        script(&Unpacked::from(&given.accepted(&evidence), &group), &[])
+    };
+    by(&[]).says("it verifies, but is PENDING");
+    for revoked in group.members[1].chain.certificates() {
+        by(&[revoked]).fails("revoked");
+    }
 }
 
 #[test]

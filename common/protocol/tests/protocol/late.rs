@@ -11,11 +11,12 @@ use crate::support::{Given, Group, THREE, Witnessing, part, pem, unpack, with_pa
 
 const TWO_DAYS: Duration = Duration::from_secs(2 * 24 * 3600);
 
-/// Lists of two days later, in which the second member has been revoked meanwhile.
+/// Lists of two days later, in which the second member has been revoked meanwhile, and then the
+/// authority that had certified all members.
 fn later(group: &Group<'_>) -> Vec<Crl> {
     group.campus.clock().advance(TWO_DAYS);
-    let member = group.members[1].chain.leaf();
-    group.campus.crls(5, &[member])
+    let chain = group.members[1].chain.certificates();
+    group.campus.crls(5, &[&chain[0], &chain[1]])
 }
 
 fn told(receipt: &VerifiedReceipt) -> &str {

@@ -21,12 +21,12 @@ use crate::store::{CrlSigner, Store};
 /// Largest request or answer that is read, in bytes.
 const CEREMONY_FILE: u64 = 256 * 1024;
 
-fn issuers_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
+pub(super) fn issuers_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
     let question = "Passphrase of the issuing authorities:";
     Ok(passphrase_from(file, question, false)?)
 }
 
-fn root_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
+pub(super) fn root_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
     let (flag, question) = ("--root-passphrase-file", "Passphrase of the root:");
     Ok(passphrase_from_flag(flag, file, question, false)?)
 }
@@ -41,12 +41,21 @@ pub(super) fn rotate_issuer(
     let root_dir = home.path(&path::authority(newest_root(store)?));
     require_root_key(&root_dir)?;
     let passphrase = issuers_passphrase(files.passphrase_file.as_deref())?;
-    let config: Config = load_config(home).map_err(Error::from)?;
     let root_passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
     let root = open_root(&root_dir, &root_passphrase)?;
-    let request = request(home, store, &config, kind, &passphrase)?;
-    let answer = sign(&request, &root, now())?;
-    drop(root);
+    certify(home, store, kind, (&root, &passphrase))
+}
+
+/// Another issuing authority under this root.
+pub(super) fn certify(
+    home: &Home,
+    store: &Store,
+    kind: IssuerKind,
+    (root, passphrase): (&Root, &Passphrase),
+) -> Result<(), Failure> {
+    let config: Config = load_config(home).map_err(Error::from)?;
+    let request = request(home, store, &config, kind, passphrase)?;
+    let answer = sign(&request, root, now())?;
     put_to_use(import(home, store, &answer, now())?)
 }
 
@@ -124,6 +133,13 @@ fn sign_issuer_request(
 fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<RootAnswer, Failure> {
     say("revocation list and trust bundle of the root for:")?;
     say(&format!("  trust domain  {}", request.trust_domain))?;
+    for revoked in &request.revoked {
+        let (authority, reason) = (revoked.authority, revoked.reason);
+        say(&format!(
+            "  revoked       {authority} ({reason}), SHA-256 {}",
+            revoked.sha256()
+        ))?;
+    }
     let next = match (request.next, &signing.new_root_dir) {
         (None, _) => None,
         (Some(next), Some(dir)) => {
@@ -192,7 +208,7 @@ fn written(out: &Path, bytes: &[u8], told: &str) -> Result<(), Failure> {
 }
 
 /// Told before anybody types a passphrase.
-fn require_root_key(root_dir: &Path) -> Result<(), Error> {
+pub(super) fn require_root_key(root_dir: &Path) -> Result<(), Error> {
     match root_dir.join(path::KEY).exists() {
         true => Ok(()),
         false => Err(Error::RootKeyAbsent {

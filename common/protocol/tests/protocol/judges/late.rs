@@ -12,12 +12,14 @@ use crate::support::{Given, Group, Judge, THREE, Witnessing, judge, pem};
 
 const TWO_DAYS: Duration = Duration::from_secs(2 * 24 * 3600);
 
-/// Completed after two days, in which the second member was revoked; with these of the lists then.
+/// Completed after two days, in which the second member was revoked and the authority that had
+/// certified all members; with these of the lists then.
 fn late(given: &Given<'_>, lists: impl FnOnce(Vec<Crl>) -> Vec<Crl>) -> Unpacked {
     let group = given.group;
     let witnessing = Witnessing::of(given);
     group.campus.clock().advance(TWO_DAYS);
-    let then = group.campus.crls(5, &[group.members[1].chain.leaf()]);
+    let chain = group.members[1].chain.certificates();
+    let then = group.campus.crls(5, &[&chain[0], &chain[1]]);
     let proof = witnessing.late_proof(&lists(then));
     Unpacked::from(&witnessing.with(&proof), group)
 }

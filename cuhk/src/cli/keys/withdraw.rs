@@ -1,0 +1,210 @@
+//! `cuhk keys withdraw`
+
+use clap::ValueEnum;
+use rustls_pki_types::UnixTime;
+use scb_certs::{RevocationReason, Root, ServiceName};
+use scb_cli::{Failure, Home, counted, say};
+
+use super::ceremony::{certify, issuers_passphrase, require_root_key, root_passphrase};
+use super::{PassphraseFiles, now, tell_active};
+use crate::ceremony::{newest_root, unlisted};
+use crate::cli::revoke::past;
+use crate::config::path;
+use crate::issuers::issuer_kind;
+use crate::keys::{NamedKey, withdraw};
+use crate::revocation::Grounds;
+use crate::root::{open_roots, sign_lists};
+use crate::store::{CrlSigner, Store};
+use crate::withdrawal::{Withdrawn, check_withdrawal, named_authority, withdraw_authority};
+use crate::{Error, Subject};
+
+const EXAMPLES: &str = "\
+Examples:
+  cuhk keys withdraw 1f6e…            the SHA-256 or the serial number; see `cuhk keys list`
+  cuhk keys withdraw students         an issuing authority, by its name
+  cuhk keys withdraw students --compromised-since 2026-11-01
+  cuhk keys withdraw students --replace --passphrase-file issuers.txt
+
+For a key that somebody else has, or may have.
+
+A key that signs tokens: within five seconds nothing counts that it signed, on open connections as
+well; programs get fresh tokens by themselves. Receipts given before stay good.
+
+An issuing authority: nothing that it issued counts any more, also what somebody else issued with its
+key. Its certificates are revoked, and the root's revocation list names it: the root's passphrase is
+asked for, or, with the root on another machine, it is said what to do there. Another must have taken
+its place before (cuhk keys rotate); --replace does that in the same step. Its students need new codes
+(cuhk roster import FILE --codes-out FILE), its services too (cuhk code issue service/NAME). Receipts
+given before stay good. Repeated, the command does what was left undone.
+
+All other certificates: cuhk revoke";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct Arguments {
+    /// An issuing authority's name, such as students; or the SHA-256 of a key's certificate, or its
+    /// serial number
+    #[arg(value_name = "NAME|FINGERPRINT|SERIAL")]
+    key: NamedKey,
+    /// Why; stands in the root's revocation list
+    #[arg(
+        long,
+        value_enum,
+        value_name = "REASON",
+        default_value = "key_compromise"
+    )]
+    reason: Why,
+    /// Since when somebody else had, or may have had, the key: a date (UTC) or a time such as
+    /// 2026-11-01T18:30:00+08:00; stands in the revocation lists (invalidityDate)
+    #[arg(long, value_name = "TIME", value_parser = past)]
+    compromised_since: Option<UnixTime>,
+    /// Put another issuing authority in its place first
+    #[arg(long)]
+    replace: bool,
+    #[command(flatten)]
+    passphrases: PassphraseFiles,
+}
+
+/// Why a key is withdrawn (RFC 5280, section 5.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Why {
+    /// Somebody else has, or may have, the key (of an authority: cACompromise)
+    KeyCompromise,
+    /// Another has taken its place
+    Superseded,
+    /// It is needed no more
+    CessationOfOperation,
+    /// The right to it was withdrawn
+    PrivilegeWithdrawn,
+    /// No reason given
+    Unspecified,
+}
+
+impl Why {
+    fn of_authority(self) -> RevocationReason {
+        match self {
+            Self::KeyCompromise => RevocationReason::CaCompromise,
+            Self::Superseded => RevocationReason::Superseded,
+            Self::CessationOfOperation => RevocationReason::CessationOfOperation,
+            Self::PrivilegeWithdrawn => RevocationReason::PrivilegeWithdrawn,
+            Self::Unspecified => RevocationReason::Unspecified,
+        }
+    }
+}
+
+pub(super) fn run(home: &Home, store: &Store, arguments: Arguments) -> Result<(), Failure> {
+    if arguments.compromised_since.is_some() && arguments.reason != Why::KeyCompromise {
+        let failure = Failure::usage("--compromised-since is about a key that somebody else has");
+        return Err(failure.with_remedy("leave --reason out"));
+    }
+    match named_authority(home, store, &arguments.key)? {
+        Some(signer) => authority(home, store, signer, &arguments),
+        None => tokens(store, arguments),
+    }
+}
+
+/// A key that signs tokens.
+fn tokens(store: &Store, arguments: Arguments) -> Result<(), Failure> {
+    let of_authorities = arguments.replace
+        || arguments.reason != Why::KeyCompromise
+        || arguments.compromised_since.is_some();
+    let (key, named) = (arguments.key.clone(), arguments.key);
+    if of_authorities {
+        let failure = Failure::usage(format!("{key} is no issuing authority"));
+        return Err(failure.with_remedy(
+            "give no option for a key that signs tokens; the names of authorities: cuhk keys list",
+        ));
+    }
+    store.write_blocking(move |records| withdraw(records, &named, now()))?;
+    say(&format!(
+        "{key}  withdrawn: nothing that it signed counts any more"
+    ))?;
+    tell_active(store)
+}
+
+fn authority(
+    home: &Home,
+    store: &Store,
+    signer: CrlSigner,
+    arguments: &Arguments,
+) -> Result<(), Failure> {
+    let is_alone = match check_withdrawal(store, signer) {
+        Err(Error::AuthorityInUse(_)) if arguments.replace => true,
+        checked => checked.map(|()| false)?,
+    };
+    let roots = roots(home, store, is_alone, &arguments.passphrases)?;
+    if let (true, Some(kind), Some(root)) = (is_alone, issuer_kind(signer), roots.last()) {
+        let file = arguments.passphrases.passphrase_file.as_deref();
+        certify(home, store, kind, (root, &issuers_passphrase(file)?))?;
+    }
+    let grounds = Grounds {
+        reason: arguments.reason.of_authority(),
+        invalid_since: arguments.compromised_since,
+    };
+    let withdrawn = withdraw_authority(home, store, signer, grounds, now())?;
+    if !roots.is_empty() {
+        sign_lists(home, store, &roots, now())?;
+    }
+    tell(signer, &withdrawn)?;
+    tell_of_lists(home, store)
+}
+
+/// The roots with their keys, before anything is changed; none if the newest one's is on another
+/// machine, where it has to certify nothing first.
+fn roots(
+    home: &Home,
+    store: &Store,
+    required: bool,
+    files: &PassphraseFiles,
+) -> Result<Vec<Root>, Failure> {
+    let dir = home.path(&path::authority(newest_root(store)?));
+    match require_root_key(&dir) {
+        Err(Error::RootKeyAbsent { .. }) if !required => return Ok(Vec::new()),
+        found => found?,
+    }
+    let passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
+    Ok(open_roots(home, store, &passphrase, now())?)
+}
+
+fn tell(signer: CrlSigner, withdrawn: &Withdrawn) -> Result<(), Failure> {
+    let before = match withdrawn.changed {
+        true => "withdrawn",
+        false => "was withdrawn before",
+    };
+    say(&format!(
+        "{signer}  {before}: nothing that it issued counts any more; {} revoked",
+        counted(withdrawn.certificates, "certificate")
+    ))?;
+    let is_student = |holder: &&Subject| matches!(holder, Subject::Student(_));
+    let students = withdrawn.holders.iter().filter(is_student).count();
+    if students > 0 {
+        say(&format!(
+            "{} without a certificate from it: for new codes cuhk roster import FILE --codes-out FILE",
+            counted(students, "student")
+        ))?;
+    }
+    for holder in &withdrawn.holders {
+        if let Subject::Service(name) = holder
+            && *name != ServiceName::cuhk()
+        {
+            say(&format!(
+                "{name}  needs a new certificate: cuhk code issue service/{name} --replace --out FILE"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+fn tell_of_lists(home: &Home, store: &Store) -> Result<(), Failure> {
+    let left = unlisted(home, store)?;
+    if left.is_empty() {
+        return Ok(say("the root's revocation list names it")?);
+    }
+    let names: Vec<_> = left.iter().map(CrlSigner::to_string).collect();
+    Ok(say(&format!(
+        "the root's revocation list does NOT name {} yet: `cuhk keys request lists --out FILE` here, \
+         `cuhk keys sign-request FILE` where the root is, `cuhk keys import FILE` here",
+        names.join(", ")
+    ))?)
+}

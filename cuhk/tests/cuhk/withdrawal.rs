@@ -1,0 +1,339 @@
+//! An issuing authority whose key was stolen counts no more, nor does anything that it issued.
+
+use std::time::Duration;
+
+use scb_certs::{
+    CertificateError, Crl, DistributionUrls, IssuerKind, RevocationReason, Serial, SigningKey,
+    StudentId, TrustStore, leaf_validity,
+};
+use scb_cuhk::{
+    CrlSigner, Error, Grounds, KeyState, NamedKey, Withdrawn, named_authority, sign_root_list,
+    withdraw_authority,
+};
+use scb_protocol::Code;
+use scb_protocol::message::cuhk::{Reply, Request};
+
+use crate::revocation::lists;
+use crate::university::{Credentials, ROOT_PASSPHRASE, University, ask, refused, verify};
+
+const STOLEN: Grounds = Grounds {
+    reason: RevocationReason::CaCompromise,
+    invalid_since: None,
+};
+
+impl University {
+    /// What `cuhk keys withdraw` does, without its last act: the root's signature.
+    pub(crate) async fn written_down(
+        &self,
+        signer: CrlSigner,
+        grounds: Grounds,
+    ) -> Result<Withdrawn, Error> {
+        let (home, store, now) = (self.home(), self.store.clone(), self.clock.now());
+        let withdraw = move || withdraw_authority(&home, &store, signer, grounds, now);
+        let withdrawn = tokio::task::spawn_blocking(withdraw).await.unwrap();
+        self.refresher.refresh().await.unwrap();
+        withdrawn
+    }
+
+    /// The root signs its list.
+    pub(crate) async fn listed(&self) -> Crl {
+        let (home, store, now) = (self.home(), self.store.clone(), self.clock.now());
+        let passphrase = ROOT_PASSPHRASE.to_owned().into();
+        let sign = move || sign_root_list(&home, &store, &passphrase, now);
+        let list = tokio::task::spawn_blocking(sign).await.unwrap().unwrap();
+        self.refresher.refresh().await.unwrap();
+        list
+    }
+
+    /// Another authority issues, and the one before it was withdrawn.
+    pub(crate) async fn replaced(&self, kind: IssuerKind, grounds: Grounds) -> Withdrawn {
+        self.rotate(kind).await;
+        self.clock.advance(Duration::from_secs(10));
+        self.refresher.refresh().await.unwrap();
+        let withdrawn = self
+            .written_down(CrlSigner::first(kind.into()), grounds)
+            .await;
+        self.listed().await;
+        withdrawn.unwrap()
+    }
+}
+
+fn kind_of(kind: IssuerKind) -> CrlSigner {
+    CrlSigner::first(kind.into())
+}
+
+#[tokio::test]
+async fn what_a_withdrawn_authority_issued_counts_nowhere_and_all_else_does() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let before = university.student("1155000001").await;
+    let mut open = university.connect_as(&before).await;
+    let withdrawn = university.replaced(IssuerKind::Students, STOLEN).await;
+    assert_eq!((withdrawn.changed, withdrawn.certificates), (true, 1));
+    assert_eq!(withdrawn.holders, ["1155000001".parse().unwrap()]);
+    let after = university.student("1155000002").await;
+
+    let reply = ask(&mut open, &Request::RefreshToken {}).await;
+    assert_eq!(refused(reply), Code::CertificateRevoked);
+    let refusal = university.dial(Some(&before)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::CertificateRevoked);
+    university.connect_as(&after).await;
+
+    let (_, published) = lists(&university).await;
+    let trust = university.trust().with_crls(published).unwrap();
+    let now = university.clock.now();
+    let judged = trust.verify_student(&before.chain, now);
+    assert!(
+        matches!(judged, Err(CertificateError::Revoked)),
+        "{judged:?}"
+    );
+    trust.verify_student(&after.chain, now).unwrap();
+
+    let told = [("1155000001", &before), ("1155000002", &after)]
+        .map(|(sid, who)| (sid, who.chain.leaf().fingerprint()));
+    let verification = university.ask(Some(&blackboard), &verify(&told)).await;
+    let Ok(Reply::Verification { verification }) = verification else {
+        panic!("{verification:?}");
+    };
+    let payload = verification.split('.').nth(1).unwrap();
+    let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes());
+    let payload: serde_json::Value = serde_json::from_slice(&payload.unwrap()).unwrap();
+    let members = payload["members"].as_array().unwrap();
+    assert_eq!(members[0]["reason"], "revoked", "{payload}");
+    assert_eq!(members[1]["active"], true, "{payload}");
+}
+
+#[tokio::test]
+async fn what_somebody_else_issued_with_the_stolen_key_ends_with_it() {
+    let university = University::open().await;
+    let forged = university.forged("1155000001");
+    let judge = |lists: Vec<Crl>| {
+        let trust = university.trust().with_crls(lists).unwrap();
+        trust.verify_student(&forged.chain, university.clock.now())
+    };
+    judge(lists(&university).await.1).unwrap();
+    university.rotate(IssuerKind::Students).await;
+    let students = kind_of(IssuerKind::Students);
+    university.written_down(students, STOLEN).await.unwrap();
+    // CUHK, which never issued it, lists it nowhere: the root has to.
+    judge(lists(&university).await.1).unwrap();
+    university.listed().await;
+    let judged = judge(lists(&university).await.1);
+    assert!(
+        matches!(judged, Err(CertificateError::Revoked)),
+        "{judged:?}"
+    );
+    let refusal = university.dial(Some(&forged)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::CertificateRevoked);
+}
+
+#[tokio::test]
+async fn an_ended_certificate_of_a_withdrawn_authority_is_not_renewed_in_its_grace_period() {
+    let university = University::open().await;
+    let student = university.student("1155000001").await;
+    university
+        .clock
+        .advance(Duration::from_secs(31 * 24 * 60 * 60));
+    university.refresher.refresh().await.unwrap();
+    university.rotate(IssuerKind::Students).await;
+    let key = SigningKey::generate().unwrap();
+    let superseded = RevocationReason::Superseded.into();
+    let students = kind_of(IssuerKind::Students);
+    university.written_down(students, superseded).await.unwrap();
+    let renewed = university.renewed_by_key(&student, &key).await;
+    assert_eq!(renewed.unwrap_err().code, Code::CertificateRevoked);
+}
+
+#[tokio::test]
+async fn the_roots_list_says_since_when_and_why_and_goes_on_saying_so() {
+    let university = University::open().await;
+    let authority = university.student("1155000001").await.chain;
+    let authority = authority.certificates()[1].clone();
+    let first = university.listed().await;
+    assert!(!first.contains(&authority.serial()));
+    let at = university.clock.now();
+    let since = scb_protocol::from_seconds(at.as_secs() - 3600);
+    university.rotate(IssuerKind::Students).await;
+    let students = kind_of(IssuerKind::Students);
+    let lesser = RevocationReason::Superseded.into();
+    university.written_down(students, lesser).await.unwrap();
+    let second = university.listed().await;
+    let told = Some((at, RevocationReason::Superseded));
+    assert_eq!(second.revocation(&authority.serial()), told);
+    assert!(second.number() > first.number());
+
+    // It turns out to be worse.
+    university.clock.advance(Duration::from_secs(60));
+    let worse = Grounds {
+        invalid_since: Some(since),
+        ..STOLEN
+    };
+    let again = university.written_down(students, worse).await.unwrap();
+    assert!(again.changed && again.certificates == 0);
+    let third = university.listed().await;
+    let told = Some((at, RevocationReason::CaCompromise));
+    assert_eq!(third.revocation(&authority.serial()), told);
+
+    // Repeated, it changes nothing, and the next list says the same.
+    let again = university.written_down(students, STOLEN).await.unwrap();
+    assert_eq!(again, Withdrawn::default());
+    let university = university.restart().await;
+    assert_eq!(
+        university.listed().await.revocation(&authority.serial()),
+        told
+    );
+}
+
+#[tokio::test]
+async fn refuses_to_withdraw_a_root_and_what_nothing_has_taken_the_place_of() {
+    let university = University::open().await;
+    let student = university.student("1155000001").await;
+    let students = kind_of(IssuerKind::Students);
+    let refused = university.written_down(students, STOLEN).await;
+    assert!(
+        matches!(refused, Err(Error::AuthorityInUse(_))),
+        "{refused:?}"
+    );
+    let refused = university.written_down(CrlSigner::ROOT, STOLEN).await;
+    assert!(
+        matches!(refused, Err(Error::RootNotRevocable(_))),
+        "{refused:?}"
+    );
+    let refused = university.written_down(students.next(), STOLEN).await;
+    assert!(matches!(refused, Err(Error::KeyUnknown(_))), "{refused:?}");
+    university.connect_as(&student).await;
+    // The twin: the next one is there, though it does not issue yet.
+    let next = university.rotate(IssuerKind::Students).await;
+    university.written_down(students, STOLEN).await.unwrap();
+    let refused = university.written_down(next, STOLEN).await;
+    assert!(
+        matches!(refused, Err(Error::AuthorityInUse(_))),
+        "{refused:?}"
+    );
+    let after = university.student("1155000002").await;
+    assert_ne!(
+        after.chain.certificates()[1],
+        student.chain.certificates()[1]
+    );
+}
+
+#[tokio::test]
+async fn an_authority_is_found_by_name_fingerprint_and_serial_number() {
+    let university = University::open().await;
+    let student = university.student("1155000001").await;
+    let authority = &student.chain.certificates()[1];
+    let (home, store) = (university.home(), university.store.clone());
+    let keys: [NamedKey; 4] = [
+        "students".parse().unwrap(),
+        NamedKey::Fingerprint(authority.fingerprint()),
+        authority.serial().to_string().parse().unwrap(),
+        NamedKey::Fingerprint(student.chain.leaf().fingerprint()),
+    ];
+    let find = move || keys.map(|key| named_authority(&home, &store, &key).unwrap());
+    let found = tokio::task::spawn_blocking(find).await.unwrap();
+    let students = Some(kind_of(IssuerKind::Students));
+    assert_eq!(found, [students, students, students, None]);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_asked_for_before_cannot_take_it_off_the_list() {
+    let university = University::open().await;
+    let request = university.asked_of_root(false).await;
+    let now = university.clock.now();
+    let answer = scb_cuhk::sign_root(&request, &[university.root_with_key()], None, now).unwrap();
+    university.rotate(IssuerKind::Students).await;
+    let students = kind_of(IssuerKind::Students);
+    university.written_down(students, STOLEN).await.unwrap();
+    let refused = university.take_in(answer).await;
+    assert!(
+        matches!(refused, Err(Error::CeremonyInvalid(_))),
+        "{refused:?}"
+    );
+    // The twin: asked for now.
+    let request = university.asked_of_root(false).await;
+    assert_eq!(request.revoked.len(), 1);
+    let json = request.to_json();
+    let request = scb_cuhk::RootRequest::from_json(&json).unwrap();
+    let answer = scb_cuhk::sign_root(&request, &[university.root_with_key()], None, now).unwrap();
+    university.take_in(answer).await.unwrap();
+}
+
+#[tokio::test]
+async fn withdrawn_services_get_new_certificates_for_new_codes_and_so_does_cuhk() {
+    let university = University::open().await;
+    let student = university.student("1155000001").await;
+    let old = university.blackboard().await;
+    let withdrawn = university.replaced(IssuerKind::Services, STOLEN).await;
+    assert!(
+        withdrawn
+            .holders
+            .contains(&"service/blackboard".parse().unwrap())
+    );
+    let refusal = university.dial(Some(&old)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::CertificateRevoked);
+    let own = university.connect().await.peer_chain().unwrap().clone();
+    assert_ne!(own.certificates()[1], old.chain.certificates()[1]);
+    let (_, published) = lists(&university).await;
+    let trust = university.trust().with_crls(published).unwrap();
+    let cuhk = scb_certs::ServiceName::cuhk();
+    let now = university.clock.now();
+    let server = scb_certs::ServiceUsage::Server;
+    trust.verify_service(&own, &cuhk, server, now).unwrap();
+    // Tokens are signed by a key under the new authority, and students stay as they were.
+    let token = university
+        .ask(Some(&student), &Request::RefreshToken {})
+        .await;
+    assert!(matches!(token, Ok(Reply::Token { .. })), "{token:?}");
+    let signers = university.change(|records| records.signers().all()).await;
+    let states: Vec<_> = signers
+        .iter()
+        .map(|one| KeyState::of_signer(one, now))
+        .collect();
+    assert_eq!(states, [KeyState::Withdrawn, KeyState::Active]);
+    let new = university.blackboard().await;
+    university.connect_as(&new).await;
+}
+
+#[tokio::test]
+async fn its_list_is_published_until_what_it_issued_has_ended() {
+    let university = University::open().await;
+    university.student("1155000001").await;
+    university.replaced(IssuerKind::Students, STOLEN).await;
+    assert_eq!(lists(&university).await.1.len(), 4);
+    university
+        .clock
+        .advance(Duration::from_secs(32 * 24 * 60 * 60));
+    university.refresher.refresh().await.unwrap();
+    let (_, published) = lists(&university).await;
+    assert_eq!(published.len(), 3);
+    TrustStore::new(university.root.clone())
+        .unwrap()
+        .with_crls(published)
+        .unwrap();
+}
+
+impl University {
+    /// A certificate by the key of the first authority, of which CUHK knows nothing.
+    fn forged(&self, sid: &str) -> Credentials {
+        let dir = self.home().path("issuers/students");
+        let read = |file: &str| std::fs::read_to_string(dir.join(file)).unwrap();
+        let passphrase = crate::university::PASSPHRASE.to_owned().into();
+        let key = SigningKey::from_pem(&read("key.pem"), Some(&passphrase)).unwrap();
+        let own = scb_certs::Certificate::from_pem(&read("cert.pem")).unwrap();
+        let root = self.root.clone();
+        let thief = scb_certs::Issuer::from_parts(IssuerKind::Students, own, key, root).unwrap();
+        let (key, sid) = (
+            SigningKey::generate().unwrap(),
+            sid.parse::<StudentId>().unwrap(),
+        );
+        let lifetime = Duration::from_secs(24 * 60 * 60);
+        let validity = leaf_validity(self.clock.now(), lifetime, thief.certificate());
+        let serial = Serial::random().unwrap();
+        let urls = DistributionUrls::default();
+        let chain = thief.issue_student(&sid, key.public_key(), &serial, &validity, &urls);
+        Credentials {
+            key,
+            chain: chain.unwrap(),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The key of an issuing authority was stolen: it is withdrawn, and everybody who counted on it is told
+//! what to do.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::campus::{ByHand, Ran, Server, judge, program, python, shell, version};
+
+/// What is promised.
+const AT_ONCE: Duration = Duration::from_secs(5);
+const ROSTER: &str = "sid,name,email,programme\n1155000001,One,,CSCI\n1155000002,Two,,CSCI\n";
+const GROUP: &str = "1155000001,1155000002";
+
+struct Campus {
+    by_hand: ByHand,
+    cuhk: Server,
+    blackboard: Server,
+}
+
+impl Campus {
+    /// A group has handed in.
+    fn open() -> Self {
+        let by_hand = ByHand::new();
+        by_hand.init().succeeded();
+        by_hand.roster(ROSTER).succeeded();
+        let cuhk = by_hand.serve_cuhk_publicly();
+        let blackboard = by_hand.serve_blackboard(&cuhk);
+        Self {
+            by_hand,
+            cuhk,
+            blackboard,
+        }
+    }
+
+    /// The path of the receipt.
+    fn first_hand_in(&self) -> String {
+        let (cuhk, blackboard) = (self.cuhk.address(), self.blackboard.address());
+        let to = ["--cuhk", &cuhk, "--blackboard", &blackboard];
+        let known = ["--codes", "codes.csv", "--ca", "cuhk.home/ca.pem"];
+        let who = ["submit", "--ids", GROUP, "--json"];
+        let handed_in = self.by_hand.student(&[&who[..], &known, &to].concat());
+        let receipt = handed_in.succeeded().json()["receipt"].clone();
+        receipt.as_str().unwrap().to_owned()
+    }
+
+    fn hand_in(&self) -> Ran {
+        let report = version(&self.by_hand.path(""));
+        let submit = ["submit", "--ids", GROUP, "--json", &report];
+        self.by_hand.student(&submit)
+    }
+
+    /// `cuhk keys …` with both passphrases.
+    fn keys(&self, arguments: &[&str]) -> Ran {
+        let issuers = ["--passphrase-file", "issuers.pass"];
+        let root = ["--root-passphrase-file", "root.pass"];
+        self.by_hand
+            .cuhk(&[&["keys"], arguments, &issuers, &root].concat())
+    }
+
+    fn authority(&self, name: &str) -> Value {
+        let listed = self.by_hand.cuhk(&["keys", "list", "--json"]).succeeded();
+        let keys = listed.json().as_array().unwrap().clone();
+        keys.into_iter().find(|key| key["kind"] == name).unwrap()
+    }
+
+    /// What is served in clear.
+    fn fetch(&self, name: &str) {
+        let listens = self.by_hand.http_address();
+        let line = format!("curl -sSf -o {name} http://{listens}/{}", path_of(name));
+        shell(&self.by_hand.path(""), &line).succeeded();
+    }
+
+    fn types(&self, line: &str) -> Ran {
+        shell(&self.by_hand.path(""), line)
+    }
+
+    /// Waits until `student` is refused, which must be soon.
+    fn refused_soon(&self, code: &str) -> Value {
+        let deadline = Instant::now() + AT_ONCE;
+        loop {
+            let ran = self.hand_in();
+            if ran.exit != Some(0) {
+                return ran.refused(3, code);
+            }
+            assert!(Instant::now() < deadline, "{ran:#?}");
+        }
+    }
+}
+
+fn path_of(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((_, "crl")) => format!("crl/{name}"),
+        _ => format!("ca/{name}"),
+    }
+}
+
+#[test]
+fn a_stolen_issuing_authority_is_withdrawn_and_its_students_come_back_with_new_codes() {
+    let campus = Campus::open();
+    let receipt = campus.first_hand_in();
+    campus
+        .keys(&["withdraw", "students"])
+        .refused(3, "authority_in_use");
+    let students = campus.authority("students");
+    let serial = students["serial"].as_str().unwrap();
+    let revoke = campus.by_hand.cuhk(&["revoke", serial]);
+    assert!(revoke.stderr.contains("cuhk keys withdraw"), "{revoke:#?}");
+    campus
+        .keys(&["withdraw", "root"])
+        .refused(3, "root_not_revocable");
+    campus.hand_in().succeeded();
+
+    let since = ["--compromised-since", "2026-01-01"];
+    let withdraw = ["withdraw", "students", "--replace"];
+    let told = campus.keys(&[&withdraw[..], &since].concat()).succeeded();
+    for part in [
+        "students  withdrawn",
+        "2 certificates revoked",
+        "cuhk roster import",
+        "list names it",
+    ] {
+        assert!(told.stdout.contains(part), "{told:#?}");
+    }
+    assert_eq!(campus.authority("students")["state"], "withdrawn");
+    let refused = campus.refused_soon("certificate_revoked");
+    assert_eq!(refused["params"]["reason"], "ca_compromise", "{refused}");
+    assert!(refused["remedy"].to_string().contains("enrol"), "{refused}");
+    let ended = campus.by_hand.student(&["renew", "--json"]);
+    ended.refused(3, "certificate_revoked");
+
+    let revoked = ["certs", "list", "--status", "revoked", "--json"];
+    let revoked = campus.by_hand.cuhk(&revoked).succeeded().json();
+    let reasons = revoked.as_array().unwrap().iter();
+    let reasons: Vec<_> = reasons.map(|one| one["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["ca_compromise", "ca_compromise"]);
+
+    // Whoever had a certificate from it has neither that nor a code.
+    let codes = [
+        "roster",
+        "import",
+        "students.csv",
+        "--codes-out",
+        "again.csv",
+    ];
+    campus.by_hand.cuhk(&codes).succeeded();
+    let enrol = ["enrol", "--ids", GROUP, "--codes", "again.csv"];
+    campus.by_hand.student(&enrol).succeeded();
+    campus.hand_in().succeeded();
+    campus.by_hand.student(&["verify", &receipt]).succeeded();
+    let listed = campus.by_hand.student(&["receipts"]).succeeded().stdout;
+    assert!(!listed.contains("does NOT verify"), "{listed}");
+
+    // The same again does nothing more.
+    let again = campus.keys(&["withdraw", "students"]).succeeded().stdout;
+    assert!(again.contains("0 certificates revoked"), "{again}");
+    campus.hand_in().succeeded();
+}
+
+#[test]
+fn others_programs_refuse_what_it_issued_and_verify_the_receipts_of_before() {
+    let (Some(_), Some(_)) = (judge("openssl"), judge("curl")) else {
+        return;
+    };
+    let campus = Campus::open();
+    let receipt = campus.first_hand_in();
+    let student = "student.home/students/1155000001";
+    let check = || {
+        for name in ["root.crl", "students.crl", "students.cer"] {
+            campus.fetch(name);
+        }
+        campus.types(&format!(
+            "openssl crl -inform DER -in root.crl -out root.crl.pem && \
+             openssl crl -inform DER -in students.crl -out students.crl.pem && \
+             openssl x509 -inform DER -in students.cer -out students.cer.pem && \
+             openssl verify -crl_check_all -CAfile cuhk.home/ca.pem -untrusted students.cer.pem \
+             -CRLfile root.crl.pem -CRLfile students.crl.pem {student}/chain.pem"
+        ))
+    };
+    check().succeeded();
+    let since = ["--compromised-since", "2026-01-01"];
+    let withdraw = ["withdraw", "students", "--replace"];
+    campus.keys(&[&withdraw[..], &since].concat()).succeeded();
+    campus.refused_soon("certificate_revoked");
+    let refused = check();
+    assert_ne!(refused.exit, Some(0), "{refused:#?}");
+    let told = format!("{}{}", refused.stdout, refused.stderr);
+    assert!(told.contains("error 23 at 1 depth lookup"), "{told}");
+    let list = campus.types("openssl crl -inform DER -in root.crl -noout -text");
+    let list = list.succeeded().stdout;
+    for part in ["CA Compromise", "Jan  1 00:00:00 2026 GMT"] {
+        assert!(list.contains(part), "{list}");
+    }
+    // The same with EST: what renews is refused, what is handed out leaves it out.
+    let (_, port) = campus
+        .cuhk
+        .address()
+        .rsplit_once(':')
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    let est = format!("https://localhost:{port}/.well-known/est");
+    let served = campus.types(&format!(
+        "curl -sSf --cacert cuhk.home/ca.pem {est}/cacerts | openssl base64 -d | \
+         openssl pkcs7 -inform DER -print_certs | grep -c BEGIN"
+    ));
+    assert_eq!(served.succeeded().stdout.trim(), "3");
+    let renewed = campus.types(&format!(
+        "openssl req -new -key {student}/key.pem -subj /CN=x -outform DER | openssl base64 | \
+         curl -sS --cacert cuhk.home/ca.pem --cert {student}/chain.pem --key {student}/key.pem \
+         -H 'Content-Type: application/pkcs10' --data-binary @- {est}/simplereenroll"
+    ));
+    let told = format!("{}{}", renewed.stdout, renewed.stderr);
+    assert!(told.contains("revoked"), "{renewed:#?}");
+
+    // The receipt of before is judged by the lists of its time.
+    let verify = ["verify", &receipt, "--openssl"];
+    campus.by_hand.student(&verify).succeeded();
+    if let Some(mut python) = python() {
+        let root = campus.authority("root")["sha256"].clone();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_receipt.py");
+        let judging = python
+            .current_dir(campus.by_hand.path(""))
+            .args([script, &receipt]);
+        Ran::of(judging.args(["--root", root.as_str().unwrap()])).succeeded();
+    }
+}
+
+#[test]
+fn an_authority_is_withdrawn_while_the_roots_key_is_on_another_machine() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let rotate = [
+        "keys",
+        "rotate",
+        "students",
+        "--passphrase-file",
+        "issuers.pass",
+    ];
+    let root = ["--root-passphrase-file", "root.pass"];
+    campus.cuhk(&[&rotate[..], &root].concat()).succeeded();
+    fs::rename(campus.path("cuhk.home/root"), campus.path("safe")).unwrap();
+    fs::create_dir(campus.path("cuhk.home/root")).unwrap();
+    let public = campus.path("cuhk.home/root/cert.pem");
+    fs::copy(campus.path("safe/cert.pem"), public).unwrap();
+
+    let withdraw = ["keys", "withdraw", "students", "--reason", "superseded"];
+    let told = campus.cuhk(&withdraw).succeeded().stdout;
+    assert!(told.contains("does NOT name students yet"), "{told}");
+    let seen = |check: &str| {
+        let looked = campus.cuhk(&["doctor", "--json"]).json();
+        let mut findings = looked.as_array().unwrap().iter();
+        findings.find(|found| found["check"] == check).cloned()
+    };
+    assert_eq!(seen("withdrawal").unwrap()["outcome"], "fail");
+    let request = ["keys", "request", "lists", "--out", "request.json"];
+    campus.cuhk(&request).succeeded();
+    let mut there = program("cuhk");
+    there
+        .current_dir(campus.path(""))
+        .args(["--home", "nowhere"]);
+    there.args(["keys", "sign-request", "request.json", "--root-dir", "safe"]);
+    there.args(["--out", "answer.json"]).args(root);
+    let signed = Ran::of(&mut there).succeeded().stdout;
+    assert!(
+        signed.contains("revoked       students (superseded)"),
+        "{signed}"
+    );
+    campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+    assert_eq!(seen("withdrawal"), None);
+    let again = campus.cuhk(&withdraw).succeeded().stdout;
+    assert!(
+        again.contains("the root's revocation list names it"),
+        "{again}"
+    );
+}
