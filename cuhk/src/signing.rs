@@ -10,7 +10,7 @@ use scb_protocol::{Code, Refusal, Step};
 use crate::config::Config;
 use crate::fault::Faults;
 use crate::issuers::{Issuing, KeyRing};
-use crate::store::{CertificateRecord, Intent, Profile, Service, Store};
+use crate::store::{CertificateRecord, Intent, Profile, Records, Service, Store};
 use crate::{Error, Subject};
 
 /// Signs certificates with the issuing authorities' keys. Clones share them.
@@ -72,7 +72,8 @@ impl Signing {
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] if it was revoked meanwhile; [`Error::Certificates`],
+    /// [`Error::Refused`] if it was revoked meanwhile, or `busy` if its authority was withdrawn: the
+    /// same request leads to a certificate of the next one. [`Error::Certificates`],
     /// [`Error::Storage`].
     pub(crate) async fn finish(
         &self,
@@ -104,7 +105,7 @@ impl Signing {
         let signed = self.sign(issuing, &record.intent, key, service)?;
         let record = self
             .store
-            .write(move |records| records.certificates().record(&signed))
+            .write(move |records| record_signed(records, &signed))
             .await?;
         match record.certificate {
             Some(certificate) if record.revocation.is_none() => self.chain(certificate),
@@ -161,6 +162,14 @@ impl Signing {
         let issuer = issuer.certificate().clone();
         Ok(Chain::new(vec![certificate, issuer])?)
     }
+}
+
+/// Nothing comes of an authority that was withdrawn while it signed. Another issues in a moment.
+fn record_signed(records: &Records<'_>, signed: &Certificate) -> Result<CertificateRecord, Error> {
+    if records.authorities().is_of_withdrawn(signed)? {
+        return Err(Refusal::new(Code::Busy, Step::Two).retry_after(1).into());
+    }
+    records.certificates().record(signed)
 }
 
 fn lifetime(profile: Profile) -> Duration {

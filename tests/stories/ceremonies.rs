@@ -139,27 +139,28 @@ fn another_root_is_made_where_the_first_is_and_the_server_never_sees_either_key(
         assert!(!campus.path(key).exists(), "{key}");
     }
 
-    // Once a year, by the newest.
-    request("lists");
-    let mut command = program("cuhk");
-    command
-        .current_dir(campus.path("."))
-        .args(["--home", "nowhere"]);
-    command.args([
-        "keys",
-        "sign-request",
-        "request.json",
-        "--root-dir",
-        "safe-2",
-    ]);
-    command.args([
-        "--out",
-        "answer.json",
-        "--root-passphrase-file",
-        "root.pass",
-    ]);
-    Ran::of(&mut command).succeeded();
-    campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+    // Once a year, by the newest; where the list of the older one is to say something, by both.
+    let sign = |dirs: &[&str]| {
+        request("lists");
+        let mut command = program("cuhk");
+        command
+            .current_dir(campus.path("."))
+            .args(["--home", "nowhere"]);
+        command.args(["keys", "sign-request", "request.json"]);
+        command.args(dirs.iter().flat_map(|dir| ["--root-dir", dir]));
+        let rest = [
+            "--out",
+            "answer.json",
+            "--root-passphrase-file",
+            "root.pass",
+        ];
+        Ran::of(command.args(rest)).succeeded();
+        let answer = fs::read_to_string(campus.path("answer.json")).unwrap();
+        campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+        answer.matches("BEGIN X509 CRL").count()
+    };
+    assert_eq!(sign(&["safe-2"]), 1);
+    assert_eq!(sign(&["safe-2", "safe"]), 2);
     drop(cuhk);
 }
 

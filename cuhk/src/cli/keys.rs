@@ -70,7 +70,9 @@ Example:
 
 DIR holds cert.pem and key.pem, as they are in the directory `root` of CUHK's home. Nothing else
 of CUHK is needed on this machine. If another root is asked for, its key is made in
---new-root-dir. See what is signed before you type the passphrase: it is told.";
+--new-root-dir. See what is signed before you type the passphrase: it is told. Where an older root
+still counts, its list is signed as well if its directory is named, too (--root-dir NEW --root-dir
+OLD); all have one passphrase.";
 
 const IMPORT_EXAMPLES: &str = "\
 Example:
@@ -153,9 +155,9 @@ pub(super) enum Requested {
 pub(super) struct SignRequest {
     /// The request
     file: PathBuf,
-    /// Directory with the root's cert.pem and key.pem
-    #[arg(long, value_name = "DIR")]
-    root_dir: PathBuf,
+    /// Directory with the root's cert.pem and key.pem; once more for each older root that still counts
+    #[arg(long, value_name = "DIR", required = true)]
+    root_dir: Vec<PathBuf>,
     /// Where the key of another root is made, if one is asked for; kept like the first
     #[arg(long, value_name = "DIR")]
     new_root_dir: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use scb_certs::{IssuerKind, RevocationReason};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -70,4 +71,20 @@ async fn ages_and_ends_are_measured_when_they_are_asked_for() {
     let seconds_later = sample(&university, age).await;
     assert!((seconds_later - seconds - 172_800.0).abs() < 1.0);
     assert!(sample(&university, "cuhk_database_size_bytes").await > 4096.0);
+}
+
+#[tokio::test]
+async fn the_end_of_a_withdrawn_authority_is_no_alarm_and_its_list_still_is() {
+    let university = University::open().await;
+    let stolen = RevocationReason::CaCompromise.into();
+    university.replaced(IssuerKind::Students, stolen).await;
+    let metrics = get(&university, "/metrics").await;
+    let expiry = |authority: &str| {
+        let sample = format!("cuhk_authority_expiry_days{{authority=\"{authority}\"}}");
+        metrics.contains(&sample)
+    };
+    assert!(!expiry("students"), "{metrics}");
+    assert!(expiry("students-2") && expiry("services"), "{metrics}");
+    let remaining = "cuhk_crl_remaining_seconds{authority=\"students\"}";
+    assert!(sample(&university, remaining).await > 0.0);
 }

@@ -14,7 +14,9 @@ use scb_protocol::Code;
 use scb_protocol::message::cuhk::{Reply, Request};
 
 use crate::revocation::lists;
-use crate::university::{Credentials, ROOT_PASSPHRASE, University, ask, refused, verify};
+use crate::university::{
+    Credentials, ROOT_PASSPHRASE, University, ask, enrol, enrolled, refused, verify,
+};
 
 const STOLEN: Grounds = Grounds {
     reason: RevocationReason::CaCompromise,
@@ -256,6 +258,43 @@ async fn an_answer_that_was_asked_for_before_cannot_take_it_off_the_list() {
     let request = scb_cuhk::RootRequest::from_json(&json).unwrap();
     let answer = scb_cuhk::sign_root(&request, &[university.root_with_key()], None, now).unwrap();
     university.take_in(answer).await.unwrap();
+}
+
+/// The server looks at the records every half second, and may do so in between.
+#[tokio::test]
+async fn a_withdrawn_authority_issues_nothing_more_also_before_the_server_has_looked() {
+    let university = University::open().await;
+    let before = university.student("1155000001").await;
+    university.rotate(IssuerKind::Students).await;
+    let (code, key) = (
+        university.code("1155000002").await,
+        SigningKey::generate().unwrap(),
+    );
+    let (home, store, now) = (
+        university.home(),
+        university.store.clone(),
+        university.clock.now(),
+    );
+    let students = kind_of(IssuerKind::Students);
+    let withdraw = move || withdraw_authority(&home, &store, students, STOLEN, now);
+    tokio::task::spawn_blocking(withdraw)
+        .await
+        .unwrap()
+        .unwrap();
+
+    let request = enrol("1155000002", &code, &key);
+    let first = university.ask(None, &request).await;
+    assert!(
+        !matches!(&first, Err(refusal) if refusal.code != Code::Busy),
+        "{first:?}"
+    );
+    university.refresher.refresh().await.unwrap();
+    let (chain, _) = enrolled(university.ask(None, &request).await);
+    assert_ne!(chain.certificates()[1], before.chain.certificates()[1]);
+    if let Ok(reply) = first {
+        assert_eq!(enrolled(Ok(reply)).0, chain);
+    }
+    assert_eq!(university.count_certificates("1155000002").await, 1);
 }
 
 #[tokio::test]

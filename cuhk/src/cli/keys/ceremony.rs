@@ -103,7 +103,10 @@ pub(super) fn write_request(
 
 pub(super) fn sign_request(signing: &SignRequest) -> Result<(), Failure> {
     let bytes = read_limited(&signing.file, CEREMONY_FILE)?;
-    require_root_key(&signing.root_dir)?;
+    signing
+        .root_dir
+        .iter()
+        .try_for_each(|dir| require_root_key(dir))?;
     let answer = match RootRequest::from_json(&bytes) {
         Ok(request) => sign_root_request(signing, &request)?.to_json(),
         Err(_) => sign_issuer_request(signing, &SigningRequest::from_json(&bytes)?)?.to_json(),
@@ -126,8 +129,11 @@ fn sign_issuer_request(
     say(&format!("  trust domain  {}", request.trust_domain))?;
     say(&format!("  key (SHA-256) {}", request.key()?))?;
     say(&format!("  by root       {}", request.root))?;
-    let (root, _) = opened(signing)?;
-    Ok(sign(request, &root, now())?)
+    let (roots, _) = opened(signing)?;
+    let asked = |root: &&Root| root.certificate().fingerprint() == request.root;
+    let root = roots.iter().find(asked).or(roots.first());
+    let root = root.ok_or(Error::CeremonyInvalid("no root"))?;
+    Ok(sign(request, root, now())?)
 }
 
 fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<RootAnswer, Failure> {
@@ -154,18 +160,20 @@ fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<Roo
                 .with_code("usage"));
         }
     };
-    let (root, passphrase) = opened(signing)?;
+    let (roots, passphrase) = opened(signing)?;
     let key = next.map(|dir| next_key(dir, &passphrase)).transpose()?;
-    let answer = sign_root(request, &[root], key, now())?;
+    let answer = sign_root(request, &roots, key, now())?;
     if let (Some(dir), Some(pem)) = (next, answer.certificate()) {
         write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
     }
     Ok(answer)
 }
 
-fn opened(signing: &SignRequest) -> Result<(Root, Passphrase), Failure> {
+fn opened(signing: &SignRequest) -> Result<(Vec<Root>, Passphrase), Failure> {
     let passphrase = root_passphrase(signing.root_passphrase_file.as_deref())?;
-    Ok((open_root(&signing.root_dir, &passphrase)?, passphrase))
+    let dirs = signing.root_dir.iter();
+    let roots = dirs.map(|dir| open_root(dir, &passphrase));
+    Ok((roots.collect::<Result<_, _>>()?, passphrase))
 }
 
 pub(super) fn take_in(home: &Home, store: &Store, file: &Path) -> Result<(), Failure> {

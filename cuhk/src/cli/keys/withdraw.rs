@@ -1,12 +1,15 @@
 //! `cuhk keys withdraw`
 
+use std::thread::sleep;
+use std::time::Instant;
+
 use clap::ValueEnum;
 use rustls_pki_types::UnixTime;
 use scb_certs::{RevocationReason, Root, ServiceName};
 use scb_cli::{Failure, Home, counted, say};
 
 use super::ceremony::{certify, issuers_passphrase, require_root_key, root_passphrase};
-use super::{PassphraseFiles, now, tell_active};
+use super::{LOOK_AGAIN, PassphraseFiles, SERVER_PATIENCE, now, tell_active};
 use crate::ceremony::{newest_root, unlisted};
 use crate::cli::revoke::past;
 use crate::config::path;
@@ -138,6 +141,7 @@ fn authority(
         let file = arguments.passphrases.passphrase_file.as_deref();
         certify(home, store, kind, (root, &issuers_passphrase(file)?))?;
     }
+    await_heir(store, signer)?;
     let grounds = Grounds {
         reason: arguments.reason.of_authority(),
         invalid_since: arguments.compromised_since,
@@ -148,6 +152,32 @@ fn authority(
     }
     tell(signer, &withdrawn)?;
     tell_of_lists(home, store)
+}
+
+/// Lets the next one begin, if there is a server: everybody has seen its revocation list then, and
+/// nobody is let down who trusts what it issues. It takes ten seconds at most.
+fn await_heir(store: &Store, signer: CrlSigner) -> Result<(), Failure> {
+    let deadline = Instant::now() + SERVER_PATIENCE;
+    let mut told = false;
+    loop {
+        let all = store.read_blocking(|records| records.authorities().all())?;
+        let mut heirs = all
+            .iter()
+            .filter(|one| one.signer.kind() == signer.kind() && one.signer > signer);
+        let Some(heir) = heirs.rfind(|one| one.withdrawn.is_none()) else {
+            return Ok(());
+        };
+        match heir.active_from {
+            Some(from) if from <= now() => return Ok(()),
+            // No server is running: the next start lets it issue at once.
+            None if Instant::now() > deadline => return Ok(()),
+            Some(_) if !told => {
+                told = true;
+                say(&format!("{}  begins in a moment", heir.signer))?;
+            }
+            _ => sleep(LOOK_AGAIN),
+        }
+    }
 }
 
 /// The roots with their keys, before anything is changed; none if the newest one's is on another
@@ -204,7 +234,7 @@ fn tell_of_lists(home: &Home, store: &Store) -> Result<(), Failure> {
     let names: Vec<_> = left.iter().map(CrlSigner::to_string).collect();
     Ok(say(&format!(
         "the root's revocation list does NOT name {} yet: `cuhk keys request lists --out FILE` here, \
-         `cuhk keys sign-request FILE` where the root is, `cuhk keys import FILE` here",
+         `cuhk keys sign-request FILE` where its root is, `cuhk keys import FILE` here",
         names.join(", ")
     ))?)
 }
