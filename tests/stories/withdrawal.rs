@@ -260,7 +260,7 @@ fn others_programs_refuse_what_it_issued_and_verify_the_receipts_of_before() {
         let judging = python
             .current_dir(campus.by_hand.path(""))
             .args([script, &receipt]);
-        Ran::of(judging.args(["--root", root.as_str().unwrap()])).succeeded();
+        Ran::of(judging.arg(root.as_str().unwrap())).succeeded();
     }
 }
 
