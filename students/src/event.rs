@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
+use scb_protocol::rules::{Counts, MemberStanding};
 use scb_protocol::statement::{FilePath, SubmissionId};
 use scb_protocol::{Code, Fact, Step, StepEvent};
 
@@ -47,11 +48,22 @@ pub enum Event {
         /// Until when the present one is good; `None` if it has ended.
         until: Option<UnixTime>,
     },
+    /// Step 6: what is about to be sent will be late.
+    WillBeLate {
+        /// How each member will stand.
+        standings: Vec<MemberStanding>,
+    },
     /// Step 6: what was signed of other bytes under the same names, and had not come, still stands: the
-    /// version that was handed in now is late.
+    /// version that was handed in now is late, and costs more.
     StillStands {
         /// Its submission ID.
         submission: SubmissionId,
+        /// When it was recorded.
+        at: UnixTime,
+        /// Until when its files may come.
+        until: UnixTime,
+        /// Which of both counts, once it is handed in as well.
+        counts: Counts,
     },
     /// Step 6: what was signed of other bytes under the same names, and had not come, is given up.
     GivenUp {
@@ -118,6 +130,7 @@ impl Event {
             | Self::NotRenewed { .. }
             | Self::RejectionKept { .. }
             | Self::GivenUp { .. }
+            | Self::WillBeLate { .. }
             | Self::StillStands { .. }
             | Self::Waiting { .. } => None,
         }

@@ -80,8 +80,17 @@ impl Show {
             Event::GivenUp { submission } => {
                 self.line(Step::Six, &self.words.given_up(submission));
             }
-            Event::StillStands { submission } => {
-                self.line(Step::Six, &self.words.still_stands(submission));
+            Event::WillBeLate { standings } => {
+                self.line(Step::Six, &self.words.will_be_late(standings));
+            }
+            Event::StillStands {
+                submission,
+                at,
+                until,
+                counts,
+            } => {
+                let text = self.words.still_stands(submission, (*at, *until), *counts);
+                self.line(Step::Six, &text);
             }
             Event::Waiting {
                 step,

@@ -7,8 +7,8 @@ use scb_cli::Failure;
 use scb_explain::{Language, nothing_changed, refusal, remedy};
 use scb_protocol::{Code, Refusal};
 
-use crate::Error;
 use crate::error::{blames_clock, is_certificate_dead, is_recorded, one_below_the_other};
+use crate::{Error, Recorded};
 
 /// A failure to show. Refusals, and what a hand-in usually fails of here, are told in every
 /// language; rarer faults of this machine in English.
@@ -16,15 +16,23 @@ pub(crate) fn failure(error: Error, language: Language) -> Failure {
     if let Error::SeveralRefused(refusals) = error {
         return one_below_the_other(refusals, |error| failure(error, language));
     }
-    if let Error::Unfinished { cause, recorded } = error {
-        return unfinished::told(*cause, &recorded, language);
+    match error {
+        Error::Unfinished { cause, recorded } => unfinished::told(&cause, &recorded, language),
+        error => alone(&error, language, None),
     }
+}
+
+/// What failed, and no more. Where something that was recorded before stands, nobody is told that
+/// nothing was changed.
+fn alone(error: &Error, language: Language, stands: Option<&Recorded>) -> Failure {
+    let failure = error.in_english(stands);
     let told = match (language, error.refusals()) {
         (Language::English, _) => None,
-        (Language::Chinese, [one, ..]) => Some((sentence(&error, one), Some(chinese_remedy(one)))),
-        (Language::Chinese, []) => local::chinese(&error),
+        (Language::Chinese, [one, ..]) => {
+            Some((sentence(error, one, stands), Some(chinese_remedy(one))))
+        }
+        (Language::Chinese, []) => local::chinese(error),
     };
-    let failure = Failure::from(error);
     match told {
         None => failure,
         Some((message, remedy)) => Failure {
@@ -35,10 +43,10 @@ pub(crate) fn failure(error: Error, language: Language) -> Failure {
     }
 }
 
-fn sentence(error: &Error, one: &Refusal) -> String {
+fn sentence(error: &Error, one: &Refusal, stands: Option<&Recorded>) -> String {
     let after = match error {
         Error::ReceiptRefused(_) => "；此收據不能證明任何事",
-        _ if is_recorded(one) => "",
+        _ if is_recorded(one) || stands.is_some() => "",
         _ => nothing_changed(Language::Chinese),
     };
     refusal(one, Language::Chinese) + after

@@ -1,10 +1,14 @@
 //! What the dialogue asks and tells, in the language of the person at the keyboard.
 
+mod lateness;
 mod results;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
+use scb_cli::local_time;
 use scb_explain::{Language, width};
 use scb_protocol::grouped;
+use scb_protocol::rules::Counts;
 use scb_protocol::statement::SubmissionId;
 
 use crate::Group;
@@ -359,25 +363,42 @@ impl Words {
     pub(crate) fn given_up(self, submission: &SubmissionId) -> String {
         match self.0 {
             Language::English => format!(
-                "what was signed of these files before ({submission}), and could not come any more, \
-                 is given up"
+                "what was signed of these files before ({submission}) is given up: this version \
+                 takes its place"
             ),
             Language::Chinese => {
-                format!("先前就這些檔案簽署而不能再送達的（{submission}）已放棄")
+                format!("先前就這些檔案簽署的（{submission}）已放棄，以此版本代替")
             }
         }
     }
 
-    pub(crate) fn still_stands(self, submission: &SubmissionId) -> String {
+    /// `counts`: which of both, once both are handed in.
+    pub(crate) fn still_stands(
+        self,
+        submission: &SubmissionId,
+        (at, until): (UnixTime, UnixTime),
+        counts: Counts,
+    ) -> String {
+        let (at, until) = (local_time(at), local_time(until));
+        let counts = match counts {
+            Counts::Latest => self.pick(
+                "the latest version counts, which is this one",
+                "以最後一版為準，即此版本",
+            ),
+            Counts::First => self.pick(
+                "the first version counts, which would be that one",
+                "以第一版為準，即該版本",
+            ),
+        };
         match self.0 {
             Language::English => format!(
-                "this version is LATE; what was signed of these files before ({submission}) still \
-                 stands: put the file back as it was and run the same command, or give it up: \
-                 student withdraw {submission}"
+                "this version is LATE; what was signed of these files before ({submission}), recorded \
+                 {at}, still stands: with the files as they were, the same command hands that in, \
+                 too, until {until} ({counts}); or give it up: student withdraw {submission}"
             ),
             Language::Chinese => format!(
-                "此版本屬遲交；先前就這些檔案簽署的（{submission}）仍然有效：還原檔案後再執行同一指令，或放棄\
-                 它：student withdraw {submission}"
+                "此版本屬遲交；先前就這些檔案簽署並於 {at} 登記的（{submission}）仍然有效：還原檔案後，在 \
+                 {until} 前再執行同一指令亦可提交它（{counts}）；或放棄它：student withdraw {submission}"
             ),
         }
     }

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::{Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use scb_certs::Fingerprint;
+use scb_protocol::{from_seconds, rfc3339};
 use serde_json::Value;
 use tokio::task::block_in_place;
 
@@ -253,7 +254,7 @@ async fn a_file_that_changes_while_it_is_sent_is_named_and_the_next_run_hands_it
     assert!(!ran.stderr.contains("nothing was changed"), "{ran:#?}");
     for told in [
         "what was signed is recorded at 2",
-        "gives up what was signed before",
+        "what was signed before is given up with it, unless the new version is late",
     ] {
         assert!(ran.stderr.contains(told), "{told}: {ran:#?}");
     }
@@ -263,7 +264,8 @@ async fn a_file_that_changes_while_it_is_sent_is_named_and_the_next_run_hands_it
     let (ran, _) = scene.through(Fault::None).await;
     let ran = ran.succeeded();
     assert!(
-        ran.stdout.contains("could not come any more, is given up"),
+        ran.stdout
+            .contains("is given up: this version takes its place"),
         "{ran:#?}"
     );
     assert_eq!(
@@ -348,4 +350,119 @@ async fn what_was_altered_on_the_disk_is_noticed_and_sent_again() {
     assert!(ran.stdout.contains("sent from its beginning"), "{ran:#?}");
     assert!(up > SIZE);
     scene.is_stored_once();
+}
+
+/// A moment so many seconds from now, as it is typed.
+fn in_seconds(seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    rfc3339(from_seconds(now.as_secs() + seconds))
+}
+
+impl Scene {
+    /// The sandbox's assignment is due in so many seconds; later it costs half.
+    fn due_in(&self, seconds: u64) {
+        let due = in_seconds(seconds);
+        let change = ["assignment", "change", "lab", "--course", "SANDBOX"];
+        let rules = ["--due", &due, "--late-rule", "50%/hour"];
+        let change = [&change[..], &rules].concat();
+        block_in_place(|| self.campus.administer_blackboard(&change)).succeeded();
+    }
+
+    /// Signed and recorded, and killed before its files have come; its submission ID.
+    async fn begun_and_killed(&self) -> String {
+        let (child, proxy) = self.stalled(SIZE / 2).await;
+        killed(child);
+        drop(proxy);
+        let told = self.history();
+        let id = told["unfinished"][0]["submission_id"].as_str();
+        id.unwrap().to_owned()
+    }
+
+    fn history(&self) -> Value {
+        let told = block_in_place(|| self.campus.student(&["history", "--json"]));
+        told.succeeded().json()
+    }
+
+    fn is_late(&self) -> bool {
+        let of = ["assignments", "--ids", &self.ids, "--json"];
+        let told = block_in_place(|| self.campus.student(&of))
+            .succeeded()
+            .json();
+        told["assignments"][0]["members"][0]["state"] == "late"
+    }
+
+    /// How the first student stands with this version.
+    fn standing(&self, number: &str) -> Value {
+        let told = self.history();
+        let mut versions = told["versions"].as_array().unwrap().iter();
+        let version = versions.find(|one| one["submission"] == number);
+        version.unwrap()["standings"][0].clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_signed_in_time_is_not_given_up_for_a_version_that_is_late() {
+    let scene = Scene::new();
+    scene.due_in(30);
+    let id = scene.begun_and_killed().await;
+    let signed = fs::read(&scene.report).unwrap();
+    assert!(!scene.is_late(), "the machine is too slow for this story");
+    until("it is late", 2 * SOON, || scene.is_late());
+
+    fs::write(&scene.report, "another report").unwrap();
+    let late = scene.through(Fault::None).await.0.succeeded().stdout;
+    for part in [
+        "this is LATE by Blackboard's clock: late by ",
+        "which costs 50 %",
+        "lateness late by ",
+        &format!("({id}), recorded 2"),
+        "the latest version counts, which is this one",
+        &format!("give it up: student withdraw {id}"),
+    ] {
+        assert!(late.contains(part), "{part} is missing:\n{late}");
+    }
+    assert!(!late.contains("is given up"), "{late}");
+    assert_eq!(scene.unfinished().len(), 1, "its files may still come");
+    assert_eq!(scene.standing("S-000001")["costs_percent"], 50);
+
+    fs::write(&scene.report, signed).unwrap();
+    let in_time = scene.through(Fault::None).await.0.succeeded().stdout;
+    assert!(in_time.contains("going on from there"), "{in_time}");
+    assert!(
+        in_time.contains("lateness on time; what counts is 2"),
+        "{in_time}"
+    );
+    assert!(!in_time.contains("LATE"), "{in_time}");
+    let in_time = scene.standing("S-000002");
+    assert_eq!(
+        (&in_time["late_seconds"], &in_time["counts"]),
+        (&0.into(), &false.into())
+    );
+    assert_eq!(scene.unfinished(), Vec::<Value>::new());
+
+    // The same command again says the same, as JSON too.
+    let mut again = scene.command(&scene.campus.blackboard.address());
+    let again = block_in_place(|| Ran::of(again.arg("--json")))
+        .succeeded()
+        .json();
+    assert_eq!(again["submission"], "S-000002");
+    assert_eq!(
+        again["standings"][0]["late_seconds"],
+        Value::Null,
+        "{again}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_signed_is_given_up_for_a_version_that_is_in_time() {
+    let scene = Scene::new();
+    scene.due_in(24 * 3600);
+    let id = scene.begun_and_killed().await;
+    fs::write(&scene.report, "another report").unwrap();
+    let told = scene.through(Fault::None).await.0.succeeded().stdout;
+    let given_up = format!("({id}) is given up: this version takes its place");
+    assert!(told.contains(&given_up), "{told}");
+    assert!(told.contains("lateness on time"), "{told}");
+    assert!(!told.contains("LATE"), "{told}");
+    assert_eq!(scene.unfinished(), Vec::<Value>::new());
 }

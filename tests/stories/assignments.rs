@@ -267,9 +267,9 @@ fn students_see_what_lateness_would_cost_each() {
     student(&campus, &format!("enrol --ids {SAMPLE}")).succeeded();
     let told = student(&campus, "assignments").succeeded().stdout;
     for part in [
-        "1155000001  late by 25 h 0 min, which costs 20%",
-        "1155000002  late by 1 h 0 min, which costs 10%",
-        "1155000003  late by 25 h 0 min, which costs 20%",
+        "1155000001  late by 25 h 0 min, which costs 20 %",
+        "1155000002  late by 1 h 0 min, which costs 10 %",
+        "1155000003  late by 25 h 0 min, which costs 20 %",
     ] {
         assert!(told.contains(part), "{part} is missing:\n{told}");
     }

@@ -12,10 +12,11 @@ use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Term, say};
 use scb_protocol::client::ToldProposal;
 use scb_protocol::message::proposal::{ProposalState, Reason, Said};
+use scb_protocol::rules::MemberStanding;
 use scb_protocol::statement::SubmissionId;
 use scb_protocol::{Code, Refusal, Step};
 
-pub(super) use self::show::standing_as_json;
+pub(super) use self::show::proposal_as_json;
 use self::words::Words;
 pub(super) use self::words::Words as ProposalWords;
 use super::{Prepared, group_or_everybody, say_json};
@@ -54,6 +55,16 @@ impl OwnFile {
 impl Waiting {
     fn submission(&self) -> SubmissionId {
         self.told.statement.submission
+    }
+
+    /// How each member stands with what is complete at this moment; nobody where nothing is due.
+    fn standings_at(&self, at: UnixTime) -> Vec<MemberStanding> {
+        let listed = &self.told.listed;
+        let sids = listed.standing.members.iter().map(|member| &member.sid);
+        match listed.rules.due {
+            Some(_) => listed.rules.judge_each(at, sids, &listed.extensions),
+            None => Vec::new(),
+        }
     }
 
     /// Those here who are still to sign it; everybody here, if all have signed and it only has to
@@ -184,6 +195,10 @@ impl<'a> Desk<'a> {
             came = Some(engine.cosign(sid, statement, &mut observer)?);
         }
         match came {
+            Some(HandedIn::Kept(mut kept)) if !kept.before => {
+                kept.standings = one.standings_at(kept.receipt.committed_at());
+                self.say(&HandedIn::Kept(kept))
+            }
             Some(came) => self.say(&came),
             None => Ok(()),
         }
@@ -264,7 +279,7 @@ impl<'a> Desk<'a> {
         let engine = &mut self.prepared.engine;
         let ended = engine.end_proposal(sids, (submission, reason), &mut observer)?;
         match self.common.json {
-            true => say_json(&show::standing_as_json(&ended)),
+            true => say_json(&show::proposal_as_json(&ended)),
             false => Ok(say(&self.words.ended(sids, &ended))?),
         }
     }

@@ -6,7 +6,7 @@ mod unfinished;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_explain::Language;
 use scb_protocol::message::blackboard::{ListedFile, ListedVersion, OwnStanding};
-use scb_protocol::{counted, from_seconds, grouped, in_words};
+use scb_protocol::{counted, from_seconds, grouped};
 use serde_json::{Value, json};
 
 use super::{Prepared, group_or_everybody, quiet, say_json};
@@ -159,17 +159,7 @@ impl Words {
                 "不計算：以另一版本為準",
             ),
         };
-        match (self.0, own.late) {
-            (Language::English, 0) => format!("{counts}; on time"),
-            (Language::Chinese, 0) => format!("{counts}；準時"),
-            (Language::English, late) => format!(
-                "{counts}; late by {}, which costs {} %",
-                in_words(late),
-                own.costs
-            ),
-            (Language::Chinese, late) => {
-                format!("{counts}；遲交 {}，扣 {} %", in_words(late), own.costs)
-            }
-        }
+        let lateness = crate::words::Words::of(self.0).standing(own.standing());
+        format!("{counts}{}{lateness}", self.0.pick("; ", "；"))
     }
 }

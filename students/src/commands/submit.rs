@@ -6,10 +6,11 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::{Term, printable, rfc3339, say, write_atomic};
 use scb_protocol::StepEvent;
+use scb_protocol::rules::{MemberStanding, Standing};
 use scb_transport::{Clock, SystemClock};
 use serde_json::json;
 
-use super::cosign::{ProposalWords, standing_as_json};
+use super::cosign::{ProposalWords, proposal_as_json};
 use super::enrol::enrol_missing;
 use super::{Prepared, say_json};
 use crate::cli::{Common, Submit};
@@ -53,7 +54,7 @@ pub(super) fn say_handed_in(handed_in: &HandedIn, common: &Common) -> Result<(),
     let language = common.explain.language.language();
     match (handed_in, common.json) {
         (HandedIn::Kept(kept), true) => say_json(&as_json(kept)),
-        (HandedIn::Waits(standing), true) => say_json(&standing_as_json(standing)),
+        (HandedIn::Waits(standing), true) => say_json(&proposal_as_json(standing)),
         (HandedIn::Kept(kept), false) => {
             let words = Words::of(language);
             say("")?;
@@ -71,6 +72,10 @@ pub(super) fn say_handed_in(handed_in: &HandedIn, common: &Common) -> Result<(),
 pub(crate) fn say_kept(kept: &KeptReceipt, words: Words) -> Result<(), Error> {
     say_receipt(kept, words)?;
     say_place(&kept.path, |path| words.kept_in(path))?;
+    if !kept.standings.is_empty() {
+        let at = kept.receipt.committed_at();
+        say(&words.recorded(&kept.standings, at))?;
+    }
     say_pending(kept, words)
 }
 
@@ -178,8 +183,24 @@ pub(super) fn as_json(kept: &KeptReceipt) -> serde_json::Value {
         "assignment": statement.assignment,
         "members": members,
         "files": statement.files,
+        "committed_at": rfc3339(kept.receipt.committed_at()),
         "accepted_at": rfc3339(kept.receipt.accepted_at()),
+        "standings": kept.standings.iter().map(standing_as_json).collect::<Vec<_>>(),
         "receipt": kept.path.to_string_lossy(),
         "pending": kept.receipt.witnessed().is_none(),
+    })
+}
+
+/// How a member stands, and what that costs if it is late.
+fn standing_as_json(member: &MemberStanding) -> serde_json::Value {
+    let (late, costs) = match member.standing {
+        Standing::Late { by, costs } => (Some(by), Some(costs)),
+        _ => (None, None),
+    };
+    json!({
+        "sid": member.sid,
+        "state": member.standing.as_str(),
+        "late_seconds": late,
+        "costs_percent": costs,
     })
 }

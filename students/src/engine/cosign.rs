@@ -186,6 +186,7 @@ impl Talk<'_, '_> {
         pending: Pending,
         hand_in: &mut HandIn<'_>,
     ) -> Result<HandedIn, Error> {
+        self.say_if_late(&pending, hand_in);
         let mut certain = !pending.resumed;
         let exchanged = self.exchange_proposal(session, &pending, hand_in, &mut certain);
         match exchanged.await {
@@ -298,6 +299,8 @@ impl Talk<'_, '_> {
             path,
             bytes,
             receipt,
+            before,
+            standings: Vec::new(),
         })
     }
 }

@@ -14,6 +14,7 @@ use scb_protocol::{Code, Fact, Step};
 use scb_transport::Clock;
 
 use super::hand_in::{HandIn, Talk};
+use super::lateness::ToldRules;
 use super::links::REPLY;
 use super::{Engine, tokens};
 use crate::pending;
@@ -150,23 +151,37 @@ impl Talk<'_, '_> {
     }
 
     /// Course and assignment of the hand-in: as they were given; else those of the same hand-in
-    /// when it was interrupted; else, asked of Blackboard, the only ones that are open.
+    /// when it was interrupted; else, asked of Blackboard, the only ones that are open. The rules
+    /// are asked for in any case, once.
     pub(super) async fn choose(
         &mut self,
         session: Session,
-        hand_in: &HandIn<'_>,
+        hand_in: &mut HandIn<'_>,
     ) -> Result<(Session, (Label, Label)), Error> {
-        let (course, assignment) = (&hand_in.course, &hand_in.assignment);
-        if let (Some(course), Some(assignment)) = (course, assignment) {
-            return Ok((session, (course.clone(), assignment.clone())));
-        }
-        if let Some(place) = self.interrupted(hand_in)? {
-            return Ok((session, place));
-        }
-        let (session, told) = self.ask_assignments(session, course.clone()).await?;
-        let one = told.only_open(course.as_ref(), assignment.as_ref())?;
-        self.tell(Step::Six, Some(chosen(one, told.time)));
-        Ok((session, place(one)))
+        let (course, assignment) = (hand_in.course.clone(), hand_in.assignment.clone());
+        let known = match (&course, &assignment) {
+            (Some(course), Some(assignment)) => Some((course.clone(), assignment.clone())),
+            _ => self.interrupted(hand_in)?,
+        };
+        let known = match (known, &hand_in.rules) {
+            (Some(place), Some(_)) => return Ok((session, place)),
+            (known, _) => known,
+        };
+        let within = known
+            .as_ref()
+            .map(|(course, _)| course.clone())
+            .or(course.clone());
+        let (session, told) = self.ask_assignments(session, within).await?;
+        let place = match known {
+            Some(place) => place,
+            None => {
+                let one = told.only_open(course.as_ref(), assignment.as_ref())?;
+                self.tell(Step::Six, Some(chosen(one, told.time)));
+                place(one)
+            }
+        };
+        hand_in.rules = ToldRules::of(&told, &place);
+        Ok((session, place))
     }
 
     /// Where the same was to be handed in when it was interrupted.

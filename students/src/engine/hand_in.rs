@@ -10,12 +10,14 @@ use scb_protocol::client::{
 };
 use scb_protocol::message::blackboard::{Received, Reply};
 use scb_protocol::receipt::VerifiedReceipt;
+use scb_protocol::rules::MemberStanding;
 use scb_protocol::statement::{FilePath, Label, SubmissionId};
 use scb_protocol::{Code, Fact, Step};
 use scb_transport::Clock;
 use tokio::time::Instant;
 
 use super::facts;
+use super::lateness::ToldRules;
 use super::links::{RECEIPT, REPLY, about};
 use super::wire::Wire;
 use crate::pending::{Draft, Pending};
@@ -37,6 +39,8 @@ pub struct HandIn<'a> {
     pub(super) there: Option<u64>,
     /// What it recorded.
     pub(super) recorded: Option<Recorded>,
+    /// The rules of the assignment, as it told them last.
+    pub(super) rules: Option<ToldRules>,
 }
 
 /// What stands at Blackboard though it is not handed in: a signed statement whose files may follow.
@@ -70,6 +74,7 @@ impl<'a> HandIn<'a> {
             elsewhere: &[],
             there: None,
             recorded: None,
+            rules: None,
         }
     }
 
@@ -123,6 +128,10 @@ pub struct KeptReceipt {
     pub bytes: Vec<u8>,
     /// What it proves.
     pub receipt: VerifiedReceipt,
+    /// Whether it is of a hand-in before this one, which changes nothing.
+    pub before: bool,
+    /// How each member stands with it, as far as that is known here; nobody where nothing is due.
+    pub standings: Vec<MemberStanding>,
 }
 
 /// Hands in and keeps the receipt; only then is the pending hand-in forgotten.
@@ -222,6 +231,7 @@ impl<'a, 'o> Talk<'a, 'o> {
     ) -> Result<KeptReceipt, Error> {
         let draft = hand_in.draft(session.service(), assignment, self.members);
         let pending = Pending::prepare(&self.setup.home, &draft, self.clock.now())?;
+        self.say_if_late(&pending, hand_in);
         let mut certain = !pending.resumed;
         let exchanged = self.exchange(session, &pending, hand_in, &mut certain);
         match exchanged.await {
@@ -237,6 +247,18 @@ impl<'a, 'o> Talk<'a, 'o> {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// What is signed just now is not recorded yet: whoever would be late with it hears so first.
+    pub(super) fn say_if_late(&mut self, pending: &Pending, hand_in: &HandIn<'_>) {
+        let here = self.members.iter().map(|member| &member.sid);
+        let each = match &hand_in.rules {
+            Some(rules) if !pending.resumed => rules.late_now(here.chain(hand_in.elsewhere)),
+            _ => None,
+        };
+        if let Some(standings) = each {
+            (self.observer)(&Event::WillBeLate { standings });
         }
     }
 

@@ -6,6 +6,7 @@ use scb_explain::{Language, nothing_changed};
 use scb_protocol::{Code, Refusal};
 
 use super::Error;
+use crate::Recorded;
 use crate::speech::failure;
 
 /// What helps when two clocks differ.
@@ -239,25 +240,27 @@ impl Error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        if let Error::SeveralRefused(refusals) = error {
-            return one_below_the_other(refusals, Self::from);
-        }
-        if let Error::Unfinished { .. } = error {
-            return failure(error, Language::English);
-        }
-        let mut message = match &error {
-            Error::Cli(inner) => return with_chain(inner, &error),
+        failure(error, Language::English)
+    }
+}
+
+impl Error {
+    /// In English. Where something that was recorded before stands, nobody is told that nothing was
+    /// changed.
+    pub(crate) fn in_english(&self, stands: Option<&Recorded>) -> Failure {
+        let mut message = match self {
+            Self::Cli(inner) => return with_chain(inner, self),
             other => with_causes(other),
         };
-        if error.of_a_step() {
+        if self.of_a_step() && stands.is_none() {
             message += nothing_changed(Language::English);
         }
-        Self {
-            exit: error.exit(),
+        Failure {
+            exit: self.exit(),
             message,
-            remedy: error.remedy(),
-            code: Some(error.code()),
-            concern: Box::new(error.concern()),
+            remedy: self.remedy(),
+            code: Some(self.code()),
+            concern: Box::new(self.concern()),
             others: Vec::new(),
         }
     }

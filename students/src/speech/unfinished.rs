@@ -2,24 +2,23 @@
 //! and what to do about it.
 
 use scb_cli::{Failure, local_time};
-use scb_explain::{Language, nothing_changed};
+use scb_explain::Language;
 
-use super::failure;
+use super::alone;
 use crate::{Error, Recorded};
 
-/// As the failure alone, but that something was changed.
-pub(super) fn told(cause: Error, recorded: &Recorded, language: Language) -> Failure {
+/// As the failure alone, with what stands.
+pub(super) fn told(cause: &Error, recorded: &Recorded, language: Language) -> Failure {
     let changed = matches!(cause, Error::ReportChanged { .. });
-    let failure = failure(cause, language);
-    let message = failure.message.strip_suffix(nothing_changed(language));
-    let message = message.unwrap_or(&failure.message);
+    let failure = alone(cause, language, Some(recorded));
     let remedy = failure.remedy.iter().cloned().chain([match changed {
         true => next_version(language),
         false => goes_on(recorded, language),
     }]);
     let between = language.pick("; ", "；");
+    let stands = stands(recorded, changed, language);
     Failure {
-        message: format!("{message}{between}{}", stands(recorded, changed, language)),
+        message: format!("{}{between}{stands}", failure.message),
         remedy: Some(remedy.collect::<Vec<_>>().join(between)),
         ..failure
     }
@@ -50,11 +49,14 @@ fn stands(recorded: &Recorded, changed: bool, language: Language) -> String {
     }
 }
 
-/// The bytes that were signed are gone.
+/// The bytes that were signed are gone, unless somebody has a copy.
 fn next_version(language: Language) -> String {
     let told = language.pick(
-        "the same command hands in the file as it is now, and gives up what was signed before",
-        "再執行同一指令即提交檔案現況，並放棄先前簽署的內容",
+        "the same command hands in the file as it is now; what was signed before is given up with \
+         it, unless the new version is late and costs more: then it stands, and the file as it was \
+         may still be handed in",
+        "再執行同一指令即提交檔案現況，並放棄先前簽署的內容；但如新版本屬遲交且扣分較多，先前的內容仍然有效，\
+         可還原檔案後再提交",
     );
     told.to_owned()
 }
@@ -75,9 +77,11 @@ fn goes_on(recorded: &Recorded, language: Language) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use scb_explain::nothing_changed;
     use scb_protocol::{Code, Refusal, Step, from_seconds};
 
     use super::*;
+    use crate::speech::failure;
 
     fn recorded() -> Recorded {
         Recorded {

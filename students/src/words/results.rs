@@ -62,7 +62,7 @@ impl Words {
     }
 
     /// A label, and what stands behind it.
-    fn result(self, label: &str, value: &str) -> String {
+    pub(super) fn result(self, label: &str, value: &str) -> String {
         format!("{}{value}", padded(label, LABEL))
     }
 }

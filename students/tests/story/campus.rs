@@ -240,7 +240,8 @@ pub(crate) fn told(events: &[Event]) -> Vec<String> {
         Event::Sending { sent, total } => format!("sending {sent} of {total}"),
         Event::RejectionKept { .. } => "rejection kept".to_owned(),
         Event::GivenUp { submission } => format!("given up {submission}"),
-        Event::StillStands { submission } => format!("still stands {submission}"),
+        Event::StillStands { submission, .. } => format!("still stands {submission}"),
+        Event::WillBeLate { .. } => "will be late".to_owned(),
         Event::Waiting { step, left, .. } => format!("step {step} waiting {left}"),
         Event::Interrupted { code } => format!("interrupted {code}"),
         Event::NotRenewed {

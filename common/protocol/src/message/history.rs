@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blackboard::fit_into;
 use crate::object::objects;
+use crate::rules::Standing;
 use crate::statement::{FileEntry, FilePath, Files, Label, SubmissionId, SubmissionNumber};
 
 /// So many bytes of one version may be its files.
@@ -91,6 +92,16 @@ pub struct ListedUnfinished {
 }
 
 objects!(ListedFile, OwnStanding, ListedVersion, ListedUnfinished);
+
+impl OwnStanding {
+    /// How late it was, as rules put it.
+    pub fn standing(&self) -> Standing {
+        match (self.late, self.costs) {
+            (0, _) => Standing::OnTime,
+            (by, costs) => Standing::Late { by, costs },
+        }
+    }
+}
 
 impl ListedFile {
     /// The first of these files, as many as there is room for in one version.

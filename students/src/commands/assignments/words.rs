@@ -132,33 +132,7 @@ impl Words {
 
     /// How one student stands.
     pub(super) fn member(self, standing: Standing) -> String {
-        let (english, chinese) = match standing {
-            Standing::NotYetOpen { .. } => ("not yet open".to_owned(), "尚未開放".to_owned()),
-            Standing::OnTime => ("on time".to_owned(), "準時".to_owned()),
-            Standing::WithinGrace => (
-                "open, within the grace: not late".to_owned(),
-                "寬限期內，不算逾期".to_owned(),
-            ),
-            Standing::Late { by, costs } => {
-                let by = in_words(by);
-                match costs {
-                    0 => (format!("late by {by}"), format!("逾期 {by}")),
-                    costs => (
-                        format!("late by {by}, which costs {costs}%"),
-                        format!("逾期 {by}，扣 {costs}%"),
-                    ),
-                }
-            }
-            Standing::Closed { since } => {
-                let since = local_time(since);
-                let english = format!("closed since {since}: would not count for this student");
-                (english, format!("已於 {since} 截止：不計入此學生"))
-            }
-        };
-        match self.0 {
-            Language::English => english,
-            Language::Chinese => chinese,
-        }
+        crate::words::Words::of(self.0).standing(standing)
     }
 
     /// For how many it is, and which version counts.

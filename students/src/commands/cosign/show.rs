@@ -137,7 +137,7 @@ pub(super) fn as_json(listed: &[Waiting], own: Option<&OwnFile>) -> Value {
 
 fn one_as_json(one: &Waiting, own: Option<&OwnFile>) -> Value {
     let (statement, listed) = (&one.told.statement, &one.told.listed);
-    let mut value = standing_as_json(&listed.standing);
+    let mut value = proposal_as_json(&listed.standing);
     value["course"] = json!(statement.course);
     value["assignment"] = json!(statement.assignment);
     value["files"] = json!(statement.files);
@@ -165,7 +165,7 @@ fn one_as_json(one: &Waiting, own: Option<&OwnFile>) -> Value {
     value
 }
 
-pub(crate) fn standing_as_json(standing: &ProposalStanding) -> Value {
+pub(crate) fn proposal_as_json(standing: &ProposalStanding) -> Value {
     let member = |one: &CosignerStanding| {
         json!({
             "sid": one.sid,

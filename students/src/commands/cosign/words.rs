@@ -4,7 +4,7 @@ use scb_certs::StudentId;
 use scb_cli::{local_time, printable};
 use scb_explain::{Language, width};
 use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
-use scb_protocol::rules::{MemberStanding, Standing};
+use scb_protocol::rules::MemberStanding;
 use scb_protocol::statement::SubmissionId;
 use scb_protocol::{counted, grouped};
 
@@ -232,29 +232,8 @@ impl Words {
 
     /// What lateness would cost this member.
     pub(super) fn would_be(self, member: &MemberStanding, is_known: bool) -> String {
-        let sid = &member.sid;
-        let text = match (self.0, member.standing) {
-            (Language::English, Standing::OnTime) => format!("{sid} on time"),
-            (Language::Chinese, Standing::OnTime) => format!("{sid} 準時"),
-            (Language::English, Standing::WithinGrace) => {
-                format!("{sid} within the time of grace, costs nothing")
-            }
-            (Language::Chinese, Standing::WithinGrace) => format!("{sid} 在寬限期內，不扣分"),
-            (Language::English, Standing::Late { by, costs }) => format!(
-                "{sid} late by {}, costs {costs}% of the full mark",
-                scb_protocol::in_words(by)
-            ),
-            (Language::Chinese, Standing::Late { by, costs }) => format!(
-                "{sid} 遲交 {}，扣滿分的 {costs}%",
-                scb_protocol::in_words(by)
-            ),
-            (Language::English, Standing::NotYetOpen { .. }) => format!("{sid} not open yet"),
-            (Language::Chinese, Standing::NotYetOpen { .. }) => format!("{sid} 尚未開放"),
-            (Language::English, Standing::Closed { .. }) => {
-                format!("{sid} closed: it does not count as handed in")
-            }
-            (Language::Chinese, Standing::Closed { .. }) => format!("{sid} 已截止：不算提交"),
-        };
+        let lateness = crate::words::Words::of(self.0).standing(member.standing);
+        let text = format!("{} {lateness}", member.sid);
         match (self.0, is_known) {
             (_, true) => text,
             (Language::English, false) => {

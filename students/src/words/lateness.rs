@@ -1,0 +1,115 @@
+//! How work stands towards its deadline: in the same words wherever it is told.
+
+use rustls_pki_types::UnixTime;
+use scb_cli::local_time;
+use scb_explain::Language;
+use scb_protocol::in_words;
+use scb_protocol::rules::{MemberStanding, Standing};
+
+use super::Words;
+
+impl Words {
+    /// How one student stands.
+    pub(crate) fn standing(self, standing: Standing) -> String {
+        match (self.0, standing) {
+            (_, Standing::NotYetOpen { .. }) => self.pick("not yet open", "尚未開放").to_owned(),
+            (_, Standing::OnTime) => self.pick("on time", "準時").to_owned(),
+            (_, Standing::WithinGrace) => {
+                let told = self.pick("within the grace: not late", "寬限期內，不算遲交");
+                told.to_owned()
+            }
+            (Language::English, Standing::Late { by, costs: 0 }) => {
+                format!("late by {}", in_words(by))
+            }
+            (Language::Chinese, Standing::Late { by, costs: 0 }) => {
+                format!("遲交 {}", in_words(by))
+            }
+            (Language::English, Standing::Late { by, costs }) => {
+                format!("late by {}, which costs {costs} %", in_words(by))
+            }
+            (Language::Chinese, Standing::Late { by, costs }) => {
+                format!("遲交 {}，扣 {costs} %", in_words(by))
+            }
+            (Language::English, Standing::Closed { since }) => {
+                let since = local_time(since);
+                format!("closed since {since}: does not count for this student")
+            }
+            (Language::Chinese, Standing::Closed { since }) => {
+                format!("已於 {} 截止：不計入此學生", local_time(since))
+            }
+        }
+    }
+
+    /// How each of a group stands; what holds for all of them is told once.
+    pub(crate) fn standings(self, each: &[MemberStanding]) -> String {
+        let Some((first, others)) = each.split_first() else {
+            return String::new();
+        };
+        if others.iter().all(|one| one.standing == first.standing) {
+            return self.standing(first.standing);
+        }
+        let one = |one: &MemberStanding| format!("{} {}", one.sid, self.standing(one.standing));
+        let each: Vec<_> = each.iter().map(one).collect();
+        each.join(self.pick("; ", "；"))
+    }
+
+    /// Of what was recorded at this moment, which is the one that counts.
+    pub(crate) fn recorded(self, each: &[MemberStanding], at: UnixTime) -> String {
+        let (told, at) = (self.standings(each), local_time(at));
+        let told = match self.0 {
+            Language::English => format!("{told}; what counts is {at}, when it was recorded"),
+            Language::Chinese => format!("{told}；以登記時間 {at} 為準"),
+        };
+        self.result(self.pick("lateness", "遲交"), &told)
+    }
+
+    /// Before it is sent.
+    pub(crate) fn will_be_late(self, each: &[MemberStanding]) -> String {
+        let told = self.standings(each);
+        match self.0 {
+            Language::English => format!("this is LATE by Blackboard's clock: {told}"),
+            Language::Chinese => format!("按 Blackboard 的時鐘，此為遲交：{told}"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_protocol::from_seconds;
+
+    use super::*;
+
+    const LATE: Standing = Standing::Late { by: 1, costs: 50 };
+
+    fn each(standings: &[Standing]) -> Vec<MemberStanding> {
+        let sids = ["A", "B", "C"].iter().zip(standings);
+        sids.map(|(sid, standing)| MemberStanding {
+            sid: sid.parse().unwrap(),
+            standing: *standing,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn what_it_costs_is_told_where_it_costs_something() {
+        let [english, chinese] = [Language::English, Language::Chinese].map(Words::of);
+        let marked = Standing::Late { by: 1, costs: 0 };
+        assert_eq!(english.standing(LATE), "late by 1 s, which costs 50 %");
+        assert_eq!(chinese.standing(LATE), "遲交 1 s，扣 50 %");
+        assert_eq!(english.standing(marked), "late by 1 s");
+        assert_eq!(chinese.standing(marked), "遲交 1 s");
+    }
+
+    #[test]
+    fn what_holds_for_all_is_told_once_and_else_of_whom() {
+        let words = Words::of(Language::English);
+        let told = words.recorded(&each(&[LATE, LATE]), from_seconds(1_795_262_401));
+        assert!(told.starts_with("lateness late by 1 s, which costs 50 %; "));
+        let told = words.will_be_late(&each(&[LATE, Standing::OnTime]));
+        assert!(
+            told.ends_with("A late by 1 s, which costs 50 %; B on time"),
+            "{told}"
+        );
+    }
+}
