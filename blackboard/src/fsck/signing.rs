@@ -267,7 +267,7 @@ fn differs(row: &ProposedRow, expected: Option<&ProposedRow>) -> Found {
         return altered("its members are not those who were entered".to_owned());
     }
     if row.ended != expected.ended {
-        let [here, entered] = [row, expected].map(|one| end_of(one));
+        let [here, entered] = [row, expected].map(end_of);
         return altered(format!("{here} here, {entered} by the log"));
     }
     if row.proposed_at != expected.proposed_at || row.signed != expected.signed {

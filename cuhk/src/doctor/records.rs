@@ -124,7 +124,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
     });
     let mut findings = looked.unwrap_or_else(|error| vec![Finding::unseen("records", error)]);
     findings.extend(
-        withdrawn(&home, &store).unwrap_or_else(|error| Some(Finding::unseen(WITHDRAWN, error))),
+        withdrawn(home, &store).unwrap_or_else(|error| Some(Finding::unseen(WITHDRAWN, error))),
     );
     findings.extend(import(&store).unwrap_or_else(|error| Some(Finding::unseen("import", error))));
     store.close_blocking();
