@@ -63,7 +63,7 @@ pub struct Common {
     /// Where keys, certificates and receipts are.
     #[command(flatten)]
     pub home: HomeArgs,
-    /// Use the sandbox that `cuhk serve --sandbox DIR` made: nothing else is needed
+    /// Use the sandbox that `cuhk serve --sandbox DIR` made: nothing else is needed, and no --home
     #[arg(long, value_name = "DIR", global = true)]
     pub sandbox: Option<PathBuf>,
     /// Where CUHK listens, such as cuhk.example.edu:8011; remembered [or: SCB_STUDENT_CUHK]

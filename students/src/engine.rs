@@ -231,21 +231,25 @@ impl Engine {
             .collect())
     }
 
-    /// Those of these students of whose certificate here CUHK has no record. Nobody is asked for a
-    /// passphrase for that: whose key has one is left out.
+    /// Those of these students of whose certificate here CUHK has no record. Whose key cannot be opened,
+    /// for want of its passphrase, is left out.
     ///
     /// # Errors
     ///
     /// Why CUHK does not say, or what failed here.
     pub(crate) fn unrecorded(&mut self, sids: &[StudentId]) -> Result<Vec<StudentId>, Error> {
-        let mut here = Vec::new();
+        let mut members = Vec::new();
         for sid in sids {
-            let is_here = identity::chain(&self.setup.home, sid)?.is_some();
-            if is_here && identity::has_passphrase(&self.setup.home, sid)? == Some(false) {
-                here.push(sid.clone());
+            if identity::chain(&self.setup.home, sid)?.is_none() {
+                continue;
+            }
+            let locked = identity::has_passphrase(&self.setup.home, sid)? == Some(true);
+            match (self.open_all(std::slice::from_ref(sid)), locked) {
+                (Ok(opened), _) => members.extend(opened),
+                (Err(_), true) => {}
+                (Err(error), false) => return Err(error),
             }
         }
-        let members = self.open_all(&here)?;
         let _lock = self.lock()?;
         let (setup, clock) = (&mut self.setup, &self.clock);
         self.runtime.block_on(async {

@@ -10,7 +10,9 @@ use scb_cli::printable;
 use scb_protocol::statement::{FileEntry, Files, FilesError, Label, MAX_FILES};
 use scb_protocol::{Refusal, counted};
 
-pub(crate) use told::{blames_clock, is_certificate_dead, is_recorded, one_below_the_other};
+pub(crate) use told::{
+    blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, one_below_the_other,
+};
 
 use crate::{ClockOffset, Fault, Recorded};
 
@@ -203,6 +205,9 @@ pub enum Error {
     /// The clock here and a server's differ so much that nothing can succeed.
     #[error("{0}")]
     ClockOff(ClockOffset),
+    /// A sandbox has a home of its own for its students.
+    #[error("--home and --sandbox name two homes")]
+    HomeInSandbox,
     /// Faults are for sandboxes.
     #[error("--fault is for a sandbox only")]
     FaultOutsideSandbox,

@@ -70,7 +70,7 @@ impl Setup {
     /// # Errors
     ///
     /// [`Error::OtherRoot`] if two of them name different roots, [`Error::RootFile`],
-    /// [`Error::FaultOutsideSandbox`], [`Error::Cli`].
+    /// [`Error::FaultOutsideSandbox`], [`Error::HomeInSandbox`], [`Error::Cli`].
     pub fn new(common: &Common, sheet: Option<&CodeSheet>) -> Result<Self, Error> {
         let sandbox = common.sandbox.as_deref().map(Sandbox::open).transpose()?;
         let fault = match common.fault {
@@ -79,6 +79,7 @@ impl Setup {
             Some(FaultChoice::List) | None => None,
         };
         let dir = match &sandbox {
+            Some(_) if common.home.home.is_some() => return Err(Error::HomeInSandbox),
             Some(sandbox) => sandbox.student_home(),
             None => common.home.resolve(Role::Student),
         };

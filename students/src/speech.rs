@@ -7,7 +7,9 @@ use scb_cli::Failure;
 use scb_explain::{Language, nothing_changed, refusal, remedy};
 use scb_protocol::{Code, Refusal};
 
-use crate::error::{blames_clock, is_certificate_dead, is_recorded, one_below_the_other};
+use crate::error::{
+    blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, one_below_the_other,
+};
 use crate::{Error, Recorded};
 
 /// A failure to show. Refusals, and what a hand-in usually fails of here, are told in every
@@ -57,6 +59,14 @@ fn chinese_remedy(refusal: &Refusal) -> String {
     match &refusal.sid {
         _ if blames_clock(refusal) => {
             "校正本機的日期、時間及時區；若均無誤，請通知資訊科技部門".to_owned()
+        }
+        _ if is_about_log(refusal) => format!(
+            "{}。若中大在此目錄上次查看之後曾以備份還原，學系會告知，原因即在於此：以新的註冊碼領取新證書\
+             （student enrol --codes FILE），把 log.json 移出此目錄，然後再查看",
+            remedy(refusal.code, Language::Chinese)
+        ),
+        _ if is_handed_in(refusal) => {
+            "已提交的不能收回：請提交另一版本；`student history` 顯示以哪一版為準".to_owned()
         }
         Some(sid) if refusal.code == Code::CertificateExpired => format!(
             "student renew --ids {sid}；若遭拒絕，向學系索取新的註冊碼，然後執行：student enrol --ids \

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::campus::{Campus, Ran, Server, copy, program, python};
+use crate::campus::{Campus, Ran, Server, copy, program, python, write_secret};
 
 /// Backs up the campus's CUHK into a file beside the sandbox.
 fn back_up(campus: &Campus, name: &str) -> PathBuf {
@@ -297,10 +297,22 @@ fn who_was_enrolled_after_the_backup_enrols_again_with_a_new_code() {
     copy(&home, &old);
     campus.start_cuhk_again();
     enrol(&campus, "1155000001").succeeded();
+    let locked = Locked::new(&campus);
+    locked.enrol(&campus, &locked.given()).succeeded();
+    let audit = ["audit", "--ids", "1155000001", "--json"];
+    campus.student(&audit).succeeded();
     campus.cuhk.stop();
     fs::remove_dir_all(&home).unwrap();
     copy(&old, &home);
     campus.start_cuhk_again();
+
+    // Nobody is asked for a passphrase here, and none is given.
+    let unasked = locked.enrol(&campus, &[]).succeeded().stdout;
+    assert!(unasked.contains("1 certificate here already"), "{unasked}");
+    let told = locked.enrol(&campus, &locked.given()).succeeded().stdout;
+    assert!(told.contains("1155000003 CUHK has no record"), "{told}");
+    let again = locked.enrol(&campus, &locked.given()).succeeded().stdout;
+    assert!(again.contains("1 certificate here already"), "{again}");
 
     let refused = campus.student(&["renew", "--ids", "1155000001"]);
     assert_eq!(refused.exit, Some(3), "{refused:#?}");
@@ -323,4 +335,71 @@ fn who_was_enrolled_after_the_backup_enrols_again_with_a_new_code() {
         nothing.stdout.contains("2 certificates here already"),
         "{nothing:#?}"
     );
+}
+
+/// A student with a key under a passphrase, in a home of his own.
+struct Locked {
+    home: PathBuf,
+    passphrase: String,
+}
+
+impl Locked {
+    fn new(campus: &Campus) -> Self {
+        let file = campus.outside().join("passphrase");
+        write_secret(&file, "correct horse battery staple\n");
+        Self {
+            home: campus.outside().join("locked"),
+            passphrase: file.to_str().unwrap().to_owned(),
+        }
+    }
+
+    /// The options that give the passphrase.
+    fn given(&self) -> [&str; 2] {
+        ["--passphrase-file", &self.passphrase]
+    }
+
+    fn enrol(&self, campus: &Campus, more: &[&str]) -> Ran {
+        let codes = campus.path().join("codes.csv");
+        let enrol = [
+            "enrol",
+            "--ids",
+            "1155000003",
+            "--codes",
+            codes.to_str().unwrap(),
+        ];
+        campus.student_elsewhere(&self.home, &[&enrol[..], more].concat())
+    }
+}
+
+#[test]
+fn who_looked_at_the_log_before_an_old_backup_was_put_back_is_told_what_may_be() {
+    let mut campus = Campus::sandbox();
+    campus.cuhk.stop();
+    let (home, old) = (campus.path().join("cuhk"), campus.outside().join("old"));
+    copy(&home, &old);
+    campus.start_cuhk_again();
+    enrol(&campus, "1155000001").succeeded();
+    let audit = ["audit", "--ids", "1155000001"];
+    campus.student(&audit).succeeded();
+    campus.cuhk.stop();
+    fs::remove_dir_all(&home).unwrap();
+    copy(&old, &home);
+    campus.start_cuhk_again();
+    enrol(&campus, "1155000001").succeeded();
+
+    let told = |language: &str, part: &str| {
+        let audit = [&audit[..], &["--lang", language, "--json"]].concat();
+        let refused = campus.student(&audit).refused(3, "log_forked");
+        let remedy = refused["remedy"].as_str().unwrap();
+        assert!(
+            remedy.contains(part) && remedy.contains("log.json"),
+            "{refused:#}"
+        );
+    };
+    told("en", "put back from a backup");
+    told("zh-Hant", "備份還原");
+    // What it says to do helps.
+    let memory = campus.path().join("student/log.json");
+    fs::rename(&memory, campus.outside().join("log.json")).unwrap();
+    campus.student(&audit).succeeded();
 }

@@ -276,6 +276,8 @@ fn who_has_signed_takes_it_back_and_nobody_signs_another_file() {
         .refused(3, "other_ending");
     let told = machines.on(SIDS[0], &["withdraw", &id]).succeeded().stdout;
     assert!(told.contains("taken back: not handed in"), "{told}");
+    let again = machines.on(SIDS[0], &["withdraw", &id]).succeeded().stdout;
+    assert!(again.starts_with("Nothing to do: "), "{again}");
     let seen = &overview(&machines, &["--json"]).json()["students"][0]["setback"];
     assert_eq!(
         (&seen["kind"], &seen["by"][0]),
@@ -340,4 +342,74 @@ fn the_teacher_sees_whose_signature_is_waited_for() {
     let told = overview(&["--json"]).json();
     assert_eq!(told["totals"]["handed_in"], 3);
     assert_eq!(told["totals"]["waiting"], 0);
+}
+
+#[test]
+fn who_signs_is_told_which_version_counts_and_which_would() {
+    let machines = Machines::new();
+    let mine = machines.report("my own report");
+    let alone = ["submit", "--ids", SIDS[1], &mine];
+    machines.on(SIDS[1], &alone).succeeded();
+    machines.propose("our report");
+    let shown = machines.on(SIDS[1], &["cosign"]).succeeded().stdout;
+    for part in [
+        "counts now  1155000002 S-000001, recorded 2",
+        ": on time",
+        "then        1155000002 this one, IN THE PLACE of S-000001",
+    ] {
+        assert!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+    let chinese = machines.on(SIDS[1], &["cosign", "--lang", "zh-Hant"]);
+    let chinese = chinese.succeeded().stdout;
+    assert!(chinese.contains("此版本，取代 S-000001"), "{chinese}");
+    let counting = &machines.listed(SIDS[1])["proposals"][0]["counting"][0];
+    assert_eq!(counting["counts_now"], "S-000001");
+    assert_eq!(counting["would_count"], true);
+    // Who has handed in nothing has nothing to lose.
+    let shown = machines.on(SIDS[2], &["cosign"]).succeeded().stdout;
+    assert!(
+        shown.contains("1155000003 nothing is handed in yet"),
+        "{shown}"
+    );
+    assert!(!shown.contains("IN THE PLACE"), "{shown}");
+}
+
+#[test]
+fn where_the_first_version_counts_nobody_is_told_that_another_would() {
+    let machines = Machines::new();
+    let first = "assignment change lab --course SANDBOX --counts first";
+    let first: Vec<_> = first.split(' ').collect();
+    machines.campus.administer_blackboard(&first).succeeded();
+    let mine = machines.report("my own report");
+    let alone = ["submit", "--ids", SIDS[1], &mine];
+    machines.on(SIDS[1], &alone).succeeded();
+    machines.propose("our report");
+    let shown = machines.on(SIDS[1], &["cosign"]).succeeded().stdout;
+    let told = "then        1155000002 still S-000001, as the first version counts";
+    assert!(shown.contains(told), "{shown}");
+    let counting = &machines.listed(SIDS[1])["proposals"][0]["counting"][0];
+    assert_eq!(counting["would_count"], false);
+}
+
+#[test]
+fn what_is_handed_in_is_not_taken_back_and_others_learn_nothing_of_it() {
+    let campus = Campus::sandbox();
+    let ids = SIDS[..2].join(",");
+    let told = campus.student(&["submit", "--ids", &ids, "--json"]);
+    let id = id(&told.succeeded().json());
+    for (ids, language) in [(ids.as_str(), "en"), (SIDS[1], "en"), (SIDS[0], "zh-Hant")] {
+        let withdraw = ["withdraw", &id, "--ids", ids, "--json", "--lang", language];
+        let refused = campus.student(&withdraw).refused(3, "proposal_ended");
+        let remedy = refused["remedy"].as_str().unwrap();
+        let told = match language {
+            "en" => "hand in another version",
+            _ => "請提交另一版本",
+        };
+        assert!(remedy.contains(told), "{refused:#}");
+    }
+    campus.student(&["enrol", "--ids", SIDS[2]]).succeeded();
+    let others = ["withdraw", &id, "--ids", SIDS[2], "--json"];
+    campus.student(&others).refused(3, "submission_unknown");
+    let nobody = ["withdraw", &"00".repeat(16), "--ids", SIDS[0], "--json"];
+    campus.student(&nobody).refused(3, "submission_unknown");
 }

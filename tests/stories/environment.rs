@@ -99,3 +99,19 @@ fn the_servers_that_an_enrolment_named_are_remembered_once_they_have_proved_them
     let submit = ["submit", "--ids", "1155000001,1155000002"];
     run("student", &home, &[], &submit).succeeded();
 }
+
+#[test]
+fn a_home_beside_a_sandbox_is_one_too_many_unless_only_the_environment_names_it() {
+    let campus = Campus::sandbox();
+    let (home, sandbox) = (campus.outside().join("home"), campus.path());
+    let status = ["status", "--json", "--sandbox", sandbox.to_str().unwrap()];
+    let refused = run("student", &home, &[], &status).refused(2, "home_in_sandbox");
+    let remedy = refused["remedy"].as_str().unwrap();
+    assert!(remedy.contains("give --sandbox DIR alone"), "{refused:#}");
+    assert!(!home.exists());
+    let mut variable = program("student");
+    variable.env("SCB_STUDENT_HOME", &home).args(status);
+    let told = Ran::of(&mut variable).succeeded().json();
+    let used = told["home"].as_str().unwrap();
+    assert!(used.starts_with(sandbox.to_str().unwrap()), "{told}");
+}

@@ -149,6 +149,12 @@ fn what_cannot_be_handed_in_is_told_before_anything_is_sent() {
     );
     fs::remove_file(newline).unwrap();
 
+    let reordered = scene.write("report\u{202e}fdp.exe", "x");
+    let error = scene.refused(&[&reordered], 2, "report").to_string();
+    assert!(error.contains("reorders or hides text"), "{error}");
+    assert!(!error.contains('\u{202e}'), "{error}");
+    fs::remove_file(reordered).unwrap();
+
     let capital = scene.write("A.TXT", "A");
     scene.refused(&[folder], 2, "report_names");
     fs::remove_file(capital).unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scb_certs::{Chain, Crl};
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{Code, ExpectLists, Frame, Message as _, Refusal, SignedBundle, Step};
+use scb_protocol::{Code, ExpectLists, Message as _, Refusal, SignedBundle, Step};
 use scb_transport::{ClientTls, Connection, connect};
 use tokio::time::Instant;
 
@@ -87,18 +87,8 @@ impl Link {
     pub(crate) async fn crls(&mut self) -> Result<(u64, Vec<Crl>), Refusal> {
         let mut expect = ExpectLists::new(self.ask(&Request::Crls {}).await?, STEP)?;
         while expect.is_waiting() {
-            match self
-                .connection
-                .receive_frame_until(STEP, self.deadline)
-                .await?
-            {
-                Frame::Chunk(chunk) => expect.chunk(&chunk)?,
-                Frame::Message(_) => {
-                    return Err(
-                        Refusal::new(Code::UnexpectedMessage, STEP).with("expected", "chunk")
-                    );
-                }
-            }
+            let chunk = self.connection.receive_chunk(STEP, self.deadline);
+            expect.chunk(&chunk.await?)?;
         }
         Ok((expect.epoch(), expect.lists()?))
     }

@@ -6,7 +6,8 @@ pub(super) fn remedy(code: &str) -> &'static str {
         "content_altered" | "content_missing" => {
             "put a copy of the file, of a backup or of the group, here under this name, which is its \
              SHA-256. Where it is of their last version, it is enough that the same members hand in \
-             the very same files once more (`student submit`): number and receipt stay; an older \
+             the very same files once more (`student submit`, with `--with` from any of their machines): \
+             number and receipt stay; an older \
              one would become a new version by that. Until then it is neither exported nor sent"
         }
         "content_extra" => {

@@ -4,11 +4,12 @@
 use scb_certs::StudentId;
 use scb_cli::exit;
 use scb_protocol::message::blackboard::{Reply, that_fit};
-use scb_protocol::message::proposal::{ProposalStanding, ProposalState};
+use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
 use scb_protocol::server::{
-    ConfirmedSigners, Ending, ExpectRequest, GatheredSignatures, PartlySigned, VerifiedMember,
+    Commitment, ConfirmedSigners, Ending, ExpectRequest, GatheredSignatures, PartlySigned,
+    VerifiedMember,
 };
-use scb_protocol::statement::SubmissionId;
+use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::{Code, Fact, Refusal, Step, from_seconds};
 
 use super::completion::Completed;
@@ -16,6 +17,7 @@ use super::content::{self, Receiver};
 use super::{Handler, Outcome};
 use crate::authority::Unanswered;
 use crate::store::{End, Record, Signing};
+use crate::uploads::Lease;
 
 impl Handler {
     /// The statement is recorded with the signatures of those who are here, and its files come. It
@@ -24,6 +26,10 @@ impl Handler {
         let submission = part.statement().submission;
         let lease = self.shared.uploads.claim(submission).await?;
         if let Some(record) = self.stored_before(part.statement(), part.bytes()).await? {
+            let record = match self.shared.has_contents_of(&record).await {
+                true => record,
+                false => self.step_6_restore_proposed(part, &lease, record).await?,
+            };
             return Ok(Outcome::Stored(Box::new(record)));
         }
         self.vigil.insist(Step::Six).await?;
@@ -58,6 +64,21 @@ impl Handler {
         let _left = self.shared.unfinished.left_over();
         let completed = self.shared.complete(submission, sids, upload).await;
         self.completed(completed, standing)
+    }
+
+    /// What was stored of this very work is damaged: whoever proposes it again brings its files, and
+    /// nobody has to sign anew.
+    async fn step_6_restore_proposed(
+        &mut self,
+        part: PartlySigned,
+        lease: &Lease,
+        record: Record,
+    ) -> Result<Record, Refusal> {
+        let statement = part.statement().clone();
+        let commitment = record.commitment(self.upload_until())?;
+        let standing = accepted(&statement, record.number(), commitment);
+        let come = |have| part.proposed(standing, have);
+        self.step_6_restore((statement, record), lease, come).await
     }
 
     /// The signatures of those who are here are recorded, once CUHK has confirmed everybody who has
@@ -192,6 +213,35 @@ impl Handler {
         self.send_receipt(announcement, receipt).await?;
         self.done(Step::Six, Fact::ReceiptTold { number });
         Ok(())
+    }
+}
+
+/// All have signed this very work before, under this statement or another one, and it is handed in.
+fn accepted(
+    statement: &Statement,
+    number: SubmissionNumber,
+    commitment: Commitment,
+) -> ProposalStanding {
+    let all: Vec<_> = statement
+        .members
+        .iter()
+        .map(|one| one.sid.clone())
+        .collect();
+    let member = |sid: &StudentId| CosignerStanding {
+        sid: sid.clone(),
+        said: Said::Signed,
+        at: Some(commitment.at),
+        with: all.clone(),
+        reason: None,
+    };
+    ProposalStanding {
+        submission: statement.submission,
+        state: ProposalState::Accepted,
+        proposed_at: commitment.at,
+        until: commitment.upload_until,
+        files_at: None,
+        number: Some(number),
+        members: all.iter().map(member).collect(),
     }
 }
 

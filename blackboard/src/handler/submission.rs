@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 
 use rustls_pki_types::UnixTime;
+use scb_protocol::message::blackboard::{Received, Reply};
 use scb_protocol::server::{
-    AcceptedStatement, AwaitReverification, ExpectUpload, VerifiedSubmission,
+    AcceptedStatement, AwaitReverification, ExpectUpload, VerifiedSubmission, WithFiles,
 };
 use scb_protocol::statement::Statement;
 use scb_protocol::{Code, Fact, Refusal, Step, from_seconds, rfc3339};
@@ -64,10 +65,13 @@ impl Handler {
         let lease = self.shared.uploads.claim(submission).await?;
         let (statement, bytes) = (accepted.statement(), accepted.bytes());
         if let Some(record) = self.stored_before(statement, bytes).await? {
-            return match self.shared.has_contents_of(&record).await {
-                true => Ok(record),
-                false => self.step_6_restore(accepted, &lease, record).await,
-            };
+            if self.shared.has_contents_of(&record).await {
+                return Ok(record);
+            }
+            let commitment = record.commitment(self.upload_until())?;
+            let statement = accepted.statement().clone();
+            let come = |have| accepted.committed(commitment, have);
+            return self.step_6_restore((statement, record), &lease, come).await;
         }
         let (state, upload) = match self.step_6_commit(accepted, &lease).await? {
             ControlFlow::Continue(next) => next,
@@ -86,20 +90,15 @@ impl Handler {
 
     /// What was stored of this very work is damaged: its files come once more and take their place.
     /// Record, log and receipt stay what they are.
-    async fn step_6_restore(
+    pub(super) async fn step_6_restore<S: WithFiles>(
         &mut self,
-        accepted: AcceptedStatement,
+        (statement, record): (Statement, Record),
         lease: &Lease,
-        record: Record,
+        come: impl FnOnce(Vec<Received>) -> (ExpectUpload<S>, Reply),
     ) -> Result<Record, Refusal> {
-        let number = record.number();
-        let now = self.shared.clock.now().as_secs();
-        let until = now.saturating_add(self.shared.upload_window.as_secs());
-        let commitment = record.commitment(from_seconds(until))?;
-        self.make_room(lease, accepted.statement()).await?;
-        let upload = self.shared.upload_of(accepted.statement()).await?;
-        let statement = accepted.statement().clone();
-        let (state, reply) = accepted.committed(commitment, content::received(&upload));
+        self.make_room(lease, &statement).await?;
+        let upload = self.shared.upload_of(&statement).await?;
+        let (state, reply) = come(content::received(&upload));
         self.send(reply).await?;
         let receiver = Receiver {
             connection: &mut self.connection,
@@ -110,8 +109,15 @@ impl Handler {
         let (_, upload) = receiver.receive(state, upload).await?;
         self.vigil.insist(Step::Six).await?;
         self.shared.keep_contents(&statement, upload).await?;
+        let number = record.number();
         tracing::info!("{number}: its files came once more and are whole again");
         Ok(record)
+    }
+
+    /// Until when the files may come of what is answered now.
+    pub(super) fn upload_until(&self) -> UnixTime {
+        let now = self.shared.clock.now().as_secs();
+        from_seconds(now.saturating_add(self.shared.upload_window.as_secs()))
     }
 
     /// The signed statement is recorded: whatever its files take, it was handed in now. The

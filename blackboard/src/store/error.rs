@@ -168,12 +168,13 @@ pub enum Error {
     #[error(transparent)]
     Amend(AmendError),
     /// A student's time would end before now.
-    #[error("{sid}: {source}")]
+    // Told as one sentence: it is not a cause of its own.
+    #[error("{sid}: {why}")]
     Backdated {
         /// The student.
         sid: StudentId,
         /// Which moment.
-        source: AmendError,
+        why: AmendError,
     },
     /// A course or an assignment is not what was stored.
     #[error("what is stored of {name} was altered")]

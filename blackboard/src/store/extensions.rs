@@ -153,9 +153,9 @@ fn amend(
     let (course, assignment) = (&place.course, &place.assignment);
     let own = own(transaction, course, assignment, std::slice::from_ref(sid))?.pop();
     let checked = rules.check_extended(own.as_ref(), other, now);
-    checked.map_err(|source| Error::Backdated {
+    checked.map_err(|why| Error::Backdated {
         sid: sid.clone(),
-        source,
+        why,
     })?;
     let ends = |one: Option<&Extension>| (rules.due_for(one), rules.closes_for(one));
     let (was, is) = (ends(own.as_ref()), ends(other));

@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use rustls_pki_types::UnixTime;
 use scb_cli::Home;
 use scb_protocol::log_leaf::LogName;
-use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::receipt::{SignedLeaf, accepted_entry};
 use scb_protocol::rules::admit;
 use scb_protocol::statement::{Statement, SubmissionNumber};
@@ -155,11 +154,8 @@ impl Register {
                 Some((found, _)) if found.upload_until < committal.at => {
                     Err(Error::UploadExpired { submission })
                 }
-                Some(_) if withdrawal::is_withdrawn(transaction, &committal.statement)? => {
-                    let state = ProposalState::Withdrawn;
-                    Err(Error::ProposalEnded { submission, state })
-                }
                 Some((found, _)) => {
+                    withdrawal::check_stands(transaction, &committal.statement)?;
                     superseded::check(transaction, &committal.statement, found, committal.at)?;
                     Ok(CommitOutcome::Committed(found))
                 }
@@ -235,11 +231,8 @@ impl Register {
             match by_submission(transaction, submission)? {
                 Some(found) if found.statement_bytes() == draft.evidence.statement => Ok(found),
                 Some(_) => Err(Error::Conflict { submission }),
-                None if withdrawal::is_withdrawn(transaction, &draft.statement)? => {
-                    let state = ProposalState::Withdrawn;
-                    Err(Error::ProposalEnded { submission, state })
-                }
                 None => {
+                    withdrawal::check_stands(transaction, &draft.statement)?;
                     let committed = Some((draft.committed.at, draft.committed.index));
                     let same = versions::same_since(transaction, &draft.statement, committed)?;
                     if let Some(record) = same.filter(counts) {

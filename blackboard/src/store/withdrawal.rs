@@ -6,14 +6,16 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Ended, Entry, LogName};
-use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
+use scb_protocol::message::proposal::{
+    CosignerStanding, ProposalStanding, ProposalState, Reason, Said,
+};
 use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionId};
 
 use super::{End, Error, as_integer, commitment, log, versions};
 
 /// Records that all who signed a commitment give it up, here and in the log of its assignment. The
-/// same again changes nothing.
+/// same again changes nothing, whichever of them says it.
 pub(super) fn withdraw(
     transaction: &Transaction<'_>,
     end: &End,
@@ -23,37 +25,50 @@ pub(super) fn withdraw(
     let (commitment, bytes) = found.ok_or(Error::NoProposal { submission })?;
     let statement = Statement::parse(&bytes);
     let statement = statement.map_err(|_| Error::ProposalAltered { submission })?;
-    check_members(&statement, &end.members)?;
+    check_named(&statement, &end.members)?;
     if let Some(at) = at(transaction, submission)? {
-        return Ok(standing(&statement, commitment, at, end));
+        let members = statement.members.iter().map(|member| member.sid.clone());
+        let said = (at, members.collect(), None);
+        return Ok(standing(&statement, commitment, said));
     }
     if versions::answer(transaction, submission)?.is_some() {
         let state = ProposalState::Accepted;
         return Err(Error::ProposalEnded { submission, state });
     }
+    check_all_here(&statement, &end.members)?;
     if commitment.upload_until < end.at {
         return Err(Error::UploadExpired { submission });
     }
     enter(transaction, &statement, end)?;
-    Ok(standing(&statement, commitment, end.at, end))
+    let said = (end.at, end.members.clone(), end.reason.clone());
+    Ok(standing(&statement, commitment, said))
 }
 
-/// Whether it was given up: the log's word is as good as the table's.
-pub(super) fn is_withdrawn(connection: &Connection, statement: &Statement) -> Result<bool, Error> {
+/// Refuses what was given up: the log's word is as good as the table's.
+pub(super) fn check_stands(connection: &Connection, statement: &Statement) -> Result<(), Error> {
+    let (submission, state) = (statement.submission, ProposalState::Withdrawn);
     let name = LogName::of(statement).map_err(Error::Leaf)?;
-    let ending = log::ending(connection, &name, statement.submission)?;
-    let is_there = at(connection, statement.submission)?.is_some();
-    Ok(is_there || ending == Some(ProposalState::Withdrawn))
+    let ending = log::ending(connection, &name, submission)?;
+    match at(connection, submission)?.is_some() || ending == Some(state) {
+        true => Err(Error::ProposalEnded { submission, state }),
+        false => Ok(()),
+    }
 }
 
-/// Who is not named learns nothing of it; and one member does not give up what others rely on.
-fn check_members(statement: &Statement, here: &[StudentId]) -> Result<(), Error> {
+/// Who is not named learns nothing of it.
+fn check_named(statement: &Statement, here: &[StudentId]) -> Result<(), Error> {
     let submission = statement.submission;
-    let named = || statement.members.iter().map(|member| &member.sid);
-    if !here.iter().all(|sid| named().any(|named| named == sid)) {
-        return Err(Error::NoProposal { submission });
+    let is_named = |sid: &StudentId| statement.members.iter().any(|member| member.sid == *sid);
+    match here.iter().all(is_named) {
+        true => Ok(()),
+        false => Err(Error::NoProposal { submission }),
     }
-    let absent = named().find(|named| !here.contains(named));
+}
+
+/// One member does not give up what others rely on.
+fn check_all_here(statement: &Statement, here: &[StudentId]) -> Result<(), Error> {
+    let mut named = statement.members.iter().map(|member| &member.sid);
+    let absent = named.find(|named| !here.contains(named));
     absent.map_or(Ok(()), |sid| Err(Error::NotAllHere { sid: sid.clone() }))
 }
 
@@ -87,19 +102,18 @@ fn enter(transaction: &Transaction<'_>, statement: &Statement, end: &End) -> Res
     Ok(())
 }
 
-/// All have signed it over one connection, and taken it back over this one.
+/// All have signed it over one connection, and these have taken it back over another one.
 fn standing(
     statement: &Statement,
     commitment: Commitment,
-    at: UnixTime,
-    end: &End,
+    (at, with, reason): (UnixTime, Vec<StudentId>, Option<Reason>),
 ) -> ProposalStanding {
     let member = |sid: &StudentId| CosignerStanding {
         sid: sid.clone(),
         said: Said::Withdrawn,
         at: Some(at),
-        with: end.members.clone(),
-        reason: end.reason.clone(),
+        with: with.clone(),
+        reason: reason.clone(),
     };
     let members = statement.members.iter();
     ProposalStanding {

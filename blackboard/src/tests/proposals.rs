@@ -47,6 +47,7 @@ impl Came {
 }
 
 /// A report, and the whole group as it is stated.
+#[derive(Clone)]
 pub(super) struct Work {
     pub(super) statement: Vec<u8>,
     pub(super) report: Vec<u8>,

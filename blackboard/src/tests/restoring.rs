@@ -7,6 +7,7 @@ use scb_certs::Fingerprint;
 use scb_protocol::Code;
 
 use super::campus::Campus;
+use super::proposals::{A, B, Machine};
 use super::uploads::{again, anew};
 use crate::fsck::found;
 
@@ -69,4 +70,32 @@ async fn what_is_whole_does_not_come_again() {
     assert_eq!(again(&group).hand_in().await.unwrap(), receipt);
     let then = fs::metadata(&path).unwrap().modified().unwrap();
     assert_eq!(then, written, "nothing came, as nothing was missing");
+}
+
+#[tokio::test]
+async fn what_several_machines_handed_in_comes_back_from_one_of_them() {
+    let campus = Campus::open().await;
+    let mut machines = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = machines[0].work(&[A, B], b"our report");
+    machines[0].propose(&work).await.unwrap().waits();
+    let receipt = machines[1].sign(&work).await.unwrap().receipt();
+    let path = stored(&campus, &work.report);
+    let before = super::proposals::happened(&campus);
+    // The same command after its answer was lost, and a later one, on either machine.
+    let anew = [(0, [A, B]), (1, [B, A])];
+    let anew = anew.map(|(index, group)| (index, machines[index].work(&group, &work.report)));
+    for (index, same) in std::iter::once(&(0, work.clone())).chain(&anew) {
+        fs::write(&path, b"another").unwrap();
+        let came = machines[*index].propose(same).await.unwrap();
+        assert_eq!(came.receipt(), receipt);
+        assert_eq!(fs::read(&path).unwrap(), work.report);
+    }
+    assert_eq!(super::proposals::happened(&campus), before);
+
+    fs::write(&path, b"another").unwrap();
+    let mut wrong = machines[0].work(&[A, B], &work.report);
+    wrong.report = b"0ur report".to_vec();
+    let refusal = machines[0].propose(&wrong).await.unwrap_err();
+    assert_eq!(refusal.code, Code::ContentAltered);
+    assert_eq!(fs::read(&path).unwrap(), b"another");
 }

@@ -51,6 +51,12 @@ async fn what_all_of_them_give_up_keeps_no_assignment_open() {
     assert!(said.clone().all(|said| said == Said::Withdrawn) && said.count() == 3);
     let repeated = give_up(&mut again(&group), group.submission).await.unwrap();
     assert_eq!(repeated, standing, "the same again changes nothing");
+    let mut alone = campus.group(&["1155000002"]);
+    let told = give_up(&mut alone, group.submission).await.unwrap();
+    assert_eq!(told, standing, "each of them is told what became of it");
+    let mut other = campus.group(&["1155000009"]);
+    let refused = give_up(&mut other, group.submission).await.unwrap_err();
+    assert_eq!(refused.code, Code::SubmissionUnknown);
     assert_eq!(happened(&campus), ["committed", "withdrawn"]);
     let refused = again(&group).commit().await.unwrap_err();
     assert_eq!(refused.code, Code::ProposalEnded);
@@ -89,6 +95,11 @@ async fn what_is_handed_in_or_over_is_not_given_up() {
     let refused = refused.unwrap_err();
     assert_eq!(refused.code, Code::ProposalEnded);
     assert_eq!(refused.params["state"], "accepted");
+    let mut alone = campus.group(&["1155000002"]);
+    assert_eq!(give_up(&mut alone, group.submission).await, Err(refused));
+    let mut other = campus.group(&["1155000009"]);
+    let unknown = give_up(&mut other, group.submission).await.unwrap_err();
+    assert_eq!(unknown.code, Code::SubmissionUnknown);
     let group = interrupted(&campus).await;
     campus
         .certs

@@ -157,6 +157,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         arrived.unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, step)))
     }
 
+    /// Receives a piece of content before `deadline`, which all of its pieces share. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Connection::receive_frame`]; `unexpected_message` for anything but a chunk.
+    pub async fn receive_chunk(&mut self, step: Step, deadline: Instant) -> Result<Bytes, Refusal> {
+        match self.receive_frame_until(step, deadline).await? {
+            Frame::Chunk(chunk) => Ok(chunk),
+            Frame::Message(_) => Err(Refusal::new(Code::UnexpectedMessage, step)
+                .with("expected", "chunk")
+                .with("got", "message")),
+        }
+    }
+
     /// Sends one message; it has left this process when this returns.
     ///
     /// # Errors

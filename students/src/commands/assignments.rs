@@ -3,18 +3,19 @@
 mod words;
 
 use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_protocol::message::blackboard::ListedAssignment;
 use scb_protocol::rules::{Change, MemberStanding, Standing};
+use scb_protocol::statement::Label;
 use scb_protocol::{from_seconds, grouped, in_words};
 use serde_json::{Value, json};
 
 use self::words::Words;
 use super::{Prepared, group_or_everybody, quiet, say_json};
 use crate::cli::{Assignments, Common};
-use crate::engine::ToldAssignments;
 use crate::show::Show;
-use crate::{ClockOffset, Error, Group};
+use crate::{ClockOffset, Engine, Error, Group, Observer};
 
 pub(super) fn run(common: &Common, arguments: &Assignments, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
@@ -23,22 +24,88 @@ pub(super) fn run(common: &Common, arguments: &Assignments, term: Term) -> Resul
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);
     prepared.engine.renew_due(&group, &mut observer)?;
-    let course = common.course.clone();
-    let told = prepared.engine.assignments(&group, course, &mut observer)?;
-    let wanted = |one: &&ListedAssignment| {
-        let is_named = common
-            .assignment
-            .as_ref()
-            .is_none_or(|it| *it == one.assignment);
-        is_named && (arguments.all || !is_closed(standing(one, told.time)))
+    // Nobody has said that all whose keys are here hand in together.
+    let most = usize::from(prepared.engine.setup.max_members());
+    let asking = match arguments.ids.is_empty() && group.ids().len() > most {
+        true => Asking::EachAlone(group),
+        false => Asking::Together(group),
     };
-    let listed: Vec<_> = told.listed.iter().filter(wanted).collect();
+    let course = common.course.clone();
+    let mut told = told(&mut prepared.engine, &asking, course, &mut observer)?;
+    let time = told.time;
+    told.listed.retain(|(one, _)| {
+        let wanted = common.assignment.as_ref();
+        let is_named = wanted.is_none_or(|it| *it == one.assignment);
+        is_named && (arguments.all || !is_closed(standing(one, time)))
+    });
     let offset = prepared.engine.setup.clock_offset();
     if common.json {
-        return say_json(&as_json(&group, &told, &listed, offset));
+        return say_json(&as_json(&asking, &told, offset));
     }
     let words = Words::of(common.explain.language.language());
-    say_all(&group, &told, &listed, offset, words)
+    say_all(&told, offset, words)
+}
+
+/// Who asks what can be handed in.
+enum Asking {
+    /// As one group.
+    Together(Group),
+    /// More students than a group can have.
+    EachAlone(Group),
+}
+
+/// What is told, each assignment with those who can hand it in.
+struct Told {
+    time: UnixTime,
+    listed: Vec<(ListedAssignment, Vec<StudentId>)>,
+    /// Whether something was told, shown or not.
+    something: bool,
+    /// Whether they asked as one group.
+    together: bool,
+}
+
+fn told(
+    engine: &mut Engine,
+    asking: &Asking,
+    course: Option<Label>,
+    observer: &mut Observer<'_>,
+) -> Result<Told, Error> {
+    let groups = match asking {
+        Asking::Together(group) => vec![group.clone()],
+        Asking::EachAlone(all) => {
+            let alone = all.ids().iter().map(|sid| Group::new(vec![sid.clone()]));
+            alone.collect::<Result<_, _>>()?
+        }
+    };
+    let mut all = Told {
+        time: engine.now(),
+        listed: Vec::new(),
+        something: false,
+        together: matches!(asking, Asking::Together(_)),
+    };
+    for group in groups {
+        let told = engine.assignments(&group, course.clone(), observer)?;
+        all.time = told.time;
+        told.listed.into_iter().for_each(|one| all.add(one, &group));
+    }
+    all.something = !all.listed.is_empty();
+    Ok(all)
+}
+
+impl Told {
+    /// What several can hand in is told once, with all of them.
+    fn add(&mut self, one: ListedAssignment, group: &Group) {
+        let same = |(known, _): &&mut (ListedAssignment, Vec<StudentId>)| {
+            (&known.course, &known.assignment) == (&one.course, &one.assignment)
+        };
+        match self.listed.iter_mut().find(same) {
+            Some((known, sids)) => {
+                known.extensions.extend(one.extensions);
+                sids.extend_from_slice(group.ids());
+            }
+            None => self.listed.push((one, group.ids().to_vec())),
+        }
+    }
 }
 
 fn is_closed(standing: Standing) -> bool {
@@ -50,22 +117,16 @@ fn standing(one: &ListedAssignment, now: UnixTime) -> Standing {
     one.rules.judge_group(now, &one.extensions)
 }
 
-fn each(one: &ListedAssignment, group: &Group, now: UnixTime) -> Vec<MemberStanding> {
-    one.rules.judge_each(now, group.ids(), &one.extensions)
+fn each(one: &ListedAssignment, sids: &[StudentId], now: UnixTime) -> Vec<MemberStanding> {
+    one.rules.judge_each(now, sids, &one.extensions)
 }
 
-fn say_all(
-    group: &Group,
-    told: &ToldAssignments,
-    listed: &[&ListedAssignment],
-    offset: Option<ClockOffset>,
-    words: Words,
-) -> Result<(), Error> {
+fn say_all(told: &Told, offset: Option<ClockOffset>, words: Words) -> Result<(), Error> {
     say(&words.clock(&local_time(told.time), offset))?;
-    if listed.is_empty() {
-        return Ok(say(words.nothing(told.listed.is_empty()))?);
+    if told.listed.is_empty() {
+        return Ok(say(words.nothing(!told.something))?);
     }
-    for one in listed {
+    for (one, sids) in &told.listed {
         say("")?;
         let (title, course) = (one.rules.title.to_string(), one.course_title.to_string());
         say(&format!(
@@ -75,7 +136,8 @@ fn say_all(
             printable(&title),
             printable(&course)
         ))?;
-        for (label, text) in rows(one, group, told.time, words) {
+        let here = told.together.then_some(sids.len());
+        for (label, text) in rows(one, (sids, here), told.time, words) {
             say(&words.row(&label, &text))?;
         }
     }
@@ -85,7 +147,7 @@ fn say_all(
 /// What is told of one assignment, each with its label.
 fn rows(
     one: &ListedAssignment,
-    group: &Group,
+    (sids, here): (&[StudentId], Option<usize>),
     now: UnixTime,
     words: Words,
 ) -> Vec<(String, String)> {
@@ -94,14 +156,14 @@ fn rows(
     let told = words.of_rules();
     rows.push((told.due(), told.deadline(rules)));
     rows.push((told.late(), told.late_work(rules)));
-    rows.push((words.group(), words.members(rules, group.ids().len())));
+    rows.push((words.group(), words.members(rules, here)));
     rows.push((words.files(), words.kinds(rules)));
     for own in &one.extensions {
         let cutoff = rules.closes_for(Some(own));
         rows.push((own.sid.to_string(), told.extension(own.due, cutoff)));
     }
     let differs = |it: &MemberStanding| it.standing != Standing::OnTime;
-    let standings = each(one, group, now);
+    let standings = each(one, sids, now);
     if standing(one, now).is_open() && standings.iter().any(differs) {
         let told = standings.iter().map(|it| {
             let text = words.member(it.standing);
@@ -150,23 +212,22 @@ fn value(value: &str, words: Words) -> String {
     }
 }
 
-fn as_json(
-    group: &Group,
-    told: &ToldAssignments,
-    listed: &[&ListedAssignment],
-    offset: Option<ClockOffset>,
-) -> Value {
+fn as_json(asking: &Asking, told: &Told, offset: Option<ClockOffset>) -> Value {
+    let (Asking::Together(group) | Asking::EachAlone(group)) = asking;
+    let listed = told.listed.iter();
+    let listed = listed.map(|(one, sids)| one_as_json(one, sids, told.time));
     json!({
         "time": rfc3339(told.time),
         "clock_behind_seconds": offset.map(ClockOffset::behind),
         "members": group.ids(),
-        "assignments": listed.iter().map(|one| one_as_json(one, group, told.time)).collect::<Vec<_>>(),
+        "together": told.together,
+        "assignments": listed.collect::<Vec<_>>(),
     })
 }
 
-fn one_as_json(one: &ListedAssignment, group: &Group, now: UnixTime) -> Value {
-    let standings = each(one, group, now);
-    let due = standings.iter().zip(group.ids()).map(|(_, sid)| {
+fn one_as_json(one: &ListedAssignment, sids: &[StudentId], now: UnixTime) -> Value {
+    let standings = each(one, sids, now);
+    let due = standings.iter().zip(sids).map(|(_, sid)| {
         let own = one.extensions.iter().find(|own| own.sid == *sid);
         one.rules.due_for(own)
     });

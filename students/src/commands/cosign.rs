@@ -1,6 +1,7 @@
 //! `student cosign` and `student withdraw`: what waits for signatures of students whose keys are
 //! here. Nothing is signed that was not shown.
 
+mod counting;
 mod show;
 mod words;
 
@@ -11,11 +12,12 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Term, say};
 use scb_protocol::client::ToldProposal;
-use scb_protocol::message::proposal::{ProposalState, Reason, Said};
+use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Reason, Said};
 use scb_protocol::rules::MemberStanding;
 use scb_protocol::statement::SubmissionId;
 use scb_protocol::{Code, Refusal, Step};
 
+use self::counting::Counting;
 pub(super) use self::show::proposal_as_json;
 use self::words::Words;
 pub(super) use self::words::Words as ProposalWords;
@@ -33,6 +35,8 @@ struct Waiting {
     time: UnixTime,
     /// Whose keys are here.
     here: Vec<StudentId>,
+    /// What counts now for those here who are still to sign it.
+    counting: Vec<Counting>,
 }
 
 /// A file here, to be compared with what is to be signed.
@@ -88,12 +92,13 @@ pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<
     if let Some(submission) = arguments.refuse {
         return desk.end(submission, arguments.reason.clone(), Said::Nothing);
     }
-    let listed = desk.list()?;
+    let mut listed = desk.list()?;
     if let Some(submission) = arguments.yes {
         let one = named(&listed, submission)?;
         check_file(one, own)?;
         return desk.sign(one);
     }
+    desk.learn_what_counts(&mut listed)?;
     if common.json {
         return say_json(&show::as_json(&listed, own));
     }
@@ -118,7 +123,8 @@ pub(crate) fn ask_about_all(
     group: Group,
 ) -> Result<(), Error> {
     let mut desk = Desk::open(prepared, common, group)?;
-    let listed = desk.list()?;
+    let mut listed = desk.list()?;
+    desk.learn_what_counts(&mut listed)?;
     show::all(&listed, None, desk.words)?;
     desk.ask_each(&listed, None)
 }
@@ -172,6 +178,7 @@ impl<'a> Desk<'a> {
                         told,
                         time,
                         here: vec![sid.clone()],
+                        counting: Vec::new(),
                     }),
                 }
             }
@@ -243,7 +250,12 @@ impl<'a> Desk<'a> {
             }
             _ => {}
         }
-        self.end_as(&[sid], submission, reason)
+        let is_over = !standing.state.is_open();
+        let ended = self.end_as(std::slice::from_ref(&sid), submission, reason)?;
+        match is_over {
+            true => self.say_over(&ended),
+            false => self.say_ended(&[sid], &ended),
+        }
     }
 
     /// What was signed here by all together, and whose files have not come.
@@ -260,12 +272,25 @@ impl<'a> Desk<'a> {
         drop(observer);
         let mut unfinished = told.unfinished.into_iter();
         let Some(one) = unfinished.find(|one| one.submission == submission) else {
-            return Err(unknown);
+            return self.ask_about(submission, unknown);
         };
         // Nobody's key is used who was not meant: Blackboard says who is missing.
         let mut members = one.members;
         members.retain(|sid| self.group.ids().contains(sid));
-        self.end_as(&members, submission, reason)
+        let ended = self.end_as(&members, submission, reason)?;
+        self.say_ended(&members, &ended)
+    }
+
+    /// What is neither waited for nor unfinished: what became of it is told to each of its members,
+    /// and to nobody else.
+    fn ask_about(&mut self, submission: SubmissionId, unknown: Error) -> Result<(), Error> {
+        for sid in self.group.ids().to_vec() {
+            match self.end_as(&[sid], submission, None) {
+                Err(Error::Refused(refusal)) if refusal.code == Code::SubmissionUnknown => {}
+                over => return self.say_over(&over?),
+            }
+        }
+        Err(unknown)
     }
 
     fn end_as(
@@ -273,14 +298,25 @@ impl<'a> Desk<'a> {
         sids: &[StudentId],
         submission: SubmissionId,
         reason: Option<Reason>,
-    ) -> Result<(), Error> {
+    ) -> Result<ProposalStanding, Error> {
         let explained = self.explained();
         let mut observer = observer(&mut self.show, explained);
         let engine = &mut self.prepared.engine;
-        let ended = engine.end_proposal(sids, (submission, reason), &mut observer)?;
+        engine.end_proposal(sids, (submission, reason), &mut observer)
+    }
+
+    fn say_ended(&self, sids: &[StudentId], ended: &ProposalStanding) -> Result<(), Error> {
         match self.common.json {
-            true => say_json(&show::proposal_as_json(&ended)),
-            false => Ok(say(&self.words.ended(sids, &ended))?),
+            true => say_json(&show::proposal_as_json(ended)),
+            false => Ok(say(&self.words.ended(sids, ended))?),
+        }
+    }
+
+    /// It had come to an end before.
+    fn say_over(&self, ended: &ProposalStanding) -> Result<(), Error> {
+        match self.common.json {
+            true => say_json(&show::proposal_as_json(ended)),
+            false => Ok(say(&self.words.over(ended))?),
         }
     }
 

@@ -189,7 +189,8 @@ impl Talk<'_, '_> {
     ) -> Result<(Session, Option<LogProof>), Error> {
         let deadline = Instant::now() + RECEIPT;
         while !receiving.is_complete() {
-            receiving.chunk(&self.next_chunk(deadline).await?)?;
+            let chunk = self.connection.receive_chunk(Step::Six, deadline);
+            receiving.chunk(&chunk.await?)?;
         }
         Ok(receiving.finish()?)
     }

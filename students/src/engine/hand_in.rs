@@ -354,7 +354,8 @@ impl<'a, 'o> Talk<'a, 'o> {
     ) -> Result<(Vec<u8>, VerifiedReceipt), Error> {
         let deadline = Instant::now() + RECEIPT;
         while !receiving.is_complete() {
-            receiving.chunk(&self.next_chunk(deadline).await?)?;
+            let chunk = self.connection.receive_chunk(Step::Six, deadline);
+            receiving.chunk(&chunk.await?)?;
         }
         Ok(receiving.finish()?)
     }

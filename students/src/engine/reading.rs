@@ -11,7 +11,7 @@ use scb_protocol::message::blackboard::{ListedUnfinished, ListedVersion};
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::server::MAX_QUESTIONS;
 use scb_protocol::statement::{FileEntry, Label, SubmissionNumber};
-use scb_protocol::{Code, Frame, Refusal, Step};
+use scb_protocol::{Code, Refusal, Step};
 use scb_transport::Clock;
 use tokio::time::{Duration, Instant};
 
@@ -346,7 +346,7 @@ impl Talk<'_, '_> {
         let deadline = Instant::now() + CONTENT;
         let mut downloading = downloading;
         while downloading.left() > 0 {
-            let chunk = self.next_chunk(deadline).await?;
+            let chunk = self.connection.receive_chunk(Step::Six, deadline).await?;
             downloading.chunk(&chunk)?;
             part.write(&chunk)?;
             let sent = come + part.size();
@@ -362,23 +362,11 @@ impl Talk<'_, '_> {
     ) -> Result<Session, Error> {
         let deadline = Instant::now() + CONTENT;
         while downloading.left() > 0 {
-            let chunk = self.next_chunk(deadline).await?;
+            let chunk = self.connection.receive_chunk(Step::Six, deadline).await?;
             downloading.chunk(&chunk)?;
             keep(&chunk)?;
         }
         Ok(downloading.end()?)
-    }
-
-    /// The next piece of what was announced.
-    pub(super) async fn next_chunk(&mut self, deadline: Instant) -> Result<bytes::Bytes, Error> {
-        let frame = self.connection.receive_frame_until(Step::Six, deadline);
-        match frame.await? {
-            Frame::Chunk(chunk) => Ok(chunk),
-            Frame::Message(_) => Err(Refusal::new(Code::UnexpectedMessage, Step::Six)
-                .with("expected", "chunk")
-                .with("got", "message")
-                .into()),
-        }
     }
 }
 

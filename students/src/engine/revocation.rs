@@ -9,7 +9,7 @@ use scb_certs::{Chain, Crl, RevocationReason, Serial};
 use scb_cli::local_time;
 use scb_protocol::client::Member;
 use scb_protocol::message::cuhk::Request;
-use scb_protocol::{Code, ExpectLists, Frame, Refusal, Step};
+use scb_protocol::{Code, ExpectLists, Refusal, Step};
 use scb_transport::Clock;
 use tokio::time::Instant;
 
@@ -56,13 +56,7 @@ pub(super) async fn look(
     let reply = connection.receive_reply(STEP, REPLY).await?;
     let mut expect = ExpectLists::new(reply, STEP)?;
     while expect.is_waiting() {
-        match connection.receive_frame_until(STEP, deadline).await? {
-            Frame::Chunk(chunk) => expect.chunk(&chunk)?,
-            Frame::Message(_) => {
-                let refusal = Refusal::new(Code::UnexpectedMessage, STEP);
-                return Err(refusal.with("expected", "chunk").into());
-            }
-        }
+        expect.chunk(&connection.receive_chunk(STEP, deadline).await?)?;
     }
     connection.close().await;
     let (lists, now) = (expect.lists()?, clock.now());

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use scb_certs::ServiceName;
 use scb_protocol::client::{ExpectGreeting, Member};
 use scb_protocol::message::blackboard::{Reply, Request};
-use scb_protocol::{Code, Frame, Refusal, Reply as _, Step};
+use scb_protocol::{Code, Refusal, Reply as _, Step};
 use scb_transport::{Clock, Connection};
 use tokio::time::Instant;
 
@@ -77,12 +77,12 @@ impl Wire {
         Ok(self.connection.send_chunk(piece).await?)
     }
 
-    pub(super) async fn receive_frame_until(
+    pub(super) async fn receive_chunk(
         &mut self,
         step: Step,
         deadline: Instant,
-    ) -> Result<Frame, Error> {
-        Ok(self.connection.receive_frame_until(step, deadline).await?)
+    ) -> Result<Bytes, Error> {
+        Ok(self.connection.receive_chunk(step, deadline).await?)
     }
 
     pub(super) fn at_step(&mut self, step: Step) {

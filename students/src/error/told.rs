@@ -3,6 +3,7 @@
 use scb_cli::exit::Concern;
 use scb_cli::{Failure, exit, with_causes};
 use scb_explain::{Language, nothing_changed};
+use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::{Code, Refusal};
 
 use super::Error;
@@ -76,6 +77,7 @@ impl Error {
             Self::OwnCertificate { .. } => "own_certificate",
             Self::WrongPassphrase { .. } => "wrong_passphrase",
             Self::ClockOff(_) => "clock_off",
+            Self::HomeInSandbox => "home_in_sandbox",
             Self::FaultOutsideSandbox => "fault_outside_sandbox",
             Self::FaultElsewhere | Self::FaultTakesTwo(_) => "fault",
             Self::FaultUnnoticed(_) => "fault_unnoticed",
@@ -164,6 +166,11 @@ impl Error {
                  out: student enrol --ids {sid} --replace --protect, with a new code"
             ),
             Self::ClockOff(_) => MEND_CLOCK.into(),
+            Self::HomeInSandbox => {
+                "give --sandbox DIR alone: keys and receipts are in it; or, for another machine's \
+                 student of that sandbox: --home HOME --cuhk ADDR --blackboard ADDR --ca DIR/ca.pem"
+                    .into()
+            }
             Self::FaultOutsideSandbox => "student --sandbox DIR --fault NAME".into(),
             Self::FaultElsewhere => "student --sandbox DIR --fault NAME submit".into(),
             Self::FaultTakesTwo(_) => "name two or three students with --ids".into(),
@@ -306,9 +313,31 @@ pub(crate) fn blames_clock(refusal: &Refusal) -> bool {
     by_clock("clock") || refusal.code == Code::ServerIdentity && by_clock("time_here")
 }
 
+/// Whether it was to be taken back, and is handed in.
+pub(crate) fn is_handed_in(refusal: &Refusal) -> bool {
+    let state = refusal.params.get("state").map(String::as_str);
+    refusal.code == Code::ProposalEnded && state == Some(ProposalState::Accepted.as_str())
+}
+
+/// Whether CUHK's log lacks something that it had: it was rewritten, or put back from a backup.
+pub(crate) fn is_about_log(refusal: &Refusal) -> bool {
+    matches!(refusal.code, Code::LogForked | Code::LogIncomplete)
+}
+
 fn remedy_of(refusal: &Refusal) -> String {
     match &refusal.sid {
         _ if blames_clock(refusal) => MEND_CLOCK.to_owned(),
+        _ if is_about_log(refusal) => format!(
+            "{}. If CUHK was put back from a backup since this home last looked, your department says \
+             so, and this is why: get a new certificate with a new code (student enrol --codes FILE), \
+             move log.json out of this home, and look again",
+            refusal.remedy()
+        ),
+        _ if is_handed_in(refusal) => {
+            "it is handed in, and nobody can take that back: hand in another version; `student \
+             history` shows which one counts"
+                .to_owned()
+        }
         Some(sid) if refusal.code == Code::CertificateExpired => format!(
             "student renew --ids {sid}; if that is refused, ask your department for a new code, \
              then: student enrol --ids {sid} --replace"

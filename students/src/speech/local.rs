@@ -33,6 +33,12 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             "不知道中大的根證書，無法認出任何伺服器".to_owned(),
             "以 --ca FILE、--ca-fingerprint HEX 或載有 ca_sha256 一欄的註冊碼單提供".to_owned(),
         ),
+        Error::HomeInSandbox => (
+            "--home 與 --sandbox 指向兩個不同的目錄".to_owned(),
+            "只用 --sandbox DIR：金鑰及收據都在其中；如要模擬另一部電腦：--home HOME --cuhk ADDR \
+             --blackboard ADDR --ca DIR/ca.pem"
+                .to_owned(),
+        ),
         Error::OtherRoot { remembered, given } => (
             format!("此目錄屬於根證書為 {remembered} 的中大，並非 {given}"),
             "核對指紋；如屬另一個中大，請用另一個 --home。若此目錄久未使用而中大已更換根證書：以 --ca FILE \

@@ -27,7 +27,8 @@ macro_rules! parsed_text {
     };
 }
 
-/// The name of a file: 1 to 255 bytes of UTF-8, no path, no control character.
+/// The name of a file: 1 to 255 bytes of UTF-8, no path, no character that nobody sees and that
+/// controls what is seen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FileName(String);
@@ -48,9 +49,24 @@ impl FromStr for FileName {
             _ if text.len() > 255 => refuse("it is longer than 255 bytes"),
             _ if text.contains(['/', '\\']) => refuse("it contains a path separator"),
             _ if text.chars().any(char::is_control) => refuse("it contains a control character"),
+            _ if text.chars().any(deceives) => {
+                refuse("it contains an invisible character that reorders or hides text")
+            }
             _ => Ok(Self(text.to_owned())),
         }
     }
+}
+
+/// Whether a character reorders the text around it, separates lines, or cannot be seen at all. Those
+/// with which some scripts and emoji join letters (U+200C, U+200D), and variants of Chinese characters,
+/// do not.
+fn deceives(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
 }
 
 impl fmt::Display for FileName {
@@ -201,6 +217,30 @@ mod tests {
         let long = "x".repeat(256);
         for bad in ["", ".", "..", "../x", "/abs", "a\\b", "a\0b", "a\nb", &long] {
             assert!(bad.parse::<FileName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_name_is_what_is_seen() {
+        for good in [
+            "葛\u{e0100}城.pdf",
+            "👩\u{200d}💻.md",
+            "می\u{200c}خواهم.txt",
+            "תרגיל.pdf",
+        ] {
+            assert!(good.parse::<FileName>().is_ok(), "{good:?}");
+        }
+        for hidden in [
+            "\u{202e}",
+            "\u{2066}",
+            "\u{200b}",
+            "\u{2028}",
+            "\u{feff}",
+            "\u{e0041}",
+        ] {
+            let name = format!("report{hidden}fdp.exe");
+            let refused = name.parse::<FileName>().unwrap_err().to_string();
+            assert!(refused.contains("reorders or hides text"), "{refused}");
         }
     }
 

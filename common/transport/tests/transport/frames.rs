@@ -201,6 +201,20 @@ async fn several_frames_share_one_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_content_is_due_a_message_is_refused() {
+    let (mut connection, mut far) = server();
+    let deadline = Instant::now() + DEADLINE;
+    far.write_all(&framed(2, b"content")).await.unwrap();
+    let chunk = connection.receive_chunk(Step::Six, deadline).await;
+    assert_eq!(chunk.unwrap(), Bytes::from_static(b"content"));
+    far.write_all(&framed(1, b"{}")).await.unwrap();
+    let refusal = connection.receive_chunk(Step::Six, deadline).await;
+    let refusal = refusal.unwrap_err();
+    assert_eq!(refusal.code, Code::UnexpectedMessage);
+    assert_eq!(refusal.params["expected"], "chunk");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_receive_that_is_given_up_loses_nothing() {
     let (mut connection, mut far) = server();
     let message = framed(1, br#"{"type":"status"}"#);

@@ -135,8 +135,8 @@ impl Words {
         crate::words::Words::of(self.0).standing(standing)
     }
 
-    /// For how many it is, and which version counts.
-    pub(super) fn members(self, rules: &Rules, here: usize) -> String {
+    /// For how many it is, and which version counts. `here`: how many ask as one group.
+    pub(super) fn members(self, rules: &Rules, here: Option<usize>) -> String {
         let (least, most) = (rules.group.least(), rules.group.most());
         let size = match (self.0, least == most) {
             (Language::English, true) => counted(most, "member"),
@@ -149,10 +149,10 @@ impl Words {
             Groups::Kept if most > 1 => self.pick(", groups stay together", "，組別不變"),
             _ => String::new(),
         };
-        let fits = match (self.0, rules.group.allows(here)) {
-            (_, true) => String::new(),
-            (Language::English, false) => format!("; these are {here}"),
-            (Language::Chinese, false) => format!("；現為 {here} 人"),
+        let fits = match (self.0, here.filter(|here| !rules.group.allows(*here))) {
+            (_, None) => String::new(),
+            (Language::English, Some(here)) => format!("; these are {here}"),
+            (Language::Chinese, Some(here)) => format!("；現為 {here} 人"),
         };
         match self.0 {
             Language::English => format!("{size}{groups}, {counts}{fits}"),

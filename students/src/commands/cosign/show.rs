@@ -102,6 +102,9 @@ fn terms(one: &Waiting, words: Words) -> Vec<(String, String)> {
         (told.late(), told.late_work(rules)),
         (words.versions().to_owned(), told.counts(rules)),
     ];
+    for (label, text) in counting(one, words) {
+        rows.push((label.to_owned(), text));
+    }
     for own in &one.told.listed.extensions {
         let closes = rules.closes_for(Some(own));
         rows.push((own.sid.to_string(), told.extension(own.due, closes)));
@@ -112,6 +115,20 @@ fn terms(one: &Waiting, words: Words) -> Vec<(String, String)> {
         (String::new(), text)
     }));
     rows
+}
+
+/// Which version counts now, and which would then.
+fn counting(one: &Waiting, words: Words) -> Vec<(&'static str, String)> {
+    let counts = one.told.listed.rules.counts;
+    let now = one.counting.iter().map(|it| words.counting(it));
+    let then = one.counting.iter().map(|it| words.would_count(it, counts));
+    let now = std::iter::once(words.counts_now())
+        .chain(std::iter::repeat(""))
+        .zip(now);
+    let then = std::iter::once(words.counts_then())
+        .chain(std::iter::repeat(""))
+        .zip(then);
+    now.chain(then).collect()
 }
 
 /// How each member would stand if it were complete now.
@@ -143,6 +160,11 @@ fn one_as_json(one: &Waiting, own: Option<&OwnFile>) -> Value {
     value["files"] = json!(statement.files);
     value["rules"] = json!(listed.rules);
     value["to_sign"] = json!(one.signers());
+    let counts = listed.rules.counts;
+    let counting = one.counting.iter().map(|it| {
+        json!({"sid": it.sid, "counts_now": it.number(), "would_count": it.is_replaced(counts)})
+    });
+    value["counting"] = counting.collect();
     if let Some(own) = own {
         value["file_matches"] = json!(has_file(one, own));
         value["file_sha256"] = json!(own.sha256);

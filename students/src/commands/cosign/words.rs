@@ -23,6 +23,11 @@ impl Words {
         Self(language)
     }
 
+    /// The language.
+    pub(super) fn language(self) -> Language {
+        self.0
+    }
+
     fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {
         self.0.pick(english, chinese)
     }
@@ -261,6 +266,15 @@ impl Words {
         match self.0 {
             Language::English => format!("Recorded for {}: {id}  {state}", sids.join(", ")),
             Language::Chinese => format!("已為 {} 記錄：{id}  {state}", sids.join("、")),
+        }
+    }
+
+    /// Of what somebody wants to end that has ended.
+    pub(super) fn over(self, standing: &ProposalStanding) -> String {
+        let (state, id) = (self.state(standing), standing.submission);
+        match self.0 {
+            Language::English => format!("Nothing to do: {id}  {state}"),
+            Language::Chinese => format!("毋須再做什麼：{id}  {state}"),
         }
     }
 
