@@ -89,9 +89,13 @@ impl Unpacked {
         self.step_at(number, accepted_at.as_str().unwrap())
     }
 
-    fn step_at(&self, number: usize, time: &str) -> Verdict {
+    fn commands_of(&self, step: usize) -> String {
         let instructions = String::from_utf8(self.read(file::INSTRUCTIONS)).unwrap();
-        let commands = commands(&instructions, number);
+        commands(&instructions, step)
+    }
+
+    fn step_at(&self, number: usize, time: &str) -> Verdict {
+        let commands = self.commands_of(number);
         let seconds = shell(self.folder.path(), &format!("date -d {time} +%s"));
         let commands = commands
             .replace("SECONDS", seconds.output.trim())
@@ -157,18 +161,21 @@ fn shell(folder: &Path, commands: &str) -> Verdict {
     shell.env("TZ", "UTC").output().unwrap().into()
 }
 
-/// The indented lines of the step with this number.
+/// The lines between fences of the step with this number, as somebody would copy them.
 fn commands(instructions: &str, number: usize) -> String {
-    const INDENT: &str = "       ";
     let begins = |line: &str, number: usize| line.starts_with(&format!("{number}. "));
     let lines: Vec<&str> = instructions
         .lines()
         .skip_while(|line| !begins(line, number))
         .take_while(|line| !begins(line, number + 1))
-        .filter_map(|line| line.strip_prefix(INDENT))
         .collect();
-    assert!(!lines.is_empty(), "no commands in step {number}");
-    lines.join("\n") + "\n"
+    let step = lines.join("\n");
+    let fenced: Vec<&str> = step.split("```").skip(1).step_by(2).collect();
+    assert!(!fenced.is_empty(), "no commands in step {number}");
+    let commands = fenced
+        .iter()
+        .map(|block| block.strip_prefix("sh\n").unwrap());
+    commands.collect()
 }
 
 #[test]
@@ -184,6 +191,30 @@ fn openssl_confirms_the_receipt_by_the_commands_of_its_instructions() {
     openssl_confirms(&Unpacked::without_cuhk(&mut three), 3);
 }
 
+/// Whoever has no key of Blackboard or CUHK can sign a checkpoint with others. Nothing of it may look
+/// good to somebody who pastes the commands and reads what they print.
+fn keys_of_ones_own_are_seen(receipt: &Unpacked) {
+    let forged: &[(&str, &dyn Fn(&str) -> String)] = &[
+        (file::LOG_KEY, &|key| key.replace('A', "B")),
+        (file::WITNESS_KEY, &|key| key.replace('A', "B")),
+        (file::KEYS, &|keys| {
+            keys.replace("\"log\":\"", "\"log\":\"other.")
+        }),
+    ];
+    for (name, forge) in forged {
+        let genuine = receipt.read(name);
+        let other = forge(std::str::from_utf8(&genuine).unwrap());
+        assert_ne!(other.as_bytes(), genuine, "{name}");
+        receipt.write(name, other.as_bytes());
+        let last = receipt.commands_of(8);
+        let last = last.rsplit_once("python3 - <<'END'").unwrap().1;
+        let said = shell(receipt.folder.path(), &format!("python3 - <<'END'{last}"));
+        said.says("CUHK endorsed the keys of this log and of its witness: False");
+        said.says("the log holds the entry: False");
+        receipt.write(name, &genuine);
+    }
+}
+
 /// The steps of the instructions, for the first `count` of the three.
 fn openssl_confirms(receipt: &Unpacked, count: usize) {
     openssl_confirms_all_but_the_log(receipt, count);
@@ -197,6 +228,7 @@ fn openssl_confirms(receipt: &Unpacked, count: usize) {
         2
     );
     log.says("Mon Mar  2 04:00:02");
+    log.says("CUHK endorsed the keys of this log and of its witness: True");
     log.says("the log holds the entry: True");
     log.says("the log holds when it was committed: True");
 }
@@ -268,6 +300,7 @@ fn openssl_refuses_altered_receipts() {
         receipt.flip(name, receipt.read(name).len() / 2);
         receipt.step(8).refuses_log(name);
     }
+    keys_of_ones_own_are_seen(&fresh());
     let proof = String::from_utf8(fresh().read(file::PROOF)).unwrap();
     for place in [
         proof.find("\n\n").unwrap() - 5,
