@@ -29,7 +29,7 @@ use scb_protocol::server::{
 };
 use scb_protocol::{Assurance, Channel, Code, Fact, Refusal, Step, StepEvent};
 use scb_storage::ContentStore;
-use scb_transport::{Clock, Connection, Limits, Shutdown, telemetry};
+use scb_transport::{Clock, Connection, Limits, Shutdown, Turns, telemetry};
 use tokio::sync::watch;
 use tokio::time;
 
@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) largest_group: LargestGroup,
     /// SHA-256 of the roots under which receipts were given, as they were known at the start.
     pub(crate) receipt_roots: Vec<Fingerprint>,
+    /// Of members' questions about what they have handed in.
+    pub(crate) turns: Turns<StudentId>,
     /// Deadlines.
     pub(crate) limits: Limits,
     /// What is done wrong on purpose, in a sandbox.

@@ -13,7 +13,9 @@ use scb_protocol::rules::{GroupSize, Terms};
 use scb_protocol::server::Policy;
 use scb_protocol::{Code, Refusal, Step, from_seconds};
 use scb_storage::{ContentStore, HomeLock};
-use scb_transport::{ClientAuth, Clock, Listener, ServerTls, Shutdown, raise_descriptor_limit};
+use scb_transport::{
+    ClientAuth, Clock, Listener, ServerTls, Shutdown, Turns, raise_descriptor_limit,
+};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
@@ -34,6 +36,9 @@ use crate::store::{Place, Register, Store};
 use crate::uploads::Uploads;
 use crate::witnessed::Witnessed;
 
+/// Questions of members about what they have handed in that are answered at once: half of the threads
+/// that read, so that nobody who hands in waits for them.
+const QUESTIONS: usize = 2;
 /// How long a start waits for CUHK to come up.
 pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two attempts meanwhile.
@@ -135,6 +140,7 @@ impl Server {
             identity: identity.subscribe(),
             clock: Arc::clone(&clock),
             largest_group: LargestGroup::default(),
+            turns: Turns::new(QUESTIONS),
             receipt_roots: receipt_roots(home)?,
             limits: config.limits,
             faults,

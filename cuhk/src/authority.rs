@@ -8,11 +8,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, ServiceName, SpiffeId, VerifiedService, VerifiedStudent};
+use scb_certs::{Certificate, ServiceName, SpiffeId, StudentId, VerifiedService, VerifiedStudent};
 use scb_protocol::message::cuhk::Reply;
 use scb_protocol::{Code, Refusal, SignedBundle, Step};
 use scb_tlog::Cosigner;
-use scb_transport::{Clock, Rate, RatePerAddress};
+use scb_transport::{Clock, Rate, RatePerAddress, Turns};
 
 use crate::issuance;
 use crate::issuers::Issuing;
@@ -26,6 +26,10 @@ use crate::{Error, Subject};
 pub(crate) use certification::{Certified, Enrolled};
 pub(crate) use verification::Introspected;
 
+/// Questions of students about the log that are answered at once: half of the threads that read, so
+/// that services never wait for them.
+const QUESTIONS: usize = 2;
+
 /// CUHK at work. It asks stores and signs; who may ask for what is the protocol's business.
 #[derive(Debug)]
 pub(crate) struct Authority {
@@ -36,6 +40,8 @@ pub(crate) struct Authority {
     cosigner: Cosigner,
     clock: Arc<dyn Clock>,
     wrong_codes: RatePerAddress,
+    /// Of students' questions about the log.
+    turns: Turns<StudentId>,
 }
 
 impl Authority {
@@ -58,6 +64,7 @@ impl Authority {
             log,
             clock,
             wrong_codes: RatePerAddress::new(rate, counts_loopback),
+            turns: Turns::new(QUESTIONS),
         })
     }
 
@@ -154,6 +161,8 @@ impl Authority {
         from: u64,
     ) -> Result<Reply, Error> {
         let (now, sid) = (self.now(), student.sid());
+        let patience = self.signing.config.limits.message;
+        let _turn = self.turns.take(sid.clone(), patience, Step::Two).await?;
         let sha256 = student.certificate().fingerprint();
         let subject = Subject::Student(sid.clone());
         self.store()

@@ -134,6 +134,7 @@ impl Server {
 
 impl Drop for Server {
     /// A test that fails says what its servers had to say.
+    #[allow(clippy::print_stderr)]
     fn drop(&mut self) {
         if std::thread::panicking() {
             let ended = self.child.try_wait();

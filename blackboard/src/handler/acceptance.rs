@@ -91,15 +91,22 @@ impl Shared {
     }
 
     /// Whether all files of a record are here as they were signed: each is read.
-    pub(super) async fn has_contents_of(&self, record: &Record) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// `busy` while others' are read.
+    pub(super) async fn has_contents_of(&self, record: &Record) -> Result<bool, Refusal> {
+        let members = record.statement().members.iter();
+        let sids: Vec<_> = members.map(|member| member.sid.clone()).collect();
+        let _turn = self.turn(&sids).await?;
         for file in &record.statement().files {
             let found = self.content.open_verified(file.sha256.as_bytes()).await;
             if let Err(error) = found {
                 tracing::error!("{} {}: {error}", record.number(), file.name);
-                return false;
+                return Ok(false);
             }
         }
-        true
+        Ok(true)
     }
 
     /// The files of a statement that is stored already take the place of what is here of them.

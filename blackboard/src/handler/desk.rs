@@ -92,6 +92,7 @@ impl Handler {
         inquiry: Inquiry,
         state: &ExpectRequest,
     ) -> Result<(Reply, Fact), Refusal> {
+        let _turn = self.shared.turn(&sids(state)).await?;
         match inquiry {
             Inquiry::History {
                 course,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use scb_certs::{Certificate, Fingerprint};
+use scb_certs::{Certificate, Fingerprint, StudentId};
 use scb_protocol::message::blackboard::Reply;
 use scb_protocol::server::ExpectRequest;
 use scb_protocol::statement::SubmissionNumber;
@@ -25,14 +25,14 @@ impl Handler {
         from: u64,
         state: &ExpectRequest,
     ) -> Result<Fact, Refusal> {
-        let store = self.shared.register.store();
-        let record = store.own_record(number, sids(state)).await;
+        let (store, asking) = (self.shared.register.store(), sids(state));
+        let record = store.own_record(number, asking.clone()).await;
         let record = record.map_err(damaged)?.ok_or_else(unknown)?;
         let limit = self.shared.limits.content;
         let sending = async {
             match file {
                 None => self.send_kept_receipt(record, from).await,
-                Some(index) => self.send_file(&record, index, from).await,
+                Some(index) => self.send_file(&record, (index, from), &asking).await,
             }
         };
         let sent = timeout(limit, sending).await;
@@ -63,12 +63,22 @@ impl Handler {
         Ok(sent)
     }
 
-    async fn send_file(&mut self, record: &Record, index: u32, from: u64) -> Result<u64, Refusal> {
+    async fn send_file(
+        &mut self,
+        record: &Record,
+        (index, from): (u32, u64),
+        sids: &[StudentId],
+    ) -> Result<u64, Refusal> {
         let index = usize::try_from(index).unwrap_or(usize::MAX);
         let file = record.statement().files.get(index);
         let file = file.ok_or_else(unknown)?;
+        if from > file.size {
+            return Err(unknown());
+        }
+        let turn = self.shared.turn(sids).await?;
         let reader = self.shared.content.reader(file.sha256.as_bytes(), from);
         let mut reader = reader.await.map_err(|error| damaged(Error::from(error)))?;
+        drop(turn);
         let sent = reader.left();
         let (size, sha256) = (file.size, file.sha256);
         self.send(Reply::Download { size, sha256 }).await?;

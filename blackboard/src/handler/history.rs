@@ -4,9 +4,10 @@ use scb_certs::StudentId;
 use scb_protocol::message::blackboard::Reply;
 use scb_protocol::server::ExpectRequest;
 use scb_protocol::statement::Label;
-use scb_protocol::{Fact, Refusal};
+use scb_protocol::{Fact, Refusal, Step};
+use scb_transport::Turn;
 
-use super::Handler;
+use super::{Handler, Shared};
 use crate::store::Own;
 
 impl Handler {
@@ -36,6 +37,19 @@ impl Handler {
             unfinished: found.unfinished,
         };
         Ok((reply, fact))
+    }
+}
+
+impl Shared {
+    /// Waits until nothing else of the first of these members is read at length.
+    pub(super) async fn turn(&self, sids: &[StudentId]) -> Result<Option<Turn>, Refusal> {
+        match sids.iter().min() {
+            Some(sid) => {
+                let turn = self.turns.take(sid.clone(), self.limits.message, Step::Six);
+                turn.await.map(Some)
+            }
+            None => Ok(None),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ impl Handler {
         let submission = part.statement().submission;
         let lease = self.shared.uploads.claim(submission).await?;
         if let Some(record) = self.stored_before(part.statement(), part.bytes()).await? {
-            let record = match self.shared.has_contents_of(&record).await {
+            let record = match self.shared.has_contents_of(&record).await? {
                 true => record,
                 false => self.step_6_restore_proposed(part, &lease, record).await?,
             };

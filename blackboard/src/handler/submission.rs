@@ -65,7 +65,7 @@ impl Handler {
         let lease = self.shared.uploads.claim(submission).await?;
         let (statement, bytes) = (accepted.statement(), accepted.bytes());
         if let Some(record) = self.stored_before(statement, bytes).await? {
-            if self.shared.has_contents_of(&record).await {
+            if self.shared.has_contents_of(&record).await? {
                 return Ok(record);
             }
             let commitment = record.commitment(self.upload_until())?;

@@ -24,6 +24,7 @@ mod service_manager;
 mod shutdown;
 pub mod telemetry;
 mod tls;
+mod turns;
 
 pub use clock::{Clock, ClockFn, SystemClock};
 pub use connect::connect;
@@ -40,3 +41,4 @@ pub use peer::Peer;
 pub use service_manager::tell_service_manager;
 pub use shutdown::Shutdown;
 pub use tls::{ALPN, ClientAuth, ClientTls, ServerTls, ServerTrust};
+pub use turns::{Turn, Turns};

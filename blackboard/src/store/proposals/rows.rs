@@ -106,6 +106,9 @@ const WAITS_FOR_CUHK: &str = "(signed_at IS NOT NULL AND files_at IS NOT NULL)";
 const UNANSWERED: &str =
     "NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = proposals.submission)";
 
+/// Most proposals of one student that are read at once: anybody may name him in one.
+const MOST: usize = 128;
+
 const PROPOSAL: &str = "SELECT submission, proposed_at, waits_until, statement, files_at, \
                         signed_at, signed_index, ended FROM proposals";
 
@@ -121,7 +124,7 @@ pub(super) fn find(
 }
 
 /// Those that name all of these students and wait, or were proposed or ended since that moment;
-/// the latest first.
+/// the latest first. Of those that have ended no more than are worth reading.
 pub(super) fn naming(
     connection: &Connection,
     sids: &[StudentId],
@@ -133,11 +136,13 @@ pub(super) fn naming(
     let sql = format!(
         "{PROPOSAL} WHERE submission IN (SELECT submission FROM cosigners WHERE sid = ?1) \
          AND (max(coalesce(ended_at, 0), waits_until) >= ?2 \
-         OR (ended IS NULL AND {WAITS_FOR_CUHK} AND {UNANSWERED})) ORDER BY proposed_at DESC, submission"
+         OR (ended IS NULL AND {WAITS_FOR_CUHK} AND {UNANSWERED})) \
+         ORDER BY ended IS NOT NULL, proposed_at DESC, submission LIMIT {MOST}"
     );
     let key = params![first.as_str(), as_integer(since.as_secs())];
     let mut found = all(connection, &sql, key)?;
     found.retain(|stored| others.iter().all(|sid| stored.names(sid)));
+    found.sort_by_key(|stored| std::cmp::Reverse(stored.kept.proposed_at));
     Ok(found)
 }
 

@@ -94,6 +94,7 @@ fn sent(trust: Arc<TrustStore>, statement: &[u8]) -> Result<(Sent, String), Refu
     let sent = Sent {
         trust,
         statement: Statement::parse(statement)?,
+        committed_at: None,
     };
     Ok((sent, text))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, TrustStore};
 
 use crate::message::blackboard::Reply;
@@ -15,6 +16,8 @@ use crate::{Code, Refusal, Step};
 pub struct Sent {
     pub(super) trust: Arc<TrustStore>,
     pub(super) statement: Statement,
+    /// When the server said that it had recorded the statement.
+    pub(super) committed_at: Option<UnixTime>,
 }
 
 /// Waits for `receipt`.
@@ -110,6 +113,13 @@ impl ReceivingReceipt {
         let is_meant = receipt.statement().is_same_version(&self.sent.statement);
         if receipt.number() != self.number || !is_meant {
             return Err(misbehaved("the receipt is about something else"));
+        }
+        let is_this = receipt.statement().submission == self.sent.statement.submission;
+        let said = self.sent.committed_at.filter(|_| is_this);
+        if said.is_some_and(|at| at != receipt.committed_at()) {
+            return Err(misbehaved(
+                "the receipt has another time of commitment than it said before",
+            ));
         }
         Ok((self.bytes, receipt))
     }

@@ -31,7 +31,11 @@ pub enum Answer {
 impl ExpectCommitted {
     pub(super) fn new(trust: Arc<TrustStore>, statement: Statement) -> Self {
         Self {
-            sent: Sent { trust, statement },
+            sent: Sent {
+                trust,
+                statement,
+                committed_at: None,
+            },
         }
     }
 
@@ -47,9 +51,13 @@ impl ExpectCommitted {
                 have,
             } => {
                 check(&have, &self.sent.statement)?;
+                let at = from_seconds(committed_at);
                 Ok(Answer::Committed(Committed {
-                    sent: self.sent,
-                    at: from_seconds(committed_at),
+                    sent: Sent {
+                        committed_at: Some(at),
+                        ..self.sent
+                    },
+                    at,
                     upload_until: from_seconds(upload_until),
                     have,
                 }))

@@ -89,6 +89,20 @@ fn accepts_the_receipt_of_what_is_stored_already_and_no_other() {
 }
 
 #[test]
+fn refuses_a_receipt_of_another_time_than_it_was_told_before() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let another: &dyn Fn(&mut Reply) = &|reply| {
+        if let Reply::Committed { committed_at, .. } = reply {
+            *committed_at -= 3 * 24 * 60 * 60;
+        }
+    };
+    let refused = group.run().replies(another).refused("another time");
+    let code = Code::ServerMisbehaved;
+    refused.is("another time", Side::Client, Step::Six, code);
+}
+
+#[test]
 fn refuses_a_receipt_that_is_not_the_one_announced() {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE);
