@@ -13,7 +13,7 @@ use crate::authority::{CuhkAddress, LogWitness, Lost, Trouble};
 use crate::commands::lock;
 use crate::config::Config;
 use crate::serve::log_witness_of;
-use crate::store::Store;
+use crate::store::{Register, Store};
 
 /// Says what is lost; with the number of lost entries as the operator's word it goes on.
 pub(crate) async fn recover(
@@ -36,6 +36,10 @@ pub(crate) async fn recover(
     explain(&lost)?;
     let total: u64 = lost.iter().map(Lost::count).sum();
     check_word(command.lose, total)?;
+    let after = Register::open(&home, store.clone())?.skip_lost()?;
+    say(&format!(
+        "submissions go on after S-{after:06}: no number is given twice"
+    ))?;
     for log in &lost {
         go_on(&home, &store, &mut witness, log, now).await?;
     }
@@ -61,7 +65,8 @@ fn explain(lost: &[Lost]) -> anyhow::Result<()> {
         "What was recorded there is lost here:",
         "  - submissions that were acknowledged since. Their receipts stay good, and prove what was",
         "    handed in and when; the files are not here: ask those groups to hand in the same files",
-        "    again, and to keep the receipts that they have",
+        "    again, and to keep the receipts that they have. It counts from then: if the due time is",
+        "    over, give them an extension to the time on the receipt (`committed_at`)",
         "  - courses, rules of assignments and extensions entered since: enter them again",
         "A newer backup of this home, if there is one, is better than this: put it in its place.",
         "To go on without: the lost numbers stay taken, and each log says from then on that it",

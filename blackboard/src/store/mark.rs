@@ -3,7 +3,8 @@
 //! A backup of the database put back knows less than was given out since. This file still
 //! knows; and if it was put back too, the time at which the file system last touched it
 //! gives that away. Then numbering goes on far beyond whatever may have been given, and the file
-//! says that the home was put back until its logs are known to be no older than the witness's.
+//! says that the home was put back until its logs are known to be no older than the witness's. Where
+//! the logs have lost entries, numbering goes on there as well, whatever the file system says.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -114,11 +115,13 @@ impl Mark {
         self.write(self.highest, false)
     }
 
+    /// Goes on beyond every number that may have been given out meanwhile.
+    pub(crate) fn skip(&mut self) -> io::Result<()> {
+        self.write(beyond(self.highest, since_1970()), self.is_put_back)
+    }
+
     fn leap(&mut self, from: u64, now: Duration) -> io::Result<()> {
-        let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let next = milliseconds
-            .saturating_mul(PER_MILLISECOND)
-            .max(from.saturating_add(1));
+        let next = beyond(from, now);
         tracing::warn!(
             "this home was put back from a backup or its files were touched: to use no number \
              twice, numbering goes on after S-{next:06}"
@@ -142,6 +145,13 @@ impl Mark {
         (self.highest, self.is_put_back) = (number, is_put_back);
         Ok(())
     }
+}
+
+/// A number beyond all that can have been given until now.
+fn beyond(from: u64, now: Duration) -> u64 {
+    let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let next = milliseconds.saturating_mul(PER_MILLISECOND);
+    next.max(from.saturating_add(1))
 }
 
 fn since_1970() -> Duration {

@@ -83,6 +83,18 @@ impl Register {
         Ok(())
     }
 
+    /// Goes on beyond every number that may have been given since this home was copied, and answers
+    /// the one after which it does: its logs have lost entries, whatever its files look like.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mark`].
+    pub(crate) fn skip_lost(&self) -> Result<u64, Error> {
+        let mut mark = self.mark();
+        mark.skip().map_err(|source| self.unusable(source))?;
+        Ok(mark.highest())
+    }
+
     /// What was handed in, for reading.
     pub fn store(&self) -> &Store {
         &self.store

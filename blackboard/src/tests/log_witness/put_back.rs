@@ -145,3 +145,33 @@ async fn one_that_cannot_be_told_stops_when_cuhk_is_back() {
     assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
     assert_eq!(seen(&campus), had);
 }
+
+#[tokio::test]
+async fn a_copy_that_looks_untouched_gives_no_lost_number_again() {
+    let mut campus = Campus::open().await;
+    let kept = hand_in(&campus).await;
+    campus.stop().await;
+    back_up(&campus).await;
+    campus.start().await.unwrap();
+    hand_in(&campus).await;
+    let had = hand_in(&campus).await;
+    let given = campus.submissions().len() as u64;
+    campus.stop().await;
+    // As a snapshot of the machine leaves it: with the times of its files.
+    let noted = fs::read_to_string(campus.dir.path().join("backup/numbers")).unwrap();
+    fs::remove_dir_all(campus.home.dir()).unwrap();
+    copy(&campus.dir.path().join("backup"), campus.home.dir());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let at = noted.split(' ').nth(2).unwrap();
+    let untouched = noted.replace(at, &format!("{:020}", now.unwrap().as_secs()));
+    fs::write(campus.home.path("numbers"), untouched).unwrap();
+
+    let refused = refused_start(&mut campus).await;
+    assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
+    recovered(&campus, Some(had - kept)).await.unwrap();
+    campus.start().await.unwrap();
+    hand_in(&campus).await;
+    let newest = campus.submissions().last().unwrap().number.get();
+    assert!(newest > 1_000_000 + given, "{newest}");
+    campus.stop().await;
+}
