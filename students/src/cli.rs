@@ -77,9 +77,9 @@ pub struct Common {
     #[arg(long, value_name = "FILE", global = true)]
     pub ca: Option<PathBuf>,
     /// SHA-256 of CUHK's root certificate, 64 hexadecimal digits, instead of --ca; or of one of
-    /// several in that file
-    #[arg(long, value_name = "HEX", global = true)]
-    pub ca_fingerprint: Option<Fingerprint>,
+    /// several in that file; `verify` takes several, A,B, of the time when CUHK changed its root
+    #[arg(long, value_name = "HEX", global = true, value_delimiter = ',')]
+    pub ca_fingerprint: Vec<Fingerprint>,
     /// Code sheet (CSV) with the enrolment codes, instead of the hidden prompt; keep it to
     /// yourself (chmod 600)
     #[arg(long, value_name = "FILE", global = true)]

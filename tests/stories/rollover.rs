@@ -269,10 +269,31 @@ fn two_roots_in_a_row_strand_nobody_who_missed_the_first() {
     assert_eq!(known.matches("BEGIN CERTIFICATE").count(), 3);
     for (group, members) in GROUPS.iter().enumerate() {
         let report = version(&campus.by_hand.path(""));
-        campus
-            .student(group, &["submit", "--ids", members, &report])
-            .succeeded();
+        let submit = ["submit", "--ids", members, &report, "--json"];
+        let receipt = campus.student(group, &submit).succeeded().json()["receipt"].clone();
+        verifies_by_all_of_its_roots(&campus, receipt.as_str().unwrap());
     }
+}
+
+/// Whoever knows one of several roots is told which other to bring.
+fn verifies_by_all_of_its_roots(campus: &Campus, receipt: &str) {
+    let verify = |fingerprints: &str| {
+        let mut command = program("student");
+        command.current_dir(campus.by_hand.path(""));
+        Ran::of(command.args(["verify", receipt, "--ca-fingerprint", fingerprints]))
+    };
+    let roots = fs::read_to_string(campus.by_hand.path("group-0.home/ca.pem")).unwrap();
+    let roots = scb_certs::all_from_pem(&roots).unwrap();
+    let roots: Vec<String> = roots
+        .iter()
+        .map(|root| root.fingerprint().to_string())
+        .collect();
+    verify(&roots.join(",")).succeeded();
+    let one = verify(&roots[0]);
+    assert_eq!(one.exit, Some(3), "{one:#?}");
+    let names = |other: &&String| one.stderr.contains(other.as_str());
+    assert!(roots[1..].iter().any(|other| names(&other)), "{one:#?}");
+    assert!(one.stderr.contains("as well"), "{one:#?}");
 }
 
 #[test]

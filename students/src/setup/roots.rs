@@ -33,11 +33,11 @@ impl Setup {
             self.root_remembered = true;
         }
         if let Some(path) = &common.ca {
-            self.meet(named_store(path, common.ca_fingerprint.as_ref())?)?;
+            self.meet(named_store(path, &common.ca_fingerprint)?)?;
         }
-        if let Some(fingerprint) = common.ca_fingerprint {
-            self.vouch(&fingerprint)?;
-            self.claim(fingerprint)?;
+        for fingerprint in &common.ca_fingerprint {
+            self.vouch(fingerprint)?;
+            self.claim(*fingerprint)?;
         }
         match sheet.and_then(CodeSheet::root) {
             // CUHK itself is asked for proof.
@@ -186,11 +186,11 @@ impl Setup {
 ///
 /// [`Error::NoRoot`], [`Error::RootFile`], [`Error::Cli`].
 pub(crate) fn verification_roots(common: &Common) -> Result<Vec<Fingerprint>, Error> {
-    if let Some(fingerprint) = common.ca_fingerprint {
+    if !common.ca_fingerprint.is_empty() {
         if let Some(path) = &common.ca {
-            named_store(path, Some(&fingerprint))?;
+            named_store(path, &common.ca_fingerprint)?;
         }
-        return Ok(vec![fingerprint]);
+        return Ok(common.ca_fingerprint.clone());
     }
     let roots = match (&common.ca, &common.sandbox) {
         (Some(path), _) => trust_store(path)?.roots().to_vec(),
@@ -235,15 +235,15 @@ fn sandbox_trust(sandbox: &Sandbox) -> Result<TrustStore, Error> {
     trust_store(&path)
 }
 
-/// A file of roots, among which must be the one whose fingerprint is given beside it.
-fn named_store(path: &Path, named: Option<&Fingerprint>) -> Result<TrustStore, Error> {
+/// A file of roots, among which must be those whose fingerprints are given beside it.
+fn named_store(path: &Path, named: &[Fingerprint]) -> Result<TrustStore, Error> {
     let store = trust_store(path)?;
-    match named {
-        Some(named) if !is_root_of(&store, named) => Err(Error::RootFile {
+    match named.iter().find(|named| !is_root_of(&store, named)) {
+        Some(named) => Err(Error::RootFile {
             path: path.to_owned(),
             reason: format!("the root {named} is not in it"),
         }),
-        _ => Ok(store),
+        None => Ok(store),
     }
 }
 

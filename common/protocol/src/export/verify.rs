@@ -16,7 +16,7 @@ use crate::log_keys::VerifiedLogKeys;
 use crate::log_leaf::MAX_LEAF;
 use crate::receipt::lists;
 use crate::receipt::log_proof::{seen, witnesses};
-use crate::receipt::verify::check_root;
+use crate::receipt::verify::check_roots;
 use crate::receipt::{MAX_RECEIPT, WitnessPolicy, Witnessed};
 use crate::time::{is_future, rfc3339};
 
@@ -123,10 +123,7 @@ impl<R: Read + Seek> Verifier<R> {
         };
         let head = signed.read().map_err(in_file(file::HEAD))?;
         let own = all_from_pem(&self.text(file::ROOT)?).map_err(|error| error.to_string())?;
-        for root in &own {
-            let check = check_root(root, roots)?;
-            self.checks.push(check);
-        }
+        self.checks.extend(check_roots(&own, roots)?);
         let lists =
             Crl::all_from_pem(&self.text(file::CRLS)?).map_err(|error| error.to_string())?;
         let mut later = lists.iter().map(Crl::this_update);

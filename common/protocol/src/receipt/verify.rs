@@ -227,10 +227,7 @@ impl Verifier {
         in_use: Option<&TrustStore>,
     ) -> Result<Self, String> {
         let roots = all_from_pem(&parts.evidence.root).map_err(text)?;
-        let checks = roots
-            .iter()
-            .map(|root| check_root(root, trusted))
-            .collect::<Result<_, _>>()?;
+        let checks = check_roots(&roots, trusted)?;
         let crls = Crl::all_from_pem(&parts.evidence.crls).map_err(text)?;
         let (leaf, accepted) =
             accepted(&parts.leaf.leaf).map_err(|error| format!("{}: {error}", file::LEAF))?;
@@ -455,6 +452,23 @@ impl Verifier {
             },
             rfc3339(tokens.until())
         ))
+    }
+}
+
+/// Each root that is named must be known: whoever knows one of two brings the other as well.
+pub(crate) fn check_roots(
+    roots: &[Certificate],
+    trusted: &[Fingerprint],
+) -> Result<Vec<Check>, String> {
+    let is_known = |root: &Certificate| trusted.contains(&root.fingerprint());
+    let other = roots.iter().find(|root| !is_known(root));
+    match other.filter(|_| roots.iter().any(is_known)) {
+        Some(other) => Err(format!(
+            "CUHK was changing its root: it names {} as well; give that fingerprint, too, if you \
+             have it from a place that you trust (A,B)",
+            other.fingerprint()
+        )),
+        None => roots.iter().map(|root| check_root(root, trusted)).collect(),
     }
 }
 
