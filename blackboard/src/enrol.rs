@@ -10,12 +10,17 @@ use scb_certs::{
     Certificate, Chain, Fingerprint, ServiceName, ServiceUsage, TrustStore, all_from_pem,
     create_request,
 };
-use scb_cli::{Failure, Home, ROOTS, former_roots, load_config, read_limited, write_atomic};
+use scb_cli::{
+    Failure, Home, ROOTS, former_roots, keep_bundle, load_config, read_limited, write_atomic,
+};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
-use scb_protocol::{Code, EnrolmentCode, Message as _, Refusal, Step};
+use scb_protocol::{
+    Code, EnrolmentCode, Message as _, Refusal, SignedBundle, Step, VerifiedBundle,
+};
 use scb_transport::{ClientTls, Clock, Connection, ServerTrust, connect};
 
+use crate::authority::bundle_in;
 use crate::config::Config;
 use crate::identity::{Identity, IdentityFiles};
 
@@ -66,6 +71,7 @@ impl Enrolment {
     ) -> anyhow::Result<Identity> {
         let files = IdentityFiles::open(home)?;
         let (mut connection, root) = self.reach(clock).await?;
+        let (trust, bundle) = trust_of_now(&mut connection, &root, clock).await?;
         let repeated = files.has_next_key();
         let key = files.next_key()?;
         let request = Request::EnrolService {
@@ -79,7 +85,6 @@ impl Enrolment {
         }
         let chain = answer?;
         connection.close().await;
-        let trust = TrustStore::new(root.clone())?;
         trust
             .verify_service(
                 &chain,
@@ -94,7 +99,10 @@ impl Enrolment {
             ));
         }
         self.check_names(chain.leaf())?;
-        write_atomic(&home.path(ROOTS), root.to_pem().as_bytes(), 0o644)?;
+        match bundle {
+            Some((signed, verified)) => keep_bundle(home, &[root], &signed, &verified)?,
+            None => write_atomic(&home.path(ROOTS), root.to_pem().as_bytes(), 0o644)?,
+        }
         let config = Config {
             cuhk: Some(self.cuhk.clone()),
             ..load_config(home)?
@@ -150,6 +158,26 @@ impl Enrolment {
         .with_code("name_missing")
         .into())
     }
+}
+
+/// The roots that count now, by the word of the one under which CUHK has proved itself: while one
+/// follows another, a certificate may be under either.
+async fn trust_of_now(
+    connection: &mut Connection,
+    root: &Certificate,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(TrustStore, Option<(SignedBundle, VerifiedBundle)>)> {
+    let trust = TrustStore::new(root.clone())?;
+    let latest = Request::TrustBundle { sequence: 0 };
+    connection.send(&latest).await?;
+    let answer = connection.receive_reply(Step::Zero, DEADLINE).await;
+    let Some(signed) = bundle_in(answer)? else {
+        return Ok((trust, None));
+    };
+    let verified = signed
+        .verify(&trust, 0, clock.now())
+        .context("CUHK's trust bundle does not count")?;
+    Ok((verified.trust().clone(), Some((signed, verified))))
 }
 
 async fn ask(connection: &mut Connection, request: &Request) -> Result<Chain, Refusal> {

@@ -2,10 +2,11 @@
 //! the one and signs its own logs with the other.
 
 use std::path::Path;
+use std::{fs, io};
 
 use anyhow::Context;
 use scb_certs::{Ed25519Seed, ServiceName, TrustDomain, read_private, write_private};
-use scb_cli::{Home, create_private_dir};
+use scb_cli::{Failure, Home, create_private_dir};
 use scb_protocol::log_leaf::LogName;
 use scb_tlog::{Algorithm, Cosigner, NoteKey};
 
@@ -55,9 +56,33 @@ fn made_once(home: &Home, directory: &str) -> anyhow::Result<Ed25519Seed> {
     let directory = home.path(directory);
     let path = directory.join(KEY);
     if !path.exists() {
+        check_unused(&directory, &path)?;
         make(home, &directory, &path)?;
     }
     read(&path)
+}
+
+/// Others hold this server to what it signed before: no new key takes the place of one that is gone.
+fn check_unused(directory: &Path, key: &Path) -> anyhow::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.with_context(|| format!("cannot read {}", directory.display()))?,
+    };
+    // What a start that was interrupted may have left is a file.
+    let mut entries = entries.filter_map(Result::ok);
+    match entries.any(|entry| entry.path().is_dir()) {
+        true => Err(Failure::refused(format!(
+            "{} is gone, and what was signed with it is here",
+            key.display()
+        ))
+        .with_remedy(
+            "put it back from the copy of this home; without any copy see \"The key of the logs is \
+             lost\" in docs/OPERATIONS.md",
+        )
+        .with_code("log_key")
+        .into()),
+        false => Ok(()),
+    }
 }
 
 fn read(path: &Path) -> anyhow::Result<Ed25519Seed> {
@@ -110,6 +135,20 @@ mod tests {
         );
         let public = |key: &str| key.splitn(3, '+').last().unwrap()[4..].to_owned();
         assert_ne!(public(&made[0]), public(&made[1]));
+    }
+
+    #[test]
+    fn are_not_made_anew_where_something_was_signed() {
+        let (_dir, home) = home();
+        let made = keys(&home).unwrap();
+        let (key, aside) = (home.path("logs/key.pem"), home.path("aside.pem"));
+        fs::create_dir(home.path("logs/SANDBOX")).unwrap();
+        fs::rename(&key, &aside).unwrap();
+        let refused = keys(&home).unwrap_err().downcast::<Failure>().unwrap();
+        assert_eq!(refused.code, Some("log_key"));
+        assert!(!key.exists());
+        fs::rename(&aside, &key).unwrap();
+        assert_eq!(keys(&home).unwrap(), made);
     }
 
     #[cfg(unix)]

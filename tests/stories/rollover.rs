@@ -369,3 +369,46 @@ fn another_root_is_in_the_spiffe_bundle_under_a_later_number() {
     assert!(after > before, "{after} after {before}");
     assert_eq!(roots, 2);
 }
+
+#[test]
+fn blackboard_is_certified_anew_while_a_root_follows_another() {
+    let mut campus = Campus::open();
+    campus.keys(&["rotate", "root"]).succeeded();
+    campus.keys(&["rotate", "services"]).succeeded();
+    let deadline = Instant::now() + PATIENCE;
+    while !campus.is("services-2", "active") {
+        assert!(Instant::now() < deadline, "{:#?}", campus.listed());
+    }
+    // Its machine is gone: CUHK still proves itself under the first root.
+    campus.blackboard.stop();
+    fs::remove_dir_all(campus.by_hand.path("blackboard.home")).unwrap();
+    let code = [
+        "code",
+        "issue",
+        "service/blackboard",
+        "--replace",
+        "--out",
+        "new.code",
+    ];
+    campus.by_hand.cuhk(&code).succeeded();
+    let address = campus.cuhk.address();
+    let init = [
+        "init",
+        "--cuhk",
+        &address,
+        "--code-file",
+        "new.code",
+        "--dns",
+        "localhost",
+    ];
+    let first = ["--ca", "cuhk.home/root/cert.pem"];
+    campus
+        .by_hand
+        .blackboard(&[&init[..], &first].concat())
+        .succeeded();
+    let known = fs::read_to_string(campus.by_hand.path("blackboard.home/ca.pem")).unwrap();
+    assert_eq!(known.matches("BEGIN CERTIFICATE").count(), 2);
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    campus.blackboard = Server::start_command(&mut campus.by_hand.command("blackboard", &serve));
+    campus.first_hand_in(0).succeeded();
+}
