@@ -190,6 +190,7 @@ def submission(archive, number, here, line, arguments):
 def verify(arguments):
     with zipfile.ZipFile(arguments.archive) as archive:
         names = archive.namelist()
+        receipts.check_stored(archive.infolist())
         check(len(set(names)) == len(names), "a file is there twice")
         head = document(archive.read("export.json"), "scb-export")
         at, log, service = seconds(head["exported_at"]), head["log"], head["service"]

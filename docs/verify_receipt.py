@@ -308,8 +308,8 @@ def check_log(parts, leaf, service, trust, later, outside, quorum):
     origin, size, _ = text.splitlines()
 
     keys = document(parts["keys.json"], "scb-log-keys")
-    check(keys["log"] == parts["log.vkey"].decode().strip(), "log.vkey is not endorsed")
-    check(keys["witness"] == parts["witness.vkey"].decode().strip(), "witness.vkey is not endorsed")
+    check(keys["log"] + "\n" == parts["log.vkey"].decode(), "log.vkey is not endorsed")
+    check(keys["witness"] + "\n" == parts["witness.vkey"].decode(), "witness.vkey is not endorsed")
     log, own = verifier_key(keys["log"], 1), verifier_key(keys["witness"], 4)
     check(log[0] == origin, "the log's key has another name")
     log[2].verify(note_signature(note, log) or b"", text.encode())
@@ -362,10 +362,17 @@ def read(path):
     """The files of the archive, each once and uncompressed."""
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
+        check_stored(infos)
         parts = {info.filename: archive.read(info) for info in infos}
     check(len(parts) == len(infos), "a file is there twice")
-    check(all(info.compress_type == zipfile.ZIP_STORED for info in infos), "a file is compressed")
     return parts
+
+
+def check_stored(infos):
+    """As it is made, and as other programs want it: they unpack nothing whose size is not known."""
+    for info in infos:
+        check(info.compress_type == zipfile.ZIP_STORED,
+              info.filename + " is compressed: it was packed anew, and the original is stored uncompressed")
 
 
 def verify(arguments):
@@ -448,8 +455,9 @@ def verify(arguments):
     moments = ("committed at %s, which counts for lateness, and complete at %s"
                % (accepted["committed_at"], leaf["at"]))
     if pending:
-        waits = document(parts["pending.json"], "scb-pending")
-        check((waits["log"], waits["index"]) == (leaf["log"], leaf["index"]), "it waits for another entry")
+        waits = {"type": "scb-pending", "v": 1, "log": leaf["log"], "index": leaf["index"]}
+        check(parts["pending.json"] == json.dumps(waits, separators=(",", ":")).encode(),
+              "it waits for another entry")
         return "it verifies, but is PENDING: no witness has seen the log entry yet; " + moments
     gap = check_log(parts, leaf, service, trust, later, arguments.witness, arguments.quorum)
     return "it verifies: " + moments + gap

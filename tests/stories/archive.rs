@@ -195,6 +195,21 @@ fn what_was_left_out_changed_or_added_is_found_by_both_judges() {
         ),
         ("changed-lists.zip", "files['crl.pem'] += b'\\n'", "crl.pem"),
         (
+            "line-after-a-key.zip",
+            "r = zipfile.ZipFile(io.BytesIO(files[one + 'receipt.zip'])); \
+             parts = {n: r.read(n) for n in r.namelist()}; parts['log.vkey'] += b'\\n'; \
+             new = io.BytesIO(); z = zipfile.ZipFile(new, 'w'); \
+             [z.writestr(n, d) for n, d in parts.items()]; z.close(); \
+             files[one + 'receipt.zip'] = new.getvalue()",
+            "log.vkey",
+        ),
+        (
+            "recompressed.zip",
+            "stored = zipfile.ZipFile; \
+             zipfile.ZipFile = lambda *a: stored(*a, compression=zipfile.ZIP_DEFLATED)",
+            "was packed anew, and the original is stored uncompressed",
+        ),
+        (
             "changed-page-of-a-receipt.zip",
             "r = zipfile.ZipFile(io.BytesIO(files[one + 'receipt.zip'])); \
              parts = {n: r.read(n) for n in r.namelist()}; parts['VERIFY.md'] += b' '; \

@@ -14,6 +14,7 @@ use super::leaves::{LogLine, Reading};
 use crate::counted;
 use crate::log_keys::VerifiedLogKeys;
 use crate::log_leaf::MAX_LEAF;
+use crate::receipt::archive::check_form;
 use crate::receipt::lists;
 use crate::receipt::log_proof::{seen, witnesses};
 use crate::receipt::verify::check_roots;
@@ -95,10 +96,7 @@ impl<R: Read + Seek> Verifier<R> {
         roots: &[Fingerprint],
         policy: &WitnessPolicy,
     ) -> Result<VerifiedExport, String> {
-        // Duplicates and headers that differ are read otherwise by other programs.
-        self.archive
-            .validate_header_consistency()
-            .map_err(|error| format!("an ambiguous ZIP file: {error}"))?;
+        check_form(&mut self.archive)?;
         let (head, trust) = self.head(roots)?;
         let (checkpoint, witnessed) = self.checkpoint(&head, &trust, policy)?;
         let reading = self.entries(&head, &checkpoint)?;

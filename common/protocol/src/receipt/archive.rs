@@ -1,6 +1,6 @@
 //! The ZIP file of a receipt: the same parts give the same bytes.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Read, Seek, Write};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
@@ -122,11 +122,28 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<ZipArchive<Cursor<&[u8]>>, String> 
     }
     let mut archive =
         ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("not a ZIP file: {error}"))?;
-    // Duplicates and headers that differ are read otherwise by other programs.
+    check_form(&mut archive)?;
+    Ok(archive)
+}
+
+/// Every program reads the same files in it: none is there twice, or has two headers that differ, and
+/// none is compressed, so that what it unpacks to is never larger than what came.
+pub(crate) fn check_form(archive: &mut ZipArchive<impl Read + Seek>) -> Result<(), String> {
     archive
         .validate_header_consistency()
         .map_err(|error| format!("an ambiguous ZIP file: {error}"))?;
-    Ok(archive)
+    for index in 0..archive.len() {
+        let file = archive
+            .by_index_raw(index)
+            .map_err(|error| format!("not a ZIP file: {error}"))?;
+        if file.compression() != CompressionMethod::Stored {
+            let name = file.name().unwrap_or_default();
+            return Err(format!(
+                "{name} is compressed: it was packed anew, and the original is stored uncompressed"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Reads the parts of a receipt.
@@ -215,9 +232,6 @@ pub(crate) fn part(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str) -> Resul
     let file = archive
         .by_name(name)
         .map_err(|error| format!("{name}: {error}"))?;
-    if file.compression() != CompressionMethod::Stored {
-        return Err(format!("{name} is compressed"));
-    }
     let mut bytes = Vec::new();
     file.take(MAX_RECEIPT as u64)
         .read_to_end(&mut bytes)

@@ -3,6 +3,7 @@
 
 mod late;
 mod several;
+mod trailing;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -233,3 +233,27 @@ fn still_verifies_when_all_have_expired_or_been_revoked_since() {
     assert!(now.verify_student(chain, campus.now()).is_err());
     given.verify(&given.zip).unwrap();
 }
+
+/// The same with headers that say that every file was compressed (APPNOTE.TXT, 4.3.7 and 4.3.12).
+fn said_to_be_compressed(zip: &[u8]) -> Vec<u8> {
+    let mut zip = zip.to_vec();
+    for place in 0..zip.len() - 4 {
+        match &zip[place..place + 4] {
+            b"PK\x03\x04" => zip[place + 8] = 8,
+            b"PK\x01\x02" => zip[place + 10] = 8,
+            _ => {}
+        }
+    }
+    zip
+}
+
+#[test]
+fn a_receipt_that_was_packed_anew_with_compression_is_refused() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let given = Given::to(&group);
+    given.verify(&given.zip).unwrap();
+    let refused = given.verify(&said_to_be_compressed(&given.zip));
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("packed anew"), "{refused}");
+}
