@@ -84,9 +84,7 @@ impl Server {
         let store = Store::open(home)?;
         let register = Register::open(home, store.clone())?;
         let content = ContentStore::open(&home.path("content"))?;
-        sweep(&register, &content);
         let logs = Logs::open(home, store.clone(), LogKey::open(home)?)?;
-        sweep_uploads(&register, &content, clock.now());
         let cosigner = witness_key(home, policy.service.trust_domain())?;
         let identity = watch::Sender::new(Arc::new(identity));
         let settings = settings(home, config, (&cuhk, &identity), &store, &clock)?;
@@ -123,7 +121,9 @@ impl Server {
             lists_now: ListsNow::default(),
         };
         log_witness.compare_at_start(&register).await?;
-        // What is entered into an old copy of a log makes another log of it.
+        // What is removed from an old home, or entered into its logs, is missing when it is put right.
+        sweep(&register, &content);
+        sweep_uploads(&register, &content, clock.now());
         begin_courses(config, &policy, &store, clock.now())?;
         lapse(&register, clock.now());
         let shared = Arc::new(Shared {

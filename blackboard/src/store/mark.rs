@@ -52,12 +52,17 @@ pub(crate) fn is_put_back(path: &Path) -> io::Result<bool> {
     let touched = changed_at(&file)?;
     Ok(match noted {
         Noted::At(line) => line.is_put_back || !is_untouched(line.written, touched),
+        Noted::Garbage => true,
         // Whoever opens it says what follows.
-        Noted::Nothing | Noted::Garbage => false,
+        Noted::Nothing => false,
     })
 }
 
 /// The open file and what it says.
+///
+/// Opening changes no file that is there: of a home that was put back something is noted only with the
+/// next number, or once its logs were compared, as whoever refuses an old home leaves it as it is. Until
+/// then the file's time tells the next one, too.
 #[derive(Debug)]
 pub(crate) struct Mark {
     file: File,
@@ -89,8 +94,8 @@ impl Mark {
                 mark.highest = line.number.max(in_database);
                 mark.is_put_back = line.is_put_back;
             }
-            Noted::At(line) => mark.leap(line.number.max(in_database), now)?,
-            Noted::Nothing | Noted::Garbage => mark.leap(in_database, now)?,
+            Noted::At(line) => mark.leap(line.number.max(in_database), now),
+            Noted::Nothing | Noted::Garbage => mark.leap(in_database, now),
         }
         Ok(mark)
     }
@@ -120,13 +125,13 @@ impl Mark {
         self.write(beyond(self.highest, since_1970()), self.is_put_back)
     }
 
-    fn leap(&mut self, from: u64, now: Duration) -> io::Result<()> {
+    fn leap(&mut self, from: u64, now: Duration) {
         let next = beyond(from, now);
         tracing::warn!(
             "this home was put back from a backup or its files were touched: to use no number \
              twice, numbering goes on after S-{next:06}"
         );
-        self.write(next, true)
+        (self.highest, self.is_put_back) = (next, true);
     }
 
     /// One short line in place of the one before, so that the number is never without the word.

@@ -177,7 +177,8 @@ fn first(statement: &Statement) -> Option<&StudentId> {
     statement.members.iter().map(|member| &member.sid).min()
 }
 
-/// Whether both are of the very same members about the very same assignment.
+/// Whether both are of the very same members about the very same assignment, and of other files: of the
+/// same ones there is nothing to choose.
 fn is_alike(one: &Statement, other: &Statement) -> bool {
     let members = |statement: &Statement| {
         let mut sids: Vec<_> = statement
@@ -190,4 +191,5 @@ fn is_alike(one: &Statement, other: &Statement) -> bool {
     };
     (&one.course, &one.assignment) == (&other.course, &other.assignment)
         && members(one) == members(other)
+        && !one.is_same_version(other)
 }

@@ -82,7 +82,7 @@ impl Copy {
 const LOG: &str = "campus.test/blackboard/SANDBOX/lab";
 
 /// Every file with its hash, but those that SQLite has beside an open database.
-fn state(dir: &Path) -> Vec<(PathBuf, Fingerprint)> {
+pub(super) fn state(dir: &Path) -> Vec<(PathBuf, Fingerprint)> {
     let mut state = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

@@ -118,14 +118,14 @@ async fn what_others_sign_or_what_is_late_takes_nobodys_place() {
 
 #[tokio::test]
 async fn what_costs_as_much_takes_the_place_of_what_is_late() {
-    let campus = due_in_an_hour("10%/day").await;
-    wait(&campus, 2 * HOUR);
+    let campus = due_in_an_hour("10%/hour").await;
+    wait(&campus, HOUR + 60);
     let first = committed(&campus, &[ALICE]).await;
     let last = committed(&campus, &[ALICE]).await;
     comes(&first).await.unwrap();
     let other = committed(&campus, &[BOB]).await;
     let others_last = committed(&campus, &[BOB]).await;
-    wait(&campus, 23 * HOUR);
+    wait(&campus, HOUR);
     is_superseded(comes(&other).await, &others_last);
     comes(&last).await.unwrap();
 }

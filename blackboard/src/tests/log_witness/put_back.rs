@@ -1,17 +1,24 @@
 //! A home that was put back from a backup does not go on before its logs were compared with the
 //! witness: nothing is given or entered twice, however often and whenever it is put back.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{collections::BTreeSet, fs};
 
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
+use scb_certs::Fingerprint;
 use scb_cli::exit;
 use scb_protocol::rules::{Terms, Title};
 use scb_protocol::server::Outage;
 use scb_protocol::statement::SubmissionNumber;
 
 use super::super::campus::Campus;
+use super::super::fsck::state;
 use super::super::proposals::{A, B, Machine};
+use super::super::uploads::interrupted;
 use super::{back_up, entries, hand_in, put_back, recovered, refused_start, restore, seen};
+use crate::config::Config;
 use crate::store::{Error, Place, Store};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -25,7 +32,7 @@ fn numbers(campus: &Campus) -> Vec<SubmissionNumber> {
 async fn it_does_not_start_while_cuhk_is_away_also_where_tokens_do() {
     let (mut campus, kept, _) = put_back(Outage::Tokens).await;
     campus.cuhk.stop().await;
-    // The first attempt notes that numbers were leapt over, and forgets nothing by that.
+    // Nothing is noted by the first attempt, and nothing forgotten.
     for _ in 0..2 {
         let refused = refused_start(&mut campus).await;
         let known = (refused.code, refused.exit);
@@ -121,6 +128,67 @@ async fn no_command_enters_anything_before_the_logs_were_compared() {
     assert!(matches!(enter(&campus), Err(Error::PutBack)), "not yet");
     campus.start().await.unwrap();
     enter(&campus).unwrap();
+    campus.stop().await;
+}
+
+/// The rows of every table, but for CUHK's newest lists, which are remembered as soon as they come.
+fn rows(campus: &Campus) -> Vec<(String, Vec<Vec<Value>>)> {
+    let database = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'crl%' ORDER BY name";
+    let mut tables = database.prepare(sql).unwrap();
+    let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let rows = |table: String| {
+        let mut all = database.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = all.column_count();
+        let row = |row: &Row<'_>| (0..columns).map(|column| row.get(column)).collect();
+        let rows = all.query_map([], row).unwrap().map(Result::unwrap);
+        let rows = rows.collect();
+        (table, rows)
+    };
+    tables.map(|table| rows(table.unwrap())).collect()
+}
+
+/// The files beside the database.
+fn files(campus: &Campus) -> Vec<(PathBuf, Fingerprint)> {
+    let mut files = state(campus.home.dir());
+    let other = |path: &PathBuf| !path.ends_with("blackboard.db") && !path.ends_with("lock");
+    files.retain(|(path, _)| other(path));
+    files
+}
+
+#[tokio::test]
+async fn a_start_that_is_refused_leaves_the_old_home_as_it_is() {
+    let window = |config: &mut Config| config.upload_window = Duration::from_secs(60);
+    let mut campus = Campus::with(window).await;
+    hand_in(&campus).await;
+    drop(interrupted(&campus).await);
+    let kept = super::witnessed(&campus).await;
+    campus.stop().await;
+    back_up(&campus).await;
+    campus.start().await.unwrap();
+    hand_in(&campus).await;
+    campus.stop().await;
+    restore(&mut campus);
+    // Nobody can go on with what was interrupted.
+    campus.certs.clock().advance(3 * HOUR);
+    let before = (rows(&campus), files(&campus));
+    let uploads = |campus: &Campus| {
+        fs::read_dir(campus.home.path("content/uploads"))
+            .unwrap()
+            .count()
+    };
+    assert_eq!(uploads(&campus), 1);
+    for _ in 0..2 {
+        let refused = refused_start(&mut campus).await;
+        assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
+        assert_eq!((rows(&campus), files(&campus)), before);
+    }
+    // Once it may go on, what is over is cleared away, and numbers are leapt over.
+    let lost = seen(&campus) - kept;
+    recovered(&campus, Some(lost)).await.unwrap();
+    campus.start().await.unwrap();
+    assert_eq!(uploads(&campus), 0);
+    assert_ne!(files(&campus), before.1);
     campus.stop().await;
 }
 
