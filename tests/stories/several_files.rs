@@ -232,6 +232,36 @@ fn twenty_gibibytes_are_refused_unread_at_the_first_contact() {
 }
 
 #[test]
+fn what_is_not_open_is_refused_unread() {
+    let scene = Scene::new();
+    for (name, opens, due, code) in [
+        (
+            "later",
+            "2099-01-01T00:00:00Z",
+            "2099-12-31T23:59:59Z",
+            "assignment_not_open",
+        ),
+        (
+            "over",
+            "2020-01-01T00:00:00Z",
+            "2020-12-31T23:59:59Z",
+            "assignment_closed",
+        ),
+    ] {
+        let add = ["assignment", "add", "--course", "SANDBOX", "--title", name];
+        let rules = ["--opens", opens, "--due", due];
+        let add = scene
+            .campus
+            .administer_blackboard(&[&add[..], &rules].concat());
+        add.succeeded();
+        let report = scene.sparse("report.pdf", 200_000_000);
+        let told = scene.refused_unread(&[&report], name, code);
+        assert!(told.contains(&format!("assignment: {name}")), "{told}");
+    }
+    assert_eq!(scene.campus.submissions(), Vec::<Value>::new());
+}
+
+#[test]
 fn what_the_assignment_does_not_take_is_refused_unread() {
     let scene = Scene::new();
     let add = [

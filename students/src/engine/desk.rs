@@ -232,13 +232,13 @@ fn chosen(one: &ListedAssignment, now: UnixTime) -> Fact {
 }
 
 impl Engine {
-    /// Asks Blackboard whether the assignment takes files of these names and sizes, where reading
-    /// them would take longer than asking. What was interrupted goes on whatever the rules are now.
+    /// Asks Blackboard whether the assignment is open and takes files of these names and sizes, where
+    /// reading them would take longer than asking. What was interrupted goes on whatever the rules are now.
     /// Whoever cannot be asked will say so when the files are handed in.
     ///
     /// # Errors
     ///
-    /// `file_type`, `content_too_large`; [`Error::NothingOpen`], [`Error::SeveralOpen`] where no
+    /// `assignment_not_open`, `assignment_closed`, `file_type`, `content_too_large`; [`Error::NothingOpen`], [`Error::SeveralOpen`] where no
     /// assignment is named; what failed here.
     pub fn ask_whether_taken(
         &mut self,
@@ -258,7 +258,8 @@ impl Engine {
         let Some(one) = told.meant(course, assignment)? else {
             return Ok(());
         };
-        let taken = one.rules.check_files(chosen.files());
+        let is_open = one.rules.check_open(told.time, &one.extensions);
+        let taken = is_open.and_then(|()| one.rules.check_files(chosen.files()));
         Ok(taken.map_err(|refusal| within(refusal, &one.course, &one.assignment))?)
     }
 

@@ -67,7 +67,9 @@ pub fn admit(
     if let Some(outsider) = outsiders.first() {
         return Err(about(statement, Code::NotCourseMember).about(outsider));
     }
-    check_time(statement, rules, extensions, at)?;
+    rules
+        .check_open(at, extensions)
+        .map_err(|refusal| within(refusal, &statement.course, &statement.assignment))?;
     check_group(statement, rules)?;
     check_parts(statement, rules, parts)?;
     let files = statement.files.iter().map(|file| (&file.name, file.size));
@@ -76,22 +78,6 @@ pub fn admit(
         .map_err(|refusal| within(refusal, &statement.course, &statement.assignment))?;
     let members = statement.members.iter().map(|member| &member.sid);
     Ok(rules.judge_each(at, members, extensions))
-}
-
-/// A group may hand in as long as any of its members may.
-fn check_time(
-    statement: &Statement,
-    rules: &Rules,
-    extensions: &[Extension],
-    at: UnixTime,
-) -> Result<(), Refusal> {
-    let (code, name, moment) = match rules.judge_group(at, extensions) {
-        Standing::NotYetOpen { opens } => (Code::AssignmentNotOpen, "opens", opens),
-        Standing::Closed { since } => (Code::AssignmentClosed, "closed", since),
-        Standing::OnTime | Standing::WithinGrace | Standing::Late { .. } => return Ok(()),
-    };
-    let refusal = about(statement, code).with(name, rfc3339(moment));
-    Err(refusal.with("now", rfc3339(at)))
 }
 
 fn check_group(statement: &Statement, rules: &Rules) -> Result<(), Refusal> {
@@ -121,6 +107,22 @@ fn check_parts(statement: &Statement, rules: &Rules, parts: &[Part]) -> Result<(
 }
 
 impl Rules {
+    /// Whether anything is taken at this moment of a group with these extensions: it may hand in as
+    /// long as any of its members may.
+    ///
+    /// # Errors
+    ///
+    /// `assignment_not_open` or `assignment_closed`, with the moment.
+    pub fn check_open(&self, at: UnixTime, extensions: &[Extension]) -> Result<(), Refusal> {
+        let (code, name, moment) = match self.judge_group(at, extensions) {
+            Standing::NotYetOpen { opens } => (Code::AssignmentNotOpen, "opens", opens),
+            Standing::Closed { since } => (Code::AssignmentClosed, "closed", since),
+            Standing::OnTime | Standing::WithinGrace | Standing::Late { .. } => return Ok(()),
+        };
+        let refusal = Refusal::new(code, Step::Six).with(name, rfc3339(moment));
+        Err(refusal.with("now", rfc3339(at)))
+    }
+
     /// Whether files of these names and sizes, in bytes, are taken. Whoever hands them in can ask
     /// before he reads them.
     ///
