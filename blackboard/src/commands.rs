@@ -58,10 +58,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-/// The language of failures: refusals of `init` are told in every one, all else in English.
+/// The language of failures: refusals of `init`, and what `fsck` finds, are told in every one, all else
+/// in English.
 fn language(arguments: &Arguments) -> Language {
     match &arguments.command {
-        Some(Command::Init(_)) => arguments.logging.explain.language.language(),
+        Some(Command::Init(_) | Command::Fsck(_)) => arguments.logging.explain.language.language(),
         _ => Language::English,
     }
 }
@@ -110,7 +111,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Recover(command) => runtime()?.block_on(recover(&home, &command, clock())),
         Command::Submissions(command) => submissions::run(&home, &command),
         Command::Logs(command) => logs(&home, &command),
-        Command::Fsck(command) => fsck(&home, &command, clock().now()),
+        Command::Fsck(command) => fsck(&home, &command, (language, clock().now())),
         Command::Generate(what) => Ok(what.run(Arguments::command())?),
     }
 }

@@ -4,6 +4,7 @@
 //! Each kind of finding has a word for scripts and says what to do. What is kept in memory is a
 //! hash for each stored file; files and logs are read piece by piece.
 
+mod chinese;
 mod content;
 mod entries;
 mod logs;
@@ -11,6 +12,7 @@ mod records;
 mod remedy;
 mod report;
 mod signing;
+mod words;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -18,12 +20,14 @@ use std::str::FromStr;
 
 use rustls_pki_types::UnixTime;
 use scb_cli::{Failure, Home, Role, exit};
+use scb_explain::Language;
 use scb_protocol::statement::Label;
 use scb_storage::StoredContents;
 
 use self::logs::{Logs, directory_in};
 use self::records::Records;
 use self::report::Report;
+use self::words::Words;
 use crate::arguments::Fsck;
 use crate::enrol::receipt_roots;
 use crate::failure::failure;
@@ -64,10 +68,17 @@ impl Scope {
 }
 
 /// Looks at everything, or at one assignment.
-pub(crate) fn fsck(home: &Path, command: &Fsck, now: UnixTime) -> anyhow::Result<()> {
+pub(crate) fn fsck(
+    home: &Path,
+    command: &Fsck,
+    (language, now): (Language, UnixTime),
+) -> anyhow::Result<()> {
     let home = Home::open(home, Role::Blackboard)?;
     let scope = Scope(command.assignment.clone());
-    let mut report = Report::new(command.output.json);
+    // JSON is for scripts, which know one language.
+    let json = command.output.json;
+    let language = if json { Language::English } else { language };
+    let mut report = Report::new(json, Words(language));
     examine(&home, &scope, now, &mut report)?;
     report.end()
 }
@@ -80,7 +91,7 @@ pub(crate) fn found(
     now: UnixTime,
 ) -> anyhow::Result<Vec<(&'static str, String)>> {
     let scope = Scope(assignment.map(|one| one.parse().expect("an assignment")));
-    let mut report = Report::new(true);
+    let mut report = Report::new(true, Words(Language::English));
     examine(home, &scope, now, &mut report)?;
     let found = report.findings().iter();
     Ok(found.map(|one| (one.code, one.about.clone())).collect())

@@ -43,6 +43,17 @@ fn an_altered_file_is_found_and_not_exported() {
         found.stdout.contains("  do     put a copy of the file"),
         "{found:#?}"
     );
+    let chinese = campus.administer_blackboard(&["fsck", "--lang", "zh-Hant"]);
+    assert_eq!(chinese.exit, Some(5), "{chinese:#?}");
+    let said = &chinese.stdout;
+    assert!(said.starts_with(line), "{said}");
+    assert!(
+        said.contains("  發現  存檔的內容與其雜湊值不符（"),
+        "{said}"
+    );
+    assert!(said.contains("  該做  把該檔案的副本"), "{said}");
+    assert!(said.ends_with("1 項與儲存時不符\n"), "{said}");
+    assert!(chinese.stderr.contains("再次執行"), "{chinese:#?}");
     let json = campus.administer_blackboard(&["fsck", "--json"]);
     let findings = json.json()["findings"].clone();
     assert_eq!(findings[0]["code"], "content_altered");

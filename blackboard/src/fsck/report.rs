@@ -3,11 +3,12 @@
 use std::io::IsTerminal;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use scb_cli::{Failure, counted, printable, say};
+use scb_cli::{Failure, say};
 use serde::Serialize;
 use serde_json::json;
 
 use super::remedy::remedy;
+use super::words::Words;
 use crate::submissions::print_json;
 
 /// What a finding means.
@@ -48,6 +49,7 @@ pub(crate) struct Counts {
 #[derive(Debug)]
 pub(crate) struct Report {
     json: bool,
+    words: Words,
     findings: Vec<Finding>,
     damages: u64,
     leftovers: u64,
@@ -56,9 +58,11 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(json: bool) -> Self {
+    /// As JSON, or in these words.
+    pub(crate) fn new(json: bool, words: Words) -> Self {
         Self {
             json,
+            words,
             findings: Vec::new(),
             damages: 0,
             leftovers: 0,
@@ -119,7 +123,10 @@ impl Report {
             self.findings.push(finding);
             return Ok(());
         }
-        self.bar.suspend(|| print(&finding))
+        let lines = self.words.finding(&finding);
+        let mut lines = lines.iter();
+        self.bar
+            .suspend(|| Ok(lines.try_for_each(|line| say(line))?))
     }
 
     /// What was found, where it is kept: for JSON.
@@ -159,59 +166,15 @@ impl Report {
         if self.json {
             print_json(&json!({ "looked_at": self.counts, "findings": self.findings }))?;
         } else {
-            say(&self.summary())?;
+            let (damages, leftovers) = (self.damages, self.leftovers);
+            say(&self.words.summary(&self.counts, damages, leftovers))?;
         }
         match self.damages {
             0 => Ok(()),
-            damages => Err(Failure::fault(format!("{damages} not as stored"))
-                .with_remedy("do what each finding says, then run `blackboard fsck` again")
+            damages => Err(Failure::fault(self.words.damaged(damages))
+                .with_remedy(self.words.next())
                 .with_code("damaged")
                 .into()),
         }
     }
-
-    fn summary(&self) -> String {
-        let Counts {
-            submissions,
-            files,
-            bytes,
-            logs,
-            entries,
-        } = self.counts;
-        let looked_at = [
-            counted(submissions, "submission"),
-            format!("{} ({})", counted(files, "file"), HumanBytes(bytes)),
-            format!(
-                "{} with {}",
-                counted(logs, "log"),
-                plural(entries, "entry", "entries")
-            ),
-        ];
-        let found = match (self.damages, self.leftovers) {
-            (0, 0) => "everything is as it was stored".to_owned(),
-            (0, leftovers) => format!(
-                "everything is as it was stored; {} over",
-                plural(leftovers, "thing left", "things left")
-            ),
-            (damages, _) => format!("{damages} not as stored"),
-        };
-        format!("looked at {}: {found}", looked_at.join(", "))
-    }
-}
-
-fn plural(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-fn print(finding: &Finding) -> anyhow::Result<()> {
-    let Finding {
-        code,
-        about,
-        found,
-        remedy,
-        ..
-    } = finding;
-    say(&format!("{code}  {}", printable(about)))?;
-    say(&format!("  found  {}", printable(found)))?;
-    Ok(say(&format!("  do     {}", printable(remedy)))?)
 }
