@@ -2,6 +2,7 @@
 
 pub(crate) mod courses;
 pub(crate) mod grades;
+mod submissions;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -13,8 +14,9 @@ use scb_cli::{Generate, HomeArgs, generate_examples, with_generate_examples};
 use scb_explain::ExplainArgs;
 use scb_transport::Limits;
 
-use self::courses::{AssignmentCommand, CourseCommand, ExtensionCommand, Of};
+use self::courses::{AssignmentCommand, CourseCommand, ExtensionCommand};
 use self::grades::GradesCommand;
+pub(crate) use self::submissions::{Archive, Submissions};
 use crate::fault::{Fault, FaultChoice};
 use crate::fsck::OneAssignment;
 
@@ -100,7 +102,7 @@ pub(crate) enum Command {
     #[command(after_help = RECOVER_EXAMPLES)]
     Recover(Recover),
     /// Look at what was handed in; works while the server runs
-    #[command(subcommand, after_help = SUBMISSIONS_EXAMPLES)]
+    #[command(subcommand, after_help = submissions::SUBMISSIONS_EXAMPLES)]
     Submissions(Submissions),
     /// Compare everything that is stored with what was signed and hashed; works while the server runs
     #[command(after_help = FSCK_EXAMPLES)]
@@ -257,148 +259,6 @@ of this server have one key under many names. Witnesses besides CUHK are named i
 pub(crate) struct Logs {
     #[command(flatten)]
     pub(crate) output: Output,
-}
-
-const SUBMISSIONS_EXAMPLES: &str = "\
-Examples:
-  blackboard submissions overview --course CSCI3150 --assignment lab-1
-  blackboard submissions list
-  blackboard submissions show S-000001 --json
-  blackboard submissions export ./lab --json
-  blackboard submissions archive lab-1.zip --course CSCI3150 --assignment lab-1";
-
-const OVERVIEW_EXAMPLES: &str = "\
-Examples:
-  blackboard submissions overview --course CSCI3150 --assignment lab-1
-  blackboard submissions overview --course CSCI3150 --assignment lab-1 --csv > lab-1.csv
-  blackboard submissions overview --course CSCI3150 --assignment lab-1 --json
-
-A line for each student of the class list, and for each who has handed in: the version that
-counts, when its signed statement was recorded, by how much that is late by the student's own due
-time, and what the rules say that it costs; else whose signatures are missing, or that files are.
-Who has nothing is `missing` once it would be late. What was refused, declined or withdrawn since
-is remarked. In a course without a class list only those are shown who have tried to hand in.";
-
-const LIST_EXAMPLES: &str = "\
-Examples:
-  blackboard submissions list
-  blackboard submissions list --json
-  blackboard submissions list --verify     (every signature; for thousands it takes a while)
-
-Without --verify each line is compared with Blackboard's own log entry. What was altered is
-named and left out, and the exit code is 5.";
-
-const SHOW_EXAMPLES: &str = "\
-Examples:
-  blackboard submissions show S-000001
-  blackboard submissions show 1 --json
-
-The receipt is verified, as a student or an outsider would verify it, by the root of this
-home (HOME/ca.pem).";
-
-const EXPORT_EXAMPLES: &str = "\
-Examples:
-  blackboard submissions export handed-in/
-  blackboard submissions export /media/usb/lab --json
-
-Makes DIR/S-000001/ with the report under its name and receipt.zip, and so on. Reports and
-receipts are verified while they are copied. Run again, it writes the same files again.";
-
-const ARCHIVE_EXAMPLES: &str = "\
-Examples:
-  blackboard submissions archive lab-1.zip --course CSCI3150 --assignment lab-1
-  student verify lab-1.zip                 (checks all of it, on any machine)
-  unzip lab-1.zip && less VERIFY.md        (how to check it without our programs)
-
-Every file and every receipt, and all entries of the assignment's log under a checkpoint that CUHK
-has cosigned: whoever has the archive sees that none was left out. Once nothing can come any more,
-by the rules, every extension and every upload that has begun, this is entered in the log and the
-archive is final; before, it says that it is not. The server and CUHK must be running, so that CUHK
-sees the last entries. A file that was altered on the disk ends it, and no archive is written.";
-
-const UPLOADS_EXAMPLES: &str = "\
-Examples:
-  blackboard submissions uploads
-  blackboard submissions uploads --json
-
-RECORDED is what counts for the deadline. Until UNTIL the group's same command sends the rest;
-after that what came of the files is removed, and the line stays here.";
-
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum Submissions {
-    /// Show who has handed in for an assignment, who is missing, and who is late by how much
-    #[command(after_help = OVERVIEW_EXAMPLES)]
-    Overview {
-        #[command(flatten)]
-        of: Of,
-        /// Print CSV
-        #[arg(long, conflicts_with = "json")]
-        csv: bool,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// List all submissions
-    #[command(after_help = LIST_EXAMPLES)]
-    List {
-        /// Verify the receipt of each, as `show` does
-        #[arg(long)]
-        verify: bool,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Show one submission, its receipt verified
-    #[command(after_help = SHOW_EXAMPLES)]
-    Show {
-        /// Its number, such as S-000001
-        number: String,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// List what was signed and recorded in time, but whose files have not all come
-    #[command(after_help = UPLOADS_EXAMPLES)]
-    Uploads {
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Write everything of one assignment into one file that proves that nothing is missing
-    #[command(after_help = ARCHIVE_EXAMPLES)]
-    Archive(Archive),
-    /// Write every submission into a folder of its own: its files and receipt.zip
-    #[command(after_help = EXPORT_EXAMPLES)]
-    Export {
-        /// Directory to write into; it is made if it does not exist
-        dir: PathBuf,
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
-/// `blackboard submissions archive`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Archive {
-    /// ZIP file to write; it takes the place of one that is there
-    pub(crate) file: PathBuf,
-    #[command(flatten)]
-    pub(crate) of: Of,
-    /// For how long to wait until CUHK has seen the last entries: 0, 30s, 2min
-    #[arg(long, value_name = "LENGTH", value_parser = scb_cli::parse_duration, default_value = "30s")]
-    pub(crate) wait: u64,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-impl Submissions {
-    /// Whether the result, and an error, are wanted as JSON.
-    pub(crate) fn json(&self) -> bool {
-        match self {
-            Self::Archive(archive) => archive.output.json,
-            Self::Overview { output, .. }
-            | Self::List { output, .. }
-            | Self::Show { output, .. }
-            | Self::Uploads { output }
-            | Self::Export { output, .. } => output.json,
-        }
-    }
 }
 
 /// How results look.

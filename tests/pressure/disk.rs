@@ -1,9 +1,8 @@
-//! A disk that is full or takes nothing at all, and an fsync that fails.
+//! A disk that is full or takes nothing at all.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -79,11 +78,11 @@ impl Drop for Filler {
 }
 
 /// Hands in this text.
-fn submit(campus: &Campus, text: &str) -> Ran {
+pub(crate) fn submit(campus: &Campus, text: &str) -> Ran {
     submit_with(campus, text, &[])
 }
 
-fn submit_with(campus: &Campus, text: &str, with: &[&str]) -> Ran {
+pub(crate) fn submit_with(campus: &Campus, text: &str, with: &[&str]) -> Ran {
     let report = campus.outside().join("report.txt");
     fs::write(&report, text).unwrap();
     let command = ["submit", "--json", report.to_str().unwrap()];
@@ -414,98 +413,4 @@ fn a_home_that_cannot_be_written_to_is_told_and_left_as_it_is() {
     campus.cuhk = cuhk;
     let enrolled = BTreeSet::from(["1155000001".to_owned()]);
     one_certificate_each(&campus, &enrolled);
-}
-
-/// Fails every fsync of a file whose path contains `FAULT_PATH` while `FAULT_TRIGGER` exists.
-const SHIM: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-static int fails(int fd) {
-    char link[64], path[4096];
-    if (access(getenv("FAULT_TRIGGER"), F_OK)) return 0;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, path, sizeof path - 1);
-    if (n < 0) return 0;
-    path[n] = 0;
-    if (!strstr(path, getenv("FAULT_PATH"))) return 0;
-    errno = EIO;
-    return 1;
-}
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-int fsync(int fd) { return fails(fd) ? -1 : REAL(fsync)(fd); }
-int fdatasync(int fd) { return fails(fd) ? -1 : REAL(fdatasync)(fd); }
-"#;
-
-/// The shim as a library; `None` without a C compiler.
-fn shim(dir: &Path) -> Option<PathBuf> {
-    let (source, library) = (dir.join("shim.c"), dir.join("shim.so"));
-    fs::write(&source, SHIM).unwrap();
-    let mut compiler = Command::new("cc");
-    compiler
-        .args(["-shared", "-fPIC", "-o"])
-        .args([&library, &source]);
-    if compiler.status().is_ok_and(|status| status.success()) {
-        return Some(library);
-    }
-    assert_ne!(
-        std::env::var("CI").as_deref(),
-        Ok("true"),
-        "no cc, but CI=true"
-    );
-    println!("skipped: no cc");
-    None
-}
-
-#[test]
-fn a_failing_fsync_ends_blackboard_and_the_same_command_finishes_later() {
-    let dir = tempfile::tempdir().unwrap();
-    let Some(shim) = shim(dir.path()) else {
-        return;
-    };
-    let mut campus = Campus::sandbox();
-    campus.student(&["enrol"]).succeeded();
-    let mut ledger = Ledger::default();
-    // The report on its way in, the database, and the highest number.
-    for path in [
-        "/content/uploads/",
-        "/blackboard.db-wal",
-        "/blackboard/numbers",
-    ] {
-        let trigger = dir.path().join("trigger");
-        campus.blackboard.stop();
-        let arguments = serve_at(&campus.path(), &campus.blackboard.address());
-        let mut failing = program("blackboard");
-        failing.args(&arguments).env("LD_PRELOAD", &shim);
-        failing
-            .env("FAULT_PATH", path)
-            .env("FAULT_TRIGGER", &trigger);
-        campus.blackboard = Server::start_command(&mut failing);
-        ledger.note(&submit(&campus, &format!("before {path}")).succeeded());
-
-        fs::write(&trigger, "").unwrap();
-        let report = format!("amid {path}");
-        let lost = submit_with(&campus, &report, &["--wait", "0"]);
-        assert_eq!(lost.exit, Some(4), "{path}: {lost:#?}");
-        assert_eq!(
-            campus.blackboard.wait().signal(),
-            Some(6),
-            "{path}: SIGABRT"
-        );
-        let log = campus.blackboard.log();
-        let fatal = log
-            .lines()
-            .filter(|line| line.starts_with("fatal: fsync of"));
-        assert_eq!(fatal.count(), 1, "{path}: {log}");
-
-        fs::remove_file(&trigger).unwrap();
-        campus.blackboard = Server::start("blackboard", &arguments);
-        ledger.is_kept_by(&campus);
-        ledger.note(&submit(&campus, &report).succeeded());
-        ledger.is_all_of(&campus);
-    }
 }

@@ -17,6 +17,7 @@ mod cuts;
 mod damage;
 mod descriptors;
 mod disk;
+mod fsync;
 mod kills;
 mod ledger;
 mod limits;
