@@ -203,6 +203,12 @@ pub(crate) fn stored_roots(home: &Home) -> anyhow::Result<Vec<Certificate>> {
     read_roots(&home.path(ROOTS))
 }
 
+/// What judges signatures that Blackboard made at any time: every root that this home has trusted.
+pub(crate) fn receipt_trust(home: &Home) -> anyhow::Result<Vec<TrustStore>> {
+    let roots = stored_roots(home)?.into_iter().chain(former_roots(home));
+    Ok(roots.map(TrustStore::new).collect::<Result<_, _>>()?)
+}
+
 /// SHA-256 of the roots by which receipts are judged: those of its time may have been dropped.
 pub(crate) fn receipt_roots(home: &Home) -> anyhow::Result<Vec<Fingerprint>> {
     let roots = stored_roots(home)?.into_iter().chain(former_roots(home));

@@ -29,7 +29,7 @@ use self::records::Records;
 use self::report::Report;
 use self::words::Words;
 use crate::arguments::Fsck;
-use crate::enrol::receipt_roots;
+use crate::enrol::{receipt_roots, receipt_trust};
 use crate::failure::failure;
 use crate::note_keys::LogKey;
 use crate::store::Inspector;
@@ -157,6 +157,7 @@ fn logs(
         database,
         directory: directory_in(home.dir()),
         key: LogKey::existing(home)?,
+        trust: receipt_trust(home)?,
         now,
         // Read before the logs: whatever is there by then was entered by then.
         not_entered: RefCell::new(Some(database.commitments()?)),

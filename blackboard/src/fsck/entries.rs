@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustls_pki_types::UnixTime;
-use scb_certs::Fingerprint;
+use scb_certs::{Fingerprint, TrustStore};
+use scb_protocol::grade::SignedGrade;
 use scb_protocol::log_leaf::{
     Accepted, Contents, Entry, Leaf, LogName, RulesEntry, leaf_commitment,
 };
+use scb_protocol::signing_blackboard;
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 
 use super::logs::entry_of;
@@ -22,12 +24,13 @@ pub(super) const PAGE: usize = 256;
 pub(super) struct Entries<'a> {
     database: &'a Inspector,
     log: &'a LogName,
+    trust: &'a [TrustStore],
     next: u64,
     rules: u64,
     /// The entries of rules, and what the log holds of each.
     pins: Vec<RulesEntry>,
     extensions: BTreeMap<String, Option<Contents>>,
-    grades: BTreeMap<String, (u64, Fingerprint)>,
+    grades: BTreeMap<String, (u64, UnixTime, Fingerprint)>,
     /// Which entry let which grade be seen, and when.
     releases: BTreeMap<u64, Release>,
     /// Up to which rules it was taken back, and when.
@@ -38,10 +41,15 @@ pub(super) struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(database: &'a Inspector, log: &'a LogName, now: UnixTime) -> Self {
+    pub(super) fn new(
+        database: &'a Inspector,
+        log: &'a LogName,
+        (trust, now): (&'a [TrustStore], UnixTime),
+    ) -> Self {
         Self {
             database,
             log,
+            trust,
             next: 0,
             rules: 0,
             pins: Vec::new(),
@@ -80,7 +88,7 @@ impl<'a> Entries<'a> {
         };
         match self.leaf(row, bytes) {
             Ok(leaf) => {
-                self.recorded(&about, &leaf, report)?;
+                self.recorded(&about, (&leaf, bytes), report)?;
                 self.pin(&leaf, bytes);
                 Ok(())
             }
@@ -116,7 +124,12 @@ impl<'a> Entries<'a> {
     }
 
     /// What the entry speaks of is there.
-    fn recorded(&mut self, about: &str, leaf: &Leaf, report: &mut Report) -> anyhow::Result<()> {
+    fn recorded(
+        &mut self,
+        about: &str,
+        (leaf, bytes): (&Leaf, &[u8]),
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
         match &leaf.entry {
             Entry::Accepted(accepted) => {
                 self.signing.look(about, leaf, report)?;
@@ -128,11 +141,13 @@ impl<'a> Entries<'a> {
                 Ok(())
             }
             Entry::Grades(graded) => {
-                let sid = graded.sid.to_string();
-                self.grades.insert(sid, (leaf.index, graded.grade_sha256));
+                let entered = (leaf.index, leaf.at, graded.grade_sha256);
+                self.grades.insert(graded.sid.to_string(), entered);
                 Ok(())
             }
-            Entry::Released(released) => self.released(about, leaf, &released.entries, report),
+            Entry::Released(released) => {
+                self.released(about, (leaf, bytes), &released.entries, report)
+            }
             Entry::Removed(_) => {
                 self.extensions.clear();
                 self.removals.push((self.rules, leaf.at.as_secs()));
@@ -201,26 +216,53 @@ impl<'a> Entries<'a> {
     fn released(
         &mut self,
         about: &str,
-        leaf: &Leaf,
+        (leaf, bytes): (&Leaf, &[u8]),
         entries: &[u64],
         report: &mut Report,
     ) -> anyhow::Result<()> {
         let release = (leaf.index, leaf.at.as_secs());
         let shown = entries.iter().map(|entry| (*entry, release));
         self.releases.extend(shown);
-        match self.database.has_release(self.log, leaf.index)? {
-            true => Ok(()),
-            false => {
-                let found = "the signature of this release is not there";
-                report.damage("release_altered", about, found)
-            }
-        }
+        let signature = self.database.release(self.log, leaf.index)?;
+        let found = match signature {
+            Some(signature) if self.is_signed((bytes, &signature), leaf.at) => return Ok(()),
+            Some(_) => "the signature of this release is not Blackboard's",
+            None => "the signature of this release is not there",
+        };
+        report.damage("release_altered", about, found)
+    }
+
+    /// Whether the Blackboard of this log signed it, by a certificate of that time.
+    fn is_signed(&self, (content, signature): (&[u8], &[u8]), at: UnixTime) -> bool {
+        let by = |trust| signing_blackboard(content, signature, trust, at);
+        let mut signers = self.trust.iter().filter_map(|trust| by(trust).ok());
+        signers.any(|signer| self.log.is_of(&signer))
+    }
+
+    /// Whether these are the grades of the log, all of them.
+    fn are_entered(&self, here: &BTreeMap<String, SignedGrade>) -> bool {
+        let hash = |sid: &String| here.get(sid).map(|one| Fingerprint::of(&one.grade));
+        let mut entered = self.grades.iter();
+        let are_here = entered.all(|(sid, (.., entered))| hash(sid) == Some(*entered));
+        are_here && here.len() == self.grades.len()
+    }
+
+    /// The first student whose grade Blackboard has not signed.
+    fn unsigned<'b>(&self, here: &'b BTreeMap<String, SignedGrade>) -> Option<&'b String> {
+        let is_signed = |sid: &String, signed: &SignedGrade| {
+            let entered = self.grades.get(sid);
+            let content = (signed.grade.as_slice(), signed.signature.as_slice());
+            entered.is_some_and(|(_, at, _)| self.is_signed(content, *at))
+        };
+        let mut here = here.iter();
+        let unsigned = here.find(|(sid, signed)| !is_signed(sid, signed));
+        unsigned.map(|(sid, _)| sid)
     }
 
     /// Of each student whose grade is shown, by which entry and since when.
     fn shown(&self) -> BTreeMap<String, Release> {
         let grades = self.grades.iter();
-        let shown = grades.filter_map(|(sid, (entry, _))| {
+        let shown = grades.filter_map(|(sid, (entry, ..))| {
             let release = self.releases.get(entry)?;
             Some((sid.clone(), *release))
         });
@@ -259,13 +301,13 @@ impl<'a> Entries<'a> {
             let what = "the extensions here are not those that were entered";
             differs("extension_altered", what);
         }
-        let hashes = self.grades.iter();
-        let hashes = hashes.map(|(sid, (_, hash))| (sid.clone(), *hash));
-        if self.database.grades(place)? != hashes.collect() {
-            differs(
-                "grade_altered",
-                "the grades here are not those that were entered",
-            );
+        let here = self.database.grades(place)?;
+        if !self.are_entered(&here) {
+            let what = "the grades here are not those that were entered";
+            differs("grade_altered", what);
+        } else if let Some(sid) = self.unsigned(&here) {
+            let what = format!("the signature of the grade of {sid} is not Blackboard's");
+            differs("grade_altered", &what);
         } else if self.database.releases(place)? != self.shown() {
             let what = "students see other grades than those whose release was entered";
             differs("release_altered", what);

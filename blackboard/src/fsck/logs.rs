@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
+use scb_certs::TrustStore;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::statement::SubmissionId;
 use scb_tlog::{HashReader as _, Tiles, TreeHead, UnverifiedCheckpoint, inspect, root};
@@ -27,6 +28,8 @@ pub(super) struct Logs<'a> {
     pub(super) directory: PathBuf,
     /// Signs their checkpoints; none if it is lost.
     pub(super) key: Option<LogKey>,
+    /// Judges what Blackboard signed.
+    pub(super) trust: Vec<TrustStore>,
     pub(super) now: UnixTime,
     /// The submissions of whose commitment no entry was found so far; none if nobody can tell.
     pub(super) not_entered: RefCell<Option<BTreeSet<SubmissionId>>>,
@@ -99,7 +102,7 @@ impl Logs<'_> {
         published: Option<&Published>,
         report: &mut Report,
     ) -> anyhow::Result<u64> {
-        let mut entries = Entries::new(self.database, name, self.now);
+        let mut entries = Entries::new(self.database, name, (&self.trust, self.now));
         loop {
             let page = self.database.entries(name, entries.next(), PAGE)?;
             if page.is_empty() {

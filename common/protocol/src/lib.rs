@@ -67,6 +67,7 @@ pub use number::{counted, grouped};
 pub use refusal::{Refusal, Step};
 pub use renewal::{AuthorityChannel, CertificateHolder, RENEWAL_TYPE, prove_renewal};
 pub use revocation_lists::ExpectLists;
+pub use sole_signer::signing_blackboard;
 pub use time::{CLOCK_SKEW, from_seconds, in_words, rfc3339};
 pub use transcript::{Channel, PROTOCOL, Transcript1, Transcript2, TranscriptMember};
 pub use trust_bundle::{BundleError, MissedBundles, SignedBundle, VerifiedBundle};

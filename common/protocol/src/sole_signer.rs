@@ -23,7 +23,7 @@ pub(crate) fn sole_signer(content: &[u8], signature: &[u8]) -> Result<Chain, Str
 /// # Errors
 ///
 /// As [`sole_signer`]; or the certificate.
-pub(crate) fn signing_blackboard(
+pub fn signing_blackboard(
     content: &[u8],
     signature: &[u8],
     trust: &TrustStore,

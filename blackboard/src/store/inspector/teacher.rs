@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, params};
-use scb_certs::Fingerprint;
+use scb_protocol::grade::SignedGrade;
 use scb_protocol::log_leaf::{Contents, LogName};
 use scb_protocol::statement::Label;
 
-use super::{Inspector, hashed, unsigned};
+use super::{Inspector, unsigned};
 use crate::store::{Error, as_integer};
 
 /// The entry that let a grade be seen, and when, in seconds since 1970.
@@ -78,16 +78,18 @@ impl Inspector {
         })
     }
 
-    /// SHA-256 of the grades of an assignment, by student.
+    /// The grades of an assignment with their signatures, by student.
     pub(crate) fn grades(
         &self,
         (course, assignment): (&Label, &Label),
-    ) -> Result<BTreeMap<String, Fingerprint>, Error> {
+    ) -> Result<BTreeMap<String, SignedGrade>, Error> {
         self.0.read(|connection| {
-            let sql = "SELECT sid, grade FROM grades WHERE course = ? AND assignment = ?";
+            let sql =
+                "SELECT sid, grade, signature FROM grades WHERE course = ? AND assignment = ?";
             let mut query = connection.prepare_cached(sql)?;
             let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
-                Ok((row.get(0)?, hashed(row, 1)?))
+                let (grade, signature) = (row.get(1)?, row.get(2)?);
+                Ok((row.get(0)?, SignedGrade { grade, signature }))
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
@@ -110,13 +112,14 @@ impl Inspector {
         })
     }
 
-    /// Whether Blackboard's signature of this release is there.
-    pub(crate) fn has_release(&self, log: &LogName, index: u64) -> Result<bool, Error> {
+    /// What is there as Blackboard's signature of this release.
+    pub(crate) fn release(&self, log: &LogName, index: u64) -> Result<Option<Vec<u8>>, Error> {
         self.0.read(|connection| {
-            let sql = "SELECT 1 FROM releases \
+            let sql = "SELECT signature FROM releases \
                        WHERE log = (SELECT id FROM logs WHERE origin = ?) AND number = ?";
             let key = params![log.to_string(), as_integer(index)];
-            Ok(connection.prepare_cached(sql)?.exists(key)?)
+            let mut query = connection.prepare_cached(sql)?;
+            Ok(query.query_row(key, |row| row.get(0)).optional()?)
         })
     }
 }

@@ -47,6 +47,9 @@ async fn grades_that_are_not_what_was_entered_are_found() {
     for statement in [
         "UPDATE grades SET grade = CAST(replace(CAST(grade AS TEXT), '\"8\"', '\"9\"') AS BLOB)",
         "DELETE FROM grades WHERE sid = '1155000009'",
+        "UPDATE grades SET signature = x'00' WHERE sid = '1155000009'",
+        "UPDATE grades SET signature = (SELECT signature FROM grades WHERE sid = '1155000001') \
+         WHERE sid = '1155000009'",
         "UPDATE grades SET sid = '1155000002' WHERE sid = '1155000009'",
     ] {
         let home = Copy::of(&campus);
@@ -68,6 +71,8 @@ async fn grades_that_are_shown_otherwise_than_was_entered_are_found() {
         "UPDATE grades SET released_at = NULL, release_index = NULL",
         "UPDATE grades SET released_at = 1, release_index = 2 WHERE sid = '1155000009'",
         "DELETE FROM releases",
+        "UPDATE releases SET signature = x'00'",
+        "UPDATE releases SET signature = (SELECT signature FROM grades WHERE sid = '1155000001')",
     ] {
         let home = Copy::of(&campus);
         home.sql(statement);
