@@ -223,10 +223,10 @@ Examples:
   blackboard fsck --json
 
 Reads every stored file and compares it with its hash; verifies every receipt; compares records with
-the assignments' logs: what was committed, proposed, signed, declined, given up, accepted, graded and
-released, rules, extensions and what was taken back; the logs with their tiles and checkpoints, and
-these with what CUHK cosigned last. It changes nothing and says for each finding what to do. With
---assignment, files and commitments that nothing names are not looked for.
+the assignments' logs: what was committed, proposed, signed, declined, given up, accepted, graded
+and released, rules, extensions and what was taken back; the logs with their tiles and checkpoints,
+and these with what CUHK cosigned last. It changes nothing and says for each finding what to do.
+With --assignment, files and commitments that nothing names are not looked for.
 
 No entry of a log holds them, so nobody can tell whether these were changed: titles of courses, class
 lists, and until when files may come after the last signature.
