@@ -162,11 +162,20 @@ fn a_stolen_issuing_authority_is_withdrawn_and_its_students_come_back_with_new_c
     let ended = campus.by_hand.student(&["renew", "--json"]);
     ended.refused(3, "certificate_revoked");
 
-    let revoked = ["certs", "list", "--status", "revoked", "--json"];
-    let revoked = campus.by_hand.cuhk(&revoked).succeeded().json();
-    let reasons = revoked.as_array().unwrap().iter();
-    let reasons: Vec<_> = reasons.map(|one| one["reason"].as_str().unwrap()).collect();
-    assert_eq!(reasons, ["ca_compromise", "ca_compromise"]);
+    let issued = |by: &str| {
+        let listed = ["certs", "list", "--issuer", by, "--json"];
+        campus.by_hand.cuhk(&listed).succeeded().json()
+    };
+    let listed = issued("students");
+    let listed = listed.as_array().unwrap();
+    assert_eq!(listed.len(), 2, "{listed:#?}");
+    for one in listed {
+        let told = [&one["state"], &one["reason"], &one["issuer"]];
+        assert_eq!(told, ["revoked", "ca_compromise", "students"]);
+    }
+    assert!(issued("students-2").as_array().unwrap().is_empty());
+    let unknown = ["certs", "list", "--issuer", "students-9", "--json"];
+    campus.by_hand.cuhk(&unknown).refused(3, "key_unknown");
 
     // Whoever had a certificate from it has neither that nor a code.
     let codes = [

@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::parse_date;
 
 use crate::Subject;
-use crate::store::CertificateRecord;
+use crate::store::{CertificateRecord, CrlSigner};
 use crate::time::later;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -21,6 +21,9 @@ pub(super) struct Filter {
     /// Only those with this status
     #[arg(long, value_name = "STATUS")]
     status: Option<Status>,
+    /// Only those that this authority issued, such as students-2; see `cuhk keys list`
+    #[arg(long, value_name = "NAME", value_parser = authority)]
+    pub(super) issuer: Option<CrlSigner>,
     /// Only those that end before this time: 2027-01-31 (UTC) or 2027-01-31T12:00:00Z
     #[arg(long, value_name = "DATE", value_parser = parse_date, conflicts_with = "expires_within")]
     expires_before: Option<UnixTime>,
@@ -47,7 +50,10 @@ enum Status {
 impl Filter {
     /// Whether anything is asked for.
     pub(super) fn narrows(&self) -> bool {
-        self.status.is_some() || self.expires_before.is_some() || self.expires_within.is_some()
+        self.issuer.is_some()
+            || self.status.is_some()
+            || self.expires_before.is_some()
+            || self.expires_within.is_some()
     }
 
     /// Whether the record is asked for.
@@ -60,6 +66,11 @@ impl Filter {
             && self.expires_before.is_none_or(|moment| end < moment)
             && self.expires_within.is_none_or(ends_soon)
     }
+}
+
+fn authority(text: &str) -> Result<CrlSigner, String> {
+    let parsed = text.parse();
+    parsed.map_err(|_| "write students, services or such as students-2".to_owned())
 }
 
 impl Status {

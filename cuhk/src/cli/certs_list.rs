@@ -2,12 +2,15 @@
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint};
+use scb_cli::Home;
 use serde::Serialize;
 
 use crate::admin::check_known;
 use crate::cli::certs_filter::{Filter, State};
 use crate::cli::listing::{MOMENT, Moment, Next, Row};
-use crate::store::{CertificateRecord, Profile, Records};
+use crate::config::path;
+use crate::issuers::{read_certificate, stored};
+use crate::store::{AuthorityKind, CertificateRecord, CrlSigner, Profile, Records};
 use crate::{Error, MAX_STUDENT_CERTIFICATES};
 
 /// Each certificate that is asked for, oldest first.
@@ -18,7 +21,7 @@ use crate::{Error, MAX_STUDENT_CERTIFICATES};
 /// otherwise; [`Error::RecordInvalid`], [`Error::Storage`], and what `next` returns.
 pub(super) fn rows(
     records: &Records<'_>,
-    filter: &Filter,
+    (filter, issuers): (&Filter, &Issuers),
     now: UnixTime,
     next: Next<'_, Listed>,
 ) -> Result<(), Error> {
@@ -27,18 +30,50 @@ pub(super) fn rows(
     records.certificates().each(subject, |record| {
         any = true;
         let state = state(records, &record, now)?;
-        if !filter.wants(&record, state, now) {
+        let issuer = issuers.of_record(&record);
+        let is_other = filter.issuer.is_some_and(|wanted| issuer != Some(wanted));
+        if is_other || !filter.wants(&record, state, now) {
             return Ok(());
         }
         let live_devices = match record.intent.profile {
             Profile::Student => Some(records.renewals().devices(&record.intent.subject, now)?),
             Profile::Service | Profile::TokenSigner => None,
         };
-        next(Listed::of(&record, state, live_devices))
+        next(Listed::of(&record, (state, live_devices, issuer)))
     })?;
     match subject {
         Some(subject) if !any => check_known(records, subject),
         _ => Ok(()),
+    }
+}
+
+/// The issuing authorities whose certificates are in the home.
+#[derive(Debug)]
+pub(super) struct Issuers(Vec<(CrlSigner, Certificate)>);
+
+impl Issuers {
+    /// One that cannot be read names nothing; `cuhk doctor` says so.
+    pub(super) fn of(home: &Home) -> Result<Self, Error> {
+        let mut all = stored(home, AuthorityKind::Students)?;
+        all.extend(stored(home, AuthorityKind::Services)?);
+        let read = |signer| {
+            Some((
+                signer,
+                read_certificate(home, &path::authority(signer)).ok()?,
+            ))
+        };
+        Ok(Self(all.into_iter().filter_map(read).collect()))
+    }
+
+    pub(super) fn have(&self, signer: CrlSigner) -> bool {
+        self.0.iter().any(|(known, _)| *known == signer)
+    }
+
+    fn of_record(&self, record: &CertificateRecord) -> Option<CrlSigner> {
+        let certificate = record.certificate.as_ref()?;
+        let mut known = self.0.iter();
+        let found = known.find(|(_, issuer)| certificate.names_issuer(issuer));
+        found.map(|(signer, _)| *signer)
     }
 }
 
@@ -64,10 +99,15 @@ pub(super) struct Listed {
     reason: Option<&'static str>,
     /// Of a student's certificate: how many of that student's devices have a live one.
     live_devices: Option<u64>,
+    /// Who issued it: the name of an authority.
+    issuer: Option<CrlSigner>,
 }
 
 impl Listed {
-    fn of(record: &CertificateRecord, state: State, live_devices: Option<u64>) -> Self {
+    fn of(
+        record: &CertificateRecord,
+        (state, live_devices, issuer): (State, Option<u64>, Option<CrlSigner>),
+    ) -> Self {
         let intent = &record.intent;
         let revocation = record.revocation.as_ref();
         Self {
@@ -81,6 +121,7 @@ impl Listed {
             revoked_at: revocation.map(|revocation| Moment(revocation.at)),
             reason: revocation.map(|revocation| revocation.reason.as_str()),
             live_devices,
+            issuer,
         }
     }
 }
@@ -97,6 +138,7 @@ impl Row for Listed {
         "revoked_at",
         "reason",
         "live_devices",
+        "issuer",
     ];
 
     fn header() -> String {
