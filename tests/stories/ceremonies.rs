@@ -9,13 +9,7 @@ use crate::campus::{ByHand, Ran, program};
 fn the_root_signs_on_another_machine() {
     let campus = ByHand::new();
     campus.init().succeeded();
-    fs::rename(campus.path("cuhk.home/root"), campus.path("safe")).unwrap();
-    fs::create_dir(campus.path("cuhk.home/root")).unwrap();
-    fs::copy(
-        campus.path("safe/cert.pem"),
-        campus.path("cuhk.home/root/cert.pem"),
-    )
-    .unwrap();
+    campus.move_root_to_a_safe();
 
     let rotate = [
         "keys",
@@ -83,10 +77,7 @@ fn the_root_signs_on_another_machine() {
 fn another_root_is_made_where_the_first_is_and_the_server_never_sees_either_key() {
     let campus = ByHand::new();
     campus.init().succeeded();
-    fs::rename(campus.path("cuhk.home/root"), campus.path("safe")).unwrap();
-    fs::create_dir(campus.path("cuhk.home/root")).unwrap();
-    let public = campus.path("cuhk.home/root/cert.pem");
-    fs::copy(campus.path("safe/cert.pem"), public).unwrap();
+    campus.move_root_to_a_safe();
     let rotate = [
         "keys",
         "rotate",

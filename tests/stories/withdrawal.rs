@@ -1,7 +1,6 @@
 //! The key of an issuing authority was stolen: it is withdrawn, and everybody who counted on it is told
 //! what to do.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -316,10 +315,7 @@ fn an_authority_is_withdrawn_while_the_roots_key_is_on_another_machine() {
     ];
     let root = ["--root-passphrase-file", "root.pass"];
     campus.cuhk(&[&rotate[..], &root].concat()).succeeded();
-    fs::rename(campus.path("cuhk.home/root"), campus.path("safe")).unwrap();
-    fs::create_dir(campus.path("cuhk.home/root")).unwrap();
-    let public = campus.path("cuhk.home/root/cert.pem");
-    fs::copy(campus.path("safe/cert.pem"), public).unwrap();
+    campus.move_root_to_a_safe();
 
     let withdraw = ["keys", "withdraw", "students", "--reason", "superseded"];
     let told = campus.cuhk(&withdraw).succeeded().stdout;

@@ -33,12 +33,13 @@ For a key that somebody else has, or may have.
 A key that signs tokens: within five seconds nothing counts that it signed, on open connections as
 well; programs get fresh tokens by themselves. Receipts given before stay good.
 
-An issuing authority: nothing that it issued counts any more, also what somebody else issued with its
-key. Its certificates are revoked, and the root's revocation list names it: the root's passphrase is
-asked for, or, with the root on another machine, it is said what to do there. Another must have taken
-its place before (cuhk keys rotate); --replace does that in the same step. Its students need new codes
-(cuhk roster import FILE --codes-out FILE), its services too (cuhk code issue service/NAME). Receipts
-given before stay good. Repeated, the command does what was left undone.
+An issuing authority: nothing that it issued counts any more, also what somebody else issued with
+its key. Its certificates are revoked, and the root's revocation list names it: the root's
+passphrase is asked for, or, with the root on another machine, it is said what to do there.
+Another must have taken its place before (cuhk keys rotate); --replace does that in the same step.
+Its students need new codes (cuhk roster import FILE --codes-out FILE), its services too
+(cuhk code issue service/NAME). Receipts given before stay good. Repeated, the command does what
+was left undone.
 
 All other certificates: cuhk revoke";
 
