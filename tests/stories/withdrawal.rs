@@ -219,6 +219,17 @@ fn others_programs_refuse_what_it_issued_and_verify_the_receipts_of_before() {
         ))
     };
     check().succeeded();
+    let address = campus.cuhk.address();
+    let (_, port) = address.rsplit_once(':').unwrap();
+    let introspect = || {
+        let told = campus.types(&format!(
+            "curl -sSf --cacert cuhk.home/ca.pem --cert blackboard.home/tls/chain.pem \
+             --key blackboard.home/tls/key.pem --data-urlencode \"token=$(cat {student}/token.jwt)\" \
+             https://localhost:{port}/introspect"
+        ));
+        told.succeeded().json()["active"].clone()
+    };
+    assert_eq!(introspect(), true);
     let since = ["--compromised-since", "2026-01-01"];
     let withdraw = ["withdraw", "students", "--replace"];
     campus.keys(&[&withdraw[..], &since].concat()).succeeded();
@@ -238,13 +249,8 @@ fn others_programs_refuse_what_it_issued_and_verify_the_receipts_of_before() {
     for part in ["CA Compromise", "Jan  1 00:00:00 2026 GMT"] {
         assert!(list.contains(part), "{list}");
     }
+    assert_eq!(introspect(), false);
     // The same with EST: what renews is refused, what is handed out leaves it out.
-    let (_, port) = campus
-        .cuhk
-        .address()
-        .rsplit_once(':')
-        .map(|(a, b)| (a.to_owned(), b.to_owned()))
-        .unwrap();
     let est = format!("https://localhost:{port}/.well-known/est");
     let served = campus.types(&format!(
         "curl -sSf --cacert cuhk.home/ca.pem {est}/cacerts | openssl base64 -d | \
@@ -341,6 +347,15 @@ fn an_authority_is_withdrawn_while_the_roots_key_is_on_another_machine() {
     );
     campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
     assert_eq!(seen("withdrawal"), None);
+    let looked = campus.cuhk(&["doctor"]).stdout;
+    assert!(
+        looked.contains("the issuing authority `students-2` ends"),
+        "{looked}"
+    );
+    assert!(
+        !looked.contains("the issuing authority `students` ends"),
+        "{looked}"
+    );
     let again = campus.cuhk(&withdraw).succeeded().stdout;
     assert!(
         again.contains("the root's revocation list names it"),
