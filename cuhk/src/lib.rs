@@ -90,4 +90,6 @@ pub use store::{
     TrustBundles, Witness, WitnessedLog, WitnessedLogs,
 };
 pub use subject::Subject;
-pub use withdrawal::{Withdrawn, check_withdrawal, named_authority, withdraw_authority};
+pub use withdrawal::{
+    RevokedWith, check_withdrawal, named_authority, revoke_issued, withdraw_authority,
+};

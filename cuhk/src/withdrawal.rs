@@ -1,9 +1,9 @@
 //! An issuing authority counts no more, and with it everything that it issued.
 //!
 //! Three things make that so. It is written down, from when on CUHK takes nothing that it issued.
-//! Each certificate that it issued is revoked, so that it is listed as such and its holder can get a
-//! code. And the root's revocation list names it, which whoever trusts the root obeys, also for what
-//! somebody else issued with its key: see [`crate::ceremony`].
+//! The root's revocation list names it, which whoever trusts the root obeys, also for what somebody
+//! else issued with its key: see [`crate::ceremony`]. And each certificate that it issued is revoked,
+//! so that it is listed as such and its holder can get a code.
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Serial};
@@ -20,11 +20,9 @@ use crate::{Error, NamedKey, Subject};
 /// Certificates that are revoked in one transaction: nobody else waits for long.
 const AT_ONCE: usize = 500;
 
-/// What came of a withdrawal.
+/// What an authority had issued.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Withdrawn {
-    /// Whether it was not written down before, or for a lesser reason.
-    pub changed: bool,
+pub struct RevokedWith {
     /// Certificates that were revoked now.
     pub certificates: usize,
     /// Whose they were, each once.
@@ -80,8 +78,8 @@ fn check(all: &[AuthorityRecord], signer: CrlSigner) -> Result<(), Error> {
     }
 }
 
-/// Withdraws an issuing authority, and revokes everything that it issued. Repeated, it does what was
-/// left undone. The list of its root is still to be signed.
+/// Writes down that an issuing authority counts no more; answers whether that was not so before, or
+/// for a lesser reason. The list of its root is still to be signed, and what it issued to be revoked.
 ///
 /// # Errors
 ///
@@ -92,11 +90,10 @@ pub fn withdraw_authority(
     signer: CrlSigner,
     grounds: Grounds,
     now: UnixTime,
-) -> Result<Withdrawn, Error> {
+) -> Result<bool, Error> {
     check_withdrawal(store, signer)?;
-    let certificate = read_certificate(home, &path::authority(signer))?;
-    let authority = certificate.clone();
-    let changed = store.write_blocking(move |records| {
+    let authority = read_certificate(home, &path::authority(signer))?;
+    store.write_blocking(move |records| {
         let authorities = records.authorities();
         check(&authorities.all()?, signer)?;
         let revocation = Revocation {
@@ -109,29 +106,33 @@ pub fn withdraw_authority(
             records.status().advance(now)?;
         }
         Ok(changed)
-    })?;
-    let mut withdrawn = revoke_issued(store, &certificate, grounds, now)?;
-    withdrawn.changed = changed;
-    Ok(withdrawn)
+    })
 }
 
-fn revoke_issued(
+/// Revokes every certificate that an authority issued. Repeated, it does what was left undone.
+///
+/// # Errors
+///
+/// [`Error::Storage`], [`Error::RecordInvalid`], [`Error::Local`].
+pub fn revoke_issued(
+    home: &Home,
     store: &Store,
-    authority: &Certificate,
+    signer: CrlSigner,
     grounds: Grounds,
     now: UnixTime,
-) -> Result<Withdrawn, Error> {
-    let mut withdrawn = Withdrawn::default();
-    let issued = issued_by(store, authority)?;
+) -> Result<RevokedWith, Error> {
+    let authority = read_certificate(home, &path::authority(signer))?;
+    let mut revoked = RevokedWith::default();
+    let issued = issued_by(store, &authority)?;
     for some in issued.chunks(AT_ONCE) {
         let serials: Vec<_> = some.iter().map(|(serial, _)| *serial).collect();
-        withdrawn.certificates +=
+        revoked.certificates +=
             store.write_blocking(move |records| revoke_each(records, serials, grounds, now))?;
     }
-    withdrawn.holders = issued.into_iter().map(|(_, subject)| subject).collect();
-    withdrawn.holders.sort();
-    withdrawn.holders.dedup();
-    Ok(withdrawn)
+    revoked.holders = issued.into_iter().map(|(_, subject)| subject).collect();
+    revoked.holders.sort();
+    revoked.holders.dedup();
+    Ok(revoked)
 }
 
 /// What it issued and nobody has revoked for good, also what has ended: its key could renew it.

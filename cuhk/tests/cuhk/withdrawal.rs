@@ -7,15 +7,17 @@ use scb_certs::{
     StudentId, TrustStore, leaf_validity,
 };
 use scb_cuhk::{
-    CrlSigner, Error, Grounds, KeyState, NamedKey, Withdrawn, named_authority, sign_root_list,
-    withdraw_authority,
+    CrlSigner, Error, Grounds, KeyState, NamedKey, RevokedWith, named_authority, revoke_issued,
+    sign_root_list, withdraw_authority,
 };
 use scb_protocol::Code;
 use scb_protocol::message::cuhk::{Reply, Request};
 
+use serde_json::Value;
+
 use crate::revocation::lists;
 use crate::university::{
-    Credentials, ROOT_PASSPHRASE, University, ask, enrol, enrolled, refused, verify,
+    Credentials, ROOT_PASSPHRASE, University, ask, enrol, enrolled, refused, renew, verify,
 };
 
 const STOLEN: Grounds = Grounds {
@@ -29,12 +31,27 @@ impl University {
         &self,
         signer: CrlSigner,
         grounds: Grounds,
-    ) -> Result<Withdrawn, Error> {
+    ) -> Result<(bool, RevokedWith), Error> {
         let (home, store, now) = (self.home(), self.store.clone(), self.clock.now());
-        let withdraw = move || withdraw_authority(&home, &store, signer, grounds, now);
+        let withdraw = move || {
+            let changed = withdraw_authority(&home, &store, signer, grounds, now)?;
+            Ok((changed, revoke_issued(&home, &store, signer, grounds, now)?))
+        };
         let withdrawn = tokio::task::spawn_blocking(withdraw).await.unwrap();
         self.refresher.refresh().await.unwrap();
         withdrawn
+    }
+
+    /// What a service is told of members.
+    async fn told(&self, service: &Credentials, question: &Request) -> Vec<Value> {
+        let verification = self.ask(Some(service), question).await;
+        let Ok(Reply::Verification { verification }) = verification else {
+            panic!("{verification:?}");
+        };
+        let payload = verification.split('.').nth(1).unwrap();
+        let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes());
+        let payload: Value = serde_json::from_slice(&payload.unwrap()).unwrap();
+        payload["members"].as_array().unwrap().clone()
     }
 
     /// The root signs its list.
@@ -48,7 +65,7 @@ impl University {
     }
 
     /// Another authority issues, and the one before it was withdrawn.
-    pub(crate) async fn replaced(&self, kind: IssuerKind, grounds: Grounds) -> Withdrawn {
+    pub(crate) async fn replaced(&self, kind: IssuerKind, grounds: Grounds) -> RevokedWith {
         self.rotate(kind).await;
         self.clock.advance(Duration::from_secs(10));
         self.refresher.refresh().await.unwrap();
@@ -56,7 +73,7 @@ impl University {
             .written_down(CrlSigner::first(kind.into()), grounds)
             .await;
         self.listed().await;
-        withdrawn.unwrap()
+        withdrawn.unwrap().1
     }
 }
 
@@ -71,7 +88,7 @@ async fn what_a_withdrawn_authority_issued_counts_nowhere_and_all_else_does() {
     let before = university.student("1155000001").await;
     let mut open = university.connect_as(&before).await;
     let withdrawn = university.replaced(IssuerKind::Students, STOLEN).await;
-    assert_eq!((withdrawn.changed, withdrawn.certificates), (true, 1));
+    assert_eq!(withdrawn.certificates, 1);
     assert_eq!(withdrawn.holders, ["1155000001".parse().unwrap()]);
     let after = university.student("1155000002").await;
 
@@ -93,16 +110,9 @@ async fn what_a_withdrawn_authority_issued_counts_nowhere_and_all_else_does() {
 
     let told = [("1155000001", &before), ("1155000002", &after)]
         .map(|(sid, who)| (sid, who.chain.leaf().fingerprint()));
-    let verification = university.ask(Some(&blackboard), &verify(&told)).await;
-    let Ok(Reply::Verification { verification }) = verification else {
-        panic!("{verification:?}");
-    };
-    let payload = verification.split('.').nth(1).unwrap();
-    let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes());
-    let payload: serde_json::Value = serde_json::from_slice(&payload.unwrap()).unwrap();
-    let members = payload["members"].as_array().unwrap();
-    assert_eq!(members[0]["reason"], "revoked", "{payload}");
-    assert_eq!(members[1]["active"], true, "{payload}");
+    let members = university.told(&blackboard, &verify(&told)).await;
+    assert_eq!(members[0]["reason"], "revoked", "{members:?}");
+    assert_eq!(members[1]["active"], true, "{members:?}");
 }
 
 #[tokio::test]
@@ -171,14 +181,14 @@ async fn the_roots_list_says_since_when_and_why_and_goes_on_saying_so() {
         ..STOLEN
     };
     let again = university.written_down(students, worse).await.unwrap();
-    assert!(again.changed && again.certificates == 0);
+    assert_eq!(again, (true, RevokedWith::default()));
     let third = university.listed().await;
     let told = Some((at, RevocationReason::CaCompromise));
     assert_eq!(third.revocation(&authority.serial()), told);
 
     // Repeated, it changes nothing, and the next list says the same.
     let again = university.written_down(students, STOLEN).await.unwrap();
-    assert_eq!(again, Withdrawn::default());
+    assert_eq!(again, (false, RevokedWith::default()));
     let university = university.restart().await;
     assert_eq!(
         university.listed().await.revocation(&authority.serial()),
@@ -258,6 +268,38 @@ async fn an_answer_that_was_asked_for_before_cannot_take_it_off_the_list() {
     let request = scb_cuhk::RootRequest::from_json(&json).unwrap();
     let answer = scb_cuhk::sign_root(&request, &[university.root_with_key()], None, now).unwrap();
     university.take_in(answer).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_written_down_counts_before_each_certificate_is_revoked() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let student = university.student("1155000001").await;
+    university.rotate(IssuerKind::Students).await;
+    let mut open = university.connect_as(&student).await;
+    let question = verify(&[("1155000001", student.chain.leaf().fingerprint())]);
+    let before = university.told(&blackboard, &question).await;
+    assert_eq!(before[0]["active"], true);
+
+    let (home, store, now) = (
+        university.home(),
+        university.store.clone(),
+        university.clock.now(),
+    );
+    let students = kind_of(IssuerKind::Students);
+    let withdraw = move || withdraw_authority(&home, &store, students, STOLEN, now);
+    assert!(
+        tokio::task::spawn_blocking(withdraw)
+            .await
+            .unwrap()
+            .unwrap()
+    );
+    let after = university.told(&blackboard, &question).await;
+    assert_eq!(after[0]["reason"], "revoked");
+    let reply = ask(&mut open, &Request::RefreshToken {}).await;
+    assert_eq!(refused(reply), Code::CertificateRevoked);
+    let reply = ask(&mut open, &renew(&SigningKey::generate().unwrap())).await;
+    assert_eq!(refused(reply), Code::CertificateRevoked);
 }
 
 /// The server looks at the records every half second, and may do so in between.

@@ -18,7 +18,9 @@ use crate::keys::{NamedKey, withdraw};
 use crate::revocation::Grounds;
 use crate::root::{open_roots, sign_lists};
 use crate::store::{CrlSigner, Store};
-use crate::withdrawal::{Withdrawn, check_withdrawal, named_authority, withdraw_authority};
+use crate::withdrawal::{
+    RevokedWith, check_withdrawal, named_authority, revoke_issued, withdraw_authority,
+};
 use crate::{Error, Subject};
 
 const EXAMPLES: &str = "\
@@ -147,11 +149,15 @@ fn authority(
         reason: arguments.reason.of_authority(),
         invalid_since: arguments.compromised_since,
     };
-    let withdrawn = withdraw_authority(home, store, signer, grounds, now())?;
-    if !roots.is_empty() {
-        sign_lists(home, store, &roots, now())?;
-    }
-    tell(signer, &withdrawn)?;
+    let changed = withdraw_authority(home, store, signer, grounds, now())?;
+    let signed = match roots.is_empty() {
+        true => Ok(()),
+        false => sign_lists(home, store, &roots, now()),
+    };
+    // Whatever has become of that.
+    let revoked = revoke_issued(home, store, signer, grounds, now())?;
+    tell(signer, changed, &revoked)?;
+    signed?;
     tell_of_lists(home, store)
 }
 
@@ -198,24 +204,24 @@ fn roots(
     Ok(open_roots(home, store, &passphrase, now())?)
 }
 
-fn tell(signer: CrlSigner, withdrawn: &Withdrawn) -> Result<(), Failure> {
-    let before = match withdrawn.changed {
+fn tell(signer: CrlSigner, changed: bool, revoked: &RevokedWith) -> Result<(), Failure> {
+    let before = match changed {
         true => "withdrawn",
         false => "was withdrawn before",
     };
     say(&format!(
         "{signer}  {before}: nothing that it issued counts any more; {} revoked",
-        counted(withdrawn.certificates, "certificate")
+        counted(revoked.certificates, "certificate")
     ))?;
     let is_student = |holder: &&Subject| matches!(holder, Subject::Student(_));
-    let students = withdrawn.holders.iter().filter(is_student).count();
+    let students = revoked.holders.iter().filter(is_student).count();
     if students > 0 {
         say(&format!(
             "{} without a certificate from it: for new codes cuhk roster import FILE --codes-out FILE",
             counted(students, "student")
         ))?;
     }
-    for holder in &withdrawn.holders {
+    for holder in &revoked.holders {
         if let Subject::Service(name) = holder
             && *name != ServiceName::cuhk()
         {
