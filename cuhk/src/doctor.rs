@@ -21,6 +21,7 @@ use scb_cli::{Home, counted, load_config, read_limited};
 use serde::Serialize;
 
 use crate::config::path;
+use crate::store::Store;
 use crate::{Config, Error, issuers};
 
 /// Largest file of certificates that is looked at, in bytes.
@@ -163,6 +164,16 @@ fn read_roots(file: &Path) -> Result<usize, Error> {
     let pem = read_limited(file, MAX_PEM)?;
     let roots = all_from_pem(&String::from_utf8_lossy(&pem)).map_err(issuers::in_file(file))?;
     Ok(roots.len())
+}
+
+/// The records; none if they cannot be read or would have to be brought up to date.
+fn open_current(home: &Home) -> Option<Store> {
+    let file = home.path(path::DATABASE);
+    let inspected = Store::inspect(&file).ok()?;
+    match inspected.pending {
+        0 => Store::open(&file).ok(),
+        _ => None,
+    }
 }
 
 fn version() -> Finding {

@@ -9,6 +9,7 @@ use scb_certs::{Fingerprint, ServiceName, StudentId, TrustDomain};
 use scb_cli::{counted, local_time};
 use scb_protocol::{Code, Refusal, Step};
 
+use crate::log::Mending;
 use crate::passphrases::MIN_CHARACTERS;
 use crate::{CrlSigner, NamedKey, NothingLeft, RosterFault, Subject, Target};
 
@@ -37,6 +38,16 @@ pub enum Error {
     /// The issuance log.
     #[error(transparent)]
     Log(#[from] scb_tlog::Error),
+    /// Files of the issuance log are not what was written, or missing.
+    #[error("the issuance log in {} cannot be used", path.display())]
+    LogDamaged {
+        /// The log's directory.
+        path: PathBuf,
+        /// What makes it whole again.
+        mending: Mending,
+        /// What was found, and in which file.
+        source: scb_tlog::Error,
+    },
     /// The database and the tiles hold different entries of the log.
     #[error("the issuance log in {} is not the one of this database", path.display())]
     LogContradicted {
@@ -223,6 +234,18 @@ pub enum Error {
     #[error("the passphrase does not open {}", path.display())]
     WrongPassphrase {
         /// The key's file.
+        path: PathBuf,
+    },
+    /// A key is there that would be replaced.
+    #[error("{} is there: only a key that is lost gets another in its place", path.display())]
+    KeyExists {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A key that has signed what others keep is gone.
+    #[error("{} is gone, and that key has signed what others keep", path.display())]
+    SigningKeyGone {
+        /// Where it was.
         path: PathBuf,
     },
     /// The key of an issuing authority that is in this home is not.

@@ -16,7 +16,8 @@ use scb_protocol::SignedBundle;
 use crate::Error;
 use crate::config::{Config, path};
 use crate::draft;
-use crate::issuers::{create_log_key, read_certificate};
+use crate::issuers::read_certificate;
+use crate::note_keys;
 use crate::store::{CrlSigner, Store, StoredList};
 use crate::time::later;
 
@@ -103,7 +104,7 @@ fn build(dir: &Path, new: &NewAuthority, now: UnixTime) -> Result<Certificate, E
             &new.passphrase,
         )?;
     }
-    create_log_key(&home, &new.passphrase)?;
+    note_keys::create(&home, &new.passphrase)?;
     for dir in [path::TLS, path::TOKENS] {
         create_private_dir(&home.path(dir))?;
     }

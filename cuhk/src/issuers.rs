@@ -8,18 +8,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Certificate, Ed25519Seed, Issuer, IssuerKind, Passphrase, SigningKey, TrustDomain,
-    read_private, write_private,
+    Certificate, Ed25519Seed, Issuer, IssuerKind, Passphrase, SigningKey, TrustDomain, read_private,
 };
-use scb_cli::{Home, create_private_dir, read_limited, with_causes};
+use scb_cli::{Home, read_limited, with_causes};
 
 use crate::Error;
 use crate::config::path;
+use crate::note_keys::{unlock_log, unlock_witness};
 use crate::own_identity::{CHAIN, read_own_chain};
 use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 
-/// What the secret is for.
-const WITNESS_SECRET: &str = "witness key at rest";
 const MAX_PEM: u64 = 64 * 1024;
 
 /// An issuing authority with its key.
@@ -57,8 +55,8 @@ impl Issuers {
     ///
     /// # Errors
     ///
-    /// [`Error::WrongPassphrase`], [`Error::AuthorityKeyGone`], [`scb_certs::Error::KeyFileReadable`]
-    /// and others of [`Error::Certificates`]; [`Error::Local`] for a missing file.
+    /// [`Error::WrongPassphrase`], [`Error::AuthorityKeyGone`], [`Error::SigningKeyGone`],
+    /// [`scb_certs::Error::KeyFileReadable`] and others of [`Error::Certificates`]; [`Error::Local`] for a missing file.
     pub fn unlock(home: &Home, passphrase: &Passphrase) -> Result<Self, Error> {
         let roots = stored_roots(home)?;
         let trust_domain = read_certificate(home, path::ROOT)?.authority_trust_domain()?;
@@ -344,7 +342,8 @@ pub(crate) fn open_key(file: &Path, passphrase: &Passphrase) -> Result<SigningKe
         .map_err(not_opened(file))
 }
 
-fn not_opened(file: &Path) -> impl FnOnce(scb_certs::Error) -> Error + '_ {
+/// Names the file that a passphrase does not open, or whose contents are to blame.
+pub(crate) fn not_opened(file: &Path) -> impl FnOnce(scb_certs::Error) -> Error + '_ {
     move |error| match error {
         scb_certs::Error::WrongPassphrase => Error::WrongPassphrase {
             path: file.to_owned(),
@@ -451,43 +450,6 @@ pub(crate) fn stored(home: &Home, kind: AuthorityKind) -> Result<Vec<CrlSigner>,
 
 fn certificate_file(home: &Home, signer: CrlSigner) -> std::path::PathBuf {
     home.path(&path::authority(signer)).join(path::CERTIFICATE)
-}
-
-/// The log's key. A home from before there was a log gets one now.
-fn unlock_log(home: &Home, passphrase: &Passphrase) -> Result<Ed25519Seed, Error> {
-    let file = home.path(path::LOG_KEY);
-    if !file.exists() && !home.path(path::LOG).exists() {
-        create_log_key(home, passphrase)?;
-    }
-    let pem = read_private(&file);
-    pem.and_then(|pem| Ed25519Seed::from_pem(&pem, Some(passphrase)))
-        .map_err(not_opened(&file))
-}
-
-/// The key that cosigns the logs of services, encrypted with a secret that follows from that of
-/// CUHK's own log: a start stretches no further passphrase. One that is lost is made anew; what it
-/// cosigned stays good, as CUHK endorsed it, and so does what is remembered of the logs.
-fn unlock_witness(home: &Home, log: &Ed25519Seed) -> Result<Ed25519Seed, Error> {
-    let (file, secret) = (home.path(path::WITNESS_KEY), log.secret(WITNESS_SECRET)?);
-    if !file.exists() {
-        let key = Ed25519Seed::generate()?;
-        write_private(&file, &key.to_pem(Some(&secret))?)?;
-        return Ok(key);
-    }
-    let pem = read_private(&file);
-    let read = pem.and_then(|pem| Ed25519Seed::from_pem(&pem, Some(&secret)));
-    read.map_err(|error| match error {
-        // The secret is always right: it follows from the log's key.
-        scb_certs::Error::WrongPassphrase => in_file(&file)(scb_certs::Error::KeyMalformed),
-        error => in_file(&file)(error),
-    })
-}
-
-/// Makes the key that signs the log's checkpoints.
-pub(crate) fn create_log_key(home: &Home, passphrase: &Passphrase) -> Result<(), Error> {
-    create_private_dir(&home.path(path::KEYS))?;
-    let key = Ed25519Seed::generate()?.to_pem(Some(passphrase))?;
-    Ok(write_private(&home.path(path::LOG_KEY), &key)?)
 }
 
 /// The certificate in `HOME/<dir>/cert.pem`.

@@ -28,6 +28,7 @@ mod issuers;
 mod keys;
 mod log;
 mod monitor;
+mod note_keys;
 mod own_identity;
 mod passphrases;
 mod publication;
@@ -71,6 +72,7 @@ pub use issuance::{
 };
 pub use issuers::Issuers;
 pub use keys::{KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
+pub use log::Mending;
 pub use monitor::Watch;
 pub use revocation::{
     Grounds, NamedTarget, NothingLeft, Revoked, Suspension, Target, restore, revoke, suspend,

@@ -5,6 +5,7 @@
 //! its answer, and reaches the tiles within a second, or before somebody audits. The database
 //! never waits for the tiles. What is old leaves it (`removal`): then the tiles are all there is.
 
+mod mending;
 mod removal;
 mod requests;
 
@@ -23,6 +24,8 @@ use crate::Error;
 use crate::config::path;
 use crate::store::{CertificateRecord, Log, Store};
 
+pub use mending::Mending;
+pub(crate) use mending::with_mending;
 pub(crate) use removal::OldQuestions;
 
 /// How long an entry may wait for its checkpoint when nobody asks.
@@ -42,7 +45,8 @@ impl IssuanceLog {
     ///
     /// # Errors
     ///
-    /// [`Error::Log`]; [`Error::LogContradicted`] if database and tiles hold different entries.
+    /// [`Error::LogDamaged`], [`Error::Log`]; [`Error::LogContradicted`] if database and tiles hold
+    /// different entries.
     pub(crate) fn open(
         home: &Home,
         store: Store,
@@ -52,10 +56,14 @@ impl IssuanceLog {
         let name = origin(trust_domain)?;
         let key = NoteKey::from_seed(name, Algorithm::Ed25519, seed.expose())?;
         let directory = home.path(path::LOG);
-        let log = PublishedLog::open(&directory, key, |tiles| {
+        let opened = PublishedLog::open(&directory, key, |tiles| {
             compare(&store, tiles.clone(), &directory)
-        })?;
-        Ok(Self { store, log })
+        });
+        match opened {
+            Ok(log) => Ok(Self { store, log }),
+            Err(error) => store
+                .read_blocking(move |records| Err(with_mending(error, &records.log(), &directory))),
+        }
     }
 
     /// A checkpoint that covers every entry that was durable when this was called.

@@ -20,6 +20,7 @@ use crate::http;
 use crate::issuers::{Issuers, KeyRing, served_root};
 use crate::log::IssuanceLog;
 use crate::monitor::Watch;
+use crate::note_keys;
 use crate::signing::Signing;
 use crate::store::Store;
 use crate::upkeep::Upkeep;
@@ -40,11 +41,12 @@ impl Unlocked {
     ///
     /// # Errors
     ///
-    /// [`scb_storage::Error::HomeInUse`]; [`Error::WrongPassphrase`];
+    /// [`scb_storage::Error::HomeInUse`]; [`Error::WrongPassphrase`]; [`Error::SigningKeyGone`];
     /// [`scb_certs::Error::KeyFileReadable`]; a damaged or newer database; a configuration
     /// that is not understood.
     pub fn open(home: Home, passphrase: &Passphrase) -> Result<Self, Error> {
         let lock = HomeLock::acquire(home.dir(), Role::Cuhk.as_str())?;
+        note_keys::create_missing(&home, passphrase)?;
         let issuers = Issuers::unlock(&home, passphrase)?;
         Self::assemble(home, lock, issuers)
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::campus::{ByHand, Campus, Ran};
+use crate::audit::{audit, until};
+use crate::campus::{ByHand, Campus, Ran, copy, shell};
 
 /// Writes nonsense into a file; answers what was in it.
 fn spoil(file: &Path) -> Vec<u8> {
@@ -125,7 +126,10 @@ fn a_damaged_key_or_chain_of_the_server_itself_is_found_and_made_anew() {
 #[test]
 fn a_damaged_log_or_root_file_is_not_ok_to_doctor() {
     let campus = served();
-    for (name, part) in [("log/head", "`head`"), ("ca.pem", "no root in it")] {
+    for (name, part) in [
+        ("log/head", "log/head is damaged"),
+        ("ca.pem", "no root in it"),
+    ] {
         let file = campus.path("cuhk.home").join(name);
         let whole = spoil(&file);
         let found = failed(&campus);
@@ -143,6 +147,161 @@ fn a_damaged_log_or_root_file_is_not_ok_to_doctor() {
     campus.serve_cuhk().stop();
     let told = campus.cuhk(&["doctor"]).succeeded().stdout;
     assert!(checkpoint.exists() && told.contains("ok    log "), "{told}");
+}
+
+/// The command that `doctor` names for mending the log of a sandbox.
+fn mending(campus: &Campus, file: &str) -> String {
+    let looked = campus.administer_cuhk(&["doctor", "--json"]);
+    assert_eq!(looked.exit, Some(5), "{looked:#?}");
+    let looked = looked.json();
+    let mut findings = looked.as_array().unwrap().iter();
+    let found = findings.find(|one| one["check"] == "log").unwrap();
+    assert_eq!(found["outcome"], "fail");
+    let (seen, mend) = (found["seen"].to_string(), found["mend"].to_string());
+    assert!(seen.contains(&format!("cuhk/{file} is damaged")), "{seen}");
+    assert!(mend.contains("No backup is needed"), "{mend}");
+    let (_, command) = mend.split_once("aside: ").unwrap();
+    command.split(';').next().unwrap().to_owned()
+}
+
+/// Also for those who have seen it: the student and Blackboard, its witness, hold CUHK to that.
+#[test]
+fn a_damaged_log_is_made_anew_by_the_step_that_is_named() {
+    let mut campus = Campus::sandbox();
+    campus
+        .student(&["enrol", "--ids", "1155000001"])
+        .succeeded();
+    let cosigned = |campus: &Campus| {
+        until(
+            || {
+                let log = audit(campus, &[]).succeeded().json()["log"].take();
+                log["witnesses"][0]["size"] == log["size"]
+            },
+            "the witness sees the whole log",
+        );
+    };
+    cosigned(&campus);
+    let log = campus.path().join("cuhk/log");
+    let tile = |kind: &str| {
+        let found = fs::read_dir(log.join(kind).join("000.p")).unwrap();
+        let largest = found
+            .map(|one| one.unwrap().file_name())
+            .max_by_key(|name| {
+                let name = name.to_str().unwrap();
+                name.parse::<u32>().unwrap()
+            });
+        format!("log/{kind}/000.p/{}", largest.unwrap().to_str().unwrap())
+    };
+    for (file, starts) in [
+        ("log/checkpoint".to_owned(), false),
+        ("log/head".to_owned(), false),
+        (tile("tile/entries"), true),
+    ] {
+        campus.cuhk.stop();
+        fs::write(campus.path().join("cuhk").join(&file), "").unwrap();
+        if !starts {
+            let file = format!("cuhk/{file} is damaged");
+            let sandbox = campus.path();
+            let ran = Ran::of(crate::campus::program("cuhk").args(crate::campus::serve(&sandbox)));
+            assert_eq!(ran.exit, Some(5), "{ran:#?}");
+            for part in ["error[damaged]", &file, "No backup is needed"] {
+                assert!(ran.stderr.contains(part), "{part}: {ran:#?}");
+            }
+        }
+        let command = mending(&campus, &file);
+        shell(campus.outside(), &command).succeeded();
+        campus.start_cuhk_again();
+        campus
+            .student(&["enrol", "--ids", "1155000002"])
+            .succeeded();
+        cosigned(&campus);
+        campus.administer_cuhk(&["doctor"]).succeeded();
+        fs::remove_dir_all(campus.path().join("cuhk/log.damaged")).unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_is_gone_is_told_with_how_much_was_published_and_made_anew() {
+    let mut campus = Campus::sandbox();
+    campus
+        .student(&["enrol", "--ids", "1155000001"])
+        .succeeded();
+    let mut size = Value::Null;
+    until(
+        || {
+            let log = audit(&campus, &[]).succeeded().json()["log"].take();
+            size = log["size"].clone();
+            log["witnesses"][0]["size"] == size
+        },
+        "the witness sees the whole log",
+    );
+    campus.cuhk.stop();
+    fs::remove_dir_all(campus.path().join("cuhk/log")).unwrap();
+    let told = campus.administer_cuhk(&["doctor"]);
+    assert_eq!(told.exit, Some(4), "{told:#?}");
+    let published = format!("{size} of them were published and cosigned");
+    for part in [&*published, "makes the log anew from the database"] {
+        assert!(told.stdout.contains(part), "{part}: {told:#?}");
+    }
+    campus.start_cuhk_again();
+    let again = audit(&campus, &[]).succeeded().json();
+    assert_eq!(again["log"]["size_before"], size, "{again:#}");
+    campus.administer_cuhk(&["doctor"]).succeeded();
+}
+
+/// Others keep what these keys have signed: another one is never made in silence.
+#[test]
+fn a_key_that_has_signed_for_others_is_not_made_anew_unless_somebody_says_so() {
+    let mut campus = Campus::sandbox();
+    campus
+        .student(&["submit", "--ids", "1155000001"])
+        .succeeded();
+    crate::witness::until_seen(&campus);
+    campus.cuhk.stop();
+    let keys = campus.path().join("cuhk/keys");
+    for (name, also) in [("log.pem", Some("log")), ("witness.pem", None)] {
+        let kept = campus.outside().join("kept");
+        copy(&campus.path().join("cuhk"), &kept);
+        fs::remove_file(keys.join(name)).unwrap();
+        if let Some(also) = also {
+            fs::remove_dir_all(campus.path().join("cuhk").join(also)).unwrap();
+        }
+        let sandbox = campus.path();
+        let serve = Ran::of(crate::campus::program("cuhk").args(crate::campus::serve(&sandbox)));
+        let doctor = campus.administer_cuhk(&["doctor"]);
+        for ran in [serve, doctor] {
+            assert_eq!(ran.exit, Some(5), "{ran:#?}");
+            let said = ran.stdout + &ran.stderr;
+            for part in [name, "is gone", "cuhk restore", "cuhk witness new-key"] {
+                assert!(said.contains(part), "{part}: {said}");
+            }
+        }
+        assert!(!keys.join(name).exists());
+        fs::remove_dir_all(campus.path().join("cuhk")).unwrap();
+        fs::rename(kept, campus.path().join("cuhk")).unwrap();
+    }
+
+    let passphrase = campus.path().join("cuhk.passphrase");
+    let passphrase = passphrase.to_str().unwrap();
+    let new_key = ["witness", "new-key", "--passphrase-file", passphrase];
+    let refused = campus.administer_cuhk(&new_key);
+    assert_eq!(refused.exit, Some(3), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("error[file_exists]"),
+        "{refused:#?}"
+    );
+    fs::remove_file(keys.join("witness.pem")).unwrap();
+    campus.administer_cuhk(&new_key).succeeded();
+    campus.start_cuhk_again();
+    campus
+        .student(&[
+            "submit",
+            "--ids",
+            "1155000001",
+            &crate::campus::version(campus.outside()),
+        ])
+        .succeeded();
+    crate::witness::until_seen(&campus);
 }
 
 #[test]

@@ -77,9 +77,9 @@ pub enum Error {
     #[error("no random bytes")]
     Random,
     /// The files contradict what was recorded before the last checkpoint was signed.
-    #[error("log {} is damaged ({reason}): restore it from a backup", .path.display())]
+    #[error("{} is damaged ({reason})", .path.display())]
     Damaged {
-        /// The log's directory.
+        /// The file; the log's directory if several contradict each other.
         path: PathBuf,
         /// What was found.
         reason: &'static str,

@@ -32,7 +32,7 @@ pub use cosignature::{Cosignature, Cosigner, Growth, verify_growth};
 pub use error::Error;
 pub use hash::Hash;
 pub use key::{Algorithm, KeyName, NoteKey, VerifierKey};
-pub use log::{TileLog, inspect, recorded};
+pub use log::{TileLog, claimed, inspect, recorded};
 pub use note::{SignatureLine, SignedNote};
 pub use proof::{ConsistencyProof, InclusionProof, TreeHead};
 pub use streamed::StreamedTree;

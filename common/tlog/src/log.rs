@@ -146,7 +146,7 @@ impl TileLog {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`], [`Error::File`].
+    /// [`Error::Damaged`], [`Error::File`].
     pub fn published(&self) -> Result<Option<UnverifiedCheckpoint>, Error> {
         published(&self.directory)
     }
@@ -257,18 +257,27 @@ fn read_head(directory: &Path) -> Result<TreeHead, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return match published(directory)? {
                 None => Ok(TreeHead::empty()),
-                Some(_) => Err(damaged(directory, "a checkpoint, but no file `head`")),
+                Some(_) => Err(damaged(&path, "it is gone, but there is a checkpoint")),
             };
         }
-        read => read.map_err(Error::file("read", &path))?,
+        read => read.map_err(unreadable(&path))?,
     };
     let lines: Vec<&str> = text.lines().collect();
     let head = match lines[..] {
         [HEAD_FORMAT, size, root] => size.parse().ok().zip(root.parse().ok()),
         _ => None,
     };
-    let (size, root) = head.ok_or_else(|| damaged(directory, "the file `head` is not one"))?;
+    let (size, root) = head.ok_or_else(|| damaged(&path, "it names no tree"))?;
     Ok(TreeHead { size, root })
+}
+
+/// What the files `head` and `checkpoint` say that the tree in `directory` is, as far as they can be
+/// read: whoever has the entries elsewhere compares. Neither is verified.
+pub fn claimed(directory: &Path) -> Vec<TreeHead> {
+    let checkpoint = published(directory).ok().flatten();
+    let checkpoint = checkpoint.map(|checkpoint| checkpoint.head());
+    let head = read_head(directory).ok().filter(|head| head.size > 0);
+    head.into_iter().chain(checkpoint).collect()
 }
 
 fn write_head(directory: &Path, head: &TreeHead) -> Result<(), Error> {
@@ -281,7 +290,21 @@ fn published(directory: &Path) -> Result<Option<UnverifiedCheckpoint>, Error> {
     let path = directory.join(CHECKPOINT);
     match fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        read => read.map_err(Error::file("read", &path))?.parse().map(Some),
+        read => {
+            let text = read.map_err(unreadable(&path))?;
+            let checkpoint = text.parse();
+            checkpoint
+                .map(Some)
+                .map_err(|_| damaged(&path, "it is no signed checkpoint"))
+        }
+    }
+}
+
+/// What is no text is damaged; for whatever else the system has a reason.
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |error| match error.kind() {
+        io::ErrorKind::InvalidData => damaged(path, "it is no text"),
+        _ => Error::file("read", path)(error),
     }
 }
 
@@ -297,7 +320,7 @@ fn check_published(directory: &Path, tiles: &Tiles) -> Result<(), Error> {
     }
 }
 
-fn damaged(directory: &Path, reason: &'static str) -> Error {
-    let path = directory.to_owned();
+fn damaged(path: &Path, reason: &'static str) -> Error {
+    let path = path.to_owned();
     Error::Damaged { path, reason }
 }

@@ -34,7 +34,9 @@ impl Tiles {
         let bundle = self.bundle(index)?;
         let place = (index % TILE_WIDTH as u64) as usize;
         let entry = bundle.into_iter().nth(place);
-        entry.ok_or_else(|| self.damaged("an entry is missing"))
+        // A bundle has as many entries as were asked of it.
+        let tile = self.tile(TileKind::Entries, index)?;
+        entry.ok_or_else(|| self.damaged(&tile, "an entry is missing"))
     }
 
     /// The entries of the bundle (256 of them) that holds number `index`, as many as there are.
@@ -45,9 +47,9 @@ impl Tiles {
     pub fn bundle(&self, index: u64) -> Result<Vec<Vec<u8>>, Error> {
         let tile = self.tile(TileKind::Entries, index)?;
         let bytes = self.read(tile)?;
-        let mut entries = split(&bytes).ok_or_else(|| self.damaged("a torn bundle"))?;
+        let mut entries = split(&bytes).ok_or_else(|| self.damaged(&tile, "a torn bundle"))?;
         if entries.len() < usize::from(tile.width) {
-            return Err(self.damaged("a bundle with too few entries"));
+            return Err(self.damaged(&tile, "a bundle with too few entries"));
         }
         entries.truncate(usize::from(tile.width));
         Ok(entries)
@@ -60,7 +62,7 @@ impl Tiles {
         let (hashes, rest) = bytes.as_chunks::<{ Hash::SIZE }>();
         let width = usize::from(tile.width);
         if !rest.is_empty() || hashes.len() < width {
-            return Err(self.damaged("a torn tile"));
+            return Err(self.damaged(&tile, "a torn tile"));
         }
         Ok(hashes[..width].iter().copied().map(Hash::from).collect())
     }
@@ -75,17 +77,21 @@ impl Tiles {
     /// A partial tile goes away once it is full: then the full one is read.
     fn read(&self, tile: Tile) -> Result<Vec<u8>, Error> {
         let path = self.directory.join(tile.to_string());
-        match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !tile.is_full() => {
-                let full = self.directory.join(tile.filled().to_string());
-                fs::read(&full).map_err(Error::file("read", &full))
+        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let read = match fs::read(&path) {
+            Err(error) if is_missing(&error) && !tile.is_full() => {
+                fs::read(self.directory.join(tile.filled().to_string()))
             }
-            read => read.map_err(Error::file("read", &path)),
-        }
+            read => read,
+        };
+        read.map_err(|error| match is_missing(&error) {
+            true => self.damaged(&tile, "it is missing"),
+            false => Error::file("read", &path)(error),
+        })
     }
 
-    fn damaged(&self, reason: &'static str) -> Error {
-        let path = self.directory.clone();
+    fn damaged(&self, tile: &Tile, reason: &'static str) -> Error {
+        let path = self.directory.join(tile.to_string());
         Error::Damaged { path, reason }
     }
 }

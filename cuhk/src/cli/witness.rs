@@ -1,20 +1,23 @@
 //! `cuhk witness`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use scb_cli::{Failure, counted, say};
+use scb_cli::{Failure, counted, passphrase_from_flag, say};
 use scb_tlog::{Algorithm, VerifierKey};
 use serde::Serialize;
 
 use super::listing::Moment;
 use super::open;
-use crate::Error;
+use crate::config::path;
+use crate::note_keys::{create_witness_key, unlock_log};
 use crate::store::WitnessedLog;
+use crate::{Error, open_home};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   cuhk witness list
-  cuhk witness accept-key 'cuhk.example/blackboard/CSCI-3150/asg1+9be5d3c6+AQ…'";
+  cuhk witness accept-key 'cuhk.example/blackboard/CSCI-3150/asg1+9be5d3c6+AQ…'
+  cuhk witness new-key                        where keys/witness.pem is lost for good";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -29,6 +32,14 @@ For a service that has lost the key of its log: the new key stands in the log of
 the refusal `log_key_changed`. Ask those who run the service whether it is theirs; whoever has the
 key of a log can go on with it. What was seen of the log under the old key stays: only a log that
 begins with all of that is cosigned under the new one.";
+
+const NEW_KEY_EXAMPLES: &str = "\
+Example:
+  cuhk witness new-key --passphrase-file /run/credentials/cuhk
+
+Only where keys/witness.pem is gone and no backup has it. What the lost key has cosigned stays good,
+and so does what CUHK remembers of the logs. Start `cuhk serve` again afterwards: services learn of
+the new key by themselves.";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -46,6 +57,13 @@ pub(super) enum Command {
         #[arg(value_name = "KEY", value_parser = log_key)]
         key: VerifierKey,
     },
+    /// Make another key for cosignatures in the place of one that is lost
+    #[command(after_help = NEW_KEY_EXAMPLES)]
+    NewKey {
+        /// File whose first line unlocks the issuing authorities' keys, instead of a prompt
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
 }
 
 impl Command {
@@ -58,6 +76,7 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
     match command {
         Command::List { json } => list(dir, json),
         Command::AcceptKey { key } => accept_key(dir, &key),
+        Command::NewKey { passphrase_file } => new_key(dir, passphrase_file.as_deref()),
     }
 }
 
@@ -100,6 +119,25 @@ fn accept_key(dir: &Path, key: &VerifierKey) -> Result<(), Failure> {
         ))?),
         false => Err(Error::LogUnknown(key.name().to_string()).into()),
     }
+}
+
+fn new_key(dir: &Path, passphrase_file: Option<&Path>) -> Result<(), Failure> {
+    let home = open_home(dir)?;
+    let file = home.path(path::WITNESS_KEY);
+    if file.exists() {
+        return Err(Error::KeyExists { path: file }.into());
+    }
+    let passphrase = passphrase_from_flag(
+        "--passphrase-file",
+        passphrase_file,
+        "Passphrase of the issuing authorities:",
+        false,
+    )?;
+    create_witness_key(&home, &unlock_log(&home, &passphrase)?)?;
+    Ok(say(&format!(
+        "{}  made: `cuhk serve` cosigns with it from its next start on",
+        file.display()
+    ))?)
 }
 
 fn log_key(text: &str) -> Result<VerifierKey, String> {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use rustls_pki_types::UnixTime;
 use scb_cli::Home;
 
-use crate::config::path;
+use super::open_current;
 use crate::issuers::{counting_roots, stored};
-use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner, Store};
+use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 
 /// An authority, and whether anybody still needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +52,9 @@ pub(super) fn look(home: &Home, now: UnixTime) -> Vec<Standing> {
     signers.into_iter().map(standing).collect()
 }
 
-/// What the database says; nothing if it cannot be read or would have to be brought up to date.
+/// What the database says; nothing if it cannot.
 fn recorded(home: &Home) -> Option<Vec<AuthorityRecord>> {
-    let file = home.path(path::DATABASE);
-    let current = Store::inspect(&file).is_ok_and(|found| found.pending == 0);
-    let store = Store::open(&file).ok().filter(|_| current)?;
+    let store = open_current(home)?;
     let all = store.read_blocking(|records| records.authorities().all());
     store.close_blocking();
     all.ok()

@@ -7,10 +7,11 @@ use scb_certs::{Passphrase, SigningKey, read_private};
 use scb_cli::{Access, Home, free_space, with_causes};
 
 use super::authorities::Standing;
-use super::{Finding, Passphrases};
+use super::{Finding, Passphrases, open_current};
 use crate::Error;
 use crate::config::path;
 use crate::issuers::{in_file, open_key};
+use crate::note_keys::Signed;
 use crate::store::AuthorityKind;
 
 /// With less than this the disk is as good as full: 64 MiB.
@@ -25,8 +26,7 @@ pub(super) fn check(
 ) -> Vec<Finding> {
     let mut findings = vec![directories(home, authorities)];
     findings.extend(authorities.iter().map(|one| authority_key(home, one)));
-    findings.push(log_key(home));
-    findings.push(witness_key(home));
+    findings.extend(note_keys(home));
     findings.extend(own_keys(home));
     findings.push(database(home));
     findings.push(issuers_open(home, passphrases.issuers.as_ref()));
@@ -110,32 +110,44 @@ fn authority_key(home: &Home, authority: &Standing) -> Finding {
     )
 }
 
-/// The key that signs the issuance log's checkpoints. A home from before the log has none yet.
-fn log_key(home: &Home) -> Finding {
-    const CHECK: &str = "log-key";
-    let file = home.path(path::LOG_KEY);
-    if !file.exists() && !home.path(path::LOG).exists() {
-        return Finding::ok(
-            CHECK,
-            format!("{} will be made by `cuhk serve`", path::LOG_KEY),
-        );
-    }
-    unsafe_key(CHECK, &file)
-        .unwrap_or_else(|| encrypted(CHECK, &file, path::LOG_KEY, "sign checkpoints of the log"))
+/// The keys that sign the issuance log's checkpoints and cosign the logs of services. A home from
+/// before them has none yet.
+fn note_keys(home: &Home) -> [Finding; 2] {
+    [
+        note_key(
+            home,
+            ("log-key", path::LOG_KEY, "sign checkpoints of the log"),
+            |signed| signed.log,
+        ),
+        note_key(
+            home,
+            ("witness-key", path::WITNESS_KEY, "cosign logs in its name"),
+            |signed| signed.witness,
+        ),
+    ]
 }
 
-/// The key that cosigns the logs of services. Where there is none, the next start makes one.
-fn witness_key(home: &Home) -> Finding {
-    const CHECK: &str = "witness-key";
-    let file = home.path(path::WITNESS_KEY);
-    if !file.exists() {
-        return Finding::ok(
-            CHECK,
-            format!("{} will be made by `cuhk serve`", path::WITNESS_KEY),
-        );
+fn note_key(
+    home: &Home,
+    (check, name, power): (&'static str, &str, &str),
+    has_signed: impl FnOnce(Signed) -> bool,
+) -> Finding {
+    let file = home.path(name);
+    if file.exists() {
+        return unsafe_key(check, &file).unwrap_or_else(|| encrypted(check, &file, name, power));
     }
-    unsafe_key(CHECK, &file)
-        .unwrap_or_else(|| encrypted(CHECK, &file, path::WITNESS_KEY, "cosign logs in its name"))
+    // If the database cannot tell, then as if it had.
+    match signed(home).is_none_or(has_signed) {
+        true => Finding::unseen(check, Error::SigningKeyGone { path: file }),
+        false => Finding::ok(check, format!("{name} will be made by `cuhk serve`")),
+    }
+}
+
+fn signed(home: &Home) -> Option<Signed> {
+    let store = open_current(home)?;
+    let signed = Signed::of(home, &store);
+    store.close_blocking();
+    signed.ok()
 }
 
 fn encrypted(check: &'static str, file: &Path, name: &str, power: &str) -> Finding {

@@ -6,17 +6,26 @@ use scb_tlog::{HashReader as _, Tiles};
 
 use super::Finding;
 use crate::Error;
-use crate::log::require_agreement;
+use crate::log::{require_agreement, with_mending};
 use crate::store::Records;
 
 const CHECK: &str = "log";
+const MADE_ANEW: &str = "start `cuhk serve`: it makes the log anew from the database, the same as before. \
+                         If only the directory was moved, put it back instead";
 
-/// A log without a checkpoint is new, or the checkpoint is lost.
-fn unpublished(recorded: u64, known: u64) -> Finding {
-    match recorded {
-        0 => {
-            let seen = format!("nothing is published yet, {known} entries wait for `cuhk serve`");
-            Finding::ok(CHECK, seen)
+/// A log without a checkpoint is new, or files of it are lost.
+fn unpublished(directory: &Path, recorded: u64, known: u64, cosigned: Option<u64>) -> Finding {
+    match (recorded, known) {
+        (0, 0) => Finding::ok(CHECK, "no entry yet"),
+        (0, _) => {
+            let seen = format!(
+                "none of the {known} entries that the database has is in {}{}",
+                directory.display(),
+                cosigned.map_or_else(String::new, |cosigned| format!(
+                    ", and {cosigned} of them were published and cosigned by a witness"
+                ))
+            );
+            Finding::warn(CHECK, seen, MADE_ANEW)
         }
         _ => Finding::warn(
             CHECK,
@@ -29,12 +38,17 @@ fn unpublished(recorded: u64, known: u64) -> Finding {
 
 /// Reads the whole log: some seconds for a million entries.
 pub(super) fn look(directory: &Path, records: &Records<'_>) -> Result<Finding, Error> {
+    compare(directory, records).map_err(|error| with_mending(error, &records.log(), directory))
+}
+
+fn compare(directory: &Path, records: &Records<'_>) -> Result<Finding, Error> {
     let log = records.log();
     log.check()?;
     let known = log.size()?;
     let Some(checkpoint) = scb_tlog::inspect(directory)? else {
         require_agreement(&log, &Tiles::new(directory, 0), directory)?;
-        return Ok(unpublished(scb_tlog::recorded(directory)?.size, known));
+        let recorded = scb_tlog::recorded(directory)?.size;
+        return Ok(unpublished(directory, recorded, known, log.witnessed()?));
     };
     let published = checkpoint.head().size;
     let tiles = Tiles::new(directory, published);

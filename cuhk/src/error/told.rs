@@ -103,9 +103,12 @@ impl Error {
                 "put back the directory `log` of the newest backup: cuhk restore FILE --home NEW, and \
                  copy it from there; `cuhk serve` goes on after it. Leave the database as it is"
             }
-            Self::Log(scb_tlog::Error::Damaged { .. })
-            | Self::RecordInvalid { .. }
-            | Self::ListMissing(_) => RESTORE,
+            Self::Log(scb_tlog::Error::Damaged { .. }) => "see what `cuhk doctor` says of the log",
+            Self::Log(scb_tlog::Error::SignatureMissing { .. }) => {
+                "the checkpoint in HOME/log was signed with another key than keys/log.pem: put back \
+                 the directories `keys` and `log` of one backup (cuhk restore FILE --home NEW)"
+            }
+            Self::RecordInvalid { .. } | Self::ListMissing(_) => RESTORE,
             Self::Log(scb_tlog::Error::File { .. }) => {
                 "see whether the directory is there and belongs to the user who runs this"
             }
@@ -120,6 +123,15 @@ impl Error {
             Self::AuthorityEnded { .. } => {
                 "put another one in its place: `cuhk keys rotate services` or `students`, then start \
                  the server again. `cuhk doctor` says so 60 days before"
+            }
+            Self::KeyExists { .. } => {
+                "keep it. If it is damaged, put it back from a backup; if no backup has it, move it \
+                 away first"
+            }
+            Self::SigningKeyGone { .. } => {
+                "put it back from the newest backup: cuhk restore FILE --home NEW, and copy it from \
+                 there. If no backup has the witness's key, `cuhk witness new-key` makes another; of \
+                 the log's there is no other"
             }
             Self::AuthorityKeyGone { .. } => {
                 "put its directory back from the newest backup: cuhk restore FILE --home NEW, and \
@@ -136,6 +148,7 @@ impl Error {
 
     fn full_remedy(&self) -> Option<String> {
         match (self, self.disk()) {
+            (Self::LogDamaged { path, mending, .. }, _) => Some(mending.remedy(path)),
             (Self::Storage(error), Some(Disk::ReadOnly)) => error.remedy(),
             (Self::NoRoomToCompact { .. } | Self::ImportUnfinished { .. }, _) | (_, None) => {
                 self.remedy().map(str::to_owned)
@@ -191,6 +204,7 @@ impl Error {
             | Self::KeyWithdrawn(_)
             | Self::BackupInvalid { .. }
             | Self::KeyInTheClear { .. }
+            | Self::KeyExists { .. }
             | Self::CeremonyInvalid(_)
             | Self::RequestNotOurs { .. }
             | Self::WrongRoot { .. }
@@ -238,10 +252,13 @@ impl Error {
             Self::ClockSetBack { .. } => "clock_set_back",
             Self::RecordInvalid { .. }
             | Self::ListMissing(_)
+            | Self::LogDamaged { .. }
             | Self::LogContradicted { .. }
             | Self::LogFilesBehind { .. } => "damaged",
             Self::Log(scb_tlog::Error::Damaged { .. }) => "damaged",
-            Self::SheetExists { .. } | Self::BackupExists { .. } => "file_exists",
+            Self::SheetExists { .. } | Self::BackupExists { .. } | Self::KeyExists { .. } => {
+                "file_exists"
+            }
             Self::BackupInvalid { .. } => "backup_invalid",
             Self::KeyInTheClear { .. } => "key_in_the_clear",
             Self::HomeExists { .. } => "home_exists",
@@ -256,6 +273,7 @@ impl Error {
             Self::Certificates(scb_certs::Error::ProfileBroken(_)) => Code::ProfileBroken.as_str(),
             Self::WrongPassphrase { .. } => "wrong_passphrase",
             Self::AuthorityKeyGone { .. } => "authority_key_gone",
+            Self::SigningKeyGone { .. } => "signing_key_gone",
             Self::AuthorityEnded { .. } => "authority_ended",
             _ => "fault",
         }

@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use scb_protocol::COMMITMENT_SIZE;
 use scb_tlog::Tiles;
 
-use super::require_agreement;
+use super::{require_agreement, with_mending};
 use crate::Error;
 use crate::store::{Removed, Store};
 
@@ -38,11 +38,10 @@ impl OldQuestions {
     ///
     /// # Errors
     ///
-    /// [`Error::Log`] if the log is damaged; [`Error::LogContradicted`] and
+    /// [`Error::LogDamaged`]; [`Error::LogContradicted`] and
     /// [`Error::LogFilesBehind`] if it is another one than the database's.
     pub(crate) fn find(directory: &Path, store: &Store, moment: UnixTime) -> Result<Self, Error> {
-        let checkpoint = scb_tlog::inspect(directory)?;
-        let published = checkpoint.map_or(0, |checkpoint| checkpoint.head().size);
+        let published = published(directory, store)?;
         let tiles = Tiles::new(directory, published);
         let found = Self {
             store: store.clone(),
@@ -122,6 +121,19 @@ impl OldQuestions {
             }
         }
         Ok(())
+    }
+}
+
+/// How many entries the checkpoint covers; every one of them was read.
+fn published(directory: &Path, store: &Store) -> Result<u64, Error> {
+    match scb_tlog::inspect(directory) {
+        Ok(checkpoint) => Ok(checkpoint.map_or(0, |checkpoint| checkpoint.head().size)),
+        Err(error) => {
+            let directory = directory.to_owned();
+            store.read_blocking(move |records| {
+                Err(with_mending(error.into(), &records.log(), &directory))
+            })
+        }
     }
 }
 

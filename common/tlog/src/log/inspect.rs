@@ -12,8 +12,7 @@ use crate::{Error, Hash, HashReader, Tile, Tiles, UnverifiedCheckpoint};
 ///
 /// # Errors
 ///
-/// [`Error::Damaged`] if anything contradicts the checkpoint; [`Error::Malformed`],
-/// [`Error::File`].
+/// [`Error::Damaged`] if anything contradicts the checkpoint or is missing; [`Error::File`].
 pub fn inspect(directory: &Path) -> Result<Option<UnverifiedCheckpoint>, Error> {
     let found = published(directory)?;
     let recorded = read_head(directory)?;
