@@ -37,6 +37,12 @@ pub(crate) fn public_url(text: &str) -> Result<String, String> {
     {
         return Err(format!("no host, or a user beside it; {like}"));
     }
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let host = match address.parse::<IpAddr>() {
+        Ok(_) => server_address(address).map(drop),
+        Err(_) => dns_name(host).map(drop),
+    };
+    host.map_err(|wrong| format!("its host: {wrong}; {like}"))?;
     match url.query() {
         Some(_) => Err(format!("no path can follow a `?`; {like}")),
         None => Ok(text.to_owned()),
@@ -73,6 +79,17 @@ pub(crate) fn dns_names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String
     names.into_iter().map(named).collect()
 }
 
+/// [`server_address`] of each in a file.
+pub(crate) fn server_addresses<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Vec<IpAddr>, D::Error> {
+    let addresses = Vec::<String>::deserialize(from)?;
+    let read = |text: String| {
+        server_address(&text).map_err(|wrong| D::Error::custom(format!("{text:?}: {wrong}")))
+    };
+    addresses.into_iter().map(read).collect()
+}
+
 /// [`public_url`] in a file.
 pub(crate) fn public_url_if_any<'de, D: Deserializer<'de>>(
     from: D,
@@ -91,6 +108,8 @@ mod tests {
     #[test]
     fn a_public_url_is_plain_http_to_a_host() {
         for right in [
+            &format!("http://{}.example", "a".repeat(63)),
+            "http://192.0.2.1/",
             "http://ca.example.edu",
             "http://ca.example.edu/",
             "http://ca.example.edu:8012/pki",
@@ -107,6 +126,12 @@ mod tests {
             "http://root@ca.example.edu",
             "http://ca.example.edu/?list=",
             "http://ca example",
+            "http://0.0.0.0:8012",
+            "http://[::]/",
+            "http://224.0.0.1",
+            "http://ca..example",
+            &format!("http://{}.example", "a".repeat(64)),
+            &format!("http://{}x.example", "a.".repeat(125)),
             "",
         ] {
             assert!(

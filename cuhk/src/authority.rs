@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, ServiceName, SpiffeId, StudentId, VerifiedService, VerifiedStudent};
 use scb_protocol::message::cuhk::Reply;
-use scb_protocol::{Code, Refusal, SignedBundle, Step};
+use scb_protocol::{Code, Refusal, SignedBundle, Step, WRONG_CODES_PER_MINUTE};
 use scb_tlog::Cosigner;
 use scb_transport::{Clock, Rate, RatePerAddress, Turns};
 
@@ -203,7 +203,7 @@ impl Authority {
             ..refusal
         };
         Err(busy
-            .with("wrong_codes_per_minute", self.signing.config.wrong_codes)
+            .with(WRONG_CODES_PER_MINUTE, self.signing.config.wrong_codes)
             .retry_after(u32::try_from(seconds).unwrap_or(u32::MAX)))
     }
 

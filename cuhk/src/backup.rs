@@ -54,6 +54,21 @@ pub(crate) fn back_up_into(home: &Home, dir: &Path, now: UnixTime) -> Result<Bac
     back_up(home, &dir.join(retention::name(now)), now)
 }
 
+/// Refuses a directory that is not there: where a disk should be mounted, one that is made would take the
+/// backup to the wrong disk.
+///
+/// # Errors
+///
+/// [`Error::NoDirectory`].
+pub(crate) fn require_directory(dir: &Path) -> Result<(), Error> {
+    match dir.as_os_str().is_empty() || dir.is_dir() {
+        true => Ok(()),
+        false => Err(Error::NoDirectory {
+            path: dir.to_owned(),
+        }),
+    }
+}
+
 /// Removes all but the newest backups of this home that [`back_up_into`] has made in a directory;
 /// answers which.
 ///
@@ -74,7 +89,8 @@ pub(crate) fn thin(home: &Home, dir: &Path, keep: NonZeroUsize) -> Result<Vec<Pa
 ///
 /// # Errors
 ///
-/// [`Error::BackupExists`]; [`Error::KeyInTheClear`] if an authority's key is not encrypted;
+/// [`Error::BackupExists`]; [`Error::NoDirectory`], as a disk may be missing there;
+/// [`Error::KeyInTheClear`] if an authority's key is not encrypted;
 /// [`Error::Storage`] if the database is damaged; [`Error::Local`]. Then there is no file.
 pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup, Error> {
     if fs::symlink_metadata(file).is_ok() {
@@ -82,6 +98,7 @@ pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup,
             path: file.to_owned(),
         });
     }
+    require_directory(file.parent().unwrap_or(file))?;
     let workshop = Workshop::beside(file)?;
     let database = workshop.dir().join(path::DATABASE);
     // The database first: the log may have more than it says, never less.

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use scb_certs::DistributionUrls;
+use scb_cli::Home;
 use scb_transport::Limits;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,7 @@ pub struct Config {
     #[serde(deserialize_with = "addresses::dns_names")]
     pub dns: Vec<String>,
     /// IP addresses of this server.
+    #[serde(deserialize_with = "addresses::server_addresses")]
     pub ip: Vec<IpAddr>,
     /// Where revocation lists and CA certificates will be published (HTTP), if anywhere.
     #[serde(
@@ -160,7 +162,8 @@ impl Config {
              {metrics}\n\
              # Wrong enrolment codes in a minute from one address, for IPv6 from one /64. After that\n\
              # a wrong one is told `busy` and its connection closed; a right one always counts, so\n\
-             # that nobody is locked out by others. Default: {WRONG_CODES}\n\
+             # that nobody is locked out by others. This machine's own addresses are not counted unless\n\
+             # `count_loopback` below says so. Default: {WRONG_CODES}\n\
              wrong_codes = {wrong_codes}\n\
              # For how many days after its end a student's certificate can be renewed with its own\n\
              # key, as long as the roster lists the student; later only with a new code. 0: never.\n\
@@ -228,6 +231,23 @@ impl Config {
             ca: url(ca_path(issuer)),
         }
     }
+}
+
+/// What to say of a configuration that is gone, or in which no option is set: `cuhk init` has written
+/// one with all of them.
+pub(crate) fn lost_config(home: &Home) -> Option<String> {
+    let file = home.path(path::CONFIG);
+    let is_set = |line: &str| !line.trim().is_empty() && !line.trim().starts_with('#');
+    let what = match std::fs::read_to_string(&file) {
+        Ok(text) if text.lines().any(is_set) => return None,
+        Ok(_) => "sets nothing",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is gone",
+        Err(_) => return None,
+    };
+    Some(format!(
+        "{} {what}: every option has its default",
+        file.display()
+    ))
 }
 
 fn question_retention<'de, D: serde::Deserializer<'de>>(source: D) -> Result<u32, D::Error> {
@@ -327,12 +347,24 @@ mod tests {
                 "\"a b\" is not a DNS name",
             ),
             ("public_url = \"https://ca.example\"", "not plain HTTP"),
+            ("public_url = \"http://0.0.0.0:8012\"", "no client reaches"),
             ("question_retention_days = 99", "100 days at least"),
         ] {
             let told = toml::from_str::<Config>(&format!("ip = []\n{line}\n"));
             let told = told.unwrap_err().to_string();
             assert!(told.contains("line 2") && told.contains(what), "{told}");
         }
+    }
+
+    #[test]
+    fn an_address_that_reaches_nobody_is_no_name_of_the_server() {
+        for address in ["0.0.0.0", "::", "ff02::1", "ca.example"] {
+            let told = toml::from_str::<Config>(&format!("ip = [\"127.0.0.1\", \"{address}\"]"));
+            let told = told.unwrap_err().to_string();
+            assert!(told.contains(&format!("{address:?}")), "{told}");
+        }
+        assert!(toml::from_str::<Config>("ip = [\"192.0.2.1\", \"2001:db8::1\"]").is_ok());
+        assert!(toml::from_str::<Config>("dns = [\"0.0.0.0\"]").is_err());
     }
 
     #[test]

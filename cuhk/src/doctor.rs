@@ -5,12 +5,15 @@
 //! hides another.
 
 mod authorities;
+mod certified;
 mod expiry;
 mod files;
 mod log;
 mod names;
 mod reach;
 mod records;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::path::Path;
@@ -20,7 +23,7 @@ use scb_certs::{Passphrase, all_from_pem};
 use scb_cli::{Home, counted, load_config, read_limited};
 use serde::Serialize;
 
-use crate::config::path;
+use crate::config::{lost_config, path};
 use crate::store::Store;
 use crate::{Config, Error, issuers};
 
@@ -133,12 +136,11 @@ pub(crate) fn examine(home: &Home, passphrases: &Passphrases, now: UnixTime) -> 
 
 /// `cuhk init` has written one: without it the names in the server's certificate are the defaults.
 fn config_file(home: &Home) -> Finding {
-    let file = home.path(path::CONFIG);
-    match file.exists() {
-        true => Finding::ok("config", "every option is understood"),
-        false => Finding::fail(
+    match lost_config(home) {
+        None => Finding::ok("config", "every option is understood"),
+        Some(seen) => Finding::fail(
             "config",
-            format!("{} is gone: every option has its default", file.display()),
+            seen,
             "put it back from a backup, or write it anew: `cuhk --print-config` shows how, and the \
              names that clients know must be in it",
         ),

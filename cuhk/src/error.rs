@@ -208,6 +208,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A backup was to be written where no directory is.
+    #[error("there is no directory {}", path.display())]
+    NoDirectory {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// The file is not a backup, or no longer what was written.
     #[error("{} is not a whole backup: {reason}", path.display())]
     BackupInvalid {
@@ -230,10 +236,22 @@ pub enum Error {
         /// When it ended.
         ended: UnixTime,
     },
+    /// The newest root has run out.
+    #[error("the root ended at {}: nobody believes what it signs", local_time(*ended))]
+    RootEnded {
+        /// When it ended.
+        ended: UnixTime,
+    },
     /// A passphrase does not open a key.
     #[error("the passphrase does not open {}", path.display())]
     WrongPassphrase {
         /// The key's file.
+        path: PathBuf,
+    },
+    /// The certificate of an authority is not where it was.
+    #[error("there is no {}", path.display())]
+    CertificateGone {
+        /// Where it was.
         path: PathBuf,
     },
     /// A key is there that would be replaced.

@@ -459,6 +459,11 @@ pub(crate) fn read_certificate(home: &Home, dir: &str) -> Result<Certificate, Er
 
 /// The certificate in this file.
 pub(crate) fn read_certificate_file(file: &Path) -> Result<Certificate, Error> {
+    if !file.exists() {
+        return Err(Error::CertificateGone {
+            path: file.to_owned(),
+        });
+    }
     let bytes = read_limited(file, MAX_PEM)?;
     Certificate::from_pem(&String::from_utf8_lossy(&bytes)).map_err(in_file(file))
 }

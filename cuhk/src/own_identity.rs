@@ -15,14 +15,14 @@ use scb_certs::{
     Certificate, Chain, Fingerprint, ServiceName, SigningKey, is_encrypted, read_private,
     write_private,
 };
-use scb_cli::{Home, read_limited, with_causes, write_atomic};
+use scb_cli::{Home, create_private_dir, read_limited, with_causes, write_atomic};
 
 use crate::config::path;
 use crate::issuers::Issuing;
 use crate::signing::Signing;
 use crate::store::{CertificateRecord, Profile, Service};
 use crate::time::later;
-use crate::{Error, Subject};
+use crate::{Config, Error, Subject};
 
 pub(crate) const CHAIN: &str = "chain.pem";
 const MAX_PEM: u64 = 64 * 1024;
@@ -201,6 +201,9 @@ impl OwnIdentity {
         }
         let secret = issuing.issuer.secret(SECRET)?;
         let pem = key.to_pem(Some(&secret))?;
+        if !directory.exists() {
+            create_private_dir(directory)?;
+        }
         write_private(&key_file(directory, &intent.public_key), &pem)?;
         let record = CertificateRecord {
             intent: intent.clone(),
@@ -274,6 +277,23 @@ fn unless_damaged<T>(file: &Path, read: Result<T, scb_certs::Error>) -> Result<O
 fn older_root(signing: &Signing, now: UnixTime) -> Option<(Arc<Issuing>, UnixTime)> {
     let older = signing.issuers.current().services_under_older_root(now);
     older.filter(|(_, until)| later(now, OLDER_ROOT) <= *until)
+}
+
+/// Names and addresses that the present certificate for TLS has and the configuration has not: the
+/// next one is without them, and who knows this server by them refuses it. None without a certificate.
+pub(crate) fn dropped_names(home: &Home, config: &Config) -> Vec<String> {
+    let file = home.path(path::TLS).join(CHAIN);
+    let chain = read_limited(&file, MAX_PEM).ok();
+    let chain = chain.and_then(|pem| Chain::from_pem(&String::from_utf8_lossy(&pem)).ok());
+    let Some(chain) = chain else {
+        return Vec::new();
+    };
+    let addresses = chain.leaf().ip_addresses().into_iter();
+    let mut names = chain.leaf().dns_names();
+    names.extend(addresses.map(|address| address.to_string()));
+    let kept = config.names();
+    names.retain(|name| !kept.contains(name));
+    names
 }
 
 fn key_file(directory: &Path, public_key: &Fingerprint) -> PathBuf {

@@ -92,24 +92,34 @@ pub struct RosterReader {
     rows: usize,
     /// The lines of the rows that count.
     lines: HashMap<StudentId, u64>,
+    /// Of IDs with letters: how each was written first, by its lower case.
+    spelt: HashMap<String, StudentId>,
     /// Students in rows that do not.
     refused: HashSet<StudentId>,
 }
 
+/// Columns that somebody has named, by their headers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NamedColumns<'a> {
+    /// That of the student ID.
+    pub sid: Option<&'a str>,
+    /// That of the student's name.
+    pub name: Option<&'a str>,
+}
+
 impl RosterReader {
-    /// Opens a file and reads its header. With `sid_column`, the student ID stands in the column
-    /// of that name.
+    /// Opens a file and reads its header.
     ///
     /// # Errors
     ///
     /// [`Error::RosterInvalid`] if this is no roster; [`Error::Local`] if it cannot be read.
-    pub fn open(path: &Path, sid_column: Option<&str>) -> Result<Self, Error> {
+    pub fn open(path: &Path, named: NamedColumns<'_>) -> Result<Self, Error> {
         let file = File::open(path).map_err(|source| scb_cli::Error::File {
             action: "read",
             path: path.to_owned(),
             source,
         })?;
-        Self::new(file, sid_column).map_err(|reason| Error::roster(path, reason))
+        Self::new(file, named).map_err(|reason| Error::roster(path, reason))
     }
 
     /// Reads the header of a roster from anywhere.
@@ -119,7 +129,7 @@ impl RosterReader {
     /// What makes it none.
     pub fn new(
         source: impl Read + Send + 'static,
-        sid_column: Option<&str>,
+        named: NamedColumns<'_>,
     ) -> Result<Self, RosterFault> {
         let (text, delimiter) = text::open(source)?;
         let mut reader = ReaderBuilder::new()
@@ -136,11 +146,12 @@ impl RosterReader {
             RosterFault::encoding(1, format!("number {column}"))
         })?;
         Ok(Self {
-            columns: Columns::find(&header, sid_column)?,
+            columns: Columns::find(&header, named)?,
             reader,
             record: ByteRecord::new(),
             rows: 0,
             lines: HashMap::new(),
+            spelt: HashMap::new(),
             refused: HashSet::new(),
         })
     }
@@ -221,6 +232,14 @@ impl RosterReader {
             }
         };
         let line = row.line;
+        if let Some(other) = self.otherwise_spelt(&sid) {
+            row.entry = Entry::Refused(format!(
+                "{other} is listed, too, which differs in upper and lower case only: correct the one \
+                 that is wrong"
+            ));
+            self.refused.insert(sid);
+            return row;
+        }
         let first = *self.lines.entry(sid).or_insert(line);
         if first != line {
             row.entry = Entry::Refused(format!(
@@ -228,6 +247,20 @@ impl RosterReader {
             ));
         }
         row
+    }
+}
+
+impl RosterReader {
+    /// How an earlier row has this ID, if that differs in upper and lower case. To CUHK these are two
+    /// students, and nobody means that.
+    fn otherwise_spelt(&mut self, sid: &StudentId) -> Option<&StudentId> {
+        let text = sid.as_str();
+        if !text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+            return None;
+        }
+        let first = self.spelt.entry(text.to_ascii_lowercase());
+        let first = &*first.or_insert_with(|| sid.clone());
+        (first != sid).then_some(first)
     }
 }
 

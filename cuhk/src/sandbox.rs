@@ -13,7 +13,7 @@ use scb_cli::{Home, Sandbox, passphrase_from, write_atomic};
 use crate::admin::issue_code;
 use crate::code_sheet::write_code;
 use crate::config::{Config, path};
-use crate::roster_file::RosterReader;
+use crate::roster_file::{NamedColumns, RosterReader};
 use crate::roster_import::{ImportOptions, Missing, import_roster, settle_import};
 use crate::store::{Records, Service, Store};
 use crate::{Error, NewAuthority, Subject, init, open_home};
@@ -63,7 +63,7 @@ fn furnish(
         students.try_for_each(|student| records.codes().withdraw(&student, now).map(drop))
     })?;
     let path = sandbox.roster();
-    let reader = RosterReader::open(&path, None)?;
+    let reader = RosterReader::open(&path, NamedColumns::default())?;
     import_roster(store, path, reader, options(sandbox, root, now))?;
     let file = sandbox.blackboard_code();
     store.write_blocking(move |records| blackboard(records, &file, now))
@@ -163,7 +163,7 @@ mod tests {
             let others = (0..1000).map(|number| format!("{},A,,\n", 1_200_000_000 + number));
             let roster = format!("{header}\n{}{sample}", others.collect::<String>());
             fs::write(sandbox.roster(), roster).unwrap();
-            let reader = RosterReader::open(&sandbox.roster(), None).unwrap();
+            let reader = RosterReader::open(&sandbox.roster(), NamedColumns::default()).unwrap();
             let options = options(&sandbox, &root, now());
             let killed = &mut |_: u64, _: u64| panic!("killed here");
             import_roster_watched(&store, sandbox.roster(), reader, options, killed)

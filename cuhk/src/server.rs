@@ -13,7 +13,7 @@ use scb_transport::{Clock, Limits, Listener, Shutdown, raise_descriptor_limit};
 use crate::Error;
 use crate::authority::Authority;
 use crate::clock;
-use crate::config::{Config, DEFAULT_LISTEN, path};
+use crate::config::{Config, DEFAULT_LISTEN, lost_config, path};
 use crate::fault::{Fault, Faults};
 use crate::handler::Handler;
 use crate::http;
@@ -21,6 +21,7 @@ use crate::issuers::{Issuers, KeyRing, served_root};
 use crate::log::IssuanceLog;
 use crate::monitor::Watch;
 use crate::note_keys;
+use crate::own_identity::dropped_names;
 use crate::signing::Signing;
 use crate::store::Store;
 use crate::upkeep::Upkeep;
@@ -123,6 +124,22 @@ impl Unlocked {
             self.signing.config.names().join(", "),
             self.home.path(path::CONFIG).display()
         ))
+    }
+
+    /// What to say when the configuration is gone or empty, and of names that the server's certificate
+    /// has had so far and has no more from this start on.
+    pub fn lost_settings(&self) -> Vec<String> {
+        let dropped = dropped_names(&self.home, &self.signing.config);
+        let dropped = (!dropped.is_empty()).then(|| {
+            format!(
+                "from now on the server's certificate is without {}: clients that know the server so \
+                 will refuse it; if that is not meant, put the names back into `dns` and `ip` in {} \
+                 and start it again",
+                dropped.join(", "),
+                self.home.path(path::CONFIG).display()
+            )
+        });
+        lost_config(&self.home).into_iter().chain(dropped).collect()
     }
 
     /// What to say as long as the roots have not signed since this home was restored.

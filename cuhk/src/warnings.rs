@@ -12,19 +12,38 @@ use crate::time::later;
 /// How long before the end to begin to say so: 60 days.
 pub(crate) const AHEAD: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
+/// What helps once a root has ended. Whatever it signs, a bundle with its successor among it, counts
+/// nowhere.
+pub(crate) const ROOT_ENDED: &str = "nobody believes what it signs or has signed, so that no `cuhk keys \
+    rotate` and no `cuhk root sign-crl` helps: make a new CUHK (`cuhk init` with another --home) and hand \
+    out its ca.pem and its fingerprint as the first time (docs/OPERATIONS.md, \"The root has ended\")";
+
 /// One sentence for each of the root's list, the root and the issuing authorities that has less
 /// than 60 days left, with what to do about it.
 pub(crate) fn ending_soon(issuers: &Issuers, root_lists: &[Crl], now: UnixTime) -> Vec<String> {
-    let new = "no later certificate can be issued; run `cuhk keys rotate`";
-    let list = root_lists.iter().map(Crl::next_update).min();
+    let new = ["no later certificate can be issued; run `cuhk keys rotate`"; 2];
     let root = issuers.roots(now).pop().map(|(_, root)| root.not_after());
+    let has_root = root.is_none_or(|end| end >= now);
+    // A root that has ended signs no list that counts.
+    let list = root_lists.iter().map(Crl::next_update).min();
+    let list = list.filter(|_| has_root);
     let ends = [
         (
             "the root's revocation list",
             list,
-            "nobody is let in after that; run `cuhk root sign-crl`",
+            [
+                "nobody is let in after that; run `cuhk root sign-crl`",
+                "nobody is let in; run `cuhk root sign-crl`",
+            ],
         ),
-        ("the root", root, new),
+        (
+            "the root",
+            root,
+            [
+                "nobody believes this CUHK after that; run `cuhk keys rotate root` before",
+                ROOT_ENDED,
+            ],
+        ),
         (
             "the issuing authority `students`",
             Some(issuers.students.issuer.certificate().not_after()),
@@ -38,9 +57,12 @@ pub(crate) fn ending_soon(issuers: &Issuers, root_lists: &[Crl], now: UnixTime) 
     ];
     let soon = ends
         .into_iter()
-        .filter_map(|(what, end, remedy)| Some((what, end?, remedy)))
+        .filter_map(|(what, end, remedies)| Some((what, end?, remedies)))
         .filter(|(_, end, _)| *end < later(now, AHEAD));
-    let told = soon.map(|(what, end, remedy)| format!("{what} ends at {}: {remedy}", rfc3339(end)));
+    let told = soon.map(|(what, end, [ahead, over])| match end < now {
+        true => format!("{what} ended at {}: {over}", rfc3339(end)),
+        false => format!("{what} ends at {}: {ahead}", rfc3339(end)),
+    });
     told.collect()
 }
 
@@ -85,9 +107,17 @@ mod tests {
         let now = scb_testkit::FixedClock::default().now();
         let (root, issuers) = authorities(now);
         let list = root.sign_crl(1, now, later(now, 59 * DAY), &[]).unwrap();
-        let told = ending_soon(&issuers, &[list], now);
+        let told = ending_soon(&issuers, std::slice::from_ref(&list), now);
         assert_eq!(told.len(), 1);
         assert!(told[0].contains("cuhk root sign-crl"), "{told:?}");
+
+        let ended = later(list.next_update(), DAY);
+        let told = ending_soon(&issuers, std::slice::from_ref(&list), ended);
+        assert!(
+            told[0].contains("the root's revocation list ended at"),
+            "{told:?}"
+        );
+        assert!(!told[0].contains("after that"), "{told:?}");
 
         let late = earlier(issuers.students.issuer.certificate().not_after(), 59 * DAY);
         let end = later(late, 90 * DAY);
@@ -96,5 +126,10 @@ mod tests {
         assert!(told.contains("`students`"), "{told}");
         assert!(told.contains("`cuhk keys rotate`"), "{told}");
         assert!(!told.contains("revocation list"), "{told}");
+
+        let over = later(root.certificate().not_after(), DAY);
+        let told = ending_soon(&issuers, &[], over).join("\n");
+        assert!(told.contains("the root ended at"), "{told}");
+        assert!(told.contains("cuhk init"), "{told}");
     }
 }

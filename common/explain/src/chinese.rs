@@ -2,6 +2,9 @@
 
 use scb_protocol::Code;
 
+/// In the place of the sentence about a full server.
+pub(crate) const WRONG_CODES: &str = "由此地址輸入的錯誤註冊碼過多";
+
 /// What was wrong, and what to do about it. A code without both does not compile.
 pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
     match code {

@@ -3,7 +3,7 @@
 use scb_protocol::{Code, Refusal};
 
 use crate::Language;
-use crate::chinese::chinese;
+use crate::chinese::{WRONG_CODES, chinese};
 
 /// What was wrong, without student or details.
 pub fn sentence(code: Code, language: Language) -> &'static str {
@@ -28,20 +28,22 @@ pub fn refusal(refusal: &Refusal, language: Language) -> String {
     }
     let student = refusal.sid.as_ref().map(|sid| format!("{sid}："));
     let english = refusal.sentence();
-    let details = english
-        .strip_prefix(refusal.code.sentence())
-        .unwrap_or_default();
+    let details = english.strip_prefix(refusal.reason()).unwrap_or_default();
+    let reason = match refusal.is_for_wrong_codes() {
+        true => WRONG_CODES,
+        false => sentence(refusal.code, language),
+    };
     format!(
         "步驟 {}：{}{}{details}",
         refusal.step,
         student.unwrap_or_default(),
-        sentence(refusal.code, language)
+        reason
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use scb_protocol::Step;
+    use scb_protocol::{Step, WRONG_CODES_PER_MINUTE};
 
     use super::*;
 
@@ -54,6 +56,18 @@ mod tests {
                 .collect();
             assert_eq!(sentences.len(), Code::ALL.len());
         }
+    }
+
+    #[test]
+    fn too_many_wrong_codes_have_words_of_their_own() {
+        let busy = Refusal::new(Code::Busy, Step::One);
+        let wrong = busy.clone().with(WRONG_CODES_PER_MINUTE, 60);
+        let told = refusal(&wrong, Language::Chinese);
+        assert_eq!(
+            told,
+            format!("步驟 1：{WRONG_CODES} (wrong_codes_per_minute: 60)")
+        );
+        assert!(!refusal(&busy, Language::Chinese).contains(WRONG_CODES));
     }
 
     #[test]

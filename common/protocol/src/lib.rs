@@ -64,7 +64,7 @@ pub use log_entry::{COMMITMENT_SIZE, LogEntry, commitment};
 pub use log_keys::{LogKeysError, SignedLogKeys, VerifiedLogKeys};
 pub use message::{Message, Reply, decode, encode};
 pub use number::{counted, grouped};
-pub use refusal::{Refusal, Step};
+pub use refusal::{Refusal, Step, WRONG_CODES_PER_MINUTE};
 pub use renewal::{AuthorityChannel, CertificateHolder, RENEWAL_TYPE, prove_renewal};
 pub use revocation_lists::ExpectLists;
 pub use sole_signer::signing_blackboard;

@@ -62,6 +62,10 @@ impl fmt::Display for Step {
 /// Longest value of a parameter, in characters; the rest is cut off.
 const MAX_PARAM: usize = 200;
 
+/// The detail of a `busy` that is said because of wrong enrolment codes from one address, and how many a
+/// minute may have.
+pub const WRONG_CODES_PER_MINUTE: &str = "wrong_codes_per_minute";
+
 /// Why a request was not carried out. Nothing has changed when one is sent.
 ///
 /// It travels as the message `refusal`; the sentence is rendered where it is read.
@@ -128,9 +132,22 @@ impl Refusal {
         self
     }
 
-    /// What was wrong, as a sentence with the student and the details in it.
+    /// Whether it is said because of wrong enrolment codes: then the server is not full.
+    pub fn is_for_wrong_codes(&self) -> bool {
+        self.code == Code::Busy && self.params.contains_key(WRONG_CODES_PER_MINUTE)
+    }
+
+    /// What was wrong, without the student and the details.
+    pub fn reason(&self) -> &'static str {
+        match self.is_for_wrong_codes() {
+            true => "too many wrong enrolment codes came from this address",
+            false => self.code.sentence(),
+        }
+    }
+
+    /// What was wrong, as a sentence with the details in it.
     pub fn sentence(&self) -> String {
-        let mut text = self.code.sentence().to_owned();
+        let mut text = self.reason().to_owned();
         if !self.params.is_empty() {
             let details: Vec<String> = self
                 .params
@@ -203,6 +220,22 @@ mod tests {
         let text = refusal.to_string();
         assert!(text.starts_with("step 3: 1155000001: "), "{text}");
         assert!(text.ends_with("(expired: 2026-01-01)"), "{text}");
+    }
+
+    #[test]
+    fn too_many_wrong_codes_are_not_told_as_a_full_server() {
+        let full = Refusal::new(Code::Busy, Step::One);
+        let wrong = full.clone().with(WRONG_CODES_PER_MINUTE, 60);
+        assert!(
+            wrong
+                .sentence()
+                .starts_with("too many wrong enrolment codes")
+        );
+        assert_eq!(full.sentence(), Code::Busy.sentence());
+        assert_eq!(
+            (wrong.exit_code(), wrong.http_status()),
+            (full.exit_code(), full.http_status())
+        );
     }
 
     #[test]

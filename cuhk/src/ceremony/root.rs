@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::import::{altered, to_json};
 use super::revoked::{self, Revoked, require_listed, to_be_listed};
-use super::sign::{check_time, require_root};
+use super::sign::{check_time, require_in_force, require_root};
 use crate::Error;
 use crate::config::path;
 use crate::issuers::{counting_roots, stored_roots};
@@ -133,8 +133,8 @@ impl RootAnswer {
 ///
 /// # Errors
 ///
-/// [`Error::ListMissing`] if this is not the database that `cuhk init` made; [`Error::Storage`],
-/// [`Error::Local`], [`Error::Certificates`].
+/// [`Error::ListMissing`] if this is not the database that `cuhk init` made; [`Error::RootEnded`];
+/// [`Error::Storage`], [`Error::Local`], [`Error::Certificates`].
 pub fn request_root(
     home: &Home,
     store: &Store,
@@ -160,10 +160,12 @@ pub fn request_root(
         .map(|(_, root)| Der::new(root.der().to_vec()))
         .collect();
     let newest = roots.last().ok_or(Error::RecordInvalid { what: "root" })?;
+    let newest = Certificate::from_der(newest.as_bytes())?;
+    require_in_force(&newest, now)?;
     Ok(RootRequest {
         kind: REQUEST.to_owned(),
         v: 1,
-        trust_domain: Certificate::from_der(newest.as_bytes())?.authority_trust_domain()?,
+        trust_domain: newest.authority_trust_domain()?,
         next: another.then_some(next),
         sequence,
         number: numbers.into_iter().max().unwrap_or(0),
@@ -178,7 +180,8 @@ pub fn request_root(
 /// # Errors
 ///
 /// [`Error::RequestNotOurs`] if a root is not among those that go on, [`Error::WrongRoot`] if the
-/// newest does not sign, [`Error::ClockSetBack`] before a root's beginning;
+/// newest does not sign, [`Error::ClockSetBack`] before a root's beginning, [`Error::RootEnded`] after the
+/// newest's end;
 /// [`Error::CeremonyInvalid`] if a next root is asked for and its key is not there, or the other way round.
 pub fn sign_root(
     request: &RootRequest,
@@ -202,6 +205,7 @@ pub fn sign_root(
         require_root(newest.fingerprint(), first.certificate())?;
     }
     by.iter().try_for_each(|root| check_time(root, now))?;
+    require_in_force(newest, now)?;
     let next = match (request.next, next) {
         (Some(_), Some(key)) => Some(Root::create(&request.trust_domain, key, now)?),
         (None, None) => None,

@@ -34,8 +34,8 @@ pub fn open_root(dir: &Path, passphrase: &Passphrase) -> Result<Root, Error> {
 /// # Errors
 ///
 /// [`Error::RequestNotOurs`] if it is for another trust domain, [`Error::WrongRoot`] if for another
-/// root of it, [`Error::ClockSetBack`] before the root's beginning; [`Error::CeremonyInvalid`] if it
-/// is not signed by its own key, [`Error::Certificates`].
+/// root of it, [`Error::ClockSetBack`] before the root's beginning, [`Error::RootEnded`] after its end;
+/// [`Error::CeremonyInvalid`] if it is not signed by its own key, [`Error::Certificates`].
 pub fn sign(request: &SigningRequest, root: &Root, now: UnixTime) -> Result<SigningAnswer, Error> {
     let own = root.certificate().authority_trust_domain()?;
     if request.trust_domain != own {
@@ -46,6 +46,7 @@ pub fn sign(request: &SigningRequest, root: &Root, now: UnixTime) -> Result<Sign
     }
     require_root(request.root, root.certificate())?;
     check_time(root, now)?;
+    require_in_force(root.certificate(), now)?;
     let kind =
         issuer_kind(request.authority).ok_or(Error::CeremonyInvalid("no issuing authority"))?;
     let key = request.verified()?;
@@ -69,6 +70,15 @@ pub(super) fn require_root(asked: Fingerprint, root: &Certificate) -> Result<(),
     match found == asked {
         true => Ok(()),
         false => Err(Error::WrongRoot { asked, found }),
+    }
+}
+
+/// What a root signs after its end, a successor among it, nobody believes.
+pub(super) fn require_in_force(root: &Certificate, now: UnixTime) -> Result<(), Error> {
+    let ended = root.not_after();
+    match ended < now {
+        true => Err(Error::RootEnded { ended }),
+        false => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use scb_cli::{Failure, counted, printable, rfc3339, say};
 
 use super::{Desk, now};
-use crate::backup::{Restored, back_up, back_up_into, restore, thin};
+use crate::backup::{Restored, back_up, back_up_into, require_directory, restore, thin};
 use crate::open_home;
 
 const BACKUP_EXAMPLES: &str = "\
@@ -51,11 +51,18 @@ pub(super) fn run_backup(dir: &Path, arguments: &Backup) -> Result<(), Failure> 
     let backup = match (file.is_dir(), arguments.keep) {
         (true, _) => back_up_into(&home, file, now())?,
         (false, None) => back_up(&home, file, now())?,
-        (false, Some(_)) => {
+        (false, Some(_)) if file.exists() => {
             return Err(Failure::usage(format!(
                 "--keep goes with a directory, and {} is none",
                 shown(file)
-            )));
+            ))
+            .with_remedy("name the directory of the backups, or leave --keep out"));
+        }
+        (false, Some(_)) => {
+            return Err(require_directory(file).err().map_or_else(
+                || Failure::usage("--keep goes with a directory"),
+                Failure::from,
+            ));
         }
     };
     for name in &backup.left_out {

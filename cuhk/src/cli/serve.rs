@@ -149,6 +149,9 @@ pub(super) fn run(home: &HomeArgs, clock: ClockCheck, arguments: Arguments) -> R
             .flatten()
             .try_for_each(loopback_only)?;
     }
+    for warning in unlocked.lost_settings() {
+        tracing::warn!("{warning}");
+    }
     if let Some(warning) = unlocked.uncovered(listen) {
         tracing::warn!("{warning}");
     }

@@ -16,7 +16,7 @@ use crate::issuers::{in_file, read_certificate};
 use crate::own_identity::CHAIN;
 use crate::store::AuthorityKind;
 use crate::time::later;
-use crate::warnings::AHEAD;
+use crate::warnings::{AHEAD, ROOT_ENDED};
 
 /// A certificate of the server's own that has less than this left was not renewed as it should.
 const OWN_AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -55,8 +55,13 @@ fn authority(home: &Home, authority: &Standing, now: UnixTime) -> Finding {
             format!("{name} ends at {end}; another has taken its place"),
         );
     }
-    let kind = signer.kind().as_str();
-    let mend = format!("no later certificate can be issued: cuhk keys rotate {kind}");
+    let mend = match signer.kind() {
+        AuthorityKind::Root if certificate.not_after() < now => ROOT_ENDED.to_owned(),
+        kind => format!(
+            "no later certificate can be issued: cuhk keys rotate {}",
+            kind.as_str()
+        ),
+    };
     judge(CHECK, &name, &certificate, AHEAD, &mend, now)
 }
 

@@ -10,12 +10,31 @@ use super::reach::{fetch, resolve};
 use crate::Config;
 use crate::config::{DEFAULT_LISTEN, path};
 use crate::issuers::stored_roots;
+use crate::own_identity::dropped_names;
 
 pub(super) fn check(home: &Home, config: &Config) -> Vec<Finding> {
     let mut findings = vec![listening(home, config)];
+    findings.extend(dropped(home, config));
     findings.extend(known_names(home, config));
     findings.push(published(home, config));
     findings
+}
+
+/// Clients know this server by what is in its certificate.
+fn dropped(home: &Home, config: &Config) -> Option<Finding> {
+    let names = dropped_names(home, config);
+    (!names.is_empty()).then(|| {
+        Finding::warn(
+            "names",
+            format!(
+                "the server's certificate is for {}, which {} does not name",
+                names.join(", "),
+                home.path(path::CONFIG).display()
+            ),
+            "put them back into `dns` and `ip`; if they are to go, start `cuhk serve` again: its \
+             certificate is then without them",
+        )
+    })
 }
 
 /// Other machines may have another view of the DNS: never more than a warning.

@@ -6,14 +6,14 @@ use rustls_pki_types::UnixTime;
 use scb_cli::{Home, counted, local_time, with_causes};
 use scb_storage::Inspection;
 
-use super::{Finding, log};
+use super::{Finding, certified, log};
 use crate::ceremony::unlisted;
 use crate::config::path;
-use crate::issuers::counting_roots;
+use crate::issuers::{counting_roots, read_certificate};
 use crate::roster_import::interrupted;
 use crate::store::{AuthorityKind, CrlSigner, Records, Store};
 use crate::time::later;
-use crate::warnings::{AHEAD, unsigned_since_restored};
+use crate::warnings::{AHEAD, ROOT_ENDED, unsigned_since_restored};
 use crate::{Error, clock};
 
 /// A list that `serve` signs has less than this left only if nothing serves: 12 h.
@@ -99,7 +99,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
         Ok(store) => store,
         Err(error) => return vec![Finding::unseen("records", error)],
     };
-    let log = home.path(path::LOG);
+    let (of, log) = (home.clone(), home.path(path::LOG));
     let all = store.read_blocking(|records| records.authorities().all());
     let roots = all.and_then(|all| counting_roots(home, &all, now));
     let looked = store.read_blocking(move |records| {
@@ -116,9 +116,16 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
             or_unseen("trust-bundle", bundle(records)),
         ];
         let in_use = records.authorities().in_use(now)?.into_iter();
-        for authority in in_use.filter(|authority| counts(authority.signer)) {
-            let list = list(records, authority.signer, now);
-            findings.push(or_unseen("revocation-list", list));
+        let in_use: Vec<_> = in_use
+            .map(|authority| authority.signer)
+            .filter(|one| counts(*one))
+            .collect();
+        findings.extend(certified::check(&of, records, &in_use)?);
+        for signer in in_use {
+            findings.push(or_unseen(
+                "revocation-list",
+                list(&of, records, signer, now),
+            ));
         }
         Ok(findings)
     });
@@ -185,10 +192,13 @@ fn witness(records: &Records<'_>) -> Result<Finding, Error> {
 
 fn time(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
     let seen = |last| format!("now {}, last record {}", local_time(now), local_time(last));
-    if let Err(error) = clock::check(records, now) {
-        return Ok(Finding::unseen("clock", error));
-    }
     Ok(match clock::last_seen(records)? {
+        Some(last) if clock::check(records, now).is_err() => Finding::fail(
+            "clock",
+            format!("{}: the clock is behind, or was ahead then", seen(last)),
+            "set this machine's clock (`timedatectl` shows it). If it is right, it was ahead when the \
+             records were written: until they are overtaken add --clock-is-right to what refuses",
+        ),
         Some(last) => Finding::ok("clock", seen(last)),
         None => Finding::ok("clock", format!("now {}, no record yet", local_time(now))),
     })
@@ -205,11 +215,17 @@ fn bundle(records: &Records<'_>) -> Result<Finding, Error> {
     })
 }
 
-fn list(records: &Records<'_>, signer: CrlSigner, now: UnixTime) -> Result<Finding, Error> {
+fn list(
+    home: &Home,
+    records: &Records<'_>,
+    signer: CrlSigner,
+    now: UnixTime,
+) -> Result<Finding, Error> {
     const CHECK: &str = "revocation-list";
     let name = signer;
     let by_hand = signer.kind() == AuthorityKind::Root;
     let (ahead, mend) = match by_hand {
+        true if has_ended(home, signer, now) => (AHEAD, ROOT_ENDED),
         true => (AHEAD, "cuhk root sign-crl"),
         false => (
             LIST_AHEAD,
@@ -237,6 +253,11 @@ fn list(records: &Records<'_>, signer: CrlSigner, now: UnixTime) -> Result<Findi
         () if end < later(now, ahead) => Finding::warn(CHECK, seen, mend),
         () => Finding::ok(CHECK, seen),
     })
+}
+
+fn has_ended(home: &Home, signer: CrlSigner, now: UnixTime) -> bool {
+    let certificate = read_certificate(home, &path::authority(signer));
+    certificate.is_ok_and(|certificate| certificate.not_after() < now)
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ impl Error {
             Self::KeyWithdrawn(_) => "there is nothing left to do: cuhk keys list",
             Self::SheetExists { .. } => "name a file that does not exist yet",
             Self::BackupExists { .. } => "name a file that does not exist yet",
+            Self::NoDirectory { .. } => "make it (mkdir), or mount the disk that belongs there",
             Self::BackupInvalid { .. } => "use another backup; nothing was changed",
             Self::KeyInTheClear { .. } => {
                 "put back the encrypted file that `cuhk init` wrote, then try again"
@@ -116,10 +117,16 @@ impl Error {
             Self::Transport(scb_transport::Error::AddressInUse(_)) => {
                 "stop what listens there, or choose another address with --listen or --http"
             }
+            Self::CertificateGone { .. } => PUT_BACK,
+            Self::Transport(scb_transport::Error::Bind { .. }) => {
+                "name an address that this machine has (`ip addr` shows them), or 0.0.0.0 or [::] for \
+                 all of them, in --listen, --http, --metrics or config.toml"
+            }
             Self::WrongPassphrase { .. } => {
                 "`cuhk init` was given two: that of --root-passphrase-file opens a root's key, that \
                  of --passphrase-file those of the issuing authorities and of the log"
             }
+            Self::RootEnded { .. } => crate::warnings::ROOT_ENDED,
             Self::AuthorityEnded { .. } => {
                 "put another one in its place: `cuhk keys rotate services` or `students`, then start \
                  the server again. `cuhk doctor` says so 60 days before"
@@ -186,6 +193,7 @@ impl Error {
             | Self::RootKeyAbsent { .. }
             | Self::SheetExists { .. }
             | Self::BackupExists { .. }
+            | Self::NoDirectory { .. }
             | Self::HomeExists { .. }
             | Self::RosterInvalid { .. }
             | Self::TargetAmbiguous(_) => scb_cli::exit::USAGE,
@@ -204,6 +212,7 @@ impl Error {
             | Self::KeyWithdrawn(_)
             | Self::BackupInvalid { .. }
             | Self::KeyInTheClear { .. }
+            | Self::RootEnded { .. }
             | Self::KeyExists { .. }
             | Self::CeremonyInvalid(_)
             | Self::RequestNotOurs { .. }
@@ -259,6 +268,7 @@ impl Error {
             Self::SheetExists { .. } | Self::BackupExists { .. } | Self::KeyExists { .. } => {
                 "file_exists"
             }
+            Self::NoDirectory { .. } => "no_directory",
             Self::BackupInvalid { .. } => "backup_invalid",
             Self::KeyInTheClear { .. } => "key_in_the_clear",
             Self::HomeExists { .. } => "home_exists",
@@ -273,8 +283,10 @@ impl Error {
             Self::Certificates(scb_certs::Error::ProfileBroken(_)) => Code::ProfileBroken.as_str(),
             Self::WrongPassphrase { .. } => "wrong_passphrase",
             Self::AuthorityKeyGone { .. } => "authority_key_gone",
+            Self::CertificateGone { .. } => "certificate_gone",
             Self::SigningKeyGone { .. } => "signing_key_gone",
             Self::AuthorityEnded { .. } => "authority_ended",
+            Self::RootEnded { .. } => "root_ended",
             _ => "fault",
         }
     }
@@ -306,7 +318,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Refused(refusal) => refusal.into(),
-            Error::Local(error) => error.into(),
+            Error::Local(error) => told_of_file(error),
             error => Self {
                 exit: error.exit(),
                 message: with_causes(&error),
@@ -318,6 +330,19 @@ impl From<Error> for Failure {
         }
     }
 }
+
+/// A backup of CUHK is one archive, so that it takes a command to get one file out of it.
+fn told_of_file(error: scb_cli::Error) -> Failure {
+    let is_damaged = matches!(error, scb_cli::Error::Damaged { .. });
+    let failure = Failure::from(error);
+    match is_damaged {
+        true => failure.with_remedy(PUT_BACK),
+        false => failure,
+    }
+}
+
+const PUT_BACK: &str = "put this file back from a backup: cuhk restore FILE --home NEW makes a whole home \
+                        beside this one; copy it from there";
 
 const RESTORE: &str =
     "stop the server and restore the newest backup to a new home: cuhk restore FILE --home NEW";

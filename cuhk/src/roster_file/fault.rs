@@ -55,6 +55,14 @@ pub enum RosterFault {
     /// A column that must be there.
     #[error("it has no column {0}")]
     NoColumn(String),
+    /// No column that has the students' names.
+    #[error("it has no column {missing} for the students' names; it has: {found}")]
+    NoName {
+        /// The columns that it might be.
+        missing: String,
+        /// The header as it is.
+        found: String,
+    },
     /// A column that is there twice.
     #[error("it has two columns {0}")]
     TwoColumns(String),
@@ -101,6 +109,9 @@ impl RosterFault {
             Self::Unrecognised { .. } | Self::NoColumn(_) => {
                 "save it as CSV in UTF-8 with the columns sid,name,email,programme, or name the \
                  column of the student ID with --sid-column"
+            }
+            Self::NoName { .. } => {
+                "name the column of the students' names with --name-column, or call it `name`"
             }
             Self::TwoColumns(_) => "remove one of the two or give it another name",
             Self::Ambiguous { .. } => {

@@ -6,7 +6,7 @@ use csv::StringRecord;
 use scb_cli::{counted, printable};
 
 use super::fields::{check, check_email, full_name, student_id};
-use super::{Entry, Listed, RosterFault};
+use super::{Entry, Listed, NamedColumns, RosterFault};
 
 /// The columns of one kind of file. Names are in lower case; of several the first counts that
 /// is there.
@@ -119,7 +119,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Understands a header. With `sid_column`, that column has the student ID.
+    /// Understands a header. The columns that were named have the student ID and the name.
     ///
     /// # Errors
     ///
@@ -127,13 +127,17 @@ impl Columns {
     /// [`RosterFault::TwoColumns`].
     pub(super) fn find(
         header: &StringRecord,
-        sid_column: Option<&str>,
+        named: NamedColumns<'_>,
     ) -> Result<Self, RosterFault> {
         let header = Header(header.iter().map(|name| name.trim().to_owned()).collect());
-        let layout = header.layout(sid_column)?;
-        let sid = match sid_column {
+        let layout = header.layout(named.sid)?;
+        let sid = match named.sid {
             Some(named) => header.required(&[named])?,
             None => header.required(layout.sid)?,
+        };
+        let name = match named.name {
+            Some(named) => Some(header.required(&[named])?),
+            None => header.column(layout.name)?,
         };
         let standing = layout.standing.iter();
         let standing = standing.filter_map(|(name, current, gone)| {
@@ -142,7 +146,7 @@ impl Columns {
         });
         let columns = Self {
             sid,
-            name: header.column(layout.name)?,
+            name,
             given: header.column(layout.given)?,
             family: header.column(layout.family)?,
             email: header.column(layout.email)?,
@@ -164,7 +168,10 @@ impl Columns {
         let missing = [self.layout.name, self.layout.given, self.layout.family];
         let missing = missing.iter().flat_map(|names| names.first());
         let missing: Vec<_> = missing.copied().collect();
-        Err(RosterFault::NoColumn(missing.join(", nor ")))
+        Err(RosterFault::NoName {
+            missing: missing.join(", nor "),
+            found: shown(&self.names),
+        })
     }
 
     /// What the header calls a column.
@@ -349,7 +356,7 @@ impl Header {
             [only] => Ok(only),
             [] if sid_column.is_some() => Ok(&LAYOUTS[0]),
             [] => Err(RosterFault::Unrecognised {
-                found: self.shown(),
+                found: shown(&self.0),
             }),
             [first, second, ..] => Err(RosterFault::Ambiguous {
                 first: first.told(),
@@ -357,16 +364,20 @@ impl Header {
             }),
         }
     }
+}
 
-    fn shown(&self) -> String {
-        const SHOWN: usize = 12;
-        let names = self.0.iter().take(SHOWN).map(|name| printable(name));
-        let mut names: Vec<String> = names.collect();
-        if self.0.len() > SHOWN {
-            names.push("…".to_owned());
-        }
-        names.join(", ")
+/// The names of a header, not too many of them.
+fn shown(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let mut shown: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| printable(name))
+        .collect();
+    if names.len() > SHOWN {
+        shown.push("…".to_owned());
     }
+    shown.join(", ")
 }
 
 impl Layout {

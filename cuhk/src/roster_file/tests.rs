@@ -6,14 +6,18 @@ use super::window::MAX_ROW;
 use super::*;
 
 fn reader(bytes: impl Into<Vec<u8>>) -> Result<RosterReader, RosterFault> {
-    RosterReader::new(Cursor::new(bytes.into()), None)
+    RosterReader::new(Cursor::new(bytes.into()), NamedColumns::default())
+}
+
+fn named(sid: Option<&str>) -> NamedColumns<'_> {
+    NamedColumns { sid, name: None }
 }
 
 fn read(
     bytes: impl Into<Vec<u8>>,
     sid_column: Option<&str>,
 ) -> Result<Vec<RosterRow>, RosterFault> {
-    let mut reader = RosterReader::new(Cursor::new(bytes.into()), sid_column)?;
+    let mut reader = RosterReader::new(Cursor::new(bytes.into()), named(sid_column))?;
     std::iter::from_fn(|| reader.next_row().transpose()).collect()
 }
 
@@ -220,6 +224,39 @@ fn an_ambiguous_header_is_refused_with_its_columns() {
         read(both, None),
         Err(RosterFault::Ambiguous { .. })
     ));
+}
+
+#[test]
+fn a_name_in_another_column_is_taken_from_there_and_asked_for() {
+    let text = "Matrikelnummer,Nachname\n1155000001,Wong\n";
+    let told = read(text, Some("Matrikelnummer")).unwrap_err();
+    assert!(
+        told.to_string()
+            .ends_with("it has: Matrikelnummer, Nachname"),
+        "{told}"
+    );
+    assert!(told.remedy().contains("--name-column"), "{}", told.remedy());
+    let columns = |name| NamedColumns {
+        sid: Some("matrikelnummer"),
+        name: Some(name),
+    };
+    let mut reader = RosterReader::new(Cursor::new(text), columns("nachname")).unwrap();
+    let row = reader.next_row().unwrap().unwrap();
+    assert_eq!(listed(&row).name, "Wong");
+    let missing = RosterReader::new(Cursor::new(text), columns("no such"));
+    assert!(matches!(missing, Err(RosterFault::NoColumn(_))));
+}
+
+#[test]
+fn ids_that_differ_in_upper_and_lower_case_only_are_a_mistake() {
+    let rows = rows("sid,name\na01,One\nA01,Other\na02,Two\na01,Again\n");
+    assert_eq!(listed(&rows[0]).sid.as_str(), "a01");
+    assert!(
+        refusal(&rows[1]).starts_with("a01 is listed, too"),
+        "{rows:?}"
+    );
+    assert_eq!(listed(&rows[2]).sid.as_str(), "a02");
+    assert!(refusal(&rows[3]).contains("line 2 counts"), "{rows:?}");
 }
 
 #[test]
@@ -441,7 +478,7 @@ fn a_million_rows_are_read_one_by_one_and_no_more() {
         number: 0,
         line: Cursor::new(b"sid,name\n".to_vec()),
     };
-    let mut reader = RosterReader::new(endless, None).unwrap();
+    let mut reader = RosterReader::new(endless, NamedColumns::default()).unwrap();
     let mut last = 0;
     let error = loop {
         match reader.next_row() {

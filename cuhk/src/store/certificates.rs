@@ -334,11 +334,20 @@ impl<'a> Certificates<'a> {
     ///
     /// [`Error::Storage`].
     pub fn is_reserved_key(&self, public_key: &Fingerprint) -> Result<bool, Error> {
-        let reserved = self
+        Ok(self.holder_of_key(public_key)?.is_some())
+    }
+
+    /// The authority whose own key this is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn holder_of_key(&self, public_key: &Fingerprint) -> Result<Option<String>, Error> {
+        Ok(self
             .connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM authority_key WHERE public_key = ?1)")?
-            .query_one([public_key.as_bytes()], |row| row.get(0))?;
-        Ok(reserved)
+            .prepare_cached("SELECT authority FROM authority_key WHERE public_key = ?1")?
+            .query_row([public_key.as_bytes()], |row| row.get(0))
+            .optional()?)
     }
 
     fn one(&self, filter: &str, params: impl Params) -> Result<Option<CertificateRecord>, Error> {

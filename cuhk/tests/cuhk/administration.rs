@@ -48,7 +48,7 @@ impl Office {
     pub fn roster(&self, text: &str) -> Result<(PathBuf, RosterReader), Error> {
         let path = self.path("roster.csv");
         fs::write(&path, text).unwrap();
-        let reader = RosterReader::open(&path, None)?;
+        let reader = RosterReader::open(&path, scb_cuhk::NamedColumns::default())?;
         Ok((path, reader))
     }
 

@@ -41,6 +41,8 @@ async fn too_many_wrong_codes_from_an_address_are_told_busy_and_a_right_one_stil
     }
     let busy = guess(&university).await.unwrap_err();
     assert_eq!(busy.code, Code::Busy);
+    let told = busy.sentence();
+    assert!(told.starts_with("too many wrong enrolment codes"), "{told}");
     assert!(
         busy.retry_after
             .is_some_and(|seconds| (1..=21).contains(&seconds)),

@@ -70,7 +70,11 @@ impl Office {
         halfway: impl FnOnce() + Send + 'static,
         options: ImportOptions,
     ) -> Result<Import, Error> {
-        let reader = RosterReader::new(Halfway::of(text, halfway), None).unwrap();
+        let reader = RosterReader::new(
+            Halfway::of(text, halfway),
+            scb_cuhk::NamedColumns::default(),
+        )
+        .unwrap();
         import_roster(&self.store, self.path("roster.csv"), reader, options)
     }
 

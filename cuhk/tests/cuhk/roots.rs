@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{IssuerKind, Root, SigningKey, TrustStore};
 use scb_cuhk::{
     Config, CrlSigner, Error, RootAnswer, RootRequest, import, import_root, request, request_root,
@@ -201,6 +202,30 @@ async fn the_first_root_goes_with_what_it_certified() {
         .verify(&old, 2, university.clock.now())
         .unwrap();
     assert_eq!(bundle.trust().roots(), [new.certificate().clone()]);
+}
+
+#[tokio::test]
+async fn a_root_that_has_ended_signs_nothing_as_nobody_would_believe_it() {
+    let university = University::open().await;
+    let request = university.asked_of_root(false).await;
+    let (root, end) = (university.root_with_key(), university.root.not_after());
+    let by = std::slice::from_ref(&root);
+    sign_root(&request, by, None, end).unwrap();
+    let after = UnixTime::since_unix_epoch(Duration::from_secs(end.as_secs() + 1));
+    let refused = sign_root(&request, by, None, after);
+    assert!(
+        matches!(refused, Err(Error::RootEnded { .. })),
+        "{refused:?}"
+    );
+    for another in [true, false] {
+        let (home, store) = (university.home(), university.store.clone());
+        let request = move || request_root(&home, &store, another, after);
+        let refused = tokio::task::spawn_blocking(request).await.unwrap();
+        assert!(
+            matches!(refused, Err(Error::RootEnded { .. })),
+            "{refused:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -349,7 +349,9 @@ fn a_file_that_is_bad_at_its_end_changes_nothing() {
         b"sid,name\n1155000001,Another\n1155000009,\xa4\xa4\n",
     )
     .unwrap();
-    let reader = scb_cuhk::RosterReader::open(&office.path("bad.csv"), None).unwrap();
+    let reader =
+        scb_cuhk::RosterReader::open(&office.path("bad.csv"), scb_cuhk::NamedColumns::default())
+            .unwrap();
     let options = office.options(Some("codes.csv"));
     let refused = import_roster(&office.store, office.path("bad.csv"), reader, options);
     let refused = refused.unwrap_err().to_string();

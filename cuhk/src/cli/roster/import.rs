@@ -12,7 +12,7 @@ use scb_cli::{Failure, counted};
 
 use crate::cli::{Desk, confirm, now};
 use crate::issuers::served_root;
-use crate::roster_file::RosterReader;
+use crate::roster_file::{NamedColumns, RosterReader};
 use crate::roster_import::{
     Import, ImportOptions, Missing, import_roster_watched, rehearse_import,
 };
@@ -25,6 +25,7 @@ Examples:
   cuhk roster import roster.csv --codes-out codes.csv
   cuhk roster import roster.csv --missing suspend       those who are no longer listed
   cuhk roster import gc_course.xls --sid-column Username
+  cuhk roster import studierende.csv --sid-column Matrikelnummer --name-column Name
 
 The file is CSV with a header: the columns sid,name,email,programme, in any order and any case,
 or what Canvas (SIS export), Moodle (user list, course export) or Blackboard Learn (course export,
@@ -32,7 +33,7 @@ SIS feed) write; UTF-8, or UTF-16 with a byte order mark. Without a column for t
 programme these stay as they are. Importing a file again changes nothing. At most 1,000,000 rows.
 
 A row is refused, with its line and the reason, if it has more or fewer fields than the header,
-if its student is in the file already, or if a text has marks that control a screen or turn text
+if its student is in the file already, in whatever case the ID is written, or if a text has marks that control a screen or turn text
 round (U+202E); the other rows are imported. Texts such as =1+1 are kept as they are; on the code
 sheet they get an apostrophe in front, so that no spreadsheet computes them.
 
@@ -74,6 +75,9 @@ pub(in crate::cli) struct Arguments {
     /// The column that has the student ID, by its header
     #[arg(long, value_name = "NAME")]
     sid_column: Option<String>,
+    /// The column that has the student's name, by its header
+    #[arg(long, value_name = "NAME")]
+    name_column: Option<String>,
     /// Write codes for those who need one to this new file (mode 0600)
     #[arg(long, value_name = "FILE")]
     codes_out: Option<PathBuf>,
@@ -128,7 +132,11 @@ fn import(store: &Store, arguments: &Arguments, options: ImportOptions) -> Resul
     let path = arguments.file.clone();
     let (source, reading) = source(&path)?;
     let changing = bar(reading.length().unwrap_or_default(), CHANGING);
-    let reader = RosterReader::new(source, arguments.sid_column.as_deref());
+    let named = NamedColumns {
+        sid: arguments.sid_column.as_deref(),
+        name: arguments.name_column.as_deref(),
+    };
+    let reader = RosterReader::new(source, named);
     let reader = reader.map_err(|reason| Error::roster(&path, reason));
     let done = reader.and_then(|reader| match arguments.dry_run {
         true => rehearse_import(store, path, reader, options),
