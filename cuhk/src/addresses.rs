@@ -2,7 +2,7 @@
 //! in, on a command line or in a file: a certificate that says something else stays wrong until it
 //! ends.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::Uri;
 use rustls_pki_types::DnsName;
@@ -68,6 +68,14 @@ pub(crate) fn server_address(text: &str) -> Result<IpAddr, String> {
         true => Err("no client reaches a server by it; name the server's own address".to_owned()),
         false => Ok(address),
     }
+}
+
+/// Where to listen.
+pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "write an IP address and a port, such as 127.0.0.1:8011, 0.0.0.0:8011 or [::]:8011"
+            .to_owned()
+    })
 }
 
 /// [`dns_name`] of each in a file.
@@ -155,6 +163,17 @@ mod tests {
         }
         for bad in ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "localhost", ""] {
             assert!(server_address(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn where_to_listen_is_an_address_with_a_port() {
+        for good in ["127.0.0.1:8011", "0.0.0.0:0", "[::1]:8011"] {
+            assert_eq!(listen_address(good).unwrap().to_string(), good);
+        }
+        for bad in ["28111", "localhost:8011", "127.0.0.1", "::1:8011", ""] {
+            let told = listen_address(bad).unwrap_err();
+            assert!(told.contains("such as 127.0.0.1:8011"), "{bad}: {told}");
         }
     }
 

@@ -118,6 +118,20 @@ fn of_backups_in_a_directory_the_newest_stay_and_what_others_made() {
     assert!(others.iter().all(|other| dir.join(other).exists()));
 
     let file = campus.outside().join("one.zip");
+    // Where no disk is mounted, no directory is made for the backup.
+    let nowhere = campus.outside().join("usb");
+    let file_there = nowhere.join("cuhk.zip");
+    for there in [
+        &["backup", file_there.to_str().unwrap()][..],
+        &["backup", nowhere.to_str().unwrap(), "--keep", "3"],
+    ] {
+        let refused = campus.administer_cuhk(there);
+        assert_eq!(refused.exit, Some(2), "{refused:#?}");
+        for part in ["error[no_directory]", "usb", "mount the disk"] {
+            assert!(refused.stderr.contains(part), "{part}: {refused:#?}");
+        }
+        assert!(!nowhere.exists());
+    }
     let refused = campus.administer_cuhk(&["backup", file.to_str().unwrap(), "--keep", "3"]);
     assert_eq!(refused.exit, Some(2), "{refused:#?}");
     assert!(!file.exists());

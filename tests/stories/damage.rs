@@ -252,6 +252,47 @@ fn a_log_that_is_gone_is_told_with_how_much_was_published_and_made_anew() {
     campus.administer_cuhk(&["doctor"]).succeeded();
 }
 
+/// What nobody else needs is made again; of the rest the file is named, and how it comes back.
+#[test]
+fn a_directory_or_a_certificate_that_is_gone_is_made_again_or_named() {
+    let campus = served();
+    let home = campus.path("cuhk.home");
+    for dir in ["tls", "tokens"] {
+        fs::remove_dir_all(home.join(dir)).unwrap();
+        campus.cuhk(&["doctor"]).succeeded();
+        campus.serve_cuhk().stop();
+        assert!(own_key(&campus, dir).exists());
+    }
+    let file = "cuhk.home/root/cert.pem";
+    let whole = fs::read(campus.path(file)).unwrap();
+    fs::remove_file(campus.path(file)).unwrap();
+    for ran in [serve(&campus), campus.cuhk(&["doctor"])] {
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.exit, Some(5), "{said}");
+        for part in [file, "cuhk restore FILE --home NEW", "copy it from there"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    fs::write(campus.path(file), whole).unwrap();
+    campus.cuhk(&["doctor"]).succeeded();
+}
+
+#[test]
+fn an_address_that_this_machine_has_not_or_that_is_none_is_told_with_an_example() {
+    let campus = served();
+    for (address, exit, words) in [
+        // Reserved for documentation (RFC 5737): nobody has it.
+        ("192.0.2.1:8011", 5, "name an address that this machine has"),
+        ("localhost:8011", 2, "such as 127.0.0.1:8011"),
+        ("28111", 2, "such as 127.0.0.1:8011"),
+    ] {
+        let flags = ["--listen", address, "--passphrase-file", "issuers.pass"];
+        let ran = campus.cuhk(&[&["serve"][..], &flags].concat());
+        assert_eq!(ran.exit, Some(exit), "{ran:#?}");
+        assert!(ran.stderr.contains(words), "{ran:#?}");
+    }
+}
+
 /// Others keep what these keys have signed: another one is never made in silence.
 #[test]
 fn a_key_that_has_signed_for_others_is_not_made_anew_unless_somebody_says_so() {

@@ -64,7 +64,8 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     Backup::new(&source, &mut target)?.run_to_completion(i32::MAX, PAUSE, None)?;
     // One file: a log beside it would not be copied with it.
     target.pragma_update(None, "journal_mode", "DELETE")?;
-    check(to, &target)?;
+    // A copy is as sound as what was copied.
+    check(from, &target)?;
     target.pragma_update(None, "journal_mode", "WAL")?;
     target.close().map_err(|(_, error)| error)?;
     durable::sync_file(&file, to)?;

@@ -67,7 +67,7 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     let kept = arguments.keep_questions_days;
     let kept = days(kept.unwrap_or(config.question_retention_days));
     let asked = earlier(now(), kept);
-    let questions = OldQuestions::find(&home.path(path::LOG), &store, asked)?;
+    let questions = OldQuestions::find(&home.path(path::LOG), &store, asked, now())?;
     let idle = store.read_blocking(move |records| records.witnessed().idle_since(asked))?;
     if arguments.dry_run {
         let pruned = store.read_blocking(move |records| records.pruning().count_ended(ended))?;

@@ -18,6 +18,7 @@ use scb_transport::telemetry::{self, LogFormat};
 use scb_transport::{Limits, Shutdown, SystemClock, tell_service_manager};
 
 use super::{ClockCheck, config, now};
+use crate::addresses::listen_address;
 use crate::fault::{Fault, FaultChoice};
 use crate::monitor::Watch;
 use crate::{Config, Error, Server, Unlocked, open_home, sandbox};
@@ -41,15 +42,15 @@ const ANY_LOOPBACK_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCAL
 #[command(after_help = format!("{EXAMPLES}\n\n{}", Fault::NAMES))]
 pub(super) struct Arguments {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8011]
-    #[arg(long, value_name = "ADDR", env = "SCB_CUHK_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "SCB_CUHK_LISTEN", value_parser = listen_address)]
     listen: Option<SocketAddr>,
     /// Publish CA certificates and revocation lists at this address, HTTP without TLS; port 0
     /// takes a free one [default: config.toml, else nowhere; in a sandbox a free port]
-    #[arg(long, value_name = "ADDR", env = "SCB_CUHK_HTTP")]
+    #[arg(long, value_name = "ADDR", env = "SCB_CUHK_HTTP", value_parser = listen_address)]
     http: Option<SocketAddr>,
     /// Answer /healthz, /readyz and /metrics at this address, HTTP without TLS, for your
     /// monitoring; port 0 takes a free one [default: config.toml, else nowhere]
-    #[arg(long, value_name = "ADDR", env = "SCB_CUHK_METRICS")]
+    #[arg(long, value_name = "ADDR", env = "SCB_CUHK_METRICS", value_parser = listen_address)]
     metrics: Option<SocketAddr>,
     /// Write the bound address to this file once the server is ready
     #[arg(long, value_name = "FILE")]

@@ -107,10 +107,15 @@ fn set(desk: &Desk<'_>, name: String, ends: &str, json: bool) -> Result<(), Fail
         say(&row.line())?;
     }
     if beyond > 0 {
+        let keep = if beyond == 1 {
+            "it keeps its"
+        } else {
+            "they keep their"
+        };
         let beyond = counted(beyond, "certificate");
         say(&format!(
-            "{beyond} issued before and not revoked: longer than this term; they keep their end \
-             (cuhk certs list)"
+            "{beyond} issued before and not revoked: longer than this term; {keep} end (cuhk certs \
+             list)"
         ))?;
     }
     Ok(())

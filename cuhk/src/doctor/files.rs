@@ -39,10 +39,9 @@ fn directories(home: &Home, authorities: &[Standing]) -> Finding {
     let of_authorities = authorities.iter().map(|one| path::authority(one.signer));
     let others = [path::TLS, path::TOKENS, path::KEYS].map(str::to_owned);
     let below = of_authorities.chain(others).map(|dir| home.path(&dir));
-    // A home from before the issuance log has no directory for its key yet; that of an authority
-    // is looked for with its key.
-    let below =
-        below.filter(|dir| dir.ends_with(path::TLS) || dir.ends_with(path::TOKENS) || dir.exists());
+    // Those of the server's own keys are made by `serve`; that of an authority is looked for with its
+    // key.
+    let below = below.filter(|dir| dir.exists());
     let all = std::iter::once(home.dir().to_owned()).chain(below);
     for dir in all {
         match Access::of(&dir) {
@@ -239,6 +238,9 @@ fn keys_in(dir: &Path) -> Result<Vec<PathBuf>, Error> {
         source,
     };
     let mut keys = Vec::new();
+    if !dir.exists() {
+        return Ok(keys);
+    }
     for entry in fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         if entry.file_name().to_string_lossy().starts_with("key-") {

@@ -32,7 +32,7 @@ pub(crate) struct OldQuestions {
 }
 
 impl OldQuestions {
-    /// Looks for questions that were answered before `moment`, in the log whose tiles are in
+    /// Looks `now` for questions that were answered before `moment`, in the log whose tiles are in
     /// `directory`. Reads the whole log: some seconds
     /// for a million entries.
     ///
@@ -40,7 +40,12 @@ impl OldQuestions {
     ///
     /// [`Error::LogDamaged`]; [`Error::LogContradicted`] and
     /// [`Error::LogFilesBehind`] if it is another one than the database's.
-    pub(crate) fn find(directory: &Path, store: &Store, moment: UnixTime) -> Result<Self, Error> {
+    pub(crate) fn find(
+        directory: &Path,
+        store: &Store,
+        moment: UnixTime,
+        now: UnixTime,
+    ) -> Result<Self, Error> {
         let published = published(directory, store)?;
         let tiles = Tiles::new(directory, published);
         let found = Self {
@@ -59,9 +64,9 @@ impl OldQuestions {
             let log = records.log();
             require_agreement(&log, &found.tiles, &found.directory)?;
             let witnessed = log.witnessed()?.unwrap_or(published).min(published);
-            let removed = log.removal(moment, witnessed)?;
+            let removed = log.removal(moment, now, witnessed)?;
             let count = log.count_old(removed)?;
-            let old = log.count_old(log.removal(moment, published)?)?;
+            let old = log.count_old(log.removal(moment, now, published)?)?;
             Ok(Self {
                 removed,
                 count,
@@ -212,7 +217,8 @@ mod tests {
         }
 
         fn find(&self, day: u64) -> Result<OldQuestions, Error> {
-            OldQuestions::find(&self.directory(), &self.store, from_seconds(day * DAY))
+            let (moment, now) = (from_seconds(day * DAY), from_seconds(u64::from(u32::MAX)));
+            OldQuestions::find(&self.directory(), &self.store, moment, now)
         }
 
         /// Bytes of the database, once its room is given back.

@@ -15,6 +15,15 @@ const OLD: &str = "FROM log_entry AS entry WHERE number < ?1 AND serial IS NULL
     AND (subject IS NULL OR EXISTS (SELECT 1 FROM log_entry AS later
          WHERE later.subject = entry.subject AND later.nth > entry.nth))";
 
+/// The first question that is not older than `?1`. One that a clock which was ahead has dated beyond
+/// `?2`, which is now, is as old as the questions after it say: older, if one of them is.
+const FIRST_YOUNG: &str = "SELECT number FROM log_entry
+    WHERE serial IS NULL AND content IS NOT NULL AND json_extract(content, '$.at') >= ?1
+    AND (json_extract(content, '$.at') <= ?2 OR number > (
+        SELECT coalesce(max(number), -1) FROM log_entry
+        WHERE serial IS NULL AND content IS NOT NULL AND json_extract(content, '$.at') < ?1))
+    ORDER BY number LIMIT 1";
+
 /// Which questions are no longer kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Removed {
@@ -48,7 +57,7 @@ impl Log<'_> {
         .transpose()
     }
 
-    /// What would be removed by now if every question from before `moment` went that is among the
+    /// What would be removed `now` if every question from before `moment` went that is among the
     /// first `public` entries. The last of these stays, so that there is one to compare with the
     /// tiles; and so does everything from the first younger question on, also if the clock was set
     /// back later.
@@ -56,14 +65,13 @@ impl Log<'_> {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::RecordInvalid`].
-    pub fn removal(&self, moment: UnixTime, public: u64) -> Result<Removed, Error> {
+    pub fn removal(&self, moment: UnixTime, now: UnixTime, public: u64) -> Result<Removed, Error> {
         let young: Option<i64> = self
             .connection
-            .prepare_cached(
-                "SELECT number FROM log_entry WHERE serial IS NULL AND content IS NOT NULL
-                 AND json_extract(content, '$.at') >= ?1 ORDER BY number LIMIT 1",
-            )?
-            .query_row([convert::seconds(moment)], |row| row.get(0))
+            .prepare_cached(FIRST_YOUNG)?
+            .query_row([convert::seconds(moment), convert::seconds(now)], |row| {
+                row.get(0)
+            })
             .optional()?;
         let young = young.map_or(Ok(u64::MAX), convert::number)?;
         let below = young.min(public.saturating_sub(1));

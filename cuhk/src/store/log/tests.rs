@@ -175,7 +175,11 @@ fn issue(records: &Records<'_>, subject: &Subject) -> Result<Serial, Error> {
 
 /// Removes what is older than `moment`, as if the first `public` entries were published.
 fn remove(log: &Log<'_>, moment: u64, public: u64) -> Result<u64, Error> {
-    let removed = log.removal(from_seconds(moment), public)?;
+    remove_at(log, (moment, 1000), public)
+}
+
+fn remove_at(log: &Log<'_>, (moment, now): (u64, u64), public: u64) -> Result<u64, Error> {
+    let removed = log.removal(from_seconds(moment), from_seconds(now), public)?;
     let count = log.count_old(removed)?;
     let old = log.old(removed, 0, usize::MAX >> 1)?;
     assert_eq!(count, old.len() as u64);
@@ -250,6 +254,33 @@ fn what_is_young_or_not_published_is_never_removed() {
             let before = log.removed()?.unwrap();
             assert_eq!(remove(&log, 150, 5)?, 0, "kept longer from now on");
             assert_eq!(log.removed()?, Some(before), "what was said stays true");
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_question_that_is_dated_in_the_future_is_as_old_as_what_comes_after_it() {
+    let (_dir, store) = temporary();
+    store
+        .write_blocking(|records| {
+            let (one, log) = ("1155000001".parse()?, records.log());
+            // The clock was ahead by years for the second; then it was set right.
+            for at in [100, 9000, 101, 201, 202] {
+                log.append(&one, asked_at(&one, at))?;
+            }
+            assert_eq!(
+                remove_at(&log, (101, 202), 5)?,
+                1,
+                "the second may be young"
+            );
+            assert_eq!(remove_at(&log, (200, 202), 5)?, 2);
+            assert_eq!(numbers(&log, &one)?, [3, 4]);
+            // With nothing older after it, it may be of this very moment.
+            log.append(&one, asked_at(&one, 9001))?;
+            log.append(&one, asked_at(&one, 9002))?;
+            assert_eq!(remove_at(&log, (300, 400), 7)?, 2);
+            assert_eq!(numbers(&log, &one)?, [5, 6]);
             Ok(())
         })
         .unwrap();
