@@ -248,9 +248,7 @@ impl RosterReader {
         }
         row
     }
-}
 
-impl RosterReader {
     /// How an earlier row has this ID, if that differs in upper and lower case. To CUHK these are two
     /// students, and nobody means that.
     fn otherwise_spelt(&mut self, sid: &StudentId) -> Option<&StudentId> {

@@ -21,12 +21,13 @@ pub(crate) const ROOT_ENDED: &str = "nobody believes what it signs or has signed
 /// One sentence for each of the root's list, the root and the issuing authorities that has less
 /// than 60 days left, with what to do about it.
 pub(crate) fn ending_soon(issuers: &Issuers, root_lists: &[Crl], now: UnixTime) -> Vec<String> {
-    let new = ["no later certificate can be issued; run `cuhk keys rotate`"; 2];
     let root = issuers.roots(now).pop().map(|(_, root)| root.not_after());
-    let has_root = root.is_none_or(|end| end >= now);
-    // A root that has ended signs no list that counts.
+    if let Some(ended) = root.filter(|end| *end < now) {
+        // Under it nothing else is worth mending.
+        return vec![sentence("the root", ended, [ROOT_ENDED; 2], now)];
+    }
+    let new = ["no later certificate can be issued; run `cuhk keys rotate`"; 2];
     let list = root_lists.iter().map(Crl::next_update).min();
-    let list = list.filter(|_| has_root);
     let ends = [
         (
             "the root's revocation list",
@@ -39,10 +40,7 @@ pub(crate) fn ending_soon(issuers: &Issuers, root_lists: &[Crl], now: UnixTime) 
         (
             "the root",
             root,
-            [
-                "nobody believes this CUHK after that; run `cuhk keys rotate root` before",
-                ROOT_ENDED,
-            ],
+            ["nobody believes this CUHK after that; run `cuhk keys rotate root` before"; 2],
         ),
         (
             "the issuing authority `students`",
@@ -59,11 +57,16 @@ pub(crate) fn ending_soon(issuers: &Issuers, root_lists: &[Crl], now: UnixTime) 
         .into_iter()
         .filter_map(|(what, end, remedies)| Some((what, end?, remedies)))
         .filter(|(_, end, _)| *end < later(now, AHEAD));
-    let told = soon.map(|(what, end, [ahead, over])| match end < now {
+    let told = soon.map(|(what, end, remedies)| sentence(what, end, remedies, now));
+    told.collect()
+}
+
+/// What ends, when, and what to do: before that and after it.
+fn sentence(what: &str, end: UnixTime, [ahead, over]: [&str; 2], now: UnixTime) -> String {
+    match end < now {
         true => format!("{what} ended at {}: {over}", rfc3339(end)),
         false => format!("{what} ends at {}: {ahead}", rfc3339(end)),
-    });
-    told.collect()
+    }
 }
 
 /// What is the matter as long as the roots have not signed since a restoration.
@@ -128,7 +131,12 @@ mod tests {
         assert!(!told.contains("revocation list"), "{told}");
 
         let over = later(root.certificate().not_after(), DAY);
-        let told = ending_soon(&issuers, &[], over).join("\n");
+        let told = sentence(
+            "the root",
+            root.certificate().not_after(),
+            [ROOT_ENDED; 2],
+            over,
+        );
         assert!(told.contains("the root ended at"), "{told}");
         assert!(told.contains("cuhk init"), "{told}");
     }

@@ -59,10 +59,9 @@ pub(super) fn run_backup(dir: &Path, arguments: &Backup) -> Result<(), Failure> 
             .with_remedy("name the directory of the backups, or leave --keep out"));
         }
         (false, Some(_)) => {
-            return Err(require_directory(file).err().map_or_else(
-                || Failure::usage("--keep goes with a directory"),
-                Failure::from,
-            ));
+            require_directory(file)?;
+            // It was made this very moment.
+            back_up_into(&home, file, now())?
         }
     };
     for name in &backup.left_out {

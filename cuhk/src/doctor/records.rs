@@ -120,7 +120,10 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
             .map(|authority| authority.signer)
             .filter(|one| counts(*one))
             .collect();
-        findings.extend(certified::check(&of, records, &in_use)?);
+        // What cannot be looked at hides nothing else.
+        let certified = certified::check(&of, records, &in_use);
+        let unseen = |error| vec![Finding::unseen(certified::CHECK, error)];
+        findings.extend(certified.unwrap_or_else(unseen));
         for signer in in_use {
             findings.push(or_unseen(
                 "revocation-list",
