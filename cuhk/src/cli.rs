@@ -205,20 +205,28 @@ impl Desk<'_> {
     ///
     /// [`Error::ClockSetBack`] besides.
     fn open_to_write(&self) -> Result<(Home, Store), Error> {
-        let (home, store) = open(self.dir)?;
+        let (home, store) = open_by(self.dir, Store::open)?;
         let clock = self.clock;
         store.read_blocking(move |records| clock.check(clock::last_seen(records)?, now()))?;
         Ok((home, store))
     }
 }
 
-/// The home and its records; `serve` may run meanwhile.
+/// The home and its records, to be read; `serve` may run meanwhile.
 fn open(dir: &Path) -> Result<(Home, Store), Error> {
+    open_by(dir, Store::open_to_read)
+}
+
+/// Opens the records in this way, or beside the server that has them open.
+fn open_by(
+    dir: &Path,
+    alone: impl FnOnce(&Path) -> Result<Store, Error>,
+) -> Result<(Home, Store), Error> {
     let home = open_home(dir)?;
     let database = home.path(path::DATABASE);
     let store = match HomeLock::is_held(home.dir()) {
         true => Store::open_in_use(&database)?,
-        false => Store::open(&database)?,
+        false => alone(&database)?,
     };
     Ok((home, store))
 }

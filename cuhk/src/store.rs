@@ -88,6 +88,16 @@ impl Store {
         Ok(Self { database })
     }
 
+    /// As [`Store::open`]; on a full disk for reading alone.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`].
+    pub(crate) fn open_to_read(path: &Path) -> Result<Self, Error> {
+        let database = Database::open_to_read(path, &migrations())?;
+        Ok(Self { database })
+    }
+
     /// Looks at the database without changing it.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ shift 2
 exec "$@""#;
 
 /// Runs `program` with `dir` on a small disk of its own.
-fn on_small_disk(dir: &Path, size: &str, program: &Command) -> Command {
+pub(crate) fn on_small_disk(dir: &Path, size: &str, program: &Command) -> Command {
     let mut command = Command::new("unshare");
     command.args(["-rm", "sh", "-c", MOVE, "sh"]);
     command.arg(dir).arg(size).arg(program.get_program());
@@ -34,7 +34,7 @@ fn on_small_disk(dir: &Path, size: &str, program: &Command) -> Command {
 
 /// Whether a user may mount a file system for one process. Without that there is no small
 /// disk to fill; on a machine that checks changes there must be one.
-fn can_mount() -> bool {
+pub(crate) fn can_mount() -> bool {
     let dir = tempfile::tempdir().unwrap();
     let mut attempt = on_small_disk(dir.path(), "64k", &Command::new("true"));
     if attempt.output().is_ok_and(|output| output.status.success()) {

@@ -18,6 +18,7 @@ mod damage;
 mod descriptors;
 mod disk;
 mod fsync;
+mod full_home;
 mod kills;
 mod ledger;
 mod limits;

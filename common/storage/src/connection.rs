@@ -92,6 +92,18 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
     Ok(conn)
 }
 
+/// Opens a database for reading where there is no room for the index of its log, which lies beside it
+/// otherwise: it is kept in memory, and nobody else can have the database open meanwhile. Nothing is
+/// written, not even the log copied into the file.
+pub(crate) fn open_without_room(path: &Path) -> Result<Connection, Error> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Before the first look at the file, or there would be an index to share.
+    conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.pragma_update(None, "query_only", true)?;
+    Ok(conn)
+}
+
 /// Ends the process if SQLite says that an fsync failed.
 pub(crate) fn die_on_failed_sync(path: &Path, error: &rusqlite::Error) {
     if is_failed_sync(error) {

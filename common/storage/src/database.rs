@@ -48,6 +48,8 @@ pub struct Database {
 
 struct Shared {
     path: PathBuf,
+    /// Why nothing can be written, if nothing can.
+    unwritable: Option<Error>,
     writes: Arc<Queue<Box<dyn WriteJob>>>,
     reads: Arc<Queue<Box<dyn ReadJob>>>,
     commits: Arc<AtomicU64>,
@@ -86,6 +88,49 @@ impl Database {
         Self::with(path, migrations, Opening::InUse)
     }
 
+    /// As [`open_existing`](Self::open_existing); on a disk that is full for reading alone, which needs
+    /// no room, while nobody else has it open. Whoever writes is told that the disk is full.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open_existing`](Self::open_existing); that the disk is full if migrations are missing.
+    pub fn open_to_read(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
+        match Self::open_existing(path, migrations) {
+            Err(error) if error.lacks_index() => Self::without_room(path, migrations, error),
+            opened => opened,
+        }
+    }
+
+    fn without_room(
+        path: &Path,
+        migrations: &Migrations<'static>,
+        full: Error,
+    ) -> Result<Self, Error> {
+        let conn = connection::open_without_room(path)?;
+        let pending = migrations
+            .pending_migrations(&conn)
+            .map_err(connection::migration_failed(path))?;
+        if pending != 0 {
+            return Err(full);
+        }
+        let (finished, finishing) = watch::channel(());
+        let shared = Shared {
+            path: path.to_owned(),
+            unwritable: Some(full),
+            writes: Queue::new(QUEUE),
+            reads: Queue::new(QUEUE),
+            commits: Arc::default(),
+            finished: finishing,
+        };
+        let jobs = shared.reads.consumer();
+        spawn("scb-reader", path, move || {
+            readers::run(conn, jobs);
+            drop(finished);
+        })?;
+        let shared = Arc::new(shared);
+        Ok(Self { shared })
+    }
+
     fn with(
         path: &Path,
         migrations: &Migrations<'static>,
@@ -95,6 +140,7 @@ impl Database {
         let (finished, finishing) = watch::channel(());
         let shared = Shared {
             path: path.to_owned(),
+            unwritable: None,
             writes: Queue::new(QUEUE),
             reads: Queue::new(QUEUE),
             commits: Arc::default(),
@@ -137,6 +183,9 @@ impl Database {
         E: From<Error> + Send + 'static,
     {
         refuse_nested()?;
+        if let Some(error) = &self.shared.unwritable {
+            return Err(error.clone().into());
+        }
         let (reply, answer) = oneshot::channel();
         self.shared.writes.push(Box::new(Write::new(job, reply)))?;
         answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
@@ -259,4 +308,56 @@ pub(crate) fn spawn(
         .name(name.to_owned())
         .spawn(body)
         .map_err(Error::io("start a thread for", path))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rusqlite_migration::M;
+
+    use super::*;
+
+    fn count(database: &Database) -> i64 {
+        let count = |conn: &Connection| {
+            Ok::<_, Error>(conn.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)
+        };
+        database.read_blocking(count).unwrap()
+    }
+
+    #[test]
+    fn without_room_it_is_read_with_its_log_and_nothing_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let migrations = Migrations::new(vec![M::up("CREATE TABLE t (a)")]);
+        let whole = Database::open(&path("db"), &migrations).unwrap();
+        let insert = |tx: &Transaction<'_>| {
+            Ok::<_, Error>(tx.execute("INSERT INTO t VALUES (1)", []).map(drop)?)
+        };
+        whole.write_blocking(insert).unwrap();
+        // As a power cut leaves it: the row is in the log alone.
+        for (from, to) in [("db", "cut"), ("db-wal", "cut-wal")] {
+            fs::copy(path(from), path(to)).unwrap();
+        }
+        let before = fs::read(path("cut")).unwrap();
+        let full = Error::RolledBack;
+        let cut = Database::without_room(&path("cut"), &migrations, full.clone()).unwrap();
+        assert_eq!(count(&cut), 1);
+        let refused = cut.write_blocking(insert).unwrap_err();
+        assert!(matches!(refused, Error::RolledBack), "{refused}");
+        cut.close_blocking();
+        assert!(!path("cut-shm").exists());
+        assert_eq!(fs::read(path("cut")).unwrap(), before);
+
+        // Its twin, with room, and one of another schema.
+        let again = Database::open_to_read(&path("cut"), &migrations).unwrap();
+        again.write_blocking(insert).unwrap();
+        assert_eq!(count(&again), 2);
+        again.close_blocking();
+        let newer = Migrations::new(vec![
+            M::up("CREATE TABLE t (a)"),
+            M::up("CREATE TABLE u (a)"),
+        ]);
+        let refused = Database::without_room(&path("cut"), &newer, full).unwrap_err();
+        assert!(matches!(refused, Error::RolledBack), "{refused}");
+    }
 }

@@ -142,7 +142,7 @@ impl Error {
 
     /// Whether SQLite could not make the index of its log, which lies beside it and has 32 KiB: for
     /// want of room it says no more than that.
-    fn lacks_index(&self) -> bool {
+    pub(crate) fn lacks_index(&self) -> bool {
         match self {
             Self::Database(error) => error
                 .sqlite_error()

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{OpenFlags, backup::Backup};
+use rusqlite::{Connection, OpenFlags, backup::Backup};
 
 use crate::{Error, connection, durable, durable::TempFile};
 
@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Copies the database at `from`, as it is at one moment, to `to`, which must not exist: by
 /// SQLite's backup interface, so that servers may read and write meanwhile. Nothing is migrated.
 /// The copy is durable (0600) and was checked whole. `from` may be in a file system that takes
-/// nothing, such as that of a disk that fails.
+/// nothing, such as that of a disk that fails, or on a disk that is full.
 ///
 /// # Errors
 ///
@@ -27,7 +27,13 @@ pub fn snapshot(from: &Path, to: &Path) -> Result<(), Error> {
     connection::require(from)?;
     match durable::check_writable(from) {
         Err(error) if error.is_read_only() => snapshot_of_frozen(from, to),
-        _ => copy(from, to),
+        _ => match copy(from, to) {
+            // The disk is full on which it lies, not the one on which the copy is wanted.
+            Err(error) if error.lacks_index() => {
+                copy_of(&connection::open_without_room(from)?, from, to)
+            }
+            copied => copied,
+        },
     }
 }
 
@@ -57,11 +63,15 @@ fn duplicate(from: &Path, to: PathBuf) -> Result<TempFile, Error> {
 
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     let source = connection::connect(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    connection::schema(from, &source)?;
+    copy_of(&source, from, to)
+}
+
+fn copy_of(source: &Connection, from: &Path, to: &Path) -> Result<(), Error> {
+    connection::schema(from, source)?;
     let (file, copy) = durable::TempFile::create(to.to_owned())?;
     let mut target = connection::connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // All pages at one go: a step in between would start again whenever somebody writes.
-    Backup::new(&source, &mut target)?.run_to_completion(i32::MAX, PAUSE, None)?;
+    Backup::new(source, &mut target)?.run_to_completion(i32::MAX, PAUSE, None)?;
     // One file: a log beside it would not be copied with it.
     target.pragma_update(None, "journal_mode", "DELETE")?;
     // A copy is as sound as what was copied.
@@ -74,7 +84,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn check(path: &Path, copy: &rusqlite::Connection) -> Result<(), Error> {
+fn check(path: &Path, copy: &Connection) -> Result<(), Error> {
     let verdict: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     match verdict.as_str() {
         "ok" => Ok(()),
