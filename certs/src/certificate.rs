@@ -134,6 +134,11 @@ impl Certificate {
         self.parsed().ip_addresses.clone()
     }
 
+    /// Where it says that its issuer's revocation list is (RFC 5280, section 4.2.1.13).
+    pub fn revocation_list_urls(&self) -> Vec<String> {
+        parse::list_urls(self.der())
+    }
+
     /// Whether it is the certificate of a certificate authority.
     pub fn is_ca(&self) -> bool {
         self.parsed().is_ca

@@ -7,10 +7,10 @@ use der::oid::AssociatedOid;
 use der::{Decode, Encode};
 use rustls_pki_types::UnixTime;
 use x509_cert::Certificate as X509;
-use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages,
-    SubjectAltName, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage,
+    KeyUsages, SubjectAltName, SubjectKeyIdentifier,
 };
 use x509_cert::time::Time;
 
@@ -75,6 +75,24 @@ pub(crate) fn parse(der: &[u8]) -> Result<Parsed, Error> {
             .and_then(|id| id.key_identifier)
             .map(|id| bytes(&id)),
     })
+}
+
+/// Where a certificate says that its issuer's revocation list is; nowhere if it cannot be read.
+pub(crate) fn list_urls(der: &[u8]) -> Vec<String> {
+    let points = decode(der).and_then(|found| extension::<CrlDistributionPoints>(&found));
+    let points = points.ok().flatten().map(|points| points.0);
+    let names = points
+        .into_iter()
+        .flatten()
+        .filter_map(|point| match point.distribution_point {
+            Some(DistributionPointName::FullName(names)) => Some(names),
+            _ => None,
+        });
+    let url = |name| match name {
+        GeneralName::UniformResourceIdentifier(uri) => Some(uri.to_string()),
+        _ => None,
+    };
+    names.flatten().filter_map(url).collect()
 }
 
 pub(crate) fn unix_time(time: &Time) -> UnixTime {

@@ -238,6 +238,31 @@ fn a_configuration_or_a_root_file_that_is_gone_is_found() {
 }
 
 #[test]
+fn a_start_with_a_configuration_that_is_half_written_says_what_it_does_without() {
+    let campus = ByHand::new();
+    let names = ["--dns", "ca.example.edu", "--dns", "localhost"];
+    campus.init_with(&names).succeeded();
+    let mut cuhk = campus.serve_cuhk();
+    assert!(!cuhk.log().contains("sets nothing"), "{}", cuhk.log());
+    cuhk.stop();
+    let path = campus.path("cuhk.home/config.toml");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, "").unwrap();
+    let looked = campus.cuhk(&["doctor"]);
+    assert_eq!(looked.exit, Some(5), "{looked:#?}");
+    assert!(looked.stdout.contains("FAIL  config"), "{looked:#?}");
+    let mut cuhk = campus.serve_cuhk();
+    for told in ["sets nothing", "is without ca.example.edu"] {
+        assert!(cuhk.log().contains(told), "{told}: {}", cuhk.log());
+    }
+    cuhk.stop();
+    fs::write(&path, whole).unwrap();
+    let mut cuhk = campus.serve_cuhk();
+    assert!(!cuhk.log().contains("is without"), "{}", cuhk.log());
+    cuhk.stop();
+}
+
+#[test]
 fn an_address_that_no_name_covers_is_a_warning() {
     let surgery = Surgery::open();
     let config = "listen = \"0.0.0.0:8011\"\n";

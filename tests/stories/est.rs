@@ -266,6 +266,10 @@ fn too_many_wrong_codes_from_an_address_are_told_busy_and_a_right_one_still_coun
     assert!(told[1].starts_with("enrolment_refused:"), "{told:?}");
     assert!(told[2].starts_with("busy:"), "{told:?}");
     assert!(told[2].ends_with("503"), "{told:?}");
+    assert!(
+        told[2].contains("too many wrong enrolment codes"),
+        "{told:?}"
+    );
     student.holds(&student.credentials("1155000001"));
     let right = student.asks("simpleenroll", "-K code.curl");
     assert!(right.ends_with("200"), "{right}");

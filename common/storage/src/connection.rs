@@ -96,9 +96,10 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
 /// otherwise: it is kept in memory, and nobody else can have the database open meanwhile. Nothing is
 /// written, not even the log copied into the file.
 pub(crate) fn open_without_room(path: &Path) -> Result<Connection, Error> {
-    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // Before the first look at the file, or there would be an index to share.
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Before the first look at the file, which some settings take: or there is an index to share.
     conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    set_up(&conn)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.pragma_update(None, "query_only", true)?;
     Ok(conn)
@@ -118,7 +119,17 @@ fn is_failed_sync(error: &rusqlite::Error) -> bool {
 }
 
 pub(crate) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
-    let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let conn = open(path, access)?;
+    set_up(&conn)?;
+    Ok(conn)
+}
+
+fn open(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
+    let access = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(path, access)?)
+}
+
+fn set_up(conn: &Connection) -> Result<(), Error> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -133,7 +144,7 @@ pub(crate) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Erro
     ] {
         conn.pragma_update(None, pragma, value)?;
     }
-    Ok(conn)
+    Ok(())
 }
 
 /// The number of a database's schema. Each one gets its schema before its name, so that one without

@@ -11,7 +11,7 @@ use crate::config::path;
 use crate::issuers::{issuer_kind, named_root, read_certificate, stored_roots};
 use crate::store::{CrlSigner, Records};
 
-pub(super) const CHECK: &str = "authority-certificate";
+pub(super) const CHECK: &str = "authority-cert";
 
 /// What is wrong with the certificates of these authorities. One that cannot be read is told by
 /// another check.

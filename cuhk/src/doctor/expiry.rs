@@ -23,10 +23,17 @@ const OWN_AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MAX_PEM: u64 = 64 * 1024;
 
 pub(super) fn check(home: &Home, authorities: &[Standing], now: UnixTime) -> Vec<Finding> {
+    let is_newest_root =
+        |one: &&Standing| one.signer.kind() == AuthorityKind::Root && !one.has_heir;
+    let mut newest = authorities.iter().filter(is_newest_root);
+    let root_ended = newest.any(|root| {
+        let certificate = read_certificate(home, &path::authority(root.signer));
+        certificate.is_ok_and(|certificate| certificate.not_after() < now)
+    });
     let mut findings: Vec<_> = authorities
         .iter()
         .filter(|one| one.is_in_use && !one.is_withdrawn)
-        .map(|one| authority(home, one, now))
+        .map(|one| authority(home, one, root_ended, now))
         .collect();
     findings.extend([
         own(home, path::TLS, "the server's certificate for TLS", now),
@@ -35,7 +42,7 @@ pub(super) fn check(home: &Home, authorities: &[Standing], now: UnixTime) -> Vec
     findings
 }
 
-fn authority(home: &Home, authority: &Standing, now: UnixTime) -> Finding {
+fn authority(home: &Home, authority: &Standing, root_ended: bool, now: UnixTime) -> Finding {
     const CHECK: &str = "authority-expiry";
     let Standing {
         signer, has_heir, ..
@@ -55,11 +62,11 @@ fn authority(home: &Home, authority: &Standing, now: UnixTime) -> Finding {
             format!("{name} ends at {end}; another has taken its place"),
         );
     }
-    let mend = match signer.kind() {
-        AuthorityKind::Root if certificate.not_after() < now => ROOT_ENDED.to_owned(),
-        kind => format!(
+    let mend = match root_ended {
+        true => ROOT_ENDED.to_owned(),
+        false => format!(
             "no later certificate can be issued: cuhk keys rotate {}",
-            kind.as_str()
+            signer.kind().as_str()
         ),
     };
     judge(CHECK, &name, &certificate, AHEAD, &mend, now)

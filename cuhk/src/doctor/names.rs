@@ -9,7 +9,7 @@ use super::Finding;
 use super::reach::{fetch, resolve};
 use crate::Config;
 use crate::config::{DEFAULT_LISTEN, path};
-use crate::issuers::stored_roots;
+use crate::issuers::{read_certificate, stored_roots};
 use crate::own_identity::dropped_names;
 
 pub(super) fn check(home: &Home, config: &Config) -> Vec<Finding> {
@@ -87,10 +87,7 @@ fn listening(home: &Home, config: &Config) -> Finding {
 fn published(home: &Home, config: &Config) -> Finding {
     const CHECK: &str = "public-url";
     let Some(url) = &config.public_url else {
-        return Finding::ok(
-            CHECK,
-            "none: certificates name no address of revocation lists",
-        );
+        return unpublished(home);
     };
     if !HomeLock::is_held(home.dir()) {
         let seen = format!("certificates point to {url}; no server runs here to ask it");
@@ -106,6 +103,27 @@ fn published(home: &Home, config: &Config) -> Finding {
                  there (name, port, firewall, reverse proxy): others cannot check certificates",
                 home.path(path::CONFIG).display()
             ),
+        ),
+    }
+}
+
+/// Without an address in the configuration: as long as none was ever given out, that is how it is meant.
+fn unpublished(home: &Home) -> Finding {
+    const CHECK: &str = "public-url";
+    let authority = read_certificate(home, path::SERVICES);
+    let urls = authority.map(|authority| authority.revocation_list_urls());
+    match urls.unwrap_or_default().first() {
+        None => Finding::ok(
+            CHECK,
+            "none: certificates name no address of revocation lists",
+        ),
+        Some(url) => Finding::warn(
+            CHECK,
+            format!(
+                "{} has no `public_url`, though certificates name {url}",
+                home.path(path::CONFIG).display()
+            ),
+            "put it back; if it is to go, keep publishing there until those certificates have ended",
         ),
     }
 }

@@ -21,7 +21,7 @@ struct Problem<'a> {
 /// A refusal as `application/problem+json`.
 pub fn problem(refusal: &Refusal) -> Response<Body> {
     let code = refusal.code;
-    problem_in_words(refusal, (code.sentence(), code.remedy()))
+    problem_in_words(refusal, (refusal.reason(), code.remedy()))
 }
 
 /// As [`problem`], with another sentence and another remedy: for whoever uses no program of ours.

@@ -61,7 +61,10 @@ impl IntoResponse for PlainRefusal {
     fn into_response(self) -> axum::response::Response {
         let Self(refusal) = self;
         let code = refusal.code;
-        let (sentence, remedy) = words::told(code);
+        let (sentence, remedy) = match words::told(code) {
+            (_, remedy) if refusal.is_for_wrong_codes() => (refusal.reason(), remedy),
+            told => told,
+        };
         let mut text = format!("{code}: {sentence}\n");
         for (name, value) in &refusal.params {
             text += &format!("{name}: {value}\n");
