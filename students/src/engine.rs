@@ -28,7 +28,6 @@ use std::time::Duration;
 
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::client::Member;
-use scb_protocol::rules::MemberStanding;
 use scb_protocol::{Code, EnrolmentCode, Fact, Step};
 use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
@@ -465,36 +464,11 @@ async fn attempt(
     replaced::give_up(setup, clock, members, (&handed_in, hand_in), observer).await;
     Ok(match handed_in {
         HandedIn::Kept(mut kept) => {
-            kept.standings = standings(setup, clock, members, (&kept, hand_in)).await;
+            kept.standings = lateness::standings(setup, clock, members, (&kept, hand_in)).await;
             HandedIn::Kept(kept)
         }
         waits => waits,
     })
-}
-
-/// How the members stand with what is handed in now. The rules may have changed since a hand-in
-/// before, which Blackboard judges by those of then: it is asked. Nothing fails for want of an answer.
-async fn standings(
-    setup: &mut Setup,
-    clock: &Arc<dyn Clock>,
-    members: &mut [Member],
-    (kept, hand_in): (&KeptReceipt, &HandIn<'_>),
-) -> Vec<MemberStanding> {
-    let Some(rules) = &hand_in.rules else {
-        return Vec::new();
-    };
-    let by_rules = rules.judge_receipt(&kept.receipt);
-    if !kept.before || by_rules.is_empty() {
-        return by_rules;
-    }
-    let statement = kept.receipt.statement();
-    let only = (statement.course.clone(), statement.assignment.clone());
-    let only = (Some(only.0), Some(only.1));
-    let told = reading::history(setup, clock, members, only, &mut |_| {}).await;
-    let versions = told.map(|told| told.versions).unwrap_or_default();
-    let number = kept.receipt.number();
-    let version = versions.iter().find(|one| one.number == number);
-    version.map(lateness::of_version).unwrap_or_default()
 }
 
 /// Says how far the clock is off where that may be why. A server that refuses a certificate in

@@ -133,6 +133,10 @@ fn three_machines_sign_one_report_and_all_get_the_same_receipt() {
         "結論       驗證通過：1155000001、1155000002、1155000003 為 SANDBOX/lab 提交了此檔案",
         "比對       ",
         "自稱       1155000001 自稱於 2",
+        "根證書     SHA-256 ",
+        "簽署       1155000002，證書 ",
+        "檔案       report.pdf，10 位元組，SHA-256 ",
+        "入冊時間   ",
     ] {
         assert!(theirs.contains(part), "{part} is missing:\n{theirs}");
     }
@@ -149,11 +153,21 @@ fn three_machines_sign_one_report_and_all_get_the_same_receipt() {
     // What counts is the entry of the last signature; the log holds it, too.
     assert!(!ours.contains("is NOT in it"), "{ours}");
     let entered = ours.lines().find(|line| line.starts_with("entered "));
-    let is_signed = |line: &str| line.contains(", signed at ");
-    assert!(
-        ours.contains("PENDING") || entered.is_some_and(is_signed),
-        "{ours}"
-    );
+    let told = machines.on(SIDS[2], &["verify", receipt, "--json"]);
+    let told = told.succeeded().json();
+    match told["pending"] == true {
+        true => {
+            let missing = "is not in it yet, and comes with that proof";
+            assert!(entered.unwrap().contains(missing), "{ours}");
+            assert_eq!(told["entered"], Value::Null);
+        }
+        false => {
+            assert!(entered.unwrap().contains(", signed at "), "{ours}");
+            assert_eq!(told["entered"]["entry"], "signed");
+            assert_eq!(told["entered"]["index"], told["committed_index"]);
+            assert_eq!(told["entered"]["at"], told["committed_at"]);
+        }
+    }
     let Some(mut python) = python() else { return };
     let root = ours
         .lines()

@@ -26,6 +26,7 @@ mod doctor;
 mod documents;
 mod environment;
 mod est;
+mod everybody;
 mod faults;
 mod faults_blackboard;
 mod faults_cuhk;

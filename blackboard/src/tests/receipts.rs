@@ -41,7 +41,7 @@ async fn ask_until(group: &mut Group<'_>, submission: SubmissionId) -> LogProof 
 fn entered(receipt: &VerifiedReceipt) -> String {
     let mut checks = receipt.checks().iter();
     let entered = checks.find(|check| check.what == "entered");
-    entered.unwrap().found.clone()
+    entered.unwrap().found.to_string()
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod committed;
+mod found;
 pub(crate) mod lists;
 pub(crate) mod log_proof;
 pub(crate) mod pending;
@@ -12,9 +13,10 @@ use scb_certs::{Certificate, Chain, TrustStore};
 
 pub use archive::{MAX_RECEIPT, build};
 pub use committed::CommittedEntry;
+pub use found::{Check, Found};
 pub use log_proof::{LogProof, WitnessPolicy, Witnessed};
 pub use signed_leaf::{CommittedAt, SignedLeaf, accepted_entry};
-pub use verify::{Check, ReceiptMember, VerifiedReceipt};
+pub use verify::{ReceiptMember, VerifiedReceipt};
 
 use crate::assurance::Mode;
 use crate::server::VerifiedSubmission;

@@ -2,6 +2,7 @@
 //! account.
 
 mod archive;
+mod evidence;
 mod rejection;
 mod words;
 
@@ -11,9 +12,9 @@ use std::path::Path;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
-use scb_cli::{local_moments, local_time, printable, rfc3339, say};
+use scb_cli::{local_time, printable, rfc3339, say};
 use scb_protocol::export::is_export;
-use scb_protocol::receipt::{Check, VerifiedReceipt, WitnessPolicy, Witnessed};
+use scb_protocol::receipt::{Check, Found, VerifiedReceipt, WitnessPolicy, Witnessed};
 use scb_protocol::rejection::is_rejection;
 use scb_protocol::statement::{FilePath, Files};
 use scb_tlog::KeyName;
@@ -138,7 +139,7 @@ fn differences(handed_in: &Files, here: &Files) -> Vec<String> {
 }
 
 fn say_checks(receipt: &VerifiedReceipt, words: VerdictWords) -> Result<(), Error> {
-    say_all(receipt.checks())?;
+    say_all(receipt.checks(), words)?;
     for member in receipt.members() {
         let claimed = local_time(member.claimed_time);
         let told = words.says_it_signed(member.sid.as_str(), &claimed);
@@ -147,9 +148,9 @@ fn say_checks(receipt: &VerifiedReceipt, words: VerdictWords) -> Result<(), Erro
     Ok(())
 }
 
-fn say_all(checks: &[Check]) -> Result<(), Error> {
-    let mut checks = checks.iter();
-    checks.try_for_each(|check| line(check.what, &local_moments(&check.found)))
+fn say_all(checks: &[Check], words: VerdictWords) -> Result<(), Error> {
+    let mut told = checks.iter().map(|check| words.evidence(check));
+    told.try_for_each(|(what, found)| line(what, &found))
 }
 
 fn check_file(receipt: &VerifiedReceipt, path: &Path, common: &Common) -> Result<(), Error> {
@@ -215,6 +216,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "mode": receipt.mode(),
         "committed_at": rfc3339(receipt.committed_at()),
         "committed_index": receipt.committed_index(),
+        "entered": entered(receipt),
         "rules": receipt.rules(),
         "log": receipt.entry().0,
         "index": receipt.entry().1,
@@ -229,6 +231,19 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "file_compared": arguments.file.is_some(),
         "openssl": arguments.openssl,
     })
+}
+
+/// The entry of the moment that counts, if the log is proved to hold it.
+fn entered(receipt: &VerifiedReceipt) -> Option<serde_json::Value> {
+    receipt
+        .checks()
+        .iter()
+        .find_map(|check| match &check.found {
+            Found::Entered { index, kind, at } => {
+                Some(json!({ "index": index, "entry": kind, "at": rfc3339(*at) }))
+            }
+            _ => None,
+        })
 }
 
 fn witnesses(by: &[(KeyName, UnixTime)]) -> Vec<serde_json::Value> {

@@ -110,6 +110,7 @@ impl<R: Read + Seek> Verifier<R> {
     }
 
     fn passed(&mut self, what: &'static str, found: String) {
+        let found = found.into();
         self.checks.push(Check { what, found });
     }
 

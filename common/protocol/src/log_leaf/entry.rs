@@ -9,7 +9,7 @@ use crate::code::Code;
 use crate::message::proposal::Reason;
 use crate::object::objects;
 use crate::statement::{SubmissionId, SubmissionNumber};
-use crate::time::{as_rfc3339, rfc3339};
+use crate::time::as_rfc3339;
 
 /// A JSON object that is told elsewhere.
 pub type Contents = serde_json::Map<String, serde_json::Value>;
@@ -152,17 +152,6 @@ pub struct Accepted {
     pub mode: Mode,
     /// SHA-256 of each file of the receipt that is evidence, by name.
     pub files: BTreeMap<String, Fingerprint>,
-}
-
-impl Accepted {
-    /// The moment that counts, for a verdict.
-    pub(crate) fn moment(&self) -> String {
-        let at = rfc3339(self.committed_at);
-        match self.committed_index {
-            Some(index) => format!("at {at}, which counts for lateness: entry {index}"),
-            None => format!("at {at}, which counts for lateness: no entry of its own"),
-        }
-    }
 }
 
 /// A statement that others are to sign as well.

@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::UnverifiedProof;
 use super::log_proof::{Entered, LogProof};
-use super::{Check, file};
+use super::{Check, Found, file};
 use crate::log_leaf::{Accepted, Entry, Leaf, leaf_commitment};
 use crate::object::objects;
-use crate::time::rfc3339;
 
 /// The entry, and the proof that the log holds it; nothing of it is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,22 +24,20 @@ pub struct CommittedEntry {
 
 objects!(CommittedEntry);
 
-/// What a receipt that is complete shows of the moment that counts, for a verdict; nothing if there is no
-/// entry of it.
+/// What a receipt shows of the moment that counts, for a verdict; nothing if there is no entry of it.
 pub(super) fn check(
     proof: &UnverifiedProof,
     accepted: &Accepted,
     entered: &Entered<'_>,
 ) -> Result<Option<Check>, String> {
-    let UnverifiedProof::Here(proof) = proof else {
-        return Ok(None);
-    };
-    let found = match (&proof.committed, accepted.committed_index) {
-        (None, None) => return Ok(None),
-        (None, Some(index)) => {
-            format!("entry {index} is NOT in it: the time that counts is Blackboard's word alone")
-        }
-        (Some(committed), _) => committed.verify(accepted, entered, proof)?,
+    let found = match (proof, accepted.committed_index) {
+        (UnverifiedProof::Pending(_), None) => return Ok(None),
+        (UnverifiedProof::Pending(_), Some(index)) => Found::EnteredLater { index },
+        (UnverifiedProof::Here(proof), index) => match (&proof.committed, index) {
+            (None, None) => return Ok(None),
+            (None, Some(index)) => Found::NotEntered { index },
+            (Some(committed), _) => committed.verify(accepted, entered, proof)?,
+        },
     };
     let what = "entered";
     Ok(Some(Check { what, found }))
@@ -62,7 +59,7 @@ impl CommittedEntry {
         accepted: &Accepted,
         entered: &Entered<'_>,
         acceptance: &LogProof,
-    ) -> Result<String, String> {
+    ) -> Result<Found, String> {
         let leaf = Leaf::parse(self.leaf.as_bytes());
         let leaf = leaf.map_err(|error| format!("{}: {error}", file::COMMITTED))?;
         let is_named = Some(leaf.index) == accepted.committed_index && leaf.log == entered.leaf.log;
@@ -79,9 +76,11 @@ impl CommittedEntry {
         }
         let (commitment, log) = (leaf_commitment(self.leaf.as_bytes()), acceptance.log()?);
         proof.verify(&commitment, &log).map_err(in_proof)?;
-        let (index, at) = (leaf.index, rfc3339(leaf.at));
-        let name = leaf.entry.name();
-        Ok(format!("entry {index}, {name} at {at}, in the same tree"))
+        Ok(Found::Entered {
+            index: leaf.index,
+            kind: leaf.entry.name(),
+            at: leaf.at,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use scb_tlog::{Error as LogError, KeyName, TlogProof, VerifiedCheckpoint, Verifi
 use super::archive::UnverifiedProof;
 use super::committed::CommittedEntry;
 use super::pending::pending;
-use super::{Check, file, lists};
+use super::{Check, Found, file, lists};
 use crate::log_keys::{SignedLogKeys, VerifiedLogKeys};
 use crate::log_leaf::{Leaf, leaf_commitment};
 use crate::rfc3339;
@@ -131,25 +131,19 @@ impl Witnessed {
     pub(crate) fn checks(&self) -> Vec<Check> {
         let by = self.by.iter().map(|(name, time)| Check {
             what: "witnessed",
-            found: format!("by {name} at {}", rfc3339(*time)),
+            found: Found::Witnessed {
+                by: name.clone(),
+                at: *time,
+            },
         });
-        let lists = self.lists().map(|found| Check {
+        let lists = self.lists_until.map(|until| Check {
             what: "lists",
-            found,
+            found: Found::Lists {
+                until,
+                cover: !self.outlives_lists(),
+            },
         });
         by.chain(lists).collect()
-    }
-
-    /// The same for a verdict; nothing if there are no lists.
-    fn lists(&self) -> Option<String> {
-        let until = rfc3339(self.lists_until?);
-        Some(match self.outlives_lists() {
-            false => format!("in force until {until}, past the time of CUHK's cosignature"),
-            true => format!(
-                "in force until {until} ONLY, before CUHK's cosignature: that the witness's key was \
-                 still endorsed then is not shown"
-            ),
-        })
     }
 }
 
@@ -308,14 +302,17 @@ pub(crate) fn judge(
             if *text != pending(entered.leaf).map_err(|error| error.to_string())? {
                 return Err(format!("{} is about another entry", file::PENDING));
             }
-            let found =
-                format!("the proof that entry {index} of {log} was witnessed is still to come");
+            let (index, log) = (*index, log.clone());
+            let found = Found::Pending { index, log };
             return Ok((None, vec![check("pending", found)]));
         }
     };
     let witnessed = verify(proof, entered, trust, policy)?;
-    let size = witnessed.size;
-    let logged = format!("entry {index} of {log}, in a tree of {size}");
+    let logged = Found::Logged {
+        index: *index,
+        log: log.clone(),
+        size: witnessed.size,
+    };
     let mut checks = vec![check("logged", logged)];
     checks.extend(witnessed.checks());
     Ok((Some(witnessed), checks))

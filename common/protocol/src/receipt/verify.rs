@@ -9,6 +9,7 @@ use scb_certs::{
 use super::archive::{UnverifiedReceipt, complete, open};
 use super::committed;
 use super::file;
+use super::found::{Check, Found};
 use super::log_proof::{self, Entered, LogProof, WitnessPolicy, Witnessed};
 use super::signed_leaf::{SignedLeaf, accepted, hashes};
 use crate::assurance::{Mode, VerifiedTokens};
@@ -18,16 +19,7 @@ use crate::sole_signer::signing_blackboard;
 use crate::statement::{FileEntry, Statement, SubmissionNumber};
 use crate::time::{is_future, rfc3339};
 use crate::verification::Verification;
-use crate::{COMMITMENT_SIZE, Code, Refusal, Step, counted};
-
-/// One thing that was found to be in order, for a verdict that reads line by line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What was checked.
-    pub what: &'static str,
-    /// What was found.
-    pub found: String,
-}
+use crate::{COMMITMENT_SIZE, Code, Refusal, Step};
 
 /// A member as the receipt proves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -276,7 +268,7 @@ impl Verifier {
         })
     }
 
-    fn passed(&mut self, what: &'static str, found: String) {
+    fn passed(&mut self, what: &'static str, found: Found) {
         self.checks.push(Check { what, found });
     }
 
@@ -294,14 +286,23 @@ impl Verifier {
             return Err("accepted before the statement was entered".to_owned());
         }
         self.check_hashes()?;
-        self.passed("committed", self.accepted.moment());
-        let found = format!(
-            "{} at {} by {}",
-            self.accepted.number,
-            rfc3339(self.leaf.at),
-            self.statement.service
-        );
-        self.passed("accepted", found);
+        let Accepted {
+            committed_at,
+            committed_index,
+            number,
+            ..
+        } = self.accepted;
+        let committed = Found::Committed {
+            at: committed_at,
+            index: committed_index,
+        };
+        self.passed("committed", committed);
+        let accepted = Found::Accepted {
+            number,
+            at: self.leaf.at,
+            service: self.statement.service.clone(),
+        };
+        self.passed("accepted", accepted);
         self.check_rules()
     }
 
@@ -313,8 +314,11 @@ impl Verifier {
         if index >= self.accepted.committed_index.unwrap_or(self.leaf.index) {
             return Err("the rules were entered after the statement".to_owned());
         }
-        let at = rfc3339(self.accepted.committed_at);
-        let found = format!("entry {index} of the log, in force at {at}, SHA-256 {leaf_sha256}");
+        let found = Found::Rules {
+            index,
+            at: self.accepted.committed_at,
+            sha256: leaf_sha256,
+        };
         self.passed("rules", found);
         Ok(())
     }
@@ -382,7 +386,10 @@ impl Verifier {
             .collect();
         self.students = students;
         for member in &members {
-            let found = format!("{} with certificate {}", member.sid, member.cert_sha256);
+            let found = Found::Signed {
+                sid: member.sid.clone(),
+                certificate: member.cert_sha256,
+            };
             self.checks.push(Check {
                 what: "signed",
                 found,
@@ -399,8 +406,7 @@ impl Verifier {
         };
         self.passed(what, found);
         for file in &self.statement.files {
-            let (size, sha256) = (counted(file.size, "byte"), file.sha256);
-            let found = format!("{}, {size}, SHA-256 {sha256}", file.name);
+            let found = Found::File(file.clone());
             self.checks.push(Check {
                 what: "file",
                 found,
@@ -412,7 +418,7 @@ impl Verifier {
 
 impl Verifier {
     /// CUHK confirmed exactly these members to this service at that time.
-    fn verification(&self) -> Result<String, String> {
+    fn verification(&self) -> Result<Found, String> {
         let verification = Verification::verify_for(
             &self.parts.evidence.assurance,
             &self.trust,
@@ -421,16 +427,15 @@ impl Verifier {
             self.leaf.at,
         )
         .map_err(text)?;
-        Ok(format!(
-            "{} active at {}",
-            counted(verification.members().len(), "member"),
-            rfc3339(verification.issued_at())
-        ))
+        Ok(Found::Confirmed {
+            members: verification.members().len(),
+            at: verification.issued_at(),
+        })
     }
 
     /// CUHK was away. Each member had an identity token of CUHK, for this service and this
     /// certificate, that was in force at that time.
-    fn tokens(&self) -> Result<String, String> {
+    fn tokens(&self) -> Result<Found, String> {
         let lines: Vec<&str> = self.parts.evidence.assurance.lines().collect();
         if lines.len() != self.students.len() {
             return Err("not exactly one identity token per member".to_owned());
@@ -443,15 +448,10 @@ impl Verifier {
             Step::Six,
         )
         .map_err(text)?;
-        Ok(format!(
-            "CUHK was away; {} {} until {}",
-            counted(tokens.members(), "identity token"),
-            match tokens.members() {
-                1 => "was in force,",
-                _ => "were in force, the first",
-            },
-            rfc3339(tokens.until())
-        ))
+        Ok(Found::Tokens {
+            tokens: tokens.members(),
+            until: tokens.until(),
+        })
     }
 }
 
@@ -481,7 +481,7 @@ pub(crate) fn check_root(root: &Certificate, trusted: &[Fingerprint]) -> Result<
     }
     Ok(Check {
         what: "root",
-        found: format!("SHA-256 {found}"),
+        found: Found::Root(found),
     })
 }
 

@@ -180,11 +180,11 @@ impl VerifiedRejection {
         let checks = vec![
             Check {
                 what: "refused",
-                found,
+                found: found.into(),
             },
             Check {
                 what: "members",
-                found: listed(&refused.members),
+                found: listed(&refused.members).into(),
             },
         ];
         Ok(Self {

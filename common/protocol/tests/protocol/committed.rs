@@ -8,9 +8,10 @@ use scb_testkit::{TestCampus, TestLog};
 use crate::judges::{Unpacked, script};
 use crate::support::{Given, Group, Judge, THREE, Witnessing, judge, other_fingerprint, part};
 
-fn told(receipt: &VerifiedReceipt) -> &str {
+fn told(receipt: &VerifiedReceipt) -> String {
     let mut checks = receipt.checks().iter();
-    &checks.find(|check| check.what == "entered").unwrap().found
+    let told = checks.find(|check| check.what == "entered");
+    told.unwrap().found.to_string()
 }
 
 /// Our program, the instructions and the script say that it is in the log.

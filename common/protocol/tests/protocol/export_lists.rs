@@ -128,9 +128,10 @@ impl Archive {
     }
 }
 
-fn told(export: &VerifiedExport) -> &str {
+fn told(export: &VerifiedExport) -> String {
     let mut checks = export.checks().iter();
-    &checks.find(|check| check.what == "lists").unwrap().found
+    let told = checks.find(|check| check.what == "lists");
+    told.unwrap().found.to_string()
 }
 
 #[test]

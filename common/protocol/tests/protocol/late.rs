@@ -19,9 +19,10 @@ fn later(group: &Group<'_>) -> Vec<Crl> {
     group.campus.crls(5, &[&chain[0], &chain[1]])
 }
 
-fn told(receipt: &VerifiedReceipt) -> &str {
+fn told(receipt: &VerifiedReceipt) -> String {
     let mut checks = receipt.checks().iter();
-    &checks.find(|check| check.what == "lists").unwrap().found
+    let told = checks.find(|check| check.what == "lists");
+    told.unwrap().found.to_string()
 }
 
 #[test]

@@ -180,7 +180,12 @@ fn says_which_rules_were_in_force() {
     let receipt = given.verify(&pinned).unwrap();
     assert_eq!(receipt.rules().unwrap().leaf_sha256, hash);
     let told = receipt.checks().iter().find(|check| check.what == "rules");
-    assert!(told.unwrap().found.starts_with("entry 5 of the log"));
+    assert!(
+        told.unwrap()
+            .found
+            .to_string()
+            .starts_with("entry 5 of the log")
+    );
 }
 
 fn accepted(leaf: &mut Value) -> &mut Value {

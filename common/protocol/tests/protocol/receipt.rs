@@ -52,10 +52,14 @@ fn says_line_by_line_what_it_proves() {
         "confirmed",
         "file",
         "pending",
+        "entered",
     ];
     assert_eq!(said, expected);
+    let missing = receipt.checks()[8].found.to_string();
+    assert!(missing.contains("is not in it yet"), "{missing}");
     for (check, student) in receipt.checks()[3..5].iter().zip(THREE) {
-        assert!(check.found.starts_with(student), "{}", check.found);
+        let found = check.found.to_string();
+        assert!(found.starts_with(student), "{found}");
     }
     assert_eq!(*receipt.service(), name("service/blackboard"));
     for (member, named) in receipt.members().iter().zip(group.named()) {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 
 use scb_certs::Fingerprint;
-use scb_cli::{local_moments, rfc3339};
+use scb_cli::rfc3339;
 use scb_protocol::export::VerifiedExport;
 use scb_protocol::receipt::WitnessPolicy;
 use serde_json::json;
@@ -41,7 +41,8 @@ pub(super) fn run(
 
 fn say(export: &VerifiedExport, words: VerdictWords) -> Result<(), Error> {
     for check in export.checks() {
-        line(check.what, &local_moments(&check.found))?;
+        let (what, found) = words.evidence(check);
+        line(what, &found)?;
     }
     let gap = words.pending(Some(export.witnessed()));
     line(

@@ -26,7 +26,7 @@ pub(super) fn run(
     if common.json {
         return say_json(&as_json(&rejection));
     }
-    say_all(rejection.checks())?;
+    say_all(rejection.checks(), words_of(common))?;
     line(words_of(common).label(), &verdict(&rejection, common))
 }
 

@@ -1,4 +1,4 @@
-//! What the verdict says, in two languages. What stands before it is evidence, told as it is.
+//! What the verdict says, in two languages.
 
 use scb_cli::{counted, local_time};
 use scb_explain::Language;
@@ -15,6 +15,10 @@ pub(super) struct VerdictWords(Language);
 impl VerdictWords {
     pub(super) fn of(language: Language) -> Self {
         Self(language)
+    }
+
+    pub(super) fn language(self) -> Language {
+        self.0
     }
 
     fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {

@@ -1,0 +1,221 @@
+//! What a verdict reads line by line: what was checked, and what was found.
+
+use std::fmt;
+
+use rustls_pki_types::UnixTime;
+use scb_certs::{Fingerprint, SpiffeId, StudentId};
+use scb_tlog::KeyName;
+
+use crate::counted;
+use crate::log_leaf::LogName;
+use crate::statement::{FileEntry, SubmissionNumber};
+use crate::time::rfc3339;
+
+/// One thing that was found to be in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was checked.
+    pub what: &'static str,
+    /// What was found.
+    pub found: Found,
+}
+
+/// What was found. Shown in English, with times in UTC; whoever tells it in another language finds here
+/// what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The root, by which everything else is judged.
+    Root(Fingerprint),
+    /// When the signed statement had come, and by which entry of the log.
+    Committed {
+        /// When: what counts for lateness.
+        at: UnixTime,
+        /// The number of the entry, if there is one of its own.
+        index: Option<u64>,
+    },
+    /// That it was accepted.
+    Accepted {
+        /// Its number.
+        number: SubmissionNumber,
+        /// When.
+        at: UnixTime,
+        /// By whom.
+        service: SpiffeId,
+    },
+    /// The rules that were in force.
+    Rules {
+        /// The number of their entry.
+        index: u64,
+        /// When they were in force.
+        at: UnixTime,
+        /// SHA-256 of the entry.
+        sha256: Fingerprint,
+    },
+    /// Who signed.
+    Signed {
+        /// The member.
+        sid: StudentId,
+        /// SHA-256 of the certificate.
+        certificate: Fingerprint,
+    },
+    /// CUHK confirmed the members.
+    Confirmed {
+        /// How many.
+        members: usize,
+        /// When.
+        at: UnixTime,
+    },
+    /// CUHK was away, and these tokens were in force.
+    Tokens {
+        /// How many.
+        tokens: usize,
+        /// Until when the first of them was.
+        until: UnixTime,
+    },
+    /// A file that was handed in.
+    File(FileEntry),
+    /// The log holds the entry.
+    Logged {
+        /// The number of the entry.
+        index: u64,
+        /// The log.
+        log: LogName,
+        /// How many entries the log had.
+        size: u64,
+    },
+    /// The proof of that is still to come.
+    Pending {
+        /// The number of the entry.
+        index: u64,
+        /// The log.
+        log: LogName,
+    },
+    /// A witness has seen the log.
+    Witnessed {
+        /// Which.
+        by: KeyName,
+        /// When.
+        at: UnixTime,
+    },
+    /// Until when the revocation lists were in force.
+    Lists {
+        /// Until when.
+        until: UnixTime,
+        /// Whether that is after CUHK's cosignature.
+        cover: bool,
+    },
+    /// The log holds the entry of the moment that counts, too.
+    Entered {
+        /// The number of the entry.
+        index: u64,
+        /// What kind of entry it is.
+        kind: &'static str,
+        /// When it was made.
+        at: UnixTime,
+    },
+    /// The receipt does not have the entry of the moment that counts.
+    NotEntered {
+        /// The number of the entry.
+        index: u64,
+    },
+    /// The proof of the entry of the moment that counts is still to come.
+    EnteredLater {
+        /// The number of the entry.
+        index: u64,
+    },
+    /// What only archives and refusals say.
+    Text(String),
+}
+
+impl From<String> for Found {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(root) => write!(f, "SHA-256 {root}"),
+            Self::Committed { at, index } => {
+                write!(f, "at {}, which counts for lateness: ", rfc3339(*at))?;
+                match index {
+                    Some(index) => write!(f, "entry {index}"),
+                    None => f.write_str("no entry of its own"),
+                }
+            }
+            Self::Accepted {
+                number,
+                at,
+                service,
+            } => write!(f, "{number} at {} by {service}", rfc3339(*at)),
+            Self::Rules { index, at, sha256 } => {
+                let at = rfc3339(*at);
+                write!(
+                    f,
+                    "entry {index} of the log, in force at {at}, SHA-256 {sha256}"
+                )
+            }
+            Self::Signed { sid, certificate } => write!(f, "{sid} with certificate {certificate}"),
+            Self::Confirmed { members, at } => {
+                write!(
+                    f,
+                    "{} active at {}",
+                    counted(*members, "member"),
+                    rfc3339(*at)
+                )
+            }
+            Self::Tokens { tokens, until } => {
+                let in_force = match tokens {
+                    1 => "was in force,",
+                    _ => "were in force, the first",
+                };
+                let (tokens, until) = (counted(*tokens, "identity token"), rfc3339(*until));
+                write!(f, "CUHK was away; {tokens} {in_force} until {until}")
+            }
+            Self::File(file) => {
+                let (size, sha256) = (counted(file.size, "byte"), file.sha256);
+                write!(f, "{}, {size}, SHA-256 {sha256}", file.name)
+            }
+            Self::Logged { index, log, size } => {
+                write!(f, "entry {index} of {log}, in a tree of {size}")
+            }
+            Self::Pending { index, log } => write!(
+                f,
+                "the proof that entry {index} of {log} was witnessed is still to come: until then that \
+                 it is in the log is Blackboard's word alone"
+            ),
+            Self::Witnessed { by, at } => write!(f, "by {by} at {}", rfc3339(*at)),
+            Self::Lists { until, cover } => {
+                let until = rfc3339(*until);
+                match cover {
+                    true => {
+                        write!(
+                            f,
+                            "in force until {until}, past the time of CUHK's cosignature"
+                        )
+                    }
+                    false => write!(
+                        f,
+                        "in force until {until} ONLY, before CUHK's cosignature: that the witness's \
+                         key was still endorsed then is not shown"
+                    ),
+                }
+            }
+            Self::Entered { index, kind, at } => {
+                let at = rfc3339(*at);
+                write!(f, "entry {index}, {kind} at {at}, in the same tree")
+            }
+            Self::NotEntered { index } => write!(
+                f,
+                "entry {index} is NOT in it: the time that counts is Blackboard's word alone"
+            ),
+            Self::EnteredLater { index } => write!(
+                f,
+                "entry {index} is not in it yet, and comes with that proof: until then the time that \
+                 counts is Blackboard's word alone"
+            ),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
