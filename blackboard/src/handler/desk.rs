@@ -5,6 +5,7 @@ use scb_protocol::server::{AcceptedStatement, ExpectRequest, Inquiry, PartlySign
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Refusal, Step};
 
+use super::history::sids;
 use super::{Handler, rejection};
 
 /// The statement with which members end their questions.

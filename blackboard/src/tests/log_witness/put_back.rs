@@ -13,7 +13,7 @@ use scb_protocol::rules::{Terms, Title};
 use scb_protocol::server::Outage;
 use scb_protocol::statement::SubmissionNumber;
 
-use super::super::campus::Campus;
+use super::super::campus::{Campus, copy};
 use super::super::fsck::state;
 use super::super::proposals::{A, B, Machine};
 use super::super::uploads::interrupted;

@@ -208,6 +208,7 @@ parsed_text!(SubmissionNumber);
 pub(super) use parsed_text;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
