@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -149,6 +150,31 @@ fn certificates_and_lists_pass_with_no_error_and_a_reason_for_every_finding() {
         accepted().iter().all(used),
         "a reason for what is not found: {findings:#?}"
     );
+}
+
+#[test]
+fn lists_that_name_an_authority_pass_as_well() {
+    if !judges() {
+        return;
+    }
+    let campus = Campus::open();
+    let withdraw = ["keys", "withdraw", "students", "--replace"];
+    let since = ["--compromised-since", "2026-02-01"];
+    let issuers = ["--passphrase-file", "issuers.pass"];
+    let root = ["--root-passphrase-file", "root.pass"];
+    let withdraw = [&withdraw[..], &since, &issuers, &root].concat();
+    campus.by_hand.cuhk(&withdraw).succeeded();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let listed = || {
+        campus.fetch();
+        let text = campus.types("openssl crl -inform DER -in root.crl -noout -text");
+        text.succeeded().stdout
+    };
+    while !listed().contains("CA Compromise") {
+        assert!(Instant::now() < deadline, "{}", listed());
+    }
+    let findings = campus.findings("crl root.crl crl students.crl");
+    assert!(findings.iter().all(is_accepted), "{findings:#?}");
 }
 
 #[test]
