@@ -33,9 +33,10 @@ SIS feed) write; UTF-8, or UTF-16 with a byte order mark. Without a column for t
 programme these stay as they are. Importing a file again changes nothing. At most 1,000,000 rows.
 
 A row is refused, with its line and the reason, if it has more or fewer fields than the header,
-if its student is in the file already, in whatever case the ID is written, or if a text has marks that control a screen or turn text
-round (U+202E); the other rows are imported. Texts such as =1+1 are kept as they are; on the code
-sheet they get an apostrophe in front, so that no spreadsheet computes them.
+if its student is in the file already, in whatever case the ID is written, or if a text has marks
+that control a screen or turn text round (U+202E); the other rows are imported. Texts such as =1+1
+are kept as they are; on the code sheet they get an apostrophe in front, so that no spreadsheet
+computes them.
 
 A quotation mark that is opened and never closed makes the whole file useless: it is refused, with
 the line on which it opens. One that is left open and closed by another one further down has its row
