@@ -12,7 +12,6 @@ use scb_cuhk::{
 };
 use scb_protocol::Code;
 use scb_protocol::message::cuhk::{Reply, Request};
-
 use serde_json::Value;
 
 use crate::revocation::lists;
@@ -277,6 +276,7 @@ async fn what_is_written_down_counts_before_each_certificate_is_revoked() {
     let student = university.student("1155000001").await;
     university.rotate(IssuerKind::Students).await;
     let mut open = university.connect_as(&student).await;
+    let mut other = university.connect_as(&student).await;
     let question = verify(&[("1155000001", student.chain.leaf().fingerprint())]);
     let before = university.told(&blackboard, &question).await;
     assert_eq!(before[0]["active"], true);
@@ -298,7 +298,7 @@ async fn what_is_written_down_counts_before_each_certificate_is_revoked() {
     assert_eq!(after[0]["reason"], "revoked");
     let reply = ask(&mut open, &Request::RefreshToken {}).await;
     assert_eq!(refused(reply), Code::CertificateRevoked);
-    let reply = ask(&mut open, &renew(&SigningKey::generate().unwrap())).await;
+    let reply = ask(&mut other, &renew(&SigningKey::generate().unwrap())).await;
     assert_eq!(refused(reply), Code::CertificateRevoked);
 }
 
