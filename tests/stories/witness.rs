@@ -136,7 +136,7 @@ fn what_was_entered_while_cuhk_was_away_is_witnessed_when_it_is_back() {
     let report = version(campus.outside());
     let submit = ["submit", "--ids", SAMPLE, &report];
     let told = campus.student(&submit).succeeded().stdout;
-    let pending = "pending  accepted and signed by Blackboard; no witness has cosigned it yet.";
+    let pending = "pending  accepted and signed by Blackboard; its witness has not cosigned it yet";
     assert!(told.contains(pending), "{told}");
     let told = campus.student(&[&submit[..], &["--json"]].concat());
     assert_eq!(told.succeeded().json()["pending"], true);

@@ -89,6 +89,11 @@ fn told(
         told.listed.into_iter().for_each(|one| all.add(one, &group));
     }
     all.something = !all.listed.is_empty();
+    // What is due next comes first, what is always open last.
+    all.listed.sort_by_key(|(one, _)| {
+        let due = one.rules.due_for(None);
+        (due.is_none(), due)
+    });
     Ok(all)
 }
 

@@ -20,10 +20,10 @@ impl Words {
     /// Of a receipt that no witness has cosigned yet: what that means, and what comes next.
     pub(crate) fn pending(self) -> String {
         let told = self.pick(
-            "accepted and signed by Blackboard; no witness has cosigned it yet. Nothing is left to \
-             do: the next `student` command that asks Blackboard completes it, such as \
+            "accepted and signed by Blackboard; its witness has not cosigned it yet, or not every one of \
+             several. Nothing is left to do: the next `student` command that asks Blackboard completes it, such as \
              `student receipts`",
-            "Blackboard 已接受並簽署；尚未有見證者加簽。毋須再做什麼：下一個連接 Blackboard 的 `student` \
+            "Blackboard 已接受並簽署；見證者尚未（或尚未全部）加簽。毋須再做什麼：下一個連接 Blackboard 的 `student` \
              指令（例如 `student receipts`）會自動補全收據",
         );
         self.result(self.pick("pending", "待完成"), told)

@@ -145,8 +145,8 @@ impl VerdictWords {
             ),
             Some(_) => "",
             None => self.pick(
-                "; PENDING: no witness has seen it in the log yet",
-                "；待完成：尚未有見證者在日誌中見到它",
+                "; PENDING: as many witnesses as are wanted have not seen it in the log yet",
+                "；待完成：所需的見證者尚未（或尚未全部）在日誌中見到它",
             ),
         }
     }
