@@ -79,6 +79,14 @@ fn enter(campus: &Campus, count: usize) {
 /// A campus whose home was put back to how it was after the first of three hand-ins; how many
 /// entries its log has, and had.
 async fn put_back(outage: Outage) -> (Campus, u64, u64) {
+    let (mut campus, kept, had) = backed_up(outage).await;
+    restore(&mut campus);
+    assert!(kept + 1 < had, "each hand-in is entered");
+    (campus, kept, had)
+}
+
+/// The same before it was put back.
+async fn backed_up(outage: Outage) -> (Campus, u64, u64) {
     let mut campus = Campus::with(|config| config.outage = outage).await;
     let kept = hand_in(&campus).await;
     campus.stop().await;
@@ -87,8 +95,6 @@ async fn put_back(outage: Outage) -> (Campus, u64, u64) {
     hand_in(&campus).await;
     let had = hand_in(&campus).await;
     campus.stop().await;
-    restore(&mut campus);
-    assert!(kept + 1 < had, "each hand-in is entered");
     (campus, kept, had)
 }
 

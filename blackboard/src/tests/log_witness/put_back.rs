@@ -17,7 +17,9 @@ use super::super::campus::{Campus, copy};
 use super::super::fsck::state;
 use super::super::proposals::{A, B, Machine};
 use super::super::uploads::interrupted;
-use super::{back_up, entries, hand_in, put_back, recovered, refused_start, restore, seen};
+use super::{
+    back_up, backed_up, entries, hand_in, put_back, recovered, refused_start, restore, seen,
+};
 use crate::config::Config;
 use crate::store::{Error, Place, Store};
 
@@ -216,15 +218,8 @@ async fn one_that_cannot_be_told_stops_when_cuhk_is_back() {
 
 #[tokio::test]
 async fn a_copy_that_looks_untouched_gives_no_lost_number_again() {
-    let mut campus = Campus::open().await;
-    let kept = hand_in(&campus).await;
-    campus.stop().await;
-    back_up(&campus).await;
-    campus.start().await.unwrap();
-    hand_in(&campus).await;
-    let had = hand_in(&campus).await;
+    let (mut campus, kept, had) = backed_up(Outage::Refuse).await;
     let given = campus.submissions().len() as u64;
-    campus.stop().await;
     // As a snapshot of the machine leaves it: with the times of its files.
     let noted = fs::read_to_string(campus.dir.path().join("backup/numbers")).unwrap();
     fs::remove_dir_all(campus.home.dir()).unwrap();
