@@ -36,10 +36,10 @@ pub enum Error {
     #[error("{} students were refused", .0.len())]
     SeveralRefused(Vec<Refusal>),
     /// A receipt does not verify.
-    #[error("{0}; the receipt proves nothing")]
+    #[error("{0}; as it is, the receipt proves nothing")]
     ReceiptRefused(Refusal),
     /// An archive of an assignment does not verify.
-    #[error("{0}; the archive proves nothing")]
+    #[error("{0}; as it is, the archive proves nothing")]
     ArchiveRefused(scb_protocol::export::ExportError),
     /// Something was to be compared with an archive of an assignment, or with a signed refusal, that
     /// is for receipts.

@@ -261,14 +261,14 @@ fn differs(row: &ProposedRow, expected: Option<&ProposedRow>) -> Found {
     let altered = |what: String| Some(("proposal_altered", what));
     let mut members = row.cosigners.iter().zip(&expected.cosigners);
     if let Some((here, entered)) = members.find(|(here, entered)| here != entered) {
-        return altered(format!("{} here, {} by the log", word(here), word(entered)));
+        return altered(format!("here {}; by the log {}", word(here), word(entered)));
     }
     if row.cosigners.len() != expected.cosigners.len() {
         return altered("its members are not those who were entered".to_owned());
     }
     if row.ended != expected.ended {
         let [here, entered] = [row, expected].map(end_of);
-        return altered(format!("{here} here, {entered} by the log"));
+        return altered(format!("here {here}; by the log {entered}"));
     }
     if row.proposed_at != expected.proposed_at || row.signed != expected.signed {
         return altered("when it was proposed, or complete, is not what was entered".to_owned());
