@@ -228,8 +228,8 @@ and released, rules, extensions and what was taken back; the logs with their til
 and these with what CUHK cosigned last. It changes nothing and says for each finding what to do.
 With --assignment, files and commitments that nothing names are not looked for.
 
-No entry of a log holds them, so nobody can tell whether these were changed: titles of courses, class
-lists, and until when files may come after the last signature.
+No entry of a log holds these, so nobody can tell whether they were changed: titles of courses,
+class lists, and until when files may come after the last signature.
 
 Exit codes: 0 nothing is damaged (what is only left over is listed), 5 something is not as it was
 stored, 3 there is no such assignment.";
