@@ -369,8 +369,10 @@ impl Raw {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use scb_certs::RevocationReason;
+
     use super::*;
-    use crate::store::temporary;
+    use crate::store::{issuer, temporary};
 
     const NEXT: CrlSigner = CrlSigner {
         kind: AuthorityKind::Students,
@@ -393,6 +395,51 @@ mod tests {
         ] {
             assert!(wrong.parse::<CrlSigner>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_withdrawn_one_stays_so_with_all_that_it_issued_until_that_has_run_out() {
+        use AuthorityState::{Active, Retired, Withdrawn};
+        let (_dir, store) = temporary();
+        let (own, other) = (
+            issuer(IssuerKind::Students).certificate().clone(),
+            issuer(IssuerKind::Students).certificate().clone(),
+        );
+        let withdrawn = |at, reason| Revocation {
+            at: convert::time(at).unwrap(),
+            reason,
+            invalid_since: None,
+        };
+        store
+            .write_blocking(move |records| {
+                let authorities = records.authorities();
+                let states = |seconds| {
+                    let (all, now) = (authorities.all().unwrap(), convert::time(seconds).unwrap());
+                    let students = all.iter().filter(|one| one.signer.kind() == NEXT.kind());
+                    students.map(|one| one.state(&all, now)).collect::<Vec<_>>()
+                };
+                authorities.add(NEXT)?;
+                authorities.activate(NEXT, convert::time(500)?)?;
+                let lesser = withdrawn(1000, RevocationReason::Superseded);
+                let meant = (CrlSigner::STUDENTS, &own);
+                assert!(authorities.withdraw(meant, &lesser)?);
+                assert!(!authorities.withdraw(meant, &lesser)?);
+                let stolen = withdrawn(2000, RevocationReason::CaCompromise);
+                assert!(authorities.withdraw(meant, &stolen)?);
+                assert!(
+                    !authorities.withdraw(meant, &lesser)?,
+                    "it does not get better"
+                );
+                assert!(!authorities.withdraw((NEXT.next(), &other), &stolen)?);
+                let told = authorities.all()?.into_iter().find_map(|one| one.withdrawn);
+                assert_eq!(told, Some(withdrawn(1000, stolen.reason)));
+
+                assert_eq!(states(3000), [Withdrawn, Active]);
+                let end = 500 + i64::try_from(NEXT.kind().longest().as_secs()).unwrap();
+                assert_eq!(states(end), [Retired, Active]);
+                Ok(())
+            })
+            .unwrap();
     }
 
     #[test]

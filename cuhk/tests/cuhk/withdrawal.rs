@@ -372,7 +372,10 @@ async fn withdrawn_services_get_new_certificates_for_new_codes_and_so_does_cuhk(
         .collect();
     assert_eq!(states, [KeyState::Withdrawn, KeyState::Active]);
     let new = university.blackboard().await;
+    let university = university.restart().await;
     university.connect_as(&new).await;
+    let refusal = university.dial(Some(&old)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::CertificateRevoked);
 }
 
 #[tokio::test]
