@@ -63,7 +63,13 @@ fn a_refusal_is_signed_kept_and_judged_without_the_server() {
     let chinese = verify(&campus, &file, &["--lang", "zh-Hant"])
         .succeeded()
         .stdout;
-    assert!(chinese.contains("[assignment_closed]"), "{chinese}");
+    for told in [
+        "[assignment_closed]",
+        "\n拒絕       ",
+        "\n組員       1155000001、",
+    ] {
+        assert!(chinese.contains(told), "{told}: {chinese}");
+    }
     let json = verify(&campus, &file, &["--json"]).succeeded().json();
     assert_eq!(json["refused"], "assignment_closed");
     assert_eq!(json["members"].as_array().unwrap().len(), 3);

@@ -12,6 +12,7 @@ use scb_protocol::{from_seconds, grouped, in_words};
 use serde_json::{Value, json};
 
 use self::words::Words;
+use super::rules::lateness;
 use super::{Prepared, group_or_everybody, quiet, say_json};
 use crate::cli::{Assignments, Common};
 use crate::show::Show;
@@ -237,10 +238,7 @@ fn one_as_json(one: &ListedAssignment, sids: &[StudentId], now: UnixTime) -> Val
         one.rules.due_for(own)
     });
     let members = standings.iter().zip(due).map(|(it, due)| {
-        let (late, costs) = match it.standing {
-            Standing::Late { by, costs } => (Some(by), Some(costs)),
-            _ => (None, None),
-        };
+        let (late, costs) = lateness(it.standing);
         json!({
             "sid": it.sid,
             "state": it.standing.as_str(),

@@ -4,7 +4,15 @@ use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
 use scb_explain::Language;
 use scb_protocol::in_words;
-use scb_protocol::rules::{Counts, LateRule, Per, Rules};
+use scb_protocol::rules::{Counts, LateRule, Per, Rules, Standing};
+
+/// By how many seconds work is late, and what that costs in percent; null in JSON for what is not.
+pub(super) fn lateness(standing: Standing) -> (Option<u64>, Option<u8>) {
+    match standing {
+        Standing::Late { by, costs } => (Some(by), Some(costs)),
+        _ => (None, None),
+    }
+}
 
 /// The words in one language.
 #[derive(Clone, Copy, Debug)]

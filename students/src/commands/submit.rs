@@ -6,12 +6,13 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::{Term, printable, rfc3339, say, write_atomic};
 use scb_protocol::StepEvent;
-use scb_protocol::rules::{MemberStanding, Standing};
+use scb_protocol::rules::MemberStanding;
 use scb_transport::{Clock, SystemClock};
 use serde_json::json;
 
 use super::cosign::{ProposalWords, proposal_as_json};
 use super::enrol::enrol_missing;
+use super::rules::lateness;
 use super::{Prepared, say_json};
 use crate::cli::{Common, Submit};
 use crate::engine::{EnrolOptions, HandIn, HandedIn, KeptReceipt};
@@ -193,10 +194,7 @@ pub(super) fn as_json(kept: &KeptReceipt) -> serde_json::Value {
 
 /// How a member stands, and what that costs if it is late.
 fn standing_as_json(member: &MemberStanding) -> serde_json::Value {
-    let (late, costs) = match member.standing {
-        Standing::Late { by, costs } => (Some(by), Some(costs)),
-        _ => (None, None),
-    };
+    let (late, costs) = lateness(member.standing);
     json!({
         "sid": member.sid,
         "state": member.standing.as_str(),

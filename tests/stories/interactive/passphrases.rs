@@ -3,7 +3,7 @@
 use expectrl::{Eof, Expect};
 
 use super::{SEEN, answer, sandboxed, terminal};
-use crate::campus::{Campus, write_secret};
+use crate::campus::{Campus, copy, write_secret};
 
 #[test]
 fn a_key_gets_another_passphrase_and_loses_it_without_a_code() {
@@ -123,4 +123,36 @@ fn a_key_gets_a_passphrase_and_a_wrong_one_is_asked_for_again() {
     guessing.expect("wrong_passphrase").unwrap();
     guessing.expect(Eof).unwrap();
     assert_eq!(campus.submissions().len(), 1);
+}
+
+#[test]
+fn who_enrols_after_an_old_backup_was_put_back_is_asked_for_the_passphrase_once() {
+    let mut campus = Campus::sandbox();
+    campus.cuhk.stop();
+    let (home, old) = (campus.path().join("cuhk"), campus.outside().join("old"));
+    copy(&home, &old);
+    campus.start_cuhk_again();
+    let passphrase = campus.outside().join("passphrase");
+    write_secret(&passphrase, "correct horse\n");
+    let enrol = ["enrol", "--ids", "1155000004"];
+    let given = ["--passphrase-file", passphrase.to_str().unwrap()];
+    let enrolled = campus.student(&[&enrol[..], &given].concat());
+    enrolled.succeeded();
+    campus.cuhk.stop();
+    std::fs::remove_dir_all(&home).unwrap();
+    copy(&old, &home);
+    campus.start_cuhk_again();
+
+    let mut command = sandboxed(&campus);
+    command.args(enrol);
+    let mut enrolling = terminal(command);
+    enrolling.expect("Passphrase of 1155000004's key:").unwrap();
+    enrolling.send_line("correct horse").unwrap();
+    let told = "1155000004 CUHK has no record of the certificate here";
+    enrolling.expect(told).unwrap();
+    enrolling.expect("1155000004 sign finished").unwrap();
+    enrolling.expect(Eof).unwrap();
+    let submit = ["submit", "--ids", "1155000004"];
+    let submitted = campus.student(&[&submit[..], &given].concat());
+    submitted.succeeded();
 }

@@ -6,10 +6,10 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, SpiffeId, StudentId};
 use scb_tlog::KeyName;
 
-use crate::counted;
 use crate::log_leaf::LogName;
 use crate::statement::{FileEntry, SubmissionNumber};
 use crate::time::rfc3339;
+use crate::{Code, counted};
 
 /// One thing that was found to be in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +123,18 @@ pub enum Found {
         /// The number of the entry.
         index: u64,
     },
-    /// What only archives and refusals say.
+    /// That it was refused.
+    Refused {
+        /// Why.
+        code: Code,
+        /// When.
+        at: UnixTime,
+        /// By whom.
+        service: SpiffeId,
+    },
+    /// Who was refused.
+    Members(Vec<StudentId>),
+    /// What only archives say.
     Text(String),
 }
 
@@ -215,6 +226,13 @@ impl fmt::Display for Found {
                 "entry {index} is not in it yet, and comes with that proof: until then the time that \
                  counts is Blackboard's word alone"
             ),
+            Self::Refused { code, at, service } => {
+                write!(f, "{code} at {} by {service}", rfc3339(*at))
+            }
+            Self::Members(sids) => {
+                let sids: Vec<_> = sids.iter().map(StudentId::as_str).collect();
+                f.write_str(&sids.join(", "))
+            }
             Self::Text(text) => f.write_str(text),
         }
     }

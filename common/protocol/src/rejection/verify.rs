@@ -9,10 +9,10 @@ use super::archive::{Parts, build, open};
 use crate::log_leaf::{self, Entry, Leaf, LogName};
 use crate::receipt::log_proof::{self, Entered};
 use crate::receipt::verify::{check_root, invalid};
-use crate::receipt::{Check, LogProof, SignedLeaf, WitnessPolicy, Witnessed, file};
+use crate::receipt::{Check, Found, LogProof, SignedLeaf, WitnessPolicy, Witnessed, file};
 use crate::sole_signer::signing_blackboard;
 use crate::statement::Statement;
-use crate::time::{CLOCK_SKEW, rfc3339};
+use crate::time::CLOCK_SKEW;
 use crate::{Code, Refusal, Step};
 
 /// For so long the same refusal is entered once, and told with the earlier entry.
@@ -176,17 +176,15 @@ impl VerifiedRejection {
         if service != statement.service || LogName::of(&statement).map_err(text)? != leaf.log {
             return Err("the log entry and the statement name different things".to_owned());
         }
-        let found = format!("{} at {} by {service}", refused.code, rfc3339(leaf.at));
-        let checks = vec![
-            Check {
-                what: "refused",
-                found: found.into(),
-            },
-            Check {
-                what: "members",
-                found: listed(&refused.members).into(),
-            },
-        ];
+        let found = Found::Refused {
+            code: refused.code,
+            at: leaf.at,
+            service,
+        };
+        let members = Found::Members(refused.members.clone());
+        let checks = [("refused", found), ("members", members)];
+        let checks = checks.map(|(what, found)| Check { what, found });
+        let checks = checks.to_vec();
         Ok(Self {
             leaf,
             commitment: Fingerprint::of(&signed.leaf),
@@ -262,9 +260,4 @@ fn known_roots(
 fn is_of_now(at: UnixTime, now: UnixTime) -> bool {
     let (at, now, skew) = (at.as_secs(), now.as_secs(), 2 * CLOCK_SKEW);
     at <= now.saturating_add(skew) && now <= at.saturating_add(ENTERED_ONCE.as_secs() + skew)
-}
-
-fn listed(members: &[StudentId]) -> String {
-    let members: Vec<_> = members.iter().map(StudentId::to_string).collect();
-    members.join(", ")
 }

@@ -2,12 +2,13 @@
 
 use scb_cli::{local_time, printable, rfc3339, say};
 use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
-use scb_protocol::rules::{MemberStanding, Standing};
+use scb_protocol::rules::MemberStanding;
 use serde_json::{Value, json};
 
 use super::words::Words;
 use super::{OwnFile, Waiting};
 use crate::Error;
+use crate::commands::rules::lateness;
 
 /// Whether this is one of its files.
 pub(super) fn has_file(one: &Waiting, own: &OwnFile) -> bool {
@@ -175,10 +176,7 @@ fn one_as_json(one: &Waiting, own: Option<&OwnFile>) -> Value {
         .flatten()
         .zip(each(one))
     {
-        let (late, costs) = match standing.standing {
-            Standing::Late { by, costs } => (Some(by), Some(costs)),
-            _ => (None, None),
-        };
+        let (late, costs) = lateness(standing.standing);
         member["would_be"] = json!(standing.standing.as_str());
         member["late_seconds"] = json!(late);
         member["costs_percent"] = json!(costs);

@@ -1,5 +1,6 @@
 //! What was found in order, line by line, in two languages.
 
+use scb_certs::StudentId;
 use scb_cli::{local_moments, local_time};
 use scb_explain::Language;
 use scb_protocol::grouped;
@@ -15,7 +16,7 @@ impl VerdictWords {
     }
 }
 
-/// What only archives and refusals say is told in English.
+/// What only archives say is told in English.
 fn chinese(found: &Found) -> Option<(&'static str, String)> {
     Some(match found {
         Found::Root(root) => ("根證書", format!("SHA-256 {root}")),
@@ -88,6 +89,14 @@ fn chinese(found: &Found) -> Option<(&'static str, String)> {
                 "尚未載有第 {index} 項，將隨證明送達：在此之前，所計時間只憑 Blackboard 之言"
             );
             ("入冊時間", told)
+        }
+        Found::Refused { code, at, service } => {
+            let at = local_time(*at);
+            ("拒絕", format!("{service} 於 {at} 拒絕：{code}"))
+        }
+        Found::Members(sids) => {
+            let sids: Vec<_> = sids.iter().map(StudentId::as_str).collect();
+            ("組員", sids.join("、"))
         }
         Found::Text(_) => return None,
     })
