@@ -20,6 +20,7 @@ pub(crate) use request::{newest_root, next_key};
 pub use revoked::Revoked as RevokedAuthority;
 pub(crate) use revoked::unlisted;
 pub use root::{RootAnswer, RootRequest, import_root, request_root, sign_root};
+pub(crate) use sign::require_in_force;
 pub use sign::{open_root, sign};
 
 use crate::Error;

@@ -74,7 +74,7 @@ pub(super) fn require_root(asked: Fingerprint, root: &Certificate) -> Result<(),
 }
 
 /// What a root signs after its end, a successor among it, nobody believes.
-pub(super) fn require_in_force(root: &Certificate, now: UnixTime) -> Result<(), Error> {
+pub(crate) fn require_in_force(root: &Certificate, now: UnixTime) -> Result<(), Error> {
     let ended = root.not_after();
     match ended < now {
         true => Err(Error::RootEnded { ended }),

@@ -217,6 +217,16 @@ async fn a_root_that_has_ended_signs_nothing_as_nobody_would_believe_it() {
         matches!(refused, Err(Error::RootEnded { .. })),
         "{refused:?}"
     );
+    let asked = {
+        let (home, store, passphrase) = (university.home(), university.store.clone(), PASSPHRASE);
+        let passphrase = passphrase.to_owned().into();
+        let kind = IssuerKind::Students;
+        let asked = move || scb_cuhk::request(&home, &store, &Config::default(), kind, &passphrase);
+        tokio::task::spawn_blocking(asked).await.unwrap().unwrap()
+    };
+    sign(&asked, &root, university.clock.now()).unwrap();
+    let refused = sign(&asked, &root, after);
+    assert!(matches!(refused, Err(Error::RootEnded { .. })));
     for another in [true, false] {
         let (home, store) = (university.home(), university.store.clone());
         let request = move || request_root(&home, &store, another, after);

@@ -12,9 +12,10 @@ use super::{PassphraseFiles, Requested, SignRequest, now};
 use crate::Error;
 use crate::ceremony::{
     RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, newest_root,
-    next_key, open_root, request, request_root, sign, sign_root,
+    next_key, open_root, request, request_root, require_in_force, sign, sign_root,
 };
 use crate::config::{Config, path};
+use crate::issuers::read_certificate;
 use crate::root::open_roots;
 use crate::store::{CrlSigner, Store};
 
@@ -31,6 +32,12 @@ pub(super) fn root_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> 
     Ok(passphrase_from_flag(flag, file, question, false)?)
 }
 
+/// Before a key is made that nobody could certify.
+fn require_root_in_force(home: &Home, store: &Store) -> Result<(), Error> {
+    let root = read_certificate(home, &path::authority(newest_root(store)?))?;
+    require_in_force(&root, now())
+}
+
 /// All three acts at one place.
 pub(super) fn rotate_issuer(
     home: &Home,
@@ -40,6 +47,7 @@ pub(super) fn rotate_issuer(
 ) -> Result<(), Failure> {
     let root_dir = home.path(&path::authority(newest_root(store)?));
     require_root_key(&root_dir)?;
+    require_root_in_force(home, store)?;
     let passphrase = issuers_passphrase(files.passphrase_file.as_deref())?;
     let root_passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
     let root = open_root(&root_dir, &root_passphrase)?;
@@ -91,6 +99,7 @@ pub(super) fn write_request(
             return written(out, &request.to_json(), "the request is in");
         }
     };
+    require_root_in_force(home, store)?;
     let passphrase = issuers_passphrase(passphrase_file)?;
     let config: Config = load_config(home).map_err(Error::from)?;
     let request = request(home, store, &config, kind, &passphrase)?;
