@@ -153,7 +153,11 @@ fn a_stolen_issuing_authority_is_withdrawn_and_its_students_come_back_with_new_c
     ] {
         assert!(told.stdout.contains(part), "{told:#?}");
     }
-    assert_eq!(campus.authority("students")["state"], "withdrawn");
+    let authority = campus.authority("students");
+    assert_eq!(authority["state"], "withdrawn");
+    assert_eq!(authority["reason"], "ca_compromise");
+    assert!(authority["withdrawn_at"].is_string(), "{authority}");
+    assert_eq!(campus.authority("students-2")["withdrawn_at"], Value::Null);
     let refused = campus.refused_soon();
     for (part, word) in [("message", "ca_compromise"), ("remedy", "student enrol")] {
         assert!(refused[part].to_string().contains(word), "{refused}");

@@ -18,7 +18,7 @@ use super::{Desk, now, open};
 use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
 use crate::keys::{KeyState, active_signer, rotate_tokens};
-use crate::store::{AuthorityKind, Store, TokenSigner};
+use crate::store::{AuthorityKind, Revocation, Store, TokenSigner};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -251,7 +251,8 @@ fn list(home: &Home, store: &Store, json: bool) -> Result<(), Failure> {
             true => authority.state(&authorities, now()).into(),
             false => KeyState::Retired,
         };
-        rows.push(Row::of(authority.signer.to_string(), state, &certificate));
+        let row = Row::of(authority.signer.to_string(), state, &certificate);
+        rows.push(row.withdrawn(authority.withdrawn));
     }
     let signers = store.read_blocking(|records| records.signers().all())?;
     rows.extend(
@@ -276,6 +277,9 @@ struct Row {
     not_before: Moment,
     not_after: Moment,
     retired_at: Option<Moment>,
+    withdrawn_at: Option<Moment>,
+    /// Why it was withdrawn.
+    reason: Option<&'static str>,
 }
 
 impl Row {
@@ -288,6 +292,16 @@ impl Row {
             not_before: Moment(certificate.not_before()),
             not_after: Moment(certificate.not_after()),
             retired_at: None,
+            withdrawn_at: None,
+            reason: None,
+        }
+    }
+
+    fn withdrawn(self, revocation: Option<Revocation>) -> Self {
+        Self {
+            withdrawn_at: revocation.map(|revocation| Moment(revocation.at)),
+            reason: revocation.map(|revocation| revocation.reason.as_str()),
+            ..self
         }
     }
 
@@ -301,7 +315,7 @@ impl Row {
         );
         Some(Self {
             retired_at: signer.retired_at.map(Moment),
-            ..row
+            ..row.withdrawn(signer.record.revocation)
         })
     }
 
