@@ -22,21 +22,25 @@ pub(super) fn check(
     commitment: Commitment,
     now: UnixTime,
 ) -> Result<(), Error> {
+    // Most often there is none, and nothing more to read.
+    let later = Later::than(connection, statement, commitment)?;
+    if later.is_empty() {
+        return Ok(());
+    }
     let Some(book) = rulebook::of_statement(connection, statement)? else {
         return Ok(());
     };
     let judge = Judge { book, statement };
     let then = judge.prices(commitment.at, Some(commitment.index));
-    if judge.at_most(&judge.prices(now, None), &then) {
+    if at_most(&judge.prices(now, None), &then) {
         return Ok(());
     }
     let replaces = |later: &Later| {
-        let as_good = judge.at_most(&judge.prices(later.at, Some(later.index)), &then);
+        let as_good = at_most(&judge.prices(later.at, Some(later.index)), &then);
         // What was given up in time left it the last one.
         let given_up = later.given_up.map(|at| judge.prices(at, None));
-        as_good && !given_up.is_some_and(|prices| judge.at_most(&prices, &then))
+        as_good && !given_up.is_some_and(|prices| at_most(&prices, &then))
     };
-    let later = Later::than(connection, statement, commitment)?;
     match later.into_iter().find(replaces) {
         Some(later) => Err(Error::Superseded {
             submission: statement.submission,
@@ -59,11 +63,11 @@ impl Judge<'_> {
         let each = members.map(|member| price(self.book.judge(at, index, &member.sid)));
         each.collect()
     }
+}
 
-    /// Whether nobody pays more for one than for the other.
-    fn at_most(&self, one: &[(u8, u8)], other: &[(u8, u8)]) -> bool {
-        one.iter().zip(other).all(|(one, other)| one <= other)
-    }
+/// Whether nobody pays more for one than for the other.
+fn at_most(one: &[(u8, u8)], other: &[(u8, u8)]) -> bool {
+    one.iter().zip(other).all(|(one, other)| one <= other)
 }
 
 fn price(standing: Standing) -> (u8, u8) {
@@ -97,9 +101,12 @@ impl Later {
 
     /// What was signed over one connection, and may still come or was given up.
     fn committed(connection: &Connection, statement: &Statement) -> Result<Vec<Self>, Error> {
-        let sql = "SELECT submission FROM backlog WHERE sid = ?";
+        let sql = "SELECT submission FROM backlog WHERE sid = ? AND submission <> ?";
         let mut query = connection.prepare_cached(sql)?;
-        let mut rows = query.query([first(statement).map(StudentId::as_str)])?;
+        let mut rows = query.query(params![
+            first(statement).map(StudentId::as_str),
+            statement.submission.as_bytes(),
+        ])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let submission = SubmissionId::from_bytes(row.get(0)?);
