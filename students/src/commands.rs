@@ -22,12 +22,15 @@ use std::time::Duration;
 use scb_certs::StudentId;
 use scb_cli::{Term, printable, say};
 use scb_explain::{Language, what_to_do};
+use scb_protocol::Code;
 
 use crate::cli::{Cli, Command, Common, Ids, definition};
 use crate::show::Show;
 use crate::speech::failure;
 use crate::words::Words;
-use crate::{Codes, Engine, Error, Event, FaultChoice, Group, Passphrases, Setup, interactive};
+use crate::{
+    Codes, Engine, Error, Event, FaultChoice, Group, Observer, Passphrases, Setup, interactive,
+};
 
 pub(crate) use cosign::ask_about_all;
 pub(crate) use submit::say_kept;
@@ -92,6 +95,45 @@ impl Prepared {
         }
         Group::new(ids.ids.clone())
     }
+}
+
+impl Prepared {
+    /// Asks for those who are named, or for everybody who has a certificate here. Of the latter, who is
+    /// let in no longer does not silence the others: he is left out. Answers who was asked for.
+    fn ask<T>(
+        &mut self,
+        ids: &[StudentId],
+        observer: &mut Observer<'_>,
+        mut ask: impl FnMut(&mut Engine, &Group, &mut Observer<'_>) -> Result<T, Error>,
+    ) -> Result<(Group, T), Error> {
+        let mut group = group_or_everybody(self, ids)?;
+        loop {
+            let renewed = self.engine.renew_due(&group, observer);
+            let error = match renewed.and_then(|()| ask(&mut self.engine, &group, observer)) {
+                Ok(told) => return Ok((group, told)),
+                Err(error) => error,
+            };
+            let Some((rest, refusal)) = without(&group, &error).filter(|_| ids.is_empty()) else {
+                return Err(error);
+            };
+            observer(&refusal);
+            group = rest;
+        }
+    }
+}
+
+/// The others, if one of them is let in no longer.
+fn without(group: &Group, error: &Error) -> Option<(Group, Event)> {
+    let Error::Refused(refusal) = error else {
+        return None;
+    };
+    let (code, sid) = (refusal.code, refusal.sid.clone()?);
+    let is_out = code == Code::StudentInactive || code.as_str().starts_with("certificate_");
+    let rest = group.ids().iter().filter(|other| **other != sid);
+    let rest: Vec<_> = rest.cloned().collect();
+    let is_one_of_them = is_out && rest.len() < group.ids().len();
+    let rest = Group::new(rest).ok().filter(|_| is_one_of_them)?;
+    Some((rest, Event::LeftOut { sid, code }))
 }
 
 /// Those who are named, or everybody who has a certificate here.

@@ -48,6 +48,13 @@ pub enum Event {
         /// Until when the present one is good; `None` if it has ended.
         until: Option<UnixTime>,
     },
+    /// A server lets this one of all students here in no longer: the others ask without.
+    LeftOut {
+        /// Who.
+        sid: StudentId,
+        /// Why.
+        code: Code,
+    },
     /// Step 6: what is about to be sent will be late.
     WillBeLate {
         /// How each member will stand.
@@ -130,6 +137,7 @@ impl Event {
             | Self::NotRenewed { .. }
             | Self::RejectionKept { .. }
             | Self::GivenUp { .. }
+            | Self::LeftOut { .. }
             | Self::WillBeLate { .. }
             | Self::StillStands { .. }
             | Self::Waiting { .. } => None,

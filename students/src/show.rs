@@ -80,6 +80,10 @@ impl Show {
             Event::GivenUp { submission } => {
                 self.line(Step::Six, &self.words.given_up(submission));
             }
+            Event::LeftOut { sid, code } => {
+                let why = sentence(*code, self.words.language());
+                self.line(Step::Three, &self.words.left_out(sid, &why));
+            }
             Event::WillBeLate { standings } => {
                 self.line(Step::Six, &self.words.will_be_late(standings));
             }

@@ -360,6 +360,13 @@ impl Words {
         }
     }
 
+    pub(crate) fn left_out(self, sid: &StudentId, why: &str) -> String {
+        match self.0 {
+            Language::English => format!("{sid} is left out: {why}"),
+            Language::Chinese => format!("不包括 {sid}：{why}"),
+        }
+    }
+
     pub(crate) fn given_up(self, submission: &SubmissionId) -> String {
         match self.0 {
             Language::English => format!(

@@ -35,3 +35,33 @@ fn more_students_than_a_group_takes_are_each_told_what_they_can_hand_in() {
     let told = student(&campus, &two).succeeded().json();
     assert_eq!(told["together"], true);
 }
+
+#[test]
+fn who_is_revoked_does_not_silence_the_others_on_the_machine() {
+    let campus = campus();
+    add(&campus, "Lab-1", DAY, "--group-size 1..2");
+    let ids = ["1155000001", "1155000002"];
+    for sid in ids {
+        campus.student(&["enrol", "--ids", sid]).succeeded();
+    }
+    campus
+        .student(&["submit", "--ids", ids[1], "--course", "CSCI3150"])
+        .succeeded();
+    let revoke = ["revoke", ids[0], "--reason", "key_compromise"];
+    campus.administer_cuhk(&revoke).succeeded();
+    let told = student(&campus, "assignments").succeeded().stdout;
+    let left_out = format!("{} is left out: ", ids[0]);
+    assert!(told.contains(&left_out), "{told}");
+    assert!(told.contains("CSCI3150 / lab-1"), "{told}");
+    let told = student(&campus, "assignments --json").succeeded().json();
+    assert_eq!(told["members"], serde_json::json!([ids[1]]));
+    let told = student(&campus, "history --json").succeeded().json();
+    assert_eq!(told["versions"][0]["members"], serde_json::json!([ids[1]]));
+    student(&campus, "grades").succeeded();
+    let again = campus.outside().join("again");
+    let download = format!("download S-000001 --to {}", again.display());
+    student(&campus, &download).succeeded();
+    // Who is named is not left out.
+    let named = format!("history --ids {} --json", ids.join(","));
+    student(&campus, &named).refused(3, "certificate_revoked");
+}

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use self::words::Words;
 use super::rules::lateness;
-use super::{Prepared, group_or_everybody, quiet, say_json};
+use super::{Prepared, quiet, say_json};
 use crate::cli::{Assignments, Common};
 use crate::show::Show;
 use crate::{ClockOffset, Engine, Error, Group, Observer};
@@ -21,18 +21,19 @@ use crate::{ClockOffset, Engine, Error, Group, Observer};
 pub(super) fn run(common: &Common, arguments: &Assignments, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
     prepared.engine.setup.blackboard()?;
-    let group = group_or_everybody(&prepared, &arguments.ids)?;
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);
-    prepared.engine.renew_due(&group, &mut observer)?;
-    // Nobody has said that all whose keys are here hand in together.
-    let most = usize::from(prepared.engine.setup.max_members());
-    let asking = match arguments.ids.is_empty() && group.ids().len() > most {
-        true => Asking::EachAlone(group),
-        false => Asking::Together(group),
-    };
-    let course = common.course.clone();
-    let mut told = told(&mut prepared.engine, &asking, course, &mut observer)?;
+    let (_, (asking, mut told)) =
+        prepared.ask(&arguments.ids, &mut observer, |engine, group, observer| {
+            // Nobody has said that all whose keys are here hand in together.
+            let most = usize::from(engine.setup.max_members());
+            let asking = match arguments.ids.is_empty() && group.ids().len() > most {
+                true => Asking::EachAlone(group.clone()),
+                false => Asking::Together(group.clone()),
+            };
+            let told = told(engine, &asking, common.course.clone(), observer)?;
+            Ok((asking, told))
+        })?;
     let time = told.time;
     told.listed.retain(|(one, _)| {
         let wanted = common.assignment.as_ref();

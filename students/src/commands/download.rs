@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use scb_cli::{Term, printable, say};
 use serde_json::json;
 
-use super::{Prepared, group_or_everybody, quiet, say_json};
+use super::{Prepared, quiet, say_json};
 use crate::Error;
 use crate::cli::{Common, Download};
 use crate::show::Show;
@@ -14,17 +14,15 @@ use crate::target::Place;
 pub(super) fn run(common: &Common, arguments: &Download, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
     prepared.engine.setup.blackboard()?;
-    let group = group_or_everybody(&prepared, &arguments.ids)?;
     let number = arguments.number;
     let folder = arguments.to.clone();
     let folder = folder.unwrap_or_else(|| PathBuf::from(number.to_string()));
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);
-    prepared.engine.renew_due(&group, &mut observer)?;
     let place = Place::new(&folder);
-    let fetched = prepared
-        .engine
-        .download(&group, number, &place, &mut observer)?;
+    let (_, fetched) = prepared.ask(&arguments.ids, &mut observer, |engine, group, observer| {
+        engine.download(group, number, &place, observer)
+    })?;
     drop(observer);
     drop(show);
     let path = |path: &Path| path.to_string_lossy().into_owned();

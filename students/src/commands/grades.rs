@@ -8,29 +8,20 @@ use scb_protocol::in_words;
 use scb_protocol::receipt::Witnessed;
 use serde_json::{Value, json};
 
-use super::{Prepared, everybody_here, say_json};
+use super::{Prepared, quiet, say_json};
+use crate::Error;
 use crate::cli::{Common, Grades};
 use crate::show::Show;
-use crate::{Error, Group};
 
 pub(super) fn run(common: &Common, arguments: &Grades, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
     prepared.engine.setup.blackboard()?;
-    let group = match arguments.ids.is_empty() {
-        true => everybody_here(&prepared)?,
-        false => Group::new(arguments.ids.clone())?,
-    };
     let mut show = Show::new(common);
-    // The steps themselves are only of interest to whoever wants them explained.
-    let explained = common.explain.wanted().is_some();
-    let mut observer = |event: &crate::Event| {
-        if explained || event.step_event().is_none() {
-            show.event(event);
-        }
-    };
-    prepared.engine.renew_due(&group, &mut observer)?;
-    let course = common.course.clone();
-    let grades = prepared.engine.grades(&group, course, &mut observer)?;
+    let mut observer = quiet(common, &mut show);
+    let (group, grades) =
+        prepared.ask(&arguments.ids, &mut observer, |engine, group, observer| {
+            engine.grades(group, common.course.clone(), observer)
+        })?;
     let wanted = |one: &&VerifiedGrade| {
         let asked = common.assignment.as_ref();
         asked.is_none_or(|it| *it == one.grade().assignment)

@@ -9,7 +9,7 @@ use scb_protocol::message::blackboard::{ListedFile, ListedVersion, OwnStanding};
 use scb_protocol::{counted, from_seconds, grouped};
 use serde_json::{Value, json};
 
-use super::{Prepared, group_or_everybody, quiet, say_json};
+use super::{Prepared, quiet, say_json};
 use crate::Error;
 use crate::cli::{Common, Own};
 use crate::show::Show;
@@ -18,12 +18,12 @@ use crate::words::padded;
 pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
     prepared.engine.setup.blackboard()?;
-    let group = group_or_everybody(&prepared, &arguments.ids)?;
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);
-    prepared.engine.renew_due(&group, &mut observer)?;
     let only = (common.course.clone(), common.assignment.clone());
-    let told = prepared.engine.history(&group, only, &mut observer)?;
+    let (_, told) = prepared.ask(&arguments.ids, &mut observer, |engine, group, observer| {
+        engine.history(group, only.clone(), observer)
+    })?;
     if common.json {
         let versions: Vec<Value> = told.versions.iter().map(as_json).collect();
         let unfinished = unfinished::all_as_json(&told);

@@ -11,11 +11,11 @@ use scb_protocol::receipt::VerifiedReceipt;
 use serde_json::json;
 
 use self::refused::Refused;
-use super::{Prepared, group_or_everybody, quiet, say_json};
+use super::{Prepared, quiet, say_json};
 use crate::cli::{Common, Receipts};
 use crate::setup::{receipts_dir, verification_roots};
 use crate::show::Show;
-use crate::{Error, receipts};
+use crate::{Engine, Error, receipts};
 
 pub(super) fn run(common: &Common, arguments: &Receipts, term: Term) -> Result<(), Error> {
     let dir = receipts_dir(common)?;
@@ -60,11 +60,9 @@ pub(super) fn run(common: &Common, arguments: &Receipts, term: Term) -> Result<(
 fn fetch(common: &Common, arguments: &Receipts, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
     prepared.engine.setup.blackboard()?;
-    let group = group_or_everybody(&prepared, &arguments.ids)?;
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);
-    prepared.engine.renew_due(&group, &mut observer)?;
-    let fetched = prepared.engine.fetch_receipts(&group, &mut observer)?;
+    let (_, fetched) = prepared.ask(&arguments.ids, &mut observer, Engine::fetch_receipts)?;
     match common.json {
         true => Ok(()),
         false => Ok(say(&format!(
