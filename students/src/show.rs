@@ -82,7 +82,7 @@ impl Show {
             }
             Event::LeftOut { sid, code } => {
                 let why = sentence(*code, self.words.language());
-                self.line(Step::Three, &self.words.left_out(sid, &why));
+                self.line(Step::Three, &self.words.left_out(sid, why));
             }
             Event::WillBeLate { standings } => {
                 self.line(Step::Six, &self.words.will_be_late(standings));
