@@ -242,6 +242,7 @@ pub(crate) fn told(events: &[Event]) -> Vec<String> {
         Event::GivenUp { submission } => format!("given up {submission}"),
         Event::StillStands { submission, .. } => format!("still stands {submission}"),
         Event::WillBeLate { .. } => "will be late".to_owned(),
+        Event::LeftOut { sid, code } => format!("left out {sid} {code}"),
         Event::Waiting { step, left, .. } => format!("step {step} waiting {left}"),
         Event::Interrupted { code } => format!("interrupted {code}"),
         Event::NotRenewed {
