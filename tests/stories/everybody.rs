@@ -63,5 +63,7 @@ fn who_is_revoked_does_not_silence_the_others_on_the_machine() {
     student(&campus, &download).succeeded();
     // Who is named is not left out.
     let named = format!("history --ids {} --json", ids.join(","));
-    student(&campus, &named).refused(3, "certificate_revoked");
+    let refused = student(&campus, &named);
+    assert_eq!(refused.exit, Some(3), "{refused:#?}");
+    assert!(refused.stderr.contains(ids[0]), "{refused:#?}");
 }

@@ -91,10 +91,11 @@ fn told(
         told.listed.into_iter().for_each(|one| all.add(one, &group));
     }
     all.something = !all.listed.is_empty();
-    // What is due next comes first, what is always open last.
+    // What is due next comes first, what is always open later, what is closed last.
+    let time = all.time;
     all.listed.sort_by_key(|(one, _)| {
         let due = one.rules.due_for(None);
-        (due.is_none(), due)
+        (is_closed(standing(one, time)), due.is_none(), due)
     });
     Ok(all)
 }
