@@ -72,9 +72,6 @@ impl Handler {
         let index = usize::try_from(index).unwrap_or(usize::MAX);
         let file = record.statement().files.get(index);
         let file = file.ok_or_else(unknown)?;
-        if from > file.size {
-            return Err(unknown());
-        }
         let turn = self.shared.turn(sids).await?;
         let reader = self.shared.content.reader(file.sha256.as_bytes(), from);
         let mut reader = reader.await.map_err(|error| damaged(Error::from(error)))?;

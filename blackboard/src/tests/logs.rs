@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use rusqlite::Connection;
-use scb_certs::Fingerprint;
+use scb_certs::{Ed25519Seed, Fingerprint};
 use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Contents, Entry, LogName, leaf_commitment};
 use scb_tlog::{HashReader as _, Tiles, inspect};
@@ -166,6 +166,10 @@ async fn another_log_key_does_not_go_on_with_the_log() {
     let key = campus.home.path("logs/key.pem");
     let right = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
+    let (code, _) = refused(&mut campus).await;
+    assert_eq!(code, "log_key", "none is made in its place");
+    let another = Ed25519Seed::generate().unwrap().to_pem(None).unwrap();
+    scb_certs::write_private(&key, &another).unwrap();
     let (code, _) = refused(&mut campus).await;
     assert_eq!(code, "log_key");
     fs::remove_file(&key).unwrap();

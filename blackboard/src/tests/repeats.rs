@@ -75,7 +75,8 @@ impl Desk {
                 index: Some(1),
                 at: pending.at,
             },
-            accepted_at: from_seconds(DUE + 5000),
+            // The files come at once: later only those of the last one would be taken.
+            accepted_at: from_seconds(pending.at.as_secs() + 1),
         };
         let accepted = self.register.accept(draft, move |_| counts, sign).await;
         accepted.unwrap()
