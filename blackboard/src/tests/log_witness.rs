@@ -100,9 +100,15 @@ async fn backed_up(outage: Outage) -> (Campus, u64, u64) {
 
 /// Copies the home of a server that was stopped.
 async fn back_up(campus: &Campus) {
-    // The last reader to let go of the database removes SQLite's log.
-    let log = campus.home.path("blackboard.db-wal");
-    eventually("the database is closed", || !log.exists()).await;
+    // Whoever lets go of the database last removes SQLite's log; of two at the same time, neither.
+    let [database, log] = ["blackboard.db", "blackboard.db-wal"].map(|name| campus.home.path(name));
+    let is_gone = || {
+        let last = Connection::open(&database).unwrap();
+        last.execute_batch("PRAGMA wal_checkpoint").unwrap();
+        drop(last);
+        !log.exists()
+    };
+    eventually("the database is closed", is_gone).await;
     copy(campus.home.dir(), &campus.dir.path().join("backup"));
 }
 
