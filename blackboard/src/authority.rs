@@ -37,7 +37,6 @@ use revocations::all_in_force;
 use worker::{Ask, Worker};
 
 pub(crate) use address::CuhkAddress;
-pub(crate) use link::bundle_in;
 pub(crate) use lists_then::{ListsNow, ListsThen};
 pub(crate) use log_witness::{LogWitness, Lost, Trouble};
 pub(crate) use revocations::Numbers;

@@ -20,7 +20,6 @@ use scb_protocol::{
 };
 use scb_transport::{ClientTls, Clock, Connection, ServerTrust, connect};
 
-use crate::authority::bundle_in;
 use crate::config::Config;
 use crate::identity::{Identity, IdentityFiles};
 
@@ -171,7 +170,7 @@ async fn trust_of_now(
     let latest = Request::TrustBundle { sequence: 0 };
     connection.send(&latest).await?;
     let answer = connection.receive_reply(Step::Zero, DEADLINE).await;
-    let Some(signed) = bundle_in(answer)? else {
+    let Some(signed) = SignedBundle::in_answer(answer, Step::Zero)? else {
         return Ok((trust, None));
     };
     let verified = signed

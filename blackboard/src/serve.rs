@@ -12,7 +12,7 @@ use scb_cli::{Failure, Home};
 use scb_protocol::rules::{GroupSize, Terms};
 use scb_protocol::server::Policy;
 use scb_protocol::{Code, Refusal, Step, from_seconds};
-use scb_storage::{ContentStore, HomeLock};
+use scb_storage::{ContentStore, HomeLock, READERS};
 use scb_transport::{
     ClientAuth, Clock, Listener, ServerTls, Shutdown, Turns, raise_descriptor_limit,
 };
@@ -38,7 +38,7 @@ use crate::witnessed::Witnessed;
 
 /// Questions of members about what they have handed in that are answered at once: half of the threads
 /// that read, so that nobody who hands in waits for them.
-const QUESTIONS: usize = 2;
+const QUESTIONS: usize = READERS / 2;
 /// How long a start waits for CUHK to come up.
 pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two attempts meanwhile.

@@ -11,6 +11,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, ServiceName, SpiffeId, StudentId, VerifiedService, VerifiedStudent};
 use scb_protocol::message::cuhk::Reply;
 use scb_protocol::{Code, Refusal, SignedBundle, Step, WRONG_CODES_PER_MINUTE};
+use scb_storage::READERS;
 use scb_tlog::Cosigner;
 use scb_transport::{Clock, Rate, RatePerAddress, Turns};
 
@@ -28,7 +29,7 @@ pub(crate) use verification::Introspected;
 
 /// Questions of students about the log that are answered at once: half of the threads that read, so
 /// that services never wait for them.
-const QUESTIONS: usize = 2;
+const QUESTIONS: usize = READERS / 2;
 
 /// CUHK at work. It asks stores and signs; who may ask for what is the protocol's business.
 #[derive(Debug)]

@@ -95,9 +95,7 @@ impl Prepared {
         }
         Group::new(ids.ids.clone())
     }
-}
 
-impl Prepared {
     /// Asks for those who are named, or for everybody who has a certificate here. Of the latter, who is
     /// let in no longer does not silence the others: he is left out. Answers who was asked for.
     fn ask<T>(
@@ -113,10 +111,10 @@ impl Prepared {
                 Ok(told) => return Ok((group, told)),
                 Err(error) => error,
             };
-            let Some((rest, refusal)) = without(&group, &error).filter(|_| ids.is_empty()) else {
+            let Some((rest, left_out)) = without(&group, &error).filter(|_| ids.is_empty()) else {
                 return Err(error);
             };
-            observer(&refusal);
+            observer(&left_out);
             group = rest;
         }
     }
@@ -128,7 +126,7 @@ fn without(group: &Group, error: &Error) -> Option<(Group, Event)> {
         return None;
     };
     let (code, sid) = (refusal.code, refusal.sid.clone()?);
-    let is_out = code == Code::StudentInactive || code.as_str().starts_with("certificate_");
+    let is_out = code == Code::StudentInactive || code.is_about_certificate();
     let rest = group.ids().iter().filter(|other| **other != sid);
     let rest: Vec<_> = rest.cloned().collect();
     let is_one_of_them = is_out && rest.len() < group.ids().len();

@@ -69,7 +69,7 @@ impl Link {
         &mut self,
         sequence: u64,
     ) -> Result<Option<SignedBundle>, Refusal> {
-        bundle_in(self.ask(&Request::TrustBundle { sequence }).await)
+        SignedBundle::in_answer(self.ask(&Request::TrustBundle { sequence }).await, STEP)
     }
 
     /// The current revocation lists, not yet judged, and the epoch that they cover.
@@ -92,22 +92,6 @@ impl Link {
         self.connection
             .receive_reply(STEP, left(self.deadline))
             .await
-    }
-}
-
-/// The trust bundle in an answer, not yet judged; none from a CUHK whose root has not signed one yet.
-pub(crate) fn bundle_in(answer: Result<Reply, Refusal>) -> Result<Option<SignedBundle>, Refusal> {
-    match answer {
-        Ok(Reply::TrustBundle { bundle, signatures }) => Ok(Some(SignedBundle {
-            bundle,
-            signatures: signatures
-                .iter()
-                .map(|der| der.as_bytes().to_vec())
-                .collect(),
-        })),
-        Ok(other) => Err(misbehaved("trust_bundle", &other)),
-        Err(none) if none.code == Code::NotFound => Ok(None),
-        Err(refusal) => Err(refusal),
     }
 }
 

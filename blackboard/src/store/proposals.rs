@@ -353,8 +353,7 @@ pub(super) fn overtake(transaction: &Transaction<'_>, version: &Record) -> Resul
     let (statement, now) = (version.statement(), version.accepted_at());
     for stored in rows::waiting(transaction, statement, now)? {
         let is_older = version.committed_at() >= Some(stored.kept.proposed_at);
-        let same = stored.statement.members.len() == statement.members.len()
-            && statement.members.iter().all(|one| stored.names(&one.sid));
+        let same = stored.statement.is_of_same_group(statement);
         // The very same is answered with this version's receipt.
         let is_it = stored.statement.is_same_version(statement);
         if stored.kept.signed.is_none() && is_older && same && !is_it {

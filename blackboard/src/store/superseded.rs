@@ -4,7 +4,7 @@
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_protocol::rules::{Rulebook, Standing};
+use scb_protocol::rules::{Price, Rulebook};
 use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionId};
 
@@ -58,24 +58,16 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn prices(&self, at: UnixTime, index: Option<u64>) -> Vec<(u8, u8)> {
+    fn prices(&self, at: UnixTime, index: Option<u64>) -> Vec<Price> {
         let members = self.statement.members.iter();
-        let each = members.map(|member| price(self.book.judge(at, index, &member.sid)));
+        let each = members.map(|member| self.book.judge(at, index, &member.sid).price());
         each.collect()
     }
 }
 
 /// Whether nobody pays more for one than for the other.
-fn at_most(one: &[(u8, u8)], other: &[(u8, u8)]) -> bool {
+fn at_most(one: &[Price], other: &[Price]) -> bool {
     one.iter().zip(other).all(|(one, other)| one <= other)
-}
-
-fn price(standing: Standing) -> (u8, u8) {
-    match standing {
-        Standing::OnTime | Standing::WithinGrace | Standing::NotYetOpen { .. } => (0, 0),
-        Standing::Late { costs, .. } => (1, costs),
-        Standing::Closed { .. } => (2, 0),
-    }
 }
 
 /// A statement of the same members about the same assignment that was committed after another one.
@@ -187,16 +179,5 @@ fn first(statement: &Statement) -> Option<&StudentId> {
 /// Whether both are of the very same members about the very same assignment, and of other files: of the
 /// same ones there is nothing to choose.
 fn is_alike(one: &Statement, other: &Statement) -> bool {
-    let members = |statement: &Statement| {
-        let mut sids: Vec<_> = statement
-            .members
-            .iter()
-            .map(|one| one.sid.clone())
-            .collect();
-        sids.sort();
-        sids
-    };
-    (&one.course, &one.assignment) == (&other.course, &other.assignment)
-        && members(one) == members(other)
-        && !one.is_same_version(other)
+    one.is_of_same_group(other) && !one.is_same_version(other)
 }

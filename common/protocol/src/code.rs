@@ -382,6 +382,11 @@ impl Code {
                 | Self::KeyRefused
         )
     }
+
+    /// Whether it says that a certificate is not, or no longer, taken.
+    pub fn is_about_certificate(self) -> bool {
+        self.as_str().starts_with("certificate_")
+    }
 }
 
 impl std::fmt::Display for Code {

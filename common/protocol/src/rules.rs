@@ -24,7 +24,7 @@ pub use extension::Extension;
 pub use late::{LateRule, Per};
 pub use parts::{Counts, FileKind, GroupSize, Groups, MAX_GROUP, Title};
 pub use rulebook::{Extended, Rulebook};
-pub use standing::{MemberStanding, Standing};
+pub use standing::{MemberStanding, Price, Standing};
 
 use crate::object::objects;
 use crate::time::{as_rfc3339_if_any, from_seconds};

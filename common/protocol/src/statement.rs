@@ -106,18 +106,21 @@ impl Statement {
     /// Whether both hand in the same files under the same names, for the same assignment, by the
     /// same students, whatever their certificates and in whatever order.
     pub fn is_same_version(&self, other: &Self) -> bool {
-        let place = |of: &Self| (of.service.clone(), of.course.clone(), of.assignment.clone());
-        let members = |of: &Self| -> BTreeSet<_> {
-            let members = of.members.iter();
-            members.map(|member| member.sid.clone()).collect()
-        };
         let files = |of: &Self| -> BTreeSet<_> {
             let files = of.files.iter();
             let key = |file: &FileEntry| (file.name.clone(), file.size, file.sha256.to_string());
             files.map(key).collect()
         };
-        place(self) == place(other)
-            && members(self) == members(other)
-            && files(self) == files(other)
+        self.is_of_same_group(other) && files(self) == files(other)
+    }
+
+    /// Whether both are for the same assignment, by the very same students in whatever order.
+    pub fn is_of_same_group(&self, other: &Self) -> bool {
+        let place = |of: &Self| (of.service.clone(), of.course.clone(), of.assignment.clone());
+        let members = |of: &Self| -> BTreeSet<_> {
+            let members = of.members.iter();
+            members.map(|member| member.sid.clone()).collect()
+        };
+        place(self) == place(other) && members(self) == members(other)
     }
 }

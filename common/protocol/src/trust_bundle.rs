@@ -9,10 +9,11 @@ use scb_certs::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::message::cuhk::Reply;
 use crate::object::objects;
 use crate::time::{as_rfc3339, is_future, is_past, rfc3339};
 use crate::values::Der;
+use crate::{Code, Error, Message as _, Refusal, Step};
 
 /// How many bundles somebody may have missed and still catch up with.
 const MAX_MISSED: u64 = 64;
@@ -187,6 +188,27 @@ impl SignedBundle {
             trust: store_of(&roots, &trust_domain)?,
             sequence,
         })
+    }
+
+    /// What CUHK answered to the question for a bundle, not judged yet; none where it has none: its root has
+    /// not signed one yet.
+    ///
+    /// # Errors
+    ///
+    /// What CUHK refused it with; [`Code::ServerMisbehaved`] if it answered something else.
+    pub fn in_answer(answer: Result<Reply, Refusal>, step: Step) -> Result<Option<Self>, Refusal> {
+        match answer {
+            Ok(Reply::TrustBundle { bundle, signatures }) => {
+                let signatures = signatures.iter().map(|der| der.as_bytes().to_vec());
+                let signatures = signatures.collect();
+                Ok(Some(Self { bundle, signatures }))
+            }
+            Ok(other) => Err(Refusal::new(Code::ServerMisbehaved, step)
+                .with("expected", "trust_bundle")
+                .with("got", other.name())),
+            Err(none) if none.code == Code::NotFound => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// The way to this bundle from the one accepted last, `known`, by those between them, which may

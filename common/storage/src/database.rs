@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Reader threads, each with its own connection.
-const READERS: usize = 4;
+pub const READERS: usize = 4;
 
 /// Jobs that may wait, for writing and for reading each.
 const QUEUE: usize = 1024;

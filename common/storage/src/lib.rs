@@ -32,7 +32,7 @@ mod wait;
 mod writer;
 
 pub use content::ContentStore;
-pub use database::Database;
+pub use database::{Database, READERS};
 pub use error::Error;
 pub use incoming::ContentWriter;
 pub use inspect::{Inspection, ReadOnly};

@@ -23,16 +23,12 @@ pub(super) fn run(common: &Common, arguments: &Assignments, term: Term) -> Resul
     prepared.engine.setup.blackboard()?;
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);
-    let (_, (asking, mut told)) =
+    let (group, mut told) =
         prepared.ask(&arguments.ids, &mut observer, |engine, group, observer| {
             // Nobody has said that all whose keys are here hand in together.
             let most = usize::from(engine.setup.max_members());
-            let asking = match arguments.ids.is_empty() && group.ids().len() > most {
-                true => Asking::EachAlone(group.clone()),
-                false => Asking::Together(group.clone()),
-            };
-            let told = told(engine, &asking, common.course.clone(), observer)?;
-            Ok((asking, told))
+            let together = !arguments.ids.is_empty() || group.ids().len() <= most;
+            told(engine, (group, together), common.course.clone(), observer)
         })?;
     let time = told.time;
     told.listed.retain(|(one, _)| {
@@ -42,18 +38,10 @@ pub(super) fn run(common: &Common, arguments: &Assignments, term: Term) -> Resul
     });
     let offset = prepared.engine.setup.clock_offset();
     if common.json {
-        return say_json(&as_json(&asking, &told, offset));
+        return say_json(&as_json(&group, &told, offset));
     }
     let words = Words::of(common.explain.language.language());
     say_all(&told, offset, words)
-}
-
-/// Who asks what can be handed in.
-enum Asking {
-    /// As one group.
-    Together(Group),
-    /// More students than a group can have.
-    EachAlone(Group),
 }
 
 /// What is told, each assignment with those who can hand it in.
@@ -62,20 +50,20 @@ struct Told {
     listed: Vec<(ListedAssignment, Vec<StudentId>)>,
     /// Whether something was told, shown or not.
     something: bool,
-    /// Whether they asked as one group.
+    /// Whether they asked as one group, or each alone: they are more than a group can have.
     together: bool,
 }
 
 fn told(
     engine: &mut Engine,
-    asking: &Asking,
+    (group, together): (&Group, bool),
     course: Option<Label>,
     observer: &mut Observer<'_>,
 ) -> Result<Told, Error> {
-    let groups = match asking {
-        Asking::Together(group) => vec![group.clone()],
-        Asking::EachAlone(all) => {
-            let alone = all.ids().iter().map(|sid| Group::new(vec![sid.clone()]));
+    let groups = match together {
+        true => vec![group.clone()],
+        false => {
+            let alone = group.ids().iter().map(|sid| Group::new(vec![sid.clone()]));
             alone.collect::<Result<_, _>>()?
         }
     };
@@ -83,7 +71,7 @@ fn told(
         time: engine.now(),
         listed: Vec::new(),
         something: false,
-        together: matches!(asking, Asking::Together(_)),
+        together,
     };
     for group in groups {
         let told = engine.assignments(&group, course.clone(), observer)?;
@@ -220,8 +208,7 @@ fn value(value: &str, words: Words) -> String {
     }
 }
 
-fn as_json(asking: &Asking, told: &Told, offset: Option<ClockOffset>) -> Value {
-    let (Asking::Together(group) | Asking::EachAlone(group)) = asking;
+fn as_json(group: &Group, told: &Told, offset: Option<ClockOffset>) -> Value {
     let listed = told.listed.iter();
     let listed = listed.map(|(one, sids)| one_as_json(one, sids, told.time));
     json!({

@@ -65,10 +65,7 @@ impl Waiting {
     fn standings_at(&self, at: UnixTime) -> Vec<MemberStanding> {
         let listed = &self.told.listed;
         let sids = listed.standing.members.iter().map(|member| &member.sid);
-        match listed.rules.due {
-            Some(_) => listed.rules.judge_each(at, sids, &listed.extensions),
-            None => Vec::new(),
-        }
+        listed.rules.judge_if_due(at, sids, &listed.extensions)
     }
 
     /// Those here who are still to sign it; everybody here, if all have signed and it only has to

@@ -373,7 +373,7 @@ impl<'a, 'o> Talk<'a, 'o> {
     /// A certificate that was refused in the handshake is the first member's.
     fn name_first(&self, error: Error) -> Error {
         match error {
-            Error::Refused(refusal) if is_about_certificate(refusal.code) => {
+            Error::Refused(refusal) if refusal.code.is_about_certificate() => {
                 about(refusal, &self.members[0].sid).into()
             }
             other => other,
@@ -396,10 +396,6 @@ pub(super) fn prefixes(
         own.push(prefix);
     }
     Ok((own, anew))
-}
-
-fn is_about_certificate(code: Code) -> bool {
-    code.as_str().starts_with("certificate_")
 }
 
 /// The same statement can never succeed: its ID is taken, its time is over,

@@ -8,7 +8,7 @@ use scb_certs::StudentId;
 use scb_protocol::client::Member;
 use scb_protocol::message::blackboard::ListedVersion;
 use scb_protocol::receipt::VerifiedReceipt;
-use scb_protocol::rules::{Counts, Extension, MemberStanding, Rules, Standing};
+use scb_protocol::rules::{Counts, Extension, MemberStanding, Price, Rules};
 use scb_protocol::statement::Label;
 use scb_transport::Clock;
 
@@ -49,10 +49,7 @@ impl ToldRules {
         at: UnixTime,
         members: impl IntoIterator<Item = &'a StudentId>,
     ) -> Vec<MemberStanding> {
-        match self.rules.due {
-            Some(_) => self.rules.judge_each(at, members, &self.extensions),
-            None => Vec::new(),
-        }
+        self.rules.judge_if_due(at, members, &self.extensions)
     }
 
     /// How each stands with what is about to be sent, if that is taken and late for any of them.
@@ -62,7 +59,7 @@ impl ToldRules {
     ) -> Option<Vec<MemberStanding>> {
         let is_taken = self.rules.judge_group(self.at, &self.extensions).is_open();
         let each = self.judge(self.at, members);
-        let late = each.iter().any(|one| weight(one.standing) > (0, 0));
+        let late = each.iter().any(|one| one.standing.price() > Price::NONE);
         (is_taken && late).then_some(each)
     }
 
@@ -75,7 +72,7 @@ impl ToldRules {
         let first = self.judge(first, members.clone());
         let then = self.judge(then, members);
         let mut each = first.iter().zip(&then);
-        each.any(|(first, then)| weight(first.standing) < weight(then.standing))
+        each.any(|(first, then)| first.standing.price() < then.standing.price())
     }
 
     /// Of a receipt that was given just now.
@@ -118,15 +115,6 @@ fn of_version(version: &ListedVersion) -> Vec<MemberStanding> {
         standing: own.standing(),
     })
     .collect()
-}
-
-/// Whether it is late, and what that costs.
-fn weight(standing: Standing) -> (u8, u8) {
-    match standing {
-        Standing::OnTime | Standing::WithinGrace | Standing::NotYetOpen { .. } => (0, 0),
-        Standing::Late { costs, .. } => (1, costs),
-        Standing::Closed { .. } => (2, 100),
-    }
 }
 
 #[cfg(test)]

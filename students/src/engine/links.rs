@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use scb_certs::{ServiceName, TrustStore};
 use scb_protocol::client::Member;
-use scb_protocol::message::Message as _;
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::{Code, Refusal, SignedBundle, Step};
 use scb_transport::{ClientTls, Clock, Connection, ServerTrust, connect};
@@ -118,19 +117,8 @@ async fn ask_bundle(
     step: Step,
 ) -> Result<Option<SignedBundle>, Error> {
     connection.send(&Request::TrustBundle { sequence }).await?;
-    match connection.receive_reply(step, REPLY).await {
-        Ok(Reply::TrustBundle { bundle, signatures }) => {
-            let signatures = signatures.iter().map(|der| der.as_bytes().to_vec());
-            let signatures = signatures.collect();
-            Ok(Some(SignedBundle { bundle, signatures }))
-        }
-        Ok(other) => Err(Refusal::new(Code::UnexpectedMessage, step)
-            .with("expected", "trust_bundle")
-            .with("got", other.name())
-            .into()),
-        Err(none) if none.code == Code::NotFound => Ok(None),
-        Err(refusal) => Err(refusal.into()),
-    }
+    let answer = connection.receive_reply(step, REPLY).await;
+    Ok(SignedBundle::in_answer(answer, step)?)
 }
 
 /// Connects to Blackboard with the first member's certificate and remembers the address.

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::StudentId;
 use scb_protocol::client::Member;
 use scb_protocol::message::proposal::ProposalStanding;
 use scb_protocol::rules::Counts;
@@ -163,16 +162,7 @@ fn is_over(code: Code) -> bool {
 }
 
 fn is_replaced(old: &Statement, new: &Statement) -> bool {
-    let place = |of: &Statement| (of.service.clone(), of.course.clone(), of.assignment.clone());
-    place(old) == place(new)
-        && sids(old) == sids(new)
-        && names(old) == names(new)
-        && !old.is_same_version(new)
-}
-
-fn sids(statement: &Statement) -> BTreeSet<&StudentId> {
-    let members = statement.members.iter();
-    members.map(|member| &member.sid).collect()
+    old.is_of_same_group(new) && names(old) == names(new) && !old.is_same_version(new)
 }
 
 fn names(statement: &Statement) -> BTreeSet<&FilePath> {

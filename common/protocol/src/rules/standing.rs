@@ -47,6 +47,15 @@ impl Standing {
         }
     }
 
+    /// What that costs the student.
+    pub fn price(self) -> Price {
+        match self {
+            Self::OnTime | Self::WithinGrace | Self::NotYetOpen { .. } => Price::NONE,
+            Self::Late { costs, .. } => Price(1, costs),
+            Self::Closed { .. } => Price(2, 100),
+        }
+    }
+
     /// A stable word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -57,6 +66,16 @@ impl Standing {
             Self::Closed { .. } => "closed",
         }
     }
+}
+
+/// What a moment costs the student: what is dearer is greater. Being late at all is dearer than being on
+/// time, also where the rules take nothing off for it; by how much it is late does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Price(u8, u8);
+
+impl Price {
+    /// Of what is not late.
+    pub const NONE: Self = Self(0, 0);
 }
 
 /// How a member of a group stands.
@@ -109,6 +128,19 @@ impl Rules {
                 standing: self.judge(at, own(sid)),
             })
             .collect()
+    }
+
+    /// The same; nobody where nothing is ever due.
+    pub fn judge_if_due<'a>(
+        &self,
+        at: UnixTime,
+        members: impl IntoIterator<Item = &'a StudentId>,
+        extensions: &[Extension],
+    ) -> Vec<MemberStanding> {
+        match self.due {
+            Some(_) => self.judge_each(at, members, extensions),
+            None => Vec::new(),
+        }
     }
 
     /// How a group stands as a whole: it may hand in as long as any of its members may, and
