@@ -8,6 +8,7 @@ mod enrol;
 mod fault;
 mod grades;
 mod history;
+mod loss;
 mod passphrase;
 mod receipts;
 mod renew;
@@ -33,6 +34,7 @@ use crate::{
 };
 
 pub(crate) use cosign::ask_about_all;
+pub(crate) use loss::IfDearer;
 pub(crate) use submit::say_kept;
 
 /// Runs what the command line says.

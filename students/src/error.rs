@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use scb_certs::{CertificateError, Fingerprint, StudentId};
 use scb_cli::printable;
+use scb_explain::Language;
 use scb_protocol::statement::{FileEntry, Files, FilesError, Label, MAX_FILES};
 use scb_protocol::{Refusal, counted};
 
@@ -14,7 +15,8 @@ pub(crate) use told::{
     blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, one_below_the_other,
 };
 
-use crate::{ClockOffset, Fault, Recorded};
+use crate::words::Words;
+use crate::{ClockOffset, Fault, Loss, Recorded};
 
 /// A fault on this machine, a wrong command, or what a server refused.
 #[derive(Debug, thiserror::Error)]
@@ -304,6 +306,12 @@ pub enum Error {
         /// Courses and assignments.
         open: Vec<(Label, Label)>,
     },
+    /// It would take the place of versions that cost less, and nobody has agreed to that.
+    #[error("{}; nothing was sent", in_their_places(losses))]
+    CostsMore {
+        /// What each member would lose.
+        losses: Vec<Loss>,
+    },
     /// A pending hand-in on disk is damaged.
     #[error("{} is damaged", path.display())]
     PendingDamaged {
@@ -348,6 +356,13 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// What each would lose, one after the other.
+fn in_their_places(losses: &[Loss]) -> String {
+    let words = Words::of(Language::English);
+    let each = losses.iter().map(|loss| words.loss(loss));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 fn in_course(course: &Option<Label>) -> String {

@@ -15,7 +15,7 @@ use scb_protocol::Code;
 use scb_protocol::statement::Label;
 
 use crate::cli::Common;
-use crate::commands::{Prepared, ask_about_all, say_failure, say_kept};
+use crate::commands::{IfDearer, Prepared, ask_about_all, say_failure, say_kept};
 use crate::engine::{EnrolOptions, HandIn, KeptReceipt, already_certified};
 use crate::error::is_certificate_dead;
 use crate::show::Show;
@@ -233,10 +233,12 @@ impl Session<'_> {
         course: Option<Label>,
         assignment: Option<Label>,
     ) -> Result<KeptReceipt, Error> {
-        let hand_in = HandIn::new(report, course, assignment);
         let mut show = Show::new(self.common);
         let engine = &mut self.prepared.engine;
-        engine.hand_in(&self.group, hand_in, &mut |event| show.event(event))
+        IfDearer::Ask.hand_in(self.words, |consent| {
+            let hand_in = HandIn::new(report, course.clone(), assignment.clone()).by(consent);
+            engine.hand_in(&self.group, hand_in, &mut |event| show.event(event))
+        })
     }
 
     /// What other members have proposed is shown to those whose keys are here, and signed or not.

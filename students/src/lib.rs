@@ -41,8 +41,8 @@ pub use codes::Codes;
 pub use commands::execute;
 pub use config::Config;
 pub use engine::{
-    ClockOffset, Engine, EnrolOptions, FetchedSubmission, HandIn, HandedIn, KeptReceipt, Lost,
-    Recorded, ToldAssignments, ToldHistory, ToldProposals,
+    ClockOffset, Consent, Engine, EnrolOptions, FetchedSubmission, HandIn, HandedIn, KeptReceipt,
+    Loss, Lost, Recorded, ToldAssignments, ToldHistory, ToldProposals,
 };
 pub use error::Error;
 pub use event::{Event, Observer};

@@ -133,6 +133,15 @@ impl Draft<'_> {
         *statement == Statement::new(service, assignment, members, files, statement.submission)
     }
 
+    /// Whether the statement is of the same files by the same students, so that another one of them
+    /// changes nothing.
+    pub fn is_same_version(&self, statement: &Statement) -> bool {
+        let (members, files) = (self.stated(), self.files.clone());
+        let (service, assignment) = (self.service.clone(), self.assignment.clone());
+        let own = Statement::new(service, assignment, members, files, statement.submission);
+        own.is_same_version(statement)
+    }
+
     /// A hash over everything that makes two hand-ins the same, the members' certificates too.
     fn file_name(&self) -> String {
         let (course, assignment) = &self.assignment;

@@ -39,6 +39,7 @@ mod keys;
 mod lint;
 mod listings;
 mod load;
+mod losses;
 mod main_job;
 mod monitoring;
 mod operations;

@@ -81,6 +81,10 @@ pub struct Submit {
     /// Members of the group whose keys are on other machines: they sign there, by `student cosign`
     #[arg(long, value_name = "B,C", value_delimiter = ',', value_parser = student_id)]
     pub with: Vec<StudentId>,
+    /// Hand in although it is late and takes the place of a version that costs less; without it
+    /// that is asked on a terminal, and else refused (costs_more, exit code 3)
+    #[arg(long)]
+    pub even_if_late: bool,
     /// Write a page (HTML) that shows every message of this run; without secrets
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,

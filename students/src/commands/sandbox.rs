@@ -2,9 +2,9 @@
 
 use scb_cli::{Sandbox, Term, say};
 
-use super::Prepared;
 use super::submit::{say_pending, say_receipt, whole_job};
 use super::verify::say_outside_check;
+use super::{IfDearer, Prepared};
 use crate::cli::Common;
 use crate::words::Words;
 use crate::{Error, Group, USUAL_MEMBERS, code_sheet, interactive};
@@ -29,13 +29,14 @@ pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
         sample
     };
     let place = (common.course.clone(), common.assignment.clone());
-    let kept = match whole_job(&mut prepared, common, &group, &place) {
+    let if_dearer = IfDearer::asks(asks);
+    let kept = match whole_job(&mut prepared, common, &group, &place, if_dearer) {
         Err(Error::SeveralOpen { open }) if asks => {
             let Some((course, assignment)) = interactive::ask_assignment(&open, words)? else {
                 return Ok(());
             };
             let place = (Some(course), Some(assignment));
-            whole_job(&mut prepared, common, &group, &place)?
+            whole_job(&mut prepared, common, &group, &place, if_dearer)?
         }
         kept => kept?,
     };

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::cosign::{ProposalWords, proposal_as_json};
 use super::enrol::enrol_missing;
+use super::loss::IfDearer;
 use super::rules::lateness;
 use super::{Prepared, say_json};
 use crate::cli::{Common, Submit};
@@ -34,7 +35,12 @@ pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(),
     };
     let elsewhere = elsewhere(&group, &arguments.with)?;
     let place = (common.course.clone(), common.assignment.clone());
-    let result = job(&mut prepared, common, (&group, &elsewhere), (paths, &place));
+    let if_dearer = match arguments.even_if_late {
+        true => IfDearer::HandIn,
+        false => IfDearer::asks(term.interactive && !common.json),
+    };
+    let who = (&group, elsewhere.as_slice());
+    let result = job(&mut prepared, common, who, (paths, &place), if_dearer);
     let traced = trace.map(|trace| trace.write(&result, common)).transpose();
     say_handed_in(&result?, common)?;
     if let (Some(path), false) = (traced?, common.json) {
@@ -131,9 +137,10 @@ pub(super) fn whole_job(
     common: &Common,
     group: &Group,
     place: &Place,
+    if_dearer: IfDearer,
 ) -> Result<KeptReceipt, Error> {
     let paths = common.report.as_slice();
-    job(prepared, common, (group, &[]), (paths, place))?.kept()
+    job(prepared, common, (group, &[]), (paths, place), if_dearer)?.kept()
 }
 
 /// The same for a group of which some sign elsewhere.
@@ -142,6 +149,7 @@ fn job(
     common: &Common,
     (group, elsewhere): (&Group, &[StudentId]),
     (paths, (course, assignment)): (&[PathBuf], &Place),
+    if_dearer: IfDearer,
 ) -> Result<HandedIn, Error> {
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
@@ -164,8 +172,11 @@ fn job(
     enrol_missing(engine, codes, group, &options, &mut observer)?;
     engine.ask_whether_taken(group, &chosen, (course.as_ref(), assignment.as_ref()))?;
     let mut report = chosen.hash()?;
-    let hand_in = HandIn::new(&mut report, course.clone(), assignment.clone()).with(elsewhere);
-    engine.hand_in_or_propose(group, hand_in, &mut observer)
+    if_dearer.hand_in(Words::of(common.explain.language.language()), |consent| {
+        let hand_in = HandIn::new(&mut report, course.clone(), assignment.clone());
+        let hand_in = hand_in.with(elsewhere).by(consent);
+        engine.hand_in_or_propose(group, hand_in, &mut observer)
+    })
 }
 
 /// `Receipt  S-000001.zip`.

@@ -68,6 +68,8 @@ pub(super) async fn propose(
     let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
     let (session, _) = talk.complete_receipts(session).await?;
     let (session, place) = talk.choose(session, hand_in).await?;
+    let checked = talk.check_loss(session.service(), &place, hand_in);
+    checked.await?;
     let draft = hand_in.draft(session.service(), place, members);
     let pending = Pending::prepare(&talk.setup.home, &draft, clock.now())?;
     talk.propose(session, pending, hand_in).await

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::facts;
 use super::lateness::ToldRules;
 use super::links::{RECEIPT, REPLY, about};
+use super::loss::Consent;
 use super::wire::Wire;
 use crate::pending::{Draft, Pending};
 use crate::setup::service_id;
@@ -35,6 +36,8 @@ pub struct HandIn<'a> {
     pub assignment: Option<Label>,
     /// Members of the group who sign on other machines, after those who are here.
     pub elsewhere: &'a [StudentId],
+    /// Whether it may take the place of what costs less.
+    pub consent: Consent,
     /// Bytes that Blackboard had of it when it last recorded it, or found it recorded.
     pub(super) there: Option<u64>,
     /// What it recorded.
@@ -72,6 +75,7 @@ impl<'a> HandIn<'a> {
             course,
             assignment,
             elsewhere: &[],
+            consent: Consent::Withheld,
             there: None,
             recorded: None,
             rules: None,
@@ -82,6 +86,12 @@ impl<'a> HandIn<'a> {
     #[must_use]
     pub fn with(self, elsewhere: &'a [StudentId]) -> Self {
         Self { elsewhere, ..self }
+    }
+
+    /// With what was said of a version that costs more.
+    #[must_use]
+    pub fn by(self, consent: Consent) -> Self {
+        Self { consent, ..self }
     }
 
     /// Blackboard has recorded it, and has so much of each file.
@@ -145,6 +155,8 @@ pub(super) async fn hand_in(
     let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
     let (session, _) = talk.complete_receipts(session).await?;
     let (session, place) = talk.choose(session, hand_in).await?;
+    let checked = talk.check_loss(session.service(), &place, hand_in);
+    checked.await?;
     talk.submit(session, place, hand_in).await
 }
 

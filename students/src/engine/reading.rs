@@ -165,7 +165,7 @@ impl Engine {
 }
 
 /// Opens a session for one member.
-async fn open<'a, 'o>(
+pub(super) async fn open<'a, 'o>(
     setup: &'a mut Setup,
     clock: &'a Arc<dyn Clock>,
     members: &'a mut [Member],
@@ -260,7 +260,7 @@ fn is_the_same_pending(old: &[u8], receipt: &VerifiedReceipt, roots: &[Fingerpri
 }
 
 impl Talk<'_, '_> {
-    async fn ask_history(
+    pub(super) async fn ask_history(
         &mut self,
         mut session: Session,
         only: Only,
@@ -281,7 +281,7 @@ impl Talk<'_, '_> {
     }
 
     /// A receipt, verified: it is of this number, and the member who asks is one of its members.
-    async fn fetch_receipt(
+    pub(super) async fn fetch_receipt(
         &mut self,
         session: Session,
         number: SubmissionNumber,

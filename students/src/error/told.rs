@@ -32,6 +32,7 @@ impl Error {
             | Self::NotProposed { .. }
             | Self::ReportChanged { .. }
             | Self::NothingOpen { .. }
+            | Self::CostsMore { .. }
             | Self::OtherEnding { .. }
             | Self::Openssl(_) => exit::REFUSED,
             Self::HomeBusy { .. } => exit::RETRY,
@@ -94,6 +95,7 @@ impl Error {
             Self::LogMemoryDamaged { .. } => "log_memory_damaged",
             Self::NothingOpen { .. } => "nothing_open",
             Self::SeveralOpen { .. } => "several_open",
+            Self::CostsMore { .. } => "costs_more",
             Self::OtherEnding { .. } => "other_ending",
             Self::TargetTaken { .. } => "target_taken",
             Self::NoIds => "no_ids",
@@ -198,6 +200,10 @@ impl Error {
             Self::NothingOpen { .. } => {
                 "`student assignments --all` shows what there is, and when it is open".into()
             }
+            Self::CostsMore { .. } => {
+                "leave what counts as it is; or hand in all the same: student submit … --even-if-late"
+                    .into()
+            }
             Self::OtherEnding { signed: true, .. } => "take it back: student withdraw ID".into(),
             Self::OtherEnding { signed: false, .. } => "say no: student cosign --refuse ID".into(),
             Self::SeveralOpen { .. } => {
@@ -225,6 +231,10 @@ impl Error {
             | Self::OwnCertificate { sid, .. }
             | Self::WrongPassphrase { sid } => Concern {
                 sid: Some(sid.to_string()),
+                ..Concern::default()
+            },
+            Self::CostsMore { losses } => Concern {
+                sid: losses.first().map(|loss| loss.sid.to_string()),
                 ..Concern::default()
             },
             _ => self

@@ -1,10 +1,12 @@
 //! What a hand-in usually fails of on this machine, in Chinese.
 
 use scb_cli::printable;
+use scb_explain::Language;
 use scb_protocol::statement::{FileEntry, Files, MAX_FILES};
 
 use crate::Error;
 use crate::error::places;
+use crate::words::Words;
 
 /// What happened and what to do about it; none for what is told in English only.
 pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
@@ -120,6 +122,14 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             format!("現正接受提交的作業不止一份：{}", places(open)),
             "請指明：--course 名稱 --assignment 名稱；`student assignments` 列出它們".to_owned(),
         ),
+        Error::CostsMore { losses } => {
+            let words = Words::of(Language::Chinese);
+            let each: Vec<_> = losses.iter().map(|loss| words.loss(loss)).collect();
+            (
+                format!("{}；沒有送出任何東西", each.join("；")),
+                "保留現時為準的版本；如仍要提交，請執行 student submit … --even-if-late".to_owned(),
+            )
+        }
         Error::NotProposed { path, found, files } => (
             format!(
                 "{} 並非你將簽署的檔案：其 SHA-256 為 {found}，而提案所載是 {}；沒有簽署任何東西",

@@ -7,6 +7,7 @@ use scb_protocol::in_words;
 use scb_protocol::rules::{MemberStanding, Standing};
 
 use super::Words;
+use crate::Loss;
 
 impl Words {
     /// How one student stands.
@@ -51,6 +52,27 @@ impl Words {
         let one = |one: &MemberStanding| format!("{} {}", one.sid, self.standing(one.standing));
         let each: Vec<_> = each.iter().map(one).collect();
         each.join(self.pick("; ", "；"))
+    }
+
+    /// What a member would lose by a version that takes the place of a better one.
+    pub(crate) fn loss(self, loss: &Loss) -> String {
+        let Loss { sid, number, .. } = loss;
+        let [now, then] = [loss.now, loss.then].map(|standing| self.standing(standing));
+        match self.0 {
+            Language::English => format!(
+                "{sid}: {number} counts now ({now}); this version would take its place ({then})"
+            ),
+            Language::Chinese => {
+                format!("{sid}：現以 {number} 為準（{now}）；此版本會取代它（{then}）")
+            }
+        }
+    }
+
+    pub(crate) fn even_if_late(self) -> &'static str {
+        self.pick(
+            "Hand it in all the same? (y)es, Enter: no: ",
+            "仍要提交？(y) 是，Enter：否：",
+        )
     }
 
     /// Of what was recorded at this moment, which is the one that counts.

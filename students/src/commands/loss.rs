@@ -1,0 +1,48 @@
+//! What is done where a late version would take the place of a better one.
+
+use scb_cli::say;
+
+use crate::Error;
+use crate::engine::Consent;
+use crate::interactive::ask;
+use crate::words::Words;
+
+/// What the person at the keyboard has to say to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfDearer {
+    /// Nobody is there to be asked.
+    Refuse,
+    /// Somebody is.
+    Ask,
+    /// It was said beforehand that it is handed in all the same.
+    HandIn,
+}
+
+impl IfDearer {
+    pub(crate) fn asks(interactive: bool) -> Self {
+        if interactive { Self::Ask } else { Self::Refuse }
+    }
+
+    /// Hands in, and once more if somebody agrees that it costs more.
+    pub(crate) fn hand_in<T>(
+        self,
+        words: Words,
+        mut hand_in: impl FnMut(Consent) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self == Self::HandIn {
+            return hand_in(Consent::Given);
+        }
+        match hand_in(Consent::Withheld) {
+            Err(Error::CostsMore { losses }) if self == Self::Ask => {
+                for loss in &losses {
+                    say(&words.loss(loss))?;
+                }
+                match ask(words.even_if_late())?.as_deref() {
+                    Some("y" | "yes") => hand_in(Consent::Given),
+                    _ => Err(scb_cli::Error::Cancelled.into()),
+                }
+            }
+            done => done,
+        }
+    }
+}
