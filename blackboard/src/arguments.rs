@@ -3,6 +3,7 @@
 pub(crate) mod courses;
 pub(crate) mod grades;
 mod submissions;
+mod witness;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -17,6 +18,9 @@ use scb_transport::Limits;
 use self::courses::{AssignmentCommand, CourseCommand, ExtensionCommand};
 use self::grades::GradesCommand;
 pub(crate) use self::submissions::{Archive, Submissions};
+#[cfg(test)]
+pub(crate) use self::witness::AcceptLog;
+pub(crate) use self::witness::WitnessCommand;
 use crate::fault::{Fault, FaultChoice};
 use crate::fsck::OneAssignment;
 
@@ -110,6 +114,9 @@ pub(crate) enum Command {
     /// The assignments' logs and their keys, as their witnesses need them; works while the server runs
     #[command(after_help = LOGS_EXAMPLES)]
     Logs(Logs),
+    /// CUHK's issuance log as this server, its witness, has seen it; works while the server runs
+    #[command(subcommand, after_help = witness::WITNESS_EXAMPLES)]
+    Witness(WitnessCommand),
     /// Gradebooks, and what students are shown of them; works while the server runs
     #[command(subcommand, after_help = grades::GRADES_EXAMPLES)]
     Grades(GradesCommand),
@@ -305,6 +312,8 @@ mod tests {
             "blackboard course withdraw CSCI3150",
             "blackboard extension add lab-1 --course C --student a,b --due 2026-12-01T23:59:00Z",
             "blackboard recover --lose 12",
+            "blackboard witness show --json",
+            "blackboard witness accept-log --instead-of 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
             "blackboard fsck --assignment CSCI3150/lab-1 --json",
             "blackboard grades import c.csv --course C --assignment lab-1 --grader T --groups --dry-run",
             "blackboard grades export --course C --assignment lab-1 --for canvas --template c.csv",
@@ -318,7 +327,14 @@ mod tests {
     fn every_command_shows_examples_and_its_own_options_before_those_of_all() {
         let mut program = Arguments::command();
         program.build();
-        let groups = ["submissions", "course", "assignment", "extension", "grades"];
+        let groups = [
+            "submissions",
+            "course",
+            "assignment",
+            "extension",
+            "grades",
+            "witness",
+        ];
         let groups = groups.map(|name| program.find_subcommand(name).unwrap().clone());
         let below = groups.iter().flat_map(clap::Command::get_subcommands);
         for command in program.get_subcommands().chain(below) {

@@ -41,7 +41,7 @@ pub(crate) use lists_then::{ListsNow, ListsThen};
 pub(crate) use log_witness::{LogWitness, Lost, Trouble};
 pub(crate) use revocations::Numbers;
 pub(crate) use subscription::Subscription;
-pub(crate) use witness::Witness;
+pub(crate) use witness::{Comparison, Witness};
 
 /// How long a question may take in all, waiting for its turn included.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2200);

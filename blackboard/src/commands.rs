@@ -30,7 +30,7 @@ use crate::platform::readable_by_others;
 use crate::recover::recover;
 use crate::serve::Server;
 use crate::store::Register;
-use crate::{courses, gradebook, sandbox, submissions};
+use crate::{courses, gradebook, issuance_log, sandbox, submissions};
 
 /// The program: reads the command line, does what it says, gives the exit code.
 pub fn main() -> ExitCode {
@@ -46,6 +46,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Extension(command)) => command.json(),
         Some(Command::Fsck(command)) => command.output.json,
         Some(Command::Logs(command)) => command.output.json,
+        Some(Command::Witness(command)) => command.json(),
         Some(Command::Grades(command)) => command.json(),
         _ => false,
     };
@@ -111,6 +112,9 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Recover(command) => runtime()?.block_on(recover(&home, &command, clock())),
         Command::Submissions(command) => submissions::run(&home, &command),
         Command::Logs(command) => logs(&home, &command),
+        Command::Witness(command) => {
+            runtime()?.block_on(issuance_log::run(&home, &command, clock()))
+        }
         Command::Fsck(command) => fsck(&home, &command, (language, clock().now())),
         Command::Generate(what) => Ok(what.run(Arguments::command())?),
     }

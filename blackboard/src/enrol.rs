@@ -11,7 +11,8 @@ use scb_certs::{
     create_request,
 };
 use scb_cli::{
-    Failure, Home, ROOTS, former_roots, keep_bundle, load_config, read_limited, write_atomic,
+    Failure, Home, ROOTS, counted, former_roots, keep_bundle, keep_root, load_config, read_limited,
+    write_atomic,
 };
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
@@ -22,6 +23,7 @@ use scb_transport::{ClientTls, Clock, Connection, ServerTrust, connect};
 
 use crate::config::Config;
 use crate::identity::{Identity, IdentityFiles};
+use crate::store::Store;
 
 /// Largest root certificate file, in bytes.
 const CA_LIMIT: u64 = 64 * 1024;
@@ -98,9 +100,15 @@ impl Enrolment {
             ));
         }
         self.check_names(chain.leaf())?;
+        let known = known_roots(home);
+        // Before its root counts here: if this is interrupted, the next attempt does it again.
+        if !known.is_empty() && !trust.roots().iter().any(|root| known.contains(root)) {
+            forget_log(home, clock)?;
+        }
+        let present = [known, vec![root.clone()]].concat();
         match bundle {
-            Some((signed, verified)) => keep_bundle(home, &[root], &signed, &verified)?,
-            None => write_atomic(&home.path(ROOTS), root.to_pem().as_bytes(), 0o644)?,
+            Some((signed, verified)) => keep_bundle(home, &present, &signed, &verified)?,
+            None => keep_root(home, &present, &root)?,
         }
         let config = Config {
             cuhk: Some(self.cuhk.clone()),
@@ -177,6 +185,30 @@ async fn trust_of_now(
         .verify(&trust, 0, clock.now())
         .context("CUHK's trust bundle does not count")?;
     Ok((verified.trust().clone(), Some((signed, verified))))
+}
+
+/// The roots that count here or ever did; none in a new home.
+fn known_roots(home: &Home) -> Vec<Certificate> {
+    let mut roots = former_roots(home);
+    // What cannot be read of them says nothing.
+    roots.extend(stored_roots(home).unwrap_or_default());
+    roots
+}
+
+/// None of this CUHK's roots is known here: it is another one, and its issuance log another log, also if
+/// it has the name of the former one's. What was seen of that stays as evidence.
+fn forget_log(home: &Home, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
+    let Some(store) = Store::existing(home)? else {
+        return Ok(());
+    };
+    if let Some(former) = store.set_log_aside(clock.now())? {
+        tracing::warn!(
+            "this CUHK has another root than the one before: its issuance log is taken as a new one; \
+             what was seen of the former log, {}, is kept as evidence (blackboard witness show)",
+            counted(former.head.size, "entry")
+        );
+    }
+    Ok(())
 }
 
 async fn ask(connection: &mut Connection, request: &Request) -> Result<Chain, Refusal> {

@@ -19,6 +19,7 @@ mod gradebook;
 mod handler;
 mod identity;
 mod init;
+mod issuance_log;
 mod log_list;
 mod logs;
 mod monitor;

@@ -262,6 +262,35 @@ pub(crate) async fn log_witness_of(
     })
 }
 
+/// What compares CUHK's issuance log with what this home has seen of it. Nothing is served.
+///
+/// # Errors
+///
+/// As for [`Server::open`].
+pub(crate) async fn witness_of(
+    home: &Home,
+    store: &Store,
+    config: &Config,
+    cuhk: CuhkAddress,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Witness> {
+    let identity = IdentityFiles::open(home)?
+        .current()?
+        .ok_or_else(not_certified)?;
+    let service = identity.chain.leaf().spiffe_id()?;
+    let identity = watch::Sender::new(Arc::new(identity));
+    let settings = settings(home, config, (&cuhk, &identity), store, &clock)?;
+    let authority = reach_cuhk(settings).await?;
+    Ok(Witness {
+        cosigner: witness_key(home, service.trust_domain())?,
+        address: cuhk,
+        identity: identity.subscribe(),
+        trust: authority.trust(),
+        store: store.clone(),
+        clock,
+    })
+}
+
 /// How the platform of this home asks CUHK, and as whom.
 fn settings(
     home: &Home,

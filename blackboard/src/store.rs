@@ -55,6 +55,8 @@ pub(crate) use inspector::{
     AddedRow, CommittedRow, DeliveryRow, EntryRow, Inspector, ProposedRow, Release, Repeat,
     SignedRow,
 };
+use known_log::Seen;
+pub(crate) use known_log::{FormerLog, SetAside};
 #[cfg(test)]
 pub(crate) use proposals::MAX_WAITING;
 #[cfg(test)]
@@ -92,6 +94,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_lists.sql")),
     M::up(include_str!("store/migration_committed.sql")),
     M::up(include_str!("store/migration_endings.sql")),
+    M::up(include_str!("store/migration_former_logs.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
@@ -123,6 +126,18 @@ impl Store {
             false => Database::open(&path, &MIGRATIONS)?,
         };
         Ok(Self { database })
+    }
+
+    /// As [`Store::open`], if the home has a database.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`].
+    pub(crate) fn existing(home: &Home) -> Result<Option<Self>, Error> {
+        match home.path(DATABASE).exists() {
+            true => Self::open(home).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// The record of a submission ID, if it was accepted.
@@ -281,10 +296,55 @@ impl Store {
     ///
     /// [`Error::LogRolledBack`] if it did not; [`Error::Storage`].
     pub async fn remember_log(&self, log: &GrownLog) -> Result<(), Error> {
-        let (known, checkpoint) = (log.known(), log.checkpoint().to_string());
+        let log = Seen::of(log);
         self.database
-            .write(move |transaction| known_log::remember(transaction, &known, &checkpoint))
+            .write(move |transaction| known_log::remember(transaction, &log))
             .await
+    }
+
+    /// Sets aside what was seen of CUHK's issuance log, if anything was, and keeps it as evidence:
+    /// the log of another CUHK is remembered in its place. What was set aside.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KnownLog`], [`Error::Storage`].
+    pub(crate) fn set_log_aside(&self, at: UnixTime) -> Result<Option<KnownLog>, Error> {
+        self.database.write_blocking(move |transaction| {
+            known_log::set_aside(transaction, SetAside::OtherRoot, at)
+        })
+    }
+
+    /// By the operator's word, remembers CUHK's log as it is now in the place of what was `seen` of it,
+    /// which is kept as evidence.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LogRolledBack`] if something else was seen meanwhile; [`Error::Storage`].
+    pub(crate) async fn replace_log(
+        &self,
+        seen: KnownLog,
+        now: &GrownLog,
+        at: UnixTime,
+    ) -> Result<(), Error> {
+        let now = Seen::of(now);
+        let replace = move |transaction: &rusqlite::Transaction<'_>| match known_log::set_aside(
+            transaction,
+            SetAside::Operator,
+            at,
+        )? {
+            Some(known) if known == seen => known_log::remember(transaction, &now),
+            _ => Err(Error::LogRolledBack),
+        };
+        self.database.write(replace).await
+    }
+
+    /// What was set aside of CUHK's issuance log, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KnownLog`] if one was altered since; [`Error::Storage`].
+    pub(crate) async fn former_logs(&self) -> Result<Vec<FormerLog>, Error> {
+        self.database.read(known_log::former).await
     }
 
     /// All logs, with how many entries each has.

@@ -287,6 +287,38 @@ fn a_log_that_was_begun_anew_is_refused_by_students_and_by_the_witness() {
     // It is the home that remembers: whoever else looks from here is told the same.
     let other = campus.student(&["audit", "--ids", "1155000002", "--json"]);
     other.refused(3, "log_forked");
+    the_witness_goes_on_by_its_operators_word(&campus);
+}
+
+fn the_witness_goes_on_by_its_operators_word(campus: &Campus) {
+    let shown = campus.administer_blackboard(&["witness", "show", "--json"]);
+    assert_eq!(shown.exit, Some(3), "{shown:#?}");
+    let told = shown.json();
+    let tree = |of: &str| told[of]["tree"].as_str().unwrap().to_owned();
+    let accept = ["witness", "accept-log", "--instead-of"];
+    let wrong = campus.administer_blackboard(&[&accept[..], &[&tree("now")]].concat());
+    assert_eq!(wrong.exit, Some(3), "{wrong:#?}");
+    let named = format!("accept-log --instead-of {}", tree("seen"));
+    assert!(wrong.stderr.contains(&named), "{wrong:#?}");
+    let accepted = campus.administer_blackboard(&[&accept[..], &[&tree("seen")]].concat());
+    let told = accepted.succeeded().stdout;
+    for part in ["does NOT begin with", "kept as evidence"] {
+        assert!(told.contains(part), "{told}");
+    }
+    // What is accepted is cosigned by the running server; what was seen stays shown.
+    until(
+        || {
+            let doctor = campus.administer_cuhk(&["doctor", "--json"]).json();
+            let findings = doctor.as_array().unwrap().iter();
+            let of_log = findings.filter(|one| one["check"] == "log-witness");
+            of_log.clone().count() > 0 && of_log.clone().all(|one| one["outcome"] == "ok")
+        },
+        "the witness cosigns again",
+    );
+    let shown = campus.administer_blackboard(&["witness", "show", "--json"]);
+    let kept = &shown.succeeded().json()["set_aside"][0];
+    assert_eq!(kept["tree"], tree("seen"));
+    assert_eq!(kept["reason"], "operator");
 }
 
 #[test]

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{ServiceName, TrustStore};
-use scb_protocol::Refusal;
 use scb_protocol::audit::{ExpectCheckpoint, GrownLog, KnownLog};
 use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::{Code, Refusal};
 use scb_tlog::Cosigner;
 use scb_transport::{ClientTls, Clock, ServerTrust};
 use tokio::sync::watch;
@@ -45,7 +45,41 @@ pub(crate) struct Witness {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// CUHK's log now, beside what was seen of it.
+pub(crate) struct Comparison {
+    /// What was seen last, if anything was.
+    pub(crate) seen: Option<KnownLog>,
+    /// What there is now.
+    pub(crate) now: GrownLog,
+    /// Why it did not grow out of what was seen, if it did not.
+    pub(crate) contradiction: Option<Refusal>,
+}
+
 impl Witness {
+    /// Looks once. Nothing is remembered of it, and nothing cosigned.
+    ///
+    /// # Errors
+    ///
+    /// CUHK is away, or what it shows does not verify.
+    pub(crate) async fn compare(&mut self) -> Result<Comparison, Refusal> {
+        let seen = self.store.known_log().await?;
+        let looked = look(&mut self.open().await?, seen.clone()).await;
+        let (now, contradiction) = match looked {
+            Ok(now) => (now, None),
+            // As whoever has never seen it.
+            Err(forked) if forked.code == Code::LogForked => {
+                let now = look(&mut self.open().await?, None).await?;
+                (now, Some(forked))
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        Ok(Comparison {
+            seen,
+            now,
+            contradiction,
+        })
+    }
+
     /// Looks again and again. What is wrong is logged, and looked at again after a while.
     pub(crate) async fn run(mut self) {
         let key = self.cosigner.verifier().clone();
@@ -69,9 +103,7 @@ impl Witness {
     /// wrong.
     async fn watch(&mut self) -> Result<(), Refusal> {
         let mut known = self.store.known_log().await?;
-        let tls = self.tls()?;
-        let address = self.address.current().to_owned();
-        let mut link = Link::open(&address, &tls, Instant::now() + PATIENCE).await?;
+        let mut link = self.open().await?;
         let mut cosigned = None;
         while !self.identity.has_changed().unwrap_or(false) {
             link.by(Instant::now() + PATIENCE);
@@ -100,6 +132,12 @@ impl Witness {
             Reply::Cosigned {} => Ok(()),
             other => Err(misbehaved("cosigned", &other)),
         }
+    }
+
+    async fn open(&mut self) -> Result<Link, Refusal> {
+        let tls = self.tls()?;
+        let address = self.address.current().to_owned();
+        Link::open(&address, &tls, Instant::now() + PATIENCE).await
     }
 
     fn tls(&mut self) -> Result<ClientTls, Refusal> {

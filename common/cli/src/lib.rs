@@ -33,7 +33,7 @@ pub use home::{Home, HomeArgs, Role, default_home};
 pub use inspect::{Access, free_space, unwritable};
 pub use passphrase::{credential, passphrase_from, passphrase_from_flag};
 pub use ready::{read_address, write_ready};
-pub use roots::{ROOTS, bundle_age, bundle_sequence, former_roots, keep_bundle};
+pub use roots::{ROOTS, bundle_age, bundle_sequence, former_roots, keep_bundle, keep_root};
 pub use sandbox::{Sandbox, loopback_only};
 pub use scb_protocol::{counted, rfc3339};
 pub use spreadsheet::{inert, is_formula, line_of};

@@ -65,6 +65,25 @@ pub fn keep_bundle(
     verified: &VerifiedBundle,
 ) -> Result<(), Error> {
     let roots = verified.trust().roots();
+    keep_former(home, present, roots)?;
+    if let Some(signature) = signed.signatures.first() {
+        write_atomic(&home.path(SIGNATURE), signature, 0o644)?;
+    }
+    write_atomic(&home.path(BUNDLE), signed.bundle.as_bytes(), 0o644)?;
+    write_atomic(&home.path(ROOTS), to_pem(roots).as_bytes(), 0o644)
+}
+
+/// Keeps a root by itself in the place of `present`: that of a CUHK which hands out no bundle.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn keep_root(home: &Home, present: &[Certificate], root: &Certificate) -> Result<(), Error> {
+    keep_former(home, present, std::slice::from_ref(root))?;
+    write_atomic(&home.path(ROOTS), root.to_pem().as_bytes(), 0o644)
+}
+
+/// What counts no more is kept for the receipts of its time.
+fn keep_former(home: &Home, present: &[Certificate], roots: &[Certificate]) -> Result<(), Error> {
     let mut former = former_roots(home);
     let dropped = present.iter().filter(|root| !roots.contains(root));
     for root in dropped {
@@ -72,14 +91,10 @@ pub fn keep_bundle(
             former.push(root.clone());
         }
     }
-    if !former.is_empty() {
-        write_atomic(&home.path(FORMER), to_pem(&former).as_bytes(), 0o644)?;
+    match former.is_empty() {
+        true => Ok(()),
+        false => write_atomic(&home.path(FORMER), to_pem(&former).as_bytes(), 0o644),
     }
-    if let Some(signature) = signed.signatures.first() {
-        write_atomic(&home.path(SIGNATURE), signature, 0o644)?;
-    }
-    write_atomic(&home.path(BUNDLE), signed.bundle.as_bytes(), 0o644)?;
-    write_atomic(&home.path(ROOTS), to_pem(roots).as_bytes(), 0o644)
 }
 
 fn to_pem(roots: &[Certificate]) -> String {
