@@ -19,6 +19,7 @@ mod submission;
 mod vigil;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use scb_certs::{Fingerprint, StudentId, TrustStore};
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) logs: Logs,
     /// What CUHK has cosigned of them.
     pub(crate) witnessed: Witnessed,
+    /// Whether CUHK's issuance log contradicts what this server, its witness, has seen of it.
+    pub(crate) contradicted: Arc<AtomicBool>,
     /// With what log entries are signed.
     pub(crate) identity: watch::Receiver<Arc<Identity>>,
     /// The time.

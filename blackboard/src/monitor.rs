@@ -4,6 +4,7 @@ mod metrics;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use scb_cli::say;
@@ -81,6 +82,8 @@ impl scb_transport::Vitals for Vitals {
         self.metrics.lists(&self.shared.authority.lists(), now);
         self.metrics
             .cuhk_in_touch(self.shared.authority.is_in_touch());
+        let contradicted = self.shared.contradicted.load(Ordering::Relaxed);
+        self.metrics.cuhk_log(contradicted);
         let own = self.shared.identity.borrow();
         self.metrics
             .own_certificate(own.chain.leaf().not_after(), now);

@@ -103,7 +103,9 @@ impl Server {
             trust: authority.trust(),
             store: store.clone(),
             clock: Arc::clone(&clock),
+            contradicted: Arc::default(),
         };
+        let contradicted = Arc::clone(&witness.contradicted);
         let witnessed = Witnessed::by(config.witness_policy().map_err(unusable_witness)?);
         let outside = outside_witnesses(home, config, (&logs, &witnessed), &clock);
         let outside = outside.map_err(unusable_witness)?;
@@ -137,6 +139,7 @@ impl Server {
             unfinished: Arc::default(),
             logs,
             witnessed,
+            contradicted,
             identity: identity.subscribe(),
             clock: Arc::clone(&clock),
             largest_group: LargestGroup::default(),
@@ -288,6 +291,7 @@ pub(crate) async fn witness_of(
         trust: authority.trust(),
         store: store.clone(),
         clock,
+        contradicted: Arc::default(),
     })
 }
 

@@ -43,6 +43,7 @@ use scb_protocol::receipt::LogProof;
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
 use scb_storage::Database;
+use scb_tlog::Growth;
 
 use crate::authority::Numbers;
 pub(crate) use assignments::{Amended, Assignment, Place};
@@ -336,6 +337,16 @@ impl Store {
             _ => Err(Error::LogRolledBack),
         };
         self.database.write(replace).await
+    }
+
+    /// The checkpoint that says what was seen last of CUHK's issuance log: cosigned before, so that it may
+    /// be cosigned again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KnownLog`] if it was altered since; [`Error::Storage`].
+    pub(crate) async fn log_evidence(&self) -> Result<Option<Growth>, Error> {
+        self.database.read(known_log::evidence).await
     }
 
     /// What was set aside of CUHK's issuance log, the oldest first.

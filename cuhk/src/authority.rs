@@ -184,7 +184,7 @@ impl Authority {
         let live = live_service(witness, self.now(), Step::Two);
         self.store().read(live).await?;
         self.log
-            .cosign(witness.name(), verifier_key, checkpoint)
+            .cosign(witness.name(), verifier_key, checkpoint, self.now())
             .await
     }
 

@@ -86,10 +86,10 @@ pub use roster_import::{
 pub use server::{Refresher, Server, Unlocked};
 pub use store::{
     Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CertificateRecord, Certificates,
-    Change, CodeRecord, Codes, CrlSigner, IdleLog, Intent, Log, LoggedEntry, OpenCode, Place,
-    Profile, Pruned, Pruning, Records, Removed, Renewals, Revocation, RevocationLists, Roster,
-    Service, Services, Status, Store, StoredList, Student, Term, Terms, TokenSigner, TokenSigners,
-    TrustBundles, Witness, WitnessedLog, WitnessedLogs,
+    Change, CodeRecord, Codes, Contradiction, CrlSigner, IdleLog, Intent, Log, LoggedEntry,
+    OpenCode, Place, Profile, Pruned, Pruning, Records, Removed, Renewals, Revocation,
+    RevocationLists, Roster, Service, Services, Status, Store, StoredList, Student, Term, Terms,
+    TokenSigner, TokenSigners, TrustBundles, Witness, WitnessedLog, WitnessedLogs,
 };
 pub use subject::Subject;
 pub use withdrawal::{

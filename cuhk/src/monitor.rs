@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::Error;
 use crate::authority::Authority;
-use crate::store::Store;
+use crate::store::{Records, Store, Witness};
 use metrics::Metrics;
 
 /// How long the database may take for one small question.
@@ -96,10 +96,33 @@ impl scb_transport::Vitals for Vitals {
             }
         }
         self.metrics.database(self.store.size());
+        // What cannot be read is no number: the last one stays.
+        let _ = self.witnesses();
     }
 }
 
 impl Vitals {
+    fn witnesses(&self) -> Result<(), Error> {
+        let read = |records: &Records<'_>| {
+            let log = records.log();
+            Ok((log.size()?, log.witnesses()?, log.contradictions()?))
+        };
+        let (size, witnesses, held) = self.store.read_blocking(read)?;
+        for held in &held {
+            self.metrics.witness(&held.service, (0, size), true);
+        }
+        for Witness {
+            service,
+            size: cosigned,
+            ..
+        } in &witnesses
+        {
+            let is_held = held.iter().any(|held| held.service == *service);
+            self.metrics.witness(service, (*cosigned, size), is_held);
+        }
+        Ok(())
+    }
+
     async fn database(&self) -> Option<String> {
         let asked = self.store.read(|records| records.status().epoch());
         match timeout(PATIENCE, asked).await {

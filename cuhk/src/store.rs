@@ -38,7 +38,7 @@ pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocat
 pub use codes::{CodeRecord, Codes, OpenCode};
 pub(crate) use imports::{Begun, Imports, Step};
 pub use lists::{RevocationLists, StoredList};
-pub use log::{Log, LoggedEntry, Place, Removed, Witness};
+pub use log::{Contradiction, Log, LoggedEntry, Place, Removed, Witness};
 pub use pruning::{Pruned, Pruning};
 pub use renewals::Renewals;
 pub(crate) use revocations::{Revocations, RevokedRow, Tally};
@@ -316,6 +316,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!(
             "store/migrations/0018_withdrawn_authority.sql"
         )),
+        M::up(include_str!("store/migrations/0019_contradicted_log.sql")),
     ])
 }
 

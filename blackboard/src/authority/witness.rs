@@ -5,13 +5,14 @@
 //! cosigned; a log that contradicts it gets no cosignature any more.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use scb_certs::{ServiceName, TrustStore};
 use scb_protocol::audit::{ExpectCheckpoint, GrownLog, KnownLog};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::{Code, Refusal};
-use scb_tlog::Cosigner;
+use scb_tlog::{Cosigner, Growth};
 use scb_transport::{ClientTls, Clock, ServerTrust};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -43,6 +44,8 @@ pub(crate) struct Witness {
     pub(crate) store: Store,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Whether CUHK's log contradicts what was seen of it, for whoever looks after this server.
+    pub(crate) contradicted: Arc<AtomicBool>,
 }
 
 /// CUHK's log now, beside what was seen of it.
@@ -94,7 +97,15 @@ impl Witness {
                 continue;
             }
             let code = refusal.code;
-            tracing::error!("CUHK's issuance log is not cosigned [{code}]: {refusal}");
+            let remedy = match code {
+                Code::LogForked => "; blackboard witness show tells more",
+                _ => "",
+            };
+            tracing::error!("CUHK's issuance log is not cosigned [{code}]: {refusal}{remedy}");
+            if code == Code::LogForked {
+                self.contradicted.store(true, Ordering::Relaxed);
+                self.show_evidence().await;
+            }
             sleep(PAUSE).await;
         }
     }
@@ -108,11 +119,12 @@ impl Witness {
         while !self.identity.has_changed().unwrap_or(false) {
             link.by(Instant::now() + PATIENCE);
             let log = look(&mut link, known.clone()).await?;
+            self.contradicted.store(false, Ordering::Relaxed);
             let seen = log.known();
             if cosigned.as_ref() != Some(&seen) {
                 self.store.remember_log(&log).await?;
                 known = Some(seen.clone());
-                self.cosign(&mut link, &log).await?;
+                self.cosign(&mut link, log.growth()).await?;
                 cosigned = Some(seen);
             }
             sleep(PERIOD).await;
@@ -121,16 +133,33 @@ impl Witness {
     }
 
     /// What is cosigned is on disk by now.
-    async fn cosign(&self, link: &mut Link, log: &GrownLog) -> Result<(), Refusal> {
+    async fn cosign(&self, link: &mut Link, growth: &Growth) -> Result<(), Refusal> {
         let time = self.clock.now().as_secs();
-        let line = self.cosigner.cosign(log.growth(), time);
+        let line = self.cosigner.cosign(growth, time);
         let request = Request::Cosign {
             verifier_key: self.cosigner.verifier().to_string(),
-            checkpoint: log.checkpoint().clone().with(line).to_string(),
+            checkpoint: growth.checkpoint().clone().with(line).to_string(),
         };
         match link.ask(&request).await? {
             Reply::Cosigned {} => Ok(()),
             other => Err(misbehaved("cosigned", &other)),
+        }
+    }
+
+    /// CUHK's operator, who alone can mend it, is shown what CUHK's own key has signed.
+    async fn show_evidence(&mut self) {
+        let shown = async {
+            let Some(growth) = self.store.log_evidence().await? else {
+                return Ok(());
+            };
+            let mut link = self.open().await?;
+            self.cosign(&mut link, &growth).await
+        };
+        // Refused it is in any case, as it is none of CUHK's log.
+        if let Err(refusal) = shown.await
+            && refusal.code != Code::LogForked
+        {
+            tracing::warn!("CUHK could not be shown what contradicts its log: {refusal}");
         }
     }
 

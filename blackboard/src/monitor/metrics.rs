@@ -25,6 +25,7 @@ pub(super) struct Metrics {
     list_age: Measured,
     list_remaining: Measured,
     cuhk_in_touch: Gauge,
+    cuhk_log_contradicted: Gauge,
     certificate_expiry: Measured,
     unfinished: Gauge,
     witness_requests: Family<Asked, Counter>,
@@ -56,6 +57,7 @@ impl Metrics {
             list_age: Gauge::default(),
             list_remaining: Gauge::default(),
             cuhk_in_touch: Gauge::default(),
+            cuhk_log_contradicted: Gauge::default(),
             certificate_expiry: Gauge::default(),
             unfinished: Gauge::default(),
             witness_requests: Family::default(),
@@ -94,6 +96,11 @@ impl Metrics {
             "cuhk_in_touch",
             "1 if CUHK has answered in the last seconds, else 0",
             self.cuhk_in_touch.clone(),
+        );
+        registry.register(
+            "cuhk_log_contradicted",
+            "1 while this server does not cosign CUHK's issuance log, as it contradicts what was seen, else 0",
+            self.cuhk_log_contradicted.clone(),
         );
         registry.register_with_unit(
             "certificate_expiry",
@@ -168,6 +175,10 @@ impl Metrics {
 
     pub(super) fn cuhk_in_touch(&self, in_touch: bool) {
         self.cuhk_in_touch.set(in_touch.into());
+    }
+
+    pub(super) fn cuhk_log(&self, contradicted: bool) {
+        self.cuhk_log_contradicted.set(contradicted.into());
     }
 
     pub(super) fn own_certificate(&self, ends: UnixTime, now: UnixTime) {

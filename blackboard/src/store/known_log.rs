@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_protocol::audit::{GrownLog, KnownLog};
 use scb_protocol::from_seconds;
+use scb_tlog::{ConsistencyProof, Growth, UnverifiedCheckpoint, verify_growth};
 
 use super::{Error, as_integer};
 
@@ -62,6 +63,22 @@ pub(super) fn find(connection: &Connection) -> Result<Option<KnownLog>, Error> {
         .optional()?;
     row.map(|(key, checkpoint)| KnownLog::read(&key, &checkpoint).map_err(Error::KnownLog))
         .transpose()
+}
+
+/// The checkpoint that says so.
+pub(super) fn evidence(connection: &Connection) -> Result<Option<Growth>, Error> {
+    let mut query = connection.prepare_cached("SELECT verifier_key, checkpoint FROM known_log")?;
+    let row: Option<(String, String)> = query
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let read = |(key, checkpoint): (String, String)| {
+        let checkpoint: UnverifiedCheckpoint = checkpoint.parse()?;
+        let checkpoint = checkpoint.verify(&key.parse()?)?;
+        // A tree begins with itself.
+        let proof = ConsistencyProof::new(Vec::new());
+        verify_growth(&checkpoint.head(), checkpoint, &proof)
+    };
+    row.map(read).transpose().map_err(Error::KnownLog)
 }
 
 /// Puts it in the place of what was seen before. It never gets smaller.

@@ -1,9 +1,10 @@
 //! The issuance log of the CUHK that exists only at its socket.
 
 use scb_protocol::message::cuhk::Reply;
-use scb_protocol::{Code, Refusal, Step};
+use scb_protocol::{Code, Refusal, Reply as _, Step};
 use scb_tlog::{
-    Algorithm, Hash, NoteKey, TileLog, UnverifiedCheckpoint, VerifierKey, consistency_proof,
+    Algorithm, Hash, HashReader as _, NoteKey, TileLog, UnverifiedCheckpoint, VerifierKey,
+    consistency_proof, root,
 };
 use tempfile::TempDir;
 
@@ -16,6 +17,8 @@ pub(super) struct FakeLog {
     pub(super) looks: usize,
     /// Sizes that were cosigned.
     pub(super) cosigned: Vec<u64>,
+    /// Sizes of what its key has signed, as was shown to it, and it does not have.
+    pub(super) held_against: Vec<u64>,
 }
 
 impl FakeLog {
@@ -31,6 +34,7 @@ impl FakeLog {
             key: NoteKey::from_seed(name, Algorithm::Ed25519, &[1; 32]).unwrap(),
             looks: 0,
             cosigned: Vec::new(),
+            held_against: Vec::new(),
         }
     }
 
@@ -56,7 +60,13 @@ impl FakeLog {
         let checkpoint: UnverifiedCheckpoint = checkpoint.parse().unwrap();
         let checkpoint = checkpoint.verify(self.key.verifier()).unwrap();
         checkpoint.cosignature(&witness).unwrap();
-        self.cosigned.push(checkpoint.head().size);
+        let head = checkpoint.head();
+        let tiles = self.log.tiles();
+        if head.size > tiles.size() || root(&tiles, head.size).unwrap() != head.root {
+            self.held_against.push(head.size);
+            return Reply::refusal(Refusal::new(Code::LogForked, Step::Two));
+        }
+        self.cosigned.push(head.size);
         Reply::Cosigned {}
     }
 }

@@ -118,6 +118,16 @@ async fn another_log_is_gone_on_with_by_the_operators_word_and_the_former_one_is
 }
 
 #[tokio::test]
+async fn cuhk_is_shown_what_its_key_has_signed_and_its_log_does_not_begin_with() {
+    let mut campus = forked().await;
+    campus.start().await.unwrap();
+    let held = || campus.cuhk.state.lock().unwrap().log.held_against.clone();
+    eventually("the evidence", || held() == [2]).await;
+    campus.stop().await;
+    assert!(cosigned(&campus).is_empty());
+}
+
+#[tokio::test]
 async fn without_the_tree_that_was_seen_nothing_else_is_gone_on_with() {
     let mut campus = forked().await;
     let (seen, _) = memory(&campus).await;

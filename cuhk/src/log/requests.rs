@@ -92,33 +92,45 @@ impl IssuanceLog {
         .await
     }
 
-    /// Keeps a checkpoint that a witness cosigned, if it is one of this log.
+    /// Keeps a checkpoint that a witness cosigned, if it is one of this log. One that the log's key has
+    /// signed and that is not of this log is recorded as what the witness holds against it.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] with `log_invalid`.
+    /// [`Error::Refused`] with `log_invalid`; with `log_forked` if the log's key has signed it.
     pub(crate) async fn cosign(
         &self,
         service: &ServiceName,
         verifier_key: String,
         checkpoint: &str,
+        now: UnixTime,
     ) -> Result<(), Error> {
         let verified = cosigned(checkpoint, self.log.key(), &verifier_key);
         let head = verified.map_err(|error| invalid(&error))?.head();
         let published = self.publish().await?;
-        let ours = off_the_runtime(move || Ok(root(&published.tiles, head.size)?)).await;
-        if ours.ok() != Some(head.root) {
-            return Err(invalid(&"a checkpoint that this log never signed"));
-        }
+        let (tiles, size) = (published.tiles.clone(), published.tiles.size());
+        let is_ours = move || Ok(head.size <= size && root(&tiles, head.size)? == head.root);
+        let is_ours = off_the_runtime(is_ours).await?;
         let witness = Witness {
             service: service.clone(),
             verifier_key,
             size: head.size,
             checkpoint: checkpoint.to_owned(),
         };
-        self.store
-            .write(move |records| records.log().set_witness(&witness))
-            .await
+        let keep = move |records: &Records<'_>| {
+            let log = records.log();
+            match is_ours {
+                true => log
+                    .set_witness(&witness)
+                    .and_then(|()| log.settle(&witness.service, now)),
+                false => log.contradicted(&witness, now),
+            }
+        };
+        self.store.write(keep).await?;
+        match is_ours {
+            true => Ok(()),
+            false => Err(another(head.size)),
+        }
     }
 }
 
@@ -198,6 +210,13 @@ fn beyond(asked: u64, size: u64) -> Error {
     Refusal::new(Code::LogForked, STEP)
         .with("expected", asked)
         .with("got", size)
+        .into()
+}
+
+/// The log's key has signed a tree of so many entries with which this log does not begin.
+fn another(size: u64) -> Error {
+    Refusal::new(Code::LogForked, STEP)
+        .with("seen", size)
         .into()
 }
 

@@ -3,9 +3,10 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Crl};
+use scb_certs::{Certificate, Crl, ServiceName};
 use scb_protocol::{Fact, StepEvent};
 use scb_transport::{Counters, Measured, seconds_between};
 
@@ -24,6 +25,14 @@ pub(super) struct Metrics {
     list_age: Family<Authority, Measured>,
     list_remaining: Family<Authority, Measured>,
     authority_expiry: Family<Authority, Measured>,
+    uncosigned: Family<Witness, Gauge>,
+    contradicted: Family<Witness, Gauge>,
+}
+
+/// A service that cosigns the issuance log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Witness {
+    witness: String,
 }
 
 /// `student` or `service`.
@@ -49,6 +58,8 @@ impl Metrics {
             list_age: Family::default(),
             list_remaining: Family::default(),
             authority_expiry: Family::default(),
+            uncosigned: Family::default(),
+            contradicted: Family::default(),
         };
         // A rate needs the number from before the first one.
         for subject in [STUDENT, SERVICE] {
@@ -87,6 +98,26 @@ impl Metrics {
             Unit::Other("days".to_owned()),
             self.authority_expiry.clone(),
         );
+        registry.register(
+            "log_uncosigned_entries",
+            "Entries of the issuance log that a witness has not cosigned",
+            self.uncosigned.clone(),
+        );
+        registry.register(
+            "log_contradicted",
+            "1 while a witness holds a checkpoint of this log's key with which the log does not begin, else 0",
+            self.contradicted.clone(),
+        );
+    }
+
+    /// How far a witness has cosigned the issuance log, and whether it holds anything against it.
+    pub(super) fn witness(&self, service: &ServiceName, (cosigned, size): (u64, u64), held: bool) {
+        let label = Witness {
+            witness: service.to_string(),
+        };
+        let behind = i64::try_from(size.saturating_sub(cosigned)).unwrap_or(i64::MAX);
+        self.uncosigned.get_or_create(&label).set(behind);
+        self.contradicted.get_or_create(&label).set(held.into());
     }
 
     /// Counts one event.

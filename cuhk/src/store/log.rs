@@ -1,5 +1,6 @@
 //! The issuance log's entries: numbered in the same transaction as what they are about.
 
+mod contradiction;
 mod removal;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use scb_tlog::{HashReader as _, Tiles};
 use super::{CertificateRecord, convert};
 use crate::{Error, Subject};
 
+pub use contradiction::Contradiction;
 pub use removal::Removed;
 
 /// The last entry about a subject in a log of some size; it is never removed. It reads the index

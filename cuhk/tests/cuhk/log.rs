@@ -12,6 +12,7 @@ use scb_protocol::{Code, LogEntry, Refusal};
 use scb_tlog::{Algorithm, Cosigner, NoteKey};
 use scb_transport::Connection;
 
+use crate::monitor::sample;
 use crate::university::{Credentials, PASSPHRASE, University, ask, refused, verify};
 
 const SID: &str = "1155000001";
@@ -412,4 +413,80 @@ fn copy(from: &Path, to: &Path) {
             false => drop(fs::copy(&path, &target).unwrap()),
         }
     }
+}
+
+/// What is held against the log and not settled.
+async fn held(university: &University) -> Vec<(ServiceName, u64)> {
+    let held = university
+        .store
+        .read(|records| records.log().contradictions());
+    let held = held.await.unwrap().into_iter();
+    held.map(|held| (held.service, held.size)).collect()
+}
+
+#[tokio::test]
+async fn what_a_witness_holds_against_the_log_is_recorded_until_it_cosigns_the_log_again() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let mut witness = university.connect_as(&blackboard).await;
+    let seen = look(&mut witness, None).await.unwrap();
+    let size = seen.known().head.size;
+    let university = university.stopped().await;
+    let database = university.open_database();
+    database.execute("DELETE FROM log_entry", []).unwrap();
+    drop(database);
+    fs::remove_dir_all(university.home().join("log")).unwrap();
+    let university = university.start().await;
+    university.student("1155000002").await;
+    assert_eq!(held(&university).await, []);
+
+    let cosigner = cosigner();
+    let cosign = |log: &GrownLog| Request::Cosign {
+        verifier_key: cosigner.verifier().to_string(),
+        checkpoint: log
+            .checkpoint()
+            .clone()
+            .with(cosigner.cosign(log.growth(), 1000))
+            .to_string(),
+    };
+    for _ in 0..2 {
+        let told = university.ask(Some(&blackboard), &cosign(&seen)).await;
+        assert_eq!(refused(told), Code::LogForked);
+        let expected = [(ServiceName::blackboard(), size)];
+        assert_eq!(held(&university).await, expected);
+    }
+    let contradicted = "cuhk_log_contradicted{witness=\"blackboard\"}";
+    assert!(sample(&university, contradicted).await > 0.5);
+    let mut witness = university.connect_as(&blackboard).await;
+    let now = look(&mut witness, None).await.unwrap();
+    let kept = ask(&mut witness, &cosign(&now)).await.unwrap();
+    assert_eq!(kept, Reply::Cosigned {});
+    assert_eq!(held(&university).await, []);
+    assert!(sample(&university, contradicted).await < 0.5);
+    let behind = "cuhk_log_uncosigned_entries{witness=\"blackboard\"}";
+    assert!(sample(&university, behind).await < 0.5);
+    university.student(SID).await;
+    assert!(sample(&university, behind).await > 0.5);
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_log_s_key_has_not_signed_is_held_against_it_by_nobody() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let mut witness = university.connect_as(&blackboard).await;
+    let seen = look(&mut witness, None).await.unwrap();
+    let cosigner = cosigner();
+    let line = cosigner.cosign(seen.growth(), 1000);
+    let genuine = seen.checkpoint().clone().with(line).to_string();
+    let forged = genuine.replacen(&format!("\n{}\n", seen.known().head.size), "\n9\n", 1);
+    assert_ne!(forged, genuine);
+    let request = Request::Cosign {
+        verifier_key: cosigner.verifier().to_string(),
+        checkpoint: forged,
+    };
+    let told = university.ask(Some(&blackboard), &request).await;
+    assert_eq!(refused(told), Code::LogInvalid);
+    assert_eq!(held(&university).await, []);
+    university.stop().await;
 }

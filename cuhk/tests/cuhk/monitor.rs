@@ -21,7 +21,7 @@ async fn get(university: &University, path: &str) -> String {
 }
 
 /// The value of one sample.
-async fn sample(university: &University, name: &str) -> f64 {
+pub(crate) async fn sample(university: &University, name: &str) -> f64 {
     let metrics = get(university, "/metrics").await;
     let mut values = metrics
         .lines()
