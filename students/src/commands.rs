@@ -83,7 +83,10 @@ pub(crate) struct Prepared {
 impl Prepared {
     pub(crate) fn new(common: &Common, term: Term) -> Result<Self, Error> {
         let codes = Codes::new(common, term)?;
-        let setup = Setup::new(common, codes.sheet())?;
+        let mut setup = Setup::new(common, codes.sheet())?;
+        if !common.json {
+            setup.warn_of_clock(Words::of(common.explain.language.language()));
+        }
         let passphrases = passphrases(common);
         let engine = Engine::new(setup, passphrases)?;
         let engine = engine.with_patience(common.wait.map(Duration::from_secs));

@@ -41,6 +41,7 @@ pub use loss::{Consent, Loss};
 pub use lost::Lost;
 pub use reading::{FetchedSubmission, ToldHistory};
 pub(crate) use revocation::Revoked;
+pub(crate) use skew::BELIEVED;
 pub use skew::ClockOffset;
 
 use self::patience::Patience;
@@ -104,9 +105,9 @@ impl Engine {
                 source,
             })?;
         Ok(Self {
+            clock: setup.corrected(clock),
             setup,
             passphrases,
-            clock,
             runtime,
             patience: None,
             tried: BTreeSet::new(),
@@ -331,7 +332,7 @@ impl Engine {
         let mut observer = logged(observer);
         let mut patience = Patience::new(self.patience);
         let (setup, clock) = (&mut self.setup, &self.clock);
-        let (mut withdrawals, mut doubted) = (0, false);
+        let (mut withdrawals, mut doubted, mut aged) = (0, false, false);
         self.runtime.block_on(async {
             loop {
                 match work(setup, clock, &mut members, &mut observer).await {
@@ -341,6 +342,11 @@ impl Engine {
                     {
                         withdrawals += 1;
                         tokens::forget(&mut members, &refusal);
+                    }
+                    // By the clock here it was good; by Blackboard's, which is known by now, it may
+                    // be time for another one.
+                    Err(Error::Refused(refusal)) if refusal.code == Code::TokenExpired && !aged => {
+                        aged = true;
                     }
                     // A server may show a root that CUHK has announced since this home last asked.
                     Err(error) if !doubted && is_about_roots(&error) => {

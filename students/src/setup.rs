@@ -1,23 +1,24 @@
 //! What a run works with: home, servers, root. Flag before sandbox before environment variable
 //! before what is remembered.
 
+mod clock;
 mod roots;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, ServiceName, SpiffeId, TrustStore};
 use scb_cli::{Role, Sandbox};
 use scb_transport::ServerTrust;
 
 pub(crate) use roots::verification_roots;
 
+use self::clock::HeardTime;
 use crate::cli::{Common, address};
 use crate::fault::{Fault, FaultChoice};
 use crate::home::StudentHome;
 use crate::trace::Recorder;
-use crate::{ClockOffset, CodeSheet, Config, Error, Group, USUAL_MEMBERS};
+use crate::{CodeSheet, Config, Error, Group, USUAL_MEMBERS};
 
 /// The variables that name the servers where no flag does.
 const CUHK: &str = "SCB_STUDENT_CUHK";
@@ -60,7 +61,7 @@ pub struct Setup {
     introduced: Option<Arc<TrustStore>>,
     /// Whether somebody has vouched for a root that is not remembered yet.
     root_vouched: bool,
-    clock_offset: Option<ClockOffset>,
+    heard: HeardTime,
 }
 
 impl Setup {
@@ -101,7 +102,7 @@ impl Setup {
             root_remembered: false,
             introduced: None,
             root_vouched: false,
-            clock_offset: None,
+            heard: HeardTime::default(),
             fault,
             recorder: None,
             sandbox,
@@ -225,25 +226,6 @@ impl Setup {
         })
     }
 
-    /// Takes note of the time that a server said, and of how far the clock here is from it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::ClockOff`] if it is so far that nothing can succeed.
-    pub fn hear_time(&mut self, here: UnixTime, server: u64) -> Result<(), Error> {
-        let offset = ClockOffset::between(here, server);
-        self.clock_offset = Some(offset);
-        if offset.is_hopeless() {
-            return Err(Error::ClockOff(offset));
-        }
-        Ok(())
-    }
-
-    /// How far the clock here is from the server's that was heard last.
-    pub fn clock_offset(&self) -> Option<ClockOffset> {
-        self.clock_offset
-    }
-
     /// Takes in what another program of this home has learned since this one began. The home must
     /// be locked.
     ///
@@ -302,6 +284,19 @@ impl Setup {
     /// [`Error::NoRoot`].
     pub fn require_trust(&self) -> Result<Arc<TrustStore>, Error> {
         self.trust().cloned().ok_or(Error::NoRoot)
+    }
+
+    /// As [`Setup::require_trust`], where CUHK itself has just shown the root that is meant.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRoot`], [`Error::Certs`].
+    pub(crate) fn trust_under(&self, root: Option<&Certificate>) -> Result<Arc<TrustStore>, Error> {
+        match (self.trust(), root) {
+            (Some(store), _) => Ok(Arc::clone(store)),
+            (None, Some(root)) => Ok(Arc::new(TrustStore::new(root.clone())?)),
+            (None, None) => Err(Error::NoRoot),
+        }
     }
 
     /// How servers are recognised.

@@ -6,12 +6,12 @@ mod results;
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::local_time;
-use scb_explain::{Language, width};
+use scb_explain::{Language, length, width};
 use scb_protocol::grouped;
 use scb_protocol::rules::Counts;
 use scb_protocol::statement::SubmissionId;
 
-use crate::Group;
+use crate::{ClockOffset, Group};
 
 /// The dialogue's words in one language.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +42,35 @@ impl Words {
                 "3 更改學生編號或伺服器  4 簽署組員的提案",
             ),
         ]
+    }
+
+    /// The clock here is off, and no server's word is taken for the time.
+    pub(crate) fn clock_off(self, offset: ClockOffset) -> String {
+        let side = if offset.behind() > 0 { "慢" } else { "快" };
+        match self.0 {
+            Language::English => offset.to_string(),
+            Language::Chinese => {
+                format!("本機時鐘比伺服器{side} {}", length(offset.length(), self.0))
+            }
+        }
+    }
+
+    /// The clock here is off, and what this run goes by.
+    pub(crate) fn goes_by_server(self, offset: ClockOffset) -> String {
+        let length = length(offset.length(), self.0);
+        let is_behind = offset.behind() > 0;
+        match self.0 {
+            Language::English => format!(
+                "warning: this machine's clock is {length} {} the server's, whose time is used; set it, \
+                 as more than an hour is refused (clock_off)",
+                if is_behind { "behind" } else { "ahead of" }
+            ),
+            Language::Chinese => format!(
+                "警告：本機時鐘比伺服器{} {length}，現以伺服器的時間為準；請校正，相差超過一小時會被拒絕\
+                 （clock_off）",
+                if is_behind { "慢" } else { "快" }
+            ),
+        }
     }
 
     /// A certificate was to be renewed, and could not be.

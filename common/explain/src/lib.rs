@@ -16,4 +16,4 @@ pub use fact::{Explanation, explain};
 pub use language::Language;
 pub use layout::{lines, width};
 pub use refusal::{refusal, remedy, sentence};
-pub use words::{message_title, nothing_changed, step_title, what_to_do};
+pub use words::{length, message_title, nothing_changed, step_title, what_to_do};

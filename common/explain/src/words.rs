@@ -1,8 +1,24 @@
 //! What steps and messages are called.
 
-use scb_protocol::Step;
+use scb_protocol::{Step, in_words};
 
 use crate::Language;
+
+/// A length of time as people say it: `23 h 59 min`, `23 小時 59 分鐘`. Rounded down.
+pub fn length(seconds: u64, language: Language) -> String {
+    let english = in_words(seconds);
+    let unit = |word| match word {
+        "d" => "日",
+        "h" => "小時",
+        "min" => "分鐘",
+        "s" => "秒",
+        number => number,
+    };
+    match language {
+        Language::English => english,
+        Language::Chinese => english.split(' ').map(unit).collect::<Vec<_>>().join(" "),
+    }
+}
 
 /// What a step is about, as a heading.
 pub fn step_title(step: Step, language: Language) -> &'static str {
@@ -142,6 +158,19 @@ mod tests {
     use scb_protocol::message::{blackboard, cuhk};
 
     use super::*;
+
+    #[test]
+    fn a_length_of_time_is_told_in_both_languages() {
+        for (seconds, english, chinese) in [
+            (95, "95 s", "95 秒"),
+            (840, "14 min", "14 分鐘"),
+            (86_340, "23 h 59 min", "23 小時 59 分鐘"),
+            (3_463_200, "40 d 2 h", "40 日 2 小時"),
+        ] {
+            assert_eq!(length(seconds, Language::English), english);
+            assert_eq!(length(seconds, Language::Chinese), chinese);
+        }
+    }
 
     #[test]
     fn every_message_has_a_title_in_both_languages() {

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::facts;
 use super::lateness::ToldRules;
-use super::links::{RECEIPT, REPLY, about};
+use super::links::{self, RECEIPT, REPLY, about};
 use super::loss::Consent;
 use super::wire::Wire;
 use crate::pending::{Draft, Pending};
@@ -210,7 +210,11 @@ impl<'a, 'o> Talk<'a, 'o> {
             ..
         } = &greeting
         {
-            self.setup.hear_time(self.clock.now(), *time)?;
+            self.setup.hear_time(Step::Three, self.clock.now(), *time)?;
+            let (chain, name) = (self.connection.peer_chain(), ServiceName::blackboard());
+            let trust = self.setup.require_trust()?;
+            links::judge(&trust, self.clock, chain, &name, Step::Three)?;
+            self.setup.blackboard_proved()?;
             self.setup.hear_limits(*max_members, *max_bytes)?;
         }
         let challenge = facts::challenge(&greeting);

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scb_certs::{ServiceName, TrustStore};
+use scb_certs::{Chain, ServiceName, ServiceUsage, TrustStore};
 use scb_protocol::client::Member;
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{Code, Refusal, SignedBundle, Step};
+use scb_protocol::{Code, Refusal, SignedBundle, Step, rfc3339};
 use scb_transport::{ClientTls, Clock, Connection, ServerTrust, connect};
 
-use super::is_about_roots;
+use super::{is_about_roots, skew};
 use crate::setup::service_id;
 use crate::trace::Server;
 use crate::{Error, Setup};
@@ -47,16 +47,26 @@ async fn greet_cuhk(
     member: Option<&Member>,
     step: Step,
 ) -> Result<Connection, Error> {
-    let tls = client_tls(setup, clock, ServiceName::cuhk(), member, step)?;
-    let mut connection = connect(&setup.cuhk()?, &tls, step, CONNECT).await?;
+    let (trust, address) = (setup.server_trust()?, setup.cuhk()?);
+    let whom = (ServiceName::cuhk(), address.as_str());
+    let mut connection = reach(&trust, clock, whom, member, step).await?;
     if let Some(recorder) = &setup.recorder {
         let client = member.map(|member| &member.chain);
         recorder.watch(&mut connection, Server::Cuhk, client, step);
     }
-    setup.cuhk_proved(connection.root_seen())?;
+    let trust = setup.trust_under(connection.root_seen())?;
+    let judged = |clock, connection: &Connection| {
+        let chain = connection.peer_chain();
+        judge(&trust, clock, chain, &ServiceName::cuhk(), step)
+    };
+    if judged(clock, &connection).is_ok() {
+        setup.cuhk_proved(connection.root_seen())?;
+    }
     let greeting = connection.receive_reply(step, REPLY).await?;
-    let time = check_greeting(&greeting, setup.require_trust()?.as_ref(), step)?;
-    setup.hear_time(clock.now(), time)?;
+    let time = check_greeting(&greeting, &trust, step)?;
+    setup.hear_time(step, clock.now(), time)?;
+    judged(clock, &connection)?;
+    setup.cuhk_proved(connection.root_seen())?;
     if setup.is_bundle_due() {
         fetch_bundle(setup, clock, &mut connection, step).await?;
     }
@@ -69,18 +79,18 @@ pub(super) async fn refresh_roots(
     clock: &Arc<dyn Clock>,
 ) -> Result<bool, Error> {
     let step = Step::Zero;
-    let tls = client_tls(setup, clock, ServiceName::cuhk(), None, step)?;
     let address = setup.cuhk()?;
-    let connected = connect(&address, &tls, step, CONNECT).await;
+    let whom = || (ServiceName::cuhk(), address.as_str());
+    let connected = reach(&setup.server_trust()?, clock, whom(), None, step).await;
     let mut connection = match (connected, setup.introduced()) {
-        (Err(refusal), Some(trust)) if refusal.code == Code::ServerIdentity => {
-            let tls = tls_by(trust, clock, ServiceName::cuhk(), None, step)?;
-            connect(&address, &tls, step, CONNECT).await?
+        (Err(Error::Refused(refusal)), Some(trust)) if refusal.code == Code::ServerIdentity => {
+            reach(&trust, clock, whom(), None, step).await?
         }
         (connected, _) => connected?,
     };
     let greeting = connection.receive_reply(step, REPLY).await?;
-    check_greeting(&greeting, setup.require_trust()?.as_ref(), step)?;
+    let time = check_greeting(&greeting, setup.require_trust()?.as_ref(), step)?;
+    setup.hear_time(step, clock.now(), time)?;
     let changed = fetch_bundle(setup, clock, &mut connection, step).await?;
     connection.close().await;
     Ok(changed)
@@ -128,8 +138,9 @@ pub(super) async fn blackboard(
     first: &Member,
 ) -> Result<Connection, Error> {
     let step = Step::Three;
-    let tls = client_tls(setup, clock, ServiceName::blackboard(), Some(first), step)?;
-    let mut connection = connect(&setup.blackboard()?, &tls, step, CONNECT).await?;
+    let (trust, address) = (setup.server_trust()?, setup.blackboard()?);
+    let whom = (ServiceName::blackboard(), address.as_str());
+    let mut connection = reach(&trust, clock, whom, Some(first), step).await?;
     if let Some(recorder) = &setup.recorder {
         recorder.watch(
             &mut connection,
@@ -138,7 +149,10 @@ pub(super) async fn blackboard(
             step,
         );
     }
-    setup.blackboard_proved()?;
+    let (trust, chain) = (setup.require_trust()?, connection.peer_chain());
+    if judge(&trust, clock, chain, &ServiceName::blackboard(), step).is_ok() {
+        setup.blackboard_proved()?;
+    }
     Ok(connection)
 }
 
@@ -149,21 +163,64 @@ pub(super) async fn meet_blackboard(
     clock: &Arc<dyn Clock>,
 ) -> Result<(), Error> {
     let step = Step::Three;
-    let tls = client_tls(setup, clock, ServiceName::blackboard(), None, step)?;
-    let connection = connect(&setup.blackboard()?, &tls, step, CONNECT).await?;
+    let tls = tls_by(
+        setup.server_trust()?,
+        clock,
+        ServiceName::blackboard(),
+        None,
+        step,
+    )?;
+    let connected = connect(&setup.blackboard()?, &tls, step, CONNECT).await;
+    let connection = connected.map_err(skew::beyond)?;
     setup.blackboard_proved()?;
     connection.close().await;
     Ok(())
 }
 
-fn client_tls(
-    setup: &Setup,
+/// Connects to a service at an address. Where its certificate is not in force by the clock here, it is
+/// looked at once more as by a clock that is better within the bound: by the time that the server
+/// tells then, it is [judged](judge) before anything is sent.
+async fn reach(
+    trust: &ServerTrust,
     clock: &Arc<dyn Clock>,
-    expected: ServiceName,
+    (expected, address): (ServiceName, &str),
     member: Option<&Member>,
     step: Step,
-) -> Result<ClientTls, Error> {
-    tls_by(setup.server_trust()?, clock, expected, member, step)
+) -> Result<Connection, Error> {
+    let tls = tls_by(trust.clone(), clock, expected.clone(), member, step)?;
+    let refusal = match connect(address, &tls, step, CONNECT).await {
+        Ok(connection) => return Ok(connection),
+        Err(refusal) => refusal,
+    };
+    let Some(better) = skew::once_more(&refusal, clock) else {
+        return Err(refusal.into());
+    };
+    let tls = tls_by(trust.clone(), &better, expected, member, step)?;
+    let connected = connect(address, &tls, step, CONNECT).await;
+    connected.map_err(|_| skew::beyond(refusal))
+}
+
+/// Judges a server's certificate by the time that it has told.
+///
+/// # Errors
+///
+/// `server_identity`.
+pub(super) fn judge(
+    trust: &TrustStore,
+    clock: &Arc<dyn Clock>,
+    chain: Option<&Chain>,
+    expected: &ServiceName,
+    step: Step,
+) -> Result<(), Error> {
+    let refused = |reason: String| {
+        let refusal = Refusal::new(Code::ServerIdentity, step).with("reason", reason);
+        Error::from(refusal.with("server_time", rfc3339(clock.now())))
+    };
+    let chain = chain.ok_or_else(|| refused("it has shown no certificate".to_owned()))?;
+    let judged = trust.verify_service(chain, expected, ServiceUsage::Server, clock.now());
+    judged
+        .map(drop)
+        .map_err(|error| refused(format!("by its own time: {error}")))
 }
 
 fn tls_by(

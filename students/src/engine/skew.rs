@@ -1,11 +1,19 @@
 //! How far this machine's clock is from a server's, as the server's greeting tells.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
+use scb_cli::parse_moment;
 use scb_protocol::{CLOCK_SKEW, Code, Refusal, in_words};
+use scb_transport::{Clock, ClockFn};
 
 use crate::Error;
+
+/// As far as the clock here may be off, in seconds: this run goes by the server's time then. Whoever
+/// has a service's key could make somebody believe in a time as far from his clock, and no farther.
+pub(crate) const BELIEVED: u64 = 60 * 60;
 
 /// The difference between two clocks, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +37,24 @@ impl ClockOffset {
         if self.ahead { -seconds } else { seconds }
     }
 
+    /// Its length in seconds, to whichever side.
+    pub(crate) fn length(self) -> u64 {
+        self.seconds
+    }
+
     /// Within what the protocol allows anyway.
-    fn is_allowed(self) -> bool {
+    pub(crate) fn is_allowed(self) -> bool {
         self.seconds <= CLOCK_SKEW
     }
 
-    /// Nothing that is signed now would be believed on the other side: tokens and answers
-    /// would count as expired, or as not valid yet.
-    pub fn is_hopeless(self) -> bool {
+    /// Two clocks that are each as right as the protocol wants are not so far from each other.
+    pub(crate) fn is_disagreement(self) -> bool {
         self.seconds > 2 * CLOCK_SKEW
+    }
+
+    /// So far that no server's word is taken for the time.
+    pub fn is_hopeless(self) -> bool {
+        self.seconds > BELIEVED
     }
 }
 
@@ -51,7 +68,7 @@ impl fmt::Display for ClockOffset {
 
 /// Adds the offset to refusals that it may have caused.
 pub(super) fn explain(error: Error, offset: Option<ClockOffset>) -> Error {
-    let Some(offset) = offset.filter(|offset| !offset.is_allowed()) else {
+    let Some(offset) = offset.filter(|offset| offset.is_hopeless()) else {
         return error;
     };
     let explained = |refusal: Refusal| match is_about_time(refusal.code) {
@@ -64,6 +81,50 @@ pub(super) fn explain(error: Error, offset: Option<ClockOffset>) -> Error {
             Error::SeveralRefused(refusals.into_iter().map(explained).collect())
         }
         other => other,
+    }
+}
+
+/// The clock by which to look at a server's certificate once more, where it is not in force by the
+/// one here, and may be within [`BELIEVED`]: the server tells the time then, by which it is judged
+/// again.
+pub(super) fn once_more(refusal: &Refusal, clock: &Arc<dyn Clock>) -> Option<Arc<dyn Clock>> {
+    let ahead = match (refusal.code, dates(refusal)?) {
+        (Code::ServerIdentity, Dates::NotYet(_)) => true,
+        (Code::ServerIdentity, Dates::NoLonger) => false,
+        _ => return None,
+    };
+    let (clock, by) = (Arc::clone(clock), Duration::from_secs(BELIEVED));
+    Some(Arc::new(ClockFn(move || {
+        let here = clock.now().as_secs();
+        UnixTime::since_unix_epoch(match ahead {
+            true => Duration::from_secs(here).saturating_add(by),
+            false => Duration::from_secs(here).saturating_sub(by),
+        })
+    })))
+}
+
+/// A certificate that is not in force yet, and not within [`BELIEVED`]: CUHK issues none for later, so
+/// that it is the clock.
+pub(super) fn beyond(refusal: Refusal) -> Error {
+    match (refusal.code, dates(&refusal)) {
+        (Code::ServerIdentity, Some(Dates::NotYet(offset))) => Error::ClockOff(offset),
+        _ => refusal.into(),
+    }
+}
+
+/// Why a server's certificate is not in force by the clock here.
+enum Dates {
+    /// The clock is behind by this, at least.
+    NotYet(ClockOffset),
+    NoLonger,
+}
+
+fn dates(refusal: &Refusal) -> Option<Dates> {
+    let moment = |name| parse_moment(refusal.params.get(name)?).ok();
+    let here = moment("time_here")?;
+    match moment("not_before") {
+        Some(begins) => Some(Dates::NotYet(ClockOffset::between(here, begins.as_secs()))),
+        None => moment("not_after").map(|_| Dates::NoLonger),
     }
 }
 
@@ -115,10 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn two_minutes_are_bearable_and_more_are_not() {
-        assert!(!offset(1_000, 1_120).is_hopeless());
-        assert!(offset(1_000, 1_121).is_hopeless());
-        assert!(offset(1_121, 1_000).is_hopeless());
+    fn an_hour_is_bearable_and_more_is_not() {
+        for (one, other, is_hopeless) in [
+            (10_000, 13_600, false),
+            (13_600, 10_000, false),
+            (10_000, 13_601, true),
+            (13_601, 10_000, true),
+        ] {
+            assert_eq!(offset(one, other).is_hopeless(), is_hopeless);
+        }
     }
 
     #[test]
@@ -128,8 +194,9 @@ mod tests {
             let error = explain(error, Some(offset(1_000, 1_000 + seconds)));
             error.refusals()[0].params.get("clock").cloned()
         };
-        assert!(clock(Code::TokenExpired, 100).unwrap().contains("100 s"));
-        assert_eq!(clock(Code::TokenExpired, 60), None);
-        assert_eq!(clock(Code::EnrolmentRefused, 100), None);
+        let told = clock(Code::TokenExpired, BELIEVED + 1).unwrap();
+        assert!(told.contains("1 h 0 min"), "{told}");
+        assert_eq!(clock(Code::TokenExpired, BELIEVED), None);
+        assert_eq!(clock(Code::EnrolmentRefused, BELIEVED + 1), None);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use scb_certs::ServiceName;
+use scb_certs::{Chain, ServiceName};
 use scb_protocol::client::{ExpectGreeting, Member};
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::{Code, Refusal, Reply as _, Step};
@@ -91,6 +91,10 @@ impl Wire {
 
     pub(super) fn exporter(&self) -> [u8; 32] {
         self.connection.exporter()
+    }
+
+    pub(super) fn peer_chain(&self) -> Option<&Chain> {
+        self.connection.peer_chain()
     }
 
     pub(super) async fn close(self) {

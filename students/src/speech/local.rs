@@ -67,7 +67,7 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             ),
         ),
         Error::ClockOff(offset) => (
-            format!("本機與伺服器的時鐘不一致（{offset}）"),
+            Words::of(Language::Chinese).clock_off(*offset),
             "校正本機的日期、時間及時區；若均無誤，請通知資訊科技部門".to_owned(),
         ),
         Error::Report { path, source } => (

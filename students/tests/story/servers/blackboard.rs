@@ -24,7 +24,11 @@ pub(super) async fn serve(mut connection: Connection, desk: Arc<Desk>) {
 
 async fn take_in(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal> {
     let state = ExpectPresentation::new(policy(desk), channel(connection, desk))?;
-    connection.send(&state.greeting(desk.now())).await?;
+    let time = match desk.take(Fault::OtherTime) {
+        true => from_seconds(desk.now().as_secs() - 1800),
+        false => desk.now(),
+    };
+    connection.send(&state.greeting(time)).await?;
     if desk.take(Fault::BlackboardBusy) {
         return Err(Refusal::new(Code::Busy, Step::Three).retry_after(1));
     }
@@ -38,8 +42,12 @@ async fn take_in(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal
         return Err(refusal.about(&"1155000001".parse().unwrap()));
     }
     let state = state.handle(request, &desk.trust, desk.now())?;
+    let then = match desk.is_stale() {
+        true => from_seconds(desk.now().as_secs() - 600),
+        false => desk.now(),
+    };
     let answer = desk.verification(state.question());
-    let (state, reply) = state.handle(&answer, &desk.trust, desk.now())?;
+    let (state, reply) = state.handle(&answer, &desk.trust, then)?;
     connection.send(&reply).await?;
     let (state, reply) = state.handle(connection.receive(Step::Five, PATIENCE).await?)?;
     connection.send(&reply).await?;
