@@ -5,7 +5,7 @@ use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord};
 use scb_certs::StudentId;
-use scb_cli::{Failure, line_of, printable, read_limited};
+use scb_cli::{Failure, line_of, printable, read_limited, read_text};
 
 /// Largest file in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -63,7 +63,7 @@ pub(crate) fn read(path: &Path, unlike: Unlike) -> anyhow::Result<ClassList> {
     Ok(parse(&bytes, unlike).map_err(|wrong| match wrong {
         Wrong::File(reason) => failure(reason)
             .with_remedy(
-                "a class list is a CSV file in UTF-8 with a header and a column `sid` or `Student \
+                "a class list is a CSV file, in UTF-8 or in UTF-16 with a byte order mark, with a header and a column `sid` or `Student \
                  ID`; exports of Canvas, Moodle and Blackboard Learn are read as they are",
             )
             .with_code("class_list"),
@@ -80,8 +80,9 @@ pub(crate) fn read(path: &Path, unlike: Unlike) -> anyhow::Result<ClassList> {
 type Row = (StudentId, u64);
 
 fn parse(bytes: &[u8], unlike: Unlike) -> Result<ClassList, Wrong> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let rows = rows(bytes).map_err(Wrong::File)?;
+    let (text, form) = read_text(bytes).map_err(|fault| Wrong::File(fault.to_string()))?;
+    let bytes = text.as_bytes();
+    let rows = rows(bytes, form.delimiter).map_err(Wrong::File)?;
     let odd = odd_ones(&rows);
     if unlike == Unlike::Refused && !odd.is_empty() {
         let odd = odd.iter().map(|(sid, at)| (sid.as_str(), *at)).collect();
@@ -97,8 +98,11 @@ fn parse(bytes: &[u8], unlike: Unlike) -> Result<ClassList, Wrong> {
     Ok(ClassList { students, repeated })
 }
 
-fn rows(bytes: &[u8]) -> Result<Vec<Row>, String> {
-    let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
+fn rows(bytes: &[u8], delimiter: u8) -> Result<Vec<Row>, String> {
+    let mut reader = ReaderBuilder::new()
+        .flexible(true)
+        .delimiter(delimiter)
+        .from_reader(bytes);
     let header = reader.headers().map_err(|error| error.to_string())?;
     let column = column(header).ok_or("no column has the student IDs")?;
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
@@ -219,6 +223,8 @@ mod tests {
              Lee,2,1155000002,l,A\n    Points Possible,,,,\n",
             "First name,ID number,Email address\nA,1155000001,a@x\nB,1155000002,b@x\n",
             "Last Name,Username\r\nA,1155000001\r\nB, 1155000002 \r\n",
+            "sid;name\n1155000002;陳\n1155000001;Chan, T\n",
+            "Username\tName\n1155000001\tA\n1155000002\tB\n",
         ] {
             let list = list(text).unwrap();
             assert_eq!(sids(&list), ["1155000001", "1155000002"], "{text}");

@@ -122,7 +122,7 @@ fn refused(message: &str) -> Failure {
     Failure::usage(message)
         .with_remedy(
             "nothing was changed; `blackboard grades import --help` says which gradebooks are read: \
-             save it as CSV in UTF-8, as the platform exported it",
+             save it as CSV, as the platform exported it",
         )
         .with_code("gradebook")
 }

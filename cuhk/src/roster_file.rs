@@ -7,8 +7,6 @@
 mod fault;
 mod fields;
 mod header;
-mod quotes;
-mod text;
 mod window;
 
 use std::collections::{HashMap, HashSet};
@@ -18,15 +16,13 @@ use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 use scb_certs::StudentId;
-use scb_cli::counted;
+use scb_cli::{Quotes, Text, counted, open_text};
 
 use crate::Error;
 use crate::store::Student;
 
 pub use fault::RosterFault;
 use header::Columns;
-use quotes::Quotes;
-use text::Text;
 use window::Window;
 
 /// Most rows.
@@ -131,7 +127,8 @@ impl RosterReader {
         source: impl Read + Send + 'static,
         named: NamedColumns<'_>,
     ) -> Result<Self, RosterFault> {
-        let (text, delimiter) = text::open(source)?;
+        let (text, form) = open_text(source)?;
+        let delimiter = form.delimiter;
         let mut reader = ReaderBuilder::new()
             .flexible(true)
             .delimiter(delimiter)

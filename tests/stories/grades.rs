@@ -146,6 +146,42 @@ fn a_moodle_worksheet_comes_back_with_comments_that_no_spreadsheet_computes() {
 }
 
 #[test]
+fn a_gradebook_of_another_country_comes_back_in_its_own_form() {
+    let teacher = Teacher::new();
+    let book = "\u{feff}Identifier;Full name;ID number;Grade;Maximum Grade;Feedback comments\r\n\
+        P1;\"Chan; T\";1155000001;8,50;10,00;good, on the whole\r\nP2;陳;1155000002;;10,00;\r\n";
+    let wide = |text: &str| -> Vec<u8> {
+        let units = text.encode_utf16();
+        units.flat_map(u16::to_le_bytes).collect()
+    };
+    let path = teacher.file("moodle.csv", "");
+    fs::write(&path, wide(book)).unwrap();
+    let of = [path.to_str().unwrap(), "--grader", "Lee"];
+    let told = teacher.grades("import", &of).succeeded().stdout;
+    assert!(
+        told.contains("1155000001  was none, is 8.5 of 10"),
+        "{told}"
+    );
+
+    fs::write(&path, wide(&book.replace("8,50", ""))).unwrap();
+    let out = teacher.campus.outside().join("out.csv");
+    let (template, to) = (path.to_str().unwrap(), out.to_str().unwrap());
+    let arguments = ["--for", "moodle", "--template", template, "--out", to];
+    teacher.grades("export", &arguments).succeeded();
+    let back = fs::read(&out).unwrap();
+    assert_eq!(back, wide(&book.replace("8,50", "8,5")), "and nothing else");
+
+    // A comma that separates cells is no decimal's.
+    let error = teacher.import("sid,grade,maximum\n1155000001,\"8,5\",10\n", &[]);
+    let error = error.refused(2, "gradebook");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("`8,5` is no number of points"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_grade_is_the_group_s_and_a_member_s_own_comes_before_it() {
     let teacher = Teacher::new();
     let text = "sid,grade,group_grade,comment\n\
@@ -208,6 +244,40 @@ fn one_bad_row_and_nothing_is_imported() {
     let without = teacher.import("Student,SIS User ID,Lab 9\nA,1155000001,1\n", &[]);
     without.refused(2, "gradebook");
     teacher.import(good, &[]).succeeded();
+}
+
+#[test]
+fn a_grade_for_an_id_that_nobody_has_met_is_refused_unless_it_is_said_to_be_right() {
+    let teacher = Teacher::new();
+    let typo = "sid,grade,maximum\n1155000001,8,10\n1155000077,3,10\n";
+    let error = teacher.import(typo, &[]).refused(2, "gradebook");
+    let remedy = error["remedy"].as_str().unwrap();
+    assert!(remedy.contains("--not-listed-yet"), "{remedy}");
+
+    let open = ["course", "members", "CSCI3150", "--anybody"];
+    teacher.run(&open).succeeded();
+    let error = teacher.import(typo, &[]).refused(2, "gradebook");
+    let message = error["message"].as_str().unwrap();
+    let reason = "line 3: 1155000077 is on no class list here and has never handed in anything";
+    assert!(message.contains(reason), "{message}");
+    assert_eq!(teacher.listed().len(), 0);
+
+    let right = teacher.import(typo, &["--not-listed-yet"]);
+    assert_eq!(right.succeeded().json()["unknown"][0], "1155000077");
+    // Who is graded here is known from then on.
+    teacher.import(typo, &[]).succeeded();
+}
+
+#[test]
+fn a_grade_of_one_who_has_handed_in_nothing_is_remarked() {
+    let teacher = Teacher::new();
+    let book = "sid,grade,maximum\n1155000001,8,10\n1155000004,3,10\n";
+    let path = teacher.file("gradebook.csv", book);
+    let told = teacher.grades("import", &[path.to_str().unwrap(), "--grader", "Lee"]);
+    let told = told.succeeded().stdout;
+    let line = |sid: &str| told.lines().find(|line| line.starts_with(sid)).unwrap();
+    assert!(line("1155000004").ends_with("(has handed in nothing)"));
+    assert!(line("1155000001").ends_with("is 8 of 10"), "{told}");
 }
 
 #[test]

@@ -22,10 +22,13 @@ Examples:
   blackboard grades import marks.csv --course CSCI3150 --assignment lab-1 --groups --maximum 10
 
 Read are the gradebooks that Canvas and Moodle export, as they are, and CSV files with the columns
-`sid` and `grade`; further `group_grade`, `maximum` and `comment` if they are there. An empty cell
+`sid` and `grade`; further `group_grade`, `maximum` and `comment` if they are there. Cells may be
+separated by commas, semicolons, tabs or vertical bars, in UTF-8 or in UTF-16 with a byte order mark;
+where semicolons separate them `8,5` is eight and a half. An empty cell
 changes nothing. With --groups a grade is that of the whole group; a member's own comes before it,
 as it does before `group_grade`. If one row is wrong nothing is imported, and every wrong row is
-named. With --apply-lateness what the late rule says is taken off, for each student by his own due
+named. An ID that is on no class list here and has never handed in anything is taken for a mistake,
+unless --not-listed-yet says that it is right. With --apply-lateness what the late rule says is taken off, for each student by his own due
 time; the signed grade keeps what the work was worth, the rule and what is left. Points that
 lateness has left before, as an exported gradebook has them, are not reduced again. Each grade
 that differs from what is here is signed and entered in the assignment's log; students see it
@@ -38,7 +41,8 @@ Examples:
   blackboard grades export --course CSCI3150 --assignment lab-1 --for moodle --out moodle.csv
 
 The template is what the platform exported: in it only the grades and comments of this assignment
-are changed, all other cells, the byte order mark and the ends of lines stay as they are. Without a
+are changed; all other cells, what separates them, the encoding, the byte order mark, the ends of
+lines and the comma or point before decimals stay as they are. Without a
 template only students with a grade are written.";
 
 const RELEASE_EXAMPLES: &str = "\
@@ -84,7 +88,7 @@ pub(crate) enum GradesCommand {
 /// `blackboard grades import`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Import {
-    /// The gradebook, a CSV file in UTF-8
+    /// The gradebook, a CSV file
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) of: Of,
@@ -103,6 +107,10 @@ pub(crate) struct Import {
     /// The grades are for the work as such: take off what the assignment's late rule says
     #[arg(long)]
     pub(crate) apply_lateness: bool,
+    /// Take grades of students, too, who are not on the class list yet, or whom this server has not
+    /// met: on any class list, or handing in
+    #[arg(long)]
+    pub(crate) not_listed_yet: bool,
     /// Change nothing; show what would be changed
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -58,23 +58,30 @@ fn filled(
         return Err(refused("the template is not what that platform exports"));
     }
     let possible = columns.points_possible(&sheet).map(str::to_owned);
-    for row in &mut sheet.rows {
+    let numbers = [Some(columns.grade), columns.maximum];
+    let decimals = sheet.decimals(&numbers);
+    let mut rows = std::mem::take(&mut sheet.rows);
+    for row in &mut rows {
         let sid: Result<StudentId, _> = row.cell(Some(columns.sid)).parse();
         if let Some(graded) = sid.ok().and_then(|sid| grades.get(&sid)) {
             let told = match &possible {
                 Some(possible) => possible.clone(),
                 None => row.cell(columns.maximum).to_owned(),
             };
-            check_maximum(row, &told, graded)?;
-            fill(row, &columns, graded);
+            check_maximum(row, sheet.points(&told), graded)?;
+            // `8.50` says the same as `8.5`.
+            if sheet.points(row.cell(Some(columns.grade))) != Some(graded.grade.points) {
+                row.set(columns.grade, &decimals.write(graded.grade.points));
+            }
+            fill_comment(row, &columns, graded);
         }
     }
+    sheet.rows = rows;
     Ok(sheet)
 }
 
 /// Eight of ten points are not eight of twenty.
-fn check_maximum(row: &Row, told: &str, graded: &Graded) -> Result<(), Failure> {
-    let told: Option<Points> = told.parse().ok();
+fn check_maximum(row: &Row, told: Option<Points>, graded: &Graded) -> Result<(), Failure> {
     let maximum = graded.grade.maximum;
     match told {
         Some(told) if told != maximum => Err(refused(&format!(
@@ -85,14 +92,8 @@ fn check_maximum(row: &Row, told: &str, graded: &Graded) -> Result<(), Failure> 
     }
 }
 
-fn fill(row: &mut Row, columns: &Columns, graded: &Graded) {
-    let grade = &graded.grade;
-    let there: Option<Points> = row.cell(Some(columns.grade)).parse().ok();
-    // `8.50` says the same as `8.5`.
-    if there != Some(grade.points) {
-        row.set(columns.grade, &grade.points.to_string());
-    }
-    if let (Some(column), Some(comment)) = (columns.comment, &grade.comment) {
+fn fill_comment(row: &mut Row, columns: &Columns, graded: &Graded) {
+    if let (Some(column), Some(comment)) = (columns.comment, &graded.grade.comment) {
         let cell = row.cell(Some(column));
         if cell != comment {
             row.set(column, &inert(comment));

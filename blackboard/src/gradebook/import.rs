@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use scb_certs::StudentId;
 use scb_cli::{Failure, counted, printable, say};
 use scb_protocol::grade::{Grade, MAX_COMMENT, Points, SignedGrade};
 use scb_protocol::in_words;
@@ -22,7 +23,7 @@ const NAMED: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Marked {
     pub(super) line: u64,
-    pub(super) sid: scb_certs::StudentId,
+    pub(super) sid: StudentId,
     pub(super) own: Option<Points>,
     pub(super) group: Option<Points>,
     pub(super) maximum: Option<Points>,
@@ -34,7 +35,9 @@ pub(super) fn run(home: &Path, desk: &Desk, command: &Import) -> anyhow::Result<
     let title = desk.store.assignment(&place)?.rules().title.clone();
     let sheet = Sheet::read(&command.file)?;
     let columns = Columns::of(&sheet, &title, command.column.as_deref())?;
-    let maximum = maximum(command, columns.points_possible(&sheet))?;
+    let told = columns.points_possible(&sheet);
+    // Canvas writes `(read only)` where it computes the column itself.
+    let maximum = maximum(command, told.and_then(|cell| sheet.points(cell)))?;
     let (rows, wrong) = marked(&sheet, &columns);
     let says = Says {
         maximum,
@@ -43,7 +46,7 @@ pub(super) fn run(home: &Path, desk: &Desk, command: &Import) -> anyhow::Result<
     };
     let plan = Plan::make(desk, &place, command, (rows, says), wrong)?;
     if !plan.wrong.is_empty() {
-        return Err(not_taken(&plan.wrong).into());
+        return Err(not_taken(&plan).into());
     }
     if !command.dry_run && !plan.changes.is_empty() {
         let grades = signed(home, desk, command, &plan.changes)?;
@@ -53,9 +56,7 @@ pub(super) fn run(home: &Path, desk: &Desk, command: &Import) -> anyhow::Result<
 }
 
 /// What is said on the command line and in a Canvas gradebook must be the same.
-fn maximum(command: &Import, told: Option<&str>) -> Result<Option<Points>, Failure> {
-    // Canvas writes `(read only)` where it computes the column itself.
-    let told: Option<Points> = told.and_then(|text| text.parse().ok());
+fn maximum(command: &Import, told: Option<Points>) -> Result<Option<Points>, Failure> {
     match (command.maximum, told) {
         (Some(wanted), Some(told)) if wanted != told => Err(refused(&format!(
             "the gradebook says that {told} points are possible, and not {wanted}"
@@ -68,7 +69,7 @@ fn maximum(command: &Import, told: Option<&str>) -> Result<Option<Points>, Failu
 fn marked(sheet: &Sheet, columns: &Columns) -> (Vec<Marked>, Vec<(u64, String)>) {
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
     for row in &sheet.rows {
-        match of_row(row, columns) {
+        match of_row(row, sheet, columns) {
             Ok(Some(marked)) => rows.push(marked),
             Ok(None) => {}
             Err(reason) => wrong.push((row.line, reason)),
@@ -77,16 +78,14 @@ fn marked(sheet: &Sheet, columns: &Columns) -> (Vec<Marked>, Vec<(u64, String)>)
     (rows, wrong)
 }
 
-fn of_row(row: &Row, columns: &Columns) -> Result<Option<Marked>, String> {
+fn of_row(row: &Row, sheet: &Sheet, columns: &Columns) -> Result<Option<Marked>, String> {
     let sid = row.cell(Some(columns.sid));
     let points = |column: Option<usize>| match row.cell(column) {
         "" | "-" => Ok(None),
-        text => {
-            let parsed: Result<Points, _> = text.parse();
-            parsed
-                .map(Some)
-                .map_err(|_| format!("`{}` is no number of points", printable(text)))
-        }
+        text => match sheet.points(text) {
+            Some(points) => Ok(Some(points)),
+            None => Err(format!("`{}` is no number of points", printable(text))),
+        },
     };
     if sid.is_empty() {
         // The rows of a platform that are no student's.
@@ -121,7 +120,7 @@ fn comment(text: &str) -> Result<Option<String>, String> {
     }
 }
 
-fn not_taken(wrong: &[(u64, String)]) -> Failure {
+fn not_taken(Plan { wrong, unmet, .. }: &Plan) -> Failure {
     let named = wrong.iter().take(NAMED);
     let mut told: Vec<_> = named
         .map(|(line, reason)| format!("line {line}: {reason}"))
@@ -134,6 +133,13 @@ fn not_taken(wrong: &[(u64, String)]) -> Failure {
         counted(wrong.len() as u64, "row"),
         told.join("; ")
     ))
+    .with_remedy(match unmet.is_empty() {
+        true => "nothing was changed; correct these rows, then import it again",
+        false => {
+            "nothing was changed; correct these rows, then import it again; if the IDs that are not \
+             known here are right, give --not-listed-yet as well"
+        }
+    })
 }
 
 fn signed(
@@ -191,6 +197,7 @@ fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
                 "lateness_applied": change.given.lateness.is_some(),
             })).collect::<Vec<_>>(),
             "same": same,
+            "unknown": plan.unmet,
             "lateness_applied_before": plan.applied_before,
         }));
     }
@@ -204,8 +211,19 @@ fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
         };
         let (sid, points, maximum) = (&given.sid, given.points, given.maximum);
         let late = late(change);
+        let nothing = match given.submission {
+            Some(_) => "",
+            None => "  (has handed in nothing)",
+        };
         say(&format!(
-            "{sid}  was {was}, is {points} of {maximum}{group}{late}"
+            "{sid}  was {was}, is {points} of {maximum}{group}{late}{nothing}"
+        ))?;
+    }
+    if !plan.unmet.is_empty() {
+        let unmet: Vec<_> = plan.unmet.iter().map(StudentId::as_str).collect();
+        say(&format!(
+            "CHECK THE ID: not in the course, or not met here before: {}",
+            unmet.join(", ")
         ))?;
     }
     if let applied @ 1.. = plan.applied_before.len() as u64 {

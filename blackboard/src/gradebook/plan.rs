@@ -1,6 +1,6 @@
 //! What an import would change: each student's grade, his own before that of his group.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
@@ -46,6 +46,8 @@ pub(super) struct Plan {
     pub(super) same: u64,
     /// Those of them whose points are what lateness had left before: it is not taken off again.
     pub(super) applied_before: Vec<StudentId>,
+    /// Who is not in the course, or is on no class list here and has never handed in anything.
+    pub(super) unmet: Vec<StudentId>,
     /// Lines that cannot be taken, and why.
     pub(super) wrong: Vec<(u64, String)>,
 }
@@ -78,7 +80,8 @@ impl Plan {
             ..Self::default()
         };
         let counts = desk.store.assignment(place)?.rules().counts;
-        let rows = plan.students(desk, place, rows)?;
+        let rows = plan.students(rows);
+        plan.meet((desk, place), &rows, command.not_listed_yet)?;
         let parts = parts(desk, place, rows.keys().cloned().collect(), counts)?;
         let due = plan.with_groups(rows, &parts, command.groups);
         let before = desk.store.grades(place)?;
@@ -140,28 +143,35 @@ impl Plan {
         }
     }
 
-    /// Each student once, and only those of the class.
-    fn students(
-        &mut self,
-        desk: &Desk,
-        place: &Place,
-        rows: Vec<Marked>,
-    ) -> Result<BTreeMap<StudentId, Marked>, Error> {
-        let list = desk.store.class_list(&place.course)?;
-        let list: Option<BTreeSet<_>> = list.map(|list| list.into_iter().collect());
+    /// Each student once.
+    fn students(&mut self, rows: Vec<Marked>) -> BTreeMap<StudentId, Marked> {
         let mut students = BTreeMap::new();
         for row in rows {
             let (line, sid) = (row.line, row.sid.clone());
-            if list.as_ref().is_some_and(|list| !list.contains(&sid)) {
-                let course = &place.course;
-                self.wrong
-                    .push((line, format!("{sid} is not in the course {course}")));
-            } else if let Some(other) = students.insert(sid.clone(), row) {
+            if let Some(other) = students.insert(sid.clone(), row) {
                 self.wrong
                     .push((line, format!("{sid} was in line {} before", other.line)));
             }
         }
-        Ok(students)
+        students
+    }
+
+    /// Who is not in the class, or whom nobody here has met, is taken for a mistyped ID, unless the
+    /// teacher says that all are right.
+    fn meet(
+        &mut self,
+        (desk, place): (&Desk, &Place),
+        rows: &BTreeMap<StudentId, Marked>,
+        all_are_right: bool,
+    ) -> Result<(), Error> {
+        let unmet = desk.store.unmet(place, rows.keys().cloned().collect())?;
+        for (sid, why) in unmet {
+            if let (false, Some(row)) = (all_are_right, rows.get(&sid)) {
+                self.wrong.push((row.line, format!("{sid} {why}")));
+            }
+            self.unmet.push(sid);
+        }
+        Ok(())
     }
 
     /// Every member of a group that was given a grade, with it.

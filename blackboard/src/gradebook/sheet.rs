@@ -1,21 +1,21 @@
 //! A CSV file that goes back to where it came from: rows in which nothing is changed keep their
-//! bytes, and so do the byte order mark and the ends of lines.
+//! bytes, and the whole its encoding, its byte order mark, its separator and the ends of its lines.
 
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, WriterBuilder};
-use scb_cli::read_limited;
+use scb_cli::{Failure, Quotes, TextForm, judge_quotes, read_limited, read_text};
+use scb_protocol::grade::Points;
 
 use super::refused;
 
 /// Largest file in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The file, row by row; the first row is the header.
 #[derive(Debug, Clone)]
 pub(super) struct Sheet {
-    mark: bool,
+    form: TextForm,
     pub(super) header: Vec<String>,
     pub(super) rows: Vec<Row>,
     /// The header's bytes.
@@ -53,17 +53,26 @@ impl Sheet {
     ///
     /// # Errors
     ///
-    /// Not UTF-8, no header, or a row with more or fewer cells than the header has.
+    /// No text, no header, or a row with more or fewer cells than the header has.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         let bytes = read_limited(path, MAX_BYTES)?;
-        let told = |reason: String| refused(&format!("{}: {reason}", path.display()));
-        Ok(Self::parse(&bytes).map_err(told)?)
+        let in_file = |failure: Failure| Failure {
+            message: format!("{}: {}", path.display(), failure.message),
+            ..failure
+        };
+        Ok(Self::parse(&bytes).map_err(in_file)?)
     }
 
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let text = bytes.strip_prefix(BYTE_ORDER_MARK);
-        let (mark, bytes) = (text.is_some(), text.unwrap_or(bytes));
-        let mut rows = records(bytes)?.into_iter();
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Failure> {
+        let (text, form) = read_text(bytes).map_err(|fault| {
+            let remedy = format!("nothing was changed; {}", fault.remedy());
+            refused(&fault.to_string()).with_remedy(remedy)
+        })?;
+        Self::of(&text, form).map_err(|reason| refused(&reason))
+    }
+
+    fn of(text: &str, form: TextForm) -> Result<Self, String> {
+        let mut rows = records(text.as_bytes(), form.delimiter)?.into_iter();
         let head = rows.next().ok_or("it is empty")?;
         let rows: Vec<Row> = rows.collect();
         let wide = head.cells.len();
@@ -74,7 +83,7 @@ impl Sheet {
             ));
         }
         Ok(Self {
-            mark,
+            form,
             header: head.cells,
             head: head.bytes,
             rows,
@@ -83,18 +92,19 @@ impl Sheet {
 
     /// A sheet that is written anew.
     pub(super) fn new(header: &[&str], rows: Vec<Vec<String>>) -> Self {
+        let form = TextForm::default();
         let header: Vec<String> = header.iter().map(|&cell| cell.to_owned()).collect();
         let row = |cells: Vec<String>| Row {
             line: 0,
-            bytes: written(&cells, b"\r\n"),
+            bytes: written(&cells, form.delimiter, b"\r\n"),
             cells,
             changed: false,
         };
         Self {
-            mark: false,
-            head: written(&header, b"\r\n"),
+            head: written(&header, form.delimiter, b"\r\n"),
             header,
             rows: rows.into_iter().map(row).collect(),
+            form,
         }
     }
 
@@ -106,26 +116,61 @@ impl Sheet {
         found.map(|(column, _)| column).collect()
     }
 
+    /// The number in a cell. Where semicolons separate cells, a comma may stand before decimals.
+    pub(super) fn points(&self, cell: &str) -> Option<Points> {
+        match self.form.delimiter {
+            b';' if !cell.contains('.') => cell.replace(',', ".").parse().ok(),
+            _ => cell.parse().ok(),
+        }
+    }
+
+    /// How numbers are written in these columns.
+    pub(super) fn decimals(&self, columns: &[Option<usize>]) -> Decimals {
+        let cells = |row: &Row| -> Vec<String> {
+            let cells = columns.iter().map(|column| row.cell(*column).to_owned());
+            cells.collect()
+        };
+        let is_point = |cell: &String| cell.contains('.') && self.points(cell).is_some();
+        let has_point = self.rows.iter().any(|row| cells(row).iter().any(is_point));
+        match self.form.delimiter == b';' && !has_point {
+            true => Decimals::Comma,
+            false => Decimals::Point,
+        }
+    }
+
     /// The bytes of the file.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        if self.mark {
-            bytes.extend_from_slice(BYTE_ORDER_MARK);
-        }
-        bytes.extend_from_slice(&self.head);
+        let mut bytes = self.head.clone();
         for row in &self.rows {
             match row.changed {
                 false => bytes.extend_from_slice(&row.bytes),
-                true => bytes.extend(row.rewritten()),
+                true => bytes.extend(row.rewritten(self.form.delimiter)),
             }
         }
-        bytes
+        // It was text, and of text only whole lines and cells were changed.
+        self.form.encode(&String::from_utf8_lossy(&bytes))
+    }
+}
+
+/// What stands before decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decimals {
+    Point,
+    Comma,
+}
+
+impl Decimals {
+    pub(super) fn write(self, points: Points) -> String {
+        match self {
+            Self::Point => points.to_string(),
+            Self::Comma => points.to_string().replace('.', ","),
+        }
     }
 }
 
 impl Row {
     /// Between the ends of lines that it had.
-    fn rewritten(&self) -> Vec<u8> {
+    fn rewritten(&self, delimiter: u8) -> Vec<u8> {
         let before = self.bytes.iter().take_while(|byte| is_end(byte)).count();
         let after = self
             .bytes
@@ -134,7 +179,7 @@ impl Row {
             .take_while(|byte| is_end(byte))
             .count();
         let mut bytes = self.bytes[..before].to_vec();
-        bytes.extend(written(&self.cells, b""));
+        bytes.extend(written(&self.cells, delimiter, b""));
         bytes.extend_from_slice(&self.bytes[self.bytes.len() - after..]);
         bytes
     }
@@ -146,9 +191,10 @@ pub(super) fn tidy(name: &str) -> String {
 }
 
 /// Every record with the bytes from the end of the one before it to its own.
-fn records(bytes: &[u8]) -> Result<Vec<Row>, String> {
+fn records(bytes: &[u8], delimiter: u8) -> Result<Vec<Row>, String> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
+        .delimiter(delimiter)
         .flexible(true)
         .from_reader(bytes);
     let (mut rows, mut record) = (Vec::new(), StringRecord::new());
@@ -161,6 +207,12 @@ fn records(bytes: &[u8]) -> Result<Vec<Row>, String> {
         // The reader leaves half of `\r\n`, and empty lines, to the next record.
         let own = &bytes[start..end];
         let before = own.iter().take_while(|byte| is_end(byte)).count();
+        if let Quotes::Open(opens) = judge_quotes(own.iter().copied(), delimiter) {
+            let line = line + opens;
+            return Err(format!(
+                "line {line}: a quotation mark is opened and never closed"
+            ));
+        }
         rows.push(Row {
             line: line + line_ends(&own[..before]),
             cells: record.iter().map(str::to_owned).collect(),
@@ -184,8 +236,10 @@ fn is_end(byte: &u8) -> bool {
     matches!(byte, b'\r' | b'\n')
 }
 
-fn written(cells: &[String], end: &[u8]) -> Vec<u8> {
-    let mut writer = WriterBuilder::new().from_writer(Vec::new());
+fn written(cells: &[String], delimiter: u8, end: &[u8]) -> Vec<u8> {
+    let mut writer = WriterBuilder::new()
+        .delimiter(delimiter)
+        .from_writer(Vec::new());
     // Writing to memory does not fail.
     let _ = writer.write_record(cells);
     let mut bytes = writer.into_inner().unwrap_or_default();
@@ -199,12 +253,19 @@ fn written(cells: &[String], end: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    const SHEETS: [&str; 4] = [
+    const SHEETS: [&str; 7] = [
         "\u{feff}Student,ID,SIS User ID\r\n\"Chan, Tai Man\",1,1155000001\r\n\"Lee\",2,=1+1\r\n",
         "a,b\n1,2\n\n3,4\n",
         "a,b\r\n\"x\r\ny\",\"2\"\r\n3,4",
         "a;b,\"c\"\n\"\"\"q\"\"\",z\n",
+        "\u{feff}sid;grade\r\n\"1\";8,5\r\n",
+        "sep=;\r\nsid;grade\r\n1;8,5\r\n",
+        "sid\tgrade\n1\t\"8\"\n",
     ];
+
+    fn utf16(text: &str) -> Vec<u8> {
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    }
 
     #[test]
     fn what_is_not_changed_keeps_its_bytes() {
@@ -212,6 +273,8 @@ mod tests {
             let sheet = Sheet::parse(text.as_bytes()).unwrap();
             assert_eq!(String::from_utf8(sheet.to_bytes()).unwrap(), text);
         }
+        let wide = utf16(SHEETS[4]);
+        assert_eq!(Sheet::parse(&wide).unwrap().to_bytes(), wide);
     }
 
     #[test]
@@ -225,6 +288,29 @@ mod tests {
         sheet.rows[1].set(0, "=3");
         let text = String::from_utf8(sheet.to_bytes()).unwrap();
         assert_eq!(text, "a,b\r\n\"x\r\ny\",9\r\n=3,4");
+        let mut sheet = Sheet::parse(&utf16(SHEETS[5])).unwrap_err().message;
+        assert!(sheet.contains("byte order mark"), "{sheet}");
+        sheet = format!("\u{feff}{}", SHEETS[5]);
+        let mut sheet = Sheet::parse(&utf16(&sheet)).unwrap();
+        sheet.rows[0].set(1, "9,25");
+        let changed = SHEETS[5].replace("8,5", "9,25");
+        assert_eq!(sheet.to_bytes(), utf16(&format!("\u{feff}{changed}")));
+    }
+
+    #[test]
+    fn a_comma_before_decimals_is_read_and_written_where_semicolons_separate() {
+        let decimals = |text: &str| {
+            let sheet = Sheet::parse(text.as_bytes()).unwrap();
+            (sheet.points("8,5").is_some(), sheet.decimals(&[Some(1)]))
+        };
+        assert_eq!(decimals("sid;grade\n1;\n"), (true, Decimals::Comma));
+        assert_eq!(decimals("sid;grade\n1;8.5\n"), (true, Decimals::Point));
+        assert_eq!(decimals("sid,grade\n1,\"8,5\"\n"), (false, Decimals::Point));
+        assert_eq!(decimals("sid\tgrade\n1\t8\n"), (false, Decimals::Point));
+        let sheet = Sheet::parse(b"sid;grade\n").unwrap();
+        for wrong in ["1.000,5", "1,000,5", ",5", "8,"] {
+            assert_eq!(sheet.points(wrong), None, "{wrong}");
+        }
     }
 
     #[test]
@@ -233,11 +319,13 @@ mod tests {
             ("", "empty"),
             ("a,b\n1,2\n3\n", "line 3 has 1 cells"),
             ("a,b\r\n1,2\r\n\r\n3\r\n", "line 4 has 1 cells"),
-            ("a,b\n1,2\n\"3,4\n5,6\n", "line 3 has 1 cells"),
+            ("a,b\n1,2\n\"3,4\n5,6\n", "line 3: a quotation mark"),
+            ("sep=;\na;b\n1;2\n3\n", "line 4 has 1 cells"),
         ] {
-            let error = Sheet::parse(text.as_bytes()).unwrap_err();
+            let error = Sheet::parse(text.as_bytes()).unwrap_err().message;
             assert!(error.contains(reason), "{text}: {error}");
         }
-        assert!(Sheet::parse(b"a,b\n\xff\xfe,1\n").is_err());
+        let big5 = Sheet::parse(b"a,b\n\xb3\xaf,1\n").unwrap_err().message;
+        assert!(big5.starts_with("line 2: the text is not UTF-8"), "{big5}");
     }
 }

@@ -11,7 +11,7 @@ use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::SignedLeaf;
 use scb_protocol::statement::Label;
 
-use super::{Error, Place, Store, as_integer, assignments, log};
+use super::{Error, Place, Store, as_integer, assignments, courses, log};
 
 /// A grade that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,38 @@ impl Store {
         })
     }
 
+    /// Those of these students who are not in the course, or, where everybody is in it, whom this
+    /// server has never met; each with what is so. Nobody who is graded already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCourse`]; [`Error::CoursesAltered`], [`Error::Storage`].
+    pub(crate) fn unmet(
+        &self,
+        place: &Place,
+        sids: Vec<StudentId>,
+    ) -> Result<Vec<(StudentId, String)>, Error> {
+        let place = place.clone();
+        self.database.read_blocking(move |connection| {
+            let course = courses::require(connection, &place.course)?;
+            let outsiders = courses::outsiders(connection, &course, &sids)?;
+            let mut unmet = Vec::new();
+            for sid in sids {
+                let why = if outsiders.contains(&sid) {
+                    format!("is not in the course {}", place.course)
+                } else if !courses::is_known(connection, &sid)? {
+                    "is on no class list here and has never handed in anything".to_owned()
+                } else {
+                    continue;
+                };
+                if !is_graded(connection, &place, &sid)? {
+                    unmet.push((sid, why));
+                }
+            }
+            Ok(unmet)
+        })
+    }
+
     /// The grades of an assignment, by student.
     ///
     /// # Errors
@@ -98,6 +130,16 @@ impl Store {
             .read(move |connection| released(connection, &sids, course.as_ref()))
             .await
     }
+}
+
+fn is_graded(connection: &Connection, place: &Place, sid: &StudentId) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM grades WHERE course = ? AND assignment = ? AND sid = ?";
+    let key = [
+        place.course.to_string(),
+        place.assignment.to_string(),
+        sid.to_string(),
+    ];
+    Ok(connection.prepare_cached(sql)?.exists(key)?)
 }
 
 fn put(

@@ -5,6 +5,7 @@
 //! certificate, and never prompts unless a person sits at a terminal.
 
 mod config;
+mod delimited;
 mod error;
 pub mod exit;
 pub mod fault;
@@ -22,6 +23,9 @@ mod terminal;
 mod time;
 
 pub use config::{load_config, save_config};
+pub use delimited::{
+    Encoding, Quotes, Text, TextFault, TextForm, judge_quotes, open_text, read_text,
+};
 pub use error::Error;
 pub use exit::{Failure, finish, finish_in, finish_json, with_causes};
 pub use files::{

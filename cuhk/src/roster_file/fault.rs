@@ -2,13 +2,12 @@
 
 use std::io;
 
+use scb_cli::TextFault;
+
 use super::MAX_ROWS;
 use super::window::{MAX_ROW, MAX_SIZE};
 
 const MIB: u64 = 1024 * 1024;
-
-const SAVE_AS: &str = "save it as CSV in UTF-8; Excel: \"CSV UTF-8 (Comma delimited)\", \
-                       LibreOffice: character set \"Unicode (UTF-8)\"";
 
 /// Why a file as a whole cannot be understood.
 #[derive(Debug, thiserror::Error)]
@@ -28,18 +27,9 @@ pub enum RosterFault {
         /// The column, by its header.
         column: String,
     },
-    /// UTF-16 that does not say so.
-    #[error("line 1 is not UTF-8 but, it seems, UTF-16 without a byte order mark")]
-    Unmarked,
-    /// UTF-16 that is too much to convert.
-    #[error("it is UTF-16 and has more than {} MiB", limit / MIB)]
-    LongUtf16 {
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// Something that is no text at all.
-    #[error("it is {0}, not a text file")]
-    NoText(&'static str),
+    /// No text that can be understood.
+    #[error(transparent)]
+    Text(TextFault),
     /// Nothing in it.
     #[error("it is empty")]
     Empty,
@@ -103,9 +93,9 @@ impl RosterFault {
     pub(crate) fn remedy(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "look whether the file is whole",
-            Self::Encoding { .. } | Self::Unmarked | Self::LongUtf16 { .. } | Self::NoText(_) => {
-                SAVE_AS
-            }
+            // What is in another encoding is saved anew as that which is unmarked.
+            Self::Encoding { .. } => TextFault::Unmarked.remedy(),
+            Self::Text(fault) => fault.remedy(),
             Self::Unrecognised { .. } | Self::NoColumn(_) => {
                 "save it as CSV in UTF-8 with the columns sid,name,email,programme, or name the \
                  column of the student ID with --sid-column"
@@ -133,6 +123,15 @@ impl RosterFault {
 impl From<io::Error> for RosterFault {
     fn from(error: io::Error) -> Self {
         error.downcast::<Self>().unwrap_or_else(Self::Unreadable)
+    }
+}
+
+impl From<TextFault> for RosterFault {
+    fn from(fault: TextFault) -> Self {
+        match fault {
+            TextFault::Unreadable(source) => source.into(),
+            fault => Self::Text(fault),
+        }
     }
 }
 

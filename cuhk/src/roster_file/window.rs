@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
+use scb_cli::{Quotes, judge_quotes};
+
 use super::RosterFault;
-use super::quotes::{Quotes, judge};
 
 /// Largest file in bytes, once it is UTF-8.
 pub(super) const MAX_SIZE: u64 = 256 * 1024 * 1024;
@@ -52,7 +53,7 @@ impl<R> Window<R> {
     /// whose line was asked for; lines are those of the file.
     pub(super) fn quotes(&self, end: u64) -> Quotes {
         let length = usize::try_from(end.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        match judge(self.kept.iter().copied().take(length), self.delimiter) {
+        match judge_quotes(self.kept.iter().copied().take(length), self.delimiter) {
             Quotes::Fine => Quotes::Fine,
             Quotes::Open(line) => Quotes::Open(self.line + line),
             Quotes::Stray(line) => Quotes::Stray(self.line + line),

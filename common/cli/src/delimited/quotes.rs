@@ -3,7 +3,7 @@
 
 /// What is wrong with the quotation marks of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Quotes {
+pub enum Quotes {
     /// Nothing.
     Fine,
     /// One that opens on this line, counted from where the row begins, is not closed.
@@ -23,7 +23,7 @@ enum Place {
 }
 
 /// Looks at a row as it is in the file, with its fields separated by `delimiter`.
-pub(super) fn judge(row: impl Iterator<Item = u8>, delimiter: u8) -> Quotes {
+pub fn judge_quotes(row: impl Iterator<Item = u8>, delimiter: u8) -> Quotes {
     let (mut place, mut line, mut opened, mut stray) = (Place::Start, 0, 0, None);
     for byte in row {
         let ends_field = byte == delimiter || matches!(byte, b'\r' | b'\n');
@@ -66,7 +66,7 @@ mod tests {
             "1,\"\",\n",
             "1,5\" wide,x\n",
         ] {
-            assert_eq!(judge(row.bytes(), b','), Quotes::Fine, "{row}");
+            assert_eq!(judge_quotes(row.bytes(), b','), Quotes::Fine, "{row}");
         }
     }
 
@@ -78,15 +78,19 @@ mod tests {
             ("1,\"A\"\n2,\"B\n", 1),
             ("1,\"the \"\"A\"\"", 0),
         ] {
-            assert_eq!(judge(row.bytes(), b','), Quotes::Open(line), "{row}");
+            assert_eq!(judge_quotes(row.bytes(), b','), Quotes::Open(line), "{row}");
         }
     }
 
     #[test]
     fn a_mark_with_text_after_it_is_found() {
         for (row, line) in [("1,\"A\n2,\"B\"\n", 0), ("1,x,\"A\" B\n", 0)] {
-            assert_eq!(judge(row.bytes(), b','), Quotes::Stray(line), "{row}");
+            assert_eq!(
+                judge_quotes(row.bytes(), b','),
+                Quotes::Stray(line),
+                "{row}"
+            );
         }
-        assert_eq!(judge("1\t\"A\",\n".bytes(), b'\t'), Quotes::Stray(0));
+        assert_eq!(judge_quotes("1\t\"A\",\n".bytes(), b'\t'), Quotes::Stray(0));
     }
 }
