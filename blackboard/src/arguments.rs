@@ -47,9 +47,9 @@ Examples:
   For real, after `cuhk service add blackboard --dns blackboard.example --code-out code`:
     blackboard init --cuhk cuhk.example:8011 --ca ca.pem --code-file code \\
                     --dns blackboard.example
-    blackboard serve --listen 0.0.0.0:8002
     blackboard course add CSCI3150 --title 'Operating Systems'
     blackboard assignment add --course CSCI3150 --title 'Lab 1' --due '2026-12-01 23:59'
+    blackboard serve --listen 0.0.0.0:8002
     blackboard submissions list
     blackboard --print-config        every option of HOME/config.toml, explained
 

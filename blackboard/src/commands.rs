@@ -282,7 +282,10 @@ async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
     let metrics = command.metrics.or(config.metrics);
     let watch = Watch::start(metrics, &cuhk, &shutdown).await?;
     let cuhk = CuhkAddress::fixed(cuhk);
-    let opening = Server::open(&home, lock, &config, cuhk, listen, clock(), faults);
+    let opening = async {
+        let opening = Server::open(&home, lock, &config, cuhk, listen, clock(), faults);
+        Ok(opening.await?.remarking_courses())
+    };
     let ready: Vec<&Path> = command.ready_file.iter().map(PathBuf::as_path).collect();
     run_server(opening, &ready, watch, shutdown).await
 }

@@ -31,10 +31,12 @@ pub struct Config {
     /// Where this server tells of its health and its numbers (HTTP), if anywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<SocketAddr>,
-    /// The course that is there to begin with, if there is none when the server starts.
-    pub course: Label,
-    /// The assignment that is always open in it.
-    pub assignment: Label,
+    /// What earlier versions made a course of; read, and nothing comes of it.
+    #[serde(skip_serializing)]
+    pub course: Option<Label>,
+    /// As [`Config::course`].
+    #[serde(skip_serializing)]
+    pub assignment: Option<Label>,
     /// Most bytes of one hand-in, whatever an assignment allows.
     pub max_bytes: u64,
     /// How long after the signed statement the files may come; in the file, seconds.
@@ -70,8 +72,8 @@ impl Default for Config {
             cuhk: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8002)),
             metrics: None,
-            course: label("SANDBOX"),
-            assignment: label("lab"),
+            course: None,
+            assignment: None,
             max_bytes: 512 * 1024 * 1024,
             upload_window: Duration::from_secs(24 * 60 * 60),
             unfinished_per_student: 32,
@@ -130,12 +132,6 @@ impl Config {
              # Where it answers /healthz, /readyz and /metrics, HTTP without TLS, for your\n\
              # monitoring only; --metrics and SCB_BLACKBOARD_METRICS come first. Default: nowhere\n\
              {metrics}\n\
-             # A start that finds no course makes this one, for everybody. Once there is one it is\n\
-             # never looked at again: use `blackboard course`. Default: \"SANDBOX\"\n\
-             course = \"{course}\"\n\
-             # The assignment that is made with it, always open; `blackboard assignment` changes or\n\
-             # closes it. Default: \"lab\"\n\
-             assignment = \"{assignment}\"\n\
              # Most bytes of one hand-in, whatever an assignment allows. Default: 536870912\n\
              max_bytes = {max_bytes}\n\
              # How long the files of a signed statement may follow it, in seconds: whoever signed in\n\
@@ -177,8 +173,6 @@ impl Config {
              {limits}",
             limits = self.limits.to_toml(),
             listen = self.listen,
-            course = self.course,
-            assignment = self.assignment,
             max_bytes = self.max_bytes,
             upload_window = self.upload_window.as_secs(),
             unfinished_per_student = self.unfinished_per_student,
@@ -192,11 +186,6 @@ impl Config {
             quorum = self.quorum,
         )
     }
-}
-
-fn label(text: &'static str) -> Label {
-    // Letters only, as the two calls above show.
-    text.parse().expect("a label")
 }
 
 /// No larger than the groups about which CUHK answers.
@@ -240,11 +229,13 @@ mod tests {
     fn an_empty_file_is_the_default() {
         let config: Config = toml::from_str("").unwrap();
         assert_eq!(config, Config::default());
-        assert_eq!(
-            format!("{}/{}", config.course, config.assignment),
-            "SANDBOX/lab"
-        );
         assert_eq!((config.max_members.get(), config.max_bytes), (3, 1 << 29));
+    }
+
+    #[test]
+    fn what_an_earlier_version_wrote_is_still_read() {
+        let config: Config = toml::from_str("course = \"X\"\nassignment = \"lab\"").unwrap();
+        assert!(!config.to_toml().contains("lab"), "{}", config.to_toml());
     }
 
     #[test]

@@ -59,7 +59,10 @@ pub(crate) async fn serve(
     };
     let watch = Watch::start(metrics, &cuhk, &shutdown).await?;
     let cuhk = CuhkAddress::of_sandbox(&sandbox, cuhk);
-    let opening = Server::open(&home, lock, &config, cuhk, listen, clock, faults);
+    let opening = async {
+        let opening = Server::open(&home, lock, &config, cuhk, listen, clock, faults);
+        opening.await?.with_sample_course()
+    };
     let address_file = sandbox.blackboard_address_file();
     let mut ready = vec![address_file.as_path()];
     ready.extend(command.ready_file.as_deref());

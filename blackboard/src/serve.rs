@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Fingerprint, TrustStore};
+use scb_certs::{Certificate, Fingerprint, TrustDomain, TrustStore};
 use scb_cli::{Failure, Home};
 use scb_protocol::rules::{GroupSize, Terms};
 use scb_protocol::server::Policy;
@@ -32,7 +32,7 @@ use crate::monitor::Watch;
 use crate::note_keys::{LogKey, witness_key};
 use crate::outside_witness::{OutsideWitness, outside_witnesses};
 use crate::renewal::Renewal;
-use crate::store::{Place, Register, Store};
+use crate::store::{Error, Place, Register, Store};
 use crate::uploads::Uploads;
 use crate::witnessed::Witnessed;
 
@@ -51,6 +51,10 @@ const UNNAMED: Duration = Duration::from_secs(24 * 60 * 60);
 const SWEEP: Duration = Duration::from_secs(60 * 60);
 /// How long after its time an upload may still be on its way.
 const SENDING: Duration = Duration::from_secs(60 * 60);
+
+/// What a sandbox begins with.
+const SAMPLE_COURSE: &str = "SANDBOX";
+const SAMPLE_ASSIGNMENT: &str = "lab";
 
 /// A server that has all it needs and a bound socket.
 pub(crate) struct Server {
@@ -126,7 +130,6 @@ impl Server {
         // What is removed from an old home, or entered into its logs, is missing when it is put right.
         sweep(&register, &content);
         sweep_uploads(&register, &content, clock.now());
-        begin_courses(config, &policy, &store, clock.now())?;
         lapse(&register, clock.now());
         let shared = Arc::new(Shared {
             policy: Arc::new(policy),
@@ -167,6 +170,32 @@ impl Server {
             outside,
             shared,
         })
+    }
+
+    /// With a course for everybody and an assignment that is always open, unless there ever was a
+    /// course: for a sandbox.
+    pub(crate) fn with_sample_course(self) -> anyhow::Result<Self> {
+        let policy = &self.shared.policy;
+        let place = sample_place(policy.service.trust_domain())?;
+        let group = GroupSize::new(1, policy.max_members)?;
+        let title = SAMPLE_ASSIGNMENT.parse()?;
+        let rules = Terms::always_open(title, group, policy.max_bytes).check()?;
+        let store = self.shared.register.store();
+        if store.begin_with(place, rules, self.shared.clock.now())? {
+            tracing::info!(
+                "there was no course: made {SAMPLE_COURSE}/{SAMPLE_ASSIGNMENT}, which is always open"
+            );
+        }
+        Ok(self)
+    }
+
+    /// Says so if nobody can hand in anything yet, and how that changes.
+    pub(crate) fn remarking_courses(self) -> Self {
+        match missing(self.shared.register.store()) {
+            Ok(missing) => missing.iter().for_each(|what| tracing::warn!("{what}")),
+            Err(error) => tracing::error!("{error}; see `blackboard fsck`"),
+        }
+        self
     }
 
     /// The bound address, with the real port.
@@ -380,27 +409,27 @@ fn policy(config: &Config, identity: &Identity) -> anyhow::Result<Policy> {
     })
 }
 
-/// Where there is no course yet, the configuration says which one is there to begin with, and
-/// what is always open in it.
-fn begin_courses(
-    config: &Config,
-    policy: &Policy,
-    store: &Store,
-    now: UnixTime,
-) -> anyhow::Result<()> {
-    let place = Place {
-        domain: policy.service.trust_domain().clone(),
-        course: config.course.clone(),
-        assignment: config.assignment.clone(),
-    };
-    let group = GroupSize::new(1, policy.max_members)?;
-    let title = config.assignment.to_string().parse()?;
-    let rules = Terms::always_open(title, group, config.max_bytes).check()?;
-    let (course, assignment) = (place.course.clone(), place.assignment.clone());
-    if store.begin_with(place, rules, now)? {
-        tracing::info!("there was no course: made {course}/{assignment}, which is always open");
+/// The assignment that a sandbox begins with.
+pub(crate) fn sample_place(domain: &TrustDomain) -> anyhow::Result<Place> {
+    Ok(Place {
+        domain: domain.clone(),
+        course: SAMPLE_COURSE.parse()?,
+        assignment: SAMPLE_ASSIGNMENT.parse()?,
+    })
+}
+
+/// What has to be there before anybody can hand in, and is not; with the commands that add it.
+fn missing(store: &Store) -> Result<Option<&'static str>, Error> {
+    if store.courses()?.is_empty() {
+        return Ok(Some(
+            "there is no course yet, so that nobody can hand in: add one with `blackboard course add`, \
+             and what is to be handed in with `blackboard assignment add`; both work while this runs",
+        ));
     }
-    Ok(())
+    Ok(store.assignments(None)?.is_empty().then_some(
+        "there is no assignment yet, so that nobody can hand in: add one with `blackboard assignment \
+         add`, which works while this runs",
+    ))
 }
 
 /// Tries for [`START_PATIENCE`], saying once that it waits. What CUHK refuses for good ends

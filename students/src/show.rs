@@ -194,7 +194,7 @@ impl Drop for Show {
 /// What every connection comes to before it goes on with an upload.
 fn is_repeated(event: &StepEvent) -> bool {
     let before = matches!(event.step, Step::Three | Step::Four | Step::Five);
-    before || matches!(event.fact, Fact::Committed { .. })
+    before || matches!(event.fact, Fact::StatementSent(_) | Fact::Committed { .. })
 }
 
 fn countdown() -> ProgressBar {

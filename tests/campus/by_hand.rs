@@ -122,7 +122,26 @@ impl ByHand {
         listens.trim().to_owned()
     }
 
+    /// Certified, with a course and something to hand in.
     pub fn serve_blackboard(&self, cuhk: &Server) -> Server {
+        self.certify_blackboard(cuhk);
+        self.add_course();
+        self.start_blackboard()
+    }
+
+    /// A course for everybody and its one assignment.
+    pub fn add_course(&self) {
+        for words in [
+            "course add CSCI3150 --title OS",
+            "assignment add --course CSCI3150 --title Lab-1 --due 2099-12-01T12:00:00Z --groups free",
+        ] {
+            let words: Vec<_> = words.split(' ').collect();
+            self.blackboard(&words).succeeded();
+        }
+    }
+
+    /// As CUHK's administrator and Blackboard's type it, once.
+    pub fn certify_blackboard(&self, cuhk: &Server) {
         self.cuhk(&[
             "service",
             "add",
@@ -150,6 +169,9 @@ impl ByHand {
             "127.0.0.1",
         ])
         .succeeded();
+    }
+
+    pub fn start_blackboard(&self) -> Server {
         let arguments = [
             "serve",
             "--listen",

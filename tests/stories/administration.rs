@@ -86,6 +86,41 @@ fn a_campus_set_up_by_hand_does_the_main_job() {
 }
 
 #[test]
+fn a_server_without_a_course_takes_nothing_and_says_what_adds_one() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.roster(ROSTER).succeeded();
+    let cuhk = campus.serve_cuhk();
+    campus.certify_blackboard(&cuhk);
+    let mut blackboard = campus.start_blackboard();
+    let log = blackboard.log();
+    for words in ["there is no course yet", "`blackboard course add`"] {
+        assert!(log.contains(words), "{words} is missing:\n{log}");
+    }
+    let listed = campus.blackboard(&["course", "list"]).succeeded().stdout;
+    assert!(listed.contains("`blackboard course add`"), "{listed}");
+
+    let (cuhk_address, address) = (cuhk.address(), blackboard.address());
+    let to = ["--cuhk", &cuhk_address, "--blackboard", &address];
+    let known = ["--codes", "codes.csv", "--ca", "cuhk.home/ca.pem"];
+    let submit = ["submit", "--ids", "1155000001", "--json"];
+    let submit = [&submit[..], &to, &known].concat();
+    let refused = campus.student(&submit).refused(3, "nothing_open");
+    let remedy = refused["remedy"].as_str().unwrap();
+    assert!(remedy.contains("your teacher"), "{remedy}");
+    let named = [&submit[..], &["--course", "SANDBOX", "--assignment", "lab"]].concat();
+    campus.student(&named).refused(3, "course_unknown");
+
+    // It is added while the server runs, which no longer says that there is none.
+    campus.add_course();
+    let told = campus.student(&submit).succeeded().json();
+    assert_eq!(told["assignment"], "lab-1");
+    blackboard.stop();
+    let again = campus.start_blackboard();
+    assert!(!again.log().contains("yet"), "{}", again.log());
+}
+
+#[test]
 fn a_receipt_is_checked_elsewhere_with_the_fingerprint_alone() {
     let campus = ByHand::new();
     let told = campus.init().succeeded().stdout;

@@ -223,6 +223,31 @@ fn an_extension_is_one_members_and_lets_his_group_in() {
 }
 
 #[test]
+fn a_date_that_is_over_is_remarked_and_taken() {
+    let campus = campus();
+    let add = |name: &str, due: i64, more: &str| {
+        let due = at(due);
+        let words = format!("assignment add --course CSCI3150 --title {name} --due {due}{more}");
+        teacher(&campus, &words).succeeded().stderr
+    };
+    let told = add("Lab-1", -DAY, " --json");
+    let remark = "CHECK THE DATE: --due ";
+    assert!(told.starts_with(remark), "{told}");
+    assert_eq!(add("Lab-2", DAY, ""), "");
+    let change = |what: &str, when: i64| {
+        let when = at(when);
+        let words = format!("assignment change lab-2 --course CSCI3150 {what} {when}");
+        teacher(&campus, &words).succeeded().stderr
+    };
+    assert!(change("--opens", -DAY).contains("--opens "));
+    assert_eq!(
+        change("--due", 2 * DAY),
+        "",
+        "of what is not given nothing is said"
+    );
+}
+
+#[test]
 fn ids_that_are_mistyped_do_not_pass_in_silence() {
     let campus = campus();
     add(&campus, "Lab-1", DAY, "");

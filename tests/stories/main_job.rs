@@ -20,7 +20,8 @@ fn three_students_hand_in_and_keep_a_receipt() {
         "step 3  CUHK confirms all 3 (signed, verified)",
         "step 4  3 shares received, one per member",
         "step 5  session key confirmed",
-        "step 6  1,050 bytes, MAC, 3 signatures: stored",
+        "step 6  signed for SANDBOX / lab",
+        "        1,050 bytes, MAC, 3 signatures: stored",
         "Receipt  S-000001.zip",
     ];
     let mut lines = told.lines();

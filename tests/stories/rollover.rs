@@ -409,6 +409,7 @@ fn blackboard_is_certified_anew_while_a_root_follows_another() {
         .by_hand
         .blackboard(&[&init[..], &first].concat())
         .succeeded();
+    campus.by_hand.add_course();
     let known = fs::read_to_string(campus.by_hand.path("blackboard.home/ca.pem")).unwrap();
     assert_eq!(known.matches("BEGIN CERTIFICATE").count(), 2);
     let serve = ["serve", "--listen", "127.0.0.1:0"];

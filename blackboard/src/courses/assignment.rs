@@ -1,7 +1,7 @@
 //! `blackboard assignment`.
 
 use rustls_pki_types::UnixTime;
-use scb_cli::{Failure, counted, local_time, printable, rfc3339, say};
+use scb_cli::{Failure, counted, local_time, note, printable, rfc3339, say};
 use scb_protocol::from_seconds;
 use scb_protocol::rules::{
     Change, Counts, Extension, GroupSize, Groups, LateRule, Rules, RulesError, Terms, Title,
@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use super::text::{say_json, standing, table, value};
 use super::{Desk, text};
-use crate::arguments::courses::{AddAssignment, AssignmentCommand, ChangeAssignment, Which};
+use crate::arguments::courses::{
+    AddAssignment, AssignmentCommand, ChangeAssignment, RuleOptions, Which,
+};
 use crate::store::{Amended, Assignment, Given};
 
 pub(super) fn run(desk: &Desk, command: &AssignmentCommand) -> anyhow::Result<()> {
@@ -73,7 +75,25 @@ fn add(desk: &Desk, add: &AddAssignment) -> anyhow::Result<()> {
     if !add.output.json {
         say(&format!("added {}/{}", which.course, which.assignment))?;
     }
-    show(desk, &which, add.output.json)
+    show(desk, &which, add.output.json)?;
+    remark_past(desk, Some(add.due), options)
+}
+
+/// A moment that is over may be meant; more often it is a mistyped year.
+fn remark_past(desk: &Desk, due: Option<UnixTime>, rules: &RuleOptions) -> anyhow::Result<()> {
+    for (option, given) in [
+        ("--opens", rules.opens),
+        ("--due", due),
+        ("--cutoff", rules.cutoff),
+    ] {
+        if let Some(moment) = given.filter(|moment| *moment < desk.now) {
+            let moment = local_time(moment);
+            note(&format!(
+                "CHECK THE DATE: {option} {moment} is in the past (`blackboard assignment change`)"
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 /// The name that is given, or one made from the title.
@@ -120,7 +140,8 @@ fn change(desk: &Desk, change: &ChangeAssignment) -> anyhow::Result<()> {
     let (place, wanted) = (desk.place(&change.which), change.clone());
     let apply = move |terms| changed(terms, &wanted);
     let told = desk.store.change_assignment(place, apply, desk.now)?;
-    say_changed(&change.which, &told, change.output.json)
+    say_changed(&change.which, &told, change.output.json)?;
+    remark_past(desk, change.due, &change.rules)
 }
 
 fn changed(mut terms: Terms, change: &ChangeAssignment) -> Result<Rules, RulesError> {

@@ -81,7 +81,8 @@ impl Campus {
             self.clock(),
             Faults::default(),
         )
-        .await?;
+        .await?
+        .with_sample_course()?;
         self.address = server.address();
         self.shutdown = Shutdown::new();
         self.server = Some(tokio::spawn(server.run(self.shutdown.clone())));

@@ -60,6 +60,8 @@ pub(super) fn statement_sent(request: &Request, signatures: usize) -> Option<Fac
     let parsed = Statement::parse(statement.as_bytes()).ok()?;
     Some(Fact::StatementSent(SignedStatement {
         submission: parsed.submission,
+        course: parsed.course,
+        assignment: parsed.assignment,
         files: parsed.files,
         signatures,
         mac: *mac,

@@ -198,7 +198,9 @@ impl Error {
             ),
             Self::HomeBusy { .. } => "wait until it is done, then try again".into(),
             Self::NothingOpen { .. } => {
-                "`student assignments --all` shows what there is, and when it is open".into()
+                "`student assignments --all` shows what there is, and when it is open; ask your \
+                 teacher about what is missing there"
+                    .into()
             }
             Self::CostsMore { .. } => {
                 "leave what counts as it is; or hand in all the same: student submit … --even-if-late"

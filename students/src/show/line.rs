@@ -61,6 +61,9 @@ fn english(fact: &Fact, sid: &str) -> Option<String> {
             let (due, left) = (local_time(*due), in_words(*left));
             format!("for {course} / {assignment}, the one that is open: due {due}, {left} left")
         }
+        Fact::StatementSent(statement) => {
+            format!("signed for {} / {}", statement.course, statement.assignment)
+        }
         Fact::ReceiptKept {
             files,
             signatures,
@@ -131,6 +134,9 @@ fn chinese(fact: &Fact, sid: &str) -> Option<String> {
             format!(
                 "提交至 {course} / {assignment}，現正開放的只有這份作業：限期 {due}，尚餘 {left}"
             )
+        }
+        Fact::StatementSent(statement) => {
+            format!("已為 {} / {} 簽署", statement.course, statement.assignment)
         }
         Fact::ReceiptKept {
             files,

@@ -108,7 +108,7 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
         ),
         Error::NothingOpen { .. } => (
             "目前沒有這些學生可以提交的作業".to_owned(),
-            "`student assignments --all` 列出所有作業及其時間".to_owned(),
+            "`student assignments --all` 列出所有作業及其時間；如有遺漏，請向老師查詢".to_owned(),
         ),
         Error::OtherEnding { sid, signed: true } => (
             format!("{sid} 已經簽署"),

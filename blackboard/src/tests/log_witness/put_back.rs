@@ -21,7 +21,8 @@ use super::{
     back_up, backed_up, entries, hand_in, put_back, recovered, refused_start, restore, seen,
 };
 use crate::config::Config;
-use crate::store::{Error, Place, Store};
+use crate::serve::sample_place;
+use crate::store::{Error, Store};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -113,11 +114,7 @@ async fn what_lapsed_since_is_entered_after_the_logs_were_compared() {
 #[tokio::test]
 async fn no_command_enters_anything_before_the_logs_were_compared() {
     let (mut campus, kept, had) = put_back(Outage::Refuse).await;
-    let place = Place {
-        domain: campus.service.trust_domain().clone(),
-        course: campus.config.course.clone(),
-        assignment: campus.config.assignment.clone(),
-    };
+    let place = sample_place(campus.service.trust_domain()).unwrap();
     let now = campus.certs.now();
     let enter = |campus: &Campus| {
         let store = Store::open(&campus.home).unwrap();

@@ -71,6 +71,8 @@ fn certificate() -> CertificateSummary {
 fn statement() -> SignedStatement {
     SignedStatement {
         submission: submission(),
+        course: "CSCI3150".parse().unwrap(),
+        assignment: "lab-1".parse().unwrap(),
         files: files(),
         signatures: 3,
         mac: Mac::from_bytes([4; 32]),

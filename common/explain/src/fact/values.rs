@@ -264,7 +264,11 @@ fn at(time: UnixTime, language: Language) -> String {
 }
 
 fn signed(statement: &SignedStatement, language: Language) -> Values {
-    let mut values = vec![(Label::Submission, statement.submission.to_string())];
+    let place = format!("{}/{}", statement.course, statement.assignment);
+    let mut values = vec![
+        (Label::Submission, statement.submission.to_string()),
+        (Label::Assignment, place),
+    ];
     values.extend(contents(&statement.files, language));
     values.push((Label::Mac, statement.mac.to_string()));
     values

@@ -370,6 +370,10 @@ pub struct PresentedMember {
 pub struct SignedStatement {
     /// The client's submission ID.
     pub submission: SubmissionId,
+    /// The course.
+    pub course: Label,
+    /// The assignment.
+    pub assignment: Label,
     /// The files that are stated.
     pub files: Files,
     /// How many members signed.

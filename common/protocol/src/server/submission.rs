@@ -108,6 +108,8 @@ impl AcceptedStatement {
     pub fn signed(&self) -> SignedStatement {
         SignedStatement {
             submission: self.statement.submission,
+            course: self.statement.course.clone(),
+            assignment: self.statement.assignment.clone(),
             files: self.statement.files.clone(),
             signatures: self.signers.len(),
             mac: self.mac,
