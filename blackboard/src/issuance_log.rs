@@ -109,12 +109,11 @@ fn print(compared: &Comparison, former: &[FormerLog]) -> anyhow::Result<()> {
         None => say("seen here  nothing yet")?,
     }
     print_log("CUHK now", &compared.now.known())?;
-    Ok(match &compared.contradiction {
-        None => say("CUHK's log begins with all that was seen here")?,
-        Some(why) => say(&format!(
-            "CUHK's log does NOT begin with what was seen here: {why}"
-        ))?,
-    })
+    let told = match &compared.contradiction {
+        None => "CUHK's log begins with all that was seen here".to_owned(),
+        Some(why) => format!("CUHK's log does NOT begin with what was seen here: {why}"),
+    };
+    Ok(say(&told)?)
 }
 
 fn print_log(what: &str, log: &KnownLog) -> anyhow::Result<()> {

@@ -61,7 +61,7 @@ pub(crate) use known_log::{FormerLog, SetAside};
 #[cfg(test)]
 pub(crate) use proposals::MAX_WAITING;
 #[cfg(test)]
-pub(crate) use proposals::MOST_TAKEN_BACK;
+pub(crate) use proposals::MOST_IN_A_DAY;
 pub(crate) use proposals::{End, Proposal, Signing};
 pub use record::{Draft, Record, Summary};
 #[cfg(test)]
@@ -96,6 +96,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_committed.sql")),
     M::up(include_str!("store/migration_endings.sql")),
     M::up(include_str!("store/migration_former_logs.sql")),
+    M::up(include_str!("store/migration_proposers.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

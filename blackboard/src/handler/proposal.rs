@@ -3,7 +3,7 @@
 
 use scb_certs::StudentId;
 use scb_cli::exit;
-use scb_protocol::message::blackboard::{Reply, that_fit};
+use scb_protocol::message::blackboard::Reply;
 use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
 use scb_protocol::server::{
     Commitment, ConfirmedSigners, Ending, ExpectRequest, GatheredSignatures, PartlySigned,
@@ -180,10 +180,9 @@ impl Handler {
         state: &ExpectRequest,
     ) -> Result<(Reply, Fact), Refusal> {
         let (store, now) = (self.shared.register.store(), self.shared.clock.now());
-        let all = store.proposals_for(asking(state), now).await?;
-        let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        let proposals = that_fit(all.into_iter().skip(from));
+        let (all, proposals) = store.proposals_for(asking(state), from, now).await?;
+        let count = u32::try_from(all).unwrap_or(u32::MAX);
         let fact = Fact::ProposalsTold {
             proposals: proposals.len(),
         };

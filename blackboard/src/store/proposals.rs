@@ -2,6 +2,7 @@
 //!
 //! Whatever is said about one is an entry of the assignment's log, in the same transaction.
 
+mod named;
 mod rows;
 mod signing;
 mod standing;
@@ -12,6 +13,7 @@ use rusqlite::{Connection, Transaction};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::{Entry, Lapsed, LogName, Proposed};
+use scb_protocol::message::blackboard::that_fit;
 use scb_protocol::message::proposal::{
     ListedProposal, ProposalStanding, ProposalState, Reason, Said,
 };
@@ -21,7 +23,7 @@ use scb_protocol::{Mode, from_seconds};
 
 use self::rows::Stored;
 #[cfg(test)]
-pub(crate) use self::signing::MOST_TAKEN_BACK;
+pub(crate) use self::signing::MOST_IN_A_DAY;
 use self::signing::{check_new, end_one, sign};
 pub(super) use self::standing::signable_until;
 use self::standing::{list_one, look};
@@ -149,7 +151,8 @@ impl Store {
         self.database.read(list).await
     }
 
-    /// The proposals that name all of these students and wait, or ended lately; the latest first.
+    /// The proposals that name all of these students and wait, or ended lately, the latest first: how
+    /// many there are, and from the one at `from` on as many as fit into a message.
     ///
     /// # Errors
     ///
@@ -157,15 +160,20 @@ impl Store {
     pub(crate) async fn proposals_for(
         &self,
         asking: Vec<StudentId>,
+        from: usize,
         now: UnixTime,
-    ) -> Result<Vec<ListedProposal>, Error> {
+    ) -> Result<(usize, Vec<ListedProposal>), Error> {
         let since = from_seconds(now.as_secs().saturating_sub(TOLD));
         let list = move |connection: &Connection| {
-            let mut listed = Vec::new();
-            for stored in rows::naming(connection, &asking, since)? {
-                listed.extend(list_one(connection, stored, &asking, now)?);
-            }
-            Ok(listed)
+            let named = named::naming(connection, &asking, since)?;
+            let mut failed = Ok(());
+            let listed = named.iter().skip(from).map_while(|one| {
+                let stored = known(connection, *one);
+                let listed = stored.and_then(|stored| list_one(connection, stored, &asking, now));
+                listed.map_err(|error| failed = Err(error)).ok()
+            });
+            let listed = that_fit(listed);
+            failed.map(|()| (named.len(), listed))
         };
         self.database.read(list).await
     }
@@ -368,14 +376,14 @@ pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16
     rows::open(connection, now)
 }
 
-/// What everybody has signed of a student's proposals that waited or ended since that moment: the
+/// What everybody has signed of a student's proposals for the assignment since that moment: the
 /// statement, since when and by which entry it counts, and when it was taken back.
 pub(super) fn signed_by_all(
     connection: &Connection,
-    sid: &StudentId,
-    since: UnixTime,
+    statement: &Statement,
+    of: (&StudentId, UnixTime),
 ) -> Result<Vec<(Statement, Commitment, Option<UnixTime>)>, Error> {
-    let proposed = rows::naming(connection, std::slice::from_ref(sid), since)?;
+    let proposed = rows::signed_since(connection, statement, of)?;
     let signed = proposed.into_iter().filter_map(|stored| {
         let commitment = stored.commitment()?;
         let said = stored.standings().into_iter();

@@ -158,7 +158,7 @@ impl Later {
         let Some(first) = first(statement) else {
             return Ok(Vec::new());
         };
-        let signed = proposals::signed_by_all(connection, first, since)?;
+        let signed = proposals::signed_by_all(connection, statement, (first, since))?;
         let alike = signed
             .into_iter()
             .filter(|(one, ..)| is_alike(one, statement));

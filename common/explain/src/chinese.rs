@@ -225,8 +225,8 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "請為該份提交上載檔案：再執行其指令；或以現在的時間重新提交這些檔案",
         ),
         Code::TooManyProposals => (
-            "此學生等待簽署的提案過多",
-            "請完成簽署，或以 `student withdraw` 撤回",
+            "此學生等待簽署的提案過多，或一天內提出的提案過多",
+            "請完成簽署，或以 `student withdraw` 撤回；一天內已提出 64 份者，請明天再試",
         ),
         Code::SubmissionConflict => ("此提交編號已用於其他內容", "以新的提交編號再提交"),
         Code::StoredDamaged => (

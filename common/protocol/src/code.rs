@@ -271,8 +271,8 @@ codes! {
         "the same members signed another hand-in after this one: once its time is over, only the last one's files are taken",
         "bring the files of that one: run its command again; or hand these in anew, at the time of now";
     TooManyProposals = "too_many_proposals", EXIT_REFUSED, 429,
-        "too many proposals of this student wait for signatures",
-        "have them signed, or take them back with `student withdraw`";
+        "too many proposals of this student wait for signatures, or were made within a day",
+        "have them signed, or take them back with `student withdraw`; after 64 in a day wait until tomorrow";
     SubmissionConflict = "submission_conflict", EXIT_REFUSED, 409,
         "this submission ID was already used for something else",
         "hand in under a new submission ID";

@@ -101,13 +101,10 @@ impl Stored {
 }
 
 /// As [`Stored::waits_for_cuhk`], of a row.
-const WAITS_FOR_CUHK: &str = "(signed_at IS NOT NULL AND files_at IS NOT NULL)";
+pub(super) const WAITS_FOR_CUHK: &str = "(signed_at IS NOT NULL AND files_at IS NOT NULL)";
 /// It has no receipt, nor that of the same version.
-const UNANSWERED: &str =
+pub(super) const UNANSWERED: &str =
     "NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = proposals.submission)";
-
-/// Most proposals of one student that are read at once: anybody may name him in one.
-const MOST: usize = 128;
 
 const PROPOSAL: &str = "SELECT submission, proposed_at, waits_until, statement, files_at, \
                         signed_at, signed_index, ended FROM proposals";
@@ -123,27 +120,23 @@ pub(super) fn find(
     found.map(|raw| raw.complete(connection)).transpose()
 }
 
-/// Those that name all of these students and wait, or were proposed or ended since that moment;
-/// the latest first. Of those that have ended no more than are worth reading.
-pub(super) fn naming(
+/// Those of the statement's assignment that name this student and were signed by all since that moment.
+pub(super) fn signed_since(
     connection: &Connection,
-    sids: &[StudentId],
-    since: UnixTime,
+    statement: &Statement,
+    (sid, since): (&StudentId, UnixTime),
 ) -> Result<Vec<Stored>, Error> {
-    let Some((first, others)) = sids.split_first() else {
-        return Ok(Vec::new());
-    };
     let sql = format!(
-        "{PROPOSAL} WHERE submission IN (SELECT submission FROM cosigners WHERE sid = ?1) \
-         AND (max(coalesce(ended_at, 0), waits_until) >= ?2 \
-         OR (ended IS NULL AND {WAITS_FOR_CUHK} AND {UNANSWERED})) \
-         ORDER BY ended IS NOT NULL, proposed_at DESC, submission LIMIT {MOST}"
+        "{PROPOSAL} WHERE course = ?1 AND assignment = ?2 AND signed_at >= ?3 \
+         AND EXISTS (SELECT 1 FROM cosigners WHERE cosigners.submission = proposals.submission AND sid = ?4)"
     );
-    let key = params![first.as_str(), as_integer(since.as_secs())];
-    let mut found = all(connection, &sql, key)?;
-    found.retain(|stored| others.iter().all(|sid| stored.names(sid)));
-    found.sort_by_key(|stored| std::cmp::Reverse(stored.kept.proposed_at));
-    Ok(found)
+    let (course, assignment) = (
+        statement.course.to_string(),
+        statement.assignment.to_string(),
+    );
+    let since = as_integer(since.as_secs());
+    let key = params![course, assignment, since, sid.as_str()];
+    all(connection, &sql, key)
 }
 
 /// Those of the statement's assignment that wait for somebody.
@@ -227,14 +220,17 @@ pub(super) fn insert(
         as_integer(waits_until.as_secs()),
         signing.bytes,
     ])?;
-    let sql = "INSERT INTO cosigners (submission, nth, sid, said) VALUES (?, ?, ?, 'nothing')";
-    let mut insert = transaction.prepare_cached(sql)?;
+    let sql = "INSERT INTO cosigners (submission, nth, sid, said, proposed_at) \
+               VALUES (?, ?, ?, 'nothing', ?)";
+    let (mut insert, proposers) = (transaction.prepare_cached(sql)?, signing.sids());
     for (nth, member) in (1..).zip(&statement.members) {
         let nth: i64 = nth;
+        let proposed_at = as_integer(signing.at.as_secs());
         insert.execute(params![
             statement.submission.as_bytes(),
             nth,
-            member.sid.as_str()
+            member.sid.as_str(),
+            proposers.contains(&member.sid).then_some(proposed_at),
         ])?;
     }
     Ok(())

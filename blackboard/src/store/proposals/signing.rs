@@ -4,28 +4,36 @@ use rusqlite::{Connection, Transaction};
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Ended, Entry, Signed};
-use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
+use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
 use scb_protocol::rules::{Found, admit};
 
 use super::rows::{self, Stored};
 use super::standing::look;
-use super::{End, MAX_WAITING, Signing, enter, known};
+use super::{End, MAX_WAITING, Signing, enter, known, named};
 use crate::store::{Error, assignments, by_submission, commitment};
 
-/// Most proposals that a student may take back within a day.
-pub(crate) const MOST_TAKEN_BACK: usize = 32;
+/// Most proposals that a student may make within a day: each stays in the records and in the log,
+/// whoever puts an end to it.
+pub(crate) const MOST_IN_A_DAY: usize = 64;
 const DAY: u64 = 24 * 60 * 60;
 
 /// A statement under an ID that is used for nothing, of work that does not wait already, by
 /// somebody for whom not too much waits.
 pub(super) fn check_new(connection: &Connection, signing: &Signing) -> Result<(), Error> {
-    let submission = signing.statement.submission;
+    let (submission, sids) = (signing.statement.submission, signing.sids());
+    // What is refused for this is refused at little cost.
+    let since = from_seconds(signing.at.as_secs().saturating_sub(DAY));
+    for sid in &sids {
+        if named::made_since(connection, sid, since)? >= MOST_IN_A_DAY {
+            let limit = MOST_IN_A_DAY;
+            return Err(Error::TooManyProposals { limit });
+        }
+    }
     if commitment::find(connection, submission)?.is_some()
         || by_submission(connection, submission)?.is_some()
     {
         return Err(Error::Conflict { submission });
     }
-    let sids = signing.sids();
     let mut own = 0;
     for stored in rows::waiting(connection, &signing.statement, signing.at)? {
         if stored.statement.is_same_version(&signing.statement) {
@@ -34,32 +42,9 @@ pub(super) fn check_new(connection: &Connection, signing: &Signing) -> Result<()
         }
         own += usize::from(sids.iter().any(|sid| stored.has_signed(sid)));
     }
-    if own >= MAX_WAITING {
-        return Err(Error::TooManyProposals { limit: MAX_WAITING });
-    }
-    sids.iter()
-        .try_for_each(|sid| check_taken_back(connection, sid, signing))
-}
-
-/// What is proposed and taken back stays in the records and in the log.
-fn check_taken_back(
-    connection: &Connection,
-    sid: &StudentId,
-    signing: &Signing,
-) -> Result<(), Error> {
-    let since = from_seconds(signing.at.as_secs().saturating_sub(DAY));
-    let of_late = |one: &CosignerStanding| {
-        one.sid == *sid && one.said == Said::Withdrawn && one.at >= Some(since)
-    };
-    let proposed = rows::naming(connection, std::slice::from_ref(sid), since)?;
-    let taken_back = proposed
-        .iter()
-        .filter(|one| one.standings().iter().any(of_late));
-    match taken_back.count() < MOST_TAKEN_BACK {
+    match own < MAX_WAITING {
         true => Ok(()),
-        false => Err(Error::TooManyProposals {
-            limit: MOST_TAKEN_BACK,
-        }),
+        false => Err(Error::TooManyProposals { limit: MAX_WAITING }),
     }
 }
 

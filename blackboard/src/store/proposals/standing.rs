@@ -70,21 +70,21 @@ pub(super) fn list_one(
     stored: Stored,
     asking: &[StudentId],
     now: UnixTime,
-) -> Result<Option<ListedProposal>, Error> {
-    let Some(assigned) = assigned_for(connection, &stored, asking)? else {
-        return Ok(None);
-    };
+) -> Result<ListedProposal, Error> {
+    let submission = stored.submission();
+    // An assignment of which anybody has signed something is not removed.
+    let assigned =
+        assigned_for(connection, &stored, asking)?.ok_or(Error::ProposalAltered { submission })?;
     let course_title = assignments::course_title(connection, &stored.statement.course)?;
     let proposal = look(connection, stored, asking, now)?;
-    let submission = proposal.standing.submission;
     let statement = String::from_utf8(proposal.bytes);
-    Ok(Some(ListedProposal {
+    Ok(ListedProposal {
         statement: statement.map_err(|_| Error::ProposalAltered { submission })?,
         standing: proposal.standing,
         course_title,
         rules: assigned.rules,
         extensions: assigned.extensions,
-    }))
+    })
 }
 
 /// The assignment, with the extensions of those who ask and of those who have signed.

@@ -5,7 +5,7 @@ use scb_protocol::message::blackboard::Request;
 use scb_protocol::{Code, InactiveReason, Step};
 
 use super::{A, B, C, Campus, Machine, Work, happened};
-use crate::store::{MAX_WAITING, MOST_TAKEN_BACK};
+use crate::store::{MAX_WAITING, MOST_IN_A_DAY};
 use crate::tests::cuhk::Answer;
 use crate::tests::group::reply;
 
@@ -183,18 +183,19 @@ async fn nobody_has_more_waiting_than_may_be() {
 }
 
 #[tokio::test]
-async fn nobody_proposes_and_takes_back_without_end() {
+async fn nobody_proposes_without_end_whoever_ends_it() {
     let campus = Campus::open().await;
-    let mut a = Machine::of(&campus, &[A]);
-    for nth in 0..MOST_TAKEN_BACK {
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    for nth in 0..MOST_IN_A_DAY {
         let work = a.work(&[A, B], format!("report {nth}").as_bytes());
         a.begin(&work).await.unwrap();
-        a.end(work.submission(), None).await.unwrap();
+        let ends = if nth % 2 == 0 { &mut a } else { &mut b };
+        ends.end(work.submission(), None).await.unwrap();
     }
     let more = a.work(&[A, B], b"one more");
     let refusal = a.begin(&more).await.unwrap_err();
     assert_eq!(refusal.code, Code::TooManyProposals);
-    let mut b = Machine::of(&campus, &[B]);
+    assert_eq!(refusal.params["limit"], MOST_IN_A_DAY.to_string());
     let own = b.work(&[A, B], b"of b");
     b.begin(&own).await.unwrap();
 }
