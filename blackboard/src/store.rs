@@ -97,6 +97,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_endings.sql")),
     M::up(include_str!("store/migration_former_logs.sql")),
     M::up(include_str!("store/migration_proposers.sql")),
+    M::up(include_str!("store/migration_backlog_places.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -8,6 +8,10 @@ use scb_protocol::statement::SubmissionId;
 use super::{Committal, Error, as_integer};
 use crate::quota::{Backlog, Quota};
 
+/// Most other groups with which a student may have work of one assignment unfinished: among what he has
+/// signed with each of them he could choose when its time is over.
+pub(crate) const MOST_GROUPS: u32 = 2;
+
 /// Enters a commitment for each of its members, unless one of them has too much already, or one who
 /// has something would add to what is too much of all.
 pub(super) fn enter(
@@ -15,11 +19,21 @@ pub(super) fn enter(
     committal: &Committal,
     quota: Quota,
 ) -> Result<(), Error> {
-    let (submission, bytes) = (
-        committal.statement.submission,
-        committal.statement.files.size(),
-    );
-    for member in &committal.statement.members {
+    let statement = &committal.statement;
+    let (submission, bytes) = (statement.submission, statement.files.size());
+    let mut members: Vec<_> = statement
+        .members
+        .iter()
+        .map(|one| one.sid.as_str())
+        .collect();
+    members.sort_unstable();
+    let members = members.join(",");
+    for member in &statement.members {
+        let groups = other_groups(transaction, committal, (&member.sid, &members))?;
+        if groups >= MOST_GROUPS {
+            let sid = member.sid.clone();
+            return Err(Error::TooManyGroups { sid, groups });
+        }
         let has = of(transaction, &member.sid, submission, committal.at)?;
         // Whoever has nothing else need not wait for others.
         let all = match has.number {
@@ -41,15 +55,42 @@ pub(super) fn enter(
             });
         }
         forget(transaction, &member.sid, committal.at)?;
-        let sql = "INSERT INTO backlog (sid, submission, bytes, upload_until) VALUES (?, ?, ?, ?)";
+        let sql = "INSERT INTO backlog (sid, submission, bytes, upload_until, course, assignment, members) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?)";
         transaction.prepare_cached(sql)?.execute(params![
             member.sid.as_str(),
             submission.as_bytes(),
             as_integer(bytes),
             as_integer(committal.upload_until.as_secs()),
+            statement.course.to_string(),
+            statement.assignment.to_string(),
+            members,
         ])?;
     }
     Ok(())
+}
+
+/// With how many other groups, himself alone among them, a student has work of this assignment unfinished.
+fn other_groups(
+    connection: &Connection,
+    committal: &Committal,
+    (sid, members): (&StudentId, &str),
+) -> Result<u32, Error> {
+    let sql = "SELECT count(DISTINCT members) FROM backlog \
+               WHERE sid = ? AND course = ? AND assignment = ? AND members <> ? AND upload_until >= ? \
+               AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = backlog.submission)";
+    let statement = &committal.statement;
+    let key = params![
+        sid.as_str(),
+        statement.course.to_string(),
+        statement.assignment.to_string(),
+        members,
+        as_integer(committal.at.as_secs()),
+    ];
+    let number: i64 = connection
+        .prepare_cached(sql)?
+        .query_one(key, |row| row.get(0))?;
+    Ok(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 /// What a student has unfinished beside this submission.

@@ -57,6 +57,14 @@ pub enum Error {
         /// How many of them might still have come.
         given_up: u32,
     },
+    /// A student has work of one assignment unfinished with as many other groups as may be.
+    #[error("{sid} has work of this assignment unfinished with {groups} other groups")]
+    TooManyGroups {
+        /// Who.
+        sid: StudentId,
+        /// With how many others.
+        groups: u32,
+    },
     /// The very same members have committed another statement since, and it is too late to choose.
     #[error("{by} has taken the place of {submission}")]
     Superseded {

@@ -21,6 +21,7 @@ use scb_protocol::server::{Commitment, DeliveredSignature, PartlySigned};
 use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 
+pub(super) use self::named::signed_since;
 use self::rows::Stored;
 #[cfg(test)]
 pub(crate) use self::signing::MOST_IN_A_DAY;
@@ -376,22 +377,20 @@ pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16
     rows::open(connection, now)
 }
 
-/// What everybody has signed of a student's proposals for the assignment since that moment: the
-/// statement, since when and by which entry it counts, and when it was taken back.
+/// What everybody has signed of this proposal: the statement, since when and by which entry it counts,
+/// and when it was taken back.
 pub(super) fn signed_by_all(
     connection: &Connection,
-    statement: &Statement,
-    of: (&StudentId, UnixTime),
-) -> Result<Vec<(Statement, Commitment, Option<UnixTime>)>, Error> {
-    let proposed = rows::signed_since(connection, statement, of)?;
-    let signed = proposed.into_iter().filter_map(|stored| {
+    submission: SubmissionId,
+) -> Result<Option<(Statement, Commitment, Option<UnixTime>)>, Error> {
+    let found = rows::find(connection, submission)?;
+    Ok(found.and_then(|stored| {
         let commitment = stored.commitment()?;
         let said = stored.standings().into_iter();
         let taken_back = said.filter(|one| one.said == Said::Withdrawn);
         let taken_back = taken_back.filter_map(|one| one.at).max();
         Some((stored.statement, commitment, taken_back))
-    });
-    Ok(signed.collect())
+    }))
 }
 
 /// What everybody has signed, and whose files have not come.

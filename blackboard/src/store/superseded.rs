@@ -1,30 +1,30 @@
-//! Of several statements that the same members commit in time, only the last may bring its files once
-//! that time is over: whoever could choose among them then would have had until then.
+//! Of several statements that the same members, or they and others, commit in time, only the last may bring
+//! its files once that time is over: whoever could choose among them then would have had until then.
 
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
-use scb_certs::StudentId;
+use scb_protocol::from_seconds;
 use scb_protocol::rules::{Price, Rulebook};
 use scb_protocol::server::Commitment;
-use scb_protocol::statement::{Statement, SubmissionId};
+use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 
-use super::{Error, as_integer, by_number, commitment, number, proposals, rulebook, withdrawal};
+use super::{Error, as_integer, by_number, commitment, number, proposals, rulebook};
 
 /// Looks whether files that come now may still come for this statement.
 ///
 /// # Errors
 ///
-/// [`Error::Superseded`] if they are worth more than what is committed now, and the very same members
-/// have committed another statement later that is worth as much; [`Error::Storage`].
+/// [`Error::Superseded`] if they are worth more than what is committed now, and the very same members, or
+/// they and others, have committed another statement later that is worth as much; [`Error::Storage`].
 pub(super) fn check(
     connection: &Connection,
     statement: &Statement,
     commitment: Commitment,
     now: UnixTime,
 ) -> Result<(), Error> {
-    // Most often there is none, and nothing more to read.
-    let later = Later::than(connection, statement, commitment)?;
-    if later.is_empty() {
+    // Most often there are none, and nothing more to read.
+    let candidates = candidates(connection, statement, commitment)?;
+    if candidates.is_empty() {
         return Ok(());
     }
     let Some(book) = rulebook::of_statement(connection, statement)? else {
@@ -35,19 +35,23 @@ pub(super) fn check(
     if at_most(&judge.prices(now, None), &then) {
         return Ok(());
     }
-    let replaces = |later: &Later| {
+    // What was given up in time left another one the last.
+    let in_time =
+        |at: Option<UnixTime>| at.is_some_and(|at| at_most(&judge.prices(at, None), &then));
+    for candidate in candidates.iter().filter(|one| !in_time(one.given_up)) {
+        let Some((later, of)) = candidate.read(connection)? else {
+            continue;
+        };
+        let is_other = of.is_by_all_of(statement) && !of.is_same_version(statement);
         let as_good = at_most(&judge.prices(later.at, Some(later.index)), &then);
-        // What was given up in time left it the last one.
-        let given_up = later.given_up.map(|at| judge.prices(at, None));
-        as_good && !given_up.is_some_and(|prices| at_most(&prices, &then))
-    };
-    match later.into_iter().find(replaces) {
-        Some(later) => Err(Error::Superseded {
-            submission: statement.submission,
-            by: later.submission,
-        }),
-        None => Ok(()),
+        if is_other && later.index > commitment.index && as_good && !in_time(later.given_up) {
+            return Err(Error::Superseded {
+                submission: statement.submission,
+                by: of.submission,
+            });
+        }
     }
+    Ok(())
 }
 
 /// What the members' work costs them, in their order: nothing in time, something when it is late, all
@@ -70,114 +74,116 @@ fn at_most(one: &[Price], other: &[Price]) -> bool {
     one.iter().zip(other).all(|(one, other)| one <= other)
 }
 
-/// A statement of the same members about the same assignment that was committed after another one.
+/// A statement that was committed after another one.
 struct Later {
-    submission: SubmissionId,
     at: UnixTime,
     index: u64,
     given_up: Option<UnixTime>,
 }
 
-impl Later {
-    fn than(
-        connection: &Connection,
-        statement: &Statement,
-        commitment: Commitment,
-    ) -> Result<Vec<Self>, Error> {
-        let mut found = Self::committed(connection, statement)?;
-        found.extend(Self::handed_in(connection, statement, commitment.at)?);
-        found.extend(Self::proposed(connection, statement, commitment.at)?);
-        found.retain(|one| one.submission != statement.submission && one.index > commitment.index);
-        Ok(found)
-    }
+/// What may be such a statement, by what is known without reading it.
+struct Candidate {
+    place: Kept,
+    given_up: Option<UnixTime>,
+}
 
+/// Where it is kept.
+enum Kept {
     /// What was signed over one connection, and may still come or was given up.
-    fn committed(connection: &Connection, statement: &Statement) -> Result<Vec<Self>, Error> {
-        let sql = "SELECT submission FROM backlog WHERE sid = ? AND submission <> ?";
-        let mut query = connection.prepare_cached(sql)?;
-        let mut rows = query.query(params![
-            first(statement).map(StudentId::as_str),
-            statement.submission.as_bytes(),
-        ])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let submission = SubmissionId::from_bytes(row.get(0)?);
-            let Some((committed, bytes)) = commitment::find(connection, submission)? else {
-                continue;
-            };
-            if Statement::parse(&bytes).is_ok_and(|one| is_alike(&one, statement)) {
-                found.push(Self {
-                    submission,
-                    at: committed.at,
-                    index: committed.index,
-                    given_up: withdrawal::at(connection, submission)?,
-                });
-            }
-        }
-        Ok(found)
-    }
-
-    fn handed_in(
-        connection: &Connection,
-        statement: &Statement,
-        since: UnixTime,
-    ) -> Result<Vec<Self>, Error> {
-        let sql = "SELECT number FROM parts JOIN submissions USING (number) \
-                   WHERE course = ? AND assignment = ? AND sid = ? AND accepted_at >= ?";
-        let mut query = connection.prepare_cached(sql)?;
-        let mut rows = query.query(params![
-            statement.course.to_string(),
-            statement.assignment.to_string(),
-            first(statement).map(StudentId::as_str),
-            as_integer(since.as_secs()),
-        ])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let record = by_number(connection, number(row.get(0)?))?;
-            let Some(record) = record.filter(|one| is_alike(one.statement(), statement)) else {
-                continue;
-            };
-            if let (Some(at), Some(index)) = (record.committed_at(), record.committed_index()) {
-                found.push(Self {
-                    submission: record.statement().submission,
-                    at,
-                    index,
-                    given_up: None,
-                });
-            }
-        }
-        Ok(found)
-    }
-
+    Commitment(SubmissionId),
+    /// What was handed in.
+    Version(SubmissionNumber),
     /// What was signed over several connections.
-    fn proposed(
-        connection: &Connection,
-        statement: &Statement,
-        since: UnixTime,
-    ) -> Result<Vec<Self>, Error> {
-        let Some(first) = first(statement) else {
-            return Ok(Vec::new());
-        };
-        let signed = proposals::signed_by_all(connection, statement, (first, since))?;
-        let alike = signed
-            .into_iter()
-            .filter(|(one, ..)| is_alike(one, statement));
-        let later = alike.map(|(one, commitment, taken_back)| Self {
-            submission: one.submission,
-            at: commitment.at,
-            index: commitment.index,
-            given_up: taken_back,
+    Proposal(SubmissionId),
+}
+
+/// What one of the members has committed later for the same assignment, the latest first of each kind.
+fn candidates(
+    connection: &Connection,
+    statement: &Statement,
+    commitment: Commitment,
+) -> Result<Vec<Candidate>, Error> {
+    let Some(first) = statement.members.iter().map(|member| &member.sid).min() else {
+        return Ok(Vec::new());
+    };
+    let (course, assignment) = (
+        statement.course.to_string(),
+        statement.assignment.to_string(),
+    );
+    let (own, since) = (statement.submission, as_integer(commitment.at.as_secs()));
+    let mut found = Vec::new();
+    let sql = "SELECT submission, withdrawals.at FROM backlog JOIN commitments USING (submission) \
+               LEFT JOIN withdrawals USING (submission) \
+               WHERE sid = ? AND course = ? AND assignment = ? AND commitments.log_index > ? \
+               ORDER BY commitments.log_index DESC";
+    let index = as_integer(commitment.index);
+    let mut query = connection.prepare_cached(sql)?;
+    let mut rows = query.query(params![first.as_str(), course, assignment, index])?;
+    while let Some(row) = rows.next()? {
+        let given_up: Option<i64> = row.get(1)?;
+        found.push(Candidate {
+            place: Kept::Commitment(SubmissionId::from_bytes(row.get(0)?)),
+            given_up: given_up.map(|at| from_seconds(at.unsigned_abs())),
         });
-        Ok(later.collect())
     }
+    let sql = "SELECT number FROM parts JOIN submissions USING (number) \
+               WHERE course = ? AND assignment = ? AND sid = ? AND accepted_at >= ? \
+               AND submission <> ? ORDER BY number DESC";
+    let mut query = connection.prepare_cached(sql)?;
+    let key = params![course, assignment, first.as_str(), since, own.as_bytes()];
+    let mut rows = query.query(key)?;
+    while let Some(row) = rows.next()? {
+        found.push(Candidate {
+            place: Kept::Version(number(row.get(0)?)),
+            given_up: None,
+        });
+    }
+    let signed = proposals::signed_since(connection, statement, (first, commitment.at))?;
+    let signed = signed.into_iter().filter(|one| *one != own);
+    found.extend(signed.map(|submission| Candidate {
+        place: Kept::Proposal(submission),
+        given_up: None,
+    }));
+    Ok(found)
 }
 
-fn first(statement: &Statement) -> Option<&StudentId> {
-    statement.members.iter().map(|member| &member.sid).min()
-}
-
-/// Whether both are of the very same members about the very same assignment, and of other files: of the
-/// same ones there is nothing to choose.
-fn is_alike(one: &Statement, other: &Statement) -> bool {
-    one.is_of_same_group(other) && !one.is_same_version(other)
+impl Candidate {
+    fn read(&self, connection: &Connection) -> Result<Option<(Later, Statement)>, Error> {
+        match self.place {
+            Kept::Commitment(submission) => {
+                let found = commitment::find(connection, submission)?;
+                let read = |(committed, bytes): (Commitment, Vec<u8>)| {
+                    let later = Later {
+                        at: committed.at,
+                        index: committed.index,
+                        given_up: self.given_up,
+                    };
+                    Some((later, Statement::parse(&bytes).ok()?))
+                };
+                Ok(found.and_then(read))
+            }
+            Kept::Version(number) => {
+                let record = by_number(connection, number)?;
+                Ok(record.and_then(|record| {
+                    let later = Later {
+                        at: record.committed_at()?,
+                        index: record.committed_index()?,
+                        given_up: None,
+                    };
+                    Some((later, record.statement().clone()))
+                }))
+            }
+            Kept::Proposal(submission) => {
+                let signed = proposals::signed_by_all(connection, submission)?;
+                Ok(signed.map(|(statement, committed, given_up)| {
+                    let later = Later {
+                        at: committed.at,
+                        index: committed.index,
+                        given_up,
+                    };
+                    (later, statement)
+                }))
+            }
+        }
+    }
 }

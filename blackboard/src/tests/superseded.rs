@@ -18,6 +18,7 @@ use crate::store::{Place, Store};
 const HOUR: u64 = 3600;
 const ALICE: &str = "1155000001";
 const BOB: &str = "1155000002";
+const CAROL: &str = "1155000003";
 
 /// Its assignment is due in an hour, with this late rule.
 async fn due_in_an_hour(late: &str) -> Campus {
@@ -106,14 +107,47 @@ async fn nor_does_it_come_on_a_connection_that_was_open_before() {
 }
 
 #[tokio::test]
-async fn what_others_sign_or_what_is_late_takes_nobodys_place() {
+async fn what_fewer_sign_or_what_is_late_takes_nobodys_place() {
     let campus = due_in_an_hour("10%/day").await;
-    let first = committed(&campus, &[ALICE]).await;
-    committed(&campus, &[ALICE, BOB]).await;
+    let first = committed(&campus, &[ALICE, BOB]).await;
+    committed(&campus, &[ALICE]).await;
     wait(&campus, 2 * HOUR);
-    let late = committed(&campus, &[ALICE]).await;
+    let late = committed(&campus, &[ALICE, BOB]).await;
     comes(&first).await.unwrap();
     comes(&late).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_they_sign_with_more_takes_its_place() {
+    let campus = due_in_an_hour("none").await;
+    let alone = committed(&campus, &[ALICE]).await;
+    let both = committed(&campus, &[BOB, ALICE]).await;
+    wait(&campus, 2 * HOUR);
+    is_superseded(comes(&alone).await, &both);
+    comes(&both).await.unwrap();
+    is_superseded(comes(&alone).await, &both);
+}
+
+#[tokio::test]
+async fn nobody_has_work_with_ever_other_groups_to_choose_from() {
+    let campus = due_in_an_hour("none").await;
+    committed(&campus, &[ALICE]).await;
+    let both = committed(&campus, &[ALICE, BOB]).await;
+    let last = committed(&campus, &[BOB, ALICE]).await;
+    let mut third = campus.group(&[CAROL, ALICE]);
+    let refusal = third.commit().await.unwrap_err();
+    assert_eq!(refusal.code, Code::TooManyUploads, "{refusal:?}");
+    assert_eq!(refusal.sid, Some(ALICE.parse().unwrap()));
+    assert_eq!(refusal.params["groups"], "2");
+    committed(&campus, &[CAROL]).await;
+    let mut other = again(&both);
+    give_up(&mut other, both.submission).await.unwrap();
+    assert!(
+        again(&third).commit().await.is_err(),
+        "another one of the same two is unfinished"
+    );
+    comes(&last).await.unwrap();
+    third.commit().await.unwrap();
 }
 
 #[tokio::test]

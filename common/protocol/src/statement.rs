@@ -9,7 +9,7 @@ mod names;
 
 use std::collections::BTreeSet;
 
-use scb_certs::SpiffeId;
+use scb_certs::{SpiffeId, StudentId};
 use serde::{Deserialize, Serialize};
 
 pub use files::{FileEntry, FilePath, Files, FilesError, MAX_FILES};
@@ -116,11 +116,13 @@ impl Statement {
 
     /// Whether both are for the same assignment, by the very same students in whatever order.
     pub fn is_of_same_group(&self, other: &Self) -> bool {
+        self.is_by_all_of(other) && other.is_by_all_of(self)
+    }
+
+    /// Whether both are for the same assignment, and all students of the other one are in this one, too.
+    pub fn is_by_all_of(&self, other: &Self) -> bool {
         let place = |of: &Self| (of.service.clone(), of.course.clone(), of.assignment.clone());
-        let members = |of: &Self| -> BTreeSet<_> {
-            let members = of.members.iter();
-            members.map(|member| member.sid.clone()).collect()
-        };
-        place(self) == place(other) && members(self) == members(other)
+        let here = |sid: &StudentId| self.members.iter().any(|member| member.sid == *sid);
+        place(self) == place(other) && other.members.iter().all(|member| here(&member.sid))
     }
 }

@@ -20,6 +20,9 @@ fn told(error: Error) -> Result<Refusal, Error> {
         Error::TooManyGivenUp { sid, given_up } => refuse(Code::TooManyUploads)
             .with("given_up", given_up)
             .about(&sid),
+        Error::TooManyGroups { sid, groups } => refuse(Code::TooManyUploads)
+            .with("groups", groups)
+            .about(&sid),
         Error::Superseded { by, .. } => refuse(Code::Superseded).with("by", by),
         Error::SameProposed { submission } => {
             refuse(Code::ProposalExists).with("submission", submission)

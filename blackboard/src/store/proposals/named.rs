@@ -4,7 +4,7 @@
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_protocol::statement::SubmissionId;
+use scb_protocol::statement::{Statement, SubmissionId};
 
 use super::rows::{UNANSWERED, WAITS_FOR_CUHK};
 use crate::store::{Error, as_integer};
@@ -44,6 +44,32 @@ pub(super) fn naming(
     let key = params![first.as_str(), as_integer(since.as_secs()), others];
     let named = query.query_map(key, |row| row.get(0).map(SubmissionId::from_bytes))?;
     Ok(named.collect::<Result<_, _>>()?)
+}
+
+/// Those of the statement's assignment that name this student and were signed by all since that moment,
+/// the latest first.
+pub(in crate::store) fn signed_since(
+    connection: &Connection,
+    statement: &Statement,
+    (sid, since): (&StudentId, UnixTime),
+) -> Result<Vec<SubmissionId>, Error> {
+    let sql = "SELECT submission FROM proposals \
+               WHERE course = ? AND assignment = ? AND signed_at >= ? AND EXISTS \
+               (SELECT 1 FROM cosigners WHERE cosigners.submission = proposals.submission AND sid = ?) \
+               ORDER BY signed_at DESC, signed_index DESC";
+    let (course, assignment) = (
+        statement.course.to_string(),
+        statement.assignment.to_string(),
+    );
+    let key = params![
+        course,
+        assignment,
+        as_integer(since.as_secs()),
+        sid.as_str()
+    ];
+    let mut query = connection.prepare_cached(sql)?;
+    let signed = query.query_map(key, |row| row.get(0).map(SubmissionId::from_bytes))?;
+    Ok(signed.collect::<Result<_, _>>()?)
 }
 
 /// How many a student has proposed himself since that moment, whatever became of them.

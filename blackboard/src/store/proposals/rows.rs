@@ -120,25 +120,6 @@ pub(super) fn find(
     found.map(|raw| raw.complete(connection)).transpose()
 }
 
-/// Those of the statement's assignment that name this student and were signed by all since that moment.
-pub(super) fn signed_since(
-    connection: &Connection,
-    statement: &Statement,
-    (sid, since): (&StudentId, UnixTime),
-) -> Result<Vec<Stored>, Error> {
-    let sql = format!(
-        "{PROPOSAL} WHERE course = ?1 AND assignment = ?2 AND signed_at >= ?3 \
-         AND EXISTS (SELECT 1 FROM cosigners WHERE cosigners.submission = proposals.submission AND sid = ?4)"
-    );
-    let (course, assignment) = (
-        statement.course.to_string(),
-        statement.assignment.to_string(),
-    );
-    let since = as_integer(since.as_secs());
-    let key = params![course, assignment, since, sid.as_str()];
-    all(connection, &sql, key)
-}
-
 /// Those of the statement's assignment that wait for somebody.
 pub(super) fn waiting(
     connection: &Connection,
