@@ -102,8 +102,9 @@ fn five_lines_of_the_readme_enrol_a_student() {
 
     // The same code with the same key is the same certificate, with another key nothing.
     let first = fs::read(student.folder().join("cert.pem")).unwrap();
-    student.types_lines(&[3]);
+    student.types_lines(&[0, 1, 2, 3, 4]);
     assert_eq!(fs::read(student.folder().join("cert.pem")).unwrap(), first);
+    fs::remove_file(student.folder().join("key.pem")).unwrap();
     student.types_lines(&[0, 2]);
     let refused = student.asks("simpleenroll", "-K code.curl");
     assert!(refused.starts_with("code_used:"), "{refused}");

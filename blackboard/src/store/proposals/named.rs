@@ -27,7 +27,7 @@ pub(super) fn naming(
         "WITH named AS (SELECT submission, proposed_at, \
              ended IS NOT NULL OR NOT {UNANSWERED} AS is_over, \
              (SELECT sid FROM cosigners AS own WHERE own.submission = proposals.submission \
-              AND own.proposed_at IS NOT NULL ORDER BY nth LIMIT 1) AS proposer \
+              AND own.made_at IS NOT NULL ORDER BY nth LIMIT 1) AS proposer \
              FROM proposals WHERE submission IN (SELECT submission FROM cosigners WHERE sid = ?1) \
              AND (max(coalesce(ended_at, 0), waits_until) >= ?2 \
               OR (ended IS NULL AND {WAITS_FOR_CUHK} AND {UNANSWERED})) \
@@ -78,7 +78,7 @@ pub(super) fn made_since(
     sid: &StudentId,
     since: UnixTime,
 ) -> Result<usize, Error> {
-    let sql = "SELECT count(*) FROM cosigners WHERE sid = ? AND proposed_at >= ?";
+    let sql = "SELECT count(*) FROM cosigners WHERE sid = ? AND made_at >= ?";
     let mut query = connection.prepare_cached(sql)?;
     let count: i64 = query
         .query_one(params![sid.as_str(), as_integer(since.as_secs())], |row| {
@@ -115,7 +115,7 @@ mod tests {
         let sql = "INSERT INTO proposals (submission, course, assignment, proposed_at, waits_until, statement) \
                    VALUES (?, 'c', 'a', ?, 9000, x'00')";
         connection.execute(sql, params![submission, at]).unwrap();
-        let sql = "INSERT INTO cosigners (submission, nth, sid, said, proposed_at) VALUES (?, ?, ?, 'nothing', ?)";
+        let sql = "INSERT INTO cosigners (submission, nth, sid, said, made_at) VALUES (?, ?, ?, 'nothing', ?)";
         for (nth, sid, proposed) in [(1, by, Some(at)), (2, VICTIM, None)] {
             let row = params![submission, nth, sid, proposed];
             connection.execute(sql, row).unwrap();

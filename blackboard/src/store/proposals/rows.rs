@@ -201,17 +201,17 @@ pub(super) fn insert(
         as_integer(waits_until.as_secs()),
         signing.bytes,
     ])?;
-    let sql = "INSERT INTO cosigners (submission, nth, sid, said, proposed_at) \
+    let sql = "INSERT INTO cosigners (submission, nth, sid, said, made_at) \
                VALUES (?, ?, ?, 'nothing', ?)";
     let (mut insert, proposers) = (transaction.prepare_cached(sql)?, signing.sids());
     for (nth, member) in (1..).zip(&statement.members) {
         let nth: i64 = nth;
-        let proposed_at = as_integer(signing.at.as_secs());
+        let made_at = as_integer(signing.at.as_secs());
         insert.execute(params![
             statement.submission.as_bytes(),
             nth,
             member.sid.as_str(),
-            proposers.contains(&member.sid).then_some(proposed_at),
+            proposers.contains(&member.sid).then_some(made_at),
         ])?;
     }
     Ok(())
