@@ -11,6 +11,7 @@ mod address;
 mod link;
 mod lists_then;
 mod log_witness;
+mod looks;
 mod revocations;
 mod subscription;
 mod witness;
@@ -19,11 +20,13 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::try_join_all;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Chain, TrustStore};
 use scb_cli::Home;
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::server::Outage;
+use scb_protocol::server::{LookAnswer, Outage};
 use scb_protocol::values::Der;
 use scb_protocol::{Code, Question, Refusal, Step};
 use scb_transport::Clock;
@@ -33,6 +36,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::identity::Identity;
 use crate::store::Store;
 use link::misbehaved;
+use looks::SharedLooks;
 use revocations::all_in_force;
 use worker::{Ask, Worker};
 
@@ -55,11 +59,19 @@ const RETRY_AFTER: u32 = 3;
 /// A handle on the task. Cheap to clone; the task ends with the last one.
 #[derive(Debug, Clone)]
 pub(crate) struct Authority {
-    asks: mpsc::Sender<Ask>,
+    asker: Asker,
     trust: watch::Receiver<Arc<TrustStore>>,
-    subscription: watch::Receiver<Subscription>,
     objection: watch::Receiver<Option<String>>,
-    looks: Arc<Semaphore>,
+    looks: Arc<SharedLooks>,
+}
+
+/// The way to the task.
+#[derive(Debug, Clone)]
+struct Asker {
+    asks: mpsc::Sender<Ask>,
+    subscription: watch::Receiver<Subscription>,
+    /// Of looks at members of open connections.
+    turns: Arc<Semaphore>,
 }
 
 /// What the task needs.
@@ -94,11 +106,14 @@ impl Authority {
         let (asks, queue) = mpsc::channel(QUEUE);
         tokio::spawn(worker.run(queue));
         Ok(Self {
-            asks,
+            asker: Asker {
+                asks,
+                subscription,
+                turns: Arc::new(Semaphore::new(LOOKS)),
+            },
             trust,
-            subscription,
             objection,
-            looks: Arc::new(Semaphore::new(LOOKS)),
+            looks: Arc::default(),
         })
     }
 
@@ -109,7 +124,7 @@ impl Authority {
 
     /// What is known of changes at CUHK, and every later word of it.
     pub(crate) fn subscription(&self) -> watch::Receiver<Subscription> {
-        self.subscription.clone()
+        self.asker.subscription.clone()
     }
 
     /// The revocation lists in use.
@@ -124,7 +139,7 @@ impl Authority {
 
     /// Whether CUHK has said something in the last seconds.
     pub(crate) fn is_in_touch(&self) -> bool {
-        !self.subscription.borrow().is_stale(Instant::now())
+        !self.asker.subscription.borrow().is_stale(Instant::now())
     }
 
     /// Why what CUHK says does not count, if it was reached last time and was not believed.
@@ -132,17 +147,23 @@ impl Authority {
         self.objection.borrow().clone()
     }
 
-    /// As [`Authority::verify`], for members of a connection that is open already. When all
-    /// of them are looked at together, they leave room for those who hand in.
+    /// CUHK's answers about members of a connection that is open already, none verified yet. Whoever asks
+    /// about the same member after the same change is told the same, so that CUHK is asked, and enters it
+    /// in its log, once for all connections; and looks leave room for those who hand in.
     ///
     /// # Errors
     ///
     /// As [`Authority::verify`].
-    pub(crate) async fn verify_again(&self, question: &Question) -> Result<String, Unanswered> {
-        match timeout(PATIENCE, self.looks.acquire()).await {
-            Ok(_turn) => self.verify(question).await,
-            Err(_) => Err(unanswered(Refusal::new(Code::Busy, Step::Three))),
-        }
+    pub(crate) async fn look(
+        &self,
+        questions: &[Question],
+    ) -> Result<Vec<Arc<LookAnswer>>, Unanswered> {
+        let change = self.asker.subscription.borrow().changes();
+        let ask = |question: &Question| self.asker.clone().look(question.clone()).boxed();
+        let looks = questions
+            .iter()
+            .map(|question| self.looks.at(question, change, || ask(question)));
+        try_join_all(looks).await
     }
 
     /// CUHK's signed answer about these members, not yet verified.
@@ -151,15 +172,7 @@ impl Authority {
     ///
     /// [`Unanswered`], within [`PATIENCE`].
     pub(crate) async fn verify(&self, question: &Question) -> Result<String, Unanswered> {
-        let request = Request::Verify {
-            nonce: question.nonce,
-            members: question.members.clone(),
-        };
-        match self.ask(request).await {
-            Ok(Reply::Verification { verification }) => Ok(verification),
-            Ok(other) => Err(unanswered(misbehaved("verification", &other))),
-            Err(refusal) => Err(unanswered(refusal)),
-        }
+        self.asker.verify(question).await
     }
 
     /// The next certificate of this service, for the key that signed the request.
@@ -171,9 +184,36 @@ impl Authority {
         let request = Request::RenewService {
             request: Der::new(request),
         };
-        match self.ask(request).await? {
+        match self.asker.ask(request).await? {
             Reply::ServiceEnrolled { chain } => Ok(chain),
             other => Err(misbehaved("service_enrolled", &other)),
+        }
+    }
+}
+
+impl Asker {
+    async fn look(self, question: Question) -> Result<Arc<LookAnswer>, Unanswered> {
+        let answer = match timeout(PATIENCE, self.turns.acquire()).await {
+            Ok(_turn) => self.verify(&question).await,
+            Err(_) => Err(unanswered(Refusal::new(Code::Busy, Step::Three))),
+        };
+        answer.map(|verification| {
+            Arc::new(LookAnswer {
+                question,
+                verification,
+            })
+        })
+    }
+
+    async fn verify(&self, question: &Question) -> Result<String, Unanswered> {
+        let request = Request::Verify {
+            nonce: question.nonce,
+            members: question.members.clone(),
+        };
+        match self.ask(request).await {
+            Ok(Reply::Verification { verification }) => Ok(verification),
+            Ok(other) => Err(unanswered(misbehaved("verification", &other))),
+            Err(refusal) => Err(unanswered(refusal)),
         }
     }
 
@@ -205,7 +245,7 @@ impl Authority {
 
 /// Why there is no answer of CUHK. Both carry what a student is told: `cuhk_unavailable`, or
 /// `busy` where it is only for want of room.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Unanswered {
     /// CUHK could not be reached, or said nothing in time.
     Away(Refusal),

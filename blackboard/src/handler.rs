@@ -18,6 +18,7 @@ mod rejection;
 mod submission;
 mod vigil;
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -43,6 +44,7 @@ use crate::authority::{Authority, Unanswered};
 use crate::fault::{Faults, Outgoing};
 use crate::identity::Identity;
 use crate::logs::Logs;
+use crate::sessions::{Idle, MOST_IDLE, Sessions};
 use crate::store::{Record, Register};
 use crate::uploads::Uploads;
 use crate::witnessed::Witnessed;
@@ -80,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) largest_group: LargestGroup,
     /// SHA-256 of the roots under which receipts were given, as they were known at the start.
     pub(crate) receipt_roots: Vec<Fingerprint>,
+    /// Connections on which nothing is said.
+    pub(crate) sessions: Sessions,
     /// Of members' questions about what they have handed in.
     pub(crate) turns: Turns<StudentId>,
     /// Deadlines.
@@ -260,12 +264,15 @@ impl Handler {
     /// One message, whole within `limit`; meanwhile a revocation ends the connection at once.
     async fn receive_within(&mut self, step: Step, limit: Duration) -> Result<Request, Refusal> {
         let deadline = time::Instant::now() + limit;
+        let shared = Arc::clone(&self.shared);
+        let idle = self.sid.as_ref().map(|sid| shared.sessions.wait(sid));
         let request = loop {
             let left = deadline.saturating_duration_since(time::Instant::now());
             tokio::select! {
                 biased;
                 () = self.vigil.alarm() => self.vigil.look(step).await?,
                 request = self.connection.receive(step, left) => break request,
+                () = displaced(idle.as_ref()) => return Err(one_too_many(step)),
             }
         };
         self.begun = Instant::now();
@@ -301,6 +308,18 @@ impl Handler {
             _ => event,
         });
     }
+}
+
+/// Ends when too many connections of a student wait; never where nobody is known yet.
+async fn displaced(idle: Option<&Idle<'_>>) {
+    match idle {
+        Some(idle) => idle.displaced().await,
+        None => pending().await,
+    }
+}
+
+fn one_too_many(step: Step) -> Refusal {
+    Refusal::new(Code::TooManySessions, step).with("limit", MOST_IDLE)
 }
 
 /// What is told while CUHK is away.

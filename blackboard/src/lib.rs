@@ -31,6 +31,7 @@ mod recover;
 mod renewal;
 mod sandbox;
 mod serve;
+mod sessions;
 mod store;
 mod submissions;
 mod uploads;

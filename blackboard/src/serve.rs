@@ -32,6 +32,7 @@ use crate::monitor::Watch;
 use crate::note_keys::{LogKey, witness_key};
 use crate::outside_witness::{OutsideWitness, outside_witnesses};
 use crate::renewal::Renewal;
+use crate::sessions::Sessions;
 use crate::store::{Error, Place, Register, Store};
 use crate::uploads::Uploads;
 use crate::witnessed::Witnessed;
@@ -147,6 +148,7 @@ impl Server {
             clock: Arc::clone(&clock),
             largest_group: LargestGroup::default(),
             turns: Turns::new(QUESTIONS),
+            sessions: Sessions::default(),
             receipt_roots: receipt_roots(home)?,
             limits: config.limits,
             faults,

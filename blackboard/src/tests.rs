@@ -31,6 +31,7 @@ mod restoring;
 mod revocation;
 mod roots;
 mod rulebook;
+mod sessions;
 mod submissions;
 mod superseded;
 mod sweep;

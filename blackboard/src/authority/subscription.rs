@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// For how long what was verified before counts after the last word of CUHK.
-const TRUSTED: Duration = Duration::from_secs(5);
+pub(super) const TRUSTED: Duration = Duration::from_secs(5);
 
 /// Counts the moments at which something may have changed: the status epoch or the
 /// revocation lists did, or CUHK was out of touch for a while.
@@ -32,6 +32,11 @@ impl Subscription {
     /// Something may have changed.
     pub(super) fn changed(&mut self) {
         self.changes = self.changes.wrapping_add(1);
+    }
+
+    /// How often something may have changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Whether CUHK has said something at or after this moment.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Chain, TrustStore};
-use scb_protocol::server::{AwaitLook, MemberWatch, Outage};
+use scb_protocol::server::{AwaitLook, LookAnswer, MemberWatch, Outage};
 use scb_protocol::{Refusal, Step, certificate_refusal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -79,10 +79,8 @@ impl Vigil {
         let Some(look) = self.begin(step)? else {
             return Ok(());
         };
-        match self.shared.authority.verify_again(look.question()).await {
-            Ok(answer) => {
-                look.handle(&answer, &self.trust.borrow(), self.now())?;
-            }
+        match self.shared.authority.look(look.questions()).await {
+            Ok(answers) => look.handle(told(&answers), &self.trust.borrow(), self.now())?,
             Err(_) => self.again = Some(Instant::now() + PAUSE),
         }
         Ok(())
@@ -101,8 +99,8 @@ impl Vigil {
         let Some(look) = self.begin(step)? else {
             return Ok(());
         };
-        match self.shared.authority.verify_again(look.question()).await {
-            Ok(answer) => look.handle(&answer, &self.trust.borrow(), self.now())?,
+        match self.shared.authority.look(look.questions()).await {
+            Ok(answers) => look.handle(told(&answers), &self.trust.borrow(), self.now())?,
             Err(Unanswered::Away(_)) if self.shared.policy.outage == Outage::Tokens => {
                 return Ok(());
             }
@@ -127,6 +125,10 @@ impl Vigil {
     fn now(&self) -> UnixTime {
         self.shared.clock.now()
     }
+}
+
+fn told(answers: &[Arc<LookAnswer>]) -> impl Iterator<Item = &LookAnswer> {
+    answers.iter().map(Arc::as_ref)
 }
 
 fn look_at_client(

@@ -198,6 +198,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "再提交一次；期間不要更改檔案",
         ),
         Code::ContentTooLarge => ("報告超過此處接受的大小", "把檔案縮小"),
+        Code::TooManySessions => (
+            "此學生同時開著而沒有訊息的連線過多；等候最久的一條已關閉",
+            "關閉已連線而沒有使用的程式，再執行一次指令；沒有人會被鎖在外面",
+        ),
         Code::TooManyQuestions => ("同一連線上的查詢過多，連線已關閉", "再執行一次指令"),
         Code::UploadExpired => ("此提交的檔案上載時限已過", "重新提交；時間以此刻為準"),
         Code::TooManyUploads => (

@@ -306,6 +306,9 @@ codes! {
     LogNotKept = "log_not_kept", EXIT_REFUSED, 410,
         "CUHK no longer keeps the entries of this log that are asked for",
         "restore a newer backup of the service: those of a log that has not grown for long are removed";
+    TooManySessions = "too_many_sessions", EXIT_RETRY, 429,
+        "too many connections of this student were open without a word; the one that had waited longest was closed",
+        "close programs of yours that are connected and not used, then run the command again; nobody is locked out";
     NotPermitted = "not_permitted", EXIT_REFUSED, 403,
         "this certificate may not ask for that",
         "use the certificate of the role that may";

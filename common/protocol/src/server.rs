@@ -30,7 +30,7 @@ pub use submission::{
 pub(crate) use submission::{verify_signatures, verify_signers};
 pub(crate) use verification::questions;
 pub use verification::{AwaitVerification, VerifiedMember};
-pub use watch::{AwaitLook, MemberWatch};
+pub use watch::{AwaitLook, LookAnswer, MemberWatch};
 
 use crate::Refusal;
 use crate::time::is_future;

@@ -7,8 +7,8 @@ use super::presentation::VerifiedPresentation;
 use super::verification::{ask_about, verify_answer};
 use crate::certificate::certificate_refusal;
 use crate::identity_token::VerifiedToken;
-use crate::verification::{Question, Verification};
-use crate::{Refusal, Step};
+use crate::verification::Question;
+use crate::{Code, Refusal, Step};
 
 /// The members who presented themselves on a connection, for as long as it is open.
 #[derive(Debug, Clone)]
@@ -27,8 +27,7 @@ impl MemberWatch {
     }
 
     /// Judges by the revocation lists of this moment the members' chains and the keys that signed
-    /// their tokens; CUHK is to be asked about all of them at once, under a fresh nonce. Refusals
-    /// name `step`.
+    /// their tokens; CUHK is to be asked about each of them, under a fresh nonce. Refusals name `step`.
     ///
     /// # Errors
     ///
@@ -48,41 +47,67 @@ impl MemberWatch {
                 .check_signer(trust, now, step)
                 .map_err(|refusal| refusal.about(student.sid()))?;
         }
-        let question = ask_about(self.members.iter().map(|(student, _)| student))?;
+        let students = self.members.iter().map(|(student, _)| student);
+        let questions = students.map(|student| ask_about(std::iter::once(student)));
         Ok(AwaitLook {
             service: &self.service,
-            question,
+            questions: questions.collect::<Result<_, _>>()?,
             step,
         })
     }
 }
 
-/// Waits for CUHK's answer about the members of an open connection.
+/// Waits for CUHK's answers about the members of an open connection: one about each, so that the same
+/// answer does for every connection on which the same member is.
 #[derive(Debug)]
 pub struct AwaitLook<'a> {
     service: &'a SpiffeId,
-    question: Question,
+    questions: Vec<Question>,
     step: Step,
 }
 
+/// CUHK's answer, not yet verified, and what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookAnswer {
+    /// The question of this connection, or one about the very same member that this server asked for
+    /// another connection, under a nonce of its own.
+    pub question: Question,
+    /// The answer.
+    pub verification: String,
+}
+
 impl AwaitLook<'_> {
-    /// What to ask CUHK.
-    pub fn question(&self) -> &Question {
-        &self.question
+    /// What to ask CUHK: about one member each.
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
     }
 
-    /// Verifies CUHK's answer: every member is still active.
+    /// Verifies CUHK's answers, in the order of the questions: every member is still active.
     ///
     /// # Errors
     ///
-    /// `verification_invalid`, `signer_withdrawn` or `student_inactive`.
-    pub fn handle(
+    /// `verification_invalid`, `signer_withdrawn` or `student_inactive`; `internal` where answers are not
+    /// about these members.
+    pub fn handle<'a>(
         self,
-        verification: &str,
+        answers: impl IntoIterator<Item = &'a LookAnswer>,
         trust: &TrustStore,
         now: UnixTime,
-    ) -> Result<Verification, Refusal> {
-        let judge = (trust, self.service);
-        verify_answer(verification, &self.question, self.step, judge, now)
+    ) -> Result<(), Refusal> {
+        let mut answers = answers.into_iter();
+        for question in &self.questions {
+            let answer = answers.next();
+            let answer = answer.filter(|answer| answer.question.members == question.members);
+            let answer = answer.ok_or_else(|| Refusal::new(Code::Internal, self.step))?;
+            let judge = (trust, self.service);
+            verify_answer(
+                &answer.verification,
+                &answer.question,
+                self.step,
+                judge,
+                now,
+            )?;
+        }
+        Ok(())
     }
 }
