@@ -38,6 +38,10 @@ class Wrong(Exception):
     """Something is not in order."""
 
 
+class OtherFile(Exception):
+    """The receipt is in order, and is not for this file."""
+
+
 def check(truth, what):
     if not truth:
         raise Wrong(what)
@@ -378,6 +382,7 @@ def check_stored(infos):
 def verify(arguments):
     parts = read(arguments.receipt)
     leaf = document(parts["leaf.json"], "scb-entry")
+    check("accepted" in leaf["entry"], "it is no receipt, but %s: see RECEIPTS.md" % " ".join(leaf["entry"]))
     statement = document(parts["statement.json"], "scb-statement")
     accepted, at, service = leaf["entry"]["accepted"], seconds(leaf["at"]), statement["service"]
     domain = service[len("spiffe://"):].split("/")[0]
@@ -444,13 +449,6 @@ def verify(arguments):
 
     for entry in statement["files"]:
         say("file", "%s, %d bytes, SHA-256 %s" % (entry["name"], entry["size"], entry["sha256"]))
-    for path in arguments.file:
-        with open(path, "rb") as file:
-            found = hashlib.sha256()
-            while block := file.read(1 << 20):
-                found.update(block)
-        check(found.hexdigest() in {e["sha256"] for e in statement["files"]}, path + " was not handed in")
-        say("compared", path + " was handed in")
 
     moments = ("committed at %s, which counts for lateness, and complete at %s"
                % (accepted["committed_at"], leaf["at"]))
@@ -458,9 +456,22 @@ def verify(arguments):
         waits = {"type": "scb-pending", "v": 1, "log": leaf["log"], "index": leaf["index"]}
         check(parts["pending.json"] == json.dumps(waits, separators=(",", ":")).encode(),
               "it waits for another entry")
+        compare(arguments.file, statement)
         return "it verifies, but is PENDING: no witness has seen the log entry yet; " + moments
     gap = check_log(parts, leaf, service, trust, later, arguments.witness, arguments.quorum)
+    compare(arguments.file, statement)
     return "it verifies: " + moments + gap
+
+
+def compare(paths, statement):
+    for path in paths:
+        with open(path, "rb") as file:
+            found = hashlib.sha256()
+            while block := file.read(1 << 20):
+                found.update(block)
+        if found.hexdigest() not in {entry["sha256"] for entry in statement["files"]}:
+            raise OtherFile("the receipt verifies, but NOT for %s: it was not handed in" % path)
+        say("compared", path + " was handed in")
 
 
 def main():
@@ -473,6 +484,9 @@ def main():
     arguments = parser.parse_args()
     try:
         say("verdict", verify(arguments))
+    except OtherFile as other:
+        say("verdict", str(other))
+        raise SystemExit(1)
     except Exception as error:
         say("verdict", "it does NOT verify: %s %s" % (type(error).__name__, error))
         raise SystemExit(1)
