@@ -137,10 +137,21 @@ fn table_or_json(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
         return Ok(say("nothing has been handed in yet")?);
     }
     let rows = submissions.iter().map(row);
-    say_table(["NUMBER", "ACCEPTED", "MEMBERS", "BYTES", "FILES"], rows)
+    let title = [
+        "NUMBER",
+        "COMMITTED",
+        "ASSIGNMENT",
+        "MEMBERS",
+        "BYTES",
+        "FILES",
+    ];
+    say_table(title, rows)
 }
 
-fn say_table(title: [&str; 5], rows: impl Iterator<Item = [String; 5]>) -> anyhow::Result<()> {
+fn say_table<const N: usize>(
+    title: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> anyhow::Result<()> {
     let title = title.map(str::to_owned);
     for line in table(&std::iter::once(title).chain(rows).collect::<Vec<_>>()) {
         say(&line)?;
@@ -148,15 +159,22 @@ fn say_table(title: [&str; 5], rows: impl Iterator<Item = [String; 5]>) -> anyho
     Ok(())
 }
 
-fn row(submission: &Summary) -> [String; 5] {
-    let files = &submission.statement.files;
+fn row(submission: &Summary) -> [String; 6] {
+    let (statement, files) = (&submission.statement, &submission.statement.files);
     [
         submission.number.to_string(),
-        local_time(submission.accepted_at),
-        listed(&submission.statement),
+        committed(submission),
+        format!("{}/{}", statement.course, statement.assignment),
+        listed(statement),
         files.size().to_string(),
         printable(&files.to_string()),
     ]
+}
+
+/// The moment that counts for lateness.
+fn committed(submission: &Summary) -> String {
+    let at = submission.committed_at.map(local_time);
+    at.unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn show(record: &Record, roots: &[Fingerprint], json: bool) -> anyhow::Result<()> {
@@ -169,8 +187,12 @@ fn show(record: &Record, roots: &[Fingerprint], json: bool) -> anyhow::Result<()
     }
     let statement = &summary.statement;
     say(&format!(
-        "{}  accepted {}",
+        "{}  committed {}, which counts for lateness",
         summary.number,
+        committed(&summary)
+    ))?;
+    say(&format!(
+        "  complete    {}",
         local_time(summary.accepted_at)
     ))?;
     say(&format!(
@@ -226,6 +248,7 @@ fn as_json(submission: &Summary) -> Value {
     let statement = &submission.statement;
     json!({
         "number": submission.number,
+        "committed_at": submission.committed_at.map(rfc3339),
         "accepted_at": rfc3339(submission.accepted_at),
         "mode": submission.mode,
         "submission": statement.submission,

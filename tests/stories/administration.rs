@@ -66,11 +66,17 @@ fn a_campus_set_up_by_hand_does_the_main_job() {
         listed.contains("S-000001") && listed.contains("S-000002"),
         "{listed}"
     );
+    assert!(listed.contains("SANDBOX/lab"), "{listed}");
     let shown = campus
         .blackboard(&["submissions", "show", "S-000001", "--json"])
         .succeeded()
         .json();
     assert_eq!(shown["files"][0]["name"], "report.pdf");
+    let moments = ["committed_at", "accepted_at"].map(|name| shown[name].as_str().unwrap());
+    assert!(
+        moments[0] <= moments[1],
+        "what counts is never later: {moments:?}"
+    );
     campus
         .blackboard(&["submissions", "show", "S-000009"])
         .exit

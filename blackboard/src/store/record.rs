@@ -27,7 +27,9 @@ pub struct Draft {
 pub struct Summary {
     /// Its number.
     pub number: SubmissionNumber,
-    /// When it was accepted.
+    /// When its signed statement had come: what counts for lateness. If its log entry says so.
+    pub committed_at: Option<UnixTime>,
+    /// When it was accepted, with all of its files.
     pub accepted_at: UnixTime,
     /// What the members signed.
     pub statement: Statement,
@@ -96,6 +98,7 @@ impl Record {
     pub fn summary(&self) -> Summary {
         Summary {
             number: self.number,
+            committed_at: self.committed_at(),
             accepted_at: self.accepted_at,
             statement: self.statement.clone(),
             mode: self.evidence.mode,

@@ -67,6 +67,7 @@ impl RawRecord {
             accepted_at,
             statement,
             mode,
+            ..
         } = self.head.parse()?;
         let altered = || Error::Altered { number };
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| altered());
@@ -120,6 +121,7 @@ impl RawSummary {
         let seconds = u64::try_from(self.accepted_at).map_err(|_| altered())?;
         Ok(Summary {
             number,
+            committed_at: self.leaf.accepted().map(|accepted| accepted.committed_at),
             accepted_at: from_seconds(seconds),
             statement: Statement::parse(&self.statement).map_err(|_| altered())?,
             mode: mode(&self.mode).ok_or_else(altered)?,
