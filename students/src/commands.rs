@@ -30,7 +30,8 @@ use crate::show::Show;
 use crate::speech::failure;
 use crate::words::Words;
 use crate::{
-    Codes, Engine, Error, Event, FaultChoice, Group, Observer, Passphrases, Setup, interactive,
+    Codes, Engine, Error, Event, FaultChoice, Group, Observer, Passphrases, Setup, StudentHome,
+    interactive,
 };
 
 pub(crate) use cosign::ask_about_all;
@@ -159,14 +160,18 @@ fn quiet<'a>(common: &Common, show: &'a mut Show) -> impl FnMut(&Event) + 'a {
 
 /// Whoever has a certificate in this home.
 fn everybody_here(prepared: &Prepared) -> Result<Group, Error> {
-    let home = &prepared.engine.setup.home;
+    Group::new(enrolled_here(&prepared.engine.setup.home)?)
+}
+
+/// As [`everybody_here`], where there may be nobody.
+pub(crate) fn enrolled_here(home: &StudentHome) -> Result<Vec<StudentId>, Error> {
     let mut here = Vec::new();
     for sid in home.students()? {
         if crate::identity::chain(home, &sid)?.is_some() {
             here.push(sid);
         }
     }
-    Group::new(here)
+    Ok(here)
 }
 
 fn passphrases(common: &Common) -> Passphrases {

@@ -160,6 +160,14 @@ pub enum Error {
         /// Fingerprint that a flag or the code sheet gave.
         given: Fingerprint,
     },
+    /// Two sources name different roots, and nothing is remembered yet by which to tell.
+    #[error("two roots are named: {first} and {second}; nothing was sent")]
+    RootsDiffer {
+        /// What was named first.
+        first: Fingerprint,
+        /// What a flag or the code sheet named besides.
+        second: Fingerprint,
+    },
     /// The root certificate file is no root certificate.
     #[error("{} is no CUHK root certificate: {reason}", path.display())]
     RootFile {

@@ -15,7 +15,7 @@ use scb_protocol::Code;
 use scb_protocol::statement::Label;
 
 use crate::cli::Common;
-use crate::commands::{IfDearer, Prepared, ask_about_all, say_failure, say_kept};
+use crate::commands::{IfDearer, Prepared, ask_about_all, enrolled_here, say_failure, say_kept};
 use crate::engine::{EnrolOptions, HandIn, KeptReceipt, already_certified};
 use crate::error::is_certificate_dead;
 use crate::show::Show;
@@ -38,7 +38,12 @@ pub(crate) fn run(common: &Common, term: Term) -> Result<(), Error> {
         return Ok(());
     }
     let most = prepared.engine.setup.max_members();
-    let Some(group) = ask_group(&[], most, words)? else {
+    let here = enrolled_here(&prepared.engine.setup.home)?;
+    if !here.is_empty() {
+        say(&words.enrolled_here(&here))?;
+    }
+    let sample = here.first().map(std::slice::from_ref).unwrap_or_default();
+    let Some(group) = ask_group(sample, most, words)? else {
         return Ok(());
     };
     let session = Session {

@@ -49,9 +49,20 @@ fn sentence(error: &Error, one: &Refusal, stands: Option<&Recorded>) -> String {
     let after = match error {
         Error::ReceiptRefused(_) => "；此收據不能證明任何事",
         _ if is_recorded(one) || stands.is_some() => "",
-        _ => nothing_changed(Language::Chinese),
+        _ => unchanged(one, Language::Chinese),
     };
     refusal(one, Language::Chinese) + after
+}
+
+/// Of several students some may have been certified already.
+pub(crate) fn unchanged(refusal: &Refusal, language: Language) -> &'static str {
+    match refusal.sid.is_some() && refusal.code.refuses_enrolment() {
+        true => language.pick(
+            "; nothing was changed for this student",
+            "；沒有更改此學生的任何資料",
+        ),
+        false => nothing_changed(language),
+    }
 }
 
 /// As the English remedies of this program, which know more than the registry.
@@ -109,7 +120,11 @@ mod tests {
             let chinese = told(*code, Language::Chinese);
             assert_eq!(chinese.code, Some(code.as_str()));
             assert!(chinese.message.starts_with("步驟 2：1155000002："));
-            assert!(chinese.message.ends_with("；此步驟沒有更改任何資料"));
+            let unchanged = match code.refuses_enrolment() {
+                true => "；沒有更改此學生的任何資料",
+                false => "；此步驟沒有更改任何資料",
+            };
+            assert!(chinese.message.ends_with(unchanged), "{chinese}");
             assert!(!chinese.remedy.unwrap().is_ascii(), "{code}");
             assert!(told(*code, Language::English).message.is_ascii(), "{code}");
         }

@@ -117,7 +117,7 @@ impl Words {
     }
 
     pub(crate) fn choose_one(self) -> &'static str {
-        self.pick("Type 1, 2, 3 or Q.", "請輸入 1、2、3 或 Q。")
+        self.pick("Type 1, 2, 3, 4 or Q.", "請輸入 1、2、3、4 或 Q。")
     }
 
     pub(crate) fn cuhk_address(self) -> &'static str {
@@ -217,6 +217,39 @@ impl Words {
         }
     }
 
+    /// Where the IDs are asked for one by one.
+    pub(crate) fn one_at_a_time(self) -> &'static str {
+        self.pick(
+            "One student ID at a time: the next one is asked for.",
+            "每次輸入一個學生編號：下一個會再詢問。",
+        )
+    }
+
+    /// What the menu would understand.
+    pub(crate) fn menu_comes_later(self) -> &'static str {
+        self.pick(
+            "The menu comes after the student IDs. Q quits.",
+            "輸入學生編號後才顯示選單。Q 離開。",
+        )
+    }
+
+    /// A secret that was typed where it can be read.
+    pub(crate) fn code_comes_later(self) -> &'static str {
+        self.pick(
+            "That is an enrolment code: it is asked for later, and not shown then.",
+            "這是註冊碼：稍後才會詢問，屆時不顯示。",
+        )
+    }
+
+    /// Who can be named without a code.
+    pub(crate) fn enrolled_here(self, here: &[StudentId]) -> String {
+        let here: Vec<_> = here.iter().map(StudentId::as_str).collect();
+        match self.0 {
+            Language::English => format!("With a certificate here: {}", here.join(", ")),
+            Language::Chinese => format!("本機有證書：{}", here.join("、")),
+        }
+    }
+
     pub(crate) fn at_least_one(self) -> &'static str {
         self.pick("Type at least one student ID.", "請輸入至少一個學生編號。")
     }
@@ -299,6 +332,22 @@ impl Words {
         match self.0 {
             Language::English => format!("Enrolment code of {sid} (not shown):"),
             Language::Chinese => format!("{sid} 的註冊碼（不顯示）："),
+        }
+    }
+
+    /// Who has no certificate here, and who has: before somebody types a code for a mistyped ID.
+    pub(crate) fn not_enrolled_here(self, missing: &[&StudentId], here: &[StudentId]) -> String {
+        let missing: Vec<_> = missing.iter().map(|sid| sid.as_str()).collect();
+        let here: Vec<_> = here.iter().map(StudentId::as_str).collect();
+        let (missing, here) = (missing.join(", "), here.join(", "));
+        match self.0 {
+            Language::English => format!(
+                "Not enrolled here: {missing}; enrolled here: {here}. If an ID is mistyped, stop now \
+                 (Ctrl-C); else the enrolment code is needed."
+            ),
+            Language::Chinese => format!(
+                "本機沒有 {missing} 的證書；本機有：{here}。如編號輸入有誤，請即停止（Ctrl-C）；否則需要註冊碼。"
+            ),
         }
     }
 

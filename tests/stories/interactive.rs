@@ -326,7 +326,7 @@ fn in_chinese_the_whole_session_is_chinese_and_its_columns_stand() {
             ("學生編號 1：", "1155000010"),
             ("學生編號 2（Enter：完成）：", ""),
             ("1 中大：領取證書  2 Blackboard：提交  Q 離開", "x"),
-            ("請輸入 1、2、3 或 Q。", SEEN),
+            ("請輸入 1、2、3、4 或 Q。", SEEN),
             ("Q 離開", "1"),
             (
                 "1155000010 的註冊碼（不顯示）：",

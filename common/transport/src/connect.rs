@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustls::InvalidMessage;
 use rustls_pki_types::ServerName;
 use scb_protocol::{Code, Refusal, Step};
 use tokio::net::{TcpStream, lookup_host};
@@ -15,6 +16,10 @@ use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::peer::{Peer, next_id};
 use crate::tls::{ALPN, ClientTls, binding, chain_without, doubt, presented};
+
+/// What a web server without TLS, or another program, comes to.
+const NO_TLS: &str = "what answers there does not speak TLS, as another program's port: CUHK's is usually \
+                      8011, Blackboard's 8002";
 
 /// Connects to `address` (`host:port`, IPv6 in brackets) and completes the handshake, all
 /// before `deadline` has passed. Not a byte of any message leaves before the server has
@@ -86,6 +91,9 @@ pub(crate) async fn dial(address: &str) -> io::Result<(TcpStream, SocketAddr)> {
 fn handshake_refusal(error: &io::Error, step: Step) -> Refusal {
     match tls_error(error) {
         Some(rustls::Error::InvalidCertificate(reason)) => doubt::refusal(reason, step),
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            Refusal::new(Code::ServerIdentity, step).with("reason", NO_TLS)
+        }
         Some(rustls::Error::AlertReceived(_)) | None => refusal_of(error, step),
         Some(other) => Refusal::new(Code::ServerMisbehaved, step).with("reason", other),
     }

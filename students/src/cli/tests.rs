@@ -109,6 +109,13 @@ fn without_a_command_nothing_is_chosen() {
 }
 
 #[test]
+fn blanks_in_the_place_of_commas_are_explained() {
+    let line = ["student", "submit", "--ids", "A B"];
+    let told = Cli::try_parse_from(line).unwrap_err().to_string();
+    assert!(told.contains("separated by commas"), "{told}");
+}
+
+#[test]
 fn refuses_what_is_no_student_id() {
     for ids in ["../x", "A,,B", "-", "a/b", ".hidden"] {
         assert!(

@@ -5,7 +5,11 @@ use scb_protocol::statement::SubmissionNumber;
 
 /// A student ID of a list, with the blanks that people type after commas.
 pub(super) fn student_id(text: &str) -> Result<StudentId, String> {
-    let sid = text.trim().parse();
+    let text = text.trim();
+    if text.contains(char::is_whitespace) {
+        return Err("several student IDs are separated by commas, as in A,B,C".to_owned());
+    }
+    let sid = text.parse();
     sid.map_err(|error: scb_certs::Error| error.to_string())
 }
 

@@ -14,14 +14,14 @@ use super::cosign::{ProposalWords, proposal_as_json};
 use super::enrol::enrol_missing;
 use super::loss::IfDearer;
 use super::rules::lateness;
-use super::{Prepared, say_json};
+use super::{Prepared, enrolled_here, say_json};
 use crate::cli::{Common, Submit};
 use crate::engine::{EnrolOptions, HandIn, HandedIn, KeptReceipt};
 use crate::interactive::Place;
 use crate::show::Show;
 use crate::trace::Recorder;
 use crate::words::Words;
-use crate::{Error, Group, Selection};
+use crate::{Codes, Engine, Error, Group, Selection};
 
 pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(), Error> {
     let words = Words::of(common.explain.language.language());
@@ -168,6 +168,7 @@ fn job(
     let missing = engine.without_certificate(group, &options)?;
     if !missing.is_empty() {
         engine.setup.check_size(group)?;
+        say_who_is_here(engine, codes, &missing, common)?;
     }
     enrol_missing(engine, codes, group, &options, &mut observer)?;
     engine.ask_whether_taken(group, &chosen, (course.as_ref(), assignment.as_ref()))?;
@@ -177,6 +178,23 @@ fn job(
         let hand_in = hand_in.with(elsewhere).by(consent);
         engine.hand_in_or_propose(group, hand_in, &mut observer)
     })
+}
+
+/// Before a code is asked for: where others are enrolled, an ID that is not may be mistyped.
+fn say_who_is_here(
+    engine: &Engine,
+    codes: &Codes,
+    missing: &[StudentId],
+    common: &Common,
+) -> Result<(), Error> {
+    let has_code = |sid: &&StudentId| codes.sheet().is_some_and(|sheet| sheet.code(sid).is_some());
+    let here = enrolled_here(&engine.setup.home)?;
+    let unknown: Vec<_> = missing.iter().filter(|sid| !has_code(sid)).collect();
+    if common.json || here.is_empty() || unknown.is_empty() {
+        return Ok(());
+    }
+    let words = Words::of(common.explain.language.language());
+    Ok(say(&words.not_enrolled_here(&unknown, &here))?)
 }
 
 /// `Receipt  S-000001.zip`.

@@ -8,7 +8,7 @@ use scb_protocol::{Code, Refusal};
 
 use super::Error;
 use crate::Recorded;
-use crate::speech::failure;
+use crate::speech::{failure, unchanged};
 
 /// What helps when two clocks differ.
 const MEND_CLOCK: &str = "set this machine's date, time and time zone; if they are right, tell \
@@ -71,6 +71,7 @@ impl Error {
             Self::Environment { .. } => "environment",
             Self::NoRoot => "no_root",
             Self::OtherRoot { .. } => "other_root",
+            Self::RootsDiffer { .. } => "roots_differ",
             Self::RootFile { .. } => "root_file",
             Self::CodeSheet { .. } => "code_sheet",
             Self::NoCode { .. } => "no_code",
@@ -153,6 +154,11 @@ impl Error {
                  from CUHK), and --ca-fingerprint of the new one, as your department told you"
                     .into()
             }
+            Self::RootsDiffer { .. } => {
+                "--ca-fingerprint, --ca and the code sheet (ca_sha256) must name the same root: compare \
+                 them, digit by digit, with what your department gave you"
+                    .into()
+            }
             Self::RootFile { .. } => "use the ca.pem that CUHK publishes".into(),
             Self::CodeSheet { .. } => {
                 "use the file as your department sent it: sid,name,email,code,ca_sha256,expires"
@@ -177,7 +183,9 @@ impl Error {
             Self::FaultElsewhere => "student --sandbox DIR --fault NAME submit".into(),
             Self::FaultTakesTwo(_) => "name two or three students with --ids".into(),
             Self::Report { .. } | Self::ReportKind { .. } => {
-                "check what you named: files, or a folder of files".into()
+                "check what you named: files, or a folder of files; student IDs belong together, with \
+                 commas between them"
+                    .into()
             }
             Self::TargetTaken { .. } => "move it away, or name another folder with --to".into(),
             Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => {
@@ -272,7 +280,10 @@ impl Error {
             other => with_causes(other),
         };
         if self.of_a_step() && stands.is_none() {
-            message += nothing_changed(Language::English);
+            message += match self.refusals() {
+                [one, ..] => unchanged(one, Language::English),
+                [] => nothing_changed(Language::English),
+            };
         }
         Failure {
             exit: self.exit(),
@@ -417,7 +428,7 @@ mod tests {
         assert!(
             failure
                 .message
-                .ends_with("nothing was changed by this step"),
+                .ends_with("nothing was changed for this student"),
             "{failure}"
         );
         assert!(failure.remedy.unwrap().contains("code sheet"));

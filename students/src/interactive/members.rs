@@ -2,6 +2,7 @@
 
 use scb_certs::StudentId;
 use scb_cli::printable;
+use scb_protocol::EnrolmentCode;
 
 use super::prompt::ask_until;
 use crate::words::Words;
@@ -24,6 +25,7 @@ pub(crate) fn ask_group(
         match answer {
             Some(Answer::Id(sid)) => ids.push(sid),
             Some(Answer::Done) => break,
+            Some(Answer::Quit) => return Ok(None),
             None if ids.is_empty() => return Ok(None),
             None => break,
         }
@@ -34,6 +36,7 @@ pub(crate) fn ask_group(
 enum Answer {
     Id(StudentId),
     Done,
+    Quit,
 }
 
 /// `-` ends the list where Enter stands for a sample.
@@ -47,7 +50,15 @@ fn read_id(
         ("", Some(sample)) => return Ok(Answer::Id(sample.clone())),
         ("" | "-", _) if !ids.is_empty() => return Ok(Answer::Done),
         ("", None) => return Err(words.at_least_one().to_owned()),
+        ("q" | "Q", _) => return Ok(Answer::Quit),
+        ("1" | "2" | "3" | "4", _) => return Err(words.menu_comes_later().to_owned()),
         _ => {}
+    }
+    if typed.parse::<EnrolmentCode>().is_ok() {
+        return Err(words.code_comes_later().to_owned());
+    }
+    if typed.contains([',', ' ']) {
+        return Err(words.one_at_a_time().to_owned());
     }
     let sid: StudentId = typed
         .parse()
@@ -71,6 +82,7 @@ mod tests {
         match read_id(typed, sample, ids, Words::default()) {
             Ok(Answer::Id(sid)) => sid.to_string(),
             Ok(Answer::Done) => "done".to_owned(),
+            Ok(Answer::Quit) => "quit".to_owned(),
             Err(reason) => reason,
         }
     }
@@ -83,6 +95,19 @@ mod tests {
         assert_eq!(read("", None, std::slice::from_ref(&a)), "done");
         assert_eq!(read("-", Some(&b), &[a]), "done");
         assert!(read("", None, &[]).starts_with("Type at least one"));
+    }
+
+    #[test]
+    fn what_belongs_elsewhere_is_no_id_and_no_code_is_repeated() {
+        assert_eq!(read("q", None, &[]), "quit");
+        assert!(read("2", None, &[]).contains("menu"));
+        for several in ["A,B", "A B"] {
+            assert!(read(several, None, &[]).starts_with("One student ID"));
+        }
+        let code = EnrolmentCode::generate().unwrap();
+        let said = read(&code.reveal(), None, &[sid("A")]);
+        assert!(said.contains("enrolment code"), "{said}");
+        assert!(!said.contains(code.reveal().as_str()), "{said}");
     }
 
     #[test]

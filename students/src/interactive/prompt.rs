@@ -36,6 +36,18 @@ pub(super) fn ask_until<T>(
     }
 }
 
+/// As [`ask_until`], where no answer is a `q`: it quits, as in the menu.
+pub(super) fn ask_or_quit<T>(
+    question: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, Error> {
+    let asked = ask_until(question, |typed| match typed {
+        "q" | "Q" => Ok(None),
+        typed => read(typed).map(Some),
+    })?;
+    Ok(asked.flatten())
+}
+
 fn read_line(input: &mut impl BufRead) -> Result<Option<String>, Error> {
     let mut line = Vec::new();
     let read = io::Read::take(input, LIMIT).read_until(b'\n', &mut line);

@@ -3,7 +3,7 @@
 use scb_certs::Fingerprint;
 use scb_cli::say;
 
-use super::prompt::ask_until;
+use super::prompt::ask_or_quit;
 use crate::cli::address;
 use crate::commands::say_failure;
 use crate::words::Words;
@@ -100,7 +100,7 @@ fn say_why(error: Error, words: Words) -> Result<(), Error> {
 }
 
 fn ask_address(what: &str, default: &str, words: Words) -> Result<Option<String>, Error> {
-    ask_until(&words.with_default(what, default), |typed| {
+    ask_or_quit(&words.with_default(what, default), |typed| {
         let typed = if typed.is_empty() { default } else { typed };
         address(typed).map_err(|_| words.no_address().to_owned())
     })
@@ -110,7 +110,7 @@ fn ask_fingerprint(
     before: Option<Fingerprint>,
     words: Words,
 ) -> Result<Option<Fingerprint>, Error> {
-    ask_until(words.fingerprint(before.is_some()), |typed| match before {
+    ask_or_quit(words.fingerprint(before.is_some()), |typed| match before {
         Some(before) if typed.is_empty() => Ok(before),
         _ => typed.parse().map_err(|_| words.no_fingerprint().to_owned()),
     })

@@ -172,6 +172,10 @@ impl Setup {
         match self.fingerprint() {
             None => self.root = Root::Fingerprint(given),
             Some(_) if self.knows(&given) => {}
+            Some(first) if !self.root_remembered => {
+                let second = given;
+                return Err(Error::RootsDiffer { first, second });
+            }
             Some(remembered) => return Err(Error::OtherRoot { remembered, given }),
         }
         Ok(())

@@ -30,8 +30,13 @@ fn english(fact: &Fact, sid: &str) -> Option<String> {
         Fact::RequestsSent {
             fresh, requests, ..
         } => {
-            let (keys, requests) = (counted(*fresh, "key"), counted(requests.len(), "request"));
-            format!("{keys} made here, {requests} sent")
+            let before = requests.len().saturating_sub(*fresh);
+            let keys = match (fresh, before) {
+                (0, kept) => format!("{} of before", counted(kept, "key")),
+                (made, 0) => format!("{} made here", counted(*made, "key")),
+                (made, kept) => format!("{} made here, {kept} of before", counted(*made, "key")),
+            };
+            format!("{keys}, {} sent", counted(requests.len(), "request"))
         }
         Fact::CertificateKept { .. } => format!("{sid} sign finished"),
         Fact::CertificateRenewed { certificate, .. } => {
@@ -104,7 +109,12 @@ fn chinese(fact: &Fact, sid: &str) -> Option<String> {
             fresh, requests, ..
         } => {
             let requests = requests.len();
-            format!("在本機產生 {fresh} 把金鑰，送出 {requests} 份請求")
+            match requests.saturating_sub(*fresh) {
+                0 => format!("在本機產生 {fresh} 把金鑰，送出 {requests} 份請求"),
+                kept => format!(
+                    "在本機產生 {fresh} 把金鑰，沿用先前的 {kept} 把，送出 {requests} 份請求"
+                ),
+            }
         }
         // What CUHK's part is called everywhere, so that it can be looked for.
         Fact::CertificateKept { .. } => format!("{sid} 簽發完成 (sign finished)"),

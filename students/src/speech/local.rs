@@ -47,6 +47,11 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
              提供載有新舊根證書的 ca.pem，並以 --ca-fingerprint 提供所屬部門告知的新指紋"
                 .to_owned(),
         ),
+        Error::RootsDiffer { first, second } => (
+            format!("所提供的根證書不一致：{first} 與 {second}；沒有送出任何東西"),
+            "--ca-fingerprint、--ca 與註冊碼單（ca_sha256）須指同一根證書：請與學系提供的逐字核對"
+                .to_owned(),
+        ),
         Error::NoCode { sid } => (
             format!("{sid}：沒有此學生的註冊碼"),
             "以 --codes FILE 提供註冊碼單".to_owned(),

@@ -104,7 +104,37 @@ fn the_code_sheet_vouches_for_the_root() {
     );
     let flag = write(TestCampus::new().root_fingerprint());
     let error = campus.try_engine(&format!("{flag} --ca CA")).unwrap_err();
+    // The home belongs to nobody yet.
+    assert!(matches!(error, Error::RootsDiffer { .. }));
+    let mistyped = TestCampus::new().root_fingerprint();
+    let flag = write(campus.desk.campus.root_fingerprint());
+    let flags = format!("{flag} --ca-fingerprint {mistyped}");
+    let failure = scb_cli::Failure::from(campus.try_engine(&flags).unwrap_err());
+    assert_eq!((failure.exit, failure.code), (2, Some("roots_differ")));
+    assert!(failure.remedy.unwrap().contains("digit by digit"));
+    campus.enrolled(&THREE[..1]);
+    let error = campus.try_engine(&write(mistyped)).unwrap_err();
     assert!(matches!(error, Error::OtherRoot { .. }));
+}
+
+#[test]
+fn a_port_without_tls_is_told_with_the_usual_ports() {
+    let campus = Campus::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let web = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let _ = std::io::Read::read(&mut socket, &mut [0; 1024]);
+        let answer = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+        std::io::Write::write_all(&mut socket, answer).unwrap();
+    });
+    let error = campus.engine().meet_cuhk(Some(address), None).unwrap_err();
+    let failure = scb_cli::Failure::from(error);
+    assert_eq!((failure.exit, failure.code), (3, Some("server_identity")));
+    for part in ["does not speak TLS", "8011", "8002"] {
+        assert!(failure.message.contains(part), "{failure}");
+    }
+    web.join().unwrap();
 }
 
 #[test]

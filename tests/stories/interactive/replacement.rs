@@ -63,7 +63,7 @@ fn a_certificate_is_replaced_in_the_menu_when_it_is_refused_and_when_somebody_as
     answer(
         &mut second,
         &[
-            ("學生編號 1：", sid),
+            ("學生編號 1 [1155000010]：", sid),
             ("學生編號 2", ""),
             ("Q 離開", "1"),
             ("更換誰的證書？", "1155000011"),

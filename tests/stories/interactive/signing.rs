@@ -46,7 +46,8 @@ impl Proposed {
 fn what_waits_is_shown_asked_about_and_signed() {
     let proposed = Proposed::new();
     let dialogue = [
-        ("Student ID 1", ASKED),
+        ("With a certificate here: 1155000002", SEEN),
+        ("Student ID 1 [1155000002]", ""),
         ("Student ID 2", ""),
         ("4 Sign what others have proposed", "4"),
         ("report.pdf, 10 bytes", SEEN),
@@ -78,4 +79,37 @@ fn it_is_refused_in_chinese_as_well_and_not_by_who_has_no_certificate() {
     ];
     proposed.dialogue(&["--lang", "zh-Hant"], &dialogue);
     assert_eq!(proposed.campus.submissions().len(), 0);
+}
+
+#[test]
+fn q_quits_before_the_menu_and_a_choice_of_the_menu_is_no_student() {
+    let proposed = Proposed::new();
+    let dialogue = [
+        ("Student ID 1 [1155000002]", "2"),
+        ("The menu comes after the student IDs", SEEN),
+        ("Student ID 1", "1155000002,1155000003"),
+        ("One student ID at a time", SEEN),
+        ("Student ID 1", "Q"),
+    ];
+    proposed.dialogue(&[], &dialogue);
+    let mut new = terminal({
+        let mut command = crate::campus::program("student");
+        command
+            .arg("--home")
+            .arg(proposed.campus.outside().join("new"));
+        command
+    });
+    answer(&mut new, &[("CUHK's address", "q")]);
+    new.expect(Eof).unwrap();
+}
+
+#[test]
+fn who_is_named_and_not_enrolled_here_is_said_before_a_code_is_asked_for() {
+    let proposed = Proposed::new();
+    let submit = ["submit", "--ids", "1155000022"];
+    let mut terminal = terminal(proposed.campus.command_elsewhere(&proposed.home, &submit));
+    let told = "Not enrolled here: 1155000022; enrolled here: 1155000002. If an ID is mistyped";
+    let dialogue = [(told, SEEN), ("Enrolment code of 1155000022", "\u{3}")];
+    answer(&mut terminal, &dialogue);
+    terminal.expect(Eof).unwrap();
 }
