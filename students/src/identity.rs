@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{
-    CertificateError, Chain, Error as CertsError, Passphrase, SigningKey, StudentId, TrustStore,
-    is_encrypted, read_private, write_private,
+    CertificateError, Chain, Error as CertsError, Fingerprint, Passphrase, SigningKey, StudentId,
+    TrustStore, is_encrypted, read_private, write_private,
 };
 use scb_cli::{read_limited, write_atomic};
 use scb_protocol::client::Member;
@@ -23,6 +23,9 @@ pub use renewal::rewrite_begun;
 const KEY: &str = "key.pem";
 const CHAIN: &str = "chain.pem";
 const TOKEN: &str = "token.jwt";
+/// Fingerprints of the certificates that were replaced, a line each, and so many at most.
+const EARLIER: &str = "earlier";
+const MOST: usize = 100;
 /// Largest chain or token file, in bytes.
 const LIMIT: u64 = 128 * 1024;
 /// How often a passphrase is asked for on a terminal.
@@ -283,6 +286,45 @@ impl NextKey {
     }
 }
 
+/// Fingerprints of the certificates that this home had for a student before the present one, the
+/// latest last.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn earlier(home: &StudentHome, sid: &StudentId) -> Result<Vec<Fingerprint>, Error> {
+    earlier_in(&home.student_dir(sid))
+}
+
+fn earlier_in(place: &Path) -> Result<Vec<Fingerprint>, Error> {
+    let path = place.join(EARLIER);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let lines = read_limited(&path, LIMIT)?;
+    let lines = String::from_utf8_lossy(&lines);
+    Ok(lines.lines().filter_map(|line| line.parse().ok()).collect())
+}
+
+/// What is replaced is remembered beside what takes its place. What cannot be read is not known to
+/// have been here.
+fn keep_earlier(place: &Path, next: &Path) -> Result<(), Error> {
+    let mut all = earlier_in(place)?;
+    let pem = read_limited(&place.join(CHAIN), LIMIT).ok();
+    let pem = pem.and_then(|pem| String::from_utf8(pem).ok());
+    let chain = pem.and_then(|pem| Chain::from_pem(&pem).ok());
+    all.extend(chain.map(|chain| chain.leaf().fingerprint()));
+    let lines: String = all.iter().rev().take(MOST).rev().map(line).collect();
+    match lines.is_empty() {
+        true => Ok(()),
+        false => Ok(write_atomic(&next.join(EARLIER), lines.as_bytes(), 0o644)?),
+    }
+}
+
+fn line(fingerprint: &Fingerprint) -> String {
+    format!("{fingerprint}\n")
+}
+
 /// Whether an installation has begun that is not finished: the certificate was saved and is not
 /// at its place, or the key before is still there.
 fn is_interrupted(home: &StudentHome, sid: &StudentId) -> bool {
@@ -330,6 +372,7 @@ pub fn recover(home: &StudentHome, sid: &StudentId) -> Result<(), Error> {
 fn activate(home: &StudentHome, sid: &StudentId, next: &Path) -> Result<(), Error> {
     let (place, old) = (home.student_dir(sid), home.old_dir(sid));
     if place.exists() {
+        keep_earlier(&place, next)?;
         remove_dir(&old)?;
         fs::rename(&place, &old).map_err(Error::file("move", &place))?;
     }

@@ -89,9 +89,38 @@ fn every_certificate_and_every_service_that_asked_is_shown_and_proved() {
         "asked by blackboard",
         "told: active",
         "every line above proved to be in it",
+        "Not yours? Tell your department",
         &format!("grew out of the {size} seen before"),
     ] {
         assert!(stdout.contains(told), "{told}: {stdout}");
+    }
+}
+
+#[test]
+fn what_a_home_has_replaced_is_its_own_and_no_alarm() {
+    let campus = Campus::sandbox();
+    campus.student(&["enrol", "--ids", SID]).succeeded();
+    for _ in 0..2 {
+        campus.student(&["renew", "--ids", SID]).succeeded();
+    }
+    let told = audit(&campus, &[]).succeeded().json();
+    let whose = list(&told, "certificates").iter();
+    let whose: Vec<_> = whose
+        .map(|one| (one["here"].clone(), one["earlier"].clone()))
+        .collect();
+    let expected = [(false, true), (false, true), (true, false)];
+    let expected = expected.map(|(here, earlier)| (here.into(), earlier.into()));
+    assert_eq!(whose, expected);
+    let told = campus.student(&["audit"]).succeeded().stdout;
+    assert!(told.contains("an earlier one of this home"), "{told}");
+    assert!(!told.contains("Not yours?"), "{told}");
+    let chinese = campus.student(&["audit", "--lang", "zh-Hant"]);
+    let chinese = chinese.succeeded().stdout;
+    for part in ["本機先前的證書", "有效，在本機", "以上各行均證明在其中"] {
+        assert!(chinese.contains(part), "{part} is missing:\n{chinese}");
+    }
+    for english in ["certificate", "asked", "told", "entries", "cosigned"] {
+        assert!(!chinese.contains(english), "{english}:\n{chinese}");
     }
 }
 

@@ -1,18 +1,20 @@
 //! `student audit`: what CUHK's log says about oneself.
 
+mod words;
+
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
-use scb_cli::{Term, counted, local_time, printable, rfc3339, say};
-use scb_protocol::audit::{VerifiedEntry, VerifiedWitness};
+use scb_cli::{Term, local_time, printable, rfc3339, say};
+use scb_protocol::audit::VerifiedEntry;
 use scb_protocol::{InactiveReason, LogEntry, from_seconds};
 use serde_json::{Value, json};
 
+use self::words::AuditWords;
 use super::{Prepared, everybody_here, say_json};
 use crate::cli::{Audit, Common};
 use crate::engine::{Audits, Looked};
 use crate::log_memory::WitnessKey;
 use crate::show::Show;
-use crate::words::Words;
 use crate::{Error, Group};
 
 pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), Error> {
@@ -31,11 +33,14 @@ pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), 
         (None, _) => {}
         (Some(_), true) => say_json(&as_json(&looked, now))?,
         (Some((_, last)), false) => {
-            let words = Words::of(common.explain.language.language());
+            let words = AuditWords::of(common.explain.language.language());
             for (sid, looked) in &looked {
                 say_student(sid, looked, now, words)?;
             }
-            say_log(last)?;
+            say_log(last, words)?;
+            if looked.iter().any(|(_, looked)| has_others(looked)) {
+                say(words.not_yours())?;
+            }
         }
     }
     match revoked.len() {
@@ -44,79 +49,69 @@ pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), 
     }
 }
 
-fn say_student(sid: &StudentId, looked: &Looked, now: UnixTime, words: Words) -> Result<(), Error> {
+fn say_student(
+    sid: &StudentId,
+    looked: &Looked,
+    now: UnixTime,
+    words: AuditWords,
+) -> Result<(), Error> {
     let entries = looked.audited.entries();
     let certificates: Vec<_> = entries.iter().filter_map(Issued::of).collect();
     let questions: Vec<_> = entries.iter().filter_map(Asked::of).collect();
-    say(&format!(
-        "{sid}  {}, asked about {}",
-        counted(certificates.len(), "certificate"),
-        counted(questions.len(), "time")
-    ))?;
+    say(&words.student(sid, certificates.len(), questions.len()))?;
     for certificate in &certificates {
-        say(&format!("  {}", certificate.line(&looked.own, now)))?;
+        say(&format!("  {}", certificate.line(looked, now, words)))?;
     }
     if let Some(removed) = looked.audited.removed() {
         let before = local_time(removed.before);
-        say(&format!(
-            "  {}",
-            words.questions_removed(removed.count, &before)
-        ))?;
+        let told = words.common().questions_removed(removed.count, &before);
+        say(&format!("  {told}"))?;
     }
     for question in &questions {
-        say(&format!("  {}", question.line()))?;
+        say(&format!("  {}", question.line(words)))?;
     }
     Ok(())
 }
 
 /// About the log as it was seen last.
-fn say_log(looked: &Looked) -> Result<(), Error> {
+fn say_log(looked: &Looked, words: AuditWords) -> Result<(), Error> {
     let log = looked.audited.log();
     let head = log.checkpoint().head();
-    let (origin, size) = (log.checkpoint().origin(), head.size);
-    let before = match &looked.before {
-        None => "seen here for the first time: remembered from now on".to_owned(),
-        Some(before) => format!("grew out of the {} seen before", before.head.size),
-    };
-    let origin = printable(origin.as_str());
-    say(&format!(
-        "log  {origin}: {}, every line above proved to be in it",
-        entries(size)
-    ))?;
-    say(&format!("     {before}"))?;
+    let origin = printable(log.checkpoint().origin().as_str());
+    let before = looked.before.as_ref().map(|before| before.head.size);
+    say(&words.log(&origin, head.size))?;
+    say(&format!("     {}", words.before(before)))?;
     let witnesses = log.witnesses();
     for (witness, key) in witnesses.iter().zip(&looked.witness_keys) {
-        say(&format!("     {}", witness_line(witness, *key, size)))?;
+        say(&format!("     {}", words.witness(witness, *key, head.size)))?;
     }
     if witnesses.is_empty() {
-        say("     not cosigned by any witness yet")?;
+        say(&format!("     {}", words.no_witness()))?;
     }
-    Ok(say(
-        "Not yours? Tell your department, who revokes it: cuhk revoke SERIAL",
-    )?)
+    Ok(())
 }
 
-fn entries(count: u64) -> String {
-    match count {
-        1 => "1 entry".to_owned(),
-        _ => format!("{count} entries"),
-    }
+/// Whether the log has a certificate that this home never had.
+fn has_others(looked: &Looked) -> bool {
+    let entries = looked.audited.entries();
+    let mut issued = entries.iter().filter_map(Issued::of);
+    issued.any(|one| one.whose(looked) == Whose::NotHere)
 }
 
-fn witness_line(witness: &VerifiedWitness, key: WitnessKey, size: u64) -> String {
-    let how_much = match witness.size() {
-        all if all == size => "all of it".to_owned(),
-        seen => format!("the first {seen}"),
-    };
-    let note = match key {
-        WitnessKey::New | WitnessKey::Known => "",
-        WitnessKey::Other => {
-            " with ANOTHER KEY than before: ask your IT service whether it changed"
-        }
-    };
-    let at = local_time(from_seconds(witness.time()));
-    let service = printable(witness.service().as_str());
-    format!("cosigned by {service}: {how_much}, at {at}{note}")
+/// A stable word for it.
+fn told(inactive: Option<InactiveReason>) -> String {
+    inactive.map_or_else(|| "active".to_owned(), |reason| reason.to_string())
+}
+
+/// Where the key of a certificate is, as far as this home knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// The present one of this home.
+    Here,
+    /// One that this home has replaced itself.
+    Earlier,
+    /// Another machine's, or somebody's.
+    NotHere,
 }
 
 /// A certificate in the log.
@@ -152,37 +147,38 @@ impl<'a> Issued<'a> {
     }
 
     /// What has ended has expired, also if CUHK has forgotten it.
-    fn status(&self, now: UnixTime) -> String {
+    fn inactive_at(&self, now: UnixTime) -> Option<InactiveReason> {
         match self.inactive {
-            _ if self.until < now => InactiveReason::Expired.to_string(),
-            None => "active".to_owned(),
-            Some(reason) => reason.to_string(),
+            _ if self.until < now => Some(InactiveReason::Expired),
+            inactive => inactive,
         }
     }
 
-    fn line(&self, own: &Fingerprint, now: UnixTime) -> String {
-        let here = match self.sha256 == own {
-            true => "here",
-            false => "not here",
-        };
-        format!(
-            "certificate {:>32}  {} to {}  {}, {here}",
-            self.serial,
-            local_time(self.from),
-            local_time(self.until),
-            self.status(now)
-        )
+    fn whose(&self, looked: &Looked) -> Whose {
+        match self.sha256 {
+            own if *own == looked.own => Whose::Here,
+            earlier if looked.earlier.contains(earlier) => Whose::Earlier,
+            _ => Whose::NotHere,
+        }
     }
 
-    fn as_json(&self, own: &Fingerprint, now: UnixTime) -> Value {
+    fn line(&self, looked: &Looked, now: UnixTime, words: AuditWords) -> String {
+        let times = (local_time(self.from), local_time(self.until));
+        let status = words.status(self.inactive_at(now));
+        words.certificate(&self.serial, times, (status, self.whose(looked)))
+    }
+
+    fn as_json(&self, looked: &Looked, now: UnixTime) -> Value {
+        let whose = self.whose(looked);
         json!({
             "index": self.index,
             "serial": self.serial,
             "cert_sha256": self.sha256,
             "not_before": rfc3339(self.from),
             "not_after": rfc3339(self.until),
-            "status": self.status(now),
-            "here": self.sha256 == own,
+            "status": told(self.inactive_at(now)),
+            "here": whose == Whose::Here,
+            "earlier": whose == Whose::Earlier,
         })
     }
 }
@@ -217,18 +213,9 @@ impl<'a> Asked<'a> {
         })
     }
 
-    fn line(&self) -> String {
-        let asker = printable(self.asker);
-        format!(
-            "asked by {asker}  {}  told: {}",
-            local_time(self.at),
-            self.told()
-        )
-    }
-
-    fn told(&self) -> String {
-        self.inactive
-            .map_or_else(|| "active".to_owned(), |reason| reason.to_string())
+    fn line(&self, words: AuditWords) -> String {
+        let (asker, at) = (printable(self.asker), local_time(self.at));
+        words.asked(&asker, &at, self.inactive)
     }
 
     fn as_json(&self) -> Value {
@@ -237,7 +224,7 @@ impl<'a> Asked<'a> {
             "service": self.asker,
             "at": rfc3339(self.at),
             "cert_sha256": self.sha256,
-            "told": self.told(),
+            "told": told(self.inactive),
         })
     }
 }
@@ -246,9 +233,7 @@ fn as_json(all: &[(StudentId, Looked)], now: UnixTime) -> Value {
     let student = |(sid, looked): &(StudentId, Looked)| {
         let entries = looked.audited.entries();
         let certificates = entries.iter().filter_map(Issued::of);
-        let certificates: Vec<_> = certificates
-            .map(|one| one.as_json(&looked.own, now))
-            .collect();
+        let certificates: Vec<_> = certificates.map(|one| one.as_json(looked, now)).collect();
         let asked = entries.iter().filter_map(Asked::of);
         let asked: Vec<_> = asked.map(|one| one.as_json()).collect();
         let removed = looked

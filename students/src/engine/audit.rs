@@ -13,7 +13,7 @@ use scb_transport::{Clock, Connection};
 use super::links::{self, REPLY, about};
 use super::{Engine, revocation, with_clock};
 use crate::log_memory::{LogMemory, WitnessKey, keep_evidence};
-use crate::{Error, Group, Setup};
+use crate::{Error, Group, Setup, identity};
 
 const STEP: Step = Step::Two;
 
@@ -22,6 +22,8 @@ const STEP: Step = Step::Two;
 pub(crate) struct Looked {
     /// The member's certificate here.
     pub(crate) own: Fingerprint,
+    /// Those that this home has replaced.
+    pub(crate) earlier: Vec<Fingerprint>,
     /// The log and the entries.
     pub(crate) audited: Audited,
     /// The log as this home knew it before.
@@ -69,6 +71,7 @@ pub(super) async fn audit(
     memory.save(&setup.home)?;
     Ok(Looked {
         own,
+        earlier: identity::earlier(&setup.home, &member.sid)?,
         audited,
         before,
         witness_keys,
