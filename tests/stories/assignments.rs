@@ -91,7 +91,7 @@ fn students_see_what_is_open_until_when_and_with_which_offset() {
     let chinese = student(&campus, "assignments --lang zh-Hant")
         .succeeded()
         .stdout;
-    assert!(chinese.contains("接受提交，尚餘 3 d"), "{chinese}");
+    assert!(chinese.contains("接受提交，尚餘 3 日"), "{chinese}");
 }
 
 #[test]

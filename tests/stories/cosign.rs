@@ -234,7 +234,7 @@ fn what_holds_and_what_lateness_costs_is_shown_before_anybody_signs() {
     // What others were given is not told.
     assert!(told.contains("1155000003 late by 25 h 0 min, which costs 20 % (by the common"));
     let told = shown("zh-Hant");
-    for part in ["另有 10 min 寬限", "每天扣滿分的 10%", "以最後一版為準"] {
+    for part in ["另有 10 分鐘 寬限", "每天扣滿分的 10%", "以最後一版為準"] {
         assert!(told.contains(part), "{part} is missing:\n{told}");
     }
 }

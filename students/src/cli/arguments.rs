@@ -222,7 +222,8 @@ pub struct Grades {
   student audit --ids 1155000001 --json
   student --sandbox /tmp/scb audit
 
-`here` is the certificate of this home, `not here` one of another machine or an earlier one. What
+`here` is the certificate of this home, `an earlier one of this home` one that it has replaced
+itself, `not here` one of another machine, or somebody's. What
 was seen of the log is remembered; a log that contradicts it later is refused (log_forked), one
 whose proofs are wrong too (log_invalid), and one that lacks a certificate (log_incomplete). A
 certificate that was revoked shows nothing, as whoever else has its key must be shown nothing:

@@ -8,7 +8,7 @@ use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_protocol::message::blackboard::ListedAssignment;
 use scb_protocol::rules::{Change, MemberStanding, Standing};
 use scb_protocol::statement::Label;
-use scb_protocol::{from_seconds, grouped, in_words};
+use scb_protocol::{from_seconds, grouped};
 use serde_json::{Value, json};
 
 use self::words::Words;
@@ -190,7 +190,7 @@ fn change(change: &Change, words: Words) -> String {
 fn value_of(field: &str, told: &str, words: Words) -> String {
     match (field, told.parse::<u64>()) {
         ("grace", Ok(0)) => words.none().to_owned(),
-        ("grace", Ok(seconds)) => in_words(seconds),
+        ("grace", Ok(seconds)) => words.length(seconds),
         ("max_bytes", Ok(bytes)) => grouped(bytes),
         _ => value(told, words),
     }

@@ -2,9 +2,8 @@
 
 use rustls_pki_types::UnixTime;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
-use scb_explain::Language;
+use scb_explain::{Language, length};
 use scb_protocol::grade::{Lateness, VerifiedGrade, VerifiedRelease};
-use scb_protocol::in_words;
 use scb_protocol::receipt::Witnessed;
 use serde_json::{Value, json};
 
@@ -129,7 +128,7 @@ impl Words {
         let Lateness {
             raw, rule, percent, ..
         } = late;
-        let by = in_words(late.seconds);
+        let by = length(late.seconds, self.0);
         match self.0 {
             Language::English => {
                 format!("worth {raw}, less {percent} % because it was late by {by} ({rule})")

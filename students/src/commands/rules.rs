@@ -2,8 +2,7 @@
 
 use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
-use scb_explain::Language;
-use scb_protocol::in_words;
+use scb_explain::{Language, length};
 use scb_protocol::rules::{Counts, LateRule, Per, Rules, Standing};
 
 /// By how many seconds work is late, and what that costs in percent; null in JSON for what is not.
@@ -40,7 +39,7 @@ impl RuleWords {
         let Some(due) = rules.due else {
             return self.pick("no deadline", "不設限期");
         };
-        let (due, grace) = (local_time(due), in_words(rules.grace));
+        let (due, grace) = (local_time(due), length(rules.grace, self.0));
         match (self.0, rules.grace) {
             (_, 0) => due,
             (Language::English, _) => format!("{due}, then {grace} of grace"),

@@ -2,7 +2,7 @@
 
 use scb_certs::StudentId;
 use scb_cli::local_time;
-use scb_explain::Language;
+use scb_explain::{Language, length};
 use scb_protocol::{Fact, StepEvent, counted, grouped, in_words};
 
 /// From this size on, in bytes, files may take long enough for somebody to worry.
@@ -140,7 +140,8 @@ fn chinese(fact: &Fact, sid: &str) -> Option<String> {
             due: Some(due),
             left: Some(left),
         } => {
-            let (due, left) = (local_time(*due), in_words(*left));
+            let left = length(*left, Language::Chinese);
+            let due = local_time(*due);
             format!(
                 "提交至 {course} / {assignment}，現正開放的只有這份作業：限期 {due}，尚餘 {left}"
             )

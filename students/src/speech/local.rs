@@ -152,6 +152,10 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             format!("另一個 `student` 正在使用 {}", shown(dir)),
             "等它完成後再試".to_owned(),
         ),
+        Error::Cli(scb_cli::Error::NoTerminal { prompt, flag }) => (
+            format!("沒有終端可供輸入：{prompt}"),
+            format!("以 {flag} FILE 提供"),
+        ),
         Error::Cli(scb_cli::Error::Cancelled) => return Some(("已取消".to_owned(), None)),
         _ => return None,
     };

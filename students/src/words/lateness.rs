@@ -2,8 +2,7 @@
 
 use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
-use scb_explain::Language;
-use scb_protocol::in_words;
+use scb_explain::{Language, length};
 use scb_protocol::rules::{MemberStanding, Standing};
 
 use super::Words;
@@ -20,16 +19,16 @@ impl Words {
                 told.to_owned()
             }
             (Language::English, Standing::Late { by, costs: 0 }) => {
-                format!("late by {}", in_words(by))
+                format!("late by {}", length(by, self.0))
             }
             (Language::Chinese, Standing::Late { by, costs: 0 }) => {
-                format!("遲交 {}", in_words(by))
+                format!("遲交 {}", length(by, self.0))
             }
             (Language::English, Standing::Late { by, costs }) => {
-                format!("late by {}, which costs {costs} %", in_words(by))
+                format!("late by {}, which costs {costs} %", length(by, self.0))
             }
             (Language::Chinese, Standing::Late { by, costs }) => {
-                format!("遲交 {}，扣 {costs} %", in_words(by))
+                format!("遲交 {}，扣 {costs} %", length(by, self.0))
             }
             (Language::English, Standing::Closed { since }) => {
                 let since = local_time(since);
@@ -118,9 +117,9 @@ mod tests {
         let [english, chinese] = [Language::English, Language::Chinese].map(Words::of);
         let marked = Standing::Late { by: 1, costs: 0 };
         assert_eq!(english.standing(LATE), "late by 1 s, which costs 50 %");
-        assert_eq!(chinese.standing(LATE), "遲交 1 s，扣 50 %");
+        assert_eq!(chinese.standing(LATE), "遲交 1 秒，扣 50 %");
         assert_eq!(english.standing(marked), "late by 1 s");
-        assert_eq!(chinese.standing(marked), "遲交 1 s");
+        assert_eq!(chinese.standing(marked), "遲交 1 秒");
     }
 
     #[test]

@@ -63,13 +63,9 @@ impl Moments {
         self.lost.len() as u64
     }
 
-    /// What was found, for a verdict.
-    pub(super) fn told(&self) -> String {
-        let all = "what counts for lateness is the time of each one's own entry";
-        match self.unknown {
-            0 => all.to_owned(),
-            unknown => format!("{all}; but for {unknown}, whose entry is lost"),
-        }
+    /// Of how many submissions the entry of the moment that counts is lost.
+    pub(super) fn unknown(&self) -> u64 {
+        self.unknown
     }
 
     fn add(&mut self, leaf: &Leaf, submission: SubmissionId, statement: Option<Fingerprint>) {

@@ -11,15 +11,14 @@ use zip::ZipArchive;
 use super::file;
 use super::head::{Head, SignedHead};
 use super::leaves::{LogLine, Reading};
-use crate::counted;
 use crate::log_keys::VerifiedLogKeys;
 use crate::log_leaf::MAX_LEAF;
 use crate::receipt::archive::check_form;
 use crate::receipt::lists;
 use crate::receipt::log_proof::{seen, witnesses};
 use crate::receipt::verify::check_roots;
-use crate::receipt::{MAX_RECEIPT, WitnessPolicy, Witnessed};
-use crate::time::{is_future, rfc3339};
+use crate::receipt::{Found, MAX_RECEIPT, WitnessPolicy, Witnessed};
+use crate::time::is_future;
 
 pub use crate::receipt::Check;
 
@@ -109,8 +108,7 @@ impl<R: Read + Seek> Verifier<R> {
         })
     }
 
-    fn passed(&mut self, what: &'static str, found: String) {
-        let found = found.into();
+    fn passed(&mut self, what: &'static str, found: Found) {
         self.checks.push(Check { what, found });
     }
 
@@ -134,12 +132,11 @@ impl<R: Read + Seek> Verifier<R> {
             .map_err(|error| error.to_string())?;
         let signed_by = signed.verify(&head, &trust);
         signed_by.map_err(in_file(file::HEAD_SIGNATURE))?;
-        let found = format!(
-            "{} at {} by {}",
-            head.log,
-            rfc3339(head.exported_at),
-            head.service
-        );
+        let found = Found::Exported {
+            log: head.log.clone(),
+            at: head.exported_at,
+            service: head.service.clone(),
+        };
         self.passed("exported", found);
         Ok((head, trust))
     }
@@ -209,13 +206,13 @@ impl<R: Read + Seek> Verifier<R> {
                 file::HEAD
             ));
         }
-        let all = counted(tree.size, "entry");
-        self.passed("logged", format!("{all}, with the checkpoint's root"));
+        let entries = tree.size;
+        self.passed("logged", Found::AllLogged { entries });
         if lost > 0 {
-            let found = format!("of {lost} of them nothing is left: what they said nobody knows");
-            self.passed("LOST", found);
+            self.passed("LOST", Found::LostEntries { lost });
         }
-        self.passed("committed", reading.moments().told());
+        let unknown = reading.moments().unknown();
+        self.passed("committed", Found::Moments { unknown });
         Ok(reading)
     }
 

@@ -134,14 +134,37 @@ pub enum Found {
     },
     /// Who was refused.
     Members(Vec<StudentId>),
-    /// What only archives say.
-    Text(String),
-}
-
-impl From<String> for Found {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
+    /// An archive of an assignment was made.
+    Exported {
+        /// Of which log.
+        log: LogName,
+        /// When.
+        at: UnixTime,
+        /// By whom.
+        service: SpiffeId,
+    },
+    /// An archive has every entry of its log.
+    AllLogged {
+        /// How many.
+        entries: u64,
+    },
+    /// Of entries of an archive nothing is left.
+    LostEntries {
+        /// How many.
+        lost: u64,
+    },
+    /// In an archive each submission counts by its own entry.
+    Moments {
+        /// Of how many that entry is lost.
+        unknown: u64,
+    },
+    /// An archive has every submission.
+    Complete {
+        /// How many.
+        submissions: u64,
+        /// Entries that are lost.
+        lost: u64,
+    },
 }
 
 impl fmt::Display for Found {
@@ -233,7 +256,35 @@ impl fmt::Display for Found {
                 let sids: Vec<_> = sids.iter().map(StudentId::as_str).collect();
                 f.write_str(&sids.join(", "))
             }
-            Self::Text(text) => f.write_str(text),
+            Self::Exported { log, at, service } => {
+                write!(f, "{log} at {} by {service}", rfc3339(*at))
+            }
+            Self::AllLogged { entries } => {
+                let all = counted(*entries, "entry");
+                write!(f, "{all}, with the checkpoint's root")
+            }
+            Self::LostEntries { lost } => write!(
+                f,
+                "of {lost} of them nothing is left: what they said nobody knows"
+            ),
+            Self::Moments { unknown } => {
+                f.write_str("what counts for lateness is the time of each one's own entry")?;
+                match unknown {
+                    0 => Ok(()),
+                    unknown => write!(f, "; but for {unknown}, whose entry is lost"),
+                }
+            }
+            Self::Complete { submissions, lost } => {
+                let all = counted(*submissions, "submission");
+                write!(f, "{all} with files and receipt, none left out")?;
+                match lost {
+                    0 => Ok(()),
+                    lost => {
+                        let lost = counted(*lost, "entry");
+                        write!(f, " of what the entries still say; {lost} lost")
+                    }
+                }
+            }
         }
     }
 }

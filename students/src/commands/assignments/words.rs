@@ -2,10 +2,10 @@
 
 use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
-use scb_explain::{Language, width};
+use scb_explain::{Language, length, width};
 use scb_protocol::message::blackboard::ListedAssignment;
 use scb_protocol::rules::{Groups, Rules, Standing};
-use scb_protocol::{counted, grouped, in_words};
+use scb_protocol::{counted, grouped};
 
 use crate::ClockOffset;
 use crate::commands::rules::RuleWords;
@@ -39,11 +39,15 @@ impl Words {
         format!("  {label}{pad} {text}")
     }
 
+    pub(super) fn length(self, seconds: u64) -> String {
+        length(seconds, self.0)
+    }
+
     /// Whose clock counts, and how far the one here is off.
     pub(super) fn clock(self, time: &str, offset: Option<ClockOffset>) -> String {
         let off = offset.map(ClockOffset::behind);
         let off = off.filter(|seconds| seconds.abs() > NEGLIGIBLE);
-        let length = in_words(off.unwrap_or(0).unsigned_abs());
+        let length = self.length(off.unwrap_or(0).unsigned_abs());
         match (self.0, off) {
             (Language::English, None) => {
                 format!("It is {time} by Blackboard's clock, which counts.")
@@ -103,7 +107,7 @@ impl Words {
         one: &ListedAssignment,
         now: UnixTime,
     ) -> String {
-        let until = |moment: UnixTime| in_words(moment.as_secs().saturating_sub(now.as_secs()));
+        let until = |moment: UnixTime| self.length(moment.as_secs().saturating_sub(now.as_secs()));
         let due = latest(one);
         match (self.0, standing) {
             (Language::English, Standing::NotYetOpen { opens }) => {

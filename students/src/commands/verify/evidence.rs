@@ -11,14 +11,15 @@ use super::words::VerdictWords;
 impl VerdictWords {
     /// What was checked, and what was found. Times are those of this machine's zone.
     pub(super) fn evidence(self, check: &Check) -> (&'static str, String) {
-        let chinese = chinese(&check.found).filter(|_| self.language() == Language::Chinese);
-        chinese.unwrap_or_else(|| (check.what, local_moments(&check.found.to_string())))
+        match self.language() {
+            Language::English => (check.what, local_moments(&check.found.to_string())),
+            Language::Chinese => chinese(&check.found),
+        }
     }
 }
 
-/// What only archives say is told in English.
-fn chinese(found: &Found) -> Option<(&'static str, String)> {
-    Some(match found {
+fn chinese(found: &Found) -> (&'static str, String) {
+    match found {
         Found::Root(root) => ("根證書", format!("SHA-256 {root}")),
         Found::Committed { at, index } => {
             let entry = match index {
@@ -98,8 +99,46 @@ fn chinese(found: &Found) -> Option<(&'static str, String)> {
             let sids: Vec<_> = sids.iter().map(StudentId::as_str).collect();
             ("組員", sids.join("、"))
         }
-        Found::Text(_) => return None,
-    })
+        Found::Exported { .. }
+        | Found::AllLogged { .. }
+        | Found::LostEntries { .. }
+        | Found::Moments { .. }
+        | Found::Complete { .. } => of_archive(found),
+    }
+}
+
+/// What only archives say.
+fn of_archive(found: &Found) -> (&'static str, String) {
+    match found {
+        Found::Exported { log, at, service } => {
+            let at = local_time(*at);
+            ("匯出", format!("{service} 於 {at} 匯出 {log}"))
+        }
+        Found::AllLogged { entries } => ("入冊", format!("{entries} 項，與檢查點的樹根相符")),
+        Found::LostEntries { lost } => {
+            let told = format!("其中 {lost} 項已無內容：所載何事，無人知曉");
+            ("遺失", told)
+        }
+        Found::Moments { unknown: 0 } => ("登記", "遲交與否以各自的日誌項目時間為準".to_owned()),
+        Found::Moments { unknown } => {
+            let told = format!("遲交與否以各自的日誌項目時間為準；另有 {unknown} 份的項目已遺失");
+            ("登記", told)
+        }
+        Found::Complete {
+            submissions,
+            lost: 0,
+        } => {
+            let told = format!("{submissions} 份提交，檔案及收據齊備，沒有遺漏");
+            ("齊全", told)
+        }
+        Found::Complete { submissions, lost } => {
+            let told = format!(
+                "{submissions} 份提交，檔案及收據齊備，就日誌尚存的項目沒有遺漏；遺失 {lost} 項"
+            );
+            ("齊全", told)
+        }
+        other => ("其他", local_moments(&other.to_string())),
+    }
 }
 
 #[cfg(test)]
@@ -134,9 +173,20 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_other_words_is_told_as_it_is() {
-        let found = Found::from("of one submission".to_owned());
-        let (what, told) = told(found, Language::Chinese);
-        assert_eq!((what, told.as_str()), ("entered", "of one submission"));
+    fn what_archives_say_is_told_in_the_language_that_was_asked_for() {
+        let whole = || Found::Complete {
+            submissions: 3,
+            lost: 0,
+        };
+        let (_, english) = told(whole(), Language::English);
+        assert_eq!(
+            english,
+            "3 submissions with files and receipt, none left out"
+        );
+        let (what, chinese) = told(whole(), Language::Chinese);
+        assert_eq!(
+            (what, chinese.as_str()),
+            ("齊全", "3 份提交，檔案及收據齊備，沒有遺漏")
+        );
     }
 }

@@ -8,9 +8,8 @@ use ring::digest;
 use scb_certs::Fingerprint;
 
 use super::Verifier;
-use crate::counted;
 use crate::export::{Head, Reading, Submission, Table, file, safe_paths};
-use crate::receipt::{VerifiedReceipt, WitnessPolicy};
+use crate::receipt::{Found, VerifiedReceipt, WitnessPolicy};
 use crate::statement::SubmissionNumber;
 
 /// Where the files of a submission are in the archive, by their paths below its folder.
@@ -64,7 +63,8 @@ impl<R: Read + Seek> Verifier<R> {
                 file::TABLE
             ));
         }
-        self.passed("complete", complete(reading));
+        let (submissions, lost) = (reading.accepted(), reading.lost_entries());
+        self.passed("complete", Found::Complete { submissions, lost });
         Ok(())
     }
 
@@ -143,18 +143,6 @@ impl<R: Read + Seek> Verifier<R> {
         let mut hash = Sha256::new();
         let size = io::copy(&mut file, &mut hash).map_err(text)?;
         Ok((hash.finish(), size))
-    }
-}
-
-/// Complete is what is left; of what is lost nobody can say it.
-fn complete(reading: &Reading) -> String {
-    let all = counted(reading.accepted(), "submission");
-    match reading.lost_entries() {
-        0 => format!("{all} with files and receipt, none left out"),
-        lost => format!(
-            "{all} with files and receipt, none left out of what the entries still say; {} lost",
-            counted(lost, "entry")
-        ),
     }
 }
 
