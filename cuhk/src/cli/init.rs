@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use scb_certs::{Certificate, Passphrase, TrustDomain};
-use scb_cli::{Failure, load_config, passphrase_from_flag, printable, say};
+use scb_cli::{Failure, load_config, note, passphrase_from_flag, printable, say};
 
 use super::now;
 use crate::addresses::{dns_name, public_url, server_address, trust_domain};
 use crate::config::path;
-use crate::passphrases::{check_different, check_length};
+use crate::passphrases::{MIN_CHARACTERS, check_different, check_length};
 use crate::{Config, Error, NewAuthority, existing, init, open_home};
 
 const EXAMPLES: &str = "\
@@ -117,13 +117,14 @@ pub(super) fn run(dir: &Path, arguments: Arguments) -> Result<(), Failure> {
         ISSUERS_FLAG,
         arguments.passphrase_file.as_deref(),
         "Passphrase for the issuing authorities:",
+        |_| Ok(()),
     )?;
     let root_passphrase = new_passphrase(
         ROOT_FLAG,
         arguments.root_passphrase_file.as_deref(),
         "Passphrase for the root (keep it apart):",
+        |typed| check_different(&passphrase, typed),
     )?;
-    check_different(&passphrase, &root_passphrase)?;
     let config = arguments.config();
     let new = NewAuthority {
         trust_domain: match arguments.trust_domain {
@@ -142,14 +143,32 @@ pub(super) fn run(dir: &Path, arguments: Arguments) -> Result<(), Failure> {
     report(dir, &root)
 }
 
+/// What was typed and does not do is asked for again; a file that does not is refused.
 fn new_passphrase(
     flag: &'static str,
     file: Option<&Path>,
     prompt: &str,
+    check: impl Fn(&Passphrase) -> Result<(), Error>,
 ) -> Result<Passphrase, Failure> {
-    let passphrase = passphrase_from_flag(flag, file, prompt, true)?;
-    check_length(&passphrase, flag)?;
-    Ok(passphrase)
+    loop {
+        let passphrase = passphrase_from_flag(flag, file, prompt, true)?;
+        let checked = check_length(&passphrase, flag).and_then(|()| check(&passphrase));
+        match (checked, file) {
+            (Ok(()), _) => return Ok(passphrase),
+            (Err(error), Some(_)) => return Err(error.into()),
+            (Err(error), None) => note(&once_more(&error))?,
+        }
+    }
+}
+
+/// Why, without the flag that nobody gave.
+fn once_more(error: &Error) -> String {
+    match error {
+        Error::PassphraseShort { .. } => {
+            format!("That is shorter than {MIN_CHARACTERS} characters. Once more:")
+        }
+        other => format!("{other}. Once more:"),
+    }
 }
 
 /// One thing that `init` was told, beside what is so.

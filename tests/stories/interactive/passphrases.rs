@@ -156,3 +156,29 @@ fn who_enrols_after_an_old_backup_was_put_back_is_asked_for_the_passphrase_once(
     let submitted = campus.student(&[&submit[..], &given].concat());
     submitted.succeeded();
 }
+
+#[test]
+fn a_new_cuhk_asks_again_for_a_passphrase_that_is_short_or_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = crate::campus::program("cuhk");
+    command
+        .arg("--home")
+        .arg(dir.path().join("cuhk"))
+        .arg("init");
+    let mut terminal = terminal(command);
+    let dialogue = [
+        ("Passphrase for the issuing authorities:", "short"),
+        ("the same again:", "short"),
+        ("shorter than 8 characters. Once more:", SEEN),
+        ("Passphrase for the issuing authorities:", "long enough"),
+        ("the same again:", "long enough"),
+        ("Passphrase for the root", "long enough"),
+        ("the same again:", "long enough"),
+        ("have the same passphrase", SEEN),
+        ("Passphrase for the root", "another one"),
+        ("the same again:", "another one"),
+        ("the certification authority is ready", SEEN),
+    ];
+    answer(&mut terminal, &dialogue);
+    terminal.expect(Eof).unwrap();
+}
