@@ -72,6 +72,8 @@ use rows::{
     blob, by_number, by_submission, contents, count, insert, insert_blob, last_number, number,
     numbers, summaries,
 };
+#[cfg(test)]
+pub(crate) use versions::MOST as MOST_VERSIONS;
 
 const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_1.sql")),

@@ -98,8 +98,8 @@ impl Handler {
             Inquiry::History {
                 course,
                 assignment,
-                from,
-            } => self.history((course, assignment), from, state).await,
+                after,
+            } => self.history((course, assignment), after, state).await,
             // Answered with more than a message.
             Inquiry::Download { .. } | Inquiry::Proof { .. } | Inquiry::RefusalProof { .. } => {
                 Err(Refusal::new(Code::Internal, Step::Six))

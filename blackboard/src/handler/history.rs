@@ -3,7 +3,7 @@
 use scb_certs::StudentId;
 use scb_protocol::message::blackboard::Reply;
 use scb_protocol::server::ExpectRequest;
-use scb_protocol::statement::Label;
+use scb_protocol::statement::{Label, SubmissionNumber};
 use scb_protocol::{Fact, Refusal, Step};
 use scb_transport::Turn;
 
@@ -16,7 +16,7 @@ impl Handler {
     pub(super) async fn history(
         &mut self,
         (course, assignment): (Option<Label>, Option<Label>),
-        from: u32,
+        after: Option<SubmissionNumber>,
         state: &ExpectRequest,
     ) -> Result<(Reply, Fact), Refusal> {
         let own = Own {
@@ -24,15 +24,14 @@ impl Handler {
             course,
             assignment,
         };
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        let found = self.shared.register.store().history(own, from);
+        let found = self.shared.register.store().history(own, after);
         let found = found.await?;
         let fact = Fact::HistoryTold {
             versions: found.listed.len(),
         };
         let reply = Reply::History {
             time: self.shared.clock.now().as_secs(),
-            count: u32::try_from(found.count).unwrap_or(u32::MAX),
+            more: found.more,
             versions: found.listed,
             unfinished: found.unfinished,
         };

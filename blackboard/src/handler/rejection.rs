@@ -19,7 +19,7 @@ use crate::store::{Entered, Rejection};
 
 /// The decisions that are entered: by the rules, about the members, about what they signed. What
 /// went wrong on the way is none.
-const DECISIONS: [Code; 18] = [
+const DECISIONS: [Code; 19] = [
     Code::NotCourseMember,
     Code::AssignmentNotOpen,
     Code::AssignmentClosed,
@@ -35,6 +35,7 @@ const DECISIONS: [Code; 18] = [
     Code::Superseded,
     Code::TooManyProposals,
     Code::TooManyUploads,
+    Code::TooManyVersions,
     Code::UploadExpired,
     Code::StudentInactive,
     Code::CertificateRevoked,

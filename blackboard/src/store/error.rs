@@ -97,6 +97,12 @@ pub enum Error {
         /// How many of all students are unfinished, if that is too much.
         in_all: Option<u32>,
     },
+    /// The same members have handed in as many versions as are taken.
+    #[error("there are {limit} versions by the same members already")]
+    TooManyVersions {
+        /// How many may be.
+        limit: usize,
+    },
     /// A proposal is not what was stored.
     #[error("the proposal {submission} was altered")]
     ProposalAltered {

@@ -8,13 +8,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 use scb_certs::StudentId;
 use scb_protocol::log_leaf::{Accepted, Entry, Leaf};
 use scb_protocol::message::blackboard::{
-    ListedFile, ListedUnfinished, ListedVersion, OwnStanding, that_fit_beside,
+    ListedFile, ListedUnfinished, ListedVersion, OwnStanding, Room,
 };
 use scb_protocol::rules::{Counts, Rulebook, Standing};
 use scb_protocol::statement::{Label, SubmissionNumber};
 
 use super::rows::summary;
 use super::{Error, Record, Store, Summary, as_integer, by_number, number, rulebook, unfinished};
+
+/// How many versions are looked up at a time.
+const FEW: u32 = 32;
 
 /// Which versions are wanted: of whom, of which course and assignment.
 #[derive(Debug, Clone)]
@@ -28,40 +31,29 @@ pub(crate) struct Own {
 /// What is told of what was handed in.
 #[derive(Debug)]
 pub(crate) struct History {
-    /// How many versions there are.
-    pub(crate) count: usize,
-    /// As many of them as fit.
+    /// Whether there are more.
+    pub(crate) more: bool,
+    /// As many as fit.
     pub(crate) listed: Vec<ListedVersion>,
     /// What has not all come.
     pub(crate) unfinished: Vec<ListedUnfinished>,
 }
 
 impl Store {
-    /// The versions in which all of these students have a part, by number: how many there are, and
-    /// as many as fit into a message from the how-manyth on; and, with the first of them, what they
-    /// have signed and has not all come. What was altered is left out.
+    /// The versions in which all of these students have a part, by number: as many as fit into a
+    /// message, of those after one; and, with the first of them, what they have signed and has not
+    /// all come. What was altered is left out.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::CoursesAltered`].
-    pub(crate) async fn history(&self, own: Own, from: usize) -> Result<History, Error> {
+    pub(crate) async fn history(
+        &self,
+        own: Own,
+        after: Option<SubmissionNumber>,
+    ) -> Result<History, Error> {
         self.database
-            .read(move |connection| {
-                let numbers = numbers(connection, &own)?;
-                let (mut versions, mut books) = (Vec::new(), Books::new());
-                for number in numbers {
-                    versions.extend(version(connection, number, &own.sids, &mut books)?);
-                }
-                let unfinished = match from {
-                    0 => unfinished::of(connection, &own)?,
-                    _ => Vec::new(),
-                };
-                Ok(History {
-                    count: versions.len(),
-                    listed: that_fit_beside(&unfinished, versions.into_iter().skip(from)),
-                    unfinished,
-                })
-            })
+            .read(move |connection| page(connection, &own, after))
             .await
     }
 
@@ -83,6 +75,48 @@ impl Store {
             })
             .await
     }
+}
+
+/// Reads as much as it tells, and one version more.
+fn page(
+    connection: &Connection,
+    own: &Own,
+    mut after: Option<SubmissionNumber>,
+) -> Result<History, Error> {
+    let unfinished = match after {
+        None => unfinished::of(connection, own)?,
+        Some(_) => Vec::new(),
+    };
+    let (mut listed, mut known) = (Vec::new(), Known::default());
+    let mut room = Room::beside(&unfinished);
+    loop {
+        let numbers = next_of_first(connection, own, after)?;
+        if numbers.is_empty() {
+            break;
+        }
+        after = numbers.last().copied();
+        for number in numbers {
+            let version = match is_own(connection, number, &own.sids)? {
+                true => version(connection, number, &own.sids, &mut known)?,
+                false => None,
+            };
+            let Some(version) = version else { continue };
+            if !room.takes(&version) {
+                let more = true;
+                return Ok(History {
+                    more,
+                    listed,
+                    unfinished,
+                });
+            }
+            listed.push(version);
+        }
+    }
+    Ok(History {
+        more: false,
+        listed,
+        unfinished,
+    })
 }
 
 fn names(record: &Record, sids: &[StudentId]) -> bool {
@@ -107,25 +141,31 @@ fn is_own(
     Ok(!sids.is_empty())
 }
 
-fn numbers(connection: &Connection, own: &Own) -> Result<Vec<SubmissionNumber>, Error> {
-    let Some((first, others)) = own.sids.split_first() else {
+/// The next few versions of the first of these students, after one.
+fn next_of_first(
+    connection: &Connection,
+    own: &Own,
+    after: Option<SubmissionNumber>,
+) -> Result<Vec<SubmissionNumber>, Error> {
+    let Some(first) = own.sids.first() else {
         return Ok(Vec::new());
     };
-    let sql = "SELECT number FROM parts WHERE sid = ?1 AND (?2 IS NULL OR course = ?2) \
-               AND (?3 IS NULL OR assignment = ?3) ORDER BY number";
+    let sql = "SELECT number FROM parts WHERE sid = ?1 AND number > ?2 \
+               AND (?3 IS NULL OR course = ?3) AND (?4 IS NULL OR assignment = ?4) \
+               ORDER BY number LIMIT ?5";
     let mut query = connection.prepare_cached(sql)?;
     let label = |label: &Option<Label>| label.as_ref().map(ToString::to_string);
-    let key = params![first.as_str(), label(&own.course), label(&own.assignment)];
-    let found = query.query_map(key, |row| row.get(0))?;
-    let found: Vec<i64> = found.collect::<Result<_, _>>()?;
-    let mut numbers = Vec::new();
-    for stored in found {
-        let number = number(stored);
-        if others.is_empty() || is_own(connection, number, others)? {
-            numbers.push(number);
-        }
-    }
-    Ok(numbers)
+    let found = query.query_map(
+        params![
+            first.as_str(),
+            as_integer(after.map_or(0, SubmissionNumber::get)),
+            label(&own.course),
+            label(&own.assignment),
+            FEW,
+        ],
+        |row| row.get(0),
+    )?;
+    found.map(|stored| Ok(number(stored?))).collect()
 }
 
 /// What is told of a version; nothing of one that was altered.
@@ -133,7 +173,7 @@ fn version(
     connection: &Connection,
     number: SubmissionNumber,
     asking: &[StudentId],
-    books: &mut Books,
+    known: &mut Known,
 ) -> Result<Option<ListedVersion>, Error> {
     let (summary, leaf) = match summary(connection, number) {
         Ok(Some(found)) => found,
@@ -163,7 +203,7 @@ fn version(
         file_count: u32::try_from(statement.files.len()).unwrap_or(u32::MAX),
         size: statement.files.size(),
         files: ListedFile::first_of(&statement.files),
-        standings: standings(connection, &summary, &accepted, (asking, books))?,
+        standings: standings(connection, &summary, &accepted, (asking, known))?,
         proved: is_proved(connection, number)?,
     }))
 }
@@ -174,18 +214,28 @@ fn is_proved(connection: &Connection, number: SubmissionNumber) -> Result<bool, 
     Ok(found.optional()?.is_some())
 }
 
-/// The rulebooks of assignments, each read once.
-type Books = HashMap<(String, String), Option<Rulebook>>;
+/// A course and an assignment.
+type Place = (String, String);
+
+/// What is the same for several versions, each read once.
+#[derive(Default)]
+struct Known {
+    /// The rulebooks of assignments.
+    books: HashMap<Place, Option<Rulebook>>,
+    /// Which version of an assignment counts for a student.
+    counting: HashMap<(Place, StudentId), Option<SubmissionNumber>>,
+}
 
 /// By the rules that count for the version; of an assignment that is gone nothing is late.
 fn standings(
     connection: &Connection,
     version: &Summary,
     accepted: &Accepted,
-    (asking, books): (&[StudentId], &mut Books),
+    (asking, known): (&[StudentId], &mut Known),
 ) -> Result<Vec<OwnStanding>, Error> {
     let (course, assignment) = (&version.statement.course, &version.statement.assignment);
-    let book = match books.entry((course.to_string(), assignment.to_string())) {
+    let place = (course.to_string(), assignment.to_string());
+    let book = match known.books.entry(place.clone()) {
         hash_map::Entry::Occupied(read) => read.into_mut(),
         hash_map::Entry::Vacant(unread) => {
             unread.insert(rulebook::of_statement(connection, &version.statement)?)
@@ -193,11 +243,16 @@ fn standings(
     };
     let counts = book.as_ref().map(|book| book.rules().counts);
     let counts = counts.unwrap_or(Counts::Latest);
-    let standing = |sid: &StudentId| {
+    let mut standing = |sid: &StudentId| {
         let (late, costs) = book
             .as_ref()
             .map_or((0, 0), |book| late(book, accepted, sid));
-        let counting = counting(connection, (course, assignment), sid, counts)?;
+        let counting = match known.counting.entry((place.clone(), sid.clone())) {
+            hash_map::Entry::Occupied(read) => *read.get(),
+            hash_map::Entry::Vacant(unread) => {
+                *unread.insert(counting(connection, (course, assignment), sid, counts)?)
+            }
+        };
         Ok(OwnStanding {
             sid: sid.clone(),
             counts: counting == Some(version.number),
@@ -205,7 +260,7 @@ fn standings(
             costs,
         })
     };
-    asking.iter().map(standing).collect()
+    asking.iter().map(&mut standing).collect()
 }
 
 /// By how many seconds, and what that costs in percent.

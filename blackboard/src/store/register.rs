@@ -147,7 +147,7 @@ impl Register {
     /// # Errors
     ///
     /// [`Error::NotAdmitted`] by the rules of this moment, if it is new, and
-    /// [`Error::TooManyUploads`] beside what is unfinished;
+    /// [`Error::TooManyUploads`] beside what is unfinished; [`Error::TooManyVersions`];
     /// [`Error::Conflict`] for the same submission ID with another statement;
     /// [`Error::UploadExpired`] if its time was over at this moment; [`Error::ProposalEnded`] if it
     /// was given up; [`Error::Superseded`]; [`Error::Storage`].
@@ -298,6 +298,7 @@ fn commit_new(
     let found = assignments::look_up(transaction, &committal.statement)?;
     admit(&committal.statement, &found, committal.at)
         .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))?;
+    versions::check_bound(transaction, &committal.statement)?;
     backlog::enter(transaction, committal, quota)?;
     commitment::insert(transaction, committal).map(CommitOutcome::Committed)
 }

@@ -8,6 +8,10 @@ use scb_protocol::statement::{StatedMember, Statement, SubmissionId, SubmissionN
 
 use super::{Error, Record, as_integer, by_number, by_submission, commitment, number, rulebook};
 
+/// Most versions of one assignment in which the same members have a part: each stays, with its entries
+/// in the log, and is told to whoever asks for his own.
+pub(crate) const MOST: usize = 500;
+
 /// The record whose receipt answers this submission ID: its own, or that of the same version.
 pub(super) fn answer(
     connection: &Connection,
@@ -82,6 +86,46 @@ fn is_judged_alike(
     let (then, entry) = (accepted.committed_at, accepted.committed_index);
     let mut members = statement.members.iter().map(|member| &member.sid);
     Ok(members.all(|sid| book.judge(at, index, sid) == book.judge(then, entry, sid)))
+}
+
+/// Looks whether these members may hand in another version.
+///
+/// # Errors
+///
+/// [`Error::TooManyVersions`] if all of them have a part in as many as are taken; [`Error::Storage`].
+pub(super) fn check_bound(connection: &Connection, statement: &Statement) -> Result<(), Error> {
+    let Some((first, others)) = statement.members.split_first() else {
+        return Ok(());
+    };
+    let sql = "SELECT number FROM parts WHERE course = ? AND assignment = ? AND sid = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let place = [
+        statement.course.to_string(),
+        statement.assignment.to_string(),
+    ];
+    let key = params![place[0], place[1], first.sid.as_str()];
+    let numbers = query.query_map(key, |row| row.get(0))?;
+    let numbers: Vec<i64> = numbers.collect::<Result<_, _>>()?;
+    if numbers.len() < MOST {
+        return Ok(());
+    }
+    let sql = "SELECT 1 FROM parts WHERE course = ? AND assignment = ? AND sid = ? AND number = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let mut of_all = 0;
+    for number in numbers {
+        let mut has_part = |member: &StatedMember| {
+            query.exists(params![place[0], place[1], member.sid.as_str(), number])
+        };
+        let mut all = true;
+        for member in others {
+            all = all && has_part(member)?;
+        }
+        of_all += usize::from(all);
+    }
+    match of_all < MOST {
+        true => Ok(()),
+        false => Err(Error::TooManyVersions { limit: MOST }),
+    }
 }
 
 /// The version of which this submission is a repetition.

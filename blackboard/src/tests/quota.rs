@@ -10,6 +10,8 @@ use scb_transport::Connection;
 
 use super::campus::Campus;
 use super::group::Group;
+use super::reading::history;
+use crate::store::MOST_VERSIONS as MOST;
 
 const MIB: usize = 1024 * 1024;
 const ALICE: &str = "1155000001";
@@ -152,4 +154,34 @@ async fn what_was_left_lying_counts_after_a_restart_as_well() {
     let refusal = work(&campus, BOB, 2 * MIB + 1).commit().await.unwrap_err();
     assert_eq!(refusal.params["unfinished"], (2 << 20).to_string());
     work(&campus, CAROL, 2 * MIB).hand_in().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_same_members_hand_in_no_more_versions_than_are_taken_and_the_last_one_counts() {
+    let campus = Campus::open().await;
+    let mut last = work(&campus, ALICE, 10);
+    let receipt = last.hand_in().await.unwrap();
+    versions_before(&campus, ALICE, MOST - 1);
+    let refusal = work(&campus, ALICE, 11).commit().await.unwrap_err();
+    assert_eq!(refusal.code, Code::TooManyVersions);
+    assert_eq!(refusal.params["limit"], MOST.to_string());
+
+    // The same again changes nothing, and with others she has handed in less.
+    last.submission = work(&campus, ALICE, 10).submission;
+    assert_eq!(last.hand_in().await.unwrap(), receipt);
+    assert!(history(&mut last).await[0].standings[0].counts);
+    let mut together = campus.group(&[ALICE, BOB]);
+    together.hand_in().await.unwrap();
+    work(&campus, BOB, 12).hand_in().await.unwrap();
+}
+
+/// What a student has handed in before all that is here.
+fn versions_before(campus: &Campus, sid: &str, how_many: usize) {
+    let database = rusqlite::Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let nth = format!("SELECT 1 UNION ALL SELECT n + 1 FROM nth WHERE n < {how_many}");
+    let sql = format!(
+        "WITH RECURSIVE nth(n) AS ({nth}) INSERT INTO parts (course, assignment, sid, number) \
+         SELECT 'SANDBOX', 'lab', ?, -n FROM nth"
+    );
+    database.execute(&sql, [sid]).unwrap();
 }

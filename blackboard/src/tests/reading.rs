@@ -17,15 +17,27 @@ use crate::store::{NotListed, Place, Store};
 
 /// What the group is told of its versions.
 pub(super) async fn history(group: &mut Group<'_>) -> Vec<ListedVersion> {
-    let (mut connection, session) = group.open_session().await.unwrap();
-    let (expect, request) = session.ask_history((None, None), 0);
-    connection.send(&request).await.unwrap();
-    let (_, told) = expect
-        .handle(reply(&mut connection).await.unwrap())
-        .unwrap();
-    assert_eq!(told.next, None);
-    connection.close().await;
-    told.versions
+    let mut pages = pages(group).await;
+    assert_eq!(pages.len(), 1);
+    pages.remove(0)
+}
+
+/// The same, message by message.
+async fn pages(group: &mut Group<'_>) -> Vec<Vec<ListedVersion>> {
+    let (mut connection, mut session) = group.open_session().await.unwrap();
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let (expect, request) = session.ask_history((None, None), after);
+        connection.send(&request).await.unwrap();
+        let answer = reply(&mut connection).await.unwrap();
+        let (open, told) = expect.handle(answer).unwrap();
+        pages.push(told.versions);
+        (session, after) = (open, told.next);
+        if after.is_none() {
+            connection.close().await;
+            return pages;
+        }
+    }
 }
 
 fn number(number: u64) -> SubmissionNumber {
@@ -108,6 +120,37 @@ async fn members_are_told_their_own_versions_and_which_one_counts() {
     let told = history(&mut campus.three()).await;
     assert_eq!(told.len(), 1, "what all who ask handed in");
     assert_eq!(history(&mut campus.group(&["1155000005"])).await, []);
+}
+
+#[tokio::test]
+async fn a_history_comes_message_by_message_each_version_once_and_none_that_was_altered() {
+    let campus = Campus::open().await;
+    let names: Vec<_> = (0..70).map(|n| format!("{n:0>200}")).collect();
+    for version in 0..8_u8 {
+        let mut group = campus.group(&["1155000001"]);
+        group.report = vec![version];
+        group.more = names.iter().map(|name| (name.as_str(), vec![])).collect();
+        group.hand_in().await.unwrap();
+    }
+    let numbers = async || -> Vec<Vec<u64>> {
+        let told = pages(&mut campus.group(&["1155000001"])).await;
+        let number = |page: &Vec<ListedVersion>| page.iter().map(|one| one.number.get()).collect();
+        told.iter().map(number).collect()
+    };
+    let told = numbers().await;
+    assert!(
+        told.len() > 1 && told.iter().all(|page| !page.is_empty()),
+        "{told:?}"
+    );
+    assert_eq!(told.concat(), (1..=8).collect::<Vec<_>>());
+    let last = told[0][told[0].len() - 1];
+    let database = Database::open(campus.home.path("blackboard.db")).unwrap();
+    let sql = "UPDATE submissions SET statement = x'00' WHERE number IN (?1, ?1 + 1)";
+    database
+        .execute(sql, [i64::try_from(last).unwrap()])
+        .unwrap();
+    let kept = (1..=8).filter(|number| ![last, last + 1].contains(number));
+    assert_eq!(numbers().await.concat(), kept.collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ pub(super) async fn give_up(
 /// What these are told of what has not come.
 async fn unfinished(campus: &Campus, sids: &[&str]) -> Vec<ListedUnfinished> {
     let (mut connection, session) = campus.group(sids).open_session().await.unwrap();
-    let (expect, request) = session.ask_history((None, None), 0);
+    let (expect, request) = session.ask_history((None, None), None);
     connection.send(&request).await.unwrap();
     let answer = reply(&mut connection).await.unwrap();
     expect.handle(answer).unwrap().1.unfinished

@@ -204,6 +204,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         ),
         Code::TooManyQuestions => ("同一連線上的查詢過多，連線已關閉", "再執行一次指令"),
         Code::UploadExpired => ("此提交的檔案上載時限已過", "重新提交；時間以此刻為準"),
+        Code::TooManyVersions => (
+            "這些組員就此作業提交的版本已達上限",
+            "已提交的全部有效，計分的版本不變：`student history`；如須更換，請向老師查詢",
+        ),
         Code::TooManyUploads => (
             "此學生已簽署而檔案尚未送達的提交過多",
             "完成中斷了的提交：再執行該指令；或放棄它：`student history` 列出其編號，以 `student withdraw 編號` 放棄",

@@ -255,6 +255,9 @@ codes! {
     TooManyUploads = "too_many_uploads", EXIT_REFUSED, 429,
         "too much of what this student has signed has not come yet",
         "finish what was interrupted: run its command again; or give it up: `student history` shows its ID, `student withdraw ID` gives it up";
+    TooManyVersions = "too_many_versions", EXIT_REFUSED, 429,
+        "these members have handed in as many versions of this assignment as are taken",
+        "what was handed in stands, and the version that counts still does: `student history`; if it must be another one, ask your teacher";
     SubmissionUnknown = "submission_unknown", EXIT_REFUSED, 404,
         "there is no such submission of these members",
         "check it: `student history` lists what you have handed in, `student cosign` what waits for you; what is others' is not told";

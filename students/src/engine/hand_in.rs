@@ -427,7 +427,8 @@ pub(super) fn is_final(error: &Error, certain: bool) -> bool {
             | Code::Superseded
             | Code::ProposalExists
             | Code::TooManyProposals
-            | Code::TooManyUploads => true,
+            | Code::TooManyUploads
+            | Code::TooManyVersions => true,
             Code::CourseUnknown
             | Code::AssignmentUnknown
             | Code::NotCourseMember

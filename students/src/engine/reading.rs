@@ -265,17 +265,19 @@ impl Talk<'_, '_> {
         mut session: Session,
         only: Only,
     ) -> Result<(Session, ToldHistory), Error> {
-        let (mut told, mut from) = (ToldHistory::nothing(self.clock.now()), Some(0));
+        let (mut told, mut after) = (ToldHistory::nothing(self.clock.now()), None);
         for _ in 0..MOST {
-            let Some(next) = from else { break };
-            let (expect, request) = session.ask_history(only.clone(), next);
+            let (expect, request) = session.ask_history(only.clone(), after);
             self.connection.at_step(Step::Six);
             self.connection.send(&request).await?;
             let reply = self.connection.receive(Step::Six, REPLY).await?;
             let (open, answer) = expect.handle(reply)?;
-            (session, told.time, from) = (open, answer.time, answer.next);
+            (session, told.time, after) = (open, answer.time, answer.next);
             told.versions.extend(answer.versions);
             told.unfinished.extend(answer.unfinished);
+            if after.is_none() {
+                break;
+            }
         }
         Ok((session, told))
     }

@@ -28,6 +28,7 @@ fn told(error: Error) -> Result<Refusal, Error> {
             refuse(Code::ProposalExists).with("submission", submission)
         }
         Error::TooManyProposals { limit } => refuse(Code::TooManyProposals).with("limit", limit),
+        Error::TooManyVersions { limit } => refuse(Code::TooManyVersions).with("limit", limit),
         Error::TooManyUploads {
             sid,
             unfinished,

@@ -10,7 +10,7 @@ use scb_protocol::rules::{Found, admit};
 use super::rows::{self, Stored};
 use super::standing::look;
 use super::{End, MAX_WAITING, Signing, enter, known, named};
-use crate::store::{Error, assignments, by_submission, commitment};
+use crate::store::{Error, assignments, by_submission, commitment, versions};
 
 /// Most proposals that a student may make within a day: each stays in the records and in the log,
 /// whoever puts an end to it.
@@ -104,8 +104,14 @@ fn check_rules(connection: &Connection, stored: &Stored, signing: &Signing) -> R
         assigned.parts.retain(|part| counts(&part.sid));
     }
     admit(&stored.statement, &found, signing.at)
-        .map(drop)
-        .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))
+        .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))?;
+    let sids = signing.sids();
+    let signs = |sid: &StudentId| sids.contains(sid) || stored.has_signed(sid);
+    let mut members = stored.statement.members.iter();
+    match members.all(|member| signs(&member.sid)) {
+        true => versions::check_bound(connection, &stored.statement),
+        false => Ok(()),
+    }
 }
 
 /// Whether nothing but files is missing, and who has them gives it up.

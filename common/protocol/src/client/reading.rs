@@ -13,19 +13,19 @@ use crate::{Code, Refusal, Step, from_seconds};
 
 impl Session {
     /// Asks for the versions in which all members of this session have a part: of one course and
-    /// assignment only, if they are named, and from the how-manyth on.
+    /// assignment only, if they are named, and only those after this one.
     pub fn ask_history(
         self,
         (course, assignment): (Option<Label>, Option<Label>),
-        from: u32,
+        after: Option<SubmissionNumber>,
     ) -> (ExpectHistory, Request) {
         let request = Request::History {
             course,
             assignment,
-            from,
+            after,
         };
         let session = self;
-        (ExpectHistory { session, from }, request)
+        (ExpectHistory { session, after }, request)
     }
 
     /// Asks for the receipt of a submission of these members.
@@ -59,7 +59,7 @@ impl Session {
 #[derive(Debug)]
 pub struct ExpectHistory {
     session: Session,
-    from: u32,
+    after: Option<SubmissionNumber>,
 }
 
 /// Some of the versions, as Blackboard tells of them.
@@ -67,12 +67,12 @@ pub struct ExpectHistory {
 pub struct History {
     /// The time by Blackboard's clock.
     pub time: UnixTime,
-    /// From the one that was asked for on.
+    /// Those after the one that was named.
     pub versions: Vec<ListedVersion>,
     /// What was signed and has not all come; told with the first versions.
     pub unfinished: Vec<ListedUnfinished>,
-    /// From where to ask on; `None` if these were the last.
-    pub next: Option<u32>,
+    /// After which one to ask on; `None` if these were the last.
+    pub next: Option<SubmissionNumber>,
 }
 
 impl ExpectHistory {
@@ -81,30 +81,30 @@ impl ExpectHistory {
     /// # Errors
     ///
     /// The server's refusal, `unexpected_message`, or `server_misbehaved`: there are more, but
-    /// none was told.
+    /// none was told after the one that was named.
     pub fn handle(self, reply: Reply) -> Result<(Session, History), Refusal> {
         let reply = reply.accepted()?;
         let Reply::History {
             time,
-            count,
+            more,
             versions,
             unfinished,
         } = reply
         else {
             return Err(unexpected("history", &reply, Step::Six));
         };
-        let told = u32::try_from(versions.len()).unwrap_or(u32::MAX);
-        let reached = self.from.saturating_add(told);
-        if told == 0 && reached < count {
+        let last = versions.last().map(|version| version.number);
+        if more && last <= self.after {
+            let got = last.map_or("none".to_owned(), |last| last.to_string());
             return Err(Refusal::new(Code::ServerMisbehaved, Step::Six)
-                .with("expected", "a version")
-                .with("got", "none"));
+                .with("expected", "a later version")
+                .with("got", got));
         }
         let answer = History {
             time: from_seconds(time),
             versions,
             unfinished,
-            next: (reached < count).then_some(reached),
+            next: last.filter(|_| more),
         };
         Ok((self.session, answer))
     }

@@ -83,26 +83,35 @@ pub fn that_fit<T: Serialize>(all: impl IntoIterator<Item = T>) -> Vec<T> {
     fit_into(all, ROOM)
 }
 
-/// As many as fit into one message beside these, from the first on.
-pub fn that_fit_beside<O: Serialize, T: Serialize>(
-    others: &[O],
-    all: impl IntoIterator<Item = T>,
-) -> Vec<T> {
-    let taken = serde_json::to_vec(others).map_or(ROOM, |json| json.len());
-    fit_into(all, ROOM.saturating_sub(taken))
+/// The room for a list in a message.
+#[derive(Debug)]
+pub struct Room {
+    left: usize,
+}
+
+impl Room {
+    /// What another list, which comes in any case, leaves.
+    pub fn beside<O: Serialize>(others: &[O]) -> Self {
+        let taken = serde_json::to_vec(others).map_or(ROOM, |json| json.len());
+        Self {
+            left: ROOM.saturating_sub(taken),
+        }
+    }
+
+    /// Whether there is room for this one, too, which then takes it.
+    pub fn takes(&mut self, one: &impl Serialize) -> bool {
+        // What cannot be written takes all the room; the message will tell why.
+        let size = serde_json::to_vec(one).map_or(self.left, |json| json.len() + 1);
+        let fits = size <= self.left;
+        self.left = self.left.saturating_sub(size);
+        fits
+    }
 }
 
 /// As many as fit into `room` bytes of JSON.
 pub(super) fn fit_into<T: Serialize>(all: impl IntoIterator<Item = T>, room: usize) -> Vec<T> {
-    let mut left = room;
-    let fits = move |one: &T| {
-        // What cannot be written takes all the room; the message will tell why.
-        let size = serde_json::to_vec(one).map_or(room, |json| json.len() + 1);
-        let fits = size <= left;
-        left = left.saturating_sub(size);
-        fits
-    };
-    all.into_iter().take_while(fits).collect()
+    let mut room = Room { left: room };
+    all.into_iter().take_while(|one| room.takes(one)).collect()
 }
 
 /// How much of a file is on the server.
@@ -333,8 +342,9 @@ messages! {
             /// Of this assignment only.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             assignment: Option<Label>,
-            /// From the how-manyth on, counted from 0.
-            from: u32,
+            /// Those after this one only.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            after: Option<SubmissionNumber>,
         }
         /// Step 6: the receipt of a submission of these members, or one of its files.
         "download" Download {
@@ -452,12 +462,12 @@ replies! {
             /// SHA-256 of the receipt.
             sha256: Fingerprint,
         }
-        /// Step 6: the members' own versions; ask again from where it ends, if there are more.
+        /// Step 6: the members' own versions; ask again after the last one, if there are more.
         "history" History {
             /// The time by Blackboard's clock, seconds since 1970-01-01 UTC.
             time: u64,
-            /// How many there are in all.
-            count: u32,
+            /// Whether there are more.
+            more: bool,
             /// As many as fit into a message, in the order of their numbers.
             versions: Vec<ListedVersion>,
             /// With the first of them: what the members have signed and has not all come, the latest

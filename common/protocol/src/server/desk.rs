@@ -96,8 +96,8 @@ pub enum Inquiry {
         course: Option<Label>,
         /// Of this assignment only.
         assignment: Option<Label>,
-        /// From the how-manyth on, counted from 0.
-        from: u32,
+        /// Those after this one only.
+        after: Option<SubmissionNumber>,
     },
     /// The receipt of a submission of theirs, or one of its files.
     Download {
@@ -197,11 +197,11 @@ impl ExpectRequest {
             Request::History {
                 course,
                 assignment,
-                from,
+                after,
             } => self.question(Inquiry::History {
                 course,
                 assignment,
-                from,
+                after,
             }),
             Request::Download { number, file, from } => {
                 self.question(Inquiry::Download { number, file, from })

@@ -79,7 +79,7 @@ fn refuses_fields_missing_repeated_unknown_or_of_another_type() {
     spoilt(&messages::cuhk_replies()[7..], &optional);
     spoilt(
         &messages::blackboard_requests(),
-        &["course", "reason", "file"],
+        &["after", "course", "reason", "file"],
     );
     spoilt(&messages::blackboard_replies()[..5], &[]);
     spoilt(&messages::blackboard_replies()[5..], &optional);

@@ -24,10 +24,10 @@ fn entry() -> FileEntry {
     }
 }
 
-fn told(count: u32, versions: Vec<ListedVersion>) -> Reply {
+fn told(more: bool, versions: Vec<ListedVersion>) -> Reply {
     Reply::History {
         time: 1_772_424_000,
-        count,
+        more,
         versions,
         unfinished: Vec::new(),
     }
@@ -38,12 +38,13 @@ fn history(reply: Reply) -> Result<History, Refusal> {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE[..1]);
     let course = Some("CSCI3150".parse().unwrap());
-    let (expect, request) = group.run().session().ask_history((course.clone(), None), 3);
-    let (assignment, from) = (None, 3);
+    let after = Some(number());
+    let session = group.run().session();
+    let (expect, request) = session.ask_history((course.clone(), None), after);
     let expected = Request::History {
         course,
-        assignment,
-        from,
+        assignment: None,
+        after,
     };
     assert_eq!(request, expected);
     expect.handle(reply).map(|(_, history)| history)
@@ -65,11 +66,10 @@ fn the_server_takes_these_questions_from_members_only_in_an_open_session() {
     };
     let number = number();
     assert_eq!(asked, Inquiry::Download { number, file, from });
-    let (course, assignment, from) = (None, None, 0);
     let history = Request::History {
-        course,
-        assignment,
-        from,
+        course: None,
+        assignment: None,
+        after: None,
     };
     assert!(matches!(
         server.handle(history),
@@ -79,12 +79,22 @@ fn the_server_takes_these_questions_from_members_only_in_an_open_session() {
 
 #[test]
 fn the_client_asks_for_versions_until_it_has_been_told_all() {
-    for (count, next) in [(4, None), (5, Some(4))] {
-        let answer = history(told(count, vec![messages::version()])).unwrap();
+    let later = ListedVersion {
+        number: "S-000004".parse().unwrap(),
+        ..messages::version()
+    };
+    for (more, next) in [(false, None), (true, Some(later.number))] {
+        let answer = history(told(more, vec![later.clone()])).unwrap();
         assert_eq!((answer.next, answer.versions.len()), (next, 1));
     }
-    let without_end = history(told(4, vec![]));
-    refused_in(Step::Six, "none", without_end, Code::ServerMisbehaved);
+    let again = ListedVersion {
+        number: number(),
+        ..later
+    };
+    for (what, versions) in [("none", vec![]), ("again", vec![again])] {
+        let without_end = history(told(true, versions));
+        refused_in(Step::Six, what, without_end, Code::ServerMisbehaved);
+    }
     let (size, sha256) = (1, Fingerprint::of(b""));
     let other = history(Reply::Download { size, sha256 });
     refused_in(Step::Six, "download", other, Code::UnexpectedMessage);
@@ -160,5 +170,5 @@ fn the_longest_names_fit_into_a_message() {
     let many = std::iter::repeat_n(version, 100);
     let fit = that_fit(many);
     assert!(!fit.is_empty());
-    encode(&told(100, fit), Step::Six).unwrap();
+    encode(&told(true, fit), Step::Six).unwrap();
 }

@@ -239,7 +239,7 @@ pub(crate) fn blackboard_requests() -> Vec<blackboard::Request> {
         History {
             course: Some("CSCI3150".parse().unwrap()),
             assignment: None,
-            from: 16,
+            after: Some("S-000016".parse().unwrap()),
         },
         Download {
             number: "S-000001".parse().unwrap(),
@@ -443,7 +443,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
         },
         History {
             time: 1_772_424_000,
-            count: 17,
+            more: true,
             versions: vec![version()],
             unfinished: vec![unfinished()],
         },
