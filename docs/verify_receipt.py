@@ -388,13 +388,14 @@ def verify(arguments):
     domain = service[len("spiffe://"):].split("/")[0]
     assurance = {"verified": "verification.jwt", "tokens": "tokens.jwt"}[accepted["mode"]]
     pending = "pending.json" in parts
-    expected = COMMON + [assurance] + (["pending.json"] if pending else PROOF)
-    if not pending and "committed.json" in parts:
+    proved = "receipt.tlog-proof" in parts or not pending
+    expected = COMMON + [assurance] + (["pending.json"] if pending else []) + (PROOF if proved else [])
+    if proved and "committed.json" in parts:
         expected += COMMITTED
     check(sorted(parts) == sorted(expected), "not the files of a receipt")
     trusted = arguments.root.replace(":", "").lower().split(",")
     later = b""
-    if not pending:
+    if proved:
         parts["crl.pem"], later = accepted_lists(parts, accepted["files"].get("crl.pem"))
     trust = Trust(parts["cuhk-ca.pem"], parts["crl.pem"], at, trusted)
 
@@ -454,10 +455,18 @@ def verify(arguments):
                % (accepted["committed_at"], leaf["at"]))
     if pending:
         waits = {"type": "scb-pending", "v": 1, "log": leaf["log"], "index": leaf["index"]}
+        if proved:
+            waits["missing"] = json.loads(parts["pending.json"])["missing"]
+            check(waits["missing"] != [], "nobody is missing")
         check(parts["pending.json"] == json.dumps(waits, separators=(",", ":")).encode(),
               "it waits for another entry")
         compare(arguments.file, statement)
         return "it verifies, but is PENDING: no witness has seen the log entry yet; " + moments
+        if not proved:
+            return "it verifies, but is PENDING: no cosignature of the log had come yet; " + moments
+        gap = check_log(parts, leaf, service, trust, later, arguments.witness, 1)
+        names = ", ".join(waits["missing"])
+        return "it verifies, but is PENDING: CUHK has seen the log entry, not %s; %s%s" % (names, moments, gap)
     gap = check_log(parts, leaf, service, trust, later, arguments.witness, arguments.quorum)
     compare(arguments.file, statement)
     return "it verifies: " + moments + gap

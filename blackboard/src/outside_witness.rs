@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::config::{Config, NamedWitness, WitnessPolicyError};
 use crate::logs::Logs;
-use crate::store;
+use crate::store::{self, Asked};
 use crate::witnessed::tally::COSIGNED;
 use crate::witnessed::{Cosigned, Witnessed};
 
@@ -57,6 +57,8 @@ pub(crate) struct Known {
     seen: u64,
     /// Until when it is left alone.
     paused: Option<Instant>,
+    /// What came of the last question, and how many entries it had cosigned by then.
+    noted: Option<(&'static str, u64)>,
 }
 
 /// What it answered, if that makes sense.
@@ -136,6 +138,28 @@ pub(crate) fn outside_witnesses(
     config.witnesses.iter().map(witness).collect()
 }
 
+/// What to do about a witness that did not cosign, by the word for why.
+pub(crate) fn remedy(word: &str) -> &'static str {
+    match word {
+        "away" => "see whether it runs, and whether `url` and `ca` in config.toml are right",
+        "answer" | "status" => "compare `url` and `key` in config.toml with what its operator says",
+        "own_log" => "see `blackboard fsck`",
+        "log_unknown" => "give its operator the log's key: `blackboard logs`",
+        "log_key" => "ask its operator which key it has; `blackboard logs` shows the right one",
+        "log_forked" => {
+            "keep this home as evidence and find out which history is the right one; if this server \
+             was put back from a backup, see `blackboard recover`"
+        }
+        "ahead" => {
+            "if this server was put back from a backup, put back a newer one; if there is none, or it \
+             never had more entries, ask its operator to forget this log, or name another witness in \
+             config.toml: until then its receipts wait"
+        }
+        "clock" => "its operator sets its clock, if the one here is right",
+        _ => "",
+    }
+}
+
 impl Error {
     /// A word for the numbers.
     fn word(&self) -> &'static str {
@@ -150,6 +174,11 @@ impl Error {
             Self::Ahead { .. } => "ahead",
             Self::Clock { .. } => "clock",
         }
+    }
+
+    /// What to do about it.
+    fn remedy(&self) -> &'static str {
+        remedy(self.word())
     }
 
     /// Whether nothing can be said about the log.
@@ -199,6 +228,11 @@ impl OutsideWitness {
             let end = came.as_ref().map_or_else(Error::word, |()| COSIGNED);
             let name = self.key.name().to_string();
             self.witnessed.tally().count(&name, end);
+            let seen = match &came {
+                Err(Error::Ahead { seen, .. }) => *seen,
+                _ => self.known(&log).seen,
+            };
+            self.note(&log, (end, seen)).await;
             match came {
                 Ok(()) => {}
                 Err(error) if error.is_away() => return Err(error),
@@ -208,13 +242,30 @@ impl OutsideWitness {
         Ok(())
     }
 
+    /// Notes what came of a question, if it is something else than before.
+    async fn note(&mut self, log: &LogName, came: (&'static str, u64)) {
+        if self.known(log).noted.replace(came) == Some(came) {
+            return;
+        }
+        let asked = Asked {
+            witness: self.key.name().to_string(),
+            outcome: came.0.to_owned(),
+            seen: came.1,
+            at: self.clock.now(),
+        };
+        if let Err(error) = self.logs.keep_asked(log, asked).await {
+            tracing::warn!("what came of asking a witness was not kept: {error}");
+        }
+    }
+
     fn leave_alone(&mut self, log: &LogName, error: Error) {
         let name = self.key.name();
         if matches!(error, Error::Ahead { .. }) {
             self.witnessed.offer_newest(log);
         }
+        let remedy = error.remedy();
         let error = anyhow::Error::new(error);
-        tracing::error!("the witness {name} did not cosign {log}: {error:#}");
+        tracing::error!("the witness {name} did not cosign {log}: {error:#}; {remedy}");
         self.known(log).paused = Some(Instant::now() + PAUSE);
     }
 

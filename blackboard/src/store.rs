@@ -74,6 +74,7 @@ use rows::{
 };
 #[cfg(test)]
 pub(crate) use versions::MOST as MOST_VERSIONS;
+pub(crate) use witnessed::Asked;
 
 const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_1.sql")),
@@ -100,6 +101,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_former_logs.sql")),
     M::up(include_str!("store/migration_proposers.sql")),
     M::up(include_str!("store/migration_backlog_places.sql")),
+    M::up(include_str!("store/migration_asked.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -14,7 +14,7 @@ use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::WitnessPolicy;
 use scb_protocol::witness::CosignedCheckpoint;
 use scb_protocol::{SignedLogKeys, VerifiedLogKeys};
-use scb_tlog::{Error as LogError, SignatureLine, VerifierKey};
+use scb_tlog::{Error as LogError, KeyName, SignatureLine, VerifierKey};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -99,6 +99,33 @@ impl Witnessed {
             Ok(Ok(all)) => covering(&all, log, index),
             _ => None,
         }
+    }
+
+    /// The newest checkpoint of a log that CUHK has cosigned, if it covers entry number `index`; if it
+    /// does not yet, it waits for one as long as `patience`.
+    pub(crate) async fn seen_by_cuhk_within(
+        &self,
+        log: &LogName,
+        index: u64,
+        patience: Duration,
+    ) -> Option<Arc<Cosigned>> {
+        let newest = |all: &BTreeMap<LogName, Seen>| {
+            let newest = Arc::clone(&all.get(log)?.newest);
+            (index < newest.checkpoint.size()).then_some(newest)
+        };
+        let mut changes = self.logs.subscribe();
+        let covered = changes.wait_for(|all| newest(all).is_some());
+        match timeout(patience, covered).await {
+            Ok(Ok(all)) => newest(&all),
+            _ => None,
+        }
+    }
+
+    /// Who besides CUHK has not cosigned this.
+    pub(crate) fn missing_in(&self, cosigned: &Cosigned) -> Vec<KeyName> {
+        let outside = self.policy.outside().iter();
+        let missing = outside.filter(|key| !cosigned.checkpoint.has_line_of(key));
+        missing.map(|key| key.name().clone()).collect()
     }
 
     /// A witness besides CUHK does not answer.

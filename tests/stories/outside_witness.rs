@@ -115,7 +115,8 @@ impl Witnessed {
         let began = Instant::now();
         loop {
             self.campus.student(&["receipts"]);
-            if self.verify(number, &self.key).exit == Some(0) {
+            let is_verified = self.verify(number, &self.key).exit == Some(0);
+            if is_verified && !self.is_pending(number) {
                 return;
             }
             assert!(
@@ -196,8 +197,19 @@ fn a_receipt_is_pending_while_the_witness_is_away_and_complete_when_it_is_back()
         return;
     };
     of.witness.kill();
-    of.hand_in();
+    let report = version(of.campus.outside());
+    let told = of.campus.student(&["submit", "--ids", SAMPLE, &report]);
+    let told = told.succeeded().stdout;
+    let words = "CUHK has cosigned it; library.example/witness has not yet";
+    assert!(told.contains(words), "{told}");
     assert!(of.is_pending(1));
+    let verified = of.verify(1, &of.key).succeeded().stdout;
+    let words = "PENDING: CUHK has seen it in the log, library.example/witness not yet";
+    assert!(verified.contains(words), "{verified}");
+    assert!(verified.contains("/witness/cuhk at "), "{verified}");
+    let by_script = by_python(&of, 1, &[]).succeeded().stdout;
+    let words = "PENDING: CUHK has seen the log entry, not library.example/witness";
+    assert!(by_script.contains(words), "{by_script}");
     of.until_logged("the witness library.example/witness at http://");
     of.hand_in();
     // It has lost what it knew: it cosigns the log from the start.
@@ -237,7 +249,18 @@ fn what_a_witness_says_that_is_not_so_is_named_and_no_receipt_has_it() {
         of.hand_in();
         assert!(of.is_pending(number), "{lie}");
         of.until_logged(told);
+        if lie == "ahead" {
+            let listed = of.campus.administer_blackboard(&["logs", "--json"]);
+            let state = &listed.succeeded().json()[0]["witnesses"][0];
+            assert_eq!(state["state"], "ahead", "{state}");
+            assert_eq!(state["cosigned"], 1_099_511_627_776_u64);
+            assert!(state["remedy"].as_str().unwrap().contains("put back"));
+        }
     }
+    let listed = of.campus.administer_blackboard(&["logs"]).succeeded();
+    let state = "library.example/witness ";
+    assert!(listed.stdout.contains(state), "{listed:#?}");
+    assert!(listed.stderr.contains("see whether it runs"), "{listed:#?}");
     // One that nobody has told of the log.
     fs::write(of.campus.outside().join("logs.txt"), "").unwrap();
     of.exchange(&[]);

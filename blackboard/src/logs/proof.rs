@@ -15,7 +15,7 @@ use scb_tlog::{
 use tokio::task::spawn_blocking;
 
 use super::Logs;
-use crate::store::{Error, Record};
+use crate::store::{Asked, Error, Record};
 use crate::witnessed::{Cosigned, Witnessed};
 
 impl Logs {
@@ -38,11 +38,9 @@ impl Logs {
         self.follow(&record).await?;
         let (name, index) = record.entry()?;
         let Some(cosigned) = witnessed.covering_within(&name, index, patience).await else {
-            tracing::warn!(
-                "{}: its receipt is pending, its witnesses have not cosigned yet",
-                record.number()
-            );
-            return Ok(record);
+            return Ok(self
+                .partly_proved(record, (&name, index), (witnessed, patience), trust)
+                .await);
         };
         match self
             .complete(&record, (&name, index), &cosigned, trust)
@@ -53,6 +51,37 @@ impl Logs {
                 let (number, error) = (record.number(), anyhow::Error::new(error));
                 tracing::error!("{number}: its receipt stays pending: {error:#}");
                 Ok(record)
+            }
+        }
+    }
+
+    /// The record with the proof that CUHK has seen its entry, in which others are missing; as it is if
+    /// CUHK has not seen it. It is kept nowhere.
+    async fn partly_proved(
+        &self,
+        record: Record,
+        entry: (&LogName, u64),
+        (witnessed, patience): (&Witnessed, Duration),
+        trust: &Arc<TrustStore>,
+    ) -> Record {
+        let number = record.number();
+        let Some(cosigned) = witnessed
+            .seen_by_cuhk_within(entry.0, entry.1, patience)
+            .await
+        else {
+            tracing::warn!("{number}: its receipt is pending, CUHK has not cosigned yet");
+            return record;
+        };
+        let missing = witnessed.missing_in(&cosigned);
+        let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
+        let names = names.join(", ");
+        tracing::warn!("{number}: its receipt is pending, CUHK has cosigned, {names} not yet");
+        match self.verified_proof(&record, entry, &cosigned, trust).await {
+            Ok(proof) => record.with(LogProof { missing, ..proof }),
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                tracing::error!("{number}: CUHK's cosignature cannot be shown: {error:#}");
+                record
             }
         }
     }
@@ -115,6 +144,11 @@ impl Logs {
         self.0.store.add_cosignature(name, (text, line)).await
     }
 
+    /// Keeps what came of asking another witness.
+    pub(crate) async fn keep_asked(&self, name: &LogName, asked: Asked) -> Result<(), Error> {
+        self.0.store.keep_asked(name, asked).await
+    }
+
     /// The proof that the first `size` entries of a log begin with its first `old` ones.
     pub(crate) async fn growth(
         &self,
@@ -132,19 +166,30 @@ impl Logs {
     async fn complete(
         &self,
         record: &Record,
-        (name, index): (&LogName, u64),
+        entry: (&LogName, u64),
         cosigned: &Cosigned,
         trust: &Arc<TrustStore>,
     ) -> Result<Record, Error> {
+        let proof = self.verified_proof(record, entry, cosigned, trust).await?;
+        let kept = self.0.store.keep_proof(record.number(), proof).await?;
+        Ok(record.clone().with(kept))
+    }
+
+    /// A proof with which the receipt verifies.
+    async fn verified_proof(
+        &self,
+        record: &Record,
+        (name, index): (&LogName, u64),
+        cosigned: &Cosigned,
+        trust: &Arc<TrustStore>,
+    ) -> Result<LogProof, Error> {
         let mut proof = self.proof(name, index, cosigned).await?;
         if let Some(committed) = record.committed_index() {
             proof.committed = self.committed(name, committed, cosigned).await?;
         }
         let proof = record.with_lists(proof, cosigned)?;
-        let proved = record.clone().with(proof.clone());
-        proved.receipt_by(trust)?;
-        let kept = self.0.store.keep_proof(record.number(), proof).await?;
-        Ok(proved.with(kept))
+        record.clone().with(proof.clone()).receipt_by(trust)?;
+        Ok(proof)
     }
 
     /// The entry of the moment that counts, proved under the same checkpoint; nothing if it is lost.

@@ -49,6 +49,7 @@ pub(super) fn find(
             Some(lists) => text(&lists)?,
             None => String::new(),
         },
+        missing: Vec::new(),
     }))
 }
 

@@ -132,7 +132,8 @@ impl Record {
 
     /// The proof that makes its receipt complete, if it is there.
     pub(crate) fn proof(&self) -> Option<&LogProof> {
-        self.proof.as_ref()
+        let proof = self.proof.as_ref();
+        proof.filter(|proof| proof.missing.is_empty())
     }
 
     /// A proof of its entry with the revocation lists that its receipt needs then.

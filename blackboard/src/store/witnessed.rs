@@ -4,14 +4,70 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use scb_protocol::SignedLogKeys;
+use rustls_pki_types::UnixTime;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::witness::CosignedCheckpoint;
+use scb_protocol::{SignedLogKeys, from_seconds};
 use scb_tlog::{SignatureLine, SignedNote};
 
-use super::{Error, Store, blob, insert_blob};
+use super::{Error, Store, as_integer, blob, insert_blob};
+
+/// What came last of asking a witness besides CUHK to cosign a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Its name.
+    pub(crate) witness: String,
+    /// `cosigned`, or a word for why not.
+    pub(crate) outcome: String,
+    /// How many entries it has cosigned, as far as is known, or says that it has.
+    pub(crate) seen: u64,
+    /// When it was so first.
+    pub(crate) at: UnixTime,
+}
 
 impl Store {
+    /// Keeps what came of asking a witness, in the place of what came before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn keep_asked(&self, log: &LogName, asked: Asked) -> Result<(), Error> {
+        let log = log.to_string();
+        let keep = move |transaction: &Transaction<'_>| {
+            let sql = "INSERT OR REPLACE INTO asked_witnesses (log, witness, outcome, seen, at) \
+                       VALUES (?, ?, ?, ?, ?)";
+            let (seen, at) = (as_integer(asked.seen), as_integer(asked.at.as_secs()));
+            let row = params![log, asked.witness, asked.outcome, seen, at];
+            transaction.prepare_cached(sql)?.execute(row)?;
+            Ok(())
+        };
+        self.database.write(keep).await
+    }
+
+    /// What came last of asking each witness besides CUHK to cosign a log, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn asked(&self, log: &LogName) -> Result<Vec<Asked>, Error> {
+        let log = log.to_string();
+        self.database.read_blocking(move |connection| {
+            let sql = "SELECT witness, outcome, seen, at FROM asked_witnesses WHERE log = ? \
+                       ORDER BY witness";
+            let mut query = connection.prepare_cached(sql)?;
+            let rows = query.query_map([log], |row| {
+                let (seen, at): (i64, i64) = (row.get(2)?, row.get(3)?);
+                Ok(Asked {
+                    witness: row.get(0)?,
+                    outcome: row.get(1)?,
+                    seen: seen.unsigned_abs(),
+                    at: from_seconds(at.unsigned_abs()),
+                })
+            })?;
+            rows.map(|row| row.map_err(Error::from)).collect()
+        })
+    }
+
     /// Keeps a checkpoint that CUHK cosigned in the place of the one before, and the revocation lists
     /// (PEM) that were in force then.
     ///

@@ -88,9 +88,10 @@ pub(crate) fn say_kept(kept: &KeptReceipt, words: Words) -> Result<(), Error> {
 
 /// Says that its witnesses have not signed yet, if so.
 pub(super) fn say_pending(kept: &KeptReceipt, words: Words) -> Result<(), Error> {
-    match kept.receipt.witnessed() {
-        None => Ok(say(&words.pending())?),
-        Some(_) => Ok(()),
+    match (kept.receipt.witnessed(), kept.receipt.awaited()) {
+        (None, Some(missing)) => Ok(say(&words.awaited(missing))?),
+        (None, None) => Ok(say(&words.pending())?),
+        (Some(_), _) => Ok(()),
     }
 }
 

@@ -221,6 +221,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "log": receipt.entry().0,
         "index": receipt.entry().1,
         "pending": receipt.witnessed().is_none(),
+        "awaited": receipt.awaited().map(|names| names.iter().map(KeyName::as_str).collect::<Vec<_>>()),
         "lists_ended_before_witness": receipt.witnessed().map(Witnessed::outlives_lists),
         "witnesses": receipt.witnessed().map(|witnessed| witnesses(&witnessed.by)),
         "service": receipt.service(),

@@ -15,9 +15,11 @@ use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Code, Fact, Refusal, Step};
 use scb_transport::Clock;
 
+use super::completion::roots;
 use super::facts;
 use super::hand_in::{HandIn, KeptReceipt, Recorded, Talk};
 use super::links::{RECEIPT, REPLY};
+use super::reading::is_the_same_pending;
 use super::{Engine, tokens};
 use crate::pending::{self, Pending};
 use crate::{Error, Observer, Report, Setup, receipts};
@@ -288,7 +290,9 @@ impl Talk<'_, '_> {
         (bytes, receipt): (Vec<u8>, VerifiedReceipt),
         before: bool,
     ) -> Result<KeptReceipt, Error> {
-        let path = receipts::save(&self.setup.receipts, receipt.number(), &bytes)?;
+        let roots = roots(self.setup);
+        let is_it = |old: &[u8]| is_the_same_pending(old, &receipt, &roots);
+        let path = receipts::keep(&self.setup.receipts, receipt.number(), &bytes, is_it)?;
         let kept = Fact::ReceiptKept {
             number: receipt.number(),
             files: receipt.statement().files.clone(),

@@ -249,14 +249,27 @@ async fn download(
     })
 }
 
-/// Whether these bytes are the same receipt, before its proof was there.
-fn is_the_same_pending(old: &[u8], receipt: &VerifiedReceipt, roots: &[Fingerprint]) -> bool {
+/// Whether these bytes are the same receipt while it was pending, with no more in it.
+pub(super) fn is_the_same_pending(
+    old: &[u8],
+    receipt: &VerifiedReceipt,
+    roots: &[Fingerprint],
+) -> bool {
     let old = VerifiedReceipt::verify_under(old, roots);
     old.is_ok_and(|old| {
         old.witnessed().is_none()
-            && receipt.witnessed().is_some()
             && old.commitment() == receipt.commitment()
+            && cosigned(&old) <= cosigned(receipt)
     })
+}
+
+/// By whom: nobody, CUHK, or as many as Blackboard waits for.
+fn cosigned(receipt: &VerifiedReceipt) -> u8 {
+    match (receipt.witnessed(), receipt.awaited()) {
+        (Some(_), _) => 2,
+        (None, Some(_)) => 1,
+        (None, None) => 0,
+    }
 }
 
 impl Talk<'_, '_> {

@@ -1,6 +1,7 @@
 //! What is said of what came out: the receipt, its place, and what an outsider found.
 
 use scb_explain::Language;
+use scb_tlog::KeyName;
 
 use super::{Words, padded};
 
@@ -27,6 +28,24 @@ impl Words {
              指令（例如 `student receipts`）會自動補全收據",
         );
         self.result(self.pick("pending", "待完成"), told)
+    }
+
+    /// The same of one that CUHK has cosigned, and for which Blackboard waits for others.
+    pub(crate) fn awaited(self, missing: &[KeyName]) -> String {
+        let names: Vec<_> = missing.iter().map(KeyName::as_str).collect();
+        let names = names.join(", ");
+        let told = match self.0 {
+            Language::English => format!(
+                "accepted and signed by Blackboard, and CUHK has cosigned it; {names} has not yet. Nothing \
+                 is left to do: the next `student` command that asks Blackboard completes it, such as \
+                 `student receipts`"
+            ),
+            Language::Chinese => format!(
+                "Blackboard 已接受並簽署，中大亦已加簽；{names} 尚未加簽。毋須再做什麼：下一個連接 Blackboard 的 \
+                 `student` 指令（例如 `student receipts`）會自動補全收據"
+            ),
+        };
+        self.result(self.pick("pending", "待完成"), &told)
     }
 
     /// Where the evidence that it was refused is.

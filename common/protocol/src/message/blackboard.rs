@@ -178,6 +178,7 @@ impl From<CarriedProof> for LogProof {
             },
             committed: carried.committed,
             lists: String::new(),
+            missing: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use super::committed::CommittedEntry;
-use super::pending::pending;
+use super::pending::{missing, pending};
 use super::{Evidence, LogProof, SignedLeaf, assurance_file, file, lists};
 use crate::assurance::Mode;
 use crate::error::Error;
@@ -30,7 +30,7 @@ pub fn build(
     leaf: &SignedLeaf,
     proof: Option<&LogProof>,
 ) -> Result<Vec<u8>, Error> {
-    let waiting = waiting(leaf)?;
+    let waiting = waiting(leaf, proof)?;
     let later = proof.map_or("", |proof| &proof.lists);
     let crls = [evidence.crls.as_str(), later].concat();
     let own = evidence.files().map(|(name, bytes)| match name {
@@ -41,12 +41,14 @@ pub fn build(
     write(files.chain([(file::INSTRUCTIONS, INSTRUCTIONS.as_bytes())]))
 }
 
-/// What says that the proof of this leaf is still to come.
-pub(crate) fn waiting(leaf: &SignedLeaf) -> Result<Vec<u8>, Error> {
-    pending(&Leaf::parse(&leaf.leaf)?)
+/// What says that the proof of this leaf is still to come, or of whom a cosignature in it.
+pub(crate) fn waiting(leaf: &SignedLeaf, proof: Option<&LogProof>) -> Result<Vec<u8>, Error> {
+    let missing = proof.map_or(&[][..], |proof| &proof.missing);
+    pending(&Leaf::parse(&leaf.leaf)?, missing)
 }
 
-/// The files of the log: the leaf, signed, and its proof or what says that it is still to come.
+/// The files of the log: the leaf, signed, and its proof, or what says that it is still to come, or
+/// both while cosignatures are missing in it.
 pub(crate) fn entered<'a>(
     leaf: &'a SignedLeaf,
     proof: Option<&'a LogProof>,
@@ -56,11 +58,10 @@ pub(crate) fn entered<'a>(
         (file::LEAF, leaf.leaf.as_slice()),
         (file::LEAF_SIGNATURE, leaf.signature.as_slice()),
     ];
-    let proof = match proof {
-        Some(proof) => proof.files(),
-        None => vec![(file::PENDING, waiting)],
-    };
-    signed.into_iter().chain(proof)
+    let is_whole = proof.is_some_and(|proof| proof.missing.is_empty());
+    let waiting = (!is_whole).then_some((file::PENDING, waiting));
+    let proof = proof.map(LogProof::files).unwrap_or_default();
+    signed.into_iter().chain(proof).chain(waiting)
 }
 
 /// The receipt with its proof, in the place of what says that it is still to come. Nothing of it
@@ -149,11 +150,10 @@ pub(crate) fn check_form(archive: &mut ZipArchive<impl Read + Seek>) -> Result<(
 /// Reads the parts of a receipt.
 pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     let mut archive = unpack(bytes)?;
-    let is_pending = archive.index_for_name(file::PENDING).is_some();
-    let files = match is_pending {
-        true => 10,
-        false if archive.index_for_name(file::COMMITTED).is_some() => 16,
-        false => 14,
+    let has = |name| archive.index_for_name(name).is_some();
+    let files = match (has(file::PENDING), has(file::PROOF)) {
+        (true, false) => 10,
+        (is_pending, _) => 14 + usize::from(is_pending) + 2 * usize::from(has(file::COMMITTED)),
     };
     if archive.len() != files || archive.index_for_name(file::INSTRUCTIONS).is_none() {
         return Err("it does not have the files of a receipt".to_owned());
@@ -169,6 +169,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     let mut proof = unverified_proof(&mut archive)?;
     if let UnverifiedProof::Here(proof) = &mut proof {
         proof.lists = crls.split_off(lists::accepted(&crls, &leaf));
+        check_missing(&mut archive, &leaf, proof)?;
     }
     let evidence = Evidence {
         statement: part(&mut archive, file::STATEMENT)?,
@@ -194,14 +195,36 @@ pub(crate) fn signed_leaf(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<Sig
     })
 }
 
+/// Takes who is missing in a proof from the text beside it, which says that and nothing else.
+fn check_missing(
+    archive: &mut ZipArchive<Cursor<&[u8]>>,
+    leaf: &SignedLeaf,
+    proof: &mut LogProof,
+) -> Result<(), String> {
+    if archive.index_for_name(file::PENDING).is_none() {
+        return Ok(());
+    }
+    let text = part(archive, file::PENDING)?;
+    let in_text = |reason| format!("{}: {reason}", file::PENDING);
+    proof.missing = missing(&text).map_err(in_text)?;
+    let right = waiting(leaf, Some(proof)).map_err(|error| error.to_string())?;
+    match !proof.missing.is_empty() && text == right {
+        true => Ok(()),
+        false => Err(format!("{} is about another entry", file::PENDING)),
+    }
+}
+
 /// The five files of the proof, or the one in their place. Lists of the cosignature's time lie among others.
 pub(crate) fn unverified_proof(
     archive: &mut ZipArchive<Cursor<&[u8]>>,
 ) -> Result<UnverifiedProof, String> {
-    Ok(match archive.index_for_name(file::PENDING) {
-        Some(_) => UnverifiedProof::Pending(part(archive, file::PENDING)?),
-        None => UnverifiedProof::Here(proof(archive)?),
-    })
+    let is_pending = archive.index_for_name(file::PENDING).is_some();
+    Ok(
+        match is_pending && archive.index_for_name(file::PROOF).is_none() {
+            true => UnverifiedProof::Pending(part(archive, file::PENDING)?),
+            false => UnverifiedProof::Here(proof(archive)?),
+        },
+    )
 }
 
 fn proof(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<LogProof, String> {
@@ -224,6 +247,7 @@ fn proof(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<LogProof, String> {
         },
         committed,
         lists: String::new(),
+        missing: Vec::new(),
     })
 }
 

@@ -90,6 +90,11 @@ pub enum Found {
         /// The log.
         log: LogName,
     },
+    /// The proof is here, and its service waits for cosignatures besides CUHK's: its word alone.
+    Awaited {
+        /// Whose.
+        missing: Vec<KeyName>,
+    },
     /// A witness has seen the log.
     Witnessed {
         /// Which.
@@ -219,6 +224,11 @@ impl fmt::Display for Found {
                 "the proof that entry {index} of {log} was witnessed is still to come: until then that \
                  it is in the log is Blackboard's word alone"
             ),
+            Self::Awaited { missing } => {
+                let names: Vec<_> = missing.iter().map(KeyName::as_str).collect();
+                let names = names.join(", ");
+                write!(f, "CUHK has seen it; Blackboard still waits for {names}")
+            }
             Self::Witnessed { by, at } => write!(f, "by {by} at {}", rfc3339(*at)),
             Self::Lists { until, cover } => {
                 let until = rfc3339(*until);

@@ -30,6 +30,9 @@ pub struct LogProof {
     /// The revocation lists that were in force when CUHK cosigned (PEM), if those that were accepted
     /// with the submission, or that there are without them, do not tell: the end of `crl.pem`.
     pub lists: String,
+    /// Of the witnesses besides CUHK those whose cosignatures its service still waits for: its word
+    /// alone. With any, what has the proof is pending.
+    pub missing: Vec<KeyName>,
 }
 
 impl LogProof {
@@ -42,6 +45,7 @@ impl LogProof {
             witness_key: line(endorsed.witness()),
             committed: None,
             lists: String::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -299,7 +303,7 @@ pub(crate) fn judge(
     let proof = match proof {
         UnverifiedProof::Here(proof) => proof,
         UnverifiedProof::Pending(text) => {
-            if *text != pending(entered.leaf).map_err(|error| error.to_string())? {
+            if *text != pending(entered.leaf, &[]).map_err(|error| error.to_string())? {
                 return Err(format!("{} is about another entry", file::PENDING));
             }
             let (index, log) = (*index, log.clone());
@@ -307,7 +311,15 @@ pub(crate) fn judge(
             return Ok((None, vec![check("pending", found)]));
         }
     };
-    let witnessed = verify(proof, entered, trust, policy)?;
+    // Who wants more than CUHK's cosignature waits as well.
+    let policy = match proof.missing.is_empty() {
+        true => policy.clone(),
+        false => WitnessPolicy {
+            quorum: 1,
+            outside: policy.outside.clone(),
+        },
+    };
+    let witnessed = verify(proof, entered, trust, &policy)?;
     let logged = Found::Logged {
         index: *index,
         log: log.clone(),
@@ -315,7 +327,12 @@ pub(crate) fn judge(
     };
     let mut checks = vec![check("logged", logged)];
     checks.extend(witnessed.checks());
-    Ok((Some(witnessed), checks))
+    if proof.missing.is_empty() {
+        return Ok((Some(witnessed), checks));
+    }
+    let missing = proof.missing.clone();
+    checks.push(check("pending", Found::Awaited { missing }));
+    Ok((None, checks))
 }
 
 /// Whether that was before the entry was made, by more than two clocks may differ.

@@ -5,6 +5,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{
     Certificate, Crl, Fingerprint, SpiffeId, StudentId, TrustStore, VerifiedStudent, all_from_pem,
 };
+use scb_tlog::KeyName;
 
 use super::archive::{UnverifiedReceipt, complete, open};
 use super::committed;
@@ -165,9 +166,18 @@ impl VerifiedReceipt {
         self.commitment
     }
 
-    /// Who has seen the entry in the log; nobody yet if the proof is still to come.
+    /// Who has seen the entry in the log; nothing if the receipt is pending.
     pub fn witnessed(&self) -> Option<&Witnessed> {
         self.witnessed.as_ref()
+    }
+
+    /// Of a receipt that is pending though CUHK has seen the entry: for whose cosignatures Blackboard
+    /// still waits, by its word.
+    pub fn awaited(&self) -> Option<&[KeyName]> {
+        self.checks.iter().find_map(|check| match &check.found {
+            Found::Awaited { missing } => Some(missing.as_slice()),
+            _ => None,
+        })
     }
 
     /// What stood behind the members: CUHK's answer or, as CUHK was away, their tokens.

@@ -31,7 +31,7 @@ pub(super) fn build(
     root: &str,
     proof: Option<&LogProof>,
 ) -> Result<Vec<u8>, Error> {
-    let waiting = waiting(leaf)?;
+    let waiting = waiting(leaf, proof)?;
     let lists = proof.map_or("", |proof| &proof.lists);
     let lists = (!lists.is_empty()).then_some((file::CRLS, lists.as_bytes()));
     let statement = [(file::STATEMENT, statement)].into_iter();

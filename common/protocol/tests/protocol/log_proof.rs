@@ -268,6 +268,58 @@ fn counts_the_witnesses_that_the_verifier_wants() {
 }
 
 #[test]
+fn what_waits_for_others_than_cuhk_shows_its_cosignature_and_who_is_missing() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let given = Given::to(&group);
+    let right = Witnessing::of(&given);
+    let root = campus.root_fingerprint();
+    let awaiting = |proof: LogProof| {
+        let missing = vec!["library.example/witness".parse().unwrap()];
+        let proof = LogProof { missing, ..proof };
+        VerifiedReceipt::complete(&given.zip, &proof, &[root])
+    };
+    let proof = right.proof();
+    let (zip, receipt) = awaiting(proof.clone()).unwrap();
+    assert_eq!(receipt.witnessed(), None, "it is pending");
+    assert_eq!(
+        receipt.awaited().unwrap()[0].as_str(),
+        "library.example/witness"
+    );
+    let said: Vec<_> = receipt.checks().iter().map(|check| check.what).collect();
+    assert!(
+        said.ends_with(&["logged", "witnessed", "lists", "pending", "entered"]),
+        "{said:?}"
+    );
+    // Whoever wants two waits as well, and is told so.
+    let library = witness("library.example/witness", 2).verifier().clone();
+    let two = WitnessPolicy::new(2, vec![library]).unwrap();
+    let pending = VerifiedReceipt::verify_witnessed(&zip, &[root], &two).unwrap();
+    assert_eq!(pending.witnessed(), None);
+    let (complete, receipt) = VerifiedReceipt::complete(&zip, &proof, &[root]).unwrap();
+    assert!(complete == right.with(&proof), "nothing of that is left");
+    assert!(receipt.witnessed().is_some() && receipt.awaited().is_none());
+
+    let files = unpack(&zip);
+    let text = part(&files, file::PENDING);
+    for (what, text) in [
+        (
+            "another entry",
+            String::from_utf8(text).unwrap().replace(":7", ":6"),
+        ),
+        (
+            "nobody",
+            String::from_utf8(part(&given.files(), file::PENDING)).unwrap(),
+        ),
+        ("no text", String::new()),
+    ] {
+        given.refuses(what, &with_part(&files, file::PENDING, text.into_bytes()));
+    }
+    let nobody = awaiting(right.proof_of(&right.checkpoint()));
+    refused("no cosignature", nobody, Code::ReceiptInvalid);
+}
+
+#[test]
 fn says_whether_its_revocation_lists_cover_the_cosignature() {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE[..1]);

@@ -66,6 +66,12 @@ fn chinese(found: &Found) -> (&'static str, String) {
             );
             ("待完成", told)
         }
+        Found::Awaited { missing } => {
+            let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
+            let names = names.join("、");
+            let told = format!("中大已見到它；Blackboard 仍在等待 {names}");
+            ("待完成", told)
+        }
         Found::Witnessed { by, at } => ("見證", format!("{by} 於 {}", local_time(*at))),
         Found::Lists { until, cover: true } => {
             let until = local_time(*until);

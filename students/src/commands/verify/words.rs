@@ -4,6 +4,7 @@ use scb_cli::{counted, local_time};
 use scb_explain::Language;
 use scb_protocol::export::Head;
 use scb_protocol::receipt::{VerifiedReceipt, Witnessed};
+use scb_tlog::KeyName;
 
 use super::Compared;
 use crate::Error;
@@ -102,7 +103,10 @@ impl VerdictWords {
         let place = format!("{}/{}", statement.course, statement.assignment);
         let what = self.what(compared, statement.files.len());
         let [committed, accepted] = [receipt.committed_at(), receipt.accepted_at()].map(local_time);
-        let pending = self.pending(receipt.witnessed());
+        let pending = match receipt.awaited() {
+            Some(missing) => self.awaited(missing),
+            None => self.pending(receipt.witnessed()).to_owned(),
+        };
         match self.0 {
             Language::English => format!(
                 "it verifies: {} handed in {what} for {place}, committed on {committed}, which \
@@ -148,6 +152,18 @@ impl VerdictWords {
                 "; PENDING: as many witnesses as are wanted have not seen it in the log yet",
                 "；待完成：所需的見證者尚未（或尚未全部）在日誌中見到它",
             ),
+        }
+    }
+
+    /// CUHK has seen it, and Blackboard waits for others.
+    fn awaited(self, missing: &[KeyName]) -> String {
+        let names: Vec<_> = missing.iter().map(KeyName::as_str).collect();
+        let names = names.join(", ");
+        match self.0 {
+            Language::English => {
+                format!("; PENDING: CUHK has seen it in the log, {names} not yet")
+            }
+            Language::Chinese => format!("；待完成：中大已在日誌中見到它，{names} 尚未"),
         }
     }
 

@@ -125,6 +125,7 @@ impl<'a> Witnessing<'a> {
             log_key: format!("{}\n", self.log.key()),
             witness_key: format!("{}\n", self.witness.verifier()),
             lists: String::new(),
+            missing: Vec::new(),
         }
     }
 
