@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 use scb_certs::{RevocationReason, ServiceName};
 use scb_protocol::EnrolmentCode;
+use scb_protocol::witness::is_reserved;
 
 use crate::revocation::{Revoked, revoke_all};
 use crate::store::{CertificateRecord, Records, Service};
@@ -83,13 +84,13 @@ pub(crate) fn new_code(now: UnixTime) -> Result<IssuedCode, Error> {
 ///
 /// # Errors
 ///
-/// [`Error::ServiceReserved`] for CUHK's own name, [`Error::ServiceExists`].
+/// [`Error::ServiceReserved`] for CUHK's own name and those of other things, [`Error::ServiceExists`].
 pub fn add_service(
     records: &Records<'_>,
     service: &Service,
     now: UnixTime,
 ) -> Result<IssuedCode, Error> {
-    if service.name == ServiceName::cuhk() {
+    if is_reserved(&service.name) {
         return Err(Error::ServiceReserved(service.name.clone()));
     }
     records.services().add(service, now)?;

@@ -133,6 +133,8 @@ impl Command {
             Self::Witness(command) => command.is_json(),
             Self::Revoke(arguments) => arguments.json,
             Self::Doctor(arguments) => arguments.json,
+            Self::Prune(arguments) => arguments.json,
+            Self::Backup(arguments) => arguments.json,
             _ => false,
         }
     }

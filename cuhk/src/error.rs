@@ -116,7 +116,9 @@ pub enum Error {
     #[error("there is no service {0}")]
     ServiceUnknown(ServiceName),
     /// The name is reserved.
-    #[error("the service name {0} is reserved")]
+    #[error(
+        "the service name {0} is reserved: keys, logs, identities or authorities of CUHK are called so"
+    )]
     ServiceReserved(ServiceName),
     /// The name is taken.
     #[error("there is a service {0} already")]

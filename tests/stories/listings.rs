@@ -291,3 +291,59 @@ fn who_is_unknown_and_what_is_empty_is_said() {
     let json = campus.cuhk(&json).succeeded();
     assert_eq!((json.stdout.trim(), json.stderr.as_str()), ("[]", ""));
 }
+
+#[test]
+fn what_was_done_is_told_to_scripts_as_one_object() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.roster(ROSTER).succeeded();
+    let done = |arguments: &[&str]| {
+        let ran = campus.cuhk(&[arguments, &["--json"]].concat()).succeeded();
+        ran.json()
+    };
+    let issued = done(&["code", "issue", "1155000001"]);
+    assert_eq!(issued["subject"], "1155000001");
+    assert!(
+        issued["code"].is_string() && issued["file"].is_null(),
+        "{issued}"
+    );
+    let written = done(&[
+        "code",
+        "issue",
+        "1155000001",
+        "--replace",
+        "--out",
+        "one.csv",
+    ]);
+    assert!(written["code"].is_null(), "{written}");
+    assert_eq!(
+        (&written["file"], &written["replaced"]),
+        (&"one.csv".into(), &true.into())
+    );
+    let made = done(&["backup", "cuhk.zip"]);
+    let bytes = std::fs::metadata(campus.path("cuhk.zip")).unwrap().len();
+    assert_eq!(made["bytes"], bytes, "{made}");
+    assert_eq!(made["removed"], serde_json::json!([]));
+    let would = done(&["prune", "--dry-run"]);
+    assert_eq!(
+        (&would["dry_run"], &would["codes"]),
+        (&true.into(), &0.into())
+    );
+    assert!(would["database_kib"].is_null(), "{would}");
+    assert!(done(&["prune"])["database_kib"].is_u64());
+    let rotated = done(&["keys", "rotate", "tokens"]);
+    assert_eq!(rotated["key"], "tokens");
+    assert!(
+        rotated["active"].is_null(),
+        "no server is running: {rotated}"
+    );
+    // And what was not done, in the same form.
+    let refused = |arguments: &[&str], exit: i32, code: &str| {
+        let ran = campus.cuhk(&[arguments, &["--json"]].concat());
+        assert_eq!(ran.stdout, "", "{ran:#?}");
+        ran.refused(exit, code);
+    };
+    refused(&["code", "issue", "1155009999"], 3, "student_unknown");
+    refused(&["backup", "cuhk.zip"], 2, "backup_exists");
+    refused(&["keys", "withdraw", "students-9"], 3, "key_unknown");
+}

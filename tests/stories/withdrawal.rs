@@ -203,6 +203,64 @@ fn a_stolen_issuing_authority_is_withdrawn_and_its_students_come_back_with_new_c
 }
 
 #[test]
+fn an_authority_under_the_older_root_is_withdrawn_while_two_roots_count() {
+    let campus = Campus::open();
+    let receipt = campus.first_hand_in();
+    let rotate = |which: &str| campus.keys(&["rotate", which, "--json"]).succeeded().json();
+    assert_eq!(rotate("root")["key"], "root-2");
+    assert_eq!(rotate("students")["key"], "students-2");
+    let since = ["--compromised-since", "2026-01-01"];
+    let withdraw = ["withdraw", "students", "--json"];
+    let told = campus.keys(&[&withdraw[..], &since].concat()).succeeded();
+    let told = told.json();
+    assert_eq!(
+        told["students"],
+        serde_json::json!(["1155000001", "1155000002"])
+    );
+    assert_eq!(
+        told["not_on_the_roots_list"],
+        serde_json::json!([]),
+        "{told}"
+    );
+    let again = campus.keys(&["withdraw", "students", "--json"]).succeeded();
+    let again = again.json();
+    assert_eq!(
+        (&again["before"], &again["certificates"]),
+        (&true.into(), &0.into())
+    );
+    campus.keeps("students-2", "authority_in_use");
+
+    // It is the first root's list that names it, as the first root has certified it.
+    if judge("openssl").is_some() && judge("curl").is_some() {
+        for (name, told) in [
+            ("root", "CA Compromise"),
+            ("root-2", "No Revoked Certificates"),
+        ] {
+            campus.fetch(&format!("{name}.crl"));
+            let text = format!("openssl crl -inform DER -in {name}.crl -noout -text");
+            let text = campus.types(&text).succeeded().stdout;
+            assert!(text.contains(told), "{name}: {text}");
+        }
+    }
+    campus.refused_soon();
+    let codes = [
+        "roster",
+        "import",
+        "students.csv",
+        "--codes-out",
+        "again.csv",
+    ];
+    campus.by_hand.cuhk(&codes).succeeded();
+    let enrol = ["enrol", "--ids", GROUP, "--codes", "again.csv"];
+    campus.by_hand.student(&enrol).succeeded();
+    campus.hand_in().succeeded();
+    campus.by_hand.student(&["verify", &receipt]).succeeded();
+    let doctor = campus.by_hand.cuhk(&["doctor", "--json"]).json();
+    let mut findings = doctor.as_array().unwrap().iter();
+    assert!(findings.all(|one| one["outcome"] != "fail"), "{doctor:#}");
+}
+
+#[test]
 fn others_programs_refuse_what_it_issued_and_verify_the_receipts_of_before() {
     let (Some(_), Some(_)) = (judge("openssl"), judge("curl")) else {
         return;

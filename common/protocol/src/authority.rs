@@ -13,7 +13,7 @@ use crate::message::cuhk::{MemberQuestion, Reply, Request};
 use crate::renewal::{self, AuthorityChannel, CertificateHolder};
 use crate::values::{Der, Nonce};
 use crate::verification::{MAX_QUESTION, Question};
-use crate::witness::{self, MAX_ENTRIES, OfferedCheckpoint, ServiceLog};
+use crate::witness::{self, MAX_ENTRIES, OfferedCheckpoint, ServiceLog, name_of_witness};
 use crate::{Code, EnrolmentCode, Refusal, Step};
 
 /// After how many wrong enrolment codes a connection is closed.
@@ -324,7 +324,7 @@ impl ExpectRequest {
                 },
                 Caller::Service(witness),
             ) => Ok(Admitted::Cosign {
-                witness: witness.clone(),
+                witness: with_own_key(witness, &verifier_key)?,
                 verifier_key,
                 checkpoint,
             }),
@@ -394,6 +394,24 @@ fn about_log(request: Request, asker: &VerifiedService) -> Result<Admitted, Refu
         }),
         Request::WitnessedLogs { after } => Ok(Admitted::WitnessedLogs { asker: who, after }),
         other => Err(denied(&other, &Caller::Service(who))),
+    }
+}
+
+/// A service cosigns under its own name, so that no key of somebody else's is handed on as its.
+///
+/// # Errors
+///
+/// `log_invalid` if it is no key; `not_permitted` if it has another name.
+fn with_own_key(witness: &VerifiedService, key: &str) -> Result<VerifiedService, Refusal> {
+    let key: VerifierKey = key.parse().map_err(|error: scb_tlog::Error| {
+        Refusal::new(Code::LogInvalid, Step::Two).with("reason", error)
+    })?;
+    let domain = witness.spiffe_id().trust_domain();
+    match key.name().as_str() == name_of_witness(domain, witness.name()) {
+        true => Ok(witness.clone()),
+        false => Err(Refusal::new(Code::NotPermitted, Step::Two)
+            .with("key", key.name())
+            .with("service", witness.name())),
     }
 }
 

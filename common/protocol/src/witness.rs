@@ -24,9 +24,27 @@ pub const MAX_ENTRIES: usize = 512;
 /// Most names of logs in one message.
 pub const MAX_NAMES: usize = 128;
 
+/// Names that no service has: those of other things in the trust domain would begin with them. Keys for
+/// cosignatures are `<trust domain>/witness/…`, CUHK's own log is `<trust domain>/issuance`, and identities
+/// and authorities are called by the others.
+const RESERVED: [&str; 8] = [
+    "cuhk", "issuance", "root", "service", "services", "student", "students", WITNESS,
+];
+const WITNESS: &str = "witness";
+
+/// Whether no service may have this name.
+pub fn is_reserved(service: &ServiceName) -> bool {
+    RESERVED.contains(&service.as_str())
+}
+
 /// The name of CUHK's key for cosignatures: `<trust domain>/witness/cuhk`.
 pub fn witness_name(trust_domain: &TrustDomain) -> String {
-    format!("{trust_domain}/witness/{}", ServiceName::cuhk())
+    name_of_witness(trust_domain, &ServiceName::cuhk())
+}
+
+/// The name of a service's key for cosignatures: `<trust domain>/witness/<service>`.
+pub(crate) fn name_of_witness(trust_domain: &TrustDomain, service: &ServiceName) -> String {
+    format!("{trust_domain}/{WITNESS}/{service}")
 }
 
 /// Whether this is the name of a log that the service may have: `<trust domain>/<service>/…`.
@@ -36,7 +54,14 @@ pub(crate) fn is_log_of(name: &str, service: &SpiffeId) -> bool {
         return false;
     };
     let rest = name.strip_prefix(&format!("{domain}/{service}/"));
-    service.to_string() != "witness" && rest.is_some_and(|rest| !rest.is_empty())
+    service.as_str() != WITNESS && rest.is_some_and(|rest| rest.split('/').all(is_plain))
+}
+
+/// What may stand between slashes in the name of a log, so that nobody reads it as another one: the
+/// unreserved characters of RFC 3986 (section 2.3), and more than dots.
+fn is_plain(segment: &str) -> bool {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    segment.bytes().all(is_unreserved) && segment.bytes().any(|byte| byte != b'.')
 }
 
 /// Whether this is the name of CUHK's key for cosignatures, in the service's trust domain.

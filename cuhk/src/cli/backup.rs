@@ -4,9 +4,13 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use scb_cli::{Failure, counted, printable, rfc3339, say};
+use serde_json::json;
 
+use super::listing::say_json;
 use super::{Desk, now};
-use crate::backup::{Restored, back_up, back_up_into, require_directory, restore, thin};
+use crate::backup::{
+    Backup as Made, Restored, back_up, back_up_into, require_directory, restore, thin,
+};
 use crate::open_home;
 
 const BACKUP_EXAMPLES: &str = "\
@@ -36,6 +40,9 @@ pub(super) struct Backup {
     /// Keep this many backups in the directory, the newest, and remove older ones made like this
     #[arg(long, value_name = "N")]
     keep: Option<NonZeroUsize>,
+    /// Answer as a JSON object
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -64,6 +71,23 @@ pub(super) fn run_backup(dir: &Path, arguments: &Backup) -> Result<(), Failure> 
             back_up_into(&home, file, now())?
         }
     };
+    let removed = match arguments.keep {
+        Some(keep) => thin(&home, file, keep)?,
+        None => Vec::new(),
+    };
+    match arguments.json {
+        true => say_json(&json!({
+            "file": shown(&backup.file),
+            "files": backup.files,
+            "bytes": backup.bytes,
+            "left_out": backup.left_out,
+            "removed": removed.iter().map(|old| shown(old)).collect::<Vec<_>>(),
+        })),
+        false => tell(&backup, &removed, arguments.keep),
+    }
+}
+
+fn tell(backup: &Made, removed: &[PathBuf], keep: Option<NonZeroUsize>) -> Result<(), Failure> {
     for name in &backup.left_out {
         say(&format!(
             "left out {name}: it holds a key that is not encrypted"
@@ -75,11 +99,10 @@ pub(super) fn run_backup(dir: &Path, arguments: &Backup) -> Result<(), Failure> 
         backup.files,
         backup.bytes >> 10
     ))?;
-    let Some(keep) = arguments.keep else {
+    let Some(keep) = keep else {
         return Ok(());
     };
-    let removed = thin(&home, file, keep)?;
-    for old in &removed {
+    for old in removed {
         say(&format!("removed {}", shown(old)))?;
     }
     Ok(say(&format!(

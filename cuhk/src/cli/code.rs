@@ -5,9 +5,10 @@ mod unused;
 use std::path::{Path, PathBuf};
 
 use scb_certs::{Fingerprint, StudentId};
-use scb_cli::{Failure, local_time, printable, say};
+use scb_cli::{Failure, local_time, printable, rfc3339, say};
+use serde_json::json;
 
-use super::listing::Form;
+use super::listing::{Form, say_json};
 use super::{Desk, now};
 use crate::admin::{IssuedCode, issue_code};
 use crate::code_sheet::{SheetRow, refuse_existing, with_codes_at, write_code, write_sheet};
@@ -61,6 +62,9 @@ pub(super) enum Command {
         /// Write it to this new file (mode 0600) instead of showing it
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Answer as a JSON object; without --out the code is in it
+        #[arg(long)]
+        json: bool,
     },
     /// List the codes that can still be used: for whom and until when
     #[command(after_help = LIST_EXAMPLES)]
@@ -86,9 +90,8 @@ pub(super) enum Command {
 impl Command {
     pub(super) fn is_json(&self) -> bool {
         match self {
-            Self::Issue { .. } => false,
             Self::List { form, .. } => form.json,
-            Self::Withdraw { json, .. } => *json,
+            Self::Issue { json, .. } | Self::Withdraw { json, .. } => *json,
         }
     }
 }
@@ -99,7 +102,8 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
             subject,
             replace,
             out,
-        } => issue(desk, subject, replace, out),
+            json,
+        } => issue(desk, subject, replace, (out, json)),
         Command::List { subject, form } => unused::list(desk.dir, subject, form),
         Command::Withdraw { subjects, json } => unused::withdraw(desk, subjects, json),
     }
@@ -109,7 +113,7 @@ fn issue(
     desk: &Desk<'_>,
     subject: Subject,
     replace: bool,
-    out: Option<PathBuf>,
+    (out, json): (Option<PathBuf>, bool),
 ) -> Result<(), Failure> {
     let root = served_root(&open_home(desk.dir)?)?.fingerprint();
     let (_, store) = desk.open_to_write()?;
@@ -122,6 +126,18 @@ fn issue(
         Ok(issued)
     };
     let issued = with_codes_at(out.as_deref(), || store.write_blocking(issue))?;
+    if json {
+        let shown = out.as_ref().map(|file| printable(&file.to_string_lossy()));
+        let code = issued.code.reveal();
+        return say_json(&json!({
+            "subject": subject.to_string(),
+            "code": shown.is_none().then(|| code.as_str()),
+            "file": shown,
+            "expires_at": rfc3339(issued.expires_at),
+            "replaced": replace,
+            "ca_sha256": root.to_string(),
+        }));
+    }
     if replace {
         say("other certificates are revoked, other codes withdrawn")?;
     }

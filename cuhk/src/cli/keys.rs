@@ -11,9 +11,10 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, IssuerKind};
 use scb_cli::{Failure, Home, say};
 use serde::Serialize;
+use serde_json::json;
 
 use self::ceremony::{rotate_issuer, rotate_root};
-use super::listing::Moment;
+use super::listing::{Moment, say_json};
 use super::{Desk, now, open};
 use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
@@ -98,6 +99,9 @@ pub(super) enum Command {
         which: Rotated,
         #[command(flatten)]
         passphrases: PassphraseFiles,
+        /// Answer as a JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Make a new key, and a request that is signed where the root's key is
     #[command(after_help = REQUEST_EXAMPLES)]
@@ -182,7 +186,11 @@ pub(super) struct PassphraseFiles {
 
 impl Command {
     pub(super) fn is_json(&self) -> bool {
-        matches!(self, Self::List { json: true })
+        match self {
+            Self::List { json } | Self::Rotate { json, .. } => *json,
+            Self::Withdraw(arguments) => arguments.json,
+            _ => false,
+        }
     }
 }
 
@@ -197,12 +205,19 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     };
     match command {
         Command::List { json } => list(&home, &store, json),
-        Command::Rotate { which, passphrases } => match which {
-            Rotated::Tokens => rotate(&store),
-            Rotated::Students => rotate_issuer(&home, &store, IssuerKind::Students, &passphrases),
-            Rotated::Services => rotate_issuer(&home, &store, IssuerKind::Services, &passphrases),
-            Rotated::Root => rotate_root(&home, &store, &passphrases),
-        },
+        Command::Rotate {
+            which,
+            passphrases,
+            json,
+        } => {
+            let kind = match which {
+                Rotated::Tokens => return rotate(&store, json),
+                Rotated::Root => return rotate_root(&home, &store, &passphrases, json),
+                Rotated::Students => IssuerKind::Students,
+                Rotated::Services => IssuerKind::Services,
+            };
+            rotate_issuer(&home, &store, kind, (&passphrases, json))
+        }
         Command::Request {
             which,
             out,
@@ -214,8 +229,15 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     }
 }
 
-fn rotate(store: &Store) -> Result<(), Failure> {
+fn rotate(store: &Store, json: bool) -> Result<(), Failure> {
     let retired = store.write_blocking(|records| rotate_tokens(records, now()))?;
+    if json {
+        return say_json(&json!({
+            "key": "tokens",
+            "retired": retired,
+            "active": await_active(store)?,
+        }));
+    }
     if retired > 0 {
         say("the key for tokens retires: what it signed counts until it expires")?;
     }
@@ -224,16 +246,21 @@ fn rotate(store: &Store) -> Result<(), Failure> {
 
 /// Says with which key tokens are signed from now on, if a server is there to have made it.
 fn tell_active(store: &Store) -> Result<(), Failure> {
+    let told = match await_active(store)? {
+        Some(row) => row.line(),
+        None => "no server is running here: the next `cuhk serve` makes the new key".to_owned(),
+    };
+    Ok(say(&told)?)
+}
+
+/// The key with which tokens are signed from now on; none if no server is there to have made it.
+fn await_active(store: &Store) -> Result<Option<Row>, Failure> {
     let deadline = Instant::now() + SERVER_PATIENCE;
     loop {
         let active = store.read_blocking(|records| active_signer(records, now()))?;
         match active.and_then(|signer| Row::of_signer(&signer, now())) {
-            Some(row) => return Ok(say(&row.line())?),
-            None if Instant::now() > deadline => {
-                let text = "no server is running here: the next `cuhk serve` makes the new key";
-                return Ok(say(text)?);
-            }
-            None => sleep(LOOK_AGAIN),
+            None if Instant::now() <= deadline => sleep(LOOK_AGAIN),
+            found => return Ok(found),
         }
     }
 }

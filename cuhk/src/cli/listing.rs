@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, BufWriter, ErrorKind, Write};
 
 use rustls_pki_types::UnixTime;
-use scb_cli::{Failure, local_time, note, rfc3339};
+use scb_cli::{Failure, local_time, note, rfc3339, say};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
@@ -42,6 +42,14 @@ pub(super) trait Row: Serialize {
     {
         self
     }
+}
+
+/// Prints one object, for scripts.
+pub(super) fn say_json(value: &serde_json::Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value);
+    Ok(say(
+        &text.map_err(|error| Failure::fault(error.to_string()))?
+    )?)
 }
 
 /// A time: in UTC as data (RFC 3339), in the zone of this machine for people.

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use rustls_pki_types::UnixTime;
-use scb_cli::{Failure, load_config, local_time, say};
+use scb_cli::{Failure, load_config, local_time, rfc3339, say};
 use scb_storage::{compact, empty_log};
+use serde_json::json;
 
+use super::listing::say_json;
 use super::{Desk, now};
 use crate::calendar::days;
 use crate::config::{MIN_QUESTION_RETENTION_DAYS, path};
@@ -56,6 +58,58 @@ pub(super) struct Arguments {
     /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,
+    /// Answer as a JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What goes, or would go, and how large the file was before and is now.
+struct Told<'a> {
+    arguments: &'a Arguments,
+    pruned: Pruned,
+    ended: UnixTime,
+    questions: &'a OldQuestions,
+    asked: UnixTime,
+    idle: &'a [IdleLog],
+    kib: Option<(u64, u64)>,
+}
+
+impl Told<'_> {
+    fn say(&self) -> Result<(), Failure> {
+        if self.arguments.json {
+            return say_json(&self.as_json());
+        }
+        let verb = match self.arguments.dry_run {
+            true => "would remove",
+            false => "removed",
+        };
+        told(verb, self.pruned, self.ended)?;
+        told_questions(verb, self.questions, self.asked)?;
+        told_idle(verb, self.idle)?;
+        match self.kib {
+            None => Ok(()),
+            Some((before, now)) => Ok(say(&format!(
+                "database  {before} KiB before, {now} KiB now"
+            ))?),
+        }
+    }
+
+    fn as_json(&self) -> serde_json::Value {
+        json!({
+            "dry_run": self.arguments.dry_run,
+            "codes": self.pruned.codes,
+            "certificates": self.pruned.certificates,
+            "ended_before": rfc3339(self.ended),
+            "questions": self.questions.count,
+            "questions_kept": self.questions.kept,
+            "questions_waiting": self.questions.waiting,
+            "questions_before": rfc3339(self.asked),
+            "witnessed_entries": self.idle.iter().map(|log| log.entries).sum::<u64>(),
+            "witnessed_logs": self.idle.len(),
+            "database_kib_before": self.kib.map(|kib| kib.0),
+            "database_kib": self.kib.map(|kib| kib.1),
+        })
+    }
 }
 
 pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
@@ -69,40 +123,45 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     let asked = earlier(now(), kept);
     let questions = OldQuestions::find(&home.path(path::LOG), &store, asked, now())?;
     let idle = store.read_blocking(move |records| records.witnessed().idle_since(asked))?;
+    let mut told = Told {
+        arguments,
+        pruned: Pruned::default(),
+        ended,
+        questions: &questions,
+        asked,
+        idle: &idle,
+        kib: None,
+    };
     if arguments.dry_run {
-        let pruned = store.read_blocking(move |records| records.pruning().count_ended(ended))?;
-        told("would remove", pruned, ended)?;
-        told_questions("would remove", &questions, asked)?;
-        return told_idle("would remove", &idle);
+        told.pruned = store.read_blocking(move |records| records.pruning().count_ended(ended))?;
+        return told.say();
     }
     let database = home.path(path::DATABASE);
     // On a disk that is nearly full the room of the log is what removing takes.
     empty_log(&database).map_err(Error::from)?;
-    let pruned = store.write_blocking(move |records| records.pruning().remove_ended(ended))?;
-    told("removed", pruned, ended)?;
+    told.pruned = store.write_blocking(move |records| records.pruning().remove_ended(ended))?;
     questions.remove()?;
-    told_questions("removed", &questions, asked)?;
     for log in &idle {
         let log = *log;
         store.write_blocking(move |records| records.witnessed().forget_entries(log, asked))?;
     }
-    told_idle("removed", &idle)?;
     store.close_blocking();
-    give_back(&database)
+    let given_back = give_back(&database);
+    told.kib = given_back.as_ref().ok().copied();
+    // What was removed is removed, also where the file stays as large as it was.
+    told.say()?;
+    Ok(given_back.map(drop)?)
 }
 
-/// Makes the file smaller.
-fn give_back(database: &Path) -> Result<(), Failure> {
+/// Makes the file smaller; its KiB before and after.
+fn give_back(database: &Path) -> Result<(u64, u64), Error> {
     let size = || fs::metadata(database).map_or(0, |found| found.len() >> 10);
     let before = size();
     compact(database).map_err(|error| match error.is_full() {
         true => Error::NoRoomToCompact { kib: before },
         false => error.into(),
     })?;
-    Ok(say(&format!(
-        "database  {before} KiB before, {} KiB now",
-        size()
-    ))?)
+    Ok((before, size()))
 }
 
 fn told(verb: &str, pruned: Pruned, moment: UnixTime) -> Result<(), Failure> {

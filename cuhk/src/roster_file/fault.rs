@@ -70,6 +70,15 @@ pub enum RosterFault {
         /// The line on which it opens.
         line: u64,
     },
+    /// A quotation mark of which it is not known whether it is ever closed: not before the row is too long.
+    #[error(
+        "line {line}: a quotation mark is opened and not closed within {} KiB, the longest row that is read",
+        MAX_ROW / 1024
+    )]
+    LongQuote {
+        /// The line on which it opens.
+        line: u64,
+    },
     /// A row that does not end.
     #[error("the row after line {line} does not end within {} KiB", MAX_ROW / 1024)]
     Endless {
@@ -107,6 +116,10 @@ impl RosterFault {
             Self::Ambiguous { .. } => {
                 "remove the columns that do not count, or name the column of the student ID with \
                  --sid-column"
+            }
+            Self::LongQuote { .. } => {
+                "close the quotation mark on that line, or remove it; if it is closed much later, make that \
+                 text shorter or leave its column out"
             }
             Self::OpenQuote { .. } => {
                 "close the quotation mark on that line or remove it; one that belongs to a text is \

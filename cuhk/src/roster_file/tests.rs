@@ -445,7 +445,7 @@ fn a_quotation_mark_left_open_in_a_long_file_is_found_where_it_is() {
     text += &"1155000003,C\n".repeat(MAX_ROW / 4);
     let error = read(text, None).unwrap_err();
     assert!(
-        matches!(error, RosterFault::OpenQuote { line: 3 }),
+        matches!(error, RosterFault::LongQuote { line: 3 }),
         "{error}"
     );
     let endless = "sid,name\n1155000001,".to_owned() + &"A".repeat(3 * MAX_ROW);

@@ -62,7 +62,7 @@ impl<R> Window<R> {
 
     fn endless(&self) -> RosterFault {
         match self.quotes(u64::MAX) {
-            Quotes::Open(line) => RosterFault::OpenQuote { line },
+            Quotes::Open(line) => RosterFault::LongQuote { line },
             _ => RosterFault::Endless { line: self.line },
         }
     }

@@ -119,6 +119,12 @@ impl Comparison {
     ) -> Result<(), Error> {
         let sid = &listed.sid;
         let known = records.roster().find(sid)?;
+        if known.is_none()
+            && let Some(other) = records.roster().otherwise_spelt(sid)?
+        {
+            self.import.found(line, sid, otherwise_spelt(&other));
+            return Ok(());
+        }
         let after = listed.over(known.as_ref());
         self.warn_of_formulas(line, &after);
         let is_added = known.is_none();
@@ -245,6 +251,14 @@ impl Comparison {
         });
         Ok(())
     }
+}
+
+/// To CUHK these would be two students. Where the one on the roster is wrong, it is suspended by hand first.
+fn otherwise_spelt(other: &StudentId) -> Difference {
+    Difference::Refused(format!(
+        "{other} is on the roster, which differs in upper and lower case only: correct this row; if it is the \
+         roster that is wrong, first: cuhk roster suspend {other}"
+    ))
 }
 
 /// Whether somebody who is active has a certificate, or a code that leads to one. What is on

@@ -26,7 +26,7 @@ pub struct Pruning<'a> {
 }
 
 /// How much of it there was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Enrolment codes.
     pub codes: usize,

@@ -60,6 +60,28 @@ impl<'a> Roster<'a> {
         raw.map(|raw| self.student(raw)).transpose()
     }
 
+    /// An active student whose ID differs from this one in upper and lower case only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub fn otherwise_spelt(&self, sid: &StudentId) -> Result<Option<StudentId>, Error> {
+        let other: Option<String> = self
+            .connection
+            .prepare_cached(
+                "SELECT sid FROM student
+                 WHERE sid = ?1 COLLATE NOCASE AND sid <> ?1 AND active = 1 LIMIT 1",
+            )?
+            .query_row([sid.as_str()], |row| row.get(0))
+            .optional()?;
+        let read = |other: String| {
+            other
+                .parse()
+                .map_err(|_| Error::RecordInvalid { what: "student ID" })
+        };
+        other.map(read).transpose()
+    }
+
     /// All students, by ID.
     ///
     /// # Errors

@@ -187,6 +187,9 @@ impl<'a> WitnessedLogs<'a> {
         from: u64,
         most: usize,
     ) -> Result<Vec<Fingerprint>, Error> {
+        if most == 0 {
+            return Ok(Vec::new());
+        }
         let mut statement = self.connection.prepare_cached(
             "SELECT number, entry FROM witnessed_entry JOIN witnessed_log ON log = id
              WHERE name = ?1 AND number >= ?2 ORDER BY number LIMIT ?3",

@@ -112,10 +112,13 @@ fn reserved_and_existing_service_names_are_refused() {
         add(ServiceName::blackboard()),
         Err(Error::ServiceExists(_))
     ));
-    assert!(matches!(
-        add(ServiceName::cuhk()),
-        Err(Error::ServiceReserved(_))
-    ));
+    for name in [
+        "cuhk", "issuance", "root", "service", "services", "student", "students", "witness",
+    ] {
+        let refused = add(name.parse().unwrap());
+        assert!(matches!(refused, Err(Error::ServiceReserved(_))), "{name}");
+    }
+    add("student-union".parse().unwrap()).unwrap();
 }
 
 #[test]

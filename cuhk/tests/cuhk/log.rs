@@ -336,6 +336,30 @@ async fn a_witness_s_word_is_handed_on() {
 }
 
 #[tokio::test]
+async fn a_service_cosigns_under_its_own_name_only() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let mut connection = university.connect_as(&blackboard).await;
+    let seen = look(&mut connection, None).await.unwrap();
+    for name in [
+        "cuhk.example/witness/library",
+        "cuhk.example/witness/cuhk",
+        "library.example/witness/blackboard",
+        "cuhk.example/blackboard",
+    ] {
+        let cosigner = named_cosigner(name);
+        let line = cosigner.cosign(seen.growth(), 1000);
+        let request = Request::Cosign {
+            verifier_key: cosigner.verifier().to_string(),
+            checkpoint: seen.checkpoint().clone().with(line).to_string(),
+        };
+        let told = university.ask(Some(&blackboard), &request).await;
+        assert_eq!(refused(told), Code::NotPermitted, "{name}");
+    }
+    university.stop().await;
+}
+
+#[tokio::test]
 async fn a_false_cosignature_is_refused() {
     let university = University::open().await;
     let student = university.student(SID).await;
@@ -399,7 +423,11 @@ async fn more_than_there_is_cannot_be_asked_for() {
 }
 
 fn cosigner() -> Cosigner {
-    let name = "blackboard.example/witness".parse().unwrap();
+    named_cosigner("cuhk.example/witness/blackboard")
+}
+
+fn named_cosigner(name: &str) -> Cosigner {
+    let name = name.parse().unwrap();
     Cosigner::new(NoteKey::generate(name, Algorithm::CosignatureV1).unwrap()).unwrap()
 }
 

@@ -370,3 +370,26 @@ fn a_formula_is_stored_as_it_is_and_told() {
     let student = &office.students()[0];
     assert_eq!((&*student.name, &*student.programme), ("=1+1", "@SUM(A1)"));
 }
+
+#[test]
+fn an_id_that_differs_from_one_on_the_roster_in_upper_and_lower_case_only_is_refused() {
+    let office = Office::open();
+    office
+        .import_all("sid,name\ns1155a,A\n1155000002,B\n", None)
+        .unwrap();
+    let other = "sid,name\nS1155A,A\n1155000002,B\n";
+    let import = office.import_all(other, None).unwrap();
+    assert_eq!((import.counts.added, import.counts.refused), (0, 1));
+    let Difference::Refused(reason) = &import.findings[0].difference else {
+        panic!("{import:?}");
+    };
+    assert!(reason.contains("s1155a is on the roster"), "{reason}");
+    assert_eq!(import.counts.suspended, 0, "nobody, as a row was refused");
+    // The same again, and what only looks alike, is fine.
+    let import = office.import_all("sid,name\ns1155a,A\n1155000002,B\ns1155b,C\n", None);
+    assert_eq!(import.unwrap().counts.refused, 0);
+    // Where the roster is wrong, somebody says so.
+    office.by_hand("s1155a", suspend);
+    let import = office.import_all("sid,name\nS1155A,A\n1155000002,B\n", Some(1));
+    assert_eq!(import.unwrap().counts.added, 1);
+}

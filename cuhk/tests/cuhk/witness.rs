@@ -279,6 +279,31 @@ async fn entries_that_were_witnessed_are_given_back() {
         entries: Vec::new(),
     };
     assert_eq!(ask(&mut asker.connection, &nothing).await.unwrap(), none);
+    // What is kept is not told to be gone where nothing is asked for.
+    for end in [10, 20] {
+        let nothing = Request::WitnessedEntries {
+            log: LOG.to_owned(),
+            from: 20,
+            end,
+        };
+        assert_eq!(ask(&mut asker.connection, &nothing).await.unwrap(), none);
+    }
+    university.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_that_could_be_read_as_another_log_s_is_none_of_a_log() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    for rest in ["../library/x", "C/../x", "C/é", "C//x", "C/", ".", "C/%2e"] {
+        let name = format!("cuhk.example/blackboard/{rest}");
+        let mut asker = Asker::of(&university, &blackboard).await;
+        let refusal = asker.endorse(&TestLog::of(&name, 0)).await.unwrap_err();
+        assert_eq!(refusal.code, Code::NotPermitted, "{name}");
+    }
+    let mut asker = Asker::of(&university, &blackboard).await;
+    let plain = "cuhk.example/blackboard/C.1_2/a..b~c";
+    asker.endorse(&TestLog::of(plain, 0)).await.unwrap();
     university.stop().await;
 }
 

@@ -7,7 +7,9 @@ use scb_cli::{
     Failure, Home, load_config, passphrase_from, passphrase_from_flag, printable, read_limited,
     say, write_atomic,
 };
+use serde_json::json;
 
+use super::super::listing::say_json;
 use super::{PassphraseFiles, Requested, SignRequest, now};
 use crate::Error;
 use crate::ceremony::{
@@ -43,7 +45,7 @@ pub(super) fn rotate_issuer(
     home: &Home,
     store: &Store,
     kind: IssuerKind,
-    files: &PassphraseFiles,
+    (files, json): (&PassphraseFiles, bool),
 ) -> Result<(), Failure> {
     let root_dir = home.path(&path::authority(newest_root(store)?));
     require_root_key(&root_dir)?;
@@ -51,7 +53,11 @@ pub(super) fn rotate_issuer(
     let passphrase = issuers_passphrase(files.passphrase_file.as_deref())?;
     let root_passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
     let root = open_root(&root_dir, &root_passphrase)?;
-    certify(home, store, kind, (&root, &passphrase))
+    let next = certify(home, store, kind, (&root, &passphrase))?;
+    match json {
+        true => say_json(&json!({ "key": next.to_string() })),
+        false => put_to_use(next),
+    }
 }
 
 /// Another issuing authority under this root.
@@ -60,11 +66,11 @@ pub(super) fn certify(
     store: &Store,
     kind: IssuerKind,
     (root, passphrase): (&Root, &Passphrase),
-) -> Result<(), Failure> {
+) -> Result<CrlSigner, Failure> {
     let config: Config = load_config(home).map_err(Error::from)?;
     let request = request(home, store, &config, kind, passphrase)?;
     let answer = sign(&request, root, now())?;
-    put_to_use(import(home, store, &answer, now())?)
+    Ok(import(home, store, &answer, now())?)
 }
 
 /// All three acts at one place; the new root's key is encrypted with the same passphrase.
@@ -72,6 +78,7 @@ pub(super) fn rotate_root(
     home: &Home,
     store: &Store,
     files: &PassphraseFiles,
+    json: bool,
 ) -> Result<(), Failure> {
     let root_dir = home.path(&path::authority(newest_root(store)?));
     require_root_key(&root_dir)?;
@@ -81,7 +88,11 @@ pub(super) fn rotate_root(
     let next = request.next.unwrap_or(CrlSigner::ROOT);
     let key = next_key(&home.path(&path::authority(next)), &passphrase)?;
     let answer = sign_root(&request, &roots, Some(key), now())?;
-    root_told(import_root(home, store, &answer, now())?)
+    let next = import_root(home, store, &answer, now())?;
+    match json {
+        true => say_json(&json!({ "key": next.map(|next| next.to_string()) })),
+        false => root_told(next),
+    }
 }
 
 pub(super) fn write_request(
@@ -211,7 +222,7 @@ fn root_told(next: Option<CrlSigner>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn put_to_use(authority: CrlSigner) -> Result<(), Failure> {
+pub(super) fn put_to_use(authority: CrlSigner) -> Result<(), Failure> {
     Ok(say(&format!(
         "{authority}  is put to use: a running server publishes its revocation list at once and \
          lets it issue 10 s later"

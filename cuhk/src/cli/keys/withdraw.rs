@@ -7,10 +7,12 @@ use clap::ValueEnum;
 use rustls_pki_types::UnixTime;
 use scb_certs::{RevocationReason, Root, ServiceName};
 use scb_cli::{Failure, Home, counted, say};
+use serde_json::json;
 
-use super::ceremony::{certify, issuers_passphrase, require_root_key, root_passphrase};
-use super::{LOOK_AGAIN, PassphraseFiles, SERVER_PATIENCE, now, tell_active};
+use super::ceremony::{certify, issuers_passphrase, put_to_use, require_root_key, root_passphrase};
+use super::{LOOK_AGAIN, PassphraseFiles, SERVER_PATIENCE, await_active, now, tell_active};
 use crate::ceremony::{newest_root, unlisted};
+use crate::cli::listing::say_json;
 use crate::cli::revoke::past;
 use crate::config::path;
 use crate::issuers::issuer_kind;
@@ -67,6 +69,9 @@ pub(in crate::cli) struct Arguments {
     /// Put another issuing authority in its place first
     #[arg(long)]
     replace: bool,
+    /// Answer as a JSON object
+    #[arg(long)]
+    pub(super) json: bool,
     #[command(flatten)]
     passphrases: PassphraseFiles,
 }
@@ -123,6 +128,12 @@ fn tokens(store: &Store, arguments: Arguments) -> Result<(), Failure> {
         ));
     }
     store.write_blocking(move |records| withdraw(records, &named, now()))?;
+    if arguments.json {
+        return say_json(&json!({
+            "key": key.to_string(),
+            "active": await_active(store)?,
+        }));
+    }
     say(&format!(
         "{key}  withdrawn: nothing that it signed counts any more"
     ))?;
@@ -142,9 +153,12 @@ fn authority(
     let roots = roots(home, store, is_alone, &arguments.passphrases)?;
     if let (true, Some(kind), Some(root)) = (is_alone, issuer_kind(signer), roots.last()) {
         let file = arguments.passphrases.passphrase_file.as_deref();
-        certify(home, store, kind, (root, &issuers_passphrase(file)?))?;
+        let next = certify(home, store, kind, (root, &issuers_passphrase(file)?))?;
+        if !arguments.json {
+            put_to_use(next)?;
+        }
     }
-    await_heir(store, signer)?;
+    await_heir(store, signer, arguments.json)?;
     let grounds = Grounds {
         reason: arguments.reason.of_authority(),
         invalid_since: arguments.compromised_since,
@@ -156,16 +170,45 @@ fn authority(
     };
     // Whatever has become of that.
     let revoked = revoke_issued(home, store, signer, grounds, now())?;
-    tell(signer, changed, &revoked)?;
+    if !arguments.json {
+        tell(signer, changed, &revoked)?;
+    }
     signed?;
-    tell_of_lists(home, store)
+    match arguments.json {
+        true => say_json(&as_json(signer, changed, &revoked, &unlisted(home, store)?)),
+        false => tell_of_lists(home, store),
+    }
+}
+
+fn as_json(
+    signer: CrlSigner,
+    changed: bool,
+    revoked: &RevokedWith,
+    unlisted: &[CrlSigner],
+) -> serde_json::Value {
+    let (mut students, mut services) = (Vec::new(), Vec::new());
+    for holder in &revoked.holders {
+        match holder {
+            Subject::Student(sid) => students.push(sid.to_string()),
+            Subject::Service(name) if *name == ServiceName::cuhk() => {}
+            Subject::Service(name) => services.push(name.to_string()),
+        }
+    }
+    json!({
+        "key": signer.to_string(),
+        "before": !changed,
+        "certificates": revoked.certificates,
+        "students": students,
+        "services": services,
+        "not_on_the_roots_list": unlisted.iter().map(CrlSigner::to_string).collect::<Vec<_>>(),
+    })
 }
 
 /// Lets the next one begin, if there is a server: everybody has seen its revocation list then, and
 /// nobody is let down who trusts what it issues. It takes ten seconds at most.
-fn await_heir(store: &Store, signer: CrlSigner) -> Result<(), Failure> {
+fn await_heir(store: &Store, signer: CrlSigner, quietly: bool) -> Result<(), Failure> {
     let deadline = Instant::now() + SERVER_PATIENCE;
-    let mut told = false;
+    let mut told = quietly;
     loop {
         let all = store.read_blocking(|records| records.authorities().all())?;
         let mut heirs = all

@@ -7,3 +7,6 @@ CREATE TABLE log_contradiction (
     told_at INTEGER NOT NULL,
     settled_at INTEGER
 ) STRICT, WITHOUT ROWID;
+
+-- Whether an ID is on the roster that differs in upper and lower case only.
+CREATE INDEX student_in_any_case ON student (sid COLLATE NOCASE);
