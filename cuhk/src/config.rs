@@ -250,6 +250,28 @@ pub(crate) fn lost_config(home: &Home) -> Option<String> {
     ))
 }
 
+/// What to say of a configuration that begins as `cuhk init` writes it and does not come to its end: what
+/// is missing has its default, such as where the server listens.
+pub(crate) fn cut_config(home: &Home) -> Option<String> {
+    let file = home.path(path::CONFIG);
+    let text = std::fs::read_to_string(&file).ok()?;
+    let whole = Config::default().to_toml();
+    let begins = whole.lines().next()?;
+    let option = |line: &str| {
+        let (name, _) = line.trim_start_matches(['#', ' ']).split_once(" = ")?;
+        Some(name.to_owned())
+    };
+    let last = whole.lines().rev().find_map(option)?;
+    let has_last = text.lines().filter_map(option).any(|name| name == last);
+    (text.starts_with(begins) && !has_last).then(|| {
+        format!(
+            "{} seems to be cut off: it does not come to `{last}`, the last option, and what is missing has \
+             its default",
+            file.display()
+        )
+    })
+}
+
 fn question_retention<'de, D: serde::Deserializer<'de>>(source: D) -> Result<u32, D::Error> {
     match u32::deserialize(source)? {
         days @ MIN_QUESTION_RETENTION_DAYS.. => Ok(days),
@@ -295,6 +317,29 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_file_that_does_not_come_to_its_end_is_noticed_wherever_it_was_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::create(dir.path(), scb_cli::Role::Cuhk).unwrap();
+        let write = |text: &str| std::fs::write(home.path(path::CONFIG), text).unwrap();
+        assert_eq!(cut_config(&home), None, "that it is gone is told otherwise");
+        for config in [Config::default(), unusual()] {
+            let whole = config.to_toml();
+            write(&whole);
+            assert_eq!(cut_config(&home), None);
+            let last = whole.trim_end().lines().last().unwrap();
+            let (cut, _) = whole.split_once(last).unwrap();
+            for (end, _) in cut.match_indices('\n').skip(1) {
+                write(&cut[..=end]);
+                let told = cut_config(&home).unwrap();
+                assert!(told.contains("cut off"), "{told}");
+            }
+        }
+        // What somebody has written by hand has whatever they wanted.
+        write("dns = [\"ca.example\"]\n");
+        assert_eq!(cut_config(&home), None);
+    }
 
     /// Every option that there is, none of them at its default.
     fn unusual() -> Config {

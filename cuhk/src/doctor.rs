@@ -23,7 +23,7 @@ use scb_certs::{Passphrase, all_from_pem};
 use scb_cli::{Home, counted, load_config, read_limited};
 use serde::Serialize;
 
-use crate::config::{lost_config, path};
+use crate::config::{cut_config, lost_config, path};
 use crate::store::Store;
 use crate::{Config, Error, issuers};
 
@@ -136,14 +136,15 @@ pub(crate) fn examine(home: &Home, passphrases: &Passphrases, now: UnixTime) -> 
 
 /// `cuhk init` has written one: without it the names in the server's certificate are the defaults.
 fn config_file(home: &Home) -> Finding {
-    match lost_config(home) {
-        None => Finding::ok("config", "every option is understood"),
-        Some(seen) => Finding::fail(
-            "config",
-            seen,
-            "put it back from a backup, or write it anew: `cuhk --print-config` shows how, and the \
-             names that clients know must be in it",
-        ),
+    const CHECK: &str = "config";
+    const MEND: &str = "put it back from a backup, or write it anew: `cuhk --print-config` shows how, and \
+                        the names that clients know must be in it";
+    if let Some(seen) = lost_config(home) {
+        return Finding::fail(CHECK, seen, MEND);
+    }
+    match cut_config(home) {
+        Some(seen) => Finding::warn(CHECK, seen, MEND),
+        None => Finding::ok(CHECK, "every option is understood"),
     }
 }
 

@@ -13,7 +13,7 @@ use scb_transport::{Clock, Limits, Listener, Shutdown, raise_descriptor_limit};
 use crate::Error;
 use crate::authority::Authority;
 use crate::clock;
-use crate::config::{Config, DEFAULT_LISTEN, lost_config, path};
+use crate::config::{Config, DEFAULT_LISTEN, cut_config, lost_config, path};
 use crate::fault::{Fault, Faults};
 use crate::handler::Handler;
 use crate::http;
@@ -139,7 +139,8 @@ impl Unlocked {
                 self.home.path(path::CONFIG).display()
             )
         });
-        lost_config(&self.home).into_iter().chain(dropped).collect()
+        let lost = lost_config(&self.home).or_else(|| cut_config(&self.home));
+        lost.into_iter().chain(dropped).collect()
     }
 
     /// What to say as long as the roots have not signed since this home was restored.

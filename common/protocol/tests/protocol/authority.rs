@@ -23,6 +23,11 @@ static LOG_WORDS: LazyLock<(String, String)> = LazyLock::new(|| {
     let log = TestLog::of(LOG, 1);
     (log.key().to_string(), log.checkpoint(1).to_string())
 });
+/// A key of the name under which `blackboard` cosigns.
+static WITNESS_KEY: LazyLock<String> = LazyLock::new(|| {
+    let named = TestLog::of("campus.test/witness/blackboard", 0);
+    named.key().to_string()
+});
 const CODE: &str = "01234-56789-ABCDE-FGHJK-MNPQR";
 
 /// Requests made with `openssl req`.
@@ -97,7 +102,7 @@ fn requests(request: &[u8]) -> [Request; 18] {
         Request::Checkpoint { old: 0 },
         Request::Audit { size: 1, from: 1 },
         Request::Cosign {
-            verifier_key: "key".to_owned(),
+            verifier_key: WITNESS_KEY.clone(),
             checkpoint: "checkpoint".to_owned(),
         },
         Request::TrustBundle { sequence: 0 },
