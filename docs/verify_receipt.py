@@ -460,11 +460,11 @@ def verify(arguments):
             check(waits["missing"] != [], "nobody is missing")
         check(parts["pending.json"] == json.dumps(waits, separators=(",", ":")).encode(),
               "it waits for another entry")
-        compare(arguments.file, statement)
-        return "it verifies, but is PENDING: no witness has seen the log entry yet; " + moments
         if not proved:
+            compare(arguments.file, statement)
             return "it verifies, but is PENDING: no cosignature of the log had come yet; " + moments
         gap = check_log(parts, leaf, service, trust, later, arguments.witness, 1)
+        compare(arguments.file, statement)
         names = ", ".join(waits["missing"])
         return "it verifies, but is PENDING: CUHK has seen the log entry, not %s; %s%s" % (names, moments, gap)
     gap = check_log(parts, leaf, service, trust, later, arguments.witness, arguments.quorum)
