@@ -288,10 +288,10 @@ mod tests {
         sheet.rows[1].set(0, "=3");
         let text = String::from_utf8(sheet.to_bytes()).unwrap();
         assert_eq!(text, "a,b\r\n\"x\r\ny\",9\r\n=3,4");
-        let mut sheet = Sheet::parse(&utf16(SHEETS[5])).unwrap_err().message;
-        assert!(sheet.contains("byte order mark"), "{sheet}");
-        sheet = format!("\u{feff}{}", SHEETS[5]);
-        let mut sheet = Sheet::parse(&utf16(&sheet)).unwrap();
+        let unmarked = Sheet::parse(&utf16(SHEETS[5])).unwrap_err().message;
+        assert!(unmarked.contains("byte order mark"), "{unmarked}");
+        let marked = format!("\u{feff}{}", SHEETS[5]);
+        let mut sheet = Sheet::parse(&utf16(&marked)).unwrap();
         sheet.rows[0].set(1, "9,25");
         let changed = SHEETS[5].replace("8,5", "9,25");
         assert_eq!(sheet.to_bytes(), utf16(&format!("\u{feff}{changed}")));
