@@ -242,6 +242,9 @@ impl Session<'_> {
         let engine = &mut self.prepared.engine;
         IfDearer::Ask.hand_in(self.words, |consent| {
             let hand_in = HandIn::new(report, course.clone(), assignment.clone()).by(consent);
+            if IfDearer::Ask.was_asked(consent) {
+                show.goes_again();
+            }
             engine.hand_in(&self.group, hand_in, &mut |event| show.event(event))
         })
     }

@@ -105,6 +105,11 @@ impl Show {
         }
     }
 
+    /// Another connection will go through the steps that were shown: they are not shown again.
+    pub(crate) fn goes_again(&mut self) {
+        self.again = true;
+    }
+
     fn step(&mut self, event: &StepEvent) {
         if self.again && self.explain.is_none() && is_repeated(event) {
             return;

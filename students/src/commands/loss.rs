@@ -23,6 +23,11 @@ impl IfDearer {
         if interactive { Self::Ask } else { Self::Refuse }
     }
 
+    /// Whether this is the second attempt, after the question.
+    pub(crate) fn was_asked(self, consent: Consent) -> bool {
+        self == Self::Ask && consent == Consent::Given
+    }
+
     /// Hands in, and once more if somebody agrees that it costs more.
     pub(crate) fn hand_in<T>(
         self,

@@ -21,7 +21,7 @@ use crate::interactive::Place;
 use crate::show::Show;
 use crate::trace::Recorder;
 use crate::words::Words;
-use crate::{Codes, Engine, Error, Group, Selection};
+use crate::{Codes, Engine, Error, Event, Group, Selection};
 
 pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(), Error> {
     let words = Words::of(common.explain.language.language());
@@ -158,12 +158,7 @@ fn job(
     let mut show = Show::new(common);
     let Prepared { codes, engine } = prepared;
     let recorder = engine.setup.recorder.clone();
-    let mut observer = |event: &crate::Event| {
-        show.event(event);
-        if let (Some(recorder), Some(event)) = (&recorder, event.step_event()) {
-            recorder.event(event);
-        }
-    };
+    let mut observer = watch(&mut show, recorder.as_ref());
     let options = EnrolOptions::default();
     engine.renew_due(group, &mut observer)?;
     let missing = engine.without_certificate(group, &options)?;
@@ -173,12 +168,27 @@ fn job(
     }
     enrol_missing(engine, codes, group, &options, &mut observer)?;
     engine.ask_whether_taken(group, &chosen, (course.as_ref(), assignment.as_ref()))?;
+    drop(observer);
     let mut report = chosen.hash()?;
     if_dearer.hand_in(Words::of(common.explain.language.language()), |consent| {
         let hand_in = HandIn::new(&mut report, course.clone(), assignment.clone());
         let hand_in = hand_in.with(elsewhere).by(consent);
+        if if_dearer.was_asked(consent) {
+            show.goes_again();
+        }
+        let mut observer = watch(&mut show, recorder.as_ref());
         engine.hand_in_or_propose(group, hand_in, &mut observer)
     })
+}
+
+/// Shows each event, and records it where somebody wants a trace.
+fn watch<'a>(show: &'a mut Show, recorder: Option<&'a Recorder>) -> impl FnMut(&Event) + 'a {
+    move |event| {
+        show.event(event);
+        if let (Some(recorder), Some(event)) = (recorder, event.step_event()) {
+            recorder.event(event);
+        }
+    }
 }
 
 /// Before a code is asked for: where others are enrolled, an ID that is not may be mistyped.
