@@ -66,7 +66,7 @@ fn a_campus_set_up_by_hand_does_the_main_job() {
         listed.contains("S-000001") && listed.contains("S-000002"),
         "{listed}"
     );
-    assert!(listed.contains("SANDBOX/lab"), "{listed}");
+    assert!(listed.contains("CSCI3150/lab-1"), "{listed}");
     let shown = campus
         .blackboard(&["submissions", "show", "S-000001", "--json"])
         .succeeded()
