@@ -150,11 +150,8 @@ impl Verification {
         question: &Question,
         now: UnixTime,
     ) -> Result<Self, Refusal> {
-        let verified = Self::verify_for(token, trust, asker, &question.members, now)?;
-        if verified.nonce != question.nonce {
-            return Err(invalid("it answers another question (nonce)"));
-        }
-        Ok(verified)
+        let asked = (&question.members[..], Some(question.nonce));
+        Self::judge(token, trust, asker, asked, now)
     }
 
     /// Verifies an answer that somebody else asked for, as a member or an auditor does: all
@@ -170,6 +167,16 @@ impl Verification {
         members: &[MemberQuestion],
         at: UnixTime,
     ) -> Result<Self, Refusal> {
+        Self::judge(token, trust, asker, (members, None), at)
+    }
+
+    fn judge(
+        token: &str,
+        trust: &TrustStore,
+        asker: &SpiffeId,
+        (members, nonce): (&[MemberQuestion], Option<Nonce>),
+        at: UnixTime,
+    ) -> Result<Self, Refusal> {
         let (signer, claims) = read(token, trust, at)
             .map_err(|error| error.refusal(Code::VerificationInvalid, Step::Three))?;
         if claims.aud != *asker {
@@ -177,6 +184,10 @@ impl Verification {
         }
         if is_past(claims.exp, at) || is_future(claims.iat, at) {
             return Err(invalid("it is not in force at this time"));
+        }
+        // What answers another question says nothing about these members.
+        if nonce.is_some_and(|nonce| nonce != claims.nonce) {
+            return Err(invalid("it answers another question (nonce)"));
         }
         check_members(&claims, members)?;
         Ok(Self {
