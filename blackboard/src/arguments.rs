@@ -257,10 +257,10 @@ Examples:
   blackboard logs --json
   blackboard logs | cut -d ' ' -f 1     (the keys alone, for a witness's operator)
 
-Each line begins with the log's verifier key (C2SP signed-note), whose name is the log's, and says how
-many of its entries each witness has cosigned. What to do about one that does not is said on standard
-error. All logs of this server have one key under many names. Witnesses besides CUHK are named in config.toml:
-`witnesses` and `quorum`.";
+Each line begins with the log's verifier key (C2SP signed-note), whose name is the log's, and
+says how many of its entries each witness has cosigned. What to do about one that does not is
+said on standard error. All logs of this server have one key under many names. Witnesses
+besides CUHK are named in config.toml: `witnesses` and `quorum`.";
 
 /// `blackboard logs`.
 #[derive(Debug, Clone, Args)]

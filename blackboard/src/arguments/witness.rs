@@ -23,10 +23,10 @@ Examples:
   blackboard witness accept-log            (changes nothing: says what was seen and what there is)
   blackboard witness accept-log --instead-of 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=
 
-For a CUHK that was restored from a backup and has gone on without the newest entries of its log: ask
-its operator whether it was so. The tree is that of what was seen here, as `blackboard witness show`
-prints it. What was seen stays as evidence; from then on the log as it is now is what CUHK is held to.
-A server that runs takes it up within half a minute.";
+For a CUHK that was restored from a backup and has gone on without the newest entries of its
+log: ask its operator whether it was so. The tree is that of what was seen here, as `blackboard
+witness show` prints it. What was seen stays as evidence; from then on the log as it is now is
+what CUHK is held to. A server that runs takes it up within half a minute.";
 
 /// `blackboard witness`.
 #[derive(Debug, Clone, Subcommand)]
