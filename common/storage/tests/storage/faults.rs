@@ -134,7 +134,7 @@ fn failed_fsync_in_a_checkpoint_ends_the_process() {
         db.write_blocking(|tx| insert(tx, 1)).unwrap();
         say("first stored");
         fs::write(home.join("trigger"), "").unwrap();
-        let large = "INSERT INTO note VALUES (2, zeroblob(8000000))";
+        let large = "INSERT INTO note VALUES (2, zeroblob(20000000))";
         let _ = db.write_blocking(move |tx| Ok::<_, Error>(tx.execute(large, [])?));
         // Those who write do not wait for the checkpoint; who closes does.
         db.close_blocking();
