@@ -5,6 +5,7 @@ use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_explain::{Language, length};
 use scb_protocol::grade::{Lateness, VerifiedGrade, VerifiedRelease};
 use scb_protocol::receipt::Witnessed;
+use scb_protocol::statement::SubmissionNumber;
 use serde_json::{Value, json};
 
 use super::{Prepared, quiet, say_json};
@@ -57,6 +58,9 @@ fn say_one(verified: &VerifiedGrade, words: Words) -> Result<(), Error> {
     }
     if let Some(comment) = &grade.comment {
         say(&format!("  {}", printable(comment)))?;
+    }
+    if let Some(number) = grade.submission {
+        say(&format!("  {}", words.submission(number)))?;
     }
     let grader = printable(&grade.grader.to_string());
     say(&format!("  {}", words.graded(&grader, grade.at)))?;
@@ -134,6 +138,13 @@ impl Words {
                 format!("worth {raw}, less {percent} % because it was late by {by} ({rule})")
             }
             Language::Chinese => format!("原得 {raw} 分，因遲交 {by} 扣 {percent} %（{rule}）"),
+        }
+    }
+
+    fn submission(self, number: SubmissionNumber) -> String {
+        match self.0 {
+            Language::English => format!("for {number}, which counted then"),
+            Language::Chinese => format!("評核的是當時計分的 {number}"),
         }
     }
 

@@ -108,8 +108,8 @@ struct Words(Language);
 impl Words {
     fn nothing(self) -> &'static str {
         self.0.pick(
-            "Nothing of these students has been handed in.",
-            "這些學生尚未提交任何作業。",
+            "Nothing of these students has been handed in. What waits for signatures: `student cosign`",
+            "這些學生尚未提交任何作業。等待簽署的提案：`student cosign`",
         )
     }
 
