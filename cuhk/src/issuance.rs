@@ -227,7 +227,15 @@ fn check_devices(
         Some(serial) != renewed && !replaced.contains(serial)
     });
     at_most(others.count(), MAX_STUDENT_CERTIFICATES, wanted)?;
-    at_most(live.len(), MAX_LIVE_STUDENT_CERTIFICATES, wanted)
+    at_most(live.len(), MAX_LIVE_STUDENT_CERTIFICATES, wanted).map_err(|error| match error {
+        // No machine is too many here: those that were renewed make room as they end.
+        Error::Refused(refusal) => {
+            let ends = live.iter().map(|record| record.intent.validity.not_after);
+            let room_at = ends.min().map(rfc3339).unwrap_or_default();
+            Error::Refused(refusal.with("room_at", room_at))
+        }
+        error => error,
+    })
 }
 
 /// There is room for one more.

@@ -28,7 +28,7 @@ pub(super) struct Filter {
     #[arg(long, value_name = "DATE", value_parser = parse_date, conflicts_with = "expires_within")]
     expires_before: Option<UnixTime>,
     /// Only those that are not past their end, but will be in so many days
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "DAYS", value_parser = days)]
     expires_within: Option<u32>,
 }
 
@@ -71,6 +71,13 @@ impl Filter {
 fn authority(text: &str) -> Result<CrlSigner, String> {
     let parsed = text.parse();
     parsed.map_err(|_| "write students, services or such as students-2".to_owned())
+}
+
+/// A number of days, with or without `d`.
+fn days(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('d').unwrap_or(text).parse();
+    let days = number.ok().filter(|days| (1..=36_500).contains(days));
+    days.ok_or_else(|| "write a number of days, such as 30 (1 to 36500)".to_owned())
 }
 
 impl Status {
@@ -242,5 +249,13 @@ mod tests {
             ..Filter::default()
         };
         assert_eq!(wanted(&filter), [3], "what has ended does not end soon");
+    }
+
+    #[test]
+    fn days_are_a_number_with_or_without_their_letter() {
+        assert_eq!([days("30"), days("30d")], [Ok(30), Ok(30)]);
+        for wrong in ["", "d", "0", "36501", "30h", "a week"] {
+            assert!(days(wrong).unwrap_err().contains("a number of days"));
+        }
     }
 }

@@ -6,7 +6,7 @@ use scb_certs::{Chain, RevocationReason, SigningKey, create_request};
 use scb_cuhk::{Config, MAX_STUDENT_CERTIFICATES, Records, restore, suspend};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::values::Der;
-use scb_protocol::{AuthorityChannel, Code, Refusal, prove_renewal};
+use scb_protocol::{AuthorityChannel, Code, Refusal, prove_renewal, rfc3339};
 use tokio::task::JoinSet;
 
 use crate::university::{Credentials, University, ask, enrol, enrolled, refused, renew};
@@ -134,6 +134,7 @@ async fn a_renewal_is_no_further_device() {
 async fn renewals_without_end_are_refused() {
     let university = University::open().await;
     let mut who = university.student(SID).await;
+    let first_ends = who.chain.leaf().not_after();
     let refusal = loop {
         university.clock.advance(Duration::from_secs(60));
         let key = key();
@@ -143,6 +144,7 @@ async fn renewals_without_end_are_refused() {
         }
     };
     assert_eq!(refusal.code, Code::TooManyDevices);
+    assert_eq!(refusal.params["room_at"], rfc3339(first_ends));
     let most = scb_cuhk::MAX_LIVE_STUDENT_CERTIFICATES;
     assert_eq!(university.count_certificates(SID).await, most);
 }
