@@ -121,6 +121,11 @@ impl Witnessed {
         }
     }
 
+    /// Whether as many have cosigned this as must.
+    pub(crate) fn is_enough(&self, cosigned: &Cosigned) -> bool {
+        is_enough(&self.policy, cosigned)
+    }
+
     /// Who besides CUHK has not cosigned this.
     pub(crate) fn missing_in(&self, cosigned: &Cosigned) -> Vec<KeyName> {
         let outside = self.policy.outside().iter();
@@ -250,18 +255,19 @@ impl Seen {
 
     /// What enough have cosigned is complete; then the newest is offered.
     fn go_on(&mut self, policy: &WitnessPolicy) {
-        let is_met = |cosigned: &Cosigned| {
-            let (checkpoint, keys) = (cosigned.checkpoint.checkpoint(), &cosigned.keys);
-            policy.is_met_by(checkpoint, keys.witness())
-        };
-        if is_met(&self.offered) {
+        if is_enough(policy, &self.offered) {
             self.complete = Some(Arc::clone(&self.offered));
             self.offered = Arc::clone(&self.newest);
         }
-        if is_met(&self.offered) {
+        if is_enough(policy, &self.offered) {
             self.complete = Some(Arc::clone(&self.offered));
         }
     }
+}
+
+fn is_enough(policy: &WitnessPolicy, cosigned: &Cosigned) -> bool {
+    let (checkpoint, keys) = (cosigned.checkpoint.checkpoint(), &cosigned.keys);
+    policy.is_met_by(checkpoint, keys.witness())
 }
 
 fn covering(all: &BTreeMap<LogName, Seen>, log: &LogName, index: u64) -> Option<Arc<Cosigned>> {

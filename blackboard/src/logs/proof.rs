@@ -9,7 +9,7 @@ use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::{CommittedEntry, LogProof};
 use scb_storage::LogStopped;
 use scb_tlog::{
-    ConsistencyProof, Error as LogError, SignatureLine, TlogProof, consistency_proof,
+    ConsistencyProof, Error as LogError, KeyName, SignatureLine, TlogProof, consistency_proof,
     inclusion_proof,
 };
 use tokio::task::spawn_blocking;
@@ -37,11 +37,24 @@ impl Logs {
         }
         self.follow(&record).await?;
         let (name, index) = record.entry()?;
-        let Some(cosigned) = witnessed.covering_within(&name, index, patience).await else {
-            return Ok(self
-                .partly_proved(record, (&name, index), (witnessed, patience), trust)
-                .await);
+        let enough = witnessed.covering_within(&name, index, patience).await;
+        let cosigned = match enough {
+            Some(cosigned) => cosigned,
+            None => match witnessed.seen_by_cuhk_within(&name, index, patience).await {
+                Some(cosigned) => cosigned,
+                None => {
+                    let number = record.number();
+                    tracing::warn!("{number}: its receipt is pending, CUHK has not cosigned yet");
+                    return Ok(record);
+                }
+            },
         };
+        // Others may have cosigned in between: what is complete is kept.
+        if !witnessed.is_enough(&cosigned) {
+            let partly = (&*cosigned, witnessed.missing_in(&cosigned));
+            let entry = (&name, index);
+            return Ok(self.partly_proved(record, entry, partly, trust).await);
+        }
         match self
             .complete(&record, (&name, index), &cosigned, trust)
             .await
@@ -55,28 +68,20 @@ impl Logs {
         }
     }
 
-    /// The record with the proof that CUHK has seen its entry, in which others are missing; as it is if
-    /// CUHK has not seen it. It is kept nowhere.
+    /// The record with the proof that CUHK has seen its entry, in which others are missing. It is kept
+    /// nowhere.
     async fn partly_proved(
         &self,
         record: Record,
         entry: (&LogName, u64),
-        (witnessed, patience): (&Witnessed, Duration),
+        (cosigned, missing): (&Cosigned, Vec<KeyName>),
         trust: &Arc<TrustStore>,
     ) -> Record {
         let number = record.number();
-        let Some(cosigned) = witnessed
-            .seen_by_cuhk_within(entry.0, entry.1, patience)
-            .await
-        else {
-            tracing::warn!("{number}: its receipt is pending, CUHK has not cosigned yet");
-            return record;
-        };
-        let missing = witnessed.missing_in(&cosigned);
         let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
         let names = names.join(", ");
         tracing::warn!("{number}: its receipt is pending, CUHK has cosigned, {names} not yet");
-        match self.verified_proof(&record, entry, &cosigned, trust).await {
+        match self.verified_proof(&record, entry, cosigned, trust).await {
             Ok(proof) => record.with(LogProof { missing, ..proof }),
             Err(error) => {
                 let error = anyhow::Error::new(error);
