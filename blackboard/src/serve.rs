@@ -1,25 +1,27 @@
 //! `blackboard serve`: everything that runs, put together.
 
+mod sweeping;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context;
-use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, TrustDomain, TrustStore};
 use scb_cli::{Failure, Home};
 use scb_protocol::rules::{GroupSize, Terms};
 use scb_protocol::server::Policy;
-use scb_protocol::{Code, Refusal, Step, from_seconds};
+use scb_protocol::{Code, Refusal, Step};
 use scb_storage::{ContentStore, HomeLock, READERS};
 use scb_transport::{
     ClientAuth, Clock, Listener, ServerTls, Shutdown, Turns, raise_descriptor_limit,
 };
 use tokio::sync::watch;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use self::sweeping::{keep_sweeping, lapse, sweep, sweep_uploads};
 use crate::authority::{Authority, CuhkAddress, ListsNow, LogWitness, Settings, Witness};
 use crate::config::{Config, WitnessPolicyError};
 use crate::enrol::receipt_roots;
@@ -44,14 +46,6 @@ const QUESTIONS: usize = READERS / 2;
 pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two attempts meanwhile.
 pub(crate) const START_PAUSE: Duration = Duration::from_millis(100);
-
-/// How long content that no record names is kept.
-const UNNAMED: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How often uploads that are over are removed.
-const SWEEP: Duration = Duration::from_secs(60 * 60);
-/// How long after its time an upload may still be on its way.
-const SENDING: Duration = Duration::from_secs(60 * 60);
 
 /// What a sandbox begins with.
 const SAMPLE_COURSE: &str = "SANDBOX";
@@ -343,50 +337,6 @@ fn settings(
         outage: config.outage,
         clock: Arc::clone(clock),
     })
-}
-
-/// Content without a record harms nobody: what cannot be swept stays.
-fn sweep(register: &Register, content: &ContentStore) {
-    let swept = SystemTime::now()
-        .checked_sub(UNNAMED)
-        .map(|moment| register.sweep(content, moment));
-    if let Some(Err(error)) = swept {
-        tracing::warn!("content that no record names was not removed: {error}");
-    }
-}
-
-/// Removes what came of uploads that nobody can go on with any more. Whoever is sending when the
-/// time is over has a little more.
-fn sweep_uploads(register: &Register, content: &ContentStore, now: UnixTime) {
-    let past = from_seconds(now.as_secs().saturating_sub(SENDING.as_secs()));
-    match register.sweep_uploads(content, past) {
-        Ok(0) => {}
-        Ok(removed) => tracing::info!("removed what came of {removed} uploads never finished"),
-        Err(error) => tracing::warn!("uploads that are over were not removed: {error}"),
-    }
-}
-
-/// Enters which proposals nobody can sign any more.
-fn lapse(register: &Register, now: UnixTime) {
-    match register.lapse_proposals(now) {
-        Ok(0) => {}
-        Ok(lapsed) => tracing::info!("{lapsed} proposals were not signed by everybody in time"),
-        Err(error) => tracing::warn!("it was not entered which proposals have lapsed: {error}"),
-    }
-}
-
-async fn keep_sweeping(shared: Arc<Shared>) {
-    loop {
-        sleep(SWEEP).await;
-        let shared = Arc::clone(&shared);
-        let swept = spawn_blocking(move || {
-            lapse(&shared.register, shared.clock.now());
-            sweep_uploads(&shared.register, &shared.content, shared.clock.now());
-        });
-        if swept.await.is_err() {
-            return;
-        }
-    }
 }
 
 pub(crate) fn not_certified() -> Failure {

@@ -37,13 +37,11 @@ use rusqlite_migration::{M, Migrations};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Crl, Fingerprint, StudentId};
 use scb_cli::Home;
-use scb_protocol::audit::{GrownLog, KnownLog};
 use scb_protocol::log_leaf::{Entry, LogName, Recovered};
 use scb_protocol::receipt::LogProof;
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
 use scb_storage::Database;
-use scb_tlog::Growth;
 
 use crate::authority::Numbers;
 pub(crate) use assignments::{Amended, Assignment, Place};
@@ -56,8 +54,7 @@ pub(crate) use inspector::{
     AddedRow, CommittedRow, DeliveryRow, EntryRow, Inspector, ProposedRow, Release, Repeat,
     SignedRow,
 };
-use known_log::Seen;
-pub(crate) use known_log::{FormerLog, SetAside};
+pub(crate) use known_log::FormerLog;
 #[cfg(test)]
 pub(crate) use proposals::MAX_WAITING;
 #[cfg(test)]
@@ -286,82 +283,6 @@ impl Store {
     /// Where the database is.
     pub(crate) fn path(&self) -> &std::path::Path {
         self.database.path()
-    }
-
-    /// CUHK's issuance log as it was remembered last.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::KnownLog`] if it was altered since; [`Error::Storage`].
-    pub async fn known_log(&self) -> Result<Option<KnownLog>, Error> {
-        self.database.read(known_log::find).await
-    }
-
-    /// Remembers the log that grew out of the one before.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::LogRolledBack`] if it did not; [`Error::Storage`].
-    pub async fn remember_log(&self, log: &GrownLog) -> Result<(), Error> {
-        let log = Seen::of(log);
-        self.database
-            .write(move |transaction| known_log::remember(transaction, &log))
-            .await
-    }
-
-    /// Sets aside what was seen of CUHK's issuance log, if anything was, and keeps it as evidence:
-    /// the log of another CUHK is remembered in its place. What was set aside.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::KnownLog`], [`Error::Storage`].
-    pub(crate) fn set_log_aside(&self, at: UnixTime) -> Result<Option<KnownLog>, Error> {
-        self.database.write_blocking(move |transaction| {
-            known_log::set_aside(transaction, SetAside::OtherRoot, at)
-        })
-    }
-
-    /// By the operator's word, remembers CUHK's log as it is now in the place of what was `seen` of it,
-    /// which is kept as evidence.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::LogRolledBack`] if something else was seen meanwhile; [`Error::Storage`].
-    pub(crate) async fn replace_log(
-        &self,
-        seen: KnownLog,
-        now: &GrownLog,
-        at: UnixTime,
-    ) -> Result<(), Error> {
-        let now = Seen::of(now);
-        let replace = move |transaction: &rusqlite::Transaction<'_>| match known_log::set_aside(
-            transaction,
-            SetAside::Operator,
-            at,
-        )? {
-            Some(known) if known == seen => known_log::remember(transaction, &now),
-            _ => Err(Error::LogRolledBack),
-        };
-        self.database.write(replace).await
-    }
-
-    /// The checkpoint that says what was seen last of CUHK's issuance log: cosigned before, so that it may
-    /// be cosigned again.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::KnownLog`] if it was altered since; [`Error::Storage`].
-    pub(crate) async fn log_evidence(&self) -> Result<Option<Growth>, Error> {
-        self.database.read(known_log::evidence).await
-    }
-
-    /// What was set aside of CUHK's issuance log, the oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::KnownLog`] if one was altered since; [`Error::Storage`].
-    pub(crate) async fn former_logs(&self) -> Result<Vec<FormerLog>, Error> {
-        self.database.read(known_log::former).await
     }
 
     /// All logs, with how many entries each has.

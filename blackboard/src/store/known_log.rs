@@ -6,7 +6,7 @@ use scb_protocol::audit::{GrownLog, KnownLog};
 use scb_protocol::from_seconds;
 use scb_tlog::{ConsistencyProof, Growth, UnverifiedCheckpoint, verify_growth};
 
-use super::{Error, as_integer};
+use super::{Error, Store, as_integer};
 
 /// By whose word this server went on with another log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,83 @@ impl Seen {
             known: log.known(),
             checkpoint: log.checkpoint().to_string(),
         }
+    }
+}
+
+impl Store {
+    /// CUHK's issuance log as it was remembered last.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KnownLog`] if it was altered since; [`Error::Storage`].
+    pub async fn known_log(&self) -> Result<Option<KnownLog>, Error> {
+        self.database.read(find).await
+    }
+
+    /// Remembers the log that grew out of the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LogRolledBack`] if it did not; [`Error::Storage`].
+    pub async fn remember_log(&self, log: &GrownLog) -> Result<(), Error> {
+        let log = Seen::of(log);
+        self.database
+            .write(move |transaction| remember(transaction, &log))
+            .await
+    }
+
+    /// Sets aside what was seen of CUHK's issuance log, if anything was, and keeps it as evidence:
+    /// the log of another CUHK is remembered in its place. What was set aside.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KnownLog`], [`Error::Storage`].
+    pub(crate) fn set_log_aside(&self, at: UnixTime) -> Result<Option<KnownLog>, Error> {
+        self.database
+            .write_blocking(move |transaction| set_aside(transaction, SetAside::OtherRoot, at))
+    }
+
+    /// By the operator's word, remembers CUHK's log as it is now in the place of what was `seen` of it,
+    /// which is kept as evidence.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LogRolledBack`] if something else was seen meanwhile; [`Error::Storage`].
+    pub(crate) async fn replace_log(
+        &self,
+        seen: KnownLog,
+        now: &GrownLog,
+        at: UnixTime,
+    ) -> Result<(), Error> {
+        let now = Seen::of(now);
+        let replace = move |transaction: &Transaction<'_>| match set_aside(
+            transaction,
+            SetAside::Operator,
+            at,
+        )? {
+            Some(known) if known == seen => remember(transaction, &now),
+            _ => Err(Error::LogRolledBack),
+        };
+        self.database.write(replace).await
+    }
+
+    /// The checkpoint that says what was seen last of CUHK's issuance log: cosigned before, so that it may
+    /// be cosigned again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KnownLog`] if it was altered since; [`Error::Storage`].
+    pub(crate) async fn log_evidence(&self) -> Result<Option<Growth>, Error> {
+        self.database.read(evidence).await
+    }
+
+    /// What was set aside of CUHK's issuance log, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KnownLog`] if one was altered since; [`Error::Storage`].
+    pub(crate) async fn former_logs(&self) -> Result<Vec<FormerLog>, Error> {
+        self.database.read(former).await
     }
 }
 
