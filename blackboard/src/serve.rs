@@ -255,6 +255,14 @@ impl Server {
     }
 }
 
+/// Who a home is certified as, for what runs once and renews nothing.
+fn certified(home: &Home) -> anyhow::Result<watch::Sender<Arc<Identity>>> {
+    let identity = IdentityFiles::open(home)?.current()?;
+    Ok(watch::Sender::new(Arc::new(
+        identity.ok_or_else(not_certified)?,
+    )))
+}
+
 /// What compares the logs of a home with what CUHK has seen of them. Nothing is served.
 ///
 /// # Errors
@@ -267,14 +275,11 @@ pub(crate) async fn log_witness_of(
     cuhk: CuhkAddress,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<LogWitness> {
-    let identity = IdentityFiles::open(home)?
-        .current()?
-        .ok_or_else(not_certified)?;
-    let service = identity.chain.leaf().spiffe_id()?;
+    let identity = certified(home)?;
     let logs = Logs::open(home, store.clone(), LogKey::open(home)?)?;
-    let identity = watch::Sender::new(Arc::new(identity));
     let settings = settings(home, config, (&cuhk, &identity), store, &clock)?;
     let authority = reach_cuhk(settings).await?;
+    let service = identity.borrow().chain.leaf().spiffe_id()?;
     Ok(LogWitness {
         address: cuhk,
         service,
@@ -302,13 +307,10 @@ pub(crate) async fn witness_of(
     cuhk: CuhkAddress,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Witness> {
-    let identity = IdentityFiles::open(home)?
-        .current()?
-        .ok_or_else(not_certified)?;
-    let service = identity.chain.leaf().spiffe_id()?;
-    let identity = watch::Sender::new(Arc::new(identity));
+    let identity = certified(home)?;
     let settings = settings(home, config, (&cuhk, &identity), store, &clock)?;
     let authority = reach_cuhk(settings).await?;
+    let service = identity.borrow().chain.leaf().spiffe_id()?;
     Ok(Witness {
         cosigner: witness_key(home, service.trust_domain())?,
         address: cuhk,

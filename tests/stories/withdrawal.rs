@@ -121,6 +121,22 @@ impl Campus {
             assert!(Instant::now() < deadline, "{ran:#?}");
         }
     }
+
+    /// New codes, new certificates and a hand-in; and the receipt of before is as good as it was.
+    fn goes_on_with_new_codes(&self, receipt: &str) {
+        let codes = [
+            "roster",
+            "import",
+            "students.csv",
+            "--codes-out",
+            "again.csv",
+        ];
+        self.by_hand.cuhk(&codes).succeeded();
+        let enrol = ["enrol", "--ids", GROUP, "--codes", "again.csv"];
+        self.by_hand.student(&enrol).succeeded();
+        self.hand_in().succeeded();
+        self.by_hand.student(&["verify", receipt]).succeeded();
+    }
 }
 
 fn path_of(name: &str) -> String {
@@ -181,18 +197,7 @@ fn a_stolen_issuing_authority_is_withdrawn_and_its_students_come_back_with_new_c
     campus.by_hand.cuhk(&unknown).refused(3, "key_unknown");
 
     // Whoever had a certificate from it has neither that nor a code.
-    let codes = [
-        "roster",
-        "import",
-        "students.csv",
-        "--codes-out",
-        "again.csv",
-    ];
-    campus.by_hand.cuhk(&codes).succeeded();
-    let enrol = ["enrol", "--ids", GROUP, "--codes", "again.csv"];
-    campus.by_hand.student(&enrol).succeeded();
-    campus.hand_in().succeeded();
-    campus.by_hand.student(&["verify", &receipt]).succeeded();
+    campus.goes_on_with_new_codes(&receipt);
     let listed = campus.by_hand.student(&["receipts"]).succeeded().stdout;
     assert!(!listed.contains("does NOT verify"), "{listed}");
 
@@ -243,18 +248,7 @@ fn an_authority_under_the_older_root_is_withdrawn_while_two_roots_count() {
         }
     }
     campus.refused_soon();
-    let codes = [
-        "roster",
-        "import",
-        "students.csv",
-        "--codes-out",
-        "again.csv",
-    ];
-    campus.by_hand.cuhk(&codes).succeeded();
-    let enrol = ["enrol", "--ids", GROUP, "--codes", "again.csv"];
-    campus.by_hand.student(&enrol).succeeded();
-    campus.hand_in().succeeded();
-    campus.by_hand.student(&["verify", &receipt]).succeeded();
+    campus.goes_on_with_new_codes(&receipt);
     let doctor = campus.by_hand.cuhk(&["doctor", "--json"]).json();
     let mut findings = doctor.as_array().unwrap().iter();
     assert!(findings.all(|one| one["outcome"] != "fail"), "{doctor:#}");

@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
 use scb_protocol::from_seconds;
 use scb_protocol::rules::{Price, Rulebook};
 use scb_protocol::server::Commitment;
@@ -106,45 +107,70 @@ fn candidates(
     let Some(first) = statement.members.iter().map(|member| &member.sid).min() else {
         return Ok(Vec::new());
     };
-    let (course, assignment) = (
-        statement.course.to_string(),
-        statement.assignment.to_string(),
-    );
-    let (own, since) = (statement.submission, as_integer(commitment.at.as_secs()));
-    let mut found = Vec::new();
-    let sql = "SELECT submission, withdrawals.at FROM backlog JOIN commitments USING (submission) \
-               LEFT JOIN withdrawals USING (submission) \
-               WHERE sid = ? AND course = ? AND assignment = ? AND commitments.log_index > ? \
-               ORDER BY commitments.log_index DESC";
-    let index = as_integer(commitment.index);
-    let mut query = connection.prepare_cached(sql)?;
-    let mut rows = query.query(params![first.as_str(), course, assignment, index])?;
-    while let Some(row) = rows.next()? {
-        let given_up: Option<i64> = row.get(1)?;
-        found.push(Candidate {
-            place: Kept::Commitment(SubmissionId::from_bytes(row.get(0)?)),
-            given_up: given_up.map(|at| from_seconds(at.unsigned_abs())),
-        });
-    }
-    let sql = "SELECT number FROM parts JOIN submissions USING (number) \
-               WHERE course = ? AND assignment = ? AND sid = ? AND accepted_at >= ? \
-               AND submission <> ? ORDER BY number DESC";
-    let mut query = connection.prepare_cached(sql)?;
-    let key = params![course, assignment, first.as_str(), since, own.as_bytes()];
-    let mut rows = query.query(key)?;
-    while let Some(row) = rows.next()? {
-        found.push(Candidate {
-            place: Kept::Version(number(row.get(0)?)),
-            given_up: None,
-        });
-    }
+    let mut found = committed(connection, statement, (first, commitment.index))?;
+    found.extend(handed_in(connection, statement, (first, commitment.at))?);
     let signed = proposals::signed_since(connection, statement, (first, commitment.at))?;
-    let signed = signed.into_iter().filter(|one| *one != own);
+    let signed = signed
+        .into_iter()
+        .filter(|one| *one != statement.submission);
     found.extend(signed.map(|submission| Candidate {
         place: Kept::Proposal(submission),
         given_up: None,
     }));
     Ok(found)
+}
+
+/// What was committed after this entry over one connection.
+fn committed(
+    connection: &Connection,
+    statement: &Statement,
+    (sid, index): (&StudentId, u64),
+) -> Result<Vec<Candidate>, Error> {
+    let sql = "SELECT submission, withdrawals.at FROM backlog JOIN commitments USING (submission) \
+               LEFT JOIN withdrawals USING (submission) \
+               WHERE sid = ? AND course = ? AND assignment = ? AND commitments.log_index > ? \
+               ORDER BY commitments.log_index DESC";
+    let key = params![
+        sid.as_str(),
+        statement.course.to_string(),
+        statement.assignment.to_string(),
+        as_integer(index),
+    ];
+    let mut query = connection.prepare_cached(sql)?;
+    let found = query.query_map(key, |row| {
+        let given_up: Option<i64> = row.get(1)?;
+        Ok(Candidate {
+            place: Kept::Commitment(SubmissionId::from_bytes(row.get(0)?)),
+            given_up: given_up.map(|at| from_seconds(at.unsigned_abs())),
+        })
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// Other versions that were accepted since that moment.
+fn handed_in(
+    connection: &Connection,
+    statement: &Statement,
+    (sid, since): (&StudentId, UnixTime),
+) -> Result<Vec<Candidate>, Error> {
+    let sql = "SELECT number FROM parts JOIN submissions USING (number) \
+               WHERE course = ? AND assignment = ? AND sid = ? AND accepted_at >= ? \
+               AND submission <> ? ORDER BY number DESC";
+    let key = params![
+        statement.course.to_string(),
+        statement.assignment.to_string(),
+        sid.as_str(),
+        as_integer(since.as_secs()),
+        statement.submission.as_bytes(),
+    ];
+    let mut query = connection.prepare_cached(sql)?;
+    let found = query.query_map(key, |row| {
+        Ok(Candidate {
+            place: Kept::Version(number(row.get(0)?)),
+            given_up: None,
+        })
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 impl Candidate {

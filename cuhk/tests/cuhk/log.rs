@@ -314,12 +314,8 @@ async fn a_witness_s_word_is_handed_on() {
     let mut witness = university.connect_as(&blackboard).await;
     let seen = look(&mut witness, None).await.unwrap();
     let cosigner = cosigner();
-    let cosign = |line: scb_tlog::SignatureLine| Request::Cosign {
-        verifier_key: cosigner.verifier().to_string(),
-        checkpoint: seen.checkpoint().clone().with(line).to_string(),
-    };
-    let line = cosigner.cosign(seen.growth(), 1000);
-    let kept = ask(&mut witness, &cosign(line)).await.unwrap();
+    let request = cosign(&cosigner, &seen);
+    let kept = ask(&mut witness, &request).await.unwrap();
     assert_eq!(kept, Reply::Cosigned {});
     university.student("1155000002").await;
     let audited = audit_as(&university, &student, SID).await;
@@ -347,12 +343,7 @@ async fn a_service_cosigns_under_its_own_name_only() {
         "library.example/witness/blackboard",
         "cuhk.example/blackboard",
     ] {
-        let cosigner = named_cosigner(name);
-        let line = cosigner.cosign(seen.growth(), 1000);
-        let request = Request::Cosign {
-            verifier_key: cosigner.verifier().to_string(),
-            checkpoint: seen.checkpoint().clone().with(line).to_string(),
-        };
+        let request = cosign(&named_cosigner(name), &seen);
         let told = university.ask(Some(&blackboard), &request).await;
         assert_eq!(refused(told), Code::NotPermitted, "{name}");
     }
@@ -368,11 +359,7 @@ async fn a_false_cosignature_is_refused() {
     let seen = look(&mut connection, None).await.unwrap();
     let cosigner = cosigner();
     let key = cosigner.verifier().to_string();
-    let good = seen
-        .checkpoint()
-        .clone()
-        .with(cosigner.cosign(seen.growth(), 1000))
-        .to_string();
+    let good = cosigned(&cosigner, &seen);
     let unsigned = seen.checkpoint().to_string();
     for (verifier_key, checkpoint) in [
         (key.clone(), unsigned),
@@ -431,6 +418,19 @@ fn named_cosigner(name: &str) -> Cosigner {
     Cosigner::new(NoteKey::generate(name, Algorithm::CosignatureV1).unwrap()).unwrap()
 }
 
+/// The checkpoint with a cosignature of second 1000.
+fn cosigned(cosigner: &Cosigner, log: &GrownLog) -> String {
+    let line = cosigner.cosign(log.growth(), 1000);
+    log.checkpoint().clone().with(line).to_string()
+}
+
+fn cosign(cosigner: &Cosigner, log: &GrownLog) -> Request {
+    Request::Cosign {
+        verifier_key: cosigner.verifier().to_string(),
+        checkpoint: cosigned(cosigner, log),
+    }
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -469,16 +469,9 @@ async fn what_a_witness_holds_against_the_log_is_recorded_until_it_cosigns_the_l
     assert_eq!(held(&university).await, []);
 
     let cosigner = cosigner();
-    let cosign = |log: &GrownLog| Request::Cosign {
-        verifier_key: cosigner.verifier().to_string(),
-        checkpoint: log
-            .checkpoint()
-            .clone()
-            .with(cosigner.cosign(log.growth(), 1000))
-            .to_string(),
-    };
     for _ in 0..2 {
-        let told = university.ask(Some(&blackboard), &cosign(&seen)).await;
+        let request = cosign(&cosigner, &seen);
+        let told = university.ask(Some(&blackboard), &request).await;
         assert_eq!(refused(told), Code::LogForked);
         let expected = [(ServiceName::blackboard(), size)];
         assert_eq!(held(&university).await, expected);
@@ -487,7 +480,8 @@ async fn what_a_witness_holds_against_the_log_is_recorded_until_it_cosigns_the_l
     assert!(sample(&university, contradicted).await > 0.5);
     let mut witness = university.connect_as(&blackboard).await;
     let now = look(&mut witness, None).await.unwrap();
-    let kept = ask(&mut witness, &cosign(&now)).await.unwrap();
+    let request = cosign(&cosigner, &now);
+    let kept = ask(&mut witness, &request).await.unwrap();
     assert_eq!(kept, Reply::Cosigned {});
     assert_eq!(held(&university).await, []);
     assert!(sample(&university, contradicted).await < 0.5);
@@ -505,8 +499,7 @@ async fn what_the_log_s_key_has_not_signed_is_held_against_it_by_nobody() {
     let mut witness = university.connect_as(&blackboard).await;
     let seen = look(&mut witness, None).await.unwrap();
     let cosigner = cosigner();
-    let line = cosigner.cosign(seen.growth(), 1000);
-    let genuine = seen.checkpoint().clone().with(line).to_string();
+    let genuine = cosigned(&cosigner, &seen);
     let forged = genuine.replacen(&format!("\n{}\n", seen.known().head.size), "\n9\n", 1);
     assert_ne!(forged, genuine);
     let request = Request::Cosign {
