@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
+    num::NonZeroU64,
     path::{Path, PathBuf},
 };
 
@@ -52,13 +53,14 @@ pub(crate) fn open_to_append(path: &Path) -> Result<File, Error> {
     opened.map_err(Error::io("open", path))
 }
 
-/// Has the next reader of a synced file get it from the disk, where the system knows how.
-pub(crate) fn forget_cached(file: &File) {
+/// Has the next reader of a synced file's first so many bytes, or of all, get them from the disk,
+/// where the system knows how.
+pub(crate) fn forget_cached(file: &File, first: Option<NonZeroU64>) {
     // Advice: what is not taken changes nothing but where the bytes come from.
     #[cfg(target_os = "linux")]
-    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    let _ = rustix::fs::fadvise(file, 0, first, rustix::fs::Advice::DontNeed);
     #[cfg(not(target_os = "linux"))]
-    let _ = file;
+    let _ = (file, first);
 }
 
 /// Whether an existing file could be written to; nothing is.

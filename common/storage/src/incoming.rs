@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     mem,
     path::{Path, PathBuf},
+    thread,
 };
 
 use data_encoding::HEXLOWER;
@@ -31,7 +32,8 @@ pub struct ContentWriter {
     stage: Stage,
 }
 
-/// Bytes of a part after which it is made durable, so that a power cut costs no more.
+/// Bytes of a part after which it is made durable while as many more may come: a power cut costs no more
+/// than that.
 pub(crate) const UNSYNCED: u64 = 64 * 1024 * 1024;
 
 #[derive(Debug)]
@@ -119,16 +121,23 @@ impl ContentWriter {
     pub(crate) async fn leave(mut self) -> Result<(u64, Context, u64), Error> {
         self.flush().await?;
         let incoming = self.idle().await?;
-        let (hash, unsynced) = incoming.leave();
+        let (hash, unsynced) = match incoming.syncing {
+            Syncing(None) => incoming.leave()?,
+            _ => in_background(move || incoming.leave()).await?,
+        };
         Ok((self.taken, hash, unsynced))
     }
 
     /// Sends the buffer on its way, after the one before it.
     async fn flush(&mut self) -> Result<(), Error> {
         let mut incoming = self.idle().await?;
-        let bytes = mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
+        // The two buffers take turns.
+        let spare = mem::take(&mut incoming.spare);
+        let mut bytes = mem::replace(&mut self.buffer, spare);
         self.stage = Stage::Writing(spawn_blocking(move || {
             incoming.append(&bytes)?;
+            bytes.clear();
+            incoming.spare = bytes;
             Ok(incoming)
         }));
         Ok(())
@@ -156,6 +165,10 @@ pub(crate) struct Incoming {
     unsynced: u64,
     /// Its name is durable.
     named: bool,
+    /// Of what came before.
+    syncing: Syncing,
+    /// A buffer that nobody uses at the moment.
+    spare: Vec<u8>,
 }
 
 /// What becomes of the file when nobody finishes it.
@@ -191,6 +204,8 @@ impl Incoming {
             hash,
             unsynced: 0,
             named: false,
+            syncing: Syncing(None),
+            spare: Vec::new(),
         })
     }
 
@@ -212,6 +227,8 @@ impl Incoming {
             hash,
             unsynced: 0,
             named: false,
+            syncing: Syncing(None),
+            spare: Vec::new(),
         })
     }
 
@@ -228,29 +245,38 @@ impl Incoming {
         Ok(())
     }
 
-    fn leave(self) -> (Context, u64) {
-        (self.hash, self.unsynced)
+    fn leave(mut self) -> Result<(Context, u64), Error> {
+        self.syncing.end()?;
+        Ok((self.hash, self.unsynced))
     }
 
-    /// What has come of a part survives a power cut, and so does the way to it: once is enough for
-    /// the two directories, which get no other names that matter.
+    /// Sees to it that what has come of a part survives a power cut, and the way to it, too: once is enough
+    /// for the two directories, which get no other names that matter. More may come meanwhile, and
+    /// what is on the disk needs no memory.
     fn settle(&mut self) -> Result<(), Error> {
-        let path = self.place.path();
-        durable::sync_file(&self.file, path)?;
-        if !self.named {
-            let dir = durable::parent(path);
-            durable::sync_dir(dir)?;
-            durable::sync_dir(durable::parent(dir))?;
-        }
-        (self.named, self.unsynced) = (true, 0);
-        Ok(())
+        self.syncing.end()?;
+        let path = self.place.path().to_owned();
+        let file = self.file.try_clone().map_err(Error::io("sync", &path))?;
+        let named = mem::replace(&mut self.named, true);
+        self.unsynced = 0;
+        self.syncing.begin(self.place.path(), move || {
+            durable::sync_file(&file, &path)?;
+            if !named {
+                let dir = durable::parent(&path);
+                durable::sync_dir(dir)?;
+                durable::sync_dir(durable::parent(dir))?;
+            }
+            durable::forget_cached(&file, None);
+            Ok(())
+        })
     }
 
     fn sha256(&self) -> [u8; 32] {
         finished(&self.hash)
     }
 
-    fn place(self, store: &ContentStore, expected: &[u8; 32]) -> Result<(), Error> {
+    fn place(mut self, store: &ContentStore, expected: &[u8; 32]) -> Result<(), Error> {
+        self.syncing.end()?;
         let found = self.sha256();
         if found != *expected {
             return Err(Error::HashMismatch {
@@ -266,6 +292,30 @@ impl Incoming {
         }
         durable::sync_dir(durable::parent(&target))?;
         durable::sync_dir(&store.tmp())
+    }
+}
+
+/// A sync that is under way, on a thread of its own: the runtime's may all be waiting for one.
+struct Syncing(Option<thread::JoinHandle<Result<(), Error>>>);
+
+impl Syncing {
+    fn begin(
+        &mut self,
+        path: &Path,
+        sync: impl FnOnce() -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let thread = thread::Builder::new().name("scb-sync".to_owned());
+        let started = thread.spawn(sync).map_err(Error::io("sync", path))?;
+        self.0 = Some(started);
+        Ok(())
+    }
+
+    /// Waits for it. What it says is said once.
+    fn end(&mut self) -> Result<(), Error> {
+        match self.0.take().map(thread::JoinHandle::join) {
+            None => Ok(()),
+            Some(synced) => synced.unwrap_or(Err(Error::JobPanicked)),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeSet, HashSet},
     fs::{self, File},
     io::{self, Read},
+    num::NonZeroU64,
     path::{Path, PathBuf},
 };
 
@@ -18,6 +19,9 @@ use crate::{
     durable::{self, TempFile},
     incoming::{CHUNK, Incoming, UNSYNCED, finished, in_background},
 };
+
+/// Bytes of a content that are left in the system's cache while it is read once, from one end to the other.
+const CACHED: usize = 8 * 1024 * 1024;
 
 /// 128 bits that name an upload.
 pub type UploadId = [u8; 16];
@@ -314,7 +318,7 @@ fn place(store: &ContentStore, part: &Path, sha256: &[u8; 32]) -> Result<(), Err
     }
     .map_err(Error::io("open", part))?;
     durable::sync_file(&file, part)?;
-    durable::forget_cached(&file);
+    durable::forget_cached(&file, None);
     let (_, found) = hash(&mut file, part)?;
     let found = finished(&found);
     if found != *sha256 {
@@ -336,13 +340,18 @@ fn place(store: &ContentStore, part: &Path, sha256: &[u8; 32]) -> Result<(), Err
 
 fn hash(file: &mut File, path: &Path) -> Result<(u64, Context), Error> {
     let mut hash = Context::new(&SHA256);
-    let (mut buffer, mut size) = (vec![0; CHUNK], 0);
+    let (mut buffer, mut size, mut unneeded) = (vec![0; CHUNK], 0, 0);
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return Ok((size, hash)),
             Ok(count) => {
                 hash.update(&buffer[..count]);
                 size += count as u64;
+                unneeded += count;
+                if unneeded >= CACHED {
+                    durable::forget_cached(file, NonZeroU64::new(size));
+                    unneeded = 0;
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::io("read", path)(error)),
