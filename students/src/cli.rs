@@ -94,7 +94,8 @@ pub struct Common {
     /// In a sandbox: do this wrong, and show what refuses it; `help` lists the faults
     #[arg(long, value_name = "NAME", global = true)]
     pub fault: Option<FaultChoice>,
-    /// What is handed in, a file or a folder; without it, submission.txt made from the IDs
+    /// What is handed in, a file or a folder; in a sandbox, without it, submission.txt made from the
+    /// IDs
     #[arg(long, value_name = "PATH", global = true)]
     pub report: Option<PathBuf>,
     /// The course [default: that of the one assignment that is open]

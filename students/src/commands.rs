@@ -102,6 +102,11 @@ impl Prepared {
         Group::new(ids.ids.clone())
     }
 
+    /// The group in a sandbox, where a text made from its IDs can be handed in.
+    pub(crate) fn sandboxed<'a>(&self, group: &'a Group) -> Option<&'a Group> {
+        self.engine.setup.sandbox.is_some().then_some(group)
+    }
+
     /// Asks for those who are named, or for everybody who has a certificate here. Of the latter, who is
     /// let in no longer does not silence the others: he is left out. Answers who was asked for.
     fn ask<T>(

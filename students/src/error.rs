@@ -252,6 +252,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Nothing was named that could be handed in.
+    #[error("no file was named")]
+    NothingNamed,
     /// A file without a byte, which is hardly what was meant.
     #[error("{} is empty", printable(&path.to_string_lossy()))]
     ReportEmpty {

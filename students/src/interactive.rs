@@ -319,11 +319,12 @@ impl Session<'_> {
     /// `--report`, else what is typed, until it can be read; none if input ended.
     fn ask_report(&self) -> Result<Option<Selection>, Error> {
         let most = self.prepared.engine.setup.max_bytes();
-        let select = |paths: &[PathBuf]| Selection::choose(paths, &self.group)?.at_most(most);
+        let sandboxed = self.prepared.sandboxed(&self.group);
+        let select = |paths: &[PathBuf]| Selection::choose(paths, sandboxed)?.at_most(most);
         if self.common.report.is_some() {
             return select(self.common.report.as_slice()).map(Some);
         }
-        ask_until(self.words.report_file(), |typed| {
+        ask_until(self.words.report_file(sandboxed.is_some()), |typed| {
             let path = (!typed.is_empty()).then(|| PathBuf::from(typed));
             select(path.as_slice()).map_err(|error| failure(error, self.words.language()).message)
         })

@@ -14,7 +14,7 @@ use scb_protocol::MAX_PAYLOAD;
 use scb_protocol::statement::{FileEntry, FilePath, Files};
 
 pub use self::selection::Selection;
-use crate::{Error, Group};
+use crate::Error;
 
 /// Files whose sizes and hashes are known and whose content can be read again.
 #[derive(Debug)]
@@ -37,15 +37,6 @@ enum Source {
 }
 
 impl Report {
-    /// The files that are named, or the text made from the IDs.
-    ///
-    /// # Errors
-    ///
-    /// As [`Report::open`].
-    pub fn choose(paths: &[PathBuf], group: &Group) -> Result<Self, Error> {
-        Selection::choose(paths, group)?.hash()
-    }
-
     /// Finds and hashes files.
     ///
     /// # Errors

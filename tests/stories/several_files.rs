@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::audit::until;
-use crate::campus::{Campus, Ran, program};
+use crate::campus::{ByHand, Campus, Ran, program};
 
 const ID: &str = "1155000001";
 
@@ -117,6 +117,47 @@ fn files_and_folders_side_by_side_keep_the_folders_names() {
     // What is named on the command line is handed in, and --report says the same again.
     let both = ["submit", "--report", "x", "y"];
     assert_eq!(scene.campus.student(&both).exit, Some(2));
+}
+
+#[test]
+fn what_was_handed_in_is_named_and_so_is_what_a_folder_hides() {
+    let scene = Scene::new();
+    let report = scene.write("report.pdf", "the report");
+    fs::create_dir(scene.work.join(".git")).unwrap();
+    for hidden in [".env", ".git/HEAD", ".git/config"] {
+        scene.write(hidden, hidden);
+    }
+    scene.write("src/main.c", "int main(void) { return 0; }\n");
+    scene.write("src/main.h", "");
+    let submit = |path: &Path| {
+        let path = path.to_str().unwrap();
+        let told = scene.campus.student(&["submit", "--ids", ID, path]);
+        told.succeeded().stdout
+    };
+    let told = submit(&report);
+    assert!(told.ends_with("files    report.pdf\n"), "{told}");
+    let told = submit(&scene.work);
+    let named = ".env, .git/HEAD, .git/config, report.pdf, src/main.c and 1 more";
+    let line = format!("files    {named} (3 hidden, with a dot in front)\n");
+    assert!(told.ends_with(&line), "{told}");
+}
+
+/// Somebody would be graded for a text that stands in for a report in class.
+#[test]
+fn a_forgotten_file_is_asked_for_outside_a_sandbox() {
+    let by_hand = ByHand::new();
+    let nobody = ["--cuhk", "127.0.0.1:1", "--blackboard", "127.0.0.1:1"];
+    for (with, exit, code) in [(&[][..], 2, "report_missing"), (&["x.pdf"], 5, "report")] {
+        let submit = [&nobody, &["submit", "--ids", ID, "--json"][..], with].concat();
+        by_hand.student(&submit).refused(exit, code);
+    }
+    let asked = [&nobody, &["submit", "--ids", ID][..]].concat();
+    let asked = by_hand.student(&asked);
+    assert_eq!(asked.exit, Some(2), "{asked:#?}");
+    assert!(
+        asked.stderr.contains("name what is handed in"),
+        "{asked:#?}"
+    );
 }
 
 #[test]

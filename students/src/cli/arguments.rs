@@ -63,7 +63,7 @@ pub struct Renew {
   student submit --ids 1155000001,1155000002,1155000003 report.pdf
   student submit --ids 1155000001 report.pdf src           (files and folders, up to 100 files)
   student submit --ids 1155000001 --with 1155000002 report.pdf    (who signs on another machine)
-  student submit --ids 1155000001 --course CSCI3310 --assignment lab --json
+  student submit --ids 1155000001 --course CSCI3310 --assignment lab --json report.pdf
   student --sandbox /tmp/scb submit --explain --trace run.html      (for a class)
 
 The same command after an interruption goes on where it stopped: what is there already is compared
@@ -71,8 +71,8 @@ and not sent again, and nothing is stored twice. What counts for the deadline is
 statement was recorded, not when the last byte came; with --with, when the last member signed. The
 same command then gets the receipt.")]
 pub struct Submit {
-    /// What is handed in: files, or a folder of files; without any, submission.txt made from the
-    /// IDs
+    /// What is handed in: files, or a folder of files; in a sandbox, without any, submission.txt
+    /// made from the IDs
     #[arg(value_name = "FILE|FOLDER", conflicts_with = "report")]
     pub files: Vec<PathBuf>,
     /// Who, in the order of the group: student IDs, separated by commas

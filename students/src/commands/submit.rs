@@ -79,6 +79,7 @@ pub(super) fn say_handed_in(handed_in: &HandedIn, common: &Common) -> Result<(),
 pub(crate) fn say_kept(kept: &KeptReceipt, words: Words) -> Result<(), Error> {
     say_receipt(kept, words)?;
     say_place(&kept.path, |path| words.kept_in(path))?;
+    say(&words.handed_in(&kept.receipt.statement().files))?;
     if !kept.standings.is_empty() {
         let at = kept.receipt.committed_at();
         say(&words.recorded(&kept.standings, at))?;
@@ -154,7 +155,8 @@ fn job(
 ) -> Result<HandedIn, Error> {
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
-    let chosen = Selection::choose(paths, group)?.at_most(prepared.engine.setup.max_bytes())?;
+    let chosen = Selection::choose(paths, prepared.sandboxed(group))?;
+    let chosen = chosen.at_most(prepared.engine.setup.max_bytes())?;
     let mut show = Show::new(common);
     let Prepared { codes, engine } = prepared;
     let recorder = engine.setup.recorder.clone();

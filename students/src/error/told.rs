@@ -84,6 +84,7 @@ impl Error {
             Self::FaultElsewhere | Self::FaultTakesTwo(_) => "fault",
             Self::FaultUnnoticed(_) => "fault_unnoticed",
             Self::Report { .. } | Self::ReportKind { .. } | Self::ReportName { .. } => "report",
+            Self::NothingNamed => "report_missing",
             Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => "report_empty",
             Self::ReportLink { .. } => "report_link",
             Self::ReportTooMany { .. } => "report_too_many",
@@ -187,6 +188,7 @@ impl Error {
                  commas between them"
                     .into()
             }
+            Self::NothingNamed => "name what is handed in: files, or a folder of files".into(),
             Self::TargetTaken { .. } => "move it away, or name another folder with --to".into(),
             Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => {
                 "check that you named the right one, and that it was saved".into()

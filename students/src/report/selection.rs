@@ -32,15 +32,17 @@ struct Selected {
 }
 
 impl Selection {
-    /// The files that are named, or the text made from the IDs.
+    /// The files that are named, or the text made from the IDs of a class at work in a sandbox.
     ///
     /// # Errors
     ///
-    /// As [`Selection::find`].
-    pub fn choose(paths: &[PathBuf], group: &Group) -> Result<Self, Error> {
-        match paths {
-            [] => Self::generated(group.ids()),
-            paths => Self::find(paths),
+    /// As [`Selection::find`]; [`Error::NothingNamed`] without a file outside a sandbox, where
+    /// somebody would be graded for that text.
+    pub fn choose(paths: &[PathBuf], sandboxed: Option<&Group>) -> Result<Self, Error> {
+        match (paths, sandboxed) {
+            ([], Some(group)) => Self::generated(group.ids()),
+            ([], None) => Err(Error::NothingNamed),
+            (paths, _) => Self::find(paths),
         }
     }
 

@@ -83,6 +83,10 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             format!("{} 既不是檔案，也不是資料夾", shown(path)),
             "核對所指的檔案或資料夾".to_owned(),
         ),
+        Error::NothingNamed => (
+            "沒有指明要提交的檔案".to_owned(),
+            "指明要提交的檔案或資料夾".to_owned(),
+        ),
         Error::ReportEmpty { path } => (
             format!("{} 是空的", shown(path)),
             "核對是否選對檔案，以及檔案是否已儲存".to_owned(),

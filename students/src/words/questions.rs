@@ -198,11 +198,14 @@ impl Words {
         }
     }
 
-    pub(crate) fn report_file(self) -> &'static str {
-        self.pick(
-            "File or folder (Enter: submission.txt, made from the IDs): ",
-            "檔案或資料夾（Enter：由編號產生的 submission.txt）：",
-        )
+    pub(crate) fn report_file(self, sandboxed: bool) -> &'static str {
+        match sandboxed {
+            true => self.pick(
+                "File or folder (Enter: submission.txt, made from the IDs): ",
+                "檔案或資料夾（Enter：由編號產生的 submission.txt）：",
+            ),
+            false => self.pick("File or folder: ", "檔案或資料夾："),
+        }
     }
 
     /// What can be changed, a line each, and the question.

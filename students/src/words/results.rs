@@ -1,10 +1,14 @@
 //! What is said of what came out: the receipt, its place, and what an outsider found.
 
+use scb_cli::printable;
 use scb_explain::Language;
+use scb_protocol::statement::Files;
 use scb_tlog::KeyName;
 
 use super::{Words, padded};
 
+/// Names of files that are told.
+const NAMES: usize = 5;
 /// Columns of the labels in front of results.
 const LABEL: usize = 9;
 
@@ -16,6 +20,33 @@ impl Words {
 
     pub(crate) fn kept_in(self, path: &str) -> String {
         self.result(self.pick("kept in", "存於"), path)
+    }
+
+    /// What was handed in, so that a wrong file is noticed at once: names, not all of very many. What
+    /// a folder hides is told, too.
+    pub(crate) fn handed_in(self, files: &Files) -> String {
+        let names = files.iter().map(|file| printable(file.name.as_ref()));
+        let names: Vec<_> = names.take(NAMES).collect();
+        let mut told = names.join(self.pick(", ", "、"));
+        let more = files.len() - names.len();
+        if more > 0 {
+            told += &match self.0 {
+                Language::English => format!(" and {more} more"),
+                Language::Chinese => format!("及另外 {more} 個"),
+            };
+        }
+        let is_hidden = |name: &str| name.split('/').any(|part| part.starts_with('.'));
+        let hidden = files.iter().filter(|file| is_hidden(file.name.as_ref()));
+        match (hidden.count(), self.0) {
+            (0, _) => {}
+            (count, Language::English) => {
+                told += &format!(" ({count} hidden, with a dot in front)")
+            }
+            (count, Language::Chinese) => {
+                told += &format!("（其中 {count} 個為隱藏檔案，名稱以點開頭）")
+            }
+        }
+        self.result(self.pick("files", "檔案"), &told)
     }
 
     /// Of a receipt that no witness has cosigned yet: what that means, and what comes next.

@@ -10,7 +10,7 @@ use scb_cli::Term;
 use scb_protocol::{EnrolmentCode, install_crypto};
 use scb_student::{
     Cli, Codes, Engine, EnrolOptions, Error, Event, Group, HandIn, KeptReceipt, Passphrases,
-    Report, Setup, StudentHome,
+    Selection, Setup, StudentHome,
 };
 use scb_testkit::{FixedClock, TestCampus, TestIdentity};
 use scb_transport::{Clock, ClockFn, SystemClock};
@@ -214,7 +214,8 @@ fn hand_in_to(
     let group = group(ids);
     let mut events = Vec::new();
     let label = |name: &str| name.parse().unwrap();
-    let mut report = Report::choose(report.map(Path::to_owned).as_slice(), &group).unwrap();
+    let chosen = Selection::choose(report.map(Path::to_owned).as_slice(), Some(&group)).unwrap();
+    let mut report = chosen.hash().unwrap();
     let hand_in = HandIn::new(&mut report, course.map(label), assignment.map(label));
     let result = engine.hand_in(&group, hand_in, &mut |event| {
         watch(event);
