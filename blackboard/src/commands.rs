@@ -276,6 +276,9 @@ async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
         Register::check_clock(&home, clock().now())?;
     }
     let config = load_config::<Config>(&home)?.limited(command.max_connections);
+    if let Some(warning) = Config::lost_of(&home) {
+        tracing::warn!("{warning}");
+    }
     let listen = command.listen.unwrap_or(config.listen);
     let faults = Faults::default();
     let cuhk = config.cuhk.clone().unwrap_or_default();

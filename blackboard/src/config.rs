@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU8;
 use std::time::Duration;
 
+use scb_cli::{Home, cut_config, lost_config};
 use scb_protocol::MAX_QUESTION;
 use scb_protocol::server::Outage;
 use scb_protocol::statement::Label;
@@ -91,6 +92,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What to say of a file that is gone, sets nothing or was cut off, after `blackboard init` has
+    /// written it whole.
+    pub(crate) fn lost_of(home: &Home) -> Option<String> {
+        lost_config(home).or_else(|| cut_config(home, &Self::default().to_toml()))
+    }
+
     /// How much may be unfinished.
     pub(crate) fn quota(&self) -> Quota {
         Quota {
@@ -250,6 +257,34 @@ mod tests {
             let text = config.to_toml();
             assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_that_does_not_come_to_its_end_is_noticed_wherever_it_was_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::create(dir.path(), scb_cli::Role::Blackboard).unwrap();
+        let write = |text: &str| std::fs::write(home.path("config.toml"), text).unwrap();
+        let told = || Config::lost_of(&home).unwrap();
+        assert!(told().contains("is gone"), "{}", told());
+        let config = Config {
+            cuhk: Some("cuhk.example:8011".into()),
+            metrics: Some("[::1]:9".parse().unwrap()),
+            ..Config::default()
+        };
+        let whole = config.to_toml();
+        write(&whole);
+        assert_eq!(Config::lost_of(&home), None);
+        let last = whole.trim_end().lines().last().unwrap();
+        let (cut, _) = whole.split_once(last).unwrap();
+        for (end, _) in cut.match_indices('\n') {
+            write(&cut[..=end]);
+            let is_set = cut[..end].contains("\ncuhk = ");
+            let word = if is_set { "cut off" } else { "sets nothing" };
+            assert!(told().contains(word), "{}", told());
+        }
+        // What somebody has written by hand has whatever they wanted.
+        write("cuhk = \"cuhk.example:8011\"\n");
+        assert_eq!(Config::lost_of(&home), None);
     }
 
     #[test]

@@ -330,8 +330,12 @@ fn settings(
     store: &Store,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Settings> {
+    let mut address = cuhk.clone();
+    if address.current().is_empty() {
+        return Err(no_address(home).into());
+    }
     Ok(Settings {
-        address: cuhk.clone(),
+        address,
         roots: stored_roots(home)?,
         home: home.clone(),
         identity: identity.subscribe(),
@@ -345,6 +349,19 @@ pub(crate) fn not_certified() -> Failure {
     Failure::usage("this platform has no certificate from CUHK yet")
         .with_remedy("run `blackboard init` first")
         .with_code("not_certified")
+}
+
+fn no_address(home: &Home) -> Failure {
+    let file = home.path("config.toml");
+    Failure::usage(format!(
+        "{} does not say where CUHK listens",
+        file.display()
+    ))
+    .with_remedy(
+        "put it back from a backup, or write `cuhk = \"HOST:PORT\"` into it: `blackboard \
+             --print-config` shows every option",
+    )
+    .with_code("config")
 }
 
 pub(crate) fn unusable_witness(error: WitnessPolicyError) -> Failure {

@@ -233,43 +233,9 @@ impl Config {
     }
 }
 
-/// What to say of a configuration that is gone, or in which no option is set: `cuhk init` has written
-/// one with all of them.
-pub(crate) fn lost_config(home: &Home) -> Option<String> {
-    let file = home.path(path::CONFIG);
-    let is_set = |line: &str| !line.trim().is_empty() && !line.trim().starts_with('#');
-    let what = match std::fs::read_to_string(&file) {
-        Ok(text) if text.lines().any(is_set) => return None,
-        Ok(_) => "sets nothing",
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is gone",
-        Err(_) => return None,
-    };
-    Some(format!(
-        "{} {what}: every option has its default",
-        file.display()
-    ))
-}
-
-/// What to say of a configuration that begins as `cuhk init` writes it and does not come to its end: what
-/// is missing has its default, such as where the server listens.
+/// What to say of a configuration that does not come to the end of what `cuhk init` writes.
 pub(crate) fn cut_config(home: &Home) -> Option<String> {
-    let file = home.path(path::CONFIG);
-    let text = std::fs::read_to_string(&file).ok()?;
-    let whole = Config::default().to_toml();
-    let begins = whole.lines().next()?;
-    let option = |line: &str| {
-        let (name, _) = line.trim_start_matches(['#', ' ']).split_once(" = ")?;
-        Some(name.to_owned())
-    };
-    let last = whole.lines().rev().find_map(option)?;
-    let has_last = text.lines().filter_map(option).any(|name| name == last);
-    (text.starts_with(begins) && !has_last).then(|| {
-        format!(
-            "{} seems to be cut off: it does not come to `{last}`, the last option, and what is missing has \
-             its default",
-            file.display()
-        )
-    })
+    scb_cli::cut_config(home, &Config::default().to_toml())
 }
 
 fn question_retention<'de, D: serde::Deserializer<'de>>(source: D) -> Result<u32, D::Error> {

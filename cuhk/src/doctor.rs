@@ -20,10 +20,10 @@ use std::path::Path;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Passphrase, all_from_pem};
-use scb_cli::{Home, counted, load_config, read_limited};
+use scb_cli::{Home, counted, load_config, lost_config, read_limited};
 use serde::Serialize;
 
-use crate::config::{cut_config, lost_config, path};
+use crate::config::{cut_config, path};
 use crate::store::Store;
 use crate::{Config, Error, issuers};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Passphrase};
-use scb_cli::{Home, Role, load_config};
+use scb_cli::{Home, Role, load_config, lost_config};
 use scb_protocol::Step;
 use scb_storage::HomeLock;
 use scb_transport::{Clock, Limits, Listener, Shutdown, raise_descriptor_limit};
@@ -13,7 +13,7 @@ use scb_transport::{Clock, Limits, Listener, Shutdown, raise_descriptor_limit};
 use crate::Error;
 use crate::authority::Authority;
 use crate::clock;
-use crate::config::{Config, DEFAULT_LISTEN, cut_config, lost_config, path};
+use crate::config::{Config, DEFAULT_LISTEN, cut_config, path};
 use crate::fault::{Fault, Faults};
 use crate::handler::Handler;
 use crate::http;

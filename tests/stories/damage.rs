@@ -365,6 +365,45 @@ fn an_altered_answer_of_a_root_is_refused_and_nothing_is_changed() {
 }
 
 #[test]
+fn a_platform_whose_configuration_is_cut_off_says_what_it_does_without() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let cuhk = campus.serve_cuhk();
+    campus.certify_blackboard(&cuhk);
+    let file = campus.path("blackboard.home/config.toml");
+    let whole = fs::read_to_string(&file).unwrap();
+    let told = || {
+        let mut blackboard = campus.start_blackboard();
+        blackboard.stop();
+        blackboard.log()
+    };
+    assert!(!told().contains("has its default"), "{}", told());
+    // An editor on a full disk: CUHK is known, and all that comes later has its default.
+    let (cut, _) = whole.split_once("max_bytes = ").unwrap();
+    fs::write(&file, cut).unwrap();
+    let log = told();
+    for words in ["seems to be cut off", "the last option"] {
+        assert!(log.contains(words), "{log}");
+    }
+    // Nor does it look for a CUHK that nothing names.
+    for lost in ["", "# Configuration of blackboard\n"] {
+        fs::write(&file, lost).unwrap();
+        let ran = campus.blackboard(&["serve", "--listen", "127.0.0.1:0"]);
+        assert_eq!(ran.exit, Some(2), "{ran:#?}");
+        for words in [
+            "error[config]",
+            "sets nothing",
+            "does not say where CUHK listens",
+            "--print-config",
+        ] {
+            assert!(ran.stderr.contains(words), "{ran:#?}");
+        }
+    }
+    fs::write(&file, whole).unwrap();
+    assert!(!told().contains("has its default"), "{}", told());
+}
+
+#[test]
 fn a_student_is_told_which_file_is_damaged() {
     let campus = Campus::sandbox();
     campus

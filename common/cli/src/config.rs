@@ -1,5 +1,6 @@
 //! `HOME/config.toml`.
 
+use std::fs;
 use std::io;
 
 use serde::Serialize;
@@ -40,6 +41,45 @@ pub fn save_config<T: Serialize>(home: &Home, config: &T) -> Result<(), Error> {
     write_atomic(&home.path(FILE), text.as_bytes(), 0o600)
 }
 
+/// What to say of a configuration that is gone, or in which no option is set: `init` has written one
+/// with all of them.
+pub fn lost_config(home: &Home) -> Option<String> {
+    let file = home.path(FILE);
+    let is_set = |line: &str| !line.trim().is_empty() && !line.trim().starts_with('#');
+    let what = match fs::read_to_string(&file) {
+        Ok(text) if text.lines().any(is_set) => return None,
+        Ok(_) => "sets nothing",
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "is gone",
+        Err(_) => return None,
+    };
+    Some(format!(
+        "{} {what}: every option has its default",
+        file.display()
+    ))
+}
+
+/// What to say of a configuration that begins as `whole`, what `init` writes, and does not come to its
+/// end: what is missing has its default, such as where the server listens. What was written by hand
+/// begins otherwise.
+pub fn cut_config(home: &Home, whole: &str) -> Option<String> {
+    let file = home.path(FILE);
+    let text = fs::read_to_string(&file).ok()?;
+    let begins = whole.lines().next()?;
+    let option = |line: &str| {
+        let (name, _) = line.trim_start_matches(['#', ' ']).split_once(" = ")?;
+        Some(name.to_owned())
+    };
+    let last = whole.lines().rev().find_map(option)?;
+    let has_last = text.lines().filter_map(option).any(|name| name == last);
+    (text.starts_with(begins) && !has_last).then(|| {
+        format!(
+            "{} seems to be cut off: it does not come to `{last}`, the last option, and what is missing has \
+             its default",
+            file.display()
+        )
+    })
+}
+
 /// An error is the byte at which it was found, and what is wrong there.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, (usize, String)> {
     let text = std::str::from_utf8(bytes).map_err(|e| (e.valid_up_to(), "not UTF-8".into()))?;
@@ -57,8 +97,6 @@ fn line_at(bytes: &[u8], offset: usize) -> usize {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::fs;
-
     use serde::Deserialize;
 
     use super::*;

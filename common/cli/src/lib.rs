@@ -22,7 +22,7 @@ mod spreadsheet;
 mod terminal;
 mod time;
 
-pub use config::{load_config, save_config};
+pub use config::{cut_config, load_config, lost_config, save_config};
 pub use delimited::{
     Encoding, Quotes, Text, TextFault, TextForm, judge_quotes, open_text, read_text,
 };
