@@ -41,6 +41,7 @@ mod listings;
 mod load;
 mod losses;
 mod main_job;
+mod mistakes;
 mod monitoring;
 mod operations;
 mod outage;
