@@ -2,6 +2,7 @@
 
 pub mod blackboard;
 pub mod cuhk;
+mod fit;
 mod history;
 pub mod proposal;
 mod read;

@@ -3,7 +3,7 @@
 use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
-use super::blackboard::fit_into;
+use super::fit::fit_into;
 use crate::object::objects;
 use crate::rules::Standing;
 use crate::statement::{FileEntry, FilePath, Files, Label, SubmissionId, SubmissionNumber};
