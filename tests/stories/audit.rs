@@ -332,6 +332,11 @@ fn the_witness_goes_on_by_its_operators_word(campus: &Campus) {
     assert_eq!(shown.exit, Some(3), "{shown:#?}");
     let told = shown.json();
     let tree = |of: &str| told[of]["tree"].as_str().unwrap().to_owned();
+    let typed = format!(
+        "blackboard witness accept-log --instead-of {}",
+        tree("seen")
+    );
+    assert!(mend.ends_with(&typed), "{mend}");
     let accept = ["witness", "accept-log", "--instead-of"];
     let wrong = campus.administer_blackboard(&[&accept[..], &[&tree("now")]].concat());
     assert_eq!(wrong.exit, Some(3), "{wrong:#?}");
@@ -399,6 +404,8 @@ fn a_restored_cuhk_goes_on_with_the_log_that_was_shown() {
     campus.student(&["enrol", "--ids", SID]).succeeded();
     let file = campus.outside().join("backup.zip");
     let back_up = ["backup", file.to_str().unwrap()];
+    let doctor = || campus.administer_cuhk(&["doctor"]).stdout;
+    until(|| doctor().contains("has cosigned"), "the witness cosigns");
     campus.administer_cuhk(&back_up).succeeded();
     campus
         .student(&["enrol", "--ids", "1155000002"])
@@ -412,6 +419,17 @@ fn a_restored_cuhk_goes_on_with_the_log_that_was_shown() {
         restore.arg("restore").arg(&file).arg("--home").arg(&home);
         let told = Ran::of(&mut restore).succeeded().stdout;
         assert!(told.contains("log_forked"), "{told}");
+        for typed in [
+            "blackboard witness show",
+            "blackboard witness accept-log --instead-of TREE",
+        ] {
+            assert!(told.contains(typed), "{told}");
+        }
+        let seen = format!(
+            "blackboard, which at the backup had seen {}",
+            cosigned(&home)
+        );
+        assert!(told.contains(&seen), "{told}");
         home
     };
     let (careless, careful) = (restore("careless"), restore("careful"));
@@ -431,6 +449,17 @@ fn a_restored_cuhk_goes_on_with_the_log_that_was_shown() {
     let size = |looked: &Value| looked["log"]["size"].as_u64().unwrap();
     assert!(size(&after) > size(&before));
     assert_eq!(after["log"]["size_before"], before["log"]["size"]);
+}
+
+/// What the witness has cosigned, by the records of a home that nobody serves.
+fn cosigned(home: &Path) -> String {
+    let database = rusqlite::Connection::open(home.join("cuhk.db")).unwrap();
+    let checkpoint: String = database
+        .query_row("SELECT checkpoint FROM witness", [], |row| row.get(0))
+        .unwrap();
+    // C2SP tlog-checkpoint: origin, size, root.
+    let lines: Vec<_> = checkpoint.lines().collect();
+    format!("{} entries, tree {}", lines[1], lines[2])
 }
 
 /// Serves another home at the address where everybody looks for CUHK.

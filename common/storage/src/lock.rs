@@ -1,11 +1,11 @@
 //! One server per home.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     io::{Read, Write},
     path::Path,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crate::{Error, durable};
@@ -50,6 +50,12 @@ impl HomeLock {
     pub fn is_held(home: &Path) -> bool {
         let shared = File::open(home.join("lock")).map(|file| file.try_lock_shared());
         matches!(shared, Ok(Err(TryLockError::WouldBlock)))
+    }
+
+    /// Since when somebody holds the home, by the clock of this machine; nothing if nobody does.
+    pub fn held_since(home: &Path) -> Option<SystemTime> {
+        let noted = fs::metadata(home.join("lock")).and_then(|file| file.modified());
+        noted.ok().filter(|_| Self::is_held(home))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::clock::{ClockCheck, last_seen};
 use crate::config::path;
 use crate::draft::{self, Finished};
 use crate::issuers::read_certificate;
-use crate::store::Store;
+use crate::store::{Store, Witness};
 use crate::{Config, Error};
 
 /// A home that was restored.
@@ -30,6 +30,8 @@ pub(crate) struct Restored {
     pub(crate) students: u64,
     /// Certificates that are recorded.
     pub(crate) certificates: usize,
+    /// Who had cosigned the issuance log, and how far.
+    pub(crate) witnesses: Vec<Witness>,
 }
 
 /// Makes a home in `dir`, which must not exist or be empty, from the backup in `file`. Every
@@ -136,6 +138,7 @@ fn check_in(
             last_recorded,
             students: records.roster().count_active()?,
             certificates,
+            witnesses: records.log().witnesses()?,
         })
     });
     store.close_blocking();

@@ -12,6 +12,7 @@ use crate::backup::{
     Backup as Made, Restored, back_up, back_up_into, require_directory, restore, thin,
 };
 use crate::open_home;
+use crate::store::Witness;
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:
@@ -123,42 +124,61 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         last_recorded,
         students,
         certificates,
+        witnesses,
     } = restore(&arguments.file, dir, now(), desk.clock)?;
     let last = last_recorded.map_or_else(|| "none".to_owned(), rfc3339);
-    for line in [
+    let begins = [
         format!("{}: restored from {}", shown(dir), shown(&arguments.file)),
         format!("  backup of      {made_at}, last record {last}"),
         format!("  root           {root}"),
         format!("  in it          {students} active students, {certificates} certificates"),
-        "What happened after the backup is not in it:".to_owned(),
-        "  - certificates issued since: verification answers `unknown` about them; their holders"
-            .to_owned(),
-        "    enrol again with a new code (cuhk code issue SID --replace)".to_owned(),
-        "  - revocations and suspensions since: those certificates COUNT AGAIN; revoke and suspend"
-            .to_owned(),
-        "    again before you serve".to_owned(),
-        "  - codes used since can be used once more until they expire: issue new ones with --replace"
-            .to_owned(),
-        "  - the issuance log as it was shown since: before you serve, copy the directory `log` of the"
-            .to_owned(),
-        "    old home over the one here, if it is still there; else students who looked at the log"
-            .to_owned(),
-        "    since, and its witness, will rightly say that it was rewritten (`log_forked`)".to_owned(),
-        "  - what CUHK cosigned of the services' logs since: it goes on from what it knows, and would"
-            .to_owned(),
-        "    not notice if such a log went back to the same time; never restore both in one go"
-            .to_owned(),
-        "  - what the root signed since (cuhk root sign-crl, cuhk keys rotate root): whoever has seen it"
-            .to_owned(),
-        "    takes nothing older, and no group could hand in; sign anew before you serve:".to_owned(),
-        "    cuhk root sign-crl".to_owned(),
-        "No serial, epoch or list number is used again. Next: cuhk doctor, then cuhk serve, with \
-         this --home."
-            .to_owned(),
-    ] {
+    ];
+    let lines = begins.into_iter().chain(SINCE.map(str::to_owned));
+    for line in lines.chain(witnesses.iter().flat_map(witnessed)) {
         say(&line)?;
     }
+    SIGNED_SINCE.iter().try_for_each(|line| say(line))?;
     Ok(())
+}
+
+/// What is not in a backup.
+const SINCE: [&str; 13] = [
+    "What happened after the backup is not in it:",
+    "  - certificates issued since: verification answers `unknown` about them; their holders",
+    "    enrol again with a new code (cuhk code issue SID --replace)",
+    "  - revocations and suspensions since: those certificates COUNT AGAIN; revoke and suspend",
+    "    again before you serve",
+    "  - codes used since can be used once more until they expire: issue new ones with --replace",
+    "  - what CUHK cosigned of the services' logs since: it goes on from what it knows, and would",
+    "    not notice if such a log went back to the same time; never restore both in one go",
+    "  - the issuance log as it was shown since: before you serve, copy the directory `log` of the",
+    "    old home over the one here, if it is still there",
+    "    If it is lost, students who looked at the log since, and its witness, will rightly say",
+    "    that it was rewritten (`log_forked`), and the witness cosigns no more, until its operator",
+    "    has given his word for what is lost, beside the servers that run again",
+];
+
+const SIGNED_SINCE: [&str; 5] = [
+    "  - what the root signed since (cuhk root sign-crl, cuhk keys rotate root): whoever has seen it",
+    "    takes nothing older, and no group could hand in; sign anew before you serve:",
+    "    cuhk root sign-crl",
+    "No serial, epoch or list number is used again. Next: cuhk doctor, then cuhk serve, with this",
+    "--home.",
+];
+
+/// What the operator of a witness has to do. What it has seen since the backup is not in this home, but
+/// whatever it has told is named by `cuhk doctor`.
+fn witnessed(witness: &Witness) -> Vec<String> {
+    let (service, entries) = (&witness.service, counted(witness.size, "entry"));
+    let tree = witness.tree();
+    let tree = tree.map_or_else(|| "unknown".to_owned(), |tree| tree.to_string());
+    vec![
+        format!("    {service}, which at the backup had seen {entries}, tree {tree}:"),
+        "      blackboard witness show".to_owned(),
+        "      blackboard witness accept-log --instead-of TREE".to_owned(),
+        "    TREE is what the first calls `seen here`; cuhk doctor (log-witness) names it as well.".to_owned(),
+        "    If `seen here` is still the tree above, nothing was lost, and nothing is to be accepted".to_owned(),
+    ]
 }
 
 fn shown(path: &Path) -> String {

@@ -1,10 +1,10 @@
 //! The database: sound, of a schema that this program knows, unaltered; the clock; the lists.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls_pki_types::UnixTime;
 use scb_cli::{Home, counted, local_time, with_causes};
-use scb_storage::Inspection;
+use scb_storage::{HomeLock, Inspection};
 
 use super::{Finding, certified, log};
 use crate::ceremony::unlisted;
@@ -100,6 +100,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
         Err(error) => return vec![Finding::unseen("records", error)],
     };
     let (of, log) = (home.clone(), home.path(path::LOG));
+    let serving = HomeLock::held_since(home.dir()).and_then(as_unix_time);
     let all = store.read_blocking(|records| records.authorities().all());
     let roots = all.and_then(|all| counting_roots(home, &all, now));
     let looked = store.read_blocking(move |records| {
@@ -110,7 +111,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
         let mut findings = vec![
             or_unseen("records", rows(records)),
             or_unseen("log", log::look(&log, records)),
-            or_unseen("log-witness", log::witnesses(records)),
+            or_unseen("log-witness", log::witnesses(records, now, serving)),
             or_unseen("witness", witness(records)),
             or_unseen("clock", time(records, now)),
             or_unseen("term", term(records, now)),
@@ -140,6 +141,11 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
     findings.extend(import(&store).unwrap_or_else(|error| Some(Finding::unseen("import", error))));
     store.close_blocking();
     findings
+}
+
+fn as_unix_time(time: SystemTime) -> Option<UnixTime> {
+    let since = time.duration_since(UNIX_EPOCH).ok()?;
+    Some(UnixTime::since_unix_epoch(since))
 }
 
 /// An issuing authority that was withdrawn, and that the root has not put on its list yet.

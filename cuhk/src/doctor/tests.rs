@@ -152,3 +152,103 @@ fn of_a_root_that_has_ended_no_rotation_and_no_signature_is_advised() {
     }
     assert!(!before.contains("another --home"), "{before}");
 }
+
+/// An entry of the log, made then.
+fn enter(store: &Store, at: UnixTime) {
+    let subject: crate::Subject = "1155000001".parse().unwrap();
+    let entry = move |place: crate::store::Place| scb_protocol::LogEntry::Verification {
+        v: 1,
+        subject: "1155000001".to_owned(),
+        nth: place.nth,
+        certificates: place.certificates,
+        asker: scb_certs::ServiceName::blackboard(),
+        nonce: scb_protocol::values::Nonce::from_bytes([1; 16]),
+        cert_sha256: scb_certs::Fingerprint::from_bytes([2; 32]),
+        inactive: None,
+        at: at.as_secs(),
+    };
+    let entered = store.write_blocking(move |records| records.log().append(&subject, entry));
+    entered.unwrap();
+}
+
+/// Blackboard has cosigned so many entries.
+fn cosigned(store: &Store, size: u64) {
+    let witness = crate::store::Witness {
+        service: scb_certs::ServiceName::blackboard(),
+        verifier_key: "key".to_owned(),
+        size,
+        checkpoint: "checkpoint".to_owned(),
+    };
+    let noted = store.write_blocking(move |records| records.log().set_witness(&witness));
+    noted.unwrap();
+}
+
+/// Holds the home as `cuhk serve` does, since then.
+fn serve_since(home: &Home, since: UnixTime) -> scb_storage::HomeLock {
+    let lock = scb_storage::HomeLock::acquire(home.dir(), "cuhk").unwrap();
+    let file = fs::File::options().append(true).open(home.path("lock"));
+    let since = std::time::UNIX_EPOCH + Duration::from_secs(since.as_secs());
+    file.unwrap().set_modified(since).unwrap();
+    lock
+}
+
+#[test]
+fn a_witness_that_has_not_cosigned_for_long_while_it_could_is_a_finding() {
+    const CHECK: &[&str] = &["log-witness"];
+    const MINUTE: Duration = Duration::from_secs(60);
+    let (_dir, home) = home();
+    let now = later(FixedClock::default().now(), DAY);
+    let store = Store::open(&home.path(path::DATABASE)).unwrap();
+    let service = crate::store::Service {
+        name: scb_certs::ServiceName::blackboard(),
+        dns_names: vec!["bb.example".to_owned()],
+        ip_addresses: Vec::new(),
+    };
+    let add = move |records: &crate::store::Records<'_>| records.services().add(&service, now);
+    store.write_blocking(add).unwrap();
+    let size = || store.read_blocking(|records| records.log().size()).unwrap();
+    let before = |minutes| earlier(now, MINUTE * minutes);
+    enter(&store, before(90));
+    assert_eq!(wrong(&home, now, CHECK), [], "nobody ever cosigned");
+    cosigned(&store, size());
+    enter(&store, before(60));
+    enter(&store, before(55));
+    assert_eq!(wrong(&home, now, CHECK), [], "nothing has run since");
+    {
+        let _serving = serve_since(&home, before(9));
+        assert_eq!(wrong(&home, now, CHECK), [], "it has only just started");
+    }
+    {
+        let _serving = serve_since(&home, before(80));
+        let found = wrong(&home, now, CHECK);
+        let [one] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!(one.outcome, Outcome::Warn);
+        let told = format!(
+            "blackboard has cosigned {} of {} entries, and none of those since {}",
+            size() - 2,
+            size(),
+            scb_cli::local_time(before(60))
+        );
+        assert_eq!(one.seen, told);
+        let mend = one.mend.as_ref().unwrap();
+        for named in ["blackboard witness show", "cuhk service remove"] {
+            assert!(mend.contains(named), "{mend}");
+        }
+        cosigned(&store, size());
+        assert_eq!(wrong(&home, now, CHECK), [], "it has come back");
+        enter(&store, before(9));
+        assert_eq!(wrong(&home, now, CHECK), [], "that may still come");
+    }
+    // It grew for long enough without, though nothing runs now.
+    enter(&store, before(9));
+    enter(&store, earlier(now, MINUTE / 2));
+    assert_eq!(wrong(&home, now, CHECK), []);
+    enter(&store, later(now, MINUTE * 2));
+    assert_eq!(wrong(&home, now, CHECK).len(), 1);
+    let name = scb_certs::ServiceName::blackboard();
+    let remove = move |records: &crate::store::Records<'_>| records.services().remove(&name);
+    store.write_blocking(remove).unwrap();
+    assert_eq!(wrong(&home, now, CHECK), [], "it is no witness any more");
+}

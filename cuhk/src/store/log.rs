@@ -6,12 +6,14 @@ mod removal;
 mod tests;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use scb_certs::{Serial, ServiceName};
+use rustls_pki_types::UnixTime;
+use scb_certs::{Serial, ServiceName, Validities};
 use scb_protocol::values::Salt;
-use scb_protocol::{COMMITMENT_SIZE, LogEntry, commitment};
-use scb_tlog::{HashReader as _, Tiles};
+use scb_protocol::{COMMITMENT_SIZE, LogEntry, commitment, from_seconds};
+use scb_tlog::{Hash, HashReader as _, Tiles, UnverifiedCheckpoint};
 
 use super::{CertificateRecord, convert};
+use crate::time::later;
 use crate::{Error, Subject};
 
 pub use contradiction::Contradiction;
@@ -21,6 +23,11 @@ pub use removal::Removed;
 /// backwards: to append costs the same however many there are.
 const LAST: &str = "SELECT nth, json_extract(content, '$.certificates') FROM log_entry
                     WHERE subject = ?1 AND number < ?2 ORDER BY nth DESC LIMIT 1";
+
+const FIRST_MADE: &str = "SELECT content FROM log_entry
+    WHERE number >= ?1 AND content IS NOT NULL ORDER BY number LIMIT 1";
+const LAST_MADE: &str = "SELECT content FROM log_entry
+    WHERE number >= ?1 AND content IS NOT NULL ORDER BY number DESC LIMIT 1";
 
 /// Where an entry stands among those about its subject.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,6 +60,13 @@ pub struct Witness {
     pub size: u64,
     /// The last checkpoint that it cosigned, with the cosignature.
     pub checkpoint: String,
+}
+
+impl Witness {
+    /// The tree that it has cosigned; nothing if that cannot be read.
+    pub fn tree(&self) -> Option<Hash> {
+        tree_of(&self.checkpoint)
+    }
 }
 
 /// The entries.
@@ -187,6 +201,41 @@ impl<'a> Log<'a> {
             .prepare_cached("INSERT INTO log_entry (number, commitment) VALUES (?1, ?2)")?
             .execute(params![convert::integer(self.size()?), commitment])?;
         Ok(())
+    }
+
+    /// When the first entry from number `from` on was made, of those whose content is here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Protocol`].
+    pub fn made_first(&self, from: u64) -> Result<Option<UnixTime>, Error> {
+        self.made(FIRST_MADE, from)
+    }
+
+    /// When the last entry from number `from` on was made, likewise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Protocol`].
+    pub fn made_last(&self, from: u64) -> Result<Option<UnixTime>, Error> {
+        self.made(LAST_MADE, from)
+    }
+
+    fn made(&self, sql: &str, from: u64) -> Result<Option<UnixTime>, Error> {
+        let content: Option<String> = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([convert::integer(from)], |row| row.get(0))
+            .optional()?;
+        let Some(content) = content else {
+            return Ok(None);
+        };
+        let entry = LogEntry::from_content(&content)?;
+        let at = from_seconds(entry.at());
+        Ok(Some(match entry {
+            LogEntry::Certificate { .. } => later(at, Validities::BACKDATE),
+            LogEntry::Verification { .. } => at,
+        }))
     }
 
     /// A subject's entries among the first `size` of the log, from its `from`th (counted from 1)
@@ -331,6 +380,12 @@ impl<'a> Log<'a> {
             ])?;
         Ok(number)
     }
+}
+
+/// As it was recorded: whoever gave it was believed then.
+fn tree_of(checkpoint: &str) -> Option<Hash> {
+    let checkpoint: UnverifiedCheckpoint = checkpoint.parse().ok()?;
+    Some(checkpoint.head().root)
 }
 
 type Raw = (i64, [u8; 32], String, [u8; COMMITMENT_SIZE]);

@@ -3,8 +3,9 @@
 use rusqlite::params;
 use rustls_pki_types::UnixTime;
 use scb_certs::ServiceName;
+use scb_tlog::Hash;
 
-use super::{Log, Witness};
+use super::{Log, Witness, tree_of};
 use crate::Error;
 use crate::store::convert;
 
@@ -15,6 +16,8 @@ pub struct Contradiction {
     pub service: ServiceName,
     /// How many entries it has seen.
     pub size: u64,
+    /// Their tree, which is its operator's word for going on without them.
+    pub tree: Option<Hash>,
     /// When it said so first.
     pub told_at: UnixTime,
 }
@@ -64,19 +67,21 @@ impl Log<'_> {
     /// [`Error::Storage`], [`Error::RecordInvalid`].
     pub fn contradictions(&self) -> Result<Vec<Contradiction>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT service, size, told_at FROM log_contradiction
+            "SELECT service, size, checkpoint, told_at FROM log_contradiction
              WHERE settled_at IS NULL ORDER BY service",
         )?;
         let rows = statement.query_map([], |row| {
-            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
+            let (service, checkpoint): (String, String) = (row.get(0)?, row.get(2)?);
+            Ok((service, row.get(1)?, checkpoint, row.get(3)?))
         })?;
         rows.map(|row| {
-            let (service, size, told_at) = row?;
+            let (service, size, checkpoint, told_at) = row?;
             Ok(Contradiction {
                 service: service.parse().map_err(|_| Error::RecordInvalid {
                     what: "service name",
                 })?,
                 size: convert::number(size)?,
+                tree: tree_of(&checkpoint),
                 told_at: convert::time(told_at)?,
             })
         })
