@@ -14,8 +14,10 @@ pub(crate) use student::{StudentRenewal, renew_student};
 
 /// Most live certificates of one student: several devices, each with its own code.
 pub const MAX_STUDENT_CERTIFICATES: usize = 3;
-/// Most live certificates of one student with those that were renewed and have not ended yet.
-pub const MAX_LIVE_STUDENT_CERTIFICATES: usize = 8;
+/// Most live certificates of one student with those that were renewed and have not ended yet: of each
+/// device the one in use, the one before it, one that the end of a term cut short, and one to spare.
+/// Renewal when it is due never comes near.
+pub const MAX_LIVE_STUDENT_CERTIFICATES: usize = 4 * MAX_STUDENT_CERTIFICATES;
 /// Most live certificates of one service: renewals overlap.
 pub const MAX_SERVICE_CERTIFICATES: usize = 8;
 

@@ -1,5 +1,6 @@
 //! What can go wrong in the student's program.
 
+mod refused;
 mod told;
 
 use std::io;
@@ -11,9 +12,10 @@ use scb_explain::Language;
 use scb_protocol::statement::{FileEntry, Files, FilesError, Label, MAX_FILES};
 use scb_protocol::{Refusal, counted};
 
-pub(crate) use told::{
-    blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, one_below_the_other,
+pub(crate) use refused::{
+    blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, moment_of, room_at,
 };
+pub(crate) use told::one_below_the_other;
 
 use crate::words::Words;
 use crate::{ClockOffset, Fault, Loss, Recorded};

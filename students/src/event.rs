@@ -9,6 +9,7 @@ use scb_protocol::statement::{FilePath, SubmissionId};
 use scb_protocol::{Code, Fact, Step, StepEvent};
 
 use crate::Error;
+use crate::error::room_at;
 
 /// Something that happened in a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,15 +109,17 @@ impl Event {
     }
 
     /// What to tell of a renewal that failed: nothing where the present certificate lasts as long
-    /// as a new one would.
+    /// as a new one would, or until there is room for another.
     pub(crate) fn not_renewed(
         sid: &StudentId,
         error: &Error,
         until: UnixTime,
         now: UnixTime,
     ) -> Option<Self> {
-        let code = error.refusals().first().map(|refusal| refusal.code);
-        if code == Some(Code::RenewalNotLonger) {
+        let refusal = error.refusals().first();
+        let room_at = refusal.and_then(room_at);
+        let code = refusal.map(|refusal| refusal.code);
+        if code == Some(Code::RenewalNotLonger) || room_at.is_some_and(|at| at < until) {
             return None;
         }
         Some(Self::NotRenewed {

@@ -3,12 +3,13 @@
 mod local;
 mod unfinished;
 
-use scb_cli::Failure;
+use scb_cli::{Failure, local_time};
 use scb_explain::{Language, nothing_changed, refusal, remedy};
 use scb_protocol::{Code, Refusal};
 
 use crate::error::{
-    blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, one_below_the_other,
+    blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, moment_of,
+    one_below_the_other, room_at,
 };
 use crate::{Error, Recorded};
 
@@ -93,6 +94,19 @@ fn chinese_remedy(refusal: &Refusal) -> String {
         Some(sid) if refusal.code == Code::CodeUsed => format!(
             "使用當時那部電腦，或向學系再索取一個註冊碼（cuhk code issue {sid}），然後在這裡執行：\
              student enrol --ids {sid} --new-device"
+        ),
+        Some(_) if refusal.code == Code::RenewalNotLonger => format!(
+            "現在不必做任何事：此證書有效至{}，中大開放下一學期之前簽發的證書都不會更遲到期。開放之後，下一個需要\
+             連接中大的指令會自動續期；若到期時仍未開放，請向學系查詢",
+            moment_of(refusal, "until").map_or_else(
+                || "到期之日".to_owned(),
+                |until| format!(" {}", local_time(until))
+            )
+        ),
+        Some(sid) if room_at(refusal).is_some() => format!(
+            "可繼續使用目前的證書，它沒有問題。每張已續期的證書在到期前仍然計算在內；由 {} 起可再次續期：student \
+             renew --ids {sid}。若你們無人如此頻密地續期，請查看是誰的證書：student audit --ids {sid}",
+            room_at(refusal).map(local_time).unwrap_or_default()
         ),
         Some(sid) if refusal.code == Code::TooManyDevices => format!(
             "請學系撤銷一部不再使用的電腦的證書（cuhk revoke SERIAL），或索取一個取代全部證書的註冊碼\

@@ -157,9 +157,12 @@ fn certificates_end_with_the_term_and_renew_themselves_when_the_next_is_set() {
     let first = campus.student(&["submit", "--ids", ONE]).succeeded();
     assert!(!first.stdout.contains("renewed"), "{}", first.stdout);
     assert_eq!(key_of(&home), key);
-    campus
-        .student(&["renew", "--json"])
-        .refused(3, "renewal_not_longer");
+    let told = campus.student(&["renew", "--json"]);
+    let told = told.refused(3, "renewal_not_longer");
+    let told = told["remedy"].as_str().unwrap();
+    for part in ["nothing has to be done now", "has opened the next term"] {
+        assert!(told.contains(part), "{told}");
+    }
 
     set_term(&campus, "2026-27-T1", &in_seconds(3600));
     let second = campus.student(&["submit", "--ids", ONE]).succeeded();

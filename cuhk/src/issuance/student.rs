@@ -46,7 +46,7 @@ pub(crate) fn renew_student(
     }
     check_key(records, wanted)?;
     let (full, wanted) = (wanted, within_term(records, wanted, *now)?);
-    check_longer(&old, full, &wanted)?;
+    check_longer(records, &old, (full, &wanted), *now)?;
     check_devices(records, &wanted, Some(&old.intent.serial), *now)?;
     records.certificates().intend(&wanted, *now)?;
     let (from, to) = (&old.intent.serial, &wanted.serial);
@@ -95,12 +95,21 @@ fn check_listed(records: &Records<'_>, wanted: &Intent) -> Result<(), Error> {
 }
 
 /// Nothing is gained by a certificate that ends with the term as the old one does.
-fn check_longer(old: &CertificateRecord, full: &Intent, wanted: &Intent) -> Result<(), Error> {
+fn check_longer(
+    records: &Records<'_>,
+    old: &CertificateRecord,
+    (full, wanted): (&Intent, &Intent),
+    now: UnixTime,
+) -> Result<(), Error> {
     let (before, after) = (old.intent.validity.not_after, wanted.validity.not_after);
     if after > before || after == full.validity.not_after {
         return Ok(());
     }
     let refusal = Refusal::new(Code::RenewalNotLonger, Step::Two).with("until", rfc3339(before));
+    let refusal = match records.terms().current(now)? {
+        Some(term) => refusal.with("term", term.name),
+        None => refusal,
+    };
     Err(about(refusal, &wanted.subject).into())
 }
 

@@ -18,6 +18,7 @@ mod requests;
 mod revocation;
 mod roots;
 mod roster;
+mod seasons;
 mod serials;
 mod services;
 mod suspension;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_cli::parse_moment;
 use scb_protocol::{CLOCK_SKEW, Code, Refusal, in_words};
 use scb_transport::{Clock, ClockFn};
 
 use crate::Error;
+use crate::error::moment_of;
 
 /// As far as the clock here may be off, in seconds: this run goes by the server's time then. Whoever
 /// has a service's key could make somebody believe in a time as far from his clock, and no farther.
@@ -120,7 +120,7 @@ enum Dates {
 }
 
 fn dates(refusal: &Refusal) -> Option<Dates> {
-    let moment = |name| parse_moment(refusal.params.get(name)?).ok();
+    let moment = |name| moment_of(refusal, name);
     let here = moment("time_here")?;
     match moment("not_before") {
         Some(begins) => Some(Dates::NotYet(ClockOffset::between(here, begins.as_secs()))),

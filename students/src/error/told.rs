@@ -3,16 +3,12 @@
 use scb_cli::exit::Concern;
 use scb_cli::{Failure, exit, with_causes};
 use scb_explain::{Language, nothing_changed};
-use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::{Code, Refusal};
 
 use super::Error;
+use super::refused::{MEND_CLOCK, is_recorded, remedy_of};
 use crate::Recorded;
 use crate::speech::{failure, unchanged};
-
-/// What helps when two clocks differ.
-const MEND_CLOCK: &str = "set this machine's date, time and time zone; if they are right, tell \
-                          your IT service that the server's clock is wrong";
 
 impl Error {
     fn exit(&self) -> u8 {
@@ -311,92 +307,6 @@ pub(crate) fn one_below_the_other(
     first
 }
 
-/// Whether the statement that was refused now stands all the same: its files may come later.
-pub(crate) fn is_recorded(refusal: &Refusal) -> bool {
-    refusal.params.contains_key("recorded")
-}
-
-/// Whether the student's certificate no longer works, so that only a new one helps.
-pub(crate) fn is_certificate_dead(refusal: &Refusal) -> bool {
-    match refusal.code {
-        Code::CertificateRevoked
-        | Code::CertificateExpired
-        | Code::CertificateUnknownIssuer
-        | Code::RenewalTooLate => true,
-        Code::StudentInactive => {
-            let reason = refusal.params.get("reason").map(String::as_str);
-            matches!(reason, Some("revoked" | "expired" | "unknown"))
-        }
-        _ => false,
-    }
-}
-
-/// Whether a clock that is off explains it: this program found the offset, or a server's
-/// certificate is not good by the clock here.
-pub(crate) fn blames_clock(refusal: &Refusal) -> bool {
-    let by_clock = |name| refusal.params.contains_key(name);
-    by_clock("clock") || refusal.code == Code::ServerIdentity && by_clock("time_here")
-}
-
-/// Whether it was to be taken back, and is handed in.
-pub(crate) fn is_handed_in(refusal: &Refusal) -> bool {
-    let state = refusal.params.get("state").map(String::as_str);
-    refusal.code == Code::ProposalEnded && state == Some(ProposalState::Accepted.as_str())
-}
-
-/// Whether CUHK's log lacks something that it had: it was rewritten, or put back from a backup.
-pub(crate) fn is_about_log(refusal: &Refusal) -> bool {
-    matches!(refusal.code, Code::LogForked | Code::LogIncomplete)
-}
-
-fn remedy_of(refusal: &Refusal) -> String {
-    match &refusal.sid {
-        _ if blames_clock(refusal) => MEND_CLOCK.to_owned(),
-        _ if is_about_log(refusal) => format!(
-            "{}. If CUHK was put back from a backup since this home last looked, your department says \
-             so, and this is why: get a new certificate with a new code (student enrol --codes FILE), \
-             move log.json out of this home, and look again",
-            refusal.remedy()
-        ),
-        _ if is_handed_in(refusal) => {
-            "it is handed in, and nobody can take that back: hand in another version; `student \
-             history` shows which one counts"
-                .to_owned()
-        }
-        Some(sid) if refusal.code == Code::CertificateExpired => format!(
-            "student renew --ids {sid}; if that is refused, ask your department for a new code, \
-             then: student enrol --ids {sid} --replace"
-        ),
-        Some(sid) if refusal.code == Code::CertificateSuperseded => format!(
-            "use the machine where it was renewed; if nobody of you renewed it, somebody has a \
-             copy of the key: tell your department at once; for a certificate here, with a new \
-             code: student enrol --ids {sid} --replace"
-        ),
-        Some(sid) if refusal.code == Code::CertificateRevoked => format!(
-            "ask your department for a new code, then: student enrol --ids {sid} --codes FILE. With \
-             the new certificate, as with that of another machine of yours, `student audit` shows \
-             everything in this name, what was revoked among it"
-        ),
-        Some(sid) if refusal.code == Code::CertificateUnknownIssuer => format!(
-            "if the address is right, CUHK has no record of this certificate, as after a backup was \
-             put back: ask your department for a new code, then: student enrol --ids {sid} --replace"
-        ),
-        Some(sid) if is_certificate_dead(refusal) => {
-            format!("ask your department for a new code, then: student enrol --ids {sid} --replace")
-        }
-        Some(sid) if refusal.code == Code::CodeUsed => format!(
-            "use the machine where it was used, or ask your department for a further code (cuhk \
-             code issue {sid}), then here: student enrol --ids {sid} --new-device"
-        ),
-        Some(sid) if refusal.code == Code::TooManyDevices => format!(
-            "ask your department to revoke the certificate of a machine that is no longer used \
-             (cuhk revoke SERIAL), or for one code in place of them all (cuhk code issue {sid} \
-             --replace); then run the same command again"
-        ),
-        _ => refusal.remedy().to_owned(),
-    }
-}
-
 fn with_chain(inner: &scb_cli::Error, error: &Error) -> Failure {
     Failure {
         exit: error.exit(),
@@ -494,21 +404,6 @@ mod tests {
         };
         let failure = Failure::from(Error::from(error));
         assert!(failure.message.contains("chmod 600 k.pem"), "{failure}");
-    }
-
-    #[test]
-    fn only_a_new_certificate_helps_when_the_old_one_is_dead() {
-        let sid: StudentId = "A".parse().unwrap();
-        let inactive = Refusal::new(Code::StudentInactive, Step::Three).about(&sid);
-        let revoked = inactive.clone().with("reason", "revoked");
-        let remedy = Failure::from(Error::from(revoked)).remedy.unwrap();
-        assert!(
-            remedy.ends_with("student enrol --ids A --replace"),
-            "{remedy}"
-        );
-        let suspended = inactive.with("reason", "suspended");
-        let remedy = Failure::from(Error::from(suspended)).remedy.unwrap();
-        assert!(!remedy.contains("--replace"), "{remedy}");
     }
 
     #[test]
