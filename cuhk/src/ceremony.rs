@@ -15,6 +15,7 @@ use scb_protocol::values::Der;
 use serde::{Deserialize, Serialize};
 
 pub use import::import;
+pub(crate) use import::try_key;
 pub use request::request;
 pub(crate) use request::{newest_root, next_key};
 pub use revoked::Revoked as RevokedAuthority;

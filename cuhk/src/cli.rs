@@ -11,6 +11,7 @@ mod doctor;
 mod init;
 mod keys;
 mod listing;
+mod passphrases;
 mod prune;
 mod revoke;
 mod root;

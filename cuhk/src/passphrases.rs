@@ -1,12 +1,82 @@
-//! What a passphrase chosen for a new CUHK must be.
+//! Where the two passphrases of a CUHK come from, the same for every command, and what one chosen for a
+//! new CUHK must be.
+
+use std::path::{Path, PathBuf};
 
 use scb_certs::Passphrase;
+use scb_cli::{credential, passphrase_from_flag};
 
 use crate::Error;
 
 /// Fewest characters of a passphrase that a person chooses (NIST SP 800-63B, section 5.1.1: 8,
 /// and no rule about which characters).
 pub(crate) const MIN_CHARACTERS: usize = 8;
+
+/// Which keys a passphrase unlocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Locked {
+    /// The issuing authorities' and the log's.
+    Issuers,
+    /// The root's.
+    Root,
+}
+
+impl Locked {
+    /// The option that names a file with it.
+    pub(crate) fn flag(self) -> &'static str {
+        match self {
+            Self::Issuers => "--passphrase-file",
+            Self::Root => "--root-passphrase-file",
+        }
+    }
+
+    /// Its name as a service manager hands it over.
+    fn credential(self) -> &'static str {
+        match self {
+            Self::Issuers => "cuhk.passphrase",
+            Self::Root => "cuhk.root.passphrase",
+        }
+    }
+
+    fn question(self) -> &'static str {
+        match self {
+            Self::Issuers => "Passphrase of the issuing authorities:",
+            Self::Root => "Passphrase of the root:",
+        }
+    }
+
+    /// The file that was given, else the credential, if there is one.
+    pub(crate) fn file(self, given: Option<&Path>) -> Option<PathBuf> {
+        given
+            .map(Path::to_owned)
+            .or_else(|| credential(self.credential()))
+    }
+
+    /// From the file, else a hidden prompt.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Local`].
+    pub(crate) fn read(self, given: Option<&Path>) -> Result<Passphrase, Error> {
+        let file = self.file(given);
+        Ok(passphrase_from_flag(
+            self.flag(),
+            file.as_deref(),
+            self.question(),
+            false,
+        )?)
+    }
+
+    /// From the file; nobody is asked where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Local`].
+    pub(crate) fn read_if_given(self, given: Option<&Path>) -> Result<Option<Passphrase>, Error> {
+        let file = self.file(given);
+        file.map(|file| self.read(Some(&file))).transpose()
+    }
+}
 
 /// # Errors
 ///

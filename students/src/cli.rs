@@ -84,7 +84,8 @@ pub struct Common {
     /// yourself (chmod 600)
     #[arg(long, value_name = "FILE", global = true)]
     pub codes: Option<PathBuf>,
-    /// File whose first line is the passphrase of the keys, or of one ID's key; repeatable
+    /// File whose first line is the passphrase of the keys, or of one ID's key; `-` for the next line
+    /// of standard input; repeatable
     #[arg(long, value_name = "[SID=]FILE", global = true)]
     pub passphrase_file: Vec<PassphraseFile>,
     /// Wait up to SECONDS in all for a server that is busy or away; without it, two minutes for

@@ -62,6 +62,8 @@ pub enum Protection {
 pub struct Passphrases {
     files: Vec<PassphraseFile>,
     known: BTreeMap<StudentId, Passphrase>,
+    /// What one file gives for everybody: standard input gives it once.
+    for_all: Option<Passphrase>,
     declined: BTreeSet<StudentId>,
     words: Words,
     /// The option that gives them, if it is not [`FLAG`].
@@ -189,11 +191,22 @@ impl Passphrases {
         if let Some(known) = self.known.get(sid) {
             return Ok(known.clone());
         }
-        let passphrase = match self.file(sid) {
-            Some(file) => passphrase_from(Some(&file.path), "", false)?,
+        let passphrase = match self.file(sid).cloned() {
+            Some(file) => self.given(&file)?,
             None => ask(self.words)?,
         };
         self.known.insert(sid.clone(), passphrase.clone());
+        Ok(passphrase)
+    }
+
+    fn given(&mut self, file: &PassphraseFile) -> Result<Passphrase, Error> {
+        if let (None, Some(known)) = (&file.sid, &self.for_all) {
+            return Ok(known.clone());
+        }
+        let passphrase = passphrase_from(Some(&file.path), "", false)?;
+        if file.sid.is_none() {
+            self.for_all = Some(passphrase.clone());
+        }
         Ok(passphrase)
     }
 

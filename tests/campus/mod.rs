@@ -189,7 +189,8 @@ pub fn serve_at(sandbox: &Path, address: &str) -> Vec<std::ffi::OsString> {
 }
 
 /// The environment variables that one of them reads.
-const READ: [&str; 14] = [
+const READ: [&str; 15] = [
+    "CREDENTIALS_DIRECTORY",
     "XDG_DATA_HOME",
     "LC_ALL",
     "LC_MESSAGES",

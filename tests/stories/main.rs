@@ -48,6 +48,7 @@ mod outage;
 mod outside_witness;
 mod outsiders;
 mod packaging;
+mod passphrases;
 mod pruning;
 mod publication;
 mod reading;

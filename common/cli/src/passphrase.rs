@@ -1,7 +1,7 @@
 //! Passphrases from a file or from a hidden prompt, never from a flag or the environment.
 
 use std::fs::{File, Metadata};
-use std::io::Read;
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use scb_certs::Passphrase;
@@ -16,8 +16,11 @@ const LIMIT: u64 = 4096;
 /// the list allows at most where it otherwise has the group's rights.
 const ACCESS_LIST: u32 = 0o040;
 
-/// The passphrase of `--passphrase-file`: the file's first line, else a hidden prompt,
-/// asked twice if `confirm`.
+/// In the place of a file: the next line of standard input; at a terminal the hidden prompt.
+const STANDARD_INPUT: &str = "-";
+
+/// The passphrase of `--passphrase-file`: the file's first line, for `-` the next line of standard
+/// input, else a hidden prompt, asked twice if `confirm`.
 ///
 /// # Errors
 /// [`Error::NoTerminal`] without a file and without a terminal; [`Error::Cancelled`];
@@ -43,8 +46,10 @@ pub fn passphrase_from_flag(
     prompt: &str,
     confirm: bool,
 ) -> Result<Passphrase, Error> {
-    if let Some(path) = file {
-        return first_line(path);
+    match file {
+        Some(path) if path != Path::new(STANDARD_INPUT) => return first_line(path),
+        Some(_) if !io::stdin().is_terminal() => return next_line(),
+        _ => {}
     }
     let question = Hidden::new(prompt, flag);
     let typed = match confirm {
@@ -65,9 +70,56 @@ fn credentials() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
+/// What others can read is refused, as with a file that is named: standard input may be one.
+fn next_line() -> Result<Passphrase, Error> {
+    let path = &standard_input();
+    let failed = || Error::file("read", path);
+    let mut file = clone_of_stdin().map_err(failed())?;
+    refuse_shared(path, &file.metadata().map_err(failed())?)?;
+    let mut bytes = room();
+    let mut byte = Zeroizing::new([0]);
+    // Nothing is read ahead: what comes next is another passphrase, for whoever asks for it.
+    while file.read(byte.as_mut_slice()).map_err(failed())? > 0 && byte[0] != b'\n' {
+        if bytes.len() as u64 == LIMIT {
+            return Err(too_large(path));
+        }
+        bytes.push(byte[0]);
+    }
+    first_of(path, &bytes)
+}
+
+#[cfg(unix)]
+fn clone_of_stdin() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
+}
+
+#[cfg(windows)]
+fn clone_of_stdin() -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    io::stdin().as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// What a shell has opened there, where the system tells.
+fn standard_input() -> PathBuf {
+    let opened = std::fs::read_link("/proc/self/fd/0");
+    opened.unwrap_or_else(|_| "standard input".into())
+}
+
+/// Room for all of it from the start: a buffer that grows leaves copies behind.
+fn room() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Vec::with_capacity(LIMIT as usize + 64))
+}
+
+fn too_large(path: &Path) -> Error {
+    Error::FileTooLarge {
+        path: path.to_owned(),
+        limit: LIMIT,
+    }
+}
+
 fn first_line(path: &Path) -> Result<Passphrase, Error> {
-    // Room for all of it from the start: a buffer that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT as usize + 64));
+    let mut bytes = room();
     let failed = || Error::file("read", path);
     let file = File::open(path).map_err(failed())?;
     refuse_shared(path, &file.metadata().map_err(failed())?)?;
@@ -75,12 +127,13 @@ fn first_line(path: &Path) -> Result<Passphrase, Error> {
         .read_to_end(&mut bytes)
         .map_err(failed())?;
     if bytes.len() as u64 > LIMIT {
-        return Err(Error::FileTooLarge {
-            path: path.to_owned(),
-            limit: LIMIT,
-        });
+        return Err(too_large(path));
     }
-    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    first_of(path, &bytes)
+}
+
+fn first_of(path: &Path, bytes: &[u8]) -> Result<Passphrase, Error> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
     match text.trim_start_matches('\u{feff}').lines().next() {
         Some(line) if !line.is_empty() => Ok(Passphrase::from(line.to_owned())),
         _ => Err(Error::NoPassphrase {

@@ -1,18 +1,20 @@
 //! The third act: the new authority is put to use.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Issuer};
+use scb_certs::{Certificate, Issuer, Passphrase};
 use scb_cli::{Home, read_limited, write_atomic};
 
 use super::sign::require_root;
 use super::{ANSWER, REQUEST, SigningAnswer, SigningRequest};
 use crate::Error;
 use crate::config::path;
-use crate::issuers::{issuer_kind, named_root, stored_roots};
+use crate::issuers::{issuer_kind, named_root, open_key, stored_roots};
 use crate::store::{CrlSigner, Store};
 
 /// Largest request or answer, in bytes.
 const LIMIT: u64 = 256 * 1024;
+
+const ANOTHER_KEY: &str = "the certificate is for another key";
 
 impl SigningRequest {
     /// Reads one.
@@ -100,6 +102,31 @@ pub fn import(
     Ok(authority)
 }
 
+/// Looks whether this passphrase opens the key for which an answer came, and whether it is for that key.
+/// Nothing is changed.
+///
+/// # Errors
+///
+/// [`Error::NothingRequested`]; [`Error::WrongPassphrase`]; [`Error::CeremonyInvalid`] if the answer is
+/// for another key.
+pub(crate) fn try_key(
+    home: &Home,
+    answer: &SigningAnswer,
+    passphrase: &Passphrase,
+) -> Result<(), Error> {
+    let dir = home.path(&path::authority(answer.authority));
+    let file = dir.join(path::KEY);
+    if !file.exists() {
+        return Err(Error::NothingRequested(answer.authority));
+    }
+    let certificate = Certificate::from_pem(&answer.certificate).map_err(altered)?;
+    let key = open_key(&file, passphrase)?;
+    match certificate.public_key()? == *key.public_key() {
+        true => Ok(()),
+        false => Err(Error::CeremonyInvalid(ANOTHER_KEY)),
+    }
+}
+
 /// What the root has signed is not what came back.
 pub(super) fn altered(_: scb_certs::Error) -> Error {
     Error::CeremonyInvalid("a certificate or list in the answer cannot be decoded")
@@ -115,6 +142,6 @@ fn check(home: &Home, request: &SigningRequest, certificate: &Certificate) -> Re
     let requested = request.verified()?;
     match certificate.public_key()? == *requested.public_key() {
         true => Ok(()),
-        false => Err(Error::CeremonyInvalid("the certificate is for another key")),
+        false => Err(Error::CeremonyInvalid(ANOTHER_KEY)),
     }
 }

@@ -1,11 +1,11 @@
 //! `cuhk doctor`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use scb_certs::Passphrase;
-use scb_cli::{Failure, Term, counted, passphrase_from, printable, say};
+use scb_cli::{Failure, Term, counted, printable, say};
 
 use super::now;
+use super::passphrases::Passphrases as Given;
 use crate::doctor::{Finding, Outcome, Passphrases, examine};
 use crate::open_home;
 
@@ -15,18 +15,15 @@ Examples:
   cuhk doctor --passphrase-file /run/credentials/cuhk
   cuhk doctor --json | jq '.[] | select(.outcome != \"ok\")'
 
-Looks and changes nothing; `cuhk serve` may run meanwhile. Exit codes: 0 everything is as it
+Looks and changes nothing; `cuhk serve` may run meanwhile. A passphrase that is given is tried,
+and nobody is asked for one. Exit codes: 0 everything is as it
 should be, 4 something will need attention, 5 something does not work or is not safe.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// File whose first line should unlock the issuing authorities' keys: try it
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
-    /// File whose first line should unlock the root's key: try it
-    #[arg(long, value_name = "FILE")]
-    root_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    passphrases: Given,
     /// As a JSON array
     #[arg(long)]
     pub(super) json: bool,
@@ -35,8 +32,8 @@ pub(super) struct Arguments {
 pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let home = open_home(dir)?;
     let passphrases = Passphrases {
-        issuers: read(arguments.passphrase_file.as_deref())?,
-        root: read(arguments.root_passphrase_file.as_deref())?,
+        issuers: arguments.passphrases.issuers.read_if_given()?,
+        root: arguments.passphrases.root.read_if_given()?,
     };
     let findings = examine(&home, &passphrases, now());
     match arguments.json {
@@ -47,11 +44,6 @@ pub(super) fn run(dir: &Path, arguments: &Arguments) -> Result<(), Failure> {
         false => show(&findings)?,
     }
     verdict(&findings)
-}
-
-fn read(file: Option<&Path>) -> Result<Option<Passphrase>, Failure> {
-    file.map(|file| Ok(passphrase_from(Some(file), "", false)?))
-        .transpose()
 }
 
 fn show(findings: &[Finding]) -> Result<(), Failure> {

@@ -1,15 +1,16 @@
 //! `cuhk init`
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use scb_certs::{Certificate, Passphrase, TrustDomain};
 use scb_cli::{Failure, load_config, note, passphrase_from_flag, printable, say};
 
 use super::now;
+use super::passphrases::Passphrases;
 use crate::addresses::{dns_name, public_url, server_address, trust_domain};
 use crate::config::path;
-use crate::passphrases::{MIN_CHARACTERS, check_different, check_length};
+use crate::passphrases::{Locked, MIN_CHARACTERS, check_different, check_length};
 use crate::{Config, Error, NewAuthority, existing, init, open_home};
 
 const EXAMPLES: &str = "\
@@ -18,12 +19,11 @@ Examples:
   cuhk init --trust-domain cuhk.edu.hk --dns ca.cuhk.edu.hk --public-url http://crl.cuhk.edu.hk
   cuhk init --passphrase-file issuers.txt --root-passphrase-file root.txt
 
-Both passphrases have at least 8 characters, and they differ. Run again, it changes nothing and
+Both passphrases have at least 8 characters, and they differ; files that hold one are for their
+owner alone (chmod 600). Run again, it changes nothing and
 prints the fingerprint; it is an error to name another trust domain, address or URL then.";
 
 const DEFAULT_TRUST_DOMAIN: &str = "cuhk.example";
-const ISSUERS_FLAG: &str = "--passphrase-file";
-const ROOT_FLAG: &str = "--root-passphrase-file";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -41,13 +41,8 @@ pub(super) struct Arguments {
     /// name their revocation list and issuer there
     #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
-    /// File (mode 0600) whose first line protects the issuing authorities' keys, instead of a
-    /// prompt
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
-    /// File (mode 0600) whose first line protects the root's key, instead of a prompt
-    #[arg(long, value_name = "FILE")]
-    root_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    passphrases: Passphrases,
 }
 
 impl Arguments {
@@ -114,14 +109,14 @@ pub(super) fn run(dir: &Path, arguments: Arguments) -> Result<(), Failure> {
         return report(dir, &root);
     }
     let passphrase = new_passphrase(
-        ISSUERS_FLAG,
-        arguments.passphrase_file.as_deref(),
+        Locked::Issuers.flag(),
+        arguments.passphrases.issuers.file().as_deref(),
         "Passphrase for the issuing authorities:",
         |_| Ok(()),
     )?;
     let root_passphrase = new_passphrase(
-        ROOT_FLAG,
-        arguments.root_passphrase_file.as_deref(),
+        Locked::Root.flag(),
+        arguments.passphrases.root.file().as_deref(),
         "Passphrase for the root (keep it apart):",
         |typed| check_different(&passphrase, typed),
     )?;

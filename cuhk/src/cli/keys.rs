@@ -15,6 +15,7 @@ use serde_json::json;
 
 use self::ceremony::{rotate_issuer, rotate_root};
 use super::listing::{Moment, say_json};
+use super::passphrases::{IssuersPassphrase, Passphrases, RootPassphrase};
 use super::{Desk, now, open};
 use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
@@ -76,8 +77,12 @@ still counts, its list is signed as well if its directory is named, too (--root-
 OLD); all have one passphrase.";
 
 const IMPORT_EXAMPLES: &str = "\
-Example:
-  cuhk keys import answer.json";
+Examples:
+  cuhk keys import answer.json
+  cuhk keys import answer.json --passphrase-file issuers.txt
+
+No passphrase is needed. One that is given is tried on the new key of an issuing authority, before
+that is put to use.";
 
 /// How long to wait for a server that may be running.
 const SERVER_PATIENCE: Duration = Duration::from_secs(3);
@@ -98,7 +103,7 @@ pub(super) enum Command {
         /// Which key
         which: Rotated,
         #[command(flatten)]
-        passphrases: PassphraseFiles,
+        passphrases: Passphrases,
         /// Answer as a JSON object
         #[arg(long)]
         json: bool,
@@ -111,9 +116,8 @@ pub(super) enum Command {
         /// Where to write the request
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
-        /// File whose first line unlocks the issuing authorities' keys, instead of a prompt
-        #[arg(long, value_name = "FILE")]
-        passphrase_file: Option<PathBuf>,
+        #[command(flatten)]
+        passphrase: IssuersPassphrase,
     },
     /// Sign a request with the root's key, on the machine that has it
     #[command(after_help = SIGN_EXAMPLES)]
@@ -123,6 +127,8 @@ pub(super) enum Command {
     Import {
         /// The answer
         file: PathBuf,
+        #[command(flatten)]
+        passphrase: IssuersPassphrase,
     },
     /// Withdraw a key that signs tokens, or an issuing authority, at once
     Withdraw(withdraw::Arguments),
@@ -168,20 +174,8 @@ pub(super) struct SignRequest {
     /// Where to write the answer
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// File whose first line unlocks the root's key, instead of a prompt
-    #[arg(long, value_name = "FILE")]
-    root_passphrase_file: Option<PathBuf>,
-}
-
-/// Where the passphrases come from.
-#[derive(Debug, clap::Args)]
-pub(super) struct PassphraseFiles {
-    /// File whose first line unlocks the issuing authorities' keys, instead of a prompt
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
-    /// File whose first line unlocks the root's key, instead of a prompt
-    #[arg(long, value_name = "FILE")]
-    root_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: RootPassphrase,
 }
 
 impl Command {
@@ -212,7 +206,7 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
         } => {
             let kind = match which {
                 Rotated::Tokens => return rotate(&store, json),
-                Rotated::Root => return rotate_root(&home, &store, &passphrases, json),
+                Rotated::Root => return rotate_root(&home, &store, &passphrases.root, json),
                 Rotated::Students => IssuerKind::Students,
                 Rotated::Services => IssuerKind::Services,
             };
@@ -221,9 +215,11 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
         Command::Request {
             which,
             out,
-            passphrase_file,
-        } => ceremony::write_request(&home, &store, which, &out, passphrase_file.as_deref()),
-        Command::Import { file } => ceremony::take_in(&home, &store, &file),
+            passphrase,
+        } => ceremony::write_request(&home, &store, which, &out, &passphrase),
+        Command::Import { file, passphrase } => {
+            ceremony::take_in(&home, &store, &file, &passphrase)
+        }
         Command::Withdraw(arguments) => withdraw::run(&home, &store, arguments),
         Command::SignRequest(_) => Ok(()),
     }

@@ -1,9 +1,8 @@
 //! `cuhk root`
 
-use std::path::PathBuf;
+use scb_cli::{Failure, local_time, say};
 
-use scb_cli::{Failure, local_time, passphrase_from_flag, say};
-
+use super::passphrases::RootPassphrase;
 use super::{Desk, now};
 use crate::root::sign_root_list;
 
@@ -24,24 +23,13 @@ running server hands out the new one within a second.";
 pub(super) enum Command {
     /// Sign the root's revocation list for another 13 months
     #[command(after_help = SIGN_CRL_EXAMPLES)]
-    SignCrl {
-        /// File whose first line unlocks the root's key, instead of a prompt
-        #[arg(long, value_name = "FILE")]
-        root_passphrase_file: Option<PathBuf>,
-    },
+    SignCrl(RootPassphrase),
 }
 
 pub(super) fn run(desk: &Desk<'_>, command: &Command) -> Result<(), Failure> {
-    let Command::SignCrl {
-        root_passphrase_file,
-    } = command;
+    let Command::SignCrl(passphrase) = command;
     let (home, store) = desk.open_to_write()?;
-    let passphrase = passphrase_from_flag(
-        "--root-passphrase-file",
-        root_passphrase_file.as_deref(),
-        "Passphrase of the root:",
-        false,
-    )?;
+    let passphrase = passphrase.read()?;
     let crl = sign_root_list(&home, &store, &passphrase, now())?;
     let (number, until) = (crl.number(), local_time(crl.next_update()));
     say(&format!(

@@ -8,23 +8,18 @@ use std::sync::Arc;
 use clap::{Args as _, FromArgMatches as _};
 use scb_certs::Passphrase;
 use scb_cli::fault::{self, FaultTable as _};
-use scb_cli::{
-    Failure, Home, HomeArgs, Role, Sandbox, counted, credential, loopback_only, passphrase_from,
-    say, write_ready,
-};
+use scb_cli::{Failure, Home, HomeArgs, Role, Sandbox, counted, loopback_only, say, write_ready};
 use scb_explain::ExplainArgs;
 use scb_protocol::{Fact, Step, StepEvent};
 use scb_transport::telemetry::{self, LogFormat};
 use scb_transport::{Limits, Shutdown, SystemClock, tell_service_manager};
 
+use super::passphrases::IssuersPassphrase;
 use super::{ClockCheck, config, now};
 use crate::addresses::listen_address;
 use crate::fault::{Fault, FaultChoice};
 use crate::monitor::Watch;
 use crate::{Config, Error, Server, Unlocked, open_home, sandbox};
-
-/// The name of the passphrase as a service manager hands it over.
-const CREDENTIAL: &str = "cuhk.passphrase";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,10 +53,8 @@ pub(super) struct Arguments {
     /// Likewise the address of --http
     #[arg(long, value_name = "FILE")]
     http_ready_file: Option<PathBuf>,
-    /// File whose first line unlocks the issuing authorities' keys, instead of a prompt [default:
-    /// $CREDENTIALS_DIRECTORY/cuhk.passphrase, if there is one]
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: IssuersPassphrase,
     /// Most connections at once; one more is told to come back later [default: config.toml,
     /// else 4096]
     #[arg(long, value_name = "N", value_parser = Limits::parse_max_connections)]
@@ -244,16 +237,9 @@ impl Place {
             });
         }
         let home = open_home(&home.resolve(Role::Cuhk))?;
-        let file = arguments.passphrase_file.clone();
-        let file = file.or_else(|| credential(CREDENTIAL));
-        let passphrase = passphrase_from(
-            file.as_deref(),
-            "Passphrase of the issuing authorities:",
-            false,
-        )?;
         Ok(Self {
             home,
-            passphrase,
+            passphrase: arguments.passphrase.read()?,
             ready,
         })
     }

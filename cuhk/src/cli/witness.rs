@@ -1,13 +1,14 @@
 //! `cuhk witness`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use scb_cli::{Failure, counted, passphrase_from_flag, say};
+use scb_cli::{Failure, counted, say};
 use scb_tlog::{Algorithm, VerifierKey};
 use serde::Serialize;
 
 use super::listing::Moment;
 use super::open;
+use super::passphrases::IssuersPassphrase;
 use crate::config::path;
 use crate::note_keys::{create_witness_key, unlock_log};
 use crate::store::WitnessedLog;
@@ -59,11 +60,7 @@ pub(super) enum Command {
     },
     /// Make another key for cosignatures in the place of one that is lost
     #[command(after_help = NEW_KEY_EXAMPLES)]
-    NewKey {
-        /// File whose first line unlocks the issuing authorities' keys, instead of a prompt
-        #[arg(long, value_name = "FILE")]
-        passphrase_file: Option<PathBuf>,
-    },
+    NewKey(IssuersPassphrase),
 }
 
 impl Command {
@@ -76,7 +73,7 @@ pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
     match command {
         Command::List { json } => list(dir, json),
         Command::AcceptKey { key } => accept_key(dir, &key),
-        Command::NewKey { passphrase_file } => new_key(dir, passphrase_file.as_deref()),
+        Command::NewKey(passphrase) => new_key(dir, &passphrase),
     }
 }
 
@@ -121,19 +118,13 @@ fn accept_key(dir: &Path, key: &VerifierKey) -> Result<(), Failure> {
     }
 }
 
-fn new_key(dir: &Path, passphrase_file: Option<&Path>) -> Result<(), Failure> {
+fn new_key(dir: &Path, passphrase: &IssuersPassphrase) -> Result<(), Failure> {
     let home = open_home(dir)?;
     let file = home.path(path::WITNESS_KEY);
     if file.exists() {
         return Err(Error::KeyExists { path: file }.into());
     }
-    let passphrase = passphrase_from_flag(
-        "--passphrase-file",
-        passphrase_file,
-        "Passphrase of the issuing authorities:",
-        false,
-    )?;
-    create_witness_key(&home, &unlock_log(&home, &passphrase)?)?;
+    create_witness_key(&home, &unlock_log(&home, &passphrase.read()?)?)?;
     Ok(say(&format!(
         "{}  made: `cuhk serve` cosigns with it from its next start on",
         file.display()

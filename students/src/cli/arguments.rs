@@ -252,7 +252,8 @@ pub struct Passphrase {
     /// Whose keys: student IDs, separated by commas
     #[command(flatten)]
     pub ids: Ids,
-    /// File whose first line is the new passphrase of the keys, or of one ID's key; repeatable
+    /// File whose first line is the new passphrase of the keys, or of one ID's key; `-` for the next
+    /// line of standard input; repeatable
     #[arg(long, value_name = "[SID=]FILE", conflicts_with = "remove")]
     pub new_passphrase_file: Vec<PassphraseFile>,
     /// Store the keys without a passphrase: whoever gets at a key file can sign in that name

@@ -3,18 +3,16 @@
 use std::path::Path;
 
 use scb_certs::{IssuerKind, Passphrase, Root};
-use scb_cli::{
-    Failure, Home, load_config, passphrase_from, passphrase_from_flag, printable, read_limited,
-    say, write_atomic,
-};
+use scb_cli::{Failure, Home, load_config, printable, read_limited, say, write_atomic};
 use serde_json::json;
 
 use super::super::listing::say_json;
-use super::{PassphraseFiles, Requested, SignRequest, now};
+use super::super::passphrases::{IssuersPassphrase, Passphrases, RootPassphrase};
+use super::{Requested, SignRequest, now};
 use crate::Error;
 use crate::ceremony::{
     RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, newest_root,
-    next_key, open_root, request, request_root, require_in_force, sign, sign_root,
+    next_key, open_root, request, request_root, require_in_force, sign, sign_root, try_key,
 };
 use crate::config::{Config, path};
 use crate::issuers::read_certificate;
@@ -23,16 +21,6 @@ use crate::store::{CrlSigner, Store};
 
 /// Largest request or answer that is read, in bytes.
 const CEREMONY_FILE: u64 = 256 * 1024;
-
-pub(super) fn issuers_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
-    let question = "Passphrase of the issuing authorities:";
-    Ok(passphrase_from(file, question, false)?)
-}
-
-pub(super) fn root_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
-    let (flag, question) = ("--root-passphrase-file", "Passphrase of the root:");
-    Ok(passphrase_from_flag(flag, file, question, false)?)
-}
 
 /// Before a key is made that nobody could certify.
 fn require_root_in_force(home: &Home, store: &Store) -> Result<(), Error> {
@@ -45,13 +33,13 @@ pub(super) fn rotate_issuer(
     home: &Home,
     store: &Store,
     kind: IssuerKind,
-    (files, json): (&PassphraseFiles, bool),
+    (passphrases, json): (&Passphrases, bool),
 ) -> Result<(), Failure> {
     let root_dir = home.path(&path::authority(newest_root(store)?));
     require_root_key(&root_dir)?;
     require_root_in_force(home, store)?;
-    let passphrase = issuers_passphrase(files.passphrase_file.as_deref())?;
-    let root_passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
+    let passphrase = passphrases.issuers.read()?;
+    let root_passphrase = passphrases.root.read()?;
     let root = open_root(&root_dir, &root_passphrase)?;
     let next = certify(home, store, kind, (&root, &passphrase))?;
     match json {
@@ -77,12 +65,12 @@ pub(super) fn certify(
 pub(super) fn rotate_root(
     home: &Home,
     store: &Store,
-    files: &PassphraseFiles,
+    passphrase: &RootPassphrase,
     json: bool,
 ) -> Result<(), Failure> {
     let root_dir = home.path(&path::authority(newest_root(store)?));
     require_root_key(&root_dir)?;
-    let passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
+    let passphrase = passphrase.read()?;
     let roots = open_roots(home, store, &passphrase, now())?;
     let request = request_root(home, store, true, now())?;
     let next = request.next.unwrap_or(CrlSigner::ROOT);
@@ -100,7 +88,7 @@ pub(super) fn write_request(
     store: &Store,
     which: Requested,
     out: &Path,
-    passphrase_file: Option<&Path>,
+    passphrase: &IssuersPassphrase,
 ) -> Result<(), Failure> {
     let kind = match which {
         Requested::Students => IssuerKind::Students,
@@ -111,7 +99,7 @@ pub(super) fn write_request(
         }
     };
     require_root_in_force(home, store)?;
-    let passphrase = issuers_passphrase(passphrase_file)?;
+    let passphrase = passphrase.read()?;
     let config: Config = load_config(home).map_err(Error::from)?;
     let request = request(home, store, &config, kind, &passphrase)?;
     let told = format!(
@@ -190,18 +178,29 @@ fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<Roo
 }
 
 fn opened(signing: &SignRequest) -> Result<(Vec<Root>, Passphrase), Failure> {
-    let passphrase = root_passphrase(signing.root_passphrase_file.as_deref())?;
+    let passphrase = signing.passphrase.read()?;
     let dirs = signing.root_dir.iter();
     let roots = dirs.map(|dir| open_root(dir, &passphrase));
     Ok((roots.collect::<Result<_, _>>()?, passphrase))
 }
 
-pub(super) fn take_in(home: &Home, store: &Store, file: &Path) -> Result<(), Failure> {
+/// A passphrase is needed for none of it. One that is given is tried on the issuing authority's key,
+/// before that is put to use.
+pub(super) fn take_in(
+    home: &Home,
+    store: &Store,
+    file: &Path,
+    passphrase: &IssuersPassphrase,
+) -> Result<(), Failure> {
     let bytes = read_limited(file, CEREMONY_FILE)?;
+    let passphrase = passphrase.read_if_given()?;
     match RootAnswer::from_json(&bytes) {
         Ok(answer) => root_told(import_root(home, store, &answer, now())?),
         Err(_) => {
             let answer = SigningAnswer::from_json(&bytes)?;
+            if let Some(passphrase) = &passphrase {
+                try_key(home, &answer, passphrase)?;
+            }
             put_to_use(import(home, store, &answer, now())?)
         }
     }

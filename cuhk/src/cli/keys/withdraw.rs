@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use rustls_pki_types::UnixTime;
-use scb_certs::{RevocationReason, Root, ServiceName};
+use scb_certs::{RevocationReason, ServiceName};
 use scb_cli::{Failure, Home, counted, say};
 use serde_json::json;
 
-use super::ceremony::{certify, issuers_passphrase, put_to_use, require_root_key, root_passphrase};
-use super::{LOOK_AGAIN, PassphraseFiles, SERVER_PATIENCE, await_active, now, tell_active};
+use super::ceremony::{certify, put_to_use, require_root_key};
+use super::{LOOK_AGAIN, SERVER_PATIENCE, await_active, now, tell_active};
 use crate::ceremony::{newest_root, unlisted};
 use crate::cli::listing::say_json;
+use crate::cli::passphrases::Passphrases;
 use crate::cli::revoke::past;
 use crate::config::path;
 use crate::issuers::issuer_kind;
@@ -73,7 +74,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
-    passphrases: PassphraseFiles,
+    passphrases: Passphrases,
 }
 
 /// Why a key is withdrawn (RFC 5280, section 5.3.1).
@@ -150,10 +151,18 @@ fn authority(
         Err(Error::AuthorityInUse(_)) if arguments.replace => true,
         checked => checked.map(|()| false)?,
     };
-    let roots = roots(home, store, is_alone, &arguments.passphrases)?;
-    if let (true, Some(kind), Some(root)) = (is_alone, issuer_kind(signer), roots.last()) {
-        let file = arguments.passphrases.passphrase_file.as_deref();
-        let next = certify(home, store, kind, (root, &issuers_passphrase(file)?))?;
+    let has_root = has_root(home, store, is_alone)?;
+    let Passphrases { issuers, root } = &arguments.passphrases;
+    // In the order of all commands that read both.
+    let passphrase = is_alone.then(|| issuers.read()).transpose()?;
+    let roots = match has_root {
+        true => open_roots(home, store, &root.read()?, now())?,
+        false => Vec::new(),
+    };
+    if let (Some(passphrase), Some(kind), Some(root)) =
+        (passphrase, issuer_kind(signer), roots.last())
+    {
+        let next = certify(home, store, kind, (root, &passphrase))?;
         if !arguments.json {
             put_to_use(next)?;
         }
@@ -230,21 +239,14 @@ fn await_heir(store: &Store, signer: CrlSigner, quietly: bool) -> Result<(), Fai
     }
 }
 
-/// The roots with their keys, before anything is changed; none if the newest one's is on another
-/// machine, where it has to certify nothing first.
-fn roots(
-    home: &Home,
-    store: &Store,
-    required: bool,
-    files: &PassphraseFiles,
-) -> Result<Vec<Root>, Failure> {
+/// Whether the newest root's key is here, before anybody types a passphrase. It may be on another
+/// machine unless it is `required`: then it has to certify something first.
+fn has_root(home: &Home, store: &Store, required: bool) -> Result<bool, Error> {
     let dir = home.path(&path::authority(newest_root(store)?));
     match require_root_key(&dir) {
-        Err(Error::RootKeyAbsent { .. }) if !required => return Ok(Vec::new()),
-        found => found?,
+        Err(Error::RootKeyAbsent { .. }) if !required => Ok(false),
+        found => found.map(|()| true),
     }
-    let passphrase = root_passphrase(files.root_passphrase_file.as_deref())?;
-    Ok(open_roots(home, store, &passphrase, now())?)
 }
 
 fn tell(signer: CrlSigner, changed: bool, revoked: &RevokedWith) -> Result<(), Failure> {
