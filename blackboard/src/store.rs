@@ -465,3 +465,9 @@ impl Store {
 fn as_integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+/// As `json_each` reads it: their number is not known when the statement is written.
+fn as_list<'a>(sids: impl Iterator<Item = &'a StudentId>) -> String {
+    let sids: Vec<_> = sids.map(StudentId::as_str).collect();
+    serde_json::json!(sids).to_string()
+}

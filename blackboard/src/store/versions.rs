@@ -6,7 +6,9 @@ use scb_certs::StudentId;
 use scb_protocol::rules::Part;
 use scb_protocol::statement::{StatedMember, Statement, SubmissionId, SubmissionNumber};
 
-use super::{Error, Record, as_integer, by_number, by_submission, commitment, number, rulebook};
+use super::{
+    Error, Record, as_integer, as_list, by_number, by_submission, commitment, number, rulebook,
+};
 
 /// Most versions of one assignment in which the same members have a part: each stays, with its entries
 /// in the log, and is told to whoever asks for his own.
@@ -94,35 +96,19 @@ fn is_judged_alike(
 ///
 /// [`Error::TooManyVersions`] if all of them have a part in as many as are taken; [`Error::Storage`].
 pub(super) fn check_bound(connection: &Connection, statement: &Statement) -> Result<(), Error> {
-    let Some((first, others)) = statement.members.split_first() else {
-        return Ok(());
-    };
-    let sql = "SELECT number FROM parts WHERE course = ? AND assignment = ? AND sid = ?";
-    let mut query = connection.prepare_cached(sql)?;
-    let place = [
-        statement.course.to_string(),
-        statement.assignment.to_string(),
-    ];
-    let key = params![place[0], place[1], first.sid.as_str()];
-    let numbers = query.query_map(key, |row| row.get(0))?;
-    let numbers: Vec<i64> = numbers.collect::<Result<_, _>>()?;
-    if numbers.len() < MOST {
-        return Ok(());
-    }
-    let sql = "SELECT 1 FROM parts WHERE course = ? AND assignment = ? AND sid = ? AND number = ?";
-    let mut query = connection.prepare_cached(sql)?;
-    let mut of_all = 0;
-    for number in numbers {
-        let mut has_part = |member: &StatedMember| {
-            query.exists(params![place[0], place[1], member.sid.as_str(), number])
-        };
-        let mut all = true;
-        for member in others {
-            all = all && has_part(member)?;
-        }
-        of_all += usize::from(all);
-    }
-    match of_all < MOST {
+    let sql = "SELECT count(*) FROM (SELECT number FROM parts WHERE course = ? AND assignment = ? \
+               AND sid IN (SELECT value FROM json_each(?)) GROUP BY number HAVING count(*) = ?)";
+    let members = &statement.members;
+    let of_all: i64 = connection.prepare_cached(sql)?.query_one(
+        params![
+            statement.course.to_string(),
+            statement.assignment.to_string(),
+            as_list(members.iter().map(|member| &member.sid)),
+            as_integer(members.len() as u64),
+        ],
+        |row| row.get(0),
+    )?;
+    match usize::try_from(of_all).unwrap_or(usize::MAX) < MOST {
         true => Ok(()),
         false => Err(Error::TooManyVersions { limit: MOST }),
     }

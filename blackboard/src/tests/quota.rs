@@ -173,6 +173,15 @@ async fn the_same_members_hand_in_no_more_versions_than_are_taken_and_the_last_o
     let mut together = campus.group(&[ALICE, BOB]);
     together.hand_in().await.unwrap();
     work(&campus, BOB, 12).hand_in().await.unwrap();
+
+    // Until both of them have a part in as many.
+    versions_before(&campus, BOB, MOST - 1);
+    let mut again = campus.group(&[ALICE, BOB]);
+    again.report = b"another report".to_vec();
+    let refusal = again.commit().await.unwrap_err();
+    assert_eq!(refusal.code, Code::TooManyVersions);
+    let mut others = campus.group(&[BOB, CAROL]);
+    others.hand_in().await.unwrap();
 }
 
 /// What a student has handed in before all that is here.

@@ -7,7 +7,7 @@ use scb_certs::StudentId;
 use scb_protocol::statement::{Statement, SubmissionId};
 
 use super::rows::{UNANSWERED, WAITS_FOR_CUHK};
-use crate::store::{Error, as_integer};
+use crate::store::{Error, as_integer, as_list};
 
 /// Most proposals that are told to one student.
 const MOST: usize = 256;
@@ -38,8 +38,7 @@ pub(super) fn naming(
          told AS (SELECT * FROM ranked ORDER BY is_over, rank, proposed_at DESC, submission LIMIT {MOST}) \
          SELECT submission FROM told ORDER BY proposed_at DESC, submission"
     );
-    let others: Vec<_> = others.iter().map(StudentId::as_str).collect();
-    let others = serde_json::to_string(&others).unwrap_or_default();
+    let others = as_list(others.iter());
     let mut query = connection.prepare_cached(&sql)?;
     let key = params![first.as_str(), as_integer(since.as_secs()), others];
     let named = query.query_map(key, |row| row.get(0).map(SubmissionId::from_bytes))?;

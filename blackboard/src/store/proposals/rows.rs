@@ -9,7 +9,7 @@ use scb_protocol::server::{Commitment, DeliveredSignature};
 use scb_protocol::statement::{Statement, SubmissionId};
 
 use super::{End, Signing};
-use crate::store::{Error, as_integer};
+use crate::store::{Error, as_integer, as_list};
 
 /// A proposal as it is kept.
 #[derive(Debug, Clone)]
@@ -131,12 +131,7 @@ pub(super) fn waiting(
          AND (waits_until >= ?3 OR {WAITS_FOR_CUHK}) AND {UNANSWERED} \
          AND submission IN (SELECT submission FROM cosigners WHERE sid IN (SELECT value FROM json_each(?4)))"
     );
-    let sids: Vec<_> = statement
-        .members
-        .iter()
-        .map(|one| one.sid.as_str())
-        .collect();
-    let sids = serde_json::to_string(&sids).unwrap_or_default();
+    let sids = as_list(statement.members.iter().map(|one| &one.sid));
     let (course, assignment) = (
         statement.course.to_string(),
         statement.assignment.to_string(),
