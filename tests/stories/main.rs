@@ -27,6 +27,7 @@ mod documents;
 mod environment;
 mod est;
 mod everybody;
+mod extensions;
 mod faults;
 mod faults_blackboard;
 mod faults_cuhk;

@@ -326,7 +326,8 @@ Examples:
 An extension is the student's alone. The group may hand in as long as any of its members may, and
 each member is judged by his own due time: name all of a group to extend it for the whole group. His
 grace and his penalty are counted from his due time. It takes the place of an earlier one, is an
-entry of the assignment's log, and he sees it (`student assignments`).";
+entry of the assignment's log, and he sees it (`student assignments`). If the common deadline is
+moved beyond it later, that counts; moved back, the extension does again.";
 
 const EXTENSION_LIST_EXAMPLES: &str = "\
 Examples:

@@ -9,7 +9,7 @@ use scb_protocol::rules::{
 use scb_protocol::statement::Label;
 use serde_json::{Value, json};
 
-use super::text::{say_json, standing, table, value};
+use super::text::{joined, say_json, standing, table, value};
 use super::{Desk, text};
 use crate::arguments::courses::{
     AddAssignment, AssignmentCommand, ChangeAssignment, RuleOptions, Which,
@@ -192,7 +192,9 @@ fn closed(mut terms: Terms, now: UnixTime) -> Result<Rules, RulesError> {
 }
 
 fn say_changed(which: &Which, amended: &Amended, json: bool) -> anyhow::Result<()> {
-    let Amended { changes, students } = amended;
+    let Amended {
+        changes, students, ..
+    } = amended;
     let name = format!("{}/{}", which.course, which.assignment);
     if json {
         return say_json(&json!({
@@ -200,6 +202,8 @@ fn say_changed(which: &Which, amended: &Amended, json: bool) -> anyhow::Result<(
             "assignment": which.assignment,
             "changes": changes.iter().map(change_as_json).collect::<Vec<_>>(),
             "handed_in_before": students,
+            "extensions_without_effect": amended.idle,
+            "extensions_in_effect_again": amended.again,
         }));
     }
     if changes.is_empty() {
@@ -216,6 +220,30 @@ fn say_changed(which: &Which, amended: &Amended, json: bool) -> anyhow::Result<(
              whichever are better for the student; these alone count for what comes from now on",
             counted(*students, "student")
         ))?;
+    }
+    remark_extensions(amended)
+}
+
+/// An extension never takes time away: the common deadline may overtake it, and fall behind it again.
+fn remark_extensions(amended: &Amended) -> anyhow::Result<()> {
+    for (sids, remark) in [
+        (
+            &amended.idle,
+            "no longer than everybody else: the common deadline is no earlier than the extension, and \
+             counts; `blackboard extension add` gives a later one",
+        ),
+        (
+            &amended.again,
+            "longer than everybody else again: the extension of before counts, as it was never taken \
+             back (`blackboard extension remove`)",
+        ),
+    ] {
+        if !sids.is_empty() {
+            note(&format!(
+                "CHECK EXTENSIONS: {} may hand in {remark}",
+                joined(sids)
+            ))?;
+        }
     }
     Ok(())
 }
@@ -256,7 +284,10 @@ fn show(desk: &Desk, which: &Which, json: bool) -> anyhow::Result<()> {
     for one in all.iter().filter(|one| one.assignment == which.assignment) {
         if json {
             let mut shown = as_json(desk, one);
-            shown["extensions"] = extensions.iter().map(given_as_json).collect();
+            let extensions = extensions.iter();
+            shown["extensions"] = extensions
+                .map(|given| given_as_json(given, one.rules()))
+                .collect();
             say_json(&shown)?;
             continue;
         }
@@ -270,11 +301,8 @@ fn show(desk: &Desk, which: &Which, json: bool) -> anyhow::Result<()> {
             say(&format!("  {name:<10} {value}"))?;
         }
         for given in &extensions {
-            say(&format!(
-                "  {:<10} {}",
-                "extension",
-                extension(&given.extension)
-            ))?;
+            let given = extension(&given.extension, one.rules());
+            say(&format!("  {:<10} {given}", "extension"))?;
         }
         for change in one.changes() {
             let at = local_time(from_seconds(change.at));
@@ -289,14 +317,15 @@ fn show(desk: &Desk, which: &Which, json: bool) -> anyhow::Result<()> {
 }
 
 /// `1155000001: due 2026-12-08 23:59:00 +08:00`.
-pub(super) fn extension(extension: &Extension) -> String {
+pub(super) fn extension(extension: &Extension, rules: &Rules) -> String {
     let cutoff = extension.cutoff.map(local_time);
     let cutoff = cutoff.map_or(String::new(), |cutoff| format!(", closes {cutoff}"));
-    format!(
-        "{}: due {}{cutoff}",
-        extension.sid,
-        local_time(extension.due)
-    )
+    let idle = match rules.gives_time(extension) {
+        true => "",
+        false => "; the common deadline is no earlier, and counts",
+    };
+    let (sid, due) = (&extension.sid, local_time(extension.due));
+    format!("{sid}: due {due}{cutoff}{idle}")
 }
 
 fn as_json(desk: &Desk, assignment: &Assignment) -> Value {
@@ -320,12 +349,13 @@ fn change_as_json(change: &Change) -> Value {
     })
 }
 
-pub(super) fn given_as_json(given: &Given) -> Value {
+pub(super) fn given_as_json(given: &Given, rules: &Rules) -> Value {
     let extension = &given.extension;
     json!({
         "sid": extension.sid,
         "due": rfc3339(extension.due),
         "cutoff": extension.cutoff.map(rfc3339),
+        "gives_time": rules.gives_time(extension),
         "given_at": rfc3339(given.at),
     })
 }

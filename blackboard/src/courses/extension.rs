@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Desk;
 use super::assignment::{extension, given_as_json};
-use super::text::say_json;
+use super::text::{joined, say_json};
 use crate::arguments::courses::{ExtensionCommand, Which};
 use crate::store::{Changed, NotListed};
 
@@ -56,11 +56,13 @@ pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()>
 
 fn list(desk: &Desk, which: &Which, changed: Option<&Changed>, json: bool) -> anyhow::Result<()> {
     let extensions = desk.store.extensions(desk.place(which))?;
+    let assignment = desk.store.assignment(&desk.place(which))?;
+    let rules = assignment.rules();
     if json {
         let mut shown = json!({
             "course": which.course,
             "assignment": which.assignment,
-            "extensions": extensions.iter().map(given_as_json).collect::<Vec<_>>(),
+            "extensions": extensions.iter().map(|given| given_as_json(given, rules)).collect::<Vec<_>>(),
         });
         if let Some(changed) = changed {
             shown["unknown"] = json!(changed.unknown);
@@ -73,7 +75,8 @@ fn list(desk: &Desk, which: &Which, changed: Option<&Changed>, json: bool) -> an
     }
     for given in extensions {
         let since = local_time(given.at);
-        say(&format!("{} (given {since})", extension(&given.extension)))?;
+        let given = extension(&given.extension, rules);
+        say(&format!("{given} (given {since})"))?;
     }
     changed.map_or(Ok(()), remarks)
 }
@@ -95,9 +98,4 @@ fn remarks(changed: &Changed) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
-}
-
-fn joined(sids: &[StudentId]) -> String {
-    let sids: Vec<_> = sids.iter().map(StudentId::as_str).collect();
-    sids.join(", ")
 }

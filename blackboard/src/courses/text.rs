@@ -1,6 +1,7 @@
 //! Rules as teachers read them.
 
 use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
 use scb_cli::{counted, local_time, printable};
 use scb_protocol::in_words;
 use scb_protocol::rules::{Counts, Groups, LateRule, Per, Rules, Standing};
@@ -29,6 +30,12 @@ pub(super) fn rules(rules: &Rules) -> Vec<(&'static str, String)> {
         ("group", group(rules)),
         ("files", files(rules)),
     ]
+}
+
+/// Students in a sentence.
+pub(super) fn joined(sids: &[StudentId]) -> String {
+    let sids: Vec<_> = sids.iter().map(StudentId::as_str).collect();
+    sids.join(", ")
 }
 
 fn group(rules: &Rules) -> String {

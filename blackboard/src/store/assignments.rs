@@ -14,7 +14,7 @@ use scb_protocol::rules::{
 use scb_protocol::statement::{Label, Statement};
 use serde::Serialize;
 
-use super::{Error, Store, as_integer, courses, extensions, log, rulebook, versions};
+use super::{Error, Given, Store, as_integer, courses, extensions, log, rulebook, versions};
 
 /// An assignment and the history of its rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +78,26 @@ pub struct Amended {
     pub changes: Vec<Change>,
     /// How many students had handed in before.
     pub students: u64,
+    /// Whose extensions give no time any more: the common deadline was moved beyond them.
+    pub idle: Vec<StudentId>,
+    /// Whose extensions give time again.
+    pub again: Vec<StudentId>,
+}
+
+impl Amended {
+    fn new(changes: Vec<Change>, students: u64, given: &[Given], rules: [&Rules; 2]) -> Self {
+        let of = |wanted: [bool; 2]| {
+            let differs = |one: &&Given| rules.map(|it| it.gives_time(&one.extension)) == wanted;
+            let sid = |one: &Given| one.extension.sid.clone();
+            given.iter().filter(differs).map(sid).collect()
+        };
+        Self {
+            changes,
+            students,
+            idle: of([true, false]),
+            again: of([false, true]),
+        }
+    }
 }
 
 /// An assignment, by its course and its name there.
@@ -136,7 +156,9 @@ impl Store {
                 amended.map_err(Error::Amend)?;
                 put(transaction, &place, &rules, now)?;
             }
-            Ok(Amended { changes, students })
+            let given = extensions::all(transaction, &place.course, &place.assignment)?;
+            let rules = [before.rules(), &rules];
+            Ok(Amended::new(changes, students, &given, rules))
         })
     }
 

@@ -136,7 +136,7 @@ impl<'a> Overview<'a> {
         };
         let setback = self.setbacks.get(&part.sid);
         let setback = setback.filter(|one| came.as_ref().is_none_or(|came| came.at <= one.at));
-        let extended_to = self.book.extension(&part.sid);
+        let extended_to = self.book.extended_to(&part.sid);
         let line = Line {
             state,
             setback: setback.map(Failed::new),
@@ -145,7 +145,7 @@ impl<'a> Overview<'a> {
             waiting_for: proposed.map_or_else(Vec::new, |one| one.waiting_for.clone()),
             waits_until: proposed.map(|one| rfc3339(one.until)),
             upload_until: upload.and_then(|upload| upload.until).map(rfc3339),
-            extended_to: extended_to.map(|extension| rfc3339(extension.due)),
+            extended_to: extended_to.map(rfc3339),
             on_class_list: listed,
             sid: part.sid,
         };

@@ -155,8 +155,7 @@ fn rows(
     rows.push((words.group(), words.members(rules, here)));
     rows.push((words.files(), words.kinds(rules)));
     for own in &one.extensions {
-        let cutoff = rules.closes_for(Some(own));
-        rows.push((own.sid.to_string(), told.extension(own.due, cutoff)));
+        rows.push((own.sid.to_string(), told.extension(rules, own)));
     }
     let differs = |it: &MemberStanding| it.standing != Standing::OnTime;
     let standings = each(one, sids, now);

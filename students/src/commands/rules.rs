@@ -1,9 +1,8 @@
 //! What the rules of an assignment say of time, in two languages.
 
-use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
 use scb_explain::{Language, length};
-use scb_protocol::rules::{Counts, LateRule, Per, Rules, Standing};
+use scb_protocol::rules::{Counts, Extension, LateRule, Per, Rules, Standing};
 
 /// By how many seconds work is late, and what that costs in percent; null in JSON for what is not.
 pub(super) fn lateness(standing: Standing) -> (Option<u64>, Option<u8>) {
@@ -75,15 +74,32 @@ impl RuleWords {
         }
     }
 
-    pub(super) fn extension(self, due: UnixTime, closes: Option<UnixTime>) -> String {
+    /// What a student's own extension comes to under these rules.
+    pub(super) fn extension(self, rules: &Rules, own: &Extension) -> String {
+        if !rules.gives_time(own) {
+            return self.no_more_time(&local_time(own.due));
+        }
+        let due = rules.due_for(Some(own)).unwrap_or(own.due);
         let due = local_time(due);
-        match (self.0, closes.map(local_time)) {
+        match (self.0, rules.closes_for(Some(own)).map(local_time)) {
             (Language::English, None) => format!("has an extension: due {due}"),
             (Language::Chinese, None) => format!("獲延期至 {due}"),
             (Language::English, Some(closes)) => {
                 format!("has an extension: due {due}, closes {closes}")
             }
             (Language::Chinese, Some(closes)) => format!("獲延期至 {due}，{closes} 截止"),
+        }
+    }
+
+    /// The common deadline was moved beyond what he was given.
+    fn no_more_time(self, due: &str) -> String {
+        match self.0 {
+            Language::English => {
+                format!(
+                    "had an extension to {due}: the common deadline is no earlier now, and counts"
+                )
+            }
+            Language::Chinese => format!("曾獲延期至 {due}：共同限期現已不早於此，以共同限期為準"),
         }
     }
 }
@@ -112,6 +128,7 @@ fn penalty(language: Language, percent: u8, per: Per, most: u8) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use rustls_pki_types::UnixTime;
     use scb_protocol::rules::{GroupSize, Terms};
 
     use super::*;

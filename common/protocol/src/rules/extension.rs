@@ -76,6 +76,12 @@ impl Rules {
         })
     }
 
+    /// Whether a student with this extension has more time than one without. When it was given it did:
+    /// the common times may have been moved beyond it since.
+    pub fn gives_time(&self, extension: &Extension) -> bool {
+        self.moments(Some(extension)) != self.moments(None)
+    }
+
     /// Until when work of a student with this extension is on time; `None`: always.
     pub fn due_for(&self, extension: Option<&Extension>) -> Option<UnixTime> {
         self.moments(extension).map(|moments| moments.due)

@@ -75,6 +75,15 @@ impl Rulebook {
         self.extensions.get(sid)
     }
 
+    /// Until when a student with an extension may hand in on time, where that is longer than others may
+    /// or he is given time beyond it.
+    pub fn extended_to(&self, sid: &StudentId) -> Option<UnixTime> {
+        let own = self
+            .extension(sid)
+            .filter(|own| self.rules.gives_time(own))?;
+        self.rules.due_for(Some(own))
+    }
+
     /// How work of a student stands if it is committed at this moment.
     pub fn judge_now(&self, at: UnixTime, sid: &StudentId) -> Standing {
         self.rules.judge(at, self.extension(sid))

@@ -195,6 +195,10 @@ fn an_extension_that_came_to_be_earlier_than_the_common_due_time_takes_nothing_a
     let rules = rules("mark");
     assert_eq!(rules.check_extension(&own), Err(RulesError::NoExtension));
     assert_eq!(rules.due_for(Some(&own)), Some(at(DUE)));
+    assert!(!rules.gives_time(&own));
+    let cutoff = extension("a", DUE - 5, Some(CUTOFF + 1));
+    assert!(rules.gives_time(&cutoff), "he may be late for longer");
+    assert!(rules.gives_time(&extension("a", DUE + 5, None)));
 }
 
 #[test]

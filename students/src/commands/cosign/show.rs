@@ -107,8 +107,7 @@ fn terms(one: &Waiting, words: Words) -> Vec<(String, String)> {
         rows.push((label.to_owned(), text));
     }
     for own in &one.told.listed.extensions {
-        let closes = rules.closes_for(Some(own));
-        rows.push((own.sid.to_string(), told.extension(own.due, closes)));
+        rows.push((own.sid.to_string(), told.extension(rules, own)));
     }
     rows.push((words.counts().to_owned(), words.last_signature()));
     rows.extend(each(one).iter().map(|member| {

@@ -1,0 +1,95 @@
+//! More time for one student, and a common deadline that is moved beyond it and back again.
+
+use serde_json::Value;
+
+use crate::assignments::{DAY, add, at, campus, student, teacher};
+use crate::campus::Campus;
+
+const GIVEN: &str = "1155000001";
+
+/// Moves the common deadline. What is remarked of extensions, to whoever reads and to programs.
+fn move_due(campus: &Campus, due: &str, json: bool) -> (String, Value) {
+    let words = format!("assignment change lab-1 --course CSCI3150 --due {due}");
+    let told = match json {
+        true => teacher(campus, &format!("{words} --json")),
+        false => teacher(campus, &words),
+    };
+    let told = told.succeeded();
+    let value = serde_json::from_str(&told.stdout).unwrap_or_default();
+    (told.stderr, value)
+}
+
+/// Until when the student himself is told that he is on time.
+fn told_due(campus: &Campus) -> Value {
+    let listed = student(campus, &format!("assignments --ids {GIVEN} --json"));
+    listed.succeeded().json()["assignments"][0]["members"][0]["due"].clone()
+}
+
+fn lines(campus: &Campus) -> String {
+    let words = format!("assignments --ids {GIVEN}");
+    student(campus, &words).succeeded().stdout
+}
+
+#[test]
+fn an_extension_that_the_common_deadline_overtakes_is_told_as_what_it_is_to_everybody() {
+    let campus = campus();
+    add(&campus, "Lab-1", DAY, "");
+    student(&campus, &format!("enrol --ids {GIVEN}")).succeeded();
+    let (own, later, earlier) = (at(3 * DAY), at(5 * DAY), at(2 * DAY));
+    let words =
+        format!("extension add lab-1 --course CSCI3150 --student {GIVEN} --due {own} --json");
+    let given = teacher(&campus, &words).succeeded().json();
+    assert_eq!(given["extensions"][0]["gives_time"], true);
+    assert_eq!(told_due(&campus), own.as_str());
+    assert!(lines(&campus).contains(&format!("{GIVEN}  has an extension: due ")));
+
+    // The better of both counts, and nobody is told otherwise.
+    let (remark, _) = move_due(&campus, &later, false);
+    let told = format!("CHECK EXTENSIONS: {GIVEN} may hand in no longer than everybody else");
+    assert!(remark.contains(&told), "{remark}");
+    assert_eq!(told_due(&campus), later.as_str());
+    let shown = lines(&campus);
+    assert!(
+        shown.contains("the common deadline is no earlier now, and counts"),
+        "{shown}"
+    );
+    assert!(!shown.contains("has an extension"), "{shown}");
+    let chinese = student(
+        &campus,
+        &format!("assignments --ids {GIVEN} --lang zh-Hant"),
+    );
+    let chinese = chinese.succeeded().stdout;
+    assert!(chinese.contains("以共同限期為準"), "{chinese}");
+    for words in ["extension list lab-1", "assignment show lab-1"] {
+        let words = format!("{words} --course CSCI3150");
+        let told = teacher(&campus, &words).succeeded().stdout;
+        assert!(
+            told.contains("; the common deadline is no earlier, and counts"),
+            "{told}"
+        );
+        let told = teacher(&campus, &format!("{words} --json"))
+            .succeeded()
+            .json();
+        assert_eq!(told["extensions"][0]["gives_time"], false, "{told:#}");
+    }
+    let overview = "submissions overview --course CSCI3150 --assignment lab-1 --json";
+    student(&campus, &format!("submit --ids {GIVEN} --assignment lab-1")).succeeded();
+    let told = teacher(&campus, overview).succeeded().json();
+    assert_eq!(told["students"][0]["extended_to"], Value::Null, "{told:#}");
+
+    // It was never taken back: it counts again where it is the better one.
+    let (_, changed) = move_due(&campus, &earlier, true);
+    assert_eq!(changed["extensions_in_effect_again"][0], GIVEN);
+    assert_eq!(
+        changed["extensions_without_effect"],
+        Value::Array(Vec::new())
+    );
+    assert_eq!(told_due(&campus), own.as_str());
+    let told = teacher(&campus, overview).succeeded().json();
+    assert_eq!(told["students"][0]["extended_to"], own.as_str());
+
+    // None that gives nothing from the first is given.
+    let words =
+        format!("extension add lab-1 --course CSCI3150 --student {GIVEN} --due {earlier} --json");
+    teacher(&campus, &words).refused(3, "rules_invalid");
+}
