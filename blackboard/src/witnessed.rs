@@ -103,7 +103,7 @@ impl Witnessed {
 
     /// The newest checkpoint of a log that CUHK has cosigned, if it covers entry number `index`; if it
     /// does not yet, it waits for one as long as `patience`.
-    pub(crate) async fn seen_by_cuhk_within(
+    async fn seen_by_cuhk_within(
         &self,
         log: &LogName,
         index: u64,
@@ -121,13 +121,25 @@ impl Witnessed {
         }
     }
 
-    /// Whether as many have cosigned this as must.
-    pub(crate) fn is_enough(&self, cosigned: &Cosigned) -> bool {
-        is_enough(&self.policy, cosigned)
+    /// What there is to show of entry number `index`: by as many as must cosign, or else by CUHK; if
+    /// there is nothing yet, it waits for each as long as `patience`.
+    pub(crate) async fn seen_of(
+        &self,
+        log: &LogName,
+        index: u64,
+        patience: Duration,
+    ) -> Option<Arc<Cosigned>> {
+        match self.covering_within(log, index, patience).await {
+            Some(cosigned) => Some(cosigned),
+            None => self.seen_by_cuhk_within(log, index, patience).await,
+        }
     }
 
-    /// Who besides CUHK has not cosigned this.
-    pub(crate) fn missing_in(&self, cosigned: &Cosigned) -> Vec<KeyName> {
+    /// Who besides CUHK has not cosigned this; nobody if as many have as must.
+    pub(crate) fn awaited_in(&self, cosigned: &Cosigned) -> Vec<KeyName> {
+        if is_enough(&self.policy, cosigned) {
+            return Vec::new();
+        }
         let outside = self.policy.outside().iter();
         let missing = outside.filter(|key| !cosigned.checkpoint.has_line_of(key));
         missing.map(|key| key.name().clone()).collect()

@@ -220,6 +220,60 @@ fn a_receipt_is_pending_while_the_witness_is_away_and_complete_when_it_is_back()
 }
 
 #[test]
+fn a_signed_refusal_names_the_witness_that_is_missing_until_it_is_back() {
+    let Some(mut of) = Witnessed::campus() else {
+        return;
+    };
+    let close = "assignment close lab --course SANDBOX";
+    let close: Vec<_> = close.split(' ').collect();
+    of.campus.administer_blackboard(&close).succeeded();
+    of.witness.kill();
+    let report = version(of.campus.outside());
+    let submit = ["submit", "--ids", SAMPLE, &report, "--json"];
+    let place = ["--course", "SANDBOX", "--assignment", "lab"];
+    let submit = [&submit[..], &place].concat();
+    of.campus.student(&submit).refused(3, "assignment_closed");
+    let began = Instant::now();
+    let told = loop {
+        let told = of.campus.student(&["receipts"]).succeeded().stdout;
+        if told.contains("CUHK has cosigned it") {
+            break told;
+        }
+        assert!(began.elapsed() < PATIENCE, "{told}");
+    };
+    let words = "pending: CUHK has cosigned it, library.example/witness has not yet";
+    assert!(told.contains(words), "{told}");
+    let listed = of
+        .campus
+        .student(&["receipts", "--json"])
+        .succeeded()
+        .json();
+    let refusal = &listed["refusals"][0];
+    assert_eq!(refusal["awaited"][0], "library.example/witness");
+    assert_eq!(refusal["pending"], true);
+    let file = refusal["file"].as_str().unwrap();
+    let verify = |language: &str| {
+        let arguments = ["verify", file, "--lang", language];
+        of.campus.student(&arguments).succeeded().stdout
+    };
+    let words = "PENDING: CUHK has seen it in the log, library.example/witness not yet";
+    let verdict = verify("en");
+    assert!(verdict.contains(words), "{verdict}");
+    assert!(verdict.contains("/witness/cuhk at "), "{verdict}");
+    let words = "待完成：中大已在日誌中見到它，library.example/witness 尚未";
+    assert!(verify("zh-Hant").contains(words));
+
+    of.exchange(&[]);
+    let began = Instant::now();
+    while of.campus.student(&["receipts", "--json"]).json()["refusals"][0]["pending"] == true {
+        assert!(began.elapsed() < PATIENCE, "{}", of.campus.blackboard.log());
+    }
+    let arguments = ["verify", file, "--witness", &of.key, "--quorum", "2"];
+    let verdict = of.campus.student(&arguments).succeeded().stdout;
+    assert!(verdict.contains("library.example/witness at "), "{verdict}");
+}
+
+#[test]
 fn what_a_witness_says_that_is_not_so_is_named_and_no_receipt_has_it() {
     let Some(mut of) = Witnessed::campus() else {
         return;

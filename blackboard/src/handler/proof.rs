@@ -28,7 +28,7 @@ impl Handler {
         {
             let (logs, witnessed) = (&self.shared.logs, &self.shared.witnessed);
             let proved = logs.proved(record, witnessed, &trust, Duration::ZERO);
-            proof = proved.await?.proof().cloned();
+            proof = proved.await?.shown_proof().cloned();
         }
         let proved = self.send_proof(proof).await?;
         Ok(Fact::ProofTold { submission, proved })
@@ -76,11 +76,14 @@ impl Handler {
             self.send(told).await?;
             match proof.lists.is_empty() {
                 true => Ok(()),
-                false => self.connection.send_chunk(proof.lists.into()).await,
+                false => self.connection.send_chunk(proof.lists.clone().into()).await,
             }
         };
         let sent = timeout(limit, sending).await;
         sent.unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, Step::Six)))?;
-        Ok(Proved::Yes)
+        Ok(match proof.missing.is_empty() {
+            true => Proved::Yes,
+            false => Proved::NotYet,
+        })
     }
 }

@@ -37,22 +37,15 @@ impl Logs {
         }
         self.follow(&record).await?;
         let (name, index) = record.entry()?;
-        let enough = witnessed.covering_within(&name, index, patience).await;
-        let cosigned = match enough {
-            Some(cosigned) => cosigned,
-            None => match witnessed.seen_by_cuhk_within(&name, index, patience).await {
-                Some(cosigned) => cosigned,
-                None => {
-                    let number = record.number();
-                    tracing::warn!("{number}: its receipt is pending, CUHK has not cosigned yet");
-                    return Ok(record);
-                }
-            },
+        let Some(cosigned) = witnessed.seen_of(&name, index, patience).await else {
+            let number = record.number();
+            tracing::warn!("{number}: its receipt is pending, CUHK has not cosigned yet");
+            return Ok(record);
         };
         // Others may have cosigned in between: what is complete is kept.
-        if !witnessed.is_enough(&cosigned) {
-            let partly = (&*cosigned, witnessed.missing_in(&cosigned));
-            let entry = (&name, index);
+        let missing = witnessed.awaited_in(&cosigned);
+        if !missing.is_empty() {
+            let (partly, entry) = ((&*cosigned, missing), (&name, index));
             return Ok(self.partly_proved(record, entry, partly, trust).await);
         }
         match self
@@ -117,16 +110,16 @@ impl Logs {
     }
 
     /// The same of an entry that says that somebody was refused, with the revocation lists that belong
-    /// to it.
+    /// to it. Where CUHK has seen it and others have not, it says who.
     pub(crate) async fn refusal_proof_of(
         &self,
         (name, index): (&LogName, u64),
         witnessed: &Witnessed,
         trust: &TrustStore,
     ) -> Option<LogProof> {
-        let now = Duration::ZERO;
-        let cosigned = witnessed.covering_within(name, index, now).await?;
-        let proof = self.told(name, index, &cosigned).await?;
+        let cosigned = witnessed.seen_of(name, index, Duration::ZERO).await?;
+        let mut proof = self.told(name, index, &cosigned).await?;
+        proof.missing = witnessed.awaited_in(&cosigned);
         let seen = cosigned.checkpoint.time();
         match proof.for_refusal(trust, (cosigned.lists.lists(), seen)) {
             Ok(proof) => Some(proof),

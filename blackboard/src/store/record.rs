@@ -141,6 +141,12 @@ impl Record {
     /// # Errors
     ///
     /// [`Error::Altered`].
+    /// The proof that its receipt has: that one, or while cosignatures besides CUHK's are missing, one
+    /// that says whose.
+    pub(crate) fn shown_proof(&self) -> Option<&LogProof> {
+        self.proof.as_ref()
+    }
+
     pub(crate) fn with_lists(
         &self,
         proof: LogProof,

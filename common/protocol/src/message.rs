@@ -4,6 +4,7 @@ pub mod blackboard;
 pub mod cuhk;
 mod fit;
 mod history;
+mod proof;
 pub mod proposal;
 mod read;
 

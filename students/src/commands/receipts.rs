@@ -8,9 +8,11 @@ use scb_certs::Fingerprint;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_protocol::counted;
 use scb_protocol::receipt::VerifiedReceipt;
+use scb_tlog::KeyName;
 use serde_json::json;
 
 use self::refused::Refused;
+use super::verify::names;
 use super::{Prepared, quiet, say_json};
 use crate::cli::{Common, Receipts};
 use crate::setup::{receipts_dir, verification_roots};
@@ -138,10 +140,7 @@ impl Kept {
                     .iter()
                     .map(|m| m.sid.to_string())
                     .collect();
-                let pending = match self.is_pending() {
-                    true => "  pending: its witnesses have not signed yet",
-                    false => "",
-                };
+                let pending = pending(self.is_pending(), receipt.awaited());
                 format!(
                     "{name}  {}  {}/{}  {}  {}{pending}",
                     local_time(receipt.accepted_at()),
@@ -168,6 +167,7 @@ impl Kept {
                     "receipt": path,
                     "verified": true,
                     "pending": self.is_pending(),
+                    "awaited": receipt.awaited().map(names),
                     "submission": receipt.number(),
                     "accepted_at": rfc3339(receipt.accepted_at()),
                     "course": statement.course,
@@ -176,6 +176,18 @@ impl Kept {
                     "files": statement.files,
                 })
             }
+        }
+    }
+}
+
+/// Whose cosignatures are missing, as far as that is known.
+fn pending(is_pending: bool, awaited: Option<&[KeyName]>) -> String {
+    match (is_pending, awaited) {
+        (false, _) => String::new(),
+        (true, None) => "  pending: its witnesses have not signed yet".to_owned(),
+        (true, Some(missing)) => {
+            let missing = names(missing).join(", ");
+            format!("  pending: CUHK has cosigned it, {missing} has not yet")
         }
     }
 }

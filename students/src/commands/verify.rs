@@ -221,7 +221,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "log": receipt.entry().0,
         "index": receipt.entry().1,
         "pending": receipt.witnessed().is_none(),
-        "awaited": receipt.awaited().map(|names| names.iter().map(KeyName::as_str).collect::<Vec<_>>()),
+        "awaited": receipt.awaited().map(names),
         "lists_ended_before_witness": receipt.witnessed().map(Witnessed::outlives_lists),
         "witnesses": receipt.witnessed().map(|witnessed| witnesses(&witnessed.by)),
         "service": receipt.service(),
@@ -245,6 +245,11 @@ fn entered(receipt: &VerifiedReceipt) -> Option<serde_json::Value> {
             }
             _ => None,
         })
+}
+
+/// Witnesses by their names.
+pub(super) fn names(names: &[KeyName]) -> Vec<&str> {
+    names.iter().map(KeyName::as_str).collect()
 }
 
 fn witnesses(by: &[(KeyName, UnixTime)]) -> Vec<serde_json::Value> {

@@ -11,6 +11,7 @@ use scb_protocol::message::blackboard::Request;
 use scb_protocol::receipt::{LogProof, VerifiedReceipt, WitnessPolicy};
 use scb_protocol::rejection::VerifiedRejection;
 use scb_protocol::statement::SubmissionNumber;
+use scb_tlog::KeyName;
 use scb_transport::Clock;
 use tokio::time::Instant;
 
@@ -88,7 +89,7 @@ impl Unproved {
         }
     }
 
-    /// Puts what it becomes with this proof in its place. Answers whether that verifies.
+    /// Puts what it becomes with this proof in its place. Answers whether it is complete then.
     fn complete(&self, proof: &LogProof, setup: &Setup) -> Result<bool, Error> {
         let roots = roots(setup);
         let zip = match &self.kept {
@@ -99,9 +100,20 @@ impl Unproved {
                 VerifiedRejection::complete(&self.zip, proof, &roots).map(|(zip, _)| zip)
             }
         };
+        let is_whole = proof.missing.is_empty();
         match zip {
-            Ok(zip) => receipts::complete(&self.path, &zip).map(|()| true),
+            // Cosigned by CUHK, and the same others are missing: that is known.
+            Ok(_) if !is_whole && self.awaited() == Some(proof.missing.as_slice()) => Ok(false),
+            Ok(zip) => receipts::complete(&self.path, &zip).map(|()| is_whole),
             Err(_) => Ok(false),
+        }
+    }
+
+    /// Whose cosignatures are missing by what is kept, if CUHK's is in it.
+    fn awaited(&self) -> Option<&[KeyName]> {
+        match &self.kept {
+            Kept::Receipt(receipt) => receipt.awaited(),
+            Kept::Rejection(rejection) => rejection.awaited(),
         }
     }
 }

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 pub use super::fit::{Room, that_fit};
 pub use super::history::{ListedFile, ListedUnfinished, ListedVersion, OwnStanding};
+pub use super::proof::CarriedProof;
 use super::proposal::{ListedProposal, ProposalStanding, Reason};
 use super::{messages, replies};
 use crate::assurance::Mode;
 use crate::grade::Release;
-use crate::log_keys::SignedLogKeys;
 use crate::log_leaf::LogName;
 use crate::object::objects;
-use crate::receipt::{CommittedEntry, LogProof, SignedLeaf};
+use crate::receipt::{LogProof, SignedLeaf};
 use crate::rules::{Change, Extension, Rules, Title};
 use crate::statement::{Label, SubmissionId, SubmissionNumber};
 use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
@@ -97,55 +97,6 @@ impl Received {
     }
 }
 
-/// The proof of a submission's entry, as it belongs into its receipt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
-pub struct CarriedProof {
-    /// `receipt.tlog-proof`.
-    pub proof: String,
-    /// `log.vkey`.
-    pub log_key: String,
-    /// `witness.vkey`.
-    pub witness_key: String,
-    /// `keys.json`.
-    pub keys: String,
-    /// `keys.p7s`.
-    pub signature: Der,
-    /// `committed.json` and `committed.tlog-proof`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub committed: Option<CommittedEntry>,
-}
-
-impl From<&LogProof> for CarriedProof {
-    fn from(proof: &LogProof) -> Self {
-        Self {
-            proof: proof.proof.clone(),
-            log_key: proof.log_key.clone(),
-            witness_key: proof.witness_key.clone(),
-            keys: proof.keys.keys.clone(),
-            signature: Der::new(proof.keys.signature.clone()),
-            committed: proof.committed.clone(),
-        }
-    }
-}
-
-impl From<CarriedProof> for LogProof {
-    fn from(carried: CarriedProof) -> Self {
-        Self {
-            proof: carried.proof,
-            log_key: carried.log_key,
-            witness_key: carried.witness_key,
-            keys: SignedLogKeys {
-                keys: carried.keys,
-                signature: carried.signature.as_bytes().to_vec(),
-            },
-            committed: carried.committed,
-            lists: String::new(),
-            missing: Vec::new(),
-        }
-    }
-}
-
 /// A grade with all that proves it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
@@ -194,8 +145,7 @@ objects!(
     Presented,
     Received,
     SealedShare,
-    ListedAssignment,
-    CarriedProof
+    ListedAssignment
 );
 
 messages! {

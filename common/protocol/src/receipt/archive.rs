@@ -196,7 +196,7 @@ pub(crate) fn signed_leaf(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<Sig
 }
 
 /// Takes who is missing in a proof from the text beside it, which says that and nothing else.
-fn check_missing(
+pub(crate) fn check_missing(
     archive: &mut ZipArchive<Cursor<&[u8]>>,
     leaf: &SignedLeaf,
     proof: &mut LogProof,

@@ -335,6 +335,14 @@ pub(crate) fn judge(
     Ok((None, checks))
 }
 
+/// For whose cosignatures Blackboard still waits by its word, if CUHK's is there.
+pub(crate) fn awaited(checks: &[Check]) -> Option<&[KeyName]> {
+    checks.iter().find_map(|check| match &check.found {
+        Found::Awaited { missing } => Some(missing.as_slice()),
+        _ => None,
+    })
+}
+
 /// Whether that was before the entry was made, by more than two clocks may differ.
 fn is_early(leaf: &Leaf, time: UnixTime) -> bool {
     is_future(leaf.at.as_secs(), time)

@@ -174,10 +174,7 @@ impl VerifiedReceipt {
     /// Of a receipt that is pending though CUHK has seen the entry: for whose cosignatures Blackboard
     /// still waits, by its word.
     pub fn awaited(&self) -> Option<&[KeyName]> {
-        self.checks.iter().find_map(|check| match &check.found {
-            Found::Awaited { missing } => Some(missing.as_slice()),
-            _ => None,
-        })
+        log_proof::awaited(&self.checks)
     }
 
     /// What stood behind the members: CUHK's answer or, as CUHK was away, their tokens.

@@ -3,8 +3,8 @@
 use crate::error::Error;
 use crate::log_leaf::{Entry, Leaf};
 use crate::receipt::archive::{
-    UnverifiedProof, entered, part, signed_leaf, text_part, unpack, unverified_proof, waiting,
-    write,
+    UnverifiedProof, check_missing, entered, part, signed_leaf, text_part, unpack,
+    unverified_proof, waiting, write,
 };
 use crate::receipt::{LogProof, SignedLeaf, file};
 
@@ -24,7 +24,7 @@ pub fn is_rejection(bytes: &[u8]) -> bool {
     leaf.is_some_and(|leaf| matches!(leaf.entry, Entry::Refused(_)))
 }
 
-/// The file, with the proof or with what says that it is still to come.
+/// The file, with the proof, or with what says that it or cosignatures in it are still to come.
 pub(super) fn build(
     statement: &[u8],
     leaf: &SignedLeaf,
@@ -42,10 +42,12 @@ pub(super) fn build(
 
 pub(super) fn open(bytes: &[u8]) -> Result<Parts, String> {
     let mut archive = unpack(bytes)?;
+    let leaf = signed_leaf(&mut archive)?;
     let mut proof = unverified_proof(&mut archive)?;
     let mut files = 5;
     if let UnverifiedProof::Here(proof) = &mut proof {
-        files = 9;
+        check_missing(&mut archive, &leaf, proof)?;
+        files = 9 + usize::from(!proof.missing.is_empty());
         if archive.index_for_name(file::CRLS).is_some() {
             proof.lists = text_part(&mut archive, file::CRLS)?;
             files += 1;
@@ -56,7 +58,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Parts, String> {
     }
     Ok(Parts {
         statement: part(&mut archive, file::STATEMENT)?,
-        leaf: signed_leaf(&mut archive)?,
+        leaf,
         root: text_part(&mut archive, file::ROOT)?,
         proof,
     })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, SpiffeId, StudentId, TrustStore, all_from_pem};
+use scb_tlog::KeyName;
 
 use super::archive::{Parts, build, open};
 use crate::log_leaf::{self, Entry, Leaf, LogName};
@@ -135,6 +136,12 @@ impl VerifiedRejection {
     /// Who has seen the entry in the log; nobody yet if the proof is still to come.
     pub fn witnessed(&self) -> Option<&Witnessed> {
         self.witnessed.as_ref()
+    }
+
+    /// While it is pending though CUHK has seen the entry: for whose cosignatures Blackboard still waits,
+    /// by its word.
+    pub fn awaited(&self) -> Option<&[KeyName]> {
+        log_proof::awaited(&self.checks)
     }
 
     /// What was checked, in order.

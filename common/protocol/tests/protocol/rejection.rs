@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scb_certs::{Crl, Fingerprint, StudentId};
 use scb_protocol::log_leaf::{Entry, Leaf, LogName, Refused as RefusedEntry, leaf_commitment};
-use scb_protocol::receipt::{WitnessPolicy, file};
+use scb_protocol::receipt::{LogProof, WitnessPolicy, file};
 use scb_protocol::rejection::{Refused, SignedRejection, VerifiedRejection, is_rejection};
 use scb_protocol::{Code, Refusal, Step, from_seconds};
 use scb_testkit::{TestCampus, TestIdentity, TestLog};
@@ -213,6 +213,53 @@ fn its_proof_completes_it_and_another_does_not() {
     let two = WitnessPolicy::new(2, vec![of_receipt.log.key().clone()]).unwrap();
     let judged = VerifiedRejection::verify(&complete, &roots, &two);
     refused("one of two witnesses", judged, Code::ReceiptInvalid);
+}
+
+#[test]
+fn while_others_than_cuhk_are_waited_for_it_says_whose_cosignature_is_missing() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let (zip, _) = Said::to(&group).taken(&group).unwrap();
+    let given = Given::to(&group);
+    let witnessing = of_rejection(&zip, &given);
+    let roots = [campus.root_fingerprint()];
+    let proof = witnessing.proof();
+    let awaiting = LogProof {
+        missing: vec!["library.example/witness".parse().unwrap()],
+        ..proof.clone()
+    };
+    let (partly, rejection) = VerifiedRejection::complete(&zip, &awaiting, &roots).unwrap();
+    for rejection in [rejection, verify(&partly, &campus).unwrap()] {
+        assert!(rejection.witnessed().is_none(), "it is pending");
+        let missing = rejection.awaited().unwrap();
+        assert_eq!(missing[0].as_str(), "library.example/witness");
+    }
+    let (complete, rejection) = VerifiedRejection::complete(&partly, &proof, &roots).unwrap();
+    assert!(rejection.witnessed().is_some() && rejection.awaited().is_none());
+    assert!(
+        unpack(&complete)
+            .iter()
+            .all(|(name, _)| name != file::PENDING)
+    );
+
+    let files = unpack(&partly);
+    let text = String::from_utf8(part(&files, file::PENDING)).unwrap();
+    for (what, text) in [
+        ("another entry", text.replace(":7", ":6")),
+        (
+            "nobody",
+            String::from_utf8(part(&unpack(&zip), file::PENDING)).unwrap(),
+        ),
+    ] {
+        let altered = with_part(&files, file::PENDING, text.into_bytes());
+        refused(what, verify(&altered, &campus), Code::ReceiptInvalid);
+    }
+    let nobody = LogProof {
+        missing: awaiting.missing,
+        ..witnessing.proof_of(&witnessing.checkpoint())
+    };
+    let nobody = VerifiedRejection::complete(&zip, &nobody, &roots);
+    refused("no cosignature", nobody, Code::ReceiptInvalid);
 }
 
 /// The log that holds this rejection's entry.

@@ -9,7 +9,8 @@ use scb_protocol::receipt::WitnessPolicy;
 use scb_protocol::rejection::VerifiedRejection;
 use serde_json::json;
 
-use super::name;
+use super::{name, pending};
+use crate::commands::verify::names;
 use crate::{Error, receipts};
 
 /// A rejection file, verified anew each time.
@@ -42,10 +43,7 @@ impl Refused {
         };
         let members = rejection.members().iter().map(StudentId::to_string);
         let log = rejection.entry().0;
-        let pending = match self.is_pending() {
-            true => "  pending: its witnesses have not signed yet",
-            false => "",
-        };
+        let pending = pending(self.is_pending(), rejection.awaited());
         format!(
             "refused/{name}  {}  {}/{}  {}  refused: {}{pending}",
             local_time(rejection.refused_at()),
@@ -66,6 +64,7 @@ impl Refused {
                 "file": path,
                 "verified": true,
                 "pending": self.is_pending(),
+                "awaited": rejection.awaited().map(names),
                 "refused": rejection.code(),
                 "refused_at": rfc3339(rejection.refused_at()),
                 "course": rejection.entry().0.course(),

@@ -7,7 +7,7 @@ use scb_protocol::receipt::{WitnessPolicy, Witnessed};
 use scb_protocol::rejection::VerifiedRejection;
 use serde_json::json;
 
-use super::{line, say_all, witnesses, words_of};
+use super::{line, names, say_all, witnesses, words_of};
 use crate::Error;
 use crate::cli::{Common, Verify};
 use crate::commands::say_json;
@@ -39,7 +39,10 @@ fn verdict(rejection: &VerifiedRejection, common: &Common) -> String {
     let why = sentence(code, common.explain.language.language());
     let at = local_time(rejection.refused_at());
     let told = words.refused((&members, &at), &place, why);
-    let pending = words.pending(rejection.witnessed());
+    let pending = match rejection.awaited() {
+        Some(missing) => words.awaited(missing),
+        None => words.pending(rejection.witnessed()).to_owned(),
+    };
     format!("{told} [{code}]{pending}")
 }
 
@@ -52,6 +55,7 @@ fn as_json(rejection: &VerifiedRejection) -> serde_json::Value {
         "log": rejection.entry().0,
         "index": rejection.entry().1,
         "pending": rejection.witnessed().is_none(),
+        "awaited": rejection.awaited().map(names),
         "lists_ended_before_witness": rejection.witnessed().map(Witnessed::outlives_lists),
         "witnesses": rejection.witnessed().map(|witnessed| witnesses(&witnessed.by)),
         "service": statement.service,

@@ -156,7 +156,7 @@ impl VerdictWords {
     }
 
     /// CUHK has seen it, and Blackboard waits for others.
-    fn awaited(self, missing: &[KeyName]) -> String {
+    pub(super) fn awaited(self, missing: &[KeyName]) -> String {
         let names: Vec<_> = missing.iter().map(KeyName::as_str).collect();
         let names = names.join(", ");
         match self.0 {

@@ -439,6 +439,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
         Receipt {
             number: "S-000001".parse().unwrap(),
             size: 12_345,
+                missing: vec!["library.example/witness".parse().unwrap()],
             sha256: hash(10),
         },
         History {
