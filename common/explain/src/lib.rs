@@ -5,6 +5,7 @@
 
 mod arguments;
 mod chinese;
+mod details;
 mod fact;
 mod language;
 mod layout;
@@ -15,5 +16,5 @@ pub use arguments::{ExplainArgs, LanguageArgs};
 pub use fact::{Explanation, explain};
 pub use language::Language;
 pub use layout::{lines, width};
-pub use refusal::{refusal, remedy, sentence};
+pub use refusal::{refusal, remedy, sentence, told};
 pub use words::{length, message_title, nothing_changed, step_title, what_to_do};

@@ -149,14 +149,20 @@ impl Refusal {
     pub fn sentence(&self) -> String {
         let mut text = self.reason().to_owned();
         if !self.params.is_empty() {
-            let details: Vec<String> = self
-                .params
-                .iter()
-                .map(|(name, value)| format!("{}: {}", tidy(name), tidy(value)))
+            let details = self.details();
+            let details: Vec<_> = details
+                .map(|(name, value)| format!("{name}: {value}"))
                 .collect();
             text.push_str(&format!(" ({})", details.join(", ")));
         }
         text
+    }
+
+    /// Each detail by its name, as a terminal can show it whoever sent it.
+    pub fn details(&self) -> impl Iterator<Item = (String, String)> {
+        self.params
+            .iter()
+            .map(|(name, value)| (tidy(name), tidy(value)))
     }
 
     /// What to do about it.
