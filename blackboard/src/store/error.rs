@@ -14,6 +14,8 @@ use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::rules::{AmendError, RulesError};
 use scb_protocol::statement::{Label, SubmissionId, SubmissionNumber};
 
+pub(super) use self::refusal::told;
+
 /// Why the store did not do what it was asked; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

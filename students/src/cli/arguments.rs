@@ -101,7 +101,9 @@ pub struct Submit {
 
 Without --yes and without a terminal nothing is signed. Shown are the files with their SHA-256, the
 members and what each has said, the rules, and what lateness would cost whom if the last signature
-came now: that moment counts. Receipts of what is complete are fetched.")]
+came now: that moment counts. Whose signature the rules would refuse now is told why, and is not
+asked; --yes sends it all the same, and ends with exit code 3. What is open comes first. Receipts of
+what is complete are fetched.")]
 pub struct Cosign {
     /// Who: student IDs, separated by commas; everybody with a certificate here when left out
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
@@ -109,6 +111,9 @@ pub struct Cosign {
     /// Compare this file with those that are to be signed
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// Show what has ended without anybody here having signed it as well
+    #[arg(long)]
+    pub all: bool,
     /// Sign this one, for all students here who are to sign it, without asking
     #[arg(long, value_name = "SUBMISSION-ID", conflicts_with = "refuse")]
     pub yes: Option<SubmissionId>,

@@ -2,6 +2,8 @@
 //! here. Nothing is signed that was not shown.
 
 mod counting;
+mod over;
+mod refused;
 mod show;
 mod words;
 
@@ -18,6 +20,7 @@ use scb_protocol::statement::SubmissionId;
 use scb_protocol::{Code, Refusal, Step};
 
 use self::counting::Counting;
+use self::over::Shown;
 pub(super) use self::show::proposal_as_json;
 use self::words::Words;
 pub(super) use self::words::Words as ProposalWords;
@@ -35,8 +38,10 @@ struct Waiting {
     time: UnixTime,
     /// Whose keys are here.
     here: Vec<StudentId>,
-    /// What counts now for those here who are still to sign it.
+    /// What counts now for those here who may sign it.
     counting: Vec<Counting>,
+    /// Whose signature here would be refused at this moment, and as what.
+    refused: Vec<(StudentId, Refusal)>,
 }
 
 /// A file here, to be compared with what is to be signed.
@@ -78,6 +83,13 @@ impl Waiting {
         };
         self.here.iter().filter(is_wanted).cloned().collect()
     }
+
+    /// Those of them who are asked: not whose signature is bound to be refused.
+    fn asked(&self) -> Vec<StudentId> {
+        let mut asked = self.signers();
+        asked.retain(|sid| !self.is_refused(sid));
+        asked
+    }
 }
 
 pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<(), Error> {
@@ -89,19 +101,21 @@ pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<
     if let Some(submission) = arguments.refuse {
         return desk.end(submission, arguments.reason.clone(), Said::Nothing);
     }
-    let mut listed = desk.list()?;
+    let listed = desk.list()?;
     if let Some(submission) = arguments.yes {
         let one = named(&listed, submission)?;
         check_file(one, own)?;
-        return desk.sign(one);
+        // Whoever says so is taken at his word, and Blackboard's refusal is evidence.
+        return desk.sign(one, one.signers());
     }
-    desk.learn_what_counts(&mut listed)?;
+    let mut shown = Shown::of(listed, arguments.all);
+    desk.learn_what_counts(&mut shown.listed)?;
     if common.json {
-        return say_json(&show::as_json(&listed, own));
+        return say_json(&show::as_json(&shown, own, desk.words));
     }
-    show::all(&listed, own, desk.words)?;
+    show::all(&shown, own, desk.words)?;
     match term.interactive {
-        true => desk.ask_each(&listed, own),
+        true => desk.ask_each(&shown.listed, own),
         false => Ok(()),
     }
 }
@@ -120,10 +134,10 @@ pub(crate) fn ask_about_all(
     group: Group,
 ) -> Result<(), Error> {
     let mut desk = Desk::open(prepared, common, group)?;
-    let mut listed = desk.list()?;
-    desk.learn_what_counts(&mut listed)?;
-    show::all(&listed, None, desk.words)?;
-    desk.ask_each(&listed, None)
+    let mut shown = Shown::of(desk.list()?, false);
+    desk.learn_what_counts(&mut shown.listed)?;
+    show::all(&shown, None, desk.words)?;
+    desk.ask_each(&shown.listed, None)
 }
 
 /// What one command needs.
@@ -164,18 +178,21 @@ impl<'a> Desk<'a> {
             let mut observer = observer(&mut self.show, explained);
             let engine = &mut self.prepared.engine;
             let ToldProposals { time, told } = engine.proposals(&sid, &mut observer)?;
-            for told in told {
+            for mut told in told {
                 let id = told.statement.submission;
+                let refused = told.listed.refused.take().map(|why| (sid.clone(), *why));
                 match listed.iter_mut().find(|one| one.submission() == id) {
                     Some(one) => {
                         one.here.push(sid.clone());
                         one.told = told;
+                        one.refused.extend(refused);
                     }
                     None => listed.push(Waiting {
                         told,
                         time,
                         here: vec![sid.clone()],
                         counting: Vec::new(),
+                        refused: refused.into_iter().collect(),
                     }),
                 }
             }
@@ -183,9 +200,8 @@ impl<'a> Desk<'a> {
         Ok(listed)
     }
 
-    /// Signs for everybody here who is to sign it, each over a connection of his own.
-    fn sign(&mut self, one: &Waiting) -> Result<(), Error> {
-        let mut signers = one.signers();
+    /// Signs for these, each over a connection of his own.
+    fn sign(&mut self, one: &Waiting, mut signers: Vec<StudentId>) -> Result<(), Error> {
         if signers.is_empty() {
             // Nobody is left: whoever signed asks what has become of it.
             signers = one.here[..1].to_vec();
@@ -320,7 +336,7 @@ impl<'a> Desk<'a> {
     /// Asks about each that waits for somebody here.
     fn ask_each(&mut self, listed: &[Waiting], own: Option<&OwnFile>) -> Result<(), Error> {
         for one in listed {
-            let signers = one.signers();
+            let signers = one.asked();
             if signers.is_empty() {
                 continue;
             }
@@ -331,7 +347,7 @@ impl<'a> Desk<'a> {
             let names: Vec<_> = signers.iter().map(StudentId::as_str).collect();
             let question = self.words.question(&one.submission(), &names.join(", "));
             match ask(&question)?.as_deref() {
-                Some("y" | "yes") => self.sign(one)?,
+                Some("y" | "yes") => self.sign(one, signers)?,
                 Some("r" | "refuse") => self.end(one.submission(), None, Said::Nothing)?,
                 _ => say(self.words.later())?,
             }

@@ -8,7 +8,7 @@ use super::Error;
 const RETRY_AFTER: u32 = 2;
 
 /// What is wrong with what was asked for, if that is it.
-fn told(error: Error) -> Result<Refusal, Error> {
+pub(in crate::store) fn told(error: Error) -> Result<Refusal, Error> {
     let refuse = |code| Refusal::new(code, Step::Six);
     Ok(match error {
         Error::NotAdmitted(refusal) => *refusal,

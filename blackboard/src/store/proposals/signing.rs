@@ -1,15 +1,17 @@
 //! What members say about a proposal: that they sign it, or that they do not.
 
 use rusqlite::{Connection, Transaction};
+use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
-use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Ended, Entry, Signed};
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
 use scb_protocol::rules::{Found, admit};
+use scb_protocol::{Refusal, from_seconds};
 
 use super::rows::{self, Stored};
 use super::standing::look;
 use super::{End, MAX_WAITING, Signing, enter, known, named};
+use crate::store::error::told;
 use crate::store::{Error, assignments, by_submission, commitment, versions};
 
 /// Most proposals that a student may make within a day: each stays in the records and in the log,
@@ -62,7 +64,7 @@ pub(super) fn sign(
         ProposalState::Accepted => return Ok(standing),
         state if state == ProposalState::Lapsed && stored.kept.ended.is_none() => {
             // The rules may say better why: it is closed.
-            check_rules(transaction, &stored, signing)?;
+            check_rules(transaction, &stored, (&sids, signing.at))?;
             return Err(Error::ProposalEnded { submission, state });
         }
         state => return Err(Error::ProposalEnded { submission, state }),
@@ -70,7 +72,7 @@ pub(super) fn sign(
     if sids.iter().all(|sid| stored.has_signed(sid)) {
         return Ok(standing);
     }
-    check_rules(transaction, &stored, signing)?;
+    check_rules(transaction, &stored, (&sids, signing.at))?;
     let (mode, assurance) = &signing.assurance;
     let entry = Entry::Signed(Signed {
         submission,
@@ -93,24 +95,41 @@ pub(super) fn sign(
 
 /// What rules say if it were complete now, with the extensions and earlier versions of those who
 /// have signed by then: nobody learns from a proposal what others have been given, or handed in.
-fn check_rules(connection: &Connection, stored: &Stored, signing: &Signing) -> Result<(), Error> {
+fn check_rules(
+    connection: &Connection,
+    stored: &Stored,
+    (signing, now): (&[StudentId], UnixTime),
+) -> Result<(), Error> {
     let mut found = assignments::look_up(connection, &stored.statement)?;
+    let signs = |sid: &StudentId| signing.contains(sid) || stored.has_signed(sid);
     if let Found::Assigned(assigned) = &mut found {
-        let sids = signing.sids();
-        let counts = |sid: &StudentId| sids.contains(sid) || stored.has_signed(sid);
         assigned
             .extensions
-            .retain(|extension| counts(&extension.sid));
-        assigned.parts.retain(|part| counts(&part.sid));
+            .retain(|extension| signs(&extension.sid));
+        assigned.parts.retain(|part| signs(&part.sid));
     }
-    admit(&stored.statement, &found, signing.at)
+    admit(&stored.statement, &found, now)
         .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))?;
-    let sids = signing.sids();
-    let signs = |sid: &StudentId| sids.contains(sid) || stored.has_signed(sid);
     let mut members = stored.statement.members.iter();
     match members.all(|member| signs(&member.sid)) {
         true => versions::check_bound(connection, &stored.statement),
         false => Ok(()),
+    }
+}
+
+/// As what the signatures of those who ask would be refused, if it waits for them: asked of the rules in
+/// the very way in which they are when somebody signs.
+pub(super) fn refused(
+    connection: &Connection,
+    stored: &Stored,
+    (asking, now): (&[StudentId], UnixTime),
+) -> Result<Option<Refusal>, Error> {
+    if asking.iter().all(|sid| stored.has_signed(sid)) {
+        return Ok(None);
+    }
+    match check_rules(connection, stored, (asking, now)) {
+        Ok(()) => Ok(None),
+        Err(error) => told(error).map(Some),
     }
 }
 

@@ -8,6 +8,7 @@ use scb_protocol::rules::{Assigned, Extension, Found, Rules};
 
 use super::Proposal;
 use super::rows::Stored;
+use super::signing::refused;
 use crate::store::{Error, assignments, versions};
 
 /// The proposal as it stands for those who ask: by the extensions of theirs and of those who have
@@ -76,7 +77,11 @@ pub(super) fn list_one(
     let assigned =
         assigned_for(connection, &stored, asking)?.ok_or(Error::ProposalAltered { submission })?;
     let course_title = assignments::course_title(connection, &stored.statement.course)?;
-    let proposal = look(connection, stored, asking, now)?;
+    let proposal = look(connection, stored.clone(), asking, now)?;
+    let refused = match proposal.standing.state {
+        ProposalState::Waiting => refused(connection, &stored, (asking, now))?,
+        _ => None,
+    };
     let statement = String::from_utf8(proposal.bytes);
     Ok(ListedProposal {
         statement: statement.map_err(|_| Error::ProposalAltered { submission })?,
@@ -84,6 +89,7 @@ pub(super) fn list_one(
         course_title,
         rules: assigned.rules,
         extensions: assigned.extensions,
+        refused: refused.map(Box::new),
     })
 }
 

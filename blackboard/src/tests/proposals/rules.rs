@@ -140,3 +140,68 @@ async fn what_the_rules_do_not_allow_is_not_proposed() {
         Code::StatementInvalid
     );
 }
+
+/// As what this machine's signature would be refused, by what it is told.
+async fn told_refusal(machine: &mut Machine<'_>) -> Option<(Code, Option<String>)> {
+    let told = machine.told().await.remove(0).listed.refused?;
+    Some((told.code, told.sid.map(|sid| sid.to_string())))
+}
+
+#[tokio::test]
+async fn what_the_rules_would_refuse_is_told_before_anybody_signs_as_it_is_refused_then() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    assert_eq!(told_refusal(&mut b).await, None);
+
+    let store = Store::open(&campus.home).unwrap();
+    let course = "SANDBOX".parse().unwrap();
+    let list = |sids: &[&str]| Some(sids.iter().map(|sid| sid.parse().unwrap()).collect());
+    store.set_members(&course, list(&[A, C])).unwrap();
+    let told = told_refusal(&mut b).await;
+    assert_eq!(told, Some((Code::NotCourseMember, Some(B.to_owned()))));
+    let refusal = b.sign(&work).await.unwrap_err();
+    assert_eq!(refusal.code, Code::NotCourseMember);
+    // Nothing is asked of who has signed.
+    assert_eq!(told_refusal(&mut a).await, None);
+    store.set_members(&course, None).unwrap();
+
+    let now = campus.certs.now();
+    let alone = |mut terms: Terms| {
+        terms.group = "1".parse().unwrap();
+        terms.check()
+    };
+    store.change_assignment(place(&campus), alone, now).unwrap();
+    assert_eq!(told_refusal(&mut b).await, Some((Code::GroupSize, None)));
+    let refusal = b.sign(&work).await.unwrap_err();
+    assert_eq!(refusal.code, Code::GroupSize);
+    let pairs = |mut terms: Terms| {
+        terms.group = "1..3".parse().unwrap();
+        terms.check()
+    };
+    store.change_assignment(place(&campus), pairs, now).unwrap();
+    assert_eq!(told_refusal(&mut b).await, None);
+    b.sign(&work).await.unwrap().receipt();
+}
+
+#[tokio::test]
+async fn what_somebody_has_handed_in_with_others_is_told_to_himself_alone() {
+    let campus = Campus::open().await;
+    let kept = |mut terms: Terms| {
+        terms.groups = "kept".parse().unwrap();
+        terms.check()
+    };
+    let (store, now) = (Store::open(&campus.home).unwrap(), campus.certs.now());
+    store.change_assignment(place(&campus), kept, now).unwrap();
+    let mut before = campus.group(&[B, "1155000004"]);
+    before.hand_in().await.unwrap();
+    let [mut a, mut b, mut c] = [A, B, C].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B, C], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    assert_eq!(told_refusal(&mut c).await, None, "not his to know");
+    let told = told_refusal(&mut b).await;
+    assert_eq!(told, Some((Code::OtherGroup, Some(B.to_owned()))));
+    assert_eq!(b.sign(&work).await.unwrap_err().code, Code::OtherGroup);
+    c.sign(&work).await.unwrap().waits();
+}

@@ -7,6 +7,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
+use crate::Refusal;
 use crate::error::Error;
 use crate::object::objects;
 use crate::rules::{Extension, Rules, Title};
@@ -218,6 +219,10 @@ pub struct ListedProposal {
     pub rules: Rules,
     /// More time that members who ask, or who have signed, have been given.
     pub extensions: Vec<Extension>,
+    /// While it waits for those who ask: as what their signature would be refused at this moment, by
+    /// the rules and by what they and those who have signed have handed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Box<Refusal>>,
 }
 
 objects!(CosignerStanding, ProposalStanding, ListedProposal);

@@ -47,9 +47,9 @@ impl Counting {
 }
 
 impl Desk<'_> {
-    /// Asks what counts now for those who are still to sign something.
+    /// Asks what counts now for those who may sign something.
     pub(super) fn learn_what_counts(&mut self, listed: &mut [Waiting]) -> Result<(), Error> {
-        let mut signers: Vec<_> = listed.iter().flat_map(Waiting::signers).collect();
+        let mut signers: Vec<_> = listed.iter().flat_map(Waiting::asked).collect();
         signers.sort();
         signers.dedup();
         if signers.is_empty() {
@@ -60,7 +60,7 @@ impl Desk<'_> {
         let (engine, group) = (&mut self.prepared.engine, Group::new(signers)?);
         let told = engine.history(&group, (None, None), &mut observer)?;
         for one in listed {
-            let each = one.signers();
+            let each = one.asked();
             let each = each.iter().map(|sid| Counting::of(sid, one, &told));
             one.counting = each.collect();
         }

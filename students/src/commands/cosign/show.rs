@@ -5,8 +5,9 @@ use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, Propos
 use scb_protocol::rules::MemberStanding;
 use serde_json::{Value, json};
 
+use super::over::Shown;
 use super::words::Words;
-use super::{OwnFile, Waiting};
+use super::{OwnFile, Waiting, refused};
 use crate::Error;
 use crate::commands::rules::lateness;
 
@@ -16,17 +17,21 @@ pub(super) fn has_file(one: &Waiting, own: &OwnFile) -> bool {
     files.any(|file| file.sha256 == own.sha256)
 }
 
-/// Each proposal, with what signing it means.
-pub(super) fn all(listed: &[Waiting], own: Option<&OwnFile>, words: Words) -> Result<(), Error> {
-    let Some(first) = listed.first() else {
-        return Ok(say(words.nothing())?);
-    };
-    say(&words.clock(&local_time(first.time)))?;
-    for one in listed {
+/// Each proposal, with what signing it means; of what has ended without anybody here, how many there are.
+pub(super) fn all(shown: &Shown, own: Option<&OwnFile>, words: Words) -> Result<(), Error> {
+    match shown.listed.first() {
+        Some(first) => say(&words.clock(&local_time(first.time)))?,
+        None => say(words.nothing())?,
+    }
+    for one in &shown.listed {
         say("")?;
         for line in lines(one, own, words) {
             say(&line)?;
         }
+    }
+    if shown.over > 0 {
+        say("")?;
+        say(&words.over_without_us(shown.over))?;
     }
     Ok(())
 }
@@ -77,10 +82,15 @@ fn lines(one: &Waiting, own: Option<&OwnFile>, words: Words) -> Vec<String> {
         row(words.until(), local_time(standing.until));
     }
     if standing.state == ProposalState::Waiting && !one.signers().is_empty() {
-        row(
-            words.to_sign(),
-            format!("student cosign --yes {}", statement.submission),
-        );
+        for (label, text) in refused::rows(one, words) {
+            row(label, text);
+        }
+        if !one.asked().is_empty() {
+            row(
+                words.to_sign(),
+                format!("student cosign --yes {}", statement.submission),
+            );
+        }
         row(
             words.to_refuse(),
             format!("student cosign --refuse {}", statement.submission),
@@ -144,22 +154,25 @@ fn is_known(one: &Waiting, member: &MemberStanding) -> bool {
     said == Some(Said::Signed) || one.here.contains(&member.sid)
 }
 
-pub(super) fn as_json(listed: &[Waiting], own: Option<&OwnFile>) -> Value {
-    let proposals: Vec<_> = listed.iter().map(|one| one_as_json(one, own)).collect();
+pub(super) fn as_json(shown: &Shown, own: Option<&OwnFile>, words: Words) -> Value {
+    let listed = shown.listed.iter();
+    let proposals = listed.map(|one| one_as_json(one, own, words));
     json!({
-        "time": listed.first().map(|one| rfc3339(one.time)),
-        "proposals": proposals,
+        "time": shown.listed.first().map(|one| rfc3339(one.time)),
+        "proposals": proposals.collect::<Vec<_>>(),
+        "not_shown": shown.over,
     })
 }
 
-fn one_as_json(one: &Waiting, own: Option<&OwnFile>) -> Value {
+fn one_as_json(one: &Waiting, own: Option<&OwnFile>, words: Words) -> Value {
     let (statement, listed) = (&one.told.statement, &one.told.listed);
     let mut value = proposal_as_json(&listed.standing);
     value["course"] = json!(statement.course);
     value["assignment"] = json!(statement.assignment);
     value["files"] = json!(statement.files);
     value["rules"] = json!(listed.rules);
-    value["to_sign"] = json!(one.signers());
+    value["to_sign"] = json!(one.asked());
+    value["refused"] = refused::as_json(one, words);
     let counts = listed.rules.counts;
     let counting = one.counting.iter().map(|it| {
         json!({"sid": it.sid, "counts_now": it.number(), "would_count": it.is_replaced(counts)})

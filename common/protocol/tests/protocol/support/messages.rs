@@ -406,6 +406,11 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 rules: listed().rules,
                 extensions: listed().extensions,
             }],
+                refused: Some(Box::new(
+                    scb_protocol::Refusal::new(Code::GroupSize, Step::Six)
+                        .with("expected", "1..2")
+                        .with("got", 3),
+                )),
         },
         Proposed {
             proposal: standing(),
