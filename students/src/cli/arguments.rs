@@ -286,7 +286,8 @@ pub struct Receipts {
   student history --ids 1155000001
 
 Each student is told of his own submissions alone, with all who handed in with him; how others
-stand is told to them. Times are those of this machine's zone, with its offset from UTC.")]
+stand is told to them. What waits for signatures has a line each; `student cosign` shows the rest.
+Times are those of this machine's zone, with its offset from UTC.")]
 pub struct Own {
     /// Who: student IDs, separated by commas; everybody with a certificate here when left out
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]

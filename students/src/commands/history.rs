@@ -2,6 +2,7 @@
 
 mod lost;
 mod unfinished;
+mod waiting;
 
 use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_explain::Language;
@@ -21,9 +22,11 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);
     let only = (common.course.clone(), common.assignment.clone());
-    let (_, told) = prepared.ask(&arguments.ids, &mut observer, |engine, group, observer| {
-        engine.history(group, only.clone(), observer)
-    })?;
+    let (_, (told, waiting)) =
+        prepared.ask(&arguments.ids, &mut observer, |engine, group, observer| {
+            let told = engine.history(group, only.clone(), observer)?;
+            Ok((told, waiting::ask(engine, group, &only, observer)?))
+        })?;
     if common.json {
         let versions: Vec<Value> = told.versions.iter().map(as_json).collect();
         let unfinished = unfinished::all_as_json(&told);
@@ -33,9 +36,11 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
             "unfinished": unfinished,
             "lost": lost::all_as_json(&told.lost),
         }));
+            "proposals": waiting::all_as_json(&waiting),
     }
     let words = Words(common.explain.language.language());
-    if told.versions.is_empty() && told.unfinished.is_empty() && told.lost.is_empty() {
+    let is_nothing = told.versions.is_empty() && told.unfinished.is_empty() && told.lost.is_empty();
+    if is_nothing && waiting.is_empty() {
         return Ok(say(words.nothing())?);
     }
     let mut versions = told.versions.iter();
@@ -43,7 +48,9 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
     let mut lost = told.lost.iter();
     lost.try_for_each(|one| lost::say_one(one, words))?;
     let mut unfinished = told.unfinished.iter();
-    unfinished.try_for_each(|one| unfinished::say_one(one, told.time, words))
+    unfinished.try_for_each(|one| unfinished::say_one(one, told.time, words))?;
+    let mut waiting = waiting.iter();
+    waiting.try_for_each(|one| waiting::say_one(one, words))
 }
 
 fn say_version(version: &ListedVersion, words: Words) -> Result<(), Error> {

@@ -55,7 +55,7 @@ pub(super) fn all_as_json(told: &ToldHistory) -> Vec<Value> {
 }
 
 impl Words {
-    fn not_handed_in(self) -> &'static str {
+    pub(super) fn not_handed_in(self) -> &'static str {
         self.0.pick("NOT handed in", "尚未提交")
     }
 

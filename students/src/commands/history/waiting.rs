@@ -1,0 +1,85 @@
+//! What waits for signatures, in a line each: `student cosign` shows the rest.
+
+use scb_cli::{local_time, say};
+use scb_explain::Language;
+use scb_protocol::client::ToldProposal;
+use scb_protocol::message::proposal::ProposalState;
+use scb_protocol::statement::Label;
+use serde_json::{Value, json};
+
+use super::Words;
+use crate::commands::cosign::{ProposalWords, proposal_as_json};
+use crate::{Engine, Error, Group, Observer};
+
+/// What still waits and names one of these students, each once.
+pub(super) fn ask(
+    engine: &mut Engine,
+    group: &Group,
+    (course, assignment): &(Option<Label>, Option<Label>),
+    observer: &mut Observer<'_>,
+) -> Result<Vec<ToldProposal>, Error> {
+    let mut waiting: Vec<ToldProposal> = Vec::new();
+    let is_meant = |one: &ToldProposal| {
+        let statement = &one.statement;
+        one.listed.standing.state.is_open()
+            && course.as_ref().is_none_or(|it| *it == statement.course)
+            && assignment
+                .as_ref()
+                .is_none_or(|it| *it == statement.assignment)
+    };
+    for sid in group.ids() {
+        for one in engine.proposals(sid, observer)?.told {
+            let id = one.statement.submission;
+            let mut known = waiting.iter();
+            if is_meant(&one) && known.all(|known| known.statement.submission != id) {
+                waiting.push(one);
+            }
+        }
+    }
+    Ok(waiting)
+}
+
+pub(super) fn say_one(one: &ToldProposal, words: Words) -> Result<(), Error> {
+    let (statement, standing) = (&one.statement, &one.listed.standing);
+    let members: Vec<_> = standing
+        .members
+        .iter()
+        .map(|one| one.sid.as_str())
+        .collect();
+    Ok(say(&format!(
+        "{}  {}  {}/{}  {}  {}",
+        words.not_handed_in(),
+        local_time(standing.proposed_at),
+        statement.course,
+        statement.assignment,
+        members.join(","),
+        words.waits(one),
+    ))?)
+}
+
+pub(super) fn all_as_json(waiting: &[ToldProposal]) -> Vec<Value> {
+    let one = |one: &ToldProposal| {
+        let mut value = proposal_as_json(&one.listed.standing);
+        value["course"] = json!(one.statement.course);
+        value["assignment"] = json!(one.statement.assignment);
+        value
+    };
+    waiting.iter().map(one).collect()
+}
+
+impl Words {
+    /// For whom, until when, and where it is told in full.
+    fn waits(self, one: &ToldProposal) -> String {
+        let standing = &one.listed.standing;
+        let (state, until) = (
+            ProposalWords::of(self.0).state(standing),
+            local_time(standing.until),
+        );
+        match self.0 {
+            // Nobody has anything left to do.
+            _ if standing.state == ProposalState::Signed && standing.files_at.is_some() => state,
+            Language::English => format!("{state}, until {until}: `student cosign`"),
+            Language::Chinese => format!("{state}，至 {until} 止：`student cosign`"),
+        }
+    }
+}
