@@ -1,6 +1,7 @@
 //! `blackboard submissions`: look at what was handed in, and export it.
 
 mod archive;
+mod delivered;
 mod export;
 pub(crate) mod overview;
 mod uploads;
@@ -41,7 +42,7 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
         Submissions::List { output, .. } => print(here()?.store.summaries()?, output.json),
         Submissions::Show { number, output } => {
             let here = here()?;
-            show(&find(&here.store, number)?, &here.roots()?, output.json)
+            show(&here, &find(&here.store, number)?, output.json)
         }
         Submissions::Uploads { output } => uploads::run(&here()?.store, output.json),
         Submissions::Archive(command) => archive::run(home, command),
@@ -177,12 +178,16 @@ fn committed(submission: &Summary) -> String {
     at.unwrap_or_else(|| "unknown".to_owned())
 }
 
-fn show(record: &Record, roots: &[Fingerprint], json: bool) -> anyhow::Result<()> {
+fn show(here: &Here, record: &Record, json: bool) -> anyhow::Result<()> {
+    let roots = &here.roots()?;
     let receipt = record.receipt(roots)?;
+    let verified = VerifiedReceipt::verify_under(&receipt, roots)?;
+    let delivered = here.store.delivered(record)?;
     let summary = record.summary();
     let mut value = as_json(&summary);
     value["receipt_sha256"] = json!(Fingerprint::of(&receipt));
     if json {
+        value["signatures"] = delivered::all_as_json(&delivered, verified.members());
         return print_json(&value);
     }
     let statement = &summary.statement;
@@ -199,12 +204,14 @@ fn show(record: &Record, roots: &[Fingerprint], json: bool) -> anyhow::Result<()
         "  course      {} / {}",
         statement.course, statement.assignment
     ))?;
-    let verified = VerifiedReceipt::verify_under(&receipt, roots)?;
     for member in verified.members() {
         say(&format!(
             "  member      {}  certificate {}",
             member.sid, member.cert_sha256
         ))?;
+        if let Some(one) = delivered.iter().find(|one| one.sid == member.sid) {
+            say(&format!("  signed      {}", delivered::told(one)))?;
+        }
     }
     for file in &statement.files {
         say(&format!(

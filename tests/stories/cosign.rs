@@ -1,5 +1,8 @@
 //! Three students with a machine each: one proposes, the others see what they sign, and sign it.
 
+mod connections;
+mod offered;
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -42,7 +42,11 @@ Examples:
   blackboard submissions show 1 --json
 
 The receipt is verified, as a student or an outsider would verify it, by the root of this
-home (HOME/ca.pem).";
+home (HOME/ca.pem). Of each member it says when his signature was recorded and over which
+connection it came: who opened that, with his certificate in TLS, and who was verified on it. A
+connection is named by its T2, a hash that no other one has (docs/PROTOCOL.md, step 4), wherever
+it came from: addresses are not recorded. What all have signed on one machine came at once, over
+one connection that has no name in the log.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:

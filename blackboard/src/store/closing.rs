@@ -153,7 +153,7 @@ fn accepted(connection: &Connection, name: &LogName) -> Result<u64, Error> {
     Ok(count.unsigned_abs())
 }
 
-fn entries(
+pub(super) fn entries(
     connection: &Connection,
     name: &LogName,
     from: u64,

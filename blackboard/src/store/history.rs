@@ -14,7 +14,9 @@ use scb_protocol::rules::{Counts, Rulebook, Standing};
 use scb_protocol::statement::{Label, SubmissionNumber};
 
 use super::rows::summary;
-use super::{Error, Record, Store, Summary, as_integer, by_number, number, rulebook, unfinished};
+use super::{
+    Error, Record, Store, Summary, as_integer, by_number, number, proposals, rulebook, unfinished,
+};
 
 /// How many versions are looked up at a time.
 const FEW: u32 = 32;
@@ -205,6 +207,7 @@ fn version(
         files: ListedFile::first_of(&statement.files),
         standings: standings(connection, &summary, &accepted, (asking, known))?,
         proved: is_proved(connection, number)?,
+        signatures: proposals::said(connection, statement.submission)?,
     }))
 }
 

@@ -15,7 +15,7 @@ use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::{Entry, Lapsed, LogName, Proposed};
 use scb_protocol::message::blackboard::that_fit;
 use scb_protocol::message::proposal::{
-    ListedProposal, ProposalStanding, ProposalState, Reason, Said,
+    CosignerStanding, ListedProposal, ProposalStanding, ProposalState, Reason, Said,
 };
 use scb_protocol::server::{Commitment, DeliveredSignature, PartlySigned};
 use scb_protocol::statement::{Statement, SubmissionId};
@@ -375,6 +375,22 @@ pub(super) fn overtake(transaction: &Transaction<'_>, version: &Record) -> Resul
 /// The submissions whose files may come, or wait for signatures or for CUHK.
 pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16]>, Error> {
     rows::open(connection, now)
+}
+
+/// What each member has said of it, and over which connection; nobody of what was no proposal. One that
+/// was altered says nothing.
+pub(super) fn said(
+    connection: &Connection,
+    submission: SubmissionId,
+) -> Result<Vec<CosignerStanding>, Error> {
+    match rows::find(connection, submission) {
+        Ok(found) => Ok(found.map_or_else(Vec::new, |stored| stored.standings())),
+        Err(error @ Error::ProposalAltered { .. }) => {
+            tracing::error!("left out of a history: {error}");
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What everybody has signed of this proposal: the statement, since when and by which entry it counts,

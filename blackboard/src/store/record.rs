@@ -1,6 +1,6 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, StudentId, TrustStore, all_from_pem};
-use scb_protocol::log_leaf::{Leaf, LogName};
+use scb_protocol::log_leaf::{Accepted, Leaf, LogName};
 use scb_protocol::receipt::{CommittedAt, Evidence, LogProof, SignedLeaf, VerifiedReceipt, build};
 use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionNumber};
@@ -78,6 +78,11 @@ impl Record {
         })
     }
 
+    /// What its log entry says was accepted, if it says so.
+    pub(crate) fn accepted(&self) -> Option<Accepted> {
+        self.leaf.accepted()
+    }
+
     /// The entry of the same log that was made when its signed statement had come.
     pub(crate) fn committed_index(&self) -> Option<u64> {
         self.leaf.accepted()?.committed_index
@@ -136,17 +141,17 @@ impl Record {
         proof.filter(|proof| proof.missing.is_empty())
     }
 
-    /// A proof of its entry with the revocation lists that its receipt needs then.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Altered`].
     /// The proof that its receipt has: that one, or while cosignatures besides CUHK's are missing, one
     /// that says whose.
     pub(crate) fn shown_proof(&self) -> Option<&LogProof> {
         self.proof.as_ref()
     }
 
+    /// A proof of its entry with the revocation lists that its receipt needs then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`].
     pub(crate) fn with_lists(
         &self,
         proof: LogProof,

@@ -11,11 +11,12 @@ use scb_protocol::client::{Outcome, ProposedAnswer, ToldProposal, sign, stated};
 use scb_protocol::log_leaf::{Entry, Leaf};
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
 use scb_protocol::receipt::VerifiedReceipt;
-use scb_protocol::statement::{FileEntry, Files, Statement, SubmissionId};
+use scb_protocol::statement::{FileEntry, Files, Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::{Code, Refusal};
 
 use super::campus::Campus;
 use super::group::{Group, receive, reply};
+use crate::store::{Error, Store};
 
 pub(super) const A: &str = "1155000001";
 pub(super) const B: &str = "1155000002";
@@ -303,6 +304,47 @@ async fn which_connection_brought_which_signature_is_recorded() {
     let standing = &c.told().await[0].listed.standing;
     assert_eq!(standing.members[0].with, names(&[B, A]));
     assert_eq!(standing.members[2].with, names(&[C]));
+
+    // As it is shown to the teacher; what the log does not say is not.
+    let store = Store::open(&campus.home).unwrap();
+    let shown = || store.delivered(&store.record(SubmissionNumber::new(1).unwrap())?.unwrap());
+    let told = shown().unwrap();
+    for (one, (sid, by)) in told.iter().zip([(A, 0), (B, 0), (C, 1)]) {
+        assert_eq!(one.sid.as_str(), sid);
+        assert_eq!(one.connection, Some(signed[by].connection));
+        assert_eq!(one.with, signed[by].members);
+        assert_eq!(one.entry, Some(1 + by as u64 + rules_before(&campus)));
+    }
+    let database = rusqlite::Connection::open(campus.home.path("blackboard.db")).unwrap();
+    for (alter, undo) in [
+        (
+            "SET members = '1155000001,1155000002'",
+            "SET members = '1155000002,1155000001'",
+        ),
+        ("SET at = at - 60", "SET at = at + 60"),
+    ] {
+        let first = "WHERE id = (SELECT min(id) FROM deliveries)";
+        database
+            .execute(&format!("UPDATE deliveries {alter} {first}"), [])
+            .unwrap();
+        assert!(
+            matches!(shown(), Err(Error::ProposalAltered { .. })),
+            "{alter}"
+        );
+        database
+            .execute(&format!("UPDATE deliveries {undo} {first}"), [])
+            .unwrap();
+        assert!(shown().is_ok());
+    }
+}
+
+/// The entries that come before the first hand-in.
+fn rules_before(campus: &Campus) -> u64 {
+    let all = entries(campus);
+    let rules = all
+        .iter()
+        .filter(|leaf| matches!(leaf.entry, Entry::Rules(_)));
+    rules.count() as u64
 }
 
 #[tokio::test]

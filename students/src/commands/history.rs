@@ -7,9 +7,11 @@ mod waiting;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_explain::Language;
 use scb_protocol::message::blackboard::{ListedFile, ListedVersion, OwnStanding};
+use scb_protocol::message::proposal::CosignerStanding;
 use scb_protocol::{counted, from_seconds, grouped};
 use serde_json::{Value, json};
 
+use super::cosign::ProposalWords;
 use super::{Prepared, quiet, say_json};
 use crate::Error;
 use crate::cli::{Common, Own};
@@ -34,9 +36,9 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
             "time": rfc3339(told.time),
             "versions": versions,
             "unfinished": unfinished,
+            "proposals": waiting::all_as_json(&waiting),
             "lost": lost::all_as_json(&told.lost),
         }));
-            "proposals": waiting::all_as_json(&waiting),
     }
     let words = Words(common.explain.language.language());
     let is_nothing = told.versions.is_empty() && told.unfinished.is_empty() && told.lost.is_empty();
@@ -64,6 +66,10 @@ fn say_version(version: &ListedVersion, words: Words) -> Result<(), Error> {
         members.join(",")
     ))?;
     say_files(&version.files, (version.file_count, version.size), words)?;
+    for one in &version.signatures {
+        let said = ProposalWords::of(words.0).said(one);
+        say(&words.line(words.signature(), &format!("{} {said}", one.sid)))?;
+    }
     for own in &version.standings {
         say(&format!("  {:<9} {}", own.sid, words.standing(own)))?;
     }
@@ -105,7 +111,14 @@ fn as_json(version: &ListedVersion) -> Value {
         "files": version.files,
         "standings": version.standings.iter().map(standing).collect::<Vec<_>>(),
         "receipt_pending": !version.proved,
+        "signatures": version.signatures.iter().map(signature_as_json).collect::<Vec<_>>(),
     })
+}
+
+/// Of a group on several machines: when a member signed, and who was verified on his connection, the one
+/// who opened it first.
+fn signature_as_json(one: &CosignerStanding) -> Value {
+    json!({"sid": one.sid, "at": one.at.map(rfc3339), "with": one.with})
 }
 
 /// What is said, in one language.
@@ -127,6 +140,10 @@ impl Words {
 
     fn file(self) -> &'static str {
         self.0.pick("file", "檔案")
+    }
+
+    fn signature(self) -> &'static str {
+        self.0.pick("signature", "簽署")
     }
 
     fn receipt(self) -> &'static str {

@@ -4,6 +4,7 @@ use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
 use super::fit::fit_into;
+use super::proposal::CosignerStanding;
 use crate::object::objects;
 use crate::rules::Standing;
 use crate::statement::{FileEntry, FilePath, Files, Label, SubmissionId, SubmissionNumber};
@@ -64,6 +65,9 @@ pub struct ListedVersion {
     pub standings: Vec<OwnStanding>,
     /// Whether its receipt is complete.
     pub proved: bool,
+    /// Of what was signed over several connections: when each member did, and who was verified on his.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<CosignerStanding>,
 }
 
 /// What was signed and recorded, and whose files have not all come: nothing is handed in by it.

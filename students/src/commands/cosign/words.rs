@@ -196,7 +196,7 @@ impl Words {
     }
 
     /// What a member has said, when, and over whose connection.
-    pub(super) fn said(self, member: &CosignerStanding) -> String {
+    pub(crate) fn said(self, member: &CosignerStanding) -> String {
         let at = member.at.map(local_time).unwrap_or_default();
         let others = member.with.iter().filter(|sid| **sid != member.sid);
         let others: Vec<_> = others.map(StudentId::as_str).collect();

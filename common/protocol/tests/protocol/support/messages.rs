@@ -344,6 +344,7 @@ pub(crate) fn version() -> ListedVersion {
             costs: 10,
         }],
         proved: true,
+        signatures: standing().members.drain(..1).collect(),
     }
 }
 
@@ -405,12 +406,12 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 course_title: "Operating Systems".parse().unwrap(),
                 rules: listed().rules,
                 extensions: listed().extensions,
-            }],
                 refused: Some(Box::new(
                     scb_protocol::Refusal::new(Code::GroupSize, Step::Six)
                         .with("expected", "1..2")
                         .with("got", 3),
                 )),
+            }],
         },
         Proposed {
             proposal: standing(),
@@ -438,13 +439,13 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                     leaf: "{\"type\":\"scb-entry\"}".to_owned(),
                     proof: "c2sp.org/tlog-proof@v1\n".to_owned(),
                 }),
+                missing: vec!["library.example/witness".parse().unwrap()],
             }),
             lists: 1_234,
         },
         Receipt {
             number: "S-000001".parse().unwrap(),
             size: 12_345,
-                missing: vec!["library.example/witness".parse().unwrap()],
             sha256: hash(10),
         },
         History {
