@@ -50,7 +50,7 @@ impl Desk {
         let identity = identity.ok_or_else(not_certified)?;
         let service = identity.chain.leaf().spiffe_id()?;
         Ok(Self {
-            store: Store::open(&home)?,
+            store: Store::open_to_read(&home)?,
             config: load_config(&home)?,
             domain: service.trust_domain().clone(),
             now: SystemClock.now(),

@@ -134,6 +134,21 @@ impl Store {
         Ok(Self { database })
     }
 
+    /// As [`Store::open`]; on a full disk for reading alone, where no server runs: whoever writes is told
+    /// that the disk is full.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`].
+    pub(crate) fn open_to_read(home: &Home) -> Result<Self, Error> {
+        let path = home.path(DATABASE);
+        let database = match path.exists() {
+            true => Database::open_to_read(&path, &MIGRATIONS)?,
+            false => return Self::open(home),
+        };
+        Ok(Self { database })
+    }
+
     /// As [`Store::open`], if the home has a database.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ struct Here {
 impl Here {
     fn open(home: &Path) -> anyhow::Result<Self> {
         let home = Home::open(home, Role::Blackboard)?;
-        let store = Store::open(&home)?;
+        let store = Store::open_to_read(&home)?;
         Ok(Self { home, store })
     }
 

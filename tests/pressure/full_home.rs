@@ -1,5 +1,6 @@
 //! A home on a disk without a byte left, and no server: what only reads of CUHK's needs no room.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -71,7 +72,7 @@ fn lists_and_a_backup_to_another_disk_need_no_room_at_home() {
 }
 
 #[test]
-fn blackboard_does_not_start_on_a_full_disk_and_says_so_and_nothing_is_lost() {
+fn blackboard_on_a_full_disk_lists_and_exports_and_starts_once_there_is_room() {
     if !can_mount() {
         return;
     }
@@ -86,6 +87,51 @@ fn blackboard_does_not_start_on_a_full_disk_and_says_so_and_nothing_is_lost() {
     );
     assert_eq!(told.exit, Some(5), "{told:#?}");
     assert!(told.stderr.contains("error[disk_full]"), "{told:#?}");
+
+    // What was handed in is read, and taken elsewhere; what writes says the same.
+    let elsewhere = campus.outside().join("handed-in");
+    let out = elsewhere.to_str().unwrap();
+    let on_full_disk = |words: &str| {
+        let words: Vec<_> = words.split(' ').collect();
+        run_on_full_disk(("blackboard", "32m"), &home, &words)
+    };
+    for (words, has) in [
+        ("submissions list", "S-000001"),
+        (
+            "submissions show S-000001",
+            "over one connection that 1155000001 opened",
+        ),
+        (
+            "submissions overview --course SANDBOX --assignment lab",
+            "3 of 3 handed in",
+        ),
+        ("assignment list", "SANDBOX"),
+        (&format!("submissions export {out}"), "S-000001"),
+    ] {
+        let listed = on_full_disk(words).succeeded();
+        assert!(listed.stdout.contains(has), "{listed:#?}");
+    }
+    assert!(elsewhere.join("S-000001/receipt.zip").is_file());
+    let told = on_full_disk("course add CSCI3150 --title OS");
+    assert_eq!(told.exit, Some(5), "{told:#?}");
+    assert!(told.stderr.contains("error[disk_full]"), "{told:#?}");
+
+    // A file that was kept for this is removed: it starts, and goes on until it is stopped.
+    let reserve = home.join("reserve");
+    fs::write(&reserve, vec![1; 1 << 20]).unwrap();
+    let mut serve = Command::new("sh");
+    serve.args(["-c", FILL]).arg(&home);
+    serve
+        .args(["sh", "-c", "rm \"$0\"; exec timeout 15 \"$@\""])
+        .arg(&reserve);
+    serve
+        .arg(program("blackboard").get_program())
+        .arg("--home")
+        .arg(&home);
+    serve.args(["serve", "--listen", "127.0.0.1:0"]);
+    let served = Ran::of(&mut on_small_disk(&home, "32m", &serve));
+    assert_eq!(served.exit, Some(124), "{served:#?}");
+    fs::remove_file(reserve).unwrap();
     campus.start_blackboard_again();
     assert_eq!(campus.submissions().len(), 1);
 }
