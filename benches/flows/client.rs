@@ -68,7 +68,7 @@ impl Client {
         let (client, submit) = session.submit(&statement, signatures).unwrap();
         connection.send(&submit).await.unwrap();
         let committed = connection.receive(Step::Six, PATIENCE).await.unwrap();
-        let Answer::Committed(client) = client.handle(committed).unwrap() else {
+        let Answer::Committed(client) = client.handle(committed, SystemClock.now()).unwrap() else {
             panic!("stored already");
         };
         let (client, upload) = client.upload(&[]);

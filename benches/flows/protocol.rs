@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use scb_certs::{Fingerprint, ServiceName, ServiceUsage, SpiffeId, TrustStore};
 use scb_protocol::client::{Answer, ExpectGreeting, Member, named, sign, state};
-use scb_protocol::log_leaf::{Leaf, LogName};
+use scb_protocol::log_leaf::{Committed, Entry, Leaf, LogName};
 use scb_protocol::message::blackboard::{Received, Reply};
 use scb_protocol::receipt::{
-    CommittedAt, Evidence, SignedLeaf, VerifiedReceipt, accepted_entry, build,
+    CommittedAt, Evidence, SignedEntry, SignedLeaf, VerifiedReceipt, accepted_entry, build,
 };
 use scb_protocol::server::{
-    Commitment, ExpectPresentation, Outage, Policy, VerifiedSubmission, Wanted,
+    AcceptedStatement, Commitment, ExpectPresentation, Outage, Policy, VerifiedSubmission, Wanted,
 };
 use scb_protocol::statement::{FileEntry, SubmissionId, SubmissionNumber};
 use scb_protocol::values::Nonce;
@@ -102,6 +102,18 @@ impl<'a> Group<'a> {
         }
         trust.verify_student(&self.members[0].chain, now).unwrap();
         trust
+    }
+
+    /// The log entry that a running Blackboard signs before the files come.
+    fn committed(&self, accepted: &AcceptedStatement, commitment: Commitment) -> SignedEntry {
+        let (mode, assurance) = accepted.assurance();
+        let (statement, at) = (accepted.statement(), commitment.at);
+        let signed = (accepted.bytes(), accepted.signatures());
+        let entry = Entry::Committed(Committed::of(statement, signed, (mode, &assurance)));
+        let log = LogName::of(statement).unwrap();
+        let leaf = Leaf::new(log, commitment.index, at, entry).unwrap();
+        let signer = (&self.blackboard.key, &self.blackboard.chain);
+        SignedEntry::sign(leaf.to_bytes().unwrap(), signer, at).unwrap()
     }
 
     fn receipt(&self, submission: &VerifiedSubmission, trust: &TrustStore) -> Vec<u8> {
@@ -265,11 +277,12 @@ fn hand_in(group: &Group<'_>) -> (usize, Stopwatch) {
             at: now,
             upload_until: now,
         };
-        let (server, reply) = accepted.committed(commitment, vec![Received::nothing()]);
+        let entry = group.committed(&accepted, commitment);
+        let (server, reply) = accepted.committed(commitment, entry, vec![Received::nothing()]);
         (server, to_wire(&reply))
     });
     let (client, upload, end) = timed(&mut w.student, || {
-        let Answer::Committed(client) = client.handle(from_wire(committed)).unwrap() else {
+        let Answer::Committed(client) = client.handle(from_wire(committed), now).unwrap() else {
             panic!("stored already");
         };
         let (client, upload) = client.upload(&[]);

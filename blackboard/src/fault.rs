@@ -52,6 +52,9 @@ faults! {
     NeverProceeds = "never-proceeds", "student", Timeout,
         "says nothing where `committed` is expected",
         "every wait has a total deadline (30 seconds here); the hand-in stays pending";
+    BackDated = "back-dated", "student", CommitmentInvalid,
+        "tells, with `committed`, that it was a day before",
+        "the client takes no other time than that of the log's entry, which Blackboard has signed; nothing is sent";
     AlteredReceipt = "altered-receipt", "student", ReceiptInvalid,
         "alters one bit of the statement in the receipt, and announces the receipt like that",
         "the student's program verifies the receipt as an outsider would before it reports success";
@@ -140,6 +143,9 @@ impl Faults {
                 bytes[0] ^= 1;
                 *mac = Mac::from_bytes(bytes);
             }
+            (Some(Fault::BackDated), Reply::Committed { committed_at, .. }) => {
+                *committed_at = committed_at.saturating_sub(24 * 60 * 60);
+            }
             (Some(Fault::WrongGradeProof), Reply::Grades { grades, .. }) => {
                 for grade in grades {
                     std::mem::swap(&mut grade.proof, &mut grade.released.proof);
@@ -175,6 +181,8 @@ impl Faults {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use scb_protocol::receipt::SignedLeaf;
+
     use super::*;
 
     #[test]
@@ -184,6 +192,12 @@ mod tests {
         let committed = Reply::Committed {
             committed_at: 1,
             upload_until: 2,
+            entry: SignedLeaf {
+                leaf: b"{}".to_vec(),
+                signature: b"signature".to_vec(),
+            }
+            .try_into()
+            .unwrap(),
             have: Vec::new(),
         };
         for reply in [committed, Reply::Confirmed { mac }] {

@@ -101,6 +101,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_proposers.sql")),
     M::up(include_str!("store/migration_backlog_places.sql")),
     M::up(include_str!("store/migration_asked.sql")),
+    M::up(include_str!("store/migration_signed_commitments.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -3,6 +3,7 @@
 mod assignments;
 mod campus;
 mod closing;
+mod commitments;
 mod cuhk;
 mod cuhk_away;
 mod desk;

@@ -1,6 +1,8 @@
 //! What talks to the servers. It neither prints nor asks; it tells an observer.
 
+mod acknowledged;
 mod audit;
+mod commitment;
 mod completion;
 mod cosign;
 mod desk;
@@ -33,6 +35,8 @@ use scb_protocol::{Code, EnrolmentCode, Fact, Step};
 use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
+pub(crate) use acknowledged::kept as acknowledged;
+pub use acknowledged::{Acknowledged, Since};
 pub(crate) use audit::{Audits, Looked};
 pub use cosign::{HandedIn, ToldProposals};
 pub use desk::ToldAssignments;

@@ -83,6 +83,14 @@ pub enum Event {
         /// Where.
         path: PathBuf,
     },
+    /// Step 6: a receipt contradicts what Blackboard had signed when it recorded the statement; both are
+    /// kept.
+    CommitmentBroken {
+        /// Where what it had signed is.
+        commitment: PathBuf,
+        /// Where the receipt is.
+        receipt: PathBuf,
+    },
     /// A server has no time now; the same request goes out again after a while. Told every
     /// second.
     Waiting {
@@ -139,6 +147,7 @@ impl Event {
             | Self::Interrupted { .. }
             | Self::NotRenewed { .. }
             | Self::RejectionKept { .. }
+            | Self::CommitmentBroken { .. }
             | Self::GivenUp { .. }
             | Self::LeftOut { .. }
             | Self::WillBeLate { .. }

@@ -41,8 +41,8 @@ pub use codes::Codes;
 pub use commands::execute;
 pub use config::Config;
 pub use engine::{
-    ClockOffset, Consent, Engine, EnrolOptions, FetchedSubmission, HandIn, HandedIn, KeptReceipt,
-    Loss, Lost, Recorded, ToldAssignments, ToldHistory, ToldProposals,
+    Acknowledged, ClockOffset, Consent, Engine, EnrolOptions, FetchedSubmission, HandIn, HandedIn,
+    KeptReceipt, Loss, Lost, Recorded, Since, ToldAssignments, ToldHistory, ToldProposals,
 };
 pub use error::Error;
 pub use event::{Event, Observer};

@@ -1,18 +1,23 @@
-//! The receipts that are kept here, and beside them what Blackboard signed when it refused.
+//! The receipts that are kept here, and beside them what Blackboard signed when it refused, or when it
+//! had recorded what was signed.
 
 use std::path::{Path, PathBuf};
 
 use scb_certs::Fingerprint;
 use scb_cli::{read_limited, write_atomic};
+use scb_protocol::commitment::VerifiedCommitment;
+use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::MAX_RECEIPT;
 use scb_protocol::rejection::VerifiedRejection;
 use scb_protocol::statement::SubmissionNumber;
 
 use crate::Error;
-use crate::home::{ensure_dir, entries};
+use crate::home::{ensure_dir, entries, sync_dir};
 
 /// Where rejections are, within the directory of receipts.
 const REFUSED: &str = "refused";
+/// Where commitments are, within the directory of receipts.
+const COMMITTED: &str = "committed";
 
 /// Keeps a verified receipt as `S-000001.zip`. Evidence is never overwritten: if another
 /// receipt of that number is there, such as another Blackboard's, a part of the hash is added
@@ -93,19 +98,63 @@ pub fn save_rejection(
     rejection: &VerifiedRejection,
     zip: &[u8],
 ) -> Result<PathBuf, Error> {
-    let dir = dir.join(REFUSED);
-    ensure_dir(&dir)?;
-    let (log, index) = rejection.entry();
-    let (course, assignment) = (log.course(), log.assignment());
-    let commitment = rejection.commitment().to_string();
-    let path = dir.join(format!(
-        "{course}-{assignment}-{index}-{}.zip",
-        &commitment[..8]
-    ));
+    let name = entry_name(rejection.entry(), rejection.commitment());
+    let path = in_dir(dir, REFUSED, &name)?;
     if !path.exists() {
         write_atomic(&path, zip, 0o644)?;
     }
     Ok(path)
+}
+
+/// Keeps a verified commitment in `committed/`, under the place of its entry: another entry has
+/// another name, and takes the place of none.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn save_commitment(
+    dir: &Path,
+    commitment: &VerifiedCommitment,
+    zip: &[u8],
+) -> Result<PathBuf, Error> {
+    let name = entry_name(commitment.entry(), commitment.leaf_sha256());
+    let path = in_dir(dir, COMMITTED, &name)?;
+    if read(&path).ok().as_deref() != Some(zip) {
+        write_atomic(&path, zip, 0o644)?;
+    }
+    Ok(path)
+}
+
+/// Removes a commitment that has done its work.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn remove_commitment(path: &Path) -> Result<(), Error> {
+    std::fs::remove_file(path).map_err(Error::file("remove", path))?;
+    sync_dir(path.parent().unwrap_or(path))
+}
+
+/// `CSCI3150-lab-1-8-5f2b6c0e.zip`: the log's place, the number of the entry and a part of its hash.
+fn entry_name((log, index): (&LogName, u64), leaf_sha256: Fingerprint) -> String {
+    let (course, assignment) = (log.course(), log.assignment());
+    let hash = leaf_sha256.to_string();
+    format!("{course}-{assignment}-{index}-{}.zip", &hash[..8])
+}
+
+fn in_dir(dir: &Path, within: &str, name: &str) -> Result<PathBuf, Error> {
+    let dir = dir.join(within);
+    ensure_dir(&dir)?;
+    Ok(dir.join(name))
+}
+
+/// Every commitment file, in the order of its name.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn list_commitments(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    list(&dir.join(COMMITTED))
 }
 
 /// Every rejection file, in the order of its name.

@@ -77,6 +77,13 @@ impl Show {
                 let path = printable(&path.to_string_lossy());
                 self.line(Step::Six, &self.words.rejection_in(&path));
             }
+            Event::CommitmentBroken {
+                commitment,
+                receipt,
+            } => {
+                let paths = [commitment, receipt].map(|path| printable(&path.to_string_lossy()));
+                self.line(Step::Six, &self.words.contradicts(&paths));
+            }
             Event::GivenUp { submission } => {
                 self.line(Step::Six, &self.words.given_up(submission));
             }

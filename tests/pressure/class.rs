@@ -197,7 +197,7 @@ impl Class {
     ) -> Result<Receipt, Refusal> {
         let (state, request) = session.submit(&work.statement, work.signatures.clone())?;
         connection.send(&request).await?;
-        let mut receiving = match state.handle(reply(&mut connection).await?)? {
+        let mut receiving = match state.handle(reply(&mut connection).await?, SystemClock.now())? {
             Answer::AlreadyStored(receiving) => receiving,
             Answer::Committed(state) => {
                 let (state, upload) = state.upload(&[]);

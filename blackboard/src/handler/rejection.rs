@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::message::blackboard::Request;
-use scb_protocol::rejection::SignedRejection;
+use scb_protocol::receipt::SignedEntry;
 use scb_protocol::server::ExpectRequest;
 use scb_protocol::statement::Statement;
 use scb_protocol::{Code, Refusal};
@@ -109,7 +109,7 @@ impl Handler {
         if identity.chain.leaf().not_before() > entered.at {
             return refusal;
         }
-        match SignedRejection::sign(entered.leaf, (&identity.key, &identity.chain), now) {
+        match SignedEntry::sign(entered.leaf, (&identity.key, &identity.chain), now) {
             Ok(rejection) => refusal.signed(rejection),
             Err(error) => {
                 tracing::error!("a rejection cannot be signed: {error}");

@@ -1,9 +1,11 @@
 //! What the members here have signed is committed, its files come, and it is stored.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
 use scb_protocol::message::blackboard::{Received, Reply};
+use scb_protocol::receipt::SignedLeaf;
 use scb_protocol::server::{
     AcceptedStatement, AwaitReverification, ExpectUpload, VerifiedSubmission, WithFiles,
 };
@@ -69,8 +71,8 @@ impl Handler {
                 return Ok(record);
             }
             let commitment = record.commitment(self.upload_until())?;
-            let statement = accepted.statement().clone();
-            let come = |have| accepted.committed(commitment, have);
+            let (statement, entry) = (accepted.statement().clone(), record.signed_entry()?);
+            let come = |have| accepted.committed(commitment, entry, have);
             return self.step_6_restore((statement, record), &lease, come).await;
         }
         let (state, upload) = match self.step_6_commit(accepted, &lease).await? {
@@ -133,9 +135,12 @@ impl Handler {
         let committal = self.committal(&accepted, at);
         let counts = counts_under(self.trust());
         let quota = self.shared.uploads.quota();
-        let committing = self.shared.register.commit(committal, quota, counts);
-        let commitment = match committing.await? {
-            CommitOutcome::Committed(commitment) => commitment,
+        let identity = Arc::clone(&self.shared.identity.borrow());
+        let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), at);
+        let register = &self.shared.register;
+        let committing = register.commit(committal, quota, counts, sign);
+        let (commitment, entry) = match committing.await? {
+            CommitOutcome::Committed(commitment, entry) => (commitment, entry),
             CommitOutcome::SameVersion(record) => return Ok(ControlFlow::Break(*record)),
         };
         let size = accepted.statement().files.size();
@@ -153,7 +158,7 @@ impl Handler {
             size,
         };
         self.done(Step::Six, committed);
-        let (state, reply) = accepted.committed(commitment, have);
+        let (state, reply) = accepted.committed(commitment, entry, have);
         self.send(reply).await?;
         Ok(ControlFlow::Continue((state, upload)))
     }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rustls_pki_types::UnixTime;
-use scb_certs::Fingerprint;
 use scb_protocol::log_leaf::{Committed, Entry, LogName};
+use scb_protocol::receipt::{SignedEntry, SignedLeaf};
 use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
@@ -33,23 +33,17 @@ impl Committal {
     /// What the log says of it.
     fn entry(&self) -> Entry {
         let (mode, assurance) = &self.assurance;
-        let members = self.statement.members.iter();
-        Entry::Committed(Committed {
-            submission: self.statement.submission,
-            statement_sha256: Fingerprint::of(&self.bytes),
-            p7s_sha256: Fingerprint::of(&self.signatures),
-            mode: *mode,
-            verification_sha256: Fingerprint::of(assurance.as_bytes()),
-            members: members.map(|member| member.sid.clone()).collect(),
-        })
+        let signed = (self.bytes.as_slice(), self.signatures.as_slice());
+        let committed = Committed::of(&self.statement, signed, (*mode, assurance));
+        Entry::Committed(committed)
     }
 }
 
 /// What has come of a statement that was to be committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommitOutcome {
-    /// It is recorded; its files may come.
-    Committed(Commitment),
+    /// It is recorded; its files may come. With the entry of the log that says so, signed.
+    Committed(Commitment, SignedEntry),
     /// The members' last version is the very same: nothing was recorded.
     SameVersion(Box<Record>),
 }
@@ -76,17 +70,20 @@ pub(super) fn find(
     Ok(found.optional()?)
 }
 
-/// Records a commitment, here and in the log of its assignment.
+/// Records a commitment, here and in the log of its assignment, and has `sign` sign the entry.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     committal: &Committal,
-) -> Result<Commitment, Error> {
+    sign: impl FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error>,
+) -> Result<CommitOutcome, Error> {
     let (at, upload_until) = (committal.at, committal.upload_until);
     let log = LogName::of(&committal.statement).map_err(Error::Leaf)?;
-    let entered = log::append(transaction, &log, at, committal.entry())?;
+    let log::Appended { index, leaf } = log::append(transaction, &log, at, committal.entry())?;
+    let signed = sign(leaf).map_err(Error::Receipt)?;
     let (mode, assurance) = &committal.assurance;
     let sql = "INSERT INTO commitments (submission, committed_at, upload_until, statement, \
-               signatures, mode, assurance, log_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+               signatures, mode, assurance, log_index, leaf_signature) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     transaction.prepare_cached(sql)?.execute(params![
         committal.statement.submission.as_bytes(),
         as_integer(at.as_secs()),
@@ -95,13 +92,48 @@ pub(super) fn insert(
         committal.signatures,
         mode.as_str(),
         assurance.as_bytes(),
-        as_integer(entered.index),
+        as_integer(index),
+        signed.signature,
     ])?;
-    Ok(Commitment {
-        index: entered.index,
+    let commitment = Commitment {
+        index,
         at,
         upload_until,
-    })
+    };
+    Ok(CommitOutcome::Committed(commitment, carried(signed)?))
+}
+
+/// The entry of a commitment as it was signed when it was made. `sign` signs it now if that was before
+/// entries were; then, too, it stays as it is.
+pub(super) fn signed(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    commitment: Commitment,
+    sign: impl FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error>,
+) -> Result<SignedEntry, Error> {
+    let (submission, log) = (
+        statement.submission,
+        LogName::of(statement).map_err(Error::Leaf)?,
+    );
+    let leaf = log::leaf(transaction, &log, commitment.index)?;
+    let leaf = leaf.ok_or(Error::CommitmentAltered { submission })?;
+    let sql = "SELECT leaf_signature FROM commitments WHERE submission = ?";
+    let mut query = transaction.prepare_cached(sql)?;
+    let signature = query.query_one([submission.as_bytes()], |row| row.get(0))?;
+    match signature {
+        Some(signature) => carried(SignedLeaf { leaf, signature }),
+        None => {
+            let signed = sign(leaf).map_err(Error::Receipt)?;
+            let sql = "UPDATE commitments SET leaf_signature = ? WHERE submission = ?";
+            let mut update = transaction.prepare_cached(sql)?;
+            update.execute(params![signed.signature, submission.as_bytes()])?;
+            carried(signed)
+        }
+    }
+}
+
+fn carried(signed: SignedLeaf) -> Result<SignedEntry, Error> {
+    SignedEntry::try_from(signed).map_err(Error::Receipt)
 }
 
 /// Every commitment without a record that was not given up, in order; those whose statement was altered are left out.

@@ -111,6 +111,12 @@ pub enum Error {
         /// The submission ID.
         submission: SubmissionId,
     },
+    /// The entry of a commitment is not there any more.
+    #[error("the entry of the log that says that {submission} was committed is not there")]
+    CommitmentAltered {
+        /// The submission ID.
+        submission: SubmissionId,
+    },
     /// The rules of the assignment do not take it.
     #[error(transparent)]
     NotAdmitted(Box<Refusal>),
@@ -350,7 +356,9 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Storage(error) => error.code(),
-            Self::Altered { .. } | Self::ProposalAltered { .. } => "altered",
+            Self::Altered { .. }
+            | Self::ProposalAltered { .. }
+            | Self::CommitmentAltered { .. } => "altered",
             Self::LogBehind { .. } | Self::LogUnknown { .. } => "log_behind",
             Self::LogContradicted { .. } => "log_contradicted",
             Self::LogFiles { source, .. } | Self::Log(source) => code_of_log(source),

@@ -159,6 +159,21 @@ pub(crate) fn commitments(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The exact bytes of an entry; nothing of one that is not there, or of which only the commitment is.
+pub(crate) fn leaf(
+    connection: &Connection,
+    log: &LogName,
+    index: u64,
+) -> Result<Option<Vec<u8>>, Error> {
+    let Some(id) = id_of(connection, log)? else {
+        return Ok(None);
+    };
+    let sql = "SELECT leaf FROM log_entries WHERE log = ? AND number = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let leaf = query.query_row(params![id, as_integer(index)], |row| row.get(0));
+    Ok(leaf.optional()?.flatten())
+}
+
 fn begin(transaction: &Transaction<'_>, log: &LogName) -> Result<i64, Error> {
     if let Some(id) = id_of(transaction, log)? {
         return Ok(id);

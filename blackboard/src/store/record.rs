@@ -1,7 +1,9 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, StudentId, TrustStore, all_from_pem};
 use scb_protocol::log_leaf::{Accepted, Leaf, LogName};
-use scb_protocol::receipt::{CommittedAt, Evidence, LogProof, SignedLeaf, VerifiedReceipt, build};
+use scb_protocol::receipt::{
+    CommittedAt, Evidence, LogProof, SignedEntry, SignedLeaf, VerifiedReceipt, build,
+};
 use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Mode, Refusal};
@@ -81,6 +83,15 @@ impl Record {
     /// What its log entry says was accepted, if it says so.
     pub(crate) fn accepted(&self) -> Option<Accepted> {
         self.leaf.accepted()
+    }
+
+    /// Its entry in the log as it was signed, to be shown.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`].
+    pub(crate) fn signed_entry(&self) -> Result<SignedEntry, Error> {
+        SignedEntry::try_from(self.leaf.clone()).map_err(|_| self.altered())
     }
 
     /// The entry of the same log that was made when its signed statement had come.

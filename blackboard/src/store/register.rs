@@ -141,8 +141,9 @@ impl Register {
 
     /// Records a statement before its files come, if the rules as they are at this moment take it.
     /// The same statement again keeps the time at which it was committed first, and is not judged
-    /// again. Nothing is recorded if the members' last version is the very same, and `counts` says
-    /// that its receipt does. Answered once it is durable.
+    /// again; the entry of the log, which `sign` signs when it is made, stays the same as well. Nothing is
+    /// recorded if the members' last version is the very same, and `counts` says that its receipt does.
+    /// Answered once it is durable.
     ///
     /// # Errors
     ///
@@ -150,13 +151,18 @@ impl Register {
     /// [`Error::TooManyUploads`] beside what is unfinished; [`Error::TooManyVersions`];
     /// [`Error::Conflict`] for the same submission ID with another statement;
     /// [`Error::UploadExpired`] if its time was over at this moment; [`Error::ProposalEnded`] if it
-    /// was given up; [`Error::Superseded`]; [`Error::Storage`].
-    pub(crate) async fn commit(
+    /// was given up; [`Error::Superseded`]; [`Error::Receipt`] if `sign` fails;
+    /// [`Error::CommitmentAltered`]; [`Error::Storage`].
+    pub(crate) async fn commit<F>(
         &self,
         committal: Committal,
         quota: Quota,
         counts: impl FnOnce(&Record) -> bool + Send + 'static,
-    ) -> Result<CommitOutcome, Error> {
+        sign: F,
+    ) -> Result<CommitOutcome, Error>
+    where
+        F: FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error> + Send + 'static,
+    {
         let commit = move |transaction: &rusqlite::Transaction<'_>| {
             let submission = committal.statement.submission;
             match commitment::find(transaction, submission)? {
@@ -169,7 +175,8 @@ impl Register {
                 Some((found, _)) => {
                     withdrawal::check_stands(transaction, &committal.statement)?;
                     superseded::check(transaction, &committal.statement, found, committal.at)?;
-                    Ok(CommitOutcome::Committed(found))
+                    let entry = commitment::signed(transaction, &committal.statement, found, sign)?;
+                    Ok(CommitOutcome::Committed(found, entry))
                 }
                 None if proposals::is_proposed(transaction, submission)? => {
                     Err(Error::Conflict { submission })
@@ -178,7 +185,7 @@ impl Register {
                     let same = versions::same_since(transaction, &committal.statement, None)?;
                     match same.filter(counts) {
                         Some(record) => Ok(CommitOutcome::SameVersion(Box::new(record))),
-                        None => commit_new(transaction, &committal, quota),
+                        None => commit_new(transaction, &committal, quota, sign),
                     }
                 }
             }
@@ -294,13 +301,14 @@ fn commit_new(
     transaction: &rusqlite::Transaction<'_>,
     committal: &Committal,
     quota: Quota,
+    sign: impl FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error>,
 ) -> Result<CommitOutcome, Error> {
     let found = assignments::look_up(transaction, &committal.statement)?;
     admit(&committal.statement, &found, committal.at)
         .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))?;
     versions::check_bound(transaction, &committal.statement)?;
     backlog::enter(transaction, committal, quota)?;
-    commitment::insert(transaction, committal).map(CommitOutcome::Committed)
+    commitment::insert(transaction, committal, sign)
 }
 
 /// The entry in the assignment's log.

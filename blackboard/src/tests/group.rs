@@ -1,5 +1,7 @@
 //! A group that hands in, honestly or not.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -121,23 +123,24 @@ impl<'a> Group<'a> {
     ) -> Result<Vec<u8>, Refusal> {
         let statement = self.statement();
         let signers = self.signers.as_ref().unwrap_or(&self.members);
-        let signatures = sign(&statement, signers, self.campus.certs.now()).unwrap();
+        let signatures = signed(&statement, signers, self.campus);
         let (state, request) = session.submit(&statement, signatures)?;
         self.send(&mut connection, request).await?;
-        let receiving = match state.handle(reply(&mut connection).await?)? {
-            Answer::AlreadyStored(receiving) => receiving,
-            Answer::Committed(state) => {
-                let (state, upload) = state.upload(&[]);
-                self.send(&mut connection, upload).await?;
-                let content = self.sent.as_ref().unwrap_or(&self.report);
-                connection
-                    .send_chunk(Bytes::copy_from_slice(content))
-                    .await?;
-                let (state, end) = state.end();
-                self.send(&mut connection, end).await?;
-                state.handle(reply(&mut connection).await?)?
-            }
-        };
+        let receiving =
+            match state.handle(reply(&mut connection).await?, self.campus.certs.now())? {
+                Answer::AlreadyStored(receiving) => receiving,
+                Answer::Committed(state) => {
+                    let (state, upload) = state.upload(&[]);
+                    self.send(&mut connection, upload).await?;
+                    let content = self.sent.as_ref().unwrap_or(&self.report);
+                    connection
+                        .send_chunk(Bytes::copy_from_slice(content))
+                        .await?;
+                    let (state, end) = state.end();
+                    self.send(&mut connection, end).await?;
+                    state.handle(reply(&mut connection).await?)?
+                }
+            };
         let receipt = receive(&mut connection, receiving).await?;
         connection.close().await;
         Ok(receipt)
@@ -147,10 +150,10 @@ impl<'a> Group<'a> {
     pub(super) async fn commit(&mut self) -> Result<(Connection, Committed), Refusal> {
         let (mut connection, session) = self.open_session().await?;
         let statement = self.statement();
-        let signatures = sign(&statement, &self.members, self.campus.certs.now()).unwrap();
+        let signatures = signed(&statement, &self.members, self.campus);
         let (state, request) = session.submit(&statement, signatures)?;
         self.send(&mut connection, request).await?;
-        match state.handle(reply(&mut connection).await?)? {
+        match state.handle(reply(&mut connection).await?, self.campus.certs.now())? {
             Answer::Committed(committed) => Ok((connection, committed)),
             Answer::AlreadyStored(_) => panic!("stored before"),
         }
@@ -175,10 +178,11 @@ impl<'a> Group<'a> {
         session: Session,
     ) -> Result<Connection, Refusal> {
         let statement = self.statement();
-        let signatures = sign(&statement, &self.members, self.campus.certs.now()).unwrap();
+        let signatures = signed(&statement, &self.members, self.campus);
         let (state, request) = session.submit(&statement, signatures)?;
         self.send(&mut connection, request).await?;
-        let Answer::Committed(state) = state.handle(reply(&mut connection).await?)? else {
+        let answer = reply(&mut connection).await?;
+        let Answer::Committed(state) = state.handle(answer, self.campus.certs.now())? else {
             panic!("stored before");
         };
         let (_, upload) = state.upload(&[]);
@@ -223,6 +227,17 @@ impl<'a> Group<'a> {
         let root = self.campus.certs.root_fingerprint();
         VerifiedReceipt::verify(receipt, &root).unwrap()
     }
+}
+
+/// A statement is signed once, and sent again as it was, as the student's program does it.
+pub(super) fn signed(statement: &[u8], signers: &[Member], campus: &Campus) -> Vec<u8> {
+    static KEPT: Mutex<BTreeMap<Vec<u8>, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let mut kept = KEPT.lock().unwrap();
+    let certificates = signers.iter().map(|one| one.chain.leaf().fingerprint());
+    let by: String = certificates.map(|one| one.to_string()).collect();
+    let key = [statement, by.as_bytes()].concat();
+    let sign = || sign(statement, signers, campus.certs.now()).unwrap();
+    kept.entry(key).or_insert_with(sign).clone()
 }
 
 pub(super) async fn reply(connection: &mut Connection) -> Result<Reply, Refusal> {

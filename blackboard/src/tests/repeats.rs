@@ -54,11 +54,11 @@ impl Desk {
         let quota = Config::default().quota();
         match self
             .register
-            .commit(committal, quota, |_| true)
+            .commit(committal, quota, |_| true, sign)
             .await
             .unwrap()
         {
-            CommitOutcome::Committed(commitment) => Some(Pending {
+            CommitOutcome::Committed(commitment, _) => Some(Pending {
                 statement,
                 at: commitment.at,
             }),

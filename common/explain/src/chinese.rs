@@ -242,6 +242,14 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "告知老師；你的收據仍能證明你所提交的內容",
         ),
         Code::ReceiptInvalid => ("收據驗證失敗", "保留它作為證據，並索取新的副本"),
+        Code::CommitmentInvalid => (
+            "Blackboard 為表示已記錄聲明而簽署的內容不正確；沒有送出任何檔案",
+            "再執行同一指令；若仍出現，請通知資訊科技部門",
+        ),
+        Code::CommitmentBroken => (
+            "Blackboard 的說法與它記錄聲明時所簽署的互相矛盾",
+            "保留兩個檔案：每個都是 Blackboard 親自簽署的說法；請交給老師看",
+        ),
         Code::LogForked => (
             "CUHK 的日誌與先前所示互相矛盾：歷史被改寫",
             "保留此目錄作為證據並告知學系；若 CUHK 已重新建立，請使用新的目錄",

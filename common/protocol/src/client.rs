@@ -30,7 +30,7 @@ pub use proposal::{
 pub use reading::{Downloading, ExpectDownload, ExpectHistory, History};
 pub use receipt::{ExpectReceipt, ReceivingReceipt};
 pub use shares::ExpectShares;
-pub use upload::{Answer, Committed, ExpectCommitted, SendingContent};
+pub use upload::{Answer, Committed, ExpectCommitted, SendingContent, SignedCommitment};
 
 use crate::message::cuhk::MemberQuestion;
 use crate::statement::StatedMember;

@@ -285,6 +285,12 @@ codes! {
     ReceiptInvalid = "receipt_invalid", EXIT_REFUSED, 422,
         "the receipt does not verify",
         "keep it as evidence and ask for a new copy";
+    CommitmentInvalid = "commitment_invalid", EXIT_REFUSED, 502,
+        "what Blackboard signed to say that it has recorded the statement is not right; no file was sent",
+        "run the same command again; if it happens again, tell your IT service";
+    CommitmentBroken = "commitment_broken", EXIT_REFUSED, 409,
+        "Blackboard contradicts what it had signed when it recorded the statement",
+        "keep both files: each is Blackboard's own signed word; show them to your teacher";
     LogForked = "log_forked", EXIT_REFUSED, 409,
         "CUHK's log contradicts what it showed before: its history was rewritten",
         "keep this home as evidence and tell your department; if CUHK was set up anew, use a new home";

@@ -10,6 +10,7 @@ pub mod authority;
 mod certificate;
 pub mod client;
 mod code;
+pub mod commitment;
 mod cuhk_signed;
 mod enrolment_code;
 mod error;

@@ -1,6 +1,7 @@
 //! JSON messages. They are read in two steps, so that an unknown type and a bad field differ.
 
 pub mod blackboard;
+mod carried;
 pub mod cuhk;
 mod fit;
 mod history;
@@ -173,7 +174,7 @@ macro_rules! replies {
                     retry_after: Option<u32>,
                     /// Of verified members: the signed log entry that says so.
                     #[serde(default, skip_serializing_if = "Option::is_none")]
-                    rejection: Option<Box<crate::rejection::SignedRejection>>,
+                    rejection: Option<Box<crate::receipt::SignedEntry>>,
                 }
             }
         }

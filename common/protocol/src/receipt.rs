@@ -6,6 +6,8 @@ mod found;
 pub(crate) mod lists;
 pub(crate) mod log_proof;
 pub(crate) mod pending;
+pub(crate) mod roots;
+mod signed_entry;
 mod signed_leaf;
 pub(crate) mod verify;
 
@@ -15,6 +17,7 @@ pub use archive::{MAX_RECEIPT, build};
 pub use committed::CommittedEntry;
 pub use found::{Check, Found};
 pub use log_proof::{LogProof, WitnessPolicy, Witnessed};
+pub use signed_entry::SignedEntry;
 pub use signed_leaf::{CommittedAt, SignedLeaf, accepted_entry};
 pub use verify::{ReceiptMember, VerifiedReceipt};
 

@@ -7,7 +7,7 @@ use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code;
-use crate::rejection::SignedRejection;
+use crate::receipt::SignedEntry;
 
 /// The step of the main job (0 to 6) in which something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub struct Refusal {
     pub retry_after: Option<u32>,
     /// Of verified members: Blackboard's signed word that it refused them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rejection: Option<Box<SignedRejection>>,
+    pub rejection: Option<Box<SignedEntry>>,
 }
 
 impl Refusal {
@@ -127,7 +127,7 @@ impl Refusal {
 
     /// Goes with the signed log entry that says so.
     #[must_use]
-    pub fn signed(mut self, rejection: SignedRejection) -> Self {
+    pub fn signed(mut self, rejection: SignedEntry) -> Self {
         self.rejection = Some(Box::new(rejection));
         self
     }

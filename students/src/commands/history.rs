@@ -1,5 +1,6 @@
 //! `student history`: every version of what these students have handed in, and which one counts.
 
+mod acknowledged;
 mod lost;
 mod unfinished;
 mod waiting;
@@ -38,19 +39,25 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
             "unfinished": unfinished,
             "proposals": waiting::all_as_json(&waiting),
             "lost": lost::all_as_json(&told.lost),
+            "acknowledged": acknowledged::all_as_json(&told),
         }));
     }
     let words = Words(common.explain.language.language());
     let is_nothing = told.versions.is_empty() && told.unfinished.is_empty() && told.lost.is_empty();
-    if is_nothing && waiting.is_empty() {
+    if is_nothing && told.acknowledged.is_empty() && waiting.is_empty() {
         return Ok(say(words.nothing())?);
     }
     let mut versions = told.versions.iter();
     versions.try_for_each(|version| say_version(version, words))?;
     let mut lost = told.lost.iter();
     lost.try_for_each(|one| lost::say_one(one, words))?;
+    acknowledged::untold(&told).try_for_each(|one| acknowledged::say_one(one, words))?;
     let mut unfinished = told.unfinished.iter();
-    unfinished.try_for_each(|one| unfinished::say_one(one, told.time, words))?;
+    unfinished.try_for_each(|one| {
+        unfinished::say_one(one, told.time, words)?;
+        let signed = acknowledged::of(&told, one);
+        signed.map_or(Ok(()), |signed| acknowledged::say_path(signed, words))
+    })?;
     let mut waiting = waiting.iter();
     waiting.try_for_each(|one| waiting::say_one(one, words))
 }

@@ -1,5 +1,7 @@
-//! `student receipts`: what is kept here, and what Blackboard signed when it refused.
+//! `student receipts`: what is kept here, and what Blackboard signed when it refused, or had recorded a
+//! statement.
 
+mod committed;
 mod refused;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use scb_protocol::receipt::VerifiedReceipt;
 use scb_tlog::KeyName;
 use serde_json::json;
 
+use self::committed::Committed;
 use self::refused::Refused;
 use super::verify::names;
 use super::{Prepared, quiet, say_json};
@@ -25,7 +28,8 @@ pub(super) fn run(common: &Common, arguments: &Receipts, term: Term) -> Result<(
         fetch(common, arguments, term)?;
     }
     let (paths, refused) = (receipts::list(&dir)?, receipts::list_rejections(&dir)?);
-    if paths.is_empty() && refused.is_empty() {
+    let has_committed = !receipts::list_commitments(&dir)?.is_empty();
+    if paths.is_empty() && refused.is_empty() && !has_committed {
         return none(&dir, common.json);
     }
     let roots = verification_roots(common)?;
@@ -45,16 +49,25 @@ pub(super) fn run(common: &Common, arguments: &Receipts, term: Term) -> Result<(
             ))?;
         }
     }
+    // What was completed just now may have proved some of them.
+    let committed = committed::all(&dir, &roots)?;
     let pairs = || paths.iter().zip(&kept);
     if common.json {
         let list: Vec<_> = pairs().map(|(path, kept)| kept.as_json(path)).collect();
         let refusals: Vec<_> = refusals.iter().map(Refused::as_json).collect();
-        say_json(&json!({ "receipts": list, "refusals": refusals }))?;
+        let commitments: Vec<_> = committed.iter().map(Committed::as_json).collect();
+        say_json(&json!({
+            "receipts": list,
+            "refusals": refusals,
+            "commitments": commitments,
+        }))?;
     } else {
         pairs().try_for_each(|(path, kept)| say(&kept.line(path)))?;
         refusals.iter().try_for_each(|one| say(&one.line()))?;
+        committed.iter().try_for_each(|one| say(&one.line()))?;
     }
     refused::conclusion(&refusals)?;
+    committed::conclusion(&committed)?;
     conclusion(kept)
 }
 
@@ -96,7 +109,7 @@ fn conclusion(kept: Vec<Kept>) -> Result<(), Error> {
 
 fn none(dir: &Path, json: bool) -> Result<(), Error> {
     if json {
-        return say_json(&json!({ "receipts": [], "refusals": [] }));
+        return say_json(&json!({ "receipts": [], "refusals": [], "commitments": [] }));
     }
     Ok(say(&format!(
         "No receipts in {}",

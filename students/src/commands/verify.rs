@@ -1,7 +1,8 @@
-//! `student verify`: a receipt, a signed refusal, or an archive of an assignment, is checked with no server and no
-//! account.
+//! `student verify`: a receipt, what Blackboard signed when it refused or had recorded a statement, or an
+//! archive of an assignment, is checked with no server and no account.
 
 mod archive;
+mod commitment;
 mod evidence;
 mod rejection;
 mod words;
@@ -13,6 +14,7 @@ use std::path::Path;
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{local_time, printable, rfc3339, say};
+use scb_protocol::commitment::is_commitment;
 use scb_protocol::export::is_export;
 use scb_protocol::receipt::{Check, Found, VerifiedReceipt, WitnessPolicy, Witnessed};
 use scb_protocol::rejection::is_rejection;
@@ -39,9 +41,10 @@ pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
         return archive::run(common, arguments, (&roots, &policy));
     }
     let zip = receipts::read(&arguments.receipt)?;
-    let judged = match is_rejection(&zip) {
-        true => rejection::run(common, arguments, &zip, (&roots, &policy)),
-        false => judge(common, arguments, &zip, (&roots, &policy)),
+    let judged = match (is_rejection(&zip), is_commitment(&zip)) {
+        (true, _) => rejection::run(common, arguments, &zip, (&roots, &policy)),
+        (_, true) => commitment::run(common, arguments, &zip, &roots),
+        _ => judge(common, arguments, &zip, (&roots, &policy)),
     };
     if let (Err(error), false) = (&judged, common.json) {
         let words = words_of(common);
@@ -240,9 +243,9 @@ fn entered(receipt: &VerifiedReceipt) -> Option<serde_json::Value> {
         .checks()
         .iter()
         .find_map(|check| match &check.found {
-            Found::Entered { index, kind, at } => {
-                Some(json!({ "index": index, "entry": kind, "at": rfc3339(*at) }))
-            }
+            Found::Entered {
+                index, kind, at, ..
+            } => Some(json!({ "index": index, "entry": kind, "at": rfc3339(*at) })),
             _ => None,
         })
 }

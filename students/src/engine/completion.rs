@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::hand_in::Talk;
 use super::links::{RECEIPT, REPLY};
-use super::{Engine, logged, tokens};
+use super::{Engine, commitment, logged, tokens};
 use crate::{Error, Observer, Setup, identity, receipts};
 
 /// So many proofs of each kind are asked for on one connection; the rest later.
@@ -90,22 +90,36 @@ impl Unproved {
     }
 
     /// Puts what it becomes with this proof in its place. Answers whether it is complete then.
-    fn complete(&self, proof: &LogProof, setup: &Setup) -> Result<bool, Error> {
+    fn complete(
+        &self,
+        proof: &LogProof,
+        setup: &Setup,
+        observer: &mut Observer<'_>,
+    ) -> Result<bool, Error> {
         let roots = roots(setup);
-        let zip = match &self.kept {
-            Kept::Receipt(_) => {
-                VerifiedReceipt::complete(&self.zip, proof, &roots).map(|(zip, _)| zip)
-            }
+        let completed = match &self.kept {
+            Kept::Receipt(_) => VerifiedReceipt::complete(&self.zip, proof, &roots)
+                .map(|(zip, receipt)| (zip, Some(receipt))),
             Kept::Rejection(_) => {
-                VerifiedRejection::complete(&self.zip, proof, &roots).map(|(zip, _)| zip)
+                VerifiedRejection::complete(&self.zip, proof, &roots).map(|(zip, _)| (zip, None))
             }
         };
         let is_whole = proof.missing.is_empty();
-        match zip {
-            // Cosigned by CUHK, and the same others are missing: that is known.
-            Ok(_) if !is_whole && self.awaited() == Some(proof.missing.as_slice()) => Ok(false),
-            Ok(zip) => receipts::complete(&self.path, &zip).map(|()| is_whole),
-            Err(_) => Ok(false),
+        let Ok((zip, receipt)) = completed else {
+            return Ok(false);
+        };
+        // Cosigned by CUHK, and the same others are missing: that is known.
+        if !is_whole && self.awaited() == Some(proof.missing.as_slice()) {
+            return Ok(false);
+        }
+        receipts::complete(&self.path, &zip)?;
+        let followed = receipt.map_or(Ok(()), |receipt| {
+            commitment::follow(setup, (&receipt, &self.path), observer)
+        });
+        match followed {
+            // The observer is told, and `student receipts` and `history` tell it again: no reason to stop.
+            Ok(()) | Err(Error::Refused(_)) => Ok(is_whole),
+            Err(local) => Err(local),
         }
     }
 
@@ -188,7 +202,7 @@ impl Talk<'_, '_> {
             let (next, proof) = self.receive_proof(expect.handle(reply)?).await?;
             session = next;
             let Some(proof) = proof else { continue };
-            if unproved.complete(&proof, self.setup)? {
+            if unproved.complete(&proof, self.setup, self.observer)? {
                 completed.push(unproved.path);
             }
         }

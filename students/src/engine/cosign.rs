@@ -15,6 +15,7 @@ use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Code, Fact, Refusal, Step};
 use scb_transport::Clock;
 
+use super::commitment;
 use super::completion::roots;
 use super::facts;
 use super::hand_in::{HandIn, KeptReceipt, Recorded, Talk};
@@ -240,6 +241,7 @@ impl Talk<'_, '_> {
                     submission: standing.submission,
                     at: standing.signed_at(),
                     until: standing.until,
+                    signed: None,
                 };
                 hand_in.is_recorded(recorded, proposed.have());
                 let sending = self.compare_proposed(proposed, hand_in.report).await?;
@@ -301,6 +303,7 @@ impl Talk<'_, '_> {
             before,
         };
         self.tell(Step::Six, Some(kept));
+        self.follow(&receipt, &path)?;
         Ok(KeptReceipt {
             path,
             bytes,
@@ -377,6 +380,7 @@ impl Engine {
         self.session(sids, observer, async |setup, clock, members, observer| {
             let ended = end(setup, clock, members, ending.clone(), observer).await?;
             pending::forget(&setup.home, |statement| statement.submission == ending.0)?;
+            commitment::given_up(setup, ending.0)?;
             Ok(ended)
         })
     }

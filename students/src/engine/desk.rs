@@ -208,7 +208,7 @@ pub(super) fn in_local_time(error: Error) -> Error {
     };
     if matches!(
         refusal.code,
-        Code::AssignmentNotOpen | Code::AssignmentClosed
+        Code::AssignmentNotOpen | Code::AssignmentClosed | Code::CommitmentBroken
     ) {
         for value in refusal.params.values_mut() {
             *value = local_moments(value);

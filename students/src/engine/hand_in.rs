@@ -47,7 +47,7 @@ pub struct HandIn<'a> {
 }
 
 /// What stands at Blackboard though it is not handed in: a signed statement whose files may follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The submission ID of the statement.
     pub submission: SubmissionId,
@@ -55,16 +55,8 @@ pub struct Recorded {
     pub at: Option<UnixTime>,
     /// Until when the files may come.
     pub until: UnixTime,
-}
-
-impl From<&Committed> for Recorded {
-    fn from(committed: &Committed) -> Self {
-        Self {
-            submission: committed.statement().submission,
-            at: Some(committed.at()),
-            until: committed.upload_until(),
-        }
-    }
+    /// Where Blackboard's signed word for that is kept, if it has given it.
+    pub signed: Option<PathBuf>,
 }
 
 impl<'a> HandIn<'a> {
@@ -96,14 +88,18 @@ impl<'a> HandIn<'a> {
 
     /// Blackboard has recorded it, and has so much of each file.
     pub(super) fn is_recorded(&mut self, recorded: Recorded, have: &[Received]) {
-        self.there = Some(have.iter().map(|file| file.received).sum());
+        self.has_come(have);
         self.recorded = Some(recorded);
+    }
+
+    fn has_come(&mut self, have: &[Received]) {
+        self.there = Some(have.iter().map(|file| file.received).sum());
     }
 
     /// What went wrong, with what stands all the same: nothing, if it was not recorded, or never
     /// can be handed in any more.
     pub(super) fn with_record(&self, error: Error) -> Error {
-        match self.recorded {
+        match self.recorded.clone() {
             Some(recorded) if !is_final(&error, false) => Error::Unfinished {
                 cause: Box::new(error),
                 recorded,
@@ -166,7 +162,7 @@ pub(super) struct Talk<'a, 'o> {
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) connection: Wire,
     pub(super) members: &'a [Member],
-    observer: &'a mut Observer<'o>,
+    pub(super) observer: &'a mut Observer<'o>,
 }
 
 impl<'a, 'o> Talk<'a, 'o> {
@@ -293,10 +289,10 @@ impl<'a, 'o> Talk<'a, 'o> {
             facts::statement_sent(&submit, self.members.len()),
         );
         let reply = self.connection.receive(Step::Six, REPLY).await?;
-        let (receiving, before) = match expect.handle(reply)? {
+        let (receiving, before) = match expect.handle(reply, self.clock.now())? {
             Answer::Committed(committed) => {
                 *certain = false;
-                hand_in.is_recorded(Recorded::from(&committed), committed.have());
+                self.record(&committed, hand_in)?;
                 (self.send_content(committed, hand_in.report).await?, false)
             }
             Answer::AlreadyStored(receiving) => (receiving, true),
@@ -304,6 +300,27 @@ impl<'a, 'o> Talk<'a, 'o> {
         let received = self.receive_receipt(receiving).await?;
         let before = before || received.1.statement_bytes() != pending.statement;
         self.keep(received, before)
+    }
+
+    /// What stands now is noted, and Blackboard's signed word for it kept, before anything is sent. That
+    /// other files like these are stored already is no record of what was signed here.
+    fn record(&self, committed: &Committed, hand_in: &mut HandIn<'_>) -> Result<(), Error> {
+        let mut recorded = Recorded {
+            submission: committed.statement().submission,
+            at: Some(committed.at()),
+            until: committed.upload_until(),
+            signed: None,
+        };
+        if !committed.is_of_this() {
+            hand_in.has_come(committed.have());
+            return Ok(());
+        }
+        hand_in.is_recorded(recorded.clone(), committed.have());
+        if let Some(signed) = committed.signed() {
+            recorded.signed = Some(self.keep_commitment(signed)?);
+            hand_in.recorded = Some(recorded);
+        }
+        Ok(())
     }
 
     /// Sends what Blackboard does not have yet.
@@ -414,7 +431,7 @@ pub(super) fn prefixes(
     Ok((own, anew))
 }
 
-/// The same statement can never succeed: its ID is taken, its time is over,
+/// The same statement can never succeed: its ID is taken, its time is over, its receipt is here,
 /// or it was refused for certain before it was committed. Whatever is uncertain stays pending.
 pub(super) fn is_final(error: &Error, certain: bool) -> bool {
     match error {
@@ -424,6 +441,7 @@ pub(super) fn is_final(error: &Error, certain: bool) -> bool {
             Code::SubmissionConflict
             | Code::UploadExpired
             | Code::ProposalEnded
+            | Code::CommitmentBroken
             | Code::Superseded
             | Code::ProposalExists
             | Code::TooManyProposals

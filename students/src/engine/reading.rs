@@ -15,6 +15,7 @@ use scb_protocol::{Code, Refusal, Step};
 use scb_transport::Clock;
 use tokio::time::{Duration, Instant};
 
+use super::acknowledged::{self, Acknowledged};
 use super::completion::{numbers_kept, roots};
 use super::hand_in::Talk;
 use super::links::REPLY;
@@ -42,6 +43,9 @@ pub struct ToldHistory {
     pub unfinished: Vec<ListedUnfinished>,
     /// What receipts kept here prove, and Blackboard does not have any more.
     pub lost: Vec<Lost>,
+    /// What Blackboard signed to have recorded, and of which nothing has come by what is kept here and
+    /// told.
+    pub acknowledged: Vec<Acknowledged>,
 }
 
 impl ToldHistory {
@@ -51,6 +55,7 @@ impl ToldHistory {
             versions: Vec::new(),
             unfinished: Vec::new(),
             lost: Vec::new(),
+            acknowledged: Vec::new(),
         }
     }
 
@@ -108,6 +113,7 @@ impl Engine {
             all.add(told);
         }
         all.lost = lost::of(&self.setup, group, &only, &all.versions)?;
+        all.acknowledged = acknowledged::of(&self.setup, group, &only, &all)?;
         Ok(all)
     }
 
@@ -201,18 +207,16 @@ async fn fetch_receipts(
     let (mut session, told) = talk.ask_history(session, (None, None)).await?;
     let missing = told.versions.iter().map(|version| version.number);
     let missing = missing.filter(|number| !kept.contains(number));
-    let mut fetched = Vec::new();
+    let (mut fetched, mut broken) = (Vec::new(), Ok(()));
     for number in missing.take(MOST as usize) {
         let (next, zip, receipt) = talk.fetch_receipt(session, number).await?;
         session = next;
-        fetched.push(receipts::save(
-            &talk.setup.receipts,
-            receipt.number(),
-            &zip,
-        )?);
+        let path = receipts::save(&talk.setup.receipts, receipt.number(), &zip)?;
+        broken = broken.and(talk.follow(&receipt, &path));
+        fetched.push(path);
     }
     talk.close().await;
-    Ok(fetched)
+    broken.map(|()| fetched)
 }
 
 /// The receipt and all files of a submission of this member.
@@ -240,6 +244,7 @@ async fn download(
             .await?;
         come += target.file().size;
     }
+    talk.follow(&receipt, &kept)?;
     talk.close().await;
     let files = targets.iter().map(|target| target.path().to_owned());
     Ok(FetchedSubmission {

@@ -13,6 +13,7 @@ use scb_protocol::statement::{FilePath, Statement, SubmissionId};
 use scb_protocol::{Code, from_seconds};
 use scb_transport::Clock;
 
+use super::commitment;
 use super::cosign::{self, HandedIn};
 use super::hand_in::HandIn;
 use super::reading;
@@ -50,9 +51,13 @@ pub(super) async fn give_up(
         }
         let ending = (*submission, None);
         match cosign::end(setup, clock, members, ending, observer).await {
-            Ok(_) => observer(&Event::GivenUp {
-                submission: *submission,
-            }),
+            Ok(_) => {
+                observer(&Event::GivenUp {
+                    submission: *submission,
+                });
+                // So does a file of it that stays.
+                let _ = commitment::given_up(setup, *submission);
+            }
             Err(Error::Refused(refusal)) if is_over(refusal.code) => {}
             Err(_) => continue,
         }

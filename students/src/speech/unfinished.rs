@@ -1,7 +1,7 @@
 //! What is said where something failed after a signed statement was recorded: what stands, until when,
 //! and what to do about it.
 
-use scb_cli::{Failure, local_time};
+use scb_cli::{Failure, local_time, printable};
 use scb_explain::Language;
 
 use super::alone;
@@ -16,7 +16,7 @@ pub(super) fn told(cause: &Error, recorded: &Recorded, language: Language) -> Fa
         false => goes_on(recorded, language),
     }]);
     let between = language.pick("; ", "；");
-    let stands = stands(recorded, changed, language);
+    let stands = stands(recorded, changed, language) + &signed(recorded, language);
     Failure {
         message: format!("{}{between}{stands}", failure.message),
         remedy: Some(remedy.collect::<Vec<_>>().join(between)),
@@ -46,6 +46,18 @@ fn stands(recorded: &Recorded, changed: bool, language: Language) -> String {
         (Language::Chinese, true) => {
             format!("已簽署的內容已記錄{since}，但與檔案現況不同；它等候檔案至 {until}")
         }
+    }
+}
+
+/// Where Blackboard's signed word for it is.
+fn signed(recorded: &Recorded, language: Language) -> String {
+    let Some(path) = &recorded.signed else {
+        return String::new();
+    };
+    let path = printable(&path.to_string_lossy());
+    match language {
+        Language::English => format!("; Blackboard signed that, kept in {path}"),
+        Language::Chinese => format!("；Blackboard 已為此簽署，存於 {path}"),
     }
 }
 
@@ -88,6 +100,7 @@ mod tests {
             submission: "5f2b6c0e9d8a4b7c8e1f0a2b3c4d5e6f".parse().unwrap(),
             at: Some(from_seconds(1_795_262_401)),
             until: from_seconds(1_795_348_801),
+            signed: Some("receipts/committed/lab.zip".into()),
         }
     }
 
@@ -105,6 +118,10 @@ mod tests {
             assert!(alone.message.ends_with(nothing_changed(language)));
             let told = unfinished(lost(), language);
             assert!(!told.message.contains(nothing_changed(language)));
+            assert!(
+                told.message.contains("receipts/committed/lab.zip"),
+                "{told}"
+            );
             for moment in [1_795_262_401, 1_795_348_801] {
                 let moment = local_time(from_seconds(moment));
                 assert!(told.message.contains(&moment), "{told}");

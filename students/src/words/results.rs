@@ -87,6 +87,18 @@ impl Words {
         }
     }
 
+    /// Where two signed words are that contradict each other: of when it was recorded, and the receipt.
+    pub(crate) fn contradicts(self, [recorded, receipt]: &[String; 2]) -> String {
+        match self.0 {
+            Language::English => format!(
+                "the receipt CONTRADICTS what Blackboard had signed; kept in {receipt} and {recorded}"
+            ),
+            Language::Chinese => {
+                format!("收據與 Blackboard 先前所簽署的互相矛盾；存於 {receipt} 及 {recorded}")
+            }
+        }
+    }
+
     pub(crate) fn trace_in(self, path: &str) -> String {
         self.result(self.pick("trace in", "記錄於"), path)
     }

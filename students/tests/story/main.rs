@@ -5,6 +5,7 @@
 mod campus;
 mod clock;
 mod commands;
+mod commitment;
 mod enrolment;
 mod hand_in;
 mod renewal;

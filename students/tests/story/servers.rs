@@ -13,7 +13,7 @@ use scb_testkit::TestIdentity;
 use scb_transport::{ClientAuth, ClockFn, Connection, Limits, Listener, ServerTls, Shutdown};
 use tokio::sync::watch;
 
-pub(crate) use desk::{Desk, Fault, bundle, listed};
+pub(crate) use desk::{Desk, Fault, Wrong, bundle, listed};
 
 const PATIENCE: Duration = Duration::from_secs(3600);
 

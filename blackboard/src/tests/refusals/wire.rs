@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::code_of;
 use crate::tests::campus::Campus;
-use crate::tests::group::{Group, WAIT, reply};
+use crate::tests::group::{Group, WAIT, reply, signed};
 
 /// Any JSON, as a message.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -165,11 +165,11 @@ async fn sending_content(campus: &Campus) -> (Connection, Group<'_>) {
     let (mut connection, session) = group.open_session().await.unwrap();
     let statement = group.statement();
     let now = campus.certs.now();
-    let signatures = scb_protocol::client::sign(&statement, &group.members, now).unwrap();
+    let signatures = signed(&statement, &group.members, campus);
     let (state, request) = session.submit(&statement, signatures).unwrap();
     connection.send(&request).await.unwrap();
-    let Answer::Committed(committed) = state.handle(reply(&mut connection).await.unwrap()).unwrap()
-    else {
+    let answer = reply(&mut connection).await.unwrap();
+    let Answer::Committed(committed) = state.handle(answer, now).unwrap() else {
         panic!("stored before");
     };
     connection.send(&committed.upload(&[]).1).await.unwrap();

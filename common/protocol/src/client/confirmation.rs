@@ -144,9 +144,9 @@ impl Session {
         let request = Request::Submit {
             mac: self.key.statement_mac(statement),
             statement: text,
-            signatures: Der::new(signatures),
+            signatures: Der::new(signatures.clone()),
         };
-        let next = ExpectCommitted::new(self.trust, parsed);
+        let next = ExpectCommitted::new(self.trust, parsed, statement, signatures);
         Ok((next, request))
     }
 }

@@ -7,8 +7,10 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustStore};
 
 use super::receipt::{ExpectReceipt, ReceivingReceipt, Sent, misbehaved};
+use crate::commitment::{Stated, VerifiedCommitment, check_stored, is_of_stored};
 use crate::message::blackboard::{Received, Reply, Request};
 use crate::message::{Reply as _, unexpected};
+use crate::receipt::SignedEntry;
 use crate::statement::Statement;
 use crate::time::from_seconds;
 use crate::{Refusal, Step};
@@ -17,6 +19,8 @@ use crate::{Refusal, Step};
 #[derive(Debug)]
 pub struct ExpectCommitted {
     sent: Sent,
+    statement: Vec<u8>,
+    signatures: Vec<u8>,
 }
 
 /// What the server wants after the statement.
@@ -29,30 +33,41 @@ pub enum Answer {
 }
 
 impl ExpectCommitted {
-    pub(super) fn new(trust: Arc<TrustStore>, statement: Statement) -> Self {
+    pub(super) fn new(
+        trust: Arc<TrustStore>,
+        parsed: Statement,
+        statement: &[u8],
+        signatures: Vec<u8>,
+    ) -> Self {
         Self {
             sent: Sent {
                 trust,
-                statement,
+                statement: parsed,
                 committed_at: None,
             },
+            statement: statement.to_vec(),
+            signatures,
         }
     }
 
     /// # Errors
     ///
-    /// The server's refusal, `unexpected_message`, or `server_misbehaved` if the server says
-    /// that it has what there is not.
-    pub fn handle(self, reply: Reply) -> Result<Answer, Refusal> {
+    /// The server's refusal, `unexpected_message`, `commitment_invalid` if what it signed is not the
+    /// word that it recorded this very statement, or `server_misbehaved` if the server says that it
+    /// has what there is not.
+    pub fn handle(self, reply: Reply, now: UnixTime) -> Result<Answer, Refusal> {
         match reply.accepted()? {
             Reply::Committed {
                 committed_at,
                 upload_until,
+                entry,
                 have,
             } => {
                 check(&have, &self.sent.statement)?;
                 let at = from_seconds(committed_at);
+                let word = self.judge(&entry, at, now)?;
                 Ok(Answer::Committed(Committed {
+                    word,
                     sent: Sent {
                         committed_at: Some(at),
                         ..self.sent
@@ -68,6 +83,42 @@ impl ExpectCommitted {
             reply => Err(unexpected("committed", &reply, Step::Six)),
         }
     }
+
+    /// What the server has signed of it.
+    fn judge(&self, entry: &SignedEntry, at: UnixTime, now: UnixTime) -> Result<Word, Refusal> {
+        let trust = &self.sent.trust;
+        if is_of_stored(entry) {
+            let is_this = check_stored(entry, at, &self.statement, trust)?;
+            return Ok(Word::Stored { is_this });
+        }
+        let sent = Stated {
+            statement: &self.statement,
+            signatures: &self.signatures,
+        };
+        let (zip, commitment) = VerifiedCommitment::of(entry, at, sent, (trust, now))?;
+        Ok(Word::Recorded(Box::new(SignedCommitment {
+            zip,
+            commitment,
+        })))
+    }
+}
+
+/// What the server has signed before the files come.
+#[derive(Debug)]
+enum Word {
+    /// That it recorded this statement.
+    Recorded(Box<SignedCommitment>),
+    /// That it has accepted this work before: by this statement, or by another one.
+    Stored { is_this: bool },
+}
+
+/// Evidence that a statement is recorded, with the file to keep.
+#[derive(Debug)]
+pub struct SignedCommitment {
+    /// A ZIP file.
+    pub zip: Vec<u8>,
+    /// What it proves.
+    pub commitment: VerifiedCommitment,
 }
 
 pub(super) fn check(have: &[Received], statement: &Statement) -> Result<(), Refusal> {
@@ -83,6 +134,7 @@ pub(super) fn check(have: &[Received], statement: &Statement) -> Result<(), Refu
 #[derive(Debug)]
 pub struct Committed {
     sent: Sent,
+    word: Word,
     at: UnixTime,
     upload_until: UnixTime,
     have: Vec<Received>,
@@ -97,6 +149,20 @@ impl Committed {
     /// When it was recorded: what counts for the deadline.
     pub fn at(&self) -> UnixTime {
         self.at
+    }
+
+    /// What the server has signed of it; nothing if the work is stored already, of which there is a
+    /// receipt.
+    pub fn signed(&self) -> Option<&SignedCommitment> {
+        match &self.word {
+            Word::Recorded(signed) => Some(signed),
+            Word::Stored { .. } => None,
+        }
+    }
+
+    /// Whether it is this very statement that is recorded, by what the server has signed.
+    pub fn is_of_this(&self) -> bool {
+        !matches!(self.word, Word::Stored { is_this: false })
     }
 
     /// Until when the files may come.

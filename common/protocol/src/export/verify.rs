@@ -16,7 +16,7 @@ use crate::log_leaf::MAX_LEAF;
 use crate::receipt::archive::check_form;
 use crate::receipt::lists;
 use crate::receipt::log_proof::{seen, witnesses};
-use crate::receipt::verify::check_roots;
+use crate::receipt::roots::check_roots;
 use crate::receipt::{Found, MAX_RECEIPT, WitnessPolicy, Witnessed};
 use crate::time::is_future;
 

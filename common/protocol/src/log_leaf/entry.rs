@@ -8,7 +8,7 @@ use crate::assurance::Mode;
 use crate::code::Code;
 use crate::message::proposal::Reason;
 use crate::object::objects;
-use crate::statement::{SubmissionId, SubmissionNumber};
+use crate::statement::{Statement, SubmissionId, SubmissionNumber};
 use crate::time::as_rfc3339;
 
 /// A JSON object that is told elsewhere.
@@ -118,6 +118,26 @@ pub struct Committed {
     pub verification_sha256: Fingerprint,
     /// The members, in order.
     pub members: Vec<StudentId>,
+}
+
+impl Committed {
+    /// What is entered of a statement with these exact bytes and signatures (CMS, DER), behind whose
+    /// members this stood.
+    pub fn of(
+        statement: &Statement,
+        (bytes, signatures): (&[u8], &[u8]),
+        (mode, assurance): (Mode, &str),
+    ) -> Self {
+        let members = statement.members.iter();
+        Self {
+            submission: statement.submission,
+            statement_sha256: Fingerprint::of(bytes),
+            p7s_sha256: Fingerprint::of(signatures),
+            mode,
+            verification_sha256: Fingerprint::of(assurance.as_bytes()),
+            members: members.map(|member| member.sid.clone()).collect(),
+        }
+    }
 }
 
 /// The rules that were in force: the last of their entries before something was committed.

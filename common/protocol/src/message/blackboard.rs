@@ -5,16 +5,16 @@ use std::fmt;
 use scb_certs::{Chain, Fingerprint, SpiffeId, StudentId};
 use serde::{Deserialize, Serialize};
 
+pub use super::carried::{CarriedGrade, CarriedRelease};
 pub use super::fit::{Room, that_fit};
 pub use super::history::{ListedFile, ListedUnfinished, ListedVersion, OwnStanding};
 pub use super::proof::CarriedProof;
 use super::proposal::{ListedProposal, ProposalStanding, Reason};
 use super::{messages, replies};
 use crate::assurance::Mode;
-use crate::grade::Release;
 use crate::log_leaf::LogName;
 use crate::object::objects;
-use crate::receipt::{LogProof, SignedLeaf};
+use crate::receipt::SignedEntry;
 use crate::rules::{Change, Extension, Rules, Title};
 use crate::statement::{Label, SubmissionId, SubmissionNumber};
 use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
@@ -97,56 +97,7 @@ impl Received {
     }
 }
 
-/// A grade with all that proves it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
-pub struct CarriedGrade {
-    /// Its exact bytes (JSON).
-    pub grade: String,
-    /// Blackboard's detached CMS signature of them.
-    pub signature: Der,
-    /// The exact bytes of its entry in the assignment's log (JSON).
-    pub leaf: String,
-    /// The proof that the log holds the entry, once CUHK has seen it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<CarriedProof>,
-    /// Since when it may be seen.
-    pub released: CarriedRelease,
-}
-
-/// The entry that says that a grade was released, with all that proves it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
-pub struct CarriedRelease {
-    /// The exact bytes of the entry in the assignment's log (JSON).
-    pub leaf: String,
-    /// Blackboard's detached CMS signature of them.
-    pub signature: Der,
-    /// The proof that the log holds the entry, once CUHK has seen it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<CarriedProof>,
-}
-
-impl From<CarriedRelease> for Release {
-    fn from(carried: CarriedRelease) -> Self {
-        Self {
-            leaf: SignedLeaf {
-                leaf: carried.leaf.into_bytes(),
-                signature: carried.signature.as_bytes().to_vec(),
-            },
-            proof: carried.proof.map(LogProof::from),
-        }
-    }
-}
-
-objects!(
-    CarriedGrade,
-    CarriedRelease,
-    Presented,
-    Received,
-    SealedShare,
-    ListedAssignment
-);
+objects!(Presented, Received, SealedShare, ListedAssignment);
 
 messages! {
     /// What a student's program sends.
@@ -331,6 +282,9 @@ replies! {
             committed_at: u64,
             /// Until when the files may come, seconds since 1970-01-01 UTC.
             upload_until: u64,
+            /// The entry of the log that says so, signed: `committed`; `accepted` if this very work is
+            /// stored already, and its files are wanted once more.
+            entry: SignedEntry,
             /// What is here already, one for each file, in the order of the statement.
             have: Vec<Received>,
         }

@@ -80,6 +80,7 @@ impl CommittedEntry {
             index: leaf.index,
             kind: leaf.entry.name(),
             at: leaf.at,
+            leaf_sha256: Fingerprint::of(self.leaf.as_bytes()),
         })
     }
 }

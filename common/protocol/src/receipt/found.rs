@@ -117,7 +117,24 @@ pub enum Found {
         kind: &'static str,
         /// When it was made.
         at: UnixTime,
+        /// SHA-256 of it.
+        leaf_sha256: Fingerprint,
     },
+    /// Blackboard recorded the signed statement, as it says under its signature.
+    Recorded {
+        /// When: what counts for lateness.
+        at: UnixTime,
+        /// The number of the entry.
+        index: u64,
+        /// The log.
+        log: LogName,
+        /// Who says so.
+        service: SpiffeId,
+    },
+    /// Which statement is meant: SHA-256 of its bytes.
+    Statement(Fingerprint),
+    /// What a commitment does not prove.
+    WordAlone,
     /// The receipt does not have the entry of the moment that counts.
     NotEntered {
         /// The number of the entry.
@@ -246,10 +263,29 @@ impl fmt::Display for Found {
                     ),
                 }
             }
-            Self::Entered { index, kind, at } => {
+            Self::Entered {
+                index, kind, at, ..
+            } => {
                 let at = rfc3339(*at);
                 write!(f, "entry {index}, {kind} at {at}, in the same tree")
             }
+            Self::Recorded {
+                at,
+                index,
+                log,
+                service,
+            } => {
+                let at = rfc3339(*at);
+                write!(
+                    f,
+                    "at {at}, which counts for lateness: entry {index} of {log}, says {service}"
+                )
+            }
+            Self::Statement(sha256) => write!(f, "SHA-256 {sha256}"),
+            Self::WordAlone => f.write_str(
+                "that the log still holds the entry, and that CUHK saw it there; that the files came: a \
+                 receipt proves that",
+            ),
             Self::NotEntered { index } => write!(
                 f,
                 "entry {index} is NOT in it: the time that counts is Blackboard's word alone"

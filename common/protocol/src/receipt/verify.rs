@@ -12,6 +12,7 @@ use super::committed;
 use super::file;
 use super::found::{Check, Found};
 use super::log_proof::{self, Entered, LogProof, WitnessPolicy, Witnessed};
+use super::roots::check_roots;
 use super::signed_leaf::{SignedLeaf, accepted, hashes};
 use crate::assurance::{Mode, VerifiedTokens};
 use crate::log_leaf::{Accepted, Leaf, LogName, RulesEntry, leaf_commitment};
@@ -175,6 +176,14 @@ impl VerifiedReceipt {
     /// still waits, by its word.
     pub fn awaited(&self) -> Option<&[KeyName]> {
         log_proof::awaited(&self.checks)
+    }
+
+    /// SHA-256 of the entry of the moment that counts, if the log is proved to hold it.
+    pub fn entered(&self) -> Option<Fingerprint> {
+        self.checks.iter().find_map(|check| match check.found {
+            Found::Entered { leaf_sha256, .. } => Some(leaf_sha256),
+            _ => None,
+        })
     }
 
     /// What stood behind the members: CUHK's answer or, as CUHK was away, their tokens.
@@ -460,36 +469,6 @@ impl Verifier {
             until: tokens.until(),
         })
     }
-}
-
-/// Each root that is named must be known: whoever knows one of two brings the other as well.
-pub(crate) fn check_roots(
-    roots: &[Certificate],
-    trusted: &[Fingerprint],
-) -> Result<Vec<Check>, String> {
-    let is_known = |root: &Certificate| trusted.contains(&root.fingerprint());
-    let other = roots.iter().find(|root| !is_known(root));
-    match other.filter(|_| roots.iter().any(is_known)) {
-        Some(other) => Err(format!(
-            "CUHK was changing its root: it names {} as well; give that fingerprint, too, if you \
-             have it from a place that you trust (A,B)",
-            other.fingerprint()
-        )),
-        None => roots.iter().map(|root| check_root(root, trusted)).collect(),
-    }
-}
-
-pub(crate) fn check_root(root: &Certificate, trusted: &[Fingerprint]) -> Result<Check, String> {
-    let found = root.fingerprint();
-    if !trusted.contains(&found) {
-        let trusted: Vec<_> = trusted.iter().map(Fingerprint::to_string).collect();
-        let expected = trusted.join(" or ");
-        return Err(format!("its root is {found}, expected {expected}"));
-    }
-    Ok(Check {
-        what: "root",
-        found: Found::Root(found),
-    })
 }
 
 /// Whether these are the lists of the store, byte by byte. A store without any judges otherwise.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Fingerprint, SpiffeId, StudentId, TrustStore, all_from_pem};
+use scb_certs::{Certificate, Fingerprint, SpiffeId, StudentId, TrustStore};
 use scb_tlog::KeyName;
 
 use super::archive::{Parts, build, open};
 use crate::log_leaf::{self, Entry, Leaf, LogName};
 use crate::receipt::log_proof::{self, Entered};
-use crate::receipt::verify::{check_root, invalid};
+use crate::receipt::roots::known_roots;
+use crate::receipt::verify::invalid;
 use crate::receipt::{Check, Found, LogProof, SignedLeaf, WitnessPolicy, Witnessed, file};
 use crate::sole_signer::signing_blackboard;
 use crate::statement::Statement;
@@ -244,22 +245,6 @@ impl VerifiedRejection {
         self.witnessed = witnessed;
         Ok(())
     }
-}
-
-/// Of the roots that counted for the members then, those that the verifier knows; at least one.
-fn known_roots(
-    pem: &str,
-    trusted: &[Fingerprint],
-) -> Result<(Vec<Certificate>, Vec<Check>), String> {
-    let roots = all_from_pem(pem).map_err(|error| error.to_string())?;
-    let known = |root: &&Certificate| trusted.contains(&root.fingerprint());
-    let mut known: Vec<_> = roots.iter().filter(known).cloned().collect();
-    if known.is_empty() {
-        known = roots;
-    }
-    let checks = known.iter().map(|root| check_root(root, trusted));
-    let checks = checks.collect::<Result<_, _>>()?;
-    Ok((known, checks))
 }
 
 /// Whether it was entered when this refusal may have been: for [`ENTERED_ONCE`] the same is told with

@@ -14,6 +14,7 @@ use scb_certs::Signer;
 use super::{Policy, VerifiedMember};
 use crate::assurance::{Assurance, Mode};
 use crate::message::blackboard::{Received, Reply};
+use crate::receipt::SignedEntry;
 use crate::rules::check_size;
 use crate::statement::Statement;
 use crate::values::Mac;
@@ -126,11 +127,18 @@ impl AcceptedStatement {
         (self.assurance.mode(), self.assurance.to_text())
     }
 
-    /// The statement is committed, durably: tells so, and what of its files is here already.
-    pub fn committed(self, commitment: Commitment, have: Vec<Received>) -> (ExpectUpload, Reply) {
+    /// The statement is committed, durably: tells so, with the entry of the log that says it, and what
+    /// of its files is here already.
+    pub fn committed(
+        self,
+        commitment: Commitment,
+        entry: SignedEntry,
+        have: Vec<Received>,
+    ) -> (ExpectUpload, Reply) {
         let reply = Reply::Committed {
             committed_at: commitment.at.as_secs(),
             upload_until: commitment.upload_until.as_secs(),
+            entry,
             have: have.clone(),
         };
         let committed = CommittedStatement {

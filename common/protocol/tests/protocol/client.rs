@@ -5,9 +5,10 @@ use scb_protocol::client::{ExpectGreeting, state};
 use scb_protocol::message::blackboard::Reply;
 use scb_protocol::receipt::MAX_RECEIPT;
 use scb_protocol::statement::{FileEntry, SubmissionNumber};
-use scb_protocol::{Code, Step};
+use scb_protocol::{Code, Step, from_seconds};
 use scb_testkit::TestCampus;
 
+use crate::commitment::resigned;
 use crate::support::{Group, REPORT, Side, Stored, THREE, name, refused};
 
 #[test]
@@ -93,8 +94,15 @@ fn refuses_a_receipt_of_another_time_than_it_was_told_before() {
     let campus = TestCampus::new();
     let group = Group::of(&campus, &THREE);
     let another: &dyn Fn(&mut Reply) = &|reply| {
-        if let Reply::Committed { committed_at, .. } = reply {
-            *committed_at -= 3 * 24 * 60 * 60;
+        if let Reply::Committed {
+            committed_at,
+            entry,
+            ..
+        } = reply
+        {
+            *committed_at -= 60;
+            let at = from_seconds(*committed_at);
+            *entry = resigned(&group, entry, |leaf| leaf.at = at);
         }
     };
     let refused = group.run().replies(another).refused("another time");

@@ -44,7 +44,7 @@ fn all_refuse(given: &Given<'_>, (what, zip): (&str, &[u8]), reason: &str) {
 }
 
 /// The log of this receipt, which has another entry 6.
-fn with_entry<'a>(given: &'a Given<'a>, leaf: &Leaf) -> Witnessing<'a> {
+pub(crate) fn with_entry<'a>(given: &'a Given<'a>, leaf: &Leaf) -> Witnessing<'a> {
     let leaf = leaf.to_bytes().unwrap();
     let right = Witnessing::of(given);
     let mut log = TestLog::of(right.log.key().name().as_str(), 6);

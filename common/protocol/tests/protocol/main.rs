@@ -6,6 +6,7 @@ mod audit;
 mod authority;
 mod certificates;
 mod client;
+mod commitment;
 mod committed;
 mod confirmation;
 mod desk;

@@ -6,6 +6,7 @@ use scb_protocol::values::{Challenge, Der, Mac};
 use scb_protocol::{Code, Mode, Refusal, Step};
 use scb_testkit::TestCampus;
 
+use crate::support::messages::signed_entry;
 use crate::support::{Group, Side, THREE, name, other_fingerprint};
 
 /// What the client sends in a run without questions, in order.
@@ -45,6 +46,7 @@ fn replies() -> [Reply; 5] {
         Reply::Committed {
             committed_at: 0,
             upload_until: 0,
+            entry: signed_entry(),
             have: vec![Received::nothing()],
         },
         Reply::Receipt {

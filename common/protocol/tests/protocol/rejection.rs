@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use scb_certs::{Crl, Fingerprint, StudentId};
 use scb_protocol::log_leaf::{Entry, Leaf, LogName, Refused as RefusedEntry, leaf_commitment};
-use scb_protocol::receipt::{LogProof, WitnessPolicy, file};
-use scb_protocol::rejection::{Refused, SignedRejection, VerifiedRejection, is_rejection};
+use scb_protocol::receipt::{LogProof, SignedEntry, WitnessPolicy, file};
+use scb_protocol::rejection::{Refused, VerifiedRejection, is_rejection};
 use scb_protocol::{Code, Refusal, Step, from_seconds};
 use scb_testkit::{TestCampus, TestIdentity, TestLog};
 
@@ -50,7 +50,7 @@ impl Said {
         let entry = Entry::Refused(self.entry.clone());
         let leaf = Leaf::new(self.log.clone(), 7, at, entry).unwrap();
         let by = (&self.signer.key, &self.signer.chain);
-        let signed = SignedRejection::sign(leaf.to_bytes().unwrap(), by, at).unwrap();
+        let signed = SignedEntry::sign(leaf.to_bytes().unwrap(), by, at).unwrap();
         let refusal = Refusal::new(self.code, Step::Six);
         let refusal = refusal.with("log", LOG).with("entry", 7);
         refusal.signed(signed)

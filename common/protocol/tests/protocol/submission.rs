@@ -11,7 +11,7 @@ use scb_protocol::{Code, Refusal, Step};
 use scb_testkit::TestCampus;
 
 use crate::support::{
-    Group, Hand, REPORT, Side, THREE, commitment, refused, refused_in, state, submit, text,
+    Group, Hand, REPORT, Side, THREE, committed, refused, refused_in, state, submit, text,
 };
 
 #[test]
@@ -102,7 +102,8 @@ fn refuses_content_that_is_short_long_or_altered() {
 fn uploading(group: &Group<'_>, accepted: AcceptedStatement) -> ReceivingContent {
     let files = accepted.statement().files.len();
     let have = vec![Received::nothing(); files];
-    let (server, _) = accepted.committed(commitment(group.campus.now()), have);
+    let (commitment, entry) = committed(&accepted, group);
+    let (server, _) = accepted.committed(commitment, entry, have);
     let from = vec![0; files];
     server.handle(Request::Upload { from }).unwrap()
 }

@@ -7,7 +7,7 @@ use scb_protocol::from_seconds;
 use scb_protocol::message::blackboard::ListedUnfinished;
 use serde_json::{Value, json};
 
-use super::{Words, say_files};
+use super::{Words, acknowledged, say_files};
 use crate::Error;
 use crate::engine::ToldHistory;
 
@@ -49,6 +49,7 @@ pub(super) fn all_as_json(told: &ToldHistory) -> Vec<Value> {
             "file_count": one.file_count,
             "size": one.size,
             "files": one.files,
+            "signed": acknowledged::of(told, one).map(|signed| signed.path.to_string_lossy()),
         })
     };
     told.unfinished.iter().map(one).collect()
@@ -59,7 +60,7 @@ impl Words {
         self.0.pick("NOT handed in", "尚未提交")
     }
 
-    fn state(self) -> &'static str {
+    pub(super) fn state(self) -> &'static str {
         self.0.pick("state", "狀態")
     }
 

@@ -82,10 +82,27 @@ fn chinese(found: &Found) -> (&'static str, String) {
             let told = format!("僅有效至 {until}，早於中大加簽：未能顯示見證者的金鑰其時仍獲確認");
             ("撤銷清單", told)
         }
-        Found::Entered { index, kind, at } => {
+        Found::Entered {
+            index, kind, at, ..
+        } => {
             let at = local_time(*at);
             let told = format!("第 {index} 項（{kind}），於 {at}，在同一棵樹中");
             ("入冊時間", told)
+        }
+        Found::Recorded {
+            at,
+            index,
+            log,
+            service,
+        } => {
+            let at = local_time(*at);
+            let told = format!("{service} 表示於 {at} 記入 {log} 第 {index} 項，遲交與否以此為準");
+            ("登記", told)
+        }
+        Found::Statement(sha256) => ("聲明", format!("SHA-256 {sha256}")),
+        Found::WordAlone => {
+            let told = "日誌是否仍載有此項、中大是否見過它、檔案是否送達：這些由收據證明";
+            ("未證明", told.to_owned())
         }
         Found::NotEntered { index } => {
             let told = format!("收據沒有第 {index} 項：所計時間只憑 Blackboard 之言");
@@ -150,6 +167,7 @@ fn of_archive(found: &Found) -> (&'static str, String) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use scb_certs::Fingerprint;
     use scb_protocol::from_seconds;
 
     use super::*;
@@ -165,6 +183,7 @@ mod tests {
             index: 7,
             kind: "committed",
             at: from_seconds(1_795_262_401),
+            leaf_sha256: Fingerprint::of(b"leaf"),
         };
         let at = local_time(from_seconds(1_795_262_401));
         let (what, english) = told(found(), Language::English);

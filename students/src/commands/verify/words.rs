@@ -186,6 +186,27 @@ impl VerdictWords {
         }
     }
 
+    /// Of what is recorded, and no more.
+    pub(super) fn recorded(
+        self,
+        (members, at): (&[String], &str),
+        place: &str,
+        index: u64,
+    ) -> String {
+        match self.0 {
+            Language::English => format!(
+                "it verifies: Blackboard signed that it recorded on {at}, as entry {index} of the log of \
+                 {place}, what {} had signed; it is NO receipt: that the files came is not in it",
+                members.join(", ")
+            ),
+            Language::Chinese => format!(
+                "驗證通過：Blackboard 簽署表示已於 {at} 把 {} 所簽署的記入 {place} 日誌第 {index} 項；這並非\
+                 收據：檔案是否送達不在其中",
+                members.join("、")
+            ),
+        }
+    }
+
     pub(super) fn archive(self, head: &Head) -> String {
         let until = local_time(head.exported_at);
         match self.0 {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use scb_certs::Fingerprint;
 use scb_protocol::message::blackboard;
 use scb_protocol::server::{
-    AcceptedStatement, Commitment, ExpectPresentation, ExpectRequest, Inquiry, Outage, Policy,
+    AcceptedStatement, ExpectPresentation, ExpectRequest, Inquiry, Outage, Policy,
     VerifiedSubmission, Wanted,
 };
 use scb_protocol::{Channel, Code, Frame, Refusal, Step, decode, from_seconds};
@@ -145,14 +145,13 @@ async fn content(
     desk: &Desk,
     accepted: AcceptedStatement,
 ) -> Result<VerifiedSubmission, Refusal> {
-    let day = 24 * 60 * 60;
-    let commitment = Commitment {
-        index: 0,
-        at: desk.now(),
-        upload_until: from_seconds(desk.now().as_secs() + day),
-    };
-    let (state, reply) = accepted.committed(commitment, vec![blackboard::Received::nothing()]);
+    let (commitment, entry) = desk.commit(&accepted);
+    let have = vec![blackboard::Received::nothing()];
+    let (state, reply) = accepted.committed(commitment, entry, have);
     connection.send(&reply).await?;
+    if desk.take(Fault::LoseFiles) {
+        return Err(Refusal::new(Code::ConnectionLost, Step::Six));
+    }
     let mut state = state.handle(connection.receive(Step::Six, PATIENCE).await?)?;
     let mut received = Vec::new();
     let end = loop {

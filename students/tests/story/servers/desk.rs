@@ -10,12 +10,14 @@ use scb_certs::{
     Certificate, Chain, DistributionUrls, Fingerprint, Issuer, IssuerKind, PublicKey, Serial,
     ServiceName, SigningKey, SpiffeId, StudentId, TrustStore,
 };
-use scb_protocol::log_leaf::{Leaf, LogName};
+use scb_protocol::log_leaf::{Committed, Entry, Leaf, LogName, Refused};
 use scb_protocol::message::blackboard::ListedAssignment;
 use scb_protocol::message::cuhk::Reply;
-use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf, accepted_entry, build};
+use scb_protocol::receipt::{
+    CommittedAt, Evidence, SignedEntry, SignedLeaf, accepted_entry, build,
+};
 use scb_protocol::rules::Terms;
-use scb_protocol::server::VerifiedSubmission;
+use scb_protocol::server::{AcceptedStatement, Commitment, VerifiedSubmission};
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use scb_protocol::{
     Code, EnrolmentCode, MemberAnswer, Question, Refusal, SignedBundle, Step, TokenRequest,
@@ -60,6 +62,35 @@ pub(crate) enum Fault {
     StaleVerification,
     /// Blackboard's time is half an hour before CUHK's.
     OtherTime,
+    /// Blackboard records a statement and closes before its files come.
+    LoseFiles,
+    /// What Blackboard signs when it records a statement is wrong in this way.
+    Recorded(Wrong),
+    /// The receipt names another entry than the one that was signed.
+    ReceiptOfAnotherEntry,
+}
+
+/// What may be wrong with the entry that a statement is recorded with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// It is another time than the one that is told.
+    Told,
+    /// It is of 1970, as is the time that is told.
+    Epoch,
+    /// It is of an hour before.
+    Earlier,
+    /// It is of an hour to come.
+    ToCome,
+    /// It is about another statement.
+    Statement,
+    /// It is about other signatures.
+    Signatures,
+    /// It is in the log of another assignment.
+    Log,
+    /// CUHK signed it.
+    Signer,
+    /// It says that others were refused.
+    Kind,
 }
 
 /// What both servers know.
@@ -73,6 +104,8 @@ pub(crate) struct Desk {
     pub(crate) stored: Mutex<BTreeMap<SubmissionId, Stored>>,
     /// How long certificates are good.
     pub(crate) lifetime: Mutex<Duration>,
+    /// What was recorded before its files came.
+    recorded: Mutex<BTreeMap<SubmissionId, (Commitment, SignedEntry)>>,
     codes: Mutex<BTreeMap<StudentId, EnrolmentCode>>,
     issued: Mutex<BTreeMap<[u8; 32], (Fingerprint, Chain)>>,
     /// What took the place of each certificate, and how it was asked for.
@@ -112,6 +145,7 @@ impl Desk {
             connections: AtomicUsize::default(),
             stored: Mutex::default(),
             lifetime: Mutex::new(Duration::from_secs(30 * 24 * 3600)),
+            recorded: Mutex::default(),
             codes: Mutex::default(),
             issued: Mutex::default(),
             renewed: Mutex::default(),
@@ -287,14 +321,94 @@ impl Desk {
         (chain, token)
     }
 
+    /// Records a statement: its entry, and what is told of it. The same again is the same entry.
+    pub(super) fn commit(&self, accepted: &AcceptedStatement) -> (Commitment, SignedEntry) {
+        let submission = accepted.statement().submission;
+        let mut recorded = self.recorded.lock().unwrap();
+        let next = 2 * recorded.len() as u64;
+        let wrong = match self
+            .fault
+            .lock()
+            .unwrap()
+            .take_if(|next| matches!(next, Fault::Recorded(_)))
+        {
+            Some(Fault::Recorded(wrong)) => Some(wrong),
+            _ => None,
+        };
+        let entry = || self.recorded_as(accepted, next, wrong);
+        match wrong {
+            Some(_) => entry(),
+            None => recorded.entry(submission).or_insert_with(entry).clone(),
+        }
+    }
+
+    fn recorded_as(
+        &self,
+        accepted: &AcceptedStatement,
+        index: u64,
+        wrong: Option<Wrong>,
+    ) -> (Commitment, SignedEntry) {
+        let (statement, now) = (accepted.statement(), self.now().as_secs());
+        let at = match wrong {
+            Some(Wrong::Epoch) => 0,
+            Some(Wrong::Earlier) => now - 3600,
+            Some(Wrong::ToCome) => now + 3600,
+            _ => now,
+        };
+        let (mode, assurance) = accepted.assurance();
+        let signed = (accepted.bytes(), accepted.signatures());
+        let mut committed = Committed::of(statement, signed, (mode, &assurance));
+        let other = Fingerprint::of(b"another");
+        match wrong {
+            Some(Wrong::Statement) => committed.statement_sha256 = other,
+            Some(Wrong::Signatures) => committed.p7s_sha256 = other,
+            _ => {}
+        }
+        let mut log = LogName::of(statement).unwrap();
+        if wrong == Some(Wrong::Log) {
+            log = format!("{log}-2").parse().unwrap();
+        }
+        let entry = match wrong {
+            Some(Wrong::Kind) => Entry::Refused(Refused {
+                code: Code::GroupSize,
+                members: committed.members,
+                statement_sha256: Some(committed.statement_sha256),
+            }),
+            _ => Entry::Committed(committed),
+        };
+        let signer = match wrong {
+            Some(Wrong::Signer) => &self.signer,
+            _ => &self.blackboard,
+        };
+        let leaf = Leaf::new(log, index, from_seconds(at), entry).unwrap();
+        let by = (&signer.key, &signer.chain);
+        let entry = SignedEntry::sign(leaf.to_bytes().unwrap(), by, self.now()).unwrap();
+        let told = if wrong == Some(Wrong::Told) {
+            at - 1
+        } else {
+            at
+        };
+        let commitment = Commitment {
+            index,
+            at: from_seconds(told),
+            upload_until: from_seconds(now + 24 * 60 * 60),
+        };
+        (commitment, entry)
+    }
+
     pub(super) fn store(&self, submission: &VerifiedSubmission) -> Stored {
         let TestIdentity { chain, key } = &self.blackboard;
         let evidence = Evidence::collect(submission, chain, &self.trust);
         let mut stored = self.stored.lock().unwrap();
         let number = SubmissionNumber::new(stored.len() as u64 + 1).unwrap();
         let statement = submission.statement();
-        let (index, at) = (stored.len() as u64, self.now());
-        let committed = CommittedAt { index: None, at };
+        let Commitment { index, at, .. } = submission.commitment();
+        let other = u64::from(self.take(Fault::ReceiptOfAnotherEntry));
+        let committed = CommittedAt {
+            index: Some(index + 2 * other),
+            at,
+        };
+        let (index, at) = (index + 1 + 2 * other, self.now());
         let entry = accepted_entry(&evidence, statement, number, committed, None);
         let leaf = Leaf::new(LogName::of(statement).unwrap(), index, at, entry).unwrap();
         let leaf = SignedLeaf::sign(leaf.to_bytes().unwrap(), (key, chain), at).unwrap();

@@ -10,7 +10,7 @@ use scb_protocol::message::proposal::{
     CosignerStanding, ListedProposal, ProposalStanding, ProposalState, Said,
 };
 use scb_protocol::message::{Message, Reply as _};
-use scb_protocol::receipt::CommittedEntry;
+use scb_protocol::receipt::{CommittedEntry, SignedEntry, SignedLeaf};
 use scb_protocol::rules::{Change, Counts, Extension, Groups, Terms};
 use scb_protocol::statement::SubmissionId;
 use scb_protocol::values::{
@@ -22,6 +22,13 @@ use super::{THREE, name};
 
 /// A certificate that never changes; nobody verifies it here.
 const CERTIFICATE: &str = include_str!("wire_certificate.pem");
+
+/// Of the form only: nobody verifies it here.
+pub(crate) fn signed_entry() -> SignedEntry {
+    let leaf = b"{\"type\":\"scb-entry\"}".to_vec();
+    let signature = vec![0x30, 0x00];
+    SignedEntry::try_from(SignedLeaf { leaf, signature }).unwrap()
+}
 
 /// As long as a chain in a message is.
 fn chain() -> Chain {
@@ -392,6 +399,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
         Committed {
             committed_at: 1_772_424_001,
             upload_until: 1_772_510_401,
+            entry: signed_entry(),
             have: vec![blackboard::Received {
                 received: 65_536,
                 sha256: hash(11),

@@ -19,7 +19,7 @@ pub(crate) use group::{Group, Issued, REPORT, token};
 pub(crate) use hand::{Hand, proof};
 pub(crate) use judge::{Judge, judge};
 pub(crate) use jws::Jws;
-pub(crate) use run::{Run, Side, Stored, commitment};
+pub(crate) use run::{Run, Side, Stored, committed};
 pub(crate) use submit::{state, submit, text};
 pub(crate) use witnessing::{Witnessing, witness};
 pub(crate) use zip::{Files, repack, unpack};

@@ -4,18 +4,19 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustStore};
 use scb_protocol::client::{
-    Answer, ExpectCommitted, ExpectGreeting, ExpectReceipt, ReceivingReceipt, Session,
+    Answer, Committed, ExpectCommitted, ExpectGreeting, ExpectReceipt, ReceivingReceipt, Session,
 };
-use scb_protocol::log_leaf::{Leaf, LogName};
+use scb_protocol::commitment::VerifiedCommitment;
+use scb_protocol::log_leaf::{self, Entry, Leaf, LogName};
 use scb_protocol::message::blackboard::{Received, Reply, Request};
 use scb_protocol::receipt::{
-    CommittedAt, Evidence, SignedLeaf, VerifiedReceipt, accepted_entry, build,
+    CommittedAt, Evidence, SignedEntry, SignedLeaf, VerifiedReceipt, accepted_entry, build,
 };
 use scb_protocol::server::{
-    AcceptedStatement, Commitment, ExpectPresentation, ExpectRequest, VerifiedSubmission, Wanted,
+    AcceptedStatement, Commitment, ExpectPresentation, ExpectRequest, ExpectUpload,
+    VerifiedSubmission, Wanted,
 };
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{
@@ -146,7 +147,8 @@ impl<'a> Run<'a> {
         let (server, client) = self.open()?;
         let (_, client) = self.state(server, client)?;
         let reply = self.reply(announce(zip));
-        let answer = client.handle(reply).by_client()?;
+        let now = self.group.campus.now();
+        let answer = client.handle(reply, now).by_client()?;
         let Answer::AlreadyStored(client) = answer else {
             panic!("not stored already")
         };
@@ -202,19 +204,39 @@ impl<'a> Run<'a> {
         Ok((server, client))
     }
 
+    /// What the server signs before the files come, with the file that the client keeps.
+    pub(crate) fn recorded(mut self) -> Result<(Vec<u8>, VerifiedCommitment), Refused> {
+        let (server, client) = self.open()?;
+        let (server, client) = self.state(server, client)?;
+        let (_, client) = self.commit(server, client)?;
+        let signed = client.signed().unwrap();
+        Ok((signed.zip.clone(), signed.commitment.clone()))
+    }
+
+    /// Step 6, the commitment.
+    fn commit(
+        &mut self,
+        server: AcceptedStatement,
+        client: ExpectCommitted,
+    ) -> Result<(ExpectUpload, Committed), Refused> {
+        let now = self.group.campus.now();
+        let (commitment, entry) = committed(&server, self.group);
+        let (server, reply) = server.committed(commitment, entry, vec![Received::nothing()]);
+        let answer = client.handle(self.reply(reply), now).by_client()?;
+        let Answer::Committed(client) = answer else {
+            panic!("stored already")
+        };
+        self.saw(&[&server, &client]);
+        Ok((server, client))
+    }
+
     /// Step 6 from the content to what is stored.
     fn send(
         &mut self,
         server: AcceptedStatement,
         client: ExpectCommitted,
     ) -> Result<(VerifiedSubmission, ExpectReceipt), Refused> {
-        let now = self.group.campus.now();
-        let (server, reply) = server.committed(commitment(now), vec![Received::nothing()]);
-        let answer = client.handle(self.reply(reply)).by_client()?;
-        let Answer::Committed(client) = answer else {
-            panic!("stored already")
-        };
-        self.saw(&[&server, &client]);
+        let (server, client) = self.commit(server, client)?;
         let (client, request) = client.upload(&[]);
         let mut server = server.handle(self.request(request)).by_server()?;
         self.saw(&[&server, &client]);
@@ -315,13 +337,36 @@ pub(crate) fn handed_in(wanted: Wanted) -> AcceptedStatement {
     }
 }
 
-/// A statement that is committed now, with a day for its files.
-pub(crate) fn commitment(now: UnixTime) -> Commitment {
-    Commitment {
-        index: 0,
+/// A statement that is committed now, number 6 of its log, with a day for its files.
+pub(crate) fn committed(
+    accepted: &AcceptedStatement,
+    group: &Group<'_>,
+) -> (Commitment, SignedEntry) {
+    let (now, statement) = (group.campus.now(), accepted.statement());
+    let (mode, assurance) = accepted.assurance();
+    let signed = (accepted.bytes(), accepted.signatures());
+    let entry = Entry::Committed(log_leaf::Committed::of(
+        statement,
+        signed,
+        (mode, &assurance),
+    ));
+    let commitment = Commitment {
+        index: 6,
         at: now,
         upload_until: from_seconds(now.as_secs() + 24 * 60 * 60),
-    }
+    };
+    let leaf = Leaf::new(
+        LogName::of(statement).unwrap(),
+        commitment.index,
+        now,
+        entry,
+    );
+    let TestIdentity { key, chain } = &group.blackboard;
+    let leaf = leaf.unwrap().to_bytes().unwrap();
+    (
+        commitment,
+        SignedEntry::sign(leaf, (key, chain), now).unwrap(),
+    )
 }
 
 /// What members are told when CUHK is away.
