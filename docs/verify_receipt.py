@@ -328,8 +328,7 @@ def check_log(parts, leaf, service, trust, later, outside, quorum):
     then = trust.then(time, later, issuers)
     check(then.chain(signer, others, {DOCUMENT}).endswith("/service/cuhk"), "who endorsed the keys")
     check(keys["service"] == service, "keys of another service")
-    issued = utc(seconds(keys["issued_at"]))
-    skew = timedelta(seconds=SKEW)
+    issued, skew = utc(seconds(keys["issued_at"])), timedelta(seconds=SKEW)
     check(signer.not_valid_before_utc - skew <= issued <= signer.not_valid_after_utc + skew,
           "time of the endorsement")
     say("endorsed", "the keys of log and witness, by %s" % uri(signer))
@@ -390,14 +389,12 @@ def verify(arguments):
     pending = "pending.json" in parts
     proved = "receipt.tlog-proof" in parts or not pending
     expected = COMMON + [assurance] + (["pending.json"] if pending else []) + (PROOF if proved else [])
-    if proved and "committed.json" in parts:
-        expected += COMMITTED
+    expected += COMMITTED if proved and "committed.json" in parts else []
     check(sorted(parts) == sorted(expected), "not the files of a receipt")
-    trusted = arguments.root.replace(":", "").lower().split(",")
     later = b""
     if proved:
         parts["crl.pem"], later = accepted_lists(parts, accepted["files"].get("crl.pem"))
-    trust = Trust(parts["cuhk-ca.pem"], parts["crl.pem"], at, trusted)
+    trust = Trust(parts["cuhk-ca.pem"], parts["crl.pem"], at, arguments.root.replace(":", "").lower().split(","))
 
     (signer,), others = cms(parts["leaf.p7s"], parts["leaf.json"])
     check(trust.chain(signer, others, {SERVER, CLIENT}) == service, "who accepted it")
@@ -406,8 +403,7 @@ def verify(arguments):
     check(leaf["log"] == log and statement["submission"] == accepted["submission"], "log and statement")
     check(seconds(accepted["committed_at"]) <= at, "accepted before it had come")
     check(accepted.get("committed_index", -1) < leaf["index"], "accepted before it was entered")
-    pinned = {name for name in expected[:5] + [assurance]}
-    check(set(accepted["files"]) == pinned, "other files were accepted")
+    check(set(accepted["files"]) == set(expected[:5] + [assurance]), "other files were accepted")
     for name, value in accepted["files"].items():
         check(sha256(parts[name]).hex() == value, name + " is not what was accepted")
     entry = "entry %d" % accepted["committed_index"] if "committed_index" in accepted else "no entry of its own"
@@ -492,13 +488,12 @@ def main():
     parser.add_argument("--quorum", type=int, default=1, metavar="N")
     arguments = parser.parse_args()
     try:
-        say("verdict", verify(arguments))
+        return say("verdict", verify(arguments))
     except OtherFile as other:
         say("verdict", str(other))
-        raise SystemExit(1)
     except Exception as error:
         say("verdict", "it does NOT verify: %s %s" % (type(error).__name__, error))
-        raise SystemExit(1)
+    raise SystemExit(1)
 
 
 if __name__ == "__main__":

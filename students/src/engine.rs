@@ -357,11 +357,11 @@ impl Engine {
                         doubted = true;
                         match links::refresh_roots(setup, clock).await {
                             Ok(true) => {}
-                            _ => return Err(with_clock(setup, clock, error).await),
+                            _ => return Err(skew::with_clock(setup, clock, error).await),
                         }
                     }
                     Err(error) => {
-                        let error = with_clock(setup, clock, error).await;
+                        let error = skew::with_clock(setup, clock, error).await;
                         let error = revocation::explain(setup, clock, &members, error).await;
                         let error = desk::in_local_time(error);
                         patience.wait(error, &mut observer).await?;
@@ -481,16 +481,6 @@ async fn attempt(
         }
         waits => waits,
     })
-}
-
-/// Says how far the clock is off where that may be why. A server that refuses a certificate in
-/// the handshake tells no time: CUHK, which greets everybody, is asked for it.
-async fn with_clock(setup: &mut Setup, clock: &Arc<dyn Clock>, error: Error) -> Error {
-    if skew::is_about_dates(&error) && setup.clock_offset().is_none() {
-        // The answer is in the greeting; whatever else comes of it is not what went wrong.
-        let _ = links::cuhk(setup, clock, None, Step::Three).await;
-    }
-    skew::explain(error, setup.clock_offset())
 }
 
 /// Every event is logged once, then shown.

@@ -9,6 +9,7 @@
 #[path = "../campus/mod.rs"]
 mod campus;
 
+mod acknowledged;
 mod administration;
 mod archive;
 mod assignments;

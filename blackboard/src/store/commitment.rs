@@ -116,7 +116,7 @@ pub(super) fn signed(
         LogName::of(statement).map_err(Error::Leaf)?,
     );
     let leaf = log::leaf(transaction, &log, commitment.index)?;
-    let leaf = leaf.ok_or(Error::CommitmentAltered { submission })?;
+    let leaf = leaf.ok_or(Error::ProposalAltered { submission })?;
     let sql = "SELECT leaf_signature FROM commitments WHERE submission = ?";
     let mut query = transaction.prepare_cached(sql)?;
     let signature = query.query_one([submission.as_bytes()], |row| row.get(0))?;

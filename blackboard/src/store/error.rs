@@ -105,15 +105,9 @@ pub enum Error {
         /// How many may be.
         limit: usize,
     },
-    /// A proposal is not what was stored.
-    #[error("the proposal {submission} was altered")]
+    /// A proposal, or what was committed at once, is not what was stored.
+    #[error("what was recorded of {submission} was altered")]
     ProposalAltered {
-        /// The submission ID.
-        submission: SubmissionId,
-    },
-    /// The entry of a commitment is not there any more.
-    #[error("the entry of the log that says that {submission} was committed is not there")]
-    CommitmentAltered {
         /// The submission ID.
         submission: SubmissionId,
     },
@@ -356,9 +350,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Storage(error) => error.code(),
-            Self::Altered { .. }
-            | Self::ProposalAltered { .. }
-            | Self::CommitmentAltered { .. } => "altered",
+            Self::Altered { .. } | Self::ProposalAltered { .. } => "altered",
             Self::LogBehind { .. } | Self::LogUnknown { .. } => "log_behind",
             Self::LogContradicted { .. } => "log_contradicted",
             Self::LogFiles { source, .. } | Self::Log(source) => code_of_log(source),

@@ -152,7 +152,7 @@ impl Register {
     /// [`Error::Conflict`] for the same submission ID with another statement;
     /// [`Error::UploadExpired`] if its time was over at this moment; [`Error::ProposalEnded`] if it
     /// was given up; [`Error::Superseded`]; [`Error::Receipt`] if `sign` fails;
-    /// [`Error::CommitmentAltered`]; [`Error::Storage`].
+    /// [`Error::ProposalAltered`]; [`Error::Storage`].
     pub(crate) async fn commit<F>(
         &self,
         committal: Committal,

@@ -11,7 +11,8 @@ use scb_protocol::{Code, Refusal, Step};
 use scb_transport::{Clock, Connection};
 
 use super::links::{self, REPLY, about};
-use super::{Engine, revocation, with_clock};
+use super::skew::with_clock;
+use super::{Engine, revocation};
 use crate::log_memory::{LogMemory, WitnessKey, keep_evidence};
 use crate::{Error, Group, Setup, identity};
 

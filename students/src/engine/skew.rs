@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_protocol::{CLOCK_SKEW, Code, Refusal, in_words};
+use scb_protocol::{CLOCK_SKEW, Code, Refusal, Step, in_words};
 use scb_transport::{Clock, ClockFn};
 
-use crate::Error;
+use super::links;
 use crate::error::moment_of;
+use crate::{Error, Setup};
 
 /// As far as the clock here may be off, in seconds: this run goes by the server's time then. Whoever
 /// has a service's key could make somebody believe in a time as far from his clock, and no farther.
@@ -84,6 +85,16 @@ pub(super) fn explain(error: Error, offset: Option<ClockOffset>) -> Error {
     }
 }
 
+/// Says how far the clock is off where that may be why. A server that refuses a certificate in
+/// the handshake tells no time: CUHK, which greets everybody, is asked for it.
+pub(super) async fn with_clock(setup: &mut Setup, clock: &Arc<dyn Clock>, error: Error) -> Error {
+    if is_about_dates(&error) && setup.clock_offset().is_none() {
+        // The answer is in the greeting; whatever else comes of it is not what went wrong.
+        let _ = links::cuhk(setup, clock, None, Step::Three).await;
+    }
+    explain(error, setup.clock_offset())
+}
+
 /// The clock by which to look at a server's certificate once more, where it is not in force by the
 /// one here, and may be within [`BELIEVED`]: the server tells the time then, by which it is judged
 /// again.
@@ -154,7 +165,7 @@ fn is_about_time(code: Code) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use scb_protocol::{Step, from_seconds};
+    use scb_protocol::from_seconds;
 
     use super::*;
 
