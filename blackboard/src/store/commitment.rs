@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rustls_pki_types::UnixTime;
+use scb_certs::DetachedSignature;
 use scb_protocol::log_leaf::{Committed, Entry, LogName};
 use scb_protocol::receipt::{SignedEntry, SignedLeaf};
 use scb_protocol::server::Commitment;
@@ -104,7 +105,7 @@ pub(super) fn insert(
 }
 
 /// The entry of a commitment as it was signed when it was made. `sign` signs it now if that was before
-/// entries were; then, too, it stays as it is.
+/// entries were, or if the signature was altered since; then, too, it stays as it is.
 pub(super) fn signed(
     transaction: &Transaction<'_>,
     statement: &Statement,
@@ -119,8 +120,8 @@ pub(super) fn signed(
     let leaf = leaf.ok_or(Error::ProposalAltered { submission })?;
     let sql = "SELECT leaf_signature FROM commitments WHERE submission = ?";
     let mut query = transaction.prepare_cached(sql)?;
-    let signature = query.query_one([submission.as_bytes()], |row| row.get(0))?;
-    match signature {
+    let signature: Option<Vec<u8>> = query.query_one([submission.as_bytes()], |row| row.get(0))?;
+    match signature.filter(|signature| is_of(signature, &leaf)) {
         Some(signature) => carried(SignedLeaf { leaf, signature }),
         None => {
             let signed = sign(leaf).map_err(Error::Receipt)?;
@@ -130,6 +131,12 @@ pub(super) fn signed(
             carried(signed)
         }
     }
+}
+
+/// Whether it is a signature of these bytes; by whom is for those to judge who are given it.
+fn is_of(signature: &[u8], leaf: &[u8]) -> bool {
+    let signature = DetachedSignature::parse(signature);
+    signature.is_ok_and(|signature| signature.verify(leaf).is_ok())
 }
 
 fn carried(signed: SignedLeaf) -> Result<SignedEntry, Error> {

@@ -63,6 +63,11 @@ async fn what_was_recorded_before_entries_were_signed_is_signed_once() {
     let entry = |zip: &[u8]| verified(&campus, zip).leaf_sha256();
     assert_eq!(entry(&second), entry(&first));
     assert!(kept(&group).await == second, "then it stays as it is");
+    sql(
+        &campus,
+        "UPDATE commitments SET leaf_signature = zeroblob(9)",
+    );
+    assert_eq!(entry(&kept(&group).await), entry(&first), "and mended");
 }
 
 #[tokio::test]

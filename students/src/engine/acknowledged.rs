@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use scb_certs::{Fingerprint, ServiceName, StudentId};
+use scb_protocol::Refusal;
 use scb_protocol::commitment::{Followed, VerifiedCommitment};
 use scb_protocol::message::blackboard::ListedVersion;
 use scb_protocol::receipt::{VerifiedReceipt, WitnessPolicy};
@@ -34,8 +35,13 @@ pub enum Since {
     HandedIn,
     /// Blackboard refused it later, and signed that.
     Refused,
-    /// A receipt that is kept here contradicts it: this one.
-    Contradicted(PathBuf),
+    /// A receipt that is kept here contradicts it.
+    Contradicted {
+        /// Where the receipt is.
+        receipt: PathBuf,
+        /// In what it does.
+        refusal: Box<Refusal>,
+    },
     /// By what is kept here nothing.
     Nothing,
 }
@@ -90,8 +96,13 @@ impl Acknowledged {
     /// A contradiction is never mended by another receipt.
     fn look_at(&mut self, receipt: &VerifiedReceipt, path: &Path) {
         match (self.commitment.followed_by(receipt), &self.since) {
-            (Err(_), _) => self.since = Since::Contradicted(path.to_owned()),
-            (Ok(Followed::Not), _) | (_, Since::Contradicted(_)) => {}
+            (Err(refusal), _) => {
+                self.since = Since::Contradicted {
+                    receipt: path.to_owned(),
+                    refusal: Box::new(refusal),
+                }
+            }
+            (Ok(Followed::Not), _) | (_, Since::Contradicted { .. }) => {}
             (Ok(Followed::Named | Followed::Proved), _) => self.since = Since::HandedIn,
         }
     }
@@ -128,7 +139,7 @@ pub(super) fn of(
             && one.commitment.members().any(is_own)
     };
     let is_open = |one: &Acknowledged| match one.since {
-        Since::Contradicted(_) => true,
+        Since::Contradicted { .. } => true,
         Since::Nothing => !one.is_told(&told.versions),
         Since::HandedIn | Since::Refused => false,
     };

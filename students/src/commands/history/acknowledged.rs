@@ -43,7 +43,9 @@ pub(super) fn say_one(one: &Acknowledged, words: Words) -> Result<(), Error> {
         members.join(",")
     ))?;
     let state = match &one.since {
-        Since::Contradicted(receipt) => words.contradicted(&printable(&receipt.to_string_lossy())),
+        Since::Contradicted { receipt, .. } => {
+            words.contradicted(&printable(&receipt.to_string_lossy()))
+        }
         _ => words.untold().to_owned(),
     };
     say(&words.line(words.state(), &state))?;
@@ -60,7 +62,7 @@ pub(super) fn all_as_json(told: &ToldHistory) -> Vec<Value> {
     let one = |one: &Acknowledged| {
         let statement = one.commitment.statement();
         let contradicted_by = match &one.since {
-            Since::Contradicted(receipt) => Some(receipt.to_string_lossy()),
+            Since::Contradicted { receipt, .. } => Some(receipt.to_string_lossy()),
             _ => None,
         };
         json!({

@@ -72,7 +72,7 @@ impl Committed {
         };
         let (log, index) = one.commitment.entry();
         let contradicted_by = match &one.since {
-            Since::Contradicted(receipt) => Some(receipt.to_string_lossy()),
+            Since::Contradicted { receipt, .. } => Some(receipt.to_string_lossy()),
             _ => None,
         };
         json!({
@@ -95,7 +95,7 @@ fn standing(since: &Since) -> String {
     match since {
         Since::HandedIn => "recorded; a receipt of it is here".to_owned(),
         Since::Refused => "recorded, and refused later".to_owned(),
-        Since::Contradicted(receipt) => {
+        Since::Contradicted { receipt, .. } => {
             format!("recorded, and CONTRADICTED by {}", name(receipt))
         }
         Since::Nothing => "recorded; no receipt has come".to_owned(),
@@ -104,15 +104,17 @@ fn standing(since: &Since) -> String {
 
 /// One that does not verify is no success, and neither is one that is contradicted.
 pub(super) fn conclusion(committed: &[Committed]) -> Result<(), Error> {
-    let is_bad = |one: &&Committed| match &one.verified {
-        Ok(one) => matches!(one.since, Since::Contradicted(_)),
-        Err(_) => true,
-    };
-    match committed.iter().filter(is_bad).count() {
-        0 => Ok(()),
-        bad => Err(Error::ReceiptsRefused {
-            bad,
-            all: committed.len(),
-        }),
+    let bad = committed.iter().filter(|one| one.verified.is_err()).count();
+    if bad > 0 {
+        let all = committed.len();
+        return Err(Error::ReceiptsRefused { bad, all });
     }
+    let broken = committed.iter().find_map(|one| match &one.verified {
+        Ok(Acknowledged {
+            since: Since::Contradicted { refusal, .. },
+            ..
+        }) => Some(Refusal::clone(refusal)),
+        _ => None,
+    });
+    broken.map_or(Ok(()), |refusal| Err(refusal.into()))
 }
