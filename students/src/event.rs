@@ -159,3 +159,27 @@ impl Event {
 
 /// Whoever watches.
 pub type Observer<'a> = dyn FnMut(&Event) + 'a;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_protocol::{Refusal, from_seconds, rfc3339};
+
+    use super::*;
+
+    #[test]
+    fn that_there_is_room_for_a_renewal_in_time_is_not_worth_a_line() {
+        let sid: StudentId = "1155000001".parse().unwrap();
+        let [now, until] = [1000, 2000].map(from_seconds);
+        let told = |room_at: u64| {
+            let refusal = Refusal::new(Code::TooManyDevices, Step::Two).about(&sid);
+            let refusal = refusal.with("room_at", rfc3339(from_seconds(room_at)));
+            Event::not_renewed(&sid, &refusal.into(), until, now).is_some()
+        };
+        assert!(!told(1999), "the present certificate is still good then");
+        assert!(told(2000));
+        // A machine too many is told at once.
+        let many = Refusal::new(Code::TooManyDevices, Step::Two).about(&sid);
+        assert!(Event::not_renewed(&sid, &many.into(), until, now).is_some());
+    }
+}
