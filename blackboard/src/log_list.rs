@@ -32,7 +32,7 @@ struct Listed {
 pub(crate) fn logs(home: &Path, command: &Logs) -> anyhow::Result<()> {
     let home = Home::open(home, Role::Blackboard)?;
     let key = LogKey::existing(&home)?.ok_or_else(no_logs)?;
-    let store = Store::open(&home)?;
+    let store = Store::open_to_read(&home)?;
     let witnesses = load_config::<Config>(&home)?.witnesses;
     let is_named = |asked: &Asked| {
         let mut keys = witnesses.iter().map(|witness| witness.key.name());

@@ -135,18 +135,18 @@ impl Store {
         Ok(Self { database })
     }
 
-    /// As [`Store::open`]; on a full disk for reading alone, where no server runs: whoever writes is told
-    /// that the disk is full.
+    /// As [`Store::open`], for a command: where nothing can be written, and on a full disk, what is there is
+    /// read, and whoever writes is told why that cannot be done.
     ///
     /// # Errors
     ///
     /// As for [`Store::open`].
     pub(crate) fn open_to_read(home: &Home) -> Result<Self, Error> {
         let path = home.path(DATABASE);
-        let database = match path.exists() {
-            true => Database::open_to_read(&path, &MIGRATIONS)?,
-            false => return Self::open(home),
-        };
+        if !path.exists() {
+            return Self::open(home);
+        }
+        let database = Database::open_to_read(&path, &MIGRATIONS)?;
         Ok(Self { database })
     }
 

@@ -49,7 +49,7 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
         Submissions::Export { dir, output } => {
             let here = here()?;
             let source = export::Source {
-                content: ContentStore::open(&here.home.path("content"))?,
+                content: ContentStore::open_to_read(&here.home.path("content"))?,
                 roots: here.roots()?,
                 store: &here.store,
             };

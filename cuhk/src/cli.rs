@@ -217,7 +217,15 @@ impl Desk<'_> {
 
 /// The home and its records, to be read; `serve` may run meanwhile.
 fn open(dir: &Path) -> Result<(Home, Store), Error> {
-    open_by(dir, Store::open_to_read)
+    match open_by(dir, Store::open_to_read) {
+        // Held by a server for which it is no such place.
+        Err(Error::Storage(error)) if error.is_read_only() => {
+            let home = open_home(dir)?;
+            let store = Store::open_to_read(&home.path(path::DATABASE))?;
+            Ok((home, store))
+        }
+        opened => opened,
+    }
 }
 
 /// Opens the records in this way, or beside the server that has them open.

@@ -174,7 +174,7 @@ fn open_current(home: &Home) -> Option<Store> {
     let file = home.path(path::DATABASE);
     let inspected = Store::inspect(&file).ok()?;
     match inspected.pending {
-        0 => Store::open(&file).ok(),
+        0 => Store::open_to_read(&file).ok(),
         _ => None,
     }
 }

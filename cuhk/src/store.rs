@@ -88,7 +88,7 @@ impl Store {
         Ok(Self { database })
     }
 
-    /// As [`Store::open`]; on a full disk for reading alone.
+    /// As [`Store::open`]; where nothing can be written, and on a full disk, for reading alone.
     ///
     /// # Errors
     ///

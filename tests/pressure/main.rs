@@ -17,6 +17,7 @@ mod cuts;
 mod damage;
 mod descriptors;
 mod disk;
+mod frozen;
 mod fsync;
 mod full_home;
 mod kills;

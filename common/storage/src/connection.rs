@@ -129,7 +129,7 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     Ok(Connection::open_with_flags(path, access)?)
 }
 
-fn set_up(conn: &Connection) -> Result<(), Error> {
+pub(crate) fn set_up(conn: &Connection) -> Result<(), Error> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -164,21 +164,43 @@ pub(crate) fn schema(path: &Path, conn: &Connection) -> Result<i64, Error> {
 /// leaves its log where it is.
 fn check(path: &Path, migrations: &Migrations<'static>, opening: Opening) -> Result<(), Error> {
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(as_damage(path))?;
-    let found = schema(path, &conn).map_err(as_damage(path))?;
-    let pending = migrations
-        .pending_migrations(&conn)
-        .map_err(migration_failed(path))?;
-    if pending < 0 {
-        return Err(Error::NewerDatabase {
-            path: path.to_owned(),
-            found,
-            known: found + i64::from(pending),
-        });
+    match check_schema(path, &conn, migrations) {
+        Ok(()) | Err(Error::OlderDatabase { .. }) => {}
+        Err(error) => return Err(error),
     }
     if opening != Opening::InUse {
         check_pages(path, &conn)?;
     }
     check_last_page(path, &conn)
+}
+
+/// Whether a database has the schema of this program.
+///
+/// # Errors
+///
+/// [`Error::OlderDatabase`], [`Error::NewerDatabase`]; [`Error::Damaged`] if it has none;
+/// [`Error::Database`].
+pub(crate) fn check_schema(
+    path: &Path,
+    conn: &Connection,
+    migrations: &Migrations<'static>,
+) -> Result<(), Error> {
+    let found = schema(path, conn).map_err(as_damage(path))?;
+    let pending = migrations
+        .pending_migrations(conn)
+        .map_err(migration_failed(path))?;
+    let (path, known) = (path.to_owned(), found + i64::from(pending));
+    match pending {
+        0 => Ok(()),
+        1.. => Err(Error::OlderDatabase { path, found, known }),
+        _ => Err(Error::NewerDatabase { path, found, known }),
+    }
+}
+
+/// Whether every page is sound, and the last one whole.
+pub(crate) fn check_whole(path: &Path, conn: &Connection) -> Result<(), Error> {
+    check_pages(path, conn)?;
+    check_last_page(path, conn)
 }
 
 fn check_pages(path: &Path, conn: &Connection) -> Result<(), Error> {
@@ -197,15 +219,11 @@ fn check_pages(path: &Path, conn: &Connection) -> Result<(), Error> {
 fn check_last_page(path: &Path, conn: &Connection) -> Result<(), Error> {
     let page: u32 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     let size = fs::metadata(path).map_err(Error::io("open", path))?.len();
-    let has_log = is_filled(&durable::sibling(path, "", "-wal"));
+    let has_log = durable::is_filled(&durable::sibling(path, "", "-wal"));
     if !has_log && !size.is_multiple_of(u64::from(page)) {
         return Err(damaged(path, "its last page was cut short"));
     }
     Ok(())
-}
-
-fn is_filled(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| found.len() > 0)
 }
 
 /// Makes a whole database beside `path` and moves it there, so that an empty or
@@ -214,7 +232,7 @@ fn is_filled(path: &Path) -> bool {
 /// could not be told from damage without writing.
 fn create(path: &Path, migrations: &Migrations<'static>) -> Result<(), Error> {
     for suffix in ["-wal", "-journal"] {
-        if is_filled(&durable::sibling(path, "", suffix)) {
+        if durable::is_filled(&durable::sibling(path, "", suffix)) {
             return Err(damaged(
                 path,
                 "its log is there but the file itself is missing",

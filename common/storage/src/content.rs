@@ -15,6 +15,7 @@ use ring::digest::{Context, SHA256};
 use crate::{
     ContentWriter, Error,
     durable::{self, TempFile},
+    frozen::frozen_dir,
     incoming::{CHUNK, Incoming, in_background},
     sweep::sweep,
 };
@@ -54,6 +55,26 @@ impl ContentStore {
         durable::sync_dir(dir)?;
         durable::sync_dir(durable::parent(dir))?;
         let lock = lock_and_clear(dir)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                dir: dir.to_owned(),
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// As [`open`](Self::open); where nothing can be written, a store that exists is opened as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn open_to_read(dir: &Path) -> Result<Self, Error> {
+        if frozen_dir(dir).is_none() {
+            return Self::open(dir);
+        }
+        let path = dir.join("lock");
+        let lock = File::open(&path).map_err(Error::io("open", &path))?;
+        lock.lock_shared().map_err(Error::io("lock", &path))?;
         Ok(Self {
             shared: Arc::new(Shared {
                 dir: dir.to_owned(),

@@ -18,6 +18,7 @@ use crate::{
     Error,
     checkpoints::Checkpoints,
     connection::{self, Opening},
+    frozen::{Looking, frozen},
     queue::Queue,
     readers::{self, Read, ReadJob},
     wait::{block_on, is_worker, refuse_nested},
@@ -88,17 +89,32 @@ impl Database {
         Self::with(path, migrations, Opening::InUse)
     }
 
-    /// As [`open_existing`](Self::open_existing); on a disk that is full for reading alone, which needs
-    /// no room, while nobody else has it open. Whoever writes is told that the disk is full.
+    /// As [`open_existing`](Self::open_existing); for reading alone where nothing can be written, and on
+    /// a disk that is full, while nobody else has it open. Whoever writes is told why not.
     ///
     /// # Errors
     ///
-    /// As for [`open_existing`](Self::open_existing); that the disk is full if migrations are missing.
+    /// As for [`open_existing`](Self::open_existing); why nothing can be written if migrations are
+    /// missing.
     pub fn open_to_read(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
+        if let Some(refusal) = frozen(path) {
+            return Self::where_frozen(path, migrations, refusal);
+        }
         match Self::open_existing(path, migrations) {
             Err(error) if error.lacks_index() => Self::without_room(path, migrations, error),
             opened => opened,
         }
+    }
+
+    fn where_frozen(
+        path: &Path,
+        migrations: &Migrations<'static>,
+        refusal: Error,
+    ) -> Result<Self, Error> {
+        connection::require(path)?;
+        let looking = Looking::open_frozen(path)?;
+        connection::check_whole(path, &looking.conn)?;
+        Self::for_reading(path, migrations, looking, refusal)
     }
 
     fn without_room(
@@ -106,17 +122,28 @@ impl Database {
         migrations: &Migrations<'static>,
         full: Error,
     ) -> Result<Self, Error> {
-        let conn = connection::open_without_room(path)?;
-        let pending = migrations
-            .pending_migrations(&conn)
-            .map_err(connection::migration_failed(path))?;
-        if pending != 0 {
-            return Err(full);
+        let looking = Looking {
+            conn: connection::open_without_room(path)?,
+            held: None,
+        };
+        Self::for_reading(path, migrations, looking, full)
+    }
+
+    /// Over this one connection; whoever writes gets the `refusal`.
+    fn for_reading(
+        path: &Path,
+        migrations: &Migrations<'static>,
+        looking: Looking,
+        refusal: Error,
+    ) -> Result<Self, Error> {
+        match connection::check_schema(path, &looking.conn, migrations) {
+            Err(Error::OlderDatabase { .. }) => return Err(refusal),
+            checked => checked?,
         }
         let (finished, finishing) = watch::channel(());
         let shared = Shared {
             path: path.to_owned(),
-            unwritable: Some(full),
+            unwritable: Some(refusal),
             writes: Queue::new(QUEUE),
             reads: Queue::new(QUEUE),
             commits: Arc::default(),
@@ -124,8 +151,9 @@ impl Database {
         };
         let jobs = shared.reads.consumer();
         spawn("scb-reader", path, move || {
+            let Looking { conn, held } = looking;
             readers::run(conn, jobs);
-            drop(finished);
+            drop((held, finished));
         })?;
         let shared = Arc::new(shared);
         Ok(Self { shared })

@@ -102,6 +102,18 @@ pub(crate) fn lock_dir(path: &Path) -> Result<File, Error> {
     Ok(dir)
 }
 
+/// Holds a directory against whoever calls [`lock_dir`], beside others who call this.
+pub(crate) fn share_dir(path: &Path) -> Result<File, Error> {
+    let dir = File::open(path).map_err(Error::io("open", path))?;
+    dir.lock_shared().map_err(Error::io("lock", path))?;
+    Ok(dir)
+}
+
+/// Whether there is a file with something in it.
+pub(crate) fn is_filled(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() > 0)
+}
+
 /// Says in one line on stderr that an fsync failed, and ends the process.
 pub(crate) fn die(path: &Path, error: &dyn std::error::Error) -> ! {
     let line = format!("fatal: fsync of {} failed: {error}\n", path.display());

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use rusqlite_migration::Migrations;
 
-use crate::{Error, connection, durable};
+use crate::{Error, connection, frozen::Looking};
 
 /// Problems that are told; more of them say nothing new.
 const MOST: usize = 5;
@@ -28,19 +28,13 @@ impl Inspection {
     /// # Errors
     ///
     /// [`Error::Gone`]; [`Error::Damaged`] if it is empty; [`Error::Database`] if it cannot be opened
-    /// or is no database;
-    /// [`Error::Io`], also where nothing can be written: a log cannot be read there.
+    /// or is no database; [`Error::Io`].
     pub fn of(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
-        connection::require(path)?;
-        Self::look(path, migrations)
-            .map_err(|error| durable::check_writable(path).err().unwrap_or(error))
-    }
-
-    fn look(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
-        let conn = connection::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let schema = connection::schema(path, &conn)?;
+        let looking = Looking::open(path)?;
+        let conn = &looking.conn;
+        let schema = connection::schema(path, conn)?;
         let pending = migrations
-            .pending_migrations(&conn)
+            .pending_migrations(conn)
             .map_err(connection::migration_failed(path))?;
         let mut statement = conn.prepare(&format!("PRAGMA integrity_check({MOST})"))?;
         let lines = statement.query_map([], |row| row.get(0))?;
@@ -57,7 +51,7 @@ impl Inspection {
 /// A database that is only looked at: nothing is migrated, nothing is written, not even its log is
 /// copied into it. Others may have it open. One thread, no queue.
 #[derive(Debug)]
-pub struct ReadOnly(Connection);
+pub struct ReadOnly(Looking);
 
 impl ReadOnly {
     /// Opens the database at `path`.
@@ -67,18 +61,10 @@ impl ReadOnly {
     /// [`Error::Gone`]; [`Error::Damaged`] if it is empty; [`Error::OlderDatabase`] and [`Error::NewerDatabase`] if it has not the
     /// schema of this program; [`Error::Database`], [`Error::Io`].
     pub fn open(path: &Path, migrations: &Migrations<'static>) -> Result<Self, Error> {
-        connection::require(path)?;
-        let conn = connection::open_reader(path)?;
-        let pending = migrations
-            .pending_migrations(&conn)
-            .map_err(connection::migration_failed(path))?;
-        let found = connection::schema(path, &conn)?;
-        let (path, known) = (path.to_owned(), found + i64::from(pending));
-        match pending {
-            0 => Ok(Self(conn)),
-            1.. => Err(Error::OlderDatabase { path, found, known }),
-            _ => Err(Error::NewerDatabase { path, found, known }),
-        }
+        let looking = Looking::open(path)?;
+        looking.conn.pragma_update(None, "query_only", true)?;
+        connection::check_schema(path, &looking.conn, migrations)?;
+        Ok(Self(looking))
     }
 
     /// Reads as of one moment.
@@ -90,7 +76,7 @@ impl ReadOnly {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let snapshot = self.0.unchecked_transaction().map_err(Error::from)?;
+        let snapshot = self.0.conn.unchecked_transaction().map_err(Error::from)?;
         work(&snapshot)
     }
 }

@@ -1,15 +1,10 @@
 //! A copy of a database that may be in use, and making a file smaller.
 
-use std::{
-    fs::{self, File},
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, backup::Backup};
 
-use crate::{Error, connection, durable, durable::TempFile};
+use crate::{Error, connection, durable, frozen::Looking};
 
 /// How long to wait between tries when somebody else holds the database.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -24,46 +19,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// [`Error::Gone`]; [`Error::Damaged`] if there is nothing in it or the copy is not sound;
 /// [`Error::Database`], [`Error::Io`].
 pub fn snapshot(from: &Path, to: &Path) -> Result<(), Error> {
-    connection::require(from)?;
-    match durable::check_writable(from) {
-        Err(error) if error.is_read_only() => snapshot_of_frozen(from, to),
-        _ => match copy(from, to) {
-            // The disk is full on which it lies, not the one on which the copy is wanted.
-            Err(error) if error.lacks_index() => {
-                copy_of(&connection::open_without_room(from)?, from, to)
-            }
-            copied => copied,
-        },
+    let copied = Looking::open(from).and_then(|looking| copy_of(&looking.conn, from, to));
+    match copied {
+        // The disk is full on which it lies, not the one on which the copy is wanted.
+        Err(error) if error.lacks_index() => {
+            copy_of(&connection::open_without_room(from)?, from, to)
+        }
+        copied => copied,
     }
-}
-
-/// SQLite keeps an index beside a log that it reads, which cannot be made where nothing can be
-/// written. There nothing changes either: the file and its log are copied first.
-fn snapshot_of_frozen(from: &Path, to: &Path) -> Result<(), Error> {
-    let thawed = durable::sibling(to, ".", ".thawed");
-    let log = durable::sibling(from, "", "-wal");
-    let mut held = vec![duplicate(from, thawed.clone())?];
-    if log.exists() {
-        held.push(duplicate(&log, durable::sibling(&thawed, "", "-wal"))?);
-    }
-    let copied = copy(&thawed, to);
-    // Whoever closes the database last removes its log; the index goes with it.
-    let _ = fs::remove_file(durable::sibling(&thawed, "", "-shm"));
-    drop(held);
-    copied
-}
-
-/// A copy that goes when the result is dropped.
-fn duplicate(from: &Path, to: PathBuf) -> Result<TempFile, Error> {
-    let mut source = File::open(from).map_err(Error::io("open", from))?;
-    let (mut file, held) = TempFile::create(to)?;
-    io::copy(&mut source, &mut file).map_err(Error::io("write", held.path()))?;
-    Ok(held)
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), Error> {
-    let source = connection::connect(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    copy_of(&source, from, to)
 }
 
 fn copy_of(source: &Connection, from: &Path, to: &Path) -> Result<(), Error> {

@@ -299,6 +299,10 @@ fn root_opens(home: &Home, passphrase: Option<&Passphrase>) -> Finding {
 }
 
 fn disk(home: &Home) -> Finding {
+    // Why the records cannot be read is told with them.
+    if let Some(error) = scb_storage::frozen(&home.path(path::DATABASE)) {
+        return Finding::unseen("disk", error.into());
+    }
     match free_space(home.dir()) {
         Ok(free) => room(free, &home.path(path::DATABASE)),
         Err(error) => Finding::unseen("disk", error.into()),

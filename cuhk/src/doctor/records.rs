@@ -95,7 +95,7 @@ fn term(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
 }
 
 fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
-    let store = match Store::open(&home.path(path::DATABASE)) {
+    let store = match Store::open_to_read(&home.path(path::DATABASE)) {
         Ok(store) => store,
         Err(error) => return vec![Finding::unseen("records", error)],
     };
