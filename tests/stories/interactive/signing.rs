@@ -65,6 +65,24 @@ fn what_waits_is_shown_asked_about_and_signed() {
 }
 
 #[test]
+fn nobody_is_asked_to_sign_what_the_rules_would_refuse() {
+    let proposed = Proposed::new();
+    let alone = "assignment change lab --course SANDBOX --group-size 1";
+    let alone: Vec<_> = alone.split(' ').collect();
+    proposed.campus.administer_blackboard(&alone).succeeded();
+    let dialogue = [
+        ("Student ID 1 [1155000002]", ""),
+        ("Student ID 2", ""),
+        ("4 Sign what others have proposed", "4"),
+        ("1155000002 would be refused: ", SEEN),
+        ("to refuse", SEEN),
+        // The menu again: nothing was asked, and this answers no question.
+        ("Q quit", "q"),
+    ];
+    proposed.dialogue(&[], &dialogue);
+}
+
+#[test]
 fn it_is_refused_in_chinese_as_well_and_not_by_who_has_no_certificate() {
     let proposed = Proposed::new();
     let dialogue = [
