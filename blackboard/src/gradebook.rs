@@ -4,6 +4,7 @@ mod columns;
 mod export;
 mod import;
 mod late;
+mod members;
 mod plan;
 mod sheet;
 

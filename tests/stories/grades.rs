@@ -1,5 +1,7 @@
 //! Grades: from the teacher's gradebook to the student, and back into the gradebook.
 
+mod members;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -31,6 +33,13 @@ impl Teacher {
 
     /// The same, for an assignment with these rules.
     fn with(rules: &[&str]) -> Self {
+        let teacher = Self::of_five(rules);
+        teacher.hand_in(SAMPLE);
+        teacher
+    }
+
+    /// The same, in which nobody has handed in.
+    fn of_five(rules: &[&str]) -> Self {
         let teacher = Self {
             campus: Campus::sandbox(),
         };
@@ -43,10 +52,13 @@ impl Teacher {
         let add = ["assignment", "add", "--course", "CSCI3150"];
         let title = ["--title", "Lab 1"];
         teacher.run(&[&add[..], &title, rules].concat()).succeeded();
-        let report = version(teacher.campus.outside());
-        let submit = ["submit", "--ids", SAMPLE, "--course", "CSCI3150", &report];
-        teacher.campus.student(&submit).succeeded();
         teacher
+    }
+
+    fn hand_in(&self, sids: &str) {
+        let report = version(self.campus.outside());
+        let submit = ["submit", "--ids", sids, "--course", "CSCI3150", &report];
+        self.campus.student(&submit).succeeded();
     }
 
     fn run(&self, words: &[&str]) -> Ran {

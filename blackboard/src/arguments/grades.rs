@@ -26,11 +26,13 @@ columns `sid` and `grade`; further `group_grade`, `maximum` and `comment` if the
 Cells may be separated by commas, semicolons, tabs or vertical bars, in UTF-8 or in UTF-16 with
 a byte order mark; where semicolons separate them `8,5` is eight and a half. An empty cell
 changes nothing. With --groups a grade is that of the whole group; a member's own comes before
-it, as it does before `group_grade`. If one row is wrong nothing is imported, and every wrong
+it, as it does before `group_grade`. A member for whom another version counts, or for whom it was
+closed when this one came, gets nothing from it and is named. If one row is wrong nothing is imported, and every wrong
 row is named. An ID that is on no class list here and has never handed in anything is taken for
 a mistake, unless --not-listed-yet says that it is right. With --apply-lateness what the late
 rule says is taken off, for each student by his own due time; the signed grade keeps what the
-work was worth, the rule and what is left. Points that lateness has left before, as an exported
+work was worth, the rule and what is left. Of what came when it was closed for a student, with
+others who had more time, nothing is left. Points that lateness has left before, as an exported
 gradebook has them, are not reduced again. Each grade that differs from what is here is signed
 and entered in the assignment's log; students see it after `blackboard grades release`.";
 

@@ -9,6 +9,7 @@ use scb_protocol::in_words;
 use serde_json::json;
 
 use super::columns::Columns;
+use super::members::{LeftOut, Why};
 use super::plan::{Change, Plan, Says};
 use super::sheet::{Row, Sheet};
 use super::{identity, refused};
@@ -165,6 +166,13 @@ fn late(change: &Change) -> String {
     let Some(late) = change.lateness else {
         return String::new();
     };
+    if let (true, Some(number)) = (late.closed, change.after_close) {
+        let left = match change.given.lateness {
+            Some(_) => format!("of {} nothing is left", late.raw),
+            None => "nothing would be left with --apply-lateness".to_owned(),
+        };
+        return format!("  (CLOSED for this student when {number} came: {left})");
+    }
     let (by, percent, raw) = (in_words(late.seconds), late.percent, late.raw);
     let costs = format!("  (late by {by}, which costs {percent} %: of {raw} ");
     match change.given.lateness {
@@ -174,6 +182,17 @@ fn late(change: &Change) -> String {
             format!("{costs}{left} would be left with --apply-lateness)")
         }
     }
+}
+
+fn left_out_as_json(one: &LeftOut) -> serde_json::Value {
+    json!({
+        "sid": one.sid,
+        "group_of": one.group,
+        "counts": match one.why {
+            Why::Counts(number) => Some(number),
+            Why::Closed => None,
+        },
+    })
 }
 
 fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
@@ -195,7 +214,9 @@ fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
                 "raw": change.lateness.map(|late| late.raw),
                 "left": change.lateness.map(|late| late.left(change.given.maximum)),
                 "lateness_applied": change.given.lateness.is_some(),
+                "after_close": change.after_close,
             })).collect::<Vec<_>>(),
+            "left_out": plan.left_out.iter().map(left_out_as_json).collect::<Vec<_>>(),
             "same": same,
             "unknown": plan.unmet,
             "lateness_applied_before": plan.applied_before,
@@ -211,13 +232,25 @@ fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
         };
         let (sid, points, maximum) = (&given.sid, given.points, given.maximum);
         let late = late(change);
-        let nothing = match given.submission {
+        let nothing = match given.submission.or(change.after_close) {
             Some(_) => "",
             None => "  (has handed in nothing)",
         };
         say(&format!(
             "{sid}  was {was}, is {points} of {maximum}{group}{late}{nothing}"
         ))?;
+    }
+    for one in &plan.left_out {
+        let (sid, group) = (&one.sid, one.group);
+        say(&match one.why {
+            Why::Counts(counts) => format!(
+                "{sid}  gets nothing from the group's grade for {group}: {counts} counts for this student"
+            ),
+            Why::Closed => format!(
+                "{sid}  gets nothing from the group's grade for {group}: it was CLOSED for this student \
+                 when that came"
+            ),
+        })?;
     }
     if !plan.unmet.is_empty() {
         let unmet: Vec<_> = plan.unmet.iter().map(StudentId::as_str).collect();

@@ -21,6 +21,11 @@ impl Late {
         })
     }
 
+    /// By what is judged.
+    pub(super) fn book(&self) -> &Rulebook {
+        &self.book
+    }
+
     /// What it costs that the work of this student came at this moment, with this entry of the log.
     pub(super) fn lateness(
         &self,
@@ -29,6 +34,10 @@ impl Late {
     ) -> Option<Lateness> {
         match self.book.judge_by(at, index, &given.sid) {
             (Standing::Late { by, .. }, rule) => Lateness::of(given.points, by, rule),
+            (Standing::Closed { .. }, rule) => {
+                let by = self.book.after_due(at, &given.sid);
+                Some(Lateness::closed(given.points, by, rule))
+            }
             _ => None,
         }
     }

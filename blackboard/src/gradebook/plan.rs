@@ -2,20 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::grade::{Given, Grade, Lateness, Points};
-use scb_protocol::rules::{Counts, Title};
+use scb_protocol::rules::Title;
 use scb_protocol::statement::SubmissionNumber;
 
 use super::import::Marked;
 use super::late::Late;
+use super::members::{LeftOut, Parts};
 use crate::arguments::grades::Import;
 use crate::courses::Desk;
 use crate::store::{Error, Place};
-
-/// How many students are looked up at a time.
-const PAGE: usize = 500;
 
 /// A grade that is not what is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +22,9 @@ pub(super) struct Change {
     pub(super) was: Option<Points>,
     /// What lateness costs, or would cost if it were applied.
     pub(super) lateness: Option<Lateness>,
+    /// What the student handed in when it was closed for him, with others who had more time, if that
+    /// is all he has.
+    pub(super) after_close: Option<SubmissionNumber>,
 }
 
 /// What a gradebook says besides its rows. Of what it does not speak nothing is changed.
@@ -48,13 +48,11 @@ pub(super) struct Plan {
     pub(super) applied_before: Vec<StudentId>,
     /// Who is not in the course, or is on no class list here and has never handed in anything.
     pub(super) unmet: Vec<StudentId>,
+    /// Members of a group with a grade who get nothing from it.
+    pub(super) left_out: Vec<LeftOut>,
     /// Lines that cannot be taken, and why.
     pub(super) wrong: Vec<(u64, String)>,
 }
-
-/// The submission that counts for a student, its members, and when it came, with which entry of
-/// the log.
-type Part = (SubmissionNumber, Vec<StudentId>, (UnixTime, Option<u64>));
 
 /// A grade on its way to a student.
 #[derive(Debug, Clone)]
@@ -79,25 +77,25 @@ impl Plan {
             wrong,
             ..Self::default()
         };
-        let counts = desk.store.assignment(place)?.rules().counts;
         let rows = plan.students(rows);
         plan.meet((desk, place), &rows, command.not_listed_yet)?;
-        let parts = parts(desk, place, rows.keys().cloned().collect(), counts)?;
+        let late = Late::of(desk, place, command.apply_lateness)?;
+        let parts = Parts::of(desk, place, rows.keys(), late.book())?;
         let due = plan.with_groups(rows, &parts, command.groups);
         let before = desk.store.grades(place)?;
-        let submissions = parts_of(&due, parts, desk, place, counts)?;
-        let late = Late::of(desk, place, command.apply_lateness)?;
         for (sid, due) in due {
             let there = before.get(&sid).map(|graded| &graded.grade);
             let grader = command.grader.clone();
             if let Some(mut given) = plan.given((sid, due), there, says, grader) {
-                let submission = submissions.get(&given.sid);
-                given.submission = submission.map(|(number, ..)| *number);
-                let lateness = submission.and_then(|(.., at)| late.lateness(&given, *at));
+                let (counting, closed) = (parts.counting(&given.sid), parts.closed(&given.sid));
+                given.submission = counting.map(|part| part.number);
+                let came = counting.or(closed).map(|part| part.came);
+                let lateness = came.and_then(|came| late.lateness(&given, came));
                 if late.apply(&mut given, lateness, there) {
                     plan.applied_before.push(given.sid.clone());
                 }
-                plan.add(given, lateness, there);
+                let after_close = closed.map(|part| part.number);
+                plan.add((given, lateness, after_close), there);
             }
         }
         plan.wrong.sort();
@@ -132,12 +130,17 @@ impl Plan {
         })
     }
 
-    fn add(&mut self, given: Given, lateness: Option<Lateness>, there: Option<&Grade>) {
+    fn add(
+        &mut self,
+        (given, lateness, after_close): (Given, Option<Lateness>, Option<SubmissionNumber>),
+        there: Option<&Grade>,
+    ) {
         match there {
             Some(there) if there.is_same_as(&given) => self.same += 1,
             there => self.changes.push(Change {
                 was: there.map(|there| there.points),
                 lateness,
+                after_close,
                 given,
             }),
         }
@@ -174,22 +177,26 @@ impl Plan {
         Ok(())
     }
 
-    /// Every member of a group that was given a grade, with it.
+    /// Every member for whom a version counts that was given a grade, with it.
     fn with_groups(
         &mut self,
         rows: BTreeMap<StudentId, Marked>,
-        parts: &BTreeMap<StudentId, Part>,
+        parts: &Parts,
         for_groups: bool,
     ) -> BTreeMap<StudentId, Due> {
         let mut groups: BTreeMap<SubmissionNumber, BTreeMap<Points, &Marked>> = BTreeMap::new();
         for (sid, row) in &rows {
             let given = row.group.or(row.own.filter(|_| for_groups));
-            match (given, parts.get(sid)) {
-                (Some(points), Some((number, ..))) => {
-                    groups.entry(*number).or_default().insert(points, row);
+            match (given, parts.counting(sid)) {
+                (Some(points), Some(part)) => {
+                    groups.entry(part.number).or_default().insert(points, row);
                 }
                 (Some(_), None) if row.group.is_some() => {
-                    let reason = format!("{sid} has handed in nothing: there is no group");
+                    let reason = match parts.closed(sid) {
+                        None => "has handed in nothing".to_owned(),
+                        Some(part) => format!("has {} only, when it was closed", part.number),
+                    };
+                    let reason = format!("{sid} {reason}: there is no group");
                     self.wrong.push((row.line, reason));
                 }
                 _ => {}
@@ -205,10 +212,18 @@ impl Plan {
                 self.several(*number, grades, for_groups);
                 continue;
             };
-            let members = parts
-                .get(&row.sid)
-                .map_or(&[][..], |(_, members, _)| members);
-            for sid in members {
+            for sid in parts.members(*number) {
+                let why = parts.why_not(*number, sid);
+                if let (Some(why), false) = (why, rows.contains_key(sid)) {
+                    self.left_out.push(LeftOut {
+                        sid: sid.clone(),
+                        group: *number,
+                        why,
+                    });
+                }
+                if why.is_some() {
+                    continue;
+                }
                 let entry = due.entry(sid.clone()).or_insert_with(|| Due {
                     own: None,
                     comment: None,
@@ -259,40 +274,4 @@ fn due(row: &Marked) -> Due {
         maximum: row.maximum,
         comment: row.comment.clone(),
     }
-}
-
-/// What counts for each of these students, who has handed in.
-fn parts(
-    desk: &Desk,
-    place: &Place,
-    sids: Vec<StudentId>,
-    counts: Counts,
-) -> Result<BTreeMap<StudentId, Part>, Error> {
-    let mut found = BTreeMap::new();
-    for page in sids.chunks(PAGE) {
-        for part in desk.store.parts(place, page.to_vec(), counts)? {
-            if let Some(version) = part.counting {
-                let members = version.summary.statement.members.into_iter();
-                let members = members.map(|member| member.sid).collect();
-                let came = (version.committed_at, version.committed_index);
-                let part_of = (version.summary.number, members, came);
-                found.insert(part.sid, part_of);
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The same, with those who came in with their group.
-fn parts_of(
-    due: &BTreeMap<StudentId, Due>,
-    mut known: BTreeMap<StudentId, Part>,
-    desk: &Desk,
-    place: &Place,
-    counts: Counts,
-) -> Result<BTreeMap<StudentId, Part>, Error> {
-    let others = due.keys().filter(|sid| !known.contains_key(*sid));
-    let others = others.cloned().collect();
-    known.extend(parts(desk, place, others, counts)?);
-    Ok(known)
 }

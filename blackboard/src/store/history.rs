@@ -6,6 +6,7 @@ use std::collections::{HashMap, hash_map};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use scb_certs::StudentId;
+use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Accepted, Entry, Leaf};
 use scb_protocol::message::blackboard::{
     ListedFile, ListedUnfinished, ListedVersion, OwnStanding, Room,
@@ -244,16 +245,26 @@ fn standings(
             unread.insert(rulebook::of_statement(connection, &version.statement)?)
         }
     };
-    let counts = book.as_ref().map(|book| book.rules().counts);
-    let counts = counts.unwrap_or(Counts::Latest);
     let mut standing = |sid: &StudentId| {
-        let (late, costs) = book
-            .as_ref()
-            .map_or((0, 0), |book| late(book, accepted, sid));
+        let (at, index) = (accepted.committed_at, accepted.committed_index);
+        let standing = book.as_ref().map(|book| book.judge(at, index, sid));
+        let (late, costs) = match standing {
+            Some(Standing::Late { by, costs }) => (by, costs),
+            // Handed in with one who had more time.
+            Some(Standing::Closed { .. }) => {
+                (book.as_ref().map_or(0, |book| book.after_due(at, sid)), 100)
+            }
+            _ => (0, 0),
+        };
+        let closed_since = match standing {
+            Some(Standing::Closed { since }) => Some(since.as_secs()),
+            _ => None,
+        };
         let counting = match known.counting.entry((place.clone(), sid.clone())) {
             hash_map::Entry::Occupied(read) => *read.get(),
             hash_map::Entry::Vacant(unread) => {
-                *unread.insert(counting(connection, (course, assignment), sid, counts)?)
+                let place = (course, assignment);
+                *unread.insert(counting(connection, place, sid, book.as_ref())?)
             }
         };
         Ok(OwnStanding {
@@ -261,45 +272,44 @@ fn standings(
             counts: counting == Some(version.number),
             late,
             costs,
+            closed_since,
         })
     };
     asking.iter().map(&mut standing).collect()
 }
 
-/// By how many seconds, and what that costs in percent.
-fn late(book: &Rulebook, accepted: &Accepted, sid: &StudentId) -> (u64, u8) {
-    let at = accepted.committed_at;
-    match book.judge(at, accepted.committed_index, sid) {
-        Standing::Late { by, costs } => (by, costs),
-        // Handed in with one who had more time.
-        Standing::Closed { .. } => {
-            let due = book.rules().due_for(book.extension(sid)).unwrap_or(at);
-            (at.as_secs().saturating_sub(due.as_secs()), 100)
-        }
-        Standing::OnTime | Standing::WithinGrace | Standing::NotYetOpen { .. } => (0, 0),
-    }
-}
-
-/// Of the versions in which a student has a part the one that counts.
+/// Of the versions in which a student has a part the one that counts: none of those that came when
+/// it was closed for him.
 fn counting(
     connection: &Connection,
     (course, assignment): (&Label, &Label),
     sid: &StudentId,
-    counts: Counts,
+    book: Option<&Rulebook>,
 ) -> Result<Option<SubmissionNumber>, Error> {
-    let order = match counts {
+    let order = match book.map_or(Counts::Latest, |book| book.rules().counts) {
         Counts::Latest => "DESC",
         Counts::First => "ASC",
     };
     let sql = format!(
-        "SELECT parts.number FROM parts JOIN submissions USING (number) \
-         LEFT JOIN commitments USING (submission) \
+        "SELECT parts.number, coalesce(committed_at, accepted_at), log_index \
+         FROM parts JOIN submissions USING (number) LEFT JOIN commitments USING (submission) \
          WHERE course = ? AND assignment = ? AND sid = ? \
          ORDER BY coalesce(committed_at, accepted_at) {order}, log_index {order}, \
-         parts.number {order} LIMIT 1"
+         parts.number {order}"
     );
     let mut query = connection.prepare_cached(&sql)?;
     let key = params![course.to_string(), assignment.to_string(), sid.as_str()];
-    let found: Option<i64> = query.query_row(key, |row| row.get(0)).optional()?;
-    Ok(found.map(number))
+    let mut found = query.query(key)?;
+    while let Some(row) = found.next()? {
+        let (at, index): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
+        let (at, index) = (
+            from_seconds(at.unsigned_abs()),
+            index.map(i64::unsigned_abs),
+        );
+        let closed = book.and_then(|book| book.closed_since(at, index, sid));
+        if closed.is_none() {
+            return Ok(Some(number(row.get(0)?)));
+        }
+    }
+    Ok(None)
 }

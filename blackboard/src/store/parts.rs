@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
-use scb_protocol::rules::Counts;
+use scb_protocol::rules::{Counts, Rulebook};
 use scb_protocol::statement::{Label, Statement, SubmissionNumber};
 
 use super::proposals::signable_until;
@@ -22,8 +22,25 @@ pub(crate) struct Part {
     pub(crate) versions: u64,
     /// The one of them that counts.
     pub(crate) counting: Option<Version>,
+    /// The last one that came when the assignment was closed for him: it counts for others only, who
+    /// had more time.
+    pub(crate) after_close: Option<Version>,
     /// Versions that are not what was stored.
     pub(crate) altered: Vec<SubmissionNumber>,
+}
+
+impl Part {
+    fn add(&mut self, version: Version, book: &Rulebook) {
+        let (at, index) = (version.committed_at, version.committed_index);
+        let (place, counts) = match book.closed_since(at, index, &self.sid) {
+            Some(_) => (&mut self.after_close, Counts::Latest),
+            None => (&mut self.counting, book.rules().counts),
+        };
+        *place = Some(match place.take() {
+            None => version,
+            Some(other) => version.or(other, counts),
+        });
+    }
 }
 
 /// A version that was accepted.
@@ -128,8 +145,8 @@ impl Store {
         })
     }
 
-    /// The parts of these students, in their order. Statements are held one at a time besides
-    /// those that count.
+    /// The parts of these students, in their order, by these rules. Statements are held one at a
+    /// time besides those that are told.
     ///
     /// # Errors
     ///
@@ -138,11 +155,11 @@ impl Store {
         &self,
         place: &Place,
         sids: Vec<StudentId>,
-        counts: Counts,
+        book: &Rulebook,
     ) -> Result<Vec<Part>, Error> {
-        let place = place.clone();
+        let (place, book) = (place.clone(), book.clone());
         self.database.read_blocking(move |connection| {
-            let part = |sid| part(connection, &place, sid, counts);
+            let part = |sid| part(connection, &place, sid, &book);
             sids.into_iter().map(part).collect()
         })
     }
@@ -186,7 +203,7 @@ fn part(
     connection: &Connection,
     place: &Place,
     sid: StudentId,
-    counts: Counts,
+    book: &Rulebook,
 ) -> Result<Part, Error> {
     let sql = "SELECT submissions.number, accepted_at, statement, mode, leaf, leaf_signature \
                FROM parts JOIN submissions USING (number) \
@@ -194,25 +211,21 @@ fn part(
     let mut query = connection.prepare_cached(sql)?;
     let [course, assignment] = key(place);
     let mut found = query.query(params![course, assignment, sid.as_str()])?;
-    let (mut versions, mut counting, mut altered) = (0, None, Vec::new());
+    let mut part = Part {
+        sid,
+        versions: 0,
+        counting: None,
+        after_close: None,
+        altered: Vec::new(),
+    };
     while let Some(row) = found.next()? {
-        versions += 1;
+        part.versions += 1;
         match rows::version(row)? {
-            Ok(version) => {
-                counting = Some(match counting {
-                    None => version,
-                    Some(other) => version.or(other, counts),
-                });
-            }
-            Err(number) => altered.push(number),
+            Ok(version) => part.add(version, book),
+            Err(number) => part.altered.push(number),
         }
     }
-    Ok(Part {
-        sid,
-        versions,
-        counting,
-        altered,
-    })
+    Ok(part)
 }
 
 pub(super) fn uploads(

@@ -108,7 +108,7 @@ impl<'a> Overview<'a> {
         page.reverse();
         let sids = page.iter().map(|(sid, _)| sid.clone()).collect();
         let store = &self.desk.store;
-        let parts = store.parts(&self.place, sids, self.book.rules().counts)?;
+        let parts = store.parts(&self.place, sids, &self.book)?;
         let parts = parts.into_iter().zip(page);
         Ok(parts
             .map(|(part, (_, listed))| self.line(part, listed))
@@ -142,6 +142,10 @@ impl<'a> Overview<'a> {
             setback: setback.map(Failed::new),
             versions: part.versions,
             came,
+            after_close: part.after_close.map(|version| AfterClose {
+                number: version.summary.number,
+                committed_at: rfc3339(version.committed_at),
+            }),
             waiting_for: proposed.map_or_else(Vec::new, |one| one.waiting_for.clone()),
             waits_until: proposed.map(|one| rfc3339(one.until)),
             upload_until: upload.and_then(|upload| upload.until).map(rfc3339),
@@ -203,6 +207,8 @@ pub(crate) struct Line {
     pub(crate) versions: u64,
     #[serde(flatten)]
     pub(crate) came: Option<Came>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) after_close: Option<AfterClose>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) waiting_for: Vec<StudentId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,6 +221,14 @@ pub(crate) struct Line {
     pub(crate) setback: Option<Failed>,
     /// Nothing where there is no class list.
     on_class_list: Option<bool>,
+}
+
+/// A version that came, with others who had more time, when it was closed for this student: it does
+/// not count for him.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct AfterClose {
+    pub(crate) number: SubmissionNumber,
+    committed_at: String,
 }
 
 /// What came to nothing since the version that counts: the last such thing.
@@ -274,9 +288,8 @@ impl Came {
         }
     }
 
-    /// Whether the student's own time was over; he may have handed in with one who had more.
     fn is_late(&self) -> bool {
-        self.late_seconds > 0 || self.standing == "closed"
+        self.late_seconds > 0
     }
 }
 

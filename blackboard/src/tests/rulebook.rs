@@ -10,6 +10,7 @@ use super::campus::Campus;
 use super::overview::{desk, lines, which};
 use super::reading::history;
 use crate::store::{Error, NotListed, Place, Store};
+use crate::submissions::overview::Line;
 
 const ALONE: &str = "1155000001";
 const LATE: u64 = 60;
@@ -106,6 +107,40 @@ async fn an_extension_that_is_cut_short_still_counts_for_what_was_handed_in_unde
     again.report = b"another version".to_vec();
     again.hand_in().await.unwrap();
     assert_eq!(told(&campus).await, [(0, 0), (LATE, 10)]);
+}
+
+#[tokio::test]
+async fn what_came_when_it_was_closed_for_a_member_leaves_him_what_he_had() {
+    let campus = Campus::open().await;
+    let now = campus.certs.now();
+    change(&campus, move |terms| terms.due = Some(now)).unwrap();
+    campus.group(&[ALONE]).hand_in().await.unwrap();
+    let more = Extension {
+        sid: "1155000002".parse().unwrap(),
+        due: from_seconds(now.as_secs() + 3600),
+        cutoff: None,
+    };
+    let store = Store::open(&campus.home).unwrap();
+    store
+        .extend(place(&campus), vec![more], NotListed::Refused, now)
+        .unwrap();
+    campus.certs.clock().advance(Duration::from_secs(LATE));
+    let mut both = campus.group(&[ALONE, "1155000002"]);
+    both.report = b"with one who has more time".to_vec();
+    both.hand_in().await.unwrap();
+    let versions = history(&mut campus.group(&[ALONE])).await;
+    let own = |index: usize| &versions[index].standings[0];
+    assert_eq!((own(0).counts, own(0).closed_since), (true, None));
+    let since = Some(now.as_secs());
+    assert_eq!((own(1).counts, own(1).closed_since), (false, since));
+    let lines = lines(&desk(&campus, LATE));
+    let numbers = |index: usize| {
+        let line: &Line = &lines[index];
+        let after = line.after_close.as_ref();
+        let came = line.came.as_ref().unwrap();
+        (came.number.get(), after.map(|after| after.number.get()))
+    };
+    assert_eq!((numbers(0), numbers(1)), ((1, Some(2)), (2, None)));
 }
 
 #[tokio::test]

@@ -133,11 +133,17 @@ impl Words {
             raw, rule, percent, ..
         } = late;
         let by = length(late.seconds, self.0);
-        match self.0 {
-            Language::English => {
+        match (self.0, late.closed) {
+            (Language::English, true) => {
+                format!("worth {raw}; nothing is left, as it was closed for you when it came")
+            }
+            (Language::Chinese, true) => format!("原得 {raw} 分；提交時已截止，故不計分"),
+            (Language::English, false) => {
                 format!("worth {raw}, less {percent} % because it was late by {by} ({rule})")
             }
-            Language::Chinese => format!("原得 {raw} 分，因遲交 {by} 扣 {percent} %（{rule}）"),
+            (Language::Chinese, false) => {
+                format!("原得 {raw} 分，因遲交 {by} 扣 {percent} %（{rule}）")
+            }
         }
     }
 

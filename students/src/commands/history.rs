@@ -104,6 +104,7 @@ fn as_json(version: &ListedVersion) -> Value {
             "counts": own.counts,
             "late_seconds": own.late,
             "costs_percent": own.costs,
+            "closed_since": own.closed_since.map(|since| rfc3339(from_seconds(since))),
         })
     };
     json!({
@@ -183,6 +184,11 @@ impl Words {
     }
 
     fn standing(self, own: &OwnStanding) -> String {
+        let lateness = crate::words::Words::of(self.0).standing(own.standing());
+        if own.closed_since.is_some() {
+            // That it does not count, and why.
+            return lateness;
+        }
         let counts = match own.counts {
             true => self.0.pick("counts", "計算在內"),
             false => self.0.pick(
@@ -190,7 +196,6 @@ impl Words {
                 "不計算：以另一版本為準",
             ),
         };
-        let lateness = crate::words::Words::of(self.0).standing(own.standing());
         format!("{counts}{}{lateness}", self.0.pick("; ", "；"))
     }
 }

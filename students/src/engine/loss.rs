@@ -82,7 +82,11 @@ fn at_risk<'a>(hand_in: &'a HandIn<'_>) -> Option<&'a ToldRules> {
     rules.filter(|rules| rules.counts() == Counts::Latest && hand_in.consent == Consent::Withheld)
 }
 
+/// Nothing by what would not count for him: what he has goes on counting.
 fn loss(version: &ListedVersion, member: &Member, then: Standing) -> Option<Loss> {
+    if matches!(then, Standing::Closed { .. }) {
+        return None;
+    }
     let mut own = version.standings.iter();
     let now = own.find(|own| own.sid == member.sid)?.standing();
     (now.price() < then.price()).then(|| Loss {

@@ -6,7 +6,7 @@ use scb_cli::inert;
 
 use super::{Line, Overview};
 
-const HEADER: [&str; 17] = [
+const HEADER: [&str; 18] = [
     "sid",
     "state",
     "number",
@@ -24,6 +24,7 @@ const HEADER: [&str; 17] = [
     "setback",
     "setback_code",
     "setback_at",
+    "after_close",
 ];
 
 pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
@@ -42,7 +43,7 @@ pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
     Ok(writer.flush()?)
 }
 
-fn cells(line: &Line) -> [String; 17] {
+fn cells(line: &Line) -> [String; 18] {
     let (came, failed) = (line.came.as_ref(), line.setback.as_ref());
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let members = came.iter().flat_map(|came| &came.members);
@@ -67,5 +68,8 @@ fn cells(line: &Line) -> [String; 17] {
         text(failed.map(|failed| failed.kind)),
         text(failed.and_then(|failed| failed.code.as_deref())),
         text(failed.map(|failed| failed.at.as_str())),
+        line.after_close
+            .as_ref()
+            .map_or(String::new(), |after| after.number.to_string()),
     ]
 }

@@ -3,7 +3,7 @@
 use scb_cli::{local_time, parse_moment, printable, say};
 use scb_protocol::in_words;
 
-use super::{Came, Failed, Line, Overview, State, Totals};
+use super::{AfterClose, Came, Failed, Line, Overview, State, Totals};
 use crate::courses::text::{standing, table};
 
 const TITLE: [&str; 8] = [
@@ -65,7 +65,6 @@ fn state(state: State) -> &'static str {
 fn late(came: &Came) -> String {
     match came.standing {
         "late" => in_words(came.late_seconds),
-        "closed" => "after the end".to_owned(),
         _ => String::new(),
     }
 }
@@ -77,6 +76,11 @@ fn remarks(line: &Line) -> Vec<String> {
     let others: Vec<_> = others.map(ToString::to_string).collect();
     if !others.is_empty() {
         remarks.push(format!("with {}", others.join(" ")));
+    }
+    if let Some(AfterClose { number, .. }) = &line.after_close {
+        remarks.push(format!(
+            "{number} came when it was CLOSED for this student, and does not count"
+        ));
     }
     if let Some(due) = &line.extended_to {
         remarks.push(format!("extended to {}", local(due)));

@@ -18,6 +18,10 @@ pub struct Lateness {
     pub rule: LateRule,
     /// What that costs, in percent of the points of a work without fault.
     pub percent: u8,
+    /// Whether the assignment was closed for the student when it came: then nothing is left of it,
+    /// whatever the rule says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
 }
 
 objects!(Lateness);
@@ -31,7 +35,20 @@ impl Lateness {
             seconds,
             rule,
             percent,
+            closed: false,
         })
+    }
+
+    /// Of what came when the assignment was closed for the student, so many seconds after his due
+    /// time: everything.
+    pub fn closed(raw: Points, seconds: u64, rule: LateRule) -> Self {
+        Self {
+            raw,
+            seconds,
+            rule,
+            percent: 100,
+            closed: true,
+        }
     }
 
     /// What is left of the points, if so many are possible: never less than none.
@@ -41,8 +58,10 @@ impl Lateness {
 
     /// Whether it says what the rule says, and the points are what is left.
     pub(super) fn is_sound(&self, points: Points, maximum: Points) -> bool {
-        self.percent == self.rule.costs(self.seconds)
-            && self.percent > 0
-            && points == self.left(maximum)
+        let costs = match self.closed {
+            true => 100,
+            false => self.rule.costs(self.seconds),
+        };
+        self.percent == costs && self.percent > 0 && points == self.left(maximum)
     }
 }

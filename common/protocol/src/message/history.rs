@@ -8,6 +8,7 @@ use super::proposal::CosignerStanding;
 use crate::object::objects;
 use crate::rules::Standing;
 use crate::statement::{FileEntry, FilePath, Files, Label, SubmissionId, SubmissionNumber};
+use crate::time::from_seconds;
 
 /// So many bytes of one version may be its files.
 const FILES: usize = 16 * 1024;
@@ -37,6 +38,10 @@ pub struct OwnStanding {
     pub late: u64,
     /// What that costs, in percent of the full mark.
     pub costs: u8,
+    /// Since when it had been closed for him, in seconds since 1970-01-01 UTC, if it had: then it does
+    /// not count for him, whoever handed in with him.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_since: Option<u64>,
 }
 
 /// A version, as those who have a part in it are told of it.
@@ -100,9 +105,12 @@ objects!(ListedFile, OwnStanding, ListedVersion, ListedUnfinished);
 impl OwnStanding {
     /// How late it was, as rules put it.
     pub fn standing(&self) -> Standing {
-        match (self.late, self.costs) {
-            (0, _) => Standing::OnTime,
-            (by, costs) => Standing::Late { by, costs },
+        match (self.closed_since, self.late, self.costs) {
+            (Some(since), ..) => Standing::Closed {
+                since: from_seconds(since),
+            },
+            (None, 0, _) => Standing::OnTime,
+            (None, by, costs) => Standing::Late { by, costs },
         }
     }
 }

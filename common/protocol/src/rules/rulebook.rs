@@ -96,7 +96,27 @@ impl Rulebook {
         self.judge_by(at, index, sid).0
     }
 
-    /// The same, with the late rule by which it is judged.
+    /// Since when it had been closed for a student when this was committed, if it had: he may have
+    /// handed in with one who had more time, and has handed in nothing by that.
+    pub fn closed_since(
+        &self,
+        at: UnixTime,
+        index: Option<u64>,
+        sid: &StudentId,
+    ) -> Option<UnixTime> {
+        match self.judge(at, index, sid) {
+            Standing::Closed { since } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// By how many seconds that was after the student's due time of now.
+    pub fn after_due(&self, at: UnixTime, sid: &StudentId) -> u64 {
+        let due = self.rules.due_for(self.extension(sid)).unwrap_or(at);
+        at.as_secs().saturating_sub(due.as_secs())
+    }
+
+    /// How it stands, with the late rule by which it is judged.
     pub fn judge_by(
         &self,
         at: UnixTime,
@@ -224,6 +244,19 @@ mod tests {
         let other = "1155000002".parse().unwrap();
         let standing = book.judge(at, Some(3), &other);
         assert!(matches!(standing, Standing::Late { .. }));
+    }
+
+    #[test]
+    fn it_is_closed_for_whom_it_was_closed_then_and_is_closed_now() {
+        let (at, other) = (from_seconds(DUE + 60), "1155000002".parse().unwrap());
+        let mut closed = book(rules(DUE, "none"), rules(DUE, "none"));
+        closed.extensions.insert(sid(), extension(DUE + 100));
+        let since = Some(from_seconds(DUE));
+        assert_eq!(closed.closed_since(at, Some(3), &other), since);
+        assert_eq!(closed.after_due(at, &other), 60);
+        assert_eq!(closed.closed_since(at, Some(3), &sid()), None);
+        let opened = book(rules(DUE, "none"), rules(DUE, "10%/day"));
+        assert_eq!(opened.closed_since(at, Some(3), &other), None, "late now");
     }
 
     #[test]

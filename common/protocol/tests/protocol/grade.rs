@@ -237,6 +237,23 @@ fn what_lateness_cost_must_be_what_the_rule_says() {
 }
 
 #[test]
+fn of_what_came_when_it_was_closed_nothing_is_left_whatever_the_rule_says() {
+    let mut sent = Sent::to(THREE[0]);
+    let raw = "8.5".parse().unwrap();
+    let closed = Lateness::closed(raw, 4, "none".parse().unwrap());
+    sent.grade.lateness = Some(closed);
+    sent.refused("something is left", |_| {});
+    sent.grade.points = "0".parse().unwrap();
+    let told = sent.told(|_| {}).unwrap();
+    assert_eq!(told.grades[0].grade().lateness, Some(closed));
+    sent.grade.lateness = Some(Lateness {
+        closed: false,
+        ..closed
+    });
+    sent.refused("the rule takes nothing off", |_| {});
+}
+
+#[test]
 fn what_lies_outside_the_form_is_refused() {
     let sent = Sent::to(THREE[0]);
     let good = sent.carried().grade;

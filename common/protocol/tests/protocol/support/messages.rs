@@ -345,6 +345,7 @@ pub(crate) fn version() -> ListedVersion {
             size: 1000,
         }],
         standings: vec![OwnStanding {
+            closed_since: None,
             sid: THREE[0].parse().unwrap(),
             counts: true,
             late: 3600,

@@ -1,0 +1,176 @@
+//! What a group's grade is worth to whom: each member is graded for the version that counts for him.
+
+use serde_json::{Value, json};
+
+use super::{OF, Teacher};
+use crate::campus::SAMPLE;
+
+const DUE: &str = "2099-12-01T00:00:00Z";
+const MAXIMUM: [&str; 2] = ["--maximum", "10"];
+
+impl Teacher {
+    fn import_for_groups(&self, text: &str, more: &[&str]) -> Value {
+        let options = [&MAXIMUM[..], &["--groups"], more].concat();
+        self.import(text, &options).succeeded().json()
+    }
+
+    fn overview(&self, form: &str) -> String {
+        let words = ["submissions", "overview", form];
+        let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        self.run(&[&words[..], &OF].concat()).succeeded().stdout
+    }
+}
+
+/// Who is changed, and to what.
+fn changed(told: &Value) -> Vec<(String, String)> {
+    let changed = told["changed"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    changed
+        .map(|one| (text(&one["sid"]), text(&one["points"])))
+        .collect()
+}
+
+fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(sid, points)| ((*sid).to_owned(), (*points).to_owned()))
+        .collect()
+}
+
+#[test]
+fn who_is_graded_for_another_version_gets_nothing_from_the_group_s_grade() {
+    let teacher = Teacher::with(&["--due", DUE, "--groups", "free"]);
+    teacher.hand_in("1155000003");
+    let book = "sid,grade\n1155000001,9\n";
+    let told = teacher.import_for_groups(book, &["--dry-run"]);
+    let of_version = [("1155000001", "9"), ("1155000002", "9")];
+    assert_eq!(changed(&told), owned(&of_version));
+    let left_out = json!([
+        {"sid": "1155000003", "group_of": "S-000001", "counts": "S-000002"}
+    ]);
+    assert_eq!(told["left_out"], left_out);
+    let path = teacher.file("gradebook.csv", book);
+    let path = path.to_str().unwrap();
+    let import = [&[path, "--grader", "Lee", "--groups"][..], &MAXIMUM].concat();
+    let said = teacher.grades("import", &import).succeeded().stdout;
+    let line = "1155000003  gets nothing from the group's grade for S-000001: S-000002 counts";
+    assert!(said.contains(line), "{said}");
+    assert_eq!(teacher.listed().len(), 2);
+}
+
+#[test]
+fn where_the_first_version_counts_a_later_group_s_grade_is_not_the_first_one_s() {
+    let rules = ["--due", DUE, "--groups", "free", "--counts", "first"];
+    let teacher = Teacher::with(&[&rules[..], &["--group-size", "1..4"]].concat());
+    teacher.hand_in(&format!("{SAMPLE},1155000004"));
+    let told = teacher.import_for_groups("sid,grade\n1155000001,9\n1155000004,5\n", &[]);
+    let each = [
+        ("1155000001", "9"),
+        ("1155000002", "9"),
+        ("1155000003", "9"),
+        ("1155000004", "5"),
+    ];
+    assert_eq!(changed(&told), owned(&each));
+    let groups: Vec<_> = teacher
+        .listed()
+        .into_iter()
+        .map(|[.., group]| group)
+        .collect();
+    assert_eq!(groups, ["9", "9", "9", "5"]);
+}
+
+/// It was closed for all but one, who handed in with two others.
+fn closed_for_two() -> Teacher {
+    let teacher = Teacher::of_five(&["--due", "2020-01-02T00:00:00Z"]);
+    let more = ["extension", "add", "lab-1", "--course", "CSCI3150"];
+    let for_one = ["--student", "1155000002", "--due", DUE];
+    teacher.run(&[&more[..], &for_one].concat()).succeeded();
+    teacher.hand_in(SAMPLE);
+    teacher
+}
+
+#[test]
+fn for_whom_it_was_closed_has_handed_in_nothing_wherever_it_is_told() {
+    let teacher = closed_for_two();
+    let told: Value = serde_json::from_str(&teacher.overview("--json")).unwrap();
+    let students = told["students"].as_array().unwrap();
+    let states: Vec<_> = students.iter().map(|one| one["state"].clone()).collect();
+    let (missing, came) = ("missing", "handed_in");
+    assert_eq!(states, [missing, came, missing, missing, missing]);
+    assert_eq!(students[0]["number"], Value::Null);
+    assert_eq!(students[0]["after_close"]["number"], "S-000001");
+    assert_eq!(students[1]["after_close"], Value::Null);
+    let totals = ["handed_in", "late", "missing"].map(|name| told["totals"][name].clone());
+    assert_eq!(totals, [1, 0, 4]);
+    let rows = teacher.overview("--csv");
+    let row: Vec<_> = rows.lines().nth(1).unwrap().split(',').collect();
+    assert_eq!((row[1], row[2], row[17]), (missing, "", "S-000001"));
+    let shown = teacher.overview("");
+    let line = shown.lines().find(|line| line.starts_with("1155000001"));
+    let line = line.unwrap();
+    assert!(line.contains("MISSING"), "{line}");
+    assert!(line.contains("S-000001 came when it was CLOSED for this student"));
+    assert!(shown.contains("1 of 5 handed in, 4 missing"), "{shown}");
+
+    let history = |ids: &str, more: &[&str]| {
+        let arguments = [&["history", "--ids", ids][..], more].concat();
+        teacher.campus.student(&arguments).succeeded()
+    };
+    let told = history("1155000001", &["--json"]).json();
+    let own = &told["versions"][0]["standings"][0];
+    assert_eq!(own["counts"], false);
+    assert!(own["closed_since"].is_string(), "{own}");
+    let shown = history("1155000001", &[]).stdout;
+    assert!(
+        shown.contains("1155000001 closed since 2020-01-02"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(": does not count for this student"),
+        "{shown}"
+    );
+    assert!(!shown.contains("costs"), "{shown}");
+    assert!(!shown.contains("another version"), "{shown}");
+    let other = history("1155000002", &["--json"]).json();
+    let own = &other["versions"][0]["standings"][0];
+    assert_eq!(
+        (&own["counts"], &own["closed_since"]),
+        (&true.into(), &Value::Null)
+    );
+}
+
+#[test]
+fn for_whom_it_was_closed_gets_no_group_s_grade_and_of_his_own_nothing_is_left() {
+    let teacher = closed_for_two();
+    let told = teacher.import_for_groups("sid,grade\n1155000002,9\n", &["--apply-lateness"]);
+    assert_eq!(changed(&told), owned(&[("1155000002", "9")]));
+    let left_out = ["1155000001", "1155000003"]
+        .map(|sid| json!({"sid": sid, "group_of": "S-000001", "counts": null}));
+    assert_eq!(told["left_out"], json!(left_out));
+
+    let own = "sid,grade\n1155000001,8\n1155000004,3\n";
+    let path = teacher.file("gradebook.csv", own);
+    let path = path.to_str().unwrap();
+    let import = [&[path, "--grader", "Lee", "--dry-run"][..], &MAXIMUM].concat();
+    let said = teacher.grades("import", &import).succeeded().stdout;
+    let line = "is 8 of 10  (CLOSED for this student when S-000001 came: nothing would be left";
+    assert!(said.contains(line), "{said}");
+    let apply = [&MAXIMUM[..], &["--apply-lateness"]].concat();
+    let told = teacher.import(own, &apply).succeeded().json();
+    let left = owned(&[("1155000001", "0"), ("1155000004", "3")]);
+    assert_eq!(changed(&told), left);
+    assert_eq!(told["changed"][0]["after_close"], "S-000001");
+    assert_eq!(told["changed"][0]["submission"], Value::Null);
+    let again = teacher.import(own, &apply).succeeded().json();
+    assert_eq!(again["changed"], json!([]), "it is taken off once");
+
+    teacher.grades("release", &[]).succeeded();
+    let shown = teacher.campus.student(&["grades", "--ids", "1155000001"]);
+    let shown = shown.succeeded().stdout;
+    for part in [
+        "0 of 10",
+        "worth 8; nothing is left, as it was closed for you",
+    ] {
+        assert!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+}
