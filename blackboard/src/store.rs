@@ -53,8 +53,8 @@ pub use error::Error;
 pub(crate) use extensions::{Changed, Given, NotListed};
 pub(crate) use history::Own;
 pub(crate) use inspector::{
-    AddedRow, CommittedRow, DeliveryRow, EntryRow, Inspector, ProposedRow, Release, Repeat,
-    SignedRow,
+    AddedRow, CommittedRow, DeliveryRow, EntryRow, FormerGrade, Inspector, ProposedRow, Release,
+    Repeat, SignedRow,
 };
 pub(crate) use known_log::FormerLog;
 #[cfg(test)]
@@ -102,6 +102,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_backlog_places.sql")),
     M::up(include_str!("store/migration_asked.sql")),
     M::up(include_str!("store/migration_signed_commitments.sql")),
+    M::up(include_str!("store/migration_former_grades.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

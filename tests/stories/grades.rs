@@ -339,13 +339,67 @@ fn students_are_shown_their_own_grades_once_these_are_released_and_nobody_else_s
     }
     let chinese = ask("1155000001", &["--lang", "zh-Hant"]).stdout;
     assert!(chinese.contains("8 分，滿分 10 分"), "{chinese}");
+}
 
-    // A grade that is changed is not shown before it is released, too.
-    let changed = teacher.import("sid,grade\n1155000001,4\n", &["--maximum", "10"]);
-    changed.succeeded();
-    assert_eq!(told("1155000001"), Value::Array(vec![]));
-    teacher.grades("release", &[]).succeeded();
-    assert_eq!(told("1155000001")[0]["points"], "4");
+#[test]
+fn a_grade_that_was_released_stays_until_the_next_is_and_is_told_from_then_on() {
+    let teacher = Teacher::new();
+    let give = |points: &str| {
+        let text = format!("sid,grade\n1155000001,{points}\n");
+        teacher.import(&text, &["--maximum", "10"]).succeeded();
+    };
+    let release = || teacher.grades("release", &[]).succeeded();
+    let ask = |more: &[&str]| {
+        let arguments = [&["grades", "--ids", "1155000001"][..], more].concat();
+        teacher.campus.student(&arguments).succeeded()
+    };
+    let seen = || ask(&["--json"]).json()["grades"].clone();
+    give("5");
+    give("9");
+    assert_eq!(seen(), Value::Array(vec![]), "nothing is released");
+    release();
+    give("3");
+    give("2");
+    let told = seen();
+    assert_eq!(told.as_array().unwrap().len(), 1, "{told:#}");
+    assert_eq!(
+        (&told[0]["points"], &told[0]["former"]),
+        (&"9".into(), &Value::Array(vec![]))
+    );
+    let shown = ask(&[]).stdout;
+    assert!(shown.contains("9 of 10"), "{shown}");
+    assert!(!shown.contains("No grade"), "{shown}");
+    let listed = teacher.grades("list", &[]).succeeded().stdout;
+    assert!(listed.contains("no: 9 of 10"), "{listed}");
+
+    release();
+    give("4");
+    release();
+    let told = seen();
+    let former = |index: usize, name: &str| told[0]["former"][index][name].clone();
+    assert_eq!(told[0]["points"], "4");
+    assert_eq!([former(0, "points"), former(1, "points")], ["2", "9"]);
+    assert_eq!(
+        former(2, "points"),
+        Value::Null,
+        "5 and 3 were never to be seen"
+    );
+    assert_eq!(former(0, "until"), told[0]["released_at"]);
+    assert_eq!(former(1, "until"), former(0, "released_at"));
+    let shown = ask(&[]).stdout;
+    assert_eq!(shown.matches("CSCI3150 / lab-1").count(), 1, "{shown}");
+    for part in ["4 of 10", "was 2 of 10 until ", "was 9 of 10 until "] {
+        assert!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+    let chinese = ask(&["--lang", "zh-Hant"]).stdout;
+    assert!(chinese.contains("之前為 9 分，滿分 10 分"), "{chinese}");
+
+    let listed = teacher.grades("list", &["--history", "--json"]);
+    let listed = listed.succeeded().json();
+    assert_eq!(listed[0]["former"][1]["until"], former(1, "until"));
+    let listed = teacher.grades("list", &["--history"]).succeeded().stdout;
+    assert_eq!(listed.matches(" until ").count(), 2, "{listed}");
+    assert_eq!(listed.matches("1155000001").count(), 3, "{listed}");
 }
 
 #[test]

@@ -52,13 +52,16 @@ Examples:
   blackboard grades release --course CSCI3150 --assignment lab-1
 
 Until then students are told nothing. A grade that is changed later is not shown until it is
-released, too. The release is signed and entered in the assignment's log: since when a grade could
+released, too: until then the one before is, and from then on what it was, and until when. The release is signed and entered in the assignment's log: since when a grade could
 be seen, nobody can dispute.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
   blackboard grades list --course CSCI3150 --assignment lab-1
-  blackboard grades list --course CSCI3150 --assignment lab-1 --json";
+  blackboard grades list --course CSCI3150 --assignment lab-1 --history
+  blackboard grades list --course CSCI3150 --assignment lab-1 --json
+
+`no: 9 of 10` says that this grade is not released yet, and what the student sees until it is.";
 
 /// `blackboard grades`.
 #[derive(Debug, Clone, Subcommand)]
@@ -82,6 +85,9 @@ pub(crate) enum GradesCommand {
     List {
         #[command(flatten)]
         of: Of,
+        /// Show, too, what students could see before, and from when until when
+        #[arg(long)]
+        history: bool,
         #[command(flatten)]
         output: Output,
     },

@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustStore};
 use scb_protocol::grade::SignedGrade;
 use scb_protocol::log_leaf::{
-    Accepted, Contents, Entry, Leaf, LogName, RulesEntry, leaf_commitment,
+    Accepted, Contents, Entry, Grades, Leaf, LogName, RulesEntry, leaf_commitment,
 };
 use scb_protocol::signing_blackboard;
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
@@ -14,7 +14,7 @@ use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use super::logs::entry_of;
 use super::report::Report;
 use super::signing::{Difference, Signing};
-use crate::store::{AddedRow, EntryRow, Inspector, Release};
+use crate::store::{AddedRow, EntryRow, FormerGrade, Inspector, Release};
 
 /// Entries read at a time.
 pub(super) const PAGE: usize = 256;
@@ -31,6 +31,8 @@ pub(super) struct Entries<'a> {
     pins: Vec<RulesEntry>,
     extensions: BTreeMap<String, Option<Contents>>,
     grades: BTreeMap<String, (u64, UnixTime, Fingerprint)>,
+    /// Grades that could be seen, and in the place of which others came, by their entries.
+    former: BTreeMap<u64, (String, UnixTime, Fingerprint)>,
     /// Which entry let which grade be seen, and when.
     releases: BTreeMap<u64, Release>,
     /// Up to which rules it was taken back, and when.
@@ -55,6 +57,7 @@ impl<'a> Entries<'a> {
             pins: Vec::new(),
             extensions: BTreeMap::new(),
             grades: BTreeMap::new(),
+            former: BTreeMap::new(),
             releases: BTreeMap::new(),
             removals: Vec::new(),
             signing: Signing::new(database, log, now),
@@ -141,8 +144,7 @@ impl<'a> Entries<'a> {
                 Ok(())
             }
             Entry::Grades(graded) => {
-                let entered = (leaf.index, leaf.at, graded.grade_sha256);
-                self.grades.insert(graded.sid.to_string(), entered);
+                self.graded(leaf, graded);
                 Ok(())
             }
             Entry::Released(released) => {
@@ -154,6 +156,16 @@ impl<'a> Entries<'a> {
                 Ok(())
             }
             _ => self.signing.look(about, leaf, report),
+        }
+    }
+
+    fn graded(&mut self, leaf: &Leaf, graded: &Grades) {
+        let sid = graded.sid.to_string();
+        let entered = (leaf.index, leaf.at, graded.grade_sha256);
+        if let Some((index, at, sha256)) = self.grades.insert(sid.clone(), entered)
+            && self.releases.contains_key(&index)
+        {
+            self.former.insert(index, (sid, at, sha256));
         }
     }
 
@@ -259,6 +271,30 @@ impl<'a> Entries<'a> {
         unsigned.map(|(sid, _)| sid)
     }
 
+    /// Why what students could see before is not what the log says. Of grades before there was a
+    /// table for them nothing is here.
+    fn former_differs(&self, here: &[FormerGrade]) -> Option<(&'static str, String)> {
+        let is_entered = |one: &FormerGrade| {
+            let entered = self.former.get(&one.index);
+            entered.is_some_and(|(sid, at, sha256)| {
+                let content = (one.signed.grade.as_slice(), one.signed.signature.as_slice());
+                let is_it = *sid == one.sid && *sha256 == Fingerprint::of(&one.signed.grade);
+                is_it && self.is_signed(content, *at)
+            })
+        };
+        if let Some(one) = here.iter().find(|one| !is_entered(one)) {
+            let what = format!("a grade that {} could see is not what was entered", one.sid);
+            return Some(("grade_altered", what));
+        }
+        let is_released = |one: &&FormerGrade| self.releases.get(&one.index) == Some(&one.release);
+        let other = here.iter().find(|one| !is_released(one))?;
+        let what = format!(
+            "since when {} could see a grade is not what was entered",
+            other.sid
+        );
+        Some(("release_altered", what))
+    }
+
     /// Of each student whose grade is shown, by which entry and since when.
     fn shown(&self) -> BTreeMap<String, Release> {
         let grades = self.grades.iter();
@@ -311,6 +347,8 @@ impl<'a> Entries<'a> {
         } else if self.database.releases(place)? != self.shown() {
             let what = "students see other grades than those whose release was entered";
             differs("release_altered", what);
+        } else if let Some((code, what)) = self.former_differs(&self.database.former(place)?) {
+            differs(code, &what);
         }
         Ok(found)
     }

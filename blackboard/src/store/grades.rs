@@ -1,4 +1,5 @@
-//! Grades: those that count, each with its entry in the assignment's log.
+//! Grades: those that count, and those that students could see before, each with its entry in the
+//! assignment's log.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use scb_protocol::statement::Label;
 
 use super::{Error, Place, Store, as_integer, assignments, courses, log};
 
-/// A grade that counts.
+/// A grade.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Graded {
     /// The grade.
@@ -41,7 +42,8 @@ pub(crate) struct Released {
 
 impl Store {
     /// Puts these grades in the place of those that these students had, all of them or none, each
-    /// with an entry in the log. They are not released.
+    /// with an entry in the log. They are not released; what students can see, they see until the
+    /// next release.
     ///
     /// # Errors
     ///
@@ -104,19 +106,33 @@ impl Store {
         let place = place.clone();
         self.database.read_blocking(move |connection| {
             assignments::require(connection, &place)?;
-            let sql = format!("{SELECT} WHERE course = ? AND assignment = ?");
-            let mut query = connection.prepare_cached(&sql)?;
-            let key = [place.course.to_string(), place.assignment.to_string()];
-            let rows = query.query_map(key, raw)?;
-            rows.map(|row| {
-                let graded = row?.parse()?;
-                Ok((graded.grade.sid.clone(), graded))
-            })
-            .collect()
+            let all = of(connection, COUNTING, &place)?.into_iter();
+            Ok(all.map(|one| (one.grade.sid.clone(), one)).collect())
         })
     }
 
-    /// What these students may see: their own grades that are released, of all courses or one.
+    /// The grades of an assignment that students could see, and in the place of which others came,
+    /// by student, the latest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CoursesAltered`]; [`Error::Storage`].
+    pub(crate) fn former_grades(
+        &self,
+        place: &Place,
+    ) -> Result<BTreeMap<StudentId, Vec<Graded>>, Error> {
+        let place = place.clone();
+        self.database.read_blocking(move |connection| {
+            let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for one in of(connection, FORMER, &place)? {
+                found.entry(one.grade.sid.clone()).or_default().push(one);
+            }
+            Ok(found)
+        })
+    }
+
+    /// What these students may see: their own grades that are released, of all courses or one; of
+    /// each assignment the last that was released, and after it those that they could see before.
     ///
     /// # Errors
     ///
@@ -148,6 +164,7 @@ fn put(
     grade: &Grade,
     signed: &SignedGrade,
 ) -> Result<(), Error> {
+    keep_shown(transaction, grade)?;
     let entry = signed.entry(grade.sid.clone());
     let entered = log::append(transaction, name, grade.at, entry)?;
     let sql = "INSERT INTO grades (course, assignment, sid, grade, signature, log, log_index) \
@@ -167,22 +184,57 @@ fn put(
     Ok(())
 }
 
-const SELECT: &str = "SELECT course, assignment, sid, grade, grades.signature, log_index, \
-    released_at, origin, own.leaf, release_index, shown.leaf, releases.signature \
-    FROM grades JOIN logs ON grades.log = logs.id \
-    LEFT JOIN log_entries AS own ON own.log = grades.log AND own.number = log_index \
-    LEFT JOIN log_entries AS shown ON shown.log = grades.log AND shown.number = release_index \
-    LEFT JOIN releases ON releases.log = grades.log AND releases.number = release_index";
+/// What the student can see stays, when another grade takes its place.
+fn keep_shown(transaction: &Transaction<'_>, grade: &Grade) -> Result<(), Error> {
+    let sql = "INSERT INTO former_grades SELECT course, assignment, sid, grade, signature, log, \
+               log_index, released_at, release_index FROM grades \
+               WHERE course = ? AND assignment = ? AND sid = ? AND released_at IS NOT NULL";
+    transaction.prepare_cached(sql)?.execute([
+        grade.course.to_string(),
+        grade.assignment.to_string(),
+        grade.sid.to_string(),
+    ])?;
+    Ok(())
+}
+
+/// The table of the grades that count.
+const COUNTING: &str = "grades";
+
+/// That of those that students could see before.
+const FORMER: &str = "former_grades";
+
+/// All columns of one of these tables, with the entries of their logs.
+fn select(table: &str) -> String {
+    format!(
+        "SELECT course, assignment, sid, grade, grades.signature, log_index, released_at, origin, \
+         own.leaf, release_index, shown.leaf, releases.signature \
+         FROM {table} AS grades JOIN logs ON grades.log = logs.id \
+         LEFT JOIN log_entries AS own ON own.log = grades.log AND own.number = log_index \
+         LEFT JOIN log_entries AS shown ON shown.log = grades.log AND shown.number = release_index \
+         LEFT JOIN releases ON releases.log = grades.log AND releases.number = release_index"
+    )
+}
+
+/// Those of an assignment in one of these tables, the latest first.
+fn of(connection: &Connection, table: &str, place: &Place) -> Result<Vec<Graded>, Error> {
+    let select = select(table);
+    let sql = format!("{select} WHERE course = ? AND assignment = ? ORDER BY log_index DESC");
+    let mut query = connection.prepare_cached(&sql)?;
+    let key = [place.course.to_string(), place.assignment.to_string()];
+    let rows = query.query_map(key, raw)?;
+    rows.map(|row| row?.parse()).collect()
+}
 
 fn released(
     connection: &Connection,
     sids: &[StudentId],
     course: Option<&Label>,
 ) -> Result<Vec<Graded>, Error> {
-    let sql = format!(
-        "{SELECT} WHERE sid = ?1 AND (?2 IS NULL OR course = ?2) AND released_at IS NOT NULL \
-         ORDER BY course, assignment"
-    );
+    let wanted = "WHERE sid = ?1 AND (?2 IS NULL OR course = ?2) AND released_at IS NOT NULL";
+    let [counting, former] = [COUNTING, FORMER].map(select);
+    // By course, assignment and, the latest first, the entry that released it.
+    let sql =
+        format!("{counting} {wanted} UNION ALL {former} {wanted} ORDER BY 1, 2, 10 DESC, 6 DESC");
     let mut query = connection.prepare_cached(&sql)?;
     let mut found = Vec::new();
     for sid in sids {

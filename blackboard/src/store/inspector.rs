@@ -19,7 +19,7 @@ use super::{
 };
 
 pub(crate) use students::{CommittedRow, DeliveryRow, ProposedRow, SignedRow};
-pub(crate) use teacher::{AddedRow, Release};
+pub(crate) use teacher::{AddedRow, FormerGrade, Release};
 
 /// A database that is only looked at, while a server may be at work.
 #[derive(Debug)]

@@ -26,19 +26,56 @@ pub(super) fn run(common: &Common, arguments: &Grades, term: Term) -> Result<(),
         let asked = common.assignment.as_ref();
         asked.is_none_or(|it| *it == one.grade().assignment)
     };
-    let grades: Vec<_> = grades.iter().filter(wanted).collect();
+    let grades = in_turn(grades.iter().filter(wanted));
     if common.json {
-        let listed: Vec<_> = grades.iter().map(|one| as_json(one)).collect();
+        let listed: Vec<_> = grades.iter().map(|shown| all_as_json(shown)).collect();
         return say_json(&json!({"members": group.ids(), "grades": listed}));
     }
     let words = Words(common.explain.language.language());
     if grades.is_empty() {
         return Ok(say(words.nothing())?);
     }
-    for one in grades {
-        say_one(one, words)?;
+    for shown in &grades {
+        for (place, one) in shown.iter().enumerate() {
+            match place.checked_sub(1).and_then(|next| shown.get(next)) {
+                None => say_one(one, words)?,
+                Some(next) => say(&format!("  {}", words.was(one, next.released())))?,
+            }
+        }
     }
     Ok(())
+}
+
+/// Of each student and assignment the grade that was released last, and after it those before.
+fn in_turn<'a>(all: impl Iterator<Item = &'a VerifiedGrade>) -> Vec<Vec<&'a VerifiedGrade>> {
+    let mut found: Vec<Vec<&VerifiedGrade>> = Vec::new();
+    for one in all {
+        let key = |one: &VerifiedGrade| (one.grade().sid.clone(), one.entry().0.clone());
+        let mut known = found.iter_mut();
+        match known.find(|shown| key(shown[0]) == key(one)) {
+            Some(shown) => shown.push(one),
+            None => found.push(vec![one]),
+        }
+    }
+    for shown in &mut found {
+        shown.sort_by_key(|one| std::cmp::Reverse((one.released().index(), one.entry().1)));
+    }
+    found
+}
+
+/// The one that was released last, with those before.
+fn all_as_json(shown: &[&VerifiedGrade]) -> Value {
+    let Some((now, former)) = shown.split_first() else {
+        return Value::Null;
+    };
+    let former = former.iter().zip(shown).map(|(one, next)| {
+        let mut told = as_json(one);
+        told["until"] = json!(rfc3339(next.released().at()));
+        told
+    });
+    let mut told = as_json(now);
+    told["former"] = former.collect();
+    told
 }
 
 fn say_one(verified: &VerifiedGrade, words: Words) -> Result<(), Error> {
@@ -159,6 +196,22 @@ impl Words {
         match self.0 {
             Language::English => format!("graded by {grader} at {at}"),
             Language::Chinese => format!("由 {grader} 於 {at} 評分"),
+        }
+    }
+
+    /// What it was before, and until when.
+    fn was(self, one: &VerifiedGrade, next: &VerifiedRelease) -> String {
+        let (grade, index) = (one.grade(), one.entry().1);
+        let points = self.points(&grade.points.to_string(), &grade.maximum.to_string());
+        let from = local_time(one.released().at());
+        let (until, released) = (local_time(next.at()), one.released().index());
+        match self.0 {
+            Language::English => format!(
+                "was {points} until {until}: seen since {from}, entries {index} and {released}, signed"
+            ),
+            Language::Chinese => format!(
+                "{until} 之前為 {points}：自 {from} 起公布，第 {index} 及 {released} 項，已簽署"
+            ),
         }
     }
 

@@ -13,6 +13,16 @@ use crate::store::{Error, as_integer};
 /// The entry that let a grade be seen, and when, in seconds since 1970.
 pub(crate) type Release = (u64, u64);
 
+/// A grade that a student could see, and in the place of which another came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FormerGrade {
+    pub(crate) sid: String,
+    /// The number of its entry.
+    pub(crate) index: u64,
+    pub(crate) signed: SignedGrade,
+    pub(crate) release: Release,
+}
+
 /// Whether students are shown an assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AddedRow {
@@ -90,6 +100,28 @@ impl Inspector {
             let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
                 let (grade, signature) = (row.get(1)?, row.get(2)?);
                 Ok((row.get(0)?, SignedGrade { grade, signature }))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The grades of an assignment that students could see, and in the place of which others came.
+    pub(crate) fn former(
+        &self,
+        (course, assignment): (&Label, &Label),
+    ) -> Result<Vec<FormerGrade>, Error> {
+        self.0.read(|connection| {
+            let sql = "SELECT sid, log_index, grade, signature, release_index, released_at \
+                       FROM former_grades WHERE course = ? AND assignment = ?";
+            let mut query = connection.prepare_cached(sql)?;
+            let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
+                let (grade, signature) = (row.get(2)?, row.get(3)?);
+                Ok(FormerGrade {
+                    sid: row.get(0)?,
+                    index: unsigned(row.get(1)?),
+                    signed: SignedGrade { grade, signature },
+                    release: (unsigned(row.get(4)?), unsigned(row.get(5)?)),
+                })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
         })

@@ -80,6 +80,45 @@ async fn grades_that_are_shown_otherwise_than_was_entered_are_found() {
     }
 }
 
+#[tokio::test]
+async fn grades_that_could_be_seen_before_and_are_not_what_was_entered_are_found() {
+    let mut campus = Campus::open().await;
+    grade(&campus, "1155000001");
+    release(&campus);
+    grade(&campus, "1155000001");
+    release(&campus);
+    grade(&campus, "1155000001");
+    campus.stop().await;
+    assert_eq!(Copy::of(&campus).codes(), [""; 0]);
+    for (statement, code) in [
+        (
+            "UPDATE former_grades SET grade = CAST(replace(CAST(grade AS TEXT), '\"8\"', '\"9\"') \
+             AS BLOB) WHERE log_index = (SELECT min(log_index) FROM former_grades)",
+            "grade_altered",
+        ),
+        (
+            "UPDATE former_grades SET signature = x'00'",
+            "grade_altered",
+        ),
+        (
+            "UPDATE former_grades SET sid = '1155000002'",
+            "grade_altered",
+        ),
+        (
+            "UPDATE former_grades SET released_at = released_at - 60",
+            "release_altered",
+        ),
+        (
+            "UPDATE former_grades SET release_index = (SELECT max(release_index) FROM former_grades)",
+            "release_altered",
+        ),
+    ] {
+        let home = Copy::of(&campus);
+        home.sql(statement);
+        assert_eq!(home.codes(), [code], "{statement}");
+    }
+}
+
 /// Lets students see what is graded so far.
 fn release(campus: &Campus) {
     let identity = campus.certs.service("blackboard");
