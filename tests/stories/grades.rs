@@ -1,6 +1,7 @@
 //! Grades: from the teacher's gradebook to the student, and back into the gradebook.
 
 mod members;
+mod platforms;
 
 use std::fs;
 use std::path::PathBuf;
@@ -121,7 +122,7 @@ fn a_canvas_gradebook_comes_back_with_the_grades_and_nothing_else_changed() {
     let empty = CANVAS
         .replace("8.50", "")
         .replace("CSCI3150-B,9,", "CSCI3150-B,,");
-    let filled = CANVAS.replace("\"CSCI3150-A\",8.50", "CSCI3150-A,8.5");
+    let filled = CANVAS.replace(",8.50", ",8.5");
     assert_eq!(export(&empty), filled);
     let twenty = CANVAS.replace("10.00", "20.00");
     fs::write(&template, twenty).unwrap();

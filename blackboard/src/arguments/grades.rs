@@ -21,11 +21,11 @@ Examples:
   blackboard grades import moodle.csv --course CSCI3150 --assignment lab-1 --grader 'Dr Chan'
   blackboard grades import marks.csv --course CSCI3150 --assignment lab-1 --groups --maximum 10
 
-Read are the gradebooks that Canvas and Moodle export, as they are, and CSV files with the
-columns `sid` and `grade`; further `group_grade`, `maximum` and `comment` if they are there.
+Read are the gradebooks that Canvas and Moodle export, Moodle's grading worksheet, and CSV files
+with the columns `sid` and `grade`, or others named by --sid-column and --column; further `group_grade`, `maximum` and `comment` if they are there.
 Cells may be separated by commas, semicolons, tabs or vertical bars, in UTF-8 or in UTF-16 with
-a byte order mark; where semicolons separate them `8,5` is eight and a half. An empty cell
-changes nothing. With --groups a grade is that of the whole group; a member's own comes before
+a byte order mark; where semicolons separate them `8,5` is eight and a half. An empty cell,
+and the `EX` of who is excused in Canvas, change nothing. With --groups a grade is that of the whole group; a member's own comes before
 it, as it does before `group_grade`. A member for whom another version counts, or for whom it was
 closed when this one came, gets nothing from it and is named. If one row is wrong nothing is imported, and every wrong
 row is named. An ID that is on no class list here and has never handed in anything is taken for
@@ -44,8 +44,8 @@ Examples:
 
 The template is what the platform exported: in it only the grades and comments of this assignment
 are changed; all other cells, what separates them, the encoding, the byte order mark, the ends of
-lines and the comma or point before decimals stay as they are. Without a
-template only students with a grade are written.";
+lines and the comma or point before decimals stay as they are. Who is
+excused in Canvas (`EX`) stays so, unless --overwrite-excused is given. Without a template only students with a grade are written.";
 
 const RELEASE_EXAMPLES: &str = "\
 Examples:
@@ -109,6 +109,9 @@ pub(crate) struct Import {
     /// The column of the grades [default: the one that is called like the assignment]
     #[arg(long, value_name = "NAME")]
     pub(crate) column: Option<String>,
+    /// The column of the student IDs, or of e-mail addresses that begin with them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sid_column: Option<String>,
     /// A grade is that of the student's whole group; a member's own comes before it
     #[arg(long)]
     pub(crate) groups: bool,
@@ -140,6 +143,12 @@ pub(crate) struct Export {
     /// The column of the grades [default: the one that is called like the assignment]
     #[arg(long, value_name = "NAME")]
     pub(crate) column: Option<String>,
+    /// The column of the student IDs, or of e-mail addresses that begin with them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sid_column: Option<String>,
+    /// Write grades, too, where Canvas has a student excused (`EX`)
+    #[arg(long)]
+    pub(crate) overwrite_excused: bool,
     /// File to write [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -150,7 +159,7 @@ pub(crate) struct Export {
 pub(crate) enum PlatformName {
     /// Instructure's Canvas.
     Canvas,
-    /// Moodle's grading worksheet.
+    /// Moodle's grading worksheet, or its gradebook.
     Moodle,
 }
 

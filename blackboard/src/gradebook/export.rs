@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use scb_certs::StudentId;
-use scb_cli::{Failure, inert, write_atomic};
+use scb_cli::{Failure, inert, note, write_atomic};
 use scb_protocol::grade::Points;
 use scb_protocol::rules::Title;
 
-use super::columns::{Columns, Form};
+use super::columns::{Columns, Form, Named};
 use super::refused;
 use super::sheet::{Row, Sheet};
 use crate::arguments::grades::{Export, PlatformName};
@@ -52,18 +52,29 @@ fn filled(
     command: &Export,
     title: &Title,
     grades: &Grades,
-) -> Result<Sheet, Failure> {
-    let columns = Columns::of(&sheet, title, command.column.as_deref())?;
-    if columns.form != Form::Of(command.platform) {
-        return Err(refused("the template is not what that platform exports"));
+) -> anyhow::Result<Sheet> {
+    let named = Named {
+        grade: command.column.as_deref(),
+        sid: command.sid_column.as_deref(),
+    };
+    let columns = Columns::of(&sheet, title, named)?;
+    let is_named = named.grade.is_some() && named.sid.is_some();
+    if columns.form != Form::Of(command.platform) && !is_named {
+        let form = "the template is not what that platform exports";
+        return Err(refused(form).into());
     }
     let possible = columns.points_possible(&sheet).map(str::to_owned);
     let numbers = [Some(columns.grade), columns.maximum];
     let decimals = sheet.decimals(&numbers);
     let mut rows = std::mem::take(&mut sheet.rows);
+    let mut excused = Vec::new();
     for row in &mut rows {
-        let sid: Result<StudentId, _> = row.cell(Some(columns.sid)).parse();
-        if let Some(graded) = sid.ok().and_then(|sid| grades.get(&sid)) {
+        let sid = columns.student(row).ok().flatten();
+        if let Some(graded) = sid.and_then(|sid| grades.get(&sid)) {
+            if columns.is_excused(row) && !command.overwrite_excused {
+                excused.push(graded.grade.sid.as_str());
+                continue;
+            }
             let told = match &possible {
                 Some(possible) => possible.clone(),
                 None => row.cell(columns.maximum).to_owned(),
@@ -77,6 +88,13 @@ fn filled(
         }
     }
     sheet.rows = rows;
+    if !excused.is_empty() {
+        note(&format!(
+            "excused in the template (`EX`), and left so though graded here: {} \
+             (--overwrite-excused writes their grades)",
+            excused.join(", ")
+        ))?;
+    }
     Ok(sheet)
 }
 

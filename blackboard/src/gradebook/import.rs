@@ -8,7 +8,7 @@ use scb_protocol::grade::{Grade, MAX_COMMENT, Points, SignedGrade};
 use scb_protocol::in_words;
 use serde_json::json;
 
-use super::columns::Columns;
+use super::columns::{Columns, Named};
 use super::members::{LeftOut, Why};
 use super::plan::{Change, Plan, Says};
 use super::sheet::{Row, Sheet};
@@ -35,7 +35,11 @@ pub(super) fn run(home: &Path, desk: &Desk, command: &Import) -> anyhow::Result<
     let place = desk.place(&command.of.which());
     let title = desk.store.assignment(&place)?.rules().title.clone();
     let sheet = Sheet::read(&command.file)?;
-    let columns = Columns::of(&sheet, &title, command.column.as_deref())?;
+    let named = Named {
+        grade: command.column.as_deref(),
+        sid: command.sid_column.as_deref(),
+    };
+    let columns = Columns::of(&sheet, &title, named)?;
     let told = columns.points_possible(&sheet);
     // Canvas writes `(read only)` where it computes the column itself.
     let maximum = maximum(command, told.and_then(|cell| sheet.points(cell)))?;
@@ -53,7 +57,14 @@ pub(super) fn run(home: &Path, desk: &Desk, command: &Import) -> anyhow::Result<
         let grades = signed(home, desk, command, &plan.changes)?;
         desk.store.put_grades(&place, grades)?;
     }
-    tell(command, &plan)
+    tell(command, &plan, &excused(&sheet, &columns))
+}
+
+/// Whom Canvas has excused: they are given nothing, and what they have stays.
+fn excused(sheet: &Sheet, columns: &Columns) -> Vec<StudentId> {
+    let rows = sheet.rows.iter().filter(|row| columns.is_excused(row));
+    rows.filter_map(|row| columns.student(row).ok().flatten())
+        .collect()
 }
 
 /// What is said on the command line and in a Canvas gradebook must be the same.
@@ -80,7 +91,6 @@ fn marked(sheet: &Sheet, columns: &Columns) -> (Vec<Marked>, Vec<(u64, String)>)
 }
 
 fn of_row(row: &Row, sheet: &Sheet, columns: &Columns) -> Result<Option<Marked>, String> {
-    let sid = row.cell(Some(columns.sid));
     let points = |column: Option<usize>| match row.cell(column) {
         "" | "-" => Ok(None),
         text => match sheet.points(text) {
@@ -88,20 +98,24 @@ fn of_row(row: &Row, sheet: &Sheet, columns: &Columns) -> Result<Option<Marked>,
             None => Err(format!("`{}` is no number of points", printable(text))),
         },
     };
-    if sid.is_empty() {
+    let sid = match columns.student(row) {
         // The rows of a platform that are no student's.
-        return Ok(None);
-    }
+        Ok(None) => return Ok(None),
+        Ok(Some(_)) if columns.is_excused(row) => return Ok(None),
+        sid => sid,
+    };
     let (own, group) = (points(Some(columns.grade))?, points(columns.group)?);
     let comment = comment(row.cell(columns.comment))?;
     if own.is_none() && group.is_none() {
         return Ok(None);
     }
+    let wrong = |cell: String| format!("`{}` is no student ID", printable(&cell));
+    let Some(sid) = sid.map_err(wrong)? else {
+        return Ok(None);
+    };
     Ok(Some(Marked {
         line: row.line,
-        sid: sid
-            .parse()
-            .map_err(|_| format!("`{}` is no student ID", printable(sid)))?,
+        sid,
         own,
         group,
         maximum: points(columns.maximum)?,
@@ -195,7 +209,7 @@ fn left_out_as_json(one: &LeftOut) -> serde_json::Value {
     })
 }
 
-fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
+fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<()> {
     let (changes, same) = (&plan.changes, plan.same);
     if command.output.json {
         return say_json(&json!({
@@ -216,6 +230,7 @@ fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
                 "lateness_applied": change.given.lateness.is_some(),
                 "after_close": change.after_close,
             })).collect::<Vec<_>>(),
+            "excused": excused,
             "left_out": plan.left_out.iter().map(left_out_as_json).collect::<Vec<_>>(),
             "same": same,
             "unknown": plan.unmet,
@@ -251,6 +266,13 @@ fn tell(command: &Import, plan: &Plan) -> anyhow::Result<()> {
                  when that came"
             ),
         })?;
+    }
+    if !excused.is_empty() {
+        let excused: Vec<_> = excused.iter().map(StudentId::as_str).collect();
+        say(&format!(
+            "excused (`EX`), and left as they are: {}",
+            excused.join(", ")
+        ))?;
     }
     if !plan.unmet.is_empty() {
         let unmet: Vec<_> = plan.unmet.iter().map(StudentId::as_str).collect();

@@ -1,6 +1,8 @@
 //! A CSV file that goes back to where it came from: rows in which nothing is changed keep their
 //! bytes, and the whole its encoding, its byte order mark, its separator and the ends of its lines.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, WriterBuilder};
@@ -29,7 +31,8 @@ pub(super) struct Row {
     pub(super) line: u64,
     pub(super) cells: Vec<String>,
     bytes: Vec<u8>,
-    changed: bool,
+    /// Which cells are not what they were.
+    changed: BTreeSet<usize>,
 }
 
 impl Row {
@@ -43,7 +46,7 @@ impl Row {
     pub(super) fn set(&mut self, column: usize, value: &str) {
         if self.cells[column] != value {
             value.clone_into(&mut self.cells[column]);
-            self.changed = true;
+            self.changed.insert(column);
         }
     }
 }
@@ -98,7 +101,7 @@ impl Sheet {
             line: 0,
             bytes: written(&cells, form.delimiter, b"\r\n"),
             cells,
-            changed: false,
+            changed: BTreeSet::new(),
         };
         Self {
             head: written(&header, form.delimiter, b"\r\n"),
@@ -142,9 +145,9 @@ impl Sheet {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.head.clone();
         for row in &self.rows {
-            match row.changed {
-                false => bytes.extend_from_slice(&row.bytes),
-                true => bytes.extend(row.rewritten(self.form.delimiter)),
+            match row.changed.is_empty() {
+                true => bytes.extend_from_slice(&row.bytes),
+                false => bytes.extend(row.rewritten(self.form.delimiter)),
             }
         }
         // It was text, and of text only whole lines and cells were changed.
@@ -178,10 +181,28 @@ impl Row {
             .rev()
             .take_while(|byte| is_end(byte))
             .count();
-        let mut bytes = self.bytes[..before].to_vec();
-        bytes.extend(written(&self.cells, delimiter, b""));
-        bytes.extend_from_slice(&self.bytes[self.bytes.len() - after..]);
+        let (start, end) = (before, self.bytes.len() - after);
+        let mut bytes = self.bytes[..start].to_vec();
+        let spans = spans(&self.bytes[start..end], delimiter);
+        if spans.len() == self.cells.len() {
+            bytes.extend(self.with_spans(&self.bytes[start..end], &spans, delimiter));
+        } else {
+            bytes.extend(written(&self.cells, delimiter, b""));
+        }
+        bytes.extend_from_slice(&self.bytes[end..]);
         bytes
+    }
+
+    /// A cell that is not changed as it stands there, with its quotes.
+    fn with_spans(&self, line: &[u8], spans: &[Range<usize>], delimiter: u8) -> Vec<u8> {
+        let cells = spans.iter().enumerate().map(|(column, span)| {
+            match (self.changed.contains(&column), self.cells[column].as_str()) {
+                (false, _) => line[span.clone()].to_vec(),
+                (true, "") => Vec::new(),
+                (true, cell) => written(&[cell.to_owned()], delimiter, b""),
+            }
+        });
+        cells.collect::<Vec<_>>().join(&delimiter)
     }
 }
 
@@ -217,7 +238,7 @@ fn records(bytes: &[u8], delimiter: u8) -> Result<Vec<Row>, String> {
             line: line + line_ends(&own[..before]),
             cells: record.iter().map(str::to_owned).collect(),
             bytes: own.to_vec(),
-            changed: false,
+            changed: BTreeSet::new(),
         });
         (start, line) = (end, line + line_ends(own));
     }
@@ -234,6 +255,26 @@ fn line_ends(bytes: &[u8]) -> u64 {
 
 fn is_end(byte: &u8) -> bool {
     matches!(byte, b'\r' | b'\n')
+}
+
+/// Where the cells of a record stand, with their quotes.
+fn spans(line: &[u8], delimiter: u8) -> Vec<Range<usize>> {
+    let (mut spans, mut start, mut quoted) = (Vec::new(), 0, false);
+    let mut bytes = line.iter().enumerate().peekable();
+    while let Some((place, byte)) = bytes.next() {
+        match byte {
+            b'"' if quoted && bytes.next_if(|(_, next)| **next == b'"').is_some() => {}
+            b'"' if quoted => quoted = false,
+            b'"' if place == start => quoted = true,
+            byte if *byte == delimiter && !quoted => {
+                spans.push(start..place);
+                start = place + 1;
+            }
+            _ => {}
+        }
+    }
+    spans.push(start..line.len());
+    spans
 }
 
 fn written(cells: &[String], delimiter: u8, end: &[u8]) -> Vec<u8> {
@@ -295,6 +336,22 @@ mod tests {
         sheet.rows[0].set(1, "9,25");
         let changed = SHEETS[5].replace("8,5", "9,25");
         assert_eq!(sheet.to_bytes(), utf16(&format!("\u{feff}{changed}")));
+    }
+
+    #[test]
+    fn a_cell_beside_a_changed_one_keeps_its_quotes() {
+        let text =
+            "a,b,c,d\r\n\"=1+1\",\"say \"\"hi\"\", twice\",8,x\"y\"\r\n\"\",,\"\",\"l\nm\"\r\n";
+        let mut sheet = Sheet::parse(text.as_bytes()).unwrap();
+        sheet.rows[0].set(2, "9");
+        sheet.rows[1].set(1, "a,b");
+        sheet.rows[1].set(2, "9");
+        let changed = text.replace(",8,", ",9,");
+        let changed = changed.replace("\"\",,\"\",", "\"\",\"a,b\",9,");
+        assert_eq!(String::from_utf8(sheet.to_bytes()).unwrap(), changed);
+        let mut emptied = Sheet::parse(b"a;b\n\"1\";2\n").unwrap();
+        emptied.rows[0].set(1, "");
+        assert_eq!(emptied.to_bytes(), b"a;b\n\"1\";\n");
     }
 
     #[test]
