@@ -4,6 +4,7 @@
 mod assignment;
 mod course;
 mod extension;
+mod forward;
 pub(crate) mod text;
 
 use std::path::Path;

@@ -6,7 +6,6 @@ mod certs_filter;
 mod certs_list;
 mod code;
 mod config;
-mod confirm;
 mod doctor;
 mod init;
 mod keys;

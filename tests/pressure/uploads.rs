@@ -366,7 +366,7 @@ impl Scene {
     fn due_in(&self, seconds: u64) {
         let due = in_seconds(seconds);
         let change = ["assignment", "change", "lab", "--course", "SANDBOX"];
-        let rules = ["--due", &due, "--late-rule", "50%/hour"];
+        let rules = ["--due", &due, "--late-rule", "50%/hour", "--yes"];
         let change = [&change[..], &rules].concat();
         block_in_place(|| self.campus.administer_blackboard(&change)).succeeded();
     }

@@ -16,6 +16,7 @@ mod assignments;
 mod at_once;
 mod audit;
 mod backup;
+mod brought_forward;
 mod careless_cuhk;
 mod ceremonies;
 mod certificates;

@@ -131,7 +131,10 @@ Examples:
   blackboard assignment change lab-1 --course CSCI3150 --late-rule none --no-cutoff
 
 What is not given stays as it is. Each change is an entry of the assignment's log; students see what
-was changed and when (`student assignments`).";
+was changed and when (`student assignments`). If it brings the due time or the cut-off forward, it
+is told how many have handed in or begun; to less than a day from now it asks, or without a
+terminal refuses (`short_notice`, exit code 3), unless --yes is given. To a time that is over
+nothing is brought forward (`rules_backdated`, exit code 3).";
 
 const CLOSE_EXAMPLES: &str = "\
 Examples:
@@ -270,6 +273,9 @@ pub(crate) struct ChangeAssignment {
     /// Files of every kind
     #[arg(long, conflicts_with = "accept")]
     pub(crate) accept_all: bool,
+    /// Bring a deadline forward to less than a day from now, without being asked
+    #[arg(long)]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) rules: RuleOptions,
     #[command(flatten)]

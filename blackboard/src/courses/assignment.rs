@@ -9,6 +9,7 @@ use scb_protocol::rules::{
 use scb_protocol::statement::Label;
 use serde_json::{Value, json};
 
+use super::forward::Forward;
 use super::text::{joined, say_json, standing, table, value};
 use super::{Desk, text};
 use crate::arguments::courses::{
@@ -26,7 +27,7 @@ pub(super) fn run(desk: &Desk, command: &AssignmentCommand) -> anyhow::Result<()
             let close = move |terms| closed(terms, last);
             let place = desk.place(which);
             let changed = desk.store.change_assignment(place, close, desk.now)?;
-            say_changed(which, &changed, output.json)
+            say_changed(which, (&changed, None), output.json)
         }
         AssignmentCommand::Withdraw { which, output } => withdraw(desk, which, output.json),
         AssignmentCommand::List { course, output } => list(desk, course.as_ref(), output.json),
@@ -138,9 +139,18 @@ fn change(desk: &Desk, change: &ChangeAssignment) -> anyhow::Result<()> {
         check_bytes(desk, bytes)?;
     }
     let (place, wanted) = (desk.place(&change.which), change.clone());
+    let before = desk.store.assignment(&place)?.rules().clone();
+    let after = changed(before.clone().into(), change).map_err(crate::store::Error::Rules)?;
+    let forward = Forward::of(desk, &place, (&before, &after))?;
+    if let Some(forward) = &forward {
+        forward.agreed(desk.now, change.yes)?;
+    }
     let apply = move |terms| changed(terms, &wanted);
     let told = desk.store.change_assignment(place, apply, desk.now)?;
-    say_changed(&change.which, &told, change.output.json)?;
+    say_changed(&change.which, (&told, forward.as_ref()), change.output.json)?;
+    if let Some(forward) = &forward {
+        forward.remark()?;
+    }
     remark_past(desk, change.due, &change.rules)
 }
 
@@ -191,7 +201,11 @@ fn closed(mut terms: Terms, now: UnixTime) -> Result<Rules, RulesError> {
     terms.check()
 }
 
-fn say_changed(which: &Which, amended: &Amended, json: bool) -> anyhow::Result<()> {
+fn say_changed(
+    which: &Which,
+    (amended, forward): (&Amended, Option<&Forward>),
+    json: bool,
+) -> anyhow::Result<()> {
     let Amended {
         changes, students, ..
     } = amended;
@@ -204,6 +218,7 @@ fn say_changed(which: &Which, amended: &Amended, json: bool) -> anyhow::Result<(
             "handed_in_before": students,
             "extensions_without_effect": amended.idle,
             "extensions_in_effect_again": amended.again,
+            "brought_forward": forward.map(Forward::as_json),
         }));
     }
     if changes.is_empty() {

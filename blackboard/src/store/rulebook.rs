@@ -25,6 +25,17 @@ impl Store {
             load(connection, &log.map_err(Error::Leaf)?, rules)
         })
     }
+
+    /// How many students have handed something in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn handed_in(&self, place: &Place, now: UnixTime) -> Result<u64, Error> {
+        let place = place.clone();
+        self.database
+            .read_blocking(move |connection| Ok(handed_in(connection, &place, now)?.0))
+    }
 }
 
 /// That of the assignment of this log, with these rules of now.

@@ -1,11 +1,10 @@
 //! Secrets that are typed and not shown, with every word in the language of who is asked.
 
-use std::io::IsTerminal;
-
 use inquire::validator::Validation;
 use inquire::{InquireError, Password, PasswordDisplayMode};
 use zeroize::Zeroizing;
 
+use crate::confirm::is_anybody_there;
 use crate::{Error, say};
 
 /// A question whose answer is not shown, and what is said around it.
@@ -85,7 +84,7 @@ impl<'a> Hidden<'a> {
     }
 
     fn answer(&self, question: Password<'_>) -> Result<Zeroizing<String>, Error> {
-        if !somebody_there() {
+        if !is_anybody_there() {
             return Err(Error::NoTerminal {
                 prompt: self.prompt.trim_end_matches([':', '：', ' ']).to_owned(),
                 flag: self.flag.to_owned(),
@@ -108,11 +107,6 @@ fn hidden<'a>(prompt: &'a str) -> Password<'a> {
         .with_display_mode(PasswordDisplayMode::Hidden)
         .with_formatter(&|_| String::new())
         .without_confirmation()
-}
-
-/// Prompts are written to standard error, so that standard output may be a file.
-fn somebody_there() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! certificate, and never prompts unless a person sits at a terminal.
 
 mod config;
+pub mod confirm;
 mod delimited;
 mod error;
 pub mod exit;

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use scb_cli::{Failure, counted};
 
-use crate::cli::{Desk, confirm, now};
+use crate::cli::{Desk, now};
 use crate::issuers::served_root;
 use crate::roster_file::{NamedColumns, RosterReader};
 use crate::roster_import::{
@@ -18,6 +18,7 @@ use crate::roster_import::{
 };
 use crate::store::Store;
 use crate::{Error, open_home};
+use scb_cli::confirm;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

@@ -8,12 +8,12 @@ use serde_json::json;
 
 use super::list::names;
 use crate::admin::{change_service, known_service, remove_service};
-use crate::cli::confirm::{confirmed, is_anybody_there};
 use crate::cli::listing::Moment;
 use crate::cli::{Desk, now};
 use crate::revocation::Revoked;
 use crate::store::{CertificateRecord, Records, Service};
 use crate::{Error, Subject};
+use scb_cli::confirm::{confirmed, is_anybody_there};
 
 /// Gives a service other names, and says what its certificates name meanwhile.
 pub(super) fn set(desk: &Desk<'_>, service: Service, json: bool) -> Result<(), Failure> {

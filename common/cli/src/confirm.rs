@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Read, Write};
 
 /// Asks somebody at the keyboard, who agrees by typing what is expected; nobody there has not
 /// agreed.
-pub(super) fn confirmed(question: &str, expected: &str) -> bool {
+pub fn confirmed(question: &str, expected: &str) -> bool {
     if !is_anybody_there() || std::io::stderr().write_all(question.as_bytes()).is_err() {
         return false;
     }
@@ -14,6 +14,6 @@ pub(super) fn confirmed(question: &str, expected: &str) -> bool {
 }
 
 /// Whether somebody sees a question and can answer it.
-pub(super) fn is_anybody_there() -> bool {
+pub fn is_anybody_there() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }

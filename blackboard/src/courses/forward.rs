@@ -1,0 +1,214 @@
+//! A deadline that is brought forward: whoever has planned by the one before is told by nobody but the
+//! teacher. So the teacher is told, and on short notice asked.
+
+use rustls_pki_types::UnixTime;
+use scb_cli::confirm::confirmed;
+use scb_cli::{Failure, counted, local_time, note};
+use scb_protocol::in_words;
+use scb_protocol::rules::Rules;
+use serde_json::{Value, json};
+
+use super::Desk;
+use crate::store::{Error, Place};
+
+/// Less notice than this, in seconds, is to be agreed to.
+const SHORT: u64 = 24 * 3600;
+
+/// What would be over sooner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moved {
+    what: &'static str,
+    was: Option<UnixTime>,
+    is: UnixTime,
+}
+
+/// What would be over sooner, and who may be hit by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Forward {
+    moved: Vec<Moved>,
+    /// How many students have handed in.
+    handed_in: u64,
+    /// How many have begun: uploads, and proposals that wait for signatures.
+    begun: u64,
+}
+
+impl Forward {
+    /// What these rules bring forward; nothing if nothing.
+    pub(super) fn of(
+        desk: &Desk,
+        place: &Place,
+        (before, after): (&Rules, &Rules),
+    ) -> Result<Option<Self>, Error> {
+        let moved = moved(before, after);
+        if moved.is_empty() {
+            return Ok(None);
+        }
+        let uploads = desk.store.uploads(place)?.into_iter();
+        let coming = uploads.filter(|(_, upload)| upload.is_coming(desk.now));
+        let mut begun = desk.store.proposed(place, desk.now)?;
+        let mut count = begun.len() as u64;
+        count += coming
+            .filter(|(sid, _)| begun.remove(sid).is_none())
+            .count() as u64;
+        Ok(Some(Self {
+            moved,
+            handed_in: desk.store.handed_in(place, desk.now)?,
+            begun: count,
+        }))
+    }
+
+    /// Goes on if there is time enough, if the teacher has agreed, or agrees now. What would be over
+    /// already is refused by the rules themselves.
+    ///
+    /// # Errors
+    ///
+    /// `short_notice`.
+    pub(super) fn agreed(&self, now: UnixTime, yes: bool) -> Result<(), Failure> {
+        let left = |moved: &Moved| moved.is.as_secs().checked_sub(now.as_secs());
+        let least = self.moved.iter().filter_map(left).min();
+        let Some(least) = least.filter(|left| *left < SHORT && !yes) else {
+            return Ok(());
+        };
+        let told = format!("{}, in {}", self.told(), in_words(least));
+        if confirmed(&format!("{told}. Type `yes` to do it: "), "yes") {
+            return Ok(());
+        }
+        Err(Failure::refused(told)
+            .with_remedy(
+                "nothing was changed; tell the students first; --yes changes it all the same",
+            )
+            .with_code("short_notice"))
+    }
+
+    /// Once it is changed.
+    pub(super) fn remark(&self) -> anyhow::Result<()> {
+        Ok(note(&format!(
+            "CHECK THE DATE: {}; students who do not look are not told",
+            self.told()
+        ))?)
+    }
+
+    pub(super) fn as_json(&self) -> Value {
+        let moved = self.moved.iter().map(|one| {
+            json!({
+                "field": one.what,
+                "was": one.was.map(scb_cli::rfc3339),
+                "is": scb_cli::rfc3339(one.is),
+            })
+        });
+        json!({
+            "moved": moved.collect::<Vec<_>>(),
+            "handed_in": self.handed_in,
+            "begun": self.begun,
+        })
+    }
+
+    fn told(&self) -> String {
+        let moved = self.moved.iter().map(|one| {
+            let was = one.was.map_or("never".to_owned(), local_time);
+            format!(
+                "{} is brought forward from {was} to {}",
+                one.what,
+                local_time(one.is)
+            )
+        });
+        let moved: Vec<_> = moved.collect();
+        let (students, begun) = (counted(self.handed_in, "student"), self.begun);
+        format!(
+            "{}; handed in: {students}; begun, and not handed in: {begun}",
+            moved.join(", ")
+        )
+    }
+}
+
+/// Until when it is on time and until when it is taken, where that is sooner than before.
+fn moved(before: &Rules, after: &Rules) -> Vec<Moved> {
+    let ends = |rules: &Rules| [rules.due, rules.closes_for(None)];
+    let pairs = ends(before).into_iter().zip(ends(after));
+    let all = ["due", "cutoff"].into_iter().zip(pairs);
+    let sooner = all.filter_map(|(what, (was, is))| {
+        let is = is.filter(|is| was.is_none_or(|was| *is < was))?;
+        Some(Moved { what, was, is })
+    });
+    let mut moved: Vec<Moved> = sooner.collect();
+    // Where both are the same moment it is told once.
+    moved.dedup_by_key(|one| (one.was, one.is));
+    moved
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_protocol::from_seconds;
+    use scb_protocol::rules::{GroupSize, Terms};
+
+    use super::*;
+
+    fn rules(due: Option<u64>, cutoff: Option<u64>, late: &str) -> Rules {
+        let group = GroupSize::new(1, 3).unwrap();
+        let terms = Terms {
+            due: due.map(from_seconds),
+            cutoff: cutoff.map(from_seconds),
+            late: late.parse().unwrap(),
+            ..Terms::always_open("Lab".parse().unwrap(), group, 1)
+        };
+        terms.check().unwrap()
+    }
+
+    fn names(before: &Rules, after: &Rules) -> Vec<&'static str> {
+        moved(before, after).iter().map(|one| one.what).collect()
+    }
+
+    #[test]
+    fn what_is_over_sooner_is_brought_forward_and_nothing_else() {
+        let none = |due| rules(Some(due), None, "none");
+        assert_eq!(
+            names(&none(9), &none(8)),
+            ["due"],
+            "the end is the same moment"
+        );
+        assert!(names(&none(8), &none(9)).is_empty());
+        assert!(names(&none(8), &none(8)).is_empty());
+        let late = |due, cutoff| rules(Some(due), cutoff, "mark");
+        assert_eq!(names(&late(5, Some(9)), &late(5, Some(8))), ["cutoff"]);
+        assert_eq!(names(&late(5, None), &late(5, Some(8))), ["cutoff"]);
+        assert_eq!(
+            names(&late(5, Some(9)), &late(4, Some(8))),
+            ["due", "cutoff"]
+        );
+        assert_eq!(
+            names(&late(5, None), &none(5)),
+            ["cutoff"],
+            "none is taken late"
+        );
+        let always = rules(None, None, "none");
+        assert_eq!(names(&always, &none(5)), ["due"]);
+        assert!(names(&none(5), &always).is_empty());
+    }
+
+    #[test]
+    fn less_than_a_day_is_to_be_agreed_to() {
+        let forward = |is| Forward {
+            moved: vec![Moved {
+                what: "due",
+                was: None,
+                is: from_seconds(is),
+            }],
+            handed_in: 1,
+            begun: 0,
+        };
+        let now = from_seconds(1000);
+        assert!(forward(1000 + SHORT).agreed(now, false).is_ok());
+        assert!(forward(999 + SHORT).agreed(now, true).is_ok());
+        let refused = forward(999 + SHORT).agreed(now, false).unwrap_err();
+        assert!(
+            refused.message.contains("handed in: 1 student;"),
+            "{}",
+            refused.message
+        );
+        assert!(
+            forward(999).agreed(now, false).is_ok(),
+            "the rules refuse it"
+        );
+    }
+}
