@@ -66,10 +66,8 @@ pub(super) fn follow(
 /// The members themselves have given it up, and Blackboard has entered that.
 pub(super) fn given_up(setup: &Setup, submission: SubmissionId) -> Result<(), Error> {
     let kept = kept_here(setup)?.into_iter();
-    let of_it = kept.filter(|kept| kept.commitment.submission() == submission);
-    of_it
-        .map(|kept| receipts::remove_commitment(&kept.path))
-        .collect()
+    let mut of_it = kept.filter(|kept| kept.commitment.submission() == submission);
+    of_it.try_for_each(|kept| receipts::remove_commitment(&kept.path))
 }
 
 impl Talk<'_, '_> {
