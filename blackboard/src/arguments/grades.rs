@@ -22,19 +22,21 @@ Examples:
   blackboard grades import marks.csv --course CSCI3150 --assignment lab-1 --groups --maximum 10
 
 Read are the gradebooks that Canvas and Moodle export, Moodle's grading worksheet, and CSV files
-with the columns `sid` and `grade`, or others named by --sid-column and --column; further `group_grade`, `maximum` and `comment` if they are there.
-Cells may be separated by commas, semicolons, tabs or vertical bars, in UTF-8 or in UTF-16 with
-a byte order mark; where semicolons separate them `8,5` is eight and a half. An empty cell,
-and the `EX` of who is excused in Canvas, change nothing. With --groups a grade is that of the whole group; a member's own comes before
-it, as it does before `group_grade`. A member for whom another version counts, or for whom it was
-closed when this one came, gets nothing from it and is named. If one row is wrong nothing is imported, and every wrong
-row is named. An ID that is on no class list here and has never handed in anything is taken for
-a mistake, unless --not-listed-yet says that it is right. With --apply-lateness what the late
-rule says is taken off, for each student by his own due time; the signed grade keeps what the
-work was worth, the rule and what is left. Of what came when it was closed for a student, with
-others who had more time, nothing is left. Points that lateness has left before, as an exported
-gradebook has them, are not reduced again. Each grade that differs from what is here is signed
-and entered in the assignment's log; students see it after `blackboard grades release`.";
+with the columns `sid` and `grade`, or others named by --sid-column and --column; further
+`group_grade`, `maximum` and `comment` if they are there. Cells may be separated by commas,
+semicolons, tabs or vertical bars, in UTF-8 or in UTF-16 with a byte order mark; where
+semicolons separate them `8,5` is eight and a half. An empty cell, and the `EX` of who is
+excused in Canvas, change nothing. With --groups a grade is that of the whole group; a member's
+own comes before it, as it does before `group_grade`. A member for whom another version counts,
+or for whom it was closed when this one came, gets nothing from it and is named. If one row is
+wrong nothing is imported, and every wrong row is named. An ID that is on no class list here and
+has never handed in anything is taken for a mistake, unless --not-listed-yet says that it is
+right. With --apply-lateness what the late rule says is taken off, for each student by his own
+due time; the signed grade keeps what the work was worth, the rule and what is left. Of what
+came when it was closed for a student, with others who had more time, nothing is left. Points
+that lateness has left before, as an exported gradebook has them, are not reduced again. Each
+grade that differs from what is here is signed and entered in the assignment's log; students see
+it after `blackboard grades release`.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -42,18 +44,20 @@ Examples:
       --for canvas --template canvas.csv > new.csv
   blackboard grades export --course CSCI3150 --assignment lab-1 --for moodle --out moodle.csv
 
-The template is what the platform exported: in it only the grades and comments of this assignment
-are changed; all other cells, what separates them, the encoding, the byte order mark, the ends of
-lines and the comma or point before decimals stay as they are. Who is
-excused in Canvas (`EX`) stays so, unless --overwrite-excused is given. Without a template only students with a grade are written.";
+The template is what the platform exported: in it only the grades and comments of this
+assignment are changed; all other cells, what separates them, the encoding, the byte order mark,
+the ends of lines and the comma or point before decimals stay as they are. Who is excused in
+Canvas (`EX`) stays so, unless --overwrite-excused is given. Without a template only students
+with a grade are written.";
 
 const RELEASE_EXAMPLES: &str = "\
 Examples:
   blackboard grades release --course CSCI3150 --assignment lab-1
 
 Until then students are told nothing. A grade that is changed later is not shown until it is
-released, too: until then the one before is, and from then on what it was, and until when. The release is signed and entered in the assignment's log: since when a grade could
-be seen, nobody can dispute.";
+released, too: until then the one before is, and from then on what it was, and until when. The
+release is signed and entered in the assignment's log: since when a grade could be seen, nobody
+can dispute.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:

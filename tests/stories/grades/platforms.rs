@@ -69,13 +69,12 @@ fn columns_of_any_name_can_be_named() {
     let teacher = Teacher::new();
     let book = "Matrikel;Punkte\n1155000001;8,5\n";
     let named = ["--sid-column", "matrikel", "--column", "Punkte"];
-    let with = |more: &[&str]| [&named[..], more].concat();
-    let told = teacher.import(book, &with(&["--maximum", "10"]));
+    let told = teacher.import(book, &[&named[..], &["--maximum", "10"]].concat());
     assert_eq!(told.succeeded().json()["changed"][0]["points"], "8.5");
     let template = teacher.file("own.csv", &book.replace("8,5", ""));
     let template = ["--for", "canvas", "--template", template.to_str().unwrap()];
     let back = teacher
-        .grades("export", &with(&template))
+        .grades("export", &[&named[..], &template].concat())
         .succeeded()
         .stdout;
     assert_eq!(back, book);
