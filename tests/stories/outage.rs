@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, SAMPLE, Server, serve, serve_at};
+use crate::campus::{ByHand, Campus, SAMPLE, Server, serve, serve_at, version};
 
 /// Restarts Blackboard with `outage = "tokens"`, and takes CUHK away.
 fn lenient_without_cuhk(campus: &mut Campus) {
@@ -117,4 +117,71 @@ fn a_certificate_that_was_revoked_before_cuhk_went_away_does_not_count() {
     campus
         .student(&["submit", "--ids", "1155000001,1155000003"])
         .succeeded();
+}
+
+/// A student of an authority that is newer than the lists which Blackboard has.
+fn cut_off(campus: &ByHand) -> [Server; 2] {
+    campus.init().succeeded();
+    campus
+        .roster("sid,name,email,programme\n1155000001,Ada,,CSCI\n")
+        .succeeded();
+    let mut cuhk = campus.serve_cuhk();
+    let blackboard = campus.serve_blackboard(&cuhk);
+    // Whoever listens there now is not CUHK: Blackboard finds it no more, students do.
+    cuhk.stop();
+    let cuhk = campus.serve_cuhk();
+    let rotate = ["keys", "rotate", "students"];
+    let passphrases = [
+        "--passphrase-file",
+        "issuers.pass",
+        "--root-passphrase-file",
+        "root.pass",
+    ];
+    campus
+        .cuhk(&[&rotate[..], &passphrases].concat())
+        .succeeded();
+    let begun = Instant::now();
+    let issues = |key: &serde_json::Value| key["kind"] == "students-2" && key["state"] == "active";
+    loop {
+        let keys = campus.cuhk(&["keys", "list", "--json"]).succeeded().json();
+        if keys.as_array().unwrap().iter().any(issues) {
+            return [cuhk, blackboard];
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{keys:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn a_blackboard_without_the_lists_it_needs_blames_no_certificate() {
+    let campus = ByHand::new();
+    let [cuhk, blackboard] = cut_off(&campus);
+    let (at, to) = (cuhk.address(), blackboard.address());
+    let enrol = ["enrol", "--ids", "1155000001", "--codes", "codes.csv"];
+    let there = ["--cuhk", &at, "--ca", "cuhk.home/ca.pem"];
+    campus.student(&[&enrol[..], &there].concat()).succeeded();
+    let report = version(&campus.path(""));
+    let submit = [
+        "submit",
+        "--ids",
+        "1155000001",
+        "--blackboard",
+        &to,
+        &report,
+    ];
+    let told = campus.student(&submit);
+    assert_eq!(told.exit, Some(4), "{told:#?}");
+    for part in ["status_unavailable", "no certificate is to blame"] {
+        assert!(told.stderr.contains(part), "{part}: {told:#?}");
+    }
+    assert!(!told.stderr.contains("enrol again"), "{told:#?}");
+    let told = campus.student(&[&submit[..], &["--lang", "zh-Hant"]].concat());
+    assert_eq!(told.exit, Some(4), "{told:#?}");
+    assert!(told.stderr.contains("問題不在你的證書"), "{told:#?}");
+    for command in ["history", "assignments", "cosign"] {
+        let refused = campus.student(&[command, "--ids", "1155000001", "--json"]);
+        refused.refused(4, "status_unavailable");
+    }
+    let log = blackboard.log();
+    assert!(log.contains("status_unavailable"), "{log}");
 }

@@ -182,7 +182,7 @@ impl Completer {
             }
             if let Err(refusal) = self.try_one(submission, sids).await {
                 let pause = match refusal.code {
-                    Code::CuhkUnavailable | Code::Busy => PERIOD,
+                    Code::CuhkUnavailable | Code::StatusUnavailable | Code::Busy => PERIOD,
                     code => {
                         tracing::error!(
                             "proposal {submission} is not complete [{code}]: {refusal}"

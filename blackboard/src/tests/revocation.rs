@@ -317,7 +317,7 @@ async fn expired_lists_close_the_door() {
     campus.certs.clock().advance(Duration::from_secs(25 * 3600));
     let refusal = campus.three().hand_in().await.unwrap_err();
     assert!(
-        [Code::CertificateInvalid, Code::CuhkUnavailable].contains(&refusal.code),
+        [Code::StatusUnavailable, Code::CuhkUnavailable].contains(&refusal.code),
         "{refusal}"
     );
     campus.assert_nothing_stored().await;

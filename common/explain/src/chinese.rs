@@ -113,7 +113,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "請通知資訊科技部門：中大從不簽發這種證書",
         ),
         Code::CertificateInvalid => (
-            "證書格式不正確，或無法確定其狀態",
+            "證書格式不正確，或沒有此校園的名稱",
             "重新註冊；若仍出現，請通知資訊科技部門",
         ),
         Code::ServerIdentity => (
@@ -307,6 +307,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::Timeout => ("對方回應過慢", "檢查網路後再試"),
         Code::Busy => ("伺服器目前已滿", "稍等片刻再試"),
         Code::CuhkUnavailable => ("目前無法向中大查詢組員", "稍等片刻再試"),
+        Code::StatusUnavailable => (
+            "伺服器沒有有效的撤銷清單，目前無法確定任何人的證書是否有效",
+            "問題不在你的證書，無須更換；請稍後再試，若持續出現，請通知資訊科技部門",
+        ),
         Code::ConnectionFailed => ("無法建立連線", "檢查位址及伺服器是否正在執行，然後再試"),
         Code::ConnectionLost => ("連線中斷", "再執行同一指令；不會重複儲存"),
         Code::ShuttingDown => ("伺服器正在停止", "稍等片刻再試"),

@@ -5,6 +5,9 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{Code, Refusal, Step};
 
+/// After how many seconds somebody may try again whose status could not be established.
+const STATUS_RETRY_AFTER: u32 = 60;
+
 /// The code of each reason why a chain does not verify.
 pub fn certificate_code(error: &CertificateError) -> Code {
     match error {
@@ -26,10 +29,8 @@ pub fn certificate_code(error: &CertificateError) -> Code {
         CertificateError::WrongRole { .. } | CertificateError::WrongName { .. } => {
             Code::CertificateWrongRole
         }
-        CertificateError::NameInvalid
-        | CertificateError::CrlUnavailable
-        | CertificateError::CrlExpired
-        | CertificateError::Malformed => Code::CertificateInvalid,
+        CertificateError::CrlUnavailable | CertificateError::CrlExpired => Code::StatusUnavailable,
+        CertificateError::NameInvalid | CertificateError::Malformed => Code::CertificateInvalid,
     }
 }
 
@@ -43,8 +44,11 @@ pub fn certificate_refusal(error: &CertificateError, step: Step) -> Refusal {
         CertificateError::WrongName { expected, found } => {
             refusal.with("expected", expected).with("found", found)
         }
-        // This code alone has several reasons.
+        // These codes alone have several reasons.
         _ if refusal.code == Code::CertificateInvalid => refusal.with("reason", error),
+        _ if refusal.code == Code::StatusUnavailable => refusal
+            .with("reason", error)
+            .retry_after(STATUS_RETRY_AFTER),
         _ => refusal,
     }
 }

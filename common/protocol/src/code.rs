@@ -160,7 +160,7 @@ codes! {
         "the certificate has more than one name",
         "tell your IT service: CUHK never issues such a certificate";
     CertificateInvalid = "certificate_invalid", EXIT_REFUSED, 401,
-        "the certificate is not well-formed or its status cannot be established",
+        "the certificate is not well-formed, or has no name of this campus",
         "enrol again; if it happens again, tell your IT service";
     ServerIdentity = "server_identity", EXIT_REFUSED, 502,
         "the server could not prove that it is the one meant; nothing was sent to it",
@@ -357,6 +357,9 @@ codes! {
     CuhkUnavailable = "cuhk_unavailable", EXIT_RETRY, 503,
         "CUHK cannot be asked about the members at the moment",
         "wait a little, then try again";
+    StatusUnavailable = "status_unavailable", EXIT_RETRY, 503,
+        "the server has no revocation list in force: it cannot tell of anybody whether a certificate counts",
+        "no certificate is to blame, and none needs to be replaced: try again later; if it lasts, tell your IT service";
     ConnectionFailed = "connection_failed", EXIT_RETRY, 503,
         "no connection could be made",
         "check the address and that the server is running, then try again";

@@ -79,7 +79,9 @@ fn code_of(alert: AlertDescription) -> Code {
         A::UnsupportedCertificate => Code::CertificateWrongUsage,
         A::AccessDenied => Code::CertificateOnHold,
         A::CertificateUnknown => Code::CertificateNotYetValid,
-        A::BadCertificate | A::BadCertificateStatusResponse => Code::CertificateInvalid,
+        A::BadCertificate => Code::CertificateInvalid,
+        // The server's own want of lists: no certificate is refused for what it is.
+        A::BadCertificateStatusResponse => Code::StatusUnavailable,
         A::NoApplicationProtocol | A::ProtocolVersion => Code::ServerMisbehaved,
         _ => Code::ConnectionLost,
     }

@@ -7,7 +7,7 @@ use scb_certs::{RevocationReason, SigningKey};
 use scb_protocol::Code;
 use scb_protocol::message::cuhk::Request;
 
-use crate::university::{University, ask, enrol, refused, status};
+use crate::university::{University, ask, enrol, refused, renew, status};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const FORTY_DAYS: Duration = Duration::from_secs(40 * 24 * 3600);
@@ -90,4 +90,29 @@ async fn a_clock_that_went_back_a_year_is_to_blame_and_not_the_database() {
     university.clock.rewind(10 * FORTY_DAYS);
     let told = university.refresher.refresh().await.unwrap_err();
     assert!(told.to_string().contains("clock says"), "{told}");
+}
+
+/// Nobody's certificate is bad: it is CUHK's root that has to sign.
+#[tokio::test]
+async fn once_the_roots_list_has_ended_nobodys_certificate_is_blamed() {
+    let university = University::open().await;
+    university.clock.advance(390 * 24 * HOUR);
+    university.refresher.refresh().await.unwrap();
+    let (student, blackboard) = (
+        university.student("1155000001").await,
+        university.blackboard().await,
+    );
+    for who in [&student, &blackboard] {
+        university.connect_as(who).await;
+    }
+    university.clock.advance(10 * 24 * HOUR);
+    university.refresher.refresh().await.unwrap();
+    for (who, request) in [
+        (&student, Request::RefreshToken {}),
+        (&student, renew(&SigningKey::generate().unwrap())),
+        (&blackboard, Request::Status {}),
+    ] {
+        let refused = university.ask(Some(who), &request).await.unwrap_err();
+        assert_eq!(refused.code, Code::StatusUnavailable, "{refused}");
+    }
 }

@@ -82,7 +82,10 @@ impl Patience {
     fn is_worth_it(&self, refusal: &Refusal) -> bool {
         match refusal.code {
             Code::Busy => true,
-            Code::CuhkUnavailable | Code::ConnectionLost | Code::ShuttingDown => self.stubborn,
+            Code::CuhkUnavailable
+            | Code::StatusUnavailable
+            | Code::ConnectionLost
+            | Code::ShuttingDown => self.stubborn,
             // Nobody there at the first attempt is a wrong address; later, a restart.
             Code::ConnectionFailed => self.stubborn && self.waited,
             _ => false,
@@ -139,7 +142,11 @@ mod tests {
 
     #[test]
     fn waits_for_a_server_that_is_away_only_if_told_to() {
-        for code in [Code::CuhkUnavailable, Code::ConnectionLost] {
+        for code in [
+            Code::CuhkUnavailable,
+            Code::StatusUnavailable,
+            Code::ConnectionLost,
+        ] {
             assert!(!waits(&mut Patience::new(None), refusal(code)).0, "{code}");
             let mut stubborn = Patience::new(Some(USUAL));
             assert!(waits(&mut stubborn, refusal(code)).0, "{code}");

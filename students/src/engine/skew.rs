@@ -154,6 +154,7 @@ fn is_about_time(code: Code) -> bool {
         Code::CertificateExpired
             | Code::CertificateNotYetValid
             | Code::CertificateInvalid
+            | Code::StatusUnavailable
             | Code::TokenExpired
             | Code::TokenInvalid
             | Code::VerificationInvalid

@@ -155,8 +155,10 @@ fn refuses_a_revoked_member_and_a_stale_revocation_list() {
         .clock()
         .advance(std::time::Duration::from_secs(25 * 3600));
     let refused = group.run().refused("stale");
-    let code = Code::CertificateInvalid;
-    refused.is("stale", Side::Server, Step::Three, code);
+    let code = Code::StatusUnavailable;
+    let refusal = refused.is("stale", Side::Server, Step::Three, code);
+    assert!(!code.is_about_certificate(), "{refusal}");
+    assert_eq!(refusal.retry_after, Some(60));
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn tokens_do_not_count_once_a_revocation_list_has_expired() {
         let code = refused.refusal.code;
         // The list of services does not concern a student's chain: it is looked at all the same.
         let codes = [
-            Code::CertificateInvalid,
+            Code::StatusUnavailable,
             Code::TokenInvalid,
             Code::CuhkUnavailable,
         ];

@@ -94,6 +94,9 @@ impl IntoResponse for PlainRefusal {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use axum::body::to_bytes;
+    use axum::http::header::RETRY_AFTER;
+    use scb_certs::CertificateError;
+    use scb_protocol::certificate_refusal;
 
     use super::*;
 
@@ -103,6 +106,16 @@ mod tests {
         let body = to_bytes(response.into_body(), 4096).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
         (status, headers.contains_key(WWW_AUTHENTICATE), text)
+    }
+
+    #[tokio::test]
+    async fn a_server_without_lists_says_when_to_come_back_and_blames_no_certificate() {
+        let ended = certificate_refusal(&CertificateError::CrlExpired, Step::One);
+        let response = PlainRefusal(ended.clone()).into_response();
+        assert_eq!(response.headers()[RETRY_AFTER], "60");
+        let (status, asks, text) = answered(ended).await;
+        assert_eq!((status, asks), (StatusCode::SERVICE_UNAVAILABLE, false));
+        assert!(text.contains("no certificate is to blame"), "{text}");
     }
 
     #[tokio::test]

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     /// What `simpleenroll` and `simplereenroll` may refuse.
-    const REFUSED: [Code; 25] = [
+    const REFUSED: [Code; 26] = [
         Code::MediaTypeUnsupported,
         Code::MalformedMessage,
         Code::RequestInvalid,
@@ -81,6 +81,7 @@ mod tests {
         Code::RenewalNotLonger,
         Code::RenewalTooLate,
         Code::Busy,
+        Code::StatusUnavailable,
         Code::StorageFull,
         Code::Internal,
     ];

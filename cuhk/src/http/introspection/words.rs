@@ -56,6 +56,7 @@ mod tests {
             Code::CertificateUnknownIssuer,
             Code::CertificateNotYetValid,
             Code::Busy,
+            Code::StatusUnavailable,
             Code::StorageFull,
             Code::Internal,
         ] {
