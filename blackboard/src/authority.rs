@@ -46,6 +46,7 @@ pub(crate) use log_witness::{LogWitness, Lost, Trouble};
 pub(crate) use revocations::Numbers;
 pub(crate) use subscription::Subscription;
 pub(crate) use witness::{Comparison, Witness};
+pub(crate) use worker::is_to_be_replaced;
 
 /// How long a question may take in all, waiting for its turn included.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(2200);
@@ -55,6 +56,8 @@ const QUEUE: usize = 1024;
 const LOOKS: usize = 64;
 /// After how many seconds somebody who was refused may try again.
 const RETRY_AFTER: u32 = 3;
+/// The same where somebody has to certify this server first.
+const CERTIFIED_AFTER: u32 = 60;
 
 /// A handle on the task. Cheap to clone; the task ends with the last one.
 #[derive(Debug, Clone)]
@@ -137,12 +140,13 @@ impl Authority {
         all_in_force(&self.trust.borrow(), now)
     }
 
-    /// Whether CUHK has said something in the last seconds.
+    /// Whether CUHK has said something to this server in the last seconds. What it says to anybody,
+    /// such as its revocation lists, is not that.
     pub(crate) fn is_in_touch(&self) -> bool {
         !self.asker.subscription.borrow().is_stale(Instant::now())
     }
 
-    /// Why what CUHK says does not count, if it was reached last time and was not believed.
+    /// What is wrong, if CUHK was reached last time and was not believed, or did not believe this server.
     pub(crate) fn objection(&self) -> Option<String> {
         self.objection.borrow().clone()
     }
@@ -243,8 +247,9 @@ impl Asker {
     }
 }
 
-/// Why there is no answer of CUHK. Both carry what a student is told: `cuhk_unavailable`, or
-/// `busy` where it is only for want of room.
+/// Why there is no answer of CUHK. Both carry what a student is told: `cuhk_unavailable`,
+/// `service_uncertified` where it is for this server's own certificate, or `busy` where it is only
+/// for want of room.
 #[derive(Debug, Clone)]
 pub(crate) enum Unanswered {
     /// CUHK could not be reached, or said nothing in time.
@@ -262,11 +267,19 @@ impl From<Unanswered> for Refusal {
 }
 
 fn unanswered(cause: Refusal) -> Unanswered {
-    let told = match cause.code {
-        Code::Busy => Refusal::new(Code::Busy, Step::Three),
-        reason => Refusal::new(Code::CuhkUnavailable, Step::Three).with("reason", reason),
-    }
-    .retry_after(RETRY_AFTER);
+    let (told, again) = match cause.code {
+        Code::Busy => (Refusal::new(Code::Busy, Step::Three), RETRY_AFTER),
+        // It is this server's own: CUHK says nothing of members but in a signed answer.
+        reason if reason.is_about_certificate() => (
+            Refusal::new(Code::ServiceUncertified, Step::Three).with("reason", reason),
+            CERTIFIED_AFTER,
+        ),
+        reason => (
+            Refusal::new(Code::CuhkUnavailable, Step::Three).with("reason", reason),
+            RETRY_AFTER,
+        ),
+    };
+    let told = told.retry_after(again);
     match is_away(&cause) {
         true => Unanswered::Away(told),
         false => Unanswered::Unusable(told),

@@ -117,16 +117,15 @@ impl Vitals {
         }
     }
 
-    /// Without CUHK nobody is let in, unless tokens do meanwhile.
+    /// Without CUHK nobody is let in, unless it is away and tokens do meanwhile.
     fn cuhk(&self) -> Option<String> {
-        let is_needed = self.shared.policy.outage == Outage::Refuse;
-        if !is_needed || self.shared.authority.is_in_touch() {
+        if self.shared.authority.is_in_touch() {
             return None;
         }
-        Some(match self.shared.authority.objection() {
-            Some(reason) => format!("CUHK answers, but that does not count: {reason}"),
-            None => "CUHK does not answer: see whether `cuhk serve` runs".to_owned(),
-        })
+        let is_needed = self.shared.policy.outage == Outage::Refuse;
+        let away = || "CUHK does not answer: see whether `cuhk serve` runs".to_owned();
+        let objection = self.shared.authority.objection();
+        objection.or_else(|| is_needed.then(away))
     }
 
     fn own_certificate(&self) -> Option<String> {

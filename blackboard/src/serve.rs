@@ -12,7 +12,7 @@ use scb_certs::{Certificate, Fingerprint, TrustDomain, TrustStore};
 use scb_cli::{Failure, Home};
 use scb_protocol::rules::{GroupSize, Terms};
 use scb_protocol::server::Policy;
-use scb_protocol::{Code, Refusal, Step};
+use scb_protocol::{Refusal, Step};
 use scb_storage::{ContentStore, HomeLock, READERS};
 use scb_transport::{
     ClientAuth, Clock, Listener, ServerTls, Shutdown, Turns, raise_descriptor_limit,
@@ -22,7 +22,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use self::sweeping::{keep_sweeping, lapse, sweep, sweep_uploads};
-use crate::authority::{Authority, CuhkAddress, ListsNow, LogWitness, Settings, Witness};
+use crate::authority::{
+    Authority, CuhkAddress, ListsNow, LogWitness, Settings, Witness, is_to_be_replaced,
+};
 use crate::config::{Config, WitnessPolicyError};
 use crate::enrol::receipt_roots;
 use crate::enrol::stored_roots;
@@ -427,7 +429,7 @@ async fn reach_cuhk(settings: Settings) -> anyhow::Result<Authority> {
 /// What CUHK says of a certificate is about this server's, not about a student's.
 fn explained(refusal: Refusal) -> anyhow::Error {
     match refusal.code {
-        Code::CertificateExpired | Code::CertificateRevoked => {
+        code if is_to_be_replaced(code) => {
             Failure::refused(format!("CUHK does not accept this server: {refusal}"))
                 .with_remedy(
                     "run `cuhk code issue service/blackboard --replace`, then `blackboard init \

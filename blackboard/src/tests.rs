@@ -36,6 +36,7 @@ mod sessions;
 mod submissions;
 mod superseded;
 mod sweep;
+mod uncertified;
 mod uploads;
 mod withdrawals;
 mod witness;

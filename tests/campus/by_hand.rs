@@ -142,6 +142,12 @@ impl ByHand {
 
     /// As CUHK's administrator and Blackboard's type it, once.
     pub fn certify_blackboard(&self, cuhk: &Server) {
+        self.add_blackboard();
+        self.init_blackboard(cuhk, &[]);
+    }
+
+    /// Known to CUHK, with a code.
+    pub fn add_blackboard(&self) {
         self.cuhk(&[
             "service",
             "add",
@@ -154,8 +160,12 @@ impl ByHand {
             "blackboard.code",
         ])
         .succeeded();
+    }
+
+    /// Gets a certificate for the code.
+    pub fn init_blackboard(&self, cuhk: &Server, more: &[&str]) {
         let address = cuhk.address();
-        self.blackboard(&[
+        let arguments = [
             "init",
             "--cuhk",
             &address,
@@ -167,11 +177,15 @@ impl ByHand {
             "localhost",
             "--ip",
             "127.0.0.1",
-        ])
-        .succeeded();
+        ];
+        self.blackboard(&[&arguments, more].concat()).succeeded();
     }
 
     pub fn start_blackboard(&self) -> Server {
+        self.start_blackboard_with(&[])
+    }
+
+    pub fn start_blackboard_with(&self, more: &[&str]) -> Server {
         let arguments = [
             "serve",
             "--listen",
@@ -179,7 +193,7 @@ impl ByHand {
             "--ready-file",
             "blackboard.ready",
         ];
-        Server::start_command(&mut self.command("blackboard", &arguments))
+        Server::start_command(&mut self.command("blackboard", &[&arguments, more].concat()))
     }
 
     pub fn mode(&self, name: &str) -> u32 {

@@ -68,6 +68,7 @@ mod several_files;
 mod suspension;
 mod teacher;
 mod teaching;
+mod uncertified;
 mod untouched;
 mod waiting;
 mod withdrawal;

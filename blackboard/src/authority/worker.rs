@@ -253,12 +253,15 @@ impl Worker {
         }
     }
 
-    /// Connects; a connection counts only once its revocation lists are accepted.
+    /// Connects; a connection counts only once its revocation lists are accepted, and CUHK has
+    /// answered what it answers to nobody whose certificate does not count.
     async fn connect(&mut self, deadline: Instant) -> Result<Link, Refusal> {
         let tls = self.tls()?;
         let address = self.settings.address.current().to_owned();
         let mut link = Link::open(&address, &tls, deadline).await?;
         self.sync(&mut link).await?;
+        link.status().await?;
+        self.heard();
         self.failure = None;
         self.objection.send_replace(None);
         self.pause = BACKOFF.0;
@@ -334,7 +337,6 @@ impl Worker {
         self.epoch = epoch;
         self.synced = Instant::now();
         self.trust.send_replace(trust);
-        self.heard();
         self.subscription.send_modify(Subscription::changed);
         Ok(())
     }
@@ -400,23 +402,39 @@ fn is_same(known: &Refusal, refusal: &Refusal) -> bool {
     (known.code, &known.params) == (refusal.code, &refusal.params)
 }
 
-/// What CUHK has said that cannot be accepted; none if it said nothing.
+/// What CUHK has said that cannot be accepted, or what it does not accept; none if it said nothing.
 fn objection(refusal: &Refusal) -> Option<String> {
+    let what = match refusal.code.is_about_certificate() {
+        true => "CUHK does not take this server's certificate",
+        false => "CUHK answers, but that does not count",
+    };
     let reason = refusal.params.get("reason").cloned();
-    let told = || reason.unwrap_or_else(|| refusal.sentence()) + own_fault(refusal);
-    (!is_away(refusal)).then(told)
+    let reason = reason.unwrap_or_else(|| refusal.reason().to_owned());
+    (!is_away(refusal)).then(|| format!("{what}: {reason}{}", own_fault(refusal)))
 }
 
-/// What this server's operator has to do before CUHK talks to it again.
+/// What an operator has to do before CUHK talks to this server again.
 fn own_fault(refusal: &Refusal) -> &'static str {
     match refusal.code {
-        Code::CertificateRevoked => {
+        code if is_to_be_replaced(code) => {
             "; it is this server's own, which cannot be renewed any more: ask CUHK's operator for a \
              new code (cuhk code issue service/blackboard --replace), stop this server, then \
              blackboard init --replace --code-file FILE"
         }
+        Code::StatusUnavailable => "; its own root's list has ended: cuhk root sign-crl",
         _ => "",
     }
+}
+
+/// Whether only another certificate helps this server, after CUHK has said this of its own.
+pub(crate) fn is_to_be_replaced(code: Code) -> bool {
+    matches!(
+        code,
+        Code::CertificateExpired
+            | Code::CertificateRevoked
+            | Code::CertificateUnknownIssuer
+            | Code::CertificateIssuerNamesake
+    )
 }
 
 fn not_counting(error: &BundleError) -> String {

@@ -182,7 +182,7 @@ impl Completer {
             }
             if let Err(refusal) = self.try_one(submission, sids).await {
                 let pause = match refusal.code {
-                    Code::CuhkUnavailable | Code::StatusUnavailable | Code::Busy => PERIOD,
+                    code if code == Code::Busy || code.is_for_everybody() => PERIOD,
                     code => {
                         tracing::error!(
                             "proposal {submission} is not complete [{code}]: {refusal}"
@@ -192,8 +192,7 @@ impl Completer {
                     }
                 };
                 self.paused.insert(submission, Instant::now() + pause);
-                if refusal.code == Code::CuhkUnavailable {
-                    // So it is for the others.
+                if refusal.code.is_for_everybody() {
                     return Some(Instant::now() + PERIOD);
                 }
             }

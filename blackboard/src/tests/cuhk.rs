@@ -44,6 +44,8 @@ pub(super) struct State {
     pub(super) later_answer: Option<Answer>,
     /// After how many: one, as a group is asked about twice.
     pub(super) later_from: usize,
+    /// Does not know the certificate of whoever asks as a service.
+    pub(super) knows_no_service: bool,
     /// How long each question about members takes.
     pub(super) pace: std::time::Duration,
     pub(super) epoch: u64,
@@ -99,6 +101,7 @@ impl FakeCuhk {
             answer: Answer::Honest,
             later_answer: None,
             later_from: 1,
+            knows_no_service: false,
             pace: std::time::Duration::ZERO,
             epoch: 1,
             crls: campus.crls(10, &[]),
@@ -232,6 +235,10 @@ impl Desk {
     fn reply(&self, connection: &Connection, request: Request) -> Result<Option<Reply>, Refusal> {
         let state = &mut *self.state.lock().unwrap();
         match request {
+            Request::Status {} | Request::Verify { .. } if state.knows_no_service => {
+                let refusal = Refusal::new(Code::CertificateUnknownIssuer, Step::Three);
+                Err(refusal.with("service", "blackboard"))
+            }
             Request::Status {} => Ok(Some(Reply::Status { epoch: state.epoch })),
             Request::TrustBundle { sequence } => Ok(Some(match state.bundle_from(sequence) {
                 Some(signed) => Reply::TrustBundle {

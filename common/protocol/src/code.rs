@@ -360,6 +360,9 @@ codes! {
     StatusUnavailable = "status_unavailable", EXIT_RETRY, 503,
         "the server has no revocation list in force: it cannot tell of anybody whether a certificate counts",
         "no certificate is to blame, and none needs to be replaced: try again later; if it lasts, tell your IT service";
+    ServiceUncertified = "service_uncertified", EXIT_RETRY, 503,
+        "CUHK does not take this platform's own certificate, so that it can ask about nobody",
+        "no member's certificate is to blame: tell your IT service that the platform must be certified again; then run the same command again";
     ConnectionFailed = "connection_failed", EXIT_RETRY, 503,
         "no connection could be made",
         "check the address and that the server is running, then try again";
@@ -395,6 +398,14 @@ impl Code {
                 | Self::RequestInvalid
                 | Self::KeyUnsupported
                 | Self::KeyRefused
+        )
+    }
+
+    /// Whether nobody at all can be verified at the moment: for whoever asks, the answer is the same.
+    pub fn is_for_everybody(self) -> bool {
+        matches!(
+            self,
+            Self::CuhkUnavailable | Self::StatusUnavailable | Self::ServiceUncertified
         )
     }
 

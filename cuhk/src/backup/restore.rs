@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls_pki_types::UnixTime;
-use scb_certs::Fingerprint;
+use scb_certs::{Fingerprint, ServiceName};
 use scb_cli::{Home, Role, create_private_dir, create_private_file, load_config, parse_date};
 
 use super::archive::Verified;
@@ -14,8 +14,8 @@ use crate::clock::{ClockCheck, last_seen};
 use crate::config::path;
 use crate::draft::{self, Finished};
 use crate::issuers::read_certificate;
-use crate::store::{Store, Witness};
-use crate::{Config, Error};
+use crate::store::{Records, Service, Store, Witness};
+use crate::{Config, Error, Subject};
 
 /// A home that was restored.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct Restored {
     pub(crate) certificates: usize,
     /// Who had cosigned the issuance log, and how far.
     pub(crate) witnesses: Vec<Witness>,
+    /// The services that are recorded, with the end of their newest certificate that counts.
+    pub(crate) services: Vec<(ServiceName, Option<UnixTime>)>,
 }
 
 /// Makes a home in `dir`, which must not exist or be empty, from the backup in `file`. Every
@@ -139,10 +141,24 @@ fn check_in(
             students: records.roster().count_active()?,
             certificates,
             witnesses: records.log().witnesses()?,
+            services: services(records, now)?,
         })
     });
     store.close_blocking();
     restored
+}
+
+fn services(
+    records: &Records<'_>,
+    now: UnixTime,
+) -> Result<Vec<(ServiceName, Option<UnixTime>)>, Error> {
+    let named = |service: Service| {
+        let subject = Subject::Service(service.name.clone());
+        let newest = records.certificates().live(&subject, now)?.pop();
+        let until = newest.map(|record| record.intent.validity.not_after);
+        Ok((service.name, until))
+    };
+    records.services().all()?.into_iter().map(named).collect()
 }
 
 /// The later of the two times, with the part of a second that this machine's clock has now: two

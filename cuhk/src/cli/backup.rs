@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use scb_cli::{Failure, counted, printable, rfc3339, say};
+use rustls_pki_types::UnixTime;
+use scb_certs::ServiceName;
+use scb_cli::{Failure, counted, local_time, printable, rfc3339, say};
 use serde_json::json;
 
 use super::listing::say_json;
@@ -125,6 +127,7 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         students,
         certificates,
         witnesses,
+        services,
     } = restore(&arguments.file, dir, now(), desk.clock)?;
     let last = last_recorded.map_or_else(|| "none".to_owned(), rfc3339);
     let begins = [
@@ -133,7 +136,9 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         format!("  root           {root}"),
         format!("  in it          {students} active students, {certificates} certificates"),
     ];
-    let lines = begins.into_iter().chain(SINCE.map(str::to_owned));
+    let lines = begins.into_iter().chain(CERTIFIED_SINCE.map(str::to_owned));
+    let lines = lines.chain(of_services(services));
+    let lines = lines.chain(SINCE.map(str::to_owned));
     for line in lines.chain(witnesses.iter().flat_map(witnessed)) {
         say(&line)?;
     }
@@ -141,11 +146,35 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
     Ok(())
 }
 
+/// What services have to do whose certificates are not in a backup: with such a one nobody can hand in.
+fn of_services(services: Vec<(ServiceName, Option<UnixTime>)>) -> Vec<String> {
+    let mut lines: Vec<String> = [
+        "  - certificates of services that were issued or renewed since: CUHK takes nothing from such a",
+        "    service, and nobody can hand in there, until it has a new one:",
+        "    cuhk code issue service/NAME --replace --out FILE; then, where it runs (blackboard):",
+        "    blackboard init --replace --code-file FILE. This backup knows",
+    ]
+    .map(str::to_owned)
+    .into();
+    lines.extend(services.into_iter().map(|(name, until)| match until {
+        Some(until) => format!(
+            "      service/{name}: one until {}; a newer one does not count",
+            local_time(until)
+        ),
+        None => format!("      service/{name}: NO certificate that counts: it needs a new one"),
+    }));
+    lines.push("    and no service that was added since (cuhk service add)".to_owned());
+    lines
+}
+
 /// What is not in a backup.
-const SINCE: [&str; 13] = [
+const CERTIFIED_SINCE: [&str; 3] = [
     "What happened after the backup is not in it:",
     "  - certificates issued since: verification answers `unknown` about them; their holders",
     "    enrol again with a new code (cuhk code issue SID --replace)",
+];
+
+const SINCE: [&str; 10] = [
     "  - revocations and suspensions since: those certificates COUNT AGAIN; revoke and suspend",
     "    again before you serve",
     "  - codes used since can be used once more until they expire: issue new ones with --replace",

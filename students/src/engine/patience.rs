@@ -82,10 +82,8 @@ impl Patience {
     fn is_worth_it(&self, refusal: &Refusal) -> bool {
         match refusal.code {
             Code::Busy => true,
-            Code::CuhkUnavailable
-            | Code::StatusUnavailable
-            | Code::ConnectionLost
-            | Code::ShuttingDown => self.stubborn,
+            code if code.is_for_everybody() => self.stubborn,
+            Code::ConnectionLost | Code::ShuttingDown => self.stubborn,
             // Nobody there at the first attempt is a wrong address; later, a restart.
             Code::ConnectionFailed => self.stubborn && self.waited,
             _ => false,
@@ -145,6 +143,7 @@ mod tests {
         for code in [
             Code::CuhkUnavailable,
             Code::StatusUnavailable,
+            Code::ServiceUncertified,
             Code::ConnectionLost,
         ] {
             assert!(!waits(&mut Patience::new(None), refusal(code)).0, "{code}");
