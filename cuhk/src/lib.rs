@@ -78,7 +78,7 @@ pub use revocation::{
     Grounds, NamedTarget, NothingLeft, Revoked, Suspension, Target, restore, revoke, suspend,
 };
 pub use root::sign_root_list;
-pub use roster_file::{Entry, Listed, NamedColumns, RosterFault, RosterReader, RosterRow};
+pub use roster_file::{Entry, Listed, NamedColumns, Nobody, RosterFault, RosterReader, RosterRow};
 pub use roster_import::{
     Counts, Difference, Earlier, Finding, Import, ImportOptions, Missing, import_roster,
     import_roster_watched, rehearse_import,

@@ -64,8 +64,19 @@ pub enum Entry {
     Listed(Listed),
     /// This is no longer one; with the column and its value, such as `status: deleted`.
     Gone(StudentId, String),
+    /// This is about no student: exports list teachers, and end with a line about themselves.
+    Nobody(Nobody),
     /// Nothing that can be used; with the reason.
     Refused(String),
+}
+
+/// A row without a student ID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nobody {
+    /// How that is known.
+    pub reason: String,
+    /// What else in it a student could be known by, in lower case: the name, addresses, other IDs.
+    pub known_by: Vec<String>,
 }
 
 /// One row of a roster.
@@ -168,6 +179,11 @@ impl RosterReader {
         self.lines.contains_key(sid) || self.refused.contains(sid)
     }
 
+    /// Whether any row so far was about a student.
+    pub fn lists_anybody(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
     /// The next row in which there is anything.
     ///
     /// # Errors
@@ -223,6 +239,7 @@ impl RosterReader {
         let sid = match &row.entry {
             Entry::Listed(listed) => listed.sid.clone(),
             Entry::Gone(sid, _) => sid.clone(),
+            Entry::Nobody(_) => return row,
             Entry::Refused(_) => {
                 self.refused.extend(row.sid.parse().ok());
                 return row;

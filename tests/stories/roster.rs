@@ -331,3 +331,56 @@ fn seconds(text: &str) -> f64 {
     let (minutes, seconds) = text.strip_suffix('s').unwrap().split_once('m').unwrap();
     minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
 }
+
+/// As the systems that the university has write them every night, with nobody to mend them by hand.
+#[test]
+fn a_nightly_export_with_teachers_and_a_last_line_suspends_who_is_gone() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.roster(FIRST).succeeded();
+    let nightly = ["--missing", "suspend"];
+    let header = "user_id,login_id,first_name,last_name,full_name,email,status\n";
+    let students = "1155000001,c,大文,陳,陳大文,chan@link.example,active\n\
+                    1155000002,l,Siu Ming,Lee,\"Lee, Siu Ming\",lee@link.example,active\n\
+                    1155000003,w,小明,黃,黃小明,wong@link.example,active\n";
+    let teacher = ",prof,Pro,F,Pro F,prof@link.example,active\n";
+    let canvas = [header, students, teacher].concat();
+    let rehearsed = campus.import(&canvas, &[&nightly[..], &["--dry-run"]].concat());
+    let without = "line 5                  no student: the column user_id is empty";
+    told(
+        &rehearsed.succeeded(),
+        &[without, "1 row without a student ID"],
+    );
+    let imported = campus.import(&canvas, &nightly).succeeded();
+    told(
+        &imported,
+        &[
+            "1155000004   missing, suspended",
+            "1 row without a student ID",
+        ],
+    );
+    let suspended = campus.cuhk(&["roster", "list", "--status", "suspended"]);
+    told(&suspended.succeeded(), &["1155000004"]);
+
+    let feed = "EXTERNAL_PERSON_KEY|FIRSTNAME|LASTNAME|STUDENT_ID|ROW_STATUS\n\
+                1|大文|陳|1155000001|ENABLED\n2|Siu Ming|Lee|1155000002|ENABLED\n\
+                9|Pro|F||ENABLED\n***FileFooter|3|2026-11-22***\n";
+    let json = campus.import(feed, &[&nightly[..], &["--json"]].concat());
+    let json = json.succeeded().json();
+    assert_eq!(json["counts"]["without_id"], 2, "{json}");
+    assert_eq!(json["counts"]["suspended"], 1, "{json}");
+    // A teacher who may be the student that is missing: somebody has to look.
+    let doubtful = [
+        header,
+        &students[..students.find("1155000003").unwrap()],
+        ",w,小明,黃,黃小明,,active\n",
+    ];
+    campus.import(FIRST, &[]).succeeded();
+    let refused = campus.import(doubtful.concat(), &nightly);
+    assert_eq!(refused.exit, Some(3), "{refused:#?}");
+    told(&refused, &["it may be 1155000003, who is on no other row"]);
+    assert!(
+        refused.stderr.contains("nobody was suspended"),
+        "{refused:#?}"
+    );
+}

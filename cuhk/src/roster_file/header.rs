@@ -6,7 +6,7 @@ use csv::StringRecord;
 use scb_cli::{counted, printable};
 
 use super::fields::{check, check_email, full_name, student_id};
-use super::{Entry, Listed, NamedColumns, RosterFault};
+use super::{Entry, Listed, NamedColumns, Nobody, RosterFault};
 
 /// The columns of one kind of file. Names are in lower case; of several the first counts that
 /// is there.
@@ -28,6 +28,8 @@ struct Layout {
         &'static [&'static str],
         &'static [&'static str],
     )],
+    /// Whether it ends with a line about itself.
+    has_footer: bool,
 }
 
 const LAYOUTS: [Layout; 6] = [
@@ -41,6 +43,7 @@ const LAYOUTS: [Layout; 6] = [
         email: &["email"],
         programme: &["programme"],
         standing: &[],
+        has_footer: false,
     },
     Layout {
         origin: "a Canvas SIS export",
@@ -52,6 +55,7 @@ const LAYOUTS: [Layout; 6] = [
         email: &["email"],
         programme: &[],
         standing: &[("status", &["active"], &["suspended", "deleted"])],
+        has_footer: false,
     },
     Layout {
         origin: "a Moodle user list",
@@ -66,6 +70,7 @@ const LAYOUTS: [Layout; 6] = [
             ("suspended", &["0", ""], &["1"]),
             ("deleted", &["0", ""], &["1"]),
         ],
+        has_footer: false,
     },
     Layout {
         origin: "a Moodle course export",
@@ -77,6 +82,7 @@ const LAYOUTS: [Layout; 6] = [
         email: &["email address"],
         programme: &[],
         standing: &[],
+        has_footer: false,
     },
     Layout {
         origin: "a Blackboard Learn course export",
@@ -88,6 +94,7 @@ const LAYOUTS: [Layout; 6] = [
         email: &["email"],
         programme: &[],
         standing: &[("availability", &["yes", ""], &["no"])],
+        has_footer: false,
     },
     Layout {
         origin: "a Blackboard Learn SIS feed",
@@ -102,6 +109,7 @@ const LAYOUTS: [Layout; 6] = [
             ("row_status", &["enabled", ""], &["disabled", "deleted"]),
             ("available_ind", &["y", ""], &["n"]),
         ],
+        has_footer: true,
     },
 ];
 
@@ -193,10 +201,19 @@ impl Columns {
     }
 
     fn understand(&self, record: &StringRecord) -> Result<Entry, String> {
+        if self.is_footer(record) {
+            return Ok(Entry::Nobody(Nobody {
+                reason: "it ends the file, and lists nobody".to_owned(),
+                known_by: Vec::new(),
+            }));
+        }
         self.check_count(record)?;
         let text = self.sid(record);
         if text.is_empty() {
-            return Err(self.no_sid());
+            return Ok(Entry::Nobody(Nobody {
+                reason: self.no_sid(),
+                known_by: self.known_by(record),
+            }));
         }
         let sid = student_id(text)?;
         if let Some(says) = self.standing(record)? {
@@ -218,6 +235,24 @@ impl Columns {
             email: email.map(str::to_owned),
             programme: programme.map(str::to_owned),
         }))
+    }
+
+    /// The line about itself with which a feed of Blackboard Learn ends:
+    /// `***FileFooter|4711|2026-11-22***`.
+    fn is_footer(&self, record: &StringRecord) -> bool {
+        let first = record.get(0).unwrap_or_default();
+        let last = record.iter().next_back().unwrap_or_default();
+        self.layout.has_footer && first.starts_with("***FileFooter") && last.ends_with("***")
+    }
+
+    /// What a student could be known by besides the ID.
+    fn known_by(&self, record: &StringRecord) -> Vec<String> {
+        let is_id = |text: &&str| text.contains('@') || student_id(text).is_ok();
+        let texts = record.iter().filter(is_id).map(str::to_lowercase);
+        let name = self.full_name(record).to_lowercase();
+        texts
+            .chain(Some(name).filter(|name| !name.is_empty()))
+            .collect()
     }
 
     /// With a field more or less, nobody knows which text belongs to which column.

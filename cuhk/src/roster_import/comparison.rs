@@ -1,6 +1,8 @@
 //! A roster compared with the records, some rows at a time: what differs, and the steps that it
 //! takes. Nothing is changed here.
 
+use std::collections::HashMap;
+
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::is_formula;
@@ -9,7 +11,7 @@ use super::findings::{Difference, Import};
 use super::{ImportOptions, Missing};
 use crate::admin::{IssuedCode, new_code};
 use crate::code_sheet::SheetRow;
-use crate::roster_file::{Entry, Listed, RosterFault, RosterReader, RosterRow};
+use crate::roster_file::{Entry, Listed, Nobody, RosterFault, RosterReader, RosterRow};
 use crate::store::{CertificateRecord, Records, Step, Student};
 use crate::{Error, Subject};
 
@@ -28,6 +30,8 @@ pub(super) struct Comparison {
     pub(super) import: Import,
     /// Who is on the roster, active, and listed as one who has left.
     gone: Vec<(StudentId, String)>,
+    /// By what the rows without a student ID are known, with their lines.
+    nobodies: HashMap<String, u64>,
     /// The codes to hand out.
     pub(super) sheet: Vec<SheetRow>,
     steps: Vec<Step>,
@@ -45,6 +49,7 @@ impl Comparison {
             deed,
             import,
             gone: Vec::new(),
+            nobodies: HashMap::new(),
             sheet: Vec::new(),
             steps: Vec::new(),
         }
@@ -80,6 +85,7 @@ impl Comparison {
             match row.entry {
                 Entry::Listed(listed) => self.listed(records, line, &listed)?,
                 Entry::Gone(sid, says) => self.left(records, line, sid, says)?,
+                Entry::Nobody(nobody) => self.without_id(row.line, nobody),
                 Entry::Refused(reason) => {
                     self.import
                         .found(line, row.sid, Difference::Refused(reason));
@@ -99,6 +105,7 @@ impl Comparison {
         let missing: Vec<_> = gone
             .chain(unlisted.into_iter().map(|sid| (sid, None)))
             .collect();
+        self.look_at_nobodies(records, &missing)?;
         let suspended = self.may_suspend(missing.len())?;
         for (sid, says) in missing {
             if suspended {
@@ -109,6 +116,45 @@ impl Comparison {
             self.import.found(None, &sid, difference);
         }
         Ok(std::mem::take(&mut self.steps))
+    }
+
+    fn without_id(&mut self, line: u64, nobody: Nobody) {
+        let known_by = nobody.known_by.into_iter();
+        self.nobodies.extend(known_by.map(|text| (text, line)));
+        let difference = Difference::WithoutId(nobody.reason);
+        self.import.found(Some(line), "", difference);
+    }
+
+    /// A row without a student ID that may be about one who is missing is a wrong one; and where no row
+    /// has one, it is the column that is wrong.
+    fn look_at_nobodies(
+        &mut self,
+        records: &Records<'_>,
+        missing: &[(StudentId, Option<String>)],
+    ) -> Result<(), Error> {
+        if !self.reader.lists_anybody() {
+            self.import.refuse_without_id(|_| Some(String::new()));
+            return Ok(());
+        }
+        let mut about = HashMap::new();
+        for (sid, says) in missing {
+            if says.is_some() || self.nobodies.is_empty() {
+                continue;
+            }
+            let Some(student) = records.roster().find(sid)? else {
+                continue;
+            };
+            for text in [sid.as_str(), &student.email, &student.name] {
+                if let Some(line) = self.nobodies.get(&text.to_lowercase()) {
+                    about.entry(Some(*line)).or_insert_with(|| {
+                        format!(", and by \"{text}\" it may be {sid}, who is on no other row")
+                    });
+                }
+            }
+        }
+        self.import
+            .refuse_without_id(|line| about.get(&line).cloned());
+        Ok(())
     }
 
     fn listed(

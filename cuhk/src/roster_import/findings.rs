@@ -41,6 +41,8 @@ pub enum Difference {
     },
     /// Somebody who has left and was not here.
     Left(String),
+    /// The row is about no student, with how that is known.
+    WithoutId(String),
     /// The row is refused.
     Refused(String),
     /// A spreadsheet would compute the name, the address or the programme; what is stored is the
@@ -94,6 +96,8 @@ pub struct Counts {
     pub missing: usize,
     /// Those of them who are suspended.
     pub suspended: usize,
+    /// Rows about no student.
+    pub without_id: usize,
     /// Rows refused.
     pub refused: usize,
 }
@@ -108,12 +112,27 @@ impl Import {
         missing * MANY > self.active
     }
 
+    /// Refuses those rows without a student ID of which `also` says why, by their line.
+    pub(super) fn refuse_without_id(&mut self, also: impl Fn(Option<u64>) -> Option<String>) {
+        for finding in &mut self.findings {
+            let Difference::WithoutId(reason) = &finding.difference else {
+                continue;
+            };
+            if let Some(also) = also(finding.line) {
+                finding.difference = Difference::Refused(format!("{reason}{also}"));
+                self.counts.without_id -= 1;
+                self.counts.refused += 1;
+            }
+        }
+    }
+
     pub(super) fn found(&mut self, line: Option<u64>, sid: impl ToString, difference: Difference) {
         let counter = match difference {
             Difference::Added => Some(&mut self.counts.added),
             Difference::Changed { .. } => Some(&mut self.counts.changed),
             Difference::Restored => Some(&mut self.counts.restored),
             Difference::Missing { .. } => Some(&mut self.counts.missing),
+            Difference::WithoutId(_) => Some(&mut self.counts.without_id),
             Difference::Refused(_) => Some(&mut self.counts.refused),
             _ => None,
         };

@@ -316,6 +316,110 @@ fn a_refused_row_suspends_nobody() {
     assert_eq!(office.import_all(no_name, None).unwrap().counts.missing, 0);
 }
 
+/// A feed of Blackboard Learn: students by ID and name, a teacher, and the line about itself.
+fn feed(students: &[(&str, &str)], more: &str) -> String {
+    let mut text = "EXTERNAL_PERSON_KEY|FIRSTNAME|LASTNAME|STUDENT_ID|EMAIL\n".to_owned();
+    for (sid, name) in students {
+        text += &format!("k{sid}|{name}||{sid}|{name}@b.example\n");
+    }
+    format!("{text}k9|Prof|X||prof@b.example\n{more}***FileFooter|4|2026-11-22***\n")
+}
+
+#[test]
+fn rows_of_nobody_are_counted_and_keep_nobody_from_being_suspended() {
+    let office = Office::open();
+    office.import(FOUR, None).unwrap();
+    let three = [
+        ("1155000001", "A"),
+        ("1155000002", "B"),
+        ("1155000003", "C"),
+    ];
+    let import = office.import_all(&feed(&three, ""), None).unwrap();
+    let counts = import.counts;
+    assert_eq!((counts.without_id, counts.refused), (2, 0), "{import:?}");
+    assert_eq!(office.active(), "123");
+    let lines: Vec<_> = import
+        .findings
+        .iter()
+        .filter(|finding| matches!(finding.difference, Difference::WithoutId(_)))
+        .map(|finding| finding.line)
+        .collect();
+    assert_eq!(lines, [Some(5), Some(6)]);
+    // A wrong row remains one: too few fields, and a footer where there is none.
+    let few = office
+        .import_all(&feed(&three[..2], "k3|C\n"), None)
+        .unwrap();
+    let counts = few.counts;
+    assert_eq!(
+        (counts.without_id, counts.refused, counts.suspended),
+        (2, 1, 0)
+    );
+    let plain = "sid,name,email\n1155000001,A,\n1155000002,B,\n***FileFooter,2***\n";
+    let counts = office.import_all(plain, None).unwrap().counts;
+    assert_eq!(
+        (counts.without_id, counts.refused, counts.suspended),
+        (0, 1, 0)
+    );
+    assert_eq!(office.active(), "123");
+}
+
+#[test]
+fn a_row_without_an_id_that_may_be_about_somebody_who_is_missing_is_a_wrong_one() {
+    let office = Office::open();
+    office.import(FOUR, None).unwrap();
+    let moodle = |username: &str, name: &str, email: &str| {
+        format!(
+            "username,firstname,lastname,idnumber,email\n\
+             a,A,,1155000001,a@b.example\nb,B,,1155000002,b@b.example\nc,C,,1155000003,\n\
+             {username},{name},,,{email}\n"
+        )
+    };
+    for (username, name, email) in [
+        ("1155000004", "Other", "other@b.example"),
+        ("x", "Other", "D@B.example"),
+        ("x", "d", ""),
+    ] {
+        let text = moodle(username, name, email);
+        let import = office.import_all(&text, None).unwrap();
+        let counts = import.counts;
+        assert_eq!((counts.without_id, counts.refused), (0, 1), "{import:?}");
+        let refused = import
+            .findings
+            .iter()
+            .find_map(|finding| match &finding.difference {
+                Difference::Refused(reason) => Some((finding.line, reason.clone())),
+                _ => None,
+            });
+        let (line, reason) = refused.unwrap();
+        assert_eq!(line, Some(5));
+        assert!(reason.contains("it may be 1155000004"), "{reason}");
+        assert_eq!(office.active(), "1234");
+    }
+    // Somebody who is listed elsewhere in the file is not missing, whatever a teacher is called.
+    let teacher = moodle("prof", "A", "a@b.example");
+    let counts = office.import_all(&teacher, None).unwrap().counts;
+    assert_eq!((counts.without_id, counts.suspended), (1, 1));
+    assert_eq!(office.active(), "123");
+}
+
+#[test]
+fn where_no_row_has_an_id_it_is_the_column_that_is_wrong() {
+    let office = Office::open();
+    office.import(FOUR, None).unwrap();
+    let moodle = "username,firstname,lastname,idnumber\n1155000001,A,,\n1155000009,E,,\n";
+    let import = office.import_all(moodle, None).unwrap();
+    let counts = import.counts;
+    assert_eq!(
+        (counts.without_id, counts.refused, counts.suspended),
+        (0, 2, 0)
+    );
+    let Difference::Refused(reason) = &import.findings[0].difference else {
+        panic!("{import:?}");
+    };
+    assert!(reason.contains("--sid-column \"username\""), "{reason}");
+    assert_eq!(office.active(), "1234");
+}
+
 #[test]
 fn an_export_says_who_has_left() {
     let office = Office::open();

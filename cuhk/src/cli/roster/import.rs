@@ -55,7 +55,11 @@ is for you to hand out and then to delete.
 With --missing suspend, active students who are not listed, or are listed as deleted or suspended,
 are suspended at once, unless a row is refused. If they are more than a third of all, the command
 asks first, or wants their number: --suspend-many 4711. Who is listed again later is restored; who
-was suspended by hand is not.";
+was suspended by hand is not.
+
+Rows without a student ID (a teacher's, or the last line of a feed) are counted, and are in nobody's
+way. Such a row is refused if it has the name, the address or another ID of an active student who is
+on no other row; and all of them are if no row has an ID.";
 
 /// From this size on, in bytes, a terminal shows a progress bar.
 const LARGE: u64 = 1024 * 1024;

@@ -128,6 +128,9 @@ fn told(difference: &Difference, dry_run: bool) -> String {
             }
         }
         Difference::Left(says) => format!("not imported ({})", printable(says)),
+        Difference::WithoutId(reason) => {
+            format!("no student: {}", printable(reason))
+        }
         Difference::Refused(reason) => format!("refused: {}", printable(reason)),
         Difference::Formula(what) => format!(
             "the {what} begins like a spreadsheet's formula: kept as it is, written to CSV with an \
@@ -153,6 +156,8 @@ fn summary(counts: &Counts, dry_run: bool) -> String {
     let sometimes = sometimes.into_iter().filter(|(count, _)| *count > 0);
     let parts = always.into_iter().chain(sometimes);
     let parts = parts.map(|(count, word)| format!("{count} {word}"));
+    let nobody = format!("{} without a student ID", counted(counts.without_id, "row"));
+    let parts = parts.chain(Some(nobody).filter(|_| counts.without_id > 0));
     parts.collect::<Vec<_>>().join(", ")
 }
 
@@ -175,6 +180,7 @@ fn word(difference: &Difference) -> &'static str {
         Difference::StaysSuspended => "stays_suspended",
         Difference::Missing { .. } => "missing",
         Difference::Left(_) => "left",
+        Difference::WithoutId(_) => "without_id",
         Difference::Refused(_) => "refused",
         Difference::Formula(_) => "formula",
     }
@@ -235,7 +241,9 @@ fn value(finding: &Finding) -> Value {
             value["suspended"] = (*suspended).into();
         }
         Difference::Left(says) => value["says"] = says.clone().into(),
-        Difference::Refused(reason) => value["reason"] = reason.clone().into(),
+        Difference::WithoutId(reason) | Difference::Refused(reason) => {
+            value["reason"] = reason.clone().into()
+        }
         Difference::Formula(what) => value["column"] = (*what).into(),
         _ => {}
     }
