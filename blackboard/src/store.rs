@@ -9,6 +9,7 @@ mod delivered;
 mod error;
 mod extensions;
 pub(crate) mod grades;
+mod groups;
 mod history;
 mod inspector;
 mod known_log;

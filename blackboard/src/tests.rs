@@ -12,6 +12,7 @@ mod fake_witness;
 mod form;
 mod fsck;
 mod group;
+mod groups;
 mod hand_in;
 mod log;
 mod log_witness;

@@ -14,7 +14,7 @@ use scb_protocol::rules::{
 use scb_protocol::statement::{Label, Statement};
 use serde::Serialize;
 
-use super::{Error, Given, Store, as_integer, courses, extensions, log, rulebook, versions};
+use super::{Error, Given, Store, as_integer, courses, extensions, groups, log, rulebook};
 
 /// An assignment and the history of its rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,8 +239,12 @@ impl Store {
     }
 }
 
-/// What a statement names, as it stands for its members in this transaction.
-pub(crate) fn look_up(connection: &Connection, statement: &Statement) -> Result<Found, Error> {
+/// What a statement names, as it stands for its members at this moment.
+pub(crate) fn look_up(
+    connection: &Connection,
+    statement: &Statement,
+    now: UnixTime,
+) -> Result<Found, Error> {
     let (course, assignment) = (&statement.course, &statement.assignment);
     let Some(found) = courses::find(connection, course)? else {
         return Ok(Found::NoCourse);
@@ -256,7 +260,7 @@ pub(crate) fn look_up(connection: &Connection, statement: &Statement) -> Result<
         extensions: extensions::own(connection, course, assignment, &members)?,
         parts: match assigned.rules().groups {
             Groups::Free => Vec::new(),
-            Groups::Kept => versions::parts(connection, statement)?,
+            Groups::Kept => groups::parts(connection, statement, now)?,
         },
     }))
 }

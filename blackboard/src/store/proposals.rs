@@ -23,6 +23,7 @@ use scb_protocol::{Mode, from_seconds};
 
 pub(super) use self::named::signed_since;
 use self::rows::Stored;
+pub(super) use self::rows::{UNANSWERED, WAITS_FOR_CUHK};
 #[cfg(test)]
 pub(crate) use self::signing::MOST_IN_A_DAY;
 use self::signing::{check_new, end_one, sign};

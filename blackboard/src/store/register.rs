@@ -14,7 +14,7 @@ use scb_storage::ContentStore;
 use super::mark::{self, Mark};
 use super::{
     CommitOutcome, Committal, Draft, Error, Record, Store, assignments, backlog, by_submission,
-    commitment, contents, count, insert, last_number, log, proposals, rulebook, superseded,
+    commitment, contents, count, groups, insert, last_number, log, proposals, rulebook, superseded,
     versions, withdrawal,
 };
 use crate::quota::Quota;
@@ -234,7 +234,8 @@ impl Register {
     /// # Errors
     ///
     /// [`Error::Conflict`] for the same submission ID with another statement;
-    /// [`Error::Superseded`]; [`Error::Receipt`] if `sign` fails; [`Error::Leaf`]; [`Error::Mark`], [`Error::Storage`].
+    /// [`Error::Superseded`]; [`Error::NotAdmitted`] if a member has handed in with others meanwhile, in an
+    /// assignment that keeps groups; [`Error::Receipt`] if `sign` fails; [`Error::Leaf`]; [`Error::Mark`], [`Error::Storage`].
     pub async fn accept<F>(
         &self,
         draft: Draft,
@@ -261,6 +262,7 @@ impl Register {
                     if let Some((found, _)) = commitment::find(transaction, submission)? {
                         superseded::check(transaction, &draft.statement, found, draft.accepted_at)?;
                     }
+                    groups::check_kept(transaction, &draft)?;
                     let number = register.next_number(last_number(transaction)?)?;
                     let leaf = enter(transaction, &draft, number)?;
                     let leaf = sign(leaf).map_err(Error::Receipt)?;
@@ -303,7 +305,7 @@ fn commit_new(
     quota: Quota,
     sign: impl FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error>,
 ) -> Result<CommitOutcome, Error> {
-    let found = assignments::look_up(transaction, &committal.statement)?;
+    let found = assignments::look_up(transaction, &committal.statement, committal.at)?;
     admit(&committal.statement, &found, committal.at)
         .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))?;
     versions::check_bound(transaction, &committal.statement)?;

@@ -2,8 +2,6 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
-use scb_certs::StudentId;
-use scb_protocol::rules::Part;
 use scb_protocol::statement::{StatedMember, Statement, SubmissionId, SubmissionNumber};
 
 use super::{
@@ -137,36 +135,6 @@ pub(super) fn repeat(
         .prepare_cached(sql)?
         .execute(params![submission.as_bytes(), number])?;
     Ok(())
-}
-
-/// The last version of each member who has one, and who else has a part in it.
-pub(super) fn parts(connection: &Connection, statement: &Statement) -> Result<Vec<Part>, Error> {
-    let mut parts: Vec<Part> = Vec::new();
-    for member in &statement.members {
-        let Some(number) = last(connection, statement, std::slice::from_ref(member))? else {
-            continue;
-        };
-        // Most often all of them have it together: it is read once.
-        let known = parts.iter().find(|part| part.number == number);
-        let members = match known.map(|part| part.members.clone()) {
-            Some(members) => members,
-            None => match by_number(connection, number)? {
-                Some(record) => sids(&record),
-                None => continue,
-            },
-        };
-        parts.push(Part {
-            sid: member.sid.clone(),
-            number,
-            members,
-        });
-    }
-    Ok(parts)
-}
-
-fn sids(record: &Record) -> Vec<StudentId> {
-    let members = record.statement().members.iter();
-    members.map(|member| member.sid.clone()).collect()
 }
 
 /// The last version in which any of these has a part.

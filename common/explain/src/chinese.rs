@@ -178,8 +178,8 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "按作業要求的人數給出學生編號；`student assignments` 列出人數",
         ),
         Code::OtherGroup => (
-            "該學生已與其他人一起提交，而這份作業的組別不變",
-            "與那次提交的所有組員一起提交，可再加入其他人；若組別有變，請找老師",
+            "該學生已與其他人一起提交或簽署，而這份作業的組別不變",
+            "與那次的所有組員一起提交，可再加入其他人；若那次尚未完成（`unfinished`），以相同的命令完成，或以 `student withdraw` 收回；若組別有變，請找老師",
         ),
         Code::FileType => (
             "這份作業不接受這種檔名結尾的檔案",

@@ -220,8 +220,8 @@ codes! {
         "the assignment is for groups of another size",
         "give as many student IDs as the assignment wants; `student assignments` says how many";
     OtherGroup = "other_group", EXIT_REFUSED, 409,
-        "this student has handed in with others, and the assignment keeps groups together",
-        "hand in with everybody who has a part in that submission; more may join. If the group has changed, ask your teacher";
+        "this student has handed in or signed with others, and the assignment keeps groups together",
+        "hand in with everybody who has a part in that work; more may join. If it is `unfinished`: finish it by the same command, or take it back with `student withdraw`. If the group has changed, ask your teacher";
     FileType = "file_type", EXIT_REFUSED, 415,
         "the assignment does not take files whose names end so",
         "hand in a file of one of the kinds that it takes; `student assignments` lists them";

@@ -17,7 +17,7 @@ use std::ops::Deref;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
-pub use admission::{Assigned, Found, Part, admit, check_size, within};
+pub use admission::{Assigned, Found, Part, Work, admit, check_size, within};
 pub use amend::{AmendError, HandedIn};
 pub use change::{Change, changes};
 pub use extension::Extension;

@@ -101,9 +101,10 @@ impl Stored {
 }
 
 /// As [`Stored::waits_for_cuhk`], of a row.
-pub(super) const WAITS_FOR_CUHK: &str = "(signed_at IS NOT NULL AND files_at IS NOT NULL)";
+pub(in crate::store) const WAITS_FOR_CUHK: &str =
+    "(signed_at IS NOT NULL AND files_at IS NOT NULL)";
 /// It has no receipt, nor that of the same version.
-pub(super) const UNANSWERED: &str =
+pub(in crate::store) const UNANSWERED: &str =
     "NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = proposals.submission)";
 
 const PROPOSAL: &str = "SELECT submission, proposed_at, waits_until, statement, files_at, \

@@ -100,7 +100,7 @@ fn check_rules(
     stored: &Stored,
     (signing, now): (&[StudentId], UnixTime),
 ) -> Result<(), Error> {
-    let mut found = assignments::look_up(connection, &stored.statement)?;
+    let mut found = assignments::look_up(connection, &stored.statement, now)?;
     let signs = |sid: &StudentId| signing.contains(sid) || stored.has_signed(sid);
     if let Found::Assigned(assigned) = &mut found {
         assigned
@@ -109,7 +109,7 @@ fn check_rules(
         assigned.parts.retain(|part| signs(&part.sid));
     }
     admit(&stored.statement, &found, now)
-        .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))?;
+        .map_err(|refusal| Error::NotAdmitted(Box::new(without_others(refusal, signing))))?;
     let mut members = stored.statement.members.iter();
     match members.all(|member| signs(&member.sid)) {
         true => versions::check_bound(connection, &stored.statement),
@@ -131,6 +131,15 @@ pub(super) fn refused(
         Ok(()) => Ok(None),
         Err(error) => told(error).map(Some),
     }
+}
+
+/// With whom else somebody works is his to tell, and he may not be on this connection.
+fn without_others(mut refusal: Refusal, here: &[StudentId]) -> Refusal {
+    if refusal.sid.as_ref().is_some_and(|sid| !here.contains(sid)) {
+        refusal.params.remove("with");
+        refusal.params.remove("unfinished");
+    }
+    refusal
 }
 
 /// Whether nothing but files is missing, and who has them gives it up.

@@ -19,7 +19,7 @@ pub(super) fn look(
     asking: &[StudentId],
     now: UnixTime,
 ) -> Result<Proposal, Error> {
-    let assigned = assigned_for(connection, &stored, asking)?;
+    let assigned = assigned_for(connection, &stored, asking, now)?;
     let record = versions::answer(connection, stored.submission())?;
     let number = record.map(|record| record.number());
     let waits_until = stored.kept.waits_until;
@@ -74,8 +74,8 @@ pub(super) fn list_one(
 ) -> Result<ListedProposal, Error> {
     let submission = stored.submission();
     // An assignment of which anybody has signed something is not removed.
-    let assigned =
-        assigned_for(connection, &stored, asking)?.ok_or(Error::ProposalAltered { submission })?;
+    let assigned = assigned_for(connection, &stored, asking, now)?;
+    let assigned = assigned.ok_or(Error::ProposalAltered { submission })?;
     let course_title = assignments::course_title(connection, &stored.statement.course)?;
     let proposal = look(connection, stored.clone(), asking, now)?;
     let refused = match proposal.standing.state {
@@ -98,8 +98,10 @@ fn assigned_for(
     connection: &Connection,
     stored: &Stored,
     asking: &[StudentId],
+    now: UnixTime,
 ) -> Result<Option<Assigned>, Error> {
-    let Found::Assigned(mut assigned) = assignments::look_up(connection, &stored.statement)? else {
+    let found = assignments::look_up(connection, &stored.statement, now)?;
+    let Found::Assigned(mut assigned) = found else {
         return Ok(None);
     };
     let shown = |sid: &StudentId| asking.contains(sid) || stored.has_signed(sid);

@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 
 use super::{Extension, FileKind, Groups, MemberStanding, Rules, Standing};
-use crate::statement::{FilePath, Label, Statement, SubmissionNumber};
+use crate::statement::{FilePath, Label, Statement, SubmissionId, SubmissionNumber};
 use crate::{Code, Refusal, Step, rfc3339};
 
 /// What is known of the course and the assignment that a statement names.
@@ -27,19 +27,47 @@ pub struct Assigned {
     pub outsiders: Vec<StudentId>,
     /// The members' extensions.
     pub extensions: Vec<Extension>,
-    /// Where the rules keep groups together, the last version of each member who has one.
+    /// Where the rules keep groups together, what each member has handed in last, and what he has signed
+    /// with everybody whose files may still come.
     pub parts: Vec<Part>,
 }
 
-/// A member's part in a version that was accepted before.
+/// A member's part in what he has handed in or signed before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// The member.
     pub sid: StudentId,
-    /// The version.
-    pub number: SubmissionNumber,
-    /// Everybody who has a part in it.
+    /// What it is.
+    pub work: Work,
+    /// Everybody who has a part in it and has not handed in with others since.
     pub members: Vec<StudentId>,
+}
+
+/// What a member has a part in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A version that was accepted.
+    Version(SubmissionNumber),
+    /// What all its members have signed, and whose files may still come.
+    Unfinished(SubmissionId),
+}
+
+impl Part {
+    /// That this statement leaves somebody of it behind: who has a part, in what, and with whom.
+    pub fn refusal(&self, statement: &Statement) -> Refusal {
+        let refusal = about(statement, Code::OtherGroup).about(&self.sid);
+        let others = self.members.iter().filter(|sid| **sid != self.sid);
+        let mut others: Vec<_> = others.map(StudentId::as_str).collect();
+        others.sort_unstable();
+        let refusal = match others.is_empty() {
+            true => refusal,
+            false => refusal.with("with", others.join(", ")),
+        };
+        match self.work {
+            Work::Version(number) => refusal.with("submission", number),
+            Work::Unfinished(submission) => refusal.with("unfinished", submission),
+        }
+    }
 }
 
 /// How each member stands, if a statement that is committed at this moment is taken.
@@ -89,7 +117,7 @@ fn check_group(statement: &Statement, rules: &Rules) -> Result<(), Refusal> {
     Err(refusal.with("expected", rules.group))
 }
 
-/// Nobody who has handed in with one of them is left behind.
+/// Nobody who has handed in with one of them, or has signed with him what may still come, is left behind.
 fn check_parts(statement: &Statement, rules: &Rules, parts: &[Part]) -> Result<(), Refusal> {
     if rules.groups == Groups::Free {
         return Ok(());
@@ -100,9 +128,7 @@ fn check_parts(statement: &Statement, rules: &Rules, parts: &[Part]) -> Result<(
         .find(|part| !part.members.iter().all(is_member))
     {
         None => Ok(()),
-        Some(part) => Err(about(statement, Code::OtherGroup)
-            .with("submission", part.number)
-            .about(&part.sid)),
+        Some(part) => Err(part.refusal(statement)),
     }
 }
 
@@ -245,7 +271,7 @@ mod tests {
         let mut assigned = assigned();
         assigned.parts.push(Part {
             sid: THREE[0].parse().unwrap(),
-            number: SubmissionNumber::new(7).unwrap(),
+            work: Work::Version(SubmissionNumber::new(7).unwrap()),
             members: THREE[..2].iter().map(|sid| sid.parse().unwrap()).collect(),
         });
         for sids in [&THREE[..2], &THREE[..]] {
@@ -257,6 +283,11 @@ mod tests {
         assert_eq!(refusal.code, Code::OtherGroup);
         assert_eq!(refusal.sid.unwrap().as_str(), THREE[0]);
         assert_eq!(refusal.params["submission"], "S-000007");
+        assert_eq!(refusal.params["with"], THREE[1]);
+        assigned.parts[0].work = Work::Unfinished(SubmissionId::from_bytes([7; 16]));
+        let refusal = refused(&others, assigned.clone(), DUE);
+        assert_eq!(refusal.params["unfinished"], "07".repeat(16));
+        assert!(!refusal.params.contains_key("submission"));
         let mut terms = Terms::from(assigned.rules.clone());
         terms.groups = Groups::Free;
         assigned.rules = terms.check().unwrap();

@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
-use super::{Extension, LateRule, Rules, Standing};
+use super::{Extension, Groups, LateRule, Rules, Standing};
 use crate::object::objects;
 
 /// More time that was given to some, or taken back, as the log has it.
@@ -68,6 +68,15 @@ impl Rulebook {
     /// The rules of now.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// Whether groups are kept together, now and at this entry of the log.
+    pub fn keeps_groups(&self, index: Option<u64>) -> bool {
+        let is_before = |entered: u64| index.is_some_and(|index| entered < index);
+        let mut before = self.rules_before.iter().rev();
+        let then = before.find(|(entered, _)| is_before(*entered));
+        let of_then = then.map_or(&self.rules, |(_, rules)| rules);
+        self.rules.groups == Groups::Kept && of_then.groups == Groups::Kept
     }
 
     /// A student's extension of now.

@@ -1,0 +1,224 @@
+//! With whom each student hands in, where an assignment keeps groups: with those of his last version, and
+//! with those with whom he has signed what may still come. What others merely name him in binds nobody.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, Params, params};
+use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
+use scb_protocol::receipt::CommittedAt;
+use scb_protocol::rfc3339;
+use scb_protocol::rules::{Groups, Part, Work};
+use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
+
+use super::proposals::{UNANSWERED, WAITS_FOR_CUHK};
+use super::{Draft, Error, as_integer, assignments, by_number, number, rulebook};
+
+/// What binds the members of a statement to others at this moment.
+pub(super) fn parts(
+    connection: &Connection,
+    statement: &Statement,
+    now: UnixTime,
+) -> Result<Vec<Part>, Error> {
+    let mut versions = Versions::new(connection, statement);
+    let mut parts = Vec::new();
+    for member in &statement.members {
+        parts.extend(versions.last_part(&member.sid)?);
+        parts.extend(unfinished(connection, statement, &member.sid, now)?);
+    }
+    Ok(parts)
+}
+
+/// Refuses what would leave somebody behind with whom a member has handed in meanwhile: nobody ends in
+/// two groups, whatever was committed when. Of what was committed while groups were free nothing is asked.
+///
+/// # Errors
+///
+/// [`Error::NotAdmitted`] with `other_group`; [`Error::Storage`].
+pub(super) fn check_kept(connection: &Connection, draft: &Draft) -> Result<(), Error> {
+    let statement = &draft.statement;
+    let found = assignments::find(connection, &statement.course, &statement.assignment)?;
+    if found.is_none_or(|found| found.rules().groups == Groups::Free) {
+        return Ok(());
+    }
+    let mut versions = Versions::new(connection, statement);
+    for member in &statement.members {
+        let Some(part) = versions.left_behind(&member.sid, draft.committed)? else {
+            continue;
+        };
+        let book = rulebook::of_statement(connection, statement)?;
+        if book.is_some_and(|book| book.keeps_groups(draft.committed.index)) {
+            return Err(Error::NotAdmitted(Box::new(part.refusal(statement))));
+        }
+    }
+    Ok(())
+}
+
+/// When a version was committed, by the text in its entry, and where.
+type Moment = (String, Option<i64>);
+
+/// The versions of an assignment by those who have a part in them, in the order of their commitments.
+struct Versions<'a> {
+    connection: &'a Connection,
+    statement: &'a Statement,
+    known: BTreeMap<StudentId, Vec<(Moment, SubmissionNumber)>>,
+}
+
+impl<'a> Versions<'a> {
+    fn new(connection: &'a Connection, statement: &'a Statement) -> Self {
+        Self {
+            connection,
+            statement,
+            known: BTreeMap::new(),
+        }
+    }
+
+    fn of(&mut self, sid: &StudentId) -> Result<&[(Moment, SubmissionNumber)], Error> {
+        if !self.known.contains_key(sid) {
+            let found = versions_of(self.connection, self.statement, sid)?;
+            self.known.insert(sid.clone(), found);
+        }
+        Ok(self.known.get(sid).map_or(&[], Vec::as_slice))
+    }
+
+    /// A student's last version, with everybody whose last one is not without him. If the others have all
+    /// handed in with somebody else since, as they may where groups are not kept, it binds him no longer.
+    fn last_part(&mut self, sid: &StudentId) -> Result<Option<Part>, Error> {
+        let last = self.of(sid)?.last().map(|(_, number)| *number);
+        match last {
+            Some(number) => self.part(sid, number),
+            None => Ok(None),
+        }
+    }
+
+    fn part(&mut self, sid: &StudentId, number: SubmissionNumber) -> Result<Option<Part>, Error> {
+        let mut members = Vec::new();
+        for other in self.members(number)? {
+            let last = self.of(&other)?.last().map(|(_, last)| *last);
+            let is_with_him = match last {
+                Some(last) if last != number => self.members(last)?.contains(sid),
+                _ => true,
+            };
+            if is_with_him {
+                members.push(other);
+            }
+        }
+        let (sid, work) = (sid.clone(), Work::Version(number));
+        Ok((!members.is_empty()).then_some(Part { sid, work, members }))
+    }
+
+    fn members(&self, number: SubmissionNumber) -> Result<Vec<StudentId>, Error> {
+        let record = by_number(self.connection, number)?;
+        let statement = record.as_ref().map(|record| record.statement());
+        let members = statement.into_iter().flat_map(|found| &found.members);
+        Ok(members.map(|member| member.sid.clone()).collect())
+    }
+
+    /// The version before this moment, or the next one after it, that has others than the statement has:
+    /// of the one before it nobody is missing, and nobody of it in the next one.
+    fn left_behind(
+        &mut self,
+        sid: &StudentId,
+        committed: CommittedAt,
+    ) -> Result<Option<Part>, Error> {
+        let moment = (rfc3339(committed.at), committed.index.map(as_integer));
+        let all = self.of(sid)?;
+        let (before, after) = all.split_at(all.partition_point(|(at, _)| *at <= moment));
+        let (before, after) = (before.last().cloned(), after.first().cloned());
+        let members = &self.statement.members;
+        let is_here = |sid: &StudentId| members.iter().any(|member| member.sid == *sid);
+        if let Some((_, number)) = before {
+            let part = self.part(sid, number)?;
+            let part = part.filter(|part| !part.members.iter().all(is_here));
+            if part.is_some() {
+                return Ok(part);
+            }
+        }
+        let Some((_, number)) = after else {
+            return Ok(None);
+        };
+        let later = self.members(number)?;
+        let is_there = members.iter().all(|member| later.contains(&member.sid));
+        let (sid, work) = (sid.clone(), Work::Version(number));
+        Ok((!is_there).then_some(Part {
+            sid,
+            work,
+            members: later,
+        }))
+    }
+}
+
+/// What a student has a part in, in the order in which it was committed.
+fn versions_of(
+    connection: &Connection,
+    statement: &Statement,
+    sid: &StudentId,
+) -> Result<Vec<(Moment, SubmissionNumber)>, Error> {
+    let sql = "SELECT coalesce(json_extract(entry, '$.committed_at'), ''), \
+               json_extract(entry, '$.committed_index'), number FROM \
+               (SELECT submissions.number, CASE WHEN json_valid(CAST(leaf AS TEXT)) \
+                THEN json_extract(CAST(leaf AS TEXT), '$.entry.accepted') END AS entry \
+                FROM parts JOIN submissions USING (number) \
+                WHERE course = ? AND assignment = ? AND sid = ?) ORDER BY 1, 2, 3";
+    let mut query = connection.prepare_cached(sql)?;
+    let [course, assignment] = place(statement);
+    let rows = query.query_map(params![course, assignment, sid.as_str()], |row| {
+        Ok(((row.get(0)?, row.get(1)?), number(row.get(2)?)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What a student has signed with others, all of whom have signed it too, and whose files may still come.
+fn unfinished(
+    connection: &Connection,
+    statement: &Statement,
+    sid: &StudentId,
+    now: UnixTime,
+) -> Result<Vec<Part>, Error> {
+    let [course, assignment] = place(statement);
+    let (submission, now) = (statement.submission.as_bytes(), as_integer(now.as_secs()));
+    let key = params![course, assignment, sid.as_str(), submission, now];
+    let mut found = signed(connection, sid, COMMITTED, key)?;
+    let proposed = format!(
+        "SELECT submission, (SELECT group_concat(sid, ',') FROM cosigners AS named \
+         WHERE named.submission = proposals.submission) FROM proposals \
+         WHERE course = ?1 AND assignment = ?2 AND submission <> ?4 \
+         AND submission IN (SELECT submission FROM cosigners WHERE sid = ?3) \
+         AND signed_at IS NOT NULL AND ended IS NULL AND (waits_until >= ?5 OR {WAITS_FOR_CUHK}) \
+         AND {UNANSWERED}"
+    );
+    found.extend(signed(connection, sid, &proposed, key)?);
+    Ok(found)
+}
+
+const COMMITTED: &str = "SELECT submission, members FROM backlog \
+    WHERE course = ?1 AND assignment = ?2 AND sid = ?3 AND submission <> ?4 AND upload_until >= ?5 \
+    AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = backlog.submission)";
+
+fn signed(
+    connection: &Connection,
+    sid: &StudentId,
+    sql: &str,
+    key: impl Params,
+) -> Result<Vec<Part>, Error> {
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map(key, |row| {
+        let submission = SubmissionId::from_bytes(row.get(0)?);
+        Ok((submission, row.get::<_, String>(1)?))
+    })?;
+    let part = |row: rusqlite::Result<(SubmissionId, String)>| {
+        let (submission, members) = row?;
+        let members = members.split(',').map(str::parse);
+        let altered = |_| Error::ProposalAltered { submission };
+        Ok(Part {
+            sid: sid.clone(),
+            work: Work::Unfinished(submission),
+            members: members.collect::<Result<_, _>>().map_err(altered)?,
+        })
+    };
+    rows.map(part).collect()
+}
+
+fn place(statement: &Statement) -> [String; 2] {
+    [&statement.course, &statement.assignment].map(ToString::to_string)
+}
