@@ -28,6 +28,8 @@ TITLE = ["number", "committed_at", "accepted_at", "members", "file", "size", "sh
 HARMFUL = re.compile("[^A-Za-z0-9._\\- ()+,=@#\\[\\]~\u00a0-\U0010ffff]|[\u00ad\u061c\u180e\ufeff\u200b-\u200f"
                      "\u2028-\u202e\u2060-\u206f\ufff9-\ufffb\U000e0000-\U000e0fff]")
 REOPENS = {"rules", "extension", "committed", "accepted", "recovered"}
+# Seconds by which clocks are set; an entry that is further behind an earlier one tells of a clock set back.
+MAX_STEP_BACK = 5
 ENDS = {"accepted", "declined", "lapsed", "withdrawn"}
 ABOUT = ENDS | {"committed", "proposed", "signed"}
 
@@ -95,7 +97,7 @@ def entries(lines, log):
     """The tree of all entries, what they accept, which one closed the assignment, and the moments
     that count."""
     tree, accepted, closed, moments = Tree(), {}, None, Moments()
-    graded, rules, ended = set(), [], {}
+    graded, rules, ended, latest, back = set(), [], {}, 0, None
     for line in lines:
         check(line.endswith(b"\n"), "the last line is cut off")
         line = line[:-1]
@@ -109,6 +111,11 @@ def entries(lines, log):
         check(leaf["log"] == log and leaf["index"] == tree.size, "entry %d" % tree.size)
         ((kind, value),) = leaf["entry"].items()
         moments.read(leaf, kind, value)
+        at = seconds(leaf["at"])
+        if at + MAX_STEP_BACK < latest and not back:
+            back = "entry %d is of %s, after one of %s: Blackboard's clock was set back" % (
+                tree.size, leaf["at"], receipts.utc(latest).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        latest = max(latest, at)
         if kind in ABOUT:
             one = value["submission"]
             check(one not in ended, "entry %d: %s of %s, which ended as %s by entry %d"
@@ -133,7 +140,7 @@ def entries(lines, log):
             check(value["number"] not in accepted, value["number"] + " is accepted twice")
             accepted[value["number"]] = line
         tree.push(sha256(line))
-    return tree, accepted, closed, moments
+    return tree, accepted, closed, moments, back
 
 
 def digest(archive, name):
@@ -226,7 +233,7 @@ def verify(arguments):
         gap = receipts.covered(trust, time)
 
         with archive.open("leaves.jsonl") as lines:
-            tree, accepted, closed, moments = entries(lines, log)
+            tree, accepted, closed, moments, back = entries(lines, log)
         check(str(tree.size) == size, "the checkpoint has %s entries, not %d" % (size, tree.size))
         check(tree.root() == receipts.base64.b64decode(root), "the entries are not the checkpoint's")
         lost = len(moments.lost)
@@ -235,6 +242,8 @@ def verify(arguments):
         say("logged", "%d entries, with the checkpoint's root" % tree.size)
         if lost:
             say("LOST", "of %d of them nothing is left: what they said nobody knows" % lost)
+        if back:
+            say("TIMES", back)
         say("committed", moments.told())
 
         check(set(head["files"]) == BOUND, "export.json names other files")

@@ -29,7 +29,7 @@ use crate::monitor::Watch;
 use crate::platform::readable_by_others;
 use crate::recover::recover;
 use crate::serve::Server;
-use crate::store::Register;
+use crate::store::{Register, Store};
 use crate::{courses, gradebook, issuance_log, sandbox, submissions};
 
 /// The program: reads the command line, does what it says, gives the exit code.
@@ -274,6 +274,8 @@ async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
     let lock = lock(&home)?;
     if !command.clock_is_right {
         Register::check_clock(&home, clock().now())?;
+    } else {
+        Register::vouch_for_clock(&Store::open(&home)?)?;
     }
     let config = load_config::<Config>(&home)?.limited(command.max_connections);
     if let Some(warning) = Config::lost_of(&home) {

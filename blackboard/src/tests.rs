@@ -34,6 +34,7 @@ mod revocation;
 mod roots;
 mod rulebook;
 mod sessions;
+mod set_back;
 mod submissions;
 mod superseded;
 mod sweep;

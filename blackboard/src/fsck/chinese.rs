@@ -62,6 +62,11 @@ pub(super) fn chinese(code: &str) -> Option<(&'static str, &'static str)> {
             "以另一份作品的收據回覆",
             "有人更改了以哪份收據回覆某次提交：還原 blackboard.db 的備份",
         ),
+        "log_backwards" => (
+            "日誌條目的時間倒退",
+            "伺服器運作期間時鐘曾被撥回，或先前曾快了：查明屬何者，其後所登記的以 CUHK 的聯署時間判斷。\
+             條目既已記入，便會保留",
+        ),
         "log_behind" => ("日誌比已公布的短", NEWEST),
         "log_unknown" => ("資料庫不認識的日誌", NEWEST),
         "log_contradicted" => (

@@ -6,10 +6,10 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustStore};
 use scb_protocol::grade::SignedGrade;
 use scb_protocol::log_leaf::{
-    Accepted, Contents, Entry, Grades, Leaf, LogName, RulesEntry, leaf_commitment,
+    Accepted, Contents, Entry, Grades, Leaf, LogName, RulesEntry, is_set_back, leaf_commitment,
 };
-use scb_protocol::signing_blackboard;
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
+use scb_protocol::{from_seconds, rfc3339, signing_blackboard};
 
 use super::logs::entry_of;
 use super::report::Report;
@@ -40,6 +40,8 @@ pub(super) struct Entries<'a> {
     signing: Signing<'a>,
     /// Whether an entry is missing, or is not what was entered.
     unread: bool,
+    /// The latest time so far; none once one went back, which is told once.
+    latest: Option<UnixTime>,
 }
 
 impl<'a> Entries<'a> {
@@ -62,6 +64,7 @@ impl<'a> Entries<'a> {
             removals: Vec::new(),
             signing: Signing::new(database, log, now),
             unread: false,
+            latest: Some(from_seconds(0)),
         }
     }
 
@@ -91,6 +94,7 @@ impl<'a> Entries<'a> {
         };
         match self.leaf(row, bytes) {
             Ok(leaf) => {
+                self.time(&about, leaf.at, report)?;
                 self.recorded(&about, (&leaf, bytes), report)?;
                 self.pin(&leaf, bytes);
                 Ok(())
@@ -100,6 +104,21 @@ impl<'a> Entries<'a> {
                 report.damage("leaf_altered", &about, found)
             }
         }
+    }
+
+    /// Times never go back by more than clocks are set; the first that does is told.
+    fn time(&mut self, about: &str, at: UnixTime, report: &mut Report) -> anyhow::Result<()> {
+        let Some(latest) = self.latest else {
+            return Ok(());
+        };
+        if !is_set_back(latest, at) {
+            self.latest = Some(latest.max(at));
+            return Ok(());
+        }
+        self.latest = None;
+        let (at, latest) = (rfc3339(at), rfc3339(latest));
+        let found = format!("it is of {at}, after one of {latest}");
+        report.leftover("log_backwards", about, found)
     }
 
     /// The leaf, if it is what was committed to, and its row says the same.

@@ -41,6 +41,10 @@ pub(super) fn remedy(code: &str) -> &'static str {
             "the log says what was graded: import the teacher's gradebook again, which is entered, \
              or put a backup of blackboard.db back"
         }
+        "log_backwards" => {
+            "this machine's clock was set back while the server ran, or was ahead before: find out which, \
+             and judge by CUHK's cosignatures what was committed after it. It stays, as it was entered"
+        }
         "log_behind" | "log_unknown" => {
             "put the newest backup of blackboard.db in its place: what was published once must \
              not be numbered anew"

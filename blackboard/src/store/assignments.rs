@@ -378,6 +378,7 @@ fn put(
                (SELECT coalesce(max(nth), 0) + 1 FROM rules WHERE course = ?1 AND assignment = ?2), \
                ?3, ?4)";
     let contents = object(rules)?;
+    let now = moment(transaction, place, now)?;
     transaction.prepare_cached(sql)?.execute(params![
         place.course.to_string(),
         place.assignment.to_string(),
@@ -385,6 +386,16 @@ fn put(
         text(rules)?,
     ])?;
     enter(transaction, place, now, Entry::Rules(contents))
+}
+
+/// When an entry of the assignment's log would be made now.
+pub(super) fn moment(
+    connection: &Connection,
+    place: &Place,
+    now: UnixTime,
+) -> Result<UnixTime, Error> {
+    let name = LogName::new(&place.domain, &place.course, &place.assignment);
+    log::moment(connection, &name.map_err(Error::Leaf)?, now)
 }
 
 /// Enters it in the assignment's log, in the same transaction.

@@ -268,14 +268,14 @@ pub enum Error {
     /// A thread that writes the files of a log has died.
     #[error(transparent)]
     LogStopped(#[from] scb_storage::LogStopped),
-    /// The clock was set back since the last number was given, or was ahead then.
+    /// The clock was set back since something was recorded, or was ahead then.
     #[error(
-        "this machine's clock says {}, but the last number was given at {}",
+        "this machine's clock says {}, but what was recorded last is of {}",
         local_time(*now),
         local_time(*last)
     )]
     ClockSetBack {
-        /// When the last number was given.
+        /// The time of what was recorded last.
         last: UnixTime,
         /// The time now.
         now: UnixTime,
@@ -441,8 +441,8 @@ impl Error {
             ),
             Self::LogFiles { source, .. } | Self::Log(source) => Some(of_log(source).into()),
             Self::ClockSetBack { .. } => Some(
-                "nothing was done; set the clock (`timedatectl` shows it) and start again; if it is \
-                 right and was ahead before, start with --clock-is-right"
+                "nothing was done; set the clock (`timedatectl` shows it) and do the same again; if it is \
+                 right and was ahead before, start `blackboard serve` once with --clock-is-right"
                     .into(),
             ),
             Self::PutBack => Some(

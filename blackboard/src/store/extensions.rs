@@ -9,7 +9,7 @@ use scb_protocol::log_leaf::Entry;
 use scb_protocol::rules::{Extended, Extension, Rules};
 use scb_protocol::statement::Label;
 
-use super::assignments::{Place, enter, object, require, text};
+use super::assignments::{Place, enter, moment, object, require, text};
 use super::{Error, Store, as_integer, courses};
 
 /// An extension, and when it was given.
@@ -64,6 +64,7 @@ impl Store {
                 let (course, sid) = (place.course, sid.clone());
                 return Err(Error::NotInCourse { course, sid });
             }
+            let now = moment(transaction, &place, now)?;
             let mut changed = Changed::default();
             for extension in &extensions {
                 rules.check_extension(extension).map_err(Error::Rules)?;

@@ -166,7 +166,7 @@ fn put(
 ) -> Result<(), Error> {
     keep_shown(transaction, grade)?;
     let entry = signed.entry(grade.sid.clone());
-    let entered = log::append(transaction, name, grade.at, entry)?;
+    let entered = log::append_as_of(transaction, name, grade.at, entry)?;
     let sql = "INSERT INTO grades (course, assignment, sid, grade, signature, log, log_index) \
                VALUES (?, ?, ?, ?, ?, (SELECT id FROM logs WHERE origin = ?), ?) \
                ON CONFLICT DO UPDATE SET grade = excluded.grade, signature = excluded.signature, \

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_protocol::COMMITMENT_SIZE;
-use scb_protocol::log_leaf::{Entry, Leaf, LogName, leaf_commitment};
+use scb_protocol::from_seconds;
+use scb_protocol::log_leaf::{Entry, Leaf, LogName, is_set_back, leaf_commitment};
 use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::statement::SubmissionId;
 
@@ -18,16 +19,58 @@ use super::{Error, as_integer};
 pub(crate) struct Appended {
     /// Its number in the log, from 0.
     pub(crate) index: u64,
+    /// Its time.
+    pub(crate) at: UnixTime,
     /// The leaf's exact bytes.
     pub(crate) leaf: Vec<u8>,
 }
 
-/// Appends an entry to the log of an assignment; the first one begins the log. It counts once the
-/// transaction is durable.
+/// The time of an entry that is appended now: never before the last one's. Of a clock that was set by a
+/// little that one counts until it has caught up.
 ///
 /// # Errors
 ///
-/// [`Error::ProposalEnded`] for what is about a hand-in that has ended by this very log, whatever the
+/// [`Error::ClockSetBack`] if it is behind by more: deadlines that are over would be open again;
+/// [`Error::Storage`].
+pub(crate) fn moment(
+    connection: &Connection,
+    log: &LogName,
+    now: UnixTime,
+) -> Result<UnixTime, Error> {
+    match id_of(connection, log)? {
+        Some(id) => moment_in(connection, id, now),
+        None => Ok(now),
+    }
+}
+
+fn moment_in(connection: &Connection, id: i64, now: UnixTime) -> Result<UnixTime, Error> {
+    let sql = "SELECT at FROM log_entries WHERE log = ?1 AND at IS NOT NULL AND number >= \
+               coalesce((SELECT number FROM clock_vouched WHERE log = ?1), 0) \
+               ORDER BY number DESC LIMIT 1";
+    let mut query = connection.prepare_cached(sql)?;
+    let last: Option<i64> = query.query_row([id], |row| row.get(0)).optional()?;
+    let last = from_seconds(last.unwrap_or_default().unsigned_abs());
+    match is_set_back(last, now) {
+        true => Err(Error::ClockSetBack { last, now }),
+        false => Ok(last.max(now)),
+    }
+}
+
+/// Somebody vouches for the clock: it was ahead when the last entries were made, and those that are there
+/// now bind no later one.
+pub(super) fn vouch(transaction: &Transaction<'_>) -> Result<(), Error> {
+    let sql = "INSERT OR REPLACE INTO clock_vouched (log, number) \
+               SELECT log, max(number) + 1 FROM log_entries GROUP BY log";
+    transaction.execute(sql, [])?;
+    Ok(())
+}
+
+/// Appends an entry to the log of an assignment, at [`moment`]; the first one begins the log. It counts
+/// once the transaction is durable.
+///
+/// # Errors
+///
+/// [`Error::ClockSetBack`]; [`Error::ProposalEnded`] for what is about a hand-in that has ended by this very log, whatever the
 /// tables say; [`Error::Leaf`] if the entry is too large; [`Error::Storage`].
 pub(crate) fn append(
     transaction: &Transaction<'_>,
@@ -35,7 +78,19 @@ pub(crate) fn append(
     at: UnixTime,
     entry: Entry,
 ) -> Result<Appended, Error> {
+    let at = moment(transaction, log, at)?;
+    append_as_of(transaction, log, at, entry)
+}
+
+/// As [`append`], of a time that is said elsewhere as well, and may be a little before the last one's.
+pub(crate) fn append_as_of(
+    transaction: &Transaction<'_>,
+    log: &LogName,
+    at: UnixTime,
+    entry: Entry,
+) -> Result<Appended, Error> {
     let id = begin(transaction, log)?;
+    moment_in(transaction, id, at)?;
     if let Some(submission) = entry.submission() {
         check_open(transaction, id, submission)?;
     }
@@ -52,7 +107,7 @@ pub(crate) fn append(
         as_integer(at.as_secs()),
         leaf,
     ])?;
-    Ok(Appended { index, leaf })
+    Ok(Appended { index, at, leaf })
 }
 
 /// Nothing follows what has ended.
@@ -221,8 +276,7 @@ pub(super) fn accepted_beyond(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use scb_cli::{Home, Role};
-    use scb_protocol::from_seconds;
-    use scb_protocol::log_leaf::{Contents, Ended, Lapsed};
+    use scb_protocol::log_leaf::{Contents, Ended, Lapsed, MAX_STEP_BACK};
     use scb_storage::Database;
 
     use super::*;
@@ -269,6 +323,34 @@ mod tests {
             );
             assert_eq!(commitments(transaction, &one, 0, 2)?.len(), 2);
             assert_eq!(sizes(transaction)?, [(one, 3), (other, 1)]);
+            Ok::<_, Error>(())
+        };
+        database.write_blocking(work).unwrap();
+    }
+
+    #[test]
+    fn the_times_of_entries_never_go_back_unless_somebody_vouches_for_the_clock() {
+        let (_dir, database) = database();
+        let work = |transaction: &Transaction<'_>| {
+            let (one, other) = (log("asg1"), log("asg2"));
+            let enter = |log: &LogName, at| {
+                let rules = Entry::Rules(Contents::new());
+                append(transaction, log, from_seconds(at), rules)
+            };
+            enter(&one, 1000)?;
+            let a_little = enter(&one, 1000 - MAX_STEP_BACK)?;
+            assert_eq!(a_little.at, from_seconds(1000));
+            assert_eq!(Leaf::parse(&a_little.leaf).unwrap().at, from_seconds(1000));
+            let Error::ClockSetBack { last, now } = enter(&one, 999 - MAX_STEP_BACK).unwrap_err()
+            else {
+                panic!();
+            };
+            assert_eq!((last, now), (from_seconds(1000), from_seconds(994)));
+            assert_eq!(enter(&other, 10)?.index, 0, "each log for itself");
+            vouch(transaction)?;
+            assert_eq!(enter(&one, 500)?.index, 2);
+            assert!(enter(&one, 400).is_err());
+            assert_eq!(enter(&other, 10)?.at, from_seconds(10));
             Ok::<_, Error>(())
         };
         database.write_blocking(work).unwrap();

@@ -193,11 +193,12 @@ impl Register {
     /// and [`Error::NotAdmitted`]; [`Error::Storage`].
     pub(crate) async fn propose(
         &self,
-        signing: Signing,
+        mut signing: Signing,
         waits_until: UnixTime,
     ) -> Result<ProposalStanding, Error> {
         let propose = move |transaction: &Transaction<'_>| {
             let submission = signing.statement.submission;
+            signing.at = moment(transaction, &signing.statement, signing.at)?;
             match rows::find(transaction, submission)? {
                 Some(stored) if stored.bytes != signing.bytes => {
                     Err(Error::Conflict { submission })
@@ -234,9 +235,10 @@ impl Register {
     ///
     /// [`Error::NoProposal`] if this very statement was never proposed; [`Error::ProposalEnded`];
     /// [`Error::NotAdmitted`]; [`Error::Storage`].
-    pub(crate) async fn sign(&self, signing: Signing) -> Result<ProposalStanding, Error> {
+    pub(crate) async fn sign(&self, mut signing: Signing) -> Result<ProposalStanding, Error> {
         let work = move |transaction: &Transaction<'_>| {
             let submission = signing.statement.submission;
+            signing.at = moment(transaction, &signing.statement, signing.at)?;
             let stored = rows::find(transaction, submission)?;
             match stored.filter(|stored| stored.bytes == signing.bytes) {
                 Some(stored) => sign(transaction, stored, &signing),
@@ -345,6 +347,11 @@ impl Register {
 fn lapse(transaction: &Transaction<'_>, stored: &Stored, now: UnixTime) -> Result<bool, Error> {
     let submission = stored.submission();
     let entry = Entry::Lapsed(Lapsed { submission });
+    let now = match moment(transaction, &stored.statement, now) {
+        // It has time.
+        Err(Error::ClockSetBack { .. }) => return Ok(false),
+        now => now?,
+    };
     match enter(transaction, &stored.statement, now, entry) {
         Err(Error::ProposalEnded { state, .. }) => {
             tracing::error!("the log says that {submission} is {state}; its record was altered");
@@ -433,6 +440,16 @@ pub(super) fn is_proposed(
 
 fn known(connection: &Connection, submission: SubmissionId) -> Result<Stored, Error> {
     rows::find(connection, submission)?.ok_or(Error::NoProposal { submission })
+}
+
+/// When an entry about this statement would be made now.
+fn moment(
+    connection: &Connection,
+    statement: &Statement,
+    now: UnixTime,
+) -> Result<UnixTime, Error> {
+    let name = LogName::of(statement).map_err(Error::Leaf)?;
+    log::moment(connection, &name, now)
 }
 
 fn enter(

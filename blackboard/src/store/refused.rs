@@ -104,7 +104,7 @@ fn enter(
         members: rejection.members,
         statement_sha256: Some(rejection.statement),
     });
-    let log::Appended { index, leaf } = log::append(transaction, &rejection.log, at, entry)?;
+    let log::Appended { index, at, leaf } = log::append(transaction, &rejection.log, at, entry)?;
     Ok(Entered { index, at, leaf })
 }
 

@@ -45,6 +45,15 @@ impl Register {
         }
     }
 
+    /// Somebody vouches for the clock: what the logs say of later times binds no entry of now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub fn vouch_for_clock(store: &Store) -> Result<(), Error> {
+        store.database.write_blocking(log::vouch)
+    }
+
     /// Opens the register of a home whose lock is held.
     ///
     /// # Errors
@@ -185,7 +194,7 @@ impl Register {
                     let same = versions::same_since(transaction, &committal.statement, None)?;
                     match same.filter(counts) {
                         Some(record) => Ok(CommitOutcome::SameVersion(Box::new(record))),
-                        None => commit_new(transaction, &committal, quota, sign),
+                        None => commit_new(transaction, committal, quota, sign),
                     }
                 }
             }
@@ -238,7 +247,7 @@ impl Register {
     /// assignment that keeps groups; [`Error::Receipt`] if `sign` fails; [`Error::Leaf`]; [`Error::Mark`], [`Error::Storage`].
     pub async fn accept<F>(
         &self,
-        draft: Draft,
+        mut draft: Draft,
         counts: impl FnOnce(&Record) -> bool + Send + 'static,
         sign: F,
     ) -> Result<Record, Error>
@@ -263,6 +272,8 @@ impl Register {
                         superseded::check(transaction, &draft.statement, found, draft.accepted_at)?;
                     }
                     groups::check_kept(transaction, &draft)?;
+                    let name = LogName::of(&draft.statement).map_err(Error::Leaf)?;
+                    draft.accepted_at = log::moment(transaction, &name, draft.accepted_at)?;
                     let number = register.next_number(last_number(transaction)?)?;
                     let leaf = enter(transaction, &draft, number)?;
                     let leaf = sign(leaf).map_err(Error::Receipt)?;
@@ -301,10 +312,13 @@ impl Register {
 
 fn commit_new(
     transaction: &rusqlite::Transaction<'_>,
-    committal: &Committal,
+    mut committal: Committal,
     quota: Quota,
     sign: impl FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error>,
 ) -> Result<CommitOutcome, Error> {
+    let name = LogName::of(&committal.statement).map_err(Error::Leaf)?;
+    committal.at = log::moment(transaction, &name, committal.at)?;
+    let committal = &committal;
     let found = assignments::look_up(transaction, &committal.statement, committal.at)?;
     admit(&committal.statement, &found, committal.at)
         .map_err(|refusal| Error::NotAdmitted(Box::new(refusal)))?;

@@ -60,6 +60,7 @@ fn release(
         entries: entries.to_vec(),
     });
     let entered = log::append(transaction, name, now, entry)?;
+    let now = entered.at;
     let signed = sign(entered.leaf).map_err(Error::Receipt)?;
     let number = as_integer(entered.index);
     let sql = "INSERT INTO releases (log, number, signature) \

@@ -61,6 +61,7 @@ fn remove(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result
             assignment: place.assignment.clone(),
         });
     }
+    let now = log::moment(transaction, &name, now)?;
     let key = [place.course.to_string(), place.assignment.to_string()];
     let sql = "INSERT INTO removals (course, assignment, nth, at) \
                SELECT course, assignment, max(nth), ? FROM rules \

@@ -39,8 +39,8 @@ pub(super) fn withdraw(
     if commitment.upload_until < end.at {
         return Err(Error::UploadExpired { submission });
     }
-    enter(transaction, &statement, end)?;
-    let said = (end.at, end.members.clone(), end.reason.clone());
+    let at = enter(transaction, &statement, end)?;
+    let said = (at, end.members.clone(), end.reason.clone());
     Ok(standing(&statement, commitment, said))
 }
 
@@ -84,7 +84,12 @@ pub(super) fn at(
     Ok(at.map(|at| from_seconds(at.unsigned_abs())))
 }
 
-fn enter(transaction: &Transaction<'_>, statement: &Statement, end: &End) -> Result<(), Error> {
+/// Answers when that was.
+fn enter(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    end: &End,
+) -> Result<UnixTime, Error> {
     let name = LogName::of(statement).map_err(Error::Leaf)?;
     let entry = Entry::Withdrawn(Ended {
         submission: end.submission,
@@ -92,14 +97,14 @@ fn enter(transaction: &Transaction<'_>, statement: &Statement, end: &End) -> Res
         connection: end.connection,
         reason: end.reason.clone(),
     });
-    let index = log::append(transaction, &name, end.at, entry)?.index;
+    let log::Appended { index, at, .. } = log::append(transaction, &name, end.at, entry)?;
     let sql = "INSERT INTO withdrawals (submission, at, log_index) VALUES (?, ?, ?)";
     transaction.prepare_cached(sql)?.execute(params![
         end.submission.as_bytes(),
-        as_integer(end.at.as_secs()),
+        as_integer(at.as_secs()),
         as_integer(index),
     ])?;
-    Ok(())
+    Ok(at)
 }
 
 /// All have signed it over one connection, and these have taken it back over another one.

@@ -65,6 +65,8 @@ async fn an_assignment_is_closed_after_the_last_extension_and_once() {
     let closed = close(DAY + 1);
     assert!(matches!(closed, Closing::Closed(_)), "{closed:?}");
     assert_eq!(close(DAY + 2), closed, "entered once");
+    let day = std::time::Duration::from_secs(DAY + 2);
+    campus.certs.clock().advance(day);
     due(&campus, &store, 2 * HOUR);
     let again = close(DAY + 3);
     assert!(matches!(again, Closing::Closed(_)) && again != closed);

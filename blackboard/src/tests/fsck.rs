@@ -387,6 +387,30 @@ async fn a_submission_that_names_other_rules_than_those_in_force_is_found() {
 }
 
 #[tokio::test]
+async fn an_entry_whose_time_goes_back_is_told_once_and_is_no_damage() {
+    let campus = stopped().await;
+    let home = Copy::of(&campus);
+    let mut connection = Connection::open(home.home.path("blackboard.db")).unwrap();
+    let transaction = connection.transaction().unwrap();
+    let sql = "INSERT INTO clock_vouched SELECT log, max(number) + 1 FROM log_entries GROUP BY log";
+    transaction.execute(sql, []).unwrap();
+    let name = LOG.parse().unwrap();
+    let sql = "SELECT max(at) FROM log_entries";
+    let last: i64 = transaction.query_one(sql, [], |row| row.get(0)).unwrap();
+    let before = scb_protocol::from_seconds(last.unsigned_abs() - 60);
+    for _ in 0..2 {
+        let entry = Entry::Lapsed(scb_protocol::log_leaf::Lapsed {
+            submission: SubmissionId::random().unwrap(),
+        });
+        log::append(&transaction, &name, before, entry).unwrap();
+    }
+    transaction.commit().unwrap();
+    let codes = home.codes();
+    let backwards = codes.iter().filter(|code| **code == "log_backwards");
+    assert_eq!(backwards.count(), 1, "{codes:?}");
+}
+
+#[tokio::test]
 async fn what_answers_another_submission_than_the_same_work_is_found() {
     let mut campus = Campus::open().await;
     let mut first = campus.group(&["1155000001"]);

@@ -68,7 +68,7 @@ fn enter(campus: &Campus, count: usize) {
     let first: Vec<u8> = transaction.query_row(sql, [], |row| row.get(0)).unwrap();
     let rules = Leaf::parse(&first).unwrap().entry;
     for _ in 0..count {
-        log::append(&transaction, &log_name(), from_seconds(1000), rules.clone()).unwrap();
+        log::append(&transaction, &log_name(), campus.certs.now(), rules.clone()).unwrap();
     }
     transaction.commit().unwrap();
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 use scb_certs::{Ed25519Seed, Fingerprint};
-use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Contents, Entry, LogName, leaf_commitment};
 use scb_tlog::{HashReader as _, Tiles, inspect};
 
@@ -58,7 +57,7 @@ async fn what_a_command_enters_is_published_by_the_server() {
     let mut connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
     let transaction = connection.transaction().unwrap();
     let rules = Entry::Rules(Contents::new());
-    let entered = log::append(&transaction, &log_name(), from_seconds(1000), rules).unwrap();
+    let entered = log::append(&transaction, &log_name(), campus.certs.now(), rules).unwrap();
     transaction.commit().unwrap();
     let index = entered.index;
     eventually("the entry is in the tiles", || {

@@ -175,6 +175,7 @@ async fn lateness_is_told_by_the_rules_and_the_own_extension() {
         cutoff: None,
     };
     let changed = tokio::task::spawn_blocking(move || {
+        crate::store::Register::vouch_for_clock(&store).unwrap();
         store.change_assignment(place.clone(), change, due).unwrap();
         store
             .extend(place, vec![extension], NotListed::Refused, now)

@@ -29,7 +29,10 @@ async fn closed() -> Campus {
         let due = Some(then);
         Terms { due, ..terms }.check()
     };
-    let changed = move || drop(store.change_assignment(place, due, then).unwrap());
+    let changed = move || {
+        crate::store::Register::vouch_for_clock(&store).unwrap();
+        store.change_assignment(place, due, then).unwrap();
+    };
     tokio::task::spawn_blocking(changed).await.unwrap();
     campus
 }

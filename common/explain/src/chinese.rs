@@ -306,6 +306,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         ),
         Code::Timeout => ("對方回應過慢", "檢查網路後再試"),
         Code::Busy => ("伺服器目前已滿", "稍等片刻再試"),
+        Code::ClockSetBack => (
+            "伺服器的時鐘早於其日誌已有的時間",
+            "待其追上後再執行相同的命令；並通知伺服器的管理者",
+        ),
         Code::CuhkUnavailable => ("目前無法向中大查詢組員", "稍等片刻再試"),
         Code::StatusUnavailable => (
             "伺服器沒有有效的撤銷清單，目前無法確定任何人的證書是否有效",

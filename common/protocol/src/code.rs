@@ -354,6 +354,9 @@ codes! {
     Busy = "busy", EXIT_RETRY, 503,
         "the server is full at the moment",
         "wait a little, then try again";
+    ClockSetBack = "clock_set_back", EXIT_RETRY, 503,
+        "the server's clock says less than what is in its log already",
+        "wait until it has caught up, then run the same command again; tell whoever runs the server";
     CuhkUnavailable = "cuhk_unavailable", EXIT_RETRY, 503,
         "CUHK cannot be asked about the members at the moment",
         "wait a little, then try again";

@@ -31,6 +31,14 @@ const TYPE: &str = "scb-entry";
 /// Largest leaf in bytes.
 pub const MAX_LEAF: usize = 32 * 1024;
 
+/// So many seconds an entry may be before an earlier one: clocks are set by a little.
+pub const MAX_STEP_BACK: u64 = 5;
+
+/// Whether this moment is before the last one by more than clocks are set: a clock was set back.
+pub fn is_set_back(last: UnixTime, now: UnixTime) -> bool {
+    last.as_secs() > now.as_secs().saturating_add(MAX_STEP_BACK)
+}
+
 /// One entry of an assignment's log, opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]

@@ -3,13 +3,15 @@
 //! What a log has grown to is durable before it is cosigned, so that no answer that was lost and no
 //! crash leads to a second history of it.
 
+use rustls_pki_types::UnixTime;
 use scb_certs::VerifiedService;
+use scb_protocol::log_leaf::is_set_back;
 use scb_protocol::message::cuhk::Reply;
 use scb_protocol::values::Der;
 use scb_protocol::witness::{
     GrownServiceLog, Judgement, MAX_NAMES, OfferedCheckpoint, STEP, ServiceLog, witness_name,
 };
-use scb_protocol::{Code, Refusal, SignedLogKeys};
+use scb_protocol::{Code, Refusal, SignedLogKeys, rfc3339};
 use scb_tlog::{Algorithm, Cosigner, NoteKey, TreeHead, VerifierKey};
 
 use super::{Authority, live_service};
@@ -87,14 +89,14 @@ impl Authority {
         seen: WitnessedLog,
         grown: GrownServiceLog,
     ) -> Result<Reply, Error> {
-        let (now, growth) = (self.now(), grown.growth().clone());
+        let (now, growth) = (not_before(&seen, self.now())?, grown.growth().clone());
         let remembered = self
             .store()
             .write(move |records| records.witnessed().remember(&seen, &grown, now));
         if !remembered.await? {
             return self.what_was_seen(log).await;
         }
-        let line = self.cosigner.cosign(&growth, self.now().as_secs());
+        let line = self.cosigner.cosign(&growth, now.as_secs());
         Ok(Reply::Cosignature {
             cosignature: line.to_string(),
         })
@@ -182,6 +184,26 @@ fn shown(seen: Option<WitnessedLog>) -> Reply {
         root: head.root.to_string(),
         signed: seen.and_then(|seen| seen.checkpoint),
     }
+}
+
+/// The time of a cosignature: never before that of the last one of this log. Whoever believes the witness's
+/// time would believe that a later entry came earlier.
+///
+/// # Errors
+///
+/// [`Error::Refused`] with `clock_set_back` under a clock that is behind by more than clocks are set.
+fn not_before(seen: &WitnessedLog, now: UnixTime) -> Result<UnixTime, Error> {
+    if seen.checkpoint.is_none() {
+        return Ok(now);
+    }
+    let last = seen.seen_at;
+    if !is_set_back(last, now) {
+        return Ok(last.max(now));
+    }
+    tracing::error!("a log is not cosigned: this machine's clock was set back");
+    let refusal = Refusal::new(Code::ClockSetBack, STEP).with("now", rfc3339(now));
+    let refusal = refusal.with("last", rfc3339(last));
+    Err(refusal.with("log", &seen.name).into())
 }
 
 fn unknown(log: &ServiceLog) -> Refusal {

@@ -156,6 +156,33 @@ async fn what_grew_is_cosigned_with_cuhks_own_time() {
 }
 
 #[tokio::test]
+async fn nothing_is_cosigned_with_a_time_before_the_last_cosignature() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let mut asker = Asker::of(&university, &blackboard).await;
+    let mut log = TestLog::of(LOG, 3);
+    let keys = asker.endorse(&log).await.unwrap();
+    let began = university.clock.now().as_secs();
+    let first = asker.cosigned(&keys, &log, 0).await;
+    log.grow(2);
+    let set = |seconds: u64| {
+        let now = Duration::from_secs(seconds);
+        university.clock.set(UnixTime::since_unix_epoch(now));
+    };
+    set(began - 60);
+    let refusal = asker.offer(&keys, offer(&log, 3)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::ClockSetBack, "{refusal:?}");
+    set(began);
+    let mut asker = Asker::of(&university, &blackboard).await;
+    assert_eq!(asker.seen(&log).await.head(), log.checkpoint(3).head());
+    // Clocks are set by a little: then time stands still.
+    set(began - 2);
+    let second = asker.cosigned(&keys, &log, 3).await;
+    assert_eq!((second.size(), second.time()), (5, first.time()));
+    university.stop().await;
+}
+
+#[tokio::test]
 async fn a_fork_and_an_old_copy_are_refused_also_after_a_restart() {
     let university = University::open().await;
     let blackboard = university.blackboard().await;

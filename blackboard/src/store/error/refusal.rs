@@ -1,6 +1,6 @@
 //! What a peer is told of what the store did not do.
 
-use scb_protocol::{Code, Refusal, Step};
+use scb_protocol::{Code, Refusal, Step, rfc3339};
 
 use super::Error;
 
@@ -29,6 +29,10 @@ pub(in crate::store) fn told(error: Error) -> Result<Refusal, Error> {
         }
         Error::TooManyProposals { limit } => refuse(Code::TooManyProposals).with("limit", limit),
         Error::TooManyVersions { limit } => refuse(Code::TooManyVersions).with("limit", limit),
+        Error::ClockSetBack { last, now } => {
+            let refusal = refuse(Code::ClockSetBack).with("now", rfc3339(now));
+            refusal.with("last", rfc3339(last))
+        }
         Error::TooManyUploads {
             sid,
             unfinished,

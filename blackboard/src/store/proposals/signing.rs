@@ -10,7 +10,7 @@ use scb_protocol::{Refusal, from_seconds};
 
 use super::rows::{self, Stored};
 use super::standing::look;
-use super::{End, MAX_WAITING, Signing, enter, known, named};
+use super::{End, MAX_WAITING, Signing, enter, known, moment, named};
 use crate::store::error::told;
 use crate::store::{Error, assignments, by_submission, commitment, versions};
 
@@ -151,6 +151,10 @@ fn is_without_files(standing: &ProposalStanding, end: &End) -> bool {
 pub(super) fn end_one(transaction: &Transaction<'_>, end: &End) -> Result<ProposalStanding, Error> {
     let submission = end.submission;
     let stored = known(transaction, submission)?;
+    let end = &End {
+        at: moment(transaction, &stored.statement, end.at)?,
+        ..end.clone()
+    };
     if !end.members.iter().all(|sid| stored.names(sid)) {
         return Err(Error::NoProposal { submission });
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::HEXLOWER;
+use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_tlog::{StreamedTree, TreeHead};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::moments::Moments;
 use crate::COMMITMENT_SIZE;
 use crate::log_leaf::{
-    Accepted, Endings, Entry, Leaf, LogName, Released, RulesEntry, leaf_commitment,
+    Accepted, Endings, Entry, Leaf, LogName, Released, RulesEntry, is_set_back, leaf_commitment,
 };
 use crate::object::objects;
 use crate::statement::SubmissionNumber;
@@ -56,6 +57,19 @@ pub struct Reading {
     closed: Option<u64>,
     /// The entries `grades`.
     graded: BTreeSet<u64>,
+    latest: Option<UnixTime>,
+    back: Option<WentBack>,
+}
+
+/// An entry that is before an earlier one by more than clocks are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WentBack {
+    /// Its number.
+    pub index: u64,
+    /// Its time.
+    pub at: UnixTime,
+    /// The latest one before it.
+    pub before: UnixTime,
 }
 
 impl Reading {
@@ -70,6 +84,8 @@ impl Reading {
             rules: Vec::new(),
             closed: None,
             graded: BTreeSet::new(),
+            latest: None,
+            back: None,
         }
     }
 
@@ -93,6 +109,7 @@ impl Reading {
         self.moments.read(&leaf).map_err(here)?;
         self.endings.read(index, &leaf.entry).map_err(here)?;
         self.entry(&leaf.entry, (index, commitment))?;
+        self.time(index, leaf.at);
         self.tree.push(&commitment);
         Ok(())
     }
@@ -138,6 +155,19 @@ impl Reading {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Only the first that goes back is told: what follows it may be of any time.
+    fn time(&mut self, index: u64, at: UnixTime) {
+        if let Some(before) = self.latest.filter(|latest| is_set_back(*latest, at)) {
+            self.back.get_or_insert(WentBack { index, at, before });
+        }
+        self.latest = self.latest.max(Some(at));
+    }
+
+    /// The first entry that is before an earlier one.
+    pub fn went_back(&self) -> Option<WentBack> {
+        self.back
     }
 
     fn has_graded(&self, released: &Released) -> bool {

@@ -10,7 +10,7 @@ use zip::ZipArchive;
 
 use super::file;
 use super::head::{Head, SignedHead};
-use super::leaves::{LogLine, Reading};
+use super::leaves::{LogLine, Reading, WentBack};
 use crate::log_keys::VerifiedLogKeys;
 use crate::log_leaf::MAX_LEAF;
 use crate::receipt::archive::check_form;
@@ -210,6 +210,10 @@ impl<R: Read + Seek> Verifier<R> {
         self.passed("logged", Found::AllLogged { entries });
         if lost > 0 {
             self.passed("LOST", Found::LostEntries { lost });
+        }
+        if let Some(back) = reading.went_back() {
+            let WentBack { index, at, before } = back;
+            self.passed("TIMES", Found::WentBack { index, at, before });
         }
         let unknown = reading.moments().unknown();
         self.passed("committed", Found::Moments { unknown });

@@ -175,6 +175,15 @@ pub enum Found {
         /// How many.
         lost: u64,
     },
+    /// The times of an archive's entries go back: Blackboard's clock was set back.
+    WentBack {
+        /// The first entry that is before an earlier one.
+        index: u64,
+        /// Its time.
+        at: UnixTime,
+        /// The latest one before it.
+        before: UnixTime,
+    },
     /// In an archive each submission counts by its own entry.
     Moments {
         /// Of how many that entry is lost.
@@ -312,6 +321,12 @@ impl fmt::Display for Found {
             Self::LostEntries { lost } => write!(
                 f,
                 "of {lost} of them nothing is left: what they said nobody knows"
+            ),
+            Self::WentBack { index, at, before } => write!(
+                f,
+                "entry {index} is of {}, after one of {}: Blackboard's clock was set back",
+                rfc3339(*at),
+                rfc3339(*before)
             ),
             Self::Moments { unknown } => {
                 f.write_str("what counts for lateness is the time of each one's own entry")?;

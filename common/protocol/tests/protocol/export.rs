@@ -201,6 +201,47 @@ fn another_moment_than_that_of_the_entry_is_refused() {
 }
 
 #[test]
+fn both_tell_the_first_entry_whose_time_goes_back() {
+    let of_times = |times: &[u64]| {
+        let line = |(index, second): (usize, &u64)| {
+            let entry = committed(u8::try_from(index).unwrap());
+            let leaf = Leaf::new(log(), index as u64, at(*second), entry).unwrap();
+            LogLine::new(&[7; 32], Some(leaf.to_bytes().unwrap()))
+        };
+        times.iter().enumerate().map(line).collect::<Vec<_>>()
+    };
+    let told = |times: &[u64]| {
+        let lines = of_times(times);
+        let mut reading = Reading::of(log());
+        lines.iter().for_each(|line| reading.line(line).unwrap());
+        let text: Vec<_> = lines
+            .iter()
+            .map(|line| str::from_utf8(&line.0).unwrap())
+            .collect();
+        let given = json!({ "log": log(), "lines": text });
+        let expression =
+            "judge.entries([(l + '\\n').encode() for l in given['lines']], given['log'])[4]";
+        let back = reading.went_back();
+        if let Some((taken, said)) = script(expression, &given) {
+            assert!(taken, "{said}");
+            let names = |index: u64| said.starts_with(&format!("entry {index} is of "));
+            assert!(
+                back.map_or(said == "None", |back| names(back.index)),
+                "{said}"
+            );
+        }
+        back.map(|back| (back.index, back.at, back.before))
+    };
+    assert_eq!(told(&[10, 10, 5, 20]), None, "clocks are set by a little");
+    assert_eq!(
+        told(&[10, 9, 3, 0]),
+        Some((2, at(3), at(10))),
+        "step by step"
+    );
+    assert_eq!(told(&[10, 1000, 20, 30]), Some((2, at(20), at(1000))));
+}
+
+#[test]
 fn what_has_ended_is_followed_by_nothing_about_it() {
     let submission = submission(2);
     for end in [

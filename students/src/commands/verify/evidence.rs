@@ -125,6 +125,7 @@ fn chinese(found: &Found) -> (&'static str, String) {
         Found::Exported { .. }
         | Found::AllLogged { .. }
         | Found::LostEntries { .. }
+        | Found::WentBack { .. }
         | Found::Moments { .. }
         | Found::Complete { .. } => of_archive(found),
     }
@@ -141,6 +142,13 @@ fn of_archive(found: &Found) -> (&'static str, String) {
         Found::LostEntries { lost } => {
             let told = format!("其中 {lost} 項已無內容：所載何事，無人知曉");
             ("遺失", told)
+        }
+        Found::WentBack { index, at, before } => {
+            let (at, before) = (local_time(*at), local_time(*before));
+            let told = format!(
+                "第 {index} 項的時間為 {at}，先前一項卻為 {before}：Blackboard 的時鐘曾被撥回"
+            );
+            ("時間倒退", told)
         }
         Found::Moments { unknown: 0 } => ("登記", "遲交與否以各自的日誌項目時間為準".to_owned()),
         Found::Moments { unknown } => {
