@@ -55,7 +55,7 @@ pub(super) fn check_kept(connection: &Connection, draft: &Draft) -> Result<(), E
 }
 
 /// When a version was committed, by the text in its entry, and where.
-type Moment = (String, Option<i64>);
+pub(super) type Moment = (String, Option<i64>);
 
 /// The versions of an assignment by those who have a part in them, in the order of their commitments.
 struct Versions<'a> {
@@ -149,7 +149,7 @@ impl<'a> Versions<'a> {
 }
 
 /// What a student has a part in, in the order in which it was committed.
-fn versions_of(
+pub(super) fn versions_of(
     connection: &Connection,
     statement: &Statement,
     sid: &StudentId,

@@ -2,10 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
+use scb_protocol::rules::Counts;
 use scb_protocol::statement::{StatedMember, Statement, SubmissionId, SubmissionNumber};
 
 use super::{
-    Error, Record, as_integer, as_list, by_number, by_submission, commitment, number, rulebook,
+    Error, Record, as_integer, as_list, assignments, by_number, by_submission, commitment, groups,
+    number, rulebook,
 };
 
 /// Most versions of one assignment in which the same members have a part: each stays, with its entries
@@ -27,8 +29,8 @@ pub(super) fn answer(
     }
 }
 
-/// The version that this statement repeats: the one that answered it before, or the last one in
-/// which any of the members has a part.
+/// The version that this statement repeats: the one that answered it before, or the one that counts for
+/// its members.
 pub(super) fn same(
     connection: &Connection,
     statement: &Statement,
@@ -45,19 +47,20 @@ pub(super) fn same(
     )
 }
 
-/// The last version in which any of the members has a part, if it is the very same: the same
-/// files by the same students. A statement that was committed at a moment by which a member stands
+/// The version that counts for all of the members, if it is the very same: the same files by the same
+/// students; where the first one counts, also the last one. A statement that was committed at a moment by which a member stands
 /// otherwise, because that was earlier, is a version of its own.
 pub(super) fn same_since(
     connection: &Connection,
     statement: &Statement,
     committed: Option<(UnixTime, Option<u64>)>,
 ) -> Result<Option<Record>, Error> {
-    let Some(last) = last(connection, statement, &statement.members)? else {
-        return Ok(None);
-    };
-    let record = by_number(connection, last)?;
-    let same = record.filter(|record| record.statement().is_same_version(statement));
+    let mut same = None;
+    for number in repeatable(connection, statement)? {
+        let record = by_number(connection, number)?;
+        let is_same = |record: &Record| record.statement().is_same_version(statement);
+        same = same.or(record.filter(is_same));
+    }
     match (same, committed) {
         (Some(record), Some(committed)) => {
             let alike = is_judged_alike(connection, &record, committed)?;
@@ -137,24 +140,24 @@ pub(super) fn repeat(
     Ok(())
 }
 
-/// The last version in which any of these has a part.
-fn last(
+/// The version that counts for each of the members; where the first one does, also their last: the same
+/// once more would not count either.
+fn repeatable(
     connection: &Connection,
     statement: &Statement,
-    members: &[StatedMember],
-) -> Result<Option<SubmissionNumber>, Error> {
-    let sql = "SELECT max(number) FROM parts WHERE course = ? AND assignment = ? AND sid = ?";
-    let mut query = connection.prepare_cached(sql)?;
-    let (course, assignment) = (
-        statement.course.to_string(),
-        statement.assignment.to_string(),
-    );
-    let mut last: Option<i64> = None;
-    for member in members {
-        let key = params![course, assignment, member.sid.as_str()];
-        last = last.max(query.query_one(key, |row| row.get(0))?);
+) -> Result<Vec<SubmissionNumber>, Error> {
+    let found = assignments::find(connection, &statement.course, &statement.assignment)?;
+    let is_first = found.is_some_and(|found| found.rules().counts == Counts::First);
+    let mut of_all: Option<Vec<SubmissionNumber>> = None;
+    for member in &statement.members {
+        let versions = groups::versions_of(connection, statement, &member.sid)?;
+        let first = versions.first().filter(|_| is_first);
+        let own = first.into_iter().chain(versions.last());
+        let mut own: Vec<_> = own.map(|(_, number)| *number).collect();
+        own.retain(|number| of_all.as_ref().is_none_or(|all| all.contains(number)));
+        of_all = Some(own);
     }
-    Ok(last.map(number))
+    Ok(of_all.unwrap_or_default())
 }
 
 /// Every member has a part in it.

@@ -141,6 +141,21 @@ fn statement(report: &[u8]) -> Statement {
 }
 
 #[tokio::test]
+async fn what_counts_is_what_changes_nothing_whatever_came_last() {
+    let desk = Desk::new().await;
+    let earlier = desk.commit(b"earlier", DUE - 52).await.unwrap();
+    let later = desk.commit(b"later", DUE - 50).await.unwrap();
+    assert_eq!(desk.accept(&later).await, 1);
+    // Its files come last, and it does not count.
+    assert_eq!(desk.accept(&earlier).await, 2);
+    assert!(desk.commit(b"later", DUE - 40).await.is_none());
+    let again = desk.commit(b"earlier", DUE - 30).await.unwrap();
+    assert_eq!(desk.accept(&again).await, 3);
+    assert!(desk.commit(b"earlier", DUE - 20).await.is_none());
+    assert!(desk.commit(b"later", DUE - 10).await.is_some());
+}
+
+#[tokio::test]
 async fn of_two_commitments_to_the_same_the_one_that_is_accepted_first_is_the_version() {
     for swapped in [false, true] {
         let desk = Desk::new().await;
