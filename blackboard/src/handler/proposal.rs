@@ -40,7 +40,8 @@ impl Handler {
         let window = self.shared.upload_window;
         let signing = Signing::new(&part, part.assurance(), now, window);
         let register = self.shared.register.clone();
-        let standing = register.propose(signing, from_seconds(until)).await?;
+        let bounds = (from_seconds(until), self.shared.uploads.quota());
+        let standing = register.propose(signing, bounds).await?;
         self.done(Step::Six, Fact::from(&standing));
         self.make_room(&lease, part.statement()).await?;
         let upload = self.shared.upload_of(part.statement()).await?;

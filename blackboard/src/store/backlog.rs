@@ -1,16 +1,23 @@
-//! The table of what each student has signed whose files may still come.
+//! What each student has signed whose files may still come, or that waits for others: their table, and
+//! beside it the proposals.
 
 use rusqlite::{Connection, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::statement::SubmissionId;
 
+use super::proposals::{UNANSWERED, WAITS_FOR_CUHK};
 use super::{Committal, Error, as_integer};
 use crate::quota::{Backlog, Quota};
 
 /// Most other groups with which a student may have work of one assignment unfinished: among what he has
 /// signed with each of them he could choose when its time is over.
 pub(crate) const MOST_GROUPS: u32 = 2;
+
+/// The bytes of a proposal's files, as they were signed.
+const PROPOSED_BYTES: &str = "CASE WHEN json_valid(CAST(statement AS TEXT)) THEN \
+    (SELECT total(json_extract(file.value, '$.size')) \
+     FROM json_each(CAST(statement AS TEXT), '$.files') AS file) END";
 
 /// Enters a commitment for each of its members, unless one of them has too much already, or one who
 /// has something would add to what is too much of all.
@@ -34,26 +41,17 @@ pub(super) fn enter(
             let sid = member.sid.clone();
             return Err(Error::TooManyGroups { sid, groups });
         }
-        let has = of(transaction, &member.sid, submission, committal.at)?;
-        // Whoever has nothing else need not wait for others.
-        let all = match has.number {
-            0 => 0,
-            _ => in_all(transaction, committal.at)?,
-        };
         let given_up = given_up(transaction, &member.sid, committal.at)?;
         if given_up >= quota.most_given_up() {
             let sid = member.sid.clone();
             return Err(Error::TooManyGivenUp { sid, given_up });
         }
-        let is_too_much = !quota.takes_beside(all);
-        if is_too_much || !quota.takes_another(has, bytes) {
-            return Err(Error::TooManyUploads {
-                sid: member.sid.clone(),
-                unfinished: has.number,
-                bytes: has.bytes,
-                in_all: is_too_much.then_some(all),
-            });
-        }
+        check(
+            transaction,
+            &member.sid,
+            (submission, bytes),
+            (quota, committal.at),
+        )?;
         forget(transaction, &member.sid, committal.at)?;
         let sql = "INSERT INTO backlog (sid, submission, bytes, upload_until, course, assignment, members) \
                    VALUES (?, ?, ?, ?, ?, ?, ?)";
@@ -68,6 +66,36 @@ pub(super) fn enter(
         ])?;
     }
     Ok(())
+}
+
+/// Looks whether a student may have so many bytes unfinished beside what he has: what was committed, and
+/// what he has signed that waits.
+///
+/// # Errors
+///
+/// [`Error::TooManyUploads`]; [`Error::Storage`].
+pub(super) fn check(
+    connection: &Connection,
+    sid: &StudentId,
+    (submission, bytes): (SubmissionId, u64),
+    (quota, now): (Quota, UnixTime),
+) -> Result<(), Error> {
+    let has = of(connection, sid, submission, now)?;
+    // Whoever has nothing else need not wait for others.
+    let all = match has.number {
+        0 => 0,
+        _ => in_all(connection, now)?,
+    };
+    let is_too_much = !quota.takes_beside(all);
+    match is_too_much || !quota.takes_another(has, bytes) {
+        true => Err(Error::TooManyUploads {
+            sid: sid.clone(),
+            unfinished: has.number,
+            bytes: has.bytes,
+            in_all: is_too_much.then_some(all),
+        }),
+        false => Ok(()),
+    }
 }
 
 /// With how many other groups, himself alone among them, a student has work of this assignment unfinished.
@@ -100,14 +128,19 @@ pub(super) fn of(
     beside: SubmissionId,
     now: UnixTime,
 ) -> Result<Backlog, Error> {
-    let sql = "SELECT count(*), CAST(total(bytes) AS INTEGER) FROM backlog \
-               WHERE sid = ? AND submission <> ? AND upload_until >= ? \
-               AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = backlog.submission)";
+    let sql = format!(
+        "SELECT count(*), CAST(total(bytes) AS INTEGER) FROM (SELECT bytes FROM backlog \
+         WHERE sid = ?1 AND submission <> ?2 AND upload_until >= ?3 \
+         AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = backlog.submission) \
+         UNION ALL SELECT {PROPOSED_BYTES} AS bytes FROM cosigners JOIN proposals USING (submission) \
+         WHERE sid = ?1 AND said = 'signed' AND submission <> ?2 AND ended IS NULL \
+         AND (waits_until >= ?3 OR {WAITS_FOR_CUHK}) AND {UNANSWERED})"
+    );
     let key = params![sid.as_str(), beside.as_bytes(), as_integer(now.as_secs())];
     let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<(i64, i64)> {
         Ok((row.get(0)?, row.get(1)?))
     };
-    let (number, bytes) = connection.prepare_cached(sql)?.query_row(key, read)?;
+    let (number, bytes) = connection.prepare_cached(&sql)?.query_row(key, read)?;
     Ok(Backlog {
         number: u32::try_from(number).unwrap_or(u32::MAX),
         bytes: bytes.unsigned_abs(),
@@ -127,9 +160,13 @@ fn given_up(connection: &Connection, sid: &StudentId, now: UnixTime) -> Result<u
 
 /// How many hand-ins of all students are unfinished.
 fn in_all(connection: &Connection, now: UnixTime) -> Result<u32, Error> {
-    let sql = "SELECT count(DISTINCT submission) FROM backlog WHERE upload_until >= ? \
-               AND NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = backlog.submission)";
-    let mut query = connection.prepare_cached(sql)?;
+    let sql = format!(
+        "SELECT (SELECT count(DISTINCT submission) FROM backlog WHERE upload_until >= ?1 \
+          AND NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = backlog.submission)) \
+         + (SELECT count(*) FROM proposals WHERE ended IS NULL \
+          AND (waits_until >= ?1 OR {WAITS_FOR_CUHK}) AND {UNANSWERED})"
+    );
+    let mut query = connection.prepare_cached(&sql)?;
     let all: i64 = query.query_one([as_integer(now.as_secs())], |row| row.get(0))?;
     Ok(u32::try_from(all).unwrap_or(u32::MAX))
 }

@@ -32,6 +32,7 @@ use self::standing::{list_one, look};
 use super::{
     Error, Record, Register, Store, Unfinished, by_submission, log, superseded, withdrawal,
 };
+use crate::quota::Quota;
 
 /// Most proposals of one assignment that a student may have waiting for others.
 pub(crate) const MAX_WAITING: usize = 8;
@@ -189,12 +190,12 @@ impl Register {
     /// # Errors
     ///
     /// [`Error::Conflict`] for the same submission ID with another statement;
-    /// [`Error::ProposalEnded`]; if it is new, [`Error::SameProposed`], [`Error::TooManyProposals`]
-    /// and [`Error::NotAdmitted`]; [`Error::Storage`].
+    /// [`Error::ProposalEnded`]; if it is new, [`Error::SameProposed`], [`Error::TooManyProposals`],
+    /// [`Error::TooManyUploads`] and [`Error::NotAdmitted`]; [`Error::Storage`].
     pub(crate) async fn propose(
         &self,
         mut signing: Signing,
-        waits_until: UnixTime,
+        (waits_until, quota): (UnixTime, Quota),
     ) -> Result<ProposalStanding, Error> {
         let propose = move |transaction: &Transaction<'_>| {
             let submission = signing.statement.submission;
@@ -205,7 +206,7 @@ impl Register {
                 }
                 Some(stored) => sign(transaction, stored, &signing),
                 None => {
-                    check_new(transaction, &signing)?;
+                    check_new(transaction, &signing, quota)?;
                     rows::insert(transaction, &signing, waits_until)?;
                     let statement = &signing.statement;
                     let entry = Entry::Proposed(Proposed {

@@ -10,6 +10,7 @@ use scb_transport::Connection;
 
 use super::campus::Campus;
 use super::group::Group;
+use super::proposals::Machine;
 use super::reading::history;
 use crate::store::MOST_VERSIONS as MOST;
 
@@ -91,6 +92,42 @@ async fn the_bytes_of_one_student_are_bounded_and_the_first_hand_in_is_taken() {
     let _one = begun(&campus, BOB, MIB).await;
     let _two = begun(&campus, BOB, 2 * MIB).await;
     work(&campus, BOB, 1).commit().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn what_is_proposed_counts_for_who_signed_it_and_for_nobody_else() {
+    let campus = Campus::with(|config| config.unfinished_bytes_per_student = 3 << 20).await;
+    let [mut alice, mut bob] = [ALICE, BOB].map(|sid| Machine::of(&campus, &[sid]));
+    let report = |byte: u8, size: usize| vec![byte; size];
+    let first = alice.work(&[ALICE, BOB], &report(1, 2 * MIB));
+    alice.begin(&first).await.unwrap();
+    let second = alice.work(&[ALICE, BOB], &report(2, MIB + 1));
+    let refusal = alice.begin(&second).await.unwrap_err();
+    assert_eq!(refusal.code, Code::TooManyUploads, "{refusal:?}");
+    assert_eq!(refusal.sid.unwrap().as_str(), ALICE);
+    assert_eq!(refusal.params["bytes"], (2 * MIB).to_string());
+    let refusal = work(&campus, ALICE, MIB + 1).commit().await.unwrap_err();
+    assert_eq!(refusal.code, Code::TooManyUploads, "{refusal:?}");
+    // The same again goes on, and who was merely named may do what he likes.
+    alice.begin(&first).await.unwrap();
+    let own = bob.work(&[BOB, ALICE], &report(3, 3 * MIB));
+    bob.begin(&own).await.unwrap();
+    let _other = begun(&campus, CAROL, 3 * MIB).await;
+    bob.end(own.submission(), None).await.unwrap();
+    let _large = begun(&campus, BOB, 3 * MIB).await;
+}
+
+#[tokio::test]
+async fn proposals_of_all_leave_room_for_first_hand_ins_only() {
+    let campus = Campus::with(|config| config.unfinished = 2).await;
+    for sid in [ALICE, BOB] {
+        let mut machine = Machine::of(&campus, &[sid]);
+        let work = machine.work(&[sid, CAROL], sid.as_bytes());
+        machine.begin(&work).await.unwrap();
+    }
+    let refusal = work(&campus, ALICE, 10).commit().await.unwrap_err();
+    assert_eq!(refusal.params["in_all"], "2", "{refusal:?}");
+    work(&campus, CAROL, 10).hand_in().await.unwrap();
 }
 
 #[tokio::test]

@@ -11,8 +11,9 @@ use scb_protocol::{Refusal, from_seconds};
 use super::rows::{self, Stored};
 use super::standing::look;
 use super::{End, MAX_WAITING, Signing, enter, known, moment, named};
+use crate::quota::Quota;
 use crate::store::error::told;
-use crate::store::{Error, assignments, by_submission, commitment, versions};
+use crate::store::{Error, assignments, backlog, by_submission, commitment, versions};
 
 /// Most proposals that a student may make within a day: each stays in the records and in the log,
 /// whoever puts an end to it.
@@ -21,7 +22,11 @@ const DAY: u64 = 24 * 60 * 60;
 
 /// A statement under an ID that is used for nothing, of work that does not wait already, by
 /// somebody for whom not too much waits.
-pub(super) fn check_new(connection: &Connection, signing: &Signing) -> Result<(), Error> {
+pub(super) fn check_new(
+    connection: &Connection,
+    signing: &Signing,
+    quota: Quota,
+) -> Result<(), Error> {
     let (submission, sids) = (signing.statement.submission, signing.sids());
     // What is refused for this is refused at little cost.
     let since = from_seconds(signing.at.as_secs().saturating_sub(DAY));
@@ -44,10 +49,14 @@ pub(super) fn check_new(connection: &Connection, signing: &Signing) -> Result<()
         }
         own += usize::from(sids.iter().any(|sid| stored.has_signed(sid)));
     }
-    match own < MAX_WAITING {
-        true => Ok(()),
-        false => Err(Error::TooManyProposals { limit: MAX_WAITING }),
+    if own >= MAX_WAITING {
+        return Err(Error::TooManyProposals { limit: MAX_WAITING });
     }
+    let bytes = signing.statement.files.size();
+    for sid in &sids {
+        backlog::check(connection, sid, (submission, bytes), (quota, signing.at))?;
+    }
+    Ok(())
 }
 
 /// Records those signatures that are new.
