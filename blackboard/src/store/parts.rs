@@ -104,6 +104,13 @@ pub(crate) struct Proposed {
     pub(crate) until: UnixTime,
 }
 
+impl Proposed {
+    /// Whether this member has signed it; otherwise others have named him, whatever he thinks of it.
+    pub(crate) fn is_signed_by(&self, sid: &StudentId) -> bool {
+        !self.waiting_for.contains(sid)
+    }
+}
+
 /// Everybody of whom something can be said, and whether each is on the class list; nothing where
 /// there is none.
 #[derive(Debug)]
@@ -164,7 +171,8 @@ impl Store {
         })
     }
 
-    /// The last proposal of each student that waits for signatures at this moment.
+    /// The last proposal of each student that waits for signatures at this moment: of those that he has
+    /// signed, if there are any. Others may name him in more.
     ///
     /// # Errors
     ///
@@ -293,7 +301,12 @@ fn proposed(
             continue;
         }
         let proposed = Proposed { waiting_for, until };
-        found.extend(members.into_iter().map(|sid| (sid, proposed.clone())));
+        for sid in members {
+            let own: Option<&Proposed> = found.get(&sid);
+            if proposed.is_signed_by(&sid) || own.is_none_or(|own| !own.is_signed_by(&sid)) {
+                found.insert(sid, proposed.clone());
+            }
+        }
     }
     Ok(found)
 }

@@ -118,7 +118,8 @@ impl<'a> Overview<'a> {
     fn line(&mut self, part: Part, listed: Option<bool>) -> Line {
         self.note_altered(&part.altered);
         let upload = self.uploads.get(&part.sid).copied();
-        let proposed = self.proposed.get(&part.sid);
+        let named = self.proposed.get(&part.sid);
+        let proposed = named.filter(|one| one.is_signed_by(&part.sid));
         let came = part.counting.map(|version| {
             let (at, index) = (version.committed_at, version.committed_index);
             let standing = self.book.judge(at, index, &part.sid);
@@ -148,6 +149,7 @@ impl<'a> Overview<'a> {
             }),
             waiting_for: proposed.map_or_else(Vec::new, |one| one.waiting_for.clone()),
             waits_until: proposed.map(|one| rfc3339(one.until)),
+            is_named: named.is_some() && proposed.is_none(),
             upload_until: upload.and_then(|upload| upload.until).map(rfc3339),
             extended_to: extended_to.map(rfc3339),
             on_class_list: listed,
@@ -175,7 +177,7 @@ pub(crate) enum State {
     HandedIn,
     /// Signed and recorded; the files may still come.
     Uploading,
-    /// Proposed, and not everybody has signed.
+    /// He has signed what is proposed, and not everybody has.
     Waiting,
     /// Signed and recorded; the files never came, and no longer can.
     NeverCame,
@@ -213,6 +215,9 @@ pub(crate) struct Line {
     pub(crate) waiting_for: Vec<StudentId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_until: Option<String>,
+    /// Others have named him in what waits for signatures, and he has not signed it.
+    #[serde(rename = "named_by_others", skip_serializing_if = "is_false")]
+    pub(crate) is_named: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     upload_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -229,6 +234,10 @@ pub(crate) struct Line {
 pub(crate) struct AfterClose {
     pub(crate) number: SubmissionNumber,
     committed_at: String,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What came to nothing since the version that counts: the last such thing.

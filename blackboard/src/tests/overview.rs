@@ -120,6 +120,44 @@ async fn what_waits_for_signatures_waits_no_longer_than_the_assignment_is_open()
 }
 
 #[tokio::test]
+async fn who_is_merely_named_by_others_is_missing_and_that_hides_nothing_of_his_own() {
+    let campus = Campus::open().await;
+    let due = campus.certs.now().as_secs() + 60;
+    let change = move |mut terms: scb_protocol::rules::Terms| {
+        terms.due = Some(from_seconds(due));
+        terms.late = "mark".parse().unwrap();
+        terms.cutoff = Some(from_seconds(due + 3600));
+        terms.check()
+    };
+    let here = desk(&campus, 0);
+    here.store
+        .change_assignment(here.place(&which()), change, here.now)
+        .unwrap();
+    let mut b = Machine::of(&campus, &[B]);
+    let own = b.work(&[B, A], b"what B asks A for");
+    b.propose(&own).await.unwrap().waits();
+    let stranger = "1155000009";
+    let mut other = Machine::of(&campus, &[stranger]);
+    let work = other.work(&[stranger, A, B], b"a stranger's");
+    campus
+        .certs
+        .clock()
+        .advance(std::time::Duration::from_secs(10));
+    other.propose(&work).await.unwrap().waits();
+
+    let told = lines(&desk(&campus, 120));
+    let states: Vec<_> = told
+        .iter()
+        .map(|line| (line.state, line.is_named))
+        .collect();
+    let (missing, waiting) = ((State::Missing, true), (State::Waiting, false));
+    assert_eq!(states, [missing, waiting, waiting]);
+    assert_eq!(told[0].waiting_for, []);
+    let for_a: Vec<scb_certs::StudentId> = vec![A.parse().unwrap()];
+    assert_eq!(told[1].waiting_for, for_a, "his own is not hidden");
+}
+
+#[tokio::test]
 async fn a_version_that_was_altered_does_not_count_and_is_named() {
     let campus = Campus::open().await;
     three_and_then_the_first_alone(&campus).await;

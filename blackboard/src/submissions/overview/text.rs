@@ -93,6 +93,9 @@ fn remarks(line: &Line) -> Vec<String> {
             local(until)
         ));
     }
+    if line.is_named {
+        remarks.push("others named him in what he has not signed".to_owned());
+    }
     match (&line.upload_until, line.state) {
         (Some(until), State::HandedIn) => remarks.push(format!(
             "another version was signed; its files may come until {}",
