@@ -13,7 +13,7 @@ use crate::config::path;
 use crate::issuers::read_certificate;
 use crate::revocation::{Grounds, revoke_each};
 use crate::store::{
-    AuthorityKind, AuthorityRecord, CertificateRecord, CrlSigner, Revocation, Store,
+    AuthorityKind, AuthorityRecord, CertificateRecord, CrlSigner, Records, Revocation, Store,
 };
 use crate::{Error, NamedKey, Subject};
 
@@ -25,7 +25,7 @@ const AT_ONCE: usize = 500;
 pub struct RevokedWith {
     /// Certificates that were revoked now.
     pub certificates: usize,
-    /// Whose they were, each once.
+    /// Who has none that counts any more, of those who had one of these; each once.
     pub holders: Vec<Subject>,
 }
 
@@ -132,7 +132,24 @@ pub fn revoke_issued(
     revoked.holders = issued.into_iter().map(|(_, subject)| subject).collect();
     revoked.holders.sort();
     revoked.holders.dedup();
+    let holders = std::mem::take(&mut revoked.holders);
+    revoked.holders = store.read_blocking(move |records| without(records, holders, now))?;
     Ok(revoked)
+}
+
+/// Those who have no certificate that counts.
+fn without(
+    records: &Records<'_>,
+    holders: Vec<Subject>,
+    now: UnixTime,
+) -> Result<Vec<Subject>, Error> {
+    let mut without = Vec::new();
+    for holder in holders {
+        if records.certificates().live(&holder, now)?.is_empty() {
+            without.push(holder);
+        }
+    }
+    Ok(without)
 }
 
 /// What it issued and nobody has revoked for good, also what has ended: its key could renew it.

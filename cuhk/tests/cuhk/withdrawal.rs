@@ -76,6 +76,23 @@ impl University {
     }
 }
 
+#[tokio::test]
+async fn only_who_has_no_other_certificate_that_counts_needs_a_code() {
+    let university = University::open().await;
+    for sid in ["1155000001", "1155000002"] {
+        university.student(sid).await;
+    }
+    university.rotate(IssuerKind::Students).await;
+    university.clock.advance(Duration::from_secs(10));
+    university.refresher.refresh().await.unwrap();
+    // From the new one, beside what she has.
+    university.student("1155000001").await;
+    let students = kind_of(IssuerKind::Students);
+    let (_, withdrawn) = university.written_down(students, STOLEN).await.unwrap();
+    assert_eq!(withdrawn.certificates, 2);
+    assert_eq!(withdrawn.holders, ["1155000002".parse().unwrap()]);
+}
+
 fn kind_of(kind: IssuerKind) -> CrlSigner {
     CrlSigner::first(kind.into())
 }

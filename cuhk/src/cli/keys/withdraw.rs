@@ -42,9 +42,9 @@ An issuing authority: nothing that it issued counts any more, also what somebody
 its key. Its certificates are revoked, and the root's revocation list names it: the root's
 passphrase is asked for, or, with the root on another machine, it is said what to do there.
 Another must have taken its place before (cuhk keys rotate); --replace does that in the same step.
-Its students need new codes (cuhk roster import FILE --codes-out FILE), its services too
-(cuhk code issue service/NAME). Receipts given before stay good. Repeated, the command does what
-was left undone.
+Who has no other certificate needs a new code: students by `cuhk roster import FILE --codes-out
+FILE`, services by `cuhk code issue service/NAME --replace`. Receipts given before stay good.
+Repeated, the command does what was left undone.
 
 All other certificates: cuhk revoke";
 
@@ -262,7 +262,7 @@ fn tell(signer: CrlSigner, changed: bool, revoked: &RevokedWith) -> Result<(), F
     let students = revoked.holders.iter().filter(is_student).count();
     if students > 0 {
         say(&format!(
-            "{} without a certificate from it: for new codes cuhk roster import FILE --codes-out FILE",
+            "{} without a certificate now: for new codes cuhk roster import FILE --codes-out FILE",
             counted(students, "student")
         ))?;
     }
