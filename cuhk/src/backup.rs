@@ -30,6 +30,7 @@ use archive::{Verified, Writing};
 use manifest::Manifest;
 use workshop::Workshop;
 
+pub(crate) use manifest::MAX_FILES;
 pub(crate) use restore::{Restored, restore};
 
 /// A backup that was written and read back.
@@ -90,7 +91,7 @@ pub(crate) fn thin(home: &Home, dir: &Path, keep: NonZeroUsize) -> Result<Vec<Pa
 /// # Errors
 ///
 /// [`Error::BackupExists`]; [`Error::NoDirectory`], as a disk may be missing there;
-/// [`Error::KeyInTheClear`] if an authority's key is not encrypted;
+/// [`Error::KeyInTheClear`] if an authority's key is not encrypted; [`Error::BackupTooLarge`];
 /// [`Error::Storage`] if the database is damaged; [`Error::Local`]. Then there is no file.
 pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup, Error> {
     if fs::symlink_metadata(file).is_ok() {
@@ -104,6 +105,7 @@ pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup,
     // The database first: the log may have more than it says, never less.
     snapshot(&home.path(path::DATABASE), &database)?;
     let (sources, left_out) = source::collect(home, database.clone())?;
+    manifest::require_room(sources.len())?;
 
     let draft = workshop.dir().join("archive");
     let mut writing = Writing::create(&draft)?;

@@ -4,6 +4,7 @@
 //! mend it. What cannot even be looked at is a finding, too, so that one broken thing never
 //! hides another.
 
+mod archive;
 mod authorities;
 mod certified;
 mod expiry;

@@ -306,6 +306,14 @@ pub enum Error {
         /// What became of the others, in words.
         others: &'static str,
     },
+    /// A home has more files than a backup can hold.
+    #[error("this home has {files} files, more than the {most} that a backup can hold")]
+    BackupTooLarge {
+        /// Files to be taken.
+        files: usize,
+        /// Most files in a backup.
+        most: usize,
+    },
     /// Another import is under way.
     #[error("another roster is being imported at this moment; nothing was imported")]
     ImportRunning,

@@ -16,8 +16,8 @@ use super::source::Source;
 use crate::Error;
 use crate::draft;
 
-/// Largest manifest, in bytes.
-const MAX_MANIFEST: u64 = 32 << 20;
+/// Largest manifest, in bytes: about 200 for each file.
+const MAX_MANIFEST: u64 = 512 << 20;
 
 /// An archive that is being written.
 pub(super) struct Writing {
@@ -193,6 +193,13 @@ fn read_manifest(archive: &mut ZipArchive<File>) -> Result<Manifest, String> {
     let file = archive
         .by_name(manifest::NAME)
         .map_err(|error| format!("{}: {error}", manifest::NAME))?;
+    if file.size() > MAX_MANIFEST {
+        return Err(format!(
+            "{}: larger than {} MiB",
+            manifest::NAME,
+            MAX_MANIFEST >> 20
+        ));
+    }
     let mut bytes = Vec::new();
     file.take(MAX_MANIFEST)
         .read_to_end(&mut bytes)

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use scb_certs::Fingerprint;
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
 use crate::config::path;
 
 /// Its name in the archive, where it is the last file.
 pub(super) const NAME: &str = "manifest.json";
 const TYPE: &str = "cuhk-backup";
 const VERSION: u32 = 1;
-/// Most files in a backup; a log has one for each 256 entries.
-const MAX_FILES: usize = 100_000;
+/// Most files in a backup: a log has two for each 256 entries, which are 256 million here.
+pub(crate) const MAX_FILES: usize = 2_000_000;
 /// What a backup must hold to be one.
 const NEEDED: [&str; 3] = [path::DATABASE, "role", "root/cert.pem"];
 
@@ -97,6 +98,21 @@ impl Manifest {
     }
 }
 
+/// Before anything is written that nobody could read.
+///
+/// # Errors
+///
+/// [`Error::BackupTooLarge`].
+pub(super) fn require_room(files: usize) -> Result<(), Error> {
+    match files > MAX_FILES {
+        true => Err(Error::BackupTooLarge {
+            files,
+            most: MAX_FILES,
+        }),
+        false => Ok(()),
+    }
+}
+
 /// Whether it is a relative path of at most eight plain parts: letters, digits, `.`, `_`, `-`,
 /// none of them beginning with a dot.
 pub(super) fn is_plain(name: &str) -> bool {
@@ -141,6 +157,20 @@ mod tests {
             .concat(),
         );
         assert_eq!(parse(&manifest).unwrap(), manifest);
+    }
+
+    #[test]
+    fn takes_the_log_of_decades_and_the_writer_says_when_there_is_no_more_room() {
+        // 5 million entries each year, for five years.
+        let names: Vec<_> = (0..200_000)
+            .map(|nth| format!("log/tile/0/{nth}"))
+            .collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let manifest = manifest(&[&NEEDED[..], &names].concat());
+        assert_eq!(parse(&manifest).unwrap().files.len(), 200_003);
+        assert!(require_room(MAX_FILES).is_ok());
+        let refused = require_room(MAX_FILES + 1).unwrap_err().to_string();
+        assert!(refused.contains("2000001 files"), "{refused}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::{Home, counted, local_time, with_causes};
 use scb_storage::{HomeLock, Inspection};
 
-use super::{Finding, certified, log};
+use super::{Finding, archive, certified, log};
 use crate::ceremony::unlisted;
 use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
@@ -116,6 +116,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
             or_unseen("clock", time(records, now)),
             or_unseen("term", term(records, now)),
             or_unseen("trust-bundle", bundle(records)),
+            or_unseen("backup-room", archive::check(records)),
         ];
         let in_use = records.authorities().in_use(now)?.into_iter();
         let in_use: Vec<_> = in_use

@@ -84,6 +84,10 @@ impl Error {
             }
             Self::RowsRefused { .. } => "correct those rows and import the file again",
             Self::ImportRunning => "wait until it has ended, then do the same again",
+            Self::BackupTooLarge { .. } => {
+                "nothing was written, and the older backups stay; install a newer version of cuhk. Until \
+                 then copy the whole home with the server stopped"
+            }
             Self::NoRoomToCompact { .. } => {
                 "what is said above is removed, and its room will be used again; to have the file \
                  smaller make room on the disk, then do the same again"
@@ -276,6 +280,7 @@ impl Error {
             Self::RowsRefused { .. } => "rows_refused",
             Self::ManyMissing { .. } => "many_missing",
             Self::ImportRunning => "import_running",
+            Self::BackupTooLarge { .. } => "backup_too_large",
             Self::Storage(error) => error.code(),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
             Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => "key_file_readable",
