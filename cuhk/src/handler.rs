@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use scb_certs::{ServiceName, StudentId, VerifiedRequest, VerifiedService, VerifiedStudent};
 use scb_cli::with_causes;
@@ -19,6 +18,7 @@ use scb_transport::{Connection, Limits, Shutdown, telemetry};
 use crate::Error;
 use crate::authority::{Authority, Enrolled};
 use crate::facts;
+use crate::publication::Publication;
 
 /// Questions of a service that are answered at once.
 const TOGETHER: usize = 32;
@@ -332,7 +332,7 @@ impl Handler {
             .await?;
         for crl in &publication.lists {
             self.connection
-                .send_chunk(Bytes::copy_from_slice(crl.der()))
+                .send_chunk(Publication::bytes_of(crl))
                 .await?;
         }
         Ok(())

@@ -6,6 +6,7 @@ mod revoked;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Crl, Validities};
 
@@ -65,6 +66,17 @@ impl Publication {
         self.lists
             .iter()
             .find(|list| Some(list.issuer_key_id()) == key_id)
+    }
+
+    /// The bytes of a list, which whoever is slow to read them shares with everybody else.
+    pub(crate) fn bytes_of(list: &Crl) -> Bytes {
+        struct Shared(Crl);
+        impl AsRef<[u8]> for Shared {
+            fn as_ref(&self) -> &[u8] {
+                self.0.der()
+            }
+        }
+        Bytes::from_owner(Shared(list.clone()))
     }
 
     /// Whether none of the lists that are signed here needs to be renewed for its age.
@@ -188,4 +200,25 @@ fn root_lists(records: &Records<'_>, issuers: &Issuers, now: UnixTime) -> Result
         Ok(stored.ok_or_else(missing)?.crl)
     };
     issuers.roots(now).into_iter().map(list).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_certs::IssuerKind;
+
+    use super::*;
+
+    #[test]
+    fn whoever_asks_for_a_list_is_given_the_same_bytes() {
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_772_424_000));
+        let issuer = crate::store::issuer(IssuerKind::Students);
+        let list = issuer
+            .sign_crl(1, now, later(now, Validities::CRL), &[])
+            .unwrap();
+        let [one, other] = [(); 2].map(|()| Publication::bytes_of(&list));
+        assert_eq!(one, list.der());
+        assert_eq!(one.as_ptr(), list.der().as_ptr());
+        assert_eq!(one.as_ptr(), other.as_ptr());
+    }
 }

@@ -36,6 +36,9 @@ const MAX_HEAD: u32 = 16 * 1024;
 const MAX_FIELDS: usize = 64;
 /// Requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 16;
+/// Bytes of one answer that wait for a peer who does not read; of the others its route keeps what it
+/// shares with all.
+const MAX_WAITING: usize = 64 * 1024;
 
 /// How requests and answers are written on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +170,7 @@ pub(crate) async fn serve<S>(
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(MAX_STREAMS)
                 .max_header_list_size(MAX_HEAD)
+                .max_send_buf_size(MAX_WAITING)
                 .serve_connection(io, service);
             let stop = http2::Connection::graceful_shutdown;
             drive(pin!(serving), stop, &connection, &pulse).await;

@@ -7,6 +7,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use bytes::Bytes;
 use rustls_pki_types::UnixTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -18,7 +19,7 @@ const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
 );
 
 /// Bytes that others may keep for a while.
-pub(super) struct Cacheable<'a> {
+pub(super) struct Cacheable {
     pub(super) media_type: &'static str,
     /// What tells this version from all others; letters, digits and hyphens.
     pub(super) version: String,
@@ -27,16 +28,17 @@ pub(super) struct Cacheable<'a> {
     pub(super) ends: UnixTime,
     /// How long it is kept at most.
     pub(super) max_age: Duration,
-    pub(super) content: &'a [u8],
+    /// Shared by all answers: one that is not read holds no bytes of its own.
+    pub(super) content: Bytes,
 }
 
-impl Cacheable<'_> {
+impl Cacheable {
     /// The content, or `304 Not Modified` for whoever has it.
-    pub(super) fn response(&self, asked: &HeaderMap, now: UnixTime) -> Response<Body> {
+    pub(super) fn response(self, asked: &HeaderMap, now: UnixTime) -> Response<Body> {
         let etag = format!("\"{}\"", self.version);
         let (status, body) = match self.is_known(asked, &etag) {
             true => (StatusCode::NOT_MODIFIED, Body::empty()),
-            false => (StatusCode::OK, Body::from(self.content.to_vec())),
+            false => (StatusCode::OK, Body::from(self.content)),
         };
         let left = self.ends.as_secs().saturating_sub(now.as_secs());
         let max_age = left.min(self.max_age.as_secs());
@@ -102,6 +104,8 @@ mod tests {
         UnixTime::since_unix_epoch(Duration::from_secs(seconds))
     }
 
+    const LIST: &[u8] = b"list";
+
     fn asked(name: axum::http::HeaderName, value: &'static str) -> Response<Body> {
         let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(value))]);
         let list = Cacheable {
@@ -110,7 +114,7 @@ mod tests {
             modified: at(784_111_777),
             ends: at(784_111_777 + 30),
             max_age: Duration::from_secs(60),
-            content: b"list",
+            content: Bytes::from_static(LIST),
         };
         list.response(&headers, at(784_111_787))
     }
@@ -125,6 +129,13 @@ mod tests {
         assert_eq!(headers[EXPIRES], "Sun, 06 Nov 1994 08:50:07 GMT");
         let expected = "public, max-age=20, must-revalidate";
         assert_eq!(headers[CACHE_CONTROL], expected);
+    }
+
+    #[tokio::test]
+    async fn an_answer_holds_the_bytes_that_all_share_and_no_copy() {
+        let answer = asked(IF_NONE_MATCH, "\"students-6\"");
+        let held = axum::body::to_bytes(answer.into_body(), LIST.len()).await;
+        assert_eq!(held.map(|held| held.as_ptr()).ok(), Some(LIST.as_ptr()));
     }
 
     #[test]

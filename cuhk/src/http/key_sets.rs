@@ -92,7 +92,7 @@ impl<T: Serialize> Served<'_, T> {
             modified: self.keys.since,
             ends: later(now, MAX_AGE),
             max_age: MAX_AGE,
-            content: &content,
+            content: content.into(),
         };
         cacheable.response(asked, now)
     }

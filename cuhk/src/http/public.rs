@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use scb_certs::{Certificate, Crl, Fingerprint};
 use scb_protocol::{Code, Refusal, SignedBundle, Step};
 use scb_transport::HttpConnection;
@@ -15,6 +16,7 @@ use scb_transport::HttpConnection;
 use super::caching::Cacheable;
 use super::refused::{Refused, refusal};
 use crate::authority::Authority;
+use crate::publication::Publication;
 use crate::store::CrlSigner;
 
 /// A new list may be signed at any time, so nobody keeps one for longer than this.
@@ -44,7 +46,7 @@ async fn roots_in_pem(State(authority): State<Arc<Authority>>, headers: HeaderMa
     let served = Cacheable {
         version: Fingerprint::of(pem.as_bytes()).to_string(),
         max_age: LIST_MAX_AGE,
-        ..cacheable(newest, PEM, pem.as_bytes())
+        ..cacheable(newest, PEM, pem.into())
     };
     Ok(served.response(&headers, authority.now()))
 }
@@ -55,7 +57,7 @@ async fn certificate(
     headers: HeaderMap,
 ) -> Answer {
     let (_, certificate) = named(&authority, &file, ".cer")?;
-    let served = cacheable(&certificate, CERTIFICATE, certificate.der());
+    let served = cacheable(&certificate, CERTIFICATE, copy(certificate.der()));
     Ok(served.response(&headers, authority.now()))
 }
 
@@ -97,7 +99,7 @@ fn part_of_bundle(
     let served = Cacheable {
         version: Fingerprint::of(content).to_string(),
         max_age: LIST_MAX_AGE,
-        ..cacheable(newest, media_type, content)
+        ..cacheable(newest, media_type, copy(content))
     };
     Ok(served.response(headers, authority.now()))
 }
@@ -121,11 +123,12 @@ fn nothing() -> Refused {
     Refused(Refusal::new(Code::NotFound, Step::Zero))
 }
 
-fn cacheable<'a>(
-    certificate: &Certificate,
-    media_type: &'static str,
-    content: &'a [u8],
-) -> Cacheable<'a> {
+/// Of what is as small as a certificate.
+fn copy(content: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(content)
+}
+
+fn cacheable(certificate: &Certificate, media_type: &'static str, content: Bytes) -> Cacheable {
     Cacheable {
         media_type,
         version: certificate.fingerprint().to_string(),
@@ -152,13 +155,13 @@ async fn list(
     }
 }
 
-fn cacheable_list(signer: CrlSigner, crl: &Crl) -> Cacheable<'_> {
+fn cacheable_list(signer: CrlSigner, crl: &Crl) -> Cacheable {
     Cacheable {
         media_type: LIST,
         version: format!("{signer}-{}", crl.number()),
         modified: crl.this_update(),
         ends: crl.next_update(),
         max_age: LIST_MAX_AGE,
-        content: crl.der(),
+        content: Publication::bytes_of(crl),
     }
 }
