@@ -195,7 +195,8 @@ pub(crate) struct Serve {
     /// else 4096]
     #[arg(long, value_name = "N", value_parser = Limits::parse_max_connections)]
     pub(crate) max_connections: Option<usize>,
-    /// Start though the last number was given at a later time than it is now
+    /// Start though the last number was given at a later time than it is now, and believe the clock
+    /// though it was given long ago
     #[arg(long)]
     pub(crate) clock_is_right: bool,
     /// Print the configuration in force with these arguments, each option explained, and end

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use self::sweeping::{keep_sweeping, lapse, sweep, sweep_uploads};
+use self::sweeping::{ClockTrust, keep_sweeping, lapse, sweep, sweep_uploads};
 use crate::authority::{
     Authority, CuhkAddress, ListsNow, LogWitness, Settings, Witness, is_to_be_replaced,
 };
@@ -63,6 +63,7 @@ pub(crate) struct Server {
     witness: Witness,
     log_witness: LogWitness,
     outside: Vec<OutsideWitness>,
+    clock_trust: ClockTrust,
     shared: Arc<Shared>,
 }
 
@@ -125,9 +126,12 @@ impl Server {
         };
         log_witness.compare_at_start(&register).await?;
         // What is removed from an old home, or entered into its logs, is missing when it is put right.
-        sweep(&register, &content);
-        sweep_uploads(&register, &content, clock.now());
-        lapse(&register, clock.now());
+        let mut clock_trust = ClockTrust::since_last_number(&register);
+        if clock_trust.believes(&register, clock.now()) {
+            sweep(&register, &content);
+            sweep_uploads(&register, &content, clock.now());
+            lapse(&register, clock.now());
+        }
         let shared = Arc::new(Shared {
             policy: Arc::new(policy),
             authority: authority.clone(),
@@ -166,6 +170,7 @@ impl Server {
             witness,
             log_witness,
             outside,
+            clock_trust,
             shared,
         })
     }
@@ -185,6 +190,12 @@ impl Server {
             );
         }
         Ok(self)
+    }
+
+    /// From now on the clock is believed: somebody vouches for it.
+    pub(crate) fn believing_clock(mut self) -> Self {
+        self.clock_trust.vouch(self.shared.clock.now());
+        self
     }
 
     /// Says so if nobody can hand in anything yet, and how that changes.
@@ -233,7 +244,7 @@ impl Server {
         let logs = tokio::spawn(self.shared.logs.clone().run(shutdown.clone()));
         let tls = self.tls.subscribe();
         let updates = tokio::spawn(self.tls_maker.follow(self.tls));
-        let sweeping = tokio::spawn(keep_sweeping(Arc::clone(&self.shared)));
+        let sweeping = tokio::spawn(keep_sweeping(Arc::clone(&self.shared), self.clock_trust));
         let completing = tokio::spawn(Completer::new(Arc::clone(&self.shared)).run());
         let (shared, stop) = (Arc::clone(&self.shared), shutdown.clone());
         let handler =

@@ -70,18 +70,20 @@ pub(crate) fn require_directory(dir: &Path) -> Result<(), Error> {
     }
 }
 
-/// Removes all but the newest backups of this home that [`back_up_into`] has made in a directory;
-/// answers which.
+/// Removes all but the newest backups of this home that [`back_up_into`] has made in a directory until
+/// now; answers which.
 ///
 /// # Errors
 ///
 /// [`Error::Local`].
-pub(crate) fn thin(home: &Home, dir: &Path, keep: NonZeroUsize) -> Result<Vec<PathBuf>, Error> {
-    retention::thin(
-        dir,
-        keep,
-        &read_certificate(home, path::ROOT)?.fingerprint(),
-    )
+pub(crate) fn thin(
+    home: &Home,
+    dir: &Path,
+    keep: NonZeroUsize,
+    now: UnixTime,
+) -> Result<Vec<PathBuf>, Error> {
+    let root = read_certificate(home, path::ROOT)?.fingerprint();
+    retention::thin(dir, keep, &root, now)
 }
 
 /// Writes a backup of `home` to `file`, which must not exist. A server may run meanwhile: the

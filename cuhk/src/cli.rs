@@ -62,7 +62,7 @@ struct Arguments {
     #[command(flatten)]
     home: HomeArgs,
     /// Go on although the records were written at a later time than it is now by this machine's
-    /// clock
+    /// clock, or, to remove what is old, long before
     #[arg(long, global = true, display_order = 901)]
     clock_is_right: bool,
     /// Print the configuration in force, each option explained, and end
@@ -185,7 +185,7 @@ fn run(home: &HomeArgs, clock: ClockCheck, command: Command) -> Result<(), Failu
         Command::Certs(command) => certs::run(&dir, command),
         Command::Doctor(arguments) => doctor::run(&dir, &arguments),
         Command::Keys(command) => keys::run(&desk, command),
-        Command::Backup(arguments) => backup::run_backup(&dir, &arguments),
+        Command::Backup(arguments) => backup::run_backup(&desk, &arguments),
         Command::Restore(arguments) => backup::run_restore(&desk, &arguments),
         Command::Prune(arguments) => prune::run(&desk, &arguments),
         Command::Generate(what) => Ok(what.run(<Arguments as clap::CommandFactory>::command())?),
@@ -211,6 +211,17 @@ impl Desk<'_> {
         let clock = self.clock;
         store.read_blocking(move |records| clock.check(clock::last_seen(records)?, now()))?;
         Ok((home, store))
+    }
+
+    /// Refuses a clock by which nothing may be removed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ClockAhead`]; what is said of a home that cannot be opened.
+    fn believe_clock(&self) -> Result<(), Error> {
+        let (_home, store) = open(self.dir)?;
+        let clock = self.clock;
+        store.read_blocking(move |records| clock.check_ahead(records, now()))
     }
 }
 

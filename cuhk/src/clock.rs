@@ -1,4 +1,4 @@
-//! Whether this machine's clock is behind what the records have seen.
+//! Whether this machine's clock is behind what the records have seen, or far ahead of it.
 
 use std::time::Duration;
 
@@ -10,6 +10,10 @@ use crate::time::later;
 
 /// So far the clock may be behind the records: two machines' clocks, a little apart.
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// So far the clock may be ahead of the records and still be believed: a CUHK that serves signs lists
+/// every day. 31 days.
+const LULL: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// Whether somebody has vouched for this machine's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +39,44 @@ impl ClockCheck {
             _ => Ok(()),
         }
     }
+
+    /// Refuses to remove anything by a clock that is far ahead of the records, or was found so and
+    /// since then nobody has vouched for it. Who vouches does so until the clock is far ahead again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ClockAhead`], [`Error::Storage`], [`Error::RecordInvalid`].
+    pub(crate) fn check_ahead(self, records: &Records<'_>, now: UnixTime) -> Result<(), Error> {
+        match self {
+            Self::Waived => Ok(()),
+            Self::AgainstRecords => check_ahead(records, now),
+        }
+    }
+
+    /// [`Self::check_ahead`], which writes down what came of it: a doubt stays, whatever is recorded by
+    /// that clock, until somebody vouches for it or it is seen to be right again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub(crate) fn judge(self, records: &Records<'_>, now: UnixTime) -> Result<Judged, Error> {
+        let trust = records.clock_trust();
+        match self.check_ahead(records, now) {
+            Err(ahead @ Error::ClockAhead { last, .. }) => {
+                trust.doubt(last, now)?;
+                return Ok(Err(ahead));
+            }
+            checked => checked?,
+        }
+        if self == Self::Waived || trust.find()?.is_some_and(|trust| trust.is_doubted) {
+            trust.vouch(now)?;
+        }
+        Ok(Ok(()))
+    }
 }
+
+/// Whether the clock is believed, or [`Error::ClockAhead`].
+pub(crate) type Judged = Result<(), Error>;
 
 /// The latest time at which anything was recorded or the root has signed a list.
 ///
@@ -56,4 +97,106 @@ pub(crate) fn last_seen(records: &Records<'_>) -> Result<Option<UnixTime>, Error
 /// [`Error::ClockSetBack`], [`Error::Storage`], [`Error::RecordInvalid`].
 pub(crate) fn check(records: &Records<'_>, now: UnixTime) -> Result<(), Error> {
     ClockCheck::AgainstRecords.check(last_seen(records)?, now)
+}
+
+/// Whether the clock is so far ahead that nothing is removed by it.
+///
+/// # Errors
+///
+/// [`Error::Storage`], [`Error::RecordInvalid`].
+pub(crate) fn is_far_ahead(records: &Records<'_>, now: UnixTime) -> Result<bool, Error> {
+    match check_ahead(records, now) {
+        Err(Error::ClockAhead { .. }) => Ok(true),
+        checked => checked.map(|()| false),
+    }
+}
+
+fn check_ahead(records: &Records<'_>, now: UnixTime) -> Result<(), Error> {
+    let trust = records.clock_trust().find()?;
+    let last = match trust {
+        Some(trust) if trust.is_doubted => Some(trust.trusted),
+        _ => trust.map(|trust| trust.trusted).max(last_alive(records)?),
+    };
+    match last {
+        Some(last) if now > later(last, LULL) => Err(Error::ClockAhead { last, now }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a clock that said `before` a moment ago has leapt ahead so far that nothing is removed by it.
+pub(crate) fn has_leapt(before: UnixTime, now: UnixTime) -> bool {
+    now > later(before, LULL)
+}
+
+/// The latest time at which CUHK has recorded or signed anything.
+fn last_alive(records: &Records<'_>) -> Result<Option<UnixTime>, Error> {
+    let mut last = last_seen(records)?;
+    for authority in records.authorities().all()? {
+        let list = records.lists().find(authority.signer)?;
+        last = last.max(list.map(|list| list.crl.this_update()));
+    }
+    Ok(last)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::Store;
+    use crate::store::temporary;
+
+    const DAY: u64 = 24 * 60 * 60;
+
+    fn at(day: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(day * DAY))
+    }
+
+    /// Something is recorded on this day.
+    fn recorded(store: &Store, day: u64) {
+        let issue = move |records: &Records<'_>| {
+            let subject = "1155000001".parse().unwrap();
+            let hash = [day as u8; 32];
+            records.codes().add(&hash, &subject, at(day), at(day + 14))
+        };
+        store.write_blocking(issue).unwrap();
+    }
+
+    fn is_believed(store: &Store, clock: ClockCheck, day: u64) -> bool {
+        let judged = store.write_blocking(move |records| clock.judge(records, at(day)));
+        judged.unwrap().is_ok()
+    }
+
+    #[test]
+    fn a_clock_is_believed_for_31_days_after_the_last_record() {
+        use ClockCheck::AgainstRecords;
+        let (_dir, store) = temporary();
+        assert!(is_believed(&store, AgainstRecords, 9999), "no record yet");
+        recorded(&store, 1000);
+        assert!(is_believed(&store, AgainstRecords, 1031));
+        assert!(!is_believed(&store, AgainstRecords, 1032));
+    }
+
+    #[test]
+    fn a_doubt_outlives_what_is_recorded_by_that_clock() {
+        use ClockCheck::{AgainstRecords, Waived};
+        let (_dir, store) = temporary();
+        recorded(&store, 1000);
+        assert!(!is_believed(&store, AgainstRecords, 1800));
+        recorded(&store, 1800);
+        assert!(!is_believed(&store, AgainstRecords, 1801));
+        assert!(is_believed(&store, Waived, 1801), "somebody vouches");
+        assert!(is_believed(&store, AgainstRecords, 1832), "for 31 days");
+        assert!(!is_believed(&store, AgainstRecords, 1833));
+    }
+
+    #[test]
+    fn a_clock_that_is_right_again_leaves_no_doubt() {
+        use ClockCheck::AgainstRecords;
+        let (_dir, store) = temporary();
+        recorded(&store, 1000);
+        assert!(!is_believed(&store, AgainstRecords, 1800));
+        assert!(is_believed(&store, AgainstRecords, 1001), "set right");
+        recorded(&store, 1030);
+        assert!(is_believed(&store, AgainstRecords, 1060));
+    }
 }

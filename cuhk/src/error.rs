@@ -190,6 +190,19 @@ pub enum Error {
         /// The time now.
         now: UnixTime,
     },
+    /// The clock is far ahead of all that was recorded, or was found so before.
+    #[error(
+        "this machine's clock says {}, but nothing that it can be held against is later than {}: \
+         nothing is removed by it",
+        local_time(*now),
+        local_time(*last)
+    )]
+    ClockAhead {
+        /// The latest time that is believed.
+        last: UnixTime,
+        /// The time now.
+        now: UnixTime,
+    },
     /// Some students are not on the roster.
     #[error("not on the roster: {unknown} of {}; the others are done", counted(*total, "student"))]
     StudentsUnknown {

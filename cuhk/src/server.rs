@@ -12,7 +12,7 @@ use scb_transport::{Clock, Limits, Listener, Shutdown, raise_descriptor_limit};
 
 use crate::Error;
 use crate::authority::Authority;
-use crate::clock;
+use crate::clock::{self, ClockCheck};
 use crate::config::{Config, DEFAULT_LISTEN, cut_config, path};
 use crate::fault::{Fault, Faults};
 use crate::handler::Handler;
@@ -25,7 +25,7 @@ use crate::own_identity::dropped_names;
 use crate::signing::Signing;
 use crate::store::Store;
 use crate::upkeep::Upkeep;
-use crate::warnings::unsigned_since_restored;
+use crate::warnings::{CLOCK_AHEAD, unsigned_since_restored};
 
 /// A home that is held and unlocked, so that it can be served.
 #[derive(Debug)]
@@ -109,6 +109,23 @@ impl Unlocked {
     pub fn check_clock(&self, now: UnixTime) -> Result<(), Error> {
         self.store()
             .read_blocking(move |records| clock::check(records, now))
+    }
+
+    /// What to say if the clock is far ahead of all that was recorded. Then nothing is removed by it, also
+    /// once this server has recorded something, until somebody vouches for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub(crate) fn doubted_clock(
+        &self,
+        clock: ClockCheck,
+        now: UnixTime,
+    ) -> Result<Option<String>, Error> {
+        let judged = self
+            .store()
+            .write_blocking(move |records| clock.judge(records, now))?;
+        Ok(judged.err().map(|ahead| format!("{ahead}; {CLOCK_AHEAD}")))
     }
 
     /// What to say about an address that no name in CUHK's own certificate covers: every client

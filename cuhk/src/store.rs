@@ -6,6 +6,7 @@
 mod authorities;
 mod bundles;
 mod certificates;
+mod clock_trust;
 mod codes;
 mod convert;
 mod imports;
@@ -35,6 +36,7 @@ use crate::Error;
 pub use authorities::{Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 pub use bundles::TrustBundles;
 pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocation};
+pub(crate) use clock_trust::ClockTrust;
 pub use codes::{CodeRecord, Codes, OpenCode};
 pub(crate) use imports::{Begun, Imports, Step};
 pub use lists::{RevocationLists, StoredList};
@@ -279,6 +281,11 @@ impl<'a> Records<'a> {
         WitnessedLogs::on(self.connection)
     }
 
+    /// Whether this machine's clock is believed.
+    pub(crate) fn clock_trust(&self) -> ClockTrust<'a> {
+        ClockTrust::on(self.connection)
+    }
+
     /// The epoch of all statuses.
     pub fn status(&self) -> Status<'a> {
         Status::on(self.connection)
@@ -317,6 +324,7 @@ fn migrations() -> Migrations<'static> {
             "store/migrations/0018_withdrawn_authority.sql"
         )),
         M::up(include_str!("store/migrations/0019_contradicted_log.sql")),
+        M::up(include_str!("store/migrations/0020_clock_trust.sql")),
     ])
 }
 

@@ -20,8 +20,9 @@ use crate::own_identity::{OwnIdentity, Purpose};
 use crate::publication::{Publication, RevokedCertificates};
 use crate::published_keys::PublishedKeys;
 use crate::signing::Signing;
+use crate::store::Records;
 use crate::time::later;
-use crate::warnings::ending_soon;
+use crate::warnings::{CLOCK_AHEAD, ending_soon};
 
 const TICK: Duration = Duration::from_millis(500);
 /// How long to wait after a failure, so that the log stays readable.
@@ -103,7 +104,7 @@ impl Upkeep {
 
     async fn refreshed(&self, now: UnixTime) -> Result<Arc<Current>, Error> {
         let mut revoked = self.revoked.lock().await;
-        self.watch_clock(now);
+        self.watch_clock(now).await?;
         let known = self.current();
         let epoch = self
             .signing
@@ -133,9 +134,19 @@ impl Upkeep {
     }
 
     /// Says once that the clock was set back. Nothing is used again for that: serial numbers are
-    /// random, numbers of lists and epochs only grow.
-    fn watch_clock(&self, now: UnixTime) {
+    /// random, numbers of lists and epochs only grow. One that leaps far ahead is written down, before
+    /// anything is recorded by it: `cuhk prune` would believe that.
+    async fn watch_clock(&self, now: UnixTime) -> Result<(), Error> {
         let before = self.seen.send_replace(now);
+        if clock::has_leapt(before, now) {
+            let doubt = move |records: &Records<'_>| records.clock_trust().doubt(before, now);
+            self.signing.store.write(doubt).await?;
+            tracing::warn!(
+                "the clock leapt from {} to {}: {CLOCK_AHEAD}",
+                rfc3339(before),
+                rfc3339(now)
+            );
+        }
         if before > later(now, CLOCK_TOLERANCE) {
             tracing::warn!(
                 "the clock was set back from {} to {}: certificates that have ended may count again; \
@@ -144,6 +155,7 @@ impl Upkeep {
                 rfc3339(now)
             );
         }
+        Ok(())
     }
 
     /// That the clock is behind the records, if it is: then it is to blame for what failed.

@@ -18,6 +18,10 @@ pub(crate) const ROOT_ENDED: &str = "nobody believes what it signs or has signed
     rotate` and no `cuhk root sign-crl` helps: make a new CUHK (`cuhk init` with another --home) and hand \
     out its ca.pem and its fingerprint as the first time (docs/OPERATIONS.md, \"The root has ended\")";
 
+/// What helps where the clock is far ahead of all that was recorded.
+pub(crate) const CLOCK_AHEAD: &str = "set the clock (`timedatectl` shows it); nothing was removed. If it is right, and \
+    this CUHK was away for so long: cuhk prune --clock-is-right";
+
 /// One sentence for each of the root's list, the root and the issuing authorities that has less
 /// than 60 days left, with what to do about it.
 pub(crate) fn ending_soon(issuers: &Issuers, root_lists: &[Crl], now: UnixTime) -> Vec<String> {

@@ -73,3 +73,4 @@ mod untouched;
 mod waiting;
 mod withdrawal;
 mod witness;
+mod years;

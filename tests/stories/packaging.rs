@@ -268,6 +268,15 @@ fn the_units_name_commands_and_variables_that_there_are() {
         assert!(cuhk.contains(needed), "{needed}");
     }
     assert!(unit("blackboard").contains("SCB_BLACKBOARD_HOME="));
+    // What is done by the clock waits for the right time.
+    for name in ["cuhk", "blackboard", "cuhk-backup"] {
+        let unit = unit(name);
+        let mut order = unit.lines().filter(|line| line.starts_with("After="));
+        assert!(
+            order.any(|line| line.contains("time-sync.target")),
+            "{name}"
+        );
+    }
     for (name, arguments) in [
         ("cuhk", "serve"),
         ("blackboard", "serve"),

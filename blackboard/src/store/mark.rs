@@ -29,10 +29,14 @@ const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 /// The time at which the last number was noted in the file, if the clock says less by more than
 /// five minutes: since 1970.
 pub(crate) fn behind(path: &Path, now: Duration) -> Option<Duration> {
-    let mut file = File::open(path).ok()?;
-    match read(&mut file) {
-        Ok(Noted::At(Line { written, .. })) if written > now + TOLERANCE => Some(written),
-        // What else is wrong with it is told when it is used.
+    // What else is wrong with it is told when it is used.
+    noted_at(path).filter(|written| *written > now + TOLERANCE)
+}
+
+/// The time at which the last number was noted in the file, if it can be told: since 1970.
+pub(crate) fn noted_at(path: &Path) -> Option<Duration> {
+    match read(&mut File::open(path).ok()?) {
+        Ok(Noted::At(line)) => Some(line.written),
         _ => None,
     }
 }

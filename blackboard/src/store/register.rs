@@ -104,6 +104,11 @@ impl Register {
         Ok(mark.highest())
     }
 
+    /// When the last number was given, by the clock of that time; with the first start there was none.
+    pub(crate) fn last_number_at(&self) -> Option<UnixTime> {
+        mark::noted_at(&self.path).map(UnixTime::since_unix_epoch)
+    }
+
     /// What was handed in, for reading.
     pub fn store(&self) -> &Store {
         &self.store

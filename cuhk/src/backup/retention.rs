@@ -4,6 +4,7 @@
 use std::fs::{self, DirEntry};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
@@ -12,6 +13,10 @@ use scb_cli::rfc3339;
 use super::archive::manifest_of;
 use crate::Error;
 use crate::draft;
+use crate::time::later;
+
+/// So far a clock may have been ahead of this one when it named a backup: 5 min.
+const SLACK: Duration = Duration::from_secs(5 * 60);
 
 /// The name of a backup in a directory, by its time in UTC: in the order of the names is in the order
 /// of time.
@@ -30,7 +35,8 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Removes all but the newest backups of the CUHK with this first root; answers which. A file with
-/// such a name that is no backup, or another CUHK's, neither goes nor counts.
+/// such a name that is no backup, or another CUHK's, neither goes nor counts; nor does one of a time
+/// that is still to come: a clock that was ahead has named it, and it would outlive all others.
 ///
 /// # Errors
 ///
@@ -39,11 +45,13 @@ pub(super) fn thin(
     dir: &Path,
     keep: NonZeroUsize,
     root: &Fingerprint,
+    now: UnixTime,
 ) -> Result<Vec<PathBuf>, Error> {
+    let latest = name(later(now, SLACK));
     let mut own = Vec::new();
     for entry in fs::read_dir(dir).map_err(draft::file("read", dir))? {
         let entry = entry.map_err(draft::file("read", dir))?;
-        if is_own(&entry, root) {
+        if is_own(&entry, root) && entry.file_name().to_str() <= Some(latest.as_str()) {
             own.push(entry.path());
         }
     }
@@ -64,8 +72,6 @@ fn is_own(entry: &DirEntry, root: &Fingerprint) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -26,7 +26,9 @@ certificates, the configuration and the issuance log; no passphrase and no key i
 it where the roster may be kept.
 
 --keep removes older backups from that directory, once the new one is written and read back: those
-of this CUHK that have such a name. Any other file stays, and does not count.";
+of this CUHK that have such a name. Any other file stays, and does not count; nor does one with a
+time that is still to come. If this machine's clock is 31 days ahead of all that was recorded, the
+backup is made, none is removed, and the command ends with `clock_ahead`.";
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:
@@ -56,8 +58,8 @@ pub(super) struct Restore {
     file: PathBuf,
 }
 
-pub(super) fn run_backup(dir: &Path, arguments: &Backup) -> Result<(), Failure> {
-    let (home, file) = (open_home(dir)?, &arguments.file);
+pub(super) fn run_backup(desk: &Desk<'_>, arguments: &Backup) -> Result<(), Failure> {
+    let (home, file) = (open_home(desk.dir)?, &arguments.file);
     let backup = match (file.is_dir(), arguments.keep) {
         (true, _) => back_up_into(&home, file, now())?,
         (false, None) => back_up(&home, file, now())?,
@@ -74,9 +76,14 @@ pub(super) fn run_backup(dir: &Path, arguments: &Backup) -> Result<(), Failure> 
             back_up_into(&home, file, now())?
         }
     };
-    let removed = match arguments.keep {
-        Some(keep) => thin(&home, file, keep)?,
-        None => Vec::new(),
+    // By a clock that is far ahead the newest would be the wrong ones.
+    let believed = match arguments.keep {
+        Some(_) => desk.believe_clock(),
+        None => Ok(()),
+    };
+    let (keep, removed) = match arguments.keep {
+        Some(keep) if believed.is_ok() => (Some(keep), thin(&home, file, keep, now())?),
+        _ => (None, Vec::new()),
     };
     match arguments.json {
         true => say_json(&json!({
@@ -86,8 +93,9 @@ pub(super) fn run_backup(dir: &Path, arguments: &Backup) -> Result<(), Failure> 
             "left_out": backup.left_out,
             "removed": removed.iter().map(|old| shown(old)).collect::<Vec<_>>(),
         })),
-        false => tell(&backup, &removed, arguments.keep),
-    }
+        false => tell(&backup, &removed, keep),
+    }?;
+    Ok(believed?)
 }
 
 fn tell(backup: &Made, removed: &[PathBuf], keep: Option<NonZeroUsize>) -> Result<(), Failure> {

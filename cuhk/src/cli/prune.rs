@@ -42,6 +42,10 @@ Of the logs of services that CUHK witnesses go the entries of those that have no
 how far they had grown stays known. A Blackboard that is put back from a backup older than that gets
 them back no more (`log_not_kept`).
 
+Refuses (`clock_ahead`) if this machine's clock is 31 days ahead of all that was recorded or
+signed, or was found so since somebody last vouched for it: --clock-is-right does. A wrong clock
+would otherwise remove everybody's certificate.
+
 Works while `cuhk serve` runs. Giving the room back takes as much again for a moment: on a full disk
 make room elsewhere first.";
 
@@ -114,6 +118,11 @@ impl Told<'_> {
 
 pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
     let (home, store) = desk.open_to_write()?;
+    let clock = desk.clock;
+    match arguments.dry_run {
+        true => store.read_blocking(move |records| clock.check_ahead(records, now()))?,
+        false => store.write_blocking(move |records| clock.judge(records, now()))??,
+    }
     let config = load_config::<Config>(&home)?;
     // What may still be renewed must be there to be found.
     let keep = days(arguments.keep_days).max(config.renewal_grace() + days(1));

@@ -152,6 +152,9 @@ pub(super) fn run(home: &HomeArgs, clock: ClockCheck, arguments: Arguments) -> R
     if let (None, Some(warning)) = (http, unlocked.unpublished()) {
         tracing::warn!("{warning}");
     }
+    if let Some(warning) = unlocked.doubted_clock(clock, now())? {
+        tracing::warn!("{warning}");
+    }
     if let Some(warning) = unlocked.behind()? {
         tracing::warn!("{warning}");
     }

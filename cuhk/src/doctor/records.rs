@@ -13,7 +13,7 @@ use crate::issuers::{counting_roots, read_certificate};
 use crate::roster_import::interrupted;
 use crate::store::{AuthorityKind, CrlSigner, Records, Store};
 use crate::time::later;
-use crate::warnings::{AHEAD, ROOT_ENDED, unsigned_since_restored};
+use crate::warnings::{AHEAD, CLOCK_AHEAD, ROOT_ENDED, unsigned_since_restored};
 use crate::{Error, clock};
 
 /// A list that `serve` signs has less than this left only if nothing serves: 12 h.
@@ -209,6 +209,14 @@ fn time(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
             format!("{}: the clock is behind, or was ahead then", seen(last)),
             "set this machine's clock (`timedatectl` shows it). If it is right, it was ahead when the \
              records were written: until they are overtaken add --clock-is-right to what refuses",
+        ),
+        _ if clock::is_far_ahead(records, now)? => Finding::warn(
+            "clock",
+            format!(
+                "now {}: the clock is far ahead, or nothing was recorded for so long",
+                local_time(now)
+            ),
+            CLOCK_AHEAD,
         ),
         Some(last) => Finding::ok("clock", seen(last)),
         None => Finding::ok("clock", format!("now {}, no record yet", local_time(now))),

@@ -8,6 +8,7 @@ use scb_cli::{Failure, with_causes};
 use scb_protocol::Code;
 
 use super::Error;
+use crate::warnings::CLOCK_AHEAD;
 
 impl Error {
     /// Whether a full disk is to blame.
@@ -100,6 +101,7 @@ impl Error {
                 "nothing was done; set the clock (`timedatectl` shows it) and do the same again; if \
                  it is right and was ahead before, add --clock-is-right"
             }
+            Self::ClockAhead { .. } => CLOCK_AHEAD,
             Self::LogContradicted { .. } => {
                 "put back the database and the directory `log` of the same time; never remove \
                  the log: whoever has seen a checkpoint would notice"
@@ -263,6 +265,7 @@ impl Error {
             Self::WrongRoot { .. } => "wrong_root",
             Self::NothingRequested(_) => "nothing_requested",
             Self::ClockSetBack { .. } => "clock_set_back",
+            Self::ClockAhead { .. } => "clock_ahead",
             Self::RecordInvalid { .. }
             | Self::ListMissing(_)
             | Self::LogDamaged { .. }

@@ -49,6 +49,25 @@ async fn jumps_of_the_clock_repeat_no_serial_and_no_epoch() {
 }
 
 #[tokio::test]
+async fn a_leap_of_the_running_servers_clock_is_written_down_before_anything_is_recorded_by_it() {
+    let university = University::open().await;
+    let doubted = || {
+        let database = university.home().path("cuhk.db");
+        let reader = rusqlite::Connection::open(database).unwrap();
+        let sql = "SELECT count(*) FROM clock_trust WHERE doubted_at IS NOT NULL";
+        reader
+            .query_one(sql, [], |row| row.get::<_, u32>(0))
+            .unwrap()
+    };
+    university.clock.advance(24 * HOUR);
+    university.refresher.refresh().await.unwrap();
+    assert_eq!(doubted(), 0);
+    university.clock.advance(FORTY_DAYS);
+    university.refresher.refresh().await.unwrap();
+    assert_eq!(doubted(), 1);
+}
+
+#[tokio::test]
 async fn a_jump_beyond_its_life_ends_a_certificate_and_a_code() {
     let university = University::open().await;
     let student = university.student("1155000001").await;

@@ -1,0 +1,132 @@
+//! What goes wrong only after years, or with a clock that believes it is years later.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use scb_cuhk::{Config, NewAuthority, init};
+use scb_testkit::FixedClock;
+use scb_transport::{Clock, SystemClock};
+use tempfile::TempDir;
+
+use crate::campus::{Ran, Server, program, write_secret};
+
+const FORTY_DAYS: Duration = Duration::from_secs(40 * 24 * 60 * 60);
+
+/// A CUHK that was set up forty days ago and has done nothing since; or one whose machine's clock is
+/// forty days ahead. Nobody can tell.
+struct Office {
+    dir: TempDir,
+}
+
+impl Office {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = FixedClock::new(SystemClock.now());
+        clock.rewind(FORTY_DAYS);
+        let passphrase = |name: &str| format!("a passphrase for {name}");
+        let new = NewAuthority {
+            trust_domain: "cuhk.example".parse().unwrap(),
+            config: Config::default(),
+            passphrase: passphrase("the issuers").into(),
+            root_passphrase: passphrase("the root").into(),
+        };
+        init(&dir.path().join("home"), &new, clock.now()).unwrap();
+        let issuers = dir.path().join("issuers.pass");
+        write_secret(&issuers, &format!("{}\n", passphrase("the issuers")));
+        let root = dir.path().join("root.pass");
+        write_secret(&root, &format!("{}\n", passphrase("the root")));
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, line: &str) -> std::process::Command {
+        let mut command = program("cuhk");
+        command.current_dir(self.dir.path());
+        command.args(["--home", "home"]).args(line.split(' '));
+        command
+    }
+
+    fn types(&self, line: &str) -> Ran {
+        Ran::of(&mut self.command(line))
+    }
+
+    #[track_caller]
+    fn refuses(&self, line: &str, exit: i32, code: &str) -> Ran {
+        let ran = self.types(line);
+        assert_eq!(ran.exit, Some(exit), "{line}: {ran:#?}");
+        assert!(
+            ran.stderr.contains(&format!("[{code}]")),
+            "{line}: {ran:#?}"
+        );
+        assert!(ran.stderr.contains("what to do: "), "{line}: {ran:#?}");
+        ran
+    }
+
+    fn backups(&self) -> usize {
+        fs::read_dir(self.path("backups")).unwrap().count()
+    }
+}
+
+/// What doctor says of this: how it went, and what was seen.
+fn finding(doctor: &Ran, check: &str) -> (String, String) {
+    let all = doctor.json();
+    let mut findings = all.as_array().unwrap().iter();
+    let found = findings.find(|one| one["check"] == check).unwrap();
+    let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+    (text("outcome"), text("seen"))
+}
+
+#[test]
+fn a_clock_far_ahead_removes_nothing_until_somebody_vouches_for_it() {
+    let office = Office::new();
+    for line in ["prune", "prune --dry-run"] {
+        let said = office.refuses(line, 5, "clock_ahead");
+        assert!(said.stderr.contains("--clock-is-right"), "{said:#?}");
+        assert_eq!(said.stdout, "", "{line}");
+    }
+    fs::create_dir(office.path("backups")).unwrap();
+    office.types("backup backups").succeeded();
+    let first = fs::read_dir(office.path("backups")).unwrap().next();
+    let first = first.unwrap().unwrap().path();
+    // From another time than the next one.
+    let older = office.path("backups/cuhk-2026-01-09T031500Z.zip");
+    fs::rename(first, &older).unwrap();
+    office.refuses("backup backups --keep 1", 5, "clock_ahead");
+    assert_eq!(office.backups(), 2, "a new one, and the old one stays");
+
+    // A server says so, and what it records by that clock proves nothing.
+    let serve = "serve --listen 127.0.0.1:0 --passphrase-file issuers.pass";
+    let server = Server::start_command(&mut office.command(serve));
+    assert!(
+        server.log().contains("nothing was removed"),
+        "{}",
+        server.log()
+    );
+    office.refuses("prune", 5, "clock_ahead");
+    let (outcome, seen) = finding(&office.types("doctor --json"), "clock");
+    assert_eq!(outcome, "warn", "{seen}");
+    assert!(seen.contains("far ahead"), "{seen}");
+
+    office.types("--clock-is-right prune").succeeded();
+    office.types("prune").succeeded();
+    drop(server);
+    let server = Server::start_command(&mut office.command(serve));
+    assert!(
+        !server.log().contains("nothing was removed"),
+        "{}",
+        server.log()
+    );
+    let (outcome, seen) = finding(&office.types("doctor --json"), "clock");
+    assert_eq!(outcome, "ok", "{seen}");
+
+    // One that a wrong clock has named would outlive all others.
+    let to_come = office.path("backups/cuhk-2126-01-09T031500Z.zip");
+    fs::rename(&older, &to_come).unwrap();
+    office.types("backup backups --keep 1").succeeded();
+    assert!(to_come.exists(), "it is neither removed");
+    assert_eq!(office.backups(), 2, "nor in the place of a new one");
+}
