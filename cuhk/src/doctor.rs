@@ -13,6 +13,7 @@ mod log;
 mod names;
 mod reach;
 mod records;
+mod services;
 #[cfg(test)]
 mod tests;
 

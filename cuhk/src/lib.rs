@@ -40,6 +40,7 @@ mod roster_import;
 mod sandbox;
 mod server;
 mod signing;
+mod standing;
 mod store;
 mod subject;
 mod time;

@@ -7,9 +7,10 @@ use std::time::Duration;
 use scb_cuhk::{Config, NewAuthority, init};
 use scb_testkit::FixedClock;
 use scb_transport::{Clock, SystemClock};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::campus::{Ran, Server, program, write_secret};
+use crate::campus::{Campus, Ran, Server, program, write_secret};
 
 const FORTY_DAYS: Duration = Duration::from_secs(40 * 24 * 60 * 60);
 
@@ -129,4 +130,37 @@ fn a_clock_far_ahead_removes_nothing_until_somebody_vouches_for_it() {
     office.types("backup backups --keep 1").succeeded();
     assert!(to_come.exists(), "it is neither removed");
     assert_eq!(office.backups(), 2, "nor in the place of a new one");
+}
+
+#[test]
+fn a_service_without_a_certificate_that_counts_is_missed() {
+    let campus = Campus::sandbox();
+    let listed = || {
+        let ran = campus.administer_cuhk(&["service", "list", "--json"]);
+        let all = ran.succeeded().json();
+        let mut all = all.as_array().unwrap().clone().into_iter();
+        all.find(|one| one["name"] == "blackboard").unwrap()
+    };
+    let doctor = || campus.administer_cuhk(&["doctor", "--json"]);
+    let (outcome, seen) = finding(&doctor(), "service-certificate");
+    assert_eq!(outcome, "ok", "{seen}");
+    assert_eq!(listed()["ended_at"], Value::Null);
+
+    let revoke = ["revoke", "service/blackboard", "--reason", "key_compromise"];
+    campus.administer_cuhk(&revoke).succeeded();
+    let (outcome, seen) = finding(&doctor(), "service-certificate");
+    assert_eq!(outcome, "warn", "{seen}");
+    assert!(
+        seen.contains("`blackboard` has none that counts since"),
+        "{seen}"
+    );
+    let service = listed();
+    assert_eq!(service["enrolled"], false);
+    assert!(service["ended_at"].is_string(), "{service}");
+    let shown = campus.administer_cuhk(&["service", "list"]).succeeded();
+    let line = shown
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("blackboard"));
+    assert!(line.unwrap().contains("  ended  "), "{shown:#?}");
 }

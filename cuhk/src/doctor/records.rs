@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::{Home, counted, local_time, with_causes};
 use scb_storage::{HomeLock, Inspection};
 
-use super::{Finding, archive, certified, log};
+use super::{Finding, archive, certified, log, services};
 use crate::ceremony::unlisted;
 use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
@@ -118,6 +118,9 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
             or_unseen("trust-bundle", bundle(records)),
             or_unseen("backup-room", archive::check(records)),
         ];
+        let services = services::check(records, now);
+        let unseen = |error| vec![Finding::unseen("service-certificate", error)];
+        findings.extend(services.unwrap_or_else(unseen));
         let in_use = records.authorities().in_use(now)?.into_iter();
         let in_use: Vec<_> = in_use
             .map(|authority| authority.signer)

@@ -7,6 +7,7 @@ use scb_certs::TrustDomain;
 use serde::Serialize;
 
 use crate::cli::listing::{MOMENT, Moment, Row};
+use crate::standing::Standing;
 use crate::store::{Records, Service};
 use crate::{Error, Subject};
 
@@ -21,6 +22,8 @@ pub(super) struct Listed {
     /// Of its newest certificate that counts.
     serial: Option<String>,
     not_after: Option<Moment>,
+    /// Since when none counts any more, if there was one.
+    ended_at: Option<Moment>,
 }
 
 impl Listed {
@@ -31,8 +34,11 @@ impl Listed {
         now: UnixTime,
     ) -> Result<Self, Error> {
         let subject = Subject::Service(service.name.clone());
-        let newest = records.certificates().live(&subject, now)?.pop();
-        let newest = newest.map(|record| record.intent);
+        let (newest, ended_at) = match Standing::of(records, &service.name, now)? {
+            Standing::Certified(newest) => (Some(newest), None),
+            Standing::Ended { at, .. } => (None, Some(Moment(at))),
+            Standing::Never => (None, None),
+        };
         Ok(Self {
             name: service.name.to_string(),
             spiffe_id: subject.spiffe_id(trust_domain).to_string(),
@@ -41,6 +47,7 @@ impl Listed {
             enrolled: newest.is_some(),
             serial: newest.as_ref().map(|intent| intent.serial.to_string()),
             not_after: newest.map(|intent| Moment(intent.validity.not_after)),
+            ended_at,
         })
     }
 }
@@ -54,6 +61,7 @@ impl Row for Listed {
         "enrolled",
         "serial",
         "not_after",
+        "ended_at",
     ];
 
     fn header() -> String {
@@ -65,10 +73,13 @@ impl Row for Listed {
     }
 
     fn line(&self) -> String {
-        let until = self
-            .not_after
-            .map_or_else(|| "-".to_owned(), |until| until.to_string());
-        let enrolled = if self.enrolled { "yes" } else { "no" };
+        let until = self.not_after.or(self.ended_at);
+        let until = until.map_or_else(|| "-".to_owned(), |until| until.to_string());
+        let enrolled = match (self.enrolled, self.ended_at) {
+            (true, _) => "yes",
+            (false, Some(_)) => "ended",
+            (false, None) => "no",
+        };
         let names = names(&self.dns_names, &self.ip_addresses);
         format!(
             "{:<16}  {enrolled:<8}  {until:<MOMENT$}  {:<44}  {names}",
