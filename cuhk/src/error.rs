@@ -319,6 +319,9 @@ pub enum Error {
         /// What became of the others, in words.
         others: &'static str,
     },
+    /// Another change of the authorities' keys is under way.
+    #[error("another ceremony for keys or lists is under way in this home; nothing was changed")]
+    CeremonyRunning,
     /// A home has more files than a backup can hold.
     #[error("this home has {files} files, more than the {most} that a backup can hold")]
     BackupTooLarge {

@@ -44,6 +44,7 @@ mod standing;
 mod store;
 mod subject;
 mod time;
+mod turn;
 mod upkeep;
 mod warnings;
 mod withdrawal;

@@ -18,11 +18,12 @@ use crate::Error;
 use crate::code_sheet::{SheetRow, with_codes_at, write_sheet};
 use crate::roster_file::RosterReader;
 use crate::store::{Begun, Records, Step, Store};
+use crate::turn::{Turn, Work};
 
 use comparison::{Comparison, Deed};
 pub use findings::{Counts, Difference, Earlier, Finding, Import};
 pub(crate) use steps::interrupted;
-use steps::{AT_ONCE, Steps, Turn};
+use steps::{AT_ONCE, Steps};
 
 /// What becomes of active students whom the roster does not list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +79,7 @@ pub fn import_roster_watched(
     options: ImportOptions,
     told: &mut dyn FnMut(u64, u64),
 ) -> Result<Import, Error> {
-    let _turn = Turn::take(store)?;
+    let _turn = Turn::take(store, Work::Import)?;
     let mut steps = Steps::new(store);
     let now = options.now;
     let earlier = steps.settle(now)?;
@@ -94,7 +95,7 @@ pub fn import_roster_watched(
 ///
 /// [`Error::ImportRunning`], [`Error::Storage`].
 pub(crate) fn settle_import(store: &Store, now: UnixTime) -> Result<(), Error> {
-    let _turn = Turn::take(store)?;
+    let _turn = Turn::take(store, Work::Import)?;
     Steps::new(store).settle(now).map(drop)
 }
 

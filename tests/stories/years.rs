@@ -1,6 +1,6 @@
 //! What goes wrong only after years, or with a clock that believes it is years later.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -130,6 +130,29 @@ fn a_clock_far_ahead_removes_nothing_until_somebody_vouches_for_it() {
     office.types("backup backups --keep 1").succeeded();
     assert!(to_come.exists(), "it is neither removed");
     assert_eq!(office.backups(), 2, "nor in the place of a new one");
+}
+
+#[test]
+fn two_ceremonies_at_once_are_one_after_the_other() {
+    let office = Office::new();
+    let files = "--passphrase-file issuers.pass --root-passphrase-file root.pass";
+    let lines = [
+        format!("keys rotate students {files}"),
+        "keys rotate root --root-passphrase-file root.pass".to_owned(),
+        "keys request lists --out request.json".to_owned(),
+        "root sign-crl --root-passphrase-file root.pass".to_owned(),
+    ];
+    let keys = || office.types("keys list --json").succeeded().stdout;
+    let before = keys();
+    let lock = File::create(office.path("home/ceremony.lock")).unwrap();
+    lock.lock().unwrap();
+    for line in &lines {
+        office.refuses(line, 4, "ceremony_running");
+    }
+    assert_eq!(keys(), before);
+    drop(lock);
+    office.types(&lines[0]).succeeded();
+    assert_ne!(keys(), before);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
 use crate::keys::{KeyState, active_signer, rotate_tokens};
 use crate::store::{AuthorityKind, Revocation, Store, TokenSigner};
+use crate::turn::{Turn, Work};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -196,6 +197,10 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     let (home, store) = match &command {
         Command::List { .. } => open(desk.dir)?,
         _ => desk.open_to_write()?,
+    };
+    let _turn = match &command {
+        Command::List { .. } => None,
+        _ => Some(Turn::take(&store, Work::Ceremony)?),
     };
     match command {
         Command::List { json } => list(&home, &store, json),

@@ -5,6 +5,7 @@ use scb_cli::{Failure, local_time, say};
 use super::passphrases::RootPassphrase;
 use super::{Desk, now};
 use crate::root::sign_root_list;
+use crate::turn::{Turn, Work};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -29,6 +30,7 @@ pub(super) enum Command {
 pub(super) fn run(desk: &Desk<'_>, command: &Command) -> Result<(), Failure> {
     let Command::SignCrl(passphrase) = command;
     let (home, store) = desk.open_to_write()?;
+    let _turn = Turn::take(&store, Work::Ceremony)?;
     let passphrase = passphrase.read()?;
     let crl = sign_root_list(&home, &store, &passphrase, now())?;
     let (number, until) = (crl.number(), local_time(crl.next_update()));

@@ -85,6 +85,10 @@ impl Error {
             }
             Self::RowsRefused { .. } => "correct those rows and import the file again",
             Self::ImportRunning => "wait until it has ended, then do the same again",
+            Self::CeremonyRunning => {
+                "wait until it has ended, and see what it has done (cuhk keys list) before you do the \
+                 same again"
+            }
             Self::BackupTooLarge { .. } => {
                 "nothing was written, and the older backups stay; install a newer version of cuhk. Until \
                  then copy the whole home with the server stopped"
@@ -226,7 +230,7 @@ impl Error {
             | Self::NothingRequested(_)
             | Self::ManyMissing { .. }
             | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
-            Self::ImportRunning => scb_cli::exit::RETRY,
+            Self::ImportRunning | Self::CeremonyRunning => scb_cli::exit::RETRY,
             Self::ImportUnfinished { source, .. } => source.exit(),
             Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
             Self::Transport(scb_transport::Error::LogLevel(_))
@@ -283,6 +287,7 @@ impl Error {
             Self::RowsRefused { .. } => "rows_refused",
             Self::ManyMissing { .. } => "many_missing",
             Self::ImportRunning => "import_running",
+            Self::CeremonyRunning => "ceremony_running",
             Self::BackupTooLarge { .. } => "backup_too_large",
             Self::Storage(error) => error.code(),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",

@@ -1,8 +1,6 @@
 //! The steps of an import: collected, then done some at a time, so that nobody who writes
 //! meanwhile waits for long. What others did in between counts: it is looked at again.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,57 +9,11 @@ use rustls_pki_types::UnixTime;
 use super::Earlier;
 use crate::revocation::{restore, suspend};
 use crate::store::{Begun, Records, Step, Store, Student};
+use crate::turn::{Turn, Work};
 use crate::{Error, Subject};
 
 /// Rows compared and steps done in one transaction: some ten milliseconds.
 pub(super) const AT_ONCE: usize = 1000;
-
-/// The lock file in the home.
-const LOCK: &str = "import.lock";
-
-/// One import at a time, by an advisory lock that the system releases when the process ends.
-#[derive(Debug)]
-pub(super) struct Turn {
-    _file: File,
-}
-
-impl Turn {
-    /// # Errors
-    ///
-    /// [`Error::ImportRunning`]; [`Error::Local`] if the lock file cannot be written.
-    pub(super) fn take(store: &Store) -> Result<Self, Error> {
-        let path = store.beside(LOCK);
-        let failed = |action| {
-            let path = path.clone();
-            move |source| scb_cli::Error::File {
-                action,
-                path,
-                source,
-            }
-        };
-        let file = open_lock(&path).map_err(failed("open"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Error::ImportRunning),
-            Err(TryLockError::Error(source)) => Err(failed("lock")(source).into()),
-        }
-    }
-
-    /// Whether an import is running.
-    pub(super) fn is_taken(store: &Store) -> bool {
-        let file = File::open(store.beside(LOCK));
-        let shared = file.map(|file| file.try_lock_shared());
-        matches!(shared, Ok(Err(TryLockError::WouldBlock)))
-    }
-}
-
-fn open_lock(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
 
 /// What is written for an import, in short transactions.
 pub(super) struct Steps<'a> {
@@ -258,5 +210,5 @@ impl Pace {
 /// What an import has left that was interrupted; nothing while one is running.
 pub(crate) fn interrupted(store: &Store) -> Result<Option<Begun>, Error> {
     let begun = store.read_blocking(|records| records.imports().begun())?;
-    Ok(begun.filter(|_| !Turn::is_taken(store)))
+    Ok(begun.filter(|_| !Turn::is_taken(store, Work::Import)))
 }

@@ -1,0 +1,78 @@
+//! What is done once at a time in a home, while a server may run.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+use crate::Error;
+use crate::store::Store;
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// A roster is imported.
+    Import,
+    /// Keys or lists of authorities are made, certified, taken in or withdrawn.
+    Ceremony,
+}
+
+impl Work {
+    /// The lock file in the home.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Import => "import.lock",
+            Self::Ceremony => "ceremony.lock",
+        }
+    }
+
+    fn running(self) -> Error {
+        match self {
+            Self::Import => Error::ImportRunning,
+            Self::Ceremony => Error::CeremonyRunning,
+        }
+    }
+}
+
+/// One at a time, by an advisory lock that the system releases when the process ends.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _file: File,
+}
+
+impl Turn {
+    /// # Errors
+    ///
+    /// [`Error::ImportRunning`] or [`Error::CeremonyRunning`]; [`Error::Local`] if the lock file cannot be
+    /// written.
+    pub(crate) fn take(store: &Store, work: Work) -> Result<Self, Error> {
+        let path = store.beside(work.file());
+        let failed = |action| {
+            let path = path.clone();
+            move |source| scb_cli::Error::File {
+                action,
+                path,
+                source,
+            }
+        };
+        let file = open_lock(&path).map_err(failed("open"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(work.running()),
+            Err(TryLockError::Error(source)) => Err(failed("lock")(source).into()),
+        }
+    }
+
+    /// Whether somebody is at it.
+    pub(crate) fn is_taken(store: &Store, work: Work) -> bool {
+        let file = File::open(store.beside(work.file()));
+        let shared = file.map(|file| file.try_lock_shared());
+        matches!(shared, Ok(Err(TryLockError::WouldBlock)))
+    }
+}
+
+fn open_lock(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
