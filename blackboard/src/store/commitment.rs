@@ -77,9 +77,10 @@ pub(super) fn insert(
     committal: &Committal,
     sign: impl FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error>,
 ) -> Result<CommitOutcome, Error> {
-    let (at, upload_until) = (committal.at, committal.upload_until);
+    let upload_until = committal.upload_until;
     let log = LogName::of(&committal.statement).map_err(Error::Leaf)?;
-    let log::Appended { index, leaf } = log::append(transaction, &log, at, committal.entry())?;
+    let entered = log::append(transaction, &log, committal.at, committal.entry())?;
+    let log::Appended { index, at, leaf } = entered;
     let signed = sign(leaf).map_err(Error::Receipt)?;
     let (mode, assurance) = &committal.assurance;
     let sql = "INSERT INTO commitments (submission, committed_at, upload_until, statement, \

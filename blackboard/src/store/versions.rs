@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_protocol::rules::Counts;
-use scb_protocol::statement::{StatedMember, Statement, SubmissionId, SubmissionNumber};
+use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 
 use super::{
     Error, Record, as_integer, as_list, assignments, by_number, by_submission, commitment, groups,
