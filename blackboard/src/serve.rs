@@ -1,27 +1,26 @@
 //! `blackboard serve`: everything that runs, put together.
 
 mod sweeping;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use scb_certs::{Certificate, Fingerprint, TrustDomain, TrustStore};
+use scb_certs::{Fingerprint, TrustDomain};
 use scb_cli::{Failure, Home};
 use scb_protocol::rules::{GroupSize, Terms};
 use scb_protocol::server::Policy;
 use scb_protocol::{Refusal, Step};
 use scb_storage::{ContentStore, HomeLock, READERS};
-use scb_transport::{
-    ClientAuth, Clock, Listener, ServerTls, Shutdown, Turns, raise_descriptor_limit,
-};
+use scb_transport::{Clock, Listener, ServerTls, Shutdown, Turns, raise_descriptor_limit};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use self::sweeping::{ClockTrust, keep_sweeping, lapse, sweep, sweep_uploads};
+use self::tls::TlsMaker;
 use crate::authority::{
     Authority, CuhkAddress, ListsNow, LogWitness, Settings, Witness, is_to_be_replaced,
 };
@@ -455,54 +454,4 @@ fn explained(refusal: Refusal) -> anyhow::Error {
 
 fn may_pass(refusal: &Refusal) -> bool {
     refusal.exit_code() == scb_cli::exit::RETRY
-}
-
-/// Makes the TLS configuration from the identity and the trust store of the moment.
-struct TlsMaker {
-    identity: watch::Receiver<Arc<Identity>>,
-    trust: watch::Receiver<Arc<TrustStore>>,
-    clock: Arc<dyn Clock>,
-    faults: Faults,
-}
-
-impl TlsMaker {
-    /// The root under which this server's certificate is.
-    fn root(&self) -> Certificate {
-        let (identity, trust) = (self.identity.borrow(), self.trust.borrow());
-        let issuer = identity.chain.certificates().get(1);
-        let root = issuer.and_then(|issuer| trust.root_of(issuer));
-        root.unwrap_or(trust.root()).clone()
-    }
-
-    fn make(&self) -> anyhow::Result<Arc<ServerTls>> {
-        let identity = self.faults.identity(Arc::clone(&self.identity.borrow()));
-        let tls = ServerTls::new(
-            (identity.chain.clone(), identity.key.clone()),
-            &self.root(),
-            Arc::clone(&self.trust.borrow()),
-            ClientAuth::Required,
-            Arc::clone(&self.clock),
-        );
-        tls.map(Arc::new)
-            .context("cannot make the TLS configuration")
-    }
-
-    /// Publishes a new configuration whenever identity or trust store change.
-    async fn follow(mut self, tls: watch::Sender<Arc<ServerTls>>) {
-        loop {
-            let changed = tokio::select! {
-                changed = self.identity.changed() => changed,
-                changed = self.trust.changed() => changed,
-            };
-            if changed.is_err() {
-                return;
-            }
-            match self.make() {
-                Ok(new) => {
-                    tls.send_replace(new);
-                }
-                Err(error) => tracing::error!("{error:#}"),
-            }
-        }
-    }
 }

@@ -18,6 +18,7 @@ impl ByHand {
         let by_hand = Self {
             dir: tempfile::tempdir().unwrap(),
         };
+        fs::write(by_hand.path("report.pdf"), "what is handed in").unwrap();
         for (file, passphrase) in [
             ("issuers.pass", "correct horse"),
             ("root.pass", "battery staple"),

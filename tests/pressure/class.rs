@@ -30,6 +30,7 @@ pub struct Class {
     pub blackboard: String,
     pub ca: PathBuf,
     pub sheet: PathBuf,
+    report: PathBuf,
     trust: Arc<TrustStore>,
     to_cuhk: ClientTls,
     codes: Mutex<VecDeque<(String, String)>>,
@@ -62,6 +63,8 @@ impl Class {
         campus
             .administer_cuhk(&["roster", "import", from, "--codes-out", to])
             .succeeded();
+        let report = campus.outside().join("class.report.txt");
+        fs::write(&report, "what a group of the class hands in\n").unwrap();
         let codes = fs::read_to_string(&sheet).unwrap();
         let codes = codes.lines().skip(1).map(|row| {
             let cells: Vec<&str> = row.split(',').collect();
@@ -78,6 +81,7 @@ impl Class {
             codes: Mutex::new(codes.collect()),
             ca,
             sheet,
+            report,
             trust,
         }
     }
@@ -106,6 +110,11 @@ impl Class {
         command.arg("--ca").arg(&self.ca);
         command.arg("--codes").arg(&self.sheet).args(arguments);
         command
+    }
+
+    /// A file that any group hands in.
+    pub fn report(&self) -> &str {
+        self.report.to_str().unwrap()
     }
 
     /// Steps 1 and 2.

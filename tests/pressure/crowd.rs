@@ -30,7 +30,15 @@ async fn two_hundred_groups_enrol_and_hand_in_at_once() {
     let ids = class.next_ids(3);
     let mut student = class.student(
         campus.outside().join("real"),
-        &["submit", "--ids", &ids, "--json", "--wait", "60"],
+        &[
+            "submit",
+            class.report(),
+            "--ids",
+            &ids,
+            "--json",
+            "--wait",
+            "60",
+        ],
     );
     let student = student.stdout(Stdio::piped()).stderr(Stdio::piped());
     let begun = Instant::now();
@@ -102,7 +110,7 @@ async fn thousands_who_do_nothing_hold_nobody_up() {
     }
     let memory = resident(&campus.blackboard).saturating_sub(before);
 
-    let mut submit = class.student(home, &["submit", "--ids", &ids, "--json"]);
+    let mut submit = class.student(home, &["submit", "--ids", &ids, "--json", class.report()]);
     let begun = Instant::now();
     let ran = block_in_place(|| Ran::of(&mut submit)).succeeded();
     let served = begun.elapsed();
@@ -188,7 +196,7 @@ async fn whoever_finds_no_room_is_told_so_and_waits() {
     let ids = class.next_ids(2);
     let mut student = class.student(
         campus.outside().join("patient"),
-        &["submit", "--ids", &ids, "--json"],
+        &["submit", "--ids", &ids, "--json", class.report()],
     );
     let student = student.stdout(Stdio::piped()).stderr(Stdio::piped());
     let student = student.spawn().unwrap();

@@ -68,7 +68,10 @@ async fn a_hand_in_cut_at_any_byte_is_finished_by_repeating_it() {
     let flow = Flow { up, down, cuts };
     flow.leaves_nothing(&campus.blackboard, files, memory);
     let mut ledger = Arc::into_inner(ledger).unwrap().into_inner().unwrap();
-    let mut student = class.student(campus.outside().join("honest"), &["submit", "--json"]);
+    let mut student = class.student(
+        campus.outside().join("honest"),
+        &["submit", class.report(), "--json"],
+    );
     let ran = Ran::of(student.args(["--ids", &class.next_ids(1)]));
     ledger.note(&ran.succeeded());
     assert_eq!(ledger.len(), 2 * AT_ONCE + cuts + 1);
@@ -116,7 +119,10 @@ async fn an_enrolment_cut_at_any_byte_is_finished_by_repeating_it() {
     let flow = Flow { up, down, cuts };
     flow.leaves_nothing(&campus.cuhk, files, memory);
     one_certificate_each(&campus, &sids.lock().unwrap());
-    let mut student = class.student(campus.outside().join("honest"), &["submit", "--ids"]);
+    let mut student = class.student(
+        campus.outside().join("honest"),
+        &["submit", class.report(), "--ids"],
+    );
     Ran::of(student.arg(class.next_ids(1))).succeeded();
 }
 

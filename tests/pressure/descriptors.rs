@@ -65,7 +65,10 @@ async fn servers_with_few_descriptors_neither_spin_nor_fail_those_they_serve() {
     let ids = class.next_ids(2);
     let home = campus.outside().join("honest");
     until("the next group is served", SOON, || {
-        let mut student = class.student(home.clone(), &["submit", "--ids", &ids, "--json"]);
+        let mut student = class.student(
+            home.clone(),
+            &["submit", "--ids", &ids, "--json", class.report()],
+        );
         let ran = Ran::of(&mut student);
         assert!(matches!(ran.exit, Some(0 | 4)), "{ran:#?}");
         if ran.exit == Some(0) {

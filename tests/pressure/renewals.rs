@@ -109,7 +109,13 @@ impl Siege {
         let replaced = listed.iter().filter(|one| one["state"] == "replaced");
         assert_eq!(replaced.count(), listed.len() - 1, "{listed:#?}");
 
-        let submit = ["submit", "--ids", &student.sid, "--json"];
+        let submit = [
+            "submit",
+            "--ids",
+            &student.sid,
+            "--json",
+            self.class.report(),
+        ];
         self.repeat(student, &submit).succeeded();
         let left = fs::read_dir(student.home.join("students")).unwrap();
         assert_eq!(left.count(), 1, "nothing is left lying about");

@@ -109,7 +109,7 @@ fn a_server_without_a_course_takes_nothing_and_says_what_adds_one() {
     let (cuhk_address, address) = (cuhk.address(), blackboard.address());
     let to = ["--cuhk", &cuhk_address, "--blackboard", &address];
     let known = ["--codes", "codes.csv", "--ca", "cuhk.home/ca.pem"];
-    let submit = ["submit", "--ids", "1155000001", "--json"];
+    let submit = ["submit", "--ids", "1155000001", "--json", "report.pdf"];
     let submit = [&submit[..], &to, &known].concat();
     let refused = campus.student(&submit).refused(3, "nothing_open");
     let remedy = refused["remedy"].as_str().unwrap();
@@ -147,6 +147,7 @@ fn a_receipt_is_checked_elsewhere_with_the_fingerprint_alone() {
         "--ca",
         "cuhk.home/ca.pem",
         "--json",
+        "report.pdf",
     ];
     let receipt = campus.student(&submit).succeeded().json()["receipt"]
         .as_str()

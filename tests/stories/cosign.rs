@@ -6,7 +6,7 @@ mod offered;
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::assignments::{DAY, HOUR, at};
 use crate::campus::{Campus, Ran, python};
@@ -336,14 +336,22 @@ fn the_teacher_sees_whose_signature_is_waited_for() {
     let overview = |form: &[&str]| overview(&machines, form);
     let proposal = machines.propose("our report");
     let waits = overview(&["--json"]).json();
-    for (student, sid) in waits["students"].as_array().unwrap().iter().zip(SIDS) {
+    // Who was merely named has nothing of his own there yet.
+    let states = ["waiting", "nothing_yet", "nothing_yet"];
+    let expected = SIDS.iter().zip(states);
+    for (student, (sid, state)) in waits["students"].as_array().unwrap().iter().zip(expected) {
         assert_eq!(
             (&student["sid"], &student["state"]),
-            (&sid.into(), &"waiting".into())
+            (&json!(sid), &json!(state))
         );
-        assert_eq!(student["waiting_for"], serde_json::json!(SIDS[1..]));
+        assert_eq!(
+            student["named_by_others"] == true,
+            *sid != SIDS[0],
+            "{student}"
+        );
     }
-    assert_eq!(waits["totals"]["waiting"], 3);
+    assert_eq!(waits["students"][0]["waiting_for"], json!(SIDS[1..]));
+    assert_eq!(waits["totals"]["waiting"], 1);
     let sign = |sid: &str| {
         let arguments = ["cosign", "--yes", &id(&proposal)];
         machines.on(sid, &arguments).succeeded();

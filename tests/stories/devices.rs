@@ -51,7 +51,7 @@ fn three_machines_have_a_certificate_each_and_a_fourth_has_none() {
     for machine in ["second", "third"] {
         let codes = code(&campus, &format!("{machine}.csv"));
         enrol(&campus, &home(machine), &codes).succeeded();
-        let submit = ["submit", "--ids", SID, "--json"];
+        let submit = ["submit", "--ids", SID, "--json", &campus.report()];
         campus
             .student_elsewhere(&home(machine), &submit)
             .succeeded();

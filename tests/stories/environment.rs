@@ -96,7 +96,7 @@ fn the_servers_that_an_enrolment_named_are_remembered_once_they_have_proved_them
     let told = enrol("1155000002", &campus.blackboard.address());
     assert!(!told.stdout.contains("not remembered"), "{told:#?}");
     assert_eq!(known(), campus.blackboard.address());
-    let submit = ["submit", "--ids", "1155000001,1155000002"];
+    let submit = ["submit", "--ids", "1155000001,1155000002", &campus.report()];
     run("student", &home, &[], &submit).succeeded();
 }
 

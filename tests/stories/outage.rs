@@ -145,6 +145,8 @@ fn cut_off(campus: &ByHand) -> [Server; 2] {
     loop {
         let keys = campus.cuhk(&["keys", "list", "--json"]).succeeded().json();
         if keys.as_array().unwrap().iter().any(issues) {
+            // The server notices within a second.
+            std::thread::sleep(Duration::from_secs(3));
             return [cuhk, blackboard];
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "{keys:?}");

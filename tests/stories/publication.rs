@@ -102,7 +102,7 @@ impl Campus {
     fn submit(&self, sid: &str) -> Ran {
         let (cuhk, blackboard) = (self.cuhk.address(), self.blackboard.address());
         let to = ["--cuhk", &cuhk, "--blackboard", &blackboard, "--json"];
-        let who = ["submit", "--ids", sid, "--codes", "codes.csv"];
+        let who = ["submit", "report.pdf", "--ids", sid, "--codes", "codes.csv"];
         let ca = ["--ca", "cuhk.home/ca.pem"];
         self.by_hand.student(&[&who[..], &to, &ca].concat())
     }

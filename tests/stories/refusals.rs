@@ -150,7 +150,10 @@ fn a_home_of_another_role_is_refused() {
 fn without_a_terminal_nothing_is_asked() {
     let campus = Campus::sandbox();
     let home = campus.outside().join("home");
-    let ran = campus.student_elsewhere(&home, &["submit", "--ids", SAMPLE, "--json"]);
+    let ran = campus.student_elsewhere(
+        &home,
+        &["submit", &campus.report(), "--ids", SAMPLE, "--json"],
+    );
     assert_eq!(ran.exit, Some(2), "{ran:#?}");
     assert!(ran.stderr.contains("--codes"), "{ran:#?}");
 }

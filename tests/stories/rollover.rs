@@ -55,7 +55,7 @@ impl Campus {
         let (cuhk, blackboard) = (self.cuhk.address(), self.blackboard.address());
         let to = ["--cuhk", &cuhk, "--blackboard", &blackboard];
         let known = ["--codes", "codes.csv", "--ca", "cuhk.home/ca.pem"];
-        let who = ["submit", "--ids", GROUPS[group]];
+        let who = ["submit", "report.pdf", "--ids", GROUPS[group]];
         self.student(group, &[&who[..], &known, &to].concat())
     }
 

@@ -37,7 +37,7 @@ impl Campus {
         let (cuhk, blackboard) = (self.cuhk.address(), self.blackboard.address());
         let to = ["--cuhk", &cuhk, "--blackboard", &blackboard];
         let known = ["--codes", "codes.csv", "--ca", "cuhk.home/ca.pem"];
-        let who = ["submit", "--ids", GROUP, "--json"];
+        let who = ["submit", "report.pdf", "--ids", GROUP, "--json"];
         let handed_in = self.by_hand.student(&[&who[..], &known, &to].concat());
         let receipt = handed_in.succeeded().json()["receipt"].clone();
         receipt.as_str().unwrap().to_owned()

@@ -31,7 +31,7 @@ fn a_certificate_is_replaced_in_the_menu_when_it_is_refused_and_when_somebody_as
             ("Student ID 1", sid),
             ("Student ID 2", ""),
             ("Q quit", "2"),
-            ("File or folder", ""),
+            ("File or folder", &newcomer.campus.report()),
             ("Enrolment code of 1155000010", &newcomer.code(sid)),
             ("(Enter: none):", ""),
             ("S-000001.zip", SEEN),
@@ -42,7 +42,7 @@ fn a_certificate_is_replaced_in_the_menu_when_it_is_refused_and_when_somebody_as
         &mut first,
         &[
             ("Q quit", "2"),
-            ("File or folder", ""),
+            ("File or folder", &newcomer.campus.report()),
             // By Blackboard's lists, or by CUHK's answer if those are a moment older.
             ("Refused [", SEEN),
             (
@@ -73,7 +73,7 @@ fn a_certificate_is_replaced_in_the_menu_when_it_is_refused_and_when_somebody_as
             ("（Enter：不設）：", ""),
             ("1155000010 簽發完成", SEEN),
             ("Q 離開", "2"),
-            ("檔案或資料夾", ""),
+            ("檔案或資料夾", &newcomer.campus.report()),
             // The same version as before, whatever the certificate.
             ("S-000001.zip", SEEN),
             ("Q 離開", "1"),

@@ -124,7 +124,7 @@ fn q_quits_before_the_menu_and_a_choice_of_the_menu_is_no_student() {
 #[test]
 fn who_is_named_and_not_enrolled_here_is_said_before_a_code_is_asked_for() {
     let proposed = Proposed::new();
-    let submit = ["submit", "--ids", "1155000022"];
+    let submit = ["submit", "--ids", "1155000022", &proposed.campus.report()];
     let mut terminal = terminal(proposed.campus.command_elsewhere(&proposed.home, &submit));
     let told = "Not enrolled here: 1155000022; enrolled here: 1155000002. If an ID is mistyped";
     let dialogue = [(told, SEEN), ("Enrolment code of 1155000022", "\u{3}")];
