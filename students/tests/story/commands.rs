@@ -70,13 +70,15 @@ fn enrols_and_submits_with_a_code_sheet() {
     let rows = THREE.map(|id| format!("{id},{}\n", *campus.desk.code(id).reveal()));
     std::fs::write(&sheet, format!("sid,code\n{}", rows.concat())).unwrap();
     let ids = THREE.join(",");
-    let sheet = sheet.display();
+    let report = campus.path("report.txt");
+    std::fs::write(&report, "what is handed in").unwrap();
+    let (sheet, report) = (sheet.display(), report.display());
     run(
         &campus,
-        &format!("--ca CA submit --ids {ids} --codes {sheet}"),
+        &format!("--ca CA submit --ids {ids} --codes {sheet} {report}"),
     )
     .unwrap();
-    run(&campus, &format!("submit --ids {ids} --json")).unwrap();
+    run(&campus, &format!("submit --ids {ids} --json {report}")).unwrap();
     run(&campus, "receipts").unwrap();
     run(&campus, "receipts --json").unwrap();
     run(&campus, "status").unwrap();
