@@ -20,17 +20,27 @@ const REPORT: &[u8] = b"a report that never arrives whole\n";
 const LONGEST_FLOW: usize = 60_000;
 /// Cut connections at the same time.
 const AT_ONCE: usize = 8;
-/// Growth of memory that is the allocator's and the database's caches', which fill up with
-/// what is stored: in KiB, and in bytes for each cut. A connection that stays takes 28 KiB.
-const GROWTH: (u64, u64) = (8 * 1024, 512);
+/// Growth of memory that is the allocator's and the database's caches', of 2 MiB for each of its
+/// connections, which fill up with what is stored (8 MiB after 120 cuts, 18 after 400, 23 after 1,200): in
+/// KiB, and in bytes for each cut. A connection that stays takes 28 KiB and a descriptor.
+const GROWTH: (u64, u64) = (24 * 1024, 512);
+/// Most versions of one student.
+const VERSIONS: usize = 400;
+
 /// How long a server may take to notice that all are gone.
 const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hand_in_cut_at_any_byte_is_finished_by_repeating_it() {
     let campus = Campus::sandbox();
-    let class = Arc::new(Class::of(&campus, 2));
-    let members = Arc::new(class.enrol(class.next(1)).await.unwrap());
+    // Each of them hands in no more versions than are taken.
+    let students = wanted() / VERSIONS + 1;
+    let class = Arc::new(Class::of(&campus, students + 1));
+    let mut enrolled = Vec::new();
+    for _ in 0..students {
+        enrolled.push(Arc::new(class.enrol(class.next(1)).await.unwrap()));
+    }
+    let members = Arc::clone(&enrolled[0]);
     let ledger = Arc::new(Mutex::new(Ledger::default()));
 
     let recorder = Proxy::before(&class.blackboard, Fault::None).await;
@@ -48,8 +58,9 @@ async fn a_hand_in_cut_at_any_byte_is_finished_by_repeating_it() {
 
     let faults = faults(up, down);
     let cuts = faults.len();
-    let attempts = faults.into_iter().map(|fault| {
-        let (class, members) = (Arc::clone(&class), Arc::clone(&members));
+    let attempts = faults.into_iter().enumerate().map(|(number, fault)| {
+        let members = Arc::clone(&enrolled[number % students]);
+        let class = Arc::clone(&class);
         let ledger = Arc::clone(&ledger);
         async move {
             let work = class.work(&members, REPORT);
