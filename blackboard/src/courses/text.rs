@@ -33,7 +33,7 @@ pub(super) fn rules(rules: &Rules) -> Vec<(&'static str, String)> {
 }
 
 /// Students in a sentence.
-pub(super) fn joined(sids: &[StudentId]) -> String {
+pub(crate) fn joined(sids: &[StudentId]) -> String {
     let sids: Vec<_> = sids.iter().map(StudentId::as_str).collect();
     sids.join(", ")
 }

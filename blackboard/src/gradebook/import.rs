@@ -15,7 +15,7 @@ use super::sheet::{Row, Sheet};
 use super::{identity, refused};
 use crate::arguments::grades::Import;
 use crate::courses::Desk;
-use crate::courses::text::say_json;
+use crate::courses::text::{joined, say_json};
 
 /// How many wrong rows are named.
 const NAMED: usize = 20;
@@ -268,17 +268,15 @@ fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<
         })?;
     }
     if !excused.is_empty() {
-        let excused: Vec<_> = excused.iter().map(StudentId::as_str).collect();
         say(&format!(
             "excused (`EX`), and left as they are: {}",
-            excused.join(", ")
+            joined(excused)
         ))?;
     }
     if !plan.unmet.is_empty() {
-        let unmet: Vec<_> = plan.unmet.iter().map(StudentId::as_str).collect();
         say(&format!(
             "CHECK THE ID: not in the course, or not met here before: {}",
-            unmet.join(", ")
+            joined(&plan.unmet)
         ))?;
     }
     if let applied @ 1.. = plan.applied_before.len() as u64 {

@@ -78,8 +78,9 @@ pub(crate) fn append(
     at: UnixTime,
     entry: Entry,
 ) -> Result<Appended, Error> {
-    let at = moment(transaction, log, at)?;
-    append_as_of(transaction, log, at, entry)
+    let id = begin(transaction, log)?;
+    let at = moment_in(transaction, id, at)?;
+    write(transaction, (id, log), at, entry)
 }
 
 /// As [`append`], of a time that is said elsewhere as well, and may be a little before the last one's.
@@ -91,6 +92,15 @@ pub(crate) fn append_as_of(
 ) -> Result<Appended, Error> {
     let id = begin(transaction, log)?;
     moment_in(transaction, id, at)?;
+    write(transaction, (id, log), at, entry)
+}
+
+fn write(
+    transaction: &Transaction<'_>,
+    (id, log): (i64, &LogName),
+    at: UnixTime,
+    entry: Entry,
+) -> Result<Appended, Error> {
     if let Some(submission) = entry.submission() {
         check_open(transaction, id, submission)?;
     }

@@ -171,6 +171,19 @@ impl<'a> Group<'a> {
         receive(&mut connection, receiving).await
     }
 
+    /// The whole report after what was begun, and takes the receipt.
+    pub(super) async fn bring(
+        &mut self,
+        begun: (Connection, Committed),
+    ) -> Result<Vec<u8>, Refusal> {
+        let (mut connection, committed) = begun;
+        let (sending, upload) = committed.upload(&[]);
+        connection.send(&upload).await?;
+        let report = Bytes::copy_from_slice(&self.report);
+        connection.send_chunk(report).await?;
+        self.end(connection, sending).await
+    }
+
     /// Step 6 up to the first piece of content.
     pub(super) async fn begin_content(
         &mut self,

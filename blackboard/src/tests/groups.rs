@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use scb_protocol::client::Committed;
 use scb_protocol::rules::{Groups, Terms};
 use scb_protocol::{Code, Refusal};
-use scb_transport::Connection;
 
 use super::campus::Campus;
 use super::group::Group;
@@ -42,15 +39,6 @@ fn set(campus: &Campus, groups: Groups) {
     store.change_assignment(place, change, now).unwrap();
 }
 
-async fn send(group: &mut Group<'_>, begun: (Connection, Committed)) -> Result<Vec<u8>, Refusal> {
-    let (mut connection, committed) = begun;
-    let (sending, upload) = committed.upload(&[]);
-    connection.send(&upload).await?;
-    let report = Bytes::copy_from_slice(&group.report);
-    connection.send_chunk(report).await?;
-    group.end(connection, sending).await
-}
-
 fn small<'a>(campus: &'a Campus, sids: &[&str]) -> Group<'a> {
     let mut group = campus.group(sids);
     group.report = group.submission.to_string().into_bytes();
@@ -83,8 +71,8 @@ async fn who_has_signed_with_others_what_may_still_come_signs_with_nobody_else()
     // They themselves go on, and take in more; of those who were not asked nobody is kept from anything.
     let mut more = small(&campus, &[CAROL, BOB, ALICE]);
     let more_begun = more.commit().await.unwrap();
-    send(&mut more, more_begun).await.unwrap();
-    send(&mut first, begun).await.unwrap();
+    more.bring(more_begun).await.unwrap();
+    first.bring(begun).await.unwrap();
     handed_in(&campus, &[DAVE]).await;
     // What counts for whom is told by when it was committed, not by when its files came.
     is_refused(&campus, &[ALICE, BOB], ALICE, "1155000002, 1155000003").await;
@@ -105,7 +93,7 @@ async fn what_was_given_up_or_can_come_no_longer_binds_nobody() {
     handed_in(&campus, &[CAROL, ALICE]).await;
 
     // Its connection was open all the time: it comes too late to take Carol out of her group.
-    let refusal = send(&mut expires, begun).await.unwrap_err();
+    let refusal = expires.bring(begun).await.unwrap_err();
     assert_eq!(refusal.code, Code::OtherGroup, "{refusal:?}");
     assert_eq!(refusal.sid.as_ref().unwrap().as_str(), CAROL);
     assert_eq!(refusal.params["submission"], "S-000001");
@@ -156,8 +144,8 @@ async fn what_was_committed_while_groups_were_free_stands_and_who_was_left_is_fr
     let mut other = small(&campus, &[CAROL, BOB]);
     let (begun, other_begun) = (one.commit().await.unwrap(), other.commit().await.unwrap());
     set(&campus, Groups::Kept);
-    send(&mut one, begun).await.unwrap();
-    send(&mut other, other_begun).await.unwrap();
+    one.bring(begun).await.unwrap();
+    other.bring(other_begun).await.unwrap();
     // Bob has gone over to Carol, and Alice need not wait for him.
     is_refused(&campus, &[ALICE, BOB], BOB, CAROL).await;
     handed_in(&campus, &[ALICE, DAVE]).await;

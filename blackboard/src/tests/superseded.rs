@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use scb_protocol::client::Committed;
 use scb_protocol::rules::Terms;
 use scb_protocol::{Code, Refusal, from_seconds};
-use scb_transport::Connection;
 
 use super::campus::Campus;
 use super::group::Group;
@@ -52,20 +49,11 @@ async fn committed<'a>(campus: &'a Campus, sids: &[&str]) -> Group<'a> {
     group
 }
 
-async fn send(group: &mut Group<'_>, begun: (Connection, Committed)) -> Result<Vec<u8>, Refusal> {
-    let (mut connection, committed) = begun;
-    let (sending, upload) = committed.upload(&[]);
-    connection.send(&upload).await?;
-    let report = Bytes::copy_from_slice(&group.report);
-    connection.send_chunk(report).await?;
-    group.end(connection, sending).await
-}
-
 /// Its files come now.
 async fn comes(group: &Group<'_>) -> Result<Vec<u8>, Refusal> {
     let mut group = again(group);
     let begun = group.commit().await?;
-    send(&mut group, begun).await
+    group.bring(begun).await
 }
 
 fn is_superseded(came: Result<Vec<u8>, Refusal>, by: &Group<'_>) {
@@ -102,7 +90,7 @@ async fn nor_does_it_come_on_a_connection_that_was_open_before() {
     let begun = first.commit().await.unwrap();
     let last = committed(&campus, &[ALICE]).await;
     wait(&campus, 2 * HOUR);
-    is_superseded(send(&mut first, begun).await, &last);
+    is_superseded(first.bring(begun).await, &last);
     assert_eq!(campus.submissions().len(), 0);
 }
 
