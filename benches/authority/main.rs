@@ -12,6 +12,9 @@
 )]
 
 mod archive;
+#[allow(dead_code)]
+#[path = "../handin/disk.rs"]
+mod disk;
 mod enrolments;
 #[path = "../flows/machine.rs"]
 mod machine;

@@ -60,9 +60,17 @@ impl SyncCounter {
     }
 }
 
-/// Microseconds of one write of 4 KiB with its `fdatasync`, one after another: the median, and
-/// how many a second.
-pub fn sync_floor(dir: &Path, times: usize) -> (f64, f64) {
+/// What one write of 4 KiB with its `fdatasync` takes, one after another.
+pub struct SyncFloor {
+    /// Microseconds.
+    pub median: f64,
+    /// Microseconds.
+    pub p99: f64,
+    pub per_second: f64,
+}
+
+/// Writes so many times.
+pub fn sync_floor(dir: &Path, times: usize) -> SyncFloor {
     let mut file = File::create(dir.join("floor")).unwrap();
     let begun = Instant::now();
     let mut took: Vec<f64> = (0..times)
@@ -75,7 +83,11 @@ pub fn sync_floor(dir: &Path, times: usize) -> (f64, f64) {
         .collect();
     let per_second = times as f64 / begun.elapsed().as_secs_f64();
     took.sort_by(f64::total_cmp);
-    (took[times / 2], per_second)
+    SyncFloor {
+        median: took[times / 2],
+        p99: took[((times - 1) as f64 * 0.99).round() as usize],
+        per_second,
+    }
 }
 
 /// Seconds to write so many bytes to a new file and wait until the disk has them.

@@ -38,10 +38,11 @@ pub fn measure(scale: &Scale) {
             "\nsmall submissions: {SIZE} bytes, groups of {MEMBERS}, each hand-in over a \
              connection of its own, steps 3 to 6; acknowledged is what has its receipt\n"
         );
-        let (micros, per_second) = sync_floor(dir.path(), 200);
+        let floor = sync_floor(dir.path(), 200);
         println!(
-            "floor: 4 KiB written and fdatasync, one after another: {micros:.0} µs (median), \
-             {per_second:.0} per second\n"
+            "floor: 4 KiB written and fdatasync, one after another: {:.0} µs (median), \
+             {:.0} µs (99th percentile), {:.0} per second\n",
+            floor.median, floor.p99, floor.per_second
         );
         println!(
             "  clients  hand-ins  per second  median ms    p99 ms  fsyncs per acknowledgement: \
