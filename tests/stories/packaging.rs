@@ -87,8 +87,39 @@ fn every_command_has_a_man_page_that_reads_well() {
             }
         }
     }
-    let nowhere = Ran::of(program("cuhk").args(["generate", "man", "/none/such"]));
-    assert_eq!(nowhere.exit, Some(5), "{nowhere:#?}");
+}
+
+#[test]
+fn where_pages_and_completions_go_is_made_if_it_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let new = |name: &str| dir.path().join("share").join(name);
+    for name in ["student", "cuhk", "blackboard"] {
+        let man = new("man/man1");
+        Ran::of(program(name).args(["generate", "man"]).arg(&man)).succeeded();
+        assert!(man.join(format!("{name}.1")).is_file());
+        for (shell, file) in [
+            ("bash", format!("{name}.bash")),
+            ("zsh", format!("_{name}")),
+            ("fish", format!("{name}.fish")),
+        ] {
+            let completions = ["generate", "completions", shell];
+            let printed = Ran::of(program(name).args(completions)).succeeded().stdout;
+            let made = Ran::of(program(name).args(completions).arg(new(shell))).succeeded();
+            assert_eq!(made.stdout, "");
+            let written = fs::read_to_string(new(shell).join(file)).unwrap();
+            assert_eq!(written, printed);
+        }
+    }
+    // A file is in the way, of root as well.
+    let blocked = new("man/man1/cuhk.1/below");
+    for what in [&["man"][..], &["completions", "bash"]] {
+        let refused = Ran::of(program("cuhk").arg("generate").args(what).arg(&blocked));
+        assert_eq!(refused.exit, Some(5), "{refused:#?}");
+        let told = format!("cannot create {}", blocked.display());
+        assert!(refused.stderr.contains(&told), "{refused:#?}");
+        let why = "a part of the path is a file";
+        assert!(refused.stderr.contains(why), "{refused:#?}");
+    }
 }
 
 /// Examples are lines that can be copied, and none is so wide that `--help` breaks it.

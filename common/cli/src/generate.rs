@@ -5,26 +5,30 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::Command;
 use clap::builder::Resettable;
-use clap_complete::Shell;
+use clap::{Command, ValueHint};
+use clap_complete::{Generator, Shell};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use crate::Error;
+use crate::{Error, write_atomic};
 
 /// `generate`: what is installed beside a program.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Generate {
-    /// Print completions for a shell
+    /// Print completions for a shell, or write them into a directory
     Completions {
         /// Which shell
         shell: Shell,
+        /// Directory to write into, under the name that the shell looks for; it is made if it is
+        /// missing [default: standard output]
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
     },
     /// Write a man page for the program and one for each command
     Man {
-        /// Directory to write into; it must exist
-        #[arg(value_name = "DIR")]
+        /// Directory to write into; it is made if it is missing
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         dir: PathBuf,
     },
 }
@@ -42,7 +46,8 @@ pub fn with_generate_examples(program: &'static str) -> impl FnMut(Command) -> C
             "Examples:
 {}
   {program} generate completions zsh > \"${{fpath[1]}}/_{program}\"
-  {program} generate completions fish > ~/.config/fish/completions/{program}.fish
+  {program} generate completions bash ~/.local/share/bash-completion/completions
+  {program} generate completions fish ~/.config/fish/completions
 
 They take effect in the next shell that is opened.",
             completions(program)
@@ -50,7 +55,7 @@ They take effect in the next shell that is opened.",
         "man" => command.after_help(format!(
             "Examples:
 {}
-  mkdir -p ~/.local/share/man/man1 && {program} generate man ~/.local/share/man/man1
+  {program} generate man ~/.local/share/man/man1
 
 Then: man {program}",
             man(program)
@@ -75,14 +80,18 @@ impl Generate {
     /// [`Error::File`], [`Error::Output`].
     pub fn run(&self, mut definition: Command) -> Result<(), Error> {
         match self {
-            Self::Completions { shell } => {
+            Self::Completions { shell, dir } => {
                 let name = definition.get_name().to_owned();
                 let mut script = Vec::new();
-                clap_complete::generate(*shell, &mut definition, name, &mut script);
-                let written = std::io::stdout().write_all(&script);
-                written.map_err(Error::Output)
+                clap_complete::generate(*shell, &mut definition, &name, &mut script);
+                let Some(dir) = dir else {
+                    return io::stdout().write_all(&script).map_err(Error::Output);
+                };
+                make(dir)?;
+                write_atomic(&dir.join(shell.file_name(&name)), &script, 0o644)
             }
             Self::Man { dir } => {
+                make(dir)?;
                 let mut definition = definition.disable_help_subcommand(true);
                 definition.build();
                 let source = format!("{} {}", definition.get_name(), env!("CARGO_PKG_VERSION"));
@@ -91,6 +100,11 @@ impl Generate {
             }
         }
     }
+}
+
+/// A directory in which nothing is secret, with those above it.
+fn make(dir: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(dir).map_err(Error::file("create", dir))
 }
 
 /// A page for the command and for each below it.
