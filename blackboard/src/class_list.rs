@@ -1,11 +1,10 @@
 //! Class lists: CSV files in which one column has the student IDs.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord};
 use scb_certs::StudentId;
-use scb_cli::{Failure, line_of, printable, read_limited, read_text};
+use scb_cli::{Failure, Input, line_of, printable, read_text};
 
 /// Largest file in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -57,9 +56,9 @@ enum Wrong {
 /// # Errors
 ///
 /// Cannot be read, has no column of IDs, or rows with something else in it: with their lines.
-pub(crate) fn read(path: &Path, unlike: Unlike) -> anyhow::Result<ClassList> {
-    let bytes = read_limited(path, MAX_BYTES)?;
-    let failure = |reason| Failure::usage(format!("{}: {reason}", path.display()));
+pub(crate) fn read(file: &Input, unlike: Unlike) -> anyhow::Result<ClassList> {
+    let bytes = file.read_limited(MAX_BYTES)?;
+    let failure = |reason| Failure::usage(format!("{}: {reason}", file.name().display()));
     Ok(parse(&bytes, unlike).map_err(|wrong| match wrong {
         Wrong::File(reason) => failure(reason)
             .with_remedy(

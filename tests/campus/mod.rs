@@ -11,6 +11,7 @@ mod monitored;
 mod server;
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -112,9 +113,15 @@ impl Campus {
 
     /// `blackboard` on the sandbox's home.
     pub fn administer_blackboard(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.administering_blackboard(arguments))
+    }
+
+    /// The same, not yet run.
+    pub fn administering_blackboard(&self, arguments: &[&str]) -> Command {
         let mut command = self.blackboard.beside("blackboard");
         command.arg("--home").arg(self.path().join("blackboard"));
-        Ran::of(command.args(arguments))
+        command.args(arguments);
+        command
     }
 
     /// Stops `cuhk` and starts it again on the same port.
@@ -258,6 +265,16 @@ impl Ran {
     /// Runs a command to its end.
     pub fn of(command: &mut Command) -> Self {
         command.stdin(Stdio::null()).output().unwrap().into()
+    }
+
+    /// Runs a command with this on its standard input.
+    pub fn fed(command: &mut Command, input: &str) -> Self {
+        command.stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // One that reads nothing has ended by now.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap().into()
     }
 
     /// It must have exited with 0.

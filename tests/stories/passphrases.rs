@@ -2,20 +2,8 @@
 //! service manager, or at a terminal (`interactive.rs`).
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use crate::campus::{ByHand, Campus, Ran, program, write_secret};
-
-/// Runs a command with this on its standard input.
-fn fed(command: &mut Command, input: &str) -> Ran {
-    command.stdin(Stdio::piped());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    // One that reads nothing has ended by now.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap().into()
-}
 
 fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
@@ -51,7 +39,7 @@ fn campus() -> ByHand {
     let campus = ByHand::new();
     let init = "init --trust-domain cuhk.example --passphrase-file - --root-passphrase-file -";
     let mut command = campus.command("cuhk", &words(init));
-    fed(&mut command, "correct horse\nbattery staple\n").succeeded();
+    Ran::fed(&mut command, "correct horse\nbattery staple\n").succeeded();
     // As after a loss: `witness new-key` has something to make.
     fs::remove_file(campus.path("cuhk.home/keys/witness.pem")).unwrap();
     campus
@@ -62,21 +50,21 @@ fn on_standard_input_each_takes_the_next_line() {
     let campus = campus();
     for line in COMMANDS {
         let mut command = campus.command("cuhk", &words(line));
-        let wrong = fed(&mut command, &lines(line, ["wrong horse", "wrong staple"]));
+        let wrong = Ran::fed(&mut command, &lines(line, ["wrong horse", "wrong staple"]));
         assert!(matches!(wrong.exit, Some(2 | 5)), "{line}: {wrong:#?}");
         let told = wrong.stdout.clone() + &wrong.stderr;
         assert!(told.contains("does not open"), "{line}: {wrong:#?}");
         for secret in ["wrong horse", "wrong staple"] {
             assert!(!told.contains(secret), "{line}: {wrong:#?}");
         }
-        let nothing = fed(&mut command, "");
+        let nothing = Ran::fed(&mut command, "");
         assert!(!matches!(nothing.exit, Some(0)), "{line}: {nothing:#?}");
         assert!(
             nothing.stderr.contains("[no_passphrase]"),
             "{line}: {nothing:#?}"
         );
         let right = lines(line, ["correct horse", "battery staple"]);
-        let done = fed(&mut command, &right);
+        let done = Ran::fed(&mut command, &right);
         match line.starts_with("doctor") {
             // It has more to say than that.
             true => assert!(!done.stdout.contains("does not open"), "{done:#?}"),
@@ -160,7 +148,7 @@ fn a_student_gives_one_for_all_keys_or_a_line_for_each() {
     let student = |line: &str, input: &str| {
         let mut command = program("student");
         command.arg("--sandbox").arg(campus.path());
-        fed(command.args(words(line)), input)
+        Ran::fed(command.args(words(line)), input)
     };
     let ids = "--ids 1155000001,1155000002";
     let all = format!("{ids} --passphrase-file -");

@@ -149,7 +149,7 @@ fn a_laptop_is_revoked_during_an_import_that_is_then_killed() {
     campus.roster(FIRST).succeeded();
     let cuhk = campus.serve_cuhk();
     let mut import = campus
-        .command("cuhk", &["roster", "import", "/dev/stdin"])
+        .command("cuhk", &["roster", "import", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
@@ -174,6 +174,32 @@ fn a_laptop_is_revoked_during_an_import_that_is_then_killed() {
     let next = campus.import(many(0..10), &[]).succeeded();
     assert!(!next.stdout.contains("interrupted"), "{next:#?}");
     drop(cuhk);
+}
+
+#[test]
+fn a_roster_comes_on_standard_input_as_well() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let piped = |text: &str, more: &[&str]| {
+        let words = [&["roster", "import", "-"], more].concat();
+        Ran::fed(&mut campus.command("cuhk", &words), text)
+    };
+    told(&piped(FIRST, &["--dry-run"]).succeeded(), &["4 added"]);
+    told(&piped(FIRST, &[]).succeeded(), &["4 added"]);
+    let only = FIRST.lines().take(2).collect::<Vec<_>>().join("\n");
+    let missing = ["--missing", "suspend", "--json"];
+    // Nobody can be asked where the roster comes from: the number must be said.
+    piped(&only, &missing).refused(3, "many_missing");
+    let many = [&missing[..], &["--suspend-many", "3"]].concat();
+    piped(&only, &many).succeeded();
+    assert_eq!(campus.listed().matches("suspended").count(), 3);
+
+    let wrong = piped("PK\u{3}\u{4}", &[]);
+    let why = "standard input is not a roster: it is an Excel workbook";
+    assert!(wrong.stderr.contains(why), "{wrong:#?}");
+    fs::write(campus.path("-"), SECOND).unwrap();
+    let file = campus.cuhk(&["roster", "import", "./-", "--dry-run"]);
+    told(&file.succeeded(), &["1155000005"]);
 }
 
 #[test]

@@ -134,6 +134,44 @@ fn the_overview_tells_who_was_refused_and_calls_nobody_absent_from_no_list() {
 }
 
 #[test]
+fn class_lists_and_gradebooks_come_on_standard_input_as_well() {
+    let campus = Campus::sandbox();
+    let piped = |words: &str, text: &str| {
+        let words: Vec<_> = words.split(' ').collect();
+        Ran::fed(&mut campus.administering_blackboard(&words), text)
+    };
+    let add = "course add CSCI3150 --title OS --list -";
+    let added = piped(add, "sid\n1155000001\n1155000002\n").succeeded();
+    assert!(
+        added.stdout.contains("added CSCI3150: 2 students"),
+        "{added:#?}"
+    );
+    let members = "course members CSCI3150 --list -";
+    let wrong = piped(members, "sid\n1155000001\n?\n");
+    assert_eq!(wrong.exit, Some(2), "{wrong:#?}");
+    assert!(
+        wrong.stderr.contains("standard input: line 3: `?`"),
+        "{wrong:#?}"
+    );
+    let changed = piped(members, "sid\n1155000001\n1155000003\n").succeeded();
+    assert!(
+        changed.stdout.contains("changed CSCI3150: 2"),
+        "{changed:#?}"
+    );
+
+    let due = at(86_400);
+    let add = format!("assignment add --course CSCI3150 --title Lab-1 --due {due}");
+    teacher(&campus, &add).succeeded();
+    let import = "grades import - --course CSCI3150 --assignment lab-1 --grader Chan --maximum 10";
+    let imported = piped(&format!("{import} --json"), "sid,grade\n1155000001,8.5\n");
+    assert_eq!(imported.succeeded().json()["changed"][0]["points"], "8.5");
+    let export = "grades export --course CSCI3150 --assignment lab-1 --for canvas --template -";
+    let template = "Student,ID,SIS User ID,Lab-1 (1)\r\nChan,1,1155000001,\r\n";
+    let filled = piped(export, template).succeeded().stdout;
+    assert_eq!(filled, template.replace("1155000001,", "1155000001,8.5"));
+}
+
+#[test]
 fn an_overview_of_what_is_not_there_is_refused() {
     let campus = campus();
     for (of, code) in [

@@ -1,11 +1,9 @@
 //! `blackboard course`, `assignment` and `extension` as they are typed.
 
-use std::path::PathBuf;
-
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_cli::{parse_duration, parse_moment};
+use scb_cli::{Input, parse_duration, parse_moment};
 use scb_protocol::rules::{Counts, FileKind, GroupSize, Groups, LateRule, Title};
 use scb_protocol::statement::Label;
 
@@ -34,6 +32,7 @@ const MEMBERS_EXAMPLES: &str = "\
 Examples:
   blackboard course members CSCI3150
   blackboard course members CSCI3150 --list class.csv
+  registry-export CSCI3150 | blackboard course members CSCI3150 --list -
   blackboard course members CSCI3150 --anybody
 
 A class list is a CSV file with a header; the column of the student IDs is `sid`, `Student ID`,
@@ -60,9 +59,9 @@ pub(crate) enum CourseCommand {
         /// What it is called
         #[arg(long)]
         title: Title,
-        /// CSV file of those who are in it; without it, every student
-        #[arg(long, value_name = "FILE")]
-        list: Option<PathBuf>,
+        /// CSV file of those who are in it, or `-` for standard input; without it, every student
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        list: Option<Input>,
         /// Take IDs that look unlike the others in the file
         #[arg(long, requires = "list")]
         mixed_ids: bool,
@@ -80,9 +79,9 @@ pub(crate) enum CourseCommand {
     Members {
         /// The course
         course: Label,
-        /// CSV file of those who are in it from now on
-        #[arg(long, value_name = "FILE", conflicts_with = "anybody")]
-        list: Option<PathBuf>,
+        /// CSV file of those who are in it from now on, or `-` for standard input
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "anybody")]
+        list: Option<Input>,
         /// Take IDs that look unlike the others in the file
         #[arg(long, requires = "list")]
         mixed_ids: bool,

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use scb_cli::Input;
 use scb_protocol::grade::Points;
 use scb_protocol::rules::Title;
 
@@ -20,6 +21,7 @@ Examples:
   blackboard grades import canvas.csv --course CSCI3150 --assignment lab-1 --dry-run
   blackboard grades import moodle.csv --course CSCI3150 --assignment lab-1 --grader 'Dr Chan'
   blackboard grades import marks.csv --course CSCI3150 --assignment lab-1 --groups --maximum 10
+  ./marks.sh | blackboard grades import - --course CSCI3150 --assignment lab-1 --grader 'Dr Chan'
 
 Read are the gradebooks that Canvas and Moodle export, Moodle's grading worksheet, and CSV files
 with the columns `sid` and `grade`, or others named by --sid-column and --column; further
@@ -100,8 +102,9 @@ pub(crate) enum GradesCommand {
 /// `blackboard grades import`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Import {
-    /// The gradebook, a CSV file
-    pub(crate) file: PathBuf,
+    /// The gradebook, a CSV file, or `-` for standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: Input,
     #[command(flatten)]
     pub(crate) of: Of,
     /// Who graded
@@ -141,9 +144,10 @@ pub(crate) struct Export {
     /// Whose gradebook it is
     #[arg(long = "for", value_enum, value_name = "PLATFORM")]
     pub(crate) platform: PlatformName,
-    /// The gradebook that the platform exported, into which the grades are written
-    #[arg(long, value_name = "FILE")]
-    pub(crate) template: Option<PathBuf>,
+    /// The gradebook that the platform exported, into which the grades are written, or `-` for
+    /// standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) template: Option<Input>,
     /// The column of the grades [default: the one that is called like the assignment]
     #[arg(long, value_name = "NAME")]
     pub(crate) column: Option<String>,

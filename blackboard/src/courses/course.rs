@@ -1,9 +1,7 @@
 //! `blackboard course`.
 
-use std::path::Path;
-
 use scb_certs::StudentId;
-use scb_cli::{counted, printable, rfc3339, say};
+use scb_cli::{Input, counted, printable, rfc3339, say};
 use scb_protocol::statement::Label;
 use serde_json::{Value, json};
 
@@ -22,7 +20,7 @@ pub(super) fn run(desk: &Desk, command: &CourseCommand) -> anyhow::Result<()> {
             mixed_ids,
             output,
         } => {
-            let (list, repeated) = read(list.as_deref(), *mixed_ids)?;
+            let (list, repeated) = read(list.as_ref(), *mixed_ids)?;
             desk.store.add_course(course, title, list, desk.now)?;
             one(desk, (course, "added"), &repeated, output.json)
         }
@@ -42,7 +40,7 @@ pub(super) fn run(desk: &Desk, command: &CourseCommand) -> anyhow::Result<()> {
             output,
             ..
         } => {
-            let (list, repeated) = read(list.as_deref(), *mixed_ids)?;
+            let (list, repeated) = read(list.as_ref(), *mixed_ids)?;
             desk.store.set_members(course, list)?;
             one(desk, (course, "changed"), &repeated, output.json)
         }
@@ -51,17 +49,17 @@ pub(super) fn run(desk: &Desk, command: &CourseCommand) -> anyhow::Result<()> {
 
 /// The students of a class list, and who stands in it more than once.
 fn read(
-    path: Option<&Path>,
+    file: Option<&Input>,
     mixed_ids: bool,
 ) -> anyhow::Result<(Option<Vec<StudentId>>, Vec<String>)> {
-    let Some(path) = path else {
+    let Some(file) = file else {
         return Ok((None, Vec::new()));
     };
     let unlike = match mixed_ids {
         true => Unlike::Taken,
         false => Unlike::Refused,
     };
-    let ClassList { students, repeated } = class_list::read(path, unlike)?;
+    let ClassList { students, repeated } = class_list::read(file, unlike)?;
     Ok((Some(students), repeated))
 }
 

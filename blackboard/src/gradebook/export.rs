@@ -32,7 +32,7 @@ pub(super) fn run(desk: &Desk, command: &Export) -> anyhow::Result<()> {
     let title = desk.store.assignment(&place)?.rules().title.clone();
     let grades = desk.store.grades(&place)?;
     let sheet = match &command.template {
-        Some(path) => filled(Sheet::read(path)?, command, &title, &grades)?,
+        Some(file) => filled(Sheet::read(file)?, command, &title, &grades)?,
         None => anew(command.platform, &title, &grades),
     };
     let bytes = sheet.to_bytes();

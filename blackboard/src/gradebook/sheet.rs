@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, WriterBuilder};
-use scb_cli::{Failure, Quotes, TextForm, judge_quotes, read_limited, read_text};
+use scb_cli::{Failure, Input, Quotes, TextForm, judge_quotes, read_text};
 use scb_protocol::grade::Points;
 
 use super::refused;
@@ -57,10 +56,10 @@ impl Sheet {
     /// # Errors
     ///
     /// No text, no header, or a row with more or fewer cells than the header has.
-    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let bytes = read_limited(path, MAX_BYTES)?;
+    pub(super) fn read(file: &Input) -> anyhow::Result<Self> {
+        let bytes = file.read_limited(MAX_BYTES)?;
         let in_file = |failure: Failure| Failure {
-            message: format!("{}: {}", path.display(), failure.message),
+            message: format!("{}: {}", file.name().display(), failure.message),
             ..failure
         };
         Ok(Self::parse(&bytes).map_err(in_file)?)

@@ -46,12 +46,15 @@ pub fn write_atomic_with<T, E: From<Error>>(
 /// # Errors
 /// [`Error::FileTooLarge`], [`Error::File`].
 pub fn read_limited(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Error> {
+    let file = File::open(path).map_err(Error::file("read", path))?;
+    read_from(file, path, max_bytes)
+}
+
+/// Reads at most `max_bytes` bytes to the end; `path` is how messages call it.
+pub(crate) fn read_from(from: impl Read, path: &Path, max_bytes: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| {
-            file.take(max_bytes.saturating_add(1))
-                .read_to_end(&mut bytes)
-        })
+    from.take(max_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
         .map_err(Error::file("read", path))?;
     if bytes.len() as u64 > max_bytes {
         return Err(Error::FileTooLarge {

@@ -14,6 +14,7 @@ mod files;
 mod generate;
 mod hidden;
 mod home;
+mod input;
 mod inspect;
 mod passphrase;
 mod ready;
@@ -35,6 +36,7 @@ pub use files::{
 pub use generate::{Generate, generate_examples, with_generate_examples};
 pub use hidden::Hidden;
 pub use home::{Home, HomeArgs, Role, default_home};
+pub use input::{Input, Opened};
 pub use inspect::{Access, free_space, unwritable};
 pub use passphrase::{credential, passphrase_from, passphrase_from_flag};
 pub use ready::{read_address, write_ready};

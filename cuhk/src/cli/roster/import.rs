@@ -2,13 +2,12 @@
 
 mod report;
 
-use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use indicatif::{ProgressBar, ProgressStyle};
-use scb_cli::{Failure, counted};
+use scb_cli::{Failure, Input, counted};
 
 use crate::cli::{Desk, now};
 use crate::issuers::served_root;
@@ -27,6 +26,7 @@ Examples:
   cuhk roster import roster.csv --missing suspend       those who are no longer listed
   cuhk roster import gc_course.xls --sid-column Username
   cuhk roster import studierende.csv --sid-column Matrikelnummer --name-column Name
+  registry-export | cuhk roster import -                from standard input
 
 The file is CSV with a header: the columns sid,name,email,programme, in any order and any case,
 or what Canvas (SIS export), Moodle (user list, course export) or Blackboard Learn (course export,
@@ -66,9 +66,9 @@ const LARGE: u64 = 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// CSV file with a header
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// CSV file with a header, or `-` for standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: Input,
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -120,7 +120,9 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
         now: now(),
     };
     let import = match import(&store, arguments, options.clone()) {
-        Err(Error::ManyMissing { missing, active }) if confirmed(missing, active) => {
+        Err(Error::ManyMissing { missing, active })
+            if !arguments.file.is_standard() && confirmed(missing, active) =>
+        {
             let expected = Some(missing);
             options.missing = Missing::Suspend { expected };
             import(&store, arguments, options)
@@ -135,8 +137,8 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
 }
 
 fn import(store: &Store, arguments: &Arguments, options: ImportOptions) -> Result<Import, Error> {
-    let path = arguments.file.clone();
-    let (source, reading) = source(&path)?;
+    let path = arguments.file.name().to_owned();
+    let (source, reading) = source(&arguments.file)?;
     let changing = bar(reading.length().unwrap_or_default(), CHANGING);
     let named = NamedColumns {
         sid: arguments.sid_column.as_deref(),
@@ -158,16 +160,10 @@ fn import(store: &Store, arguments: &Arguments, options: ImportOptions) -> Resul
 }
 
 /// The file, and how much of it was read, for a terminal.
-fn source(path: &Path) -> Result<(impl Read + Send + 'static, ProgressBar), Error> {
-    let failed = |source| scb_cli::Error::File {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(failed)?;
-    let size = file.metadata().map_err(failed)?.len();
-    let bar = bar(size, READING);
-    Ok((bar.wrap_read(file), bar))
+fn source(file: &Input) -> Result<(impl Read + Send + 'static, ProgressBar), Error> {
+    let opened = file.open()?;
+    let bar = bar(opened.size, READING);
+    Ok((bar.wrap_read(opened.bytes), bar))
 }
 
 const READING: &str = "compared {bar:40} {bytes} of {total_bytes}, {eta} left";
