@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use scb_protocol::{Code, Teller};
 use tempfile::NamedTempFile;
 
 use super::program;
@@ -13,6 +14,7 @@ use super::program;
 /// A running server. Killed when dropped.
 pub struct Server {
     child: Child,
+    teller: Option<Teller>,
     address: String,
     said: String,
     log: NamedTempFile,
@@ -52,6 +54,7 @@ impl Server {
         std::thread::spawn(move || stdout.read_to_string(&mut String::new()));
         Self {
             child,
+            teller: teller(command),
             address,
             said,
             log,
@@ -102,6 +105,26 @@ impl Server {
         std::fs::read_to_string(self.log.path()).unwrap()
     }
 
+    /// Whatever it has refused, `/metrics` had shown as a number before.
+    fn refused_as_expected(&self) {
+        let (Some(teller), Ok(log)) = (self.teller, std::fs::read_to_string(self.log.path()))
+        else {
+            return;
+        };
+        let expected = |code: &Code| code.is_told_by(teller);
+        for refusal in log.lines().filter_map(|line| line.split_once(" refused ")) {
+            let code = refusal.1.split(':').next();
+            let mut known = Code::ALL
+                .iter()
+                .filter(|known| Some(known.as_str()) == code);
+            let is_expected = known.all(expected);
+            assert!(
+                is_expected,
+                "{teller:?} is not expected to refuse so: {refusal:?}"
+            );
+        }
+    }
+
     /// Its process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -142,5 +165,17 @@ impl Drop for Server {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            self.refused_as_expected();
+        }
+    }
+}
+
+/// Whose server it is; nobody's where another program runs it.
+fn teller(command: &Command) -> Option<Teller> {
+    match Path::new(command.get_program()).file_stem()?.to_str()? {
+        "cuhk" => Some(Teller::Cuhk),
+        "blackboard" => Some(Teller::Blackboard),
+        _ => None,
     }
 }

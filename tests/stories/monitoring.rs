@@ -82,6 +82,30 @@ fn what_is_not_there_and_a_wrong_method_are_counted_and_logged() {
     assert!(cuhk.log().contains("not_found"), "{}", cuhk.log());
 }
 
+#[test]
+fn each_server_shows_the_refusals_that_it_can_give_and_no_others() {
+    let watched = watched();
+    let cuhk = get(&watched.cuhk, "/metrics").1;
+    let blackboard = get(&watched.blackboard, "/metrics").1;
+    for (code, by_cuhk, by_blackboard) in [
+        ("code_used", true, false),
+        ("mac_invalid", false, true),
+        ("certificate_revoked", true, true),
+        ("internal", true, true),
+        ("receipt_invalid", false, false),
+    ] {
+        let shown = |text: &str, server: &str| {
+            samples(text).get(&format!("{server}_refusals_total{{code=\"{code}\"}}")) == Some(&0.0)
+        };
+        assert_eq!(shown(&cuhk, "cuhk"), by_cuhk, "{code}: {cuhk}");
+        assert_eq!(
+            shown(&blackboard, "blackboard"),
+            by_blackboard,
+            "{code}: {blackboard}"
+        );
+    }
+}
+
 /// Each sample's name with its labels, and its value.
 type Samples = BTreeMap<String, f64>;
 

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use rustls_pki_types::UnixTime;
 use scb_certs::TrustStore;
-use scb_protocol::{Fact, StepEvent, from_seconds};
+use scb_protocol::{Fact, StepEvent, Teller, from_seconds};
 use scb_transport::{Counters, Measured, seconds_between};
 
 use crate::witnessed::tally::Counts;
@@ -51,7 +51,7 @@ impl Metrics {
     pub(super) fn new() -> (Self, Registry) {
         let mut registry = Registry::with_prefix("blackboard");
         let metrics = Self {
-            common: Counters::register(&mut registry),
+            common: Counters::register(&mut registry, Teller::Blackboard),
             submissions: Counter::default(),
             received: Counter::default(),
             list_age: Gauge::default(),

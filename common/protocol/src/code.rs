@@ -1,6 +1,10 @@
 //! The registry of refusal codes: exit code, HTTP status, sentence and remedy of each.
 
+mod teller;
+
 use serde::{Deserialize, Serialize};
+
+pub use teller::Teller;
 
 /// The command was carried out.
 pub const EXIT_DONE: u8 = 0;

@@ -47,7 +47,7 @@ pub mod witness;
 
 pub use assurance::{Assurance, Mode, VerifiedTokens};
 pub use certificate::{certificate_code, certificate_refusal};
-pub use code::{Code, EXIT_DONE, EXIT_FAULT, EXIT_REFUSED, EXIT_RETRY, EXIT_USAGE};
+pub use code::{Code, EXIT_DONE, EXIT_FAULT, EXIT_REFUSED, EXIT_RETRY, EXIT_USAGE, Teller};
 pub use enrolment_code::EnrolmentCode;
 pub use error::Error;
 pub use event::{

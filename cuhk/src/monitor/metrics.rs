@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Crl, ServiceName};
-use scb_protocol::{Fact, StepEvent};
+use scb_protocol::{Fact, StepEvent, Teller};
 use scb_transport::{Counters, Measured, seconds_between};
 
 use crate::store::CrlSigner;
@@ -52,7 +52,7 @@ impl Metrics {
     pub(super) fn new() -> (Self, Registry) {
         let mut registry = Registry::with_prefix("cuhk");
         let metrics = Self {
-            common: Counters::register(&mut registry),
+            common: Counters::register(&mut registry, Teller::Cuhk),
             certificates: Family::default(),
             tokens: Counter::default(),
             list_age: Family::default(),

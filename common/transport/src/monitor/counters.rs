@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use rustls_pki_types::UnixTime;
-use scb_protocol::{Code, Fact, StepEvent};
+use scb_protocol::{Code, Fact, StepEvent, Teller};
 
 /// Upper bounds of the histogram, in seconds: from a warm cache to the client's patience.
 const BOUNDS: [f64; 12] = [
@@ -43,15 +43,16 @@ struct Refused {
 }
 
 impl Counters {
-    /// Has them shown by `registry`.
-    pub fn register(registry: &mut Registry) -> Self {
+    /// Has them shown by `registry`, as those of this server.
+    pub fn register(registry: &mut Registry, teller: Teller) -> Self {
         let counters = Self {
             refusals: Family::default(),
             verifications: Histogram::new(BOUNDS),
             database: Gauge::default(),
         };
-        // A rate needs the number from before the first one.
-        for code in Code::ALL {
+        // A rate needs the number from before the first one. Of others that come all the same the
+        // first is counted as well.
+        for code in Code::ALL.iter().filter(|code| code.is_told_by(teller)) {
             drop(counters.refused(code.as_str()));
         }
         registry.register(
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn a_refusal_is_counted_by_its_code_and_shows_nobody() {
         let mut registry = Registry::with_prefix("cuhk");
-        let counters = Counters::register(&mut registry);
+        let counters = Counters::register(&mut registry, Teller::Cuhk);
         let sid = "1155000001".parse().unwrap();
         for _ in 0..2 {
             let refusal = Refusal::new(Code::CodeUsed, Step::Two).about(&sid);
@@ -118,10 +119,22 @@ mod tests {
         encode(&mut text, &registry).unwrap();
         assert!(text.contains("cuhk_refusals_total{code=\"code_used\"} 2\n"));
         assert!(!text.contains("1155000001"), "{text}");
-        // What has not happened yet is a nought, not an absence.
+        // What has not happened yet is a nought, not an absence; what cannot happen is absent.
         for code in Code::ALL {
             let line = format!("cuhk_refusals_total{{code=\"{code}\"}} ");
-            assert!(text.contains(&line), "{line}: {text}");
+            let expected = code.is_told_by(Teller::Cuhk);
+            assert_eq!(text.contains(&line), expected, "{line}: {text}");
         }
+    }
+
+    #[test]
+    fn a_refusal_that_nobody_expects_of_this_server_is_counted_all_the_same() {
+        let mut registry = Registry::with_prefix("cuhk");
+        let counters = Counters::register(&mut registry, Teller::Cuhk);
+        let refusal = Refusal::new(Code::MacInvalid, Step::Six);
+        counters.count(&StepEvent::refused(&refusal));
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        assert!(text.contains("cuhk_refusals_total{code=\"mac_invalid\"} 1\n"));
     }
 }
