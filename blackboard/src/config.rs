@@ -9,12 +9,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU8;
 use std::time::Duration;
 
-use scb_cli::{Home, cut_config, lost_config};
+use scb_cli::{Home, bounded, cut_config, lost_config};
 use scb_protocol::MAX_QUESTION;
 use scb_protocol::server::Outage;
 use scb_protocol::statement::Label;
 use scb_transport::Limits;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub(crate) use witness::{NamedWitness, WitnessPolicyError};
 
@@ -38,18 +38,24 @@ pub struct Config {
     /// As [`Config::course`].
     #[serde(skip_serializing)]
     pub assignment: Option<Label>,
-    /// Most bytes of one hand-in, whatever an assignment allows.
+    /// Most bytes of one hand-in, whatever an assignment allows; 1 to 2^40.
+    #[serde(deserialize_with = "hand_in_bytes")]
     pub max_bytes: u64,
     /// How long after the signed statement the files may come; in the file, seconds.
     #[serde(with = "window")]
     pub upload_window: Duration,
-    /// Hand-ins of one student whose files may still come.
+    /// Hand-ins of one student whose files may still come; at most 100,000.
+    #[serde(deserialize_with = "hand_ins_of_one")]
     pub unfinished_per_student: u32,
-    /// Bytes of these together.
+    /// Bytes of these together; at most 2^50.
+    #[serde(deserialize_with = "disk_bytes")]
     pub unfinished_bytes_per_student: u64,
     /// Hand-ins of all students whose files may still come; beyond it only first ones are taken.
+    /// At most 10,000,000.
+    #[serde(deserialize_with = "hand_ins_of_all")]
     pub unfinished: u32,
-    /// Bytes of all hand-ins whose files may still come.
+    /// Bytes of all hand-ins whose files may still come; at most 2^50.
+    #[serde(deserialize_with = "disk_bytes")]
     pub unfinished_bytes: u64,
     /// How long a proposal waits for signatures; in the file, seconds.
     #[serde(with = "window")]
@@ -196,12 +202,36 @@ impl Config {
 }
 
 /// No larger than the groups about which CUHK answers.
-fn group_size<'de, D: serde::Deserializer<'de>>(from: D) -> Result<NonZeroU8, D::Error> {
+fn group_size<'de, D: Deserializer<'de>>(from: D) -> Result<NonZeroU8, D::Error> {
     let size = NonZeroU8::deserialize(from)?;
     if usize::from(size.get()) > MAX_QUESTION {
         return Err(serde::de::Error::custom("a group has 1 to 8 members"));
     }
     Ok(size)
+}
+
+fn hand_in_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    bounded(
+        from,
+        1..=1 << 40,
+        "bytes: without any nobody hands in, and more than a TiB comes over no link in time",
+    )
+}
+
+fn disk_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    bounded(from, 0..=1 << 50, "bytes: no disk here holds a PiB")
+}
+
+fn hand_ins_of_one<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    bounded(from, 0..=100_000, "hand-ins: nobody needs to begin more")
+}
+
+fn hand_ins_of_all<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    bounded(
+        from,
+        0..=10_000_000,
+        "hand-ins: each has a directory of its own until its files have come",
+    )
 }
 
 /// Serde for whole seconds, from a minute to a year.
@@ -220,7 +250,7 @@ mod window {
         let seconds = u64::deserialize(from)?;
         if !(60..=YEAR).contains(&seconds) {
             return Err(serde::de::Error::custom(
-                "files may follow for at least 60 seconds and at most a year",
+                "from 60 to 31622400 seconds: what waits longer than a year waits for nobody",
             ));
         }
         Ok(Duration::from_secs(seconds))
@@ -303,6 +333,24 @@ mod tests {
             .replace("# cuhk = ", "cuhk = ")
             .replace("# metrics = ", "metrics = ");
         assert_eq!(toml::from_str::<Config>(&uncommented).unwrap(), config);
+    }
+
+    #[test]
+    fn what_is_beyond_its_bounds_is_told_with_its_line_and_why() {
+        for (line, what) in [
+            ("max_bytes = 0", "from 1 to 1099511627776 bytes: without"),
+            ("max_bytes = 1099511627777", "more than a TiB"),
+            ("unfinished_per_student = 100001", "from 0 to 100000 hand"),
+            ("unfinished_bytes_per_student = 1125899906842625", "a PiB"),
+            ("unfinished = 4294967295", "from 0 to 10000000 hand-ins"),
+            ("unfinished_bytes = 9223372036854775807", "a PiB"),
+            ("cosign_window = 31622401", "from 60 to 31622400 seconds"),
+            ("limits.per_address = 1000001", "no machine holds more"),
+        ] {
+            let told = toml::from_str::<Config>(&format!("quorum = 1\n{line}\n"));
+            let told = told.unwrap_err().to_string();
+            assert!(told.contains("line 2") && told.contains(what), "{told}");
+        }
     }
 
     #[test]

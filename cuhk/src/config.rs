@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use scb_certs::DistributionUrls;
-use scb_cli::Home;
+use scb_cli::{Home, bounded};
 use scb_transport::Limits;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::addresses;
 use crate::calendar::{CampusOffset, days};
@@ -19,11 +19,19 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCA
 /// Wrong enrolment codes in a minute from one address.
 const WRONG_CODES: NonZeroU32 = NonZeroU32::new(60).expect("60 is not 0");
 
+/// And at most.
+const MOST_WRONG_CODES: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not 0");
+
 /// Logs of one service that are witnessed.
 const WITNESSED_LOGS: NonZeroU32 = NonZeroU32::new(10_000).expect("10000 is not 0");
 
+/// And at most.
+const MOST_WITNESSED_LOGS: NonZeroU32 = NonZeroU32::new(10_000_000).expect("ten million are not 0");
+
 /// For how many days a question about a student is kept, unless configured otherwise.
 const QUESTION_RETENTION_DAYS: u32 = 400;
+/// At most: ten years, as long as the root counts.
+const MAX_QUESTION_RETENTION_DAYS: u32 = 3660;
 /// And at least: ten more than a student's program insists on, so that no clock that is wrong by
 /// hours makes it complain.
 pub(crate) const MIN_QUESTION_RETENTION_DAYS: u32 = 100;
@@ -83,15 +91,19 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<SocketAddr>,
     /// Wrong enrolment codes in a minute from one address (IPv6: from one /64), beyond which a
-    /// wrong one is told `busy`. A right one always counts.
+    /// wrong one is told `busy`. A right one always counts. At most 1,000,000.
+    #[serde(deserialize_with = "wrong_codes")]
     pub wrong_codes: NonZeroU32,
-    /// How many days after its end a student's certificate may still be renewed with its key.
+    /// How many days after its end a student's certificate may still be renewed with its key; at most
+    /// 366.
+    #[serde(deserialize_with = "renewal_grace")]
     pub renewal_grace_days: u32,
     /// The campus's offset from UTC, by which terms end.
     pub utc_offset: CampusOffset,
-    /// How many logs of one service CUHK witnesses.
+    /// How many logs of one service CUHK witnesses; at most 10,000,000.
+    #[serde(deserialize_with = "witnessed_logs")]
     pub witnessed_logs: NonZeroU32,
-    /// For how many days the issuance log's questions about students are kept; at least 100.
+    /// For how many days the issuance log's questions about students are kept; 100 to 3660.
     #[serde(deserialize_with = "question_retention")]
     pub question_retention_days: u32,
     /// Deadlines and bounds.
@@ -167,7 +179,7 @@ impl Config {
              wrong_codes = {wrong_codes}\n\
              # For how many days after its end a student's certificate can be renewed with its own\n\
              # key, as long as the roster lists the student; later only with a new code. 0: never.\n\
-             # Default: 30\n\
+             # At most 366. Default: 30\n\
              renewal_grace_days = {renewal_grace_days}\n\
              # The campus's offset from UTC: a term ends there at the end of its last day\n\
              # (`cuhk term set`). Default: \"+08:00\"\n\
@@ -177,7 +189,8 @@ impl Config {
              witnessed_logs = {witnessed_logs}\n\
              # For how many days the issuance log keeps who asked about a student; `cuhk prune`\n\
              # removes what is older, and the entries of witnessed logs that have not grown for as\n\
-             # long. At least {MIN_QUESTION_RETENTION_DAYS}, as students miss what is younger than 90. Default: {QUESTION_RETENTION_DAYS}\n\
+             # long. At least {MIN_QUESTION_RETENTION_DAYS}, as students miss what is younger than 90, and at most\n\
+             # {MAX_QUESTION_RETENTION_DAYS}. Default: {QUESTION_RETENTION_DAYS}\n\
              question_retention_days = {question_retention_days}\n\
              \n\
              {limits}",
@@ -238,13 +251,36 @@ pub(crate) fn cut_config(home: &Home) -> Option<String> {
     scb_cli::cut_config(home, &Config::default().to_toml())
 }
 
-fn question_retention<'de, D: serde::Deserializer<'de>>(source: D) -> Result<u32, D::Error> {
-    match u32::deserialize(source)? {
-        days @ MIN_QUESTION_RETENTION_DAYS.. => Ok(days),
-        _ => Err(serde::de::Error::custom(format!(
-            "questions are kept for {MIN_QUESTION_RETENTION_DAYS} days at least"
-        ))),
-    }
+fn question_retention<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    bounded(
+        from,
+        MIN_QUESTION_RETENTION_DAYS..=MAX_QUESTION_RETENTION_DAYS,
+        "days: students miss younger questions, and older ones than the root nobody needs",
+    )
+}
+
+fn renewal_grace<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    bounded(
+        from,
+        0..=366,
+        "days: in whose hands a key is that was not used for longer, only a new code tells",
+    )
+}
+
+fn wrong_codes<'de, D: Deserializer<'de>>(from: D) -> Result<NonZeroU32, D::Error> {
+    bounded(
+        from,
+        NonZeroU32::MIN..=MOST_WRONG_CODES,
+        "in a minute: more is no limit",
+    )
+}
+
+fn witnessed_logs<'de, D: Deserializer<'de>>(from: D) -> Result<NonZeroU32, D::Error> {
+    bounded(
+        from,
+        NonZeroU32::MIN..=MOST_WITNESSED_LOGS,
+        "logs: each is kept for ever, and more are no limit",
+    )
 }
 
 fn list(values: &[String]) -> String {
@@ -359,7 +395,17 @@ mod tests {
             ),
             ("public_url = \"https://ca.example\"", "not plain HTTP"),
             ("public_url = \"http://0.0.0.0:8012\"", "no client reaches"),
-            ("question_retention_days = 99", "100 days at least"),
+            (
+                "question_retention_days = 99",
+                "from 100 to 3660 days: students miss",
+            ),
+            ("question_retention_days = 4294967295", "from 100 to 3660"),
+            ("renewal_grace_days = 367", "from 0 to 366 days: in whose"),
+            ("renewal_grace_days = 4294967295", "from 0 to 366 days"),
+            ("wrong_codes = 1000001", "from 1 to 1000000 in a minute"),
+            ("witnessed_logs = 10000001", "from 1 to 10000000 logs"),
+            ("limits.address_rate = 1000001", "from 1 to 1000000 new"),
+            ("limits.busy_retry = 86400", "from 0 to 3600 seconds"),
         ] {
             let told = toml::from_str::<Config>(&format!("ip = []\n{line}\n"));
             let told = told.unwrap_err().to_string();

@@ -1,10 +1,12 @@
 //! `HOME/config.toml`.
 
+use std::fmt;
 use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Error, Home, read_limited, write_atomic};
 
@@ -39,6 +41,26 @@ pub fn load_config<T: DeserializeOwned + Default>(home: &Home) -> Result<T, Erro
 pub fn save_config<T: Serialize>(home: &Home, config: &T) -> Result<(), Error> {
     let text = toml::to_string_pretty(config).map_err(Error::ConfigUnwritable)?;
     write_atomic(&home.path(FILE), text.as_bytes(), 0o600)
+}
+
+/// Reads a number of a configuration that has bounds, and says why it has them: `from 0 to 366 days: …`.
+///
+/// # Errors
+/// It is beyond them, or no number.
+pub fn bounded<'de, T, D>(from: D, bounds: RangeInclusive<T>, why: &str) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + PartialOrd + fmt::Display,
+    D: Deserializer<'de>,
+{
+    let number = T::deserialize(from)?;
+    match bounds.contains(&number) {
+        true => Ok(number),
+        false => Err(D::Error::custom(format!(
+            "from {} to {} {why}",
+            bounds.start(),
+            bounds.end()
+        ))),
+    }
 }
 
 /// What to say of a configuration that is gone, or in which no option is set: `init` has written one

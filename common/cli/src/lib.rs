@@ -24,7 +24,7 @@ mod spreadsheet;
 mod terminal;
 mod time;
 
-pub use config::{cut_config, load_config, lost_config, save_config};
+pub use config::{bounded, cut_config, load_config, lost_config, save_config};
 pub use delimited::{
     Encoding, Quotes, Text, TextFault, TextForm, judge_quotes, open_text, read_text,
 };

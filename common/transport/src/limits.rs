@@ -18,11 +18,11 @@ pub struct Limits {
     /// told `busy`.
     #[serde(deserialize_with = "places")]
     pub per_address: usize,
-    /// New connections from one address at once, after a while without any; at least 1.
-    #[serde(deserialize_with = "at_least_one")]
+    /// New connections from one address at once, after a while without any; 1 to 1,000,000.
+    #[serde(deserialize_with = "arriving")]
     pub address_burst: u32,
-    /// New connections per second from one address in the long run; at least 1.
-    #[serde(deserialize_with = "at_least_one")]
+    /// New connections per second from one address in the long run; 1 to 1,000,000.
+    #[serde(deserialize_with = "arriving")]
     pub address_rate: u32,
     /// Whether this machine's own addresses are counted like others.
     pub count_loopback: bool,
@@ -44,7 +44,8 @@ pub struct Limits {
     /// For a peer to read a last message before the socket is closed.
     #[serde(with = "seconds")]
     pub linger: Duration,
-    /// After how many seconds a client that was told `busy` may try again.
+    /// After how many seconds a client that was told `busy` may try again; at most an hour.
+    #[serde(deserialize_with = "retry")]
     pub busy_retry: u32,
 }
 
@@ -192,7 +193,7 @@ fn seconds_of(time: Duration) -> String {
     time.as_secs_f64().to_string()
 }
 
-const BOUNDS: &str = "from 1 to 1000000 connections";
+const BOUNDS: &str = "from 1 to 1000000 connections: no machine holds more";
 
 fn in_bounds(places: usize) -> Option<usize> {
     (1..=1_000_000).contains(&places).then_some(places)
@@ -202,10 +203,21 @@ fn places<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
     in_bounds(usize::deserialize(from)?).ok_or_else(|| D::Error::custom(BOUNDS))
 }
 
-fn at_least_one<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+fn arriving<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     match u32::deserialize(from)? {
-        0 => Err(D::Error::custom("at least 1")),
-        number => Ok(number),
+        number @ 1..=1_000_000 => Ok(number),
+        _ => Err(D::Error::custom(
+            "from 1 to 1000000 new connections: no machine takes more, and with none there is no server",
+        )),
+    }
+}
+
+fn retry<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    match u32::deserialize(from)? {
+        seconds @ 0..=3600 => Ok(seconds),
+        _ => Err(D::Error::custom(
+            "from 0 to 3600 seconds: whoever is told `busy` should come back the same hour",
+        )),
     }
 }
 
@@ -257,6 +269,9 @@ mod tests {
             r#"{"per_address":0}"#,
             r#"{"address_burst":0}"#,
             r#"{"address_rate":0}"#,
+            r#"{"address_burst":1000001}"#,
+            r#"{"address_rate":4294967295}"#,
+            r#"{"busy_retry":3601}"#,
             r#"{"max_connections":18446744073709551615}"#,
         ] {
             assert!(serde_json::from_str::<Limits>(text).is_err(), "{text}");
