@@ -54,7 +54,8 @@ impl ClockCheck {
     }
 
     /// [`Self::check_ahead`], which writes down what came of it: a doubt stays, whatever is recorded by
-    /// that clock, until somebody vouches for it or it is seen to be right again.
+    /// that clock, until somebody vouches for it or it is seen to be right again; and a clock that was
+    /// believed is believed for another 31 days, so that whoever prunes every week needs nothing else.
     ///
     /// # Errors
     ///
@@ -68,7 +69,8 @@ impl ClockCheck {
             }
             checked => checked?,
         }
-        if self == Self::Waived || trust.find()?.is_some_and(|trust| trust.is_doubted) {
+        let is_compared = trust.find()?.is_some() || last_alive(records)?.is_some();
+        if self == Self::Waived || is_compared {
             trust.vouch(now)?;
         }
         Ok(Ok(()))
@@ -143,7 +145,7 @@ fn last_alive(records: &Records<'_>) -> Result<Option<UnixTime>, Error> {
 mod tests {
     use super::*;
     use crate::Store;
-    use crate::store::temporary;
+    use crate::store::{StoredList, temporary};
 
     const DAY: u64 = 24 * 60 * 60;
 
@@ -161,6 +163,13 @@ mod tests {
         store.write_blocking(issue).unwrap();
     }
 
+    /// Would be, without anything written down.
+    fn would_be(store: &Store, day: u64) -> bool {
+        let checked = store
+            .read_blocking(move |records| ClockCheck::AgainstRecords.check_ahead(records, at(day)));
+        checked.is_ok()
+    }
+
     fn is_believed(store: &Store, clock: ClockCheck, day: u64) -> bool {
         let judged = store.write_blocking(move |records| clock.judge(records, at(day)));
         judged.unwrap().is_ok()
@@ -172,8 +181,33 @@ mod tests {
         let (_dir, store) = temporary();
         assert!(is_believed(&store, AgainstRecords, 9999), "no record yet");
         recorded(&store, 1000);
-        assert!(is_believed(&store, AgainstRecords, 1031));
+        assert!(would_be(&store, 1031));
+        assert!(!would_be(&store, 1032));
         assert!(!is_believed(&store, AgainstRecords, 1032));
+    }
+
+    #[test]
+    fn a_list_that_was_signed_counts_as_a_record_and_so_does_a_clock_that_was_believed() {
+        use ClockCheck::AgainstRecords;
+        let (_dir, store) = temporary();
+        recorded(&store, 1000);
+        // A CUHK that serves all summer, and nobody asks for anything.
+        let issuer = crate::store::issuer(scb_certs::IssuerKind::Students);
+        let crl = issuer.sign_crl(1, at(1060), at(1061), &[]).unwrap();
+        let list = StoredList { crl, epoch: 1 };
+        let sign = move |records: &Records<'_>| records.lists().replace(CrlSigner::STUDENTS, &list);
+        store.write_blocking(sign).unwrap();
+        assert!(would_be(&store, 1091));
+        assert!(!would_be(&store, 1092));
+        // One that does not serve, where something is removed from time to time.
+        for day in [1090, 1120, 1151] {
+            assert!(is_believed(&store, AgainstRecords, day), "{day}");
+        }
+        assert!(
+            !is_believed(&store, AgainstRecords, 1183),
+            "and then nothing"
+        );
+        assert!(!would_be(&store, 1184));
     }
 
     #[test]
@@ -185,7 +219,7 @@ mod tests {
         recorded(&store, 1800);
         assert!(!is_believed(&store, AgainstRecords, 1801));
         assert!(is_believed(&store, Waived, 1801), "somebody vouches");
-        assert!(is_believed(&store, AgainstRecords, 1832), "for 31 days");
+        assert!(would_be(&store, 1832), "for 31 days");
         assert!(!is_believed(&store, AgainstRecords, 1833));
     }
 
@@ -198,5 +232,6 @@ mod tests {
         assert!(is_believed(&store, AgainstRecords, 1001), "set right");
         recorded(&store, 1030);
         assert!(is_believed(&store, AgainstRecords, 1060));
+        assert!(!is_believed(&store, AgainstRecords, 1092));
     }
 }

@@ -43,8 +43,10 @@ how far they had grown stays known. A Blackboard that is put back from a backup 
 them back no more (`log_not_kept`).
 
 Refuses (`clock_ahead`) if this machine's clock is 31 days ahead of all that was recorded or
-signed, or was found so since somebody last vouched for it: --clock-is-right does. A wrong clock
-would otherwise remove everybody's certificate.
+signed and of the last time that it was believed, or was found so since somebody last vouched for
+it: --clock-is-right does. A wrong clock would otherwise remove everybody's certificate. A CUHK that
+serves signs lists every day, and a prune counts as well: it is only after a month off that somebody
+has to vouch.
 
 Works while `cuhk serve` runs. Giving the room back takes as much again for a moment: on a full disk
 make room elsewhere first.";
@@ -119,10 +121,11 @@ impl Told<'_> {
 pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
     let (home, store) = desk.open_to_write()?;
     let clock = desk.clock;
-    match arguments.dry_run {
-        true => store.read_blocking(move |records| clock.check_ahead(records, now()))?,
-        false => store.write_blocking(move |records| clock.judge(records, now()))??,
+    let believed = store.read_blocking(move |records| clock.check_ahead(records, now()));
+    if believed.is_err() && !arguments.dry_run {
+        store.write_blocking(move |records| clock.judge(records, now()))??;
     }
+    believed?;
     let config = load_config::<Config>(&home)?;
     // What may still be renewed must be there to be found.
     let keep = days(arguments.keep_days).max(config.renewal_grace() + days(1));
@@ -148,7 +151,10 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     let database = home.path(path::DATABASE);
     // On a disk that is nearly full the room of the log is what removing takes.
     empty_log(&database).map_err(Error::from)?;
-    told.pruned = store.write_blocking(move |records| records.pruning().remove_ended(ended))?;
+    told.pruned = store.write_blocking(move |records| {
+        clock.judge(records, now())??;
+        records.pruning().remove_ended(ended)
+    })?;
     questions.remove()?;
     for log in &idle {
         let log = *log;

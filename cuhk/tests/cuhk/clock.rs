@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use scb_certs::{RevocationReason, SigningKey};
+use scb_cuhk::CrlSigner;
 use scb_protocol::Code;
 use scb_protocol::message::cuhk::Request;
 
 use crate::university::{University, ask, enrol, refused, renew, status};
 
+const DAY: u64 = 24 * 3600;
 const HOUR: Duration = Duration::from_secs(3600);
 const FORTY_DAYS: Duration = Duration::from_secs(40 * 24 * 3600);
 
@@ -134,4 +136,26 @@ async fn once_the_roots_list_has_ended_nobodys_certificate_is_blamed() {
         let refused = university.ask(Some(who), &request).await.unwrap_err();
         assert_eq!(refused.code, Code::StatusUnavailable, "{refused}");
     }
+}
+
+/// All summer, say.
+#[tokio::test]
+async fn a_cuhk_that_serves_and_is_asked_nothing_signs_its_lists_every_day() {
+    let university = University::open().await;
+    for day in 1..=45 {
+        university.clock.advance(24 * HOUR);
+        university.refresher.refresh().await.unwrap();
+        // What `cuhk prune` goes by where nothing else is recorded: `cuhk/src/clock.rs`.
+        let signed = university
+            .change(|records| records.lists().find(CrlSigner::STUDENTS))
+            .await
+            .unwrap();
+        let age = university.clock.now().as_secs() - signed.crl.this_update().as_secs();
+        assert!(age <= DAY, "day {day}: {age} s");
+    }
+    let database = university.home().path("cuhk.db");
+    let reader = rusqlite::Connection::open(database).unwrap();
+    let sql = "SELECT count(*) FROM clock_trust WHERE doubted_at IS NOT NULL";
+    let doubted = reader.query_one(sql, [], |row| row.get::<_, u32>(0));
+    assert_eq!(doubted.unwrap(), 0);
 }
