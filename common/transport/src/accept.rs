@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use rustls::server::{Acceptor, ClientHello};
+use scb_certs::CertificateError;
 use scb_protocol::{Code, Refusal, Step, certificate_refusal};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -27,10 +28,13 @@ enum Application {
 }
 
 /// What is spoken now that the handshake is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Spoken {
     Scb,
     Http(Version),
+    /// HTTP, in which a client is told why nobody can be judged here: it has shown a certificate that
+    /// was not verified to the end, and is taken for nobody.
+    Refusal(Version, CertificateError),
 }
 
 /// A handshake that came to an end.
@@ -125,21 +129,33 @@ async fn finish(
     let handshake = start.into_stream(config).into_fallible();
     let stream = handshake.await.map_err(|(error, socket)| Failed {
         error,
-        verdict,
+        verdict: verdict.clone(),
         socket: Some(socket),
     })?;
-    let peer = peer(&stream, address, tls).map_err(io::Error::other)?;
-    let spoken = match stream.get_ref().1.alpn_protocol() {
-        Some(ALPN) => Spoken::Scb,
-        Some(HTTP_2) => Spoken::Http(Version::Http2),
-        _ => Spoken::Http(Version::Http1),
-    };
+    let spoken = spoken(&stream, &verdict)?;
+    let is_judged = !matches!(spoken, Spoken::Refusal(..));
+    let peer = peer(&stream, address, is_judged.then_some(tls)).map_err(io::Error::other)?;
     let stream = TlsStream::Server(stream);
     Ok(Accepted {
         stream,
         peer,
         spoken,
     })
+}
+
+fn spoken(stream: &server::TlsStream<TcpStream>, verdict: &Verdict) -> io::Result<Spoken> {
+    let version = match stream.get_ref().1.alpn_protocol() {
+        Some(ALPN) => None,
+        Some(HTTP_2) => Some(Version::Http2),
+        _ => Some(Version::Http1),
+    };
+    match (version, verdict.found()) {
+        (None, None) => Ok(Spoken::Scb),
+        (Some(version), None) => Ok(Spoken::Http(version)),
+        (Some(version), Some(found)) => Ok(Spoken::Refusal(version, found.clone())),
+        // For frames the verifier ends the handshake.
+        (None, Some(found)) => Err(io::Error::other(found.to_string())),
+    }
 }
 
 async fn refuse_application(mut socket: TcpStream) -> Failed {
@@ -166,17 +182,21 @@ fn application(hello: &ClientHello<'_>, serves_http: bool) -> Application {
     }
 }
 
+/// With the chain that `tls` has verified; without one if nothing has.
 fn peer(
     stream: &server::TlsStream<TcpStream>,
     address: SocketAddr,
-    tls: &ServerTls,
+    tls: Option<&ServerTls>,
 ) -> Result<Peer, rustls::Error> {
     let (_, tls_session) = stream.get_ref();
-    let sent = presented(tls_session)?;
+    let chain = match tls {
+        Some(tls) => chain_of(presented(tls_session)?, tls.trust())?,
+        None => None,
+    };
     Ok(Peer {
         id: next_id(),
         address,
-        chain: chain_of(sent, tls.trust())?,
+        chain,
         exporter: binding(tls_session)?,
         root_seen: None,
     })

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scb_protocol::{Step, StepEvent};
+use scb_protocol::{Refusal, Step, StepEvent, certificate_refusal};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinError;
@@ -174,6 +174,8 @@ struct Server<H> {
 enum Opened {
     Scb(Connection),
     Http(TlsStream<TcpStream>, Version, HttpConnection),
+    /// For a client that is told this, whatever it asks.
+    Refusal(TlsStream<TcpStream>, Version, HttpConnection, Refusal),
 }
 
 impl<H, F> Server<H>
@@ -208,6 +210,10 @@ where
                     async move { http::serve(stream, version, &web, connection, &limits).await };
                 run_to_end(id, serving, &self.cancel).await;
             }
+            (Some(Opened::Refusal(stream, version, connection, refusal)), _) => {
+                telemetry::tally(&StepEvent::refused(&refusal));
+                http::refuse(stream, version, connection, &refusal, &self.limits).await;
+            }
             _ => {}
         }
         drop(place);
@@ -221,7 +227,10 @@ where
                 tracing::info!(conn = connection.id(), %peer, "refused: busy");
                 connection.refuse(&busy).await;
             }
-            Some(Opened::Http(stream, version, connection)) => {
+            Some(
+                Opened::Http(stream, version, connection)
+                | Opened::Refusal(stream, version, connection, _),
+            ) => {
                 http::refuse(stream, version, connection, &busy, &self.limits).await;
             }
             None => {}
@@ -249,6 +258,11 @@ where
                 Spoken::Http(version) => {
                     let connection = HttpConnection::over_tls(done.peer, &self.shutdown);
                     Opened::Http(done.stream, version, connection)
+                }
+                Spoken::Refusal(version, found) => {
+                    let connection = HttpConnection::over_tls(done.peer, &self.shutdown);
+                    let refusal = certificate_refusal(&found, self.first_step);
+                    Opened::Refusal(done.stream, version, connection, refusal)
                 }
             }),
             Ok(Err(failed)) => {

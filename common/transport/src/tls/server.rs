@@ -8,7 +8,7 @@ use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use scb_certs::{Certificate, Chain, SigningKey, TrustStore};
 
-use super::verifier::{ClientVerifier, Verdict};
+use super::verifier::{ClientVerifier, Verdict, WithoutLists};
 use super::{ALPN, provider};
 use crate::clock::{Clock, TlsTime};
 use crate::error::Error;
@@ -77,14 +77,20 @@ impl ServerTls {
 
     /// For one handshake that ends in one of these application protocols. What is found wrong
     /// with the client is kept in `verdict`, since the alert and the error that rustls returns
-    /// say less.
+    /// say less. Without the frames among the protocols the handshake also ends well for a client that
+    /// cannot be judged for want of lists: then `verdict` has that, and the client must be taken for nobody.
     pub(crate) fn for_handshake(
         &self,
         protocols: &[&[u8]],
         verdict: &Verdict,
     ) -> Result<Arc<ServerConfig>, rustls::Error> {
         let trust = Arc::clone(&self.trust);
-        let verifier = ClientVerifier::new(trust, self.client_auth, verdict.clone());
+        let without_lists = match protocols.contains(&ALPN) {
+            true => WithoutLists::Alert,
+            false => WithoutLists::Afterwards,
+        };
+        let verdict = verdict.clone();
+        let verifier = ClientVerifier::new(trust, self.client_auth, verdict, without_lists);
         let (provider, time) = (Arc::clone(&self.provider), Arc::clone(&self.time));
         let mut config = ServerConfig::builder_with_details(provider, time)
             .with_protocol_versions(&[&rustls::version::TLS13])?

@@ -100,21 +100,45 @@ impl Verdict {
     }
 }
 
+/// How a client is told that this server has no revocation list in force, and can judge nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WithoutLists {
+    /// By the alert `bad_certificate_status_response`, as of everything that is wrong.
+    Alert,
+    /// After the handshake, by whoever asks the verdict: it has the finding, and the client is nobody.
+    Afterwards,
+}
+
 /// Accepts a client only if it is a student or a service of this CUHK.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     trust: Arc<TrustStore>,
     client_auth: ClientAuth,
     verdict: Verdict,
+    without_lists: WithoutLists,
 }
 
 impl ClientVerifier {
-    pub(super) fn new(trust: Arc<TrustStore>, client_auth: ClientAuth, verdict: Verdict) -> Self {
+    pub(super) fn new(
+        trust: Arc<TrustStore>,
+        client_auth: ClientAuth,
+        verdict: Verdict,
+        without_lists: WithoutLists,
+    ) -> Self {
         Self {
             trust,
             client_auth,
             verdict,
+            without_lists,
         }
+    }
+
+    fn is_told_afterwards(&self, found: &CertificateError) -> bool {
+        let is_for_want_of_lists = matches!(
+            found,
+            CertificateError::CrlUnavailable | CertificateError::CrlExpired
+        );
+        self.without_lists == WithoutLists::Afterwards && is_for_want_of_lists
     }
 
     fn verify(
@@ -145,8 +169,13 @@ impl ClientCertVerifier for ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let presented: Vec<_> = std::iter::once(end_entity).chain(intermediates).collect();
-        self.verify(&presented, now)
-            .map_err(|found| self.verdict.refuse(found))?;
+        if let Err(found) = self.verify(&presented, now) {
+            let is_told_afterwards = self.is_told_afterwards(&found);
+            let refused = self.verdict.refuse(found);
+            if !is_told_afterwards {
+                return Err(refused);
+            }
+        }
         Ok(ClientCertVerified::assertion())
     }
 

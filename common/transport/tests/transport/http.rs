@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Extension;
 use axum::routing::{get, post};
+use scb_protocol::Code;
 use scb_testkit::TestCampus;
 use scb_transport::{ClientAuth, HttpConnection, Limits, Listener, MAX_BODY, Shutdown, Web};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -237,6 +238,61 @@ async fn places_are_shared_with_the_frames_and_a_full_server_says_so() {
         assert!(said.contains(r#""code":"busy""#), "{said}");
     }
     first.close().await;
+}
+
+/// EST's `simplereenroll`, say: an alert would tell `curl` nothing that it can show.
+#[tokio::test]
+async fn without_lists_whoever_shows_a_certificate_is_told_so_in_http_and_is_nobody() {
+    let campus = TestCampus::new();
+    let both = serve_both(&campus, Limits::default()).await;
+    let student = campus.student("1155000001");
+    let config = |(chain, key): (scb_certs::Chain, scb_certs::SigningKey), offered: &[&[u8]]| {
+        let mut config = raw_builder(&campus)
+            .with_client_auth_cert(chain.to_rustls(), key.to_pkcs8_der())
+            .unwrap();
+        config.alpn_protocols = offered.iter().map(|one| one.to_vec()).collect();
+        config
+    };
+    campus.clock().advance(Duration::from_secs(25 * 3600));
+    for offered in [vec![], vec![&b"http/1.1"[..]]] {
+        for path in ["/who", "/count", "/nothing"] {
+            let stream = raw_client(&both.tls, config(student.pair(), &offered)).await;
+            let said = exchange(stream, &request("GET", path, "")).await;
+            assert!(said.starts_with("HTTP/1.1 503"), "{said}");
+            assert!(said.contains("retry-after: 60"), "{said}");
+            assert!(said.contains(r#""code":"status_unavailable""#), "{said}");
+            assert!(!said.contains("somebody"), "{said}");
+        }
+    }
+    // Whatever else was asked on the connection before it ends is told the same.
+    let twice = [b"GET /who HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2)].concat();
+    let stream = raw_client(&both.tls, config(student.pair(), &[])).await;
+    let said = exchange(stream, &twice).await;
+    let answers = said.matches("HTTP/1.1 ").count();
+    assert!((1..=2).contains(&answers), "{said}");
+    assert_eq!(said.matches("HTTP/1.1 503").count(), answers, "{said}");
+    // Whoever shows none is served as before.
+    let mut anonymous = raw_config(&campus);
+    anonymous.alpn_protocols = vec![];
+    let stream = raw_client(&both.tls, anonymous).await;
+    let said = exchange(stream, &request("GET", "/who", "")).await;
+    assert!(said.ends_with("nobody"), "{said}");
+    // In frames, and for what is wrong with a certificate itself, an alert ends the handshake.
+    let tls = client_tls(&campus, Some(&student));
+    let frames = greeted(&both.tls.host_port(), &tls).await;
+    assert_eq!(frames.unwrap_err().code, Code::StatusUnavailable);
+    let expired = campus.student_valid("1155000001", &campus.expired());
+    let mut stream = raw_client(&both.tls, config(expired.pair(), &[])).await;
+    let _ = stream.write_all(&request("GET", "/who", "")).await;
+    let mut said = Vec::new();
+    let alert = timeout(LONG, stream.read_to_end(&mut said)).await.unwrap();
+    assert!(
+        alert
+            .unwrap_err()
+            .to_string()
+            .contains("CertificateExpired")
+    );
+    assert!(said.is_empty());
 }
 
 #[tokio::test]
