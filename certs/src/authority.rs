@@ -1,5 +1,3 @@
-use std::sync::OnceLock;
-
 use rcgen::{
     CertificateParams, CertificateRevocationListParams, KeyIdMethod, RevokedCertParams,
     SerialNumber,
@@ -7,7 +5,7 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_cert::ext::pkix::KeyUsages;
 
-use crate::lint::{Checked, Profile};
+use crate::lint::{Listed, Profile, Signer, check, check_list, checked};
 use crate::validity::date_time;
 use crate::{Certificate, Crl, Error, PublicKey, RevokedEntry, SigningKey, TrustDomain};
 
@@ -56,20 +54,15 @@ impl Authority {
         if key == self.key.public_key() {
             return Err(Error::KeyOfAuthority);
         }
-        let defect = OnceLock::new();
-        let checked = Checked {
-            key: &self.key,
-            issuer: &self.certificate,
-            profile,
-            defect: &defect,
-        };
-        let signed = parameters.signed_by(key, &self.rcgen_issuer(checked)?);
-        if let Some(defect) = defect.get() {
-            return Err(Error::ProfileBroken(*defect));
-        }
-        Certificate::from_der(signed.map_err(Error::Issuing)?.der())
+        let look = |tbs: &[u8]| check(tbs, profile, Signer::Authority(&self.certificate));
+        let signed = checked(&self.key, &look, |own| {
+            let signed = parameters.signed_by(key, &self.rcgen_issuer(own)?);
+            signed.map_err(Error::Issuing)
+        })?;
+        Certificate::from_der(signed.der())
     }
 
+    /// Signs a revocation list if it says exactly this.
     pub(crate) fn sign_crl(
         &self,
         number: u64,
@@ -77,19 +70,42 @@ impl Authority {
         next_update: UnixTime,
         revoked: &[RevokedEntry],
     ) -> Result<Crl, Error> {
-        let signed = CertificateRevocationListParams {
-            this_update: date_time(this_update)?,
-            next_update: date_time(next_update)?,
-            crl_number: SerialNumber::from(number),
+        let listed = Listed {
+            number,
+            this_update,
+            next_update,
+            revoked,
+        };
+        self.sign_list(&self.list(&listed)?, &listed)
+    }
+
+    /// What is signed of a list.
+    pub(crate) fn list(
+        &self,
+        listed: &Listed<'_>,
+    ) -> Result<CertificateRevocationListParams, Error> {
+        let revoked = listed.revoked.iter().map(revoked_certificate);
+        Ok(CertificateRevocationListParams {
+            this_update: date_time(listed.this_update)?,
+            next_update: date_time(listed.next_update)?,
+            crl_number: SerialNumber::from(listed.number),
             issuing_distribution_point: None,
-            revoked_certs: revoked
-                .iter()
-                .map(revoked_certificate)
-                .collect::<Result<_, _>>()?,
+            revoked_certs: revoked.collect::<Result<_, _>>()?,
             key_identifier_method: self.key_identifier()?,
-        }
-        .signed_by(&self.rcgen_issuer(&self.key)?)
-        .map_err(Error::Issuing)?;
+        })
+    }
+
+    /// Signs a list if it says exactly what it should.
+    pub(crate) fn sign_list(
+        &self,
+        parameters: &CertificateRevocationListParams,
+        listed: &Listed<'_>,
+    ) -> Result<Crl, Error> {
+        let look = |tbs: &[u8]| check_list(tbs, listed, &self.certificate);
+        let signed = checked(&self.key, &look, |own| {
+            let signed = parameters.signed_by(&self.rcgen_issuer(own)?);
+            signed.map_err(Error::Issuing)
+        })?;
         Crl::from_der(signed.der())
     }
 

@@ -21,9 +21,9 @@ use crate::{Certificate, Error, Serial};
 /// Bytes that a revocation list may have at most; an entry takes about 50.
 pub const MAX_CRL_SIZE: usize = 16 * 1024 * 1024;
 
-const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
-const REASON: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
-const AUTHORITY_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
+pub(crate) const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
+pub(crate) const REASON: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
+pub(crate) const AUTHORITY_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
 
 /// A certificate to be listed as revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -349,7 +349,7 @@ fn is_on_hold(entry: &RevokedCert) -> bool {
 }
 
 /// No reason is given for one that is not used here.
-fn reason(entry: &RevokedCert) -> RevocationReason {
+pub(crate) fn reason(entry: &RevokedCert) -> RevocationReason {
     let extensions = entry.crl_entry_extensions.as_deref().unwrap_or_default();
     let extension = extensions.iter().find(|found| found.extn_id == REASON);
     let reason = extension.map(|found| CrlReason::from_der(found.extn_value.as_bytes()));

@@ -121,8 +121,8 @@ pub enum Error {
     /// A certificate's validity is empty or outlives its issuer.
     #[error("validity is empty or longer than the issuer's")]
     ValidityInvalid,
-    /// The certificate would not be of its profile: it was not signed.
-    #[error("a certificate that breaks its profile was not signed: {0}")]
+    /// The certificate, or list, would not be of its profile: it was not signed.
+    #[error("what breaks its profile was not signed: {0}")]
     ProfileBroken(crate::Defect),
     /// The key to be certified belongs to a certificate authority.
     #[error("the key of a certificate authority is never certified again")]

@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 
 use crate::authority::{Authority, check_authority};
 use crate::key_usage::{KeyPurpose, same_purposes};
-use crate::lint::Profile;
+use crate::lint::{Profile, Signer, check, checked};
 use crate::profile;
 use crate::spiffe::authority_uri;
 use crate::validity::issued_now;
@@ -40,7 +40,7 @@ impl Root {
     /// Makes a self-signed root certificate for ten years.
     ///
     /// # Errors
-    /// [`Error::Random`], [`Error::TimeOutOfRange`], [`Error::Issuing`].
+    /// [`Error::Random`], [`Error::TimeOutOfRange`], [`Error::Issuing`], [`Error::ProfileBroken`].
     pub fn create(
         trust_domain: &TrustDomain,
         key: SigningKey,
@@ -49,8 +49,28 @@ impl Root {
         let validity = issued_now(now, Validities::ROOT);
         let serial = Serial::random()?;
         let parameters = profile::root(trust_domain, key.public_key(), &serial, &validity)?;
-        let certificate = parameters.self_signed(&key).map_err(Error::Issuing)?;
-        Self::from_parts(Certificate::from_der(certificate.der())?, key)
+        Self::self_signed(&parameters, trust_domain, key)
+    }
+
+    /// Signs a root certificate if it is of its profile.
+    pub(crate) fn self_signed(
+        parameters: &rcgen::CertificateParams,
+        trust_domain: &TrustDomain,
+        key: SigningKey,
+    ) -> Result<Self, Error> {
+        let profile = Profile {
+            uri: authority_uri(trust_domain),
+            authority: Some(1),
+            purposes: &[],
+            longest: Validities::ROOT,
+            hosts: false,
+            urls: &DistributionUrls::default(),
+        };
+        let look = |tbs: &[u8]| check(tbs, &profile, Signer::Itself(key.public_key()));
+        let signed = checked(&key, &look, |own| {
+            parameters.self_signed(&own).map_err(Error::Issuing)
+        })?;
+        Self::from_parts(Certificate::from_der(signed.der())?, key)
     }
 
     /// Puts a stored certificate and its key together.

@@ -1,8 +1,10 @@
-//! A look at a certificate in the moment before it is signed.
+//! A look at a certificate, or a revocation list, in the moment before it is signed.
 //!
 //! The bytes that are about to be signed are decoded with another library than the one that
 //! wrote them, and compared with what their kind may contain. What fails is never signed: the
 //! look is a part of the key that is lent out for signing.
+
+mod list;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -19,12 +21,15 @@ use x509_cert::ext::pkix::{
     CrlDistributionPoints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName,
     SubjectKeyIdentifier,
 };
+use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_cert::{TbsCertificate, Version};
 
 use crate::key_usage::{KeyPurpose, same_purposes};
 use crate::parse::unix_time;
 use crate::profile::{CA_ISSUERS, NAME_LENGTH};
-use crate::{Certificate, DistributionUrls, PublicKey, SigningKey, Validities};
+use crate::{Certificate, DistributionUrls, Error, PublicKey, SigningKey, Validities};
+
+pub(crate) use list::{Listed, check_list};
 
 const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 /// Bytes of a serial number that could not be guessed: more than 64 bits.
@@ -84,6 +89,15 @@ pub enum Defect {
     /// An extension is repeated, or of no use in its kind.
     #[error("an extension is repeated or does not belong there")]
     Extension,
+    /// The number of a revocation list is missing, critical or not the one that is its turn.
+    #[error("the number of the revocation list is not the one that is its turn")]
+    ListNumber,
+    /// A revocation list begins or ends at another time than it should, or ends before it begins.
+    #[error("the revocation list does not begin and end when it should")]
+    ListTimes,
+    /// A revocation list does not name exactly what is revoked, since when and why.
+    #[error("the revocation list does not name exactly what is revoked")]
+    ListEntries,
 }
 
 /// What a certificate of a kind contains.
@@ -93,6 +107,7 @@ pub(crate) struct Profile<'a> {
     pub(crate) uri: String,
     /// How many authorities may follow; none for a leaf.
     pub(crate) authority: Option<u8>,
+    /// None for a root, which is for everything.
     pub(crate) purposes: &'a [KeyPurpose],
     /// From the moment of issuance.
     pub(crate) longest: Duration,
@@ -101,18 +116,44 @@ pub(crate) struct Profile<'a> {
     pub(crate) urls: &'a DistributionUrls,
 }
 
-/// An authority's key that signs certificates of one profile and no others.
+/// Who signs a certificate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Signer<'a> {
+    /// Another authority, with this certificate.
+    Authority(&'a Certificate),
+    /// Its own key: a root.
+    Itself(&'a PublicKey),
+}
+
+/// An authority's key that signs what passes one look, and nothing else.
 pub(crate) struct Checked<'a> {
-    pub(crate) key: &'a SigningKey,
-    pub(crate) issuer: &'a Certificate,
-    pub(crate) profile: &'a Profile<'a>,
+    key: &'a SigningKey,
+    look: &'a dyn Fn(&[u8]) -> Result<(), Defect>,
     /// Why it did not sign.
-    pub(crate) defect: &'a OnceLock<Defect>,
+    defect: &'a OnceLock<Defect>,
+}
+
+/// Lends `key` to `sign`, for what passes `look`.
+pub(crate) fn checked<T>(
+    key: &SigningKey,
+    look: &dyn Fn(&[u8]) -> Result<(), Defect>,
+    sign: impl FnOnce(Checked<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let defect = OnceLock::new();
+    let signed = sign(Checked {
+        key,
+        look,
+        defect: &defect,
+    });
+    match defect.get() {
+        Some(defect) => Err(Error::ProfileBroken(*defect)),
+        None => signed,
+    }
 }
 
 impl rcgen::SigningKey for Checked<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        match check(message, self.profile, self.issuer) {
+        match (self.look)(message) {
             Ok(()) => rcgen::SigningKey::sign(self.key, message),
             Err(defect) => {
                 self.defect.get_or_init(|| defect);
@@ -133,7 +174,7 @@ impl rcgen::PublicKeyData for Checked<'_> {
 }
 
 /// Looks at the part of a certificate that is signed (TBSCertificate, DER).
-fn check(tbs: &[u8], profile: &Profile<'_>, issuer: &Certificate) -> Result<(), Defect> {
+pub(crate) fn check(tbs: &[u8], profile: &Profile<'_>, signer: Signer<'_>) -> Result<(), Defect> {
     let decoded = TbsCertificate::from_der(tbs).map_err(|_| Defect::Encoding)?;
     if decoded.to_der().ok().as_deref() != Some(tbs) {
         return Err(Defect::Encoding);
@@ -141,7 +182,7 @@ fn check(tbs: &[u8], profile: &Profile<'_>, issuer: &Certificate) -> Result<(), 
     let look = Look {
         tbs: decoded,
         profile,
-        issuer,
+        signer,
     };
     // `None` is where the thing in question is not there.
     let checks = [
@@ -168,7 +209,7 @@ fn check(tbs: &[u8], profile: &Profile<'_>, issuer: &Certificate) -> Result<(), 
 struct Look<'a> {
     tbs: TbsCertificate,
     profile: &'a Profile<'a>,
-    issuer: &'a Certificate,
+    signer: Signer<'a>,
 }
 
 impl Look<'_> {
@@ -188,12 +229,14 @@ impl Look<'_> {
     }
 
     fn algorithm(&self) -> Option<bool> {
-        let algorithm = &self.tbs.signature;
-        Some(algorithm.oid == ECDSA_WITH_SHA256 && algorithm.parameters.is_none())
+        Some(is_ecdsa(&self.tbs.signature))
     }
 
     fn issuer_name(&self) -> Option<bool> {
-        Some(self.tbs.issuer.to_der().ok()? == self.issuer.subject())
+        match self.signer {
+            Signer::Authority(issuer) => Some(self.tbs.issuer.to_der().ok()? == issuer.subject()),
+            Signer::Itself(_) => Some(self.tbs.issuer == self.tbs.subject),
+        }
     }
 
     fn validity(&self) -> Option<bool> {
@@ -203,7 +246,11 @@ impl Look<'_> {
         );
         let longest = (self.profile.longest + Validities::BACKDATE).as_secs();
         let length = end.as_secs().checked_sub(start.as_secs())?;
-        Some((1..=longest).contains(&length) && end <= self.issuer.not_after())
+        let outlives = match self.signer {
+            Signer::Authority(issuer) => end > issuer.not_after(),
+            Signer::Itself(_) => false,
+        };
+        Some((1..=longest).contains(&length) && !outlives)
     }
 
     fn subject(&self) -> Option<bool> {
@@ -222,18 +269,21 @@ impl Look<'_> {
 
     fn key(&self) -> Option<bool> {
         let key = PublicKey::from_spki(&self.tbs.subject_public_key_info).ok()?;
-        Some(key != self.issuer.public_key().ok()?)
+        match self.signer {
+            Signer::Authority(issuer) => Some(key != issuer.public_key().ok()?),
+            Signer::Itself(own) => Some(key == *own),
+        }
     }
 
     fn extensions(&self) -> Option<bool> {
         let mut expected = vec![
             BasicConstraints::OID,
             KeyUsage::OID,
-            ExtendedKeyUsage::OID,
             SubjectAltName::OID,
             SubjectKeyIdentifier::OID,
             AuthorityKeyIdentifier::OID,
         ];
+        expected.extend(self.profile.purposes.first().map(|_| ExtendedKeyUsage::OID));
         let urls = self.profile.urls;
         expected.extend(urls.crl.as_ref().map(|_| CrlDistributionPoints::OID));
         expected.extend(urls.ca.as_ref().map(|_| AuthorityInfoAccessSyntax::OID));
@@ -262,6 +312,10 @@ impl Look<'_> {
     }
 
     fn extended_key_usage(&self) -> Option<bool> {
+        if self.profile.purposes.is_empty() {
+            // `extensions` has seen to it that there are none.
+            return Some(true);
+        }
         let (_, found) = self.extension::<ExtendedKeyUsage>()?;
         let found: Vec<_> = found.0.iter().map(KeyPurpose::from_oid).collect();
         Some(same_purposes(&found, self.profile.purposes))
@@ -293,7 +347,13 @@ impl Look<'_> {
     fn authority_key_id(&self) -> Option<bool> {
         let (_, id) = self.extension::<AuthorityKeyIdentifier>()?;
         let id = id.key_identifier?;
-        Some(Some(id.as_bytes()) == self.issuer.subject_key_id())
+        match self.signer {
+            Signer::Authority(issuer) => Some(Some(id.as_bytes()) == issuer.subject_key_id()),
+            Signer::Itself(_) => {
+                let (_, own) = self.extension::<SubjectKeyIdentifier>()?;
+                Some(id == own.0)
+            }
+        }
     }
 
     fn distribution(&self) -> Option<bool> {
@@ -308,6 +368,10 @@ impl Look<'_> {
     fn extension<'a, T: Decode<'a> + AssociatedOid>(&'a self) -> Option<(bool, T)> {
         self.tbs.get::<T>().ok().flatten()
     }
+}
+
+fn is_ecdsa(algorithm: &AlgorithmIdentifierOwned) -> bool {
+    algorithm.oid == ECDSA_WITH_SHA256 && algorithm.parameters.is_none()
 }
 
 fn distribution_point(url: &str) -> Result<CrlDistributionPoints, der::Error> {

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod kinds;
+
 use der::Tag;
 use der::asn1::{Any, BitString, OctetString};
 use rustls_pki_types::UnixTime;
@@ -59,7 +61,12 @@ fn found(alter: impl FnOnce(&mut TbsCertificate)) -> Option<Defect> {
     let (mut tbs, issuer) = honest();
     alter(&mut tbs);
     let bytes = tbs.to_der().unwrap();
-    check(&bytes, &profile(&urls()), issuer.certificate()).err()
+    check(
+        &bytes,
+        &profile(&urls()),
+        Signer::Authority(issuer.certificate()),
+    )
+    .err()
 }
 
 /// Puts an extension in the place of the one of its kind.
@@ -98,7 +105,11 @@ fn what_is_not_well_formed_or_of_another_version_is_found() {
     longer.push(0);
     let urls = urls();
     for bytes in [&longer[..], &longer[..20], b""] {
-        let looked = check(bytes, &profile(&urls), issuer.certificate());
+        let looked = check(
+            bytes,
+            &profile(&urls),
+            Signer::Authority(issuer.certificate()),
+        );
         assert_eq!(looked, Err(Defect::Encoding));
     }
     assert_eq!(
@@ -129,7 +140,11 @@ fn a_serial_number_that_could_be_guessed_or_is_too_long_is_found() {
     let mut bytes = tbs.to_der().unwrap();
     let place = bytes.windows(16).position(|seen| seen == [0x55; 16]);
     bytes[place.unwrap()] = 0xd5;
-    let negative = check(&bytes, &profile(&urls()), issuer.certificate());
+    let negative = check(
+        &bytes,
+        &profile(&urls()),
+        Signer::Authority(issuer.certificate()),
+    );
     assert!(matches!(negative, Err(Defect::Serial | Defect::Encoding)));
 }
 
@@ -201,7 +216,11 @@ fn a_key_that_is_not_p256_or_is_the_authority_s_is_found() {
     let own = crate::parse::decode(issuer.certificate().der()).unwrap();
     tbs.subject_public_key_info = own.tbs_certificate.subject_public_key_info;
     let bytes = tbs.to_der().unwrap();
-    let looked = check(&bytes, &profile(&urls()), issuer.certificate());
+    let looked = check(
+        &bytes,
+        &profile(&urls()),
+        Signer::Authority(issuer.certificate()),
+    );
     assert_eq!(looked, Err(Defect::Key));
 }
 
