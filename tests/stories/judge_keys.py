@@ -13,6 +13,7 @@ import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from spiffe import JwtBundle, TrustDomain, X509Bundle, X509Svid
+from spiffe.bundle.jwt_bundle.errors import ParseJWTBundleError
 
 jwks, bundle, root, chain, key = (pathlib.Path(name).read_bytes() for name in sys.argv[1:6])
 domain, audience, tokens = sys.argv[6], sys.argv[7], sys.argv[8:]
@@ -41,6 +42,13 @@ domain = TrustDomain(domain)
 certificates = [jwt.utils.base64.b64decode(key["x5c"][0]) for key in of_use("x509-svid")]
 authorities = X509Bundle.parse_raw(domain, b"".join(certificates)).x509_authorities
 assert authorities == {x509.load_pem_x509_certificate(root)}
+try:
+    JwtBundle.parse(domain, json.dumps(bundle).encode())
+except ParseJWTBundleError as refused:
+    # Only the roots, which have no kid, keep it from reading the whole (docs/TESTING.md).
+    assert "keyID" in str(refused), refused
+else:
+    raise SystemExit("it reads the whole now: give it the whole")
 jwt_bundle = JwtBundle.parse(domain, json.dumps({"keys": of_use("jwt-svid")}).encode())
 assert len(of_use("x509-svid")) + len(of_use("jwt-svid")) == len(bundle["keys"])
 
