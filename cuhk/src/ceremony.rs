@@ -63,6 +63,13 @@ impl SigningRequest {
             .map(|request| request.public_key().fingerprint())
     }
 
+    /// The addresses of the root's list and certificate that the new one will name.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
+        [&self.crl_url, &self.ca_url]
+            .into_iter()
+            .filter_map(|url| url.as_deref())
+    }
+
     fn verified(&self) -> Result<VerifiedRequest, Error> {
         VerifiedRequest::verify(self.request.as_bytes())
             .map_err(|_| Error::CeremonyInvalid("the request is not signed by its own key"))

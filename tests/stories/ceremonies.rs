@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::campus::{ByHand, Ran, program};
+use crate::campus::{ByHand, Ran, program, shell};
 
 #[test]
 fn the_root_signs_on_another_machine() {
@@ -26,7 +26,8 @@ fn the_root_signs_on_another_machine() {
         let here = ["keys", "request", "students", "--out", out];
         campus.cuhk(&[&here[..], &["--passphrase-file", "issuers.pass"]].concat())
     };
-    request("request.json").succeeded();
+    let asked = request("request.json").succeeded().stdout;
+    let (_, sha256) = asked.split_once("request (SHA-256) ").expect(&asked);
     let sign = |passphrase: &str| {
         let there = [
             "sign-request",
@@ -48,7 +49,11 @@ fn the_root_signs_on_another_machine() {
                 .args(["--root-passphrase-file", passphrase]),
         )
     };
-    assert_eq!(sign("issuers.pass").exit, Some(2));
+    // What is signed is told before the passphrase counts.
+    let wrong = sign("issuers.pass");
+    assert_eq!(wrong.exit, Some(2), "{wrong:#?}");
+    let first = wrong.stdout.lines().next().unwrap_or_default();
+    assert_eq!(first, format!("request (SHA-256) {}", sha256.trim()));
     let told = sign("root.pass").succeeded().stdout;
     assert!(
         told.contains("students-2") && told.contains("cuhk.example"),
@@ -128,6 +133,29 @@ fn another_root_is_made_where_the_first_is_and_the_server_never_sees_either_key(
     assert_eq!(campus.mode("cuhk.home/root-2"), 0o700);
     for key in ["cuhk.home/root/key.pem", "cuhk.home/root-2/key.pem"] {
         assert!(!campus.path(key).exists(), "{key}");
+    }
+
+    // Every root that will be trusted is told, and whose key is not here.
+    let told = {
+        request("lists");
+        let mut command = program("cuhk");
+        command
+            .current_dir(campus.path("."))
+            .args(["keys", "sign-request"]);
+        command.args([
+            "request.json",
+            "--root-dir",
+            "safe-2",
+            "--out",
+            "answer.json",
+        ]);
+        Ran::of(command.args(["--root-passphrase-file", "root.pass"])).succeeded()
+    };
+    for (root, here) in [("safe", "no key here"), ("safe-2", "its key is here")] {
+        let sha256 = format!("openssl x509 -in {root}/cert.pem -outform DER | sha256sum");
+        let sha256 = shell(&campus.path("."), &sha256).succeeded().stdout;
+        let line = format!("  trusted root  {} ({here}", &sha256[..64]);
+        assert!(told.stdout.contains(&line), "{line}: {told:#?}");
     }
 
     // Once a year, by the newest; where the list of the older one is to say something, by both.

@@ -80,7 +80,12 @@ impl RootRequest {
         to_json(self)
     }
 
-    fn roots(&self) -> Result<Vec<Certificate>, Error> {
+    /// The roots that go on, the oldest first: each is named in the trust bundle, whoever put it here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certificates`].
+    pub fn roots(&self) -> Result<Vec<Certificate>, Error> {
         let roots = self
             .roots
             .iter()
@@ -141,17 +146,14 @@ pub fn request_root(
     another: bool,
     now: UnixTime,
 ) -> Result<RootRequest, Error> {
-    let (all, next, sequence, numbers) = store.read_blocking(move |records| {
+    let (all, next, sequence, number) = store.read_blocking(move |records| {
         let all = records.authorities().all()?;
         let next = records.authorities().next(AuthorityKind::Root)?;
         if records.lists().find(CrlSigner::ROOT)?.is_none() {
             return Err(Error::ListMissing(CrlSigner::ROOT));
         }
-        let number = |signer| records.lists().next_number(signer, now);
-        let roots = all.iter().map(|record| record.signer);
-        let roots = roots.filter(|signer| signer.kind() == AuthorityKind::Root);
-        let numbers = roots.map(number).collect::<Result<Vec<_>, _>>()?;
-        Ok((all, next, records.bundles().next_number(now)?, numbers))
+        let number = highest_number(records, now)?;
+        Ok((all, next, records.bundles().next_number(now)?, number))
     })?;
     let counting = counting_roots(home, &all, now)?;
     let roots = stored_roots(home)?;
@@ -168,7 +170,7 @@ pub fn request_root(
         trust_domain: newest.authority_trust_domain()?,
         next: another.then_some(next),
         sequence,
-        number: numbers.into_iter().max().unwrap_or(0),
+        number,
         roots,
         revoked: to_be_listed(home, &all)?,
     })
@@ -237,7 +239,8 @@ pub fn sign_root(
 /// # Errors
 ///
 /// [`Error::CeremonyInvalid`] if no root of this home has signed the bundle, if it is not a later
-/// one, what comes with it does not belong to it, or a list leaves out an authority that counts no
+/// one, names a root that is none of this home's or leaves one out, what comes with it does not belong
+/// to it or has a number that was not asked for, or a list leaves out an authority that counts no
 /// more. Then nothing is changed.
 pub fn import_root(
     home: &Home,
@@ -265,14 +268,28 @@ pub fn import_root(
                 _ => "no root of this home has signed a later trust bundle",
             })
         })?;
-    if let Some(next) = next_root(answer, bundle.trust(), &all)? {
-        let dir = home.path(&path::authority(next.0));
+    let next = next_root(answer, bundle.trust(), &all)?;
+    roots.extend(next.clone());
+    let (sequence, signed, lists) = (bundle.sequence(), answer.signed(), answer.lists()?);
+    require_own(home, bundle.trust(), &roots)?;
+    store.read_blocking(move |records| require_numbers(records, sequence, now))?;
+    let highest = store.read_blocking(move |records| highest_number(records, now))?;
+    if lists.iter().any(|list| list.number() > highest) {
+        return Err(Error::CeremonyInvalid(NUMBERS));
+    }
+    if lists.iter().any(|list| list.next_update() <= now) {
+        return Err(Error::CeremonyInvalid(
+            "a revocation list in it is over already",
+        ));
+    }
+    require_listed(home, &all, (&lists, &roots))?;
+    if let Some((signer, root)) = next {
+        let dir = home.path(&path::authority(signer));
         if !dir.exists() {
             create_private_dir(&dir)?;
         }
-        let pem = next.1.to_pem();
+        let pem = root.to_pem();
         write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
-        roots.push(next);
     }
     let pem: String = bundle
         .trust()
@@ -285,13 +302,6 @@ pub fn import_root(
         pem.as_bytes(),
         0o644,
     )?;
-    let (sequence, signed, lists) = (bundle.sequence(), answer.signed(), answer.lists()?);
-    if lists.iter().any(|list| list.next_update() <= now) {
-        return Err(Error::CeremonyInvalid(
-            "a revocation list in it is over already",
-        ));
-    }
-    require_listed(home, &all, (&lists, &roots))?;
     let next = answer.next;
     store.write_blocking(move |records| {
         let epoch = records.status().advance(now)?;
@@ -305,6 +315,54 @@ pub fn import_root(
         records.bundles().replace(sequence, &signed)
     })?;
     Ok(next)
+}
+
+/// What was signed names every root that counts here and no stranger: whoever carried the request could
+/// have put one in.
+fn require_own(
+    home: &Home,
+    named: &TrustStore,
+    counting: &[(CrlSigner, Certificate)],
+) -> Result<(), Error> {
+    let stored = stored_roots(home)?;
+    let is_own = |root: &Certificate| {
+        let mut own = stored.iter().chain(counting);
+        own.any(|(_, known)| known == root)
+    };
+    if !named.roots().iter().all(is_own) {
+        return Err(Error::CeremonyInvalid(
+            "the trust bundle names a root that is none of this home's: the request was altered on its \
+             way, and whoever has the answer may show it to others: ask anew, and see what is signed",
+        ));
+    }
+    let is_named = |(_, root): &(CrlSigner, Certificate)| named.roots().contains(root);
+    match counting.iter().all(is_named) {
+        true => Ok(()),
+        false => Err(Error::CeremonyInvalid(
+            "the trust bundle leaves out a root that counts here",
+        )),
+    }
+}
+
+const NUMBERS: &str = "a number in it is not one that was asked for: nothing later could follow it";
+
+/// No later than the one that may be asked for now: after the highest number there is none.
+fn require_numbers(records: &Records<'_>, sequence: u64, now: UnixTime) -> Result<(), Error> {
+    let next = records.bundles().next_number(now)?;
+    match sequence <= next.max(now.as_secs()) {
+        true => Ok(()),
+        false => Err(Error::CeremonyInvalid(NUMBERS)),
+    }
+}
+
+/// The number that a list of a root would have now.
+fn highest_number(records: &Records<'_>, now: UnixTime) -> Result<u64, Error> {
+    let all = records.authorities().all()?;
+    let roots = all.iter().map(|record| record.signer);
+    let roots = roots.filter(|signer| signer.kind() == AuthorityKind::Root);
+    let numbers = roots.map(|signer| records.lists().next_number(signer, now));
+    let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
+    Ok(numbers.into_iter().max().unwrap_or(0))
 }
 
 fn put_to_use(

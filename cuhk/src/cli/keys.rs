@@ -73,7 +73,9 @@ Example:
 
 DIR holds cert.pem and key.pem, as they are in the directory `root` of CUHK's home. Nothing else
 of CUHK is needed on this machine. If another root is asked for, its key is made in
---new-root-dir. See what is signed before you type the passphrase: it is told. Where an older root
+--new-root-dir. See what is signed before you type the passphrase: it is told, first of all the
+request's SHA-256, which must be the one that `cuhk keys request` told, and every root that will be
+trusted: one that is none of yours would be trusted by everybody. Where an older root
 still counts, its list is signed as well if its directory is named, too (--root-dir NEW --root-dir
 OLD); all have one passphrase.";
 

@@ -9,6 +9,7 @@ use scb_cuhk::{
     sign, sign_root,
 };
 use scb_protocol::message::cuhk::{Reply, Request};
+use scb_protocol::values::Der;
 use scb_protocol::{Code, SignedBundle};
 
 use crate::publication::get;
@@ -287,4 +288,43 @@ async fn own_keys_that_are_lost_long_after_another_root_came_are_under_that_one(
     let chain = std::fs::read_to_string(university.home().path("tls/chain.pem")).unwrap();
     let chain = scb_certs::Chain::from_pem(&chain).unwrap();
     assert!(chain.certificates()[1].names_issuer(new.certificate()));
+}
+
+/// Whoever carries a request to the root may alter it, and the root signs what it is given.
+#[tokio::test]
+async fn what_was_put_into_a_request_on_its_way_is_not_taken_in() {
+    let university = University::open().await;
+    let now = university.clock.now();
+    let key = SigningKey::generate().unwrap();
+    let stranger = Root::create(&"cuhk.example".parse().unwrap(), key, now).unwrap();
+    let stranger = Der::new(stranger.certificate().der().to_vec());
+    let stranger = serde_json::to_value(stranger).unwrap();
+    let request = university.asked_of_root(false).await.to_json();
+    let request: serde_json::Value = serde_json::from_slice(&request).unwrap();
+    let own = request["roots"][0].clone();
+    let far = 1_u64 << 50;
+    for (field, value, why) in [
+        (
+            "roots",
+            serde_json::json!([stranger, own]),
+            "a root that is none of",
+        ),
+        ("sequence", far.into(), "a number in it"),
+        ("number", far.into(), "a number in it"),
+    ] {
+        let mut altered = request.clone();
+        altered[field] = value;
+        let altered = RootRequest::from_json(altered.to_string().as_bytes()).unwrap();
+        let answer = sign_root(&altered, &[university.root_with_key()], None, now).unwrap();
+        let refused = university.take_in(answer).await.unwrap_err();
+        assert!(refused.to_string().contains(why), "{field}: {refused}");
+    }
+    assert_eq!(university.bundle().await.0, 1);
+    let known = std::fs::read_to_string(university.home().path("ca.pem")).unwrap();
+    assert_eq!(known.matches("BEGIN CERTIFICATE").count(), 1);
+    // The twin: as it was asked.
+    let request = RootRequest::from_json(request.to_string().as_bytes()).unwrap();
+    let answer = sign_root(&request, &[university.root_with_key()], None, now).unwrap();
+    university.take_in(answer).await.unwrap();
+    assert_eq!(university.bundle().await.0, 2);
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use scb_certs::{IssuerKind, Passphrase, Root};
+use scb_certs::{Certificate, Fingerprint, IssuerKind, Passphrase, Root};
 use scb_cli::{Failure, Home, load_config, printable, read_limited, say, write_atomic};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::ceremony::{
     next_key, open_root, request, request_root, require_in_force, sign, sign_root, try_key,
 };
 use crate::config::{Config, path};
-use crate::issuers::read_certificate;
+use crate::issuers::{read_certificate, read_certificate_file};
 use crate::root::open_roots;
 use crate::store::{CrlSigner, Store};
 
@@ -95,7 +95,7 @@ pub(super) fn write_request(
         Requested::Services => IssuerKind::Services,
         Requested::Root | Requested::Lists => {
             let request = request_root(home, store, which == Requested::Root, now())?;
-            return written(out, &request.to_json(), "the request is in");
+            return asked(out, &request.to_json(), "the request is in");
         }
     };
     require_root_in_force(home, store)?;
@@ -106,7 +106,20 @@ pub(super) fn write_request(
         "{}  its key stays here, encrypted; the request is in",
         request.authority
     );
-    written(out, &request.to_json(), &told)
+    asked(out, &request.to_json(), &told)
+}
+
+/// With what tells it from every other request.
+fn asked(out: &Path, request: &[u8], told: &str) -> Result<(), Failure> {
+    written(out, request, told)?;
+    Ok(say(&format!(
+        "compare where it is signed: {}",
+        of_request(request)
+    ))?)
+}
+
+fn of_request(bytes: &[u8]) -> String {
+    format!("request (SHA-256) {}", Fingerprint::of(bytes))
 }
 
 pub(super) fn sign_request(signing: &SignRequest) -> Result<(), Failure> {
@@ -115,6 +128,7 @@ pub(super) fn sign_request(signing: &SignRequest) -> Result<(), Failure> {
         .root_dir
         .iter()
         .try_for_each(|dir| require_root_key(dir))?;
+    say(&of_request(&bytes))?;
     let answer = match RootRequest::from_json(&bytes) {
         Ok(request) => sign_root_request(signing, &request)?.to_json(),
         Err(_) => sign_issuer_request(signing, &SigningRequest::from_json(&bytes)?)?.to_json(),
@@ -137,6 +151,9 @@ fn sign_issuer_request(
     say(&format!("  trust domain  {}", request.trust_domain))?;
     say(&format!("  key (SHA-256) {}", request.key()?))?;
     say(&format!("  by root       {}", request.root))?;
+    for address in request.addresses() {
+        say(&format!("  names         {}", printable(address)))?;
+    }
     let (roots, _) = opened(signing)?;
     let asked = |root: &&Root| root.certificate().fingerprint() == request.root;
     let root = roots.iter().find(asked).or(roots.first());
@@ -147,6 +164,14 @@ fn sign_issuer_request(
 fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<RootAnswer, Failure> {
     say("revocation list and trust bundle of the root for:")?;
     say(&format!("  trust domain  {}", request.trust_domain))?;
+    let own = certificates(signing)?;
+    for root in request.roots()? {
+        let here = match own.contains(&root) {
+            true => "its key is here",
+            false => "no key here: is it one of yours?",
+        };
+        say(&format!("  trusted root  {} ({here})", root.fingerprint()))?;
+    }
     for revoked in &request.revoked {
         let (authority, reason) = (revoked.authority, revoked.reason);
         say(&format!(
@@ -175,6 +200,13 @@ fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<Roo
         write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
     }
     Ok(answer)
+}
+
+/// Of the roots whose keys are here.
+fn certificates(signing: &SignRequest) -> Result<Vec<Certificate>, Error> {
+    let dirs = signing.root_dir.iter();
+    dirs.map(|dir| read_certificate_file(&dir.join(path::CERTIFICATE)))
+        .collect()
 }
 
 fn opened(signing: &SignRequest) -> Result<(Vec<Root>, Passphrase), Failure> {
