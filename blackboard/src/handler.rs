@@ -40,6 +40,7 @@ use self::vigil::Vigil;
 
 pub(crate) use self::completion::{Completer, Unfinished};
 pub(crate) use self::largest_group::LargestGroup;
+use crate::announced::Announced;
 use crate::authority::{Authority, Unanswered};
 use crate::fault::{Faults, Outgoing};
 use crate::identity::Identity;
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) witnessed: Witnessed,
     /// Whether CUHK's issuance log contradicts what this server, its witness, has seen of it.
     pub(crate) contradicted: Arc<AtomicBool>,
+    /// What students were told of rules, signed.
+    pub(crate) announced: Arc<Announced>,
     /// With what log entries are signed.
     pub(crate) identity: watch::Receiver<Arc<Identity>>,
     /// The time.

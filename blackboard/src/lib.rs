@@ -5,6 +5,7 @@
 //! answer are checked; it acknowledges nothing before it is durable; it never lets a name
 //! that came from a peer become a path, and it never sees a student's private key.
 
+mod announced;
 mod arguments;
 mod authority;
 mod class_list;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use scb_certs::TrustDomain;
 use scb_cli::say;
 use scb_protocol::server::Outage;
 use scb_transport::{Monitor, Shutdown, telemetry};
@@ -74,6 +75,7 @@ impl scb_transport::Vitals for Vitals {
         reasons.extend(self.lists());
         reasons.extend(self.cuhk());
         reasons.extend(self.own_certificate());
+        reasons.extend(self.rules().await);
         reasons
     }
 
@@ -93,6 +95,9 @@ impl scb_transport::Vitals for Vitals {
         // What cannot be read is no number: the last one stays.
         if let Ok(pending) = self.store().accepted_beyond(witnessed.complete_sizes()) {
             self.metrics.pending(pending);
+        }
+        if let Ok(altered) = self.store().altered_rules_blocking(self.domain()) {
+            self.metrics.altered(altered.len());
         }
         if let Ok(kept) = self.shared.content.upload_sizes_blocking() {
             let bytes = kept.into_iter().map(|(_, bytes)| bytes);
@@ -135,6 +140,27 @@ impl Vitals {
             .borrow()
             .has_expired(self.shared.clock.now());
         expired.then(|| "this server's certificate has expired".to_owned())
+    }
+
+    /// Nothing is taken in by rules that are not those of the log.
+    async fn rules(&self) -> Option<String> {
+        let look = self.store().altered_rules(self.domain().clone());
+        let altered = timeout(PATIENCE, look).await.ok()?.ok()?;
+        let first = altered.first()?;
+        let others = match altered.len() {
+            1 => String::new(),
+            all => format!(" and of {} others", all - 1),
+        };
+        Some(format!(
+            "the rules or extensions of {}/{}{others} here are not what the log says: nothing is judged by \
+             them; `blackboard fsck` names what differs",
+            first.course(),
+            first.assignment()
+        ))
+    }
+
+    fn domain(&self) -> &TrustDomain {
+        self.shared.policy.service.trust_domain()
     }
 
     fn store(&self) -> &Store {

@@ -143,6 +143,7 @@ impl Server {
             logs,
             witnessed,
             contradicted,
+            announced: Arc::default(),
             identity: identity.subscribe(),
             clock: Arc::clone(&clock),
             largest_group: LargestGroup::default(),

@@ -6,6 +6,7 @@ pub(crate) mod closing;
 mod commitment;
 mod courses;
 mod delivered;
+mod entered;
 mod error;
 mod extensions;
 pub(crate) mod grades;
@@ -13,6 +14,7 @@ mod groups;
 mod history;
 mod inspector;
 mod known_log;
+mod listing;
 pub(crate) mod log;
 mod mark;
 pub(crate) mod parts;
@@ -58,6 +60,7 @@ pub(crate) use inspector::{
     Repeat, SignedRow,
 };
 pub(crate) use known_log::FormerLog;
+pub(crate) use listing::ListedFor;
 #[cfg(test)]
 pub(crate) use proposals::MAX_WAITING;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The whole server over real TLS, beside a CUHK that exists only at its socket.
 
+mod altered_rules;
 mod assignments;
 mod campus;
 mod closing;

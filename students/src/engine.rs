@@ -1,6 +1,7 @@
 //! What talks to the servers. It neither prints nor asks; it tells an observer.
 
 mod acknowledged;
+mod announced;
 mod audit;
 mod commitment;
 mod completion;
@@ -37,6 +38,7 @@ use tokio::runtime::Runtime;
 
 pub(crate) use acknowledged::kept as acknowledged;
 pub use acknowledged::{Acknowledged, Since};
+pub use announced::KeptAnnouncement;
 pub(crate) use audit::{Audits, Looked};
 pub use cosign::{HandedIn, ToldProposals};
 pub use desk::ToldAssignments;

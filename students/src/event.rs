@@ -91,6 +91,14 @@ pub enum Event {
         /// Where the receipt is.
         receipt: PathBuf,
     },
+    /// Step 6: what Blackboard has signed of an assignment's rules contradicts what it had signed before;
+    /// both are kept.
+    RulesContradicted {
+        /// Where what it had signed before is.
+        before: PathBuf,
+        /// Where what it signs now is.
+        now: PathBuf,
+    },
     /// A server has no time now; the same request goes out again after a while. Told every
     /// second.
     Waiting {
@@ -148,6 +156,7 @@ impl Event {
             | Self::NotRenewed { .. }
             | Self::RejectionKept { .. }
             | Self::CommitmentBroken { .. }
+            | Self::RulesContradicted { .. }
             | Self::GivenUp { .. }
             | Self::LeftOut { .. }
             | Self::WillBeLate { .. }

@@ -42,7 +42,8 @@ pub use commands::execute;
 pub use config::Config;
 pub use engine::{
     Acknowledged, ClockOffset, Consent, Engine, EnrolOptions, FetchedSubmission, HandIn, HandedIn,
-    KeptReceipt, Loss, Lost, Recorded, Since, ToldAssignments, ToldHistory, ToldProposals,
+    KeptAnnouncement, KeptReceipt, Loss, Lost, Recorded, Since, ToldAssignments, ToldHistory,
+    ToldProposals,
 };
 pub use error::Error;
 pub use event::{Event, Observer};

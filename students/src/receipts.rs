@@ -1,10 +1,11 @@
-//! The receipts that are kept here, and beside them what Blackboard signed when it refused, or when it
-//! had recorded what was signed.
+//! The receipts that are kept here, and beside them what Blackboard signed when it refused, when it
+//! had recorded what was signed, or when it told the rules.
 
 use std::path::{Path, PathBuf};
 
 use scb_certs::Fingerprint;
 use scb_cli::{read_limited, write_atomic};
+use scb_protocol::announcement::VerifiedAnnouncement;
 use scb_protocol::commitment::VerifiedCommitment;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::MAX_RECEIPT;
@@ -18,6 +19,8 @@ use crate::home::{ensure_dir, entries, sync_dir};
 const REFUSED: &str = "refused";
 /// Where commitments are, within the directory of receipts.
 const COMMITTED: &str = "committed";
+/// Where announcements are, within the directory of receipts.
+const RULES: &str = "rules";
 
 /// Keeps a verified receipt as `S-000001.zip`. Evidence is never overwritten: if another
 /// receipt of that number is there, such as another Blackboard's, a part of the hash is added
@@ -133,6 +136,34 @@ pub fn save_commitment(
 pub fn remove_commitment(path: &Path) -> Result<(), Error> {
     std::fs::remove_file(path).map_err(Error::file("remove", path))?;
     sync_dir(path.parent().unwrap_or(path))
+}
+
+/// Keeps a verified announcement in `rules/`, under the place of its entry. The same entry is kept once,
+/// whenever it was signed.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn save_announcement(
+    dir: &Path,
+    announcement: &VerifiedAnnouncement,
+    zip: &[u8],
+) -> Result<PathBuf, Error> {
+    let name = entry_name(announcement.entry(), announcement.leaf_sha256());
+    let path = in_dir(dir, RULES, &name)?;
+    if !path.exists() {
+        write_atomic(&path, zip, 0o644)?;
+    }
+    Ok(path)
+}
+
+/// Every announcement file, in the order of its name.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn list_announcements(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    list(&dir.join(RULES))
 }
 
 /// `CSCI3150-lab-1-8-5f2b6c0e.zip`: the log's place, the number of the entry and a part of its hash.

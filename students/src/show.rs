@@ -84,6 +84,10 @@ impl Show {
                 let paths = [commitment, receipt].map(|path| printable(&path.to_string_lossy()));
                 self.line(Step::Six, &self.words.contradicts(&paths));
             }
+            Event::RulesContradicted { before, now } => {
+                let paths = [before, now].map(|path| printable(&path.to_string_lossy()));
+                self.line(Step::Six, &self.words.rules_contradicted(&paths));
+            }
             Event::GivenUp { submission } => {
                 self.line(Step::Six, &self.words.given_up(submission));
             }

@@ -11,6 +11,7 @@ mod campus;
 
 mod acknowledged;
 mod administration;
+mod altered_rules;
 mod archive;
 mod assignments;
 mod at_once;

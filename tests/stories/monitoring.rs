@@ -20,15 +20,15 @@ use tempfile::TempDir;
 const LONG: Duration = Duration::from_secs(30);
 
 /// A sandbox whose servers are watched.
-struct Watched {
-    campus: Campus,
+pub(crate) struct Watched {
+    pub(crate) campus: Campus,
     /// The addresses of the two monitors.
     cuhk: String,
-    blackboard: String,
+    pub(crate) blackboard: String,
     _dir: TempDir,
 }
 
-fn watched() -> Watched {
+pub(crate) fn watched() -> Watched {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = dir.path().join("sandbox");
     let start = |name| {
@@ -110,7 +110,7 @@ fn each_server_shows_the_refusals_that_it_can_give_and_no_others() {
 type Samples = BTreeMap<String, f64>;
 
 /// Reads OpenMetrics line by line; whatever is out of place ends the test.
-fn samples(text: &str) -> Samples {
+pub(crate) fn samples(text: &str) -> Samples {
     let (mut samples, mut described) = (Samples::new(), BTreeSet::new());
     let lines = text.strip_suffix("# EOF\n").expect("an end").lines();
     for line in lines {

@@ -1,12 +1,15 @@
 //! After step 5: questions of the members, until their statement comes or they leave.
 
-use scb_protocol::message::blackboard::{ListedAssignment, Reply, that_fit};
+use std::sync::Arc;
+
+use scb_protocol::message::blackboard::{AlteredAssignment, MAX_ALTERED, Reply, that_fit};
 use scb_protocol::server::{AcceptedStatement, ExpectRequest, Inquiry, PartlySigned, Wanted};
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Refusal, Step};
 
 use super::history::sids;
 use super::{Handler, rejection};
+use crate::store::ListedFor;
 
 /// The statement with which members end their questions.
 pub(super) enum Statement {
@@ -107,10 +110,11 @@ impl Handler {
             Inquiry::Grades { course, from } => self.grades_for(course, from, state).await,
             Inquiry::Proposals { from } => self.proposals(from, state).await,
             Inquiry::Assignments { course, from } => {
-                let all = self.assignments(course, state).await?;
-                let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+                let ListedFor { listed, altered } = self.assignments(course, state).await?;
+                let count = u32::try_from(listed.len()).unwrap_or(u32::MAX);
+                let first = from == 0;
                 let from = usize::try_from(from).unwrap_or(usize::MAX);
-                let assignments = that_fit(all.into_iter().skip(from));
+                let assignments = that_fit(listed.into_iter().skip(from));
                 let fact = Fact::AssignmentsTold {
                     assignments: assignments.len(),
                 };
@@ -118,6 +122,11 @@ impl Handler {
                     time: self.shared.clock.now().as_secs(),
                     count,
                     assignments,
+                    altered: altered
+                        .into_iter()
+                        .filter(|_| first)
+                        .take(MAX_ALTERED)
+                        .collect(),
                 };
                 Ok((reply, fact))
             }
@@ -131,11 +140,24 @@ impl Handler {
         &mut self,
         course: Option<Label>,
         state: &ExpectRequest,
-    ) -> Result<Vec<ListedAssignment>, Refusal> {
+    ) -> Result<ListedFor, Refusal> {
         let members = state.members().iter();
         let sids = members.map(|member| member.sid().clone()).collect();
         let store = self.shared.register.store();
         let domain = self.shared.policy.service.trust_domain().clone();
-        Ok(store.listed_for(domain, sids, course).await?)
+        let (identity, now) = (
+            self.shared.identity.borrow().clone(),
+            self.shared.clock.now(),
+        );
+        let announced = Arc::clone(&self.shared.announced);
+        let sign = move |leaf| announced.sign(leaf, &identity, now);
+        let told = store.listed_for(domain, sids, course, sign).await?;
+        for AlteredAssignment { course, assignment } in &told.altered {
+            tracing::error!(
+                "the rules or extensions of {course}/{assignment} here are not what its log says: students \
+                 are not told of it; `blackboard fsck` names what differs"
+            );
+        }
+        Ok(told)
     }
 }

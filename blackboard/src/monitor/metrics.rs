@@ -31,6 +31,7 @@ pub(super) struct Metrics {
     witness_requests: Family<Asked, Counter>,
     cosignature_age: Family<Witness, Measured>,
     pending: Gauge,
+    altered: Gauge,
 }
 
 /// Whom it was asked of, and what came of it.
@@ -63,6 +64,7 @@ impl Metrics {
             witness_requests: Family::default(),
             cosignature_age: Family::default(),
             pending: Gauge::default(),
+            altered: Gauge::default(),
         };
         metrics.register(&mut registry);
         (metrics, registry)
@@ -114,6 +116,11 @@ impl Metrics {
             Unit::Bytes,
             self.unfinished.clone(),
         );
+        registry.register(
+            "altered_assignments",
+            "Assignments by whose rules nothing is judged, as they are not those of the log",
+            self.altered.clone(),
+        );
         self.register_witnesses(registry);
     }
 
@@ -153,6 +160,11 @@ impl Metrics {
     pub(super) fn pending(&self, receipts: u64) {
         self.pending
             .set(i64::try_from(receipts).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn altered(&self, assignments: usize) {
+        self.altered
+            .set(i64::try_from(assignments).unwrap_or(i64::MAX));
     }
 
     /// Counts one event.

@@ -7,13 +7,13 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{StudentId, TrustDomain};
 use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Contents, Entry, LogName};
-use scb_protocol::message::blackboard::{ListedAssignment, MAX_CHANGES};
 use scb_protocol::rules::{
     Assigned, Change, Found, Groups, Rules, RulesError, Terms, Title, changes,
 };
 use scb_protocol::statement::{Label, Statement};
 use serde::Serialize;
 
+use super::entered::{self, EnteredRules};
 use super::{Error, Given, Store, as_integer, courses, extensions, groups, log, rulebook};
 
 /// An assignment and the history of its rules.
@@ -45,29 +45,10 @@ impl Assignment {
         steps.flat_map(change).collect()
     }
 
-    /// The same, each with the entry of the log that says so: of these, the latest first, with their
-    /// times.
-    fn announced(&self, entries: &[(u64, UnixTime)]) -> Vec<Change> {
-        let mut left = entries;
-        let mut entry_of = |at: UnixTime| {
-            while let Some(((number, when), older)) = left.split_first() {
-                if *when < at {
-                    return None;
-                }
-                left = older;
-                if *when == at {
-                    return Some(*number);
-                }
-            }
-            None
-        };
-        let mut told = Vec::new();
-        for pair in self.history.windows(2) {
-            let (at, entry) = (pair[0].0, entry_of(pair[0].0));
-            let changes = changes(&pair[1].1, &pair[0].1, at).into_iter();
-            told.extend(changes.map(|change| Change { entry, ..change }));
-        }
-        told
+    /// Whether these rules, and those before them, are what the log says, and nothing else.
+    fn is_entered(&self, entered: &[EnteredRules]) -> bool {
+        let entered = entered.iter().rev().map(|one| (one.at, &one.rules));
+        entered.eq(self.history.iter().map(|(at, rules)| (*at, rules)))
     }
 }
 
@@ -111,6 +92,13 @@ pub struct Place {
     pub assignment: Label,
 }
 
+impl Place {
+    /// The assignment's log.
+    pub(super) fn log(&self) -> Result<LogName, Error> {
+        LogName::new(&self.domain, &self.course, &self.assignment).map_err(Error::Leaf)
+    }
+}
+
 impl Store {
     /// Adds an assignment to a course.
     ///
@@ -120,7 +108,7 @@ impl Store {
     pub fn add_assignment(&self, place: Place, rules: Rules, now: UnixTime) -> Result<(), Error> {
         self.enter_blocking(move |transaction| {
             courses::require(transaction, &place.course)?;
-            if find(transaction, &place.course, &place.assignment)?.is_some() {
+            if find(transaction, &place.log()?)?.is_some() {
                 return Err(Error::AssignmentExists {
                     course: place.course,
                     assignment: place.assignment,
@@ -156,13 +144,14 @@ impl Store {
                 amended.map_err(Error::Amend)?;
                 put(transaction, &place, &rules, now)?;
             }
-            let given = extensions::all(transaction, &place.course, &place.assignment)?;
+            let given = extensions::all(transaction, &place.log()?)?;
             let rules = [before.rules(), &rules];
             Ok(Amended::new(changes, students, &given, rules))
         })
     }
 
-    /// All assignments, of one course or of all, by course and name.
+    /// All assignments, of one course or of all, by course and name, as they are here: nothing is judged
+    /// by them.
     ///
     /// # Errors
     ///
@@ -185,30 +174,16 @@ impl Store {
             .read_blocking(move |connection| require(connection, &place))
     }
 
-    /// What these students can hand in together: the assignments of all courses in which all of
-    /// them are, or of one of these courses.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`], [`Error::CoursesAltered`].
-    pub async fn listed_for(
-        &self,
-        domain: TrustDomain,
-        sids: Vec<StudentId>,
-        course: Option<Label>,
-    ) -> Result<Vec<ListedAssignment>, Error> {
-        self.database
-            .read(move |connection| listed_for(connection, &domain, &sids, course.as_ref()))
-            .await
-    }
-
     /// Most members that any assignment is for; 0 if there is none.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
     pub async fn largest_group(&self) -> Result<u8, Error> {
-        let sql = "SELECT coalesce(max(json_extract(rules, '$.group.most')), 0) FROM rules";
+        // As the logs have it.
+        let sql = "SELECT coalesce(max(json_extract(CAST(leaf AS TEXT), \
+                   '$.entry.rules.group.most')), 0) FROM log_entries \
+                   WHERE log IN (SELECT id FROM logs) AND kind = 'rules'";
         let largest = |connection: &Connection| {
             let mut query = connection.prepare_cached(sql)?;
             Ok::<i64, Error>(query.query_one([], |row| row.get(0))?)
@@ -240,16 +215,20 @@ impl Store {
 }
 
 /// What a statement names, as it stands for its members at this moment.
+///
+/// # Errors
+///
+/// [`Error::RulesAltered`] where rules or extensions are not what the log says; [`Error::Storage`].
 pub(crate) fn look_up(
     connection: &Connection,
     statement: &Statement,
     now: UnixTime,
 ) -> Result<Found, Error> {
-    let (course, assignment) = (&statement.course, &statement.assignment);
-    let Some(found) = courses::find(connection, course)? else {
+    let log = LogName::of(statement).map_err(Error::Leaf)?;
+    let Some(found) = courses::find(connection, log.course())? else {
         return Ok(Found::NoCourse);
     };
-    let Some(assigned) = find(connection, course, assignment)? else {
+    let Some(assigned) = find(connection, &log)? else {
         return Ok(Found::NoAssignment);
     };
     let members = statement.members.iter().map(|member| member.sid.clone());
@@ -257,7 +236,7 @@ pub(crate) fn look_up(
     Ok(Found::Assigned(Assigned {
         rules: assigned.rules().clone(),
         outsiders: courses::outsiders(connection, &found, &members)?,
-        extensions: extensions::own(connection, course, assignment, &members)?,
+        extensions: extensions::own(connection, &log, &members)?,
         parts: match assigned.rules().groups {
             Groups::Free => Vec::new(),
             Groups::Kept => groups::parts(connection, statement, now)?,
@@ -270,38 +249,9 @@ pub(super) fn course_title(connection: &Connection, course: &Label) -> Result<Ti
     Ok(courses::require(connection, course)?.title)
 }
 
-fn listed_for(
-    connection: &Connection,
-    domain: &TrustDomain,
-    sids: &[StudentId],
-    only: Option<&Label>,
-) -> Result<Vec<ListedAssignment>, Error> {
-    let mut listed = Vec::new();
-    for course in courses::all(connection)? {
-        let is_asked = only.is_none_or(|only| *only == course.course);
-        if !is_asked || !courses::outsiders(connection, &course, sids)?.is_empty() {
-            continue;
-        }
-        for one in all(connection, Some(&course.course))? {
-            let log = LogName::new(domain, &one.course, &one.assignment).map_err(Error::Leaf)?;
-            let mut changes = one.announced(&rulebook::announced(connection, &log)?);
-            changes.truncate(MAX_CHANGES);
-            listed.push(ListedAssignment {
-                extensions: extensions::own(connection, &one.course, &one.assignment, sids)?,
-                rules: one.rules().clone(),
-                changes,
-                course: one.course,
-                course_title: course.title.clone(),
-                assignment: one.assignment,
-            });
-        }
-    }
-    Ok(listed)
-}
-
 pub(super) fn require(connection: &Connection, place: &Place) -> Result<Assignment, Error> {
     courses::require(connection, &place.course)?;
-    let found = find(connection, &place.course, &place.assignment)?;
+    let found = find(connection, &place.log()?)?;
     found.ok_or_else(|| Error::NoAssignment {
         course: place.course.clone(),
         assignment: place.assignment.clone(),
@@ -313,15 +263,33 @@ const SELECT: &str = "SELECT course, assignment, at, rules FROM rules WHERE nth 
     (SELECT coalesce(max(nth), 0) FROM removals WHERE removals.course = rules.course \
     AND removals.assignment = rules.assignment)";
 
-pub(super) fn find(
+/// The assignment of this log, by the rules that its entries say.
+///
+/// # Errors
+///
+/// [`Error::RulesAltered`] where they are others here; [`Error::Storage`].
+pub(super) fn find(connection: &Connection, log: &LogName) -> Result<Option<Assignment>, Error> {
+    Ok(find_entered(connection, log)?.map(|(found, _)| found))
+}
+
+/// The same, with these entries.
+pub(super) fn find_entered(
     connection: &Connection,
-    course: &Label,
-    assignment: &Label,
-) -> Result<Option<Assignment>, Error> {
+    log: &LogName,
+) -> Result<Option<(Assignment, Vec<EnteredRules>)>, Error> {
     let sql = format!("{SELECT} AND course = ? AND assignment = ? ORDER BY nth DESC");
     let mut query = connection.prepare_cached(&sql)?;
-    let rows = query.query_map([course.to_string(), assignment.to_string()], raw)?;
-    Ok(collect(rows)?.pop())
+    let key = [log.course().to_string(), log.assignment().to_string()];
+    let found = match collect(query.query_map(key, raw)?) {
+        Err(Error::CoursesAltered { .. }) => return Err(entered::altered(log)),
+        found => found?.pop(),
+    };
+    let entered = entered::rules(connection, log)?;
+    match found {
+        None if entered.is_empty() => Ok(None),
+        Some(found) if found.is_entered(&entered) => Ok(Some((found, entered))),
+        _ => Err(entered::altered(log)),
+    }
 }
 
 pub(super) fn all(
@@ -332,6 +300,17 @@ pub(super) fn all(
         format!("{SELECT} AND (?1 IS NULL OR course = ?1) ORDER BY course, assignment, nth DESC");
     let mut query = connection.prepare_cached(&sql)?;
     collect(query.query_map([course.map(ToString::to_string)], raw)?)
+}
+
+/// What there are rules of here, whatever they say; nothing of what has no name of an assignment.
+pub(super) fn named(connection: &Connection) -> Result<Vec<(Label, Label)>, Error> {
+    let mut query = connection.prepare_cached("SELECT DISTINCT course, assignment FROM rules")?;
+    let rows = query.query_map([], |row| {
+        let (course, assignment): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok((course.parse().ok()).zip(assignment.parse().ok()))
+    })?;
+    let named: Vec<_> = rows.collect::<Result<_, _>>()?;
+    Ok(named.into_iter().flatten().collect())
 }
 
 type RawRules = (String, String, i64, String);
@@ -394,8 +373,7 @@ pub(super) fn moment(
     place: &Place,
     now: UnixTime,
 ) -> Result<UnixTime, Error> {
-    let name = LogName::new(&place.domain, &place.course, &place.assignment);
-    log::moment(connection, &name.map_err(Error::Leaf)?, now)
+    log::moment(connection, &place.log()?, now)
 }
 
 /// Enters it in the assignment's log, in the same transaction.
@@ -405,8 +383,7 @@ pub(super) fn enter(
     now: UnixTime,
     entry: Entry,
 ) -> Result<(), Error> {
-    let name = LogName::new(&place.domain, &place.course, &place.assignment);
-    log::append(transaction, &name.map_err(Error::Leaf)?, now, entry)?;
+    log::append(transaction, &place.log()?, now, entry)?;
     Ok(())
 }
 

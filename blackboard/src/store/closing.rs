@@ -101,7 +101,7 @@ impl Store {
 
 fn close(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result<Closing, Error> {
     let rules = assignments::require(transaction, place)?.rules().clone();
-    let extensions = extensions::all(transaction, &place.course, &place.assignment)?;
+    let extensions = extensions::all(transaction, &place.log()?)?;
     let last = rules.closes_for_all(extensions.iter().map(|given| &given.extension));
     if last.is_none_or(|last| now <= last) {
         return Ok(Closing::TakenUntil(last));

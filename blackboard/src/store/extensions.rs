@@ -5,11 +5,11 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
-use scb_protocol::log_leaf::Entry;
+use scb_protocol::log_leaf::{Entry, LogName};
 use scb_protocol::rules::{Extended, Extension, Rules};
-use scb_protocol::statement::Label;
 
 use super::assignments::{Place, enter, moment, object, require, text};
+use super::entered::{self, EnteredExtension};
 use super::{Error, Store, as_integer, courses};
 
 /// An extension, and when it was given.
@@ -71,12 +71,13 @@ impl Store {
                 let change = (&extension.sid, Some(extension));
                 amend(transaction, (&place, &rules), change, now)?.note(&mut changed);
                 put_extension(transaction, &place, extension, now)?;
+                // Each is an entry of its own, which the student is shown: it names nobody else.
+                let entry = Extended {
+                    given: vec![extension.clone()],
+                    taken_back: Vec::new(),
+                };
+                enter(transaction, &place, now, Entry::Extension(object(&entry)?))?;
             }
-            let entry = Extended {
-                given: extensions,
-                taken_back: Vec::new(),
-            };
-            enter(transaction, &place, now, Entry::Extension(object(&entry)?))?;
             Ok(changed)
         })
     }
@@ -116,11 +117,32 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NoAssignment`]; [`Error::Storage`], [`Error::CoursesAltered`].
+    /// [`Error::NoAssignment`]; [`Error::Storage`], [`Error::RulesAltered`].
     pub fn extensions(&self, place: Place) -> Result<Vec<Given>, Error> {
         self.database.read_blocking(move |connection| {
             require(connection, &place)?;
-            all(connection, &place.course, &place.assignment)
+            all(connection, &place.log()?)
+        })
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Gives several students more time by one entry, as it was done once.
+    pub(crate) fn extend_together(
+        &self,
+        place: &Place,
+        given: &[Extension],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let (place, given) = (place.clone(), given.to_vec());
+        self.enter_blocking(move |transaction| {
+            for extension in &given {
+                put_extension(transaction, &place, extension, now)?;
+            }
+            let taken_back = Vec::new();
+            let entry = object(&Extended { given, taken_back })?;
+            enter(transaction, &place, now, Entry::Extension(entry))
         })
     }
 }
@@ -151,8 +173,7 @@ fn amend(
     (sid, other): (&StudentId, Option<&Extension>),
     now: UnixTime,
 ) -> Result<Amended, Error> {
-    let (course, assignment) = (&place.course, &place.assignment);
-    let own = own(transaction, course, assignment, std::slice::from_ref(sid))?.pop();
+    let own = own(transaction, &place.log()?, std::slice::from_ref(sid))?.pop();
     let checked = rules.check_extended(own.as_ref(), other, now);
     checked.map_err(|why| Error::Backdated {
         sid: sid.clone(),
@@ -210,49 +231,81 @@ fn remove_extension(
     Ok(removed > 0)
 }
 
-pub(super) fn all(
-    connection: &Connection,
-    course: &Label,
-    assignment: &Label,
-) -> Result<Vec<Given>, Error> {
-    let sql = "SELECT given_at, extension FROM extensions \
+/// The extensions of an assignment, by student, as its log has them.
+///
+/// # Errors
+///
+/// [`Error::RulesAltered`] where they are others here; [`Error::Storage`].
+pub(super) fn all(connection: &Connection, log: &LogName) -> Result<Vec<Given>, Error> {
+    let sql = "SELECT sid, given_at, extension FROM extensions \
                WHERE course = ? AND assignment = ? ORDER BY sid";
     let mut query = connection.prepare_cached(sql)?;
-    let rows = query.query_map([course.to_string(), assignment.to_string()], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+    let rows = query.query_map(key(log), |row| {
+        let (sid, at): (String, i64) = (row.get(0)?, row.get(1)?);
+        Ok((sid, at, row.get::<_, String>(2)?))
     })?;
-    let altered = || Error::CoursesAltered {
-        name: format!("{course}/{assignment}"),
-    };
-    rows.map(|row| {
-        let (at, extension) = row?;
-        Ok(Given {
-            extension: serde_json::from_str(&extension).map_err(|_| altered())?,
+    let mut entered = entered::extensions(connection, log, None)?;
+    let mut all = Vec::new();
+    for row in rows {
+        let (sid, at, stored) = row?;
+        let sid: Result<StudentId, _> = sid.parse();
+        let one = sid.ok().and_then(|sid| entered.remove(&sid));
+        let one = one
+            .map(|one| one.extension)
+            .filter(|one| is_it(one, &stored));
+        all.push(Given {
+            extension: one.ok_or_else(|| entered::altered(log))?,
             at: from_seconds(at.unsigned_abs()),
-        })
-    })
-    .collect()
+        });
+    }
+    match entered.is_empty() {
+        true => Ok(all),
+        false => Err(entered::altered(log)),
+    }
 }
 
+/// Those of these students, in their order.
+///
+/// # Errors
+///
+/// As [`all`].
 pub(super) fn own(
     connection: &Connection,
-    course: &Label,
-    assignment: &Label,
+    log: &LogName,
     sids: &[StudentId],
 ) -> Result<Vec<Extension>, Error> {
+    let own = entries(connection, log, sids)?.into_iter();
+    Ok(own.map(|one| one.extension).collect())
+}
+
+/// The same, with the entries that gave them.
+pub(super) fn entries(
+    connection: &Connection,
+    log: &LogName,
+    sids: &[StudentId],
+) -> Result<Vec<EnteredExtension>, Error> {
     let sql = "SELECT extension FROM extensions \
                WHERE course = ? AND assignment = ? AND sid = ?";
     let mut query = connection.prepare_cached(sql)?;
     let mut found = Vec::new();
     for sid in sids {
-        let key = [course.to_string(), assignment.to_string(), sid.to_string()];
-        let stored: Option<String> = query.query_row(key, |row| row.get(0)).optional()?;
-        if let Some(extension) = stored {
-            let extension = serde_json::from_str(&extension);
-            found.push(extension.map_err(|_| Error::CoursesAltered {
-                name: format!("{course}/{assignment}"),
-            })?);
+        let [course, assignment] = key(log);
+        let row = [course, assignment, sid.to_string()];
+        let stored: Option<String> = query.query_row(row, |row| row.get(0)).optional()?;
+        let entered = entered::extensions(connection, log, Some(sid))?.remove(sid);
+        match (stored, entered) {
+            (None, None) => {}
+            (Some(stored), Some(one)) if is_it(&one.extension, &stored) => found.push(one),
+            _ => return Err(entered::altered(log)),
         }
     }
     Ok(found)
+}
+
+fn is_it(entered: &Extension, stored: &str) -> bool {
+    serde_json::from_str(stored).is_ok_and(|stored: Extension| stored == *entered)
+}
+
+fn key(log: &LogName) -> [String; 2] {
+    [log.course().to_string(), log.assignment().to_string()]
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Params, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
+use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::CommittedAt;
 use scb_protocol::rfc3339;
 use scb_protocol::rules::{Groups, Part, Work};
@@ -37,7 +38,8 @@ pub(super) fn parts(
 /// [`Error::NotAdmitted`] with `other_group`; [`Error::Storage`].
 pub(super) fn check_kept(connection: &Connection, draft: &Draft) -> Result<(), Error> {
     let statement = &draft.statement;
-    let found = assignments::find(connection, &statement.course, &statement.assignment)?;
+    let log = LogName::of(statement).map_err(Error::Leaf)?;
+    let found = assignments::find(connection, &log)?;
     if found.is_none_or(|found| found.rules().groups == Groups::Free) {
         return Ok(());
     }

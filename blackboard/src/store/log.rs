@@ -192,6 +192,14 @@ pub(crate) fn size(connection: &Connection, log: &LogName) -> Result<u64, Error>
     }
 }
 
+/// The names of all logs.
+pub(crate) fn names(connection: &Connection) -> Result<Vec<LogName>, Error> {
+    let mut query = connection.prepare_cached("SELECT origin FROM logs ORDER BY origin")?;
+    let rows = query.query_map([], |row| row.get::<_, String>(0))?;
+    rows.map(|name| name?.parse().map_err(Error::Leaf))
+        .collect()
+}
+
 /// All logs, with how many entries each has.
 pub(crate) fn sizes(connection: &Connection) -> Result<Vec<(LogName, u64)>, Error> {
     let sql = "SELECT origin, (SELECT coalesce(max(number) + 1, 0) FROM log_entries WHERE log = id) \

@@ -294,7 +294,7 @@ fn proposed(
         let mut waiting_for = sids(&missing)?;
         waiting_for.sort();
         let members = sids(&members)?;
-        let own = extensions::own(connection, &place.course, &place.assignment, &members)?;
+        let own = extensions::own(connection, &place.log()?, &members)?;
         let until = from_seconds(until.unsigned_abs());
         let until = signable_until(assignment.rules(), &own, until);
         if until < asked {

@@ -2,27 +2,27 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 use rustls_pki_types::UnixTime;
-use scb_certs::Fingerprint;
-use scb_protocol::from_seconds;
-use scb_protocol::log_leaf::{Contents, Entry, Leaf, LogName, RulesEntry, leaf_commitment};
-use scb_protocol::rules::{HandedIn, Rulebook, Rules};
+use scb_certs::{Fingerprint, StudentId};
+use scb_protocol::log_leaf::{Entry, Leaf, LogName, RulesEntry};
+use scb_protocol::rules::{Extension, HandedIn, Rulebook, Rules};
 use scb_protocol::statement::Statement;
-use serde::de::DeserializeOwned;
 
-use super::{Assignment, Error, Place, Store, as_integer, assignments, extensions, parts};
+use super::entered::{self, read};
+use super::{Error, Place, Store, as_integer, assignments, extensions, parts};
 
 impl Store {
     /// The rules of an assignment, all extensions, and those of every moment before.
     ///
     /// # Errors
     ///
-    /// [`Error::NoCourse`], [`Error::NoAssignment`], [`Error::CoursesAltered`]; [`Error::Storage`].
+    /// [`Error::NoCourse`], [`Error::NoAssignment`], [`Error::RulesAltered`]; [`Error::Storage`].
     pub(crate) fn rulebook(&self, place: &Place) -> Result<Rulebook, Error> {
         let place = place.clone();
         self.database.read_blocking(move |connection| {
             let rules = assignments::require(connection, &place)?.rules().clone();
-            let log = LogName::new(&place.domain, &place.course, &place.assignment);
-            load(connection, &log.map_err(Error::Leaf)?, rules)
+            let given = extensions::all(connection, &place.log()?)?.into_iter();
+            let given = given.map(|given| given.extension).collect();
+            load(connection, &place.log()?, (rules, given), None)
         })
     }
 
@@ -38,56 +38,36 @@ impl Store {
     }
 }
 
-/// That of the assignment of this log, with these rules of now.
-pub(super) fn load(
+/// That of the assignment of this log, with these rules and extensions of now; before it, of all students or
+/// of these.
+fn load(
     connection: &Connection,
     log: &LogName,
-    rules: Rules,
+    (rules, given): (Rules, Vec<Extension>),
+    only: Option<&[StudentId]>,
 ) -> Result<Rulebook, Error> {
-    let given = extensions::all(connection, log.course(), log.assignment())?;
-    let mut book = Rulebook::new(rules, given.into_iter().map(|given| given.extension));
-    let sql = "SELECT number, commitment, leaf FROM log_entries JOIN logs ON log = id \
-               WHERE origin = ? AND kind IN ('rules', 'extension') ORDER BY number";
-    let mut query = connection.prepare_cached(sql)?;
-    let mut rows = query.query([log.to_string()])?;
-    let altered = || Error::CoursesAltered {
-        name: format!("{}/{}", log.course(), log.assignment()),
-    };
-    while let Some(row) = rows.next()? {
-        let (commitment, leaf): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
-        if leaf_commitment(&leaf).as_slice() != commitment {
-            return Err(altered());
-        }
-        let leaf = Leaf::parse(&leaf).map_err(|_| altered())?;
-        enter(&mut book, leaf).ok_or_else(altered)?;
+    let mut book = Rulebook::new(rules, given);
+    for (leaf, _) in entered::leaves(connection, log, &["rules", "extension"], only)? {
+        enter(&mut book, leaf).ok_or_else(|| entered::altered(log))?;
     }
     Ok(book)
 }
 
-/// The entries of a log that say which rules hold from then on, the latest first, with their times.
-pub(super) fn announced(
-    connection: &Connection,
-    log: &LogName,
-) -> Result<Vec<(u64, UnixTime)>, Error> {
-    let sql = "SELECT number, at FROM log_entries JOIN logs ON log = id \
-               WHERE origin = ? AND kind = 'rules' AND at IS NOT NULL ORDER BY number DESC";
-    let mut query = connection.prepare_cached(sql)?;
-    let rows = query.query_map([log.to_string()], |row| {
-        let (number, at): (i64, i64) = (row.get(0)?, row.get(1)?);
-        Ok((number.unsigned_abs(), from_seconds(at.unsigned_abs())))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// That of the assignment which a statement names, if there is one.
+/// That of the assignment which a statement names, if there is one, for its members.
 pub(super) fn of_statement(
     connection: &Connection,
     statement: &Statement,
 ) -> Result<Option<Rulebook>, Error> {
-    let found = assignments::find(connection, &statement.course, &statement.assignment)?;
     let log = LogName::of(statement).map_err(Error::Leaf)?;
-    let load = |found: Assignment| load(connection, &log, found.rules().clone());
-    found.map(load).transpose()
+    let found = assignments::find(connection, &log)?;
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let members = statement.members.iter().map(|member| member.sid.clone());
+    let members: Vec<_> = members.collect();
+    let given = extensions::own(connection, &log, &members)?;
+    let of_now = (found.rules().clone(), given);
+    load(connection, &log, of_now, Some(&members)).map(Some)
 }
 
 /// Nothing for what cannot be read.
@@ -98,10 +78,6 @@ fn enter(book: &mut Rulebook, leaf: Leaf) -> Option<()> {
         _ => return None,
     }
     Some(())
-}
-
-fn read<T: DeserializeOwned>(contents: Contents) -> Option<T> {
-    serde_json::from_value(contents.into()).ok()
 }
 
 /// The last entry of rules before this one, if it is not lost.

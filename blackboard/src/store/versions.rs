@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
+use scb_protocol::log_leaf::LogName;
 use scb_protocol::rules::Counts;
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 
@@ -146,7 +147,8 @@ fn repeatable(
     connection: &Connection,
     statement: &Statement,
 ) -> Result<Vec<SubmissionNumber>, Error> {
-    let found = assignments::find(connection, &statement.course, &statement.assignment)?;
+    let log = LogName::of(statement).map_err(Error::Leaf)?;
+    let found = assignments::find(connection, &log)?;
     let is_first = found.is_some_and(|found| found.rules().counts == Counts::First);
     let mut of_all: Option<Vec<SubmissionNumber>> = None;
     for member in &statement.members {

@@ -10,7 +10,7 @@ use super::group::{Group, reply};
 use crate::store::{NotListed, Place, Store};
 
 /// What the group is told, and the open connection.
-async fn ask(
+pub(super) async fn ask(
     group: &mut Group<'_>,
     course: Option<&str>,
 ) -> Result<(Assignments, Connection, Session), Refusal> {
@@ -18,7 +18,8 @@ async fn ask(
     let course = course.map(|course| course.parse().unwrap());
     let (expect, request) = session.ask_assignments(course, 0);
     connection.send(&request).await?;
-    let (session, answer) = expect.handle(reply(&mut connection).await?)?;
+    let reply = reply(&mut connection).await?;
+    let (session, answer) = expect.handle(reply, group.campus.certs.now())?;
     Ok((answer, connection, session))
 }
 
@@ -79,6 +80,40 @@ async fn members_are_told_their_own_extensions_and_what_was_changed() {
     assert_eq!((changed, told.rules.due), (vec!["due"], Some(due)));
     let (answer, ..) = ask(&mut campus.group(&["1155000002"]), None).await.unwrap();
     assert_eq!(answer.listed[0].extensions, []);
+}
+
+#[tokio::test]
+async fn an_entry_that_names_others_is_not_shown() {
+    let campus = Campus::open().await;
+    let store = Store::open(&campus.home).unwrap();
+    let now = campus.certs.now();
+    let place = Place {
+        domain: campus.service.trust_domain().clone(),
+        course: "SANDBOX".parse().unwrap(),
+        assignment: "lab".parse().unwrap(),
+    };
+    let change = move |mut terms: Terms| {
+        terms.due = Some(from_seconds(now.as_secs() + 100));
+        terms.check()
+    };
+    store.change_assignment(place.clone(), change, now).unwrap();
+    let more = |sid: &str| Extension {
+        sid: sid.parse().unwrap(),
+        due: from_seconds(now.as_secs() + 200),
+        cutoff: None,
+    };
+    // As it was entered before each had an entry of its own.
+    let both = vec![more("1155000001"), more("1155000002")];
+    store.extend_together(&place, &both, now).unwrap();
+    for (sids, extended) in [(&["1155000001"][..], 0), (&["1155000001", "1155000002"], 1)] {
+        let (answer, ..) = ask(&mut campus.group(sids), None).await.unwrap();
+        let told = &answer.listed[0];
+        assert_eq!(
+            (told.extensions.len(), told.extended.len()),
+            (sids.len(), extended)
+        );
+        assert_eq!(answer.announced.len(), 1 + extended);
+    }
 }
 
 #[tokio::test]

@@ -205,5 +205,5 @@ async fn rules_of_before_that_were_altered_are_not_believed() {
                  WHERE kind = 'rules'";
     assert_eq!(database.execute(alter, []).unwrap(), 1);
     let refused = Store::open(&campus.home).unwrap().rulebook(&place(&campus));
-    assert!(matches!(refused, Err(Error::CoursesAltered { .. })));
+    assert!(matches!(refused, Err(Error::RulesAltered { .. })));
 }

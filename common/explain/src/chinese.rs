@@ -241,7 +241,15 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "Blackboard 所儲存的內容與所提交的不符，不會交出",
             "告知老師；你的收據仍能證明你所提交的內容",
         ),
+        Code::RulesAltered => (
+            "Blackboard 所儲存的作業規則與其日誌所載不符：不會據此作出任何判定",
+            "立即通知老師；修復後再執行同一指令：一切以日誌所載為準",
+        ),
         Code::ReceiptInvalid => ("收據驗證失敗", "保留它作為證據，並索取新的副本"),
+        Code::RulesUnsigned => (
+            "Blackboard 所說的作業規則與它所簽署的不符",
+            "其間勿信別處所示的限期；再執行同一指令；若仍出現，請通知資訊科技部門",
+        ),
         Code::CommitmentInvalid => (
             "Blackboard 為表示已記錄聲明而簽署的內容不正確；沒有送出任何檔案",
             "再執行同一指令；若仍出現，請通知資訊科技部門",

@@ -286,9 +286,15 @@ codes! {
     StoredDamaged = "stored_damaged", EXIT_FAULT, 500,
         "what Blackboard has stored of this is not what was handed in, and is not given out",
         "tell your teacher; your receipt still proves what you handed in";
+    RulesAltered = "rules_altered", EXIT_RETRY, 503,
+        "the rules that Blackboard has stored of this assignment are not those of its log: it judges nothing by them",
+        "tell your teacher at once; run the same command again when it is mended: what counts is in the log";
     ReceiptInvalid = "receipt_invalid", EXIT_REFUSED, 422,
         "the receipt does not verify",
         "keep it as evidence and ask for a new copy";
+    RulesUnsigned = "rules_unsigned", EXIT_REFUSED, 502,
+        "what Blackboard says of an assignment's rules is not what it has signed",
+        "believe no deadline that is shown elsewhere meanwhile; run the same command again; if it happens again, tell your IT service";
     CommitmentInvalid = "commitment_invalid", EXIT_REFUSED, 502,
         "what Blackboard signed to say that it has recorded the statement is not right; no file was sent",
         "run the same command again; if it happens again, tell your IT service";

@@ -4,6 +4,7 @@
 //! It takes bytes and the time, and gives bytes, states and evidence. It never opens a
 //! socket, reads a clock, touches a file or asks a database.
 
+pub mod announcement;
 mod assurance;
 pub mod audit;
 pub mod authority;

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use admission::{Assigned, Found, Part, Work, admit, check_size, within};
 pub use amend::{AmendError, HandedIn};
+pub(crate) use change::values;
 pub use change::{Change, changes};
 pub use extension::Extension;
 pub use late::{LateRule, Per};

@@ -1,18 +1,29 @@
 //! A detached signature by one signer alone, as services sign.
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Chain, DetachedSignature, ServiceName, ServiceUsage, SpiffeId, TrustStore};
+use scb_certs::{
+    Chain, DetachedSignature, ServiceName, ServiceUsage, Signer, SpiffeId, TrustStore,
+};
 
 /// The chain of the one who signed these bytes; nobody has judged it yet.
 ///
 /// # Errors
 ///
-/// The signature's form, that it does not verify, or that it is not exactly one.
+/// As [`sole_signature`].
 pub(crate) fn sole_signer(content: &[u8], signature: &[u8]) -> Result<Chain, String> {
+    sole_signature(content, signature).map(|signer| signer.chain)
+}
+
+/// The one who signed these bytes, with the time that the signature names.
+///
+/// # Errors
+///
+/// The signature's form, that it does not verify, or that it is not exactly one.
+pub(crate) fn sole_signature(content: &[u8], signature: &[u8]) -> Result<Signer, String> {
     let text = |error: scb_certs::Error| error.to_string();
     let signature = DetachedSignature::parse(signature).map_err(text)?;
     match signature.verify(content).map_err(text)?.as_slice() {
-        [signer] => Ok(signer.chain.clone()),
+        [signer] => Ok(signer.clone()),
         _ => Err("not exactly one signature".to_owned()),
     }
 }

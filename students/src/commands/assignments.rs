@@ -5,18 +5,20 @@ mod words;
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
-use scb_protocol::message::blackboard::ListedAssignment;
-use scb_protocol::rules::{Change, MemberStanding, Standing};
+use scb_protocol::announcement::Said;
+use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment};
+use scb_protocol::rules::{Change, Extension, MemberStanding, Standing};
 use scb_protocol::statement::Label;
 use scb_protocol::{from_seconds, grouped};
 use serde_json::{Value, json};
 
 use self::words::Words;
+pub(super) use self::words::in_chinese;
 use super::rules::lateness;
 use super::{Prepared, quiet, say_json};
 use crate::cli::{Assignments, Common};
 use crate::show::Show;
-use crate::{ClockOffset, Engine, Error, Group, Observer};
+use crate::{ClockOffset, Engine, Error, Group, KeptAnnouncement, Observer};
 
 pub(super) fn run(common: &Common, arguments: &Assignments, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
@@ -48,6 +50,10 @@ pub(super) fn run(common: &Common, arguments: &Assignments, term: Term) -> Resul
 struct Told {
     time: UnixTime,
     listed: Vec<(ListedAssignment, Vec<StudentId>)>,
+    /// What of that is signed.
+    announced: Vec<KeptAnnouncement>,
+    /// Of which nothing is told.
+    altered: Vec<AlteredAssignment>,
     /// Whether something was told, shown or not.
     something: bool,
     /// Whether they asked as one group, or each alone: they are more than a group can have.
@@ -70,6 +76,8 @@ fn told(
     let mut all = Told {
         time: engine.now(),
         listed: Vec::new(),
+        announced: Vec::new(),
+        altered: Vec::new(),
         something: false,
         together,
     };
@@ -77,6 +85,12 @@ fn told(
         let told = engine.assignments(&group, course.clone(), observer)?;
         all.time = told.time;
         told.listed.into_iter().for_each(|one| all.add(one, &group));
+        all.announced.extend(told.announced);
+        for one in told.altered {
+            if !all.altered.contains(&one) {
+                all.altered.push(one);
+            }
+        }
     }
     all.something = !all.listed.is_empty();
     // What is due next comes first, what is always open later, what is closed last.
@@ -89,6 +103,31 @@ fn told(
 }
 
 impl Told {
+    /// What is signed of an assignment.
+    fn signed(&self, one: &ListedAssignment) -> impl Iterator<Item = &KeptAnnouncement> {
+        let (course, assignment) = (one.course.clone(), one.assignment.clone());
+        self.announced.iter().filter(move |kept| {
+            let (log, _) = kept.announcement.entry();
+            (log.course(), log.assignment()) == (&course, &assignment)
+        })
+    }
+
+    /// The entry of its rules.
+    fn rules(&self, one: &ListedAssignment) -> Option<&KeptAnnouncement> {
+        let is_rules =
+            |kept: &&KeptAnnouncement| matches!(kept.announcement.said(), Said::Rules(_));
+        self.signed(one).find(is_rules)
+    }
+
+    /// The entry of an extension, if it is shown.
+    fn extended(&self, one: &ListedAssignment, own: &Extension) -> Option<&KeptAnnouncement> {
+        self.signed(one)
+            .find(|kept| match kept.announcement.said() {
+                Said::Extended(extended) => extended.given.contains(own),
+                Said::Rules(_) => false,
+            })
+    }
+
     /// What several can hand in is told once, with all of them.
     fn add(&mut self, one: ListedAssignment, group: &Group) {
         let same = |(known, _): &&mut (ListedAssignment, Vec<StudentId>)| {
@@ -119,6 +158,9 @@ fn each(one: &ListedAssignment, sids: &[StudentId], now: UnixTime) -> Vec<Member
 
 fn say_all(told: &Told, offset: Option<ClockOffset>, words: Words) -> Result<(), Error> {
     say(&words.clock(&local_time(told.time), offset))?;
+    for one in &told.altered {
+        say(&words.altered(one))?;
+    }
     if told.listed.is_empty() {
         return Ok(say(words.nothing(!told.something))?);
     }
@@ -133,7 +175,7 @@ fn say_all(told: &Told, offset: Option<ClockOffset>, words: Words) -> Result<(),
             printable(&course)
         ))?;
         let here = told.together.then_some(sids.len());
-        for (label, text) in rows(one, (sids, here), told.time, words) {
+        for (label, text) in rows(told, (one, sids, here), words) {
             say(&words.row(&label, &text))?;
         }
     }
@@ -142,12 +184,11 @@ fn say_all(told: &Told, offset: Option<ClockOffset>, words: Words) -> Result<(),
 
 /// What is told of one assignment, each with its label.
 fn rows(
-    one: &ListedAssignment,
-    (sids, here): (&[StudentId], Option<usize>),
-    now: UnixTime,
+    all: &Told,
+    (one, sids, here): (&ListedAssignment, &[StudentId], Option<usize>),
     words: Words,
 ) -> Vec<(String, String)> {
-    let rules = &one.rules;
+    let (rules, now) = (&one.rules, all.time);
     let mut rows = vec![(words.state(), words.standing(standing(one, now), one, now))];
     let told = words.of_rules();
     rows.push((told.due(), told.deadline(rules)));
@@ -155,7 +196,12 @@ fn rows(
     rows.push((words.group(), words.members(rules, here)));
     rows.push((words.files(), words.kinds(rules)));
     for own in &one.extensions {
-        rows.push((own.sid.to_string(), told.extension(rules, own)));
+        let text = told.extension(rules, own);
+        let text = match all.extended(one, own) {
+            Some(_) => text,
+            None => words.unsigned(&text),
+        };
+        rows.push((own.sid.to_string(), text));
     }
     let differs = |it: &MemberStanding| it.standing != Standing::OnTime;
     let standings = each(one, sids, now);
@@ -171,6 +217,12 @@ fn rows(
             .iter()
             .map(|it| (words.changed(), change(it, words))),
     );
+    rows.extend(all.rules(one).map(|kept| {
+        let (_, index) = kept.announcement.entry();
+        let at = local_time(kept.announcement.at());
+        let path = printable(&kept.path.to_string_lossy());
+        (words.signed(), words.announced(index, &at, &path))
+    }));
     rows
 }
 
@@ -209,17 +261,28 @@ fn value(value: &str, words: Words) -> String {
 
 fn as_json(group: &Group, told: &Told, offset: Option<ClockOffset>) -> Value {
     let listed = told.listed.iter();
-    let listed = listed.map(|(one, sids)| one_as_json(one, sids, told.time));
+    let listed = listed.map(|(one, sids)| one_as_json(told, one, sids));
     json!({
         "time": rfc3339(told.time),
         "clock_behind_seconds": offset.map(ClockOffset::behind),
         "members": group.ids(),
         "together": told.together,
         "assignments": listed.collect::<Vec<_>>(),
+        "altered": told.altered,
     })
 }
 
-fn one_as_json(one: &ListedAssignment, sids: &[StudentId], now: UnixTime) -> Value {
+fn one_as_json(told: &Told, one: &ListedAssignment, sids: &[StudentId]) -> Value {
+    let now = told.time;
+    let signed = told.signed(one).map(|kept| {
+        let announcement = &kept.announcement;
+        json!({
+            "entry": announcement.entry().1,
+            "at": rfc3339(announcement.at()),
+            "leaf_sha256": announcement.leaf_sha256(),
+            "file": kept.path,
+        })
+    });
     let standings = each(one, sids, now);
     let due = standings.iter().zip(sids).map(|(_, sid)| {
         let own = one.extensions.iter().find(|own| own.sid == *sid);
@@ -247,6 +310,7 @@ fn one_as_json(one: &ListedAssignment, sids: &[StudentId], now: UnixTime) -> Val
         "state": standing(one, now).as_str(),
         "rules": one.rules,
         "extensions": one.extensions,
+        "signed": signed.collect::<Vec<_>>(),
         "members": members.collect::<Vec<_>>(),
         "changes": changes.collect::<Vec<_>>(),
     })

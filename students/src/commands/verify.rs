@@ -1,6 +1,7 @@
-//! `student verify`: a receipt, what Blackboard signed when it refused or had recorded a statement, or an
-//! archive of an assignment, is checked with no server and no account.
+//! `student verify`: a receipt, what Blackboard signed when it refused or had recorded a statement or told
+//! the rules, or an archive of an assignment, is checked with no server and no account.
 
+mod announcement;
 mod archive;
 mod commitment;
 mod evidence;
@@ -14,6 +15,7 @@ use std::path::Path;
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{local_time, printable, rfc3339, say};
+use scb_protocol::announcement::is_announcement;
 use scb_protocol::commitment::is_commitment;
 use scb_protocol::export::is_export;
 use scb_protocol::receipt::{Check, Found, VerifiedReceipt, WitnessPolicy, Witnessed};
@@ -41,10 +43,11 @@ pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
         return archive::run(common, arguments, (&roots, &policy));
     }
     let zip = receipts::read(&arguments.receipt)?;
-    let judged = match (is_rejection(&zip), is_commitment(&zip)) {
-        (true, _) => rejection::run(common, arguments, &zip, (&roots, &policy)),
-        (_, true) => commitment::run(common, arguments, &zip, &roots),
-        _ => judge(common, arguments, &zip, (&roots, &policy)),
+    let judged = match () {
+        () if is_rejection(&zip) => rejection::run(common, arguments, &zip, (&roots, &policy)),
+        () if is_commitment(&zip) => commitment::run(common, arguments, &zip, &roots),
+        () if is_announcement(&zip) => announcement::run(common, arguments, &zip, &roots),
+        () => judge(common, arguments, &zip, (&roots, &policy)),
     };
     if let (Err(error), false) = (&judged, common.json) {
         let words = words_of(common);

@@ -6,13 +6,14 @@ use rustls_pki_types::UnixTime;
 use scb_cli::local_moments;
 use scb_protocol::client::{Member, Session};
 use scb_protocol::grade::VerifiedGrade;
-use scb_protocol::message::blackboard::ListedAssignment;
+use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment};
 use scb_protocol::rules::{check_size, within};
 use scb_protocol::server::MAX_QUESTIONS;
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Step};
 use scb_transport::Clock;
 
+use super::announced::KeptAnnouncement;
 use super::hand_in::{HandIn, Talk};
 use super::lateness::ToldRules;
 use super::links::REPLY;
@@ -27,6 +28,10 @@ pub struct ToldAssignments {
     pub time: UnixTime,
     /// By course and name.
     pub listed: Vec<ListedAssignment>,
+    /// What Blackboard has signed of that.
+    pub announced: Vec<KeptAnnouncement>,
+    /// Of which Blackboard tells nothing, as what it has stored of them is not what its log says.
+    pub altered: Vec<AlteredAssignment>,
 }
 
 impl ToldAssignments {
@@ -135,7 +140,8 @@ impl Talk<'_, '_> {
         mut session: Session,
         course: Option<Label>,
     ) -> Result<(Session, ToldAssignments), Error> {
-        let (mut listed, mut from) = (Vec::new(), Some(0));
+        let (mut listed, mut altered, mut from) = (Vec::new(), Vec::new(), Some(0));
+        let mut announced = Vec::new();
         let mut time = self.clock.now();
         for _ in 0..MAX_QUESTIONS {
             let Some(next) = from else { break };
@@ -143,11 +149,19 @@ impl Talk<'_, '_> {
             self.connection.at_step(Step::Six);
             self.connection.send(&request).await?;
             let reply = self.connection.receive(Step::Six, REPLY).await?;
-            let (open, answer) = expect.handle(reply)?;
+            let (open, answer) = expect.handle(reply, self.clock.now())?;
             (session, time, from) = (open, answer.time, answer.next);
             listed.extend(answer.listed);
+            altered.extend(answer.altered);
+            announced.extend(answer.announced);
         }
-        Ok((session, ToldAssignments { time, listed }))
+        let told = ToldAssignments {
+            time,
+            listed,
+            announced: self.keep_announced(announced)?,
+            altered,
+        };
+        Ok((session, told))
     }
 
     /// Course and assignment of the hand-in: as they were given; else those of the same hand-in

@@ -99,6 +99,18 @@ impl Words {
         }
     }
 
+    /// Where two signed words are of which rules are in force, and of which only one can be.
+    pub(crate) fn rules_contradicted(self, [before, now]: &[String; 2]) -> String {
+        match self.0 {
+            Language::English => format!(
+                "Blackboard CONTRADICTS what it had signed of the rules; kept in {before} and {now}"
+            ),
+            Language::Chinese => {
+                format!("Blackboard 所說的作業規則與它先前所簽署的互相矛盾；存於 {before} 及 {now}")
+            }
+        }
+    }
+
     pub(crate) fn trace_in(self, path: &str) -> String {
         self.result(self.pick("trace in", "記錄於"), path)
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use scb_protocol::Fact;
-use scb_student::{Error, Event, identity, pending, receipts};
+use scb_protocol::rules::Terms;
+use scb_student::{Engine, Error, Event, identity, pending, receipts};
 use scb_testkit::FixedClock;
 
 use crate::campus::{
@@ -305,6 +306,52 @@ fn the_only_assignment_that_is_open_is_chosen() {
     assert_eq!(place, "SANDBOX/lab");
     let chosen = "step 6 assignment chosen SANDBOX/lab".to_owned();
     assert!(told(&events).contains(&chosen), "{:?}", told(&events));
+}
+
+#[test]
+fn by_rules_that_blackboard_has_not_signed_nothing_is_handed_in() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    campus.fail_once(Fault::OtherRules);
+    let (result, _) = hand_in_what_is_open(&mut engine, &THREE);
+    assert_eq!(code(result), "rules_unsigned");
+    assert_eq!((campus.desk.stored_count(), campus.pending()), (0, 0));
+    hand_in_what_is_open(&mut engine, &THREE).0.unwrap();
+}
+
+#[test]
+fn what_blackboard_signs_of_the_rules_is_kept_and_held_against_what_it_signed_before() {
+    let campus = Campus::new();
+    let mut engine = campus.enrolled(&THREE);
+    let told = |engine: &mut Engine| {
+        let mut events = Vec::new();
+        let mut observe = |event: &Event| events.push(event.clone());
+        let told = engine.assignments(&group(&THREE), None, &mut observe);
+        (told.unwrap().announced, told_of_rules(&events))
+    };
+    let (first, contradicted) = told(&mut engine);
+    let [kept] = &first[..] else {
+        panic!("{first:?}");
+    };
+    assert!(kept.path.exists() && !contradicted);
+    assert!(kept.path.parent().unwrap().ends_with("receipts/rules"));
+    let (same, contradicted) = told(&mut engine);
+    assert!(same[0].path == kept.path && !contradicted);
+    // Another entry in the very same place of the log.
+    let mut terms = Terms::from(listed("lab").rules);
+    terms.max_bytes += 1;
+    campus.desk.listed.lock().unwrap()[0].rules = terms.check().unwrap();
+    let (other, contradicted) = told(&mut engine);
+    assert!(contradicted && other[0].path != kept.path);
+    assert!(
+        kept.path.exists() && other[0].path.exists(),
+        "both are kept"
+    );
+}
+
+fn told_of_rules(events: &[Event]) -> bool {
+    let is_it = |event: &Event| matches!(event, Event::RulesContradicted { .. });
+    events.iter().any(is_it)
 }
 
 #[test]

@@ -33,6 +33,14 @@ pub(in crate::store) fn told(error: Error) -> Result<Refusal, Error> {
             let refusal = refuse(Code::ClockSetBack).with("now", rfc3339(now));
             refusal.with("last", rfc3339(last))
         }
+        Error::RulesAltered { course, assignment } => {
+            let place = format!("{course}/{assignment}");
+            tracing::error!(
+                "the rules or extensions of {place} here are not what its log says: nothing is judged by \
+                 them; `blackboard fsck` names what differs"
+            );
+            refuse(Code::RulesAltered).with("assignment", place)
+        }
         Error::TooManyUploads {
             sid,
             unfinished,

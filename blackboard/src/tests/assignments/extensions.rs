@@ -40,7 +40,8 @@ fn extensions_are_given_and_taken_back_and_both_are_entered() {
     assert_eq!(take_back(&[THREE[1], THREE[2]]), [sid(THREE[1])]);
     assert_eq!(take_back(&[THREE[1]]), Vec::<StudentId>::new());
     let kinds: Vec<_> = desk.log("lab-1").iter().map(Entry::name).collect();
-    assert_eq!(kinds, ["rules", "extension", "extension", "extension"]);
+    let extension = "extension";
+    assert_eq!(kinds, ["rules", extension, extension, extension, extension]);
 }
 
 #[test]

@@ -8,9 +8,10 @@ use scb_certs::{SpiffeId, TrustStore, sign_detached};
 use super::grades::ExpectGrades;
 use super::proof::ReceivingProof;
 use super::{ExpectCommitted, Member, named};
+use crate::announcement::{SignedAnnouncement, check_listed};
 use crate::assurance::Assurance;
 use crate::log_leaf::LogName;
-use crate::message::blackboard::{ListedAssignment, Reply, Request};
+use crate::message::blackboard::{AlteredAssignment, ListedAssignment, Reply, Request};
 use crate::message::{Reply as _, unexpected};
 use crate::session::SessionKey;
 use crate::statement::{Files, Label, Statement, SubmissionId};
@@ -174,12 +175,16 @@ pub struct ExpectAssignments {
 }
 
 /// Some of the assignments, as Blackboard tells of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Assignments {
     /// The time by Blackboard's clock.
     pub time: UnixTime,
     /// From the one that was asked for on.
     pub listed: Vec<ListedAssignment>,
+    /// What Blackboard has signed of them: the rules of each in their order, and extensions after them.
+    pub announced: Vec<SignedAnnouncement>,
+    /// With the first: those of which nothing is told, as what is stored of them was altered.
+    pub altered: Vec<AlteredAssignment>,
     /// From where to ask on; `None` if these were the last.
     pub next: Option<u32>,
 }
@@ -189,14 +194,15 @@ impl ExpectAssignments {
     ///
     /// # Errors
     ///
-    /// The server's refusal, `unexpected_message`, or `server_misbehaved`: there are more, but
-    /// none was told.
-    pub fn handle(self, reply: Reply) -> Result<(Session, Assignments), Refusal> {
+    /// The server's refusal, `unexpected_message`, `rules_unsigned` if what is told is not what it has
+    /// signed, or `server_misbehaved`: there are more, but none was told.
+    pub fn handle(self, reply: Reply, now: UnixTime) -> Result<(Session, Assignments), Refusal> {
         let reply = reply.accepted()?;
         let Reply::Assignments {
             time,
             count,
             assignments,
+            altered,
         } = reply
         else {
             return Err(unexpected("assignments", &reply, Step::Six));
@@ -208,9 +214,15 @@ impl ExpectAssignments {
                 .with("expected", "an assignment")
                 .with("got", "none"));
         }
+        let mut announced = Vec::new();
+        for one in &assignments {
+            announced.extend(check_listed(one, self.session.trust(), now)?);
+        }
         let answer = Assignments {
             time: from_seconds(time),
+            announced,
             listed: assignments,
+            altered,
             next: (reached < count).then_some(reached),
         };
         Ok((self.session, answer))

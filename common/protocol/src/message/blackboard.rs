@@ -67,13 +67,29 @@ pub struct ListedAssignment {
     pub assignment: Label,
     /// Its rules of this moment.
     pub rules: Rules,
+    /// The entry of the log that says so, signed.
+    pub entry: SignedEntry,
     /// More time that members who ask have been given.
     pub extensions: Vec<Extension>,
+    /// The entries that say so, signed; without those that name others as well.
+    pub extended: Vec<SignedEntry>,
     /// What was changed of the rules since they were first told, the latest first; no more than
     /// 10 changes.
     pub changes: Vec<Change>,
 }
 
+/// An assignment of which nothing is told: what Blackboard has stored of it is not what its log says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct AlteredAssignment {
+    /// The course.
+    pub course: Label,
+    /// The assignment.
+    pub assignment: Label,
+}
+
+/// Most of them that are named.
+pub const MAX_ALTERED: usize = 16;
 /// Most changes that are told of one assignment.
 pub const MAX_CHANGES: usize = 10;
 
@@ -97,7 +113,13 @@ impl Received {
     }
 }
 
-objects!(Presented, Received, SealedShare, ListedAssignment);
+objects!(
+    Presented,
+    Received,
+    SealedShare,
+    ListedAssignment,
+    AlteredAssignment
+);
 
 messages! {
     /// What a student's program sends.
@@ -267,6 +289,9 @@ replies! {
             count: u32,
             /// As many as fit into a message, by course and name.
             assignments: Vec<ListedAssignment>,
+            /// With the first of them: those of which nothing is told.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            altered: Vec<AlteredAssignment>,
         }
         /// Step 6: the members' grades that were released; ask again from where it ends, if there
         /// are more.

@@ -7,6 +7,7 @@ use scb_certs::{Fingerprint, SpiffeId, StudentId};
 use scb_tlog::KeyName;
 
 use crate::log_leaf::LogName;
+use crate::rules::Extension;
 use crate::statement::{FileEntry, SubmissionNumber};
 use crate::time::rfc3339;
 use crate::{Code, counted};
@@ -135,6 +136,30 @@ pub enum Found {
     Statement(Fingerprint),
     /// What a commitment does not prove.
     WordAlone,
+    /// Blackboard entered rules or extensions, as it says under its signature.
+    Announced {
+        /// The number of the entry.
+        index: u64,
+        /// The log.
+        log: LogName,
+        /// When.
+        at: UnixTime,
+        /// Who says so.
+        service: SpiffeId,
+        /// When that was signed, by its word.
+        signed_at: UnixTime,
+    },
+    /// A value of rules.
+    Rule {
+        /// What it is called.
+        field: &'static str,
+        /// What it is.
+        value: String,
+    },
+    /// More time of a student.
+    Extended(Extension),
+    /// What an announcement does not prove.
+    AnnouncedAlone,
     /// The receipt does not have the entry of the moment that counts.
     NotEntered {
         /// The number of the entry.
@@ -294,6 +319,28 @@ impl fmt::Display for Found {
             Self::WordAlone => f.write_str(
                 "that the log still holds the entry, and that CUHK saw it there; that the files came: a \
                  receipt proves that",
+            ),
+            Self::Announced {
+                index,
+                log,
+                at,
+                service,
+                signed_at,
+            } => {
+                let (at, signed) = (rfc3339(*at), rfc3339(*signed_at));
+                write!(f, "entry {index} of {log}, of {at}, says {service}, which signed it at {signed}")
+            }
+            Self::Rule { value, .. } => f.write_str(value),
+            Self::Extended(extension) => {
+                write!(f, "{} until {}", extension.sid, rfc3339(extension.due))?;
+                match extension.cutoff {
+                    Some(cutoff) => write!(f, ", closed after {}", rfc3339(cutoff)),
+                    None => Ok(()),
+                }
+            }
+            Self::AnnouncedAlone => f.write_str(
+                "that the log still holds the entry, and that no later one changed it: a receipt or an archive \
+                 proves that",
             ),
             Self::NotEntered { index } => write!(
                 f,

@@ -49,7 +49,8 @@ pub fn changes(before: &Rules, now: &Rules, at: UnixTime) -> Vec<Change> {
         .collect()
 }
 
-fn values(rules: &Rules) -> [(&'static str, String); 11] {
+/// Each value of these rules, as changes name and write it; one that is not there is empty.
+pub(crate) fn values(rules: &Rules) -> [(&'static str, String); 11] {
     let moment = |moment: Option<UnixTime>| moment.map(rfc3339).unwrap_or_default();
     let accept: Vec<_> = rules.accept.iter().map(ToString::to_string).collect();
     [

@@ -8,6 +8,7 @@ use scb_protocol::server::{ExpectRequest, Inquiry, MAX_QUESTIONS, Wanted};
 use scb_protocol::{Code, Refusal, Step, from_seconds};
 use scb_testkit::TestCampus;
 
+use crate::announcement::announced;
 use crate::support::{Given, Group, Hand, THREE, Witnessing, messages, refused_in, text};
 
 fn ask(from: u32) -> Request {
@@ -104,26 +105,34 @@ fn refuses_the_question_that_is_one_too_many_and_still_takes_a_statement() {
 /// What the client makes of this answer, having asked from the first on.
 fn answered(reply: Reply) -> Result<Assignments, Refusal> {
     let campus = TestCampus::new();
-    let group = Group::of(&campus, &THREE[..1]);
+    answered_to(&Group::of(&campus, &THREE[..1]), reply)
+}
+
+/// The same of this group.
+pub(crate) fn answered_to(group: &Group<'_>, reply: Reply) -> Result<Assignments, Refusal> {
     let (expect, request) = group.run().session().ask_assignments(None, 0);
     let (course, from) = (None, 0);
     assert_eq!(request, Request::Assignments { course, from });
-    expect.handle(reply).map(|(_, answer)| answer)
+    let answer = expect.handle(reply, group.campus.now());
+    answer.map(|(_, answer)| answer)
 }
 
-fn told(count: u32, assignments: Vec<ListedAssignment>) -> Reply {
+pub(crate) fn told(count: u32, assignments: Vec<ListedAssignment>) -> Reply {
     Reply::Assignments {
         time: 1_772_424_000,
         count,
         assignments,
+        altered: Vec::new(),
     }
 }
 
 #[test]
 fn the_client_asks_on_until_it_has_been_told_all() {
-    let listed = messages::listed();
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let listed = announced(&group, messages::listed());
     for (count, next) in [(1, None), (2, Some(1))] {
-        let answer = answered(told(count, vec![listed.clone()])).unwrap();
+        let answer = answered_to(&group, told(count, vec![listed.clone()])).unwrap();
         assert_eq!(answer.next, next);
         assert_eq!(answer.time, from_seconds(1_772_424_000));
         assert_eq!(answer.listed, std::slice::from_ref(&listed));

@@ -2,6 +2,7 @@
 //! clock, an honest CUHK and hooks that alter what passes between the two.
 #![allow(clippy::unwrap_used, clippy::type_complexity)]
 
+mod announcement;
 mod audit;
 mod authority;
 mod certificates;

@@ -3,7 +3,7 @@
 use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
 use scb_explain::{Language, length, width};
-use scb_protocol::message::blackboard::ListedAssignment;
+use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment};
 use scb_protocol::rules::{Groups, Rules, Standing};
 use scb_protocol::{counted, grouped};
 
@@ -77,6 +77,41 @@ impl Words {
                 "Everything has closed; --all shows it.",
                 "所有作業均已截止；--all 列出它們。",
             ),
+        }
+    }
+
+    /// What is not told, and why.
+    pub(super) fn altered(self, one: &AlteredAssignment) -> String {
+        let place = format!("{}/{}", one.course, one.assignment);
+        match self.0 {
+            Language::English => format!(
+                "{place} is not shown: what Blackboard has stored of its rules is not what its log says, and \
+                 nothing is judged by it. Tell your teacher at once. (rules_altered)"
+            ),
+            Language::Chinese => format!(
+                "{place} 未有列出：Blackboard 所儲存的作業規則與其日誌所載不符，不會據此作出任何判定。\
+                 請立即通知老師。（rules_altered）"
+            ),
+        }
+    }
+
+    pub(super) fn signed(self) -> String {
+        self.pick("signed", "簽署")
+    }
+
+    /// By which entry of the log, and where Blackboard's signed word for that is kept.
+    pub(super) fn announced(self, entry: u64, at: &str, path: &str) -> String {
+        match self.0 {
+            Language::English => format!("entry {entry} of the log, of {at}; kept in {path}"),
+            Language::Chinese => format!("日誌第 {entry} 項，{at}；存於 {path}"),
+        }
+    }
+
+    /// What Blackboard says and has not signed.
+    pub(super) fn unsigned(self, text: &str) -> String {
+        match self.0 {
+            Language::English => format!("{text} (NOT signed: Blackboard's word alone)"),
+            Language::Chinese => format!("{text}（未經簽署：只憑 Blackboard 之言）"),
         }
     }
 
@@ -197,7 +232,7 @@ impl Words {
 }
 
 /// What a field of the rules is called.
-fn in_chinese(field: &str) -> &str {
+pub(crate) fn in_chinese(field: &str) -> &str {
     match field {
         "title" => "名稱",
         "opens" => "開放時間",

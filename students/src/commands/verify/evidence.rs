@@ -7,6 +7,7 @@ use scb_protocol::grouped;
 use scb_protocol::receipt::{Check, Found};
 
 use super::words::VerdictWords;
+use crate::commands::assignments::in_chinese;
 
 impl VerdictWords {
     /// What was checked, and what was found. Times are those of this machine's zone.
@@ -102,6 +103,26 @@ fn chinese(found: &Found) -> (&'static str, String) {
         Found::Statement(sha256) => ("聲明", format!("SHA-256 {sha256}")),
         Found::WordAlone => {
             let told = "日誌是否仍載有此項、中大是否見過它、檔案是否送達：這些由收據證明";
+            ("未證明", told.to_owned())
+        }
+        Found::Announced {
+            index,
+            log,
+            at,
+            service,
+            signed_at,
+        } => {
+            let (at, signed) = (local_time(*at), local_time(*signed_at));
+            let told = format!("{service} 表示 {at} 記入 {log} 第 {index} 項，並於 {signed} 簽署");
+            ("公布", told)
+        }
+        Found::Rule { field, value } => (in_chinese(field), local_moments(value)),
+        Found::Extended(extension) => {
+            let due = local_time(extension.due);
+            ("延期", format!("{} 延至 {due}", extension.sid))
+        }
+        Found::AnnouncedAlone => {
+            let told = "日誌是否仍載有此項、其後有否更改：這些由收據或封存檔證明";
             ("未證明", told.to_owned())
         }
         Found::NotEntered { index } => {

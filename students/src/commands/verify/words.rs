@@ -207,6 +207,19 @@ impl VerdictWords {
         }
     }
 
+    /// Of rules or extensions that Blackboard has told.
+    pub(super) fn announced(self, place: &str, index: u64, at: &str) -> String {
+        match self.0 {
+            Language::English => format!(
+                "it verifies: Blackboard signed that this is entry {index} of the log of {place}, of {at}; a later \
+                 entry may have changed it"
+            ),
+            Language::Chinese => format!(
+                "驗證通過：Blackboard 簽署表示這是 {place} 日誌第 {index} 項，{at}；其後的項目可能已更改"
+            ),
+        }
+    }
+
     pub(super) fn archive(self, head: &Head) -> String {
         let until = local_time(head.exported_at);
         match self.0 {

@@ -109,11 +109,12 @@ async fn statement(
                 state = *next;
             }
             Wanted::Know(Inquiry::Assignments { .. }, next) => {
-                let listed = desk.listed.lock().unwrap().clone();
+                let listed = desk.announced();
                 let reply = blackboard::Reply::Assignments {
                     time: desk.now().as_secs(),
                     count: u32::try_from(listed.len()).unwrap(),
                     assignments: listed,
+                    altered: Vec::new(),
                 };
                 connection.send(&reply).await?;
                 state = *next;

@@ -10,7 +10,7 @@ use scb_certs::{
     Certificate, Chain, DistributionUrls, Fingerprint, Issuer, IssuerKind, PublicKey, Serial,
     ServiceName, SigningKey, SpiffeId, StudentId, TrustStore,
 };
-use scb_protocol::log_leaf::{Committed, Entry, Leaf, LogName, Refused};
+use scb_protocol::log_leaf::{Committed, Contents, Entry, Leaf, LogName, Refused};
 use scb_protocol::message::blackboard::ListedAssignment;
 use scb_protocol::message::cuhk::Reply;
 use scb_protocol::receipt::{
@@ -62,6 +62,8 @@ pub(crate) enum Fault {
     StaleVerification,
     /// Blackboard's time is half an hour before CUHK's.
     OtherTime,
+    /// Blackboard tells other rules than it has signed.
+    OtherRules,
     /// Blackboard records a statement and closes before its files come.
     LoseFiles,
     /// What Blackboard signs when it records a statement is wrong in this way.
@@ -119,6 +121,8 @@ pub(crate) struct Desk {
     pub(crate) earlier: Mutex<BTreeMap<u64, SignedBundle>>,
     /// What can be handed in.
     pub(crate) listed: Mutex<Vec<ListedAssignment>>,
+    /// What was signed of that, by what it says.
+    announced: Mutex<BTreeMap<String, SignedEntry>>,
     /// Certifies students in the place of the campus' own authority.
     pub(crate) issuer: Mutex<Option<Issuer>>,
 }
@@ -155,6 +159,7 @@ impl Desk {
             bundle: Mutex::new(bundle(&campus, &[campus.root().certificate().clone()], 1)),
             earlier: Mutex::default(),
             listed: Mutex::new(vec![listed("lab")]),
+            announced: Mutex::default(),
             issuer: Mutex::default(),
             campus,
         }
@@ -396,6 +401,33 @@ impl Desk {
         (commitment, entry)
     }
 
+    /// What is listed, signed: each entry is made once.
+    pub(super) fn announced(&self) -> Vec<ListedAssignment> {
+        let mut listed = self.listed.lock().unwrap().clone();
+        let mut announced = self.announced.lock().unwrap();
+        let other = self.take(Fault::OtherRules);
+        for one in &mut listed {
+            let rules = serde_json::to_value(&one.rules).unwrap();
+            let key = format!("{} {rules}", one.assignment);
+            let sign = || self.announce(one, rules.as_object().unwrap().clone());
+            one.entry = announced.entry(key).or_insert_with(sign).clone();
+            if other {
+                let mut terms = Terms::from(one.rules.clone());
+                terms.max_bytes += 1;
+                one.rules = terms.check().unwrap();
+            }
+        }
+        listed
+    }
+
+    fn announce(&self, one: &ListedAssignment, rules: Contents) -> SignedEntry {
+        let service = self.service("blackboard");
+        let log = LogName::new(service.trust_domain(), &one.course, &one.assignment).unwrap();
+        let leaf = Leaf::new(log, 0, self.now(), Entry::Rules(rules)).unwrap();
+        let by = (&self.blackboard.key, &self.blackboard.chain);
+        SignedEntry::sign(leaf.to_bytes().unwrap(), by, self.now()).unwrap()
+    }
+
     pub(super) fn store(&self, submission: &VerifiedSubmission) -> Stored {
         let TestIdentity { chain, key } = &self.blackboard;
         let evidence = Evidence::collect(submission, chain, &self.trust);
@@ -426,12 +458,18 @@ impl Desk {
 pub(crate) fn listed(name: &str) -> ListedAssignment {
     let group = "1..3".parse().unwrap();
     let terms = Terms::always_open("Lab".parse().unwrap(), group, 4 * 1024 * 1024);
+    let unsigned = SignedLeaf {
+        leaf: Vec::new(),
+        signature: Vec::new(),
+    };
     ListedAssignment {
         course: "SANDBOX".parse().unwrap(),
         course_title: "Sandbox".parse().unwrap(),
         assignment: name.parse().unwrap(),
         rules: terms.check().unwrap(),
+        entry: SignedEntry::try_from(unsigned).unwrap(),
         extensions: Vec::new(),
+        extended: Vec::new(),
         changes: Vec::new(),
     }
 }

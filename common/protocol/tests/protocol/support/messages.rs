@@ -276,11 +276,13 @@ pub(crate) fn listed() -> ListedAssignment {
         course_title: "Operating Systems".parse().unwrap(),
         assignment: "lab-1".parse().unwrap(),
         rules: terms.check().unwrap(),
+        entry: signed_entry(),
         extensions: vec![Extension {
             sid: THREE[0].parse().unwrap(),
             due: from_seconds(1_772_700_000),
             cutoff: None,
         }],
+        extended: vec![signed_entry()],
         changes: vec![Change {
             at: 1_772_100_000,
             field: "due".to_owned(),
@@ -382,6 +384,10 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             time: 1_772_424_000,
             count: 17,
             assignments: vec![listed()],
+            altered: vec![blackboard::AlteredAssignment {
+                course: "CSCI3150".parse().unwrap(),
+                assignment: "lab-2".parse().unwrap(),
+            }],
         },
         Grades {
             count: 1,

@@ -1,0 +1,192 @@
+//! What Blackboard signs of the rules that it tells, as a client takes it before it shows anything, and as it
+//! is verified later.
+
+use scb_protocol::announcement::{Said, VerifiedAnnouncement, is_announcement};
+use scb_protocol::commitment::is_commitment;
+use scb_protocol::log_leaf::{Closed, Entry, Leaf, LogName};
+use scb_protocol::message::blackboard::ListedAssignment;
+use scb_protocol::receipt::{SignedEntry, file};
+use scb_protocol::rejection::is_rejection;
+use scb_protocol::rules::{Extended, Extension, Rules, Terms};
+use scb_protocol::{Code, from_seconds};
+use scb_testkit::{TestCampus, TestIdentity};
+
+use crate::desk::{answered_to, told};
+use crate::support::{Group, THREE, messages, other_fingerprint, part, unpack, with_part};
+
+/// The number of the entry of the rules, after the last change of them.
+const RULES: u64 = 7;
+
+fn log(group: &Group<'_>, listed: &ListedAssignment) -> LogName {
+    let domain = group.policy.service.trust_domain();
+    LogName::new(domain, &listed.course, &listed.assignment).unwrap()
+}
+
+fn of_rules(rules: &Rules) -> Entry {
+    let rules = serde_json::to_value(rules).unwrap();
+    Entry::Rules(rules.as_object().unwrap().clone())
+}
+
+fn of_extensions(given: &[Extension]) -> Entry {
+    let extended = Extended {
+        given: given.to_vec(),
+        taken_back: Vec::new(),
+    };
+    let extended = serde_json::to_value(extended).unwrap();
+    Entry::Extension(extended.as_object().unwrap().clone())
+}
+
+/// An entry, made and signed so many seconds from now, by this service.
+fn signed(
+    by: &TestIdentity,
+    (log, index): (LogName, u64),
+    entry: Entry,
+    (made, signed): (u64, u64),
+) -> SignedEntry {
+    let leaf = Leaf::new(log, index, from_seconds(made), entry).unwrap();
+    let by = (&by.key, &by.chain);
+    SignedEntry::sign(leaf.to_bytes().unwrap(), by, from_seconds(signed)).unwrap()
+}
+
+fn now(group: &Group<'_>) -> (u64, u64) {
+    let now = group.campus.now().as_secs();
+    (now - 600, now)
+}
+
+/// The assignment, with what Blackboard signs of it.
+pub(crate) fn announced(group: &Group<'_>, mut listed: ListedAssignment) -> ListedAssignment {
+    let place = |index| (log(group, &listed), index);
+    let entry = |index, entry| signed(&group.blackboard, place(index), entry, now(group));
+    let rules = entry(RULES, of_rules(&listed.rules));
+    let extended = entry(RULES + 1, of_extensions(&listed.extensions));
+    (listed.entry, listed.extended) = (rules, vec![extended]);
+    listed
+}
+
+#[test]
+fn what_is_told_of_rules_is_signed_and_verifies_offline() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let listed = announced(&group, messages::listed());
+    let answer = answered_to(&group, told(1, vec![listed.clone()])).unwrap();
+    let [rules, extension] = &answer.announced[..] else {
+        panic!("{:?}", answer.announced);
+    };
+    assert_eq!(rules.announcement.entry(), (&log(&group, &listed), RULES));
+    assert_eq!(
+        *rules.announcement.said(),
+        Said::Rules(Box::new(listed.rules))
+    );
+    let Said::Extended(extended) = extension.announcement.said() else {
+        panic!();
+    };
+    assert_eq!(extended.given, listed.extensions);
+    let root = [campus.root_fingerprint()];
+    for one in &answer.announced {
+        assert!(is_announcement(&one.zip));
+        assert!(!is_commitment(&one.zip) && !is_rejection(&one.zip));
+        let verified = VerifiedAnnouncement::verify(&one.zip, &root).unwrap();
+        assert_eq!(verified.leaf_sha256(), one.announcement.leaf_sha256());
+        assert_eq!(verified.signed_at(), campus.now());
+        let said: Vec<_> = verified.checks().iter().map(|check| check.what).collect();
+        assert_eq!((said[0], said[1]), ("root", "announced"));
+        let files = unpack(&one.zip);
+        let mut leaf = part(&files, file::LEAF).to_vec();
+        leaf[40] ^= 1;
+        let altered = with_part(&files, file::LEAF, leaf);
+        for (zip, root) in [(&altered, root[0]), (&one.zip, other_fingerprint())] {
+            let refused = VerifiedAnnouncement::verify(zip, &[root]).unwrap_err();
+            assert_eq!(refused.code, Code::ReceiptInvalid);
+        }
+    }
+}
+
+#[test]
+fn an_extension_that_is_not_signed_is_told_and_not_taken_for_evidence() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let mut listed = announced(&group, messages::listed());
+    listed.extended.clear();
+    let answer = answered_to(&group, told(1, vec![listed])).unwrap();
+    assert_eq!(answer.announced.len(), 1);
+    assert_eq!(answer.listed[0].extensions.len(), 1);
+}
+
+#[test]
+fn what_is_told_otherwise_than_it_is_signed_is_refused() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let good = announced(&group, messages::listed());
+    let (made, at) = now(&group);
+    let place = || (log(&group, &good), RULES);
+    let of_other = || (format!("{}-2", log(&group, &good)).parse().unwrap(), RULES);
+    let by = |who: &TestIdentity, place, times| signed(who, place, of_rules(&good.rules), times);
+    let longer = |one: &Extension| Extension {
+        due: from_seconds(one.due.as_secs() + 1),
+        ..one.clone()
+    };
+    let alterations: Vec<(&str, Box<dyn Fn(&mut ListedAssignment)>)> = vec![
+        ("other rules", Box::new(|one| one.rules = other(&one.rules))),
+        (
+            "another assignment",
+            Box::new(|one| one.entry = by(&group.blackboard, of_other(), (made, at))),
+        ),
+        (
+            "another signer",
+            Box::new(|one| one.entry = by(&group.cuhk, place(), (made, at))),
+        ),
+        (
+            "signed too early",
+            Box::new(|one| one.entry = by(&group.blackboard, place(), (at, at - 121))),
+        ),
+        (
+            "signed too late",
+            Box::new(|one| one.entry = by(&group.blackboard, place(), (made, at + 121))),
+        ),
+        (
+            "no rules",
+            Box::new(|one| one.entry = one.extended[0].clone()),
+        ),
+        (
+            "something else",
+            Box::new(|one| {
+                let closed = Entry::Closed(Closed { accepted: 0 });
+                one.entry = signed(&group.blackboard, place(), closed, (made, at));
+            }),
+        ),
+        (
+            "another change",
+            Box::new(|one| one.changes[0].is = "2026-03-05T04:53:20Z".to_owned()),
+        ),
+        (
+            "a later change",
+            Box::new(|one| one.changes[0].entry = Some(RULES + 1)),
+        ),
+        (
+            "another extension",
+            Box::new(|one| one.extensions[0] = longer(&one.extensions[0])),
+        ),
+        (
+            "an extension of nobody",
+            Box::new(|one| one.extensions.clear()),
+        ),
+        (
+            "rules for an extension",
+            Box::new(|one| one.extended[0] = one.entry.clone()),
+        ),
+    ];
+    for (what, alter) in alterations {
+        let mut listed = good.clone();
+        alter(&mut listed);
+        let refused = answered_to(&group, told(1, vec![listed])).unwrap_err();
+        assert_eq!(refused.code, Code::RulesUnsigned, "{what}: {refused:?}");
+        assert_eq!(refused.params["assignment"], "CSCI3150/lab-1");
+    }
+    answered_to(&group, told(1, vec![good])).unwrap();
+}
+
+fn other(rules: &Rules) -> Rules {
+    let mut terms = Terms::from(rules.clone());
+    terms.grace += 1;
+    terms.check().unwrap()
+}

@@ -1,0 +1,216 @@
+//! Somebody writes other rules into Blackboard's tables while it runs. What students are told of rules is
+//! what it has signed, and they keep that.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::assignments::{DAY, add, at, student, teacher};
+use crate::campus::{Campus, SAMPLE, get, judge, wait_for};
+use crate::monitoring::{samples, watched};
+
+const GIVEN: &str = "1155000001";
+
+/// Writes into the database of the server that runs.
+fn write(campus: &Campus, sql: &str) {
+    let database = campus.path().join("blackboard/blackboard.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    assert!(database.execute(sql, []).unwrap() > 0, "{sql}");
+}
+
+/// What SQL makes of one value.
+fn read(campus: &Campus, sql: &str) -> String {
+    let database = campus.path().join("blackboard/blackboard.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    database.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+fn told(campus: &Campus, words: &str) -> Value {
+    let all = format!("assignments --ids {GIVEN} --json {words}");
+    student(campus, all.trim_end()).succeeded().json()
+}
+
+#[test]
+fn altered_rules_count_for_nobody_and_the_operator_is_told() {
+    let watched = watched();
+    let campus = &watched.campus;
+    let due = at(DAY);
+    for words in [
+        "assignment close lab --course SANDBOX",
+        "course add CSCI3150 --title OS",
+    ] {
+        teacher(campus, words).succeeded();
+    }
+    add(campus, "Lab-1", DAY, "");
+    add(campus, "Lab-2", 2 * DAY, "");
+    student(campus, &format!("enrol --ids {SAMPLE}")).succeeded();
+    let before = told(campus, "--assignment lab-1");
+    assert_eq!(before["altered"], Value::Array(Vec::new()));
+    let rules = read(campus, "SELECT rules FROM rules WHERE assignment = 'lab-1'");
+
+    write(
+        campus,
+        "UPDATE rules SET rules = json_set(rules, '$.due', '2026-01-01T00:00:00Z') \
+         WHERE assignment = 'lab-1'",
+    );
+    let submit = format!("submit --ids {GIVEN} --course CSCI3150 --assignment lab-1");
+    let refused = student(campus, &submit);
+    assert!(refused.stderr.contains("[rules_altered]"), "{refused:#?}");
+    assert_eq!(refused.exit, Some(4), "{refused:#?}");
+    let shown = student(campus, &format!("assignments --ids {GIVEN}"));
+    let shown = shown.succeeded().stdout;
+    assert!(
+        shown.contains("CSCI3150/lab-1 is not shown: what Blackboard has stored"),
+        "{shown}"
+    );
+    assert!(shown.contains("CSCI3150 / lab-2"), "{shown}");
+    let chinese = student(campus, &format!("assignments --ids {GIVEN} --lang zh-Hant"));
+    let chinese = chinese.succeeded().stdout;
+    assert!(chinese.contains("CSCI3150/lab-1 未有列出"), "{chinese}");
+    assert_eq!(told(campus, "")["altered"][0]["assignment"], "lab-1");
+    let other = format!("submit --ids {GIVEN} --course CSCI3150 --assignment lab-2");
+    student(campus, &other).succeeded();
+
+    // Whoever looks after it is told, and what to do; nobody enters the altered rules anew.
+    let unready = wait_for(&watched.blackboard, "/readyz", 503);
+    assert!(
+        unready.contains("extensions of CSCI3150/lab-1 here are not"),
+        "{unready}"
+    );
+    assert!(unready.contains("`blackboard fsck`"), "{unready}");
+    let (_, text) = get(&watched.blackboard, "/metrics");
+    assert_eq!(samples(&text)["blackboard_altered_assignments"], 1.0);
+    let change = format!(
+        "assignment change lab-1 --course CSCI3150 --due {} --json",
+        at(3 * DAY)
+    );
+    let changed = teacher(campus, &change);
+    let said = format!("{}{}", changed.stdout, changed.stderr);
+    assert!(said.contains("blackboard fsck"), "{changed:#?}");
+    changed.refused(5, "rules_altered");
+    let found = teacher(campus, "fsck");
+    assert!(found.stdout.contains("rules_altered  "), "{found:#?}");
+
+    let back = format!("UPDATE rules SET rules = '{rules}' WHERE assignment = 'lab-1'");
+    write(campus, &back);
+    wait_for(&watched.blackboard, "/readyz", 200);
+    student(campus, &submit).succeeded();
+    let after = told(campus, "--assignment lab-1");
+    let signed = |told: &Value| told["assignments"][0]["signed"][0]["leaf_sha256"].clone();
+    assert_eq!(signed(&after), signed(&before));
+    let told_due = &after["assignments"][0]["rules"]["due"];
+    assert!(told_due.as_str().unwrap() >= due.as_str(), "{told_due}");
+}
+
+#[test]
+fn the_rules_that_students_are_told_are_signed_and_kept() {
+    let watched = watched();
+    let campus = &watched.campus;
+    teacher(campus, "course add CSCI3150 --title OS").succeeded();
+    add(
+        campus,
+        "Lab-1",
+        DAY,
+        "--late-rule 10%/day --cutoff 2036-01-01T00:00:00Z",
+    );
+    student(campus, &format!("enrol --ids {SAMPLE}")).succeeded();
+    let extend = |sids: &str| {
+        let due = at(3 * DAY);
+        let words = format!("extension add lab-1 --course CSCI3150 {sids} --due {due}");
+        teacher(campus, &words).succeeded();
+    };
+    // Both at once: neither is shown what the other was given.
+    extend(&format!("--student {GIVEN} --student 1155000002"));
+    let first = told(campus, "--assignment lab-1");
+    let signed = first["assignments"][0]["signed"]
+        .as_array()
+        .unwrap()
+        .clone();
+    assert_eq!(signed.len(), 2, "rules and own extension: {first:#}");
+    let files: Vec<_> = signed
+        .iter()
+        .map(|one| one["file"].as_str().unwrap())
+        .collect();
+    for file in &files {
+        assert!(file.contains("receipts/rules/CSCI3150-lab-1-"), "{file}");
+        let bytes = fs::read(file).unwrap();
+        let others = bytes.windows(10).any(|part| part == b"1155000002");
+        assert!(!others, "{file} names another student");
+    }
+    let shown = student(campus, &format!("assignments --ids {GIVEN}"));
+    let shown = shown.succeeded().stdout;
+    assert!(
+        shown.contains("  signed      entry 0 of the log, of "),
+        "{shown}"
+    );
+    assert!(!shown.contains("NOT signed"), "{shown}");
+
+    // The deadline is another one later: another entry, and the first is still there.
+    let later = at(2 * DAY);
+    let change = format!("assignment change lab-1 --course CSCI3150 --due {later}");
+    teacher(campus, &change).succeeded();
+    let second = told(campus, "--assignment lab-1");
+    let entry = &second["assignments"][0]["signed"][0]["entry"];
+    let change = &second["assignments"][0]["changes"][0];
+    assert_eq!((&change["field"], &change["entry"]), (&"due".into(), entry));
+    assert!(entry.as_u64() > signed[0]["entry"].as_u64(), "{second:#}");
+
+    let verify =
+        |file: &str, words: &str| student(campus, format!("verify {file} {words}").trim_end());
+    let json = verify(files[0], "--json").succeeded().json();
+    assert_eq!(json["rules"], first["assignments"][0]["rules"]);
+    assert_eq!(json["index"], signed[0]["entry"]);
+    let verdict = verify(files[0], "").succeeded().stdout;
+    for part in [
+        "announced  entry 0 of ",
+        "\ndue        ",
+        "\nlate       10%/day",
+        "unproved   ",
+    ] {
+        assert!(verdict.contains(part), "{part}: {verdict}");
+    }
+    assert!(
+        verdict.contains("verdict    it verifies: Blackboard signed that"),
+        "{verdict}"
+    );
+    let own = verify(files[1], "").succeeded().stdout;
+    assert!(
+        own.contains(&format!("\nextension  {GIVEN} until ")),
+        "{own}"
+    );
+    let chinese = verify(files[1], "--lang zh-Hant").succeeded().stdout;
+    assert!(
+        chinese.contains(&format!("延期       {GIVEN} 延至")),
+        "{chinese}"
+    );
+    by_openssl(campus, Path::new(files[0]));
+
+    let mut bytes = fs::read(files[0]).unwrap();
+    let place = bytes.windows(5).position(|at| at == b"\"due\"");
+    bytes[place.unwrap() + 8] ^= 1;
+    let altered = campus.outside().join("altered.zip");
+    fs::write(&altered, &bytes).unwrap();
+    verify(altered.to_str().unwrap(), "--json").refused(3, "receipt_invalid");
+}
+
+/// `openssl` comes to the same verdict, and refuses rules that were altered.
+fn by_openssl(campus: &Campus, file: &Path) {
+    let (Some(_), Some(mut python)) = (judge("openssl"), judge("python3")) else {
+        return;
+    };
+    let dir = campus.outside().join("unpacked");
+    let unpack = ["-m", "zipfile", "-e", file.to_str().unwrap()];
+    assert!(python.args(unpack).arg(&dir).status().unwrap().success());
+    let verified = || {
+        let verify = "cms -verify -binary -purpose any -inform DER -in leaf.p7s -content leaf.json \
+                      -CAfile cuhk-ca.pem -out out";
+        let mut openssl = judge("openssl").unwrap();
+        let openssl = openssl.args(verify.split_whitespace()).current_dir(&dir);
+        openssl.output().unwrap().status.success()
+    };
+    assert!(verified());
+    let leaf = fs::read_to_string(dir.join("leaf.json")).unwrap();
+    fs::write(dir.join("leaf.json"), leaf.replace("10%/day", "20%/day")).unwrap();
+    assert!(!verified());
+}
