@@ -123,30 +123,38 @@ fn who_is_killed_before_the_files_go_out_has_blackboards_signed_word() {
     assert_eq!(proved["committed_index"], json["index"]);
 }
 
-/// `openssl` comes to the same verdict on both signatures, and refuses an entry that was altered.
-fn by_openssl(campus: &Campus, file: &Path) {
-    let (Some(_), Some(mut python)) = (judge("openssl"), judge("python3")) else {
-        return;
-    };
+/// What is kept, for `openssl`; nothing where there is none, or no Python.
+pub(crate) fn unpacked(campus: &Campus, file: &Path) -> Option<PathBuf> {
+    let (_, mut python) = (judge("openssl")?, judge("python3")?);
     let dir = campus.outside().join("unpacked");
     let unpack = ["-m", "zipfile", "-e", file.to_str().unwrap()];
     assert!(python.args(unpack).arg(&dir).status().unwrap().success());
-    let judged = |signature: &str, content: &str| {
-        let verify = format!(
-            "cms -verify -binary -purpose any -inform DER -in {signature} -content {content} \
-             -CAfile cuhk-ca.pem -out out"
-        );
-        let mut openssl = judge("openssl").unwrap();
-        let openssl = openssl.args(verify.split_whitespace()).current_dir(&dir);
-        openssl.output().unwrap().status.success()
+    Some(dir)
+}
+
+/// Whether `openssl` says that one of its services signed this.
+pub(crate) fn is_signed(dir: &Path, signature: &str, content: &str) -> bool {
+    let verify = format!(
+        "cms -verify -binary -purpose any -inform DER -in {signature} -content {content} \
+         -CAfile cuhk-ca.pem -out out"
+    );
+    let mut openssl = judge("openssl").unwrap();
+    let openssl = openssl.args(verify.split_whitespace()).current_dir(dir);
+    openssl.output().unwrap().status.success()
+}
+
+/// `openssl` comes to the same verdict on both signatures, and refuses an entry that was altered.
+fn by_openssl(campus: &Campus, file: &Path) {
+    let Some(dir) = unpacked(campus, file) else {
+        return;
     };
-    assert!(judged("leaf.p7s", "leaf.json"));
-    assert!(judged("statement.p7s", "statement.json"));
+    assert!(is_signed(&dir, "leaf.p7s", "leaf.json"));
+    assert!(is_signed(&dir, "statement.p7s", "statement.json"));
     let leaf = fs::read_to_string(dir.join("leaf.json")).unwrap();
     let earlier = leaf.replacen("\"at\":\"20", "\"at\":\"19", 1);
     assert_ne!(earlier, leaf);
     fs::write(dir.join("leaf.json"), earlier).unwrap();
-    assert!(!judged("leaf.p7s", "leaf.json"));
+    assert!(!is_signed(&dir, "leaf.p7s", "leaf.json"));
 }
 
 #[test]

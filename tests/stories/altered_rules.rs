@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::acknowledged::{is_signed, unpacked};
 use crate::assignments::{DAY, add, at, student, teacher};
-use crate::campus::{Campus, SAMPLE, get, judge, wait_for};
+use crate::campus::{Campus, SAMPLE, get, wait_for};
 use crate::monitoring::{samples, watched};
 
 const GIVEN: &str = "1155000001";
@@ -196,21 +197,11 @@ fn the_rules_that_students_are_told_are_signed_and_kept() {
 
 /// `openssl` comes to the same verdict, and refuses rules that were altered.
 fn by_openssl(campus: &Campus, file: &Path) {
-    let (Some(_), Some(mut python)) = (judge("openssl"), judge("python3")) else {
+    let Some(dir) = unpacked(campus, file) else {
         return;
     };
-    let dir = campus.outside().join("unpacked");
-    let unpack = ["-m", "zipfile", "-e", file.to_str().unwrap()];
-    assert!(python.args(unpack).arg(&dir).status().unwrap().success());
-    let verified = || {
-        let verify = "cms -verify -binary -purpose any -inform DER -in leaf.p7s -content leaf.json \
-                      -CAfile cuhk-ca.pem -out out";
-        let mut openssl = judge("openssl").unwrap();
-        let openssl = openssl.args(verify.split_whitespace()).current_dir(&dir);
-        openssl.output().unwrap().status.success()
-    };
-    assert!(verified());
+    assert!(is_signed(&dir, "leaf.p7s", "leaf.json"));
     let leaf = fs::read_to_string(dir.join("leaf.json")).unwrap();
     fs::write(dir.join("leaf.json"), leaf.replace("10%/day", "20%/day")).unwrap();
-    assert!(!verified());
+    assert!(!is_signed(&dir, "leaf.p7s", "leaf.json"));
 }

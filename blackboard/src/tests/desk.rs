@@ -1,5 +1,6 @@
 //! Questions on an open connection, before anything is handed in.
 
+use rustls_pki_types::UnixTime;
 use scb_protocol::client::{Assignments, Session};
 use scb_protocol::rules::{Extension, Terms};
 use scb_protocol::{Refusal, from_seconds};
@@ -47,9 +48,8 @@ async fn nothing_is_told_of_another_course() {
     assert_eq!((answer.listed.len(), answer.next), (0, None));
 }
 
-#[tokio::test]
-async fn members_are_told_their_own_extensions_and_what_was_changed() {
-    let campus = Campus::open().await;
+/// The assignment is due in a while; until when.
+fn due_soon(campus: &Campus) -> (Store, Place, UnixTime) {
     let store = Store::open(&campus.home).unwrap();
     let now = campus.certs.now();
     let due = from_seconds(now.as_secs() + 100);
@@ -63,11 +63,23 @@ async fn members_are_told_their_own_extensions_and_what_was_changed() {
         terms.check()
     };
     store.change_assignment(place.clone(), change, now).unwrap();
-    let more = |sid: &str| Extension {
+    (store, place, due)
+}
+
+/// A while longer for a student.
+fn more(campus: &Campus, sid: &str) -> Extension {
+    Extension {
         sid: sid.parse().unwrap(),
-        due: from_seconds(now.as_secs() + 200),
+        due: from_seconds(campus.certs.now().as_secs() + 200),
         cutoff: None,
-    };
+    }
+}
+
+#[tokio::test]
+async fn members_are_told_their_own_extensions_and_what_was_changed() {
+    let campus = Campus::open().await;
+    let (store, place, due) = due_soon(&campus);
+    let (now, more) = (campus.certs.now(), |sid: &str| more(&campus, sid));
     let extensions = vec![more("1155000001"), more("1155000009")];
     store
         .extend(place, extensions, NotListed::Refused, now)
@@ -85,25 +97,10 @@ async fn members_are_told_their_own_extensions_and_what_was_changed() {
 #[tokio::test]
 async fn an_entry_that_names_others_is_not_shown() {
     let campus = Campus::open().await;
-    let store = Store::open(&campus.home).unwrap();
+    let (store, place, _) = due_soon(&campus);
     let now = campus.certs.now();
-    let place = Place {
-        domain: campus.service.trust_domain().clone(),
-        course: "SANDBOX".parse().unwrap(),
-        assignment: "lab".parse().unwrap(),
-    };
-    let change = move |mut terms: Terms| {
-        terms.due = Some(from_seconds(now.as_secs() + 100));
-        terms.check()
-    };
-    store.change_assignment(place.clone(), change, now).unwrap();
-    let more = |sid: &str| Extension {
-        sid: sid.parse().unwrap(),
-        due: from_seconds(now.as_secs() + 200),
-        cutoff: None,
-    };
     // As it was entered before each had an entry of its own.
-    let both = vec![more("1155000001"), more("1155000002")];
+    let both = ["1155000001", "1155000002"].map(|sid| more(&campus, sid));
     store.extend_together(&place, &both, now).unwrap();
     for (sids, extended) in [(&["1155000001"][..], 0), (&["1155000001", "1155000002"], 1)] {
         let (answer, ..) = ask(&mut campus.group(sids), None).await.unwrap();
