@@ -94,9 +94,9 @@ class Moments:
 
 
 def entries(lines, log):
-    """The tree of all entries, what they accept, which one closed the assignment, and the moments
-    that count."""
-    tree, accepted, closed, moments = Tree(), {}, None, Moments()
+    """The tree of all entries, what they accept, which one closed the assignment, the moments that
+    count, and for whom which submissions do not."""
+    tree, accepted, closed, moments, detached = Tree(), {}, None, Moments(), {}
     graded, rules, ended, latest, back = set(), [], {}, 0, None
     for line in lines:
         check(line.endswith(b"\n"), "the last line is cut off")
@@ -131,6 +131,15 @@ def entries(lines, log):
             graded.add(tree.size)
         if kind == "released" and not moments.lost:
             check(graded.issuperset(value["entries"]), "entry %d releases a grade that was never entered" % tree.size)
+        if kind in ("detached", "attached"):
+            number = value["number"]
+            check(moments.lost or number in accepted,
+                  "entry %d takes students out of %s, which was never accepted" % (tree.size, number))
+            for sid in value["members"]:
+                if kind == "detached":
+                    detached.setdefault(number, {})[sid] = leaf["at"], value["reason"]
+                else:
+                    detached.get(number, {}).pop(sid, None)
         if kind == "rules":
             rules.append({"index": tree.size, "leaf_sha256": sha256(line).hex()})
         if kind == "accepted":
@@ -140,7 +149,7 @@ def entries(lines, log):
             check(value["number"] not in accepted, value["number"] + " is accepted twice")
             accepted[value["number"]] = line
         tree.push(sha256(line))
-    return tree, accepted, closed, moments, back
+    return tree, accepted, closed, moments, back, detached
 
 
 def digest(archive, name):
@@ -171,9 +180,10 @@ def safe_paths(names):
     return [safe_name("%03d-%s" % (place, name.split("/")[-1])) for place, name in enumerate(names, 1)]
 
 
-def submission(archive, number, here, line, arguments):
+def submission(archive, number, here, line, out, arguments):
     """The receipt is about this entry and verifies; under each name lies what the members signed
-    under that name, and nothing else. Returns its lines of the table."""
+    under that name, and nothing else; who was taken out of it has signed it. Returns its lines of the
+    table."""
     folder = "submissions/%s/" % number
     receipt = archive.read(folder + "receipt.zip")
     with contextlib.redirect_stdout(io.StringIO()):
@@ -187,8 +197,12 @@ def submission(archive, number, here, line, arguments):
     for path, entry in zip(safe_paths([entry["name"] for entry in statement["files"]]), statement["files"]):
         signed[path] = entry["size"], entry["sha256"]
     check({folder + path for path in signed} == here, "missing or too many in " + folder)
+    members = [member["sid"] for member in statement["members"]]
+    for sid, (at, reason) in sorted(out.items()):
+        check(sid in members, "%s was taken out of %s, and never signed it" % (sid, number))
+        say("detached", "%s does NOT count for %s, since %s: %s" % (number, sid, at, reason))
     head = [number, leaf["entry"]["accepted"]["committed_at"], leaf["at"],
-            " ".join(member["sid"] for member in statement["members"])]
+            " ".join(members)]
     for path, expected in signed.items():
         check(digest(archive, folder + path) == expected, folder + path + " is not what was signed")
         yield head + [folder + path, *expected]
@@ -233,7 +247,7 @@ def verify(arguments):
         gap = receipts.covered(trust, time)
 
         with archive.open("leaves.jsonl") as lines:
-            tree, accepted, closed, moments, back = entries(lines, log)
+            tree, accepted, closed, moments, back, detached = entries(lines, log)
         check(str(tree.size) == size, "the checkpoint has %s entries, not %d" % (size, tree.size))
         check(tree.root() == receipts.base64.b64decode(root), "the entries are not the checkpoint's")
         lost = len(moments.lost)
@@ -260,7 +274,7 @@ def verify(arguments):
         rows = csv.writer(table, lineterminator="\n")
         rows.writerow(TITLE)
         for number, line in sorted(accepted.items(), key=lambda one: int(one[0][2:])):
-            rows.writerows(submission(archive, number, folders[number], line, arguments))
+            rows.writerows(submission(archive, number, folders[number], line, detached.get(number, {}), arguments))
         check(table.getvalue().encode() == archive.read("submissions.csv"),
               "submissions.csv does not say what the receipts and entries say")
         still = " of what the entries still say; %d entries lost" % lost if lost else ""

@@ -6,6 +6,7 @@ pub(crate) mod closing;
 mod commitment;
 mod courses;
 mod delivered;
+pub(crate) mod detachments;
 mod entered;
 mod error;
 mod extensions;

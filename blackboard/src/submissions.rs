@@ -2,6 +2,7 @@
 
 mod archive;
 mod delivered;
+mod detach;
 mod export;
 pub(crate) mod overview;
 mod uploads;
@@ -46,6 +47,7 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
         }
         Submissions::Uploads { output } => uploads::run(&here()?.store, output.json),
         Submissions::Archive(command) => archive::run(home, command),
+        Submissions::Detach(command) => detach::run(&Desk::open(home)?, command),
         Submissions::Export { dir, output } => {
             let here = here()?;
             let source = export::Source {
@@ -183,10 +185,13 @@ fn show(here: &Here, record: &Record, json: bool) -> anyhow::Result<()> {
     let receipt = record.receipt(roots)?;
     let verified = VerifiedReceipt::verify_under(&receipt, roots)?;
     let delivered = here.store.delivered(record)?;
+    let detachments = here.store.detachments(record.statement())?;
     let summary = record.summary();
     let mut value = as_json(&summary);
     value["receipt_sha256"] = json!(Fingerprint::of(&receipt));
+    let out = || detachments.of_version(record.number());
     if json {
+        value["detached"] = out().map(detach::as_json).collect();
         value["signatures"] = delivered::all_as_json(&delivered, verified.members());
         return print_json(&value);
     }
@@ -212,6 +217,12 @@ fn show(here: &Here, record: &Record, json: bool) -> anyhow::Result<()> {
         if let Some(one) = delivered.iter().find(|one| one.sid == member.sid) {
             say(&format!("  signed      {}", delivered::told(one)))?;
         }
+    }
+    for (sid, why) in out() {
+        let (at, reason) = (local_time(why.at), printable(&why.reason.to_string()));
+        say(&format!(
+            "  NOT FOR     {sid}, who was taken out of it on {at}: {reason}"
+        ))?;
     }
     for file in &statement.files {
         say(&format!(

@@ -8,6 +8,7 @@ mod commitments;
 mod cuhk;
 mod cuhk_away;
 mod desk;
+mod detached;
 mod enrolment;
 mod fake_witness;
 mod form;

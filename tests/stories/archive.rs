@@ -30,7 +30,7 @@ fn campus() -> Campus {
     campus
 }
 
-fn archive(campus: &Campus, path: &Path) -> Ran {
+pub(crate) fn archive(campus: &Campus, path: &Path) -> Ran {
     let mut arguments = vec!["submissions", "archive", path.to_str().unwrap(), "--json"];
     arguments.extend(OF);
     campus.administer_blackboard(&arguments)
@@ -41,12 +41,12 @@ fn close(campus: &Campus) {
     campus.administer_blackboard(&arguments).succeeded();
 }
 
-fn verify(campus: &Campus, path: &Path) -> Ran {
+pub(crate) fn verify(campus: &Campus, path: &Path) -> Ran {
     campus.student(&["verify", path.to_str().unwrap()])
 }
 
 /// What the script in `docs/` says of it; nothing where it cannot run.
-fn by_python(campus: &Campus, path: &Path) -> Option<Ran> {
+pub(crate) fn by_python(campus: &Campus, path: &Path) -> Option<Ran> {
     let mut python = python()?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_export.py");
     let receipt = campus.path().join("receipts/S-000001.zip");

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use expectrl::session::Session;
+use expectrl::{Eof, Expect};
 use scb_protocol::{from_seconds, rfc3339};
 use serde_json::Value;
 
@@ -34,6 +36,17 @@ pub(crate) fn campus() -> Campus {
 
 pub(crate) fn teacher(campus: &Campus, words: &str) -> Ran {
     campus.administer_blackboard(&words.split(' ').collect::<Vec<_>>())
+}
+
+/// A teacher at a terminal, who is asked this and answers that; what he was told then.
+pub(crate) fn asked(campus: &Campus, words: &[&str], question: &str, answer: &str) -> String {
+    let mut terminal = Session::spawn(campus.administering_blackboard(words)).unwrap();
+    terminal.set_expect_timeout(Some(Duration::from_secs(60)));
+    terminal.expect(question).unwrap();
+    terminal.expect("Type `yes` to do it").unwrap();
+    terminal.send_line(answer).unwrap();
+    let rest = terminal.expect(Eof).unwrap();
+    String::from_utf8_lossy(rest.as_bytes()).into_owned()
 }
 
 /// Adds an assignment of this name, due so many seconds from now.

@@ -24,6 +24,7 @@ mod certificates;
 mod cosign;
 mod crowd;
 mod damage;
+mod detaching;
 mod devices;
 mod doctor;
 mod documents;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use scb_certs::StudentId;
+use scb_protocol::message::proposal::Reason;
 
 use super::Output;
 use super::courses::Of;
@@ -76,6 +78,20 @@ Examples:
 RECORDED is what counts for the deadline. Until UNTIL the group's same command sends the rest;
 after that what came of the files is removed, and the line stays here.";
 
+const DETACH_EXAMPLES: &str = "\
+Examples:
+  blackboard submissions detach S-000026 --student 1155000001 --reason 'named by mistake' --dry-run
+  blackboard submissions detach S-000026 --student 1155000001 --reason 'named by mistake'
+  blackboard submissions detach S-000026 --student 1155000001 --reason 'he was in it' --undo
+
+For a group that went wrong. The version, its files and its receipts stay as they are; for the
+student it does not count any more, he is bound to its other members no longer, and he may hand in
+again, alone or with others, as far as the rules allow. For the other members nothing is changed.
+It is an entry of the assignment's log; all of them see it, with the reason (`student history`).
+Somebody must be left: what a student handed in alone, or a whole group, stays theirs. On a terminal
+it asks; elsewhere it takes --yes (`not_confirmed`, exit code 2). A grade that is there stays until
+the next import.";
+
 /// `blackboard submissions`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Submissions {
@@ -113,6 +129,8 @@ pub(crate) enum Submissions {
         #[command(flatten)]
         output: Output,
     },
+    /// Take a student out of what a group has handed in, where that went wrong
+    Detach(Detach),
     /// Write everything of one assignment into one file that proves that nothing is missing
     #[command(after_help = ARCHIVE_EXAMPLES)]
     Archive(Archive),
@@ -124,6 +142,31 @@ pub(crate) enum Submissions {
         #[command(flatten)]
         output: Output,
     },
+}
+
+/// `blackboard submissions detach`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = DETACH_EXAMPLES)]
+pub(crate) struct Detach {
+    /// The version, such as S-000001
+    pub(crate) number: String,
+    /// For whom it is not to count: one member, or several with commas between them
+    #[arg(long, value_name = "SID", value_delimiter = ',', required = true)]
+    pub(crate) student: Vec<StudentId>,
+    /// Why, on one line; all its members are told
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Reason,
+    /// Let it count for them again
+    #[arg(long)]
+    pub(crate) undo: bool,
+    /// Only say what would be changed
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Do it without being asked
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// `blackboard submissions archive`.
@@ -145,6 +188,7 @@ impl Submissions {
     pub(crate) fn json(&self) -> bool {
         match self {
             Self::Archive(archive) => archive.output.json,
+            Self::Detach(detach) => detach.output.json,
             Self::Overview { output, .. }
             | Self::List { output, .. }
             | Self::Show { output, .. }

@@ -204,7 +204,7 @@ fn left_out_as_json(one: &LeftOut) -> serde_json::Value {
         "group_of": one.group,
         "counts": match one.why {
             Why::Counts(number) => Some(number),
-            Why::Closed => None,
+            Why::Closed | Why::Detached => None,
         },
     })
 }
@@ -264,6 +264,10 @@ fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<
             Why::Closed => format!(
                 "{sid}  gets nothing from the group's grade for {group}: it was CLOSED for this student \
                  when that came"
+            ),
+            Why::Detached => format!(
+                "{sid}  gets nothing from the group's grade for {group}: taken out of it \
+                 (`submissions show {group}`)"
             ),
         })?;
     }

@@ -1,6 +1,6 @@
 //! Which version each student is graded for: his own counts, whoever else's it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
@@ -47,6 +47,8 @@ pub(super) enum Why {
     Counts(SubmissionNumber),
     /// It was closed for him when it came, and nothing else counts.
     Closed,
+    /// The teacher took him out of it, and nothing else counts.
+    Detached,
 }
 
 /// The versions of those who have a row, and of all who handed in with them.
@@ -54,6 +56,7 @@ pub(super) enum Why {
 pub(super) struct Parts {
     counting: BTreeMap<StudentId, Part>,
     closed: BTreeMap<StudentId, Part>,
+    detached: BTreeSet<(SubmissionNumber, StudentId)>,
     members: BTreeMap<SubmissionNumber, Vec<StudentId>>,
 }
 
@@ -84,6 +87,9 @@ impl Parts {
     ) -> Result<(), Error> {
         for page in sids.chunks(PAGE) {
             for part in desk.store.parts(place, page.to_vec(), book)? {
+                for (number, _) in &part.detached {
+                    self.detached.insert((*number, part.sid.clone()));
+                }
                 if let Some(version) = part.counting {
                     let members = version.summary.statement.members.iter();
                     let members = members.map(|member| member.sid.clone()).collect();
@@ -118,6 +124,7 @@ impl Parts {
         match self.counting(sid) {
             Some(part) if part.number == number => None,
             Some(part) => Some(Why::Counts(part.number)),
+            None if self.detached.contains(&(number, sid.clone())) => Some(Why::Detached),
             None => Some(Why::Closed),
         }
     }

@@ -9,11 +9,11 @@ use scb_certs::StudentId;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::receipt::CommittedAt;
 use scb_protocol::rfc3339;
-use scb_protocol::rules::{Groups, Part, Work};
+use scb_protocol::rules::{Detachments, Groups, Part, Work};
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 
 use super::proposals::{UNANSWERED, WAITS_FOR_CUHK};
-use super::{Draft, Error, as_integer, assignments, by_number, number, rulebook};
+use super::{Draft, Error, as_integer, assignments, by_number, detachments, number, rulebook};
 
 /// What binds the members of a statement to others at this moment.
 pub(super) fn parts(
@@ -21,7 +21,7 @@ pub(super) fn parts(
     statement: &Statement,
     now: UnixTime,
 ) -> Result<Vec<Part>, Error> {
-    let mut versions = Versions::new(connection, statement);
+    let mut versions = Versions::new(connection, statement)?;
     let mut parts = Vec::new();
     for member in &statement.members {
         parts.extend(versions.last_part(&member.sid)?);
@@ -43,7 +43,7 @@ pub(super) fn check_kept(connection: &Connection, draft: &Draft) -> Result<(), E
     if found.is_none_or(|found| found.rules().groups == Groups::Free) {
         return Ok(());
     }
-    let mut versions = Versions::new(connection, statement);
+    let mut versions = Versions::new(connection, statement)?;
     for member in &statement.members {
         let Some(part) = versions.left_behind(&member.sid, draft.committed)? else {
             continue;
@@ -59,25 +59,30 @@ pub(super) fn check_kept(connection: &Connection, draft: &Draft) -> Result<(), E
 /// When a version was committed, by the text in its entry, and where.
 pub(super) type Moment = (String, Option<i64>);
 
-/// The versions of an assignment by those who have a part in them, in the order of their commitments.
+/// The versions of an assignment by those who have a part in them, in the order of their commitments. Who
+/// was taken out of one has no part in it.
 struct Versions<'a> {
     connection: &'a Connection,
     statement: &'a Statement,
+    detachments: Detachments,
     known: BTreeMap<StudentId, Vec<(Moment, SubmissionNumber)>>,
 }
 
 impl<'a> Versions<'a> {
-    fn new(connection: &'a Connection, statement: &'a Statement) -> Self {
-        Self {
+    fn new(connection: &'a Connection, statement: &'a Statement) -> Result<Self, Error> {
+        let log = LogName::of(statement).map_err(Error::Leaf)?;
+        Ok(Self {
             connection,
             statement,
+            detachments: detachments::of(connection, &log)?,
             known: BTreeMap::new(),
-        }
+        })
     }
 
     fn of(&mut self, sid: &StudentId) -> Result<&[(Moment, SubmissionNumber)], Error> {
         if !self.known.contains_key(sid) {
-            let found = versions_of(self.connection, self.statement, sid)?;
+            let (connection, statement) = (self.connection, self.statement);
+            let found = versions_of(connection, statement, (sid, &self.detachments))?;
             self.known.insert(sid.clone(), found);
         }
         Ok(self.known.get(sid).map_or(&[], Vec::as_slice))
@@ -113,7 +118,9 @@ impl<'a> Versions<'a> {
         let record = by_number(self.connection, number)?;
         let statement = record.as_ref().map(|record| record.statement());
         let members = statement.into_iter().flat_map(|found| &found.members);
-        Ok(members.map(|member| member.sid.clone()).collect())
+        let members = members.map(|member| &member.sid);
+        let members = members.filter(|sid| self.detachments.of(number, sid).is_none());
+        Ok(members.cloned().collect())
     }
 
     /// The version before this moment, or the next one after it, that has others than the statement has:
@@ -150,11 +157,12 @@ impl<'a> Versions<'a> {
     }
 }
 
-/// What a student has a part in, in the order in which it was committed.
+/// What a student has a part in, in the order in which it was committed; nothing out of which he was
+/// taken.
 pub(super) fn versions_of(
     connection: &Connection,
     statement: &Statement,
-    sid: &StudentId,
+    (sid, detachments): (&StudentId, &Detachments),
 ) -> Result<Vec<(Moment, SubmissionNumber)>, Error> {
     let sql = "SELECT coalesce(json_extract(entry, '$.committed_at'), ''), \
                json_extract(entry, '$.committed_index'), number FROM \
@@ -167,7 +175,9 @@ pub(super) fn versions_of(
     let rows = query.query_map(params![course, assignment, sid.as_str()], |row| {
         Ok(((row.get(0)?, row.get(1)?), number(row.get(2)?)))
     })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut found: Vec<(Moment, SubmissionNumber)> = rows.collect::<Result<_, _>>()?;
+    found.retain(|(_, number)| detachments.of(*number, sid).is_none());
+    Ok(found)
 }
 
 /// What a student has signed with others, all of whom have signed it too, and whose files may still come.

@@ -6,17 +6,18 @@ use std::collections::{HashMap, hash_map};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use scb_certs::StudentId;
-use scb_protocol::from_seconds;
+use scb_cli::parse_moment;
 use scb_protocol::log_leaf::{Accepted, Entry, Leaf};
 use scb_protocol::message::blackboard::{
-    ListedFile, ListedUnfinished, ListedVersion, OwnStanding, Room,
+    ListedDetached, ListedFile, ListedUnfinished, ListedVersion, OwnStanding, Room,
 };
-use scb_protocol::rules::{Counts, Rulebook, Standing};
-use scb_protocol::statement::{Label, SubmissionNumber};
+use scb_protocol::rules::{Counts, Detachments, Rulebook, Standing};
+use scb_protocol::statement::{Label, Statement, SubmissionNumber};
 
 use super::rows::summary;
 use super::{
-    Error, Record, Store, Summary, as_integer, by_number, number, proposals, rulebook, unfinished,
+    Error, Record, Store, Summary, as_integer, by_number, groups, number, proposals, rulebook,
+    unfinished,
 };
 
 /// How many versions are looked up at a time.
@@ -196,6 +197,8 @@ fn version(
         number,
         course: statement.course.clone(),
         assignment: statement.assignment.clone(),
+    let standings = standings(connection, &summary, &accepted, (asking, known))?;
+    let book = known.books.get(&place(statement)).and_then(Option::as_ref);
         committed_at: committed_at.as_secs(),
         accepted_at: summary.accepted_at.as_secs(),
         members: statement
@@ -206,7 +209,8 @@ fn version(
         file_count: u32::try_from(statement.files.len()).unwrap_or(u32::MAX),
         size: statement.files.size(),
         files: ListedFile::first_of(&statement.files),
-        standings: standings(connection, &summary, &accepted, (asking, known))?,
+        standings,
+        detached: book.map_or_else(Vec::new, |book| detached(book.detachments(), number)),
         proved: is_proved(connection, number)?,
         signatures: proposals::said(connection, statement.submission)?,
     }))
@@ -217,6 +221,17 @@ fn is_proved(connection: &Connection, number: SubmissionNumber) -> Result<bool, 
     let found = query.query_row([as_integer(number.get())], |_| Ok(()));
     Ok(found.optional()?.is_some())
 }
+/// All who were taken out of a version: each of its members is told.
+fn detached(detachments: &Detachments, number: SubmissionNumber) -> Vec<ListedDetached> {
+    let all = detachments.of_version(number);
+    let told = all.map(|(sid, why)| ListedDetached {
+        sid: sid.clone(),
+        at: why.at.as_secs(),
+        reason: why.reason.clone(),
+    });
+    told.collect()
+}
+
 
 /// A course and an assignment.
 type Place = (String, String);
@@ -226,6 +241,13 @@ type Place = (String, String);
 struct Known {
     /// The rulebooks of assignments.
     books: HashMap<Place, Option<Rulebook>>,
+fn place(statement: &Statement) -> Place {
+    (
+        statement.course.to_string(),
+        statement.assignment.to_string(),
+    )
+}
+
     /// Which version of an assignment counts for a student.
     counting: HashMap<(Place, StudentId), Option<SubmissionNumber>>,
 }
@@ -237,8 +259,7 @@ fn standings(
     accepted: &Accepted,
     (asking, known): (&[StudentId], &mut Known),
 ) -> Result<Vec<OwnStanding>, Error> {
-    let (course, assignment) = (&version.statement.course, &version.statement.assignment);
-    let place = (course.to_string(), assignment.to_string());
+    let place = place(&version.statement);
     let book = match known.books.entry(place.clone()) {
         hash_map::Entry::Occupied(read) => read.into_mut(),
         hash_map::Entry::Vacant(unread) => {
@@ -263,8 +284,8 @@ fn standings(
         let counting = match known.counting.entry((place.clone(), sid.clone())) {
             hash_map::Entry::Occupied(read) => *read.get(),
             hash_map::Entry::Vacant(unread) => {
-                let place = (course, assignment);
-                *unread.insert(counting(connection, place, sid, book.as_ref())?)
+                let statement = &version.statement;
+                *unread.insert(counting(connection, statement, sid, book.as_ref())?)
             }
         };
         Ok(OwnStanding {
@@ -279,37 +300,25 @@ fn standings(
 }
 
 /// Of the versions in which a student has a part the one that counts: none of those that came when
-/// it was closed for him.
+/// it was closed for him, or out of which he was taken.
 fn counting(
     connection: &Connection,
-    (course, assignment): (&Label, &Label),
+    statement: &Statement,
     sid: &StudentId,
     book: Option<&Rulebook>,
 ) -> Result<Option<SubmissionNumber>, Error> {
-    let order = match book.map_or(Counts::Latest, |book| book.rules().counts) {
-        Counts::Latest => "DESC",
-        Counts::First => "ASC",
-    };
-    let sql = format!(
-        "SELECT parts.number, coalesce(committed_at, accepted_at), log_index \
-         FROM parts JOIN submissions USING (number) LEFT JOIN commitments USING (submission) \
-         WHERE course = ? AND assignment = ? AND sid = ? \
-         ORDER BY coalesce(committed_at, accepted_at) {order}, log_index {order}, \
-         parts.number {order}"
-    );
-    let mut query = connection.prepare_cached(&sql)?;
-    let key = params![course.to_string(), assignment.to_string(), sid.as_str()];
-    let mut found = query.query(key)?;
-    while let Some(row) = found.next()? {
-        let (at, index): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
-        let (at, index) = (
-            from_seconds(at.unsigned_abs()),
-            index.map(i64::unsigned_abs),
-        );
-        let closed = book.and_then(|book| book.closed_since(at, index, sid));
-        if closed.is_none() {
-            return Ok(Some(number(row.get(0)?)));
-        }
+    let none = Detachments::default();
+    let detachments = book.map_or(&none, Rulebook::detachments);
+    let mut versions = groups::versions_of(connection, statement, (sid, detachments))?;
+    if book.is_none_or(|book| book.rules().counts == Counts::Latest) {
+        versions.reverse();
     }
-    Ok(None)
+    let is_open = |at: &str, index: Option<i64>| {
+        let at = parse_moment(at).ok()?;
+        let closed = book?.closed_since(at, index.map(i64::unsigned_abs), sid);
+        Some(closed.is_none())
+    };
+    let mut versions = versions.into_iter();
+    let found = versions.find(|((at, index), _)| is_open(at, *index).unwrap_or(true));
+    Ok(found.map(|(_, number)| number))
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
-use scb_protocol::rules::{Counts, Rulebook};
+use scb_protocol::rules::{Counts, Detachment, Rulebook};
 use scb_protocol::statement::{Label, Statement, SubmissionNumber};
 
 use super::proposals::signable_until;
@@ -25,6 +25,8 @@ pub(crate) struct Part {
     /// The last one that came when the assignment was closed for him: it counts for others only, who
     /// had more time.
     pub(crate) after_close: Option<Version>,
+    /// Those out of which the teacher took him, and since when.
+    pub(crate) detached: Vec<(SubmissionNumber, Detachment)>,
     /// Versions that are not what was stored.
     pub(crate) altered: Vec<SubmissionNumber>,
 }
@@ -32,6 +34,11 @@ pub(crate) struct Part {
 impl Part {
     fn add(&mut self, version: Version, book: &Rulebook) {
         let (at, index) = (version.committed_at, version.committed_index);
+        if let Some(detached) = book.detached(version.summary.number, &self.sid) {
+            self.detached
+                .push((version.summary.number, detached.clone()));
+            return;
+        }
         let (place, counts) = match book.closed_since(at, index, &self.sid) {
             Some(_) => (&mut self.after_close, Counts::Latest),
             None => (&mut self.counting, book.rules().counts),
@@ -224,6 +231,7 @@ fn part(
         versions: 0,
         counting: None,
         after_close: None,
+        detached: Vec::new(),
         altered: Vec::new(),
     };
     while let Some(row) = found.next()? {

@@ -10,6 +10,9 @@ use scb_protocol::statement::Statement;
 use super::entered::{self, read};
 use super::{Error, Place, Store, as_integer, assignments, extensions, parts};
 
+/// The entries of which a [`Rulebook`] is made.
+const KINDS: [&str; 4] = ["rules", "extension", "detached", "attached"];
+
 impl Store {
     /// The rules of an assignment, all extensions, and those of every moment before.
     ///
@@ -47,7 +50,7 @@ fn load(
     only: Option<&[StudentId]>,
 ) -> Result<Rulebook, Error> {
     let mut book = Rulebook::new(rules, given);
-    for (leaf, _) in entered::leaves(connection, log, &["rules", "extension"], only)? {
+    for (leaf, _) in entered::leaves(connection, log, &KINDS, only)? {
         enter(&mut book, leaf).ok_or_else(|| entered::altered(log))?;
     }
     Ok(book)
@@ -75,6 +78,7 @@ fn enter(book: &mut Rulebook, leaf: Leaf) -> Option<()> {
     match leaf.entry {
         Entry::Rules(rules) => book.enter_rules(leaf.index, read(rules)?),
         Entry::Extension(extended) => book.enter_extended(leaf.index, read(extended)?),
+        Entry::Detached(_) | Entry::Attached(_) => book.enter_detachment(leaf.at, &leaf.entry),
         _ => return None,
     }
     Some(())

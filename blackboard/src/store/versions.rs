@@ -7,8 +7,8 @@ use scb_protocol::rules::Counts;
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 
 use super::{
-    Error, Record, as_integer, as_list, assignments, by_number, by_submission, commitment, groups,
-    number, rulebook,
+    Error, Record, as_integer, as_list, assignments, by_number, by_submission, commitment,
+    detachments, groups, number, rulebook,
 };
 
 /// Most versions of one assignment in which the same members have a part: each stays, with its entries
@@ -150,9 +150,12 @@ fn repeatable(
     let log = LogName::of(statement).map_err(Error::Leaf)?;
     let found = assignments::find(connection, &log)?;
     let is_first = found.is_some_and(|found| found.rules().counts == Counts::First);
+    let log = LogName::of(statement).map_err(Error::Leaf)?;
+    let detachments = detachments::of(connection, &log)?;
     let mut of_all: Option<Vec<SubmissionNumber>> = None;
     for member in &statement.members {
-        let versions = groups::versions_of(connection, statement, &member.sid)?;
+        let own = (&member.sid, &detachments);
+        let versions = groups::versions_of(connection, statement, own)?;
         let first = versions.first().filter(|_| is_first);
         let own = first.into_iter().chain(versions.last());
         let mut own: Vec<_> = own.map(|(_, number)| *number).collect();

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::rfc3339;
-use scb_protocol::rules::{Rulebook, Standing};
+use scb_protocol::message::proposal::Reason;
+use scb_protocol::rules::{Detachment, Rulebook, Standing};
 use scb_protocol::statement::SubmissionNumber;
 use serde::Serialize;
 
@@ -123,7 +124,9 @@ impl<'a> Overview<'a> {
         let came = part.counting.map(|version| {
             let (at, index) = (version.committed_at, version.committed_index);
             let standing = self.book.judge(at, index, &part.sid);
-            Came::new(version, standing)
+            let out = self.book.detachments().of_version(version.summary.number);
+            let out = out.map(|(sid, _)| sid.clone()).collect();
+            Came::new(version, standing, out)
         });
         let state = match (&came, upload) {
             (Some(_), _) => State::HandedIn,
@@ -143,6 +146,7 @@ impl<'a> Overview<'a> {
             setback: setback.map(Failed::new),
             versions: part.versions,
             came,
+            detached: part.detached.iter().map(Detached::new).collect(),
             after_close: part.after_close.map(|version| AfterClose {
                 number: version.summary.number,
                 committed_at: rfc3339(version.committed_at),
@@ -212,6 +216,8 @@ pub(crate) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) after_close: Option<AfterClose>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) detached: Vec<Detached>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) waiting_for: Vec<StudentId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_until: Option<String>,
@@ -234,6 +240,24 @@ pub(crate) struct Line {
 pub(crate) struct AfterClose {
     pub(crate) number: SubmissionNumber,
     committed_at: String,
+}
+
+/// A version out of which the teacher took this student.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Detached {
+    pub(crate) number: SubmissionNumber,
+    at: String,
+    reason: Reason,
+}
+
+impl Detached {
+    fn new((number, why): &(SubmissionNumber, Detachment)) -> Self {
+        Self {
+            number: *number,
+            at: rfc3339(why.at),
+            reason: why.reason.clone(),
+        }
+    }
 }
 
 fn is_false(value: &bool) -> bool {
@@ -269,7 +293,11 @@ impl Failed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Came {
     pub(crate) number: SubmissionNumber,
+    /// All who signed it.
     members: Vec<StudentId>,
+    /// Those of them for whom it does not count.
+    #[serde(rename = "not_for", skip_serializing_if = "Vec::is_empty")]
+    out: Vec<StudentId>,
     committed_at: String,
     accepted_at: String,
     standing: &'static str,
@@ -280,7 +308,7 @@ pub(crate) struct Came {
 }
 
 impl Came {
-    fn new(version: Version, standing: Standing) -> Self {
+    fn new(version: Version, standing: Standing, out: Vec<StudentId>) -> Self {
         let (late_seconds, costs_percent) = match standing {
             Standing::Late { by, costs } => (by, costs),
             _ => (0, 0),
@@ -288,6 +316,7 @@ impl Came {
         Self {
             number: version.summary.number,
             members: sids(&version.summary.statement).cloned().collect(),
+            out,
             committed_at: rfc3339(version.committed_at),
             accepted_at: rfc3339(version.summary.accepted_at),
             standing: standing.as_str(),

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use endings::Endings;
 pub use entry::{
-    Accepted, Closed, Committed, Contents, Ended, Entry, Grades, Lapsed, Proposed, Recovered,
-    Refused, Released, Removed, RulesEntry, Signed,
+    Accepted, Closed, Committed, Contents, Detached, Ended, Entry, Grades, Lapsed, Proposed,
+    Recovered, Refused, Released, Removed, RulesEntry, Signed,
 };
 pub use name::LogName;
 
@@ -187,6 +187,14 @@ mod tests {
         )]))
     }
 
+    fn detached() -> Detached {
+        Detached {
+            number: "S-000001".parse().unwrap(),
+            members: members()[1..].to_vec(),
+            reason: "named by mistake".parse().unwrap(),
+        }
+    }
+
     fn about_a_proposal() -> [Entry; 5] {
         let submission = "0b".repeat(16).parse().unwrap();
         let connection = Fingerprint::from_bytes([4; 32]);
@@ -242,6 +250,8 @@ mod tests {
             released,
             Entry::Removed(Removed {}),
             closed,
+            Entry::Detached(detached()),
+            Entry::Attached(detached()),
         ];
         leaves.extend(about_a_proposal());
         let leaves: Vec<_> = leaves.into_iter().map(leaf).collect();

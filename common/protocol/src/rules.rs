@@ -6,6 +6,7 @@
 mod admission;
 mod amend;
 mod change;
+mod detachments;
 mod extension;
 mod late;
 mod parts;
@@ -21,6 +22,7 @@ pub use admission::{Assigned, Found, Part, Work, admit, check_size, within};
 pub use amend::{AmendError, HandedIn};
 pub(crate) use change::values;
 pub use change::{Change, changes};
+pub use detachments::{Detachment, Detachments};
 pub use extension::Extension;
 pub use late::{LateRule, Per};
 pub use parts::{Counts, FileKind, GroupSize, Groups, MAX_GROUP, Title};

@@ -7,7 +7,7 @@ mod waiting;
 
 use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_explain::Language;
-use scb_protocol::message::blackboard::{ListedFile, ListedVersion, OwnStanding};
+use scb_protocol::message::blackboard::{ListedDetached, ListedFile, ListedVersion, OwnStanding};
 use scb_protocol::message::proposal::CosignerStanding;
 use scb_protocol::{counted, from_seconds, grouped};
 use serde_json::{Value, json};
@@ -77,13 +77,17 @@ fn say_version(version: &ListedVersion, words: Words) -> Result<(), Error> {
         let said = ProposalWords::of(words.0).said(one);
         say(&words.line(words.signature(), &format!("{} {said}", one.sid)))?;
     }
-    for own in &version.standings {
+    let is_out = |own: &OwnStanding| version.detached.iter().any(|out| out.sid == own.sid);
+    for own in version.standings.iter().filter(|own| !is_out(own)) {
         say(&format!("  {:<9} {}", own.sid, words.standing(own)))?;
     }
     let receipt = words.line(words.receipt(), words.proved(version.proved));
     Ok(say(&receipt)?)
 }
 
+    for out in &version.detached {
+        say(&format!("  {:<9} {}", out.sid, words.detached(out)))?;
+    }
 /// Those that were told, and how many more there are.
 fn say_files(files: &[ListedFile], (count, size): (u32, u64), words: Words) -> Result<(), Error> {
     for file in files {
@@ -122,11 +126,17 @@ fn as_json(version: &ListedVersion) -> Value {
         "signatures": version.signatures.iter().map(signature_as_json).collect::<Vec<_>>(),
     })
 }
+        "detached": version.detached.iter().map(detached_as_json).collect::<Vec<_>>(),
 
 /// Of a group on several machines: when a member signed, and who was verified on his connection, the one
 /// who opened it first.
 fn signature_as_json(one: &CosignerStanding) -> Value {
     json!({"sid": one.sid, "at": one.at.map(rfc3339), "with": one.with})
+/// A member for whom it does not count any more.
+fn detached_as_json(out: &ListedDetached) -> Value {
+    json!({"sid": out.sid, "at": rfc3339(from_seconds(out.at)), "reason": out.reason})
+}
+
 }
 
 /// What is said, in one language.
@@ -187,6 +197,17 @@ impl Words {
         let lateness = crate::words::Words::of(self.0).standing(own.standing());
         if own.closed_since.is_some() {
             // That it does not count, and why.
+    fn detached(self, out: &ListedDetached) -> String {
+        let (at, reason) = (local_time(from_seconds(out.at)), &out.reason);
+        let reason = printable(&reason.to_string());
+        match self.0 {
+            Language::English => {
+                format!("does not count since {at}, by the teacher's word: {reason}")
+            }
+            Language::Chinese => format!("自 {at} 起由教師定為不計算：{reason}"),
+        }
+    }
+
             return lateness;
         }
         let counts = match own.counts {

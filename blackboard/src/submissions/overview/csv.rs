@@ -6,7 +6,7 @@ use scb_cli::inert;
 
 use super::{Line, Overview};
 
-const HEADER: [&str; 18] = [
+const HEADER: [&str; 19] = [
     "sid",
     "state",
     "number",
@@ -25,6 +25,7 @@ const HEADER: [&str; 18] = [
     "setback_code",
     "setback_at",
     "after_close",
+    "detached",
 ];
 
 pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
@@ -43,11 +44,13 @@ pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
     Ok(writer.flush()?)
 }
 
-fn cells(line: &Line) -> [String; 18] {
+fn cells(line: &Line) -> [String; 19] {
     let (came, failed) = (line.came.as_ref(), line.setback.as_ref());
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let members = came.iter().flat_map(|came| &came.members);
     let members: Vec<_> = members.map(ToString::to_string).collect();
+    let detached = line.detached.iter();
+    let detached: Vec<_> = detached.map(|out| out.number.to_string()).collect();
     let waiting: Vec<_> = line.waiting_for.iter().map(ToString::to_string).collect();
     [
         line.sid.to_string(),
@@ -71,5 +74,6 @@ fn cells(line: &Line) -> [String; 18] {
         line.after_close
             .as_ref()
             .map_or(String::new(), |after| after.number.to_string()),
+        detached.join(" "),
     ]
 }

@@ -71,11 +71,19 @@ fn late(came: &Came) -> String {
 
 fn remarks(line: &Line) -> Vec<String> {
     let mut remarks = Vec::new();
-    let members = line.came.iter().flat_map(|came| &came.members);
+    let members = line.came.iter().flat_map(|came| {
+        let members = came.members.iter();
+        members.filter(|sid| !came.out.contains(sid))
+    });
     let others = members.filter(|sid| **sid != line.sid);
     let others: Vec<_> = others.map(ToString::to_string).collect();
     if !others.is_empty() {
         remarks.push(format!("with {}", others.join(" ")));
+    }
+    for out in &line.detached {
+        let (number, at) = (out.number, local(&out.at));
+        let reason = printable(&out.reason.to_string());
+        remarks.push(format!("TAKEN OUT of {number} on {at}: {reason}"));
     }
     if let Some(AfterClose { number, .. }) = &line.after_close {
         remarks.push(format!(

@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use super::moments::Moments;
 use crate::COMMITMENT_SIZE;
 use crate::log_leaf::{
-    Accepted, Endings, Entry, Leaf, LogName, Released, RulesEntry, is_set_back, leaf_commitment,
+    Accepted, Detached, Endings, Entry, Leaf, LogName, Released, RulesEntry, is_set_back,
+    leaf_commitment,
 };
 use crate::object::objects;
+use crate::rules::Detachments;
 use crate::statement::SubmissionNumber;
 
 /// The `type` of an entry of which only the commitment is left.
@@ -57,6 +59,7 @@ pub struct Reading {
     closed: Option<u64>,
     /// The entries `grades`.
     graded: BTreeSet<u64>,
+    detachments: Detachments,
     latest: Option<UnixTime>,
     back: Option<WentBack>,
 }
@@ -84,6 +87,7 @@ impl Reading {
             rules: Vec::new(),
             closed: None,
             graded: BTreeSet::new(),
+            detachments: Detachments::default(),
             latest: None,
             back: None,
         }
@@ -109,6 +113,7 @@ impl Reading {
         self.moments.read(&leaf).map_err(here)?;
         self.endings.read(index, &leaf.entry).map_err(here)?;
         self.entry(&leaf.entry, (index, commitment))?;
+        self.detachments.read(leaf.at, &leaf.entry);
         self.time(index, leaf.at);
         self.tree.push(&commitment);
         Ok(())
@@ -147,6 +152,10 @@ impl Reading {
                 self.graded.insert(index);
                 Ok(())
             }
+            Entry::Detached(one) | Entry::Attached(one) if !self.has_accepted(one) => Err(format!(
+                "entry {index} takes students out of {}, which was never accepted",
+                one.number
+            )),
             // What it released may be among what was lost.
             Entry::Released(released) if self.lost_entries() == 0 && !self.has_graded(released) => {
                 Err(format!(
@@ -168,6 +177,11 @@ impl Reading {
     /// The first entry that is before an earlier one.
     pub fn went_back(&self) -> Option<WentBack> {
         self.back
+    }
+
+    /// What it is about may be among what was lost.
+    fn has_accepted(&self, one: &Detached) -> bool {
+        self.accepted.contains_key(&one.number) || self.lost_entries() > 0
     }
 
     fn has_graded(&self, released: &Released) -> bool {
@@ -229,6 +243,11 @@ impl Reading {
     /// The moments that count, each compared with its own entry.
     pub(super) fn moments(&self) -> &Moments {
         &self.moments
+    }
+
+    /// For whom which versions do not count.
+    pub fn detachments(&self) -> &Detachments {
+        &self.detachments
     }
 
     /// Of how many entries only the commitment is left.

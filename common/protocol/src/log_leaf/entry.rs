@@ -45,6 +45,10 @@ pub enum Entry {
     Released(Released),
     /// It was added by mistake, and nobody had handed in: students see it no longer.
     Removed(Removed),
+    /// For some of those who handed it in together a version does not count any more.
+    Detached(Detached),
+    /// For some of those it counts again.
+    Attached(Detached),
     /// Nothing more is taken: what is here is all.
     Closed(Closed),
     /// What came before this is lost in part: the log went on after what its witness had seen.
@@ -73,6 +77,8 @@ impl Entry {
             Self::Grades(_) => "grades",
             Self::Released(_) => "released",
             Self::Removed(_) => "removed",
+            Self::Detached(_) => "detached",
+            Self::Attached(_) => "attached",
             Self::Closed(_) => "closed",
             Self::Recovered(_) => "recovered",
         }
@@ -272,6 +278,19 @@ impl Released {
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
 pub struct Removed {}
 
+/// Whom the teacher took out of what a group had handed in, or let have it again. The version stays, and
+/// its receipt; for everybody else who signed it nothing is changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct Detached {
+    /// The version's number.
+    pub number: SubmissionNumber,
+    /// Those of its members whom it is about.
+    pub members: Vec<StudentId>,
+    /// Why, in the teacher's words.
+    pub reason: Reason,
+}
+
 /// The end of an assignment: after the last cut-off, and when no upload could come any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
@@ -293,5 +312,5 @@ pub struct Recovered {
 
 objects!(
     Committed, RulesEntry, Accepted, Proposed, Signed, Ended, Lapsed, Refused, Grades, Released,
-    Removed, Closed, Recovered
+    Removed, Detached, Closed, Recovered
 );

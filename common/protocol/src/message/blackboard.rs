@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 pub use super::carried::{CarriedGrade, CarriedRelease};
 pub use super::fit::{Room, that_fit};
-pub use super::history::{ListedFile, ListedUnfinished, ListedVersion, OwnStanding};
+pub use super::history::{
+    ListedDetached, ListedFile, ListedUnfinished, ListedVersion, OwnStanding,
+};
 pub use super::proof::CarriedProof;
 use super::proposal::{ListedProposal, ProposalStanding, Reason};
 use super::{messages, replies};

@@ -4,7 +4,7 @@ use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
 use super::fit::fit_into;
-use super::proposal::CosignerStanding;
+use super::proposal::{CosignerStanding, Reason};
 use crate::object::objects;
 use crate::rules::Standing;
 use crate::statement::{FileEntry, FilePath, Files, Label, SubmissionId, SubmissionNumber};
@@ -44,6 +44,19 @@ pub struct OwnStanding {
     pub closed_since: Option<u64>,
 }
 
+/// One of those who handed in a version, for whom it does not count any more: the teacher took him out
+/// of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct ListedDetached {
+    /// The member.
+    pub sid: StudentId,
+    /// Since when, seconds since 1970-01-01 UTC.
+    pub at: u64,
+    /// Why, in the teacher's words.
+    pub reason: Reason,
+}
+
 /// A version, as those who have a part in it are told of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
@@ -68,6 +81,9 @@ pub struct ListedVersion {
     pub files: Vec<ListedFile>,
     /// How it stands for those who ask, and nobody else.
     pub standings: Vec<OwnStanding>,
+    /// For whom it does not count any more, whoever asks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detached: Vec<ListedDetached>,
     /// Whether its receipt is complete.
     pub proved: bool,
     /// Of what was signed over several connections: when each member did, and who was verified on his.
@@ -100,7 +116,13 @@ pub struct ListedUnfinished {
     pub files: Vec<ListedFile>,
 }
 
-objects!(ListedFile, OwnStanding, ListedVersion, ListedUnfinished);
+objects!(
+    ListedFile,
+    OwnStanding,
+    ListedDetached,
+    ListedVersion,
+    ListedUnfinished
+);
 
 impl OwnStanding {
     /// How late it was, as rules put it.

@@ -7,6 +7,7 @@ use scb_certs::{Fingerprint, SpiffeId, StudentId};
 use scb_tlog::KeyName;
 
 use crate::log_leaf::LogName;
+use crate::message::proposal::Reason;
 use crate::rules::Extension;
 use crate::statement::{FileEntry, SubmissionNumber};
 use crate::time::rfc3339;
@@ -214,6 +215,17 @@ pub enum Found {
         /// Of how many that entry is lost.
         unknown: u64,
     },
+    /// In an archive a version does not count for one of those who signed it.
+    Detached {
+        /// The version.
+        number: SubmissionNumber,
+        /// For whom.
+        sid: StudentId,
+        /// Since when.
+        at: UnixTime,
+        /// Why, in the teacher's words.
+        reason: Reason,
+    },
     /// An archive has every submission.
     Complete {
         /// How many.
@@ -381,6 +393,15 @@ impl fmt::Display for Found {
                     0 => Ok(()),
                     unknown => write!(f, "; but for {unknown}, whose entry is lost"),
                 }
+            }
+            Self::Detached {
+                number,
+                sid,
+                at,
+                reason,
+            } => {
+                let at = rfc3339(*at);
+                write!(f, "{number} does NOT count for {sid}, since {at}: {reason}")
             }
             Self::Complete { submissions, lost } => {
                 let all = counted(*submissions, "submission");

@@ -7,8 +7,10 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
-use super::{Extension, Groups, LateRule, Rules, Standing};
+use super::{Detachment, Detachments, Extension, Groups, LateRule, Rules, Standing};
+use crate::log_leaf::Entry;
 use crate::object::objects;
+use crate::statement::SubmissionNumber;
 
 /// More time that was given to some, or taken back, as the log has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,7 @@ pub struct Rulebook {
     extensions: BTreeMap<StudentId, Extension>,
     rules_before: Vec<(u64, Rules)>,
     extended_before: Vec<(u64, Extended)>,
+    detachments: Detachments,
 }
 
 impl Rulebook {
@@ -51,6 +54,7 @@ impl Rulebook {
             extensions: extensions.map(|one| (one.sid.clone(), one)).collect(),
             rules_before: Vec::new(),
             extended_before: Vec::new(),
+            detachments: Detachments::default(),
         }
     }
 
@@ -63,6 +67,22 @@ impl Rulebook {
     /// order.
     pub fn enter_extended(&mut self, index: u64, extended: Extended) {
         self.extended_before.push((index, extended));
+    }
+
+    /// By this entry of its log, of this time, a version does not count for some, or counts again. Entries
+    /// come in order.
+    pub fn enter_detachment(&mut self, at: UnixTime, entry: &Entry) {
+        self.detachments.read(at, entry);
+    }
+
+    /// Whether, and since when, a student was taken out of a version.
+    pub fn detached(&self, number: SubmissionNumber, sid: &StudentId) -> Option<&Detachment> {
+        self.detachments.of(number, sid)
+    }
+
+    /// Who was taken out of which version.
+    pub fn detachments(&self) -> &Detachments {
+        &self.detachments
     }
 
     /// The rules of now.

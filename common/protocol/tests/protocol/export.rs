@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_protocol::export::{LogLine, Reading, safe_paths};
 use scb_protocol::log_leaf::{
-    Accepted, Committed, Ended, Entry, Lapsed, Leaf, LogName, Proposed, Signed,
+    Accepted, Committed, Detached, Ended, Entry, Lapsed, Leaf, LogName, Proposed, Signed,
 };
 use scb_protocol::statement::{FileEntry, Files, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
@@ -289,6 +289,25 @@ fn an_ending_that_is_lost_ends_nothing() {
         None,
         Some(accepted(1, (0, Some(0)))),
     ]);
+}
+
+#[test]
+fn nobody_is_taken_out_of_what_was_never_accepted() {
+    let out = |number: &str| Detached {
+        number: number.parse().unwrap(),
+        members: vec!["1155000001".parse().unwrap()],
+        reason: "mixed up".parse().unwrap(),
+    };
+    let before = [committed(1), accepted(1, (0, Some(0)))];
+    let with = |last: Entry| before.iter().cloned().chain([last]).map(Some).collect();
+    for entry in [Entry::Detached, Entry::Attached] {
+        both_take(with(entry(out("S-000001"))));
+        both_refuse(
+            with(entry(out("S-000002"))),
+            "S-000002, which was never accepted",
+        );
+        both_take(vec![Some(committed(1)), None, Some(entry(out("S-000002")))]);
+    }
 }
 
 #[test]

@@ -148,6 +148,7 @@ fn chinese(found: &Found) -> (&'static str, String) {
         | Found::LostEntries { .. }
         | Found::WentBack { .. }
         | Found::Moments { .. }
+        | Found::Detached { .. }
         | Found::Complete { .. } => of_archive(found),
     }
 }
@@ -175,6 +176,16 @@ fn of_archive(found: &Found) -> (&'static str, String) {
         Found::Moments { unknown } => {
             let told = format!("遲交與否以各自的日誌項目時間為準；另有 {unknown} 份的項目已遺失");
             ("登記", told)
+        }
+        Found::Detached {
+            number,
+            sid,
+            at,
+            reason,
+        } => {
+            let at = local_time(*at);
+            let told = format!("{number} 自 {at} 起不計入 {sid}：{reason}");
+            ("不計", told)
         }
         Found::Complete {
             submissions,

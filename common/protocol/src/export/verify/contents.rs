@@ -50,6 +50,7 @@ impl<R: Read + Seek> Verifier<R> {
                 return Err(format!("the receipt of {number} is about another entry"));
             }
             self.files(&receipt, files, &mut table)?;
+            self.detached(&receipt, reading)?;
         }
         if let Some(number) = folders.keys().next() {
             return Err(format!(
@@ -65,6 +66,27 @@ impl<R: Read + Seek> Verifier<R> {
         }
         let (submissions, lost) = (reading.accepted(), reading.lost_entries());
         self.passed("complete", Found::Complete { submissions, lost });
+        Ok(())
+    }
+
+    /// For whom it does not count, by the log: for those who signed it, and nobody else.
+    fn detached(&mut self, receipt: &VerifiedReceipt, reading: &Reading) -> Result<(), String> {
+        let number = receipt.number();
+        let members = &receipt.statement().members;
+        for (sid, why) in reading.detachments().of_version(number) {
+            if !members.iter().any(|member| member.sid == *sid) {
+                return Err(format!(
+                    "{sid} was taken out of {number}, and never signed it"
+                ));
+            }
+            let found = Found::Detached {
+                number,
+                sid: sid.clone(),
+                at: why.at,
+                reason: why.reason.clone(),
+            };
+            self.passed("detached", found);
+        }
         Ok(())
     }
 

@@ -2,8 +2,8 @@
 
 use scb_certs::{Chain, Fingerprint};
 use scb_protocol::message::blackboard::{
-    self, CarriedProof, ListedAssignment, ListedFile, ListedUnfinished, ListedVersion, OwnStanding,
-    Presented, SealedShare,
+    self, CarriedProof, ListedAssignment, ListedDetached, ListedFile, ListedUnfinished,
+    ListedVersion, OwnStanding, Presented, SealedShare,
 };
 use scb_protocol::message::cuhk::{self, MemberQuestion};
 use scb_protocol::message::proposal::{
@@ -352,6 +352,11 @@ pub(crate) fn version() -> ListedVersion {
             counts: true,
             late: 3600,
             costs: 10,
+        }],
+        detached: vec![ListedDetached {
+            sid: THREE[1].parse().unwrap(),
+            at: 1_772_430_000,
+            reason: "named by mistake".parse().unwrap(),
         }],
         proved: true,
         signatures: standing().members.drain(..1).collect(),
