@@ -193,12 +193,12 @@ fn version(
     };
     let committed_at = accepted.committed_at;
     let statement = &summary.statement;
+    let standings = standings(connection, &summary, &accepted, (asking, known))?;
+    let book = known.books.get(&place(statement)).and_then(Option::as_ref);
     Ok(Some(ListedVersion {
         number,
         course: statement.course.clone(),
         assignment: statement.assignment.clone(),
-    let standings = standings(connection, &summary, &accepted, (asking, known))?;
-    let book = known.books.get(&place(statement)).and_then(Option::as_ref);
         committed_at: committed_at.as_secs(),
         accepted_at: summary.accepted_at.as_secs(),
         members: statement
@@ -216,11 +216,6 @@ fn version(
     }))
 }
 
-fn is_proved(connection: &Connection, number: SubmissionNumber) -> Result<bool, Error> {
-    let mut query = connection.prepare_cached("SELECT 1 FROM proofs WHERE number = ?")?;
-    let found = query.query_row([as_integer(number.get())], |_| Ok(()));
-    Ok(found.optional()?.is_some())
-}
 /// All who were taken out of a version: each of its members is told.
 fn detached(detachments: &Detachments, number: SubmissionNumber) -> Vec<ListedDetached> {
     let all = detachments.of_version(number);
@@ -232,15 +227,15 @@ fn detached(detachments: &Detachments, number: SubmissionNumber) -> Vec<ListedDe
     told.collect()
 }
 
+fn is_proved(connection: &Connection, number: SubmissionNumber) -> Result<bool, Error> {
+    let mut query = connection.prepare_cached("SELECT 1 FROM proofs WHERE number = ?")?;
+    let found = query.query_row([as_integer(number.get())], |_| Ok(()));
+    Ok(found.optional()?.is_some())
+}
 
 /// A course and an assignment.
 type Place = (String, String);
 
-/// What is the same for several versions, each read once.
-#[derive(Default)]
-struct Known {
-    /// The rulebooks of assignments.
-    books: HashMap<Place, Option<Rulebook>>,
 fn place(statement: &Statement) -> Place {
     (
         statement.course.to_string(),
@@ -248,6 +243,11 @@ fn place(statement: &Statement) -> Place {
     )
 }
 
+/// What is the same for several versions, each read once.
+#[derive(Default)]
+struct Known {
+    /// The rulebooks of assignments.
+    books: HashMap<Place, Option<Rulebook>>,
     /// Which version of an assignment counts for a student.
     counting: HashMap<(Place, StudentId), Option<SubmissionNumber>>,
 }

@@ -81,13 +81,13 @@ fn say_version(version: &ListedVersion, words: Words) -> Result<(), Error> {
     for own in version.standings.iter().filter(|own| !is_out(own)) {
         say(&format!("  {:<9} {}", own.sid, words.standing(own)))?;
     }
+    for out in &version.detached {
+        say(&format!("  {:<9} {}", out.sid, words.detached(out)))?;
+    }
     let receipt = words.line(words.receipt(), words.proved(version.proved));
     Ok(say(&receipt)?)
 }
 
-    for out in &version.detached {
-        say(&format!("  {:<9} {}", out.sid, words.detached(out)))?;
-    }
 /// Those that were told, and how many more there are.
 fn say_files(files: &[ListedFile], (count, size): (u32, u64), words: Words) -> Result<(), Error> {
     for file in files {
@@ -122,21 +122,21 @@ fn as_json(version: &ListedVersion) -> Value {
         "size": version.size,
         "files": version.files,
         "standings": version.standings.iter().map(standing).collect::<Vec<_>>(),
+        "detached": version.detached.iter().map(detached_as_json).collect::<Vec<_>>(),
         "receipt_pending": !version.proved,
         "signatures": version.signatures.iter().map(signature_as_json).collect::<Vec<_>>(),
     })
 }
-        "detached": version.detached.iter().map(detached_as_json).collect::<Vec<_>>(),
 
-/// Of a group on several machines: when a member signed, and who was verified on his connection, the one
-/// who opened it first.
-fn signature_as_json(one: &CosignerStanding) -> Value {
-    json!({"sid": one.sid, "at": one.at.map(rfc3339), "with": one.with})
 /// A member for whom it does not count any more.
 fn detached_as_json(out: &ListedDetached) -> Value {
     json!({"sid": out.sid, "at": rfc3339(from_seconds(out.at)), "reason": out.reason})
 }
 
+/// Of a group on several machines: when a member signed, and who was verified on his connection, the one
+/// who opened it first.
+fn signature_as_json(one: &CosignerStanding) -> Value {
+    json!({"sid": one.sid, "at": one.at.map(rfc3339), "with": one.with})
 }
 
 /// What is said, in one language.
@@ -193,10 +193,6 @@ impl Words {
         }
     }
 
-    fn standing(self, own: &OwnStanding) -> String {
-        let lateness = crate::words::Words::of(self.0).standing(own.standing());
-        if own.closed_since.is_some() {
-            // That it does not count, and why.
     fn detached(self, out: &ListedDetached) -> String {
         let (at, reason) = (local_time(from_seconds(out.at)), &out.reason);
         let reason = printable(&reason.to_string());
@@ -208,6 +204,10 @@ impl Words {
         }
     }
 
+    fn standing(self, own: &OwnStanding) -> String {
+        let lateness = crate::words::Words::of(self.0).standing(own.standing());
+        if own.closed_since.is_some() {
+            // That it does not count, and why.
             return lateness;
         }
         let counts = match own.counts {
