@@ -19,7 +19,7 @@ use crate::store::{Entered, Rejection};
 
 /// The decisions that are entered: by the rules, about the members, about what they signed. What
 /// went wrong on the way is none.
-const DECISIONS: [Code; 19] = [
+const DECISIONS: [Code; 20] = [
     Code::NotCourseMember,
     Code::AssignmentNotOpen,
     Code::AssignmentClosed,
@@ -27,6 +27,7 @@ const DECISIONS: [Code; 19] = [
     Code::OtherGroup,
     Code::FileType,
     Code::ContentTooLarge,
+    Code::ReportEmpty,
     Code::MemberMismatch,
     Code::SignatureInvalid,
     Code::SignatureMissing,

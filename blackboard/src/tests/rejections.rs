@@ -89,6 +89,20 @@ async fn a_rejection_by_the_rules_is_entered_before_the_members_are_told() {
 }
 
 #[tokio::test]
+async fn an_empty_report_is_refused_and_that_is_entered() {
+    let campus = Campus::open().await;
+    let mut group = campus.three();
+    group.report.clear();
+    let told = refused(&mut group).await;
+    assert_eq!(told.code, Code::ReportEmpty);
+    assert!(told.rejection.is_some(), "signed");
+    let entered = entered(&campus);
+    assert_eq!(entered.len(), 1);
+    assert_eq!(entered[0].1.code, Code::ReportEmpty);
+    assert!(campus.submissions().is_empty());
+}
+
+#[tokio::test]
 async fn the_same_is_entered_once() {
     let campus = closed().await;
     let mut group = campus.three();

@@ -153,6 +153,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::ShareInvalid => ("無法開啟會話金鑰的一個份額", "再提交一次"),
         Code::ConfirmationFailed => ("雙方未能導出相同的會話金鑰", "再提交一次"),
         Code::StatementInvalid => ("聲明的格式不符合規定", "再提交一次；若仍出現，請更新本程式"),
+        Code::ReportEmpty => ("報告是空的", "核對是否選對檔案，以及檔案是否已儲存"),
         Code::CourseUnknown => (
             "這裡沒有此課程",
             "核對 --course；`student assignments` 列出可提交的作業",

@@ -205,6 +205,9 @@ codes! {
     StatementInvalid = "statement_invalid", EXIT_REFUSED, 400,
         "the statement is not in the required form",
         "hand in again; if it happens again, update this program";
+    ReportEmpty = "report_empty", EXIT_REFUSED, 400,
+        "the report is empty",
+        "check that you named the right one, and that it was saved";
     CourseUnknown = "course_unknown", EXIT_REFUSED, 404,
         "there is no such course here",
         "check --course; `student assignments` lists what you can hand in";

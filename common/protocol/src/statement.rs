@@ -3,13 +3,14 @@
 //! A statement is JSON whose exact bytes are signed, stored and verified; nobody
 //! re-serialises it.
 
+mod blank;
 mod files;
 mod member;
 mod names;
 
 use std::collections::BTreeSet;
 
-use scb_certs::{SpiffeId, StudentId};
+use scb_certs::{Fingerprint, SpiffeId, StudentId};
 use serde::{Deserialize, Serialize};
 
 pub use files::{FileEntry, FilePath, Files, FilesError, MAX_FILES};
@@ -101,6 +102,29 @@ impl Statement {
             true => Ok(statement),
             false => Err(refuse("a member twice")),
         }
+    }
+
+    /// Looks whether this may be handed in now. What was handed in before is not asked.
+    ///
+    /// # Errors
+    ///
+    /// `report_empty` if no file has a byte; `statement_invalid` for a name that shows nothing, and for
+    /// a file without bytes whose hash is not that of nothing.
+    pub fn check_new(&self) -> Result<(), Refusal> {
+        if self.files.size() == 0 {
+            return Err(Refusal::new(Code::ReportEmpty, Step::Six));
+        }
+        let nothing = Fingerprint::of(b"");
+        let reason = self.files.iter().find_map(|file| match file {
+            file if file.name.is_blank() => Some("a file name that shows nothing"),
+            file if file.size == 0 && file.sha256 != nothing => {
+                Some("the hash of a file without bytes is not that of nothing")
+            }
+            _ => None,
+        });
+        reason.map_or(Ok(()), |reason| {
+            Err(Refusal::new(Code::StatementInvalid, Step::Six).with("reason", reason))
+        })
     }
 
     /// Whether both hand in the same files under the same names, for the same assignment, by the

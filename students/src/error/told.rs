@@ -81,7 +81,7 @@ impl Error {
             Self::FaultUnnoticed(_) => "fault_unnoticed",
             Self::Report { .. } | Self::ReportKind { .. } | Self::ReportName { .. } => "report",
             Self::NothingNamed => "report_missing",
-            Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => "report_empty",
+            Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => Code::ReportEmpty.as_str(),
             Self::ReportLink { .. } => "report_link",
             Self::ReportTooMany { .. } => "report_too_many",
             Self::ReportFiles(_) => "report_names",

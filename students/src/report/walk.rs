@@ -90,7 +90,11 @@ impl Walk {
         let mut parts = within.to_vec();
         parts.push(name_of(path)?);
         let name = parts.join("/").parse();
-        let name = name.map_err(|error: scb_protocol::Error| named(path, error.to_string()))?;
+        let name: FilePath =
+            name.map_err(|error: scb_protocol::Error| named(path, error.to_string()))?;
+        if name.is_blank() {
+            return Err(named(path, "it shows nothing".into()));
+        }
         self.found.push(Found {
             path: path.into(),
             name,
@@ -206,9 +210,11 @@ mod tests {
         assert!(matches!(error, Error::ReportTooMany { .. }), "{error}");
         fs::remove_file(dir.path().join("work/f7")).unwrap();
         assert_eq!(names(&[dir.path().join("work")]).len(), 100);
-        let dir = tree(&["a\nb"]);
-        let error = find(&[dir.path().join("work")]).unwrap_err();
-        assert!(matches!(error, Error::ReportName { .. }), "{error}");
-        assert!(!error.to_string().contains('\n'), "{error}");
+        for name in ["a\nb", "\u{3164}", "src/\u{a0}"] {
+            let dir = tree(&[name]);
+            let error = find(&[dir.path().join("work")]).unwrap_err();
+            assert!(matches!(error, Error::ReportName { .. }), "{error}");
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
     }
 }

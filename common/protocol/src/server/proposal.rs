@@ -38,7 +38,7 @@ pub struct PartlySigned {
 ///
 /// # Errors
 ///
-/// `statement_invalid`, `member_count`, `member_mismatch`, `content_too_large`,
+/// `statement_invalid`, `report_empty`, `member_count`, `member_mismatch`, `content_too_large`,
 /// `signature_invalid` or `signature_missing`.
 pub(super) fn accept_part(
     policy: Arc<Policy>,

@@ -30,8 +30,8 @@ pub use upload::{ExpectUpload, WithFiles};
 ///
 /// # Errors
 ///
-/// `statement_invalid`, `member_mismatch`, `content_too_large`, `signature_invalid` or
-/// `signature_missing`.
+/// `statement_invalid`, `report_empty`, `member_mismatch`, `content_too_large`, `signature_invalid`
+/// or `signature_missing`.
 pub(super) fn accept_statement(
     policy: Arc<Policy>,
     (members, assurance): (Vec<VerifiedMember>, Assurance),
@@ -61,6 +61,7 @@ pub(super) fn check_terms(statement: &Statement, policy: &Policy) -> Result<(), 
             .with("expected", &policy.service)
             .with("got", &statement.service));
     }
+    statement.check_new()?;
     let files = statement.files.iter().map(|file| (&file.name, file.size));
     check_size(files, policy.max_bytes)
 }

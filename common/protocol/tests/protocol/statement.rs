@@ -1,5 +1,6 @@
 //! Step 6: the statement.
 
+use scb_certs::Fingerprint;
 use scb_protocol::message::blackboard::Request;
 use scb_protocol::statement::MAX_STATEMENT;
 use scb_protocol::values::Der;
@@ -36,7 +37,8 @@ fn refuses_a_statement_that_says_something_else() {
     type Alter<'a> = &'a dyn Fn(&mut Value);
     let form = Code::StatementInvalid;
     let (members, large) = (Code::MemberMismatch, Code::ContentTooLarge);
-    let cases: [(&str, Code, Alter<'_>); 29] = [
+    let nothing = Fingerprint::of(b"");
+    let cases: [(&str, Code, Alter<'_>); 31] = [
         ("another service", form, &|s| {
             s["service"] = json!("spiffe://campus.test/service/grader");
         }),
@@ -45,6 +47,16 @@ fn refuses_a_statement_that_says_something_else() {
         }),
         ("too large", large, &|s| {
             s["files"][0]["size"] = json!((1 << 20) + 1);
+        }),
+        ("nothing", Code::ReportEmpty, &|s| {
+            s["files"][0]["size"] = json!(0);
+            s["files"][0]["sha256"] = json!(nothing);
+        }),
+        ("nothing with a hash", form, &|s| {
+            let mut file = s["files"][0].clone();
+            file["name"] = json!("empty.h");
+            file["size"] = json!(0);
+            list(s, "files").push(file);
         }),
         ("nobody", members, &|s| s["members"] = json!([])),
         ("one fewer", members, &|s| drop(list(s, "members").pop())),
@@ -222,6 +234,9 @@ fn refuses_names_that_could_be_paths() {
         "\u{1b}[2J",
         "a\u{7f}",
         "a\u{85}",
+        "\u{2800}",
+        "\u{3164}/report.pdf",
+        "src/\u{a0}\u{fe0f}",
         &long,
     ] {
         refused_in(Step::Six, name, named(name), Code::StatementInvalid);

@@ -127,10 +127,18 @@ fn accepts_content_of_any_chunks_up_to_its_limit() {
     let mut group = Group::of(&campus, &THREE[..1]);
     receive(&group, &text(&group), &[&REPORT[..1], b"", &REPORT[1..]]).unwrap();
 
-    let empty = group.statement_about(b"").to_bytes().unwrap();
-    let empty = String::from_utf8(empty).unwrap();
-    receive(&group, &empty, &[]).unwrap();
-    refused("one", receive(&group, &empty, &[b"x"]), Code::ContentLong);
+    let about = |report: &[u8]| {
+        let statement = group.statement_about(report).to_bytes().unwrap();
+        String::from_utf8(statement).unwrap()
+    };
+    refused("none", receive(&group, &about(b""), &[]), Code::ReportEmpty);
+    let short = about(b"x");
+    receive(&group, &short, &[b"x"]).unwrap();
+    refused(
+        "one",
+        receive(&group, &short, &[b"x", b"y"]),
+        Code::ContentLong,
+    );
 
     let size = REPORT.len() as u64;
     for (max_bytes, code) in [(size, None), (size - 1, Some(Code::ContentTooLarge))] {
