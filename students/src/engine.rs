@@ -6,6 +6,7 @@ mod audit;
 mod commitment;
 mod completion;
 mod cosign;
+mod counting;
 mod desk;
 mod enrolment;
 mod facts;
@@ -41,6 +42,7 @@ pub use acknowledged::{Acknowledged, Since};
 pub use announced::KeptAnnouncement;
 pub(crate) use audit::{Audits, Looked};
 pub use cosign::{HandedIn, ToldProposals};
+pub use counting::Uncounted;
 pub use desk::ToldAssignments;
 pub use hand_in::{HandIn, KeptReceipt, Recorded};
 pub use loss::{Consent, Loss};
@@ -478,7 +480,7 @@ async fn attempt(
     replaced::give_up(setup, clock, members, (&handed_in, hand_in), observer).await;
     Ok(match handed_in {
         HandedIn::Kept(mut kept) => {
-            kept.standings = lateness::standings(setup, clock, members, (&kept, hand_in)).await;
+            counting::learn(setup, clock, members, (&mut kept, hand_in)).await;
             HandedIn::Kept(kept)
         }
         waits => waits,

@@ -43,7 +43,7 @@ pub use config::Config;
 pub use engine::{
     Acknowledged, ClockOffset, Consent, Engine, EnrolOptions, FetchedSubmission, HandIn, HandedIn,
     KeptAnnouncement, KeptReceipt, Loss, Lost, Recorded, Since, ToldAssignments, ToldHistory,
-    ToldProposals,
+    ToldProposals, Uncounted,
 };
 pub use error::Error;
 pub use event::{Event, Observer};

@@ -48,6 +48,7 @@ mod losses;
 mod main_job;
 mod mistakes;
 mod monitoring;
+mod not_counting;
 mod operations;
 mod outage;
 mod outside_witness;

@@ -34,6 +34,7 @@ impl Handler {
             more: found.more,
             versions: found.listed,
             unfinished: found.unfinished,
+            more_unfinished: found.more_unfinished,
         };
         Ok((reply, fact))
     }

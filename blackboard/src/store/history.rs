@@ -41,6 +41,8 @@ pub(crate) struct History {
     pub(crate) listed: Vec<ListedVersion>,
     /// What has not all come.
     pub(crate) unfinished: Vec<ListedUnfinished>,
+    /// How many more of that there are.
+    pub(crate) more_unfinished: u32,
 }
 
 impl Store {
@@ -87,9 +89,9 @@ fn page(
     own: &Own,
     mut after: Option<SubmissionNumber>,
 ) -> Result<History, Error> {
-    let unfinished = match after {
+    let (unfinished, more_unfinished) = match after {
         None => unfinished::of(connection, own)?,
-        Some(_) => Vec::new(),
+        Some(_) => (Vec::new(), 0),
     };
     let (mut listed, mut known) = (Vec::new(), Known::default());
     let mut room = Room::beside(&unfinished);
@@ -111,6 +113,7 @@ fn page(
                     more,
                     listed,
                     unfinished,
+                    more_unfinished,
                 });
             }
             listed.push(version);
@@ -120,6 +123,7 @@ fn page(
         more: false,
         listed,
         unfinished,
+        more_unfinished,
     })
 }
 

@@ -11,10 +11,14 @@ use super::{Error, Own, commitment};
 const MOST: usize = 16;
 
 /// What all of these students have signed together and what is not handed in: what may still come,
-/// and what did not come in time since they last signed something. What was altered is left out.
-pub(super) fn of(connection: &Connection, own: &Own) -> Result<Vec<ListedUnfinished>, Error> {
+/// and what did not come in time since they last signed something; and how many more of it there are
+/// than are told. What was altered is left out.
+pub(super) fn of(
+    connection: &Connection,
+    own: &Own,
+) -> Result<(Vec<ListedUnfinished>, u32), Error> {
     let Some((first, others)) = own.sids.split_first() else {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), 0));
     };
     let mut found = Vec::new();
     for submission in signed_by(connection, first)? {
@@ -24,8 +28,9 @@ pub(super) fn of(connection: &Connection, own: &Own) -> Result<Vec<ListedUnfinis
         found.extend(listed(connection, submission)?.filter(|one| is_wanted(one, own)));
     }
     found.sort_by_key(|one| std::cmp::Reverse(one.committed_at));
+    let more = found.len().saturating_sub(MOST);
     found.truncate(MOST);
-    Ok(found)
+    Ok((found, u32::try_from(more).unwrap_or(u32::MAX)))
 }
 
 fn signed_by(connection: &Connection, sid: &StudentId) -> Result<Vec<SubmissionId>, Error> {

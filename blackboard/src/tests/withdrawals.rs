@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use scb_protocol::client::History;
 use scb_protocol::message::blackboard::ListedUnfinished;
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
 use scb_protocol::statement::SubmissionId;
@@ -29,11 +30,15 @@ pub(super) async fn give_up(
 
 /// What these are told of what has not come.
 async fn unfinished(campus: &Campus, sids: &[&str]) -> Vec<ListedUnfinished> {
+    history(campus, sids).await.unfinished
+}
+
+async fn history(campus: &Campus, sids: &[&str]) -> History {
     let (mut connection, session) = campus.group(sids).open_session().await.unwrap();
     let (expect, request) = session.ask_history((None, None), None);
     connection.send(&request).await.unwrap();
     let answer = reply(&mut connection).await.unwrap();
-    expect.handle(answer).unwrap().1.unfinished
+    expect.handle(answer).unwrap().1
 }
 
 #[tokio::test]
@@ -139,6 +144,19 @@ async fn members_are_told_what_they_have_signed_and_what_has_not_come() {
     assert_eq!(unfinished(&campus, &["1155000001"]).await.len(), 1);
     campus.three().hand_in().await.unwrap();
     assert_eq!(unfinished(&campus, &["1155000001"]).await, []);
+}
+
+#[tokio::test]
+async fn of_very_much_that_has_not_come_it_is_told_how_much_more_there_is() {
+    let window = Duration::from_secs(HOUR);
+    let campus = Campus::with(|config| config.upload_window = window).await;
+    for _ in 0..18 {
+        campus.group(&["1155000001"]).commit().await.unwrap();
+    }
+    let told = history(&campus, &["1155000001"]).await;
+    assert_eq!((told.unfinished.len(), told.more_unfinished), (16, 2));
+    let told = history(&campus, &["1155000002"]).await;
+    assert_eq!((told.unfinished.len(), told.more_unfinished), (0, 0));
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
             "time": rfc3339(told.time),
             "versions": versions,
             "unfinished": unfinished,
+            "more_unfinished": told.more_unfinished,
             "proposals": waiting::all_as_json(&waiting),
             "lost": lost::all_as_json(&told.lost),
             "acknowledged": acknowledged::all_as_json(&told),
@@ -58,6 +59,9 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
         let signed = acknowledged::of(&told, one);
         signed.map_or(Ok(()), |signed| acknowledged::say_path(signed, words))
     })?;
+    if let more @ 1.. = told.more_unfinished {
+        say(&words.more_unfinished(more))?;
+    }
     let mut waiting = waiting.iter();
     waiting.try_for_each(|one| waiting::say_one(one, words))
 }

@@ -16,7 +16,7 @@ use super::loss::IfDearer;
 use super::rules::lateness;
 use super::{Prepared, enrolled_here, say_json};
 use crate::cli::{Common, Submit};
-use crate::engine::{EnrolOptions, HandIn, HandedIn, KeptReceipt};
+use crate::engine::{EnrolOptions, HandIn, HandedIn, KeptReceipt, Uncounted};
 use crate::interactive::Place;
 use crate::show::Show;
 use crate::trace::Recorder;
@@ -83,6 +83,9 @@ pub(crate) fn say_kept(kept: &KeptReceipt, words: Words) -> Result<(), Error> {
     if !kept.standings.is_empty() {
         let at = kept.receipt.committed_at();
         say(&words.recorded(&kept.standings, at))?;
+    }
+    for one in &kept.uncounted {
+        say(&words.uncounted(one))?;
     }
     say_pending(kept, words)
 }
@@ -229,9 +232,15 @@ pub(super) fn as_json(kept: &KeptReceipt) -> serde_json::Value {
         "committed_at": rfc3339(kept.receipt.committed_at()),
         "accepted_at": rfc3339(kept.receipt.accepted_at()),
         "standings": kept.standings.iter().map(standing_as_json).collect::<Vec<_>>(),
+        "does_not_count_for": kept.uncounted.iter().map(uncounted_as_json).collect::<Vec<_>>(),
         "receipt": kept.path.to_string_lossy(),
         "pending": kept.receipt.witnessed().is_none(),
     })
+}
+
+/// A member for whom another version counts, or none.
+fn uncounted_as_json(one: &Uncounted) -> serde_json::Value {
+    json!({"sid": one.sid, "counts": one.number})
 }
 
 /// How a member stands, and what that costs if it is late.

@@ -310,6 +310,7 @@ impl Talk<'_, '_> {
             receipt,
             before,
             standings: Vec::new(),
+            uncounted: Vec::new(),
         })
     }
 }

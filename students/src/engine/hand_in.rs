@@ -16,6 +16,7 @@ use scb_protocol::{Code, Fact, Step};
 use scb_transport::Clock;
 use tokio::time::Instant;
 
+use super::counting::Uncounted;
 use super::facts;
 use super::lateness::ToldRules;
 use super::links::{self, RECEIPT, REPLY, about};
@@ -138,6 +139,8 @@ pub struct KeptReceipt {
     pub before: bool,
     /// How each member stands with it, as far as that is known here; nobody where nothing is due.
     pub standings: Vec<MemberStanding>,
+    /// The members here for whom it does not count, as far as that is known.
+    pub uncounted: Vec<Uncounted>,
 }
 
 /// Hands in and keeps the receipt; only then is the pending hand-in forgotten.

@@ -1,21 +1,13 @@
 //! How a hand-in stands towards its deadline: by the rules that Blackboard told just before, and by its
 //! clock.
 
-use std::sync::Arc;
-
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_protocol::client::Member;
-use scb_protocol::message::blackboard::ListedVersion;
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::rules::{Counts, Extension, MemberStanding, Price, Rules};
 use scb_protocol::statement::Label;
-use scb_transport::Clock;
 
 use super::desk::ToldAssignments;
-use super::hand_in::{HandIn, KeptReceipt};
-use super::reading;
-use crate::Setup;
 
 /// The rules for what is handed in, and who has more time.
 #[derive(Clone, Debug)]
@@ -80,41 +72,6 @@ impl ToldRules {
         let members = receipt.statement().members.iter();
         self.judge(receipt.committed_at(), members.map(|member| &member.sid))
     }
-}
-
-/// How the members stand with what is handed in now. The rules may have changed since a hand-in
-/// before, which Blackboard judges by those of then: it is asked. Nothing fails for want of an answer.
-pub(super) async fn standings(
-    setup: &mut Setup,
-    clock: &Arc<dyn Clock>,
-    members: &mut [Member],
-    (kept, hand_in): (&KeptReceipt, &HandIn<'_>),
-) -> Vec<MemberStanding> {
-    let Some(rules) = &hand_in.rules else {
-        return Vec::new();
-    };
-    let by_rules = rules.judge_receipt(&kept.receipt);
-    if !kept.before || by_rules.is_empty() {
-        return by_rules;
-    }
-    let statement = kept.receipt.statement();
-    let only = (statement.course.clone(), statement.assignment.clone());
-    let only = (Some(only.0), Some(only.1));
-    let told = reading::history(setup, clock, members, only, &mut |_| {}).await;
-    let versions = told.map(|told| told.versions).unwrap_or_default();
-    let number = kept.receipt.number();
-    let version = versions.iter().find(|one| one.number == number);
-    version.map(of_version).unwrap_or_default()
-}
-
-/// As Blackboard judges a version that was handed in before, of those who asked.
-fn of_version(version: &ListedVersion) -> Vec<MemberStanding> {
-    let own = version.standings.iter();
-    own.map(|own| MemberStanding {
-        sid: own.sid.clone(),
-        standing: own.standing(),
-    })
-    .collect()
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub struct ToldHistory {
     pub versions: Vec<ListedVersion>,
     /// What was signed and has not all come, the latest first.
     pub unfinished: Vec<ListedUnfinished>,
+    /// How many more of that a student has at least, of which nothing is told.
+    pub more_unfinished: u32,
     /// What receipts kept here prove, and Blackboard does not have any more.
     pub lost: Vec<Lost>,
     /// What Blackboard signed to have recorded, and of which nothing has come by what is kept here and
@@ -54,6 +56,7 @@ impl ToldHistory {
             time,
             versions: Vec::new(),
             unfinished: Vec::new(),
+            more_unfinished: 0,
             lost: Vec::new(),
             acknowledged: Vec::new(),
         }
@@ -76,6 +79,8 @@ impl ToldHistory {
                 self.unfinished.push(one);
             }
         }
+        // What several have signed together is the same for each of them.
+        self.more_unfinished = self.more_unfinished.max(other.more_unfinished);
         let latest_first = |one: &ListedUnfinished| std::cmp::Reverse(one.committed_at);
         self.unfinished.sort_by_key(latest_first);
     }
@@ -293,6 +298,7 @@ impl Talk<'_, '_> {
             (session, told.time, after) = (open, answer.time, answer.next);
             told.versions.extend(answer.versions);
             told.unfinished.extend(answer.unfinished);
+            told.more_unfinished += answer.more_unfinished;
             if after.is_none() {
                 break;
             }

@@ -6,6 +6,7 @@ use scb_protocol::statement::Files;
 use scb_tlog::KeyName;
 
 use super::{Words, padded};
+use crate::engine::Uncounted;
 
 /// Names of files that are told.
 const NAMES: usize = 5;
@@ -47,6 +48,24 @@ impl Words {
             }
         }
         self.result(self.pick("files", "檔案"), &told)
+    }
+
+    /// Of a member for whom what was handed in is not what counts.
+    pub(crate) fn uncounted(self, one: &Uncounted) -> String {
+        let sid = &one.sid;
+        let told = match (self.0, one.number) {
+            (Language::English, Some(number)) => {
+                format!("it does NOT count for {sid}: {number} does")
+            }
+            (Language::English, None) => {
+                format!("it does NOT count for {sid}, and nothing else does (`student history`)")
+            }
+            (Language::Chinese, Some(number)) => format!("不計入 {sid}：以 {number} 為準"),
+            (Language::Chinese, None) => {
+                format!("不計入 {sid}，亦沒有其他版本計算在內（`student history`）")
+            }
+        };
+        self.result(self.pick("counts", "計算"), &told)
     }
 
     /// Of a receipt that no witness has cosigned yet: what that means, and what comes next.

@@ -71,6 +71,8 @@ pub struct History {
     pub versions: Vec<ListedVersion>,
     /// What was signed and has not all come; told with the first versions.
     pub unfinished: Vec<ListedUnfinished>,
+    /// How many more of that there are than were told.
+    pub more_unfinished: u32,
     /// After which one to ask on; `None` if these were the last.
     pub next: Option<SubmissionNumber>,
 }
@@ -89,6 +91,7 @@ impl ExpectHistory {
             more,
             versions,
             unfinished,
+            more_unfinished,
         } = reply
         else {
             return Err(unexpected("history", &reply, Step::Six));
@@ -104,6 +107,7 @@ impl ExpectHistory {
             time: from_seconds(time),
             versions,
             unfinished,
+            more_unfinished,
             next: last.filter(|_| more),
         };
         Ok((self.session, answer))

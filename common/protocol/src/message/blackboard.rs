@@ -123,6 +123,10 @@ objects!(
     AlteredAssignment
 );
 
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 messages! {
     /// What a student's program sends.
     Request {
@@ -368,6 +372,9 @@ replies! {
             /// With the first of them: what the members have signed and has not all come, the latest
             /// first.
             unfinished: Vec<ListedUnfinished>,
+            /// How many more of that there are than are told.
+            #[serde(default, skip_serializing_if = "is_zero")]
+            more_unfinished: u32,
         }
         /// Step 6: what was asked for follows in chunk frames, from where it was asked for.
         "download" Download {

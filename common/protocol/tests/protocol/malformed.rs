@@ -73,6 +73,7 @@ fn refuses_fields_missing_repeated_unknown_or_of_another_type() {
         "signed",
         "proof",
         "removed_before",
+        "more_unfinished",
     ];
     spoilt(&messages::cuhk_requests(), &[]);
     spoilt(&messages::cuhk_replies()[..7], &[]);

@@ -30,6 +30,7 @@ fn told(more: bool, versions: Vec<ListedVersion>) -> Reply {
         more,
         versions,
         unfinished: Vec::new(),
+        more_unfinished: 0,
     }
 }
 

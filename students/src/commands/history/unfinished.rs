@@ -80,6 +80,20 @@ impl Words {
         }
     }
 
+    /// Of those that are not told.
+    pub(super) fn more_unfinished(self, more: u32) -> String {
+        let what = self.not_handed_in();
+        match self.0 {
+            Language::English => format!(
+                "{what}  {more} more, signed earlier, of which nothing is shown here: --course and \
+                 --assignment show those of one"
+            ),
+            Language::Chinese => format!(
+                "{what}  另有 {more} 份較早簽署的，這裡不列出：可用 --course 及 --assignment 列出某份作業的"
+            ),
+        }
+    }
+
     fn over(self, until: &str) -> String {
         match self.0 {
             Language::English => format!(
@@ -89,6 +103,22 @@ impl Words {
             Language::Chinese => {
                 format!("已簽署，但檔案未有在 {until} 前全部送達：不算提交；請再提交一次")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_shown_is_said_in_both_languages() {
+        for (language, part) in [
+            (Language::English, "NOT handed in  3 more, signed earlier"),
+            (Language::Chinese, "尚未提交  另有 3 份較早簽署的"),
+        ] {
+            let told = Words(language).more_unfinished(3);
+            assert!(told.starts_with(part), "{told}");
         }
     }
 }

@@ -473,6 +473,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             more: true,
             versions: vec![version()],
             unfinished: vec![unfinished()],
+            more_unfinished: 3,
         },
         Download {
             size: 12_345,
