@@ -21,7 +21,7 @@ pub(crate) use arguments::{
     Submit, Verify, Withdraw,
 };
 pub(crate) use help::definition;
-pub(crate) use values::address;
+pub(crate) use values::{Named, address};
 
 use crate::fault::FaultChoice;
 use crate::passphrases::PassphraseFile;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use scb_certs::{CertificateError, Fingerprint, StudentId};
 use scb_cli::printable;
 use scb_explain::Language;
-use scb_protocol::statement::{FileEntry, Files, FilesError, Label, MAX_FILES};
+use scb_protocol::statement::{FileEntry, Files, FilesError, Label, MAX_FILES, SubmissionNumber};
 use scb_protocol::{Refusal, counted};
 
 pub(crate) use refused::{
@@ -312,6 +312,12 @@ pub enum Error {
         sid: StudentId,
         /// Whether he has signed.
         signed: bool,
+    },
+    /// What is handed in is not taken back.
+    #[error("{number} is handed in, and what is handed in cannot be taken back")]
+    HandedIn {
+        /// Its number.
+        number: SubmissionNumber,
     },
     /// It was not said what is handed in, and several assignments are open.
     #[error("several assignments are open: {}", places(open))]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::assignments::{DAY, add, campus, student};
-use crate::campus::version;
+use crate::campus::{Campus, version};
 
 const ONE: &str = "1155000001";
 const OTHER: &str = "1155000002";
@@ -50,4 +50,29 @@ fn where_the_latest_counts_nothing_is_said_but_of_what_another_has_replaced() {
     let told = student(&campus, &again).succeeded().json();
     assert_eq!(told["submission"], "S-000003");
     assert_eq!(told["does_not_count_for"], json!([]));
+}
+
+#[test]
+fn what_is_handed_in_is_not_taken_back_and_what_can_be_done_is_said() {
+    let campus = Campus::sandbox();
+    let report = campus.report();
+    campus
+        .student(&["submit", "--ids", ONE, &report])
+        .succeeded();
+    for number in ["S-000001", "1"] {
+        let words = ["withdraw", number, "--json"];
+        let refused = campus.student(&words).refused(3, "handed_in");
+        let message = refused["message"].as_str().unwrap();
+        assert_eq!(
+            message,
+            "S-000001 is handed in, and what is handed in cannot be taken back"
+        );
+        let remedy = refused["remedy"].as_str().unwrap();
+        assert!(remedy.starts_with("hand in another version"), "{remedy}");
+    }
+    let chinese = campus.student(&["withdraw", "S-000001", "--lang", "zh-Hant"]);
+    assert!(chinese.stderr.contains("提交了的不能撤回"), "{chinese:#?}");
+    let odd = campus.student(&["withdraw", "5f2b"]);
+    assert_eq!(odd.exit, Some(2), "{odd:#?}");
+    assert!(odd.stderr.contains("32 hexadecimal digits"), "{odd:#?}");
 }

@@ -9,7 +9,7 @@ use scb_protocol::statement::SubmissionId;
 use scb_protocol::statement::SubmissionNumber;
 use scb_tlog::VerifierKey;
 
-use super::values::{student_id, submission_number};
+use super::values::{Named, named, student_id, submission_number};
 use crate::passphrases::PassphraseFile;
 
 /// Arguments of `student enrol`.
@@ -133,12 +133,12 @@ pub struct Cosign {
 
 Everybody who has signed may; the others are told. What was signed by all together and whose
 files have not come (`student history` shows it) is given up by all of them, from where their
-keys are. What is handed in cannot be taken back: hand in another version. `student cosign`
-shows the IDs.")]
+keys are. What is handed in, and has a number such as S-000001, cannot be taken back: hand in
+another version. `student cosign` shows the IDs.")]
 pub struct Withdraw {
     /// The submission ID of what waits
-    #[arg(value_name = "SUBMISSION-ID")]
-    pub submission: SubmissionId,
+    #[arg(value_name = "SUBMISSION-ID", value_parser = named)]
+    pub submission: Named,
     /// Who: student IDs, separated by commas; everybody with a certificate here when left out
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]
     pub ids: Vec<StudentId>,

@@ -1,7 +1,10 @@
 //! Values of the command line that are more than a word.
 
 use scb_certs::StudentId;
-use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::statement::{SubmissionId, SubmissionNumber};
+
+/// Digits of a submission ID.
+const ID_LENGTH: usize = 32;
 
 /// A student ID of a list, with the blanks that people type after commas.
 pub(super) fn student_id(text: &str) -> Result<StudentId, String> {
@@ -18,6 +21,30 @@ pub(super) fn submission_number(text: &str) -> Result<SubmissionNumber, String> 
     let digits = text.strip_prefix("S-").unwrap_or(text);
     let number = digits.parse().ok().and_then(SubmissionNumber::new);
     number.ok_or_else(|| "expected a number such as S-000001".to_owned())
+}
+
+/// What somebody names who wants to take it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// What was signed, by the ID that its statement has.
+    Signed(SubmissionId),
+    /// What is handed in, by its number.
+    HandedIn(SubmissionNumber),
+}
+
+/// A submission ID, or the number of what is handed in already.
+pub(super) fn named(text: &str) -> Result<Named, String> {
+    let has_letter = text.starts_with(['S', 's']);
+    let number = text.trim_start_matches(['S', 's', '-']);
+    match (text.parse(), submission_number(number)) {
+        (Ok(signed), _) => Ok(Named::Signed(signed)),
+        (Err(_), Ok(number)) if has_letter || text.len() < ID_LENGTH => Ok(Named::HandedIn(number)),
+        _ => Err(
+            "expected an ID of 32 hexadecimal digits, as `student cosign` and `student history` \
+                  show it"
+                .to_owned(),
+        ),
+    }
 }
 
 /// `host:port`; the host may be a name, an IPv4 address or an IPv6 address in brackets.
@@ -38,6 +65,21 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_handed_in_is_known_by_its_number() {
+        let number = SubmissionNumber::new(40).unwrap();
+        for text in ["S-000040", "S-40", "s-40", "40"] {
+            assert_eq!(named(text), Ok(Named::HandedIn(number)), "{text}");
+        }
+        let id = "5f2b6c0e9d8a4b7c8e1f0a2b3c4d5e6f";
+        assert_eq!(named(id), Ok(Named::Signed(id.parse().unwrap())));
+        let digits = "1".repeat(32);
+        assert_eq!(named(&digits), Ok(Named::Signed(digits.parse().unwrap())));
+        for bad in ["", "S-", "S-0", "5f2b", "receipt.zip", &"1".repeat(33)] {
+            assert!(named(bad).unwrap_err().contains("32 hexadecimal"), "{bad}");
+        }
+    }
 
     #[test]
     fn addresses_need_a_host_and_a_port() {

@@ -25,7 +25,7 @@ pub(super) use self::show::proposal_as_json;
 use self::words::Words;
 pub(super) use self::words::Words as ProposalWords;
 use super::{Prepared, group_or_everybody, say_json};
-use crate::cli::{Common, Cosign, Withdraw};
+use crate::cli::{Common, Cosign, Named, Withdraw};
 use crate::engine::{HandedIn, ToldProposals};
 use crate::interactive::ask;
 use crate::report::measure;
@@ -121,10 +121,14 @@ pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<
 }
 
 pub(super) fn withdraw(common: &Common, arguments: &Withdraw, term: Term) -> Result<(), Error> {
+    let submission = match arguments.submission {
+        Named::Signed(submission) => submission,
+        Named::HandedIn(number) => return Err(Error::HandedIn { number }),
+    };
     let mut prepared = Prepared::new(common, term)?;
     let group = group_or_everybody(&prepared, &arguments.ids)?;
     let mut desk = Desk::open(&mut prepared, common, group)?;
-    desk.end(arguments.submission, arguments.reason.clone(), Said::Signed)
+    desk.end(submission, arguments.reason.clone(), Said::Signed)
 }
 
 /// Shows what names these students, and asks about each that waits for one of them.

@@ -30,6 +30,7 @@ impl Error {
             | Self::NothingOpen { .. }
             | Self::CostsMore { .. }
             | Self::OtherEnding { .. }
+            | Self::HandedIn { .. }
             | Self::Openssl(_) => exit::REFUSED,
             Self::HomeBusy { .. } => exit::RETRY,
             Self::Certs(_)
@@ -95,6 +96,7 @@ impl Error {
             Self::SeveralOpen { .. } => "several_open",
             Self::CostsMore { .. } => "costs_more",
             Self::OtherEnding { .. } => "other_ending",
+            Self::HandedIn { .. } => "handed_in",
             Self::TargetTaken { .. } => "target_taken",
             Self::NoIds => "no_ids",
             Self::NoCommand => "no_command",
@@ -214,6 +216,11 @@ impl Error {
             }
             Self::OtherEnding { signed: true, .. } => "take it back: student withdraw ID".into(),
             Self::OtherEnding { signed: false, .. } => "say no: student cosign --refuse ID".into(),
+            Self::HandedIn { .. } => {
+                "hand in another version: `student assignments` says whether the latest counts, and \
+                 until when; whoever is in a group by mistake asks the teacher to be taken out of it"
+                    .into()
+            }
             Self::SeveralOpen { .. } => {
                 "say which: --course NAME --assignment NAME; `student assignments` shows them"
                     .into()

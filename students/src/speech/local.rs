@@ -127,6 +127,11 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             format!("{sid} 尚未簽署"),
             "要拒絕，請執行 student cosign --refuse 編號".to_owned(),
         ),
+        Error::HandedIn { number } => (
+            format!("{number} 已經提交，提交了的不能撤回"),
+            "請提交另一版本：`student assignments` 列出是否以最後版本為準及截止時間；誤被列為組員的，請老師把你分出"
+                .to_owned(),
+        ),
         Error::SeveralOpen { open } => (
             format!("現正接受提交的作業不止一份：{}", places(open)),
             "請指明：--course 名稱 --assignment 名稱；`student assignments` 列出它們".to_owned(),
