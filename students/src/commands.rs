@@ -94,6 +94,13 @@ impl Prepared {
         Ok(Self { codes, engine })
     }
 
+    /// For a command that changes nothing here: where nothing can be written it goes on.
+    fn to_look(common: &Common, term: Term) -> Result<Self, Error> {
+        let mut prepared = Self::new(common, term)?;
+        prepared.engine.setup.home.look();
+        Ok(prepared)
+    }
+
     /// The group of `--ids`; in a sandbox the sample IDs if none were given.
     fn group(&self, ids: &Ids) -> Result<Group, Error> {
         if let (true, Some(sandbox)) = (ids.ids.is_empty(), &self.engine.setup.sandbox) {

@@ -39,6 +39,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug)]
 pub struct StudentHome {
     home: Home,
+    /// Whether nothing is written down, because nothing can be.
+    looks_only: bool,
 }
 
 impl StudentHome {
@@ -54,7 +56,21 @@ impl StudentHome {
     /// [`Error::Cli`]: another role's home, a directory with other files in it.
     pub fn create(dir: &Path) -> Result<Self, Error> {
         let home = Home::create(dir, Role::Student)?;
-        Ok(Self { home })
+        Ok(Self {
+            home,
+            looks_only: false,
+        })
+    }
+
+    /// For a command that only looks at what is here: on a disk that takes nothing it goes on, and what it
+    /// learns is remembered by nobody.
+    pub(crate) fn look(&mut self) {
+        self.looks_only = scb_cli::is_frozen(self.home.dir());
+    }
+
+    /// Whether nothing is written down.
+    pub(crate) fn looks_only(&self) -> bool {
+        self.looks_only
     }
 
     /// The directory itself.
@@ -146,7 +162,10 @@ impl StudentHome {
     ///
     /// [`Error::Cli`].
     pub fn save_config(&self, config: &Config) -> Result<(), Error> {
-        Ok(save_config(&self.home, config)?)
+        match self.looks_only {
+            true => Ok(()),
+            false => Ok(save_config(&self.home, config)?),
+        }
     }
 
     /// The remembered root certificates, the oldest first; none in a new home.
@@ -164,7 +183,7 @@ impl StudentHome {
 
     /// Whether CUHK should be asked for the trust bundle.
     pub(crate) fn is_bundle_due(&self) -> bool {
-        bundle_age(&self.home).is_none_or(|age| age > BUNDLE_AGE)
+        !self.looks_only && bundle_age(&self.home).is_none_or(|age| age > BUNDLE_AGE)
     }
 
     /// The number of the trust bundle that was accepted last; 0 for none.
@@ -187,7 +206,10 @@ impl StudentHome {
         signed: &SignedBundle,
         verified: &VerifiedBundle,
     ) -> Result<(), Error> {
-        Ok(keep_bundle(&self.home, present, signed, verified)?)
+        match self.looks_only {
+            true => Ok(()),
+            false => Ok(keep_bundle(&self.home, present, signed, verified)?),
+        }
     }
 
     /// Remembers the roots that are trusted, the oldest first.
@@ -196,24 +218,30 @@ impl StudentHome {
     ///
     /// [`Error::Cli`].
     pub fn save_roots(&self, roots: &[Certificate]) -> Result<(), Error> {
+        if self.looks_only {
+            return Ok(());
+        }
         let pem: String = roots.iter().map(Certificate::to_pem).collect();
         Ok(write_atomic(&self.home.path(ROOTS), pem.as_bytes(), 0o644)?)
     }
 
     /// Waits until no other `student` changes this home, and keeps others out while the
-    /// answer lives.
+    /// answer lives. Where nothing can be written there is nothing to wait for.
     ///
     /// # Errors
     ///
     /// [`Error::HomeBusy`] after half a minute, [`Error::Cli`].
     pub fn lock(&self) -> Result<HomeLock, Error> {
+        if self.looks_only {
+            return Ok(HomeLock { _file: None });
+        }
         let path = self.home.path("lock");
         let file = lock_options().open(&path);
         let file = file.map_err(Error::file("open", &path))?;
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(HomeLock { _file: file }),
+                Ok(()) => return Ok(HomeLock { _file: Some(file) }),
                 Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
                 Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
                     return Err(Error::HomeBusy {
@@ -229,7 +257,8 @@ impl StudentHome {
 /// Keeps other programs from changing the home; the system frees it whatever happens.
 #[derive(Debug)]
 pub struct HomeLock {
-    _file: File,
+    /// None where nobody can change anything.
+    _file: Option<File>,
 }
 
 /// Reads root certificates, at least one; that they can be roots is judged by the trust store.

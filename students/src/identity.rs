@@ -86,13 +86,21 @@ pub fn token(home: &StudentHome, sid: &StudentId) -> Result<Option<String>, Erro
 /// [`Error::Cli`].
 pub fn save_token(home: &StudentHome, sid: &StudentId, token: &str) -> Result<(), Error> {
     let path = home.student_dir(sid).join(TOKEN);
-    Ok(write_atomic(&path, token.as_bytes(), 0o600)?)
+    match home.looks_only() {
+        true => Ok(()),
+        false => Ok(write_atomic(&path, token.as_bytes(), 0o600)?),
+    }
 }
 
 /// Whether a token is missing, unreadable or about to expire.
 pub fn needs_refresh(token: Option<&str>, now: UnixTime) -> bool {
     let expires = token.and_then(own_token_expiry);
     expires.is_none_or(|expires| expires.as_secs() <= now.as_secs() + TOKEN_MARGIN)
+}
+
+/// Whether a token that is here is still in force, if only for a moment.
+pub(crate) fn is_unexpired(token: &str, now: UnixTime) -> bool {
+    own_token_expiry(token).is_some_and(|expires| expires.as_secs() > now.as_secs())
 }
 
 /// Whether the student's key file is encrypted; none if there is no key.
@@ -340,7 +348,7 @@ fn is_interrupted(home: &StudentHome, sid: &StudentId) -> bool {
 ///
 /// [`Error::Cli`].
 pub fn settle(home: &StudentHome, sid: &StudentId) -> Result<(), Error> {
-    if is_interrupted(home, sid) {
+    if is_interrupted(home, sid) && !home.looks_only() {
         let _lock = home.lock()?;
         recover(home, sid)?;
     }

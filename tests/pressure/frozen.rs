@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::campus::{Campus, Ran, SAMPLE, Server, copy, program, serve_at, version};
@@ -263,4 +263,72 @@ fn doctor_looks_at_everything_and_says_that_nothing_can_be_written() {
         let is_ok = |one: &&serde_json::Value| one["check"] == check && one["outcome"] == "ok";
         assert!(found.iter().any(|one| is_ok(&one)), "{check}: {found:#?}");
     }
+}
+
+/// Every file of a student's home.
+fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push((path.clone(), fs::read(&path).unwrap())),
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_student_sees_everything_from_a_home_that_takes_nothing_and_hands_in_nothing() {
+    if !can_mount() {
+        return;
+    }
+    let campus = Campus::sandbox();
+    campus
+        .student(&["enrol", "--ids", "1155000001"])
+        .succeeded();
+    let home = campus.outside().join("laptop");
+    copy(&campus.path().join("student"), &home);
+    let report = version(campus.outside());
+    let submit = ["submit", "--ids", "1155000001", &report];
+    let named = ["--course", "SANDBOX", "--assignment", "lab"];
+    let submit = [&submit[..], &named].concat();
+    campus.student_elsewhere(&home, &submit).succeeded();
+    let receipt = home.join("receipts/S-000001.zip");
+    let looks: [&[&str]; 6] = [
+        &["history", "--json"],
+        &["assignments"],
+        &["grades", "--json"],
+        &["audit", "--json"],
+        &["receipts", "--json"],
+        &["verify", receipt.to_str().unwrap()],
+    ];
+    let thawed = campus.student_elsewhere(&home, looks[0]).succeeded();
+    let listed = thawed.json()["versions"].clone();
+    // Without a token one is asked for, and kept by nobody; nor is CUHK's log remembered.
+    let token = home.join("students/1155000001/token.jwt");
+    for has_token in [true, false] {
+        if !has_token {
+            fs::remove_file(&token).unwrap();
+        }
+        let before = files(&home);
+        for look in looks {
+            let command = campus.command_elsewhere(&home, look);
+            let told = on_frozen_disk(&home, &command).succeeded();
+            if look == looks[0] {
+                assert_eq!(told.json()["versions"], listed);
+            }
+        }
+        let other = version(campus.outside());
+        let submit = [
+            &["submit", "--ids", "1155000001", &other, "--json"],
+            &named[..],
+        ]
+        .concat();
+        let command = campus.command_elsewhere(&home, &submit);
+        on_frozen_disk(&home, &command).refused(5, "read_only");
+        assert!(files(&home) == before, "something was written");
+    }
+    assert_eq!(campus.submissions().len(), 1);
 }

@@ -68,6 +68,21 @@ pub fn free_space(_path: &Path) -> Result<u64, Error> {
     Ok(u64::MAX)
 }
 
+/// Whether nothing can be written into a directory: its file system takes nothing, or this user may only
+/// read there.
+#[cfg(unix)]
+pub fn is_frozen(dir: &Path) -> bool {
+    use rustix::io::Errno;
+    let refused = rustix::fs::access(dir, rustix::fs::Access::WRITE_OK);
+    matches!(refused, Err(Errno::ROFS | Errno::ACCESS | Errno::PERM))
+}
+
+/// Elsewhere whoever writes is told.
+#[cfg(not(unix))]
+pub fn is_frozen(_dir: &Path) -> bool {
+    false
+}
+
 /// With less than this in a file system nothing more can be recorded: 1 MiB.
 const LEAST_SPACE: u64 = 1 << 20;
 

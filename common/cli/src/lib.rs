@@ -37,7 +37,7 @@ pub use generate::{Generate, generate_examples, with_generate_examples};
 pub use hidden::Hidden;
 pub use home::{Home, HomeArgs, Role, default_home};
 pub use input::{Input, Opened};
-pub use inspect::{Access, free_space, unwritable};
+pub use inspect::{Access, free_space, is_frozen, unwritable};
 pub use passphrase::{credential, passphrase_from, passphrase_from_flag};
 pub use ready::{read_address, write_ready};
 pub use roots::{ROOTS, bundle_age, bundle_sequence, former_roots, keep_bundle, keep_root};

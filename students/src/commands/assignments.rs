@@ -21,7 +21,7 @@ use crate::show::Show;
 use crate::{ClockOffset, Engine, Error, Group, KeptAnnouncement, Observer};
 
 pub(super) fn run(common: &Common, arguments: &Assignments, term: Term) -> Result<(), Error> {
-    let mut prepared = Prepared::new(common, term)?;
+    let mut prepared = Prepared::to_look(common, term)?;
     prepared.engine.setup.blackboard()?;
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);

@@ -18,7 +18,7 @@ use crate::show::Show;
 use crate::{Error, Group};
 
 pub(super) fn run(common: &Common, arguments: &Audit, term: Term) -> Result<(), Error> {
-    let mut prepared = Prepared::new(common, term)?;
+    let mut prepared = Prepared::to_look(common, term)?;
     let group = match arguments.ids.is_empty() {
         true => everybody_here(&prepared)?,
         false => Group::new(arguments.ids.clone())?,

@@ -14,7 +14,7 @@ use crate::cli::{Common, Grades};
 use crate::show::Show;
 
 pub(super) fn run(common: &Common, arguments: &Grades, term: Term) -> Result<(), Error> {
-    let mut prepared = Prepared::new(common, term)?;
+    let mut prepared = Prepared::to_look(common, term)?;
     prepared.engine.setup.blackboard()?;
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);

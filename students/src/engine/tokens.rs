@@ -14,7 +14,8 @@ use super::links::{self, REPLY, about};
 use crate::setup::service_id;
 use crate::{Error, Event, Observer, Setup, identity};
 
-/// Gets a fresh token for every member who needs one, over that member's own mutual TLS.
+/// Gets a fresh token for every member who needs one, over that member's own mutual TLS. Where it could not
+/// be kept, the one that is here does as long as it is in force.
 pub(super) async fn refresh(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,
@@ -23,9 +24,12 @@ pub(super) async fn refresh(
 ) -> Result<(), Error> {
     for member in members {
         if identity::needs_refresh(Some(&member.token), clock.now()) {
-            let (token, expires) = fresh_token(setup, clock, member)
-                .await
-                .map_err(|error| concerning(error, member))?;
+            let fresh = fresh_token(setup, clock, member).await;
+            let is_good = || identity::is_unexpired(&member.token, clock.now());
+            if fresh.is_err() && setup.home.looks_only() && is_good() {
+                continue;
+            }
+            let (token, expires) = fresh.map_err(|error| concerning(error, member))?;
             member.token = token;
             identity::save_token(&setup.home, &member.sid, &member.token)?;
             let certificate = member.chain.leaf().fingerprint();
