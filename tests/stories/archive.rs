@@ -37,7 +37,7 @@ pub(crate) fn archive(campus: &Campus, path: &Path) -> Ran {
 }
 
 fn close(campus: &Campus) {
-    let arguments = ["assignment", "close", "lab", "--course", "SANDBOX"];
+    let arguments = ["assignment", "close", "lab", "--course", "SANDBOX", "--yes"];
     campus.administer_blackboard(&arguments).succeeded();
 }
 

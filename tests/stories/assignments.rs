@@ -26,7 +26,7 @@ pub(crate) fn at(seconds: i64) -> String {
 pub(crate) fn campus() -> Campus {
     let campus = Campus::sandbox();
     for words in [
-        "assignment close lab --course SANDBOX",
+        "assignment close lab --course SANDBOX --yes",
         "course add CSCI3150 --title OS",
     ] {
         teacher(&campus, words).succeeded();
@@ -219,7 +219,7 @@ fn an_extension_is_one_members_and_lets_his_group_in() {
     let message = error["message"].as_str().unwrap();
     assert_eq!(message.matches("which is over").count(), 1, "{message}");
     let words = format!(
-        "extension add lab-1 --course CSCI3150 --student 1155000003 --due {}",
+        "extension add lab-1 --course CSCI3150 --student 1155000003 --due {} --yes",
         at(HOUR / 2)
     );
     let told = teacher(&campus, &words).succeeded().stdout;
@@ -230,7 +230,7 @@ fn an_extension_is_one_members_and_lets_his_group_in() {
         at(2 * DAY)
     );
     teacher(&campus, &words).succeeded();
-    let words = "extension remove lab-2 --course CSCI3150 --student 1155000003";
+    let words = "extension remove lab-2 --course CSCI3150 --student 1155000003 --yes";
     let told = teacher(&campus, words).succeeded().stdout;
     assert_eq!(told.trim(), "nobody has an extension");
 }

@@ -224,7 +224,7 @@ fn a_signed_refusal_names_the_witness_that_is_missing_until_it_is_back() {
     let Some(mut of) = Witnessed::campus() else {
         return;
     };
-    let close = "assignment close lab --course SANDBOX";
+    let close = "assignment close lab --course SANDBOX --yes";
     let close: Vec<_> = close.split(' ').collect();
     of.campus.administer_blackboard(&close).succeeded();
     of.witness.kill();

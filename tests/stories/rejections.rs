@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn closed() -> Campus {
     let campus = Campus::sandbox();
     campus
-        .administer_blackboard(&["assignment", "close", "lab", "--course", "SANDBOX"])
+        .administer_blackboard(&["assignment", "close", "lab", "--course", "SANDBOX", "--yes"])
         .succeeded();
     campus
 }

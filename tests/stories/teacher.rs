@@ -104,7 +104,7 @@ fn the_overview_tells_who_is_missing_and_who_is_late_by_how_much() {
 fn the_overview_tells_who_was_refused_and_calls_nobody_absent_from_no_list() {
     let campus = campus();
     hand_in(&campus, "1155000001");
-    teacher(&campus, "assignment close lab-1 --course CSCI3150").succeeded();
+    teacher(&campus, "assignment close lab-1 --course CSCI3150 --yes").succeeded();
     let report = version(campus.outside());
     for sid in ["1155000001", "1155000004"] {
         let of = format!("submit --ids {sid} --course CSCI3150 --assignment lab-1");

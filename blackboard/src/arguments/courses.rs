@@ -139,7 +139,9 @@ const CLOSE_EXAMPLES: &str = "\
 Examples:
   blackboard assignment close lab --course SANDBOX
 
-From now on nothing is taken, but for those who have an extension that lasts longer.";
+From now on nothing is taken, but for those who have an extension that lasts longer. It is told how
+many have handed in or begun, and asked; where nobody can answer it takes --yes (`not_confirmed`,
+exit code 2).";
 
 const ASSIGNMENT_LIST_EXAMPLES: &str = "\
 Examples:
@@ -173,6 +175,9 @@ pub(crate) enum AssignmentCommand {
     Close {
         #[command(flatten)]
         which: Which,
+        /// Close it without being asked
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -341,7 +346,11 @@ Examples:
 
 const EXTENSION_REMOVE_EXAMPLES: &str = "\
 Examples:
-  blackboard extension remove lab-1 --course CSCI3150 --student 1155000001";
+  blackboard extension remove lab-1 --course CSCI3150 --student 1155000001
+  blackboard extension remove lab-1 --course CSCI3150 --student 1155000001 --yes
+
+Whoever loses time by it is named, and it asks; where nobody can answer it takes --yes
+(`not_confirmed`, exit code 2). `extension add` with less time than before does the same.";
 
 /// `blackboard extension`.
 #[derive(Debug, Clone, Subcommand)]
@@ -364,6 +373,9 @@ pub(crate) enum ExtensionCommand {
         /// earlier, the end of their grace]
         #[arg(long, value_name = "TIME", value_parser = parse_moment)]
         cutoff: Option<UnixTime>,
+        /// Also where it is less time than they have, without being asked
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -375,6 +387,9 @@ pub(crate) enum ExtensionCommand {
         /// Whose: one student, or several with commas between them
         #[arg(long, value_name = "SID", value_delimiter = ',', required = true)]
         student: Vec<StudentId>,
+        /// Take time away without being asked
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         output: Output,
     },

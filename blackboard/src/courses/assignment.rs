@@ -21,18 +21,27 @@ pub(super) fn run(desk: &Desk, command: &AssignmentCommand) -> anyhow::Result<()
     match command {
         AssignmentCommand::Add(add) => self::add(desk, add),
         AssignmentCommand::Change(change) => self::change(desk, change),
-        AssignmentCommand::Close { which, output } => {
-            // The last moment at which it was open is over.
-            let last = from_seconds(desk.now.as_secs().saturating_sub(1));
-            let close = move |terms| closed(terms, last);
-            let place = desk.place(which);
-            let changed = desk.store.change_assignment(place, close, desk.now)?;
-            say_changed(which, (&changed, None), output.json)
-        }
+        AssignmentCommand::Close { which, yes, output } => close(desk, which, *yes, output.json),
         AssignmentCommand::Withdraw { which, output } => withdraw(desk, which, output.json),
         AssignmentCommand::List { course, output } => list(desk, course.as_ref(), output.json),
         AssignmentCommand::Show { which, output } => show(desk, which, output.json),
     }
+}
+
+fn close(desk: &Desk, which: &Which, yes: bool, json: bool) -> anyhow::Result<()> {
+    // The last moment at which it was open is over.
+    let last = from_seconds(desk.now.as_secs().saturating_sub(1));
+    let place = desk.place(which);
+    let before = desk.store.assignment(&place)?.rules().clone();
+    let after = closed(before.clone().into(), last).map_err(crate::store::Error::Rules)?;
+    let forward = Forward::of(desk, &place, (&before, &after))?;
+    if let Some(forward) = &forward {
+        let name = format!("{}/{}", which.course, which.assignment);
+        forward.agreed_to_close(&name, yes)?;
+    }
+    let close = move |terms| closed(terms, last);
+    let changed = desk.store.change_assignment(place, close, desk.now)?;
+    say_changed(which, (&changed, forward.as_ref()), json)
 }
 
 fn withdraw(desk: &Desk, which: &Which, json: bool) -> anyhow::Result<()> {

@@ -5,11 +5,12 @@ use scb_cli::{Failure, local_time, say};
 use scb_protocol::rules::Extension;
 use serde_json::json;
 
-use super::Desk;
 use super::assignment::{extension, given_as_json};
+use super::forward::{Moved, moved};
 use super::text::{joined, say_json};
+use super::{Desk, consent};
 use crate::arguments::courses::{ExtensionCommand, Which};
-use crate::store::{Changed, NotListed};
+use crate::store::{Changed, NotListed, Place};
 
 pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()> {
     match command {
@@ -19,6 +20,7 @@ pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()>
             due,
             not_listed_yet,
             cutoff,
+            yes,
             output,
         } => {
             let more = |sid: &StudentId| Extension {
@@ -26,21 +28,25 @@ pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()>
                 due: *due,
                 cutoff: *cutoff,
             };
-            let extensions = student.iter().map(more).collect();
+            let extensions: Vec<_> = student.iter().map(more).collect();
             let not_listed = match not_listed_yet {
                 true => NotListed::Taken,
                 false => NotListed::Refused,
             };
             let place = desk.place(which);
+            let others = extensions.iter().map(|one| (&one.sid, Some(one)));
+            agreed(desk, &place, others, *yes)?;
             let changed = desk.store.extend(place, extensions, not_listed, desk.now)?;
             list(desk, which, Some(&changed), output.json)
         }
         ExtensionCommand::Remove {
             which,
             student,
+            yes,
             output,
         } => {
             let place = desk.place(which);
+            agreed(desk, &place, student.iter().map(|sid| (sid, None)), *yes)?;
             let changed = desk.store.take_back(place, student.clone(), desk.now)?;
             if changed.students.is_empty() {
                 return Err(Failure::refused("none of them has an extension")
@@ -51,6 +57,37 @@ pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()>
             list(desk, which, Some(&changed), output.json)
         }
         ExtensionCommand::List { which, output } => list(desk, which, None, output.json),
+    }
+}
+
+/// Goes on if nobody loses time by what takes the place of his extension, or if the teacher has agreed to
+/// that, or agrees now. What is no extension, or would be over already, is refused by the store.
+fn agreed<'a>(
+    desk: &Desk,
+    place: &Place,
+    others: impl Iterator<Item = (&'a StudentId, Option<&'a Extension>)>,
+    yes: bool,
+) -> anyhow::Result<()> {
+    let rules = desk.store.assignment(place)?.rules().clone();
+    let given = desk.store.extensions(place.clone())?;
+    let ends = |one: Option<&Extension>| [rules.due_for(one), rules.closes_for(one)];
+    let mut losses = Vec::new();
+    for (sid, other) in others {
+        let mut given = given.iter().map(|given| &given.extension);
+        let own = given.find(|own| own.sid == *sid);
+        let is_none = other.is_some_and(|other| rules.check_extension(other).is_err());
+        if is_none || rules.check_extended(own, other, desk.now).is_err() {
+            continue;
+        }
+        let moved = moved(ends(own), ends(other));
+        let moved: Vec<_> = moved.iter().map(Moved::told).collect();
+        if !moved.is_empty() {
+            losses.push(format!("{sid} has less time: {}", moved.join(", ")));
+        }
+    }
+    match losses.is_empty() {
+        true => Ok(()),
+        false => Ok(consent::agreed(losses.join("; "), yes)?),
     }
 }
 

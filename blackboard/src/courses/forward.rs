@@ -8,18 +8,29 @@ use scb_protocol::in_words;
 use scb_protocol::rules::Rules;
 use serde_json::{Value, json};
 
-use super::Desk;
+use super::{Desk, consent};
 use crate::store::{Error, Place};
 
 /// Less notice than this, in seconds, is to be agreed to.
 const SHORT: u64 = 24 * 3600;
 
+/// Until when work is on time and until when it is taken; `None`: always.
+pub(super) type Ends = [Option<UnixTime>; 2];
+
 /// What would be over sooner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Moved {
+pub(super) struct Moved {
     what: &'static str,
     was: Option<UnixTime>,
     is: UnixTime,
+}
+
+impl Moved {
+    pub(super) fn told(&self) -> String {
+        let was = self.was.map_or("never".to_owned(), local_time);
+        let (what, is) = (self.what, local_time(self.is));
+        format!("{what} is brought forward from {was} to {is}")
+    }
 }
 
 /// What would be over sooner, and who may be hit by it.
@@ -39,7 +50,8 @@ impl Forward {
         place: &Place,
         (before, after): (&Rules, &Rules),
     ) -> Result<Option<Self>, Error> {
-        let moved = moved(before, after);
+        let ends = |rules: &Rules| [rules.due, rules.closes_for(None)];
+        let moved = moved(ends(before), ends(after));
         if moved.is_empty() {
             return Ok(None);
         }
@@ -80,6 +92,16 @@ impl Forward {
             .with_code("short_notice"))
     }
 
+    /// Goes on with closing it if the teacher has agreed, or agrees now.
+    ///
+    /// # Errors
+    ///
+    /// `not_confirmed`.
+    pub(super) fn agreed_to_close(&self, name: &str, yes: bool) -> Result<(), Failure> {
+        let told = self.told();
+        consent::agreed(format!("{name} takes nothing from now on: {told}"), yes)
+    }
+
     /// Once it is changed.
     pub(super) fn remark(&self) -> anyhow::Result<()> {
         Ok(note(&format!(
@@ -104,15 +126,7 @@ impl Forward {
     }
 
     fn told(&self) -> String {
-        let moved = self.moved.iter().map(|one| {
-            let was = one.was.map_or("never".to_owned(), local_time);
-            format!(
-                "{} is brought forward from {was} to {}",
-                one.what,
-                local_time(one.is)
-            )
-        });
-        let moved: Vec<_> = moved.collect();
+        let moved: Vec<_> = self.moved.iter().map(Moved::told).collect();
         let (students, begun) = (counted(self.handed_in, "student"), self.begun);
         format!(
             "{}; handed in: {students}; begun, and not handed in: {begun}",
@@ -121,10 +135,9 @@ impl Forward {
     }
 }
 
-/// Until when it is on time and until when it is taken, where that is sooner than before.
-fn moved(before: &Rules, after: &Rules) -> Vec<Moved> {
-    let ends = |rules: &Rules| [rules.due, rules.closes_for(None)];
-    let pairs = ends(before).into_iter().zip(ends(after));
+/// Where it is sooner than before.
+pub(super) fn moved(before: Ends, after: Ends) -> Vec<Moved> {
+    let pairs = before.into_iter().zip(after);
     let all = ["due", "cutoff"].into_iter().zip(pairs);
     let sooner = all.filter_map(|(what, (was, is))| {
         let is = is.filter(|is| was.is_none_or(|was| *is < was))?;
@@ -156,7 +169,9 @@ mod tests {
     }
 
     fn names(before: &Rules, after: &Rules) -> Vec<&'static str> {
-        moved(before, after).iter().map(|one| one.what).collect()
+        let ends = |rules: &Rules| [rules.due, rules.closes_for(None)];
+        let moved = moved(ends(before), ends(after));
+        moved.iter().map(|one| one.what).collect()
     }
 
     #[test]
