@@ -2,6 +2,7 @@
 //! end. Which routes there are is the roles' business.
 
 mod answer;
+mod body;
 mod problem;
 
 use std::future::Future;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::peer::next_id;
 use crate::{Limits, Peer, Shutdown};
+use body::Room;
 
 pub use problem::{problem, problem_in_words};
 
@@ -36,6 +38,9 @@ const MAX_HEAD: u32 = 16 * 1024;
 const MAX_FIELDS: usize = 64;
 /// Requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 16;
+/// Bytes of bodies that may come unread on one HTTP/2 connection, and of one of them: what RFC 9113 begins
+/// with (section 6.9.2).
+const WINDOW: u32 = 65_535;
 /// Bytes of one answer that wait for a peer who does not read; of the others its route keeps what it
 /// shares with all.
 const MAX_WAITING: usize = 64 * 1024;
@@ -53,14 +58,17 @@ pub(crate) enum Version {
 #[derive(Clone)]
 pub struct Web {
     router: Router,
+    room: Room,
     greet: Arc<dyn Fn(&mut Extensions) + Send + Sync>,
 }
 
 impl Web {
-    /// Answers by these routes. Bodies of more than [`MAX_BODY`] are refused.
+    /// Answers by these routes. Bodies of more than [`MAX_BODY`] are refused, and so are so many bodies
+    /// and heads that are longer than a few KiB at once that they would take more than 40 MiB.
     pub fn new(router: Router) -> Self {
         Self {
             router: router.layer(DefaultBodyLimit::max(MAX_BODY)),
+            room: Room::default(),
             greet: Arc::new(|_| {}),
         }
     }
@@ -150,6 +158,7 @@ pub(crate) async fn serve<S>(
         extensions,
         connection: connection.clone(),
         pulse: pulse.clone(),
+        room: web.room.of_connection(),
         deadline: limits.message,
     };
     let service = service_fn(move |request| answering.clone().answer(request));
@@ -170,6 +179,8 @@ pub(crate) async fn serve<S>(
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(MAX_STREAMS)
                 .max_header_list_size(MAX_HEAD)
+                .initial_stream_window_size(WINDOW)
+                .initial_connection_window_size(WINDOW)
                 .max_send_buf_size(MAX_WAITING)
                 .serve_connection(io, service);
             let stop = http2::Connection::graceful_shutdown;

@@ -1,21 +1,20 @@
 //! One request: answered under a total deadline, its body included, and logged.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{Extensions, Request, Response};
-use bytes::BytesMut;
-use hyper::body::{Body as _, Incoming};
-use scb_protocol::{Code, Refusal, Step};
+use hyper::body::Incoming;
+use scb_protocol::{Code, Refusal, Step, StepEvent};
 use tokio::time::{Instant, timeout};
 use tower_service::Service;
 
-use super::{HttpConnection, MAX_BODY, Pulse, problem};
+use super::body::Room;
+use super::{HttpConnection, Pulse, problem};
+use crate::telemetry;
 
 /// What every request of one connection is answered with.
 #[derive(Clone)]
@@ -24,11 +23,9 @@ pub(super) struct Answering {
     pub(super) extensions: Extensions,
     pub(super) connection: HttpConnection,
     pub(super) pulse: Pulse,
+    pub(super) room: Room,
     pub(super) deadline: Duration,
 }
-
-/// Bytes of a body that are read at all.
-const MAX_READ: usize = 16 * MAX_BODY;
 
 /// A browser is not to guess that bytes are a page.
 const NO_SNIFF: (HeaderName, HeaderValue) =
@@ -44,12 +41,21 @@ impl Answering {
         let what = format!("{} {}", request.method(), shown(request.uri().path()));
         let routed = async {
             let (head, body) = request.into_parts();
-            let Ok(body) = taken_in(body).await else {
-                return Ok(problem(&Refusal::new(Code::ConnectionLost, Step::Zero)));
+            let _place = match self.room.of_head(&head.headers) {
+                Ok(place) => place,
+                Err(refusal) => return Ok(untaken(&refusal)),
             };
+            let mut taken = match self.room.take_in(body).await {
+                Ok(taken) => taken,
+                Err(refusal) => return Ok(untaken(&refusal)),
+            };
+            let body = Body::from(std::mem::take(&mut taken.bytes));
             let mut request = Request::from_parts(head, body);
             request.extensions_mut().extend(self.extensions);
-            self.router.call(request).await
+            // Its place is kept until it is answered.
+            let answered = self.router.call(request).await;
+            drop(taken);
+            answered
         };
         let routed = timeout(self.deadline, routed).await;
         let mut response = match routed {
@@ -68,22 +74,12 @@ impl Answering {
     }
 }
 
-/// The body, as far as it may go, and one byte more of one that is too long: that tells the route.
-/// The rest is read and thrown away, within bounds, so that the client gets to read the answer. A
-/// body that breaks off is none.
-async fn taken_in(mut body: Incoming) -> Result<Body, hyper::Error> {
-    let (mut kept, mut read) = (BytesMut::new(), 0);
-    while read <= MAX_READ
-        && let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
-    {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        let room = (MAX_BODY + 1).saturating_sub(kept.len());
-        kept.extend_from_slice(&data[..room.min(data.len())]);
-        read += data.len();
+/// A body that was not taken in; that there was no room for it is counted.
+fn untaken(refusal: &Refusal) -> Response<Body> {
+    if refusal.code == Code::Busy {
+        telemetry::tally(&StepEvent::refused(refusal));
     }
-    Ok(Body::from(kept.freeze()))
+    problem(refusal)
 }
 
 /// The start of a path, which is visible ASCII; never the query.

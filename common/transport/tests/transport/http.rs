@@ -48,13 +48,13 @@ fn routes() -> Web {
 }
 
 /// A listener without TLS and one with it, which share their places.
-struct Both {
+pub struct Both {
     plain: std::net::SocketAddr,
-    tls: Server,
+    pub tls: Server,
     _plain_done: JoinHandle<()>,
 }
 
-async fn serve_both(campus: &TestCampus, limits: Limits) -> Both {
+pub async fn serve_both(campus: &TestCampus, limits: Limits) -> Both {
     let any = (Ipv4Addr::LOCALHOST, 0).into();
     let listener = Listener::bind(any).await.unwrap().with_http(routes());
     let plain = Listener::bind(any).await.unwrap().beside(&listener);

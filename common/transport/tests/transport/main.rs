@@ -11,6 +11,7 @@ mod descriptors;
 mod frames;
 mod harness;
 mod http;
+mod http_bodies;
 mod http_client;
 mod listener;
 mod log;
