@@ -375,13 +375,13 @@ fn a_restored_cuhk_whose_root_has_signed_since_is_told_from_one_that_is_away() {
         .succeeded();
 }
 
-fn on(home: &Path, arguments: &[&str]) -> Ran {
+pub(crate) fn on(home: &Path, arguments: &[&str]) -> Ran {
     let mut command = program("cuhk");
     Ran::of(command.arg("--home").arg(home).args(arguments))
 }
 
 /// Restores a backup, gives it the log of the home that it replaces, and serves it in its place.
-fn put_back(campus: &mut Campus, file: &Path, old: &Path, new: &Path) {
+pub(crate) fn put_back(campus: &mut Campus, file: &Path, old: &Path, new: &Path) {
     campus.cuhk.stop();
     let told = on(new, &["restore", file.to_str().unwrap()]).succeeded();
     assert!(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::campus::{Campus, Ran, SAMPLE, copy, program, serve_at, version};
+use crate::monitoring::{on, put_back as put_cuhk_back};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -242,4 +243,75 @@ fn a_log_under_another_key_waits_for_cuhks_operator() {
         .succeeded();
     campus.restart_blackboard();
     assert!(until_seen(&campus) > before);
+}
+
+/// What was begun after the backup of last night is not in it.
+#[test]
+fn a_cuhk_that_was_put_back_witnesses_at_once_what_was_added_since() {
+    let mut campus = Campus::sandbox();
+    hand_in(&campus);
+    let [night, restored] = ["night.zip", "restored"].map(|name| campus.outside().join(name));
+    campus
+        .administer_cuhk(&["backup", night.to_str().unwrap()])
+        .succeeded();
+    let lab = [
+        "assignment",
+        "add",
+        "--course",
+        "SANDBOX",
+        "--title",
+        "Lab 2",
+    ];
+    let due = ["--due", "2099-01-01 00:00"];
+    campus
+        .administer_blackboard(&[&lab[..], &due].concat())
+        .succeeded();
+    let submit = |campus: &Campus| {
+        let (to, report) = (["--assignment", "lab-2"], version(campus.outside()));
+        let line = [
+            &["submit", "--ids", SAMPLE, "--wait", "20"][..],
+            &to,
+            &[&*report],
+        ];
+        campus.student(&line.concat()).succeeded();
+        report
+    };
+    submit(&campus);
+    let cuhk = campus.path().join("cuhk");
+    let entries_of = |home: &Path| {
+        let listed = on(home, &["witness", "list", "--json"]).succeeded().json();
+        let logs = listed.as_array().unwrap().iter();
+        logs.map(|log| log["entries"].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    let seen_by = |campus: &Campus, home: &Path| {
+        let (began, all): (_, u64) = (Instant::now(), entries(campus));
+        // Long before the endorsement at hand is too old, and before the log is looked at again.
+        while entries_of(home) < all {
+            let waited = began.elapsed();
+            assert!(
+                waited < Duration::from_secs(25),
+                "{}",
+                campus.blackboard.log()
+            );
+        }
+    };
+    seen_by(&campus, &cuhk);
+    put_cuhk_back(&mut campus, &night, &cuhk, &restored);
+    let passphrase = campus.path().join("cuhk.passphrase");
+    let flag = ["--root-passphrase-file", passphrase.to_str().unwrap()];
+    on(&restored, &[&["root", "sign-crl"][..], &flag].concat()).succeeded();
+
+    let report = submit(&campus);
+    seen_by(&campus, &restored);
+    let log = campus.blackboard.log();
+    assert!(
+        log.contains("/lab-2 any more: it is told of it again"),
+        "{log}"
+    );
+    assert!(!log.contains("a log is not witnessed [not_found]"), "{log}");
+    campus.student(&["receipts"]).succeeded();
+    let again = ["--assignment", "lab-2", &report, "--json"];
+    let told = campus.student(&[&["submit", "--ids", SAMPLE][..], &again].concat());
+    assert_eq!(told.succeeded().json()["pending"], false);
 }

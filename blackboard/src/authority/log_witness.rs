@@ -5,6 +5,7 @@
 //! that is behind that, or another one, is an old backup or a fork, and this server does not run.
 
 mod lost;
+mod offered;
 mod told;
 
 use std::collections::BTreeMap;
@@ -12,22 +13,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Fingerprint, ServiceName, SpiffeId, TrustStore};
+use scb_certs::{ServiceName, SpiffeId, TrustStore};
 use scb_cli::Failure;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::witness::{
-    CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectSeen, MAX_ENTRIES, Offer,
-    SeenByWitness, Standing, WitnessAnswer,
+    CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectSeen, SeenByWitness, Standing,
+    WitnessAnswer,
 };
 use scb_protocol::{Code, Refusal, SignedLogKeys, Step, VerifiedLogKeys};
-use scb_storage::{Published, PublishedLog};
-use scb_tlog::{Error as LogError, VerifierKey, consistency_proof, root};
+use scb_storage::PublishedLog;
+use scb_tlog::{VerifierKey, root};
 use scb_transport::{ClientTls, Clock, ServerTrust};
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use self::lost::Lost;
+use self::offered::{off_the_runtime, offer};
 pub(crate) use self::told::failure;
 use self::told::not_compared;
 use super::link::Link;
@@ -80,6 +81,8 @@ pub(crate) struct LogWitness {
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     keys: Option<(SignedLogKeys, VerifiedLogKeys)>,
+    /// CUHK knows nothing of it any more: the endorsement at hand is of another time.
+    is_forgotten: bool,
     /// How many entries CUHK has seen; none before that was compared.
     seen: Option<u64>,
     /// Until when it is left alone.
@@ -207,8 +210,28 @@ impl LogWitness {
         Ok(())
     }
 
-    /// Hands in what CUHK has not cosigned yet of one log.
+    /// Hands in what CUHK has not cosigned yet of one log. A CUHK that was put back from a backup may
+    /// never have heard of it: then it is told of the log again, at once, and given all of it.
     async fn witness(
+        &mut self,
+        link: &mut Link,
+        name: &LogName,
+        log: &Arc<PublishedLog>,
+    ) -> Result<(), Trouble> {
+        match self.hand_in(link, name, log).await {
+            Err(Trouble::Refused(unknown)) if unknown.code == Code::NotFound => {
+                tracing::warn!(
+                    "CUHK does not know the log {name} any more: it is told of it again"
+                );
+                let known = self.known(name);
+                (known.is_forgotten, known.seen) = (true, None);
+                self.hand_in(link, name, log).await
+            }
+            done => done,
+        }
+    }
+
+    async fn hand_in(
         &mut self,
         link: &mut Link,
         name: &LogName,
@@ -233,7 +256,12 @@ impl LogWitness {
             match self.offer(link, log, &keys.1, old).await? {
                 WitnessAnswer::Cosigned(cosigned) => {
                     old = cosigned.size();
-                    self.keep(name, (cosigned, lists), &keys).await?;
+                    self.known(name).seen = Some(old);
+                    // One that has forgotten the log sees again what it has cosigned before.
+                    let newest = self.witnessed.newest(name);
+                    if newest.is_none_or(|newest| newest.checkpoint.size() <= old) {
+                        self.keep(name, (cosigned, lists), &keys).await?;
+                    }
                 }
                 WitnessAnswer::Seen(seen) if !told => {
                     old = self.check(name, log, &seen).await?;
@@ -314,14 +342,16 @@ impl LogWitness {
         name: &LogName,
         key: &VerifierKey,
     ) -> Result<(SignedLogKeys, VerifiedLogKeys), Trouble> {
-        if let Some(keys) = self.keys_at_hand(name, key).await? {
+        let at_hand = self.keys_at_hand(name, key).await?;
+        if let (Some(keys), false) = (at_hand, self.known(name).is_forgotten) {
             return Ok(keys);
         }
         let (expect, request) = ExpectEndorsement::new(self.service.clone(), key.clone());
         let reply = link.ask(&request).await?;
         let keys = expect.handle(reply, &self.lists(), self.clock.now())?;
         self.store.keep_endorsement(name, &keys.0).await?;
-        self.known(name).keys = Some(keys.clone());
+        let known = self.known(name);
+        (known.keys, known.is_forgotten) = (Some(keys.clone()), false);
         Ok(keys)
     }
 
@@ -393,7 +423,6 @@ impl LogWitness {
         let pem = Arc::clone(lists.pem());
         let kept = self.store.keep_cosigned(name, &checkpoint, pem);
         kept.await?;
-        self.known(name).seen = Some(checkpoint.size());
         let cosigned = Cosigned {
             checkpoint,
             endorsement: signed.clone(),
@@ -437,45 +466,7 @@ impl LogWitness {
     }
 }
 
-/// What comes after the first `old` entries, as far as one message takes it.
-fn offer(log: &PublishedLog, old: u64) -> Result<Offer, LogError> {
-    let Published { checkpoint, tiles } = &*log.published();
-    let size = checkpoint.head().size;
-    let end = size.min(old.saturating_add(MAX_ENTRIES as u64));
-    let checkpoint = match end == size {
-        true => checkpoint.clone(),
-        false => log.checkpoint_of(end)?,
-    };
-    let entry = |number| {
-        let entry = tiles.entry(number)?.try_into();
-        let entry = entry.map_err(|_| LogError::OutOfRange {
-            asked: number,
-            size,
-        })?;
-        Ok(Fingerprint::from_bytes(entry))
-    };
-    Ok(Offer {
-        checkpoint,
-        old,
-        growth: consistency_proof(tiles, old, end)?,
-        entries: (old..end).map(entry).collect::<Result<_, LogError>>()?,
-    })
-}
-
 fn is_young(keys: &VerifiedLogKeys, now: UnixTime) -> bool {
     let age = now.as_secs().saturating_sub(keys.issued_at().as_secs());
     age < ENDORSEMENT_AGE.as_secs()
-}
-
-/// Reads tiles where nobody waits for it.
-async fn off_the_runtime<T: Send + 'static>(
-    job: impl FnOnce() -> Result<T, LogError> + Send + 'static,
-) -> Result<T, Refusal> {
-    let internal = |reason: &dyn std::fmt::Display| {
-        Refusal::new(Code::Internal, Step::Six).with("reason", reason)
-    };
-    match spawn_blocking(job).await {
-        Ok(done) => done.map_err(|error| internal(&error)),
-        Err(error) => Err(internal(&error)),
-    }
 }

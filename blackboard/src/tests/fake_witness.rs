@@ -86,7 +86,9 @@ impl FakeWitness {
             }
             Admitted::Witness { offered, .. } => {
                 let name = offered.log().name().to_string();
-                let known = self.logs[&name].known.clone();
+                let seen = self.logs.get(&name);
+                let known = seen.map(|seen| seen.known.clone());
+                let known = known.ok_or_else(|| Refusal::new(Code::NotFound, Step::Six))?;
                 match offered.judge(&known)? {
                     Judgement::Stale => Ok(self.shown(&name)),
                     Judgement::Grown(grown) => self.cosign(&name, &grown, campus),

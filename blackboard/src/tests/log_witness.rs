@@ -166,6 +166,31 @@ async fn what_grew_while_cuhk_was_away_is_cosigned_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_cuhk_that_has_forgotten_a_log_is_told_of_it_again_at_once_and_sees_all_of_it() {
+    let mut campus = Campus::open().await;
+    hand_in(&campus).await;
+    enter(&campus, MAX_ENTRIES + 1);
+    witnessed(&campus).await;
+    let endorsed = campus.cuhk.state.lock().unwrap().witness.endorsed;
+    for again in 1..=2 {
+        // It was put back from a backup that is older than the log.
+        campus.cuhk.set(|state| state.witness.logs.clear());
+        assert_eq!(seen(&campus), 0);
+        let all = hand_in(&campus).await;
+        let state = campus.cuhk.state.lock().unwrap();
+        assert_eq!(state.witness.endorsed, endorsed + again);
+        let entries = &state.witness.logs[&log_name().to_string()].entries;
+        assert_eq!(entries.len() as u64, all);
+    }
+    let all = entries(&campus);
+    campus.stop().await;
+    assert_eq!(kept(&campus).await.unwrap().size(), all);
+    // Nothing that was said of it before stands in the way of the next start.
+    campus.start().await.unwrap();
+    campus.stop().await;
+}
+
+#[tokio::test]
 async fn an_answer_that_was_lost_is_asked_for_again() {
     let mut campus = Campus::open().await;
     let before = hand_in(&campus).await;
