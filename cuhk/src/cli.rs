@@ -26,15 +26,16 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rustls_pki_types::UnixTime;
 use scb_cli::{
-    Failure, Generate, Home, HomeArgs, Role, finish, finish_json, generate_examples,
+    Failure, Generate, Home, HomeArgs, Role, finish, finish_json, generate_examples, note,
     with_generate_examples,
 };
 use scb_storage::HomeLock;
 use scb_transport::{Clock, SystemClock};
 
-use crate::clock::{self, ClockCheck};
+use crate::clock::{self, ClockCheck, Judged};
 use crate::config::path;
 use crate::store::Store;
+use crate::warnings::CLOCK_AHEAD;
 use crate::{Error, open_home};
 
 const EXAMPLES: &str = "\
@@ -62,7 +63,7 @@ struct Arguments {
     #[command(flatten)]
     home: HomeArgs,
     /// Go on although the records were written at a later time than it is now by this machine's
-    /// clock, or, to remove what is old, long before
+    /// clock, or more than 31 days before
     #[arg(long, global = true, display_order = 901)]
     clock_is_right: bool,
     /// Print the configuration in force, each option explained, and end
@@ -205,12 +206,33 @@ impl Desk<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::ClockSetBack`] besides.
+    /// [`Error::ClockSetBack`] and [`Error::ClockAhead`] besides.
     fn open_to_write(&self) -> Result<(Home, Store), Error> {
-        let (home, store) = open_by(self.dir, Store::open)?;
-        let clock = self.clock;
-        store.read_blocking(move |records| clock.check(clock::last_seen(records)?, now()))?;
+        let (home, store, believed) = self.judged()?;
+        believed?;
         Ok((home, store))
+    }
+
+    /// [`Desk::open_to_write`], for a command that only takes trust away: in an emergency a clock that is
+    /// far ahead keeps nobody from it. It is told, and what is recorded by it proves nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ClockSetBack`] besides.
+    fn open_to_revoke(&self) -> Result<Store, Failure> {
+        let (_home, store, believed) = self.judged()?;
+        if let Err(ahead) = believed {
+            note(&format!(
+                "warning: {ahead}. It is done all the same; {CLOCK_AHEAD}"
+            ))?;
+        }
+        Ok(store)
+    }
+
+    fn judged(&self) -> Result<(Home, Store, Judged), Error> {
+        let (home, store) = open_by(self.dir, Store::open)?;
+        let believed = clock::before_recording(&store, self.clock, now())?;
+        Ok((home, store, believed))
     }
 
     /// Refuses a clock by which nothing may be removed.

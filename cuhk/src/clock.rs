@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 
 use crate::Error;
-use crate::store::{CrlSigner, Records};
+use crate::store::{CrlSigner, Records, Store};
 use crate::time::later;
 
 /// So far the clock may be behind the records: two machines' clocks, a little apart.
@@ -89,6 +89,29 @@ pub(crate) fn last_seen(records: &Records<'_>) -> Result<Option<UnixTime>, Error
     let recorded = records.status().last_recorded()?;
     let list = records.lists().find(CrlSigner::ROOT)?;
     Ok(recorded.max(list.map(|list| list.crl.this_update())))
+}
+
+/// Looks at the clock before anything is recorded by it: what is recorded would be believed later. Written
+/// down is only what changes what is believed, so that this needs no room on a full disk.
+///
+/// # Errors
+///
+/// [`Error::ClockSetBack`], [`Error::Storage`], [`Error::RecordInvalid`].
+pub(crate) fn before_recording(
+    store: &Store,
+    clock: ClockCheck,
+    now: UnixTime,
+) -> Result<Judged, Error> {
+    let is_to_be_written = store.read_blocking(move |records| {
+        clock.check(last_seen(records)?, now)?;
+        let trust = records.clock_trust().find()?;
+        let is_doubted = trust.is_some_and(|trust| trust.is_doubted);
+        Ok(clock == ClockCheck::Waived || is_doubted || is_far_ahead(records, now)?)
+    })?;
+    match is_to_be_written {
+        true => store.write_blocking(move |records| clock.judge(records, now)),
+        false => Ok(Ok(())),
+    }
 }
 
 /// Refuses a clock that was set back by more than five minutes: what has ended would count again,
@@ -221,6 +244,26 @@ mod tests {
         assert!(is_believed(&store, Waived, 1801), "somebody vouches");
         assert!(would_be(&store, 1832), "for 31 days");
         assert!(!is_believed(&store, AgainstRecords, 1833));
+    }
+
+    #[test]
+    fn a_clock_is_doubted_before_the_first_record_by_it() {
+        use ClockCheck::{AgainstRecords, Waived};
+        let (_dir, store) = temporary();
+        let looked = |clock, day| before_recording(&store, clock, at(day)).unwrap();
+        looked(AgainstRecords, 999).unwrap();
+        recorded(&store, 1000);
+        let ahead = looked(AgainstRecords, 1800).unwrap_err();
+        assert!(matches!(ahead, Error::ClockAhead { last, .. } if last == at(1000)));
+        // Somebody goes on all the same.
+        recorded(&store, 1800);
+        assert!(!is_believed(&store, AgainstRecords, 1801));
+        looked(AgainstRecords, 1801).unwrap_err();
+        looked(Waived, 1801).unwrap();
+        looked(AgainstRecords, 1802).unwrap();
+        assert!(is_believed(&store, AgainstRecords, 1802));
+        let back = before_recording(&store, AgainstRecords, at(1700));
+        assert!(matches!(back, Err(Error::ClockSetBack { .. })));
     }
 
     #[test]

@@ -192,8 +192,7 @@ pub enum Error {
     },
     /// The clock is far ahead of all that was recorded, or was found so before.
     #[error(
-        "this machine's clock says {}, but nothing that it can be held against is later than {}: \
-         nothing is removed by it",
+        "this machine's clock says {}, but nothing that it can be held against is later than {}",
         local_time(*now),
         local_time(*last)
     )]

@@ -20,7 +20,8 @@ pub(crate) const ROOT_ENDED: &str = "nobody believes what it signs or has signed
 
 /// What helps where the clock is far ahead of all that was recorded.
 pub(crate) const CLOCK_AHEAD: &str = "set the clock (`timedatectl` shows it); nothing was removed. If it is right, and \
-    this CUHK was away for so long: cuhk prune --clock-is-right";
+    this CUHK was idle or away for so long, say so once, with any command that changes something: add \
+    --clock-is-right";
 
 /// One sentence for each of the root's list, the root and the issuing authorities that has less
 /// than 60 days left, with what to do about it.

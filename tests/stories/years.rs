@@ -72,6 +72,72 @@ impl Office {
     }
 }
 
+/// Whatever an operator types first: a record by that clock would be believed by the next prune.
+#[test]
+fn nothing_is_recorded_by_a_clock_far_ahead_until_somebody_vouches_for_it() {
+    let office = Office::new();
+    fs::write(office.path("roster.csv"), "sid,name\n1155000001,A\n").unwrap();
+    let import = "roster import roster.csv --codes-out codes.csv";
+    let files = "--passphrase-file issuers.pass --root-passphrase-file root.pass";
+    let changes = [
+        "root sign-crl --root-passphrase-file root.pass",
+        import,
+        "code issue service/blackboard",
+        "service add blackboard --dns lms.example.edu",
+        "term set 2026-27-T1 --ends 2099-12-31",
+        "keys rotate tokens",
+        "keys request lists --out request.json",
+        &format!("keys rotate students {files}"),
+    ];
+    for line in changes {
+        let said = office.refuses(line, 5, "clock_ahead");
+        for told in ["this machine's clock says", "add --clock-is-right"] {
+            assert!(said.stderr.contains(told), "{line}: {said:#?}");
+        }
+        office.refuses("prune", 5, "clock_ahead");
+    }
+    assert!(!office.path("codes.csv").exists());
+    // Trust can be taken away at any time; that proves nothing about the clock.
+    for line in ["revoke service/cuhk", "roster suspend 1155000001"] {
+        let said = office.types(line);
+        assert!(
+            said.stderr.contains("warning: this machine's clock"),
+            "{line}: {said:#?}"
+        );
+        assert!(!said.stderr.contains("clock_ahead"), "{line}: {said:#?}");
+    }
+    office.refuses("prune", 5, "clock_ahead");
+
+    // A machine in the place of one that is gone, whose clock may be wrong as well.
+    office.types("backup old.zip").succeeded();
+    let restored = |line: &str| {
+        let line = line.replace("HOME", "restored");
+        let mut command = program("cuhk");
+        command.current_dir(office.dir.path()).args(line.split(' '));
+        Ran::of(&mut command)
+    };
+    let told = restored("restore old.zip --home HOME").succeeded();
+    assert!(
+        told.stderr.contains("warning: this machine's clock"),
+        "{told:#?}"
+    );
+    for line in ["root sign-crl --root-passphrase-file root.pass", "prune"] {
+        let said = restored(&format!("--home HOME {line}"));
+        assert_eq!(said.exit, Some(5), "{line}: {said:#?}");
+        assert!(said.stderr.contains("[clock_ahead]"), "{line}: {said:#?}");
+    }
+    let sign = "--home HOME --clock-is-right root sign-crl --root-passphrase-file root.pass";
+    restored(sign).succeeded();
+    restored("--home HOME prune").succeeded();
+
+    // It was idle for so long: said once, with what is to be done anyway.
+    office
+        .types(&format!("--clock-is-right {import}"))
+        .succeeded();
+    office.types("code issue 1155000001 --replace").succeeded();
+    office.types("prune").succeeded();
+}
+
 /// What doctor says of this: how it went, and what was seen.
 fn finding(doctor: &Ran, check: &str) -> (String, String) {
     let all = doctor.json();
@@ -135,6 +201,7 @@ fn a_clock_far_ahead_removes_nothing_until_somebody_vouches_for_it() {
 #[test]
 fn two_ceremonies_at_once_are_one_after_the_other() {
     let office = Office::new();
+    office.types("--clock-is-right prune").succeeded();
     let files = "--passphrase-file issuers.pass --root-passphrase-file root.pass";
     let lines = [
         format!("keys rotate students {files}"),

@@ -10,7 +10,7 @@ use scb_certs::{Fingerprint, ServiceName};
 use scb_cli::{Home, Role, create_private_dir, create_private_file, load_config, parse_date};
 
 use super::archive::Verified;
-use crate::clock::{ClockCheck, last_seen};
+use crate::clock::{ClockCheck, Judged, last_seen};
 use crate::config::path;
 use crate::draft::{self, Finished};
 use crate::issuers::read_certificate;
@@ -34,6 +34,8 @@ pub(crate) struct Restored {
     pub(crate) witnesses: Vec<Witness>,
     /// The services that are recorded, with the end of their newest certificate that counts.
     pub(crate) services: Vec<(ServiceName, Option<UnixTime>)>,
+    /// Whether the clock is believed, or is far ahead of the backup.
+    pub(crate) believed: Judged,
 }
 
 /// Makes a home in `dir`, which must not exist or be empty, from the backup in `file`. Every
@@ -132,6 +134,7 @@ fn check_in(
         let last_recorded = records.status().last_recorded()?;
         let last_seen = last_seen(records)?.max(made);
         clock.check(last_seen, now)?;
+        let believed = clock.judge(records, now)?;
         records.status().jump(beyond(now, last_seen))?;
         records.bundles().restored()?;
         Ok(Restored {
@@ -142,6 +145,7 @@ fn check_in(
             certificates,
             witnesses: records.log().witnesses()?,
             services: services(records, now)?,
+            believed,
         })
     });
     store.close_blocking();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::ServiceName;
-use scb_cli::{Failure, counted, local_time, printable, rfc3339, say};
+use scb_cli::{Failure, counted, local_time, note, printable, rfc3339, say};
 use serde_json::json;
 
 use super::listing::say_json;
@@ -15,6 +15,7 @@ use crate::backup::{
 };
 use crate::open_home;
 use crate::store::Witness;
+use crate::warnings::CLOCK_AHEAD;
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:
@@ -136,6 +137,7 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         certificates,
         witnesses,
         services,
+        believed,
     } = restore(&arguments.file, dir, now(), desk.clock)?;
     let last = last_recorded.map_or_else(|| "none".to_owned(), rfc3339);
     let begins = [
@@ -151,6 +153,9 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         say(&line)?;
     }
     SIGNED_SINCE.iter().try_for_each(|line| say(line))?;
+    if let Err(ahead) = believed {
+        note(&format!("warning: {ahead}; {CLOCK_AHEAD}"))?;
+    }
     Ok(())
 }
 

@@ -59,7 +59,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
     let (named, grounds) = (arguments.target.clone(), grounds(arguments)?);
-    let (_, store) = desk.open_to_write()?;
+    let store = desk.open_to_revoke()?;
     let (target, revoked) = store.write_blocking(move |records| {
         let target = named.resolve(records)?;
         let revoked = revoke(records, &target, grounds, now())?;

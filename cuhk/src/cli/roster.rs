@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Desk, now};
 use crate::Error;
 use crate::revocation::{Suspension, restore, suspend};
-use crate::store::Records;
+use crate::store::{Records, Store};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -73,8 +73,8 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     match command {
         Command::Import(arguments) => import::run(desk, &arguments),
         Command::List(arguments) => list::run(desk.dir, arguments),
-        Command::Suspend(named) => each(desk, named, "suspended", suspend),
-        Command::Restore(named) => each(desk, named, "restored", restore),
+        Command::Suspend(named) => each(&desk.open_to_revoke()?, named, "suspended", suspend),
+        Command::Restore(named) => each(&desk.open_to_write()?.1, named, "restored", restore),
     }
 }
 
@@ -90,8 +90,7 @@ struct Outcome {
 }
 
 /// All in one transaction; who is not on the roster keeps nobody else from it.
-fn each(desk: &Desk<'_>, named: Named, done: &'static str, change: Act) -> Result<(), Failure> {
-    let (_, store) = desk.open_to_write()?;
+fn each(store: &Store, named: Named, done: &'static str, change: Act) -> Result<(), Failure> {
     let Named { sids, json } = named;
     let outcomes = store.write_blocking(move |records| {
         let one = |sid: StudentId| one(records, sid, done, change);
