@@ -151,6 +151,20 @@ pub enum Error {
     /// An issuing authority in whose place there is no other.
     #[error("no other issuing authority was put to use in the place of `{0}`")]
     AuthorityInUse(CrlSigner),
+    /// As many authorities count as may at once.
+    #[error(
+        "{count} revocation lists are handed out, of authorities whose certificates may still count; for \
+         another authority there may be {most} at most{}",
+        room_at.map_or_else(String::new, |at| format!(": there is room from {} on", local_time(at)))
+    )]
+    TooManyAuthorities {
+        /// Lists now.
+        count: usize,
+        /// Lists beside which there is room for another one.
+        most: usize,
+        /// From when on there is.
+        room_at: Option<UnixTime>,
+    },
     /// A key that was withdrawn before.
     #[error("{0} was withdrawn before")]
     KeyWithdrawn(NamedKey),

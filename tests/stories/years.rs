@@ -10,7 +10,7 @@ use scb_transport::{Clock, SystemClock};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::campus::{Campus, Ran, Server, program, write_secret};
+use crate::campus::{Campus, Ran, Server, copy, program, write_secret};
 
 const FORTY_DAYS: Duration = Duration::from_secs(40 * 24 * 60 * 60);
 
@@ -22,9 +22,14 @@ struct Office {
 
 impl Office {
     fn new() -> Self {
+        Self::of(FORTY_DAYS)
+    }
+
+    /// One that was set up so long ago.
+    fn of(age: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = FixedClock::new(SystemClock.now());
-        clock.rewind(FORTY_DAYS);
+        clock.rewind(age);
         let passphrase = |name: &str| format!("a passphrase for {name}");
         let new = NewAuthority {
             trust_domain: "cuhk.example".parse().unwrap(),
@@ -253,4 +258,79 @@ fn a_service_without_a_certificate_that_counts_is_missed() {
         .lines()
         .find(|line| line.starts_with("blackboard"));
     assert!(line.unwrap().contains("  ended  "), "{shown:#?}");
+}
+
+/// As if a script had rotated students' authority so often, so long ago.
+fn rotated(office: &Office, times: u64, ago: Duration) {
+    let issuers = office.path("home/issuers");
+    let database = rusqlite::Connection::open(office.path("home/cuhk.db")).unwrap();
+    let then = (SystemClock.now().as_secs() - ago.as_secs()).cast_signed();
+    database
+        .execute("DELETE FROM authority WHERE name LIKE 'students-%'", [])
+        .unwrap();
+    for number in 2..2 + times {
+        let name = format!("students-{number}");
+        copy(&issuers.join("students"), &issuers.join(&name));
+        let sql = "INSERT INTO authority (name, active_from) VALUES (?1, ?2)";
+        database.execute(sql, (&name, then)).unwrap();
+    }
+}
+
+#[test]
+fn no_more_authorities_are_put_to_use_than_anybody_takes_lists_of() {
+    let office = Office::of(Duration::from_secs(60 * 60));
+    let files = "--passphrase-file issuers.pass --root-passphrase-file root.pass";
+    let lines = [
+        format!("keys rotate students {files}"),
+        "keys rotate root --root-passphrase-file root.pass".to_owned(),
+        "keys request services --out request.json --passphrase-file issuers.pass".to_owned(),
+        "keys request root --out request.json".to_owned(),
+    ];
+    let doctor = || finding(&office.types("doctor --json"), "authorities");
+    let keys = || office.types("keys list --json").succeeded().stdout;
+    assert_eq!(doctor().0, "ok");
+    rotated(&office, 13, Duration::ZERO);
+    let (outcome, seen) = doctor();
+    assert_eq!(outcome, "warn", "{seen}");
+    assert!(
+        seen.contains("16 revocation lists handed out, of 32"),
+        "{seen}"
+    );
+
+    rotated(&office, 21, Duration::ZERO);
+    let before = keys();
+    for line in &lines {
+        let said = office.refuses(line, 3, "too_many_authorities");
+        assert!(
+            said.stderr.contains("there is room from 2"),
+            "{line}: {said:#?}"
+        );
+    }
+    assert_eq!(keys(), before);
+    assert!(!office.path("request.json").exists());
+    // The root's own list is signed all the same, and an emergency has room.
+    office
+        .types("root sign-crl --root-passphrase-file root.pass")
+        .succeeded();
+    let withdraw = format!("keys withdraw services --replace {files}");
+    assert!(
+        office
+            .types(&withdraw)
+            .succeeded()
+            .stdout
+            .contains("services-2")
+    );
+    rotated(&office, 29, Duration::ZERO);
+    office.refuses(
+        &format!("keys withdraw services-2 --replace {files}"),
+        3,
+        "too_many_authorities",
+    );
+    let (outcome, seen) = doctor();
+    assert_eq!(outcome, "fail", "{seen}");
+
+    // What they issued has ended since: all but the last have retired.
+    rotated(&office, 29, FORTY_DAYS);
+    assert_eq!(doctor().0, "ok");
+    office.types(&lines[0]).succeeded();
 }

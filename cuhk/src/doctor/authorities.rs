@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use rustls_pki_types::UnixTime;
-use scb_cli::Home;
+use scb_cli::{Home, counted, local_time};
+use scb_protocol::MOST_LISTS;
 
-use super::open_current;
+use super::{Finding, open_current};
+use crate::Error;
+use crate::ceremony::{lists, room_at};
 use crate::issuers::{counting_roots, stored};
 use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 
@@ -51,6 +54,45 @@ pub(super) fn look(home: &Home, now: UnixTime) -> Vec<Standing> {
     };
     signers.into_iter().map(standing).collect()
 }
+
+/// How many lists there are of those that nobody would take more of.
+pub(super) fn count(
+    home: &Home,
+    all: Result<Vec<AuthorityRecord>, Error>,
+    now: UnixTime,
+) -> Finding {
+    const CHECK: &str = "authorities";
+    let lists = match all.and_then(|all| lists(home, &all, now)) {
+        Ok(lists) => lists,
+        Err(error) => return Finding::unseen(CHECK, error),
+    };
+    let handed_out = counted(lists.len(), "revocation list");
+    let seen = format!("{handed_out} handed out, of {MOST_LISTS} that may be");
+    let mend = |last: &str| {
+        let fewer = room_at(lists.clone(), MANY);
+        let fewer = fewer.map_or_else(String::new, |at| {
+            format!("; fewer than {MANY} again from {} on", local_time(at))
+        });
+        format!("see what rotates keys so often (a script?), and let it wait: {last}{fewer}")
+    };
+    match lists.len() {
+        ..MANY => Finding::ok(CHECK, seen),
+        MANY..=MOST_LISTS => {
+            Finding::warn(CHECK, seen, mend("`cuhk keys rotate` refuses from 24 on"))
+        }
+        _ => Finding::fail(
+            CHECK,
+            seen,
+            mend(
+                "programs of before this version let nobody in with so many, newer ones take 64: \
+                 upgrade Blackboard and `student`",
+            ),
+        ),
+    }
+}
+
+/// So many lists are more than years of rotations make.
+const MANY: usize = 16;
 
 /// What the database says; nothing if it cannot.
 fn recorded(home: &Home) -> Option<Vec<AuthorityRecord>> {

@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::{Home, counted, local_time, with_causes};
 use scb_storage::{HomeLock, Inspection};
 
-use super::{Finding, archive, certified, log, services};
+use super::{Finding, archive, authorities, certified, log, services};
 use crate::ceremony::unlisted;
 use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
@@ -142,6 +142,8 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
     findings.extend(
         withdrawn(home, &store).unwrap_or_else(|error| Some(Finding::unseen(WITHDRAWN, error))),
     );
+    let all = store.read_blocking(|records| records.authorities().all());
+    findings.push(authorities::count(home, all, now));
     findings.extend(import(&store).unwrap_or_else(|error| Some(Finding::unseen("import", error))));
     store.close_blocking();
     findings

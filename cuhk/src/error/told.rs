@@ -57,6 +57,11 @@ impl Error {
                 "put one there first: `cuhk keys rotate students` or `services`; or both at once: the \
                  same command with --replace"
             }
+            Self::TooManyAuthorities { .. } => {
+                "nothing was changed; wait until then (`cuhk keys list` shows what is `retiring`), and \
+                 rotate keys less often. In the place of a key that was stolen a few more can be put: \
+                 `cuhk keys withdraw NAME --replace`"
+            }
             Self::RootKeyAbsent { .. } => {
                 "if it is kept on another machine: `cuhk keys request WHICH --out FILE` here, `cuhk \
                  keys sign-request FILE` there, `cuhk keys import FILE` here"
@@ -219,6 +224,7 @@ impl Error {
             | Self::KeyUnknown(_)
             | Self::RootNotRevocable(_)
             | Self::AuthorityInUse(_)
+            | Self::TooManyAuthorities { .. }
             | Self::KeyWithdrawn(_)
             | Self::BackupInvalid { .. }
             | Self::KeyInTheClear { .. }
@@ -262,6 +268,7 @@ impl Error {
             Self::KeyUnknown(_) => "key_unknown",
             Self::RootNotRevocable(_) => "root_not_revocable",
             Self::AuthorityInUse(_) => "authority_in_use",
+            Self::TooManyAuthorities { .. } => "too_many_authorities",
             Self::KeyWithdrawn(_) => "key_withdrawn",
             Self::RootKeyAbsent { .. } => "root_key_absent",
             Self::CeremonyInvalid(_) => "ceremony_invalid",

@@ -11,7 +11,7 @@ use super::super::passphrases::{IssuersPassphrase, Passphrases, RootPassphrase};
 use super::{Requested, SignRequest, now};
 use crate::Error;
 use crate::ceremony::{
-    RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, newest_root,
+    Room, RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, newest_root,
     next_key, open_root, request, request_root, require_in_force, sign, sign_root, try_key,
 };
 use crate::config::{Config, path};
@@ -38,6 +38,7 @@ pub(super) fn rotate_issuer(
     let root_dir = home.path(&path::authority(newest_root(store)?));
     require_root_key(&root_dir)?;
     require_root_in_force(home, store)?;
+    Room::Ordinary.require(home, store, now())?;
     let passphrase = passphrases.issuers.read()?;
     let root_passphrase = passphrases.root.read()?;
     let root = open_root(&root_dir, &root_passphrase)?;
@@ -70,6 +71,7 @@ pub(super) fn rotate_root(
 ) -> Result<(), Failure> {
     let root_dir = home.path(&path::authority(newest_root(store)?));
     require_root_key(&root_dir)?;
+    Room::Ordinary.require(home, store, now())?;
     let passphrase = passphrase.read()?;
     let roots = open_roots(home, store, &passphrase, now())?;
     let request = request_root(home, store, true, now())?;
@@ -90,6 +92,9 @@ pub(super) fn write_request(
     out: &Path,
     passphrase: &IssuersPassphrase,
 ) -> Result<(), Failure> {
+    if which != Requested::Lists {
+        Room::Ordinary.require(home, store, now())?;
+    }
     let kind = match which {
         Requested::Students => IssuerKind::Students,
         Requested::Services => IssuerKind::Services,
@@ -227,12 +232,18 @@ pub(super) fn take_in(
     let bytes = read_limited(file, CEREMONY_FILE)?;
     let passphrase = passphrase.read_if_given()?;
     match RootAnswer::from_json(&bytes) {
-        Ok(answer) => root_told(import_root(home, store, &answer, now())?),
+        Ok(answer) => {
+            if answer.certificate().is_some() {
+                Room::Emergency.require(home, store, now())?;
+            }
+            root_told(import_root(home, store, &answer, now())?)
+        }
         Err(_) => {
             let answer = SigningAnswer::from_json(&bytes)?;
             if let Some(passphrase) = &passphrase {
                 try_key(home, &answer, passphrase)?;
             }
+            Room::Emergency.require_for(home, store, (answer.authority, now()))?;
             put_to_use(import(home, store, &answer, now())?)
         }
     }

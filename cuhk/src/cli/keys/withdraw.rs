@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::ceremony::{certify, put_to_use, require_root_key};
 use super::{LOOK_AGAIN, SERVER_PATIENCE, await_active, now, tell_active};
-use crate::ceremony::{newest_root, unlisted};
+use crate::ceremony::{Room, newest_root, unlisted};
 use crate::cli::listing::say_json;
 use crate::cli::passphrases::Passphrases;
 use crate::cli::revoke::past;
@@ -152,6 +152,9 @@ fn authority(
         checked => checked.map(|()| false)?,
     };
     let has_root = has_root(home, store, is_alone)?;
+    if is_alone {
+        Room::Emergency.require(home, store, now())?;
+    }
     let Passphrases { issuers, root } = &arguments.passphrases;
     // In the order of all commands that read both.
     let passphrase = is_alone.then(|| issuers.read()).transpose()?;

@@ -1,0 +1,151 @@
+//! How many authorities may count at once. Each has a revocation list that everybody fetches together
+//! with the others, and nobody takes more lists than the protocol allows.
+
+use rustls_pki_types::UnixTime;
+use scb_cli::Home;
+use scb_protocol::MOST_LISTS;
+
+use crate::Error;
+use crate::config::path;
+use crate::issuers::{counting_roots, issuer_kind, read_certificate, stored_roots};
+use crate::store::{AuthorityRecord, AuthorityState, CrlSigner, Store};
+
+/// So many lists there may be when one more authority is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Of those that are put to use in the course of things. What is above is for emergencies.
+    Ordinary,
+    /// Of all.
+    Emergency,
+}
+
+impl Room {
+    fn most(self) -> usize {
+        match self {
+            Self::Ordinary => MOST_LISTS - 8,
+            Self::Emergency => MOST_LISTS,
+        }
+    }
+
+    /// Refuses one more authority where there are as many as may be.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyAuthorities`]; [`Error::Storage`], [`Error::Local`], [`Error::Certificates`].
+    pub(crate) fn require(self, home: &Home, store: &Store, now: UnixTime) -> Result<(), Error> {
+        let all = store.read_blocking(|records| records.authorities().all())?;
+        self.check(lists(home, &all, now)?)
+    }
+
+    /// [`Room::require`] for an authority for which an answer came; nothing if that is taken in already.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub(crate) fn require_for(
+        self,
+        home: &Home,
+        store: &Store,
+        (authority, now): (CrlSigner, UnixTime),
+    ) -> Result<(), Error> {
+        let all = store.read_blocking(|records| records.authorities().all())?;
+        match all.iter().any(|record| record.signer == authority) {
+            true => Ok(()),
+            false => self.check(lists(home, &all, now)?),
+        }
+    }
+
+    fn check(self, lists: Vec<Ending>) -> Result<(), Error> {
+        let (count, most) = (lists.len(), self.most());
+        match count < most {
+            true => Ok(()),
+            false => Err(Error::TooManyAuthorities {
+                count,
+                most: most - 1,
+                room_at: room_at(lists, most),
+            }),
+        }
+    }
+}
+
+/// When a list is handed out no more; none as long as nobody can tell.
+pub(crate) type Ending = Option<UnixTime>;
+
+/// When there will be fewer than `most` of these.
+pub(crate) fn room_at(lists: Vec<Ending>, most: usize) -> Option<UnixTime> {
+    let surplus = lists.len().checked_sub(most)?;
+    let mut ends: Vec<_> = lists.into_iter().flatten().collect();
+    ends.sort();
+    ends.get(surplus).copied()
+}
+
+/// The lists that are handed out now: of each authority that may have certificates in force.
+///
+/// # Errors
+///
+/// [`Error::Local`], [`Error::Certificates`].
+pub(crate) fn lists(
+    home: &Home,
+    all: &[AuthorityRecord],
+    now: UnixTime,
+) -> Result<Vec<Ending>, Error> {
+    let in_use = all.iter().filter(|record| {
+        issuer_kind(record.signer).is_some() && record.state(all, now) != AuthorityState::Retired
+    });
+    let mut issuers = Vec::new();
+    for record in in_use {
+        let certificate = read_certificate(home, &path::authority(record.signer))?;
+        issuers.push((certificate, record.retires_at(all, now)));
+    }
+    let mut lists: Vec<_> = issuers.iter().map(|(_, end)| *end).collect();
+    let counting = counting_roots(home, all, now)?;
+    for (signer, root) in stored_roots(home)? {
+        if !counting.contains(&signer) {
+            continue;
+        }
+        // It goes with the last one that it certified; the newest stays.
+        let under = issuers.iter().filter(|(one, _)| one.names_issuer(&root));
+        let ends: Option<Vec<_>> = under.map(|(_, end)| *end).collect();
+        let last = ends.and_then(|ends| ends.into_iter().max());
+        lists.push(last.filter(|_| counting.last() != Some(&signer)));
+    }
+    Ok(lists)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn there_is_room_once_enough_have_ended() {
+        let lists = vec![None, Some(at(300)), Some(at(100)), None, Some(at(200))];
+        assert_eq!(room_at(lists.clone(), 6), None, "there is room");
+        assert_eq!(room_at(lists.clone(), 5), Some(at(100)));
+        assert_eq!(room_at(lists.clone(), 3), Some(at(300)));
+        assert_eq!(room_at(lists, 2), None, "nobody can tell");
+    }
+
+    #[test]
+    fn an_emergency_has_the_last_few() {
+        let refused = |room: Room, count: usize| {
+            let error = room.check(vec![Some(at(100)); count]).err()?;
+            let Error::TooManyAuthorities { most, room_at, .. } = error else {
+                panic!("{error}");
+            };
+            assert_eq!(room_at, Some(at(100)));
+            Some(most)
+        };
+        assert_eq!(refused(Room::Ordinary, 23), None);
+        assert_eq!(refused(Room::Ordinary, 24), Some(23));
+        assert_eq!(refused(Room::Emergency, 24), None);
+        assert_eq!(refused(Room::Emergency, 31), None);
+        assert_eq!(refused(Room::Emergency, 32), Some(31));
+    }
+}
