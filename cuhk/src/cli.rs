@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rustls_pki_types::UnixTime;
 use scb_cli::{
-    Failure, Generate, Home, HomeArgs, Role, finish, finish_json, generate_examples, note,
+    Access, Failure, Generate, Home, HomeArgs, Role, finish, finish_json, generate_examples, note,
     with_generate_examples,
 };
 use scb_storage::HomeLock;
@@ -230,6 +230,7 @@ impl Desk<'_> {
     }
 
     fn judged(&self) -> Result<(Home, Store, Judged), Error> {
+        require_own(self.dir)?;
         let (home, store) = open_by(self.dir, Store::open)?;
         let believed = clock::before_recording(&store, self.clock, now())?;
         Ok((home, store, believed))
@@ -244,6 +245,17 @@ impl Desk<'_> {
         let (_home, store) = open(self.dir)?;
         let clock = self.clock;
         store.read_blocking(move |records| clock.check_ahead(records, now()))
+    }
+}
+
+/// Only root gets so far in somebody else's home, and leaves files there that its server cannot open.
+fn require_own(dir: &Path) -> Result<(), Error> {
+    match Access::of(&dir.join(path::DATABASE)) {
+        Ok(database) if !database.is_own => Err(Error::HomeOfAnother {
+            path: dir.to_owned(),
+        }),
+        // What is wrong otherwise is told by whoever opens it.
+        _ => Ok(()),
     }
 }
 

@@ -333,8 +333,23 @@ pub enum Error {
         others: &'static str,
     },
     /// Another change of the authorities' keys is under way.
-    #[error("another ceremony for keys or lists is under way in this home; nothing was changed")]
-    CeremonyRunning,
+    #[error(
+        "another ceremony for keys or lists is under way in this home{}; nothing was changed",
+        by.map_or_else(String::new, |process| format!(", in the process {process}"))
+    )]
+    CeremonyRunning {
+        /// The process, if it can be told.
+        by: Option<u32>,
+    },
+    /// Root types what is to be typed by the user whose home it is.
+    #[error(
+        "{} belongs to another user, whose server could not read what this command would write",
+        path.display()
+    )]
+    HomeOfAnother {
+        /// The home.
+        path: PathBuf,
+    },
     /// A home has more files than a backup can hold.
     #[error("this home has {files} files, more than the {most} that a backup can hold")]
     BackupTooLarge {

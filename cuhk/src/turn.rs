@@ -1,6 +1,7 @@
 //! What is done once at a time in a home, while a server may run.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use crate::Error;
@@ -24,10 +25,10 @@ impl Work {
         }
     }
 
-    fn running(self) -> Error {
+    fn running(self, by: Option<u32>) -> Error {
         match self {
             Self::Import => Error::ImportRunning,
-            Self::Ceremony => Error::CeremonyRunning,
+            Self::Ceremony => Error::CeremonyRunning { by },
         }
     }
 }
@@ -55,8 +56,11 @@ impl Turn {
         };
         let file = open_lock(&path).map_err(failed("open"))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(work.running()),
+            Ok(()) => {
+                note_process(&file).map_err(failed("write"))?;
+                Ok(Self { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => Err(work.running(noted_process(&file))),
             Err(TryLockError::Error(source)) => Err(failed("lock")(source).into()),
         }
     }
@@ -71,8 +75,21 @@ impl Turn {
 
 fn open_lock(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+    options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+/// For whoever finds the turn taken.
+fn note_process(mut file: &File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// Who has the turn, if that can be told.
+fn noted_process(file: &File) -> Option<u32> {
+    let mut noted = String::new();
+    file.take(16).read_to_string(&mut noted).ok()?;
+    noted.trim().parse().ok()
 }

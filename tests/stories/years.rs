@@ -216,10 +216,16 @@ fn two_ceremonies_at_once_are_one_after_the_other() {
     ];
     let keys = || office.types("keys list --json").succeeded().stdout;
     let before = keys();
-    let lock = File::create(office.path("home/ceremony.lock")).unwrap();
+    let lock = office.path("home/ceremony.lock");
+    fs::write(&lock, "4711\n").unwrap();
+    let lock = File::open(lock).unwrap();
     lock.lock().unwrap();
     for line in &lines {
-        office.refuses(line, 4, "ceremony_running");
+        let said = office.refuses(line, 4, "ceremony_running");
+        assert!(
+            said.stderr.contains("in the process 4711"),
+            "{line}: {said:#?}"
+        );
     }
     assert_eq!(keys(), before);
     drop(lock);
@@ -333,4 +339,35 @@ fn no_more_authorities_are_put_to_use_than_anybody_takes_lists_of() {
     rotated(&office, 29, FORTY_DAYS);
     assert_eq!(doctor().0, "ok");
     office.types(&lines[0]).succeeded();
+}
+
+/// Only root can do so, and only root is refused.
+#[cfg(unix)]
+#[test]
+fn root_leaves_nothing_in_somebody_elses_home() {
+    use std::os::unix::fs::chown;
+    let office = Office::of(Duration::from_secs(60 * 60));
+    let database = office.path("home/cuhk.db");
+    fs::write(office.path("roster.csv"), "sid,name\n1155000001,A\n").unwrap();
+    if chown(&database, Some(65534), None).is_err() {
+        return;
+    }
+    let files = "--passphrase-file issuers.pass --root-passphrase-file root.pass";
+    for line in [
+        &*format!("keys rotate students {files}"),
+        "roster import roster.csv",
+        "root sign-crl --root-passphrase-file root.pass",
+        "revoke service/cuhk",
+    ] {
+        let said = office.refuses(line, 5, "home_of_another");
+        assert!(said.stderr.contains("runuser -u"), "{line}: {said:#?}");
+    }
+    for left in ["issuers/students-2", "ceremony.lock", "import.lock"] {
+        assert!(!office.path("home").join(left).exists(), "{left}");
+    }
+    office.types("keys list").succeeded();
+    chown(&database, Some(0), None).unwrap();
+    office
+        .types(&format!("keys rotate students {files}"))
+        .succeeded();
 }

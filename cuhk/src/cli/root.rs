@@ -30,8 +30,9 @@ pub(super) enum Command {
 pub(super) fn run(desk: &Desk<'_>, command: &Command) -> Result<(), Failure> {
     let Command::SignCrl(passphrase) = command;
     let (home, store) = desk.open_to_write()?;
-    let _turn = Turn::take(&store, Work::Ceremony)?;
+    // Nobody is held up by a terminal that was forgotten.
     let passphrase = passphrase.read()?;
+    let _turn = Turn::take(&store, Work::Ceremony)?;
     let crl = sign_root_list(&home, &store, &passphrase, now())?;
     let (number, until) = (crl.number(), local_time(crl.next_update()));
     say(&format!(

@@ -90,9 +90,13 @@ impl Error {
             }
             Self::RowsRefused { .. } => "correct those rows and import the file again",
             Self::ImportRunning => "wait until it has ended, then do the same again",
-            Self::CeremonyRunning => {
-                "wait until it has ended, and see what it has done (cuhk keys list) before you do the \
-                 same again"
+            Self::CeremonyRunning { .. } => {
+                "wait until it has ended, or end it if it only waits for a passphrase in some terminal, and \
+                 see what it has done (cuhk keys list) before you do the same again"
+            }
+            Self::HomeOfAnother { .. } => {
+                "do the same as that user (`ls -ld` shows who it is): runuser -u cuhk -- cuhk …; nothing was \
+                 changed"
             }
             Self::BackupTooLarge { .. } => {
                 "nothing was written, and the older backups stay; install a newer version of cuhk. Until \
@@ -236,7 +240,7 @@ impl Error {
             | Self::NothingRequested(_)
             | Self::ManyMissing { .. }
             | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
-            Self::ImportRunning | Self::CeremonyRunning => scb_cli::exit::RETRY,
+            Self::ImportRunning | Self::CeremonyRunning { .. } => scb_cli::exit::RETRY,
             Self::ImportUnfinished { source, .. } => source.exit(),
             Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
             Self::Transport(scb_transport::Error::LogLevel(_))
@@ -294,7 +298,8 @@ impl Error {
             Self::RowsRefused { .. } => "rows_refused",
             Self::ManyMissing { .. } => "many_missing",
             Self::ImportRunning => "import_running",
-            Self::CeremonyRunning => "ceremony_running",
+            Self::CeremonyRunning { .. } => "ceremony_running",
+            Self::HomeOfAnother { .. } => "home_of_another",
             Self::BackupTooLarge { .. } => "backup_too_large",
             Self::Storage(error) => error.code(),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
