@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks an archive of an assignment with Python's standard library and `cryptography`; nothing of
-the system's own. `verify_receipt.py` must be beside it.
+the system's own. `verify_receipt.py`, `verify_dating.py` and `verify_kept.py` must be beside it.
 
     verify_export.py ARCHIVE.zip ROOT [--witness KEY ... --quorum N]
 
@@ -18,6 +18,7 @@ import json
 import re
 import zipfile
 
+import verify_dating
 import verify_receipt as receipts
 from verify_receipt import check, document, say, seconds, sha256
 
@@ -180,16 +181,18 @@ def safe_paths(names):
     return [safe_name("%03d-%s" % (place, name.split("/")[-1])) for place, name in enumerate(names, 1)]
 
 
-def submission(archive, number, here, line, out, arguments):
+def submission(archive, number, here, line, out, arguments, undated):
     """The receipt is about this entry and verifies; under each name lies what the members signed
     under that name, and nothing else; who was taken out of it has signed it. Returns its lines of the
     table."""
     folder = "submissions/%s/" % number
     receipt = archive.read(folder + "receipt.zip")
     with contextlib.redirect_stdout(io.StringIO()):
-        receipts.verify(argparse.Namespace(
+        verdict = receipts.verify(argparse.Namespace(
             receipt=io.BytesIO(receipt), root=arguments.root, file=[],
             witness=arguments.witness, quorum=arguments.quorum))
+    if verdict.endswith(verify_dating.WORD):
+        undated.append(number)
     parts = receipts.read(io.BytesIO(receipt))
     check(parts["leaf.json"] == line, "the receipt in %s is about another entry" % folder)
     leaf, statement = json.loads(line), json.loads(parts["statement.json"])
@@ -270,13 +273,18 @@ def verify(arguments):
             folders.setdefault(number, set()).add(name)
         check(set(folders) == set(accepted),
               "missing or too many: %s" % " ".join(sorted(set(folders) ^ set(accepted))))
-        table = io.StringIO()
+        table, undated = io.StringIO(), []
         rows = csv.writer(table, lineterminator="\n")
         rows.writerow(TITLE)
         for number, line in sorted(accepted.items(), key=lambda one: int(one[0][2:])):
-            rows.writerows(submission(archive, number, folders[number], line, detached.get(number, {}), arguments))
+            out = detached.get(number, {})
+            rows.writerows(submission(archive, number, folders[number], line, out, arguments, undated))
         check(table.getvalue().encode() == archive.read("submissions.csv"),
               "submissions.csv does not say what the receipts and entries say")
+        if undated:
+            say("UNDATED", "that %s had come by then is Blackboard's word alone" % " ".join(undated))
+        elif accepted:
+            say("dated", "each one's own entry was made after an answer of CUHK, whose hash it has")
         still = " of what the entries still say; %d entries lost" % lost if lost else ""
         say("complete", "%d submissions with files and receipt, none left out%s" % (len(accepted), still))
     if lost:

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Checks a receipt with Python's standard library and `cryptography`; nothing of the system's own.
+`verify_dating.py` and `verify_kept.py` must be beside it.
 
     verify_receipt.py RECEIPT.zip ROOT [FILE ...]
 
 ROOT is the SHA-256 fingerprint of CUHK's root certificate, from a place that you trust; two, with
 a comma between, for a receipt of the time in which one root took the place of another. With
 --witness KEY and --quorum N further witnesses (C2SP verifier keys) must have cosigned, too.
+RECEIPT may be any file that members keep: of a statement that was recorded, or of a refusal, as well.
 Prints a line for each thing that was found in order, and the verdict last. Exit code: 0 if it
 verifies, 1 if not.
 """
@@ -16,6 +18,7 @@ import copy
 import hashlib
 import json
 import re
+import sys
 import zipfile
 from datetime import datetime, timedelta, timezone
 
@@ -255,6 +258,8 @@ def witnesses(note, text, keys, not_before):
 
 def covered(trust, time):
     """Whether the lists were in force when CUHK cosigned: a line of the verdict, and what to add to it."""
+    if not trust.lists:
+        return ""
     until, told = trust.until().strftime("%Y-%m-%dT%H:%M:%SZ"), "in force until "
     if utc(time) < trust.until():
         say("lists", told + until + ", past the time of CUHK's cosignature")
@@ -324,7 +329,8 @@ def check_log(parts, leaf, service, trust, later, outside, quorum):
     time = dict(seen).get(own[0], max(time for _, time in seen))
 
     (signer,), others = cms(parts["keys.p7s"], parts["keys.json"])
-    issuers = trust.roots + others + x509.load_pem_x509_certificates(parts["chains.pem"])
+    issuers = trust.roots + others
+    issuers += x509.load_pem_x509_certificates(parts["chains.pem"]) if "chains.pem" in parts else []
     then = trust.then(time, later, issuers)
     check(then.chain(signer, others, {DOCUMENT}).endswith("/service/cuhk"), "who endorsed the keys")
     check(keys["service"] == service, "keys of another service")
@@ -335,30 +341,7 @@ def check_log(parts, leaf, service, trust, later, outside, quorum):
     say("logged", "entry %d of %s, in a tree of %s" % (leaf["index"], origin, size))
     for name, moment in seen:
         say("witnessed", "by %s at %s" % (name, utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ")))
-    gap = covered(then, time)
-    check_committed(parts, leaf, note)
-    return gap
-
-
-def check_committed(parts, leaf, note):
-    """The entry of the moment that counts is in the same tree, and of the same statement."""
-    accepted = leaf["entry"]["accepted"]
-    named = accepted.get("committed_index")
-    if "committed.json" not in parts:
-        if named is not None:
-            say("entered", "entry %d is NOT in it: the time that counts is Blackboard's word alone" % named)
-        return
-    entry = document(parts["committed.json"], "scb-entry")
-    ((kind, value),) = entry["entry"].items()
-    check(kind in ("committed", "signed") and value["submission"] == accepted["submission"],
-          "committed.json is of something else")
-    check(kind == "signed" or value["statement_sha256"] == accepted["files"]["statement.json"],
-          "committed.json is of another statement")
-    check((entry["log"], entry["index"], entry["at"]) == (leaf["log"], named, accepted["committed_at"]),
-          "committed.json is not the entry that the acceptance names")
-    same = checkpoint_over(parts["committed.tlog-proof"], parts["committed.json"], entry)
-    check(same == note, "committed.tlog-proof is about another tree")
-    say("entered", "entry %d, %s at %s, in the same tree" % (named, kind, entry["at"]))
+    return covered(then, time) + verify_dating.check_committed(parts, leaf, note, trust)
 
 
 def read(path):
@@ -381,7 +364,8 @@ def check_stored(infos):
 def verify(arguments):
     parts = read(arguments.receipt)
     leaf = document(parts["leaf.json"], "scb-entry")
-    check("accepted" in leaf["entry"], "it is no receipt, but %s: see RECEIPTS.md" % " ".join(leaf["entry"]))
+    if "accepted" not in leaf["entry"]:
+        return verify_kept.verify(arguments, parts, leaf)
     statement = document(parts["statement.json"], "scb-statement")
     accepted, at, service = leaf["entry"]["accepted"], seconds(leaf["at"]), statement["service"]
     domain = service[len("spiffe://"):].split("/")[0]
@@ -389,7 +373,8 @@ def verify(arguments):
     pending = "pending.json" in parts
     proved = "receipt.tlog-proof" in parts or not pending
     expected = COMMON + [assurance] + (["pending.json"] if pending else []) + (PROOF if proved else [])
-    expected += COMMITTED if proved and "committed.json" in parts else []
+    dated = ["committed.jwt"] if "committed.jwt" in parts else []
+    expected += COMMITTED + dated if proved and "committed.json" in parts else []
     check(sorted(parts) == sorted(expected), "not the files of a receipt")
     later = b""
     if proved:
@@ -415,16 +400,8 @@ def verify(arguments):
         pinned = (rules["index"], accepted["committed_at"], rules["leaf_sha256"])
         say("rules", "entry %d of the log, in force at %s, SHA-256 %s" % pinned)
 
-    signers, others = cms(parts["statement.p7s"], parts["statement.json"])
-    names = ["spiffe://%s/student/%s" % (domain, m["sid"]) for m in statement["members"]]
-    check(len(signers) == len(names) == len(set(names)), "number of signatures")
-    found = {trust.chain(c, others, {CLIENT, DOCUMENT}): thumbprint(c) for c in signers}
-    check(set(found) == set(names), "the signers are not the members")
-    for name, member in zip(names, statement["members"]):
-        # Of a member who signed elsewhere the statement does not say with which certificate.
-        check(member.get("cert_sha256", found[name]) == found[name], "another certificate of a member")
-        say("signed", "%s with certificate %s" % (member["sid"], found[name]))
-
+    found = members(parts, statement, trust)
+    names = list(found)
     lines = parts[assurance].decode().splitlines()
     if accepted["mode"] == "verified":
         claims = jwt(lines[0], "scb-verification+jwt", trust)
@@ -450,22 +427,32 @@ def verify(arguments):
     moments = ("committed at %s, which counts for lateness, and complete at %s"
                % (accepted["committed_at"], leaf["at"]))
     if pending:
-        waits = {"type": "scb-pending", "v": 1, "log": leaf["log"], "index": leaf["index"]}
-        if proved:
-            waits["missing"] = json.loads(parts["pending.json"])["missing"]
-            check(waits["missing"] != [], "nobody is missing")
-        check(parts["pending.json"] == json.dumps(waits, separators=(",", ":")).encode(),
-              "it waits for another entry")
+        missing = verify_kept.waiting(parts["pending.json"], leaf, proved)
         if not proved:
             compare(arguments.file, statement)
             return "it verifies, but is PENDING: no cosignature of the log had come yet; " + moments
         gap = check_log(parts, leaf, service, trust, later, arguments.witness, 1)
         compare(arguments.file, statement)
-        names = ", ".join(waits["missing"])
+        names = ", ".join(missing)
         return "it verifies, but is PENDING: CUHK has seen the log entry, not %s; %s%s" % (names, moments, gap)
     gap = check_log(parts, leaf, service, trust, later, arguments.witness, arguments.quorum)
     compare(arguments.file, statement)
     return "it verifies: " + moments + gap
+
+
+def members(parts, statement, trust):
+    """Exactly the members signed the statement: the certificate of each, by name and in order."""
+    signers, others = cms(parts["statement.p7s"], parts["statement.json"])
+    domain = statement["service"][len("spiffe://"):].split("/")[0]
+    names = ["spiffe://%s/student/%s" % (domain, m["sid"]) for m in statement["members"]]
+    check(len(signers) == len(names) == len(set(names)), "number of signatures")
+    found = {trust.chain(c, others, {CLIENT, DOCUMENT}): thumbprint(c) for c in signers}
+    check(set(found) == set(names), "the signers are not the members")
+    for name, member in zip(names, statement["members"]):
+        # Of a member who signed elsewhere the statement does not say with which certificate.
+        check(member.get("cert_sha256", found[name]) == found[name], "another certificate of a member")
+        say("signed", "%s with certificate %s" % (member["sid"], found[name]))
+    return {name: found[name] for name in names}
 
 
 def compare(paths, statement):
@@ -495,6 +482,11 @@ def main():
         say("verdict", "it does NOT verify: %s %s" % (type(error).__name__, error))
     raise SystemExit(1)
 
+
+# The other parts, which use what is above.
+sys.dont_write_bytecode = True
+import verify_dating  # noqa: E402
+import verify_kept  # noqa: E402
 
 if __name__ == "__main__":
     main()

@@ -43,7 +43,6 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Crl, Fingerprint, StudentId};
 use scb_cli::Home;
 use scb_protocol::log_leaf::{Entry, LogName, Recovered};
-use scb_protocol::receipt::LogProof;
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
 use scb_storage::Database;
@@ -449,21 +448,6 @@ impl Store {
             let recovered = Entry::Recovered(Recovered { kept, seen });
             log::append(transaction, &name, at, recovered).map(drop)
         })
-    }
-
-    /// Keeps the proof of a submission's entry, unless there is one. Answers the one that counts.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`], [`Error::Altered`].
-    pub(crate) async fn keep_proof(
-        &self,
-        number: SubmissionNumber,
-        proof: LogProof,
-    ) -> Result<LogProof, Error> {
-        self.database
-            .write(move |transaction| proof::keep(transaction, number, &proof))
-            .await
     }
 
     /// What a command of the teacher writes, most of which is an entry of a log: never into a home

@@ -7,6 +7,7 @@ mod closing;
 mod commitments;
 mod cuhk;
 mod cuhk_away;
+mod dating;
 mod desk;
 mod detached;
 mod enrolment;

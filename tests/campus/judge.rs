@@ -1,6 +1,9 @@
 //! Outside judges: programs that we did not write.
 
+use std::path::Path;
 use std::process::Command;
+
+use super::{Campus, Ran};
 
 /// `name`, if it is installed; otherwise says that the test is skipped, or fails with `CI=true`.
 pub fn judge(name: &str) -> Option<Command> {
@@ -25,6 +28,21 @@ pub fn python_with(modules: &[&str]) -> Option<Command> {
         return Some(Command::new("python3"));
     }
     skip(&format!("python3 with {modules}"))
+}
+
+/// What the script in `docs/` says of what a student keeps; nothing where it cannot run.
+pub fn script(campus: &Campus, file: &Path) -> Option<Ran> {
+    let mut python = python()?;
+    let root = campus.path().join("cuhk/ca.pem");
+    let text = "from cryptography import x509; from hashlib import sha256; import sys; \
+                from cryptography.hazmat.primitives.serialization import Encoding; \
+                root = x509.load_pem_x509_certificate(open(sys.argv[1], 'rb').read()); \
+                print(sha256(root.public_bytes(Encoding.DER)).hexdigest())";
+    let mut reading = Command::new("python3");
+    let root = reading.args(["-c", text]).arg(root).output().unwrap();
+    let root = String::from_utf8(root.stdout).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_receipt.py");
+    Some(Ran::of(python.arg(script).arg(file).arg(root.trim())))
 }
 
 /// How a program is asked which version it is.

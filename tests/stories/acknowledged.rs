@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::campus::{Campus, Ran, SAMPLE, copy, judge, program, version};
+use crate::campus::{Campus, Ran, SAMPLE, copy, judge, program, script, version};
 use crate::witness::{home, put_back, until_seen};
 
 /// So large that it is on its way for a while.
@@ -108,6 +108,7 @@ fn who_is_killed_before_the_files_go_out_has_blackboards_signed_word() {
     fs::write(&altered, &bytes).unwrap();
     verify(&campus, &altered, &["--json"]).refused(3, "receipt_invalid");
     by_openssl(&campus, &file);
+    by_script(&campus, &file);
 
     // The same command sends the files, and the receipt takes its place.
     let submit = ["submit", "--ids", SAMPLE, &report, "--json"];
@@ -121,6 +122,46 @@ fn who_is_killed_before_the_files_go_out_has_blackboards_signed_word() {
     let proved = verify(&campus, &receipt, &["--json"]).succeeded().json();
     assert_eq!(proved["committed_at"], json["committed_at"]);
     assert_eq!(proved["committed_index"], json["index"]);
+}
+
+/// The script comes to the same verdict, line by line, and refuses whatever is altered.
+fn by_script(campus: &Campus, file: &Path) {
+    let Some(theirs) = script(campus, file) else {
+        return;
+    };
+    let theirs = theirs.succeeded().stdout;
+    let json = verify(campus, file, &["--json"]).succeeded().json();
+    let verdict = format!(
+        "verdict    it verifies: Blackboard signed that it recorded at {}, as entry {} of the log of \
+         SANDBOX/lab, what {}",
+        json["committed_at"].as_str().unwrap(),
+        json["index"],
+        SAMPLE.replace(',', ", ")
+    );
+    assert!(theirs.contains(&verdict), "{verdict}: {theirs}");
+    let ours = verify(campus, file, &[]).succeeded().stdout;
+    let lines = |text: &str| {
+        text.lines()
+            .filter(|line| !line.starts_with("verdict"))
+            .count()
+    };
+    assert_eq!(lines(&theirs), lines(&ours), "{ours}{theirs}");
+    let bytes = fs::read(file).unwrap();
+    let altered = campus.outside().join("altered.zip");
+    for part in ["\"submission\"", "\"index\":", "-----BEGIN", "1155000002"] {
+        let mut bytes = bytes.clone();
+        let place = bytes
+            .windows(part.len())
+            .position(|at| at == part.as_bytes());
+        bytes[place.unwrap() + 3] ^= 1;
+        fs::write(&altered, &bytes).unwrap();
+        let refused = script(campus, &altered).unwrap();
+        assert_eq!(refused.exit, Some(1), "{part}: {refused:#?}");
+        assert!(
+            refused.stdout.contains("it does NOT verify"),
+            "{refused:#?}"
+        );
+    }
 }
 
 /// What is kept, for `openssl`; nothing where there is none, or no Python.

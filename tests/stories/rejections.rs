@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, Ran, SAMPLE, judge, version};
+use crate::campus::{Campus, Ran, SAMPLE, judge, script, version};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -81,6 +81,59 @@ fn a_refusal_is_signed_kept_and_judged_without_the_server() {
     fs::write(&altered, &bytes).unwrap();
     verify(&campus, &altered, &["--json"]).refused(3, "receipt_invalid");
     by_openssl(&campus, &file);
+    by_script(
+        &campus,
+        &file,
+        "; PENDING: no cosignature of the log had come yet\n",
+    );
+}
+
+/// The script comes to the same verdict, and refuses whatever is altered.
+fn by_script(campus: &Campus, file: &Path, ends: &str) {
+    let Some(theirs) = script(campus, file) else {
+        return;
+    };
+    let theirs = theirs.succeeded().stdout;
+    let verdict = format!(
+        "verdict    it verifies: {} refused at 2",
+        SAMPLE.replace(',', ", ")
+    );
+    assert!(theirs.contains(&verdict), "{theirs}");
+    let ends = format!(" for SANDBOX/lab [assignment_closed]{ends}");
+    assert!(theirs.ends_with(&ends), "{ends}: {theirs}");
+    let ours = verify(campus, file, &[]).succeeded().stdout;
+    for what in [
+        "root ",
+        "refused ",
+        "members ",
+        "logged ",
+        "witnessed ",
+        "lists ",
+    ] {
+        let lines = |text: &str| text.lines().filter(|line| line.starts_with(what)).count();
+        assert_eq!(lines(&theirs), lines(&ours), "{what}: {ours}{theirs}");
+    }
+    let bytes = fs::read(file).unwrap();
+    let altered = campus.outside().join("altered.zip");
+    for part in [
+        "assignment_closed",
+        "\"index\":",
+        "-----BEGIN",
+        "1155000002",
+    ] {
+        let mut bytes = bytes.clone();
+        let place = bytes
+            .windows(part.len())
+            .position(|at| at == part.as_bytes());
+        bytes[place.unwrap() + 3] ^= 1;
+        fs::write(&altered, &bytes).unwrap();
+        let refused = script(campus, &altered).unwrap();
+        assert_eq!(refused.exit, Some(1), "{part}: {refused:#?}");
+        assert!(
+            refused.stdout.contains("it does NOT verify"),
+            "{refused:#?}"
+        );
+    }
 }
 
 /// `openssl` comes to the same verdict on the signature, and refuses an entry that was altered.
@@ -133,6 +186,7 @@ fn its_proof_comes_with_the_next_look_at_the_receipts() {
     assert!(!verdict.contains("ONLY"), "{verdict}");
     let json = verify(&campus, &file, &["--json"]).succeeded().json();
     assert_eq!(json["lists_ended_before_witness"], false);
+    by_script(&campus, &file, "\n");
     let json = campus.student(&["receipts", "--json"]).succeeded().json();
     assert_eq!(json["refusals"][0]["pending"], false);
 }

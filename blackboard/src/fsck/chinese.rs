@@ -27,6 +27,15 @@ pub(super) fn chinese(code: &str) -> Option<(&'static str, &'static str)> {
         "entry_missing" => ("紀錄在日誌中沒有相應的條目", DATABASE_BACK),
         "part_missing" => ("提交並非列於其全體組員名下", DATABASE_BACK),
         "commitment_altered" => ("已簽署的內容與日誌所記錄的不符", DATABASE_BACK),
+        "moment_contradicted" => (
+            "日誌條目所載時間早於中大當時的答覆",
+            "該條目不可能在所載的時間記入：以此處所列中大答覆的時間判斷該提交。不會以此發出收據；保留此主目錄作為證據",
+        ),
+        "commitment_unsigned" => (
+            "登記憑證的簽署並非 Blackboard 所簽",
+            "該組自己的副本載有正確的簽署，此處的曾被更改。再有人查詢時會重新簽署；保留此主目錄作為證據，並以 \
+             blackboard.db 的備份取代",
+        ),
         "commitment_missing" => ("日誌所記錄的已簽署內容並不存在", DATABASE_BACK),
         "leaf_altered" => ("日誌條目的內容與日誌所承諾的不符", DATABASE_BACK),
         "log_gap" => ("日誌缺少條目", DATABASE_BACK),

@@ -62,7 +62,7 @@ impl<'a> Entries<'a> {
             former: BTreeMap::new(),
             releases: BTreeMap::new(),
             removals: Vec::new(),
-            signing: Signing::new(database, log, now),
+            signing: Signing::new(database, log, (trust, now)),
             unread: false,
             latest: Some(from_seconds(0)),
         }
@@ -154,7 +154,7 @@ impl<'a> Entries<'a> {
     ) -> anyhow::Result<()> {
         match &leaf.entry {
             Entry::Accepted(accepted) => {
-                self.signing.look(about, leaf, report)?;
+                self.signing.look(about, (leaf, bytes), report)?;
                 self.accepted(about, accepted, report)
             }
             Entry::Rules(rules) => self.rules(about, leaf, rules, report),
@@ -174,7 +174,7 @@ impl<'a> Entries<'a> {
                 self.removals.push((self.rules, leaf.at.as_secs()));
                 Ok(())
             }
-            _ => self.signing.look(about, leaf, report),
+            _ => self.signing.look(about, (leaf, bytes), report),
         }
     }
 

@@ -20,6 +20,14 @@ pub(super) fn remedy(code: &str) -> &'static str {
             "keep this home as evidence, and put a backup of blackboard.db in its place; the \
              group's receipt says what was entered"
         }
+        "moment_contradicted" => {
+            "the entry says an earlier time than it can have been made at: judge that submission by \
+             CUHK's answer that is named here. No receipt is given with this; keep this home as evidence"
+        }
+        "commitment_unsigned" => {
+            "the group's own copy has the right one: what is here was altered. Whoever asks is given it \
+             signed anew; keep this home as evidence, and put a backup of blackboard.db in its place"
+        }
         "proposal_altered" | "withdrawal_altered" | "window_altered" | "not_entered" => {
             "the log says who signed what, and how it ended, and the server takes its word: what has \
              ended there is not accepted. Keep this home as evidence, and put a backup of \

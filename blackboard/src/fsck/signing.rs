@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustls_pki_types::UnixTime;
-use scb_certs::StudentId;
+use scb_certs::{StudentId, TrustStore};
 use scb_protocol::log_leaf::{Committed, Ended, Endings, Entry, Leaf, LogName, Proposed, Signed};
 use scb_protocol::message::proposal::Said;
-use scb_protocol::rfc3339;
+use scb_protocol::receipt::contradicted;
 use scb_protocol::statement::SubmissionId;
+use scb_protocol::{rfc3339, signing_blackboard};
 
 use super::report::Report;
 use crate::store::{CommittedRow, DeliveryRow, Inspector, ProposedRow, SignedRow};
@@ -20,6 +21,7 @@ pub(super) type Difference = (&'static str, String, String);
 pub(super) struct Signing<'a> {
     database: &'a Inspector,
     log: &'a LogName,
+    trust: &'a [TrustStore],
     now: UnixTime,
     endings: Endings,
     committed: BTreeSet<SubmissionId>,
@@ -30,10 +32,15 @@ pub(super) struct Signing<'a> {
 }
 
 impl<'a> Signing<'a> {
-    pub(super) fn new(database: &'a Inspector, log: &'a LogName, now: UnixTime) -> Self {
+    pub(super) fn new(
+        database: &'a Inspector,
+        log: &'a LogName,
+        (trust, now): (&'a [TrustStore], UnixTime),
+    ) -> Self {
         Self {
             database,
             log,
+            trust,
             now,
             endings: Endings::default(),
             committed: BTreeSet::new(),
@@ -52,7 +59,7 @@ impl<'a> Signing<'a> {
     pub(super) fn look(
         &mut self,
         about: &str,
-        leaf: &Leaf,
+        (leaf, bytes): (&Leaf, &[u8]),
         report: &mut Report,
     ) -> anyhow::Result<()> {
         if let Err(found) = self.endings.read(leaf.index, &leaf.entry) {
@@ -73,10 +80,43 @@ impl<'a> Signing<'a> {
             }
             _ => None,
         };
+        let found = match found {
+            None => self.moment(leaf, bytes)?,
+            found => found,
+        };
         match found {
             Some((code, found)) => report.damage(code, about, found),
             None => Ok(()),
         }
+    }
+
+    /// What CUHK had said by an entry of a moment that counts does not contradict its time; and what its
+    /// members were given of it was signed by this Blackboard.
+    fn moment(&self, leaf: &Leaf, bytes: &[u8]) -> anyhow::Result<Found> {
+        let (id, given) = match &leaf.entry {
+            Entry::Committed(committed) => (committed.submission, "commitment"),
+            Entry::Signed(signed) => (signed.submission, "signature of proposal"),
+            _ => return Ok(None),
+        };
+        let kept = self.database.moment(id, leaf)?;
+        let reason = |said: String| contradicted(leaf, &said, self.trust);
+        if let Some(reason) = kept.said.and_then(reason) {
+            let found = format!("what CUHK had said then of {id}: {reason}");
+            return Ok(Some(("moment_contradicted", found)));
+        }
+        let is_signed = |signature: &Vec<u8>| {
+            let by = |trust| signing_blackboard(bytes, signature, trust, leaf.at);
+            let mut signers = self.trust.iter().filter_map(|trust| by(trust).ok());
+            signers.any(|signer| self.log.is_of(&signer))
+        };
+        // Those of before entries were signed have none until somebody asks.
+        Ok(match kept.signature.as_ref().is_none_or(is_signed) {
+            true => None,
+            false => {
+                let found = format!("the signature of the {given} {id} is not Blackboard's");
+                Some(("commitment_unsigned", found))
+            }
+        })
     }
 
     fn committed(&mut self, leaf: &Leaf, committed: &Committed) -> anyhow::Result<Found> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use scb_certs::TrustStore;
 use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
-use scb_protocol::server::{AwaitReverification, Policy, VerifiedSubmission};
+use scb_protocol::server::{AwaitReverification, Policy, Standing, VerifiedSubmission};
 use scb_protocol::statement::Statement;
 use scb_protocol::{Fact, Refusal, Step};
 use scb_storage::Upload;
@@ -60,6 +60,27 @@ impl Shared {
         let again = Fact::VerifiedAgain { nonce, files };
         let fact = tokens_count(verified.assurance()).unwrap_or(again);
         Ok((verified, fact))
+    }
+
+    /// Before what members have signed is recorded, CUHK is asked again unless it answered in the last
+    /// minute: by what it says then, its clock bounds when that was.
+    pub(super) async fn stands_now(&self, signed: &mut impl Standing) -> Result<(), Refusal> {
+        let Some(state) = signed.stale(self.clock.now())? else {
+            return Ok(());
+        };
+        let answer = self.authority.verify(state.question()).await;
+        let (trust, now) = (self.trust(), self.clock.now());
+        let at_six = |refusal| Refusal {
+            step: Step::Six,
+            ..refusal
+        };
+        let assurance = match answer {
+            Ok(answer) => state.handle(&answer, &trust, now)?,
+            Err(Unanswered::Away(away)) => state.without_cuhk(at_six(away), &trust, now)?,
+            Err(Unanswered::Unusable(refusal)) => return Err(at_six(refusal)),
+        };
+        signed.stand(assurance);
+        Ok(())
     }
 
     /// First the files are durable and were read back, then one transaction makes number, log

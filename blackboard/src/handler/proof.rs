@@ -28,7 +28,10 @@ impl Handler {
         {
             let (logs, witnessed) = (&self.shared.logs, &self.shared.witnessed);
             let proved = logs.proved(record, witnessed, &trust, Duration::ZERO);
-            proof = proved.await?.shown_proof().cloned();
+            let proved = proved.await?;
+            if proved.shown_proof().is_some() {
+                proof = Some(proved.sound_proof(&trust)?);
+            }
         }
         let proved = self.send_proof(proof).await?;
         Ok(Fact::ProofTold { submission, proved })

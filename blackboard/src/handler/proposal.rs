@@ -22,7 +22,10 @@ use crate::uploads::Lease;
 impl Handler {
     /// The statement is recorded with the signatures of those who are here, and its files come. It
     /// waits for the others, unless they have signed meanwhile.
-    pub(super) async fn step_6_propose(&mut self, part: PartlySigned) -> Result<Outcome, Refusal> {
+    pub(super) async fn step_6_propose(
+        &mut self,
+        mut part: PartlySigned,
+    ) -> Result<Outcome, Refusal> {
         let submission = part.statement().submission;
         let lease = self.shared.uploads.claim(submission).await?;
         if let Some(record) = self.stored_before(part.statement(), part.bytes()).await? {
@@ -33,6 +36,7 @@ impl Handler {
             return Ok(Outcome::Stored(Box::new(record)));
         }
         self.vigil.insist(Step::Six).await?;
+        self.shared.stands_now(&mut part).await?;
         let (now, sids) = (self.shared.clock.now(), part.sids());
         let until = now
             .as_secs()

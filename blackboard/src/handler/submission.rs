@@ -127,10 +127,11 @@ impl Handler {
     /// meanwhile: then that is the answer.
     async fn step_6_commit(
         &mut self,
-        accepted: AcceptedStatement,
+        mut accepted: AcceptedStatement,
         lease: &Lease,
     ) -> Result<ControlFlow<Record, (ExpectUpload, Upload)>, Refusal> {
         self.vigil.insist(Step::Six).await?;
+        self.shared.stands_now(&mut accepted).await?;
         let (id, at) = (accepted.statement().submission, self.shared.clock.now());
         let committal = self.committal(&accepted, at);
         let counts = counts_under(self.trust());

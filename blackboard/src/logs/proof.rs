@@ -183,18 +183,17 @@ impl Logs {
     ) -> Result<LogProof, Error> {
         let mut proof = self.proof(name, index, cosigned).await?;
         if let Some(committed) = record.committed_index() {
-            proof.committed = self.committed(name, committed, cosigned).await?;
+            proof.committed = self.committed(record, (name, committed), cosigned).await?;
         }
         let proof = record.with_lists(proof, cosigned)?;
-        record.clone().with(proof.clone()).receipt_by(trust)?;
-        Ok(proof)
+        record.clone().with(proof).sound_proof(trust)
     }
 
     /// The entry of the moment that counts, proved under the same checkpoint; nothing if it is lost.
     async fn committed(
         &self,
-        name: &LogName,
-        index: u64,
+        record: &Record,
+        (name, index): (&LogName, u64),
         cosigned: &Cosigned,
     ) -> Result<Option<CommittedEntry>, Error> {
         let leaf = self.0.store.leaf_of(name, index).await?;
@@ -202,7 +201,11 @@ impl Logs {
             return Ok(None);
         };
         let proof = self.inclusion(name, index, cosigned).await?.to_string();
-        Ok(Some(CommittedEntry { leaf, proof }))
+        Ok(Some(CommittedEntry {
+            leaf,
+            proof,
+            assurance: self.0.store.said_then(record.number()).await?,
+        }))
     }
 
     /// The proof under a checkpoint that covers the entry.

@@ -5,7 +5,38 @@ use scb_protocol::SignedLogKeys;
 use scb_protocol::receipt::{CommittedEntry, LogProof};
 use scb_protocol::statement::SubmissionNumber;
 
-use super::{Error, as_integer, blob, insert_blob};
+use super::{Error, Store, as_integer, blob, insert_blob};
+
+impl Store {
+    /// What CUHK said when a submission was committed, as it was recorded then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Altered`].
+    pub(crate) async fn said_then(
+        &self,
+        number: SubmissionNumber,
+    ) -> Result<Option<String>, Error> {
+        self.database
+            .read(move |connection| said_then(connection, number))
+            .await
+    }
+
+    /// Keeps the proof of a submission's entry, unless there is one. Answers the one that counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::Altered`].
+    pub(crate) async fn keep_proof(
+        &self,
+        number: SubmissionNumber,
+        proof: LogProof,
+    ) -> Result<LogProof, Error> {
+        self.database
+            .write(move |transaction| keep(transaction, number, &proof))
+            .await
+    }
+}
 
 /// The proof of a submission's entry, if it is there.
 pub(super) fn find(
@@ -41,7 +72,11 @@ pub(super) fn find(
             signature: blob(connection, &signature)?.ok_or_else(altered)?,
         },
         committed: match committed {
-            (Some(leaf), Some(proof)) => Some(CommittedEntry { leaf, proof }),
+            (Some(leaf), Some(proof)) => Some(CommittedEntry {
+                leaf,
+                proof,
+                assurance: said_then(connection, number)?,
+            }),
             (None, None) => None,
             _ => return Err(altered()),
         },
@@ -51,6 +86,26 @@ pub(super) fn find(
         },
         missing: Vec::new(),
     }))
+}
+
+/// What CUHK said when the entry of the moment that counts was made, as it was recorded then: with the
+/// statement, or with the last signature of a proposal.
+pub(super) fn said_then(
+    connection: &Connection,
+    number: SubmissionNumber,
+) -> Result<Option<String>, Error> {
+    let sql = "SELECT coalesce( \
+               (SELECT assurance FROM commitments WHERE submission = submissions.submission), \
+               (SELECT assurance FROM deliveries JOIN proposals USING (submission) \
+               WHERE submission = submissions.submission AND log_index = signed_index)) \
+               FROM submissions WHERE number = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let said = query.query_row([as_integer(number.get())], |row| {
+        row.get::<_, Option<Vec<u8>>>(0)
+    });
+    let said = said.optional()?.flatten();
+    let text = |said| String::from_utf8(said).map_err(|_| Error::Altered { number });
+    said.map(text).transpose()
 }
 
 /// Keeps a proof, unless there is one already. Answers the one that counts.

@@ -202,7 +202,8 @@ impl Record {
                 trusted: roots.to_vec(),
             });
         }
-        self.verified(|receipt| VerifiedReceipt::verify_under(receipt, roots))
+        let verify = |receipt: &[u8]| VerifiedReceipt::verify_under(receipt, roots);
+        self.verified(verify).map(|(receipt, _)| receipt)
     }
 
     /// The same by the trust store in use, which has just verified most of a new receipt.
@@ -211,12 +212,52 @@ impl Record {
     ///
     /// As [`Record::receipt`].
     pub fn receipt_by(&self, trust: &TrustStore) -> Result<Vec<u8>, Error> {
-        self.verified(|receipt| VerifiedReceipt::verify_by(receipt, trust))
+        let verify = |receipt: &[u8]| VerifiedReceipt::verify_by(receipt, trust);
+        self.verified(verify).map(|(receipt, _)| receipt)
     }
 
+    /// The proof with which its receipt verifies by the trust store in use.
+    ///
+    /// # Errors
+    ///
+    /// As [`Record::receipt`]; [`Error::Altered`] without a proof.
+    pub(crate) fn sound_proof(&self, trust: &TrustStore) -> Result<LogProof, Error> {
+        let verify = |receipt: &[u8]| VerifiedReceipt::verify_by(receipt, trust);
+        let (_, without) = self.verified(verify)?;
+        let proof = without.map_or_else(|| self.proof.clone(), |without| without.proof);
+        proof.ok_or_else(|| self.altered())
+    }
+
+    /// The receipt; if that does not verify with what CUHK said when it was committed, the one without it,
+    /// and the record that is like that. A key of CUHK may have been withdrawn while the files came, and before
+    /// CUHK was asked anew an answer could be old. What is of later than the entry stays: then that was altered.
     fn verified(
         &self,
-        verify: impl FnOnce(&[u8]) -> Result<VerifiedReceipt, Refusal>,
+        verify: impl Fn(&[u8]) -> Result<VerifiedReceipt, Refusal>,
+    ) -> Result<(Vec<u8>, Option<Self>), Error> {
+        let error = match self.judged(&verify) {
+            Ok(receipt) => return Ok((receipt, None)),
+            Err(error) => error,
+        };
+        let without = self.without_what_was_said().ok_or(error)?;
+        let receipt = without.judged(&verify)?;
+        Ok((receipt, Some(without)))
+    }
+
+    fn without_what_was_said(&self) -> Option<Self> {
+        let committed = self.proof.as_ref()?.committed.as_ref()?;
+        if committed.assurance.is_none() || committed.is_contradicted() {
+            return None;
+        }
+        let mut without = self.clone();
+        let proof = without.proof.as_mut()?;
+        proof.committed.as_mut()?.assurance = None;
+        Some(without)
+    }
+
+    fn judged(
+        &self,
+        verify: impl Fn(&[u8]) -> Result<VerifiedReceipt, Refusal>,
     ) -> Result<Vec<u8>, Error> {
         let receipt = build(&self.evidence, &self.leaf, self.proof.as_ref());
         let receipt = receipt.map_err(|error| match error {

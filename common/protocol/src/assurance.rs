@@ -158,6 +158,11 @@ impl VerifiedTokens {
         self.tokens.len()
     }
 
+    /// When CUHK gave the last of them.
+    pub fn last_issued(&self) -> Option<UnixTime> {
+        self.evidence.iter().map(VerifiedToken::issued).max()
+    }
+
     /// When the first of them expires.
     pub fn until(&self) -> UnixTime {
         self.until

@@ -169,6 +169,7 @@ impl UnverifiedToken<'_> {
         Ok(VerifiedToken {
             subject: claims.sub,
             thumbprint,
+            issued: from_seconds(claims.iat),
             expires: from_seconds(claims.exp),
             signer,
         })
@@ -189,6 +190,7 @@ fn read(token: &str, trust: &TrustStore, now: UnixTime) -> Result<(CuhkSigner, C
 pub struct VerifiedToken {
     subject: SpiffeId,
     thumbprint: Fingerprint,
+    issued: UnixTime,
     expires: UnixTime,
     signer: CuhkSigner,
 }
@@ -221,6 +223,11 @@ impl VerifiedToken {
     /// SHA-256 of the certificate to which the token is bound.
     pub fn thumbprint(&self) -> Fingerprint {
         self.thumbprint
+    }
+
+    /// When CUHK gave it.
+    pub fn issued(&self) -> UnixTime {
+        self.issued
     }
 
     /// When it expires.

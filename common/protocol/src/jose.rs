@@ -5,7 +5,7 @@ mod provider;
 
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use scb_certs::{Chain, PublicKey, SigningKey};
+use scb_certs::{Chain, PublicKey, SigningKey, SpiffeId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,22 @@ pub(crate) struct UnverifiedJws<'a> {
     token: &'a str,
     kid: String,
     chain: Chain,
+}
+
+/// What any token says of itself, before anybody has verified it.
+#[derive(Deserialize)]
+pub(crate) struct Stamp {
+    /// When it was given.
+    pub(crate) iat: u64,
+    /// To whom.
+    pub(crate) aud: SpiffeId,
+}
+
+/// What this token says of itself, if it is one.
+pub(crate) fn stamp(token: &str) -> Option<Stamp> {
+    let claims = token.split('.').nth(1)?;
+    let claims = BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?;
+    serde_json::from_slice(&claims).ok()
 }
 
 impl<'a> UnverifiedJws<'a> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod committed;
+mod dating;
 mod found;
 pub(crate) mod lists;
 pub(crate) mod log_proof;
@@ -15,6 +16,7 @@ use scb_certs::{Certificate, Chain, TrustStore};
 
 pub use archive::{MAX_RECEIPT, build};
 pub use committed::CommittedEntry;
+pub use dating::contradicted;
 pub use found::{Check, Found};
 pub use log_proof::{LogProof, WitnessPolicy, Witnessed};
 pub use signed_entry::SignedEntry;
@@ -62,6 +64,9 @@ pub mod file {
     pub const COMMITTED: &str = "committed.json";
     /// The proof that the log holds it (C2SP tlog-proof), with the same checkpoint.
     pub const COMMITTED_PROOF: &str = "committed.tlog-proof";
+    /// What CUHK said when that entry was made, as the entry names it: its answer about the members (JWT)
+    /// or, as it was away, their identity tokens (JWT), one per line.
+    pub const COMMITTED_ASSURANCE: &str = "committed.jwt";
     /// In the place of all these: says that the proof that the log holds the entry is still to come.
     pub const PENDING: &str = "pending.json";
     /// How to check all this without our programs.

@@ -7,6 +7,7 @@ mod confirmation;
 mod desk;
 mod presentation;
 mod proposal;
+mod recent;
 mod submission;
 mod verification;
 mod watch;
@@ -23,6 +24,7 @@ pub use presentation::{ExpectPresentation, VerifiedPresentation};
 pub use proposal::{
     AwaitCosigners, ConfirmedSigners, DeliveredSignature, GatheredSignatures, PartlySigned,
 };
+pub use recent::{AwaitRecent, Standing};
 pub use submission::{
     AcceptedStatement, AwaitReverification, Commitment, CommittedStatement, ExpectUpload,
     ReceivingContent, VerifiedSubmission, WithFiles,

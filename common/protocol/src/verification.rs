@@ -150,7 +150,7 @@ impl Verification {
         question: &Question,
         now: UnixTime,
     ) -> Result<Self, Refusal> {
-        let asked = (&question.members[..], Some(question.nonce));
+        let asked = (Some(&question.members[..]), Some(question.nonce));
         Self::judge(token, trust, asker, asked, now)
     }
 
@@ -167,14 +167,29 @@ impl Verification {
         members: &[MemberQuestion],
         at: UnixTime,
     ) -> Result<Self, Refusal> {
-        Self::judge(token, trust, asker, (members, None), at)
+        Self::judge(token, trust, asker, (Some(members), None), at)
+    }
+
+    /// Verifies an answer about whomever, all of whom it must call active: who that is remains to be
+    /// compared. Otherwise as [`Verification::verify_for`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Verification::verify`].
+    pub(crate) fn verify_told(
+        token: &str,
+        trust: &TrustStore,
+        asker: &SpiffeId,
+        at: UnixTime,
+    ) -> Result<Self, Refusal> {
+        Self::judge(token, trust, asker, (None, None), at)
     }
 
     fn judge(
         token: &str,
         trust: &TrustStore,
         asker: &SpiffeId,
-        (members, nonce): (&[MemberQuestion], Option<Nonce>),
+        (asked, nonce): (Option<&[MemberQuestion]>, Option<Nonce>),
         at: UnixTime,
     ) -> Result<Self, Refusal> {
         let (signer, claims) = read(token, trust, at)
@@ -189,12 +204,16 @@ impl Verification {
         if nonce.is_some_and(|nonce| nonce != claims.nonce) {
             return Err(invalid("it answers another question (nonce)"));
         }
-        check_members(&claims, members)?;
+        let members = match asked {
+            Some(members) => members.to_vec(),
+            None => told(&claims)?,
+        };
+        check_members(&claims, &members)?;
         Ok(Self {
             token: token.to_owned(),
             nonce: claims.nonce,
             issued_at: from_seconds(claims.iat),
-            members: members.to_vec(),
+            members,
             signer,
         })
     }
@@ -238,6 +257,18 @@ impl Verification {
     pub fn members(&self) -> &[MemberQuestion] {
         &self.members
     }
+}
+
+/// Of whom it speaks, in order.
+fn told(claims: &Claims) -> Result<Vec<MemberQuestion>, Refusal> {
+    let member = |claim: &MemberClaim| {
+        Some(MemberQuestion {
+            sid: claim.sub.student()?.clone(),
+            cert_sha256: claim.thumbprint,
+        })
+    };
+    let members: Option<Vec<_>> = claims.members.iter().map(member).collect();
+    members.ok_or_else(|| invalid("it speaks of somebody who is no student"))
 }
 
 fn read(token: &str, trust: &TrustStore, at: UnixTime) -> Result<(CuhkSigner, Claims), NotCuhks> {

@@ -223,6 +223,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "committed_at": rfc3339(receipt.committed_at()),
         "committed_index": receipt.committed_index(),
         "entered": entered(receipt),
+        "dated": receipt.dated().map(rfc3339),
         "rules": receipt.rules(),
         "log": receipt.entry().0,
         "index": receipt.entry().1,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use scb_certs::Fingerprint;
+use scb_protocol::log_leaf::{Entry, Leaf};
 use scb_protocol::statement::{Label, SubmissionId};
 
 use super::{Inspector, hashed, unsigned};
@@ -24,6 +25,15 @@ pub(crate) struct CommittedRow {
     pub(crate) index: u64,
     /// When it was committed, in seconds since 1970.
     pub(crate) at: u64,
+}
+
+/// What is kept beside an entry of a moment that counts.
+#[derive(Debug, Default)]
+pub(crate) struct KeptOfMoment {
+    /// What CUHK had said by then.
+    pub(crate) said: Option<String>,
+    /// Blackboard's signature of the entry, as its members were given it.
+    pub(crate) signature: Option<Vec<u8>>,
 }
 
 /// Until when the files of a commitment may come, by each table that says so; in seconds since 1970.
@@ -107,6 +117,29 @@ impl Inspector {
                 })
             });
             Ok(found.optional()?)
+        })
+    }
+
+    /// What is kept beside this entry `committed` or `signed` of a submission.
+    pub(crate) fn moment(&self, id: SubmissionId, leaf: &Leaf) -> Result<KeptOfMoment, Error> {
+        let sql = match leaf.entry {
+            Entry::Committed(_) => {
+                "SELECT assurance, leaf_signature FROM commitments \
+                 WHERE submission = ? AND log_index = ?"
+            }
+            _ => "SELECT assurance, NULL FROM deliveries WHERE submission = ? AND log_index = ?",
+        };
+        self.0.read(|connection| {
+            let mut query = connection.prepare_cached(sql)?;
+            let key = params![id.as_bytes(), as_integer(leaf.index)];
+            let found = query.query_row(key, |row| {
+                let said: Option<Vec<u8>> = row.get(0)?;
+                Ok(KeptOfMoment {
+                    said: said.map(|said| String::from_utf8_lossy(&said).into_owned()),
+                    signature: row.get(1)?,
+                })
+            });
+            Ok(found.optional()?.unwrap_or_default())
         })
     }
 

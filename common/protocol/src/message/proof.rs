@@ -22,7 +22,7 @@ pub struct CarriedProof {
     pub keys: String,
     /// `keys.p7s`.
     pub signature: Der,
-    /// `committed.json` and `committed.tlog-proof`.
+    /// `committed.json`, `committed.tlog-proof` and `committed.jwt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<CommittedEntry>,
     /// Whose cosignatures Blackboard still waits for: with any, it is CUHK's alone that is here.

@@ -153,7 +153,10 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     let has = |name| archive.index_for_name(name).is_some();
     let files = match (has(file::PENDING), has(file::PROOF)) {
         (true, false) => 10,
-        (is_pending, _) => 14 + usize::from(is_pending) + 2 * usize::from(has(file::COMMITTED)),
+        (is_pending, _) if has(file::COMMITTED) => {
+            16 + usize::from(is_pending) + usize::from(has(file::COMMITTED_ASSURANCE))
+        }
+        (is_pending, _) => 14 + usize::from(is_pending),
     };
     if archive.len() != files || archive.index_for_name(file::INSTRUCTIONS).is_none() {
         return Err("it does not have the files of a receipt".to_owned());
@@ -228,12 +231,17 @@ pub(crate) fn unverified_proof(
 }
 
 fn proof(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<LogProof, String> {
-    let is_committed = archive.index_for_name(file::COMMITTED).is_some();
+    let has = |name| archive.index_for_name(name).is_some();
+    let (is_committed, is_dated) = (has(file::COMMITTED), has(file::COMMITTED_ASSURANCE));
     let mut text = |name| text_part(archive, name);
     let committed = match is_committed {
         true => Some(CommittedEntry {
             leaf: text(file::COMMITTED)?,
             proof: text(file::COMMITTED_PROOF)?,
+            assurance: match is_dated {
+                true => Some(text(file::COMMITTED_ASSURANCE)?),
+                false => None,
+            },
         }),
         false => None,
     };

@@ -6,6 +6,7 @@ use scb_tlog::{Error as LogError, TlogProof};
 use serde::{Deserialize, Serialize};
 
 use super::archive::UnverifiedProof;
+use super::dating::{self, Behind};
 use super::log_proof::{Entered, LogProof};
 use super::{Check, Found, file};
 use crate::log_leaf::{Accepted, Entry, Leaf, leaf_commitment};
@@ -20,6 +21,11 @@ pub struct CommittedEntry {
     /// C2SP tlog-proof, under the same checkpoint as the proof of the acceptance:
     /// `committed.tlog-proof`.
     pub proof: String,
+    /// What CUHK said when it was made, of which it has the hash: its answer about the members (JWT)
+    /// or, as it was away, their tokens, each followed by a line feed: `committed.jwt`. Without it the
+    /// time is Blackboard's word alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assurance: Option<String>,
 }
 
 objects!(CommittedEntry);
@@ -28,28 +34,35 @@ objects!(CommittedEntry);
 pub(super) fn check(
     proof: &UnverifiedProof,
     accepted: &Accepted,
-    entered: &Entered<'_>,
-) -> Result<Option<Check>, String> {
+    (entered, behind): (&Entered<'_>, &Behind<'_>),
+) -> Result<Vec<Check>, String> {
+    let check = |what, found| Check { what, found };
     let found = match (proof, accepted.committed_index) {
-        (UnverifiedProof::Pending(_), None) => return Ok(None),
+        (UnverifiedProof::Pending(_), None) => return Ok(Vec::new()),
         (UnverifiedProof::Pending(_), Some(index)) => Found::EnteredLater { index },
         (UnverifiedProof::Here(proof), index) => match (&proof.committed, index) {
-            (None, None) => return Ok(None),
+            (None, None) => return Ok(Vec::new()),
             (None, Some(index)) => Found::NotEntered { index },
-            (Some(committed), _) => committed.verify(accepted, entered, proof)?,
+            (Some(committed), _) => {
+                let (leaf, entered) = committed.verify(accepted, entered, proof)?;
+                let dated = dating::check(&leaf, committed.assurance.as_deref(), behind)?;
+                return Ok(vec![check("entered", entered), check("dated", dated)]);
+            }
         },
     };
-    let what = "entered";
-    Ok(Some(Check { what, found }))
+    Ok(vec![check("entered", found)])
 }
 
 impl CommittedEntry {
-    /// Name and bytes of both files.
-    pub(super) fn files(&self) -> [(&'static str, &[u8]); 2] {
-        [
+    /// Name and bytes of each file.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let assurance = self.assurance.iter();
+        let assurance = assurance.map(|it| (file::COMMITTED_ASSURANCE, it.as_bytes()));
+        let both = [
             (file::COMMITTED, self.leaf.as_bytes()),
             (file::COMMITTED_PROOF, self.proof.as_bytes()),
-        ]
+        ];
+        both.into_iter().chain(assurance)
     }
 
     /// Verifies that it is the entry which the acceptance names, of the same submission, statement
@@ -59,7 +72,7 @@ impl CommittedEntry {
         accepted: &Accepted,
         entered: &Entered<'_>,
         acceptance: &LogProof,
-    ) -> Result<Found, String> {
+    ) -> Result<(Leaf, Found), String> {
         let leaf = Leaf::parse(self.leaf.as_bytes());
         let leaf = leaf.map_err(|error| format!("{}: {error}", file::COMMITTED))?;
         let is_named = Some(leaf.index) == accepted.committed_index && leaf.log == entered.leaf.log;
@@ -76,12 +89,13 @@ impl CommittedEntry {
         }
         let (commitment, log) = (leaf_commitment(self.leaf.as_bytes()), acceptance.log()?);
         proof.verify(&commitment, &log).map_err(in_proof)?;
-        Ok(Found::Entered {
+        let found = Found::Entered {
             index: leaf.index,
             kind: leaf.entry.name(),
             at: leaf.at,
             leaf_sha256: Fingerprint::of(self.leaf.as_bytes()),
-        })
+        };
+        Ok((leaf, found))
     }
 }
 

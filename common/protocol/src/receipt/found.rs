@@ -161,6 +161,23 @@ pub enum Found {
     Extended(Extension),
     /// What an announcement does not prove.
     AnnouncedAlone,
+    /// The entry of the moment that counts has the hash of what CUHK answered: it was made later.
+    Dated {
+        /// When CUHK answered, by its clock.
+        at: UnixTime,
+    },
+    /// CUHK was away when that entry was made, which has the hash of the members' tokens.
+    TokensThen {
+        /// When CUHK had given the last of them.
+        last: UnixTime,
+    },
+    /// What CUHK said when that entry was made is not there.
+    NotDated,
+    /// Of which submissions of an archive no clock but Blackboard's shows when they were committed.
+    Undated {
+        /// Their numbers; none if CUHK had answered before each.
+        numbers: Vec<SubmissionNumber>,
+    },
     /// The receipt does not have the entry of the moment that counts.
     NotEntered {
         /// The number of the entry.
@@ -354,6 +371,28 @@ impl fmt::Display for Found {
                 "that the log still holds the entry, and that no later one changed it: a receipt or an archive \
                  proves that",
             ),
+            Self::Dated { at } => write!(
+                f,
+                "that entry was made after CUHK's answer of {} about these members, whose hash it has",
+                rfc3339(*at)
+            ),
+            Self::TokensThen { last } => write!(
+                f,
+                "CUHK was away then: that it had come by then is Blackboard's word alone; the entry was \
+                 made after {}, when CUHK gave the last of the tokens whose hash it has",
+                rfc3339(*last)
+            ),
+            Self::NotDated => f.write_str(
+                "what CUHK said then is NOT in it: that it had come by then is Blackboard's word alone",
+            ),
+            Self::Undated { numbers } if numbers.is_empty() => f.write_str(
+                "each one's own entry was made after an answer of CUHK, whose hash it has",
+            ),
+            Self::Undated { numbers } => {
+                let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+                let numbers = numbers.join(" ");
+                write!(f, "that {numbers} had come by then is Blackboard's word alone")
+            }
             Self::NotEntered { index } => write!(
                 f,
                 "entry {index} is NOT in it: the time that counts is Blackboard's word alone"

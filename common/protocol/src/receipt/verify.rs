@@ -9,6 +9,7 @@ use scb_tlog::KeyName;
 
 use super::archive::{UnverifiedReceipt, complete, open};
 use super::committed;
+use super::dating::Behind;
 use super::file;
 use super::found::{Check, Found};
 use super::log_proof::{self, Entered, LogProof, WitnessPolicy, Witnessed};
@@ -379,7 +380,13 @@ impl Verifier {
         let (witnessed, checks) =
             log_proof::judge(&self.parts.proof, &entered, &self.trust, policy)?;
         self.checks.extend(checks);
-        let committed = committed::check(&self.parts.proof, &self.accepted, &entered)?;
+        let behind = Behind {
+            trust: &self.trust,
+            service: &self.statement.service,
+            students: &self.students,
+        };
+        let by = (&entered, &behind);
+        let committed = committed::check(&self.parts.proof, &self.accepted, by)?;
         self.checks.extend(committed);
         Ok(witnessed)
     }

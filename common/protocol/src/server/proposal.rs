@@ -24,9 +24,9 @@ use crate::{Code, Refusal, Step};
 /// A statement that every member of this connection has signed. It may name others besides.
 #[derive(Debug)]
 pub struct PartlySigned {
-    policy: Arc<Policy>,
-    members: Vec<VerifiedMember>,
-    assurance: Assurance,
+    pub(super) policy: Arc<Policy>,
+    pub(super) members: Vec<VerifiedMember>,
+    pub(super) assurance: Assurance,
     connection: Transcript2,
     bytes: Vec<u8>,
     statement: Statement,

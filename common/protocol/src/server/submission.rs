@@ -85,9 +85,9 @@ fn check_members(statement: &Statement, members: &[VerifiedMember]) -> Result<()
 /// A statement that all verified members have signed. Its content has not come yet.
 #[derive(Debug)]
 pub struct AcceptedStatement {
-    policy: Arc<Policy>,
-    members: Vec<VerifiedMember>,
-    assurance: Assurance,
+    pub(super) policy: Arc<Policy>,
+    pub(super) members: Vec<VerifiedMember>,
+    pub(super) assurance: Assurance,
     bytes: Vec<u8>,
     statement: Statement,
     mac: Mac,

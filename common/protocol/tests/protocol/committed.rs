@@ -1,5 +1,6 @@
 //! The entry of the moment that counts for lateness, in a complete receipt.
 
+use scb_certs::Fingerprint;
 use scb_protocol::log_leaf::{Contents, Entry, Leaf, Signed, leaf_commitment};
 use scb_protocol::receipt::{CommittedEntry, LogProof, VerifiedReceipt, file};
 use scb_protocol::{Mode, from_seconds};
@@ -9,8 +10,12 @@ use crate::judges::{Unpacked, script};
 use crate::support::{Given, Group, Judge, THREE, Witnessing, judge, other_fingerprint, part};
 
 fn told(receipt: &VerifiedReceipt) -> String {
+    told_of(receipt, "entered")
+}
+
+pub(crate) fn told_of(receipt: &VerifiedReceipt, what: &str) -> String {
     let mut checks = receipt.checks().iter();
-    let told = checks.find(|check| check.what == "entered");
+    let told = checks.find(|check| check.what == what);
     told.unwrap().found.to_string()
 }
 
@@ -45,8 +50,10 @@ fn all_refuse(given: &Given<'_>, (what, zip): (&str, &[u8]), reason: &str) {
 
 /// The log of this receipt, which has another entry 6.
 pub(crate) fn with_entry<'a>(given: &'a Given<'a>, leaf: &Leaf) -> Witnessing<'a> {
+    let mut right = Witnessing::of(given);
+    // What CUHK said then comes with the entry that names it, and with no other.
+    right.said = right.said.filter(|said| names(leaf, said));
     let leaf = leaf.to_bytes().unwrap();
-    let right = Witnessing::of(given);
     let mut log = TestLog::of(right.log.key().name().as_str(), 6);
     log.push(leaf_commitment(&leaf));
     log.push(leaf_commitment(&part(&given.files(), file::LEAF)));
@@ -58,21 +65,30 @@ pub(crate) fn with_entry<'a>(given: &'a Given<'a>, leaf: &Leaf) -> Witnessing<'a
     }
 }
 
+fn names(leaf: &Leaf, said: &str) -> bool {
+    let sha256 = match &leaf.entry {
+        Entry::Committed(committed) => committed.verification_sha256,
+        Entry::Signed(signed) => signed.verification_sha256,
+        _ => return false,
+    };
+    sha256 == Fingerprint::of(said.as_bytes())
+}
+
 /// What entry 6 of it says.
-fn entry(given: &Given<'_>) -> Leaf {
+pub(crate) fn entry(given: &Given<'_>) -> Leaf {
     let committed = Witnessing::of(given).committed.unwrap();
     Leaf::parse(&committed).unwrap()
 }
 
 fn signed(given: &Given<'_>) -> Entry {
-    let statement = given.group.statement();
+    let (statement, said) = (given.group.statement(), given.evidence().assurance);
     Entry::Signed(Signed {
         submission: statement.submission,
         members: vec![statement.members[0].sid.clone()],
         connection: other_fingerprint(),
         p7s_sha256: other_fingerprint(),
         mode: Mode::Verified,
-        verification_sha256: other_fingerprint(),
+        verification_sha256: Fingerprint::of(said.as_bytes()),
     })
 }
 
@@ -180,7 +196,11 @@ fn refuses_a_proof_of_another_entry_or_in_another_tree() {
     ] {
         let leaf = committed.leaf.clone();
         let altered = LogProof {
-            committed: Some(CommittedEntry { leaf, proof }),
+            committed: Some(CommittedEntry {
+                leaf,
+                proof,
+                assurance: right.said.clone(),
+            }),
             ..right.proof()
         };
         all_refuse(&given, (what, &right.with(&altered)), expected);
@@ -191,6 +211,7 @@ fn refuses_a_proof_of_another_entry_or_in_another_tree() {
         committed: Some(CommittedEntry {
             leaf: salted.leaf,
             proof: committed.proof,
+            assurance: right.said.clone(),
         }),
         ..right.proof()
     };

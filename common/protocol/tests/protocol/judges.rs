@@ -71,6 +71,20 @@ fn openssl_confirms(receipt: &Unpacked, count: usize) {
     log.says("CUHK endorsed the keys of this log and of its witness: True");
     log.says("the log holds the entry: True");
     log.says("the log holds when it was committed: True");
+    openssl_dates(receipt);
+}
+
+/// Step 9: CUHK was asked when it was committed, or was away.
+fn openssl_dates(receipt: &Unpacked) {
+    let then = receipt.step(9);
+    let mode = receipt.json(file::LEAF)["entry"]["accepted"]["mode"].clone();
+    let right = if mode == "verified" { "True" } else { "False" };
+    then.says(&format!("of then about the members: {right}"));
+    then.says("the entry has its hash: True");
+    then.says("CUHK said it at 2026-03-02T04:00:00Z");
+    then.says("Verified OK");
+    then.says("then.pem: OK");
+    then.says("URI:spiffe://campus.test/service/cuhk");
 }
 
 /// Steps 1 to 6.

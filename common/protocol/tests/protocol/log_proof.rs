@@ -33,6 +33,7 @@ fn has_its_files_and_says_who_has_seen_the_entry() {
         "keys.p7s",
         "committed.json",
         "committed.tlog-proof",
+        "committed.jwt",
         "VERIFY.md",
     ];
     assert_eq!(names, expected);

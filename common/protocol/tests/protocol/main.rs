@@ -10,6 +10,7 @@ mod client;
 mod commitment;
 mod committed;
 mod confirmation;
+mod dating;
 mod desk;
 mod evidence;
 mod export;

@@ -125,6 +125,7 @@ fn chinese(found: &Found) -> (&'static str, String) {
             let told = "日誌是否仍載有此項、其後有否更改：這些由收據或封存檔證明";
             ("未證明", told.to_owned())
         }
+        Found::Dated { .. } | Found::TokensThen { .. } | Found::NotDated => dated(found),
         Found::NotEntered { index } => {
             let told = format!("收據沒有第 {index} 項：所計時間只憑 Blackboard 之言");
             ("入冊時間", told)
@@ -149,8 +150,26 @@ fn chinese(found: &Found) -> (&'static str, String) {
         | Found::WentBack { .. }
         | Found::Moments { .. }
         | Found::Detached { .. }
+        | Found::Undated { .. }
         | Found::Complete { .. } => of_archive(found),
     }
+}
+
+/// What CUHK's clock shows of when the statement had come.
+fn dated(found: &Found) -> (&'static str, String) {
+    let told = match found {
+        Found::Dated { at } => format!(
+            "該項是在中大於 {} 就這些組員的答覆之後記入的：它載有該答覆的雜湊值",
+            local_time(*at)
+        ),
+        Found::TokensThen { last } => format!(
+            "當時未能聯絡中大：其時已送達只憑 Blackboard 之言；該項載有權杖的雜湊值，最後一個由中大於 {} \
+             發出，故在其後記入",
+            local_time(*last)
+        ),
+        _ => "沒有中大當時的答覆：其時已送達只憑 Blackboard 之言".to_owned(),
+    };
+    ("時間依據", told)
 }
 
 /// What only archives say.
@@ -186,6 +205,14 @@ fn of_archive(found: &Found) -> (&'static str, String) {
             let at = local_time(*at);
             let told = format!("{number} 自 {at} 起不計入 {sid}：{reason}");
             ("不計", told)
+        Found::Undated { numbers } if numbers.is_empty() => {
+            let told = "每份自己的日誌項目均在中大答覆之後記入，並載有該答覆的雜湊值";
+            ("時間依據", told.to_owned())
+        }
+        Found::Undated { numbers } => {
+            let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+            let told = format!("{} 其時已送達只憑 Blackboard 之言", numbers.join("、"));
+            ("時間依據", told)
         }
         Found::Complete {
             submissions,

@@ -107,17 +107,29 @@ impl VerdictWords {
             Some(missing) => self.awaited(missing),
             None => self.pending(receipt.witnessed()).to_owned(),
         };
+        let word = self.word_alone(receipt);
         match self.0 {
             Language::English => format!(
                 "it verifies: {} handed in {what} for {place}, committed on {committed}, which \
-                 counts for lateness, and complete on {accepted}{pending}",
+                 counts for lateness, and complete on {accepted}{pending}{word}",
                 ids.join(", ")
             ),
             Language::Chinese => format!(
                 "驗證通過：{} 為 {place} 提交了{what}，於 {committed} 簽署入冊（遲交與否以此為準），於 \
-                 {accepted} 收齊{pending}",
+                 {accepted} 收齊{pending}{word}",
                 ids.join("、")
             ),
+        }
+    }
+
+    /// What follows where no clock but Blackboard's shows when the statement had come.
+    fn word_alone(self, receipt: &VerifiedReceipt) -> &'static str {
+        match receipt.is_word_alone() {
+            true => self.pick(
+                "; that it had come by then is Blackboard's word alone",
+                "；其時已送達只憑 Blackboard 之言",
+            ),
+            false => "",
         }
     }
 

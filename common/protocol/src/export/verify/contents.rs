@@ -42,6 +42,7 @@ impl<R: Read + Seek> Verifier<R> {
     ) -> Result<(), String> {
         let mut folders = self.folders()?;
         let mut table = Table::new(Sha256::new()).map_err(text)?;
+        let mut numbers = Vec::new();
         for (number, index, commitment) in reading.submissions() {
             let files = folders.remove(&number);
             let files = files.ok_or_else(|| format!("{number} (entry {index}) is missing"))?;
@@ -51,6 +52,7 @@ impl<R: Read + Seek> Verifier<R> {
             }
             self.files(&receipt, files, &mut table)?;
             self.detached(&receipt, reading)?;
+            numbers.extend(receipt.is_word_alone().then_some(number));
         }
         if let Some(number) = folders.keys().next() {
             return Err(format!(
@@ -65,6 +67,11 @@ impl<R: Read + Seek> Verifier<R> {
             ));
         }
         let (submissions, lost) = (reading.accepted(), reading.lost_entries());
+        match (numbers.is_empty(), submissions) {
+            (true, 0) => {}
+            (true, _) => self.passed("dated", Found::Undated { numbers }),
+            (false, _) => self.passed("UNDATED", Found::Undated { numbers }),
+        }
         self.passed("complete", Found::Complete { submissions, lost });
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::support::{Given, Group, Judge, THREE, Witnessing, judge, repack, unpa
 
 const ENDS: [&str; 3] = ["\n", "\r\n", " "];
 /// Every text of a complete receipt that something binds, and the step of the instructions that does.
-const TEXTS: [(&str, usize); 12] = [
+const TEXTS: [(&str, usize); 13] = [
     (file::STATEMENT, 4),
     (file::VERIFICATION, 3),
     (file::CHAINS, 3),
@@ -22,6 +22,7 @@ const TEXTS: [(&str, usize); 12] = [
     (file::KEYS, 8),
     (file::COMMITTED, 8),
     (file::COMMITTED_PROOF, 8),
+    (file::COMMITTED_ASSURANCE, 9),
 ];
 
 /// The receipt with something after one of its files.
@@ -73,6 +74,7 @@ fn is_content(receipt: &Unpacked, step: usize, time: &str) -> bool {
     let is_right = match step {
         3 => hashes(receipt).iter().all(|hash| said(hash)),
         8 => said("the log holds the entry: True") && said("when it was committed: True"),
+        9 => said("the entry has its hash: True") && said("Verified OK"),
         _ => said("CMS Verification successful"),
     };
     verdict.succeeded && is_right
@@ -96,7 +98,7 @@ fn the_instructions_find_what_something_was_put_after() {
     let complete = Witnessing::of(&Given::to(&group)).zip();
     let right = Unpacked::from(&complete, &group);
     let time = right.json(file::LEAF)["at"].as_str().unwrap().to_owned();
-    for step in [2, 3, 4, 8] {
+    for step in [2, 3, 4, 8, 9] {
         assert!(is_content(&right, step, &time), "step {step}");
     }
     for end in ENDS {

@@ -124,6 +124,8 @@ pub(crate) fn completed(files: &Files, proof: &LogProof) -> Vec<u8> {
     if let Some(committed) = &proof.committed {
         parts.push((file::COMMITTED, committed.leaf.as_bytes()));
         parts.push((file::COMMITTED_PROOF, committed.proof.as_bytes()));
+        let said = committed.assurance.iter();
+        parts.extend(said.map(|said| (file::COMMITTED_ASSURANCE, said.as_bytes())));
     }
     let place = place.unwrap();
     let lists = files.iter_mut().find(|(name, _)| name == file::CRLS);

@@ -458,6 +458,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 committed: Some(CommittedEntry {
                     leaf: "{\"type\":\"scb-entry\"}".to_owned(),
                     proof: "c2sp.org/tlog-proof@v1\n".to_owned(),
+                    assurance: Some("eyJ0eXAi.eyJhdWQi.c2lnbmF0".to_owned()),
                 }),
                 missing: vec!["library.example/witness".parse().unwrap()],
             }),

@@ -20,6 +20,8 @@ pub(crate) struct Witnessing<'a> {
     pub(crate) witness: Cosigner,
     /// The leaf of entry 6, by which the submission was committed.
     pub(crate) committed: Option<Vec<u8>>,
+    /// What CUHK said when it was: by default what it said when it was accepted, too.
+    pub(crate) said: Option<String>,
 }
 
 /// A witness of this name.
@@ -29,15 +31,15 @@ pub(crate) fn witness(name: &str, seed: u8) -> Cosigner {
     Cosigner::new(key.unwrap()).unwrap()
 }
 
-/// The entry that was made of it when its statement had come.
-fn committed(given: &Given<'_>, receipt: &VerifiedReceipt) -> Vec<u8> {
+/// The entry that was made of it when its statement had come, and CUHK had said this.
+fn committed(given: &Given<'_>, receipt: &VerifiedReceipt, said: &str) -> Vec<u8> {
     let statement = receipt.statement();
     let entry = Entry::Committed(Committed {
         submission: statement.submission,
         statement_sha256: Fingerprint::of(receipt.statement_bytes()),
         p7s_sha256: Fingerprint::of(&part(&given.files(), file::SIGNATURES)),
         mode: receipt.mode(),
-        verification_sha256: Fingerprint::of(b"an answer of then"),
+        verification_sha256: Fingerprint::of(said.as_bytes()),
         members: statement
             .members
             .iter()
@@ -53,7 +55,8 @@ impl<'a> Witnessing<'a> {
     pub(crate) fn of(given: &'a Given<'a>) -> Self {
         let receipt = given.verify(&given.zip).unwrap();
         let mut log = TestLog::of(&receipt.entry().0.to_string(), 6);
-        let committed = committed(given, &receipt);
+        let said = given.evidence().assurance;
+        let committed = committed(given, &receipt, &said);
         log.push(leaf_commitment(&committed));
         log.push(leaf_commitment(&part(&given.files(), file::LEAF)));
         log.grow(2);
@@ -63,6 +66,7 @@ impl<'a> Witnessing<'a> {
             log,
             witness: witness(&name, 9),
             committed: Some(committed),
+            said: Some(said),
         }
     }
 
@@ -117,6 +121,7 @@ impl<'a> Witnessing<'a> {
         let committed = self.committed.as_ref().map(|leaf| CommittedEntry {
             leaf: String::from_utf8(leaf.clone()).unwrap(),
             proof: proof(6).to_string(),
+            assurance: self.said.clone(),
         });
         LogProof {
             proof: proof(7).to_string(),

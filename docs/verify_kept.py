@@ -1,0 +1,106 @@
+"""What members keep besides receipts: Blackboard's signed word that it had recorded what they signed, or that
+it refused it. A part of `verify_receipt.py`, which must be beside it."""
+
+import json
+from datetime import datetime, timezone
+
+import verify_receipt as receipts
+from verify_receipt import check, document, say, seconds, sha256
+
+SIGNED = ["statement.json", "leaf.json", "leaf.p7s", "cuhk-ca.pem"]
+
+
+class Unlisted(receipts.Trust):
+    """Blackboard's own certificate, and the members', are judged without revocation lists: those that come
+    with a proof are for the endorsement of the keys."""
+
+    def until(self):
+        return super().until() if self.lists else datetime.max.replace(tzinfo=timezone.utc)
+
+    def not_revoked(self, certificate, issuer):
+        if self.lists:
+            super().not_revoked(certificate, issuer)
+
+
+def verify(arguments, parts, leaf):
+    """The verdict on a file that is no receipt."""
+    ((kind, value),) = leaf["entry"].items()
+    check(kind in ("committed", "refused"), "it is no receipt, but %s: see RECEIPTS.md" % kind)
+    check(not arguments.file, "no file is compared with this: only a receipt proves what was handed in")
+    statement, at = document(parts["statement.json"], "scb-statement"), seconds(leaf["at"])
+    roots, trusted = known(parts["cuhk-ca.pem"], arguments.root)
+    trust = Unlisted(roots, b"", at, trusted)
+    (signer,), others = receipts.cms(parts["leaf.p7s"], parts["leaf.json"])
+    service = trust.chain(signer, others, {receipts.SERVER, receipts.CLIENT})
+    domain = statement["service"][len("spiffe://"):].split("/")[0]
+    check(service == statement["service"] == "spiffe://%s/service/blackboard" % domain, "who signed the entry")
+    check(leaf["log"] == "%s/blackboard/%s/%s" % (domain, statement["course"], statement["assignment"]),
+          "log and statement")
+    check(value.get("statement_sha256") == sha256(parts["statement.json"]).hex(), "it is about another statement")
+    judged = committed if kind == "committed" else refused
+    return judged(arguments, parts, (leaf, value, statement), trust)
+
+
+def known(pem, root):
+    """Of the roots that counted for the members then, those that the verifier knows; and what it knows."""
+    trusted = root.replace(":", "").lower().split(",")
+    roots = receipts.x509.load_pem_x509_certificates(pem)
+    ours = [one for one in roots if receipts.thumbprint(one) in trusted] or roots
+    return b"".join(one.public_bytes(receipts.Encoding.PEM) for one in ours), trusted
+
+
+def place(statement):
+    return "%s/%s" % (statement["course"], statement["assignment"])
+
+
+def committed(_, parts, said, trust):
+    """It recorded this very statement, signed by these members."""
+    leaf, value, statement = said
+    check(sorted(parts) == sorted(SIGNED + ["statement.p7s"]), "not the files of a commitment")
+    sids = [one["sid"] for one in statement["members"]]
+    check(value["submission"] == statement["submission"] and value["members"] == sids
+          and value["p7s_sha256"] == sha256(parts["statement.p7s"]).hex(), "it is about something else")
+    say("recorded", "at %s, which counts for lateness: entry %d of %s, says %s"
+        % (leaf["at"], leaf["index"], leaf["log"], statement["service"]))
+    say("statement", "SHA-256 " + value["statement_sha256"])
+    receipts.members(parts, statement, trust)
+    for entry in statement["files"]:
+        say("file", "%s, %d bytes, SHA-256 %s" % (entry["name"], entry["size"], entry["sha256"]))
+    say("unproved", "that the log still holds the entry, and that CUHK saw it there; that the files came: a "
+        "receipt proves that")
+    return ("it verifies: Blackboard signed that it recorded at %s, as entry %d of the log of %s, what %s had "
+            "signed; it is NO receipt: that the files came is not in it"
+            % (leaf["at"], leaf["index"], place(statement), ", ".join(sids)))
+
+
+def refused(arguments, parts, said, trust):
+    """It refused these members' statement, and entered that in the log."""
+    leaf, value, statement = said
+    pending = "pending.json" in parts
+    proved = "receipt.tlog-proof" in parts or not pending
+    expected = SIGNED + (["pending.json"] if pending else []) + (receipts.PROOF if proved else [])
+    expected += ["crl.pem"] if proved and "crl.pem" in parts else []
+    check(sorted(parts) == sorted(expected), "not the files of a refusal")
+    say("refused", "%s at %s by %s" % (value["code"], leaf["at"], statement["service"]))
+    say("members", ", ".join(value["members"]))
+    verdict = "it verifies: %s refused at %s for %s [%s]" % (
+        ", ".join(value["members"]), leaf["at"], place(statement), value["code"])
+    missing = waiting(parts["pending.json"], leaf, proved) if pending else []
+    if not proved:
+        return verdict + "; PENDING: no cosignature of the log had come yet"
+    quorum = 1 if pending else arguments.quorum
+    gap = receipts.check_log(parts, leaf, statement["service"], trust, parts.get("crl.pem", b""),
+                             arguments.witness, quorum)
+    if pending:
+        verdict += "; PENDING: CUHK has seen the log entry, not " + ", ".join(missing)
+    return verdict + gap
+
+
+def waiting(text, leaf, proved):
+    """Whose cosignatures this entry waits for, if CUHK's is there."""
+    waits = {"type": "scb-pending", "v": 1, "log": leaf["log"], "index": leaf["index"]}
+    if proved:
+        waits["missing"] = json.loads(text)["missing"]
+        check(waits["missing"] != [], "nobody is missing")
+    check(text == json.dumps(waits, separators=(",", ":")).encode(), "it waits for another entry")
+    return waits.get("missing", [])
