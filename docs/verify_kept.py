@@ -25,7 +25,7 @@ class Unlisted(receipts.Trust):
 def verify(arguments, parts, leaf):
     """The verdict on a file that is no receipt."""
     ((kind, value),) = leaf["entry"].items()
-    check(kind in ("committed", "refused"), "it is no receipt, but %s: see RECEIPTS.md" % kind)
+    check(kind in ("committed", "signed", "refused"), "it is no receipt, but %s: see RECEIPTS.md" % kind)
     check(not arguments.file, "no file is compared with this: only a receipt proves what was handed in")
     statement, at = document(parts["statement.json"], "scb-statement"), seconds(leaf["at"])
     roots, trusted = known(parts["cuhk-ca.pem"], arguments.root)
@@ -36,8 +36,10 @@ def verify(arguments, parts, leaf):
     check(service == statement["service"] == "spiffe://%s/service/blackboard" % domain, "who signed the entry")
     check(leaf["log"] == "%s/blackboard/%s/%s" % (domain, statement["course"], statement["assignment"]),
           "log and statement")
-    check(value.get("statement_sha256") == sha256(parts["statement.json"]).hex(), "it is about another statement")
-    judged = committed if kind == "committed" else refused
+    if kind != "signed":
+        # Signatures are bound by the hash of their CMS, which has that of the statement.
+        check(value.get("statement_sha256") == sha256(parts["statement.json"]).hex(), "it is of another statement")
+    judged = refused if kind == "refused" else committed
     return judged(arguments, parts, (leaf, value, statement), trust)
 
 
@@ -54,16 +56,18 @@ def place(statement):
 
 
 def committed(_, parts, said, trust):
-    """It recorded this very statement, signed by these members."""
+    """It recorded this very statement, signed by these members; or the last signatures of it, by these."""
     leaf, value, statement = said
+    last = "signed" in leaf["entry"]
     check(sorted(parts) == sorted(SIGNED + ["statement.p7s"]), "not the files of a commitment")
-    sids = [one["sid"] for one in statement["members"]]
-    check(value["submission"] == statement["submission"] and value["members"] == sids
+    of = {one["sid"]: one for one in statement["members"]}
+    sids = value["members"]
+    check(value["submission"] == statement["submission"] and (set(sids) <= set(of) if last else sids == list(of))
           and value["p7s_sha256"] == sha256(parts["statement.p7s"]).hex(), "it is about something else")
-    say("recorded", "at %s, which counts for lateness: entry %d of %s, says %s"
-        % (leaf["at"], leaf["index"], leaf["log"], statement["service"]))
-    say("statement", "SHA-256 " + value["statement_sha256"])
-    receipts.members(parts, statement, trust)
+    say("recorded", "at %s, which counts for lateness%s: entry %d of %s, says %s"
+        % (leaf["at"], ", being the last" if last else "", leaf["index"], leaf["log"], statement["service"]))
+    say("statement", "SHA-256 " + sha256(parts["statement.json"]).hex())
+    receipts.members(parts, dict(statement, members=[of[sid] for sid in sids]), trust)
     for entry in statement["files"]:
         say("file", "%s, %d bytes, SHA-256 %s" % (entry["name"], entry["size"], entry["sha256"]))
     say("unproved", "that the log still holds the entry, and that CUHK saw it there; that the files came: a "

@@ -1,6 +1,7 @@
 //! Three students with a machine each: one proposes, the others see what they sign, and sign it.
 
 mod connections;
+mod last;
 mod offered;
 
 use std::fs;

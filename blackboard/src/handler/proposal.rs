@@ -1,10 +1,13 @@
 //! Step 6 of a group whose members are not on one machine: what each of them says is recorded
 //! with the connection over which it came; with the last signature it is a submission.
 
+use std::sync::Arc;
+
 use scb_certs::StudentId;
 use scb_cli::exit;
 use scb_protocol::message::blackboard::Reply;
 use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
+use scb_protocol::receipt::SignedLeaf;
 use scb_protocol::server::{
     Commitment, ConfirmedSigners, Ending, ExpectRequest, GatheredSignatures, PartlySigned,
     VerifiedMember,
@@ -105,6 +108,7 @@ impl Handler {
         let signing = Signing::new(&part, confirmed.assurance(), now, window);
         let standing = self.shared.register.sign(signing).await?;
         self.done(Step::Six, Fact::from(&standing));
+        self.send_last(&part, &standing).await?;
         let is_waited_for = match standing.state {
             ProposalState::Accepted => false,
             ProposalState::Signed => standing.files_at.is_none(),
@@ -116,6 +120,31 @@ impl Handler {
         let _left = self.shared.unfinished.left_over();
         let completed = self.shared.claim_and_complete(submission, sids).await;
         self.completed(completed, standing)
+    }
+
+    /// Whoever brought the last signature has Blackboard's signed word for it before anything else.
+    async fn send_last(
+        &mut self,
+        part: &PartlySigned,
+        standing: &ProposalStanding,
+    ) -> Result<(), Refusal> {
+        if standing.signed_at().is_none() {
+            return Ok(());
+        }
+        let (identity, now) = (
+            Arc::clone(&self.shared.identity.borrow()),
+            self.shared.clock.now(),
+        );
+        let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), now);
+        let signatures = part.signatures().to_vec();
+        let register = &self.shared.register;
+        match register
+            .last_signed(standing.submission, signatures, sign)
+            .await?
+        {
+            Some(entry) => self.send(Reply::Signed { entry }).await,
+            None => Ok(()),
+        }
     }
 
     /// What has come of completing it. What was signed is recorded: if nothing is wrong with it, and

@@ -135,12 +135,12 @@ pub(super) fn signed(
 }
 
 /// Whether it is a signature of these bytes; by whom is for those to judge who are given it.
-fn is_of(signature: &[u8], leaf: &[u8]) -> bool {
+pub(super) fn is_of(signature: &[u8], leaf: &[u8]) -> bool {
     let signature = DetachedSignature::parse(signature);
     signature.is_ok_and(|signature| signature.verify(leaf).is_ok())
 }
 
-fn carried(signed: SignedLeaf) -> Result<SignedEntry, Error> {
+pub(super) fn carried(signed: SignedLeaf) -> Result<SignedEntry, Error> {
     SignedEntry::try_from(signed).map_err(Error::Receipt)
 }
 

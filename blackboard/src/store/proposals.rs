@@ -2,6 +2,7 @@
 //!
 //! Whatever is said about one is an entry of the assignment's log, in the same transaction.
 
+mod last;
 mod named;
 mod rows;
 mod signing;

@@ -6,14 +6,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::{Connection as Database, params};
 use scb_certs::Fingerprint;
+use scb_protocol::commitment::{Followed, VerifiedCommitment};
 use scb_protocol::log_leaf::{Leaf, leaf_commitment};
 use scb_protocol::message::blackboard::{Reply, Request};
+use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::server::Outage;
 use scb_protocol::{Code, Refusal, Step, from_seconds};
 
 use super::campus::Campus;
 use super::group::{Group, reply, signed};
-use super::proposals::{A, B, Machine};
+use super::proposals::{A, B, C, Machine};
 use super::uploads::{again, interrupted};
 use crate::fsck::found;
 use crate::store::Store;
@@ -194,4 +196,37 @@ async fn a_signature_of_an_entry_that_is_not_blackboards_is_found() {
     // Those of before entries were signed have none.
     alter("NULL");
     assert_eq!(codes(), []);
+}
+
+#[tokio::test]
+async fn whoever_signs_last_is_given_blackboards_word_for_it() {
+    let mut campus = Campus::open().await;
+    let root = [campus.certs.root_fingerprint()];
+    let (zip, receipt) = {
+        let [mut a, mut b, mut c] = [A, B, C].map(|sid| Machine::of(&campus, &[sid]));
+        let work = a.work(&[A, B, C], b"the report");
+        a.begin(&work).await.unwrap();
+        b.sign(&work).await.unwrap().waits();
+        assert!(b.1.is_none(), "somebody is missing");
+        campus.certs.clock().advance(HOUR);
+        c.sign(&work).await.unwrap().waits();
+        let word = c.1.take().unwrap();
+        assert_eq!(word.commitment.committed_at(), campus.certs.now());
+        campus.certs.clock().advance(HOUR);
+        let receipt = a.propose(&work).await.unwrap().receipt();
+        (word.zip, receipt)
+    };
+    let kept = VerifiedCommitment::verify(&zip, &root).unwrap();
+    assert!(kept.is_of_signatures());
+    let by: Vec<_> = kept.signed_by().map(ToString::to_string).collect();
+    assert_eq!(by, [C]);
+    let receipt = VerifiedReceipt::verify(&receipt, &root[0]).unwrap();
+    assert_eq!(kept.followed_by(&receipt), Ok(Followed::Proved));
+    campus.stop().await;
+    let codes = || found(&campus.home, None, campus.certs.now()).unwrap();
+    assert_eq!(codes(), []);
+    let sql = "UPDATE deliveries SET leaf_signature = zeroblob(9) WHERE leaf_signature IS NOT NULL";
+    assert_eq!(database(&campus).execute(sql, []).unwrap(), 1);
+    let found: Vec<_> = codes().into_iter().map(|(code, _)| code).collect();
+    assert_eq!(found, ["commitment_unsigned"]);
 }

@@ -7,7 +7,9 @@ mod rules;
 
 use bytes::Bytes;
 use scb_certs::{Fingerprint, StudentId};
-use scb_protocol::client::{Outcome, ProposedAnswer, ToldProposal, sign, stated};
+use scb_protocol::client::{
+    Outcome, ProposedAnswer, SignedAnswer, SignedCommitment, ToldProposal, sign, stated,
+};
 use scb_protocol::log_leaf::{Entry, Leaf};
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
 use scb_protocol::receipt::VerifiedReceipt;
@@ -60,12 +62,15 @@ impl Work {
     }
 }
 
-/// A machine with the keys of some members.
-pub(super) struct Machine<'a>(pub(super) Group<'a>);
+/// A machine with the keys of some members, and what it was given with the last signature.
+pub(super) struct Machine<'a>(
+    pub(super) Group<'a>,
+    pub(super) Option<Box<SignedCommitment>>,
+);
 
 impl<'a> Machine<'a> {
     pub(super) fn of(campus: &'a Campus, sids: &[&str]) -> Self {
-        Self(campus.group(sids))
+        Self(campus.group(sids), None)
     }
 
     /// What this machine's members state about a report for the whole group.
@@ -134,7 +139,15 @@ impl<'a> Machine<'a> {
         let (mut connection, session) = self.0.open_session().await?;
         let (expect, request) = session.sign_proposal(&work.statement, self.signatures(work))?;
         connection.send(&request).await?;
-        match expect.handle(reply(&mut connection).await?)? {
+        let now = self.0.campus.certs.now();
+        let outcome = match expect.handle(reply(&mut connection).await?, now)? {
+            SignedAnswer::Outcome(outcome) => outcome,
+            SignedAnswer::Recorded(word, expect) => {
+                self.1 = Some(word);
+                expect.handle(reply(&mut connection).await?)?
+            }
+        };
+        match outcome {
             Outcome::Waits(standing) => Ok(Came::Waits(standing)),
             Outcome::Complete(receiving) => {
                 Ok(Came::Receipt(receive(&mut connection, *receiving).await?))

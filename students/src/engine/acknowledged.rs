@@ -140,6 +140,8 @@ pub(super) fn of(
     };
     let is_open = |one: &Acknowledged| match one.since {
         Since::Contradicted { .. } => true,
+        // What waits for files or for CUHK is told among the proposals.
+        Since::Nothing if one.commitment.is_of_signatures() => false,
         Since::Nothing => !one.is_told(&told.versions),
         Since::HandedIn | Since::Refused => false,
     };

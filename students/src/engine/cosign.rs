@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, StudentId};
 use scb_protocol::client::{
-    ExpectOutcome, Member, Outcome, Proposed, ProposedAnswer, SendingContent, Session,
-    ToldProposal, sign,
+    ExpectOutcome, ExpectSigned, Member, Outcome, Proposed, ProposedAnswer, SendingContent,
+    Session, SignedAnswer, ToldProposal, sign,
 };
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Reason};
 use scb_protocol::receipt::VerifiedReceipt;
@@ -107,7 +107,7 @@ pub(super) async fn cosign(
     let (expect, request) = session.sign_proposal(statement, signatures)?;
     talk.connection.at_step(Step::Six);
     talk.connection.send(&request).await?;
-    let outcome = talk.outcome(expect, statement).await;
+    let outcome = talk.signed(expect, statement).await;
     let handed_in = outcome.map_err(|error| talk.refused(error, statement))?;
     talk.close().await;
     Ok(handed_in)
@@ -265,6 +265,19 @@ impl Talk<'_, '_> {
         Ok(sending)
     }
 
+    /// Keeps Blackboard's word that these signatures were the last, if they were; then as
+    /// [`Talk::outcome`].
+    async fn signed(&mut self, expect: ExpectSigned, statement: &[u8]) -> Result<HandedIn, Error> {
+        let reply = self.connection.receive(Step::Six, RECEIPT).await?;
+        match expect.handle(reply, self.clock.now())? {
+            SignedAnswer::Recorded(word, expect) => {
+                self.keep_commitment(&word)?;
+                self.outcome(expect, statement).await
+            }
+            SignedAnswer::Outcome(outcome) => self.came(outcome, statement).await,
+        }
+    }
+
     /// How it stands, or the receipt.
     async fn outcome(
         &mut self,
@@ -272,7 +285,11 @@ impl Talk<'_, '_> {
         statement: &[u8],
     ) -> Result<HandedIn, Error> {
         let reply = self.connection.receive(Step::Six, RECEIPT).await?;
-        match expect.handle(reply)? {
+        self.came(expect.handle(reply)?, statement).await
+    }
+
+    async fn came(&mut self, outcome: Outcome, statement: &[u8]) -> Result<HandedIn, Error> {
+        match outcome {
             Outcome::Waits(standing) => {
                 self.tell(Step::Six, Some(Fact::from(&standing)));
                 Ok(HandedIn::Waits(Box::new(standing)))

@@ -127,7 +127,10 @@ impl Inspector {
                 "SELECT assurance, leaf_signature FROM commitments \
                  WHERE submission = ? AND log_index = ?"
             }
-            _ => "SELECT assurance, NULL FROM deliveries WHERE submission = ? AND log_index = ?",
+            _ => {
+                "SELECT assurance, leaf_signature FROM deliveries \
+                 WHERE submission = ? AND log_index = ?"
+            }
         };
         self.0.read(|connection| {
             let mut query = connection.prepare_cached(sql)?;

@@ -193,7 +193,7 @@ const ALTERATIONS: [(&str, &[&str]); 34] = [
     ),
     (
         "INSERT INTO deliveries SELECT 99, submission, at, connection, members, signatures, mode, \
-         assurance, reason, 0 FROM deliveries WHERE id = 1",
+         assurance, reason, 0, NULL FROM deliveries WHERE id = 1",
         &["not_entered"],
     ),
     // Until when files may come.

@@ -7,7 +7,8 @@ use scb_certs::{Fingerprint, TrustStore};
 
 use super::receipt::{ReceivingReceipt, Sent, misbehaved};
 use super::upload::{SendingContent, check};
-use super::{ExpectReceipt, Session};
+use super::{ExpectReceipt, Session, SignedCommitment};
+use crate::commitment::{Stated, VerifiedCommitment};
 use crate::message::blackboard::{Received, Reply, Request};
 use crate::message::proposal::{ListedProposal, ProposalStanding, Reason};
 use crate::message::{Reply as _, unexpected};
@@ -55,15 +56,20 @@ impl Session {
         self,
         statement: &[u8],
         signatures: Vec<u8>,
-    ) -> Result<(ExpectOutcome, Request), Refusal> {
+    ) -> Result<(ExpectSigned, Request), Refusal> {
         let mac = self.key.statement_mac(statement);
         let (sent, text) = sent(self.trust, statement)?;
         let request = Request::Sign {
             mac,
             statement: text,
-            signatures: Der::new(signatures),
+            signatures: Der::new(signatures.clone()),
         };
-        Ok((ExpectOutcome { sent }, request))
+        let next = ExpectSigned {
+            sent,
+            statement: statement.to_vec(),
+            signatures,
+        };
+        Ok((next, request))
     }
 
     /// Puts an end to a proposal: declines it, or takes back what was signed.
@@ -244,6 +250,50 @@ impl Proposed {
     /// As [`super::Committed::upload`].
     pub fn upload(self, own: &[Fingerprint]) -> (SendingContent<ExpectOutcome>, Request) {
         SendingContent::begin(self.sent, &self.have, own)
+    }
+}
+
+/// Waits for the server's signed word that the last signatures were these; else as [`ExpectOutcome`].
+#[derive(Debug)]
+pub struct ExpectSigned {
+    sent: Sent,
+    statement: Vec<u8>,
+    signatures: Vec<u8>,
+}
+
+/// What the server says to signatures.
+#[derive(Debug)]
+pub enum SignedAnswer {
+    /// They were the last: its signed word for that, to be kept; what came of it follows.
+    Recorded(Box<SignedCommitment>, ExpectOutcome),
+    /// What has come of it.
+    Outcome(Outcome),
+}
+
+impl ExpectSigned {
+    /// # Errors
+    ///
+    /// As [`ExpectOutcome::handle`]; `commitment_invalid`.
+    pub fn handle(self, reply: Reply, now: UnixTime) -> Result<SignedAnswer, Refusal> {
+        let outcome = ExpectOutcome { sent: self.sent };
+        let Reply::Signed { entry } = reply else {
+            return outcome.handle(reply).map(SignedAnswer::Outcome);
+        };
+        let sent = Stated {
+            statement: &self.statement,
+            signatures: &self.signatures,
+        };
+        let judge = (&*outcome.sent.trust, now);
+        let (zip, commitment) = VerifiedCommitment::of_signatures(&entry, sent, judge)?;
+        let word = SignedCommitment { zip, commitment };
+        let sent = Sent {
+            committed_at: Some(word.commitment.committed_at()),
+            ..outcome.sent
+        };
+        Ok(SignedAnswer::Recorded(
+            Box::new(word),
+            ExpectOutcome { sent },
+        ))
     }
 }
 

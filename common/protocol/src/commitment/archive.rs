@@ -18,7 +18,7 @@ pub(super) struct Parts {
 pub fn is_commitment(bytes: &[u8]) -> bool {
     let leaf = unpack(bytes).and_then(|mut archive| part(&mut archive, file::LEAF));
     let leaf = leaf.ok().and_then(|leaf| Leaf::parse(&leaf).ok());
-    leaf.is_some_and(|leaf| matches!(leaf.entry, Entry::Committed(_)))
+    leaf.is_some_and(|leaf| matches!(leaf.entry, Entry::Committed(_) | Entry::Signed(_)))
 }
 
 pub(super) fn build(parts: &Parts) -> Result<Vec<u8>, Error> {

@@ -4,13 +4,13 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, Signer, StudentId, TrustStore};
 
 use super::archive::{Parts, build, open};
-use crate::log_leaf::{Committed, Entry, Leaf, LogName};
+use crate::log_leaf::{Committed, Entry, Leaf, LogName, Signed};
 use crate::receipt::roots::known_roots;
 use crate::receipt::verify::invalid;
 use crate::receipt::{Check, Found, SignedEntry, SignedLeaf, file};
 use crate::server::{verify_signatures, verify_signers};
 use crate::sole_signer::signing_blackboard;
-use crate::statement::{Statement, SubmissionId};
+use crate::statement::{StatedMember, Statement, SubmissionId};
 use crate::time::{CLOCK_SKEW, in_words, rfc3339};
 use crate::{Code, Refusal, Step};
 
@@ -34,6 +34,8 @@ pub struct VerifiedCommitment {
     pub(super) leaf_sha256: Fingerprint,
     pub(super) statement: Statement,
     pub(super) statement_sha256: Fingerprint,
+    /// Whose signatures came then, by which it was recorded.
+    named: Vec<StatedMember>,
     signers: Vec<Signer>,
     checks: Vec<Check>,
 }
@@ -52,6 +54,29 @@ impl VerifiedCommitment {
         sent: Stated<'_>,
         (trust, now): (&TrustStore, UnixTime),
     ) -> Result<(Vec<u8>, Self), Refusal> {
+        Self::taken(entry, (false, Some(told)), sent, (trust, now))
+    }
+
+    /// The same of the entry with which Blackboard answers the last signatures of a proposal.
+    ///
+    /// # Errors
+    ///
+    /// As [`VerifiedCommitment::of`].
+    pub fn of_signatures(
+        entry: &SignedEntry,
+        sent: Stated<'_>,
+        by: (&TrustStore, UnixTime),
+    ) -> Result<(Vec<u8>, Self), Refusal> {
+        Self::taken(entry, (true, None), sent, by)
+    }
+
+    /// Whether it is of signatures alone is expected; and of when, if that was told.
+    fn taken(
+        entry: &SignedEntry,
+        (of_signatures, told): (bool, Option<UnixTime>),
+        sent: Stated<'_>,
+        (trust, now): (&TrustStore, UnixTime),
+    ) -> Result<(Vec<u8>, Self), Refusal> {
         let roots = trust.roots().iter().map(Certificate::to_pem);
         let parts = Parts {
             statement: sent.statement.to_vec(),
@@ -61,7 +86,11 @@ impl VerifiedCommitment {
         };
         let verify = || {
             let commitment = Self::judge(&parts, trust)?;
-            commitment.check_time(told, now)?;
+            if commitment.is_of_signatures() != of_signatures {
+                let name = commitment.leaf.entry.name();
+                return Err(format!("{} says {name}", file::LEAF));
+            }
+            commitment.check_time(told.unwrap_or(commitment.leaf.at), now)?;
             let zip = build(&parts).map_err(|error| error.to_string())?;
             Ok((zip, commitment))
         };
@@ -90,6 +119,16 @@ impl VerifiedCommitment {
     /// The submission.
     pub fn submission(&self) -> SubmissionId {
         self.statement.submission
+    }
+
+    /// Whether it is of the last signatures of a proposal, and not of what all signed at once.
+    pub fn is_of_signatures(&self) -> bool {
+        matches!(self.leaf.entry, Entry::Signed(_))
+    }
+
+    /// Whose signatures came then.
+    pub fn signed_by(&self) -> impl Iterator<Item = &StudentId> {
+        self.named.iter().map(|member| &member.sid)
     }
 
     /// When the signed statement had come, by Blackboard's clock: what counts for lateness.
@@ -130,22 +169,31 @@ impl VerifiedCommitment {
     /// Blackboard signed the entry, which is about this statement and these signatures of it.
     fn judge(parts: &Parts, trust: &TrustStore) -> Result<Self, String> {
         let leaf = Leaf::parse(&parts.leaf.leaf).map_err(text)?;
-        let Entry::Committed(committed) = &leaf.entry else {
-            let name = leaf.entry.name();
-            return Err(format!("{} says {name}, not committed", file::LEAF));
-        };
         let statement = statement(&parts.statement)?;
-        check_signer(&parts.leaf, &leaf, &statement, trust)?;
         let statement_sha256 = Fingerprint::of(&parts.statement);
-        check_about(committed, (&statement, statement_sha256), parts)?;
-        let named = &statement.members;
+        let named = match &leaf.entry {
+            Entry::Committed(committed) => {
+                check_about(committed, (&statement, statement_sha256), parts)?;
+                statement.members.clone()
+            }
+            Entry::Signed(signed) => check_signed(signed, &statement, parts)?,
+            other => {
+                return Err(format!(
+                    "{} says {}, not committed",
+                    file::LEAF,
+                    other.name()
+                ));
+            }
+        };
+        check_signer(&parts.leaf, &leaf, &statement, trust)?;
         let signers =
-            verify_signatures(&parts.statement, &parts.signatures, named).map_err(sentence)?;
+            verify_signatures(&parts.statement, &parts.signatures, &named).map_err(sentence)?;
         let mut commitment = Self {
             leaf_sha256: Fingerprint::of(&parts.leaf.leaf),
             leaf,
             statement,
             statement_sha256,
+            named,
             signers,
             checks: Vec::new(),
         };
@@ -155,7 +203,7 @@ impl VerifiedCommitment {
 
     /// The members' certificates were in force then. Whoever has just signed with them need not ask.
     fn judge_members(&self, trust: &TrustStore) -> Result<(), String> {
-        let (signers, named) = (&self.signers, &self.statement.members);
+        let (signers, named) = (&self.signers, &self.named);
         let judged = verify_signers(signers, named, trust, self.leaf.at);
         judged.map(drop).map_err(sentence)
     }
@@ -163,13 +211,23 @@ impl VerifiedCommitment {
     fn found(&self) -> Vec<Check> {
         let check = |what, found| Check { what, found };
         let (log, index) = self.entry();
-        let recorded = Found::Recorded {
-            at: self.leaf.at,
-            index,
-            log: log.clone(),
-            service: self.statement.service.clone(),
+        let (at, log) = (self.leaf.at, log.clone());
+        let service = self.statement.service.clone();
+        let recorded = match self.is_of_signatures() {
+            true => Found::LastSigned {
+                at,
+                index,
+                log,
+                service,
+            },
+            false => Found::Recorded {
+                at,
+                index,
+                log,
+                service,
+            },
         };
-        let signed = self.statement.members.iter().zip(&self.signers);
+        let signed = self.named.iter().zip(&self.signers);
         let signed = signed.map(|(member, signer)| Found::Signed {
             sid: member.sid.clone(),
             certificate: signer.certificate.fingerprint(),
@@ -287,6 +345,28 @@ fn check_about(
         Some((_, what)) => Err(format!("the entry is about another {what}")),
         None => Ok(()),
     }
+}
+
+/// The entry names the submission, and these signatures, of members of it. Whose.
+fn check_signed(
+    signed: &Signed,
+    statement: &Statement,
+    parts: &Parts,
+) -> Result<Vec<StatedMember>, String> {
+    let is_of = signed.submission == statement.submission;
+    if !is_of || signed.p7s_sha256 != Fingerprint::of(&parts.signatures) {
+        let what = if is_of { "signatures" } else { "submission" };
+        return Err(format!("the entry is about another {what}"));
+    }
+    let named = |sid: &StudentId| {
+        statement
+            .members
+            .iter()
+            .find(|one| one.sid == *sid)
+            .cloned()
+    };
+    let named: Option<Vec<_>> = signed.members.iter().map(named).collect();
+    named.ok_or_else(|| "the entry is about other members".to_owned())
 }
 
 fn statement(bytes: &[u8]) -> Result<Statement, String> {

@@ -336,6 +336,12 @@ replies! {
             /// What is here already, one for each file, in the order of the statement.
             have: Vec<Received>,
         }
+        /// Step 6: the last signature of a proposal is recorded durably, which came on this connection;
+        /// then comes `proposal` or `receipt`.
+        "signed" Signed {
+            /// The entry `signed` of the log that says so, signed.
+            entry: SignedEntry,
+        }
         /// Step 6: what was said to the proposal is recorded durably; it is no submission yet, or
         /// never will be.
         "proposal" Proposal {

@@ -133,6 +133,17 @@ pub enum Found {
         /// Who says so.
         service: SpiffeId,
     },
+    /// Blackboard recorded the last signatures of a proposal, as it says under its signature.
+    LastSigned {
+        /// When: what counts for lateness.
+        at: UnixTime,
+        /// The number of the entry.
+        index: u64,
+        /// The log.
+        log: LogName,
+        /// Who says so.
+        service: SpiffeId,
+    },
     /// Which statement is meant: SHA-256 of its bytes.
     Statement(Fingerprint),
     /// What a commitment does not prove.
@@ -342,6 +353,19 @@ impl fmt::Display for Found {
                 write!(
                     f,
                     "at {at}, which counts for lateness: entry {index} of {log}, says {service}"
+                )
+            }
+            Self::LastSigned {
+                at,
+                index,
+                log,
+                service,
+            } => {
+                let at = rfc3339(*at);
+                write!(
+                    f,
+                    "at {at}, which counts for lateness, being the last: entry {index} of {log}, says \
+                     {service}"
                 )
             }
             Self::Statement(sha256) => write!(f, "SHA-256 {sha256}"),

@@ -5,12 +5,13 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use scb_certs::Fingerprint;
+use scb_protocol::client::sign;
 use scb_protocol::commitment::{Followed, Stated, VerifiedCommitment, is_commitment};
-use scb_protocol::log_leaf::{Committed, Entry, Leaf, Refused};
+use scb_protocol::log_leaf::{Committed, Entry, Leaf, LogName, Refused, Signed};
 use scb_protocol::message::blackboard::Reply;
 use scb_protocol::receipt::{SignedEntry, file};
 use scb_protocol::rejection::is_rejection;
-use scb_protocol::{Code, Refusal, Step, from_seconds};
+use scb_protocol::{Code, Mode, Refusal, Step, from_seconds};
 use scb_testkit::{TestCampus, TestIdentity};
 
 use crate::committed::with_entry;
@@ -318,4 +319,92 @@ fn a_receipt_that_says_something_else_contradicts_it() {
         .unwrap();
     let told = commitment.followed_by(&receipt);
     refused("another leaf", told, Code::CommitmentBroken);
+}
+
+#[test]
+fn the_last_signatures_are_recorded_and_nothing_else_is_taken_for_that() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE);
+    let now = campus.now();
+    let statement = group.statement();
+    let bytes = statement.to_bytes().unwrap();
+    let signatures = sign(&bytes, &group.members[2..], now).unwrap();
+    let last = |alter: &dyn Fn(&mut Leaf)| {
+        let entry = Entry::Signed(Signed {
+            submission: statement.submission,
+            members: vec![THREE[2].parse().unwrap()],
+            connection: other_fingerprint(),
+            p7s_sha256: Fingerprint::of(&signatures),
+            mode: Mode::Verified,
+            verification_sha256: other_fingerprint(),
+        });
+        let mut leaf = Leaf::new(LogName::of(&statement).unwrap(), 7, now, entry).unwrap();
+        alter(&mut leaf);
+        leaf
+    };
+    let sent = Stated {
+        statement: &bytes,
+        signatures: &signatures,
+    };
+    let trust = group.campus.trust_without_crls();
+    let take = |leaf: &Leaf, by: &TestIdentity| {
+        let entry = signed_by(by, leaf, &campus);
+        VerifiedCommitment::of_signatures(&entry, sent, (&trust, now))
+    };
+    let right = last(&|_| {});
+    let (zip, taken) = take(&right, &group.blackboard).unwrap();
+    assert!(is_commitment(&zip) && taken.is_of_signatures());
+    let kept = verify(&zip, &campus).unwrap();
+    assert_eq!(kept.committed_at(), now);
+    assert!(kept.signed_by().eq([&THREE[2].parse().unwrap()]));
+    // It is no word that all of them signed at once.
+    let entry = signed_by(&group.blackboard, &right, &campus);
+    let as_committed = VerifiedCommitment::of(&entry, now, sent, (&trust, now));
+    refused("of all", as_committed, Code::CommitmentInvalid);
+    let other = |alter: fn(&mut Signed)| {
+        last(&|leaf| match &mut leaf.entry {
+            Entry::Signed(signed) => alter(signed),
+            other => panic!("{other:?}"),
+        })
+    };
+    let submission = |signed: &mut Signed| signed.submission = "0b".repeat(16).parse().unwrap();
+    for (what, leaf) in [
+        ("another submission", other(submission)),
+        (
+            "other signatures",
+            other(|signed| signed.p7s_sha256 = other_fingerprint()),
+        ),
+        (
+            "another member",
+            other(|signed| signed.members[0] = THREE[1].parse().unwrap()),
+        ),
+        (
+            "no member",
+            other(|signed| signed.members[0] = "1155000099".parse().unwrap()),
+        ),
+        (
+            "long before",
+            last(&|leaf| leaf.at = from_seconds(now.as_secs() - 121)),
+        ),
+        (
+            "to come",
+            last(&|leaf| leaf.at = from_seconds(now.as_secs() + 121)),
+        ),
+        (
+            "another log",
+            last(&|leaf| leaf.log = "campus.test/blackboard/SANDBOX/other".parse().unwrap()),
+        ),
+    ] {
+        refused(
+            what,
+            take(&leaf, &group.blackboard),
+            Code::CommitmentInvalid,
+        );
+    }
+    let others = campus.service("library");
+    refused(
+        "another service",
+        take(&right, &others),
+        Code::CommitmentInvalid,
+    );
 }

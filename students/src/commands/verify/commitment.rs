@@ -29,7 +29,7 @@ pub(super) fn run(
 }
 
 fn verdict(commitment: &VerifiedCommitment, common: &Common) -> String {
-    let members: Vec<_> = commitment.members().map(ToString::to_string).collect();
+    let members: Vec<_> = commitment.signed_by().map(ToString::to_string).collect();
     let (log, index) = commitment.entry();
     let place = format!("{}/{}", log.course(), log.assignment());
     let at = local_time(commitment.committed_at());
@@ -50,6 +50,7 @@ fn as_json(commitment: &VerifiedCommitment) -> serde_json::Value {
         "course": statement.course,
         "assignment": statement.assignment,
         "members": commitment.members().collect::<Vec<_>>(),
+        "signed_by": commitment.signed_by().collect::<Vec<_>>(),
         "files": statement.files,
     })
 }

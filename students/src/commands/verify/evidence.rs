@@ -100,6 +100,18 @@ fn chinese(found: &Found) -> (&'static str, String) {
             let told = format!("{service} 表示於 {at} 記入 {log} 第 {index} 項，遲交與否以此為準");
             ("登記", told)
         }
+        Found::LastSigned {
+            at,
+            index,
+            log,
+            service,
+        } => {
+            let at = local_time(*at);
+            let told = format!(
+                "{service} 表示於 {at} 把最後的簽署記入 {log} 第 {index} 項，遲交與否以此為準"
+            );
+            ("登記", told)
+        }
         Found::Statement(sha256) => ("聲明", format!("SHA-256 {sha256}")),
         Found::WordAlone => {
             let told = "日誌是否仍載有此項、中大是否見過它、檔案是否送達：這些由收據證明";
@@ -205,6 +217,7 @@ fn of_archive(found: &Found) -> (&'static str, String) {
             let at = local_time(*at);
             let told = format!("{number} 自 {at} 起不計入 {sid}：{reason}");
             ("不計", told)
+        }
         Found::Undated { numbers } if numbers.is_empty() => {
             let told = "每份自己的日誌項目均在中大答覆之後記入，並載有該答覆的雜湊值";
             ("時間依據", told.to_owned())

@@ -440,6 +440,9 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 sha256: hash(11),
             }],
         },
+        Signed {
+            entry: signed_entry(),
+        },
         Proposal {
             proposal: ProposalStanding {
                 state: ProposalState::Accepted,
