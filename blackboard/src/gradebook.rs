@@ -6,6 +6,7 @@ mod import;
 mod late;
 mod list;
 mod members;
+mod outdated;
 mod plan;
 mod sheet;
 
@@ -15,6 +16,7 @@ use scb_cli::{Failure, Home, Role, counted, say};
 use scb_protocol::receipt::SignedLeaf;
 use serde_json::json;
 
+pub(crate) use self::outdated::Outdated;
 use crate::arguments::courses::Of;
 use crate::arguments::grades::GradesCommand;
 use crate::courses::Desk;
@@ -38,23 +40,24 @@ pub(crate) fn run(home: &Path, command: &GradesCommand) -> anyhow::Result<()> {
 }
 
 fn release((home, desk): (&Path, &Desk), of: &Of, json: bool) -> anyhow::Result<()> {
-    let (identity, now) = (identity(home)?, desk.now);
+    let (identity, now, place) = (identity(home)?, desk.now, desk.place(&of.which()));
     let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), now);
-    let released = desk
-        .store
-        .release_grades(&desk.place(&of.which()), now, sign)?;
+    let released = desk.store.release_grades(&place, now, sign)?;
+    let outdated = Outdated::all(desk, &place, &desk.store.grades(&place)?)?;
     if json {
         return say_json(&json!({
             "course": of.course,
             "assignment": of.assignment,
             "released": released,
+            "outdated": outdated::as_json(&outdated),
         }));
     }
     let grades = counted(released, "grade");
-    Ok(say(&format!(
+    say(&format!(
         "{}/{}: {grades} more can be seen by those who have them (`student grades`)",
         of.course, of.assignment
-    ))?)
+    ))?;
+    outdated::remark(&outdated)
 }
 
 /// With what Blackboard signs.

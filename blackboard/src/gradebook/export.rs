@@ -9,6 +9,7 @@ use scb_protocol::grade::Points;
 use scb_protocol::rules::Title;
 
 use super::columns::{Columns, Form, Named};
+use super::outdated::{self, Outdated};
 use super::refused;
 use super::sheet::{Row, Sheet};
 use crate::arguments::grades::{Export, PlatformName};
@@ -35,6 +36,7 @@ pub(super) fn run(desk: &Desk, command: &Export) -> anyhow::Result<()> {
         Some(file) => filled(Sheet::read(file)?, command, &title, &grades)?,
         None => anew(command.platform, &title, &grades),
     };
+    outdated::remark(&Outdated::all(desk, &place, &grades)?)?;
     let bytes = sheet.to_bytes();
     match &command.out {
         Some(path) => Ok(write_atomic(path, &bytes, 0o600)?),

@@ -223,6 +223,7 @@ fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<
                 "maximum": change.given.maximum,
                 "group": change.given.group,
                 "submission": change.given.submission,
+                "was_submission": change.was_for,
                 "late_seconds": change.lateness.map(|late| late.seconds),
                 "lateness_percent": change.lateness.map(|late| late.percent),
                 "raw": change.lateness.map(|late| late.raw),
@@ -251,8 +252,13 @@ fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<
             Some(_) => "",
             None => "  (has handed in nothing)",
         };
+        let version = match (change.was_for, given.submission) {
+            (Some(was), Some(is)) => format!("  (for {is}; that was for {was})"),
+            (Some(was), None) => format!("  (that was for {was}, which does not count)"),
+            (None, _) => String::new(),
+        };
         say(&format!(
-            "{sid}  was {was}, is {points} of {maximum}{group}{late}{nothing}"
+            "{sid}  was {was}, is {points} of {maximum}{group}{late}{version}{nothing}"
         ))?;
     }
     for one in &plan.left_out {

@@ -52,8 +52,10 @@ impl Late {
     ) -> bool {
         let before =
             there.filter(|there| there.points == given.points && there.maximum == given.maximum);
-        if let Some(before) = before.and_then(|there| there.lateness) {
-            given.lateness = Some(before);
+        if let Some(before) = before.filter(|there| there.lateness.is_some()) {
+            // What the lateness of another version cost is not said of this one.
+            let same = before.submission == given.submission;
+            given.lateness = before.lateness.filter(|_| same);
             return true;
         }
         if let Some(lateness) = lateness.filter(|_| self.apply) {

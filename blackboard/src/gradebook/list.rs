@@ -3,16 +3,18 @@
 use scb_cli::{local_time, printable, rfc3339, say};
 use serde_json::{Value, json};
 
+use super::outdated::{self, Outdated};
 use crate::arguments::courses::Of;
 use crate::courses::Desk;
 use crate::courses::text::{say_json, table};
 use crate::store::grades::Graded;
 
-const TITLE: [&str; 7] = [
+const TITLE: [&str; 8] = [
     "STUDENT",
     "POINTS",
     "OF",
     "GROUP",
+    "FOR",
     "GRADED BY",
     "AT",
     "SHOWN",
@@ -21,9 +23,11 @@ const TITLE: [&str; 7] = [
 pub(super) fn run(desk: &Desk, of: &Of, (history, json): (bool, bool)) -> anyhow::Result<()> {
     let place = desk.place(&of.which());
     let grades = desk.store.grades(&place)?;
+    let outdated = Outdated::all(desk, &place, &grades)?;
     let mut former = desk.store.former_grades(&place)?;
     let grades = grades.into_iter().map(|(sid, now)| Shown {
         former: former.remove(&sid).unwrap_or_default(),
+        outdated: outdated.get(&sid).copied(),
         now,
     });
     let grades: Vec<_> = grades.collect();
@@ -43,13 +47,15 @@ pub(super) fn run(desk: &Desk, of: &Of, (history, json): (bool, bool)) -> anyhow
     for line in table(&rows) {
         say(&line)?;
     }
-    Ok(())
+    outdated::remark(&outdated)
 }
 
 /// A student's grade, and those that he could see before, the latest first.
 struct Shown {
     now: Graded,
     former: Vec<Graded>,
+    /// What counts instead of what was graded.
+    outdated: Option<Outdated>,
 }
 
 impl Shown {
@@ -66,7 +72,7 @@ impl Shown {
     }
 
     /// Those before, each with when it was shown.
-    fn history(&self) -> impl Iterator<Item = [String; 7]> {
+    fn history(&self) -> impl Iterator<Item = [String; 8]> {
         let former = self.former.iter().zip(self.ends());
         former.map(|(one, end)| {
             let from = one
@@ -87,6 +93,7 @@ impl Shown {
 
     fn as_json(&self, history: bool) -> Value {
         let mut told = as_json(&self.now);
+        told["outdated"] = json!(self.outdated);
         if history {
             let former = self.former.iter().zip(self.ends());
             let former = former.map(|(one, end)| {
@@ -100,13 +107,16 @@ impl Shown {
     }
 }
 
-fn row(graded: &Graded, shown: String) -> [String; 7] {
+fn row(graded: &Graded, shown: String) -> [String; 8] {
     let grade = &graded.grade;
     [
         grade.sid.to_string(),
         grade.points.to_string(),
         grade.maximum.to_string(),
         grade.group.map_or(String::new(), |group| group.to_string()),
+        grade
+            .submission
+            .map_or("nothing".to_owned(), |number| number.to_string()),
         printable(&grade.grader.to_string()),
         local_time(grade.at),
         shown,

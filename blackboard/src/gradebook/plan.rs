@@ -20,6 +20,8 @@ pub(super) struct Change {
     pub(super) given: Given,
     /// The points before.
     pub(super) was: Option<Points>,
+    /// For which version these were, if that is another one.
+    pub(super) was_for: Option<SubmissionNumber>,
     /// What lateness costs, or would cost if it were applied.
     pub(super) lateness: Option<Lateness>,
     /// What the student handed in when it was closed for him, with others who had more time, if that
@@ -139,6 +141,9 @@ impl Plan {
             Some(there) if there.is_same_as(&given) => self.same += 1,
             there => self.changes.push(Change {
                 was: there.map(|there| there.points),
+                was_for: there
+                    .and_then(|there| there.submission)
+                    .filter(|graded| Some(*graded) != given.submission),
                 lateness,
                 after_close,
                 given,

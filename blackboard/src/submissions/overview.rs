@@ -19,9 +19,10 @@ use super::{LeftOut, sids};
 use crate::arguments::courses::Which;
 use crate::courses::Desk;
 use crate::failure::failure;
+use crate::gradebook::Outdated;
 use crate::store::parts::{Part, Proposed, Upload, Version};
 use crate::store::setbacks::Setback;
-use crate::store::{Error, Place};
+use crate::store::{Error, Place, Store};
 
 /// Of how many students is read at a time: of them statements are held, of all others the IDs.
 const PAGE: usize = 500;
@@ -72,6 +73,8 @@ pub(crate) struct Overview<'a> {
     uploads: BTreeMap<StudentId, Upload>,
     proposed: BTreeMap<StudentId, Proposed>,
     setbacks: BTreeMap<StudentId, Setback>,
+    /// For which version who is graded.
+    graded: BTreeMap<StudentId, Option<SubmissionNumber>>,
     /// Who is still to be shown, the last one first, and whether he is on the class list, if there
     /// is one.
     left: Vec<(StudentId, Option<bool>)>,
@@ -93,6 +96,7 @@ impl<'a> Overview<'a> {
             uploads,
             proposed,
             setbacks,
+            graded: graded(store, &place)?,
             left: everybody.found.into_iter().rev().collect(),
             desk,
             which,
@@ -141,6 +145,9 @@ impl<'a> Overview<'a> {
         let setback = self.setbacks.get(&part.sid);
         let setback = setback.filter(|one| came.as_ref().is_none_or(|came| came.at <= one.at));
         let extended_to = self.book.extended_to(&part.sid);
+        let counts = came.as_ref().map(|came| came.number);
+        let graded = self.graded.get(&part.sid);
+        let outdated = graded.and_then(|graded| Outdated::of(*graded, counts));
         let line = Line {
             state,
             setback: setback.map(Failed::new),
@@ -157,6 +164,7 @@ impl<'a> Overview<'a> {
             upload_until: upload.and_then(|upload| upload.until).map(rfc3339),
             extended_to: extended_to.map(rfc3339),
             on_class_list: listed,
+            outdated,
             sid: part.sid,
         };
         self.totals.add(&line);
@@ -171,6 +179,21 @@ impl<'a> Overview<'a> {
             }
         }
     }
+}
+
+/// Who is missing is told also where a grade was altered, which `grades list` says.
+fn graded(
+    store: &Store,
+    place: &Place,
+) -> Result<BTreeMap<StudentId, Option<SubmissionNumber>>, Error> {
+    let grades = match store.grades(place) {
+        Err(Error::CoursesAltered { .. }) => BTreeMap::new(),
+        grades => grades?,
+    };
+    let graded = grades.into_iter();
+    Ok(graded
+        .map(|(sid, one)| (sid, one.grade.submission))
+        .collect())
 }
 
 /// How far a student is.
@@ -232,6 +255,9 @@ pub(crate) struct Line {
     pub(crate) setback: Option<Failed>,
     /// Nothing where there is no class list.
     on_class_list: Option<bool>,
+    /// He is graded, and not for the version that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) outdated: Option<Outdated>,
 }
 
 /// A version that came, with others who had more time, when it was closed for this student: it does

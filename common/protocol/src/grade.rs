@@ -145,13 +145,14 @@ impl Grade {
         }
     }
 
-    /// Whether it says the same of the student as another one, whenever and by whomever it was
-    /// entered.
+    /// Whether it says the same of the student, for the same version, as another one, whenever and by
+    /// whomever it was entered.
     pub fn is_same_as(&self, given: &Given) -> bool {
         self.points == given.points
             && self.maximum == given.maximum
             && self.group == given.group
             && self.lateness == given.lateness
+            && self.submission == given.submission
             && self.comment == given.comment
     }
 }

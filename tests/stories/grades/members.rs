@@ -174,3 +174,78 @@ fn for_whom_it_was_closed_gets_no_group_s_grade_and_of_his_own_nothing_is_left()
         assert!(shown.contains(part), "{part} is missing:\n{shown}");
     }
 }
+
+#[test]
+fn a_grade_names_its_version_and_everybody_who_looks_is_told_that_another_one_counts() {
+    let teacher = Teacher::new();
+    let book = "sid,grade\n1155000001,7\n1155000002,7\n";
+    let import = || teacher.import(book, &MAXIMUM).succeeded().json();
+    import();
+    let versions = |told: &Value, name: &str| -> Vec<Value> {
+        let changed = told["changed"].as_array().unwrap().iter();
+        changed.map(|one| one[name].clone()).collect()
+    };
+    assert_eq!(import()["same"], 2, "the same version");
+    let quiet = teacher.grades("list", &[]).succeeded();
+    assert!(quiet.stdout.contains("S-000001"), "{quiet:#?}");
+    assert_eq!(quiet.stderr, "");
+
+    teacher.hand_in(SAMPLE);
+    let remark = "1155000001 is graded for S-000001, but S-000002 counts";
+    for ran in [
+        teacher.grades("list", &[]),
+        teacher.grades("export", &["--for", "canvas"]),
+        teacher.grades("release", &[]),
+    ] {
+        let ran = ran.succeeded();
+        assert!(ran.stderr.contains(remark), "{ran:#?}");
+        assert_eq!(ran.stderr.matches("CHECK THE GRADE").count(), 2);
+    }
+    let counts = json!({"graded": "S-000001", "counts": "S-000002"});
+    let listed = teacher.grades("list", &["--json"]).succeeded().json();
+    assert_eq!(listed[0]["outdated"], counts);
+    let told: Value = serde_json::from_str(&teacher.overview("--json")).unwrap();
+    assert_eq!(told["students"][1]["outdated"], counts);
+    assert_eq!(told["students"][2]["outdated"], Value::Null, "not graded");
+    let shown = "graded for S-000001, but S-000002 counts";
+    assert_eq!(teacher.overview("").matches(shown).count(), 2);
+    let rows = teacher.overview("--csv");
+    assert!(
+        rows.lines().nth(1).unwrap().contains(",\"graded for"),
+        "{rows}"
+    );
+
+    // The very same points for what counts now are another grade.
+    let told = import();
+    let [new, old] = ["submission", "was_submission"].map(|name| versions(&told, name));
+    assert_eq!(new, ["S-000002", "S-000002"]);
+    assert_eq!(old, ["S-000001", "S-000001"]);
+    assert_eq!(import()["same"], 2);
+    let released = teacher.grades("release", &["--json"]).succeeded().json();
+    assert_eq!(
+        (&released["released"], &released["outdated"]),
+        (&json!(2), &json!([]))
+    );
+    let shown = teacher.campus.student(&["grades", "--ids", "1155000001"]);
+    let shown = shown.succeeded().stdout;
+    assert!(shown.contains("for S-000002"), "{shown}");
+}
+
+#[test]
+fn what_the_lateness_of_one_version_cost_is_not_said_of_the_next() {
+    let (due, rule) = ("2020-01-02T00:00:00Z", "10%/day to 50%");
+    let teacher = Teacher::with(&["--due", due, "--late-rule", rule]);
+    let apply = [&MAXIMUM[..], &["--apply-lateness"]].concat();
+    teacher
+        .import("sid,grade\n1155000001,8\n", &apply)
+        .succeeded();
+    teacher.hand_in(SAMPLE);
+    // What was exported comes back: the points stay, and nothing is taken off again.
+    let told = teacher.import("sid,grade\n1155000001,3\n", &apply);
+    let told = told.succeeded().json();
+    assert_eq!(changed(&told), owned(&[("1155000001", "3")]));
+    assert_eq!(told["changed"][0]["submission"], "S-000002");
+    assert_eq!(told["changed"][0]["lateness_applied"], false);
+    let listed = teacher.grades("list", &["--json"]).succeeded().json();
+    assert_eq!(listed[0]["lateness"], Value::Null);
+}

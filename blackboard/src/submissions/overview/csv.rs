@@ -6,7 +6,7 @@ use scb_cli::inert;
 
 use super::{Line, Overview};
 
-const HEADER: [&str; 19] = [
+const HEADER: [&str; 20] = [
     "sid",
     "state",
     "number",
@@ -26,6 +26,7 @@ const HEADER: [&str; 19] = [
     "setback_at",
     "after_close",
     "detached",
+    "grade",
 ];
 
 pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
@@ -44,7 +45,7 @@ pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
     Ok(writer.flush()?)
 }
 
-fn cells(line: &Line) -> [String; 19] {
+fn cells(line: &Line) -> [String; 20] {
     let (came, failed) = (line.came.as_ref(), line.setback.as_ref());
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let members = came.iter().flat_map(|came| &came.members);
@@ -75,5 +76,7 @@ fn cells(line: &Line) -> [String; 19] {
             .as_ref()
             .map_or(String::new(), |after| after.number.to_string()),
         detached.join(" "),
+        line.outdated
+            .map_or(String::new(), |outdated| outdated.to_string()),
     ]
 }

@@ -113,6 +113,7 @@ fn remarks(line: &Line) -> Vec<String> {
         (None, _) => {}
     }
     remarks.extend(line.setback.as_ref().map(setback));
+    remarks.extend(line.outdated.map(|outdated| outdated.to_string()));
     if line.on_class_list == Some(false) {
         remarks.push("not on the class list".to_owned());
     }
