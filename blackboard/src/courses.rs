@@ -2,6 +2,7 @@
 //! server runs, which goes by what they changed from its next look on.
 
 mod assignment;
+mod close;
 pub(crate) mod consent;
 mod course;
 mod extension;

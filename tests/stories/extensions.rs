@@ -1,5 +1,7 @@
 //! More time for one student, and a common deadline that is moved beyond it and back again.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::assignments::{DAY, add, at, campus, student, teacher};
@@ -92,4 +94,45 @@ fn an_extension_that_the_common_deadline_overtakes_is_told_as_what_it_is_to_ever
     let words =
         format!("extension add lab-1 --course CSCI3150 --student {GIVEN} --due {earlier} --json");
     teacher(&campus, &words).refused(3, "rules_invalid");
+}
+
+#[test]
+fn who_may_still_hand_in_after_the_close_is_named_and_ended_if_that_is_wanted() {
+    let campus = campus();
+    add(&campus, "Lab-1", DAY, "--grace 1s");
+    student(&campus, &format!("enrol --ids {GIVEN}")).succeeded();
+    let own = at(3 * DAY);
+    let words = format!("extension add lab-1 --course CSCI3150 --student {GIVEN} --due {own}");
+    teacher(&campus, &words).succeeded();
+    let close = "assignment close lab-1 --course CSCI3150";
+    let told = teacher(&campus, close).succeeded().stderr;
+    for part in [
+        format!("STILL OPEN for {GIVEN}, until "),
+        format!("`blackboard {close} --with-extensions` ends these as well"),
+    ] {
+        assert!(told.contains(&part), "{part} is missing:\n{told}");
+    }
+    let told = teacher(&campus, &format!("{close} --json"))
+        .succeeded()
+        .json();
+    assert_eq!(told["still_open"][0]["sid"], GIVEN);
+    assert_eq!(told["still_open"].as_array().unwrap().len(), 1);
+    let state = || {
+        let listed = student(&campus, &format!("assignments --all --ids {GIVEN} --json"));
+        let listed = listed.succeeded().json();
+        let listed = listed["assignments"].as_array().unwrap();
+        let found = listed.iter().find(|one| one["assignment"] == "lab-1");
+        found.unwrap()["members"][0]["state"].clone()
+    };
+    assert_eq!(state(), "on_time");
+
+    let told = teacher(&campus, &format!("{close} --with-extensions")).succeeded();
+    let again = teacher(&campus, &format!("{close} --with-extensions --json"));
+    let begun = Instant::now();
+    while state() != "closed" {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{told:#?}");
+    }
+    assert_eq!(again.succeeded().json()["changes"], Value::Array(vec![]));
+    let told = teacher(&campus, &format!("{close} --json")).succeeded();
+    assert_eq!(told.json()["still_open"], Value::Array(vec![]));
 }

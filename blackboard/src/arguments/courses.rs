@@ -139,8 +139,11 @@ const CLOSE_EXAMPLES: &str = "\
 Examples:
   blackboard assignment close lab --course SANDBOX
 
-From now on nothing is taken, but for those who have an extension that lasts longer. It is told how
-many have handed in or begun, and asked; where nobody can answer it takes --yes (`not_confirmed`,
+  blackboard assignment close lab-1 --course CSCI3150 --with-extensions
+
+From now on nothing is taken, but of those who have an extension that lasts longer: they are named.
+With --with-extensions these end as well. What was handed in stays, and on time if it was. It is told
+how many have handed in or begun, and asked; where nobody can answer it takes --yes (`not_confirmed`,
 exit code 2).";
 
 const ASSIGNMENT_LIST_EXAMPLES: &str = "\
@@ -175,6 +178,9 @@ pub(crate) enum AssignmentCommand {
     Close {
         #[command(flatten)]
         which: Which,
+        /// End the extensions as well, at the end of their time of grace
+        #[arg(long)]
+        with_extensions: bool,
         /// Close it without being asked
         #[arg(long)]
         yes: bool,

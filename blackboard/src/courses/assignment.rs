@@ -9,6 +9,7 @@ use scb_protocol::rules::{
 use scb_protocol::statement::Label;
 use serde_json::{Value, json};
 
+use super::close::{self, StillOpen, end_extensions, still_open};
 use super::forward::Forward;
 use super::text::{joined, say_json, standing, table, value};
 use super::{Desk, text};
@@ -21,14 +22,24 @@ pub(super) fn run(desk: &Desk, command: &AssignmentCommand) -> anyhow::Result<()
     match command {
         AssignmentCommand::Add(add) => self::add(desk, add),
         AssignmentCommand::Change(change) => self::change(desk, change),
-        AssignmentCommand::Close { which, yes, output } => close(desk, which, *yes, output.json),
+        AssignmentCommand::Close {
+            which,
+            with_extensions,
+            yes,
+            output,
+        } => close(desk, which, (*with_extensions, *yes), output.json),
         AssignmentCommand::Withdraw { which, output } => withdraw(desk, which, output.json),
         AssignmentCommand::List { course, output } => list(desk, course.as_ref(), output.json),
         AssignmentCommand::Show { which, output } => show(desk, which, output.json),
     }
 }
 
-fn close(desk: &Desk, which: &Which, yes: bool, json: bool) -> anyhow::Result<()> {
+fn close(
+    desk: &Desk,
+    which: &Which,
+    (with_extensions, yes): (bool, bool),
+    json: bool,
+) -> anyhow::Result<()> {
     // The last moment at which it was open is over.
     let last = from_seconds(desk.now.as_secs().saturating_sub(1));
     let place = desk.place(which);
@@ -41,7 +52,12 @@ fn close(desk: &Desk, which: &Which, yes: bool, json: bool) -> anyhow::Result<()
     }
     let close = move |terms| closed(terms, last);
     let changed = desk.store.change_assignment(place, close, desk.now)?;
-    say_changed(which, (&changed, forward.as_ref()), json)
+    if with_extensions {
+        end_extensions(desk, which)?;
+    }
+    let open = still_open(desk, which)?;
+    say_changed(which, (&changed, forward.as_ref(), &open), json)?;
+    close::remark(which, &open)
 }
 
 fn withdraw(desk: &Desk, which: &Which, json: bool) -> anyhow::Result<()> {
@@ -156,7 +172,8 @@ fn change(desk: &Desk, change: &ChangeAssignment) -> anyhow::Result<()> {
     }
     let apply = move |terms| changed(terms, &wanted);
     let told = desk.store.change_assignment(place, apply, desk.now)?;
-    say_changed(&change.which, (&told, forward.as_ref()), change.output.json)?;
+    let told = (&told, forward.as_ref(), &[][..]);
+    say_changed(&change.which, told, change.output.json)?;
     if let Some(forward) = &forward {
         forward.remark()?;
     }
@@ -212,7 +229,7 @@ fn closed(mut terms: Terms, now: UnixTime) -> Result<Rules, RulesError> {
 
 fn say_changed(
     which: &Which,
-    (amended, forward): (&Amended, Option<&Forward>),
+    (amended, forward, open): (&Amended, Option<&Forward>, &[StillOpen]),
     json: bool,
 ) -> anyhow::Result<()> {
     let Amended {
@@ -228,6 +245,7 @@ fn say_changed(
             "extensions_without_effect": amended.idle,
             "extensions_in_effect_again": amended.again,
             "brought_forward": forward.map(Forward::as_json),
+            "still_open": close::as_json(open),
         }));
     }
     if changes.is_empty() {
