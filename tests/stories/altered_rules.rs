@@ -38,7 +38,7 @@ fn altered_rules_count_for_nobody_and_the_operator_is_told() {
     let campus = &watched.campus;
     let due = at(DAY);
     for words in [
-        "assignment close lab --course SANDBOX",
+        "assignment close lab --course SANDBOX --yes",
         "course add CSCI3150 --title OS",
     ] {
         teacher(campus, words).succeeded();

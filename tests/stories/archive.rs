@@ -1,6 +1,7 @@
 //! Everything of an assignment in one file, and the proof that nothing was left out.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,6 +34,7 @@ fn campus() -> Campus {
 pub(crate) fn archive(campus: &Campus, path: &Path) -> Ran {
     let mut arguments = vec!["submissions", "archive", path.to_str().unwrap(), "--json"];
     arguments.extend(OF);
+    arguments.push("--replace");
     campus.administer_blackboard(&arguments)
 }
 
@@ -342,4 +344,43 @@ fn after_an_old_backup_no_archive_is_final() {
         }
         assert!(!said.contains("is FINAL"), "{said}");
     }
+}
+
+#[test]
+fn what_is_there_is_not_written_over_and_no_planted_link_is_followed() {
+    let campus = campus();
+    let path = campus.outside().join("lab.zip");
+    fs::write(&path, "another assignment's").unwrap();
+    let without = |path: &Path| {
+        let arguments = ["submissions", "archive", path.to_str().unwrap(), "--json"];
+        campus.administer_blackboard(&[&arguments[..], &OF].concat())
+    };
+    without(&path).refused(3, "file_exists");
+    assert_eq!(fs::read(&path).unwrap(), b"another assignment's");
+    without(campus.outside()).refused(2, "target_directory");
+    archive(&campus, &path).succeeded();
+    verify(&campus, &path).succeeded();
+
+    let (out, elsewhere) = (campus.outside().join("out"), campus.outside().join("else"));
+    let folder = out.join("S-000001");
+    fs::create_dir(&elsewhere).unwrap();
+    let export = || {
+        let arguments = ["submissions", "export", out.to_str().unwrap(), "--json"];
+        campus.administer_blackboard(&arguments)
+    };
+    // In the place of the folder, and of one in it.
+    for link in [folder.clone(), folder.join("src")] {
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(&elsewhere, &link).unwrap();
+        let refused = export();
+        assert!(
+            refused.stderr.contains("it is a link"),
+            "{link:?}: {refused:#?}"
+        );
+        assert_eq!(refused.exit, Some(5), "{refused:#?}");
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+        fs::remove_file(&link).unwrap();
+    }
+    export().succeeded();
+    assert_eq!(fs::read(folder.join("report.pdf")).unwrap(), b"the report");
 }

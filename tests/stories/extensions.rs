@@ -105,14 +105,16 @@ fn who_may_still_hand_in_after_the_close_is_named_and_ended_if_that_is_wanted() 
     let words = format!("extension add lab-1 --course CSCI3150 --student {GIVEN} --due {own}");
     teacher(&campus, &words).succeeded();
     let close = "assignment close lab-1 --course CSCI3150";
-    let told = teacher(&campus, close).succeeded().stderr;
+    let told = teacher(&campus, &format!("{close} --yes"))
+        .succeeded()
+        .stderr;
     for part in [
         format!("STILL OPEN for {GIVEN}, until "),
         format!("`blackboard {close} --with-extensions` ends these as well"),
     ] {
         assert!(told.contains(&part), "{part} is missing:\n{told}");
     }
-    let told = teacher(&campus, &format!("{close} --json"))
+    let told = teacher(&campus, &format!("{close} --yes --json"))
         .succeeded()
         .json();
     assert_eq!(told["still_open"][0]["sid"], GIVEN);
@@ -126,13 +128,13 @@ fn who_may_still_hand_in_after_the_close_is_named_and_ended_if_that_is_wanted() 
     };
     assert_eq!(state(), "on_time");
 
-    let told = teacher(&campus, &format!("{close} --with-extensions")).succeeded();
-    let again = teacher(&campus, &format!("{close} --with-extensions --json"));
+    let told = teacher(&campus, &format!("{close} --yes --with-extensions")).succeeded();
+    let again = teacher(&campus, &format!("{close} --yes --with-extensions --json"));
     let begun = Instant::now();
     while state() != "closed" {
         assert!(begun.elapsed() < Duration::from_secs(30), "{told:#?}");
     }
     assert_eq!(again.succeeded().json()["changes"], Value::Array(vec![]));
-    let told = teacher(&campus, &format!("{close} --json")).succeeded();
+    let told = teacher(&campus, &format!("{close} --yes --json")).succeeded();
     assert_eq!(told.json()["still_open"], Value::Array(vec![]));
 }

@@ -79,7 +79,7 @@ fn grade(campus: &Campus) {
     teacher(&["grades", "import", &book, "--grader", "Dr Chan"]);
     teacher(&["grades", "release"]);
     // Waits for CUHK, to which Blackboard hands in what is new.
-    teacher(&["submissions", "archive", &file("archive.zip")]);
+    teacher(&["submissions", "archive", &file("archive.zip"), "--replace"]);
 }
 
 /// What the fault is to spoil.

@@ -337,7 +337,7 @@ fn an_archive_has_the_cosignatures_that_its_receipts_need() {
     let archive = |of: &Witnessed| {
         let arguments = ["submissions", "archive", file.to_str().unwrap()];
         let of_lab = ["--course", "SANDBOX", "--assignment", "lab", "--wait", "1s"];
-        let arguments = [&arguments[..], &of_lab].concat();
+        let arguments = [&arguments[..], &of_lab, &["--replace"]].concat();
         of.campus.administer_blackboard(&arguments)
     };
     let verify = |key: &str| {

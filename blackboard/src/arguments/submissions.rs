@@ -172,8 +172,11 @@ pub(crate) struct Detach {
 /// `blackboard submissions archive`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Archive {
-    /// ZIP file to write; it takes the place of one that is there
+    /// ZIP file to write; refused if something of that name is there
     pub(crate) file: PathBuf,
+    /// Put it in the place of the file that is there
+    #[arg(long)]
+    pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) of: Of,
     /// For how long to wait until CUHK has seen the last entries: 0, 30s, 2min

@@ -4,11 +4,11 @@
 mod proof;
 mod write;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
 
-use scb_cli::{Failure, Home, Role, counted, local_time, say, write_atomic_with};
+use scb_cli::{Failure, Home, Role, counted, local_time, printable, say, write_atomic_with};
 use scb_protocol::export::Head;
 use scb_storage::ContentStore;
 use serde_json::json;
@@ -27,6 +27,7 @@ use crate::store::closing::Closing;
 const MODE: u32 = 0o600;
 
 pub(super) fn run(home: &Path, command: &Archive) -> anyhow::Result<()> {
+    check_target(command)?;
     let desk = Desk::open(home)?;
     let home = Home::open(home, Role::Blackboard)?;
     let place = desk.place(&command.of.which());
@@ -44,6 +45,21 @@ pub(super) fn run(home: &Path, command: &Archive) -> anyhow::Result<()> {
         packing.write(BufWriter::new(file), &command.file)
     })?;
     tell(command, &written, closing)
+}
+
+/// What is there may be the only evidence of another assignment.
+fn check_target(command: &Archive) -> Result<(), Failure> {
+    let path = printable(&command.file.to_string_lossy());
+    match fs::symlink_metadata(&command.file) {
+        Err(_) => Ok(()),
+        Ok(found) if found.is_dir() => Err(Failure::usage(format!("{path} is a directory"))
+            .with_remedy("name a file, such as lab-1.zip in it")
+            .with_code("target_directory")),
+        Ok(_) if command.replace => Ok(()),
+        Ok(_) => Err(Failure::refused(format!("{path} is there already"))
+            .with_remedy("name another file, or give --replace; nothing was changed")
+            .with_code("file_exists")),
+    }
 }
 
 fn tell(command: &Archive, written: &Written, closing: Closing) -> anyhow::Result<()> {

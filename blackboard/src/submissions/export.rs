@@ -147,12 +147,14 @@ fn write(
     let paths: Vec<PathBuf> = paths.collect();
     for (file, path) in files.iter().zip(&paths) {
         let parent = path.parent().unwrap_or(folder);
+        target::check(folder, parent)?;
         fs::create_dir_all(parent).map_err(TargetError::at(parent))?;
         let copied = source
             .content
             .copy_to_blocking(file.sha256.as_bytes(), path);
         copied.map_err(not_copied)?;
     }
+    target::check(folder, folder)?;
     let path = folder.join(RECEIPT);
     write_atomic(&path, receipt, 0o600).map_err(TargetError::of_cli(&path))?;
     Ok(paths)

@@ -1,5 +1,6 @@
 //! What can be wrong with the directory into which is exported.
 
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,6 +71,30 @@ impl From<TargetError> for Failure {
             .with_remedy(remedy)
             .with_code(code)
     }
+}
+
+/// No link leads out of the folder of a submission, down to the folder of one of its files: what somebody
+/// has put in the place of one is not followed.
+///
+/// # Errors
+///
+/// [`TargetError`]: one of them is there, and no folder.
+pub(super) fn check(folder: &Path, below: &Path) -> Result<(), TargetError> {
+    let mut parts: Vec<_> = below.ancestors().collect();
+    parts.retain(|part| part.starts_with(folder));
+    for part in parts.into_iter().rev() {
+        let why = match fs::symlink_metadata(part) {
+            Ok(found) if found.is_dir() => continue,
+            Ok(found) if found.is_symlink() => "it is a link, which may lead anywhere",
+            Ok(_) => "it is no directory",
+            // It is made.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(TargetError::at(part)(error)),
+        };
+        let error = io::Error::new(ErrorKind::NotADirectory, why);
+        return Err(TargetError::at(part)(error));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
