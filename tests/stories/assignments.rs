@@ -360,3 +360,46 @@ fn a_deadline_that_is_over_is_refused_in_the_time_of_the_machine() {
     assert!(refused.stderr.contains(told), "{refused:#?}");
     assert_eq!(refused.exit, Some(3));
 }
+
+#[test]
+fn how_long_grace_lasts_and_late_work_is_taken_is_told() {
+    let campus = campus();
+    // A minute of room for a slow machine.
+    let room = 59;
+    add(&campus, "Lab-1", 49 * 60 + room - HOUR, "--grace 1h");
+    let cutoff = at(40 * HOUR + room);
+    let options = format!("--late-rule 10%/day --cutoff {cutoff}");
+    add(&campus, "Lab-2", room - 33 * HOUR, &options);
+    add(&campus, "Lab-3", -60, "--late-rule mark");
+    student(&campus, "enrol --ids 1155000001").succeeded();
+    let told = student(&campus, "assignments --ids 1155000001");
+    let told = told.succeeded().stdout;
+    for part in [
+        "within the grace: not late; 49 min of it left",
+        "which costs 20 %; in 15 h 0 min it costs 30 %; taken for another 40 h 0 min",
+        "; there is no cut-off",
+    ] {
+        assert!(told.contains(part), "{part} is missing:\n{told}");
+    }
+    let told = student(&campus, "assignments --ids 1155000001 --json");
+    let told = told.succeeded().json();
+    let member = |name: &str| {
+        let listed = told["assignments"].as_array().unwrap();
+        let found = listed.iter().find(|one| one["assignment"] == name);
+        found.unwrap()["members"][0].clone()
+    };
+    let (grace, late, marked) = (member("lab-1"), member("lab-2"), member("lab-3"));
+    assert_eq!(grace["seconds_left"], 0);
+    let left = grace["grace_seconds_left"].as_i64().unwrap();
+    assert!((49 * 60..=49 * 60 + room).contains(&left), "{grace}");
+    assert_eq!(grace["closes"], grace["grace_ends"]);
+    assert_eq!(late["closes"], cutoff.as_str());
+    let left = late["closes_seconds_left"].as_i64().unwrap();
+    assert!((40 * HOUR..=40 * HOUR + room).contains(&left), "{late}");
+    assert_eq!(late["costs_then_percent"], 30);
+    assert!(late["costs_more_after"].is_string(), "{late}");
+    assert_eq!(
+        (&marked["closes"], &marked["costs_then_percent"]),
+        (&Value::Null, &Value::Null)
+    );
+}

@@ -152,6 +152,11 @@ fn standing(one: &ListedAssignment, now: UnixTime) -> Standing {
     one.rules.judge_group(now, &one.extensions)
 }
 
+/// A student's own extension.
+fn own<'a>(one: &'a ListedAssignment, sid: &StudentId) -> Option<&'a Extension> {
+    one.extensions.iter().find(|own| own.sid == *sid)
+}
+
 fn each(one: &ListedAssignment, sids: &[StudentId], now: UnixTime) -> Vec<MemberStanding> {
     one.rules.judge_each(now, sids, &one.extensions)
 }
@@ -207,8 +212,9 @@ fn rows(
     let standings = each(one, sids, now);
     if standing(one, now).is_open() && standings.iter().any(differs) {
         let told = standings.iter().map(|it| {
+            let left = words.left(rules, own(one, &it.sid), now);
             let text = words.member(it.standing);
-            (it.sid.to_string(), text)
+            (it.sid.to_string(), format!("{text}{left}"))
         });
         rows.extend(told);
     }
@@ -284,19 +290,25 @@ fn one_as_json(told: &Told, one: &ListedAssignment, sids: &[StudentId]) -> Value
         })
     });
     let standings = each(one, sids, now);
-    let due = standings.iter().zip(sids).map(|(_, sid)| {
-        let own = one.extensions.iter().find(|own| own.sid == *sid);
-        one.rules.due_for(own)
-    });
-    let members = standings.iter().zip(due).map(|(it, due)| {
+    let members = standings.iter().map(|it| {
         let (late, costs) = lateness(it.standing);
+        let (rules, own) = (&one.rules, own(one, &it.sid));
+        let left = |end: UnixTime| end.as_secs().saturating_sub(now.as_secs());
+        let (due, grace) = (rules.due_for(own), rules.grace_ends_for(own));
+        let (closes, dearer) = (rules.closes_for(own), rules.dearer_for(now, own));
         json!({
             "sid": it.sid,
             "state": it.standing.as_str(),
             "due": due.map(rfc3339),
-            "seconds_left": due.map(|due| due.as_secs().saturating_sub(now.as_secs())),
+            "seconds_left": due.map(left),
+            "grace_ends": grace.map(rfc3339),
+            "grace_seconds_left": grace.map(left),
+            "closes": closes.map(rfc3339),
+            "closes_seconds_left": closes.map(left),
             "late_seconds": late,
             "costs_percent": costs,
+            "costs_more_after": dearer.map(|(last, _)| rfc3339(last)),
+            "costs_then_percent": dearer.map(|(_, costs)| costs),
         })
     });
     let changes = one.changes.iter().map(|it| {

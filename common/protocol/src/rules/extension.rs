@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
-use super::{LateRule, Rules, RulesError, after};
+use super::{LateRule, Rules, RulesError, Standing, after};
 use crate::object::objects;
 use crate::time::{as_rfc3339, as_rfc3339_if_any};
 
@@ -85,6 +85,30 @@ impl Rules {
     /// Until when work of a student with this extension is on time; `None`: always.
     pub fn due_for(&self, extension: Option<&Extension>) -> Option<UnixTime> {
         self.moments(extension).map(|moments| moments.due)
+    }
+
+    /// Until when work of a student with this extension is not late; `None`: always.
+    pub fn grace_ends_for(&self, extension: Option<&Extension>) -> Option<UnixTime> {
+        self.moments(extension).map(|moments| moments.grace_ends)
+    }
+
+    /// Of what a student with this extension would hand in late at this moment: the last moment at which that
+    /// costs no more, and what it costs afterwards. `None` if it is not late, or closes before it costs more.
+    pub fn dearer_for(
+        &self,
+        at: UnixTime,
+        extension: Option<&Extension>,
+    ) -> Option<(UnixTime, u8)> {
+        let Standing::Late { by, .. } = self.judge(at, extension) else {
+            return None;
+        };
+        let moments = self.moments(extension)?;
+        let (last, costs) = self.late.dearer_after(by)?;
+        let last = after(moments.due, last);
+        moments
+            .last
+            .is_none_or(|closes| last < closes)
+            .then_some((last, costs))
     }
 
     /// Until when work of a student with this extension is taken; `None`: always.

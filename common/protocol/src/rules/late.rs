@@ -62,6 +62,18 @@ impl LateRule {
     }
 }
 
+impl LateRule {
+    /// Of work that is late by so many seconds: the last second after `due` at which it costs no more than
+    /// now, and what it costs from then on; `None` if that is all that it can cost.
+    pub fn dearer_after(self, by: u64) -> Option<(u64, u8)> {
+        let Self::Penalty { per, most, .. } = self else {
+            return None;
+        };
+        let last = by.div_ceil(per.seconds()).saturating_mul(per.seconds());
+        (self.costs(by) < most).then(|| (last, self.costs(last.saturating_add(1))))
+    }
+}
+
 impl FromStr for LateRule {
     type Err = Error;
 

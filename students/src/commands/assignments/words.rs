@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
 use scb_explain::{Language, length, width};
 use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment};
-use scb_protocol::rules::{Groups, Rules, Standing};
+use scb_protocol::rules::{Extension, Groups, Rules, Standing};
 use scb_protocol::{counted, grouped};
 
 use crate::ClockOffset;
@@ -165,7 +165,46 @@ impl Words {
             (Language::Chinese, Standing::Closed { since }) => {
                 format!("已於 {} 截止", local_time(since))
             }
-            (_, standing) => self.member(standing),
+            (_, standing) => {
+                let left = self.left(&one.rules, with_most_time(one, now), now);
+                format!("{}{left}", self.member(standing))
+            }
+        }
+    }
+
+    /// How long what is past its due time is not late yet, or costs no more, and is taken at all; nothing of
+    /// what is on time or closed.
+    pub(super) fn left(self, rules: &Rules, own: Option<&Extension>, now: UnixTime) -> String {
+        let until = |end: UnixTime| self.length(end.as_secs().saturating_sub(now.as_secs()));
+        match (self.0, rules.judge(now, own)) {
+            (language, Standing::WithinGrace) => {
+                let left = rules.grace_ends_for(own).map(until).unwrap_or_default();
+                match language {
+                    Language::English => format!("; {left} of it left"),
+                    Language::Chinese => format!("；寬限期尚餘 {left}"),
+                }
+            }
+            (language, Standing::Late { .. }) => {
+                let (dearer, closes) = (rules.dearer_for(now, own), rules.closes_for(own));
+                let dearer = dearer.map(|(last, costs)| (until(last), costs));
+                let mut told = match (language, dearer) {
+                    (_, None) => String::new(),
+                    (Language::English, Some((left, costs))) => {
+                        format!("; in {left} it costs {costs} %")
+                    }
+                    (Language::Chinese, Some((left, costs))) => {
+                        format!("；{left} 後扣 {costs} %")
+                    }
+                };
+                told += &match (language, closes.map(until)) {
+                    (Language::English, Some(left)) => format!("; taken for another {left}"),
+                    (Language::English, None) => "; there is no cut-off".to_owned(),
+                    (Language::Chinese, Some(left)) => format!("；尚可提交 {left}"),
+                    (Language::Chinese, None) => "；不設截止時間".to_owned(),
+                };
+                told
+            }
+            _ => String::new(),
         }
     }
 
@@ -249,6 +288,13 @@ pub(crate) fn in_chinese(field: &str) -> &str {
     }
 }
 
+/// By whose extension the group stands as it does; `None` if by nobody's.
+fn with_most_time(one: &ListedAssignment, now: UnixTime) -> Option<&Extension> {
+    let group = one.rules.judge_group(now, &one.extensions);
+    let mut own = one.extensions.iter();
+    own.find(|own| one.rules.judge(now, Some(own)) == group)
+}
+
 /// The due time of the member with the most time.
 fn latest(one: &ListedAssignment) -> Option<UnixTime> {
     let own = one.extensions.iter();
@@ -257,8 +303,61 @@ fn latest(one: &ListedAssignment) -> Option<UnixTime> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use scb_protocol::from_seconds;
+    use scb_protocol::rules::{GroupSize, Terms};
+
     use super::*;
+
+    #[test]
+    fn what_is_left_of_grace_and_of_the_time_until_the_cut_off_is_told() {
+        let at = from_seconds;
+        let (day, group) = (86_400, GroupSize::new(1, 3).unwrap());
+        let rules = |late: &str, cutoff: Option<u64>| {
+            let terms = Terms {
+                due: Some(at(1000)),
+                grace: 600,
+                late: late.parse().unwrap(),
+                cutoff: cutoff.map(at),
+                ..Terms::always_open("Lab".parse().unwrap(), group, 1)
+            };
+            terms.check().unwrap()
+        };
+        let (english, chinese) = (Words(Language::English), Words(Language::Chinese));
+        let daily = rules("10%/day to 30%", Some(1000 + 3 * day));
+        for (now, told) in [
+            (1000, ""),
+            (1300, "; 5 min of it left"),
+            (1600, "; 0 s of it left"),
+            (
+                1000 + 3600,
+                "; in 23 h 0 min it costs 20 %; taken for another 2 d 23 h",
+            ),
+            (
+                1000 + day,
+                "; in 0 s it costs 20 %; taken for another 2 d 0 h",
+            ),
+            (1001 + 2 * day, "; taken for another 23 h 59 min"),
+            (1001 + 3 * day, ""),
+        ] {
+            assert_eq!(english.left(&daily, None, at(now)), told, "{now}");
+        }
+        assert_eq!(chinese.left(&daily, None, at(1300)), "；寬限期尚餘 5 分鐘");
+        let late = chinese.left(&daily, None, at(1000 + 3600));
+        assert_eq!(late, "；23 小時 0 分鐘 後扣 20 %；尚可提交 2 日 23 小時");
+        let marked = rules("mark", None);
+        let told = english.left(&marked, None, at(5000));
+        assert_eq!(told, "; there is no cut-off");
+        // Whoever has more time is told his own.
+        let own = Extension {
+            sid: "1155000001".parse().unwrap(),
+            due: at(1500),
+            cutoff: None,
+        };
+        let told = english.left(&daily, Some(&own), at(1600));
+        assert_eq!(told, "; 8 min of it left");
+    }
 
     #[test]
     fn a_change_is_told_in_one_language() {
