@@ -8,6 +8,7 @@
 //! acceptable, CUHK counts as away.
 
 mod address;
+mod clocks;
 mod link;
 mod lists_then;
 mod log_witness;
@@ -41,6 +42,7 @@ use revocations::all_in_force;
 use worker::{Ask, Worker};
 
 pub(crate) use address::CuhkAddress;
+pub(crate) use clocks::Clocks;
 pub(crate) use lists_then::{ListsNow, ListsThen};
 pub(crate) use log_witness::{LogWitness, Lost, Trouble};
 pub(crate) use revocations::Numbers;

@@ -41,7 +41,7 @@ use self::vigil::Vigil;
 pub(crate) use self::completion::{Completer, Unfinished};
 pub(crate) use self::largest_group::LargestGroup;
 use crate::announced::Announced;
-use crate::authority::{Authority, Unanswered};
+use crate::authority::{Authority, Clocks, Unanswered};
 use crate::fault::{Faults, Outgoing};
 use crate::identity::Identity;
 use crate::logs::Logs;
@@ -81,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) identity: watch::Receiver<Arc<Identity>>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// How far that is from CUHK's.
+    pub(crate) clocks: Clocks,
     /// Most members that any assignment is for.
     pub(crate) largest_group: LargestGroup,
     /// SHA-256 of the roots under which receipts were given, as they were known at the start.
@@ -220,7 +222,12 @@ impl Handler {
         let answer = self.shared.authority.verify(state.question()).await;
         let (trust, now) = (self.trust(), self.shared.clock.now());
         let (state, reply) = match answer {
-            Ok(answer) => state.handle(&answer, &trust, now)?,
+            Ok(answer) => {
+                let judged = state.handle(&answer, &trust, now);
+                let told = judged.as_ref().map(|(state, _)| state.assurance());
+                self.shared.clocks.note(told, now);
+                judged?
+            }
             Err(Unanswered::Away(away)) => state.without_cuhk(away, &trust, now)?,
             Err(Unanswered::Unusable(refusal)) => return Err(refusal),
         };

@@ -76,6 +76,7 @@ impl scb_transport::Vitals for Vitals {
         reasons.extend(self.cuhk());
         reasons.extend(self.own_certificate());
         reasons.extend(self.rules().await);
+        reasons.extend(self.shared.clocks.ailment(self.shared.clock.now()));
         reasons
     }
 
@@ -84,6 +85,10 @@ impl scb_transport::Vitals for Vitals {
         self.metrics.lists(&self.shared.authority.lists(), now);
         self.metrics
             .cuhk_in_touch(self.shared.authority.is_in_touch());
+        // Before the first answer nothing is known of it.
+        if let Some(ahead) = self.shared.clocks.ahead(now) {
+            self.metrics.clock(ahead);
+        }
         let contradicted = self.shared.contradicted.load(Ordering::Relaxed);
         self.metrics.cuhk_log(contradicted);
         let own = self.shared.identity.borrow();

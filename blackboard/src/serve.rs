@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 use self::sweeping::{ClockTrust, keep_sweeping, lapse, sweep, sweep_uploads};
 use self::tls::TlsMaker;
 use crate::authority::{
-    Authority, CuhkAddress, ListsNow, LogWitness, Settings, Witness, is_to_be_replaced,
+    Authority, Clocks, CuhkAddress, ListsNow, LogWitness, Settings, Witness, is_to_be_replaced,
 };
 use crate::config::{Config, WitnessPolicyError};
 use crate::enrol::receipt_roots;
@@ -146,6 +146,7 @@ impl Server {
             announced: Arc::default(),
             identity: identity.subscribe(),
             clock: Arc::clone(&clock),
+            clocks: Clocks::default(),
             largest_group: LargestGroup::default(),
             turns: Turns::new(QUESTIONS),
             sessions: Sessions::default(),

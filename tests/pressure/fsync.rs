@@ -34,10 +34,10 @@ int fsync(int fd) { return fails(fd) ? -1 : REAL(fsync)(fd); }
 int fdatasync(int fd) { return fails(fd) ? -1 : REAL(fdatasync)(fd); }
 "#;
 
-/// The shim as a library; `None` without a C compiler.
-fn shim(dir: &Path) -> Option<PathBuf> {
+/// A shim as a library; `None` without a C compiler.
+pub(crate) fn shim(dir: &Path, text: &str) -> Option<PathBuf> {
     let (source, library) = (dir.join("shim.c"), dir.join("shim.so"));
-    fs::write(&source, SHIM).unwrap();
+    fs::write(&source, text).unwrap();
     let mut compiler = Command::new("cc");
     compiler
         .args(["-shared", "-fPIC", "-o"])
@@ -57,7 +57,7 @@ fn shim(dir: &Path) -> Option<PathBuf> {
 #[test]
 fn a_failing_fsync_ends_blackboard_and_the_same_command_finishes_later() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(shim) = shim(dir.path()) else {
+    let Some(shim) = shim(dir.path(), SHIM) else {
         return;
     };
     let mut campus = Campus::sandbox();

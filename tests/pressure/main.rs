@@ -12,6 +12,7 @@
 mod campus;
 
 mod class;
+mod clock;
 mod crowd;
 mod cuts;
 mod damage;

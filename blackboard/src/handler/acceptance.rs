@@ -52,7 +52,12 @@ impl Shared {
             ..refusal
         };
         let verified = match answer {
-            Ok(answer) => state.handle(&answer, &trust, now)?,
+            Ok(answer) => {
+                let judged = state.handle(&answer, &trust, now);
+                let told = judged.as_ref().map(VerifiedSubmission::assurance);
+                self.clocks.note(told, now);
+                judged?
+            }
             Err(Unanswered::Away(away)) => state.without_cuhk(at_six(away), &trust, now)?,
             Err(Unanswered::Unusable(refusal)) => return Err(at_six(refusal)),
         };

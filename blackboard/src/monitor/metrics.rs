@@ -25,6 +25,7 @@ pub(super) struct Metrics {
     list_age: Measured,
     list_remaining: Measured,
     cuhk_in_touch: Gauge,
+    clock_ahead: Gauge,
     cuhk_log_contradicted: Gauge,
     certificate_expiry: Measured,
     unfinished: Gauge,
@@ -58,6 +59,7 @@ impl Metrics {
             list_age: Gauge::default(),
             list_remaining: Gauge::default(),
             cuhk_in_touch: Gauge::default(),
+            clock_ahead: Gauge::default(),
             cuhk_log_contradicted: Gauge::default(),
             certificate_expiry: Gauge::default(),
             unfinished: Gauge::default(),
@@ -98,6 +100,12 @@ impl Metrics {
             "cuhk_in_touch",
             "1 if CUHK has answered in the last seconds, else 0",
             self.cuhk_in_touch.clone(),
+        );
+        registry.register_with_unit(
+            "clock_ahead",
+            "By how much this machine's clock is ahead of CUHK's, as CUHK's last answer told; below 0 it is behind",
+            Unit::Seconds,
+            self.clock_ahead.clone(),
         );
         registry.register(
             "cuhk_log_contradicted",
@@ -187,6 +195,10 @@ impl Metrics {
 
     pub(super) fn cuhk_in_touch(&self, in_touch: bool) {
         self.cuhk_in_touch.set(in_touch.into());
+    }
+
+    pub(super) fn clock(&self, ahead: i64) {
+        self.clock_ahead.set(ahead);
     }
 
     pub(super) fn cuhk_log(&self, contradicted: bool) {

@@ -32,7 +32,8 @@ pub(super) enum Answer {
     FewerMembers,
     AnotherAsker,
     SignedByTheServiceKey,
-    AnHourOld,
+    /// By a clock that is so many seconds ahead of this server's.
+    Ahead(i64),
     Garbage,
     Inactive(String, InactiveReason),
 }
@@ -362,7 +363,9 @@ impl Desk {
                 );
             }
             Answer::SignedByTheServiceKey => signer = self.service.clone(),
-            Answer::AnHourOld => now = scb_protocol::from_seconds(now.as_secs() - 3600),
+            Answer::Ahead(by) => {
+                now = scb_protocol::from_seconds(now.as_secs().saturating_add_signed(*by));
+            }
             Answer::Inactive(sid, reason) => {
                 let found = answers.iter_mut().find(|answer| answer.sid.as_str() == sid);
                 if let Some(answer) = found {

@@ -319,6 +319,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "伺服器的時鐘早於其日誌已有的時間",
             "待其追上後再執行相同的命令；並通知伺服器的管理者",
         ),
+        Code::PlatformClock => (
+            "平台的時鐘與中大的不一致，以免誤判早遲，暫不接收任何提交",
+            "問題不在你這邊，你也無從處理：請通知老師，之後再執行同一指令",
+        ),
         Code::CuhkUnavailable => ("目前無法向中大查詢組員", "稍等片刻再試"),
         Code::StatusUnavailable => (
             "伺服器沒有有效的撤銷清單，目前無法確定任何人的證書是否有效",

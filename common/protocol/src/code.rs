@@ -370,6 +370,9 @@ codes! {
     ClockSetBack = "clock_set_back", EXIT_RETRY, 503,
         "the server's clock says less than what is in its log already",
         "wait until it has caught up, then run the same command again; tell whoever runs the server";
+    PlatformClock = "platform_clock", EXIT_RETRY, 503,
+        "the platform's clock is not CUHK's, so that nothing is taken that would be late or early by it",
+        "you can do nothing, and nothing is wrong here: tell your teacher, then run the same command again";
     CuhkUnavailable = "cuhk_unavailable", EXIT_RETRY, 503,
         "CUHK cannot be asked about the members at the moment",
         "wait a little, then try again";

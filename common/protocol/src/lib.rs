@@ -75,5 +75,5 @@ pub use transcript::{Channel, PROTOCOL, Transcript1, Transcript2, TranscriptMemb
 pub use trust_bundle::{BundleError, MissedBundles, SignedBundle, VerifiedBundle};
 pub use verification::{
     InactiveReason, MAX_QUESTION, MemberAnswer, Question, VERIFICATION_LIFETIME, VERIFICATION_TYPE,
-    Verification, issue_verification,
+    Verification, clock_ahead, clock_ahead_in, issue_verification,
 };

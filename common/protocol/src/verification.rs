@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::identity_token::thumbprint;
 use crate::jose::{self, JwsError};
 use crate::message::cuhk::MemberQuestion;
-use crate::time::{from_seconds, is_future, is_past};
+use crate::time::{CLOCK_SKEW, from_seconds, is_future, is_past};
 use crate::values::Nonce;
 use crate::{Code, Refusal, Step};
 
@@ -19,6 +19,10 @@ use crate::{Code, Refusal, Step};
 pub const VERIFICATION_TYPE: &str = "scb-verification+jwt";
 /// How many seconds an answer is good for.
 pub const VERIFICATION_LIFETIME: u64 = 60;
+/// By how many seconds the platform's clock is ahead of CUHK's, in a refusal.
+const AHEAD: &str = "seconds_ahead";
+/// By how many it is behind.
+const BEHIND: &str = "seconds_behind";
 /// Most members in one question.
 pub const MAX_QUESTION: usize = 8;
 
@@ -141,7 +145,8 @@ impl Verification {
     ///
     /// # Errors
     ///
-    /// `verification_invalid` (signature, issuer, asker, nonce, time, members, thumbprints),
+    /// `verification_invalid` (signature, issuer, asker, nonce, members, thumbprints), `platform_clock` (the
+    /// clock here is more than 60 s from CUHK's: what is judged by it now would not be accepted afterwards),
     /// `signer_withdrawn` (a new answer helps), or `student_inactive` about the first member of whom CUHK says so.
     pub fn verify(
         token: &str,
@@ -197,12 +202,17 @@ impl Verification {
         if claims.aud != *asker {
             return Err(invalid("it was given to another service"));
         }
-        if is_past(claims.exp, at) || is_future(claims.iat, at) {
-            return Err(invalid("it is not in force at this time"));
-        }
-        // What answers another question says nothing about these members.
-        if nonce.is_some_and(|nonce| nonce != claims.nonce) {
-            return Err(invalid("it answers another question (nonce)"));
+        match nonce {
+            // What answers another question says nothing about these members.
+            Some(nonce) if nonce != claims.nonce => {
+                return Err(invalid("it answers another question (nonce)"));
+            }
+            // The question was asked just now: what differs are the clocks.
+            Some(_) => check_clocks(clock_ahead(from_seconds(claims.iat), at))?,
+            None if is_past(claims.exp, at) || is_future(claims.iat, at) => {
+                return Err(invalid("it is not in force at this time"));
+            }
+            None => {}
         }
         let members = match asked {
             Some(members) => members.to_vec(),
@@ -312,6 +322,31 @@ fn inactive(sid: &StudentId, reason: Option<InactiveReason>) -> Refusal {
     match reason {
         Some(reason) => refusal.with("reason", reason),
         None => refusal,
+    }
+}
+
+/// By how many seconds a clock that says `now` is ahead of CUHK's, which said `theirs` just now; behind it if
+/// negative.
+pub fn clock_ahead(theirs: UnixTime, now: UnixTime) -> i64 {
+    let (theirs, now) = (theirs.as_secs(), now.as_secs());
+    let apart = i64::try_from(now.abs_diff(theirs)).unwrap_or(i64::MAX);
+    if now < theirs { -apart } else { apart }
+}
+
+/// What a refusal with `platform_clock` says of the platform's clock, as [`clock_ahead`] does.
+pub fn clock_ahead_in(refusal: &Refusal) -> Option<i64> {
+    let seconds = |name: &str| refusal.params.get(name)?.parse().ok();
+    let behind = || seconds(BEHIND).map(|behind: i64| behind.saturating_neg());
+    let told = seconds(AHEAD).or_else(behind);
+    told.filter(|_| refusal.code == Code::PlatformClock)
+}
+
+fn check_clocks(ahead: i64) -> Result<(), Refusal> {
+    let apart = ahead.unsigned_abs();
+    match (apart <= CLOCK_SKEW, ahead > 0) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Refusal::new(Code::PlatformClock, Step::Three).with(AHEAD, apart)),
+        (false, false) => Err(Refusal::new(Code::PlatformClock, Step::Three).with(BEHIND, apart)),
     }
 }
 

@@ -11,6 +11,7 @@ use super::{code_of, presenting, refusal_of};
 use crate::tests::campus::Campus;
 use crate::tests::cuhk::Answer;
 use crate::tests::group::{reply, token};
+use crate::tests::proposals::entries;
 
 #[tokio::test]
 async fn too_many_members_or_none() {
@@ -229,7 +230,6 @@ async fn an_answer_of_cuhk_that_does_not_verify() {
         Answer::FewerMembers,
         Answer::AnotherAsker,
         Answer::SignedByTheServiceKey,
-        Answer::AnHourOld,
         Answer::Garbage,
     ] {
         campus.cuhk.answer(answer.clone());
@@ -239,6 +239,31 @@ async fn an_answer_of_cuhk_that_does_not_verify() {
     }
     campus.cuhk.answer(Answer::Honest);
     campus.three().hand_in().await.unwrap();
+}
+
+#[tokio::test]
+async fn under_a_clock_that_is_not_cuhks_nothing_is_recorded() {
+    let campus = Campus::open().await;
+    let before = entries(&campus).len();
+    for (ahead, told) in [
+        (-61, ("seconds_ahead", "61")),
+        (-3600, ("seconds_ahead", "3600")),
+        (61, ("seconds_behind", "61")),
+    ] {
+        campus.cuhk.answer(Answer::Ahead(ahead));
+        let refusal = campus.group(&["1155000001"]).commit().await.unwrap_err();
+        assert_eq!(
+            (refusal.code, refusal.step),
+            (Code::PlatformClock, Step::Three)
+        );
+        assert_eq!(refusal.params[told.0], told.1);
+        assert_eq!(entries(&campus).len(), before, "{ahead}: it was committed");
+    }
+    // What is let in is taken in to the end.
+    for ahead in [-60, 60] {
+        campus.cuhk.answer(Answer::Ahead(ahead));
+        campus.three().hand_in().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ impl AwaitVerification {
     ///
     /// # Errors
     ///
-    /// `verification_invalid`, `student_inactive`, or `share_invalid` (a session key of low
+    /// `verification_invalid`, `platform_clock`, `student_inactive`, or `share_invalid` (a session key of low
     /// order).
     pub fn handle(
         self,

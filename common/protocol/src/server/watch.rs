@@ -86,7 +86,7 @@ impl AwaitLook<'_> {
     ///
     /// # Errors
     ///
-    /// `verification_invalid`, `signer_withdrawn` or `student_inactive`; `internal` where answers are not
+    /// `verification_invalid`, `platform_clock`, `signer_withdrawn` or `student_inactive`; `internal` where answers are not
     /// about these members.
     pub fn handle<'a>(
         self,

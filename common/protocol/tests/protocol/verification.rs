@@ -6,7 +6,7 @@ use scb_protocol::message::cuhk::MemberQuestion;
 use scb_protocol::values::Nonce;
 use scb_protocol::{
     CLOCK_SKEW, Code, InactiveReason, MemberAnswer, Question, Refusal, Step, VERIFICATION_LIFETIME,
-    Verification, from_seconds,
+    Verification, clock_ahead_in, from_seconds,
 };
 use scb_testkit::{Forge, TestCampus};
 use serde_json::{Value, json};
@@ -215,14 +215,47 @@ fn is_good_for_a_minute_and_allows_a_minute_of_clock_skew() {
     let asked = Asked::about(&group);
     let issue = campus.now().as_secs();
     let end = issue + VERIFICATION_LIFETIME;
+    let overhear = || asked.overhear(&asked.answer, &asked.question.members);
     for moment in [issue - CLOCK_SKEW, issue, end, end + CLOCK_SKEW] {
         campus.clock().set(from_seconds(moment));
-        asked.verify(&asked.answer).unwrap();
+        overhear().unwrap();
     }
     for moment in [issue - 61, issue - 120, end + 61, end + 120] {
         campus.clock().set(from_seconds(moment));
-        asked.refuses(&format!("at {moment} from {issue}"), &asked.answer);
+        let what = format!("at {moment} from {issue}");
+        refused(&what, overhear(), Code::VerificationInvalid);
     }
+}
+
+#[test]
+fn whoever_asked_just_now_learns_how_far_the_clocks_are_apart() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let asked = Asked::about(&group);
+    let issue = campus.now().as_secs();
+    let at = |moment| {
+        campus.clock().set(from_seconds(moment));
+        asked.verify(&asked.answer)
+    };
+    for moment in [issue - CLOCK_SKEW, issue, issue + CLOCK_SKEW] {
+        at(moment).unwrap();
+    }
+    for (moment, ahead) in [
+        (issue - 61, -61),
+        (issue - 62, -62),
+        (issue + 61, 61),
+        // What an answer that was overheard then may still be.
+        (issue + VERIFICATION_LIFETIME + CLOCK_SKEW, 120),
+    ] {
+        let refusal = at(moment).unwrap_err();
+        assert_eq!(clock_ahead_in(&refusal), Some(ahead), "{refusal:?}");
+        refused("another clock", Err::<(), _>(refusal), Code::PlatformClock);
+    }
+    // Another question's answer is that, whatever it says of the time.
+    campus.clock().set(from_seconds(issue + 61));
+    let other = asked.jws().claim("nonce", json!("00".repeat(16)));
+    let verdict = asked.verify(&other.sign(&group.cuhk.key));
+    refused("another nonce", verdict, Code::VerificationInvalid);
 }
 
 #[test]

@@ -39,8 +39,8 @@ impl AwaitReverification {
     ///
     /// # Errors
     ///
-    /// `verification_invalid`, `signer_withdrawn`, `student_inactive` or a `certificate_…` code, in
-    /// step 6.
+    /// `verification_invalid`, `platform_clock`, `signer_withdrawn`, `student_inactive` or a
+    /// `certificate_…` code, in step 6.
     pub fn handle(
         self,
         verification: &str,
@@ -56,6 +56,7 @@ impl AwaitReverification {
             signed: self.signed,
             commitment: self.commitment,
             assurance: Assurance::Verified(verification),
+            judged_at: now,
         })
     }
 
@@ -86,6 +87,7 @@ impl AwaitReverification {
             signed: self.signed,
             commitment: self.commitment,
             assurance: Assurance::Tokens(tokens),
+            judged_at: now,
         })
     }
 }
@@ -98,6 +100,8 @@ pub struct VerifiedSubmission {
     signed: Signed,
     commitment: Commitment,
     assurance: Assurance,
+    /// When that was found, by the clock here.
+    judged_at: UnixTime,
 }
 
 impl VerifiedSubmission {
@@ -134,7 +138,8 @@ impl VerifiedSubmission {
     ///
     /// `timeout`, `signer_withdrawn` or a `certificate_…` code, in step 6.
     pub fn check_again(&self, trust: &TrustStore, now: UnixTime) -> Result<(), Refusal> {
-        let age = now.as_secs().saturating_sub(self.assurance.at().as_secs());
+        // By one clock: how far CUHK's is from it was judged when the answer came.
+        let age = now.as_secs().saturating_sub(self.judged_at.as_secs());
         if age > VERIFICATION_LIFETIME {
             return Err(Refusal::new(Code::Timeout, Step::Six).with("verification_age", age));
         }
