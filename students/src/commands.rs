@@ -10,6 +10,7 @@ mod grades;
 mod history;
 mod loss;
 mod passphrase;
+mod private_keys;
 mod receipts;
 mod renew;
 mod rules;
@@ -36,6 +37,7 @@ use crate::{
 
 pub(crate) use cosign::ask_about_all;
 pub(crate) use loss::IfDearer;
+pub(crate) use private_keys::IfPrivateKeys;
 pub(crate) use submit::say_kept;
 
 /// Runs what the command line says.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use scb_certs::{CertificateError, Fingerprint, StudentId};
 use scb_cli::printable;
 use scb_explain::Language;
-use scb_protocol::statement::{FileEntry, Files, FilesError, Label, MAX_FILES, SubmissionNumber};
+use scb_protocol::statement::{FileEntry, FilePath, Files, FilesError, Label, MAX_FILES, SubmissionNumber};
 use scb_protocol::{Refusal, counted};
 
 pub(crate) use refused::{
@@ -274,6 +274,24 @@ pub enum Error {
     ReportLink {
         /// The link.
         path: PathBuf,
+    },
+    /// Keys, tokens and receipts of one of our programs, which go to nobody.
+    #[error(
+        "{} is in {}, where one of these programs keeps its private keys; nothing was sent",
+        printable(&path.to_string_lossy()),
+        printable(&home.to_string_lossy())
+    )]
+    ReportHome {
+        /// What was named, or where it was noticed.
+        path: PathBuf,
+        /// The home.
+        home: PathBuf,
+    },
+    /// Private keys, which nobody has agreed to give away.
+    #[error("{}; nothing was sent", Words::of(Language::English).private_keys(files))]
+    PrivateKeys {
+        /// What they are called in the hand-in.
+        files: Vec<FilePath>,
     },
     /// More files than can be handed in.
     #[error(

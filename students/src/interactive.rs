@@ -15,7 +15,9 @@ use scb_protocol::Code;
 use scb_protocol::statement::Label;
 
 use crate::cli::Common;
-use crate::commands::{IfDearer, Prepared, ask_about_all, enrolled_here, say_failure, say_kept};
+use crate::commands::{
+    IfDearer, IfPrivateKeys, Prepared, ask_about_all, enrolled_here, say_failure, say_kept,
+};
 use crate::engine::{EnrolOptions, HandIn, KeptReceipt, already_certified};
 use crate::error::is_certificate_dead;
 use crate::show::Show;
@@ -185,6 +187,7 @@ impl Session<'_> {
         let Some(chosen) = self.ask_report()? else {
             return Ok(());
         };
+        let chosen = IfPrivateKeys::Ask.check(chosen, self.words)?;
         let missing = self.missing()?;
         if !missing.is_empty() {
             self.prepared.engine.setup.check_size(&self.group)?;

@@ -2,6 +2,7 @@
 
 mod losses;
 mod passphrases;
+mod private_keys;
 mod replacement;
 mod signing;
 

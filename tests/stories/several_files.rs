@@ -211,6 +211,60 @@ fn what_cannot_be_handed_in_is_told_before_anything_is_sent() {
     assert_eq!(uploads.json(), json!([]));
 }
 
+#[test]
+fn nobody_hands_in_what_lies_in_a_home_or_a_private_key_that_is_not_meant() {
+    let scene = Scene::new();
+    let report = scene.write("report.pdf", "the report");
+    scene.submit(&[&report]).succeeded();
+    let home = scene.campus.path().join("student");
+    let key = home.join("students").join(ID).join("key.pem");
+    let linked = scene.work.join("linked");
+    std::os::unix::fs::symlink(&key, &linked).unwrap();
+    let flag = Path::new("--with-private-keys");
+    for named in [
+        home.as_path(),
+        &key,
+        &linked,
+        &home.join("students"),
+        scene.campus.path().as_ref(),
+    ] {
+        for flags in [&[][..], &[flag]] {
+            let paths = [&[named], flags].concat();
+            let error = scene.refused(&paths, 2, "report_home");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("nothing was sent"), "{message}");
+        }
+    }
+    fs::remove_file(&linked).unwrap();
+
+    // A copy of a key anywhere else is asked about; the words about one are not.
+    fs::copy(&key, scene.work.join("src/copy.txt")).unwrap();
+    scene.write(
+        "src/notes.md",
+        "It begins with -----BEGIN PRIVATE KEY-----.\n",
+    );
+    let error = scene.refused(&[&scene.work], 3, "private_keys");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("src/copy.txt holds a private key"),
+        "{message}"
+    );
+    assert!(!message.contains("notes.md"), "{message}");
+    let arguments = [
+        "submit",
+        "--ids",
+        ID,
+        "--lang",
+        "zh-Hant",
+        scene.work.to_str().unwrap(),
+    ];
+    let chinese = scene.campus.student(&arguments).stderr;
+    assert!(chinese.contains("src/copy.txt 載有私人金鑰"), "{chinese}");
+    assert_eq!(scene.campus.submissions().len(), 1);
+    let told = scene.submit(&[&scene.work, flag]).succeeded().json();
+    assert_eq!(names(&told), ["report.pdf", "src/copy.txt", "src/notes.md"]);
+}
+
 impl Scene {
     /// A file of so many bytes that takes no room.
     fn sparse(&self, name: &str, bytes: u64) -> PathBuf {

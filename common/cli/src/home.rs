@@ -31,6 +31,11 @@ impl Role {
         }
     }
 
+    fn named(name: &str) -> Option<Self> {
+        let mut all = [Self::Cuhk, Self::Blackboard, Self::Student].into_iter();
+        all.find(|role| role.as_str() == name)
+    }
+
     /// The environment variable that names this role's home.
     const fn variable(self) -> &'static str {
         match self {
@@ -136,6 +141,19 @@ impl Home {
     }
 }
 
+/// Whose home this directory is, by the mark that every home has; none if it is no home.
+pub fn owner(dir: &Path) -> Option<Role> {
+    Role::named(&role_of(dir).ok().flatten()?)
+}
+
+/// The home in which this lies, or which it is, of whichever role; none if it lies in none. Links are
+/// followed first.
+pub fn home_around(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok()?;
+    let mut around = path.ancestors();
+    around.find(|dir| owner(dir).is_some()).map(Path::to_owned)
+}
+
 fn claim(dir: &Path, role: Role) -> Result<(), Error> {
     write_atomic(&dir.join(ROLE_FILE), format!("{role}\n").as_bytes(), 0o600)
 }
@@ -185,6 +203,32 @@ mod tests {
             assert!(error.remedy().unwrap().contains("--home"));
         }
         assert_eq!(role_of(&path).unwrap().unwrap(), "cuhk");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_home_is_known_from_within_and_through_a_link_and_nothing_else_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = dir.path().canonicalize().unwrap();
+        for role in [Role::Cuhk, Role::Blackboard, Role::Student] {
+            let home = outside.join(role.as_str());
+            Home::create(&home, role).unwrap();
+            let key = home.join("students/A/key.pem");
+            std::fs::create_dir_all(key.parent().unwrap()).unwrap();
+            std::fs::write(&key, b"x").unwrap();
+            assert_eq!(owner(&home), Some(role));
+            assert_eq!(home_around(&home), Some(home.clone()));
+            assert_eq!(home_around(&key), Some(home.clone()));
+            let link = outside.join(format!("to-{role}"));
+            std::os::unix::fs::symlink(&key, &link).unwrap();
+            assert_eq!(home_around(&link), Some(home));
+        }
+        assert_eq!(home_around(&outside), None);
+        for other in ["actor", "student's", &"student".repeat(100)] {
+            std::fs::write(outside.join("role"), other).unwrap();
+            assert_eq!(owner(&outside), None, "{other}");
+        }
+        assert_eq!(home_around(&outside.join("missing")), None);
     }
 
     #[test]

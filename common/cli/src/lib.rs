@@ -35,7 +35,7 @@ pub use files::{
 };
 pub use generate::{Generate, generate_examples, with_generate_examples};
 pub use hidden::Hidden;
-pub use home::{Home, HomeArgs, Role, default_home};
+pub use home::{Home, HomeArgs, Role, default_home, home_around, owner};
 pub use input::{Input, Opened};
 pub use inspect::{Access, free_space, is_frozen, unwritable};
 pub use passphrase::{credential, passphrase_from, passphrase_from_flag};

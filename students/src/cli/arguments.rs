@@ -85,6 +85,10 @@ pub struct Submit {
     /// that is asked on a terminal, and else refused (costs_more, exit code 3)
     #[arg(long)]
     pub even_if_late: bool,
+    /// Hand in although a file holds a private key (PEM), made for this exercise; without it that is
+    /// asked on a terminal, and else refused (private_keys, exit code 3)
+    #[arg(long)]
+    pub with_private_keys: bool,
     /// Write a page (HTML) that shows every message of this run; without secrets
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,

@@ -4,7 +4,7 @@ use scb_cli::{Sandbox, Term, say};
 
 use super::submit::{say_pending, say_receipt, whole_job};
 use super::verify::say_outside_check;
-use super::{IfDearer, Prepared};
+use super::{IfDearer, IfPrivateKeys, Prepared};
 use crate::cli::Common;
 use crate::words::Words;
 use crate::{Error, Group, USUAL_MEMBERS, code_sheet, interactive};
@@ -29,14 +29,14 @@ pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
         sample
     };
     let place = (common.course.clone(), common.assignment.clone());
-    let if_dearer = IfDearer::asks(asks);
-    let kept = match whole_job(&mut prepared, common, &group, &place, if_dearer) {
+    let asked = (IfDearer::asks(asks), IfPrivateKeys::asks(asks));
+    let kept = match whole_job(&mut prepared, common, &group, &place, asked) {
         Err(Error::SeveralOpen { open }) if asks => {
             let Some((course, assignment)) = interactive::ask_assignment(&open, words)? else {
                 return Ok(());
             };
             let place = (Some(course), Some(assignment));
-            whole_job(&mut prepared, common, &group, &place, if_dearer)?
+            whole_job(&mut prepared, common, &group, &place, asked)?
         }
         kept => kept?,
     };

@@ -14,7 +14,7 @@ use super::cosign::{ProposalWords, proposal_as_json};
 use super::enrol::enrol_missing;
 use super::loss::IfDearer;
 use super::rules::lateness;
-use super::{Prepared, enrolled_here, say_json};
+use super::{IfPrivateKeys, Prepared, enrolled_here, say_json};
 use crate::cli::{Common, Submit};
 use crate::engine::{EnrolOptions, HandIn, HandedIn, KeptReceipt, Uncounted};
 use crate::interactive::Place;
@@ -39,8 +39,13 @@ pub(super) fn run(common: &Common, arguments: &Submit, term: Term) -> Result<(),
         true => IfDearer::HandIn,
         false => IfDearer::asks(term.interactive && !common.json),
     };
+    let if_keys = match arguments.with_private_keys {
+        true => IfPrivateKeys::HandIn,
+        false => IfPrivateKeys::asks(term.interactive && !common.json),
+    };
     let who = (&group, elsewhere.as_slice());
-    let result = job(&mut prepared, common, who, (paths, &place), if_dearer);
+    let asked = (if_dearer, if_keys);
+    let result = job(&mut prepared, common, who, (paths, &place), asked);
     let traced = trace.map(|trace| trace.write(&result, common)).transpose();
     say_handed_in(&result?, common)?;
     if let (Some(path), false) = (traced?, common.json) {
@@ -142,10 +147,10 @@ pub(super) fn whole_job(
     common: &Common,
     group: &Group,
     place: &Place,
-    if_dearer: IfDearer,
+    asked: (IfDearer, IfPrivateKeys),
 ) -> Result<KeptReceipt, Error> {
     let paths = common.report.as_slice();
-    job(prepared, common, (group, &[]), (paths, place), if_dearer)?.kept()
+    job(prepared, common, (group, &[]), (paths, place), asked)?.kept()
 }
 
 /// The same for a group of which some sign elsewhere.
@@ -154,12 +159,14 @@ fn job(
     common: &Common,
     (group, elsewhere): (&Group, &[StudentId]),
     (paths, (course, assignment)): (&[PathBuf], &Place),
-    if_dearer: IfDearer,
+    (if_dearer, if_keys): (IfDearer, IfPrivateKeys),
 ) -> Result<HandedIn, Error> {
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
     let chosen = Selection::choose(paths, prepared.sandboxed(group))?;
     let chosen = chosen.at_most(prepared.engine.setup.max_bytes())?;
+    let words = Words::of(common.explain.language.language());
+    let chosen = if_keys.check(chosen, words)?;
     let mut show = Show::new(common);
     let Prepared { codes, engine } = prepared;
     let recorder = engine.setup.recorder.clone();
@@ -175,7 +182,7 @@ fn job(
     engine.ask_whether_taken(group, &chosen, (course.as_ref(), assignment.as_ref()))?;
     drop(observer);
     let mut report = chosen.hash()?;
-    if_dearer.hand_in(Words::of(common.explain.language.language()), |consent| {
+    if_dearer.hand_in(words, |consent| {
         let hand_in = HandIn::new(&mut report, course.clone(), assignment.clone());
         let hand_in = hand_in.with(elsewhere).by(consent);
         if if_dearer.was_asked(consent) {

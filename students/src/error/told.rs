@@ -29,6 +29,7 @@ impl Error {
             | Self::ReportChanged { .. }
             | Self::NothingOpen { .. }
             | Self::CostsMore { .. }
+            | Self::PrivateKeys { .. }
             | Self::OtherEnding { .. }
             | Self::HandedIn { .. }
             | Self::Openssl(_) => exit::REFUSED,
@@ -85,6 +86,8 @@ impl Error {
             Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => Code::ReportEmpty.as_str(),
             Self::ReportLink { .. } => "report_link",
             Self::ReportTooMany { .. } => "report_too_many",
+            Self::ReportHome { .. } => "report_home",
+            Self::PrivateKeys { .. } => "private_keys",
             Self::ReportFiles(_) => "report_names",
             Self::ReportChanged { .. }
             | Self::OtherFile { .. }
@@ -195,6 +198,16 @@ impl Error {
             Self::ReportTooMany { .. } => "pack them into one ZIP file and hand that in".into(),
             Self::ReportFiles(_) => "rename one of them, or pack them into one ZIP file".into(),
             Self::ReportName { .. } => "rename the file, then hand in again".into(),
+            Self::ReportHome { .. } => {
+                "keep what you hand in in a folder of its own, without keys and receipts, and name \
+                 that"
+                    .into()
+            }
+            Self::PrivateKeys { .. } => {
+                "leave them out: whoever reads a private key can sign with it; or, if it is made for \
+                 this exercise: student submit … --with-private-keys"
+                    .into()
+            }
             Self::ReportChanged { .. } => Code::ContentAltered.remedy().to_owned(),
             Self::PendingDamaged { path } => {
                 format!("remove {} and hand in again", path.display())

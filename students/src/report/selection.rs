@@ -2,14 +2,15 @@
 //! size is refused at once.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
 use scb_certs::StudentId;
 use scb_protocol::rules::check_size;
 use scb_protocol::statement::{FileEntry, FilePath, Files, Statement};
 
-use super::walk::{self, Found};
+use super::private_key::{LOOKED_AT, holds_private_key};
+use super::walk::{self, Found, Homes};
 use super::{Content, Report, Source, changed, measure};
 use crate::{Error, Group};
 
@@ -36,13 +37,14 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// As [`Selection::find`]; [`Error::NothingNamed`] without a file outside a sandbox, where
-    /// somebody would be graded for that text.
+    /// As [`Selection::find`]; [`Error::ReportHome`] for what lies in a home of one of our programs;
+    /// [`Error::NothingNamed`] without a file outside a sandbox, where somebody would be graded for
+    /// that text.
     pub fn choose(paths: &[PathBuf], sandboxed: Option<&Group>) -> Result<Self, Error> {
         match (paths, sandboxed) {
             ([], Some(group)) => Self::generated(group.ids()),
             ([], None) => Err(Error::NothingNamed),
-            (paths, _) => Self::find(paths),
+            (paths, _) => Self::open(walk::find(paths, Homes::Refused)?),
         }
     }
 
@@ -52,8 +54,27 @@ impl Selection {
     ///
     /// [`Error::Report`] and the errors named after it.
     pub fn find(paths: &[PathBuf]) -> Result<Self, Error> {
-        let found = walk::find(paths)?.into_iter().map(Selected::open);
-        found.collect::<Result<_, _>>().map(Self)
+        Self::open(walk::find(paths, Homes::Looked)?)
+    }
+
+    fn open(found: Vec<Found>) -> Result<Self, Error> {
+        let opened = found.into_iter().map(Selected::open);
+        opened.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Those that hold a private key (PEM) in their first 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Report`] if one cannot be read.
+    pub fn private_keys(&mut self) -> Result<Vec<FilePath>, Error> {
+        let mut named = Vec::new();
+        for file in &mut self.0 {
+            if file.holds_private_key()? {
+                named.push(file.name.clone());
+            }
+        }
+        Ok(named)
     }
 
     /// For each student in order, ten times the line `This is submission from <ID>`.
@@ -122,6 +143,17 @@ impl Selected {
         Ok(Self { name, size, source })
     }
 
+    fn holds_private_key(&mut self) -> Result<bool, Error> {
+        let Source::File { path, file } = &mut self.source else {
+            return Ok(false);
+        };
+        let mut first = Vec::new();
+        let read = file.take(LOOKED_AT).read_to_end(&mut first);
+        let read = read.and_then(|_| file.rewind());
+        read.map_err(unreadable(path))?;
+        Ok(holds_private_key(&first))
+    }
+
     fn hash(&mut self) -> Result<FileEntry, Error> {
         let (size, sha256) = match &mut self.source {
             Source::Text(text) => {
@@ -166,7 +198,7 @@ fn generated_text(ids: &[StudentId]) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::io::{Seek, SeekFrom, Write as _};
+    use std::io::{SeekFrom, Write as _};
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use scb_certs::Fingerprint;
@@ -224,6 +256,34 @@ mod tests {
         );
         select(&paths).at_most(Some((20 << 30) + 7)).unwrap();
         select(&paths).at_most(None).unwrap();
+    }
+
+    #[test]
+    fn files_that_hold_a_private_key_are_named_and_are_handed_in_whole_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, content: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        };
+        let key = scb_certs::SigningKey::generate()
+            .unwrap()
+            .to_pem(None)
+            .unwrap();
+        let late = " ".repeat(64 * 1024) + key.as_str();
+        let paths = [
+            write("report.pdf", "no key"),
+            write("key.pem", key.as_str()),
+            write("late.pem", &late),
+        ];
+        let mut selection = Selection::find(&paths).unwrap();
+        let named: Vec<_> = selection.private_keys().unwrap();
+        assert_eq!(
+            named.iter().map(FilePath::as_ref).collect::<Vec<_>>(),
+            ["key.pem"]
+        );
+        let report = selection.hash().unwrap();
+        assert_eq!(report.files()[1].sha256, Fingerprint::of(key.as_bytes()));
     }
 
     #[test]

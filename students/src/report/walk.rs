@@ -4,6 +4,7 @@
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
+use scb_cli::{home_around, owner};
 use scb_protocol::statement::{FilePath, MAX_FILES};
 
 use crate::Error;
@@ -17,13 +18,27 @@ pub(super) struct Found {
     pub(super) size: u64,
 }
 
+/// What becomes of what lies in a home of one of our programs, with its keys and tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Homes {
+    /// Nobody hands it in.
+    Refused,
+    /// It is a file as any other: it is looked at here, and goes nowhere.
+    Looked,
+}
+
 /// Every file that was named, and every file in the folders that were named, by name. One folder
 /// alone is not part of its files' names; beside others it is.
-pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, Error> {
-    let mut walk = Walk { found: Vec::new() };
+pub(super) fn find(paths: &[PathBuf], homes: Homes) -> Result<Vec<Found>, Error> {
+    let found = Vec::new();
+    let mut walk = Walk { found, homes };
     for path in paths {
         // What is named outright may be a link: whoever names it means what it leads to.
         let metadata = fs::metadata(path).map_err(unreadable(path))?;
+        if let (Homes::Refused, Some(home)) = (homes, home_around(path)) {
+            let path = path.clone();
+            return Err(Error::ReportHome { path, home });
+        }
         if metadata.is_dir() {
             let within = match paths.len() {
                 1 => Vec::new(),
@@ -49,10 +64,15 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, Error> {
 
 struct Walk {
     found: Vec<Found>,
+    homes: Homes,
 }
 
 impl Walk {
     fn folder(&mut self, dir: &Path, within: &[String]) -> Result<(), Error> {
+        if self.homes == Homes::Refused && owner(dir).is_some() {
+            let (path, home) = (dir.to_owned(), dir.to_owned());
+            return Err(Error::ReportHome { path, home });
+        }
         let mut names = Vec::new();
         for entry in fs::read_dir(dir).map_err(unreadable(dir))? {
             names.push(entry.map_err(unreadable(dir))?.file_name());
@@ -136,7 +156,13 @@ fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use scb_cli::{Home, Role};
+
     use super::*;
+
+    fn find(paths: &[PathBuf]) -> Result<Vec<Found>, Error> {
+        super::find(paths, Homes::Refused)
+    }
 
     fn tree(files: &[&str]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -199,6 +225,37 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(work.join("b/socket")).unwrap();
         let error = find(&[work]).unwrap_err();
         assert!(matches!(error, Error::ReportKind { .. }), "{error}");
+    }
+
+    #[test]
+    fn refuses_a_home_whatever_way_it_comes() {
+        let dir = tree(&["report.pdf", "src/main.c"]);
+        let work = dir.path().join("work");
+        for role in [Role::Student, Role::Blackboard, Role::Cuhk] {
+            let home = work.join("src/.deep").join(role.as_str());
+            Home::create(&home, role).unwrap();
+            let key = home.join("students/A/key.pem");
+            fs::create_dir_all(key.parent().unwrap()).unwrap();
+            fs::write(&key, "a key").unwrap();
+            let beside = work.join("report.pdf");
+            for named in [
+                &work,
+                &work.join("src"),
+                &home,
+                &home.join("students"),
+                &key,
+            ] {
+                for paths in [vec![named.clone()], vec![beside.clone(), named.clone()]] {
+                    let error = find(&paths).unwrap_err();
+                    assert!(matches!(error, Error::ReportHome { .. }), "{error}");
+                    assert!(error.to_string().contains(role.as_str()), "{error}");
+                    // To compare it with a receipt is harmless.
+                    super::find(&paths, Homes::Looked).unwrap();
+                }
+            }
+            fs::remove_dir_all(&home).unwrap();
+        }
+        assert_eq!(names(&[work]), ["report.pdf", "src/main.c"]);
     }
 
     #[test]

@@ -99,6 +99,23 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             format!("{} 是符號連結", shown(path)),
             "把檔案本身放入資料夾".to_owned(),
         ),
+        Error::ReportHome { path, home } => (
+            format!(
+                "{} 位於 {}，此處存有本程式的私人金鑰；沒有送出任何東西",
+                shown(path),
+                shown(home)
+            ),
+            "把要提交的檔案放在另一個沒有金鑰及收據的資料夾，然後指明該資料夾".to_owned(),
+        ),
+        Error::PrivateKeys { files } => (
+            format!(
+                "{}；沒有送出任何東西",
+                Words::of(Language::Chinese).private_keys(files)
+            ),
+            "請勿提交：任何人取得私人金鑰便能以它簽署；若金鑰只為此作業而設，請執行 student submit … \
+             --with-private-keys"
+                .to_owned(),
+        ),
         Error::ReportTooMany { path } => (
             format!("檔案超過 {MAX_FILES} 個；{} 已屬多出", shown(path)),
             "打包成一個 ZIP 檔案再提交".to_owned(),

@@ -1,12 +1,36 @@
 //! What the dialogue asks, and what it says of an answer that it cannot take.
 
 use scb_certs::StudentId;
+use scb_cli::printable;
 use scb_explain::Language;
+use scb_protocol::statement::FilePath;
 
 use super::{Words, padded};
 use crate::Group;
 
 impl Words {
+    /// Which of the files hold a private key: at most three by name.
+    pub(crate) fn private_keys(self, files: &[FilePath]) -> String {
+        const MOST: usize = 3;
+        let named = files.iter().take(MOST);
+        let named: Vec<_> = named.map(|file| printable(file.as_ref())).collect();
+        let named = named.join(self.pick(", ", "、"));
+        match (self.0, files.len().saturating_sub(MOST)) {
+            (Language::English, 0) if files.len() == 1 => format!("{named} holds a private key"),
+            (Language::English, 0) => format!("{named} hold private keys"),
+            (Language::English, more) => format!("{named} and {more} more hold private keys"),
+            (Language::Chinese, 0) => format!("{named} 載有私人金鑰"),
+            (Language::Chinese, more) => format!("{named} 及另外 {more} 個檔案載有私人金鑰"),
+        }
+    }
+
+    pub(crate) fn with_private_keys(self) -> &'static str {
+        self.pick(
+            "Whoever reads it can sign with it. Hand it in all the same? (y)es, Enter: no: ",
+            "任何人取得它便能以它簽署。仍要提交？(y) 是，Enter：否：",
+        )
+    }
+
     pub(crate) fn which_assignment(self) -> &'static str {
         self.pick(
             "Several assignments are open. Which one? ",
