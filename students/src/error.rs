@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use scb_certs::{CertificateError, Fingerprint, StudentId};
 use scb_cli::printable;
 use scb_explain::Language;
-use scb_protocol::statement::{FileEntry, FilePath, Files, FilesError, Label, MAX_FILES, SubmissionNumber};
+use scb_protocol::statement::{
+    FileEntry, FilePath, Files, FilesError, Label, MAX_FILES, SubmissionId, SubmissionNumber,
+};
 use scb_protocol::{Refusal, counted};
 
 pub(crate) use refused::{
@@ -352,6 +354,25 @@ pub enum Error {
     /// A pending hand-in on disk is damaged.
     #[error("{} is damaged", path.display())]
     PendingDamaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What waits under an ID is not what was shown under it before.
+    #[error(
+        "{submission} is not what was shown before: it was the statement with SHA-256 {shown}, and \
+         Blackboard now has {now}; nothing was signed"
+    )]
+    ProposalChanged {
+        /// The proposal.
+        submission: SubmissionId,
+        /// SHA-256 of the statement that was shown.
+        shown: Fingerprint,
+        /// SHA-256 of the one that is there now.
+        now: Fingerprint,
+    },
+    /// What is remembered of the proposals that were shown is damaged.
+    #[error("{} is damaged", path.display())]
+    ShownDamaged {
         /// The file.
         path: PathBuf,
     },

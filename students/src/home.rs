@@ -10,6 +10,7 @@
 //! HOME/pending/             hand-ins that were signed and not yet acknowledged
 //! HOME/receipts/            S-000001.zip, …
 //! HOME/log.json             CUHK's issuance log as it was seen last
+//! HOME/shown.json           what was shown of proposals before anybody signed them
 //! HOME/lock                 held while something is being changed
 //! ```
 
@@ -111,6 +112,11 @@ impl StudentHome {
     /// What is remembered of CUHK's issuance log.
     pub(crate) fn log_file(&self) -> PathBuf {
         self.home.path("log.json")
+    }
+
+    /// What is remembered of the proposals that were shown.
+    pub(crate) fn shown_file(&self) -> PathBuf {
+        self.home.path("shown.json")
     }
 
     /// A checkpoint of it that contradicts what is remembered.

@@ -30,6 +30,7 @@ mod report;
 mod run;
 mod setup;
 mod show;
+mod shown;
 mod speech;
 mod target;
 mod trace;

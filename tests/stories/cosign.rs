@@ -3,6 +3,7 @@
 mod connections;
 mod last;
 mod offered;
+mod shown;
 
 use std::fs;
 use std::path::PathBuf;

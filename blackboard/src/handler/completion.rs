@@ -113,7 +113,7 @@ impl Shared {
             return Ok(Outcome::Waits(Box::new(gone.await?)).into());
         }
         let (policy, trust) = (self.policy().await, self.trust());
-        let gathered = GatheredSignatures::new(policy, found.bytes, &found.delivered)?;
+        let gathered = GatheredSignatures::of_stored(policy, found.bytes, &found.delivered)?;
         let state = gathered.complete(commitment, &trust, self.clock.now())?;
         let (verified, fact) = self.verify_again(state).await?;
         let record = self.store(verified, upload).await?;

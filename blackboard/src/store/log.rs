@@ -247,6 +247,28 @@ pub(crate) fn leaf(
     Ok(leaf.optional()?.flatten())
 }
 
+/// The exact bytes of the entries of this kind and time, those that are what the log commits to.
+pub(crate) fn leaves_of(
+    connection: &Connection,
+    log: &LogName,
+    (kind, at): (&str, UnixTime),
+) -> Result<Vec<Vec<u8>>, Error> {
+    let Some(id) = id_of(connection, log)? else {
+        return Ok(Vec::new());
+    };
+    let sql = "SELECT commitment, leaf FROM log_entries \
+               WHERE log = ? AND kind = ? AND at = ? AND leaf IS NOT NULL";
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map(params![id, kind, as_integer(at.as_secs())], |row| {
+        Ok((row.get::<_, [u8; COMMITMENT_SIZE]>(0)?, row.get(1)?))
+    })?;
+    let all: Vec<(_, Vec<u8>)> = rows.collect::<Result<_, _>>()?;
+    let sound = all
+        .into_iter()
+        .filter(|(commitment, leaf)| leaf_commitment(leaf) == *commitment);
+    Ok(sound.map(|(_, leaf)| leaf).collect())
+}
+
 fn begin(transaction: &Transaction<'_>, log: &LogName) -> Result<i64, Error> {
     if let Some(id) = id_of(transaction, log)? {
         return Ok(id);

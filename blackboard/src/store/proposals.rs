@@ -3,6 +3,7 @@
 //! Whatever is said about one is an entry of the assignment's log, in the same transaction.
 
 mod last;
+mod logged;
 mod named;
 mod rows;
 mod signing;

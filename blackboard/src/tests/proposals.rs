@@ -1,5 +1,6 @@
 //! Members on different machines: one proposes, the others sign, each over a connection of his own.
 
+mod altered;
 mod completion;
 mod ending;
 mod refusals;

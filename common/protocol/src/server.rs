@@ -23,6 +23,7 @@ pub use desk::{Ending, ExpectRequest, Inquiry, MAX_QUESTIONS, Wanted};
 pub use presentation::{ExpectPresentation, VerifiedPresentation};
 pub use proposal::{
     AwaitCosigners, ConfirmedSigners, DeliveredSignature, GatheredSignatures, PartlySigned,
+    join_delivered,
 };
 pub use recent::{AwaitRecent, Standing};
 pub use submission::{

@@ -103,11 +103,13 @@ pub struct Submit {
   student cosign --refuse 5f2b6c0e9d8a4b7c8e1f0a2b3c4d5e6f --reason 'page 3 is not mine'
   student cosign --json
 
-Without --yes and without a terminal nothing is signed. Shown are the files with their SHA-256, the
-members and what each has said, the rules, and what lateness would cost whom if the last signature
-came now: that moment counts. Whose signature the rules would refuse now is told why, and is not
-asked; --yes sends it all the same, and ends with exit code 3. What is open comes first. Receipts of
-what is complete are fetched.")]
+Without --yes and without a terminal nothing is signed. --yes shows it first, unless it was shown
+before; what is another statement than was shown is not signed (proposal_changed). Shown are the
+files with their SHA-256, the members and what each has said, the rules, and what lateness would
+cost whom if the last signature came now: that moment counts. Others' signatures are checked here.
+Whose signature the rules would refuse now is told why, and is not asked; --yes sends it all the
+same, and ends with exit code 3. What is open comes first. Receipts of what is complete are
+fetched.")]
 pub struct Cosign {
     /// Who: student IDs, separated by commas; everybody with a certificate here when left out
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = student_id)]

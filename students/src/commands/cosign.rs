@@ -30,6 +30,7 @@ use crate::engine::{HandedIn, ToldProposals};
 use crate::interactive::ask;
 use crate::report::measure;
 use crate::show::Show;
+use crate::shown::ShownMemory;
 use crate::{Error, Event, Group};
 
 /// A proposal, and whose keys here are among its members.
@@ -42,6 +43,8 @@ struct Waiting {
     counting: Vec<Counting>,
     /// Whose signature here would be refused at this moment, and as what.
     refused: Vec<(StudentId, Refusal)>,
+    /// SHA-256 of the statement that was shown here under this ID, if any was.
+    shown: Option<Fingerprint>,
 }
 
 /// A file here, to be compared with what is to be signed.
@@ -66,6 +69,27 @@ impl Waiting {
         self.told.statement.submission
     }
 
+    /// SHA-256 of what is to be signed.
+    fn statement(&self) -> Fingerprint {
+        Fingerprint::of(self.told.listed.statement.as_bytes())
+    }
+
+    /// It is what was shown, if anything was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ProposalChanged`].
+    fn check_unchanged(&self) -> Result<(), Error> {
+        match (self.shown, self.statement()) {
+            (Some(shown), now) if shown != now => Err(Error::ProposalChanged {
+                submission: self.submission(),
+                shown,
+                now,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// How each member stands with what is complete at this moment; nobody where nothing is due.
     fn standings_at(&self, at: UnixTime) -> Vec<MemberStanding> {
         let listed = &self.told.listed;
@@ -84,8 +108,12 @@ impl Waiting {
         self.here.iter().filter(is_wanted).cloned().collect()
     }
 
-    /// Those of them who are asked: not whose signature is bound to be refused.
+    /// Those of them who are asked: not whose signature is bound to be refused, and nobody of what is
+    /// not what was shown before.
     fn asked(&self) -> Vec<StudentId> {
+        if self.check_unchanged().is_err() {
+            return Vec::new();
+        }
         let mut asked = self.signers();
         asked.retain(|sid| !self.is_refused(sid));
         asked
@@ -104,16 +132,22 @@ pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<
     let listed = desk.list()?;
     if let Some(submission) = arguments.yes {
         let one = named(&listed, submission)?;
+        one.check_unchanged()?;
         check_file(one, own)?;
+        if one.shown.is_none() {
+            desk.show_first(one)?;
+        }
         // Whoever says so is taken at his word, and Blackboard's refusal is evidence.
         return desk.sign(one, one.signers());
     }
     let mut shown = Shown::of(listed, arguments.all);
     desk.learn_what_counts(&mut shown.listed)?;
     if common.json {
-        return say_json(&show::as_json(&shown, own, desk.words));
+        say_json(&show::as_json(&shown, own, desk.words))?;
+        return desk.remember(&shown.listed);
     }
     show::all(&shown, own, desk.words)?;
+    desk.remember(&shown.listed)?;
     match term.interactive {
         true => desk.ask_each(&shown.listed, own),
         false => Ok(()),
@@ -141,6 +175,7 @@ pub(crate) fn ask_about_all(
     let mut shown = Shown::of(desk.list()?, false);
     desk.learn_what_counts(&mut shown.listed)?;
     show::all(&shown, None, desk.words)?;
+    desk.remember(&shown.listed)?;
     desk.ask_each(&shown.listed, None)
 }
 
@@ -177,6 +212,7 @@ impl<'a> Desk<'a> {
     /// fetched.
     fn list(&mut self) -> Result<Vec<Waiting>, Error> {
         let mut listed: Vec<Waiting> = Vec::new();
+        let memory = ShownMemory::read(&self.prepared.engine.setup.home)?;
         for sid in self.group.ids().to_vec() {
             let explained = self.explained();
             let mut observer = observer(&mut self.show, explained);
@@ -192,6 +228,7 @@ impl<'a> Desk<'a> {
                         one.refused.extend(refused);
                     }
                     None => listed.push(Waiting {
+                        shown: memory.statement(&id),
                         told,
                         time,
                         here: vec![sid.clone()],
@@ -202,6 +239,23 @@ impl<'a> Desk<'a> {
             }
         }
         Ok(listed)
+    }
+
+    /// Whoever signs by an ID alone sees first what that is.
+    fn show_first(&self, one: &Waiting) -> Result<(), Error> {
+        if !self.common.json {
+            show::one(one, self.words)?;
+        }
+        self.remember(std::slice::from_ref(one))
+    }
+
+    /// What was shown is what is signed later.
+    fn remember(&self, shown: &[Waiting]) -> Result<(), Error> {
+        let home = &self.prepared.engine.setup.home;
+        let open = shown
+            .iter()
+            .filter(|one| one.told.listed.standing.state.is_open());
+        ShownMemory::note(home, open.map(|one| (one.submission(), one.statement())))
     }
 
     /// Signs for these, each over a connection of his own.
@@ -222,6 +276,9 @@ impl<'a> Desk<'a> {
             Some(HandedIn::Kept(mut kept)) if !kept.before => {
                 kept.standings = one.standings_at(kept.receipt.committed_at());
                 self.say(&HandedIn::Kept(kept))
+            }
+            Some(HandedIn::Waits(standing)) if self.common.json => {
+                say_json(&show::signed_as_json(one, &standing))
             }
             Some(came) => self.say(&came),
             None => Ok(()),

@@ -30,6 +30,7 @@ impl Error {
             | Self::NothingOpen { .. }
             | Self::CostsMore { .. }
             | Self::PrivateKeys { .. }
+            | Self::ProposalChanged { .. }
             | Self::OtherEnding { .. }
             | Self::HandedIn { .. }
             | Self::Openssl(_) => exit::REFUSED,
@@ -43,6 +44,7 @@ impl Error {
             | Self::PendingDamaged { .. }
             | Self::NoOpenssl
             | Self::LogMemoryDamaged { .. }
+            | Self::ShownDamaged { .. }
             | Self::System { .. } => exit::FAULT,
             _ => exit::USAGE,
         }
@@ -85,9 +87,9 @@ impl Error {
             Self::NothingNamed => "report_missing",
             Self::ReportEmpty { .. } | Self::ReportNoFiles { .. } => Code::ReportEmpty.as_str(),
             Self::ReportLink { .. } => "report_link",
-            Self::ReportTooMany { .. } => "report_too_many",
             Self::ReportHome { .. } => "report_home",
             Self::PrivateKeys { .. } => "private_keys",
+            Self::ReportTooMany { .. } => "report_too_many",
             Self::ReportFiles(_) => "report_names",
             Self::ReportChanged { .. }
             | Self::OtherFile { .. }
@@ -95,6 +97,8 @@ impl Error {
             | Self::NotProposed { .. } => Code::ContentAltered.as_str(),
             Self::PendingDamaged { .. } => "pending_damaged",
             Self::LogMemoryDamaged { .. } => "log_memory_damaged",
+            Self::ProposalChanged { .. } => "proposal_changed",
+            Self::ShownDamaged { .. } => "shown_damaged",
             Self::NothingOpen { .. } => "nothing_open",
             Self::SeveralOpen { .. } => "several_open",
             Self::CostsMore { .. } => "costs_more",
@@ -195,9 +199,6 @@ impl Error {
                 "check that you named the right one, and that it was saved".into()
             }
             Self::ReportLink { .. } => "put the file itself into the folder".into(),
-            Self::ReportTooMany { .. } => "pack them into one ZIP file and hand that in".into(),
-            Self::ReportFiles(_) => "rename one of them, or pack them into one ZIP file".into(),
-            Self::ReportName { .. } => "rename the file, then hand in again".into(),
             Self::ReportHome { .. } => {
                 "keep what you hand in in a folder of its own, without keys and receipts, and name \
                  that"
@@ -208,10 +209,22 @@ impl Error {
                  this exercise: student submit … --with-private-keys"
                     .into()
             }
+            Self::ReportTooMany { .. } => "pack them into one ZIP file and hand that in".into(),
+            Self::ReportFiles(_) => "rename one of them, or pack them into one ZIP file".into(),
+            Self::ReportName { .. } => "rename the file, then hand in again".into(),
             Self::ReportChanged { .. } => Code::ContentAltered.remedy().to_owned(),
             Self::PendingDamaged { path } => {
                 format!("remove {} and hand in again", path.display())
             }
+            Self::ProposalChanged { .. } => {
+                "sign nothing of it: a proposal does not change. Tell who proposed it, and your \
+                 teacher; refuse it with student cosign --refuse ID"
+                    .into()
+            }
+            Self::ShownDamaged { path } => format!(
+                "remove {}, and look at what waits before you sign it: student cosign",
+                path.display()
+            ),
             Self::LogMemoryDamaged { path } => format!(
                 "put back {} from a backup; without it a log that was rewritten since the last \
                  look is not noticed: only if there is none, move it away and look again",

@@ -170,6 +170,18 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             "請向提出者索取同一檔案再作比較；若不想提交該檔案，請執行 student cosign --refuse 編號"
                 .to_owned(),
         ),
+        Error::ProposalChanged {
+            submission,
+            shown,
+            now,
+        } => (
+            format!(
+                "{submission} 與先前所示不同：當時陳述的 SHA-256 為 {shown}，現時 Blackboard 所載為 {now}；\
+                 沒有簽署任何東西"
+            ),
+            "切勿簽署：提案不會改變。請告知提出者及老師，並執行 student cosign --refuse 編號"
+                .to_owned(),
+        ),
         Error::OtherFile { path, found, .. } => (
             format!("{} 並非提交的檔案：其 SHA-256 為 {found}", shown(path)),
             "請找出提交時的檔案".to_owned(),

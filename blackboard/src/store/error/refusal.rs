@@ -71,6 +71,8 @@ impl From<Error> for Refusal {
             Refusal::new(Code::StorageFull, Step::Six)
         } else if error.is_busy() {
             Refusal::new(Code::Busy, Step::Six).retry_after(RETRY_AFTER)
+        } else if let Error::ProposalAltered { submission } = &error {
+            Refusal::new(Code::StoredDamaged, Step::Six).with("submission", submission)
         } else {
             Refusal::new(Code::Internal, Step::Six)
         };

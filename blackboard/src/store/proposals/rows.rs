@@ -8,7 +8,7 @@ use scb_protocol::message::proposal::{CosignerStanding, ProposalState, Reason, S
 use scb_protocol::server::{Commitment, DeliveredSignature};
 use scb_protocol::statement::{Statement, SubmissionId};
 
-use super::{End, Signing};
+use super::{End, Signing, logged};
 use crate::store::{Error, as_integer, as_list};
 
 /// A proposal as it is kept.
@@ -166,8 +166,15 @@ fn all(
     let rows = query
         .query_map(key, Raw::read)?
         .collect::<Result<Vec<_>, _>>()?;
-    let complete = |raw: Raw| raw.complete(connection);
-    rows.into_iter().map(complete).collect()
+    let mut all = Vec::new();
+    for raw in rows {
+        match raw.complete(connection) {
+            // Others do not wait for that.
+            Err(error @ Error::ProposalAltered { .. }) => tracing::error!("left out: {error}"),
+            stored => all.push(stored?),
+        }
+    }
+    Ok(all)
 }
 
 /// The submissions whose files may come, or wait for signatures or for CUHK.
@@ -361,13 +368,17 @@ impl Raw {
         if statement.submission != submission || !named.eq(cosigners.iter().map(|one| &one.sid)) {
             return Err(altered());
         }
+        let proposed_at = time(self.times[0]);
+        if !logged::is_as_proposed(connection, &statement, (&self.statement, proposed_at))? {
+            return Err(altered());
+        }
         let ended = |text: &str| {
             use ProposalState::{Declined, Lapsed, Withdrawn};
             let mut states = [Declined, Withdrawn, Lapsed].into_iter();
             states.find(|state| state.as_str() == text)
         };
         let kept = Kept {
-            proposed_at: time(self.times[0]),
+            proposed_at,
             waits_until: time(self.times[1]),
             files_at: self.files_at.map(time),
             signed: match self.signed {

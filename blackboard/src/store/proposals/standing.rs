@@ -5,6 +5,8 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::message::proposal::{ListedProposal, ProposalStanding, ProposalState};
 use scb_protocol::rules::{Assigned, Extension, Found, Rules};
+use scb_protocol::server::join_delivered;
+use scb_protocol::values::Der;
 
 use super::Proposal;
 use super::rows::Stored;
@@ -82,14 +84,17 @@ pub(super) fn list_one(
         ProposalState::Waiting => refused(connection, &stored, (asking, now))?,
         _ => None,
     };
+    let altered = || Error::ProposalAltered { submission };
+    let signatures = join_delivered(&proposal.delivered).map_err(|_| altered())?;
     let statement = String::from_utf8(proposal.bytes);
     Ok(ListedProposal {
-        statement: statement.map_err(|_| Error::ProposalAltered { submission })?,
+        statement: statement.map_err(|_| altered())?,
         standing: proposal.standing,
         course_title,
         rules: assigned.rules,
         extensions: assigned.extensions,
         refused: refused.map(Box::new),
+        signatures: signatures.map(Der::new),
     })
 }
 

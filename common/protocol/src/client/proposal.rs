@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Fingerprint, TrustStore};
+use scb_certs::{DetachedSignature, Fingerprint, StudentId, TrustStore};
 
 use super::receipt::{ReceivingReceipt, Sent, misbehaved};
 use super::upload::{SendingContent, check};
 use super::{ExpectReceipt, Session, SignedCommitment};
 use crate::commitment::{Stated, VerifiedCommitment};
 use crate::message::blackboard::{Received, Reply, Request};
-use crate::message::proposal::{ListedProposal, ProposalStanding, Reason};
+use crate::message::proposal::{CosignerStanding, ListedProposal, ProposalStanding, Reason, Said};
 use crate::message::{Reply as _, unexpected};
 use crate::statement::{Statement, SubmissionId};
 use crate::time::from_seconds;
@@ -119,6 +119,9 @@ pub struct ToldProposal {
     pub statement: Statement,
     /// As Blackboard told it, with the statement's exact bytes.
     pub listed: ListedProposal,
+    /// Whose signature of this very statement was shown and verifies, in the order of the statement: of
+    /// the others who have signed there is only Blackboard's word.
+    pub proved: Vec<StudentId>,
 }
 
 /// Some of the proposals, as Blackboard tells of them.
@@ -167,11 +170,39 @@ impl ExpectProposals {
     fn read(&self, listed: ListedProposal) -> Result<ToldProposal, Refusal> {
         let statement = Statement::parse(listed.statement.as_bytes())?;
         about(&listed.standing, &statement)?;
-        match statement.service == *self.session.service() {
-            true => Ok(ToldProposal { statement, listed }),
-            false => Err(misbehaved("a proposal is for another service")),
+        if statement.service != *self.session.service() {
+            return Err(misbehaved("a proposal is for another service"));
         }
+        let proved = proved(&listed, &self.session.trust)?;
+        Ok(ToldProposal {
+            statement,
+            listed,
+            proved,
+        })
     }
+}
+
+/// Who has signed the statement by the signatures that were shown with it. A certificate is judged as
+/// of the moment when its signature came; one that does not hold proves nothing.
+fn proved(listed: &ListedProposal, trust: &TrustStore) -> Result<Vec<StudentId>, Refusal> {
+    let Some(signatures) = &listed.signatures else {
+        return Ok(Vec::new());
+    };
+    let shown = DetachedSignature::parse(signatures.as_bytes());
+    let shown = shown.and_then(|shown| shown.verify(listed.statement.as_bytes()));
+    let signers =
+        shown.map_err(|_| misbehaved("a signature that it shows is not one of the proposal"))?;
+    let has_signed = |member: &&CosignerStanding| {
+        let Some(at) = member.at.filter(|_| member.said == Said::Signed) else {
+            return false;
+        };
+        let mut students = signers
+            .iter()
+            .filter_map(|signer| trust.verify_student(&signer.chain, at).ok());
+        students.any(|student| *student.sid() == member.sid)
+    };
+    let signed = listed.standing.members.iter().filter(has_signed);
+    Ok(signed.map(|member| member.sid.clone()).collect())
 }
 
 /// What is told of a proposal is about this statement.

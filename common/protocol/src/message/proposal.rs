@@ -13,6 +13,7 @@ use crate::object::objects;
 use crate::rules::{Extension, Rules, Title};
 use crate::statement::{SubmissionId, SubmissionNumber};
 use crate::time::{as_rfc3339, as_rfc3339_if_any};
+use crate::values::Der;
 
 /// Most bytes of a reason.
 const MAX_REASON: usize = 200;
@@ -223,6 +224,10 @@ pub struct ListedProposal {
     /// the rules and by what they and those who have signed have handed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Box<Refusal>>,
+    /// What those have signed who have, in one detached CMS (DER) over the statement: nobody has to take
+    /// Blackboard's word for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<Der>,
 }
 
 objects!(CosignerStanding, ProposalStanding, ListedProposal);

@@ -134,8 +134,12 @@ impl PartlySigned {
     ///
     /// # Errors
     ///
-    /// As [`GatheredSignatures::new`].
+    /// As [`GatheredSignatures::new`]; `stored_damaged` if that is about what came before: it was right
+    /// when it came, and who signs now is not to blame for it.
     pub fn gather(&self, before: &[DeliveredSignature]) -> Result<GatheredSignatures, Refusal> {
+        if !before.is_empty() {
+            GatheredSignatures::of_stored(Arc::clone(&self.policy), self.bytes.clone(), before)?;
+        }
         let is_new = |new: &DeliveredSignature| before.iter().all(|one| one.sid != new.sid);
         let new = self.delivered().into_iter().filter(is_new);
         let all: Vec<_> = before.iter().cloned().chain(new).collect();
@@ -228,6 +232,21 @@ impl GatheredSignatures {
         })
     }
 
+    /// As [`GatheredSignatures::new`], of what was verified when it came and was stored since.
+    ///
+    /// # Errors
+    ///
+    /// `stored_damaged`: something of it was altered. None of those who signed is to blame.
+    pub fn of_stored(
+        policy: Arc<Policy>,
+        bytes: Vec<u8>,
+        delivered: &[DeliveredSignature],
+    ) -> Result<Self, Refusal> {
+        let gathered = Self::new(policy, bytes, delivered);
+        gathered
+            .map_err(|why| Refusal::new(Code::StoredDamaged, Step::Six).with("reason", why.code))
+    }
+
     /// Members who have not signed yet, in order.
     pub fn missing(&self) -> Vec<StudentId> {
         let has_signed = |sid: &StudentId| self.named.iter().any(|one| one.sid == *sid);
@@ -275,6 +294,18 @@ impl GatheredSignatures {
             members: students.into_iter().map(Signatory::Elsewhere).collect(),
         };
         AwaitReverification::new(signed, commitment)
+    }
+}
+
+/// All of these in one detached CMS, DER; none of nobody's.
+///
+/// # Errors
+///
+/// `signature_invalid` if one of them cannot be read.
+pub fn join_delivered(delivered: &[DeliveredSignature]) -> Result<Option<Vec<u8>>, Refusal> {
+    match delivered {
+        [] => Ok(None),
+        all => join(&all.iter().collect::<Vec<_>>()).map(Some),
     }
 }
 

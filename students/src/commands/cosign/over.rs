@@ -1,6 +1,7 @@
 //! Which proposals are shown: what is open first, and of what has come to an end what somebody here has
 //! signed. Anybody may name anybody in one.
 
+use scb_certs::Fingerprint;
 use scb_explain::Language;
 use scb_protocol::message::proposal::Said;
 
@@ -40,6 +41,30 @@ impl Waiting {
 }
 
 impl Words {
+    pub(super) fn changed(self) -> &'static str {
+        self.language().pick("CHANGED", "已被更改")
+    }
+
+    pub(super) fn changed_since(self, shown: &Fingerprint, now: &Fingerprint) -> String {
+        match self.language() {
+            Language::English => format!(
+                "this is not what was shown before under this ID: sign nothing of it, and tell your \
+                 teacher (statement {shown} then, {now} now)"
+            ),
+            Language::Chinese => format!(
+                "與先前以此編號所示的不同：切勿簽署，並告知老師（當時陳述 {shown}，現為 {now}）"
+            ),
+        }
+    }
+
+    /// Of a signature that Blackboard tells of and does not show.
+    pub(super) fn unproved(self) -> &'static str {
+        self.language().pick(
+            " (Blackboard says so; no signature that verifies here was shown)",
+            "（僅為 Blackboard 所述；未見可在此驗證的簽署）",
+        )
+    }
+
     pub(super) fn over_without_us(self, over: usize) -> String {
         match (self.language(), over) {
             (Language::English, 1) => {

@@ -36,6 +36,12 @@ pub(super) fn all(shown: &Shown, own: Option<&OwnFile>, words: Words) -> Result<
     Ok(())
 }
 
+/// One alone, before it is signed.
+pub(super) fn one(one: &Waiting, words: Words) -> Result<(), Error> {
+    let lines = lines(one, None, words);
+    lines.iter().try_for_each(|line| Ok(say(line)?))
+}
+
 fn lines(one: &Waiting, own: Option<&OwnFile>, words: Words) -> Vec<String> {
     let (statement, listed) = (&one.told.statement, &one.told.listed);
     let standing = &listed.standing;
@@ -45,6 +51,9 @@ fn lines(one: &Waiting, own: Option<&OwnFile>, words: Words) -> Vec<String> {
         words.state(standing)
     )];
     let mut row = |label: &str, text: String| lines.push(words.row(label, &text));
+    if let Err(Error::ProposalChanged { shown, now, .. }) = one.check_unchanged() {
+        row(words.changed(), words.changed_since(&shown, &now));
+    }
     row(
         words.work(),
         format!(
@@ -70,7 +79,11 @@ fn lines(one: &Waiting, own: Option<&OwnFile>, words: Words) -> Vec<String> {
         }
     }
     for member in &standing.members {
-        row(member.sid.as_str(), words.said(member));
+        let proof = match member.said == Said::Signed && !one.told.proved.contains(&member.sid) {
+            true => words.unproved(),
+            false => "",
+        };
+        row(member.sid.as_str(), words.said(member) + proof);
     }
     if standing.state.is_open() && standing.files_at.is_none() {
         row(words.files(), words.without_files(standing));
@@ -172,6 +185,8 @@ fn one_as_json(one: &Waiting, own: Option<&OwnFile>, words: Words) -> Value {
     value["files"] = json!(statement.files);
     value["rules"] = json!(listed.rules);
     value["to_sign"] = json!(one.asked());
+    value["statement_sha256"] = json!(one.statement());
+    value["changed_since_shown"] = json!(one.check_unchanged().is_err());
     value["refused"] = refused::as_json(one, words);
     let counts = listed.rules.counts;
     let counting = one.counting.iter().map(|it| {
@@ -189,11 +204,20 @@ fn one_as_json(one: &Waiting, own: Option<&OwnFile>, words: Words) -> Value {
         .zip(each(one))
     {
         let (late, costs) = lateness(standing.standing);
+        member["signature_verified"] = json!(one.told.proved.contains(&standing.sid));
         member["would_be"] = json!(standing.standing.as_str());
         member["late_seconds"] = json!(late);
         member["costs_percent"] = json!(costs);
         member["extension_known"] = json!(is_known(one, &standing));
     }
+    value
+}
+
+/// How it stands after a signature here, and what was signed.
+pub(super) fn signed_as_json(one: &Waiting, standing: &ProposalStanding) -> Value {
+    let mut value = proposal_as_json(standing);
+    value["files"] = json!(one.told.statement.files);
+    value["statement_sha256"] = json!(one.statement());
     value
 }
 

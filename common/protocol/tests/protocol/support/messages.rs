@@ -431,6 +431,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                         .with("expected", "1..2")
                         .with("got", 3),
                 )),
+                signatures: Some(Der::new(vec![0x30, 0])),
             }],
         },
         Proposed {

@@ -1,0 +1,131 @@
+//! What somebody has altered in the tables: nobody is shown it, signs it, or is blamed for it.
+
+use rusqlite::{Connection, params};
+use scb_certs::StudentId;
+use scb_protocol::statement::{FileEntry, Files, Statement};
+use scb_protocol::{Code, Refusal};
+
+use super::{A, B, C, Campus, Machine, Work, happened};
+use crate::tests::group::reply;
+
+fn database(campus: &Campus) -> Connection {
+    Connection::open(campus.home.path("blackboard.db")).unwrap()
+}
+
+/// The same ID, members and place; another report.
+fn swapped(work: &Work) -> Vec<u8> {
+    let was = Statement::parse(&work.statement).unwrap();
+    let files = Files::from(FileEntry {
+        sha256: scb_certs::Fingerprint::of(b"another report"),
+        ..was.files[0].clone()
+    });
+    let place = (was.course.clone(), was.assignment.clone());
+    let members = was.members.clone();
+    let other = Statement::new(was.service.clone(), place, members, files, was.submission);
+    other.to_bytes().unwrap()
+}
+
+async fn listed(machine: &mut Machine<'_>) -> Result<usize, Refusal> {
+    let (mut connection, session) = machine.0.open_session().await?;
+    let (expect, request) = session.ask_proposals(0);
+    connection.send(&request).await?;
+    let (_, proposals) = expect.handle(reply(&mut connection).await?)?;
+    Ok(proposals.told.len())
+}
+
+#[tokio::test]
+async fn a_statement_that_was_exchanged_is_not_shown_signed_or_held_against_anybody() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    let other = Work {
+        statement: swapped(&work),
+        report: b"another report".to_vec(),
+    };
+    let set = |statement: &[u8]| {
+        let sql = "UPDATE proposals SET statement = ?";
+        assert_eq!(
+            database(&campus).execute(sql, params![statement]).unwrap(),
+            1
+        );
+    };
+    set(&other.statement);
+    let damaged = |refusal: Refusal| {
+        assert_eq!(refusal.code, Code::StoredDamaged, "{refusal}");
+        assert_eq!(refusal.params["submission"], work.submission().to_string());
+        assert!(refusal.sid.is_none(), "{refusal}");
+    };
+    damaged(listed(&mut b).await.unwrap_err());
+    for statement in [&work, &other] {
+        damaged(b.sign(statement).await.unwrap_err());
+        damaged(a.propose(statement).await.unwrap_err());
+    }
+    assert_eq!(happened(&campus), ["proposed", "signed"]);
+    // Nor by another time, at which nothing was proposed.
+    set(&work.statement);
+    let sql = "UPDATE proposals SET proposed_at = proposed_at - ?";
+    database(&campus).execute(sql, [60]).unwrap();
+    damaged(listed(&mut b).await.unwrap_err());
+    database(&campus).execute(sql, [-60]).unwrap();
+    assert_eq!(listed(&mut b).await.unwrap(), 1);
+    b.sign(&work).await.unwrap().receipt();
+}
+
+#[tokio::test]
+async fn others_do_not_wait_for_what_was_altered() {
+    let campus = Campus::open().await;
+    let [mut a, mut c] = [A, C].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    let sql = "UPDATE proposals SET statement = ?";
+    let altered = params![swapped(&work)];
+    database(&campus).execute(sql, altered).unwrap();
+    let other = c.work(&[C, A], b"another group's");
+    c.propose(&other).await.unwrap().waits();
+    a.sign(&other).await.unwrap().receipt();
+}
+
+#[tokio::test]
+async fn who_has_signed_is_proved_to_who_is_asked() {
+    let campus = Campus::open().await;
+    let [mut a, mut b, mut c] = [A, B, C].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B, C], b"our report");
+    let names =
+        |sids: &[&str]| -> Vec<StudentId> { sids.iter().map(|sid| sid.parse().unwrap()).collect() };
+    a.propose(&work).await.unwrap().waits();
+    assert_eq!(b.told().await[0].proved, names(&[A]));
+    b.sign(&work).await.unwrap().waits();
+    let told = c.told().await;
+    assert_eq!(told[0].proved, names(&[A, B]));
+
+    // Blackboard's word that somebody has signed is no proof of it.
+    let claim = "UPDATE cosigners SET said = 'signed', delivery = (SELECT min(id) FROM deliveries), \
+                 certificate = NULL WHERE sid = ?";
+    database(&campus).execute(claim, [C]).unwrap();
+    assert_eq!(a.told().await[0].proved, names(&[A, B]));
+    let undo = "UPDATE cosigners SET said = 'nothing', delivery = NULL WHERE sid = ?";
+    database(&campus).execute(undo, [C]).unwrap();
+    c.sign(&work).await.unwrap().receipt();
+    assert_eq!(a.told().await[0].proved, names(&[A, B, C]));
+}
+
+#[tokio::test]
+async fn a_signature_of_something_else_is_noticed_and_held_against_nobody() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let [work, other] = [&b"our report"[..], b"another"].map(|report| a.work(&[A, B], report));
+    a.propose(&work).await.unwrap().waits();
+    a.propose(&other).await.unwrap().waits();
+    let sql = "UPDATE deliveries SET signatures = (SELECT signatures FROM deliveries AS other \
+               WHERE other.submission <> deliveries.submission) WHERE submission = ?";
+    let id = *work.submission().as_bytes();
+    assert_eq!(database(&campus).execute(sql, [id]).unwrap(), 1);
+    let refusal = listed(&mut b).await.unwrap_err();
+    assert_eq!(refusal.code, Code::ServerMisbehaved, "{refusal}");
+    let refusal = b.sign(&work).await.unwrap_err();
+    assert_eq!(refusal.code, Code::StoredDamaged, "{refusal}");
+    assert!(refusal.sid.is_none(), "{refusal}");
+    let quiet = ["proposed", "signed", "proposed", "signed"];
+    assert_eq!(happened(&campus), quiet);
+}

@@ -1,0 +1,69 @@
+//! Whoever signs has seen what he signs: an ID alone is nothing.
+
+use std::fs;
+
+use super::{Machines, SIDS, id};
+
+#[test]
+fn whoever_signs_by_the_id_alone_sees_first_what_it_is() {
+    let machines = Machines::new();
+    let id = id(&machines.propose("our report"));
+    let yes = ["cosign", "--yes", &id];
+    let told = machines.on(SIDS[1], &yes).succeeded().stdout;
+    let place = |part: &str| {
+        told.find(part)
+            .unwrap_or_else(|| panic!("{part} is missing:\n{told}"))
+    };
+    let (file, hash) = (place("report.pdf, 10 bytes"), place("SHA-256 "));
+    let member = place("1155000001  signed ");
+    let signed = place("waits for 1155000003; NOT handed in yet");
+    assert!(file < hash && hash < member && member < signed, "{told}");
+    // What was signed is in the object that a script gets.
+    let json = machines.on(SIDS[2], &["cosign", "--yes", &id, "--json"]);
+    let json = json.succeeded().json();
+    assert_eq!(json["files"][0]["name"], "report.pdf");
+}
+
+#[test]
+fn what_is_another_statement_than_was_shown_is_not_signed() {
+    let machines = Machines::new();
+    let id = id(&machines.propose("our report"));
+    let listed = machines.listed(SIDS[1]);
+    let one = &listed["proposals"][0];
+    assert_eq!(one["changed_since_shown"], false);
+    assert_eq!(one["members"][0]["signature_verified"], true);
+    assert_eq!(one["members"][1]["signature_verified"], false);
+    let statement = one["statement_sha256"].as_str().unwrap();
+
+    // As if Blackboard had shown another one then.
+    let memory = machines.home(SIDS[1]).join("shown.json");
+    let shown = fs::read_to_string(&memory).unwrap();
+    assert!(shown.contains(&id) && shown.contains(statement), "{shown}");
+    let before = "0".repeat(64);
+    fs::write(&memory, shown.replace(statement, &before)).unwrap();
+    let yes = ["cosign", "--yes", &id, "--json"];
+    let refused = machines.on(SIDS[1], &yes).refused(3, "proposal_changed");
+    let message = refused["message"].as_str().unwrap();
+    assert!(
+        message.contains(statement) && message.contains(&before),
+        "{message}"
+    );
+    let chinese = ["cosign", "--yes", &id, "--lang", "zh-Hant"];
+    let chinese = machines.on(SIDS[1], &chinese).stderr;
+    assert!(chinese.contains("與先前所示不同"), "{chinese}");
+    for (lang, told) in [("en", "CHANGED"), ("zh-Hant", "已被更改")] {
+        let told_now = machines.on(SIDS[1], &["cosign", "--lang", lang]);
+        let told_now = told_now.succeeded().stdout;
+        assert!(told_now.contains(told), "{told_now}");
+        assert!(!told_now.contains("--yes"), "{told_now}");
+    }
+    let one = &machines.listed(SIDS[1])["proposals"][0];
+    assert_eq!(one["changed_since_shown"], true);
+    assert_eq!(one["to_sign"], serde_json::json!([]));
+    assert_eq!(one["members"][1]["said"], "nothing");
+
+    fs::write(&memory, "{").unwrap();
+    machines.on(SIDS[1], &yes).refused(5, "shown_damaged");
+    fs::write(&memory, shown).unwrap();
+    machines.on(SIDS[1], &yes).succeeded();
+}
