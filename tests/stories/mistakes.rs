@@ -94,6 +94,48 @@ fn a_teachers_mistakes_change_nothing_and_are_explained() {
         assert_eq!(ran.exit, Some(2), "{ran:#?}");
         assert!(ran.stderr.contains("not a time such as"), "{ran:#?}");
     }
+    // What people type for "never", and an offset that no clock has.
+    for (typed, told) in [
+        ("9999-12-31 23:59:59", "from 2000 to 2199"),
+        ("9999-12-31T23:59:59Z", "from 2000 to 2199"),
+        ("2026-12-01 23:59 +25:00", "at most 14:00"),
+    ] {
+        let due = [
+            "assignment",
+            "add",
+            "--course",
+            "CSCI3150",
+            "--title",
+            "X",
+            "--due",
+            typed,
+        ];
+        let opens = [
+            "assignment",
+            "change",
+            "lab-1",
+            "--course",
+            "CSCI3150",
+            "--opens",
+            typed,
+        ];
+        let extended = [
+            "extension",
+            "add",
+            "lab-1",
+            "--course",
+            "CSCI3150",
+            "--due",
+            typed,
+            "--student",
+            "1155000001",
+        ];
+        for arguments in [&due[..], &opens, &extended] {
+            let ran = campus.administer_blackboard(arguments);
+            assert_eq!(ran.exit, Some(2), "{ran:#?}");
+            assert!(ran.stderr.contains(told), "{ran:#?}");
+        }
+    }
     let list = teacher(&campus, "assignment list --json")
         .succeeded()
         .json();

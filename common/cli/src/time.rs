@@ -1,5 +1,6 @@
 //! Times as people read them.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
@@ -30,8 +31,12 @@ const WITHOUT_OFFSET: [&[BorrowedFormatItem<'_>]; 4] = [
 ];
 const MOMENTS: &str = "not a time such as `2026-12-01 23:59` or 2026-12-01T23:59:00+08:00";
 
-/// Far enough that a shift to any time zone stays within four digits of year.
-const LATEST: OffsetDateTime = datetime!(9999-12-30 0:00 UTC);
+/// What a calendar of four digits has; what is later is shown as this.
+const LATEST: OffsetDateTime = datetime!(9999-12-31 23:59:59 UTC);
+/// The years that are taken: what is typed beyond them is a slip, or stands for "never".
+const YEARS: RangeInclusive<i32> = 2000..=2199;
+/// No clock is further from UTC, in seconds.
+const FURTHEST: u32 = 14 * 60 * 60;
 
 /// [`local_time`], in another zone.
 pub fn time_in_zone(at: UnixTime, offset: UtcOffset) -> String {
@@ -69,11 +74,8 @@ pub fn parse_date(text: &str) -> Result<UnixTime, String> {
     let day = format!("{text}T00:00:00Z");
     let parsed = OffsetDateTime::parse(text, &Rfc3339)
         .or_else(|_| OffsetDateTime::parse(&day, &Rfc3339))
-        .ok();
-    parsed
-        .and_then(|time| u64::try_from(time.unix_timestamp()).ok())
-        .map(|seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
-        .ok_or_else(|| "not a date such as 2027-01-31 or 2027-01-31T12:00:00Z".to_owned())
+        .map_err(|_| "not a date such as 2027-01-31 or 2027-01-31T12:00:00Z")?;
+    seconds(parsed)
 }
 
 /// Reads a moment: RFC 3339, or `2026-12-01 23:59`, with seconds or without, and with an offset
@@ -81,8 +83,8 @@ pub fn parse_date(text: &str) -> Result<UnixTime, String> {
 ///
 /// # Errors
 ///
-/// What would have been understood; where the clocks are put forward or back, that there is no such
-/// time, or that there are two.
+/// What would have been understood; of a year or an offset that cannot be meant, which could; where the
+/// clocks are put forward or back, that there is no such time, or that there are two.
 pub fn parse_moment(text: &str) -> Result<UnixTime, String> {
     parse_moment_in(text, |utc| {
         UtcOffset::local_offset_at(utc).unwrap_or(UtcOffset::UTC)
@@ -113,6 +115,7 @@ fn in_zone(
     local: PrimitiveDateTime,
     offset_at: impl Fn(OffsetDateTime) -> UtcOffset,
 ) -> Result<UnixTime, String> {
+    check_year(local.year())?;
     let day = Duration::from_secs(24 * 60 * 60);
     let around = [local.assume_utc() - day, local.assume_utc() + day];
     let mut moments: Vec<_> = around
@@ -136,7 +139,28 @@ fn in_zone(
     }
 }
 
+fn check_year(year: i32) -> Result<(), String> {
+    match YEARS.contains(&year) {
+        true => Ok(()),
+        false => Err(format!(
+            "the year {year} cannot be meant: it is one from {} to {}",
+            YEARS.start(),
+            YEARS.end()
+        )),
+    }
+}
+
+/// A moment as it is kept: of a year that can be meant, wherever it is looked at.
 fn seconds(moment: OffsetDateTime) -> Result<UnixTime, String> {
+    let offset = moment.offset();
+    if offset.whole_seconds().unsigned_abs() > FURTHEST {
+        return Err(format!(
+            "no clock is that far from UTC ({offset}): it is at most 14:00"
+        ));
+    }
+    check_year(moment.year())?;
+    let utc = moment.checked_to_offset(UtcOffset::UTC).ok_or(MOMENTS)?;
+    check_year(utc.year())?;
     let seconds = u64::try_from(moment.unix_timestamp()).map_err(|_| MOMENTS)?;
     Ok(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
 }
@@ -160,17 +184,16 @@ pub fn parse_duration(text: &str) -> Result<u64, String> {
     seconds.ok_or_else(|| "not a length of time such as 90s, 10min, 2h or 1d".to_owned())
 }
 
+/// At the end of what the calendar has there may be no such time in a zone: it is shown in UTC.
 fn shifted(utc: OffsetDateTime, offset: UtcOffset) -> String {
+    let local = utc.checked_to_offset(offset).unwrap_or(utc);
     // The format names only parts that every date-time has.
-    let local = utc.to_offset(offset).format(LOCAL);
-    local.expect("a complete date-time")
+    local.format(LOCAL).expect("a complete date-time")
 }
 
 fn date_time(at: UnixTime) -> OffsetDateTime {
     let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .unwrap_or(LATEST)
-        .min(LATEST)
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(LATEST)
 }
 
 #[cfg(test)]
@@ -303,7 +326,66 @@ mod tests {
     }
 
     #[test]
+    fn refuses_a_year_that_cannot_be_meant_in_every_zone_and_says_which_could() {
+        for hours in [-14, -5, 0, 8, 14] {
+            let offset = |_| UtcOffset::from_hms(hours, 0, 0).unwrap();
+            for text in [
+                "9999-12-31 23:59:59",
+                "9999-12-31T23:59",
+                "9999-12-31T23:59:59Z",
+                "9999-12-31 23:59:59 -14:00",
+                "2200-01-01 00:00",
+                "1999-12-31 23:59",
+                "0000-01-01 00:00",
+                "0000-01-01T00:00:00+14:00",
+                "0226-12-01 23:59",
+            ] {
+                let refused = parse_moment_in(text, offset).unwrap_err();
+                assert!(refused.contains("from 2000 to 2199"), "{text}: {refused}");
+            }
+            for text in ["2000-01-02 00:00", "2199-12-30 23:59", "2100-02-28 23:59"] {
+                let read = parse_moment_in(text, offset).unwrap();
+                let shown = time_in_zone(read, offset(date_time(read)));
+                assert!(shown.starts_with(text), "{text}: {shown}");
+            }
+        }
+        // It is the year before in UTC, and the year after.
+        assert!(parse_moment("2000-01-01 00:00 +08:00").is_err());
+        assert!(parse_moment("2199-12-31 23:59 -08:00").is_err());
+        for text in ["9999-12-31", "1999-12-31", "9999-12-31T23:59:59-14:00"] {
+            assert!(parse_date(text).unwrap_err().contains("2199"), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_an_offset_that_no_clock_has() {
+        for text in [
+            "2026-12-01 23:59 +25:00",
+            "2026-12-01 23:59:00 -14:01",
+            "2026-12-01T23:59:00+23:59",
+        ] {
+            let refused = parse_moment(text).unwrap_err();
+            assert!(refused.contains("at most 14:00"), "{text}: {refused}");
+        }
+        assert!(parse_date("2026-12-01T00:00:00+23:00").is_err());
+        for text in ["2026-12-01 23:59 +14:00", "2026-12-01 23:59 -14:00"] {
+            assert!(parse_moment(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shows_every_time_that_a_calendar_has_as_it_is() {
+        let last = date_time(at(253_402_300_799));
+        assert_eq!(shifted(last, UtcOffset::UTC), "9999-12-31 23:59:59 +00:00");
+        let west = time::macros::offset!(-8);
+        assert_eq!(shifted(last, west), "9999-12-31 15:59:59 -08:00");
+        // It is another year there, which four digits do not show.
+        let east = time::macros::offset!(+8);
+        assert_eq!(shifted(last, east), "9999-12-31 23:59:59 +00:00");
+    }
+
+    #[test]
     fn survives_times_that_no_calendar_has() {
-        assert!(local_time(at(u64::MAX)).starts_with("9999-12-"));
+        assert!(local_time(at(u64::MAX)).starts_with("9999-12-31"));
     }
 }
