@@ -49,7 +49,8 @@ pub(super) fn run(home: &Path, desk: &Desk, command: &Import) -> anyhow::Result<
         groups: command.groups || columns.group.is_some(),
         comments: columns.comment.is_some(),
     };
-    let plan = Plan::make(desk, &place, command, (rows, says), wrong)?;
+    let excused = excused(&sheet, &columns);
+    let plan = Plan::make(desk, &place, command, (rows, &excused, says), wrong)?;
     if !plan.wrong.is_empty() {
         return Err(not_taken(&plan).into());
     }
@@ -57,7 +58,7 @@ pub(super) fn run(home: &Path, desk: &Desk, command: &Import) -> anyhow::Result<
         let grades = signed(home, desk, command, &plan.changes)?;
         desk.store.put_grades(&place, grades)?;
     }
-    tell(command, &plan, &excused(&sheet, &columns))
+    tell(command, &plan, &excused)
 }
 
 /// Whom Canvas has excused: they are given nothing, and what they have stays.

@@ -72,7 +72,7 @@ impl Plan {
         desk: &Desk,
         place: &Place,
         command: &Import,
-        (rows, says): (Vec<Marked>, Says),
+        (rows, excused, says): (Vec<Marked>, &[StudentId], Says),
         wrong: Vec<(u64, String)>,
     ) -> Result<Self, Error> {
         let mut plan = Self {
@@ -80,10 +80,18 @@ impl Plan {
             ..Self::default()
         };
         let rows = plan.students(rows);
+        for sid in excused {
+            if let Some(row) = rows.get(sid) {
+                let reason = format!("{sid} is excused (`EX`) in another line");
+                plan.wrong.push((row.line, reason));
+            }
+        }
         plan.meet((desk, place), &rows, command.not_listed_yet)?;
         let late = Late::of(desk, place, command.apply_lateness)?;
         let parts = Parts::of(desk, place, rows.keys(), late.book())?;
-        let due = plan.with_groups(rows, &parts, command.groups);
+        let mut due = plan.with_groups(rows, &parts, command.groups);
+        // Nor does anybody who is excused get what his group gets.
+        due.retain(|sid, _| !excused.contains(sid));
         let before = desk.store.grades(place)?;
         for (sid, due) in due {
             let there = before.get(&sid).map(|graded| &graded.grade);
