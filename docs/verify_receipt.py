@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Checks a receipt with Python's standard library and `cryptography`; nothing of the system's own.
-`verify_dating.py` and `verify_kept.py` must be beside it.
+`verify_dating.py`, `verify_kept.py` and `verify_files.py` must be beside it.
 
-    verify_receipt.py RECEIPT.zip ROOT [FILE ...]
+    verify_receipt.py RECEIPT.zip ROOT [FILE|FOLDER ...]
 
 ROOT is the SHA-256 fingerprint of CUHK's root certificate, from a place that you trust; two, with
 a comma between, for a receipt of the time in which one root took the place of another. With
 --witness KEY and --quorum N further witnesses (C2SP verifier keys) must have cosigned, too.
 RECEIPT may be any file that members keep: of a statement that was recorded, or of a refusal, as well.
 Prints a line for each thing that was found in order, and the verdict last. Exit code: 0 if it
-verifies, 1 if not.
+verifies, 1 if not, or if a FILE is not what was handed in or cannot be read: the verdict says which.
 """
 
 import argparse
@@ -27,6 +27,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+import verify_files
 
 SERVER, CLIENT, DOCUMENT = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.36"
 LIST = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n", re.S)
@@ -456,13 +458,9 @@ def members(parts, statement, trust):
 
 
 def compare(paths, statement):
-    for path in paths:
-        with open(path, "rb") as file:
-            found = hashlib.sha256()
-            while block := file.read(1 << 20):
-                found.update(block)
-        if found.hexdigest() not in {entry["sha256"] for entry in statement["files"]}:
-            raise OtherFile("the receipt verifies, but NOT for %s: it was not handed in" % path)
+    for path, found in verify_files.judge(paths, statement["files"]):
+        if found:
+            raise OtherFile("the receipt verifies, but " + found)
         say("compared", path + " was handed in")
 
 

@@ -166,6 +166,7 @@ pub struct Ids {
 #[command(after_help = "Examples:
   student verify receipts/S-000001.zip
   student verify S-000001.zip my-project/
+  student verify S-000001.zip main.c real.txt src/
   student verify S-000001.zip report.pdf --ca-fingerprint 3f…
   student verify lab-1.zip --ca-fingerprint 3f…
 
@@ -177,9 +178,9 @@ pub struct Verify {
     /// The receipt, or the archive of an assignment: a ZIP file
     #[arg(value_name = "RECEIPT")]
     pub receipt: PathBuf,
-    /// The file that was handed in, or one of them, or the folder
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    /// What was handed in: the file, some of the files, or the folder
+    #[arg(value_name = "FILE|FOLDER")]
+    pub files: Vec<PathBuf>,
     /// Have `openssl` check the signatures too, and check that an altered copy is refused
     #[arg(long)]
     pub openssl: bool,

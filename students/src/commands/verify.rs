@@ -4,6 +4,7 @@
 mod announcement;
 mod archive;
 mod commitment;
+mod compare;
 mod evidence;
 mod rejection;
 mod words;
@@ -20,14 +21,13 @@ use scb_protocol::commitment::is_commitment;
 use scb_protocol::export::is_export;
 use scb_protocol::receipt::{Check, Found, VerifiedReceipt, WitnessPolicy, Witnessed};
 use scb_protocol::rejection::is_rejection;
-use scb_protocol::statement::{FilePath, Files};
 use scb_tlog::KeyName;
 use serde_json::json;
 
+use self::compare::compare;
 use self::words::VerdictWords;
 use super::say_json;
 use crate::cli::{Common, Verify};
-use crate::report::{Report, measure};
 use crate::setup::verification_roots;
 use crate::words::{Words, padded};
 use crate::{Error, openssl, receipts};
@@ -73,10 +73,7 @@ fn judge(
     if !common.json {
         say_checks(&receipt, words_of(common))?;
     }
-    let compared = match &arguments.file {
-        Some(path) => compare(&receipt, path, common)?,
-        None => Compared::Nothing,
-    };
+    let compared = compare(&receipt, &arguments.files, common)?;
     if arguments.openssl {
         let words = Words::of(common.explain.language.language());
         outside_check(zip, &receipt, roots, common.json, words)?;
@@ -86,62 +83,6 @@ fn judge(
     }
     let words = words_of(common);
     line(words.label(), &words.verdict(&receipt, compared))
-}
-
-/// What was compared with the receipt, and is what was handed in.
-#[derive(Clone, Copy)]
-enum Compared {
-    Nothing,
-    /// One file, which may be one of several.
-    File,
-    /// A folder with every file that was handed in, and no other.
-    Folder,
-}
-
-fn compare(receipt: &VerifiedReceipt, path: &Path, common: &Common) -> Result<Compared, Error> {
-    if path.is_dir() {
-        check_folder(receipt, path, common)?;
-        return Ok(Compared::Folder);
-    }
-    check_file(receipt, path, common)?;
-    Ok(Compared::File)
-}
-
-/// Every file by its name within the folder, as it was handed in.
-fn check_folder(receipt: &VerifiedReceipt, path: &Path, common: &Common) -> Result<(), Error> {
-    let report = Report::open(&[path.to_owned()])?;
-    let differences = differences(&receipt.statement().files, report.files());
-    if !differences.is_empty() {
-        let path = path.to_owned();
-        return Err(Error::OtherFolder { path, differences });
-    }
-    if common.json {
-        return Ok(());
-    }
-    let (words, path) = (words_of(common), path.to_string_lossy());
-    line(
-        words.compared(),
-        &words.folder_is_it(&path, report.files().len()),
-    )
-}
-
-fn differences(handed_in: &Files, here: &Files) -> Vec<String> {
-    let named = |files: &Files, name: &FilePath| {
-        let found = files.iter().find(|file| file.name == *name);
-        found.map(|file| file.sha256)
-    };
-    let absent = handed_in
-        .iter()
-        .filter_map(|file| match named(here, &file.name) {
-            None => Some(format!("{} is missing", file.name)),
-            Some(sha256) if sha256 != file.sha256 => Some(format!("{} is another", file.name)),
-            Some(_) => None,
-        });
-    let extra = here
-        .iter()
-        .filter(|file| named(handed_in, &file.name).is_none());
-    let extra = extra.map(|file| format!("{} was not handed in", file.name));
-    absent.chain(extra).collect()
 }
 
 fn say_checks(receipt: &VerifiedReceipt, words: VerdictWords) -> Result<(), Error> {
@@ -157,25 +98,6 @@ fn say_checks(receipt: &VerifiedReceipt, words: VerdictWords) -> Result<(), Erro
 fn say_all(checks: &[Check], words: VerdictWords) -> Result<(), Error> {
     let mut told = checks.iter().map(|check| words.evidence(check));
     told.try_for_each(|(what, found)| line(what, &found))
-}
-
-fn check_file(receipt: &VerifiedReceipt, path: &Path, common: &Common) -> Result<(), Error> {
-    let mut file = File::open(path).map_err(Error::file("read", path))?;
-    let (size, sha256) = measure(&mut file).map_err(Error::file("read", path))?;
-    let files = &receipt.statement().files;
-    let Ok(file) = receipt.verify_file(size, sha256) else {
-        return Err(Error::OtherFile {
-            path: path.to_owned(),
-            expected: files.iter().map(|file| file.sha256).collect(),
-            found: sha256,
-        });
-    };
-    if common.json {
-        return Ok(());
-    }
-    let (words, path) = (words_of(common), path.to_string_lossy());
-    let name = files.single().is_none().then_some(file.name.as_ref());
-    line(words.compared(), &words.file_is_it(&path, name))
 }
 
 fn outside_check(
@@ -236,7 +158,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "assignment": statement.assignment,
         "members": members,
         "files": statement.files,
-        "file_compared": arguments.file.is_some(),
+        "file_compared": !arguments.files.is_empty(),
         "openssl": arguments.openssl,
     })
 }

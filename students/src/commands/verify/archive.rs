@@ -20,7 +20,7 @@ pub(super) fn run(
     arguments: &Verify,
     (roots, policy): (&[Fingerprint], &WitnessPolicy),
 ) -> Result<(), Error> {
-    if arguments.file.is_some() || arguments.openssl {
+    if !arguments.files.is_empty() || arguments.openssl {
         return Err(Error::ArchiveAlone);
     }
     let path = &arguments.receipt;

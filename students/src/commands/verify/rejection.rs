@@ -18,7 +18,7 @@ pub(super) fn run(
     zip: &[u8],
     (roots, policy): (&[Fingerprint], &WitnessPolicy),
 ) -> Result<(), Error> {
-    if arguments.file.is_some() || arguments.openssl {
+    if !arguments.files.is_empty() || arguments.openssl {
         return Err(Error::ArchiveAlone);
     }
     let rejection = VerifiedRejection::verify(zip, roots, policy);

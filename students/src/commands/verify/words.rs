@@ -6,7 +6,7 @@ use scb_protocol::export::Head;
 use scb_protocol::receipt::{VerifiedReceipt, Witnessed};
 use scb_tlog::KeyName;
 
-use super::Compared;
+use super::compare::Compared;
 use crate::Error;
 
 /// The words in one language.
@@ -49,6 +49,17 @@ impl VerdictWords {
         match self.0 {
             Language::English => format!("{path} has every file that was handed in ({files})"),
             Language::Chinese => format!("{path} 載有提交的全部 {files} 個檔案"),
+        }
+    }
+
+    pub(super) fn folder_is_part(self, path: &str, files: usize) -> String {
+        match self.0 {
+            Language::English => {
+                format!(
+                    "{path} has every file that was handed in of a folder of this name ({files})"
+                )
+            }
+            Language::Chinese => format!("{path} 載有以此資料夾之名提交的全部 {files} 個檔案"),
         }
     }
 
@@ -143,6 +154,18 @@ impl VerdictWords {
             }
             (Language::English, Compared::File, more) => format!("this file, one of {more},"),
             (Language::Chinese, Compared::File, more) => format!("此檔案（{more} 個之一）"),
+            (Language::English, Compared::Several { files }, more) if files == more => {
+                format!("these files, all {more},")
+            }
+            (Language::English, Compared::Several { files }, more) => {
+                format!("these files, {files} of {more},")
+            }
+            (Language::Chinese, Compared::Several { files }, more) if files == more => {
+                format!("這些檔案（全部 {more} 個）")
+            }
+            (Language::Chinese, Compared::Several { files }, more) => {
+                format!("這些檔案（{more} 個中的 {files} 個）")
+            }
             (Language::English, Compared::Nothing, more) => {
                 format!("the {more} files with these SHA-256")
             }
