@@ -130,7 +130,19 @@ fn the_overview_tells_who_was_refused_and_calls_nobody_absent_from_no_list() {
     let without = "submissions overview --course SANDBOX --assignment lab";
     let shown = teacher(&campus, without).succeeded().stdout;
     assert!(shown.contains("3 of 3 handed in"), "{shown}");
-    assert!(!shown.contains("class list"), "{shown}");
+    assert!(!shown.contains("not on the class list"), "{shown}");
+    // Who has tried nothing is not known there, and that is said in every form.
+    let told = "No class list: whoever has tried nothing is NOT in this overview";
+    assert!(shown.contains(told), "{shown}");
+    let csv = teacher(&campus, &format!("{without} --csv")).succeeded();
+    assert!(csv.stderr.contains(told), "{csv:#?}");
+    assert_eq!(csv.stdout.lines().count(), 4, "{csv:#?}");
+    let json = teacher(&campus, &format!("{without} --json")).succeeded();
+    assert_eq!(json.json()["class_list"], false);
+    let listed = overview(&campus, "--json").succeeded().json();
+    assert_eq!(listed["class_list"], true);
+    let listed = overview(&campus, "--csv").succeeded();
+    assert!(!listed.stderr.contains("No class list"), "{listed:#?}");
 }
 
 #[test]

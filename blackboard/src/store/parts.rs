@@ -123,7 +123,7 @@ impl Proposed {
 #[derive(Debug)]
 pub(crate) struct Participants {
     pub(crate) found: BTreeMap<StudentId, Option<bool>>,
-    has_list: bool,
+    pub(crate) has_list: bool,
 }
 
 impl Participants {

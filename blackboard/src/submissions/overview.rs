@@ -75,6 +75,8 @@ pub(crate) struct Overview<'a> {
     setbacks: BTreeMap<StudentId, Setback>,
     /// For which version who is graded.
     graded: BTreeMap<StudentId, Option<SubmissionNumber>>,
+    /// Whether the course has a class list: without one, whoever has tried nothing is not known here.
+    has_list: bool,
     /// Who is still to be shown, the last one first, and whether he is on the class list, if there
     /// is one.
     left: Vec<(StudentId, Option<bool>)>,
@@ -97,6 +99,7 @@ impl<'a> Overview<'a> {
             proposed,
             setbacks,
             graded: graded(store, &place)?,
+            has_list: everybody.has_list,
             left: everybody.found.into_iter().rev().collect(),
             desk,
             which,

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use scb_cli::inert;
+use scb_cli::{inert, note};
 
+use super::text::without_list;
 use super::{Line, Overview};
 
 const HEADER: [&str; 20] = [
@@ -42,7 +43,11 @@ pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
             writer.write_record(cells.iter().map(|cell| inert(cell).into_owned()))?;
         }
     }
-    Ok(writer.flush()?)
+    writer.flush()?;
+    if !overview.has_list {
+        note(&without_list(&overview.which.course))?;
+    }
+    Ok(())
 }
 
 fn cells(line: &Line) -> [String; 20] {

@@ -29,6 +29,7 @@ impl Serialize for Streamed<'_, '_> {
             map.serialize_entry("course", &overview.which.course)?;
             map.serialize_entry("assignment", &overview.which.assignment)?;
             map.serialize_entry("rules", overview.book.rules())?;
+            map.serialize_entry("class_list", &overview.has_list)?;
             map.serialize_entry("now", &rfc3339(overview.desk.now))?;
         }
         map.serialize_entry("students", &Students(&self.0))?;

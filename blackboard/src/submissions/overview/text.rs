@@ -2,6 +2,7 @@
 
 use scb_cli::{local_time, parse_moment, printable, say};
 use scb_protocol::in_words;
+use scb_protocol::statement::Label;
 
 use super::{AfterClose, Came, Failed, Line, Overview, State, Totals};
 use crate::courses::text::{standing, table};
@@ -31,7 +32,19 @@ pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
             say(&line)?;
         }
     }
-    Ok(say(&totals(&overview.totals))?)
+    say(&totals(&overview.totals))?;
+    match overview.has_list {
+        true => Ok(()),
+        false => Ok(say(&without_list(&overview.which.course))?),
+    }
+}
+
+/// Where everybody may hand in, nobody is ever missing.
+pub(super) fn without_list(course: &Label) -> String {
+    format!(
+        "No class list: whoever has tried nothing is NOT in this overview, and not among the missing; \
+         with `blackboard course members {course} --list class.csv` he is"
+    )
 }
 
 fn row(line: &Line) -> [String; 8] {
