@@ -10,6 +10,7 @@ pub(crate) mod detachments;
 mod entered;
 mod error;
 mod extensions;
+mod gone;
 pub(crate) mod grades;
 mod groups;
 mod history;

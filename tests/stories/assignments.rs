@@ -258,6 +258,19 @@ fn a_date_that_is_over_is_remarked_and_taken() {
         "",
         "of what is not given nothing is said"
     );
+    let extend = |due: i64| {
+        let due = at(due);
+        let words = "extension add lab-1 --course CSCI3150 --student 1155000001 --json --due";
+        teacher(&campus, &format!("{words} {due}"))
+            .succeeded()
+            .stderr
+    };
+    let told = extend(-HOUR);
+    assert!(
+        told.starts_with(remark) && told.contains("later than that"),
+        "{told}"
+    );
+    assert_eq!(extend(HOUR), "");
 }
 
 #[test]

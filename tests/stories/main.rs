@@ -42,6 +42,7 @@ mod interactive;
 mod introspection;
 mod key_sets;
 mod keys;
+mod leaving;
 mod lint;
 mod listings;
 mod load;

@@ -107,16 +107,28 @@ fn add(desk: &Desk, add: &AddAssignment) -> anyhow::Result<()> {
 
 /// A moment that is over may be meant; more often it is a mistyped year.
 fn remark_past(desk: &Desk, due: Option<UnixTime>, rules: &RuleOptions) -> anyhow::Result<()> {
-    for (option, given) in [
+    let given = [
         ("--opens", rules.opens),
         ("--due", due),
         ("--cutoff", rules.cutoff),
-    ] {
+    ];
+    remark_over(
+        desk,
+        given,
+        "is in the past (`blackboard assignment change`)",
+    )
+}
+
+/// Of each of these options that names a moment that is over, this.
+pub(super) fn remark_over<const N: usize>(
+    desk: &Desk,
+    given: [(&str, Option<UnixTime>); N],
+    what: &str,
+) -> anyhow::Result<()> {
+    for (option, given) in given {
         if let Some(moment) = given.filter(|moment| *moment < desk.now) {
             let moment = local_time(moment);
-            note(&format!(
-                "CHECK THE DATE: {option} {moment} is in the past (`blackboard assignment change`)"
-            ))?;
+            note(&format!("CHECK THE DATE: {option} {moment} {what}"))?;
         }
     }
     Ok(())

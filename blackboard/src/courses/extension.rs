@@ -5,12 +5,16 @@ use scb_cli::{Failure, local_time, say};
 use scb_protocol::rules::Extension;
 use serde_json::json;
 
-use super::assignment::{extension, given_as_json};
+use super::assignment::{extension, given_as_json, remark_over};
 use super::forward::{Moved, moved};
 use super::text::{joined, say_json};
 use super::{Desk, consent};
 use crate::arguments::courses::{ExtensionCommand, Which};
 use crate::store::{Changed, NotListed, Place};
+
+/// What an extension to a moment that is over does not do.
+const OVER: &str = "is in the past: what is handed in from now on is later than that (give \
+     `blackboard extension add` a time that is still to come)";
 
 pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()> {
     match command {
@@ -37,7 +41,9 @@ pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()>
             let others = extensions.iter().map(|one| (&one.sid, Some(one)));
             agreed(desk, &place, others, *yes)?;
             let changed = desk.store.extend(place, extensions, not_listed, desk.now)?;
-            list(desk, which, Some(&changed), output.json)
+            list(desk, which, Some(&changed), output.json)?;
+            let given = [("--due", Some(*due)), ("--cutoff", *cutoff)];
+            remark_over(desk, given, OVER)
         }
         ExtensionCommand::Remove {
             which,

@@ -1,5 +1,6 @@
 //! With whom each student hands in, where an assignment keeps groups: with those of his last version, and
-//! with those with whom he has signed what may still come. What others merely name him in binds nobody.
+//! with those with whom he has signed what may still come. What others merely name him in binds nobody, and
+//! nobody is bound to who is [gone](super::gone).
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use scb_protocol::rfc3339;
 use scb_protocol::rules::{Detachments, Groups, Part, Work};
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 
+use super::gone::Gone;
 use super::proposals::{UNANSWERED, WAITS_FOR_CUHK};
 use super::{Draft, Error, as_integer, assignments, by_number, detachments, number, rulebook};
 
@@ -25,7 +27,11 @@ pub(super) fn parts(
     let mut parts = Vec::new();
     for member in &statement.members {
         parts.extend(versions.last_part(&member.sid)?);
-        parts.extend(unfinished(connection, statement, &member.sid, now)?);
+        let unfinished = unfinished(connection, statement, &member.sid, now)?;
+        for mut part in unfinished {
+            part.members = versions.gone.without(part.members, &part.work)?;
+            parts.push(part);
+        }
     }
     Ok(parts)
 }
@@ -65,6 +71,7 @@ struct Versions<'a> {
     connection: &'a Connection,
     statement: &'a Statement,
     detachments: Detachments,
+    gone: Gone<'a>,
     known: BTreeMap<StudentId, Vec<(Moment, SubmissionNumber)>>,
 }
 
@@ -75,6 +82,7 @@ impl<'a> Versions<'a> {
             connection,
             statement,
             detachments: detachments::of(connection, &log)?,
+            gone: Gone::new(connection, statement),
             known: BTreeMap::new(),
         })
     }
@@ -111,6 +119,7 @@ impl<'a> Versions<'a> {
             }
         }
         let (sid, work) = (sid.clone(), Work::Version(number));
+        let members = self.gone.without(members, &work)?;
         Ok((!members.is_empty()).then_some(Part { sid, work, members }))
     }
 
@@ -136,7 +145,9 @@ impl<'a> Versions<'a> {
         let (before, after) = (before.last().cloned(), after.first().cloned());
         let members = &self.statement.members;
         let is_here = |sid: &StudentId| members.iter().any(|member| member.sid == *sid);
-        if let Some((_, number)) = before {
+        if let Some((_, number)) = before
+            && !self.was_asked(number, committed)?
+        {
             let part = self.part(sid, number)?;
             let part = part.filter(|part| !part.members.iter().all(is_here));
             if part.is_some() {
@@ -154,6 +165,19 @@ impl<'a> Versions<'a> {
             work,
             members: later,
         }))
+    }
+}
+
+impl Versions<'_> {
+    /// Whether this version was there when the statement was committed: then nobody of it is left behind
+    /// who was not gone at that moment, and to come back later takes nobody's work from him.
+    fn was_asked(&self, number: SubmissionNumber, committed: CommittedAt) -> Result<bool, Error> {
+        let Some(index) = committed.index else {
+            return Ok(false);
+        };
+        let record = by_number(self.connection, number)?;
+        let entry = record.map(|record| record.entry()).transpose()?;
+        Ok(entry.is_some_and(|(_, accepted)| accepted < index))
     }
 }
 

@@ -126,6 +126,11 @@ impl Record {
         &self.evidence.statement
     }
 
+    /// The members' detached CMS signatures of them, DER.
+    pub(crate) fn signatures(&self) -> &[u8] {
+        &self.evidence.signatures
+    }
+
     /// The exact bytes of its entry in the log.
     pub(crate) fn leaf(&self) -> &[u8] {
         &self.leaf.leaf

@@ -1,5 +1,7 @@
 //! Where an assignment keeps groups nobody ends in two, whatever was signed before what came.
 
+mod gone;
+
 use std::time::Duration;
 
 use scb_protocol::rules::{Groups, Terms};

@@ -1,0 +1,87 @@
+//! A partner leaves the course, or is suspended: who stays hands in without him.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::assignments::{DAY, at};
+use crate::campus::{Campus, Ran, version};
+
+const PAIR: &str = "1155000001,1155000002";
+const OTHERS: &str = "1155000001,1155000003";
+
+fn teacher(campus: &Campus, words: &str) -> Ran {
+    campus.administer_blackboard(&words.split(' ').collect::<Vec<_>>())
+}
+
+/// A course with these on its class list.
+fn list(campus: &Campus, words: &str, last: &[u8]) {
+    let list = campus.outside().join("class.csv");
+    let sids: Vec<_> = last.iter().map(|n| format!("115500000{n}\n")).collect();
+    fs::write(&list, format!("sid\n{}", sids.concat())).unwrap();
+    let words = format!("course {words} --list {}", list.display());
+    teacher(campus, &words).succeeded();
+}
+
+fn hand_in(campus: &Campus, sids: &str) -> Ran {
+    let report = version(campus.outside());
+    let of = ["--course", "CSCI3150", "--assignment", "lab-1", "--json"];
+    campus.student(&[&["submit", "--ids", sids, &report][..], &of].concat())
+}
+
+/// A campus on which two have handed in together, where groups are kept.
+fn campus() -> Campus {
+    let campus = Campus::sandbox();
+    list(&campus, "add CSCI3150 --title OS", &[1, 2, 3]);
+    let due = at(DAY);
+    let add = format!("assignment add --course CSCI3150 --title Lab-1 --due {due}");
+    teacher(&campus, &add).succeeded();
+    hand_in(&campus, PAIR).succeeded();
+    hand_in(&campus, OTHERS).refused(3, "other_group");
+    campus
+}
+
+#[test]
+fn who_stays_in_the_course_hands_in_without_the_one_who_left() {
+    let campus = campus();
+    list(&campus, "members CSCI3150", &[1, 3]);
+    hand_in(&campus, PAIR).refused(3, "not_course_member");
+    hand_in(&campus, "1155000001").succeeded();
+    hand_in(&campus, OTHERS).succeeded();
+    // Who comes back finds his own work as it was, and takes nobody out of a group.
+    list(&campus, "members CSCI3150", &[1, 2, 3]);
+    let refused = hand_in(&campus, PAIR).refused(3, "other_group");
+    let told = refused["message"].as_str().unwrap();
+    assert!(told.contains("with: 1155000003"), "{told}");
+    hand_in(&campus, "1155000002").succeeded();
+    let of = "--course CSCI3150 --assignment lab-1 --json";
+    let told = teacher(&campus, &format!("submissions overview {of}")).succeeded();
+    let told = told.json();
+    let counts = |sid: &str| {
+        let mut students = told["students"].as_array().unwrap().iter();
+        let one = students.find(|one| one["sid"] == sid).unwrap();
+        one["number"].clone()
+    };
+    assert_eq!(counts("1155000001"), counts("1155000003"), "{told}");
+    assert_ne!(counts("1155000001"), counts("1155000002"), "{told}");
+}
+
+#[test]
+fn who_is_suspended_keeps_nobody_from_handing_in() {
+    let campus = campus();
+    let roster = |what: &str| {
+        campus
+            .administer_cuhk(&["roster", what, "1155000002"])
+            .succeeded()
+    };
+    roster("suspend");
+    let began = Instant::now();
+    loop {
+        let ran = hand_in(&campus, OTHERS);
+        if ran.exit == Some(0) {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(5), "{ran:#?}");
+    }
+    roster("restore");
+    hand_in(&campus, "1155000001").refused(3, "other_group");
+}
