@@ -28,10 +28,10 @@ FILES = BOUND | {"export.json", "export.p7s", "leaves.jsonl"}
 TITLE = ["number", "committed_at", "accepted_at", "members", "file", "size", "sha256"]
 HARMFUL = re.compile("[^A-Za-z0-9._\\- ()+,=@#\\[\\]~\u00a0-\U0010ffff]|[\u00ad\u061c\u180e\ufeff\u200b-\u200f"
                      "\u2028-\u202e\u2060-\u206f\ufff9-\ufffb\U000e0000-\U000e0fff]")
-REOPENS = {"rules", "extension", "committed", "accepted", "recovered"}
+REOPENS = {"rules", "extension", "committed", "accepted", "recovered", "restored"}
 # Seconds by which clocks are set; an entry that is further behind an earlier one tells of a clock set back.
 MAX_STEP_BACK = 5
-ENDS = {"accepted", "declined", "lapsed", "withdrawn"}
+ENDS = {"accepted", "declined", "lapsed", "restored", "withdrawn"}
 ABOUT = ENDS | {"committed", "proposed", "signed"}
 
 
@@ -60,7 +60,8 @@ class Moments:
     accepts the files."""
 
     def __init__(self):
-        self.found, self.proposed, self.lost, self.unknown = {}, {}, set(), 0
+        # Of lost entries, by their numbers, what the log commits to.
+        self.found, self.proposed, self.lost, self.unknown = {}, {}, {}, 0
 
     def read(self, leaf, kind, value):
         index, submission = leaf["index"], value.get("submission")
@@ -78,7 +79,7 @@ class Moments:
         number, index = value["number"], value.get("committed_index")
         if index is None:
             check(value["committed_at"] == leaf["at"], "no entry shows when %s was committed" % number)
-        elif index in self.lost:
+        elif index in self.lost and index not in self.found:
             self.unknown += 1
         else:
             check(index in self.found, "%s names entry %s, which commits to nothing" % (number, index))
@@ -88,6 +89,33 @@ class Moments:
                   "%s names entry %s, which is about another statement" % (number, index))
             check(at == value["committed_at"],
                   "%s was committed at %s by entry %s, not at %s" % (number, at, index, value["committed_at"]))
+
+    def again(self, text, log, index):
+        """The lost entry that this text is."""
+        leaf = document(text.encode(), "scb-entry")
+        check((leaf["log"], leaf["index"]) == (log, index), "it restores an entry of another place")
+        check(self.lost.get(index) == sha256(text.encode()).hex(),
+              "it restores entry %s, which is not that or not lost" % index)
+        return leaf
+
+    def restore(self, value, log, rules):
+        """A lost entry that accepted something is known again, and where the receipt has it also the one of
+        the moment that counts."""
+        leaf = self.again(value["leaf"], log, value["index"])
+        accepted = leaf["entry"]["accepted"]
+        check((accepted["number"], accepted["submission"]) == (value["number"], value["submission"]),
+              "it restores another submission than it says")
+        committed, pinned = accepted.get("committed_index"), accepted.get("rules")
+        if "committed" in value:
+            check(committed is not None and committed < value["index"], "committed.json is of no entry")
+            moment = self.again(value["committed"], log, committed)
+            self.read(moment, *moment["entry"].popitem())
+        if pinned:
+            before = committed is None or pinned["index"] < committed
+            lost = self.lost.get(pinned["index"]) == pinned["leaf_sha256"]
+            check(before and (lost or pinned in rules), "rules that were not in force")
+        self.compare(leaf, accepted)
+        return value["leaf"].encode()
 
     def told(self):
         but = "; but for %d, whose entry is lost" % self.unknown if self.unknown else ""
@@ -104,7 +132,7 @@ def entries(lines, log):
         line = line[:-1]
         leaf = json.loads(line, object_pairs_hook=receipts.once)
         if leaf["type"] == "scb-lost-entry":
-            moments.lost.add(tree.size)
+            moments.lost[tree.size] = leaf["commitment"]
             tree.push(bytes.fromhex(leaf["commitment"]))
             closed = None
             continue
@@ -149,6 +177,9 @@ def entries(lines, log):
             check(not pinned or [pinned] == in_force, "rules that were not in force")
             check(value["number"] not in accepted, value["number"] + " is accepted twice")
             accepted[value["number"]] = line
+        if kind == "restored":
+            check(value["number"] not in accepted, value["number"] + " is accepted twice")
+            accepted[value["number"]] = moments.restore(value, log, rules)
         tree.push(sha256(line))
     return tree, accepted, closed, moments, back, detached
 

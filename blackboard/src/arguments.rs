@@ -211,9 +211,14 @@ const RECOVER_EXAMPLES: &str = "\
 Examples:
   blackboard recover                (changes nothing: says what is lost)
   blackboard recover --lose 12      (goes on without those twelve entries)
+  blackboard recover --receipt S-000123.zip report.pdf
 
 `serve` refuses to run on a home whose logs are behind what CUHK, their witness, has seen of them:
-it is an old backup. CUHK must be running, this server not. The numbers that were given stay taken.";
+it is an old backup. CUHK must be running, this server not. The numbers that were given stay taken.
+
+Afterwards, and while the server runs, --receipt enters again what a group's receipt proves, with the
+files that they handed in: with its number and its time, so that nobody is late who was not. The log
+must hold the very entry of which the receipt is; a new entry says from which receipt it came.";
 
 /// `blackboard recover`.
 #[derive(Debug, Clone, Args)]
@@ -222,6 +227,12 @@ pub(crate) struct Recover {
     /// backup exists
     #[arg(long, value_name = "NUMBER")]
     pub(crate) lose: Option<u64>,
+    /// A receipt of what was lost: it counts again from the time in it
+    #[arg(long, value_name = "ZIP", conflicts_with = "lose")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// The files that were handed in, or folders with them; by their content, whatever they are called
+    #[arg(value_name = "FILE", requires = "receipt")]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 const FSCK_EXAMPLES: &str = "\
@@ -314,6 +325,7 @@ mod tests {
             "blackboard course withdraw CSCI3150",
             "blackboard extension add lab-1 --course C --student a,b --due 2026-12-01T23:59:00Z",
             "blackboard recover --lose 12",
+            "blackboard recover --receipt S-000123.zip report.pdf src",
             "blackboard witness show --json",
             "blackboard witness accept-log --instead-of 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
             "blackboard fsck --assignment CSCI3150/lab-1 --json",

@@ -1,7 +1,9 @@
 //! `blackboard recover`: going on with logs whose newest entries are lost.
 //!
 //! What CUHK has seen stays: the commitments of the lost entries are taken over from it, an entry
-//! says that they were lost, and no number is given twice. What they recorded is not brought back.
+//! says that they were lost, and no number is given twice. What they recorded comes back by its receipts.
+
+mod from_receipt;
 
 use std::path::Path;
 
@@ -22,6 +24,9 @@ pub(crate) async fn recover(
     clock: std::sync::Arc<dyn Clock>,
 ) -> anyhow::Result<()> {
     let home = Home::open(home, Role::Blackboard)?;
+    if let Some(receipt) = &command.receipt {
+        return from_receipt::restore(&home, (receipt, &command.files), clock.now()).await;
+    }
     let _lock = lock(&home)?;
     let config = load_config::<Config>(&home)?;
     let cuhk = CuhkAddress::fixed(config.cuhk.clone().unwrap_or_default());
@@ -64,9 +69,12 @@ fn explain(lost: &[Lost]) -> anyhow::Result<()> {
     for line in [
         "What was recorded there is lost here:",
         "  - submissions that were acknowledged since. Their receipts stay good, and prove what was",
-        "    handed in and when; the files are not here: ask those groups to hand in the same files",
-        "    again, and to keep the receipts that they have. It counts from then: if the due time is",
-        "    over, give them an extension to the time on the receipt (`committed_at`)",
+        "    handed in and when: ask those groups for their receipts and the same files before they hand",
+        "    in anything else, and enter each again, so that it counts from the time in the receipt:",
+        "    blackboard recover --receipt S-000123.zip FILES   (once the server can start again)",
+        "  - submissions whose receipt or files are gone: who hands in again does so by the time of then.",
+        "    If the due time is over, first give them one that is still to come:",
+        "    blackboard extension add ASSIGNMENT --course COURSE --student SID,SID --due TIME",
         "  - courses, rules of assignments and extensions entered since: enter them again",
         "A newer backup of this home, if there is one, is better than this: put it in its place.",
         "To go on without: the lost numbers stay taken, and each log says from then on that it",

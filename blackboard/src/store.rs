@@ -27,6 +27,7 @@ mod refused;
 mod register;
 mod releases;
 mod removal;
+mod restoring;
 mod revocation;
 mod rows;
 mod rulebook;
@@ -72,6 +73,7 @@ pub use record::{Draft, Record, Summary};
 pub(crate) use refused::MOST_OF_ONE;
 pub(crate) use refused::{Entered, Rejection};
 pub use register::Register;
+pub(crate) use restoring::{FromReceipt, Standing};
 use rows::{
     blob, by_number, by_submission, contents, count, insert, insert_blob, last_number, number,
     numbers, summaries,
@@ -110,6 +112,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_former_grades.sql")),
     M::up(include_str!("store/migration_vouched.sql")),
     M::up(include_str!("store/migration_last_signed.sql")),
+    M::up(include_str!("store/migration_restored.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -315,8 +315,9 @@ fn after_an_old_backup_no_archive_is_final() {
     copy(&home(&campus), &backup);
     campus.start_blackboard_again();
     let kept = until_seen(&campus);
+    let report = version(campus.outside());
     campus
-        .student(&["submit", "--ids", SAMPLE, &version(campus.outside())])
+        .student(&["submit", "--ids", SAMPLE, &report])
         .succeeded();
     let lost = (until_seen(&campus) - kept).to_string();
     campus.blackboard.stop();
@@ -343,6 +344,29 @@ fn after_an_old_backup_no_archive_is_final() {
             assert!(said.contains(part), "{part} is missing:\n{said}");
         }
         assert!(!said.contains("is FINAL"), "{said}");
+    }
+
+    // What the group has kept of it: then nothing of students' is missing, though two entries are lost.
+    let receipt = campus.path().join("receipts/S-000003.zip");
+    let receipt = receipt.to_str().unwrap();
+    campus
+        .administer_blackboard(&["recover", "--receipt", receipt, &report])
+        .succeeded();
+    let told = archive(&campus, &path).succeeded().json();
+    assert_eq!(
+        (&told["submissions"], &told["lost"]),
+        (&3.into(), &2.into()),
+        "{told}"
+    );
+    let ours = verify(&campus, &path).succeeded().stdout;
+    let theirs = by_python(&campus, &path).map(|ran| ran.succeeded().stdout);
+    for said in std::iter::once(ours).chain(theirs) {
+        assert!(
+            said.contains("3 submissions with files and receipt"),
+            "{said}"
+        );
+        let moments = "the time of each one's own entry\n";
+        assert!(said.contains(moments), "{said}");
     }
 }
 

@@ -113,11 +113,41 @@ fn an_old_backup_of_blackboard_is_refused_until_the_operator_says_what_is_lost()
     assert_eq!(numbers("lost"), ["S-000002", "S-000003"], "{told}");
     assert_eq!(numbers("versions").len(), 2, "{told}");
     assert_eq!(told["lost"][0]["receipt"], lost);
+    come_back(&campus, lost);
     let shown = campus.student(&["history"]).succeeded().stdout;
     assert!(
         shown.contains("  LOST      Blackboard does not have it any more"),
         "{shown}"
     );
+}
+
+/// With its receipt and its file the first of both comes back, as it was, while the server runs.
+fn come_back(campus: &Campus, receipt: &str) {
+    let of = ["recover", "--receipt", receipt];
+    let without = campus.administer_blackboard(&of);
+    assert_eq!(without.exit, Some(3), "{without:#?}");
+    assert!(without.stderr.contains("are not here"), "{without:#?}");
+    let before = campus.student(&["verify", receipt]).succeeded().stdout;
+    // The folder has the files of all of them, and the backup.
+    let files = campus.outside().to_str().unwrap();
+    let ran = campus.administer_blackboard(&[&of[..], &[files]].concat());
+    let told = ran.succeeded().stdout;
+    for part in [
+        "S-000002 is here again, of 1155000001",
+        "which counts for lateness",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    let told = campus.student(&["history", "--json"]).succeeded().json();
+    let lost = told["lost"].as_array().unwrap();
+    assert_eq!(lost.len(), 1, "{told}");
+    assert_eq!(lost[0]["submission"], "S-000003");
+    assert_eq!(told["versions"].as_array().unwrap().len(), 3, "{told}");
+    assert_eq!(
+        campus.student(&["verify", receipt]).succeeded().stdout,
+        before
+    );
+    campus.administer_blackboard(&["fsck"]).succeeded();
 }
 
 #[test]

@@ -6,7 +6,8 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustStore};
 use scb_protocol::grade::SignedGrade;
 use scb_protocol::log_leaf::{
-    Accepted, Contents, Entry, Grades, Leaf, LogName, RulesEntry, is_set_back, leaf_commitment,
+    Accepted, Contents, Entry, Grades, Leaf, LogName, Restored, RulesEntry, is_set_back,
+    leaf_commitment,
 };
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use scb_protocol::{from_seconds, rfc3339, signing_blackboard};
@@ -157,6 +158,10 @@ impl<'a> Entries<'a> {
                 self.signing.look(about, (leaf, bytes), report)?;
                 self.accepted(about, accepted, report)
             }
+            Entry::Restored(restored) => {
+                self.signing.look(about, leaf, report)?;
+                self.restored(about, restored, report)
+            }
             Entry::Rules(rules) => self.rules(about, leaf, rules, report),
             Entry::Extension(changed) => {
                 self.extended(changed);
@@ -200,15 +205,40 @@ impl<'a> Entries<'a> {
             let found = "it does not name the rules that were in force when it was committed";
             report.damage("rules_pin", about, found)?;
         }
-        let before = accepted.number.get().saturating_sub(1);
-        match self.database.after(before)? == Some(accepted.number) {
+        self.has_record(about, accepted.number, report)
+    }
+
+    fn has_record(
+        &self,
+        about: &str,
+        number: SubmissionNumber,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let before = number.get().saturating_sub(1);
+        match self.database.after(before)? == Some(number) {
             true => Ok(()),
             false => {
-                let number: SubmissionNumber = accepted.number;
                 let found = format!("it accepted {number}, of which there is no record");
                 report.damage("record_missing", about, found)
             }
         }
+    }
+
+    /// What it brings back is what was lost in that place.
+    fn restored(
+        &self,
+        about: &str,
+        restored: &Restored,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let lost = self.database.entry(self.log, restored.index)?;
+        let lost = lost.filter(|entry| entry.leaf.is_none());
+        let is_it = lost.is_some_and(|entry| entry.holds(restored.leaf.as_bytes()));
+        if !is_it || restored.again(self.log).is_err() {
+            let found = "what it restores is not what was lost in that place";
+            report.damage("leaf_altered", about, found)?;
+        }
+        self.has_record(about, restored.number, report)
     }
 
     /// Each entry of rules is a row, in the same order.

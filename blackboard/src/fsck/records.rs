@@ -9,7 +9,7 @@ use scb_storage::{Error as StorageError, StoredContents};
 use super::Scope;
 use super::report::Report;
 use crate::failure::failure;
-use crate::store::{Error, Inspector, Record, Repeat};
+use crate::store::{EntryRow, Error, Inspector, Record, Repeat};
 
 /// What became of a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,9 +128,14 @@ impl<'a> Records<'a> {
             Err(Error::Altered { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let found = match self.database.leaf(&log, index)? {
-            Some(leaf) if leaf == record.leaf() => return Ok(()),
-            Some(_) => "there is another one",
+        let entry = self.database.entry(&log, index)?;
+        let holds = |entry: &EntryRow| entry.holds(record.leaf());
+        let found = match entry.as_ref().map(|entry| &entry.leaf) {
+            Some(Some(leaf)) if leaf == record.leaf() => return Ok(()),
+            Some(Some(_)) => "there is another one",
+            // Lost once, and the record entered again from a receipt.
+            Some(None) if entry.as_ref().is_some_and(holds) => return Ok(()),
+            Some(None) => "there is another one, which is lost",
             None => "there is none",
         };
         let found = format!("its entry, number {index} of the log {log}: {found}");

@@ -147,7 +147,7 @@ fn entered(connection: &Connection, name: &LogName) -> Result<Option<u64>, Error
 
 fn accepted(connection: &Connection, name: &LogName) -> Result<u64, Error> {
     let sql = "SELECT count(*) FROM log_entries JOIN logs ON log = id \
-               WHERE origin = ? AND kind = 'accepted'";
+               WHERE origin = ? AND kind IN ('accepted', 'restored')";
     let mut query = connection.prepare_cached(sql)?;
     let count: i64 = query.query_one([name.to_string()], |row| row.get(0))?;
     Ok(count.unsigned_abs())

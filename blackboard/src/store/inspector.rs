@@ -9,7 +9,7 @@ use rusqlite::{Row, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::Home;
-use scb_protocol::log_leaf::LogName;
+use scb_protocol::log_leaf::{LogName, leaf_commitment};
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use scb_storage::{Inspection, ReadOnly};
 
@@ -38,6 +38,13 @@ pub(crate) struct EntryRow {
     pub(crate) at: Option<u64>,
     /// The leaf's exact bytes; none of one that was lost and taken over from the witness.
     pub(crate) leaf: Option<Vec<u8>>,
+}
+
+impl EntryRow {
+    /// Whether this leaf leads to what the tiles hold of it.
+    pub(crate) fn holds(&self, leaf: &[u8]) -> bool {
+        leaf_commitment(leaf).as_slice() == self.commitment
+    }
 }
 
 /// A submission that is answered by the receipt of the same version.
@@ -129,11 +136,10 @@ impl Inspector {
         })
     }
 
-    /// The leaf of an entry, if it is there.
-    pub(crate) fn leaf(&self, log: &LogName, index: u64) -> Result<Option<Vec<u8>>, Error> {
+    /// An entry, if it is there.
+    pub(crate) fn entry(&self, log: &LogName, index: u64) -> Result<Option<EntryRow>, Error> {
         let row = self.entries(log, index, 1)?.pop();
-        let row = row.filter(|row| row.number == index);
-        Ok(row.and_then(|row| row.leaf))
+        Ok(row.filter(|row| row.number == index))
     }
 
     /// The newest checkpoint of a log that CUHK cosigned.

@@ -142,7 +142,7 @@ pub(crate) fn ending(
 
 /// As the index has it: where and how are to be written as there.
 const ENDING: &str = "SELECT kind FROM log_entries INDEXED BY log_entries_ending WHERE log = ?1 \
-    AND kind IN ('accepted', 'declined', 'lapsed', 'withdrawn') \
+    AND kind IN ('accepted', 'declined', 'lapsed', 'restored', 'withdrawn') \
     AND CASE WHEN json_valid(CAST(leaf AS TEXT)) \
     THEN json_extract(CAST(leaf AS TEXT), '$.entry.' || kind || '.submission') END = ?2 LIMIT 1";
 
@@ -157,7 +157,11 @@ fn ending_in(
         .optional()?;
     use ProposalState::{Accepted, Declined, Lapsed, Withdrawn};
     let mut states = [Accepted, Declined, Lapsed, Withdrawn].into_iter();
-    Ok(kind.and_then(|kind| states.find(|state| state.as_str() == kind)))
+    let state = |kind: String| match kind.as_str() {
+        "restored" => Some(Accepted),
+        kind => states.find(|state| state.as_str() == kind),
+    };
+    Ok(kind.and_then(state))
 }
 
 /// Takes over commitments whose leaves are lost, the first of them number `from`, which must be

@@ -1,6 +1,7 @@
 //! CUHK as witness of this server's logs: what grew is cosigned, and what is behind or another log
 //! is not served.
 
+mod by_receipt;
 mod put_back;
 
 use std::fs;
@@ -127,7 +128,11 @@ async fn refused_start(campus: &mut Campus) -> Failure {
 
 async fn recovered(campus: &Campus, lose: Option<u64>) -> Result<(), Failure> {
     save_config(&campus.home, &campus.config).unwrap();
-    let command = Recover { lose };
+    let command = Recover {
+        lose,
+        receipt: None,
+        files: Vec::new(),
+    };
     let done = recover(campus.home.dir(), &command, campus.clock()).await;
     done.map_err(failure)
 }

@@ -8,6 +8,7 @@
 mod endings;
 mod entry;
 mod name;
+mod restored;
 
 use ring::digest;
 use rustls_pki_types::UnixTime;
@@ -19,6 +20,7 @@ pub use entry::{
     Recovered, Refused, Released, Removed, RulesEntry, Signed,
 };
 pub use name::LogName;
+pub use restored::{Again, Restored};
 
 use crate::error::Error;
 use crate::log_entry::COMMITMENT_SIZE;
@@ -240,6 +242,15 @@ mod tests {
             entries: vec![5, 6],
         });
         let closed = Entry::Closed(Closed { accepted: 2 });
+        let lost = leaf(accepted());
+        let restored = Entry::Restored(Restored {
+            number: "S-000001".parse().unwrap(),
+            submission: "0b".repeat(16).parse().unwrap(),
+            index: lost.index,
+            leaf: String::from_utf8(lost.to_bytes().unwrap()).unwrap(),
+            committed: None,
+            receipt_sha256: Fingerprint::from_bytes([6; 32]),
+        });
         let mut leaves = vec![
             rules(),
             committed(),
@@ -254,6 +265,7 @@ mod tests {
             Entry::Attached(detached()),
         ];
         leaves.extend(about_a_proposal());
+        leaves.push(restored);
         let leaves: Vec<_> = leaves.into_iter().map(leaf).collect();
         let bytes = leaves.iter().map(|leaf| leaf.to_bytes().unwrap());
         let bytes: Vec<_> = bytes.collect();

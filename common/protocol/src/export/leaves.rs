@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::moments::Moments;
 use crate::COMMITMENT_SIZE;
 use crate::log_leaf::{
-    Accepted, Detached, Endings, Entry, Leaf, LogName, Released, RulesEntry, is_set_back,
+    Accepted, Detached, Endings, Entry, Leaf, LogName, Released, Restored, RulesEntry, is_set_back,
     leaf_commitment,
 };
 use crate::object::objects;
@@ -60,6 +60,8 @@ pub struct Reading {
     /// The entries `grades`.
     graded: BTreeSet<u64>,
     detachments: Detachments,
+    /// What is committed to where the leaf is lost.
+    lost: BTreeMap<u64, [u8; COMMITMENT_SIZE]>,
     latest: Option<UnixTime>,
     back: Option<WentBack>,
 }
@@ -88,6 +90,7 @@ impl Reading {
             closed: None,
             graded: BTreeSet::new(),
             detachments: Detachments::default(),
+            lost: BTreeMap::new(),
             latest: None,
             back: None,
         }
@@ -135,9 +138,11 @@ impl Reading {
             }
             Entry::Accepted(accepted) => {
                 self.check_rules(accepted)?;
-                let number = accepted.number;
-                let before = self.accepted.insert(number, (index, commitment));
-                before.map_or(Ok(()), |_| Err(format!("{number} is accepted twice")))
+                self.accept(accepted.number, (index, commitment))
+            }
+            Entry::Restored(restored) => {
+                let restored = self.restore(restored);
+                restored.map_err(|error| format!("entry {index}: {error}"))
             }
             Entry::Closed(closed) if closed.accepted != self.accepted() => Err(format!(
                 "entry {index} closes after {} submissions, not {}",
@@ -163,6 +168,56 @@ impl Reading {
                 ))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn accept(
+        &mut self,
+        number: SubmissionNumber,
+        entry: (u64, [u8; COMMITMENT_SIZE]),
+    ) -> Result<(), String> {
+        let before = self.accepted.insert(number, entry);
+        before.map_or(Ok(()), |_| Err(format!("{number} is accepted twice")))
+    }
+
+    /// What it brings back is the very entry that is lost in that place; it accepts as if it were there.
+    fn restore(&mut self, restored: &Restored) -> Result<(), String> {
+        let again = restored.again(&self.log)?;
+        let is_lost = |index, commitment| self.lost.get(&index) == Some(commitment);
+        if !is_lost(restored.index, &again.commitment) {
+            return Err(format!(
+                "it restores entry {}, which is not that or not lost",
+                restored.index
+            ));
+        }
+        if let Some((leaf, commitment)) = &again.committed {
+            if !is_lost(leaf.index, commitment) {
+                return Err(format!(
+                    "it restores entry {}, which is not that or not lost",
+                    leaf.index
+                ));
+            }
+            self.moments.restored(leaf);
+        }
+        self.check_restored_rules(&again.accepted)?;
+        self.moments.compare(&again.leaf, &again.accepted)?;
+        self.accept(restored.number, (restored.index, again.commitment))
+    }
+
+    /// The rules that it names are there, or lost, before it was committed.
+    fn check_restored_rules(&self, accepted: &Accepted) -> Result<(), String> {
+        let committed = accepted.committed_index.unwrap_or(u64::MAX);
+        let is_there = |rules: &RulesEntry| match self.lost.get(&rules.index) {
+            _ if rules.index >= committed => false,
+            Some(commitment) => rules.leaf_sha256 == Fingerprint::from_bytes(*commitment),
+            None => self.rules.contains(rules),
+        };
+        match accepted.rules.as_ref().is_none_or(is_there) {
+            true => Ok(()),
+            false => Err(format!(
+                "{} names rules that were not in force",
+                accepted.number
+            )),
         }
     }
 
@@ -210,8 +265,9 @@ impl Reading {
             bytes.ok().and_then(|bytes| bytes.try_into().ok());
         let commitment = commitment.filter(|_| lost.kind == LOST);
         let index = self.tree.head().size;
-        self.tree
-            .push(&commitment.ok_or_else(|| format!("entry {index} is not one"))?);
+        let commitment = commitment.ok_or_else(|| format!("entry {index} is not one"))?;
+        self.tree.push(&commitment);
+        self.lost.insert(index, commitment);
         self.moments.lost(index);
         self.closed = None;
         Ok(())

@@ -59,6 +59,20 @@ impl Moments {
         self.lost.insert(index);
     }
 
+    /// What the entry said that is lost is known again.
+    pub(super) fn restored(&mut self, leaf: &Leaf) {
+        match &leaf.entry {
+            Entry::Committed(committed) => {
+                self.add(leaf, committed.submission, Some(committed.statement_sha256));
+            }
+            Entry::Signed(signed) => {
+                let statement = self.proposed.get(&signed.submission).copied();
+                self.add(leaf, signed.submission, statement);
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn lost_entries(&self) -> u64 {
         self.lost.len() as u64
     }
@@ -79,7 +93,7 @@ impl Moments {
 
     /// The signatures may be others than came then: they are verified by themselves, and of the
     /// same statement.
-    fn compare(&mut self, leaf: &Leaf, accepted: &Accepted) -> Result<(), String> {
+    pub(super) fn compare(&mut self, leaf: &Leaf, accepted: &Accepted) -> Result<(), String> {
         let (number, at) = (accepted.number, accepted.committed_at);
         let Some(index) = accepted.committed_index else {
             return match at == leaf.at {
@@ -87,11 +101,11 @@ impl Moments {
                 false => Err(format!("no entry shows when {number} was committed")),
             };
         };
-        if self.lost.contains(&index) {
-            self.unknown += 1;
-            return Ok(());
-        }
         let Some(moment) = self.found.get(&index) else {
+            if self.lost.contains(&index) {
+                self.unknown += 1;
+                return Ok(());
+            }
             return Err(format!(
                 "{number} names entry {index}, which commits to nothing"
             ));

@@ -4,6 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use serde::{Deserialize, Serialize};
 
+use super::restored::Restored;
 use crate::assurance::Mode;
 use crate::code::Code;
 use crate::message::proposal::Reason;
@@ -53,13 +54,22 @@ pub enum Entry {
     Closed(Closed),
     /// What came before this is lost in part: the log went on after what its witness had seen.
     Recovered(Recovered),
+    /// What a lost entry said is known again: somebody had a receipt of it.
+    Restored(Restored),
 }
 
 impl Entry {
     /// The names of those that [reopen](Self::reopens) an assignment.
-    pub const REOPENING: [&str; 5] = ["rules", "extension", "committed", "accepted", "recovered"];
+    pub const REOPENING: [&str; 6] = [
+        "rules",
+        "extension",
+        "committed",
+        "accepted",
+        "recovered",
+        "restored",
+    ];
     /// The names of those that [end](Self::ends) a hand-in.
-    pub const ENDING: [&str; 4] = ["accepted", "declined", "lapsed", "withdrawn"];
+    pub const ENDING: [&str; 5] = ["accepted", "declined", "lapsed", "restored", "withdrawn"];
 
     /// Its name, as it stands in the leaf.
     pub fn name(&self) -> &'static str {
@@ -81,6 +91,7 @@ impl Entry {
             Self::Attached(_) => "attached",
             Self::Closed(_) => "closed",
             Self::Recovered(_) => "recovered",
+            Self::Restored(_) => "restored",
         }
     }
 
@@ -103,6 +114,7 @@ impl Entry {
             Self::Declined(ended) | Self::Withdrawn(ended) => Some(ended.submission),
             Self::Lapsed(lapsed) => Some(lapsed.submission),
             Self::Accepted(accepted) => Some(accepted.submission),
+            Self::Restored(restored) => Some(restored.submission),
             _ => None,
         }
     }

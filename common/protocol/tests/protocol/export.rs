@@ -7,7 +7,8 @@ use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_protocol::export::{LogLine, Reading, safe_paths};
 use scb_protocol::log_leaf::{
-    Accepted, Committed, Detached, Ended, Entry, Lapsed, Leaf, LogName, Proposed, Signed,
+    Accepted, Committed, Detached, Ended, Entry, Lapsed, Leaf, LogName, Proposed, Restored, RulesEntry,
+    Signed, leaf_commitment,
 };
 use scb_protocol::statement::{FileEntry, Files, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
@@ -289,6 +290,86 @@ fn an_ending_that_is_lost_ends_nothing() {
         None,
         Some(accepted(1, (0, Some(0)))),
     ]);
+}
+
+/// A log of which the first two entries are lost, what restores the second, and how that is changed.
+fn restored(entry: Entry, change: impl FnOnce(&mut Restored)) -> Vec<LogLine> {
+    let written = |index: u64, entry: Entry| {
+        let leaf = Leaf::new(log(), index, at(index), entry).unwrap();
+        leaf.to_bytes().unwrap()
+    };
+    let lost = [written(0, committed(1)), written(1, entry)];
+    let text = |leaf: &Vec<u8>| String::from_utf8(leaf.clone()).unwrap();
+    let mut restored = Restored {
+        number: "S-000001".parse().unwrap(),
+        submission: submission(1),
+        index: 1,
+        leaf: text(&lost[1]),
+        committed: Some(text(&lost[0])),
+        receipt_sha256: hash(9),
+    };
+    change(&mut restored);
+    let mut lines: Vec<_> = lost
+        .iter()
+        .map(|leaf| LogLine::new(&leaf_commitment(leaf), None))
+        .collect();
+    let again = [Entry::Restored(restored), committed(2)];
+    for (entry, index) in again.into_iter().zip(2..) {
+        lines.push(LogLine::new(&[7; 32], Some(written(index, entry))));
+    }
+    lines
+}
+
+#[track_caller]
+fn both_say(lines: &[LogLine], reason: Option<&str>) {
+    let ours = ours(lines);
+    let Some((taken, said)) = theirs(lines) else {
+        return;
+    };
+    match reason {
+        None => assert!(ours.is_ok() && taken, "{ours:?} {said}"),
+        Some(reason) => {
+            assert!(!taken && said.contains(reason), "{said}");
+            assert!(ours.unwrap_err().contains(reason), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn what_a_lost_entry_said_is_known_again_by_the_leaf_that_leads_to_it() {
+    let whole = |change: fn(&mut Restored)| restored(accepted(1, (0, Some(0))), change);
+    both_say(&whole(|_| ()), None);
+    both_say(&whole(|one| one.committed = None), None);
+    let not_lost = "which is not that or not lost";
+    let other = |one: &mut Restored| one.leaf = one.leaf.replacen("verified", "tokens", 1);
+    both_say(&whole(other), Some(not_lost));
+    let earlier = |one: &mut Restored| {
+        let committed = one.committed.as_mut().unwrap();
+        *committed = committed.replacen("verified", "tokens", 1);
+    };
+    both_say(&whole(earlier), Some(not_lost));
+    let another = |one: &mut Restored| one.number = "S-000002".parse().unwrap();
+    both_say(&whole(another), Some("another submission"));
+    let elsewhere = |one: &mut Restored| one.index = 0;
+    both_say(&whole(elsewhere), Some("another place"));
+    // It says what the entry of the moment that counts does not say.
+    let late = accepted(1, (1, Some(0)));
+    both_say(&restored(late, |_| ()), Some("not at"));
+    let Entry::Accepted(mut pinned) = accepted(1, (0, Some(0))) else {
+        panic!("accepted");
+    };
+    pinned.rules = Some(RulesEntry {
+        index: 0,
+        leaf_sha256: hash(5),
+    });
+    let pinned = restored(Entry::Accepted(pinned), |_| ());
+    both_say(&pinned, Some("rules that were not in force"));
+
+    let mut lines = whole(|_| ());
+    let twice = lines[2].clone();
+    lines.truncate(3);
+    lines.push(twice);
+    assert!(ours(&lines).is_err(), "once is enough");
 }
 
 #[test]

@@ -1,0 +1,175 @@
+//! After an old backup: what was acknowledged comes back by its receipt, with its number and its time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use scb_cli::Failure;
+use scb_protocol::log_leaf::{Entry, Leaf};
+use scb_protocol::server::Outage;
+use scb_protocol::statement::SubmissionNumber;
+
+use super::super::campus::Campus;
+use super::super::uploads::anew;
+use super::{back_up, log_name, recovered, restore, seen, witnessed};
+use crate::arguments::Recover;
+use crate::failure::failure;
+use crate::fsck::found;
+use crate::recover::recover;
+use crate::store::Store;
+
+/// What a group has at home: its receipt, and the file that it handed in.
+struct Kept {
+    receipt: PathBuf,
+    file: PathBuf,
+    bytes: Vec<u8>,
+}
+
+/// A campus that went on after an old backup; one that lost the second of two hand-ins, of which the group
+/// has kept this.
+async fn gone_on() -> (Campus, Kept) {
+    let mut campus = Campus::with(|config| config.outage = Outage::Refuse).await;
+    campus.three().hand_in().await.unwrap();
+    let kept = witnessed(&campus).await;
+    campus.stop().await;
+    back_up(&campus).await;
+    campus.start().await.unwrap();
+    let mut group = campus.three();
+    group.hand_in().await.unwrap();
+    let had = witnessed(&campus).await;
+    // The same again gets the receipt of that version, which is complete by now.
+    let bytes = anew(&group).hand_in().await.unwrap();
+    let kept_at_home = Kept {
+        receipt: campus.dir.path().join("S-000002.zip"),
+        file: campus.dir.path().join("report.txt"),
+        bytes,
+    };
+    fs::write(&kept_at_home.receipt, &kept_at_home.bytes).unwrap();
+    fs::write(&kept_at_home.file, &group.report).unwrap();
+    drop(group);
+    campus.stop().await;
+    restore(&mut campus);
+    let early = by_receipt(&campus, &kept_at_home.receipt, &[]).await;
+    assert_eq!(early.unwrap_err().code, Some("log_behind"));
+    recovered(&campus, Some(had - kept)).await.unwrap();
+    (campus, kept_at_home)
+}
+
+async fn by_receipt(campus: &Campus, receipt: &Path, files: &[&Path]) -> Result<(), Failure> {
+    let command = Recover {
+        lose: None,
+        receipt: Some(receipt.to_owned()),
+        files: files.iter().map(|file| (*file).to_owned()).collect(),
+    };
+    let done = recover(campus.home.dir(), &command, campus.clock()).await;
+    done.map_err(failure)
+}
+
+fn number(number: u64) -> SubmissionNumber {
+    SubmissionNumber::new(number).unwrap()
+}
+
+fn entries(campus: &Campus) -> Vec<Option<Entry>> {
+    let store = Store::open(&campus.home).unwrap();
+    let entries = store.entries(&log_name(), 0, 1000).unwrap().into_iter();
+    let entry = |leaf: Vec<u8>| Leaf::parse(&leaf).unwrap().entry;
+    entries.map(|(_, leaf)| leaf.map(entry)).collect()
+}
+
+fn damage(campus: &Campus) -> Vec<(&'static str, String)> {
+    let mut found = found(&campus.home, None, campus.certs.now()).unwrap();
+    // Of a server that does not run.
+    found.retain(|(code, _)| *code != "log_unpublished");
+    found
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_comes_back_with_its_number_its_time_and_its_files() {
+    let (mut campus, kept) = gone_on().await;
+    campus.start().await.unwrap();
+    campus.certs.clock().advance(Duration::from_secs(3600));
+    // Nothing is entered without the files.
+    let before = entries(&campus);
+    let empty = campus.dir.path().join("folder");
+    fs::create_dir(&empty).unwrap();
+    fs::write(
+        empty.join("other"),
+        vec![b'x'; fs::metadata(&kept.file).unwrap().len() as usize],
+    )
+    .unwrap();
+    let not_it: [&[&Path]; 2] = [&[], &[&empty]];
+    for files in not_it {
+        let refused = by_receipt(&campus, &kept.receipt, files).await.unwrap_err();
+        assert_eq!(refused.code, Some("files_missing"), "{refused:?}");
+    }
+    assert_eq!(entries(&campus), before);
+    // Beside the server that runs; by its content, whatever the file is called and wherever it lies.
+    fs::copy(&kept.file, empty.join("draft (2).txt")).unwrap();
+    by_receipt(&campus, &kept.receipt, &[&empty]).await.unwrap();
+    let store = Store::open(&campus.home).unwrap();
+    let record = store.record(number(2)).unwrap().unwrap();
+    let roots = [campus.certs.root().certificate().fingerprint()];
+    assert_eq!(
+        record.receipt(&roots).unwrap(),
+        kept.bytes,
+        "the very receipt"
+    );
+    let hour_ago = campus.certs.now().as_secs() - 3600;
+    assert!(record.committed_at().unwrap().as_secs() <= hour_ago);
+    let after = entries(&campus);
+    assert_eq!(after[..before.len()], before, "what was lost stays lost");
+    let Some(Entry::Restored(restored)) = after.last().unwrap() else {
+        panic!("{after:?}");
+    };
+    assert_eq!(restored.number, number(2));
+    let lost = after[usize::try_from(restored.index).unwrap()].as_ref();
+    assert_eq!(lost, None);
+    assert!(restored.committed.is_some());
+    assert_eq!(damage(&campus), []);
+
+    // Once is enough; and its files come back by the same command if they are gone.
+    by_receipt(&campus, &kept.receipt, &[]).await.unwrap();
+    assert_eq!(entries(&campus).len(), after.len());
+    let file = &record.statement().files.iter().next().unwrap().sha256;
+    let name = file.to_string();
+    fs::remove_file(campus.home.path("content").join(&name[..2]).join(&name)).unwrap();
+    assert_eq!(damage(&campus)[0].0, "content_missing");
+    by_receipt(&campus, &kept.receipt, &[&kept.file])
+        .await
+        .unwrap();
+    assert_eq!(damage(&campus), []);
+    // The log goes on, is witnessed, and numbers go on after those that were lost.
+    campus.three().hand_in().await.unwrap();
+    let all = witnessed(&campus).await;
+    assert_eq!(seen(&campus), all);
+    let numbers = store.numbers().unwrap();
+    assert_eq!(numbers[..2], [number(1), number(2)]);
+    assert!(numbers[2] > number(1000), "{numbers:?}");
+    campus.stop().await;
+    campus.start().await.unwrap();
+    campus.stop().await;
+}
+
+#[tokio::test]
+async fn a_receipt_that_the_log_does_not_hold_brings_nothing_back() {
+    let (campus, kept) = gone_on().await;
+    let before = entries(&campus);
+    let altered = campus.dir.path().join("altered.zip");
+    let mut bytes = kept.bytes.clone();
+    let place = bytes
+        .windows(8)
+        .position(|part| part == b"S-000002")
+        .unwrap();
+    bytes[place + 7] = b'1';
+    fs::write(&altered, bytes).unwrap();
+    let refused = by_receipt(&campus, &altered, &[&kept.file]).await;
+    assert_eq!(refused.unwrap_err().code, Some("receipt_invalid"));
+    // Another log of the same name: CUHK saw other entries of this one.
+    let database = rusqlite::Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let other = "UPDATE log_entries SET commitment = randomblob(32) WHERE leaf IS NULL";
+    database.execute(other, []).unwrap();
+    let refused = by_receipt(&campus, &kept.receipt, &[&kept.file]).await;
+    assert_eq!(refused.unwrap_err().code, Some("another_entry"));
+    assert_eq!(entries(&campus), before);
+    assert_eq!(campus.submissions().len(), 1);
+}
