@@ -16,7 +16,7 @@ use crate::arguments::Recover;
 use crate::failure::failure;
 use crate::fsck::found;
 use crate::recover::recover;
-use crate::store::Store;
+use crate::store::{Place, Store};
 
 /// What a group has at home: its receipt, and the file that it handed in.
 struct Kept {
@@ -172,4 +172,43 @@ async fn a_receipt_that_the_log_does_not_hold_brings_nothing_back() {
     assert_eq!(refused.unwrap_err().code, Some("another_entry"));
     assert_eq!(entries(&campus), before);
     assert_eq!(campus.submissions().len(), 1);
+}
+
+#[tokio::test]
+async fn after_the_end_it_is_entered_and_the_end_is_another() {
+    let (mut campus, kept) = gone_on().await;
+    // Nothing is entered before its logs were compared.
+    let early = by_receipt(&campus, &kept.receipt, &[&kept.file]).await;
+    assert_eq!(early.unwrap_err().code, Some("put_back"));
+    campus.start().await.unwrap();
+    campus.stop().await;
+    let store = Store::open(&campus.home).unwrap();
+    let place = Place {
+        domain: campus.service.trust_domain().clone(),
+        course: "SANDBOX".parse().unwrap(),
+        assignment: "lab".parse().unwrap(),
+    };
+    let over = scb_protocol::from_seconds(campus.certs.now().as_secs() + 60);
+    let change = move |mut terms: scb_protocol::rules::Terms| {
+        terms.due = Some(over);
+        terms.check()
+    };
+    let now = campus.certs.now();
+    store.change_assignment(place.clone(), change, now).unwrap();
+    campus.certs.clock().advance(Duration::from_secs(3600));
+    let close = || store.close_assignment(&place, campus.certs.now()).unwrap();
+    let first = close();
+    by_receipt(&campus, &kept.receipt, &[&kept.file])
+        .await
+        .unwrap();
+    assert_ne!(close(), first);
+    let closed = entries(&campus)
+        .into_iter()
+        .rev()
+        .find_map(|entry| match entry {
+            Some(Entry::Closed(closed)) => Some(closed.accepted),
+            _ => None,
+        });
+    assert_eq!(closed, Some(2));
+    assert_eq!(damage(&campus), []);
 }
