@@ -216,9 +216,9 @@ Examples:
 `serve` refuses to run on a home whose logs are behind what CUHK, their witness, has seen of them:
 it is an old backup. CUHK must be running, this server not. The numbers that were given stay taken.
 
-Afterwards, and while the server runs, --receipt enters again what a group's receipt proves, with the
-files that they handed in: with its number and its time, so that nobody is late who was not. The log
-must hold the very entry of which the receipt is; a new entry says from which receipt it came.";
+Afterwards, and while the server runs, --receipt enters again what a group's receipt proves, with
+the files that they handed in: with its number and its time, so that nobody is late who was not. The
+log must hold the very entry of which the receipt is; a new entry says from which receipt it came.";
 
 /// `blackboard recover`.
 #[derive(Debug, Clone, Args)]
