@@ -7,8 +7,8 @@ use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_protocol::export::{LogLine, Reading, safe_paths};
 use scb_protocol::log_leaf::{
-    Accepted, Committed, Detached, Ended, Entry, Lapsed, Leaf, LogName, Proposed, Restored, RulesEntry,
-    Signed, leaf_commitment,
+    Accepted, Committed, Detached, Ended, Entry, Lapsed, Leaf, LogName, Proposed, Restored,
+    RulesEntry, Signed, leaf_commitment,
 };
 use scb_protocol::statement::{FileEntry, Files, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
