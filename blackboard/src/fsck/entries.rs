@@ -159,7 +159,7 @@ impl<'a> Entries<'a> {
                 self.accepted(about, accepted, report)
             }
             Entry::Restored(restored) => {
-                self.signing.look(about, leaf, report)?;
+                self.signing.look(about, (leaf, bytes), report)?;
                 self.restored(about, restored, report)
             }
             Entry::Rules(rules) => self.rules(about, leaf, rules, report),

@@ -17,7 +17,7 @@ pub(super) fn run(
     zip: &[u8],
     roots: &[Fingerprint],
 ) -> Result<(), Error> {
-    if arguments.file.is_some() || arguments.openssl {
+    if !arguments.files.is_empty() || arguments.openssl {
         return Err(Error::ArchiveAlone);
     }
     let announcement = VerifiedAnnouncement::verify(zip, roots).map_err(Error::ReceiptRefused)?;
