@@ -107,14 +107,20 @@ impl Acknowledged {
         }
     }
 
-    /// Whether Blackboard tells of it among these versions.
+    /// Whether Blackboard tells of it among these versions. Two may have been recorded in one second: they
+    /// are told by their files.
     fn is_told(&self, versions: &[ListedVersion]) -> bool {
         let statement = self.commitment.statement();
+        let files = &statement.files;
         versions.iter().any(|version| {
+            let listed = version.files.iter().map(|file| (&file.name, file.size));
+            let same = files.iter().map(|file| (&file.name, file.size));
             version.committed_at == self.commitment.committed_at().as_secs()
                 && (&version.course, &version.assignment)
                     == (&statement.course, &statement.assignment)
                 && version.members.iter().eq(self.commitment.members())
+                && version.size == files.size()
+                && listed.eq(same.take(version.files.len()))
         })
     }
 }
