@@ -77,7 +77,7 @@ pub(crate) struct Faults {
 /// What goes out instead of a reply.
 pub(crate) enum Outgoing {
     /// A message.
-    Message(Reply),
+    Message(Box<Reply>),
     /// Bytes that are not a message.
     Bytes(&'static [u8]),
     /// Nothing, ever.
@@ -153,7 +153,7 @@ impl Faults {
             }
             _ => {}
         }
-        Outgoing::Message(reply)
+        Outgoing::Message(Box::new(reply))
     }
 
     /// A receipt on its way out, before it is announced.
@@ -204,7 +204,7 @@ mod tests {
             let Outgoing::Message(out) = honest.outgoing(reply.clone()) else {
                 panic!("not a message");
             };
-            assert_eq!(out, reply);
+            assert_eq!(*out, reply);
         }
         assert_eq!(honest.receipt(b"abc".to_vec(), b"b"), b"abc");
     }

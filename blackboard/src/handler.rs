@@ -257,7 +257,7 @@ impl Handler {
     /// Sends a reply. In a sandbox a fault may have its way with it.
     async fn send(&mut self, reply: Reply) -> Result<(), Refusal> {
         match self.shared.faults.outgoing(reply) {
-            Outgoing::Message(reply) => self.connection.send(&reply).await,
+            Outgoing::Message(reply) => self.connection.send(&*reply).await,
             Outgoing::Bytes(bytes) => self.connection.send_raw(bytes).await,
             Outgoing::Silence => self.fall_silent().await,
         }

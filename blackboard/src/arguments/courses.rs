@@ -142,9 +142,9 @@ Examples:
   blackboard assignment close lab-1 --course CSCI3150 --with-extensions
 
 From now on nothing is taken, but of those who have an extension that lasts longer: they are named.
-With --with-extensions these end as well. What was handed in stays, and on time if it was. It is told
-how many have handed in or begun, and asked; where nobody can answer it takes --yes (`not_confirmed`,
-exit code 2).";
+With --with-extensions these end as well. What was handed in stays, and on time if it was. It is
+told how many have handed in or begun, and asked; where nobody can answer it takes --yes
+(`not_confirmed`, exit code 2).";
 
 const ASSIGNMENT_LIST_EXAMPLES: &str = "\
 Examples:

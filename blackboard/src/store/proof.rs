@@ -97,7 +97,8 @@ pub(super) fn said_then(
     let sql = "SELECT coalesce( \
                (SELECT assurance FROM commitments WHERE submission = submissions.submission), \
                (SELECT assurance FROM deliveries JOIN proposals USING (submission) \
-               WHERE submission = submissions.submission AND log_index = signed_index)) \
+               WHERE submission = submissions.submission AND log_index = signed_index), \
+               (SELECT CAST(said_then AS BLOB) FROM proofs WHERE proofs.number = submissions.number)) \
                FROM submissions WHERE number = ?";
     let mut query = connection.prepare_cached(sql)?;
     let said = query.query_row([as_integer(number.get())], |row| {
@@ -106,6 +107,18 @@ pub(super) fn said_then(
     let said = said.optional()?.flatten();
     let text = |said| String::from_utf8(said).map_err(|_| Error::Altered { number });
     said.map(text).transpose()
+}
+
+/// Keeps with a proof what CUHK said then, where it is recorded nowhere else.
+pub(super) fn keep_said_then(
+    transaction: &Transaction<'_>,
+    number: SubmissionNumber,
+    said: &str,
+) -> Result<(), Error> {
+    let sql = "UPDATE proofs SET said_then = ? WHERE number = ?";
+    let mut update = transaction.prepare_cached(sql)?;
+    update.execute(params![said, as_integer(number.get())])?;
+    Ok(())
 }
 
 /// Keeps a proof, unless there is one already. Answers the one that counts.

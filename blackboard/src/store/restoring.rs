@@ -132,6 +132,10 @@ impl FromReceipt {
         insert(transaction, &self.record)?;
         if let Some(found) = &self.record.proof {
             proof::keep(transaction, number, found)?;
+            let committed = found.committed.as_ref();
+            if let Some(said) = committed.and_then(|committed| committed.assurance.as_ref()) {
+                proof::keep_said_then(transaction, number, said)?;
+            }
         }
         Ok(log::append(transaction, &self.log, now, restored)?.index)
     }

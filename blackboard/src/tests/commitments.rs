@@ -80,5 +80,5 @@ async fn an_entry_that_is_gone_is_not_made_up() {
         "UPDATE log_entries SET leaf = NULL WHERE kind = 'committed'",
     );
     let refusal = again(&group).commit().await.unwrap_err();
-    assert_eq!(refusal.code, scb_protocol::Code::Internal);
+    assert_eq!(refusal.code, scb_protocol::Code::StoredDamaged);
 }

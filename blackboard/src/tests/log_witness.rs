@@ -13,6 +13,7 @@ use scb_protocol::log_leaf::{Contents, Entry, Leaf, LogName, Recovered};
 use scb_protocol::server::Outage;
 use scb_protocol::witness::{CosignedCheckpoint, MAX_ENTRIES};
 use scb_protocol::{VerifiedLogKeys, from_seconds};
+use serde_json::json;
 
 use super::campus::{Campus, copy};
 use super::eventually;
@@ -65,11 +66,14 @@ async fn hand_in(campus: &Campus) -> u64 {
 fn enter(campus: &Campus, count: usize) {
     let mut connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
     let transaction = connection.transaction().unwrap();
-    let sql = "SELECT leaf FROM log_entries WHERE kind = 'rules'";
-    let first: Vec<u8> = transaction.query_row(sql, [], |row| row.get(0)).unwrap();
-    let rules = Leaf::parse(&first).unwrap().entry;
+    let entry: Entry = serde_json::from_value(json!({"refused": {
+        "code": "rate_limited",
+        "members": ["1155000009"],
+        "statement_sha256": "00".repeat(32),
+    }}))
+    .unwrap();
     for _ in 0..count {
-        log::append(&transaction, &log_name(), campus.certs.now(), rules.clone()).unwrap();
+        log::append(&transaction, &log_name(), campus.certs.now(), entry.clone()).unwrap();
     }
     transaction.commit().unwrap();
 }

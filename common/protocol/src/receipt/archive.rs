@@ -111,7 +111,7 @@ pub(super) struct UnverifiedReceipt {
 /// What a receipt has of the log.
 pub(crate) enum UnverifiedProof {
     /// The proof.
-    Here(LogProof),
+    Here(Box<LogProof>),
     /// The text that says that it is still to come.
     Pending(Vec<u8>),
 }
@@ -225,7 +225,7 @@ pub(crate) fn unverified_proof(
     Ok(
         match is_pending && archive.index_for_name(file::PROOF).is_none() {
             true => UnverifiedProof::Pending(part(archive, file::PENDING)?),
-            false => UnverifiedProof::Here(proof(archive)?),
+            false => UnverifiedProof::Here(Box::new(proof(archive)?)),
         },
     )
 }

@@ -31,7 +31,7 @@ impl ReceiptParts {
         let verified = VerifiedReceipt::verify_under(receipt, roots)?;
         let parts = open(receipt).map_err(invalid)?;
         let proof = match parts.proof {
-            UnverifiedProof::Here(proof) => Some(proof),
+            UnverifiedProof::Here(proof) => Some(*proof),
             UnverifiedProof::Pending(_) => None,
         };
         let (evidence, leaf) = (parts.evidence, parts.leaf);
