@@ -179,10 +179,11 @@ mod tests {
     #[test]
     fn that_there_is_room_for_a_renewal_in_time_is_not_worth_a_line() {
         let sid: StudentId = "1155000001".parse().unwrap();
-        let [now, until] = [1000, 2000].map(from_seconds);
+        let base = 1_795_000_000;
+        let [now, until] = [base + 1000, base + 2000].map(from_seconds);
         let told = |room_at: u64| {
             let refusal = Refusal::new(Code::TooManyDevices, Step::Two).about(&sid);
-            let refusal = refusal.with("room_at", rfc3339(from_seconds(room_at)));
+            let refusal = refusal.with("room_at", rfc3339(from_seconds(base + room_at)));
             Event::not_renewed(&sid, &refusal.into(), until, now).is_some()
         };
         assert!(!told(1999), "the present certificate is still good then");

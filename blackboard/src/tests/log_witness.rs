@@ -67,7 +67,7 @@ fn enter(campus: &Campus, count: usize) {
     let mut connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
     let transaction = connection.transaction().unwrap();
     let entry: Entry = serde_json::from_value(json!({"refused": {
-        "code": "rate_limited",
+        "code": "report_empty",
         "members": ["1155000009"],
         "statement_sha256": "00".repeat(32),
     }}))

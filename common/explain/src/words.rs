@@ -126,6 +126,7 @@ pub fn message_title(name: &str, language: Language) -> Option<&'static str> {
             "核實無誤；這是封存的份額",
         ),
         "confirmed" => ("I have the same key", "我有相同的金鑰"),
+        "signed" => ("your signature is recorded", "簽署已登記"),
         "committed" => (
             "recorded; this is what I have of the files",
             "已登記；檔案已收到這些",

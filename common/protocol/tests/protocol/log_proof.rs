@@ -289,7 +289,14 @@ fn what_waits_for_others_than_cuhk_shows_its_cosignature_and_who_is_missing() {
     );
     let said: Vec<_> = receipt.checks().iter().map(|check| check.what).collect();
     assert!(
-        said.ends_with(&["logged", "witnessed", "lists", "pending", "entered"]),
+        said.ends_with(&[
+            "logged",
+            "witnessed",
+            "lists",
+            "pending",
+            "entered",
+            "dated"
+        ]),
         "{said:?}"
     );
     // Whoever wants two waits as well, and is told so.

@@ -74,6 +74,7 @@ fn refuses_fields_missing_repeated_unknown_or_of_another_type() {
         "proof",
         "removed_before",
         "more_unfinished",
+        "altered",
     ];
     spoilt(&messages::cuhk_requests(), &[]);
     spoilt(&messages::cuhk_replies()[..7], &[]);
