@@ -104,14 +104,14 @@ fn started(mut command: Command) -> Child {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signature_whose_answer_a_kill_swallowed_is_there_after_the_restart() {
     let mut scene = Scene::new();
-    // The list comes over the first connection, the answer to the signature ends the second. Without
-    // `--yes` nothing but the list is asked for, and before he has signed it is as long as it is then.
+    // The list comes over the first connection, the answer to the signature ends the second. Once
+    // nothing is left to sign, nothing but the list is asked for.
     let (mut both, mut list) = (usize::MAX, usize::MAX);
     for text in ["one report", "two reports"] {
         let first = scene.propose(text);
         // What came over one more connection, as the first was lost, says too much.
-        list = list.min(scene.down(&["cosign", "--json"]).await);
         both = both.min(scene.down(&["cosign", "--yes", &first]).await);
+        list = list.min(scene.down(&["cosign", "--json"]).await);
     }
 
     let id = scene.propose("another report");
