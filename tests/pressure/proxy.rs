@@ -3,8 +3,8 @@
 
 use std::future::pending;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,10 +35,13 @@ pub enum Fault {
     Slow(usize, Duration),
 }
 
+/// Bytes that went each way over one connection.
+type Passed = [AtomicUsize; 2];
+
 /// A listening proxy. Stops when dropped, and then its connections end.
 pub struct Proxy {
     pub address: String,
-    passed: Arc<[AtomicUsize; 2]>,
+    passed: Arc<Mutex<Vec<Arc<Passed>>>>,
     task: JoinHandle<()>,
 }
 
@@ -52,7 +55,7 @@ impl Proxy {
     pub async fn before_some(server: &str, fault: Fault, which: Range<usize>) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap().to_string();
-        let passed = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+        let passed = Arc::new(Mutex::new(Vec::new()));
         let (server, counts) = (server.to_owned(), Arc::clone(&passed));
         let task = tokio::spawn(async move {
             let (mut accepted, mut relays) = (0, JoinSet::new());
@@ -63,11 +66,13 @@ impl Proxy {
                     Fault::None
                 };
                 accepted += 1;
+                let count = Arc::new(Passed::default());
+                counts.lock().unwrap().push(Arc::clone(&count));
                 // A server that is away is away for whoever comes this way as well.
                 let Ok(server) = TcpStream::connect(&server).await else {
                     continue;
                 };
-                relays.spawn(relay(client, server, fault, Arc::clone(&counts)));
+                relays.spawn(relay(client, server, fault, count));
             }
         });
         Self {
@@ -79,7 +84,18 @@ impl Proxy {
 
     /// Bytes that went this way, over all connections.
     pub fn passed(&self, way: Way) -> usize {
-        self.passed[way as usize].load(Ordering::Relaxed)
+        let passed = self.passed.lock().unwrap();
+        let each = passed
+            .iter()
+            .map(|one| one[way as usize].load(Ordering::Relaxed));
+        each.sum()
+    }
+
+    /// Bytes that went this way over the last connection.
+    pub fn passed_last(&self, way: Way) -> usize {
+        let passed = self.passed.lock().unwrap();
+        let last = passed.last().expect("somebody has connected");
+        last[way as usize].load(Ordering::Relaxed)
     }
 }
 
@@ -90,7 +106,7 @@ impl Drop for Proxy {
 }
 
 /// Ends when both ways have ended, or when one is cut; then both sockets are closed.
-async fn relay(client: TcpStream, server: TcpStream, fault: Fault, passed: Arc<[AtomicUsize; 2]>) {
+async fn relay(client: TcpStream, server: TcpStream, fault: Fault, passed: Arc<Passed>) {
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
     let (from_client, to_client) = client.into_split();
