@@ -179,6 +179,7 @@ fn everybody_here(prepared: &Prepared) -> Result<Group, Error> {
 
 /// As [`everybody_here`], where there may be nobody.
 pub(crate) fn enrolled_here(home: &StudentHome) -> Result<Vec<StudentId>, Error> {
+    crate::identity::settle_all(home)?;
     let mut here = Vec::new();
     for sid in home.students()? {
         if crate::identity::chain(home, &sid)?.is_some() {

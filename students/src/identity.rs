@@ -355,6 +355,16 @@ pub fn settle(home: &StudentHome, sid: &StudentId) -> Result<(), Error> {
     Ok(())
 }
 
+/// [`settle`] for everybody whose next key waits here: half way, nothing but that key may be in its
+/// place, and nobody would be found here.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub fn settle_all(home: &StudentHome) -> Result<(), Error> {
+    home.waiting()?.iter().try_for_each(|sid| settle(home, sid))
+}
+
 /// Finishes an installation that was interrupted after the certificate was saved, down to the
 /// removal of the old key. The home must be locked: another program may be just about to finish
 /// it.

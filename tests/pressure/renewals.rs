@@ -151,6 +151,34 @@ fn a_renewal_that_is_killed_is_finished_by_the_next_command() {
     println!("{rounds} renewals killed, {late} of them after they were done");
 }
 
+/// Between two renames neither the certificate before nor the next one is in its place.
+#[test]
+fn a_student_whose_renewal_was_killed_half_way_is_found_by_every_command() {
+    let siege = Siege::of(2);
+    for which in ["status", "audit"] {
+        let student = siege.enrolled();
+        let place = student.directory();
+        let beside = |name: &str| place.with_file_name(format!(".{name}-{}", student.sid));
+        let before = siege
+            .campus
+            .outside()
+            .join(format!("before-{}", student.sid));
+        fs::create_dir(&before).unwrap();
+        for file in ["key.pem", "chain.pem"] {
+            fs::copy(place.join(file), before.join(file)).unwrap();
+        }
+        siege.run(&student, &["renew", "--json"]).succeeded();
+        let renewed = fitting(&place);
+        fs::rename(&place, beside("renew")).unwrap();
+        fs::rename(&before, beside("old")).unwrap();
+
+        let told = siege.run(&student, &[which, "--json"]).succeeded().stdout;
+        assert!(told.contains(&student.sid), "{told}");
+        assert_eq!(fitting(&place), renewed, "the next one is in its place");
+        siege.goes_on(&student);
+    }
+}
+
 #[test]
 fn a_renewal_survives_the_kill_of_cuhk() {
     let rounds = count("SCB_KILLS", 4);

@@ -15,10 +15,7 @@ pub(super) fn run(common: &Common, arguments: &Renew, term: Term) -> Result<(), 
     let students = match arguments.ids.is_empty() {
         false => Group::new(arguments.ids.clone())?.ids().to_vec(),
         true => {
-            // An interrupted renewal may have left nothing but the next key in place.
-            for sid in home.waiting()? {
-                identity::settle(home, &sid)?;
-            }
+            identity::settle_all(home)?;
             let mut here = home.students()?;
             here.retain(|sid| !matches!(identity::chain(home, sid), Ok(None)));
             here

@@ -17,8 +17,10 @@ use crate::identity::{self, Standing};
 use crate::{Error, Setup, pending};
 
 pub(super) fn run(common: &Common) -> Result<(), Error> {
-    let setup = Setup::new(common, None)?;
+    let mut setup = Setup::new(common, None)?;
     let now = SystemClock.now();
+    setup.home.look();
+    identity::settle_all(&setup.home)?;
     let mut students = Vec::new();
     for sid in setup.home.students()? {
         students.push(Student::read(&setup, sid, now)?);
