@@ -45,6 +45,28 @@ pub fn script(campus: &Campus, file: &Path) -> Option<Ran> {
     Some(Ran::of(python.arg(script).arg(file).arg(root.trim())))
 }
 
+/// The script refuses what is kept once one byte in any of these parts is another.
+pub fn refuses_altered(campus: &Campus, file: &Path, parts: &[&str]) {
+    let bytes = std::fs::read(file).unwrap();
+    let altered = campus.outside().join("altered.zip");
+    for part in parts {
+        let mut bytes = bytes.clone();
+        let place = bytes
+            .windows(part.len())
+            .position(|at| at == part.as_bytes());
+        bytes[place.unwrap() + 3] ^= 1;
+        std::fs::write(&altered, &bytes).unwrap();
+        let Some(refused) = script(campus, &altered) else {
+            return;
+        };
+        assert_eq!(refused.exit, Some(1), "{part}: {refused:#?}");
+        assert!(
+            refused.stdout.contains("it does NOT verify"),
+            "{refused:#?}"
+        );
+    }
+}
+
 /// How a program is asked which version it is.
 fn version(name: &str) -> &'static str {
     match name {

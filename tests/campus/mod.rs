@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 pub use by_hand::ByHand;
 pub use faults::{FaultTable, KnownFault};
-pub use judge::{judge, python, python_with, script};
+pub use judge::{judge, python, python_with, refuses_altered, script};
 pub use monitored::{get, monitor, wait_for};
 pub use server::Server;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::campus::{Campus, Ran, SAMPLE, copy, judge, program, script, version};
+use crate::campus::{Campus, Ran, SAMPLE, copy, judge, program, refuses_altered, script, version};
 use crate::witness::{home, put_back, until_seen};
 
 /// So large that it is on its way for a while.
@@ -146,22 +146,8 @@ fn by_script(campus: &Campus, file: &Path) {
             .count()
     };
     assert_eq!(lines(&theirs), lines(&ours), "{ours}{theirs}");
-    let bytes = fs::read(file).unwrap();
-    let altered = campus.outside().join("altered.zip");
-    for part in ["\"submission\"", "\"index\":", "-----BEGIN", "1155000002"] {
-        let mut bytes = bytes.clone();
-        let place = bytes
-            .windows(part.len())
-            .position(|at| at == part.as_bytes());
-        bytes[place.unwrap() + 3] ^= 1;
-        fs::write(&altered, &bytes).unwrap();
-        let refused = script(campus, &altered).unwrap();
-        assert_eq!(refused.exit, Some(1), "{part}: {refused:#?}");
-        assert!(
-            refused.stdout.contains("it does NOT verify"),
-            "{refused:#?}"
-        );
-    }
+    let parts = ["\"submission\"", "\"index\":", "-----BEGIN", "1155000002"];
+    refuses_altered(campus, file, &parts);
 }
 
 /// What is kept, for `openssl`; nothing where there is none, or no Python.

@@ -1,8 +1,8 @@
 //! The ZIP file in which students keep an announcement.
 
 use crate::error::Error;
-use crate::log_leaf::{Entry, Leaf};
-use crate::receipt::archive::{part, signed_leaf, text_part, unpack, write};
+use crate::log_leaf::Entry;
+use crate::receipt::archive::{holds, part, signed_leaf, text_part, unpack, write};
 use crate::receipt::{SignedLeaf, file};
 
 /// What an announcement is made of; nothing of it is verified.
@@ -14,9 +14,9 @@ pub(super) struct Parts {
 
 /// Whether this is an announcement, whatever else is wrong with it.
 pub fn is_announcement(bytes: &[u8]) -> bool {
-    let leaf = unpack(bytes).and_then(|mut archive| part(&mut archive, file::LEAF));
-    let leaf = leaf.ok().and_then(|leaf| Leaf::parse(&leaf).ok());
-    leaf.is_some_and(|leaf| matches!(leaf.entry, Entry::Rules(_) | Entry::Extension(_)))
+    holds(bytes, |entry| {
+        matches!(entry, Entry::Rules(_) | Entry::Extension(_))
+    })
 }
 
 pub(super) fn build(parts: &Parts) -> Result<Vec<u8>, Error> {

@@ -1,8 +1,8 @@
 //! The ZIP file in which members keep a commitment.
 
 use crate::error::Error;
-use crate::log_leaf::{Entry, Leaf};
-use crate::receipt::archive::{part, signed_leaf, text_part, unpack, write};
+use crate::log_leaf::Entry;
+use crate::receipt::archive::{holds, part, signed_leaf, text_part, unpack, write};
 use crate::receipt::{SignedLeaf, file};
 
 /// What a commitment is made of; nothing of it is verified.
@@ -16,9 +16,9 @@ pub(super) struct Parts {
 
 /// Whether this is a commitment and neither receipt nor rejection, whatever else is wrong with it.
 pub fn is_commitment(bytes: &[u8]) -> bool {
-    let leaf = unpack(bytes).and_then(|mut archive| part(&mut archive, file::LEAF));
-    let leaf = leaf.ok().and_then(|leaf| Leaf::parse(&leaf).ok());
-    leaf.is_some_and(|leaf| matches!(leaf.entry, Entry::Committed(_) | Entry::Signed(_)))
+    holds(bytes, |entry| {
+        matches!(entry, Entry::Committed(_) | Entry::Signed(_))
+    })
 }
 
 pub(super) fn build(parts: &Parts) -> Result<Vec<u8>, Error> {

@@ -11,7 +11,7 @@ use super::{Evidence, LogProof, SignedLeaf, assurance_file, file, lists};
 use crate::assurance::Mode;
 use crate::error::Error;
 use crate::log_keys::SignedLogKeys;
-use crate::log_leaf::Leaf;
+use crate::log_leaf::{Entry, Leaf};
 
 /// Largest receipt in bytes; revocation lists are what grows.
 pub const MAX_RECEIPT: usize = 16 * 1024 * 1024;
@@ -196,6 +196,13 @@ pub(crate) fn signed_leaf(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<Sig
         leaf: part(archive, file::LEAF)?,
         signature: part(archive, file::LEAF_SIGNATURE)?,
     })
+}
+
+/// Whether this is a file with an entry of that kind, whatever else is wrong with it.
+pub(crate) fn holds(bytes: &[u8], is_meant: impl FnOnce(&Entry) -> bool) -> bool {
+    let leaf = unpack(bytes).and_then(|mut archive| part(&mut archive, file::LEAF));
+    let leaf = leaf.ok().and_then(|leaf| Leaf::parse(&leaf).ok());
+    leaf.is_some_and(|leaf| is_meant(&leaf.entry))
 }
 
 /// Takes who is missing in a proof from the text beside it, which says that and nothing else.

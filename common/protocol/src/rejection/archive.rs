@@ -1,9 +1,9 @@
 //! The ZIP file in which members keep a rejection.
 
 use crate::error::Error;
-use crate::log_leaf::{Entry, Leaf};
+use crate::log_leaf::Entry;
 use crate::receipt::archive::{
-    UnverifiedProof, check_missing, entered, part, signed_leaf, text_part, unpack,
+    UnverifiedProof, check_missing, entered, holds, part, signed_leaf, text_part, unpack,
     unverified_proof, waiting, write,
 };
 use crate::receipt::{LogProof, SignedLeaf, file};
@@ -19,9 +19,7 @@ pub(super) struct Parts {
 
 /// Whether this is a rejection and no receipt, whatever else is wrong with it.
 pub fn is_rejection(bytes: &[u8]) -> bool {
-    let leaf = unpack(bytes).and_then(|mut archive| part(&mut archive, file::LEAF));
-    let leaf = leaf.ok().and_then(|leaf| Leaf::parse(&leaf).ok());
-    leaf.is_some_and(|leaf| matches!(leaf.entry, Entry::Refused(_)))
+    holds(bytes, |entry| matches!(entry, Entry::Refused(_)))
 }
 
 /// The file, with the proof, or with what says that it or cosignatures in it are still to come.
