@@ -332,6 +332,8 @@ fn a_cuhk_that_was_put_back_witnesses_at_once_what_was_added_since() {
     let flag = ["--root-passphrase-file", passphrase.to_str().unwrap()];
     on(&restored, &[&["root", "sign-crl"][..], &flag].concat()).succeeded();
 
+    // Also of what nobody hands in to any more.
+    seen_by(&campus, &restored);
     let report = submit(&campus);
     seen_by(&campus, &restored);
     let log = campus.blackboard.log();

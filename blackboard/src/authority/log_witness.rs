@@ -47,6 +47,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(30);
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How often CUHK is asked whether it is there although no log grows: one that was put back from a
+/// backup is not told by its answers on this connection, but by its end.
+const STILL_THERE: Duration = Duration::from_secs(5);
 /// An endorsement is asked for anew when it is so old, so that its signer's certificate is in force
 /// when receipts are made.
 const ENDORSEMENT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -83,7 +86,7 @@ pub(crate) struct Known {
     keys: Option<(SignedLogKeys, VerifiedLogKeys)>,
     /// CUHK knows nothing of it any more: the endorsement at hand is of another time.
     is_forgotten: bool,
-    /// How many entries CUHK has seen; none before that was compared.
+    /// How many entries CUHK has seen; none before that was compared over this connection.
     seen: Option<u64>,
     /// Until when it is left alone.
     paused: Option<Instant>,
@@ -171,7 +174,10 @@ impl LogWitness {
     /// is logged, and tried again.
     pub(crate) async fn run(mut self) -> Failure {
         loop {
-            match self.watch().await {
+            let watched = self.watch().await;
+            // Who answers next may have been put back from a backup.
+            self.known.values_mut().for_each(|known| known.seen = None);
+            match watched {
                 Ok(()) => {}
                 Err(Trouble::Astray(failure)) => return failure,
                 // The other connection tells about that.
@@ -190,6 +196,7 @@ impl LogWitness {
         let mut grown = self.logs.grown();
         let mut link = self.open().await?;
         self.check_forgotten(&mut link).await?;
+        let mut answered = Instant::now();
         while !self.identity.has_changed().unwrap_or(false) {
             grown.borrow_and_update();
             for (name, log) in self.logs.all() {
@@ -203,6 +210,10 @@ impl LogWitness {
                     self.known(&name).paused = Some(Instant::now() + PAUSE);
                 }
                 witnessed?;
+            }
+            if answered.elapsed() > STILL_THERE {
+                link.by(Instant::now() + PATIENCE).status().await?;
+                answered = Instant::now();
             }
             // Whether it has grown or was long enough: the next look tells.
             let _ = timeout(PERIOD, grown.changed()).await;
@@ -244,12 +255,13 @@ impl LogWitness {
         link.by(Instant::now() + PATIENCE);
         let keys = self.keys(link, name, log.key()).await?;
         let mut old = self.compared(link, name, log).await?;
-        let is_done = |witnessed: &Witnessed| {
+        let is_kept = |witnessed: &Witnessed| {
             let newest = witnessed.newest(name);
             newest.is_some_and(|newest| newest.keys == keys.1 && newest.checkpoint.size() >= size)
         };
         let mut told = false;
-        while !is_done(&self.witnessed) {
+        // What it has cosigned and does not know any more it is given again, also of a log that is still.
+        while old < size || !is_kept(&self.witnessed) {
             link.by(Instant::now() + PATIENCE);
             // Before it cosigns: newer ones would not be in force at that time.
             let lists = self.lists_now();

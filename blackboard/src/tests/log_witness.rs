@@ -200,6 +200,22 @@ async fn a_cuhk_that_has_forgotten_a_log_is_told_of_it_again_at_once_and_sees_al
 }
 
 #[tokio::test]
+async fn a_cuhk_that_was_put_back_sees_again_what_does_not_grow_any_more() {
+    let mut campus = Campus::open().await;
+    let all = hand_in(&campus).await;
+    witnessed(&campus).await;
+    campus.cuhk.set(|state| state.witness.logs.clear());
+    assert_eq!(seen(&campus), 0);
+    campus.cuhk.stop().await;
+    campus.cuhk.resume().await;
+    eventually("it sees all of it", || seen(&campus) == all).await;
+    campus.stop().await;
+    assert_eq!(kept(&campus).await.unwrap().size(), all);
+    campus.start().await.unwrap();
+    campus.stop().await;
+}
+
+#[tokio::test]
 async fn an_answer_that_was_lost_is_asked_for_again() {
     let mut campus = Campus::open().await;
     let before = hand_in(&campus).await;
