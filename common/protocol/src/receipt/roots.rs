@@ -26,7 +26,10 @@ fn check_root(root: &Certificate, trusted: &[Fingerprint]) -> Result<Check, Stri
     if !trusted.contains(&found) {
         let trusted: Vec<_> = trusted.iter().map(Fingerprint::to_string).collect();
         let expected = trusted.join(" or ");
-        return Err(format!("its root is {found}, expected {expected}"));
+        return Err(format!(
+            "its root is {found}, expected {expected}; if that was CUHK's root when it was made, give its \
+             fingerprint"
+        ));
     }
     Ok(Check {
         what: "root",

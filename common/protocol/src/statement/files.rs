@@ -196,7 +196,7 @@ pub enum FilesError {
         count: usize,
     },
     /// Two names that are one somewhere, or a file that is a folder of another.
-    #[error("`{one}` and `{other}` cannot lie side by side everywhere")]
+    #[error("{}", clashing(one, other))]
     Clash {
         /// The first.
         one: FilePath,
@@ -206,6 +206,13 @@ pub enum FilesError {
     /// More bytes than can be counted.
     #[error("the sizes add up to more than can be counted")]
     Size,
+}
+
+fn clashing(one: &FilePath, other: &FilePath) -> String {
+    match one == other {
+        true => format!("two files are named `{one}`"),
+        false => format!("`{one}` and `{other}` cannot lie side by side everywhere"),
+    }
 }
 
 /// No two files have the same key, and no file's key is that of a folder of another.
@@ -292,6 +299,9 @@ mod tests {
             );
         }
         assert!(files(&["a", "ab", "b/a", "b/ab", "c/b/a"]).is_ok());
+        let told = |names: &[&str]| files(names).unwrap_err().to_string();
+        assert_eq!(told(&["a", "a"]), "two files are named `a`");
+        assert!(told(&["a", "A"]).contains("`a` and `A` cannot lie side by side"));
     }
 
     #[test]
