@@ -110,10 +110,10 @@ class Moments:
             check(committed is not None and committed < value["index"], "committed.json is of no entry")
             moment = self.again(value["committed"], log, committed)
             self.read(moment, *moment["entry"].popitem())
-        if pinned:
-            before = committed is None or pinned["index"] < committed
-            lost = self.lost.get(pinned["index"]) == pinned["leaf_sha256"]
-            check(before and (lost or pinned in rules), "rules that were not in force")
+        for one in ([pinned] if pinned else []) + accepted.get("extensions", []):
+            before = committed is None or one["index"] < committed
+            lost = self.lost.get(one["index"]) == one["leaf_sha256"]
+            check(before and (lost or one in rules), "rules that were not in force")
         self.compare(leaf, accepted)
         return value["leaf"].encode()
 
@@ -126,7 +126,7 @@ def entries(lines, log):
     """The tree of all entries, what they accept, which one closed the assignment, the moments that
     count, and for whom which submissions do not."""
     tree, accepted, closed, moments, detached = Tree(), {}, None, Moments(), {}
-    graded, rules, ended, latest, back = set(), [], {}, 0, None
+    graded, rules, extended, ended, latest, back = set(), [], [], {}, 0, None
     for line in lines:
         check(line.endswith(b"\n"), "the last line is cut off")
         line = line[:-1]
@@ -171,10 +171,14 @@ def entries(lines, log):
                     detached.get(number, {}).pop(sid, None)
         if kind == "rules":
             rules.append({"index": tree.size, "leaf_sha256": sha256(line).hex()})
+        if kind == "extension":
+            extended.append({"index": tree.size, "leaf_sha256": sha256(line).hex()})
         if kind == "accepted":
             pinned, committed = value.get("rules"), value.get("committed_index", tree.size)
             in_force = [one for one in rules if one["index"] < committed][-1:]
             check(not pinned or [pinned] == in_force, "rules that were not in force")
+            check(all(one in extended and one["index"] < committed for one in value.get("extensions", [])),
+                  "extensions that there were not")
             check(value["number"] not in accepted, value["number"] + " is accepted twice")
             accepted[value["number"]] = line
         if kind == "restored":

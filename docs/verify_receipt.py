@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks a receipt with Python's standard library and `cryptography`; nothing of the system's own.
-`verify_dating.py`, `verify_kept.py` and `verify_files.py` must be beside it.
+`verify_dating.py`, `verify_rules.py`, `verify_kept.py` and `verify_files.py` must be beside it.
 
     verify_receipt.py RECEIPT.zip ROOT [FILE|FOLDER ...]
 
@@ -343,7 +343,9 @@ def check_log(parts, leaf, service, trust, later, outside, quorum):
     say("logged", "entry %d of %s, in a tree of %s" % (leaf["index"], origin, size))
     for name, moment in seen:
         say("witnessed", "by %s at %s" % (name, utc(moment).strftime("%Y-%m-%dT%H:%M:%SZ")))
-    return covered(then, time) + verify_dating.check_committed(parts, leaf, note, trust)
+    gap = covered(then, time) + verify_dating.check_committed(parts, leaf, note, trust)
+    verify_rules.judge(parts, leaf, note)
+    return gap
 
 
 def read(path):
@@ -377,6 +379,7 @@ def verify(arguments):
     expected = COMMON + [assurance] + (["pending.json"] if pending else []) + (PROOF if proved else [])
     dated = ["committed.jwt"] if "committed.jwt" in parts else []
     expected += COMMITTED + dated if proved and "committed.json" in parts else []
+    expected += verify_rules.files(parts) if proved else []
     check(sorted(parts) == sorted(expected), "not the files of a receipt")
     later = b""
     if proved:
@@ -485,6 +488,7 @@ def main():
 sys.dont_write_bytecode = True
 import verify_dating  # noqa: E402
 import verify_kept  # noqa: E402
+import verify_rules  # noqa: E402
 
 if __name__ == "__main__":
     main()

@@ -111,6 +111,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_signed_commitments.sql")),
     M::up(include_str!("store/migration_former_grades.sql")),
     M::up(include_str!("store/migration_vouched.sql")),
+    M::up(include_str!("store/migration_judged.sql")),
     M::up(include_str!("store/migration_last_signed.sql")),
     M::up(include_str!("store/migration_restored.sql")),
 ];

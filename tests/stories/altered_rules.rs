@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::acknowledged::{is_signed, unpacked};
-use crate::assignments::{DAY, add, at, student, teacher};
-use crate::campus::{Campus, SAMPLE, get, wait_for};
+use crate::assignments::{DAY, HOUR, add, at, student, teacher};
+use crate::campus::{Campus, SAMPLE, get, python, wait_for};
 use crate::monitoring::{samples, watched};
 
 const GIVEN: &str = "1155000001";
@@ -204,4 +204,127 @@ fn by_openssl(campus: &Campus, file: &Path) {
     let leaf = fs::read_to_string(dir.join("leaf.json")).unwrap();
     fs::write(dir.join("leaf.json"), leaf.replace("10%/day", "20%/day")).unwrap();
     assert!(!is_signed(&dir, "leaf.p7s", "leaf.json"));
+}
+
+#[test]
+fn a_receipt_shows_by_its_own_rules_who_was_late() {
+    let watched = watched();
+    let campus = &watched.campus;
+    teacher(campus, "course add CSCI3150 --title OS").succeeded();
+    let options = "--late-rule 10%/day --cutoff 2036-01-01T00:00:00Z --group-size 1..2";
+    add(campus, "Lab-1", -HOUR, options);
+    student(campus, &format!("enrol --ids {SAMPLE}")).succeeded();
+    let due = at(3 * DAY);
+    let words = format!("extension add lab-1 --course CSCI3150 --student {GIVEN} --due {due}");
+    teacher(campus, &words).succeeded();
+    let submit =
+        format!("submit --ids {GIVEN},1155000002 --course CSCI3150 --assignment lab-1 --json");
+    let told = student(campus, &submit).succeeded().json();
+    let receipt = told["receipt"].as_str().unwrap().to_owned();
+    until_complete(campus, &receipt);
+
+    let verify =
+        |file: &str, words: &str| student(campus, format!("verify {file} {words}").trim_end());
+    let json = verify(&receipt, "--json").succeeded().json();
+    let stands = |place: usize| json["lateness"][place]["state"].clone();
+    assert_eq!(
+        (stands(0), stands(1)),
+        ("on_time".into(), "late".into()),
+        "{json:#}"
+    );
+    assert_eq!(json["lateness"][1]["costs_percent"], 10);
+    let verdict = verify(&receipt, "").succeeded().stdout;
+    let line = |what: &str| verdict.lines().find(|line| line.starts_with(what)).unwrap();
+    assert!(line("judged").contains("late rule 10%/day"), "{verdict}");
+    let by_script = |file: &str| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_receipt.py");
+        let mut python = python()?;
+        let root = line("root").rsplit(' ').next().unwrap();
+        let ran = python.args([script, file, root]).output().unwrap();
+        Some((ran.status.success(), String::from_utf8(ran.stdout).unwrap()))
+    };
+    if let Some((is_right, said)) = by_script(&receipt) {
+        assert!(is_right, "{said}");
+        assert!(
+            said.contains("lateness   1155000002 was late by "),
+            "{said}"
+        );
+        assert!(
+            said.contains(&format!("lateness   {GIVEN} was on time, by these rules")),
+            "{said}"
+        );
+    }
+
+    let Some(mut python) = python() else { return };
+    let mut rewritten = |name: &str, was: &str, now: &str| {
+        let other = campus.outside().join("other.zip");
+        let other = other.to_str().unwrap().to_owned();
+        let rewrite = ["-c", REWRITE, &receipt, &other, name, was, now];
+        assert!(
+            python.args(rewrite).status().unwrap().success(),
+            "{name} {was}"
+        );
+        python = crate::campus::python().unwrap();
+        other
+    };
+    let same = rewritten("rules.json", "10%/day", "10%/day");
+    verify(&same, "--json").succeeded();
+    assert!(by_script(&same).unwrap().0);
+    for (name, was, now) in [
+        ("rules.json", "10%/day", "01%/day"),
+        ("rules.json", "\"grace\":", "\"graces\":"),
+        ("rules.tlog-proof", "\nindex 0\n", "\nindex 1\n"),
+        ("rules.tlog-proof", "", "-"),
+        (
+            "extension-1.json",
+            "\"sid\":\"1155000001\"",
+            "\"sid\":\"1155000002\"",
+        ),
+        ("extension-1.json", &due, &at(4 * DAY)),
+        ("committed.json", "\"at\":\"2", "\"at\":\"1"),
+        ("leaf.json", "\"committed_at\":\"2", "\"committed_at\":\"1"),
+        ("leaf.json", ",\"extensions\":[", ",\"extension\":["),
+    ] {
+        let altered = rewritten(name, was, now);
+        verify(&altered, "--json").refused(3, "receipt_invalid");
+        let (is_right, said) = by_script(&altered).unwrap();
+        assert!(!is_right, "{name} {was}: {said}");
+    }
+    // Whoever leaves them out gets a receipt as there were before, which shows no lateness.
+    let before = rewritten("rules. extension-", "", "-");
+    let json = verify(&before, "--json").succeeded().json();
+    assert_eq!(json["lateness"], serde_json::json!([]));
+    let (is_right, said) = by_script(&before).unwrap();
+    assert!(is_right && !said.contains("lateness "), "{said}");
+    let by_hash = "judged     entry 0 is NOT in it, its hash alone is";
+    assert!(said.contains(by_hash), "{said}");
+    assert!(verify(&before, "").succeeded().stdout.contains(by_hash));
+}
+
+/// Packs a receipt anew: in one of its files a text is another, or files with such names are left out.
+const REWRITE: &str = r#"
+import sys, zipfile
+receipt, other, name, was, now = sys.argv[1:]
+with zipfile.ZipFile(receipt) as old, zipfile.ZipFile(other, "w") as new:
+    for info in old.infolist():
+        data = old.read(info)
+        if now == "-" and info.filename.startswith(tuple(name.split())):
+            continue
+        if info.filename == name:
+            assert data.count(was.encode()) == 1, data
+            data = data.replace(was.encode(), now.encode())
+        new.writestr(info.filename, data)
+"#;
+
+/// Waits until CUHK has cosigned.
+fn until_complete(campus: &Campus, receipt: &str) {
+    loop {
+        let told = student(campus, &format!("verify {receipt} --json"))
+            .succeeded()
+            .json();
+        if told["pending"] == false {
+            return;
+        }
+        student(campus, "receipts").succeeded();
+    }
 }

@@ -30,6 +30,8 @@ pub(super) struct Entries<'a> {
     rules: u64,
     /// The entries of rules, and what the log holds of each.
     pins: Vec<RulesEntry>,
+    /// The same of extensions.
+    extended: Vec<RulesEntry>,
     extensions: BTreeMap<String, Option<Contents>>,
     grades: BTreeMap<String, (u64, UnixTime, Fingerprint)>,
     /// Grades that could be seen, and in the place of which others came, by their entries.
@@ -58,6 +60,7 @@ impl<'a> Entries<'a> {
             next: 0,
             rules: 0,
             pins: Vec::new(),
+            extended: Vec::new(),
             extensions: BTreeMap::new(),
             grades: BTreeMap::new(),
             former: BTreeMap::new(),
@@ -138,11 +141,14 @@ impl<'a> Entries<'a> {
 
     /// Submissions that are committed after rules name them.
     fn pin(&mut self, leaf: &Leaf, bytes: &[u8]) {
-        if matches!(leaf.entry, Entry::Rules(_)) {
-            self.pins.push(RulesEntry {
-                index: leaf.index,
-                leaf_sha256: Fingerprint::from_bytes(leaf_commitment(bytes)),
-            });
+        let entry = || RulesEntry {
+            index: leaf.index,
+            leaf_sha256: Fingerprint::from_bytes(leaf_commitment(bytes)),
+        };
+        match leaf.entry {
+            Entry::Rules(_) => self.pins.push(entry()),
+            Entry::Extension(_) => self.extended.push(entry()),
+            _ => {}
         }
     }
 
@@ -164,7 +170,7 @@ impl<'a> Entries<'a> {
             }
             Entry::Rules(rules) => self.rules(about, leaf, rules, report),
             Entry::Extension(changed) => {
-                self.extended(changed);
+                self.amended(changed);
                 Ok(())
             }
             Entry::Grades(graded) => {
@@ -203,6 +209,13 @@ impl<'a> Entries<'a> {
         let pinned = accepted.committed_index.and_then(in_force);
         if pinned != accepted.rules.as_ref() {
             let found = "it does not name the rules that were in force when it was committed";
+            report.damage("rules_pin", about, found)?;
+        }
+        let is_there = |pin: &RulesEntry| {
+            self.extended.contains(pin) && Some(pin.index) < accepted.committed_index
+        };
+        if !accepted.extensions.iter().all(is_there) {
+            let found = "it names an extension that there was not when it was committed";
             report.damage("rules_pin", about, found)?;
         }
         self.has_record(about, accepted.number, report)
@@ -258,7 +271,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    fn extended(&mut self, changed: &Contents) {
+    fn amended(&mut self, changed: &Contents) {
         let list = |name: &str| changed.get(name).and_then(|list| list.as_array());
         for given in list("given").into_iter().flatten() {
             let contents = given.as_object();

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scb_certs::TrustStore;
-use scb_protocol::log_leaf::LogName;
-use scb_protocol::receipt::{CommittedEntry, LogProof};
+use scb_certs::{Fingerprint, TrustStore};
+use scb_protocol::log_leaf::{Accepted, LogName, RulesEntry};
+use scb_protocol::receipt::{CommittedEntry, JudgedBy, LogProof, ProvedEntry};
 use scb_storage::LogStopped;
 use scb_tlog::{
     ConsistencyProof, Error as LogError, KeyName, SignatureLine, TlogProof, consistency_proof,
@@ -185,6 +185,9 @@ impl Logs {
         if let Some(committed) = record.committed_index() {
             proof.committed = self.committed(record, (name, committed), cosigned).await?;
         }
+        if let Some(accepted) = record.accepted() {
+            proof.judged = self.judged_by(name, &accepted, cosigned).await?;
+        }
         let proof = record.with_lists(proof, cosigned)?;
         record.clone().with(proof).sound_proof(trust)
     }
@@ -206,6 +209,46 @@ impl Logs {
             proof,
             assurance: self.0.store.said_then(record.number()).await?,
         }))
+    }
+
+    /// The rules that this acceptance names, and the extensions of one student each, proved under the same
+    /// checkpoint; what is lost, or is not what it names any more, is left out.
+    async fn judged_by(
+        &self,
+        name: &LogName,
+        accepted: &Accepted,
+        cosigned: &Cosigned,
+    ) -> Result<JudgedBy, Error> {
+        let mut judged = JudgedBy::default();
+        let Some(rules) = &accepted.rules else {
+            return Ok(judged);
+        };
+        judged.rules = self.pinned(name, rules, cosigned).await?;
+        if judged.rules.is_none() {
+            return Ok(judged);
+        }
+        for pin in &accepted.extensions {
+            let own = self.pinned(name, pin, cosigned).await?;
+            let own = own.filter(|own| JudgedBy::shows(own.leaf.as_bytes()));
+            judged.extensions.extend(own);
+        }
+        Ok(judged)
+    }
+
+    /// The entry, if it is here and is what is named.
+    async fn pinned(
+        &self,
+        name: &LogName,
+        pin: &RulesEntry,
+        cosigned: &Cosigned,
+    ) -> Result<Option<ProvedEntry>, Error> {
+        let leaf = self.0.store.leaf_of(name, pin.index).await?;
+        let leaf = leaf.filter(|leaf| Fingerprint::of(leaf) == pin.leaf_sha256);
+        let Some(leaf) = leaf.and_then(|leaf| String::from_utf8(leaf).ok()) else {
+            return Ok(None);
+        };
+        let proof = self.inclusion(name, pin.index, cosigned).await?.to_string();
+        Ok(Some(ProvedEntry { leaf, proof }))
     }
 
     /// The proof under a checkpoint that covers the entry.

@@ -133,13 +133,20 @@ pub(super) fn extensions(
     log: &LogName,
     sid: Option<&StudentId>,
 ) -> Result<BTreeMap<StudentId, EnteredExtension>, Error> {
+    extensions_before(connection, log, sid, u64::MAX)
+}
+
+/// Those that were in force before this entry.
+pub(super) fn extensions_before(
+    connection: &Connection,
+    log: &LogName,
+    sid: Option<&StudentId>,
+    before: u64,
+) -> Result<BTreeMap<StudentId, EnteredExtension>, Error> {
     let mut found = BTreeMap::new();
-    for (leaf, bytes) in leaves(
-        connection,
-        log,
-        &["extension", "removed"],
-        sid.map(std::slice::from_ref),
-    )? {
+    let (kinds, sids) = (["extension", "removed"], sid.map(std::slice::from_ref));
+    let leaves = leaves(connection, log, &kinds, sids)?.into_iter();
+    for (leaf, bytes) in leaves.filter(|(leaf, _)| leaf.index < before) {
         let index = leaf.index;
         let Entry::Extension(extended) = leaf.entry else {
             found.clear();

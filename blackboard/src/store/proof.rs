@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use scb_protocol::SignedLogKeys;
-use scb_protocol::receipt::{CommittedEntry, LogProof};
+use scb_protocol::receipt::{CommittedEntry, JudgedBy, LogProof};
 use scb_protocol::statement::SubmissionNumber;
 
-use super::{Error, Store, as_integer, blob, insert_blob};
+use super::{Error, Store, as_integer, assignments, blob, insert_blob};
 
 impl Store {
     /// What CUHK said when a submission was committed, as it was recorded then.
@@ -44,13 +44,13 @@ pub(super) fn find(
     number: SubmissionNumber,
 ) -> Result<Option<LogProof>, Error> {
     let sql = "SELECT proof, log_key, witness_key, keys, signature, lists, \
-               committed, committed_proof FROM proofs \
+               committed, committed_proof, judged FROM proofs \
                WHERE number = ?";
     let mut query = connection.prepare_cached(sql)?;
     let row = query.query_row([as_integer(number.get())], |row| {
         let blobs: [Vec<u8>; 2] = [row.get(3)?, row.get(4)?];
         let lists: Option<Vec<u8>> = row.get(5)?;
-        let committed = (row.get(6)?, row.get(7)?);
+        let committed = (row.get(6)?, row.get(7)?, row.get::<_, Option<String>>(8)?);
         let texts = [row.get(0)?, row.get(1)?, row.get(2)?];
         Ok((texts, blobs, lists, committed))
     });
@@ -71,7 +71,11 @@ pub(super) fn find(
             keys: text(&keys)?,
             signature: blob(connection, &signature)?.ok_or_else(altered)?,
         },
-        committed: match committed {
+        judged: match committed.2 {
+            Some(judged) => serde_json::from_str(&judged).map_err(|_| altered())?,
+            None => JudgedBy::default(),
+        },
+        committed: match (committed.0, committed.1) {
             (Some(leaf), Some(proof)) => Some(CommittedEntry {
                 leaf,
                 proof,
@@ -138,7 +142,11 @@ pub(super) fn keep(
     };
     let committed = proof.committed.as_ref();
     let sql = "INSERT INTO proofs (number, proof, log_key, witness_key, keys, signature, lists, \
-               committed, committed_proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+               committed, committed_proof, judged) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let judged = match proof.judged.is_empty() {
+        true => None,
+        false => Some(assignments::text(&proof.judged)?),
+    };
     let LogProof {
         proof: text,
         log_key,
@@ -155,6 +163,7 @@ pub(super) fn keep(
         lists,
         committed.map(|committed| &committed.leaf),
         committed.map(|committed| &committed.proof),
+        judged,
     ])?;
     Ok(proof.clone())
 }

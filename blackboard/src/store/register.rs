@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls_pki_types::UnixTime;
 use scb_cli::Home;
-use scb_protocol::log_leaf::LogName;
+use scb_protocol::log_leaf::{Accepted, Entry, LogName};
 use scb_protocol::receipt::{SignedLeaf, accepted_entry};
 use scb_protocol::rules::admit;
 use scb_protocol::statement::{Statement, SubmissionNumber};
@@ -339,12 +339,22 @@ fn enter(
     number: SubmissionNumber,
 ) -> Result<Vec<u8>, Error> {
     let name = LogName::of(&draft.statement).map_err(Error::Leaf)?;
-    let rules = match draft.committed.index {
-        Some(index) => rulebook::in_force(transaction, &name, index)?,
-        None => None,
+    let (rules, extended) = match draft.committed.index {
+        Some(index) => (
+            rulebook::in_force(transaction, &name, index)?,
+            rulebook::extended(transaction, &name, index, &draft.statement)?,
+        ),
+        None => (None, Vec::new()),
     };
     let committed = draft.committed;
     let entry = accepted_entry(&draft.evidence, &draft.statement, number, committed, rules);
+    let entry = match entry {
+        Entry::Accepted(accepted) => Entry::Accepted(Accepted {
+            extensions: extended,
+            ..accepted
+        }),
+        entry => entry,
+    };
     Ok(log::append(transaction, &name, draft.accepted_at, entry)?.leaf)
 }
 

@@ -104,6 +104,27 @@ pub(super) fn in_force(
     Ok(entry.optional()?)
 }
 
+/// The entries that gave these students the extensions that they had before this one, in their order; each
+/// once.
+pub(super) fn extended(
+    connection: &Connection,
+    log: &LogName,
+    before: u64,
+    statement: &Statement,
+) -> Result<Vec<RulesEntry>, Error> {
+    let mut found = Vec::new();
+    for member in &statement.members {
+        let sid = Some(&member.sid);
+        let own = entered::extensions_before(connection, log, sid, before)?.remove(&member.sid);
+        let entry = own.map(|own| RulesEntry {
+            index: own.index,
+            leaf_sha256: Fingerprint::of(&own.bytes),
+        });
+        found.extend(entry.filter(|entry| !found.contains(entry)));
+    }
+    Ok(found)
+}
+
 /// How many students have handed something in, and how far that binds the rules. What was signed
 /// and may still come is one more version.
 pub(super) fn handed_in(

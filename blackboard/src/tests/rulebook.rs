@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use scb_protocol::from_seconds;
 use scb_protocol::message::blackboard::OwnStanding;
-use scb_protocol::rules::{AmendError, Change, Counts, Extension, LateRule, Terms};
+use scb_protocol::rules::{AmendError, Change, Counts, Extension, LateRule, Standing, Terms};
 
 use super::campus::Campus;
 use super::overview::{desk, lines, which};
 use super::reading::history;
+use super::uploads::again;
 use crate::store::{Error, NotListed, Place, Store};
 use crate::submissions::overview::Line;
 
@@ -194,6 +195,41 @@ async fn a_receipt_pins_the_rules_in_force_when_it_was_committed() {
     let sql = "SELECT commitment FROM log_entries WHERE kind = 'rules' AND number = 2";
     let entered: Vec<u8> = database.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(since.leaf_sha256.as_bytes().as_slice(), entered);
+}
+
+#[tokio::test]
+async fn lateness_follows_from_the_receipt_for_each_member_by_his_own_extension() {
+    let campus = Campus::open().await;
+    due_a_minute_ago(&campus);
+    let more = Extension {
+        sid: ALONE.parse().unwrap(),
+        due: from_seconds(campus.certs.now().as_secs() + 100),
+        cutoff: None,
+    };
+    let store = Store::open(&campus.home).unwrap();
+    let now = campus.certs.now();
+    let given = store.extend(place(&campus), vec![more], NotListed::Refused, now);
+    given.unwrap();
+    let mut two = campus.group(&[ALONE, "1155000002"]);
+    let zip = two.hand_in().await.unwrap();
+    let stands = |zip: &[u8]| -> Vec<_> {
+        let receipt = campus.group(&[ALONE]).verify(zip);
+        let each = receipt.standings();
+        each.map(|one| (one.sid.to_string(), one.standing))
+            .collect()
+    };
+    let late = Standing::Late {
+        by: LATE,
+        costs: 10,
+    };
+    let expected = [
+        (ALONE.to_owned(), Standing::OnTime),
+        ("1155000002".to_owned(), late),
+    ];
+    assert_eq!(stands(&zip), expected);
+    // What is changed later changes no receipt.
+    change(&campus, |terms| terms.late = LateRule::Mark).unwrap();
+    assert!(again(&two).hand_in().await.unwrap() == zip);
 }
 
 #[tokio::test]

@@ -165,6 +165,10 @@ mod tests {
                 index: 0,
                 leaf_sha256: Fingerprint::from_bytes([5; 32]),
             }),
+            extensions: vec![RulesEntry {
+                index: 3,
+                leaf_sha256: Fingerprint::from_bytes([6; 32]),
+            }],
             mode: Mode::Verified,
             files: [(
                 "statement.json".to_owned(),

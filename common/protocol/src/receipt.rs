@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod committed;
 mod dating;
 mod found;
+mod judged;
 pub(crate) mod lists;
 pub(crate) mod log_proof;
 mod parts;
@@ -19,6 +20,7 @@ pub use archive::{MAX_RECEIPT, build};
 pub use committed::CommittedEntry;
 pub use dating::contradicted;
 pub use found::{Check, Found};
+pub use judged::{JudgedBy, ProvedEntry};
 pub use log_proof::{LogProof, WitnessPolicy, Witnessed};
 pub use parts::ReceiptParts;
 pub use signed_entry::SignedEntry;
@@ -69,6 +71,20 @@ pub mod file {
     /// What CUHK said when that entry was made, as the entry names it: its answer about the members (JWT)
     /// or, as it was away, their identity tokens (JWT), one per line.
     pub const COMMITTED_ASSURANCE: &str = "committed.jwt";
+    /// With these, the rules in force when it was committed, as they were entered, and the proof that the
+    /// log holds them, with the same checkpoint.
+    pub const RULES: [&str; 2] = ["rules.json", "rules.tlog-proof"];
+    /// The same of the members' extensions.
+    pub const EXTENSIONS: [[&str; 2]; 8] = [
+        ["extension-1.json", "extension-1.tlog-proof"],
+        ["extension-2.json", "extension-2.tlog-proof"],
+        ["extension-3.json", "extension-3.tlog-proof"],
+        ["extension-4.json", "extension-4.tlog-proof"],
+        ["extension-5.json", "extension-5.tlog-proof"],
+        ["extension-6.json", "extension-6.tlog-proof"],
+        ["extension-7.json", "extension-7.tlog-proof"],
+        ["extension-8.json", "extension-8.tlog-proof"],
+    ];
     /// In the place of all these: says that the proof that the log holds the entry is still to come.
     pub const PENDING: &str = "pending.json";
     /// How to check all this without our programs.

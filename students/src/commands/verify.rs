@@ -147,6 +147,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "entered": entered(receipt),
         "dated": receipt.dated().map(rfc3339),
         "rules": receipt.rules(),
+        "lateness": lateness(receipt),
         "log": receipt.entry().0,
         "index": receipt.entry().1,
         "pending": receipt.witnessed().is_none(),
@@ -174,6 +175,20 @@ fn entered(receipt: &VerifiedReceipt) -> Option<serde_json::Value> {
             } => Some(json!({ "index": index, "entry": kind, "at": rfc3339(*at) })),
             _ => None,
         })
+}
+
+/// How each member stands, by the rules that are in it.
+fn lateness(receipt: &VerifiedReceipt) -> Vec<serde_json::Value> {
+    let each = receipt.standings().map(|one| {
+        let (late, costs) = super::rules::lateness(one.standing);
+        json!({
+            "sid": one.sid,
+            "state": one.standing.as_str(),
+            "late_seconds": late,
+            "costs_percent": costs,
+        })
+    });
+    each.collect()
 }
 
 /// Witnesses by their names.

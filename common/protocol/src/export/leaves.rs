@@ -56,6 +56,7 @@ pub struct Reading {
     moments: Moments,
     endings: Endings,
     rules: Vec<RulesEntry>,
+    extensions: Vec<RulesEntry>,
     closed: Option<u64>,
     /// The entries `grades`.
     graded: BTreeSet<u64>,
@@ -87,6 +88,7 @@ impl Reading {
             moments: Moments::default(),
             endings: Endings::default(),
             rules: Vec::new(),
+            extensions: Vec::new(),
             closed: None,
             graded: BTreeSet::new(),
             detachments: Detachments::default(),
@@ -134,6 +136,11 @@ impl Reading {
             Entry::Rules(_) => {
                 let leaf_sha256 = Fingerprint::from_bytes(commitment);
                 self.rules.push(RulesEntry { index, leaf_sha256 });
+                Ok(())
+            }
+            Entry::Extension(_) => {
+                let leaf_sha256 = Fingerprint::from_bytes(commitment);
+                self.extensions.push(RulesEntry { index, leaf_sha256 });
                 Ok(())
             }
             Entry::Accepted(accepted) => {
@@ -204,15 +211,16 @@ impl Reading {
         self.accept(restored.number, (restored.index, again.commitment))
     }
 
-    /// The rules that it names are there, or lost, before it was committed.
+    /// The rules and extensions that it names are there, or lost, before it was committed.
     fn check_restored_rules(&self, accepted: &Accepted) -> Result<(), String> {
         let committed = accepted.committed_index.unwrap_or(u64::MAX);
         let is_there = |rules: &RulesEntry| match self.lost.get(&rules.index) {
             _ if rules.index >= committed => false,
             Some(commitment) => rules.leaf_sha256 == Fingerprint::from_bytes(*commitment),
-            None => self.rules.contains(rules),
+            None => self.rules.contains(rules) || self.extensions.contains(rules),
         };
-        match accepted.rules.as_ref().is_none_or(is_there) {
+        let mut named = accepted.rules.iter().chain(&accepted.extensions);
+        match named.all(is_there) {
             true => Ok(()),
             false => Err(format!(
                 "{} names rules that were not in force",
@@ -250,6 +258,14 @@ impl Reading {
         let committed = accepted.committed_index.unwrap_or(self.tree.head().size);
         let mut rules = self.rules.iter().rev();
         let in_force = rules.find(|rules| rules.index < committed);
+        let is_extension =
+            |pin: &RulesEntry| pin.index < committed && self.extensions.contains(pin);
+        if !accepted.extensions.iter().all(is_extension) {
+            return Err(format!(
+                "{} names extensions that there were not",
+                accepted.number
+            ));
+        }
         match accepted.rules.is_none() || accepted.rules.as_ref() == in_force {
             true => Ok(()),
             false => Err(format!(

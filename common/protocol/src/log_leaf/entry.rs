@@ -186,6 +186,9 @@ pub struct Accepted {
     /// The rules in force when it was committed; absent if that entry is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RulesEntry>,
+    /// The entries that gave members the extensions that they had then, in the order of the members.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<RulesEntry>,
     /// What stood behind the members.
     pub mode: Mode,
     /// SHA-256 of each file of the receipt that is evidence, by name.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::log_keys::SignedLogKeys;
 use crate::object::objects;
-use crate::receipt::{CommittedEntry, LogProof};
+use crate::receipt::{CommittedEntry, JudgedBy, LogProof};
 use crate::values::Der;
 
 /// The proof of a submission's entry, as it belongs into its receipt.
@@ -25,6 +25,9 @@ pub struct CarriedProof {
     /// `committed.json`, `committed.tlog-proof` and `committed.jwt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<CommittedEntry>,
+    /// `rules.json` and what else lateness is judged by.
+    #[serde(default, skip_serializing_if = "JudgedBy::is_empty")]
+    pub judged: JudgedBy,
     /// Whose cosignatures Blackboard still waits for: with any, it is CUHK's alone that is here.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "names")]
     pub missing: Vec<KeyName>,
@@ -60,6 +63,7 @@ impl From<&LogProof> for CarriedProof {
             keys: proof.keys.keys.clone(),
             signature: Der::new(proof.keys.signature.clone()),
             committed: proof.committed.clone(),
+            judged: proof.judged.clone(),
             missing: proof.missing.clone(),
         }
     }
@@ -76,6 +80,7 @@ impl From<CarriedProof> for LogProof {
                 signature: carried.signature.as_bytes().to_vec(),
             },
             committed: carried.committed,
+            judged: carried.judged,
             lists: String::new(),
             missing: carried.missing,
         }

@@ -6,6 +6,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use super::committed::CommittedEntry;
+use super::judged::JudgedBy;
 use super::pending::{missing, pending};
 use super::{Evidence, LogProof, SignedLeaf, assurance_file, file, lists};
 use crate::assurance::Mode;
@@ -153,10 +154,13 @@ pub(super) fn open(bytes: &[u8]) -> Result<UnverifiedReceipt, String> {
     let has = |name| archive.index_for_name(name).is_some();
     let files = match (has(file::PENDING), has(file::PROOF)) {
         (true, false) => 10,
-        (is_pending, _) if has(file::COMMITTED) => {
-            16 + usize::from(is_pending) + usize::from(has(file::COMMITTED_ASSURANCE))
+        (is_pending, _) => {
+            let committed = match has(file::COMMITTED) {
+                true => 2 + usize::from(has(file::COMMITTED_ASSURANCE)),
+                false => 0,
+            };
+            14 + usize::from(is_pending) + committed + JudgedBy::count(&archive)
         }
-        (is_pending, _) => 14 + usize::from(is_pending),
     };
     if archive.len() != files || archive.index_for_name(file::INSTRUCTIONS).is_none() {
         return Err("it does not have the files of a receipt".to_owned());
@@ -238,6 +242,7 @@ pub(crate) fn unverified_proof(
 }
 
 fn proof(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<LogProof, String> {
+    let judged = JudgedBy::read(archive)?;
     let has = |name| archive.index_for_name(name).is_some();
     let (is_committed, is_dated) = (has(file::COMMITTED), has(file::COMMITTED_ASSURANCE));
     let mut text = |name| text_part(archive, name);
@@ -261,6 +266,7 @@ fn proof(archive: &mut ZipArchive<Cursor<&[u8]>>) -> Result<LogProof, String> {
             signature: part(archive, file::KEYS_SIGNATURE)?,
         },
         committed,
+        judged,
         lists: String::new(),
         missing: Vec::new(),
     })

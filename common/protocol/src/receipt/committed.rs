@@ -2,14 +2,13 @@
 //! had come, and the log held it when witnesses saw the one that accepts.
 
 use scb_certs::Fingerprint;
-use scb_tlog::{Error as LogError, TlogProof};
 use serde::{Deserialize, Serialize};
 
 use super::archive::UnverifiedProof;
 use super::dating::{self, Behind};
 use super::log_proof::{Entered, LogProof};
 use super::{Check, Found, file};
-use crate::log_leaf::{Accepted, Entry, Leaf, leaf_commitment};
+use crate::log_leaf::{Accepted, Entry, Leaf};
 use crate::object::objects;
 
 /// The entry, and the proof that the log holds it; nothing of it is verified.
@@ -79,21 +78,13 @@ impl CommittedEntry {
         if !is_named || leaf.at != accepted.committed_at || !is_of(&leaf.entry, accepted) {
             return Err(format!("{} is not what was accepted", file::COMMITTED));
         }
-        let in_proof = |error: LogError| format!("{}: {error}", file::COMMITTED_PROOF);
-        let proof: TlogProof = self.proof.parse().map_err(in_proof)?;
-        let same: TlogProof = acceptance.proof.parse().map_err(in_proof)?;
-        let is_its = proof.extra.is_none() && proof.index == leaf.index;
-        if !is_its || proof.checkpoint != same.checkpoint {
-            let name = file::COMMITTED_PROOF;
-            return Err(format!("{name} is about another entry or tree"));
-        }
-        let (commitment, log) = (leaf_commitment(self.leaf.as_bytes()), acceptance.log()?);
-        proof.verify(&commitment, &log).map_err(in_proof)?;
+        let bytes = self.leaf.as_bytes();
+        acceptance.holds((leaf.index, bytes), (file::COMMITTED_PROOF, &self.proof))?;
         let found = Found::Entered {
             index: leaf.index,
             kind: leaf.entry.name(),
             at: leaf.at,
-            leaf_sha256: Fingerprint::of(self.leaf.as_bytes()),
+            leaf_sha256: Fingerprint::of(bytes),
         };
         Ok((leaf, found))
     }

@@ -7,6 +7,7 @@ use scb_tlog::{Error as LogError, KeyName, TlogProof, VerifiedCheckpoint, Verifi
 
 use super::archive::UnverifiedProof;
 use super::committed::CommittedEntry;
+use super::judged::JudgedBy;
 use super::pending::pending;
 use super::{Check, Found, file, lists};
 use crate::log_keys::{SignedLogKeys, VerifiedLogKeys};
@@ -27,6 +28,8 @@ pub struct LogProof {
     pub witness_key: String,
     /// The entry of the moment that counts, of a receipt whose acceptance names one, if it is not lost.
     pub committed: Option<CommittedEntry>,
+    /// The rules by which lateness is judged, of a receipt whose acceptance names them, and extensions.
+    pub judged: JudgedBy,
     /// The revocation lists that were in force when CUHK cosigned (PEM), if those that were accepted
     /// with the submission, or that there are without them, do not tell: the end of `crl.pem`.
     pub lists: String,
@@ -44,6 +47,7 @@ impl LogProof {
             log_key: line(endorsed.log()),
             witness_key: line(endorsed.witness()),
             committed: None,
+            judged: JudgedBy::default(),
             lists: String::new(),
             missing: Vec::new(),
         }
@@ -59,7 +63,26 @@ impl LogProof {
             (file::KEYS_SIGNATURE, self.keys.signature.as_slice()),
         ];
         files.extend(self.committed.iter().flat_map(CommittedEntry::files));
+        files.extend(self.judged.files());
         files
+    }
+
+    /// The very tree in which the acceptance is proved holds this leaf at this place, too, by the proof in
+    /// the file of this name.
+    pub(super) fn holds(
+        &self,
+        (index, leaf): (u64, &[u8]),
+        (name, proof): (&str, &str),
+    ) -> Result<(), String> {
+        let in_proof = |error: LogError| format!("{name}: {error}");
+        let proof: TlogProof = proof.parse().map_err(in_proof)?;
+        let same: TlogProof = self.proof.parse().map_err(in_proof)?;
+        let is_its = proof.extra.is_none() && proof.index == index;
+        if !is_its || proof.checkpoint != same.checkpoint {
+            return Err(format!("{name} is about another entry or tree"));
+        }
+        let verified = proof.verify(&leaf_commitment(leaf), &self.log()?);
+        verified.map(drop).map_err(in_proof)
     }
 
     /// The log's key, as it stands there.

@@ -45,6 +45,7 @@ pub fn accepted_entry(
         committed_index: committed.index,
         committed_at: committed.at,
         rules,
+        extensions: Vec::new(),
         mode: evidence.mode,
         files: hashes(evidence),
     })

@@ -12,6 +12,7 @@ use super::committed;
 use super::dating::Behind;
 use super::file;
 use super::found::{Check, Found};
+use super::judged;
 use super::log_proof::{self, Entered, LogProof, WitnessPolicy, Witnessed};
 use super::roots::check_roots;
 use super::signed_leaf::{SignedLeaf, accepted, hashes};
@@ -388,6 +389,10 @@ impl Verifier {
         let by = (&entered, &behind);
         let committed = committed::check(&self.parts.proof, &self.accepted, by)?;
         self.checks.extend(committed);
+        let named = self.statement.members.iter();
+        let members = named.map(|member| member.sid.clone());
+        let judged = judged::check(&self.parts.proof, &self.accepted, &entered, members)?;
+        self.checks.extend(judged);
         Ok(witnessed)
     }
 

@@ -101,6 +101,7 @@ fn accepted(number: u8, (second, index): (u64, Option<u64>)) -> Entry {
         committed_index: index,
         committed_at: at(second),
         rules: None,
+        extensions: Vec::new(),
         mode: Mode::Verified,
         files: [("statement.json".to_owned(), hash(number))].into(),
     })

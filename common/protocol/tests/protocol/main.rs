@@ -19,6 +19,7 @@ mod formats;
 mod grade;
 mod identity_token;
 mod introspection;
+mod judged;
 mod judges;
 mod late;
 mod leaf;

@@ -8,6 +8,7 @@ use scb_protocol::receipt::{Check, Found};
 
 use super::words::VerdictWords;
 use crate::commands::assignments::in_chinese;
+use crate::words::Words;
 
 impl VerdictWords {
     /// What was checked, and what was found. Times are those of this machine's zone.
@@ -42,6 +43,26 @@ fn chinese(found: &Found) -> (&'static str, String) {
             let at = local_time(*at);
             let told = format!("日誌第 {index} 項，於 {at} 生效，SHA-256 {sha256}");
             ("規則", told)
+        }
+        Found::Judged { index, rules } => {
+            let late = format!("逾期規則 {}", rules.late);
+            let due = rules
+                .due
+                .map(|due| format!("限期 {}，{late}", local_time(due)));
+            let due = due.unwrap_or_else(|| "不設限期".to_owned());
+            ("依據", format!("第 {index} 項，在同一棵樹中：{due}"))
+        }
+        Found::RulesNotIn { index } => {
+            let told = format!("收據沒有第 {index} 項，只有其雜湊值：未能據此顯示是否逾期");
+            ("依據", told)
+        }
+        Found::ExtensionNotIn { index } => {
+            let told = format!("收據沒有第 {index} 項：未能顯示組員逾期多久");
+            ("延期", told)
+        }
+        Found::Stands(one) => {
+            let standing = Words::of(Language::Chinese).standing(one.standing);
+            ("準時與否", format!("{}：{standing}", one.sid))
         }
         Found::Signed { sid, certificate } => ("簽署", format!("{sid}，證書 {certificate}")),
         Found::Confirmed { members, at } => {

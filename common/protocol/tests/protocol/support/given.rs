@@ -127,6 +127,12 @@ pub(crate) fn completed(files: &Files, proof: &LogProof) -> Vec<u8> {
         let said = committed.assurance.iter();
         parts.extend(said.map(|said| (file::COMMITTED_ASSURANCE, said.as_bytes())));
     }
+    let judged = &proof.judged;
+    let rules = judged.rules.iter().zip([file::RULES]);
+    for (entry, names) in rules.chain(judged.extensions.iter().zip(file::EXTENSIONS)) {
+        parts.push((names[0], entry.leaf.as_bytes()));
+        parts.push((names[1], entry.proof.as_bytes()));
+    }
     let place = place.unwrap();
     let lists = files.iter_mut().find(|(name, _)| name == file::CRLS);
     lists.unwrap().1.extend(proof.lists.as_bytes());

@@ -2,15 +2,15 @@
 
 use scb_certs::{Chain, Fingerprint};
 use scb_protocol::message::blackboard::{
-    self, CarriedProof, ListedAssignment, ListedDetached, ListedFile, ListedUnfinished,
-    ListedVersion, OwnStanding, Presented, SealedShare,
+    self, ListedAssignment, ListedDetached, ListedFile, ListedUnfinished, ListedVersion,
+    OwnStanding, Presented, SealedShare,
 };
 use scb_protocol::message::cuhk::{self, MemberQuestion};
 use scb_protocol::message::proposal::{
     CosignerStanding, ListedProposal, ProposalStanding, ProposalState, Said,
 };
 use scb_protocol::message::{Message, Reply as _};
-use scb_protocol::receipt::{CommittedEntry, SignedEntry, SignedLeaf};
+use scb_protocol::receipt::{SignedEntry, SignedLeaf};
 use scb_protocol::rules::{Change, Counts, Extension, Groups, Terms};
 use scb_protocol::statement::SubmissionId;
 use scb_protocol::values::{
@@ -18,6 +18,7 @@ use scb_protocol::values::{
 };
 use scb_protocol::{Code, Frame, InactiveReason, Mode, Refusal, Step, encode, from_seconds};
 
+use super::witnessing::carried;
 use super::{THREE, name};
 
 /// A certificate that never changes; nobody verifies it here.
@@ -453,19 +454,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             },
         },
         Proof {
-            proof: Some(CarriedProof {
-                proof: "c2sp.org/tlog-proof@v1\n".to_owned(),
-                log_key: "log\n".to_owned(),
-                witness_key: "witness\n".to_owned(),
-                keys: "{\"type\":\"scb-log-keys\"}".to_owned(),
-                signature: Der::new(vec![0x30, 0x00]),
-                committed: Some(CommittedEntry {
-                    leaf: "{\"type\":\"scb-entry\"}".to_owned(),
-                    proof: "c2sp.org/tlog-proof@v1\n".to_owned(),
-                    assurance: Some("eyJ0eXAi.eyJhdWQi.c2lnbmF0".to_owned()),
-                }),
-                missing: vec!["library.example/witness".parse().unwrap()],
-            }),
+            proof: Some(carried()),
             lists: 1_234,
         },
         Receipt {

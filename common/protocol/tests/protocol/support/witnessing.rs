@@ -3,7 +3,11 @@
 use scb_certs::{Crl, Fingerprint};
 use scb_protocol::SignedLogKeys;
 use scb_protocol::log_leaf::{Committed, Entry, Leaf, leaf_commitment};
-use scb_protocol::receipt::{CommittedEntry, LogProof, VerifiedReceipt, file};
+use scb_protocol::message::blackboard::CarriedProof;
+use scb_protocol::receipt::{
+    CommittedEntry, JudgedBy, LogProof, ProvedEntry, VerifiedReceipt, file,
+};
+use scb_protocol::values::Der;
 use scb_protocol::witness::witness_name;
 use scb_testkit::{TestIdentity, TestLog};
 use scb_tlog::{
@@ -126,6 +130,7 @@ impl<'a> Witnessing<'a> {
         LogProof {
             proof: proof(7).to_string(),
             committed,
+            judged: JudgedBy::default(),
             keys: self.keys(),
             log_key: format!("{}\n", self.log.key()),
             witness_key: format!("{}\n", self.witness.verifier()),
@@ -160,5 +165,32 @@ impl<'a> Witnessing<'a> {
         let (zip, _) = VerifiedReceipt::complete(&self.given.zip, &proof, &[root]).unwrap();
         assert!(zip == self.with(&proof), "the same files in the same order");
         zip
+    }
+}
+
+/// A proof as Blackboard tells it, of which nothing verifies.
+pub(super) fn carried() -> CarriedProof {
+    let leaf = || "{\"type\":\"scb-entry\"}".to_owned();
+    let proof = || "c2sp.org/tlog-proof@v1\n".to_owned();
+    let proved = || ProvedEntry {
+        leaf: leaf(),
+        proof: proof(),
+    };
+    CarriedProof {
+        proof: proof(),
+        log_key: "log\n".to_owned(),
+        witness_key: "witness\n".to_owned(),
+        keys: "{\"type\":\"scb-log-keys\"}".to_owned(),
+        signature: Der::new(vec![0x30, 0x00]),
+        committed: Some(CommittedEntry {
+            leaf: leaf(),
+            proof: proof(),
+            assurance: Some("eyJ0eXAi.eyJhdWQi.c2lnbmF0".to_owned()),
+        }),
+        judged: JudgedBy {
+            rules: Some(proved()),
+            extensions: vec![proved()],
+        },
+        missing: vec!["library.example/witness".parse().unwrap()],
     }
 }
