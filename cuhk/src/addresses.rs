@@ -70,6 +70,13 @@ pub(crate) fn server_address(text: &str) -> Result<IpAddr, String> {
     }
 }
 
+/// All names and addresses, in one line.
+pub(crate) fn names(dns_names: &[String], ip_addresses: &[IpAddr]) -> String {
+    let addresses = ip_addresses.iter().map(ToString::to_string);
+    let all: Vec<_> = dns_names.iter().cloned().chain(addresses).collect();
+    all.join(", ")
+}
+
 /// Where to listen.
 pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{RevocationReason, ServiceName};
+use scb_cli::counted;
 use scb_protocol::EnrolmentCode;
 use scb_protocol::witness::is_reserved;
 
+use crate::addresses::names;
 use crate::revocation::{Revoked, revoke_all};
 use crate::store::{CertificateRecord, Records, Service};
 use crate::time::later;
@@ -37,10 +39,17 @@ pub fn issue_code(
     now: UnixTime,
 ) -> Result<IssuedCode, Error> {
     check_subject(records, subject)?;
+    let mut result = "a code".to_owned();
     if replace {
-        records.codes().withdraw(subject, now)?;
-        revoke_all(records, subject, RevocationReason::Superseded.into(), now)?;
+        let codes = records.codes().withdraw(subject, now)?;
+        let certificates = revoke_all(records, subject, RevocationReason::Superseded.into(), now)?;
+        result += &format!(
+            "; {} revoked, {} withdrawn",
+            counted(certificates, "certificate"),
+            counted(codes, "other code")
+        );
     }
+    records.note(subject, &result, now)?;
     fresh_code(records, subject, now)
 }
 
@@ -94,7 +103,16 @@ pub fn add_service(
         return Err(Error::ServiceReserved(service.name.clone()));
     }
     records.services().add(service, now)?;
-    fresh_code(records, &Subject::Service(service.name.clone()), now)
+    let subject = Subject::Service(service.name.clone());
+    records.note(
+        &subject,
+        &format!(
+            "{}; a code",
+            names(&service.dns_names, &service.ip_addresses)
+        ),
+        now,
+    )?;
+    fresh_code(records, &subject, now)
 }
 
 /// Gives a service other names and addresses; answers which it had, and its certificates that
@@ -111,6 +129,13 @@ pub fn change_service(
     let before = known_service(records, &service.name)?;
     records.services().change(service)?;
     let subject = Subject::Service(service.name.clone());
+    if before != *service {
+        records.note(
+            &subject,
+            &names(&service.dns_names, &service.ip_addresses),
+            now,
+        )?;
+    }
     Ok((before, records.certificates().live(&subject, now)?))
 }
 
@@ -132,6 +157,7 @@ pub fn remove_service(
         codes: records.codes().withdraw(&subject, now)?,
     };
     records.services().remove(name)?;
+    records.note(&subject, &removed.to_string(), now)?;
     Ok(removed)
 }
 
@@ -156,7 +182,12 @@ pub fn withdraw_codes(
     now: UnixTime,
 ) -> Result<usize, Error> {
     check_known(records, subject)?;
-    records.codes().withdraw(subject, now)
+    let codes = records.codes().withdraw(subject, now)?;
+    if codes > 0 {
+        let result = format!("{} withdrawn", counted(codes, "code"));
+        records.note(subject, &result, now)?;
+    }
+    Ok(codes)
 }
 
 /// Looks whether there is such a student, suspended or not, or such a service.

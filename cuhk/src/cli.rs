@@ -10,6 +10,7 @@ mod doctor;
 mod init;
 mod keys;
 mod listing;
+mod operations;
 mod passphrases;
 mod prune;
 mod revoke;
@@ -23,18 +24,18 @@ mod witness;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustls_pki_types::UnixTime;
 use scb_cli::{
-    Access, Failure, Generate, Home, HomeArgs, Role, finish, finish_json, generate_examples, note,
-    with_generate_examples,
+    Access, Failure, Generate, Home, HomeArgs, Operator, Role, finish, finish_json,
+    generate_examples, note, with_generate_examples,
 };
 use scb_storage::HomeLock;
 use scb_transport::{Clock, SystemClock};
 
 use crate::clock::{self, ClockCheck, Judged};
 use crate::config::path;
-use crate::store::Store;
+use crate::store::{Act, Store};
 use crate::warnings::CLOCK_AHEAD;
 use crate::{Error, open_home};
 
@@ -99,6 +100,9 @@ enum Command {
     /// Look at certificates
     #[command(subcommand, after_help = certs::EXAMPLES)]
     Certs(certs::Command),
+    /// See what operators did by these commands, who and when
+    #[command(subcommand, after_help = operations::EXAMPLES)]
+    Operations(operations::Command),
     /// Look whether everything is as it should be, and say how to mend what is not
     Doctor(doctor::Arguments),
     /// See which keys CUHK signs with, and put new ones in their place
@@ -126,6 +130,7 @@ impl Command {
     fn is_json(&self) -> bool {
         match self {
             Self::Certs(command) => command.is_json(),
+            Self::Operations(command) => command.is_json(),
             Self::Code(command) => command.is_json(),
             Self::Service(command) => command.is_json(),
             Self::Keys(command) => command.is_json(),
@@ -144,12 +149,16 @@ impl Command {
 /// The whole program: reads the arguments, does as asked, prints a failure once.
 pub fn main() -> ExitCode {
     scb_protocol::install_crypto();
+    let mut matches = Arguments::command().get_matches();
+    let operation = operation(&matches);
+    let arguments = Arguments::from_arg_matches_mut(&mut matches)
+        .unwrap_or_else(|error| error.format(&mut Arguments::command()).exit());
     let Arguments {
         home,
         clock_is_right,
         print_config,
         command,
-    } = Arguments::parse();
+    } = arguments;
     let clock = match clock_is_right {
         true => ClockCheck::Waived,
         false => ClockCheck::AgainstRecords,
@@ -162,7 +171,7 @@ pub fn main() -> ExitCode {
                 environment.overrule(config)
             })
         }
-        Some(command) => run(&home, clock, command),
+        Some(command) => run(&home, (clock, operation), command),
         None => Err(Failure::usage("no command is given").with_remedy("see `cuhk --help`")),
     };
     match json {
@@ -171,25 +180,45 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(home: &HomeArgs, clock: ClockCheck, command: Command) -> Result<(), Failure> {
+/// The command as it is called, without its arguments: `roster suspend`.
+fn operation(matches: &ArgMatches) -> String {
+    let mut names = Vec::new();
+    let mut below = matches.subcommand();
+    while let Some((name, matches)) = below {
+        names.push(name);
+        below = matches.subcommand();
+    }
+    names.join(" ")
+}
+
+fn run(
+    home: &HomeArgs,
+    (clock, operation): (ClockCheck, String),
+    command: Command,
+) -> Result<(), Failure> {
     let dir = home.resolve(Role::Cuhk);
-    let desk = Desk { dir: &dir, clock };
+    let desk = Desk {
+        dir: &dir,
+        clock,
+        operation,
+    };
     match command {
-        Command::Init(arguments) => init::run(&dir, arguments),
+        Command::Init(arguments) => init::run(&desk, arguments),
         Command::Roster(command) => roster::run(&desk, command),
         Command::Code(command) => code::run(&desk, command),
         Command::Service(command) => service::run(&desk, command),
         Command::Serve(arguments) => serve::run(home, clock, arguments),
         Command::Revoke(arguments) => revoke::run(&desk, &arguments),
         Command::Term(command) => term::run(&desk, command),
-        Command::Witness(command) => witness::run(&dir, command),
+        Command::Witness(command) => witness::run(&desk, command),
         Command::Certs(command) => certs::run(&dir, command),
+        Command::Operations(command) => operations::run(&dir, command),
         Command::Doctor(arguments) => doctor::run(&dir, &arguments),
         Command::Keys(command) => keys::run(&desk, command),
         Command::Backup(arguments) => backup::run_backup(&desk, &arguments),
         Command::Restore(arguments) => backup::run_restore(&desk, &arguments),
         Command::Prune(arguments) => prune::run(&desk, &arguments),
-        Command::Generate(what) => Ok(what.run(<Arguments as clap::CommandFactory>::command())?),
+        Command::Generate(what) => Ok(what.run(Arguments::command())?),
         Command::Root(command) => root::run(&desk, &command),
     }
 }
@@ -199,6 +228,8 @@ fn run(home: &HomeArgs, clock: ClockCheck, command: Command) -> Result<(), Failu
 struct Desk<'a> {
     dir: &'a Path,
     clock: ClockCheck,
+    /// What is done, as [`operation`] says.
+    operation: String,
 }
 
 impl Desk<'_> {
@@ -233,7 +264,15 @@ impl Desk<'_> {
         require_own(self.dir)?;
         let (home, store) = open_by(self.dir, Store::open)?;
         let believed = clock::before_recording(&store, self.clock, now())?;
-        Ok((home, store, believed))
+        Ok((home, store.done_by(self.act()), believed))
+    }
+
+    /// What is noted of it.
+    fn act(&self) -> Act {
+        Act {
+            operation: self.operation.clone(),
+            by: Operator::of_process(),
+        }
     }
 
     /// Refuses a clock by which nothing may be removed.
@@ -293,7 +332,6 @@ fn now() -> UnixTime {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use clap::CommandFactory;
     use clap::error::ErrorKind;
 
     use super::*;

@@ -36,6 +36,13 @@ const MAX_QUESTION_RETENTION_DAYS: u32 = 3660;
 /// hours makes it complain.
 pub(crate) const MIN_QUESTION_RETENTION_DAYS: u32 = 100;
 
+/// For how many days it is kept what operators did: seven years.
+const OPERATION_RETENTION_DAYS: u32 = 2557;
+/// And at least: a year.
+const MIN_OPERATION_RETENTION_DAYS: u32 = 366;
+/// And at most: twenty.
+const MAX_OPERATION_RETENTION_DAYS: u32 = 7305;
+
 /// Files and directories in the home.
 pub(crate) mod path {
     pub(crate) const ROOT_CERTIFICATE_COPY: &str = "ca.pem";
@@ -106,6 +113,9 @@ pub struct Config {
     /// For how many days the issuance log's questions about students are kept; 100 to 3660.
     #[serde(deserialize_with = "question_retention")]
     pub question_retention_days: u32,
+    /// For how many days it is kept what operators did; 366 to 7305.
+    #[serde(deserialize_with = "operation_retention")]
+    pub operation_retention_days: u32,
     /// Deadlines and bounds.
     pub limits: Limits,
 }
@@ -124,6 +134,7 @@ impl Default for Config {
             utc_offset: CampusOffset::default(),
             witnessed_logs: WITNESSED_LOGS,
             question_retention_days: QUESTION_RETENTION_DAYS,
+            operation_retention_days: OPERATION_RETENTION_DAYS,
             limits: Limits::default(),
         }
     }
@@ -145,6 +156,7 @@ impl Config {
             utc_offset,
             witnessed_logs,
             question_retention_days,
+            operation_retention_days,
             limits,
         } = self;
         let ip: Vec<String> = ip.iter().map(ToString::to_string).collect();
@@ -192,6 +204,10 @@ impl Config {
              # long. At least {MIN_QUESTION_RETENTION_DAYS}, as students miss what is younger than 90, and at most\n\
              # {MAX_QUESTION_RETENTION_DAYS}. Default: {QUESTION_RETENTION_DAYS}\n\
              question_retention_days = {question_retention_days}\n\
+             # For how many days it is kept what operators did and who (`cuhk operations list`);\n\
+             # `cuhk prune` removes what is older. At least {MIN_OPERATION_RETENTION_DAYS}, at most {MAX_OPERATION_RETENTION_DAYS}.\n\
+             # Default: {OPERATION_RETENTION_DAYS}\n\
+             operation_retention_days = {operation_retention_days}\n\
              \n\
              {limits}",
             dns = list(dns),
@@ -256,6 +272,14 @@ fn question_retention<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Erro
         from,
         MIN_QUESTION_RETENTION_DAYS..=MAX_QUESTION_RETENTION_DAYS,
         "days: students miss younger questions, and older ones than the root nobody needs",
+    )
+}
+
+fn operation_retention<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    bounded(
+        from,
+        MIN_OPERATION_RETENTION_DAYS..=MAX_OPERATION_RETENTION_DAYS,
+        "days: an audit looks back a year at least",
     )
 }
 
@@ -357,6 +381,7 @@ mod tests {
             utc_offset: "-03:30".parse().unwrap(),
             witnessed_logs: NonZeroU32::MIN,
             question_retention_days: MIN_QUESTION_RETENTION_DAYS,
+            operation_retention_days: MIN_OPERATION_RETENTION_DAYS,
             limits: Limits {
                 max_connections: 7,
                 ..Limits::default()
@@ -400,6 +425,11 @@ mod tests {
                 "from 100 to 3660 days: students miss",
             ),
             ("question_retention_days = 4294967295", "from 100 to 3660"),
+            (
+                "operation_retention_days = 365",
+                "from 366 to 7305 days: an audit",
+            ),
+            ("operation_retention_days = 7306", "from 366 to 7305"),
             ("renewal_grace_days = 367", "from 0 to 366 days: in whose"),
             ("renewal_grace_days = 4294967295", "from 0 to 366 days"),
             ("wrong_codes = 1000001", "from 1 to 1000000 in a minute"),

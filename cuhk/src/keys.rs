@@ -108,6 +108,7 @@ impl std::fmt::Display for NamedKey {
 pub fn rotate_tokens(records: &Records<'_>, now: UnixTime) -> Result<usize, Error> {
     let retired = records.signers().retire(None, now)?;
     if retired > 0 {
+        records.note(&"tokens", "the key retires", now)?;
         records.status().advance(now)?;
     }
     Ok(retired)
@@ -141,7 +142,7 @@ pub fn withdraw(records: &Records<'_>, key: &NamedKey, now: UnixTime) -> Result<
         now,
     )? {
         0 => Err(Error::KeyWithdrawn(key.clone())),
-        _ => Ok(()),
+        _ => records.note(&"tokens", &format!("withdrawn: certificate {serial}"), now),
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{RevocationReason, Serial, StudentId};
-use scb_cli::local_time;
+use scb_cli::{counted, local_time};
 
 use crate::admin::check_known;
 use crate::store::{CertificateRecord, Profile, Records, Revocation};
@@ -111,6 +111,18 @@ pub struct Revoked {
     pub codes: usize,
 }
 
+impl fmt::Display for Revoked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (certificates, codes) = (self.certificates, self.codes);
+        write!(
+            f,
+            "{} revoked, {} withdrawn",
+            counted(certificates, "certificate"),
+            counted(codes, "unused code")
+        )
+    }
+}
+
 /// Why there is nothing to revoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NothingLeft {
@@ -173,10 +185,33 @@ pub fn revoke(
             target: target.clone(),
             why: nothing_left(records, target)?,
         }),
-        (certificates, codes) => Ok(Revoked {
-            certificates,
-            codes,
-        }),
+        (certificates, codes) => {
+            let revoked = Revoked {
+                certificates,
+                codes,
+            };
+            note(
+                records,
+                target,
+                &format!("{revoked} ({})", grounds.reason),
+                now,
+            )?;
+            Ok(revoked)
+        }
+    }
+}
+
+/// Of a certificate it is noted whose it was.
+fn note(records: &Records<'_>, target: &Target, result: &str, now: UnixTime) -> Result<(), Error> {
+    match target {
+        Target::Subject(subject) => records.note(subject, result, now),
+        Target::Certificate(serial) => match records.certificates().find(serial)? {
+            None => records.note(target, result, now),
+            Some(record) => {
+                let result = format!("{result}: {target}");
+                records.note(&record.intent.subject, &result, now)
+            }
+        },
     }
 }
 
@@ -220,7 +255,7 @@ pub fn suspend(records: &Records<'_>, sid: &StudentId, now: UnixTime) -> Result<
         RevocationReason::CertificateHold.into(),
         now,
     )?;
-    told(records, suspended, held, now)
+    told(records, (sid, "suspended"), (suspended, held), now)
 }
 
 /// Lets a suspended student in again. Certificates on hold count again; those that were revoked
@@ -234,17 +269,19 @@ pub fn restore(records: &Records<'_>, sid: &StudentId, now: UnixTime) -> Result<
     let released = records
         .certificates()
         .release(&Subject::Student(sid.clone()))?;
-    told(records, restored, released, now)
+    told(records, (sid, "restored"), (restored, released), now)
 }
 
 fn told(
     records: &Records<'_>,
-    roster_changed: bool,
-    certificates: usize,
+    (sid, done): (&StudentId, &str),
+    (roster_changed, certificates): (bool, usize),
     now: UnixTime,
 ) -> Result<Suspension, Error> {
     let changed = roster_changed || certificates > 0;
     if changed {
+        let result = format!("{done}, {}", counted(certificates, "certificate"));
+        records.note(sid, &result, now)?;
         records.status().advance(now)?;
     }
     Ok(Suspension {

@@ -131,13 +131,13 @@ fn decide(
     reader: RosterReader,
     options: ImportOptions,
 ) -> Result<Import, Error> {
-    let sheet = options.sheet.clone();
+    let (sheet, now) = (options.sheet.clone(), options.now);
     let comparison = Comparison::new(reader, options, Deed::Import);
     let to = sheet.as_ref().map(|(path, _)| path.as_path());
     let decided = with_codes_at(to, || {
         let compared = compare(store, path, comparison, &mut |some| steps.collect(some))?;
         write_codes(sheet.as_ref(), &compared.sheet)?;
-        steps.decide()?;
+        steps.decide(&compared.import, now)?;
         Ok(compared.import)
     });
     if decided.is_err() {

@@ -12,6 +12,7 @@ mod convert;
 mod imports;
 mod lists;
 mod log;
+mod operations;
 #[cfg(test)]
 mod plans;
 mod pruning;
@@ -26,6 +27,7 @@ mod terms;
 mod witnessed;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction};
 use rusqlite_migration::{M, Migrations};
@@ -41,6 +43,7 @@ pub use codes::{CodeRecord, Codes, OpenCode};
 pub(crate) use imports::{Begun, Imports, Step};
 pub use lists::{RevocationLists, StoredList};
 pub use log::{Contradiction, Log, LoggedEntry, Place, Removed, Witness};
+pub(crate) use operations::{Act, Operation, Operations};
 pub use pruning::{Pruned, Pruning};
 pub use renewals::Renewals;
 pub(crate) use revocations::{Revocations, RevokedRow, Tally};
@@ -55,6 +58,8 @@ pub use witnessed::{IdleLog, WitnessedLog, WitnessedLogs};
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Database,
+    /// What an operator does; none of a server's.
+    act: Option<Arc<Act>>,
 }
 
 impl Store {
@@ -65,7 +70,7 @@ impl Store {
     /// [`Error::Storage`].
     pub fn create(path: &Path) -> Result<Self, Error> {
         let database = Database::open(path, &migrations())?;
-        Ok(Self { database })
+        Ok(Self::of(database))
     }
 
     /// Opens the database and brings its schema up to date. Never makes one: an empty database in
@@ -76,7 +81,7 @@ impl Store {
     /// [`Error::Storage`]: gone, newer than this program, damaged, or not accessible.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let database = Database::open_existing(path, &migrations())?;
-        Ok(Self { database })
+        Ok(Self::of(database))
     }
 
     /// As [`Store::open`], for a command beside the server that has it open and looked at every
@@ -87,7 +92,7 @@ impl Store {
     /// As for [`Store::open`].
     pub(crate) fn open_in_use(path: &Path) -> Result<Self, Error> {
         let database = Database::open_in_use(path, &migrations())?;
-        Ok(Self { database })
+        Ok(Self::of(database))
     }
 
     /// As [`Store::open`]; where nothing can be written, and on a full disk, for reading alone.
@@ -97,7 +102,23 @@ impl Store {
     /// As for [`Store::open`].
     pub(crate) fn open_to_read(path: &Path) -> Result<Self, Error> {
         let database = Database::open_to_read(path, &migrations())?;
-        Ok(Self { database })
+        Ok(Self::of(database))
+    }
+
+    fn of(database: Database) -> Self {
+        Self {
+            database,
+            act: None,
+        }
+    }
+
+    /// The same; what is done is noted as this act.
+    #[must_use]
+    pub(crate) fn done_by(self, act: Act) -> Self {
+        Self {
+            act: Some(Arc::new(act)),
+            ..self
+        }
     }
 
     /// Looks at the database without changing it.
@@ -119,9 +140,8 @@ impl Store {
         F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        self.database
-            .write(|connection| job(&Records { connection }))
-            .await
+        let job = self.job(job);
+        self.database.write(|transaction| job(transaction)).await
     }
 
     /// Runs a job on one consistent snapshot.
@@ -134,9 +154,7 @@ impl Store {
         F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        self.database
-            .read(|connection| job(&Records { connection }))
-            .await
+        self.database.read(self.job(job)).await
     }
 
     /// [`Store::write`] for callers without a runtime.
@@ -149,8 +167,8 @@ impl Store {
         F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        self.database
-            .write_blocking(|connection| job(&Records { connection }))
+        let job = self.job(job);
+        self.database.write_blocking(|transaction| job(transaction))
     }
 
     /// [`Store::read`] for callers without a runtime.
@@ -163,8 +181,20 @@ impl Store {
         F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        self.database
-            .read_blocking(|connection| job(&Records { connection }))
+        self.database.read_blocking(self.job(job))
+    }
+
+    fn job<T, F>(&self, job: F) -> impl FnOnce(&Connection) -> Result<T, Error> + Send + use<T, F>
+    where
+        F: FnOnce(&Records<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let act = self.act.clone();
+        move |connection| {
+            job(&Records {
+                connection,
+                act: act.as_deref(),
+            })
+        }
     }
 
     /// A file beside the database.
@@ -197,6 +227,7 @@ impl Store {
 #[derive(Debug)]
 pub struct Records<'a> {
     connection: &'a Connection,
+    act: Option<&'a Act>,
 }
 
 impl<'a> Records<'a> {
@@ -281,6 +312,11 @@ impl<'a> Records<'a> {
         WitnessedLogs::on(self.connection)
     }
 
+    /// What operators did.
+    pub(crate) fn operations(&self) -> Operations<'a> {
+        Operations::on(self.connection)
+    }
+
     /// Whether this machine's clock is believed.
     pub(crate) fn clock_trust(&self) -> ClockTrust<'a> {
         ClockTrust::on(self.connection)
@@ -325,6 +361,7 @@ fn migrations() -> Migrations<'static> {
         )),
         M::up(include_str!("store/migrations/0019_contradicted_log.sql")),
         M::up(include_str!("store/migrations/0020_clock_trust.sql")),
+        M::up(include_str!("store/migrations/0021_operation.sql")),
     ])
 }
 

@@ -7,7 +7,7 @@
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Serial};
-use scb_cli::Home;
+use scb_cli::{Home, counted};
 
 use crate::config::path;
 use crate::issuers::read_certificate;
@@ -103,6 +103,7 @@ pub fn withdraw_authority(
         };
         let changed = authorities.withdraw((signer, &authority), &revocation)?;
         if changed {
+            records.note(&signer, &format!("withdrawn ({})", grounds.reason), now)?;
             records.status().advance(now)?;
         }
         Ok(changed)
@@ -126,8 +127,14 @@ pub fn revoke_issued(
     let issued = issued_by(store, &authority)?;
     for some in issued.chunks(AT_ONCE) {
         let serials: Vec<_> = some.iter().map(|(serial, _)| *serial).collect();
-        revoked.certificates +=
-            store.write_blocking(move |records| revoke_each(records, serials, grounds, now))?;
+        revoked.certificates += store.write_blocking(move |records| {
+            let some = revoke_each(records, serials, grounds, now)?;
+            if some > 0 {
+                let result = format!("{} of its revoked", counted(some, "certificate"));
+                records.note(&signer, &result, now)?;
+            }
+            Ok(some)
+        })?;
     }
     revoked.holders = issued.into_iter().map(|(_, subject)| subject).collect();
     revoked.holders.sort();

@@ -52,6 +52,7 @@ mod mistakes;
 mod monitoring;
 mod not_counting;
 mod operations;
+mod operators;
 mod outage;
 mod outside_witness;
 mod outsiders;

@@ -14,7 +14,7 @@ use crate::clock::{ClockCheck, Judged, last_seen};
 use crate::config::path;
 use crate::draft::{self, Finished};
 use crate::issuers::read_certificate;
-use crate::store::{Records, Service, Store, Witness};
+use crate::store::{Act, Records, Service, Store, Witness};
 use crate::{Config, Error, Subject};
 
 /// A home that was restored.
@@ -51,8 +51,8 @@ pub(crate) struct Restored {
 pub(crate) fn restore(
     file: &Path,
     dir: &Path,
-    now: UnixTime,
-    clock: ClockCheck,
+    at: (UnixTime, ClockCheck),
+    by: Act,
 ) -> Result<Restored, Error> {
     if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::HomeExists {
@@ -62,10 +62,7 @@ pub(crate) fn restore(
     let mut backup = Verified::open(file)?;
     draft::make(dir, |draft| {
         unpack(&mut backup, draft)?;
-        Ok((
-            check_in(file, &backup, draft, (now, clock))?,
-            Finished::Whole,
-        ))
+        Ok((check_in(file, &backup, draft, at, by)?, Finished::Whole))
     })
 }
 
@@ -110,6 +107,7 @@ fn check_in(
     backup: &Verified,
     draft: &Path,
     (now, clock): (UnixTime, ClockCheck),
+    by: Act,
 ) -> Result<Restored, Error> {
     let home = Home::open(draft, Role::Cuhk)?;
     load_config::<Config>(&home)?;
@@ -120,7 +118,7 @@ fn check_in(
             reason: "its root certificate is not the one that its manifest names".to_owned(),
         });
     }
-    let store = Store::open(&home.path(path::DATABASE))?;
+    let store = Store::open(&home.path(path::DATABASE))?.done_by(by);
     let made_at = backup.manifest.made_at.clone();
     let made = parse_date(&made_at).ok();
     let restored = store.write_blocking(move |records| {
@@ -137,6 +135,7 @@ fn check_in(
         let believed = clock.judge(records, now)?;
         records.status().jump(beyond(now, last_seen))?;
         records.bundles().restored()?;
+        records.note(&"home", &format!("from a backup of {made_at}"), now)?;
         Ok(Restored {
             made_at,
             root,

@@ -97,6 +97,7 @@ pub fn import(
         let name = authority.to_string();
         records.certificates().reserve_key(&key, &name)?;
         records.authorities().add(authority)?;
+        records.note(&authority, &format!("put to use: key {key}"), now)?;
         records.status().advance(now).map(drop)
     })?;
     Ok(authority)

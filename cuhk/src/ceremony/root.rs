@@ -312,6 +312,10 @@ pub fn import_root(
                 .replace(signer, &StoredList { crl: list, epoch })?;
         }
         put_to_use(records, next, &roots, now)?;
+        let signer = next.unwrap_or(CrlSigner::ROOT);
+        let new = if next.is_some() { "put to use; " } else { "" };
+        let result = format!("{new}trust bundle {sequence} and revocation lists signed");
+        records.note(&signer, &result, now)?;
         records.bundles().replace(sequence, &signed)
     })?;
     Ok(next)

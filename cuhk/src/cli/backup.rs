@@ -138,7 +138,7 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         witnesses,
         services,
         believed,
-    } = restore(&arguments.file, dir, now(), desk.clock)?;
+    } = restore(&arguments.file, dir, (now(), desk.clock), desk.act())?;
     let last = last_recorded.map_or_else(|| "none".to_owned(), rfc3339);
     let begins = [
         format!("{}: restored from {}", shown(dir), shown(&arguments.file)),

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use scb_certs::{Certificate, Passphrase, TrustDomain};
+use scb_certs::{Certificate, Fingerprint, Passphrase, TrustDomain};
 use scb_cli::{Failure, load_config, note, passphrase_from_flag, printable, say};
 
-use super::now;
 use super::passphrases::Passphrases;
+use super::{Desk, now};
 use crate::addresses::{dns_name, public_url, server_address, trust_domain};
 use crate::config::path;
 use crate::passphrases::{Locked, MIN_CHARACTERS, check_different, check_length};
@@ -99,7 +99,8 @@ impl Arguments {
     }
 }
 
-pub(super) fn run(dir: &Path, arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
+    let dir = desk.dir;
     if let Some(root) = existing(dir)? {
         arguments.check_same(dir, &root)?;
         say(&format!(
@@ -131,11 +132,20 @@ pub(super) fn run(dir: &Path, arguments: Arguments) -> Result<(), Failure> {
         root_passphrase,
     };
     let root = init(dir, &new, now())?;
+    note_made(desk, root.fingerprint())?;
     say(&format!(
         "{}: the certification authority is ready",
         shown(dir)
     ))?;
     report(dir, &root)
+}
+
+/// The first operation that is noted.
+fn note_made(desk: &Desk<'_>, root: Fingerprint) -> Result<(), Failure> {
+    let (_, store) = desk.open_to_write()?;
+    let result = format!("made: certificate {root}");
+    store.write_blocking(move |records| records.note(&"root", &result, now()))?;
+    Ok(())
 }
 
 /// What was typed and does not do is asked for again; a file that does not is refused.

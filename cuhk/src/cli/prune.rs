@@ -48,6 +48,9 @@ it: --clock-is-right does. A wrong clock would otherwise remove everybody's cert
 serves signs lists every day, and a prune counts as well: it is only after a month off that somebody
 has to vouch.
 
+Of what operators did (`cuhk operations list`) go the records that are older than
+`operation_retention_days`.
+
 Works while `cuhk serve` runs. Giving the room back takes as much again for a moment: on a full disk
 make room elsewhere first.";
 
@@ -77,6 +80,8 @@ struct Told<'a> {
     questions: &'a OldQuestions,
     asked: UnixTime,
     idle: &'a [IdleLog],
+    /// Operations, and before when.
+    operations: (u64, UnixTime),
     kib: Option<(u64, u64)>,
 }
 
@@ -92,6 +97,7 @@ impl Told<'_> {
         told(verb, self.pruned, self.ended)?;
         told_questions(verb, self.questions, self.asked)?;
         told_idle(verb, self.idle)?;
+        told_operations(verb, self.operations)?;
         match self.kib {
             None => Ok(()),
             Some((before, now)) => Ok(say(&format!(
@@ -112,6 +118,8 @@ impl Told<'_> {
             "questions_before": rfc3339(self.asked),
             "witnessed_entries": self.idle.iter().map(|log| log.entries).sum::<u64>(),
             "witnessed_logs": self.idle.len(),
+            "operations": self.operations.0,
+            "operations_before": rfc3339(self.operations.1),
             "database_kib_before": self.kib.map(|kib| kib.0),
             "database_kib": self.kib.map(|kib| kib.1),
         })
@@ -135,6 +143,7 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     let asked = earlier(now(), kept);
     let questions = OldQuestions::find(&home.path(path::LOG), &store, asked, now())?;
     let idle = store.read_blocking(move |records| records.witnessed().idle_since(asked))?;
+    let done = earlier(now(), days(config.operation_retention_days));
     let mut told = Told {
         arguments,
         pruned: Pruned::default(),
@@ -142,18 +151,33 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
         questions: &questions,
         asked,
         idle: &idle,
+        operations: (0, done),
         kib: None,
     };
     if arguments.dry_run {
-        told.pruned = store.read_blocking(move |records| records.pruning().count_ended(ended))?;
+        (told.pruned, told.operations.0) = store.read_blocking(move |records| {
+            let operations = records.operations().count_before(done)?;
+            Ok((records.pruning().count_ended(ended)?, operations))
+        })?;
         return told.say();
     }
     let database = home.path(path::DATABASE);
     // On a disk that is nearly full the room of the log is what removing takes.
     empty_log(&database).map_err(Error::from)?;
-    told.pruned = store.write_blocking(move |records| {
+    (told.pruned, told.operations.0) = store.write_blocking(move |records| {
         clock.judge(records, now())??;
-        records.pruning().remove_ended(ended)
+        let operations = records.operations().remove_before(done)?;
+        let pruned = records.pruning().remove_ended(ended)?;
+        if pruned != Pruned::default() || operations > 0 {
+            let Pruned {
+                codes,
+                certificates,
+            } = pruned;
+            let result =
+                format!("{codes} codes, {certificates} certificates, {operations} operations");
+            records.note(&"records", &result, now())?;
+        }
+        Ok((pruned, operations))
     })?;
     questions.remove()?;
     for log in &idle {
@@ -166,6 +190,13 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     // What was removed is removed, also where the file stays as large as it was.
     told.say()?;
     Ok(given_back.map(drop)?)
+}
+
+fn told_operations(verb: &str, (count, moment): (u64, UnixTime)) -> Result<(), Failure> {
+    Ok(say(&format!(
+        "{verb} {count} records of operations from before {}",
+        local_time(moment)
+    ))?)
 }
 
 /// Makes the file smaller; its KiB before and after.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, TypedValueParser};
 use rustls_pki_types::UnixTime;
 use scb_certs::RevocationReason;
-use scb_cli::{Failure, counted, rfc3339, say};
+use scb_cli::{Failure, rfc3339, say};
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
@@ -75,11 +75,7 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
             "codes": codes,
         })
         .to_string(),
-        false => format!(
-            "{target}  {} revoked, {} withdrawn",
-            counted(certificates, "certificate"),
-            counted(codes, "unused code")
-        ),
+        false => format!("{target}  {revoked}"),
     };
     Ok(say(&text)?)
 }

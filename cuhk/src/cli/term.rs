@@ -82,7 +82,7 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     match command {
         Command::Set { name, ends, json } => set(desk, name, &ends, json),
         Command::List { json } => list(desk.dir, json),
-        Command::Remove { name } => remove(desk.dir, name),
+        Command::Remove { name } => remove(desk, name),
     }
 }
 
@@ -95,6 +95,8 @@ fn set(desk: &Desk<'_>, name: String, ends: &str, json: bool) -> Result<(), Fail
     };
     let (terms, beyond) = store.write_blocking(move |records| {
         records.terms().set(&term)?;
+        let result = format!("ends {}", rfc3339(term.ends_at));
+        records.note(&term.name, &result, now())?;
         let beyond = records.terms().certificates_beyond(term.ends_at)?;
         let rows = rows(&records.terms().all()?, offset);
         let own = rows.into_iter().filter(|row| row.name == term.name);
@@ -153,10 +155,17 @@ fn list(dir: &Path, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn remove(dir: &Path, name: String) -> Result<(), Failure> {
-    let (_, store) = open(dir)?;
+fn remove(desk: &Desk<'_>, name: String) -> Result<(), Failure> {
+    let (_, store) = desk.open_to_write()?;
     let wanted = name.clone();
-    match store.write_blocking(move |records| records.terms().remove(&wanted))? {
+    let removed = store.write_blocking(move |records| {
+        let removed = records.terms().remove(&wanted)?;
+        if removed {
+            records.note(&wanted, "removed", now())?;
+        }
+        Ok(removed)
+    });
+    match removed? {
         true => Ok(say(&format!("{name}  removed"))?),
         false => Err(Error::TermUnknown(name).into()),
     }

@@ -7,12 +7,12 @@ use scb_tlog::{Algorithm, VerifierKey};
 use serde::Serialize;
 
 use super::listing::Moment;
-use super::open;
 use super::passphrases::IssuersPassphrase;
+use super::{Desk, now, open};
+use crate::Error;
 use crate::config::path;
 use crate::note_keys::{create_witness_key, unlock_log};
 use crate::store::WitnessedLog;
-use crate::{Error, open_home};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -69,11 +69,11 @@ impl Command {
     }
 }
 
-pub(super) fn run(dir: &Path, command: Command) -> Result<(), Failure> {
+pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
     match command {
-        Command::List { json } => list(dir, json),
-        Command::AcceptKey { key } => accept_key(dir, &key),
-        Command::NewKey(passphrase) => new_key(dir, &passphrase),
+        Command::List { json } => list(desk.dir, json),
+        Command::AcceptKey { key } => accept_key(desk, &key),
+        Command::NewKey(passphrase) => new_key(desk, &passphrase),
     }
 }
 
@@ -106,10 +106,17 @@ fn list(dir: &Path, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn accept_key(dir: &Path, key: &VerifierKey) -> Result<(), Failure> {
-    let (_, store) = open(dir)?;
+fn accept_key(desk: &Desk<'_>, key: &VerifierKey) -> Result<(), Failure> {
+    let (_, store) = desk.open_to_write()?;
     let wanted = key.clone();
-    match store.write_blocking(move |records| records.witnessed().accept_key(&wanted))? {
+    let accepted = store.write_blocking(move |records| {
+        let accepted = records.witnessed().accept_key(&wanted)?;
+        if accepted {
+            records.note(&wanted.name(), &format!("goes on under {wanted}"), now())?;
+        }
+        Ok(accepted)
+    });
+    match accepted? {
         true => Ok(say(&format!(
             "{}  goes on under the key {key}",
             key.name()
@@ -118,13 +125,14 @@ fn accept_key(dir: &Path, key: &VerifierKey) -> Result<(), Failure> {
     }
 }
 
-fn new_key(dir: &Path, passphrase: &IssuersPassphrase) -> Result<(), Failure> {
-    let home = open_home(dir)?;
+fn new_key(desk: &Desk<'_>, passphrase: &IssuersPassphrase) -> Result<(), Failure> {
+    let (home, store) = desk.open_to_write()?;
     let file = home.path(path::WITNESS_KEY);
     if file.exists() {
         return Err(Error::KeyExists { path: file }.into());
     }
     create_witness_key(&home, &unlock_log(&home, &passphrase.read()?)?)?;
+    store.write_blocking(|records| records.note(&"witness", "another key made", now()))?;
     Ok(say(&format!(
         "{}  made: `cuhk serve` cosigns with it from its next start on",
         file.display()

@@ -190,6 +190,7 @@ fn or_unseen(check: &'static str, looked: Result<Finding, Error>) -> Finding {
 fn rows(records: &Records<'_>) -> Result<Finding, Error> {
     records.roster().check()?;
     records.certificates().check()?;
+    records.operations().check()?;
     let active = records.roster().count_active()?;
     let seen = format!("no row was altered; {active} active students");
     Ok(Finding::ok("records", seen))

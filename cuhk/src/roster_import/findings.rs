@@ -1,5 +1,7 @@
 //! What an import finds: the differences between a roster and the records, and their numbers.
 
+use std::fmt;
+
 use crate::store::Student;
 
 /// Of how many active students one may be suspended without more ado: of each three.
@@ -100,6 +102,23 @@ pub struct Counts {
     pub without_id: usize,
     /// Rows refused.
     pub refused: usize,
+}
+
+/// What changed.
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            added,
+            changed,
+            restored,
+            suspended,
+            ..
+        } = self;
+        write!(
+            f,
+            "{added} added, {changed} changed, {restored} restored, {suspended} suspended"
+        )
+    }
 }
 
 impl Import {

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use rustls_pki_types::UnixTime;
 
-use super::Earlier;
+use scb_cli::counted;
+
+use super::{Earlier, Import};
 use crate::revocation::{restore, suspend};
 use crate::store::{Begun, Records, Step, Store, Student};
 use crate::turn::{Turn, Work};
@@ -73,13 +75,15 @@ impl<'a> Steps<'a> {
     }
 
     /// What was collected counts from here on.
-    pub(super) fn decide(&self) -> Result<(), Error> {
-        match self.collected {
-            0 => Ok(()),
-            _ => self
-                .store
-                .write_blocking(|records| records.imports().decide()),
+    pub(super) fn decide(&self, import: &Import, now: UnixTime) -> Result<(), Error> {
+        if self.collected == 0 {
+            return Ok(());
         }
+        let result = format!("{}, {}", import.counts, counted(import.codes, "code"));
+        self.store.write_blocking(move |records| {
+            records.note(&"roster", &result, now)?;
+            records.imports().decide()
+        })
     }
 
     /// Does what was decided, and tells how much of it is done.

@@ -101,14 +101,15 @@ impl Sealed {
     }
 }
 
-fn is_intact(row: &Row<'_>) -> rusqlite::Result<bool> {
+/// Whether the first column is the checksum of all others.
+pub(super) fn is_intact(row: &Row<'_>) -> rusqlite::Result<bool> {
     let stored: Option<Vec<u8>> = row.get(0)?;
     let checksum = checksum(row)?;
     Ok(stored.is_some_and(|stored| stored == checksum.as_bytes()))
 }
 
 /// SHA-256 over all columns after the first, each with its type and length before it.
-fn checksum(row: &Row<'_>) -> rusqlite::Result<Fingerprint> {
+pub(super) fn checksum(row: &Row<'_>) -> rusqlite::Result<Fingerprint> {
     let mut bytes = Vec::with_capacity(256);
     for column in 1..row.as_ref().column_count() {
         let number;

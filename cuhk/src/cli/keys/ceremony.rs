@@ -100,6 +100,8 @@ pub(super) fn write_request(
         Requested::Services => IssuerKind::Services,
         Requested::Root | Requested::Lists => {
             let request = request_root(home, store, which == Requested::Root, now())?;
+            let signer = request.next.unwrap_or(CrlSigner::ROOT);
+            store.write_blocking(move |records| records.note(&signer, "requested", now()))?;
             return asked(out, &request.to_json(), "the request is in");
         }
     };
@@ -107,6 +109,10 @@ pub(super) fn write_request(
     let passphrase = passphrase.read()?;
     let config: Config = load_config(home).map_err(Error::from)?;
     let request = request(home, store, &config, kind, &passphrase)?;
+    let (authority, key) = (request.authority, request.key()?);
+    store.write_blocking(move |records| {
+        records.note(&authority, &format!("requested: key {key}"), now())
+    })?;
     let told = format!(
         "{}  its key stays here, encrypted; the request is in",
         request.authority

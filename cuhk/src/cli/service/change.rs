@@ -6,7 +6,7 @@ use scb_certs::{Certificate, ServiceName};
 use scb_cli::{Failure, counted, exit, say};
 use serde_json::json;
 
-use super::list::names;
+use crate::addresses::names;
 use crate::admin::{change_service, known_service, remove_service};
 use crate::cli::listing::Moment;
 use crate::cli::{Desk, now};

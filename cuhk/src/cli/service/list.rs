@@ -6,6 +6,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::TrustDomain;
 use serde::Serialize;
 
+use crate::addresses::names;
 use crate::cli::listing::{MOMENT, Moment, Row};
 use crate::standing::Standing;
 use crate::store::{Records, Service};
@@ -86,11 +87,4 @@ impl Row for Listed {
             self.name, self.spiffe_id
         )
     }
-}
-
-/// DNS names and addresses, for people.
-pub(super) fn names(dns_names: &[String], ip_addresses: &[IpAddr]) -> String {
-    let addresses = ip_addresses.iter().map(ToString::to_string);
-    let all: Vec<_> = dns_names.iter().cloned().chain(addresses).collect();
-    all.join(", ")
 }
