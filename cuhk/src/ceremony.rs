@@ -21,7 +21,7 @@ pub use request::request;
 pub(crate) use request::{newest_root, next_key};
 pub use revoked::Revoked as RevokedAuthority;
 pub(crate) use revoked::unlisted;
-pub(crate) use room::{Room, lists, room_at};
+pub(crate) use room::{Ending, Room, lists, room_at};
 pub use root::{RootAnswer, RootRequest, import_root, request_root, sign_root};
 pub(crate) use sign::require_in_force;
 pub use sign::{open_root, sign};

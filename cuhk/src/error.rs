@@ -165,6 +165,17 @@ pub enum Error {
         /// From when on there is.
         room_at: Option<UnixTime>,
     },
+    /// As many keys for tokens count as may.
+    #[error(
+        "{count} keys for tokens count, and everybody fetches all of them: there may be no more{}",
+        room_at.map_or_else(String::new, |at| format!("; there is room from {} on", local_time(at)))
+    )]
+    TooManyTokenKeys {
+        /// How many count.
+        count: usize,
+        /// From when on another one may be made.
+        room_at: Option<UnixTime>,
+    },
     /// A key that was withdrawn before.
     #[error("{0} was withdrawn before")]
     KeyWithdrawn(NamedKey),

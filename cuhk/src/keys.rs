@@ -8,6 +8,7 @@ use scb_certs::{Fingerprint, RevocationReason, Serial};
 use scb_protocol::TOKEN_LIFETIME;
 
 use crate::Error;
+use crate::ceremony::{Ending, room_at};
 use crate::revocation::revoke_each;
 use crate::store::{AuthorityState, CrlSigner, Records, TokenSigner};
 use crate::time::later;
@@ -99,13 +100,43 @@ impl std::fmt::Display for NamedKey {
     }
 }
 
+/// So many keys for tokens may count at once: all are published, and everybody fetches all of them.
+pub(crate) const MOST_TOKEN_KEYS: usize = 24;
+
+/// Until when the keys for tokens count that do so now; of the active one nobody can tell.
+///
+/// # Errors
+///
+/// [`Error::Storage`], [`Error::RecordInvalid`].
+pub(crate) fn token_keys(records: &Records<'_>, now: UnixTime) -> Result<Vec<Ending>, Error> {
+    let mut endings = Vec::new();
+    for signer in records.signers().all()? {
+        match KeyState::of_signer(&signer, now) {
+            KeyState::Active => endings.push(None),
+            KeyState::Retiring => endings.extend(signer.retired_at.map(|at| {
+                let ended = signer.record.intent.validity.not_after;
+                Some(later(at, TOKEN_LIFETIME).min(ended))
+            })),
+            _ => {}
+        }
+    }
+    Ok(endings)
+}
+
 /// Has the server make a new key for tokens. The present one retires: it signs no more, and its
 /// tokens count until they expire. Answers how many retired: none before the first start.
 ///
 /// # Errors
 ///
-/// [`Error::Storage`].
+/// [`Error::TooManyTokenKeys`] if as many count as may; then nothing is changed. [`Error::Storage`].
 pub fn rotate_tokens(records: &Records<'_>, now: UnixTime) -> Result<usize, Error> {
+    let counting = token_keys(records, now)?;
+    if counting.len() >= MOST_TOKEN_KEYS {
+        return Err(Error::TooManyTokenKeys {
+            count: counting.len(),
+            room_at: room_at(counting, MOST_TOKEN_KEYS),
+        });
+    }
     let retired = records.signers().retire(None, now)?;
     if retired > 0 {
         records.note(&"tokens", "the key retires", now)?;

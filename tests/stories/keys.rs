@@ -141,3 +141,36 @@ fn new_issuing_authorities_take_over_while_a_group_hands_in() {
     let refused = campus.student(&["submit", "--ids", mixed, "--json"]);
     assert_eq!(refused.exit, Some(3), "{refused:#?}");
 }
+
+#[test]
+fn no_more_keys_for_tokens_are_made_than_everybody_should_fetch() {
+    let campus = Campus::sandbox();
+    let rotate = || campus.administer_cuhk(&["keys", "rotate", "tokens", "--json"]);
+    let doctor = || {
+        let findings = campus.administer_cuhk(&["doctor", "--json"]).json();
+        let one = findings
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["check"] == "token-keys");
+        one.unwrap().clone()
+    };
+    for made in 2..=24 {
+        rotate().succeeded();
+        if made == 11 {
+            assert_eq!(doctor()["outcome"], "ok", "{}", doctor());
+        }
+    }
+    assert_eq!(doctor()["outcome"], "warn", "{}", doctor());
+    let refused = rotate().refused(3, "too_many_token_keys");
+    let told = refused.to_string();
+    assert!(told.contains("there is room from 2"), "{told}");
+    // Nobody is worse off for it, and a stolen key goes all the same.
+    let active = campus.token_keys("active").remove(0);
+    campus
+        .administer_cuhk(&["keys", "withdraw", &active])
+        .succeeded();
+    campus
+        .student(&["submit", "--ids", "1155000001"])
+        .succeeded();
+}

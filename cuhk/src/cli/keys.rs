@@ -54,8 +54,8 @@ lets it issue 10 s later. What the old one issued counts until it ends; until th
 on signing its revocation list. Where the root's key is on another machine: cuhk keys request
 
 The key for tokens: a running server has the new key within a second and signs with it from then
-on. Identity tokens that the old key signed count until they expire, 12 hours at most. If somebody
-else may have the old key: cuhk keys withdraw";
+on. Identity tokens that the old key signed count until they expire, 12 hours at most; as long no
+more than 24 keys are made. If somebody else may have the old key: cuhk keys withdraw";
 
 const REQUEST_EXAMPLES: &str = "\
 Examples:

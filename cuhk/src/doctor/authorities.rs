@@ -10,7 +10,8 @@ use super::{Finding, open_current};
 use crate::Error;
 use crate::ceremony::{lists, room_at};
 use crate::issuers::{counting_roots, stored};
-use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
+use crate::keys::{MOST_TOKEN_KEYS, token_keys as token_keys_that_count};
+use crate::store::{AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner, Records};
 
 /// An authority, and whether anybody still needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +91,37 @@ pub(super) fn count(
         ),
     }
 }
+
+/// How many keys for tokens count, of those that may.
+pub(super) fn token_keys(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
+    const CHECK: &str = "token-keys";
+    let keys = token_keys_that_count(records, now)?;
+    let count = keys.len();
+    let seen = format!(
+        "{} for tokens, of {MOST_TOKEN_KEYS} that may be",
+        counted(count, "key")
+    );
+    if count < MANY_TOKEN_KEYS {
+        return Ok(Finding::ok(CHECK, seen));
+    }
+    let fewer = room_at(keys, MANY_TOKEN_KEYS).map_or_else(String::new, |at| {
+        format!(
+            "; fewer than {MANY_TOKEN_KEYS} again from {} on",
+            local_time(at)
+        )
+    });
+    Ok(Finding::warn(
+        CHECK,
+        seen,
+        format!(
+            "see what rotates keys so often (a script?): `cuhk keys rotate tokens` refuses beyond \
+             {MOST_TOKEN_KEYS}{fewer}"
+        ),
+    ))
+}
+
+/// In 12 hours nobody needs so many.
+const MANY_TOKEN_KEYS: usize = MOST_TOKEN_KEYS / 2;
 
 /// So many lists are more than years of rotations make.
 const MANY: usize = 16;

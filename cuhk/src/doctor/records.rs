@@ -116,6 +116,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
             or_unseen("clock", time(records, now)),
             or_unseen("term", term(records, now)),
             or_unseen("trust-bundle", bundle(records)),
+            or_unseen("token-keys", authorities::token_keys(records, now)),
             or_unseen("backup-room", archive::check(records)),
         ];
         let services = services::check(records, now);

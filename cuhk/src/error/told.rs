@@ -62,6 +62,10 @@ impl Error {
                  rotate keys less often. In the place of a key that was stolen a few more can be put: \
                  `cuhk keys withdraw NAME --replace`"
             }
+            Self::TooManyTokenKeys { .. } => {
+                "nothing was changed; wait until then, and see what rotates keys so often (a script?). A key \
+                 that somebody else may have is withdrawn all the same: cuhk keys withdraw FINGERPRINT"
+            }
             Self::RootKeyAbsent { .. } => {
                 "if it is kept on another machine: `cuhk keys request WHICH --out FILE` here, `cuhk \
                  keys sign-request FILE` there, `cuhk keys import FILE` here"
@@ -229,6 +233,7 @@ impl Error {
             | Self::RootNotRevocable(_)
             | Self::AuthorityInUse(_)
             | Self::TooManyAuthorities { .. }
+            | Self::TooManyTokenKeys { .. }
             | Self::KeyWithdrawn(_)
             | Self::BackupInvalid { .. }
             | Self::KeyInTheClear { .. }
@@ -273,6 +278,7 @@ impl Error {
             Self::RootNotRevocable(_) => "root_not_revocable",
             Self::AuthorityInUse(_) => "authority_in_use",
             Self::TooManyAuthorities { .. } => "too_many_authorities",
+            Self::TooManyTokenKeys { .. } => "too_many_token_keys",
             Self::KeyWithdrawn(_) => "key_withdrawn",
             Self::RootKeyAbsent { .. } => "root_key_absent",
             Self::CeremonyInvalid(_) => "ceremony_invalid",
