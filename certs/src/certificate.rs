@@ -139,6 +139,11 @@ impl Certificate {
         parse::list_urls(self.der())
     }
 
+    /// Where it says that its issuer's certificate is (RFC 5280, section 4.2.2.1).
+    pub fn issuer_urls(&self) -> Vec<String> {
+        parse::issuer_urls(self.der())
+    }
+
     /// Whether it is the certificate of a certificate authority.
     pub fn is_ca(&self) -> bool {
         self.parsed().is_ca

@@ -9,12 +9,13 @@ use rustls_pki_types::UnixTime;
 use x509_cert::Certificate as X509;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage,
-    KeyUsages, SubjectAltName, SubjectKeyIdentifier,
+    AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints,
+    ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
 };
 use x509_cert::time::Time;
 
 use crate::key_usage::KeyPurpose;
+use crate::profile::CA_ISSUERS;
 use crate::{Error, PublicKey, Serial};
 
 /// What a certificate says, decoded once.
@@ -88,11 +89,25 @@ pub(crate) fn list_urls(der: &[u8]) -> Vec<String> {
             Some(DistributionPointName::FullName(names)) => Some(names),
             _ => None,
         });
-    let url = |name| match name {
+    names.flatten().filter_map(url).collect()
+}
+
+/// Where a certificate says that its issuer's certificate is; nowhere if it cannot be read.
+pub(crate) fn issuer_urls(der: &[u8]) -> Vec<String> {
+    let access = decode(der).and_then(|found| extension::<AuthorityInfoAccessSyntax>(&found));
+    let access = access.ok().flatten().map(|access| access.0);
+    let of_issuer = access.into_iter().flatten();
+    let of_issuer = of_issuer.filter(|one| one.access_method == CA_ISSUERS);
+    of_issuer
+        .filter_map(|one| url(one.access_location))
+        .collect()
+}
+
+fn url(name: GeneralName) -> Option<String> {
+    match name {
         GeneralName::UniformResourceIdentifier(uri) => Some(uri.to_string()),
         _ => None,
-    };
-    names.flatten().filter_map(url).collect()
+    }
 }
 
 pub(crate) fn unix_time(time: &Time) -> UnixTime {

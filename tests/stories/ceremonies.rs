@@ -212,3 +212,70 @@ fn an_older_root_signs_nothing_once_another_one_is_in_its_place() {
         campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
     }
 }
+
+#[test]
+fn no_request_that_was_altered_on_its_way_sends_everybody_elsewhere() {
+    let campus = ByHand::new();
+    campus
+        .init_with(&["--public-url", "http://crl.cuhk.example"])
+        .succeeded();
+    let passphrase = ["--passphrase-file", "issuers.pass"];
+    let request = ["keys", "request", "students", "--out", "request.json"];
+    campus
+        .cuhk(&[&request[..], &passphrase].concat())
+        .succeeded();
+    let asked = fs::read_to_string(campus.path("request.json")).unwrap();
+    let answered = |request: &str| {
+        fs::write(campus.path("carried.json"), request).unwrap();
+        let _ = fs::remove_file(campus.path("answer.json"));
+        let sign = [
+            "keys",
+            "sign-request",
+            "carried.json",
+            "--root-dir",
+            "cuhk.home/root",
+            "--out",
+            "answer.json",
+            "--root-passphrase-file",
+            "root.pass",
+        ];
+        campus.cuhk(&sign).succeeded().stdout
+    };
+    let import = || campus.cuhk(&["keys", "import", "answer.json"]);
+    for part in ["/crl/", "/ca/"] {
+        let own = format!("http://crl.cuhk.example{part}");
+        let evil = format!("http://evil.example{part}");
+        assert!(asked.contains(&own), "{asked}");
+        let told = answered(&asked.replace(&own, &evil));
+        assert!(told.contains(&evil), "{told}");
+        let refused = import();
+        assert_eq!(refused.exit, Some(3), "{refused:#?}");
+        assert!(refused.stderr.contains("ceremony_invalid"), "{refused:#?}");
+        assert!(
+            refused.stderr.contains("is elsewhere than was"),
+            "{refused:#?}"
+        );
+        let keys = campus.cuhk(&["keys", "list"]).succeeded().stdout;
+        assert!(!keys.contains("students-2"), "{keys}");
+    }
+    answered(&asked);
+    import().succeeded();
+    let keys = campus.cuhk(&["keys", "list"]).succeeded().stdout;
+    assert!(keys.contains("students-2"), "{keys}");
+
+    // An authority that was certified with another address is named.
+    let told = || campus.cuhk(&["doctor"]).stdout;
+    assert!(!told().contains("point elsewhere"), "{}", told());
+    let config = campus.path("cuhk.home/config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(
+        &config,
+        text.replace("crl.cuhk.example", "pki.cuhk.example"),
+    )
+    .unwrap();
+    assert!(
+        told().contains("that of `students-2` names http://crl.cuhk.example/crl/root.crl"),
+        "{}",
+        told()
+    );
+}

@@ -430,3 +430,18 @@ fn a_service_that_lasts_too_long_is_refused_and_a_token_signer_has_no_host() {
     let signer = issuer.issue_token_signer(key.public_key(), &serial, &validity(90), &urls());
     signer.unwrap();
 }
+
+#[test]
+fn an_authority_says_where_its_roots_list_and_certificate_are() {
+    let authority = issuer(IssuerKind::Students);
+    let certificate = authority.certificate();
+    assert_eq!(
+        certificate.revocation_list_urls(),
+        ["http://cuhk.example/crl/students.crl"]
+    );
+    assert_eq!(
+        certificate.issuer_urls(),
+        ["http://cuhk.example/ca/students.cer"]
+    );
+    assert!(authority.root().issuer_urls().is_empty());
+}

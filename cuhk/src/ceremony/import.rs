@@ -69,7 +69,7 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
 /// # Errors
 ///
 /// [`Error::NothingRequested`] if there is no such request, [`Error::CeremonyInvalid`] if the
-/// answer is for another key, [`Error::WrongRoot`] if another root of this home signed it,
+/// answer is for another key or names other addresses, [`Error::WrongRoot`] if another root of this home signed it,
 /// [`scb_certs::Error::IssuerInvalid`] if a stranger did. Then nothing is changed.
 pub fn import(
     home: &Home,
@@ -141,8 +141,23 @@ fn check(home: &Home, request: &SigningRequest, certificate: &Certificate) -> Re
     Issuer::check(kind, certificate, root)?;
     require_root(request.root, root)?;
     let requested = request.verified()?;
-    match certificate.public_key()? == *requested.public_key() {
+    if certificate.public_key()? != *requested.public_key() {
+        return Err(Error::CeremonyInvalid(ANOTHER_KEY));
+    }
+    require_addresses(request, certificate)
+}
+
+/// Who carried the request could have had everybody look for the root's list elsewhere.
+fn require_addresses(request: &SigningRequest, certificate: &Certificate) -> Result<(), Error> {
+    let asked = |url: &Option<String>| url.iter().cloned().collect::<Vec<_>>();
+    match certificate.revocation_list_urls() == asked(&request.crl_url)
+        && certificate.issuer_urls() == asked(&request.ca_url)
+    {
         true => Ok(()),
-        false => Err(Error::CeremonyInvalid(ANOTHER_KEY)),
+        false => Err(Error::CeremonyInvalid(
+            "the certificate says that the root's revocation list or certificate is elsewhere than was \
+             asked for: the request was altered on its way, or asked anew meanwhile with another \
+             `public_url`",
+        )),
     }
 }

@@ -2,21 +2,23 @@
 //! revocation lists where certificates say that they are.
 
 use scb_certs::Crl;
-use scb_cli::{Home, local_time};
+use scb_cli::{Home, local_time, printable};
 use scb_storage::HomeLock;
 
 use super::Finding;
 use super::reach::{fetch, resolve};
 use crate::Config;
 use crate::config::{DEFAULT_LISTEN, path};
-use crate::issuers::{read_certificate, stored_roots};
+use crate::issuers::{read_certificate, stored, stored_roots};
 use crate::own_identity::dropped_names;
+use crate::store::AuthorityKind;
 
 pub(super) fn check(home: &Home, config: &Config) -> Vec<Finding> {
     let mut findings = vec![listening(home, config)];
     findings.extend(dropped(home, config));
     findings.extend(known_names(home, config));
     findings.push(published(home, config));
+    findings.extend(elsewhere(home, config));
     findings
 }
 
@@ -107,12 +109,45 @@ fn published(home: &Home, config: &Config) -> Finding {
     }
 }
 
+/// An authority's own certificate that sends everybody elsewhere for its root's list. Without an address in
+/// the configuration [`unpublished`] tells it.
+fn elsewhere(home: &Home, config: &Config) -> Option<Finding> {
+    let base = config.public_url.as_ref()?.trim_end_matches('/');
+    let below = format!("{base}/");
+    let mut found = Vec::new();
+    for kind in [AuthorityKind::Students, AuthorityKind::Services] {
+        for signer in stored(home, kind).unwrap_or_default() {
+            let certificate = read_certificate(home, &path::authority(signer));
+            let named = certificate.map(|one| [one.revocation_list_urls(), one.issuer_urls()]);
+            let mut named = named.into_iter().flatten().flatten();
+            let other = named.find(|url| !url.starts_with(&below));
+            found.extend(other.map(|url| format!("that of `{signer}` names {}", printable(&url))));
+        }
+    }
+    (!found.is_empty()).then(|| {
+        Finding::warn(
+            "public-url",
+            format!(
+                "certificates of authorities point elsewhere than {base}: {}",
+                found.join(", ")
+            ),
+            "if that was this server's address, go on publishing there until they have ended; if it never was, \
+             put another authority in its place: cuhk keys withdraw NAME --replace",
+        )
+    })
+}
+
 /// Without an address in the configuration: as long as none was ever given out, that is how it is meant.
 fn unpublished(home: &Home) -> Finding {
     const CHECK: &str = "public-url";
-    let authority = read_certificate(home, path::SERVICES);
-    let urls = authority.map(|authority| authority.revocation_list_urls());
-    match urls.unwrap_or_default().first() {
+    let kinds = [AuthorityKind::Services, AuthorityKind::Students];
+    let signers = kinds.map(|kind| stored(home, kind).unwrap_or_default());
+    let mut urls = signers.into_iter().flatten().flat_map(|signer| {
+        let authority = read_certificate(home, &path::authority(signer));
+        let urls = authority.map(|authority| authority.revocation_list_urls());
+        urls.unwrap_or_default()
+    });
+    match urls.next() {
         None => Finding::ok(
             CHECK,
             "none: certificates name no address of revocation lists",
