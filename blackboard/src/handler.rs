@@ -3,6 +3,7 @@
 //! It does the reading and writing and asks CUHK and the store; what may follow what, and
 //! what counts as proved, is decided by the protocol's states.
 
+mod absent;
 mod acceptance;
 mod completion;
 mod content;

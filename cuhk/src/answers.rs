@@ -36,7 +36,9 @@ pub(crate) fn inactive(
     if record.intent.subject != owner || record.intent.profile != Profile::Student {
         return Ok(Some(InactiveReason::Unknown));
     }
-    if record.is_on_hold() {
+    let student = records.roster().find(&member.sid)?;
+    // Whatever became of this certificate: its student has no other one either.
+    if record.is_on_hold() || student.as_ref().is_some_and(|student| !student.active) {
         return Ok(Some(InactiveReason::Suspended));
     }
     if record.revocation.is_some() || is_of_withdrawn(records, &record)? {
@@ -46,9 +48,5 @@ pub(crate) fn inactive(
     if !begun || !record.is_live(now) {
         return Ok(Some(InactiveReason::Expired));
     }
-    Ok(match records.roster().find(&member.sid)? {
-        None => Some(InactiveReason::Unknown),
-        Some(student) if !student.active => Some(InactiveReason::Suspended),
-        Some(_) => None,
-    })
+    Ok(student.is_none().then_some(InactiveReason::Unknown))
 }

@@ -85,3 +85,40 @@ fn who_is_suspended_keeps_nobody_from_handing_in() {
     roster("restore");
     hand_in(&campus, "1155000001").refused(3, "other_group");
 }
+
+#[test]
+fn in_groups_of_exactly_two_who_stays_goes_on_alone_and_the_teacher_is_told() {
+    let campus = Campus::sandbox();
+    list(&campus, "add CSCI3150 --title OS", &[1, 2, 3]);
+    let due = at(DAY);
+    let add = format!("assignment add --course CSCI3150 --title Lab-1 --due {due} --group-size 2");
+    teacher(&campus, &add).succeeded();
+    hand_in(&campus, PAIR).succeeded();
+    let refused = hand_in(&campus, "1155000003").refused(3, "group_size");
+    let told = refused["message"].as_str().unwrap();
+    assert!(
+        told.contains("expected: 2") && told.contains("got: 1"),
+        "{told}"
+    );
+    let remedy = refused["remedy"].as_str().unwrap();
+    assert!(remedy.contains("ask your teacher"), "{remedy}");
+
+    list(&campus, "members CSCI3150", &[1, 3]);
+    hand_in(&campus, "1155000001").succeeded();
+    hand_in(&campus, "1155000001").succeeded();
+    hand_in(&campus, "1155000003").refused(3, "group_size");
+    let of = "submissions overview --course CSCI3150 --assignment lab-1";
+    let table = teacher(&campus, of).succeeded().stdout;
+    assert!(
+        table.contains("FEWER than the 2 of a group"),
+        "the teacher sees who is alone: {table}"
+    );
+    let told = teacher(&campus, &format!("{of} --json")).succeeded().json();
+    let mut students = told["students"].as_array().unwrap().iter();
+    let alone = students.find(|one| one["sid"] == "1155000001").unwrap();
+    assert_eq!(alone["fewer_than"], 2, "{told}");
+    // Whom nobody has handed in with is the teacher's to let in.
+    let change = "assignment change lab-1 --course CSCI3150 --group-size 1..2";
+    teacher(&campus, change).succeeded();
+    hand_in(&campus, "1155000003").succeeded();
+}

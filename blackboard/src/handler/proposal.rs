@@ -48,7 +48,9 @@ impl Handler {
         let signing = Signing::new(&part, part.assurance(), now, window);
         let register = self.shared.register.clone();
         let bounds = (from_seconds(until), self.shared.uploads.quota());
-        let standing = register.propose(signing, bounds).await?;
+        let proposing = || register.propose(signing.clone(), bounds);
+        let standing = self.shared.with_absent(part.statement(), proposing);
+        let standing = standing.await?;
         self.done(Step::Six, Fact::from(&standing));
         self.make_room(&lease, part.statement()).await?;
         let upload = self.shared.upload_of(part.statement()).await?;
@@ -106,7 +108,8 @@ impl Handler {
         let confirmed = self.confirm_signers(&gathered).await?;
         let (now, window) = (self.shared.clock.now(), self.shared.upload_window);
         let signing = Signing::new(&part, confirmed.assurance(), now, window);
-        let standing = self.shared.register.sign(signing).await?;
+        let signed = || self.shared.register.sign(signing.clone());
+        let standing = self.shared.with_absent(part.statement(), signed).await?;
         self.done(Step::Six, Fact::from(&standing));
         self.send_last(&part, &standing).await?;
         let is_waited_for = match standing.state {
@@ -215,7 +218,11 @@ impl Handler {
     ) -> Result<(Reply, Fact), Refusal> {
         let (store, now) = (self.shared.register.store(), self.shared.clock.now());
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        let (all, proposals) = store.proposals_for(asking(state), from, now).await?;
+        let list = || store.proposals_for(asking(state), from, now);
+        let (mut all, mut proposals) = list().await?;
+        if self.shared.refuses_for_suspended(&proposals).await? {
+            (all, proposals) = list().await?;
+        }
         let count = u32::try_from(all).unwrap_or(u32::MAX);
         let fact = Fact::ProposalsTold {
             proposals: proposals.len(),

@@ -134,12 +134,16 @@ impl Handler {
         self.shared.stands_now(&mut accepted).await?;
         let (id, at) = (accepted.statement().submission, self.shared.clock.now());
         let committal = self.committal(&accepted, at);
-        let counts = counts_under(self.trust());
         let quota = self.shared.uploads.quota();
-        let identity = Arc::clone(&self.shared.identity.borrow());
-        let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), at);
-        let register = &self.shared.register;
-        let committing = register.commit(committal, quota, counts, sign);
+        let (shared, trust) = (Arc::clone(&self.shared), self.trust());
+        let committing = self.shared.with_absent(accepted.statement(), || {
+            let identity = Arc::clone(&shared.identity.borrow());
+            let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), at);
+            let counts = counts_under(Arc::clone(&trust));
+            let register = shared.register.clone();
+            let committal = committal.clone();
+            async move { register.commit(committal, quota, counts, sign).await }
+        });
         let (commitment, entry) = match committing.await? {
             CommitOutcome::Committed(commitment, entry) => (commitment, entry),
             CommitOutcome::SameVersion(record) => return Ok(ControlFlow::Break(*record)),

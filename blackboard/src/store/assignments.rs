@@ -233,6 +233,7 @@ pub(crate) fn look_up(
     };
     let members = statement.members.iter().map(|member| member.sid.clone());
     let members: Vec<_> = members.collect();
+    let is_small = members.len() < usize::from(assigned.rules().group.least());
     Ok(Found::Assigned(Assigned {
         rules: assigned.rules().clone(),
         outsiders: courses::outsiders(connection, &found, &members)?,
@@ -240,6 +241,10 @@ pub(crate) fn look_up(
         parts: match assigned.rules().groups {
             Groups::Free => Vec::new(),
             Groups::Kept => groups::parts(connection, statement, now)?,
+        },
+        gone: match is_small {
+            true => groups::gone(connection, statement, now)?,
+            false => Vec::new(),
         },
     }))
 }

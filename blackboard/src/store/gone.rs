@@ -1,28 +1,35 @@
 //! Who binds nobody any more where an assignment keeps groups: whoever is not on the class list any more, and
-//! whom CUHK has suspended. Neither can hand in with the others, who would wait for him in vain.
+//! whom CUHK has suspended. Neither can hand in with the others, who would wait for him in vain. That
+//! somebody is suspended is told by the revocation lists, as long as they have his certificate, and by CUHK
+//! itself, which is asked when somebody would be refused for his sake.
 
 use std::cell::OnceCell;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
+use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Crl, DetachedSignature, SpiffeId, StudentId};
+use scb_protocol::message::cuhk::MemberQuestion;
 use scb_protocol::rules::Work;
+use scb_protocol::server::SUSPENDED_FOR;
 use scb_protocol::statement::{Statement, SubmissionId};
 
-use super::{Error, by_number, courses, revocation};
+use super::{Error, Store, as_integer, by_number, courses, groups, revocation};
 
 /// Tells who is gone at this moment, of those with whom members of a statement have worked.
 pub(super) struct Gone<'a> {
     connection: &'a Connection,
     statement: &'a Statement,
+    now: UnixTime,
     /// The revocation lists, once they are needed.
     lists: OnceCell<Vec<Crl>>,
 }
 
 impl<'a> Gone<'a> {
-    pub(super) fn new(connection: &'a Connection, statement: &'a Statement) -> Self {
+    pub(super) fn new(connection: &'a Connection, statement: &'a Statement, now: UnixTime) -> Self {
         Self {
             connection,
             statement,
+            now,
             lists: OnceCell::new(),
         }
     }
@@ -34,42 +41,87 @@ impl<'a> Gone<'a> {
         mut members: Vec<StudentId>,
         work: &Work,
     ) -> Result<Vec<StudentId>, Error> {
+        let others = self.absent(&members);
+        let gone = self.of(&others, work)?;
+        members.retain(|sid| !others.contains(sid) || !gone.contains(sid));
+        Ok(members)
+    }
+
+    /// Those who are no members of the statement.
+    pub(super) fn absent(&self, sids: &[StudentId]) -> Vec<StudentId> {
         let here = &self.statement.members;
-        let is_here = |sid: &StudentId| here.iter().any(|member| member.sid == *sid);
-        let others: Vec<_> = members
-            .iter()
-            .filter(|sid| !is_here(sid))
-            .cloned()
-            .collect();
+        let is_here = |sid: &&StudentId| here.iter().any(|member| member.sid == **sid);
+        sids.iter().filter(|sid| !is_here(sid)).cloned().collect()
+    }
+
+    /// Who is gone of these, who are no members of the statement, and have a part in this work; and of the
+    /// others who signed it perhaps some besides.
+    pub(super) fn of(&self, others: &[StudentId], work: &Work) -> Result<Vec<StudentId>, Error> {
         if others.is_empty() {
-            return Ok(members);
+            return Ok(Vec::new());
         }
         let mut gone = match courses::find(self.connection, &self.statement.course)? {
-            Some(course) => courses::outsiders(self.connection, &course, &others)?,
+            Some(course) => courses::outsiders(self.connection, &course, others)?,
             None => Vec::new(),
         };
+        for sid in others {
+            if !gone.contains(sid) && self.was_called_suspended(sid)? {
+                gone.push(sid.clone());
+            }
+        }
         if others.iter().any(|sid| !gone.contains(sid)) {
             gone.extend(self.suspended(work)?);
         }
-        members.retain(|sid| is_here(sid) || !gone.contains(sid));
-        Ok(members)
+        Ok(gone)
+    }
+
+    fn was_called_suspended(&self, sid: &StudentId) -> Result<bool, Error> {
+        let since = self.now.as_secs().saturating_sub(SUSPENDED_FOR);
+        let sql = "SELECT 1 FROM suspended WHERE sid = ? AND at BETWEEN ? AND ?";
+        let mut query = self.connection.prepare_cached(sql)?;
+        let (since, now) = (as_integer(since), as_integer(self.now.as_secs()));
+        Ok(query.exists(params![sid.as_str(), since, now])?)
     }
 
     /// Who signed this work with a certificate that is on hold by the lists in force.
     fn suspended(&self, work: &Work) -> Result<Vec<StudentId>, Error> {
-        let signers = match work {
-            Work::Version(number) => {
-                let record = by_number(self.connection, *number)?;
-                record.map_or_else(Vec::new, |record| {
-                    signers(record.statement_bytes(), record.signatures())
-                })
-            }
-            Work::Unfinished(submission) => self.signers_of(*submission)?,
-        };
+        let signers = self.signers(work)?;
         let lists = self.lists()?;
         let is_held = |one: &&Certificate| lists.iter().any(|list| list.holds(&one.serial()));
         let held = signers.iter().filter(is_held);
         Ok(held.filter_map(student).collect())
+    }
+
+    /// With what this work was signed.
+    fn signers(&self, work: &Work) -> Result<Vec<Certificate>, Error> {
+        match work {
+            Work::Version(number) => {
+                let record = by_number(self.connection, *number)?;
+                Ok(record.map_or_else(Vec::new, |record| {
+                    signers(record.statement_bytes(), record.signatures())
+                }))
+            }
+            Work::Unfinished(submission) => self.signers_of(*submission),
+        }
+    }
+
+    /// As CUHK is asked about these, who have a part in this work, unless they are here.
+    pub(super) fn questions(
+        &self,
+        sids: &[StudentId],
+        work: &Work,
+    ) -> Result<Vec<MemberQuestion>, Error> {
+        let others = self.absent(sids);
+        if others.is_empty() {
+            return Ok(Vec::new());
+        }
+        let signers = self.signers(work)?.into_iter();
+        let questions = signers.filter_map(|one| {
+            let sid = student(&one).filter(|sid| others.contains(sid))?;
+            let cert_sha256 = one.fingerprint();
+            Some(MemberQuestion { sid, cert_sha256 })
+        });
+        Ok(questions.collect())
     }
 
     fn lists(&self) -> Result<&[Crl], Error> {
@@ -97,6 +149,47 @@ impl<'a> Gone<'a> {
             found.extend(signers(&statement, &signatures));
         }
         Ok(found)
+    }
+}
+
+impl Store {
+    /// For whose sake members of this statement may be refused who are not here themselves, as CUHK is
+    /// asked about them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::CoursesAltered`].
+    pub(crate) async fn waited_for(
+        &self,
+        statement: Statement,
+        now: UnixTime,
+    ) -> Result<Vec<MemberQuestion>, Error> {
+        self.database
+            .read(move |connection| groups::waited_for(connection, &statement, now))
+            .await
+    }
+
+    /// CUHK has called them suspended just now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn called_suspended(
+        &self,
+        sids: Vec<StudentId>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let now = as_integer(now.as_secs());
+        let note = move |transaction: &Transaction<'_>| {
+            let sql = "INSERT INTO suspended (sid, at) VALUES (?, ?) \
+                       ON CONFLICT DO UPDATE SET at = excluded.at";
+            let mut insert = transaction.prepare_cached(sql)?;
+            for sid in &sids {
+                insert.execute(params![sid.as_str(), now])?;
+            }
+            Ok(())
+        };
+        self.database.write(note).await
     }
 }
 

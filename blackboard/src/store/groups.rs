@@ -8,9 +8,10 @@ use rusqlite::{Connection, Params, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::log_leaf::LogName;
+use scb_protocol::message::cuhk::MemberQuestion;
 use scb_protocol::receipt::CommittedAt;
 use scb_protocol::rfc3339;
-use scb_protocol::rules::{Detachments, Groups, Part, Work};
+use scb_protocol::rules::{self, Detachments, Groups, Part, Work};
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 
 use super::gone::Gone;
@@ -23,7 +24,7 @@ pub(super) fn parts(
     statement: &Statement,
     now: UnixTime,
 ) -> Result<Vec<Part>, Error> {
-    let mut versions = Versions::new(connection, statement)?;
+    let mut versions = Versions::new(connection, statement, now)?;
     let mut parts = Vec::new();
     for member in &statement.members {
         parts.extend(versions.last_part(&member.sid)?);
@@ -34,6 +35,67 @@ pub(super) fn parts(
         }
     }
     Ok(parts)
+}
+
+/// With whom each member has worked here before, and who is gone: by versions that they have not handed in
+/// without each other since, by what may still come, and by the teacher's word.
+pub(super) fn gone(
+    connection: &Connection,
+    statement: &Statement,
+    now: UnixTime,
+) -> Result<Vec<rules::Gone>, Error> {
+    let mut versions = Versions::new(connection, statement, now)?;
+    let mut found = Vec::new();
+    for member in &statement.members {
+        let mut gone = versions.taken_out_beside(&member.sid)?;
+        for (others, work) in worked_with(&mut versions, &member.sid, now)? {
+            let others = versions.gone.absent(&others);
+            let of_work = versions.gone.of(&others, &work)?;
+            gone.extend(others.into_iter().filter(|sid| of_work.contains(sid)));
+        }
+        let sid = &member.sid;
+        found.extend(gone.into_iter().map(|partner| rules::Gone {
+            sid: sid.clone(),
+            partner,
+        }));
+    }
+    Ok(found)
+}
+
+/// Most students about whom CUHK is asked as others wait for them.
+const MOST_ASKED: usize = 8;
+
+/// With whom the members have worked and who are not here, by their certificates of that work.
+pub(super) fn waited_for(
+    connection: &Connection,
+    statement: &Statement,
+    now: UnixTime,
+) -> Result<Vec<MemberQuestion>, Error> {
+    let mut versions = Versions::new(connection, statement, now)?;
+    let mut found: Vec<MemberQuestion> = Vec::new();
+    for member in &statement.members {
+        for (others, work) in worked_with(&mut versions, &member.sid, now)? {
+            for question in versions.gone.questions(&others, &work)? {
+                if found.iter().all(|known| known.sid != question.sid) {
+                    found.push(question);
+                }
+            }
+        }
+    }
+    found.truncate(MOST_ASKED);
+    Ok(found)
+}
+
+/// With whom a student has worked, himself among them: each of these works once.
+fn worked_with(
+    versions: &mut Versions<'_>,
+    sid: &StudentId,
+    now: UnixTime,
+) -> Result<Vec<(Vec<StudentId>, Work)>, Error> {
+    let mut found = versions.partners(sid)?;
+    let unfinished = unfinished(versions.connection, versions.statement, sid, now)?;
+    found.extend(unfinished.into_iter().map(|part| (part.members, part.work)));
+    Ok(found)
 }
 
 /// Refuses what would leave somebody behind with whom a member has handed in meanwhile: nobody ends in
@@ -49,7 +111,7 @@ pub(super) fn check_kept(connection: &Connection, draft: &Draft) -> Result<(), E
     if found.is_none_or(|found| found.rules().groups == Groups::Free) {
         return Ok(());
     }
-    let mut versions = Versions::new(connection, statement)?;
+    let mut versions = Versions::new(connection, statement, draft.accepted_at)?;
     for member in &statement.members {
         let Some(part) = versions.left_behind(&member.sid, draft.committed)? else {
             continue;
@@ -76,13 +138,17 @@ struct Versions<'a> {
 }
 
 impl<'a> Versions<'a> {
-    fn new(connection: &'a Connection, statement: &'a Statement) -> Result<Self, Error> {
+    fn new(
+        connection: &'a Connection,
+        statement: &'a Statement,
+        now: UnixTime,
+    ) -> Result<Self, Error> {
         let log = LogName::of(statement).map_err(Error::Leaf)?;
         Ok(Self {
             connection,
             statement,
             detachments: detachments::of(connection, &log)?,
-            gone: Gone::new(connection, statement),
+            gone: Gone::new(connection, statement, now),
             known: BTreeMap::new(),
         })
     }
@@ -130,6 +196,57 @@ impl<'a> Versions<'a> {
         let members = members.map(|member| &member.sid);
         let members = members.filter(|sid| self.detachments.of(number, sid).is_none());
         Ok(members.cloned().collect())
+    }
+
+    /// With whom he has a part in a version and who has not handed in without him since, by the version
+    /// that is the last one of each of them.
+    fn partners(&mut self, sid: &StudentId) -> Result<Vec<(Vec<StudentId>, Work)>, Error> {
+        let mut found: BTreeMap<SubmissionNumber, Vec<StudentId>> = BTreeMap::new();
+        for (number, other) in self.beside(sid)? {
+            if self.detachments.of(number, &other).is_some() {
+                continue;
+            }
+            let Some(last) = self.of(&other)?.last().map(|(_, last)| *last) else {
+                continue;
+            };
+            let of_last = found.entry(last).or_default();
+            if !of_last.contains(&other) && self.members(last)?.contains(sid) {
+                of_last.push(other);
+            }
+        }
+        let found = found.into_iter();
+        Ok(found
+            .map(|(number, others)| (others, Work::Version(number)))
+            .collect())
+    }
+
+    /// Who was taken out of a version in which this student has a part.
+    fn taken_out_beside(&self, sid: &StudentId) -> Result<Vec<StudentId>, Error> {
+        let beside = self.beside(sid)?.into_iter();
+        let taken_out =
+            beside.filter(|(number, other)| self.detachments.of(*number, other).is_some());
+        Ok(taken_out.map(|(_, other)| other).collect())
+    }
+
+    /// The others of every version in which he has a part, as they have signed it.
+    fn beside(&self, sid: &StudentId) -> Result<Vec<(SubmissionNumber, StudentId)>, Error> {
+        let sql = "SELECT number, others.sid FROM parts AS own JOIN parts AS others USING (number) \
+                   WHERE own.course = ?1 AND own.assignment = ?2 AND own.sid = ?3 \
+                   AND others.sid <> ?3 ORDER BY number, others.sid";
+        let mut query = self.connection.prepare_cached(sql)?;
+        let [course, assignment] = place(self.statement);
+        let rows = query.query_map(params![course, assignment, sid.as_str()], |row| {
+            Ok((number(row.get(0)?), row.get::<_, String>(1)?))
+        })?;
+        let mut found = Vec::new();
+        for row in rows {
+            let (number, other) = row?;
+            let other = other.parse().map_err(|_| Error::Altered { number })?;
+            if self.detachments.of(number, sid).is_none() {
+                found.push((number, other));
+            }
+        }
+        Ok(found)
     }
 
     /// The version before this moment, or the next one after it, that has others than the statement has:

@@ -11,7 +11,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::rfc3339;
 use scb_protocol::message::proposal::Reason;
-use scb_protocol::rules::{Detachment, Rulebook, Standing};
+use scb_protocol::rules::{Detachment, Rulebook, Rules, Standing};
 use scb_protocol::statement::SubmissionNumber;
 use serde::Serialize;
 
@@ -133,7 +133,7 @@ impl<'a> Overview<'a> {
             let standing = self.book.judge(at, index, &part.sid);
             let out = self.book.detachments().of_version(version.summary.number);
             let out = out.map(|(sid, _)| sid.clone()).collect();
-            Came::new(version, standing, out)
+            Came::new(version, standing, (out, self.book.rules()))
         });
         let state = match (&came, upload) {
             (Some(_), _) => State::HandedIn,
@@ -327,6 +327,9 @@ pub(crate) struct Came {
     /// Those of them for whom it does not count.
     #[serde(rename = "not_for", skip_serializing_if = "Vec::is_empty")]
     out: Vec<StudentId>,
+    /// How many a group has at least, where it counts for fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fewer_than: Option<u8>,
     committed_at: String,
     accepted_at: String,
     standing: &'static str,
@@ -337,7 +340,9 @@ pub(crate) struct Came {
 }
 
 impl Came {
-    fn new(version: Version, standing: Standing, out: Vec<StudentId>) -> Self {
+    fn new(version: Version, standing: Standing, (out, rules): (Vec<StudentId>, &Rules)) -> Self {
+        let (least, members) = (rules.group.least(), version.summary.statement.members.len());
+        let is_small = members.saturating_sub(out.len()) < usize::from(least);
         let (late_seconds, costs_percent) = match standing {
             Standing::Late { by, costs } => (by, costs),
             _ => (0, 0),
@@ -346,6 +351,7 @@ impl Came {
             number: version.summary.number,
             members: sids(&version.summary.statement).cloned().collect(),
             out,
+            fewer_than: is_small.then_some(least),
             committed_at: rfc3339(version.committed_at),
             accepted_at: rfc3339(version.summary.accepted_at),
             standing: standing.as_str(),

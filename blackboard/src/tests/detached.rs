@@ -42,7 +42,7 @@ fn small<'a>(campus: &'a Campus, sids: &[&str]) -> Group<'a> {
 }
 
 /// Takes students out of a version, or in again.
-fn detach(campus: &Campus, number: &str, sids: &[&str], undo: bool) -> Outcome {
+pub(super) fn detach(campus: &Campus, number: &str, sids: &[&str], undo: bool) -> Outcome {
     let wanted = Detaching {
         what: Detached {
             number: number.parse().unwrap(),

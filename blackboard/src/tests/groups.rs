@@ -27,13 +27,17 @@ async fn campus(groups: Groups) -> Campus {
 }
 
 fn set(campus: &Campus, groups: Groups) {
+    change(campus, move |terms| terms.groups = groups);
+}
+
+fn change(campus: &Campus, change: impl FnOnce(&mut Terms) + Send + 'static) {
     let place = Place {
         domain: campus.service.trust_domain().clone(),
         course: "SANDBOX".parse().unwrap(),
         assignment: "lab".parse().unwrap(),
     };
     let change = move |mut terms: Terms| {
-        terms.groups = groups;
+        change(&mut terms);
         terms.check()
     };
     let store = Store::open(&campus.home).unwrap();

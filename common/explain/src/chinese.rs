@@ -176,7 +176,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         ),
         Code::GroupSize => (
             "組員人數與這份作業所要求的不符",
-            "按作業要求的人數給出學生編號；`student assignments` 列出人數",
+            "按作業要求的人數給出學生編號；`student assignments` 列出人數。若組員在你們一起提交之前已離開，請找老師",
         ),
         Code::OtherGroup => (
             "該學生已與其他人一起提交或簽署，而這份作業的組別不變",

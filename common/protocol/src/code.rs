@@ -225,7 +225,7 @@ codes! {
         "ask your teacher for an extension; once you have it, run the same command again";
     GroupSize = "group_size", EXIT_REFUSED, 400,
         "the assignment is for groups of another size",
-        "give as many student IDs as the assignment wants; `student assignments` says how many";
+        "give as many student IDs as the assignment wants; `student assignments` says how many. If your partner has left before you handed in together, ask your teacher";
     OtherGroup = "other_group", EXIT_REFUSED, 409,
         "this student has handed in or signed with others, and the assignment keeps groups together",
         "hand in with everybody who has a part in that work; more may join. If it is `unfinished`: finish it by the same command, or take it back with `student withdraw`. If the group has changed, ask your teacher";

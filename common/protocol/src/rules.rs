@@ -18,7 +18,7 @@ use std::ops::Deref;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
-pub use admission::{Assigned, Found, Part, Work, admit, check_size, within};
+pub use admission::{Assigned, Found, Gone, Part, Work, admit, check_size, within};
 pub use amend::{AmendError, HandedIn};
 pub(crate) use change::values;
 pub use change::{Change, changes};

@@ -3,6 +3,7 @@
 //! Each `handle` consumes the state and returns the next one, or a refusal that ends the
 //! connection. Evidence is what the next state asks for; there is no way round a check.
 
+mod absent;
 mod confirmation;
 mod desk;
 mod presentation;
@@ -18,6 +19,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Crl, SpiffeId, TrustStore};
 use serde::{Deserialize, Serialize};
 
+pub use absent::{AwaitAbsent, SUSPENDED_FOR};
 pub use confirmation::ExpectConfirmation;
 pub use desk::{Ending, ExpectRequest, Inquiry, MAX_QUESTIONS, Wanted};
 pub use presentation::{ExpectPresentation, VerifiedPresentation};

@@ -110,6 +110,17 @@ async fn a_revoked_suspended_or_expired_student_is_inactive() {
         .await
         .unwrap_err();
     assert_eq!(reason(&refusal), "expired");
+
+    // Whoever is suspended is that, whatever became of his certificate: somebody may wait for him.
+    for (sid, certificate) in [("1155000003", &expired), ("1155000001", &revoked)] {
+        let (suspended, now) = (sid.parse().unwrap(), university.clock.now());
+        university
+            .change(move |records| scb_cuhk::suspend(records, &suspended, now))
+            .await;
+        let question = verify(&[(sid, sha256(certificate))]);
+        let refusal = confirm(&university, &blackboard, &question).await;
+        assert_eq!(reason(&refusal.unwrap_err()), "suspended", "{sid}");
+    }
 }
 
 #[tokio::test]

@@ -116,6 +116,7 @@ fn check_rules(
             .extensions
             .retain(|extension| signs(&extension.sid));
         assigned.parts.retain(|part| signs(&part.sid));
+        assigned.gone.retain(|gone| signs(&gone.sid));
     }
     admit(&stored.statement, &found, now)
         .map_err(|refusal| Error::NotAdmitted(Box::new(without_others(refusal, signing))))?;

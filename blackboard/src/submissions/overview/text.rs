@@ -93,6 +93,9 @@ fn remarks(line: &Line) -> Vec<String> {
     if !others.is_empty() {
         remarks.push(format!("with {}", others.join(" ")));
     }
+    if let Some(least) = line.came.as_ref().and_then(|came| came.fewer_than) {
+        remarks.push(format!("FEWER than the {least} of a group"));
+    }
     for out in &line.detached {
         let (number, at) = (out.number, local(&out.at));
         let reason = printable(&out.reason.to_string());

@@ -1,14 +1,19 @@
 //! Who has left the course, or is suspended, holds nobody back; and whoever comes back ends in one group.
 
 use scb_certs::{Certificate, IssuerKind, RevocationReason, RevokedEntry};
-use scb_protocol::Code;
+use std::time::Duration;
+
 use scb_protocol::rules::Groups;
+use scb_protocol::{Code, InactiveReason};
 
 use super::super::campus::Campus;
+use super::super::cuhk::Answer;
+use super::super::detached::detach;
 use super::super::eventually;
+use super::super::proposals::Machine;
 use super::super::uploads::again;
 use super::super::withdrawals::give_up;
-use super::{ALICE, BOB, CAROL, DAVE, campus, handed_in, is_refused, small};
+use super::{ALICE, BOB, CAROL, DAVE, campus, change, handed_in, is_refused, small};
 use crate::store::Store;
 
 /// From now on these are on the class list, and nobody else.
@@ -113,4 +118,85 @@ async fn who_is_suspended_binds_nobody_as_long_as_he_is() {
     publish(&campus, 14, Some((&his, CertificateHold))).await;
     handed_in(&campus, &[DAVE]).await;
     assert_eq!(campus.submissions().len(), 3);
+}
+
+/// From now on a group has exactly two.
+fn of_two(campus: &Campus) {
+    change(campus, |terms| terms.group = "2".parse().unwrap());
+}
+
+async fn is_too_small(campus: &Campus, sid: &str) {
+    let refusal = small(campus, &[sid]).commit().await.unwrap_err();
+    assert_eq!(refusal.code, Code::GroupSize, "{refusal:?}");
+}
+
+#[tokio::test]
+async fn who_stays_of_a_group_of_exactly_two_hands_in_alone() {
+    for groups in [Groups::Kept, Groups::Free] {
+        let campus = campus(groups).await;
+        of_two(&campus);
+        list(&campus, &[ALICE, BOB, CAROL, DAVE]);
+        handed_in(&campus, &[ALICE, BOB]).await;
+        is_too_small(&campus, ALICE).await;
+        list(&campus, &[ALICE, CAROL, DAVE]);
+        // As often as she likes; and nobody else does.
+        handed_in(&campus, &[ALICE]).await;
+        handed_in(&campus, &[ALICE]).await;
+        is_too_small(&campus, CAROL).await;
+        // When he is back they are two again.
+        list(&campus, &[ALICE, BOB, CAROL, DAVE]);
+        is_too_small(&campus, ALICE).await;
+        handed_in(&campus, &[ALICE, BOB]).await;
+        // What was signed and has not come counts as much.
+        small(&campus, &[CAROL, DAVE]).commit().await.unwrap();
+        list(&campus, &[ALICE, BOB, CAROL]);
+        handed_in(&campus, &[CAROL]).await;
+    }
+}
+
+#[tokio::test]
+async fn of_whose_group_the_teacher_took_somebody_out_hands_in_without_him() {
+    let campus = campus(Groups::Kept).await;
+    of_two(&campus);
+    handed_in(&campus, &[ALICE, BOB]).await;
+    detach(&campus, "S-000001", &[BOB], false);
+    handed_in(&campus, &[ALICE]).await;
+    // Who was taken out has nothing, and finds himself somebody else.
+    is_too_small(&campus, BOB).await;
+    handed_in(&campus, &[BOB, CAROL]).await;
+    handed_in(&campus, &[ALICE]).await;
+    is_too_small(&campus, BOB).await;
+    assert_eq!(campus.submissions().len(), 4);
+}
+
+#[tokio::test]
+async fn whom_cuhk_calls_suspended_binds_nobody_though_no_list_names_him() {
+    // An expired certificate is nothing against him: he gets another one.
+    for reason in [InactiveReason::Expired, InactiveReason::Revoked] {
+        let campus = campus(Groups::Kept).await;
+        handed_in(&campus, &[ALICE, BOB]).await;
+        let answer = Answer::Inactive(BOB.to_owned(), reason);
+        campus.cuhk.answer(answer);
+        is_refused(&campus, &[ALICE, CAROL], ALICE, BOB).await;
+    }
+    let campus = campus(Groups::Kept).await;
+    handed_in(&campus, &[ALICE, BOB]).await;
+    let answer = Answer::Inactive(BOB.to_owned(), InactiveReason::Suspended);
+    campus.cuhk.answer(answer);
+    let [mut a, mut c] = [ALICE, CAROL].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[ALICE, CAROL], b"without Bob");
+    a.propose(&work).await.unwrap().waits();
+    // What CUHK said then counts no more, and it is asked again.
+    campus.certs.clock().advance(Duration::from_secs(3600));
+    publish(&campus, 11, None).await;
+    let offered = c.told().await;
+    assert!(
+        offered[0].listed.refused.is_none(),
+        "{:?}",
+        offered[0].listed.refused
+    );
+    campus.certs.clock().advance(Duration::from_secs(3600));
+    publish(&campus, 12, None).await;
+    c.sign(&work).await.unwrap().receipt();
+    is_refused(&campus, &[ALICE, DAVE], ALICE, CAROL).await;
 }

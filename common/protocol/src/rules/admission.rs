@@ -1,5 +1,7 @@
 //! Whether a statement is taken: the last look at it before it is committed.
 
+use std::collections::BTreeSet;
+
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 
@@ -30,6 +32,19 @@ pub struct Assigned {
     /// Where the rules keep groups together, what each member has handed in last, and what he has signed
     /// with everybody whose files may still come.
     pub parts: Vec<Part>,
+    /// With whom members have worked here before, and who is gone. Asked only where members are fewer
+    /// than a group has.
+    pub gone: Vec<Gone>,
+}
+
+/// Somebody with whom a member has worked, and who cannot hand in with him any more: he has left the course, is
+/// suspended, or was taken out of that work. He counts for the size of the group that goes on without him.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// The member.
+    pub sid: StudentId,
+    /// Who is gone.
+    pub partner: StudentId,
 }
 
 /// A member's part in what he has handed in or signed before.
@@ -87,6 +102,7 @@ pub fn admit(
         outsiders,
         extensions,
         parts,
+        gone,
     } = match found {
         Found::NoCourse => return Err(about(statement, Code::CourseUnknown)),
         Found::NoAssignment => return Err(about(statement, Code::AssignmentUnknown)),
@@ -98,7 +114,7 @@ pub fn admit(
     rules
         .check_open(at, extensions)
         .map_err(|refusal| within(refusal, &statement.course, &statement.assignment))?;
-    check_group(statement, rules)?;
+    check_group(statement, rules, gone)?;
     check_parts(statement, rules, parts)?;
     let files = statement.files.iter().map(|file| (&file.name, file.size));
     rules
@@ -108,9 +124,12 @@ pub fn admit(
     Ok(rules.judge_each(at, members, extensions))
 }
 
-fn check_group(statement: &Statement, rules: &Rules) -> Result<(), Refusal> {
+/// Whoever is gone counts as if he were here: those who stay are not to find others for his sake.
+fn check_group(statement: &Statement, rules: &Rules, gone: &[Gone]) -> Result<(), Refusal> {
     let members = statement.members.len();
-    if rules.group.allows(members) {
+    let gone: BTreeSet<_> = gone.iter().map(|one| &one.partner).collect();
+    let least = usize::from(rules.group.least());
+    if rules.group.allows(members) || (members < least && members + gone.len() >= least) {
         return Ok(());
     }
     let refusal = about(statement, Code::GroupSize).with("got", members);
@@ -263,6 +282,7 @@ mod tests {
             outsiders: Vec::new(),
             extensions: Vec::new(),
             parts: Vec::new(),
+            gone: Vec::new(),
         }
     }
 
@@ -388,6 +408,35 @@ mod tests {
         let four = ["1", "2", "3", "4"];
         let refusal = refused(&statement(&four, "a.pdf", 1), assigned(), DUE);
         assert_eq!(refusal.code, Code::GroupSize);
+    }
+
+    #[test]
+    fn whoever_is_gone_counts_for_the_size_of_the_group_that_stays() {
+        let mut assigned = assigned();
+        let gone = |partner: &str| Gone {
+            sid: THREE[0].parse().unwrap(),
+            partner: partner.parse().unwrap(),
+        };
+        let admit_one = |assigned: &Assigned| {
+            let found = Found::Assigned(assigned.clone());
+            admit(
+                &statement(&THREE[..1], "a.pdf", 1),
+                &found,
+                from_seconds(DUE),
+            )
+        };
+        assigned.gone.push(gone(THREE[1]));
+        admit_one(&assigned).unwrap();
+        let mut terms = Terms::from(assigned.rules.clone());
+        terms.group = "3".parse().unwrap();
+        assigned.rules = terms.check().unwrap();
+        // The same one twice is one.
+        assigned.gone.push(gone(THREE[1]));
+        assert_eq!(admit_one(&assigned).unwrap_err().code, Code::GroupSize);
+        assigned.gone.push(gone(THREE[2]));
+        admit_one(&assigned).unwrap();
+        let four = statement(&["1", "2", "3", "4"], "a.pdf", 1);
+        assert_eq!(refused(&four, assigned, DUE).code, Code::GroupSize);
     }
 
     #[test]
