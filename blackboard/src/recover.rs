@@ -76,6 +76,8 @@ fn explain(lost: &[Lost]) -> anyhow::Result<()> {
         "    If the due time is over, first give them one that is still to come:",
         "    blackboard extension add ASSIGNMENT --course COURSE --student SID,SID --due TIME",
         "  - courses, rules of assignments and extensions entered since: enter them again",
+        "  - grades, releases, and students taken out of a version since (`submissions detach`): that",
+        "    version counts for them again until you enter it again",
         "A newer backup of this home, if there is one, is better than this: put it in its place.",
         "To go on without: the lost numbers stay taken, and each log says from then on that it",
         "was so (an entry `recovered`).",

@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustStore};
 use scb_protocol::grade::SignedGrade;
 use scb_protocol::log_leaf::{
-    Accepted, Contents, Entry, Grades, Leaf, LogName, Restored, RulesEntry, is_set_back,
+    Accepted, Contents, Detached, Entry, Grades, Leaf, LogName, Restored, RulesEntry, is_set_back,
     leaf_commitment,
 };
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
@@ -185,6 +185,9 @@ impl<'a> Entries<'a> {
                 self.removals.push((self.rules, leaf.at.as_secs()));
                 Ok(())
             }
+            Entry::Detached(one) | Entry::Attached(one) => {
+                self.detached(about, (leaf.index, one), report)
+            }
             _ => self.signing.look(about, (leaf, bytes), report),
         }
     }
@@ -233,6 +236,38 @@ impl<'a> Entries<'a> {
             false => {
                 let found = format!("it accepted {number}, of which there is no record");
                 report.damage("record_missing", about, found)
+            }
+        }
+    }
+
+    /// What it takes students out of was accepted before, in this log, and signed by them.
+    fn detached(
+        &self,
+        about: &str,
+        (index, one): (u64, &Detached),
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let number = one.number;
+        let record = match self.database.record(number) {
+            // It is named itself.
+            Err(crate::store::Error::Altered { .. }) => return Ok(()),
+            record => record?,
+        };
+        let Some(record) = record else {
+            let found = format!("it takes students out of {number}, of which there is no record");
+            return report.damage("detachment_unfounded", about, found);
+        };
+        let (log, accepted) = record.entry()?;
+        if log != *self.log || accepted >= index {
+            let found =
+                format!("it takes students out of {number}, which was not accepted before it");
+            return report.damage("detachment_unfounded", about, found);
+        }
+        match one.members.iter().find(|sid| !record.names(sid)) {
+            None => Ok(()),
+            Some(sid) => {
+                let found = format!("it takes {sid} out of {number}, which he never signed");
+                report.damage("detachment_unfounded", about, found)
             }
         }
     }

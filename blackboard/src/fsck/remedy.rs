@@ -37,6 +37,10 @@ pub(super) fn remedy(code: &str) -> &'static str {
             "what has ended went on: judge that submission by the first of these entries. No archive \
              of this log verifies; keep this home as evidence, and put a backup of it in its place"
         }
+        "detachment_unfounded" => {
+            "nobody is taken out of what is not his: it changes nothing for that student, but no archive of \
+             this log verifies. Keep this home as evidence, and put a backup of blackboard.db in its place"
+        }
         "assignment_hidden" => {
             "nothing of it is lost, but students and teachers are shown another state of it than was \
              entered: put a backup of blackboard.db in its place"

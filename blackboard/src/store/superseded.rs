@@ -5,11 +5,15 @@ use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
-use scb_protocol::rules::{Price, Rulebook};
+use scb_protocol::log_leaf::LogName;
+use scb_protocol::rules::{Detachments, Price, Rulebook};
 use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 
-use super::{Error, as_integer, by_number, commitment, number, proposals, rulebook};
+use super::{
+    Error, as_integer, by_number, by_submission, commitment, detachments, number, proposals,
+    rulebook,
+};
 
 /// Looks whether files that come now may still come for this statement.
 ///
@@ -31,6 +35,8 @@ pub(super) fn check(
     let Some(book) = rulebook::of_statement(connection, statement)? else {
         return Ok(());
     };
+    let log = LogName::of(statement).map_err(Error::Leaf)?;
+    let detachments = detachments::of(connection, &log)?;
     let judge = Judge { book, statement };
     let then = judge.prices(commitment.at, Some(commitment.index));
     if at_most(&judge.prices(now, None), &then) {
@@ -40,6 +46,10 @@ pub(super) fn check(
     let in_time =
         |at: Option<UnixTime>| at.is_some_and(|at| at_most(&judge.prices(at, None), &then));
     for candidate in candidates.iter().filter(|one| !in_time(one.given_up)) {
+        // By the teacher's word a version is not that of whom he took out of it.
+        if candidate.is_without(connection, (statement, &detachments))? {
+            continue;
+        }
         let Some((later, of)) = candidate.read(connection)? else {
             continue;
         };
@@ -174,6 +184,24 @@ fn handed_in(
 }
 
 impl Candidate {
+    /// Whether it is a version out of which a member of this statement was taken.
+    fn is_without(
+        &self,
+        connection: &Connection,
+        (statement, detachments): (&Statement, &Detachments),
+    ) -> Result<bool, Error> {
+        let number = match self.place {
+            Kept::Version(number) => Some(number),
+            Kept::Commitment(submission) | Kept::Proposal(submission) => {
+                by_submission(connection, submission)?.map(|record| record.number())
+            }
+        };
+        let mut members = statement.members.iter();
+        Ok(number.is_some_and(|number| {
+            members.any(|member| detachments.of(number, &member.sid).is_some())
+        }))
+    }
+
     fn read(&self, connection: &Connection) -> Result<Option<(Later, Statement)>, Error> {
         match self.place {
             Kept::Commitment(submission) => {

@@ -59,7 +59,7 @@ pub(super) fn detach(campus: &Campus, number: &str, sids: &[&str], undo: bool) -
 }
 
 /// The number that counts for a student, as he is told and as his teacher sees it.
-async fn counting(campus: &Campus, sid: &str) -> Option<u64> {
+pub(super) async fn counting(campus: &Campus, sid: &str) -> Option<u64> {
     let told = history(&mut campus.group(&[sid])).await;
     let counts = |version: &&ListedVersion| version.standings[0].counts;
     let told = told.iter().find(counts).map(|version| version.number.get());

@@ -6,6 +6,7 @@ use scb_protocol::rules::Terms;
 use scb_protocol::{Code, Refusal, from_seconds};
 
 use super::campus::Campus;
+use super::detached::detach;
 use super::group::Group;
 use super::proposals::{Machine, Work};
 use super::uploads::again;
@@ -185,4 +186,24 @@ async fn what_was_signed_on_several_machines_is_no_exception() {
     };
     assert_eq!(refusal.code, Code::Superseded);
     alice.propose(&signed[1]).await.unwrap().receipt();
+}
+
+#[tokio::test]
+async fn by_what_the_teacher_took_somebody_out_of_nothing_of_his_is_superseded() {
+    let campus = due_in_an_hour("mark").await;
+    let alone = committed(&campus, &[ALICE]).await;
+    campus.group(&[ALICE, BOB]).hand_in().await.unwrap();
+    wait(&campus, 2 * HOUR);
+    let came = comes(&alone).await;
+    assert_eq!(came.unwrap_err().code, Code::Superseded);
+    detach(&campus, "S-000001", &[BOB], false);
+    let came = comes(&alone).await;
+    assert_eq!(
+        came.unwrap_err().code,
+        Code::Superseded,
+        "it is Alice's still"
+    );
+    detach(&campus, "S-000001", &[BOB], true);
+    detach(&campus, "S-000001", &[ALICE], false);
+    comes(&alone).await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! What students signed, how it ended, and what hides an assignment: each row against the log.
 
 use rustls_pki_types::UnixTime;
-use scb_protocol::log_leaf::{Ended, Entry, Leaf};
+use scb_protocol::log_leaf::{Detached, Ended, Entry, Leaf};
 use scb_protocol::rules::{Extension, GroupSize, Terms};
 use scb_protocol::statement::SubmissionId;
 use scb_protocol::{Code, from_seconds};
@@ -284,6 +284,47 @@ async fn one_that_goes_on_after_its_end_is_found() {
     transaction.commit().unwrap();
     let codes = home.codes();
     assert!(codes.contains(&"entry_after_end"), "{codes:?}");
+}
+
+#[tokio::test]
+async fn one_that_takes_out_who_was_never_in_is_found() {
+    let mut campus = Campus::open().await;
+    campus.group(&[A, B]).hand_in().await.unwrap();
+    campus.stop().await;
+    for (number, sid, index, expected) in [
+        ("S-000001", B, None, false),
+        ("S-000001", C, None, true),
+        ("S-000002", B, None, true),
+        // As if it had been accepted after that.
+        ("S-000001", B, Some(0), true),
+    ] {
+        let home = Copy::of(&campus);
+        let mut connection = Connection::open(home.home.path("blackboard.db")).unwrap();
+        let name = super::LOG.parse().unwrap();
+        let transaction = connection.transaction().unwrap();
+        let detached = Entry::Detached(Detached {
+            number: number.parse().unwrap(),
+            members: vec![sid.parse().unwrap()],
+            reason: "mixed up".parse().unwrap(),
+        });
+        let entered = log::append(&transaction, &name, now(), detached).unwrap();
+        if let Some(index) = index {
+            let index: i64 = index;
+            let mut leaf = Leaf::parse(&entered.leaf).unwrap();
+            leaf.index = u64::try_from(index).unwrap();
+            let at = i64::try_from(leaf.at.as_secs()).unwrap();
+            let leaf = leaf.to_bytes().unwrap();
+            let commitment = scb_protocol::log_leaf::leaf_commitment(&leaf);
+            let sql = "UPDATE log_entries SET leaf = ?, commitment = ?, kind = 'detached', \
+                       at = ? WHERE number = ?";
+            let row = rusqlite::params![leaf, commitment, at, index];
+            transaction.execute(sql, row).unwrap();
+        }
+        transaction.commit().unwrap();
+        let codes = home.codes();
+        let is_found = codes.contains(&"detachment_unfounded");
+        assert_eq!(is_found, expected, "{number} {sid} {index:?}: {codes:?}");
+    }
 }
 
 fn now() -> UnixTime {

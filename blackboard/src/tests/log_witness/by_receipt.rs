@@ -10,6 +10,7 @@ use scb_protocol::server::Outage;
 use scb_protocol::statement::SubmissionNumber;
 
 use super::super::campus::Campus;
+use super::super::detached::{counting, detach};
 use super::super::uploads::anew;
 use super::{back_up, log_name, recovered, restore, seen, witnessed};
 use crate::arguments::Recover;
@@ -138,6 +139,15 @@ async fn what_was_acknowledged_comes_back_with_its_number_its_time_and_its_files
         .await
         .unwrap();
     assert_eq!(damage(&campus), []);
+    // The teacher takes somebody out of what came back, and all who look agree.
+    let members = record.statement().members.iter();
+    let sids: Vec<_> = members.map(|one| one.sid.as_str()).collect();
+    let outcome = detach(&campus, "S-000002", &sids[..1], false);
+    assert_eq!(outcome.left.len(), 2);
+    assert_eq!(counting(&campus, sids[0]).await, Some(1));
+    assert_eq!(counting(&campus, sids[1]).await, Some(2));
+    assert_eq!(damage(&campus), []);
+
     // The log goes on, is witnessed, and numbers go on after those that were lost.
     campus.three().hand_in().await.unwrap();
     let all = witnessed(&campus).await;
