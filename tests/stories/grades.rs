@@ -328,7 +328,7 @@ fn students_are_shown_their_own_grades_once_these_are_released_and_nobody_else_s
     for part in [
         "CSCI3150 / lab-1  1155000002  9.5 of 10",
         "the group as a whole has 8",
-        "well\\nargued",
+        "  well\n  argued\n",
         "for S-000001, which counted then",
         "graded by Dr Chan at ",
         "verified: signed by Blackboard, entry ",

@@ -1,26 +1,32 @@
 //! `student grades`: one's own grades, as Blackboard signed them and the log holds them.
 
 use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
 use scb_explain::{Language, length};
 use scb_protocol::grade::{Lateness, VerifiedGrade, VerifiedRelease};
 use scb_protocol::receipt::Witnessed;
-use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::statement::{Label, SubmissionNumber};
 use serde_json::{Value, json};
 
 use super::{Prepared, quiet, say_json};
-use crate::Error;
 use crate::cli::{Common, Grades};
 use crate::show::Show;
+use crate::{Engine, Error, Group, Observer};
 
 pub(super) fn run(common: &Common, arguments: &Grades, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::to_look(common, term)?;
     prepared.engine.setup.blackboard()?;
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);
-    let (group, grades) =
+    let (group, (grades, counting)) =
         prepared.ask(&arguments.ids, &mut observer, |engine, group, observer| {
-            engine.grades(group, common.course.clone(), observer)
+            let grades = engine.grades(group, common.course.clone(), observer)?;
+            let counting = match grades.is_empty() {
+                true => Counting::default(),
+                false => Counting::ask(engine, (group, common), observer),
+            };
+            Ok((grades, counting))
         })?;
     let wanted = |one: &&VerifiedGrade| {
         let asked = common.assignment.as_ref();
@@ -28,7 +34,8 @@ pub(super) fn run(common: &Common, arguments: &Grades, term: Term) -> Result<(),
     };
     let grades = in_turn(grades.iter().filter(wanted));
     if common.json {
-        let listed: Vec<_> = grades.iter().map(|shown| all_as_json(shown)).collect();
+        let listed = grades.iter().map(|shown| all_as_json(shown, &counting));
+        let listed: Vec<_> = listed.collect();
         return say_json(&json!({"members": group.ids(), "grades": listed}));
     }
     let words = Words(common.explain.language.language());
@@ -38,7 +45,7 @@ pub(super) fn run(common: &Common, arguments: &Grades, term: Term) -> Result<(),
     for shown in &grades {
         for (place, one) in shown.iter().enumerate() {
             match place.checked_sub(1).and_then(|next| shown.get(next)) {
-                None => say_one(one, words)?,
+                None => say_one(one, counting.beside(one), words)?,
                 Some(next) => say(&format!("  {}", words.was(one, next.released())))?,
             }
         }
@@ -64,7 +71,7 @@ fn in_turn<'a>(all: impl Iterator<Item = &'a VerifiedGrade>) -> Vec<Vec<&'a Veri
 }
 
 /// The one that was released last, with those before.
-fn all_as_json(shown: &[&VerifiedGrade]) -> Value {
+fn all_as_json(shown: &[&VerifiedGrade], counting: &Counting) -> Value {
     let Some((now, former)) = shown.split_first() else {
         return Value::Null;
     };
@@ -75,10 +82,17 @@ fn all_as_json(shown: &[&VerifiedGrade]) -> Value {
     });
     let mut told = as_json(now);
     told["former"] = former.collect();
+    if let Some(counts) = counting.beside(now) {
+        told["counts_now"] = json!(counts);
+    }
     told
 }
 
-fn say_one(verified: &VerifiedGrade, words: Words) -> Result<(), Error> {
+fn say_one(
+    verified: &VerifiedGrade,
+    counts: Option<Option<SubmissionNumber>>,
+    words: Words,
+) -> Result<(), Error> {
     let grade = verified.grade();
     say(&format!(
         "{} / {}  {}  {}",
@@ -94,10 +108,15 @@ fn say_one(verified: &VerifiedGrade, words: Words) -> Result<(), Error> {
         say(&format!("  {}", words.late(late)))?;
     }
     if let Some(comment) = &grade.comment {
-        say(&format!("  {}", printable(comment)))?;
+        for line in comment.lines() {
+            say(&format!("  {}", printable(line)))?;
+        }
     }
     if let Some(number) = grade.submission {
         say(&format!("  {}", words.submission(number)))?;
+    }
+    if let Some(counts) = counts {
+        say(&format!("  {}", words.other_counts(counts)))?;
     }
     let grader = printable(&grade.grader.to_string());
     say(&format!("  {}", words.graded(&grader, grade.at)))?;
@@ -137,6 +156,44 @@ fn seen_at(verified: &VerifiedGrade) -> Option<UnixTime> {
 fn first_seen(witnessed: Option<&Witnessed>) -> Option<UnixTime> {
     let seen = witnessed?.by.first();
     seen.map(|(_, time)| *time)
+}
+
+/// Which version counts for whom at this moment, by Blackboard's word; nothing where it did not say.
+#[derive(Default)]
+struct Counting(Option<Vec<(StudentId, [Label; 2], SubmissionNumber)>>);
+
+impl Counting {
+    /// Grades are shown also if this is not told.
+    fn ask(
+        engine: &mut Engine,
+        (group, common): (&Group, &Common),
+        observer: &mut Observer<'_>,
+    ) -> Self {
+        let only = (common.course.clone(), common.assignment.clone());
+        let Ok(told) = engine.history(group, only, observer) else {
+            return Self::default();
+        };
+        let versions = told.versions.into_iter();
+        let counting = versions.flat_map(|version| {
+            let place = [version.course, version.assignment];
+            let number = version.number;
+            let own = version.standings.into_iter().filter(|own| own.counts);
+            own.map(move |own| (own.sid, place.clone(), number))
+        });
+        Self(Some(counting.collect()))
+    }
+
+    /// What counts now, if the grade is not for that: another version, or none.
+    fn beside(&self, verified: &VerifiedGrade) -> Option<Option<SubmissionNumber>> {
+        let grade = verified.grade();
+        let is_it =
+            |(sid, [course, assignment], _): &&(StudentId, [Label; 2], SubmissionNumber)| {
+                (sid, course, assignment) == (&grade.sid, &grade.course, &grade.assignment)
+            };
+        let counts = self.0.as_ref()?.iter().find(is_it);
+        let counts = counts.map(|(.., number)| *number);
+        (counts != grade.submission).then_some(counts)
+    }
 }
 
 /// What is said, in one language.
@@ -188,6 +245,22 @@ impl Words {
         match self.0 {
             Language::English => format!("for {number}, which counted then"),
             Language::Chinese => format!("評核的是當時計分的 {number}"),
+        }
+    }
+
+    /// That it is for another version than this one, which counts now.
+    fn other_counts(self, counts: Option<SubmissionNumber>) -> String {
+        match (self.0, counts) {
+            (Language::English, Some(number)) => format!(
+                "CHECK: {number} counts now, and this grade is not for it; ask your teacher if that was seen"
+            ),
+            (Language::English, None) => {
+                "CHECK: that version does not count for you now; ask your teacher".to_owned()
+            }
+            (Language::Chinese, Some(number)) => {
+                format!("請留意：現以 {number} 為準，而此評分並非評核該版本；請向老師查詢")
+            }
+            (Language::Chinese, None) => "請留意：該版本現已不計算；請向老師查詢".to_owned(),
         }
     }
 

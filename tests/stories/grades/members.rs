@@ -201,6 +201,20 @@ fn a_grade_names_its_version_and_everybody_who_looks_is_told_that_another_one_co
         assert!(ran.stderr.contains(remark), "{ran:#?}");
         assert_eq!(ran.stderr.matches("CHECK THE GRADE").count(), 2);
     }
+    // The student as well, in both languages.
+    let seen = |words: &str| {
+        let all = format!("grades --ids 1155000001 {words}");
+        let all: Vec<_> = all.split_whitespace().collect();
+        teacher.campus.student(&all).succeeded().stdout
+    };
+    assert!(
+        seen("").contains("CHECK: S-000002 counts now"),
+        "{}",
+        seen("")
+    );
+    assert!(seen("--lang zh-Hant").contains("現以 S-000002 為準"));
+    let told: Value = serde_json::from_str(&seen("--json")).unwrap();
+    assert_eq!(told["grades"][0]["counts_now"], "S-000002", "{told}");
     let counts = json!({"graded": "S-000001", "counts": "S-000002"});
     let listed = teacher.grades("list", &["--json"]).succeeded().json();
     assert_eq!(listed[0]["outdated"], counts);
@@ -229,6 +243,9 @@ fn a_grade_names_its_version_and_everybody_who_looks_is_told_that_another_one_co
     let shown = teacher.campus.student(&["grades", "--ids", "1155000001"]);
     let shown = shown.succeeded().stdout;
     assert!(shown.contains("for S-000002"), "{shown}");
+    assert!(!shown.contains("counts now"), "{shown}");
+    let told: Value = serde_json::from_str(&seen("--json")).unwrap();
+    assert_eq!(told["grades"][0]["counts_now"], Value::Null, "{told}");
 }
 
 #[test]
