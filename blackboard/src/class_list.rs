@@ -31,6 +31,8 @@ pub(crate) struct ClassList {
     pub(crate) students: Vec<StudentId>,
     /// What stands there more than once, with both lines: `1155000001 (lines 2 and 5)`.
     pub(crate) repeated: Vec<String>,
+    /// How many IDs stood there as numbers of a spreadsheet, `1155000001.0`: taken without the end.
+    pub(crate) as_numbers: u64,
 }
 
 /// Whether IDs are taken that look unlike the others in the file.
@@ -81,7 +83,7 @@ type Row = (StudentId, u64);
 fn parse(bytes: &[u8], unlike: Unlike) -> Result<ClassList, Wrong> {
     let (text, form) = read_text(bytes).map_err(|fault| Wrong::File(fault.to_string()))?;
     let bytes = text.as_bytes();
-    let rows = rows(bytes, form.delimiter).map_err(Wrong::File)?;
+    let (rows, as_numbers) = rows(bytes, form.delimiter).map_err(Wrong::File)?;
     let odd = odd_ones(&rows);
     if unlike == Unlike::Refused && !odd.is_empty() {
         let odd = odd.iter().map(|(sid, at)| (sid.as_str(), *at)).collect();
@@ -94,22 +96,29 @@ fn parse(bytes: &[u8], unlike: Unlike) -> Result<ClassList, Wrong> {
     let mut students: Vec<_> = rows.into_iter().map(|(sid, _)| sid).collect();
     students.sort();
     students.dedup();
-    Ok(ClassList { students, repeated })
+    Ok(ClassList {
+        students,
+        repeated,
+        as_numbers,
+    })
 }
 
-fn rows(bytes: &[u8], delimiter: u8) -> Result<Vec<Row>, String> {
+/// The rows, and how many of them have a spreadsheet's number in the place of the ID.
+fn rows(bytes: &[u8], delimiter: u8) -> Result<(Vec<Row>, u64), String> {
     let mut reader = ReaderBuilder::new()
         .flexible(true)
         .delimiter(delimiter)
         .from_reader(bytes);
     let header = reader.headers().map_err(|error| error.to_string())?;
     let column = column(header).ok_or("no column has the student IDs")?;
-    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    let (mut rows, mut wrong, mut as_numbers) = (Vec::new(), Vec::new(), 0);
     for row in reader.records() {
         let row = row.map_err(|error| error.to_string())?;
         let text = row.get(column).unwrap_or_default().trim();
         let at = row.position().map_or(0, csv::Position::byte);
-        match text.parse() {
+        let id = without_fraction(text);
+        as_numbers += u64::from(id != text);
+        match id.parse() {
             _ if text.is_empty() => {}
             Ok(sid) => rows.push((sid, at)),
             Err(_) => wrong.push((text.to_owned(), at)),
@@ -122,8 +131,14 @@ fn rows(bytes: &[u8], delimiter: u8) -> Result<Vec<Row>, String> {
     match (wrong.is_empty(), rows.is_empty()) {
         (false, _) => Err(format!("{}: no student ID", named(bytes, wrong))),
         (true, true) => Err("it has no student".to_owned()),
-        (true, false) => Ok(rows),
+        (true, false) => Ok((rows, as_numbers)),
     }
+}
+
+/// A column of whole numbers with a gap in it is written with `.0` by pandas and some spreadsheets.
+fn without_fraction(text: &str) -> &str {
+    let is_whole = |digits: &&str| digits.len() > 1 && digits.bytes().all(|b| b.is_ascii_digit());
+    text.strip_suffix(".0").filter(is_whole).unwrap_or(text)
 }
 
 /// `line 3: `abc`, line 7: `x`, and 2 more`.
@@ -228,6 +243,22 @@ mod tests {
             let list = list(text).unwrap();
             assert_eq!(sids(&list), ["1155000001", "1155000002"], "{text}");
             assert_eq!(list.repeated, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn an_id_that_became_a_number_is_taken_without_its_fraction_and_that_is_said() {
+        let list = list("sid\n1155000001.0\n1155000002\n\n1155000001\n").unwrap();
+        assert_eq!(sids(&list), ["1155000001", "1155000002"]);
+        assert_eq!(list.as_numbers, 1);
+        assert_eq!(list.repeated, ["1155000001 (lines 2 and 5)"]);
+        for other in [
+            "sid\n1155000001.5\n1155000002\n",
+            "sid\nx.0\n12\n13\n",
+            "sid\n.0\n12\n13\n",
+        ] {
+            let found = parse(other.as_bytes(), Unlike::Taken);
+            assert!(found.is_err() || found.unwrap().as_numbers == 0, "{other}");
         }
     }
 

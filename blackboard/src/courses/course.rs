@@ -1,7 +1,7 @@
 //! `blackboard course`.
 
 use scb_certs::StudentId;
-use scb_cli::{Input, counted, printable, rfc3339, say};
+use scb_cli::{Input, counted, note, printable, rfc3339, say};
 use scb_protocol::statement::Label;
 use serde_json::{Value, json};
 
@@ -59,7 +59,17 @@ fn read(
         true => Unlike::Taken,
         false => Unlike::Refused,
     };
-    let ClassList { students, repeated } = class_list::read(file, unlike)?;
+    let ClassList {
+        students,
+        repeated,
+        as_numbers,
+    } = class_list::read(file, unlike)?;
+    if as_numbers > 0 {
+        let ids = counted(as_numbers, "student ID");
+        note(&format!(
+            "CHECK THE LIST: {ids} ended in `.0`, as spreadsheets write numbers, and was taken without it"
+        ))?;
+    }
     Ok((Some(students), repeated))
 }
 

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
+use scb_protocol::from_seconds;
 use scb_protocol::statement::SubmissionId;
 
 use super::proposals::{UNANSWERED, WAITS_FOR_CUHK};
@@ -41,11 +42,7 @@ pub(super) fn enter(
             let sid = member.sid.clone();
             return Err(Error::TooManyGroups { sid, groups });
         }
-        let given_up = given_up(transaction, &member.sid, committal.at)?;
-        if given_up >= quota.most_given_up() {
-            let sid = member.sid.clone();
-            return Err(Error::TooManyGivenUp { sid, given_up });
-        }
+        check_given_up(transaction, &member.sid, (quota, committal.at))?;
         check(
             transaction,
             &member.sid,
@@ -147,15 +144,29 @@ pub(super) fn of(
     })
 }
 
-/// How much a student has given up whose files might still have come: it stays in the records and in
+/// Looks how much a student has given up whose files might still have come: it stays in the records and in
 /// the log.
-fn given_up(connection: &Connection, sid: &StudentId, now: UnixTime) -> Result<u32, Error> {
-    let sql = "SELECT count(*) FROM backlog JOIN withdrawals USING (submission) \
-               WHERE sid = ? AND upload_until >= ?";
+fn check_given_up(
+    connection: &Connection,
+    sid: &StudentId,
+    (quota, now): (Quota, UnixTime),
+) -> Result<(), Error> {
+    let sql = "SELECT upload_until FROM backlog JOIN withdrawals USING (submission) \
+               WHERE sid = ? AND upload_until >= ? ORDER BY upload_until DESC";
     let mut query = connection.prepare_cached(sql)?;
     let key = params![sid.as_str(), as_integer(now.as_secs())];
-    let number: i64 = query.query_one(key, |row| row.get(0))?;
-    Ok(u32::try_from(number).unwrap_or(u32::MAX))
+    let ends = query.query_map(key, |row| row.get(0))?;
+    let ends: Vec<i64> = ends.collect::<Result<_, _>>()?;
+    // With the end of the last one that is too much there is one less than too much.
+    let most = usize::try_from(quota.most_given_up()).unwrap_or(usize::MAX);
+    let Some(end) = most.checked_sub(1).and_then(|last| ends.get(last)) else {
+        return Ok(());
+    };
+    Err(Error::TooManyGivenUp {
+        sid: sid.clone(),
+        given_up: u32::try_from(ends.len()).unwrap_or(u32::MAX),
+        room_at: from_seconds(end.unsigned_abs().saturating_add(1)),
+    })
 }
 
 /// How many hand-ins of all students are unfinished.

@@ -59,6 +59,8 @@ pub enum Error {
         sid: StudentId,
         /// How many of them might still have come.
         given_up: u32,
+        /// From when on there is room for another one.
+        room_at: UnixTime,
     },
     /// A student has work of one assignment unfinished with as many other groups as may be.
     #[error("{sid} has work of this assignment unfinished with {groups} other groups")]

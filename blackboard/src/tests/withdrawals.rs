@@ -6,7 +6,7 @@ use scb_protocol::client::History;
 use scb_protocol::message::blackboard::ListedUnfinished;
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
 use scb_protocol::statement::SubmissionId;
-use scb_protocol::{Code, Refusal};
+use scb_protocol::{Code, Refusal, from_seconds, rfc3339};
 
 use super::campus::Campus;
 use super::closing::{close, due};
@@ -173,6 +173,8 @@ async fn who_gives_up_again_and_again_begins_nothing_more_for_a_while() {
     let refused = campus.three().commit().await.unwrap_err();
     assert_eq!(refused.code, Code::TooManyUploads);
     assert_eq!(refused.params["given_up"], "4");
+    let room = campus.certs.now().as_secs() + HOUR + 1;
+    assert_eq!(refused.params["room_at"], rfc3339(from_seconds(room)));
     campus.group(&["1155000009"]).hand_in().await.unwrap();
     campus
         .certs

@@ -50,6 +50,15 @@ pub(crate) fn room_at(refusal: &Refusal) -> Option<UnixTime> {
     }
 }
 
+/// When another hand-in is taken, where so many were given up that none is.
+pub(crate) fn begins_again_at(refusal: &Refusal) -> Option<UnixTime> {
+    let has_given_up = refusal.params.contains_key("given_up");
+    match refusal.code {
+        Code::TooManyUploads if has_given_up => moment_of(refusal, "room_at"),
+        _ => None,
+    }
+}
+
 /// A time among the details.
 pub(crate) fn moment_of(refusal: &Refusal, name: &str) -> Option<UnixTime> {
     parse_moment(refusal.params.get(name)?).ok()
@@ -112,6 +121,12 @@ pub(super) fn remedy_of(refusal: &Refusal) -> String {
              you renewed so often, look whose certificates they are: student audit --ids {sid}",
             room_at(refusal).map(local_time).unwrap_or_default()
         ),
+        Some(sid) if begins_again_at(refusal).is_some() => format!(
+            "{sid} has given up so many hand-ins of late that nothing new is begun before {}: what was handed in \
+             stands, what is unfinished can still be finished by its own command, and hand-ins of others are \
+             not kept from anything. If it cannot wait, ask your teacher",
+            begins_again_at(refusal).map(local_time).unwrap_or_default()
+        ),
         Some(sid) if refusal.code == Code::TooManyDevices => format!(
             "ask your department to revoke the certificate of a machine that is no longer used \
              (cuhk revoke SERIAL), or for one code in place of them all (cuhk code issue {sid} \
@@ -165,6 +180,15 @@ mod tests {
                 assert!(remedy.contains(part), "{part}: {remedy}");
             }
         }
+        let refusal = Refusal::new(Code::TooManyUploads, Step::Six).about(&sid);
+        let given_up = refusal.clone().with("given_up", 4).with("room_at", at);
+        let remedy = Failure::from(Error::from(given_up)).remedy.unwrap();
+        assert!(
+            remedy.contains(&shown) && !remedy.contains("withdraw"),
+            "{remedy}"
+        );
+        let remedy = Failure::from(Error::from(refusal)).remedy.unwrap();
+        assert!(remedy.contains("student withdraw"), "{remedy}");
         // A machine too many is another matter, and so is a time that is none.
         for (name, at) in [("limit", "3"), ("room_at", "soon")] {
             let remedy = told(Code::TooManyDevices, name, at);

@@ -17,8 +17,13 @@ pub(in crate::store) fn told(error: Error) -> Result<Refusal, Error> {
         Error::NoProposal { .. } => refuse(Code::SubmissionUnknown),
         Error::NotAllHere { sid } => refuse(Code::NotAllMembers).about(&sid),
         Error::ProposalEnded { state, .. } => refuse(Code::ProposalEnded).with("state", state),
-        Error::TooManyGivenUp { sid, given_up } => refuse(Code::TooManyUploads)
+        Error::TooManyGivenUp {
+            sid,
+            given_up,
+            room_at,
+        } => refuse(Code::TooManyUploads)
             .with("given_up", given_up)
+            .with("room_at", rfc3339(room_at))
             .about(&sid),
         Error::TooManyGroups { sid, groups } => refuse(Code::TooManyUploads)
             .with("groups", groups)
