@@ -225,6 +225,7 @@ fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<
                 "group": change.given.group,
                 "submission": change.given.submission,
                 "was_submission": change.was_for,
+                "also_changed": change.also,
                 "late_seconds": change.lateness.map(|late| late.seconds),
                 "lateness_percent": change.lateness.map(|late| late.percent),
                 "raw": change.lateness.map(|late| late.raw),
@@ -258,8 +259,12 @@ fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<
             (Some(was), None) => format!("  (that was for {was}, which does not count)"),
             (None, _) => String::new(),
         };
+        let also = match change.also.is_empty() {
+            true => String::new(),
+            false => format!("  (changed: {})", change.also.join(", ")),
+        };
         say(&format!(
-            "{sid}  was {was}, is {points} of {maximum}{group}{late}{version}{nothing}"
+            "{sid}  was {was}, is {points} of {maximum}{also}{group}{late}{version}{nothing}"
         ))?;
     }
     for one in &plan.left_out {

@@ -20,6 +20,8 @@ pub(super) struct Change {
     pub(super) given: Given,
     /// The points before.
     pub(super) was: Option<Points>,
+    /// What else is another one than before, besides points and version.
+    pub(super) also: Vec<&'static str>,
     /// For which version these were, if that is another one.
     pub(super) was_for: Option<SubmissionNumber>,
     /// What lateness costs, or would cost if it were applied.
@@ -149,6 +151,7 @@ impl Plan {
             Some(there) if there.is_same_as(&given) => self.same += 1,
             there => self.changes.push(Change {
                 was: there.map(|there| there.points),
+                also: there.map_or_else(Vec::new, |there| others(there, &given)),
                 was_for: there
                     .and_then(|there| there.submission)
                     .filter(|graded| Some(*graded) != given.submission),
@@ -277,6 +280,22 @@ impl Plan {
         self.wrong.push((due.line, reason));
         None
     }
+}
+
+/// What differs besides points and version.
+fn others(there: &Grade, given: &Given) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for (name, differs) in [
+        ("the maximum", there.maximum != given.maximum),
+        ("the group's grade", there.group != given.group),
+        ("what lateness costs", there.lateness != given.lateness),
+        ("the comment", there.comment != given.comment),
+    ] {
+        if differs {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn due(row: &Marked) -> Due {

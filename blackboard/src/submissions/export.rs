@@ -92,7 +92,7 @@ impl NotExported {
     fn is_about_one(&self) -> bool {
         match self {
             Self::Stored(_) => true,
-            Self::Target(error) => error.is_about_the_name(),
+            Self::Target(error) => error.is_about_the_name() || error.is_about_the_folder(),
         }
     }
 }

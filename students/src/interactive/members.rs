@@ -1,5 +1,7 @@
 //! The IDs, one by one.
 
+use std::path::Path;
+
 use scb_certs::StudentId;
 use scb_cli::printable;
 use scb_protocol::EnrolmentCode;
@@ -57,6 +59,9 @@ fn read_id(
     if typed.parse::<EnrolmentCode>().is_ok() {
         return Err(words.code_comes_later().to_owned());
     }
+    if Path::new(typed).is_file() {
+        return Err(words.file_comes_later(&printable(typed)));
+    }
     if typed.contains([',', ' ']) {
         return Err(words.one_at_a_time().to_owned());
     }
@@ -104,6 +109,10 @@ mod tests {
         for several in ["A,B", "A B"] {
             assert!(read(several, None, &[]).starts_with("One student ID"));
         }
+        // A file that lies here would be an ID by its letters.
+        let said = read("Cargo.toml", None, &[]);
+        assert!(said.contains("file here"), "{said}");
+        assert_eq!(read("Cargo.tom", None, &[]), "Cargo.tom");
         let code = EnrolmentCode::generate().unwrap();
         let said = read(&code.reveal(), None, &[sid("A")]);
         assert!(said.contains("enrolment code"), "{said}");

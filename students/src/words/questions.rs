@@ -170,6 +170,18 @@ impl Words {
         )
     }
 
+    /// A file in the place of a student ID.
+    pub(crate) fn file_comes_later(self, name: &str) -> String {
+        match self.language() {
+            Language::English => {
+                format!("{name} is a file here, no student ID: the report is asked for later.")
+            }
+            Language::Chinese => {
+                format!("{name} 是這裡的檔案，不是學生編號：稍後才會詢問報告檔案。")
+            }
+        }
+    }
+
     /// Who can be named without a code.
     pub(crate) fn enrolled_here(self, here: &[StudentId]) -> String {
         let here: Vec<_> = here.iter().map(StudentId::as_str).collect();

@@ -2,7 +2,7 @@
 //! and the names of what is in it.
 
 use std::collections::BTreeMap;
-use std::io::{Seek, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -46,7 +46,7 @@ impl Packing<'_> {
     /// Writes all of it to what will be `target`.
     pub(super) fn write(&self, out: impl Write + Seek, target: &Path) -> anyhow::Result<Written> {
         let mut zip = Zip {
-            writer: ZipWriter::new(out),
+            writer: ZipWriter::new(UntilFailed::new(out)),
             target,
             bound: BTreeMap::new(),
         };
@@ -54,7 +54,8 @@ impl Packing<'_> {
         let files = self.submissions(&mut zip, &reading)?;
         self.evidence(&mut zip)?;
         let head = self.head(&mut zip, &reading)?;
-        let mut out = zip.writer.finish().context("cannot finish the archive")?;
+        let out = zip.writer.finish().context("cannot finish the archive")?;
+        let mut out = out.inner;
         out.flush()?;
         Ok(Written { head, files })
     }
@@ -181,9 +182,53 @@ impl Packing<'_> {
     }
 }
 
+/// Once something could not be written the archive is given up: what the library would still write when it
+/// is dropped goes nowhere, and is complained of nowhere.
+struct UntilFailed<W> {
+    inner: W,
+    has_failed: bool,
+}
+
+impl<W> UntilFailed<W> {
+    fn new(inner: W) -> Self {
+        let has_failed = false;
+        Self { inner, has_failed }
+    }
+
+    fn unless_failed<T>(
+        &mut self,
+        instead: T,
+        work: impl FnOnce(&mut W) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.has_failed {
+            return Ok(instead);
+        }
+        let done = work(&mut self.inner);
+        let is_final = |error: &io::Error| error.kind() != ErrorKind::Interrupted;
+        self.has_failed = done.as_ref().is_err_and(is_final);
+        done
+    }
+}
+
+impl<W: Write> Write for UntilFailed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_failed(bytes.len(), |inner| inner.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_failed((), Write::flush)
+    }
+}
+
+impl<W: Seek> Seek for UntilFailed<W> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.unless_failed(0, |inner| inner.seek(to))
+    }
+}
+
 /// The ZIP file, and what it will be called.
 struct Zip<'a, W: Write + Seek> {
-    writer: ZipWriter<W>,
+    writer: ZipWriter<UntilFailed<W>>,
     target: &'a Path,
     /// SHA-256 of what the head names.
     bound: BTreeMap<String, Fingerprint>,
@@ -224,4 +269,53 @@ fn contradicted(name: &scb_protocol::log_leaf::LogName, why: &str) -> anyhow::Er
         .with_remedy("put the database back from a backup; `blackboard serve` says more")
         .with_code("log_contradicted")
         .into()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for so many bytes, which counts what it is asked to write after it was full.
+    struct Disk {
+        room: usize,
+        after: usize,
+    }
+
+    impl Write for &mut Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.room == 0 {
+                self.after += 1;
+                return Err(ErrorKind::StorageFull.into());
+            }
+            let written = bytes.len().min(self.room);
+            self.room -= written;
+            Ok(written)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Seek for &mut Disk {
+        fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_once_and_nothing_is_written_to_it_after_that() {
+        let mut disk = Disk {
+            room: 100,
+            after: 0,
+        };
+        let mut zip = ZipWriter::new(UntilFailed::new(&mut disk));
+        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        zip.start_file("a", stored).unwrap();
+        let full = zip.write_all(&[7; 1000]).unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::StorageFull);
+        drop(zip);
+        assert_eq!(disk.after, 1);
+    }
 }

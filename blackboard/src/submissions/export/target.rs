@@ -40,6 +40,11 @@ impl TargetError {
         )
     }
 
+    /// Whether something else lies where a submission's own folder would be.
+    pub(super) fn is_about_the_folder(&self) -> bool {
+        self.source.kind() == ErrorKind::NotADirectory
+    }
+
     fn code_and_remedy(&self) -> (&'static str, &'static str) {
         match self.source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (
