@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_protocol::rules::Terms;
-use scb_protocol::{Code, from_seconds};
+use scb_protocol::{Code, Step, from_seconds};
 
 use super::campus::Campus;
+use super::cuhk::Answer;
 use super::proposals::entries;
 use crate::store::{Place, Register, Store};
 
@@ -67,4 +68,28 @@ async fn an_assignment_that_is_over_is_not_open_again_and_no_entry_goes_back() {
     Register::vouch_for_clock(&store).unwrap();
     set(&campus, began);
     campus.group(&[BOB]).hand_in().await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_dated_by_a_clock_that_is_set_in_the_middle_of_a_session() {
+    let campus = Campus::open().await;
+    let began = campus.certs.now().as_secs();
+    // Later than every entry, so that the log itself has nothing against the time.
+    for (moved, told) in [(-1800, "seconds_behind"), (1800, "seconds_ahead")] {
+        campus.cuhk.answer(Answer::Honest);
+        set(&campus, began + 3600);
+        let mut group = campus.group(&[ALICE]);
+        let (connection, session) = group.open_session().await.unwrap();
+        let before = entries(&campus).len();
+        set(&campus, (began + 3600).saturating_add_signed(moved));
+        campus.cuhk.answer(Answer::Ahead(-moved));
+        let refusal = group.submit(connection, session).await.unwrap_err();
+        assert_eq!(
+            (refusal.code, refusal.step),
+            (Code::PlatformClock, Step::Six),
+            "{refusal:?}"
+        );
+        assert_eq!(refusal.params[told], "1800");
+        assert_eq!(entries(&campus).len(), before, "it was committed");
+    }
 }

@@ -1,5 +1,6 @@
 //! What stands behind members when what they have signed is recorded is of that moment. CUHK's answer of
-//! step 3 may be as old as the connection: then it is asked anew.
+//! step 3 may be as old as the connection: then it is asked anew. So it is where the clock here was set back since:
+//! the new answer tells how far that is from CUHK's.
 
 use std::sync::Arc;
 
@@ -21,15 +22,15 @@ pub struct AwaitRecent {
 }
 
 impl AwaitRecent {
-    /// Nothing if what stands behind them is of the last minute.
+    /// Nothing if what stands behind them is of the last minute, or of the next by a clock that is behind.
     fn of(
         policy: &Arc<Policy>,
         members: &[VerifiedMember],
         assurance: &Assurance,
         now: UnixTime,
     ) -> Result<Option<Self>, Refusal> {
-        let age = now.as_secs().saturating_sub(assurance.at().as_secs());
-        if age <= VERIFICATION_LIFETIME {
+        let apart = now.as_secs().abs_diff(assurance.at().as_secs());
+        if apart <= VERIFICATION_LIFETIME {
             return Ok(None);
         }
         Ok(Some(Self {
@@ -48,7 +49,7 @@ impl AwaitRecent {
     ///
     /// # Errors
     ///
-    /// `verification_invalid`, `signer_withdrawn` or `student_inactive`, in step 6.
+    /// `verification_invalid`, `platform_clock`, `signer_withdrawn` or `student_inactive`, in step 6.
     pub fn handle(
         self,
         answer: &str,
