@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::log_leaf::Entry;
-use crate::receipt::archive::{holds, part, signed_leaf, text_part, unpack, write};
+use crate::receipt::archive::{holds, signed_leaf, text_part, unpack, write};
 use crate::receipt::{SignedLeaf, file};
 
 /// What an announcement is made of; nothing of it is verified.
