@@ -51,6 +51,24 @@ fn a_deadline_is_brought_forward_to_less_than_a_day_only_if_that_is_said() {
         (&forward["handed_in"], &forward["begun"]),
         (&1.into(), &0.into())
     );
+    // So is what would shut out whoever is at work.
+    for narrower in [
+        format!("--opens {}", at(HOUR / 2)),
+        "--max-bytes 1".to_owned(),
+        "--accept pdf".to_owned(),
+        "--group-size 3".to_owned(),
+    ] {
+        let refused = change(&format!("{narrower} --json")).refused(3, "short_notice");
+        let message = refused["message"].as_str().unwrap();
+        assert!(message.contains("handed in: 1 student"), "{message}");
+    }
+    let told = change("--accept pdf,txt --yes --json").succeeded().json();
+    assert_eq!(
+        told["brought_forward"]["narrowed"],
+        serde_json::json!(["no files but pdf, txt are taken"])
+    );
+    let wider = change("--accept-all --json").succeeded().json();
+    assert_eq!(wider["brought_forward"], Value::Null);
     // Later again needs nothing.
     let later = change(&format!("--due {} --json", at(2 * HOUR))).succeeded();
     assert_eq!(later.json()["brought_forward"], Value::Null);

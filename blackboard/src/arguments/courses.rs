@@ -132,8 +132,9 @@ Examples:
 What is not given stays as it is. Each change is an entry of the assignment's log; students see what
 was changed and when (`student assignments`). If it brings the due time or the cut-off forward, it
 is told how many have handed in or begun; to less than a day from now it asks, or without a
-terminal refuses (`short_notice`, exit code 3), unless --yes is given. To a time that is over
-nothing is brought forward (`rules_backdated`, exit code 3).";
+terminal refuses (`short_notice`, exit code 3), unless --yes is given. So it does where less is
+taken from now on of what is open: another --opens, --max-bytes, --accept, --group-size. To a time
+that is over nothing is brought forward (`rules_backdated`, exit code 3).";
 
 const CLOSE_EXAMPLES: &str = "\
 Examples:

@@ -1,5 +1,5 @@
-//! A deadline that is brought forward: whoever has planned by the one before is told by nobody but the
-//! teacher. So the teacher is told, and on short notice asked.
+//! A deadline that is brought forward, or rules by which less is taken of what is open: whoever has planned by
+//! those before is told by nobody but the teacher. So the teacher is told, and on short notice asked.
 
 use rustls_pki_types::UnixTime;
 use scb_cli::confirm::confirmed;
@@ -37,6 +37,8 @@ impl Moved {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Forward {
     moved: Vec<Moved>,
+    /// What is taken no more from now on, of what is open.
+    narrowed: Vec<String>,
     /// How many students have handed in.
     handed_in: u64,
     /// How many have begun: uploads, and proposals that wait for signatures.
@@ -52,7 +54,11 @@ impl Forward {
     ) -> Result<Option<Self>, Error> {
         let ends = |rules: &Rules| [rules.due, rules.closes_for(None)];
         let moved = moved(ends(before), ends(after));
-        if moved.is_empty() {
+        let narrowed = match before.judge(desk.now, None).is_open() {
+            true => narrowed((before, after), desk.now),
+            false => Vec::new(),
+        };
+        if moved.is_empty() && narrowed.is_empty() {
             return Ok(None);
         }
         let uploads = desk.store.uploads(place)?.into_iter();
@@ -64,6 +70,7 @@ impl Forward {
             .count() as u64;
         Ok(Some(Self {
             moved,
+            narrowed,
             handed_in: desk.store.handed_in(place, desk.now)?,
             begun: count,
         }))
@@ -78,10 +85,11 @@ impl Forward {
     pub(super) fn agreed(&self, now: UnixTime, yes: bool) -> Result<(), Failure> {
         let left = |moved: &Moved| moved.is.as_secs().checked_sub(now.as_secs());
         let least = self.moved.iter().filter_map(left).min();
-        let Some(least) = least.filter(|left| *left < SHORT && !yes) else {
+        let least = least.filter(|left| *left < SHORT);
+        if yes || (least.is_none() && self.narrowed.is_empty()) {
             return Ok(());
-        };
-        let told = format!("{}, in {}", self.told(), in_words(least));
+        }
+        let told = self.told(least);
         if confirmed(&format!("{told}. Type `yes` to do it: "), "yes") {
             return Ok(());
         }
@@ -98,15 +106,19 @@ impl Forward {
     ///
     /// `not_confirmed`.
     pub(super) fn agreed_to_close(&self, name: &str, yes: bool) -> Result<(), Failure> {
-        let told = self.told();
+        let told = self.told(None);
         consent::agreed(format!("{name} takes nothing from now on: {told}"), yes)
     }
 
     /// Once it is changed.
     pub(super) fn remark(&self) -> anyhow::Result<()> {
+        let what = match self.moved.is_empty() {
+            true => "RULES",
+            false => "DATE",
+        };
         Ok(note(&format!(
-            "CHECK THE DATE: {}; students who do not look are not told",
-            self.told()
+            "CHECK THE {what}: {}; students who do not look are not told",
+            self.told(None)
         ))?)
     }
 
@@ -120,17 +132,24 @@ impl Forward {
         });
         json!({
             "moved": moved.collect::<Vec<_>>(),
+            "narrowed": self.narrowed,
             "handed_in": self.handed_in,
             "begun": self.begun,
         })
     }
 
-    fn told(&self) -> String {
+    /// `left`: in how many seconds the first of them is over, where that is soon.
+    fn told(&self, left: Option<u64>) -> String {
         let moved: Vec<_> = self.moved.iter().map(Moved::told).collect();
+        let left = left.map(|left| format!(", in {}", in_words(left)));
+        let moved = format!("{}{}", moved.join(", "), left.unwrap_or_default());
+        let mut parts = vec![moved];
+        parts.retain(|part| !part.is_empty());
+        parts.extend(self.narrowed.iter().cloned());
         let (students, begun) = (counted(self.handed_in, "student"), self.begun);
         format!(
             "{}; handed in: {students}; begun, and not handed in: {begun}",
-            moved.join(", ")
+            parts.join("; ")
         )
     }
 }
@@ -147,6 +166,36 @@ pub(super) fn moved(before: Ends, after: Ends) -> Vec<Moved> {
     // Where both are the same moment it is told once.
     moved.dedup_by_key(|one| (one.was, one.is));
     moved
+}
+
+/// What was taken until now, and is not from now on.
+fn narrowed((before, after): (&Rules, &Rules), now: UnixTime) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(opens) = after.opens.filter(|opens| *opens > now) {
+        found.push(format!("nothing is taken before {}", local_time(opens)));
+    }
+    if after.max_bytes < before.max_bytes {
+        let (is, was) = (counted(after.max_bytes, "byte"), before.max_bytes);
+        found.push(format!("at most {is}, and not {was}"));
+    }
+    let kinds =
+        |rules: &Rules| -> Vec<String> { rules.accept.iter().map(ToString::to_string).collect() };
+    let (were, are) = (kinds(before), kinds(after));
+    let lost: Vec<_> = were.iter().filter(|kind| !are.contains(kind)).collect();
+    match (were.is_empty(), are.is_empty()) {
+        (_, true) => {}
+        (true, false) => found.push(format!("no files but {} are taken", are.join(", "))),
+        (false, false) if lost.is_empty() => {}
+        (false, false) => {
+            let lost: Vec<_> = lost.into_iter().map(String::as_str).collect();
+            found.push(format!("{} is taken no more", lost.join(", ")));
+        }
+    }
+    let (was, is) = (before.group, after.group);
+    if is.least() > was.least() || is.most() < was.most() {
+        found.push(format!("groups are of {is}, and not of {was}"));
+    }
+    found
 }
 
 #[cfg(test)]
@@ -209,6 +258,7 @@ mod tests {
                 was: None,
                 is: from_seconds(is),
             }],
+            narrowed: Vec::new(),
             handed_in: 1,
             begun: 0,
         };
@@ -222,8 +272,57 @@ mod tests {
             refused.message
         );
         assert!(
+            refused.message.contains(", in 23 h 59 min"),
+            "{}",
+            refused.message
+        );
+        assert!(
             forward(999).agreed(now, false).is_ok(),
             "the rules refuse it"
+        );
+    }
+
+    #[test]
+    fn what_is_taken_no_more_of_what_is_open_is_to_be_agreed_to() {
+        let group = GroupSize::new(1, 3).unwrap();
+        let terms = || Terms::always_open("Lab".parse().unwrap(), group, 100);
+        let of = |change: &dyn Fn(&mut Terms)| {
+            let mut terms = terms();
+            change(&mut terms);
+            terms.check().unwrap()
+        };
+        let now = from_seconds(1000);
+        let names = |before: &Rules, after: &Rules| narrowed((before, after), now).join("; ");
+        let pdf = of(&|terms| terms.accept = vec!["pdf".parse().unwrap()]);
+        let both = of(&|terms| terms.accept = vec!["pdf".parse().unwrap(), "zip".parse().unwrap()]);
+        let open = of(&|_| {});
+        assert_eq!(names(&open, &pdf), "no files but pdf are taken");
+        assert_eq!(names(&both, &pdf), "zip is taken no more");
+        for (before, after) in [(&pdf, &both), (&pdf, &open), (&open, &open)] {
+            assert_eq!(names(before, after), "");
+        }
+        let small = of(&|terms| terms.max_bytes = 1);
+        assert_eq!(names(&open, &small), "at most 1 byte, and not 100");
+        assert_eq!(names(&small, &open), "");
+        let two = of(&|terms| terms.group = GroupSize::new(2, 3).unwrap());
+        assert_eq!(names(&open, &two), "groups are of 2..3, and not of 1..3");
+        assert_eq!(names(&two, &open), "");
+        let later = of(&|terms| terms.opens = Some(from_seconds(1001)));
+        assert!(names(&open, &later).starts_with("nothing is taken before "));
+        let before = of(&|terms| terms.opens = Some(from_seconds(1000)));
+        assert_eq!(names(&open, &before), "");
+
+        let forward = Forward {
+            moved: Vec::new(),
+            narrowed: vec!["zip is taken no more".to_owned()],
+            handed_in: 2,
+            begun: 1,
+        };
+        assert!(forward.agreed(now, true).is_ok());
+        let refused = forward.agreed(now, false).unwrap_err();
+        assert_eq!(
+            refused.message,
+            "zip is taken no more; handed in: 2 students; begun, and not handed in: 1"
         );
     }
 }

@@ -55,7 +55,7 @@ fn nobody_is_asked_for_a_signature_that_the_rules_would_refuse_and_all_are_told_
     assert!(machines.home(SIDS[1]).join("receipts/refused").is_dir());
 
     machines.teacher("course members SANDBOX --anybody");
-    machines.teacher("assignment change lab --course SANDBOX --group-size 1..2");
+    machines.teacher("assignment change lab --course SANDBOX --group-size 1..2 --yes");
     let shown = machines.text(SIDS[1], &["cosign"]);
     let told = "would be refused: the assignment is for groups of another size (";
     assert!(shown.contains(told), "{shown}");

@@ -67,7 +67,7 @@ fn what_waits_is_shown_asked_about_and_signed() {
 #[test]
 fn nobody_is_asked_to_sign_what_the_rules_would_refuse() {
     let proposed = Proposed::new();
-    let alone = "assignment change lab --course SANDBOX --group-size 1";
+    let alone = "assignment change lab --course SANDBOX --group-size 1 --yes";
     let alone: Vec<_> = alone.split(' ').collect();
     proposed.campus.administer_blackboard(&alone).succeeded();
     let dialogue = [
