@@ -88,7 +88,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A passphrase for a new CUHK is too easy to guess.
-    #[error("the passphrase given by {flag} is shorter than {MIN_CHARACTERS} characters")]
+    #[error("the passphrase given by {flag} is shorter than {MIN_CHARACTERS} characters, or blank")]
     PassphraseShort {
         /// The flag that gives it.
         flag: &'static str,
@@ -311,6 +311,12 @@ pub enum Error {
         /// Whose it is.
         signer: CrlSigner,
         /// Where it was.
+        path: PathBuf,
+    },
+    /// This user may not look for a file.
+    #[error("this user may not look for {}: it or its directory belongs to another", path.display())]
+    NotAllowed {
+        /// What was looked for.
         path: PathBuf,
     },
     /// A key that must be encrypted is not.

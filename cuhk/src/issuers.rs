@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -320,7 +321,7 @@ fn open(
 ) -> Result<Issuing, Error> {
     let dir = path::authority(signer);
     let file = home.path(&dir).join(path::KEY);
-    if !file.exists() {
+    if !is_there(&file)? {
         return Err(Error::AuthorityKeyGone { signer, path: file });
     }
     let key = open_key(&file, passphrase)?;
@@ -452,6 +453,20 @@ fn certificate_file(home: &Home, signer: CrlSigner) -> std::path::PathBuf {
     home.path(&path::authority(signer)).join(path::CERTIFICATE)
 }
 
+/// Whether there is such a file. Where this user may not look, it is not therefore gone.
+///
+/// # Errors
+///
+/// [`Error::NotAllowed`].
+pub(crate) fn is_there(file: &Path) -> Result<bool, Error> {
+    match file.try_exists() {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Error::NotAllowed {
+            path: file.to_owned(),
+        }),
+        found => Ok(found.unwrap_or(false)),
+    }
+}
+
 /// The certificate in `HOME/<dir>/cert.pem`.
 pub(crate) fn read_certificate(home: &Home, dir: &str) -> Result<Certificate, Error> {
     read_certificate_file(&home.path(dir).join(path::CERTIFICATE))
@@ -459,7 +474,7 @@ pub(crate) fn read_certificate(home: &Home, dir: &str) -> Result<Certificate, Er
 
 /// The certificate in this file.
 pub(crate) fn read_certificate_file(file: &Path) -> Result<Certificate, Error> {
-    if !file.exists() {
+    if !is_there(file)? {
         return Err(Error::CertificateGone {
             path: file.to_owned(),
         });

@@ -341,6 +341,47 @@ fn no_more_authorities_are_put_to_use_than_anybody_takes_lists_of() {
     office.types(&lines[0]).succeeded();
 }
 
+/// Only root can leave something like that.
+#[cfg(unix)]
+#[test]
+fn what_this_user_may_not_look_at_is_not_said_to_be_gone() {
+    use std::os::unix::fs::chown;
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65534;
+    let office = Office::of(Duration::from_secs(60 * 60));
+    let files = "--passphrase-file issuers.pass --root-passphrase-file root.pass";
+    office
+        .types(&format!("keys rotate students {files}"))
+        .succeeded();
+    let give = |all: &std::path::Path| {
+        let mut all = vec![all.to_owned()];
+        while let Some(one) = all.pop() {
+            if one.ends_with("issuers/students-2") {
+                continue;
+            }
+            if chown(&one, Some(NOBODY), Some(NOBODY)).is_err() {
+                return false;
+            }
+            let below = fs::read_dir(&one).into_iter().flatten();
+            all.extend(below.map(|entry| entry.unwrap().path()));
+        }
+        true
+    };
+    if !give(&office.path(".")) {
+        return;
+    }
+    let mut doctor = crate::campus::program("cuhk");
+    doctor.arg("--home").arg(office.path("home"));
+    doctor.args(["doctor", "--json"]).uid(NOBODY).gid(NOBODY);
+    let Ok(said) = doctor.output() else {
+        return;
+    };
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("this user may not look for"), "{said}");
+    assert!(said.contains("runuser -u cuhk"), "{said}");
+    assert!(!said.contains("is gone"), "{said}");
+}
+
 /// Only root can do so, and only root is refused.
 #[cfg(unix)]
 #[test]
@@ -358,6 +399,8 @@ fn root_leaves_nothing_in_somebody_elses_home() {
         "roster import roster.csv",
         "root sign-crl --root-passphrase-file root.pass",
         "revoke service/cuhk",
+        "term remove T1",
+        "witness new-key --passphrase-file issuers.pass",
     ] {
         let said = office.refuses(line, 5, "home_of_another");
         assert!(said.stderr.contains("runuser -u"), "{line}: {said:#?}");

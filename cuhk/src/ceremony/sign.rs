@@ -8,7 +8,7 @@ use scb_certs::{Certificate, DistributionUrls, Fingerprint, Passphrase, Root};
 use super::{ANSWER, SigningAnswer, SigningRequest};
 use crate::Error;
 use crate::config::path;
-use crate::issuers::{in_file, issuer_kind, open_key, read_certificate_file};
+use crate::issuers::{in_file, is_there, issuer_kind, open_key, read_certificate_file};
 
 /// Opens the root in this directory: `cert.pem` and the encrypted `key.pem`.
 ///
@@ -18,7 +18,7 @@ use crate::issuers::{in_file, issuer_kind, open_key, read_certificate_file};
 /// [`Error::Certificates`].
 pub fn open_root(dir: &Path, passphrase: &Passphrase) -> Result<Root, Error> {
     let key = dir.join(path::KEY);
-    if !key.exists() {
+    if !is_there(&key)? {
         return Err(Error::RootKeyAbsent {
             path: dir.to_owned(),
         });

@@ -10,7 +10,7 @@ use super::authorities::Standing;
 use super::{Finding, Passphrases, open_current};
 use crate::Error;
 use crate::config::path;
-use crate::issuers::{in_file, open_key};
+use crate::issuers::{in_file, is_there, open_key};
 use crate::note_keys::Signed;
 use crate::store::AuthorityKind;
 
@@ -80,7 +80,11 @@ fn authority_key(home: &Home, authority: &Standing) -> Finding {
     const CHECK: &str = "authority-key";
     let dir = path::authority(authority.signer);
     let file = home.path(&dir).join(path::KEY);
-    if !file.exists() {
+    let there = match is_there(&file) {
+        Ok(there) => there,
+        Err(error) => return Finding::unseen(CHECK, error),
+    };
+    if !there {
         return match authority.signer.kind() {
             AuthorityKind::Root => Finding::ok(
                 CHECK,
@@ -188,7 +192,7 @@ fn unsafe_key(check: &'static str, file: &Path) -> Option<Finding> {
             ),
             format!(
                 "chmod 600 {}; if others use this machine, somebody may have copied it: replace \
-                 the key",
+                 the key (of an issuing authority: cuhk keys withdraw NAME --replace)",
                 file.display()
             ),
         )),

@@ -163,14 +163,20 @@ impl Error {
                  there. If no backup has the witness's key, `cuhk witness new-key` makes another; of \
                  the log's there is no other"
             }
+            Self::NotAllowed { .. } => {
+                "nothing is lost; a command that was typed as another user, such as root, made it. Give the whole \
+                 home to the user who runs the server (chown -R cuhk: HOME), and type commands as that user: \
+                 runuser -u cuhk -- cuhk …"
+            }
             Self::AuthorityKeyGone { .. } => {
                 "put its directory back from the newest backup: cuhk restore FILE --home NEW, and \
                  copy it from there. Also one that issues no more signs its revocation list until \
                  the last certificate ends: never remove it"
             }
             Self::Certificates(scb_certs::Error::KeyFileReadable { .. }) => {
-                "whoever could read it may have copied it: if others use this machine, set up a \
-                 new CUHK instead"
+                "whoever could read it may have copied it: chmod 600 FILE; if others use this machine, put \
+                 another key in its place: of an issuing authority `cuhk keys withdraw NAME --replace`, of \
+                 anything else by a new CUHK"
             }
             _ => return None,
         })
@@ -313,6 +319,7 @@ impl Error {
             Self::Certificates(scb_certs::Error::UrlInvalid) => "url_invalid",
             Self::Certificates(scb_certs::Error::ProfileBroken(_)) => Code::ProfileBroken.as_str(),
             Self::WrongPassphrase { .. } => "wrong_passphrase",
+            Self::NotAllowed { .. } => "not_allowed",
             Self::AuthorityKeyGone { .. } => "authority_key_gone",
             Self::CertificateGone { .. } => "certificate_gone",
             Self::SigningKeyGone { .. } => "signing_key_gone",
