@@ -1,5 +1,6 @@
 //! The student's program on a terminal, driven through a pseudo-terminal.
 
+mod ceremonies;
 mod losses;
 mod passphrases;
 mod private_keys;

@@ -200,10 +200,6 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
         Command::List { .. } => open(desk.dir)?,
         _ => desk.open_to_write()?,
     };
-    let _turn = match &command {
-        Command::List { .. } => None,
-        _ => Some(Turn::take(&store, Work::Ceremony)?),
-    };
     match command {
         Command::List { json } => list(&home, &store, json),
         Command::Rotate {
@@ -233,6 +229,7 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
 }
 
 fn rotate(store: &Store, json: bool) -> Result<(), Failure> {
+    let _turn = Turn::take(store, Work::Ceremony)?;
     let retired = store.write_blocking(|records| rotate_tokens(records, now()))?;
     if json {
         return say_json(&json!({

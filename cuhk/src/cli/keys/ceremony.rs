@@ -15,9 +15,10 @@ use crate::ceremony::{
     next_key, open_root, request, request_root, require_in_force, sign, sign_root, try_key,
 };
 use crate::config::{Config, path};
-use crate::issuers::{read_certificate, read_certificate_file};
+use crate::issuers::{is_there, read_certificate, read_certificate_file};
 use crate::root::open_roots;
 use crate::store::{CrlSigner, Store};
+use crate::turn::{Turn, Work};
 
 /// Largest request or answer that is read, in bytes.
 const CEREMONY_FILE: u64 = 256 * 1024;
@@ -35,12 +36,19 @@ pub(super) fn rotate_issuer(
     kind: IssuerKind,
     (passphrases, json): (&Passphrases, bool),
 ) -> Result<(), Failure> {
-    let root_dir = home.path(&path::authority(newest_root(store)?));
-    require_root_key(&root_dir)?;
-    require_root_in_force(home, store)?;
-    Room::Ordinary.require(home, store, now())?;
+    let ready = || {
+        let root_dir = home.path(&path::authority(newest_root(store)?));
+        require_root_key(&root_dir)?;
+        require_root_in_force(home, store)?;
+        Room::Ordinary.require(home, store, now())?;
+        Ok::<_, Error>(root_dir)
+    };
+    // Before anybody types a passphrase, and again in turn: somebody else may have done something since.
+    ready()?;
     let passphrase = passphrases.issuers.read()?;
     let root_passphrase = passphrases.root.read()?;
+    let _turn = Turn::take(store, Work::Ceremony)?;
+    let root_dir = ready()?;
     let root = open_root(&root_dir, &root_passphrase)?;
     let next = certify(home, store, kind, (&root, &passphrase))?;
     match json {
@@ -69,10 +77,14 @@ pub(super) fn rotate_root(
     passphrase: &RootPassphrase,
     json: bool,
 ) -> Result<(), Failure> {
-    let root_dir = home.path(&path::authority(newest_root(store)?));
-    require_root_key(&root_dir)?;
-    Room::Ordinary.require(home, store, now())?;
+    let ready = || {
+        require_root_key(&home.path(&path::authority(newest_root(store)?)))?;
+        Room::Ordinary.require(home, store, now())
+    };
+    ready()?;
     let passphrase = passphrase.read()?;
+    let _turn = Turn::take(store, Work::Ceremony)?;
+    ready()?;
     let roots = open_roots(home, store, &passphrase, now())?;
     let request = request_root(home, store, true, now())?;
     let next = request.next.unwrap_or(CrlSigner::ROOT);
@@ -92,13 +104,16 @@ pub(super) fn write_request(
     out: &Path,
     passphrase: &IssuersPassphrase,
 ) -> Result<(), Failure> {
-    if which != Requested::Lists {
-        Room::Ordinary.require(home, store, now())?;
-    }
+    let room = || match which {
+        Requested::Lists => Ok(()),
+        _ => Room::Ordinary.require(home, store, now()),
+    };
+    room()?;
     let kind = match which {
         Requested::Students => IssuerKind::Students,
         Requested::Services => IssuerKind::Services,
         Requested::Root | Requested::Lists => {
+            let _turn = Turn::take(store, Work::Ceremony)?;
             let request = request_root(home, store, which == Requested::Root, now())?;
             let signer = request.next.unwrap_or(CrlSigner::ROOT);
             store.write_blocking(move |records| records.note(&signer, "requested", now()))?;
@@ -107,6 +122,8 @@ pub(super) fn write_request(
     };
     require_root_in_force(home, store)?;
     let passphrase = passphrase.read()?;
+    let _turn = Turn::take(store, Work::Ceremony)?;
+    room()?;
     let config: Config = load_config(home).map_err(Error::from)?;
     let request = request(home, store, &config, kind, &passphrase)?;
     let (authority, key) = (request.authority, request.key()?);
@@ -237,6 +254,7 @@ pub(super) fn take_in(
 ) -> Result<(), Failure> {
     let bytes = read_limited(file, CEREMONY_FILE)?;
     let passphrase = passphrase.read_if_given()?;
+    let _turn = Turn::take(store, Work::Ceremony)?;
     match RootAnswer::from_json(&bytes) {
         Ok(answer) => {
             if answer.certificate().is_some() {
@@ -285,7 +303,7 @@ fn written(out: &Path, bytes: &[u8], told: &str) -> Result<(), Failure> {
 
 /// Told before anybody types a passphrase.
 pub(super) fn require_root_key(root_dir: &Path) -> Result<(), Error> {
-    match root_dir.join(path::KEY).exists() {
+    match is_there(&root_dir.join(path::KEY))? {
         true => Ok(()),
         false => Err(Error::RootKeyAbsent {
             path: root_dir.to_owned(),

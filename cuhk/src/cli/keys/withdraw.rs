@@ -21,6 +21,7 @@ use crate::keys::{NamedKey, withdraw};
 use crate::revocation::Grounds;
 use crate::root::{open_roots, sign_lists};
 use crate::store::{CrlSigner, Store};
+use crate::turn::{Turn, Work};
 use crate::withdrawal::{
     RevokedWith, check_withdrawal, named_authority, revoke_issued, withdraw_authority,
 };
@@ -128,6 +129,7 @@ fn tokens(store: &Store, arguments: Arguments) -> Result<(), Failure> {
             "give no option for a key that signs tokens; the names of authorities: cuhk keys list",
         ));
     }
+    let _turn = Turn::take(store, Work::Ceremony)?;
     store.write_blocking(move |records| withdraw(records, &named, now()))?;
     if arguments.json {
         return say_json(&json!({
@@ -147,20 +149,21 @@ fn authority(
     signer: CrlSigner,
     arguments: &Arguments,
 ) -> Result<(), Failure> {
-    let is_alone = match check_withdrawal(store, signer) {
-        Err(Error::AuthorityInUse(_)) if arguments.replace => true,
-        checked => checked.map(|()| false)?,
-    };
-    let has_root = has_root(home, store, is_alone)?;
-    if is_alone {
-        Room::Emergency.require(home, store, now())?;
-    }
+    let before = Need::look(home, store, (signer, arguments.replace))?;
     let Passphrases { issuers, root } = &arguments.passphrases;
     // In the order of all commands that read both.
-    let passphrase = is_alone.then(|| issuers.read()).transpose()?;
-    let roots = match has_root {
-        true => open_roots(home, store, &root.read()?, now())?,
-        false => Vec::new(),
+    let passphrase = before.heir.then(|| issuers.read()).transpose()?;
+    let root = before.root.then(|| root.read()).transpose()?;
+    // Nobody is held up by a terminal that was forgotten; somebody else may have done something since.
+    let _turn = Turn::take(store, Work::Ceremony)?;
+    let need = Need::look(home, store, (signer, arguments.replace))?;
+    if need.heir && passphrase.is_none() {
+        return Err(Error::AuthorityInUse(signer).into());
+    }
+    let passphrase = passphrase.filter(|_| need.heir);
+    let roots = match root.filter(|_| need.root) {
+        Some(root) => open_roots(home, store, &root, now())?,
+        None => Vec::new(),
     };
     if let (Some(passphrase), Some(kind), Some(root)) =
         (passphrase, issuer_kind(signer), roots.last())
@@ -189,6 +192,32 @@ fn authority(
     match arguments.json {
         true => say_json(&as_json(signer, changed, &revoked, &unlisted(home, store)?)),
         false => tell_of_lists(home, store),
+    }
+}
+
+/// What it takes to withdraw an authority.
+struct Need {
+    /// Another has to take its place first.
+    heir: bool,
+    /// The newest root's key is here, and its passphrase needed.
+    root: bool,
+}
+
+impl Need {
+    fn look(
+        home: &Home,
+        store: &Store,
+        (signer, replace): (CrlSigner, bool),
+    ) -> Result<Self, Error> {
+        let heir = match check_withdrawal(store, signer) {
+            Err(Error::AuthorityInUse(_)) if replace => true,
+            checked => checked.map(|()| false)?,
+        };
+        let root = has_root(home, store, heir)?;
+        if heir {
+            Room::Emergency.require(home, store, now())?;
+        }
+        Ok(Self { heir, root })
     }
 }
 
