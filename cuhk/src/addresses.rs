@@ -13,18 +13,39 @@ use serde::de::{Deserialize, Deserializer, Error};
 /// their own.
 const MAX_TRUST_DOMAIN: usize = 200;
 
-/// A DNS name, in lower case.
+/// A DNS name, in lower case and without the dot of the root at its end, which no certificate has
+/// (RFC 5280, section 4.2.1.6: the preferred name syntax).
 pub(crate) fn dns_name(text: &str) -> Result<String, String> {
-    match DnsName::try_from(text) {
-        Ok(_) => Ok(text.to_ascii_lowercase()),
-        Err(_) => Err("not a DNS name".to_owned()),
+    let name = text.strip_suffix('.').unwrap_or(text);
+    match DnsName::try_from(name) {
+        Ok(_) if !name.ends_with('.') => Ok(name.to_ascii_lowercase()),
+        _ => Err("not a DNS name".to_owned()),
     }
+}
+
+/// Each once, in the order in which they were named.
+pub(crate) fn once<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for one in all {
+        if !once.contains(&one) {
+            once.push(one);
+        }
+    }
+    once
 }
 
 /// The beginning of the addresses at which revocation lists and authorities are fetched: plain HTTP
 /// (RFC 5280, section 4.2.1.13), as whoever fetches them is about to find out whom to trust.
 pub(crate) fn public_url(text: &str) -> Result<String, String> {
     let like = "it is to be like http://ca.example.edu";
+    // A scheme may be written in any case (RFC 3986, section 3.1); certificates have it in lower case.
+    let text = match text.split_once("://") {
+        Some((scheme, rest)) => &format!("{}://{rest}", scheme.to_ascii_lowercase()),
+        None => text,
+    };
+    if text.contains(['?', '#']) {
+        return Err(format!("no path can follow a `?` or `#`; {like}"));
+    }
     let url: Uri = text.parse().map_err(|_| format!("not a URL; {like}"))?;
     let host = url.host().unwrap_or_default();
     if url.scheme_str() != Some("http") {
@@ -37,25 +58,29 @@ pub(crate) fn public_url(text: &str) -> Result<String, String> {
     {
         return Err(format!("no host, or a user beside it; {like}"));
     }
+    let with_port = url.authority().map(|whole| whole.as_str() != host);
+    if with_port == Some(true) && url.port_u16().is_none_or(|port| port == 0) {
+        return Err(format!("its port is no number from 1 to 65535; {like}"));
+    }
     let address = host.trim_start_matches('[').trim_end_matches(']');
     let host = match address.parse::<IpAddr>() {
         Ok(_) => server_address(address).map(drop),
+        Err(_) if host.ends_with('.') => Err("a dot at its end".to_owned()),
         Err(_) => dns_name(host).map(drop),
     };
     host.map_err(|wrong| format!("its host: {wrong}; {like}"))?;
-    match url.query() {
-        Some(_) => Err(format!("no path can follow a `?`; {like}")),
-        None => Ok(text.to_owned()),
-    }
+    Ok(text.to_owned())
 }
 
 /// A trust domain that CUHK can serve: no label of it is empty, and it leaves room for what the
 /// names of logs and keys add to it.
 pub(crate) fn trust_domain(text: &str) -> Result<TrustDomain, String> {
-    if text.len() > MAX_TRUST_DOMAIN || text.split('.').any(str::is_empty) {
-        return Err(format!(
-            "write a name such as cuhk.edu.hk, of at most {MAX_TRUST_DOMAIN} letters"
-        ));
+    let like = "write a name such as cuhk.edu.hk";
+    if text.len() > MAX_TRUST_DOMAIN {
+        return Err(format!("longer than {MAX_TRUST_DOMAIN} letters; {like}"));
+    }
+    if text.split('.').any(str::is_empty) {
+        return Err(format!("nothing beside one of its dots; {like}"));
     }
     text.parse()
         .map_err(|error: scb_certs::Error| error.to_string())
@@ -91,7 +116,8 @@ pub(crate) fn dns_names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String
     let named = |name: String| {
         dns_name(&name).map_err(|wrong| D::Error::custom(format!("{name:?} is {wrong}")))
     };
-    names.into_iter().map(named).collect()
+    let names: Vec<_> = names.into_iter().map(named).collect::<Result<_, _>>()?;
+    Ok(once(names))
 }
 
 /// [`server_address`] of each in a file.
@@ -102,7 +128,8 @@ pub(crate) fn server_addresses<'de, D: Deserializer<'de>>(
     let read = |text: String| {
         server_address(&text).map_err(|wrong| D::Error::custom(format!("{text:?}: {wrong}")))
     };
-    addresses.into_iter().map(read).collect()
+    let addresses: Vec<_> = addresses.into_iter().map(read).collect::<Result<_, _>>()?;
+    Ok(once(addresses))
 }
 
 /// [`public_url`] in a file.
@@ -141,6 +168,11 @@ mod tests {
             "http://root@ca.example.edu",
             "http://ca.example.edu/?list=",
             "http://ca example",
+            "http://ca.example.edu/#crl",
+            "http://ca.example.edu:99999",
+            "http://ca.example.edu:0",
+            "http://ca.example.edu:",
+            "http://ca.example.edu.",
             "http://0.0.0.0:8012",
             "http://[::]/",
             "http://224.0.0.1",
@@ -182,6 +214,32 @@ mod tests {
             let told = listen_address(bad).unwrap_err();
             assert!(told.contains("such as 127.0.0.1:8011"), "{bad}: {told}");
         }
+    }
+
+    #[test]
+    fn a_scheme_in_capitals_is_the_same_one() {
+        let url = public_url("HTTP://ca.example.edu/PKI").unwrap();
+        assert_eq!(url, "http://ca.example.edu/PKI");
+        assert!(public_url("HTTPS://ca.example.edu").is_err());
+    }
+
+    #[test]
+    fn a_trust_domain_with_two_dots_is_told_what_is_wrong() {
+        for bad in ["a..b", ".hk", "hk."] {
+            let told = trust_domain(bad).unwrap_err();
+            assert!(told.contains("one of its dots"), "{told}");
+        }
+        let told = trust_domain(&"a".repeat(201)).unwrap_err();
+        assert!(told.contains("longer than 200"), "{told}");
+    }
+
+    #[test]
+    fn a_name_has_no_dot_at_its_end_and_stands_once() {
+        assert_eq!(dns_name("Localhost.").unwrap(), "localhost");
+        for wrong in [".", "..", "a..", "localhost.."] {
+            assert!(dns_name(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(once(["a", "b", "a"]), ["a", "b"]);
     }
 
     #[test]

@@ -80,10 +80,11 @@ impl Locked {
 
 /// # Errors
 ///
-/// [`Error::PassphraseShort`], naming `flag`, the one that gives it.
+/// [`Error::PassphraseShort`], also of nothing but blanks, naming `flag`, the one that gives it.
 pub(crate) fn check_length(passphrase: &Passphrase, flag: &'static str) -> Result<(), Error> {
-    match passphrase.expose().chars().count() {
-        MIN_CHARACTERS.. => Ok(()),
+    let text = passphrase.expose();
+    match text.chars().count() {
+        MIN_CHARACTERS.. if !text.trim().is_empty() => Ok(()),
         _ => Err(Error::PassphraseShort { flag }),
     }
 }
@@ -115,6 +116,9 @@ mod tests {
             ("aaa", false),
             ("1234567", false),
             ("12345678", true),
+            ("        ", false),
+            ("\t\u{3000}\t\u{3000}\t\u{3000}\t\u{3000}", false),
+            ("       a", true),
             ("陳大文陳大文陳", false),
             ("陳大文陳大文陳大", true),
         ] {

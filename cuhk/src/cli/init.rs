@@ -8,7 +8,7 @@ use scb_cli::{Failure, load_config, note, passphrase_from_flag, printable, say};
 
 use super::passphrases::Passphrases;
 use super::{Desk, now};
-use crate::addresses::{dns_name, public_url, server_address, trust_domain};
+use crate::addresses::{dns_name, once, public_url, server_address, trust_domain};
 use crate::config::path;
 use crate::passphrases::{Locked, MIN_CHARACTERS, check_different, check_length};
 use crate::{Config, Error, NewAuthority, existing, init, open_home};
@@ -54,8 +54,8 @@ impl Arguments {
             false => (self.dns.clone(), self.ip.clone()),
         };
         Config {
-            dns,
-            ip,
+            dns: once(dns),
+            ip: once(ip),
             public_url: self.public_url.clone(),
             ..Config::default()
         }
@@ -170,7 +170,7 @@ fn new_passphrase(
 fn once_more(error: &Error) -> String {
     match error {
         Error::PassphraseShort { .. } => {
-            format!("That is shorter than {MIN_CHARACTERS} characters. Once more:")
+            format!("That is shorter than {MIN_CHARACTERS} characters, or blank. Once more:")
         }
         other => format!("{other}. Once more:"),
     }

@@ -11,7 +11,7 @@ use scb_cli::Failure;
 
 use super::listing::{Form, Next};
 use super::{Desk, code, now, open};
-use crate::addresses::dns_name;
+use crate::addresses::{dns_name, once};
 use crate::admin::add_service;
 use crate::code_sheet::{with_codes_at, write_code};
 use crate::issuers::served_root;
@@ -127,8 +127,8 @@ impl Names {
         }
         Ok(Service {
             name,
-            dns_names: self.dns,
-            ip_addresses: self.ip,
+            dns_names: once(self.dns),
+            ip_addresses: once(self.ip),
         })
     }
 }
