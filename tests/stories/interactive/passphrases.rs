@@ -169,7 +169,7 @@ fn a_new_cuhk_asks_again_for_a_passphrase_that_is_short_or_the_same() {
     let dialogue = [
         ("Passphrase for the issuing authorities:", "short"),
         ("the same again:", "short"),
-        ("shorter than 8 characters. Once more:", SEEN),
+        ("shorter than 8 characters, or blank. Once more:", SEEN),
         ("Passphrase for the issuing authorities:", "long enough"),
         ("the same again:", "long enough"),
         ("Passphrase for the root", "long enough"),
