@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Chain, Crl, ServiceName, ServiceUsage, TrustStore};
@@ -116,8 +117,13 @@ pub(crate) fn all_in_force(trust: &TrustStore, now: UnixTime) -> bool {
     !trust.crls().is_empty() && trust.crls().iter().all(|list| in_force(list, now))
 }
 
-/// Whether half the life of some list is over, so that newer ones should be fetched.
-pub(crate) fn half_over(trust: &TrustStore, now: UnixTime) -> bool {
+/// Whether newer lists should be fetched, so long after the last were: half the life of one is over. At once if
+/// one has ended, as nobody is let in by it: this machine's clock has leapt.
+pub(crate) fn are_due(trust: &TrustStore, now: UnixTime, since: Duration) -> bool {
+    since > REFRESH && half_over(trust, now) || !all_in_force(trust, now)
+}
+
+fn half_over(trust: &TrustStore, now: UnixTime) -> bool {
     trust.crls().iter().any(|list| {
         let (from, to) = (list.this_update().as_secs(), list.next_update().as_secs());
         now.as_secs() > from + to.saturating_sub(from) / 2
@@ -132,3 +138,27 @@ fn in_force(list: &Crl, now: UnixTime) -> bool {
 
 /// Allowed difference between CUHK's clock and ours, in seconds.
 const SKEW: u64 = scb_protocol::CLOCK_SKEW;
+
+/// Shortest time between two fetches of lists that are getting old.
+const REFRESH: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_testkit::TestCampus;
+
+    use super::*;
+
+    #[test]
+    fn lists_that_have_ended_are_fetched_anew_at_once_and_old_ones_after_a_minute() {
+        let campus = TestCampus::new();
+        let (trust, now) = (campus.trust(), campus.now());
+        let ends = trust.crls().iter().map(Crl::next_update).min().unwrap();
+        let (soon, later) = (Duration::from_secs(1), REFRESH + Duration::from_secs(1));
+        assert!(!are_due(&trust, now, later));
+        let before = UnixTime::since_unix_epoch(Duration::from_secs(ends.as_secs() - 1));
+        assert!(!are_due(&trust, before, soon));
+        assert!(are_due(&trust, before, later));
+        assert!(are_due(&trust, ends, soon));
+    }
+}

@@ -14,9 +14,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::link::Link;
-use super::revocations::{Revocations, all_in_force, half_over, recall};
+use super::revocations::{Revocations, all_in_force, are_due, recall};
 use super::{PATIENCE, Settings, Subscription, is_away};
-
 /// How often the status is polled.
 const POLL: Duration = Duration::from_secs(1);
 /// How long one poll may take.
@@ -25,8 +24,6 @@ const POLL_PATIENCE: Duration = Duration::from_secs(2);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// For how long, at most, a failed attempt to connect answers the questions that come after it.
 const JUST_FAILED: Duration = Duration::from_millis(200);
-/// Shortest time between two fetches of lists that are getting old.
-const REFRESH: Duration = Duration::from_secs(60);
 /// Questions that are asked at once, before the first is answered.
 const TOGETHER: usize = 32;
 /// A question on its way to the task.
@@ -230,7 +227,7 @@ impl Worker {
     async fn follow(&mut self, link: &mut Link) -> Result<(), Refusal> {
         let epoch = link.status().await?;
         let now = self.settings.clock.now();
-        let ageing = self.synced.elapsed() > REFRESH && half_over(&self.current(), now);
+        let ageing = are_due(&self.current(), now, self.synced.elapsed());
         if epoch != self.epoch || ageing {
             self.sync(link).await?;
         }
