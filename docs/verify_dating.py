@@ -9,6 +9,7 @@ from verify_receipt import check, document, say, seconds, sha256
 
 # What follows on a verdict where no clock but Blackboard's shows when the statement had come.
 WORD = "; that it had come by then is Blackboard's word alone"
+NAMED = " and this very statement, whose hash it has: that there was such a one by then is CUHK's word"
 
 
 def check_committed(parts, leaf, note, trust):
@@ -59,8 +60,10 @@ def check_dated(parts, at, value, trust):
                    if one["active"] is True}
         check(len(members) == len(claims["members"]) and members.items() <= signed.items()
               and set(names) <= set(members), "members in committed.jwt")
-        say("dated", "that entry was made after CUHK's answer of %s about these members, whose hash it has"
-            % written(claims["iat"]))
+        named = claims.get("statement_sha256")
+        check(named in (None, sha256(parts["statement.json"]).hex()), "committed.jwt speaks of another statement")
+        say("dated", "that entry was made after CUHK's answer of %s about these members%s" % (
+            written(claims["iat"]), NAMED if named else ", whose hash it has"))
         return ""
     check(value["mode"] == "tokens" and len(lines) == len(names), "number of tokens in committed.jwt")
     for line, name in zip(lines, names):

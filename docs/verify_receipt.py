@@ -7,7 +7,7 @@
 ROOT is the SHA-256 fingerprint of CUHK's root certificate, from a place that you trust; two, with
 a comma between, for a receipt of the time in which one root took the place of another. With
 --witness KEY and --quorum N further witnesses (C2SP verifier keys) must have cosigned, too.
-RECEIPT may be any file that members keep: of a statement that was recorded, or of a refusal, as well.
+RECEIPT may be any file that members keep: of a statement that was recorded, of a refusal, of rules, as well.
 Prints a line for each thing that was found in order, and the verdict last. Exit code: 0 if it
 verifies, 1 if not, or if a FILE is not what was handed in or cannot be read: the verdict says which.
 """
@@ -415,6 +415,8 @@ def verify(arguments):
         told = {unbase64(m["x5t#S256"]).hex(): m["sub"] for m in claims["members"] if m["active"] is True}
         check(told == {found[name]: name for name in names} and len(claims["members"]) == len(names),
               "members in CUHK's answer")
+        check(claims.get("statement_sha256") in (None, sha256(parts["statement.json"]).hex()),
+              "CUHK was asked about another statement")
         say("confirmed", "%d active, by %s" % (len(names), claims["iss"]))
     else:
         check(len(lines) == len(names), "number of tokens")

@@ -92,7 +92,11 @@ impl Asker {
     async fn verify(&mut self, archive: &Archive) -> f64 {
         let members = self.group(archive);
         let nonce = Nonce::random().unwrap();
-        let request = Request::Verify { nonce, members };
+        let request = Request::Verify {
+            nonce,
+            members,
+            statement_sha256: None,
+        };
         let started = Instant::now();
         let reply = self.ask(&request).await;
         let took = micros(started.elapsed());
@@ -128,13 +132,19 @@ impl Asker {
         let request = Request::Verify {
             nonce,
             members: members.clone(),
+            statement_sha256: None,
         };
         let Reply::Verification { verification } = self.ask(&request).await else {
             panic!("no verification");
         };
         let domain = self.trust.trust_domain();
         let asker = SpiffeId::new_service(domain, &ServiceName::blackboard());
-        let (question, now) = (Question { nonce, members }, SystemClock.now());
+        let question = Question {
+            nonce,
+            members,
+            statement_sha256: None,
+        };
+        let now = SystemClock.now();
         match Verification::verify(&verification, &self.trust, &asker, &question, now) {
             Ok(_) => true,
             Err(refusal) if refusal.code == Code::StudentInactive => false,

@@ -63,6 +63,7 @@ impl<'a> Group<'a> {
         Question {
             nonce: Nonce::random().unwrap(),
             members: named(&self.members),
+            statement_sha256: None,
         }
     }
 
@@ -77,7 +78,7 @@ impl<'a> Group<'a> {
         issue_verification(
             &name("service/cuhk"),
             &self.policy.service,
-            question.nonce,
+            question.repeated(),
             &question.members.iter().map(answer).collect::<Vec<_>>(),
             self.campus.now(),
             &self.cuhk.key,

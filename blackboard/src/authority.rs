@@ -215,6 +215,7 @@ impl Asker {
         let request = Request::Verify {
             nonce: question.nonce,
             members: question.members.clone(),
+            statement_sha256: question.statement_sha256,
         };
         match self.ask(request).await {
             Ok(Reply::Verification { verification }) => Ok(verification),

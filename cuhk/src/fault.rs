@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Crl, SpiffeId};
+use scb_certs::{Certificate, Crl, Fingerprint, SpiffeId};
 use scb_cli::faults;
 use scb_protocol::values::Nonce;
 use scb_protocol::{MemberAnswer, TokenRequest, issue_token, issue_verification};
@@ -87,7 +87,8 @@ type Presented = (OwnIdentity, Certificate);
 pub(crate) struct Answer<'a> {
     pub(crate) issuer: &'a SpiffeId,
     pub(crate) asker: &'a SpiffeId,
-    pub(crate) nonce: Nonce,
+    /// What it repeats of the question: its nonce, and which statement it is about.
+    pub(crate) repeated: (Nonce, Option<Fingerprint>),
     pub(crate) members: Vec<MemberAnswer>,
     pub(crate) now: UnixTime,
 }
@@ -142,7 +143,7 @@ impl Faults {
     ) -> Result<String, Error> {
         match self.fault {
             Some(Fault::Silent) => sleep(SILENCE).await,
-            Some(Fault::VerificationForAnotherNonce) => answer.nonce = Nonce::random()?,
+            Some(Fault::VerificationForAnotherNonce) => answer.repeated.0 = Nonce::random()?,
             Some(Fault::VerificationOfOtherMembers) => forge::other_members(&mut answer.members),
             Some(Fault::AllInactive) => forge::inactive(&mut answer.members),
             _ => {}
@@ -150,7 +151,7 @@ impl Faults {
         let verification = issue_verification(
             answer.issuer,
             answer.asker,
-            answer.nonce,
+            answer.repeated,
             &answer.members,
             answer.now,
             &signer.key,

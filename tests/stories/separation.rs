@@ -67,6 +67,7 @@ async fn a_student_asking_what_a_service_may_ask_is_refused_and_recorded() {
             sid: sid.parse().unwrap(),
             cert_sha256: Fingerprint::of(b""),
         }],
+        statement_sha256: None,
     };
     for request in [Request::Status {}, verify] {
         let mut connection = connect(&campus.cuhk.address(), &tls, Step::One, PATIENCE)

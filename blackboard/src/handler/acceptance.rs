@@ -67,8 +67,8 @@ impl Shared {
         Ok((verified, fact))
     }
 
-    /// Before what members have signed is recorded, CUHK is asked again unless it answered in the last
-    /// minute: by what it says then, its clock bounds when that was.
+    /// Before what members have signed is recorded, CUHK is asked about them and what counts from then on: by
+    /// what it says, its clock bounds when that was.
     pub(super) async fn stands_now(&self, signed: &mut impl Standing) -> Result<(), Refusal> {
         let Some(state) = signed.stale(self.clock.now())? else {
             return Ok(());

@@ -57,6 +57,8 @@ pub(super) struct State {
     pub(super) earlier: BTreeMap<u64, SignedBundle>,
     /// Members of each question so far.
     pub(super) questions: Vec<usize>,
+    /// Which statement each question named.
+    pub(super) named: Vec<Option<Fingerprint>>,
     /// Codes seen, which must never reach the wrong server.
     pub(super) codes: Vec<Fingerprint>,
     /// Issues, but the answer is lost on the way.
@@ -109,6 +111,7 @@ impl FakeCuhk {
             bundle: None,
             earlier: BTreeMap::new(),
             questions: Vec::new(),
+            named: Vec::new(),
             codes: Vec::new(),
             lose_answers: false,
             issued: Vec::new(),
@@ -175,6 +178,11 @@ impl FakeCuhk {
 
     pub(super) fn answer(&self, answer: Answer) {
         self.set(|state| state.answer = answer);
+    }
+
+    /// Which statements it was asked about.
+    pub(super) fn named(&self) -> Vec<Option<Fingerprint>> {
+        self.state.lock().unwrap().named.clone()
     }
 
     pub(super) fn questions(&self) -> Vec<usize> {
@@ -256,13 +264,19 @@ impl Desk {
                     .map(|list| list.der().len() as u64)
                     .collect(),
             })),
-            Request::Verify { nonce, members } => {
+            Request::Verify {
+                nonce,
+                members,
+                statement_sha256,
+            } => {
+                let repeated = (nonce, statement_sha256);
+                state.named.push(statement_sha256);
                 let answered = state.questions.len();
                 state.questions.push(members.len());
                 let is_later = answered >= state.later_from;
                 let later = state.later_answer.clone().filter(|_| is_later);
                 let answer = later.unwrap_or_else(|| state.answer.clone());
-                Ok(self.verification(&answer, nonce, members, connection))
+                Ok(self.verification(&answer, repeated, members, connection))
             }
             Request::EnrolService { code, request, .. } => {
                 state.codes.push(Fingerprint::of(code.reveal().as_bytes()));
@@ -332,12 +346,11 @@ impl Desk {
     fn verification(
         &self,
         answer: &Answer,
-        nonce: Nonce,
+        (mut nonce, statement): (Nonce, Option<Fingerprint>),
         members: Vec<MemberQuestion>,
         connection: &Connection,
     ) -> Option<Reply> {
         let mut now = self.campus.now();
-        let mut nonce = nonce;
         let mut signer = self.signer.clone();
         let mut asker = connection.peer_chain().unwrap().leaf().spiffe_id().unwrap();
         let mut answers: Vec<_> = members
@@ -377,7 +390,7 @@ impl Desk {
         let verification = issue_verification(
             &issuer,
             &asker,
-            nonce,
+            (nonce, statement),
             &answers,
             now,
             &signer.key,

@@ -71,9 +71,11 @@ async fn closed_while_cuhk_does_not_answer() {
 #[tokio::test]
 async fn closed_when_cuhk_falls_silent_before_the_last_look() {
     let campus = Campus::open().await;
-    campus
-        .cuhk
-        .set(|state| state.later_answer = Some(Answer::Silent));
+    // It is asked when they come, when their statement is recorded, and then.
+    campus.cuhk.set(|state| {
+        state.later_answer = Some(Answer::Silent);
+        state.later_from = 2;
+    });
     let mut group = campus.three();
     let (connection, session) = group.open_session().await.unwrap();
     let begun = Instant::now();

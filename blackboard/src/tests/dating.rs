@@ -55,6 +55,39 @@ async fn a_receipt_shows_when_cuhk_had_answered() {
 }
 
 #[tokio::test]
+async fn cuhk_is_asked_about_the_very_statement_that_is_recorded() {
+    let campus = Campus::open().await;
+    let mut group = campus.three();
+    let zip = group.hand_in().await.unwrap();
+    let receipt = group.verify(&zip);
+    let this = Some(Fingerprint::of(receipt.statement_bytes()));
+    assert_eq!(campus.cuhk.named(), [None, this, this]);
+    assert!(receipt.is_dated_by_name());
+    // And of a group on two machines with the last signature.
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"the report");
+    a.propose(&work).await.unwrap().waits();
+    let zip = b.sign(&work).await.unwrap().receipt();
+    assert!(group.verify(&zip).is_dated_by_name());
+}
+
+#[tokio::test]
+async fn where_cuhk_is_gone_by_then_its_answer_of_a_moment_ago_counts_and_shows_less() {
+    let campus = Campus::open().await;
+    let mut group = campus.three();
+    let (connection, session) = group.open_session().await.unwrap();
+    campus.cuhk.stop().await;
+    let refusal = group.submit(connection, session).await.unwrap_err();
+    assert_eq!(refusal.code, Code::CuhkUnavailable, "before it is stored");
+    assert_eq!(modes(&campus), ["verified"]);
+    campus.cuhk.resume().await;
+    let zip = again(&group).hand_in().await.unwrap();
+    let receipt = group.verify(&zip);
+    assert_eq!(receipt.dated(), Some(campus.certs.now()));
+    assert!(!receipt.is_dated_by_name() && !receipt.is_word_alone());
+}
+
+#[tokio::test]
 async fn what_was_proved_before_has_it_and_without_it_the_receipt_is_weaker() {
     let campus = Campus::open().await;
     let mut group = campus.three();

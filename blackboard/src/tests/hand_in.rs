@@ -35,10 +35,10 @@ async fn one_student_can_hand_in_alone() {
 }
 
 #[tokio::test]
-async fn asks_cuhk_about_all_members_at_once_and_again_before_storing() {
+async fn asks_cuhk_about_all_members_at_once_and_again_when_it_is_recorded_and_before_storing() {
     let campus = Campus::open().await;
     campus.three().hand_in().await.unwrap();
-    assert_eq!(campus.cuhk.questions(), [3, 3]);
+    assert_eq!(campus.cuhk.questions(), [3, 3, 3]);
 }
 
 #[tokio::test]

@@ -52,9 +52,10 @@ async fn by_default_nobody_is_accepted() {
 #[tokio::test]
 async fn a_cuhk_that_falls_silent_before_the_last_look_is_away() {
     let campus = lenient().await;
-    campus
-        .cuhk
-        .set(|state| state.later_answer = Some(Answer::Silent));
+    campus.cuhk.set(|state| {
+        state.later_answer = Some(Answer::Silent);
+        state.later_from = 2;
+    });
     assert_eq!(mode(&campus).await, Mode::Tokens);
 }
 

@@ -9,9 +9,9 @@ use scb_tlog::VerifierKey;
 
 use crate::certificate::certificate_refusal;
 use crate::message::Message;
-use crate::message::cuhk::{MemberQuestion, Reply, Request};
+use crate::message::cuhk::{Reply, Request};
 use crate::renewal::{self, AuthorityChannel, CertificateHolder};
-use crate::values::{Der, Nonce};
+use crate::values::Der;
 use crate::verification::{MAX_QUESTION, Question};
 use crate::witness::{self, MAX_ENTRIES, OfferedCheckpoint, ServiceLog, name_of_witness};
 use crate::{Code, EnrolmentCode, Refusal, Step};
@@ -301,9 +301,20 @@ impl ExpectRequest {
                     request: verify_request(&request)?,
                 })
             }
-            (Request::Verify { nonce, members }, Caller::Service(asker)) => Ok(Admitted::Verify {
+            (
+                Request::Verify {
+                    nonce,
+                    members,
+                    statement_sha256,
+                },
+                Caller::Service(asker),
+            ) => Ok(Admitted::Verify {
                 asker: asker.clone(),
-                question: question(nonce, members)?,
+                question: question(Question {
+                    nonce,
+                    members,
+                    statement_sha256,
+                })?,
             }),
             (Request::Status {}, Caller::Service(asker)) => Ok(Admitted::Status {
                 asker: asker.clone(),
@@ -443,7 +454,8 @@ pub fn verify_request(request: &Der) -> Result<VerifiedRequest, Refusal> {
     })
 }
 
-fn question(nonce: Nonce, members: Vec<MemberQuestion>) -> Result<Question, Refusal> {
+fn question(question: Question) -> Result<Question, Refusal> {
+    let members = &question.members;
     if members.is_empty() || members.len() > MAX_QUESTION {
         return Err(Refusal::new(Code::MemberCount, Step::Three)
             .with("got", members.len())
@@ -452,7 +464,7 @@ fn question(nonce: Nonce, members: Vec<MemberQuestion>) -> Result<Question, Refu
     if let Some(sid) = first_repeated(members.iter().map(|member| &member.sid)) {
         return Err(Refusal::new(Code::DuplicateMember, Step::Three).about(sid));
     }
-    Ok(Question { nonce, members })
+    Ok(question)
 }
 
 /// The first student ID that stands twice.

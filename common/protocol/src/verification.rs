@@ -33,6 +33,16 @@ pub struct Question {
     pub nonce: Nonce,
     /// The members, in order, each once.
     pub members: Vec<MemberQuestion>,
+    /// SHA-256 of the statement that is to be recorded or stored, if the question is about one: CUHK repeats
+    /// it under its signature, and learns nothing else of it.
+    pub statement_sha256: Option<Fingerprint>,
+}
+
+impl Question {
+    /// What the answer repeats.
+    pub fn repeated(&self) -> (Nonce, Option<Fingerprint>) {
+        (self.nonce, self.statement_sha256)
+    }
 }
 
 /// Why a member is not active.
@@ -80,6 +90,8 @@ struct Claims {
     iss: SpiffeId,
     aud: SpiffeId,
     nonce: Nonce,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    statement_sha256: Option<Fingerprint>,
     iat: u64,
     exp: u64,
     members: Vec<MemberClaim>,
@@ -97,7 +109,7 @@ struct MemberClaim {
     checked_at: u64,
 }
 
-/// Signs CUHK's answer to `asker`.
+/// Signs CUHK's answer to `asker`, with what it [repeats](Question::repeated) of the question.
 ///
 /// # Errors
 ///
@@ -105,7 +117,7 @@ struct MemberClaim {
 pub fn issue_verification(
     issuer: &SpiffeId,
     asker: &SpiffeId,
-    nonce: Nonce,
+    (nonce, statement_sha256): (Nonce, Option<Fingerprint>),
     answers: &[MemberAnswer],
     now: UnixTime,
     key: &SigningKey,
@@ -123,6 +135,7 @@ pub fn issue_verification(
         iss: issuer.clone(),
         aud: asker.clone(),
         nonce,
+        statement_sha256,
         iat: now.as_secs(),
         exp: now.as_secs() + VERIFICATION_LIFETIME,
         members: answers.iter().map(member).collect(),
@@ -135,6 +148,7 @@ pub fn issue_verification(
 pub struct Verification {
     token: String,
     nonce: Nonce,
+    statement_sha256: Option<Fingerprint>,
     issued_at: UnixTime,
     members: Vec<MemberQuestion>,
     signer: CuhkSigner,
@@ -145,7 +159,7 @@ impl Verification {
     ///
     /// # Errors
     ///
-    /// `verification_invalid` (signature, issuer, asker, nonce, members, thumbprints), `platform_clock` (the
+    /// `verification_invalid` (signature, issuer, asker, nonce, statement, members, thumbprints), `platform_clock` (the
     /// clock here is more than 60 s from CUHK's: what is judged by it now would not be accepted afterwards),
     /// `signer_withdrawn` (a new answer helps), or `student_inactive` about the first member of whom CUHK says so.
     pub fn verify(
@@ -155,7 +169,7 @@ impl Verification {
         question: &Question,
         now: UnixTime,
     ) -> Result<Self, Refusal> {
-        let asked = (Some(&question.members[..]), Some(question.nonce));
+        let asked = (Some(&question.members[..]), Some(question.repeated()));
         Self::judge(token, trust, asker, asked, now)
     }
 
@@ -194,7 +208,10 @@ impl Verification {
         token: &str,
         trust: &TrustStore,
         asker: &SpiffeId,
-        (asked, nonce): (Option<&[MemberQuestion]>, Option<Nonce>),
+        (asked, repeated): (
+            Option<&[MemberQuestion]>,
+            Option<(Nonce, Option<Fingerprint>)>,
+        ),
         at: UnixTime,
     ) -> Result<Self, Refusal> {
         let (signer, claims) = read(token, trust, at)
@@ -202,10 +219,13 @@ impl Verification {
         if claims.aud != *asker {
             return Err(invalid("it was given to another service"));
         }
-        match nonce {
+        match repeated {
             // What answers another question says nothing about these members.
-            Some(nonce) if nonce != claims.nonce => {
+            Some((nonce, _)) if nonce != claims.nonce => {
                 return Err(invalid("it answers another question (nonce)"));
+            }
+            Some((_, statement)) if statement != claims.statement_sha256 => {
+                return Err(invalid("it answers a question about another statement"));
             }
             // The question was asked just now: what differs are the clocks.
             Some(_) => check_clocks(clock_ahead(from_seconds(claims.iat), at))?,
@@ -222,6 +242,7 @@ impl Verification {
         Ok(Self {
             token: token.to_owned(),
             nonce: claims.nonce,
+            statement_sha256: claims.statement_sha256,
             issued_at: from_seconds(claims.iat),
             members,
             signer,
@@ -256,6 +277,16 @@ impl Verification {
     /// The nonce of the question.
     pub fn nonce(&self) -> Nonce {
         self.nonce
+    }
+
+    /// SHA-256 of the statement that it names, if it names one.
+    pub fn statement_sha256(&self) -> Option<Fingerprint> {
+        self.statement_sha256
+    }
+
+    /// Whether it is about this statement, or none in particular.
+    pub(crate) fn may_be_about(&self, statement: Fingerprint) -> bool {
+        self.statement_sha256.is_none_or(|named| named == statement)
     }
 
     /// When CUHK signed it.

@@ -36,7 +36,7 @@ impl Authority {
     ) -> Result<(String, Vec<MemberAnswer>), Error> {
         let now = self.now();
         let live = live_service(asker, now, Step::Three);
-        let members = question.members;
+        let (repeated, members) = (question.repeated(), question.members);
         let answers = self
             .store()
             .read(move |records| {
@@ -48,11 +48,11 @@ impl Authority {
             })
             .await;
         let answers: Vec<_> = answers?;
-        let logged = self.log_answers(asker.name(), question.nonce, &answers);
+        let logged = self.log_answers(asker.name(), repeated.0, &answers);
         let answer = Answer {
             issuer: &self.name(),
             asker: asker.spiffe_id(),
-            nonce: question.nonce,
+            repeated,
             members: answers.clone(),
             now,
         };

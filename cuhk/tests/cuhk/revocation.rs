@@ -206,10 +206,14 @@ async fn an_old_backup_uses_no_epoch_and_no_number_again() {
         panic!("expected `verification`, got {answer:?}");
     };
     let asker = blackboard.chain.leaf().spiffe_id().unwrap();
-    let Request::Verify { nonce, members } = question else {
+    let Request::Verify { nonce, members, .. } = question else {
         panic!("not a question");
     };
-    let question = Question { nonce, members };
+    let question = Question {
+        nonce,
+        members,
+        statement_sha256: None,
+    };
     let (trust, now) = (university.trust(), university.clock.now());
     let refusal = Verification::verify(&verification, &trust, &asker, &question, now);
     assert_eq!(refusal.unwrap_err().params["reason"], "unknown");

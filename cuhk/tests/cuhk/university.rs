@@ -400,6 +400,7 @@ pub fn verify(members: &[(&str, Fingerprint)]) -> Request {
     Request::Verify {
         nonce: Nonce::random().unwrap(),
         members: members.iter().map(question).collect(),
+        statement_sha256: None,
     }
 }
 

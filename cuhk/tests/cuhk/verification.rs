@@ -17,12 +17,18 @@ async fn confirm(
     let Reply::Verification { verification } = university.ask(Some(asker), request).await? else {
         panic!("expected `verification`");
     };
-    let Request::Verify { nonce, members } = request else {
+    let Request::Verify {
+        nonce,
+        members,
+        statement_sha256,
+    } = request
+    else {
         panic!("not a question");
     };
     let question = Question {
         nonce: *nonce,
         members: members.clone(),
+        statement_sha256: *statement_sha256,
     };
     let asker: SpiffeId = asker.chain.leaf().spiffe_id().unwrap();
     let (trust, now) = (university.trust(), university.clock.now());
@@ -150,7 +156,7 @@ async fn an_answer_is_for_its_own_nonce_members_and_asker() {
     let Reply::Verification { verification } = reply else {
         panic!("expected `verification`, got {reply:?}");
     };
-    let Request::Verify { nonce, members } = request else {
+    let Request::Verify { nonce, members, .. } = request else {
         panic!("not a question");
     };
     let (trust, now) = (university.trust(), university.clock.now());
@@ -160,7 +166,11 @@ async fn an_answer_is_for_its_own_nonce_members_and_asker() {
         sid: "1155000002".parse().unwrap(),
         ..members[0].clone()
     };
-    let right = Question { nonce, members };
+    let right = Question {
+        nonce,
+        members,
+        statement_sha256: None,
+    };
     Verification::verify(&verification, &trust, &asker, &right, now).unwrap();
     let wrong_nonce = Question {
         nonce: scb_protocol::values::Nonce::random().unwrap(),
@@ -177,6 +187,25 @@ async fn an_answer_is_for_its_own_nonce_members_and_asker() {
     ] {
         let refusal = Verification::verify(&verification, &trust, asker, question, now);
         assert_eq!(refusal.unwrap_err().code, Code::VerificationInvalid);
+    }
+}
+
+#[tokio::test]
+async fn cuhk_repeats_which_statement_a_question_is_about() {
+    let university = University::open().await;
+    let blackboard = university.blackboard().await;
+    let first = university.student("1155000001").await;
+    for named in [None, Some(Fingerprint::of(b"statement"))] {
+        let mut request = verify(&[("1155000001", sha256(&first))]);
+        let Request::Verify {
+            statement_sha256, ..
+        } = &mut request
+        else {
+            panic!("not a question");
+        };
+        *statement_sha256 = named;
+        let answer = confirm(&university, &blackboard, &request).await.unwrap();
+        assert_eq!(answer.statement_sha256(), named);
     }
 }
 
@@ -205,10 +234,11 @@ async fn what_is_asked_at_once_is_answered_in_its_order() {
         let wait = Duration::from_secs(10);
         let reply = connection.receive_reply(Step::Three, wait).await.unwrap();
         match (request, reply) {
-            (Request::Verify { nonce, members }, Reply::Verification { verification }) => {
+            (Request::Verify { nonce, members, .. }, Reply::Verification { verification }) => {
                 let question = Question {
                     nonce: *nonce,
                     members: members.clone(),
+                    statement_sha256: None,
                 };
                 let asker = blackboard.chain.leaf().spiffe_id().unwrap();
                 let (trust, now) = (university.trust(), university.clock.now());

@@ -146,6 +146,7 @@ fn as_json(receipt: &VerifiedReceipt, arguments: &Verify) -> serde_json::Value {
         "committed_index": receipt.committed_index(),
         "entered": entered(receipt),
         "dated": receipt.dated().map(rfc3339),
+        "dated_statement": receipt.is_dated_by_name(),
         "rules": receipt.rules(),
         "lateness": lateness(receipt),
         "log": receipt.entry().0,

@@ -102,6 +102,9 @@ messages! {
             nonce: Nonce,
             /// The members, each once, 1 to 8.
             members: Vec<MemberQuestion>,
+            /// SHA-256 of the statement that it is about, if it is about one; the answer repeats it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            statement_sha256: Option<Fingerprint>,
         }
         /// The number of the last change of any status.
         "status" Status {}

@@ -5,7 +5,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, SpiffeId, StudentId, TrustStore, VerifiedStudent};
 
 use super::committed::CommittedEntry;
-use super::{Found, VerifiedReceipt, file};
+use super::{Check, Found, VerifiedReceipt, file};
 use crate::assurance::{Mode, VerifiedTokens};
 use crate::identity_token::UnverifiedToken;
 use crate::jose::{Stamp, stamp};
@@ -20,6 +20,8 @@ pub(super) struct Behind<'a> {
     pub(super) service: &'a SpiffeId,
     /// The members, in the order of the statement, as they signed.
     pub(super) students: &'a [VerifiedStudent],
+    /// SHA-256 of the statement.
+    pub(super) statement: Fingerprint,
 }
 
 /// What an entry of the moment that counts says of it.
@@ -28,20 +30,32 @@ struct Then<'a> {
     sha256: Fingerprint,
     /// Who signed over that connection.
     members: &'a [StudentId],
+    /// Of which statement, if it says so.
+    statement: Option<Fingerprint>,
 }
 
 impl<'a> Then<'a> {
     fn of(entry: &'a Entry) -> Option<Self> {
-        let (mode, sha256, members) = match entry {
-            Entry::Committed(it) => (it.mode, it.verification_sha256, &it.members),
-            Entry::Signed(it) => (it.mode, it.verification_sha256, &it.members),
+        let (mode, sha256, members, statement) = match entry {
+            Entry::Committed(it) => {
+                let statement = Some(it.statement_sha256);
+                (it.mode, it.verification_sha256, &it.members, statement)
+            }
+            Entry::Signed(it) => (it.mode, it.verification_sha256, &it.members, None),
             _ => return None,
         };
         Some(Self {
             mode,
             sha256,
             members,
+            statement,
         })
+    }
+
+    /// Whether CUHK's answer names no other statement.
+    fn may_be_of(&self, told: &Verification) -> bool {
+        self.statement
+            .is_none_or(|statement| told.may_be_about(statement))
     }
 }
 
@@ -102,13 +116,15 @@ pub fn contradicted(leaf: &Leaf, assurance: &str, trusts: &[TrustStore]) -> Opti
         let mut trusts = trusts.iter();
         leaf.log.is_of(to)
             && trusts.any(|trust| match then.mode {
-                Mode::Verified => Verification::verify_told(line, trust, to, at).is_ok(),
+                Mode::Verified => Verification::verify_told(line, trust, to, at)
+                    .is_ok_and(|told| then.may_be_of(&told)),
                 Mode::Tokens => UnverifiedToken(line).claims(trust, at).is_ok(),
             })
     };
     let mut lines = assurance.lines().zip(stamps(assurance));
     let is_whole = stamps(assurance).count() == assurance.lines().count();
-    (!is_whole || !lines.all(is_cuhks)).then(|| "it is not CUHK's word to this server".to_owned())
+    (!is_whole || !lines.all(is_cuhks))
+        .then(|| "it is not CUHK's word to this server about it".to_owned())
 }
 
 impl CommittedEntry {
@@ -121,7 +137,7 @@ impl CommittedEntry {
 }
 
 impl Behind<'_> {
-    /// CUHK's answer: about whoever signed then, and about nobody who did not.
+    /// CUHK's answer: about whoever signed then, and about nobody who did not; and about no other statement.
     fn answer(&self, then: &Then<'_>, answer: &str, at: UnixTime) -> Result<Found, String> {
         let told = Verification::verify_told(answer, self.trust, self.service, at);
         let told = told.map_err(|refusal| reason(&refusal))?;
@@ -132,9 +148,13 @@ impl Behind<'_> {
         let mut named = told.members().iter();
         let has = |sid: &StudentId| told.members().iter().any(|one| one.sid == *sid);
         let is_about = named.all(|one| is_member(&one.sid, one.cert_sha256));
+        if !told.may_be_about(self.statement) {
+            return Err("it speaks of another statement".to_owned());
+        }
         match is_about && then.members.iter().all(has) {
             true => Ok(Found::Dated {
                 at: told.issued_at(),
+                statement: told.statement_sha256(),
             }),
             false => Err("it speaks of other members or certificates".to_owned()),
         }
@@ -167,9 +187,24 @@ impl VerifiedReceipt {
     /// counts was made: within two minutes of what that says.
     pub fn dated(&self) -> Option<UnixTime> {
         self.checks().iter().find_map(|check| match check.found {
-            Found::Dated { at } => Some(at),
+            Found::Dated { at, .. } => Some(at),
             _ => None,
         })
+    }
+
+    /// Whether what CUHK answered then names this very statement: that there was such a one by then is
+    /// CUHK's word.
+    pub fn is_dated_by_name(&self) -> bool {
+        let names = |check: &Check| {
+            matches!(
+                check.found,
+                Found::Dated {
+                    statement: Some(_),
+                    ..
+                }
+            )
+        };
+        self.checks().iter().any(names)
     }
 
     /// Whether it has the proof, and that the statement had come by then is Blackboard's word alone all

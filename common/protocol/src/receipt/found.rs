@@ -194,6 +194,8 @@ pub enum Found {
     Dated {
         /// When CUHK answered, by its clock.
         at: UnixTime,
+        /// SHA-256 of the statement, if the answer names it.
+        statement: Option<Fingerprint>,
     },
     /// CUHK was away when that entry was made, which has the hash of the members' tokens.
     TokensThen {

@@ -254,7 +254,8 @@ impl GatheredSignatures {
         members.filter(|sid| !has_signed(sid)).cloned().collect()
     }
 
-    /// Judges the chains of all who have signed, and asks CUHK about them under a fresh nonce.
+    /// Judges the chains of all who have signed, and asks CUHK about them and the statement under a fresh
+    /// nonce.
     ///
     /// # Errors
     ///
@@ -263,7 +264,7 @@ impl GatheredSignatures {
         let students = verify_signers(&self.signers, &self.named, trust, now)?;
         Ok(AwaitCosigners {
             policy: Arc::clone(&self.policy),
-            question: ask_about(students.iter())?,
+            question: ask_about(students.iter(), Some(&self.bytes))?,
         })
     }
 

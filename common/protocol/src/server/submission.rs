@@ -88,7 +88,7 @@ pub struct AcceptedStatement {
     pub(super) policy: Arc<Policy>,
     pub(super) members: Vec<VerifiedMember>,
     pub(super) assurance: Assurance,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     statement: Statement,
     mac: Mac,
     signatures: Vec<u8>,

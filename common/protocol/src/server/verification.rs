@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{SpiffeId, StudentId, TrustStore, VerifiedStudent};
+use scb_certs::{Fingerprint, SpiffeId, StudentId, TrustStore, VerifiedStudent};
 
 use super::{ExpectConfirmation, MemberWatch, Policy, VerifiedPresentation};
 use crate::assurance::{Assurance, VerifiedTokens};
@@ -31,7 +31,8 @@ impl AwaitVerification {
         t1: Transcript1,
         presentations: Vec<VerifiedPresentation>,
     ) -> Result<Self, Refusal> {
-        let question = ask_about(presentations.iter().map(VerifiedPresentation::student))?;
+        let students = presentations.iter().map(VerifiedPresentation::student);
+        let question = ask_about(students, None)?;
         Ok(Self {
             policy,
             t1,
@@ -146,13 +147,19 @@ pub(super) fn verify_answer(
         .map_err(|refusal| Refusal { step, ..refusal })
 }
 
-/// A question about these students under a fresh nonce.
+/// A question about these students under a fresh nonce, and about the statement with these bytes if there is
+/// one.
 pub(super) fn ask_about<'a>(
     students: impl Iterator<Item = &'a VerifiedStudent>,
+    statement: Option<&[u8]>,
 ) -> Result<Question, Refusal> {
     let members = questions(students);
     let nonce = Nonce::random().map_err(internal)?;
-    Ok(Question { nonce, members })
+    Ok(Question {
+        nonce,
+        members,
+        statement_sha256: statement.map(Fingerprint::of),
+    })
 }
 
 /// The students and their certificates, as CUHK is asked about them.

@@ -48,7 +48,7 @@ impl MemberWatch {
                 .map_err(|refusal| refusal.about(student.sid()))?;
         }
         let students = self.members.iter().map(|(student, _)| student);
-        let questions = students.map(|student| ask_about(std::iter::once(student)));
+        let questions = students.map(|student| ask_about(std::iter::once(student), None));
         Ok(AwaitLook {
             service: &self.service,
             questions: questions.collect::<Result<_, _>>()?,

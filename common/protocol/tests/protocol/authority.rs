@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::PemObject;
-use scb_certs::{SigningKey, VerifiedRequest, create_request};
+use scb_certs::{Fingerprint, SigningKey, VerifiedRequest, create_request};
 use scb_protocol::authority::{Admitted, Caller, ExpectRequest, MAX_WRONG_CODES};
 use scb_protocol::message::Message;
 use scb_protocol::message::cuhk::{MemberQuestion, Reply, Request};
@@ -96,6 +96,7 @@ fn requests(request: &[u8]) -> [Request; 18] {
         Request::Verify {
             nonce: Nonce::from_bytes([1; 16]),
             members: members(3),
+            statement_sha256: Some(Fingerprint::of(b"statement")),
         },
         Request::Status {},
         Request::Crls {},
@@ -271,6 +272,8 @@ fn an_admitted_request_says_who_asks_for_what() {
             assert_eq!(*asker.spiffe_id(), name("service/blackboard"));
             assert_eq!(question.members, members(3));
             assert_eq!(question.nonce, Nonce::from_bytes([1; 16]));
+            let named = Some(Fingerprint::of(b"statement"));
+            assert_eq!(question.statement_sha256, named);
         }
         other => panic!("{other:?}"),
     }
@@ -384,7 +387,13 @@ fn asks_about_one_to_eight_members_each_once() {
     let [_, _, (_, service)] = callers(&campus);
     let verify = |members| {
         let nonce = Nonce::from_bytes([1; 16]);
-        handle(Request::Verify { nonce, members }, &service)
+        let statement_sha256 = None;
+        let verify = Request::Verify {
+            nonce,
+            members,
+            statement_sha256,
+        };
+        handle(verify, &service)
     };
     for count in [1, MAX_QUESTION] {
         verify(members(count)).unwrap();

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::Fingerprint;
-use scb_protocol::log_leaf::Entry;
+use scb_protocol::log_leaf::{Entry, Leaf};
 use scb_protocol::message::cuhk::MemberQuestion;
-use scb_protocol::receipt::{LogProof, VerifiedReceipt, file};
+use scb_protocol::receipt::{Evidence, LogProof, VerifiedReceipt, contradicted, file};
 use scb_protocol::server::{Outage, Policy};
 use scb_protocol::values::Nonce;
 use scb_protocol::{MemberAnswer, Mode, Question, Step, issue_verification, rfc3339};
@@ -20,13 +20,26 @@ use crate::support::{
 
 const DATED: &str = "that entry was made after CUHK's answer of 2026-03-02T04:00:00Z about these \
                      members, whose hash it has";
+const NAMED: &str = "that entry was made after CUHK's answer of 2026-03-02T04:00:00Z about these \
+                     members and this very statement, whose hash it has: that there was such a one by \
+                     then is CUHK's word";
 const WORD: &str = "that it had come by then is Blackboard's word alone";
 
 /// CUHK's answer about these, as of now by its clock.
 fn answer(group: &Group<'_>, members: Vec<MemberQuestion>) -> String {
+    answer_about(group, members, None)
+}
+
+/// The same, and about this statement.
+fn answer_about(
+    group: &Group<'_>,
+    members: Vec<MemberQuestion>,
+    statement: Option<&[u8]>,
+) -> String {
     group.answer(&Question {
         nonce: Nonce::random().unwrap(),
         members,
+        statement_sha256: statement.map(Fingerprint::of),
     })
 }
 
@@ -90,18 +103,18 @@ fn cuhks_answer_of_then_shows_when_the_entry_was_made() {
     let given = Given::to(&group);
     let zip = Witnessing::of(&given).zip();
     let receipt = given.verify(&zip).unwrap();
-    assert_eq!(told_of(&receipt, "dated"), DATED);
+    assert_eq!(told_of(&receipt, "dated"), NAMED);
     assert_eq!(receipt.dated(), Some(campus.now()));
     assert!(!receipt.is_word_alone());
     let ends = "complete at 2026-03-02T04:00:00Z\n";
-    script_says(&given, &zip, &[&format!("dated      {DATED}\n"), ends]);
+    script_says(&given, &zip, &[&format!("dated      {NAMED}\n"), ends]);
     // Years later it shows the same.
     campus
         .clock()
         .advance(Duration::from_secs(10 * 365 * 86_400));
     let root = campus.root_fingerprint();
     let receipt = VerifiedReceipt::verify(&zip, &root).unwrap();
-    assert_eq!(told_of(&receipt, "dated"), DATED);
+    assert_eq!(told_of(&receipt, "dated"), NAMED);
 }
 
 #[test]
@@ -113,13 +126,61 @@ fn a_moment_that_was_put_back_is_refused_by_all_judges() {
         put_back(&mut given, seconds);
         let zip = complete(&given);
         match is_taken {
-            true => assert_eq!(told_of(&given.verify(&zip).unwrap(), "dated"), DATED),
+            true => assert_eq!(told_of(&given.verify(&zip).unwrap(), "dated"), NAMED),
             false => all_refuse(
                 &given,
                 ("put back", &zip),
                 "and the entry that names it says",
             ),
         }
+    }
+}
+
+#[test]
+fn cuhks_answer_of_then_is_about_this_very_statement_or_shows_less() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..2]);
+    let given = Given::to(&group);
+    let statement = part(&given.files(), file::STATEMENT);
+    for (about, told) in [(None, DATED), (Some(&statement[..]), NAMED)] {
+        let zip = naming(&given, &answer_about(&group, group.named(), about));
+        let receipt = given.verify(&zip).unwrap();
+        assert_eq!(told_of(&receipt, "dated"), told);
+        assert_eq!(receipt.is_dated_by_name(), about.is_some());
+        assert!(!receipt.is_word_alone());
+        script_says(&given, &zip, &[&format!("dated      {told}\n")]);
+        if judge(Judge::Openssl) {
+            let named = if about.is_some() { "True" } else { "False" };
+            let receipt = Unpacked::from(&zip, &group);
+            receipt.step(2).says("CMS Verification successful");
+            let then = receipt.step(9);
+            then.says(&format!("it names this very statement: {named}"));
+            then.says("of then about the members: True");
+        }
+    }
+    // What Blackboard had CUHK confirm in time for another statement stands behind none that came later.
+    let other = [&statement[..], b" "].concat();
+    let of_other = answer_about(&group, group.named(), Some(&other));
+    let zip = naming(&given, &of_other);
+    all_refuse(&given, ("another", &zip), "it speaks of another statement");
+    let files = unpack(&zip);
+    let leaf = Leaf::parse(&part(&files, file::COMMITTED)).unwrap();
+    let why = |said: &str| contradicted(&leaf, said, std::slice::from_ref(&group.trust));
+    assert!(
+        why(&of_other)
+            .unwrap()
+            .contains("CUHK's word to this server")
+    );
+    // Nor does its answer immediately before it was stored.
+    let evidence = Evidence {
+        assurance: of_other,
+        ..given.evidence()
+    };
+    let zip = given.accepted(&evidence);
+    let reason = given.refuses("stored", &zip);
+    assert!(reason.contains("asked about another statement"), "{reason}");
+    if judge(Judge::Cryptography) {
+        script(&Unpacked::from(&zip, &group), &[]).fails("stored");
     }
 }
 
@@ -218,7 +279,7 @@ fn refuses_what_is_not_cuhks_word_about_these_members_then() {
     let other_service = issue_verification(
         &name("service/cuhk"),
         &name("service/library"),
-        Nonce::random().unwrap(),
+        (Nonce::random().unwrap(), None),
         &active(&group),
         campus.now(),
         &group.cuhk.key,

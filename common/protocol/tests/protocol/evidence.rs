@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use scb_certs::sign_detached;
+use scb_certs::{Fingerprint, sign_detached};
 use scb_protocol::client::Member;
 use scb_protocol::receipt::Evidence;
+use scb_protocol::values::Nonce;
 use scb_protocol::{InactiveReason, Question};
 use scb_testkit::TestCampus;
 use serde_json::{Value, json};
@@ -51,6 +52,7 @@ fn refuses_evidence_that_blackboard_should_not_have_accepted() {
     let question = |members: usize| Question {
         nonce: given.submission.assurance().verification().unwrap().nonce(),
         members: group.named()[..members].to_vec(),
+        statement_sha256: None,
     };
     let suspended = group.answer_with(&question(3), |sid| {
         (sid.as_str() == THREE[2]).then_some(InactiveReason::Suspended)
@@ -139,9 +141,15 @@ fn of_members_who_signed_elsewhere_any_certificate_of_their_own_counts() {
     let group = Group::of(&campus, &THREE);
     let given = Given::to(&group);
     let (statement, signatures) = restated(&group, elsewhere);
+    let question = Question {
+        nonce: Nonce::from_bytes([1; 16]),
+        members: group.named(),
+        statement_sha256: Some(Fingerprint::of(&statement)),
+    };
     let evidence = Evidence {
         statement,
         signatures,
+        assurance: group.answer(&question),
         ..given.evidence()
     };
     let receipt = given.verify(&given.accepted(&evidence)).unwrap();

@@ -77,6 +77,8 @@ fn tokens_proofs_and_verifications_look_like_this() {
     let stored = group.run().go().unwrap();
     let answer = stored.submission.assurance().verification().unwrap();
     names.push((answer.nonce().to_string(), "<nonce>".to_owned()));
+    let statement = answer.statement_sha256().unwrap().to_string();
+    names.push((statement, "<hex SHA-256 of the statement>".to_owned()));
     insta::assert_snapshot!("verification", jws(answer.token(), &names));
 
     let mut proof = String::new();

@@ -81,6 +81,7 @@ fn openssl_dates(receipt: &Unpacked) {
     let right = if mode == "verified" { "True" } else { "False" };
     then.says(&format!("of then about the members: {right}"));
     then.says("the entry has its hash: True");
+    then.says(&format!("it names this very statement: {right}"));
     then.says("CUHK said it at 2026-03-02T04:00:00Z");
     then.says("Verified OK");
     then.says("then.pem: OK");

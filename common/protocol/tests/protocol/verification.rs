@@ -27,6 +27,7 @@ impl<'a> Asked<'a> {
         let question = Question {
             nonce: Nonce::from_bytes([1; 16]),
             members: group.named(),
+            statement_sha256: None,
         };
         Self {
             group,
@@ -160,6 +161,12 @@ fn refuses_the_answer_to_another_question() {
     };
     let verdict = asked.verify(&group.answer(&later));
     refused("another nonce", verdict, Code::VerificationInvalid);
+    let of_a_statement = Question {
+        statement_sha256: Some(Fingerprint::of(b"statement")),
+        ..asked.question.clone()
+    };
+    let verdict = asked.verify(&group.answer(&of_a_statement));
+    refused("a statement", verdict, Code::VerificationInvalid);
     asked.verify(&asked.answer).unwrap();
     let answer = group.answer(&later);
     asked.overhear(&answer, &later.members).unwrap();
@@ -368,6 +375,7 @@ fn the_client_checks_cuhks_answer_itself() {
         let question = Question {
             nonce: Nonce::from_bytes([3; 16]),
             members: members.to_vec(),
+            statement_sha256: None,
         };
         group.answer_with(&question, |_| inactive)
     };

@@ -191,10 +191,16 @@ fn chinese(found: &Found) -> (&'static str, String) {
 /// What CUHK's clock shows of when the statement had come.
 fn dated(found: &Found) -> (&'static str, String) {
     let told = match found {
-        Found::Dated { at } => format!(
-            "該項是在中大於 {} 就這些組員的答覆之後記入的：它載有該答覆的雜湊值",
-            local_time(*at)
-        ),
+        Found::Dated { at, statement } => {
+            let (of, word) = match statement {
+                Some(_) => ("及此聲明", "；其時已有此聲明，是中大之言"),
+                None => ("", ""),
+            };
+            let at = local_time(*at);
+            format!(
+                "該項是在中大於 {at} 就這些組員{of}的答覆之後記入的：它載有該答覆的雜湊值{word}"
+            )
+        }
         Found::TokensThen { last } => format!(
             "當時未能聯絡中大：其時已送達只憑 Blackboard 之言；該項載有權杖的雜湊值，最後一個由中大於 {} \
              發出，故在其後記入",

@@ -245,7 +245,7 @@ impl Desk {
         issue_verification(
             &self.service("cuhk"),
             &self.service("blackboard"),
-            question.nonce,
+            question.repeated(),
             &answers,
             now,
             &self.signer.key,

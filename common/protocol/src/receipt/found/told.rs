@@ -157,11 +157,17 @@ impl fmt::Display for Found {
                 "that the log still holds the entry, and that no later one changed it: a receipt or an archive \
                  proves that",
             ),
-            Self::Dated { at } => write!(
-                f,
-                "that entry was made after CUHK's answer of {} about these members, whose hash it has",
-                rfc3339(*at)
-            ),
+            Self::Dated { at, statement } => {
+                let at = rfc3339(*at);
+                write!(f, "that entry was made after CUHK's answer of {at} about these members")?;
+                f.write_str(match statement {
+                    Some(_) => {
+                        " and this very statement, whose hash it has: that there was such a one by then is \
+                         CUHK's word"
+                    }
+                    None => ", whose hash it has",
+                })
+            }
             Self::TokensThen { last } => write!(
                 f,
                 "CUHK was away then: that it had come by then is Blackboard's word alone; the entry was \

@@ -22,7 +22,8 @@ pub struct AwaitReverification {
 
 impl AwaitReverification {
     pub(in crate::server) fn new(signed: Signed, commitment: Commitment) -> Result<Self, Refusal> {
-        let question = ask_about(signed.members.iter().map(Signatory::student))?;
+        let students = signed.members.iter().map(Signatory::student);
+        let question = ask_about(students, Some(&signed.bytes))?;
         Ok(Self {
             signed,
             commitment,
@@ -30,7 +31,7 @@ impl AwaitReverification {
         })
     }
 
-    /// What to ask CUHK, under a fresh nonce.
+    /// What to ask CUHK about members and statement, under a fresh nonce.
     pub fn question(&self) -> &Question {
         &self.question
     }

@@ -87,7 +87,7 @@ impl<'a> Group<'a> {
         issue_verification(
             &name("service/cuhk"),
             &self.policy.service,
-            question.nonce,
+            question.repeated(),
             answers,
             self.campus.now(),
             &signer.key,

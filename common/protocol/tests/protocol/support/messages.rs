@@ -82,6 +82,7 @@ pub(crate) fn cuhk_requests() -> Vec<cuhk::Request> {
                 sid: THREE[0].parse().unwrap(),
                 cert_sha256: hash(2),
             }],
+            statement_sha256: Some(hash(3)),
         },
         Status {},
         Crls {},
