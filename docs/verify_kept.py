@@ -1,13 +1,16 @@
 """What members keep besides receipts: Blackboard's signed word that it had recorded what they signed, or that
-it refused it. A part of `verify_receipt.py`, which must be beside it."""
+it refused it, and the rules that it told. A part of `verify_receipt.py`, which must be beside it."""
 
 import json
 from datetime import datetime, timezone
 
 import verify_receipt as receipts
+import verify_rules
 from verify_receipt import check, document, say, seconds, sha256
 
 SIGNED = ["statement.json", "leaf.json", "leaf.p7s", "cuhk-ca.pem"]
+SIGNING_TIME = bytes.fromhex("06092a864886f70d010905")
+TIMES = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}
 
 
 class Unlisted(receipts.Trust):
@@ -25,8 +28,11 @@ class Unlisted(receipts.Trust):
 def verify(arguments, parts, leaf):
     """The verdict on a file that is no receipt."""
     ((kind, value),) = leaf["entry"].items()
-    check(kind in ("committed", "signed", "refused"), "it is no receipt, but %s: see RECEIPTS.md" % kind)
+    check(kind in ("committed", "signed", "refused", "rules", "extension"),
+          "it is no receipt, but %s: see RECEIPTS.md" % kind)
     check(not arguments.file, "no file is compared with this: only a receipt proves what was handed in")
+    if kind in ("rules", "extension"):
+        return announced(arguments, parts, leaf, value)
     statement, at = document(parts["statement.json"], "scb-statement"), seconds(leaf["at"])
     roots, trusted = known(parts["cuhk-ca.pem"], arguments.root)
     trust = Unlisted(roots, b"", at, trusted)
@@ -75,6 +81,40 @@ def committed(_, parts, said, trust):
     return ("it verifies: Blackboard signed that it recorded at %s, as entry %d of the log of %s, what %s had "
             "signed; it is NO receipt: that the files came is not in it"
             % (leaf["at"], leaf["index"], place(statement), ", ".join(sids)))
+
+
+def announced(arguments, parts, leaf, value):
+    """It entered these rules, or this extension, in the log of the assignment."""
+    check(sorted(parts) == ["cuhk-ca.pem", "leaf.json", "leaf.p7s"], "not the files of rules that were told")
+    roots, trusted = known(parts["cuhk-ca.pem"], arguments.root)
+    (signer,), others = receipts.cms(parts["leaf.p7s"], parts["leaf.json"])
+    signed = signing_time(parts["leaf.p7s"])
+    trust = Unlisted(roots, b"", signed, trusted)
+    service = trust.chain(signer, others, {receipts.SERVER, receipts.CLIENT})
+    domain, what, *of = leaf["log"].split("/")
+    check(service == "spiffe://%s/service/blackboard" % domain and what == "blackboard" and len(of) == 2,
+          "the log is another service's than signed")
+    check(seconds(leaf["at"]) <= signed + 2 * receipts.SKEW, "it was signed before it was entered")
+    at = receipts.utc(signed).strftime("%Y-%m-%dT%H:%M:%SZ")
+    say("announced", "entry %d of %s, of %s, says %s, which signed it at %s"
+        % (leaf["index"], leaf["log"], leaf["at"], service, at))
+    for name, found in verify_rules.told(value) if "rules" in leaf["entry"] else verify_rules.extended(value):
+        say(name, found)
+    say("unproved", "that the log still holds the entry, and that no later one changed it: a receipt or an archive "
+        "proves that")
+    return "it verifies: Blackboard signed that this is entry %d of the log of %s; it is NO receipt" % (
+        leaf["index"], "/".join(of))
+
+
+def signing_time(signature):
+    """When its one signer says that it was signed (RFC 5652, section 11.3)."""
+    ((_, info, _),) = receipts.der(signature)
+    signed_data = receipts.der(receipts.der(receipts.der(info)[1][1])[0][1])
+    ((_, signer, _),) = receipts.der(signed_data[-1][1])
+    (found,) = [receipts.der(receipts.der(a)[1][1])[0] for _, a, _ in receipts.der(receipts.der(signer)[3][1])
+                if receipts.der(a)[0][2] == SIGNING_TIME]
+    moment = datetime.strptime(found[1].decode(), TIMES[found[0]])
+    return int(moment.replace(tzinfo=timezone.utc).timestamp())
 
 
 def refused(arguments, parts, said, trust):

@@ -9,6 +9,7 @@ from verify_receipt import check, document, say, seconds, sha256
 
 RULES = ["rules.json", "rules.tlog-proof"]
 EXTENSIONS = [["extension-%d.json" % place, "extension-%d.tlog-proof" % place] for place in range(1, 9)]
+VALUES = ["title", "opens", "due", "grace", "cutoff", "late", "counts", "group", "groups", "max_bytes", "accept"]
 PERIODS = {"day": 24 * 60 * 60, "hour": 60 * 60}
 
 
@@ -55,8 +56,7 @@ def judge(parts, leaf, note):
         (own,) = extended["given"]
         check(not extended.get("taken_back"), names[0] + " is not one student's extension")
         given.setdefault(own["sid"], own)
-        closed = ", closed after %s" % own["cutoff"] if "cutoff" in own else ""
-        say("extension", "%s until %s%s" % (own["sid"], own["due"], closed))
+        say(*extension(own))
     for one in named:
         say("extension", "entry %d is NOT in it: by how much a member was late it does not show" % one["index"])
     if not named:
@@ -64,6 +64,29 @@ def judge(parts, leaf, note):
         for member in json.loads(parts["statement.json"])["members"]:
             stands = standing(rules, given.get(member["sid"], {}), at)
             say("lateness", "%s %s, by these rules" % (member["sid"], stands))
+
+
+def told(rules):
+    """Line by line what rules say."""
+    for name in VALUES:
+        value = rules.get(name)
+        if isinstance(value, dict):
+            least, most = value["least"], value["most"]
+            value = "%d..%d" % (least, most) if least != most else most
+        if isinstance(value, list):
+            value = ",".join(value)
+        if value is not None and value != "":
+            yield name, str(value)
+
+
+def extended(value):
+    """The same of what an entry gives students."""
+    return [extension(own) for own in value["given"]]
+
+
+def extension(own):
+    closed = ", closed after %s" % own["cutoff"] if "cutoff" in own else ""
+    return "extension", "%s until %s%s" % (own["sid"], own["due"], closed)
 
 
 def terms(rules):

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::acknowledged::{is_signed, unpacked};
 use crate::assignments::{DAY, HOUR, add, at, student, teacher};
-use crate::campus::{Campus, SAMPLE, get, python, wait_for};
+use crate::campus::{Campus, SAMPLE, get, python, script, wait_for};
 use crate::monitoring::{samples, watched};
 
 const GIVEN: &str = "1155000001";
@@ -186,6 +186,8 @@ fn the_rules_that_students_are_told_are_signed_and_kept() {
         "{chinese}"
     );
     by_openssl(campus, Path::new(files[0]));
+    by_script(campus, files[0], &verdict);
+    by_script(campus, files[1], &own);
 
     let mut bytes = fs::read(files[0]).unwrap();
     let place = bytes.windows(5).position(|at| at == b"\"due\"");
@@ -193,6 +195,31 @@ fn the_rules_that_students_are_told_are_signed_and_kept() {
     let altered = campus.outside().join("altered.zip");
     fs::write(&altered, &bytes).unwrap();
     verify(altered.to_str().unwrap(), "--json").refused(3, "receipt_invalid");
+    if let Some(ran) = script(campus, &altered) {
+        assert_eq!(ran.exit, Some(1), "{}", ran.stdout);
+    }
+}
+
+/// The script says the same line by line, but for the verdict.
+fn by_script(campus: &Campus, file: &str, ours: &str) {
+    let Some(theirs) = script(campus, Path::new(file)) else {
+        return;
+    };
+    let theirs = theirs.succeeded().stdout;
+    // Ours has times as they are here.
+    let heads = |text: &str| -> Vec<String> {
+        let heads = text.lines().filter_map(|line| line.split(' ').next());
+        heads.map(str::to_owned).collect()
+    };
+    assert_eq!(heads(&theirs), heads(ours), "{theirs}");
+    assert!(
+        theirs.contains("\nlate       10%/day\n")
+            || theirs.contains("\nextension  1155000001 until 20")
+    );
+    assert!(
+        theirs.contains("verdict    it verifies: Blackboard signed that"),
+        "{theirs}"
+    );
 }
 
 /// `openssl` comes to the same verdict, and refuses rules that were altered.
@@ -233,15 +260,17 @@ fn a_receipt_shows_by_its_own_rules_who_was_late() {
         "{json:#}"
     );
     assert_eq!(json["lateness"][1]["costs_percent"], 10);
+    assert_eq!(json["dated_statement"], true, "{json:#}");
     let verdict = verify(&receipt, "").succeeded().stdout;
+    assert!(
+        verdict.contains(" and this very statement, whose hash it has"),
+        "{verdict}"
+    );
     let line = |what: &str| verdict.lines().find(|line| line.starts_with(what)).unwrap();
     assert!(line("judged").contains("late rule 10%/day"), "{verdict}");
     let by_script = |file: &str| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verify_receipt.py");
-        let mut python = python()?;
-        let root = line("root").rsplit(' ').next().unwrap();
-        let ran = python.args([script, file, root]).output().unwrap();
-        Some((ran.status.success(), String::from_utf8(ran.stdout).unwrap()))
+        let ran = script(campus, Path::new(file))?;
+        Some((ran.exit == Some(0), ran.stdout))
     };
     if let Some((is_right, said)) = by_script(&receipt) {
         assert!(is_right, "{said}");
