@@ -30,7 +30,11 @@ impl AwaitAbsent {
             let nonce = Nonce::random()
                 .map_err(|error| Refusal::new(Code::Internal, Step::Six).with("reason", error))?;
             let members = vec![member];
-            Ok(Question { nonce, members })
+            Ok(Question {
+                nonce,
+                members,
+                statement_sha256: None,
+            })
         };
         Ok(Self {
             service: service.clone(),
