@@ -66,6 +66,35 @@ fn who_stays_in_the_course_hands_in_without_the_one_who_left() {
 }
 
 #[test]
+fn who_left_is_in_no_total_of_the_class_and_gets_no_grade_of_the_group() {
+    let campus = campus();
+    list(&campus, "members CSCI3150", &[1, 3]);
+    let of = "--course CSCI3150 --assignment lab-1";
+    let shown = teacher(&campus, &format!("submissions overview {of}")).succeeded();
+    let told = "1 of 2 handed in, 1 with nothing yet; 1 more is not on the class list";
+    assert!(shown.stdout.contains(told), "{shown:#?}");
+
+    let book = campus.outside().join("book.csv");
+    fs::write(&book, "sid,grade\n1155000001,8\n").unwrap();
+    let import = |more: &str| {
+        let file = book.display();
+        let line = format!("grades import {file} {of} --maximum 10 --groups --grader Chan{more}");
+        teacher(&campus, &line).succeeded()
+    };
+    let told = import(" --dry-run").stdout;
+    assert!(told.contains("1155000001  was none, is 8 of 10"), "{told}");
+    assert!(
+        told.contains("1155000002  gets nothing from the group's grade for S-000001"),
+        "{told}"
+    );
+    let told = import(" --json").json();
+    assert_eq!(told["changed"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(told["left_out"][0]["sid"], "1155000002", "{told}");
+    let told = import(" --not-listed-yet --json").json();
+    assert_eq!(told["changed"][0]["sid"], "1155000002", "{told}");
+}
+
+#[test]
 fn who_is_suspended_keeps_nobody_from_handing_in() {
     let campus = campus();
     let roster = |what: &str| {

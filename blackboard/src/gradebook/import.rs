@@ -205,7 +205,7 @@ fn left_out_as_json(one: &LeftOut) -> serde_json::Value {
         "group_of": one.group,
         "counts": match one.why {
             Why::Counts(number) => Some(number),
-            Why::Closed | Why::Detached => None,
+            Why::Closed | Why::Detached | Why::Left => None,
         },
     })
 }
@@ -280,6 +280,10 @@ fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<
             Why::Detached => format!(
                 "{sid}  gets nothing from the group's grade for {group}: taken out of it \
                  (`submissions show {group}`)"
+            ),
+            Why::Left => format!(
+                "{sid}  gets nothing from the group's grade for {group}: is not in the course any more \
+                 (--not-listed-yet grades this student as well)"
             ),
         })?;
     }

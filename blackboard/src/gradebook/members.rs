@@ -49,6 +49,8 @@ pub(super) enum Why {
     Closed,
     /// The teacher took him out of it, and nothing else counts.
     Detached,
+    /// He is not in the course any more, or not here at all.
+    Left,
 }
 
 /// The versions of those who have a row, and of all who handed in with them.

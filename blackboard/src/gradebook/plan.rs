@@ -1,6 +1,6 @@
 //! What an import would change: each student's grade, his own before that of his group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scb_certs::StudentId;
 use scb_protocol::grade::{Given, Grade, Lateness, Points};
@@ -9,7 +9,7 @@ use scb_protocol::statement::SubmissionNumber;
 
 use super::import::Marked;
 use super::late::Late;
-use super::members::{LeftOut, Parts};
+use super::members::{LeftOut, Parts, Why};
 use crate::arguments::grades::Import;
 use crate::courses::Desk;
 use crate::store::{Error, Place};
@@ -91,7 +91,11 @@ impl Plan {
         plan.meet((desk, place), &rows, command.not_listed_yet)?;
         let late = Late::of(desk, place, command.apply_lateness)?;
         let parts = Parts::of(desk, place, rows.keys(), late.book())?;
+        let own: BTreeSet<StudentId> = rows.keys().cloned().collect();
         let mut due = plan.with_groups(rows, &parts, command.groups);
+        if !command.not_listed_yet {
+            plan.leave_out((desk, place), (&mut due, &own), &parts)?;
+        }
         // Nor does anybody who is excused get what his group gets.
         due.retain(|sid, _| !excused.contains(sid));
         let before = desk.store.grades(place)?;
@@ -249,6 +253,28 @@ impl Plan {
             }
         }
         due
+    }
+
+    /// Who has left the course gets nothing from what a group gets, as without a row of his own he would be
+    /// graded by nobody's word.
+    fn leave_out(
+        &mut self,
+        (desk, place): (&Desk, &Place),
+        (due, own): (&mut BTreeMap<StudentId, Due>, &BTreeSet<StudentId>),
+        parts: &Parts,
+    ) -> Result<(), Error> {
+        let others = due.keys().filter(|sid| !own.contains(sid)).cloned();
+        for (sid, _) in desk.store.unmet(place, others.collect())? {
+            due.remove(&sid);
+            if let Some(part) = parts.counting(&sid) {
+                self.left_out.push(LeftOut {
+                    group: part.number,
+                    why: Why::Left,
+                    sid,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// With `--groups` members may each have their own; `group_grade` is one for all.

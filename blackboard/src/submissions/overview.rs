@@ -377,10 +377,16 @@ pub(crate) struct Totals {
     never_came: u64,
     missing: u64,
     nothing_yet: u64,
+    /// Who is not on the class list, if there is one, and is in none of the numbers above.
+    not_listed: u64,
 }
 
 impl Totals {
     fn add(&mut self, line: &Line) {
+        if line.on_class_list == Some(false) {
+            self.not_listed += 1;
+            return;
+        }
         self.students += 1;
         self.late += u64::from(line.came.as_ref().is_some_and(Came::is_late));
         *match line.state {

@@ -170,5 +170,10 @@ fn totals(totals: &Totals) -> String {
             parts.push(format!("{count} {what}"));
         }
     }
-    parts.join(", ")
+    let others = match totals.not_listed {
+        0 => String::new(),
+        1 => "; 1 more is not on the class list".to_owned(),
+        more => format!("; {more} more are not on the class list"),
+    };
+    parts.join(", ") + &others
 }

@@ -110,24 +110,20 @@ impl fmt::Display for Found {
                 index,
                 log,
                 service,
-            } => {
-                let at = rfc3339(*at);
-                write!(
-                    f,
-                    "at {at}, which counts for lateness: entry {index} of {log}, says {service}"
-                )
             }
-            Self::LastSigned {
+            | Self::LastSigned {
                 at,
                 index,
                 log,
                 service,
             } => {
-                let at = rfc3339(*at);
+                let (at, last) = match self {
+                    Self::LastSigned { .. } => (rfc3339(*at), ", being the last"),
+                    _ => (rfc3339(*at), ""),
+                };
                 write!(
                     f,
-                    "at {at}, which counts for lateness, being the last: entry {index} of {log}, says \
-                     {service}"
+                    "at {at}, which counts for lateness{last}: entry {index} of {log}, says {service}"
                 )
             }
             Self::Statement(sha256) => write!(f, "SHA-256 {sha256}"),
