@@ -64,7 +64,7 @@ struct Arguments {
     #[command(flatten)]
     home: HomeArgs,
     /// Go on although the records were written at a later time than it is now by this machine's
-    /// clock, or more than 31 days before
+    /// clock, or more than 31 days before; once is enough, as it is remembered
     #[arg(long, global = true, display_order = 901)]
     clock_is_right: bool,
     /// Print the configuration in force, each option explained, and end

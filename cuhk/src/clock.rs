@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 
 use crate::Error;
-use crate::store::{CrlSigner, Records, Store};
+use crate::store::{CrlSigner, Records, Store, Trust};
 use crate::time::later;
 
 /// So far the clock may be behind the records: two machines' clocks, a little apart.
@@ -20,7 +20,7 @@ const LULL: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 pub(crate) enum ClockCheck {
     /// It must not be behind the records.
     AgainstRecords,
-    /// It is right, and was ahead when they were written.
+    /// It is right, and was ahead when they were written. That is remembered.
     Waived,
 }
 
@@ -57,6 +57,9 @@ impl ClockCheck {
     /// that clock, until somebody vouches for it or it is seen to be right again; and a clock that was
     /// believed is believed for another 31 days, so that whoever prunes every week needs nothing else.
     ///
+    /// Who vouches for a clock that is behind the records says that these are wrong. Until they are
+    /// overtaken nothing counts but when the clock was last believed.
+    ///
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::RecordInvalid`].
@@ -69,9 +72,20 @@ impl ClockCheck {
             }
             checked => checked?,
         }
-        let is_compared = trust.find()?.is_some() || last_alive(records)?.is_some();
-        if self == Self::Waived || is_compared {
-            trust.vouch(now)?;
+        let (known, last) = (trust.find()?, last_alive(records)?);
+        let is_overtaken = last.is_none_or(|last| last <= later(now, TOLERANCE));
+        let corrected_at = match (self, known) {
+            _ if is_overtaken => None,
+            (Self::Waived, _) => Some(now),
+            (Self::AgainstRecords, known) => known.and_then(|known| known.corrected_at),
+        };
+        // A few minutes back are no other time, however often.
+        let trusted = match (self, known) {
+            (Self::AgainstRecords, Some(known)) if corrected_at.is_some() => known.trusted.max(now),
+            _ => now,
+        };
+        if self == Self::Waived || known.is_some() || last.is_some() {
+            trust.vouch(trusted, corrected_at)?;
         }
         Ok(Ok(()))
     }
@@ -80,15 +94,27 @@ impl ClockCheck {
 /// Whether the clock is believed, or [`Error::ClockAhead`].
 pub(crate) type Judged = Result<(), Error>;
 
-/// The latest time at which anything was recorded or the root has signed a list.
+/// The latest time at which anything was recorded or the root has signed a list, by whatever clock.
 ///
 /// # Errors
 ///
 /// [`Error::Storage`], [`Error::RecordInvalid`].
 pub(crate) fn last_seen(records: &Records<'_>) -> Result<Option<UnixTime>, Error> {
     let recorded = records.status().last_recorded()?;
-    let list = records.lists().find(CrlSigner::ROOT)?;
-    Ok(recorded.max(list.map(|list| list.crl.this_update())))
+    Ok(recorded.max(records.lists().signed_at(CrlSigner::ROOT)?))
+}
+
+/// What the clock must not be behind: [`last_seen`], or, where somebody has said that this is of a clock
+/// that was ahead, the last time at which the clock was believed.
+///
+/// # Errors
+///
+/// [`Error::Storage`], [`Error::RecordInvalid`].
+pub(crate) fn last_believed(records: &Records<'_>) -> Result<Option<UnixTime>, Error> {
+    match records.clock_trust().find()? {
+        Some(trust) if trust.corrected_at.is_some() => Ok(Some(trust.trusted)),
+        _ => last_seen(records),
+    }
 }
 
 /// Looks at the clock before anything is recorded by it: what is recorded would be believed later. Written
@@ -102,16 +128,34 @@ pub(crate) fn before_recording(
     clock: ClockCheck,
     now: UnixTime,
 ) -> Result<Judged, Error> {
-    let is_to_be_written = store.read_blocking(move |records| {
-        clock.check(last_seen(records)?, now)?;
+    let (is_changed, is_behind) = store.read_blocking(move |records| {
+        clock.check(last_believed(records)?, now)?;
         let trust = records.clock_trust().find()?;
         let is_doubted = trust.is_some_and(|trust| trust.is_doubted);
-        Ok(clock == ClockCheck::Waived || is_doubted || is_far_ahead(records, now)?)
+        let is_changed = clock == ClockCheck::Waived || is_doubted || is_far_ahead(records, now)?;
+        Ok((is_changed, is_to_be_noted(records, now)?))
     })?;
-    match is_to_be_written {
-        true => store.write_blocking(move |records| clock.judge(records, now)),
-        false => Ok(Ok(())),
+    if !is_changed && !is_behind {
+        return Ok(Ok(()));
     }
+    match store.write_blocking(move |records| clock.judge(records, now)) {
+        // It would only have gone on: prune makes room, and notes it then.
+        Err(Error::Storage(error)) if !is_changed && error.is_full() => Ok(Ok(())),
+        judged => judged,
+    }
+}
+
+/// Whether it is to be written down that the clock is believed: nothing that is recorded says so, as the
+/// records are of a clock that was ahead.
+///
+/// # Errors
+///
+/// [`Error::Storage`], [`Error::RecordInvalid`].
+pub(crate) fn is_to_be_noted(records: &Records<'_>, now: UnixTime) -> Result<bool, Error> {
+    let trust = records.clock_trust().find()?;
+    let is_behind =
+        |trust: Trust| trust.corrected_at.is_some() && now > later(trust.trusted, TOLERANCE);
+    Ok(trust.is_some_and(is_behind))
 }
 
 /// Refuses a clock that was set back by more than five minutes: what has ended would count again,
@@ -121,7 +165,7 @@ pub(crate) fn before_recording(
 ///
 /// [`Error::ClockSetBack`], [`Error::Storage`], [`Error::RecordInvalid`].
 pub(crate) fn check(records: &Records<'_>, now: UnixTime) -> Result<(), Error> {
-    ClockCheck::AgainstRecords.check(last_seen(records)?, now)
+    ClockCheck::AgainstRecords.check(last_believed(records)?, now)
 }
 
 /// Whether the clock is so far ahead that nothing is removed by it.
@@ -139,7 +183,7 @@ pub(crate) fn is_far_ahead(records: &Records<'_>, now: UnixTime) -> Result<bool,
 fn check_ahead(records: &Records<'_>, now: UnixTime) -> Result<(), Error> {
     let trust = records.clock_trust().find()?;
     let last = match trust {
-        Some(trust) if trust.is_doubted => Some(trust.trusted),
+        Some(trust) if trust.is_all() => Some(trust.trusted),
         _ => trust.map(|trust| trust.trusted).max(last_alive(records)?),
     };
     match last {
@@ -155,12 +199,10 @@ pub(crate) fn has_leapt(before: UnixTime, now: UnixTime) -> bool {
 
 /// The latest time at which CUHK has recorded or signed anything.
 fn last_alive(records: &Records<'_>) -> Result<Option<UnixTime>, Error> {
-    let mut last = last_seen(records)?;
-    for authority in records.authorities().all()? {
-        let list = records.lists().find(authority.signer)?;
-        last = last.max(list.map(|list| list.crl.this_update()));
-    }
-    Ok(last)
+    Ok(records
+        .status()
+        .last_recorded()?
+        .max(records.lists().last_signed()?))
 }
 
 #[cfg(test)]
@@ -276,5 +318,102 @@ mod tests {
         recorded(&store, 1030);
         assert!(is_believed(&store, AgainstRecords, 1060));
         assert!(!is_believed(&store, AgainstRecords, 1092));
+    }
+
+    /// Something was recorded on day 1800 by a clock that was ahead, and on day 1001 somebody says so.
+    fn corrected() -> (tempfile::TempDir, Store) {
+        let (dir, store) = temporary();
+        recorded(&store, 1000);
+        assert!(!is_believed(&store, ClockCheck::AgainstRecords, 1800));
+        recorded(&store, 1800);
+        let plain = before_recording(&store, ClockCheck::AgainstRecords, at(1001));
+        assert!(matches!(plain, Err(Error::ClockSetBack { .. })));
+        before_recording(&store, ClockCheck::Waived, at(1001))
+            .unwrap()
+            .unwrap();
+        (dir, store)
+    }
+
+    #[test]
+    fn who_vouches_for_a_clock_behind_the_records_says_that_these_are_wrong() {
+        use ClockCheck::AgainstRecords;
+        let (_dir, store) = corrected();
+        let plain = |day| before_recording(&store, AgainstRecords, at(day));
+        for leap in [1801, 1802, 2600] {
+            // One word was enough.
+            plain(1002).unwrap().unwrap();
+            assert!(is_believed(&store, AgainstRecords, 1002));
+            // The same clock is ahead once more, and somebody records by it all the same.
+            assert!(!would_be(&store, leap), "{leap}");
+            plain(leap).unwrap().unwrap_err();
+            recorded(&store, leap);
+            assert!(!is_believed(&store, AgainstRecords, leap), "{leap}");
+        }
+        plain(1003).unwrap().unwrap();
+        let back = plain(1002);
+        assert!(matches!(back, Err(Error::ClockSetBack { .. })), "{back:?}");
+    }
+
+    #[test]
+    fn records_that_are_overtaken_are_what_the_clock_is_held_against_again() {
+        use ClockCheck::AgainstRecords;
+        let (_dir, store) = corrected();
+        let plain = |day| before_recording(&store, AgainstRecords, at(day));
+        let is_corrected = || {
+            let find = |records: &Records<'_>| records.clock_trust().find();
+            store
+                .read_blocking(find)
+                .unwrap()
+                .unwrap()
+                .corrected_at
+                .is_some()
+        };
+        for day in (1030..1800).step_by(30) {
+            plain(day).unwrap().unwrap();
+            assert!(is_corrected(), "{day}");
+        }
+        plain(1810).unwrap().unwrap();
+        assert!(!is_corrected());
+        recorded(&store, 1820);
+        assert!(would_be(&store, 1851));
+        assert!(plain(1815).is_err());
+    }
+
+    #[test]
+    fn a_second_leap_of_a_doubted_clock_is_not_held_against_the_first() {
+        let (_dir, store) = temporary();
+        recorded(&store, 1000);
+        let leap = |before, day| {
+            let doubt =
+                move |records: &Records<'_>| records.clock_trust().doubt(at(before), at(day));
+            store.write_blocking(doubt).unwrap();
+        };
+        leap(1000, 1800);
+        leap(1800, 2600);
+        assert!(!would_be(&store, 1800));
+    }
+
+    #[test]
+    fn no_list_is_decoded_to_look_at_the_clock() {
+        use ClockCheck::{AgainstRecords, Waived};
+        let (dir, store) = temporary();
+        recorded(&store, 1000);
+        let issuer = crate::store::issuer(scb_certs::IssuerKind::Students);
+        let crl = issuer.sign_crl(1, at(1000), at(1001), &[]).unwrap();
+        let list = StoredList { crl, epoch: 1 };
+        let sign = move |records: &Records<'_>| {
+            records.lists().replace(CrlSigner::ROOT, &list)?;
+            records.lists().replace(CrlSigner::STUDENTS, &list)
+        };
+        store.write_blocking(sign).unwrap();
+        // Whoever decoded one would be told that it is damaged.
+        let other = rusqlite::Connection::open(dir.path().join("cuhk.db")).unwrap();
+        let damaged = other.execute("UPDATE revocation_list SET der = x'30'", []);
+        assert_eq!(damaged.unwrap(), 2);
+        let looked = |clock, day| before_recording(&store, clock, at(day)).unwrap();
+        looked(AgainstRecords, 1001).unwrap();
+        looked(AgainstRecords, 1800).unwrap_err();
+        looked(Waived, 1800).unwrap();
+        assert!(is_believed(&store, AgainstRecords, 1801));
     }
 }

@@ -38,7 +38,7 @@ use crate::Error;
 pub use authorities::{Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 pub use bundles::TrustBundles;
 pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocation};
-pub(crate) use clock_trust::ClockTrust;
+pub(crate) use clock_trust::{ClockTrust, Trust};
 pub use codes::{CodeRecord, Codes, OpenCode};
 pub(crate) use imports::{Begun, Imports, Step};
 pub use lists::{RevocationLists, StoredList};
@@ -362,6 +362,10 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("store/migrations/0019_contradicted_log.sql")),
         M::up(include_str!("store/migrations/0020_clock_trust.sql")),
         M::up(include_str!("store/migrations/0021_operation.sql")),
+        M::up_with_hook(
+            include_str!("store/migrations/0022_corrected_clock.sql"),
+            |transaction: &Transaction<'_>| RevocationLists::date_all(transaction),
+        ),
     ])
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Error;
-use crate::clock;
+use crate::clock::{self, ClockCheck};
 use crate::own_identity::{OwnIdentity, Purpose};
 use crate::publication::{Publication, RevokedCertificates};
 use crate::published_keys::PublishedKeys;
@@ -51,6 +51,8 @@ pub(crate) struct Upkeep {
     current: watch::Sender<Arc<Current>>,
     tls: watch::Sender<Arc<ServerTls>>,
     seen: watch::Sender<UnixTime>,
+    /// When it was last looked whether it is to be noted that the clock is believed.
+    noted: watch::Sender<UnixTime>,
 }
 
 impl Upkeep {
@@ -80,6 +82,7 @@ impl Upkeep {
             current: watch::Sender::new(Arc::new(current)),
             tls: watch::Sender::new(Arc::new(tls)),
             seen: watch::Sender::new(now),
+            noted: watch::Sender::new(now),
         })
     }
 
@@ -154,6 +157,29 @@ impl Upkeep {
                 rfc3339(before),
                 rfc3339(now)
             );
+        }
+        self.note_clock(now).await
+    }
+
+    /// Notes every five minutes that the clock is believed, where the records do not say so because
+    /// somebody has said that they are of a clock that was ahead.
+    async fn note_clock(&self, now: UnixTime) -> Result<(), Error> {
+        let noted = *self.noted.borrow();
+        if noted <= now && now < later(noted, CLOCK_TOLERANCE) {
+            return Ok(());
+        }
+        self.noted.send_replace(now);
+        let store = &self.signing.store;
+        let is_due = store.read(move |records| clock::is_to_be_noted(records, now));
+        if is_due.await? {
+            let judge = move |records: &Records<'_>| ClockCheck::AgainstRecords.judge(records, now);
+            // A doubt was told when it arose, and a full disk is by whoever needs more of it.
+            if let Err(error) = store.write(judge).await {
+                tracing::warn!(
+                    "cannot note that the clock is believed: {}",
+                    with_causes(&error)
+                );
+            }
         }
         Ok(())
     }

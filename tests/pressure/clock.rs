@@ -1,8 +1,12 @@
 //! A machine whose clock is not CUHK's.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::campus::{Campus, Server, get, monitor, program, serve_at, wait_for};
+use tempfile::TempDir;
+
+use crate::campus::{Campus, Ran, Server, get, monitor, program, serve_at, wait_for, write_secret};
 use crate::disk::submit_with;
 use crate::fsync::shim;
 use crate::ledger::Ledger;
@@ -81,4 +85,137 @@ fn under_a_clock_that_is_not_cuhks_nothing_is_taken_and_everybody_is_told_why() 
     wait_for(&monitor, "/readyz", 200);
     ledger.note(&submit_with(&campus, "after", &[]).succeeded());
     ledger.is_all_of(&campus);
+}
+
+/// A CUHK on a machine whose clock can be set.
+struct Office {
+    dir: TempDir,
+    shim: PathBuf,
+}
+
+impl Office {
+    fn new() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let shim = shim(dir.path(), SHIM)?;
+        let office = Self { dir, shim };
+        office.is_ahead(0);
+        for file in ["issuers.pass", "root.pass"] {
+            write_secret(&office.path(file), &format!("a passphrase for {file}\n"));
+        }
+        let roster = "sid,name\n1155000001,A\n1155000002,B\n";
+        fs::write(office.path("roster.csv"), roster).unwrap();
+        let files = "--passphrase-file issuers.pass --root-passphrase-file root.pass";
+        office.types(&format!("init {files}")).succeeded();
+        let import = "roster import roster.csv --codes-out codes.csv";
+        office.types(import).succeeded();
+        Some(office)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn is_ahead(&self, days: u32) {
+        let seconds = u64::from(days) * 24 * 60 * 60;
+        fs::write(self.path("ahead"), seconds.to_string()).unwrap();
+    }
+
+    fn command(&self, home: &Path, line: &str) -> Command {
+        let mut command = program("cuhk");
+        command.current_dir(self.dir.path());
+        command.env("LD_PRELOAD", &self.shim);
+        command.env("CLOCK_AHEAD", self.path("ahead"));
+        command.arg("--home").arg(home).args(line.split(' '));
+        command
+    }
+
+    fn types(&self, line: &str) -> Ran {
+        Ran::of(&mut self.command(Path::new("home"), line))
+    }
+
+    /// Whether a server warns of the clock when it starts.
+    fn warns(&self, flag: &str) -> bool {
+        let line = format!("{flag}serve --listen 127.0.0.1:0 --passphrase-file issuers.pass");
+        let server = Server::start_command(&mut self.command(Path::new("home"), &line));
+        server.log().contains("nothing was removed")
+    }
+
+    #[track_caller]
+    fn refuses(&self, line: &str, code: &str) {
+        let ran = self.types(line);
+        assert_eq!(ran.exit, Some(5), "{line}: {ran:#?}");
+        let code = format!("error[{code}]");
+        assert!(ran.stderr.contains(&code), "{line}: {ran:#?}");
+    }
+
+    /// Nothing is removed, and everybody is told.
+    #[track_caller]
+    fn is_doubted(&self) {
+        let before = self.codes();
+        self.refuses("prune", "clock_ahead");
+        self.refuses("code issue 1155000002 --replace", "clock_ahead");
+        assert_eq!(self.codes(), before);
+    }
+
+    /// All that have been recorded.
+    fn codes(&self) -> u32 {
+        let database = rusqlite::Connection::open(self.path("home/cuhk.db")).unwrap();
+        let sql = "SELECT count(*) FROM enrolment_code";
+        database.query_one(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn doctor_says(&self, outcome: &str, told: &str) {
+        let all = self.types("doctor --json").json();
+        let mut findings = all.as_array().unwrap().iter();
+        let clock = findings.find(|one| one["check"] == "clock").unwrap();
+        assert_eq!(clock["outcome"], outcome, "{clock}");
+        assert!(clock["seen"].as_str().unwrap().contains(told), "{clock}");
+    }
+}
+
+/// The battery is empty, so that each start is years ahead until the time was fetched.
+#[test]
+fn a_clock_that_is_ahead_at_each_start_is_doubted_each_time_and_one_word_is_enough() {
+    let Some(office) = Office::new() else { return };
+    office.is_ahead(800);
+    assert!(office.warns(""));
+    office.is_doubted();
+    office.is_ahead(0);
+    office.refuses("prune", "clock_set_back");
+    assert!(!office.warns("--clock-is-right "), "somebody vouches");
+    office.doctor_says("ok", "later records are of a clock that was ahead");
+
+    for days in [800, 810, 1000] {
+        office.is_ahead(days);
+        office.doctor_says("fail", "far ahead again");
+        assert!(office.warns(""), "{days}");
+        office.is_doubted();
+        // In an emergency that is told, and proves nothing.
+        office.types("roster suspend 1155000001").succeeded();
+        office.is_doubted();
+
+        office.is_ahead(0);
+        assert!(!office.warns(""), "{days}");
+        for line in [
+            "prune",
+            "roster restore 1155000001",
+            "code issue 1155000001 --replace",
+            "keys rotate tokens",
+        ] {
+            office.types(line).succeeded();
+        }
+        office.doctor_says("ok", "later records are of a clock that was ahead");
+    }
+
+    // Whoever puts back a backup knows it as well.
+    office.types("backup night.zip").succeeded();
+    let restored = |line: &str| Ran::of(&mut office.command(Path::new("restored"), line));
+    restored("restore night.zip").succeeded();
+    restored("prune").succeeded();
+    office.is_ahead(800);
+    let refused = restored("prune");
+    assert!(
+        refused.stderr.contains("error[clock_ahead]"),
+        "{refused:#?}"
+    );
 }

@@ -271,8 +271,6 @@ fn a_clock_that_was_set_back_is_told_and_can_be_overruled() {
     record(Duration::from_secs(3600));
     let said = office.refuses_to_serve(5, "clock_set_back");
     assert!(said.contains("--clock-is-right"), "{said}");
-    let overruled = [&listen[..], &["--clock-is-right"]].concat();
-    drop(Server::start_command(&mut office.serve(&overruled)));
 
     // Whatever signs or writes down a time says so as well, and does nothing.
     let epoch = || store.read_blocking(|records| records.status().epoch());
@@ -313,10 +311,19 @@ fn a_clock_that_was_set_back_is_told_and_can_be_overruled() {
     assert!(ran.stderr.contains("[clock_set_back]"), "{ran:#?}");
     assert!(!restored.exists(), "half a home");
     restore(&["--clock-is-right"]).succeeded();
+    let mut sign = program("cuhk");
+    sign.arg("--home").arg(&restored).args(["root", "sign-crl"]);
+    Ran::of(sign.args(["--root-passphrase-file", &roots])).succeeded();
+
+    // Said once, that is enough.
+    let overruled = [&listen[..], &["--clock-is-right"]].concat();
+    drop(Server::start_command(&mut office.serve(&overruled)));
+    drop(Server::start_command(&mut office.serve(&listen)));
     for line in [
         "roster list",
         "keys list",
-        "code issue 1155000001 --clock-is-right",
+        "code issue 1155000001 --replace",
+        "prune",
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
         Ran::of(&mut office.command(&arguments)).succeeded();

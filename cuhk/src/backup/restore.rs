@@ -10,7 +10,7 @@ use scb_certs::{Fingerprint, ServiceName};
 use scb_cli::{Home, Role, create_private_dir, create_private_file, load_config, parse_date};
 
 use super::archive::Verified;
-use crate::clock::{ClockCheck, Judged, last_seen};
+use crate::clock::{ClockCheck, Judged, last_believed, last_seen};
 use crate::config::path;
 use crate::draft::{self, Finished};
 use crate::issuers::read_certificate;
@@ -131,7 +131,7 @@ fn check_in(
         })?;
         let last_recorded = records.status().last_recorded()?;
         let last_seen = last_seen(records)?.max(made);
-        clock.check(last_seen, now)?;
+        clock.check(last_believed(records)?.max(made), now)?;
         let believed = clock.judge(records, now)?;
         records.status().jump(beyond(now, last_seen))?;
         records.bundles().restored()?;

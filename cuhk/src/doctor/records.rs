@@ -209,24 +209,44 @@ fn witness(records: &Records<'_>) -> Result<Finding, Error> {
 }
 
 fn time(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
-    let seen = |last| format!("now {}, last record {}", local_time(now), local_time(last));
-    Ok(match clock::last_seen(records)? {
+    const CHECK: &str = "clock";
+    let corrected_at = records
+        .clock_trust()
+        .find()?
+        .and_then(|trust| trust.corrected_at);
+    let seen = |last| match corrected_at {
+        None => format!("now {}, last record {}", local_time(now), local_time(last)),
+        Some(at) => format!(
+            "now {}, believed at {}; as was said at {}, later records are of a clock that was ahead",
+            local_time(now),
+            local_time(last),
+            local_time(at)
+        ),
+    };
+    Ok(match clock::last_believed(records)? {
         Some(last) if clock::check(records, now).is_err() => Finding::fail(
-            "clock",
+            CHECK,
             format!("{}: the clock is behind, or was ahead then", seen(last)),
             "set this machine's clock (`timedatectl` shows it). If it is right, it was ahead when the \
-             records were written: until they are overtaken add --clock-is-right to what refuses",
+             records were written: say so once, with what refuses: add --clock-is-right",
         ),
+        Some(last) if clock::is_far_ahead(records, now)? && corrected_at.is_some() => {
+            Finding::fail(
+                CHECK,
+                format!("{}: it is far ahead again", seen(last)),
+                CLOCK_AHEAD,
+            )
+        }
         _ if clock::is_far_ahead(records, now)? => Finding::warn(
-            "clock",
+            CHECK,
             format!(
                 "now {}: the clock is far ahead, or nothing was recorded for so long",
                 local_time(now)
             ),
             CLOCK_AHEAD,
         ),
-        Some(last) => Finding::ok("clock", seen(last)),
-        None => Finding::ok("clock", format!("now {}, no record yet", local_time(now))),
+        Some(last) => Finding::ok(CHECK, seen(last)),
+        None => Finding::ok(CHECK, format!("now {}, no record yet", local_time(now))),
     })
 }
 

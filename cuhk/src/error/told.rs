@@ -116,7 +116,7 @@ impl Error {
             }
             Self::ClockSetBack { .. } => {
                 "nothing was done; set the clock (`timedatectl` shows it) and do the same again; if \
-                 it is right and was ahead before, add --clock-is-right"
+                 it is right and was ahead before, say so once: add --clock-is-right"
             }
             Self::ClockAhead { .. } => CLOCK_AHEAD,
             Self::LogContradicted { .. } => {

@@ -1,6 +1,7 @@
 //! Revocation lists.
 
 use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite_migration::HookResult;
 use rustls_pki_types::UnixTime;
 use scb_certs::Crl;
 
@@ -44,6 +45,50 @@ impl<'a> RevocationLists<'a> {
     pub fn covering(&self, signer: CrlSigner, epoch: u64) -> Result<Option<StoredList>, Error> {
         let params = params![signer.to_string(), convert::integer(epoch)];
         self.one("authority = ?1 AND epoch = ?2", params)
+    }
+
+    /// When the current list was signed, without decoding it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn signed_at(&self, signer: CrlSigner) -> Result<Option<UnixTime>, Error> {
+        let signed: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT this_update FROM revocation_list WHERE authority = ?1")?
+            .query_row([signer.to_string()], |row| row.get(0))
+            .optional()?;
+        signed.map(convert::time).transpose()
+    }
+
+    /// When the newest list of all was signed, without decoding any.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn last_signed(&self) -> Result<Option<UnixTime>, Error> {
+        let signed: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT max(this_update) FROM revocation_list")?
+            .query_one([], |row| row.get(0))?;
+        signed.map(convert::time).transpose()
+    }
+
+    /// Writes down of each list, once, when it was signed. One that cannot be decoded says nothing.
+    pub(super) fn date_all(connection: &Connection) -> HookResult {
+        let mut lists = connection.prepare("SELECT authority, der FROM revocation_list")?;
+        let rows = lists.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows: Vec<(String, Vec<u8>)> = rows.collect::<Result<_, _>>()?;
+        for (authority, der) in rows {
+            let Ok(crl) = Crl::from_der(&der) else {
+                continue;
+            };
+            connection.execute(
+                "UPDATE revocation_list SET this_update = ?2 WHERE authority = ?1",
+                params![authority, convert::seconds(crl.this_update())],
+            )?;
+        }
+        Ok(())
     }
 
     fn one(&self, filter: &str, params: impl Params) -> Result<Option<StoredList>, Error> {
@@ -95,10 +140,12 @@ impl<'a> RevocationLists<'a> {
         let replaced = self
             .connection
             .prepare_cached(
-                "INSERT INTO revocation_list (authority, number, epoch, next_update, der)
-                 VALUES (?1, ?2, ?3, ?4, ?5)
+                "INSERT INTO revocation_list
+                     (authority, number, epoch, this_update, next_update, der)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT (authority) DO UPDATE SET
                      number = excluded.number, epoch = excluded.epoch,
+                     this_update = excluded.this_update,
                      next_update = excluded.next_update, der = excluded.der
                  WHERE excluded.number > revocation_list.number",
             )?
@@ -106,6 +153,7 @@ impl<'a> RevocationLists<'a> {
                 signer.to_string(),
                 convert::integer(list.crl.number()),
                 convert::integer(list.epoch),
+                convert::seconds(list.crl.this_update()),
                 convert::seconds(list.crl.next_update()),
                 list.crl.der(),
             ])?;
@@ -194,6 +242,28 @@ mod tests {
                 let far = records.status().jump(Duration::from_secs(now + 60))?;
                 assert!(far > now + 1_000_000);
                 assert_eq!(lists.next_number(CrlSigner::STUDENTS, at(60))?, far);
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn a_list_that_was_stored_before_says_when_it_was_signed() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let lists = records.lists();
+                lists.replace(CrlSigner::ROOT, &list(5, 1))?;
+                lists.replace(CrlSigner::STUDENTS, &list(6, 1))?;
+                let connection = records.connection;
+                connection.execute("UPDATE revocation_list SET this_update = 0", [])?;
+                let damage = "UPDATE revocation_list SET der = x'30' WHERE authority = 'students'";
+                connection.execute(damage, [])?;
+                RevocationLists::date_all(connection).unwrap();
+                assert_eq!(lists.signed_at(CrlSigner::ROOT)?, Some(at(0)));
+                assert_eq!(lists.last_signed()?, Some(at(0)));
+                assert_eq!(lists.signed_at(CrlSigner::STUDENTS)?.unwrap().as_secs(), 0);
+                assert_eq!(lists.signed_at(CrlSigner::SERVICES)?, None);
                 Ok(())
             })
             .unwrap();

@@ -159,3 +159,30 @@ async fn a_cuhk_that_serves_and_is_asked_nothing_signs_its_lists_every_day() {
     let doubted = reader.query_one(sql, [], |row| row.get::<_, u32>(0));
     assert_eq!(doubted.unwrap(), 0);
 }
+
+/// The records are of a clock that was two years ahead, and somebody has said so: no list that is signed
+/// says how late it is.
+#[tokio::test]
+async fn a_server_notes_that_its_clock_is_believed_where_no_record_says_so() {
+    let university = University::open().await;
+    let database = rusqlite::Connection::open(university.home().path("cuhk.db")).unwrap();
+    let now = || i64::try_from(university.clock.now().as_secs()).unwrap();
+    let said = now();
+    let correct =
+        "INSERT OR REPLACE INTO clock_trust (id, trusted, corrected_at) VALUES (1, ?1, ?1)";
+    database.execute(correct, [said]).unwrap();
+    let code = "INSERT INTO enrolment_code (digest, subject, issued_at, expires_at)
+                VALUES (zeroblob(32), 'x', ?1, ?1)";
+    let ahead = said + 800 * 24 * 3600;
+    database.execute(code, [ahead]).unwrap();
+    for day in 1..=45 {
+        university.clock.advance(24 * HOUR);
+        university.refresher.refresh().await.unwrap();
+        let sql =
+            "SELECT trusted, doubted_at IS NULL AND corrected_at IS NOT NULL FROM clock_trust";
+        let noted: (i64, bool) = database
+            .query_one(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(noted, (now(), true), "day {day}");
+    }
+}
