@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::campus::{Campus, SAMPLE};
+use crate::campus::{ByHand, Campus, SAMPLE};
 use crate::witness::until_seen;
 
 /// The one stored file of a campus.
@@ -18,6 +18,27 @@ fn stored(campus: &Campus) -> PathBuf {
     let folders = folders.filter(|path| path.file_name().unwrap().len() == 2);
     let mut files = folders.flat_map(below);
     files.next().unwrap()
+}
+
+/// A nightly check that was set up on the first day.
+#[test]
+fn before_the_first_start_nothing_is_damaged() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let cuhk = campus.serve_cuhk();
+    campus.certify_blackboard(&cuhk);
+    let is_sound = || {
+        let sound = campus.blackboard(&["fsck"]).succeeded().stdout;
+        assert!(
+            sound.ends_with("everything is as it was stored\n"),
+            "{sound}"
+        );
+    };
+    is_sound();
+    campus.add_course();
+    is_sound();
+    drop(campus.start_blackboard());
+    is_sound();
 }
 
 #[test]

@@ -128,14 +128,17 @@ fn size_of(dir: &Path) -> Result<u64, Error> {
     Ok(sizes.fold(0, u64::saturating_add))
 }
 
-/// The IDs of the uploads in this directory.
+/// The IDs of the uploads in this directory; none before it is made.
 pub(crate) fn upload_ids(dir: &Path) -> Result<Vec<UploadId>, Error> {
     let id = |entry: io::Result<fs::DirEntry>| -> Result<Option<UploadId>, Error> {
         let name = entry.map_err(Error::io("list", dir))?.file_name();
         let id = HEXLOWER.decode(name.as_encoded_bytes()).ok();
         Ok(id.and_then(|id| id.try_into().ok()))
     };
-    let entries = fs::read_dir(dir).map_err(Error::io("list", dir))?;
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io("list", dir))?,
+    };
     entries.filter_map(|entry| id(entry).transpose()).collect()
 }
 
