@@ -4,6 +4,7 @@ pub(crate) mod courses;
 pub(crate) mod grades;
 mod submissions;
 mod witness;
+mod writing;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use self::submissions::{Archive, Detach, Submissions};
 #[cfg(test)]
 pub(crate) use self::witness::AcceptLog;
 pub(crate) use self::witness::WitnessCommand;
+pub(crate) use self::writing::Use;
 use crate::fault::{Fault, FaultChoice};
 use crate::fsck::OneAssignment;
 

@@ -15,7 +15,7 @@ use scb_protocol::{EnrolmentCode, Fact, Step, StepEvent, install_crypto};
 use scb_storage::HomeLock;
 use scb_transport::{Clock, Shutdown, SystemClock, telemetry, tell_service_manager};
 
-use crate::arguments::{Arguments, Command, Init, LogForm, Logging, Serve};
+use crate::arguments::{Arguments, Command, Init, LogForm, Logging, Serve, Use};
 use crate::authority::CuhkAddress;
 use crate::config::Config;
 use crate::enrol::{Enrolment, KnownRoot, stored_roots};
@@ -29,8 +29,11 @@ use crate::monitor::Watch;
 use crate::platform::readable_by_others;
 use crate::recover::recover;
 use crate::serve::Server;
-use crate::store::{Register, Store};
+use crate::store::{DATABASE, Register, Store};
 use crate::{courses, gradebook, issuance_log, sandbox, submissions};
+
+/// What a home has once it was served.
+const FIRST_MADE: [&str; 2] = [DATABASE, "content"];
 
 /// The program: reads the command line, does what it says, gives the exit code.
 pub fn main() -> ExitCode {
@@ -81,6 +84,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         let failure = failure.with_remedy("see `blackboard --help`");
         return Err(failure.with_code("no_command").into());
     };
+    require_own(&home, command.uses())?;
     match command {
         Command::Serve(Serve {
             sandbox: Some(_), ..
@@ -117,6 +121,16 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Fsck(command) => fsck(&home, &command, (language, clock().now())),
         Command::Generate(what) => Ok(what.run(Arguments::command())?),
+    }
+}
+
+/// Root leaves nothing in the home of Blackboard's user that its server could not open.
+fn require_own(home: &Path, uses: Use) -> Result<(), scb_cli::Error> {
+    let is_whole = || FIRST_MADE.iter().all(|name| home.join(name).exists());
+    match uses {
+        Use::Nothing => Ok(()),
+        Use::Read if is_whole() => Ok(()),
+        Use::Read | Use::Write => scb_cli::require_own(home, Role::Blackboard, DATABASE),
     }
 }
 

@@ -118,7 +118,8 @@ const STEPS: &[M<'static>] = &[
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
-const DATABASE: &str = "blackboard.db";
+/// The database, in the home.
+pub(crate) const DATABASE: &str = "blackboard.db";
 /// The file that notes the highest number ever given.
 const NUMBERS: &str = "numbers";
 

@@ -27,8 +27,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustls_pki_types::UnixTime;
 use scb_cli::{
-    Access, Failure, Generate, Home, HomeArgs, Operator, Role, finish, finish_json,
-    generate_examples, note, with_generate_examples,
+    Failure, Generate, Home, HomeArgs, Operator, Role, finish, finish_json, generate_examples, note,
+    with_generate_examples,
 };
 use scb_storage::HomeLock;
 use scb_transport::{Clock, SystemClock};
@@ -289,13 +289,7 @@ impl Desk<'_> {
 
 /// Only root gets so far in somebody else's home, and leaves files there that its server cannot open.
 fn require_own(dir: &Path) -> Result<(), Error> {
-    match Access::of(&dir.join(path::DATABASE)) {
-        Ok(database) if !database.is_own => Err(Error::HomeOfAnother {
-            path: dir.to_owned(),
-        }),
-        // What is wrong otherwise is told by whoever opens it.
-        _ => Ok(()),
-    }
+    Ok(scb_cli::require_own(dir, Role::Cuhk, path::DATABASE)?)
 }
 
 /// The home and its records, to be read; `serve` may run meanwhile.

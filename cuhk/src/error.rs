@@ -358,15 +358,6 @@ pub enum Error {
         /// The process, if it can be told.
         by: Option<u32>,
     },
-    /// Root types what is to be typed by the user whose home it is.
-    #[error(
-        "{} belongs to another user, whose server could not read what this command would write",
-        path.display()
-    )]
-    HomeOfAnother {
-        /// The home.
-        path: PathBuf,
-    },
     /// A home has more files than a backup can hold.
     #[error("this home has {files} files, more than the {most} that a backup can hold")]
     BackupTooLarge {

@@ -56,6 +56,7 @@ mod operators;
 mod outage;
 mod outside_witness;
 mod outsiders;
+mod ownership;
 mod packaging;
 mod passphrases;
 mod pruning;

@@ -57,6 +57,17 @@ pub enum Error {
         /// The role that wants it.
         expected: Role,
     },
+    /// Root types what is to be typed by the user whose home it is.
+    #[error(
+        "{} belongs to another user, whose server could not read what this command would write",
+        path.display()
+    )]
+    HomeOfAnother {
+        /// The home.
+        path: PathBuf,
+        /// Whose program it is.
+        role: Role,
+    },
     /// A new home or sandbox would have been mixed with other files.
     #[error("{} is not empty and was not made by this program", path.display())]
     NotEmpty {
@@ -188,6 +199,7 @@ impl Error {
             Self::Damaged { .. } => "damaged",
             Self::NoHome { .. } => "no_home",
             Self::WrongRole { .. } => "wrong_home",
+            Self::HomeOfAnother { .. } => "home_of_another",
             Self::NotEmpty { .. } => "not_empty",
             Self::Config { .. } | Self::ConfigUnwritable(_) => "config",
             Self::NoTerminal { .. } => "no_terminal",
@@ -208,6 +220,10 @@ impl Error {
             Self::NoHome { role, .. } => Some(no_home_remedy(*role)),
             Self::WrongRole { expected, .. } => Some(format!(
                 "name another directory with --home; without it `{expected}` uses its own"
+            )),
+            Self::HomeOfAnother { role, .. } => Some(format!(
+                "do the same as that user (`ls -ld` shows who it is): runuser -u {role} -- {role} …; nothing \
+                 was changed"
             )),
             Self::NotEmpty { .. } => Some("name a new or an empty directory".into()),
             Self::Config { .. } => Some("correct or remove that line".into()),

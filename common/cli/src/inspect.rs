@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::Error;
+use crate::{Error, Role};
 
 /// Who may touch a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,39 @@ impl From<&fs::Metadata> for Access {
             is_own: true,
         }
     }
+}
+
+/// Refuses to write into the home of another user: only root gets so far, and would leave files that its
+/// server could not open. `records` is the file that a home has once something was recorded; before, the
+/// directory counts.
+///
+/// # Errors
+/// [`Error::HomeOfAnother`].
+pub fn require_own(dir: &Path, role: Role, records: &str) -> Result<(), Error> {
+    // What is wrong otherwise is told by whoever opens it.
+    let is_own = match Access::of(&dir.join(records)) {
+        Ok(found) => found.is_own,
+        Err(_) => is_own_dir(dir),
+    };
+    match is_own {
+        true => Ok(()),
+        false => Err(Error::HomeOfAnother {
+            path: dir.to_owned(),
+            role,
+        }),
+    }
+}
+
+/// A directory that others may share is theirs to judge; root may write everywhere.
+#[cfg(unix)]
+fn is_own_dir(dir: &Path) -> bool {
+    let is_own = Access::of(dir).is_ok_and(|found| found.is_own);
+    is_own || !dir.exists() || !rustix::process::geteuid().is_root()
+}
+
+#[cfg(not(unix))]
+fn is_own_dir(_dir: &Path) -> bool {
+    true
 }
 
 /// Bytes that this user may still write in the file system of `path`.

@@ -15,7 +15,7 @@ use scb_transport::telemetry::{self, LogFormat};
 use scb_transport::{Limits, Shutdown, SystemClock, tell_service_manager};
 
 use super::passphrases::IssuersPassphrase;
-use super::{ClockCheck, config, now};
+use super::{ClockCheck, config, now, require_own};
 use crate::addresses::listen_address;
 use crate::fault::{Fault, FaultChoice};
 use crate::monitor::Watch;
@@ -239,7 +239,9 @@ impl Place {
                 ready,
             });
         }
-        let home = open_home(&home.resolve(Role::Cuhk))?;
+        let dir = home.resolve(Role::Cuhk);
+        require_own(&dir)?;
+        let home = open_home(&dir)?;
         Ok(Self {
             home,
             passphrase: arguments.passphrase.read()?,

@@ -98,10 +98,6 @@ impl Error {
                 "wait until it has ended, or end it if it only waits for a passphrase in some terminal, and \
                  see what it has done (cuhk keys list) before you do the same again"
             }
-            Self::HomeOfAnother { .. } => {
-                "do the same as that user (`ls -ld` shows who it is): runuser -u cuhk -- cuhk …; nothing was \
-                 changed"
-            }
             Self::BackupTooLarge { .. } => {
                 "nothing was written, and the older backups stay; install a newer version of cuhk. Until \
                  then copy the whole home with the server stopped"
@@ -311,7 +307,6 @@ impl Error {
             Self::ManyMissing { .. } => "many_missing",
             Self::ImportRunning => "import_running",
             Self::CeremonyRunning { .. } => "ceremony_running",
-            Self::HomeOfAnother { .. } => "home_of_another",
             Self::BackupTooLarge { .. } => "backup_too_large",
             Self::Storage(error) => error.code(),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => "address_in_use",
