@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, ServiceName, StudentId, TrustDomain};
 use scb_cli::{counted, local_time};
-use scb_protocol::{Code, Refusal, Step};
+use scb_protocol::{Code, MOST_LISTS, Refusal, Step};
 
 use crate::log::Mending;
 use crate::passphrases::MIN_CHARACTERS;
@@ -153,14 +153,14 @@ pub enum Error {
     AuthorityInUse(CrlSigner),
     /// As many authorities count as may at once.
     #[error(
-        "{count} revocation lists are handed out, of authorities whose certificates may still count; for \
-         another authority there may be {most} at most{}",
+        "{count} revocation lists are handed out, of authorities whose certificates may still count, of \
+         {MOST_LISTS} that may be; this is refused from {most} on{}",
         room_at.map_or_else(String::new, |at| format!(": there is room from {} on", local_time(at)))
     )]
     TooManyAuthorities {
         /// Lists now.
         count: usize,
-        /// Lists beside which there is room for another one.
+        /// Lists beside which there is no room for another one.
         most: usize,
         /// From when on there is.
         room_at: Option<UnixTime>,

@@ -1,10 +1,11 @@
 //! What packagers install: units, completions, man pages; and what a service manager is told.
 
 use std::fs::{self, Permissions};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::campus::{Ran, Server, program, serve};
@@ -40,6 +41,21 @@ fn completions_are_scripts_that_the_shells_can_read() {
         }
         let refused = Ran::of(program(name).args(["generate", "completions", "cmd"]));
         assert_eq!(refused.exit, Some(2), "{refused:#?}");
+    }
+}
+
+/// As `| head` does, which has seen enough.
+#[test]
+fn whoever_stops_reading_a_script_is_told_of_no_fault() {
+    for name in PROGRAMS {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let mut command = program(name);
+        command.args(["generate", "completions", "fish"]);
+        let ran = command.stdout(writer).stderr(Stdio::piped());
+        let ended = ran.spawn().unwrap().wait_with_output().unwrap();
+        assert!(ended.status.success(), "{name}: {ended:?}");
+        assert_eq!(ended.stderr, b"", "{name}");
     }
 }
 

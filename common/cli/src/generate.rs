@@ -11,7 +11,7 @@ use clap_complete::{Generator, Shell};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use crate::{Error, write_atomic};
+use crate::{Error, say, write_atomic};
 
 /// `generate`: what is installed beside a program.
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -85,7 +85,8 @@ impl Generate {
                 let mut script = Vec::new();
                 clap_complete::generate(*shell, &mut definition, &name, &mut script);
                 let Some(dir) = dir else {
-                    return io::stdout().write_all(&script).map_err(Error::Output);
+                    let script = String::from_utf8_lossy(&script);
+                    return say(script.strip_suffix('\n').unwrap_or(&script));
                 };
                 make(dir)?;
                 write_atomic(&dir.join(shell.file_name(&name)), &script, 0o644)

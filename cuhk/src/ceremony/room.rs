@@ -61,7 +61,7 @@ impl Room {
             true => Ok(()),
             false => Err(Error::TooManyAuthorities {
                 count,
-                most: most - 1,
+                most,
                 room_at: room_at(lists, most),
             }),
         }
@@ -117,6 +117,8 @@ pub(crate) fn lists(
 mod tests {
     use std::time::Duration;
 
+    use scb_cli::Failure;
+
     use super::*;
 
     fn at(seconds: u64) -> UnixTime {
@@ -136,16 +138,27 @@ mod tests {
     fn an_emergency_has_the_last_few() {
         let refused = |room: Room, count: usize| {
             let error = room.check(vec![Some(at(100)); count]).err()?;
-            let Error::TooManyAuthorities { most, room_at, .. } = error else {
-                panic!("{error}");
-            };
-            assert_eq!(room_at, Some(at(100)));
-            Some(most)
+            // One bound for all, and from when on this is refused.
+            let told = error.to_string();
+            assert!(told.contains("of 32 that may be"), "{told}");
+            assert!(told.contains(": there is room from "), "{told}");
+            let from = told.split_once("refused from ").unwrap().1;
+            let from = from.split_once(" on").unwrap().0.to_owned();
+            Some((from, Failure::from(error).remedy.unwrap()))
         };
-        assert_eq!(refused(Room::Ordinary, 23), None);
-        assert_eq!(refused(Room::Ordinary, 24), Some(23));
-        assert_eq!(refused(Room::Emergency, 24), None);
-        assert_eq!(refused(Room::Emergency, 31), None);
-        assert_eq!(refused(Room::Emergency, 32), Some(31));
+        let (from, remedy) = refused(Room::Ordinary, 24).unwrap();
+        assert_eq!(from, "24");
+        assert!(remedy.contains("cuhk keys withdraw NAME --replace"));
+        let (from, remedy) = refused(Room::Emergency, 32).unwrap();
+        assert_eq!(from, "32");
+        // Not what was just typed.
+        assert!(!remedy.contains("--replace") && remedy.contains("Disaster"));
+        for (room, count) in [
+            (Room::Ordinary, 23),
+            (Room::Emergency, 24),
+            (Room::Emergency, 31),
+        ] {
+            assert_eq!(refused(room, count), None, "{room:?} {count}");
+        }
     }
 }

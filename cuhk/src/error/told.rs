@@ -5,7 +5,7 @@ use std::io;
 use std::iter::successors;
 
 use scb_cli::{Failure, with_causes};
-use scb_protocol::Code;
+use scb_protocol::{Code, MOST_LISTS};
 
 use super::Error;
 use crate::warnings::CLOCK_AHEAD;
@@ -56,6 +56,13 @@ impl Error {
             Self::AuthorityInUse(_) => {
                 "put one there first: `cuhk keys rotate students` or `services`; or both at once: the \
                  same command with --replace"
+            }
+            Self::TooManyAuthorities {
+                most: MOST_LISTS, ..
+            } => {
+                "nothing was changed. So many keys are not stolen by accident: stop CUHK, so that nobody is \
+                 let in, and find out how they got out; then wait until then, or make a new CUHK \
+                 (docs/OPERATIONS.md, \"Disaster\")"
             }
             Self::TooManyAuthorities { .. } => {
                 "nothing was changed; wait until then (`cuhk keys list` shows what is `retiring`), and \
