@@ -41,7 +41,7 @@ pub(crate) async fn recover(
     explain(&lost)?;
     let total: u64 = lost.iter().map(Lost::count).sum();
     check_word(command.lose, total)?;
-    let after = Register::open(&home, store.clone())?.skip_lost()?;
+    let after = Register::open(&home, store.clone())?.skip_lost(total)?;
     say(&format!(
         "submissions go on after S-{after:06}: no number is given twice"
     ))?;

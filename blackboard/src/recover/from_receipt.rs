@@ -41,15 +41,22 @@ pub(super) async fn restore(
         wanted.take(&content, file).await?;
     }
     wanted.store(&content, &verified).await?;
+    let told_here = || {
+        say(&format!(
+            "{} is here, with all of its files",
+            verified.number()
+        ))
+    };
     if is_here {
-        let number = verified.number();
-        return Ok(say(&format!("{number} is here, with all of its files"))?);
+        return Ok(told_here()?);
     }
     match store.restore(receipt, now)? {
         Ok(entry) => {
             told(&verified, entry)?;
             remark_later(&store, &verified)
         }
+        // The same command elsewhere was a moment earlier.
+        Err(Standing::Here) => Ok(told_here()?),
         Err(other) => Err(refused(&verified, other).into()),
     }
 }
@@ -204,6 +211,17 @@ fn refused(verified: &VerifiedReceipt, standing: Standing) -> Failure {
             "nothing was changed; if its members are late without it, give them an extension to a time \
              that is still to come (`blackboard extension add`)",
             "ended_since",
+        ),
+        Standing::NumberTaken(other) => (
+            format!(
+                "{number} is lost, and its number was given again: what has it here is another hand-in, \
+                 {other}"
+            ),
+            "nothing was changed. Both receipts are good: keep them, and ask for the lost files. A \
+             record here has one number, so this one is handed in anew: give its group an extension to a \
+             time that is still to come (`blackboard extension add`); the time that counts for them is in \
+             the lost receipt",
+            "number_taken",
         ),
         Standing::AnotherEntry | Standing::Lost | Standing::Here => (
             format!("entry {index} of {log} is not the one of which this is a receipt"),

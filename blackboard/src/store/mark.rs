@@ -17,6 +17,9 @@ use crate::platform::{changed_at, open_private, sync_dir};
 /// one that the moment has. Nobody takes in so much, so that the next time the same backup is put
 /// back is beyond all that was given since this time.
 const PER_MILLISECOND: u64 = 10;
+/// Numbers for each entry that is lost, and as many beyond: what failed after its number was noted has no
+/// entry, and the clock by which numbering went on before may have been ahead.
+const APART: u64 = 10_000;
 /// What the file says of a home that was put back and not compared with its witness since; of any
 /// other nothing.
 const PUT_BACK: &str = "put-back";
@@ -124,13 +127,15 @@ impl Mark {
         self.write(self.highest, false)
     }
 
-    /// Goes on beyond every number that may have been given out meanwhile.
-    pub(crate) fn skip(&mut self) -> io::Result<()> {
-        self.write(beyond(self.highest, since_1970()), self.is_put_back)
+    /// Goes on beyond every number that may have been given out meanwhile, where so many entries are
+    /// known to be lost.
+    pub(crate) fn skip(&mut self, lost: u64) -> io::Result<()> {
+        let next = beyond((self.highest, lost), since_1970());
+        self.write(next, self.is_put_back)
     }
 
     fn leap(&mut self, from: u64, now: Duration) {
-        let next = beyond(from, now);
+        let next = beyond((from, 0), now);
         tracing::warn!(
             "this home was put back from a backup or its files were touched: to use no number \
              twice, numbering goes on after S-{next:06}"
@@ -156,11 +161,13 @@ impl Mark {
     }
 }
 
-/// A number beyond all that can have been given until now.
-fn beyond(from: u64, now: Duration) -> u64 {
+/// A number beyond all that can have been given until now: by the clock, and by what is known here and
+/// how many entries are lost, as the clock was ahead when numbering went on by it before.
+fn beyond((from, lost): (u64, u64), now: Duration) -> u64 {
     let milliseconds = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     let next = milliseconds.saturating_mul(PER_MILLISECOND);
-    next.max(from.saturating_add(1))
+    let apart = lost.saturating_add(1).saturating_mul(APART);
+    next.max(from.saturating_add(apart))
 }
 
 fn since_1970() -> Duration {
@@ -288,7 +295,7 @@ mod tests {
     #[test]
     fn leaps_when_it_was_put_back_later_than_it_was_written() {
         let (_dir, path) = path();
-        for (number, next) in [(5, LEAP), (LEAP, LEAP + 1)] {
+        for (number, next) in [(5, LEAP), (LEAP, LEAP + APART)] {
             put_back(&path, number);
             assert_eq!(Mark::open_at(&path, 3, NOW).unwrap().highest(), next);
             assert_eq!(Mark::open_at(&path, 3, NOW).unwrap().highest(), next);
@@ -306,6 +313,24 @@ mod tests {
         put_back(&path, 5);
         let second = Mark::open_at(&path, 5, NOW + Duration::from_secs(1)).unwrap();
         assert!(second.highest() > given);
+    }
+
+    #[test]
+    fn skips_what_was_lost_also_where_the_clock_was_ahead_once() {
+        let (_dir, path) = path();
+        let mut mark = Mark::open(&path, 0).unwrap();
+        mark.skip(3).unwrap();
+        let by_clock = mark.highest();
+        assert!(by_clock > 10_000_000_000_000, "{by_clock}");
+        // By a clock that was two days ahead.
+        let ahead = by_clock + 2 * 86_400_000 * PER_MILLISECOND;
+        mark.raise(ahead).unwrap();
+        mark.skip(3).unwrap();
+        assert!(mark.highest() > ahead + 3 * 1000, "{}", mark.highest());
+        assert_eq!(Mark::open(&path, 0).unwrap().highest(), mark.highest());
+        let before = mark.highest();
+        mark.skip(0).unwrap();
+        assert!(mark.highest() > before);
     }
 
     #[cfg(unix)]

@@ -93,14 +93,14 @@ impl Register {
     }
 
     /// Goes on beyond every number that may have been given since this home was copied, and answers
-    /// the one after which it does: its logs have lost entries, whatever its files look like.
+    /// the one after which it does: its logs have lost so many entries, whatever its files look like.
     ///
     /// # Errors
     ///
     /// [`Error::Mark`].
-    pub(crate) fn skip_lost(&self) -> Result<u64, Error> {
+    pub(crate) fn skip_lost(&self, entries: u64) -> Result<u64, Error> {
         let mut mark = self.mark();
-        mark.skip().map_err(|source| self.unusable(source))?;
+        mark.skip(entries).map_err(|source| self.unusable(source))?;
         Ok(mark.highest())
     }
 

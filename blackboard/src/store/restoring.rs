@@ -10,7 +10,7 @@ use scb_certs::Fingerprint;
 use scb_protocol::log_leaf::{Entry, LogName, Restored, leaf_commitment};
 use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::receipt::{ReceiptParts, VerifiedReceipt};
-use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 
 use super::{
     Error, Place, Record, Store, assignments, by_number, by_submission, insert, log, proof,
@@ -40,6 +40,8 @@ pub(crate) enum Standing {
     },
     /// It has another entry in that place.
     AnotherEntry,
+    /// The entry is lost, and its number was given again, to this submission.
+    NumberTaken(SubmissionId),
     /// The same submission was accepted anew, with this number.
     AcceptedAnew(SubmissionNumber),
     /// The same submission has ended since, without being accepted.
@@ -78,12 +80,17 @@ impl FromReceipt {
         if !self.is_held(connection, (self.index, &self.record.leaf.leaf))? {
             return Ok(Standing::AnotherEntry);
         }
-        if by_number(connection, self.record.number)?.is_some() {
-            return Ok(Standing::Here);
+        let (number, submission) = (self.record.number, self.record.statement.submission);
+        match by_submission(connection, submission)? {
+            Some(found) if found.number == number && found.leaf.leaf == self.record.leaf.leaf => {
+                return Ok(Standing::Here);
+            }
+            Some(found) if found.number == number => return Err(Error::Altered { number }),
+            Some(anew) => return Ok(Standing::AcceptedAnew(anew.number)),
+            None => {}
         }
-        let submission = self.record.statement.submission;
-        if let Some(anew) = by_submission(connection, submission)? {
-            return Ok(Standing::AcceptedAnew(anew.number));
+        if let Some(other) = by_number(connection, number)? {
+            return Ok(Standing::NumberTaken(other.statement.submission));
         }
         assignments::require(connection, &self.place())?;
         let ended = log::ending(connection, &self.log, submission)?;

@@ -185,6 +185,46 @@ async fn a_receipt_that_the_log_does_not_hold_brings_nothing_back() {
 }
 
 #[tokio::test]
+async fn a_number_that_was_given_again_is_not_taken_for_what_is_lost() {
+    let (mut campus, kept) = gone_on().await;
+    campus.start().await.unwrap();
+    campus.stop().await;
+    // As where numbers went on too low.
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let line = format!("v1 {:020} {now:020} {:8}\n", 1, "");
+    fs::write(campus.home.path("numbers"), line).unwrap();
+    campus.start().await.unwrap();
+    campus.three().hand_in().await.unwrap();
+    let store = Store::open(&campus.home).unwrap();
+    let other = store.record(number(2)).unwrap().unwrap();
+    let before = entries(&campus);
+    let refused = by_receipt(&campus, &kept.receipt, &[&kept.file]).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code, Some("number_taken"), "{refused:?}");
+    let named = other.statement().submission.to_string();
+    assert!(refused.to_string().contains(&named), "{refused}");
+    assert_eq!(entries(&campus), before);
+    assert_eq!(store.record(number(2)).unwrap().unwrap(), other);
+    campus.stop().await;
+}
+
+#[tokio::test]
+async fn of_several_at_once_one_enters_it_and_the_others_say_that_it_is_here() {
+    let (mut campus, kept) = gone_on().await;
+    campus.start().await.unwrap();
+    let before = entries(&campus).len();
+    let files = [kept.file.as_path()];
+    let once = || by_receipt(&campus, &kept.receipt, &files);
+    let (one, other, third) = tokio::join!(once(), once(), once());
+    for came in [one, other, third] {
+        came.unwrap();
+    }
+    assert_eq!(entries(&campus).len(), before + 1);
+    campus.stop().await;
+}
+
+#[tokio::test]
 async fn after_the_end_it_is_entered_and_the_end_is_another() {
     let (mut campus, kept) = gone_on().await;
     // Nothing is entered before its logs were compared.
