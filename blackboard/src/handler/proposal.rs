@@ -219,18 +219,18 @@ impl Handler {
         let (store, now) = (self.shared.register.store(), self.shared.clock.now());
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let list = || store.proposals_for(asking(state), from, now);
-        let (mut all, mut proposals) = list().await?;
-        if self.shared.refuses_for_suspended(&proposals).await? {
-            (all, proposals) = list().await?;
+        let mut told = list().await?;
+        if self.shared.refuses_for_suspended(&told.listed).await? {
+            told = list().await?;
         }
-        let count = u32::try_from(all).unwrap_or(u32::MAX);
         let fact = Fact::ProposalsTold {
-            proposals: proposals.len(),
+            proposals: told.listed.len(),
         };
         let reply = Reply::Proposals {
             time: now.as_secs(),
-            count,
-            proposals,
+            count: u32::try_from(told.count).unwrap_or(u32::MAX),
+            proposals: told.listed,
+            left_out: told.left_out,
         };
         Ok((reply, fact))
     }

@@ -388,6 +388,17 @@ impl Error {
         )
     }
 
+    /// Whether something stored of one thing was altered: everything else is as good as before.
+    pub(crate) fn is_of_one(&self) -> bool {
+        matches!(
+            self,
+            Self::ProposalAltered { .. }
+                | Self::Altered { .. }
+                | Self::CoursesAltered { .. }
+                | Self::RulesAltered { .. }
+        )
+    }
+
     fn is_full(&self) -> bool {
         match self {
             Self::Storage(error) => error.is_full(),

@@ -3,6 +3,7 @@
 //! Whatever is said about one is an entry of the assignment's log, in the same transaction.
 
 mod last;
+mod listed;
 mod logged;
 mod named;
 mod rows;
@@ -15,9 +16,8 @@ use rusqlite::{Connection, Transaction};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::{Entry, Lapsed, LogName, Proposed};
-use scb_protocol::message::blackboard::that_fit;
 use scb_protocol::message::proposal::{
-    CosignerStanding, ListedProposal, ProposalStanding, ProposalState, Reason, Said,
+    CosignerStanding, ProposalStanding, ProposalState, Reason, Said,
 };
 use scb_protocol::server::{Commitment, DeliveredSignature, PartlySigned};
 use scb_protocol::statement::{Statement, SubmissionId};
@@ -29,8 +29,8 @@ pub(super) use self::rows::{UNANSWERED, WAITS_FOR_CUHK};
 #[cfg(test)]
 pub(crate) use self::signing::MOST_IN_A_DAY;
 use self::signing::{check_new, end_one, sign};
+use self::standing::look;
 pub(super) use self::standing::signable_until;
-use self::standing::{list_one, look};
 use super::{
     Error, Record, Register, Store, Unfinished, by_submission, log, superseded, withdrawal,
 };
@@ -38,8 +38,6 @@ use crate::quota::Quota;
 
 /// Most proposals of one assignment that a student may have waiting for others.
 pub(crate) const MAX_WAITING: usize = 8;
-/// How long it is told what has become of a proposal, in seconds.
-const TOLD: u64 = 30 * 24 * 60 * 60;
 
 /// Signatures as they came over a connection, and what stood behind them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,33 +150,6 @@ impl Store {
             let signed = rows::signed(connection)?;
             let with_members = |one: &Stored| (one.submission(), one.sids().cloned().collect());
             Ok(signed.iter().map(with_members).collect())
-        };
-        self.database.read(list).await
-    }
-
-    /// The proposals that name all of these students and wait, or ended lately, the latest first: how
-    /// many there are, and from the one at `from` on as many as fit into a message.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`], [`Error::ProposalAltered`].
-    pub(crate) async fn proposals_for(
-        &self,
-        asking: Vec<StudentId>,
-        from: usize,
-        now: UnixTime,
-    ) -> Result<(usize, Vec<ListedProposal>), Error> {
-        let since = from_seconds(now.as_secs().saturating_sub(TOLD));
-        let list = move |connection: &Connection| {
-            let named = named::naming(connection, &asking, since)?;
-            let mut failed = Ok(());
-            let listed = named.iter().skip(from).map_while(|one| {
-                let stored = known(connection, *one);
-                let listed = stored.and_then(|stored| list_one(connection, stored, &asking, now));
-                listed.map_err(|error| failed = Err(error)).ok()
-            });
-            let listed = that_fit(listed);
-            failed.map(|()| (named.len(), listed))
         };
         self.database.read(list).await
     }
@@ -305,7 +276,15 @@ impl Register {
             for stored in rows::unended(transaction)? {
                 // By everybody's extensions: until then somebody could still sign.
                 let all: Vec<_> = stored.sids().cloned().collect();
-                let state = look(transaction, stored.clone(), &all, now)?.standing.state;
+                let state = match look(transaction, stored.clone(), &all, now) {
+                    Ok(proposal) => proposal.standing.state,
+                    // Others do not wait for that.
+                    Err(error) if error.is_of_one() => {
+                        tracing::error!("{} does not lapse: {error}", stored.submission());
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 if state == ProposalState::Lapsed {
                     lapsed += usize::from(self::lapse(transaction, &stored, now)?);
                 }
@@ -405,12 +384,18 @@ pub(super) fn said(
 }
 
 /// What everybody has signed of this proposal: the statement, since when and by which entry it counts,
-/// and when it was taken back.
+/// and when it was taken back. Nothing of one that was altered: it is held against nobody.
 pub(super) fn signed_by_all(
     connection: &Connection,
     submission: SubmissionId,
 ) -> Result<Option<(Statement, Commitment, Option<UnixTime>)>, Error> {
-    let found = rows::find(connection, submission)?;
+    let found = match rows::find(connection, submission) {
+        Err(error @ Error::ProposalAltered { .. }) => {
+            tracing::error!("left out of what was signed later: {error}");
+            None
+        }
+        found => found?,
+    };
     Ok(found.and_then(|stored| {
         let commitment = stored.commitment()?;
         let said = stored.standings().into_iter();

@@ -240,7 +240,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::SubmissionConflict => ("此提交編號已用於其他內容", "以新的提交編號再提交"),
         Code::StoredDamaged => (
             "Blackboard 所儲存的內容與所提交的不符，不會交出",
-            "告知老師；你的收據仍能證明你所提交的內容",
+            "告知老師；如有其收據，仍能證明你所提交的內容",
         ),
         Code::RulesAltered => (
             "Blackboard 所儲存的作業規則與其日誌所載不符：不會據此作出任何判定",

@@ -288,7 +288,7 @@ codes! {
         "hand in under a new submission ID";
     StoredDamaged = "stored_damaged", EXIT_FAULT, 500,
         "what Blackboard has stored of this is not what was handed in, and is not given out",
-        "tell your teacher; your receipt still proves what you handed in";
+        "tell your teacher; if you have a receipt of it, that still proves what you handed in";
     RulesAltered = "rules_altered", EXIT_RETRY, 503,
         "the rules that Blackboard has stored of this assignment are not those of its log: it judges nothing by them",
         "tell your teacher at once; run the same command again when it is mended: what counts is in the log";

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
-use scb_cli::{Term, say};
+use scb_cli::{Term, note, say};
 use scb_protocol::client::ToldProposal;
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Reason, Said};
 use scb_protocol::rules::MemberStanding;
@@ -131,7 +131,7 @@ pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<
     }
     let listed = desk.list()?;
     if let Some(submission) = arguments.yes {
-        let one = named(&listed, submission)?;
+        let one = desk.named(&listed, submission)?;
         one.check_unchanged()?;
         check_file(one, own)?;
         if one.shown.is_none() {
@@ -143,7 +143,9 @@ pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<
     let mut shown = Shown::of(listed, arguments.all);
     desk.learn_what_counts(&mut shown.listed)?;
     if common.json {
-        say_json(&show::as_json(&shown, own, desk.words))?;
+        let mut json = show::as_json(&shown, own, desk.words);
+        json["left_out"] = serde_json::json!(desk.left_out);
+        say_json(&json)?;
         return desk.remember(&shown.listed);
     }
     show::all(&shown, own, desk.words)?;
@@ -186,6 +188,8 @@ struct Desk<'a> {
     group: Group,
     show: Show,
     words: Words,
+    /// What Blackboard cannot show, each told once.
+    left_out: Vec<SubmissionId>,
 }
 
 impl<'a> Desk<'a> {
@@ -201,6 +205,7 @@ impl<'a> Desk<'a> {
             group,
             show: Show::new(common),
             words: Words::of(common.explain.language.language()),
+            left_out: Vec::new(),
         })
     }
 
@@ -217,7 +222,20 @@ impl<'a> Desk<'a> {
             let explained = self.explained();
             let mut observer = observer(&mut self.show, explained);
             let engine = &mut self.prepared.engine;
-            let ToldProposals { time, told } = engine.proposals(&sid, &mut observer)?;
+            let ToldProposals {
+                time,
+                told,
+                left_out,
+            } = engine.proposals(&sid, &mut observer)?;
+            for submission in left_out {
+                if !self.left_out.contains(&submission) {
+                    // A script has it in the object that it gets.
+                    if !self.common.json {
+                        note(&self.words.left_out(&submission))?;
+                    }
+                    self.left_out.push(submission);
+                }
+            }
             for mut told in told {
                 let id = told.statement.submission;
                 let refused = told.listed.refused.take().map(|why| (sid.clone(), *why));
@@ -239,6 +257,23 @@ impl<'a> Desk<'a> {
             }
         }
         Ok(listed)
+    }
+
+    /// The one of this ID; `stored_damaged` if it cannot be shown.
+    fn named<'b>(
+        &self,
+        listed: &'b [Waiting],
+        submission: SubmissionId,
+    ) -> Result<&'b Waiting, Error> {
+        let mut listed = listed.iter();
+        match listed.find(|one| one.submission() == submission) {
+            Some(one) => Ok(one),
+            None if self.left_out.contains(&submission) => {
+                let damaged = Refusal::new(Code::StoredDamaged, Step::Six);
+                Err(damaged.with("submission", submission).into())
+            }
+            None => Err(unknown()),
+        }
     }
 
     /// Whoever signs by an ID alone sees first what that is.
@@ -297,8 +332,8 @@ impl<'a> Desk<'a> {
         who: Said,
     ) -> Result<(), Error> {
         let listed = self.list()?;
-        let one = match named(&listed, submission) {
-            Err(unknown) if who == Said::Signed => {
+        let one = match self.named(&listed, submission) {
+            Err(unknown) if who == Said::Signed && !self.left_out.contains(&submission) => {
                 return self.give_up(submission, reason, unknown);
             }
             one => one?,
@@ -424,13 +459,6 @@ fn observer(show: &mut Show, explained: bool) -> impl FnMut(&Event) + '_ {
             show.event(event);
         }
     }
-}
-
-fn named(listed: &[Waiting], submission: SubmissionId) -> Result<&Waiting, Error> {
-    let mut listed = listed.iter();
-    listed
-        .find(|one| one.submission() == submission)
-        .ok_or_else(unknown)
 }
 
 fn unknown() -> Error {

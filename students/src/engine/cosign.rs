@@ -58,6 +58,8 @@ pub struct ToldProposals {
     pub time: UnixTime,
     /// The latest first.
     pub told: Vec<ToldProposal>,
+    /// Those of which nothing can be told: what Blackboard has stored of them was altered.
+    pub left_out: Vec<SubmissionId>,
 }
 
 /// Proposes what others are to sign as well. Until it is handed in, the same again goes on with it.
@@ -170,7 +172,7 @@ fn has_receipt(setup: &Setup, proposal: &ToldProposal) -> Result<bool, Error> {
 
 impl Talk<'_, '_> {
     async fn ask_proposals(&mut self, mut session: Session) -> Result<ToldProposals, Error> {
-        let (mut told, mut from) = (Vec::new(), Some(0));
+        let (mut told, mut left_out, mut from) = (Vec::new(), Vec::new(), Some(0));
         let mut time = self.clock.now();
         for _ in 0..MAX_QUESTIONS {
             let Some(next) = from else { break };
@@ -181,8 +183,13 @@ impl Talk<'_, '_> {
             let (open, answer) = expect.handle(reply)?;
             (session, time, from) = (open, answer.time, answer.next);
             told.extend(answer.told);
+            left_out.extend(answer.left_out);
         }
-        Ok(ToldProposals { time, told })
+        Ok(ToldProposals {
+            time,
+            told,
+            left_out,
+        })
     }
 
     async fn propose(

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rusqlite::Connection;
+
 use super::{Machines, SIDS, id};
 
 #[test]
@@ -66,4 +68,45 @@ fn what_is_another_statement_than_was_shown_is_not_signed() {
     machines.on(SIDS[1], &yes).refused(5, "shown_damaged");
     fs::write(&memory, shown).unwrap();
     machines.on(SIDS[1], &yes).succeeded();
+}
+
+#[test]
+fn one_proposal_that_was_altered_keeps_nobody_from_the_others() {
+    let machines = Machines::new();
+    let [altered, other, third] =
+        ["our report", "another", "the third"].map(|text| id(&machines.propose(text)));
+    let database = machines.campus.path().join("blackboard/blackboard.db");
+    let hex = altered.replace('-', "");
+    let sql = "UPDATE proposals SET statement = CAST(replace(statement, 'report.pdf', 'repo.t.pdf') AS BLOB) \
+               WHERE lower(hex(submission)) = ?";
+    let database = Connection::open(database).unwrap();
+    assert_eq!(database.execute(sql, [hex]).unwrap(), 1);
+
+    let told = machines.on(SIDS[1], &["cosign"]).succeeded();
+    let named = format!("{altered}: NOT SHOWN");
+    assert!(told.stderr.contains(&named), "{told:#?}");
+    assert!(!told.stdout.contains(&altered), "{told:#?}");
+    assert!(told.stdout.contains(&other) && told.stdout.contains(&third));
+    let history = machines.on(SIDS[1], &["history", "--lang", "zh-Hant"]);
+    assert!(history.succeeded().stderr.contains(&altered));
+    assert_eq!(machines.listed(SIDS[2])["left_out"][0], altered.as_str());
+    let yes = ["cosign", "--yes", &altered, "--json"];
+    let refused = machines.on(SIDS[1], &yes).refused(5, "stored_damaged");
+    let advice = refused["remedy"].as_str().unwrap();
+    assert!(!advice.contains("your receipt still proves"), "{refused}");
+    let withdraw = |id| machines.on(SIDS[0], &["withdraw", id, "--json"]);
+    withdraw(&altered).refused(5, "stored_damaged");
+
+    // The others are signed, refused and taken back as ever.
+    let refuse = ["cosign", "--refuse", &third, "--reason", "an old draft"];
+    machines.on(SIDS[1], &refuse).succeeded();
+    for sid in &SIDS[1..] {
+        machines.on(sid, &["cosign", "--yes", &other]).succeeded();
+    }
+    let fourth = id(&machines.propose("the fourth"));
+    withdraw(&fourth).succeeded();
+    machines.on(SIDS[2], &["history"]).succeeded();
+    let damage = machines.campus.administer_blackboard(&["fsck"]);
+    assert_eq!(damage.exit, Some(5), "{damage:#?}");
+    assert!(damage.stdout.contains(&altered), "{damage:#?}");
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 use scb_certs::StudentId;
-use scb_protocol::statement::{FileEntry, Files, Statement};
+use scb_protocol::statement::{FileEntry, Files, Statement, SubmissionId};
 use scb_protocol::{Code, Refusal};
 
 use super::{A, B, C, Campus, Machine, Work, happened};
@@ -25,12 +25,17 @@ fn swapped(work: &Work) -> Vec<u8> {
     other.to_bytes().unwrap()
 }
 
-async fn listed(machine: &mut Machine<'_>) -> Result<usize, Refusal> {
-    let (mut connection, session) = machine.0.open_session().await?;
+/// Which are told, and which are left out.
+async fn listed(machine: &mut Machine<'_>) -> (Vec<SubmissionId>, Vec<SubmissionId>) {
+    let (mut connection, session) = machine.0.open_session().await.unwrap();
     let (expect, request) = session.ask_proposals(0);
-    connection.send(&request).await?;
-    let (_, proposals) = expect.handle(reply(&mut connection).await?)?;
-    Ok(proposals.told.len())
+    connection.send(&request).await.unwrap();
+    let (_, proposals) = expect
+        .handle(reply(&mut connection).await.unwrap())
+        .unwrap();
+    assert_eq!(proposals.next, None);
+    let told = proposals.told.iter().map(|one| one.statement.submission);
+    (told.collect(), proposals.left_out)
 }
 
 #[tokio::test]
@@ -56,7 +61,8 @@ async fn a_statement_that_was_exchanged_is_not_shown_signed_or_held_against_anyb
         assert_eq!(refusal.params["submission"], work.submission().to_string());
         assert!(refusal.sid.is_none(), "{refusal}");
     };
-    damaged(listed(&mut b).await.unwrap_err());
+    let one = work.submission();
+    assert_eq!(listed(&mut b).await, (vec![], vec![one]));
     for statement in [&work, &other] {
         damaged(b.sign(statement).await.unwrap_err());
         damaged(a.propose(statement).await.unwrap_err());
@@ -66,9 +72,9 @@ async fn a_statement_that_was_exchanged_is_not_shown_signed_or_held_against_anyb
     set(&work.statement);
     let sql = "UPDATE proposals SET proposed_at = proposed_at - ?";
     database(&campus).execute(sql, [60]).unwrap();
-    damaged(listed(&mut b).await.unwrap_err());
+    assert_eq!(listed(&mut b).await, (vec![], vec![one]));
     database(&campus).execute(sql, [-60]).unwrap();
-    assert_eq!(listed(&mut b).await.unwrap(), 1);
+    assert_eq!(listed(&mut b).await, (vec![one], vec![]));
     b.sign(&work).await.unwrap().receipt();
 }
 
@@ -83,7 +89,23 @@ async fn others_do_not_wait_for_what_was_altered() {
     database(&campus).execute(sql, altered).unwrap();
     let other = c.work(&[C, A], b"another group's");
     c.propose(&other).await.unwrap().waits();
+    let expected = (vec![other.submission()], vec![work.submission()]);
+    assert_eq!(listed(&mut a).await, expected);
     a.sign(&other).await.unwrap().receipt();
+}
+
+#[tokio::test]
+async fn whose_members_were_altered_is_left_out_alone() {
+    let campus = Campus::open().await;
+    let mut a = Machine::of(&campus, &[A]);
+    let works = [&b"one"[..], b"another"].map(|report| a.work(&[A, B], report));
+    for work in &works {
+        a.propose(work).await.unwrap().waits();
+    }
+    let sql = "UPDATE cosigners SET sid = 'nobody' WHERE nth = 2 AND submission = ?";
+    let [one, other] = works.each_ref().map(Work::submission);
+    assert_eq!(database(&campus).execute(sql, [one.as_bytes()]).unwrap(), 1);
+    assert_eq!(listed(&mut a).await, (vec![other], vec![one]));
 }
 
 #[tokio::test]
@@ -121,8 +143,8 @@ async fn a_signature_of_something_else_is_noticed_and_held_against_nobody() {
                WHERE other.submission <> deliveries.submission) WHERE submission = ?";
     let id = *work.submission().as_bytes();
     assert_eq!(database(&campus).execute(sql, [id]).unwrap(), 1);
-    let refusal = listed(&mut b).await.unwrap_err();
-    assert_eq!(refusal.code, Code::ServerMisbehaved, "{refusal}");
+    let expected = (vec![other.submission()], vec![work.submission()]);
+    assert_eq!(listed(&mut b).await, expected);
     let refusal = b.sign(&work).await.unwrap_err();
     assert_eq!(refusal.code, Code::StoredDamaged, "{refusal}");
     assert!(refusal.sid.is_none(), "{refusal}");

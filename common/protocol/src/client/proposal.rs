@@ -131,6 +131,9 @@ pub struct Proposals {
     pub time: UnixTime,
     /// From the one that was asked for on.
     pub told: Vec<ToldProposal>,
+    /// Those of which nothing can be told: what Blackboard has stored of them was altered, or a signature
+    /// that it shows is not one of the proposal.
+    pub left_out: Vec<SubmissionId>,
     /// From where to ask on; `None` if these were the last.
     pub next: Option<u32>,
 }
@@ -141,57 +144,69 @@ impl ExpectProposals {
     /// # Errors
     ///
     /// The server's refusal, `unexpected_message`, or `server_misbehaved`: what it tells of a
-    /// proposal is not about its statement, or there are more and none was told.
+    /// proposal is not about its statement, or there are more and none was told. One that cannot be shown
+    /// keeps nobody from the others.
     pub fn handle(self, reply: Reply) -> Result<(Session, Proposals), Refusal> {
         let reply = reply.accepted()?;
         let Reply::Proposals {
             time,
             count,
             proposals,
+            mut left_out,
         } = reply
         else {
             return Err(unexpected("proposals", &reply, Step::Six));
         };
-        let listed = u32::try_from(proposals.len()).unwrap_or(u32::MAX);
+        let listed = proposals.len().saturating_add(left_out.len());
+        let listed = u32::try_from(listed).unwrap_or(u32::MAX);
         let reached = self.from.saturating_add(listed);
         if listed == 0 && reached < count {
             return Err(misbehaved("there are more proposals, but none was told"));
         }
-        let told = proposals.into_iter().map(|one| self.read(one));
+        let mut told = Vec::new();
+        for one in proposals {
+            let submission = one.standing.submission;
+            match self.read(one)? {
+                Some(one) => told.push(one),
+                None => left_out.push(submission),
+            }
+        }
         let answer = Proposals {
             time: from_seconds(time),
-            told: told.collect::<Result<_, _>>()?,
+            told,
+            left_out,
             next: (reached < count).then_some(reached),
         };
         Ok((self.session, answer))
     }
 
-    /// Nobody is shown, or signs, what is meant for another service.
-    fn read(&self, listed: ListedProposal) -> Result<ToldProposal, Refusal> {
+    /// Nobody is shown, or signs, what is meant for another service; nor what is shown with a signature of
+    /// something else.
+    fn read(&self, listed: ListedProposal) -> Result<Option<ToldProposal>, Refusal> {
         let statement = Statement::parse(listed.statement.as_bytes())?;
         about(&listed.standing, &statement)?;
         if statement.service != *self.session.service() {
             return Err(misbehaved("a proposal is for another service"));
         }
-        let proved = proved(&listed, &self.session.trust)?;
-        Ok(ToldProposal {
+        let proved = proved(&listed, &self.session.trust);
+        Ok(proved.map(|proved| ToldProposal {
             statement,
             listed,
             proved,
-        })
+        }))
     }
 }
 
 /// Who has signed the statement by the signatures that were shown with it. A certificate is judged as
-/// of the moment when its signature came; one that does not hold proves nothing.
-fn proved(listed: &ListedProposal, trust: &TrustStore) -> Result<Vec<StudentId>, Refusal> {
+/// of the moment when its signature came; one that does not hold proves nothing. `None` if a signature is
+/// not one of this statement.
+fn proved(listed: &ListedProposal, trust: &TrustStore) -> Option<Vec<StudentId>> {
     let Some(signatures) = &listed.signatures else {
-        return Ok(Vec::new());
+        return Some(Vec::new());
     };
     let shown = DetachedSignature::parse(signatures.as_bytes());
     let shown = shown.and_then(|shown| shown.verify(listed.statement.as_bytes()));
-    let signers =
-        shown.map_err(|_| misbehaved("a signature that it shows is not one of the proposal"))?;
+    let signers = shown.ok()?;
     let has_signed = |member: &&CosignerStanding| {
         let Some(at) = member.at.filter(|_| member.said == Said::Signed) else {
             return false;
@@ -202,7 +217,7 @@ fn proved(listed: &ListedProposal, trust: &TrustStore) -> Result<Vec<StudentId>,
         students.any(|student| *student.sid() == member.sid)
     };
     let signed = listed.standing.members.iter().filter(has_signed);
-    Ok(signed.map(|member| member.sid.clone()).collect())
+    Some(signed.map(|member| member.sid.clone()).collect())
 }
 
 /// What is told of a proposal is about this statement.

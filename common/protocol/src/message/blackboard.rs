@@ -327,6 +327,9 @@ replies! {
             count: u32,
             /// As many as fit into a message.
             proposals: Vec<ListedProposal>,
+            /// Those among them of which nothing is told: what is stored of them was altered.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            left_out: Vec<SubmissionId>,
         }
         /// Step 6: the statement is recorded durably with the signatures that came; its files may
         /// come.

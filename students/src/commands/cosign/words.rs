@@ -135,6 +135,19 @@ impl Words {
         )
     }
 
+    /// Nothing is shown of one that was altered; the others are.
+    pub(crate) fn left_out(self, submission: &SubmissionId) -> String {
+        match self.0 {
+            Language::English => format!(
+                "{submission}: NOT SHOWN, what Blackboard has stored of it is not what was proposed; nobody can \
+                 sign it or end it: tell your teacher, or propose it anew"
+            ),
+            Language::Chinese => format!(
+                "{submission}：不予顯示，Blackboard 所儲存的與所提出的不符；無人可簽署或終止：請告知老師，或重新提出"
+            ),
+        }
+    }
+
     pub(super) fn skipped(self, submission: &SubmissionId) -> String {
         match self.0 {
             Language::English => {

@@ -1,24 +1,24 @@
 //! What waits for signatures, in a line each: `student cosign` shows the rest.
 
-use scb_cli::{local_time, say};
+use scb_cli::{local_time, note, say};
 use scb_explain::Language;
 use scb_protocol::client::ToldProposal;
 use scb_protocol::message::proposal::ProposalState;
-use scb_protocol::statement::Label;
+use scb_protocol::statement::{Label, SubmissionId};
 use serde_json::{Value, json};
 
 use super::Words;
 use crate::commands::cosign::{ProposalWords, proposal_as_json};
 use crate::{Engine, Error, Group, Observer};
 
-/// What still waits and names one of these students, each once.
+/// What still waits and names one of these students, each once; and of what nothing is shown.
 pub(super) fn ask(
     engine: &mut Engine,
     group: &Group,
     (course, assignment): &(Option<Label>, Option<Label>),
     observer: &mut Observer<'_>,
-) -> Result<Vec<ToldProposal>, Error> {
-    let mut waiting: Vec<ToldProposal> = Vec::new();
+) -> Result<(Vec<ToldProposal>, Vec<SubmissionId>), Error> {
+    let (mut waiting, mut left_out) = (Vec::<ToldProposal>::new(), Vec::new());
     let is_meant = |one: &ToldProposal| {
         let statement = &one.statement;
         one.listed.standing.state.is_open()
@@ -28,7 +28,13 @@ pub(super) fn ask(
                 .is_none_or(|it| *it == statement.assignment)
     };
     for sid in group.ids() {
-        for one in engine.proposals(sid, observer)?.told {
+        let answer = engine.proposals(sid, observer)?;
+        for submission in answer.left_out {
+            if !left_out.contains(&submission) {
+                left_out.push(submission);
+            }
+        }
+        for one in answer.told {
             let id = one.statement.submission;
             let mut known = waiting.iter();
             if is_meant(&one) && known.all(|known| known.statement.submission != id) {
@@ -36,7 +42,15 @@ pub(super) fn ask(
             }
         }
     }
-    Ok(waiting)
+    Ok((waiting, left_out))
+}
+
+/// Those of which Blackboard shows nothing.
+pub(super) fn say_left_out(left_out: &[SubmissionId], words: Words) -> Result<(), Error> {
+    for submission in left_out {
+        note(&ProposalWords::of(words.0).left_out(submission))?;
+    }
+    Ok(())
 }
 
 pub(super) fn say_one(one: &ToldProposal, words: Words) -> Result<(), Error> {

@@ -83,6 +83,7 @@ async fn statement(
                     time: desk.now().as_secs(),
                     count: 0,
                     proposals: Vec::new(),
+                    left_out: Vec::new(),
                 };
                 connection.send(&reply).await?;
                 state = *next;

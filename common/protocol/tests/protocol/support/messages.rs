@@ -435,6 +435,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 )),
                 signatures: Some(Der::new(vec![0x30, 0])),
             }],
+            left_out: Vec::new(),
         },
         Proposed {
             proposal: standing(),
