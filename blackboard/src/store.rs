@@ -34,6 +34,7 @@ mod rulebook;
 pub(crate) mod setbacks;
 mod superseded;
 mod unfinished;
+mod unnamed;
 mod versions;
 mod withdrawal;
 mod witnessed;

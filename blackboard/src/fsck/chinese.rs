@@ -18,7 +18,7 @@ pub(super) fn chinese(code: &str) -> Option<(&'static str, &'static str)> {
         "content_unreadable" => ("存檔無法讀取", WHOLE_HOME),
         "content_extra" => (
             "沒有紀錄提及的存檔",
-            "沒有紀錄提及：若同時缺少某項紀錄，還原 blackboard.db 的備份；否則伺服器下次啟動時會將其移除",
+            "沒有紀錄提及：若同時缺少某項紀錄，還原 blackboard.db 的備份。當機所遺留的，滿一天後伺服器啟動時會將其移除。早於遺失條目或編號的則會保留，因其可能是某次提交僅存的內容：以 `blackboard recover --receipt` 重新登錄；沒有收據提及的可自行移走",
         ),
         "content_foreign" => ("並非存檔的檔案", "查明是誰放在此處，並將其移走"),
         "altered" => ("紀錄與當初簽署的不符", WHOLE_HOME),

@@ -11,8 +11,10 @@ pub(super) fn remedy(code: &str) -> &'static str {
              one would become a new version by that. Until then it is neither exported nor sent"
         }
         "content_extra" => {
-            "no record names it: if a record is missing, too, put a backup of blackboard.db back; \
-             else the next start of the server removes it"
+            "no record names it: if a record is missing, too, put a backup of blackboard.db back. What a \
+             crash left a start of the server removes once it is a day old. What is as old as lost entries \
+             or numbers stays, as it may be all that is left of a hand-in: `blackboard recover --receipt` \
+             enters that again; what no receipt names you may move away"
         }
         "content_foreign" => "find out who put it there, and move it away",
         "record_missing" | "entry_missing" | "commitment_missing" | "commitment_altered"

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,15 +10,18 @@ use scb_protocol::log_leaf::{Accepted, Entry, LogName};
 use scb_protocol::receipt::{SignedLeaf, accepted_entry};
 use scb_protocol::rules::admit;
 use scb_protocol::statement::{Statement, SubmissionNumber};
-use scb_storage::ContentStore;
+use scb_storage::{ContentStore, StoredContents};
 
 use super::mark::{self, Mark};
 use super::{
     CommitOutcome, Committal, Draft, Error, Record, Store, assignments, backlog, by_submission,
-    commitment, contents, count, groups, insert, last_number, log, proposals, rulebook, superseded,
+    commitment, groups, insert, last_number, log, proposals, rulebook, superseded, unnamed,
     versions, withdrawal,
 };
 use crate::quota::Quota;
+
+/// The directory of what was handed in, in the home.
+const CONTENT: &str = "content";
 
 /// Takes in submissions and gives them their numbers. One per home. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -114,23 +118,32 @@ impl Register {
         &self.store
     }
 
-    /// Removes content that was stored before `moment` and that no record names: a crash
-    /// between content and record leaves it. Nothing is removed if any number ever given has
-    /// no record, as after an old backup was put back, or if a record cannot be read.
+    /// Removes content that was stored before `moment` and that no record names and none will: a crash
+    /// between content and record leaves it. Nothing is removed if anything that was accepted has no
+    /// record, if a record cannot be read, or in a home that was put back and not compared since; where
+    /// entries or numbers were lost, nothing that may be of what was acknowledged then.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
     pub fn sweep(&self, content: &ContentStore, moment: SystemTime) -> Result<usize, Error> {
         let mark = self.mark();
-        let highest = mark.highest();
-        let (records, named) = self.store.database.read_blocking(|connection| {
-            Ok::<_, Error>((count(connection)?, contents(connection)?))
-        })?;
-        match named {
-            Some(named) if records == highest => Ok(content.sweep_blocking(moment, &named)?),
-            _ => Ok(0),
+        if mark.is_put_back() {
+            return Ok(0);
         }
+        let highest = mark.highest();
+        let look = move |connection: &rusqlite::Connection| unnamed::of(connection, highest);
+        let Some(unnamed) = self.store.database.read_blocking(look)? else {
+            return Ok(0);
+        };
+        let stored = StoredContents::of(&self.path.with_file_name(CONTENT));
+        let mut kept = HashSet::new();
+        for first in 0..=u8::MAX {
+            let listed = stored.list(first)?.into_iter();
+            let not_left = listed.filter(|one| !unnamed.is_left(one));
+            kept.extend(not_left.filter_map(|one| one.sha256));
+        }
+        Ok(content.sweep_blocking(moment, &kept)?)
     }
 
     /// Removes what came of uploads that nobody can go on with: those whose time is over, that

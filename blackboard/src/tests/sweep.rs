@@ -6,8 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 use scb_certs::Fingerprint;
+use scb_protocol::statement::SubmissionNumber;
+use scb_storage::ContentStore;
 
 use super::campus::Campus;
+use crate::store::{Register, Store};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -83,4 +86,81 @@ async fn nothing_goes_while_a_record_cannot_be_read() {
     campus.start().await.unwrap();
     assert!(forgotten.exists());
     assert!(path_of(&campus, b"one").exists());
+}
+
+/// Sweeps as a start in some days would; how many files went.
+fn swept_later(campus: &Campus) -> usize {
+    let register = Register::open(&campus.home, Store::open(&campus.home).unwrap()).unwrap();
+    let content = ContentStore::open(&campus.home.path("content")).unwrap();
+    let moment = SystemTime::now() + 400 * DAY;
+    register.sweep(&content, moment).unwrap()
+}
+
+/// Content of what was committed, as if a kill came between content and record.
+fn cut_off(campus: &Campus, report: &[u8], after: u64) -> PathBuf {
+    let path = path_of(campus, report);
+    fs::write(&path, report).unwrap();
+    make_as_old_as(&path, after + 10);
+    path
+}
+
+fn leap(campus: &Campus, highest: u64) {
+    let now = SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let line = format!("v1 {highest:020} {:020} {:8}\n", now.as_secs(), "");
+    fs::write(campus.home.path("numbers"), line).unwrap();
+}
+
+#[tokio::test]
+async fn a_number_that_a_kill_has_burnt_keeps_nothing() {
+    let campus = stopped().await;
+    let forgotten = forgotten(&campus);
+    leap(&campus, 3);
+    assert_eq!(swept_later(&campus), 1);
+    assert!(!forgotten.exists());
+}
+
+#[tokio::test]
+async fn where_numbers_leapt_only_what_was_committed_after_it_goes() {
+    let mut campus = stopped().await;
+    let before = forgotten(&campus);
+    leap(&campus, 5000);
+    assert_eq!(swept_later(&campus), 0, "the gap is not over");
+    campus.start().await.unwrap();
+    let mut three = campus.three();
+    three.report = b"three".to_vec();
+    three.hand_in().await.unwrap();
+    campus.certs.clock().advance(Duration::from_secs(60));
+    let mut killed = campus.three();
+    killed.report = b"killed".to_vec();
+    killed.commit().await.unwrap();
+    drop((three, killed));
+    campus.stop().await;
+    let store = Store::open(&campus.home).unwrap();
+    let number = SubmissionNumber::new(5001).unwrap();
+    let since = store
+        .record(number)
+        .unwrap()
+        .unwrap()
+        .accepted_at()
+        .as_secs();
+    let stranger = cut_off(&campus, b"of nobody", since);
+    let killed = cut_off(&campus, b"killed", since);
+    // As old as what may be lost: somebody may have the receipt.
+    make_as_old_as(&killed, since - 100);
+    assert_eq!(swept_later(&campus), 0);
+    make_as_old_as(&killed, since + 100);
+    assert_eq!(swept_later(&campus), 1);
+    assert!(!killed.exists());
+    assert!(before.exists() && stranger.exists());
+    for text in ["one", "two", "three"] {
+        assert!(path_of(&campus, text.as_bytes()).exists(), "{text}");
+    }
+}
+
+fn make_as_old_as(path: &PathBuf, seconds: u64) {
+    let file = File::options().append(true).open(path).unwrap();
+    let written = std::time::UNIX_EPOCH + Duration::from_secs(seconds);
+    file.set_modified(written).unwrap();
 }

@@ -185,6 +185,32 @@ async fn a_receipt_that_the_log_does_not_hold_brings_nothing_back() {
 }
 
 #[tokio::test]
+async fn the_files_of_what_is_lost_stay_until_it_is_entered_again() {
+    let (mut campus, kept) = gone_on().await;
+    campus.start().await.unwrap();
+    campus.three().hand_in().await.unwrap();
+    witnessed(&campus).await;
+    campus.stop().await;
+    // The disk of the files was not lost: only the database was.
+    let report = fs::read(&kept.file).unwrap();
+    let name = scb_certs::Fingerprint::of(&report).to_string();
+    let path = campus.home.path("content").join(&name[..2]).join(&name);
+    fs::write(&path, &report).unwrap();
+    let sweep = || {
+        let store = Store::open(&campus.home).unwrap();
+        let register = crate::store::Register::open(&campus.home, store).unwrap();
+        let content = scb_storage::ContentStore::open(&campus.home.path("content")).unwrap();
+        let later = std::time::SystemTime::now() + Duration::from_secs(400 * 86_400);
+        register.sweep(&content, later).unwrap()
+    };
+    assert_eq!(sweep(), 0);
+    assert!(path.exists());
+    by_receipt(&campus, &kept.receipt, &[]).await.unwrap();
+    assert_eq!(sweep(), 0);
+    assert!(path.exists());
+}
+
+#[tokio::test]
 async fn a_number_that_was_given_again_is_not_taken_for_what_is_lost() {
     let (mut campus, kept) = gone_on().await;
     campus.start().await.unwrap();
