@@ -44,7 +44,7 @@ use worker::{Ask, Worker};
 pub(crate) use address::CuhkAddress;
 pub(crate) use clocks::Clocks;
 pub(crate) use lists_then::{ListsNow, ListsThen};
-pub(crate) use log_witness::{LogWitness, Lost, Trouble};
+pub(crate) use log_witness::{LogWitness, Lost, Missing, Trouble};
 pub(crate) use revocations::Numbers;
 pub(crate) use subscription::Subscription;
 pub(crate) use witness::{Comparison, Witness};

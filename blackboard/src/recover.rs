@@ -8,10 +8,11 @@ mod from_receipt;
 use std::path::Path;
 
 use scb_cli::{Failure, Home, Role, counted, load_config, say};
+use scb_protocol::log_leaf::LogName;
 use scb_transport::Clock;
 
 use crate::arguments::Recover;
-use crate::authority::{CuhkAddress, LogWitness, Lost, Trouble};
+use crate::authority::{CuhkAddress, LogWitness, Lost, Missing, Trouble};
 use crate::commands::lock;
 use crate::config::Config;
 use crate::serve::log_witness_of;
@@ -33,7 +34,11 @@ pub(crate) async fn recover(
     let store = Store::open(&home)?;
     let now = clock.now();
     let mut witness = log_witness_of(&home, &store, &config, cuhk, clock).await?;
-    let lost = witness.lost().await.map_err(told)?;
+    let Missing { lost, foreign } = witness.lost().await.map_err(told)?;
+    explain_foreign(&foreign)?;
+    if lost.is_empty() && !foreign.is_empty() {
+        return Err(under_another_key(foreign.len()).into());
+    }
     if lost.is_empty() {
         say("nothing to recover: every log begins with all that CUHK has seen of it")?;
         return Ok(());
@@ -51,6 +56,42 @@ pub(crate) async fn recover(
     say("`blackboard serve` can start again")?;
     store.close().await;
     Ok(())
+}
+
+/// Logs of a home of which nothing is left: their key is lost, so that nothing goes on after their entries.
+fn explain_foreign(foreign: &[LogName]) -> anyhow::Result<()> {
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    for log in foreign {
+        say(&format!(
+            "{log}  CUHK has seen it under another key than the one in this home"
+        ))?;
+    }
+    for line in [
+        "Those entries were signed with a key that is not here. Nothing goes on after them, and",
+        "`recover --receipt` enters nothing: a log of this key has no place in which they were.",
+        "  - A copy of the home that served before, or of its logs/key.pem, of whatever age, put back is",
+        "    better than this: then `blackboard recover` goes on, and receipts bring back what is lost.",
+        "  - Without any copy: every receipt that was given stays good. Open the assignment under another",
+        "    name, collect receipts and files (`student verify RECEIPT FILES`), and let the groups hand in the",
+        "    same files there; the time that counts for them is in the receipt. OPERATIONS.md says each step",
+        "    (\"A home of Blackboard is lost without any copy\").",
+        "  - If only the key was lost and the entries are here: CUHK's operator types",
+        "    cuhk witness accept-key KEY   (the key is in this server's log beside `log_key_changed`)",
+    ] {
+        say(line)?;
+    }
+    Ok(())
+}
+
+fn under_another_key(logs: usize) -> Failure {
+    let logs = counted(logs as u64, "log");
+    Failure::refused(format!(
+        "CUHK knows {logs} under another key than this home's; nothing was changed"
+    ))
+    .with_remedy("put a copy of the home that served before in its place, of whatever age it is")
+    .with_code("log_key_changed")
 }
 
 fn explain(lost: &[Lost]) -> anyhow::Result<()> {

@@ -27,7 +27,7 @@ use scb_transport::{ClientTls, Clock, ServerTrust};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-pub(crate) use self::lost::Lost;
+pub(crate) use self::lost::{Lost, Missing};
 use self::offered::{off_the_runtime, offer};
 pub(crate) use self::told::failure;
 use self::told::not_compared;
@@ -159,7 +159,7 @@ impl LogWitness {
         if self.has_all {
             return Ok(());
         }
-        if let Some((name, _, seen)) = self.forgotten(link).await?.first() {
+        if let Some((name, _, seen)) = self.forgotten(link).await?.0.first() {
             let (has, seen) = (0, seen.head().size);
             return Err(Trouble::Astray(failure(
                 name,

@@ -198,7 +198,8 @@ fn refused(verified: &VerifiedReceipt, standing: Standing) -> Failure {
                 counted(entries, "entry")
             ),
             "nothing was changed; `blackboard recover` (the server stopped, CUHK running) says what is \
-             lost, and goes on after it; then do the same again",
+             lost, and goes on after it, or that this home has another key than the log had; then do the same \
+             again",
             "log_behind",
         ),
         Standing::AcceptedAnew(anew) => (

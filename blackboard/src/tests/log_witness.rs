@@ -216,6 +216,24 @@ async fn a_cuhk_that_was_put_back_sees_again_what_does_not_grow_any_more() {
 }
 
 #[tokio::test]
+async fn a_home_that_began_anew_is_told_that_its_logs_have_another_key() {
+    let (mut campus, ..) = backed_up(Outage::Refuse).await;
+    fs::remove_dir_all(campus.home.path("logs")).unwrap();
+    // The entries are here; and then nothing of them is.
+    for here in [true, false] {
+        let refused = recovered(&campus, None).await.unwrap_err();
+        assert_eq!(refused.code, Some("log_key_changed"), "{here}: {refused:?}");
+        assert_eq!(refused.exit, 3);
+        let said = format!("{refused:?}");
+        assert!(said.contains("another key"), "{said}");
+        let database = Connection::open(campus.home.path("blackboard.db")).unwrap();
+        let nothing = "DELETE FROM log_entries; DELETE FROM logs";
+        database.execute_batch(nothing).unwrap();
+        fs::remove_dir_all(campus.home.path("logs")).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_was_lost_is_asked_for_again() {
     let mut campus = Campus::open().await;
     let before = hand_in(&campus).await;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use scb_certs::Fingerprint;
 use scb_cli::Failure;
+use scb_protocol::Code;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::witness::{ExpectEntries, ExpectLogs, ExpectSeen, SeenByWitness, Standing};
 use scb_tlog::{Error as LogError, HashReader as _, TileLog, Tiles, TreeHead, VerifierKey, root};
@@ -14,6 +15,18 @@ use tokio::time::Instant;
 use super::super::is_away;
 use super::super::link::Link;
 use super::{LogWitness, PATIENCE, Trouble, failure, off_the_runtime};
+
+/// A log that is not here at all, with the key that it would have, and what CUHK has seen of it.
+pub(super) type Forgotten = (LogName, VerifierKey, SeenByWitness);
+
+/// What CUHK has seen and is not here.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    /// The logs that are behind.
+    pub(crate) lost: Vec<Lost>,
+    /// Those that CUHK knows under another key than this home's: of a home that is lost.
+    pub(crate) foreign: Vec<LogName>,
+}
 
 /// A log that has fewer entries than CUHK has seen.
 #[derive(Debug)]
@@ -41,19 +54,25 @@ impl Lost {
 }
 
 impl LogWitness {
-    /// The logs that are behind what CUHK has seen of them.
+    /// The logs that are behind what CUHK has seen of them, and those that it has seen under another key.
     ///
     /// # Errors
     ///
     /// CUHK is away; a log has other entries than CUHK has seen.
-    pub(crate) async fn lost(&mut self) -> Result<Vec<Lost>, Trouble> {
+    pub(crate) async fn lost(&mut self) -> Result<Missing, Trouble> {
         self.logs.publish_all().await?;
         let mut link = self.open().await?;
-        let mut lost = Vec::new();
+        let (mut lost, mut foreign) = (Vec::new(), Vec::new());
         for (name, log) in self.logs.all() {
             link.by(Instant::now() + PATIENCE);
             let (expect, request) = ExpectSeen::new(log.key().clone());
-            let seen = expect.handle(link.ask(&request).await?)?;
+            let seen = match expect.handle(link.ask(&request).await?) {
+                Err(refusal) if refusal.code == Code::LogKeyChanged => {
+                    foreign.push(name);
+                    continue;
+                }
+                seen => seen?,
+            };
             let (published, size) = (log.published(), seen.head().size);
             let has = published.checkpoint.head().size;
             let tiles = published.tiles.clone();
@@ -72,23 +91,25 @@ impl LogWitness {
                 }
             }
         }
-        let forgotten = self.forgotten(&mut link).await?.into_iter();
-        lost.extend(forgotten.map(|(name, key, seen)| Lost {
+        let (forgotten, others) = self.forgotten(&mut link).await?;
+        foreign.extend(others);
+        lost.extend(forgotten.into_iter().map(|(name, key, seen)| Lost {
             name,
             has: 0,
             key,
             tiles: None,
             seen,
         }));
-        Ok(lost)
+        Ok(Missing { lost, foreign })
     }
 
-    /// Logs that CUHK has seen, and that are not here at all.
+    /// Logs that CUHK has seen, and that are not here at all; and which of those were signed with a key that
+    /// is lost.
     pub(super) async fn forgotten(
         &self,
         link: &mut Link,
-    ) -> Result<Vec<(LogName, VerifierKey, SeenByWitness)>, Trouble> {
-        let mut forgotten = Vec::new();
+    ) -> Result<(Vec<Forgotten>, Vec<LogName>), Trouble> {
+        let (mut forgotten, mut foreign) = (Vec::new(), Vec::new());
         for name in self.missing(link).await? {
             let key = self.logs.key_of(&name)?;
             let (expect, request) = ExpectSeen::new(key.clone());
@@ -97,11 +118,17 @@ impl LogWitness {
                 Ok(seen) if seen.head().size == 0 => {}
                 Ok(seen) => forgotten.push((name, key, seen)),
                 Err(refusal) if is_away(&refusal) => return Err(refusal.into()),
-                // Signed with a key that is lost: there is nothing to go on with.
+                Err(refusal) if refusal.code == Code::LogKeyChanged => {
+                    tracing::warn!(
+                        "CUHK knows a log {name} under another key than this home's: it is lost here, and \
+                         `blackboard recover` says what follows"
+                    );
+                    foreign.push(name);
+                }
                 Err(refusal) => tracing::warn!("CUHK knows a log {name} that is lost: {refusal}"),
             }
         }
-        Ok(forgotten)
+        Ok((forgotten, foreign))
     }
 
     async fn missing(&self, link: &mut Link) -> Result<Vec<LogName>, Trouble> {

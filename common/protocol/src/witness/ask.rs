@@ -115,7 +115,15 @@ impl SeenByWitness {
     ) -> Result<Self, Refusal> {
         let root = root.parse().map_err(|error: LogError| misbehaved(&error))?;
         let head = TreeHead { size, root };
-        let verify = |text: String| verified(&text, log).map_err(|error| misbehaved(&error));
+        let verify = |text: String| {
+            verified(&text, log).map_err(|error| match error {
+                // It is the log's own, by another key: that of a home that is lost.
+                LogError::SignatureMissing { .. } => {
+                    Refusal::new(Code::LogKeyChanged, STEP).with("log", log.name())
+                }
+                error => misbehaved(&error),
+            })
+        };
         let checkpoint = checkpoint.map(verify).transpose()?;
         let is_other = |checkpoint: &VerifiedCheckpoint| checkpoint.head() != head;
         match checkpoint.as_ref().is_some_and(is_other) {
@@ -142,7 +150,8 @@ impl ExpectSeen {
     ///
     /// # Errors
     ///
-    /// CUHK's refusal; `server_misbehaved`; `unexpected_message`.
+    /// CUHK's refusal; `log_key_changed` if what CUHK has seen is not signed by this key;
+    /// `server_misbehaved`; `unexpected_message`.
     pub fn handle(self, reply: Reply) -> Result<SeenByWitness, Refusal> {
         match reply.accepted()? {
             Reply::Witnessed { size, root, signed } => {
