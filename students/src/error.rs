@@ -1,5 +1,6 @@
 //! What can go wrong in the student's program.
 
+mod lists;
 mod refused;
 mod told;
 
@@ -10,10 +11,11 @@ use scb_certs::{CertificateError, Fingerprint, StudentId};
 use scb_cli::printable;
 use scb_explain::Language;
 use scb_protocol::statement::{
-    FileEntry, FilePath, Files, FilesError, Label, MAX_FILES, SubmissionId, SubmissionNumber,
+    FilePath, Files, FilesError, Label, MAX_FILES, SubmissionId, SubmissionNumber,
 };
 use scb_protocol::{Refusal, counted};
 
+use lists::{listed, none_of, proposed, some_of};
 pub(crate) use refused::{
     blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, moment_of, room_at,
 };
@@ -289,6 +291,15 @@ pub enum Error {
         /// The home.
         home: PathBuf,
     },
+    /// The key with which the student signs, which is nobody else's.
+    #[error(
+        "{}: one's own, with which this home signs; nothing was sent",
+        Words::of(Language::English).private_keys(files)
+    )]
+    OwnKeys {
+        /// What they are called in the hand-in.
+        files: Vec<FilePath>,
+    },
     /// Private keys, which nobody has agreed to give away.
     #[error("{}; nothing was sent", Words::of(Language::English).private_keys(files))]
     PrivateKeys {
@@ -455,46 +466,5 @@ impl Error {
             Self::Unfinished { cause, .. } => cause.refusals(),
             _ => &[],
         }
-    }
-}
-
-/// `that of report.pdf is 3f…`: at most three files.
-fn proposed(files: &Files) -> String {
-    const MOST: usize = 3;
-    let told = |file: &FileEntry| {
-        let name = printable(file.name.as_ref());
-        format!("that of {name} is {}", file.sha256)
-    };
-    let shown: Vec<_> = files.iter().take(MOST).map(told).collect();
-    match files.len().saturating_sub(MOST) {
-        0 => shown.join(" and "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-/// As many as one line takes.
-fn some_of(differences: &[String]) -> String {
-    const MOST: usize = 5;
-    let shown = differences.iter().take(MOST).map(String::as_str);
-    let shown = shown.collect::<Vec<_>>().join(", ");
-    match differences.len().checked_sub(MOST) {
-        None | Some(0) => shown,
-        Some(more) => format!("{shown} and {more} more"),
-    }
-}
-
-fn none_of(files: usize) -> String {
-    match files {
-        1 => "not the file that was".to_owned(),
-        more => format!("none of the {more} files that were"),
-    }
-}
-
-/// At most three hashes.
-fn listed(hashes: &[Fingerprint]) -> String {
-    let shown: Vec<_> = hashes.iter().take(3).map(Fingerprint::to_string).collect();
-    match hashes.len().saturating_sub(shown.len()) {
-        0 => shown.join(" or "),
-        more => format!("{} or {more} more", shown.join(", ")),
     }
 }

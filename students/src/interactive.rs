@@ -187,7 +187,8 @@ impl Session<'_> {
         let Some(chosen) = self.ask_report()? else {
             return Ok(());
         };
-        let chosen = IfPrivateKeys::Ask.check(chosen, self.words)?;
+        let chosen =
+            IfPrivateKeys::Ask.check(chosen, (&self.prepared.engine.setup.home, self.words))?;
         let missing = self.missing()?;
         if !missing.is_empty() {
             self.prepared.engine.setup.check_size(&self.group)?;

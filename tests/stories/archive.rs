@@ -382,6 +382,19 @@ fn what_is_there_is_not_written_over_and_no_planted_link_is_followed() {
     without(&path).refused(3, "file_exists");
     assert_eq!(fs::read(&path).unwrap(), b"another assignment's");
     without(campus.outside()).refused(2, "target_directory");
+    let socket = campus.outside().join("socket");
+    let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let replace = [
+        "submissions",
+        "archive",
+        socket.to_str().unwrap(),
+        "--replace",
+        "--json",
+    ];
+    let refused = campus.administer_blackboard(&[&replace[..], &OF].concat());
+    refused.refused(2, "target_special");
+    let kind = fs::symlink_metadata(&socket).unwrap().file_type();
+    assert!(!kind.is_file(), "it is still what it was");
     archive(&campus, &path).succeeded();
     verify(&campus, &path).succeeded();
 

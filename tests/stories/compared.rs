@@ -121,3 +121,30 @@ fn what_is_another_or_cannot_be_read_is_said_and_the_receipt_is_good_all_the_sam
         }
     }
 }
+
+#[test]
+fn a_folder_that_has_another_name_by_now_is_told_as_such_by_both() {
+    let scene = Scene::new();
+    fs::rename(scene.work.join("proj"), scene.work.join("proj2")).unwrap();
+    let only = "only its own name differs, these very files were handed in as the folder proj";
+    let ours = scene.ours(&["proj2"]);
+    assert_eq!(ours.exit, Some(3), "{ours:#?}");
+    assert!(ours.stderr.contains(only), "{ours:#?}");
+    assert!(!ours.stderr.contains("missing"), "{ours:#?}");
+    let verdict = |told: &str| {
+        scene
+            .theirs(&["proj2"])
+            .is_none_or(|(_, last)| last.contains(told))
+    };
+    assert!(verdict(only));
+    // What differs in it is named as ever.
+    fs::write(scene.work.join("proj2/a.txt"), "another").unwrap();
+    let ours = scene.ours(&["proj2"]);
+    assert!(!ours.stderr.contains(only), "{ours:#?}");
+    assert!(
+        verdict("but NOT for proj2: ")
+            && scene
+                .theirs(&["proj2"])
+                .is_none_or(|(_, last)| !last.contains(only))
+    );
+}

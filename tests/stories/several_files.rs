@@ -237,8 +237,19 @@ fn nobody_hands_in_what_lies_in_a_home_or_a_private_key_that_is_not_meant() {
     }
     fs::remove_file(&linked).unwrap();
 
-    // A copy of a key anywhere else is asked about; the words about one are not.
-    fs::copy(&key, scene.work.join("src/copy.txt")).unwrap();
+    // A copy of one's own is handed in by no flag, however its lines end.
+    let own = fs::read_to_string(&key).unwrap();
+    let copy = scene.write("src/copy.txt", &own.replace('\n', "\r\n"));
+    for flags in [&[][..], &[flag]] {
+        let paths = [&[scene.work.as_path()], flags].concat();
+        let error = scene.refused(&paths, 3, "own_private_key");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("src/copy.txt"), "{message}");
+    }
+    // One that is made for the exercise is asked about; the words about one are not.
+    let line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
+    let made = format!("-----BEGIN PRIVATE KEY-----\n{line}\n-----END PRIVATE KEY-----\n");
+    fs::write(&copy, made).unwrap();
     scene.write(
         "src/notes.md",
         "It begins with -----BEGIN PRIVATE KEY-----.\n",

@@ -55,6 +55,12 @@ fn check_target(command: &Archive) -> Result<(), Failure> {
         Ok(found) if found.is_dir() => Err(Failure::usage(format!("{path} is a directory"))
             .with_remedy("name a file, such as lab-1.zip in it")
             .with_code("target_directory")),
+        // A link is replaced, and what it leads to stays; a device or a pipe is no archive of anybody's.
+        Ok(found) if !found.is_file() && !found.is_symlink() => Err(Failure::usage(format!(
+            "{path} is no file: nothing is put in its place"
+        ))
+        .with_remedy("name a file, such as lab-1.zip; nothing was changed")
+        .with_code("target_special")),
         Ok(_) if command.replace => Ok(()),
         Ok(_) => Err(Failure::refused(format!("{path} is there already"))
             .with_remedy("name another file, or give --replace; nothing was changed")

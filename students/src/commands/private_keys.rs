@@ -1,7 +1,10 @@
 //! What is done where a private key would be handed in.
 
+use std::fs;
+
 use scb_cli::say;
 
+use crate::home::StudentHome;
 use crate::interactive::ask;
 use crate::words::Words;
 use crate::{Error, Selection};
@@ -22,8 +25,16 @@ impl IfPrivateKeys {
         if interactive { Self::Ask } else { Self::Refuse }
     }
 
-    /// The same, if there is none in it, or if it is meant.
-    pub(crate) fn check(self, mut chosen: Selection, words: Words) -> Result<Selection, Error> {
+    /// The same, if there is none in it, or if it is meant. One's own is never meant.
+    pub(crate) fn check(
+        self,
+        mut chosen: Selection,
+        (home, words): (&StudentHome, Words),
+    ) -> Result<Selection, Error> {
+        let files = chosen.holding(&own_keys(home))?;
+        if !files.is_empty() {
+            return Err(Error::OwnKeys { files });
+        }
         if self == Self::HandIn {
             return Ok(chosen);
         }
@@ -40,4 +51,12 @@ impl IfPrivateKeys {
             _ => Err(scb_cli::Error::Cancelled.into()),
         }
     }
+}
+
+/// The private keys of this home as they are kept; those that cannot be read are in no copy of this user's.
+fn own_keys(home: &StudentHome) -> Vec<Vec<u8>> {
+    let students = fs::read_dir(home.dir().join("students"));
+    let students = students.into_iter().flatten().flatten();
+    let keys = students.map(|student| fs::read(student.path().join("key.pem")));
+    keys.filter_map(Result::ok).collect()
 }

@@ -166,7 +166,7 @@ fn job(
     let chosen = Selection::choose(paths, prepared.sandboxed(group))?;
     let chosen = chosen.at_most(prepared.engine.setup.max_bytes())?;
     let words = Words::of(common.explain.language.language());
-    let chosen = if_keys.check(chosen, words)?;
+    let chosen = if_keys.check(chosen, (&prepared.engine.setup.home, words))?;
     let mut show = Show::new(common);
     let Prepared { codes, engine } = prepared;
     let recorder = engine.setup.recorder.clone();

@@ -30,6 +30,7 @@ impl Error {
             | Self::NothingOpen { .. }
             | Self::CostsMore { .. }
             | Self::PrivateKeys { .. }
+            | Self::OwnKeys { .. }
             | Self::ProposalChanged { .. }
             | Self::OtherEnding { .. }
             | Self::HandedIn { .. }
@@ -89,6 +90,7 @@ impl Error {
             Self::ReportLink { .. } => "report_link",
             Self::ReportHome { .. } => "report_home",
             Self::PrivateKeys { .. } => "private_keys",
+            Self::OwnKeys { .. } => "own_private_key",
             Self::ReportTooMany { .. } => "report_too_many",
             Self::ReportFiles(_) => "report_names",
             Self::ReportChanged { .. }
@@ -202,6 +204,11 @@ impl Error {
             Self::ReportHome { .. } => {
                 "keep what you hand in in a folder of its own, without keys and receipts, and name \
                  that"
+                    .into()
+            }
+            Self::OwnKeys { .. } => {
+                "leave it out: whoever reads it hands in under your name; --with-private-keys is for keys \
+                 that are made for an exercise"
                     .into()
             }
             Self::PrivateKeys { .. } => {

@@ -23,6 +23,27 @@ pub(super) fn holds_private_key(first: &[u8]) -> bool {
     begins.filter_map(after_label).any(is_followed_by_a_key)
 }
 
+/// The base64 of the first private key that is there, whatever stands between its lines.
+pub(super) fn key_text(pem: &[u8]) -> Option<Vec<u8>> {
+    let begins = pem.windows(BEGIN.len()).enumerate();
+    let mut begins = begins.filter(|(_, window)| *window == BEGIN);
+    let rest = begins.find_map(|(at, _)| after_label(&pem[at + BEGIN.len()..]))?;
+    let end = rest.windows(DASHES.len()).position(|at| at == DASHES)?;
+    let text = base64_of(&rest[..end]);
+    (text.len() >= KEY).then_some(text)
+}
+
+/// Whether this very key is there, as it is kept, at other line ends or within a text.
+pub(super) fn holds_key(first: &[u8], key: &[u8]) -> bool {
+    let text = base64_of(first);
+    text.windows(key.len()).any(|at| at == key)
+}
+
+fn base64_of(text: &[u8]) -> Vec<u8> {
+    let is_base64 = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    text.iter().filter(is_base64).copied().collect()
+}
+
 /// What follows the line that says that a private key begins.
 fn after_label(rest: &[u8]) -> Option<&[u8]> {
     let is_label = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ';
@@ -63,6 +84,24 @@ mod tests {
         ] {
             assert!(holds_private_key(text.as_bytes()), "{text}");
         }
+    }
+
+    #[test]
+    fn finds_this_very_key_and_no_other() {
+        let pem = |line: &str| {
+            format!("-----BEGIN PRIVATE KEY-----\n{LINE}\n{line}\n-----END PRIVATE KEY-----\n")
+        };
+        let own = pem("MHQCAQEEIOwnOwnOwnOwnOwnOwnOwnOwnOwn");
+        let key = key_text(own.as_bytes()).unwrap();
+        let utf16: Vec<u8> = own.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let windows = format!("my key:\r\n{}", own.replace('\n', "\r\n"));
+        for copy in [own.as_bytes(), &utf16, windows.as_bytes()] {
+            assert!(holds_key(copy, &key));
+        }
+        let other = pem("MHQCAQEEIOther0ther0ther0ther0ther0t");
+        assert!(!holds_key(other.as_bytes(), &key));
+        assert_eq!(key_text(b"-----BEGIN PRIVATE KEY-----\n"), None);
+        assert_eq!(key_text(b"a text"), None);
     }
 
     #[test]

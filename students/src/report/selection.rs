@@ -9,7 +9,7 @@ use scb_certs::StudentId;
 use scb_protocol::rules::check_size;
 use scb_protocol::statement::{FileEntry, FilePath, Files, Statement};
 
-use super::private_key::{LOOKED_AT, holds_private_key};
+use super::private_key::{LOOKED_AT, holds_key, holds_private_key, key_text};
 use super::walk::{self, Found, Homes};
 use super::{Content, Report, Source, changed, measure};
 use crate::{Error, Group};
@@ -71,6 +71,23 @@ impl Selection {
         let mut named = Vec::new();
         for file in &mut self.0 {
             if file.holds_private_key()? {
+                named.push(file.name.clone());
+            }
+        }
+        Ok(named)
+    }
+
+    /// Those that hold one of these private keys (PEM, as they are kept) in their first 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Report`] if one cannot be read.
+    pub fn holding(&mut self, keys: &[Vec<u8>]) -> Result<Vec<FilePath>, Error> {
+        let keys: Vec<_> = keys.iter().filter_map(|key| key_text(key)).collect();
+        let mut named = Vec::new();
+        for file in &mut self.0 {
+            let first = file.first()?;
+            if keys.iter().any(|key| holds_key(&first, key)) {
                 named.push(file.name.clone());
             }
         }
@@ -144,14 +161,19 @@ impl Selected {
     }
 
     fn holds_private_key(&mut self) -> Result<bool, Error> {
-        let Source::File { path, file } = &mut self.source else {
-            return Ok(false);
-        };
+        Ok(holds_private_key(&self.first()?))
+    }
+
+    /// Its first bytes; none of what this program has made.
+    fn first(&mut self) -> Result<Vec<u8>, Error> {
         let mut first = Vec::new();
+        let Source::File { path, file } = &mut self.source else {
+            return Ok(first);
+        };
         let read = file.take(LOOKED_AT).read_to_end(&mut first);
         let read = read.and_then(|_| file.rewind());
         read.map_err(unreadable(path))?;
-        Ok(holds_private_key(&first))
+        Ok(first)
     }
 
     fn hash(&mut self) -> Result<FileEntry, Error> {

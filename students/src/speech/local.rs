@@ -107,6 +107,13 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             ),
             "把要提交的檔案放在另一個沒有金鑰及收據的資料夾，然後指明該資料夾".to_owned(),
         ),
+        Error::OwnKeys { files } => (
+            format!(
+                "{}：是你自己用以簽署的金鑰；沒有送出任何東西",
+                Words::of(Language::Chinese).private_keys(files)
+            ),
+            "請勿提交：任何人取得它便能以你的名義提交；--with-private-keys 只供為作業而設的金鑰使用".to_owned(),
+        ),
         Error::PrivateKeys { files } => (
             format!(
                 "{}；沒有送出任何東西",

@@ -96,6 +96,12 @@ fn folder(handed_in: &Files, path: &Path, common: &Common) -> Result<Vec<String>
         false => (beside, part),
     };
     if !differences.is_empty() {
+        let differences = match renamed(handed_in, here.files()) {
+            Some(name) => vec![format!(
+                "only its own name differs, these very files were handed in as the folder {name}"
+            )],
+            None => differences,
+        };
         let path = path.to_owned();
         return Err(Error::OtherFolder { path, differences });
     }
@@ -108,6 +114,24 @@ fn folder(handed_in: &Files, path: &Path, common: &Common) -> Result<Vec<String>
         line(words.compared(), &told)?;
     }
     Ok(names.into_iter().map(|named| named.full).collect())
+}
+
+/// The folder beside others that these files were handed in as, whatever their folder is called here.
+fn renamed(handed_in: &Files, here: &Files) -> Option<String> {
+    let folders = handed_in.iter().filter_map(|file| {
+        let (folder, _) = file.name.as_ref().split_once('/')?;
+        Some(format!("{folder}/"))
+    });
+    let folders: BTreeSet<String> = folders.collect();
+    let mut folders = folders.into_iter();
+    let found = folders.find(|folder| {
+        let within = handed_in
+            .iter()
+            .filter(|file| file.name.as_ref().starts_with(folder.as_str()));
+        let named: Vec<_> = within.map(|file| Named::of(file, folder)).collect();
+        differences(&named, here).is_empty()
+    });
+    found.map(|folder| folder.trim_end_matches('/').to_owned())
 }
 
 /// `src/`: what its files are called before their names where it was named beside others.

@@ -1,0 +1,46 @@
+//! Lists of files and hashes in a sentence: no more of them than one line takes.
+
+use scb_certs::Fingerprint;
+use scb_cli::printable;
+use scb_protocol::statement::{FileEntry, Files};
+
+/// `that of report.pdf is 3f…`: at most three files.
+pub(super) fn proposed(files: &Files) -> String {
+    const MOST: usize = 3;
+    let told = |file: &FileEntry| {
+        let name = printable(file.name.as_ref());
+        format!("that of {name} is {}", file.sha256)
+    };
+    let shown: Vec<_> = files.iter().take(MOST).map(told).collect();
+    match files.len().saturating_sub(MOST) {
+        0 => shown.join(" and "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// As many as one line takes.
+pub(super) fn some_of(differences: &[String]) -> String {
+    const MOST: usize = 5;
+    let shown = differences.iter().take(MOST).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match differences.len().checked_sub(MOST) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
+    }
+}
+
+pub(super) fn none_of(files: usize) -> String {
+    match files {
+        1 => "not the file that was".to_owned(),
+        more => format!("none of the {more} files that were"),
+    }
+}
+
+/// At most three hashes.
+pub(super) fn listed(hashes: &[Fingerprint]) -> String {
+    let shown: Vec<_> = hashes.iter().take(3).map(Fingerprint::to_string).collect();
+    match hashes.len().saturating_sub(shown.len()) {
+        0 => shown.join(" or "),
+        more => format!("{} or {more} more", shown.join(", ")),
+    }
+}
