@@ -27,8 +27,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustls_pki_types::UnixTime;
 use scb_cli::{
-    Failure, Generate, Home, HomeArgs, Operator, Role, finish, finish_json, generate_examples, note,
-    with_generate_examples,
+    Failure, Generate, Home, HomeArgs, Operator, Role, finish, finish_json, generate_examples,
+    note, with_generate_examples,
 };
 use scb_storage::HomeLock;
 use scb_transport::{Clock, SystemClock};

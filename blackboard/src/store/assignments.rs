@@ -234,7 +234,7 @@ pub(crate) fn look_up(
     let members = statement.members.iter().map(|member| member.sid.clone());
     let members: Vec<_> = members.collect();
     let is_small = members.len() < usize::from(assigned.rules().group.least());
-    Ok(Found::Assigned(Assigned {
+    Ok(Found::Assigned(Box::new(Assigned {
         rules: assigned.rules().clone(),
         outsiders: courses::outsiders(connection, &found, &members)?,
         extensions: extensions::own(connection, &log, &members)?,
@@ -246,7 +246,7 @@ pub(crate) fn look_up(
             true => groups::gone(connection, statement, now)?,
             false => Vec::new(),
         },
-    }))
+    })))
 }
 
 /// What a course is called.

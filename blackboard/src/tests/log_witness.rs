@@ -217,7 +217,7 @@ async fn a_cuhk_that_was_put_back_sees_again_what_does_not_grow_any_more() {
 
 #[tokio::test]
 async fn a_home_that_began_anew_is_told_that_its_logs_have_another_key() {
-    let (mut campus, ..) = backed_up(Outage::Refuse).await;
+    let (campus, ..) = backed_up(Outage::Refuse).await;
     fs::remove_dir_all(campus.home.path("logs")).unwrap();
     // The entries are here; and then nothing of them is.
     for here in [true, false] {

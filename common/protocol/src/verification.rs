@@ -40,7 +40,7 @@ pub struct Question {
 
 impl Question {
     /// What the answer repeats.
-    pub fn repeated(&self) -> (Nonce, Option<Fingerprint>) {
+    pub fn repeated(&self) -> Repeated {
         (self.nonce, self.statement_sha256)
     }
 }
@@ -154,6 +154,9 @@ pub struct Verification {
     signer: CuhkSigner,
 }
 
+/// What an answer repeats of its question: the nonce, and the statement that it is about, if there is one.
+type Repeated = (Nonce, Option<Fingerprint>);
+
 impl Verification {
     /// Verifies an answer to one's own question.
     ///
@@ -208,10 +211,7 @@ impl Verification {
         token: &str,
         trust: &TrustStore,
         asker: &SpiffeId,
-        (asked, repeated): (
-            Option<&[MemberQuestion]>,
-            Option<(Nonce, Option<Fingerprint>)>,
-        ),
+        (asked, repeated): (Option<&[MemberQuestion]>, Option<Repeated>),
         at: UnixTime,
     ) -> Result<Self, Refusal> {
         let (signer, claims) = read(token, trust, at)

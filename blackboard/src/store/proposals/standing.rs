@@ -113,5 +113,5 @@ fn assigned_for(
     assigned
         .extensions
         .retain(|extension| shown(&extension.sid));
-    Ok(Some(assigned))
+    Ok(Some(*assigned))
 }

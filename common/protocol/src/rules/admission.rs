@@ -17,7 +17,7 @@ pub enum Found {
     /// There is no such assignment in the course.
     NoAssignment,
     /// There is one.
-    Assigned(Assigned),
+    Assigned(Box<Assigned>),
 }
 
 /// An assignment as it stands for the members of a statement.
@@ -106,7 +106,7 @@ pub fn admit(
     } = match found {
         Found::NoCourse => return Err(about(statement, Code::CourseUnknown)),
         Found::NoAssignment => return Err(about(statement, Code::AssignmentUnknown)),
-        Found::Assigned(assigned) => assigned,
+        Found::Assigned(assigned) => assigned.as_ref(),
     };
     if let Some(outsider) = outsiders.first() {
         return Err(about(statement, Code::NotCourseMember).about(outsider));
@@ -295,7 +295,7 @@ mod tests {
             members: THREE[..2].iter().map(|sid| sid.parse().unwrap()).collect(),
         });
         for sids in [&THREE[..2], &THREE[..]] {
-            let found = Found::Assigned(assigned.clone());
+            let found = Found::Assigned(Box::new(assigned.clone()));
             admit(&statement(sids, "a.pdf", 1), &found, from_seconds(DUE)).unwrap();
         }
         let others = statement(&[THREE[0], THREE[2]], "a.pdf", 1);
@@ -311,11 +311,21 @@ mod tests {
         let mut terms = Terms::from(assigned.rules.clone());
         terms.groups = Groups::Free;
         assigned.rules = terms.check().unwrap();
-        admit(&others, &Found::Assigned(assigned), from_seconds(DUE)).unwrap();
+        admit(
+            &others,
+            &Found::Assigned(Box::new(assigned)),
+            from_seconds(DUE),
+        )
+        .unwrap();
     }
 
     fn refused(statement: &Statement, assigned: Assigned, at: u64) -> Refusal {
-        admit(statement, &Found::Assigned(assigned), from_seconds(at)).unwrap_err()
+        admit(
+            statement,
+            &Found::Assigned(Box::new(assigned)),
+            from_seconds(at),
+        )
+        .unwrap_err()
     }
 
     #[test]
@@ -326,7 +336,7 @@ mod tests {
             due: from_seconds(DUE + 500),
             cutoff: None,
         });
-        let found = Found::Assigned(assigned);
+        let found = Found::Assigned(Box::new(assigned));
         for (sids, name, size, at) in [
             (&THREE[..], "report.pdf", 100, OPENS),
             (&THREE[..2], "報告.PDF", 0, DUE),
@@ -377,7 +387,10 @@ mod tests {
             due: from_seconds(CUTOFF + 10),
             cutoff: None,
         });
-        let (at, found) = (from_seconds(CUTOFF + 10), Found::Assigned(extended.clone()));
+        let (at, found) = (
+            from_seconds(CUTOFF + 10),
+            Found::Assigned(Box::new(extended.clone())),
+        );
         let group = statement(&THREE, "a.pdf", 1);
         let standings = admit(&group, &found, at).unwrap();
         let told: Vec<_> = standings.iter().map(|one| one.standing.as_str()).collect();
@@ -418,7 +431,7 @@ mod tests {
             partner: partner.parse().unwrap(),
         };
         let admit_one = |assigned: &Assigned| {
-            let found = Found::Assigned(assigned.clone());
+            let found = Found::Assigned(Box::new(assigned.clone()));
             admit(
                 &statement(&THREE[..1], "a.pdf", 1),
                 &found,
