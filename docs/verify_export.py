@@ -98,7 +98,7 @@ class Moments:
               "it restores entry %s, which is not that or not lost" % index)
         return leaf
 
-    def restore(self, value, log, rules):
+    def restore(self, value, log, rules, extended):
         """A lost entry that accepted something is known again, and where the receipt has it also the one of
         the moment that counts."""
         leaf = self.again(value["leaf"], log, value["index"])
@@ -110,10 +110,11 @@ class Moments:
             check(committed is not None and committed < value["index"], "committed.json is of no entry")
             moment = self.again(value["committed"], log, committed)
             self.read(moment, *moment["entry"].popitem())
-        for one in ([pinned] if pinned else []) + accepted.get("extensions", []):
+        named = [(one, rules) for one in ([pinned] if pinned else [])]
+        for one, known in named + [(one, extended) for one in accepted.get("extensions", [])]:
             before = committed is None or one["index"] < committed
             lost = self.lost.get(one["index"]) == one["leaf_sha256"]
-            check(before and (lost or one in rules), "rules that were not in force")
+            check(before and (lost or one in known), "rules that were not in force")
         self.compare(leaf, accepted)
         return value["leaf"].encode()
 
@@ -183,7 +184,7 @@ def entries(lines, log):
             accepted[value["number"]] = line
         if kind == "restored":
             check(value["number"] not in accepted, value["number"] + " is accepted twice")
-            accepted[value["number"]] = moments.restore(value, log, rules)
+            accepted[value["number"]] = moments.restore(value, log, rules, extended)
         tree.push(sha256(line))
     return tree, accepted, closed, moments, back, detached
 

@@ -28,6 +28,8 @@ def take(parts, names, pinned, leaf, note):
     entry = document(parts[names[0]], "scb-entry")
     check((entry["log"], entry["index"]) == (leaf["log"], pinned["index"])
           and sha256(parts[names[0]]).hex() == pinned["leaf_sha256"], names[0] + " is not what was accepted")
+    committed = leaf["entry"]["accepted"].get("committed_index", leaf["index"])
+    check(pinned["index"] < committed, names[0] + " came after the statement")
     same = receipts.checkpoint_over(parts[names[1]], parts[names[0]], entry)
     check(same == note, names[1] + " is about another tree")
     return entry["entry"]

@@ -7,7 +7,7 @@ use scb_certs::TrustStore;
 use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
 use scb_protocol::server::{AwaitReverification, Policy, Standing, VerifiedSubmission};
 use scb_protocol::statement::Statement;
-use scb_protocol::{Fact, Refusal, Step};
+use scb_protocol::{Code, Fact, Refusal, Step};
 use scb_storage::Upload;
 
 use super::{Shared, content, tokens_count};
@@ -82,6 +82,10 @@ impl Shared {
         let assurance = match answer {
             Ok(answer) => state.handle(&answer, &trust, now)?,
             Err(Unanswered::Away(away)) => state.without_cuhk(at_six(away), &trust, now)?,
+            // It has said nothing of the members: it is only slow, or has too much to do.
+            Err(Unanswered::Unusable(busy)) if busy.code == Code::Busy && state.is_recent() => {
+                state.without_cuhk(at_six(busy), &trust, now)?
+            }
             Err(Unanswered::Unusable(refusal)) => return Err(at_six(refusal)),
         };
         signed.stand(assurance);

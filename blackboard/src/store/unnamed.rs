@@ -13,11 +13,7 @@ use scb_protocol::from_seconds;
 use scb_protocol::statement::{Statement, SubmissionId};
 use scb_storage::Stored;
 
-use super::{Error, as_integer, contents, last_number};
-
-/// So many numbers in a row may be without a record although nothing is lost: a process that is killed
-/// after it has noted a number leaves one.
-const BURNT: u64 = 9;
+use super::{Error, as_integer, contents};
 
 /// What is known of content that no record names.
 #[derive(Debug)]
@@ -56,7 +52,8 @@ pub(super) fn of(connection: &Connection, highest: u64) -> Result<Option<Unnamed
     let Some(named) = contents(connection)? else {
         return Ok(None);
     };
-    let is_behind = highest.saturating_sub(last_number(connection)?) > BURNT;
+    // Also where a process was killed after it had noted the number: an old database looks the same.
+    let is_behind = highest > last_recorded(connection)?;
     if is_behind || !all_recorded(connection)? {
         return Ok(None);
     }
@@ -72,6 +69,13 @@ pub(super) fn of(connection: &Connection, highest: u64) -> Result<Option<Unnamed
         known: committed_since(connection, since)?,
     });
     Ok(Some(Unnamed { named, doubt }))
+}
+
+/// The highest number that has a record.
+fn last_recorded(connection: &Connection) -> Result<u64, Error> {
+    let mut query = connection.prepare_cached("SELECT max(number) FROM submissions")?;
+    let last: Option<i64> = query.query_one([], |row| row.get(0))?;
+    Ok(last.map_or(0, i64::unsigned_abs))
 }
 
 /// Whether all that the logs say was accepted has its record.
@@ -111,9 +115,9 @@ fn lost(connection: &Connection) -> Result<Option<Option<UnixTime>>, Error> {
 fn gap(connection: &Connection) -> Result<Option<UnixTime>, Error> {
     let sql = "SELECT max(accepted_at) FROM (SELECT accepted_at, \
                number - lag(number, 1, 0) OVER (ORDER BY number) AS step FROM submissions) \
-               WHERE step > ?";
+               WHERE step > 1";
     let mut query = connection.prepare_cached(sql)?;
-    let at: Option<i64> = query.query_one([as_integer(BURNT + 1)], |row| row.get(0))?;
+    let at: Option<i64> = query.query_one([], |row| row.get(0))?;
     Ok(at.map(time))
 }
 

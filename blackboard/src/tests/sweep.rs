@@ -113,12 +113,16 @@ fn leap(campus: &Campus, highest: u64) {
 }
 
 #[tokio::test]
-async fn a_number_that_a_kill_has_burnt_keeps_nothing() {
+async fn a_number_without_a_record_may_be_all_that_tells_of_an_old_database() {
     let campus = stopped().await;
-    let forgotten = forgotten(&campus);
-    leap(&campus, 3);
-    assert_eq!(swept_later(&campus), 1);
-    assert!(!forgotten.exists());
+    let (forgotten, two) = (forgotten(&campus), path_of(&campus, b"two"));
+    // The newest hand-in is in neither table, and CUHK is not asked.
+    sql(&campus, "DELETE FROM submissions WHERE number = 2");
+    let entries = "DELETE FROM log_entries WHERE number = (SELECT max(number) FROM log_entries \
+                   WHERE kind = 'accepted')";
+    sql(&campus, entries);
+    assert_eq!(swept_later(&campus), 0);
+    assert!(forgotten.exists() && two.exists());
 }
 
 #[tokio::test]

@@ -214,13 +214,17 @@ impl Reading {
     /// The rules and extensions that it names are there, or lost, before it was committed.
     fn check_restored_rules(&self, accepted: &Accepted) -> Result<(), String> {
         let committed = accepted.committed_index.unwrap_or(u64::MAX);
-        let is_there = |rules: &RulesEntry| match self.lost.get(&rules.index) {
-            _ if rules.index >= committed => false,
-            Some(commitment) => rules.leaf_sha256 == Fingerprint::from_bytes(*commitment),
-            None => self.rules.contains(rules) || self.extensions.contains(rules),
+        let is_there = |named: &RulesEntry, known: &[RulesEntry]| match self.lost.get(&named.index)
+        {
+            _ if named.index >= committed => false,
+            Some(commitment) => named.leaf_sha256 == Fingerprint::from_bytes(*commitment),
+            None => known.contains(named),
         };
-        let mut named = accepted.rules.iter().chain(&accepted.extensions);
-        match named.all(is_there) {
+        let mut rules = accepted.rules.iter();
+        let mut extensions = accepted.extensions.iter();
+        let is_there = rules.all(|named| is_there(named, &self.rules))
+            && extensions.all(|named| is_there(named, &self.extensions));
+        match is_there {
             true => Ok(()),
             false => Err(format!(
                 "{} names rules that were not in force",

@@ -128,6 +128,7 @@ pub(super) fn check(
     let by = By {
         entered,
         acceptance: proof,
+        committed: accepted.committed_index.unwrap_or(entered.leaf.index),
     };
     let leaf = by.take(rules, &pinned, file::RULES)?;
     let rules = match leaf.entry {
@@ -166,6 +167,8 @@ pub(super) fn check(
 struct By<'a> {
     entered: &'a Entered<'a>,
     acceptance: &'a LogProof,
+    /// By which entry the statement was recorded.
+    committed: u64,
 }
 
 impl By<'_> {
@@ -181,6 +184,9 @@ impl By<'_> {
         let is_named = leaf.index == pinned.index && leaf.log == self.entered.leaf.log;
         if !is_named || Fingerprint::of(bytes) != pinned.leaf_sha256 {
             return Err(format!("{name} is not what was accepted"));
+        }
+        if leaf.index >= self.committed {
+            return Err(format!("{name} came after the statement"));
         }
         self.acceptance
             .holds((leaf.index, bytes), (proof_name, &entry.proof))?;

@@ -127,7 +127,9 @@ pub fn admit(
 /// Whoever is gone counts as if he were here: those who stay are not to find others for his sake.
 fn check_group(statement: &Statement, rules: &Rules, gone: &[Gone]) -> Result<(), Refusal> {
     let members = statement.members.len();
-    let gone: BTreeSet<_> = gone.iter().map(|one| &one.partner).collect();
+    let is_here = |sid: &StudentId| statement.members.iter().any(|member| member.sid == *sid);
+    let gone = gone.iter().map(|one| &one.partner);
+    let gone: BTreeSet<_> = gone.filter(|sid| !is_here(sid)).collect();
     let least = usize::from(rules.group.least());
     if rules.group.allows(members) || (members < least && members + gone.len() >= least) {
         return Ok(());

@@ -56,6 +56,11 @@ impl AwaitRecent {
         &self.question
     }
 
+    /// Whether what CUHK said within the last minute is enough where it says nothing now.
+    pub fn is_recent(&self) -> bool {
+        self.recent.is_some()
+    }
+
     /// Verifies CUHK's answer.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ fn refuses_fields_missing_repeated_unknown_or_of_another_type() {
         "more_unfinished",
         "altered",
     ];
-    spoilt(&messages::cuhk_requests(), &[]);
+    spoilt(&messages::cuhk_requests(), &["statement_sha256"]);
     spoilt(&messages::cuhk_replies()[..7], &[]);
     spoilt(&messages::cuhk_replies()[7..], &optional);
     spoilt(

@@ -1,8 +1,10 @@
 //! Members who signed on several machines: the judges know who of them signed, and with what.
 
-use scb_certs::sign_detached;
+use scb_certs::{Fingerprint, sign_detached};
+use scb_protocol::Question;
 use scb_protocol::client::Member;
 use scb_protocol::receipt::Evidence;
+use scb_protocol::values::Nonce;
 use scb_testkit::TestCampus;
 
 use super::{Unpacked, Verdict, script};
@@ -17,7 +19,13 @@ fn cosigned(given: &Given<'_>, signers: &[&Member]) -> Vec<u8> {
     }
     let statement = statement.to_string().into_bytes();
     let signers: Vec<_> = signers.iter().map(|one| (&one.key, &one.chain)).collect();
+    let question = Question {
+        nonce: Nonce::random().unwrap(),
+        members: group.named(),
+        statement_sha256: Some(Fingerprint::of(&statement)),
+    };
     given.accepted(&Evidence {
+        assurance: group.answer(&question),
         signatures: sign_detached(&statement, &signers, group.campus.now()).unwrap(),
         statement,
         ..given.evidence()

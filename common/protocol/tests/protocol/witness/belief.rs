@@ -43,12 +43,20 @@ fn what_the_witness_says_to_have_seen_must_be_signed_by_the_log() {
         }
         reply
     };
-    for (what, reply) in [
-        ("another key", shown(&other, 6)),
-        ("another size", altered(|size, _| *size = 7)),
-        ("no root", altered(|_, root| root.clear())),
+    for (what, reply, code) in [
+        ("another key", shown(&other, 6), Code::LogKeyChanged),
+        (
+            "another size",
+            altered(|size, _| *size = 7),
+            Code::ServerMisbehaved,
+        ),
+        (
+            "no root",
+            altered(|_, root| root.clear()),
+            Code::ServerMisbehaved,
+        ),
     ] {
-        refused(what, ask(&log, reply), Code::ServerMisbehaved);
+        refused(what, ask(&log, reply), code);
     }
     refused(
         "something else",
